@@ -1,0 +1,286 @@
+import { parseArgs } from "node:util";
+
+/**
+ * Settings of a process: each is an environment variable and a flag of the same name (`PUBLIC_URL`, `--public-url`); the
+ * flag wins. A command declares the settings that it takes; a flag that it does not take is an error, never ignored.
+ */
+export interface Setting<T> {
+  /** The environment variable; the flag's name is made from it. */
+  readonly env: string;
+  /** One or two sentences for `--help`: effect, unit. */
+  readonly help: string;
+  /** Shown in `--help`, and parsed like a given value. Absent: undefined unless `required`. */
+  readonly default?: string;
+  readonly required?: boolean;
+  /** A flag without a value (`--allow-insecure-public-url`); the variable takes `true` or `false`. */
+  readonly boolean?: boolean;
+  /** Never shown, and refused as a flag with a value on the command line of `ps`: only the variable is read. */
+  readonly secret?: boolean;
+  /** Turns the text into a value; throws an Error whose message says what is expected. */
+  readonly parse: (text: string) => T;
+}
+
+export type Settings = Record<string, Setting<unknown>>;
+export type Config<S extends Settings> = {
+  readonly [K in keyof S]: S[K] extends Setting<infer T>
+    ? S[K] extends { default: string } | { required: true }
+      ? T
+      : T | undefined
+    : never;
+};
+
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** What `--help` was asked for: not an error, but the command must not run. */
+export class HelpWanted extends Error {
+  override readonly name = "HelpWanted";
+}
+
+export interface Command<S extends Settings> {
+  readonly name: string;
+  readonly summary: string;
+  readonly settings: S;
+  /** Names of positional arguments for the usage line, such as `FILE…`; absent: none are taken. */
+  readonly positionals?: string;
+  run(config: Config<S>, positionals: string[]): Promise<void>;
+}
+
+/** Reads flags and environment. Throws UsageError with every mistake at once, or HelpWanted. */
+export function parseConfig<S extends Settings>(
+  command: Pick<Command<S>, "name" | "settings" | "positionals">,
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+): { config: Config<S>; positionals: string[] } {
+  const entries = Object.entries(command.settings);
+  const flags = Object.fromEntries(
+    entries.map(([, setting]) => [
+      flagName(setting.env),
+      { type: setting.boolean === true ? ("boolean" as const) : ("string" as const) },
+    ]),
+  );
+  let parsed: { values: Record<string, unknown>; positionals: string[] };
+  try {
+    parsed = parseArgs({
+      args: [...argv],
+      options: { ...flags, help: { type: "boolean", short: "h" } },
+      allowPositionals: command.positionals !== undefined,
+      allowNegative: true,
+    }) as typeof parsed;
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}\nSee smschannel ${command.name} --help.`);
+  }
+  if (parsed.values.help === true) throw new HelpWanted();
+
+  const mistakes: string[] = [];
+  const config: Record<string, unknown> = {};
+  for (const [key, setting] of entries) {
+    const flag = flagName(setting.env);
+    const given = parsed.values[flag];
+    if (setting.secret === true && given !== undefined) {
+      mistakes.push(
+        `--${flag} would show a secret in the list of processes: use the variable ${setting.env}`,
+      );
+      continue;
+    }
+    const text = given === undefined ? (emptyIsUnset(env[setting.env]) ?? setting.default) : String(given);
+    if (text === undefined) {
+      if (setting.required === true)
+        mistakes.push(`${setting.env} (or --${flag}) is required: ${setting.help}`);
+      continue;
+    }
+    try {
+      config[key] = setting.parse(text);
+    } catch (error) {
+      mistakes.push(`${given === undefined ? setting.env : `--${flag}`}: ${(error as Error).message}`);
+    }
+  }
+  if (mistakes.length > 0) throw new UsageError(mistakes.join("\n"));
+  return { config: config as Config<S>, positionals: parsed.positionals };
+}
+
+/** The text of `--help`. */
+export function helpText<S extends Settings>(command: Command<S>): string {
+  const lines = Object.values(command.settings).map((setting) => {
+    const flag =
+      setting.secret === true ? "" : `--${flagName(setting.env)}${setting.boolean === true ? "" : " VALUE"}`;
+    const fallback =
+      setting.default === undefined
+        ? setting.required === true
+          ? " (required)"
+          : ""
+        : ` (default: ${setting.default})`;
+    return `  ${[setting.env, flag].filter(Boolean).join(", ")}${fallback}\n      ${setting.help}`;
+  });
+  const usage = `Usage: smschannel ${command.name}${command.positionals === undefined ? "" : ` ${command.positionals}`} [flags]`;
+  return `${command.summary}\n\n${usage}\n\nSettings, each an environment variable or a flag; the flag wins:\n${lines.join("\n")}\n`;
+}
+
+export function flagName(env: string): string {
+  return env.toLowerCase().replaceAll("_", "-");
+}
+
+const emptyIsUnset = (text: string | undefined) => (text === "" ? undefined : text);
+
+// Parsers ----------------------------------------------------------------------------------------------------------------
+
+export const text = (value: string): string => value;
+
+export const list = (value: string): string[] =>
+  value
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+
+export const flag = (value: string): boolean => {
+  if (value === "true" || value === "1") return true;
+  if (value === "false" || value === "0") return false;
+  throw new Error(`expected true or false, not "${value}"`);
+};
+
+export const integer =
+  (min: number, max: number) =>
+  (value: string): number => {
+    const parsed = Number(value);
+    if (!Number.isInteger(parsed) || parsed < min || parsed > max)
+      throw new Error(`expected a whole number from ${min} to ${max}, not "${value}"`);
+    return parsed;
+  };
+
+export const port = integer(0, 65535);
+
+/** `90s`, `10m`, `1h30m` → milliseconds. The same notation as the CRDs' durations. */
+export const duration = (value: string): number => {
+  const match = /^(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?$/.exec(value);
+  if (match === null || value === "")
+    throw new Error(`expected a duration such as 90s, 10m or 1h30m, not "${value}"`);
+  const [hours, minutes, seconds] = [match[1], match[2], match[3]].map((part) => Number(part ?? 0)) as [
+    number,
+    number,
+    number,
+  ];
+  return ((hours * 60 + minutes) * 60 + seconds) * 1000;
+};
+
+export const oneOf =
+  <const V extends readonly string[]>(...values: V) =>
+  (value: string): V[number] => {
+    if (!values.includes(value)) throw new Error(`expected one of ${values.join(", ")}, not "${value}"`);
+    return value;
+  };
+
+export const url =
+  (...protocols: string[]) =>
+  (value: string): string => {
+    let parsed: URL;
+    try {
+      parsed = new URL(value);
+    } catch {
+      throw new Error("expected an absolute URL");
+    }
+    if (!protocols.includes(parsed.protocol))
+      throw new Error(`expected a URL that starts with ${protocols.map((p) => `${p}//`).join(" or ")}`);
+    return value;
+  };
+
+// Settings that several commands share -------------------------------------------------------------------------------------
+
+const setting = <T, const O extends Partial<Setting<T>>>(
+  env: string,
+  help: string,
+  parse: (text: string) => T,
+  more?: O,
+) => ({ env, help, parse, ...more }) as Setting<T> & O;
+
+export const settings = {
+  kubeconfig: setting("KUBECONFIG", "Kubeconfig file; without one the pod's ServiceAccount is used.", text),
+  operatorNamespace: setting(
+    "OPERATOR_NAMESPACE",
+    "Namespace of the operator's own Secrets and Lease.",
+    text,
+    { default: "sms-channel-operator" },
+  ),
+  instance: setting(
+    "INSTANCE",
+    "Name of this release, as {namespace}/{release}; it stands in status.managedBy. Without one: {OPERATOR_NAMESPACE}/sms-channel-operator.",
+    text,
+  ),
+  routeShards: setting(
+    "ROUTE_SHARDS",
+    "Number of Secrets that the compiled routes are spread over.",
+    integer(1, 64),
+    { default: "4" },
+  ),
+  maxStreamsPerNamespace: setting(
+    "MAX_STREAMS_PER_NAMESPACE",
+    "Most WorkStreams of one namespace that get a route.",
+    integer(1, 100_000),
+    { default: "1000" },
+  ),
+  deleteTimeout: setting(
+    "DELETE_TIMEOUT",
+    "How long a deletion waits for Twilio before the finalizer lets go.",
+    duration,
+    { default: "10m" },
+  ),
+  watchNamespaces: setting(
+    "WATCH_NAMESPACES",
+    "Comma-separated namespaces to watch; empty means all.",
+    list,
+    { default: "" },
+  ),
+  publicUrl: setting(
+    "PUBLIC_URL",
+    "Where Twilio reaches the receiver, such as https://sms.example.com.",
+    url("https:", "http:"),
+    { required: true },
+  ),
+  allowInsecurePublicUrl: setting(
+    "ALLOW_INSECURE_PUBLIC_URL",
+    "Allow an http PUBLIC_URL: for demos and tests only.",
+    flag,
+    { default: "false", boolean: true },
+  ),
+  fallbackPublicUrl: setting(
+    "FALLBACK_PUBLIC_URL",
+    "A second way in, which Twilio tries when PUBLIC_URL fails. Without one: PUBLIC_URL.",
+    url("https:", "http:"),
+  ),
+  databaseUrl: setting(
+    "DATABASE_URL",
+    "postgres://user:password@host/database",
+    url("postgres:", "postgresql:"),
+    { secret: true },
+  ),
+  twilioBaseUrl: setting(
+    "TWILIO_BASE_URL",
+    "Replaces Twilio's hosts: for a simulator or a recording proxy.",
+    url("https:", "http:"),
+  ),
+  urlCheck: setting(
+    "URL_CHECK",
+    "enforce: point no number at a URL that has not answered; report: only say so; off: do not check.",
+    oneOf("enforce", "report", "off"),
+    { default: "enforce" },
+  ),
+  resyncInterval: setting(
+    "RESYNC_INTERVAL",
+    "How often each Twilio account is compared with what should be there, jittered.",
+    duration,
+    { default: "5m" },
+  ),
+  shutdownDelay: setting("SHUTDOWN_DELAY", "How long requests are still accepted after SIGTERM.", duration, {
+    default: "10s",
+  }),
+  port: setting("PORT", "Port for texts; 0 takes a free one.", port, { default: "8080" }),
+  metricsPort: setting("METRICS_PORT", "Port for /healthz, /readyz and /metrics; 0 takes a free one.", port, {
+    default: "9090",
+  }),
+  logLevel: setting(
+    "LOG_LEVEL",
+    "How much is logged.",
+    oneOf("trace", "debug", "info", "warn", "error", "fatal", "silent"),
+    { default: "info" },
+  ),
+} as const;

@@ -1,0 +1,108 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { collectDefaultMetrics, Registry } from "@prometheus-io/client";
+import { createLog, type Log } from "../log.ts";
+
+/** What every long-running process has: a log, metrics, health and an orderly end. */
+export interface Process {
+  readonly log: Log;
+  readonly metrics: Registry;
+  readonly health: Health;
+  /** Aborts at the first SIGTERM or SIGINT: drain and return. A second signal ends the process at once. */
+  readonly stopping: AbortSignal;
+}
+
+/** Liveness and readiness are lists of named checks; each gives undefined when fine, else a sentence for a person. */
+export class Health {
+  readonly #ready = new Map<string, () => string | undefined>();
+  readonly #alive = new Map<string, () => string | undefined>();
+
+  /** Part of `/readyz`. Never depends on something whose outage makes an unready process worse than a ready one. */
+  readyWhen(name: string, check: () => string | undefined) {
+    this.#ready.set(name, check);
+  }
+  /** Part of `/healthz`: false means that only a restart helps. */
+  aliveWhen(name: string, check: () => string | undefined) {
+    this.#alive.set(name, check);
+  }
+  ready() {
+    return report(this.#ready);
+  }
+  alive() {
+    return report(this.#alive);
+  }
+}
+
+function report(checks: Map<string, () => string | undefined>) {
+  const lines = [...checks].map(([name, check]) => ({ name, problem: check() }));
+  return {
+    ok: lines.every(({ problem }) => problem === undefined),
+    text: `${lines.map(({ name, problem }) => (problem === undefined ? `[+] ${name} ok` : `[-] ${name}: ${problem}`)).join("\n")}\n`,
+  };
+}
+
+export interface ProcessOptions {
+  name: string;
+  logLevel: string;
+  metricsPort: number;
+}
+
+/** Runs `main` with the probes up; resolves when it returned. What it throws ends the process with 1 after one log line. */
+export async function runProcess(
+  options: ProcessOptions,
+  main: (process: Process) => Promise<void>,
+): Promise<void> {
+  const log = createLog({ level: options.logLevel, process: options.name });
+  const metrics = new Registry();
+  collectDefaultMetrics({ register: metrics });
+  const health = new Health();
+  const stop = new AbortController();
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (stop.signal.aborted) process.exit(130);
+    log.info({ signal }, "stopping");
+    stop.abort(new Error(`stopped by ${signal}`));
+  };
+  process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
+  const probes = await serveProbes({ port: options.metricsPort, health, metrics });
+  log.info({ port: probes.port, node: process.version }, "started");
+  try {
+    await main({ log, metrics, health, stopping: stop.signal });
+    log.info("stopped");
+  } catch (error) {
+    log.fatal({ err: error }, "ended by an error");
+    process.exitCode = 1;
+  } finally {
+    await probes.close();
+    process.off("SIGTERM", onSignal).off("SIGINT", onSignal);
+  }
+}
+
+/** `/healthz`, `/readyz` and `/metrics` on one port. */
+export async function serveProbes({
+  port,
+  health,
+  metrics,
+}: {
+  port: number;
+  health: Health;
+  metrics: Registry;
+}) {
+  const server = createServer(async (request, response) => {
+    const path = request.url?.split("?")[0];
+    if (path === "/metrics") {
+      response.writeHead(200, { "content-type": metrics.contentType }).end(await metrics.metrics());
+      return;
+    }
+    const found = path === "/healthz" ? health.alive() : path === "/readyz" ? health.ready() : undefined;
+    if (found === undefined) response.writeHead(404).end();
+    else
+      response
+        .writeHead(found.ok ? 200 : 503, { "content-type": "text/plain; charset=utf-8" })
+        .end(found.text);
+  });
+  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () => new Promise<void>((resolve) => server.close(() => resolve()).closeAllConnections()),
+  };
+}

@@ -1,0 +1,35 @@
+import { type Command, HelpWanted, helpText, parseConfig, type Settings, UsageError } from "./config.ts";
+
+/** One program, one subcommand per process. Each is loaded only when named, so that a receiver never pays for a controller. */
+const commands: Record<string, { summary: string; load: () => Promise<Command<Settings>> }> = {};
+
+const usage = () =>
+  `smschannel: a contact centre's SMS channel as Kubernetes resources\n\nUsage: smschannel COMMAND [flags]\n\nCommands:\n${Object.entries(
+    commands,
+  )
+    .map(([name, { summary }]) => `  ${name.padEnd(18)} ${summary}`)
+    .join("\n")}\n\nsmschannel COMMAND --help tells a command's settings.\n`;
+
+async function main(argv: string[]): Promise<void> {
+  const [name, ...rest] = argv;
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    process.stdout.write(usage());
+    return;
+  }
+  const entry = commands[name];
+  if (entry === undefined) throw new UsageError(`there is no command "${name}"\n\n${usage()}`);
+  const command = await entry.load();
+  try {
+    const { config, positionals } = parseConfig(command, rest, process.env);
+    await command.run(config, positionals);
+  } catch (error) {
+    if (!(error instanceof HelpWanted)) throw error;
+    process.stdout.write(helpText(command));
+  }
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  const known = error instanceof UsageError;
+  process.stderr.write(`smschannel: ${known ? error.message : ((error as Error)?.stack ?? String(error))}\n`);
+  process.exitCode = known ? 2 : 1;
+});
