@@ -1,0 +1,228 @@
+import type {
+  Account,
+  ApiKey,
+  Application,
+  ConversationAddress,
+  Message,
+  MessagingService,
+  PhoneNumber,
+  PoolMember,
+  ShortCode,
+} from "./resources.ts";
+import { numberedSid, type SidPrefix } from "./sids.ts";
+import { Table } from "./table.ts";
+
+/** What a new resource may say of itself; the rest gets Twilio's defaults. */
+export type NewAccount = Partial<Account>;
+export type New<T extends { accountSid: string }> = Partial<T> & Pick<T, "accountSid">;
+
+const demoReply = "https://demo.twilio.com/welcome/sms/reply/";
+const noWebhooks = { smsUrl: "", smsMethod: "POST", smsFallbackUrl: "", smsFallbackMethod: "POST" } as const;
+const tollFree = /^\+1(?:800|833|844|855|866|877|888)/;
+
+/**
+ * One of Twilio's regions: credentials, configuration and data that no other region sees. The same account or number may
+ * exist in several, under the same SID, with other tokens and other webhooks.
+ */
+export class Region {
+  readonly accounts = new Map<string, Account>();
+  readonly keys = new Table<ApiKey>();
+  readonly numbers = new Table<PhoneNumber>();
+  readonly shortCodes = new Table<ShortCode>();
+  readonly applications = new Table<Application>();
+  readonly services = new Table<MessagingService>();
+  readonly addresses = new Table<ConversationAddress>();
+  readonly messages = new Table<Message>();
+  /** Pool members of Messaging Services by the sender's SID: a sender is in at most one service. */
+  readonly pool = new Map<string, PoolMember>();
+  /** Opted-out pairs, see opt-out.ts. */
+  readonly optedOut = new Set<string>();
+  readonly #bySender = new Map<string, PhoneNumber | ShortCode>();
+  readonly #counters = new Map<SidPrefix, number>();
+  readonly name: string;
+  readonly #now: () => number;
+
+  constructor(name: string, now: () => number) {
+    this.name = name;
+    this.#now = now;
+  }
+
+  addAccount(account: NewAccount = {}): Account {
+    const n = this.accounts.size + 1;
+    const sid = account.sid ?? this.#nextSid("AC");
+    const created: Account = {
+      sid,
+      friendlyName: `Account ${n}`,
+      authToken: `simulator-auth-token-${String(n).padStart(10, "0")}`,
+      secondaryAuthToken: undefined,
+      status: "active",
+      type: "Full",
+      ownerAccountSid: sid,
+      concurrencyLimit: undefined,
+      ...this.#dates(),
+      ...account,
+    };
+    this.accounts.set(sid, created);
+    return created;
+  }
+
+  addKey(key: New<ApiKey>): ApiKey {
+    const sid = key.sid ?? this.#nextSid("SK");
+    return this.keys.add({
+      sid,
+      friendlyName: sid,
+      secret: `simulator-secret-${sid.slice(-8)}`,
+      kind: "standard",
+      allow: [],
+      ...this.#dates(),
+      ...key,
+    });
+  }
+
+  addNumber(number: New<PhoneNumber> & Pick<PhoneNumber, "phoneNumber">): PhoneNumber {
+    if (!/^\+[1-9][0-9]{6,14}$/.test(number.phoneNumber))
+      throw new Error(`${number.phoneNumber} is not E.164 (such as +14252306549)`);
+    if (this.#bySender.has(number.phoneNumber)) throw new Error(`${number.phoneNumber} is there already`);
+    const added = this.numbers.add({
+      sid: number.sid ?? this.#nextSid("PN"),
+      friendlyName: number.phoneNumber,
+      type: tollFree.test(number.phoneNumber) ? "tollfree" : "local",
+      capabilities: { voice: true, sms: true, mms: true, fax: false },
+      ...noWebhooks,
+      // What Twilio gives a number that somebody has just bought.
+      smsUrl: demoReply,
+      smsApplicationSid: "",
+      statusCallback: "",
+      statusCallbackMethod: "POST",
+      voiceUrl: "https://demo.twilio.com/welcome/voice/",
+      voiceMethod: "POST",
+      voiceFallbackUrl: "",
+      voiceFallbackMethod: "POST",
+      voiceApplicationSid: "",
+      voiceCallerIdLookup: false,
+      trunkSid: "",
+      bundleSid: "",
+      addressSid: "",
+      identitySid: "",
+      origin: "twilio",
+      beta: false,
+      ...this.#dates(),
+      ...number,
+    });
+    this.#bySender.set(added.phoneNumber, added);
+    return added;
+  }
+
+  /** Many numbers at once, +12065550000 and on; for load and paging. */
+  addNumbers(accountSid: string, count: number, first = 12_065_550_000): PhoneNumber[] {
+    return Array.from({ length: count }, (_, i) =>
+      this.addNumber({ accountSid, phoneNumber: `+${first + i}` }),
+    );
+  }
+
+  addShortCode(code: New<ShortCode> & Pick<ShortCode, "shortCode">): ShortCode {
+    const sid = code.sid ?? this.#nextSid("SC");
+    const row = { sid, friendlyName: code.shortCode, ...noWebhooks, ...this.#dates(), ...code };
+    this.#bySender.set(row.shortCode, row);
+    return this.shortCodes.add(row);
+  }
+
+  addApplication(application: New<Application>): Application {
+    const sid = application.sid ?? this.#nextSid("AP");
+    const row = {
+      friendlyName: sid,
+      messageStatusCallback: "",
+      ...noWebhooks,
+      ...this.#dates(),
+      ...application,
+    };
+    return this.applications.add({ ...row, sid });
+  }
+
+  addService(service: New<MessagingService>): MessagingService {
+    const sid = service.sid ?? this.#nextSid("MG");
+    return this.services.add({
+      sid,
+      friendlyName: sid,
+      inboundRequestUrl: null,
+      inboundMethod: "POST",
+      fallbackUrl: null,
+      fallbackMethod: "POST",
+      statusCallback: null,
+      useInboundWebhookOnNumber: false,
+      validityPeriod: 36_000,
+      stickySender: true,
+      usecase: "undeclared",
+      usAppToPersonRegistered: false,
+      advancedOptOut: undefined,
+      ...this.#dates(),
+      ...service,
+    });
+  }
+
+  addAddress(address: New<ConversationAddress> & Pick<ConversationAddress, "address">): ConversationAddress {
+    return this.addresses.add({
+      sid: address.sid ?? this.#nextSid("IG"),
+      friendlyName: "",
+      type: "sms",
+      autoCreation: { enabled: true, type: "default", webhookUrl: "" },
+      ...this.#dates(),
+      ...address,
+    });
+  }
+
+  /** Puts a number or short code into a service; it leaves the one it was in. */
+  join(serviceSid: string, senderSid: string): PoolMember {
+    const member = { sid: senderSid, serviceSid, dateCreated: this.#now() };
+    this.pool.set(senderSid, member);
+    return member;
+  }
+
+  /** The account loses the number: released, or ported away. */
+  releaseNumber(sid: string): void {
+    const number = this.numbers.remove(sid);
+    if (number !== undefined) this.#bySender.delete(number.phoneNumber);
+    this.pool.delete(sid);
+  }
+
+  /** A number or short code of ours by what a handset would dial. */
+  sender(address: string): PhoneNumber | ShortCode | undefined {
+    return this.#bySender.get(address);
+  }
+
+  serviceOf(senderSid: string): MessagingService | undefined {
+    const member = this.pool.get(senderSid);
+    return member === undefined ? undefined : this.services.get(member.serviceSid);
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    for (const table of this.#tables()) table.clear();
+    for (const map of [this.accounts, this.pool, this.#bySender, this.#counters]) map.clear();
+    this.optedOut.clear();
+  }
+
+  #tables() {
+    const { keys, numbers, shortCodes, applications, services, addresses, messages } = this;
+    return [keys, numbers, shortCodes, applications, services, addresses, messages];
+  }
+
+  #dates() {
+    const now = this.#now();
+    return { dateCreated: now, dateUpdated: now };
+  }
+
+  #nextSid(prefix: SidPrefix): string {
+    let sid: string;
+    do {
+      const n = (this.#counters.get(prefix) ?? 0) + 1;
+      this.#counters.set(prefix, n);
+      sid = numberedSid(prefix, n);
+    } while (this.#isTaken(sid));
+    return sid;
+  }
+
+  #isTaken(sid: string): boolean {
+    return this.accounts.has(sid) || this.#tables().some((table) => table.get(sid) !== undefined);
+  }
+}
