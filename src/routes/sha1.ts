@@ -1,0 +1,106 @@
+/**
+ * SHA-1 whose state can be saved after a block and continued from, which node:crypto does not offer. Needed for one thing:
+ * to check Twilio's HMAC-SHA1 signatures without holding the key. Measured against hash-wasm's `load()` of a saved state
+ * for a typical text of 620 bytes: a quarter less time here, and 1.2 times that of createHmac with the key in hand.
+ */
+export const BLOCK = 64;
+export const STATE = 20;
+
+// One schedule for all calls: compress is synchronous, so nobody else can be in the middle of it.
+const w = new Int32Array(80);
+
+/** The five words of SHA-1 before any input. */
+export function initialState(): Int32Array {
+  return Int32Array.of(0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0);
+}
+
+/** Hashes one block of 64 bytes at `at` into `state`. */
+export function compress(state: Int32Array, bytes: Uint8Array, at: number): void {
+  for (let i = 0, p = at; i < 16; i++, p += 4)
+    w[i] = (bytes[p]! << 24) | (bytes[p + 1]! << 16) | (bytes[p + 2]! << 8) | bytes[p + 3]!;
+  for (let i = 16; i < 80; i++) {
+    const x = w[i - 3]! ^ w[i - 8]! ^ w[i - 14]! ^ w[i - 16]!;
+    w[i] = (x << 1) | (x >>> 31);
+  }
+  let a = state[0]!;
+  let b = state[1]!;
+  let c = state[2]!;
+  let d = state[3]!;
+  let e = state[4]!;
+  let t = 0;
+  // Four loops instead of one with a condition: a third faster.
+  for (let i = 0; i < 20; i++) {
+    t = (((a << 5) | (a >>> 27)) + ((b & c) | (~b & d)) + e + 0x5a827999 + w[i]!) | 0;
+    e = d;
+    d = c;
+    c = (b << 30) | (b >>> 2);
+    b = a;
+    a = t;
+  }
+  for (let i = 20; i < 40; i++) {
+    t = (((a << 5) | (a >>> 27)) + (b ^ c ^ d) + e + 0x6ed9eba1 + w[i]!) | 0;
+    e = d;
+    d = c;
+    c = (b << 30) | (b >>> 2);
+    b = a;
+    a = t;
+  }
+  for (let i = 40; i < 60; i++) {
+    t = (((a << 5) | (a >>> 27)) + ((b & c) | (b & d) | (c & d)) + e - 0x70e44324 + w[i]!) | 0;
+    e = d;
+    d = c;
+    c = (b << 30) | (b >>> 2);
+    b = a;
+    a = t;
+  }
+  for (let i = 60; i < 80; i++) {
+    t = (((a << 5) | (a >>> 27)) + (b ^ c ^ d) + e - 0x359d3e2a + w[i]!) | 0;
+    e = d;
+    d = c;
+    c = (b << 30) | (b >>> 2);
+    b = a;
+    a = t;
+  }
+  state[0] = state[0]! + a;
+  state[1] = state[1]! + b;
+  state[2] = state[2]! + c;
+  state[3] = state[3]! + d;
+  state[4] = state[4]! + e;
+}
+
+const tail = new Uint8Array(2 * BLOCK);
+
+/** Hashes `bytes` and SHA-1's padding into `state`, which already stands for `before` bytes: a multiple of 64. */
+export function finish(state: Int32Array, bytes: Uint8Array, before: number): void {
+  const whole = bytes.length - (bytes.length % BLOCK);
+  for (let at = 0; at < whole; at += BLOCK) compress(state, bytes, at);
+  const left = bytes.length - whole;
+  tail.fill(0);
+  for (let i = 0; i < left; i++) tail[i] = bytes[whole + i]!;
+  tail[left] = 0x80;
+  const size = left < BLOCK - 8 ? BLOCK : 2 * BLOCK;
+  const bits = (before + bytes.length) * 8;
+  new DataView(tail.buffer).setUint32(size - 8, Math.floor(bits / 2 ** 32));
+  new DataView(tail.buffer).setUint32(size - 4, bits % 2 ** 32);
+  for (let at = 0; at < size; at += BLOCK) compress(state, tail, at);
+}
+
+/** The words as bytes, most significant first: a digest, or a state to keep. */
+export function toBytes(state: Int32Array, into = new Uint8Array(STATE)): Uint8Array {
+  for (let i = 0; i < 5; i++) {
+    const word = state[i]!;
+    into[4 * i] = word >>> 24;
+    into[4 * i + 1] = word >>> 16;
+    into[4 * i + 2] = word >>> 8;
+    into[4 * i + 3] = word;
+  }
+  return into;
+}
+
+/** The reverse of `toBytes`, into a state that is used again and again. */
+export function fromBytes(bytes: Uint8Array, into: Int32Array): Int32Array {
+  for (let i = 0; i < 5; i++)
+    into[i] =
+      (bytes[4 * i]! << 24) | (bytes[4 * i + 1]! << 16) | (bytes[4 * i + 2]! << 8) | bytes[4 * i + 3]!;
+  return into;
+}
