@@ -1,0 +1,160 @@
+import type { Clock } from "../../clock.ts";
+import type { Log } from "../../log.ts";
+import type { Credentials } from "../../twilio/credentials.ts";
+import type { CallOptions, PhoneNumber, Twilio, TwilioAccount } from "../../twilio/twilio.ts";
+import { digits, readSurroundings, type Snapshot, type Surroundings, snapshotOf } from "./snapshot.ts";
+
+/** How often services, short codes and Conversations addresses are looked at. */
+const SURROUNDINGS_MS = 3_600_000;
+
+/**
+ * A Twilio account as seen with one set of credentials: one paged list serves all its numbers. Keyed by the credentials'
+ * fingerprint, never by account SID alone, so that nobody sees a list that their own credentials did not open.
+ */
+export class Account {
+  readonly twilio: TwilioAccount;
+  readonly #clock: Clock;
+  #snapshot: Snapshot | undefined;
+  #surroundings: Surroundings | undefined;
+  readonly #updated = new Map<string, { number: PhoneNumber; atMs: number }>();
+  #running: { startedMs: number; promise: Promise<Snapshot> } | undefined;
+  /** Resyncs in a row that failed. */
+  failedResyncs = 0;
+
+  constructor(twilio: TwilioAccount, clock: Clock) {
+    this.twilio = twilio;
+    this.#clock = clock;
+  }
+
+  /** The last look, however old; undefined before the first. */
+  get latest(): Snapshot | undefined {
+    return this.#snapshot;
+  }
+
+  /** A snapshot whose reading began at `sinceMs` or later: the one at hand, the one under way, or a new one. */
+  async since(sinceMs: number, options: CallOptions): Promise<Snapshot> {
+    if (this.#snapshot !== undefined && this.#snapshot.takenAtMs >= sinceMs) return this.#snapshot;
+    if (this.#running !== undefined && this.#running.startedMs >= sinceMs) return await this.#running.promise;
+    const startedMs = this.#clock.now();
+    const promise = this.#read(startedMs, options).finally(() => {
+      if (this.#running?.promise === promise) this.#running = undefined;
+    });
+    this.#running = { startedMs, promise };
+    return await promise;
+  }
+
+  /** Twilio's answer to an update is the read-back: it beats any list whose reading began before it. */
+  noteUpdated(number: PhoneNumber) {
+    this.#updated.set(number.sid, { number, atMs: this.#clock.now() });
+    this.#snapshot?.numbers.set(digits(number.phoneNumber), number);
+  }
+
+  async #read(startedMs: number, options: CallOptions): Promise<Snapshot> {
+    const stale = this.#surroundings === undefined || startedMs - this.#surroundings.takenAtMs >= SURROUNDINGS_MS;
+    const [numbers, surroundings] = await Promise.all([
+      this.twilio.listNumbers(options),
+      stale ? readSurroundings(this.twilio, options, startedMs) : this.#surroundings!,
+    ]);
+    this.#surroundings = surroundings;
+    for (const [sid, { atMs }] of this.#updated) if (atMs < startedMs) this.#updated.delete(sid);
+    const current = numbers.map((number) => this.#updated.get(number.sid)?.number ?? number);
+    this.#snapshot = snapshotOf(current, surroundings, startedMs);
+    return this.#snapshot;
+  }
+}
+
+export interface AccountsOptions {
+  twilio: Twilio;
+  clock: Clock;
+  log: Log;
+  resyncIntervalMs: number;
+  /** Called after each resync, also a failed one: the account's numbers are to be compared again. */
+  onResync(fingerprint: string): void;
+  /** Between 0 and 1; tests make it constant. */
+  random?: () => number;
+}
+
+/** All accounts in use, each resynced on its own jittered timer for as long as some WorkStream uses it. */
+export class Accounts {
+  readonly #options: AccountsOptions;
+  readonly #accounts = new Map<string, { account: Account; users: Set<string>; cancel: () => void }>();
+  readonly #accountOf = new Map<string, string>();
+  readonly #stop = new AbortController();
+
+  constructor(options: AccountsOptions) {
+    this.#options = options;
+  }
+
+  /** The account for these credentials, used by `user` (a WorkStream's key) until `release`. */
+  use(user: string, credentials: Credentials): Account {
+    const twilio = this.#options.twilio.account(credentials);
+    let entry = this.#accounts.get(twilio.fingerprint);
+    if (entry === undefined) {
+      entry = { account: new Account(twilio, this.#options.clock), users: new Set(), cancel: () => {} };
+      this.#accounts.set(twilio.fingerprint, entry);
+      this.#arm(twilio.fingerprint);
+    }
+    if (this.#accountOf.get(user) !== twilio.fingerprint) {
+      this.release(user);
+      this.#accountOf.set(user, twilio.fingerprint);
+      entry.users.add(user);
+    }
+    return entry.account;
+  }
+
+  fingerprintOf(credentials: Credentials): string {
+    return this.#options.twilio.account(credentials).fingerprint;
+  }
+
+  /** For a call that must not start resyncs: a finalizer's. */
+  once(credentials: Credentials): Account {
+    const twilio = this.#options.twilio.account(credentials);
+    return this.#accounts.get(twilio.fingerprint)?.account ?? new Account(twilio, this.#options.clock);
+  }
+
+  release(user: string) {
+    const fingerprint = this.#accountOf.get(user);
+    if (fingerprint === undefined) return;
+    this.#accountOf.delete(user);
+    const entry = this.#accounts.get(fingerprint);
+    entry?.users.delete(user);
+    if (entry === undefined || entry.users.size > 0) return;
+    entry.cancel();
+    this.#accounts.delete(fingerprint);
+  }
+
+  /** WorkStreams that use an account. */
+  usersOf(fingerprint: string): ReadonlySet<string> {
+    return this.#accounts.get(fingerprint)?.users ?? new Set();
+  }
+
+  stop() {
+    this.#stop.abort(new Error("accounts stopped"));
+    for (const { cancel } of this.#accounts.values()) cancel();
+    this.#accounts.clear();
+  }
+
+  /** Spread by ±10 %, so that a thousand accounts do not ask in the same second. */
+  #arm(fingerprint: string) {
+    const { clock, resyncIntervalMs, random = Math.random } = this.#options;
+    const entry = this.#accounts.get(fingerprint);
+    if (entry === undefined || this.#stop.signal.aborted) return;
+    entry.cancel = clock.after(resyncIntervalMs * (0.9 + 0.2 * random()), () => void this.#resync(fingerprint));
+  }
+
+  async #resync(fingerprint: string) {
+    const { clock, log, onResync } = this.#options;
+    const entry = this.#accounts.get(fingerprint);
+    if (entry === undefined) return;
+    try {
+      await entry.account.since(clock.now(), { lane: "resync", signal: this.#stop.signal });
+      entry.account.failedResyncs = 0;
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      entry.account.failedResyncs += 1;
+      log.warn({ err: error, account: fingerprint, inARow: entry.account.failedResyncs }, "account resync failed");
+    }
+    onResync(fingerprint);
+    this.#arm(fingerprint);
+  }
+}

@@ -1,0 +1,237 @@
+import type { Clock } from "../../clock.ts";
+import { Failure } from "../../errors.ts";
+import { shardOf } from "../../routes/table.ts";
+import { sameForReceiver } from "./compile.ts";
+import type { ClaimRecord, RouteRecord, Shard } from "./record.ts";
+import { routeKey } from "./record.ts";
+
+/** Above this many bytes a shard takes no new route; a Secret may hold 1 MiB. */
+export const SHARD_LIMIT_BYTES = 900 * 1024;
+/** What a new route adds at the most, before the next writing measures it: a bound, not an average. */
+const NEW_ROUTE_BYTES = 1500;
+const COALESCE_MS = 250;
+
+/** Where the records are kept. */
+export interface ShardStore {
+  load(shard: number): Promise<Shard>;
+  /** Durable when it resolves; gives the largest Secret's bytes. Writes only what differs. */
+  save(shard: number, content: Shard): Promise<number>;
+}
+
+export interface RecordsOptions {
+  store: ShardStore;
+  shards: number;
+  maxStreamsPerNamespace: number;
+  clock: Clock;
+}
+
+/**
+ * The controller's memory: routes and claims, in this process for reading, in Secrets for the next one. A change is applied at
+ * once and durable when the promise of the mutation resolves; changes within 250 ms share one write.
+ */
+export class Records {
+  readonly #options: RecordsOptions;
+  readonly #routes = new Map<string, RouteRecord>();
+  readonly #claims = new Map<string, ClaimRecord>();
+  /** Keys of routes by `namespaceUid/stream`, streams by namespace UID, and claims by the holder's UID: reconciles must not scan. */
+  readonly #keysByStream = new Map<string, Set<string>>();
+  readonly #streamsByNamespace = new Map<string, Set<string>>();
+  readonly #sidByHolder = new Map<string, string>();
+  /** Bytes of each shard as last written, and what routes added since may take. */
+  readonly #measured: number[];
+  readonly #reserved: number[];
+  readonly #dirty = new Set<number>();
+  #flushing: Promise<void> | undefined;
+  #scheduled: Promise<void> | undefined;
+  #lastFlushMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: RecordsOptions) {
+    this.#options = options;
+    this.#measured = new Array(options.shards).fill(0);
+    this.#reserved = new Array(options.shards).fill(0);
+  }
+
+  /** Reads every shard; call before anything else, at the start of each term of leadership. */
+  async load(): Promise<void> {
+    const shards = await Promise.all(this.#measured.map((_, shard) => this.#options.store.load(shard)));
+    for (const map of [this.#routes, this.#claims, this.#keysByStream, this.#streamsByNamespace, this.#sidByHolder]) map.clear();
+    for (const { routes, claims } of shards) {
+      for (const route of routes) this.#indexRoute(route);
+      for (const claim of claims) this.#indexClaim(claim);
+    }
+    // After a change of ROUTE_SHARDS records lie in other shards than they were read from: write all anew, once.
+    for (let shard = 0; shard < this.#measured.length; shard++) this.#dirty.add(shard);
+    await this.flush();
+  }
+
+  route(key: string): RouteRecord | undefined {
+    return this.#routes.get(key);
+  }
+  routes(): IterableIterator<RouteRecord> {
+    return this.#routes.values();
+  }
+  /** All routes of a stream, of any account; usually one. */
+  routesOf(namespaceUid: string, stream: string): RouteRecord[] {
+    const keys = this.#keysByStream.get(`${namespaceUid}/${stream}`) ?? [];
+    return [...keys].map((key) => this.#routes.get(key)!);
+  }
+  claim(phoneNumberSid: string): ClaimRecord | undefined {
+    return this.#claims.get(phoneNumberSid);
+  }
+  claims(): IterableIterator<ClaimRecord> {
+    return this.#claims.values();
+  }
+  /** The claim that this SmsNumber holds. */
+  claimOf(uid: string): ClaimRecord | undefined {
+    const sid = this.#sidByHolder.get(uid);
+    return sid === undefined ? undefined : this.#claims.get(sid);
+  }
+
+  /**
+   * Changes a route, or makes it where `change` gets undefined; `change` runs at once, so that two who change different parts
+   * do not undo each other. The generation rises when the receiver's part differs. Throws RouteTableFull for a new route
+   * without room; an existing one is always kept. Gives undefined when `change` does.
+   */
+  async updateRoute(
+    key: string,
+    where: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream">,
+    change: (before: RouteRecord | undefined) => RouteRecord | undefined,
+  ): Promise<RouteRecord | undefined> {
+    if (!this.#routes.has(key)) await this.#makeRoom(where);
+    const before = this.#routes.get(key);
+    const wanted = change(before);
+    if (wanted === undefined) return undefined;
+    if (before !== undefined && JSON.stringify(before) === JSON.stringify(wanted)) {
+      await this.settled();
+      return before;
+    }
+    const generation = before === undefined ? wanted.generation : before.generation + (sameForReceiver(before, wanted) ? 0 : 1);
+    const next = { ...wanted, generation };
+    this.#indexRoute(next);
+    await this.#changed(next.namespace, next.stream);
+    return next;
+  }
+
+  async dropRoute(key: string): Promise<void> {
+    const route = this.#routes.get(key);
+    if (route === undefined) return;
+    this.#routes.delete(key);
+    const stream = `${route.namespaceUid}/${route.stream}`;
+    this.#keysByStream.get(stream)?.delete(key);
+    if (this.#keysByStream.get(stream)?.size === 0) {
+      this.#keysByStream.delete(stream);
+      this.#streamsByNamespace.get(route.namespaceUid)?.delete(route.stream);
+    }
+    await this.#changed(route.namespace, route.stream);
+  }
+
+  async putClaim(claim: ClaimRecord): Promise<void> {
+    const before = this.#claims.get(claim.phoneNumberSid);
+    if (before !== undefined && JSON.stringify(before) === JSON.stringify(claim)) return await this.settled();
+    if (before !== undefined) this.#sidByHolder.delete(before.uid);
+    this.#indexClaim(claim);
+    if (before !== undefined && (before.namespace !== claim.namespace || before.stream !== claim.stream))
+      this.#dirty.add(this.#shard(before.namespace, before.stream));
+    await this.#changed(claim.namespace, claim.stream);
+  }
+
+  async dropClaim(phoneNumberSid: string): Promise<void> {
+    const claim = this.#claims.get(phoneNumberSid);
+    if (claim === undefined) return;
+    this.#claims.delete(phoneNumberSid);
+    this.#sidByHolder.delete(claim.uid);
+    await this.#changed(claim.namespace, claim.stream);
+  }
+
+  /** Resolves when everything changed so far is durable. */
+  async settled(): Promise<void> {
+    if (this.#dirty.size > 0) await this.#schedule();
+    else await this.#flushing;
+  }
+
+  /** Writes what is dirty now. Rejects, and keeps it dirty, when a Secret could not be written. */
+  async flush(): Promise<void> {
+    while (this.#flushing !== undefined) await this.#flushing.catch(() => {});
+    this.#flushing = this.#write().finally(() => {
+      this.#flushing = undefined;
+    });
+    await this.#flushing;
+  }
+
+  async #changed(namespace: string, stream: string) {
+    this.#dirty.add(this.#shard(namespace, stream));
+    await this.#schedule();
+  }
+
+  /** At once after a quiet time, else 250 ms after the last writing; all changes until then share it. */
+  #schedule(): Promise<void> {
+    if (this.#scheduled === undefined) {
+      const { clock } = this.#options;
+      const wait = Math.max(0, this.#lastFlushMs + COALESCE_MS - clock.monotonic());
+      this.#scheduled = clock
+        .sleep(wait)
+        .then(() => {
+          this.#scheduled = undefined;
+          return this.flush();
+        });
+    }
+    return this.#scheduled;
+  }
+
+  async #write() {
+    const shards = [...this.#dirty];
+    this.#dirty.clear();
+    this.#lastFlushMs = this.#options.clock.monotonic();
+    const results = await Promise.allSettled(
+      shards.map(async (shard) => {
+        this.#reserved[shard] = 0;
+        this.#measured[shard] = await this.#options.store.save(shard, this.#contentOf(shard));
+      }),
+    );
+    for (const [at, result] of results.entries()) if (result.status === "rejected") this.#dirty.add(shards[at]!);
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  #contentOf(shard: number): Shard {
+    const here = ({ namespace, stream }: { namespace: string; stream: string }) => this.#shard(namespace, stream) === shard;
+    return { routes: [...this.#routes.values()].filter(here), claims: [...this.#claims.values()].filter(here) };
+  }
+
+  /** Reserves room for a new route. Many at once wait for the next writing, which measures what they really take. */
+  async #makeRoom({ namespace, stream, namespaceUid }: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream">) {
+    const { maxStreamsPerNamespace } = this.#options;
+    const streams = this.#streamsByNamespace.get(namespaceUid);
+    if (streams !== undefined && !streams.has(stream) && streams.size >= maxStreamsPerNamespace)
+      throw new Failure("RouteTableFull", `the namespace has ${maxStreamsPerNamespace} WorkStreams already; raise MAX_STREAMS_PER_NAMESPACE`);
+    const shard = this.#shard(namespace, stream);
+    while (this.#measured[shard]! + this.#reserved[shard]! + NEW_ROUTE_BYTES > SHARD_LIMIT_BYTES) {
+      if (this.#reserved[shard] === 0)
+        throw new Failure("RouteTableFull", "the operator's routing Secret has no room for another route; raise ROUTE_SHARDS");
+      await this.settled();
+    }
+    this.#reserved[shard]! += NEW_ROUTE_BYTES;
+  }
+
+  #indexRoute(route: RouteRecord) {
+    const key = routeKey(route);
+    this.#routes.set(key, route);
+    addTo(this.#keysByStream, `${route.namespaceUid}/${route.stream}`, key);
+    addTo(this.#streamsByNamespace, route.namespaceUid, route.stream);
+  }
+
+  #indexClaim(claim: ClaimRecord) {
+    this.#claims.set(claim.phoneNumberSid, claim);
+    this.#sidByHolder.set(claim.uid, claim.phoneNumberSid);
+  }
+
+  #shard(namespace: string, stream: string): number {
+    return shardOf(namespace, stream, this.#options.shards);
+  }
+}
+
+function addTo(index: Map<string, Set<string>>, key: string, value: string) {
+  const values = index.get(key);
+  if (values === undefined) index.set(key, new Set([value]));
+  else values.add(value);
+}

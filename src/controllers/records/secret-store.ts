@@ -1,0 +1,107 @@
+import type { KubeClient } from "../../kube/client.ts";
+import { type Secret, secrets } from "../../kube/resource.ts";
+import { encodeShard, secretName } from "../../routes/table.ts";
+import { decodeRecords, encodeRecords, pack } from "./codec.ts";
+import { compileRoute, compileWorkRoute } from "./compile.ts";
+import type { Shard } from "./record.ts";
+import type { ShardStore } from "./records.ts";
+
+const SHARDS_ANNOTATION = "smschannel.dev/route-shards";
+const WORK_KEY = "routes.v1.json.gz";
+
+export interface SecretStoreOptions {
+  client: KubeClient;
+  /** Where the operator's own Secrets are. */
+  namespace: string;
+  instance: string;
+  shards: number;
+  /** Throws when this process may no longer write: leadership is lost or nearly so. */
+  guard(): void;
+  signal: AbortSignal;
+}
+
+/** The `{instance}-controller-N` Secrets, and what is compiled from them: `{instance}-receiver-N` and `{instance}-work-N`. */
+export function createSecretStore(options: SecretStoreOptions): ShardStore {
+  const known = new Map<string, Secret>();
+  return {
+    async load(shard) {
+      const name = secretName(options.instance, "controller", shard);
+      const secret = await read(options, known, name);
+      refuseFewerShards(secret, options.shards);
+      try {
+        return decodeRecords(secret?.data);
+      } catch (cause) {
+        throw new Error(`Secret ${options.namespace}/${name} is damaged; restore it, or delete it to begin without its records`, { cause });
+      }
+    },
+    async save(shard, content) {
+      // The records first: what they hold can be compiled again, not the other way round.
+      const controller = encodeRecords(content);
+      await write(options, known, secretName(options.instance, "controller", shard), controller);
+      const receiver = encodeShard(await Promise.all(content.routes.map(compileRoute)));
+      const work = pack(WORK_KEY, content.routes.map(compileWorkRoute).sort((a, b) => (routeOrder(a) < routeOrder(b) ? -1 : 1)));
+      await write(options, known, secretName(options.instance, "receiver", shard), receiver);
+      await write(options, known, secretName(options.instance, "work", shard), work);
+      return Math.max(...[controller, receiver, work].map(bytesOf));
+    },
+  };
+}
+
+const routeOrder = (route: { namespaceUid: string; stream: string; accountSid: string }) =>
+  `${route.namespaceUid}/${route.stream}/${route.accountSid}`;
+
+async function read({ client, namespace, signal }: SecretStoreOptions, known: Map<string, Secret>, name: string) {
+  const secret = await client.get(secrets, { namespace, name }, signal);
+  if (secret === undefined) known.delete(name);
+  else known.set(name, secret);
+  return secret;
+}
+
+/**
+ * Writes the Secret when it differs. Always against the resourceVersion that this process saw last: whoever else wrote it (a
+ * leader that does not know yet that it lost) makes this fail with a conflict instead of being overwritten.
+ */
+async function write(options: SecretStoreOptions, known: Map<string, Secret>, name: string, data: Record<string, string>) {
+  const { client, namespace, instance, shards, guard, signal } = options;
+  const before = known.get(name) ?? (await read(options, known, name));
+  const annotations = { "smschannel.dev/instance": instance, [SHARDS_ANNOTATION]: String(shards) };
+  const same = before !== undefined && sameData(before.data, data) && before.metadata.annotations?.[SHARDS_ANNOTATION] === String(shards);
+  if (same) return;
+  guard();
+  const secret: Secret = {
+    apiVersion: "v1",
+    kind: "Secret",
+    type: "smschannel.dev/compiled",
+    metadata: {
+      name,
+      namespace,
+      labels: { "app.kubernetes.io/managed-by": "sms-channel-operator" },
+      annotations,
+      ...(before?.metadata.resourceVersion === undefined ? {} : { resourceVersion: before.metadata.resourceVersion }),
+    },
+    data,
+  };
+  try {
+    known.set(name, before === undefined ? await client.create(secrets, secret, signal) : await client.replace(secrets, secret, signal));
+  } catch (error) {
+    // After an answer that was lost the Secret may or may not be ours: look again before the next try.
+    known.delete(name);
+    throw error;
+  }
+}
+
+function refuseFewerShards(secret: Secret | undefined, shards: number) {
+  const before = Number(secret?.metadata.annotations?.[SHARDS_ANNOTATION] ?? shards);
+  if (before > shards)
+    throw new Error(`ROUTE_SHARDS was lowered from ${before} to ${shards}, which would forget the routes in the Secrets beyond; raise it back`);
+}
+
+function sameData(a: Record<string, string> | undefined, b: Record<string, string>): boolean {
+  const keys = Object.keys(b);
+  return a !== undefined && Object.keys(a).length === keys.length && keys.every((key) => a[key] === b[key]);
+}
+
+/** Of the bytes themselves, as the API server counts them, not of their base64. */
+function bytesOf(data: Record<string, string>): number {
+  return Object.values(data).reduce((sum, text) => sum + Math.floor((text.length * 3) / 4), 0);
+}

@@ -1,0 +1,216 @@
+import type { Clock } from "../../clock.ts";
+import type { Log } from "../../log.ts";
+import type { Prober, ProbeTarget } from "./probe.ts";
+import { FAILURES_ALLOWED, newCheck, note, type ProbeResult, passed, type RouteCheck, retarget, type UrlVerdict, verdictOf } from "./verdict.ts";
+
+/** One random route of each host is probed this often; sooner while the host fails, so that recovery is seen. */
+const HOST_INTERVAL_MS = 60_000;
+const FAILING_HOST_INTERVAL_MS = 5_000;
+const FIRST_RETRY_MS = 250;
+const LONGEST_RETRY_MS = 30_000;
+const PROBES_AT_ONCE = 16;
+
+interface Watched {
+  target: ProbeTarget;
+  check: RouteCheck;
+  host: string;
+  /** A loop is at work on this route until it passed. */
+  running: boolean;
+}
+
+interface Host {
+  routes: Set<string>;
+  failures: number;
+  lastFailure?: Extract<ProbeResult, { kind: "failed" }> & { atMs: number };
+  cancel: () => void;
+}
+
+export interface ChecksOptions {
+  prober: Prober;
+  clock: Clock;
+  log: Log;
+  /** When a signed text of this route was last accepted, where that is known. */
+  lastAcceptedTextMs(key: string): number | undefined;
+  /** The verdict on this route may have changed. */
+  onChange(key: string): void;
+  random?: () => number;
+}
+
+/**
+ * Proves that the way from the public URL to the receiver works. A new or changed route is probed until it passed three times
+ * in a row; from then on one random route of each host a minute stands for all of them.
+ */
+export class Checks {
+  readonly #options: ChecksOptions;
+  readonly #routes = new Map<string, Watched>();
+  readonly #hosts = new Map<string, Host>();
+  readonly #stop = new AbortController();
+  readonly #waiting: (() => void)[] = [];
+  readonly #listeners = new Set<() => void>();
+  #probing = 0;
+
+  constructor(options: ChecksOptions) {
+    this.#options = options;
+  }
+
+  /** Sees to it that this generation of the route gets checked. Cheap when nothing changed. */
+  want(key: string, target: ProbeTarget, generation: number) {
+    const known = this.#routes.get(key);
+    const moved = known !== undefined && known.target.url !== target.url;
+    if (known === undefined || moved) {
+      if (moved) this.#leaveHost(key, known);
+      const watched: Watched = { target, check: newCheck(generation), host: new URL(target.url).host, running: false };
+      this.#routes.set(key, watched);
+      this.#joinHost(key, watched);
+      void this.#run(key, watched);
+      return;
+    }
+    if (known.check.generation === generation) return;
+    known.target = target;
+    known.check = retarget(known.check, generation);
+    void this.#run(key, known);
+  }
+
+  forget(key: string) {
+    const known = this.#routes.get(key);
+    if (known === undefined) return;
+    this.#routes.delete(key);
+    this.#leaveHost(key, known);
+  }
+
+  /** Has this very generation, or a later one, answered often enough that a number may be pointed at it? */
+  passed(key: string, generation: number): boolean {
+    const known = this.#routes.get(key);
+    return known !== undefined && known.check.generation >= generation && passed(known.check);
+  }
+
+  /** The generation that the receivers have proven to know; undefined before the first pass. */
+  provenGeneration(key: string): number | undefined {
+    const known = this.#routes.get(key);
+    return known !== undefined && passed(known.check) ? known.check.generation : undefined;
+  }
+
+  verdict(key: string): UrlVerdict {
+    const known = this.#routes.get(key);
+    if (known === undefined) return { status: "Unknown" };
+    const { clock, lastAcceptedTextMs } = this.#options;
+    const lastText = lastAcceptedTextMs(key);
+    const host = this.#hosts.get(known.host);
+    if (host?.lastFailure !== undefined && host.failures >= FAILURES_ALLOWED) {
+      const failing: RouteCheck = { ...known.check, proven: false, lastFailure: host.lastFailure };
+      return verdictOf(failing, lastText, clock.now());
+    }
+    return verdictOf(known.check, lastText, clock.now());
+  }
+
+  /** Resolves when the newest generation has passed or a probe of it has failed, at the latest after `ms`. */
+  async settled(key: string, ms: number, signal: AbortSignal): Promise<void> {
+    const done = new AbortController();
+    const either = AbortSignal.any([signal, done.signal, this.#stop.signal]);
+    const watched = this.#routes.get(key);
+    if (watched === undefined || passed(watched.check)) return;
+    const failures = watched.check.failures;
+    const settledNow = () => passed(watched.check) || watched.check.failures > failures || this.#routes.get(key) !== watched;
+    const listener = () => settledNow() && done.abort();
+    this.#listeners.add(listener);
+    try {
+      await this.#options.clock.sleep(ms, either);
+    } catch {
+      // Settled, or the caller is stopping; it looks at its own signal.
+    } finally {
+      this.#listeners.delete(listener);
+    }
+  }
+
+  stop() {
+    this.#stop.abort(new Error("self-checks stopped"));
+    for (const { cancel } of this.#hosts.values()) cancel();
+    this.#routes.clear();
+    this.#hosts.clear();
+  }
+
+  async #run(key: string, watched: Watched) {
+    if (watched.running) return;
+    watched.running = true;
+    let wait = FIRST_RETRY_MS;
+    try {
+      while (this.#routes.get(key) === watched && !passed(watched.check)) {
+        const before = this.verdict(key);
+        const result = await this.#probe(watched.target);
+        if (this.#stop.signal.aborted) return;
+        watched.check = note(watched.check, result, this.#options.clock.now());
+        for (const listener of this.#listeners) listener();
+        if (passed(watched.check) || changed(before, this.verdict(key))) this.#options.onChange(key);
+        if (watched.check.passes > 0) {
+          wait = FIRST_RETRY_MS;
+          continue;
+        }
+        const { random = Math.random } = this.#options;
+        await this.#options.clock.sleep(wait * (0.75 + 0.5 * random()), this.#stop.signal);
+        wait = Math.min(wait * 2, LONGEST_RETRY_MS);
+      }
+    } catch (error) {
+      if (!this.#stop.signal.aborted) this.#options.log.error({ err: error }, "self-check ended by an error");
+    } finally {
+      watched.running = false;
+    }
+  }
+
+  #joinHost(key: string, watched: Watched) {
+    let host = this.#hosts.get(watched.host);
+    if (host === undefined) {
+      host = { routes: new Set(), failures: 0, cancel: () => {} };
+      this.#hosts.set(watched.host, host);
+      this.#armHost(watched.host, host, HOST_INTERVAL_MS);
+    }
+    host.routes.add(key);
+  }
+
+  #leaveHost(key: string, watched: Watched) {
+    const host = this.#hosts.get(watched.host);
+    host?.routes.delete(key);
+    if (host === undefined || host.routes.size > 0) return;
+    host.cancel();
+    this.#hosts.delete(watched.host);
+  }
+
+  #armHost(name: string, host: Host, ms: number) {
+    const { clock, random = Math.random } = this.#options;
+    host.cancel = clock.after(ms * (0.9 + 0.2 * random()), () => void this.#checkHost(name, host));
+  }
+
+  async #checkHost(name: string, host: Host) {
+    const { clock, log, random = Math.random, onChange } = this.#options;
+    // Only routes that have passed stand for the host: one that is still loading would blame it unjustly.
+    const candidates = [...host.routes].filter((key) => this.#routes.get(key)?.check.proven === true);
+    const key = candidates[Math.floor(random() * candidates.length)];
+    const watched = key === undefined ? undefined : this.#routes.get(key);
+    if (watched !== undefined) {
+      const wasFailing = host.failures >= FAILURES_ALLOWED;
+      const result = await this.#probe(watched.target);
+      if (this.#stop.signal.aborted || this.#hosts.get(name) !== host) return;
+      host.failures = result.kind === "answered" ? 0 : host.failures + 1;
+      if (result.kind === "failed") {
+        host.lastFailure = { ...result, atMs: clock.now() };
+        log.warn({ host: name, reason: result.reason, inARow: host.failures }, "self-check failed");
+      }
+      if (wasFailing !== host.failures >= FAILURES_ALLOWED) for (const each of host.routes) onChange(each);
+    }
+    this.#armHost(name, host, host.failures > 0 ? FAILING_HOST_INTERVAL_MS : HOST_INTERVAL_MS);
+  }
+
+  async #probe(target: ProbeTarget): Promise<ProbeResult> {
+    while (this.#probing >= PROBES_AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#probing += 1;
+    try {
+      return await this.#options.prober.probe(target, this.#options.clock.now(), this.#stop.signal);
+    } finally {
+      this.#probing -= 1;
+      this.#waiting.shift()?.();
+    }
+  }
+}
+
+function changed(a: UrlVerdict, b: UrlVerdict): boolean {
+  return JSON.stringify(a) !== JSON.stringify(b);
+}

@@ -1,0 +1,66 @@
+import type { SmsNumber, WorkStream } from "../../api/index.ts";
+import type { Reason } from "../../api/reasons.ts";
+
+/** Why an SmsNumber is not accepted as it stands. */
+export interface Refusal {
+  reason: Reason;
+  message: string;
+  /** False: only automatic texts suffer, and the number is wired all the same. */
+  stopsWiring: boolean;
+}
+
+export interface AcceptanceInput {
+  number: SmsNumber;
+  stream: WorkStream | undefined;
+  hoursExist: boolean;
+}
+
+/** The rules that need a second object, in the order in which a person would fix them. The first that applies is told. */
+export function refusalOf(input: AcceptanceInput): Refusal | undefined {
+  for (const rule of rules) {
+    const refusal = rule(input);
+    if (refusal !== undefined) return refusal;
+  }
+  return undefined;
+}
+
+const rules: ((input: AcceptanceInput) => Refusal | undefined)[] = [streamMissing, repliesMissing, hoursNotAllowed, hoursMissing];
+
+function streamMissing({ number, stream }: AcceptanceInput): Refusal | undefined {
+  if (stream !== undefined) return undefined;
+  return {
+    reason: "WorkStreamNotFound",
+    message: `there is no WorkStream ${number.spec.workStreamRef.name} in this namespace; the webhook at Twilio is left as it is`,
+    stopsWiring: true,
+  };
+}
+
+const REQUIRED_REPLIES = ["OptOutConfirmation", "OptInConfirmation", "Help"] as const;
+
+/** Carriers demand these answers, and Twilio gives none for a short code that stands alone. */
+function repliesMissing({ number, stream }: AcceptanceInput): Refusal | undefined {
+  if (number.spec.type !== "ShortCode") return undefined;
+  const given = new Set([...(stream?.spec.automatedMessages ?? []), ...(number.spec.automatedMessages ?? [])].map(({ trigger }) => trigger));
+  const missing = REQUIRED_REPLIES.filter((trigger) => !given.has(trigger));
+  if (missing.length === 0) return undefined;
+  return {
+    reason: "ComplianceRepliesMissing",
+    message: `a short code must answer STOP, START and HELP; add automatedMessages for ${missing.join(", ")}`,
+    stopsWiring: true,
+  };
+}
+
+function hoursNotAllowed({ number, stream }: AcceptanceInput): Refusal | undefined {
+  if (number.spec.operatingHoursRef === undefined || stream?.spec.allowAutomatedMessages === true) return undefined;
+  return {
+    reason: "OperatingHoursNotAllowed",
+    message: `WorkStream ${number.spec.workStreamRef.name} does not allow automated messages, so the number may have no operating hours; set allowAutomatedMessages: true there, or remove operatingHoursRef here`,
+    stopsWiring: false,
+  };
+}
+
+function hoursMissing({ number, hoursExist }: AcceptanceInput): Refusal | undefined {
+  const ref = number.spec.operatingHoursRef;
+  if (ref === undefined || hoursExist) return undefined;
+  return { reason: "OperatingHoursNotFound", message: `there is no OperatingHours ${ref.name} in this namespace`, stopsWiring: false };
+}

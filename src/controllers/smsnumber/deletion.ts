@@ -1,0 +1,59 @@
+import { pointsAt, type Webhook } from "./webhook.ts";
+
+/** What deletion does at Twilio before the finalizer goes. */
+export type DeletionPlan =
+  /** One update, then done. `fallback` is tried when Twilio refuses the first as wrong: a number left pointing at us is worse. */
+  | { do: "set"; webhook: Webhook; event: DeletionEvent; fallback?: Webhook }
+  /** Another SmsNumber waits for this number: it gets the saved webhook and the claim; nothing changes at Twilio. */
+  | { do: "handOver"; event: DeletionEvent }
+  | { do: "leave"; event?: DeletionEvent };
+
+export interface DeletionEvent {
+  type: "Normal" | "Warning";
+  reason: "WebhookRestored" | "WebhookCleared" | "WebhookRetained" | "WebhookLeft" | "WebhookHandedOver";
+  message: string;
+}
+
+export interface DeletionInput {
+  policy: "Restore" | "Clear" | "Retain";
+  /** The number as Twilio has it; null when it is no longer in the account. */
+  seen: Webhook | null;
+  /** The webhook from before us; undefined when nothing was worth saving. */
+  saved: Webhook | undefined;
+  isOurs(url: string): boolean;
+  /** Another object waits for this number. */
+  successor: boolean;
+}
+
+const cleared: Webhook = {
+  smsUrl: "",
+  smsMethod: "POST",
+  smsFallbackUrl: "",
+  smsFallbackMethod: "POST",
+  smsApplicationSid: "",
+};
+
+/** Decides what is done at Twilio when an SmsNumber that held its number goes. Pure. */
+export function planDeletion({ policy, seen, saved, isOurs, successor }: DeletionInput): DeletionPlan {
+  if (seen === null)
+    return { do: "leave", event: event("Warning", "WebhookLeft", "the number is no longer in the Twilio account; nothing was changed") };
+  // Somebody may have pointed the number elsewhere since; what is not ours stays.
+  if (seen.smsApplicationSid !== "" || !pointsAt(seen, isOurs))
+    return { do: "leave", event: event("Normal", "WebhookLeft", "the webhook at Twilio is no longer ours and was left as it is") };
+  if (successor)
+    return { do: "handOver", event: event("Normal", "WebhookHandedOver", "another SmsNumber takes the number over; the webhook stays") };
+  if (policy === "Retain")
+    return { do: "leave", event: event("Normal", "WebhookRetained", "the webhook at Twilio still leads to this cluster, as deletionPolicy: Retain asks") };
+  if (policy === "Clear" || saved === undefined)
+    return { do: "set", webhook: cleared, event: event("Normal", "WebhookCleared", "the webhook at Twilio was cleared") };
+  return {
+    do: "set",
+    webhook: saved,
+    event: event("Normal", "WebhookRestored", "the webhook at Twilio is again what it was before"),
+    fallback: cleared,
+  };
+}
+
+function event(type: DeletionEvent["type"], reason: DeletionEvent["reason"], message: string): DeletionEvent {
+  return { type, reason, message };
+}

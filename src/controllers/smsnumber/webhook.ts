@@ -1,0 +1,77 @@
+import { createHash } from "node:crypto";
+import type { PhoneNumber } from "../../twilio/twilio.ts";
+
+/** What decides where a number's texts go, as Twilio keeps it on the number itself. "" where unset. */
+export interface Webhook {
+  smsUrl: string;
+  smsMethod: string;
+  smsFallbackUrl: string;
+  smsFallbackMethod: string;
+  smsApplicationSid: string;
+}
+
+/**
+ * Twilio's connection overrides, in the URL's fragment, which is neither sent nor signed: connect within 2 s, read within
+ * 4.5 s, two retries, for every kind of failure. By default Twilio retries once and only when it cannot connect, so that a 503
+ * during a rollout would lose the text. https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+ */
+export const CONNECTION_OVERRIDES = "#ct=2000&rt=4500&rc=2&rp=all";
+
+/** What a new Twilio number is provisioned with: a canned reply, nobody's production. */
+const DEMO_REPLY = /^https?:\/\/demo\.twilio\.com\//i;
+
+export function webhookOf(number: PhoneNumber): Webhook {
+  const { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid } = number;
+  return { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid };
+}
+
+/** The webhook as this operator sets it. */
+export function ourWebhook(urls: { inbound: string; fallback: string }): Webhook {
+  return {
+    smsUrl: urls.inbound + CONNECTION_OVERRIDES,
+    smsMethod: "POST",
+    smsFallbackUrl: urls.fallback + CONNECTION_OVERRIDES,
+    smsFallbackMethod: "POST",
+    smsApplicationSid: "",
+  };
+}
+
+/** Equal to the letter, fragment included: a lost fragment is drift, it would cost retries. */
+export function sameWebhook(a: Webhook, b: Webhook): boolean {
+  return (
+    a.smsUrl === b.smsUrl &&
+    a.smsMethod === b.smsMethod &&
+    a.smsFallbackUrl === b.smsFallbackUrl &&
+    a.smsFallbackMethod === b.smsFallbackMethod &&
+    a.smsApplicationSid === b.smsApplicationSid
+  );
+}
+
+/** Does the number's own URL lead to us, whatever its fragment? */
+export function pointsAt(webhook: Webhook, isOurs: (url: string) => boolean): boolean {
+  return webhook.smsUrl !== "" && isOurs(withoutFragment(webhook.smsUrl));
+}
+
+/** Nobody's: empty, or Twilio's demo reply. */
+export function isUnset(webhook: Webhook): boolean {
+  return webhook.smsUrl === "" || DEMO_REPLY.test(webhook.smsUrl);
+}
+
+/** The host to name in status and events: never the path, query or userinfo, which can carry secrets. */
+export function hostOf(url: string): string {
+  try {
+    return new URL(url).host;
+  } catch {
+    return url === "" ? "" : "an unreadable URL";
+  }
+}
+
+/** To tell whether a foreign webhook changed without keeping it. */
+export function fingerprintOf(webhook: Webhook): string {
+  return createHash("sha256").update(JSON.stringify(Object.values(webhook))).digest("base64url").slice(0, 22);
+}
+
+export function withoutFragment(url: string): string {
+  const hash = url.indexOf("#");
+  return hash < 0 ? url : url.slice(0, hash);
+}

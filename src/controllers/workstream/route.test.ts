@@ -1,0 +1,38 @@
+import { describe, expect, test } from "vitest";
+import type { UrlRecord } from "../records/record.ts";
+import { nextUrlEnd, REPLACED_URL_MS, urlsInForce } from "./route.ts";
+
+const urls = (host: string): UrlRecord => ({
+  inbound: `https://${host}/inbound/team/support`,
+  fallback: `https://${host}/fallback/team/support`,
+  status: `https://${host}/status/team/support`,
+});
+const now = 10 * REPLACED_URL_MS;
+const nobody = () => false;
+
+const rows: Record<string, [UrlRecord[], (inbound: string) => boolean, UrlRecord[]]> = {
+  "the first URL": [[], nobody, [urls("new")]],
+  "unchanged": [[urls("new")], nobody, [urls("new")]],
+  "a former one goes on for an hour": [[urls("old")], nobody, [urls("new"), { ...urls("old"), replacedAtMs: now }]],
+  "and then is gone": [[urls("new"), { ...urls("old"), replacedAtMs: now - REPLACED_URL_MS }], nobody, [urls("new")]],
+  "unless a number still points at it": [
+    [urls("new"), { ...urls("old"), replacedAtMs: now - REPLACED_URL_MS }],
+    (inbound) => inbound.includes("//old/"),
+    [urls("new"), urls("old")],
+  ],
+  "a former one that becomes current again is listed once": [
+    [urls("old"), { ...urls("new"), replacedAtMs: now - 1 }],
+    nobody,
+    [urls("new"), { ...urls("old"), replacedAtMs: now }],
+  ],
+};
+
+describe("urlsInForce", () => {
+  for (const [name, [known, pointedAt, want]] of Object.entries(rows))
+    test(name, () => expect(urlsInForce(known, urls("new"), pointedAt, now)).toEqual(want));
+});
+
+test("the next end is the earliest", () => {
+  expect(nextUrlEnd([urls("a")])).toBeUndefined();
+  expect(nextUrlEnd([urls("a"), { ...urls("b"), replacedAtMs: 5 }, { ...urls("c"), replacedAtMs: 3 }])).toBe(3 + REPLACED_URL_MS);
+});

@@ -1,0 +1,54 @@
+import { Failure } from "../../errors.ts";
+import type { KubeClient } from "../../kube/client.ts";
+import { KubeError } from "../../kube/client.ts";
+import type { KubeObject, Secret } from "../../kube/resource.ts";
+import { secrets } from "../../kube/resource.ts";
+
+export interface SecretReader {
+  /** Decoded data. Throws Failure SecretNotFound or SecretForbidden; a KubeError when the API server did not answer. */
+  read(ref: { namespace: string; name: string }, signal: AbortSignal): Promise<Record<string, string>>;
+}
+
+export interface SecretReaderOptions {
+  client: KubeClient;
+  /** Secrets' metadata as watched: tells existence and version without their content. */
+  metadata: { get(namespace: string, name: string): KubeObject | undefined };
+  hasSynced(): boolean;
+}
+
+/** Fetches a Secret by name, and only when its metadata says that it changed. */
+export function createSecretReader({ client, metadata, hasSynced }: SecretReaderOptions): SecretReader {
+  const cache = new Map<string, { version: string; data: Record<string, string> }>();
+  return {
+    async read({ namespace, name }, signal) {
+      const key = `${namespace}/${name}`;
+      const seen = metadata.get(namespace, name);
+      const cached = cache.get(key);
+      if (seen !== undefined && cached?.version === seen.metadata.resourceVersion) return cached.data;
+      // Without a watch's word that it is absent (no right to list, not synced yet) the Secret itself is asked for.
+      if (seen === undefined && hasSynced()) cache.delete(key);
+      const secret = await fetchSecret(client, { namespace, name }, signal);
+      if (secret === undefined) {
+        cache.delete(key);
+        throw new Failure("SecretNotFound", `Secret ${name} does not exist in namespace ${namespace}; create it with the keys accountSid and authToken`);
+      }
+      const data = decode(secret.data);
+      cache.set(key, { version: secret.metadata.resourceVersion ?? "", data });
+      return data;
+    },
+  };
+}
+
+async function fetchSecret(client: KubeClient, ref: { namespace: string; name: string }, signal: AbortSignal): Promise<Secret | undefined> {
+  try {
+    return await client.get(secrets, ref, signal);
+  } catch (error) {
+    if (error instanceof KubeError && error.status === 403)
+      throw new Failure("SecretForbidden", `the operator may not read Secrets in namespace ${ref.namespace}`, { cause: error });
+    throw error;
+  }
+}
+
+function decode(data: Record<string, string> | undefined): Record<string, string> {
+  return Object.fromEntries(Object.entries(data ?? {}).map(([key, value]) => [key, Buffer.from(value, "base64").toString("utf8")]));
+}

@@ -1,0 +1,39 @@
+import type { Reason } from "../../api/reasons.ts";
+import type { Account } from "../accounts/accounts.ts";
+
+/** What the SmsNumbers of a WorkStream need to know of it, in this process; the WorkStream's reconciler writes it. */
+export interface StreamState {
+  /** Key of the route in the records; absent while Twilio has never accepted the credentials. */
+  routeKey: string | undefined;
+  /** Present only while the credentials are good: without them nothing is asked of Twilio. */
+  account: Account | undefined;
+  credentials: { ok: true } | { ok: false; reason: Reason; message: string };
+}
+
+/** Keyed by `namespace/name`. `onChange` is called with the key when what is known of a stream differs. */
+export class Streams {
+  readonly #states = new Map<string, StreamState>();
+  readonly #onChange: (key: string) => void;
+
+  constructor(onChange: (key: string) => void) {
+    this.#onChange = onChange;
+  }
+
+  get(key: string): StreamState | undefined {
+    return this.#states.get(key);
+  }
+
+  set(key: string, state: StreamState) {
+    const before = this.#states.get(key);
+    this.#states.set(key, state);
+    if (before === undefined || !same(before, state)) this.#onChange(key);
+  }
+
+  delete(key: string) {
+    if (this.#states.delete(key)) this.#onChange(key);
+  }
+}
+
+function same(a: StreamState, b: StreamState): boolean {
+  return a.routeKey === b.routeKey && a.account === b.account && JSON.stringify(a.credentials) === JSON.stringify(b.credentials);
+}
