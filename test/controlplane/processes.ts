@@ -1,0 +1,204 @@
+import type { ChildProcess } from "node:child_process";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { get } from "node:https";
+import { join } from "node:path";
+import { ended, hasEnded, spawnTied, stopChild } from "../../src/child.ts";
+import type { Log } from "../../src/log.ts";
+import { freePorts } from "./ports.ts";
+
+/** Where the programs are. Without a controller manager namespaces are never emptied and nothing is garbage-collected. */
+export interface Programs {
+  readonly etcd: string;
+  readonly apiServer: string;
+  readonly controllerManager: string | undefined;
+  readonly kubectl: string | undefined;
+}
+
+export interface Cluster {
+  readonly kubeconfig: string;
+  stopApiServer(signal?: NodeJS.Signals): Promise<void>;
+  startApiServer(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** What a control plane without nodes needs; fewer controllers start faster and leave the CPU to the tests. */
+const CONTROLLERS = [
+  "namespace-controller",
+  "garbage-collector-controller",
+  "serviceaccount-controller",
+  "clusterrole-aggregation-controller",
+];
+const READY_WITHIN_MS = 90_000;
+
+/** Starts etcd, kube-apiserver and kube-controller-manager with their state under `dir`; resolves when they serve. */
+export async function startProcesses(options: {
+  programs: Programs;
+  dir: string;
+  log: Log;
+  port?: number | undefined;
+}): Promise<Cluster> {
+  const { programs, dir, log } = options;
+  const [etcdPort, peerPort, freePort] = (await freePorts(3)) as [number, number, number];
+  const port = options.port ?? freePort;
+  const at = (name: string) => join(dir, name);
+  const running = new Map<string, ChildProcess>();
+  const start = (name: string, program: string, args: string[]) => {
+    const file = openSync(at(`${name}.log`), "a", 0o600);
+    const child = spawnTied(program, args, { output: file });
+    closeSync(file);
+    running.set(name, child);
+    return child;
+  };
+  const token = await writeCredentials(dir);
+
+  const startApiServer = async () => {
+    const child = start("kube-apiserver", programs.apiServer, [
+      `--etcd-servers=http://127.0.0.1:${etcdPort}`,
+      `--cert-dir=${at("certs")}`,
+      `--secure-port=${port}`,
+      "--bind-address=127.0.0.1",
+      "--advertise-address=127.0.0.1",
+      // A loopback address cannot stand in the Endpoints of the kubernetes Service; nothing here reads them.
+      "--endpoint-reconciler-type=none",
+      "--service-account-issuer=https://kubernetes.default.svc",
+      `--service-account-key-file=${at("service-account.pem")}`,
+      `--service-account-signing-key-file=${at("service-account.pem")}`,
+      "--service-cluster-ip-range=10.96.0.0/16",
+      `--token-auth-file=${at("tokens.csv")}`,
+      "--authorization-mode=RBAC",
+      "--profiling=false",
+    ]);
+    await until(child, at("kube-apiserver.log"), () =>
+      apiServerReady(port, token, at("certs/apiserver.crt")),
+    );
+  };
+
+  const stop = async () => {
+    // Clients first: an API server without its etcd waits for it, and a controller manager only logs.
+    const order: [string, NodeJS.Signals][] = [
+      ["kube-controller-manager", "SIGKILL"],
+      ["kube-apiserver", "SIGTERM"],
+      ["etcd", "SIGKILL"],
+    ];
+    for (const [name, signal] of order) {
+      const child = running.get(name);
+      if (child !== undefined) await stopChild(child, signal, 3_000);
+    }
+  };
+
+  try {
+    const etcd = start("etcd", programs.etcd, [
+      `--data-dir=${at("etcd")}`,
+      `--listen-client-urls=http://127.0.0.1:${etcdPort}`,
+      `--advertise-client-urls=http://127.0.0.1:${etcdPort}`,
+      `--listen-peer-urls=http://127.0.0.1:${peerPort}`,
+      `--initial-advertise-peer-urls=http://127.0.0.1:${peerPort}`,
+      `--initial-cluster=default=http://127.0.0.1:${peerPort}`,
+      // The state is thrown away with the run: a crash of the machine may lose it.
+      "--unsafe-no-fsync",
+      "--log-level=warn",
+    ]);
+    // The API server waits for etcd by itself, so both start at once; only etcd's end is watched for.
+    await Promise.race([startApiServer(), failWhenEnded(etcd, at("etcd.log"))]);
+    const kubeconfig = await writeKubeconfig(dir, port, token);
+    if (programs.controllerManager !== undefined) {
+      start("kube-controller-manager", programs.controllerManager, [
+        `--kubeconfig=${kubeconfig}`,
+        `--controllers=${CONTROLLERS.join(",")}`,
+        `--service-account-private-key-file=${at("service-account.pem")}`,
+        "--leader-elect=false",
+        "--secure-port=0",
+        "--kube-api-qps=200",
+        "--kube-api-burst=400",
+      ]);
+    }
+    log.info({ kubeconfig, port }, "control plane started");
+    return {
+      kubeconfig,
+      stop,
+      startApiServer,
+      async stopApiServer(signal = "SIGTERM") {
+        const child = running.get("kube-apiserver");
+        if (child !== undefined) await stopChild(child, signal, 5_000);
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The key of ServiceAccount tokens, and one administrator's token. */
+async function writeCredentials(dir: string): Promise<string> {
+  const token = randomBytes(24).toString("base64url");
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  await mkdir(join(dir, "certs"), { recursive: true, mode: 0o700 });
+  await writeFile(join(dir, "tokens.csv"), `${token},admin,admin,"system:masters"\n`, { mode: 0o600 });
+  await writeFile(
+    join(dir, "service-account.pem"),
+    privateKey.export({ type: "pkcs1", format: "pem" }).toString(),
+    { mode: 0o600 },
+  );
+  return token;
+}
+
+async function writeKubeconfig(dir: string, port: number, token: string): Promise<string> {
+  const path = join(dir, "kubeconfig");
+  const authority = readFileSync(join(dir, "certs/apiserver.crt")).toString("base64");
+  const cluster = { server: `https://127.0.0.1:${port}`, "certificate-authority-data": authority };
+  const config = {
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: "local", cluster }],
+    users: [{ name: "admin", user: { token } }],
+    contexts: [{ name: "local", context: { cluster: "local", user: "admin" } }],
+    "current-context": "local",
+  };
+  await rm(path, { force: true });
+  await writeFile(path, `${JSON.stringify(config, undefined, 2)}\n`, { mode: 0o600 });
+  return path;
+}
+
+/** Whether /readyz says ok: then the API server's own RBAC roles and namespaces are there too. */
+function apiServerReady(port: number, token: string, certificate: string): Promise<boolean> {
+  if (!existsSync(certificate)) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const request = get(
+      {
+        host: "127.0.0.1",
+        port,
+        path: "/readyz",
+        agent: false,
+        ca: readFileSync(certificate),
+        headers: { authorization: `Bearer ${token}` },
+        timeout: 2_000,
+      },
+      (response) => {
+        response.resume();
+        resolve(response.statusCode === 200);
+      },
+    );
+    request.on("timeout", () => request.destroy()).on("error", () => resolve(false));
+  });
+}
+
+async function failWhenEnded(child: ChildProcess, logFile: string): Promise<never> {
+  await ended(child);
+  throw new Error(`${child.spawnargs[4]} ended at once; the end of its log:\n${tail(logFile)}`);
+}
+
+async function until(child: ChildProcess, logFile: string, ready: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + READY_WITHIN_MS;
+  while (!(await ready())) {
+    if (hasEnded(child)) await failWhenEnded(child, logFile);
+    if (performance.now() > deadline)
+      throw new Error(`${child.spawnargs[4]} is not ready after 90 s; the end of its log:\n${tail(logFile)}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+export function tail(file: string, lines = 8): string {
+  return existsSync(file) ? readFileSync(file, "utf8").trimEnd().split("\n").slice(-lines).join("\n") : "";
+}

@@ -1,0 +1,59 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  ApiextensionsV1Api,
+  CoreV1Api,
+  KubeConfig,
+  type KubernetesObject,
+  KubernetesObjectApi,
+  PatchStrategy,
+} from "@kubernetes/client-node";
+import { parseAllDocuments } from "yaml";
+
+const CRDS = resolve(import.meta.dirname, "../../crds");
+export const RUN_LABEL = "smschannel.dev/test-run";
+
+export function kubeConfig(path: string): KubeConfig {
+  const config = new KubeConfig();
+  config.loadFromFile(path);
+  return config;
+}
+
+/** Applies crds/*.yaml and waits until the API server serves them. */
+export async function applyCrds(kubeconfig: string): Promise<void> {
+  const files = existsSync(CRDS) ? readdirSync(CRDS).filter((name) => name.endsWith(".yaml")) : [];
+  const objects = files.flatMap((name) =>
+    parseAllDocuments(readFileSync(join(CRDS, name), "utf8")).map(
+      (document) => document.toJS() as KubernetesObject,
+    ),
+  );
+  const config = kubeConfig(kubeconfig);
+  const client = KubernetesObjectApi.makeApiClient(config);
+  for (const object of objects) {
+    await client.patch(object, undefined, undefined, "test", true, PatchStrategy.ServerSideApply);
+  }
+  const extensions = config.makeApiClient(ApiextensionsV1Api);
+  await Promise.all(objects.map((object) => established(extensions, object.metadata?.name ?? "")));
+}
+
+async function established(api: ApiextensionsV1Api, name: string): Promise<void> {
+  const deadline = performance.now() + 30_000;
+  for (;;) {
+    const { status } = await api.readCustomResourceDefinition({ name });
+    const conditions = status?.conditions ?? [];
+    if (conditions.some(({ type, status }) => type === "Established" && status === "True")) return;
+    if (performance.now() > deadline)
+      throw new Error(
+        `${name} is not Established after 30 s: ${conditions.map(({ message }) => message).join("; ")}`,
+      );
+    await sleep(50);
+  }
+}
+
+/** For a cluster that outlives the run. */
+export async function deleteTestNamespaces(kubeconfig: string, runId: string): Promise<void> {
+  const core = kubeConfig(kubeconfig).makeApiClient(CoreV1Api);
+  const { items } = await core.listNamespace({ labelSelector: `${RUN_LABEL}=${runId}` });
+  for (const { metadata } of items) await core.deleteNamespace({ name: metadata?.name ?? "" });
+}

@@ -1,0 +1,18 @@
+import { randomBytes } from "node:crypto";
+import pg from "pg";
+import { inject } from "vitest";
+
+/** Owner URL of a fresh, empty database of the test's own. */
+export async function newDatabase(): Promise<string> {
+  const url = new URL(inject("postgresUrl"));
+  const name = `test_${inject("runId")}_${randomBytes(5).toString("hex")}`;
+  const client = new pg.Client({ connectionString: url.href });
+  await client.connect();
+  try {
+    await client.query(`create database "${name}"`);
+  } finally {
+    await client.end();
+  }
+  url.pathname = `/${name}`;
+  return url.href;
+}
