@@ -1,7 +1,12 @@
 import { type Command, HelpWanted, helpText, parseConfig, type Settings, UsageError } from "./config.ts";
 
 /** One program, one subcommand per process. Each is loaded only when named, so that a receiver never pays for a controller. */
-const commands: Record<string, { summary: string; load: () => Promise<Command<Settings>> }> = {};
+const commands: Record<string, { summary: string; load: () => Promise<Command<Settings>> }> = {
+  "twilio-simulator": {
+    summary: "a Twilio of our own, for demos and tests",
+    load: async () => (await import("./twilio-simulator.ts")).twilioSimulator as unknown as Command<Settings>,
+  },
+};
 
 const usage = () =>
   `smschannel: a contact centre's SMS channel as Kubernetes resources\n\nUsage: smschannel COMMAND [flags]\n\nCommands:\n${Object.entries(

@@ -9,6 +9,7 @@ const messages = {
   20429: "Too Many Requests",
   21211: "Invalid 'To' Phone Number",
   21212: "Invalid 'From' Phone Number",
+  21266: "'To' and 'From' number cannot be the same",
   21402: "Invalid Url",
   21403: "Invalid Method",
   21405: "Cannot set VoiceFallbackUrl without setting VoiceUrl",

@@ -4,6 +4,8 @@ import type { Clock } from "../clock.ts";
 export interface FaultMatch {
   /** Operation id, such as `UpdateIncomingPhoneNumber`. */
   operation?: string;
+  /** `api`, `messaging`, `conversations` or `accounts`: some operation ids exist in two. */
+  product?: string;
   method?: string;
   /** The path at Twilio's host; `*` stands for anything. */
   path?: string;
@@ -23,7 +25,9 @@ export type FaultEffect =
   /** 200 with a body that is no JSON. */
   | { kind: "garbage" }
   /** 200 with the body of another number of the account (or of the same shape, where it has only one). */
-  | { kind: "otherNumber" };
+  | { kind: "otherNumber" }
+  /** The list of messages does not show those younger than this. */
+  | { kind: "listLag"; ms: number };
 
 /** A fault: what to do, to which calls, how often. Without `count` and `durationMs` it lasts until it is taken away. */
 export type Fault = FaultMatch &
@@ -38,6 +42,7 @@ export type Fault = FaultMatch &
 
 export interface FaultSubject {
   operation: string | null;
+  product: string;
   method: string;
   path: string;
   accountSid: string | null;
@@ -100,6 +105,7 @@ export class Faults {
 function matches(fault: FaultMatch, subject: FaultSubject): boolean {
   return (
     same(fault.operation, subject.operation) &&
+    same(fault.product, subject.product) &&
     same(fault.method?.toUpperCase(), subject.method) &&
     same(fault.accountSid, subject.accountSid) &&
     same(fault.region, subject.region) &&

@@ -178,6 +178,11 @@ export class Region {
     return member;
   }
 
+  removeService(sid: string): void {
+    this.services.remove(sid);
+    for (const member of [...this.pool.values()]) if (member.serviceSid === sid) this.pool.delete(member.sid);
+  }
+
   /** The account loses the number: released, or ported away. */
   releaseNumber(sid: string): void {
     const number = this.numbers.remove(sid);

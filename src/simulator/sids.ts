@@ -6,6 +6,9 @@ export type SidPrefix = "AC" | "SK" | "PN" | "SC" | "MG" | "AP" | "SM" | "MM" | 
 /** A SID that no other run repeats: a message's SID is the key under which texts are stored, restarts must not reuse it. */
 export const randomSid = (prefix: SidPrefix): string => prefix + randomBytes(16).toString("hex");
 
+/** 32 hexadecimal digits, as real tokens and secrets are. */
+export const newSecret = (): string => randomBytes(16).toString("hex");
+
 /** The n-th SID of a kind, the same in each run: for what is configured. */
 export const numberedSid = (prefix: SidPrefix, n: number): string =>
   prefix + n.toString(16).padStart(32, "0");

@@ -1,10 +1,23 @@
-import type { Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
-import type { Fault } from "./faults.ts";
-import type { InboundDelivery, InboundText } from "./inbound.ts";
-import type { RequestRecord } from "./request-log.ts";
-import type { SimulatorSeed } from "./seed.ts";
-import type { SimulatorState } from "./state.ts";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type Clock, systemClock } from "../clock.ts";
+import { type Log, silentLog } from "../log.ts";
+import { Control, type Controls } from "./control.ts";
+import { defaultSeed } from "./default-seed.ts";
+import { Faults } from "./faults.ts";
+import { Inbox } from "./inbound.ts";
+import { openApiContract } from "./openapi.ts";
+import { Outbox } from "./outbox.ts";
+import { plant, type SimulatorSeed } from "./seed.ts";
+import { createApiServer } from "./server.ts";
+import { SimulatorState } from "./state.ts";
+import { WebhookCaller } from "./webhooks.ts";
+
+export type { Fault } from "./faults.ts";
+export type { InboundDelivery, InboundText } from "./inbound.ts";
+export type { RequestRecord } from "./request-log.ts";
+export type { SimulatorSeed } from "./seed.ts";
+export type { SimulatorState } from "./state.ts";
 
 export interface SimulatorOptions {
   /** Default 0: a free one. */
@@ -28,16 +41,84 @@ export interface Simulator {
   readonly url: string;
   /** Direct access for tests: read anything, change anything. */
   readonly state: SimulatorState;
+  /** Empty unless `validateAgainstOpenApi` found something. */
   readonly contractViolations: readonly string[];
-  readonly control: {
-    /** A text comes in; resolves when its webhook was delivered or given up. */
-    inbound(text: InboundText): Promise<InboundDelivery>;
-    faults(fault: Fault | Fault[]): void;
-    clearFaults(): void;
-    requests(): RequestRecord[];
-    /** Back to the seed; faults and logs are gone. */
-    reset(): void;
-  };
-  /** Waits for what is in flight to be cut off; may be called twice. */
+  /**
+   * `inbound`: a text comes in; resolves when its webhook was delivered or given up. `reset`: back to the seed; faults, logs
+   * and whatever was on its way are gone.
+   */
+  readonly control: Controls;
+  /** Cuts off what is in flight; may be called twice. */
   close(): Promise<void>;
+}
+
+/** Starts a simulated Twilio; it listens when this resolves. */
+export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
+  const { clock = systemClock, log = silentLog, allowLocalUrls = false, latencyMs = 0 } = options;
+  const seed = options.seed === undefined || options.seed === "default" ? defaultSeed : options.seed;
+  const state = new SimulatorState(clock);
+  plant(seed, state);
+
+  const faults = new Faults(clock);
+  const webhooks = new WebhookCaller({ clock, allowLocalUrls });
+  const outbox: Outbox = new Outbox({
+    state,
+    clock,
+    webhooks,
+    onArrival: (text) => void inbox.receive(text),
+  });
+  const inbox = new Inbox({ state, clock, webhooks, outbox });
+  const controls: Controls = {
+    inbound: (text) => inbox.receive(text),
+    faults(given) {
+      for (const fault of [given].flat()) faults.add(fault);
+    },
+    armedFaults: () => faults.list(),
+    clearFaults: () => faults.clear(),
+    requests: () => [...state.requests],
+    clearRequests: () => void state.requests.splice(0),
+    reset() {
+      for (const part of [outbox, inbox, faults, state]) part.clear();
+      plant(seed, state);
+    },
+  };
+  const contract = options.validateAgainstOpenApi === true ? await openApiContract() : undefined;
+  let url = "";
+  const world = {
+    state,
+    clock,
+    allowLocalUrls,
+    outbox,
+    get url() {
+      return url;
+    },
+  };
+  const control = new Control(state, controls);
+  const server = createApiServer({ world, faults, control, latencyMs, log, contract });
+  url = await listen(server, options.port ?? 0, options.host ?? "127.0.0.1");
+  log.info({ url, allowLocalUrls, latencyMs }, "simulating twilio");
+  return {
+    url,
+    state,
+    control: controls,
+    contractViolations: contract?.violations ?? [],
+    async close() {
+      outbox.clear();
+      webhooks.stop();
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+    },
+  };
+}
+
+async function listen(server: Server, port: number, host: string): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ port, host }, resolve);
+  });
+  const { port: actual } = server.address() as AddressInfo;
+  const name = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  return `http://${name.includes(":") ? `[${name}]` : name}:${actual}`;
 }

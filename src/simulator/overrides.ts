@@ -1,0 +1,96 @@
+/** How long and how often Twilio tries a webhook; the URL's fragment may override it. */
+export interface ConnectionSettings {
+  connectTimeoutMs: number;
+  readTimeoutMs: number;
+  /** Over all attempts. */
+  totalTimeoutMs: number;
+  retries: number;
+  retryOn: ReadonlySet<RetryPolicy>;
+}
+
+export type RetryPolicy = "4xx" | "5xx" | "ct" | "rt";
+
+/** Twilio's defaults: one retry, and only when no connection came about; none after a 5xx or a silent server. */
+export const defaultSettings: ConnectionSettings = {
+  connectTimeoutMs: 5000,
+  readTimeoutMs: 15_000,
+  totalTimeoutMs: 15_000,
+  retries: 1,
+  retryOn: new Set(["ct"]),
+};
+
+/** Twilio's error codes for a fragment that it does not take. */
+export type OverrideErrorCode = 11240 | 11241 | 11243;
+
+export class OverrideError extends Error {
+  readonly code: OverrideErrorCode;
+  constructor(code: OverrideErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+const policies: readonly RetryPolicy[] = ["4xx", "5xx", "ct", "rt"];
+const edges = ["ashburn", "dublin", "frankfurt", "sao-paulo", "singapore", "sydney", "tokyo", "umatilla"];
+
+/**
+ * Reads the overrides in a URL's fragment. A fragment without any `name=value` is an ordinary one and overrides nothing.
+ * https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+ */
+export function connectionSettings(url: string): ConnectionSettings {
+  const fragment = url.includes("#") ? url.slice(url.indexOf("#") + 1) : "";
+  const settings = { ...defaultSettings };
+  if (!fragment.includes("=")) return settings;
+  for (const [name, value] of fragment.split("&").map((part) => split(part))) apply(settings, name, value);
+  return settings;
+}
+
+function apply(settings: ConnectionSettings, name: string, value: string): void {
+  switch (name) {
+    case "ct":
+      settings.connectTimeoutMs = whole(name, value, 100, 10_000);
+      return;
+    case "rt":
+      settings.readTimeoutMs = whole(name, value, 100, 15_000);
+      return;
+    case "tt":
+      settings.totalTimeoutMs = whole(name, value, 100, 15_000);
+      return;
+    case "rc":
+      settings.retries = whole(name, value, 0, 5);
+      return;
+    case "rp":
+      settings.retryOn = retryOn(value);
+      return;
+    case "sni":
+      if (!/^[yn]$/.test(value)) throw new OverrideError(11241, `sni is y or n, not ${value}`);
+      return;
+    case "e": {
+      const unknown = value.split(",").find((edge) => !edges.includes(edge));
+      if (unknown !== undefined) throw new OverrideError(11243, `there is no edge ${unknown}`);
+      return;
+    }
+    default:
+      throw new OverrideError(11240, `there is no connection override ${name}`);
+  }
+}
+
+function retryOn(value: string): Set<RetryPolicy> {
+  const names = value.split(",");
+  if (names.includes("all")) return new Set(policies);
+  const unknown = names.find((name) => !policies.includes(name as RetryPolicy));
+  if (unknown !== undefined)
+    throw new OverrideError(11241, `rp takes 4xx, 5xx, ct, rt or all, not ${unknown}`);
+  return new Set(names as RetryPolicy[]);
+}
+
+function whole(name: string, value: string, min: number, max: number): number {
+  if (!/^[0-9]{1,5}$/.test(value) || Number(value) < min || Number(value) > max)
+    throw new OverrideError(11241, `${name} is a whole number from ${min} to ${max}, not ${value}`);
+  return Number(value);
+}
+
+function split(part: string): [string, string] {
+  const at = part.indexOf("=");
+  return at < 0 ? [part, ""] : [part.slice(0, at), part.slice(at + 1)];
+}

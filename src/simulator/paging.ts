@@ -1,0 +1,110 @@
+import { badRequest } from "./errors.ts";
+import { type Answer, type Call, ok, type Product } from "./exchange.ts";
+
+const DEFAULT_PAGE_SIZE = 50;
+const LARGEST_PAGE = 1000;
+
+interface Page<T> {
+  rows: T[];
+  page: number;
+  pageSize: number;
+  /** Null at the end. */
+  nextToken: string | null;
+  isFirst: boolean;
+}
+
+/**
+ * Cuts a page. The token names the last row of the page before, so that rows which come or go meanwhile neither repeat nor
+ * hide others; `Page` alone is only a number for people.
+ */
+function cut<T extends { sid: string }>(rows: T[], query: URLSearchParams): Page<T> {
+  const pageSize = wholeNumber(query, "PageSize", DEFAULT_PAGE_SIZE, 1);
+  if (pageSize > LARGEST_PAGE) throw badRequest(20007);
+  const page = wholeNumber(query, "Page", 0, 0);
+  const token = query.get("PageToken");
+  const after = token === null ? -1 : rows.findIndex(({ sid }) => token === `PA${sid}`);
+  const start = after >= 0 ? after + 1 : page * pageSize;
+  const cut = rows.slice(start, start + pageSize);
+  const isLast = start + pageSize >= rows.length;
+  return {
+    rows: cut,
+    page,
+    pageSize,
+    nextToken: isLast ? null : `PA${cut.at(-1)!.sid}`,
+    isFirst: start === 0,
+  };
+}
+
+function wholeNumber(query: URLSearchParams, name: string, fallback: number, min: number): number {
+  const text = query.get(name);
+  if (text === null || text === "") return fallback;
+  if (!/^[0-9]{1,9}$/.test(text) || Number(text) < min) throw badRequest(20001, `Invalid ${name}: ${text}`);
+  return Number(text);
+}
+
+/** The 2010 API's envelope: its URIs are relative to the host. */
+export function page2010<T extends { sid: string }>(
+  call: Call,
+  key: string,
+  rows: T[],
+  render: (row: T) => Record<string, unknown>,
+): Answer {
+  const found = cut(rows, call.query);
+  const { page, pageSize, nextToken } = found;
+  const uri = (n: number, token?: string) => `${call.path}?${pageQuery(call.query, pageSize, n, token)}`;
+  const start = page * pageSize;
+  return ok({
+    first_page_uri: uri(0),
+    end: Math.max(start + found.rows.length - 1, 0),
+    previous_page_uri: found.isFirst ? null : uri(Math.max(page - 1, 0)),
+    [key]: found.rows.map(render),
+    uri: uri(page, call.query.get("PageToken") ?? undefined),
+    page_size: pageSize,
+    start,
+    next_page_uri: nextToken === null ? null : uri(page + 1, nextToken),
+    page,
+  });
+}
+
+/** The newer APIs' envelope: its URLs are absolute, at Twilio's host. */
+export function pageV1<T extends { sid: string }>(
+  call: Call,
+  product: Product,
+  key: string,
+  rows: T[],
+  render: (row: T) => Record<string, unknown>,
+): Answer {
+  const { rows: found, page, pageSize, nextToken, isFirst } = cut(rows, call.query);
+  const base = twilioUrl(call, product, call.path);
+  const url = (n: number, token?: string) => `${base}?${pageQuery(call.query, pageSize, n, token)}`;
+  return ok({
+    meta: {
+      page,
+      page_size: pageSize,
+      first_page_url: url(0),
+      previous_page_url: isFirst ? null : url(Math.max(page - 1, 0)),
+      url: url(page, call.query.get("PageToken") ?? undefined),
+      next_page_url: nextToken === null ? null : url(page + 1, nextToken),
+      key,
+    },
+    [key]: found.map(render),
+  });
+}
+
+const edges: Record<string, string> = { ie1: "dublin", au1: "sydney", jp1: "tokyo" };
+
+/** The absolute URL that Twilio would name; a client with a base URL of its own maps it like any other. */
+export function twilioUrl(call: Pick<Call, "region">, product: Product, path: string): string {
+  const { name } = call.region;
+  const where = name === "us1" ? "" : `.${edges[name] ?? "ashburn"}.${name}`;
+  return `https://${product}${where}.twilio.com${path}`;
+}
+
+function pageQuery(query: URLSearchParams, pageSize: number, page: number, token?: string): URLSearchParams {
+  const filters = [...query].filter(([name]) => !["PageSize", "Page", "PageToken"].includes(name));
+  const next = new URLSearchParams(filters);
+  next.set("PageSize", String(pageSize));
+  next.set("Page", String(page));
+  if (token !== undefined) next.set("PageToken", token);
+  return next;
+}

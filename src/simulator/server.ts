@@ -1,0 +1,170 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Log } from "../log.ts";
+import { answerCall } from "./api.ts";
+import { userNameOf } from "./auth.ts";
+import type { Control } from "./control.ts";
+import { TwilioError } from "./errors.ts";
+import type { Answer, World } from "./exchange.ts";
+import type { Fault, Faults } from "./faults.ts";
+import type { Contract } from "./openapi.ts";
+import { type Address, addressOf, type Match, matchOperation } from "./operations.ts";
+import { readBody } from "./read-body.ts";
+import type { RequestRecord } from "./request-log.ts";
+import { isSid, randomSid } from "./sids.ts";
+import { faultAnswer, spoil } from "./spoil.ts";
+
+export interface ServerOptions {
+  world: World;
+  faults: Faults;
+  control: Control;
+  latencyMs: number;
+  log: Log;
+  contract: Contract | undefined;
+}
+
+/** The HTTP side: reads a call, plays the fault that strikes it, has it answered, writes answer and log. */
+export function createApiServer(options: ServerOptions): Server {
+  const inFlight = new Map<string, number>();
+  return createServer((request, response) => {
+    const url = new URL(request.url ?? "/", "http://simulator");
+    const handled = url.pathname.startsWith("/_simulator/")
+      ? options.control.handle(request, response, url)
+      : serve(options, inFlight, request, response, url);
+    handled.catch((error: unknown) => {
+      // A client that hangs up while it sends is no news.
+      if (!request.destroyed) options.log.error({ err: error }, "a simulated call failed");
+      response.destroy();
+    });
+  });
+}
+
+async function serve(
+  options: ServerOptions,
+  inFlight: Map<string, number>,
+  request: IncomingMessage,
+  response: ServerResponse,
+  url: URL,
+): Promise<void> {
+  const { world, faults, latencyMs } = options;
+  const { clock } = world;
+  const begun = clock.monotonic();
+  const method = request.method ?? "GET";
+  const address = addressOf(url.pathname);
+  const match = matchOperation(method, address);
+  const record = newRecord(request, url, address, match, clock.now());
+  const fault = faults.take({
+    ...address,
+    operation: record.operation,
+    method,
+    accountSid: record.accountSid,
+  });
+  record.fault = fault === undefined ? null : fault.kind;
+  const key = `${address.region} ${record.accountSid}`;
+  inFlight.set(key, (inFlight.get(key) ?? 0) + 1);
+  try {
+    if (fault?.kind === "reset" && fault.when === "before") return void request.socket.resetAndDestroy();
+    const form = new URLSearchParams(isForm(request) ? await readBody(request) : "");
+    record.form = [...form];
+    const waitMs = latencyMs + (fault?.kind === "slow" && fault.when !== "after" ? fault.ms : 0);
+    if (waitMs > 0) await clock.sleep(waitMs);
+    const concurrent = inFlight.get(key)!;
+    const answer =
+      (fault === undefined ? undefined : faultAnswer(fault)) ??
+      answerCall({
+        options,
+        address,
+        match,
+        method,
+        form,
+        url,
+        concurrent,
+        fault,
+        header: request.headers.authorization,
+      });
+    if (fault?.kind === "slow" && fault.when === "after") await clock.sleep(fault.ms);
+    record.errorCode = answer instanceof TwilioError ? answer.code : null;
+    record.status = write(response, answer, { address, fault, world, concurrent, begun });
+  } finally {
+    const left = inFlight.get(key)! - 1;
+    if (left === 0) inFlight.delete(key);
+    else inFlight.set(key, left);
+    record.durationMs = clock.monotonic() - begun;
+    world.state.recordRequest(record);
+  }
+}
+
+function newRecord(
+  request: IncomingMessage,
+  url: URL,
+  { product, region, path }: Address,
+  match: Match | "otherMethods" | undefined,
+  at: number,
+): RequestRecord {
+  const found = typeof match === "object" ? match : undefined;
+  const user = userNameOf(request.headers.authorization);
+  const caller = user !== undefined && isSid(user, "AC") ? user : null;
+  return {
+    at,
+    method: request.method ?? "GET",
+    path,
+    query: [...url.searchParams],
+    form: [],
+    product,
+    region,
+    operation: found?.operation.name ?? null,
+    accountSid: found?.params.AccountSid || caller,
+    status: null,
+    errorCode: null,
+    durationMs: 0,
+    fault: null,
+  };
+}
+
+interface Written {
+  address: Address;
+  fault: Fault | undefined;
+  world: World;
+  concurrent: number;
+  begun: number;
+}
+
+/** Writes the answer, or what the fault leaves of it; gives the status that was sent, null when the connection was cut. */
+function write(response: ServerResponse, answer: Answer | TwilioError, written: Written): number | null {
+  const { address, fault, world, concurrent, begun } = written;
+  if (fault?.kind === "reset") {
+    response.socket?.resetAndDestroy();
+    return null;
+  }
+  const { status, headers, text } = toText(answer, address);
+  const sent = spoil({ status, text, fault, address, world });
+  response.writeHead(sent.status, {
+    "twilio-request-id": randomSid("RQ"),
+    "twilio-request-duration": ((world.clock.monotonic() - begun) / 1000).toFixed(3),
+    "twilio-concurrent-requests": String(concurrent),
+    "x-shenanigans": "none",
+    "x-home-region": address.region,
+    "x-api-domain": `${address.product}.twilio.com`,
+    ...headers,
+    ...(sent.contentType === undefined ? {} : { "content-type": sent.contentType }),
+    ...(status === 204 ? {} : { "content-length": Buffer.byteLength(sent.text) }),
+  });
+  if (fault?.kind !== "cut") response.end(sent.text);
+  // The length promises the whole; what comes is half, then nothing.
+  else response.write(sent.text.slice(0, Math.floor(sent.text.length / 2)), () => response.socket?.destroy());
+  return sent.status;
+}
+
+function toText(answer: Answer | TwilioError, { product, path }: Address) {
+  const json = product === "api" ? "application/json" : "application/json; charset=utf-8";
+  if (answer instanceof TwilioError) {
+    const isXml = product === "api" && !path.endsWith(".json");
+    return isXml
+      ? { status: answer.status, headers: { "content-type": "application/xml" }, text: answer.xml }
+      : { status: answer.status, headers: { "content-type": json }, text: JSON.stringify(answer.body) };
+  }
+  const text = answer.body === undefined ? "" : JSON.stringify(answer.body);
+  return { status: answer.status, headers: { "content-type": json, ...answer.headers }, text };
+}
+
+const isForm = (request: IncomingMessage) =>
+  request.headers["content-type"]?.toLowerCase().startsWith("application/x-www-form-urlencoded") === true;

@@ -1,0 +1,39 @@
+import type { Region } from "./region.ts";
+import type { Message } from "./resources.ts";
+import type { SimulatorState } from "./state.ts";
+
+/** Everything that a person may want to look at, as JSON; tokens and secrets stay inside. */
+export function describeState(state: SimulatorState): Record<string, unknown> {
+  return {
+    regions: Object.fromEntries(state.regions.map((region) => [region.name, describeRegion(region)])),
+    timing: state.timing,
+    handsets: Object.fromEntries(state.handsets),
+    messagingRegions: Object.fromEntries(state.messagingRegions),
+    webhookDeliveries: state.webhookDeliveries,
+  };
+}
+
+function describeRegion(region: Region): Record<string, unknown> {
+  return {
+    accounts: [...region.accounts.values()].map(({ authToken: _, secondaryAuthToken, ...account }) => ({
+      ...account,
+      isRotating: secondaryAuthToken !== undefined,
+    })),
+    keys: [...region.keys].map(({ secret: _, ...key }) => key),
+    numbers: [...region.numbers].map((number) => ({
+      ...number,
+      serviceSid: region.serviceOf(number.sid)?.sid ?? null,
+    })),
+    shortCodes: [...region.shortCodes],
+    applications: [...region.applications],
+    services: [...region.services],
+    addresses: [...region.addresses],
+    optedOut: [...region.optedOut],
+    messages: [...region.messages].map(describeMessage),
+  };
+}
+
+const describeMessage = ({ media, ...message }: Message) => ({
+  ...message,
+  media: media.map(({ content, ...rest }) => ({ ...rest, bytes: content.length })),
+});

@@ -1,0 +1,113 @@
+/** A text that a webhook's answer asks Twilio to send. */
+export interface Reply {
+  body: string;
+  media: string[];
+  to?: string;
+  from?: string;
+  statusCallback?: string;
+}
+
+export class TwimlError extends Error {
+  readonly code: 11750 | 12100 | 12300;
+  constructor(code: 11750 | 12100 | 12300, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+const LONGEST_BODY = 64 * 1024;
+/** Error 14109: Twilio sends no more than these of one answer. */
+const MOST_REPLIES = 10;
+
+/**
+ * The replies in a webhook's answer. TwiML by type text/xml, application/xml or text/html; a text/plain body is itself the
+ * reply, which is why nobody should answer "ok"; an empty body says nothing; anything else Twilio cannot read.
+ */
+export function repliesIn(contentType: string | undefined, body: string): Reply[] {
+  if (Buffer.byteLength(body) > LONGEST_BODY) throw new TwimlError(11750, "the answer is over 64 KiB");
+  if (body.trim() === "") return [];
+  const type = (contentType ?? "").split(";")[0]?.trim().toLowerCase();
+  if (type === "text/plain") return [{ body, media: [] }];
+  if (type !== "text/xml" && type !== "application/xml" && type !== "text/html")
+    throw new TwimlError(12300, `the answer's content type is ${type || "missing"}`);
+  const root = parse(body);
+  if (root.name !== "Response")
+    throw new TwimlError(12100, `the document's element is ${root.name}, not Response`);
+  const verbs = root.children.filter(({ name }) => name === "Message" || name === "Sms");
+  return verbs.slice(0, MOST_REPLIES).map(reply);
+}
+
+function reply(verb: Element): Reply {
+  const nouns = (name: string) =>
+    verb.children.filter((child) => child.name === name).map(({ text }) => text.trim());
+  const { to, from, statusCallback, action } = verb.attributes;
+  const callback = statusCallback ?? action;
+  return {
+    body: nouns("Body")[0] ?? verb.text.trim(),
+    media: nouns("Media"),
+    ...(to === undefined ? {} : { to }),
+    ...(from === undefined ? {} : { from }),
+    ...(callback === undefined ? {} : { statusCallback: callback }),
+  };
+}
+
+interface Element {
+  name: string;
+  attributes: Record<string, string>;
+  text: string;
+  children: Element[];
+}
+
+const token =
+  /<!--[\s\S]*?-->|<\?[\s\S]*?\?>|<!\[CDATA\[([\s\S]*?)\]\]>|<!DOCTYPE[^>]*>|<\/([\w:.-]+)\s*>|<([\w:.-]+)((?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(\/?)>|([^<]+)/y;
+
+/** As much XML as TwiML needs; throws 12100 for what is not well-formed. */
+function parse(source: string): Element {
+  const top: Element = { name: "", attributes: {}, text: "", children: [] };
+  const open = [top];
+  token.lastIndex = 0;
+  while (token.lastIndex < source.length) {
+    const at = token.lastIndex;
+    const match = token.exec(source);
+    if (match === null) throw new TwimlError(12100, `not well-formed at character ${at}`);
+    const [, cdata, end, start, attributes, isEmpty, text] = match;
+    const parent = open.at(-1)!;
+    if (cdata !== undefined) parent.text += cdata;
+    else if (text !== undefined) parent.text += decode(text);
+    else if (end !== undefined) close(open, end);
+    else if (start !== undefined) {
+      const child: Element = { name: start, attributes: readAttributes(attributes!), text: "", children: [] };
+      parent.children.push(child);
+      if (isEmpty === "") open.push(child);
+    }
+  }
+  const root = top.children[0];
+  if (open.length > 1 || top.children.length !== 1 || top.text.trim() !== "" || root === undefined)
+    throw new TwimlError(12100, "not one well-formed document");
+  return root;
+}
+
+function close(open: Element[], name: string): void {
+  if (open.length < 2 || open.pop()!.name !== name) throw new TwimlError(12100, `</${name}> closes nothing`);
+}
+
+function readAttributes(text: string): Record<string, string> {
+  const pairs = text.matchAll(/([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g);
+  return Object.fromEntries([...pairs].map(([, name, double, single]) => [name!, decode(double ?? single!)]));
+}
+
+const named: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
+
+function decode(text: string): string {
+  return text.replace(/&(?:#x([0-9a-f]+)|#([0-9]+)|(\w+));|&/gi, (whole, hex, decimal, name) => {
+    const code = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16);
+    const char =
+      name === undefined
+        ? code > 0 && code <= 0x10ffff
+          ? String.fromCodePoint(code)
+          : undefined
+        : named[name];
+    if (char === undefined) throw new TwimlError(12100, `not an entity: ${whole}`);
+    return char;
+  });
+}

@@ -1,0 +1,44 @@
+import { BlockList, isIP } from "node:net";
+
+/** Addresses that Twilio's proxies do not call: this machine, private networks, link-local, multicast, reserved. */
+const unreachable = new BlockList();
+for (const [net, prefix] of [
+  ["0.0.0.0", 8],
+  ["10.0.0.0", 8],
+  ["100.64.0.0", 10],
+  ["127.0.0.0", 8],
+  ["169.254.0.0", 16],
+  ["172.16.0.0", 12],
+  ["192.168.0.0", 16],
+  ["224.0.0.0", 3],
+] as const)
+  unreachable.addSubnet(net, prefix, "ipv4");
+for (const [net, prefix] of [
+  ["::", 127],
+  ["fc00::", 7],
+  ["fe80::", 10],
+  ["ff00::", 8],
+] as const)
+  unreachable.addSubnet(net, prefix, "ipv6");
+
+const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
+
+/** An absolute http or https URL whose host is a name or address that Twilio could call. */
+export function isWebhookUrl(text: string, { allowLocalUrls }: { allowLocalUrls: boolean }): boolean {
+  if (!/^https?:\/\/[^\s]+$/i.test(text) || !URL.canParse(text)) return false;
+  const { hostname } = new URL(text);
+  if (isAddress(hostname)) return allowLocalUrls || !isLocalAddress(hostname);
+  const labels = hostname.replace(/\.$/, "").split(".");
+  // `new URL` lets underscores through; Twilio does not.
+  if (!labels.every((part) => label.test(part))) return false;
+  return allowLocalUrls || (labels.length > 1 && !["localhost", "local"].includes(labels.at(-1)!));
+}
+
+const bare = (hostname: string) => hostname.replace(/^\[|\]$/g, "");
+const isAddress = (hostname: string) => isIP(bare(hostname)) !== 0;
+
+/** Whether an IP address is one that only this machine or its network reaches. IPv4 inside IPv6 counts as IPv4. */
+export function isLocalAddress(hostname: string): boolean {
+  const address = bare(hostname);
+  return unreachable.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+}
