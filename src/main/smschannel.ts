@@ -2,6 +2,14 @@ import { type Command, HelpWanted, helpText, parseConfig, type Settings, UsageEr
 
 /** One program, one subcommand per process. Each is loaded only when named, so that a receiver never pays for a controller. */
 const commands: Record<string, { summary: string; load: () => Promise<Command<Settings>> }> = {
+  receiver: {
+    summary: "the internet-facing process: verifies, stores and answers Twilio's requests",
+    load: async () => (await import("./receiver.ts")).receiverCommand as unknown as Command<Settings>,
+  },
+  migrate: {
+    summary: "bring the database's schema up to date; DATABASE_URL is its owner's",
+    load: async () => (await import("./migrate.ts")).migrateCommand as unknown as Command<Settings>,
+  },
   "twilio-simulator": {
     summary: "a Twilio of our own, for demos and tests",
     load: async () => (await import("./twilio-simulator.ts")).twilioSimulator as unknown as Command<Settings>,

@@ -1,0 +1,60 @@
+/**
+ * PostgreSQL's binary form of one-dimensional arrays. A batch goes as one array per column to one prepared statement:
+ * bodies stay bytes, where the text form would write each as hex, escape it and have the server parse it back
+ * (measured: a fifth less CPU per text, over both processes).
+ */
+const OID = { bytea: 17, int8: 20, text: 25 } as const;
+/** Dimensions, has-nulls, element type; then length and lower bound of the one dimension. */
+const HEADER = 20;
+
+export function textArray(values: readonly (string | null)[]): Buffer {
+  let size = HEADER + 4 * values.length;
+  for (const value of values) if (value !== null) size += Buffer.byteLength(value, "utf8");
+  const into = header(OID.text, values.length, size);
+  let at = HEADER;
+  for (const value of values) {
+    if (value === null) {
+      at = into.writeInt32BE(-1, at);
+      continue;
+    }
+    const length = into.write(value, at + 4, "utf8");
+    into.writeInt32BE(length, at);
+    at += 4 + length;
+  }
+  return into;
+}
+
+export function byteaArray(values: readonly Buffer[]): Buffer {
+  let size = HEADER + 4 * values.length;
+  for (const value of values) size += value.length;
+  const into = header(OID.bytea, values.length, size);
+  let at = HEADER;
+  for (const value of values) {
+    into.writeInt32BE(value.length, at);
+    value.copy(into, at + 4);
+    at += 4 + value.length;
+  }
+  return into;
+}
+
+/** For whole numbers that JavaScript holds exactly. */
+export function int8Array(values: readonly (number | null)[]): Buffer {
+  const into = header(OID.int8, values.length, HEADER + 12 * values.length);
+  let at = HEADER;
+  for (const value of values) {
+    at = into.writeInt32BE(value === null ? -1 : 8, at);
+    if (value !== null) at = into.writeBigInt64BE(BigInt(value), at);
+  }
+  return into.subarray(0, at);
+}
+
+function header(oid: number, length: number, size: number): Buffer {
+  const into = Buffer.allocUnsafe(size);
+  into.writeInt32BE(1, 0);
+  // The server only looks whether it is 0 or 1 and finds the nulls by itself.
+  into.writeInt32BE(1, 4);
+  into.writeInt32BE(oid, 8);
+  into.writeInt32BE(length, 12);
+  into.writeInt32BE(1, 16);
+  return into;
+}

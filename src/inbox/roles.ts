@@ -1,0 +1,61 @@
+import pg from "pg";
+import type { Log } from "../log.ts";
+
+/** Who may do what in the schema, by the process that logs in with the role. */
+const RIGHTS = {
+  // Insert and nothing else: whoever breaks into the process that faces the internet cannot read a single text.
+  receiver: ["grant insert on smschannel.inbox, smschannel.route_activity to ROLE"],
+  // Delete, because the one who reads the activity also throws away what is too old to say anything.
+  controller: ["grant select, delete on smschannel.route_activity to ROLE"],
+  work: [
+    "grant select, insert, update, delete on smschannel.inbox to ROLE",
+    "grant select on smschannel.route_activity to ROLE",
+  ],
+  // The desk shows conversations; the inbox is not its business.
+  desk: [],
+} as const;
+
+const SEE =
+  "grant usage on schema smschannel to ROLE; grant execute on function smschannel.schema_version() to ROLE";
+
+export type RoleOf = keyof typeof RIGHTS;
+export interface Role {
+  name: string;
+  /** For a role that is created. Without one it can log in by other means (certificate, cloud identity) or not at all. */
+  password?: string;
+}
+export interface Roles {
+  receiver?: Role;
+  controller?: Role;
+  work?: Role;
+  desk?: Role;
+  /** Create the roles that do not exist; else a missing one is an error. */
+  create?: boolean;
+}
+
+/** Sets each named role's rights to exactly those above: what it had before on this schema is taken away first. */
+export async function grantRoles(client: pg.ClientBase, roles: Roles, log: Log): Promise<void> {
+  const named = (Object.keys(RIGHTS) as RoleOf[]).flatMap((of) => {
+    const role = roles[of];
+    return role === undefined ? [] : [{ of, role, name: pg.escapeIdentifier(role.name) }];
+  });
+  for (const { role, name } of named) {
+    await ensureRole(client, role, roles.create === true, log);
+    for (const on of ["all tables in schema", "all sequences in schema", "all functions in schema", "schema"])
+      await client.query(`revoke all on ${on} smschannel from ${name}`);
+  }
+  // After all revokes: one role may stand for several processes, and then has the rights of all of them.
+  for (const { of, role, name } of named) {
+    for (const statement of [SEE, ...RIGHTS[of]]) await client.query(statement.replaceAll("ROLE", name));
+    log.info({ role: role.name, for: of }, "rights set");
+  }
+}
+
+async function ensureRole(client: pg.ClientBase, { name, password }: Role, create: boolean, log: Log) {
+  const { rowCount } = await client.query("select 1 from pg_roles where rolname = $1", [name]);
+  if (rowCount === 1) return;
+  if (!create) throw new Error(`the role "${name}" does not exist; create it, or run with --create-roles`);
+  const secret = password === undefined ? "" : ` password ${pg.escapeLiteral(password)}`;
+  await client.query(`create role ${pg.escapeIdentifier(name)} login${secret}`);
+  log.info({ role: name, withPassword: password !== undefined }, "role created");
+}

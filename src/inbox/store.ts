@@ -1,0 +1,195 @@
+import pg from "pg";
+import type { Log } from "../log.ts";
+import type { ActivityRow } from "./activity.ts";
+import { byteaArray, int8Array, textArray } from "./arrays.ts";
+import { latestVersion } from "./migrate.ts";
+import type { InboxRow } from "./rows.ts";
+
+/** Where a writer puts rows. */
+export interface InboxStore {
+  /** Stores all rows durably, or none; how many were new. Throws what PostgreSQL said. */
+  insert(rows: readonly InboxRow[]): Promise<number>;
+  insertActivity(rows: readonly ActivityRow[]): Promise<void>;
+  /** Gives up on what is under way; the next insert connects again. */
+  drop(): void;
+  close(): Promise<void>;
+}
+
+export interface PostgresStoreOptions {
+  url: string;
+  /** What one statement may take, so that a blocked one does not hold its locks after its requests were refused. */
+  statementTimeoutMs: number;
+  log: Log;
+}
+
+// No target and no RETURNING: both need the right to select, which the receiver's role does not have.
+const INSERT = `
+  insert into smschannel.inbox (kind, namespace_uid, stream, route_generation, account_sid, message_sid, event,
+    our_number, customer, query, body)
+  select * from unnest($1::text[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::text[], $7::text[],
+    $8::text[], $9::text[], $10::text[], $11::bytea[])
+  on conflict do nothing`;
+
+const INSERT_ACTIVITY = `
+  insert into smschannel.route_activity (replica, namespace_uid, stream, account_sid, accepted, last_refused_at, refused_reason)
+  select replica, uid, stream, account, accepted::jsonb, to_timestamp(refused / 1000.0), reason
+  from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int8[], $7::text[])
+    as row (replica, uid, stream, account, accepted, refused, reason)`;
+
+/**
+ * The inbox on PostgreSQL through one connection: batches follow each other anyway, and one backend is the least work for
+ * the server. Connects when first used and after every failure, and before the first row makes sure that the schema fits.
+ */
+export class PostgresStore implements InboxStore {
+  readonly #options: PostgresStoreOptions;
+  #client: pg.Client | undefined;
+  #connecting: Promise<pg.Client> | undefined;
+  /** The client that is connecting, for `drop`. */
+  #coming: pg.Client | undefined;
+
+  constructor(options: PostgresStoreOptions) {
+    this.#options = options;
+  }
+
+  async insert(rows: readonly InboxRow[]): Promise<number> {
+    const result = await this.#query("inbox", INSERT, [
+      textArray(rows.map((row) => row.kind)),
+      textArray(rows.map((row) => row.namespaceUid)),
+      textArray(rows.map((row) => row.stream)),
+      int8Array(rows.map((row) => row.generation)),
+      textArray(rows.map((row) => row.accountSid)),
+      textArray(rows.map((row) => row.messageSid)),
+      textArray(rows.map((row) => row.event)),
+      textArray(rows.map((row) => row.ourNumber)),
+      textArray(rows.map((row) => row.customer)),
+      textArray(rows.map((row) => row.query)),
+      byteaArray(rows.map((row) => row.body)),
+    ]);
+    return result.rowCount ?? 0;
+  }
+
+  async insertActivity(rows: readonly ActivityRow[]): Promise<void> {
+    await this.#query("activity", INSERT_ACTIVITY, [
+      textArray(rows.map((row) => row.replica)),
+      textArray(rows.map((row) => row.namespaceUid)),
+      textArray(rows.map((row) => row.stream)),
+      textArray(rows.map((row) => row.accountSid)),
+      textArray(rows.map((row) => JSON.stringify(row.accepted))),
+      int8Array(rows.map((row) => row.lastRefusedAtMs ?? null)),
+      textArray(rows.map((row) => row.refusedReason ?? null)),
+    ]);
+  }
+
+  /** Connects now, so that the first text does not pay for it and a wrong schema is known at once. */
+  async connect(): Promise<void> {
+    await this.#connected();
+  }
+
+  drop(): void {
+    const clients = [this.#client, this.#coming];
+    this.#client = undefined;
+    this.#coming = undefined;
+    // Destroys the socket when a query is under way, which rejects that query.
+    for (const client of clients) client?.end().catch(() => undefined);
+  }
+
+  async close(): Promise<void> {
+    const client = this.#client ?? (await this.#connecting?.catch(() => undefined));
+    this.#client = undefined;
+    await client?.end().catch(() => undefined);
+  }
+
+  async #query(name: string, text: string, values: Buffer[]) {
+    const client = this.#client ?? (await this.#connected());
+    try {
+      return await client.query({ name, text, values });
+    } catch (error) {
+      // A server that turned read-only or full may be one that lost its role: the next connection may find the new one.
+      if (!isDataError(error) && this.#client === client) this.drop();
+      throw error;
+    }
+  }
+
+  #connected(): Promise<pg.Client> {
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = undefined;
+    });
+    return this.#connecting;
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const { url, statementTimeoutMs, log } = this.#options;
+    const client = new pg.Client({
+      connectionString: url,
+      connectionTimeoutMillis: 2000,
+      keepAlive: true,
+      application_name: "smschannel-receiver",
+    });
+    // An idle connection that breaks says so only here; without a listener it would end the process.
+    client.on("error", () => {
+      if (this.#client === client) this.#client = undefined;
+    });
+    this.#coming = client;
+    try {
+      await client.connect();
+      await prepare(client, statementTimeoutMs, log);
+    } catch (error) {
+      await client.end().catch(() => undefined);
+      throw error;
+    } finally {
+      this.#coming = undefined;
+    }
+    this.#client = client;
+    return client;
+  }
+}
+
+/** What makes an answered text durable, and what a receiver must know before its first row. */
+async function prepare(client: pg.Client, statementTimeoutMs: number, log: Log) {
+  // A stricter setting of the server (remote_apply) is left alone.
+  await client.query(
+    `select set_config('statement_timeout', $1, false), set_config('synchronous_commit',
+       case current_setting('synchronous_commit') when 'off' then 'on' else current_setting('synchronous_commit') end, false)`,
+    [String(statementTimeoutMs)],
+  );
+  await checkSchema(client);
+  const { rows } = await client.query<{ reads: boolean; fsync: string }>(
+    `select has_table_privilege('smschannel.inbox', 'select, update, delete') as reads, current_setting('fsync') as fsync`,
+  );
+  if (rows[0]?.reads === true)
+    log.warn(
+      "the receiver's database role can do more than insert: give it a role of its own with smschannel migrate",
+    );
+  if (rows[0]?.fsync === "off")
+    log.warn("the database runs with fsync off: an acknowledged text can be lost");
+}
+
+/** Throws a sentence for a person unless the schema has what this version writes. Later versions only add to it. */
+export async function checkSchema(client: pg.ClientBase, needed = latestVersion()): Promise<void> {
+  let found = 0;
+  try {
+    const { rows } = await client.query<{ version: number }>("select smschannel.schema_version() as version");
+    found = rows[0]?.version ?? 0;
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (code === "42501")
+      throw new SchemaError(
+        "the database role has no rights here: run smschannel migrate --receiver-role with its name",
+      );
+    // Neither the schema nor the function is there.
+    if (code !== "3F000" && code !== "42883") throw error;
+  }
+  if (found < needed)
+    throw new SchemaError(
+      `the database's schema is ${found === 0 ? "not there" : `version ${found}`}, version ${needed} is needed: run smschannel migrate`,
+    );
+}
+
+export class SchemaError extends Error {
+  override readonly name = "SchemaError";
+}
+
+/** Is it the rows' fault (SQLSTATE 22: data, 23: constraint, 54: limits)? Then others of the batch can still be stored. */
+export function isDataError(error: unknown): boolean {
+  return /^(22|23|54)/.test(String((error as { code?: unknown } | null)?.code ?? ""));
+}

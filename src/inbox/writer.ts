@@ -1,0 +1,192 @@
+import type { Clock } from "../clock.ts";
+import type { Log } from "../log.ts";
+import { asRaw, type InboxRow, inLockOrder } from "./rows.ts";
+import { type InboxStore, isDataError } from "./store.ts";
+
+/**
+ * - `stored`: durable; now, or already before.
+ * - `raw`: durable as bytes only.
+ * - `late`: not known to be durable within the budget.
+ * - `overloaded`: too many wait already; nothing was tried.
+ */
+export type Outcome = "stored" | "raw" | "late" | "overloaded";
+
+export interface InboxWriterOptions {
+  store: InboxStore;
+  clock: Clock;
+  log: Log;
+  /** How long a row may wait, from `write` to durable. */
+  budgetMs: number;
+  /** How many rows wait out their budget while the store fails. */
+  waitingWhenDown: number;
+  /** Told after each statement: how many rows it was given, how many were new. */
+  onStored?: (rows: number, inserted: number) => void;
+}
+
+interface Waiting {
+  row: InboxRow;
+  deadlineMs: number;
+  /** Called once; undefined afterwards. */
+  done: ((outcome: Outcome) => void) | undefined;
+}
+
+/** Rows of one statement: more gain nothing, and one bad row makes us try the others one by one. */
+const LARGEST_BATCH = 256;
+const LARGEST_BATCH_BYTES = 4 * 1024 * 1024;
+/** While the store works the queue is only as long as one commit lasts; this bounds memory in a burst. */
+const MOST_WAITING = 5000;
+const MOST_WAITING_BYTES = 64 * 1024 * 1024;
+const TICK_MS = 50;
+const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [50, 500];
+
+/**
+ * Group commit: while one statement is under way, rows gather for the next. A failing store is tried again and again for
+ * as long as somebody waits, since Twilio's few retries would be gone in a second; each row waits until its own deadline.
+ *
+ * States: idle (nothing waits) → writing (a statement is under way) → idle, or pausing (it failed; then writing again).
+ */
+export class InboxWriter {
+  readonly #options: InboxWriterOptions;
+  #queue: Waiting[] = [];
+  #underWay: Waiting[] = [];
+  #bytes = 0;
+  #failing = false;
+  #running: Promise<void> | undefined;
+  #ticking = false;
+  #stopped = false;
+
+  constructor(options: InboxWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Calls `done` exactly once, when the row is durable or its budget is over. */
+  write(row: InboxRow, done: (outcome: Outcome) => void): void {
+    const { clock, budgetMs, waitingWhenDown } = this.#options;
+    const waiting = this.#queue.length + this.#underWay.length;
+    const most = this.#failing ? waitingWhenDown : MOST_WAITING;
+    if (this.#stopped || waiting >= most || this.#bytes + row.body.length > MOST_WAITING_BYTES) {
+      done("overloaded");
+      return;
+    }
+    this.#bytes += row.body.length;
+    this.#queue.push({ row, done, deadlineMs: clock.monotonic() + budgetMs });
+    this.#tick();
+    this.#running ??= this.#run();
+  }
+
+  /** Waits until every row is settled, then closes the store. */
+  async stop(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+    this.#stopped = true;
+    await this.#options.store.close();
+  }
+
+  async #run(): Promise<void> {
+    let pauseMs = FIRST_PAUSE_MS;
+    // What arrives in the same turn of the event loop goes into the first batch, too.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    while (this.#queue.length > 0) {
+      this.#underWay = this.#take();
+      try {
+        await this.#store(this.#underWay);
+        pauseMs = FIRST_PAUSE_MS;
+        this.#recovered();
+      } catch (error) {
+        this.#failed(error);
+        this.#queue.unshift(...this.#underWay.filter(({ done }) => done !== undefined));
+        this.#underWay = [];
+        await this.#options.clock.sleep(pauseMs);
+        pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+      }
+      this.#underWay = [];
+    }
+    this.#running = undefined;
+  }
+
+  #take(): Waiting[] {
+    let count = 0;
+    let bytes = 0;
+    while (count < this.#queue.length && count < LARGEST_BATCH && bytes < LARGEST_BATCH_BYTES)
+      bytes += this.#queue[count++]!.row.body.length;
+    const batch = count === this.#queue.length ? this.#queue : this.#queue.slice(0, count);
+    this.#queue = count === this.#queue.length ? [] : this.#queue.slice(count);
+    return batch.sort((a, b) => inLockOrder(a.row, b.row));
+  }
+
+  async #store(batch: Waiting[]): Promise<void> {
+    try {
+      await this.#insert(batch.map(({ row }) => row));
+    } catch (error) {
+      if (!isDataError(error)) throw error;
+      for (const waiting of batch) if (waiting.done !== undefined) await this.#storeAlone(waiting);
+      return;
+    }
+    for (const waiting of batch) this.#settle(waiting, "stored");
+  }
+
+  /** One row's data made the batch fail: the others are stored, and it is kept as the bytes that it came in. */
+  async #storeAlone(waiting: Waiting): Promise<void> {
+    try {
+      await this.#insert([waiting.row]);
+      this.#settle(waiting, "stored");
+    } catch (error) {
+      if (!isDataError(error)) throw error;
+      this.#options.log.warn(
+        { code: codeOf(error), stream: waiting.row.stream },
+        "text stored as raw bytes only",
+      );
+      await this.#insert([asRaw(waiting.row)]);
+      this.#settle(waiting, "raw");
+    }
+  }
+
+  /** The server ends a statement that takes too long; this is for a connection that went silent. */
+  async #insert(rows: InboxRow[]): Promise<void> {
+    const { store, clock, budgetMs, onStored } = this.#options;
+    const cancel = clock.after(budgetMs + 500, () => store.drop());
+    try {
+      onStored?.(rows.length, await store.insert(rows));
+    } finally {
+      cancel();
+    }
+  }
+
+  #settle(waiting: Waiting, outcome: Outcome) {
+    const { done } = waiting;
+    if (done === undefined) return;
+    waiting.done = undefined;
+    this.#bytes -= waiting.row.body.length;
+    done(outcome);
+  }
+
+  /** One timer for all rows: 50 ms more or less do not matter, a timer per text does. */
+  #tick() {
+    if (this.#ticking) return;
+    this.#ticking = true;
+    this.#options.clock.after(TICK_MS, () => {
+      this.#ticking = false;
+      const now = this.#options.clock.monotonic();
+      for (const waiting of this.#underWay) if (waiting.deadlineMs <= now) this.#settle(waiting, "late");
+      for (const waiting of this.#queue) if (waiting.deadlineMs <= now) this.#settle(waiting, "late");
+      this.#queue = this.#queue.filter(({ done }) => done !== undefined);
+      if (this.#queue.length > 0 || this.#underWay.length > 0) this.#tick();
+    });
+  }
+
+  #failed(error: unknown) {
+    if (this.#failing) return;
+    this.#failing = true;
+    this.#options.log.error({ code: codeOf(error), problem: problemOf(error) }, "store does not take texts");
+  }
+
+  #recovered() {
+    if (!this.#failing) return;
+    this.#failing = false;
+    this.#options.log.info("store takes texts again");
+  }
+}
+
+const codeOf = (error: unknown) => (error as { code?: string }).code;
+
+/** PostgreSQL's messages about data can quote it; the others say what is wrong with the server. */
+const problemOf = (error: unknown) => (isDataError(error) ? undefined : (error as Error).message);

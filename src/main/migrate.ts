@@ -1,0 +1,84 @@
+import { systemClock } from "../clock.ts";
+import { migrate } from "../inbox/migrate.ts";
+import type { Role, Roles } from "../inbox/roles.ts";
+import { createLog } from "../log.ts";
+import { type Command, type Config, duration, flag, type Setting, settings, text } from "./config.ts";
+
+const role = (process: string): Setting<string> => ({
+  env: `${process.toUpperCase()}_ROLE`,
+  help: `Database role of smschannel ${process}: gets exactly the rights that it needs.`,
+  parse: text,
+});
+
+const password = (process: string): Setting<string> => ({
+  env: `${process.toUpperCase()}_ROLE_PASSWORD`,
+  help: "Its password, for a role that --create-roles creates. Without one it logs in by certificate or cloud identity.",
+  secret: true,
+  parse: text,
+});
+
+const required = { ...settings.databaseUrl, required: true } as const;
+
+const own = {
+  databaseUrl: required,
+  databaseWait: {
+    env: "DATABASE_WAIT",
+    help: "How long to wait for a database that does not answer yet.",
+    default: "5m",
+    parse: duration,
+  },
+  receiverRole: role("receiver"),
+  controllerRole: role("controller"),
+  workRole: role("work"),
+  deskRole: role("desk"),
+  createRoles: {
+    env: "CREATE_ROLES",
+    help: "Create the named roles that do not exist.",
+    default: "false",
+    boolean: true,
+    parse: flag,
+  },
+  receiverRolePassword: password("receiver"),
+  controllerRolePassword: password("controller"),
+  workRolePassword: password("work"),
+  deskRolePassword: password("desk"),
+  logLevel: settings.logLevel,
+} as const;
+
+/** `smschannel migrate`: brings the database's schema up to date and sets the roles' rights; safe to run at any time, by many. */
+export const migrateCommand: Command<typeof own> = {
+  name: "migrate",
+  summary: "bring the database's schema up to date; DATABASE_URL is its owner's",
+  settings: own,
+  async run(config) {
+    const log = createLog({ level: config.logLevel, process: "migrate" });
+    const stop = new AbortController();
+    const onSignal = () => stop.abort(new Error("stopped by a signal"));
+    process.once("SIGTERM", onSignal).once("SIGINT", onSignal);
+    try {
+      const options = { url: config.databaseUrl, roles: rolesOf(config), waitMs: config.databaseWait };
+      await migrate({ ...options, log, clock: systemClock }, stop.signal);
+    } catch (error) {
+      log.fatal({ err: error }, "schema not migrated");
+      process.exitCode = 1;
+    } finally {
+      process.off("SIGTERM", onSignal).off("SIGINT", onSignal);
+    }
+  },
+};
+
+function rolesOf(config: Config<typeof own>): Roles {
+  const named = {
+    receiver: roleOf(config.receiverRole, config.receiverRolePassword),
+    controller: roleOf(config.controllerRole, config.controllerRolePassword),
+    work: roleOf(config.workRole, config.workRolePassword),
+    desk: roleOf(config.deskRole, config.deskRolePassword),
+  };
+  const given = Object.entries(named).filter(([, role]) => role !== undefined);
+  return { ...(Object.fromEntries(given) as Roles), create: config.createRoles };
+}
+
+function roleOf(name: string | undefined, password: string | undefined): Role | undefined {
+  if (name === undefined) return undefined;
+  return password === undefined ? { name } : { name, password };
+}

@@ -1,0 +1,115 @@
+import type { Clock } from "../clock.ts";
+import type { ActivityRow } from "../inbox/activity.ts";
+import type { Log } from "../log.ts";
+import type { Route } from "../routes/route.ts";
+
+export interface ActivityOptions {
+  replica: string;
+  clock: Clock;
+  log: Log;
+  insert: (rows: ActivityRow[]) => Promise<void>;
+}
+
+interface Seen {
+  route: Route;
+  accepted: Map<string, number>;
+  refused: { count: number; lastMs: number; reason: string } | undefined;
+  /** On the clock that never jumps. */
+  writtenAtMs: number;
+}
+
+/** How often what is new is looked for, and how far apart two rows of one route are at least. */
+const LOOK_EVERY_MS = 5000;
+const ROW_EVERY_MS = 60_000;
+
+/**
+ * When each known route's signatures were last good or bad: for the controller a text is better proof of a working URL than
+ * its own check, and the first text signed by a new token ends the old one's time. Unknown routes leave nothing here.
+ */
+export class Activity {
+  readonly #options: ActivityOptions;
+  readonly #seen = new Map<string, Seen>();
+  readonly #dirty = new Set<Seen>();
+  #cancel: (() => void) | undefined;
+
+  constructor(options: ActivityOptions) {
+    this.#options = options;
+  }
+
+  accepted(route: Route, fingerprint: string, nowMs: number): void {
+    this.#of(route).accepted.set(fingerprint, nowMs);
+  }
+
+  refused(route: Route, reason: string, nowMs: number): void {
+    const seen = this.#of(route);
+    seen.refused = { count: (seen.refused?.count ?? 0) + 1, lastMs: nowMs, reason };
+  }
+
+  start(): void {
+    this.#cancel = this.#options.clock.after(LOOK_EVERY_MS, async () => {
+      await this.flush(ROW_EVERY_MS);
+      if (this.#cancel !== undefined) this.start();
+    });
+  }
+
+  /** Writes what is new once more, whatever its age. */
+  async stop(): Promise<void> {
+    if (this.#cancel === undefined) return;
+    this.#cancel();
+    this.#cancel = undefined;
+    await this.flush(0);
+  }
+
+  /** Writes a row for each route that has something new and none written for `apartMs`. A failure keeps it for the next time. */
+  async flush(apartMs: number): Promise<void> {
+    const { clock, log, insert } = this.#options;
+    const due = [...this.#dirty].filter(({ writtenAtMs }) => clock.monotonic() - writtenAtMs >= apartMs);
+    if (due.length === 0) return;
+    for (const { route, refused } of due)
+      if (refused !== undefined) log.warn(refusal(route, refused), "requests refused");
+    const rows = due.map((seen) => this.#rowOf(seen));
+    for (const seen of due) this.#written(seen);
+    try {
+      await insert(rows);
+    } catch (error) {
+      // Proof that is late or lost delays a verdict, nothing more; what comes next is written a minute later.
+      log.warn({ code: (error as { code?: string }).code, routes: rows.length }, "activity not written");
+    }
+  }
+
+  #of(route: Route): Seen {
+    const key = `${route.namespaceUid}/${route.stream}/${route.accountSid}`;
+    let seen = this.#seen.get(key);
+    if (seen === undefined) {
+      seen = { route, accepted: new Map(), refused: undefined, writtenAtMs: Number.NEGATIVE_INFINITY };
+      this.#seen.set(key, seen);
+    }
+    this.#dirty.add(seen);
+    return seen;
+  }
+
+  #rowOf({ route, accepted, refused }: Seen): ActivityRow {
+    return {
+      replica: this.#options.replica,
+      namespaceUid: route.namespaceUid,
+      stream: route.stream,
+      accountSid: route.accountSid,
+      accepted: Object.fromEntries(accepted),
+      ...(refused === undefined ? {} : { lastRefusedAtMs: refused.lastMs, refusedReason: refused.reason }),
+    };
+  }
+
+  #written(seen: Seen) {
+    seen.accepted = new Map();
+    seen.refused = undefined;
+    seen.writtenAtMs = this.#options.clock.monotonic();
+    this.#dirty.delete(seen);
+  }
+}
+
+const refusal = ({ namespace, stream }: Route, { count, reason }: { count: number; reason: string }) => ({
+  namespace,
+  stream,
+  reason,
+  count,
+});

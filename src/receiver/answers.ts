@@ -1,0 +1,60 @@
+import type { ServerResponse } from "node:http";
+
+/** What happened to a request: the label of `smschannel_inbound_total`, and what decides the answer. */
+export type Result = keyof typeof ANSWERS;
+
+interface Answer {
+  status: number;
+  headers: string[];
+  body: string;
+}
+
+const empty = (status: number, ...headers: string[]): Answer => ({
+  status,
+  headers: ["content-length", "0", ...headers],
+  body: "",
+});
+
+// Twilio takes a text/plain body for a reply and sends it to the customer; an empty TwiML document says "no reply".
+const RESPONSE = "<Response/>";
+const accepted: Answer = {
+  status: 200,
+  headers: ["content-type", "text/xml", "content-length", String(RESPONSE.length)],
+  body: RESPONSE,
+};
+
+/** The whole table of answers. One 403 for all strangers: they learn neither a route's name nor what was wrong. */
+const ANSWERS = {
+  stored: accepted,
+  unrouted: accepted,
+  raw: accepted,
+  notMessage: accepted,
+  selfCheck: accepted,
+  refused: empty(403),
+  badMethod: empty(405, "allow", "POST"),
+  tooLarge: empty(413, "connection", "close"),
+  badType: empty(415),
+  routesNotLoaded: empty(503),
+  storeLate: empty(503),
+  overloaded: empty(503),
+  /** The sender went away before its body was complete: nobody sees this. */
+  aborted: empty(408),
+} as const satisfies Record<string, Answer>;
+
+/** Sends the answer of `result`; `body` replaces it for a self-check, which only the controller ever gets. */
+export function answer(response: ServerResponse, result: Result, body?: string): void {
+  const { status, headers, body: usual } = ANSWERS[result];
+  if (body === undefined) response.writeHead(status, headers).end(usual);
+  else
+    response
+      .writeHead(status, [
+        "content-type",
+        "application/octet-stream",
+        "content-length",
+        String(Buffer.byteLength(body)),
+      ])
+      .end(body);
+}
+
+/** The HTTP status of a result, for logs and tests. */
+export const statusOf = (result: Result): number => ANSWERS[result].status;

@@ -1,0 +1,56 @@
+import type { IncomingMessage } from "node:http";
+
+/** Twilio's largest webhook is a few KiB; a text of 1,600 characters with ten media URLs stays under 16 KiB. */
+export const LARGEST_BODY = 256 * 1024;
+/** How much of a body that is too large is read and thrown away, so that its sender gets to see the 413. */
+const LARGEST_DISCARD = 1024 * 1024;
+
+/** What all bodies that are being read hold together: a thousand slow senders must not fill the memory. */
+export interface BodyBudget {
+  bytes: number;
+  readonly most: number;
+}
+
+/**
+ * Reads the body and calls `done` once: with the bytes, or with why there are none (`aborted`: the sender went away).
+ * Callbacks instead of `for await`: the iterator costs more than all the rest of reading.
+ */
+export function readBody(
+  request: IncomingMessage,
+  budget: BodyBudget,
+  done: (body: Buffer | "tooLarge" | "overloaded" | "aborted") => void,
+): void {
+  let chunks: Buffer[] = [];
+  let size = 0;
+  let held = 0;
+  let problem: "tooLarge" | "overloaded" | undefined;
+  let finished = false;
+  const finish = (body: Buffer | "tooLarge" | "overloaded" | "aborted") => {
+    if (finished) return;
+    finished = true;
+    budget.bytes -= held;
+    chunks = [];
+    done(body);
+  };
+  const letGo = (why: "tooLarge" | "overloaded") => {
+    problem ??= why;
+    budget.bytes -= held;
+    held = 0;
+    chunks = [];
+  };
+  request.on("data", (chunk: Buffer) => {
+    size += chunk.length;
+    if (size > LARGEST_DISCARD) finish("tooLarge");
+    else if (size > LARGEST_BODY) letGo("tooLarge");
+    else if (budget.bytes + chunk.length > budget.most) letGo("overloaded");
+    else if (problem === undefined) {
+      held += chunk.length;
+      budget.bytes += chunk.length;
+      chunks.push(chunk);
+    }
+  });
+  request.on("end", () =>
+    finish(problem ?? (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, held))),
+  );
+  request.on("close", () => finish("aborted"));
+}

@@ -1,0 +1,118 @@
+import type { IncomingMessage, RequestListener } from "node:http";
+import type { Clock } from "../clock.ts";
+import type { InboxRow } from "../inbox/rows.ts";
+import type { InboxWriter, Outcome } from "../inbox/writer.ts";
+import type { Route } from "../routes/route.ts";
+import type { Activity } from "./activity.ts";
+import { answer, type Result } from "./answers.ts";
+import { type BodyBudget, readBody } from "./body.ts";
+import { judge, type RefusalReason } from "./judge.ts";
+import type { ReceiverMetrics } from "./metrics.ts";
+import type { RouteTable } from "./route-table.ts";
+
+export interface HandlerOptions {
+  routes: RouteTable;
+  writer: Pick<InboxWriter, "write">;
+  activity: Pick<Activity, "accepted" | "refused">;
+  metrics: ReceiverMetrics;
+  clock: Clock;
+  budget: BodyBudget;
+}
+
+type Finish = (result: Result, body?: string) => void;
+
+/** Method, type and size, then route and signature, then account, then the store: each step answers and ends, or goes on. */
+export function createHandler(options: HandlerOptions): RequestListener {
+  const { clock, metrics, budget, routes } = options;
+  const routesOf = (path: string) => routes.find(path);
+  return (request, response) => {
+    const startMs = clock.monotonic();
+    const finish: Finish = (result, body) => {
+      metrics.result(result);
+      answer(response, result, body);
+    };
+    if (request.method !== "POST") return finish("badMethod");
+    if (!isForm(request.headers["content-type"])) return finish("badType");
+    readBody(request, budget, (body) => {
+      // Nobody is there any more to be answered.
+      if (body === "aborted") metrics.result("aborted");
+      else if (typeof body === "string") finish(body);
+      else if (!routes.loaded) finish("routesNotLoaded");
+      else decide(request, body, routesOf, startMs, finish, options);
+    });
+  };
+}
+
+function decide(
+  request: IncomingMessage,
+  body: Buffer,
+  routesOf: (path: string) => readonly Route[],
+  startMs: number,
+  finish: Finish,
+  options: HandlerOptions,
+): void {
+  const nowMs = options.clock.now();
+  const signature = signatureOf(request);
+  const verdict = judge({ target: request.url ?? "", signature, body, nowMs }, routesOf);
+  switch (verdict.do) {
+    case "refuse":
+      refuse(verdict.reason, verdict.route, nowMs, options);
+      finish("refused");
+      break;
+    case "prove":
+      finish("selfCheck", verdict.answer);
+      break;
+    case "ignore":
+      options.activity.accepted(verdict.route, verdict.fingerprint, nowMs);
+      finish("notMessage");
+      break;
+    case "store":
+      options.activity.accepted(verdict.route, verdict.fingerprint, nowMs);
+      store(verdict.row, startMs, finish, options);
+  }
+}
+
+function refuse(
+  reason: RefusalReason,
+  route: Route | undefined,
+  nowMs: number,
+  { metrics, activity }: HandlerOptions,
+): void {
+  metrics.refusal(reason);
+  if (route !== undefined) activity.refused(route, reason, nowMs);
+}
+
+function store(
+  row: InboxRow,
+  startMs: number,
+  finish: Finish,
+  { writer, metrics, clock }: HandlerOptions,
+): void {
+  writer.write(row, (outcome) => {
+    finish(resultOf(row, outcome));
+    if (outcome === "stored" || outcome === "raw") metrics.acknowledged((clock.monotonic() - startMs) / 1000);
+  });
+}
+
+function resultOf(row: InboxRow, outcome: Outcome): Result {
+  if (outcome === "late") return "storeLate";
+  if (outcome === "overloaded") return outcome;
+  if (outcome === "raw" || row.kind === "raw") return "raw";
+  return row.kind === "unrouted" ? "unrouted" : "stored";
+}
+
+/** Node joins a header that comes twice with a comma; that is no signature, and fails as one. */
+function signatureOf(request: IncomingMessage): string | undefined {
+  const value = request.headers["x-twilio-signature"];
+  return Array.isArray(value) ? value.join() : value;
+}
+
+const FORM = "application/x-www-form-urlencoded";
+
+/** With or without parameters such as a charset, in any case. */
+function isForm(type: string | undefined): boolean {
+  if (type === undefined) return false;
+  if (type === FORM) return true;
+  const end = type.indexOf(";");
+  return (end === -1 ? type : type.slice(0, end)).trim().toLowerCase() === FORM;
+}

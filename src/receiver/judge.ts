@@ -1,0 +1,173 @@
+import { randomBytes } from "node:crypto";
+import type { InboxRow } from "../inbox/rows.ts";
+import { answerChallenge } from "../routes/challenge.ts";
+import type { Route, RouteUrls, SignatureKey } from "../routes/route.ts";
+import { verify } from "../routes/signature-states.ts";
+import { type Form, fieldOf, type Pair, parseForm } from "../twilio/form.ts";
+import { signatureBase, signatureUrls } from "../twilio/signature.ts";
+import { hasNumber, type PathKind, rowOf } from "./row.ts";
+
+/** Why a request is nobody's business: the label of `smschannel_signature_failures_total`. Never told to the sender. */
+export type RefusalReason = "unknownPath" | "unknownRoute" | "malformed" | "missing" | "mismatch" | "account";
+
+export interface Knock {
+  /** The request's target as received: path and query. */
+  target: string;
+  /** The X-Twilio-Signature header. */
+  signature: string | undefined;
+  body: Buffer;
+  nowMs: number;
+}
+
+export type Verdict =
+  | { do: "store"; row: InboxRow; route: Route; fingerprint: string }
+  | { do: "ignore"; route: Route; fingerprint: string }
+  | { do: "prove"; answer: string }
+  | { do: "refuse"; reason: RefusalReason; route?: Route };
+
+/** Decides what a request is, from its bytes and the routes alone. */
+export function judge(knock: Knock, routesOf: (path: string) => readonly Route[]): Verdict {
+  const form = parseForm(knock.body);
+  if (form === undefined) return { do: "refuse", reason: "malformed" };
+  const target = parseTarget(knock.target);
+  const known = target === undefined ? NONE : routesOf(target.path);
+  // The same work for a path that nobody has: the time it takes must not tell which names exist.
+  const ask: Ask = { ...knock, ...(target ?? NOWHERE), form, routes: known.length > 0 ? known : [NOBODY] };
+  const answer = ask.signature === undefined ? prove(ask) : undefined;
+  const signer = ask.signature === undefined ? undefined : findSigner(ask, ask.signature);
+  const [first] = known;
+  if (target === undefined) return { do: "refuse", reason: "unknownPath" };
+  if (first === undefined) return { do: "refuse", reason: "unknownRoute" };
+  if (answer !== undefined) return { do: "prove", answer };
+  if (ask.signature === undefined) return { do: "refuse", reason: "missing", route: first };
+  if (signer === undefined) return { do: "refuse", reason: "mismatch", route: first };
+  return accept(ask, signer);
+}
+
+interface Ask extends Knock {
+  kind: PathKind;
+  query: string | undefined;
+  form: Form;
+  routes: readonly Route[];
+}
+
+interface Signer {
+  route: Route;
+  fingerprint: string;
+}
+
+function accept({ kind, query, body, form }: Ask, { route, fingerprint }: Signer): Verdict {
+  // Whoever holds one account's token must not speak for another.
+  if (fieldOf(form.pairs, "AccountSid") !== route.accountSid)
+    return { do: "refuse", reason: "account", route };
+  const row = rowOf({ kind, route, query, body, pairs: form.pairs });
+  return row === undefined ? { do: "ignore", route, fingerprint } : { do: "store", row, route, fingerprint };
+}
+
+/**
+ * The route whose token made the signature. Nearly always there is one route; where a namespace was just replaced two can
+ * fit, and the one that has the number is meant.
+ */
+function findSigner(ask: Ask, signature: string): Signer | undefined {
+  // Sorted and joined once, for all URLs.
+  const signed = signatureBase("", ask.form.pairs);
+  const alternative = ask.form.bytes && signatureBase("", ask.form.bytes, "latin1");
+  let found: Signer | undefined;
+  for (const route of ask.routes) {
+    const fingerprint =
+      signedBy(route, ask, signed, signature) ??
+      (alternative && signedBy(route, ask, alternative, signature));
+    if (fingerprint === undefined) continue;
+    const signer = { route, fingerprint };
+    if (fits(route, ask.form.pairs)) return signer;
+    if (found === undefined || route.accountSid === fieldOf(ask.form.pairs, "AccountSid")) found = signer;
+  }
+  return found;
+}
+
+/** Tries every URL that Twilio may still have, in the forms that it may have signed, with every token that is still good. */
+function signedBy(
+  route: Route,
+  { kind, query, nowMs }: Ask,
+  signed: Buffer,
+  signature: string,
+): string | undefined {
+  for (const urls of route.urls) {
+    for (const form of formsOf(urls, kind)) {
+      const base = Buffer.concat([Buffer.from(query === undefined ? form : `${form}?${query}`), signed]);
+      for (const key of route.keys)
+        if (isValid(key, nowMs) && verify(key, base, signature)) return key.fingerprint;
+    }
+  }
+  return undefined;
+}
+
+const isValid = ({ notAfterMs }: SignatureKey, nowMs: number) =>
+  notAfterMs === undefined || nowMs <= notAfterMs;
+
+const fits = (route: Route, pairs: readonly Pair[]) =>
+  route.accountSid === fieldOf(pairs, "AccountSid") && hasNumber(route, fieldOf(pairs, "To") ?? "");
+
+const forms = new WeakMap<RouteUrls, Map<PathKind, string[]>>();
+
+/** Made when a URL is first used: of 10,000 routes most are silent at any time. */
+function formsOf(urls: RouteUrls, kind: PathKind): string[] {
+  const known = forms.get(urls) ?? new Map<PathKind, string[]>();
+  const made = known.get(kind) ?? signatureUrls(urls[kind]);
+  forms.set(urls, known.set(kind, made));
+  return made;
+}
+
+function prove({ routes, form, nowMs }: Ask): string | undefined {
+  const params = { get: (name: string) => fieldOf(form.pairs, name) };
+  for (const route of routes) {
+    const answer = answerChallenge(route, params, nowMs);
+    if (answer !== undefined) return answer;
+  }
+  return undefined;
+}
+
+interface Target {
+  kind: PathKind;
+  /** `{namespace}/{stream}` */
+  path: string;
+  query: string | undefined;
+}
+
+/** The last three segments count: PUBLIC_URL may have a path of its own, which an ingress strips or leaves. */
+export function parseTarget(target: string): Target | undefined {
+  const mark = target.indexOf("?");
+  const end = mark === -1 ? target.length : mark;
+  const beforeStream = target.lastIndexOf("/", end - 1);
+  const beforeNamespace = target.lastIndexOf("/", beforeStream - 1);
+  const beforeKind = target.lastIndexOf("/", beforeNamespace - 1);
+  if (beforeStream < 1 || beforeNamespace < 1 || beforeKind < 0) return undefined;
+  const kind = target.slice(beforeKind + 1, beforeNamespace);
+  if (kind !== "inbound" && kind !== "fallback" && kind !== "status") return undefined;
+  // Only our own status callbacks have a query; it is part of what was signed, as it was received.
+  const query = kind === "status" && mark !== -1 ? target.slice(mark + 1) : undefined;
+  // A header of Twilio's is ASCII; node gives other bytes as Latin-1, which no signature of ours covers.
+  if (query !== undefined && !/^[\x21-\x7e]{0,2048}$/.test(query)) return undefined;
+  return { kind, path: target.slice(beforeNamespace + 1, end), query };
+}
+
+const NONE: readonly Route[] = [];
+const NOWHERE: Target = { kind: "inbound", path: "", query: undefined };
+
+/** Stands for every route that does not exist. Its key is random and its URL as long as a usual one. */
+const NOBODY: Route = {
+  namespaceUid: "00000000-0000-0000-0000-000000000000",
+  namespace: "nobody",
+  stream: "nobody",
+  accountSid: "",
+  generation: 0,
+  numbers: [],
+  urls: [urlsOfNobody()],
+  keys: [{ inner: randomBytes(20), outer: randomBytes(20), fingerprint: "" }],
+  checkKey: randomBytes(32),
+};
+
+function urlsOfNobody() {
+  const url = "https://nobody.example.com/inbound/namespace/stream-of-nobody";
+  return { inbound: url, fallback: url, status: url };
+}

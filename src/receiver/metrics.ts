@@ -1,0 +1,75 @@
+import { Counter, Gauge, Histogram, type Registry } from "@prometheus-io/client";
+import type { Result } from "./answers.ts";
+import type { RefusalReason } from "./judge.ts";
+
+export interface ReceiverMetrics {
+  result(result: Result): void;
+  refusal(reason: RefusalReason): void;
+  /** From the request's head to its 200. */
+  acknowledged(seconds: number): void;
+  batch(rows: number, inserted: number): void;
+}
+
+/** From a fast commit to past the store's budget of 3 s. */
+const ACK_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4];
+
+export function receiverMetrics(registry: Registry, routes: () => number): ReceiverMetrics {
+  const registers = [registry];
+  const inbound = new Counter({
+    name: "smschannel_inbound_total",
+    help: "Requests by what became of them. Strangers are `refused`, whatever they got wrong.",
+    labelNames: ["result"],
+    registers,
+  });
+  const failures = new Counter({
+    name: "smschannel_signature_failures_total",
+    help: "Refused requests by reason. Only `mismatch`, `missing` and `account` concern a route that exists.",
+    labelNames: ["reason"],
+    registers,
+  });
+  const ack = new Histogram({
+    name: "smschannel_inbound_ack_seconds",
+    help: "Time from a request's arrival to its 200, for what was stored.",
+    buckets: ACK_BUCKETS,
+    registers,
+  });
+  const duplicates = new Counter({
+    name: "smschannel_inbound_duplicates_total",
+    help: "Rows that were in the inbox already: Twilio's retries, its fallback, replays.",
+    registers,
+  });
+  const batches = new Counter({
+    name: "smschannel_inbound_batches_total",
+    help: "Statements that stored rows; stored texts divided by these is the size of a group commit.",
+    registers,
+  });
+  new Gauge({
+    name: "smschannel_routes",
+    help: "Routes that this receiver knows.",
+    registers,
+    collect() {
+      this.set(routes());
+    },
+  });
+  const results = perLabel((label) => inbound.labels(label));
+  const reasons = perLabel((label) => failures.labels(label));
+  return {
+    result: (result) => results(result).inc(),
+    refusal: (reason) => reasons(reason).inc(),
+    acknowledged: (seconds) => ack.observe(seconds),
+    batch(rows, inserted) {
+      batches.inc();
+      if (rows > inserted) duplicates.inc(rows - inserted);
+    },
+  };
+}
+
+/** The client hashes the labels at each call; a child that is kept does not. */
+function perLabel<T>(make: (label: string) => T): (label: string) => T {
+  const children = new Map<string, T>();
+  return (label) => {
+    const child = children.get(label) ?? make(label);
+    children.set(label, child);
+    return child;
+  };
+}

@@ -1,0 +1,65 @@
+import type { Route } from "../routes/route.ts";
+import { decodeShard } from "../routes/table.ts";
+
+/** The routes of one path, `{namespace}/{stream}`: several while a namespace or an account has just been replaced. */
+export type RoutesOfPath = readonly Route[];
+
+/**
+ * The routes as last read from the compiled Secrets. Fed shard by shard; a shard that vanishes keeps its last routes, since
+ * numbers may still point here and an old route does less harm than a refused text.
+ */
+export class RouteTable {
+  readonly #shards: (Route[] | undefined)[];
+  #byPath: ReadonlyMap<string, RoutesOfPath> = new Map();
+
+  constructor(shards: number) {
+    this.#shards = new Array(shards).fill(undefined);
+  }
+
+  /** Takes over a Secret's `data`. Throws, and keeps what it had, when that cannot be read. */
+  replaceShard(shard: number, data: Record<string, string>): void {
+    if (!(shard in this.#shards)) throw new Error(`there is no shard ${shard}`);
+    this.#shards[shard] = decodeShard(data);
+    this.#byPath = byPath(this.#shards.flatMap((routes) => routes ?? []));
+  }
+
+  /** Shards not seen yet. Until there is none, an unknown path may be a known one. */
+  get missing(): number[] {
+    return this.#shards.flatMap((routes, shard) => (routes === undefined ? [shard] : []));
+  }
+
+  get loaded(): boolean {
+    return !this.#shards.includes(undefined);
+  }
+
+  /** `path` is `{namespace}/{stream}`. */
+  find(path: string): RoutesOfPath {
+    return this.#byPath.get(path) ?? NONE;
+  }
+
+  get size(): number {
+    let size = 0;
+    for (const routes of this.#byPath.values()) size += routes.length;
+    return size;
+  }
+}
+
+const NONE: RoutesOfPath = [];
+
+function byPath(routes: Route[]): Map<string, RoutesOfPath> {
+  const newest = new Map<string, Route>();
+  for (const route of routes) {
+    // While ROUTE_SHARDS changes, a route can stand in its old shard and in its new one.
+    const key = `${route.namespaceUid}/${route.stream}/${route.accountSid}`;
+    const other = newest.get(key);
+    if (other === undefined || other.generation < route.generation) newest.set(key, route);
+  }
+  const paths = new Map<string, Route[]>();
+  for (const route of newest.values()) {
+    const path = `${route.namespace}/${route.stream}`;
+    const others = paths.get(path);
+    if (others === undefined) paths.set(path, [route]);
+    else others.push(route);
+  }
+  return paths;
+}

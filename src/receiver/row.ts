@@ -1,0 +1,76 @@
+import { asRaw, type InboxKind, type InboxRow } from "../inbox/rows.ts";
+import type { Route } from "../routes/route.ts";
+import { fieldOf, type Pair } from "../twilio/form.ts";
+
+/** The three kinds of path that Twilio is given. */
+export type PathKind = "inbound" | "fallback" | "status";
+
+export interface Verified {
+  kind: PathKind;
+  route: Route;
+  query: string | undefined;
+  body: Buffer;
+  pairs: readonly Pair[];
+}
+
+/**
+ * What is stored of a verified request; undefined when it names no message. The few columns beside the bytes are made
+ * clean here, so that nothing a customer writes can make an insert fail.
+ */
+export function rowOf({ kind, route, query, body, pairs }: Verified): InboxRow | undefined {
+  const messageSid = fieldOf(pairs, "MessageSid");
+  if (!messageSid) return undefined;
+  const [to, from] = [fieldOf(pairs, "To") ?? "", fieldOf(pairs, "From") ?? ""];
+  const [ours, theirs] = kind === "status" ? [from, to] : [to, from];
+  const row: InboxRow = {
+    kind: kindOf(kind, route, ours),
+    namespaceUid: route.namespaceUid,
+    stream: route.stream,
+    generation: route.generation,
+    accountSid: route.accountSid,
+    messageSid,
+    event: kind === "status" ? statusOf(pairs) : "",
+    ourNumber: partyOf(ours),
+    customer: partyOf(theirs),
+    query: query === undefined || query === "" ? null : query,
+    body,
+  };
+  // Twilio's are SM or MM and 32 digits; whatever else it may send one day is kept, but not as a key of any length.
+  return /^[A-Za-z0-9]{2,64}$/.test(messageSid) ? row : asRaw(row);
+}
+
+/** A text for a number that is not the stream's, or of another channel, is kept but never answered. */
+function kindOf(kind: PathKind, route: Route, to: string): InboxKind {
+  if (kind === "status") return kind;
+  return hasNumber(route, to) ? kind : "unrouted";
+}
+
+/** Is `address` one of the stream's own numbers, as a number and not as an address of another channel? */
+export function hasNumber(route: Pick<Route, "numbers">, address: string): boolean {
+  const digits = digitsOf(address);
+  return digits !== undefined && route.numbers.includes(digits);
+}
+
+/** `+14255550123` and the short code `12345` as digits; undefined for `whatsapp:+1…`, `rcs:…` and everything else. */
+function digitsOf(address: string): string | undefined {
+  if (!/^\+?[0-9]{3,15}$/.test(address)) return undefined;
+  return address.charCodeAt(0) === 0x2b ? address.slice(1) : address;
+}
+
+/** Digits where it is a number, else the sender's name or channel address, cleaned: control characters fail in PostgreSQL or in logs. */
+function partyOf(address: string): string | null {
+  if (address === "") return null;
+  return digitsOf(address) ?? clean(address);
+}
+
+function statusOf(pairs: readonly Pair[]): string {
+  const status = fieldOf(pairs, "MessageStatus") || fieldOf(pairs, "SmsStatus") || "unknown";
+  const errorCode = fieldOf(pairs, "ErrorCode");
+  return clean(errorCode ? `${status}:${errorCode}` : status);
+}
+
+const clean = (text: string) =>
+  text
+    .slice(0, 64)
+    .toWellFormed()
+    .replace(/\p{Cc}/gu, "\ufffd");
