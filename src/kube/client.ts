@@ -1,0 +1,372 @@
+import { request } from "undici";
+import type { IncomingHttpHeaders } from "undici/types/header.js";
+import type { Log } from "../log.ts";
+import { Connection, loadConfig } from "./connection.ts";
+import { errorOfStatus, errorOfTransport, KubeError, type StatusBody } from "./errors.ts";
+import {
+  apiVersionOf,
+  type KubeObject,
+  type ObjectMeta,
+  pathOf,
+  type Ref,
+  type ResourceType,
+} from "./resource.ts";
+import { linesOf } from "./watch-lines.ts";
+
+export { KubeError } from "./errors.ts";
+
+export interface ClientOptions {
+  /** Path of a kubeconfig. Absent: the pod's own account, else what kubectl would use. */
+  kubeconfig?: string | undefined;
+  userAgent: string;
+  log: Log;
+  /** How long a request may take as a whole, watches aside. Default 15 s. */
+  requestTimeoutMs?: number;
+}
+
+export interface ListOptions {
+  /** Absent: all namespaces. */
+  namespace?: string | undefined;
+  labelSelector?: string | undefined;
+  fieldSelector?: string | undefined;
+  /** Objects per page, default 500. `list` pages by itself. */
+  limit?: number | undefined;
+  /** Ask for metadata only: spec, status and data never leave the server. */
+  metadataOnly?: boolean | undefined;
+}
+
+export interface Page<T> {
+  items: T[];
+  resourceVersion: string;
+  continue: string | undefined;
+}
+
+export type WatchEvent<T> =
+  | { type: "ADDED" | "MODIFIED" | "DELETED"; object: T }
+  | { type: "BOOKMARK"; object: { metadata: ObjectMeta } }
+  | { type: "ERROR"; object: StatusBody };
+
+export interface ApplyOptions {
+  fieldManager: string;
+  /** Take fields from whoever has them. Default false: a 409 Conflict says who does. */
+  force?: boolean;
+}
+
+type Query = Record<string, string | number | boolean | undefined>;
+
+interface Call {
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  path: string;
+  query?: Query;
+  body?: unknown;
+  contentType?: string;
+  accept?: string;
+  signal?: AbortSignal | undefined;
+}
+
+const DEFAULT_PAGE = 500;
+const MERGE_PATCH = "application/merge-patch+json";
+const JSON_PATCH = "application/json-patch+json";
+const APPLY_PATCH = "application/apply-patch+yaml";
+
+/**
+ * The Kubernetes API over one set of pooled connections. Every failure is a KubeError; an abort by the caller's signal rejects
+ * with that signal's reason. Nothing is retried here but one 401 after reading the credentials again: whoever calls knows
+ * whether a second try is harmless.
+ */
+export class KubeClient {
+  readonly #connection: Connection;
+  readonly #userAgent: string;
+  readonly #requestTimeoutMs: number;
+
+  static load(options: ClientOptions): KubeClient {
+    const connection = new Connection(
+      () => loadConfig(options.kubeconfig),
+      () => performance.now(),
+    );
+    options.log.debug({ server: connection.server }, "kubernetes api configured");
+    return new KubeClient(connection, options);
+  }
+
+  constructor(
+    connection: Connection,
+    { userAgent, requestTimeoutMs = 15_000 }: Omit<ClientOptions, "kubeconfig" | "log">,
+  ) {
+    this.#connection = connection;
+    this.#userAgent = userAgent;
+    this.#requestTimeoutMs = requestTimeoutMs;
+  }
+
+  /** The longest that one call can take: with less lease left than this, a leader begins none. */
+  get requestTimeoutMs(): number {
+    return this.#requestTimeoutMs;
+  }
+  /** The namespace of the kubeconfig's context, or of the pod. */
+  get namespace(): string | undefined {
+    return this.#connection.namespace;
+  }
+
+  /** Undefined when there is no such object. */
+  async get<T extends KubeObject>(
+    type: ResourceType<T>,
+    ref: Ref,
+    signal?: AbortSignal,
+  ): Promise<T | undefined> {
+    try {
+      return await this.#send<T>({ method: "GET", path: pathOf(type, ref), signal });
+    } catch (error) {
+      if (error instanceof KubeError && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  /** All objects, by pages of one consistent snapshot. */
+  async list<T extends KubeObject>(
+    type: ResourceType<T>,
+    options: ListOptions = {},
+    signal?: AbortSignal,
+  ): Promise<{ items: T[]; resourceVersion: string }> {
+    const items: T[] = [];
+    let page = await this.listPage(type, options, signal);
+    for (;;) {
+      items.push(...page.items);
+      if (page.continue === undefined) return { items, resourceVersion: page.resourceVersion };
+      page = await this.listPage(type, { ...options, continue: page.continue }, signal);
+    }
+  }
+
+  /** One page; a `limit` of 0 asks for everything at once. */
+  async listPage<T extends KubeObject>(
+    type: ResourceType<T>,
+    options: ListOptions & { continue?: string | undefined },
+    signal?: AbortSignal,
+  ): Promise<Page<T>> {
+    const limit = options.limit ?? DEFAULT_PAGE;
+    const body = await this.#send<{
+      metadata: { resourceVersion: string; continue?: string };
+      items: T[] | null;
+    }>({
+      method: "GET",
+      path: pathOf(type, { namespace: options.namespace }),
+      query: {
+        labelSelector: options.labelSelector,
+        fieldSelector: options.fieldSelector,
+        limit: limit === 0 ? undefined : limit,
+        continue: options.continue,
+      },
+      accept: accept(options.metadataOnly, "PartialObjectMetadataList"),
+      signal,
+    });
+    return {
+      // Items of a list of built-in kinds come without their kind, and partial ones with another.
+      items: (body.items ?? []).map((item) => ({ ...item, apiVersion: apiVersionOf(type), kind: type.kind })),
+      resourceVersion: body.metadata.resourceVersion,
+      continue: body.metadata.continue || undefined,
+    };
+  }
+
+  create<T extends KubeObject>(type: ResourceType<T>, object: T, signal?: AbortSignal): Promise<T> {
+    const path = pathOf(type, { namespace: object.metadata.namespace });
+    return this.#send({ method: "POST", path, body: object, signal });
+  }
+
+  /** Replaces the object as it was read: without a resourceVersion it throws, as it would overwrite what it has not seen. */
+  async replace<T extends KubeObject>(type: ResourceType<T>, object: T, signal?: AbortSignal): Promise<T> {
+    if (object.metadata.resourceVersion === undefined)
+      throw new Error(`replacing ${type.kind} ${object.metadata.name} needs its resourceVersion`);
+    return this.#send({ method: "PUT", path: pathOf(type, object.metadata), body: object, signal });
+  }
+
+  /** A merge patch, or a JSON patch when `patch` is a list. */
+  patch<T extends KubeObject>(
+    type: ResourceType<T>,
+    ref: Ref,
+    patch: object,
+    options: { subresource?: string; fieldManager?: string } = {},
+    signal?: AbortSignal,
+  ): Promise<T> {
+    return this.#send({
+      method: "PATCH",
+      path: pathOf(type, ref, options.subresource),
+      query: { fieldManager: options.fieldManager },
+      body: patch,
+      contentType: Array.isArray(patch) ? JSON_PATCH : MERGE_PATCH,
+      signal,
+    });
+  }
+
+  /** Server-side apply of the fields in `object`, which become this manager's; those it had and no longer names are removed. */
+  apply<T extends KubeObject>(
+    type: ResourceType<T>,
+    object: T,
+    options: ApplyOptions,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    return this.#apply(type, object, undefined, options, signal);
+  }
+
+  /** Server-side apply to the status subresource; fails with NotFound where the object is gone. */
+  applyStatus<T extends KubeObject>(
+    type: ResourceType<T>,
+    object: { metadata: ObjectMeta; status: unknown },
+    options: ApplyOptions,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    return this.#apply(type, object, "status", options, signal);
+  }
+
+  /** True when it was there. Preconditions that do not hold: KubeError Conflict. */
+  async delete(
+    type: ResourceType,
+    ref: Ref,
+    preconditions: { uid?: string; resourceVersion?: string } = {},
+    signal?: AbortSignal,
+  ): Promise<boolean> {
+    const body = { apiVersion: "v1", kind: "DeleteOptions", preconditions };
+    try {
+      await this.#send({ method: "DELETE", path: pathOf(type, ref), body, signal });
+      return true;
+    } catch (error) {
+      if (error instanceof KubeError && error.status === 404) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Events from `resourceVersion` on until the server ends the watch. `onOpen` is called when the server has accepted it,
+   * `onBytes` for each piece that arrives: what is silent for too long is the caller's to abort.
+   */
+  async *watch<T extends KubeObject>(
+    type: ResourceType<T>,
+    options: ListOptions & {
+      resourceVersion: string;
+      timeoutSeconds: number;
+      onOpen?(): void;
+      onBytes?(): void;
+    },
+    signal: AbortSignal,
+  ): AsyncGenerator<WatchEvent<T>, void, undefined> {
+    const call: Call = {
+      method: "GET",
+      path: pathOf(type, { namespace: options.namespace }),
+      query: {
+        watch: true,
+        allowWatchBookmarks: true,
+        resourceVersion: options.resourceVersion,
+        timeoutSeconds: options.timeoutSeconds,
+        labelSelector: options.labelSelector,
+        fieldSelector: options.fieldSelector,
+      },
+      accept: accept(options.metadataOnly, "PartialObjectMetadata"),
+      signal,
+    };
+    const what = `watch ${type.plural}`;
+    const { body } = await this.#exchange(call, { what, watching: true });
+    options.onOpen?.();
+    try {
+      for await (const line of linesOf(body, options.onBytes)) {
+        const event = JSON.parse(line) as WatchEvent<T>;
+        if (event.type !== "ERROR" && event.type !== "BOOKMARK")
+          event.object = { ...event.object, apiVersion: apiVersionOf(type), kind: type.kind };
+        yield event;
+      }
+    } catch (error) {
+      throw errorOfTransport(what, error, signal, false);
+    }
+  }
+
+  /** Ends every connection at once; requests in flight fail. */
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  #apply<T extends KubeObject>(
+    type: ResourceType<T>,
+    object: { metadata: ObjectMeta },
+    subresource: string | undefined,
+    { fieldManager, force }: ApplyOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    return this.#send({
+      method: "PATCH",
+      path: pathOf(type, object.metadata, subresource),
+      query: { fieldManager, force: force === true ? true : undefined },
+      // JSON is YAML, and every server since 1.22 takes it under this name.
+      body: { ...object, apiVersion: apiVersionOf(type), kind: type.kind },
+      contentType: APPLY_PATCH,
+      signal,
+    });
+  }
+
+  async #send<R>(call: Call): Promise<R> {
+    const timeout = AbortSignal.timeout(this.#requestTimeoutMs);
+    const what = `${call.method.toLowerCase()} ${call.path}`;
+    try {
+      const signal = call.signal === undefined ? timeout : AbortSignal.any([call.signal, timeout]);
+      const { body } = await this.#exchange({ ...call, signal }, { what, watching: false });
+      return (await body.json()) as R;
+    } catch (error) {
+      throw errorOfTransport(what, error, call.signal, timeout.aborted);
+    }
+  }
+
+  /** One request; the body is the caller's to read, unless the answer is an error, which is thrown. */
+  async #exchange(call: Call, options: { what: string; watching: boolean }) {
+    for (let attempt = 1; ; attempt++) {
+      const answer = await this.#dispatch(call, options);
+      if (answer.statusCode < 300) return answer;
+      const body = await answer.body.text().catch(() => "");
+      // A token can be replaced between our reading it and the server's looking at it.
+      if (answer.statusCode === 401 && attempt === 1 && this.#connection.refresh()) continue;
+      throw errorOfStatus(options.what, answer.statusCode, parseStatus(body), retryAfter(answer.headers));
+    }
+  }
+
+  async #dispatch(call: Call, { what, watching }: { what: string; watching: boolean }) {
+    try {
+      call.signal?.throwIfAborted();
+      const access = await this.#connection.access();
+      return await request(`${this.#connection.server}${call.path}${queryText(call.query)}`, {
+        method: call.method,
+        dispatcher: watching ? access.watches : access.requests,
+        headers: {
+          ...access.headers,
+          accept: call.accept ?? "application/json",
+          "user-agent": this.#userAgent,
+          ...(call.body === undefined ? {} : { "content-type": call.contentType ?? "application/json" }),
+        },
+        body: call.body === undefined ? null : JSON.stringify(call.body),
+        signal: call.signal ?? null,
+        // A watch is accepted at once or not at all; how long it may then be silent is the reflector's business.
+        ...(watching ? { headersTimeout: this.#requestTimeoutMs } : {}),
+      });
+    } catch (error) {
+      throw errorOfTransport(what, error, call.signal, false);
+    }
+  }
+}
+
+function accept(metadataOnly: boolean | undefined, kind: string): string {
+  return metadataOnly === true ? `application/json;as=${kind};g=meta.k8s.io;v=v1` : "application/json";
+}
+
+function queryText(query: Query = {}): string {
+  const given = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, String(value));
+  return given.size === 0 ? "" : `?${given}`;
+}
+
+function parseStatus(text: string): StatusBody | undefined {
+  try {
+    const body = JSON.parse(text) as StatusBody;
+    return body.kind === "Status" ? body : undefined;
+  } catch {
+    // Something between us and the API server answered in its own words, which are nobody's business.
+    return undefined;
+  }
+}
+
+function retryAfter(headers: IncomingHttpHeaders): string | undefined {
+  const value = headers["retry-after"];
+  return Array.isArray(value) ? value[0] : value;
+}

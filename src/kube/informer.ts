@@ -1,0 +1,287 @@
+import type { Registry } from "@prometheus-io/client";
+import type { Clock } from "../clock.ts";
+import type { Log } from "../log.ts";
+import { type KubeClient, KubeError } from "./client.ts";
+import { KubeMetrics } from "./metrics.ts";
+import { type Action, type Failed, type Input, type News, start, step } from "./reflector.ts";
+import { type KubeObject, keyOf, type ResourceType } from "./resource.ts";
+import { type Indexes, type ReadStore, Store } from "./store.ts";
+import { trim } from "./trim.ts";
+
+export interface InformerOptions<T extends KubeObject> {
+  client: KubeClient;
+  type: ResourceType<T>;
+  /** Namespaces to watch, each by a watch of its own; empty or absent: all by one. */
+  namespaces?: readonly string[];
+  fieldSelector?: string;
+  labelSelector?: string;
+  /** Metadata only: of Secrets nothing else is ever transferred. */
+  metadataOnly?: boolean;
+  /** Makes objects smaller before they are stored. Gets its own copy, may change it; undefined: leave the object out. */
+  transform?: (object: T) => T;
+  indexes?: Indexes<T>;
+  clock: Clock;
+  log: Log;
+  registry?: Registry;
+  /** A watch that is silent for so long, bookmarks included, is opened anew. The server sends one a minute. Default 100 s. */
+  silentAfterMs?: number;
+  random?: () => number;
+}
+
+export interface Change<T> {
+  type: "added" | "updated" | "deleted";
+  object: T;
+  previous?: T;
+}
+
+interface Watched {
+  namespace: string | undefined;
+  listed: boolean;
+  problem: string | undefined;
+  /** Keys of the pages so far of the list under way. */
+  seen: Set<string>;
+  heardAt: number | undefined;
+}
+
+/** Keeps a store equal to the API server's collection, and tells each change once it is in the store. */
+export class Informer<T extends KubeObject> {
+  readonly type: ResourceType<T>;
+  readonly #options: InformerOptions<T>;
+  readonly #store: Store<T>;
+  readonly #watched: Watched[];
+  readonly #listeners = new Set<(change: Change<T>) => void>();
+  readonly #stop = new AbortController();
+  readonly #synced = Promise.withResolvers<void>();
+  #running: Promise<unknown> | undefined;
+  #endSampling = () => {};
+
+  constructor(options: InformerOptions<T>) {
+    this.#options = options;
+    this.type = options.type;
+    this.#store = new Store(options.indexes);
+    const namespaces = options.namespaces ?? [];
+    this.#watched = (namespaces.length === 0 ? [undefined] : [...new Set(namespaces)]).map((namespace) => ({
+      namespace,
+      listed: false,
+      problem: undefined,
+      seen: new Set(),
+      heardAt: undefined,
+    }));
+    // Who never asks must not end the process with an unhandled rejection; there is none, but a stop leaves it pending.
+    this.#synced.promise.catch(() => {});
+  }
+
+  get store(): ReadStore<T> {
+    return this.#store;
+  }
+  /** Resolves when everything has been listed once. Pending for ever while a namespace is forbidden: see `problem`. */
+  get synced(): Promise<void> {
+    return this.#synced.promise;
+  }
+  get hasSynced(): boolean {
+    return this.#watched.every(({ listed }) => listed);
+  }
+
+  /** Why the store may be behind, as a sentence for a person; undefined while all is well. */
+  problem(): string | undefined {
+    const bad = this.#watched.filter(({ problem }) => problem !== undefined);
+    if (bad.length === 0) return undefined;
+    const { namespace, problem } = bad[0]!;
+    const where = namespace === undefined ? "" : ` in namespace ${namespace}`;
+    return `${this.type.plural}${where}: ${problem}${bad.length > 1 ? ` (and ${bad.length - 1} more namespaces)` : ""}`;
+  }
+
+  /** `listener` is called in order, after the store changed. What it throws is logged and stops nothing. */
+  onChange(listener: (change: Change<T>) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  start(): void {
+    if (this.#running !== undefined) return;
+    const { registry, clock } = this.#options;
+    if (registry !== undefined)
+      this.#endSampling = KubeMetrics.of(registry).sampleWatch(this.type.kind, () =>
+        this.#ageMs(clock.monotonic()),
+      );
+    this.#running = Promise.all(this.#watched.map((watched) => this.#reflect(watched)));
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort(new Error("informer stopped"));
+    this.#endSampling();
+    await this.#running;
+  }
+
+  async #reflect(watched: Watched): Promise<void> {
+    const { signal } = this.#stop;
+    const random = this.#options.random ?? Math.random;
+    let { state, action } = start();
+    while (!signal.aborted) {
+      let next: Action | undefined;
+      for await (const input of this.#perform(action, watched, signal)) {
+        if (signal.aborted) return;
+        const done = step(state, input, random());
+        state = done.state;
+        if (done.news !== undefined) this.#learn(watched, done.news);
+        if (done.problem !== undefined) this.#report(watched, done.problem);
+        if (done.action !== undefined) {
+          next = done.action;
+          break;
+        }
+      }
+      // An action that ended without a word can only be one that was stopped.
+      if (next === undefined) return;
+      action = next;
+    }
+  }
+
+  /** Does what the machine asked for and tells what came of it; never throws. */
+  async *#perform(action: Action, watched: Watched, signal: AbortSignal): AsyncGenerator<Input<T>> {
+    const { clock } = this.#options;
+    const began = clock.monotonic();
+    try {
+      if (action.do === "wait") {
+        await clock.sleep(action.ms, signal);
+        yield { type: "waited" };
+      } else if (action.do === "list") {
+        yield await this.#list(action, watched, signal);
+      } else {
+        yield* this.#watch(action, watched, signal);
+        yield { type: "ended", livedMs: clock.monotonic() - began };
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      const livedMs = clock.monotonic() - began;
+      yield error === SILENT
+        ? { type: "ended", livedMs }
+        : { type: "failed", error: failureOf(error), livedMs };
+    }
+  }
+
+  async #list(
+    action: Extract<Action, { do: "list" }>,
+    watched: Watched,
+    signal: AbortSignal,
+  ): Promise<Input<T>> {
+    const page = await this.#options.client.listPage(
+      this.type,
+      { ...this.#selection(watched), limit: action.limit, continue: action.continue },
+      signal,
+    );
+    watched.heardAt = this.#options.clock.monotonic();
+    return { type: "page", ...page };
+  }
+
+  async *#watch(
+    action: Extract<Action, { do: "watch" }>,
+    watched: Watched,
+    signal: AbortSignal,
+  ): AsyncGenerator<Input<T>> {
+    const { client, clock, silentAfterMs = 100_000 } = this.#options;
+    const silence = new AbortController();
+    const arm = () => clock.after(silentAfterMs, () => silence.abort(SILENT));
+    let disarm = arm();
+    const heard = () => {
+      watched.heardAt = clock.monotonic();
+      disarm();
+      disarm = arm();
+    };
+    try {
+      const options = {
+        ...this.#selection(watched),
+        resourceVersion: action.resourceVersion,
+        timeoutSeconds: action.timeoutSeconds,
+        onOpen: heard,
+        onBytes: heard,
+      };
+      const both = AbortSignal.any([signal, silence.signal]);
+      for await (const event of client.watch(this.type, options, both)) yield { type: "event", event };
+    } finally {
+      disarm();
+      // Leaving early must close the connection: nobody reads it any more.
+      silence.abort(SILENT);
+    }
+  }
+
+  #selection({ namespace }: Watched) {
+    const { fieldSelector, labelSelector, metadataOnly } = this.#options;
+    return { namespace, fieldSelector, labelSelector, metadataOnly };
+  }
+
+  #learn(watched: Watched, news: News<T>): void {
+    if (news.type === "upsert") this.#upsert(news.object);
+    else if (news.type === "remove") this.#remove(keyOf(news.object));
+    else {
+      if (news.first) watched.seen = new Set();
+      for (const item of news.items) {
+        watched.seen.add(keyOf(item));
+        this.#upsert(item);
+      }
+      if (news.last) this.#sweep(watched);
+    }
+  }
+
+  /** What a complete list did not have was deleted while nobody watched. */
+  #sweep(watched: Watched): void {
+    const held =
+      watched.namespace === undefined
+        ? [...this.#store.keys()]
+        : this.#store.list(watched.namespace).map(keyOf);
+    for (const key of held) if (!watched.seen.has(key)) this.#remove(key);
+    watched.seen = new Set();
+    watched.listed = true;
+    if (this.hasSynced) this.#synced.resolve();
+  }
+
+  #upsert(raw: T): void {
+    const object = trim(raw, this.#options);
+    const previous = this.#store.getByKey(keyOf(object));
+    if (previous?.metadata.resourceVersion === object.metadata.resourceVersion && previous !== undefined)
+      return;
+    // A deleted and re-created object can have been missed as such: to listeners it is two objects.
+    if (previous !== undefined && previous.metadata.uid !== object.metadata.uid)
+      this.#remove(keyOf(previous));
+    const replaced = this.#store.set(object);
+    this.#tell(
+      replaced === undefined ? { type: "added", object } : { type: "updated", object, previous: replaced },
+    );
+  }
+
+  #remove(key: string): void {
+    const object = this.#store.delete(key);
+    if (object !== undefined) this.#tell({ type: "deleted", object });
+  }
+
+  #tell(change: Change<T>): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(change);
+      } catch (error) {
+        this.#options.log.error({ err: error, kind: this.type.kind }, "a listener of a watch failed");
+      }
+    }
+  }
+
+  #report(watched: Watched, problem: string): void {
+    const now = problem === "" ? undefined : problem;
+    if (now === watched.problem) return;
+    watched.problem = now;
+    const facts = { kind: this.type.kind, namespace: watched.namespace };
+    if (now === undefined) this.#options.log.info(facts, "watch works again");
+    else this.#options.log.warn({ ...facts, problem: now }, "watch interrupted, will retry");
+  }
+
+  #ageMs(now: number): number | undefined {
+    const heard = this.#watched.map(({ heardAt }) => heardAt).filter((at) => at !== undefined);
+    return heard.length === 0 ? undefined : now - Math.min(...heard);
+  }
+}
+
+const SILENT = new Error("the watch was silent for too long");
+
+function failureOf(error: unknown): Failed {
+  if (error instanceof KubeError) return error;
+  // A line that is not JSON: something between us and the server answered for it.
+  return { status: 0, reason: "Network", message: (error as Error).message ?? String(error) };
+}

@@ -1,0 +1,96 @@
+import { Counter, Gauge, Histogram, type Registry } from "@prometheus-io/client";
+
+const PREFIX = "smschannel_";
+const known = new WeakMap<Registry, KubeMetrics>();
+
+/** The runtime's metrics in one registry, whatever the number of informers and controllers that share it. */
+export class KubeMetrics {
+  readonly objectReady: Gauge<"kind" | "namespace" | "name">;
+  readonly reconciles: Counter<"kind" | "result">;
+  readonly durations: Histogram<"kind">;
+  readonly #watchAges = new Map<string, Set<() => number | undefined>>();
+  readonly #depths = new Map<string, Set<() => number>>();
+  readonly #foreign = new Set<() => number>();
+
+  static of(registry: Registry): KubeMetrics {
+    const metrics = known.get(registry) ?? new KubeMetrics(registry);
+    known.set(registry, metrics);
+    return metrics;
+  }
+
+  private constructor(registry: Registry) {
+    const registers = [registry];
+    this.objectReady = new Gauge({
+      name: `${PREFIX}object_ready`,
+      help: "1 while the object's condition Ready is True, else 0.",
+      labelNames: ["kind", "namespace", "name"],
+      registers,
+    });
+    this.reconciles = new Counter({
+      name: `${PREFIX}reconcile_total`,
+      help: "Reconciles by what came of them.",
+      labelNames: ["kind", "result"],
+      registers,
+    });
+    this.durations = new Histogram({
+      name: `${PREFIX}reconcile_duration_seconds`,
+      help: "How long a reconcile took, its status write included.",
+      labelNames: ["kind"],
+      buckets: [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+      registers,
+    });
+    const [ages, depths, foreign] = [this.#watchAges, this.#depths, this.#foreign];
+    new Gauge({
+      name: `${PREFIX}watch_last_event_age_seconds`,
+      help: "Seconds since the quietest watch of this kind last heard from the API server, bookmarks included.",
+      labelNames: ["kind"],
+      registers,
+      collect() {
+        this.reset();
+        for (const [kind, samples] of ages) {
+          const seen = [...samples].map((sample) => sample()).filter((age) => age !== undefined);
+          if (seen.length > 0) this.set({ kind }, Math.max(...seen) / 1000);
+        }
+      },
+    });
+    new Gauge({
+      name: `${PREFIX}workqueue_depth`,
+      help: "Objects that wait for a worker.",
+      labelNames: ["kind"],
+      registers,
+      collect() {
+        for (const [kind, samples] of depths)
+          this.set(
+            { kind },
+            [...samples].reduce((sum, sample) => sum + sample(), 0),
+          );
+      },
+    });
+    new Gauge({
+      name: `${PREFIX}foreign_objects`,
+      help: "Objects that another release of the operator manages and this one leaves alone.",
+      registers,
+      collect() {
+        this.set([...foreign].reduce((sum, sample) => sum + sample(), 0));
+      },
+    });
+  }
+
+  /** `ageMs` gives undefined while there is no contact to speak of. Returns a function that ends the sampling. */
+  sampleWatch(kind: string, ageMs: () => number | undefined): () => void {
+    return register(this.#watchAges, kind, ageMs);
+  }
+  sampleDepth(kind: string, depth: () => number): () => void {
+    return register(this.#depths, kind, depth);
+  }
+  sampleForeign(count: () => number): () => void {
+    this.#foreign.add(count);
+    return () => void this.#foreign.delete(count);
+  }
+}
+
+function register<S>(samples: Map<string, Set<S>>, kind: string, sample: S): () => void {
+  const ofKind = samples.get(kind) ?? new Set();
+  samples.set(kind, ofKind.add(sample));
+  return () => void ofKind.delete(sample);
+}
