@@ -43,10 +43,14 @@ export function spawnTied(
   child.stdin?.on("error", () => undefined);
   // Its pid may soon be another program's: tell the watcher to go without a kill.
   child.once("exit", () => child.stdin?.end("gone\n"));
-  // A child and its watch must not keep an otherwise finished process alive.
-  child.unref();
-  (child.stdin as { unref?: () => void } | null)?.unref?.();
   return child;
+}
+
+/** From now on the child no longer keeps an otherwise finished process alive. */
+export function background(child: ChildProcess): void {
+  child.unref();
+  for (const stream of [child.stdin, child.stdout, child.stderr])
+    (stream as { unref?: () => void } | null)?.unref?.();
 }
 
 export const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null;

@@ -1,11 +1,10 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import pg from "pg";
 import type { TestProject } from "vitest/node";
 import { startEmbeddedPostgres } from "../src/inbox/embedded.ts";
 import { createLog } from "../src/log.ts";
 import { startControlPlane } from "./controlplane/controlplane.ts";
+import { temporaryDirectory } from "./controlplane/directory.ts";
 import { applyCrds, deleteTestNamespaces } from "./support/crds.ts";
 
 declare module "vitest" {
@@ -52,7 +51,7 @@ async function startCluster(runId: string) {
 async function startDatabase(runId: string) {
   const given = process.env.TEST_DATABASE_URL ?? process.env.DATABASE_URL;
   if (given !== undefined && given !== "") return { url: given, stop: () => dropTestDatabases(given, runId) };
-  const dataDir = await freshDirectory();
+  const dataDir = await temporaryDirectory("sms-test-postgres");
   // Not synced to the disk: a killed server loses nothing by that, only a machine that loses its power would.
   const settings = { fsync: "off", max_connections: "300", shared_buffers: "256MB" };
   const postgres = await startEmbeddedPostgres({ dataDir, log, settings });
@@ -63,22 +62,6 @@ async function startDatabase(runId: string) {
       await rm(dataDir, { recursive: true, force: true });
     },
   };
-}
-
-const PREFIX = "sms-test-postgres-";
-
-/** Removes what runs left that were killed: their server is gone (it ends with them), so their lock file is too. */
-async function freshDirectory(): Promise<string> {
-  for (const name of await readdir(tmpdir())) {
-    if (!name.startsWith(PREFIX)) continue;
-    const owner = Number(name.slice(PREFIX.length).split("-")[0]);
-    const gone = await readFile(`/proc/${owner}/stat`).then(
-      () => false,
-      () => true,
-    );
-    if (gone) await rm(join(tmpdir(), name), { recursive: true, force: true });
-  }
-  return mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
 }
 
 async function dropTestDatabases(url: string, runId: string): Promise<void> {

@@ -11,9 +11,9 @@ const WAIT_MS = 15_000;
  * container the old number is easily some other program's. So look who it is: a server that is just ending is waited for,
  * one that stays is an error, and a file that names somebody else, or nobody, goes.
  */
-export async function releaseDataDirectory(data: string, log: Log): Promise<void> {
+export async function releaseDataDirectory(data: string, log: Log, waitMs = WAIT_MS): Promise<void> {
   const file = join(data, "postmaster.pid");
-  const deadline = performance.now() + WAIT_MS;
+  const deadline = performance.now() + waitMs;
   for (;;) {
     const pid = Number((await readFile(file, "utf8").catch(() => "")).split("\n")[0]);
     if (!(pid > 0)) return;

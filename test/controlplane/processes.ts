@@ -4,8 +4,7 @@ import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { get } from "node:https";
 import { join } from "node:path";
-import { ended, hasEnded, spawnTied, stopChild } from "../../src/child.ts";
-import type { Log } from "../../src/log.ts";
+import { background, ended, hasEnded, spawnTied, stopChild } from "../../src/child.ts";
 import { freePorts } from "./ports.ts";
 
 /** Where the programs are. Without a controller manager namespaces are never emptied and nothing is garbage-collected. */
@@ -36,10 +35,9 @@ const READY_WITHIN_MS = 90_000;
 export async function startProcesses(options: {
   programs: Programs;
   dir: string;
-  log: Log;
   port?: number | undefined;
 }): Promise<Cluster> {
-  const { programs, dir, log } = options;
+  const { programs, dir } = options;
   const [etcdPort, peerPort, freePort] = (await freePorts(3)) as [number, number, number];
   const port = options.port ?? freePort;
   const at = (name: string) => join(dir, name);
@@ -48,6 +46,7 @@ export async function startProcesses(options: {
     const file = openSync(at(`${name}.log`), "a", 0o600);
     const child = spawnTied(program, args, { output: file });
     closeSync(file);
+    background(child);
     running.set(name, child);
     return child;
   };
@@ -114,7 +113,6 @@ export async function startProcesses(options: {
         "--kube-api-burst=400",
       ]);
     }
-    log.info({ kubeconfig, port }, "control plane started");
     return {
       kubeconfig,
       stop,

@@ -1,9 +1,9 @@
 import { CoreV1Api } from "@kubernetes/client-node";
 import pg from "pg";
 import { describe, expect, test } from "vitest";
-import { kubeconfigPath, kubectl, newNamespace } from "../support/cluster.ts";
-import { kubeConfig } from "../support/crds.ts";
-import { newDatabase } from "../support/database.ts";
+import { kubeconfigPath, kubectl, newNamespace } from "./cluster.ts";
+import { kubeConfig } from "./crds.ts";
+import { newDatabase } from "./database.ts";
 
 describe("the run's control plane", () => {
   test("a deleted namespace goes, and what was in it", async () => {

@@ -1,0 +1,30 @@
+/** Tells a waiting person what goes on; in a log file a line now and then, on a terminal one line that changes. */
+export interface Progress {
+  say(text: string): void;
+  end(): void;
+}
+
+const LOG_EVERY_MS = 10_000;
+
+export function progressOn(stream: NodeJS.WriteStream): Progress {
+  const started = performance.now();
+  const terminal = stream.isTTY === true;
+  let said = Number.NEGATIVE_INFINITY;
+  let kind = "";
+  return {
+    say(text) {
+      const now = performance.now();
+      // A new step is worth a line at once; "3 of 10" after "2 of 10" is not a new step.
+      const step = text.replace(/[0-9]+/g, "#");
+      const due = now - said >= (terminal ? 100 : LOG_EVERY_MS);
+      if (!due && step === kind) return;
+      said = now;
+      kind = step;
+      const line = `${text} (${Math.round((now - started) / 1000)} s)`;
+      stream.write(terminal ? `\r\x1b[K${line}` : `${line}\n`);
+    },
+    end() {
+      if (terminal && kind !== "") stream.write("\n");
+    },
+  };
+}
