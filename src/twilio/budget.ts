@@ -1,0 +1,164 @@
+import type { Clock } from "../clock.ts";
+
+/** `change`: what a user waits for; `resync`: looking whether things are still as they should be. */
+export type Lane = "change" | "resync";
+
+export interface BudgetOptions {
+  clock: Clock;
+  /** Calls at once. */
+  concurrency: number;
+  requestsPerSecond: number;
+  /** Between 0 and 1; tests make it constant. */
+  random?: () => number;
+}
+
+/** The right to make one request, to be given back with what came of it. */
+export interface Permit {
+  readonly lane: Lane;
+  /** How often the account had been slowed down when the call began. */
+  readonly epoch: number;
+}
+
+interface Waiter {
+  lane: Lane;
+  start(permit: Permit): void;
+}
+
+const FIRST_BACKOFF_MS = 100;
+/** No pause is longer, whatever Twilio asks for. */
+export const LONGEST_PAUSE_MS = 30_000;
+
+/**
+ * What one account may ask of Twilio: so many calls at once, so many per second. Twilio limits accounts by calls in flight
+ * and does not publish the limit, so it is found as TCP finds a line's: a 429 halves the window and pauses the whole account
+ * (full jitter from 100 ms, doubling up to 30 s), each good answer widens it a little.
+ *
+ * A quarter of the window is kept free for changes, and changes go first; one place is kept for a resync that waits.
+ */
+export class Budget {
+  readonly #options: BudgetOptions;
+  readonly #waiting: Record<Lane, Set<Waiter>> = { change: new Set(), resync: new Set() };
+  readonly #running: Record<Lane, number> = { change: 0, resync: 0 };
+  #window: number;
+  /** 429s in a row, those of calls in flight together counted once. */
+  #throttles = 0;
+  #pausedUntilMs = 0;
+  #epoch = 0;
+  /** When the rate alone would allow the next request, were there no burst (generic cell rate algorithm). */
+  #rateMs = 0;
+  #cancelWake: (() => void) | undefined;
+
+  constructor(options: BudgetOptions) {
+    this.#options = options;
+    this.#window = options.concurrency;
+  }
+
+  /** How long the account is paused from now on. */
+  get pauseMs(): number {
+    return Math.max(0, this.#pausedUntilMs - this.#options.clock.monotonic());
+  }
+
+  /** How many calls at once are allowed right now. */
+  get window(): number {
+    return Math.floor(this.#window);
+  }
+
+  /** Waits for its turn; rejects with the signal's reason. */
+  acquire(lane: Lane, signal: AbortSignal): Promise<Permit> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason);
+      const onAbort = () => {
+        this.#waiting[lane].delete(waiter);
+        reject(signal.reason);
+        this.#pump();
+      };
+      const waiter: Waiter = {
+        lane,
+        start(permit) {
+          signal.removeEventListener("abort", onAbort);
+          resolve(permit);
+        },
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#waiting[lane].add(waiter);
+      this.#pump();
+    });
+  }
+
+  /** The call is over. `answered`: Twilio dealt with it, also when it refused it. */
+  release(permit: Permit, outcome: "answered" | "failed" | { throttled: number | undefined }): void {
+    this.#running[permit.lane] -= 1;
+    // Calls that began before the account was slowed down say nothing about the new pace.
+    const isNews = permit.epoch === this.#epoch;
+    if (typeof outcome === "object") this.#throttled(outcome.throttled, isNews);
+    else if (outcome === "answered" && isNews) this.#answered();
+    this.#pump();
+  }
+
+  #answered() {
+    this.#throttles = 0;
+    this.#window = Math.min(this.#options.concurrency, this.#window + 1 / this.#window);
+  }
+
+  #throttled(retryAfterMs: number | undefined, isNews: boolean) {
+    const { clock, random = Math.random } = this.#options;
+    const now = clock.monotonic();
+    if (isNews) {
+      this.#throttles += 1;
+      this.#window = Math.max(1, this.#window / 2);
+      this.#epoch += 1;
+    }
+    const backoffMs = random() * FIRST_BACKOFF_MS * 2 ** Math.min(this.#throttles, 20);
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, retryAfterMs ?? backoffMs);
+    if (isNews || retryAfterMs !== undefined)
+      this.#pausedUntilMs = Math.max(this.#pausedUntilMs, now + pauseMs);
+  }
+
+  #pump() {
+    for (;;) {
+      const waiter = this.#next();
+      if (waiter === undefined) return;
+      const waitMs = this.#waitMs();
+      if (waitMs > 0) return this.#wakeAfter(waitMs);
+      this.#start(waiter);
+    }
+  }
+
+  /** Who is next, as far as the window goes. */
+  #next(): Waiter | undefined {
+    const limit = this.window;
+    const { change, resync } = this.#running;
+    if (change + resync >= limit) return undefined;
+    const [firstChange] = this.#waiting.change;
+    const [firstResync] = this.#waiting.resync;
+    const keptForChanges = limit < 2 ? 0 : Math.max(1, Math.floor(limit / 4));
+    const resyncMayStart = firstResync !== undefined && resync < limit - keptForChanges;
+    if (firstChange === undefined) return resyncMayStart ? firstResync : undefined;
+    const resyncStarves = resyncMayStart && resync === 0 && change >= limit - 1;
+    return resyncStarves ? firstResync : firstChange;
+  }
+
+  #start(waiter: Waiter) {
+    const { clock, requestsPerSecond } = this.#options;
+    const now = clock.monotonic();
+    this.#rateMs = Math.max(this.#rateMs, now) + 1000 / requestsPerSecond;
+    this.#waiting[waiter.lane].delete(waiter);
+    this.#running[waiter.lane] += 1;
+    waiter.start({ lane: waiter.lane, epoch: this.#epoch });
+  }
+
+  /** Until pause and rate allow the next request; a full window may start at once. */
+  #waitMs(): number {
+    const { clock, concurrency, requestsPerSecond } = this.#options;
+    const burstMs = ((concurrency - 1) * 1000) / requestsPerSecond;
+    return Math.max(this.pauseMs, this.#rateMs - burstMs - clock.monotonic());
+  }
+
+  #wakeAfter(ms: number) {
+    this.#cancelWake?.();
+    this.#cancelWake = this.#options.clock.after(Math.ceil(ms), () => {
+      this.#cancelWake = undefined;
+      this.#pump();
+    });
+  }
+}

@@ -1,0 +1,104 @@
+import { Failure } from "../errors.ts";
+import type { Credentials, Login } from "./credentials.ts";
+import type { CredentialCheck } from "./resources.ts";
+
+/** What `GET /Accounts/{sid}` tells. Holds the account's token: never logged, never kept. */
+export interface AccountSeen {
+  status: string;
+  type: string;
+  ownerAccountSid: string;
+  authToken: string;
+}
+
+/** Both are asked as exactly the login given; they throw Failures. */
+export interface CheckCalls {
+  fetchAccount(login: Login): Promise<AccountSeen>;
+  listOne(login: Login): Promise<void>;
+}
+
+type Answer = { accepted: true; account: AccountSeen } | { accepted: false; failure: Failure };
+
+/**
+ * Asks Twilio about each of the Secret's credentials by itself: one that is never tried alone is found wrong on the day when
+ * it is needed. The tokens are asked also where an API key does the work, as signatures are made with them.
+ */
+export async function checkCredentials(
+  credentials: Credentials,
+  calls: CheckCalls,
+): Promise<CredentialCheck> {
+  const { accountSid, authToken, secondaryAuthToken } = credentials;
+  const [primary, secondary] = await Promise.all([
+    askToken(accountSid, authToken, calls),
+    secondaryAuthToken === undefined ? undefined : askToken(accountSid, secondaryAuthToken, calls),
+    askKey(credentials, calls),
+  ]);
+  const account = primary.accepted
+    ? primary.account
+    : secondary?.accepted === true
+      ? secondary.account
+      : undefined;
+  if (account === undefined) throw (primary as Answer & { accepted: false }).failure;
+  if (account.status !== "active")
+    throw new Failure(
+      "AccountSuspended",
+      "the Twilio account is not active; reactivate it in Twilio's console",
+    );
+  const isSubaccount = account.ownerAccountSid !== accountSid;
+  if (isSubaccount) await refuseParentsToken(credentials, account, calls);
+  return {
+    authToken: primary.accepted ? "accepted" : "refused",
+    ...(secondary === undefined ? {} : { secondaryAuthToken: secondary.accepted ? "accepted" : "refused" }),
+    ...(credentials.apiKeySid === undefined ? {} : { apiKey: "accepted" }),
+    promoted: !primary.accepted,
+    accountStatus: "active",
+    type: account.type,
+    ...(isSubaccount ? { ownerAccountSid: account.ownerAccountSid } : {}),
+  };
+}
+
+/** Only a 401 is an answer about the token; anything else says nothing of it. */
+async function askToken(user: string, password: string, { fetchAccount }: CheckCalls): Promise<Answer> {
+  try {
+    return { accepted: true, account: await fetchAccount({ user, password }) };
+  } catch (error) {
+    if (error instanceof Failure && error.reason === "TwilioUnauthorized")
+      return { accepted: false, failure: error };
+    throw error;
+  }
+}
+
+/** A standard key may not read the account (401, like a wrong one), so it is asked for one number. */
+async function askKey({ apiKeySid, apiKeySecret }: Credentials, { listOne }: CheckCalls): Promise<void> {
+  if (apiKeySid === undefined || apiKeySecret === undefined) return;
+  try {
+    await listOne({ user: apiKeySid, password: apiKeySecret });
+  } catch (error) {
+    if (!(error instanceof Failure) || error.reason !== "TwilioUnauthorized") throw error;
+    throw new Failure(
+      "TwilioUnauthorized",
+      "Twilio refused apiKeySid and apiKeySecret (401); keys differ by account and by region",
+      {
+        cause: error.cause,
+      },
+    );
+  }
+}
+
+/**
+ * A parent's token opens its subaccounts too, and would verify none of their signatures. The account's own token is in the
+ * answer; where the Secret's is another one, it is the second of a rotation or the parent's, and the parent's SID tells which.
+ */
+async function refuseParentsToken(
+  credentials: Credentials,
+  account: AccountSeen,
+  calls: CheckCalls,
+): Promise<void> {
+  const ours = [credentials.authToken, credentials.secondaryAuthToken];
+  if (account.authToken === "" || ours.includes(account.authToken)) return;
+  const asParent = await askToken(account.ownerAccountSid, credentials.authToken, calls);
+  if (!asParent.accepted) return;
+  throw new Failure(
+    "SubaccountNeedsOwnToken",
+    "authToken is the parent account's; write the subaccount's own, with which Twilio signs its texts",
+  );
+}

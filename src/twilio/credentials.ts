@@ -1,0 +1,132 @@
+import { createHash } from "node:crypto";
+import { Failure } from "../errors.ts";
+
+/** What a WorkStream's Secret holds, and where at Twilio it is valid. */
+export interface Credentials {
+  accountSid: string;
+  authToken: string;
+  /** The other token of a rotation. */
+  secondaryAuthToken?: string;
+  /** Used for REST instead of the tokens; signatures are always made with a token. */
+  apiKeySid?: string;
+  apiKeySecret?: string;
+  /** Both or neither; without them Twilio's us1. */
+  region?: string;
+  edge?: string;
+}
+
+export interface Where {
+  region?: string;
+  edge?: string;
+}
+
+/** User name and password of HTTP Basic authentication. */
+export interface Login {
+  user: string;
+  password: string;
+}
+
+const SID = { accountSid: /^AC[0-9a-fA-F]{32}$/, apiKeySid: /^SK[0-9a-fA-F]{32}$/ } as const;
+
+/** Region and edge become parts of a host name. */
+export const HOST_LABEL = /^[a-z][a-z0-9-]{0,30}$/;
+
+/**
+ * Reads a Secret's decoded data. Only a trailing line break is cut off, which editors and `echo` leave behind; any other blank
+ * is a mistake to be told. Throws Failure SecretKeyMissing or AccountSidMalformed; no message holds a value.
+ */
+export function parseCredentials(data: Record<string, string>, where: Where): Credentials {
+  const value = (key: string) => {
+    const text = Object.hasOwn(data, key) ? data[key]!.replace(/[\r\n]+$/, "") : "";
+    return text === "" ? undefined : text;
+  };
+  const accountSid = value("accountSid");
+  const authToken = value("authToken");
+  if (accountSid === undefined) throw missing("accountSid");
+  if (authToken === undefined) throw missing("authToken");
+  if (!SID.accountSid.test(accountSid))
+    throw new Failure(
+      "AccountSidMalformed",
+      "accountSid is not AC and 32 hexadecimal digits; copy it without blanks or quotes",
+    );
+  for (const key of ["authToken", "secondaryAuthToken", "apiKeySecret"]) refuseControls(key, value(key));
+  const secondaryAuthToken = value("secondaryAuthToken");
+  return {
+    accountSid,
+    authToken,
+    ...(secondaryAuthToken === undefined ? {} : { secondaryAuthToken }),
+    ...apiKey(value("apiKeySid"), value("apiKeySecret")),
+    ...place(where),
+  };
+}
+
+function apiKey(sid: string | undefined, secret: string | undefined) {
+  if (sid === undefined && secret === undefined) return {};
+  if (sid === undefined) throw missing("apiKeySid", "apiKeySecret is there without it");
+  if (secret === undefined) throw missing("apiKeySecret", "apiKeySid is there without it");
+  if (!SID.apiKeySid.test(sid))
+    throw new Failure(
+      "AccountSidMalformed",
+      "apiKeySid is not SK and 32 hexadecimal digits; copy it without blanks or quotes",
+    );
+  return { apiKeySid: sid, apiKeySecret: secret };
+}
+
+/** The CRD refuses these too; a client that trusts its caller would send the token to any host that a name can be bent to. */
+function place({ region, edge }: Where): Where {
+  if (region === undefined && edge === undefined) return {};
+  if (region === undefined || edge === undefined || !HOST_LABEL.test(region) || !HOST_LABEL.test(edge))
+    throw new Failure(
+      "TwilioRejected",
+      "region and edge must be given together, as lower-case names such as ie1 and dublin",
+    );
+  return { region, edge };
+}
+
+/** A line break or NUL in the middle is no token of Twilio's: two keys in one value, or a binary. */
+function refuseControls(key: string, value: string | undefined): void {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  if (value !== undefined && /[\x00-\x1f\x7f]/.test(value))
+    throw new Failure(
+      "SecretKeyMissing",
+      `${key} in the Secret is not one line of text; write the value alone`,
+    );
+}
+
+function missing(key: string, why = "it is missing or empty"): Failure {
+  return new Failure("SecretKeyMissing", `the Secret needs the key ${key}: ${why}`);
+}
+
+/**
+ * Names a secret without telling it: for cache keys and metrics. One-way as far as the secret cannot be guessed, which holds
+ * for what Twilio makes (128 random bits); log it alone, never next to what it was made from.
+ */
+export function fingerprint(accountSid: string, secret: string, region?: string): string {
+  const hash = createHash("sha256").update("smschannel twilio credentials 1");
+  for (const part of [accountSid, region ?? "", secret]) hash.update(`\0${part.length}:${part}`);
+  return hash.digest("hex").slice(0, 24);
+}
+
+/** Of all that a client is made from: any change is another client with caches of its own. */
+export function fingerprintOf(credentials: Credentials): string {
+  const { accountSid, authToken, secondaryAuthToken, apiKeySid, apiKeySecret, region, edge } = credentials;
+  const secrets = [authToken, secondaryAuthToken ?? "", apiKeySid ?? "", apiKeySecret ?? "", edge ?? ""];
+  return fingerprint(accountSid, JSON.stringify(secrets), region);
+}
+
+/**
+ * The logins for REST, in the order in which they are tried. With an API key it alone: whoever restricts a key does not want
+ * the operator to fall back to the token that may do everything.
+ */
+export function loginsOf({
+  accountSid,
+  authToken,
+  secondaryAuthToken,
+  apiKeySid,
+  apiKeySecret,
+}: Credentials): Login[] {
+  if (apiKeySid !== undefined && apiKeySecret !== undefined)
+    return [{ user: apiKeySid, password: apiKeySecret }];
+  const tokens = secondaryAuthToken === undefined ? [authToken] : [authToken, secondaryAuthToken];
+  return tokens.map((password) => ({ user: accountSid, password }));
+}

@@ -1,0 +1,74 @@
+import type { CallNature } from "./fault.ts";
+import type { Product } from "./url.ts";
+
+interface OperationInfo extends CallNature {
+  product: Product;
+  method: "GET" | "POST";
+}
+
+/** Every call that this client makes. Logs and metrics know calls by these names, never by path or query. */
+export const operations = {
+  FetchAccount: {
+    product: "api",
+    method: "GET",
+    purpose: "read the account",
+    // No restricted key can have it, so nobody is told to grant it: the check lists one number instead.
+    permission: "access to the account",
+  },
+  ListNumbers: {
+    product: "api",
+    method: "GET",
+    purpose: "list the account's numbers",
+    permission: "/twilio/phone-numbers/incoming-phone-numbers/list",
+  },
+  FetchNumber: {
+    product: "api",
+    method: "GET",
+    purpose: "read a number",
+    permission: "/twilio/phone-numbers/incoming-phone-numbers/read",
+  },
+  UpdateNumber: {
+    product: "api",
+    method: "POST",
+    purpose: "set the number's webhook",
+    permission: "/twilio/phone-numbers/incoming-phone-numbers/update",
+  },
+  ListShortCodes: {
+    product: "api",
+    method: "GET",
+    purpose: "list the account's short codes",
+    permission: "/twilio/messaging/short-codes/list",
+  },
+  UpdateShortCode: {
+    product: "api",
+    method: "POST",
+    purpose: "set the short code's webhook",
+    permission: "/twilio/messaging/short-codes/update",
+  },
+  ListServices: {
+    product: "messaging",
+    method: "GET",
+    purpose: "list the account's Messaging Services",
+    permission: "/twilio/messaging/services/list",
+  },
+  ListServiceNumbers: {
+    product: "messaging",
+    method: "GET",
+    purpose: "list the numbers of a Messaging Service",
+    permission: "/twilio/messaging/services.phone-numbers/list",
+  },
+  ListServiceShortCodes: {
+    product: "messaging",
+    method: "GET",
+    purpose: "list the short codes of a Messaging Service",
+    permission: "/twilio/messaging/services.short-codes/list",
+  },
+  ListConversationsAddresses: {
+    product: "conversations",
+    method: "GET",
+    purpose: "list the addresses of Twilio Conversations",
+    permission: "/twilio/conversations/configuration.addresses/list",
+  },
+} as const satisfies Record<string, OperationInfo>;
+
+export type Operation = keyof typeof operations;

@@ -1,0 +1,181 @@
+import type { Counter } from "@prometheus-io/client";
+import type { Clock } from "../clock.ts";
+import type { Failure } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Budget, Lane, Permit } from "./budget.ts";
+import { LONGEST_PAUSE_MS } from "./budget.ts";
+import type { Login } from "./credentials.ts";
+import { failureFrom, faultFrom, kindOf, TwilioFault } from "./fault.ts";
+import { type Operation, operations } from "./operations.ts";
+import type { Incoming, Outgoing, Transport } from "./transport.ts";
+import { type Place, targetUrl } from "./url.ts";
+
+export interface CallOptions {
+  /** Whether a user waits for it. */
+  lane: Lane;
+  signal: AbortSignal;
+}
+
+/** What all calls of one account share. */
+export interface CallDeps {
+  transport: Transport;
+  budget: Budget;
+  place: Place;
+  clock: Clock;
+  log: Log;
+  requests: Counter<"operation" | "status"> | undefined;
+  random: () => number;
+}
+
+/** What the SDK asks of its HTTP client, as far as this operator's calls go. */
+export interface SdkRequest {
+  method: string;
+  uri: string;
+  headers?: Record<string, string>;
+  params?: Record<string, unknown>;
+  data?: Record<string, unknown>;
+}
+
+export interface SdkResponse {
+  statusCode: number;
+  body: unknown;
+  headers: Record<string, string>;
+}
+
+const MOST_THROTTLED = 5;
+const MOST_FAILED = { GET: 3, POST: 2 } as const;
+const FIRST_BACKOFF_MS = 100;
+
+/**
+ * The HTTP client that the SDK is given, made anew for each call, so that it knows what the call is, who waits for it and as
+ * whom it logs in. Gives only answers of 2xx with JSON in them; whatever else comes is one Failure, thrown here, so that
+ * the SDK's errors (whose network errors hold the Authorization header) never come about.
+ */
+export class RequestClient {
+  readonly #deps: CallDeps;
+  readonly #operation: Operation;
+  readonly #login: Login;
+  readonly #options: CallOptions;
+
+  constructor(deps: CallDeps, operation: Operation, login: Login, options: CallOptions) {
+    this.#deps = deps;
+    this.#operation = operation;
+    this.#login = login;
+    this.#options = options;
+  }
+
+  async request(asked: SdkRequest): Promise<SdkResponse> {
+    const outgoing = this.#outgoing(asked);
+    const tries = { throttled: 0, failed: 0, pausedMs: 0 };
+    for (;;) {
+      const incoming = await this.#attempt(outgoing);
+      const fault = this.#faultIn(incoming);
+      if (fault === undefined) return { statusCode: incoming.status!, body: jsonOf(incoming), headers: {} };
+      const failure = failureFrom(fault, operations[this.#operation], this.#retryAfter(fault));
+      await this.#beforeNext(fault, failure, tries);
+    }
+  }
+
+  /** Waits until the call may be tried again; throws the failure when it may not. */
+  async #beforeNext(
+    fault: TwilioFault,
+    failure: Failure,
+    tries: { throttled: number; failed: number; pausedMs: number },
+  ) {
+    const { clock, budget, random, log } = this.#deps;
+    const { method } = operations[this.#operation];
+    const kind = kindOf(fault);
+    if (kind === "throttled") {
+      // The account's pause is waited out in the budget's queue, with everybody else.
+      tries.throttled += 1;
+      tries.pausedMs += budget.pauseMs;
+      if (tries.throttled >= MOST_THROTTLED || tries.pausedMs > LONGEST_PAUSE_MS) throw failure;
+    } else if (kind === "unavailable") {
+      // An update sets what is wanted whatever was before, so one whose answer was lost can be repeated once.
+      tries.failed += 1;
+      if (tries.failed >= MOST_FAILED[method]) throw failure;
+      const backoffMs = random() * FIRST_BACKOFF_MS * 2 ** tries.failed;
+      await this.#orGiveUp(clock.sleep(backoffMs, this.#options.signal), () => failure);
+    } else throw failure;
+    log.debug({ operation: this.#operation, status: statusOf(fault) }, "twilio call tried again");
+  }
+
+  /** One request within the budget, counted and logged. */
+  async #attempt(outgoing: Outgoing): Promise<Incoming> {
+    const { budget, transport, clock, log, requests } = this.#deps;
+    const { lane, signal } = this.#options;
+    const permit = await this.#orGiveUp(budget.acquire(lane, signal), () => this.#notInTime());
+    const startedMs = clock.monotonic();
+    let incoming: Incoming | undefined;
+    try {
+      incoming = await this.#orGiveUp(transport.send(outgoing, signal), () => this.#notInTime());
+      return incoming;
+    } finally {
+      this.#giveBack(permit, incoming);
+      const status = incoming === undefined ? "aborted" : statusOf(incoming);
+      requests?.inc({ operation: this.#operation, status });
+      log.debug(
+        { operation: this.#operation, status, ms: Math.round(clock.monotonic() - startedMs) },
+        "twilio call",
+      );
+    }
+  }
+
+  #giveBack(permit: Permit, incoming: Incoming | undefined) {
+    if (incoming?.status === 429) this.#deps.budget.release(permit, { throttled: incoming.retryAfterMs });
+    else this.#deps.budget.release(permit, incoming?.status === undefined ? "failed" : "answered");
+  }
+
+  #faultIn(incoming: Incoming): TwilioFault | undefined {
+    if (incoming.status === undefined) return new TwilioFault(this.#operation, { code: incoming.code });
+    const { status, json } = incoming;
+    if (status < 200 || status > 299) return faultFrom(this.#operation, status, json);
+    // Cut off, a captive portal's page, a proxy's: every answer of Twilio's that we use is a JSON object.
+    if (typeof json !== "object" || json === null || Array.isArray(json))
+      return new TwilioFault(this.#operation, { status, code: "BAD_ANSWER" });
+    return undefined;
+  }
+
+  #outgoing({ method, uri, headers = {}, params = {}, data }: SdkRequest): Outgoing {
+    const known = operations[this.#operation];
+    if (method.toUpperCase() !== known.method) throw new Error(`${this.#operation} is a ${known.method}`);
+    const url = targetUrl(uri, known.product, this.#deps.place);
+    for (const [name, value] of pairsOf(params)) url.searchParams.append(name, value);
+    const body = data === undefined ? {} : { body: new URLSearchParams(pairsOf(data)).toString() };
+    return { method: known.method, url, login: this.#login, headers, ...body };
+  }
+
+  /** A caller who ran out of time learns why; one who was told to stop gets back the reason that he gave. */
+  async #orGiveUp<T>(work: Promise<T>, failure: () => Failure): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      throw (error as Error | undefined)?.name === "TimeoutError" ? failure() : error;
+    }
+  }
+
+  #notInTime(): Failure {
+    const throttledMs = this.#deps.budget.pauseMs;
+    const fault = new TwilioFault(this.#operation, throttledMs > 0 ? { status: 429 } : { code: "ETIMEDOUT" });
+    return failureFrom(fault, operations[this.#operation], throttledMs > 0 ? throttledMs : undefined);
+  }
+
+  #retryAfter(fault: TwilioFault): number | undefined {
+    return kindOf(fault) === "throttled" ? this.#deps.budget.pauseMs : undefined;
+  }
+}
+
+/** A label of few values: the HTTP status, or why there was none. */
+function statusOf({ status, code }: { status?: number | undefined; code?: string | undefined }): string {
+  return String(status ?? code ?? "NO_ANSWER");
+}
+
+const jsonOf = (incoming: Incoming) => (incoming.status === undefined ? undefined : incoming.json);
+
+function pairsOf(fields: Record<string, unknown>): [string, string][] {
+  return Object.entries(fields).flatMap(([name, value]) =>
+    Array.isArray(value)
+      ? value.map((item): [string, string] => [name, String(item)])
+      : [[name, String(value)]],
+  );
+}
