@@ -59,7 +59,12 @@ function listing(name: string, path: string, type?: PhoneNumber["type"]): Operat
         (n: PhoneNumber) => call.query.get("Beta") !== "false" || !n.beta,
       ];
       const rows = call.region.numbers.ofAccount(call.account.sid).filter((n) => filters.every((f) => f(n)));
-      return page2010(call, "incoming_phone_numbers", rows.reverse(), renderNumber);
+      return page2010(
+        call,
+        "incoming_phone_numbers",
+        rows.reverse(),
+        type === undefined ? renderNumber : renderTyped,
+      );
     },
   };
 }
@@ -129,6 +134,12 @@ function transfer(call: Call, number: PhoneNumber, accountSid: string): void {
   if (target.sid === number.accountSid) return;
   call.region.pool.delete(number.sid);
   call.region.numbers.transfer(number.sid, target.sid);
+}
+
+/** The lists of one type do not say it. */
+function renderTyped(number: PhoneNumber): Record<string, unknown> {
+  const { type: _, ...rest } = renderNumber(number);
+  return rest;
 }
 
 export function renderNumber(number: PhoneNumber): Record<string, unknown> {

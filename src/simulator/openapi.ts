@@ -45,14 +45,22 @@ const files: Partial<Record<Product, string>> = { api: "twilio_api_v2010", messa
 const directory = new URL("../../test/fixtures/twilio-oai/", import.meta.url);
 const formType = "application/x-www-form-urlencoded";
 
+/** Read once in a process, since they are two megabytes. */
+let documents: Promise<Map<Product, OpenApiFile>> | undefined;
+
 /** Reads Twilio's OpenAPI files. Only in a checkout of the project: they are test data and not part of the image. */
 export async function openApiContract(): Promise<Contract> {
-  const documents = new Map<Product, OpenApiFile>();
+  documents ??= readDocuments();
+  return new OpenApiContract(await documents);
+}
+
+async function readDocuments(): Promise<Map<Product, OpenApiFile>> {
+  const read = new Map<Product, OpenApiFile>();
   for (const [product, name] of Object.entries(files) as [Product, string][]) {
     const text = await readFile(new URL(`${name}.json`, directory), "utf8");
-    documents.set(product, tighten(JSON.parse(text)) as OpenApiFile);
+    read.set(product, tighten(JSON.parse(text)) as OpenApiFile);
   }
-  return new OpenApiContract(documents);
+  return read;
 }
 
 class OpenApiContract implements Contract {

@@ -39,6 +39,7 @@ export class Region {
   readonly optedOut = new Set<string>();
   readonly #bySender = new Map<string, PhoneNumber | ShortCode>();
   readonly #counters = new Map<SidPrefix, number>();
+  #nextNumber = 13_602_000_000;
   readonly name: string;
   readonly #now: () => number;
 
@@ -113,11 +114,12 @@ export class Region {
     return added;
   }
 
-  /** Many numbers at once, +12065550000 and on; for load and paging. */
-  addNumbers(accountSid: string, count: number, first = 12_065_550_000): PhoneNumber[] {
-    return Array.from({ length: count }, (_, i) =>
-      this.addNumber({ accountSid, phoneNumber: `+${first + i}` }),
-    );
+  /** Many numbers at once, for load and paging: +13602000000 and on, each call going on where the last one ended. */
+  addNumbers(accountSid: string, count: number): PhoneNumber[] {
+    return Array.from({ length: count }, () => {
+      while (this.#bySender.has(`+${this.#nextNumber}`)) this.#nextNumber++;
+      return this.addNumber({ accountSid, phoneNumber: `+${this.#nextNumber}` });
+    });
   }
 
   addShortCode(code: New<ShortCode> & Pick<ShortCode, "shortCode">): ShortCode {

@@ -1,0 +1,277 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { startSimulator } from "../../src/simulator/simulator.ts";
+import { accountPath, demoAccount, type RawCall, raw, withSimulator } from "./support.ts";
+
+const number = `${accountPath}/IncomingPhoneNumbers/${demoAccount.numberSid}.json`;
+const messages = `${accountPath}/Messages.json`;
+const text = { From: demoAccount.number, To: "+12065551234", Body: "Hello" };
+const pool = (service: number) =>
+  `/messaging/v1/Services/MG0000000000000000000000000000000${service}/PhoneNumbers`;
+const pn = (n: number) => `PN0000000000000000000000000000000${n}`;
+const standard = { user: "SK00000000000000000000000000000001", password: "simulator-secret-standard" };
+const restricted = { user: "SK00000000000000000000000000000003", password: "simulator-secret-restricted" };
+const other = "/2010-04-01/Accounts/AC00000000000000000000000000000002";
+
+type Row = [path: string, call: RawCall, status: number, code: number];
+const rows: Record<string, Record<string, Row>> = {
+  credentials: {
+    "no credentials": [`${accountPath}.json`, { authorization: "" }, 401, 20003],
+    "credentials that are no Basic": [`${accountPath}.json`, { authorization: "Bearer x" }, 401, 20003],
+    "a user name that is no SID": [`${accountPath}.json`, { user: "admin" }, 401, 20003],
+    "a wrong token": [`${accountPath}.json`, { password: "wrong" }, 401, 20003],
+    "an empty token": [`${accountPath}.json`, { password: "" }, 401, 20003],
+    "an account that does not exist": [`${accountPath}.json`, { user: `AC${"f".repeat(32)}` }, 401, 20003],
+    "another account's path": [`${other}.json`, {}, 401, 20003],
+    "another account's numbers": [`${other}/IncomingPhoneNumbers.json`, {}, 401, 20003],
+    "a region's path with us1's token": [`/regions/ie1${accountPath}.json`, {}, 401, 20003],
+    "a region that nobody has": [`/regions/zz9${accountPath}.json`, {}, 401, 20003],
+    "a standard key at the account": [`${accountPath}.json`, standard, 401, 20003],
+    "a standard key at the keys": [`${accountPath}/Keys.json`, standard, 401, 20003],
+    "a standard key at token rotation": [
+      "/accounts/v1/AuthTokens/Secondary",
+      { ...standard, method: "POST" },
+      401,
+      20003,
+    ],
+    "a restricted key without the permission": [
+      `${accountPath}/IncomingPhoneNumbers.json`,
+      restricted,
+      403,
+      70051,
+    ],
+    "a restricted key at the account": [`${accountPath}.json`, restricted, 403, 70051],
+  },
+  paths: {
+    "an empty account SID, with a wrong token": ["/2010-04-01/Accounts/.json", { password: "x" }, 404, 20404],
+    "an empty account SID before a collection": ["/2010-04-01/Accounts//Messages.json", {}, 404, 20404],
+    "a malformed account SID": ["/2010-04-01/Accounts/ACxyz/Messages.json", {}, 404, 20404],
+    "a number that is not there": [number.replace("1.json", "0.json"), {}, 404, 20404],
+    "a malformed number SID": [`${accountPath}/IncomingPhoneNumbers/PN1.json`, {}, 404, 20404],
+    "an empty number SID": [`${accountPath}/IncomingPhoneNumbers/.json`, {}, 404, 20404],
+    "a number of another account": [
+      `${accountPath}/IncomingPhoneNumbers/PN00000000000000000000000000000010.json`,
+      {},
+      404,
+      20404,
+    ],
+    "a message that is not there": [
+      `${accountPath}/Messages/SM00000000000000000000000000000001.json`,
+      {},
+      404,
+      20404,
+    ],
+    "a path that Twilio does not have": ["/2010-04-01/Nothing.json", {}, 404, 20404],
+    "a method that the path does not have": [messages, { method: "DELETE" }, 405, 20004],
+  },
+  paging: {
+    "a page over 1000": [`${accountPath}/IncomingPhoneNumbers.json?PageSize=1001`, {}, 400, 20007],
+    "a page over 1000 of services": ["/messaging/v1/Services?PageSize=1001", {}, 400, 20007],
+    "a page of nothing": [`${accountPath}/Messages.json?PageSize=0`, {}, 400, 20001],
+    "a page size that is no number": [`${accountPath}/Messages.json?PageSize=ten`, {}, 400, 20001],
+    "a day that is none": [`${accountPath}/Messages.json?DateSent=yesterday`, {}, 400, 20001],
+  },
+  "a number's webhooks": {
+    "an unknown field": [number, { form: { SmsUrls: "https://a.example.com" } }, 400, 20001],
+    "a fallback where no URL is": [
+      number,
+      { form: { SmsUrl: "", SmsFallbackUrl: "https://a.example.com" } },
+      400,
+      21406,
+    ],
+    "a voice fallback where no URL is": [
+      number,
+      { form: { VoiceUrl: "", VoiceFallbackUrl: "https://a.example.com" } },
+      400,
+      21405,
+    ],
+    "a URL without a scheme": [number, { form: { SmsUrl: "a.example.com/sms" } }, 400, 21402],
+    "a URL of another scheme": [number, { form: { SmsUrl: "ftp://a.example.com/sms" } }, 400, 21402],
+    "a URL with a blank": [number, { form: { SmsUrl: "https://a.example.com/s ms" } }, 400, 21402],
+    "a host with an underscore": [number, { form: { SmsUrl: "https://a_b.example.com/sms" } }, 400, 21402],
+    "a fallback URL that is none": [number, { form: { SmsFallbackUrl: "nowhere" } }, 400, 21402],
+    "a method that is neither GET nor POST": [number, { form: { SmsMethod: "PUT" } }, 400, 21403],
+    "a method in small letters": [number, { form: { SmsFallbackMethod: "post" } }, 400, 21403],
+    "an application of nobody": [number, { form: { SmsApplicationSid: `AP${"0".repeat(32)}` } }, 400, 21420],
+    "an application SID that is none": [number, { form: { SmsApplicationSid: "x" } }, 400, 21420],
+    "a name over 64 characters": [number, { form: { FriendlyName: "x".repeat(65) } }, 400, 20001],
+    "a transfer to a strange account": [
+      number,
+      { form: { AccountSid: "AC00000000000000000000000000000002" } },
+      400,
+      21470,
+    ],
+    "a short code's fallback without a URL": [
+      `${accountPath}/SMS/ShortCodes/SC00000000000000000000000000000001.json`,
+      { form: { SmsFallbackUrl: "https://a.example.com" } },
+      400,
+      21406,
+    ],
+  },
+  "a service's pool": {
+    "a number that is in it already": [pool(1), { form: { PhoneNumberSid: pn(5) } }, 409, 21710],
+    "a number of another service": [pool(1), { form: { PhoneNumberSid: pn(6) } }, 409, 21712],
+    "a number of another account": [
+      pool(1),
+      { form: { PhoneNumberSid: `PN${"0".repeat(30)}10` } },
+      404,
+      21711,
+    ],
+    "a number without SMS": [pool(1), { form: { PhoneNumberSid: pn(4) } }, 400, 21715],
+    "an unknown field": [pool(1), { form: { Sid: pn(1) } }, 400, 20001],
+    "a service that is not there": [pool(9), {}, 404, 20404],
+    "removing a number that is not in it": [`${pool(1)}/${pn(6)}`, { method: "DELETE" }, 404, 20404],
+    "reading a number that is not in it": [`${pool(1)}/${pn(1)}`, {}, 404, 20404],
+  },
+  sending: {
+    "no To": [messages, { form: { ...text, To: "" } }, 400, 21604],
+    "a To that is no number": [messages, { form: { ...text, To: "12065551234" } }, 400, 21211],
+    "no From and no service": [messages, { form: { To: text.To, Body: "x" } }, 400, 21603],
+    "a From that is no number": [messages, { form: { ...text, From: "+0" } }, 400, 21212],
+    "a From that is not ours": [messages, { form: { ...text, From: "+12065559999" } }, 400, 21606],
+    "a From of another account": [messages, { form: { ...text, From: "+12065550100" } }, 400, 21606],
+    "a From without SMS": [messages, { form: { ...text, From: "+14252306552" } }, 400, 21606],
+    "nothing to say": [messages, { form: { From: text.From, To: text.To } }, 400, 21602],
+    "more than 1600 characters": [messages, { form: { ...text, Body: "x".repeat(1601) } }, 400, 21617],
+    "eleven pictures": [
+      messages,
+      { form: [...Object.entries(text), ...Array(11).fill(["MediaUrl", "https://a.example.com/p.png"])] },
+      400,
+      21623,
+    ],
+    "a callback that is no URL": [messages, { form: { ...text, StatusCallback: "nowhere" } }, 400, 21609],
+    "a callback host with an underscore": [
+      messages,
+      { form: { ...text, StatusCallback: "https://a_b.example.com" } },
+      400,
+      21609,
+    ],
+    "a service that is not there": [
+      messages,
+      { form: { ...text, MessagingServiceSid: `MG${"9".repeat(32)}` } },
+      400,
+      21701,
+    ],
+    "an unknown field": [messages, { form: { ...text, Text: "x" } }, 400, 20001],
+    "a validity of nothing": [messages, { form: { ...text, ValidityPeriod: "0" } }, 400, 20001],
+    "to itself": [messages, { form: { ...text, To: demoAccount.number } }, 400, 21266],
+    "the test number for an invalid To": [messages, { form: { ...text, To: "+15005550001" } }, 400, 21211],
+    "the test number that cannot be routed": [
+      messages,
+      { form: { ...text, To: "+15005550002" } },
+      400,
+      21612,
+    ],
+    "the test number of a closed region": [messages, { form: { ...text, To: "+15005550003" } }, 400, 21408],
+    "the test number that opted out": [messages, { form: { ...text, To: "+15005550004" } }, 400, 21610],
+    "the test number that takes no SMS": [messages, { form: { ...text, To: "+15005550009" } }, 400, 21614],
+    "the test number for an invalid From": [
+      messages,
+      { form: { ...text, From: "+15005550001" } },
+      400,
+      21212,
+    ],
+    "the test number with a full queue": [messages, { form: { ...text, From: "+15005550008" } }, 400, 21611],
+  },
+};
+
+for (const [group, table] of Object.entries(rows))
+  describe(`refused: ${group}`, () => {
+    for (const [name, [path, call, status, code]] of Object.entries(table))
+      test(name, () =>
+        withSimulator({}, async (simulator) => {
+          const before = JSON.stringify([...simulator.state.numbers]);
+          const answer = await raw(simulator, path, call);
+          expect([answer.status, answer.json]).toEqual([
+            status,
+            {
+              code,
+              message: expect.any(String),
+              more_info: `https://www.twilio.com/docs/errors/${code}`,
+              status,
+            },
+          ]);
+          expect(JSON.stringify([...simulator.state.numbers])).toBe(before);
+          expect(simulator.state.messages.size).toBe(0);
+        }),
+      );
+  });
+
+describe("webhook URLs that only this machine or its network reaches", () => {
+  const local =
+    `http://127.0.0.1:80 http://localhost/x https://intranet/x http://10.1.2.3/ http://172.16.0.1/ http://192.168.1.1/
+    http://169.254.169.254/ http://0.0.0.0/ http://100.64.0.1/ http://[::1]/ http://[fd00::1]/ http://[fe80::1]/ http://[::ffff:127.0.0.1]/
+    http://printer.local/ http://2130706433/ http://224.0.0.1/`.split(/\s+/);
+  for (const url of local)
+    test(`${url} is refused, and taken with allowLocalUrls`, async () => {
+      await withSimulator({ allowLocalUrls: false }, async (simulator) => {
+        expect((await raw(simulator, number, { form: { SmsUrl: url } })).json.code).toBe(21402);
+        const sent = await raw(simulator, messages, { form: { ...text, StatusCallback: url } });
+        expect(sent.json.code).toBe(21609);
+      });
+      await withSimulator({ allowLocalUrls: true }, async (simulator) =>
+        expect((await raw(simulator, number, { form: { SmsUrl: url } })).status).toBe(200),
+      );
+    });
+  for (const url of [
+    "https://sms.example.com/in#rc=2&rp=all",
+    "http://93.184.216.34/x",
+    "https://user:pw@sms.example.com/",
+  ])
+    test(`${url} is taken in any case`, () =>
+      withSimulator({ allowLocalUrls: false }, async (simulator) => {
+        const answer = await raw(simulator, number, { form: { SmsUrl: url } });
+        expect(answer.json.sms_url).toBe(url);
+      }));
+});
+
+describe("errors have the recorded shapes", () => {
+  const fixture = JSON.parse(
+    readFileSync(new URL("../fixtures/twilio/api-errors.json", import.meta.url), "utf8"),
+  );
+  const recorded = fixture.recorded.map((row: { body: unknown }) => row.body);
+  const said: Record<string, [path: string, call: RawCall]> = {
+    "wrong token": [`${accountPath}.json`, { password: "wrong" }],
+    "user name that is no SID": [`${accountPath}.json`, { user: "admin" }],
+    "no credentials": [`${accountPath}.json`, { authorization: "" }],
+    "unsubscribed recipient": [messages, { form: { ...text, To: "+15005550004" } }],
+    "invalid number": [messages, { form: { ...text, To: "+15005550001" } }],
+    "no mobile number": [messages, { form: { ...text, To: "+15005550009" } }],
+    "no sender": [messages, { form: { To: text.To, Body: "x" } }],
+  };
+  for (const [name, [path, call]] of Object.entries(said))
+    test(name, () =>
+      withSimulator({}, async (simulator) =>
+        expect(recorded).toContainEqual((await raw(simulator, path, call)).json),
+      ),
+    );
+
+  test("not found names the path as Twilio's host sees it, region or not", async () => {
+    const simulator = await startSimulator();
+    const path = `${accountPath}/IncomingPhoneNumbers/PN${"0".repeat(32)}.json`;
+    const password = `${demoAccount.authToken}-ie1`;
+    for (const answer of [
+      await raw(simulator, path),
+      await raw(simulator, `/regions/ie1${path}`, { password }),
+    ])
+      expect(answer.json.message).toBe(`The requested resource ${path} was not found`);
+    await simulator.close();
+  });
+
+  test("headers are those that Twilio sends", () =>
+    withSimulator({}, async (simulator) => {
+      const { headers } = await raw(simulator, `${accountPath}.json`);
+      expect(headers.get("twilio-request-id")).toMatch(/^RQ[0-9a-f]{32}$/);
+      expect(headers.get("twilio-request-duration")).toMatch(/^\d+\.\d{3}$/);
+      expect(headers.get("twilio-concurrent-requests")).toBe("1");
+      expect(headers.get("x-api-domain")).toBe("api.twilio.com");
+      expect(headers.get("x-home-region")).toBe("us1");
+    }));
+
+  test("without .json the 2010 API answers XML", () =>
+    withSimulator({}, async (simulator) => {
+      const answer = await raw(simulator, `${accountPath}/Messages`);
+      expect(answer.status).toBe(404);
+      expect(answer.text).toContain("<TwilioResponse><RestException><Code>20404</Code>");
+    }));
+});

@@ -1,0 +1,161 @@
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import twilio from "twilio";
+import { expect } from "vitest";
+import { demoAccount } from "../../src/simulator/default-seed.ts";
+import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/simulator/simulator.ts";
+
+export { demoAccount };
+export const accountPath = `/2010-04-01/Accounts/${demoAccount.sid}`;
+
+/** Runs `use` with a simulator whose every call is held against Twilio's OpenAPI files; fails when one does not fit. */
+export async function withSimulator(
+  options: SimulatorOptions,
+  use: (simulator: Simulator) => Promise<void>,
+): Promise<void> {
+  const simulator = await startSimulator({ allowLocalUrls: true, validateAgainstOpenApi: true, ...options });
+  try {
+    await use(simulator);
+    expect(simulator.contractViolations).toEqual([]);
+  } finally {
+    await simulator.close();
+  }
+}
+
+/** Twilio's own SDK, led to the simulator in the way that a base URL leads the operator's client. */
+export function sdk(
+  simulator: Simulator,
+  user: string = demoAccount.sid,
+  password: string = demoAccount.authToken,
+  options: { accountSid?: string; region?: string; edge?: string } = {},
+): ReturnType<typeof twilio> {
+  return twilio(user, password, { ...options, httpClient: new Rewriting(simulator.url) });
+}
+
+class Rewriting extends twilio.RequestClient {
+  readonly #base: string;
+  constructor(base: string) {
+    super();
+    this.#base = base;
+  }
+  override request<T>(options: Parameters<twilio.RequestClient["request"]>[0]) {
+    return super.request<T>({ ...options, uri: rewritten(options.uri, this.#base) } as never);
+  }
+}
+
+/** `https://{product}[.{edge}.{region}].twilio.com/…` → `{base}[/regions/{region}][/{product}]/…`. */
+export function rewritten(uri: string, base: string): string {
+  const url = new URL(uri);
+  const [product, , region] = url.hostname.replace(/\.twilio\.com$/, "").split(".");
+  const at = [region === undefined ? "" : `/regions/${region}`, product === "api" ? "" : `/${product}`].join(
+    "",
+  );
+  return `${base}${at}${url.pathname}${url.search}`;
+}
+
+export interface RawAnswer {
+  status: number;
+  headers: Headers;
+  text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into bodies of many shapes.
+  json: any;
+}
+
+export interface RawCall {
+  method?: string;
+  form?: Record<string, string> | [string, string][];
+  user?: string;
+  password?: string;
+  /** Sent as it is; "" sends none. */
+  authorization?: string;
+  signal?: AbortSignal;
+}
+
+/** A call below the SDK, for what the SDK would not send or would not show. */
+export async function raw(simulator: Simulator, path: string, call: RawCall = {}): Promise<RawAnswer> {
+  const { user = demoAccount.sid, password = demoAccount.authToken, form } = call;
+  const authorization =
+    call.authorization ?? `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
+  const response = await fetch(simulator.url + path, {
+    method: call.method ?? (form === undefined ? "GET" : "POST"),
+    headers: authorization === "" ? {} : { authorization },
+    redirect: "manual",
+    ...(form === undefined ? {} : { body: new URLSearchParams(form) }),
+    ...(call.signal === undefined ? {} : { signal: call.signal }),
+  });
+  const text = await response.text();
+  const isJson = response.headers.get("content-type")?.includes("json") === true;
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    json: isJson && text !== "" ? tryJson(text) : undefined,
+  };
+}
+
+function tryJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+export interface Received {
+  method: string;
+  /** Path and query. */
+  path: string;
+  headers: IncomingHttpHeaders;
+  /** Of the query for a GET, of the body for a POST; in the order received. */
+  params: [string, string][];
+  get(name: string): string | undefined;
+}
+
+export type Respond = (response: ServerResponse, request: Received) => void;
+
+/** Somebody's webhook: remembers what came and answers as told; `twiml` by default with an empty Response. */
+export async function startWebhook(respond: Respond = twiml()) {
+  const received: Received[] = [];
+  const waiting: (() => void)[] = [];
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const url = new URL(request.url!, "http://webhook");
+    const text = request.method === "GET" ? url.search.slice(1) : Buffer.concat(chunks).toString("utf8");
+    const params = [...new URLSearchParams(text)];
+    const got: Received = {
+      method: request.method!,
+      path: request.url!,
+      headers: request.headers,
+      params,
+      get: (name) => params.find(([key]) => key === name)?.[1],
+    };
+    received.push(got);
+    for (const wake of waiting.splice(0)) wake();
+    respond(response, got);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    received,
+    /** Resolves when so many requests have come in all. */
+    async count(n: number): Promise<Received[]> {
+      while (received.length < n) await new Promise<void>((resolve) => waiting.push(resolve));
+      return received;
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+/** Answers with TwiML. */
+export function twiml(inside = ""): Respond {
+  return (response) =>
+    response.writeHead(200, { "content-type": "text/xml" }).end(`<Response>${inside}</Response>`);
+}
+
+export function status(code: number): Respond {
+  return (response) => response.writeHead(code, { "content-type": "text/xml" }).end("<Response/>");
+}
