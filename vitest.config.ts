@@ -1,10 +1,14 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 // Two projects: unit tests beside their files, which need nothing; and test/, which gets a real API server and a real
-// PostgreSQL, started once for the whole run by test/setup.ts.
+// PostgreSQL, started once for the whole run by test/setup.ts. Integration tests mostly wait for those, so two files at a
+// time keep even two cores busy, and more would only make each slower.
+const maxWorkers = Math.max(2, availableParallelism() - 1);
+
 export default defineConfig({
   test: {
-    reporters: process.env.CI === "true" ? ["default"] : ["default"],
+    maxWorkers,
     projects: [
       { test: { name: "unit", include: ["src/**/*.test.ts", "scripts/**/*.test.ts"], pool: "threads" } },
       {
