@@ -1,0 +1,371 @@
+import { createHmac } from "node:crypto";
+import type pg from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createChallenge } from "../../src/routes/challenge.ts";
+import type { Route } from "../../src/routes/route.ts";
+import { signatureKey } from "../../src/routes/signature-states.ts";
+import { encodeShard } from "../../src/routes/table.ts";
+import {
+  ACCOUNT,
+  type Answer,
+  metric,
+  newInbox,
+  newSid,
+  OURS,
+  type Post,
+  PUBLIC_URL,
+  post,
+  type RunningReceiver,
+  routeFor,
+  signedPost,
+  startReceiver,
+  TOKEN,
+  textFields,
+  urlsUnder,
+} from "./harness.ts";
+
+const OTHER_TOKEN = "fedcba9876543210fedcba9876543210";
+const OLD_URL = "https://old.example.com/sms";
+const RESPONSE = { status: 200, type: "text/xml", body: "<Response/>" };
+const STRANGER = { status: 403, type: undefined, body: "" };
+
+let owner: pg.Client;
+let running: RunningReceiver;
+let route: Route;
+
+beforeAll(async () => {
+  const inbox = await newInbox();
+  owner = inbox.owner;
+  route = await routeFor({
+    urls: [urlsUnder(PUBLIC_URL, "team-a", "support"), urlsUnder(OLD_URL, "team-a", "support")],
+    keys: [
+      await signatureKey(TOKEN),
+      { ...(await signatureKey("expired-token")), notAfterMs: Date.now() - 1000 },
+      { ...(await signatureKey("secondary-token")), notAfterMs: Date.now() + 3_600_000 },
+    ],
+  });
+  const other = await routeFor({
+    namespace: "team-b",
+    stream: "sales",
+    token: OTHER_TOKEN,
+    accountSid: `AC${"2".repeat(32)}`,
+    urls: [urlsUnder(PUBLIC_URL, "team-b", "sales")],
+  });
+  running = await startReceiver({ url: inbox.receiverUrl, routes: [route, other] });
+});
+
+afterAll(async () => {
+  await running.stop();
+  await owner.end();
+});
+
+const seen = ({ status, headers, body }: Answer) => ({ status, type: headers["content-type"], body });
+
+const send = (request: Post) => post(running.port, request);
+
+async function rowsOf(messageSid: string) {
+  const { rows } = await owner.query("select * from smschannel.inbox where message_sid = $1 order by id", [
+    messageSid,
+  ]);
+  return rows;
+}
+
+describe("what is stored and answered 200", () => {
+  const kinds: Record<string, [(sid: string) => Post, { kind: string; our: string; customer: string }]> = {
+    "a text": [
+      (MessageSid) => signedPost(textFields({ MessageSid })),
+      { kind: "inbound", our: "15005550006", customer: "15555550100" },
+    ],
+    "a text at the fallback URL": [
+      (MessageSid) =>
+        signedPost(textFields({ MessageSid, ErrorCode: "11200", ErrorUrl: `${PUBLIC_URL}/x` }), {
+          path: "/fallback/team-a/support",
+        }),
+      { kind: "fallback", our: "15005550006", customer: "15555550100" },
+    ],
+    "a text signed over a former PUBLIC_URL": [
+      (MessageSid) => signedPost(textFields({ MessageSid }), { base: OLD_URL }),
+      { kind: "inbound", our: "15005550006", customer: "15555550100" },
+    ],
+    "a text that comes with the path of a former PUBLIC_URL, which the ingress leaves": [
+      (MessageSid) => ({
+        ...signedPost(textFields({ MessageSid }), { base: OLD_URL }),
+        path: "/sms/inbound/team-a/support",
+      }),
+      { kind: "inbound", our: "15005550006", customer: "15555550100" },
+    ],
+    "a text signed with a second token that is still good": [
+      (MessageSid) => signedPost(textFields({ MessageSid }), { token: "secondary-token" }),
+      { kind: "inbound", our: "15005550006", customer: "15555550100" },
+    ],
+    "a text from an alphanumeric sender": [
+      (MessageSid) => signedPost(textFields({ MessageSid, From: "ExampleCo" })),
+      { kind: "inbound", our: "15005550006", customer: "ExampleCo" },
+    ],
+    "a text of several bytes per character": [
+      (MessageSid) => signedPost(textFields({ MessageSid, Body: "Grüß Gott 👩‍👩‍👧 مرحبا" })),
+      { kind: "inbound", our: "15005550006", customer: "15555550100" },
+    ],
+    "a text with fields that nobody knows yet": [
+      (MessageSid) => signedPost(textFields({ MessageSid, FutureParam: "v1", Zzz: "" })),
+      { kind: "inbound", our: "15005550006", customer: "15555550100" },
+    ],
+    "a text for another number": [
+      (MessageSid) => signedPost(textFields({ MessageSid, To: "+15005550007" })),
+      { kind: "unrouted", our: "15005550007", customer: "15555550100" },
+    ],
+    "a WhatsApp message": [
+      (MessageSid) =>
+        signedPost(textFields({ MessageSid, To: `whatsapp:${OURS}`, From: "whatsapp:+15555550100" })),
+      { kind: "unrouted", our: `whatsapp:${OURS}`, customer: "whatsapp:+15555550100" },
+    ],
+    "a delivery state": [
+      (MessageSid) =>
+        signedPost(textFields({ MessageSid, From: OURS, To: "+15555550100", MessageStatus: "delivered" }), {
+          path: "/status/team-a/support?m=3f2a",
+        }),
+      { kind: "status", our: "15005550006", customer: "15555550100" },
+    ],
+  };
+  for (const [name, [make, want]] of Object.entries(kinds))
+    test(name, async () => {
+      const sid = newSid();
+      const request = make(sid);
+      expect(seen(await send(request))).toEqual(RESPONSE);
+      const [row, ...more] = await rowsOf(sid);
+      expect(more).toEqual([]);
+      expect({ kind: row.kind, our: row.our_number, customer: row.customer }).toEqual(want);
+      expect(row).toMatchObject({
+        namespace_uid: route.namespaceUid,
+        stream: "support",
+        account_sid: ACCOUNT,
+        route_generation: "7",
+        done_at: null,
+      });
+      expect(row.body.toString()).toBe(request.body);
+    });
+
+  test("a field that comes twice is signed as Twilio's libraries sign it", async () => {
+    const sid = newSid();
+    const fields = textFields({ MessageSid: sid });
+    const twice: [string, string][] = [...fields, ["Tag", "b"], ["Tag", "a"], ["Tag", "b"]];
+    const signed: [string, string][] = [...fields, ["Tag", "a"], ["Tag", "b"]];
+    const request = { ...signedPost(signed), body: new URLSearchParams(twice).toString() };
+    expect((await send(request)).status).toBe(200);
+    expect(await rowsOf(sid)).toHaveLength(1);
+  });
+
+  test("a replay is answered and not stored again", async () => {
+    const sid = newSid();
+    const request = signedPost(textFields({ MessageSid: sid }));
+    for (const answer of [await send(request), await send(request)]) expect(seen(answer)).toEqual(RESPONSE);
+    expect(await rowsOf(sid)).toHaveLength(1);
+  });
+
+  test("a text that failed at the inbound URL and came again at the fallback URL is one row", async () => {
+    const sid = newSid();
+    await send(signedPost(textFields({ MessageSid: sid })));
+    await send(signedPost(textFields({ MessageSid: sid }), { path: "/fallback/team-a/support" }));
+    expect((await rowsOf(sid)).map(({ kind }) => kind)).toEqual(["inbound"]);
+  });
+
+  test("delivery states are one row each, their repetitions none", async () => {
+    const sid = newSid();
+    const states = [{ MessageStatus: "sent" }, { MessageStatus: "failed", ErrorCode: "30003" }];
+    for (const state of [...states, ...states])
+      await send(
+        signedPost(textFields({ MessageSid: sid, From: OURS, ...state }), {
+          path: "/status/team-a/support?m=1",
+        }),
+      );
+    expect((await rowsOf(sid)).map(({ event, query }) => ({ event, query }))).toEqual([
+      { event: "sent", query: "m=1" },
+      { event: "failed:30003", query: "m=1" },
+    ]);
+  });
+
+  test("a MessageSid that Twilio never made is kept as raw bytes", async () => {
+    const request = signedPost(textFields({ MessageSid: `SM${"x".repeat(5000)}` }));
+    expect(seen(await send(request))).toEqual(RESPONSE);
+    const { rows } = await owner.query("select body from smschannel.inbox where kind = 'raw'");
+    expect(rows.map(({ body }) => body.toString())).toEqual([request.body]);
+  });
+
+  test("signed, but no message: counted, not stored", async () => {
+    const fields = textFields().filter(([name]) => name !== "MessageSid");
+    const before = await metric(running.metrics, "smschannel_inbound_total", { result: "notMessage" });
+    expect(seen(await send(signedPost(fields)))).toEqual(RESPONSE);
+    expect(await metric(running.metrics, "smschannel_inbound_total", { result: "notMessage" })).toBe(
+      before + 1,
+    );
+  });
+
+  test("a NUL byte, a lone surrogate and invalid UTF-8 do not keep 31 good texts of the same batch waiting", async () => {
+    const sids = Array.from({ length: 31 }, newSid);
+    const odd: Record<string, string> = { nul: "%00", surrogate: "%ED%A0%80", invalid: "%ff%fe" };
+    const oddSids = Object.fromEntries(Object.keys(odd).map((name) => [name, newSid()]));
+    const requests = [
+      ...sids.map((MessageSid) => signedPost(textFields({ MessageSid }))),
+      ...Object.entries(odd).map(([name, escaped]) => {
+        const fields = textFields({ MessageSid: oddSids[name]!, Body: "MARK", From: "MARK" });
+        const body = new URLSearchParams(fields).toString().replaceAll("MARK", `a${escaped}b`);
+        // Signed over the bytes as they were sent.
+        const bytes = Buffer.from(unescape(`a${escaped}b`), "latin1");
+        const sorted = fields.toSorted(([a], [b]) => (a < b ? -1 : 1));
+        const base = sorted.map(([key, value]) =>
+          Buffer.concat([Buffer.from(key), value === "MARK" ? bytes : Buffer.from(value)]),
+        );
+        const url = Buffer.from(`${PUBLIC_URL}/inbound/team-a/support`);
+        const mac = createHmac("sha1", TOKEN).update(Buffer.concat([url, ...base]));
+        return {
+          path: "/inbound/team-a/support",
+          body,
+          headers: { "x-twilio-signature": mac.digest("base64") },
+        };
+      }),
+    ];
+    const answers = await Promise.all(requests.map(send));
+    expect(answers.map(({ status }) => status)).toEqual(requests.map(() => 200));
+    const all = [...sids, ...Object.values(oddSids)];
+    const { rows } = await owner.query("select 1 from smschannel.inbox where message_sid = any($1)", [all]);
+    expect(rows).toHaveLength(34);
+    const [nul] = await rowsOf(oddSids.nul!);
+    expect(nul.customer).toBe("a\ufffdb");
+    expect(nul.body.toString()).toContain("Body=a%00b");
+  });
+});
+
+describe("every stranger gets the same empty 403, and is counted apart", () => {
+  const rows: Record<string, [() => Post, string]> = {
+    "no signature": [() => ({ ...signedPost(textFields()), headers: {} }), "missing"],
+    "a signature by another token": [() => signedPost(textFields(), { token: OTHER_TOKEN }), "mismatch"],
+    "a token whose time is over": [() => signedPost(textFields(), { token: "expired-token" }), "mismatch"],
+    "a body changed after signing": [
+      () => ({ ...signedPost(textFields()), body: new URLSearchParams(textFields()).toString() }),
+      "mismatch",
+    ],
+    "a signature of another length": [
+      () => ({ ...signedPost(textFields()), headers: { "x-twilio-signature": "x" } }),
+      "mismatch",
+    ],
+    "a signature for the fallback URL at the inbound URL": [
+      () => ({
+        ...signedPost(textFields(), { path: "/fallback/team-a/support" }),
+        path: "/inbound/team-a/support",
+      }),
+      "mismatch",
+    ],
+    "a status callback whose query was changed": [
+      () => ({
+        ...signedPost(textFields(), { path: "/status/team-a/support?m=1" }),
+        path: "/status/team-a/support?m=2",
+      }),
+      "mismatch",
+    ],
+    "a host that only the request's headers name": [
+      () => {
+        const request = signedPost(textFields(), { base: "https://evil.example.com" });
+        return { ...request, headers: { ...request.headers, host: "evil.example.com" } };
+      },
+      "mismatch",
+    ],
+    "another account, signed with this stream's token": [
+      () => signedPost(textFields({ AccountSid: `AC${"2".repeat(32)}` })),
+      "account",
+    ],
+    "no account at all": [
+      () => signedPost(textFields().filter(([name]) => name !== "AccountSid")),
+      "account",
+    ],
+    "another stream's text": [
+      () => ({
+        ...signedPost(textFields(), { path: "/inbound/team-a/support" }),
+        path: "/inbound/team-b/sales",
+      }),
+      "mismatch",
+    ],
+    "a stream that nobody has": [
+      () => signedPost(textFields(), { path: "/inbound/team-a/nobody" }),
+      "unknownRoute",
+    ],
+    "a path that is none": [() => signedPost(textFields(), { path: "/wp-login.php" }), "unknownPath"],
+    "an empty body": [() => ({ path: "/inbound/team-a/support", body: "" }), "missing"],
+    "a thousand and one fields": [
+      () => ({ path: "/inbound/team-a/support", body: "a=1&".repeat(1001) }),
+      "malformed",
+    ],
+    "a challenge made by a stranger": [
+      () => ({
+        path: "/inbound/team-a/support",
+        body: createChallenge({ ...route, checkKey: Buffer.alloc(32) }, Date.now()).body,
+      }),
+      "missing",
+    ],
+    "a challenge that is too old": [
+      () => ({
+        path: "/inbound/team-a/support",
+        body: createChallenge(route, Date.now() - 300_000).body,
+      }),
+      "missing",
+    ],
+    "a challenge for another stream": [
+      () => ({ path: "/inbound/team-b/sales", body: createChallenge(route, Date.now()).body }),
+      "missing",
+    ],
+  };
+  for (const [name, [make, reason]] of Object.entries(rows))
+    test(name, async () => {
+      const before = await metric(running.metrics, "smschannel_signature_failures_total", { reason });
+      const answer = await send(make());
+      expect(seen(answer)).toEqual(STRANGER);
+      expect(Object.keys(answer.headers).sort()).toEqual(["connection", "content-length", "date"]);
+      expect(await metric(running.metrics, "smschannel_signature_failures_total", { reason })).toBe(
+        before + 1,
+      );
+    });
+});
+
+describe("what is no webhook at all", () => {
+  test("a GET", async () => {
+    const answer = await send({ path: "/inbound/team-a/support", body: "", method: "GET" });
+    expect([answer.status, answer.headers.allow, answer.body]).toEqual([405, "POST", ""]);
+  });
+  test("JSON", async () => {
+    const answer = await send({
+      path: "/inbound/team-a/support",
+      body: "{}",
+      headers: { "content-type": "application/json" },
+    });
+    expect([answer.status, answer.body]).toEqual([415, ""]);
+  });
+  test("a body over 256 KiB, signed or not", async () => {
+    const answer = await send(signedPost(textFields({ Body: "x".repeat(256 * 1024) })));
+    expect([answer.status, answer.body]).toEqual([413, ""]);
+  });
+  test("a body just under 256 KiB is read", async () => {
+    const answer = await send(signedPost(textFields({ Body: "x".repeat(255 * 1024) })));
+    expect(answer.status).toBe(200);
+  });
+});
+
+test("a self-check is answered with proof of the route and its generation", async () => {
+  const challenge = createChallenge(route, Date.now());
+  const answer = await send({ path: "/inbound/team-a/support", body: challenge.body });
+  expect(answer.status).toBe(200);
+  expect(answer.headers["content-type"]).toBe("application/octet-stream");
+  expect(challenge.expect(answer.body)).toEqual({ ok: true, generation: 7 });
+  expect(createChallenge(route, Date.now()).expect(answer.body)).toEqual({ ok: false });
+});
+
+test("until every shard of routes was seen, 503; then a route that came is known at once", async () => {
+  const { receiverUrl, owner } = await newInbox();
+  const fresh = await startReceiver({ url: receiverUrl });
+  const request = signedPost(textFields());
+  expect((await post(fresh.port, request)).status).toBe(503);
+  fresh.routes.replaceShard(0, encodeShard([route]));
+  expect((await post(fresh.port, request)).status).toBe(200);
+  expect(() => fresh.routes.replaceShard(0, { "routes.json.gz": "garbage" })).toThrow();
+  expect((await post(fresh.port, request)).status).toBe(200);
+  await fresh.stop();
+  await owner.end();
+});

@@ -1,0 +1,202 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { request } from "node:http";
+import { Registry } from "@prometheus-io/client";
+import pg from "pg";
+import { systemClock } from "../../src/clock.ts";
+import { migrate } from "../../src/inbox/migrate.ts";
+import { type InboxStore, PostgresStore } from "../../src/inbox/store.ts";
+import { silentLog } from "../../src/log.ts";
+import { RouteTable } from "../../src/receiver/route-table.ts";
+import { Receiver } from "../../src/receiver/server.ts";
+import type { Route } from "../../src/routes/route.ts";
+import { signatureKey } from "../../src/routes/signature-states.ts";
+import { encodeShard } from "../../src/routes/table.ts";
+import { sign } from "../../src/simulator/sign.ts";
+import { newDatabase } from "../support/database.ts";
+
+export const PUBLIC_URL = "https://sms.example.com";
+export const ACCOUNT = "AC00000000000000000000000000000001";
+export const TOKEN = "0123456789abcdef0123456789abcdef";
+export const OURS = "+15005550006";
+
+/** A migrated database with a receiver's role of its own. */
+export async function newInbox() {
+  const ownerUrl = await newDatabase();
+  const role = `receiver_${randomBytes(5).toString("hex")}`;
+  await migrate({
+    url: ownerUrl,
+    roles: { receiver: { name: role, password: "inbox" }, create: true },
+    waitMs: 10_000,
+    log: silentLog,
+    clock: systemClock,
+  });
+  const receiverUrl = new URL(ownerUrl);
+  receiverUrl.username = role;
+  receiverUrl.password = "inbox";
+  const owner = new pg.Client({ connectionString: ownerUrl });
+  await owner.connect();
+  owner.on("error", () => undefined);
+  return { ownerUrl, receiverUrl: receiverUrl.href, role, owner };
+}
+
+export async function routeFor(more: Partial<Route> & { token?: string } = {}): Promise<Route> {
+  const { token = TOKEN, ...rest } = more;
+  const [namespace, stream] = [rest.namespace ?? "team-a", rest.stream ?? "support"];
+  return {
+    namespaceUid: randomUUID(),
+    namespace,
+    stream,
+    accountSid: ACCOUNT,
+    generation: 7,
+    numbers: [OURS.slice(1)],
+    urls: [urlsUnder(PUBLIC_URL, namespace, stream)],
+    keys: [await signatureKey(token)],
+    checkKey: randomBytes(32),
+    ...rest,
+  };
+}
+
+export const urlsUnder = (base: string, namespace: string, stream: string) => ({
+  inbound: `${base}/inbound/${namespace}/${stream}`,
+  fallback: `${base}/fallback/${namespace}/${stream}`,
+  status: `${base}/status/${namespace}/${stream}`,
+});
+
+export interface RunningReceiver {
+  receiver: Receiver;
+  port: number;
+  routes: RouteTable;
+  metrics: Registry;
+  stop(): Promise<void>;
+}
+
+export async function startReceiver(options: {
+  url?: string;
+  store?: InboxStore;
+  routes?: Route[];
+  storeBudgetMs?: number;
+}): Promise<RunningReceiver> {
+  const routes = new RouteTable(1);
+  if (options.routes !== undefined) routes.replaceShard(0, encodeShard(options.routes));
+  const metrics = new Registry();
+  const budgetMs = options.storeBudgetMs ?? 3000;
+  const store =
+    options.store ??
+    new PostgresStore({ url: options.url ?? "", statementTimeoutMs: budgetMs, log: silentLog });
+  const receiver = new Receiver({
+    port: 0,
+    replica: "replica-1",
+    routes,
+    store,
+    clock: systemClock,
+    log: silentLog,
+    metrics,
+    storeBudgetMs: budgetMs,
+  });
+  const { port } = await receiver.start();
+  return { receiver, port, routes, metrics, stop: () => receiver.stop() };
+}
+
+let next = 0;
+/** A SID that no other text of the run has. */
+export function newSid(): string {
+  return `SM${String(process.pid).padStart(8, "0")}${(next++).toString(16).padStart(24, "0")}`;
+}
+
+/** The fields of a text as Twilio sends it. */
+export function textFields(more: Record<string, string> = {}): [string, string][] {
+  const messageSid = more.MessageSid ?? newSid();
+  return Object.entries({
+    ToCountry: "US",
+    ToState: "",
+    SmsMessageSid: messageSid,
+    NumMedia: "0",
+    FromZip: "98052",
+    SmsSid: messageSid,
+    SmsStatus: "received",
+    Body: "Hello",
+    To: OURS,
+    NumSegments: "1",
+    MessageSid: messageSid,
+    AccountSid: ACCOUNT,
+    From: "+15555550100",
+    ApiVersion: "2010-04-01",
+    ...more,
+  });
+}
+
+export interface Post {
+  path: string;
+  body: string | Buffer;
+  headers?: Record<string, string>;
+  method?: string;
+}
+
+export interface Answer {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  body: string;
+}
+
+/** A POST with exactly these bytes. */
+export function post(port: number, { path, body, headers = {}, method = "POST" }: Post): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(
+      {
+        host: "127.0.0.1",
+        port,
+        path,
+        method,
+        agent: false,
+        headers: {
+          "content-type": "application/x-www-form-urlencoded; charset=utf-8",
+          "content-length": Buffer.byteLength(body),
+          ...headers,
+        },
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("end", () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: Buffer.concat(chunks).toString(),
+          }),
+        );
+        response.on("error", reject);
+      },
+    );
+    outgoing.on("error", reject);
+    outgoing.end(body);
+  });
+}
+
+/** A request as Twilio makes it: signed over the configured URL with all fields. */
+export function signedPost(
+  fields: [string, string][],
+  {
+    path = "/inbound/team-a/support",
+    base = PUBLIC_URL,
+    token = TOKEN,
+  }: { path?: string; base?: string; token?: string } = {},
+): Post {
+  return {
+    path,
+    body: new URLSearchParams(fields).toString(),
+    headers: { "x-twilio-signature": sign(token, `${base}${path}`, fields) },
+  };
+}
+
+/** The value of one metric with exactly these labels, 0 when it is not there yet. */
+export async function metric(
+  registry: Registry,
+  name: string,
+  labels: Record<string, string> = {},
+): Promise<number> {
+  const found = await registry.getSingleMetric(name)?.get();
+  const value = found?.values.find(
+    (candidate) => JSON.stringify(candidate.labels) === JSON.stringify(labels),
+  );
+  return Number(value?.value ?? 0);
+}
