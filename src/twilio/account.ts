@@ -6,6 +6,7 @@ import { type Operation, operations } from "./operations.ts";
 import { type CallDeps, type CallOptions, RequestClient } from "./request-client.ts";
 import {
   addressOf,
+  BadAnswer,
   type ConversationsAddress,
   type CredentialCheck,
   type MessagingService,
@@ -88,7 +89,7 @@ export class Account implements TwilioAccount {
   async getNumber(sid: string, options: CallOptions): Promise<PhoneNumber | null> {
     return await orNull(
       this.#call("FetchNumber", options, async (sdk) =>
-        numberFrom(await this.#v2010(sdk).incomingPhoneNumbers(sidOf(sid)).fetch()),
+        only(sid, numberFrom(await this.#v2010(sdk).incomingPhoneNumbers(sidOf(sid)).fetch())),
       ),
     );
   }
@@ -96,10 +97,13 @@ export class Account implements TwilioAccount {
   async updateNumber(sid: string, change: WebhookChange, options: CallOptions): Promise<PhoneNumber> {
     return await orGone(
       this.#call("UpdateNumber", options, async (sdk) =>
-        numberFrom(
-          await this.#v2010(sdk)
-            .incomingPhoneNumbers(sidOf(sid))
-            .update({ ...change }),
+        only(
+          sid,
+          numberFrom(
+            await this.#v2010(sdk)
+              .incomingPhoneNumbers(sidOf(sid))
+              .update({ ...change }),
+          ),
         ),
       ),
     );
@@ -120,7 +124,7 @@ export class Account implements TwilioAccount {
     const { smsApplicationSid: _, ...webhook } = change;
     return await orGone(
       this.#call("UpdateShortCode", options, async (sdk) =>
-        shortCodeFrom(await this.#v2010(sdk).shortCodes(sidOf(sid)).update(webhook)),
+        only(sid, shortCodeFrom(await this.#v2010(sdk).shortCodes(sidOf(sid)).update(webhook))),
       ),
     );
   }
@@ -163,6 +167,7 @@ export class Account implements TwilioAccount {
         (sdk) => sdk.conversations.v1.addressConfigurations,
         { type: "sms" },
         addressOf,
+        BadAnswer,
       ),
     );
   }
@@ -254,6 +259,12 @@ export class Account implements TwilioAccount {
 
 const isUnauthorized = (error: unknown) => error instanceof Failure && error.reason === "TwilioUnauthorized";
 const isNotFound = (error: unknown) => faultOf(error)?.status === 404;
+
+/** A cache or a proxy that mixes up answers must not make us believe that a number is set. */
+function only(sid: string, found: PhoneNumber): PhoneNumber {
+  if (found.sid !== sid) throw new BadAnswer("the answer is about another number");
+  return found;
+}
 
 async function orNull<T>(call: Promise<T>): Promise<T | null> {
   try {
