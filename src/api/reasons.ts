@@ -293,6 +293,13 @@ export const reasons = {
     remedy: "Wait, and look at status.twilio.com; check the cluster's way out.",
   },
 
+  InternalError: {
+    class: "transient",
+    on: ["WorkStream.Ready", "SmsNumber.Ready", "OperatingHours.Ready"],
+    meaning: "A fault of the operator itself; what was configured stays as it is.",
+    remedy: "Report it with the controller's log lines that say bug.",
+  },
+
   Suspended: {
     class: "held",
     on: ["WorkStream.Ready", "SmsNumber.InboundUrlReady"],

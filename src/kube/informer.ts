@@ -192,7 +192,10 @@ export class Informer<T extends KubeObject> {
         ...this.#selection(watched),
         resourceVersion: action.resourceVersion,
         timeoutSeconds: action.timeoutSeconds,
-        onOpen: heard,
+        onOpen: () => {
+          heard();
+          this.#report(watched, "");
+        },
         onBytes: heard,
       };
       const both = AbortSignal.any([signal, silence.signal]);

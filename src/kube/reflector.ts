@@ -9,7 +9,7 @@ import type { KubeObject, ObjectMeta } from "./resource.ts";
 export type State =
   | { phase: "listing"; attempt: number; paged: boolean; continue: string | undefined }
   | { phase: "watching"; attempt: number; resourceVersion: string; heard: boolean }
-  | { phase: "waiting"; attempt: number; then: State };
+  | { phase: "waiting"; attempt: number; next: State };
 
 /** What happened, as the shell around this machine saw it. */
 export type Input<T extends KubeObject> =
@@ -64,7 +64,7 @@ export function start(): { state: State; action: Action } {
 
 /** `chance` in [0, 1) spreads waits and watch durations, so that a thousand clients do not come back at once. */
 export function step<T extends KubeObject>(state: State, input: Input<T>, chance: number): Step<T> {
-  if (state.phase === "waiting") return go(state.then, chance);
+  if (state.phase === "waiting") return go(state.next, chance);
   if (input.type === "failed") return failed(state, input.error, input.livedMs, chance);
   if (state.phase === "listing") return input.type === "page" ? listed(state, input, chance) : { state };
   if (input.type === "ended") return ended(state, input.livedMs, chance);
@@ -138,17 +138,17 @@ function forgotten({ status, reason, message }: Failed): boolean {
 }
 
 function pause<T extends KubeObject>(
-  then: Exclude<State, { phase: "waiting" }>,
+  next: Exclude<State, { phase: "waiting" }>,
   error: Failed | undefined,
   chance: number,
 ): Step<T> {
-  const attempt = then.attempt + 1;
+  const attempt = next.attempt + 1;
   const backoff =
     Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** Math.min(attempt - 1, 20)) * (1 - chance / 2);
   const asked = Math.min(error?.retryAfterMs ?? 0, LONGEST_RETRY_AFTER_MS);
   // Who was told the same time as everybody else comes a little later than told, and not all together.
   const ms = Math.max(backoff, asked * (1 + chance / 5));
-  return { state: { phase: "waiting", attempt, then: { ...then, attempt } }, action: { do: "wait", ms } };
+  return { state: { phase: "waiting", attempt, next: { ...next, attempt } }, action: { do: "wait", ms } };
 }
 
 function go<T extends KubeObject>(state: State, chance: number): Step<T> {

@@ -1,0 +1,115 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Clock } from "../clock.ts";
+import { type KubeClient, KubeError } from "./client.ts";
+import type { RuntimeStatus } from "./conditions.ts";
+import { type KubeObject, keyOf, type ResourceType } from "./resource.ts";
+
+export type Status = RuntimeStatus & Record<string, unknown>;
+
+export interface StatusWriterOptions<T extends KubeObject> {
+  client: KubeClient;
+  type: ResourceType<T>;
+  clock: Clock;
+  fieldManager: string;
+  /** This release's name, as it stands in `status.managedBy`. */
+  instance: string;
+  /** A release whose objects are taken over, by force and once each. */
+  takeOverFrom?: string | undefined;
+  /** What of a status is this manager's; default all of it. */
+  ownStatus?: ((status: Status) => Status) | undefined;
+}
+
+export type Written = "unchanged" | "written" | "foreign" | "gone";
+
+/** The watch brings our own writes back within this time; then the store's word counts again, whatever it is. */
+const CATCH_UP_MS = 10_000;
+
+/**
+ * The one place where status is written: by server-side apply, only when it differs, and never over another release's.
+ * Remembers its last write per object until the store shows it, else two reconciles in quick succession would judge
+ * "what was before" by a status that is already history.
+ */
+export class StatusWriter<T extends KubeObject> {
+  readonly #options: StatusWriterOptions<T>;
+  readonly #last = new Map<
+    string,
+    { resourceVersion: string | undefined; uid: string | undefined; status: Status; at: number }
+  >();
+
+  constructor(options: StatusWriterOptions<T>) {
+    this.#options = options;
+  }
+
+  /** The status as it is now, to the best of our knowledge, without other managers' fields. */
+  previous(object: T): Status | undefined {
+    const last = this.#last.get(keyOf(object));
+    if (last?.uid === object.metadata.uid && last?.basedOn === object.metadata.resourceVersion)
+      return last?.status;
+    return this.#own(object.status as Status | undefined);
+  }
+
+  /** Does another release look after this object? One that is to be taken over does not count. */
+  isForeign(object: T): boolean {
+    const { instance, takeOverFrom } = this.#options;
+    const managedBy = (object.status as Status | undefined)?.managedBy;
+    return managedBy !== undefined && managedBy !== instance && managedBy !== takeOverFrom;
+  }
+
+  async write(object: T, status: Record<string, unknown>, signal: AbortSignal): Promise<Written> {
+    const previous = this.previous(object);
+    if (isDeepStrictEqual(plain(previous), plain(status))) return "unchanged";
+    const { client, type, fieldManager } = this.#options;
+    const { name, namespace, uid } = object.metadata;
+    const metadata = {
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(uid === undefined ? {} : { uid }),
+    };
+    try {
+      const force = this.#mayTakeOver(object);
+      const written = await client.applyStatus<T>(
+        type,
+        { metadata, status },
+        { fieldManager, force },
+        signal,
+      );
+      const now = this.#own(written.status as Status | undefined) ?? {};
+      const { resourceVersion } = written.metadata;
+      this.#last.set(keyOf(object), {
+        resourceVersion,
+        uid,
+        status: now,
+        at: this.#options.clock.monotonic(),
+      });
+      return "written";
+    } catch (error) {
+      if (error instanceof KubeError && error.status === 404) return "gone";
+      if (isConflictOver(error, "managedBy")) return "foreign";
+      throw error;
+    }
+  }
+
+  forget(key: string): void {
+    this.#last.delete(key);
+  }
+
+  #mayTakeOver(object: T): boolean {
+    const managedBy = (object.status as Status | undefined)?.managedBy;
+    return managedBy !== undefined && managedBy === this.#options.takeOverFrom;
+  }
+  #own(status: Status | undefined): Status | undefined {
+    const { ownStatus } = this.#options;
+    return status === undefined || ownStatus === undefined ? status : ownStatus(status);
+  }
+}
+
+/** As it would look after a journey through JSON: undefined fields do not exist. */
+const plain = (value: unknown): unknown => (value === undefined ? {} : JSON.parse(JSON.stringify(value)));
+
+function isConflictOver(error: unknown, field: string): boolean {
+  if (!(error instanceof KubeError) || error.reason !== "Conflict") return false;
+  const causes = error.details?.causes ?? [];
+  return causes.some(
+    (cause) => cause.reason === "FieldManagerConflict" && cause.field === `.status.${field}`,
+  );
+}
