@@ -87,12 +87,8 @@ describe("keys", () => {
 
   test("a restricted key exists in us1 only", () =>
     withSimulator({}, async (simulator) => {
-      const key = {
-        accountSid: sid,
-        kind: "restricted",
-        allow: ["/twilio/messaging/*"],
-        secret: "s",
-      } as const;
+      const allow = ["/twilio/messaging/*"];
+      const key = { accountSid: sid, kind: "restricted" as const, allow, secret: "s" };
       const { sid: user } = simulator.state.region("ie1").addKey(key);
       const call = { user, password: "s" };
       expect((await raw(simulator, `/regions/ie1${accountPath}/Messages.json`, call)).status).toBe(401);

@@ -1,0 +1,384 @@
+import { describe, expect, test } from "vitest";
+import { ManualClock } from "../../src/clock.ts";
+import type { Simulator } from "../../src/simulator/simulator.ts";
+import { accountPath, demoAccount, raw, sdk, startWebhook, withSimulator } from "./support.ts";
+
+const { sid: accountSid, number } = demoAccount;
+const customer = "+12065551234";
+const mg = (n: number) => `MG0000000000000000000000000000000${n}`;
+const list = `${accountPath}/Messages.json`;
+
+/** Noon, so that a test's minutes stay within one UTC day. */
+const noon = () => new ManualClock(Date.UTC(2026, 10, 23, 12));
+
+const statusOf = async (simulator: Simulator, sid: string) =>
+  (await sdk(simulator).messages(sid).fetch()).status;
+
+describe("a text on its way out", () => {
+  test("is queued, sending, sent, delivered; date_sent is null until it was sent", () => {
+    const clock = noon();
+    return withSimulator({ clock }, async (simulator) => {
+      const created = await sdk(simulator).messages.create({ from: number, to: customer, body: "Hello" });
+      expect([created.status, created.dateSent, created.numSegments, created.direction]).toEqual([
+        "queued",
+        null,
+        "1",
+        "outbound-api",
+      ]);
+      expect(created.sid).toMatch(/^SM[0-9a-f]{32}$/);
+      const seen: (string | null)[] = [];
+      for (const ms of [0, 50, 250]) {
+        await clock.advance(ms);
+        seen.push(await statusOf(simulator, created.sid));
+      }
+      expect(seen).toEqual(["sending", "sent", "delivered"]);
+      const sent = await sdk(simulator).messages(created.sid).fetch();
+      expect(sent.dateSent).toEqual(new Date(Date.UTC(2026, 10, 23, 12)));
+    });
+  });
+
+  test("a Messaging Service accepts it first, without a sender and without segments", () => {
+    const clock = noon();
+    return withSimulator({ clock }, async (simulator) => {
+      const text = { messagingServiceSid: mg(2), to: customer, body: "Hello" };
+      const created = await sdk(simulator).messages.create(text);
+      expect([created.status, created.from, created.numSegments]).toEqual(["accepted", null, "0"]);
+      await clock.advance(0);
+      const queued = await sdk(simulator).messages(created.sid).fetch();
+      expect([queued.from, queued.numSegments]).toEqual(["+14252306554", "1"]);
+    });
+  });
+
+  const outcomes = {
+    "undelivered by the carrier": [{ outcome: "undelivered", errorCode: 30003 }, "undelivered", 30003],
+    "failed before it was sent": [{ outcome: "failed", errorCode: 30007 }, "failed", 30007],
+    "sent, and never heard of again": [{ outcome: "silent" }, "sent", null],
+  } as const;
+  for (const [name, [handset, status, errorCode]] of Object.entries(outcomes))
+    test(name, () => {
+      const clock = noon();
+      return withSimulator({ clock }, async (simulator) => {
+        simulator.state.handsets.set(customer, handset);
+        const { sid } = await sdk(simulator).messages.create({ from: number, to: customer, body: "Hello" });
+        await clock.advance(60_000);
+        const ended = await sdk(simulator).messages(sid).fetch();
+        expect([ended.status, ended.errorCode]).toEqual([status, errorCode]);
+        expect(ended.dateSent === null).toBe(status === "failed");
+      });
+    });
+
+  const rates: Record<string, [from: string, secondsForThree: number]> = {
+    "a long code sends one segment a second": [number, 3],
+    "toll-free three": ["+18885550100", 1],
+    "a short code a hundred": ["894546", 0.03],
+  };
+  for (const [name, [from, seconds]] of Object.entries(rates))
+    test(`queue per sender: ${name}`, () => {
+      const clock = noon();
+      return withSimulator({ clock }, async (simulator) => {
+        const sids: string[] = [];
+        for (const body of ["one", "two", "three", "four"])
+          sids.push((await sdk(simulator).messages.create({ from, to: customer, body })).sid);
+        await clock.advance(seconds * 1000 - 1);
+        expect(await statusOf(simulator, sids[3]!)).toBe("queued");
+        await clock.advance(1);
+        expect(await statusOf(simulator, sids[3]!)).toBe("sending");
+      });
+    });
+
+  test("a text of three segments takes three seconds; other senders do not wait for it", () => {
+    const clock = noon();
+    return withSimulator({ clock }, async (simulator) => {
+      const long = { from: number, to: customer, body: "ü€".repeat(153) };
+      expect((await sdk(simulator).messages.create(long)).numSegments).toBe("3");
+      const second = await sdk(simulator).messages.create({ from: number, to: customer, body: "x" });
+      const other = await sdk(simulator).messages.create({ from: "+14252306550", to: customer, body: "x" });
+      await clock.advance(2999);
+      expect([await statusOf(simulator, second.sid), await statusOf(simulator, other.sid)]).toEqual([
+        "queued",
+        "delivered",
+      ]);
+      await clock.advance(1);
+      expect(await statusOf(simulator, second.sid)).toBe("sending");
+    });
+  });
+
+  test("waits no longer than its validity: 30036", () => {
+    const clock = noon();
+    return withSimulator({ clock }, async (simulator) => {
+      const { messages } = sdk(simulator);
+      await messages.create({ from: number, to: customer, body: "x".repeat(1600) });
+      const { sid } = await messages.create({ from: number, to: customer, body: "x", validityPeriod: 5 });
+      await clock.advance(5000);
+      expect(await messages(sid).fetch()).toMatchObject({ status: "failed", errorCode: 30036 });
+    });
+  });
+
+  test("a queue of ten hours refuses more: 21611, or 30001 in a Messaging Service", () => {
+    const clock = noon();
+    return withSimulator({ clock }, async (simulator) => {
+      const { messages } = sdk(simulator);
+      const body = "x".repeat(1600);
+      const from = "+14252306554";
+      for (let segments = 0; segments <= 36_000; segments += 11)
+        await raw(simulator, list, { form: { From: from, To: customer, Body: body } });
+      await expect(messages.create({ from, to: customer, body })).rejects.toMatchObject({ code: 21611 });
+      const { sid } = await messages.create({ messagingServiceSid: mg(2), to: customer, body });
+      await clock.advance(0);
+      expect(await messages(sid).fetch()).toMatchObject({ status: "failed", errorCode: 30001 });
+    });
+  }, 60_000);
+
+  test("scheduled, it waits for its time; called off, it is canceled and stays it", () => {
+    const clock = noon();
+    return withSimulator({ clock }, async (simulator) => {
+      const { messages } = sdk(simulator);
+      const sendAt = new Date(clock.now() + 3_600_000);
+      const text = {
+        messagingServiceSid: mg(2),
+        to: customer,
+        body: "x",
+        scheduleType: "fixed" as const,
+        sendAt,
+      };
+      const [kept, canceled] = [await messages.create(text), await messages.create(text)];
+      expect(kept.status).toBe("scheduled");
+      await messages(canceled.sid).update({ status: "canceled" });
+      await clock.advance(3_700_000);
+      expect([await statusOf(simulator, kept.sid), await statusOf(simulator, canceled.sid)]).toEqual([
+        "delivered",
+        "canceled",
+      ]);
+    });
+  });
+
+  test("redacted it loses its text, deleted it is gone", () =>
+    withSimulator({ clock: noon() }, async (simulator) => {
+      const { messages } = sdk(simulator);
+      const { sid } = await messages.create({ from: number, to: customer, body: "Secret" });
+      expect((await messages(sid).update({ body: "" })).body).toBe("");
+      await messages(sid).remove();
+      await expect(messages(sid).fetch()).rejects.toMatchObject({ status: 404 });
+      expect(await messages.list()).toEqual([]);
+    }));
+
+  test("two equal creates are two texts: nothing makes a repeated one safe", () =>
+    withSimulator({ clock: noon() }, async (simulator) => {
+      const text = { from: number, to: customer, body: "Hello" };
+      const sids = [
+        await sdk(simulator).messages.create(text),
+        await sdk(simulator).messages.create(text),
+      ].map((m) => m.sid);
+      expect(new Set(sids).size).toBe(2);
+    }));
+
+  test("to one of our own numbers it comes in there", async () => {
+    await using hook = await startWebhook();
+    const clock = noon();
+    await withSimulator({ clock }, async (simulator) => {
+      simulator.state.numbers.get(demoAccount.numberSid)!.smsUrl = hook.url;
+      await sdk(simulator).messages.create({ from: "+14252306550", to: number, body: "From next door" });
+      await clock.advance(50);
+      const [got] = await hook.count(1);
+      expect([got!.get("From"), got!.get("Body")]).toEqual(["+14252306550", "From next door"]);
+    });
+  });
+});
+
+describe("status callbacks", () => {
+  test("sent and delivered are told, signed, with Twilio's parameters", async () => {
+    await using hook = await startWebhook();
+    const clock = noon();
+    await withSimulator({ clock }, async (simulator) => {
+      const { validateRequest } = (await import("twilio")).default;
+      const statusCallback = `${hook.url}/status/ns/stream?m=42#rc=2&rp=all`;
+      const { sid } = await sdk(simulator).messages.create({
+        from: number,
+        to: customer,
+        body: "Hello",
+        statusCallback,
+      });
+      await clock.advance(50);
+      await hook.count(1);
+      await clock.advance(250);
+      const got = await hook.count(2);
+      expect(got.map((request) => request.get("MessageStatus"))).toEqual(["sent", "delivered"]);
+      expect(got[0]!.path).toBe("/status/ns/stream?m=42");
+      const names = "SmsSid SmsStatus MessageStatus To MessageSid AccountSid From ApiVersion".split(" ");
+      expect(got[0]!.params.map(([name]) => name)).toEqual(names);
+      expect(got[1]!.params.map(([name]) => name)).toEqual(["RawDlrDoneDate", ...names]);
+      expect([got[1]!.get("MessageSid"), got[1]!.get("RawDlrDoneDate")]).toEqual([sid, "2611231200"]);
+      for (const { headers, params } of got) {
+        const signed = validateRequest(
+          demoAccount.authToken,
+          String(headers["x-twilio-signature"]),
+          `${hook.url}/status/ns/stream?m=42`,
+          Object.fromEntries(params),
+        );
+        expect(signed).toBe(true);
+      }
+    });
+  });
+
+  const precedence: Record<string, [form: Record<string, string>, told: string]> = {
+    "the text's own before its application's": [
+      { StatusCallback: "/own", ApplicationSid: `AP${"0".repeat(31)}1` },
+      "/own",
+    ],
+    "its application's before the service's": [{ ApplicationSid: `AP${"0".repeat(31)}1` }, "/application"],
+    "the service's when there is no other": [{}, "/service"],
+  };
+  for (const [name, [fields, told]] of Object.entries(precedence))
+    test(name, async () => {
+      await using hook = await startWebhook();
+      const clock = noon();
+      await withSimulator({ clock }, async (simulator) => {
+        simulator.state.services.get(mg(2))!.statusCallback = `${hook.url}/service`;
+        const application = simulator.state.applications.get(`AP${"0".repeat(31)}1`)!;
+        application.messageStatusCallback = `${hook.url}/application`;
+        const form: Record<string, string> = {
+          MessagingServiceSid: mg(2),
+          To: customer,
+          Body: "x",
+          ...fields,
+        };
+        if (form.StatusCallback !== undefined) form.StatusCallback = hook.url + form.StatusCallback;
+        await raw(simulator, list, { form });
+        await clock.advance(0);
+        const [got] = await hook.count(1);
+        expect([got!.path, got!.get("MessageStatus"), got!.get("MessagingServiceSid")]).toEqual([
+          told,
+          "queued",
+          mg(2),
+        ]);
+      });
+    });
+
+  test("a failed one carries its code", async () => {
+    await using hook = await startWebhook();
+    const clock = noon();
+    await withSimulator({ clock }, async (simulator) => {
+      simulator.state.handsets.set(customer, { outcome: "failed", errorCode: 30007 });
+      await sdk(simulator).messages.create({
+        from: number,
+        to: customer,
+        body: "x",
+        statusCallback: hook.url,
+      });
+      await clock.advance(0);
+      const [got] = await hook.count(1);
+      expect([got!.get("MessageStatus"), got!.get("ErrorCode")]).toEqual(["failed", "30007"]);
+    });
+  });
+});
+
+describe("the list of messages", () => {
+  const day = 86_400_000;
+  const filters: Record<string, [query: string, found: string[]]> = {
+    "newest first": ["", ["today", "waiting", "late yesterday", "early yesterday", "the day before"]],
+    "DateSent is one UTC day": ["DateSent=2026-11-22", ["late yesterday", "early yesterday"]],
+    "a time of day in DateSent says nothing": [
+      "DateSent=2026-11-22T23:59:59Z",
+      ["late yesterday", "early yesterday"],
+    ],
+    "DateSent> includes its day": ["DateSent%3E=2026-11-22", ["today", "late yesterday", "early yesterday"]],
+    "DateSent< includes its day": [
+      "DateSent%3C=2026-11-22",
+      ["late yesterday", "early yesterday", "the day before"],
+    ],
+    "both ends": ["DateSent%3C=2026-11-22&DateSent%3E=2026-11-22", ["late yesterday", "early yesterday"]],
+    "To is exact": [
+      `To=${encodeURIComponent(customer)}&DateSent=2026-11-22`,
+      ["late yesterday", "early yesterday"],
+    ],
+    "From finds nobody else's": ["From=%2B19995550000", []],
+  };
+  for (const [name, [query, bodies]] of Object.entries(filters))
+    test(name, () => {
+      const clock = new ManualClock(Date.UTC(2026, 10, 21, 15));
+      return withSimulator({ clock }, async (simulator) => {
+        const at = async (ms: number, body: string) => {
+          await clock.advance(ms - clock.now());
+          await sdk(simulator).messages.create({ from: number, to: customer, body });
+          await clock.advance(1000);
+        };
+        const midnight = Date.UTC(2026, 10, 22);
+        await at(midnight - 3_600_000, "the day before");
+        await at(midnight + 60_000, "early yesterday");
+        await at(midnight + day - 60_000, "late yesterday");
+        await clock.advance(midnight + day + 3_600_000 - clock.now());
+        // Taken, never sent: it has no date_sent and is found by no day.
+        await sdk(simulator).messages.create({ messagingServiceSid: mg(2), to: customer, body: "waiting" });
+        simulator.state.messages.get([...simulator.state.messages].at(-1)!.sid)!.status = "canceled";
+        await at(midnight + day + 3_660_000, "today");
+        const { json } = await raw(simulator, `${list}?${query}`);
+        expect(json.messages.map(({ body }: { body: string }) => body)).toEqual(bodies);
+      });
+    });
+
+  test("lags: what can be fetched is not listed yet", () => {
+    const clock = noon();
+    return withSimulator({ clock }, async (simulator) => {
+      simulator.state.timing.messageListLagMs = 30_000;
+      const { sid } = await sdk(simulator).messages.create({ from: number, to: customer, body: "Hello" });
+      await clock.advance(29_999);
+      expect(await sdk(simulator).messages.list()).toEqual([]);
+      expect(await statusOf(simulator, sid)).toBe("delivered");
+      await clock.advance(1);
+      expect((await sdk(simulator).messages.list()).map((message) => message.sid)).toEqual([sid]);
+    });
+  });
+
+  test("inbound ones are receiving while the webhook is asked, then received", async () => {
+    let answer = () => {};
+    await using hook = await startWebhook((response) => {
+      answer = () => void response.writeHead(204).end();
+    });
+    await withSimulator({}, async (simulator) => {
+      simulator.state.numbers.get(demoAccount.numberSid)!.smsUrl = hook.url;
+      const delivered = simulator.control.inbound({ from: customer, to: number, body: "Hello" });
+      await hook.count(1);
+      const [during] = await sdk(simulator).messages.list({ to: number });
+      expect([during!.status, during!.direction]).toEqual(["receiving", "inbound"]);
+      answer();
+      await delivered;
+      expect(await statusOf(simulator, during!.sid)).toBe("received");
+    });
+  });
+
+  test("other accounts' messages are theirs", () =>
+    withSimulator({}, async (simulator) => {
+      await simulator.control.inbound({ from: customer, to: "+12065550100", body: "For Fabrikam" });
+      expect(await sdk(simulator).messages.list()).toEqual([]);
+      const other = sdk(simulator, "AC00000000000000000000000000000002", "simulator-auth-token-0000000002");
+      expect(await other.messages.list()).toHaveLength(1);
+    }));
+});
+
+describe("media of an inbound MMS", () => {
+  test("are listed, described, and fetched over a redirect", async () => {
+    await using hook = await startWebhook();
+    await withSimulator({}, async (simulator) => {
+      simulator.state.numbers.get(demoAccount.numberSid)!.smsUrl = hook.url;
+      const media = [{ contentType: "image/png", content: Buffer.from([0x89, 0x50, 0x4e, 0x47]) }];
+      const { messageSid } = await simulator.control.inbound({ from: customer, to: number, body: "", media });
+      expect(messageSid).toMatch(/^MM/);
+      const [got] = hook.received;
+      expect([got!.get("NumMedia"), got!.get("MediaContentType0")]).toEqual(["1", "image/png"]);
+      const [described] = await sdk(simulator).messages(messageSid!).media.list();
+      expect([described!.contentType, described!.parentSid]).toEqual(["image/png", messageSid]);
+      const url = got!.get("MediaUrl0")!;
+      expect(url).toBe(
+        `https://api.twilio.com/2010-04-01/Accounts/${accountSid}/Messages/${messageSid}/Media/${described!.sid}`,
+      );
+      expect((await raw(simulator, new URL(url).pathname, { authorization: "" })).status).toBe(401);
+      const redirect = await raw(simulator, new URL(url).pathname);
+      expect(redirect.status).toBe(307);
+      const content = await fetch(redirect.headers.get("location")!);
+      expect(content.headers.get("content-type")).toBe("image/png");
+      expect([...new Uint8Array(await content.arrayBuffer())]).toEqual([0x89, 0x50, 0x4e, 0x47]);
+      await sdk(simulator).messages(messageSid!).media(described!.sid).remove();
+      expect((await raw(simulator, new URL(url).pathname)).status).toBe(404);
+    });
+  });
+});

@@ -1,0 +1,145 @@
+import { describe, expect, test } from "vitest";
+import { ManualClock } from "../../src/clock.ts";
+import type { SimulatorState } from "../../src/simulator/simulator.ts";
+import { demoAccount, sdk, startWebhook, withSimulator } from "./support.ts";
+
+const customer = "+12065551234";
+const tollFree = "+18885550100";
+const shortCode = "894546";
+const inService = "+14252306554";
+const service = "MG00000000000000000000000000000002";
+
+const advanced = {
+  stop: { keywords: ["STOP", "BASTA"], reply: "You are out." },
+  start: { keywords: ["START", "YES"], reply: "You are in." },
+  help: { keywords: ["HELP"], reply: "Ask Contoso." },
+};
+const withAdvanced = (state: SimulatorState) => {
+  state.services.get(service)!.advancedOptOut = advanced;
+};
+const nothing = () => {};
+
+/** Texts in order; after each: Twilio's own answer (its beginning), the OptOutType, and whether a text to them is refused. */
+type Said = [text: string, reply: string | null, optOutType: string | undefined, stopped: boolean];
+const rows: Record<string, [to: string, set: (state: SimulatorState) => void, said: Said[]]> = {
+  "STOP stops, in any case and with blanks, and is answered once": [
+    demoAccount.number,
+    nothing,
+    [
+      [" stop ", "You have successfully been unsubscribed", undefined, true],
+      ["STOP", null, undefined, true],
+      ["Start", "You have successfully been re-subscribed", undefined, false],
+    ],
+  ],
+  "a word among others is no keyword": [
+    demoAccount.number,
+    nothing,
+    [["please stop", null, undefined, false]],
+  ],
+  "yes is an ordinary text from whoever never stopped, and opts in whoever did": [
+    demoAccount.number,
+    nothing,
+    [
+      ["yes", null, undefined, false],
+      ["UNSUBSCRIBE", "You have successfully been unsubscribed", undefined, true],
+      ["yes", "You have successfully been re-subscribed", undefined, false],
+    ],
+  ],
+  "HELP is answered and changes nothing": [
+    demoAccount.number,
+    nothing,
+    [
+      ["help", "Reply STOP to unsubscribe", undefined, false],
+      ["STOP", "You have successfully", undefined, true],
+      ["INFO", "Reply STOP to unsubscribe", undefined, true],
+    ],
+  ],
+  "toll-free: the carriers' words, and YES opts nobody in": [
+    tollFree,
+    nothing,
+    [
+      ["CANCEL", null, undefined, false],
+      ["STOP", "NETWORK MSG", undefined, true],
+      ["YES", null, undefined, true],
+      ["UNSTOP", "NETWORK MSG", undefined, false],
+    ],
+  ],
+  "a stand-alone short code: Twilio does nothing": [shortCode, nothing, [["STOP", null, undefined, false]]],
+  "Advanced Opt-Out: own words, own answers, OptOutType": [
+    inService,
+    withAdvanced,
+    [
+      ["basta", "You are out.", "STOP", true],
+      ["CANCEL", null, undefined, true],
+      ["yes", "You are in.", "START", false],
+      ["yes", "You are in.", "START", false],
+      ["help", "Ask Contoso.", "HELP", false],
+    ],
+  ],
+};
+
+describe("opt-out", () => {
+  for (const [name, [to, set, said]] of Object.entries(rows))
+    test(name, async () => {
+      await using hook = await startWebhook();
+      await withSimulator({ clock: new ManualClock() }, async (simulator) => {
+        set(simulator.state);
+        Object.assign(simulator.state.sender(to)!, { smsUrl: hook.url });
+        const client = sdk(simulator);
+        for (const [body, reply, optOutType, stopped] of said) {
+          const delivery = await simulator.control.inbound({ from: customer, to, body });
+          // The webhook is called in any case.
+          expect([delivery.outcome, hook.received.at(-1)!.get("Body")]).toEqual(["delivered", body]);
+          expect(hook.received.at(-1)!.get("OptOutType")).toBe(optOutType);
+          const replies = delivery.replies.map((sid) => simulator.state.messages.get(sid)!.body);
+          expect(replies).toEqual(reply === null ? [] : [expect.stringContaining(reply)]);
+          const create = client.messages.create({ from: to, to: customer, body: "Hello" });
+          if (stopped) await expect(create).rejects.toMatchObject({ status: 400, code: 21610 });
+          else await expect(create).resolves.toMatchObject({ status: "queued" });
+        }
+      });
+    });
+
+  test("with Advanced Opt-Out a text through the service is accepted, then fails with 21610", () => {
+    const clock = new ManualClock();
+    return withSimulator({ clock }, async (simulator) => {
+      withAdvanced(simulator.state);
+      await simulator.control.inbound({ from: customer, to: inService, body: "STOP" });
+      const { messages } = sdk(simulator);
+      const text = { from: inService, messagingServiceSid: service, to: customer, body: "Hello" };
+      const { sid, status } = await messages.create(text);
+      expect(status).toBe("accepted");
+      await clock.advance(0);
+      expect(await messages(sid).fetch()).toMatchObject({ status: "failed", errorCode: 21610 });
+    });
+  });
+
+  test("who stops one number of a service stops them all, and other customers hear nothing of it", () =>
+    withSimulator({ clock: new ManualClock() }, async (simulator) => {
+      simulator.state.join(service, demoAccount.numberSid);
+      await simulator.control.inbound({ from: customer, to: inService, body: "STOP" });
+      const { messages } = sdk(simulator);
+      const text = { from: demoAccount.number, body: "Hello" };
+      await expect(messages.create({ ...text, to: customer })).rejects.toMatchObject({ code: 21610 });
+      await expect(messages.create({ ...text, to: "+12065554321" })).resolves.toMatchObject({
+        status: "queued",
+      });
+    }));
+
+  test("STOP counts even where no webhook is, and where inbound texts are dropped", () =>
+    withSimulator({ clock: new ManualClock() }, async (simulator) => {
+      simulator.state.numbers.get(demoAccount.numberSid)!.smsUrl = "";
+      const { messages } = sdk(simulator);
+      for (const [from, outcome] of [
+        [demoAccount.number, "notSent"],
+        ["+14252306553", "dropped"],
+      ] as const) {
+        expect((await simulator.control.inbound({ from: customer, to: from, body: "STOP" })).outcome).toBe(
+          outcome,
+        );
+        await expect(messages.create({ from, to: customer, body: "x" })).rejects.toMatchObject({
+          code: 21610,
+        });
+      }
+    }));
+});
