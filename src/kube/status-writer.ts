@@ -42,9 +42,13 @@ export class StatusWriter<T extends KubeObject> {
 
   /** The status as it is now, to the best of our knowledge, without other managers' fields. */
   previous(object: T): Status | undefined {
-    const last = this.#last.get(keyOf(object));
-    if (last?.uid === object.metadata.uid && last?.basedOn === object.metadata.resourceVersion)
-      return last?.status;
+    const key = keyOf(object);
+    const last = this.#last.get(key);
+    const { uid, resourceVersion } = object.metadata;
+    const shown = last?.uid !== uid || last?.resourceVersion === resourceVersion;
+    if (last !== undefined && !shown && this.#options.clock.monotonic() - last.at < CATCH_UP_MS)
+      return last.status;
+    this.#last.delete(key);
     return this.#own(object.status as Status | undefined);
   }
 
