@@ -54,6 +54,10 @@ export class Account implements TwilioAccount {
     this.#logins = loginsOf(credentials);
   }
 
+  get promoted(): boolean {
+    return this.#preferred !== 0;
+  }
+
   async check(options: CallOptions): Promise<CredentialCheck> {
     return await checkCredentials(this.#credentials, {
       fetchAccount: (login) => this.#fetchAccount(login, options),

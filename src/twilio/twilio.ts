@@ -29,6 +29,8 @@ export interface TwilioAccount {
   readonly accountSid: string;
   /** Names the credentials without telling them. The key of every cache: account SIDs are no secret. */
   readonly fingerprint: string;
+  /** The secondary token is what worked last: the first was refused meanwhile. */
+  readonly promoted: boolean;
   /**
    * Which of the credentials Twilio accepts, each tried by itself. Throws TwilioUnauthorized when no token is accepted, or
    * not the API key; AccountSuspended, SubaccountNeedsOwnToken, TwilioPermissionMissing, TwilioThrottled, TwilioUnavailable.
