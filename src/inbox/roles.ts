@@ -21,7 +21,7 @@ const SEE =
 export type RoleOf = keyof typeof RIGHTS;
 export interface Role {
   name: string;
-  /** For a role that is created. Without one it can log in by other means (certificate, cloud identity) or not at all. */
+  /** For a role that is created, or whose password was changed. Without one it can log in by other means (certificate, cloud identity) or not at all. */
   password?: string;
 }
 export interface Roles {
@@ -29,7 +29,7 @@ export interface Roles {
   controller?: Role;
   work?: Role;
   desk?: Role;
-  /** Create the roles that do not exist; else a missing one is an error. */
+  /** Create the roles that do not exist, and set the given passwords; else a missing one is an error. */
   create?: boolean;
 }
 
@@ -53,9 +53,14 @@ export async function grantRoles(client: pg.ClientBase, roles: Roles, log: Log):
 
 async function ensureRole(client: pg.ClientBase, { name, password }: Role, create: boolean, log: Log) {
   const { rowCount } = await client.query("select 1 from pg_roles where rolname = $1", [name]);
-  if (rowCount === 1) return;
-  if (!create) throw new Error(`the role "${name}" does not exist; create it, or run with --create-roles`);
+  const exists = rowCount === 1;
+  if (!exists && !create)
+    throw new Error(`the role "${name}" does not exist; create it, or run with --create-roles`);
+  if (exists && !(create && password !== undefined)) return;
   const secret = password === undefined ? "" : ` password ${pg.escapeLiteral(password)}`;
-  await client.query(`create role ${pg.escapeIdentifier(name)} login${secret}`);
-  log.info({ role: name, withPassword: password !== undefined }, "role created");
+  await client.query(`${exists ? "alter" : "create"} role ${pg.escapeIdentifier(name)} login${secret}`);
+  log.info(
+    { role: name, withPassword: password !== undefined },
+    exists ? "role's password set" : "role created",
+  );
 }

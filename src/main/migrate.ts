@@ -33,7 +33,7 @@ const own = {
   deskRole: role("desk"),
   createRoles: {
     env: "CREATE_ROLES",
-    help: "Create the named roles that do not exist.",
+    help: "Create the named roles that do not exist, and set the passwords that are given.",
     default: "false",
     boolean: true,
     parse: flag,

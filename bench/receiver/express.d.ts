@@ -1,0 +1,24 @@
+// Express comes without types; these are the ones that the bench uses.
+declare module "express" {
+  import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+
+  interface Request extends IncomingMessage {
+    body: Record<string, string>;
+  }
+  interface Response extends ServerResponse {
+    type(name: string): this;
+    send(body: string): this;
+  }
+  type Handler = (request: Request, response: Response, next: () => void) => unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: Twilio's middleware has its own idea of these types
+  type Middleware = Handler | ((...args: any[]) => unknown);
+  interface App extends RequestListener {
+    post(path: string, ...handlers: [...Middleware[], Handler]): void;
+  }
+  interface Express {
+    (): App;
+    urlencoded(options: { extended: boolean }): Middleware;
+  }
+  const express: Express;
+  export default express;
+}

@@ -1,0 +1,58 @@
+// The floor: the least that a server on node:http can do and still keep its promise. It parses, sorts, checks one HMAC with
+// the token in hand, stores the body by group commit on one connection, and answers. No routes, limits, faults or metrics.
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { createServer, type ServerResponse } from "node:http";
+import { parse } from "node:querystring";
+import pg from "pg";
+import { databaseUrl, listen, TOKEN, URL_OF_STREAM } from "./server.ts";
+
+const client = new pg.Client({ connectionString: databaseUrl() });
+await client.connect();
+
+const INSERT = {
+  name: "floor",
+  text: "insert into floor (account_sid, message_sid, body) select * from unnest($1::text[], $2::text[], $3::text[]) on conflict do nothing",
+};
+
+interface Waiting {
+  account: string;
+  sid: string;
+  body: string;
+  response: ServerResponse;
+}
+let queue: Waiting[] = [];
+let isWriting = false;
+
+async function write() {
+  isWriting = true;
+  while (queue.length > 0) {
+    const batch = queue;
+    queue = [];
+    const values = [batch.map((w) => w.account), batch.map((w) => w.sid), batch.map((w) => w.body)];
+    await client.query({ ...INSERT, values });
+    for (const { response } of batch)
+      response.writeHead(200, { "content-type": "text/xml", "content-length": 11 }).end("<Response/>");
+  }
+  isWriting = false;
+}
+
+listen(
+  createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk) => chunks.push(chunk));
+    request.on("end", () => {
+      const body = Buffer.concat(chunks).toString("latin1");
+      const fields = parse(body) as Record<string, string>;
+      let base = URL_OF_STREAM;
+      for (const name of Object.keys(fields).sort()) base += name + fields[name];
+      const wanted = createHmac("sha1", TOKEN).update(base).digest();
+      const given = Buffer.from(String(request.headers["x-twilio-signature"]), "base64");
+      if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) {
+        response.writeHead(403).end();
+        return;
+      }
+      queue.push({ account: fields.AccountSid!, sid: fields.MessageSid!, body, response });
+      if (!isWriting) setImmediate(() => isWriting || write());
+    });
+  }),
+);

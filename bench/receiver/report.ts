@@ -1,0 +1,103 @@
+export const SERVERS = ["ours", "floor", "express"] as const;
+export type ServerName = (typeof SERVERS)[number];
+
+export interface Sample {
+  server: ServerName;
+  run: number;
+  /** Of a closed loop; `half`: an open loop at half of the rate at 128. */
+  connections: 32 | 64 | 128 | "half";
+  /** Texts per second, acknowledged and durable. */
+  rate: number;
+  /** CPU seconds of server and database per 10,000 texts. */
+  cpuPer10k: number;
+  p99Ms: number;
+}
+
+export interface Target {
+  name: string;
+  value: number;
+  unit: string;
+  target: string;
+  met: boolean;
+}
+
+export function median(values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle]! : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
+}
+
+/** The median over the runs of each run's own ratio: what disturbed a run disturbed both sides of it. */
+function ratio(
+  samples: Sample[],
+  other: ServerName,
+  connections: 32 | 64 | 128,
+  of: "rate" | "cpuPer10k",
+): number {
+  const find = (server: ServerName, run: number) =>
+    samples.find((s) => s.server === server && s.run === run && s.connections === connections)![of];
+  const runs = [...new Set(samples.map(({ run }) => run))];
+  return median(runs.map((run) => find("ours", run) / find(other, run)));
+}
+
+/** What DESIGN promises of the receiver; CPU at 64 connections. */
+export function targetsOf(samples: Sample[]): Target[] {
+  const p99 = median(
+    samples.filter((s) => s.server === "ours" && s.connections === "half").map((s) => s.p99Ms),
+  );
+  return [
+    atMost("CPU per text against the bare server", ratio(samples, "floor", 64, "cpuPer10k"), "×", 1.25),
+    atMost("CPU per text against Express", ratio(samples, "express", 64, "cpuPer10k"), "×", 0.45),
+    atLeast(
+      "throughput at 64 connections against the bare server",
+      ratio(samples, "floor", 64, "rate"),
+      "×",
+      0.8,
+    ),
+    atLeast(
+      "throughput at 128 connections against the bare server",
+      ratio(samples, "floor", 128, "rate"),
+      "×",
+      0.8,
+    ),
+    atMost("p99 at half of the highest rate", p99, "ms", 50),
+  ];
+}
+
+const round = (value: number) => Math.round(value * 1000) / 1000;
+const atMost = (name: string, value: number, unit: string, limit: number): Target => ({
+  name,
+  value: round(value),
+  unit,
+  target: `<= ${limit}`,
+  met: value <= limit,
+});
+const atLeast = (name: string, value: number, unit: string, limit: number): Target => ({
+  name,
+  value: round(value),
+  unit,
+  target: `>= ${limit}`,
+  met: value >= limit,
+});
+
+/** A table for people. */
+export function report(samples: Sample[]): void {
+  const of = (
+    server: ServerName,
+    connections: Sample["connections"],
+    value: "rate" | "cpuPer10k" | "p99Ms",
+  ) =>
+    median(samples.filter((s) => s.server === server && s.connections === connections).map((s) => s[value]));
+  console.log("medians; CPU in seconds per 10,000 texts, server and database together");
+  console.log(row("", "texts/s at 32", "64", "128", "CPU at 32", "64", "128", "p99 ms at half"));
+  for (const server of SERVERS) {
+    const rates = ([32, 64, 128] as const).map((n) => of(server, n, "rate").toFixed(0));
+    const cpus = ([32, 64, 128] as const).map((n) => of(server, n, "cpuPer10k").toFixed(2));
+    console.log(row(server, ...rates, ...cpus, of(server, "half", "p99Ms").toFixed(1)));
+  }
+  for (const { name, value, unit, target, met } of targetsOf(samples))
+    console.log(`${met ? "met   " : "MISSED"} ${name}: ${value} ${unit} (${target})`);
+}
+
+const row = (first: string, ...cells: string[]) =>
+  first.padEnd(10) + cells.map((cell) => cell.padStart(15)).join("");

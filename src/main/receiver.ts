@@ -1,0 +1,134 @@
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import { type Clock, systemClock } from "../clock.ts";
+import { startEmbeddedPostgres } from "../inbox/embedded.ts";
+import { migrate } from "../inbox/migrate.ts";
+import { PostgresStore } from "../inbox/store.ts";
+import { KubeClient } from "../kube/client.ts";
+import type { Log } from "../log.ts";
+import { RouteTable } from "../receiver/route-table.ts";
+import { RouteWatch } from "../receiver/route-watch.ts";
+import { Receiver, STORE_BUDGET_MS } from "../receiver/server.ts";
+import { type Command, type Config, settings, text } from "./config.ts";
+import { type Process, runProcess } from "./process.ts";
+
+const own = {
+  port: settings.port,
+  metricsPort: settings.metricsPort,
+  databaseUrl: {
+    ...settings.databaseUrl,
+    help: "postgres://… of the receiver's role, which needs to insert only. Without it an embedded PostgreSQL is started.",
+  },
+  dataDir: {
+    env: "DATA_DIR",
+    help: "Where the embedded PostgreSQL keeps its data, when DATABASE_URL is not set.",
+    default: "smschannel-data",
+    parse: text,
+  },
+  kubeconfig: settings.kubeconfig,
+  operatorNamespace: settings.operatorNamespace,
+  instance: settings.instance,
+  routeShards: settings.routeShards,
+  shutdownDelay: settings.shutdownDelay,
+  logLevel: settings.logLevel,
+} as const;
+
+/** `smschannel receiver`: the only process that faces the internet. Stateless; run as many as you like. */
+export const receiverCommand: Command<typeof own> = {
+  name: "receiver",
+  summary: "the internet-facing process: verifies, stores and answers Twilio's requests",
+  settings: own,
+  run: (config) =>
+    runProcess({ name: "receiver", logLevel: config.logLevel, metricsPort: config.metricsPort }, (process) =>
+      serve(config, process),
+    ),
+};
+
+async function serve(config: Config<typeof own>, process: Process): Promise<void> {
+  const { log, metrics, health, stopping } = process;
+  const clock = systemClock;
+  const database = await databaseFor(config, log, clock, stopping);
+  const routes = new RouteTable(config.routeShards);
+  const client = KubeClient.load({ kubeconfig: config.kubeconfig, userAgent: "smschannel-receiver", log });
+  const watch = new RouteWatch({
+    client,
+    routes,
+    namespace: config.operatorNamespace,
+    instance: config.instance ?? `${config.operatorNamespace}/sms-channel-operator`,
+    shards: config.routeShards,
+    clock,
+    log,
+    metrics,
+  });
+  const store = new PostgresStore({ url: database.url, statementTimeoutMs: STORE_BUDGET_MS, log });
+  // A host's name is a pod's name; the rest tells two starts of it apart.
+  const replica = `${hostname()}-${randomBytes(3).toString("hex")}`;
+  const receiver = new Receiver({ port: config.port, replica, routes, store, clock, log, metrics });
+  // Not on the database: an ingress that finds no ready pod answers 503 by itself, at once, where we would wait and retry.
+  health.readyWhen("routes", () => (routes.loaded ? undefined : (watch.problem() ?? "not read yet")));
+  health.readyWhen("accepting", () => (receiver.draining ? "shutting down" : undefined));
+  watch.start();
+  const { port } = await receiver.start();
+  log.info({ port }, "listening");
+  const announced = announceStore(store, log, clock, stopping);
+  await stopped(stopping);
+  await receiver.stop(config.shutdownDelay);
+  await announced;
+  await watch.stop();
+  await client.close();
+  await database.stop();
+}
+
+/** Says what is wrong with the database until it is right. Texts wait or get 503 meanwhile; the process lives on. */
+async function announceStore(
+  store: PostgresStore,
+  log: Log,
+  clock: Clock,
+  stopping: AbortSignal,
+): Promise<void> {
+  while (!stopping.aborted) {
+    try {
+      await store.connect();
+      log.info("store is ready");
+      return;
+    } catch (error) {
+      const { code, message } = error as { code?: string; message: string };
+      log.warn({ code, problem: message }, "store is not ready");
+      await clock.sleep(5000, stopping).catch(() => undefined);
+    }
+  }
+}
+
+interface Database {
+  url: string;
+  stop(): Promise<void>;
+}
+
+/** The given database, or one of our own with everything in it; even that the receiver uses by a role that only inserts. */
+async function databaseFor(
+  { databaseUrl, dataDir }: Config<typeof own>,
+  log: Log,
+  clock: Clock,
+  stopping: AbortSignal,
+): Promise<Database> {
+  if (databaseUrl !== undefined) return { url: databaseUrl, stop: async () => {} };
+  const postgres = await startEmbeddedPostgres({ dataDir, log });
+  const role = { name: "smschannel_receiver", password: randomBytes(24).toString("base64url") };
+  try {
+    const roles = { receiver: role, create: true };
+    await migrate({ url: postgres.ownerUrl, roles, waitMs: 30_000, log, clock }, stopping);
+  } catch (error) {
+    await postgres.stop();
+    throw error;
+  }
+  const url = new URL(postgres.ownerUrl);
+  url.username = role.name;
+  url.password = role.password;
+  return { url: url.href, stop: () => postgres.stop() };
+}
+
+const stopped = (signal: AbortSignal) =>
+  new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
