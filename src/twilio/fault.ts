@@ -58,7 +58,8 @@ export function faultFrom(operation: string, status: number, body: unknown): Twi
 }
 
 /** Permissions are written like `/twilio/messaging/messages/create`. */
-const permissionIn = (text: string) => /\/twilio(?:\/[a-z0-9.*-]{1,60}){1,5}/.exec(text)?.[0];
+const permissionIn = (text: string) =>
+  /\/twilio(?:\/[a-z0-9-]{1,60}(?:\.[a-z0-9-]{1,60})*|\/\*){1,5}/.exec(text)?.[0];
 
 export type FaultKind =
   | "throttled"

@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { describe, test } from "vitest";
+import { ManualClock } from "../clock.ts";
+import { Budget, type Lane, type Permit } from "./budget.ts";
+
+const never = new AbortController().signal;
+
+/** A budget whose calls start and end as the test says. */
+function setUp({ concurrency = 4, requestsPerSecond = Number.POSITIVE_INFINITY, random = () => 1 } = {}) {
+  const clock = new ManualClock();
+  const budget = new Budget({ clock, concurrency, requestsPerSecond, random });
+  const started: { name: string; permit: Permit; atMs: number }[] = [];
+  return {
+    clock,
+    budget,
+    ask(lane: Lane, ...names: string[]) {
+      for (const name of names)
+        void budget
+          .acquire(lane, never)
+          .then((permit) => void started.push({ name, permit, atMs: clock.monotonic() }));
+    },
+    async end(name: string, outcome: Parameters<Budget["release"]>[1] = "answered") {
+      const call = started.find((call) => call.name === name);
+      assert.ok(call !== undefined, `${name} has not started`);
+      budget.release(call.permit, outcome);
+      await clock.advance(0);
+    },
+    async started() {
+      await clock.advance(0);
+      return started.map(({ name }) => name);
+    },
+    times: () => started.map(({ atMs }) => atMs),
+  };
+}
+
+describe("lanes", () => {
+  test("as many calls at once as allowed, the next when one ends", async () => {
+    const calls = setUp({ concurrency: 2 });
+    calls.ask("change", "a", "b", "c");
+    assert.deepEqual(await calls.started(), ["a", "b"]);
+    await calls.end("a");
+    assert.deepEqual(await calls.started(), ["a", "b", "c"]);
+  });
+  test("resyncs leave a quarter free, which a change takes at once", async () => {
+    const calls = setUp({ concurrency: 8 });
+    calls.ask("resync", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8");
+    assert.equal((await calls.started()).length, 6);
+    calls.ask("change", "c1", "c2");
+    assert.deepEqual((await calls.started()).slice(6), ["c1", "c2"]);
+  });
+  test("changes go before resyncs that waited longer", async () => {
+    const calls = setUp({ concurrency: 2 });
+    calls.ask("resync", "r1", "r2");
+    calls.ask("change", "c1", "c2");
+    assert.deepEqual(await calls.started(), ["r1", "c1"]);
+    await calls.end("r1");
+    assert.deepEqual(await calls.started(), ["r1", "c1", "r2"]);
+  });
+  test("changes without end leave one place to a resync that waits", async () => {
+    const calls = setUp({ concurrency: 4 });
+    calls.ask("change", "c1", "c2", "c3", "c4");
+    calls.ask("resync", "r1");
+    calls.ask("change", "c5");
+    await calls.started();
+    await calls.end("c1");
+    assert.deepEqual((await calls.started()).slice(4), ["r1"]);
+  });
+  test("changes alone may use everything", async () => {
+    const calls = setUp({ concurrency: 4 });
+    calls.ask("change", "c1", "c2", "c3", "c4", "c5");
+    assert.equal((await calls.started()).length, 4);
+  });
+  test("whoever no longer waits takes no place", async () => {
+    const { budget, clock } = setUp({ concurrency: 1 });
+    const first = await budget.acquire("change", never);
+    const stop = new AbortController();
+    const given = budget.acquire("change", stop.signal);
+    const third = budget.acquire("change", never);
+    stop.abort(new Error("gone"));
+    await assert.rejects(given, /gone/);
+    budget.release(first, "answered");
+    await clock.advance(0);
+    assert.equal((await third).lane, "change");
+  });
+  test("an aborted signal is refused at once", async () => {
+    await assert.rejects(setUp().budget.acquire("change", AbortSignal.abort(new Error("late"))), /late/);
+  });
+});
+
+test("the rate holds after a burst of a full window", async () => {
+  const calls = setUp({ concurrency: 3, requestsPerSecond: 10 });
+  for (const name of ["a", "b", "c", "d", "e"]) calls.ask("change", name);
+  await calls.started();
+  for (const name of ["a", "b", "c"]) await calls.end(name);
+  await calls.clock.advance(1000);
+  assert.deepEqual(calls.times(), [0, 0, 0, 100, 200]);
+});
+
+describe("a 429", () => {
+  test("pauses the whole account, doubling with each in a row", async () => {
+    const calls = setUp();
+    const pauses: number[] = [];
+    for (const name of ["a", "b", "c", "d"]) {
+      calls.ask("change", name);
+      await calls.clock.advance(60_000);
+      await calls.end(name, { throttled: undefined });
+      pauses.push(calls.budget.pauseMs);
+    }
+    assert.deepEqual(pauses, [200, 400, 800, 1600]);
+    calls.ask("resync", "e");
+    await calls.clock.advance(1599);
+    assert.equal((await calls.started()).includes("e"), false);
+    await calls.clock.advance(1);
+    assert.equal((await calls.started()).includes("e"), true);
+  });
+  test("pauses no longer than 30 s, whatever is asked for", async () => {
+    const calls = setUp();
+    for (let i = 0; i < 12; i++) {
+      calls.ask("change", `call ${i}`);
+      await calls.clock.advance(60_000);
+      await calls.end(`call ${i}`, { throttled: undefined });
+    }
+    assert.equal(calls.budget.pauseMs, 30_000);
+    await calls.clock.advance(60_000);
+    calls.ask("change", "z");
+    await calls.started();
+    await calls.end("z", { throttled: 3_600_000 });
+    assert.equal(calls.budget.pauseMs, 30_000);
+  });
+  test("is obeyed where it says for how long", async () => {
+    const calls = setUp();
+    calls.ask("change", "a");
+    await calls.started();
+    await calls.end("a", { throttled: 7000 });
+    assert.equal(calls.budget.pauseMs, 7000);
+  });
+  test("has jitter", async () => {
+    const calls = setUp({ random: () => 0.25 });
+    calls.ask("change", "a");
+    await calls.started();
+    await calls.end("a", { throttled: undefined });
+    assert.equal(calls.budget.pauseMs, 50);
+  });
+  test("halves the window once, however many calls in flight get one", async () => {
+    const calls = setUp({ concurrency: 8 });
+    calls.ask("change", "a", "b", "c", "d");
+    await calls.started();
+    for (const name of ["a", "b", "c", "d"]) await calls.end(name, { throttled: undefined });
+    assert.equal(calls.budget.window, 4);
+    assert.equal(calls.budget.pauseMs, 200);
+  });
+  test("never stops the account for good", async () => {
+    const calls = setUp({ concurrency: 2 });
+    for (let i = 0; i < 5; i++) {
+      calls.ask("resync", `call ${i}`);
+      await calls.clock.advance(60_000);
+      await calls.end(`call ${i}`, { throttled: undefined });
+    }
+    assert.equal(calls.budget.window, 1);
+    calls.ask("resync", "last");
+    await calls.clock.advance(30_000);
+    assert.equal((await calls.started()).at(-1), "last");
+  });
+  test("is forgotten step by step with good answers, and not with those asked before it", async () => {
+    const calls = setUp({ concurrency: 8 });
+    calls.ask("change", "old", "refused");
+    await calls.started();
+    await calls.end("refused", { throttled: undefined });
+    await calls.end("old");
+    assert.equal(calls.budget.window, 4);
+    await calls.clock.advance(30_000);
+    for (let i = 0; i < 100; i++) {
+      calls.ask("change", `call ${i}`);
+      await calls.started();
+      await calls.end(`call ${i}`);
+      if (i === 0) assert.equal(calls.budget.window, 4);
+    }
+    assert.equal(calls.budget.window, 8);
+  });
+});
