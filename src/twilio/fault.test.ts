@@ -113,10 +113,7 @@ describe("error bodies", () => {
       },
       { twilioCode: 70051, permission: "/twilio/messaging/services.phone-numbers/list" },
     ],
-    "that name none": [
-      { code: 70051, message: "no" },
-      { twilioCode: 70051 },
-    ],
+    "that name none": [{ code: 70051, message: "no" }, { twilioCode: 70051 }],
     "that are a list": [[1], { twilioCode: undefined }],
     "that are nothing": [undefined, { twilioCode: undefined }],
     "whose code is an object": [{ code: { valueOf: 1 } }, { twilioCode: undefined }],
