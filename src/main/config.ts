@@ -16,6 +16,8 @@ export interface Setting<T> {
   readonly boolean?: boolean;
   /** Never shown, and refused as a flag with a value on the command line of `ps`: only the variable is read. */
   readonly secret?: boolean;
+  /** Only the flag counts: for what belongs to one call, and would come as a surprise from the environment. */
+  readonly flagOnly?: boolean;
   /** Turns the text into a value; throws an Error whose message says what is expected. */
   readonly parse: (text: string) => T;
 }
@@ -84,7 +86,8 @@ export function parseConfig<S extends Settings>(
       );
       continue;
     }
-    const text = given === undefined ? (emptyIsUnset(env[setting.env]) ?? setting.default) : String(given);
+    const inherited = setting.flagOnly === true ? undefined : emptyIsUnset(env[setting.env]);
+    const text = given === undefined ? (inherited ?? setting.default) : String(given);
     if (text === undefined) {
       if (setting.required === true)
         mistakes.push(`${setting.env} (or --${flag}) is required: ${setting.help}`);
@@ -111,7 +114,7 @@ export function helpText<S extends Settings>(command: Command<S>): string {
           ? " (required)"
           : ""
         : ` (default: ${setting.default})`;
-    return `  ${[setting.env, flag].filter(Boolean).join(", ")}${fallback}\n      ${setting.help}`;
+    return `  ${[setting.flagOnly === true ? "" : setting.env, flag].filter(Boolean).join(", ")}${fallback}\n      ${setting.help}`;
   });
   const usage = `Usage: smschannel ${command.name}${command.positionals === undefined ? "" : ` ${command.positionals}`} [flags]`;
   return `${command.summary}\n\n${usage}\n\nSettings, each an environment variable or a flag; the flag wins:\n${lines.join("\n")}\n`;

@@ -10,6 +10,10 @@ const commands: Record<string, { summary: string; load: () => Promise<Command<Se
     summary: "bring the database's schema up to date; DATABASE_URL is its owner's",
     load: async () => (await import("./migrate.ts")).migrateCommand as unknown as Command<Settings>,
   },
+  validate: {
+    summary: "check manifests without a cluster, as the API server and the operator would",
+    load: async () => (await import("./validate.ts")).validateCommand as unknown as Command<Settings>,
+  },
   "twilio-simulator": {
     summary: "a Twilio of our own, for demos and tests",
     load: async () => (await import("./twilio-simulator.ts")).twilioSimulator as unknown as Command<Settings>,

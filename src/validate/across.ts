@@ -1,0 +1,221 @@
+import { effectiveNumber, effectiveStream, messageFor } from "../api/effective.ts";
+import type { OperatingHours, SmsNumber, WorkStream } from "../api/index.ts";
+import type { Reason } from "../api/reasons.ts";
+import type { Path } from "./finding.ts";
+import { isObject } from "./structure.ts";
+
+/** A Secret as far as it matters here: which keys it has. */
+export interface SecretKeys {
+  metadata: { name: string; namespace?: string };
+  keys: string[];
+}
+
+/** All objects that were given, each well formed by itself. */
+export interface Given {
+  streams: WorkStream[];
+  numbers: SmsNumber[];
+  hours: OperatingHours[];
+  secrets: SecretKeys[];
+}
+
+type Subject = WorkStream | SmsNumber | OperatingHours;
+
+export interface AcrossProblem {
+  object: Subject;
+  severity: "error" | "warning";
+  path: Path;
+  message: string;
+  reason?: Reason;
+}
+
+/** What only shows when several objects, or the time zones of this machine, are looked at: in the cluster a condition says it. */
+export function acrossProblems(given: Given): AcrossProblem[] {
+  return [
+    ...given.numbers.flatMap((number) => numberRules.flatMap((rule) => rule(number, given))),
+    ...given.streams.flatMap((stream) => streamRules.flatMap((rule) => rule(stream, given))),
+    ...given.hours.flatMap(timeZoneUnknown),
+  ];
+}
+
+const numberRules = [
+  streamMissing,
+  hoursMissing,
+  hoursNotAllowed,
+  hoursSilent,
+  repliesMissing,
+  streamTaken,
+  numberTaken,
+];
+const streamRules = [messagesUnused, secretKeys];
+
+const near = (a: Subject, b: { metadata: { namespace?: string } }) =>
+  (a.metadata.namespace ?? "") === (b.metadata.namespace ?? "");
+const manages = (number: SmsNumber) => effectiveNumber(number).managementPolicy === "Manage";
+const streamOf = (number: SmsNumber, { streams }: Given) =>
+  streams.find((stream) => near(number, stream) && stream.metadata.name === number.spec.workStreamRef.name);
+
+function streamMissing(number: SmsNumber, given: Given): AcrossProblem[] {
+  if (streamOf(number, given) !== undefined) return [];
+  const { name } = number.spec.workStreamRef;
+  const message = `WorkStream ${name} is not among these files; the number waits until it is in the cluster`;
+  return [
+    {
+      object: number,
+      severity: "warning",
+      path: ["spec", "workStreamRef", "name"],
+      message,
+      reason: "WorkStreamNotFound",
+    },
+  ];
+}
+
+function hoursMissing(number: SmsNumber, { hours }: Given): AcrossProblem[] {
+  const name = number.spec.operatingHoursRef?.name;
+  if (name === undefined || hours.some((one) => near(number, one) && one.metadata.name === name)) return [];
+  const message = `OperatingHours ${name} is not among these files; the number waits until it is in the cluster`;
+  return [
+    {
+      object: number,
+      severity: "warning",
+      path: ["spec", "operatingHoursRef", "name"],
+      message,
+      reason: "OperatingHoursNotFound",
+    },
+  ];
+}
+
+function hoursNotAllowed(number: SmsNumber, given: Given): AcrossProblem[] {
+  const stream = streamOf(number, given);
+  if (
+    number.spec.operatingHoursRef === undefined ||
+    stream === undefined ||
+    stream.spec.allowAutomatedMessages === true
+  )
+    return [];
+  const message = `WorkStream ${stream.metadata.name} does not allow automated messages: write allowAutomatedMessages: true there, or remove operatingHoursRef here`;
+  return [
+    {
+      object: number,
+      severity: "error",
+      path: ["spec", "operatingHoursRef"],
+      message,
+      reason: "OperatingHoursNotAllowed",
+    },
+  ];
+}
+
+function hoursSilent(number: SmsNumber, given: Given): AcrossProblem[] {
+  const stream = streamOf(number, given);
+  if (number.spec.operatingHoursRef === undefined || stream?.spec.allowAutomatedMessages !== true) return [];
+  if (messageFor("OutOfOperatingHours", stream, number) !== undefined) return [];
+  const message = `nothing is sent out of hours: add an automatedMessages entry for OutOfOperatingHours in the number's language (${effectiveNumber(number).language}), here or on the WorkStream`;
+  return [{ object: number, severity: "warning", path: ["spec", "operatingHoursRef"], message }];
+}
+
+const REPLIES = ["OptOutConfirmation", "OptInConfirmation", "Help"] as const;
+
+/** Whether the short code is in a Messaging Service, which answers for it, only Twilio knows. */
+function repliesMissing(number: SmsNumber, given: Given): AcrossProblem[] {
+  const stream = streamOf(number, given);
+  if (number.spec.type !== "ShortCode" || stream === undefined) return [];
+  const texts = [...(number.spec.automatedMessages ?? []), ...(stream.spec.automatedMessages ?? [])];
+  const missing = REPLIES.filter((trigger) => !texts.some((text) => text.trigger === trigger));
+  if (missing.length === 0) return [];
+  const message = `a short code outside a Messaging Service must answer STOP, START and HELP itself: add automatedMessages for ${missing.join(", ")}`;
+  return [
+    {
+      object: number,
+      severity: "warning",
+      path: ["spec", "automatedMessages"],
+      message,
+      reason: "ComplianceRepliesMissing",
+    },
+  ];
+}
+
+function streamTaken(number: SmsNumber, { numbers }: Given): AcrossProblem[] {
+  const { name } = number.spec.workStreamRef;
+  const other = before(number, numbers, (one) => near(number, one) && one.spec.workStreamRef.name === name);
+  if (other === undefined) return [];
+  const message = `SmsNumber ${other.metadata.name} feeds WorkStream ${name} already, and a stream has one number: give this one a WorkStream of its own`;
+  return [
+    {
+      object: number,
+      severity: "error",
+      path: ["spec", "workStreamRef", "name"],
+      message,
+      reason: "WorkStreamAlreadyHasNumber",
+    },
+  ];
+}
+
+function numberTaken(number: SmsNumber, { numbers }: Given): AcrossProblem[] {
+  const other = before(number, numbers, (one) => one.spec.number === number.spec.number);
+  if (other === undefined) return [];
+  const where = [other.metadata.namespace, other.metadata.name].filter(Boolean).join("/");
+  const message = `SmsNumber ${where} has this number already: remove one of the two, or write managementPolicy: Observe`;
+  return [
+    { object: number, severity: "error", path: ["spec", "number"], message, reason: "NumberAlreadyClaimed" },
+  ];
+}
+
+/** An earlier one of the same kind; who only observes claims nothing. */
+function before(
+  number: SmsNumber,
+  numbers: SmsNumber[],
+  same: (one: SmsNumber) => boolean,
+): SmsNumber | undefined {
+  if (!manages(number)) return undefined;
+  return numbers.slice(0, numbers.indexOf(number)).find((one) => manages(one) && same(one));
+}
+
+function messagesUnused(stream: WorkStream, { numbers }: Given): AcrossProblem[] {
+  const texts = stream.spec.automatedMessages ?? [];
+  const owed = numbers.some(
+    (one) =>
+      near(stream, one) &&
+      one.spec.workStreamRef.name === stream.metadata.name &&
+      one.spec.type === "ShortCode",
+  );
+  const unused = texts.filter(({ trigger }) => !owed || !REPLIES.some((reply) => reply === trigger));
+  if (effectiveStream(stream).allowAutomatedMessages || unused.length === 0) return [];
+  const message = "these texts are never sent: write allowAutomatedMessages: true, or remove them";
+  return [{ object: stream, severity: "warning", path: ["spec", "automatedMessages"], message }];
+}
+
+function secretKeys(stream: WorkStream, { secrets }: Given): AcrossProblem[] {
+  const { name } = stream.spec.sms.twilio.credentialsSecretRef;
+  const secret = secrets.find((one) => near(stream, one) && one.metadata.name === name);
+  const missing =
+    secret === undefined ? [] : ["accountSid", "authToken"].filter((key) => !secret.keys.includes(key));
+  return missing.map((key) => ({
+    object: stream,
+    severity: "error",
+    path: ["spec", "sms", "twilio", "credentialsSecretRef", "name"],
+    message: `Secret ${name} lacks the key ${key}: add it`,
+    reason: "SecretKeyMissing",
+  }));
+}
+
+function timeZoneUnknown(hours: OperatingHours): AcrossProblem[] {
+  const { timeZone } = hours.spec;
+  try {
+    new Intl.DateTimeFormat("en", { timeZone });
+    return [];
+  } catch {
+    const message = `"${timeZone}" is not in the IANA time zone database: write a name such as America/New_York or Europe/Vienna`;
+    return [
+      { object: hours, severity: "error", path: ["spec", "timeZone"], message, reason: "TimeZoneUnknown" },
+    ];
+  }
+}
+
+/** Which keys a Secret has; its values are never looked at. */
+export function secretKeysOf(object: Record<string, unknown>): SecretKeys | undefined {
+  const { apiVersion, kind, metadata, data, stringData } = object;
+  if (apiVersion !== "v1" || kind !== "Secret" || !isObject(metadata) || typeof metadata.name !== "string")
+    return undefined;
+  const keys = [data, stringData].flatMap((map) => (isObject(map) ? Object.keys(map) : []));
+  const namespace = typeof metadata.namespace === "string" ? { namespace: metadata.namespace } : {};
+  return { metadata: { name: metadata.name, ...namespace }, keys };
+}

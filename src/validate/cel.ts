@@ -1,0 +1,119 @@
+import { Environment } from "@marcbachmann/cel-js";
+import type { Rule, Schema } from "../api/crds.ts";
+import type { Path, Problem } from "./finding.ts";
+import { isObject } from "./structure.ts";
+
+type Program = (context: Record<string, unknown>) => unknown;
+
+/** A rule that is compiled; `transition` when it compares with the object as it was. */
+interface Compiled {
+  holds: Program;
+  says: Program | undefined;
+  rule: Rule;
+  transition: boolean;
+}
+
+/**
+ * Evaluates the x-kubernetes-validations of a schema as the API server does. Compiled once; `old` undefined means a create,
+ * for which transition rules are left out.
+ */
+export function celCheck(schema: Schema): (value: unknown, old: unknown) => Problem[] {
+  const rules = new Map<Schema, Compiled[]>();
+  collect(schema, rules, false);
+  return (value, old) => walk(schema, { value, old, path: [] }, rules);
+}
+
+function collect(schema: Schema, rules: Map<Schema, Compiled[]>, inList: boolean) {
+  const own = (schema["x-kubernetes-validations"] ?? []).map(compile);
+  // The API server pairs old and new items of lists by key; none of our rules needs that, and to leave it out silently would lie.
+  if (inList && own.some(({ transition }) => transition))
+    throw new Error("transition rules inside a list are not supported");
+  if (own.length > 0) rules.set(schema, own);
+  for (const child of Object.values(schema.properties ?? {})) collect(child, rules, inList);
+  if (schema.items !== undefined) collect(schema.items, rules, true);
+}
+
+function compile(rule: Rule): Compiled {
+  const { messageExpression } = rule;
+  return {
+    rule,
+    holds: environment.parse(rule.rule) as Program,
+    says: messageExpression === undefined ? undefined : (environment.parse(messageExpression) as Program),
+    transition: /\boldSelf\b/.test(rule.rule),
+  };
+}
+
+/** The string functions of Kubernetes that this CEL lacks. */
+const environment = new Environment({ unlistedVariablesAreDyn: true })
+  .registerFunction("string.replace(string, string): string", (text: string, from: string, to: string) =>
+    text.replaceAll(from, to),
+  )
+  .registerFunction(
+    "string.find(string): string",
+    (text: string, pattern: string) => new RegExp(pattern).exec(text)?.[0] ?? "",
+  );
+
+interface Place {
+  value: unknown;
+  old: unknown;
+  path: Path;
+}
+
+function walk(schema: Schema, place: Place, rules: Map<Schema, Compiled[]>): Problem[] {
+  const { value, old, path } = place;
+  if (value === undefined || value === null) return [];
+  const own = (rules.get(schema) ?? []).flatMap((rule) => judge(rule, schema, place));
+  const fields = Object.entries(schema.properties ?? {}).flatMap(([name, child]) =>
+    isObject(value)
+      ? walk(
+          child,
+          { value: value[name], old: isObject(old) ? old[name] : undefined, path: [...path, name] },
+          rules,
+        )
+      : [],
+  );
+  const { items } = schema;
+  const listed =
+    items !== undefined && Array.isArray(value)
+      ? value.flatMap((item, i) => walk(items, { value: item, old: undefined, path: [...path, i] }, rules))
+      : [];
+  return [...own, ...fields, ...listed];
+}
+
+function judge(
+  { holds, says, rule, transition }: Compiled,
+  schema: Schema,
+  { value, old, path }: Place,
+): Problem[] {
+  if (transition && old === undefined) return [];
+  const context = { self: toCel(schema, value), ...(transition ? { oldSelf: toCel(schema, old) } : {}) };
+  const at = [...path, ...(rule.fieldPath ?? "").split(".").slice(1)];
+  try {
+    if (holds(context) === true) return [];
+  } catch (error) {
+    return [{ path: at, message: `the rule ${rule.rule} cannot be evaluated: ${(error as Error).message}` }];
+  }
+  return [{ path: at, message: sayWhy(says, context) ?? rule.message ?? `failed rule: ${rule.rule}` }];
+}
+
+/** As in the API server, an expression that fails or gives nothing of use leaves the fixed message. */
+function sayWhy(says: Program | undefined, context: Record<string, unknown>): string | undefined {
+  try {
+    const text = says?.(context);
+    return typeof text === "string" && text.trim() !== "" && !text.includes("\n") ? text : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** CEL's types: integers are not doubles, and dates are moments. */
+function toCel(schema: Schema, value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((item) => toCel(schema.items ?? {}, item));
+  if (isObject(value))
+    return Object.fromEntries(
+      Object.entries(value).map(([name, child]) => [name, toCel(schema.properties?.[name] ?? {}, child)]),
+    );
+  if (schema.type === "integer" && typeof value === "number") return BigInt(value);
+  if (schema.format === "date" && typeof value === "string") return new Date(`${value}T00:00:00Z`);
+  return value;
+}

@@ -1,0 +1,25 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { type Parsed, parseSources } from "./source.ts";
+
+/** Reads files, folders (their .yaml, .yml and .json, and those below) and `-`, standard input. Throws for what is not there. */
+export async function readSources(paths: readonly string[]): Promise<Parsed[]> {
+  const files = (await Promise.all(paths.map(filesOf))).flat();
+  return await Promise.all(
+    files.map(async (file) =>
+      file === "-"
+        ? parseSources("(stdin)", await text(process.stdin))
+        : parseSources(file, await readFile(file, "utf8")),
+    ),
+  );
+}
+
+async function filesOf(path: string): Promise<string[]> {
+  if (path === "-" || !(await stat(path)).isDirectory()) return [path];
+  const entries = await readdir(path, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile() && /\.(ya?ml|json)$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}

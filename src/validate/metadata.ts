@@ -1,0 +1,76 @@
+import type { Path, Problem } from "./finding.ts";
+import { isObject } from "./structure.ts";
+
+const KNOWN = new Set([
+  "name",
+  "generateName",
+  "namespace",
+  "labels",
+  "annotations",
+  "finalizers",
+  "ownerReferences",
+  "uid",
+  "resourceVersion",
+  "generation",
+  "creationTimestamp",
+  "deletionTimestamp",
+  "deletionGracePeriodSeconds",
+  "managedFields",
+  "selfLink",
+]);
+
+const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const LABEL_VALUE = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;
+const LABEL_KEY = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]$/;
+
+/** The part of an object whose rules are not in the CRD: name, labels, annotations. */
+export function metadataProblems(metadata: unknown): Problem[] {
+  const at = (...path: Path) => ["metadata", ...path];
+  if (!isObject(metadata)) return [{ path: at(), message: "Required value: write metadata with a name" }];
+  const unknown = Object.keys(metadata)
+    .filter((name) => !KNOWN.has(name))
+    .map((name) => ({ path: at(name), message: `unknown field "${name}"` }));
+  return [
+    ...unknown,
+    ...nameProblems(metadata.name ?? metadata.generateName, at("name")),
+    ...mapProblems(metadata.labels, at("labels"), LABEL_VALUE),
+    ...mapProblems(metadata.annotations, at("annotations"), undefined),
+  ];
+}
+
+function nameProblems(name: unknown, path: Path): Problem[] {
+  if (name === undefined || name === null || name === "")
+    return [{ path, message: "Required value: name or generateName is required" }];
+  if (typeof name !== "string")
+    return [{ path, message: `must be of type string; put it in quotes: name: "${String(name)}"` }];
+  if (name.length <= 253 && SUBDOMAIN.test(name)) return [];
+  return [
+    {
+      path,
+      message:
+        "must be a lowercase RFC 1123 subdomain: lower case letters, digits, '-' and '.', such as support-line",
+    },
+  ];
+}
+
+function mapProblems(map: unknown, path: Path, values: RegExp | undefined): Problem[] {
+  if (map === undefined || map === null) return [];
+  if (!isObject(map)) return [{ path, message: "must be a map of strings" }];
+  return Object.entries(map).flatMap(([key, value]) => {
+    if (typeof value !== "string")
+      return [
+        {
+          path: [...path, key],
+          message: `must be of type string; put it in quotes: ${key}: "${String(value)}"`,
+        },
+      ];
+    if (!LABEL_KEY.test(key))
+      return [
+        { path: [...path, key], message: "the key must be a name, or a DNS subdomain, a slash and a name" },
+      ];
+    const fits = values === undefined || (value.length <= 63 && values.test(value));
+    return fits
+      ? []
+      : [{ path: [...path, key], message: "a label's value has up to 63 letters, digits, '-', '_' and '.'" }];
+  });
+}

@@ -1,0 +1,65 @@
+import { type Crd, readCrds } from "../api/crds.ts";
+import { celCheck } from "./cel.ts";
+import type { Path, Problem } from "./finding.ts";
+import { metadataProblems } from "./metadata.ts";
+import { schemaCheck } from "./schema.ts";
+import { duplicates, isObject, normalise, unknownFields } from "./structure.ts";
+
+export interface ObjectCheck {
+  /** The object as the API server would store it. */
+  object: Record<string, unknown>;
+  problems: Problem[];
+}
+
+interface ObjectCheckOptions {
+  /** The object as it is in the cluster: then this is an update. */
+  old?: unknown;
+  /** A scalar as it was typed. */
+  typed?: (path: Path) => string | undefined;
+}
+
+/** One kind's rules, compiled. */
+export interface Kind extends Crd {
+  check(object: Record<string, unknown>, options?: ObjectCheckOptions): ObjectCheck;
+}
+
+/** The kinds of crds/, by name. */
+export function readKinds(): Map<string, Kind> {
+  return new Map(readCrds().map((crd) => [crd.kind, { ...crd, check: checkOf(crd) }]));
+}
+
+function checkOf({ group, version, schema }: Crd): Kind["check"] {
+  // Status is the operator's: what stands in a file is dropped, and metadata has rules of its own.
+  const checkSchema = schemaCheck(schema);
+  const checkCel = celCheck(schema);
+  const known = { ...schema, properties: { ...schema.properties, metadata: { type: "object" as const } } };
+  const prepare = (object: unknown) => {
+    const { status: _, ...rest } = isObject(object) ? object : {};
+    return normalise(known, rest);
+  };
+  return (object, { old, typed = () => undefined } = {}) => {
+    const value = prepare(object) as Record<string, unknown>;
+    const shape = [
+      ...versionProblems(object.apiVersion, `${group}/${version}`),
+      ...metadataProblems(object.metadata),
+      ...unknownFields(known, { ...object, status: undefined }),
+      ...checkSchema(value, typed),
+      ...duplicates(schema, value),
+    ];
+    const rules = shape.some(({ blocking }) => blocking)
+      ? []
+      : checkCel(value, old === undefined ? undefined : prepare(old));
+    return { object: value, problems: [...shape, ...rules] };
+  };
+}
+
+function versionProblems(given: unknown, wanted: string): Problem[] {
+  return given === wanted
+    ? []
+    : [
+        {
+          path: ["apiVersion"],
+          message: `there is no version "${String(given)}" of this kind; write ${wanted}`,
+        },
+      ];
+}

@@ -1,0 +1,31 @@
+import type { Finding } from "./finding.ts";
+import type { Result } from "./validate.ts";
+
+/** One line per finding, as compilers write them, and a last line that sums up. */
+export function textReport({ findings, objects }: Result): string {
+  return [...findings.map(lineOf), summary(findings, objects), ""].join("\n");
+}
+
+function lineOf({ file, line, document, severity, kind, namespace, name, field, message }: Finding): string {
+  const object =
+    kind === undefined ? undefined : `${kind} ${[namespace, name ?? "(no name)"].filter(Boolean).join("/")}`;
+  const where = [object, field].filter((part) => part !== undefined && part !== "").join(": ");
+  return `${file}:${line}: ${severity}: ${where === "" ? "" : `${where}: `}${message} (document ${document})`;
+}
+
+function summary(findings: Finding[], objects: number): string {
+  const { errors, warnings } = counts(findings);
+  return `${counted(objects, "object")}, ${counted(errors, "error")}, ${counted(warnings, "warning")}`;
+}
+
+const counted = (n: number, noun: string) => `${n} ${noun}${n === 1 ? "" : "s"}`;
+
+/** The same as one JSON object, for tools. */
+export function jsonReport({ findings, objects }: Result): string {
+  return `${JSON.stringify({ objects, ...counts(findings), findings }, null, 2)}\n`;
+}
+
+export function counts(findings: Finding[]): { errors: number; warnings: number } {
+  const errors = findings.filter(({ severity }) => severity === "error").length;
+  return { errors, warnings: findings.length - errors };
+}

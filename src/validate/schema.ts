@@ -1,0 +1,93 @@
+import { Ajv, type ErrorObject, type SchemaObject, type ValidateFunction } from "ajv";
+import type { Schema } from "../api/crds.ts";
+import type { Path, Problem } from "./finding.ts";
+
+/** Checks a value against an OpenAPI schema; the words are the API server's where it has any, so that both can be searched. */
+export function schemaCheck(
+  schema: Schema,
+): (value: unknown, typed: (path: Path) => string | undefined) => Problem[] {
+  const ajv = new Ajv({ allErrors: true, strictTypes: false, verbose: true });
+  ajv.addFormat("int32", true);
+  ajv.addFormat("int64", true);
+  ajv.addFormat("date-time", true);
+  ajv.addFormat("date", isDate);
+  const validate: ValidateFunction = ajv.compile(plain(schema));
+  return (value, typed) => {
+    validate(value);
+    return (validate.errors ?? []).map((error) => problemOf(error, typed));
+  };
+}
+
+/** A day that exists, as the API server's `format: date`: 2026-02-30 does not. */
+function isDate(text: string): boolean {
+  const date = new Date(`${text}T00:00:00Z`);
+  return (
+    /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text)
+  );
+}
+
+/** Without what ajv does not know, and without defaults, which are applied before. */
+function plain(schema: Schema): SchemaObject {
+  const { description: _, default: __, properties, items, ...rest } = schema;
+  const known = Object.entries(rest).filter(([key]) => !key.startsWith("x-kubernetes-"));
+  return {
+    ...Object.fromEntries(known),
+    ...(items === undefined ? {} : { items: plain(items) }),
+    ...(properties === undefined
+      ? {}
+      : {
+          properties: Object.fromEntries(
+            Object.entries(properties).map(([name, child]) => [name, plain(child)]),
+          ),
+        }),
+  };
+}
+
+function problemOf(error: ErrorObject, typed: (path: Path) => string | undefined): Problem {
+  const at = pathOf(error.instancePath);
+  const path = error.keyword === "required" ? [...at, error.params.missingProperty as string] : at;
+  const words = worded[error.keyword];
+  const message = words === undefined ? (error.message ?? error.keyword) : words(error, path, typed);
+  return { path, message, blocking: BLOCKING.has(error.keyword) };
+}
+
+/** After these the API server evaluates no CEL rule of the object. */
+const BLOCKING = new Set(["type", "required", "enum", "maxLength", "maxItems", "format"]);
+
+type Words = (error: ErrorObject, path: Path, typed: (path: Path) => string | undefined) => string;
+
+const worded: Record<string, Words> = {
+  required: () => "Required value",
+  type: ({ params, data }, path, typed) => {
+    const said = `must be of type ${params.type}: "${typeOf(data)}"`;
+    const quoted = params.type === "string" && typeof data !== "object";
+    return quoted ? `${said}; put it in quotes: ${path.at(-1)}: "${typed(path) ?? String(data)}"` : said;
+  },
+  enum: ({ params, data }) =>
+    `Unsupported value: ${JSON.stringify(data)}: supported values: ${(params.allowedValues as unknown[]).map((value) => JSON.stringify(value)).join(", ")}`,
+  pattern: ({ params }) => `should match '${params.pattern}'`,
+  format: ({ params, data }) =>
+    `must be of type ${params.format}: ${JSON.stringify(data)}; write a day that exists, as YYYY-MM-DD`,
+  minLength: ({ params }) => `should be at least ${params.limit} chars long`,
+  maxLength: ({ params }) => `Too long: may not be more than ${params.limit} bytes`,
+  minItems: ({ params }) => `should have at least ${params.limit} items`,
+  maxItems: ({ params, data }) =>
+    `Too many: ${(data as unknown[]).length}: must have at most ${params.limit} items`,
+  minimum: ({ params }) => `should be greater than or equal to ${params.limit}`,
+  maximum: ({ params }) => `should be less than or equal to ${params.limit}`,
+};
+
+function typeOf(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "array";
+  return typeof value === "number" ? (Number.isInteger(value) ? "integer" : "number") : typeof value;
+}
+
+/** `/spec/sinks/0/url` → its steps. */
+function pathOf(pointer: string): Path {
+  return pointer
+    .split("/")
+    .slice(1)
+    .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"))
+    .map((step) => (/^\d+$/.test(step) ? Number(step) : step));
+}

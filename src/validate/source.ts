@@ -1,0 +1,129 @@
+import {
+  type Document,
+  isCollection,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseAllDocuments,
+} from "yaml";
+import type { Path } from "./finding.ts";
+
+/** One object of a file, and where its fields are. */
+export interface Source {
+  file: string;
+  /** Counted from 1; objects of a List share the number of their document. */
+  document: number;
+  object: unknown;
+  /** Line of a field; of the nearest field around it when it is not there. */
+  lineOf(path: Path): number;
+  /** A scalar as it was typed, without quotes: `014` where the object holds 12. */
+  typed(path: Path): string | undefined;
+}
+
+/** A text that is not YAML. */
+export interface SyntaxProblem {
+  file: string;
+  document: number;
+  line: number;
+  message: string;
+}
+
+export interface Parsed {
+  sources: Source[];
+  problems: SyntaxProblem[];
+}
+
+/**
+ * Reads YAML or JSON as kubectl does. Its parser follows YAML 1.1 (`no` is false, `010` is 8) but leaves dates and times of day
+ * as strings; the same here, or a file would pass that the API server refuses.
+ */
+export function parseSources(file: string, text: string): Parsed {
+  const lines = new LineCounter();
+  const documents = parseAllDocuments(text, {
+    version: "1.1",
+    merge: true,
+    lineCounter: lines,
+    prettyErrors: false,
+    customTags: (tags) => tags.filter((tag) => typeof tag === "string" || !isTime(tag)),
+  });
+  const parsed: Parsed = { sources: [], problems: [] };
+  // A text without any document is an empty array with properties of its own.
+  for (const [index, document] of [...documents].entries())
+    read(parsed, { file, document: index + 1 }, document, lines);
+  return parsed;
+}
+
+const isTime = (tag: { tag: string; format?: string | undefined }) =>
+  tag.format === "TIME" || tag.tag === "tag:yaml.org,2002:timestamp";
+
+function read(
+  parsed: Parsed,
+  where: { file: string; document: number },
+  document: Document,
+  lines: LineCounter,
+) {
+  if (document.errors.length > 0) {
+    parsed.problems.push(
+      ...document.errors.map(({ message, pos }) => ({ ...where, line: lines.linePos(pos[0]).line, message })),
+    );
+    return;
+  }
+  const object: unknown = document.toJS();
+  if (object === null || object === undefined) return;
+  for (const [prefix, item] of itemsOf(object))
+    parsed.sources.push(sourceOf(where, document, lines, prefix, item));
+}
+
+/** A List, as `kubectl get -o yaml` prints it, holds its objects under items. */
+function itemsOf(object: unknown): [Path, unknown][] {
+  const { kind, items } = object as { kind?: unknown; items?: unknown };
+  if (typeof kind !== "string" || !kind.endsWith("List") || !Array.isArray(items)) return [[[], object]];
+  return items.map((item, index) => [["items", index], item]);
+}
+
+function sourceOf(
+  where: { file: string; document: number },
+  document: Document,
+  lines: LineCounter,
+  prefix: Path,
+  object: unknown,
+): Source {
+  return {
+    ...where,
+    object,
+    lineOf: (path) => lines.linePos(offsetOf(document, [...prefix, ...path])).line,
+    typed(path) {
+      const node = document.getIn([...prefix, ...path], true);
+      return isScalar(node) ? node.source : undefined;
+    },
+  };
+}
+
+/** Where the deepest part of the path begins that is there; of a field its name, which stands on the line people look for. */
+function offsetOf(document: Document, path: Path): number {
+  let node = document.contents as Node | null;
+  let offset = node?.range?.[0] ?? 0;
+  for (const step of path) {
+    if (!isCollection(node)) break;
+    const [found, at] = stepInto(node, step);
+    if (found === undefined) break;
+    node = found;
+    offset = at ?? offset;
+  }
+  return offset;
+}
+
+function stepInto(
+  node: Node,
+  step: string | number,
+): [node?: Node | null | undefined, at?: number | undefined] {
+  if (isSeq(node)) {
+    const item = node.items[Number(step)] as Node | undefined;
+    return [item, item?.range?.[0]];
+  }
+  if (!isMap(node)) return [];
+  const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step));
+  return pair === undefined ? [] : [pair.value as Node | null, (pair.key as Node).range?.[0]];
+}

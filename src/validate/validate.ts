@@ -1,0 +1,163 @@
+import type { OperatingHours, SmsNumber, WorkStream } from "../api/index.ts";
+import { acrossProblems, type Given, secretKeysOf } from "./across.ts";
+import { type Finding, fieldOf, type Path } from "./finding.ts";
+import { type Kind, readKinds } from "./object.ts";
+import type { Parsed, Source } from "./source.ts";
+import { isObject } from "./structure.ts";
+
+export interface Result {
+  /** In the order of the files and of the lines in them. */
+  findings: Finding[];
+  /** How many objects of our kinds were looked at; others are passed over. */
+  objects: number;
+}
+
+/** An object of one of our kinds with where it stands. */
+interface Checked {
+  source: Source;
+  kind: string;
+  namespace: string | undefined;
+  name: string | undefined;
+  object: Record<string, unknown>;
+  good: boolean;
+}
+
+/** Checks files as the API server and then the operator would. `old` holds the objects as they are in the cluster. */
+export function validate(files: readonly Parsed[], old: readonly Parsed[] = []): Result {
+  const kinds = readKinds();
+  const before = new Map(
+    old.flatMap(({ sources }) => sources).map(({ object }) => [identityOf(object), object]),
+  );
+  const findings: Finding[] = [...files, ...old].flatMap(({ problems }) => problems.map(unreadable));
+  const checked: Checked[] = [];
+  for (const source of files.flatMap(({ sources }) => sources))
+    checkOne(source, { kinds, before, checked, findings });
+  const given = givenOf(files, checked);
+  const places = new Map(checked.map((one) => [one.object as unknown, one]));
+  for (const { object, severity, path, message, reason } of acrossProblems(given)) {
+    const finding = findingOf(places.get(object)!, severity, path, message);
+    findings.push(reason === undefined ? finding : { ...finding, reason });
+  }
+  return { findings: sorted(findings, files), objects: checked.length };
+}
+
+const unreadable = ({ file, document, line, message }: Parsed["problems"][number]): Finding => ({
+  severity: "error",
+  file,
+  document,
+  line,
+  field: "",
+  message,
+});
+
+interface Work {
+  kinds: Map<string, Kind>;
+  before: Map<string, unknown>;
+  checked: Checked[];
+  findings: Finding[];
+}
+
+function checkOne(source: Source, { kinds, before, checked, findings }: Work) {
+  const raw = source.object;
+  const kind = isObject(raw) && isOurs(raw.apiVersion) ? kinds.get(String(raw.kind)) : undefined;
+  if (!isObject(raw) || kind === undefined) {
+    if (!isObject(raw))
+      findings.push({
+        ...placed(source),
+        field: "",
+        message: "this is not an object: write apiVersion, kind, metadata and spec",
+      });
+    else if (isOurs(raw.apiVersion))
+      findings.push({ ...placed(source), field: "kind", message: unknownKind(raw.kind, kinds) });
+    return;
+  }
+  const { object, problems } = kind.check(raw, { old: before.get(identityOf(raw)), typed: source.typed });
+  const one: Checked = { source, kind: kind.kind, ...identity(raw), object, good: problems.length === 0 };
+  for (const { path, message } of problems) findings.push(findingOf(one, "error", path, message));
+  if (raw.status !== undefined)
+    findings.push(
+      findingOf(
+        one,
+        "warning",
+        ["status"],
+        "status is the operator's and is not taken from a file: remove it",
+      ),
+    );
+  const twin = checked.find(
+    (other) => one.name !== undefined && identityOf(other.source.object) === identityOf(raw),
+  );
+  if (twin !== undefined)
+    findings.push(
+      findingOf(
+        one,
+        "error",
+        ["metadata", "name"],
+        `the same object stands in ${twin.source.file}, line ${twin.source.lineOf([])}: remove one`,
+      ),
+    );
+  checked.push(one);
+}
+
+const isOurs = (apiVersion: unknown) =>
+  typeof apiVersion === "string" && apiVersion.startsWith("smschannel.dev/");
+const unknownKind = (kind: unknown, kinds: Map<string, Kind>) =>
+  `there is no kind "${String(kind)}": write ${[...kinds.keys()].join(", ")}`;
+const placed = (source: Source) => ({
+  severity: "error" as const,
+  file: source.file,
+  document: source.document,
+  line: source.lineOf([]),
+});
+
+function identity(object: Record<string, unknown>): {
+  namespace: string | undefined;
+  name: string | undefined;
+} {
+  const { namespace, name } = isObject(object.metadata) ? object.metadata : {};
+  return {
+    namespace: typeof namespace === "string" ? namespace : undefined,
+    name: typeof name === "string" ? name : undefined,
+  };
+}
+
+function identityOf(object: unknown): string {
+  if (!isObject(object)) return "";
+  const { namespace, name } = identity(object);
+  return JSON.stringify([object.kind, namespace ?? "", name]);
+}
+
+function findingOf(one: Checked, severity: Finding["severity"], path: Path, message: string): Finding {
+  const { source, kind, namespace, name } = one;
+  return {
+    severity,
+    file: source.file,
+    document: source.document,
+    line: source.lineOf(path),
+    kind,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(name === undefined ? {} : { name }),
+    field: fieldOf(path),
+    message,
+  };
+}
+
+/** Only objects that are good by themselves: rules across objects may then trust their types. */
+function givenOf(files: readonly Parsed[], checked: Checked[]): Given {
+  const of = <T>(kind: string) =>
+    checked.filter((one) => one.kind === kind && one.good).map(({ object }) => object as T);
+  return {
+    streams: of<WorkStream>("WorkStream"),
+    numbers: of<SmsNumber>("SmsNumber"),
+    hours: of<OperatingHours>("OperatingHours"),
+    secrets: files
+      .flatMap(({ sources }) => sources)
+      .flatMap(({ object }) => (isObject(object) ? (secretKeysOf(object) ?? []) : [])),
+  };
+}
+
+function sorted(findings: Finding[], files: readonly Parsed[]): Finding[] {
+  const order = new Map(
+    files.flatMap(({ sources, problems }) => [...sources, ...problems]).map(({ file }, i) => [file, i]),
+  );
+  return findings.toSorted((a, b) => (order.get(a.file) ?? 0) - (order.get(b.file) ?? 0) || a.line - b.line);
+}
