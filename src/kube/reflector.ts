@@ -147,7 +147,7 @@ function pause<T extends KubeObject>(
     Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** Math.min(attempt - 1, 20)) * (1 - chance / 2);
   const asked = Math.min(error?.retryAfterMs ?? 0, LONGEST_RETRY_AFTER_MS);
   // Who was told the same time as everybody else comes a little later than told, and not all together.
-  const ms = Math.max(backoff, asked * (1 + chance / 5));
+  const ms = Math.round(Math.max(backoff, asked * (1 + chance / 5)));
   return { state: { phase: "waiting", attempt, next: { ...next, attempt } }, action: { do: "wait", ms } };
 }
 

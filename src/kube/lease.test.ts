@@ -1,0 +1,70 @@
+import { describe, expect, test } from "vitest";
+import { type Claim, claim, claimed } from "./lease.ts";
+import type { Lease } from "./resource.ts";
+
+const lease = (spec: Lease["spec"]): Lease => ({
+  apiVersion: "coordination.k8s.io/v1",
+  kind: "Lease",
+  metadata: { name: "l", namespace: "n", resourceVersion: "5" },
+  spec: spec ?? {},
+});
+const other = lease({
+  holderIdentity: "other",
+  leaseDurationSeconds: 15,
+  renewTime: "1999-01-01T00:00:00.000000Z",
+});
+
+const rows: Record<string, [lease: Lease | undefined, seenForMs: number, Claim["do"]]> = {
+  "no Lease": [undefined, 0, "create"],
+  ours: [lease({ holderIdentity: "me" }), 0, "renew"],
+  "ours since long ago": [lease({ holderIdentity: "me" }), 60_000, "renew"],
+  released: [lease({ holderIdentity: "" }), 0, "take"],
+  "made by hand, without a holder": [lease({}), 0, "take"],
+  "another's, seen for the first time, with a renewal of the last century": [other, 0, "wait"],
+  "another's, unchanged for almost its duration": [other, 14_999, "wait"],
+  "another's, unchanged for its duration": [other, 15_000, "take"],
+  "another's, with a duration of its own": [
+    lease({ holderIdentity: "other", leaseDurationSeconds: 60 }),
+    15_000,
+    "wait",
+  ],
+};
+for (const [name, [found, seenForMs, want]] of Object.entries(rows))
+  test(`${name}: ${want}`, () => {
+    const observed = { resourceVersion: found?.metadata.resourceVersion, sinceMs: 1000 };
+    expect(claim({ lease: found, identity: "me", observed, nowMs: 1000 + seenForMs }).do).toBe(want);
+  });
+
+describe("the Lease that is written", () => {
+  const options = {
+    namespace: "n",
+    name: "l",
+    identity: "me",
+    leaseMs: 15_000,
+    nowMs: Date.UTC(2026, 0, 1),
+    newTerm: true,
+  };
+  test("a taken one carries the version it was read at, and counts the change", () => {
+    const next = claimed(other, options);
+    expect(next.metadata.resourceVersion).toBe("5");
+    expect(next.spec).toMatchObject({
+      holderIdentity: "me",
+      leaseTransitions: 1,
+      acquireTime: "2026-01-01T00:00:00.000000Z",
+    });
+  });
+  test("a renewal leaves the beginning and the count", () => {
+    const mine = lease({
+      holderIdentity: "me",
+      acquireTime: "2025-12-31T00:00:00.000000Z",
+      leaseTransitions: 3,
+    });
+    expect(claimed(mine, { ...options, newTerm: false }).spec).toMatchObject({
+      acquireTime: "2025-12-31T00:00:00.000000Z",
+      leaseTransitions: 3,
+      renewTime: "2026-01-01T00:00:00.000000Z",
+    });
+  });
+  test("the first one begins at zero", () =>
+    expect(claimed(undefined, options).spec?.leaseTransitions).toBe(0));
+});

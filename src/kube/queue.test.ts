@@ -1,0 +1,155 @@
+import { describe, expect, test } from "vitest";
+import { ManualClock } from "../clock.ts";
+import { type Item, WorkQueue } from "./queue.ts";
+
+function setup(options: Partial<ConstructorParameters<typeof WorkQueue>[0]> = {}) {
+  const clock = new ManualClock();
+  return { clock, queue: new WorkQueue({ clock, random: () => 0, ...options }) };
+}
+/** Takes and finishes whatever is in line. */
+async function drain(queue: WorkQueue): Promise<string[]> {
+  const taken: string[] = [];
+  while (queue.depth > 0) {
+    const { key } = (await queue.take())!;
+    taken.push(key);
+    queue.done(key);
+  }
+  return taken;
+}
+
+test("a key that is added twice is handed out once", async () => {
+  const { queue } = setup();
+  queue.add("a");
+  queue.add("a", "resync");
+  queue.add("b");
+  expect(await drain(queue)).toEqual(["a", "b"]);
+});
+
+test("a key is never with two workers, and comes again when it was asked for meanwhile", async () => {
+  const { queue } = setup();
+  queue.add("a");
+  await queue.take();
+  queue.add("a");
+  queue.add("a");
+  let second: Item | undefined;
+  const waiting = queue.take().then((item) => {
+    second = item;
+  });
+  await new Promise(setImmediate);
+  expect(second).toBeUndefined();
+  queue.done("a");
+  await waiting;
+  expect(second).toEqual({ key: "a", cause: "change" });
+  queue.done("a");
+  expect(queue.depth).toBe(0);
+});
+
+describe("lanes", () => {
+  test("a change goes before resyncs that came earlier", async () => {
+    const { queue } = setup();
+    queue.add("r", "resync");
+    queue.add("c", "change");
+    expect(await drain(queue)).toEqual(["c", "r"]);
+  });
+  test("a resync that becomes a change moves up", async () => {
+    const { queue } = setup();
+    queue.add("r1", "resync");
+    queue.add("r2", "resync");
+    queue.add("r2", "change");
+    expect(await queue.take()).toEqual({ key: "r2", cause: "change" });
+  });
+  test("a change never becomes less than that", async () => {
+    const { queue } = setup();
+    queue.add("a", "change");
+    queue.add("a", "retry");
+    expect((await queue.take())?.cause).toBe("change");
+  });
+  test("under an endless stream of changes every fifth key is a resync", async () => {
+    const { queue } = setup();
+    for (let i = 0; i < 3; i++) queue.add(`r${i}`, "resync");
+    for (let i = 0; i < 12; i++) queue.add(`c${i}`);
+    const order = await drain(queue);
+    expect(order.map((key) => key[0]).join("")).toBe("ccccrccccrccccr");
+  });
+});
+
+describe("delays", () => {
+  test("the earliest wins, whatever comes later", async () => {
+    const { queue, clock } = setup();
+    queue.addAfter("a", 5000);
+    queue.addAfter("a", 1000);
+    queue.addAfter("a", 9000);
+    await clock.advance(999);
+    expect(queue.depth).toBe(0);
+    await clock.advance(1);
+    expect(await drain(queue)).toEqual(["a"]);
+    await clock.advance(60_000);
+    expect(queue.depth).toBe(0);
+  });
+  test("being handed out ends a delay: who works on the key decides anew", async () => {
+    const { queue, clock } = setup();
+    queue.addAfter("a", 5000);
+    queue.add("a");
+    await drain(queue);
+    await clock.advance(60_000);
+    expect(queue.depth).toBe(0);
+  });
+  test("failures of one key wait longer each time, to a limit, and do not touch others", async () => {
+    const { queue, clock } = setup({ backoffMs: 1000, maxBackoffMs: 4000 });
+    for (const ms of [1000, 2000, 4000, 4000]) {
+      queue.retry("a");
+      await clock.advance(ms - 1);
+      expect(queue.depth).toBe(0);
+      await clock.advance(1);
+      expect((await queue.take())?.cause).toBe("retry");
+      queue.done("a");
+    }
+    queue.retry("b");
+    await clock.advance(1000);
+    expect(await drain(queue)).toEqual(["b"]);
+  });
+  test("jitter makes a delay up to half shorter, never longer", async () => {
+    const { queue, clock } = setup({ random: () => 0.999, backoffMs: 1000 });
+    queue.retry("a");
+    await clock.advance(501);
+    expect(queue.depth).toBe(1);
+  });
+  test("after a success the delay is the shortest again", async () => {
+    const { queue, clock } = setup();
+    for (let i = 0; i < 5; i++) {
+      queue.retry("a");
+      await clock.advance(60_000);
+      await drain(queue);
+    }
+    queue.forget("a");
+    queue.retry("a");
+    await clock.advance(1000);
+    expect(queue.depth).toBe(1);
+  });
+  test("what the other side asked for is waited out", async () => {
+    const { queue, clock } = setup();
+    queue.retry("a", 20_000);
+    await clock.advance(19_999);
+    expect(queue.depth).toBe(0);
+    await clock.advance(1);
+    expect(queue.depth).toBe(1);
+  });
+  test("a dropped key's delay never fires", async () => {
+    const { queue, clock } = setup();
+    queue.retry("a");
+    queue.drop("a");
+    await clock.advance(60_000);
+    expect(queue.depth).toBe(0);
+  });
+});
+
+test("closing wakes who waits, and nothing is handed out after it", async () => {
+  const { queue, clock } = setup();
+  const waiting = queue.take();
+  queue.addAfter("late", 1000);
+  queue.close();
+  expect(await waiting).toBeUndefined();
+  queue.add("a");
+  await clock.advance(5000);
+  expect(await queue.take()).toBeUndefined();
+});

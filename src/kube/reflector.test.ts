@@ -1,0 +1,212 @@
+import { describe, expect, test } from "vitest";
+import { type Action, type Failed, type Input, type State, type Step, start, step } from "./reflector.ts";
+import type { KubeObject } from "./resource.ts";
+
+const object = (name: string, resourceVersion: string): KubeObject => ({
+  apiVersion: "v1",
+  kind: "Thing",
+  metadata: { name, resourceVersion },
+});
+const page = (...items: KubeObject[]): Input<KubeObject> => ({
+  type: "page",
+  items,
+  resourceVersion: "100",
+  continue: undefined,
+});
+const failed = (error: Partial<Failed>, livedMs = 0): Input<KubeObject> => ({
+  type: "failed",
+  error: { status: 0, reason: "Network", message: "connection reset", ...error },
+  livedMs,
+});
+const added = (name: string, resourceVersion: string): Input<KubeObject> => ({
+  type: "event",
+  event: { type: "ADDED", object: object(name, resourceVersion) },
+});
+const bookmark = (resourceVersion: string): Input<KubeObject> => ({
+  type: "event",
+  event: { type: "BOOKMARK", object: { metadata: { name: "", resourceVersion } } },
+});
+const expired: Input<KubeObject> = {
+  type: "event",
+  event: { type: "ERROR", object: { code: 410, reason: "Expired", message: "too old resource version" } },
+};
+const ended = (livedMs: number): Input<KubeObject> => ({ type: "ended", livedMs });
+const waited: Input<KubeObject> = { type: "waited" };
+
+/** Runs the inputs with the chance in the middle; gives the last step and every action that was asked for. */
+function run(
+  inputs: Input<KubeObject>[],
+  chance = 0.5,
+): { last: Step<KubeObject>; actions: Action[]; state: State } {
+  const first = start();
+  let { state } = first;
+  const { action } = first;
+  const actions = [action];
+  let last: Step<KubeObject> = { state, action };
+  for (const input of inputs) {
+    last = step(state, input, chance);
+    state = last.state;
+    if (last.action !== undefined) actions.push(last.action);
+  }
+  return { last, actions, state };
+}
+const watching: Input<KubeObject>[] = [page()];
+const rounds = (count: number, ...inputs: Input<KubeObject>[]) =>
+  Array.from({ length: count }, () => inputs).flat();
+
+const rows: Record<string, [inputs: Input<KubeObject>[], last: Action | undefined]> = {
+  "begins with a list by pages": [[], { do: "list", continue: undefined, limit: 500 }],
+  "asks for the next page with the token of the last": [
+    [{ type: "page", items: [], resourceVersion: "100", continue: "token" }],
+    { do: "list", continue: "token", limit: 500 },
+  ],
+  "watches from the list's version, for five to ten minutes": [
+    watching,
+    { do: "watch", resourceVersion: "100", timeoutSeconds: 450 },
+  ],
+  "an event does not end the watch": [[...watching, added("a", "101")], undefined],
+  "a watch that the server ended follows at once, from the last event": [
+    [...watching, added("a", "101"), ended(60_000)],
+    { do: "watch", resourceVersion: "101", timeoutSeconds: 450 },
+  ],
+  "a bookmark moves the place from which it resumes": [
+    [...watching, bookmark("150"), ended(60_000)],
+    { do: "watch", resourceVersion: "150", timeoutSeconds: 450 },
+  ],
+  "a reset connection is resumed after a short wait": [
+    [...watching, added("a", "101"), failed({})],
+    { do: "wait", ms: 375 },
+  ],
+  "after the wait it goes on where it was": [
+    [...watching, added("a", "101"), failed({}), waited],
+    { do: "watch", resourceVersion: "101", timeoutSeconds: 450 },
+  ],
+  "an expired version of a watch that had worked is listed anew at once": [
+    [...watching, added("a", "101"), expired],
+    { do: "list", continue: undefined, limit: 500 },
+  ],
+  "a version that expires at each try makes no storm of lists": [
+    [...watching, failed({}), waited, expired],
+    { do: "wait", ms: 750 },
+  ],
+  "HTTP status 410 is the same as the event": [
+    [...watching, failed({ status: 410, reason: "Expired" })],
+    { do: "list", continue: undefined, limit: 500 },
+  ],
+  "a version from before a restored backup is listed anew": [
+    [
+      ...watching,
+      failed({ status: 504, reason: "Timeout", message: "Too large resource version: 9, current: 3" }),
+    ],
+    { do: "list", continue: undefined, limit: 500 },
+  ],
+  "another 504 keeps its place": [
+    [...watching, failed({ status: 504, reason: "Timeout", message: "etcd is slow" }), waited],
+    { do: "watch", resourceVersion: "100", timeoutSeconds: 450 },
+  ],
+  "an expired continue token begins the list again": [
+    [
+      { type: "page", items: [], resourceVersion: "100", continue: "token" },
+      failed({ status: 410, reason: "Expired" }),
+      waited,
+    ],
+    { do: "list", continue: undefined, limit: 500 },
+  ],
+  "a first page that expires asks for everything at once": [
+    [failed({ status: 410, reason: "Expired" }), waited],
+    { do: "list", continue: undefined, limit: 0 },
+  ],
+  "a failed page is asked for again with its token": [
+    [{ type: "page", items: [], resourceVersion: "100", continue: "token" }, failed({ status: 500 }), waited],
+    { do: "list", continue: "token", limit: 500 },
+  ],
+  "Retry-After is waited out, and a little more": [
+    [failed({ status: 429, reason: "TooManyRequests", retryAfterMs: 7000 })],
+    { do: "wait", ms: 7700 },
+  ],
+  "a Retry-After of a day is not believed": [
+    [failed({ status: 503, reason: "ServiceUnavailable", retryAfterMs: 86_400_000 })],
+    { do: "wait", ms: 330_000 },
+  ],
+  "waits double": [rounds(4, failed({}), waited).slice(0, -1), { do: "wait", ms: 3000 }],
+  "no wait of its own is longer than 30 s": [
+    [...rounds(30, failed({}), waited), failed({})],
+    { do: "wait", ms: 22_500 },
+  ],
+  "watches that end at once, again and again, are waited for longer each time": [
+    [...watching, ...rounds(3, ended(5), waited), ended(5)],
+    { do: "wait", ms: 3000 },
+  ],
+  "an event makes the next wait the shortest again": [
+    [...watching, ...rounds(6, failed({}), waited), added("a", "101"), failed({})],
+    { do: "wait", ms: 375 },
+  ],
+  "a watch that lived makes the next wait the shortest again": [
+    [...watching, ...rounds(6, failed({}), waited), failed({}, 60_000)],
+    { do: "wait", ms: 375 },
+  ],
+};
+for (const [name, [inputs, want]] of Object.entries(rows))
+  test(name, () => {
+    const { last, actions } = run(inputs);
+    expect(inputs.length === 0 ? actions[0] : last.action).toEqual(want);
+  });
+
+describe("what the store learns", () => {
+  test("pages are told as first and last", () => {
+    const first = run([
+      { type: "page", items: [object("a", "1")], resourceVersion: "100", continue: "token" },
+    ]).last;
+    expect(first.news).toMatchObject({ type: "page", first: true, last: false });
+    const { news } = run([
+      { type: "page", items: [], resourceVersion: "100", continue: "token" },
+      page(object("b", "2")),
+    ]).last;
+    expect(news).toMatchObject({ type: "page", first: false, last: true });
+  });
+  test("a bookmark is no news", () => expect(run([...watching, bookmark("150")]).last.news).toBeUndefined());
+});
+
+describe("what a person is told", () => {
+  const problems: Record<string, [Input<KubeObject>, RegExp]> = {
+    "forbidden: what to grant": [failed({ status: 403, reason: "Forbidden" }), /may not list .*grant/],
+    "unknown kind: the CRDs": [failed({ status: 404, reason: "NotFound" }), /CRDs/],
+    "refused credentials": [failed({ status: 401, reason: "Unauthorized" }), /credentials/],
+    "no connection: what the system said": [failed({ message: "connect ECONNREFUSED" }), /ECONNREFUSED/],
+  };
+  for (const [name, [input, want]] of Object.entries(problems))
+    test(name, () => expect(run([input]).last.problem).toMatch(want));
+  test("a page clears it", () =>
+    expect(run([failed({ status: 403 }), waited, page()]).last.problem).toBe(""));
+});
+
+test("whatever happens, it goes on: there is always something to do or to wait for", () => {
+  const inputs = [
+    page(),
+    added("a", "1"),
+    bookmark("2"),
+    expired,
+    ended(0),
+    ended(9000),
+    failed({}),
+    failed({ status: 410 }),
+  ];
+  let seed = 7;
+  const random = () => {
+    seed = (seed * 16_807) % 2_147_483_647;
+    return seed / 2_147_483_647;
+  };
+  let { state, action } = start();
+  for (let i = 0; i < 5000; i++) {
+    const fitting: Input<KubeObject>[] =
+      action.do === "wait"
+        ? [waited]
+        : action.do === "list"
+          ? [inputs[0]!, failed({}), failed({ status: 410 })]
+          : inputs.slice(1);
+    const next = step(state, fitting[Math.floor(random() * fitting.length)]!, random());
+    state = next.state;
+    action = next.action ?? action;
+    expect({ listing: "list", watching: "watch", waiting: "wait" }[state.phase]).toBe(action.do);
+  }
+});

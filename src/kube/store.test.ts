@@ -1,0 +1,90 @@
+import { describe, expect, test } from "vitest";
+import type { KubeObject } from "./resource.ts";
+import { Store } from "./store.ts";
+import { trim } from "./trim.ts";
+import { linesOf } from "./watch-lines.ts";
+
+interface Thing extends KubeObject {
+  spec: { refs: string[] };
+}
+const thing = (namespace: string, name: string, refs: string[] = []): Thing => ({
+  apiVersion: "v1",
+  kind: "Thing",
+  metadata: { namespace, name },
+  spec: { refs },
+});
+
+describe("a store", () => {
+  const store = () => new Store<Thing>({ refs: ({ spec }) => spec.refs });
+  const names = (things: Thing[]) => things.map(({ metadata }) => metadata.name).sort();
+
+  test("finds objects by each value of an index", () => {
+    const things = store();
+    things.set(thing("n", "a", ["x", "y"]));
+    things.set(thing("n", "b", ["y"]));
+    expect(names(things.byIndex("refs", "y"))).toEqual(["a", "b"]);
+    expect(things.byIndex("refs", "z")).toEqual([]);
+  });
+  test("forgets the values that an object no longer has", () => {
+    const things = store();
+    things.set(thing("n", "a", ["x"]));
+    things.set(thing("n", "a", ["y"]));
+    expect(things.byIndex("refs", "x")).toEqual([]);
+    things.delete("n/a");
+    expect(things.byIndex("refs", "y")).toEqual([]);
+    expect(things.size).toBe(0);
+  });
+  test("keeps namespaces apart", () => {
+    const things = store();
+    things.set(thing("n", "a"));
+    things.set(thing("m", "a"));
+    expect(things.list("n")).toHaveLength(1);
+    expect(things.list()).toHaveLength(2);
+    expect(things.get("o", "a")).toBeUndefined();
+  });
+  test("an index that nobody declared is a mistake, not an empty answer", () =>
+    expect(() => store().byIndex("typo", "x")).toThrow(/typo/));
+});
+
+describe("what is kept of an object", () => {
+  const secret = {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: {
+      name: "s",
+      managedFields: [{ manager: "x" }],
+      annotations: {
+        keep: "1",
+        "kubectl.kubernetes.io/last-applied-configuration": '{"data":{"token":"dG9w"}}',
+      },
+    },
+    data: { token: "dG9w" },
+  };
+  test("metadata only: neither data nor kubectl's copy of it", () => {
+    const kept = trim(secret as KubeObject, { metadataOnly: true });
+    expect(JSON.stringify(kept)).not.toContain("dG9w");
+    expect(kept.metadata.annotations).toEqual({ keep: "1" });
+  });
+  test("no managedFields, and nobody can change it", () => {
+    const kept = trim(secret as KubeObject, {});
+    expect(kept.metadata).not.toHaveProperty("managedFields");
+    expect(() => {
+      (kept as unknown as typeof secret).data.token = "other";
+    }).toThrow(TypeError);
+  });
+});
+
+describe("lines of a watch", () => {
+  async function* chunks(...texts: (string | Uint8Array)[]) {
+    for (const text of texts) yield typeof text === "string" ? new TextEncoder().encode(text) : text;
+  }
+  const read = async (source: AsyncIterable<Uint8Array>) => Array.fromAsync(linesOf(source));
+  test("are put together from any pieces", async () =>
+    expect(await read(chunks("{a", "}\n{b}\n{", "c}", "\n"))).toEqual(["{a}", "{b}", "{c}"]));
+  test("a character cut in two is one", async () => {
+    const bytes = new TextEncoder().encode("é\n");
+    expect(await read(chunks(bytes.slice(0, 1), bytes.slice(1)))).toEqual(["é"]);
+  });
+  test("what a cut connection leaves unfinished is dropped", async () =>
+    expect(await read(chunks('{"a":1}\n{"type":"ADD'))).toEqual(['{"a":1}']));
+});
