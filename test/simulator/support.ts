@@ -2,6 +2,7 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from "nod
 import type { AddressInfo } from "node:net";
 import twilio from "twilio";
 import { expect } from "vitest";
+import { ManualClock } from "../../src/clock.ts";
 import { demoAccount } from "../../src/simulator/default-seed.ts";
 import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/simulator/simulator.ts";
 
@@ -158,4 +159,23 @@ export function twiml(inside = ""): Respond {
 
 export function status(code: number): Respond {
   return (response) => response.writeHead(code, { "content-type": "text/xml" }).end("<Response/>");
+}
+
+/** A manual clock that tells when somebody sleeps by it: the sign that a call has come as far as its wait. */
+export class SleeperClock extends ManualClock {
+  #asleep = 0;
+  readonly #watchers: { count: number; wake: () => void }[] = [];
+
+  override sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    this.#asleep++;
+    for (const { count, wake } of this.#watchers) if (this.#asleep >= count) wake();
+    return super.sleep(ms, signal);
+  }
+  /** Resolves when so many sleeps have begun in all. */
+  sleepers(count: number): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#asleep >= count) resolve();
+      else this.#watchers.push({ count, wake: resolve });
+    });
+  }
 }
