@@ -60,14 +60,14 @@ async function serve(
   });
   record.fault = fault === undefined ? null : fault.kind;
   const key = `${address.region} ${record.accountSid}`;
-  inFlight.set(key, (inFlight.get(key) ?? 0) + 1);
+  const concurrent = (inFlight.get(key) ?? 0) + 1;
+  inFlight.set(key, concurrent);
   try {
     if (fault?.kind === "reset" && fault.when === "before") return void request.socket.resetAndDestroy();
     const form = new URLSearchParams(isForm(request) ? await readBody(request) : "");
     record.form = [...form];
     const waitMs = latencyMs + (fault?.kind === "slow" && fault.when !== "after" ? fault.ms : 0);
     if (waitMs > 0) await clock.sleep(waitMs);
-    const concurrent = inFlight.get(key)!;
     const answer =
       (fault === undefined ? undefined : faultAnswer(fault)) ??
       answerCall({

@@ -1,0 +1,56 @@
+import { describe, expect, test } from "vitest";
+import type { Answer } from "../../src/simulator/exchange.ts";
+import { type CheckedCall, openApiContract } from "../../src/simulator/openapi.ts";
+import { matchOperation } from "../../src/simulator/operations.ts";
+import { accountPath, demoAccount, raw, withSimulator } from "./support.ts";
+
+// Every other test of the simulator relies on this check; it must be able to fail.
+describe("the check against Twilio's OpenAPI files", () => {
+  const spoiled: Record<string, [spoil: (call: CheckedCall) => void, problem: RegExp]> = {
+    "a field that is missing": [
+      ({ answer }) => void delete answer.body!.sms_url,
+      /required property 'sms_url'/,
+    ],
+    "a field too many": [
+      ({ answer }) => Object.assign(answer.body!, { etag: "1" }),
+      /additional properties.*etag/,
+    ],
+    "a date in another format": [
+      ({ answer }) => Object.assign(answer.body!, { date_created: "2026-01-01" }),
+      /date_created/,
+    ],
+    "a SID with another prefix": [
+      ({ answer }) => Object.assign(answer.body!, { sid: `SM${"0".repeat(32)}` }),
+      /\/sid/,
+    ],
+    "text for a boolean": [({ answer }) => Object.assign(answer.body!, { beta: "false" }), /\/beta/],
+    "a method that is none": [
+      ({ answer }) => Object.assign(answer.body!, { sms_method: "PUT" }),
+      /\/sms_method/,
+    ],
+    "another status": [({ answer }) => Object.assign(answer, { status: 201 }), /may not answer 201/],
+    "a form field that is not published": [({ form }) => form.set("SmsUri", "x"), /SmsUri/],
+    "a form value that is none of the list": [({ form }) => form.set("SmsMethod", "PUT"), /SmsMethod/],
+  };
+  for (const [name, [spoil, problem]] of Object.entries(spoiled))
+    test(`sees ${name}`, () =>
+      withSimulator({}, async (simulator) => {
+        const path = `${accountPath}/IncomingPhoneNumbers/${demoAccount.numberSid}.json`;
+        const { json } = await raw(simulator, path);
+        const match = matchOperation("POST", { product: "api", region: "us1", path });
+        if (typeof match !== "object") throw new Error("no such operation");
+        const answer: Answer = { status: 200, body: json };
+        const call = {
+          operation: match.operation,
+          form: new URLSearchParams(),
+          query: new URLSearchParams(),
+          answer,
+        };
+        const contract = await openApiContract();
+        contract.check(call);
+        expect(contract.violations).toEqual([]);
+        spoil(call);
+        contract.check(call);
+        expect(contract.violations).toEqual([expect.stringMatching(problem)]);
+      }));
+});
