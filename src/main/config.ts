@@ -187,6 +187,13 @@ export const url =
     return value;
   };
 
+/** `10.0.0.1:443`, `ingress.example.com:8443`, `[fd00::1]:443` or a host alone. */
+export const address = (value: string): string => {
+  if (!/^([a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?$/.test(value))
+    throw new Error(`expected host or host:port, not "${value}"`);
+  return value;
+};
+
 // Settings that several commands share -------------------------------------------------------------------------------------
 
 const setting = <T, const O extends Partial<Setting<T>>>(
@@ -266,6 +273,16 @@ export const settings = {
     "enforce: point no number at a URL that has not answered; report: only say so; off: do not check.",
     oneOf("enforce", "report", "off"),
     { default: "enforce" },
+  ),
+  urlCheckAddress: setting(
+    "URL_CHECK_ADDRESS",
+    "host:port to connect to for the self-check, for clusters that cannot reach their own front door; name and certificate stay those of PUBLIC_URL.",
+    address,
+  ),
+  takeOverFrom: setting(
+    "TAKE_OVER_FROM",
+    "Instance whose objects are taken over, as status.managedBy names it.",
+    text,
   ),
   resyncInterval: setting(
     "RESYNC_INTERVAL",

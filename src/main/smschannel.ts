@@ -2,6 +2,10 @@ import { type Command, HelpWanted, helpText, parseConfig, type Settings, UsageEr
 
 /** One program, one subcommand per process. Each is loaded only when named, so that a receiver never pays for a controller. */
 const commands: Record<string, { summary: string; load: () => Promise<Command<Settings>> }> = {
+  controller: {
+    summary: "reconciles the kinds and owns the numbers' webhooks at Twilio",
+    load: async () => (await import("./controller.ts")).controllerCommand as unknown as Command<Settings>,
+  },
   receiver: {
     summary: "the internet-facing process: verifies, stores and answers Twilio's requests",
     load: async () => (await import("./receiver.ts")).receiverCommand as unknown as Command<Settings>,

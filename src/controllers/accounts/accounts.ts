@@ -1,9 +1,12 @@
 import type { Clock } from "../../clock.ts";
+import { Failure } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import type { Credentials } from "../../twilio/credentials.ts";
 import type { CallOptions, PhoneNumber, Twilio, TwilioAccount } from "../../twilio/twilio.ts";
 import { digits, readSurroundings, type Snapshot, type Surroundings, snapshotOf } from "./snapshot.ts";
 
+/** How long a failure to read the account is taken as the answer. */
+const FAILURE_STANDS_MS = 2000;
 /** How often services, short codes and Conversations addresses are looked at. */
 const SURROUNDINGS_MS = 3_600_000;
 
@@ -17,6 +20,7 @@ export class Account {
   #snapshot: Snapshot | undefined;
   #surroundings: Surroundings | undefined;
   readonly #updated = new Map<string, { number: PhoneNumber; atMs: number }>();
+  #failure: { error: unknown; atMs: number } | undefined;
   #running: { startedMs: number; promise: Promise<Snapshot> } | undefined;
   /** Resyncs in a row that failed. */
   failedResyncs = 0;
@@ -36,11 +40,22 @@ export class Account {
     if (this.#snapshot !== undefined && this.#snapshot.takenAtMs >= sinceMs) return this.#snapshot;
     if (this.#running !== undefined && this.#running.startedMs >= sinceMs) return await this.#running.promise;
     const startedMs = this.#clock.now();
-    const promise = this.#read(startedMs, options).finally(() => {
-      if (this.#running?.promise === promise) this.#running = undefined;
-    });
+    // A thousand numbers that share this account must not each find out for themselves that Twilio is down.
+    if (this.#failure !== undefined && startedMs - this.#failure.atMs < FAILURE_STANDS_MS)
+      throw this.#failure.error;
+    const promise = this.#read(startedMs, options);
     this.#running = { startedMs, promise };
-    return await promise;
+    try {
+      const snapshot = await promise;
+      this.#failure = undefined;
+      this.failedResyncs = 0;
+      return snapshot;
+    } catch (error) {
+      if (error instanceof Failure) this.#failure = { error, atMs: this.#clock.now() };
+      throw error;
+    } finally {
+      if (this.#running?.promise === promise) this.#running = undefined;
+    }
   }
 
   /** Twilio's answer to an update is the read-back: it beats any list whose reading began before it. */
@@ -50,7 +65,8 @@ export class Account {
   }
 
   async #read(startedMs: number, options: CallOptions): Promise<Snapshot> {
-    const stale = this.#surroundings === undefined || startedMs - this.#surroundings.takenAtMs >= SURROUNDINGS_MS;
+    const stale =
+      this.#surroundings === undefined || startedMs - this.#surroundings.takenAtMs >= SURROUNDINGS_MS;
     const [numbers, surroundings] = await Promise.all([
       this.twilio.listNumbers(options),
       stale ? readSurroundings(this.twilio, options, startedMs) : this.#surroundings!,
@@ -77,7 +93,10 @@ export interface AccountsOptions {
 /** All accounts in use, each resynced on its own jittered timer for as long as some WorkStream uses it. */
 export class Accounts {
   readonly #options: AccountsOptions;
-  readonly #accounts = new Map<string, { account: Account; users: Set<string>; cancel: () => void }>();
+  readonly #accounts = new Map<
+    string,
+    { account: Account; users: Set<string>; promoted: boolean; cancel: () => void }
+  >();
   readonly #accountOf = new Map<string, string>();
   readonly #stop = new AbortController();
 
@@ -90,7 +109,12 @@ export class Accounts {
     const twilio = this.#options.twilio.account(credentials);
     let entry = this.#accounts.get(twilio.fingerprint);
     if (entry === undefined) {
-      entry = { account: new Account(twilio, this.#options.clock), users: new Set(), cancel: () => {} };
+      entry = {
+        account: new Account(twilio, this.#options.clock),
+        users: new Set(),
+        promoted: twilio.promoted,
+        cancel: () => {},
+      };
       this.#accounts.set(twilio.fingerprint, entry);
       this.#arm(twilio.fingerprint);
     }
@@ -128,6 +152,14 @@ export class Accounts {
     return this.#accounts.get(fingerprint)?.users ?? new Set();
   }
 
+  /** Once for each promotion: the secondary token took over since the last question. */
+  tokenWasPromoted(fingerprint: string): boolean {
+    const entry = this.#accounts.get(fingerprint);
+    if (entry === undefined || entry.account.twilio.promoted === entry.promoted) return false;
+    entry.promoted = entry.account.twilio.promoted;
+    return true;
+  }
+
   stop() {
     this.#stop.abort(new Error("accounts stopped"));
     for (const { cancel } of this.#accounts.values()) cancel();
@@ -139,7 +171,10 @@ export class Accounts {
     const { clock, resyncIntervalMs, random = Math.random } = this.#options;
     const entry = this.#accounts.get(fingerprint);
     if (entry === undefined || this.#stop.signal.aborted) return;
-    entry.cancel = clock.after(resyncIntervalMs * (0.9 + 0.2 * random()), () => void this.#resync(fingerprint));
+    entry.cancel = clock.after(
+      resyncIntervalMs * (0.9 + 0.2 * random()),
+      () => void this.#resync(fingerprint),
+    );
   }
 
   async #resync(fingerprint: string) {
@@ -148,11 +183,13 @@ export class Accounts {
     if (entry === undefined) return;
     try {
       await entry.account.since(clock.now(), { lane: "resync", signal: this.#stop.signal });
-      entry.account.failedResyncs = 0;
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       entry.account.failedResyncs += 1;
-      log.warn({ err: error, account: fingerprint, inARow: entry.account.failedResyncs }, "account resync failed");
+      log.warn(
+        { err: error, account: fingerprint, inARow: entry.account.failedResyncs },
+        "account resync failed",
+      );
     }
     onResync(fingerprint);
     this.#arm(fingerprint);

@@ -7,8 +7,7 @@ import type { Reason } from "../../api/reasons.ts";
  */
 export type Override =
   /** Not the number's webhook, but texts come to this route all the same. */
-  | { kind: "routesHere" }
-  | { kind: "elsewhere"; reason: Reason; message: string };
+  { kind: "routesHere" } | { kind: "elsewhere"; reason: Reason; message: string };
 
 /** The Messaging Service that a number is in, as far as incoming texts are concerned. */
 export interface ServiceMembership {
@@ -27,7 +26,12 @@ export interface PrecedenceInput {
   hostOf(url: string): string;
 }
 
-export function overrideOf({ service, conversationsAddress, isThisRoute, hostOf }: PrecedenceInput): Override | undefined {
+export function overrideOf({
+  service,
+  conversationsAddress,
+  isThisRoute,
+  hostOf,
+}: PrecedenceInput): Override | undefined {
   if (conversationsAddress)
     return elsewhere(
       "ConversationsOverrides",

@@ -20,18 +20,26 @@ export interface Surroundings {
 }
 
 /** One page each of services, short codes and Conversations addresses, and one of each service's pool. */
-export async function readSurroundings(account: TwilioAccount, options: CallOptions, nowMs: number): Promise<Surroundings> {
+export async function readSurroundings(
+  account: TwilioAccount,
+  options: CallOptions,
+  nowMs: number,
+): Promise<Surroundings> {
   const [services, shortCodes, addresses] = await Promise.all([
     account.listMessagingServices(options),
     account.listShortCodes(options),
     account.listConversationsAddresses(options),
   ]);
-  const memberships = await Promise.all(services.map((service) => membersOf(account, service, shortCodes, options)));
+  const memberships = await Promise.all(
+    services.map((service) => membersOf(account, service, shortCodes, options)),
+  );
   return {
     takenAtMs: nowMs,
     shortCodes,
     services: new Map(memberships.flat()),
-    conversations: new Set(addresses.filter(({ autoCreation }) => autoCreation).map(({ address }) => digits(address))),
+    conversations: new Set(
+      addresses.filter(({ autoCreation }) => autoCreation).map(({ address }) => digits(address)),
+    ),
   };
 }
 
@@ -54,9 +62,17 @@ async function membersOf(
   return [...numberSids, ...shortCodeSids].map((sid) => [sid, membership]);
 }
 
-export function snapshotOf(numbers: readonly PhoneNumber[], surroundings: Surroundings, nowMs: number): Snapshot {
+export function snapshotOf(
+  numbers: readonly PhoneNumber[],
+  surroundings: Surroundings,
+  nowMs: number,
+): Snapshot {
   const all = [...numbers, ...surroundings.shortCodes];
-  return { takenAtMs: nowMs, numbers: new Map(all.map((number) => [digits(number.phoneNumber), number])), surroundings };
+  return {
+    takenAtMs: nowMs,
+    numbers: new Map(all.map((number) => [digits(number.phoneNumber), number])),
+    surroundings,
+  };
 }
 
 /** `+14252306549` → `14252306549`: the spec's notation. */

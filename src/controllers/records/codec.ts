@@ -16,7 +16,8 @@ export function encodeRecords(shard: Shard): Record<string, string> {
 export function decodeRecords(data: Record<string, string> | undefined): Shard {
   const parsed = unpack(KEY, data) as { routes?: RouteRecord[]; claims?: ClaimRecord[] } | undefined;
   if (parsed === undefined) return { routes: [], claims: [] };
-  if (!Array.isArray(parsed.routes) || !Array.isArray(parsed.claims)) throw new Error(`${KEY} holds no records`);
+  if (!Array.isArray(parsed.routes) || !Array.isArray(parsed.claims))
+    throw new Error(`${KEY} holds no records`);
   return { routes: parsed.routes, claims: parsed.claims };
 }
 
@@ -28,7 +29,9 @@ export function pack(key: string, value: unknown): Record<string, string> {
 export function unpack(key: string, data: Record<string, string> | undefined): unknown {
   const text = data?.[key];
   // A megabyte of Secret cannot hold more than this honestly; anything larger is not ours.
-  return text === undefined ? undefined : JSON.parse(gunzipSync(Buffer.from(text, "base64"), { maxOutputLength: 64 * 2 ** 20 }).toString());
+  return text === undefined
+    ? undefined
+    : JSON.parse(gunzipSync(Buffer.from(text, "base64"), { maxOutputLength: 64 * 2 ** 20 }).toString());
 }
 
 function sortKeys(value: unknown): unknown {

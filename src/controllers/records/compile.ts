@@ -39,7 +39,16 @@ export async function compileRoute(record: RouteRecord): Promise<Route> {
 
 export function compileWorkRoute(record: RouteRecord): WorkRoute {
   const { namespace, namespaceUid, stream, accountSid, numbers, credentials, urls, generation } = record;
-  return { namespace, namespaceUid, stream, accountSid, numbers, credentials, statusUrl: urls[0]?.status ?? "", generation };
+  return {
+    namespace,
+    namespaceUid,
+    stream,
+    accountSid,
+    numbers,
+    credentials,
+    statusUrl: urls[0]?.status ?? "",
+    generation,
+  };
 }
 
 export function newCheckKey(): string {

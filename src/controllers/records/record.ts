@@ -68,6 +68,10 @@ export interface Shard {
   claims: ClaimRecord[];
 }
 
-export function routeKey({ namespaceUid, stream, accountSid }: Pick<RouteRecord, "namespaceUid" | "stream" | "accountSid">): string {
+export function routeKey({
+  namespaceUid,
+  stream,
+  accountSid,
+}: Pick<RouteRecord, "namespaceUid" | "stream" | "accountSid">): string {
   return `${namespaceUid}/${stream}/${accountSid}`;
 }

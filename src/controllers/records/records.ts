@@ -37,6 +37,9 @@ export class Records {
   readonly #keysByStream = new Map<string, Set<string>>();
   readonly #streamsByNamespace = new Map<string, Set<string>>();
   readonly #sidByHolder = new Map<string, string>();
+  readonly #sidsByStream = new Map<string, Set<string>>();
+  /** Every inbound URL that some route has, or had while this process knew it. */
+  readonly #inboundUrls = new Set<string>();
   /** Bytes of each shard as last written, and what routes added since may take. */
   readonly #measured: number[];
   readonly #reserved: number[];
@@ -54,7 +57,15 @@ export class Records {
   /** Reads every shard; call before anything else, at the start of each term of leadership. */
   async load(): Promise<void> {
     const shards = await Promise.all(this.#measured.map((_, shard) => this.#options.store.load(shard)));
-    for (const map of [this.#routes, this.#claims, this.#keysByStream, this.#streamsByNamespace, this.#sidByHolder]) map.clear();
+    for (const map of [
+      this.#routes,
+      this.#claims,
+      this.#keysByStream,
+      this.#streamsByNamespace,
+      this.#sidByHolder,
+      this.#sidsByStream,
+    ])
+      map.clear();
     for (const { routes, claims } of shards) {
       for (const route of routes) this.#indexRoute(route);
       for (const claim of claims) this.#indexClaim(claim);
@@ -75,6 +86,10 @@ export class Records {
     const keys = this.#keysByStream.get(`${namespaceUid}/${stream}`) ?? [];
     return [...keys].map((key) => this.#routes.get(key)!);
   }
+  /** Is, or was, this one of our URLs? */
+  hasInboundUrl(url: string): boolean {
+    return this.#inboundUrls.has(url);
+  }
   claim(phoneNumberSid: string): ClaimRecord | undefined {
     return this.#claims.get(phoneNumberSid);
   }
@@ -85,6 +100,12 @@ export class Records {
   claimOf(uid: string): ClaimRecord | undefined {
     const sid = this.#sidByHolder.get(uid);
     return sid === undefined ? undefined : this.#claims.get(sid);
+  }
+
+  claimsOfStream(namespaceUid: string, stream: string): ClaimRecord[] {
+    return [...(this.#sidsByStream.get(`${namespaceUid}/${stream}`) ?? [])].map(
+      (sid) => this.#claims.get(sid)!,
+    );
   }
 
   /**
@@ -105,7 +126,10 @@ export class Records {
       await this.settled();
       return before;
     }
-    const generation = before === undefined ? wanted.generation : before.generation + (sameForReceiver(before, wanted) ? 0 : 1);
+    const generation =
+      before === undefined
+        ? wanted.generation
+        : before.generation + (sameForReceiver(before, wanted) ? 0 : 1);
     const next = { ...wanted, generation };
     this.#indexRoute(next);
     await this.#changed(next.namespace, next.stream);
@@ -128,7 +152,7 @@ export class Records {
   async putClaim(claim: ClaimRecord): Promise<void> {
     const before = this.#claims.get(claim.phoneNumberSid);
     if (before !== undefined && JSON.stringify(before) === JSON.stringify(claim)) return await this.settled();
-    if (before !== undefined) this.#sidByHolder.delete(before.uid);
+    if (before !== undefined) this.#unindexClaim(before);
     this.#indexClaim(claim);
     if (before !== undefined && (before.namespace !== claim.namespace || before.stream !== claim.stream))
       this.#dirty.add(this.#shard(before.namespace, before.stream));
@@ -138,8 +162,7 @@ export class Records {
   async dropClaim(phoneNumberSid: string): Promise<void> {
     const claim = this.#claims.get(phoneNumberSid);
     if (claim === undefined) return;
-    this.#claims.delete(phoneNumberSid);
-    this.#sidByHolder.delete(claim.uid);
+    this.#unindexClaim(claim);
     await this.#changed(claim.namespace, claim.stream);
   }
 
@@ -168,12 +191,10 @@ export class Records {
     if (this.#scheduled === undefined) {
       const { clock } = this.#options;
       const wait = Math.max(0, this.#lastFlushMs + COALESCE_MS - clock.monotonic());
-      this.#scheduled = clock
-        .sleep(wait)
-        .then(() => {
-          this.#scheduled = undefined;
-          return this.flush();
-        });
+      this.#scheduled = clock.sleep(wait).then(() => {
+        this.#scheduled = undefined;
+        return this.flush();
+      });
     }
     return this.#scheduled;
   }
@@ -188,26 +209,41 @@ export class Records {
         this.#measured[shard] = await this.#options.store.save(shard, this.#contentOf(shard));
       }),
     );
-    for (const [at, result] of results.entries()) if (result.status === "rejected") this.#dirty.add(shards[at]!);
+    for (const [at, result] of results.entries())
+      if (result.status === "rejected") this.#dirty.add(shards[at]!);
     const failed = results.find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;
   }
 
   #contentOf(shard: number): Shard {
-    const here = ({ namespace, stream }: { namespace: string; stream: string }) => this.#shard(namespace, stream) === shard;
-    return { routes: [...this.#routes.values()].filter(here), claims: [...this.#claims.values()].filter(here) };
+    const here = ({ namespace, stream }: { namespace: string; stream: string }) =>
+      this.#shard(namespace, stream) === shard;
+    return {
+      routes: [...this.#routes.values()].filter(here),
+      claims: [...this.#claims.values()].filter(here),
+    };
   }
 
   /** Reserves room for a new route. Many at once wait for the next writing, which measures what they really take. */
-  async #makeRoom({ namespace, stream, namespaceUid }: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream">) {
+  async #makeRoom({
+    namespace,
+    stream,
+    namespaceUid,
+  }: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream">) {
     const { maxStreamsPerNamespace } = this.#options;
     const streams = this.#streamsByNamespace.get(namespaceUid);
     if (streams !== undefined && !streams.has(stream) && streams.size >= maxStreamsPerNamespace)
-      throw new Failure("RouteTableFull", `the namespace has ${maxStreamsPerNamespace} WorkStreams already; raise MAX_STREAMS_PER_NAMESPACE`);
+      throw new Failure(
+        "RouteTableFull",
+        `the namespace has ${maxStreamsPerNamespace} WorkStreams already; raise MAX_STREAMS_PER_NAMESPACE`,
+      );
     const shard = this.#shard(namespace, stream);
     while (this.#measured[shard]! + this.#reserved[shard]! + NEW_ROUTE_BYTES > SHARD_LIMIT_BYTES) {
       if (this.#reserved[shard] === 0)
-        throw new Failure("RouteTableFull", "the operator's routing Secret has no room for another route; raise ROUTE_SHARDS");
+        throw new Failure(
+          "RouteTableFull",
+          "the operator's routing Secret has no room for another route; raise ROUTE_SHARDS",
+        );
       await this.settled();
     }
     this.#reserved[shard]! += NEW_ROUTE_BYTES;
@@ -216,6 +252,7 @@ export class Records {
   #indexRoute(route: RouteRecord) {
     const key = routeKey(route);
     this.#routes.set(key, route);
+    for (const { inbound } of route.urls) this.#inboundUrls.add(inbound);
     addTo(this.#keysByStream, `${route.namespaceUid}/${route.stream}`, key);
     addTo(this.#streamsByNamespace, route.namespaceUid, route.stream);
   }
@@ -223,6 +260,15 @@ export class Records {
   #indexClaim(claim: ClaimRecord) {
     this.#claims.set(claim.phoneNumberSid, claim);
     this.#sidByHolder.set(claim.uid, claim.phoneNumberSid);
+    addTo(this.#sidsByStream, `${claim.namespaceUid}/${claim.stream}`, claim.phoneNumberSid);
+  }
+
+  #unindexClaim(claim: ClaimRecord) {
+    this.#claims.delete(claim.phoneNumberSid);
+    this.#sidByHolder.delete(claim.uid);
+    const stream = `${claim.namespaceUid}/${claim.stream}`;
+    this.#sidsByStream.get(stream)?.delete(claim.phoneNumberSid);
+    if (this.#sidsByStream.get(stream)?.size === 0) this.#sidsByStream.delete(stream);
   }
 
   #shard(namespace: string, stream: string): number {

@@ -3,7 +3,6 @@ import { type Secret, secrets } from "../../kube/resource.ts";
 import { encodeShard, secretName } from "../../routes/table.ts";
 import { decodeRecords, encodeRecords, pack } from "./codec.ts";
 import { compileRoute, compileWorkRoute } from "./compile.ts";
-import type { Shard } from "./record.ts";
 import type { ShardStore } from "./records.ts";
 
 const SHARDS_ANNOTATION = "smschannel.dev/route-shards";
@@ -31,7 +30,10 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
       try {
         return decodeRecords(secret?.data);
       } catch (cause) {
-        throw new Error(`Secret ${options.namespace}/${name} is damaged; restore it, or delete it to begin without its records`, { cause });
+        throw new Error(
+          `Secret ${options.namespace}/${name} is damaged; restore it, or delete it to begin without its records`,
+          { cause },
+        );
       }
     },
     async save(shard, content) {
@@ -39,7 +41,10 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
       const controller = encodeRecords(content);
       await write(options, known, secretName(options.instance, "controller", shard), controller);
       const receiver = encodeShard(await Promise.all(content.routes.map(compileRoute)));
-      const work = pack(WORK_KEY, content.routes.map(compileWorkRoute).sort((a, b) => (routeOrder(a) < routeOrder(b) ? -1 : 1)));
+      const work = pack(
+        WORK_KEY,
+        content.routes.map(compileWorkRoute).sort((a, b) => (routeOrder(a) < routeOrder(b) ? -1 : 1)),
+      );
       await write(options, known, secretName(options.instance, "receiver", shard), receiver);
       await write(options, known, secretName(options.instance, "work", shard), work);
       return Math.max(...[controller, receiver, work].map(bytesOf));
@@ -50,7 +55,11 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
 const routeOrder = (route: { namespaceUid: string; stream: string; accountSid: string }) =>
   `${route.namespaceUid}/${route.stream}/${route.accountSid}`;
 
-async function read({ client, namespace, signal }: SecretStoreOptions, known: Map<string, Secret>, name: string) {
+async function read(
+  { client, namespace, signal }: SecretStoreOptions,
+  known: Map<string, Secret>,
+  name: string,
+) {
   const secret = await client.get(secrets, { namespace, name }, signal);
   if (secret === undefined) known.delete(name);
   else known.set(name, secret);
@@ -61,11 +70,19 @@ async function read({ client, namespace, signal }: SecretStoreOptions, known: Ma
  * Writes the Secret when it differs. Always against the resourceVersion that this process saw last: whoever else wrote it (a
  * leader that does not know yet that it lost) makes this fail with a conflict instead of being overwritten.
  */
-async function write(options: SecretStoreOptions, known: Map<string, Secret>, name: string, data: Record<string, string>) {
+async function write(
+  options: SecretStoreOptions,
+  known: Map<string, Secret>,
+  name: string,
+  data: Record<string, string>,
+) {
   const { client, namespace, instance, shards, guard, signal } = options;
   const before = known.get(name) ?? (await read(options, known, name));
   const annotations = { "smschannel.dev/instance": instance, [SHARDS_ANNOTATION]: String(shards) };
-  const same = before !== undefined && sameData(before.data, data) && before.metadata.annotations?.[SHARDS_ANNOTATION] === String(shards);
+  const same =
+    before !== undefined &&
+    sameData(before.data, data) &&
+    before.metadata.annotations?.[SHARDS_ANNOTATION] === String(shards);
   if (same) return;
   guard();
   const secret: Secret = {
@@ -77,12 +94,19 @@ async function write(options: SecretStoreOptions, known: Map<string, Secret>, na
       namespace,
       labels: { "app.kubernetes.io/managed-by": "sms-channel-operator" },
       annotations,
-      ...(before?.metadata.resourceVersion === undefined ? {} : { resourceVersion: before.metadata.resourceVersion }),
+      ...(before?.metadata.resourceVersion === undefined
+        ? {}
+        : { resourceVersion: before.metadata.resourceVersion }),
     },
     data,
   };
   try {
-    known.set(name, before === undefined ? await client.create(secrets, secret, signal) : await client.replace(secrets, secret, signal));
+    known.set(
+      name,
+      before === undefined
+        ? await client.create(secrets, secret, signal)
+        : await client.replace(secrets, secret, signal),
+    );
   } catch (error) {
     // After an answer that was lost the Secret may or may not be ours: look again before the next try.
     known.delete(name);
@@ -93,7 +117,9 @@ async function write(options: SecretStoreOptions, known: Map<string, Secret>, na
 function refuseFewerShards(secret: Secret | undefined, shards: number) {
   const before = Number(secret?.metadata.annotations?.[SHARDS_ANNOTATION] ?? shards);
   if (before > shards)
-    throw new Error(`ROUTE_SHARDS was lowered from ${before} to ${shards}, which would forget the routes in the Secrets beyond; raise it back`);
+    throw new Error(
+      `ROUTE_SHARDS was lowered from ${before} to ${shards}, which would forget the routes in the Secrets beyond; raise it back`,
+    );
 }
 
 function sameData(a: Record<string, string> | undefined, b: Record<string, string>): boolean {

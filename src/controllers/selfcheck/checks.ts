@@ -1,7 +1,17 @@
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
 import type { Prober, ProbeTarget } from "./probe.ts";
-import { FAILURES_ALLOWED, newCheck, note, type ProbeResult, passed, type RouteCheck, retarget, type UrlVerdict, verdictOf } from "./verdict.ts";
+import {
+  FAILURES_ALLOWED,
+  newCheck,
+  note,
+  type ProbeResult,
+  passed,
+  type RouteCheck,
+  retarget,
+  type UrlVerdict,
+  verdictOf,
+} from "./verdict.ts";
 
 /** One random route of each host is probed this often; sooner while the host fails, so that recovery is seen. */
 const HOST_INTERVAL_MS = 60_000;
@@ -59,7 +69,12 @@ export class Checks {
     const moved = known !== undefined && known.target.url !== target.url;
     if (known === undefined || moved) {
       if (moved) this.#leaveHost(key, known);
-      const watched: Watched = { target, check: newCheck(generation), host: new URL(target.url).host, running: false };
+      const watched: Watched = {
+        target,
+        check: newCheck(generation),
+        host: new URL(target.url).host,
+        running: false,
+      };
       this.#routes.set(key, watched);
       this.#joinHost(key, watched);
       void this.#run(key, watched);
@@ -110,7 +125,8 @@ export class Checks {
     const watched = this.#routes.get(key);
     if (watched === undefined || passed(watched.check)) return;
     const failures = watched.check.failures;
-    const settledNow = () => passed(watched.check) || watched.check.failures > failures || this.#routes.get(key) !== watched;
+    const settledNow = () =>
+      passed(watched.check) || watched.check.failures > failures || this.#routes.get(key) !== watched;
     const listener = () => settledNow() && done.abort();
     this.#listeners.add(listener);
     try {

@@ -37,7 +37,13 @@ export function createProber({ address, timeoutMs = 5000 }: ProberOptions = {}):
   });
   return {
     probe: (target, nowMs, signal) =>
-      probe(dispatcher, target, nowMs, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]), portOf(address)),
+      probe(
+        dispatcher,
+        target,
+        nowMs,
+        AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+        portOf(address),
+      ),
     close: () => dispatcher.close(),
   };
 }
@@ -51,7 +57,11 @@ async function probe(
 ): Promise<ProbeResult> {
   const challenge = createChallenge(target, nowMs);
   const url = new URL(target.url);
-  const headers = { "content-type": "application/x-www-form-urlencoded", "user-agent": "smschannel-self-check", host: url.host };
+  const headers = {
+    "content-type": "application/x-www-form-urlencoded",
+    "user-agent": "smschannel-self-check",
+    host: url.host,
+  };
   if (port !== undefined) url.port = port;
   try {
     const answer = await request(url, { method: "POST", headers, body: challenge.body, dispatcher, signal });
@@ -62,7 +72,11 @@ async function probe(
     }
     return failure(answer.statusCode, body);
   } catch (error) {
-    return { kind: "failed", reason: "PublicUrlUnreachable", message: `the inbound URL does not answer: ${networkReason(error)}` };
+    return {
+      kind: "failed",
+      reason: "PublicUrlUnreachable",
+      message: `the inbound URL does not answer: ${networkReason(error)}`,
+    };
   }
 }
 
@@ -75,7 +89,11 @@ function failure(status: number, body: string | undefined): ProbeResult {
     };
   // The receiver's own words to strangers and while it starts: an empty 403, and 503. It will know the route soon.
   if (status === 503 || (status === 403 && body === ""))
-    return { kind: "failed", reason: "RoutesNotLoaded", message: `the receiver does not have this route yet (${status})` };
+    return {
+      kind: "failed",
+      reason: "RoutesNotLoaded",
+      message: `the receiver does not have this route yet (${status})`,
+    };
   return {
     kind: "failed",
     reason: "PublicUrlNotOurs",
@@ -99,19 +117,24 @@ async function readBounded(body: Dispatcher.ResponseData["body"]): Promise<strin
 
 /** A word for the kind of failure, the same each time: status must not change with addresses or times. */
 function networkReason(error: unknown): string {
-  const code = String((error as { code?: unknown }).code ?? (error as { cause?: { code?: unknown } }).cause?.code ?? "");
+  const code = String(
+    (error as { code?: unknown }).code ?? (error as { cause?: { code?: unknown } }).cause?.code ?? "",
+  );
   const name = (error as Error).name;
   if (name === "TimeoutError" || /TIMEOUT/i.test(code)) return "timed out";
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "its host name does not resolve";
   if (code === "ECONNREFUSED") return "connection refused";
-  if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME|TLS|SSL/i.test(code)) return `its certificate is not trusted (${code})`;
+  if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME|TLS|SSL/i.test(code))
+    return `its certificate is not trusted (${code})`;
   return code === "" ? "connection failed" : `connection failed (${code})`;
 }
 
 /** The host part by a lookup of our own, so that TLS still checks the URL's name. */
 function redirectTo(address: string) {
   const host = address.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
-  return { lookup: ((_name: string, options: never, done: never) => lookup(host, options, done)) as typeof lookup };
+  return {
+    lookup: ((_name: string, options: never, done: never) => lookup(host, options, done)) as typeof lookup,
+  };
 }
 
 function portOf(address: string | undefined): string | undefined {

@@ -1,34 +1,50 @@
 import { describe, expect, test } from "vitest";
-import { newCheck, note, type ProbeResult, PROOF_MS, passed, type RouteCheck, retarget, verdictOf } from "./verdict.ts";
+import {
+  newCheck,
+  note,
+  PROOF_MS,
+  type ProbeResult,
+  passed,
+  type RouteCheck,
+  retarget,
+  verdictOf,
+} from "./verdict.ts";
 
 const answered = (generation: number): ProbeResult => ({ kind: "answered", generation });
 const failed: ProbeResult = { kind: "failed", reason: "PublicUrlUnreachable", message: "refused" };
-const after = (start: RouteCheck, ...results: ProbeResult[]) => results.reduce((check, result, at) => note(check, result, at), start);
+const checkedBy = (start: RouteCheck, ...results: ProbeResult[]) =>
+  results.reduce((check, result, at) => note(check, result, at), start);
 
 describe("a route's checks", () => {
-  test("nothing is known before the first probe", () => expect(verdictOf(newCheck(1), undefined, 0)).toEqual({ status: "Unknown" }));
-  test("two passes are not enough", () => expect(passed(after(newCheck(1), answered(1), answered(1)))).toBe(false));
-  test("three in a row are", () => expect(passed(after(newCheck(1), answered(1), answered(1), answered(1)))).toBe(true));
+  test("nothing is known before the first probe", () =>
+    expect(verdictOf(newCheck(1), undefined, 0)).toEqual({ status: "Unknown" }));
+  test("two passes are not enough", () =>
+    expect(passed(checkedBy(newCheck(1), answered(1), answered(1)))).toBe(false));
+  test("three in a row are", () =>
+    expect(passed(checkedBy(newCheck(1), answered(1), answered(1), answered(1)))).toBe(true));
   test("a failure in between starts over", () =>
-    expect(passed(after(newCheck(1), answered(1), answered(1), failed, answered(1)))).toBe(false));
+    expect(passed(checkedBy(newCheck(1), answered(1), answered(1), failed, answered(1)))).toBe(false));
   test("a replica with an older route is no pass, and says so", () => {
-    const check = after(newCheck(2), answered(2), answered(2), answered(1));
+    const check = checkedBy(newCheck(2), answered(2), answered(2), answered(1));
     expect(check.passes).toBe(0);
     expect(verdictOf(check, undefined, 9)).toMatchObject({ status: "False", reason: "RoutesNotLoaded" });
   });
-  test("a newer generation than wanted is a pass", () => expect(after(newCheck(1), answered(2)).passes).toBe(1));
+  test("a newer generation than wanted is a pass", () =>
+    expect(checkedBy(newCheck(1), answered(2)).passes).toBe(1));
   test("a changed route must pass anew, and stays True meanwhile", () => {
-    const check = retarget(after(newCheck(1), answered(1), answered(1), answered(1)), 2);
+    const check = retarget(checkedBy(newCheck(1), answered(1), answered(1), answered(1)), 2);
     expect(passed(check)).toBe(false);
     expect(verdictOf(check, undefined, 9)).toEqual({ status: "True" });
   });
   test("once proven, two failures are borne and the third counts", () => {
-    const proven = after(newCheck(1), answered(1), answered(1), answered(1));
-    expect(verdictOf(after(proven, failed, failed), undefined, 9).status).toBe("True");
-    expect(verdictOf(after(proven, failed, failed, failed), undefined, 9)).toMatchObject({ reason: "PublicUrlUnreachable" });
+    const proven = checkedBy(newCheck(1), answered(1), answered(1), answered(1));
+    expect(verdictOf(checkedBy(proven, failed, failed), undefined, 9).status).toBe("True");
+    expect(verdictOf(checkedBy(proven, failed, failed, failed), undefined, 9)).toMatchObject({
+      reason: "PublicUrlUnreachable",
+    });
   });
   test("a text that arrived after the failure proves the way", () => {
-    const check = after(newCheck(1), failed);
+    const check = checkedBy(newCheck(1), failed);
     expect(verdictOf(check, 5, 10).status).toBe("True");
     expect(verdictOf(check, 5, 5 + PROOF_MS).status).toBe("False");
     expect(verdictOf(check, -5, 10).status).toBe("False");

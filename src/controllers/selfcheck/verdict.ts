@@ -3,8 +3,7 @@ import type { Reason } from "../../api/reasons.ts";
 /** What one probe of the inbound URL showed. */
 export type ProbeResult =
   /** Our receiver answered for this route; it knows this generation of it. */
-  | { kind: "answered"; generation: number }
-  | { kind: "failed"; reason: Reason; message: string };
+  { kind: "answered"; generation: number } | { kind: "failed"; reason: Reason; message: string };
 
 /** How the checks of one route stand. Plain data: kept in memory, begun anew after a restart. */
 export interface RouteCheck {
@@ -38,12 +37,23 @@ export function note(check: RouteCheck, result: ProbeResult, nowMs: number): Rou
   if (result.kind === "failed") {
     const failures = check.failures + 1;
     const { reason, message } = result;
-    return { ...check, passes: 0, failures, proven: check.proven && failures < FAILURES_ALLOWED, lastFailure: { reason, message, atMs: nowMs } };
+    return {
+      ...check,
+      passes: 0,
+      failures,
+      proven: check.proven && failures < FAILURES_ALLOWED,
+      lastFailure: { reason, message, atMs: nowMs },
+    };
   }
   // A replica that has not seen the change yet: not a failure of the way in, but not a pass either.
   if (result.generation < check.generation) {
     const message = "a receiver answered that does not have the newest route yet";
-    return { ...check, passes: 0, failures: 0, lastFailure: { reason: "RoutesNotLoaded", message, atMs: nowMs } };
+    return {
+      ...check,
+      passes: 0,
+      failures: 0,
+      lastFailure: { reason: "RoutesNotLoaded", message, atMs: nowMs },
+    };
   }
   const passes = Math.min(check.passes + 1, PASSES_NEEDED);
   return { ...check, passes, failures: 0, proven: check.proven || passes >= PASSES_NEEDED };
@@ -54,13 +64,21 @@ export function passed(check: RouteCheck): boolean {
   return check.passes >= PASSES_NEEDED;
 }
 
-export type UrlVerdict = { status: "True" } | { status: "Unknown" } | { status: "False"; reason: Reason; message: string };
+export type UrlVerdict =
+  | { status: "True" }
+  | { status: "Unknown" }
+  | { status: "False"; reason: Reason; message: string };
 
 /** Does the URL work, as far as is known? A text accepted after the last failed probe proves it as well as a probe does. */
-export function verdictOf(check: RouteCheck, lastAcceptedTextMs: number | undefined, nowMs: number): UrlVerdict {
+export function verdictOf(
+  check: RouteCheck,
+  lastAcceptedTextMs: number | undefined,
+  nowMs: number,
+): UrlVerdict {
   if (check.proven) return { status: "True" };
   if (check.lastFailure === undefined) return { status: "Unknown" };
   const { atMs, reason, message } = check.lastFailure;
-  if (lastAcceptedTextMs !== undefined && lastAcceptedTextMs > atMs && nowMs - lastAcceptedTextMs < PROOF_MS) return { status: "True" };
+  if (lastAcceptedTextMs !== undefined && lastAcceptedTextMs > atMs && nowMs - lastAcceptedTextMs < PROOF_MS)
+    return { status: "True" };
   return { status: "False", reason, message };
 }

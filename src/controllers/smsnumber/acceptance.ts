@@ -13,6 +13,8 @@ export interface AcceptanceInput {
   number: SmsNumber;
   stream: WorkStream | undefined;
   hoursExist: boolean;
+  /** The number is in a Messaging Service, whose opt-out handling answers for it. */
+  inService: boolean;
 }
 
 /** The rules that need a second object, in the order in which a person would fix them. The first that applies is told. */
@@ -24,7 +26,12 @@ export function refusalOf(input: AcceptanceInput): Refusal | undefined {
   return undefined;
 }
 
-const rules: ((input: AcceptanceInput) => Refusal | undefined)[] = [streamMissing, repliesMissing, hoursNotAllowed, hoursMissing];
+const rules: ((input: AcceptanceInput) => Refusal | undefined)[] = [
+  streamMissing,
+  repliesMissing,
+  hoursNotAllowed,
+  hoursMissing,
+];
 
 function streamMissing({ number, stream }: AcceptanceInput): Refusal | undefined {
   if (stream !== undefined) return undefined;
@@ -38,9 +45,13 @@ function streamMissing({ number, stream }: AcceptanceInput): Refusal | undefined
 const REQUIRED_REPLIES = ["OptOutConfirmation", "OptInConfirmation", "Help"] as const;
 
 /** Carriers demand these answers, and Twilio gives none for a short code that stands alone. */
-function repliesMissing({ number, stream }: AcceptanceInput): Refusal | undefined {
-  if (number.spec.type !== "ShortCode") return undefined;
-  const given = new Set([...(stream?.spec.automatedMessages ?? []), ...(number.spec.automatedMessages ?? [])].map(({ trigger }) => trigger));
+function repliesMissing({ number, stream, inService }: AcceptanceInput): Refusal | undefined {
+  if (number.spec.type !== "ShortCode" || inService) return undefined;
+  const given = new Set(
+    [...(stream?.spec.automatedMessages ?? []), ...(number.spec.automatedMessages ?? [])].map(
+      ({ trigger }) => trigger,
+    ),
+  );
   const missing = REQUIRED_REPLIES.filter((trigger) => !given.has(trigger));
   if (missing.length === 0) return undefined;
   return {
@@ -51,7 +62,8 @@ function repliesMissing({ number, stream }: AcceptanceInput): Refusal | undefine
 }
 
 function hoursNotAllowed({ number, stream }: AcceptanceInput): Refusal | undefined {
-  if (number.spec.operatingHoursRef === undefined || stream?.spec.allowAutomatedMessages === true) return undefined;
+  if (number.spec.operatingHoursRef === undefined || stream?.spec.allowAutomatedMessages === true)
+    return undefined;
   return {
     reason: "OperatingHoursNotAllowed",
     message: `WorkStream ${number.spec.workStreamRef.name} does not allow automated messages, so the number may have no operating hours; set allowAutomatedMessages: true there, or remove operatingHoursRef here`,
@@ -62,5 +74,9 @@ function hoursNotAllowed({ number, stream }: AcceptanceInput): Refusal | undefin
 function hoursMissing({ number, hoursExist }: AcceptanceInput): Refusal | undefined {
   const ref = number.spec.operatingHoursRef;
   if (ref === undefined || hoursExist) return undefined;
-  return { reason: "OperatingHoursNotFound", message: `there is no OperatingHours ${ref.name} in this namespace`, stopsWiring: false };
+  return {
+    reason: "OperatingHoursNotFound",
+    message: `there is no OperatingHours ${ref.name} in this namespace`,
+    stopsWiring: false,
+  };
 }

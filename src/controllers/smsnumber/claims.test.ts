@@ -13,7 +13,8 @@ const candidate = (more: Partial<Candidate>): Candidate => ({
   ...more,
 });
 const self = candidate({});
-const other = (more: Partial<Candidate> = {}) => candidate({ uid: "other", namespace: "a", stream: "sales", ...more });
+const other = (more: Partial<Candidate> = {}) =>
+  candidate({ uid: "other", namespace: "a", stream: "sales", ...more });
 
 interface Row {
   self?: Candidate;
@@ -32,7 +33,10 @@ const rows: Record<string, Row> = {
     want: "held",
   },
   "another holds the number": { holders: { PN1: "other" }, sameNumber: [other()], want: "numberTaken" },
-  "another of a namespace that is gone from view still holds it": { holders: { PN1: "gone" }, want: "numberTaken" },
+  "another of a namespace that is gone from view still holds it": {
+    holders: { PN1: "gone" },
+    want: "numberTaken",
+  },
   "an older one owns it too": { sameNumber: [other({ createdAtMs: 1 })], want: "numberTaken" },
   "an older one names it, but its account does not own it": {
     sameNumber: [other({ createdAtMs: 1, found: false, phoneNumberSid: undefined })],

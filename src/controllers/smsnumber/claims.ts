@@ -55,7 +55,9 @@ export function decideClaim({ self, sameNumber, sameStream, holderOf }: ClaimInp
 
 /** Is somebody before us in the line, for certain or perhaps? */
 function precedence(self: Candidate, others: readonly Candidate[]): "first" | "behind" | "unclear" {
-  const older = others.filter((other) => other.uid !== self.uid && other.eligible && comesBefore(other, self));
+  const older = others.filter(
+    (other) => other.uid !== self.uid && other.eligible && comesBefore(other, self),
+  );
   if (older.some(({ found }) => found === true)) return "behind";
   return older.some(({ found }) => found === undefined) ? "unclear" : "first";
 }

@@ -26,9 +26,13 @@ const rows: Record<string, [ContestInput, ReturnType<typeof judgeContest>]> = {
     { sinceMs: now, generation: 1, seen: "theirs, again" },
   ],
   "a change of the object ends it": [input({ contest: under, generation: 2 }), "repair"],
-  "an hour without a change ends it": [input({ contest: { ...under, sinceMs: now - CONTEST_WINDOW_MS } }), "repair"],
+  "an hour without a change ends it": [
+    input({ contest: { ...under, sinceMs: now - CONTEST_WINDOW_MS } }),
+    "repair",
+  ],
 };
 
 describe("judgeContest", () => {
-  for (const [name, [given, want]] of Object.entries(rows)) test(name, () => expect(judgeContest(given)).toEqual(want));
+  for (const [name, [given, want]] of Object.entries(rows))
+    test(name, () => expect(judgeContest(given)).toEqual(want));
 });

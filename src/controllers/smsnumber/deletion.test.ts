@@ -2,8 +2,16 @@ import { describe, expect, test } from "vitest";
 import { type DeletionInput, planDeletion } from "./deletion.ts";
 import { ourWebhook, type Webhook } from "./webhook.ts";
 
-const ours = ourWebhook({ inbound: "https://sms.example.com/inbound/a/b", fallback: "https://sms.example.com/fallback/a/b" });
-const saved: Webhook = { ...ours, smsUrl: "https://before.example.net/", smsFallbackUrl: "", smsApplicationSid: "AP1" };
+const ours = ourWebhook({
+  inbound: "https://sms.example.com/inbound/a/b",
+  fallback: "https://sms.example.com/fallback/a/b",
+});
+const saved: Webhook = {
+  ...ours,
+  smsUrl: "https://before.example.net/",
+  smsFallbackUrl: "",
+  smsApplicationSid: "AP1",
+};
 const input = (more: Partial<DeletionInput>): DeletionInput => ({
   policy: "Restore",
   seen: ours,
@@ -12,28 +20,48 @@ const input = (more: Partial<DeletionInput>): DeletionInput => ({
   successor: false,
   ...more,
 });
-const does = (what: string, reason: string) => expect.objectContaining({ do: what, event: expect.objectContaining({ reason }) });
+const does = (what: string, reason: string) =>
+  expect.objectContaining({ do: what, event: expect.objectContaining({ reason }) });
 
 const rows: Record<string, [DeletionInput, unknown]> = {
   "what was there is restored, application included": [
     input({}),
-    expect.objectContaining({ do: "set", webhook: saved, event: expect.objectContaining({ reason: "WebhookRestored" }) }),
+    expect.objectContaining({
+      do: "set",
+      webhook: saved,
+      event: expect.objectContaining({ reason: "WebhookRestored" }),
+    }),
   ],
   "nothing was saved: cleared": [input({ saved: undefined }), does("set", "WebhookCleared")],
   "cleared when told so": [input({ policy: "Clear" }), does("set", "WebhookCleared")],
   "retained when told so": [input({ policy: "Retain" }), does("leave", "WebhookRetained")],
-  "pointed elsewhere since: left": [input({ seen: { ...ours, smsUrl: "https://new.example.org/" } }), does("leave", "WebhookLeft")],
-  "an application was put on it since: left": [input({ seen: { ...ours, smsApplicationSid: "AP2" } }), does("leave", "WebhookLeft")],
+  "pointed elsewhere since: left": [
+    input({ seen: { ...ours, smsUrl: "https://new.example.org/" } }),
+    does("leave", "WebhookLeft"),
+  ],
+  "an application was put on it since: left": [
+    input({ seen: { ...ours, smsApplicationSid: "AP2" } }),
+    does("leave", "WebhookLeft"),
+  ],
   "cleared by somebody since: left": [input({ seen: { ...ours, smsUrl: "" } }), does("leave", "WebhookLeft")],
   "no longer in the account: left": [input({ seen: null }), does("leave", "WebhookLeft")],
-  "another waits for the number: handed over": [input({ successor: true }), does("handOver", "WebhookHandedOver")],
-  "another waits, though Retain was asked": [input({ successor: true, policy: "Retain" }), does("handOver", "WebhookHandedOver")],
+  "another waits for the number: handed over": [
+    input({ successor: true }),
+    does("handOver", "WebhookHandedOver"),
+  ],
+  "another waits, though Retain was asked": [
+    input({ successor: true, policy: "Retain" }),
+    does("handOver", "WebhookHandedOver"),
+  ],
 };
 
 describe("planDeletion", () => {
-  for (const [name, [given, want]] of Object.entries(rows)) test(name, () => expect(planDeletion(given)).toEqual(want));
+  for (const [name, [given, want]] of Object.entries(rows))
+    test(name, () => expect(planDeletion(given)).toEqual(want));
 
   test("clearing empties URL and fallback in one update, which Twilio wants (error 21406)", () => {
-    expect(planDeletion(input({ policy: "Clear" }))).toMatchObject({ webhook: { smsUrl: "", smsFallbackUrl: "", smsApplicationSid: "" } });
+    expect(planDeletion(input({ policy: "Clear" }))).toMatchObject({
+      webhook: { smsUrl: "", smsFallbackUrl: "", smsApplicationSid: "" },
+    });
   });
 });

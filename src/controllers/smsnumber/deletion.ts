@@ -36,16 +36,44 @@ const cleared: Webhook = {
 /** Decides what is done at Twilio when an SmsNumber that held its number goes. Pure. */
 export function planDeletion({ policy, seen, saved, isOurs, successor }: DeletionInput): DeletionPlan {
   if (seen === null)
-    return { do: "leave", event: event("Warning", "WebhookLeft", "the number is no longer in the Twilio account; nothing was changed") };
+    return {
+      do: "leave",
+      event: event(
+        "Warning",
+        "WebhookLeft",
+        "the number is no longer in the Twilio account; nothing was changed",
+      ),
+    };
   // Somebody may have pointed the number elsewhere since; what is not ours stays.
   if (seen.smsApplicationSid !== "" || !pointsAt(seen, isOurs))
-    return { do: "leave", event: event("Normal", "WebhookLeft", "the webhook at Twilio is no longer ours and was left as it is") };
+    return {
+      do: "leave",
+      event: event("Normal", "WebhookLeft", "the webhook at Twilio is no longer ours and was left as it is"),
+    };
   if (successor)
-    return { do: "handOver", event: event("Normal", "WebhookHandedOver", "another SmsNumber takes the number over; the webhook stays") };
+    return {
+      do: "handOver",
+      event: event(
+        "Normal",
+        "WebhookHandedOver",
+        "another SmsNumber takes the number over; the webhook stays",
+      ),
+    };
   if (policy === "Retain")
-    return { do: "leave", event: event("Normal", "WebhookRetained", "the webhook at Twilio still leads to this cluster, as deletionPolicy: Retain asks") };
+    return {
+      do: "leave",
+      event: event(
+        "Normal",
+        "WebhookRetained",
+        "the webhook at Twilio still leads to this cluster, as deletionPolicy: Retain asks",
+      ),
+    };
   if (policy === "Clear" || saved === undefined)
-    return { do: "set", webhook: cleared, event: event("Normal", "WebhookCleared", "the webhook at Twilio was cleared") };
+    return {
+      do: "set",
+      webhook: cleared,
+      event: event("Normal", "WebhookCleared", "the webhook at Twilio was cleared"),
+    };
   return {
     do: "set",
     webhook: saved,

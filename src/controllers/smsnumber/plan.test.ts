@@ -6,7 +6,13 @@ import { fingerprintOf, ourWebhook, type Webhook } from "./webhook.ts";
 const now = 10 * CONTEST_WINDOW_MS;
 const url = "https://sms.example.com/inbound/team/support";
 const ours = ourWebhook({ inbound: url, fallback: "https://sms.example.com/fallback/team/support" });
-const empty: Webhook = { smsUrl: "", smsMethod: "POST", smsFallbackUrl: "", smsFallbackMethod: "POST", smsApplicationSid: "" };
+const empty: Webhook = {
+  smsUrl: "",
+  smsMethod: "POST",
+  smsFallbackUrl: "",
+  smsFallbackMethod: "POST",
+  smsApplicationSid: "",
+};
 const demo: Webhook = { ...empty, smsUrl: "https://demo.twilio.com/welcome/sms/reply/" };
 const foreign: Webhook = { ...empty, smsUrl: "https://user:secret@flows.example.net/x?key=1" };
 const application: Webhook = { ...empty, smsApplicationSid: "AP1" };
@@ -19,7 +25,7 @@ const input = (more: Partial<PlanInput>): PlanInput => ({
   isOurs: (candidate) => candidate.includes("/inbound/team/"),
   override: undefined,
   policy: manage,
-  configuredBefore: false,
+  configuredUrl: undefined,
   urlNotReady: undefined,
   repairs: [],
   contest: undefined,
@@ -31,7 +37,11 @@ const input = (more: Partial<PlanInput>): PlanInput => ({
 const always = { ...manage, takeover: "Always" } as const;
 const observe = { ...manage, manage: false } as const;
 const suspended = { ...manage, suspended: true } as const;
-const set = (more: Partial<Extract<Plan, { do: "set" }>> = {}): Plan => ({ do: "set", webhook: ours, ...more });
+const set = (more: Partial<Extract<Plan, { do: "set" }>> = {}): Plan => ({
+  do: "set",
+  webhook: ours,
+  ...more,
+});
 const leave = (reason: string) => expect.objectContaining({ do: "leave", reason });
 
 const rows: Record<string, [PlanInput, unknown]> = {
@@ -43,24 +53,41 @@ const rows: Record<string, [PlanInput, unknown]> = {
   "GET instead of POST is drift": [input({ seen: { ...ours, smsMethod: "GET" } }), set()],
   "a former URL of ours is replaced and never saved": [input({ seen: formerUrl }), set()],
   "somebody's webhook is not taken over": [input({ seen: foreign }), leave("WebhookOwnedByOther")],
-  "somebody's webhook is taken over when told so, and saved": [input({ seen: foreign, policy: always }), set({ save: foreign })],
+  "somebody's webhook is taken over when told so, and saved": [
+    input({ seen: foreign, policy: always }),
+    set({ save: foreign }),
+  ],
   "somebody's application is not taken over": [input({ seen: application }), leave("ApplicationOverrides")],
-  "an application beats even our own URL": [input({ seen: { ...ours, smsApplicationSid: "AP1" } }), leave("ApplicationOverrides")],
+  "an application beats even our own URL": [
+    input({ seen: { ...ours, smsApplicationSid: "AP1" } }),
+    leave("ApplicationOverrides"),
+  ],
   "an application is taken over when told so, and saved": [
     input({ seen: application, policy: always }),
     set({ save: application }),
   ],
   "what we set and somebody changed is set back": [
-    input({ seen: foreign, configuredBefore: true }),
+    input({ seen: foreign, configuredUrl: ours.smsUrl }),
     set({ repairOf: "flows.example.net" }),
   ],
-  "what we set and somebody cleared is set back": [input({ configuredBefore: true }), set()],
+  "what we set and somebody cleared is set back": [
+    input({ configuredUrl: ours.smsUrl }),
+    set({ repairOf: "nowhere" }),
+  ],
+  "what we set and somebody stripped of its fragment is set back": [
+    input({ seen: { ...ours, smsUrl: url }, configuredUrl: ours.smsUrl }),
+    set({ repairOf: "sms.example.com" }),
+  ],
+  "PUBLIC_URL changed: pointed anew, nobody's drift": [
+    input({ seen: formerUrl, configuredUrl: formerUrl.smsUrl }),
+    set(),
+  ],
   "an application put on our number is removed": [
-    input({ seen: application, configuredBefore: true }),
+    input({ seen: application, configuredUrl: ours.smsUrl }),
     set({ repairOf: "a Twilio application" }),
   ],
   "the third change within an hour is left alone": [
-    input({ seen: foreign, configuredBefore: true, repairs: [now - 2, now - 1] }),
+    input({ seen: foreign, configuredUrl: ours.smsUrl, repairs: [now - 2, now - 1] }),
     expect.objectContaining({
       do: "leave",
       reason: "Contested",
@@ -86,8 +113,14 @@ const rows: Record<string, [PlanInput, unknown]> = {
   ],
   "suspended and ours": [input({ seen: ours, policy: suspended }), { do: "nothing" }],
   "suspended and empty": [input({ policy: suspended }), leave("Suspended")],
-  "suspended, drift is not repaired": [input({ seen: foreign, policy: suspended, configuredBefore: true }), leave("Suspended")],
-  "a Messaging Service that sends here does": [input({ override: { kind: "routesHere" } }), { do: "nothing" }],
+  "suspended, drift is not repaired": [
+    input({ seen: foreign, policy: suspended, configuredUrl: ours.smsUrl }),
+    leave("Suspended"),
+  ],
+  "a Messaging Service that sends here does": [
+    input({ override: { kind: "routesHere" } }),
+    { do: "nothing" },
+  ],
   "a Messaging Service that drops texts is not written around": [
     input({ override: { kind: "elsewhere", reason: "MessagingServiceDropsInbound", message: "…" } }),
     leave("MessagingServiceDropsInbound"),
@@ -95,7 +128,8 @@ const rows: Record<string, [PlanInput, unknown]> = {
 };
 
 describe("plan", () => {
-  for (const [name, [given, want]] of Object.entries(rows)) test(name, () => expect(plan(given)).toEqual(want));
+  for (const [name, [given, want]] of Object.entries(rows))
+    test(name, () => expect(plan(given)).toEqual(want));
 
   test("no message tells more than the other's host", () => {
     for (const [given] of Object.values(rows)) {

@@ -1,7 +1,15 @@
 import type { Reason } from "../../api/reasons.ts";
 import type { Override } from "../accounts/precedence.ts";
 import { type Contest, judgeContest } from "./contest.ts";
-import { fingerprintOf, hostOf, isUnset, pointsAt, sameWebhook, type Webhook, withoutFragment } from "./webhook.ts";
+import {
+  fingerprintOf,
+  hostOf,
+  isUnset,
+  pointsAt,
+  sameWebhook,
+  type Webhook,
+  withoutFragment,
+} from "./webhook.ts";
 
 /** What is to be done at Twilio so that the number's texts reach us. */
 export type Plan =
@@ -20,8 +28,8 @@ export interface PlanInput {
   /** What takes precedence over the number's own webhook, if anything. */
   override: Override | undefined;
   policy: { manage: boolean; suspended: boolean; takeover: "WhenUnset" | "Always" };
-  /** We have set this number's webhook before: what is there now against our will is drift, not somebody's earlier property. */
-  configuredBefore: boolean;
+  /** The URL that we set before, fragment included: what is there instead is drift, not somebody's earlier property. */
+  configuredUrl: string | undefined;
   /** Why no number may be pointed at the stream's URL yet; undefined when it has answered. */
   urlNotReady: { reason: Reason; message: string } | undefined;
   repairs: readonly number[];
@@ -37,15 +45,22 @@ export function plan(input: PlanInput): Plan {
   if (override !== undefined) return { do: "leave", reason: override.reason, message: override.message };
   if (sameWebhook(seen, ours)) return { do: "nothing" };
 
-  const foreign = isForeign(input);
-  if (foreign !== undefined && !input.configuredBefore && input.policy.takeover === "WhenUnset" && input.policy.manage && !input.policy.suspended)
-    return refuseTakeover(foreign);
   const held = holdBack(input);
   if (held !== undefined) return held;
+  const foreign = isForeign(input);
+  if (foreign !== undefined && input.configuredUrl === undefined && input.policy.takeover === "WhenUnset")
+    return refuseTakeover(foreign);
   if (input.urlNotReady !== undefined) return { do: "leave", ...input.urlNotReady };
-  if (foreign !== undefined && input.configuredBefore) return repair(input, foreign);
-  // Once we have set it, what is there is ours or a passer-by's: only the webhook from before us is worth keeping.
-  const worthSaving = !input.configuredBefore && (seen.smsApplicationSid !== "" || (seen.smsUrl !== "" && !pointsAt(seen, input.isOurs)));
+  if (input.configuredUrl === undefined) return firstTime(input);
+  // Still as we left it, and only our own wish changed: PUBLIC_URL, for one.
+  const untouched =
+    seen.smsUrl === input.configuredUrl && foreign === undefined && ours.smsUrl !== input.configuredUrl;
+  return untouched ? { do: "set", webhook: ours } : repair(input, foreign);
+}
+
+/** The webhook from before us is worth keeping when there was one; a URL of ours never is. */
+function firstTime({ seen, ours, isOurs }: PlanInput): Plan {
+  const worthSaving = seen.smsApplicationSid !== "" || (seen.smsUrl !== "" && !pointsAt(seen, isOurs));
   return { do: "set", webhook: ours, ...(worthSaving ? { save: seen } : {}) };
 }
 
@@ -63,7 +78,8 @@ function refuseTakeover(foreign: Foreign): Plan {
     ? {
         do: "leave",
         reason: "ApplicationOverrides",
-        message: "the number has an application at Twilio, which takes its texts; remove it there, or set takeover: Always",
+        message:
+          "the number has an application at Twilio, which takes its texts; remove it there, or set takeover: Always",
       }
     : {
         do: "leave",
@@ -79,7 +95,11 @@ function holdBack({ seen, ours, policy }: PlanInput): Plan | undefined {
   const arrives = sameUrl && seen.smsApplicationSid === "" && seen.smsMethod === ours.smsMethod;
   if (arrives) return { do: "nothing" };
   return policy.manage
-    ? { do: "leave", reason: "Suspended", message: "the webhook at Twilio is not ours, and suspend: true forbids setting it" }
+    ? {
+        do: "leave",
+        reason: "Suspended",
+        message: "the webhook at Twilio is not ours, and suspend: true forbids setting it",
+      }
     : {
         do: "leave",
         reason: "Observing",
@@ -87,8 +107,9 @@ function holdBack({ seen, ours, policy }: PlanInput): Plan | undefined {
       };
 }
 
-function repair(input: PlanInput, foreign: Foreign): Plan {
-  const host = foreign.kind === "application" ? "a Twilio application" : foreign.host;
+function repair(input: PlanInput, foreign: Foreign | undefined): Plan {
+  const host =
+    foreign?.kind === "application" ? "a Twilio application" : hostOf(input.seen.smsUrl) || "nowhere";
   const verdict = judgeContest({ ...input, seen: fingerprintOf(input.seen) });
   if (verdict === "repair") return { do: "set", webhook: input.ours, repairOf: host };
   return {

@@ -20,8 +20,15 @@ export interface PreviousWebhooksOptions {
 
 const KEY = "webhook.json";
 
-export function createPreviousWebhooks({ client, namespace, instance }: PreviousWebhooksOptions): PreviousWebhooks {
-  const refOf = (uid: string) => ({ namespace, name: `${secretName(instance, "controller", 0).replace(/-controller-0$/, "")}-previous-${uid}` });
+export function createPreviousWebhooks({
+  client,
+  namespace,
+  instance,
+}: PreviousWebhooksOptions): PreviousWebhooks {
+  const refOf = (uid: string) => ({
+    namespace,
+    name: `${secretName(instance, "controller", 0).replace(/-controller-0$/, "")}-previous-${uid}`,
+  });
   return {
     async save(uid, webhook, signal) {
       const secret: Secret = {

@@ -68,7 +68,10 @@ export function hostOf(url: string): string {
 
 /** To tell whether a foreign webhook changed without keeping it. */
 export function fingerprintOf(webhook: Webhook): string {
-  return createHash("sha256").update(JSON.stringify(Object.values(webhook))).digest("base64url").slice(0, 22);
+  return createHash("sha256")
+    .update(JSON.stringify(Object.values(webhook)))
+    .digest("base64url")
+    .slice(0, 22);
 }
 
 export function withoutFragment(url: string): string {

@@ -1,8 +1,9 @@
 import type { WorkStream } from "../../api/index.ts";
+import type { Reason } from "../../api/reasons.ts";
 import type { Clock } from "../../clock.ts";
 import { Failure } from "../../errors.ts";
 import type { ReconcileContext } from "../../kube/controller.ts";
-import type { Outcome } from "../../kube/summarise.ts";
+import type { Outcome, Verdict } from "../../kube/summarise.ts";
 import { signatureKey } from "../../routes/signature-states.ts";
 import { type Credentials, parseCredentials } from "../../twilio/credentials.ts";
 import type { Accounts } from "../accounts/accounts.ts";
@@ -17,7 +18,7 @@ import { nextUrlEnd, routeOf } from "./route.ts";
 import type { SecretReader } from "./secret-reader.ts";
 import type { Streams } from "./streams.ts";
 import { type PublicUrls, urlsOf } from "./urls.ts";
-import { type StreamFacts, streamVerdicts } from "./verdicts.ts";
+import { readyVerdict, type StreamFacts, streamVerdicts, verdict } from "./verdicts.ts";
 
 /** Set on a WorkStream, with any value, it ends former tokens at once; each value acts one time. */
 export const FORGET_ANNOTATION = "smschannel.dev/forget-previous-token";
@@ -74,12 +75,19 @@ export function workStreamReconciler(deps: WorkStreamDeps) {
     const facts: StreamFacts = {
       credentials: found.facts,
       urlProblem: problem,
-      url: route === undefined ? undefined : deps.urlCheck === "off" ? "off" : deps.checks.verdict(routeKey(route)),
+      url:
+        route === undefined
+          ? undefined
+          : deps.urlCheck === "off"
+            ? "off"
+            : deps.checks.verdict(routeKey(route)),
       number: deps.numberOf(namespace, name),
     };
     const verdicts = streamVerdicts(facts);
-    const fingerprint = found.good === undefined ? undefined : deps.accounts.fingerprintOf(found.good.credentials);
-    const secretChanged = fingerprint !== undefined && lastFingerprint.has(key) && lastFingerprint.get(key) !== fingerprint;
+    const fingerprint =
+      found.good === undefined ? undefined : deps.accounts.fingerprintOf(found.good.credentials);
+    const secretChanged =
+      fingerprint !== undefined && lastFingerprint.has(key) && lastFingerprint.get(key) !== fingerprint;
     if (fingerprint !== undefined) lastFingerprint.set(key, fingerprint);
     return {
       verdicts,
@@ -90,7 +98,9 @@ export function workStreamReconciler(deps: WorkStreamDeps) {
         ...(facts.number === undefined ? {} : { numberRef: { name: facts.number.name } }),
         appliedGeneration: appliedGeneration(deps, object, route),
       },
-      ...(found.unobserved === undefined ? {} : { unobserved: streamVerdicts({ ...facts, credentials: asFailure(found.unobserved) }) }),
+      ...(found.unobserved === undefined
+        ? {}
+        : { unobserved: streamVerdicts({ ...facts, credentials: asFailure(found.unobserved) }) }),
       ...wake(route, deps.clock.now()),
     };
   };
@@ -109,8 +119,14 @@ async function credentialsOf(
 ): Promise<CredentialFacts> {
   const { credentialsSecretRef, region, edge } = object.spec.sms.twilio;
   try {
-    const data = await deps.secrets.read({ namespace: where.namespace, name: credentialsSecretRef.name }, signal);
-    const credentials = parseCredentials(data, { ...(region === undefined ? {} : { region }), ...(edge === undefined ? {} : { edge }) });
+    const data = await deps.secrets.read(
+      { namespace: where.namespace, name: credentialsSecretRef.name },
+      signal,
+    );
+    const credentials = parseCredentials(data, {
+      ...(region === undefined ? {} : { region }),
+      ...(edge === undefined ? {} : { edge }),
+    });
     return await judge(deps, credentials, where, { lane, signal });
   } catch (error) {
     if (!(error instanceof Failure) || error.class === "transient") throw error;
@@ -125,19 +141,39 @@ async function judge(
   options: { lane: "change" | "resync"; signal: AbortSignal },
 ): Promise<CredentialFacts> {
   try {
-    const answer = await deps.credentialChecks.check(credentials, { ...options, again: options.lane === "resync" });
+    const answer = await deps.credentialChecks.check(credentials, {
+      ...options,
+      again: options.lane === "resync",
+    });
     const accepted = [
       ...(answer.authToken === "accepted" ? [credentials.authToken] : []),
-      ...(answer.secondaryAuthToken === "accepted" && credentials.secondaryAuthToken !== undefined ? [credentials.secondaryAuthToken] : []),
+      ...(answer.secondaryAuthToken === "accepted" && credentials.secondaryAuthToken !== undefined
+        ? [credentials.secondaryAuthToken]
+        : []),
     ];
-    return { facts: { ok: true, promoted: answer.promoted }, good: { credentials, accepted }, unobserved: undefined };
+    return {
+      facts: { ok: true, promoted: answer.promoted },
+      good: { credentials, accepted },
+      unobserved: undefined,
+    };
   } catch (error) {
     const recorded = deps.records.route(routeKey({ ...where, accountSid: credentials.accountSid }));
     const transient = error instanceof Failure && error.class === "transient";
     // The very credentials that Twilio accepted before: an outage takes nothing away from them.
-    if (!transient || recorded === undefined || JSON.stringify(recorded.credentials) !== JSON.stringify(credentials)) throw error;
-    const current = recorded.tokens.filter(({ retiredAtMs }) => retiredAtMs === undefined).map(({ token }) => token);
-    return { facts: { ok: true, promoted: false }, good: { credentials, accepted: current }, unobserved: error };
+    if (
+      !transient ||
+      recorded === undefined ||
+      JSON.stringify(recorded.credentials) !== JSON.stringify(credentials)
+    )
+      throw error;
+    const current = recorded.tokens
+      .filter(({ retiredAtMs }) => retiredAtMs === undefined)
+      .map(({ token }) => token);
+    return {
+      facts: { ok: true, promoted: false },
+      good: { credentials, accepted: current },
+      unobserved: error,
+    };
   }
 }
 
@@ -148,8 +184,12 @@ async function compile(
   where: { namespace: string; namespaceUid: string; stream: string },
   { good }: CredentialFacts,
 ): Promise<{ route: RouteRecord | undefined; problem: StreamFacts["urlProblem"] }> {
-  const problem = deps.publicUrlProblem === undefined ? undefined : { reason: "PublicUrlInvalid" as const, message: deps.publicUrlProblem };
-  if (good === undefined) return { route: newest(deps.records.routesOf(where.namespaceUid, where.stream)), problem };
+  const problem =
+    deps.publicUrlProblem === undefined
+      ? undefined
+      : { reason: "PublicUrlInvalid" as const, message: deps.publicUrlProblem };
+  if (good === undefined)
+    return { route: newest(deps.records.routesOf(where.namespaceUid, where.stream)), problem };
   const key = routeKey({ ...where, accountSid: good.credentials.accountSid });
   const firstAcceptedAt = await acceptedSince(deps, key, good.accepted);
   const forgotten = object.metadata.annotations?.[FORGET_ANNOTATION];
@@ -188,7 +228,12 @@ async function acceptedSince(deps: WorkStreamDeps, key: string, tokens: string[]
   return (token: string) => deps.activity.firstAcceptedAt(key, fingerprints.get(token) ?? "");
 }
 
-function publish(deps: WorkStreamDeps, key: string, { facts, good }: CredentialFacts, route: RouteRecord | undefined) {
+function publish(
+  deps: WorkStreamDeps,
+  key: string,
+  { facts, good }: CredentialFacts,
+  route: RouteRecord | undefined,
+) {
   if (good === undefined) deps.accounts.release(key);
   deps.streams.set(key, {
     routeKey: route === undefined ? undefined : routeKey(route),
@@ -205,12 +250,35 @@ async function check(deps: WorkStreamDeps, route: RouteRecord, { signal }: Recon
   if (deps.checks.verdict(key).status === "Unknown") await deps.checks.settled(key, SETTLE_MS, signal);
 }
 
+/** The verdicts when a step threw: the credentials could not be judged, the rest stands as it was. */
+export function failedVerdicts(
+  object: WorkStream,
+  { reason, message }: { reason: string; message: string },
+): Verdict[] {
+  const before = object.status?.conditions ?? [];
+  const keep = (type: string): Verdict => {
+    const known = before.find((each) => each.type === type);
+    return verdict(
+      type,
+      known?.status ?? "Unknown",
+      (known?.reason ?? "Progressing") as Reason,
+      known?.message ?? "not checked yet",
+    );
+  };
+  const credentials = verdict("CredentialsValid", "False", reason as Reason, message);
+  const url = keep("InboundUrlReady");
+  return [credentials, url, keep("NumberReady"), readyVerdict([credentials, url])];
+}
+
 function asFailure({ reason, message }: Failure) {
   return { ok: false as const, reason, message };
 }
 
 function newest(routes: RouteRecord[]): RouteRecord | undefined {
-  return routes.reduce<RouteRecord | undefined>((best, route) => (best === undefined || route.generation > best.generation ? route : best), undefined);
+  return routes.reduce<RouteRecord | undefined>(
+    (best, route) => (best === undefined || route.generation > best.generation ? route : best),
+    undefined,
+  );
 }
 
 /** `time` moves only with the result or the Secret, so that an unchanged stream is never written. */
@@ -218,7 +286,8 @@ function validation(object: WorkStream, { facts }: CredentialFacts, secretChange
   const before = object.status?.lastValidation;
   const result = facts.ok ? (facts.promoted ? "TokenPromoted" : "CredentialsValid") : facts.reason;
   const message = facts.ok ? "Twilio accepted the credentials" : facts.message;
-  if (before !== undefined && before.result === result && before.message === message && !secretChanged) return before;
+  if (before !== undefined && before.result === result && before.message === message && !secretChanged)
+    return before;
   return { time: new Date(now).toISOString().replace(/\.\d+Z$/, "Z"), result, message };
 }
 
@@ -231,6 +300,9 @@ function appliedGeneration(deps: WorkStreamDeps, object: WorkStream, route: Rout
 
 /** Tokens and URLs that end by themselves: be there then. */
 function wake(route: RouteRecord | undefined, now: number): { requeueAfterMs?: number } {
-  const ends = route === undefined ? [] : [nextTokenEnd(route.tokens), nextUrlEnd(route.urls)].filter((at) => at !== undefined);
+  const ends =
+    route === undefined
+      ? []
+      : [nextTokenEnd(route.tokens), nextUrlEnd(route.urls)].filter((at) => at !== undefined);
   return ends.length === 0 ? {} : { requeueAfterMs: Math.max(1000, Math.min(...ends) - now + 1000) };
 }

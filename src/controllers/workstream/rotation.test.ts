@@ -1,6 +1,12 @@
 import { describe, expect, test } from "vitest";
 import type { TokenRecord } from "../records/record.ts";
-import { AFTER_NEWER_SEEN_MS, FORMER_TOKEN_MS, nextTokenEnd, type RotationInput, rotate } from "./rotation.ts";
+import {
+  AFTER_NEWER_SEEN_MS,
+  FORMER_TOKEN_MS,
+  nextTokenEnd,
+  type RotationInput,
+  rotate,
+} from "./rotation.ts";
 
 const now = 1_000_000_000;
 const never = () => undefined;
@@ -25,34 +31,57 @@ const rows: Record<string, [RotationInput, TokenRecord[]]> = {
   ],
   "a text signed by the new one shortens that to an hour after it": [
     input({
-      known: [{ token: "b" }, { token: "a", retiredAtMs: now - 5000, notAfterMs: now - 5000 + FORMER_TOKEN_MS }],
+      known: [
+        { token: "b" },
+        { token: "a", retiredAtMs: now - 5000, notAfterMs: now - 5000 + FORMER_TOKEN_MS },
+      ],
       accepted: ["b"],
       firstAcceptedAt: (token) => (token === "b" ? now - 1000 : undefined),
     }),
     [{ token: "b" }, { token: "a", retiredAtMs: now - 5000, notAfterMs: now - 1000 + AFTER_NEWER_SEEN_MS }],
   ],
   "a text signed by the other key before this one was retired counts from the retirement": [
-    input({ known: [{ token: "a" }, { token: "b" }], accepted: ["b"], firstAcceptedAt: () => now - FORMER_TOKEN_MS }),
+    input({
+      known: [{ token: "a" }, { token: "b" }],
+      accepted: ["b"],
+      firstAcceptedAt: () => now - FORMER_TOKEN_MS,
+    }),
     [{ token: "b" }, { token: "a", retiredAtMs: now, notAfterMs: now + AFTER_NEWER_SEEN_MS }],
   ],
   "an end never moves later": [
-    input({ known: [{ token: "b" }, { token: "a", retiredAtMs: now - 10, notAfterMs: now + 7 }], accepted: ["b"] }),
+    input({
+      known: [{ token: "b" }, { token: "a", retiredAtMs: now - 10, notAfterMs: now + 7 }],
+      accepted: ["b"],
+    }),
     [{ token: "b" }, { token: "a", retiredAtMs: now - 10, notAfterMs: now + 7 }],
   ],
   "a token past its end is gone": [
-    input({ known: [{ token: "b" }, { token: "a", retiredAtMs: now - 10, notAfterMs: now }], accepted: ["b"] }),
+    input({
+      known: [{ token: "b" }, { token: "a", retiredAtMs: now - 10, notAfterMs: now }],
+      accepted: ["b"],
+    }),
     [{ token: "b" }],
   ],
   "asked to forget, former ones end now": [
-    input({ known: [{ token: "a" }, { token: "c", retiredAtMs: 1, notAfterMs: now + 9 }], accepted: ["b"], forget: true }),
+    input({
+      known: [{ token: "a" }, { token: "c", retiredAtMs: 1, notAfterMs: now + 9 }],
+      accepted: ["b"],
+      forget: true,
+    }),
     [{ token: "b" }],
   ],
   "a former token that comes back into the Secret is current again": [
-    input({ known: [{ token: "b" }, { token: "a", retiredAtMs: now - 10, notAfterMs: now + 7 }], accepted: ["a"] }),
+    input({
+      known: [{ token: "b" }, { token: "a", retiredAtMs: now - 10, notAfterMs: now + 7 }],
+      accepted: ["a"],
+    }),
     [{ token: "a" }, { token: "b", retiredAtMs: now, notAfterMs: now + FORMER_TOKEN_MS }],
   ],
   "two overwrites in a row keep both former ones": [
-    input({ known: [{ token: "b" }, { token: "a", retiredAtMs: now - 10, notAfterMs: now - 10 + FORMER_TOKEN_MS }], accepted: ["c"] }),
+    input({
+      known: [{ token: "b" }, { token: "a", retiredAtMs: now - 10, notAfterMs: now - 10 + FORMER_TOKEN_MS }],
+      accepted: ["c"],
+    }),
     [
       { token: "c" },
       { token: "b", retiredAtMs: now, notAfterMs: now + FORMER_TOKEN_MS },
@@ -62,10 +91,13 @@ const rows: Record<string, [RotationInput, TokenRecord[]]> = {
 };
 
 describe("rotate", () => {
-  for (const [name, [given, want]] of Object.entries(rows)) test(name, () => expect(rotate(given)).toEqual(want));
+  for (const [name, [given, want]] of Object.entries(rows))
+    test(name, () => expect(rotate(given)).toEqual(want));
 });
 
 test("the next end is the earliest of the former tokens'", () => {
   expect(nextTokenEnd([{ token: "a" }])).toBeUndefined();
-  expect(nextTokenEnd([{ token: "a" }, { token: "b", notAfterMs: 5 }, { token: "c", notAfterMs: 3 }])).toBe(3);
+  expect(nextTokenEnd([{ token: "a" }, { token: "b", notAfterMs: 5 }, { token: "c", notAfterMs: 3 }])).toBe(
+    3,
+  );
 });

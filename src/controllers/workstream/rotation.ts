@@ -38,7 +38,11 @@ function retire(record: TokenRecord, newerSeen: readonly number[], now: number) 
   // A text that a current token signed before this one was retired proves nothing about the promotion: with two keys in the
   // Secret both were current, and only texts from after that moment tell which one Twilio signs with.
   const proof = newerSeen.map((at) => Math.max(at, retiredAtMs) + AFTER_NEWER_SEEN_MS);
-  const notAfterMs = Math.min(record.notAfterMs ?? Number.POSITIVE_INFINITY, retiredAtMs + FORMER_TOKEN_MS, ...proof);
+  const notAfterMs = Math.min(
+    record.notAfterMs ?? Number.POSITIVE_INFINITY,
+    retiredAtMs + FORMER_TOKEN_MS,
+    ...proof,
+  );
   return { token: record.token, retiredAtMs, notAfterMs };
 }
 

@@ -12,9 +12,17 @@ const nobody = () => false;
 
 const rows: Record<string, [UrlRecord[], (inbound: string) => boolean, UrlRecord[]]> = {
   "the first URL": [[], nobody, [urls("new")]],
-  "unchanged": [[urls("new")], nobody, [urls("new")]],
-  "a former one goes on for an hour": [[urls("old")], nobody, [urls("new"), { ...urls("old"), replacedAtMs: now }]],
-  "and then is gone": [[urls("new"), { ...urls("old"), replacedAtMs: now - REPLACED_URL_MS }], nobody, [urls("new")]],
+  unchanged: [[urls("new")], nobody, [urls("new")]],
+  "a former one goes on for an hour": [
+    [urls("old")],
+    nobody,
+    [urls("new"), { ...urls("old"), replacedAtMs: now }],
+  ],
+  "and then is gone": [
+    [urls("new"), { ...urls("old"), replacedAtMs: now - REPLACED_URL_MS }],
+    nobody,
+    [urls("new")],
+  ],
   "unless a number still points at it": [
     [urls("new"), { ...urls("old"), replacedAtMs: now - REPLACED_URL_MS }],
     (inbound) => inbound.includes("//old/"),
@@ -34,5 +42,7 @@ describe("urlsInForce", () => {
 
 test("the next end is the earliest", () => {
   expect(nextUrlEnd([urls("a")])).toBeUndefined();
-  expect(nextUrlEnd([urls("a"), { ...urls("b"), replacedAtMs: 5 }, { ...urls("c"), replacedAtMs: 3 }])).toBe(3 + REPLACED_URL_MS);
+  expect(nextUrlEnd([urls("a"), { ...urls("b"), replacedAtMs: 5 }, { ...urls("c"), replacedAtMs: 3 }])).toBe(
+    3 + REPLACED_URL_MS,
+  );
 });

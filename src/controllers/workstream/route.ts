@@ -19,7 +19,17 @@ export interface RouteInput {
 }
 
 /** The route of a stream whose credentials Twilio accepted. Pure but for the check key of a new one. */
-export function routeOf({ before, where, credentials, tokens, urls, numbers, pointedAt, forgotten, now }: RouteInput): RouteRecord {
+export function routeOf({
+  before,
+  where,
+  credentials,
+  tokens,
+  urls,
+  numbers,
+  pointedAt,
+  forgotten,
+  now,
+}: RouteInput): RouteRecord {
   return {
     ...where,
     accountSid: credentials.accountSid,
@@ -44,7 +54,9 @@ export function urlsInForce(
     url.inbound === current.inbound && url.fallback === current.fallback && url.status === current.status;
   const former = known
     .filter((url) => !same(url))
-    .map((url) => (pointedAt(url.inbound) ? stillInUse(url) : { ...url, replacedAtMs: url.replacedAtMs ?? now }))
+    .map((url) =>
+      pointedAt(url.inbound) ? stillInUse(url) : { ...url, replacedAtMs: url.replacedAtMs ?? now },
+    )
     .filter(({ replacedAtMs }) => replacedAtMs === undefined || now - replacedAtMs < REPLACED_URL_MS);
   return [stillInUse(current), ...former];
 }
@@ -55,6 +67,8 @@ function stillInUse({ inbound, fallback, status }: UrlRecord): UrlRecord {
 
 /** When the next former URL ends by itself. */
 export function nextUrlEnd(urls: readonly UrlRecord[]): number | undefined {
-  const ends = urls.flatMap(({ replacedAtMs }) => (replacedAtMs === undefined ? [] : [replacedAtMs + REPLACED_URL_MS]));
+  const ends = urls.flatMap(({ replacedAtMs }) =>
+    replacedAtMs === undefined ? [] : [replacedAtMs + REPLACED_URL_MS],
+  );
   return ends.length === 0 ? undefined : Math.min(...ends);
 }

@@ -24,13 +24,17 @@ export function createSecretReader({ client, metadata, hasSynced }: SecretReader
       const key = `${namespace}/${name}`;
       const seen = metadata.get(namespace, name);
       const cached = cache.get(key);
-      if (seen !== undefined && cached?.version === seen.metadata.resourceVersion) return cached.data;
-      // Without a watch's word that it is absent (no right to list, not synced yet) the Secret itself is asked for.
+      if (seen !== undefined && cached !== undefined && cached.version === seen.metadata.resourceVersion)
+        return cached.data;
+      // No word of it from a watch that has everything is not taken for absence: the watch may be a moment behind.
       if (seen === undefined && hasSynced()) cache.delete(key);
       const secret = await fetchSecret(client, { namespace, name }, signal);
       if (secret === undefined) {
         cache.delete(key);
-        throw new Failure("SecretNotFound", `Secret ${name} does not exist in namespace ${namespace}; create it with the keys accountSid and authToken`);
+        throw new Failure(
+          "SecretNotFound",
+          `Secret ${name} does not exist in namespace ${namespace}; create it with the keys accountSid and authToken`,
+        );
       }
       const data = decode(secret.data);
       cache.set(key, { version: secret.metadata.resourceVersion ?? "", data });
@@ -39,16 +43,26 @@ export function createSecretReader({ client, metadata, hasSynced }: SecretReader
   };
 }
 
-async function fetchSecret(client: KubeClient, ref: { namespace: string; name: string }, signal: AbortSignal): Promise<Secret | undefined> {
+async function fetchSecret(
+  client: KubeClient,
+  ref: { namespace: string; name: string },
+  signal: AbortSignal,
+): Promise<Secret | undefined> {
   try {
     return await client.get(secrets, ref, signal);
   } catch (error) {
     if (error instanceof KubeError && error.status === 403)
-      throw new Failure("SecretForbidden", `the operator may not read Secrets in namespace ${ref.namespace}`, { cause: error });
+      throw new Failure(
+        "SecretForbidden",
+        `the operator may not read Secrets in namespace ${ref.namespace}`,
+        { cause: error },
+      );
     throw error;
   }
 }
 
 function decode(data: Record<string, string> | undefined): Record<string, string> {
-  return Object.fromEntries(Object.entries(data ?? {}).map(([key, value]) => [key, Buffer.from(value, "base64").toString("utf8")]));
+  return Object.fromEntries(
+    Object.entries(data ?? {}).map(([key, value]) => [key, Buffer.from(value, "base64").toString("utf8")]),
+  );
 }

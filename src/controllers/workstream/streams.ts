@@ -35,5 +35,9 @@ export class Streams {
 }
 
 function same(a: StreamState, b: StreamState): boolean {
-  return a.routeKey === b.routeKey && a.account === b.account && JSON.stringify(a.credentials) === JSON.stringify(b.credentials);
+  return (
+    a.routeKey === b.routeKey &&
+    a.account === b.account &&
+    JSON.stringify(a.credentials) === JSON.stringify(b.credentials)
+  );
 }

@@ -2,7 +2,9 @@ import { describe, expect, test } from "vitest";
 import { publicUrlProblem, publicUrls, urlsOf } from "./urls.ts";
 
 test("a stream's URLs", () => {
-  expect(urlsOf(publicUrls("https://sms.example.com/", "https://sms2.example.com/edge/"), "team", "support")).toEqual({
+  expect(
+    urlsOf(publicUrls("https://sms.example.com/", "https://sms2.example.com/edge/"), "team", "support"),
+  ).toEqual({
     inbound: "https://sms.example.com/inbound/team/support",
     fallback: "https://sms2.example.com/edge/fallback/team/support",
     status: "https://sms.example.com/status/team/support",
@@ -25,5 +27,6 @@ describe("what Twilio would call", () => {
     ["https://my_host.example.com", "underscore"],
   ] as const)
     test(`not ${bad}`, () => expect(publicUrlProblem(bad, false)).toContain(words));
-  test("http to this machine, when allowed", () => expect(publicUrlProblem("http://127.0.0.1:8080", true)).toBeUndefined());
+  test("http to this machine, when allowed", () =>
+    expect(publicUrlProblem("http://127.0.0.1:8080", true)).toBeUndefined());
 });

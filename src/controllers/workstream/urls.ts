@@ -13,7 +13,11 @@ export function publicUrls(publicUrl: string, fallbackPublicUrl: string | undefi
 }
 
 /** The addresses of one stream: stable across restarts, Secrets and accounts. */
-export function urlsOf({ publicUrl, fallbackPublicUrl }: PublicUrls, namespace: string, stream: string): UrlRecord {
+export function urlsOf(
+  { publicUrl, fallbackPublicUrl }: PublicUrls,
+  namespace: string,
+  stream: string,
+): UrlRecord {
   const path = `${namespace}/${stream}`;
   return {
     inbound: `${publicUrl}/inbound/${path}`,
@@ -39,7 +43,8 @@ export function publicUrlProblem(text: string, allowInsecure: boolean): string |
   if (url.search !== "" || url.hash !== "") return "PUBLIC_URL must not have a query or a fragment";
   if (allowInsecure) return undefined;
   const host = url.hostname.replace(/^\[|\]$/g, "");
-  if (isIP(host) !== 0) return isPrivate(host) ? "PUBLIC_URL is a private address, which Twilio does not call" : undefined;
+  if (isIP(host) !== 0)
+    return isPrivate(host) ? "PUBLIC_URL is a private address, which Twilio does not call" : undefined;
   if (host.includes("_")) return "PUBLIC_URL's host name has an underscore, which Twilio does not accept";
   if (!host.includes(".") || /(^|\.)(localhost|local|internal|svc|cluster)$/.test(host))
     return "PUBLIC_URL's host name is known only inside the cluster; Twilio needs a public one";
@@ -48,8 +53,9 @@ export function publicUrlProblem(text: string, allowInsecure: boolean): string |
 
 function isPrivate(ip: string): boolean {
   return (
-    /^(10\.|127\.|0\.|169\.254\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.)/.test(ip) ||
-    /^(::1?$|f[cd]|fe[89ab])/i.test(ip)
+    /^(10\.|127\.|0\.|169\.254\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.)/.test(
+      ip,
+    ) || /^(::1?$|f[cd]|fe[89ab])/i.test(ip)
   );
 }
 

@@ -25,37 +25,60 @@ export function streamVerdicts(facts: StreamFacts): Verdict[] {
 }
 
 function credentialsVerdict(credentials: StreamFacts["credentials"]): Verdict {
-  if (credentials === undefined) return verdict("CredentialsValid", "Unknown", "Progressing", "the credentials are being checked");
+  if (credentials === undefined)
+    return verdict("CredentialsValid", "Unknown", "Progressing", "the credentials are being checked");
   if (!credentials.ok) return verdict("CredentialsValid", "False", credentials.reason, credentials.message);
   return credentials.promoted
-    ? verdict("CredentialsValid", "True", "TokenPromoted", "Twilio accepts only secondaryAuthToken; move secondaryAuthToken to authToken in the Secret")
+    ? verdict(
+        "CredentialsValid",
+        "True",
+        "TokenPromoted",
+        "Twilio accepts only secondaryAuthToken; move secondaryAuthToken to authToken in the Secret",
+      )
     : verdict("CredentialsValid", "True", "CredentialsValid", "Twilio accepted the credentials");
 }
 
 function urlVerdict({ urlProblem, url, credentials }: StreamFacts): Verdict {
-  if (urlProblem !== undefined) return verdict("InboundUrlReady", "False", urlProblem.reason, urlProblem.message);
+  if (urlProblem !== undefined)
+    return verdict("InboundUrlReady", "False", urlProblem.reason, urlProblem.message);
   if (url === undefined) {
     // Without credentials that were good once there is no route, and every text is refused.
     if (credentials !== undefined && !credentials.ok)
-      return verdict("InboundUrlReady", "False", credentials.reason, `the receiver has no route: ${credentials.message}`);
+      return verdict(
+        "InboundUrlReady",
+        "False",
+        credentials.reason,
+        `the receiver has no route: ${credentials.message}`,
+      );
     return verdict("InboundUrlReady", "Unknown", "Progressing", "the inbound URL is being checked");
   }
-  if (url === "off") return verdict("InboundUrlReady", "True", "UrlAnswers", "not checked, as URL_CHECK=off asks");
-  if (url.status === "Unknown") return verdict("InboundUrlReady", "Unknown", "Progressing", "the inbound URL is being checked");
+  if (url === "off")
+    return verdict("InboundUrlReady", "True", "UrlAnswers", "not checked, as URL_CHECK=off asks");
+  if (url.status === "Unknown")
+    return verdict("InboundUrlReady", "Unknown", "Progressing", "the inbound URL is being checked");
   if (url.status === "False") return verdict("InboundUrlReady", "False", url.reason, url.message);
   return verdict("InboundUrlReady", "True", "UrlAnswers", "the receiver answers at the inbound URL");
 }
 
 function numberVerdict(number: StreamFacts["number"]): Verdict {
-  if (number === undefined) return verdict("NumberReady", "False", "NoNumber", "no SmsNumber refers to this WorkStream");
-  if (number.status === "Unknown") return verdict("NumberReady", "Unknown", "Progressing", `SmsNumber ${number.name} is being checked`);
-  if (number.status === "True") return verdict("NumberReady", "True", "Ready", `SmsNumber ${number.name} is ready`);
-  return verdict("NumberReady", "False", number.reason as Reason, `SmsNumber ${number.name}: ${number.message}`);
+  if (number === undefined)
+    return verdict("NumberReady", "False", "NoNumber", "no SmsNumber refers to this WorkStream");
+  if (number.status === "Unknown")
+    return verdict("NumberReady", "Unknown", "Progressing", `SmsNumber ${number.name} is being checked`);
+  if (number.status === "True")
+    return verdict("NumberReady", "True", "Ready", `SmsNumber ${number.name} is ready`);
+  return verdict(
+    "NumberReady",
+    "False",
+    number.reason as Reason,
+    `SmsNumber ${number.name}: ${number.message}`,
+  );
 }
 
 /** Ready is as bad as the worst of what it rests on: False before Unknown before True. */
 export function readyVerdict(parts: readonly Verdict[]): Verdict {
-  const worst = parts.find(({ status }) => status === "False") ?? parts.find(({ status }) => status === "Unknown");
+  const worst =
+    parts.find(({ status }) => status === "False") ?? parts.find(({ status }) => status === "Unknown");
   if (worst !== undefined) return { ...worst, type: "Ready" };
   return verdict("Ready", "True", "Ready", "everything is in place");
 }

@@ -1,0 +1,118 @@
+import pg from "pg";
+import type { Clock } from "../clock.ts";
+import type { Log } from "../log.ts";
+import { routeKey } from "./records/record.ts";
+
+const POLL_MS = 30_000;
+/** Rows become visible a little after their time: each poll looks back this far beyond the one before. */
+const OVERLAP_MS = 120_000;
+/** After this a row tells nothing that is still asked. */
+const KEEP_MS = 24 * 3_600_000;
+const QUERY_TIMEOUT_MS = 5_000;
+
+/** What receivers report of each route: when texts signed by which token were accepted. */
+export interface Activity {
+  /** When a text of this route was last accepted, in ms. */
+  lastAcceptedAt(key: string): number | undefined;
+  /** When this process first learnt of a text signed by the token of this fingerprint. */
+  firstAcceptedAt(key: string, fingerprint: string): number | undefined;
+  stop(): Promise<void>;
+}
+
+/** Without a database nothing is known, and nothing depends on it. */
+export const noActivity: Activity = {
+  lastAcceptedAt: () => undefined,
+  firstAcceptedAt: () => undefined,
+  stop: async () => {},
+};
+
+interface Row {
+  at: Date;
+  namespace_uid: string;
+  stream: string;
+  account_sid: string;
+  accepted: Record<string, number>;
+}
+
+export interface ActivityOptions {
+  databaseUrl: string;
+  clock: Clock;
+  log: Log;
+  /** A route's evidence changed. */
+  onChange(key: string): void;
+}
+
+/** Polls `route_activity`. The database being down is logged and changes nothing: what is known stays known. */
+export function watchActivity({ databaseUrl, clock, log, onChange }: ActivityOptions): Activity {
+  const pool = new pg.Pool({
+    connectionString: databaseUrl,
+    max: 1,
+    connectionTimeoutMillis: QUERY_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
+  });
+  pool.on("error", () => {});
+  const known = new Map<string, { last: number; first: Map<string, number> }>();
+  const stopping = new AbortController();
+  let since = clock.now() - KEEP_MS;
+
+  const note = (row: Row) => {
+    const key = routeKey({
+      namespaceUid: row.namespace_uid,
+      stream: row.stream,
+      accountSid: row.account_sid,
+    });
+    const entry = known.get(key) ?? { last: 0, first: new Map<string, number>() };
+    known.set(key, entry);
+    for (const [fingerprint, at] of Object.entries(row.accepted)) {
+      const news = at > entry.last || !entry.first.has(fingerprint);
+      entry.last = Math.max(entry.last, at);
+      entry.first.set(fingerprint, Math.min(entry.first.get(fingerprint) ?? at, at));
+      if (news) onChange(key);
+    }
+  };
+
+  const poll = async () => {
+    const { rows } = await pool.query<Row>(
+      "select at, namespace_uid, stream, account_sid, accepted from smschannel.route_activity where at > $1 order by at",
+      [new Date(since)],
+    );
+    for (const row of rows) note(row);
+    const newest = rows.at(-1)?.at.getTime();
+    since = Math.max(since, (newest ?? clock.now()) - OVERLAP_MS);
+    await pool.query("delete from smschannel.route_activity where at < $1", [
+      new Date(clock.now() - KEEP_MS),
+    ]);
+  };
+
+  const run = async () => {
+    let failing = false;
+    while (!stopping.signal.aborted) {
+      try {
+        await poll();
+        if (failing) log.info("route activity is read again");
+        failing = false;
+      } catch (error) {
+        // PostgreSQL's errors may quote rows in their detail: only the code is told.
+        if (!failing)
+          log.warn(
+            { code: (error as { code?: string }).code },
+            "route activity cannot be read; going on without it",
+          );
+        failing = true;
+      }
+      await clock.sleep(POLL_MS, stopping.signal).catch(() => {});
+    }
+  };
+  const running = run();
+
+  return {
+    lastAcceptedAt: (key) => known.get(key)?.last || undefined,
+    firstAcceptedAt: (key, fingerprint) => known.get(key)?.first.get(fingerprint),
+    async stop() {
+      if (stopping.signal.aborted) return;
+      stopping.abort();
+      await running;
+      await pool.end();
+    },
+  };
+}

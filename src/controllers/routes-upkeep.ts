@@ -1,0 +1,62 @@
+import type { SmsNumber } from "../api/index.ts";
+import type { RouteRecord } from "./records/record.ts";
+import { routeKey } from "./records/record.ts";
+import type { Records } from "./records/records.ts";
+
+/** How long a route goes on after nothing needs it: texts may be on their way, and a stream may come back. */
+export const UNNEEDED_ROUTE_MS = 3_600_000;
+
+export interface RouteNeeds {
+  /** The stream's WorkStream exists in this very namespace, and uses this account or has not been judged yet. */
+  hasStream(route: RouteRecord): boolean;
+  /** A number that we configured points at it, or waits to be put back. */
+  hasClaim(route: RouteRecord): boolean;
+}
+
+export type Upkeep = { do: "keep" } | { do: "mark" } | { do: "unmark" } | { do: "drop" };
+
+/** A route leaves when neither a stream nor a number has needed it for an hour. Pure. */
+export function upkeepOf(route: RouteRecord, needs: RouteNeeds, now: number): Upkeep {
+  if (needs.hasStream(route) || needs.hasClaim(route))
+    return { do: route.unneededSinceMs === undefined ? "keep" : "unmark" };
+  if (route.unneededSinceMs === undefined) return { do: "mark" };
+  return { do: now - route.unneededSinceMs >= UNNEEDED_ROUTE_MS ? "drop" : "keep" };
+}
+
+/** Looks at every route once; what changes is durable when it resolves. Gives the keys of the routes that left. */
+export async function keepUp(records: Records, needs: RouteNeeds, now: number): Promise<string[]> {
+  const dropped: string[] = [];
+  const writes: Promise<unknown>[] = [];
+  for (const route of [...records.routes()]) {
+    const key = routeKey(route);
+    const step = upkeepOf(route, needs, now);
+    if (step.do === "mark")
+      writes.push(records.updateRoute(key, route, (before) => before && { ...before, unneededSinceMs: now }));
+    if (step.do === "unmark")
+      writes.push(records.updateRoute(key, route, (before) => before && needed(before)));
+    if (step.do === "drop") {
+      writes.push(records.dropRoute(key));
+      dropped.push(key);
+    }
+  }
+  await Promise.all(writes);
+  return dropped;
+}
+
+function needed({ unneededSinceMs, ...route }: RouteRecord): RouteRecord {
+  return route;
+}
+
+/** The digits whose texts belong to a route: those it configured, and those that are only observed. */
+export function digitsOf(
+  route: Pick<RouteRecord, "namespaceUid" | "stream" | "accountSid">,
+  records: Records,
+  observed: readonly SmsNumber[],
+): string[] {
+  const claimed = records
+    .claimsOfStream(route.namespaceUid, route.stream)
+    .filter(({ accountSid }) => accountSid === route.accountSid);
+  return [
+    ...new Set([...claimed.map(({ number }) => number), ...observed.map(({ spec }) => spec.number)]),
+  ].sort();
+}

@@ -1,0 +1,38 @@
+import type { OperatingHours, SmsNumber, WorkStream } from "../../api/index.ts";
+import type { Clock } from "../../clock.ts";
+import type { Accounts } from "../accounts/accounts.ts";
+import type { Records } from "../records/records.ts";
+import type { Checks } from "../selfcheck/checks.ts";
+import type { Streams } from "../workstream/streams.ts";
+import type { PublicUrls } from "../workstream/urls.ts";
+import type { PreviousWebhooks } from "./previous-webhooks.ts";
+
+/** What the SmsNumber reconciler works with. */
+export interface SmsNumberDeps {
+  clock: Clock;
+  records: Records;
+  accounts: Accounts;
+  checks: Checks;
+  streams: Streams;
+  previous: PreviousWebhooks;
+  urls: PublicUrls;
+  urlCheck: "enforce" | "report" | "off";
+  deleteTimeoutMs: number;
+  /** The objects as watched. */
+  workStream(namespace: string, name: string): WorkStream | undefined;
+  operatingHours(namespace: string, name: string): OperatingHours | undefined;
+  numbersWithDigits(digits: string): SmsNumber[];
+  numbersOfStream(namespace: string, stream: string): SmsNumber[];
+  namespaceUid(namespace: string, signal: AbortSignal): Promise<string>;
+  /** Brings the numbers of a stream's routes up to date; durable when it resolves. */
+  refreshDigits(namespaceUid: string, stream: string): Promise<void>;
+  /** Some WorkStream's or SmsNumber's facts changed: look at it again. */
+  wakeStream(namespace: string, stream: string): void;
+  wakeNumber(namespace: string, name: string): void;
+  /** Twilio refused these credentials in some call. */
+  credentialsRefused(stream: string): void;
+  /** Throws when leadership is lost, or what is left of it is shorter than a call may take. */
+  guard(): void;
+  countDrift(): void;
+  countGaveUp(): void;
+}

@@ -1,0 +1,161 @@
+import type { SmsNumber } from "../../api/index.ts";
+import { Failure } from "../../errors.ts";
+import type { ReconcileContext } from "../../kube/controller.ts";
+import type { EventNote } from "../../kube/summarise.ts";
+import type { CallOptions, PhoneNumber } from "../../twilio/twilio.ts";
+import type { Account } from "../accounts/accounts.ts";
+import type { ClaimRecord } from "../records/record.ts";
+import { routeKey } from "../records/record.ts";
+import { decideClaim } from "./claims.ts";
+import { type DeletionPlan, planDeletion } from "./deletion.ts";
+import type { SmsNumberDeps } from "./deps.ts";
+import { candidateOf } from "./observe.ts";
+import { isOurs, update } from "./reconcile.ts";
+import { webhookOf } from "./webhook.ts";
+
+/** Ends the wait for Twilio at once. */
+export const FORCE_DELETE_ANNOTATION = "smschannel.dev/force-delete";
+
+/** The finalizer may go. */
+export interface Finalized {
+  done: true;
+  events: EventNote[];
+}
+
+/**
+ * Puts a number's webhook back before its SmsNumber goes. Never stands in the way for long: what no waiting will mend lets go
+ * at once with a warning, an outage of Twilio after DELETE_TIMEOUT; until then it throws the Failure.
+ */
+export function smsNumberFinalizer(deps: SmsNumberDeps) {
+  return async function finalize(ctx: ReconcileContext<SmsNumber>): Promise<Finalized> {
+    const { object } = ctx;
+    const claim = deps.records.claimOf(object.metadata.uid!);
+    if (claim === undefined) return await finish(deps, ctx, undefined, []);
+    if (object.metadata.annotations?.[FORCE_DELETE_ANNOTATION] === "true")
+      return await finish(deps, ctx, claim, [letGo(`${FORCE_DELETE_ANNOTATION} asked to let go`)]);
+    try {
+      const event = await restore(deps, ctx, claim);
+      return await finish(deps, ctx, claim, event === undefined ? [] : [event]);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      if (error.class !== "transient") return await finish(deps, ctx, claim, [letGo(error.message)]);
+      if (deps.clock.now() - Date.parse(object.metadata.deletionTimestamp!) < deps.deleteTimeoutMs)
+        throw error;
+      deps.countGaveUp();
+      ctx.log.error({ reason: error.reason }, "finalizer gave up; the webhook at twilio was left as it is");
+      return await finish(deps, ctx, claim, [letGo(`gave up after waiting for Twilio: ${error.message}`)]);
+    }
+  };
+}
+
+function letGo(why: string): EventNote {
+  return {
+    type: "Warning",
+    reason: "WebhookLeft",
+    message: `the webhook at Twilio was left as it is: ${why}`,
+  };
+}
+
+async function restore(
+  deps: SmsNumberDeps,
+  ctx: ReconcileContext<SmsNumber>,
+  claim: ClaimRecord,
+): Promise<EventNote | undefined> {
+  const options = { lane: "change" as const, signal: ctx.signal };
+  const account = accountOf(deps, claim);
+  const number = await fetchNumber(account, ctx.object.spec.type, claim.phoneNumberSid, options);
+  const saved = await deps.previous.read(claim.uid, ctx.signal);
+  const successor = successorOf(deps, ctx.object, claim);
+  const step = planDeletion({
+    policy: ctx.object.spec.deletionPolicy ?? "Restore",
+    seen: number === null ? null : webhookOf(number),
+    saved,
+    isOurs: (url) => isOurs(deps, url),
+    successor: successor !== undefined,
+  });
+  if (step.do === "handOver" && saved !== undefined)
+    await deps.previous.save(successor!.metadata.uid!, saved, ctx.signal);
+  if (step.do === "set" && number !== null) await set(deps, account, number, step, options);
+  return step.event;
+}
+
+async function fetchNumber(
+  account: Account,
+  type: SmsNumber["spec"]["type"],
+  sid: string,
+  options: CallOptions,
+): Promise<PhoneNumber | null> {
+  if (type !== "ShortCode") return await account.twilio.getNumber(sid, options);
+  const shortCodes = await account.twilio.listShortCodes(options);
+  return shortCodes.find((each) => each.sid === sid) ?? null;
+}
+
+async function set(
+  deps: SmsNumberDeps,
+  account: Account,
+  number: PhoneNumber,
+  step: Extract<DeletionPlan, { do: "set" }>,
+  options: CallOptions,
+) {
+  deps.guard();
+  try {
+    account.noteUpdated(await update(account, number, step.webhook, options));
+  } catch (error) {
+    if (step.fallback === undefined || !(error instanceof Failure) || error.reason !== "TwilioRejected")
+      throw error;
+    // What was there is no longer acceptable to Twilio (an application since deleted, say): better nothing than us.
+    account.noteUpdated(await update(account, number, step.fallback, options));
+  }
+}
+
+/** With the credentials of the living stream, else those recorded: Argo CD deletes the Secret in the same sync. */
+function accountOf(deps: SmsNumberDeps, claim: ClaimRecord): Account {
+  const live = deps.streams.get(`${claim.namespace}/${claim.stream}`)?.account;
+  if (live !== undefined && live.twilio.accountSid === claim.accountSid) return live;
+  const route = deps.records.route(routeKey(claim));
+  if (route === undefined)
+    throw new Failure("SecretNotFound", "no credentials of its account are known any more");
+  return deps.accounts.once(route.credentials);
+}
+
+/** Who gets the number next: the first in line among those whose account owns it. */
+function successorOf(deps: SmsNumberDeps, object: SmsNumber, claim: ClaimRecord): SmsNumber | undefined {
+  const others = deps
+    .numbersWithDigits(claim.number)
+    .filter(({ metadata }) => metadata.uid !== object.metadata.uid);
+  const candidates = others.map((other) => candidateOf(deps, other));
+  const holderOf = (sid: string) => {
+    const uid = deps.records.claim(sid)?.uid;
+    return uid === claim.uid ? undefined : uid;
+  };
+  return others.find((_, at) => {
+    const self = candidates[at]!;
+    if (!self.eligible || self.found !== true || self.phoneNumberSid !== claim.phoneNumberSid) return false;
+    const sameStream = deps
+      .numbersOfStream(self.namespace, self.stream.split("/")[1]!)
+      .filter(({ metadata }) => metadata.uid !== claim.uid)
+      .map((other) => candidateOf(deps, other));
+    return decideClaim({ self, sameNumber: candidates, sameStream, holderOf }).kind === "free";
+  });
+}
+
+async function finish(
+  deps: SmsNumberDeps,
+  { object, signal }: ReconcileContext<SmsNumber>,
+  claim: ClaimRecord | undefined,
+  events: EventNote[],
+): Promise<Finalized> {
+  if (claim !== undefined) {
+    await deps.records.dropClaim(claim.phoneNumberSid);
+    await deps.refreshDigits(claim.namespaceUid, claim.stream);
+  }
+  await deps.previous.remove(object.metadata.uid!, signal);
+  const waiting = [
+    ...deps.numbersWithDigits(object.spec.number),
+    ...deps.numbersOfStream(object.metadata.namespace!, object.spec.workStreamRef.name),
+  ];
+  for (const { metadata } of waiting)
+    if (metadata.uid !== object.metadata.uid) deps.wakeNumber(metadata.namespace!, metadata.name);
+  deps.wakeStream(object.metadata.namespace!, object.spec.workStreamRef.name);
+  return { done: true, events };
+}

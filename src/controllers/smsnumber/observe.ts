@@ -1,0 +1,68 @@
+import type { SmsNumber } from "../../api/index.ts";
+import type { PhoneNumber } from "../../twilio/twilio.ts";
+import { type Override, overrideOf } from "../accounts/precedence.ts";
+import type { Snapshot } from "../accounts/snapshot.ts";
+import { digits } from "../accounts/snapshot.ts";
+import type { Candidate } from "./claims.ts";
+import type { SmsNumberDeps } from "./deps.ts";
+import { hostOf } from "./webhook.ts";
+
+/** A number as Twilio has it, with what decides where its texts go. */
+export interface Observed {
+  number: PhoneNumber;
+  override: Override | undefined;
+  messagingServiceSid: string | undefined;
+}
+
+/** Finds the number among what the account owns: exactly these digits, and a short code only as a short code. */
+export function find(snapshot: Snapshot, spec: SmsNumber["spec"]): PhoneNumber | undefined {
+  const number = snapshot.numbers.get(spec.number);
+  if (number === undefined) return undefined;
+  return (number.kind === "shortCode") === (spec.type === "ShortCode") ? number : undefined;
+}
+
+export function observe(
+  snapshot: Snapshot,
+  number: PhoneNumber,
+  isThisRoute: (url: string) => boolean,
+): Observed {
+  const service = snapshot.surroundings.services.get(number.sid);
+  const conversationsAddress = snapshot.surroundings.conversations.has(digits(number.phoneNumber));
+  return {
+    number,
+    override: overrideOf({ service, conversationsAddress, isThisRoute, hostOf }),
+    messagingServiceSid: service?.serviceSid,
+  };
+}
+
+/** What claims are decided by, from what is known at this moment; asks nobody. */
+export function candidateOf(
+  deps: Pick<SmsNumberDeps, "streams" | "workStream">,
+  object: SmsNumber,
+): Candidate {
+  const namespace = object.metadata.namespace!;
+  const stream = object.spec.workStreamRef.name;
+  const state = deps.streams.get(`${namespace}/${stream}`);
+  const streamExists = deps.workStream(namespace, stream) !== undefined;
+  const snapshot = state?.account?.latest;
+  const number = snapshot === undefined ? undefined : find(snapshot, object.spec);
+  return {
+    uid: object.metadata.uid!,
+    namespace,
+    name: object.metadata.name,
+    stream: `${namespace}/${stream}`,
+    createdAtMs: Date.parse(object.metadata.creationTimestamp ?? "") || 0,
+    eligible:
+      object.spec.managementPolicy !== "Observe" &&
+      object.metadata.deletionTimestamp === undefined &&
+      streamExists,
+    // Credentials that are not good prove nothing, and must not make others wait.
+    found:
+      snapshot !== undefined
+        ? number?.capabilities.sms === true
+        : state === undefined || state.credentials.ok
+          ? undefined
+          : false,
+    phoneNumberSid: number?.sid,
+  };
+}

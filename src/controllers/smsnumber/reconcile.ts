@@ -1,0 +1,458 @@
+import type { SmsNumber } from "../../api/index.ts";
+import type { Reason } from "../../api/reasons.ts";
+import { Failure } from "../../errors.ts";
+import type { ReconcileContext } from "../../kube/controller.ts";
+import type { EventNote, Outcome, Verdict } from "../../kube/summarise.ts";
+import type { CallOptions, PhoneNumber, WebhookChange } from "../../twilio/twilio.ts";
+import type { Account } from "../accounts/accounts.ts";
+import type { Snapshot } from "../accounts/snapshot.ts";
+import type { ClaimRecord, RouteRecord } from "../records/record.ts";
+import { routeKey } from "../records/record.ts";
+import { urlsOf } from "../workstream/urls.ts";
+import { type Refusal, refusalOf } from "./acceptance.ts";
+import { type Claim, decideClaim } from "./claims.ts";
+import { recentRepairs } from "./contest.ts";
+import type { SmsNumberDeps } from "./deps.ts";
+import { candidateOf, find, type Observed, observe } from "./observe.ts";
+import { type Plan, plan } from "./plan.ts";
+import { type NumberFacts, numberVerdicts, type Step } from "./verdicts.ts";
+import { hostOf, ourWebhook, sameWebhook, type Webhook, webhookOf, withoutFragment } from "./webhook.ts";
+
+/** A webhook that is about to be replaced is judged by a look no older than this; a thousand new numbers still share one. */
+const FRESH_MS = 15_000;
+/** How long a first verdict waits for the self-check, so that one write tells both. */
+const SETTLE_MS = 3000;
+/** An older object that may have a better right is waited for no longer than this after our own creation. */
+const UNDECIDED_MS = 10_000;
+
+/** One SmsNumber under work, with what is known of it so far. */
+interface Work {
+  deps: SmsNumberDeps;
+  ctx: ReconcileContext<SmsNumber>;
+  object: SmsNumber;
+  namespace: string;
+  namespaceUid: string;
+  stream: string;
+  refusal: Refusal | undefined;
+}
+
+export function smsNumberReconciler(deps: SmsNumberDeps) {
+  return async function reconcile(ctx: ReconcileContext<SmsNumber>): Promise<Outcome> {
+    const { object } = ctx;
+    const namespace = object.metadata.namespace!;
+    const stream = object.spec.workStreamRef.name;
+    const namespaceUid = await deps.namespaceUid(namespace, ctx.signal);
+    const refusal = refusalOf({
+      number: object,
+      stream: deps.workStream(namespace, stream),
+      hoursExist: hoursExist(deps, object),
+      inService: object.status?.messagingServiceSid !== undefined,
+    });
+    const work: Work = { deps, ctx, object, namespace, namespaceUid, stream, refusal };
+    if (refusal?.stopsWiring === true)
+      return outcome(work, { accepted: refusal, found: before(object, "NumberFound"), url: refusal });
+    return await locate(work);
+  };
+}
+
+/** The account, and the number in it. */
+async function locate(work: Work): Promise<Outcome> {
+  const { deps, object, namespace, stream } = work;
+  const state = deps.streams.get(`${namespace}/${stream}`);
+  // The stream's own reconciler wakes us as soon as it knows.
+  if (state === undefined)
+    return outcome(work, {
+      accepted: accepted(work),
+      found: before(object, "NumberFound"),
+      url: before(object, "InboundUrlReady"),
+    });
+  if (!state.credentials.ok || state.account === undefined || state.routeKey === undefined) {
+    const why = state.credentials.ok ? ("unknown" as const) : state.credentials;
+    return outcome(work, { accepted: accepted(work), found: before(object, "NumberFound"), url: why });
+  }
+  const { account } = state;
+  try {
+    const snapshot = await look(work, account);
+    const number = find(snapshot, object.spec);
+    if (number === undefined) return await notInAccount(work, account);
+    if (!number.capabilities.sms)
+      return outcome(work, { accepted: accepted(work), found: notCapable, url: notCapable });
+    const route = deps.records.route(state.routeKey);
+    if (route === undefined)
+      return outcome(work, { accepted: accepted(work), found: "good", url: "unknown" });
+    return await hold(work, account, route, snapshot, number);
+  } catch (error) {
+    if (error instanceof Failure && error.reason === "TwilioUnauthorized")
+      deps.credentialsRefused(`${namespace}/${stream}`);
+    throw error;
+  }
+}
+
+/** The verdicts when a step threw: what was known stays known, and only what this reason speaks of turns. */
+export function failedVerdicts(
+  object: SmsNumber,
+  { reason, message }: { reason: string; message: string },
+): Verdict[] {
+  const why = { reason: reason as Reason, message };
+  const facts = known(object);
+  return numberVerdicts({
+    accepted: facts.accepted === "unknown" ? "good" : facts.accepted,
+    found: facts.found === "good" ? "good" : why,
+    url: why,
+  });
+}
+
+/** An older look will do for a number that is wired already: drift shows at the next resync. */
+async function look({ deps, ctx, object }: Work, account: Account): Promise<Snapshot> {
+  const { latest, failedResyncs } = account;
+  const settled = deps.records.claimOf(object.metadata.uid!)?.configured !== undefined;
+  const known = latest !== undefined && find(latest, object.spec) !== undefined;
+  // While resyncs fail the last look is no longer the present: say so, and see at once when Twilio is back.
+  const since = settled && known && failedResyncs === 0 ? 0 : deps.clock.now() - FRESH_MS;
+  return await account.since(since, { lane: ctx.lane, signal: ctx.signal });
+}
+
+const notCapable = {
+  reason: "NumberNotSmsCapable",
+  message: "the Twilio account owns the number, but it cannot take SMS",
+} as const;
+
+/** Twilio's word that the number is not in the account ends a claim; 401, throttling and outages do not get here. */
+async function notInAccount(work: Work, account: Account): Promise<Outcome> {
+  const { deps, object, namespaceUid, stream } = work;
+  const claim = deps.records.claimOf(object.metadata.uid!);
+  if (claim !== undefined && claim.accountSid === account.twilio.accountSid) {
+    await deps.records.dropClaim(claim.phoneNumberSid);
+    await deps.refreshDigits(namespaceUid, stream);
+    wakeOthers(work);
+  }
+  const why = {
+    reason: "NumberNotInAccount",
+    message: `the Twilio account does not own ${object.spec.number}${object.spec.type === "ShortCode" ? " as a short code" : ""}; compare it with Active Numbers in Twilio's console`,
+  } as const;
+  return outcome(work, { accepted: accepted(work), found: why, url: why });
+}
+
+/** Whose number it is. */
+async function hold(
+  work: Work,
+  account: Account,
+  route: RouteRecord,
+  snapshot: Snapshot,
+  number: PhoneNumber,
+): Promise<Outcome> {
+  const { deps, ctx, object, namespaceUid, stream } = work;
+  const seen = observe(snapshot, number, (url) => route.urls.some(({ inbound }) => inbound === url));
+  if (object.spec.managementPolicy === "Observe") {
+    await letGoOfClaim(work);
+    await deps.refreshDigits(namespaceUid, stream);
+    return await wire(work, account, route, seen, undefined);
+  }
+  const claim = judgeClaim(work);
+  if (claim.kind === "undecided")
+    return {
+      ...outcome(work, { accepted: "unknown", found: "good", url: "unknown" }, seen),
+      requeueAfterMs: 500,
+    };
+  if (claim.kind === "numberTaken" || claim.kind === "streamTaken") {
+    const why = taken[claim.kind];
+    return outcome(work, { accepted: why, found: "good", url: why }, seen);
+  }
+  await ctx.ensureFinalizer();
+  const record: ClaimRecord = {
+    ...(deps.records.claim(number.sid) ?? {}),
+    phoneNumberSid: number.sid,
+    accountSid: route.accountSid,
+    number: object.spec.number,
+    namespace: work.namespace,
+    namespaceUid,
+    stream,
+    name: object.metadata.name,
+    uid: object.metadata.uid!,
+  };
+  deps.guard();
+  await deps.records.putClaim(record);
+  await deps.refreshDigits(namespaceUid, stream);
+  return await wire(work, account, route, seen, record);
+}
+
+const taken = {
+  numberTaken: { reason: "NumberAlreadyClaimed", message: "another SmsNumber holds this number" },
+  streamTaken: {
+    reason: "WorkStreamAlreadyHasNumber",
+    message: "another SmsNumber holds this WorkStream, and a stream has one number",
+  },
+} as const;
+
+function judgeClaim({ deps, object, namespace, stream }: Work): Claim {
+  const self = candidateOf(deps, object);
+  const claim = decideClaim({
+    self,
+    sameNumber: deps.numbersWithDigits(object.spec.number).map((other) => candidateOf(deps, other)),
+    sameStream: deps.numbersOfStream(namespace, stream).map((other) => candidateOf(deps, other)),
+    holderOf: (sid) => deps.records.claim(sid)?.uid,
+  });
+  const waitedEnough = deps.clock.now() - self.createdAtMs >= UNDECIDED_MS;
+  return claim.kind === "undecided" && waitedEnough ? { kind: "free" } : claim;
+}
+
+/** Where the number's texts go, and what is to be done about it. */
+async function wire(
+  work: Work,
+  account: Account,
+  route: RouteRecord,
+  seen: Observed,
+  claim: ClaimRecord | undefined,
+): Promise<Outcome> {
+  const { deps, object, namespace, stream } = work;
+  const current = deps.records.route(routeKey(route)) ?? route;
+  const ours = ourWebhook(urlsOf(deps.urls, namespace, stream));
+  const urlNotReady = await urlProblem(work, current);
+  const step = plan({
+    seen: webhookOf(seen.number),
+    ours,
+    isOurs: (url) => isOurs(deps, url),
+    override: seen.override,
+    policy: {
+      manage: object.spec.managementPolicy !== "Observe",
+      suspended: object.spec.suspend === true || deps.workStream(namespace, stream)?.spec.suspend === true,
+      takeover: object.spec.takeover ?? "WhenUnset",
+    },
+    configuredUrl: claim?.configured?.url,
+    urlNotReady,
+    repairs: claim?.repairs ?? [],
+    contest: claim?.contest,
+    generation: object.metadata.generation ?? 0,
+    now: deps.clock.now(),
+  });
+  return await act(work, account, seen, claim, step, ours);
+}
+
+/** Any URL that this operator set, or would set, for any stream. */
+export function isOurs({ urls, records }: Pick<SmsNumberDeps, "urls" | "records">, url: string): boolean {
+  if (url.startsWith(`${urls.publicUrl}/inbound/`)) return true;
+  return records.hasInboundUrl(url);
+}
+
+/** With URL_CHECK=enforce a number is pointed only at a URL whose newest route has passed the self-check. */
+async function urlProblem(
+  { deps, ctx }: Work,
+  route: RouteRecord,
+): Promise<{ reason: "RoutesNotLoaded"; message: string } | Exclude<Step, string> | undefined> {
+  const key = routeKey(route);
+  if (deps.urlCheck === "off") return undefined;
+  deps.checks.want(
+    key,
+    { ...route, url: route.urls[0]!.inbound, checkKey: Buffer.from(route.checkKey, "base64") },
+    route.generation,
+  );
+  if (deps.urlCheck === "report" || deps.checks.passed(key, route.generation)) return undefined;
+  await deps.checks.settled(key, SETTLE_MS, ctx.signal);
+  if (deps.checks.passed(key, route.generation)) return undefined;
+  const verdict = deps.checks.verdict(key);
+  if (verdict.status === "False") return { reason: verdict.reason, message: verdict.message };
+  return {
+    reason: "RoutesNotLoaded",
+    message: "waiting until the receiver answers for this number at the inbound URL",
+  };
+}
+
+async function act(
+  work: Work,
+  account: Account,
+  seen: Observed,
+  claim: ClaimRecord | undefined,
+  step: Plan,
+  ours: Webhook,
+): Promise<Outcome> {
+  const { deps, ctx, object } = work;
+  const facts = (url: Step): NumberFacts => ({ accepted: accepted(work), found: "good", url });
+  switch (step.do) {
+    case "nothing": {
+      if (claim !== undefined) await noteConfigured(work, claim, ours, seen.override === undefined);
+      return outcome(work, facts(streamUrl(work)), seen);
+    }
+    case "leave": {
+      const news = step.contest !== undefined && claim?.contest === undefined;
+      if (claim !== undefined && step.contest !== undefined)
+        await deps.records.putClaim({ ...claim, contest: step.contest });
+      const event: EventNote = { type: "Warning", reason: step.reason, message: step.message };
+      return { ...outcome(work, facts(step), seen), ...(news ? { events: [event] } : {}) };
+    }
+    case "set": {
+      if (claim === undefined) throw new Error("a number without a claim was to be changed");
+      if (step.save !== undefined) await deps.previous.save(object.metadata.uid!, step.save, ctx.signal);
+      deps.guard();
+      const answer = await update(account, seen.number, step.webhook, { lane: ctx.lane, signal: ctx.signal });
+      account.noteUpdated(answer);
+      if (!sameWebhook(webhookOf(answer), step.webhook))
+        throw new Failure("TwilioRejected", "Twilio took the update but kept another webhook");
+      await noteSet(work, claim, step);
+      return afterSet(work, facts(streamUrl(work)), { ...seen, number: answer }, step);
+    }
+  }
+}
+
+/** The one update; its answer is the read-back. */
+export async function update(
+  account: Account,
+  number: PhoneNumber,
+  webhook: Webhook,
+  options: CallOptions,
+): Promise<PhoneNumber> {
+  const change = webhook as WebhookChange;
+  return number.kind === "shortCode"
+    ? await account.twilio.updateShortCode(number.sid, change, options)
+    : await account.twilio.updateNumber(number.sid, change, options);
+}
+
+async function noteConfigured({ deps }: Work, claim: ClaimRecord, ours: Webhook, byNumber: boolean) {
+  const { contest, ...rest } = claim;
+  const sinceMs = claim.configured?.sinceMs ?? deps.clock.now();
+  await deps.records.putClaim({
+    ...rest,
+    ...(byNumber ? { configured: { url: ours.smsUrl, sinceMs } } : {}),
+  });
+}
+
+async function noteSet({ deps }: Work, claim: ClaimRecord, step: Extract<Plan, { do: "set" }>) {
+  const now = deps.clock.now();
+  const { contest, ...rest } = claim;
+  const repairs =
+    step.repairOf === undefined
+      ? recentRepairs(claim.repairs ?? [], now)
+      : [...recentRepairs(claim.repairs ?? [], now), now];
+  await deps.records.putClaim({
+    ...rest,
+    configured: { url: step.webhook.smsUrl, sinceMs: claim.configured?.sinceMs ?? now },
+    ...(repairs.length === 0 ? {} : { repairs }),
+  });
+}
+
+function afterSet(
+  work: Work,
+  facts: NumberFacts,
+  seen: Observed,
+  step: Extract<Plan, { do: "set" }>,
+): Outcome {
+  const { deps, object } = work;
+  const now = new Date(deps.clock.now()).toISOString().replace(/\.\d+Z$/, "Z");
+  const base = outcome(work, facts, seen);
+  if (step.repairOf !== undefined) {
+    deps.countDrift();
+    const count = (object.status?.driftRepairs?.count ?? 0) + 1;
+    return {
+      ...base,
+      status: { ...base.status, driftRepairs: { count, lastTime: now, lastHost: step.repairOf } },
+      events: [
+        {
+          type: "Warning",
+          reason: "WebhookRepaired",
+          message: `the webhook had been pointed at ${step.repairOf}; it leads to this cluster again`,
+        },
+      ],
+    };
+  }
+  const from =
+    step.save === undefined
+      ? ""
+      : step.save.smsApplicationSid !== ""
+        ? "a Twilio application"
+        : hostOf(step.save.smsUrl);
+  return {
+    ...base,
+    status: {
+      ...base.status,
+      ...(step.save === undefined ? {} : { previousWebhook: { host: from, savedAt: now } }),
+    },
+    events: [
+      {
+        type: "Normal",
+        reason: "WebhookSet",
+        message: `the number's webhook leads to this cluster${from === "" ? "" : `; before, to ${from}`}`,
+      },
+    ],
+  };
+}
+
+/** Texts reach the receiver only if the stream's own URL and credentials are good as well. */
+function streamUrl({ deps, namespace, stream }: Work): Step {
+  const state = deps.streams.get(`${namespace}/${stream}`);
+  if (state?.routeKey === undefined || deps.urlCheck === "off") return "good";
+  const verdict = deps.checks.verdict(state.routeKey);
+  if (verdict.status === "False") return { reason: verdict.reason, message: verdict.message };
+  return "good";
+}
+
+async function letGoOfClaim(work: Work) {
+  const claim = work.deps.records.claimOf(work.object.metadata.uid!);
+  if (claim === undefined) return;
+  await work.deps.records.dropClaim(claim.phoneNumberSid);
+  wakeOthers(work);
+}
+
+/** Those who wait for the same number or the same stream. */
+function wakeOthers({ deps, object, namespace, stream }: Work) {
+  for (const other of [
+    ...deps.numbersWithDigits(object.spec.number),
+    ...deps.numbersOfStream(namespace, stream),
+  ])
+    if (other.metadata.uid !== object.metadata.uid)
+      deps.wakeNumber(other.metadata.namespace!, other.metadata.name);
+}
+
+function hoursExist(deps: SmsNumberDeps, { metadata, spec }: SmsNumber): boolean {
+  return (
+    spec.operatingHoursRef === undefined ||
+    deps.operatingHours(metadata.namespace!, spec.operatingHoursRef.name) !== undefined
+  );
+}
+
+const accepted = ({ refusal }: Work): Step => refusal ?? "good";
+
+/** A condition as it stands: what cannot be looked at now is not made worse. */
+function before(object: SmsNumber, type: string): Step {
+  const condition = object.status?.conditions?.find((each) => each.type === type);
+  if (condition?.status === "True") return "good";
+  return condition?.status === "False"
+    ? { reason: condition.reason as never, message: condition.message }
+    : "unknown";
+}
+
+function known(object: SmsNumber): NumberFacts {
+  return {
+    accepted: before(object, "Accepted"),
+    found: before(object, "NumberFound"),
+    url: before(object, "InboundUrlReady"),
+  };
+}
+
+function outcome({ deps, object }: Work, facts: NumberFacts, seen?: Observed): Outcome {
+  const claim = deps.records.claimOf(object.metadata.uid!);
+  const status = object.status;
+  return {
+    verdicts: numberVerdicts(facts),
+    status: {
+      ...(seen === undefined
+        ? {
+            ...pick(status, "phoneNumberSid"),
+            ...pick(status, "capabilities"),
+            ...pick(status, "messagingServiceSid"),
+          }
+        : {
+            phoneNumberSid: seen.number.sid,
+            capabilities: seen.number.capabilities,
+            ...(seen.messagingServiceSid === undefined
+              ? {}
+              : { messagingServiceSid: seen.messagingServiceSid }),
+          }),
+      ...(claim?.configured === undefined ? {} : { configuredUrl: withoutFragment(claim.configured.url) }),
+      ...pick(status, "previousWebhook"),
+      ...pick(status, "driftRepairs"),
+    },
+  };
+}
+
+function pick<K extends keyof NonNullable<SmsNumber["status"]>>(status: SmsNumber["status"], key: K) {
+  return status?.[key] === undefined ? {} : { [key]: status[key] };
+}

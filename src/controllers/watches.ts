@@ -1,0 +1,70 @@
+import type { Registry } from "@prometheus-io/client";
+import {
+  type OperatingHours,
+  operatingHours,
+  type SmsNumber,
+  smsNumbers,
+  type WorkStream,
+  workStreams,
+} from "../api/index.ts";
+import type { Clock } from "../clock.ts";
+import type { KubeClient } from "../kube/client.ts";
+import { Informer } from "../kube/informer.ts";
+import { type Secret, secrets } from "../kube/resource.ts";
+import type { Log } from "../log.ts";
+
+export interface WatchesOptions {
+  client: KubeClient;
+  /** Empty: all. */
+  namespaces: readonly string[];
+  clock: Clock;
+  log: Log;
+  registry: Registry;
+}
+
+/** What is watched, by every replica and for as long as the process lives: a new leader begins with full stores. */
+export class Watches {
+  readonly workStreams: Informer<WorkStream>;
+  readonly smsNumbers: Informer<SmsNumber>;
+  readonly operatingHours: Informer<OperatingHours>;
+  /** Names and versions only; contents are fetched by name. */
+  readonly secrets: Informer<Secret>;
+
+  constructor(options: WatchesOptions) {
+    this.workStreams = new Informer({
+      ...options,
+      type: workStreams,
+      indexes: {
+        secret: ({ metadata, spec }) => [
+          `${metadata.namespace}/${spec.sms.twilio.credentialsSecretRef.name}`,
+        ],
+      },
+    });
+    this.smsNumbers = new Informer({
+      ...options,
+      type: smsNumbers,
+      indexes: {
+        digits: ({ spec }) => [spec.number],
+        stream: ({ metadata, spec }) => [`${metadata.namespace}/${spec.workStreamRef.name}`],
+        hours: ({ metadata, spec }) =>
+          spec.operatingHoursRef === undefined
+            ? []
+            : [`${metadata.namespace}/${spec.operatingHoursRef.name}`],
+      },
+    });
+    this.operatingHours = new Informer({ ...options, type: operatingHours });
+    this.secrets = new Informer({ ...options, type: secrets, metadataOnly: true });
+  }
+
+  get all() {
+    return [this.workStreams, this.smsNumbers, this.operatingHours, this.secrets];
+  }
+
+  start() {
+    for (const informer of this.all) informer.start();
+  }
+
+  async stop() {
+    await Promise.all(this.all.map((informer) => informer.stop()));
+  }
+}

@@ -1,0 +1,117 @@
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import { systemClock } from "../clock.ts";
+import { Operator, type OperatorConfig } from "../controllers/operator.ts";
+import { KubeClient } from "../kube/client.ts";
+import { LeaderElector } from "../kube/leader.ts";
+import { secretName } from "../routes/table.ts";
+import { type Command, type Config, settings } from "./config.ts";
+import { runProcess } from "./process.ts";
+
+const own = {
+  kubeconfig: settings.kubeconfig,
+  operatorNamespace: settings.operatorNamespace,
+  instance: settings.instance,
+  watchNamespaces: settings.watchNamespaces,
+  publicUrl: settings.publicUrl,
+  fallbackPublicUrl: settings.fallbackPublicUrl,
+  allowInsecurePublicUrl: settings.allowInsecurePublicUrl,
+  urlCheck: settings.urlCheck,
+  urlCheckAddress: settings.urlCheckAddress,
+  databaseUrl: {
+    ...settings.databaseUrl,
+    help: "Optional: PostgreSQL as the controller's role, to read when texts last arrived; texts are proof that the URL works.",
+  },
+  twilioBaseUrl: settings.twilioBaseUrl,
+  resyncInterval: settings.resyncInterval,
+  deleteTimeout: settings.deleteTimeout,
+  routeShards: settings.routeShards,
+  maxStreamsPerNamespace: settings.maxStreamsPerNamespace,
+  takeOverFrom: settings.takeOverFrom,
+  metricsPort: settings.metricsPort,
+  logLevel: settings.logLevel,
+} as const;
+
+/** A call to the API server takes no longer than this, so that it fits into what is left of a Lease. */
+const KUBE_TIMEOUT_MS = 5000;
+
+export const controllerCommand: Command<typeof own> = {
+  name: "controller",
+  summary:
+    "Reconciles WorkStream, SmsNumber and OperatingHours: checks Twilio credentials, points numbers at the receiver, keeps them there.",
+  settings: own,
+  run: (config) =>
+    runProcess(
+      { name: "controller", logLevel: config.logLevel, metricsPort: config.metricsPort },
+      async ({ log, metrics, health, stopping }) => {
+        const instance = instanceOf(config);
+        const client = KubeClient.load({
+          kubeconfig: config.kubeconfig,
+          userAgent: "sms-channel-operator",
+          log,
+          requestTimeoutMs: KUBE_TIMEOUT_MS,
+        });
+        const identity = `${hostname()}_${randomBytes(4).toString("hex")}`;
+        const leader = new LeaderElector({
+          client,
+          namespace: config.operatorNamespace,
+          name: secretName(instance, "controller", 0).replace(/-0$/, ""),
+          identity,
+          clock: systemClock,
+          log,
+        });
+        const operator = new Operator({
+          config: operatorConfig(config, instance),
+          client,
+          leader,
+          identity,
+          clock: systemClock,
+          log,
+          registry: metrics,
+        });
+        health.readyWhen("watches", () => operator.problem());
+        operator.start();
+        leader.start();
+        await aborted(stopping);
+        await operator.stop();
+        await leader.stop();
+        await client.close();
+      },
+    ),
+};
+
+export function instanceOf({
+  instance,
+  operatorNamespace,
+}: {
+  instance: string | undefined;
+  operatorNamespace: string;
+}): string {
+  return instance ?? `${operatorNamespace}/sms-channel-operator`;
+}
+
+function operatorConfig(config: Config<typeof own>, instance: string): OperatorConfig {
+  return {
+    operatorNamespace: config.operatorNamespace,
+    instance,
+    watchNamespaces: config.watchNamespaces,
+    routeShards: config.routeShards,
+    maxStreamsPerNamespace: config.maxStreamsPerNamespace,
+    deleteTimeoutMs: config.deleteTimeout,
+    publicUrl: config.publicUrl,
+    fallbackPublicUrl: config.fallbackPublicUrl,
+    allowInsecurePublicUrl: config.allowInsecurePublicUrl,
+    databaseUrl: config.databaseUrl,
+    twilioBaseUrl: config.twilioBaseUrl,
+    urlCheck: config.urlCheck,
+    urlCheckAddress: config.urlCheckAddress,
+    resyncIntervalMs: config.resyncInterval,
+    takeOverFrom: config.takeOverFrom,
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) =>
+    signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true }),
+  );
+}
