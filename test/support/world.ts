@@ -1,0 +1,350 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Registry } from "@prometheus-io/client";
+import {
+  type Condition,
+  operatingHours,
+  type SmsNumber,
+  smsNumbers,
+  type WorkStream,
+  workStreams,
+} from "../../src/api/index.ts";
+import { systemClock } from "../../src/clock.ts";
+import { Operator, type OperatorConfig } from "../../src/controllers/operator.ts";
+import { migrate } from "../../src/inbox/migrate.ts";
+import { PostgresStore } from "../../src/inbox/store.ts";
+import { KubeClient } from "../../src/kube/client.ts";
+import { LeaderElector } from "../../src/kube/leader.ts";
+import { type KubeObject, type ResourceType, secrets } from "../../src/kube/resource.ts";
+import { type Log, silentLog } from "../../src/log.ts";
+import { RouteTable } from "../../src/receiver/route-table.ts";
+import { RouteWatch } from "../../src/receiver/route-watch.ts";
+import { Receiver } from "../../src/receiver/server.ts";
+import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/simulator/simulator.ts";
+import { kubeconfigPath, newNamespace } from "./cluster.ts";
+import { newDatabase } from "./database.ts";
+
+/** The simulator's first account and number. */
+export const ACCOUNT = "AC00000000000000000000000000000001";
+export const TOKEN = "simulator-auth-token-0000000001";
+export const NUMBER = "14252306549";
+
+export interface WorldOptions {
+  simulator?: SimulatorOptions;
+  config?: Partial<OperatorConfig>;
+  /** Namespaces of users; default one. */
+  namespaces?: number;
+  /** Without leader election this operator leads always. */
+  elect?: { leaseMs: number; renewDeadlineMs: number; retryMs: number };
+  log?: Log;
+}
+
+/**
+ * Everything of one test: namespaces of its own on the shared API server, a simulated Twilio, a database, a receiver that
+ * stands at the public URL, and an operator. Parts can be stopped and started again.
+ */
+export class World {
+  readonly namespaces: string[] = [];
+  readonly client = KubeClient.load({ kubeconfig: kubeconfigPath(), userAgent: "test", log: silentLog });
+  readonly operators: {
+    operator: Operator;
+    leader: LeaderElector | undefined;
+    client: KubeClient;
+    registry: Registry;
+  }[] = [];
+  simulator!: Simulator;
+  databaseUrl!: string;
+  operatorNamespace!: string;
+  publicUrl!: string;
+  routes!: RouteTable;
+  readonly #options: WorldOptions;
+  readonly #closers: (() => Promise<unknown>)[] = [];
+
+  private constructor(options: WorldOptions) {
+    this.#options = options;
+  }
+
+  static async start(options: WorldOptions = {}): Promise<World> {
+    const world = new World(options);
+    [world.operatorNamespace, world.databaseUrl, world.simulator] = await Promise.all([
+      newNamespace("operator"),
+      newDatabase(),
+      startSimulator({ allowLocalUrls: true, ...options.simulator }),
+    ]);
+    for (let at = 0; at < (options.namespaces ?? 1); at++) world.namespaces.push(await newNamespace("team"));
+    await migrate(
+      { url: world.databaseUrl, log: silentLog, clock: systemClock },
+      AbortSignal.timeout(30_000),
+    );
+    world.publicUrl = (await world.startReceiver()).url;
+    return world;
+  }
+
+  /** The first user namespace. */
+  get namespace(): string {
+    return this.namespaces[0]!;
+  }
+
+  /** Starts a receiver on a free port; the first is the one at PUBLIC_URL. */
+  async startReceiver(): Promise<{ url: string; stop(): Promise<void> }> {
+    const client = KubeClient.load({
+      kubeconfig: kubeconfigPath(),
+      userAgent: "test-receiver",
+      log: silentLog,
+    });
+    const routes = new RouteTable(4);
+    this.routes ??= routes;
+    const shared = { clock: systemClock, log: silentLog, metrics: new Registry() };
+    const watch = new RouteWatch({
+      ...shared,
+      client,
+      routes,
+      namespace: this.operatorNamespace,
+      instance: this.instance,
+      shards: 4,
+    });
+    const store = new PostgresStore({ url: this.databaseUrl, statementTimeoutMs: 3000, log: silentLog });
+    const receiver = new Receiver({ ...shared, port: 0, replica: "test", routes, store });
+    watch.start();
+    const { port } = await receiver.start();
+    let stopped = false;
+    const stop = async () => {
+      if (stopped) return;
+      stopped = true;
+      await receiver.stop(0);
+      await watch.stop();
+      await client.close();
+    };
+    this.#closers.push(stop);
+    return { url: `http://127.0.0.1:${port}`, stop };
+  }
+
+  get instance(): string {
+    return `${this.operatorNamespace}/test`;
+  }
+
+  /** Starts an operator with this test's settings; several are replicas of one release. */
+  startOperator(config: Partial<OperatorConfig> = {}): Operator {
+    const { log = silentLog, elect } = this.#options;
+    const client = KubeClient.load({
+      kubeconfig: kubeconfigPath(),
+      userAgent: "test-operator",
+      log,
+      requestTimeoutMs: 5000,
+    });
+    const identity = `test-${this.operators.length}-${process.pid}`;
+    const leader =
+      elect === undefined
+        ? undefined
+        : new LeaderElector({
+            client,
+            namespace: this.operatorNamespace,
+            name: "test-controller",
+            identity,
+            clock: systemClock,
+            log,
+            ...elect,
+          });
+    const registry = new Registry();
+    const operator = new Operator({
+      client,
+      leader,
+      identity,
+      clock: systemClock,
+      log,
+      registry,
+      config: {
+        operatorNamespace: this.operatorNamespace,
+        instance: this.instance,
+        watchNamespaces: this.namespaces,
+        routeShards: 4,
+        maxStreamsPerNamespace: 1000,
+        deleteTimeoutMs: 600_000,
+        publicUrl: this.publicUrl,
+        fallbackPublicUrl: undefined,
+        allowInsecurePublicUrl: true,
+        databaseUrl: undefined,
+        twilioBaseUrl: this.simulator.url,
+        urlCheck: "enforce",
+        urlCheckAddress: undefined,
+        resyncIntervalMs: 300_000,
+        takeOverFrom: undefined,
+        ...this.#options.config,
+        ...config,
+      },
+    });
+    operator.start();
+    leader?.start();
+    this.operators.push({ operator, leader, client, registry });
+    return operator;
+  }
+
+  async stopOperators() {
+    for (const { operator, leader, client } of this.operators.splice(0)) {
+      await operator.stop();
+      await leader?.stop();
+      await client.close();
+    }
+  }
+
+  async stop() {
+    await this.stopOperators();
+    for (const close of this.#closers.splice(0)) await close();
+    await this.simulator.close();
+    await this.client.close();
+  }
+
+  // What users do --------------------------------------------------------------------------------------------------------
+
+  async apply<T extends KubeObject>(type: ResourceType<T>, object: object): Promise<T> {
+    return await this.client.apply(
+      type,
+      {
+        apiVersion: type.group === "" ? type.version : `${type.group}/${type.version}`,
+        kind: type.kind,
+        ...object,
+      } as T,
+      {
+        fieldManager: "test-user",
+        force: true,
+      },
+    );
+  }
+
+  secret(stringData: Record<string, string> = {}, at: { name?: string; namespace?: string } = {}) {
+    const data = Object.fromEntries(
+      Object.entries({ accountSid: ACCOUNT, authToken: TOKEN, ...stringData }).map(([key, value]) => [
+        key,
+        Buffer.from(value).toString("base64"),
+      ]),
+    );
+    return this.apply(secrets, {
+      metadata: { name: at.name ?? "twilio", namespace: at.namespace ?? this.namespace },
+      data,
+    });
+  }
+
+  stream(
+    spec: Partial<WorkStream["spec"]> = {},
+    at: { name?: string; namespace?: string; annotations?: Record<string, string> } = {},
+  ) {
+    const { name = "support", namespace = this.namespace, annotations } = at;
+    return this.apply(workStreams, {
+      metadata: { name, namespace, ...(annotations === undefined ? {} : { annotations }) },
+      spec: {
+        autoCloseAfterInactivity: "48h",
+        sms: { twilio: { credentialsSecretRef: { name: "twilio" } } },
+        ...spec,
+      },
+    });
+  }
+
+  number(
+    spec: Partial<SmsNumber["spec"]> = {},
+    at: { name?: string; namespace?: string; annotations?: Record<string, string> } = {},
+  ) {
+    const { name = "line", namespace = this.namespace, annotations } = at;
+    return this.apply(smsNumbers, {
+      metadata: { name, namespace, ...(annotations === undefined ? {} : { annotations }) },
+      spec: { workStreamRef: { name: "support" }, number: NUMBER, ...spec },
+    });
+  }
+
+  /** Secret, stream and number, and an operator: the whole main job, until Ready. */
+  async wired(number: Partial<SmsNumber["spec"]> = {}): Promise<void> {
+    await this.secret();
+    await this.stream();
+    await this.number(number);
+    if (this.operators.length === 0) this.startOperator();
+    await this.numberIs("line", { Ready: "True" });
+  }
+
+  async deleteNumber(name = "line", namespace = this.namespace) {
+    await this.client.delete(smsNumbers, { namespace, name });
+  }
+
+  // What users see -------------------------------------------------------------------------------------------------------
+
+  streamIs(name: string, want: Wanted, namespace = this.namespace): Promise<WorkStream> {
+    return this.#until(workStreams, { namespace, name }, want);
+  }
+
+  numberIs(name: string, want: Wanted, namespace = this.namespace): Promise<SmsNumber> {
+    return this.#until(smsNumbers, { namespace, name }, want);
+  }
+
+  hoursAre(name: string, want: Wanted, namespace = this.namespace): Promise<KubeObject> {
+    return this.#until(operatingHours, { namespace, name }, want);
+  }
+
+  async gone<T extends KubeObject>(
+    type: ResourceType<T>,
+    name: string,
+    namespace = this.namespace,
+  ): Promise<void> {
+    await eventually(`${type.kind} ${name} is gone`, async () =>
+      (await this.client.get(type, { namespace, name })) === undefined ? true : undefined,
+    );
+  }
+
+  /** The number as Twilio has it. */
+  atTwilio(number = NUMBER) {
+    const found = [...this.simulator.state.numbers].find(({ phoneNumber }) => phoneNumber === `+${number}`);
+    if (found === undefined) throw new Error(`the simulator has no ${number}`);
+    return found;
+  }
+
+  inboundUrl(stream = "support", namespace = this.namespace): string {
+    return `${this.publicUrl}/inbound/${namespace}/${stream}`;
+  }
+
+  /** Successful or not, calls to Twilio that change something. */
+  updates() {
+    return this.simulator.control.requests().filter(({ method }) => method === "POST");
+  }
+
+  async #until<T extends KubeObject>(
+    type: ResourceType<T>,
+    ref: { namespace: string; name: string },
+    want: Wanted,
+  ): Promise<T> {
+    let last: T | undefined;
+    try {
+      return await eventually(`${type.kind} ${ref.name} is ${JSON.stringify(want)}`, async () => {
+        last = await this.client.get(type, ref);
+        return last !== undefined && matches(last, want) ? last : undefined;
+      });
+    } catch (error) {
+      throw new Error(`${(error as Error).message}; it is ${JSON.stringify(last?.status ?? null)}`);
+    }
+  }
+}
+
+/** By condition: a status (`True`), or a reason. All must name the object's newest generation. */
+export type Wanted = Record<string, string>;
+
+export function matches(object: KubeObject, want: Wanted): boolean {
+  const conditions =
+    (object.status as { conditions?: Condition[]; observedGeneration?: number } | undefined)?.conditions ??
+    [];
+  return Object.entries(want).every(([type, value]) => {
+    const found = conditions.find((each) => each.type === type);
+    if (found === undefined) return value === "absent";
+    if (found.observedGeneration !== object.metadata.generation) return false;
+    return found.status === value || found.reason === value;
+  });
+}
+
+/** Looks until there is an answer; the edge of the tests, where another process's doing has no event to wait for. */
+export async function eventually<T>(
+  what: string,
+  look: () => Promise<T | undefined> | T | undefined,
+  timeoutMs = 20_000,
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    await sleep(40);
+  }
+}
