@@ -18,6 +18,10 @@ const commands: Record<string, { summary: string; load: () => Promise<Command<Se
     summary: "check manifests without a cluster, as the API server and the operator would",
     load: async () => (await import("./validate.ts")).validateCommand as unknown as Command<Settings>,
   },
+  demo: {
+    summary: "everything on this machine, to watch it work",
+    load: async () => (await import("./demo.ts")).demoCommand as unknown as Command<Settings>,
+  },
   "twilio-simulator": {
     summary: "a Twilio of our own, for demos and tests",
     load: async () => (await import("./twilio-simulator.ts")).twilioSimulator as unknown as Command<Settings>,

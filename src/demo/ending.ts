@@ -1,0 +1,52 @@
+import { smsNumbers } from "../api/index.ts";
+import type { KubeObject } from "../kube/resource.ts";
+import { expectSame, waitFor } from "./expect.ts";
+import type { Objects } from "./objects.ts";
+import { only, type Scene } from "./scene.ts";
+import type { Teller } from "./teller.ts";
+import { describeWebhook, webhookOf } from "./twilio.ts";
+
+const GONE_WITHIN_MS = 60_000;
+
+/** The SmsNumber is deleted, and its webhook is what it was before. */
+export async function playEnding(
+  teller: Teller,
+  { stage, examples, twilioUrl, credentials, number, before }: Scene,
+  objects: Objects,
+  signal: AbortSignal,
+): Promise<void> {
+  const smsNumber = only(examples, "SmsNumber");
+  const { name } = smsNumber.metadata;
+  await teller.step("deleted", `kubectl delete smsnumber ${name}`, async () => {
+    await stage.client.delete(smsNumbers, smsNumber.metadata, {}, signal);
+    await gone(smsNumber, objects, signal);
+    return { result: undefined, seen: `smsnumber.smschannel.dev "${name}" deleted` };
+  });
+  await teller.step("restored", "The number's webhook at Twilio, restored", async () => {
+    const now = await webhookOf(twilioUrl, credentials, number, signal);
+    expectSame("the number at Twilio", now, before);
+    return { result: undefined, seen: `as before: ${describeWebhook(now)}` };
+  });
+}
+
+/** Deletes what the demo applied, numbers first, while the operator still runs: in a cluster that stays. */
+export async function deleteExamples(scene: Scene, objects: Objects): Promise<void> {
+  const signal = AbortSignal.timeout(GONE_WITHIN_MS);
+  for (const object of scene.examples.toReversed()) {
+    const type = scene.kinds.of(object.kind);
+    // A namespace may hold what is not ours.
+    if (!type.namespaced) continue;
+    await scene.stage.client.delete(type, object.metadata, {}, signal);
+    if (object.kind === "SmsNumber") await gone(object, objects, signal);
+  }
+}
+
+async function gone(object: KubeObject, objects: Objects, signal: AbortSignal): Promise<void> {
+  await waitFor({
+    expected: `${object.kind} ${object.metadata.name} to be gone`,
+    withinMs: GONE_WITHIN_MS,
+    signal,
+    look: () => objects.get(object) === undefined || undefined,
+    seen: () => `it is still there, with finalizers ${objects.get(object)?.metadata.finalizers?.join(", ")}`,
+  });
+}

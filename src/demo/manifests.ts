@@ -1,0 +1,94 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseAllDocuments } from "yaml";
+import type { KubeClient } from "../kube/client.ts";
+import {
+  customResourceDefinitions,
+  type KubeObject,
+  namespaces,
+  type ResourceType,
+  secrets,
+} from "../kube/resource.ts";
+
+interface Definition extends KubeObject {
+  spec: {
+    group: string;
+    names: { kind: string; plural: string };
+    versions: { name: string }[];
+  };
+}
+
+/** All objects of a folder's YAML files, in the order of the files' names. */
+export function readManifests(folder: string): KubeObject[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".yaml"))
+    .sort()
+    .flatMap((name) => parseAllDocuments(readFileSync(join(folder, name), "utf8")))
+    .map((document) => document.toJS() as KubeObject | null)
+    .filter((object) => object !== null);
+}
+
+/** With the namespace that kubectl would put them into where they name none. */
+export function inDefaultNamespace(kinds: Kinds, objects: KubeObject[]): KubeObject[] {
+  return objects.map((object) =>
+    kinds.of(object.kind).namespaced
+      ? { ...object, metadata: { ...object.metadata, namespace: object.metadata.namespace ?? "default" } }
+      : object,
+  );
+}
+
+/** The kinds that the manifests may use: those of `crds`, and the few built-in ones that examples need. */
+export class Kinds {
+  readonly #types = new Map<string, ResourceType>();
+
+  constructor(crds: KubeObject[]) {
+    for (const type of [namespaces, secrets, customResourceDefinitions]) this.#types.set(type.kind, type);
+    for (const { spec } of crds as Definition[]) {
+      const { kind, plural } = spec.names;
+      const version = spec.versions[0]?.name ?? "v1";
+      this.#types.set(kind, { group: spec.group, version, plural, kind, namespaced: true });
+    }
+  }
+
+  of(kind: string): ResourceType {
+    const type = this.#types.get(kind);
+    if (type === undefined) throw new Error(`the manifests hold a ${kind}, which this demo does not know`);
+    return type;
+  }
+}
+
+/** What others refer to comes first, so that a first look at each object finds what it names. */
+const FIRST = ["Namespace", "CustomResourceDefinition", "Secret", "OperatingHours", "WorkStream"];
+const rank = ({ kind }: KubeObject) => (FIRST.includes(kind) ? FIRST.indexOf(kind) : FIRST.length);
+
+export interface Applied {
+  readonly type: ResourceType;
+  readonly object: KubeObject;
+  /** As kubectl says it: `workstream.smschannel.dev/support created`. */
+  readonly line: string;
+}
+
+/** `kubectl apply --server-side -f`: creates or changes, and says which. */
+export async function applyManifests(
+  client: KubeClient,
+  kinds: Kinds,
+  objects: KubeObject[],
+  signal: AbortSignal,
+): Promise<Applied[]> {
+  const applied: Applied[] = [];
+  for (const object of objects.toSorted((a, b) => rank(a) - rank(b))) {
+    const type = kinds.of(object.kind);
+    const before = await client.get(type, object.metadata, signal);
+    const options = { fieldManager: "kubectl", force: true };
+    const after = await client.apply(type, object, options, signal);
+    const same = before?.metadata.resourceVersion === after.metadata.resourceVersion;
+    const verb = before === undefined ? "created" : same ? "unchanged" : "configured";
+    applied.push({ type, object: after, line: `${nameOf(type, object)} ${verb}` });
+  }
+  return applied;
+}
+
+/** `smsnumber.smschannel.dev/support`, `secret/twilio`. */
+export function nameOf({ kind, group }: ResourceType, { metadata }: KubeObject): string {
+  return `${kind.toLowerCase()}${group === "" ? "" : `.${group}`}/${metadata.name}`;
+}

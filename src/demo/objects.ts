@@ -1,0 +1,86 @@
+import { type Condition, operatingHours, smsNumbers, workStreams } from "../api/index.ts";
+import type { Clock } from "../clock.ts";
+import type { KubeClient } from "../kube/client.ts";
+import { Informer } from "../kube/informer.ts";
+import type { KubeObject, ResourceType } from "../kube/resource.ts";
+import type { Log } from "../log.ts";
+import { waitFor } from "./expect.ts";
+
+export interface Watched extends KubeObject {
+  status?: {
+    observedGeneration?: number;
+    conditions?: Condition[];
+    inboundUrl?: string;
+    fallbackUrl?: string;
+    configuredUrl?: string;
+  };
+}
+
+const KINDS: ResourceType<Watched>[] = [workStreams, smsNumbers, operatingHours];
+const READY_WITHIN_MS = 60_000;
+
+/** The three kinds, watched from outside as any client can, each turned condition told once. */
+export class Objects {
+  readonly #informers: Informer<Watched>[];
+  readonly #told = new Map<string, string>();
+
+  constructor(options: { client: KubeClient; clock: Clock; log: Log; onTurn: (line: string) => void }) {
+    const { onTurn, ...rest } = options;
+    this.#informers = KINDS.map((type) => new Informer<Watched>({ ...rest, type }));
+    for (const informer of this.#informers)
+      informer.onChange(({ type, object }) => {
+        if (type !== "deleted") for (const line of this.#turned(object)) onTurn(line);
+      });
+  }
+
+  async start(): Promise<void> {
+    for (const informer of this.#informers) informer.start();
+    await Promise.all(this.#informers.map((informer) => informer.synced));
+  }
+  async stop(): Promise<void> {
+    await Promise.all(this.#informers.map((informer) => informer.stop()));
+  }
+
+  get({ kind, metadata }: KubeObject): Watched | undefined {
+    const informer = this.#informers.find(({ type }) => type.kind === kind);
+    return informer?.store.get(metadata.namespace, metadata.name);
+  }
+
+  /** Waits until the object says so about its newest generation. */
+  ready(object: KubeObject, signal: AbortSignal): Promise<Watched> {
+    const name = `${object.kind} ${object.metadata.name}`;
+    return waitFor({
+      expected: `${name} to be Ready`,
+      withinMs: READY_WITHIN_MS,
+      signal,
+      look: () => {
+        const now = this.get(object);
+        return now !== undefined && isReady(now) ? now : undefined;
+      },
+      seen: () => describe(this.get(object)),
+    });
+  }
+
+  #turned({ kind, metadata, status }: Watched): string[] {
+    return (status?.conditions ?? []).flatMap(({ type, status, reason, message }) => {
+      const key = `${kind}/${metadata.namespace}/${metadata.name}/${type}`;
+      const value = `${status.padEnd(8)} ${reason}${status === "True" ? "" : `: ${message}`}`;
+      if (this.#told.get(key) === value) return [];
+      this.#told.set(key, value);
+      return [`${`${kind.toLowerCase()}/${metadata.name}`.padEnd(28)} ${type.padEnd(17)} ${value}`];
+    });
+  }
+}
+
+export const isReady = ({ metadata, status }: Watched): boolean =>
+  status?.observedGeneration === metadata.generation &&
+  (status?.conditions ?? []).some(({ type, status }) => type === "Ready" && status === "True");
+
+function describe(object: Watched | undefined): string {
+  if (object === undefined) return "no such object";
+  const conditions = object.status?.conditions ?? [];
+  if (conditions.length === 0) return "no condition at all";
+  return conditions
+    .map(({ type, status, reason, message }) => `${type}=${status} ${reason} (${message})`)
+    .join("; ");
+}

@@ -1,0 +1,87 @@
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { hasEnded, spawnTied, stopChild } from "../child.ts";
+import { NotSeen, waitFor } from "./expect.ts";
+
+const MAIN = resolve(import.meta.dirname, "../main/smschannel.ts");
+const READY_WITHIN_MS = 60_000;
+const STOP_WITHIN_MS = 20_000;
+
+export interface ProgramOptions {
+  /** The subcommand, and its flags. */
+  readonly args: readonly string[];
+  /** Its settings: nothing of our own environment is handed on but what finds programs and folders. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Where its log goes. */
+  readonly dir: string;
+}
+
+export interface Program {
+  readonly logFile: string;
+  stop(): Promise<void>;
+}
+
+/** Starts `smschannel …` as the process of its own that it is in a cluster. */
+function spawnProgram({ args, env, dir }: ProgramOptions) {
+  const logFile = join(dir, `${args[0]}.log`);
+  const log = openSync(logFile, "a", 0o600);
+  const child = spawnTied(process.execPath, ["--disable-warning=ExperimentalWarning", MAIN, ...args], {
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: process.env.TMPDIR, ...env },
+    output: log,
+    whenOrphaned: "TERM",
+  });
+  closeSync(log);
+  return { child, logFile };
+}
+
+/** Runs one that ends by itself; NotSeen with the end of its log when it fails. */
+export async function runProgram(options: ProgramOptions, signal: AbortSignal): Promise<void> {
+  const { child, logFile } = spawnProgram(options);
+  const stop = () => void stopChild(child, "SIGTERM", STOP_WITHIN_MS);
+  signal.addEventListener("abort", stop);
+  const code = await new Promise<number | null>((settle, fail) =>
+    child.once("error", fail).once("exit", settle),
+  );
+  signal.removeEventListener("abort", stop);
+  if (code !== 0)
+    throw new NotSeen(`smschannel ${options.args[0]} ended with ${code}:\n${lastLines(logFile)}`);
+}
+
+/** Starts one that stays, and waits until its /readyz says so. */
+export async function startProgram(
+  options: ProgramOptions & { readonly metricsPort: number },
+  signal: AbortSignal,
+): Promise<Program> {
+  const { child, logFile } = spawnProgram({
+    ...options,
+    env: { ...options.env, METRICS_PORT: String(options.metricsPort) },
+  });
+  const stop = () => stopChild(child, "SIGTERM", STOP_WITHIN_MS);
+  const name = `smschannel ${options.args[0]}`;
+  let answer = "nothing on its probe port";
+  try {
+    await waitFor({
+      expected: `${name} to be ready`,
+      withinMs: READY_WITHIN_MS,
+      signal,
+      seen: () => `${answer}; the end of its log:\n${lastLines(logFile)}`,
+      async look() {
+        if (hasEnded(child)) throw new NotSeen(`${name} ended at once:\n${lastLines(logFile)}`);
+        const response = await fetch(`http://127.0.0.1:${options.metricsPort}/readyz`, { signal }).catch(
+          () => {},
+        );
+        if (response === undefined) return undefined;
+        answer = (await response.text()).trim();
+        return response.ok ? true : undefined;
+      },
+    });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { logFile, stop };
+}
+
+export function lastLines(file: string, count = 8): string {
+  return existsSync(file) ? readFileSync(file, "utf8").trimEnd().split("\n").slice(-count).join("\n") : "";
+}

@@ -1,0 +1,39 @@
+/** How the story is told: to a person, or as JSON lines. */
+export interface Reporter {
+  /** A step begins; only people want to know. */
+  begin(title: string): void;
+  /** Something on the way, such as a line of kubectl or a condition that turned. */
+  note(line: string): void;
+  done(step: string, detail: string): void;
+  failed(step: string, detail: string): void;
+  end(outcome: { ok: boolean; steps: number }): void;
+}
+
+type Write = (line: string) => void;
+
+/** One `{"step","ok","detail"}` per step and `{"demo","steps"}` last. */
+export function jsonReporter(write: Write): Reporter {
+  const line = (value: object) => write(`${JSON.stringify(value)}\n`);
+  return {
+    begin: () => undefined,
+    note: () => undefined,
+    done: (step, detail) => line({ step, ok: true, detail }),
+    failed: (step, detail) => line({ step, ok: false, detail }),
+    end: ({ ok, steps }) => line({ demo: ok ? "ok" : "failed", steps }),
+  };
+}
+
+export function personReporter(write: Write, now: () => number): Reporter {
+  let began = now();
+  const seconds = () => `${((now() - began) / 1000).toFixed(1)} s`;
+  return {
+    begin(title) {
+      began = now();
+      write(`\n${title}\n`);
+    },
+    note: (text) => write(`  ${text}\n`),
+    done: (_, detail) => write(`  ✓ ${detail} (${seconds()})\n`),
+    failed: (step, detail) => write(`  ✗ ${step}: ${detail}\n`),
+    end: ({ ok, steps }) => write(ok ? `\n${steps} steps, each seen to be so.\n` : "\nThe demo failed.\n"),
+  };
+}

@@ -1,0 +1,155 @@
+import { randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { KubeConfig, VersionApi } from "@kubernetes/client-node";
+import { startControlPlane } from "../../test/controlplane/controlplane.ts";
+import { temporaryDirectory } from "../../test/controlplane/directory.ts";
+import { freePorts } from "../../test/controlplane/ports.ts";
+import { startEmbeddedPostgres } from "../inbox/embedded.ts";
+import { KubeClient } from "../kube/client.ts";
+import { namespaces } from "../kube/resource.ts";
+import type { Log } from "../log.ts";
+import { type Simulator, type SimulatorSeed, startSimulator } from "../simulator/simulator.ts";
+import { runProgram, startProgram } from "./program.ts";
+
+export const OPERATOR_NAMESPACE = "sms-channel-operator";
+
+/** What the story plays on: everything real but Twilio, on free ports of this machine. */
+export interface Stage {
+  readonly dir: string;
+  readonly kubeconfig: string;
+  readonly kubectl: string | undefined;
+  /** As the API server tells it. */
+  readonly version: string;
+  /** A cluster of the user's own is left as it was. */
+  readonly disposable: boolean;
+  readonly client: KubeClient;
+}
+
+type Stack = AsyncDisposableStack;
+
+/** Each part is stopped in the reverse order of its start, also when a later one could not be started. */
+export async function startCluster(log: Log, stack: Stack, signal: AbortSignal): Promise<Stage> {
+  const dir = await temporaryDirectory("sms-demo");
+  stack.defer(() => rm(dir, { recursive: true, force: true }));
+  const { kubeconfig, kubectl, disposable, stop } = await startControlPlane({ log });
+  stack.defer(stop);
+  const client = KubeClient.load({ kubeconfig, userAgent: "smschannel-demo", log });
+  stack.defer(() => client.close());
+  const version = await versionOf(kubeconfig);
+  signal.throwIfAborted();
+  return { dir, kubeconfig, kubectl, version, disposable, client };
+}
+
+export interface Database {
+  readonly ownerUrl: string;
+  /** Of the role that can only insert, and of the one that reads when routes were last used. */
+  readonly receiverUrl: string;
+  readonly controllerUrl: string;
+}
+
+/** Starts PostgreSQL and brings it to this version, by the command that an installation uses. */
+export async function startDatabase(
+  { dir }: Stage,
+  log: Log,
+  stack: Stack,
+  signal: AbortSignal,
+): Promise<Database> {
+  const dataDir = await temporaryDirectory("sms-demo-postgres");
+  stack.defer(() => rm(dataDir, { recursive: true, force: true }));
+  const { ownerUrl, stop } = await startEmbeddedPostgres({ dataDir, log });
+  stack.defer(stop);
+  const passwords = { receiver: password(), controller: password() };
+  const env = {
+    DATABASE_URL: ownerUrl,
+    RECEIVER_ROLE_PASSWORD: passwords.receiver,
+    CONTROLLER_ROLE_PASSWORD: passwords.controller,
+  };
+  const roles = ["--receiver-role", "smschannel_receiver", "--controller-role", "smschannel_controller"];
+  await runProgram({ args: ["migrate", "--create-roles", ...roles], env, dir }, signal);
+  const urlOf = (of: keyof typeof passwords) => {
+    const url = new URL(ownerUrl);
+    url.username = `smschannel_${of}`;
+    url.password = passwords[of];
+    return url.href;
+  };
+  return { ownerUrl, receiverUrl: urlOf("receiver"), controllerUrl: urlOf("controller") };
+}
+
+export async function startTwilio(seed: SimulatorSeed, log: Log, stack: Stack): Promise<Simulator> {
+  const simulator = await startSimulator({ seed, allowLocalUrls: true, log });
+  stack.defer(() => simulator.close());
+  return simulator;
+}
+
+export interface Operator {
+  readonly publicUrl: string;
+  readonly logFiles: string[];
+  readonly metricsPorts: { controller: number; receiver: number };
+}
+
+/** The controller and the receiver, as the two processes that they are in a cluster. */
+export async function startOperator(
+  stage: Stage,
+  database: Database,
+  twilioUrl: string,
+  stack: Stack,
+  signal: AbortSignal,
+): Promise<Operator> {
+  const { dir, kubeconfig, client } = stage;
+  const [port, receiverMetrics, controllerMetrics] = (await freePorts(3)) as [number, number, number];
+  const publicUrl = `http://127.0.0.1:${port}`;
+  const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: OPERATOR_NAMESPACE } };
+  await client.apply(namespaces, namespace, { fieldManager: "kubectl", force: true }, signal);
+  const common = { KUBECONFIG: kubeconfig, OPERATOR_NAMESPACE, LOG_LEVEL: "info" };
+  // The receiver has nothing to serve before the controller has written its first, empty routes: so both start at once.
+  const starting = [
+    startProgram(
+      {
+        args: ["controller"],
+        dir,
+        metricsPort: controllerMetrics,
+        env: {
+          ...common,
+          PUBLIC_URL: publicUrl,
+          ALLOW_INSECURE_PUBLIC_URL: "true",
+          TWILIO_BASE_URL: twilioUrl,
+          DATABASE_URL: database.controllerUrl,
+          RESYNC_INTERVAL: "30s",
+        },
+      },
+      signal,
+    ),
+    startProgram(
+      {
+        args: ["receiver"],
+        dir,
+        metricsPort: receiverMetrics,
+        env: {
+          ...common,
+          PORT: String(port),
+          DATABASE_URL: database.receiverUrl,
+          // Nothing stands before it that would have to learn that it goes.
+          SHUTDOWN_DELAY: "0s",
+        },
+      },
+      signal,
+    ),
+  ];
+  const programs = await Promise.allSettled(starting);
+  for (const program of programs) if (program.status === "fulfilled") stack.defer(program.value.stop);
+  for (const program of programs) if (program.status === "rejected") throw program.reason;
+  return {
+    publicUrl,
+    logFiles: ["controller", "receiver"].map((name) => join(dir, `${name}.log`)),
+    metricsPorts: { controller: controllerMetrics, receiver: receiverMetrics },
+  };
+}
+
+async function versionOf(kubeconfig: string): Promise<string> {
+  const config = new KubeConfig();
+  config.loadFromFile(kubeconfig);
+  return (await config.makeApiClient(VersionApi).getCode()).gitVersion;
+}
+
+const password = () => randomBytes(18).toString("base64url");

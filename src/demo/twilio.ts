@@ -1,0 +1,119 @@
+import type { KubeObject, Secret } from "../kube/resource.ts";
+import { defaultSeed } from "../simulator/default-seed.ts";
+import type { InboundDelivery, SimulatorSeed } from "../simulator/simulator.ts";
+
+/** What a number that was just bought has: Twilio's own reply to whoever texts it. */
+const DEMO_REPLY = "https://demo.twilio.com/welcome/sms/reply";
+
+export interface Credentials {
+  readonly accountSid: string;
+  readonly authToken: string;
+}
+
+/** The webhook of a number, as Twilio tells it. */
+export interface Webhook {
+  /** Of the number itself. */
+  readonly sid: string;
+  readonly smsUrl: string;
+  readonly smsFallbackUrl: string;
+  readonly smsMethod: string;
+  readonly smsApplicationSid: string;
+}
+
+/** The account and token of the Secret that the examples bring along. */
+export function credentialsOf(manifests: KubeObject[]): Credentials {
+  const secret = manifests.find(({ kind }) => kind === "Secret") as Secret | undefined;
+  const decoded = Object.entries(secret?.data ?? {}).map(([key, value]) => [
+    key,
+    Buffer.from(value, "base64").toString(),
+  ]);
+  const { accountSid, authToken } = {
+    ...Object.fromEntries(decoded),
+    ...secret?.stringData,
+  } as Partial<Credentials>;
+  if (accountSid === undefined || authToken === undefined)
+    throw new Error("the examples hold no Secret with accountSid and authToken");
+  return { accountSid, authToken };
+}
+
+/** The simulator's usual content, with the examples' account and number in it, whatever they are. */
+export function seedFor({ accountSid, authToken }: Credentials, number: string): SimulatorSeed {
+  const phoneNumber = `+${number}`;
+  const usual = defaultSeed.numbers?.find((one) => one.phoneNumber === phoneNumber);
+  return {
+    ...defaultSeed,
+    accounts: [
+      { sid: accountSid, authToken, friendlyName: "Demo" },
+      ...(defaultSeed.accounts ?? []).filter(({ sid }) => sid !== accountSid),
+    ],
+    numbers: [
+      { ...usual, accountSid, phoneNumber, friendlyName: "Demo", smsUrl: DEMO_REPLY },
+      ...(defaultSeed.numbers ?? []).filter((one) => one !== usual),
+    ],
+  };
+}
+
+/** Asks Twilio's API, as anybody with the token can, what the number's webhook is. */
+export async function webhookOf(
+  url: string,
+  { accountSid, authToken }: Credentials,
+  number: string,
+  signal: AbortSignal,
+): Promise<Webhook> {
+  const query = new URLSearchParams({ PhoneNumber: `+${number}` });
+  const response = await fetch(
+    `${url}/2010-04-01/Accounts/${accountSid}/IncomingPhoneNumbers.json?${query}`,
+    {
+      headers: { authorization: `Basic ${btoa(`${accountSid}:${authToken}`)}` },
+      signal,
+    },
+  );
+  const body = (await response.json()) as { incoming_phone_numbers?: Record<string, string>[] };
+  const found = body.incoming_phone_numbers?.find((one) => one.phone_number === `+${number}`);
+  if (found === undefined) throw new Error(`Twilio answered ${response.status} and knows no such number`);
+  return {
+    sid: found.sid ?? "",
+    smsUrl: found.sms_url ?? "",
+    smsFallbackUrl: found.sms_fallback_url ?? "",
+    smsMethod: found.sms_method ?? "",
+    smsApplicationSid: found.sms_application_sid ?? "",
+  };
+}
+
+export function describeWebhook({ smsUrl, smsFallbackUrl }: Webhook): string {
+  return `SmsUrl ${smsUrl || "(none)"}, SmsFallbackUrl ${smsFallbackUrl || "(none)"}`;
+}
+
+/** What a stranger who knows the URL and the account's SID, which is no secret, can send. Resolves with the answer's status. */
+export async function sendUnsigned(
+  inboundUrl: string,
+  accountSid: string,
+  { from, to, body }: { from: string; to: string; body: string },
+  signal: AbortSignal,
+): Promise<number> {
+  const MessageSid = `SM${"f".repeat(32)}`;
+  const response = await fetch(inboundUrl, {
+    method: "POST",
+    headers: { "x-twilio-signature": Buffer.alloc(20).toString("base64") },
+    body: new URLSearchParams({ MessageSid, AccountSid: accountSid, From: from, To: to, Body: body }),
+    signal,
+  });
+  await response.arrayBuffer();
+  return response.status;
+}
+
+/** A customer's handset sends a text to the simulated Twilio, which signs it and calls the number's webhook. */
+export async function sendText(
+  url: string,
+  text: { from: string; to: string; body: string },
+  signal: AbortSignal,
+): Promise<InboundDelivery> {
+  const response = await fetch(`${url}/_simulator/inbound`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(text),
+    signal,
+  });
+  if (!response.ok) throw new Error(`the simulator answered ${response.status}: ${await response.text()}`);
+  return (await response.json()) as InboundDelivery;
+}
