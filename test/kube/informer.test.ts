@@ -1,0 +1,289 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { ManualClock, systemClock } from "../../src/clock.ts";
+import type { KubeClient } from "../../src/kube/client.ts";
+import { type Change, Informer, type InformerOptions } from "../../src/kube/informer.ts";
+import { type KubeObject, keyOf, secrets } from "../../src/kube/resource.ts";
+import { silentLog } from "../../src/log.ts";
+import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
+import { type CuttingProxy, cuttingProxy } from "./proxy.ts";
+import { applyWidgetKind, loadClient, until, type Widget, widget, widgets } from "./widgets.ts";
+
+let admin: KubeClient;
+let namespace: string;
+let proxy: CuttingProxy;
+let client: KubeClient;
+const running: { stop(): Promise<void> }[] = [];
+
+beforeAll(async () => {
+  admin = loadClient(kubeconfigPath());
+  await applyWidgetKind(admin);
+});
+afterAll(() => admin.close());
+beforeEach(async () => {
+  namespace = await newNamespace("informer");
+  proxy = await cuttingProxy(kubeconfigPath());
+  client = loadClient(proxy.kubeconfig);
+});
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((informer) => informer.stop()));
+  await client.close();
+  await proxy.close();
+});
+
+/** An informer on the test's namespace, through the proxy, that remembers what it told. */
+function watchWidgets(options: Partial<InformerOptions<Widget>> = {}) {
+  const informer = new Informer<Widget>({
+    client,
+    type: widgets,
+    namespaces: [namespace],
+    clock: systemClock,
+    log: silentLog,
+    ...options,
+  });
+  const changes: string[] = [];
+  informer.onChange(({ type, object }: Change<Widget>) => changes.push(`${type} ${object.metadata.name}`));
+  running.push(informer);
+  informer.start();
+  return { informer, changes };
+}
+const make = (...names: string[]) =>
+  Promise.all(names.map((name) => admin.create(widgets, widget(namespace, name))));
+const sorted = (texts: Iterable<string>) => [...texts].sort();
+const names = ({ store }: Informer<Widget>) => sorted(store.list().map(({ metadata }) => metadata.name));
+
+test("what was there, what comes, what changes and what goes: each is told once", async () => {
+  await make("a");
+  const { informer, changes } = watchWidgets();
+  await informer.synced;
+  await make("b");
+  await admin.patch(widgets, { namespace, name: "b" }, { spec: { size: 2 } });
+  await admin.delete(widgets, { namespace, name: "a" });
+  await until("the deletion is seen", () => informer.store.size === 1);
+  expect(changes).toEqual(["added a", "added b", "updated b", "deleted a"]);
+  expect(informer.store.get(namespace, "b")).toMatchObject({ kind: "Widget", spec: { size: 2 } });
+  expect(informer.store.get(namespace, "b")?.metadata).not.toHaveProperty("managedFields");
+});
+
+describe("a connection that is reset, again and again", () => {
+  test("no change is missed and none is told twice", async () => {
+    const { informer, changes } = watchWidgets();
+    await informer.synced;
+    for (let round = 0; round < 5; round++) {
+      await until("a watch is open", () => proxy.inFlight > 0);
+      const made = make(`w${round}a`, `w${round}b`);
+      proxy.reset();
+      await made;
+      await admin.delete(widgets, { namespace, name: `w${round}a` });
+      await until("the round is seen", () => changes.length >= 3 * (round + 1));
+    }
+    expect(names(informer)).toEqual(["w0b", "w1b", "w2b", "w3b", "w4b"]);
+    expect(changes).toHaveLength(15);
+    expect(new Set(changes).size).toBe(15);
+    // It resumes where it was: nothing is listed anew.
+    expect(proxy.count("list")).toBe(1);
+  });
+});
+
+test("a half-open connection is noticed by its silence, and what happened meanwhile is caught up", async () => {
+  const { informer, changes } = watchWidgets({ silentAfterMs: 300 });
+  await informer.synced;
+  await until("a watch is open", () => proxy.count("watch") > 0 && informer.problem() === undefined);
+  proxy.halfOpen();
+  await make("a", "b");
+  await until("both are seen", () => informer.store.size === 2);
+  expect(sorted(changes)).toEqual(["added a", "added b"]);
+});
+
+describe("a version that the server has forgotten", () => {
+  test("is listed anew, and what was deleted meanwhile is told as deleted", async () => {
+    await make("stays", "goes");
+    const { informer, changes } = watchWidgets();
+    await informer.synced;
+    await until("a watch is open", () => proxy.count("watch") === 1);
+    // The next watch asks the real server for its very first version, which it no longer has.
+    proxy.fault = ({ kind, url }) => {
+      if (kind !== "watch") return undefined;
+      proxy.fault = undefined;
+      return { url: url.replace(/resourceVersion=\d+/, "resourceVersion=1") };
+    };
+    proxy.freeze();
+    proxy.reset();
+    await admin.delete(widgets, { namespace, name: "goes" });
+    await make("new");
+    proxy.thaw();
+    await until("the list is in", () => names(informer).join() === "new,stays");
+    expect(proxy.count("list")).toBe(2);
+    expect(sorted(changes)).toEqual(["added goes", "added new", "added stays", "deleted goes"]);
+  });
+
+  test("an object that was deleted and made again meanwhile is two objects", async () => {
+    await make("same");
+    const { informer, changes } = watchWidgets();
+    await informer.synced;
+    proxy.fault = ({ kind }) =>
+      kind === "watch" ? { status: 410, body: '{"kind":"Status","code":410,"reason":"Expired"}' } : undefined;
+    proxy.reset();
+    proxy.freeze();
+    await admin.delete(widgets, { namespace, name: "same" });
+    await make("same");
+    proxy.fault = undefined;
+    proxy.thaw();
+    await until("the new one is seen", () => changes.length === 3);
+    expect(changes).toEqual(["added same", "deleted same", "added same"]);
+  });
+});
+
+describe("a server that refuses", () => {
+  const expectCalm = async (clock: ManualClock, ms: number) => {
+    for (let passed = 0; passed < ms; passed += 500) {
+      await clock.advance(500);
+      await until("the answer is in", () => proxy.inFlight === 0);
+    }
+  };
+  const refusals: Record<string, { status: number; headers?: Record<string, string> }> = {
+    "429 without Retry-After": { status: 429 },
+    "500": { status: 500 },
+    "503 with an hour's Retry-After": { status: 503, headers: { "retry-after": "3600" } },
+  };
+  for (const [name, answer] of Object.entries(refusals))
+    test(`${name}, for ten minutes: no storm, and all is well after it`, async () => {
+      const clock = new ManualClock();
+      proxy.fault = () => answer;
+      const { informer } = watchWidgets({ clock });
+      await until("it was refused", () => informer.problem() !== undefined);
+      await expectCalm(clock, 600_000);
+      expect(informer.hasSynced).toBe(false);
+      // Waits of at least 15 s once they have grown to their limit of 30, before that 0.5, 1, 2, 4, … s.
+      expect(proxy.seen.length).toBeLessThan(50);
+      expect(proxy.seen.length).toBeGreaterThan(1);
+      proxy.fault = undefined;
+      await make("a");
+      const settled = informer.synced.then(() => true);
+      for (let tries = 0; tries < 800 && !informer.hasSynced; tries++) {
+        await clock.advance(500);
+        if (proxy.seen.at(-1)?.kind === "list")
+          await until("the list is answered", () => proxy.inFlight === 0 || informer.hasSynced);
+      }
+      expect(await settled).toBe(true);
+      expect(names(informer)).toEqual(["a"]);
+    });
+
+  test("429 with Retry-After: nothing is asked before that time, and then it is", async () => {
+    const clock = new ManualClock();
+    proxy.fault = () => ({ status: 429, headers: { "retry-after": "9" } });
+    const { informer } = watchWidgets({ clock });
+    await until("it was refused", () => informer.problem() !== undefined);
+    proxy.fault = undefined;
+    await clock.advance(8999);
+    expect(proxy.seen).toHaveLength(1);
+    await clock.advance(9 * 200 + 1);
+    await informer.synced;
+    expect(proxy.count("list")).toBe(2);
+  });
+
+  test("half an answer is not taken for a whole one", async () => {
+    await make("a", "b");
+    let lists = 0;
+    proxy.fault = ({ kind }) =>
+      kind === "list" && lists++ === 0 ? { status: 200, body: '{"items":[{"metada' } : undefined;
+    const { informer } = watchWidgets();
+    await informer.synced;
+    expect(names(informer)).toEqual(["a", "b"]);
+  });
+
+  test("watches that the server ends at once are not opened in a loop", async () => {
+    const clock = new ManualClock();
+    proxy.fault = ({ kind }) => (kind === "watch" ? { status: 200 } : undefined);
+    const { informer } = watchWidgets({ clock });
+    await informer.synced;
+    await expectCalm(clock, 300_000);
+    expect(proxy.count("watch")).toBeLessThan(40);
+    expect(proxy.count("list")).toBe(1);
+  });
+});
+
+test("a namespace that may not be listed: said in a sentence, the others work, and a later grant is enough", async () => {
+  const closed = await newNamespace("informer-closed");
+  const account = `system:serviceaccount:${namespace}:watcher`;
+  const grant = (where: string) => bindReader(where, account);
+  await grant(namespace);
+  const limited = await cuttingProxy(kubeconfigPath(), { as: account });
+  const asWatcher = loadClient(limited.kubeconfig);
+  const clock = new ManualClock();
+  await make("open");
+  const { informer } = watchWidgets({ client: asWatcher, namespaces: [namespace, closed], clock });
+  await until("the open one is listed", () => informer.store.size === 1);
+  await until("the closed one is refused", () => informer.problem() !== undefined);
+  expect(informer.problem()).toBe(
+    `widgets in namespace ${closed}: may not list (Forbidden): grant this account list and watch`,
+  );
+  expect(informer.hasSynced).toBe(false);
+  await grant(closed);
+  await until("the grant is seen", async () => {
+    await clock.advance(30_000);
+    return informer.hasSynced;
+  });
+  expect(informer.problem()).toBeUndefined();
+  await asWatcher.close();
+  await limited.close();
+});
+
+test("Secrets as metadata: their content never crosses the wire, kubectl's copy of it is not kept", async () => {
+  const annotations = {
+    "kubectl.kubernetes.io/last-applied-configuration": '{"stringData":{"authToken":"verySecret"}}',
+  };
+  await admin.create(secrets, {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { namespace, name: "twilio", annotations },
+    stringData: { authToken: "verySecret" },
+  });
+  const informer = new Informer<KubeObject>({
+    client,
+    type: secrets,
+    namespaces: [namespace],
+    metadataOnly: true,
+    clock: systemClock,
+    log: silentLog,
+  });
+  running.push(informer);
+  const updates: string[] = [];
+  informer.onChange(({ type, object }) => updates.push(`${type} ${keyOf(object)}`));
+  informer.start();
+  await informer.synced;
+  await admin.patch(secrets, { namespace, name: "twilio" }, { stringData: { authToken: "another" } });
+  await until("the edit is seen", () => updates.length === 2);
+  const kept = informer.store.get(namespace, "twilio");
+  expect(kept?.kind).toBe("Secret");
+  expect(Object.keys(kept ?? {}).sort()).toEqual(["apiVersion", "kind", "metadata"]);
+  expect(JSON.stringify(kept)).not.toMatch(/verySecret|dmVyeVNlY3JldA|another/);
+});
+
+test("a listener that throws stops neither the others nor the watch", async () => {
+  const { informer, changes } = watchWidgets();
+  informer.onChange(() => {
+    throw new Error("a listener's bug");
+  });
+  await informer.synced;
+  await make("a", "b");
+  await until("both are seen", () => changes.length === 2);
+});
+
+const rbac = { group: "rbac.authorization.k8s.io", version: "v1", namespaced: true };
+async function bindReader(where: string, user: string): Promise<void> {
+  const metadata = { namespace: where, name: "widget-reader" };
+  const rules = [{ apiGroups: [widgets.group], resources: ["widgets"], verbs: ["list", "watch"] }];
+  await admin.create({ ...rbac, plural: "roles", kind: "Role" }, {
+    apiVersion: `${rbac.group}/v1`,
+    kind: "Role",
+    metadata,
+    rules,
+  } as KubeObject);
+  await admin.create({ ...rbac, plural: "rolebindings", kind: "RoleBinding" }, {
+    apiVersion: `${rbac.group}/v1`,
+    kind: "RoleBinding",
+    metadata,
+    roleRef: { apiGroup: rbac.group, kind: "Role", name: "widget-reader" },
+    subjects: [{ apiGroup: rbac.group, kind: "User", name: user }],
+  } as KubeObject);
+}

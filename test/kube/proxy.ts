@@ -1,0 +1,155 @@
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { request } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
+import { join } from "node:path";
+import { temporaryDirectory } from "../controlplane/directory.ts";
+import { kubeConfig } from "../support/crds.ts";
+
+export interface Seen {
+  method: string;
+  url: string;
+  /** `watch`, `list`, `get`, or `write`. */
+  kind: string;
+}
+
+export interface FaultAnswer {
+  status: number;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
+/** Decides on a request before it is passed on: an answer of its own, another URL, or undefined to leave it alone. */
+export type Fault = (seen: Seen) => FaultAnswer | { url: string } | undefined;
+
+/** A hop in front of the API server that can do to a connection what networks and servers do, and counts what passes. */
+export interface CuttingProxy {
+  readonly kubeconfig: string;
+  readonly seen: Seen[];
+  fault: Fault | undefined;
+  count(kind: string): number;
+  /** Requests that have not been answered in full; watches are among them. */
+  readonly inFlight: number;
+  /** Resets every connection, as a load balancer does that is replaced. */
+  reset(): void;
+  /** Connections of now stay open and say nothing more, as after a lost NAT entry. New ones work. */
+  halfOpen(): void;
+  /** Nothing is passed on at all until `thaw`: requests hang. */
+  freeze(): void;
+  thaw(): void;
+  close(): Promise<void>;
+}
+
+export async function cuttingProxy(
+  kubeconfigPath: string,
+  options: { as?: string } = {},
+): Promise<CuttingProxy> {
+  const seen: Seen[] = [];
+  const sockets = new Set<Socket>();
+  const deaf = new Set<Socket>();
+  let thawed = Promise.resolve();
+  let thaw = () => {};
+  let inFlight = 0;
+  const upstream = await upstreamOf(kubeconfigPath);
+  const server = createServer(async (incoming, outgoing) => {
+    inFlight++;
+    outgoing.on("close", () => inFlight--);
+    const entry = describe(incoming);
+    seen.push(entry);
+    await thawed;
+    const decided = proxy.fault?.(entry);
+    if (decided !== undefined && "status" in decided) {
+      incoming.resume();
+      outgoing.writeHead(decided.status, { "content-type": "application/json", ...decided.headers });
+      outgoing.end(decided.body ?? "");
+    } else forward(incoming, outgoing, decided?.url ?? entry.url);
+  });
+  const forward = (incoming: IncomingMessage, outgoing: ServerResponse, url: string) => {
+    const { host: _, ...headers } = incoming.headers;
+    const onward = request(new URL(url, upstream.server), {
+      ...upstream.options,
+      method: incoming.method,
+      headers: { ...headers, ...upstream.headers },
+    });
+    outgoing.on("close", () => onward.destroy());
+    onward.on("error", () => outgoing.destroy());
+    onward.on("response", (answer) => {
+      answer.on("error", () => outgoing.destroy());
+      if (deaf.has(incoming.socket)) return;
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+      outgoing.flushHeaders();
+      answer.on("data", (chunk) => deaf.has(incoming.socket) || outgoing.write(chunk));
+      answer.on("end", () => deaf.has(incoming.socket) || outgoing.end());
+    });
+    incoming.pipe(onward);
+  };
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {}).on("close", () => sockets.delete(socket));
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const dir = await temporaryDirectory("sms-cutting-proxy");
+  const kubeconfig = join(dir, "kubeconfig.json");
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await writeFile(kubeconfig, configText(url, options.as));
+  const proxy: CuttingProxy = {
+    kubeconfig,
+    seen,
+    fault: undefined,
+    count: (kind) => seen.filter((entry) => entry.kind === kind).length,
+    get inFlight() {
+      return inFlight;
+    },
+    reset: () => {
+      for (const socket of sockets) socket.resetAndDestroy();
+    },
+    halfOpen: () => {
+      for (const socket of sockets) deaf.add(socket);
+    },
+    freeze: () => {
+      ({ promise: thawed, resolve: thaw } = Promise.withResolvers<void>());
+    },
+    thaw: () => thaw(),
+    async close() {
+      thaw();
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+  return proxy;
+}
+
+async function upstreamOf(path: string) {
+  const config = kubeConfig(path);
+  const options: { headers: Record<string, string>; ca?: Buffer; cert?: Buffer; key?: Buffer } = {
+    headers: {},
+  };
+  await config.applyToHTTPSOptions(options);
+  const { headers, ca, cert, key } = options;
+  return {
+    server: config.getCurrentCluster()!.server,
+    headers,
+    options: { ca, cert, key, agent: false as const },
+  };
+}
+
+function describe({ method = "GET", url = "/" }: IncomingMessage): Seen {
+  const { pathname, searchParams } = new URL(url, "http://proxy");
+  // /api/v1/… or /apis/group/version/…, then perhaps namespaces/name, then the collection: one part left is a list.
+  const parts = pathname.split("/").slice(pathname.startsWith("/api/") ? 3 : 4);
+  const collection = (parts[0] === "namespaces" && parts.length > 2 ? parts.slice(2) : parts).length === 1;
+  const kind = searchParams.has("watch") ? "watch" : method !== "GET" ? "write" : collection ? "list" : "get";
+  return { method, url, kind };
+}
+
+function configText(server: string, as: string | undefined): string {
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    "current-context": "proxy",
+    clusters: [{ name: "proxy", cluster: { server, "insecure-skip-tls-verify": true } }],
+    users: [{ name: "proxy", user: as === undefined ? {} : { as } }],
+    contexts: [{ name: "proxy", context: { cluster: "proxy", user: "proxy" } }],
+  });
+}

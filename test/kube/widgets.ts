@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { KubeClient } from "../../src/kube/client.ts";
+import { customResourceDefinitions, type KubeObject, type ResourceType } from "../../src/kube/resource.ts";
+import { silentLog } from "../../src/log.ts";
+
+/** A kind of the tests' own: the runtime knows nothing of the product's kinds, and neither do its tests. */
+export interface Widget extends KubeObject {
+  spec: { size?: number };
+  status?: Record<string, unknown>;
+}
+
+export const widgets: ResourceType<Widget> = {
+  group: "runtime.smschannel.test",
+  version: "v1",
+  plural: "widgets",
+  kind: "Widget",
+  namespaced: true,
+};
+
+export const widget = (namespace: string, name: string, spec: Widget["spec"] = {}): Widget => ({
+  apiVersion: "runtime.smschannel.test/v1",
+  kind: "Widget",
+  metadata: { namespace, name },
+  spec,
+});
+
+export const loadClient = (kubeconfig: string, requestTimeoutMs = 10_000) =>
+  KubeClient.load({ kubeconfig, userAgent: "kube-test", log: silentLog, requestTimeoutMs });
+
+/** Several files may do so at once: applying the same thing twice changes nothing. */
+export async function applyWidgetKind(client: KubeClient): Promise<void> {
+  const conditions = {
+    type: "array",
+    "x-kubernetes-list-type": "map",
+    "x-kubernetes-list-map-keys": ["type"],
+    items: {
+      type: "object",
+      required: ["type"],
+      properties: { type: { type: "string" } },
+      "x-kubernetes-preserve-unknown-fields": true,
+    },
+  };
+  const schema = {
+    type: "object",
+    properties: {
+      spec: { type: "object", properties: { size: { type: "integer" } } },
+      status: {
+        type: "object",
+        properties: { conditions },
+        "x-kubernetes-preserve-unknown-fields": true,
+      },
+    },
+  };
+  const version = {
+    name: "v1",
+    served: true,
+    storage: true,
+    subresources: { status: {} },
+    schema: { openAPIV3Schema: schema },
+  };
+  const definition = {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: "widgets.runtime.smschannel.test" },
+    spec: {
+      group: widgets.group,
+      names: { plural: "widgets", singular: "widget", kind: "Widget" },
+      scope: "Namespaced",
+      versions: [version],
+    },
+  };
+  await client.apply(customResourceDefinitions, definition, { fieldManager: "kube-test", force: true });
+  await until("widgets are served", async () =>
+    client.list(widgets, { namespace: "default" }).then(
+      () => true,
+      () => false,
+    ),
+  );
+}
+
+/** At the edge of the process there is no event to wait for: looks again until it is so, or fails with what was awaited. */
+export async function until(
+  what: string,
+  isSo: () => boolean | Promise<boolean>,
+  withinMs = 30_000,
+): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`);
+    await sleep(10);
+  }
+}
