@@ -59,13 +59,15 @@ export class Account implements TwilioAccount {
   }
 
   async check(options: CallOptions): Promise<CredentialCheck> {
-    return await checkCredentials(this.#credentials, {
+    const check = await checkCredentials(this.#credentials, {
       fetchAccount: (login) => this.#fetchAccount(login, options),
       listOne: async (login) =>
         void (await this.#as(login, "ListNumbers", options, (sdk) =>
           this.#v2010(sdk).incomingPhoneNumbers.page({ pageSize: 1 }),
         )),
     });
+    if (check.promoted && this.#logins.length > 1) this.#preferred = 1;
+    return check;
   }
 
   async listNumbers(options: CallOptions): Promise<PhoneNumber[]> {
@@ -171,7 +173,6 @@ export class Account implements TwilioAccount {
         (sdk) => sdk.conversations.v1.addressConfigurations,
         { type: "sms" },
         addressOf,
-        BadAnswer,
       ),
     );
   }

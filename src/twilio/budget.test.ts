@@ -6,7 +6,11 @@ import { Budget, type Lane, type Permit } from "./budget.ts";
 const never = new AbortController().signal;
 
 /** A budget whose calls start and end as the test says. */
-function setUp({ concurrency = 4, requestsPerSecond = Number.POSITIVE_INFINITY, random = () => 1 } = {}) {
+function setUp({
+  concurrency = 4,
+  requestsPerSecond = Number.POSITIVE_INFINITY,
+  random = () => 1 as number,
+} = {}) {
   const clock = new ManualClock();
   const budget = new Budget({ clock, concurrency, requestsPerSecond, random });
   const started: { name: string; permit: Permit; atMs: number }[] = [];

@@ -5,7 +5,7 @@ import type { Log } from "../log.ts";
 import type { Budget, Lane, Permit } from "./budget.ts";
 import { LONGEST_PAUSE_MS } from "./budget.ts";
 import type { Login } from "./credentials.ts";
-import { failureFrom, faultFrom, kindOf, TwilioFault } from "./fault.ts";
+import { type FaultFacts, failureFrom, faultFrom, kindOf, TwilioFault } from "./fault.ts";
 import { type Operation, operations } from "./operations.ts";
 import type { Incoming, Outgoing, Transport } from "./transport.ts";
 import { type Place, targetUrl } from "./url.ts";
@@ -14,6 +14,8 @@ export interface CallOptions {
   /** Whether a user waits for it. */
   lane: Lane;
   signal: AbortSignal;
+  /** For a leader: no request starts with less of its lease left than a request can take, a repetition neither. */
+  remainingLeaseMs?: () => number;
 }
 
 /** What all calls of one account share. */
@@ -103,8 +105,12 @@ export class RequestClient {
   /** One request within the budget, counted and logged. */
   async #attempt(outgoing: Outgoing): Promise<Incoming> {
     const { budget, transport, clock, log, requests } = this.#deps;
-    const { lane, signal } = this.#options;
+    const { lane, signal, remainingLeaseMs = () => Number.POSITIVE_INFINITY } = this.#options;
     const permit = await this.#orGiveUp(budget.acquire(lane, signal), () => this.#notInTime());
+    if (remainingLeaseMs() < transport.timeoutMs) {
+      budget.release(permit, "failed");
+      throw this.#failure({ code: "LEASE_TOO_SHORT" });
+    }
     const startedMs = clock.monotonic();
     let incoming: Incoming | undefined;
     try {
@@ -156,8 +162,13 @@ export class RequestClient {
 
   #notInTime(): Failure {
     const throttledMs = this.#deps.budget.pauseMs;
-    const fault = new TwilioFault(this.#operation, throttledMs > 0 ? { status: 429 } : { code: "ETIMEDOUT" });
-    return failureFrom(fault, operations[this.#operation], throttledMs > 0 ? throttledMs : undefined);
+    return throttledMs > 0
+      ? this.#failure({ status: 429 }, throttledMs)
+      : this.#failure({ code: "ETIMEDOUT" });
+  }
+
+  #failure(facts: FaultFacts, retryAfterMs?: number): Failure {
+    return failureFrom(new TwilioFault(this.#operation, facts), operations[this.#operation], retryAfterMs);
   }
 
   #retryAfter(fault: TwilioFault): number | undefined {

@@ -35,21 +35,22 @@ const LONGEST_RETRY_AFTER_MS = 3_600_000;
  * carry the credentials along.
  */
 export class Transport {
+  readonly timeoutMs: number;
   readonly #options: TransportOptions;
   readonly #dispatcher: Dispatcher;
   #stopped: Promise<void> | undefined;
 
   constructor(options: TransportOptions) {
     this.#options = options;
+    this.timeoutMs = options.timeoutMs;
     this.#dispatcher = options.dispatcher ?? createPool(options.timeoutMs);
   }
 
   /** Sends once. Rejects only with the signal's reason. */
   async send(outgoing: Outgoing, signal: AbortSignal): Promise<Incoming> {
     signal.throwIfAborted();
-    const { clock, timeoutMs } = this.#options;
     const timeout = new AbortController();
-    const cancel = clock.after(timeoutMs, () => timeout.abort());
+    const cancel = this.#options.clock.after(this.timeoutMs, () => timeout.abort());
     try {
       return await this.#exchange(outgoing, AbortSignal.any([signal, timeout.signal]));
     } catch (error) {

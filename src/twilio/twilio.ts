@@ -75,8 +75,6 @@ export interface TwilioOptions {
 
 /** Twilio's REST API for any number of accounts, over one pool of connections. */
 export class Twilio {
-  /** The longest that one request takes: none may start with less of a lease left. */
-  readonly timeoutMs: number;
   readonly #options: TwilioOptions;
   readonly #transport: Transport;
   readonly #requests: Counter<"operation" | "status"> | undefined;
@@ -88,7 +86,6 @@ export class Twilio {
 
   constructor(options: TwilioOptions) {
     const { clock, dispatcher, registry, timeoutMs = 10_000 } = options;
-    this.timeoutMs = timeoutMs;
     this.#options = options;
     this.#transport = new Transport({
       clock,

@@ -1,0 +1,208 @@
+import { describe, expect, test } from "vitest";
+import type { WebhookChange } from "../../src/twilio/twilio.ts";
+import {
+  accountOf,
+  change,
+  client,
+  demoAccount,
+  failure,
+  requestCounts,
+  resync,
+  simulator,
+} from "./support.ts";
+
+const demoReply = "https://demo.twilio.com/welcome/sms/reply/";
+const ours: WebhookChange = {
+  smsUrl: "https://sms.example.com/inbound/a/b#ct=2000&rt=4500&rc=2&rp=all",
+  smsMethod: "POST",
+  smsFallbackUrl: "https://sms.example.com/fallback/a/b#ct=2000&rt=4500&rc=2&rp=all",
+  smsApplicationSid: "",
+};
+const sid = (prefix: string, n: number) => prefix + String(n).padStart(32, "0");
+
+describe("numbers", () => {
+  test("a list gives what the account has, unset strings empty", async () => {
+    const account = accountOf(client((await simulator()).url));
+    const numbers = await account.listNumbers(resync);
+    expect(numbers).toHaveLength(9);
+    expect(numbers.find(({ sid }) => sid === demoAccount.numberSid)).toEqual({
+      kind: "number",
+      sid: demoAccount.numberSid,
+      accountSid: demoAccount.sid,
+      phoneNumber: demoAccount.number,
+      friendlyName: "Demo",
+      capabilities: { sms: true, mms: true, voice: true },
+      smsUrl: demoReply,
+      smsMethod: "POST",
+      smsFallbackUrl: "",
+      smsFallbackMethod: "POST",
+      smsApplicationSid: "",
+    });
+    expect(numbers.find(({ sid }) => sid.endsWith("3"))?.smsApplicationSid).toBe(sid("AP", 1));
+    expect(numbers.find(({ sid }) => sid.endsWith("4"))?.capabilities.sms).toBe(false);
+  });
+
+  test("2,500 numbers are three requests", async () => {
+    const twilio = await simulator();
+    twilio.state.addNumbers(demoAccount.sid, 2491);
+    const numbers = await accountOf(client(twilio.url)).listNumbers(resync);
+    expect(new Set(numbers.map(({ sid }) => sid)).size).toBe(2500);
+    const lists = twilio.control.requests();
+    expect(lists).toHaveLength(3);
+    expect(lists.map(({ query }) => new URLSearchParams(query).get("PageSize"))).toEqual([
+      "1000",
+      "1000",
+      "1000",
+    ]);
+  });
+
+  test("a number is found exactly, though Twilio's filter is a pattern", async () => {
+    const twilio = await simulator();
+    const account = accountOf(client(twilio.url));
+    expect((await account.findNumber(demoAccount.number, change))?.sid).toBe(demoAccount.numberSid);
+    expect(await account.findNumber("+1425230654", change)).toBeNull();
+    expect(twilio.control.requests()[0]?.query).toContainEqual(["PhoneNumber", demoAccount.number]);
+  });
+
+  test("a number of somebody else is not there", async () => {
+    const account = accountOf(client((await simulator()).url));
+    expect((await account.getNumber(demoAccount.numberSid, change))?.phoneNumber).toBe(demoAccount.number);
+    expect(await account.getNumber(sid("PN", 16), change)).toBeNull();
+    expect(await account.findNumber("+12065550100", change)).toBeNull();
+  });
+
+  test("an update is one request that sends what changes, and answers with what Twilio has now", async () => {
+    const twilio = await simulator();
+    const updated = await accountOf(client(twilio.url)).updateNumber(sid("PN", 3), ours, change);
+    expect(updated).toMatchObject({ ...ours, sid: sid("PN", 3), smsApplicationSid: "" });
+    expect(twilio.state.numbers.get(sid("PN", 3))).toMatchObject({
+      smsUrl: ours.smsUrl,
+      smsApplicationSid: "",
+    });
+    const [request, ...more] = twilio.control.requests();
+    expect(more).toEqual([]);
+    expect(Object.fromEntries(request!.form)).toEqual({
+      SmsUrl: ours.smsUrl,
+      SmsMethod: "POST",
+      SmsFallbackUrl: ours.smsFallbackUrl,
+      SmsApplicationSid: "",
+    });
+  });
+
+  test("both URLs are cleared together", async () => {
+    const account = accountOf(client((await simulator()).url));
+    const cleared = await account.updateNumber(sid("PN", 2), { smsUrl: "", smsFallbackUrl: "" }, change);
+    expect([cleared.smsUrl, cleared.smsFallbackUrl]).toEqual(["", ""]);
+  });
+
+  test("a URL that Twilio does not take is told by its code", async () => {
+    const account = accountOf(client((await simulator()).url));
+    const wrong = { ...ours, smsUrl: "http://10.0.0.1/inbound" };
+    const error = await failure(account.updateNumber(demoAccount.numberSid, wrong, change), "TwilioRejected");
+    expect(error.message).toContain("21402");
+    expect(error.message).not.toContain("10.0.0.1");
+  });
+
+  test("a number that went meanwhile is no longer in the account", async () => {
+    const twilio = await simulator();
+    twilio.state.releaseNumber(demoAccount.numberSid);
+    const account = accountOf(client(twilio.url));
+    await failure(account.updateNumber(demoAccount.numberSid, ours, change), "NumberNotInAccount");
+    expect(await account.getNumber(demoAccount.numberSid, change)).toBeNull();
+  });
+});
+
+describe("what takes precedence over a number's webhook", () => {
+  test("short codes are read and set, without an application", async () => {
+    const twilio = await simulator();
+    const account = accountOf(client(twilio.url));
+    const [code] = await account.listShortCodes(resync);
+    expect(code).toMatchObject({ kind: "shortCode", phoneNumber: "894546", capabilities: { sms: true } });
+    const updated = await account.updateShortCode(code!.sid, ours, change);
+    expect(updated).toMatchObject({
+      smsUrl: ours.smsUrl,
+      smsFallbackUrl: ours.smsFallbackUrl,
+      smsApplicationSid: "",
+    });
+  });
+
+  test("services say where their texts go, and which numbers they have", async () => {
+    const account = accountOf(client((await simulator()).url));
+    const services = await account.listMessagingServices(resync);
+    expect(services.toSorted((a, b) => (a.sid < b.sid ? -1 : 1))).toEqual([
+      {
+        sid: sid("MG", 1),
+        friendlyName: "Drops inbound",
+        inboundRequestUrl: "",
+        useInboundWebhookOnNumber: false,
+      },
+      {
+        sid: sid("MG", 2),
+        friendlyName: "Defers to the number",
+        inboundRequestUrl: "",
+        useInboundWebhookOnNumber: true,
+      },
+      {
+        sid: sid("MG", 3),
+        friendlyName: "Own webhook",
+        inboundRequestUrl: "https://crm.example.com/twilio/service",
+        useInboundWebhookOnNumber: false,
+      },
+    ]);
+    expect(await account.listServiceNumbers(sid("MG", 3), resync)).toEqual([sid("PN", 7)]);
+    expect(await account.listServiceShortCodes(sid("MG", 3), resync)).toEqual([]);
+  });
+
+  test("a service's numbers come in pages of 1,000, and none when the service is gone", async () => {
+    const twilio = await simulator();
+    for (const { sid: number } of twilio.state.addNumbers(demoAccount.sid, 1200))
+      twilio.state.join(sid("MG", 1), number);
+    const account = accountOf(client(twilio.url));
+    expect(await account.listServiceNumbers(sid("MG", 1), resync)).toHaveLength(1201);
+    expect(twilio.control.requests()).toHaveLength(2);
+    expect(await account.listServiceNumbers(sid("MG", 9), resync)).toEqual([]);
+  });
+
+  test("Conversations addresses of type sms", async () => {
+    const twilio = await simulator();
+    twilio.state.addAddress({
+      accountSid: demoAccount.sid,
+      address: "whatsapp:+14252306549",
+      type: "whatsapp",
+    });
+    const addresses = await accountOf(client(twilio.url)).listConversationsAddresses(resync);
+    expect(addresses).toEqual([{ sid: sid("IG", 1), address: "+14252306556", autoCreation: true }]);
+  });
+});
+
+test("the same credentials are the same account, others are not", async () => {
+  const made = client((await simulator()).url);
+  const account = accountOf(made);
+  expect(accountOf(made)).toBe(account);
+  expect(accountOf(made, { authToken: "another" })).not.toBe(account);
+  expect(accountOf(made, { authToken: "another" }).fingerprint).not.toBe(account.fingerprint);
+});
+
+test("calls are counted by operation and status", async () => {
+  const twilio = await simulator();
+  const made = client(twilio.url);
+  const account = accountOf(made);
+  await account.listNumbers(resync);
+  await account.getNumber(sid("PN", 16), change);
+  expect(await requestCounts(made.registry)).toEqual({ "ListNumbers 200": 1, "FetchNumber 404": 1 });
+});
+
+test("no more calls at once than allowed, and changes overtake resyncs", async () => {
+  const twilio = await simulator({ latencyMs: 5 });
+  const account = accountOf(client(twilio.url, { concurrencyPerAccount: 4 }));
+  const done: string[] = [];
+  const note = (name: string) => () => void done.push(name);
+  await Promise.all([
+    ...Array.from({ length: 40 }, () =>
+      account.getNumber(demoAccount.numberSid, resync).then(note("resync")),
+    ),
+    account.getNumber(demoAccount.numberSid, change).then(note("change")),
+  ]);
+  expect(done).toHaveLength(41);
+  expect(done.indexOf("change")).toBeLessThan(20);
+});
