@@ -26,6 +26,8 @@ export type FaultEffect =
   | { kind: "garbage" }
   /** 200 with the body of another number of the account (or of the same shape, where it has only one). */
   | { kind: "otherNumber" }
+  /** A list's next page is said to be here: what a client must not follow with its credentials. */
+  | { kind: "nextPage"; url: string }
   /** The list of messages does not show those younger than this. */
   | { kind: "listLag"; ms: number };
 

@@ -1,15 +1,15 @@
 import type { Clock } from "../clock.ts";
 import { isStopped, keywordsFor, type OptOutStep, optOutStep, setStopped } from "./opt-out.ts";
-import type { Outbox } from "./outbox.ts";
 import type { Region } from "./region.ts";
+import type { Replies } from "./replies.ts";
 import type { Account, Media, Message, PhoneNumber, ShortCode } from "./resources.ts";
-import { routeOf, type Target } from "./routing.ts";
+import { type Route, routeOf, type Target } from "./routing.ts";
 import { segmentsOf } from "./segments.ts";
 import { randomSid } from "./sids.ts";
 import type { SimulatorState } from "./state.ts";
 import { type Reply, repliesIn, TwimlError } from "./twiml.ts";
 import { inboundParams, withExtra } from "./webhook-params.ts";
-import type { WebhookAttempt, WebhookCaller } from "./webhooks.ts";
+import type { Webhook, WebhookAttempt, WebhookCaller } from "./webhooks.ts";
 
 /** A text that a customer's handset sends to a number of the simulated Twilio. */
 export interface InboundText {
@@ -42,24 +42,19 @@ export interface InboxOptions {
   state: SimulatorState;
   clock: Clock;
   webhooks: WebhookCaller;
-  outbox: Outbox;
+  replies: Replies;
 }
-
-/** Error 14107: after so many answers to one pair, each within 30 s of the one before, Twilio stops answering. */
-const MOST_ANSWERS = 15;
-const ANSWER_GAP_MS = 30_000;
 
 /** Texts that come in: what Twilio does with them until somebody's webhook has answered. */
 export class Inbox {
   readonly #options: InboxOptions;
-  readonly #answered = new Map<string, { count: number; at: number }>();
 
   constructor(options: InboxOptions) {
     this.#options = options;
   }
 
   async receive(text: InboundText): Promise<InboundDelivery> {
-    const { state } = this.#options;
+    const { state, clock } = this.#options;
     const region = state.regionOf(text.to);
     const sender = region.sender(text.to);
     const account = sender === undefined ? undefined : region.accounts.get(sender.accountSid);
@@ -67,40 +62,58 @@ export class Inbox {
 
     const consent = this.#applyOptOut(region, sender, text);
     const route = routeOf(sender, region);
-    if (route.to === "dropped")
-      return { ...lost("dropped"), replies: this.#answer(region, sender, text, consent) };
-    const message = this.#record(region, sender, text);
-    const replies = this.#answer(region, sender, text, consent);
-    const done = (outcome: InboundDelivery["outcome"], attempts: WebhookAttempt[] = []): InboundDelivery => {
-      message.status = "received";
-      message.dateUpdated = this.#options.clock.now();
-      return {
-        messageSid: message.sid,
-        outcome,
-        route: route.to === "nowhere" ? null : route.to,
-        attempts,
-        replies,
-      };
-    };
-    if (route.to === "nowhere") return done("notSent");
-    if (route.to === "conversation" && route.target === undefined) return done("conversation");
-    const called = await this.#call(account, message, route.target!, {
-      ...(consent.optOutType === undefined ? {} : { OptOutType: consent.optOutType }),
-      ...text.params,
-    });
-    state.recordDelivery({
-      kind: route.to === "conversation" ? "conversation" : "inbound",
+    const message = route.to === "dropped" ? undefined : this.#record(region, sender, text);
+    const replies = this.#answerKeyword(region, sender, text, consent);
+    if (message === undefined) return { ...lost("dropped"), replies };
+
+    const target = "target" in route ? route.target : undefined;
+    const extra = { ...(consent.optOutType && { OptOutType: consent.optOutType }), ...text.params };
+    const called = target === undefined ? undefined : await this.#call(account, message, target, extra);
+    Object.assign(message, { status: "received", dateUpdated: clock.now() });
+    // Deleted or reset while its webhook was called: nobody asked for its answer any more.
+    if (region.messages.get(message.sid) === message)
+      replies.push(...this.#finish(region, sender, message, route, called));
+    return {
       messageSid: message.sid,
-      attempts: called.attempts,
+      outcome: outcomeOf(route, called),
+      route: route.to === "nowhere" || route.to === "dropped" ? null : route.to,
+      attempts: called?.attempts ?? [],
+      replies,
+    };
+  }
+
+  /** Logs the delivery and sends what the answer asks for. */
+  #finish(
+    region: Region,
+    sender: PhoneNumber | ShortCode,
+    message: Message,
+    route: Route,
+    called: Called | undefined,
+  ): string[] {
+    if (called === undefined) return [];
+    const { state, replies } = this.#options;
+    const kind = route.to === "conversation" ? "conversation" : "inbound";
+    const { attempts } = called;
+    state.recordDelivery({
+      kind,
+      messageSid: message.sid,
+      attempts,
       delivered: called.replies !== undefined,
     });
-    for (const reply of called.replies ?? []) replies.push(...this.#reply(region, sender, text, reply));
-    if (route.to === "conversation") return done("conversation", called.attempts);
-    return done(called.replies === undefined ? "failed" : "delivered", called.attempts);
+    return (called.replies ?? []).flatMap((reply) => replies.sendReply(region, sender, message.from, reply));
+  }
+
+  #answerKeyword(region: Region, sender: PhoneNumber | ShortCode, text: InboundText, { reply }: OptOutStep) {
+    return reply ? [this.#options.replies.sendOwn(region, sender, text.from, reply)] : [];
   }
 
   /** The webhook, then once the fallback with what went wrong; there is no third chance. */
-  async #call(account: Account, message: Message, target: Target, extra: Record<string, string>) {
+  async #call(
+    account: Account,
+    message: Message,
+    target: Target,
+    extra: Record<string, string>,
+  ): Promise<Called> {
     const params = inboundParams(message, extra);
     const authToken = () => account.authToken;
     message.dateSent = this.#options.clock.now();
@@ -114,9 +127,7 @@ export class Inbox {
   }
 
   /** An answer whose TwiML does not parse is a failure like any other, but is not asked for again. */
-  async #try(
-    webhook: Parameters<WebhookCaller["call"]>[0],
-  ): Promise<{ attempts: WebhookAttempt[]; replies: Reply[] | undefined }> {
+  async #try(webhook: Webhook): Promise<Called> {
     const { attempts, answer } = await this.#options.webhooks.call(webhook);
     if (answer === undefined) return { attempts, replies: undefined };
     try {
@@ -160,64 +171,18 @@ export class Inbox {
     if (step.stopped !== undefined) setStopped(region, sender, service, text.from, step.stopped);
     return step;
   }
+}
 
-  /** Twilio's own answer to a keyword goes out even to somebody who has just stopped. */
-  #answer(
-    region: Region,
-    sender: PhoneNumber | ShortCode,
-    text: InboundText,
-    { reply }: OptOutStep,
-  ): string[] {
-    if (!reply) return [];
-    return [this.#send(region, sender, { from: text.to, to: text.from, body: reply, media: [] })];
-  }
+/** What came of a webhook: its attempts, and the answer's replies when there was a good one. */
+interface Called {
+  attempts: WebhookAttempt[];
+  replies: Reply[] | undefined;
+}
 
-  #reply(region: Region, sender: PhoneNumber | ShortCode, text: InboundText, reply: Reply): string[] {
-    const to = reply.to ?? text.from;
-    if (this.#isLoop(`${text.to} ${to}`) || isStopped(region, sender, region.serviceOf(sender.sid), to))
-      return [];
-    return [this.#send(region, sender, { from: text.to, to, ...reply })];
-  }
-
-  #send(
-    region: Region,
-    sender: PhoneNumber | ShortCode,
-    reply: Reply & { from: string; to: string },
-  ): string {
-    const now = this.#options.clock.now();
-    const media = reply.media.map((): Media => {
-      return {
-        sid: randomSid("ME"),
-        contentType: "application/octet-stream",
-        content: Buffer.alloc(0),
-        dateCreated: now,
-      };
-    });
-    const { sid } = this.#options.outbox.accept(region, {
-      accountSid: sender.accountSid,
-      from: reply.from,
-      messagingServiceSid: region.serviceOf(sender.sid)?.sid ?? null,
-      to: reply.to,
-      body: reply.body,
-      media,
-      direction: "outbound-reply",
-      statusCallback: reply.statusCallback ?? "",
-      validityMs: 36_000_000,
-    });
-    return sid;
-  }
-
-  #isLoop(pair: string): boolean {
-    const now = this.#options.clock.now();
-    const last = this.#answered.get(pair);
-    const count = last !== undefined && now - last.at < ANSWER_GAP_MS ? last.count + 1 : 1;
-    this.#answered.set(pair, { count, at: now });
-    return count > MOST_ANSWERS;
-  }
-
-  clear(): void {
-    this.#answered.clear();
-  }
+function outcomeOf(route: Route, called: Called | undefined): InboundDelivery["outcome"] {
+  if (route.to === "conversation") return "conversation";
+  if (called === undefined) return "notSent";
+  return called.replies === undefined ? "failed" : "delivered";
 }
 
 const takesSms = (sender: PhoneNumber | ShortCode) => !("capabilities" in sender) || sender.capabilities.sms;

@@ -1,9 +1,10 @@
 import { badRequest, type TwilioErrorCode } from "./errors.ts";
 import type { Call, World } from "./exchange.ts";
 import { isStopped, keywordsFor } from "./opt-out.ts";
-import { type Draft, LONGEST_QUEUE_MS, poolSender } from "./outbox.ts";
-import type { Media, Message, MessagingService, PhoneNumber, ShortCode } from "./resources.ts";
-import { randomSid } from "./sids.ts";
+import type { Draft } from "./outbox.ts";
+import { poolSender } from "./pool-sender.ts";
+import { emptyMedia } from "./replies.ts";
+import type { Message, MessagingService, PhoneNumber, ShortCode } from "./resources.ts";
 import { isWebhookUrl } from "./webhook-url.ts";
 
 const known = new Set(
@@ -50,7 +51,11 @@ export function createMessage(call: Call, world: World): Message {
   const isOptedOut = sender !== undefined && isStopped(region, sender, pool, to);
   const isAdvanced = sender !== undefined && keywordsFor(sender, pool)?.isAdvanced === true;
   if (isOptedOut && !(isAdvanced && service !== undefined)) throw badRequest(21610);
-  if (from !== null && service === undefined && world.outbox.queueMs(region, from) > LONGEST_QUEUE_MS)
+  if (
+    from !== null &&
+    service === undefined &&
+    world.outbox.queueMs(region, from) > world.state.timing.longestQueueMs
+  )
     throw badRequest(21611);
   return world.outbox.accept(region, {
     accountSid: account.sid,
@@ -58,7 +63,7 @@ export function createMessage(call: Call, world: World): Message {
     messagingServiceSid: service?.sid ?? null,
     to,
     body,
-    media: mediaUrls.map(() => outgoingMedia(world.clock.now())),
+    media: mediaUrls.map(() => emptyMedia(world.clock.now())),
     direction: "outbound-api",
     statusCallback,
     validityMs: validity(form, service) * 1000,
@@ -145,13 +150,6 @@ function scheduled(
     throw badRequest(20001, "ScheduleType is fixed, with a SendAt in the future and a MessagingServiceSid");
   return { sendAt };
 }
-
-const outgoingMedia = (now: number): Media => ({
-  sid: randomSid("ME"),
-  contentType: "application/octet-stream",
-  content: Buffer.alloc(0),
-  dateCreated: now,
-});
 
 const addressOf = (sender: PhoneNumber | ShortCode) =>
   "phoneNumber" in sender ? sender.phoneNumber : sender.shortCode;

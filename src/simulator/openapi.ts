@@ -63,13 +63,15 @@ async function readDocuments(): Promise<Map<Product, OpenApiFile>> {
   return read;
 }
 
+const answers = new Ajv({ strict: false, allErrors: true, formats });
+/** A form and a query are all text: `true` is the boolean, one value a list of one. */
+const requests = new Ajv({ strict: false, allErrors: true, formats, coerceTypes: "array" });
+/** Shared by all simulators of a process: compiling one takes longer than a hundred calls. */
+const compiled = new Map<string, ValidateFunction>();
+
 class OpenApiContract implements Contract {
   readonly violations: string[] = [];
   readonly #documents: Map<Product, OpenApiFile>;
-  readonly #compiled = new Map<string, ValidateFunction>();
-  readonly #answers = new Ajv({ strict: false, allErrors: true, formats });
-  /** A form and a query are all text: `true` is the boolean, one value a list of one. */
-  readonly #requests = new Ajv({ strict: false, allErrors: true, formats, coerceTypes: "array" });
 
   constructor(documents: Map<Product, OpenApiFile>) {
     this.#documents = documents;
@@ -85,17 +87,16 @@ class OpenApiContract implements Contract {
       return;
     }
     const asked = published.requestBody?.content[formType]?.schema;
-    if (asked !== undefined) this.#validate(this.#requests, operation, "form", fields(form), asked, document);
+    if (asked !== undefined) this.#validate(requests, operation, "form", fields(form), asked, document);
     for (const { name, in: where, schema } of published.parameters ?? []) {
       if (where !== "query" || !query.has(name)) continue;
       const parameter = { type: "object", properties: { [name]: schema } };
-      this.#validate(this.#requests, operation, name, { [name]: query.get(name) }, parameter, document);
+      this.#validate(requests, operation, name, { [name]: query.get(name) }, parameter, document);
     }
     const response = published.responses[answer.status];
     if (response === undefined) return this.#report(operation, `may not answer ${answer.status}`);
     const schema = Object.values(response.content ?? {})[0]?.schema;
-    if (schema !== undefined)
-      this.#validate(this.#answers, operation, "answer", answer.body, schema, document);
+    if (schema !== undefined) this.#validate(answers, operation, "answer", answer.body, schema, document);
   }
 
   #validate(
@@ -108,8 +109,8 @@ class OpenApiContract implements Contract {
   ): void {
     const key = `${operation.product} ${operation.name} ${what}`;
     const { components } = document;
-    const validate = this.#compiled.get(key) ?? ajv.compile({ ...schema, components });
-    this.#compiled.set(key, validate);
+    const validate = compiled.get(key) ?? ajv.compile({ ...schema, components });
+    compiled.set(key, validate);
     if (validate(value)) return;
     const problems = validate.errors!.filter(({ keyword }) => keyword !== "anyOf");
     this.#report(

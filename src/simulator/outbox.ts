@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
+import { poolSender } from "./pool-sender.ts";
 import type { Region } from "./region.ts";
-import type { Media, Message, MessageStatus, PhoneNumber } from "./resources.ts";
+import type { Media, Message, MessageStatus } from "./resources.ts";
 import { segmentsOf, segmentsPerSecond } from "./segments.ts";
 import { randomSid } from "./sids.ts";
 import type { SimulatorState } from "./state.ts";
@@ -33,9 +34,6 @@ export interface OutboxOptions {
   /** A text was sent to one of our own numbers. */
   onArrival: (message: Message) => void;
 }
-
-/** A sender's queue holds this much; more is refused with 21611, or fails with 30001 in a Messaging Service. */
-export const LONGEST_QUEUE_MS = 10 * 3600 * 1000;
 
 const calledBack: ReadonlySet<MessageStatus> = new Set([
   "queued",
@@ -114,7 +112,7 @@ export class Outbox {
       return this.#fail(region, message, 21610, "Attempt to send to unsubscribed recipient");
     message.numSegments = segmentsOf(message.body);
     message.from ||= poolSender(region, message.messagingServiceSid!, message.to) ?? "";
-    if (this.queueMs(region, message.from) > LONGEST_QUEUE_MS)
+    if (this.queueMs(region, message.from) > this.#options.state.timing.longestQueueMs)
       return this.#fail(region, message, 30001, "Queue overflow");
     this.#move(region, message, "queued");
     this.#enqueue(region, message, draft);
@@ -171,6 +169,7 @@ export class Outbox {
     if (!url || account === undefined) return;
     const params = statusParams(message, status, clock.now());
     const tried = await webhooks.call({ url, method: "POST", params, authToken: () => account.authToken });
+    if (region.messages.get(message.sid) !== message) return;
     state.recordDelivery({
       kind: "status",
       messageSid: message.sid,
@@ -193,16 +192,4 @@ export class Outbox {
     });
     this.#timers.add(cancel);
   }
-}
-
-/** The pool's senders that can send, the same one for the same customer. */
-export function poolSender(region: Region, serviceSid: string, customer: string): string | undefined {
-  const senders = [...region.pool.values()]
-    .filter((member) => member.serviceSid === serviceSid)
-    .map(({ sid }) => region.numbers.get(sid) ?? region.shortCodes.get(sid))
-    .filter((sender) => sender !== undefined)
-    .filter((sender) => "shortCode" in sender || sender.capabilities.sms)
-    .map((sender) => ("shortCode" in sender ? sender.shortCode : (sender as PhoneNumber).phoneNumber));
-  const spread = [...customer].reduce((sum, char) => sum + char.charCodeAt(0), 0);
-  return senders[spread % Math.max(senders.length, 1)];
 }

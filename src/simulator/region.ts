@@ -1,3 +1,12 @@
+import {
+  accountDefaults,
+  addressDefaults,
+  applicationDefaults,
+  keyDefaults,
+  numberDefaults,
+  serviceDefaults,
+  shortCodeDefaults,
+} from "./defaults.ts";
 import type {
   Account,
   ApiKey,
@@ -15,10 +24,6 @@ import { Table } from "./table.ts";
 /** What a new resource may say of itself; the rest gets Twilio's defaults. */
 export type NewAccount = Partial<Account>;
 export type New<T extends { accountSid: string }> = Partial<T> & Pick<T, "accountSid">;
-
-const demoReply = "https://demo.twilio.com/welcome/sms/reply/";
-const noWebhooks = { smsUrl: "", smsMethod: "POST", smsFallbackUrl: "", smsFallbackMethod: "POST" } as const;
-const tollFree = /^\+1(?:800|833|844|855|866|877|888)/;
 
 /**
  * One of Twilio's regions: credentials, configuration and data that no other region sees. The same account or number may
@@ -49,68 +54,25 @@ export class Region {
   }
 
   addAccount(account: NewAccount = {}): Account {
-    const n = this.accounts.size + 1;
     const sid = account.sid ?? this.#nextSid("AC");
-    const created: Account = {
-      sid,
-      friendlyName: `Account ${n}`,
-      authToken: `simulator-auth-token-${String(n).padStart(10, "0")}`,
-      secondaryAuthToken: undefined,
-      status: "active",
-      type: "Full",
-      ownerAccountSid: sid,
-      concurrencyLimit: undefined,
-      ...this.#dates(),
-      ...account,
-    };
+    const created = { sid, ...accountDefaults(this.accounts.size + 1, sid), ...this.#dates(), ...account };
     this.accounts.set(sid, created);
     return created;
   }
 
   addKey(key: New<ApiKey>): ApiKey {
     const sid = key.sid ?? this.#nextSid("SK");
-    return this.keys.add({
-      sid,
-      friendlyName: sid,
-      secret: `simulator-secret-${sid.slice(-8)}`,
-      kind: "standard",
-      allow: [],
-      ...this.#dates(),
-      ...key,
-    });
+    return this.keys.add({ sid, ...keyDefaults(sid), ...this.#dates(), ...key });
   }
 
   addNumber(number: New<PhoneNumber> & Pick<PhoneNumber, "phoneNumber">): PhoneNumber {
-    if (!/^\+[1-9][0-9]{6,14}$/.test(number.phoneNumber))
-      throw new Error(`${number.phoneNumber} is not E.164 (such as +14252306549)`);
-    if (this.#bySender.has(number.phoneNumber)) throw new Error(`${number.phoneNumber} is there already`);
-    const added = this.numbers.add({
-      sid: number.sid ?? this.#nextSid("PN"),
-      friendlyName: number.phoneNumber,
-      type: tollFree.test(number.phoneNumber) ? "tollfree" : "local",
-      capabilities: { voice: true, sms: true, mms: true, fax: false },
-      ...noWebhooks,
-      // What Twilio gives a number that somebody has just bought.
-      smsUrl: demoReply,
-      smsApplicationSid: "",
-      statusCallback: "",
-      statusCallbackMethod: "POST",
-      voiceUrl: "https://demo.twilio.com/welcome/voice/",
-      voiceMethod: "POST",
-      voiceFallbackUrl: "",
-      voiceFallbackMethod: "POST",
-      voiceApplicationSid: "",
-      voiceCallerIdLookup: false,
-      trunkSid: "",
-      bundleSid: "",
-      addressSid: "",
-      identitySid: "",
-      origin: "twilio",
-      beta: false,
-      ...this.#dates(),
-      ...number,
-    });
-    this.#bySender.set(added.phoneNumber, added);
+    const { phoneNumber } = number;
+    if (!/^\+[1-9][0-9]{6,14}$/.test(phoneNumber))
+      throw new Error(`${phoneNumber} is not E.164 (such as +14252306549)`);
+    if (this.#bySender.has(phoneNumber)) throw new Error(`${phoneNumber} is there already`);
+    const sid = number.sid ?? this.#nextSid("PN");
+    const added = this.numbers.add({ sid, ...numberDefaults(phoneNumber), ...this.#dates(), ...number });
+    this.#bySender.set(phoneNumber, added);
     return added;
   }
 
@@ -124,53 +86,24 @@ export class Region {
 
   addShortCode(code: New<ShortCode> & Pick<ShortCode, "shortCode">): ShortCode {
     const sid = code.sid ?? this.#nextSid("SC");
-    const row = { sid, friendlyName: code.shortCode, ...noWebhooks, ...this.#dates(), ...code };
+    const row = this.shortCodes.add({ sid, ...shortCodeDefaults(code.shortCode), ...this.#dates(), ...code });
     this.#bySender.set(row.shortCode, row);
-    return this.shortCodes.add(row);
+    return row;
   }
 
   addApplication(application: New<Application>): Application {
     const sid = application.sid ?? this.#nextSid("AP");
-    const row = {
-      friendlyName: sid,
-      messageStatusCallback: "",
-      ...noWebhooks,
-      ...this.#dates(),
-      ...application,
-    };
-    return this.applications.add({ ...row, sid });
+    return this.applications.add({ sid, ...applicationDefaults(sid), ...this.#dates(), ...application });
   }
 
   addService(service: New<MessagingService>): MessagingService {
     const sid = service.sid ?? this.#nextSid("MG");
-    return this.services.add({
-      sid,
-      friendlyName: sid,
-      inboundRequestUrl: null,
-      inboundMethod: "POST",
-      fallbackUrl: null,
-      fallbackMethod: "POST",
-      statusCallback: null,
-      useInboundWebhookOnNumber: false,
-      validityPeriod: 36_000,
-      stickySender: true,
-      usecase: "undeclared",
-      usAppToPersonRegistered: false,
-      advancedOptOut: undefined,
-      ...this.#dates(),
-      ...service,
-    });
+    return this.services.add({ sid, ...serviceDefaults(sid), ...this.#dates(), ...service });
   }
 
   addAddress(address: New<ConversationAddress> & Pick<ConversationAddress, "address">): ConversationAddress {
-    return this.addresses.add({
-      sid: address.sid ?? this.#nextSid("IG"),
-      friendlyName: "",
-      type: "sms",
-      autoCreation: { enabled: true, type: "default", webhookUrl: "" },
-      ...this.#dates(),
-      ...address,
-    });
+    const sid = address.sid ?? this.#nextSid("IG");
+    return this.addresses.add({ sid, ...addressDefaults(address.address), ...this.#dates(), ...address });
   }
 
   /** Puts a number or short code into a service; it leaves the one it was in. */

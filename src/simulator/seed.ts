@@ -27,7 +27,9 @@ export interface SimulatorSeed extends RegionSeed {
 }
 
 /** Puts a seed into an empty state. */
-export function plant(seed: SimulatorSeed, state: SimulatorState): void {
+export function plant(given: SimulatorSeed, state: SimulatorState): void {
+  // What is changed in the state must not change the seed: it is planted again at each reset, and shared by all simulators.
+  const seed = structuredClone(given);
   plantRegion(seed, state);
   for (const name of seed.mirrors ?? []) state.mirrorInto(name);
   for (const [name, region] of Object.entries(seed.regions ?? {})) plantRegion(region, state.region(name));

@@ -8,6 +8,7 @@ import { Faults } from "./faults.ts";
 import { Inbox } from "./inbound.ts";
 import { openApiContract } from "./openapi.ts";
 import { Outbox } from "./outbox.ts";
+import { Replies } from "./replies.ts";
 import { plant, type SimulatorSeed } from "./seed.ts";
 import { createApiServer } from "./server.ts";
 import { SimulatorState } from "./state.ts";
@@ -67,7 +68,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     webhooks,
     onArrival: (text) => void inbox.receive(text),
   });
-  const inbox = new Inbox({ state, clock, webhooks, outbox });
+  const replies = new Replies({ clock, outbox });
+  const inbox = new Inbox({ state, clock, webhooks, replies });
   const controls: Controls = {
     inbound: (text) => inbox.receive(text),
     faults(given) {
@@ -78,7 +80,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     requests: () => [...state.requests],
     clearRequests: () => void state.requests.splice(0),
     reset() {
-      for (const part of [outbox, inbox, faults, state]) part.clear();
+      for (const part of [outbox, webhooks, replies, faults, state]) part.clear();
       plant(seed, state);
     },
   };
@@ -104,7 +106,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     contractViolations: contract?.violations ?? [],
     async close() {
       outbox.clear();
-      webhooks.stop();
+      webhooks.clear();
       await new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();

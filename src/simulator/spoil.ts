@@ -42,7 +42,16 @@ export function spoil({ status, text, fault, address, world }: Whole): Spoiled {
   if (fault?.kind === "garbage")
     return { status: 200, text: '{"account_sid": "AC', contentType: "application/json" };
   if (fault?.kind === "otherNumber") return { status: 200, text: wrongBody(text, address, world) };
+  if (fault?.kind === "nextPage") return { status, text: withNextPage(text, fault.url) };
   return { status, text };
+}
+
+/** Only where there is a list; every other answer is left as it is. */
+function withNextPage(text: string, url: string): string {
+  const body = JSON.parse(text || "{}") as { next_page_uri?: unknown; meta?: { next_page_url?: unknown } };
+  if (body.next_page_uri !== undefined) body.next_page_uri = url;
+  if (body.meta?.next_page_url !== undefined) body.meta.next_page_url = url;
+  return JSON.stringify(body);
 }
 
 /** A body of the right shape about something else: another number where there is one, else the same with another SID. */

@@ -54,20 +54,22 @@ const MOST_REDIRECTS = 10;
 export class WebhookCaller {
   readonly #clock: Clock;
   readonly #allowLocalUrls: boolean;
-  readonly #stop = new AbortController();
+  #inFlight = new AbortController();
 
   constructor({ clock, allowLocalUrls }: { clock: Clock; allowLocalUrls: boolean }) {
     this.#clock = clock;
     this.#allowLocalUrls = allowLocalUrls;
   }
 
-  /** Cuts off what is in flight. */
-  stop(): void {
-    this.#stop.abort();
+  /** Cuts off what is in flight; nothing of it is tried again. */
+  clear(): void {
+    this.#inFlight.abort();
+    this.#inFlight = new AbortController();
   }
 
   async call(webhook: Webhook): Promise<Tried> {
     const begun = this.#clock.monotonic();
+    const { signal } = this.#inFlight;
     let settings: ConnectionSettings;
     try {
       settings = connectionSettings(webhook.url);
@@ -84,20 +86,26 @@ export class WebhookCaller {
     const idempotencyToken = randomUUID();
     for (;;) {
       const left = settings.totalTimeoutMs - (this.#clock.monotonic() - begun);
-      const { made, result } = await this.#attempt(webhook, settings, left, idempotencyToken);
+      const { made, result } = await this.#attempt(webhook, settings, left, idempotencyToken, signal);
       attempts.push(made);
       if (made.error === null && "status" in result)
         return { attempts, answer: { contentType: result.headers["content-type"], body: result.body } };
       const spent = this.#clock.monotonic() - begun;
       const isOver = attempts.length > settings.retries || spent >= settings.totalTimeoutMs;
       const policy = policyOf(result);
-      if (isOver || this.#stop.signal.aborted || policy === undefined || !settings.retryOn.has(policy))
+      if (isOver || signal.aborted || policy === undefined || !settings.retryOn.has(policy))
         return { attempts };
     }
   }
 
   /** One attempt, redirects followed: a 301, 302 or 303 turns the POST into a GET without its parameters. */
-  async #attempt(webhook: Webhook, settings: ConnectionSettings, leftMs: number, idempotencyToken: string) {
+  async #attempt(
+    webhook: Webhook,
+    settings: ConnectionSettings,
+    leftMs: number,
+    idempotencyToken: string,
+    signal: AbortSignal,
+  ) {
     const at = this.#clock.now();
     const begun = this.#clock.monotonic();
     const { connectTimeoutMs, readTimeoutMs } = settings;
@@ -107,7 +115,7 @@ export class WebhookCaller {
       const request = toRequest({ ...webhook, url, method, params }, idempotencyToken);
       const totalTimeoutMs = Math.max(1, leftMs - (this.#clock.monotonic() - begun));
       const given = { ...request, connectTimeoutMs, readTimeoutMs, totalTimeoutMs };
-      result = await attempt(given, this.#clock, this.#stop.signal);
+      result = await attempt(given, this.#clock, signal);
       const location = "status" in result && redirectOf(result);
       if (location === false || location === undefined || !URL.canParse(location, url)) break;
       url = new URL(location, url).href;

@@ -95,6 +95,17 @@ describe("a fault that answers", () => {
       expect(smsUrl(simulator)).toBe(newUrl);
     }));
 
+  test("a next page that leads elsewhere, in both kinds of lists", () =>
+    withSimulator({}, async (simulator) => {
+      simulator.control.faults({ kind: "nextPage", url: "https://evil.example.com/steal" });
+      const numbers = await raw(simulator, list);
+      const services = await raw(simulator, "/messaging/v1/Services");
+      expect([numbers.json.next_page_uri, services.json.meta.next_page_url]).toEqual(
+        Array(2).fill("https://evil.example.com/steal"),
+      );
+      expect(numbers.json.incoming_phone_numbers).toHaveLength(9);
+    }));
+
   test("the list of messages lags for as long as it is told", () =>
     withSimulator({ clock: new ManualClock() }, async (simulator) => {
       await sdk(simulator).messages.create({ from: demoAccount.number, to: "+12065551234", body: "x" });

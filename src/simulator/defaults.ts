@@ -1,0 +1,95 @@
+import type {
+  Account,
+  ApiKey,
+  Application,
+  ConversationAddress,
+  MessagingService,
+  PhoneNumber,
+  ShortCode,
+} from "./resources.ts";
+
+/** What Twilio fills in when somebody makes one of these: everything but who owns it, its SID and its dates. */
+type Defaults<T> = Omit<T, "sid" | "accountSid" | "dateCreated" | "dateUpdated">;
+
+const demoReply = "https://demo.twilio.com/welcome/sms/reply/";
+const demoVoice = "https://demo.twilio.com/welcome/voice/";
+const tollFree = /^\+1(?:800|833|844|855|866|877|888)/;
+const noWebhooks = { smsUrl: "", smsMethod: "POST", smsFallbackUrl: "", smsFallbackMethod: "POST" } as const;
+
+/** The n-th account of a region. */
+export const accountDefaults = (n: number, sid: string): Defaults<Account> => ({
+  friendlyName: `Account ${n}`,
+  authToken: `simulator-auth-token-${String(n).padStart(10, "0")}`,
+  secondaryAuthToken: undefined,
+  status: "active",
+  type: "Full",
+  ownerAccountSid: sid,
+  concurrencyLimit: undefined,
+});
+
+export const keyDefaults = (sid: string): Defaults<ApiKey> => ({
+  friendlyName: sid,
+  secret: `simulator-secret-${sid.slice(-8)}`,
+  kind: "standard",
+  allow: [],
+});
+
+/** A number as it is when it has just been bought: Twilio's demo answers its texts and calls. */
+export const numberDefaults = (phoneNumber: string): Defaults<PhoneNumber> => ({
+  phoneNumber,
+  friendlyName: phoneNumber,
+  type: tollFree.test(phoneNumber) ? "tollfree" : "local",
+  capabilities: { voice: true, sms: true, mms: true, fax: false },
+  ...noWebhooks,
+  smsUrl: demoReply,
+  smsApplicationSid: "",
+  statusCallback: "",
+  statusCallbackMethod: "POST",
+  voiceUrl: demoVoice,
+  voiceMethod: "POST",
+  voiceFallbackUrl: "",
+  voiceFallbackMethod: "POST",
+  voiceApplicationSid: "",
+  voiceCallerIdLookup: false,
+  trunkSid: "",
+  bundleSid: "",
+  addressSid: "",
+  identitySid: "",
+  origin: "twilio",
+  beta: false,
+});
+
+export const shortCodeDefaults = (shortCode: string): Defaults<ShortCode> => ({
+  shortCode,
+  friendlyName: shortCode,
+  ...noWebhooks,
+});
+
+export const applicationDefaults = (sid: string): Defaults<Application> => ({
+  friendlyName: sid,
+  messageStatusCallback: "",
+  ...noWebhooks,
+});
+
+/** As the API makes one: without a webhook, so that inbound texts are dropped. */
+export const serviceDefaults = (sid: string): Defaults<MessagingService> => ({
+  friendlyName: sid,
+  inboundRequestUrl: null,
+  inboundMethod: "POST",
+  fallbackUrl: null,
+  fallbackMethod: "POST",
+  statusCallback: null,
+  useInboundWebhookOnNumber: false,
+  validityPeriod: 36_000,
+  stickySender: true,
+  usecase: "undeclared",
+  usAppToPersonRegistered: false,
+  advancedOptOut: undefined,
+});
+
+export const addressDefaults = (address: string): Defaults<ConversationAddress> => ({
+  address,
+  friendlyName: "",
+  type: "sms",
+  autoCreation: { enabled: true, type: "default", webhookUrl: "" },
+});

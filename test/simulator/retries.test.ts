@@ -1,0 +1,260 @@
+import { createServer } from "node:net";
+import { describe, expect, test } from "vitest";
+import { ManualClock } from "../../src/clock.ts";
+import type { Simulator } from "../../src/simulator/simulator.ts";
+import { demoAccount, type Respond, startWebhook, status, withSimulator } from "./support.ts";
+
+const { number, numberSid, authToken } = demoAccount;
+const customer = "+12065551234";
+const hello = { from: customer, to: number, body: "Hello" };
+const closed = "http://127.0.0.1:1";
+
+const point = (simulator: Simulator, webhooks: object) =>
+  Object.assign(simulator.state.numbers.get(numberSid)!, webhooks);
+
+describe("retries and fallback", () => {
+  /** Answers of one webhook, one after another; the last one goes on. */
+  const inTurn = (...responds: Respond[]): Respond => {
+    let n = 0;
+    return (response, request) => responds[Math.min(n++, responds.length - 1)]!(response, request);
+  };
+  const reset: Respond = (response) => response.socket!.resetAndDestroy();
+  const half: Respond = (response) => {
+    response.writeHead(200, { "content-type": "text/xml", "content-length": 100 });
+    response.write("<Response>", () => response.socket!.destroy());
+  };
+  const plain =
+    (type: string | undefined, body: string): Respond =>
+    (response) =>
+      response.writeHead(200, type === undefined ? {} : { "content-type": type }).end(body);
+
+  type Row = [fragment: string, respond: Respond, statuses: (number | null)[], errorCode: number | null];
+  const rows: Record<string, Row> = {
+    "2xx: done": ["", status(204), [204], null],
+    "5xx is not tried again by default": ["", status(503), [503], 11200],
+    "4xx is not tried again by default": ["", status(403), [403], 11200],
+    "5xx with rp=5xx: once more": ["#rp=5xx", status(500), [500, 500], 11200],
+    "5xx with rp=5xx and rc=3: three times more": ["#rp=5xx&rc=3", status(500), [500, 500, 500, 500], 11200],
+    "rc=0 tries nothing again": ["#rp=all&rc=0", status(500), [500], 11200],
+    "4xx needs its own policy": ["#rp=5xx,ct,rt", status(429), [429], 11200],
+    "4xx with rp=all": ["#rc=1&rp=all", status(429), [429, 429], 11200],
+    "the second try may succeed": ["#rp=5xx", inTurn(status(503), status(200)), [503, 200], null],
+    "a connection that is lost before the answer is not tried again": ["#rp=all&rc=5", reset, [null], 11205],
+    "nor is half an answer": ["#rp=all&rc=5", half, [null], 11205],
+    "TwiML that does not parse is a failure": ["#rp=all", plain("text/xml", "<Response>"), [200], 12100],
+    "so is another document": ["", plain("text/xml", "<html></html>"), [200], 12100],
+    "so is a type that Twilio does not read": ["", plain("application/json", "{}"), [200], 12300],
+    "so is an answer without a type": ["", plain(undefined, "ok"), [200], 12300],
+    "so is more than 64 KiB": [
+      "",
+      plain("text/xml", `<Response><!--${"x".repeat(65_536)}--></Response>`),
+      [200],
+      11750,
+    ],
+    "an unknown override": ["#zz=1", status(200), [null], 11240],
+    "an override out of range": ["#ct=50", status(200), [null], 11241],
+    "a retry count out of range": ["#rc=6", status(200), [null], 11241],
+    "a policy that is none": ["#rp=3xx", status(200), [null], 11241],
+    "an edge that is none": ["#e=atlantis", status(200), [null], 11243],
+    "every override at once": [
+      "#ct=2000&rt=4500&tt=15000&rc=2&rp=4xx,5xx,ct,rt&sni=y&e=dublin,ashburn",
+      status(200),
+      [200],
+      null,
+    ],
+    "an ordinary fragment": ["#top", status(200), [200], null],
+  };
+  for (const [name, [fragment, respond, statuses, errorCode]] of Object.entries(rows))
+    test(name, async () => {
+      await using hook = await startWebhook(respond);
+      await withSimulator({}, async (simulator) => {
+        point(simulator, { smsUrl: `${hook.url}/in${fragment}` });
+        const delivery = await simulator.control.inbound(hello);
+        expect(delivery.attempts.map((made) => made.status)).toEqual(statuses);
+        expect(delivery.attempts.at(-1)!.errorCode).toBe(errorCode);
+        expect(delivery.outcome).toBe(errorCode === null ? "delivered" : "failed");
+        expect(
+          new Set(hook.received.map(({ headers }) => headers["i-twilio-idempotency-token"])).size,
+        ).toBeLessThan(2);
+      });
+    });
+
+  const connections: Record<string, [url: string, tries: number, code: number]> = {
+    "a refused connection is tried once more by default": [closed, 2, 11202],
+    "rc=3: three times more": [`${closed}/#rc=3`, 4, 11202],
+    "not at all when the policy names others": [`${closed}/#rp=5xx`, 1, 11202],
+    "a host that is none": ["http://nowhere.invalid/", 2, 11210],
+  };
+  for (const [name, [smsUrl, tries, code]] of Object.entries(connections))
+    test(name, () =>
+      withSimulator({}, async (simulator) => {
+        point(simulator, { smsUrl });
+        const { attempts } = await simulator.control.inbound(hello);
+        expect(attempts.map(({ errorCode }) => errorCode)).toEqual(Array(tries).fill(code));
+      }),
+    );
+
+  test("the fallback gets the same parameters with ErrorCode and ErrorUrl, signed for its own URL", async () => {
+    await using primary = await startWebhook(status(500));
+    await using fallback = await startWebhook();
+    await withSimulator({}, async (simulator) => {
+      const { validateRequest } = (await import("twilio")).default;
+      point(simulator, {
+        smsUrl: `${primary.url}/in#rc=1&rp=5xx`,
+        smsFallbackUrl: `${fallback.url}/fb#rc=2`,
+      });
+      const delivery = await simulator.control.inbound(hello);
+      expect([delivery.outcome, primary.received.length, fallback.received.length]).toEqual([
+        "delivered",
+        2,
+        1,
+      ]);
+      const [got] = fallback.received;
+      expect([got!.get("ErrorCode"), got!.get("ErrorUrl")]).toEqual(["11200", `${primary.url}/in`]);
+      const same = got!.params.filter(([name]) => !name.startsWith("Error"));
+      expect(same).toEqual(primary.received[0]!.params);
+      const signature = String(got!.headers["x-twilio-signature"]);
+      expect(
+        validateRequest(authToken, signature, `${fallback.url}/fb`, Object.fromEntries(got!.params)),
+      ).toBe(true);
+      expect(got!.headers["i-twilio-idempotency-token"]).not.toBe(
+        primary.received[0]!.headers["i-twilio-idempotency-token"],
+      );
+    });
+  });
+
+  test("after the fallback there is no third chance, and the text stays in the log", async () => {
+    await using primary = await startWebhook(status(500));
+    await using fallback = await startWebhook(status(500));
+    await withSimulator({}, async (simulator) => {
+      point(simulator, { smsUrl: primary.url, smsFallbackUrl: fallback.url });
+      const delivery = await simulator.control.inbound(hello);
+      expect([delivery.outcome, primary.received.length, fallback.received.length]).toEqual(["failed", 1, 1]);
+      expect(simulator.state.messages.get(delivery.messageSid!)!.status).toBe("received");
+      expect(simulator.state.webhookDeliveries).toMatchObject([{ kind: "inbound", delivered: false }]);
+    });
+  });
+
+  test("a redirect is followed, but the POST becomes a GET without its parameters", async () => {
+    await using target = await startWebhook();
+    await using first = await startWebhook((response) =>
+      response.writeHead(302, { location: target.url }).end(),
+    );
+    await withSimulator({}, async (simulator) => {
+      point(simulator, { smsUrl: first.url });
+      expect((await simulator.control.inbound(hello)).outcome).toBe("delivered");
+      expect([target.received[0]!.method, target.received[0]!.params]).toEqual(["GET", []]);
+    });
+  });
+
+  test("a redirect to itself ends with 11215", async () => {
+    await using hook = await startWebhook((response) =>
+      response.writeHead(307, { location: "/again" }).end(),
+    );
+    await withSimulator({}, async (simulator) => {
+      point(simulator, { smsUrl: hook.url });
+      const { attempts } = await simulator.control.inbound(hello);
+      expect([attempts.length, attempts[0]!.errorCode]).toEqual([1, 11215]);
+    });
+  });
+
+  test("a local URL that got into the configuration is not called without allowLocalUrls", async () => {
+    await using hook = await startWebhook();
+    await withSimulator({ allowLocalUrls: false }, async (simulator) => {
+      point(simulator, { smsUrl: hook.url });
+      const delivery = await simulator.control.inbound(hello);
+      expect([delivery.outcome, hook.received.length]).toEqual(["failed", 0]);
+    });
+  });
+});
+
+describe("how long Twilio waits", () => {
+  const silent: Respond = () => {};
+
+  type Row = [fragment: string, advances: number[], tries: number];
+  const rows: Record<string, Row> = {
+    "15 s for an answer by default, and no second try": ["", [15_000], 1],
+    "rt shortens it": ["#rt=4500", [4500], 1],
+    "rp=rt tries again": ["#rt=4500&rp=rt&rc=2", [4500, 4500, 4500], 3],
+    "tt caps all tries": ["#rt=4000&rp=rt&rc=5&tt=10000", [4000, 4000, 2000], 3],
+  };
+  for (const [name, [fragment, advances, tries]] of Object.entries(rows))
+    test(name, async () => {
+      await using hook = await startWebhook(silent);
+      const clock = new ManualClock();
+      await withSimulator({ clock }, async (simulator) => {
+        point(simulator, { smsUrl: hook.url + fragment });
+        let isOver = false;
+        const delivery = simulator.control.inbound(hello).finally(() => {
+          isOver = true;
+        });
+        for (const [index, ms] of advances.entries()) {
+          await hook.count(index + 1);
+          await clock.advance(ms - 1);
+          expect([isOver, hook.received.length]).toEqual([false, index + 1]);
+          await clock.advance(1);
+        }
+        const { attempts, outcome } = await delivery;
+        expect([outcome, attempts.length, attempts.at(-1)!.errorCode]).toEqual(["failed", tries, 11203]);
+        expect(attempts.reduce((sum, { durationMs }) => sum + durationMs, 0)).toBe(
+          advances.reduce((a, b) => a + b),
+        );
+      });
+    });
+
+  test("5 s for a connection, twice, then the fallback", async () => {
+    // Takes connections and never speaks: TLS is never made, which counts as no connection.
+    let connected = () => {};
+    const dumb = createServer(() => connected());
+    await new Promise<void>((resolve) => dumb.listen(0, "127.0.0.1", resolve));
+    const { port } = dumb.address() as { port: number };
+    await using fallback = await startWebhook();
+    const clock = new ManualClock();
+    await withSimulator({ clock }, async (simulator) => {
+      point(simulator, { smsUrl: `https://127.0.0.1:${port}/`, smsFallbackUrl: fallback.url });
+      const arrivals = [0, 1].map(() => Promise.withResolvers<void>());
+      let n = 0;
+      connected = () => arrivals[n++]?.resolve();
+      const delivery = simulator.control.inbound(hello);
+      for (const arrival of arrivals) {
+        await arrival.promise;
+        await clock.advance(5000);
+      }
+      const { attempts, outcome } = await delivery;
+      expect(attempts.map(({ errorCode }) => errorCode)).toEqual([11201, 11201, null]);
+      expect([outcome, fallback.received[0]!.get("ErrorCode")]).toEqual(["delivered", "11201"]);
+    });
+    dumb.close();
+  });
+
+  test("an answer that begins and then stalls is not asked for again", async () => {
+    await using hook = await startWebhook((response) => {
+      response.writeHead(200, { "content-type": "text/xml" });
+      response.write("<Resp");
+    });
+    // Timers are armed for the whole, the connection, the wait, the headers and the first packet.
+    const clock = new CountingClock(5);
+    await withSimulator({ clock }, async (simulator) => {
+      point(simulator, { smsUrl: `${hook.url}#rp=all&rc=5` });
+      const delivery = simulator.control.inbound(hello);
+      await clock.armed;
+      await clock.advance(15_000);
+      expect((await delivery).attempts.map(({ errorCode }) => errorCode)).toEqual([11205]);
+    });
+  });
+});
+
+/** Tells when so many timers have been armed: the only sign from inside of how far a request has come. */
+class CountingClock extends ManualClock {
+  #left: number;
+  readonly #reached = Promise.withResolvers<void>();
+  readonly armed = this.#reached.promise;
+  constructor(count: number) {
+    super();
+    this.#left = count;
+  }
+  override after(ms: number, run: () => void) {
+    if (--this.#left === 0) this.#reached.resolve();
+    return super.after(ms, run);
+  }
+}
