@@ -1,0 +1,53 @@
+import { dayAt, type Hours, openSpans } from "./hours.ts";
+import { labelOf, MARGIN_DAYS, type State } from "./state.ts";
+import { DAY_MS } from "./zone.ts";
+
+/** What is so from `timeMs` on; `daylightSaving` where clocks go forward (Starts) or back (Ends) then. */
+export interface Upcoming extends State {
+  timeMs: number;
+  daylightSaving?: "Starts" | "Ends";
+}
+
+/**
+ * What changes from `fromMs` on within so many local days, in order: openings, closings, holidays while closed, and clocks.
+ * One that happens at `fromMs` itself belongs to it.
+ */
+export function upcoming(hours: Hours, fromMs: number, days = 14): Upcoming[] {
+  const { zone } = hours;
+  const toMs = zone.startOf(zone.localAt(fromMs) + days * DAY_MS);
+  const [first, last] = [dayAt(hours, fromMs), dayAt(hours, toMs)];
+  const spans = openSpans(hours, first - MARGIN_DAYS, last + MARGIN_DAYS);
+  const stateAt = (instantMs: number) =>
+    labelOf(
+      hours,
+      dayAt(hours, instantMs),
+      spans.some(({ startMs, endMs }) => startMs <= instantMs && instantMs < endMs),
+    );
+  const clocks = new Map(zone.changesBetween(fromMs, toMs).map((change) => [change.atMs, change]));
+  const midnights = Array.from({ length: last - first + 1 }, (_, i) => zone.startOf((first + i) * DAY_MS));
+  const times = [...spans.flatMap(({ startMs, endMs }) => [startMs, endMs]), ...midnights, ...clocks.keys()];
+
+  let before = stateAt(fromMs - 1);
+  const result: Upcoming[] = [];
+  for (const timeMs of [...new Set(times)].sort((a, b) => a - b)) {
+    if (timeMs < fromMs || timeMs >= toMs) continue;
+    const state = stateAt(timeMs);
+    const clock = clocks.get(timeMs);
+    if (clock !== undefined)
+      result.push({ timeMs, ...state, daylightSaving: clock.afterMs > clock.beforeMs ? "Starts" : "Ends" });
+    else if (state.reason !== before.reason || state.holiday !== before.holiday)
+      result.push({ timeMs, ...state });
+    before = state;
+  }
+  return result;
+}
+
+/** When the local day of this instant began, and when the next one begins. */
+export function localDay(hours: Hours, instantMs: number): { startMs: number; endMs: number } {
+  const day = dayAt(hours, instantMs);
+  const { zone } = hours;
+  let next = day + 1;
+  // A day that clocks skip begins together with the one after it.
+  while (zone.startOf(next * DAY_MS) <= instantMs) next++;
+  return { startMs: zone.startOf(day * DAY_MS), endMs: zone.startOf(next * DAY_MS) };
+}
