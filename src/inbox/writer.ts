@@ -145,7 +145,8 @@ export class InboxWriter {
     const { store, clock, budgetMs, onStored } = this.#options;
     const cancel = clock.after(budgetMs + 500, () => store.drop());
     try {
-      onStored?.(rows.length, await store.insert(rows));
+      const inserted = await store.insert(rows);
+      onStored?.(rows.length, inserted);
     } finally {
       cancel();
     }

@@ -3,8 +3,8 @@ import type { InboxRow } from "../inbox/rows.ts";
 import { answerChallenge } from "../routes/challenge.ts";
 import type { Route, RouteUrls, SignatureKey } from "../routes/route.ts";
 import { verify } from "../routes/signature-states.ts";
-import { type Form, fieldOf, type Pair, parseForm } from "../twilio/form.ts";
-import { signatureBase, signatureUrls } from "../twilio/signature.ts";
+import { signatureUrls } from "../twilio/signature.ts";
+import { type Fields, readFields } from "./fields.ts";
 import { hasNumber, type PathKind, rowOf } from "./row.ts";
 
 /** Why a request is nobody's business: the label of `smschannel_signature_failures_total`. Never told to the sender. */
@@ -27,12 +27,12 @@ export type Verdict =
 
 /** Decides what a request is, from its bytes and the routes alone. */
 export function judge(knock: Knock, routesOf: (path: string) => readonly Route[]): Verdict {
-  const form = parseForm(knock.body);
-  if (form === undefined) return { do: "refuse", reason: "malformed" };
+  const fields = readFields(knock.body);
+  if (fields === undefined) return { do: "refuse", reason: "malformed" };
   const target = parseTarget(knock.target);
   const known = target === undefined ? NONE : routesOf(target.path);
   // The same work for a path that nobody has: the time it takes must not tell which names exist.
-  const ask: Ask = { ...knock, ...(target ?? NOWHERE), form, routes: known.length > 0 ? known : [NOBODY] };
+  const ask: Ask = { ...knock, ...(target ?? NOWHERE), fields, routes: known.length > 0 ? known : [NOBODY] };
   const answer = ask.signature === undefined ? prove(ask) : undefined;
   const signer = ask.signature === undefined ? undefined : findSigner(ask, ask.signature);
   const [first] = known;
@@ -47,7 +47,7 @@ export function judge(knock: Knock, routesOf: (path: string) => readonly Route[]
 interface Ask extends Knock {
   kind: PathKind;
   query: string | undefined;
-  form: Form;
+  fields: Fields;
   routes: readonly Route[];
 }
 
@@ -56,11 +56,10 @@ interface Signer {
   fingerprint: string;
 }
 
-function accept({ kind, query, body, form }: Ask, { route, fingerprint }: Signer): Verdict {
+function accept({ kind, query, body, fields }: Ask, { route, fingerprint }: Signer): Verdict {
   // Whoever holds one account's token must not speak for another.
-  if (fieldOf(form.pairs, "AccountSid") !== route.accountSid)
-    return { do: "refuse", reason: "account", route };
-  const row = rowOf({ kind, route, query, body, pairs: form.pairs });
+  if (fields.get("AccountSid") !== route.accountSid) return { do: "refuse", reason: "account", route };
+  const row = rowOf({ kind, route, query, body, fields });
   return row === undefined ? { do: "ignore", route, fingerprint } : { do: "store", row, route, fingerprint };
 }
 
@@ -69,44 +68,32 @@ function accept({ kind, query, body, form }: Ask, { route, fingerprint }: Signer
  * fit, and the one that has the number is meant.
  */
 function findSigner(ask: Ask, signature: string): Signer | undefined {
-  // Sorted and joined once, for all URLs.
-  const signed = signatureBase("", ask.form.pairs);
-  const alternative = ask.form.bytes && signatureBase("", ask.form.bytes, "latin1");
   let found: Signer | undefined;
   for (const route of ask.routes) {
-    const fingerprint =
-      signedBy(route, ask, signed, signature) ??
-      (alternative && signedBy(route, ask, alternative, signature));
+    const fingerprint = signedBy(route, ask, signature);
     if (fingerprint === undefined) continue;
     const signer = { route, fingerprint };
-    if (fits(route, ask.form.pairs)) return signer;
-    if (found === undefined || route.accountSid === fieldOf(ask.form.pairs, "AccountSid")) found = signer;
+    if (ask.routes.length === 1 || fits(route, ask.fields)) return signer;
+    if (found === undefined || route.accountSid === ask.fields.get("AccountSid")) found = signer;
   }
   return found;
 }
 
 /** Tries every URL that Twilio may still have, in the forms that it may have signed, with every token that is still good. */
-function signedBy(
-  route: Route,
-  { kind, query, nowMs }: Ask,
-  signed: Buffer,
-  signature: string,
-): string | undefined {
-  for (const urls of route.urls) {
-    for (const form of formsOf(urls, kind)) {
-      const base = Buffer.concat([Buffer.from(query === undefined ? form : `${form}?${query}`), signed]);
-      for (const key of route.keys)
-        if (isValid(key, nowMs) && verify(key, base, signature)) return key.fingerprint;
-    }
-  }
+function signedBy(route: Route, { kind, query, fields, nowMs }: Ask, signature: string): string | undefined {
+  for (const urls of route.urls)
+    for (const form of formsOf(urls, kind))
+      for (const base of fields.bases(query === undefined ? form : `${form}?${query}`))
+        for (const key of route.keys)
+          if (isValid(key, nowMs) && verify(key, base, signature)) return key.fingerprint;
   return undefined;
 }
 
 const isValid = ({ notAfterMs }: SignatureKey, nowMs: number) =>
   notAfterMs === undefined || nowMs <= notAfterMs;
 
-const fits = (route: Route, pairs: readonly Pair[]) =>
-  route.accountSid === fieldOf(pairs, "AccountSid") && hasNumber(route, fieldOf(pairs, "To") ?? "");
+const fits = (route: Route, fields: Fields) =>
+  route.accountSid === fields.get("AccountSid") && hasNumber(route, fields.get("To") ?? "");
 
 const forms = new WeakMap<RouteUrls, Map<PathKind, string[]>>();
 
@@ -118,10 +105,9 @@ function formsOf(urls: RouteUrls, kind: PathKind): string[] {
   return made;
 }
 
-function prove({ routes, form, nowMs }: Ask): string | undefined {
-  const params = { get: (name: string) => fieldOf(form.pairs, name) };
+function prove({ routes, fields, nowMs }: Ask): string | undefined {
   for (const route of routes) {
-    const answer = answerChallenge(route, params, nowMs);
+    const answer = answerChallenge(route, fields, nowMs);
     if (answer !== undefined) return answer;
   }
   return undefined;

@@ -1,6 +1,6 @@
 import { asRaw, type InboxKind, type InboxRow } from "../inbox/rows.ts";
 import type { Route } from "../routes/route.ts";
-import { fieldOf, type Pair } from "../twilio/form.ts";
+import type { Fields } from "./fields.ts";
 
 /** The three kinds of path that Twilio is given. */
 export type PathKind = "inbound" | "fallback" | "status";
@@ -10,17 +10,17 @@ export interface Verified {
   route: Route;
   query: string | undefined;
   body: Buffer;
-  pairs: readonly Pair[];
+  fields: Fields;
 }
 
 /**
  * What is stored of a verified request; undefined when it names no message. The few columns beside the bytes are made
  * clean here, so that nothing a customer writes can make an insert fail.
  */
-export function rowOf({ kind, route, query, body, pairs }: Verified): InboxRow | undefined {
-  const messageSid = fieldOf(pairs, "MessageSid");
+export function rowOf({ kind, route, query, body, fields }: Verified): InboxRow | undefined {
+  const messageSid = fields.get("MessageSid");
   if (!messageSid) return undefined;
-  const [to, from] = [fieldOf(pairs, "To") ?? "", fieldOf(pairs, "From") ?? ""];
+  const [to, from] = [fields.get("To") ?? "", fields.get("From") ?? ""];
   const [ours, theirs] = kind === "status" ? [from, to] : [to, from];
   const row: InboxRow = {
     kind: kindOf(kind, route, ours),
@@ -29,7 +29,7 @@ export function rowOf({ kind, route, query, body, pairs }: Verified): InboxRow |
     generation: route.generation,
     accountSid: route.accountSid,
     messageSid,
-    event: kind === "status" ? statusOf(pairs) : "",
+    event: kind === "status" ? statusOf(fields) : "",
     ourNumber: partyOf(ours),
     customer: partyOf(theirs),
     query: query === undefined || query === "" ? null : query,
@@ -63,9 +63,9 @@ function partyOf(address: string): string | null {
   return digitsOf(address) ?? clean(address);
 }
 
-function statusOf(pairs: readonly Pair[]): string {
-  const status = fieldOf(pairs, "MessageStatus") || fieldOf(pairs, "SmsStatus") || "unknown";
-  const errorCode = fieldOf(pairs, "ErrorCode");
+function statusOf(fields: Fields): string {
+  const status = fields.get("MessageStatus") || fields.get("SmsStatus") || "unknown";
+  const errorCode = fields.get("ErrorCode");
   return clean(errorCode ? `${status}:${errorCode}` : status);
 }
 

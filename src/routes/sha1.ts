@@ -69,6 +69,7 @@ export function compress(state: Int32Array, bytes: Uint8Array, at: number): void
 }
 
 const tail = new Uint8Array(2 * BLOCK);
+const tailView = new DataView(tail.buffer);
 
 /** Hashes `bytes` and SHA-1's padding into `state`, which already stands for `before` bytes: a multiple of 64. */
 export function finish(state: Int32Array, bytes: Uint8Array, before: number): void {
@@ -80,8 +81,8 @@ export function finish(state: Int32Array, bytes: Uint8Array, before: number): vo
   tail[left] = 0x80;
   const size = left < BLOCK - 8 ? BLOCK : 2 * BLOCK;
   const bits = (before + bytes.length) * 8;
-  new DataView(tail.buffer).setUint32(size - 8, Math.floor(bits / 2 ** 32));
-  new DataView(tail.buffer).setUint32(size - 4, bits % 2 ** 32);
+  tailView.setUint32(size - 8, Math.floor(bits / 2 ** 32));
+  tailView.setUint32(size - 4, bits % 2 ** 32);
   for (let at = 0; at < size; at += BLOCK) compress(state, tail, at);
 }
 

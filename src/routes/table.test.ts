@@ -1,0 +1,112 @@
+import { gunzipSync, gzipSync } from "node:zlib";
+import { expect, test } from "vitest";
+import type { Route } from "./route.ts";
+import { signatureKey } from "./signature-states.ts";
+import { decodeShard, encodeShard, secretName, shardOf } from "./table.ts";
+
+async function route(i: number, more: Partial<Route> = {}): Promise<Route> {
+  const [namespace, stream] = [`team-${i}`, `support-${i}`];
+  const under = (base: string) => ({
+    inbound: `${base}/inbound/${namespace}/${stream}`,
+    fallback: `${base}/fallback/${namespace}/${stream}`,
+    status: `${base}/status/${namespace}/${stream}`,
+  });
+  return {
+    namespaceUid: crypto.randomUUID(),
+    namespace,
+    stream,
+    accountSid: `AC${crypto.randomUUID().replaceAll("-", "")}`,
+    generation: i,
+    numbers: [`1425${1_000_000 + i}`],
+    urls: [
+      under("https://sms.example.com"),
+      { ...under("https://a.example.com"), fallback: "https://b.example.com/x" },
+    ],
+    keys: [
+      await signatureKey(`one ${i}`),
+      { ...(await signatureKey(`two ${i}`)), notAfterMs: 1_800_000_000_000 },
+    ],
+    checkKey: new Uint8Array(Buffer.from(crypto.randomUUID().replaceAll("-", ""))),
+    ...more,
+  };
+}
+
+const same = (a: Route[], b: Route[]) => expect(comparable(a)).toEqual(comparable(b));
+const comparable = (routes: Route[]) =>
+  routes.map(({ keys, checkKey, ...rest }) => ({
+    ...rest,
+    checkKey: Buffer.from(checkKey).toString("hex"),
+    keys: keys.map(({ inner, outer, ...key }) => ({
+      ...key,
+      inner: Buffer.from(inner).toString("hex"),
+      outer: Buffer.from(outer).toString("hex"),
+    })),
+  }));
+
+test("what is written is read again, URLs of any form included", async () => {
+  const routes = [await route(1), await route(2, { numbers: [], urls: [], keys: [] })];
+  same(decodeShard(encodeShard(routes)), routes);
+  expect(decodeShard(encodeShard([]))).toEqual([]);
+});
+
+test("the same routes in any order give the same bytes", async () => {
+  const routes = await Promise.all([3, 1, 2].map((i) => route(i)));
+  expect(encodeShard(routes)).toEqual(encodeShard(routes.toReversed()));
+});
+
+test("2,500 streams fit a Secret with room to spare", async () => {
+  const routes = await Promise.all(Array.from({ length: 2500 }, (_, i) => route(i)));
+  const bytes = Object.values(encodeShard(routes)).reduce(
+    (sum, text) => sum + Buffer.from(text, "base64").length,
+    0,
+  );
+  expect(bytes).toBeLessThan(900 * 1024);
+});
+
+test("fields that a newer version adds are passed over", async () => {
+  const [[key, text]] = Object.entries(encodeShard([await route(1)])) as [[string, string]];
+  const shard = JSON.parse(gunzipSync(Buffer.from(text, "base64")).toString());
+  shard.more = true;
+  shard.routes[0].more = { any: "thing" };
+  const newer = { [key]: gzipSync(JSON.stringify(shard)).toString("base64"), more: "" };
+  expect(decodeShard(newer)).toHaveLength(1);
+});
+
+const packed = (value: unknown) => ({ "routes.json.gz": gzipSync(JSON.stringify(value)).toString("base64") });
+const garbage: Record<string, Record<string, string>> = {
+  nothing: {},
+  "no gzip": { "routes.json.gz": "aGVsbG8=" },
+  "a format that is not known": packed({ format: 2, routes: [] }),
+  "no routes": packed({ format: 1 }),
+  "a route without a stream": packed({ format: 1, routes: [{ ns: "a" }] }),
+  null: packed(null),
+};
+for (const [name, data] of Object.entries(garbage))
+  test(`refuses ${name}`, () => expect(() => decodeShard(data)).toThrow(/routing Secret/));
+
+test("an error does not quote the Secret", () => {
+  try {
+    decodeShard({ "routes.json.gz": gzipSync("not json: secret").toString("base64") });
+  } catch (error) {
+    expect((error as Error).message).not.toContain("secret:");
+  }
+});
+
+test("a stream's shard depends on its name alone and spreads", () => {
+  const counts = [0, 0, 0, 0];
+  for (let i = 0; i < 1000; i++) counts[shardOf(`team-${i}`, "support", 4)]!++;
+  expect(Math.min(...counts)).toBeGreaterThan(200);
+  expect(shardOf("team-1", "support", 4)).toBe(shardOf("team-1", "support", 4));
+});
+
+test("names of Secrets are DNS names and differ when releases differ", () => {
+  expect(secretName("sms/my-release", "receiver", 3)).toBe("my-release-receiver-3");
+  const odd = [secretName("sms/My Release", "work", 0), secretName("sms/my release", "work", 0)];
+  expect(new Set(odd).size).toBe(2);
+  for (const name of [
+    ...odd,
+    secretName(`sms/${"x".repeat(300)}`, "work", 0),
+    secretName("sms/%", "work", 0),
+  ])
+    expect(name).toMatch(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/);
+});
