@@ -73,6 +73,8 @@ export const FINALIZER = "smschannel.dev/webhook";
 const UPKEEP_MS = 60_000;
 /** Reconciles mostly wait (for Twilio, for Secrets, for self-checks), and cost nothing while they do. */
 const WORKERS = 200;
+/** For one request to Twilio; with less of a Lease left none begins. */
+const TWILIO_TIMEOUT_MS = 8000;
 /** How long the next try to read the records waits. */
 const LOAD_RETRY_MS = 1000;
 
@@ -106,6 +108,7 @@ export class Operator {
       clock,
       log,
       registry,
+      timeoutMs: TWILIO_TIMEOUT_MS,
       ...(config.twilioBaseUrl === undefined ? {} : { baseUrl: config.twilioBaseUrl }),
     });
     this.#prober = createProber(
@@ -360,7 +363,7 @@ export class Operator {
       wakeStream: (namespace, stream) => this.#workStreams.enqueue(`${namespace}/${stream}`),
       wakeNumber: (namespace, name) => this.#smsNumbers.enqueue(`${namespace}/${name}`),
       credentialsRefused: (stream) => this.#credentialsRefused(stream),
-      guard: () => this.#guard(this.#twilio.timeoutMs),
+      guard: () => this.#guard(TWILIO_TIMEOUT_MS),
       countDrift: () => drift.inc(),
       countGaveUp: () => gaveUp.inc(),
     };

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Registry } from "@prometheus-io/client";
+import pg from "pg";
 import {
   type Condition,
   operatingHours,
@@ -14,12 +15,23 @@ import { migrate } from "../../src/inbox/migrate.ts";
 import { PostgresStore } from "../../src/inbox/store.ts";
 import { KubeClient } from "../../src/kube/client.ts";
 import { LeaderElector } from "../../src/kube/leader.ts";
-import { type KubeObject, type ResourceType, secrets } from "../../src/kube/resource.ts";
+import {
+  type EventObject,
+  events,
+  type KubeObject,
+  type ResourceType,
+  secrets,
+} from "../../src/kube/resource.ts";
 import { type Log, silentLog } from "../../src/log.ts";
 import { RouteTable } from "../../src/receiver/route-table.ts";
 import { RouteWatch } from "../../src/receiver/route-watch.ts";
 import { Receiver } from "../../src/receiver/server.ts";
-import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/simulator/simulator.ts";
+import {
+  type InboundDelivery,
+  type Simulator,
+  type SimulatorOptions,
+  startSimulator,
+} from "../../src/simulator/simulator.ts";
 import { kubeconfigPath, newNamespace } from "./cluster.ts";
 import { newDatabase } from "./database.ts";
 
@@ -57,6 +69,7 @@ export class World {
   publicUrl!: string;
   routes!: RouteTable;
   readonly #options: WorldOptions;
+  #customers = 0;
   readonly #closers: (() => Promise<unknown>)[] = [];
 
   private constructor(options: WorldOptions) {
@@ -72,7 +85,7 @@ export class World {
     ]);
     for (let at = 0; at < (options.namespaces ?? 1); at++) world.namespaces.push(await newNamespace("team"));
     await migrate(
-      { url: world.databaseUrl, log: silentLog, clock: systemClock },
+      { url: world.databaseUrl, waitMs: 10_000, log: silentLog, clock: systemClock },
       AbortSignal.timeout(30_000),
     );
     world.publicUrl = (await world.startReceiver()).url;
@@ -123,10 +136,13 @@ export class World {
   }
 
   /** Starts an operator with this test's settings; several are replicas of one release. */
-  startOperator(config: Partial<OperatorConfig> = {}): Operator {
+  startOperator(
+    config: Partial<OperatorConfig> = {},
+    { kubeconfig = kubeconfigPath() }: { kubeconfig?: string } = {},
+  ): Operator {
     const { log = silentLog, elect } = this.#options;
     const client = KubeClient.load({
-      kubeconfig: kubeconfigPath(),
+      kubeconfig,
       userAgent: "test-operator",
       log,
       requestTimeoutMs: 5000,
@@ -295,6 +311,66 @@ export class World {
 
   inboundUrl(stream = "support", namespace = this.namespace): string {
     return `${this.publicUrl}/inbound/${namespace}/${stream}`;
+  }
+
+  /** A text from a customer of its own. */
+  text(to = NUMBER): Promise<InboundDelivery> {
+    const from = `+1415555${String(this.#customers++).padStart(4, "0")}`;
+    return this.simulator.control.inbound({ from, to: `+${to}`, body: "hello" });
+  }
+
+  /** Texts one after another until stopped; gives what became of each. */
+  traffic(to = NUMBER): { stop(): Promise<InboundDelivery[]> } {
+    const deliveries: InboundDelivery[] = [];
+    let stopped = false;
+    const running = (async () => {
+      while (!stopped && deliveries.length < 2000) {
+        deliveries.push(await this.text(to));
+        await sleep(20);
+      }
+    })();
+    return {
+      stop: async () => {
+        stopped = true;
+        await running;
+        return deliveries;
+      },
+    };
+  }
+
+  /** Rows in the inbox, by stream and kind. */
+  async stored(): Promise<{ stream: string; kind: string; namespace_uid: string }[]> {
+    const database = new pg.Client(this.databaseUrl);
+    await database.connect();
+    try {
+      const { rows } = await database.query("select stream, kind, namespace_uid from smschannel.inbox");
+      return rows;
+    } finally {
+      await database.end();
+    }
+  }
+
+  async events(namespace = this.namespace): Promise<EventObject[]> {
+    return (await this.client.list(events, { namespace })).items;
+  }
+
+  /** Resolves with the event once there is one of this reason about an object of this name. */
+  event(reason: string, name: string, namespace = this.namespace): Promise<EventObject> {
+    return eventually(`event ${reason} about ${name}`, async () =>
+      (await this.events(namespace)).find((each) => each.reason === reason && each.regarding.name === name),
+    );
+  }
+
+  /** Sum of a metric of one operator, over all its labels. */
+  async metric(name: string, operator = 0): Promise<number> {
+    const metric = await this.operators[operator]!.registry.getSingleMetric(name)?.get();
+    return (metric?.values ?? []).reduce((sum, { value }) => sum + value, 0);
+  }
+
+  /** Names of the operator's own Secrets that keep a number's webhook from before. */
+  async previousWebhooks(): Promise<string[]> {
+    const { items } = await this.client.list(secrets, { namespace: this.operatorNamespace });
+    return items.map(({ metadata }) => metadata.name).filter((name) => name.includes("-previous-"));
   }
 
   /** Successful or not, calls to Twilio that change something. */

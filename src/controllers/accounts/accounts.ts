@@ -58,6 +58,14 @@ export class Account {
     }
   }
 
+  /** A number that the last list does not have; found, it is part of the snapshot. */
+  async find(spec: string, options: CallOptions): Promise<PhoneNumber | undefined> {
+    const found = await this.twilio.findNumber(`+${spec}`, options);
+    if (found === null) return undefined;
+    this.noteUpdated(found);
+    return found;
+  }
+
   /** Twilio's answer to an update is the read-back: it beats any list whose reading began before it. */
   noteUpdated(number: PhoneNumber) {
     this.#updated.set(number.sid, { number, atMs: this.#clock.now() });

@@ -1,6 +1,7 @@
 import type { SmsNumber } from "../../api/index.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { Failure } from "../../errors.ts";
+import { timeText } from "../../kube/conditions.ts";
 import type { ReconcileContext } from "../../kube/controller.ts";
 import type { EventNote, Outcome, Verdict } from "../../kube/summarise.ts";
 import type { CallOptions, PhoneNumber, WebhookChange } from "../../twilio/twilio.ts";
@@ -73,8 +74,8 @@ async function locate(work: Work): Promise<Outcome> {
   const { account } = state;
   try {
     const snapshot = await look(work, account);
-    const number = find(snapshot, object.spec);
-    if (number === undefined) return await notInAccount(work, account);
+    const number = find(snapshot, object.spec) ?? (await boughtJustNow(work, account, snapshot));
+    if (number === undefined) return await notInAccount(work);
     if (!number.capabilities.sms)
       return outcome(work, { accepted: accepted(work), found: notCapable, url: notCapable });
     const route = deps.records.route(state.routeKey);
@@ -112,16 +113,28 @@ async function look({ deps, ctx, object }: Work, account: Account): Promise<Snap
   return await account.since(since, { lane: ctx.lane, signal: ctx.signal });
 }
 
+/** Somebody buys a number and applies it at once: it may be younger than the list. One call, and only for a user's change. */
+async function boughtJustNow(
+  { deps, ctx, object }: Work,
+  account: Account,
+  { takenAtMs }: Snapshot,
+): Promise<PhoneNumber | undefined> {
+  if (ctx.lane !== "change" || object.spec.type === "ShortCode" || deps.clock.now() - takenAtMs < 1000)
+    return undefined;
+  return await account.find(object.spec.number, { lane: ctx.lane, signal: ctx.signal });
+}
+
 const notCapable = {
   reason: "NumberNotSmsCapable",
   message: "the Twilio account owns the number, but it cannot take SMS",
 } as const;
 
 /** Twilio's word that the number is not in the account ends a claim; 401, throttling and outages do not get here. */
-async function notInAccount(work: Work, account: Account): Promise<Outcome> {
+async function notInAccount(work: Work): Promise<Outcome> {
   const { deps, object, namespaceUid, stream } = work;
   const claim = deps.records.claimOf(object.metadata.uid!);
-  if (claim !== undefined && claim.accountSid === account.twilio.accountSid) {
+  if (claim !== undefined) {
+    deps.guard();
     await deps.records.dropClaim(claim.phoneNumberSid);
     await deps.refreshDigits(namespaceUid, stream);
     wakeOthers(work);
@@ -285,6 +298,8 @@ async function act(
       deps.guard();
       const answer = await update(account, seen.number, step.webhook, { lane: ctx.lane, signal: ctx.signal });
       account.noteUpdated(answer);
+      // Those who only observe this number, or wait for it, see another webhook now.
+      wakeOthers(work);
       if (!sameWebhook(webhookOf(answer), step.webhook))
         throw new Failure("TwilioRejected", "Twilio took the update but kept another webhook");
       await noteSet(work, claim, step);
@@ -306,16 +321,33 @@ export async function update(
     : await account.twilio.updateNumber(number.sid, change, options);
 }
 
-async function noteConfigured({ deps }: Work, claim: ClaimRecord, ours: Webhook, byNumber: boolean) {
+async function noteConfigured(work: Work, claim: ClaimRecord, ours: Webhook, byNumber: boolean) {
+  const { deps } = work;
   const { contest, ...rest } = claim;
   const sinceMs = claim.configured?.sinceMs ?? deps.clock.now();
   await deps.records.putClaim({
     ...rest,
-    ...(byNumber ? { configured: { url: ours.smsUrl, sinceMs } } : {}),
+    ...(byNumber
+      ? { ...(await previousOf(work, claim, undefined)), configured: { url: ours.smsUrl, sinceMs } }
+      : {}),
   });
 }
 
-async function noteSet({ deps }: Work, claim: ClaimRecord, step: Extract<Plan, { do: "set" }>) {
+/** Where the number's texts went before us: as just saved, or by a process that ended since, or handed over by another object. */
+async function previousOf(
+  { deps, ctx, object }: Work,
+  claim: ClaimRecord,
+  justSaved: Webhook | undefined,
+): Promise<Pick<ClaimRecord, "previous">> {
+  if (claim.configured !== undefined) return {};
+  const saved = justSaved ?? (await deps.previous.read(object.metadata.uid!, ctx.signal));
+  if (saved === undefined) return {};
+  const host = saved.smsApplicationSid === "" ? hostOf(saved.smsUrl) : "a Twilio application";
+  return { previous: { host, savedAtMs: deps.clock.now() } };
+}
+
+async function noteSet(work: Work, claim: ClaimRecord, step: Extract<Plan, { do: "set" }>) {
+  const { deps } = work;
   const now = deps.clock.now();
   const { contest, ...rest } = claim;
   const repairs =
@@ -324,6 +356,7 @@ async function noteSet({ deps }: Work, claim: ClaimRecord, step: Extract<Plan, {
       : [...recentRepairs(claim.repairs ?? [], now), now];
   await deps.records.putClaim({
     ...rest,
+    ...(await previousOf(work, claim, step.save)),
     configured: { url: step.webhook.smsUrl, sinceMs: claim.configured?.sinceMs ?? now },
     ...(repairs.length === 0 ? {} : { repairs }),
   });
@@ -336,7 +369,7 @@ function afterSet(
   step: Extract<Plan, { do: "set" }>,
 ): Outcome {
   const { deps, object } = work;
-  const now = new Date(deps.clock.now()).toISOString().replace(/\.\d+Z$/, "Z");
+  const now = timeText(deps.clock.now());
   const base = outcome(work, facts, seen);
   if (step.repairOf !== undefined) {
     deps.countDrift();
@@ -353,23 +386,15 @@ function afterSet(
       ],
     };
   }
-  const from =
-    step.save === undefined
-      ? ""
-      : step.save.smsApplicationSid !== ""
-        ? "a Twilio application"
-        : hostOf(step.save.smsUrl);
+  const from = base.status?.previousWebhook as { host: string } | undefined;
+  const before = step.save === undefined || from === undefined ? "" : `; before, to ${from.host}`;
   return {
     ...base,
-    status: {
-      ...base.status,
-      ...(step.save === undefined ? {} : { previousWebhook: { host: from, savedAt: now } }),
-    },
     events: [
       {
         type: "Normal",
         reason: "WebhookSet",
-        message: `the number's webhook leads to this cluster${from === "" ? "" : `; before, to ${from}`}`,
+        message: `the number's webhook leads to this cluster${before}`,
       },
     ],
   };
@@ -447,7 +472,9 @@ function outcome({ deps, object }: Work, facts: NumberFacts, seen?: Observed): O
               : { messagingServiceSid: seen.messagingServiceSid }),
           }),
       ...(claim?.configured === undefined ? {} : { configuredUrl: withoutFragment(claim.configured.url) }),
-      ...pick(status, "previousWebhook"),
+      ...(claim?.previous === undefined
+        ? pick(status, "previousWebhook")
+        : { previousWebhook: { host: claim.previous.host, savedAt: timeText(claim.previous.savedAtMs) } }),
       ...pick(status, "driftRepairs"),
     },
   };

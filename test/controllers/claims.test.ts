@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { smsNumbers } from "../../src/api/index.ts";
+import { CONNECTION_OVERRIDES } from "../../src/controllers/smsnumber/webhook.ts";
+import { NUMBER, World } from "../support/world.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await World.start({ namespaces: 3 });
+  world.startOperator();
+});
+afterAll(() => world.stop());
+beforeEach(async () => {
+  for (const namespace of world.namespaces) {
+    for (const { metadata } of (await world.client.list(smsNumbers, { namespace })).items) {
+      await world.deleteNumber(metadata.name, namespace);
+      await world.gone(smsNumbers, metadata.name, namespace);
+    }
+  }
+});
+
+test("one number in two namespaces of one account: the first keeps it, and deletion hands it on", async () => {
+  const [a, b] = world.namespaces as [string, string];
+  const before = world.atTwilio().smsUrl;
+  for (const namespace of [a, b]) {
+    await world.secret({}, { namespace });
+    await world.stream({}, { namespace });
+  }
+  await world.number({}, { namespace: a });
+  await world.numberIs("line", { Ready: "True" }, a);
+  await world.number({}, { namespace: b });
+  const refused = await world.numberIs(
+    "line",
+    { Accepted: "NumberAlreadyClaimed", NumberFound: "True", Stalled: "True" },
+    b,
+  );
+  // Nothing about other namespaces.
+  expect(JSON.stringify(refused.status)).not.toContain(a);
+  expect(world.atTwilio().smsUrl).toBe(world.inboundUrl("support", a) + CONNECTION_OVERRIDES);
+
+  await world.deleteNumber("line", a);
+  await world.gone(smsNumbers, "line", a);
+  await world.numberIs("line", { Ready: "True" }, b);
+  expect(world.atTwilio().smsUrl).toBe(world.inboundUrl("support", b) + CONNECTION_OVERRIDES);
+  await world.deleteNumber("line", b);
+  await world.gone(smsNumbers, "line", b);
+  expect(world.atTwilio().smsUrl).toBe(before);
+});
+
+test("a namespace whose account does not own the number takes nothing by naming it first", async () => {
+  const [a, b] = world.namespaces as [string, string];
+  await world.secret(
+    { accountSid: "AC00000000000000000000000000000002", authToken: "simulator-auth-token-0000000002" },
+    { namespace: a },
+  );
+  await world.stream({}, { namespace: a });
+  await world.number({}, { namespace: a });
+  await world.numberIs("line", { NumberFound: "NumberNotInAccount" }, a);
+  await world.secret({}, { namespace: b });
+  await world.stream({}, { namespace: b });
+  await world.number({}, { namespace: b });
+  await world.numberIs("line", { Ready: "True" }, b);
+});
+
+test("somebody else's account SID with a token of one's own opens nothing", async () => {
+  const [, b, c] = world.namespaces as [string, string, string];
+  await world.secret({}, { namespace: b });
+  await world.stream({}, { namespace: b });
+  await world.number({}, { namespace: b });
+  await world.numberIs("line", { Ready: "True" }, b);
+  await world.secret({ authToken: "simulator-auth-token-0000000002" }, { namespace: c });
+  await world.stream({}, { namespace: c });
+  await world.number({}, { namespace: c });
+  await world.streamIs(
+    "support",
+    { CredentialsValid: "TwilioUnauthorized", Ready: "False", Stalled: "True" },
+    c,
+  );
+  const number = await world.numberIs("line", { InboundUrlReady: "TwilioUnauthorized" }, c);
+  expect(number.status?.phoneNumberSid).toBeUndefined();
+  expect(world.atTwilio().smsUrl).toBe(world.inboundUrl("support", b) + CONNECTION_OVERRIDES);
+});
+
+test("two numbers on one stream: the older good one has it, a typo never", async () => {
+  const [a] = world.namespaces as [string];
+  await world.secret({}, { namespace: a });
+  await world.stream({}, { namespace: a });
+  await world.number({ number: "14255550000" }, { namespace: a, name: "typo" });
+  await world.numberIs("typo", { NumberFound: "NumberNotInAccount" }, a);
+  await world.number({ number: NUMBER }, { namespace: a, name: "good" });
+  await world.numberIs("good", { Ready: "True" }, a);
+  await world.number({ number: "14252306554" }, { namespace: a, name: "late" });
+  await world.numberIs("late", { Accepted: "WorkStreamAlreadyHasNumber", Stalled: "True" }, a);
+  const stream = await world.streamIs("support", { NumberReady: "True" }, a);
+  expect(stream.status?.numberRef).toEqual({ name: "good" });
+
+  await world.deleteNumber("good", a);
+  await world.gone(smsNumbers, "good", a);
+  await world.numberIs("late", { Ready: "True" }, a);
+});
+
+test("Observe gives the claim up to whoever waits", async () => {
+  const [a, b] = world.namespaces as [string, string];
+  for (const namespace of [a, b]) {
+    await world.secret({}, { namespace });
+    await world.stream({}, { namespace });
+  }
+  await world.number({}, { namespace: a });
+  await world.numberIs("line", { Ready: "True" }, a);
+  await world.number({}, { namespace: b });
+  await world.numberIs("line", { Accepted: "NumberAlreadyClaimed" }, b);
+  await world.number({ managementPolicy: "Observe" }, { namespace: a });
+  await world.numberIs("line", { Ready: "True" }, b);
+  await world.numberIs("line", { InboundUrlReady: "Observing" }, a);
+});

@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { operatingHours, smsNumbers, workStreams } from "../../src/api/index.ts";
+import { secrets } from "../../src/kube/resource.ts";
+import { World } from "../support/world.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await World.start();
+  world.startOperator();
+});
+afterAll(() => world.stop());
+
+test("whatever the order of things, they find each other", async () => {
+  await world.number();
+  const alone = await world.numberIs("line", {
+    Accepted: "WorkStreamNotFound",
+    Ready: "False",
+    Reconciling: "True",
+    Stalled: "absent",
+  });
+  expect(alone.status?.conditions?.find(({ type }) => type === "Accepted")?.message).toContain(
+    "no WorkStream support",
+  );
+  await world.stream();
+  await world.streamIs("support", {
+    CredentialsValid: "SecretNotFound",
+    InboundUrlReady: "False",
+    Ready: "False",
+    Reconciling: "True",
+  });
+  await world.secret({ authToken: "" });
+  await world.streamIs("support", { CredentialsValid: "SecretKeyMissing", Stalled: "True" });
+  await world.secret({ accountSid: "not-a-sid" });
+  await world.streamIs("support", { CredentialsValid: "AccountSidMalformed", Stalled: "True" });
+  await world.secret({ authToken: "wrong" });
+  const wrong = await world.streamIs("support", { CredentialsValid: "TwilioUnauthorized", Stalled: "True" });
+  expect(JSON.stringify(wrong.status)).not.toContain('"wrong"');
+  await world.secret();
+  await world.streamIs("support", { Ready: "True", Stalled: "absent", Reconciling: "absent" });
+  await world.numberIs("line", { Ready: "True" });
+});
+
+test("hours need a stream that may send automatic texts, and never stop texts from arriving", async () => {
+  await world.number({ operatingHoursRef: { name: "office" } });
+  await world.numberIs("line", {
+    Accepted: "OperatingHoursNotAllowed",
+    InboundUrlReady: "True",
+    Ready: "False",
+  });
+  await world.stream({ allowAutomatedMessages: true });
+  await world.numberIs("line", { Accepted: "OperatingHoursNotFound", InboundUrlReady: "True" });
+  await world.apply(operatingHours, {
+    metadata: { name: "office", namespace: world.namespace },
+    spec: { timeZone: "Europe/Vienna", weekly: [{ days: ["Monday"], start: "08:00", end: "17:00" }] },
+  });
+  await world.numberIs("line", { Ready: "True" });
+  await world.stream({ allowAutomatedMessages: false });
+  await world.numberIs("line", { Accepted: "OperatingHoursNotAllowed", InboundUrlReady: "True" });
+  await world.stream({ allowAutomatedMessages: true });
+  await world.numberIs("line", { Ready: "True" });
+});
+
+test("a stream that goes leaves the number's webhook where it is", async () => {
+  const url = world.atTwilio().smsUrl;
+  await world.client.delete(workStreams, { namespace: world.namespace, name: "support" });
+  await world.numberIs("line", { Accepted: "WorkStreamNotFound", Ready: "False" });
+  expect(world.atTwilio().smsUrl).toBe(url);
+  const texts = await world.simulator.control.inbound({
+    from: "+15005550199",
+    to: "+14252306549",
+    body: "still there?",
+  });
+  expect(texts.outcome).toBe("delivered");
+  await world.stream({ allowAutomatedMessages: true });
+  await world.numberIs("line", { Ready: "True" });
+});
+
+test("everything deleted at once, the Secret included: the webhook is put back", async () => {
+  await Promise.all([
+    world.client.delete(secrets, { namespace: world.namespace, name: "twilio" }),
+    world.client.delete(workStreams, { namespace: world.namespace, name: "support" }),
+    world.deleteNumber(),
+  ]);
+  await world.gone(smsNumbers, "line");
+  expect(world.atTwilio().smsUrl).toContain("demo.twilio.com");
+});

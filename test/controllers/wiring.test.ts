@@ -1,0 +1,204 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { SmsNumber } from "../../src/api/index.ts";
+import { CONNECTION_OVERRIDES } from "../../src/controllers/smsnumber/webhook.ts";
+import { World } from "../support/world.ts";
+
+// One stream and one number per row, all in one account: a row is what Twilio has, what is applied, what comes of it.
+let world: World;
+beforeAll(async () => {
+  world = await World.start();
+  await world.secret();
+  world.startOperator();
+});
+afterAll(() => world.stop());
+
+interface Row {
+  number: string;
+  spec?: Partial<SmsNumber["spec"]>;
+  want: Record<string, string>;
+  /** Whether the webhook at Twilio leads to us afterwards. */
+  wired: boolean;
+  says?: RegExp;
+}
+
+const rows: Record<string, Row> = {
+  "somebody's webhook is left alone": {
+    number: "14252306550",
+    want: {
+      Accepted: "True",
+      NumberFound: "True",
+      InboundUrlReady: "WebhookOwnedByOther",
+      Ready: "False",
+      Stalled: "True",
+    },
+    wired: false,
+    says: /crm\.example\.com.*takeover: Always/,
+  },
+  "an application is left alone": {
+    number: "14252306551",
+    want: { InboundUrlReady: "ApplicationOverrides", Stalled: "True" },
+    wired: false,
+  },
+  "a number without SMS is said to be so": {
+    number: "14252306552",
+    want: { NumberFound: "NumberNotSmsCapable", Ready: "False" },
+    wired: false,
+  },
+  "a service that drops inbound texts is told of, and nothing is written": {
+    number: "14252306553",
+    want: { InboundUrlReady: "MessagingServiceDropsInbound" },
+    wired: false,
+    says: /Defer to sender/,
+  },
+  "a service that defers to the number does no harm": {
+    number: "14252306554",
+    want: { Ready: "True" },
+    wired: true,
+  },
+  "a service with a URL of its own is told of": {
+    number: "14252306555",
+    want: { InboundUrlReady: "MessagingServiceOverrides" },
+    wired: false,
+    says: /crm\.example\.com/,
+  },
+  "a Conversations address is told of": {
+    number: "14252306556",
+    want: { InboundUrlReady: "ConversationsOverrides" },
+    wired: false,
+  },
+  "a toll-free number": {
+    number: "18885550100",
+    spec: { type: "TollFree" },
+    want: { Ready: "True" },
+    wired: true,
+  },
+  "a number of another account": {
+    number: "12065550100",
+    want: { Accepted: "True", NumberFound: "NumberNotInAccount", Ready: "False", Stalled: "True" },
+    wired: false,
+    says: /does not own 12065550100/,
+  },
+};
+
+describe("what Twilio has decides what is done", () => {
+  for (const [title, row] of Object.entries(rows))
+    test.concurrent(title, async () => {
+      const name = `n${row.number}`;
+      const before = world.atTwilio(row.number).smsUrl;
+      await world.stream({}, { name });
+      await world.number({ workStreamRef: { name }, number: row.number, ...row.spec }, { name });
+      const object = await world.numberIs(name, row.want);
+      const wiredUrl = world.inboundUrl(name) + CONNECTION_OVERRIDES;
+      expect(world.atTwilio(row.number).smsUrl).toBe(row.wired ? wiredUrl : before);
+      const ready = object.status?.conditions?.find(({ type }) => type === "Ready");
+      if (row.says !== undefined) expect(ready?.message).toMatch(row.says);
+    });
+
+  test("a short code needs its STOP, START and HELP answers", async () => {
+    await world.stream({}, { name: "code" });
+    await world.number(
+      { workStreamRef: { name: "code" }, number: "894546", type: "ShortCode" },
+      { name: "code" },
+    );
+    const refused = await world.numberIs("code", { Accepted: "ComplianceRepliesMissing" });
+    expect(refused.status?.conditions?.find(({ type }) => type === "Accepted")?.message).toContain(
+      "OptOutConfirmation, OptInConfirmation, Help",
+    );
+    const automatedMessages = (["OptOutConfirmation", "OptInConfirmation", "Help"] as const).map(
+      (trigger) => ({ trigger, text: "Contoso: ok" }),
+    );
+    await world.number(
+      { workStreamRef: { name: "code" }, number: "894546", type: "ShortCode", automatedMessages },
+      { name: "code" },
+    );
+    await world.numberIs("code", { Ready: "True" });
+    expect(
+      [...world.simulator.state.shortCodes].find(({ shortCode }) => shortCode === "894546")?.smsUrl,
+    ).toBe(world.inboundUrl("code") + CONNECTION_OVERRIDES);
+  });
+});
+
+describe("takeover: Always", () => {
+  test("a webhook is replaced, and only its host is told", async () => {
+    const number = world.simulator.state.addNumber({
+      accountSid: "AC00000000000000000000000000000001",
+      phoneNumber: "+14252306570",
+      smsUrl: "https://user:hush@old.example.net/in?key=whisper",
+    });
+    await world.stream({}, { name: "take" });
+    await world.number(
+      { workStreamRef: { name: "take" }, number: "14252306570", takeover: "Always" },
+      { name: "take" },
+    );
+    const object = await world.numberIs("take", { Ready: "True" });
+    expect(number.smsUrl).toBe(world.inboundUrl("take") + CONNECTION_OVERRIDES);
+    expect(object.status?.previousWebhook?.host).toBe("old.example.net");
+    expect(JSON.stringify(object)).not.toMatch(/hush|whisper/);
+  });
+
+  test("an application is taken off", async () => {
+    const number = world.simulator.state.addNumber({
+      accountSid: "AC00000000000000000000000000000001",
+      phoneNumber: "+14252306571",
+      smsApplicationSid: "AP00000000000000000000000000000001",
+    });
+    await world.stream({}, { name: "app" });
+    await world.number(
+      { workStreamRef: { name: "app" }, number: "14252306571", takeover: "Always" },
+      { name: "app" },
+    );
+    await world.numberIs("app", { Ready: "True" });
+    expect(number).toMatchObject({
+      smsUrl: world.inboundUrl("app") + CONNECTION_OVERRIDES,
+      smsApplicationSid: "",
+    });
+  });
+});
+
+describe("hands off", () => {
+  test("Observe reports and changes nothing; when told to manage, it does", async () => {
+    const number = world.simulator.state.addNumber({
+      accountSid: "AC00000000000000000000000000000001",
+      phoneNumber: "+14252306572",
+      smsUrl: "",
+    });
+    await world.stream({}, { name: "look" });
+    await world.number(
+      { workStreamRef: { name: "look" }, number: "14252306572", managementPolicy: "Observe" },
+      { name: "look" },
+    );
+    const observed = await world.numberIs("look", {
+      InboundUrlReady: "Observing",
+      Ready: "False",
+      Stalled: "absent",
+    });
+    expect(observed.metadata.finalizers ?? []).toEqual([]);
+    expect(number.smsUrl).toBe("");
+    await world.number(
+      { workStreamRef: { name: "look" }, number: "14252306572", managementPolicy: "Manage" },
+      { name: "look" },
+    );
+    await world.numberIs("look", { Ready: "True" });
+    expect(number.smsUrl).toBe(world.inboundUrl("look") + CONNECTION_OVERRIDES);
+  });
+
+  test("suspend leaves the webhook as it is, and lifting it goes on", async () => {
+    const number = world.simulator.state.addNumber({
+      accountSid: "AC00000000000000000000000000000001",
+      phoneNumber: "+14252306573",
+      smsUrl: "",
+    });
+    await world.stream({}, { name: "wait" });
+    await world.number(
+      { workStreamRef: { name: "wait" }, number: "14252306573", suspend: true },
+      { name: "wait" },
+    );
+    await world.numberIs("wait", { InboundUrlReady: "Suspended", Stalled: "absent" });
+    expect(number.smsUrl).toBe("");
+    await world.number(
+      { workStreamRef: { name: "wait" }, number: "14252306573", suspend: false },
+      { name: "wait" },
+    );
+    await world.numberIs("wait", { Ready: "True" });
+  });
+});
