@@ -23,7 +23,7 @@ import {
 } from "./summarise.ts";
 
 export interface ReconcileContext<T extends KubeObject> {
-  /** As the store has it; frozen. */
+  /** As the store has it, with the status as it was last written. Not to be changed. */
   object: T;
   lane: Lane;
   /** Aborts when leadership is lost or the controller stops. */
@@ -328,11 +328,18 @@ export class Controller<T extends KubeObject> {
       if (isFailure(error)) {
         const { reason, message, retryAfterMs } = error;
         const failure = { reason, message, class: error.class, retryAfterMs };
-        return { outcome: { verdicts: this.#options.onFailure(object, error), failure }, bug: false };
+        const verdicts = this.#options.onFailure(this.#current(object), error);
+        return { outcome: { verdicts, failure }, bug: false };
       }
       log.error({ err: error }, "bug in a reconcile");
       return { outcome: bugOutcome(this.#status.previous(object)), bug: true };
     }
+  }
+
+  /** With the status that we wrote last, even while the watch has not brought it back: reconcilers carry fields over from it. */
+  #current(object: T): T {
+    const status = this.#status.previous(object);
+    return status === object.status ? object : { ...object, status };
   }
 
   #context(work: Work<T>, signal: AbortSignal): ReconcileContext<T> {
@@ -340,7 +347,7 @@ export class Controller<T extends KubeObject> {
     const { client, type, finalizer } = this.#options;
     let ensured = finalizer === undefined || (object.metadata.finalizers ?? []).includes(finalizer);
     return {
-      object,
+      object: this.#current(object),
       lane: cause === "change" ? "change" : "resync",
       signal,
       log,
