@@ -308,7 +308,7 @@ export class Controller<T extends KubeObject> {
     }
     this.#assertTime(work.term);
     for (const note of done.events ?? []) events.record(object, note);
-    await removeFinalizer({ client, type, finalizer, object }, signal);
+    await removeFinalizer({ client, type, finalizer, object: this.#status.newest(object) }, signal);
     log.info("finalized");
     return "finalized";
   }
@@ -355,7 +355,10 @@ export class Controller<T extends KubeObject> {
       ensureFinalizer: async () => {
         if (ensured) return;
         this.#assertTime(term);
-        await addFinalizer({ client, type, finalizer: finalizer!, object }, signal);
+        await addFinalizer(
+          { client, type, finalizer: finalizer!, object: this.#status.newest(object) },
+          signal,
+        );
         ensured = true;
       },
       remainingLeaseMs: () => term.remainingMs(),
@@ -462,15 +465,12 @@ const ALWAYS: Term = {
 /** Our own status writes come back as updates, and would wake us for nothing. */
 function isNews(before: KubeObject, after: KubeObject, instance: string): boolean {
   const [a, b] = [before.metadata, after.metadata];
-  const manager = ({ status }: KubeObject) => {
-    const managedBy = (status as Status | undefined)?.managedBy;
-    return managedBy === instance ? undefined : managedBy;
-  };
+  const manager = ({ status }: KubeObject) => (status as Status | undefined)?.managedBy;
   return (
     a.uid !== b.uid ||
     a.generation !== b.generation ||
     a.deletionTimestamp !== b.deletionTimestamp ||
-    manager(before) !== manager(after) ||
+    (manager(before) !== manager(after) && manager(after) !== instance) ||
     !sameText(a.annotations, b.annotations) ||
     !sameText(a.labels, b.labels)
   );

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../clock.ts";
 import { type KubeClient, KubeError } from "./client.ts";
 import type { RuntimeStatus } from "./conditions.ts";
-import { type KubeObject, keyOf, type ResourceType } from "./resource.ts";
+import { type KubeObject, keyOf, type ObjectMeta, type ResourceType } from "./resource.ts";
 
 export type Status = RuntimeStatus & Record<string, unknown>;
 
@@ -31,10 +31,7 @@ const CATCH_UP_MS = 10_000;
  */
 export class StatusWriter<T extends KubeObject> {
   readonly #options: StatusWriterOptions<T>;
-  readonly #last = new Map<
-    string,
-    { resourceVersion: string | undefined; uid: string | undefined; status: Status; at: number }
-  >();
+  readonly #last = new Map<string, { metadata: ObjectMeta; status: Status; at: number }>();
 
   constructor(options: StatusWriterOptions<T>) {
     this.#options = options;
@@ -42,14 +39,15 @@ export class StatusWriter<T extends KubeObject> {
 
   /** The status as it is now, to the best of our knowledge, without other managers' fields. */
   previous(object: T): Status | undefined {
-    const key = keyOf(object);
-    const last = this.#last.get(key);
-    const { uid, resourceVersion } = object.metadata;
-    const shown = last?.uid !== uid || last?.resourceVersion === resourceVersion;
-    if (last !== undefined && !shown && this.#options.clock.monotonic() - last.at < CATCH_UP_MS)
-      return last.status;
-    this.#last.delete(key);
+    const last = this.#ahead(object);
+    if (last !== undefined) return last.status;
     return this.#own(object.status as Status | undefined);
+  }
+
+  /** The object with the newest metadata that we know of: a write against an older version would only be refused. */
+  newest(object: T): T {
+    const last = this.#ahead(object);
+    return last === undefined ? object : { ...object, metadata: last.metadata };
   }
 
   /** Does another release look after this object? One that is to be taken over does not count. */
@@ -63,12 +61,9 @@ export class StatusWriter<T extends KubeObject> {
     const previous = this.previous(object);
     if (isDeepStrictEqual(plain(previous), plain(status))) return "unchanged";
     const { client, type, fieldManager } = this.#options;
-    const { name, namespace, uid } = object.metadata;
-    const metadata = {
-      name,
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(uid === undefined ? {} : { uid }),
-    };
+    const { name, namespace } = object.metadata;
+    // An apply heeds no uid: what was re-created under the same name meanwhile gets this status, until its own reconcile.
+    const metadata = { name, ...(namespace === undefined ? {} : { namespace }) };
     try {
       const force = this.#mayTakeOver(object);
       const written = await client.applyStatus<T>(
@@ -78,10 +73,8 @@ export class StatusWriter<T extends KubeObject> {
         signal,
       );
       const now = this.#own(written.status as Status | undefined) ?? {};
-      const { resourceVersion } = written.metadata;
       this.#last.set(keyOf(object), {
-        resourceVersion,
-        uid,
+        metadata: written.metadata,
         status: now,
         at: this.#options.clock.monotonic(),
       });
@@ -95,6 +88,18 @@ export class StatusWriter<T extends KubeObject> {
 
   forget(key: string): void {
     this.#last.delete(key);
+  }
+
+  /** Our last write, while the store does not show it yet. */
+  #ahead(object: T) {
+    const key = keyOf(object);
+    const last = this.#last.get(key);
+    if (last === undefined) return undefined;
+    const { uid, resourceVersion } = object.metadata;
+    const shown = last.metadata.uid !== uid || last.metadata.resourceVersion === resourceVersion;
+    if (!shown && this.#options.clock.monotonic() - last.at < CATCH_UP_MS) return last;
+    this.#last.delete(key);
+    return undefined;
   }
 
   #mayTakeOver(object: T): boolean {

@@ -28,6 +28,8 @@ export interface CuttingProxy {
   readonly kubeconfig: string;
   readonly seen: Seen[];
   fault: Fault | undefined;
+  /** Called with a name of its own for each connection that carries a request. */
+  onConnection: ((id: string) => void) | undefined;
   count(kind: string): number;
   /** Requests that have not been answered in full; watches are among them. */
   readonly inFlight: number;
@@ -57,6 +59,7 @@ export async function cuttingProxy(
     outgoing.on("close", () => inFlight--);
     const entry = describe(incoming);
     seen.push(entry);
+    proxy.onConnection?.(`${incoming.socket.remotePort}`);
     await thawed;
     const decided = proxy.fault?.(entry);
     if (decided !== undefined && "status" in decided) {
@@ -97,6 +100,7 @@ export async function cuttingProxy(
     kubeconfig,
     seen,
     fault: undefined,
+    onConnection: undefined,
     count: (kind) => seen.filter((entry) => entry.kind === kind).length,
     get inFlight() {
       return inFlight;

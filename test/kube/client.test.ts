@@ -1,0 +1,128 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import type { KubeClient, KubeError } from "../../src/kube/client.ts";
+import { secrets } from "../../src/kube/resource.ts";
+import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
+import { type CuttingProxy, cuttingProxy } from "./proxy.ts";
+import { applyWidgetKind, loadClient, until, widget, widgets } from "./widgets.ts";
+
+let admin: KubeClient;
+let proxy: CuttingProxy;
+let client: KubeClient;
+let namespace: string;
+
+beforeAll(async () => {
+  admin = loadClient(kubeconfigPath());
+  await applyWidgetKind(admin);
+});
+afterAll(() => admin.close());
+beforeEach(async () => {
+  namespace = await newNamespace("client");
+  proxy = await cuttingProxy(kubeconfigPath());
+  client = loadClient(proxy.kubeconfig);
+});
+afterEach(async () => {
+  await client.close();
+  await proxy.close();
+});
+
+const failure = async (promise: Promise<unknown>) =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+test("what is not there is undefined to get, false to delete", async () => {
+  const ref = { namespace, name: "none" };
+  expect(await client.get(widgets, ref)).toBeUndefined();
+  expect(await client.delete(widgets, ref)).toBe(false);
+});
+
+test("a list goes through all pages of one snapshot", async () => {
+  await Promise.all(["a", "b", "c", "d", "e"].map((name) => client.create(widgets, widget(namespace, name))));
+  const { items } = await client.list(widgets, { namespace, limit: 2 });
+  expect(items.map(({ metadata }) => metadata.name).sort()).toEqual(["a", "b", "c", "d", "e"]);
+  expect(proxy.count("list")).toBe(3);
+});
+
+test("two writers of one version: the second is refused as a Conflict", async () => {
+  const made = await client.create(widgets, widget(namespace, "w"));
+  await client.replace(widgets, { ...made, spec: { size: 1 } });
+  const error = await failure(client.replace(widgets, { ...made, spec: { size: 2 } }));
+  expect(error).toMatchObject({ name: "KubeError", status: 409, reason: "Conflict" });
+});
+
+test("a replacement without a version is refused before it is sent", async () => {
+  await expect(client.replace(widgets, widget(namespace, "w"))).rejects.toThrow(/resourceVersion/);
+  expect(proxy.seen).toEqual([]);
+});
+
+test("a name that is taken says AlreadyExists, a wrong object Invalid", async () => {
+  await client.create(widgets, widget(namespace, "w"));
+  expect(await failure(client.create(widgets, widget(namespace, "w")))).toMatchObject({
+    reason: "AlreadyExists",
+  });
+  const wrong = widget(namespace, "x", { size: "large" as never });
+  expect(await failure(client.create(widgets, wrong))).toMatchObject({ status: 422, reason: "Invalid" });
+});
+
+test("deletion of another object of the same name is refused", async () => {
+  await client.create(widgets, widget(namespace, "w"));
+  const error = await failure(client.delete(widgets, { namespace, name: "w" }, { uid: "another" }));
+  expect(error).toMatchObject({ reason: "Conflict" });
+  expect(await client.get(widgets, { namespace, name: "w" })).toBeDefined();
+});
+
+test("an applied field of another manager is a Conflict that names the field", async () => {
+  await client.apply(widgets, widget(namespace, "w", { size: 1 }), { fieldManager: "one" });
+  const error = (await failure(
+    client.apply(widgets, widget(namespace, "w", { size: 2 }), { fieldManager: "two" }),
+  )) as KubeError;
+  expect(error.reason).toBe("Conflict");
+  expect(error.details?.causes?.[0]).toMatchObject({ reason: "FieldManagerConflict", field: ".spec.size" });
+});
+
+test("two hundred requests, forty at a time, share at most 32 connections", async () => {
+  const connections = new Set<string>();
+  const work = async () => {
+    for (let i = 0; i < 5; i++) await client.list(secrets, { namespace });
+  };
+  proxy.onConnection = (id) => connections.add(id);
+  await Promise.all(Array.from({ length: 40 }, work));
+  expect(proxy.count("list")).toBe(200);
+  expect(connections.size).toBeLessThanOrEqual(32);
+});
+
+test("a server that does not answer: Timeout; one that hangs up: Network; an abort: the caller's own reason", async () => {
+  const hasty = loadClient(proxy.kubeconfig, 200);
+  proxy.freeze();
+  expect(await failure(hasty.list(widgets, { namespace }))).toMatchObject({ status: 0, reason: "Timeout" });
+  await hasty.close();
+  const abort = new AbortController();
+  const aborted = failure(client.list(widgets, { namespace }, abort.signal));
+  abort.abort(new Error("we stop"));
+  expect(await aborted).toMatchObject({ message: "we stop" });
+  const before = proxy.seen.length;
+  const cut = failure(client.list(widgets, { namespace }));
+  await until("the request is under way", () => proxy.seen.length > before);
+  proxy.reset();
+  expect(await cut).toMatchObject({ status: 0, reason: "Network" });
+  proxy.thaw();
+});
+
+test("a 401 is tried once more with fresh credentials, and then told", async () => {
+  let refusals = 1;
+  proxy.fault = () => (refusals-- > 0 ? { status: 401 } : undefined);
+  expect(await client.list(widgets, { namespace })).toMatchObject({ items: [] });
+  proxy.fault = () => ({ status: 401 });
+  expect(await failure(client.list(widgets, { namespace }))).toMatchObject({
+    status: 401,
+    reason: "Unauthorized",
+  });
+});
+
+test("429 tells how long to wait; what a proxy's error page says is not repeated", async () => {
+  proxy.fault = () => ({ status: 429, headers: { "retry-after": "7" }, body: "<html>secret page</html>" });
+  const error = (await failure(client.list(widgets, { namespace }))) as KubeError;
+  expect(error).toMatchObject({ status: 429, reason: "TooManyRequests", retryAfterMs: 7000 });
+  expect(error.message).not.toContain("secret page");
+});

@@ -1,0 +1,436 @@
+import { Registry } from "@prometheus-io/client";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Clock, ManualClock, systemClock } from "../../src/clock.ts";
+import type { KubeClient } from "../../src/kube/client.ts";
+import { type Condition, conditionOf } from "../../src/kube/conditions.ts";
+import { Controller, type ControllerOptions } from "../../src/kube/controller.ts";
+import { EventRecorder } from "../../src/kube/events.ts";
+import { Informer } from "../../src/kube/informer.ts";
+import { LeaderElector } from "../../src/kube/leader.ts";
+import { events, type KubeObject, namespaces } from "../../src/kube/resource.ts";
+import type { Outcome, ReasonClass, Verdict } from "../../src/kube/summarise.ts";
+import { silentLog } from "../../src/log.ts";
+import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
+import { type CuttingProxy, cuttingProxy } from "./proxy.ts";
+import { applyWidgetKind, loadClient, until, type Widget, widget, widgets } from "./widgets.ts";
+
+const FINALIZER = "runtime.smschannel.test/cleanup";
+let admin: KubeClient;
+let namespace: string;
+let proxy: CuttingProxy;
+const cleanup: (() => Promise<unknown>)[] = [];
+
+beforeAll(async () => {
+  admin = loadClient(kubeconfigPath());
+  await applyWidgetKind(admin);
+});
+afterAll(() => admin.close());
+beforeEach(async () => {
+  namespace = await newNamespace("controller");
+  proxy = await cuttingProxy(kubeconfigPath());
+});
+afterEach(async () => {
+  for (const undo of cleanup.splice(0).reverse()) await undo();
+  await proxy.close();
+});
+
+const verdict = (type: string, status: Verdict["status"], reason: string, kind: ReasonClass): Verdict => ({
+  type,
+  status,
+  reason,
+  message: `about ${reason}`,
+  class: kind,
+});
+const good: Outcome = { verdicts: [verdict("Ready", "True", "Ready", "good")] };
+class PublicFailure extends Error {
+  readonly reason: string;
+  readonly class: ReasonClass;
+  constructor(reason: string, kind: ReasonClass) {
+    super(`about ${reason}`);
+    this.reason = reason;
+    this.class = kind;
+  }
+}
+
+interface Setup extends Partial<ControllerOptions<Widget>> {
+  clock?: Clock;
+  leads?: { leaseMs: number; renewDeadlineMs: number; retryMs: number };
+}
+/** A controller of the test's own namespace, everything it says going through the proxy. */
+function run({ leads, ...options }: Setup = {}) {
+  const client = loadClient(proxy.kubeconfig, leads === undefined ? 10_000 : 1000);
+  const clock = options.clock ?? systemClock;
+  const instance = options.instance ?? "system/main";
+  const informer = new Informer<Widget>({
+    client,
+    type: widgets,
+    namespaces: [namespace],
+    clock,
+    log: silentLog,
+  });
+  const registry = new Registry();
+  const recorder = new EventRecorder({
+    client,
+    clock,
+    log: silentLog,
+    reportingController: "x.test/c",
+    reportingInstance: "pod",
+  });
+  const leader =
+    leads &&
+    new LeaderElector({ client, namespace, name: "l", identity: "me", clock, log: silentLog, ...leads });
+  const reconciled: string[] = [];
+  const controller = new Controller<Widget>({
+    type: widgets,
+    client,
+    informer,
+    clock,
+    log: silentLog,
+    registry,
+    events: recorder,
+    instance,
+    fieldManager: `controller/${instance}`,
+    finalizer: FINALIZER,
+    leader,
+    firstSight: () => ({
+      verdicts: [verdict("Ready", "Unknown", "Progressing", "waiting")],
+      status: { url: "https://at.first.sight" },
+    }),
+    onFailure: (_, { reason, class: kind }) => [verdict("Ready", "False", reason, kind)],
+    ...options,
+    reconcile: async (ctx) => {
+      reconciled.push(ctx.object.metadata.name);
+      return (await options.reconcile?.(ctx)) ?? good;
+    },
+  });
+  cleanup.push(
+    () => client.close(),
+    () => informer.stop(),
+    () => recorder.stop(),
+    async () => leader?.stop(),
+    () => controller.stop(),
+  );
+  controller.start();
+  informer.start();
+  leader?.start();
+  return { controller, informer, reconciled, registry, leader };
+}
+
+const read = (name = "w") => admin.get(widgets, { namespace, name });
+const statusOf = async (name = "w") =>
+  (await read(name))?.status as (Record<string, unknown> & { conditions?: Condition[] }) | undefined;
+const readyIs = async (status: string, reason: string, name = "w") => {
+  const ready = conditionOf(await statusOf(name), "Ready");
+  return ready?.status === status && ready.reason === reason;
+};
+const make = (name = "w") => admin.create(widgets, widget(namespace, name));
+const statusWrites = () =>
+  proxy.seen.filter(({ method, url }) => method === "PATCH" && url.includes("/status")).length;
+const eventsAbout = async (reason: string) =>
+  (await admin.list(events, { namespace })).items.filter((event) => event.reason === reason);
+
+test("first sight is written before the first reconcile, whole and with whose it is", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  run({ reconcile: () => promise.then(() => good) });
+  await make();
+  await until("first sight is written", async () => (await statusOf()) !== undefined);
+  const status = await statusOf();
+  expect(status).toMatchObject({
+    managedBy: "system/main",
+    observedGeneration: 1,
+    url: "https://at.first.sight",
+  });
+  expect(status?.conditions?.map(({ type, status }) => `${type}=${status}`)).toEqual([
+    "Ready=Unknown",
+    "Reconciling=True",
+  ]);
+  resolve();
+  await until("it is ready", () => readyIs("True", "Ready"));
+  expect((await statusOf())?.conditions).toHaveLength(1);
+});
+
+test("from nothing to Ready in two status writes and one finalizer; after that nothing is written or looked at", async () => {
+  const { reconciled, informer } = run({
+    reconcile: async (ctx) => {
+      await ctx.ensureFinalizer();
+      await ctx.ensureFinalizer();
+      return { ...good, status: { url: "https://x" } };
+    },
+  });
+  await make();
+  await until("it is ready", () => readyIs("True", "Ready"));
+  await until(
+    "our own writes came back",
+    () => conditionOf(informer.store.get(namespace, "w")?.status as never, "Ready")?.status === "True",
+  );
+  expect((await read())?.metadata.finalizers).toEqual([FINALIZER]);
+  expect(reconciled).toEqual(["w"]);
+  expect(statusWrites()).toBe(2);
+  const writes = proxy.seen.filter(({ method, url }) => method === "PATCH" && url.includes("/widgets/"));
+  expect(writes).toHaveLength(3);
+});
+
+test("a look that finds what it found before writes nothing", async () => {
+  const { controller, reconciled } = run();
+  await make();
+  await until("it is ready", () => readyIs("True", "Ready"));
+  const before = statusWrites();
+  for (let i = 2; i <= 4; i++) {
+    controller.enqueue(`${namespace}/w`, "resync");
+    await until("it was looked at", () => reconciled.length === i);
+  }
+  await controller.stop();
+  expect(statusWrites()).toBe(before);
+});
+
+test("a change of spec is reconciled, and status names the new generation", async () => {
+  const { reconciled } = run();
+  await make();
+  await until("it is ready", () => readyIs("True", "Ready"));
+  await admin.patch(widgets, { namespace, name: "w" }, { spec: { size: 5 } });
+  await until("the new generation is observed", async () => (await statusOf())?.observedGeneration === 2);
+  expect(reconciled).toEqual(["w", "w"]);
+  expect(conditionOf(await statusOf(), "Ready")).toMatchObject({ status: "True", observedGeneration: 2 });
+});
+
+test("another process's part of the status stays, whatever we write", async () => {
+  run({ ownStatus: ({ conversations: _, ...own }) => own });
+  await make();
+  await until("it is ready", () => readyIs("True", "Ready"));
+  const theirs = { metadata: { namespace, name: "w" }, status: { conversations: { open: 3 } } };
+  await admin.applyStatus(widgets, theirs, { fieldManager: "work/main" });
+  await admin.patch(widgets, { namespace, name: "w" }, { spec: { size: 5 } });
+  await until("the new generation is observed", async () => (await statusOf())?.observedGeneration === 2);
+  expect((await statusOf())?.conversations).toEqual({ open: 3 });
+  await admin.applyStatus(
+    widgets,
+    { ...theirs, status: { conversations: { open: 4 } } },
+    { fieldManager: "work/main" },
+  );
+  expect((await statusOf())?.conversations).toEqual({ open: 4 });
+});
+
+describe("two releases", () => {
+  test("the second leaves the object alone, says so once, and counts it", async () => {
+    run({ instance: "first/release" });
+    await make();
+    await until("it is ready", () => readyIs("True", "Ready"));
+    const before = await read();
+    const { registry, reconciled, controller } = run({ instance: "second/release" });
+    await until("it is counted", async () => /foreign_objects 1/.test(await registry.metrics()));
+    controller.enqueue(`${namespace}/w`, "resync");
+    await until("the event is there", async () => (await eventsAbout("ManagedByAnotherRelease")).length > 0);
+    await controller.stop();
+    expect(reconciled).toEqual([]);
+    expect((await read())?.metadata.resourceVersion).toBe(before?.metadata.resourceVersion);
+    expect(await eventsAbout("ManagedByAnotherRelease")).toHaveLength(1);
+  });
+
+  test("both see a new object at once: one has it, the other does nothing", async () => {
+    const both = ["first/release", "second/release"].map((instance) => run({ instance }));
+    await Promise.all(both.map(({ informer }) => informer.synced));
+    await make();
+    await until("it is ready", () => readyIs("True", "Ready"));
+    await until("one counts it as foreign", async () =>
+      (await Promise.all(both.map(({ registry }) => registry.metrics()))).some((text) =>
+        /foreign_objects 1/.test(text),
+      ),
+    );
+    expect(both.map(({ reconciled }) => reconciled.length).sort()).toEqual([0, 1]);
+  });
+
+  test("the one that may take over does so, and keeps what was known", async () => {
+    const first = run({
+      instance: "first/release",
+      reconcile: async () => ({ ...good, status: { sid: "PN1" } }),
+    });
+    await make();
+    await until("it is ready", () => readyIs("True", "Ready"));
+    await first.controller.stop();
+    const seen: unknown[] = [];
+    run({
+      instance: "second/release",
+      takeOverFrom: "first/release",
+      reconcile: async ({ object }) => {
+        seen.push(object.status?.sid);
+        return { ...good, status: { sid: "PN1", url: "https://new" } };
+      },
+    });
+    await until("it is the second's", async () => (await statusOf())?.url === "https://new");
+    expect(await statusOf()).toMatchObject({ managedBy: "second/release", sid: "PN1" });
+    expect(seen).toEqual(["PN1"]);
+  });
+});
+
+describe("failures", () => {
+  test("one with a reason is a condition; tried again, it becomes Ready by itself", async () => {
+    let fails = 2;
+    run({
+      queue: { backoffMs: 10 },
+      reconcile: async () => {
+        if (fails-- > 0) throw new PublicFailure("Throttled", "transient");
+        return good;
+      },
+    });
+    await make();
+    await until("it is ready", () => readyIs("True", "Ready"));
+    expect(await eventsAbout("Throttled")).toHaveLength(1);
+  });
+
+  test("one that somebody must act on is not tried again until something changes", async () => {
+    const clock = new ManualClock();
+    const { reconciled } = run({
+      clock,
+      reconcile: async () => {
+        throw new PublicFailure("Unauthorized", "stalled");
+      },
+    });
+    await make();
+    await until("it is told", () => readyIs("False", "Unauthorized"));
+    await clock.advance(3_600_000);
+    expect(reconciled).toHaveLength(1);
+    expect(conditionOf(await statusOf(), "Stalled")?.status).toBe("True");
+  });
+
+  test("a bug leaves what was known, says nothing of itself in the status, and touches no other object", async () => {
+    run({
+      queue: { backoffMs: 10 },
+      reconcile: async ({ object }) => {
+        if (object.metadata.name === "bad") throw new TypeError("secret of the code");
+        return good;
+      },
+    });
+    await Promise.all([make("bad"), make("fine")]);
+    await until("the fine one is ready", () => readyIs("True", "Ready", "fine"));
+    await until("the bug is told", () => readyIs("False", "InternalError", "bad"));
+    expect(JSON.stringify(await statusOf("bad"))).not.toContain("secret of the code");
+  });
+
+  test("an API server that refuses the status write for a while: written once it takes it", async () => {
+    let refusals = 3;
+    proxy.fault = ({ url, method }) =>
+      method === "PATCH" && url.includes("/status") && refusals-- > 0 ? { status: 500 } : undefined;
+    run({ queue: { backoffMs: 10 } });
+    await make();
+    await until("it is ready", () => readyIs("True", "Ready"));
+  });
+});
+
+describe("deletion", () => {
+  const keeps = async (ctx: { ensureFinalizer(): Promise<void> }) => {
+    await ctx.ensureFinalizer();
+    return good;
+  };
+  test("waits until finalize is done, and takes away no other finalizer", async () => {
+    let tries = 0;
+    run({
+      queue: { backoffMs: 10 },
+      reconcile: keeps,
+      finalize: async ({ deleting }) => {
+        expect(deleting).toBe(true);
+        if (++tries < 3) throw new PublicFailure("Unavailable", "transient");
+        return { done: true, events: [{ type: "Normal", reason: "Restored", message: "as it was" }] };
+      },
+    });
+    await admin.create(widgets, {
+      ...widget(namespace, "w"),
+      metadata: { namespace, name: "w", finalizers: ["someone.else/finalizer"] },
+    });
+    await until("it is ready", () => readyIs("True", "Ready"));
+    await admin.delete(widgets, { namespace, name: "w" });
+    await until(
+      "ours is gone",
+      async () => (await read())?.metadata.finalizers?.includes(FINALIZER) === false,
+    );
+    expect((await read())?.metadata.finalizers).toEqual(["someone.else/finalizer"]);
+    expect(tries).toBe(3);
+    await until("it is told", async () => (await eventsAbout("Restored")).length === 1);
+    await admin.patch(widgets, { namespace, name: "w" }, { metadata: { finalizers: null } });
+  });
+
+  test("an object that was never touched outside goes at once", async () => {
+    run({ finalize: () => Promise.reject(new Error("there is nothing to undo")) });
+    await make();
+    await until("it is ready", () => readyIs("True", "Ready"));
+    await admin.delete(widgets, { namespace, name: "w" });
+    await until("it is gone", async () => (await read()) === undefined);
+  });
+
+  test("a namespace that goes is not held up, though it takes no events any more", async () => {
+    const { registry } = run({
+      reconcile: keeps,
+      finalize: async () => ({ done: true, events: [{ type: "Warning", reason: "LetGo", message: "m" }] }),
+    });
+    await make();
+    await until("it is ready", () => readyIs("True", "Ready"));
+    expect(await registry.metrics()).toContain(
+      `smschannel_object_ready{kind="Widget",namespace="${namespace}",name="w"} 1`,
+    );
+    await admin.delete(namespaces, { name: namespace });
+    await until("it is gone", async () => (await read()) === undefined);
+    await until(
+      "nothing is said of it any more",
+      async () => !(await registry.metrics()).includes('name="w"'),
+    );
+  });
+});
+
+test("without leadership nothing is done; when it is lost, what is under way is told to stop and writes nothing", async () => {
+  const begun = Promise.withResolvers<AbortSignal>();
+  const finish = Promise.withResolvers<void>();
+  const { reconciled } = run({
+    leads: { leaseMs: 3000, renewDeadlineMs: 2000, retryMs: 200 },
+    reconcile: async ({ signal }) => {
+      begun.resolve(signal);
+      await finish.promise;
+      return good;
+    },
+  });
+  await make();
+  const signal = await begun.promise;
+  await admin.patch(
+    { group: "coordination.k8s.io", version: "v1", plural: "leases", kind: "Lease", namespaced: true },
+    { namespace, name: "l" },
+    { spec: { holderIdentity: "another", leaseDurationSeconds: 600 } },
+  );
+  await until("the term is over", () => signal.aborted);
+  const before = statusWrites();
+  finish.resolve();
+  await admin.patch(widgets, { namespace, name: "w" }, { spec: { size: 9 } });
+  await make("second");
+  await until("the watch has it", () => proxy.inFlight > 0);
+  expect(reconciled).toEqual(["w"]);
+  expect(statusWrites()).toBe(before);
+  expect(await readyIs("Unknown", "Progressing")).toBe(true);
+});
+
+test("the same event again and again is one event with a count", async () => {
+  const clock = new ManualClock(Date.now());
+  const client = loadClient(proxy.kubeconfig);
+  const recorder = new EventRecorder({
+    client,
+    clock,
+    log: silentLog,
+    reportingController: "x.test/c",
+    reportingInstance: "pod",
+  });
+  const object: KubeObject = await make();
+  const note = { type: "Warning", reason: "Repaired", message: "set back" } as const;
+  for (let i = 0; i < 5; i++) {
+    recorder.record(object, note);
+    await recorder.stop();
+    await clock.advance(30_000);
+  }
+  const [event, ...more] = await eventsAbout("Repaired");
+  expect(more).toEqual([]);
+  expect(event).toMatchObject({
+    note: "set back",
+    type: "Warning",
+    series: { count: 5 },
+    regarding: { name: "w", kind: "Widget" },
+  });
+  for (let i = 0; i < 100; i++) recorder.record(object, { ...note, reason: `Other${i}` });
+  await recorder.stop();
+  expect((await admin.list(events, { namespace })).items.length).toBeLessThan(20);
+  await client.close();
+});

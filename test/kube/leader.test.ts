@@ -1,0 +1,174 @@
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { spawnTied, stopChild } from "../../src/child.ts";
+import { type Clock, ManualClock, systemClock } from "../../src/clock.ts";
+import type { KubeClient } from "../../src/kube/client.ts";
+import { LeaderElector } from "../../src/kube/leader.ts";
+import { leases } from "../../src/kube/resource.ts";
+import { silentLog } from "../../src/log.ts";
+import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
+import { type CuttingProxy, cuttingProxy } from "./proxy.ts";
+import { loadClient, until } from "./widgets.ts";
+
+let admin: KubeClient;
+let namespace: string;
+const cleanup: (() => Promise<unknown>)[] = [];
+/** Short, so that a test need not wait for the real ones. */
+const short = { leaseMs: 3000, renewDeadlineMs: 2000, retryMs: 200 };
+
+beforeAll(() => {
+  admin = loadClient(kubeconfigPath());
+});
+afterAll(() => admin.close());
+beforeEach(async () => {
+  namespace = await newNamespace("leader");
+});
+afterEach(async () => {
+  for (const undo of cleanup.splice(0).reverse()) await undo();
+});
+
+function elect(identity: string, options: { kubeconfig?: string; clock?: Clock; times?: typeof short } = {}) {
+  const client = loadClient(options.kubeconfig ?? kubeconfigPath(), 1000);
+  const clock = options.clock ?? systemClock;
+  const elector = new LeaderElector({
+    client,
+    namespace,
+    name: "l",
+    identity,
+    clock,
+    log: silentLog,
+    ...(options.times ?? short),
+  });
+  cleanup.push(
+    () => client.close(),
+    () => elector.stop(),
+  );
+  elector.start();
+  return elector;
+}
+const lease = () => admin.get(leases, { namespace, name: "l" });
+async function behindProxy(): Promise<CuttingProxy> {
+  const proxy = await cuttingProxy(kubeconfigPath());
+  cleanup.push(() => proxy.close());
+  return proxy;
+}
+
+test("of two electors one leads, and when it stops the other does so at once", async () => {
+  const first = elect("first");
+  await until("the first leads", () => first.isLeading);
+  const second = elect("second");
+  await until("the second sees it", () => second.holder === "first");
+  expect(second.isLeading).toBe(false);
+  const { signal } = first.term!;
+  await first.stop();
+  expect(signal.aborted).toBe(true);
+  expect(first.remainingMs()).toBe(0);
+  await until("the second leads", () => second.isLeading);
+  expect((await lease())?.spec).toMatchObject({ holderIdentity: "second", leaseTransitions: 1 });
+});
+
+test("stopping without releasing leaves the Lease to run out", async () => {
+  const first = elect("first");
+  await until("it leads", () => first.isLeading);
+  await first.stop({ release: false });
+  expect((await lease())?.spec?.holderIdentity).toBe("first");
+});
+
+test("a leader that is cut off stops by itself, and before anybody else leads", async () => {
+  const proxy = await behindProxy();
+  const cut = elect("cut", { kubeconfig: proxy.kubeconfig });
+  await until("it leads", () => cut.isLeading);
+  const other = elect("other");
+  let overlap = false;
+  const watch = setInterval(() => {
+    overlap ||= cut.remainingMs() > 0 && other.remainingMs() > 0;
+  }, 1);
+  const { signal } = cut.term!;
+  proxy.freeze();
+  await until("the other leads", () => other.isLeading);
+  clearInterval(watch);
+  expect(signal.aborted).toBe(true);
+  expect(overlap).toBe(false);
+  proxy.thaw();
+  await until("the cut one knows who leads", () => cut.holder === "other");
+  expect(cut.isLeading).toBe(false);
+});
+
+test("a Lease that somebody else wrote over ends the term at the next renewal", async () => {
+  const leader = elect("leader");
+  await until("it leads", () => leader.isLeading);
+  const { signal } = leader.term!;
+  const ended = once(signal, "abort");
+  await admin.patch(
+    leases,
+    { namespace, name: "l" },
+    { spec: { holderIdentity: "usurper", leaseDurationSeconds: 60 } },
+  );
+  await ended;
+  expect(leader.isLeading).toBe(false);
+});
+
+test("a Lease that was deleted is made anew, and the term goes on", async () => {
+  const leader = elect("leader");
+  await until("it leads", () => leader.isLeading);
+  const { signal } = leader.term!;
+  await admin.delete(leases, { namespace, name: "l" });
+  await until("there is one again", async () => (await lease())?.spec?.holderIdentity === "leader");
+  expect(signal.aborted).toBe(false);
+});
+
+describe("time left", () => {
+  const usual = { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2000 };
+  async function leading() {
+    const clock = new ManualClock();
+    const elector = elect("timed", { clock, times: usual });
+    await until("it leads", () => elector.isLeading);
+    return { clock, elector, term: elector.term! };
+  }
+  test("counts from before the last renewal was sent", async () => {
+    const { elector, term } = await leading();
+    expect(elector.remainingMs()).toBe(15_000);
+    expect(() => term.assertTime(15_000)).not.toThrow();
+    expect(() => term.assertTime(15_001)).toThrow(/lease/);
+  });
+  test("a machine that slept finds out at the first question, before any timer has fired", async () => {
+    const { clock, elector, term } = await leading();
+    clock.jump(10_000);
+    expect(term.signal.aborted).toBe(false);
+    expect(elector.remainingMs()).toBe(0);
+    expect(term.signal.aborted).toBe(true);
+    expect(() => elector.assertTime(1)).toThrow();
+  });
+  test("a wall clock that is set back gives nobody more time", async () => {
+    const { clock, elector } = await leading();
+    clock.jump(-3_600_000);
+    expect(elector.remainingMs()).toBe(15_000);
+  });
+});
+
+test("a leader stopped by SIGSTOP for longer than the lease does nothing as leader after SIGCONT", async () => {
+  const file = new URL("./elector-process.ts", import.meta.url).pathname;
+  const child = spawnTied(process.execPath, [file, kubeconfigPath(), namespace, JSON.stringify(short)], {
+    output: "pipe",
+  });
+  cleanup.push(() => stopChild(child, "SIGKILL", 1000));
+  const acted: number[] = [];
+  let wokenAt = Number.POSITIVE_INFINITY;
+  let afterWaking = 0;
+  createInterface({ input: child.stdout! }).on("line", (line) => {
+    const [what, at] = line.split(" ");
+    if (what === "acted") acted.push(Number(at));
+    if (Number(at) > wokenAt) afterWaking++;
+  });
+  await until("the child leads", () => acted.length > 0);
+  const other = elect("other");
+  await until("the other waits", () => other.holder === "child");
+  child.kill("SIGSTOP");
+  await until("the other leads", () => other.isLeading);
+  wokenAt = Date.now();
+  child.kill("SIGCONT");
+  await until("the child has looked a hundred times since", () => afterWaking > 100);
+  expect(acted.filter((at) => at >= wokenAt)).toEqual([]);
+  expect(other.isLeading).toBe(true);
+});

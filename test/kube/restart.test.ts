@@ -1,0 +1,49 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { systemClock } from "../../src/clock.ts";
+import type { KubeClient } from "../../src/kube/client.ts";
+import { Informer } from "../../src/kube/informer.ts";
+import { silentLog } from "../../src/log.ts";
+import { type ControlPlane, startControlPlane } from "../controlplane/controlplane.ts";
+import { applyWidgetKind, loadClient, until, type Widget, widget, widgets } from "./widgets.ts";
+
+// A control plane of its own: it is killed here. Where the run uses a cluster that was given, its server is left alone.
+const own = process.env.KUBECONFIG === undefined || process.env.KUBECONFIG === "";
+const namespace = "default";
+let controlPlane: ControlPlane;
+let client: KubeClient;
+
+beforeAll(async () => {
+  if (!own) return;
+  controlPlane = await startControlPlane({ log: silentLog });
+  client = loadClient(controlPlane.kubeconfig);
+  await applyWidgetKind(client);
+});
+afterAll(async () => {
+  await client?.close();
+  await controlPlane?.stop();
+});
+
+test.runIf(own)(
+  "an API server that is killed and comes back: nothing is missed, nothing told twice",
+  async () => {
+    const informer = new Informer<Widget>({ client, type: widgets, clock: systemClock, log: silentLog });
+    const changes: string[] = [];
+    informer.onChange(({ type, object }) => changes.push(`${type} ${object.metadata.name}`));
+    informer.start();
+    await informer.synced;
+    await client.create(widgets, widget(namespace, "before"));
+    await until("the first is seen", () => changes.length === 1);
+
+    await controlPlane.stopApiServer("SIGKILL");
+    await until("the loss is noticed", () => informer.problem() !== undefined);
+    expect(informer.store.size).toBe(1);
+    await controlPlane.startApiServer();
+    await client.create(widgets, widget(namespace, "after"));
+    await client.delete(widgets, { namespace, name: "before" });
+    await until("what happened since is seen", () => changes.length === 3);
+    expect([...changes].sort()).toEqual(["added after", "added before", "deleted before"]);
+    await until("nothing is wrong any more", () => informer.problem() === undefined);
+    await informer.stop();
+  },
+  120_000,
+);
