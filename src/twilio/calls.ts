@@ -1,0 +1,118 @@
+import { Failure } from "../errors.ts";
+import { type Credentials, type Login, loginsOf } from "./credentials.ts";
+import { failureFrom, TwilioFault } from "./fault.ts";
+import { type Operation, operations } from "./operations.ts";
+import { type CallDeps, type CallOptions, RequestClient } from "./request-client.ts";
+import { type Sdk, sdkClient } from "./sdk.ts";
+import { ForeignUrl, nextPageUrl } from "./url.ts";
+
+const PAGE_SIZE = 1000;
+/** A million numbers; Twilio's own pages come to an end. */
+const MOST_PAGES = 1000;
+
+/** A page of the SDK's, and what leads to the next. */
+interface Page<I> {
+  instances: I[];
+  nextPageUrl?: string | undefined;
+}
+interface Listing<P, I> {
+  page(params: P & { pageSize: number }): Promise<Page<I>>;
+  getPage(url: string): Promise<Page<I>>;
+}
+
+/** How an account's calls are made: as whom, page by page, and what the SDK's surprises become. */
+export class Calls {
+  readonly #accountSid: string;
+  readonly #deps: CallDeps;
+  readonly #logins: readonly Login[];
+  /** The login that worked last: during a rotation the first or the second. */
+  #preferred = 0;
+
+  constructor(credentials: Credentials, deps: CallDeps) {
+    this.#accountSid = credentials.accountSid;
+    this.#deps = deps;
+    this.#logins = loginsOf(credentials);
+  }
+
+  /** Is the second token the one that works? */
+  get promoted(): boolean {
+    return this.#preferred !== 0;
+  }
+
+  /** What a check found out about the two tokens. */
+  preferSecond(promoted: boolean) {
+    this.#preferred = promoted && this.#logins.length > 1 ? 1 : 0;
+  }
+
+  /** All pages. A resource that moves from one page to the next between two requests is there once. */
+  async list<P extends object, I, T extends { sid: string } | string>(
+    operation: Operation,
+    options: CallOptions,
+    listing: (sdk: Sdk) => Listing<P, I>,
+    params: P,
+    convert: (instance: I) => T,
+  ): Promise<T[]> {
+    const found = new Map<string, T>();
+    const seen = new Set<string>();
+    let url: string | undefined;
+    do {
+      const at = url;
+      url = await this.call(operation, options, async (sdk) => {
+        const list = listing(sdk);
+        const page =
+          at === undefined ? await list.page({ ...params, pageSize: PAGE_SIZE }) : await list.getPage(at);
+        for (const instance of page.instances) {
+          const item = convert(instance);
+          found.set(typeof item === "string" ? item : item.sid, item);
+        }
+        return page.nextPageUrl === undefined
+          ? undefined
+          : nextPageUrl(page.nextPageUrl, operations[operation].product, this.#deps.place);
+      });
+      if (url !== undefined && (seen.has(url) || seen.size >= MOST_PAGES))
+        throw this.#badAnswer(operation, "ENDLESS_LIST");
+      if (url !== undefined) seen.add(url);
+    } while (url !== undefined);
+    return [...found.values()];
+  }
+
+  /** A call that gets 401 is tried once with the other token: it may have been promoted a moment ago. */
+  async call<T>(operation: Operation, options: CallOptions, run: (sdk: Sdk) => Promise<T>): Promise<T> {
+    const first = this.#preferred;
+    try {
+      return await this.as(this.#logins[first]!, operation, options, run);
+    } catch (error) {
+      const other = first === 0 ? 1 : 0;
+      const login = this.#logins[other];
+      if (login === undefined || !isUnauthorized(error)) throw error;
+      const result = await this.as(login, operation, options, run);
+      this.#preferred = other;
+      return result;
+    }
+  }
+
+  /** As exactly this login. */
+  async as<T>(
+    login: Login,
+    operation: Operation,
+    options: CallOptions,
+    run: (sdk: Sdk) => Promise<T>,
+  ): Promise<T> {
+    const client = new RequestClient(this.#deps, operation, login, options);
+    const sdk = await sdkClient(this.#accountSid, login, client);
+    try {
+      return await run(sdk);
+    } catch (error) {
+      if (error instanceof Failure) throw error;
+      if (options.signal.aborted) throw options.signal.reason;
+      // The SDK met something that it does not expect, or we did. Its error may hold the answer, so it goes no further.
+      throw this.#badAnswer(operation, error instanceof ForeignUrl ? "FOREIGN_URL" : "BAD_ANSWER");
+    }
+  }
+
+  #badAnswer(operation: Operation, code: string): Failure {
+    return failureFrom(new TwilioFault(operation, { status: 200, code }), operations[operation]);
+  }
+}
+
+const isUnauthorized = (error: unknown) => error instanceof Failure && error.reason === "TwilioUnauthorized";

@@ -1,0 +1,23 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+
+const run = promisify(execFile);
+
+/** Which of the SDK's modules a fresh process has loaded after importing these. */
+async function sdkModulesAfter(...modules: string[]): Promise<number> {
+  const imports = modules.map(
+    (path) => `await import(${JSON.stringify(new URL(path, import.meta.url).href)});`,
+  );
+  const count = `const { createRequire } = await import("node:module");
+    const loaded = Object.keys(createRequire(${JSON.stringify(import.meta.url)}).cache);
+    process.stdout.write(String(loaded.filter((file) => file.includes("node_modules/twilio/")).length));`;
+  const { stdout } = await run(process.execPath, ["--input-type=module", "-e", imports.join("") + count]);
+  return Number(stdout);
+}
+
+test("the SDK is loaded with the first call, not with the client: 25 MB that a receiver has no use for", async () => {
+  expect(await sdkModulesAfter("../../src/twilio/signature.ts", "../../src/twilio/form.ts")).toBe(0);
+  expect(await sdkModulesAfter("../../src/twilio/twilio.ts")).toBe(0);
+  expect(await sdkModulesAfter("../../node_modules/twilio/index.js")).toBeGreaterThan(10);
+});
