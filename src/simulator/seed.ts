@@ -26,13 +26,17 @@ export interface SimulatorSeed extends RegionSeed {
   timing?: Partial<Timing>;
 }
 
-/** Puts a seed into an empty state. */
+/** Puts a seed into an empty state. Throws a sentence about what does not fit. */
 export function plant(given: SimulatorSeed, state: SimulatorState): void {
   // What is changed in the state must not change the seed: it is planted again at each reset, and shared by all simulators.
   const seed = structuredClone(given);
+  checkKeys(seed, [...regionKeys, ...wholeKeys]);
   plantRegion(seed, state);
   for (const name of seed.mirrors ?? []) state.mirrorInto(name);
-  for (const [name, region] of Object.entries(seed.regions ?? {})) plantRegion(region, state.region(name));
+  for (const [name, region] of Object.entries(seed.regions ?? {})) {
+    checkKeys(region, regionKeys);
+    plantRegion(region, state.region(name));
+  }
   for (const [number, region] of Object.entries(seed.messagingRegions ?? {}))
     state.messagingRegions.set(number, region);
   for (const [number, handset] of Object.entries(seed.handsets ?? {})) state.handsets.set(number, handset);
@@ -41,6 +45,10 @@ export function plant(given: SimulatorSeed, state: SimulatorState): void {
 
 function plantRegion(seed: RegionSeed, region: Region): void {
   for (const account of seed.accounts ?? []) region.addAccount(account);
+  for (const key of ["keys", "applications", "numbers", "shortCodes", "services", "addresses"] as const)
+    for (const { accountSid } of seed[key] ?? [])
+      if (!region.accounts.has(accountSid))
+        throw new Error(`seed: ${key} name the account ${accountSid}, which is not in region ${region.name}`);
   for (const key of seed.keys ?? []) region.addKey(key);
   for (const application of seed.applications ?? []) region.addApplication(application);
   for (const number of seed.numbers ?? []) region.addNumber(number);
@@ -50,4 +58,12 @@ function plantRegion(seed: RegionSeed, region: Region): void {
     const { sid } = region.addService(service);
     for (const sender of senders) region.join(sid, sender);
   }
+}
+
+const regionKeys = ["accounts", "keys", "applications", "numbers", "shortCodes", "services", "addresses"];
+const wholeKeys = ["regions", "mirrors", "messagingRegions", "handsets", "timing"];
+
+function checkKeys(seed: object, known: string[]): void {
+  const unknown = Object.keys(seed).find((key) => !known.includes(key));
+  if (unknown !== undefined) throw new Error(`seed: there is no ${unknown}; it takes ${known.join(", ")}`);
 }
