@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { describe, test } from "vitest";
+import { describe, test, vi } from "vitest";
 import { fieldOf, type Pair, parseForm } from "./form.ts";
+
+// Random requests take a second of a free machine, and this one may be busy.
+vi.setConfig({ testTimeout: 60_000 });
 
 const parse = (body: string | Uint8Array) =>
   parseForm(typeof body === "string" ? Buffer.from(body, "latin1") : body);
@@ -144,7 +147,7 @@ test("any body is read as the URL standard reads it", () => {
 test("whatever a client encodes is decoded again", () => {
   fc.assert(
     fc.property(
-      fc.array(fc.tuple(fc.string({ unit: "binary" }), fc.string({ unit: "grapheme" })), { maxLength: 20 }),
+      fc.array(fc.tuple(fc.string({ unit: "binary" }), fc.string({ unit: "binary" })), { maxLength: 20 }),
       (pairs) => {
         const encoded = new URLSearchParams(pairs).toString();
         assert.deepEqual(parse(encoded)?.pairs, [...new URLSearchParams(pairs)]);
