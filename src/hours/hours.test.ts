@@ -1,0 +1,342 @@
+import { describe, expect, test } from "vitest";
+import { type HoursSpec, parseHours } from "./hours.ts";
+import { closedPeriodAt, stateAt } from "./state.ts";
+import { localDay, upcoming } from "./upcoming.ts";
+
+const week = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"];
+const all = [...week, "Saturday", "Sunday"];
+const office = { days: week, start: "08:00", end: "17:00" };
+const day = { days: all, start: "08:00", end: "17:00" };
+const always = { days: all, start: "00:00", end: "24:00" };
+const vienna = (spec: Omit<HoursSpec, "timeZone">): HoursSpec => ({ timeZone: "Europe/Vienna", ...spec });
+const at = (time: string) => Date.parse(time);
+const text = (ms: number | undefined) =>
+  ms === undefined ? "never" : new Date(ms).toISOString().replace(".000", "");
+
+describe("what is so at an instant, and until when", () => {
+  const rows: Record<string, [HoursSpec, string, string]> = {
+    "open to the last millisecond": [
+      vienna({ weekly: [office] }),
+      "2026-11-23T15:59:59.999Z",
+      "Open until 2026-11-23T16:00:00Z",
+    ],
+    "closed at the very second of the end": [
+      vienna({ weekly: [office] }),
+      "2026-11-23T16:00:00Z",
+      "Closed until 2026-11-24T07:00:00Z",
+    ],
+    "closed to the last millisecond": [
+      vienna({ weekly: [office] }),
+      "2026-11-24T06:59:59.999Z",
+      "Closed until 2026-11-24T07:00:00Z",
+    ],
+    "open at the very second of the start": [
+      vienna({ weekly: [office] }),
+      "2026-11-24T07:00:00Z",
+      "Open until 2026-11-24T16:00:00Z",
+    ],
+    "nothing is ever open without a span": [vienna({}), "2026-11-24T07:00:00Z", "Closed until never"],
+    "always open never changes, nor at midnight": [
+      vienna({ weekly: [always] }),
+      "2026-11-24T22:59:00Z",
+      "Open until never",
+    ],
+    "always open never changes, nor when clocks do": [
+      vienna({ weekly: [always] }),
+      "2026-10-25T00:59:59Z",
+      "Open until never",
+    ],
+    "spans that touch are one": [
+      vienna({ weekly: [day, { days: all, start: "17:00", end: "19:30" }] }),
+      "2026-11-24T15:00:00Z",
+      "Open until 2026-11-24T18:30:00Z",
+    ],
+    "24:00 and the next day's 00:00 touch": [
+      vienna({
+        weekly: [
+          { days: ["Monday"], start: "20:00", end: "24:00" },
+          { days: ["Tuesday"], start: "00:00", end: "04:00" },
+        ],
+      }),
+      "2026-11-23T20:00:00Z",
+      "Open until 2026-11-24T03:00:00Z",
+    ],
+    "evening, holiday, free days and morning are one closed span": [
+      vienna({ weekly: [office], holidays: [{ name: "Christmas", from: "2026-12-25", to: "2026-12-26" }] }),
+      "2026-12-24T16:00:00Z",
+      "Closed until 2026-12-28T07:00:00Z",
+    ],
+    "a holiday beats the week": [
+      vienna({ weekly: [day], holidays: [{ name: "Christmas", from: "2026-12-25" }] }),
+      "2026-12-25T10:00:00Z",
+      "Holiday Christmas until 2026-12-26T07:00:00Z",
+    ],
+    "a holiday is all of its day, also where the week is closed": [
+      vienna({ weekly: [office], holidays: [{ name: "Sunday fair", from: "2026-11-22" }] }),
+      "2026-11-22T22:59:59Z",
+      "Holiday Sunday fair until 2026-11-23T07:00:00Z",
+    ],
+    "a date beats a holiday": [
+      vienna({
+        weekly: [day],
+        holidays: [{ name: "Christmas", from: "2026-12-25" }],
+        dates: [{ date: "2026-12-25", start: "10:00", end: "12:00" }],
+      }),
+      "2026-12-25T09:30:00Z",
+      "Open until 2026-12-25T11:00:00Z",
+    ],
+    "beside a special opening the holiday is merely closed": [
+      vienna({
+        weekly: [day],
+        holidays: [{ name: "Christmas", from: "2026-12-25" }],
+        dates: [{ date: "2026-12-25", start: "10:00", end: "12:00" }],
+      }),
+      "2026-12-25T12:00:00Z",
+      "Closed until 2026-12-26T07:00:00Z",
+    ],
+    "a date takes the place of the week, earlier and later spans too": [
+      vienna({ weekly: [day], dates: [{ date: "2026-11-24", start: "20:00", end: "21:00" }] }),
+      "2026-11-24T10:00:00Z",
+      "Closed until 2026-11-24T19:00:00Z",
+    ],
+    "a range of dates has its span on each day": [
+      vienna({ dates: [{ from: "2026-11-24", to: "2026-11-26", start: "20:00", end: "21:00" }] }),
+      "2026-11-25T20:00:00Z",
+      "Closed until 2026-11-26T19:00:00Z",
+    ],
+    "a calendar of past dates has no next transition": [
+      vienna({ dates: [{ date: "2024-02-29", start: "08:00", end: "17:00" }] }),
+      "2026-11-25T20:00:00Z",
+      "Closed until never",
+    ],
+    "years of holidays are skipped": [
+      vienna({ weekly: [office], holidays: [{ name: "Sabbatical", from: "2026-11-25", to: "2029-11-25" }] }),
+      "2026-11-26T10:00:00Z",
+      "Holiday Sabbatical until 2029-11-26T07:00:00Z",
+    ],
+    "a lone date thousands of years ahead is found": [
+      vienna({ dates: [{ date: "9999-12-31", start: "00:00", end: "24:00" }] }),
+      "2026-11-26T10:00:00Z",
+      "Closed until 9999-12-30T23:00:00Z",
+    ],
+    "the year 0 is a date to the API server": [
+      vienna({ weekly: [office], dates: [{ date: "0000-01-01", start: "00:00", end: "24:00" }] }),
+      "2026-11-24T08:00:00Z",
+      "Open until 2026-11-24T16:00:00Z",
+    ],
+    "a leap day": [
+      vienna({ dates: [{ date: "2028-02-29", start: "00:00", end: "24:00" }] }),
+      "2028-02-29T12:00:00Z",
+      "Open until 2028-02-29T23:00:00Z",
+    ],
+    "a start that clocks skip is the moment they do": [
+      vienna({ weekly: [{ days: all, start: "02:30", end: "05:00" }] }),
+      "2026-03-29T00:30:00Z",
+      "Closed until 2026-03-29T01:00:00Z",
+    ],
+    "an end that clocks skip is the moment they do": [
+      vienna({ weekly: [{ days: all, start: "00:00", end: "02:30" }] }),
+      "2026-03-29T00:30:00Z",
+      "Open until 2026-03-29T01:00:00Z",
+    ],
+    "nothing is left of a span that clocks skip": [
+      vienna({ weekly: [{ days: ["Sunday"], start: "02:00", end: "03:00" }] }),
+      "2026-03-28T12:00:00Z",
+      "Closed until 2026-04-05T00:00:00Z",
+    ],
+    "nor is it closed between spans for a break that clocks skip": [
+      vienna({
+        weekly: [
+          { days: all, start: "00:00", end: "02:00" },
+          { days: all, start: "03:00", end: "08:00" },
+        ],
+      }),
+      "2026-03-29T00:00:00Z",
+      "Open until 2026-03-29T06:00:00Z",
+    ],
+    "of two starts the first": [
+      vienna({ weekly: [{ days: all, start: "02:30", end: "05:00" }] }),
+      "2026-10-24T23:00:00Z",
+      "Closed until 2026-10-25T00:30:00Z",
+    ],
+    "of two ends the second": [
+      vienna({ weekly: [{ days: all, start: "00:00", end: "02:30" }] }),
+      "2026-10-25T00:30:00Z",
+      "Open until 2026-10-25T01:30:00Z",
+    ],
+    "24:00 where clocks skip midnight": [
+      { timeZone: "Africa/Cairo", weekly: [{ days: ["Thursday"], start: "20:00", end: "24:00" }] },
+      "2026-04-23T20:00:00Z",
+      "Open until 2026-04-23T22:00:00Z",
+    ],
+    "00:00 where clocks skip midnight": [
+      { timeZone: "Africa/Cairo", weekly: [{ days: ["Friday"], start: "00:00", end: "24:00" }] },
+      "2026-04-23T20:00:00Z",
+      "Closed until 2026-04-23T22:00:00Z",
+    ],
+    "24:00 of a day of 25 hours": [
+      { timeZone: "Africa/Cairo", weekly: [{ days: ["Thursday"], start: "23:00", end: "24:00" }] },
+      "2026-10-29T20:30:00Z",
+      "Open until 2026-10-29T22:00:00Z",
+    ],
+    "24:00 where there are two midnights is the second, as an end": [
+      { timeZone: "America/Havana", weekly: [{ days: ["Saturday"], start: "20:00", end: "24:00" }] },
+      "2026-11-01T02:00:00Z",
+      "Open until 2026-11-01T05:00:00Z",
+    ],
+    "half an hour of daylight saving": [
+      { timeZone: "Australia/Lord_Howe", weekly: [{ days: all, start: "02:15", end: "03:00" }] },
+      "2026-10-03T15:00:00Z",
+      "Closed until 2026-10-03T15:30:00Z",
+    ],
+    "a day that a zone skipped is not open": [
+      {
+        timeZone: "Pacific/Apia",
+        dates: [
+          { date: "2011-12-30", start: "08:00", end: "17:00" },
+          { date: "2011-12-31", start: "09:00", end: "10:00" },
+        ],
+      },
+      "2011-12-30T09:59:59Z",
+      "Closed until 2011-12-30T19:00:00Z",
+    ],
+    "a zone of quarter hours": [
+      { timeZone: "Asia/Kathmandu", weekly: [day] },
+      "2026-01-01T00:00:00Z",
+      "Closed until 2026-01-01T02:15:00Z",
+    ],
+    "a name in another case": [
+      { timeZone: "europe/vienna", weekly: [office] },
+      "2026-11-24T07:00:00Z",
+      "Open until 2026-11-24T16:00:00Z",
+    ],
+  };
+  test.each(Object.entries(rows))("%s", (_, [spec, instant, expected]) => {
+    const { open, reason, holiday, nextTransition } = stateAt(parseHours(spec), at(instant));
+    expect(open).toBe(reason === "Open");
+    expect(`${reason}${holiday === undefined ? "" : ` ${holiday}`} until ${text(nextTransition)}`).toBe(
+      expected,
+    );
+  });
+});
+
+test("while it is closed, a holiday's begin and end are changes but no transitions", () => {
+  const hours = parseHours(
+    vienna({ weekly: [office], holidays: [{ name: "Christmas", from: "2026-12-25" }] }),
+  );
+  const seen = stateAt(hours, at("2026-12-24T20:00:00Z"));
+  expect([text(seen.nextChange), text(seen.nextTransition)]).toEqual([
+    "2026-12-24T23:00:00Z",
+    "2026-12-28T07:00:00Z",
+  ]);
+});
+
+describe("a name that is no time zone of the IANA database is refused", () => {
+  const names = [
+    "Local",
+    "+05:00",
+    "-03:00",
+    "UTC+1",
+    "GMT+5",
+    "Mars/Olympus",
+    "IST",
+    "CST",
+    "PST",
+    "SystemV/PST8",
+    "Z",
+    "",
+    "localtime",
+    "Factory",
+  ];
+  test.each(names)("%j", (timeZone) => {
+    expect(() => parseHours({ timeZone })).toThrow(expect.objectContaining({ reason: "TimeZoneUnknown" }));
+  });
+  test.each([
+    "UTC",
+    "EST5EDT",
+    "Etc/GMT+5",
+    "Asia/Calcutta",
+    "America/Argentina/Buenos_Aires",
+    "America/Port-au-Prince",
+  ])("but not %s", (timeZone) => void parseHours({ timeZone }));
+});
+
+describe("the closed period around an instant", () => {
+  const christmas = vienna({
+    weekly: [office],
+    holidays: [{ name: "Christmas", from: "2026-12-25", to: "2026-12-26" }],
+  });
+  const once = vienna({ dates: [{ date: "2026-06-01", start: "08:00", end: "09:00" }] });
+  const rows: Record<string, [HoursSpec, string, string | undefined]> = {
+    "none while it is open": [christmas, "2026-12-24T10:00:00Z", undefined],
+    "one, seen from the evening before": [
+      christmas,
+      "2026-12-24T16:00:00Z",
+      "Closed 2026-12-24T16:00:00Z 2026-12-28T07:00:00Z",
+    ],
+    "the same, seen from the holiday": [
+      christmas,
+      "2026-12-25T12:00:00Z",
+      "Holiday 2026-12-24T16:00:00Z 2026-12-28T07:00:00Z",
+    ],
+    "the same, seen from its last millisecond": [
+      christmas,
+      "2026-12-28T06:59:59.999Z",
+      "Closed 2026-12-24T16:00:00Z 2026-12-28T07:00:00Z",
+    ],
+    "no start before the first opening": [once, "1990-01-01T00:00:00Z", "Closed never 2026-06-01T06:00:00Z"],
+    "no end after the last opening": [once, "2050-01-01T00:00:00Z", "Closed 2026-06-01T07:00:00Z never"],
+    "neither where it is never open": [vienna({}), "2026-01-01T00:00:00Z", "Closed never never"],
+  };
+  test.each(Object.entries(rows))("%s", (_, [spec, instant, expected]) => {
+    const period = closedPeriodAt(parseHours(spec), at(instant));
+    expect(period && `${period.reason} ${text(period.startMs)} ${text(period.endMs)}`).toBe(expected);
+  });
+});
+
+describe("what is to come", () => {
+  const lines = (spec: HoursSpec, from: string, days: number) =>
+    upcoming(parseHours(spec), at(from), days).map(({ timeMs, reason, holiday, daylightSaving }) =>
+      [text(timeMs), reason, holiday, daylightSaving].filter((word) => word !== undefined).join(" "),
+    );
+  test("a change of the clocks is marked, also where nothing else changes", () => {
+    expect(lines(vienna({ weekly: [office] }), "2026-03-27T23:00:00Z", 3)).toEqual([
+      "2026-03-29T01:00:00Z Closed Starts",
+      "2026-03-30T06:00:00Z Open",
+      "2026-03-30T15:00:00Z Closed",
+    ]);
+  });
+  test("and where it opens at that very moment, it is one entry", () => {
+    expect(
+      lines(
+        vienna({ weekly: [{ days: ["Sunday"], start: "03:00", end: "04:00" }] }),
+        "2026-10-24T22:00:00Z",
+        1,
+      ),
+    ).toEqual([
+      "2026-10-25T01:00:00Z Closed Ends",
+      "2026-10-25T02:00:00Z Open",
+      "2026-10-25T03:00:00Z Closed",
+    ]);
+  });
+  test("a holiday has its name; what happens at the first moment belongs to it, at the last not", () => {
+    const spec = vienna({ weekly: [always], holidays: [{ name: "May Day", from: "2026-05-01" }] });
+    expect(lines(spec, "2026-04-30T22:00:00Z", 1)).toEqual(["2026-04-30T22:00:00Z Holiday May Day"]);
+    expect(lines(spec, "2026-04-30T22:00:00Z", 2)).toEqual([
+      "2026-04-30T22:00:00Z Holiday May Day",
+      "2026-05-01T22:00:00Z Open",
+    ]);
+  });
+  test("fourteen local days, across the change of the clocks", () => {
+    expect(
+      lines(vienna({ weekly: [day] }), "2026-03-19T23:00:00Z", 14).filter((line) => line.endsWith("Open")),
+    ).toHaveLength(14);
+  });
+});
+
+test("a local day of 25 hours has them all, a skipped one is passed over", () => {
+  const cairo = localDay(parseHours({ timeZone: "Africa/Cairo" }), at("2026-10-29T20:30:00Z"));
+  expect([text(cairo.startMs), text(cairo.endMs)]).toEqual(["2026-10-28T21:00:00Z", "2026-10-29T22:00:00Z"]);
+  const apia = localDay(parseHours({ timeZone: "Pacific/Apia" }), at("2011-12-30T09:00:00Z"));
+  expect([text(apia.startMs), text(apia.endMs)]).toEqual(["2011-12-29T10:00:00Z", "2011-12-30T10:00:00Z"]);
+});
