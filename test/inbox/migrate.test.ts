@@ -1,0 +1,179 @@
+import { randomBytes } from "node:crypto";
+import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
+import pg from "pg";
+import { expect, test } from "vitest";
+import { systemClock } from "../../src/clock.ts";
+import { pruneRouteActivity, readRouteActivity } from "../../src/inbox/activity.ts";
+import { type Migration, migrate, readMigrations } from "../../src/inbox/migrate.ts";
+import { checkSchema, PostgresStore } from "../../src/inbox/store.ts";
+import { silentLog } from "../../src/log.ts";
+import { newInbox } from "../receiver/harness.ts";
+import { newDatabase } from "../support/database.ts";
+
+const options = { waitMs: 10_000, log: silentLog, clock: systemClock };
+
+async function connected<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await use(client);
+  } finally {
+    await client.end();
+  }
+}
+
+test("many at once bring the schema up once", async () => {
+  const url = await newDatabase();
+  const role = { name: `receiver_${randomBytes(4).toString("hex")}`, password: "x" };
+  const runs = Array.from({ length: 8 }, () =>
+    migrate({ ...options, url, roles: { receiver: role, create: true } }),
+  );
+  const versions = (await Promise.all(runs)).map(({ version }) => version);
+  expect(new Set(versions)).toEqual(new Set([readMigrations().at(-1)!.version]));
+  await connected(url, async (client) => {
+    const { rows } = await client.query("select version from smschannel.migrations order by version");
+    expect(rows.map(({ version }) => version)).toEqual(readMigrations().map(({ version }) => version));
+  });
+});
+
+test("an applied migration that was edited is refused, and nothing of the next one is applied", async () => {
+  const url = await newDatabase();
+  await migrate({ ...options, url });
+  const edited: Migration[] = [
+    ...readMigrations().map((migration) => ({ ...migration, sql: `${migration.sql} ` })),
+    { version: 9000, name: "next", sql: "create table smschannel.next (id integer)" },
+  ];
+  await expect(migrate({ ...options, url, migrations: edited })).rejects.toThrow(
+    /was changed after it was applied/,
+  );
+  await connected(url, async (client) => {
+    const { rows } = await client.query("select to_regclass('smschannel.next') as found");
+    expect(rows[0].found).toBeNull();
+  });
+});
+
+test("a migration that fails half way leaves nothing behind", async () => {
+  const url = await newDatabase();
+  const broken = {
+    version: 9000,
+    name: "broken",
+    sql: "create table smschannel.half (id integer); select 1 / 0",
+  };
+  await expect(migrate({ ...options, url, migrations: [...readMigrations(), broken] })).rejects.toThrow();
+  await connected(url, async (client) => {
+    const { rows } = await client.query("select to_regnamespace('smschannel') as found");
+    expect(rows[0].found).toBeNull();
+  });
+});
+
+test("a schema of a newer version stays, and an older program still fits it", async () => {
+  const url = await newDatabase();
+  const newer = { version: 9000, name: "newer", sql: "create table smschannel.newer (id integer)" };
+  await migrate({ ...options, url, migrations: [...readMigrations(), newer] });
+  expect(await migrate({ ...options, url })).toEqual({ version: 9000 });
+  await connected(url, (client) => checkSchema(client));
+});
+
+test("waits for a database that is not there yet", async () => {
+  const url = new URL(await newDatabase());
+  const target = { host: url.hostname, port: Number(url.port) };
+  const closed = createServer();
+  await new Promise<void>((resolve) => closed.listen(0, "127.0.0.1", resolve));
+  const { port } = closed.address() as AddressInfo;
+  await new Promise((resolve) => closed.close(resolve));
+  url.port = String(port);
+  url.hostname = "127.0.0.1";
+  await expect(migrate({ ...options, url: url.href, waitMs: 300 })).rejects.toThrow("does not answer");
+  const waiting = migrate({ ...options, url: url.href, waitMs: 20_000 });
+  const proxy = createServer((socket) => {
+    const upstream = connect(target.port, target.host);
+    socket.pipe(upstream).pipe(socket);
+    for (const end of [socket, upstream]) end.on("error", () => undefined);
+  });
+  await new Promise<void>((resolve) => proxy.listen(port, "127.0.0.1", resolve));
+  expect((await waiting).version).toBeGreaterThan(0);
+  proxy.close();
+});
+
+test("a role that does not exist is an error that says what to do", async () => {
+  const url = await newDatabase();
+  const roles = { receiver: { name: "nobody-made-this" } };
+  await expect(migrate({ ...options, url, roles })).rejects.toThrow("--create-roles");
+});
+
+test("the receiver's role can insert and nothing else", async () => {
+  const { receiverUrl, owner, ownerUrl, role } = await newInbox();
+  // Rights that somebody gave by hand are taken away by the next run.
+  await owner.query(`grant select on smschannel.inbox to "${role}"`);
+  await migrate({ ...options, url: ownerUrl, roles: { receiver: { name: role } } });
+  const denied: Record<string, string> = {
+    "read the inbox": "select 1 from smschannel.inbox",
+    "read it by returning":
+      "insert into smschannel.route_activity (replica, namespace_uid, stream, account_sid, accepted) values ('','','','','{}') returning at",
+    "learn what is there by a conflict":
+      "insert into smschannel.inbox (account_sid) values ('') on conflict (account_sid, message_sid, event) do nothing",
+    "change it": "update smschannel.inbox set done_at = now()",
+    "delete from it": "delete from smschannel.inbox",
+    "empty it": "truncate smschannel.inbox",
+    "read the activity": "select 1 from smschannel.route_activity",
+    "read the migrations": "select 1 from smschannel.migrations",
+    "lock others out": "do $$ begin lock table smschannel.inbox in access exclusive mode; end $$",
+    "make something": "create table smschannel.mine (id integer)",
+    "drop something": "drop table smschannel.inbox",
+  };
+  await connected(receiverUrl, async (client) => {
+    for (const [name, sql] of Object.entries(denied)) {
+      const refused = await client.query(sql).then(
+        () => "allowed",
+        (error: { code: string }) => error.code,
+      );
+      expect([name, refused]).toEqual([name, "42501"]);
+    }
+    await checkSchema(client);
+  });
+  await owner.end();
+});
+
+test("a store says in a sentence what the schema lacks", async () => {
+  const { ownerUrl, receiverUrl, owner, role } = await newInbox();
+  await connected(await newDatabase(), (client) =>
+    expect(checkSchema(client)).rejects.toThrow("not there, version 1 is needed: run smschannel migrate"),
+  );
+  await connected(ownerUrl, (client) =>
+    expect(checkSchema(client, 9000)).rejects.toThrow(/is version \d+, version 9000 is needed/),
+  );
+  await owner.query(`revoke all on schema smschannel from "${role}"`);
+  const store = new PostgresStore({ url: receiverUrl, statementTimeoutMs: 1000, log: silentLog });
+  await expect(store.connect()).rejects.toThrow("--receiver-role");
+  await store.close();
+  await owner.end();
+});
+
+test("the controller reads the newest of each token over all replicas, and throws away the old", async () => {
+  const { receiverUrl, owner } = await newInbox();
+  const store = new PostgresStore({ url: receiverUrl, statementTimeoutMs: 1000, log: silentLog });
+  const route = { namespaceUid: "u", stream: "s", accountSid: "AC1" };
+  const now = Date.now();
+  await store.insertActivity([
+    { ...route, replica: "1", accepted: { one: now - 5000, two: now - 9000 } },
+    {
+      ...route,
+      replica: "2",
+      accepted: { one: now - 1000 },
+      lastRefusedAtMs: now - 3000,
+      refusedReason: "mismatch",
+    },
+    { ...route, replica: "2", accepted: {}, lastRefusedAtMs: now - 8000, refusedReason: "account" },
+  ]);
+  const seen = await readRouteActivity(owner, 60_000);
+  expect(seen.toSorted((a, b) => (a.tokenFingerprint < b.tokenFingerprint ? -1 : 1))).toEqual([
+    { ...route, tokenFingerprint: "", lastRefusedAtMs: now - 3000, reason: "mismatch" },
+    { ...route, tokenFingerprint: "one", lastAcceptedAtMs: now - 1000 },
+    { ...route, tokenFingerprint: "two", lastAcceptedAtMs: now - 9000 },
+  ]);
+  await owner.query("update smschannel.route_activity set at = now() - interval '1 day' where replica = '1'");
+  expect(await pruneRouteActivity(owner, 3_600_000)).toBe(1);
+  await store.close();
+  await owner.end();
+});

@@ -1,0 +1,187 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { asRaw } from "../../src/inbox/rows.ts";
+import {
+  type Answer,
+  metric,
+  newInbox,
+  newSid,
+  post,
+  type RunningReceiver,
+  routeFor,
+  signedPost,
+  startReceiver,
+  textFields,
+} from "./harness.ts";
+import { databaseProxy } from "./proxy.ts";
+
+type Inbox = Awaited<ReturnType<typeof newInbox>>;
+
+let inbox: Inbox;
+let proxy: Awaited<ReturnType<typeof databaseProxy>>;
+let running: RunningReceiver;
+const BUDGET_MS = 600;
+
+beforeEach(async () => {
+  inbox = await newInbox();
+  proxy = await databaseProxy(inbox.receiverUrl);
+  running = await startReceiver({ url: proxy.url, routes: [await routeFor()], storeBudgetMs: BUDGET_MS });
+  expect((await send()).status).toBe(200);
+});
+
+afterEach(async () => {
+  await running.stop();
+  await proxy.close();
+  await inbox.owner.end();
+});
+
+const send = (MessageSid = newSid()) => post(running.port, signedPost(textFields({ MessageSid })));
+
+const countOf = async (...sids: string[]) => {
+  const { rows } = await inbox.owner.query(
+    "select count(*)::int as count from smschannel.inbox where message_sid = any($1)",
+    [sids],
+  );
+  return rows[0].count as number;
+};
+
+/** Until the store takes texts again: its connection is made anew with pauses. */
+async function untilStored(sid: string): Promise<Answer> {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const answer = await send(sid);
+    if (answer.status === 200) return answer;
+  }
+  throw new Error("the store did not come back");
+}
+
+describe("a text that the store does not take gets 503, and its retry is stored once", () => {
+  const faults: Record<string, { begin(): unknown; end(): unknown }> = {
+    "the database is down": { begin: () => proxy.set("refuse"), end: () => proxy.set("pass") },
+    "the way to the database is silent": { begin: () => proxy.set("silent"), end: () => proxy.set("pass") },
+    "the database's answers are lost": {
+      begin: () => proxy.set("swallowAnswers"),
+      end: () => proxy.set("pass"),
+    },
+    "the table is locked": {
+      begin: () => inbox.owner.query("begin; lock table smschannel.inbox in access exclusive mode"),
+      end: () => inbox.owner.query("rollback"),
+    },
+    "the database is read-only": {
+      begin: () => inbox.owner.query(readOnly("on")),
+      end: () => inbox.owner.query(readOnly("off")),
+    },
+    "the disk is full": {
+      begin: () => inbox.owner.query(raising("53100", "true")),
+      end: () => inbox.owner.query("drop trigger fault on smschannel.inbox"),
+    },
+    "the role lost its rights": {
+      begin: () => inbox.owner.query(`revoke insert on smschannel.inbox from "${inbox.role}"`),
+      end: () => inbox.owner.query(`grant insert on smschannel.inbox to "${inbox.role}"`),
+    },
+  };
+  for (const [name, fault] of Object.entries(faults))
+    test(name, async () => {
+      const sid = newSid();
+      await fault.begin();
+      const answer = await send(sid);
+      expect([answer.status, answer.body]).toEqual([503, ""]);
+      expect(await metric(running.metrics, "smschannel_inbound_total", { result: "storeLate" })).toBe(1);
+      await fault.end();
+      await untilStored(sid);
+      expect(await countOf(sid)).toBe(1);
+    });
+});
+
+test("a store that comes back within the budget costs nobody a retry", async () => {
+  await inbox.owner.query("begin; lock table smschannel.inbox in access exclusive mode");
+  const answers = Array.from({ length: 40 }, () => send());
+  await untilWaiting(inbox);
+  await inbox.owner.query("rollback");
+  expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(answers.map(() => 200));
+});
+
+test("a row that the database refuses is kept as raw bytes, its neighbours as they are", async () => {
+  const bad = newSid();
+  await inbox.owner.query(raising("22P05", `new.message_sid = '${bad}'`));
+  const good = Array.from({ length: 31 }, newSid);
+  const answers = await Promise.all([bad, ...good].map(send));
+  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+  expect([await countOf(bad), await countOf(...good)]).toEqual([0, 31]);
+  const { rows } = await inbox.owner.query("select * from smschannel.inbox where kind = 'raw'");
+  expect(rows).toHaveLength(1);
+  expect(rows[0].body.toString()).toContain(bad);
+  expect(rows[0].message_sid).toBe(asRaw({ ...rows[0], body: rows[0].body }).messageSid);
+});
+
+test("the same SID many times at once is one row, and everybody gets 200", async () => {
+  const sid = newSid();
+  await inbox.owner.query("begin; lock table smschannel.inbox in access exclusive mode");
+  const answers = Array.from({ length: 32 }, () => send(sid));
+  await untilWaiting(inbox);
+  await inbox.owner.query("rollback");
+  expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(answers.map(() => 200));
+  expect(await countOf(sid)).toBe(1);
+  expect(await metric(running.metrics, "smschannel_inbound_duplicates_total")).toBe(31);
+});
+
+test("two replicas with the same 50 SIDs in opposite order never wait for each other in a circle", async () => {
+  const other = await startReceiver({ url: inbox.receiverUrl, routes: [await routeFor()] });
+  for (let round = 0; round < 20; round++) {
+    const sids = Array.from({ length: 50 }, newSid);
+    const requests = sids.map((MessageSid) => signedPost(textFields({ MessageSid })));
+    const answers = await Promise.all([
+      ...requests.map((request) => post(running.port, request)),
+      ...requests.toReversed().map((request) => post(other.port, request)),
+    ]);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(await countOf(...sids)).toBe(50);
+  }
+  const { rows } = await inbox.owner.query(
+    "select deadlocks::int from pg_stat_database where datname = current_database()",
+  );
+  expect(rows[0].deadlocks).toBe(0);
+  await other.stop();
+});
+
+test("draining: what is in flight is stored and answered, what still comes is too, then nobody is let in", async () => {
+  await inbox.owner.query("begin; lock table smschannel.inbox in access exclusive mode");
+  const inFlight = Array.from({ length: 20 }, () => send());
+  await untilWaiting(inbox);
+  const stopped = running.receiver.stop(400);
+  const late = send();
+  await inbox.owner.query("rollback");
+  for (const answer of await Promise.all([...inFlight, late])) expect(answer.status).toBe(200);
+  expect((await late).headers.connection).toBe("close");
+  await stopped;
+  await expect(send()).rejects.toThrow(/ECONNREFUSED/);
+  const { rows } = await inbox.owner.query("select count(*)::int as count from smschannel.inbox");
+  expect(rows[0].count).toBe(22);
+});
+
+test("what was seen of a route is written when it stops, nothing of routes that do not exist", async () => {
+  await post(running.port, { ...signedPost(textFields()), headers: { "x-twilio-signature": "x" } });
+  await post(running.port, signedPost(textFields(), { path: "/inbound/nobody/nowhere" }));
+  await running.stop();
+  const { rows } = await inbox.owner.query("select * from smschannel.route_activity");
+  expect(rows).toHaveLength(1);
+  expect(rows[0]).toMatchObject({ stream: "support", replica: "replica-1", refused_reason: "mismatch" });
+  expect(Object.keys(rows[0].accepted)).toHaveLength(1);
+});
+
+/** A statement of the receiver waits for the lock: what was sent has arrived. */
+async function untilWaiting({ owner }: Inbox) {
+  for (;;) {
+    const { rows } = await owner.query(
+      "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+    );
+    if (rows.length > 0) return;
+  }
+}
+
+const readOnly = (value: "on" | "off") => `
+  alter role "${inbox.role}" set default_transaction_read_only = ${value};
+  select pg_terminate_backend(pid) from pg_stat_activity where usename = '${inbox.role}'`;
+
+const raising = (code: string, when: string) => `
+  create or replace function public.fault() returns trigger language plpgsql as
+    $$ begin if ${when} then raise exception 'told to fail' using errcode = '${code}'; end if; return new; end $$;
+  create trigger fault before insert on smschannel.inbox for each row execute function public.fault()`;

@@ -1,0 +1,154 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterEach, expect, test } from "vitest";
+import type { Route } from "../../src/routes/route.ts";
+import { encodeShard } from "../../src/routes/table.ts";
+import { kubeconfigPath, kubectl, newNamespace } from "../support/cluster.ts";
+import { newInbox, newSid, type Post, post, routeFor, signedPost, textFields } from "./harness.ts";
+import { databaseProxy } from "./proxy.ts";
+
+// `smschannel receiver` as it runs in a pod: a process of its own, routes from a real API server, texts to a real PostgreSQL.
+
+const PROGRAM = join(import.meta.dirname, "../../src/main/smschannel.ts");
+const children = new Set<ChildProcess>();
+
+afterEach(async () => {
+  await Promise.all([...children].map((child) => end(child, "SIGKILL")));
+});
+
+interface Line {
+  msg: string;
+  port?: number;
+  routes?: number;
+}
+
+/** A running receiver; `said` resolves with the first log line of that text, also of the past. */
+function start(env: Record<string, string>) {
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", PROGRAM, "receiver"], {
+    env: { PATH: process.env.PATH ?? "", PORT: "0", METRICS_PORT: "0", ROUTE_SHARDS: "1", ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  children.add(child);
+  const lines: Line[] = [];
+  const listeners = new Set<() => void>();
+  createInterface({ input: child.stdout! }).on("line", (text) => {
+    lines.push(JSON.parse(text) as Line);
+    for (const listener of listeners) listener();
+  });
+  const said = (msg: string, fits: (line: Line) => boolean = () => true) =>
+    new Promise<Line>((resolve) => {
+      const look = () => {
+        const line = lines.find((line) => line.msg === msg && fits(line));
+        if (line === undefined) return;
+        listeners.delete(look);
+        resolve(line);
+      };
+      listeners.add(look);
+      look();
+    });
+  return { child, said, lines };
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals) {
+  children.delete(child);
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, "exit");
+  child.kill(signal);
+  await exited;
+}
+
+async function applyRoutes(namespace: string, routes: Route[]) {
+  const secret = {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: "sms-receiver-0", namespace },
+    data: encodeShard(routes),
+  };
+  const { code, stderr } = await kubectl(["apply", "-f", "-"], { input: JSON.stringify(secret) });
+  expect([code, stderr]).toEqual([0, ""]);
+}
+
+async function world() {
+  const [inbox, namespace] = await Promise.all([newInbox(), newNamespace("receiver")]);
+  const env = { KUBECONFIG: kubeconfigPath(), OPERATOR_NAMESPACE: namespace, INSTANCE: `${namespace}/sms` };
+  return { inbox, namespace, env };
+}
+
+const status = async (port: number, request: Post) => (await post(port, request)).status;
+
+test("routes appear, change and outlive their Secret; SIGTERM drains and ends with 0", async () => {
+  const { inbox, namespace, env } = await world();
+  const { child, said } = start({ ...env, DATABASE_URL: inbox.receiverUrl, SHUTDOWN_DELAY: "1s" });
+  const port = (await said("listening")).port!;
+  const metricsPort = (await said("started")).port!;
+  const ready = async () => (await fetch(`http://127.0.0.1:${metricsPort}/readyz`)).status;
+  const request = signedPost(textFields());
+  expect([await status(port, request), await ready()]).toEqual([503, 503]);
+
+  await applyRoutes(namespace, []);
+  await said("routes read");
+  expect([await status(port, request), await ready()]).toEqual([403, 200]);
+
+  await applyRoutes(namespace, [await routeFor()]);
+  await said("routes read", ({ routes }) => routes === 1);
+  expect(await status(port, request)).toBe(200);
+
+  await kubectl(["delete", "secret", "sms-receiver-0", "-n", namespace]);
+  await said("routing secret deleted, its last routes stay");
+  expect(await status(port, signedPost(textFields()))).toBe(200);
+
+  const exited = once(child, "exit");
+  child.kill("SIGTERM");
+  await said("stopping");
+  const draining = await post(port, signedPost(textFields()));
+  expect([draining.status, draining.headers.connection]).toEqual([200, "close"]);
+  expect(await ready()).toBe(503);
+  expect(await exited).toEqual([0, null]);
+  const { rows } = await inbox.owner.query("select count(*)::int as count from smschannel.inbox");
+  expect(rows[0].count).toBe(3);
+  await inbox.owner.end();
+});
+
+test("killed between commit and answer: the replay at the next process finds one row", async () => {
+  const { inbox, namespace, env } = await world();
+  await applyRoutes(namespace, [await routeFor()]);
+  const proxy = await databaseProxy(inbox.receiverUrl);
+  const first = start({ ...env, DATABASE_URL: proxy.url });
+  await Promise.all([first.said("routes read"), first.said("store is ready")]);
+  const port = (await first.said("listening")).port!;
+
+  const sid = newSid();
+  const request = signedPost(textFields({ MessageSid: sid }));
+  proxy.set("swallowAnswers");
+  const unanswered = post(port, request).then(
+    () => "answered",
+    () => "cut",
+  );
+  const rows = async () =>
+    (await inbox.owner.query("select kind from smschannel.inbox where message_sid = $1", [sid])).rows;
+  while ((await rows()).length === 0);
+  await end(first.child, "SIGKILL");
+  expect(await unanswered).toBe("cut");
+
+  const second = start({ ...env, DATABASE_URL: inbox.receiverUrl });
+  await second.said("routes read");
+  expect(await status((await second.said("listening")).port!, request)).toBe(200);
+  expect(await rows()).toHaveLength(1);
+  await proxy.close();
+  await inbox.owner.end();
+});
+
+test("a database without the schema is a sentence in the log, not an end, and is used once it fits", async () => {
+  const { inbox, namespace, env } = await world();
+  await applyRoutes(namespace, [await routeFor()]);
+  await inbox.owner.query("alter schema smschannel rename to not_yet");
+  const { said } = start({ ...env, DATABASE_URL: inbox.receiverUrl });
+  await said("store is not ready");
+  await said("routes read");
+  const port = (await said("listening")).port!;
+  await inbox.owner.query("alter schema not_yet rename to smschannel");
+  expect(await status(port, signedPost(textFields()))).toBe(200);
+  await inbox.owner.end();
+});
