@@ -1,3 +1,4 @@
+import { delimiter } from "node:path";
 import type { ConnectionOptions } from "node:tls";
 import { KubeConfig } from "@kubernetes/client-node";
 import { Agent, type Dispatcher, ProxyAgent, Socks5ProxyAgent } from "undici";
@@ -143,11 +144,18 @@ function tlsOf({ ca, cert, key, rejectUnauthorized, servername }: TlsSettings): 
 
 const text = (value: Buffer | string) => (typeof value === "string" ? value : value.toString("utf8"));
 
-/** A given file; else the pod's own account; else what kubectl would use. */
+/** Given files (several, as in KUBECONFIG, are merged); else the pod's own account; else what kubectl would use. */
 export function loadConfig(path: string | undefined): KubeConfig {
   const config = new KubeConfig();
-  if (path !== undefined) config.loadFromFile(path);
-  else if (process.env.KUBERNETES_SERVICE_HOST !== undefined) config.loadFromCluster();
+  const [first, ...more] = (path ?? "").split(delimiter).filter((file) => file !== "");
+  if (first !== undefined) {
+    config.loadFromFile(first);
+    for (const file of more) {
+      const next = new KubeConfig();
+      next.loadFromFile(file);
+      config.mergeConfig(next, true);
+    }
+  } else if (process.env.KUBERNETES_SERVICE_HOST !== undefined) config.loadFromCluster();
   else config.loadFromDefault();
   return config;
 }

@@ -308,7 +308,7 @@ export class Controller<T extends KubeObject> {
     }
     this.#assertTime(work.term);
     for (const note of done.events ?? []) events.record(object, note);
-    await removeFinalizer({ client, type, finalizer, object: this.#status.newest(object) }, signal);
+    await removeFinalizer({ client, type, finalizer, object: this.#status.withVersion(object) }, signal);
     log.info("finalized");
     return "finalized";
   }
@@ -356,7 +356,7 @@ export class Controller<T extends KubeObject> {
         if (ensured) return;
         this.#assertTime(term);
         await addFinalizer(
-          { client, type, finalizer: finalizer!, object: this.#status.newest(object) },
+          { client, type, finalizer: finalizer!, object: this.#status.withVersion(object) },
           signal,
         );
         ensured = true;

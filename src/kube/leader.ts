@@ -50,6 +50,7 @@ export class LeaderElector {
   #lease: Lease | undefined;
   #observed: Observed = { resourceVersion: undefined, sinceMs: 0 };
   #holder: string | undefined;
+  #failing = false;
   #running: Promise<void> | undefined;
 
   constructor(options: LeaderOptions) {
@@ -123,7 +124,6 @@ export class LeaderElector {
 
   async #round(): Promise<void> {
     const { clock, log, renewDeadlineMs, retryMs } = this.#options;
-    const began = clock.monotonic();
     const within = new AbortController();
     // No longer than what is left until the deadline, else a request that hangs would outlive the term.
     const limitMs = Math.max(
@@ -133,15 +133,16 @@ export class LeaderElector {
     const disarm = clock.after(limitMs, () => within.abort(new KubeError("no answer in time", TIMED_OUT)));
     try {
       await this.#contend(AbortSignal.any([within.signal, this.#stop.signal]));
+      if (this.#failing) log.info("lease can be read and written again");
+      this.#failing = false;
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       // Our copy may be old: the next round reads the Lease.
       this.#lease = undefined;
-      const conflict = error instanceof KubeError && error.reason === "Conflict";
-      log[conflict ? "debug" : "warn"](
-        { err: error, tookMs: clock.monotonic() - began },
-        "lease round failed",
-      );
+      // Once per outage: a round every two seconds would bury everything else.
+      const quiet = this.#failing || (error instanceof KubeError && error.reason === "Conflict");
+      this.#failing ||= !quiet;
+      log[quiet ? "debug" : "warn"]({ err: error }, "lease could not be read or written, will retry");
     } finally {
       disarm();
       if (this.#term !== undefined && this.#term.untilDeadlineMs() <= 0)

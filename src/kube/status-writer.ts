@@ -31,7 +31,7 @@ const CATCH_UP_MS = 10_000;
  */
 export class StatusWriter<T extends KubeObject> {
   readonly #options: StatusWriterOptions<T>;
-  readonly #last = new Map<string, { metadata: ObjectMeta; status: Status; at: number }>();
+  readonly #last = new Map<string, { metadata: ObjectMeta; status: unknown; at: number }>();
 
   constructor(options: StatusWriterOptions<T>) {
     this.#options = options;
@@ -39,13 +39,17 @@ export class StatusWriter<T extends KubeObject> {
 
   /** The status as it is now, to the best of our knowledge, without other managers' fields. */
   previous(object: T): Status | undefined {
-    const last = this.#ahead(object);
-    if (last !== undefined) return last.status;
-    return this.#own(object.status as Status | undefined);
+    return this.#own(this.withStatus(object).status as Status | undefined);
   }
 
-  /** The object with the newest metadata that we know of: a write against an older version would only be refused. */
-  newest(object: T): T {
+  /** The object with our last write in it: a reconciler that reads "what was" must not read older than that. */
+  withStatus(object: T): T {
+    const last = this.#ahead(object);
+    return last === undefined ? object : { ...object, status: last.status };
+  }
+
+  /** With the newest version that we know of: a write against an older one would only be refused. */
+  withVersion(object: T): T {
     const last = this.#ahead(object);
     return last === undefined ? object : { ...object, metadata: last.metadata };
   }
@@ -59,7 +63,7 @@ export class StatusWriter<T extends KubeObject> {
 
   async write(object: T, status: Record<string, unknown>, signal: AbortSignal): Promise<Written> {
     const previous = this.previous(object);
-    if (isDeepStrictEqual(plain(previous), plain(status))) return "unchanged";
+    if (isDeepStrictEqual(comparable(previous), comparable(status))) return "unchanged";
     const { client, type, fieldManager } = this.#options;
     const { name, namespace } = object.metadata;
     // An apply heeds no uid: what was re-created under the same name meanwhile gets this status, until its own reconcile.
@@ -72,12 +76,8 @@ export class StatusWriter<T extends KubeObject> {
         { fieldManager, force },
         signal,
       );
-      const now = this.#own(written.status as Status | undefined) ?? {};
-      this.#last.set(keyOf(object), {
-        metadata: written.metadata,
-        status: now,
-        at: this.#options.clock.monotonic(),
-      });
+      const { metadata: newest, status: whole } = written;
+      this.#last.set(keyOf(object), { metadata: newest, status: whole, at: this.#options.clock.monotonic() });
       return "written";
     } catch (error) {
       if (error instanceof KubeError && error.status === 404) return "gone";
@@ -112,8 +112,11 @@ export class StatusWriter<T extends KubeObject> {
   }
 }
 
-/** As it would look after a journey through JSON: undefined fields do not exist. */
-const plain = (value: unknown): unknown => (value === undefined ? {} : JSON.parse(JSON.stringify(value)));
+/** As after a journey through JSON, and with conditions in one order: the server keeps its own, as they are a map. */
+function comparable(status: Record<string, unknown> = {}): unknown {
+  const plain = JSON.parse(JSON.stringify(status)) as Status;
+  return { ...plain, conditions: plain.conditions?.toSorted((a, b) => (a.type < b.type ? -1 : 1)) };
+}
 
 function isConflictOver(error: unknown, field: string): boolean {
   if (!(error instanceof KubeError) || error.reason !== "Conflict") return false;
