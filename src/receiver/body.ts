@@ -13,7 +13,7 @@ export interface BodyBudget {
 
 /**
  * Reads the body and calls `done` once: with the bytes, or with why there are none (`aborted`: the sender went away).
- * Callbacks instead of `for await`: the iterator costs more than all the rest of reading.
+ * Callbacks instead of `for await`, which makes promises for each piece.
  */
 export function readBody(
   request: IncomingMessage,

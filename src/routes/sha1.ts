@@ -1,7 +1,7 @@
 /**
  * SHA-1 whose state can be saved after a block and continued from, which node:crypto does not offer. Needed for one thing:
  * to check Twilio's HMAC-SHA1 signatures without holding the key. Measured against hash-wasm's `load()` of a saved state
- * for a typical text of 620 bytes: a quarter less time here, and 1.2 times that of createHmac with the key in hand.
+ * for a typical text of 620 bytes: a fifth less time here, and 1.2 times that of createHmac with the key in hand.
  */
 export const BLOCK = 64;
 export const STATE = 20;
@@ -28,7 +28,7 @@ export function compress(state: Int32Array, bytes: Uint8Array, at: number): void
   let d = state[3]!;
   let e = state[4]!;
   let t = 0;
-  // Four loops instead of one with a condition: a third faster.
+  // The four rounds differ in their function and constant only; four loops spare a choice in each step.
   for (let i = 0; i < 20; i++) {
     t = (((a << 5) | (a >>> 27)) + ((b & c) | (~b & d)) + e + 0x5a827999 + w[i]!) | 0;
     e = d;

@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import type { AddressInfo } from "node:net";
 import { type AddressInfo, connect, createServer } from "node:net";
 import pg from "pg";
 import { expect, test } from "vitest";
