@@ -10,6 +10,8 @@ export interface Problem {
   message: string;
   /** The API server looks no further than at these: rules in CEL are told only of objects that are well formed. */
   blocking?: boolean;
+  /** It says no more than that a pattern does not match. */
+  pattern?: boolean;
 }
 
 /** A problem with the place where a person finds it. */

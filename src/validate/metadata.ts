@@ -29,7 +29,7 @@ export function metadataProblems(metadata: unknown): Problem[] {
   if (!isObject(metadata)) return [{ path: at(), message: "Required value: write metadata with a name" }];
   const unknown = Object.keys(metadata)
     .filter((name) => !KNOWN.has(name))
-    .map((name) => ({ path: at(name), message: `unknown field "${name}"` }));
+    .map((name) => ({ path: at(name), message: `unknown field "metadata.${name}"` }));
   return [
     ...unknown,
     ...nameProblems(metadata.name ?? metadata.generateName, at("name")),

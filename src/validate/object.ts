@@ -1,6 +1,6 @@
 import { type Crd, readCrds } from "../api/crds.ts";
 import { celCheck } from "./cel.ts";
-import type { Path, Problem } from "./finding.ts";
+import { fieldOf, type Path, type Problem } from "./finding.ts";
 import { metadataProblems } from "./metadata.ts";
 import { schemaCheck } from "./schema.ts";
 import { duplicates, isObject, normalise, unknownFields } from "./structure.ts";
@@ -49,7 +49,10 @@ function checkOf({ group, version, schema }: Crd): Kind["check"] {
     const rules = shape.some(({ blocking }) => blocking)
       ? []
       : checkCel(value, old === undefined ? undefined : prepare(old));
-    return { object: value, problems: [...shape, ...rules] };
+    // A rule tells more than the pattern that stands beside it for tools.
+    const told = new Set(rules.map(({ path }) => fieldOf(path)));
+    const rest = shape.filter(({ pattern, path }) => pattern !== true || !told.has(fieldOf(path)));
+    return { object: value, problems: [...rest, ...rules] };
   };
 }
 

@@ -48,7 +48,7 @@ function problemOf(error: ErrorObject, typed: (path: Path) => string | undefined
   const path = error.keyword === "required" ? [...at, error.params.missingProperty as string] : at;
   const words = worded[error.keyword];
   const message = words === undefined ? (error.message ?? error.keyword) : words(error, path, typed);
-  return { path, message, blocking: BLOCKING.has(error.keyword) };
+  return { path, message, blocking: BLOCKING.has(error.keyword), pattern: error.keyword === "pattern" };
 }
 
 /** After these the API server evaluates no CEL rule of the object. */

@@ -1,5 +1,5 @@
 import type { Schema } from "../api/crds.ts";
-import type { Path, Problem } from "./finding.ts";
+import { fieldOf, type Path, type Problem } from "./finding.ts";
 
 /** What the API server does to an object before it looks at rules: unknown fields, defaults, and lists with a key. */
 
@@ -14,8 +14,9 @@ export function unknownFields(schema: Schema, value: unknown, path: Path = []): 
     const { items } = schema;
     return items === undefined ? [] : value.flatMap((item, i) => unknownFields(items, item, [...path, i]));
   }
-  if (!isObject(value) || schema.properties === undefined) return [];
-  const { properties } = schema;
+  // An object without declared fields may hold any; a scalar or a list has none, so that every field of it is unknown.
+  if (!isObject(value) || (schema.type === "object" && schema.properties === undefined)) return [];
+  const properties = schema.properties ?? {};
   return Object.entries(value).flatMap(([name, child]) => {
     const known = properties[name];
     return known === undefined
@@ -29,9 +30,11 @@ function unknown(path: Path, properties: Record<string, Schema>): Problem {
   const near = Object.keys(properties).find((candidate) => isNear(candidate, name));
   const hint =
     near === undefined
-      ? `what can stand here: ${Object.keys(properties).join(", ")}`
+      ? Object.keys(properties).length === 0
+        ? "no field can stand here"
+        : `what can stand here: ${Object.keys(properties).join(", ")}`
       : `did you mean ${near}?`;
-  return { path, message: `unknown field "${name}"; ${hint}` };
+  return { path, message: `unknown field "${fieldOf(path)}"; ${hint}` };
 }
 
 /** The same but for case, or at most two letters inserted, removed or exchanged. */

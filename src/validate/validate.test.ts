@@ -1,0 +1,196 @@
+import { describe, expect, test } from "vitest";
+import { jsonReport, textReport } from "./report.ts";
+import { parseSources } from "./source.ts";
+import { validate } from "./validate.ts";
+
+const header = (kind: string, name: string, namespace?: string) =>
+  `apiVersion: smschannel.dev/v1alpha1\nkind: ${kind}\nmetadata: {name: ${name}${namespace === undefined ? "" : `, namespace: ${namespace}`}}\n`;
+const stream = (name: string, more = "", namespace?: string) =>
+  `${header("WorkStream", name, namespace)}spec:\n  autoCloseAfterInactivity: 8h\n  sms: {twilio: {credentialsSecretRef: {name: twilio}}}\n${more}`;
+const number = (name: string, ofStream: string, digits: string, more = "", namespace?: string) =>
+  `${header("SmsNumber", name, namespace)}spec:\n  workStreamRef: {name: ${ofStream}}\n  number: "${digits}"\n${more}`;
+const hours = (name: string, zone: string) => `${header("OperatingHours", name)}spec: {timeZone: ${zone}}\n`;
+const secret = (keys: string) =>
+  `apiVersion: v1\nkind: Secret\nmetadata: {name: twilio}\nstringData: {${keys}}\n`;
+
+const ALLOWED = "  allowAutomatedMessages: true\n";
+const TEXT = `  automatedMessages: [{trigger: OutOfOperatingHours, text: closed}]\n`;
+const COMPLIANCE =
+  "  automatedMessages: [{trigger: OptOutConfirmation, text: a}, {trigger: OptInConfirmation, text: b}, {trigger: Help, text: c}]\n";
+const HOURS = "  operatingHoursRef: {name: h}\n";
+
+const judge = (...documents: string[]) =>
+  validate([parseSources("all.yaml", documents.join("---\n"))]).findings.map(
+    ({ severity, kind, name, field, reason }) =>
+      `${severity} ${kind} ${name} ${field} ${reason ?? ""}`.trim(),
+  );
+
+const rows: Record<string, [documents: string[], findings: string[]]> = {
+  "a stream and its number": [[stream("a"), number("line", "a", "14252306549")], []],
+  "a number whose stream is elsewhere": [
+    [number("line", "a", "14252306549")],
+    ["warning SmsNumber line spec.workStreamRef.name WorkStreamNotFound"],
+  ],
+  "a number whose stream is in another namespace": [
+    [stream("a", "", "x"), number("line", "a", "14252306549", "", "y")],
+    ["warning SmsNumber line spec.workStreamRef.name WorkStreamNotFound"],
+  ],
+  "hours that are elsewhere": [
+    [stream("a", ALLOWED + TEXT), number("line", "a", "14252306549", HOURS)],
+    ["warning SmsNumber line spec.operatingHoursRef.name OperatingHoursNotFound"],
+  ],
+  "hours on a stream that allows no automated messages": [
+    [stream("a"), number("line", "a", "14252306549", HOURS), hours("h", "UTC")],
+    ["error SmsNumber line spec.operatingHoursRef OperatingHoursNotAllowed"],
+  ],
+  "hours and no text for them": [
+    [stream("a", ALLOWED), number("line", "a", "14252306549", HOURS), hours("h", "UTC")],
+    ["warning SmsNumber line spec.operatingHoursRef"],
+  ],
+  "hours and a text in another language": [
+    [
+      stream("a", ALLOWED + TEXT),
+      number("line", "a", "14252306549", `${HOURS}  language: es\n`),
+      hours("h", "UTC"),
+    ],
+    ["warning SmsNumber line spec.operatingHoursRef"],
+  ],
+  "hours and a text in the language without its region": [
+    [
+      stream("a", ALLOWED + TEXT),
+      number("line", "a", "14252306549", `${HOURS}  language: en-GB\n`),
+      hours("h", "UTC"),
+    ],
+    [],
+  ],
+  "two numbers for one stream": [
+    [stream("a"), number("line", "a", "14252306549"), number("m", "a", "14252306550")],
+    ["error SmsNumber m spec.workStreamRef.name WorkStreamAlreadyHasNumber"],
+  ],
+  "two numbers for streams of one name in two namespaces": [
+    [
+      stream("a", "", "x"),
+      stream("a", "", "y"),
+      number("line", "a", "14252306549", "", "x"),
+      number("m", "a", "14252306550", "", "y"),
+    ],
+    [],
+  ],
+  "one number twice, in two namespaces": [
+    [
+      stream("a", "", "x"),
+      stream("a", "", "y"),
+      number("line", "a", "14252306549", "", "x"),
+      number("m", "a", "14252306549", "", "y"),
+    ],
+    ["error SmsNumber m spec.number NumberAlreadyClaimed"],
+  ],
+  "one number twice, once to observe": [
+    [
+      stream("a"),
+      stream("b"),
+      number("line", "a", "14252306549"),
+      number("m", "b", "14252306549", "  managementPolicy: Observe\n"),
+    ],
+    [],
+  ],
+  "a short code without its replies": [
+    [stream("a"), number("line", "a", "894546", "  type: ShortCode\n")],
+    ["warning SmsNumber line spec.automatedMessages ComplianceRepliesMissing"],
+  ],
+  "a short code with its replies, which need no permission": [
+    [stream("a", COMPLIANCE), number("line", "a", "894546", "  type: ShortCode\n")],
+    [],
+  ],
+  "texts that are never sent": [[stream("a", TEXT)], ["warning WorkStream a spec.automatedMessages"]],
+  "a Secret without the token": [
+    [secret("accountSid: AC1"), stream("a")],
+    ["error WorkStream a spec.sms.twilio.credentialsSecretRef.name SecretKeyMissing"],
+  ],
+  "a Secret with both keys": [[secret("accountSid: AC1, authToken: x"), stream("a")], []],
+  "a time zone that nobody knows": [
+    [hours("h", "Europe/Wien")],
+    ["error OperatingHours h spec.timeZone TimeZoneUnknown"],
+  ],
+  "the same object twice": [[hours("h", "UTC"), hours("h", "UTC")], ["error OperatingHours h metadata.name"]],
+  "a kind that does not exist": [[header("SmsNumbers", "line")], ["error undefined undefined kind"]],
+  "an object of somebody else": [
+    ["apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {replicas: many}\n"],
+    [],
+  ],
+  "a name with capitals": [
+    [`${header("OperatingHours", "Support")}spec: {timeZone: UTC}\n`],
+    ["error OperatingHours Support metadata.name"],
+  ],
+  "a status in a file": [[`${hours("h", "UTC")}status: {open: true}\n`], ["warning OperatingHours h status"]],
+  "empty documents": [["", "# nothing\n", "\n"], []],
+};
+
+describe("rules across objects", () => {
+  for (const [name, [documents, findings]] of Object.entries(rows))
+    test(name, () => expect(judge(...documents)).toEqual(findings));
+});
+
+describe("where a finding is", () => {
+  const text = `${hours("a", "UTC")}---\n${header("SmsNumber", "line")}spec:\n  workStreamRef: {name: a}\n  # a comment\n  number: 14252306549\n`;
+  const report = textReport(validate([parseSources("dir/x.yaml", text)]));
+
+  test("names file, line, kind, name, field, document, and what to write", () => {
+    expect(report.split("\n")[0]).toBe(
+      'dir/x.yaml:12: error: SmsNumber line: spec.number: must be of type string: "integer"; put it in quotes: number: "14252306549" (document 2)',
+    );
+  });
+
+  test("the last line sums up", () => expect(report).toContain("2 objects, 1 error, 0 warnings\n"));
+
+  test("a List's items are found too", () => {
+    const list = `kind: List\napiVersion: v1\nitems:\n- ${hours("h", "Local").trimEnd().replaceAll("\n", "\n  ")}\n`;
+    const [finding] = validate([parseSources("list.yaml", list)]).findings;
+    expect(finding).toMatchObject({ line: 7, field: "spec.timeZone", name: "h" });
+  });
+
+  test("JSON is read, and reported as JSON", () => {
+    const object = {
+      apiVersion: "smschannel.dev/v1alpha1",
+      kind: "OperatingHours",
+      metadata: { name: "h" },
+      spec: {},
+    };
+    const result = validate([parseSources("h.json", JSON.stringify(object))]);
+    expect(JSON.parse(jsonReport(result))).toMatchObject({
+      objects: 1,
+      errors: 1,
+      findings: [{ field: "spec.timeZone", message: "Required value", file: "h.json", line: 1 }],
+    });
+  });
+
+  test("what is no YAML is an error with its line", () => {
+    const [finding] = validate([parseSources("bad.yaml", "a: 1\nb: [1\nc: 2\n")]).findings;
+    expect(finding).toMatchObject({ severity: "error", file: "bad.yaml", field: "" });
+    expect(finding!.line).toBeGreaterThan(1);
+  });
+
+  // kubectl lets the last one win, so that one of the two lines has no effect: here it is told.
+  test("a field that stands there twice is an error", () => {
+    const [finding] = validate([
+      parseSources("x.yaml", `${hours("h", "UTC")}kind: OperatingHours\n`),
+    ]).findings;
+    expect(finding?.message).toContain("unique");
+  });
+});
+
+describe("with the objects as they were", () => {
+  const before = number("line", "a", "14252306549");
+  const judgeChange = (after: string) =>
+    validate([parseSources("new.yaml", after)], [parseSources("old.yaml", before)])
+      .findings.filter(({ severity }) => severity === "error")
+      .map(({ file, message }) => `${file} ${message}`);
+
+  test("a number that changes is refused", () =>
+    expect(judgeChange(number("line", "a", "14252306550"))).toEqual([
+      "new.yaml number cannot be changed: delete this SmsNumber and create another one",
+    ]));
+  test("another object may have another number", () =>
+    expect(judgeChange(number("m", "a", "14252306550"))).toEqual([]));
+  test("the same object is fine", () => expect(judgeChange(before)).toEqual([]));
+});

@@ -1,0 +1,139 @@
+import { ApiException, CustomObjectsApi } from "@kubernetes/client-node";
+import { beforeAll, describe, expect, test } from "vitest";
+import { fieldOf } from "../../src/validate/finding.ts";
+import { readKinds } from "../../src/validate/object.ts";
+import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
+import { kubeConfig } from "../support/crds.ts";
+
+export interface KindObject {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string } & Record<string, unknown>;
+  spec?: unknown;
+  status?: unknown;
+}
+
+/** What one of the two judges says of an object. */
+export interface Answer {
+  accepted: boolean;
+  /** Every complaint, field and sentence. */
+  message: string;
+  /** As it is, or would be, stored; undefined when it was refused. */
+  object: KindObject | undefined;
+}
+
+/** An object, and a piece of what both judges say against it; undefined: both accept it. */
+export type Rows = Record<string, [object: KindObject, complaint: string | undefined]>;
+
+const kinds = readKinds();
+const pluralOf = (kind: string) => kinds.get(kind)!.plural;
+
+/** The real API server, asked by dry runs: nothing is kept, so one namespace serves any number of rows. */
+export class ApiServer {
+  readonly #api = kubeConfig(kubeconfigPath()).makeApiClient(CustomObjectsApi);
+  readonly namespace: string;
+
+  constructor(namespace: string) {
+    this.namespace = namespace;
+  }
+
+  create(object: KindObject, keep = false): Promise<Answer> {
+    const dryRun = keep ? {} : { dryRun: "All" };
+    return answerOf(
+      this.#api.createNamespacedCustomObject({
+        ...this.#at(object),
+        ...dryRun,
+        fieldValidation: "Strict",
+        body: object,
+      }),
+    );
+  }
+
+  /** Replaces what `create(object, true)` left; a dry run too. */
+  replace(object: KindObject): Promise<Answer> {
+    const { name } = object.metadata;
+    return answerOf(
+      this.#api.replaceNamespacedCustomObject({
+        ...this.#at(object),
+        name,
+        dryRun: "All",
+        fieldValidation: "Strict",
+        body: object,
+      }),
+    );
+  }
+
+  #at({ kind }: KindObject) {
+    return {
+      group: "smschannel.dev",
+      version: "v1alpha1",
+      namespace: this.namespace,
+      plural: pluralOf(kind),
+    };
+  }
+}
+
+async function answerOf(call: Promise<unknown>): Promise<Answer> {
+  try {
+    return { accepted: true, message: "", object: (await call) as KindObject };
+  } catch (error) {
+    if (!(error instanceof ApiException) || (error.code !== 422 && error.code !== 400)) throw error;
+    return {
+      accepted: false,
+      message: (JSON.parse(error.body as string) as Error).message,
+      object: undefined,
+    };
+  }
+}
+
+/** `smschannel validate`, of one object. */
+export function validatorSays(object: KindObject, old?: KindObject): Answer {
+  const raw = object as unknown as Record<string, unknown>;
+  const found = kinds.get(object.kind)!.check(raw, old === undefined ? {} : { old });
+  const accepted = found.problems.length === 0;
+  return {
+    accepted,
+    message: found.problems.map(({ path, message }) => `${fieldOf(path)}: ${message}`).join(", "),
+    object: accepted ? (found.object as unknown as KindObject) : undefined,
+  };
+}
+
+/** One test per row: both judges must say the same, and say what the row says. */
+export function bothSay(title: string, rows: Rows) {
+  describe(title, () => {
+    const answers = new Map<string, Answer>();
+    beforeAll(async () => {
+      const server = new ApiServer(await newNamespace("kinds"));
+      await inTurns(Object.entries(rows), 16, async ([name, [object]]) => {
+        answers.set(name, await server.create(object));
+      });
+    });
+    for (const [name, [object, complaint]] of Object.entries(rows)) {
+      test(name, () => {
+        compare(answers.get(name)!, validatorSays(object), complaint);
+      });
+    }
+  });
+}
+
+/** Fails unless both answers are what is wanted. */
+export function compare(server: Answer, validator: Answer, complaint: string | undefined) {
+  expect(
+    { server: server.accepted, validator: validator.accepted },
+    `${server.message} | ${validator.message}`,
+  ).toEqual({
+    server: complaint === undefined,
+    validator: complaint === undefined,
+  });
+  if (complaint === undefined) return;
+  expect(server.message).toContain(complaint);
+  expect(validator.message).toContain(complaint);
+}
+
+async function inTurns<T>(items: T[], width: number, work: (item: T) => Promise<void>): Promise<void> {
+  const rest = items.values();
+  const lane = async () => {
+    for (const item of rest) await work(item);
+  };
+  await Promise.all(Array.from({ length: width }, lane));
+}

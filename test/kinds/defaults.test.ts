@@ -1,0 +1,64 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { effectiveNumber, effectiveStream } from "../../src/api/effective.ts";
+import type { SmsNumber, WorkStream } from "../../src/api/index.ts";
+import { newNamespace } from "../support/cluster.ts";
+import { ApiServer, type KindObject, validatorSays } from "./both.ts";
+import { hours, number, stream } from "./objects.ts";
+
+const objects: Record<string, KindObject> = {
+  "the smallest WorkStream": stream(),
+  "a WorkStream with empty objects everywhere": stream({
+    "workDistribution.notification": {},
+    "workDistribution.wrapUp": {},
+    stateTimeouts: {},
+    retention: {},
+    media: {},
+  }),
+  "a WorkStream with nulls": stream({
+    workDistribution: null,
+    channel: null,
+    media: null,
+    displayName: null,
+  }),
+  "a WorkStream with a list of texts": stream({
+    automatedMessages: [
+      { trigger: "Help", text: "a" },
+      { trigger: "Help", language: "es", text: "b" },
+    ],
+  }),
+  "a WorkStream that says otherwise": stream({
+    "workDistribution.mode": "Pick",
+    "workDistribution.capacity": 1,
+    "workDistribution.notification.rejectable": false,
+    pauseReplies: true,
+  }),
+  "the smallest SmsNumber": number(),
+  "an SmsNumber that says otherwise": number({ number: "894546", type: "ShortCode", takeover: "Always" }),
+  "the smallest OperatingHours": hours(),
+};
+
+describe("the defaults that are stored are those that the validator assumes", () => {
+  let server: ApiServer;
+  beforeAll(async () => {
+    server = new ApiServer(await newNamespace("kinds"));
+  });
+  for (const [name, object] of Object.entries(objects)) {
+    test(name, async () => {
+      const stored = await server.create(object);
+      expect(stored.message).toBe("");
+      expect(validatorSays(object).object?.spec).toEqual(stored.object?.spec);
+    });
+  }
+
+  test("a reader sees the same stream whether or not its defaults were stored", async () => {
+    const object = stream();
+    const stored = (await server.create(object)).object as unknown as WorkStream;
+    expect(effectiveStream(stored)).toEqual(effectiveStream(object as unknown as WorkStream));
+  });
+
+  test("a reader sees the same number whether or not its defaults were stored", async () => {
+    const object = number();
+    const stored = (await server.create(object)).object as unknown as SmsNumber;
+    expect(effectiveNumber(stored)).toEqual(effectiveNumber(object as unknown as SmsNumber));
+  });
+});

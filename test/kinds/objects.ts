@@ -1,0 +1,51 @@
+import type { KindObject } from "./both.ts";
+
+/** Changes to a spec: `{ "workDistribution.mode": "Pick" }`; undefined takes a field away. */
+export type Changes = Record<string, unknown>;
+
+const apiVersion = "smschannel.dev/v1alpha1";
+let made = 0;
+
+const object = (kind: string, spec: object, changes: Changes): KindObject => ({
+  apiVersion,
+  kind,
+  metadata: { name: `row-${++made}` },
+  spec: changed(spec, changes),
+});
+
+/** The smallest WorkStream. */
+export const stream = (changes: Changes = {}) =>
+  object(
+    "WorkStream",
+    { autoCloseAfterInactivity: "24h", sms: { twilio: { credentialsSecretRef: { name: "twilio" } } } },
+    changes,
+  );
+
+/** The smallest SmsNumber. */
+export const number = (changes: Changes = {}) =>
+  object("SmsNumber", { workStreamRef: { name: "support" }, number: "14252306549" }, changes);
+
+/** The smallest OperatingHours. */
+export const hours = (changes: Changes = {}) =>
+  object("OperatingHours", { timeZone: "Europe/Vienna" }, changes);
+
+/** The same object with another spec. */
+export const again = (before: KindObject, changes: Changes): KindObject => ({
+  ...before,
+  spec: changed(before.spec as object, changes),
+});
+
+function changed(spec: object, changes: Changes): object {
+  const copy = structuredClone(spec);
+  for (const [path, value] of Object.entries(changes))
+    set(copy as Record<string, unknown>, path.split("."), value);
+  return copy;
+}
+
+function set(target: Record<string, unknown>, [step, ...rest]: string[], value: unknown) {
+  if (rest.length > 0) {
+    target[step!] ??= {};
+    set(target[step!] as Record<string, unknown>, rest, value);
+  } else if (value === undefined) delete target[step!];
+  else target[step!] = value;
+}
