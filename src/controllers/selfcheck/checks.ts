@@ -118,19 +118,18 @@ export class Checks {
     return verdictOf(known.check, lastText, clock.now());
   }
 
-  /** Resolves when the newest generation has passed or a probe of it has failed, at the latest after `ms`. */
+  /** Resolves when the newest generation has passed or the verdict is False, at the latest after `ms`. */
   async settled(key: string, ms: number, signal: AbortSignal): Promise<void> {
     const done = new AbortController();
-    const either = AbortSignal.any([signal, done.signal, this.#stop.signal]);
-    const watched = this.#routes.get(key);
-    if (watched === undefined || passed(watched.check)) return;
-    const failures = watched.check.failures;
-    const settledNow = () =>
-      passed(watched.check) || watched.check.failures > failures || this.#routes.get(key) !== watched;
-    const listener = () => settledNow() && done.abort();
+    const listener = () => {
+      const known = this.#routes.get(key);
+      if (known === undefined || passed(known.check) || this.verdict(key).status === "False") done.abort();
+    };
+    listener();
+    if (done.signal.aborted) return;
     this.#listeners.add(listener);
     try {
-      await this.#options.clock.sleep(ms, either);
+      await this.#options.clock.sleep(ms, AbortSignal.any([signal, done.signal, this.#stop.signal]));
     } catch {
       // Settled, or the caller is stopping; it looks at its own signal.
     } finally {

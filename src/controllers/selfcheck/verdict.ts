@@ -20,6 +20,8 @@ export interface RouteCheck {
 
 export const PASSES_NEEDED = 3;
 export const FAILURES_ALLOWED = 3;
+/** With the growing pauses in between some four seconds. */
+export const LOADING_FAILURES = 5;
 /** A text that Twilio delivered within this time is as good as a probe. */
 export const PROOF_MS = 15 * 60_000;
 
@@ -48,12 +50,8 @@ export function note(check: RouteCheck, result: ProbeResult, nowMs: number): Rou
   // A replica that has not seen the change yet: not a failure of the way in, but not a pass either.
   if (result.generation < check.generation) {
     const message = "a receiver answered that does not have the newest route yet";
-    return {
-      ...check,
-      passes: 0,
-      failures: 0,
-      lastFailure: { reason: "RoutesNotLoaded", message, atMs: nowMs },
-    };
+    const lastFailure = { reason: "RoutesNotLoaded", message, atMs: nowMs } as const;
+    return { ...check, passes: 0, failures: check.failures + 1, lastFailure };
   }
   const passes = Math.min(check.passes + 1, PASSES_NEEDED);
   return { ...check, passes, failures: 0, proven: check.proven || passes >= PASSES_NEEDED };
@@ -78,6 +76,8 @@ export function verdictOf(
   if (check.proven) return { status: "True" };
   if (check.lastFailure === undefined) return { status: "Unknown" };
   const { atMs, reason, message } = check.lastFailure;
+  // A route takes a moment from the Secret to the receivers; only when it does not come is that worth telling.
+  if (reason === "RoutesNotLoaded" && check.failures < LOADING_FAILURES) return { status: "Unknown" };
   if (lastAcceptedTextMs !== undefined && lastAcceptedTextMs > atMs && nowMs - lastAcceptedTextMs < PROOF_MS)
     return { status: "True" };
   return { status: "False", reason, message };

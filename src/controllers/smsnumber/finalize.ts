@@ -10,7 +10,7 @@ import { decideClaim } from "./claims.ts";
 import { type DeletionPlan, planDeletion } from "./deletion.ts";
 import type { SmsNumberDeps } from "./deps.ts";
 import { candidateOf } from "./observe.ts";
-import { isOurs, update } from "./reconcile.ts";
+import { callOptions, isOurs, update } from "./reconcile.ts";
 import { webhookOf } from "./webhook.ts";
 
 /** Ends the wait for Twilio at once. */
@@ -61,7 +61,7 @@ async function restore(
   ctx: ReconcileContext<SmsNumber>,
   claim: ClaimRecord,
 ): Promise<EventNote | undefined> {
-  const options = { lane: "change" as const, signal: ctx.signal };
+  const options = { ...callOptions(ctx), lane: "change" as const };
   const account = accountOf(deps, claim);
   const number = await fetchNumber(account, ctx.object.spec.type, claim.phoneNumberSid, options);
   const saved = await deps.previous.read(claim.uid, ctx.signal);

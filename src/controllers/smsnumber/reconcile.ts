@@ -60,10 +60,10 @@ export function smsNumberReconciler(deps: SmsNumberDeps) {
 async function locate(work: Work): Promise<Outcome> {
   const { deps, object, namespace, stream } = work;
   const state = deps.streams.get(`${namespace}/${stream}`);
-  // The stream's own reconciler wakes us as soon as it knows.
+  // The stream's own reconciler wakes us as soon as it knows. Nothing is told by halves meanwhile: each part would be a write.
   if (state === undefined)
     return outcome(work, {
-      accepted: accepted(work),
+      accepted: work.refusal ?? before(object, "Accepted"),
       found: before(object, "NumberFound"),
       url: before(object, "InboundUrlReady"),
     });
@@ -109,8 +109,19 @@ async function look({ deps, ctx, object }: Work, account: Account): Promise<Snap
   const settled = deps.records.claimOf(object.metadata.uid!)?.configured !== undefined;
   const known = latest !== undefined && find(latest, object.spec) !== undefined;
   // While resyncs fail the last look is no longer the present: say so, and see at once when Twilio is back.
-  const since = settled && known && failedResyncs === 0 ? 0 : deps.clock.now() - FRESH_MS;
-  return await account.since(since, { lane: ctx.lane, signal: ctx.signal });
+  const since = settled && known && failedResyncs === 0 ? 0 : freshSince(object, deps.clock.now());
+  return await account.since(since, callOptions(ctx));
+}
+
+/**
+ * Who sets up a webhook at Twilio and then applies an object means what is there now: neither creation nor a change of the
+ * spec is judged by an earlier look, or that webhook would be overwritten unseen. By whole seconds, as Kubernetes has them,
+ * so that many numbers applied together share a look all the same.
+ */
+function freshSince({ metadata, status }: SmsNumber, now: number): number {
+  const changed = status?.observedGeneration !== metadata.generation;
+  const asked = changed ? Math.floor(now / 1000) * 1000 : Date.parse(metadata.creationTimestamp ?? "");
+  return Math.max(now - FRESH_MS, Math.min(now, asked));
 }
 
 /** Somebody buys a number and applies it at once: it may be younger than the list. One call, and only for a user's change. */
@@ -121,7 +132,7 @@ async function boughtJustNow(
 ): Promise<PhoneNumber | undefined> {
   if (ctx.lane !== "change" || object.spec.type === "ShortCode" || deps.clock.now() - takenAtMs < 1000)
     return undefined;
-  return await account.find(object.spec.number, { lane: ctx.lane, signal: ctx.signal });
+  return await account.find(object.spec.number, callOptions(ctx));
 }
 
 const notCapable = {
@@ -251,7 +262,7 @@ export function isOurs({ urls, records }: Pick<SmsNumberDeps, "urls" | "records"
 async function urlProblem(
   { deps, ctx }: Work,
   route: RouteRecord,
-): Promise<{ reason: "RoutesNotLoaded"; message: string } | Exclude<Step, string> | undefined> {
+): Promise<Exclude<Step, string> | undefined> {
   const key = routeKey(route);
   if (deps.urlCheck === "off") return undefined;
   deps.checks.want(
@@ -264,10 +275,7 @@ async function urlProblem(
   if (deps.checks.passed(key, route.generation)) return undefined;
   const verdict = deps.checks.verdict(key);
   if (verdict.status === "False") return { reason: verdict.reason, message: verdict.message };
-  return {
-    reason: "RoutesNotLoaded",
-    message: "waiting until the receiver answers for this number at the inbound URL",
-  };
+  return { reason: "Progressing", message: "waiting until the receiver answers for this number" };
 }
 
 async function act(
@@ -290,13 +298,14 @@ async function act(
       if (claim !== undefined && step.contest !== undefined)
         await deps.records.putClaim({ ...claim, contest: step.contest });
       const event: EventNote = { type: "Warning", reason: step.reason, message: step.message };
-      return { ...outcome(work, facts(step), seen), ...(news ? { events: [event] } : {}) };
+      const url: Step = step.reason === "Progressing" ? "unknown" : step;
+      return { ...outcome(work, facts(url), seen), ...(news ? { events: [event] } : {}) };
     }
     case "set": {
       if (claim === undefined) throw new Error("a number without a claim was to be changed");
       if (step.save !== undefined) await deps.previous.save(object.metadata.uid!, step.save, ctx.signal);
       deps.guard();
-      const answer = await update(account, seen.number, step.webhook, { lane: ctx.lane, signal: ctx.signal });
+      const answer = await update(account, seen.number, step.webhook, callOptions(ctx));
       account.noteUpdated(answer);
       // Those who only observe this number, or wait for it, see another webhook now.
       wakeOthers(work);
@@ -306,6 +315,11 @@ async function act(
       return afterSet(work, facts(streamUrl(work)), { ...seen, number: answer }, step);
     }
   }
+}
+
+/** A call to Twilio begins only with enough of the lease left to end before it. */
+export function callOptions({ lane, signal, remainingLeaseMs }: ReconcileContext<SmsNumber>): CallOptions {
+  return { lane, signal, remainingLeaseMs };
 }
 
 /** The one update; its answer is the read-back. */

@@ -1,0 +1,318 @@
+// 100 and 1,000 numbers from nothing to Ready, and an hour of resyncs at rest: seconds against the bound, calls, writes, memory.
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { Registry } from "@prometheus-io/client";
+import { type SmsNumber, smsNumbers, workStreams } from "../src/api/index.ts";
+import { Operator } from "../src/controllers/operator.ts";
+import { KubeClient } from "../src/kube/client.ts";
+import { Informer } from "../src/kube/informer.ts";
+import { namespaces, secrets } from "../src/kube/resource.ts";
+import { createLog, silentLog } from "../src/log.ts";
+import { startControlPlane } from "../test/controlplane/controlplane.ts";
+import { applyCrds } from "../test/support/crds.ts";
+import { difference, kubeWrites, writesPerSecond } from "./reconcile/kube-writes.ts";
+import { type Outcome, report, targetsOf } from "./reconcile/report.ts";
+import { SkippingClock } from "./reconcile/skipping-clock.ts";
+
+const ACCOUNT = "AC00000000000000000000000000000001";
+const TOKEN = "bench-auth-token";
+const LATENCY_MS = 100;
+const SHARDS = 4;
+const RESYNC_MS = 300_000;
+
+/** `npm run bench -- reconcile [--runs 5] [--sizes 100,1000]` */
+export async function run(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: { runs: { type: "string", default: "5" }, sizes: { type: "string", default: "100,1000" } },
+  });
+  const sizes = values.sizes.split(",").map(Number);
+  const log = createLog({ level: "warn", process: "bench" });
+  const plane = await startControlPlane({ log });
+  const outcomes: Outcome[] = [];
+  try {
+    await applyCrds(plane.kubeconfig);
+    // Interleaved, so that a machine that is busy for a while disturbs all sizes alike.
+    for (let at = 0; at < Number(values.runs); at++) {
+      for (const size of sizes) {
+        process.stderr.write(`run ${at + 1} of ${values.runs}, ${size} numbers …\n`);
+        outcomes.push(await measure(plane.kubeconfig, size, `${at}-${size}`));
+      }
+    }
+  } finally {
+    await plane.stop();
+  }
+  report(outcomes);
+  console.log(JSON.stringify({ bench: "reconcile", targets: targetsOf(outcomes) }));
+}
+
+async function measure(kubeconfig: string, size: number, suffix: string): Promise<Outcome> {
+  const client = KubeClient.load({ kubeconfig, userAgent: "bench", log: silentLog });
+  const [operatorNamespace, users, probes] = [`op-${suffix}`, `team-${suffix}`, `probe-${suffix}`];
+  for (const name of [operatorNamespace, users, probes])
+    await client.create(namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name } });
+  const simulator = await startTwilio(size);
+  const receiver = await startReceiver(kubeconfig, operatorNamespace);
+  const clock = new SkippingClock();
+  const registry = new Registry();
+  const heapBefore = heapUsed();
+  try {
+    await applyAll(client, users, size);
+    const perSecond = await writesPerSecond(client, probes, 1000);
+    const ready = readyWatch(client, users, size);
+    await ready.synced;
+    const writesBefore = await kubeWrites(kubeconfig);
+    const operatorClient = KubeClient.load({
+      kubeconfig,
+      userAgent: "bench-operator",
+      log: silentLog,
+      requestTimeoutMs: 15_000,
+    });
+    const operator = new Operator({
+      client: operatorClient,
+      leader: undefined,
+      identity: "bench",
+      clock,
+      log: silentLog,
+      registry,
+      config: {
+        operatorNamespace,
+        instance: `${operatorNamespace}/bench`,
+        watchNamespaces: [users],
+        routeShards: SHARDS,
+        maxStreamsPerNamespace: 10_000,
+        deleteTimeoutMs: 60_000,
+        publicUrl: receiver.url,
+        fallbackPublicUrl: undefined,
+        allowInsecurePublicUrl: true,
+        databaseUrl: undefined,
+        twilioBaseUrl: simulator.url,
+        urlCheck: "enforce",
+        urlCheckAddress: undefined,
+        resyncIntervalMs: RESYNC_MS,
+        takeOverFrom: undefined,
+      },
+    });
+    const began = performance.now();
+    operator.start();
+    await ready.done;
+    const seconds = (performance.now() - began) / 1000;
+    await ready.settled();
+    const writes = difference(writesBefore, await kubeWrites(kubeconfig));
+    const calls = await callsOf(simulator.url);
+    const heapMiB = (heapUsed() - heapBefore) / 2 ** 20;
+    const rest = await anHourAtRest({ kubeconfig, clock, simulator: simulator.url });
+    await operator.stop();
+    await operatorClient.close();
+    await ready.stop();
+    return {
+      size,
+      seconds,
+      perSecond,
+      writes,
+      calls,
+      heapMiB,
+      rssMiB: process.memoryUsage().rss / 2 ** 20,
+      rest,
+      latencyMs: LATENCY_MS,
+    };
+  } finally {
+    for (const { child } of [simulator, receiver]) await end(child);
+    await client.close();
+  }
+}
+
+/** Twelve resync intervals and a few minutes, in steps that let each resync finish before the next falls due. */
+async function anHourAtRest({
+  kubeconfig,
+  clock,
+  simulator,
+}: {
+  kubeconfig: string;
+  clock: SkippingClock;
+  simulator: string;
+}) {
+  const before = await kubeWrites(kubeconfig);
+  await fetch(`${simulator}/_simulator/requests`, { method: "DELETE" });
+  for (let minute = 0; minute < 60; minute++) {
+    clock.skip(60_000);
+    await quiet(simulator);
+  }
+  return { writes: difference(before, await kubeWrites(kubeconfig)), calls: await callsOf(simulator) };
+}
+
+/** No call to Twilio for three times its latency: whatever this minute set off is over. */
+async function quiet(simulator: string) {
+  for (let seen = -1; ; ) {
+    const now = (await requestsOf(simulator)).length;
+    if (now === seen) return;
+    seen = now;
+    await new Promise((resolve) => setTimeout(resolve, 3 * LATENCY_MS));
+  }
+}
+
+async function applyAll(client: KubeClient, namespace: string, size: number) {
+  const data = Object.fromEntries(
+    Object.entries({ accountSid: ACCOUNT, authToken: TOKEN }).map(([key, value]) => [
+      key,
+      Buffer.from(value).toString("base64"),
+    ]),
+  );
+  await client.create(secrets, {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: "twilio", namespace },
+    data,
+  });
+  const at = { apiVersion: "smschannel.dev/v1alpha1" as const };
+  let next = 0;
+  const worker = async () => {
+    for (let i = next++; i < size; i = next++) {
+      const metadata = { name: `n${i}`, namespace };
+      await client.create(workStreams, {
+        ...at,
+        kind: "WorkStream",
+        metadata,
+        spec: {
+          autoCloseAfterInactivity: "48h",
+          sms: { twilio: { credentialsSecretRef: { name: "twilio" } } },
+        },
+      } as never);
+      await client.create(smsNumbers, {
+        ...at,
+        kind: "SmsNumber",
+        metadata,
+        spec: { workStreamRef: { name: `n${i}` }, number: numberOf(i) },
+      } as SmsNumber);
+    }
+  };
+  await Promise.all(Array.from({ length: 32 }, worker));
+}
+
+const numberOf = (i: number) => `1425${String(2_000_000 + i)}`;
+
+function readyWatch(client: KubeClient, namespace: string, size: number) {
+  const clock = new SkippingClock();
+  const informers = [smsNumbers, workStreams].map(
+    (type) =>
+      new Informer<never>({ client, type: type as never, namespaces: [namespace], clock, log: silentLog }),
+  );
+  const done = Promise.withResolvers<void>();
+  const isReady = (object: SmsNumber) =>
+    object.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
+  let lastChange = performance.now();
+  for (const informer of informers) {
+    informer.onChange(() => {
+      lastChange = performance.now();
+      if (informers.every(({ store }) => store.size === size && (store.list() as SmsNumber[]).every(isReady)))
+        done.resolve();
+    });
+    informer.start();
+  }
+  return {
+    synced: Promise.all(informers.map(({ synced }) => synced)),
+    done: done.promise,
+    /** Nothing has changed for a second: the last status writes are in. */
+    async settled() {
+      while (performance.now() - lastChange < 1000) await new Promise((resolve) => setTimeout(resolve, 200));
+    },
+    stop: () => Promise.all(informers.map((informer) => informer.stop())),
+  };
+}
+
+interface Started {
+  child: ChildProcess;
+  url: string;
+}
+
+async function startTwilio(size: number): Promise<Started> {
+  const folder = mkdtempSync(join(tmpdir(), "bench-twilio-"));
+  const seed = join(folder, "seed.json");
+  const numbers = Array.from({ length: size }, (_, i) => ({
+    accountSid: ACCOUNT,
+    phoneNumber: `+${numberOf(i)}`,
+  }));
+  writeFileSync(seed, JSON.stringify({ accounts: [{ sid: ACCOUNT, authToken: TOKEN }], numbers }));
+  const started = await startChild(
+    [
+      "twilio-simulator",
+      "--port",
+      "0",
+      "--latency",
+      String(LATENCY_MS),
+      "--allow-local-urls",
+      "--seed",
+      seed,
+    ],
+    {},
+    /"url":"([^"]+)"/,
+  );
+  rmSync(folder, { recursive: true });
+  return started;
+}
+
+/** The self-check asks no database, and no text comes: the store it is given is never reached. */
+async function startReceiver(kubeconfig: string, operatorNamespace: string): Promise<Started> {
+  const env = {
+    KUBECONFIG: kubeconfig,
+    OPERATOR_NAMESPACE: operatorNamespace,
+    INSTANCE: `${operatorNamespace}/bench`,
+    DATABASE_URL: "postgres://nobody@127.0.0.1:1/none",
+    SHUTDOWN_DELAY: "0s",
+  };
+  const { child, url } = await startChild(
+    ["receiver", "--port", "0", "--metrics-port", "0"],
+    env,
+    /"port":(\d+),"msg":"listening"/,
+  );
+  return { child, url: `http://127.0.0.1:${url}` };
+}
+
+async function startChild(args: string[], env: Record<string, string>, says: RegExp): Promise<Started> {
+  const child = spawn(
+    process.execPath,
+    ["--disable-warning=ExperimentalWarning", "src/main/smschannel.ts", ...args],
+    {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
+  const url = await new Promise<string>((resolve, reject) => {
+    let text = "";
+    child.stdout!.on("data", (chunk) => {
+      text = (text + chunk).slice(-4096);
+      const found = says.exec(text)?.[1];
+      if (found !== undefined) resolve(found);
+    });
+    child.once("exit", (code) => reject(new Error(`${args[0]} ended with ${code}: ${text}`)));
+  });
+  return { child, url };
+}
+
+async function end(child: ChildProcess) {
+  if (child.exitCode !== null) return;
+  child.kill("SIGTERM");
+  await new Promise((resolve) => child.once("exit", resolve));
+}
+
+async function requestsOf(simulator: string): Promise<{ operation: string | null }[]> {
+  const answer = (await (await fetch(`${simulator}/_simulator/requests`)).json()) as
+    | { operation: string | null }[]
+    | { requests: { operation: string | null }[] };
+  return Array.isArray(answer) ? answer : answer.requests;
+}
+
+async function callsOf(simulator: string): Promise<Map<string, number>> {
+  const calls = new Map<string, number>();
+  for (const { operation } of await requestsOf(simulator))
+    calls.set(operation ?? "other", (calls.get(operation ?? "other") ?? 0) + 1);
+  return calls;
+}
+
+function heapUsed(): number {
+  (globalThis as { gc?: () => void }).gc?.();
+  return process.memoryUsage().heapUsed;
+}

@@ -1,0 +1,67 @@
+import { KubeConfig } from "@kubernetes/client-node";
+import { Agent, request } from "undici";
+import { type SmsNumber, smsNumbers } from "../../src/api/index.ts";
+import type { KubeClient } from "../../src/kube/client.ts";
+
+/** Writes that the API server has counted, by resource (`smsnumbers/status`, `secrets`, …). */
+export async function kubeWrites(kubeconfig: string): Promise<Map<string, number>> {
+  const config = new KubeConfig();
+  config.loadFromFile(kubeconfig);
+  const token = config.getCurrentUser()?.token ?? "";
+  const dispatcher = new Agent({ connect: { rejectUnauthorized: false } });
+  const url = new URL("/metrics", config.getCurrentCluster()?.server);
+  const { body } = await request(url, { dispatcher, headers: { authorization: `Bearer ${token}` } });
+  const writes = new Map<string, number>();
+  for (const line of (await body.text()).split("\n")) {
+    const found = /^apiserver_request_total\{(.*)\} ([0-9.e+]+)$/.exec(line);
+    if (found === null) continue;
+    const label = (name: string) => new RegExp(`(?:^|,)${name}="([^"]*)"`).exec(found[1]!)?.[1] ?? "";
+    if (!["POST", "PUT", "PATCH", "APPLY", "DELETE"].includes(label("verb"))) continue;
+    const resource =
+      label("subresource") === "" ? label("resource") : `${label("resource")}/${label("subresource")}`;
+    writes.set(resource, (writes.get(resource) ?? 0) + Number(found[2]));
+  }
+  await dispatcher.close();
+  return writes;
+}
+
+export function difference(before: Map<string, number>, after: Map<string, number>): Map<string, number> {
+  return new Map(
+    [...after]
+      .map(([key, value]) => [key, value - (before.get(key) ?? 0)] as const)
+      .filter(([, value]) => value > 0),
+  );
+}
+
+/** Status writes per second that this API server takes from this client, as many at once as the operator's workers would send. */
+export async function writesPerSecond(
+  client: KubeClient,
+  namespace: string,
+  writes: number,
+): Promise<number> {
+  const objects = await Promise.all(
+    Array.from({ length: 200 }, (_, at) =>
+      client.create(smsNumbers, {
+        apiVersion: "smschannel.dev/v1alpha1",
+        kind: "SmsNumber",
+        metadata: { name: `probe-${at}`, namespace },
+        spec: { workStreamRef: { name: "none" }, number: `1425${String(5550000 + at)}` },
+      } satisfies SmsNumber),
+    ),
+  );
+  const began = performance.now();
+  let next = 0;
+  const worker = async () => {
+    for (let at = next++; at < writes; at = next++) {
+      const { apiVersion, kind, metadata } = objects[at % objects.length]!;
+      const status = { observedGeneration: at, conditions: [] };
+      await client.applyStatus(
+        smsNumbers,
+        { apiVersion, kind, metadata: { name: metadata.name, namespace }, status } as never,
+        { fieldManager: "probe" },
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: 100 }, worker));
+  return writes / ((performance.now() - began) / 1000);
+}

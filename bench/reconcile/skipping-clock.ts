@@ -1,0 +1,56 @@
+import { type Clock, systemClock } from "../../src/clock.ts";
+
+interface Due {
+  at: number;
+  run: () => void;
+  disarm: () => void;
+}
+
+/** Time that runs as usual and can be told to skip: an hour of resyncs without an hour of waiting. */
+export class SkippingClock implements Clock {
+  #skipped = 0;
+  readonly #due = new Set<Due>();
+
+  now() {
+    return systemClock.now() + this.#skipped;
+  }
+  monotonic() {
+    return systemClock.monotonic() + this.#skipped;
+  }
+  after(ms: number, run: () => void) {
+    const due: Due = { at: this.monotonic() + ms, run: () => {}, disarm: () => {} };
+    due.run = () => {
+      this.#due.delete(due);
+      run();
+    };
+    due.disarm = systemClock.after(ms, due.run);
+    this.#due.add(due);
+    return () => {
+      due.disarm();
+      this.#due.delete(due);
+    };
+  }
+  sleep(ms: number, signal?: AbortSignal) {
+    return new Promise<void>((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const onAbort = () => {
+        cancel();
+        reject(signal?.reason);
+      };
+      const cancel = this.after(ms, () => {
+        signal?.removeEventListener("abort", onAbort);
+        resolve();
+      });
+      signal?.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+  /** Time passes at once; what falls due fires in its order. */
+  skip(ms: number) {
+    this.#skipped += ms;
+    const now = this.monotonic();
+    const late = [...this.#due].filter(({ at }) => at <= now).sort((a, b) => a.at - b.at);
+    for (const due of this.#due) due.disarm();
+    for (const due of late) due.run();
+    for (const due of this.#due) if (due.at > now) due.disarm = systemClock.after(due.at - now, due.run);
+  }
+}
