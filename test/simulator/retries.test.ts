@@ -2,7 +2,7 @@ import { createServer } from "node:net";
 import { describe, expect, test } from "vitest";
 import { ManualClock } from "../../src/clock.ts";
 import type { Simulator } from "../../src/simulator/simulator.ts";
-import { demoAccount, type Respond, startWebhook, status, withSimulator } from "./support.ts";
+import { demoAccount, type Respond, startWebhook, status, twiml, withSimulator } from "./support.ts";
 
 const { number, numberSid, authToken } = demoAccount;
 const customer = "+12065551234";
@@ -120,6 +120,20 @@ describe("retries and fallback", () => {
       expect(got!.headers["i-twilio-idempotency-token"]).not.toBe(
         primary.received[0]!.headers["i-twilio-idempotency-token"],
       );
+    });
+  });
+
+  test("a good answer, also a late one, leaves the fallback alone", async () => {
+    await using primary = await startWebhook(inTurn(status(503), twiml()));
+    await using fallback = await startWebhook();
+    await withSimulator({}, async (simulator) => {
+      point(simulator, { smsUrl: `${primary.url}#rp=5xx`, smsFallbackUrl: fallback.url });
+      const delivery = await simulator.control.inbound(hello);
+      expect([delivery.outcome, primary.received.length, fallback.received.length]).toEqual([
+        "delivered",
+        2,
+        0,
+      ]);
     });
   });
 
