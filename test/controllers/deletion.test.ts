@@ -1,0 +1,260 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { smsNumbers, workStreams } from "../../src/api/index.ts";
+import { namespaces, secrets } from "../../src/kube/resource.ts";
+import type { Fault } from "../../src/simulator/simulator.ts";
+import { kubectl } from "../support/cluster.ts";
+import { eventually, NUMBER, World, type WorldOptions } from "../support/world.ts";
+
+const FOREIGN = {
+  smsUrl: "https://bot:s3cret@legacy.example.com/sms?team=7&key=a%2Fb",
+  smsMethod: "GET" as const,
+  smsFallbackUrl: "https://legacy.example.com/fallback",
+  smsFallbackMethod: "GET" as const,
+  smsApplicationSid: "",
+};
+const NOTHING = { smsUrl: "", smsFallbackUrl: "", smsApplicationSid: "" };
+const APPLICATION = "AP00000000000000000000000000000001";
+
+let world: World;
+const start =
+  (options: WorldOptions = {}) =>
+  async () => {
+    world = await World.start(options);
+  };
+/** Somebody changes the number at Twilio, a second or more after all that the operator has seen: times of objects are whole. */
+const change = async (to: Partial<typeof FOREIGN>) => {
+  const second = Math.floor(Date.now() / 1000);
+  Object.assign(world.atTwilio(), to);
+  await eventually("the next second", () => (Date.now() / 1000 > second + 1 ? true : undefined));
+};
+const webhook = (number = NUMBER) => {
+  const { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid } = world.atTwilio(number);
+  return { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid };
+};
+const isOurs = () => expect(webhook().smsUrl).toContain(world.inboundUrl());
+const deleted = async () => {
+  await world.deleteNumber();
+  await world.gone(smsNumbers, "line");
+  expect(await world.previousWebhooks()).toEqual([]);
+};
+
+describe("what a deletion leaves at Twilio", () => {
+  beforeAll(start());
+  afterAll(() => world.stop());
+
+  for (const [name, before, spec, after] of [
+    ["Restore: Twilio's demo reply", {}, {}, undefined],
+    ["Restore: somebody's webhook, to the letter", FOREIGN, { takeover: "Always" }, undefined],
+    [
+      "Restore: an application",
+      { ...FOREIGN, smsApplicationSid: APPLICATION },
+      { takeover: "Always" },
+      undefined,
+    ],
+    ["Restore: nothing", NOTHING, {}, NOTHING],
+    [
+      "Clear",
+      FOREIGN,
+      { takeover: "Always", deletionPolicy: "Clear" },
+      { smsUrl: "", smsFallbackUrl: "", smsApplicationSid: "" },
+    ],
+  ] as const)
+    test(name, async () => {
+      await change(before);
+      const was = webhook();
+      await world.wired(spec);
+      isOurs();
+      world.simulator.control.clearRequests();
+      await deleted();
+      expect(webhook()).toMatchObject(after ?? was);
+      expect(world.updates()).toHaveLength(1);
+    });
+
+  test("Retain", async () => {
+    await world.wired({ deletionPolicy: "Retain" });
+    world.simulator.control.clearRequests();
+    await deleted();
+    isOurs();
+    expect(world.updates()).toEqual([]);
+    expect((await world.event("WebhookRetained", "line")).type).toBe("Normal");
+  });
+
+  test("pointed elsewhere since: left as it is", async () => {
+    await world.wired();
+    Object.assign(world.atTwilio(), FOREIGN);
+    await deleted();
+    expect(webhook()).toEqual(FOREIGN);
+  });
+
+  test("somebody else's that we never took: left as it is", async () => {
+    await change(FOREIGN);
+    await world.number();
+    await world.numberIs("line", { Ready: "WebhookOwnedByOther" });
+    await deleted();
+    expect(webhook()).toEqual(FOREIGN);
+  });
+
+  for (const spec of [{ suspend: true }, { managementPolicy: "Observe" as const }])
+    test(`${JSON.stringify(spec)} after it was wired`, async () => {
+      const before = { ...FOREIGN, smsUrl: "https://demo.twilio.com/welcome/sms/reply/" };
+      await change(before);
+      await world.wired();
+      await world.number(spec);
+      await world.numberIs("line", { Ready: "True" });
+      await deleted();
+      // Observe gives up the claim and so the right to change anything; suspended numbers are still ours to clean up.
+      if (spec.suspend === true) expect(webhook()).toEqual(before);
+      else isOurs();
+    });
+
+  test("contested: what the other one wrote stays", async () => {
+    await change({ smsUrl: "", smsFallbackUrl: "" });
+    await world.stopOperators();
+    world.startOperator({ resyncIntervalMs: 200 });
+    await world.wired();
+    const repairs = async () =>
+      (await world.client.get(smsNumbers, { namespace: world.namespace, name: "line" }))?.status?.driftRepairs
+        ?.count ?? 0;
+    for (const round of [1, 2]) {
+      Object.assign(world.atTwilio(), FOREIGN);
+      await eventually(`repair ${round}`, async () => ((await repairs()) >= round ? true : undefined));
+    }
+    Object.assign(world.atTwilio(), FOREIGN);
+    await world.numberIs("line", { Ready: "Contested" });
+    await deleted();
+    expect(webhook()).toEqual(FOREIGN);
+  });
+});
+
+describe("what else may be gone or refuse", () => {
+  beforeAll(start());
+  afterAll(() => world.stop());
+  const demo = { smsUrl: "https://demo.twilio.com/welcome/sms/reply/", smsFallbackUrl: "" };
+  const wiredAnew = async () => {
+    world.simulator.control.reset();
+    await change(demo);
+    await world.wired();
+  };
+
+  test("everything is deleted at once, the Secret first", async () => {
+    await wiredAnew();
+    await world.client.delete(secrets, { namespace: world.namespace, name: "twilio" });
+    const all = await kubectl(["-n", world.namespace, "delete", "secret,ws,smsn", "--all", "--wait=false"]);
+    expect(all.code).toBe(0);
+    await world.gone(smsNumbers, "line");
+    await world.gone(workStreams, "support");
+    expect(webhook()).toMatchObject(demo);
+  });
+
+  for (const [name, break_] of [
+    ["401: the token was revoked", { kind: "status", status: 401 }],
+    ["403", { kind: "status", status: 403 }],
+  ] as [string, Fault][])
+    test(`${name}: lets go and says so`, async () => {
+      await wiredAnew();
+      world.simulator.control.faults(break_);
+      await deleted();
+      isOurs();
+      expect(await world.event("WebhookLeft", "line")).toMatchObject({ type: "Warning" });
+    });
+
+  test("404: the number was released", async () => {
+    await wiredAnew();
+    world.simulator.state.releaseNumber(world.atTwilio().sid);
+    await deleted();
+  });
+
+  for (const [name, fault] of [
+    ["429", { kind: "status", status: 429 }],
+    ["500", { kind: "status", status: 500 }],
+    ["connections reset", { kind: "reset", when: "before" }],
+  ] as [string, Fault][])
+    test(`${name} for a while: waits, then restores`, async () => {
+      await wiredAnew();
+      world.simulator.control.faults(fault);
+      world.simulator.control.clearRequests();
+      await world.deleteNumber();
+      await eventually("it has tried", () =>
+        world.simulator.control.requests().length > 3 ? true : undefined,
+      );
+      const waiting = await world.client.get(smsNumbers, { namespace: world.namespace, name: "line" });
+      expect(waiting?.metadata.finalizers).toHaveLength(1);
+      world.simulator.control.clearFaults();
+      await world.gone(smsNumbers, "line");
+      expect(webhook()).toMatchObject(demo);
+      expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(0);
+    });
+
+  test("an application that has gone meanwhile cannot be restored: cleared", async () => {
+    world.simulator.control.reset();
+    await change({ smsApplicationSid: APPLICATION, smsUrl: "" });
+    await world.wired({ takeover: "Always" });
+    world.simulator.state.applications.remove(APPLICATION);
+    await deleted();
+    expect(webhook()).toMatchObject({ smsUrl: "", smsFallbackUrl: "", smsApplicationSid: "" });
+  });
+
+  test("force-delete lets go in the middle of an outage", async () => {
+    await wiredAnew();
+    world.simulator.control.faults({ kind: "status", status: 500 });
+    world.simulator.control.clearRequests();
+    await world.deleteNumber();
+    await eventually("it has tried", () =>
+      world.simulator.control.requests().length > 0 ? true : undefined,
+    );
+    await kubectl(["-n", world.namespace, "annotate", "smsn/line", "smschannel.dev/force-delete=true"]);
+    await world.gone(smsNumbers, "line");
+    isOurs();
+    expect(await world.previousWebhooks()).toEqual([]);
+  });
+
+  test("an outage longer than DELETE_TIMEOUT: lets go, with a warning and a metric", async () => {
+    await wiredAnew();
+    await world.stopOperators();
+    world.startOperator({ deleteTimeoutMs: 1500 });
+    await world.numberIs("line", { Ready: "True" });
+    world.simulator.control.faults({ kind: "status", status: 503 });
+    await deleted();
+    expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(1);
+    const warnings = await eventually("the warning", async () => {
+      const found = (await world.events()).filter(({ note }) => note.includes("gave up after waiting"));
+      return found.length > 0 ? found : undefined;
+    });
+    expect(warnings).toHaveLength(1);
+  });
+});
+
+describe("namespaces", () => {
+  beforeAll(start({ namespaces: 2 }));
+  afterAll(() => world.stop());
+
+  test("a number that another namespace waits for is handed over, and restored by the last", async () => {
+    const before = webhook();
+    const [first, second] = world.namespaces as [string, string];
+    await world.wired();
+    await world.secret({}, { namespace: second });
+    await world.stream({}, { namespace: second });
+    await world.number({}, { namespace: second });
+    await world.numberIs("line", { Accepted: "NumberAlreadyClaimed" }, second);
+    await world.deleteNumber("line", first);
+    await world.gone(smsNumbers, "line", first);
+    const heir = await world.numberIs("line", { Ready: "True" }, second);
+    expect(heir.status?.previousWebhook?.host).toBe("demo.twilio.com");
+    expect(webhook().smsUrl).toContain(world.inboundUrl("support", second));
+    expect(await world.previousWebhooks()).toHaveLength(1);
+    await world.deleteNumber("line", second);
+    await world.gone(smsNumbers, "line", second);
+    expect(webhook()).toEqual(before);
+    expect(await world.previousWebhooks()).toEqual([]);
+  });
+
+  test("a whole namespace goes, and its webhook is put back", async () => {
+    const before = webhook();
+    await world.wired();
+    const gone = await kubectl(["delete", "namespace", world.namespace, "--timeout=30s"]);
+    expect(gone).toMatchObject({ code: 0 });
+    expect(await world.client.get(namespaces, { name: world.namespace })).toBeUndefined();
+    expect(webhook()).toEqual(before);
+    expect(await world.previousWebhooks()).toEqual([]);
+  });
+});

@@ -1,0 +1,194 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { secrets } from "../../src/kube/resource.ts";
+import { signatureKey } from "../../src/routes/signature-states.ts";
+import type { InboundDelivery } from "../../src/simulator/simulator.ts";
+import { ACCOUNT, eventually, NUMBER, TOKEN, World } from "../support/world.ts";
+
+const WRONG = "00000000000000000000000000000bad";
+let world: World;
+let token = TOKEN;
+
+const start =
+  (namespaces = 1) =>
+  async () => {
+    world = await World.start({ namespaces, config: { resyncIntervalMs: 300 } });
+    token = TOKEN;
+  };
+
+/** What an administrator does at Twilio. `Secondary` gives the new token. */
+async function atTwilio(step: "Secondary" | "Promote"): Promise<string> {
+  const response = await fetch(`${world.simulator.url}/accounts/v1/AuthTokens/${step}`, {
+    method: "POST",
+    headers: { authorization: `Basic ${Buffer.from(`${ACCOUNT}:${token}`).toString("base64")}` },
+  });
+  expect(response.ok).toBe(true);
+  const answer = (await response.json()) as { secondary_auth_token?: string };
+  return answer.secondary_auth_token ?? token;
+}
+
+/** The receiver verifies with this token, or no longer. */
+async function verifiesWith(key: string, known = true, namespace = world.namespace) {
+  const { fingerprint } = await signatureKey(key);
+  await eventually(`the receiver ${known ? "knows" : "forgot"} a token`, () => {
+    const keys = world.routes.find(`${namespace}/support`).flatMap((route) => route.keys);
+    return keys.some((each) => each.fingerprint === fingerprint) === known ? true : undefined;
+  });
+}
+
+async function texts(count: number): Promise<InboundDelivery[]> {
+  const deliveries: InboundDelivery[] = [];
+  while (deliveries.length < count) deliveries.push(await world.text());
+  return deliveries;
+}
+
+/** Not even a first attempt was refused, which a retry would have hidden. */
+const refused = (deliveries: InboundDelivery[]) =>
+  deliveries.filter(
+    ({ outcome, attempts }) => outcome !== "delivered" || attempts.some(({ status }) => status !== 200),
+  );
+
+describe("no text is refused while a token is rotated", () => {
+  beforeAll(async () => {
+    await start()();
+    await world.wired();
+  });
+  afterAll(() => world.stop());
+
+  const both = async (next: string) => {
+    await world.secret({ authToken: token, secondaryAuthToken: next });
+    await verifiesWith(next);
+  };
+  const onlyNew = async (next: string) => {
+    await world.secret({ authToken: next });
+    await verifiesWith(next);
+  };
+  const promote = async (next: string) => {
+    await atTwilio("Promote");
+    token = next;
+    expect(refused(await texts(5))).toEqual([]);
+  };
+  const promotionIsTold = async () => {
+    await world.streamIs("support", { CredentialsValid: "TokenPromoted", Ready: "True" });
+  };
+
+  for (const [name, steps] of [
+    ["both keys, promoted, then moved", [both, promote, promotionIsTold, onlyNew]],
+    ["both keys, moved, then promoted", [both, onlyNew, promote]],
+    ["overwritten before the promotion", [onlyNew, promote]],
+    ["both keys, promoted, and moved before it was told", [both, promote, onlyNew]],
+  ] as const)
+    test(name, async () => {
+      const before = (await world.stored()).length;
+      const traffic = world.traffic();
+      const next = await atTwilio("Secondary");
+      for (const step of steps) await step(next);
+      await world.streamIs("support", { CredentialsValid: "CredentialsValid", Ready: "True" });
+      const last = await texts(5);
+      const deliveries = await traffic.stop();
+      expect(refused([...deliveries, ...last])).toEqual([]);
+      expect(await world.stored()).toHaveLength(before + deliveries.length + last.length + 5);
+      expect((await world.numberIs("line", { Ready: "True" })).status?.driftRepairs).toBeUndefined();
+    });
+});
+
+describe("a Secret changes", () => {
+  beforeAll(async () => {
+    await start()();
+    await world.wired();
+  });
+  afterAll(() => world.stop());
+
+  test("forget-previous-token ends former tokens at once, and once for each value", async () => {
+    const next = await atTwilio("Secondary");
+    const forget = (value: string) =>
+      world.stream({}, { annotations: { "smschannel.dev/forget-previous-token": value } });
+    const overwrite = async (key: string) => {
+      await world.secret({ authToken: key });
+      await eventually("the other key is current", async () => {
+        const { fingerprint } = await signatureKey(key);
+        const [route] = world.routes.find(`${world.namespace}/support`);
+        const found = route?.keys.find((each) => each.fingerprint === fingerprint);
+        return found !== undefined && found.notAfterMs === undefined ? true : undefined;
+      });
+    };
+    await overwrite(next);
+    expect(refused(await texts(3))).toEqual([]);
+    await forget("monday");
+    await verifiesWith(token, false);
+    const [text] = await texts(1);
+    expect(text).toMatchObject({ outcome: "failed" });
+    expect(text?.attempts.map(({ status }) => status)).toContain(403);
+
+    await overwrite(token);
+    await overwrite(next);
+    expect(refused(await texts(3)), "the same value ends nothing again").toEqual([]);
+    await forget("tuesday");
+    await verifiesWith(token, false);
+    expect((await texts(1))[0]?.outcome).toBe("failed");
+    await overwrite(token);
+  });
+
+  test("a wrong token leaves texts alone, and is told", async () => {
+    await world.secret({ authToken: WRONG });
+    await world.streamIs("support", { CredentialsValid: "TwilioUnauthorized", Ready: "False" });
+    expect(refused(await texts(3))).toEqual([]);
+    await verifiesWith(WRONG, false);
+    expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
+    await world.secret({ authToken: token });
+    await world.streamIs("support", { Ready: "True" });
+    await world.numberIs("line", { Ready: "True" });
+  });
+
+  test("without its Secret a stream goes on with its texts and asks Twilio nothing", async () => {
+    await world.client.delete(secrets, { namespace: world.namespace, name: "twilio" });
+    await world.streamIs("support", { CredentialsValid: "SecretNotFound", Ready: "False" });
+    await world.numberIs("line", { Ready: "SecretNotFound" });
+    world.simulator.control.clearRequests();
+    const traffic = world.traffic();
+    const before = await world.metric("smschannel_reconcile_total");
+    await eventually("several resyncs have passed", async () =>
+      (await world.metric("smschannel_reconcile_total")) > before + 8 ? true : undefined,
+    );
+    expect(refused(await traffic.stop())).toEqual([]);
+    expect(world.simulator.control.requests()).toEqual([]);
+    await world.secret();
+    await world.streamIs("support", { Ready: "True" });
+    await world.numberIs("line", { Ready: "True" });
+  });
+});
+
+describe("an account SID is no secret", () => {
+  beforeAll(start(2));
+  afterAll(() => world.stop());
+
+  test("a namespace with another's account SID and a wrong token gets nothing", async () => {
+    const [, thief] = world.namespaces as [string, string];
+    await world.secret({ authToken: WRONG }, { namespace: thief });
+    await world.stream({}, { namespace: thief });
+    await world.number({}, { namespace: thief });
+    world.startOperator();
+    await world.streamIs("support", { CredentialsValid: "TwilioUnauthorized" }, thief);
+    const theirs = await world.numberIs("line", { Ready: "False", NumberFound: "Unknown" }, thief);
+    expect(theirs.status?.phoneNumberSid).toBeUndefined();
+    // The one who came first has claimed nothing: the owner gets the number.
+    await world.wired();
+    expect(refused(await texts(3))).toEqual([]);
+    expect(new Set((await world.stored()).map(({ namespace_uid }) => namespace_uid)).size).toBe(1);
+
+    const other = world.atTwilio("14252306550");
+    Object.assign(other, { smsUrl: world.inboundUrl("support", thief), smsFallbackUrl: "" });
+    const stray = await world.text("14252306550");
+    expect(stray.attempts.map(({ status }) => status)).toContain(403);
+    expect(stray.outcome).toBe("failed");
+
+    // And the other way round: what the owner's account signs is nothing at the thief's own route.
+    const foreign = {
+      accountSid: "AC00000000000000000000000000000002",
+      authToken: "simulator-auth-token-0000000002",
+    };
+    await world.secret(foreign, { namespace: thief });
+    await world.streamIs("support", { CredentialsValid: "True", Ready: "True" }, thief);
+    expect((await world.text("14252306550")).outcome).toBe("failed");
+    expect((await world.text(NUMBER)).outcome).toBe("delivered");
+  });
+});
