@@ -47,9 +47,9 @@ export const receiverCommand: Command<typeof own> = {
 async function serve(config: Config<typeof own>, process: Process): Promise<void> {
   const { log, metrics, health, stopping } = process;
   const clock = systemClock;
+  const client = KubeClient.load({ kubeconfig: config.kubeconfig, userAgent: "smschannel-receiver", log });
   const database = await databaseFor(config, log, clock, stopping);
   const routes = new RouteTable(config.routeShards);
-  const client = KubeClient.load({ kubeconfig: config.kubeconfig, userAgent: "smschannel-receiver", log });
   const watch = new RouteWatch({
     client,
     routes,

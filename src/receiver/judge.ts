@@ -74,7 +74,7 @@ function findSigner(ask: Ask, signature: string): Signer | undefined {
     if (fingerprint === undefined) continue;
     const signer = { route, fingerprint };
     if (ask.routes.length === 1 || fits(route, ask.fields)) return signer;
-    if (found === undefined || route.accountSid === ask.fields.get("AccountSid")) found = signer;
+    if (found === undefined || (!isOf(found.route, ask.fields) && isOf(route, ask.fields))) found = signer;
   }
   return found;
 }
@@ -92,8 +92,9 @@ function signedBy(route: Route, { kind, query, fields, nowMs }: Ask, signature: 
 const isValid = ({ notAfterMs }: SignatureKey, nowMs: number) =>
   notAfterMs === undefined || nowMs <= notAfterMs;
 
+const isOf = (route: Route, fields: Fields) => route.accountSid === fields.get("AccountSid");
 const fits = (route: Route, fields: Fields) =>
-  route.accountSid === fields.get("AccountSid") && hasNumber(route, fields.get("To") ?? "");
+  isOf(route, fields) && hasNumber(route, fields.get("To") ?? "");
 
 const forms = new WeakMap<RouteUrls, Map<PathKind, string[]>>();
 

@@ -1,0 +1,88 @@
+import { describe, expect, test } from "vitest";
+import type { Route } from "../routes/route.ts";
+import { signatureKey } from "../routes/signature-states.ts";
+import { encodeShard } from "../routes/table.ts";
+import { sign } from "../simulator/sign.ts";
+import { judge, parseTarget } from "./judge.ts";
+import { RouteTable } from "./route-table.ts";
+
+const URL_OF_STREAM = "https://sms.example.com/inbound/team-a/support";
+const ACCOUNT = "AC1";
+const TOKEN = "token";
+
+async function route(more: Partial<Route>): Promise<Route> {
+  return {
+    namespaceUid: "old",
+    namespace: "team-a",
+    stream: "support",
+    accountSid: ACCOUNT,
+    generation: 1,
+    numbers: [],
+    urls: [{ inbound: URL_OF_STREAM, fallback: `${URL_OF_STREAM}/f`, status: `${URL_OF_STREAM}/s` }],
+    keys: [await signatureKey(TOKEN)],
+    checkKey: Buffer.alloc(32, 1),
+    ...more,
+  };
+}
+
+function ask(routes: Route[], token = TOKEN, accountSid = ACCOUNT) {
+  const fields: [string, string][] = [
+    ["AccountSid", accountSid],
+    ["MessageSid", "SM1"],
+    ["To", "+15005550006"],
+    ["From", "+15555550100"],
+  ];
+  const body = Buffer.from(new URLSearchParams(fields).toString());
+  const signature = sign(token, URL_OF_STREAM, fields);
+  const verdict = judge({ target: "/inbound/team-a/support", signature, body, nowMs: 0 }, () => routes);
+  if (verdict.do === "store") return `${verdict.row.kind} for ${verdict.route.namespaceUid}`;
+  return verdict.do === "refuse" ? verdict.reason : verdict.do;
+}
+
+describe("several routes on one path", () => {
+  test("a namespace was replaced: the one that has the number is meant, whichever comes first", async () => {
+    const [old, now] = [await route({}), await route({ namespaceUid: "new", numbers: ["15005550006"] })];
+    expect(ask([old, now])).toBe("inbound for new");
+    expect(ask([now, old])).toBe("inbound for new");
+  });
+  test("neither has the number: it is kept unrouted", async () => {
+    expect(ask([await route({}), await route({ namespaceUid: "new" })])).toBe("unrouted for old");
+  });
+  test("the account was changed: each account's texts go to its own route", async () => {
+    const keys = [await signatureKey("other")];
+    const other = await route({ namespaceUid: "other", accountSid: "AC2", keys });
+    expect(ask([await route({}), other], "other", "AC2")).toBe("unrouted for other");
+    expect(ask([await route({}), other], "other", ACCOUNT)).toBe("account");
+  });
+});
+
+describe("targets", () => {
+  const rows: Record<string, [string, ReturnType<typeof parseTarget>]> = {
+    "a path": ["/inbound/a/b", { kind: "inbound", path: "a/b", query: undefined }],
+    "a path under another": ["/x/y/fallback/a/b", { kind: "fallback", path: "a/b", query: undefined }],
+    "a query, which only a status has": [
+      "/inbound/a/b?m=1",
+      { kind: "inbound", path: "a/b", query: undefined },
+    ],
+    "a status with a query": ["/status/a/b?m=1&x=%20", { kind: "status", path: "a/b", query: "m=1&x=%20" }],
+    "a slash in the query": ["/status/a/b?m=/c/d", { kind: "status", path: "a/b", query: "m=/c/d" }],
+    "a query that is no ASCII": ["/status/a/b?m=\xe9", undefined],
+    "an unknown kind": ["/outbound/a/b", undefined],
+    "too few parts": ["/inbound/a", undefined],
+    nothing: ["", undefined],
+    "a whole URL": ["http://evil.example/inbound/a/b", { kind: "inbound", path: "a/b", query: undefined }],
+  };
+  for (const [name, [target, want]] of Object.entries(rows))
+    test(name, () => expect(parseTarget(target)).toEqual(want));
+});
+
+describe("the route table", () => {
+  test("a route that stands in two shards while their number changes is one, the newer", async () => {
+    const table = new RouteTable(2);
+    table.replaceShard(0, encodeShard([await route({ generation: 1 })]));
+    expect(table.missing).toEqual([1]);
+    table.replaceShard(1, encodeShard([await route({ generation: 2 })]));
+    expect(table.find("team-a/support").map(({ generation }) => generation)).toEqual([2]);
+    expect([table.loaded, table.size]).toEqual([true, 1]);
+  });
+});
