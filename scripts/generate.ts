@@ -1,5 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
+import { kindPages } from "./generate/kind-pages.ts";
+import { reasonsPage } from "./generate/reasons-page.ts";
 import { kindTypes } from "./generate/types.ts";
 
 // Writes what is made from crds/ and src/api/reasons.ts: types, reference pages. With --check nothing is written, and the
@@ -11,7 +13,7 @@ const check = process.argv.includes("--check");
 /** A file's path from the project's root → its whole text. */
 export type Files = Map<string, string>;
 
-const files: Files = new Map([...(await kindTypes(root))]);
+const files: Files = new Map([...(await kindTypes(root)), ...(await kindPages(root)), ...reasonsPage()]);
 const stale: string[] = [];
 for (const [path, text] of files) {
   const file = join(root, path);

@@ -1,0 +1,74 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Crd, readCrds, type Schema } from "../../src/api/crds.ts";
+
+const BEGIN = "<!-- fields: generated from crds/ by `npm run generate` -->";
+const END = "<!-- end of fields -->";
+
+/** `docs/crds/<kind>.md`: what a person wrote stays, the tables between the marks are made anew. */
+export async function kindPages(root: string): Promise<[string, string][]> {
+  return await Promise.all(
+    readCrds(join(root, "crds")).map(async (crd): Promise<[string, string]> => {
+      const path = `docs/crds/${crd.kind.toLowerCase()}.md`;
+      const page = await withExamples(root, await readFile(join(root, path), "utf8"));
+      return [path, between(page, tables(crd), path)];
+    }),
+  );
+}
+
+/** Examples are those of examples/, which the tests apply: a page never shows one that no longer works. */
+async function withExamples(root: string, page: string): Promise<string> {
+  let text = page;
+  for (const [whole, file] of page.matchAll(/<!-- example: (\S+) -->\n[^]*?<!-- end of example -->/g)) {
+    const example = (await readFile(join(root, "examples", file!), "utf8")).trimEnd();
+    const made = `<!-- example: ${file} -->\n\`\`\`yaml\n${example}\n\`\`\`\n<!-- end of example -->`;
+    text = text.replace(whole, () => made);
+  }
+  return text;
+}
+
+function between(page: string, made: string, path: string): string {
+  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
+  if (begin < 0 || end < begin) throw new Error(`${path} lacks the marks\n${BEGIN}\n${END}`);
+  return `${page.slice(0, begin + BEGIN.length)}\n\n${made}\n\n${page.slice(end)}`;
+}
+
+function tables({ schema }: Crd): string {
+  const { spec, status } = schema.properties ?? {};
+  return [...table("spec", spec), "", ...table("status", status)].join("\n");
+}
+
+function table(name: string, schema: Schema | undefined): string[] {
+  if (schema === undefined) throw new Error(`there is no ${name}`);
+  const rows = rowsOf(schema, name).map(
+    ({ path, child }) => `| \`${path}\` | ${typeOf(child)} | ${text(child)} |`,
+  );
+  return [
+    `## ${name}`,
+    "",
+    schema.description ?? "",
+    "",
+    "| field | type | meaning |",
+    "| --- | --- | --- |",
+    ...rows,
+  ];
+}
+
+function rowsOf(schema: Schema, prefix: string): { path: string; child: Schema }[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, child]) => {
+    const path = `${prefix}.${name}`;
+    const deeper = child.items === undefined ? rowsOf(child, path) : rowsOf(child.items, `${path}[]`);
+    return [{ path, child }, ...deeper];
+  });
+}
+
+function typeOf({ type, items, enum: values, format }: Schema): string {
+  if (items !== undefined) return `list of ${items.type === "object" ? "objects" : typeOf(items)}`;
+  if (values !== undefined) return values.map((value) => `\`${String(value)}\``).join(", ");
+  return format === "date" || format === "date-time" ? format : String(type);
+}
+
+/** What stands in a table's cell may hold no bar and no line break. */
+function text({ description = "" }: Schema): string {
+  return description.replaceAll("|", "\\|").replaceAll("\n", " ");
+}
