@@ -12,6 +12,7 @@ import { Twilio } from "../twilio/twilio.ts";
 import { Accounts } from "./accounts/accounts.ts";
 import { type Activity, noActivity, watchActivity } from "./activity.ts";
 import { NamespaceUids } from "./namespaces.ts";
+import { operatingHoursController } from "./operatinghours/controller.ts";
 import type { RouteRecord } from "./records/record.ts";
 import { routeKey } from "./records/record.ts";
 import { Records } from "./records/records.ts";
@@ -95,6 +96,7 @@ export class Operator {
   readonly #namespaces: NamespaceUids;
   readonly #workStreams: Controller<WorkStream>;
   readonly #smsNumbers: Controller<SmsNumber>;
+  readonly #operatingHours: ReturnType<typeof operatingHoursController>;
   /** Resolves when the records of the term under way are read. */
   #loaded: Promise<void> = new Promise(() => {});
   #cancelUpkeep = () => {};
@@ -150,6 +152,10 @@ export class Operator {
     });
     this.#workStreams = this.#createWorkStreams();
     this.#smsNumbers = this.#createSmsNumbers();
+    this.#operatingHours = operatingHoursController({
+      ...this.#controllerOptions(),
+      informer: this.watches.operatingHours,
+    });
     this.#listen();
   }
 
@@ -160,6 +166,7 @@ export class Operator {
     this.watches.start();
     this.#workStreams.start();
     this.#smsNumbers.start();
+    this.#operatingHours.start();
     this.#scheduleUpkeep();
   }
 
@@ -170,7 +177,7 @@ export class Operator {
     this.#offTerm();
     this.#cancelUpkeep();
     this.#checks.stop();
-    await Promise.all([this.#workStreams.stop(), this.#smsNumbers.stop()]);
+    await Promise.all([this.#workStreams.stop(), this.#smsNumbers.stop(), this.#operatingHours.stop()]);
     this.#accounts.stop();
     await Promise.allSettled([
       this.watches.stop(),

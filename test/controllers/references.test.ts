@@ -53,6 +53,7 @@ test("hours need a stream that may send automatic texts, and never stop texts fr
     metadata: { name: "office", namespace: world.namespace },
     spec: { timeZone: "Europe/Vienna", weekly: [{ days: ["Monday"], start: "08:00", end: "17:00" }] },
   });
+  await world.hoursAre("office", { Ready: "True" });
   await world.numberIs("line", { Ready: "True" });
   await world.stream({ allowAutomatedMessages: false });
   await world.numberIs("line", { Accepted: "OperatingHoursNotAllowed", InboundUrlReady: "True" });
