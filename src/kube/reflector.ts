@@ -8,7 +8,7 @@ import type { KubeObject, ObjectMeta } from "./resource.ts";
  */
 export type State =
   | { phase: "listing"; attempt: number; paged: boolean; continue: string | undefined }
-  | { phase: "watching"; attempt: number; resourceVersion: string; heard: boolean }
+  | { phase: "watching"; attempt: number; resourceVersion: string }
   | { phase: "waiting"; attempt: number; next: State };
 
 /** What happened, as the shell around this machine saw it. */
@@ -79,7 +79,7 @@ function listed<T extends KubeObject>(
   const last = page.continue === undefined;
   const news: News<T> = { type: "page", items: page.items, first: state.continue === undefined, last };
   const next: State = last
-    ? { phase: "watching", attempt: state.attempt, resourceVersion: page.resourceVersion, heard: false }
+    ? { phase: "watching", attempt: state.attempt, resourceVersion: page.resourceVersion }
     : { ...state, continue: page.continue };
   return { ...go<T>(next, chance), news, problem: "" };
 }
@@ -91,7 +91,7 @@ function heard<T extends KubeObject>(
 ): Step<T> {
   if (event.type === "ERROR") return failed(state, errorOf(event.object), 0, chance);
   const resourceVersion = event.object.metadata.resourceVersion ?? state.resourceVersion;
-  const next: State = { phase: "watching", attempt: 0, resourceVersion, heard: true };
+  const next: State = { phase: "watching", attempt: 0, resourceVersion };
   if (event.type === "BOOKMARK") return { state: next, problem: "" };
   const news: News<T> = { type: event.type === "DELETED" ? "remove" : "upsert", object: event.object };
   return { state: next, news, problem: "" };
@@ -103,7 +103,7 @@ function ended<T extends KubeObject>(
   livedMs: number,
   chance: number,
 ): Step<T> {
-  const fresh: State = { ...state, attempt: 0, heard: false };
+  const fresh: State = { ...state, attempt: 0 };
   if (livedMs >= LIVELY_MS) return { ...go<T>(fresh, chance), problem: "" };
   return pause({ ...fresh, attempt: state.attempt }, undefined, chance);
 }
@@ -127,7 +127,7 @@ function failed<T extends KubeObject>(
   }
   if (state.phase === "listing") return { ...pause(state, error, chance), problem };
   const attempt = livedMs >= LIVELY_MS ? 0 : state.attempt;
-  return { ...pause({ ...state, attempt, heard: false }, error, chance), problem };
+  return { ...pause({ ...state, attempt }, error, chance), problem };
 }
 
 /** The place from which we read is no longer, or not yet, known to the server: only a list helps. */

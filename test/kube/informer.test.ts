@@ -58,7 +58,7 @@ test("what was there, what comes, what changes and what goes: each is told once"
   await make("b");
   await admin.patch(widgets, { namespace, name: "b" }, { spec: { size: 2 } });
   await admin.delete(widgets, { namespace, name: "a" });
-  await until("the deletion is seen", () => informer.store.size === 1);
+  await until("the deletion is seen", () => changes.includes("deleted a"));
   expect(changes).toEqual(["added a", "added b", "updated b", "deleted a"]);
   expect(informer.store.get(namespace, "b")).toMatchObject({ kind: "Widget", spec: { size: 2 } });
   expect(informer.store.get(namespace, "b")?.metadata).not.toHaveProperty("managedFields");
