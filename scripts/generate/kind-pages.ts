@@ -19,7 +19,7 @@ export async function kindPages(root: string): Promise<[string, string][]> {
 /** Examples are those of examples/, which the tests apply: a page never shows one that no longer works. */
 async function withExamples(root: string, page: string): Promise<string> {
   let text = page;
-  for (const [whole, file] of page.matchAll(/<!-- example: (\S+) -->\n[^]*?<!-- end of example -->/g)) {
+  for (const [whole, file] of page.matchAll(/<!-- example: (\S+) -->\n.*?<!-- end of example -->/gs)) {
     const example = (await readFile(join(root, "examples", file!), "utf8")).trimEnd();
     const made = `<!-- example: ${file} -->\n\`\`\`yaml\n${example}\n\`\`\`\n<!-- end of example -->`;
     text = text.replace(whole, () => made);

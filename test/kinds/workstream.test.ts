@@ -27,7 +27,7 @@ function durations(
     [`${path}: the most of each unit`]: [one(path, "999999h999m"), undefined],
     [`${path}: empty`]: [one(path, ""), path],
     [`${path}: a number`]: [one(path, 28800), 'must be of type string: "integer"'],
-    [`${path}: too long a text`]: [one(path, "0".repeat(16) + "h"), "Too long"],
+    [`${path}: too long a text`]: [one(path, `${"0".repeat(16)}h`), "Too long"],
   };
 }
 
