@@ -1,0 +1,237 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type HoursSpec, parseHours } from "./hours.ts";
+import { closedPeriodAt, stateAt } from "./state.ts";
+import { upcoming } from "./upcoming.ts";
+
+// A second implementation, as simple as it can be: a list with what a wall clock shows in each minute of ten days, and the
+// sentences about spans applied to it by looking through the list. It shares nothing with the first but Intl.
+
+const MINUTE = 60_000;
+const DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"] as const;
+
+/** Zone and the local date around which something odd happens. */
+const places: Record<string, [string, string]> = {
+  "an ordinary spring": ["America/New_York", "2026-03-08"],
+  "an ordinary autumn": ["America/New_York", "2026-11-01"],
+  "half an hour forward": ["Australia/Lord_Howe", "2026-10-04"],
+  "half an hour back": ["Australia/Lord_Howe", "2026-04-05"],
+  "two hours forward": ["Antarctica/Troll", "2026-03-29"],
+  "two hours back": ["Antarctica/Troll", "2026-10-25"],
+  "an odd offset": ["Asia/Kathmandu", "2026-02-28"],
+  "fifteen minutes for good": ["Asia/Kathmandu", "1986-01-01"],
+  "a day that was skipped": ["Pacific/Apia", "2011-12-30"],
+  "another day that was skipped": ["Pacific/Kwajalein", "1993-08-21"],
+  "a day that came twice": ["Pacific/Kwajalein", "1969-09-30"],
+  "midnight skipped in Cairo": ["Africa/Cairo", "2026-04-24"],
+  "back over midnight in Cairo": ["Africa/Cairo", "2026-10-30"],
+  "midnight skipped in Beirut": ["Asia/Beirut", "2026-03-29"],
+  "back over midnight in Beirut": ["Asia/Beirut", "2026-10-25"],
+  "midnight skipped in Santiago": ["America/Santiago", "2026-09-06"],
+  "back over midnight in Santiago": ["America/Santiago", "2026-04-05"],
+  "midnight skipped in Havana": ["America/Havana", "2026-03-08"],
+  "midnight twice in Havana": ["America/Havana", "2026-11-01"],
+  "back at one past midnight": ["America/St_Johns", "2010-11-07"],
+  "Ramadan in Casablanca": ["Africa/Casablanca", "2026-02-15"],
+  "the end of a year": ["Europe/Vienna", "2026-12-31"],
+  "a leap day": ["UTC", "2028-02-29"],
+  "no leap day": ["Asia/Tokyo", "2100-02-28"],
+};
+
+interface Place {
+  zone: string;
+  /** The first minute of the list. */
+  fromMs: number;
+  /** What clocks show in each minute, in minutes since the epoch as if they were UTC's. */
+  clock: number[];
+  dates: string[];
+}
+
+function placeOf([zone, date]: [string, string]): Place {
+  const middle = Date.parse(`${date}T00:00:00Z`);
+  const fromMs = middle - 5 * 1440 * MINUTE;
+  const format = new Intl.DateTimeFormat("sv-SE", {
+    timeZone: zone,
+    dateStyle: "short",
+    timeStyle: "medium",
+  });
+  const clock = Array.from({ length: 10 * 1440 }, (_, i) => {
+    const shown = Date.parse(`${format.format(fromMs + i * MINUTE).replace(" ", "T")}Z`);
+    return shown / MINUTE;
+  });
+  const near = [-2, -1, 0, 1, 2].map((days) => isoDate(middle / MINUTE + days * 1440));
+  return { zone, fromMs, clock, dates: near };
+}
+
+const isoDate = (minutes: number) => new Date(minutes * MINUTE).toISOString().slice(0, 10);
+const minutesOf = (text: string) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3));
+
+/** What is so in each minute of the list. */
+function oracle({ clock }: Place, spec: HoursSpec) {
+  const open = clock.map(() => false);
+  const days = [...new Set(clock.map((shown) => Math.floor(shown / 1440)))];
+  for (const day of days)
+    for (const { start, end } of spansOn(spec, day)) {
+      let first = 0;
+      while (first < clock.length && clock[first]! < day * 1440 + minutesOf(start)) first++;
+      let last = clock.length - 1;
+      while (last >= 0 && clock[last]! > day * 1440 + minutesOf(end)) last--;
+      // A clock that jumps over the end never shows it: then the end is when it jumps.
+      const until = clock[last] === day * 1440 + minutesOf(end) ? last : last + 1;
+      open.fill(true, first, Math.max(first, until));
+    }
+  const holidays = new Map(days.map((day) => [day, holidayOn(spec, day)]));
+  let begun = Number.NEGATIVE_INFINITY;
+  return clock.map((shown, i) => {
+    begun = Math.max(begun, Math.floor(shown / 1440));
+    if (open[i]) return "Open";
+    const holiday = holidays.get(begun);
+    return holiday === undefined ? "Closed" : `Holiday ${holiday}`;
+  });
+}
+
+function spansOn(spec: HoursSpec, day: number) {
+  const date = isoDate(day * 1440);
+  const special = spec.dates!.filter(
+    (entry) => (entry.date ?? entry.from!) <= date && date <= (entry.date ?? entry.to!),
+  );
+  if (special.length > 0) return special;
+  if (spec.holidays!.some(({ from, to = from }) => from <= date && date <= to)) return [];
+  return spec.weekly!.filter(({ days }) => days.includes(DAYS[new Date(`${date}T00:00Z`).getUTCDay()]!));
+}
+
+function holidayOn(spec: HoursSpec, day: number): string | undefined {
+  const date = isoDate(day * 1440);
+  if (spec.dates!.some((entry) => (entry.date ?? entry.from!) <= date && date <= (entry.date ?? entry.to!)))
+    return undefined;
+  return spec.holidays!.find(({ from, to = from }) => from <= date && date <= to)?.name;
+}
+
+const odd = [
+  "00:00",
+  "00:01",
+  "00:30",
+  "01:00",
+  "01:30",
+  "02:00",
+  "02:15",
+  "02:30",
+  "03:00",
+  "22:00",
+  "23:00",
+  "23:01",
+  "23:30",
+];
+const ordinary = fc.integer({ min: 0, max: 95 }).map((quarter) => clockText(quarter * 15));
+const clockText = (minute: number) =>
+  `${String(Math.floor(minute / 60)).padStart(2, "0")}:${String(minute % 60).padStart(2, "0")}`;
+const times = fc
+  .tuple(
+    fc.oneof(fc.constantFrom(...odd), ordinary),
+    fc.oneof(fc.constantFrom(...odd, "24:00", "24:00"), ordinary),
+  )
+  .filter(([start, end]) => start < end)
+  .map(([start, end]) => ({ start, end }));
+
+function specs({ zone, dates }: Place): fc.Arbitrary<HoursSpec> {
+  const date = fc.constantFrom(...dates);
+  const range = fc.tuple(date, date).map(([a, b]) => (a < b ? { from: a, to: b } : { from: b, to: a }));
+  const days = fc.subarray([...DAYS], { minLength: 1 });
+  const weekly = fc
+    .tuple(fc.oneof(days, fc.constant([...DAYS])), times)
+    .map(([days, span]) => ({ days, ...span }));
+  const special = fc
+    .tuple(
+      fc.oneof(
+        date.map((date) => ({ date })),
+        range,
+      ),
+      times,
+    )
+    .map(([when, span]) => ({ ...when, ...span }));
+  const holiday = fc
+    .tuple(fc.constantFrom("Easter", "New Year"), range)
+    .map(([name, when]) => ({ name, ...when }));
+  return fc.record({
+    timeZone: fc.constant(zone),
+    weekly: fc.array(weekly, { maxLength: 4 }),
+    dates: fc.array(special, { maxLength: 2 }),
+    holidays: fc.array(holiday, { maxLength: 2 }),
+  });
+}
+
+/** At the edges of the list spans of days beyond it are missing; only its middle is compared. */
+const [FIRST, LAST] = [3 * 1440, 8 * 1440];
+
+describe.each(Object.entries(places))("%s", (_, where) => {
+  const place = placeOf(where);
+  const moments = fc.tuple(
+    fc.integer({ min: FIRST, max: LAST - 1 }),
+    fc.integer({ min: 0, max: MINUTE - 1 }),
+  );
+
+  test("is judged as by looking at a clock", { timeout: 60_000 }, () => {
+    fc.assert(
+      fc.property(specs(place), fc.array(moments, { minLength: 8, maxLength: 8 }), (spec, moments) => {
+        const expected = oracle(place, spec);
+        const hours = parseHours(spec);
+        for (const [minute, ms] of moments) {
+          const at = place.fromMs + minute * MINUTE + ms;
+          const seen = stateAt(hours, at);
+          expect(textOf(seen)).toBe(expected[minute]);
+          const isOpen = (i: number) => expected[i] === "Open";
+          const flip = next(minute, (i) => isOpen(i) !== isOpen(minute));
+          expect(within(seen.nextTransition)).toBe(flip);
+          expect(within(seen.nextChange)).toBe(next(minute, (i) => expected[i] !== expected[minute]));
+          const period = closedPeriodAt(hours, at);
+          expect(period === undefined).toBe(isOpen(minute));
+          if (period === undefined) continue;
+          expect(within(period.endMs)).toBe(flip);
+          const before = expected.findLastIndex((text, i) => i < minute && text === "Open");
+          if (before >= FIRST) expect(period.startMs).toBe(place.fromMs + (before + 1) * MINUTE);
+          else
+            expect(period.startMs ?? Number.NEGATIVE_INFINITY).toBeLessThanOrEqual(
+              place.fromMs + FIRST * MINUTE,
+            );
+        }
+      }),
+      { numRuns: 20 },
+    );
+    function next(minute: number, differs: (i: number) => boolean) {
+      for (let i = minute + 1; i < LAST; i++) if (differs(i)) return place.fromMs + i * MINUTE;
+      return "later, or never";
+    }
+    function within(at: number | undefined) {
+      return at === undefined || at >= place.fromMs + LAST * MINUTE ? "later, or never" : at;
+    }
+  });
+
+  test("what is to come is each minute that differs from the one before, and each change of the clocks", {
+    timeout: 60_000,
+  }, () => {
+    fc.assert(
+      fc.property(specs(place), fc.integer({ min: FIRST, max: LAST - 4 * 1440 }), (spec, minute) => {
+        const expected = oracle(place, spec);
+        const from = place.fromMs + minute * MINUTE;
+        // More days are asked for than are compared, since one of them may be a day that was skipped.
+        const list = upcoming(parseHours(spec), from, 5).filter(
+          ({ timeMs }) => timeMs < from + 3 * 1440 * MINUTE,
+        );
+        const seen = list.map((entry) => `${entry.timeMs} ${textOf(entry)} ${entry.daylightSaving ?? ""}`);
+        const wanted: string[] = [];
+        for (let i = minute; i < minute + 3 * 1440; i++) {
+          const step = place.clock[i]! - place.clock[i - 1]! - 1;
+          const clocks = step === 0 ? "" : step > 0 ? "Starts" : "Ends";
+          if (clocks !== "" || expected[i] !== expected[i - 1])
+            wanted.push(`${place.fromMs + i * MINUTE} ${expected[i]} ${clocks}`);
+        }
+        expect(seen).toEqual(wanted);
+      }),
+      { numRuns: 20 },
+    );
+  });
+});
+
+function textOf({ reason, holiday }: { reason: string; holiday?: string }) {
+  return holiday === undefined ? reason : `${reason} ${holiday}`;
+}
