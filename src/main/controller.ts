@@ -52,8 +52,10 @@ export const controllerCommand: Command<typeof own> = {
           requestTimeoutMs: KUBE_TIMEOUT_MS,
         });
         const identity = `${hostname()}_${randomBytes(4).toString("hex")}`;
+        // Connections of its own: a burst of status writes must never stand before a renewal of the Lease.
+        const leaseClient = KubeClient.load({ kubeconfig: config.kubeconfig, userAgent: "sms-channel-operator", log });
         const leader = new LeaderElector({
-          client,
+          client: leaseClient,
           namespace: config.operatorNamespace,
           name: secretName(instance, "controller", 0).replace(/-0$/, ""),
           identity,
@@ -75,7 +77,7 @@ export const controllerCommand: Command<typeof own> = {
         await aborted(stopping);
         await operator.stop();
         await leader.stop();
-        await client.close();
+        await Promise.all([client.close(), leaseClient.close()]);
       },
     ),
 };
