@@ -7,20 +7,23 @@ export interface LogOptions {
   level: string;
   /** Which process speaks: `controller`, `receiver`, … */
   process: string;
+  /** Instead of stdout. */
+  destination?: pino.DestinationStream;
 }
 
 /**
  * JSON lines on stdout. Errors are logged by name, message, reason and stack only: an error's other fields may carry a
  * request with credentials in it (axios and PostgreSQL errors do), so the default serializer, which copies them, is replaced.
  */
-export function createLog({ level, process }: LogOptions): Log {
-  return pino({
+export function createLog({ level, process, destination }: LogOptions): Log {
+  const options: pino.LoggerOptions = {
     level,
     base: { process },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: describeError },
-  });
+  };
+  return destination === undefined ? pino(options) : pino(options, destination);
 }
 
 /** A log that says nothing, for tests and for library use. */

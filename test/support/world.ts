@@ -1,4 +1,7 @@
+import type { ChildProcess } from "node:child_process";
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { Registry } from "@prometheus-io/client";
 import pg from "pg";
 import {
@@ -9,6 +12,7 @@ import {
   type WorkStream,
   workStreams,
 } from "../../src/api/index.ts";
+import { spawnTied, stopChild } from "../../src/child.ts";
 import { systemClock } from "../../src/clock.ts";
 import { Operator, type OperatorConfig } from "../../src/controllers/operator.ts";
 import { migrate } from "../../src/inbox/migrate.ts";
@@ -97,8 +101,8 @@ export class World {
     return this.namespaces[0]!;
   }
 
-  /** Starts a receiver on a free port; the first is the one at PUBLIC_URL. */
-  async startReceiver(): Promise<{ url: string; stop(): Promise<void> }> {
+  /** Starts a receiver, on a free port unless told; the first is the one at PUBLIC_URL. */
+  async startReceiver(at = 0): Promise<{ url: string; stop(): Promise<void> }> {
     const client = KubeClient.load({
       kubeconfig: kubeconfigPath(),
       userAgent: "test-receiver",
@@ -116,7 +120,7 @@ export class World {
       shards: 4,
     });
     const store = new PostgresStore({ url: this.databaseUrl, statementTimeoutMs: 3000, log: silentLog });
-    const receiver = new Receiver({ ...shared, port: 0, replica: "test", routes, store });
+    const receiver = new Receiver({ ...shared, port: at, replica: "test", routes, store });
     watch.start();
     const { port } = await receiver.start();
     let stopped = false;
@@ -192,6 +196,36 @@ export class World {
     leader?.start();
     this.operators.push({ operator, leader, client, registry });
     return operator;
+  }
+
+  /**
+   * The real `smschannel controller` as a process of its own, for what only a process can suffer: SIGKILL, SIGSTOP. Gives
+   * its log's lines as they come.
+   */
+  startProcess({ kubeconfig = kubeconfigPath() }: { kubeconfig?: string } = {}): {
+    child: ChildProcess;
+    lines: string[];
+  } {
+    const program = fileURLToPath(new URL("../../src/main/smschannel.ts", import.meta.url));
+    const child = spawnTied(process.execPath, [program, "controller"], {
+      env: {
+        PATH: process.env.PATH,
+        KUBECONFIG: kubeconfig,
+        OPERATOR_NAMESPACE: this.operatorNamespace,
+        INSTANCE: this.instance,
+        WATCH_NAMESPACES: this.namespaces.join(","),
+        PUBLIC_URL: this.publicUrl,
+        ALLOW_INSECURE_PUBLIC_URL: "true",
+        TWILIO_BASE_URL: this.simulator.url,
+        METRICS_PORT: "0",
+        LOG_LEVEL: "debug",
+      },
+    });
+    const lines: string[] = [];
+    for (const stream of [child.stdout!, child.stderr!])
+      createInterface({ input: stream }).on("line", (line) => lines.push(line));
+    this.#closers.push(() => stopChild(child, "SIGKILL", 0));
+    return { child, lines };
   }
 
   async stopOperators() {
