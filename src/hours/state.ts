@@ -78,6 +78,7 @@ function flipAfter(hours: Hours, instantMs: number, isOpen: boolean): number | u
   for (const { first, last } of daysAhead(hours, dayAt(hours, instantMs))) {
     // Only the days inside are known well enough at both sides to tell where a span really starts and ends.
     const spans = openSpans(hours, first - MARGIN_DAYS, last + MARGIN_DAYS);
+    if (spans.length === 0) continue;
     const until = hours.zone.startOf((last + MARGIN_DAYS) * DAY_MS);
     const from = Math.max(instantMs + 1, hours.zone.startOf((first - MARGIN_DAYS + 1) * DAY_MS));
     const flip = spans
