@@ -1,0 +1,83 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { expect, test } from "vitest";
+
+const MAIN = resolve(import.meta.dirname, "../../src/main/smschannel.ts");
+
+interface Line {
+  step?: string;
+  ok?: boolean;
+  detail?: string;
+  demo?: string;
+  steps?: number;
+}
+
+/** Starts `smschannel demo --json …`; `lines` ends with the process, or when the story is told. */
+function startDemo(...args: string[]): { child: ChildProcess; story: Promise<Line[]> } {
+  const child = spawn(
+    process.execPath,
+    ["--disable-warning=ExperimentalWarning", MAIN, "demo", "--json", ...args],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
+  const story = (async () => {
+    const lines: Line[] = [];
+    for await (const text of createInterface({ input: child.stdout! })) {
+      const line = JSON.parse(text) as Line;
+      lines.push(line);
+      if (line.demo !== undefined) break;
+    }
+    return lines;
+  })();
+  return { child, story };
+}
+
+// The story to its end (`--once`) is a step of CI by itself; here it stays up and somebody ends it.
+test("the demo tells its story, stays up, and leaves nothing when it is interrupted", {
+  timeout: 240_000,
+}, async () => {
+  const { child, story } = startDemo();
+  const exit = once(child, "exit");
+  const lines = await story;
+  expect(lines.filter(({ ok }) => ok === false)).toEqual([]);
+  expect(lines.at(-1)).toEqual({ demo: "ok", steps: lines.length - 1 });
+  const told = lines.flatMap(({ step }) => step ?? []);
+  expect(told).toEqual(
+    expect.arrayContaining(["kubernetes", "examples", "webhook", "text", "stored", "forgery"]),
+  );
+  const state = dirname(/kubeconfig: (.*)$/.exec(lines[0]?.detail ?? "")?.[1] ?? "");
+  expect(existsSync(state)).toBe(true);
+  const programs = await childrenOf(child.pid!);
+  // etcd, API server, controller manager, PostgreSQL, controller, receiver.
+  expect(programs).toHaveLength(6);
+  child.kill("SIGINT");
+  expect(await exit).toEqual([0, null]);
+  expect(programs.filter((pid) => existsSync(`/proc/${pid}/cwd`))).toEqual([]);
+  expect(existsSync(state)).toBe(false);
+});
+
+test("a demo that is interrupted at once ends at once", async () => {
+  const { child } = startDemo("--once");
+  const exit = once(child, "exit");
+  await once(child, "spawn");
+  // Its first child runs, so it is past its own start.
+  while ((await childrenOf(child.pid!)).length === 0 && child.exitCode === null)
+    await new Promise(setImmediate);
+  const programs = await childrenOf(child.pid!);
+  child.kill("SIGTERM");
+  const [code] = await exit;
+  expect(code).toBe(1);
+  await expect
+    .poll(() => programs.filter((pid) => existsSync(`/proc/${pid}/exe`)), { timeout: 10_000 })
+    .toEqual([]);
+});
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const list = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "");
+  return list.trim().split(" ").filter(Boolean).map(Number);
+}
