@@ -1,0 +1,94 @@
+import { describe, expect, test } from "vitest";
+import { ManualClock } from "../../clock.ts";
+import { Failure } from "../../errors.ts";
+import type { PhoneNumber, TwilioAccount } from "../../twilio/twilio.ts";
+import { Account } from "./accounts.ts";
+
+const options = { lane: "change" as const, signal: new AbortController().signal };
+const number = (smsUrl: string): PhoneNumber =>
+  ({ kind: "number", sid: "PN1", phoneNumber: "+14252306549", smsUrl }) as PhoneNumber;
+
+/** An account at Twilio whose answers are given one by one; it counts what it is asked. */
+class FakeTwilio {
+  asked = 0;
+  services = 0;
+  answers: (() => Promise<PhoneNumber[]>)[] = [];
+  readonly account = {
+    listNumbers: () => {
+      this.asked += 1;
+      return this.answers.shift()?.() ?? Promise.resolve([number("")]);
+    },
+    listMessagingServices: async () => {
+      this.services += 1;
+      return [];
+    },
+    listShortCodes: async () => [],
+    listConversationsAddresses: async () => [],
+  } as unknown as TwilioAccount;
+}
+
+describe("an account's snapshot", () => {
+  test("is shared by all who ask while it is being read", async () => {
+    const twilio = new FakeTwilio();
+    const account = new Account(twilio.account, new ManualClock());
+    const all = await Promise.all(Array.from({ length: 50 }, () => account.since(0, options)));
+    expect(twilio.asked).toBe(1);
+    expect(new Set(all).size).toBe(1);
+  });
+
+  test("is read anew only for who wants a younger one", async () => {
+    const twilio = new FakeTwilio();
+    const clock = new ManualClock();
+    const account = new Account(twilio.account, clock);
+    await account.since(clock.now(), options);
+    await clock.advance(60_000);
+    await account.since(clock.now() - 60_000, options);
+    expect(twilio.asked).toBe(1);
+    await account.since(clock.now() - 15_000, options);
+    expect(twilio.asked).toBe(2);
+  });
+
+  test("looks at services and addresses once an hour", async () => {
+    const twilio = new FakeTwilio();
+    const clock = new ManualClock();
+    const account = new Account(twilio.account, clock);
+    for (let minute = 0; minute < 60; minute += 5) {
+      await account.since(clock.now(), options);
+      await clock.advance(300_000);
+    }
+    expect(twilio.services).toBe(1);
+    await account.since(clock.now(), options);
+    expect(twilio.services).toBe(2);
+  });
+
+  test("keeps an update whose answer came while an older list was still under way", async () => {
+    const twilio = new FakeTwilio();
+    const clock = new ManualClock();
+    const account = new Account(twilio.account, clock);
+    const slow = Promise.withResolvers<PhoneNumber[]>();
+    twilio.answers = [() => slow.promise];
+    const reading = account.since(clock.now(), options);
+    await clock.advance(10);
+    account.noteUpdated(number("https://ours"));
+    slow.resolve([number("https://before")]);
+    expect((await reading).numbers.get("14252306549")?.smsUrl).toBe("https://ours");
+    await clock.advance(1000);
+    twilio.answers = [async () => [number("https://somebody")]];
+    expect((await account.since(clock.now(), options)).numbers.get("14252306549")?.smsUrl).toBe(
+      "https://somebody",
+    );
+  });
+
+  test("a failure is everybody's answer for two seconds, and then asked about again", async () => {
+    const twilio = new FakeTwilio();
+    const clock = new ManualClock();
+    const account = new Account(twilio.account, clock);
+    twilio.answers = [() => Promise.reject(new Failure("TwilioUnavailable", "down"))];
+    await expect(account.since(clock.now(), options)).rejects.toThrow("down");
+    await expect(account.since(clock.now(), options)).rejects.toThrow("down");
+    expect(twilio.asked).toBe(1);
+    await clock.advance(2000);
+    await account.since(clock.now(), options);
+    expect(twilio.asked).toBe(2);
+  });
+});

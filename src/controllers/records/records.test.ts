@@ -1,0 +1,187 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { ManualClock } from "../../clock.ts";
+import { decodeRecords, encodeRecords } from "./codec.ts";
+import type { ClaimRecord, RouteRecord, Shard } from "./record.ts";
+import { routeKey } from "./record.ts";
+import { Records, SHARD_LIMIT_BYTES } from "./records.ts";
+
+/** Keeps shards as Secrets would, encoded; can refuse, and counts. */
+class MemoryStore {
+  readonly saved = new Map<number, Record<string, string>>();
+  saves = 0;
+  failures = 0;
+  bytes = 1000;
+  async load(shard: number): Promise<Shard> {
+    return decodeRecords(this.saved.get(shard));
+  }
+  async save(shard: number, content: Shard): Promise<number> {
+    this.saves += 1;
+    if (this.failures > 0) {
+      this.failures -= 1;
+      throw new Error("the api server is away");
+    }
+    this.saved.set(shard, encodeRecords(content));
+    return this.bytes;
+  }
+}
+
+const route = (more: Partial<RouteRecord> = {}): RouteRecord => ({
+  namespace: "team",
+  namespaceUid: "uid",
+  stream: "support",
+  accountSid: "AC1",
+  credentials: { accountSid: "AC1", authToken: "secret" },
+  tokens: [{ token: "secret" }],
+  checkKey: "a2V5",
+  urls: [{ inbound: "https://a/inbound/team/support", fallback: "f", status: "s" }],
+  numbers: [],
+  generation: 1,
+  ...more,
+});
+const claim = (more: Partial<ClaimRecord> = {}): ClaimRecord => ({
+  phoneNumberSid: "PN1",
+  accountSid: "AC1",
+  number: "14252306549",
+  namespace: "team",
+  namespaceUid: "uid",
+  stream: "support",
+  name: "line",
+  uid: "number-uid",
+  ...more,
+});
+
+let store: MemoryStore;
+let clock: ManualClock;
+let records: Records;
+const fresh = () => new Records({ store, shards: 4, maxStreamsPerNamespace: 3, clock });
+/** Runs `work` while time passes. */
+const timed = async <T>(work: Promise<T>): Promise<T> => {
+  work.catch(() => {});
+  await clock.advance(1000);
+  return await work;
+};
+
+beforeEach(async () => {
+  store = new MemoryStore();
+  clock = new ManualClock();
+  records = fresh();
+  await timed(records.load());
+  store.saves = 0;
+});
+
+describe("records", () => {
+  test("are there for the next process", async () => {
+    await timed(
+      Promise.all([
+        records.updateRoute(routeKey(route()), route(), () => route()),
+        records.putClaim(claim()),
+      ]),
+    );
+    const next = fresh();
+    await timed(next.load());
+    expect(next.route(routeKey(route()))).toEqual(route());
+    expect(next.claimOf("number-uid")).toEqual(claim());
+    expect(next.claimsOfStream("uid", "support")).toEqual([claim()]);
+    expect(next.routesOf("uid", "support")).toHaveLength(1);
+    expect(next.hasInboundUrl("https://a/inbound/team/support")).toBe(true);
+  });
+
+  test("a change is durable when its promise resolves, and changes at one time share a write", async () => {
+    await timed(records.putClaim(claim()));
+    expect(store.saves).toBe(1);
+    await timed(
+      Promise.all(
+        ["PN2", "PN3", "PN4"].map((phoneNumberSid) =>
+          records.putClaim(claim({ phoneNumberSid, uid: phoneNumberSid })),
+        ),
+      ),
+    );
+    expect(store.saves).toBe(2);
+  });
+
+  test("the same again writes nothing", async () => {
+    await timed(records.putClaim(claim()));
+    await timed(records.putClaim(claim()));
+    expect(store.saves).toBe(1);
+  });
+
+  test("a refused write is told to whoever waits for it, and made good by the next try", async () => {
+    store.failures = 1;
+    await expect(timed(records.putClaim(claim()))).rejects.toThrow("away");
+    await timed(records.putClaim(claim()));
+    const next = fresh();
+    await timed(next.load());
+    expect(next.claimOf("number-uid")).toEqual(claim());
+  });
+
+  test("a route's generation rises with what the receiver gets, and only then", async () => {
+    const key = routeKey(route());
+    const change = (change: Partial<RouteRecord>) =>
+      timed(records.updateRoute(key, route(), (before) => ({ ...(before ?? route()), ...change })));
+    expect((await change({}))?.generation).toBe(1);
+    expect((await change({ numbers: ["1"] }))?.generation).toBe(2);
+    expect((await change({ unneededSinceMs: 5 }))?.generation).toBe(2);
+    expect((await change({ tokens: [{ token: "secret", notAfterMs: 9 }] }))?.generation).toBe(3);
+  });
+
+  test("two who change different parts do not undo each other", async () => {
+    const key = routeKey(route());
+    await timed(records.updateRoute(key, route(), () => route()));
+    await timed(
+      Promise.all([
+        records.updateRoute(key, route(), (before) => ({ ...before!, numbers: ["1"] })),
+        records.updateRoute(key, route(), (before) => ({ ...before!, tokens: [{ token: "new" }] })),
+      ]),
+    );
+    expect(records.route(key)).toMatchObject({ numbers: ["1"], tokens: [{ token: "new" }] });
+  });
+
+  test("a claim that goes is gone from every index", async () => {
+    await timed(records.putClaim(claim()));
+    await timed(records.dropClaim("PN1"));
+    expect(records.claimOf("number-uid")).toBeUndefined();
+    expect(records.claimsOfStream("uid", "support")).toEqual([]);
+  });
+
+  test("a namespace has its share of routes, and keeps those it has", async () => {
+    const add = (stream: string) =>
+      records.updateRoute(routeKey(route({ stream })), route({ stream }), () => route({ stream }));
+    await timed(Promise.all([add("a"), add("b"), add("c")]));
+    await expect(timed(add("d"))).rejects.toMatchObject({ reason: "RouteTableFull" });
+    expect(
+      (
+        await timed(
+          records.updateRoute(routeKey(route({ stream: "a" })), route({ stream: "a" }), (before) => ({
+            ...before!,
+            numbers: ["1"],
+          })),
+        )
+      )?.numbers,
+    ).toEqual(["1"]);
+  });
+
+  test("a full shard takes no new route, and many new ones at once wait to be measured", async () => {
+    store.bytes = SHARD_LIMIT_BYTES;
+    await timed(records.putClaim(claim()));
+    await expect(timed(records.updateRoute(routeKey(route()), route(), () => route()))).rejects.toMatchObject(
+      { reason: "RouteTableFull" },
+    );
+    store.bytes = 1000;
+    await timed(records.putClaim(claim({ name: "other" })));
+    expect(await timed(records.updateRoute(routeKey(route()), route(), () => route()))).toBeDefined();
+  });
+});
+
+test("equal records give equal bytes, whatever their order", () => {
+  const a = encodeRecords({ routes: [route({ stream: "a" }), route({ stream: "b" })], claims: [claim()] });
+  const b = encodeRecords({
+    routes: [route({ stream: "b" }), route({ stream: "a" })],
+    claims: [{ ...claim() }],
+  });
+  expect(a).toEqual(b);
+});
+
+test("a damaged Secret is an error, not an empty one", () => {
+  expect(() => decodeRecords({ "records.v1.json.gz": "bm90IGd6aXA=" })).toThrow();
+  expect(decodeRecords({})).toEqual({ routes: [], claims: [] });
+});
