@@ -1,11 +1,12 @@
 import pg from "pg";
 import type { Clock } from "../clock.ts";
+import { pruneRouteActivity, type RouteActivity, readRouteActivity } from "../inbox/activity.ts";
 import type { Log } from "../log.ts";
 import { routeKey } from "./records/record.ts";
 
 const POLL_MS = 30_000;
-/** Rows become visible a little after their time: each poll looks back this far beyond the one before. */
-const OVERLAP_MS = 120_000;
+/** What a poll looks back, beyond the time since the last one: rows become visible a little after their time. */
+const OVERLAP_MS = POLL_MS + 120_000;
 /** After this a row tells nothing that is still asked. */
 const KEEP_MS = 24 * 3_600_000;
 const QUERY_TIMEOUT_MS = 5_000;
@@ -26,14 +27,6 @@ export const noActivity: Activity = {
   stop: async () => {},
 };
 
-interface Row {
-  at: Date;
-  namespace_uid: string;
-  stream: string;
-  account_sid: string;
-  accepted: Record<string, number>;
-}
-
 export interface ActivityOptions {
   databaseUrl: string;
   clock: Clock;
@@ -53,35 +46,23 @@ export function watchActivity({ databaseUrl, clock, log, onChange }: ActivityOpt
   pool.on("error", () => {});
   const known = new Map<string, { last: number; first: Map<string, number> }>();
   const stopping = new AbortController();
-  let since = clock.now() - KEEP_MS;
+  let windowMs = KEEP_MS;
 
-  const note = (row: Row) => {
-    const key = routeKey({
-      namespaceUid: row.namespace_uid,
-      stream: row.stream,
-      accountSid: row.account_sid,
-    });
+  const note = ({ tokenFingerprint, lastAcceptedAtMs: at, ...route }: RouteActivity) => {
+    if (at === undefined) return;
+    const key = routeKey(route);
     const entry = known.get(key) ?? { last: 0, first: new Map<string, number>() };
     known.set(key, entry);
-    for (const [fingerprint, at] of Object.entries(row.accepted)) {
-      const news = at > entry.last || !entry.first.has(fingerprint);
-      entry.last = Math.max(entry.last, at);
-      entry.first.set(fingerprint, Math.min(entry.first.get(fingerprint) ?? at, at));
-      if (news) onChange(key);
-    }
+    const news = at > entry.last || !entry.first.has(tokenFingerprint);
+    entry.last = Math.max(entry.last, at);
+    entry.first.set(tokenFingerprint, Math.min(entry.first.get(tokenFingerprint) ?? at, at));
+    if (news) onChange(key);
   };
 
   const poll = async () => {
-    const { rows } = await pool.query<Row>(
-      "select at, namespace_uid, stream, account_sid, accepted from smschannel.route_activity where at > $1 order by at",
-      [new Date(since)],
-    );
-    for (const row of rows) note(row);
-    const newest = rows.at(-1)?.at.getTime();
-    since = Math.max(since, (newest ?? clock.now()) - OVERLAP_MS);
-    await pool.query("delete from smschannel.route_activity where at < $1", [
-      new Date(clock.now() - KEEP_MS),
-    ]);
+    for (const row of await readRouteActivity(pool, windowMs)) note(row);
+    windowMs = OVERLAP_MS;
+    await pruneRouteActivity(pool, KEEP_MS);
   };
 
   const run = async () => {
