@@ -68,7 +68,7 @@ async function locate(work: Work): Promise<Outcome> {
       url: before(object, "InboundUrlReady"),
     });
   if (!state.credentials.ok || state.account === undefined || state.routeKey === undefined) {
-    const why = state.credentials.ok ? ("unknown" as const) : state.credentials;
+    const why = state.credentials.ok ? (state.problem ?? ("unknown" as const)) : state.credentials;
     return outcome(work, { accepted: accepted(work), found: before(object, "NumberFound"), url: why });
   }
   const { account } = state;
@@ -260,10 +260,12 @@ export function isOurs({ urls, records }: Pick<SmsNumberDeps, "urls" | "records"
 
 /** With URL_CHECK=enforce a number is pointed only at a URL whose newest route has passed the self-check. */
 async function urlProblem(
-  { deps, ctx }: Work,
+  { deps, ctx, namespace, stream }: Work,
   route: RouteRecord,
 ): Promise<Exclude<Step, string> | undefined> {
   const key = routeKey(route);
+  const problem = deps.streams.get(`${namespace}/${stream}`)?.problem;
+  if (problem !== undefined) return problem;
   if (deps.urlCheck === "off") return undefined;
   deps.checks.want(
     key,
@@ -417,6 +419,7 @@ function afterSet(
 /** Texts reach the receiver only if the stream's own URL and credentials are good as well. */
 function streamUrl({ deps, namespace, stream }: Work): Step {
   const state = deps.streams.get(`${namespace}/${stream}`);
+  if (state?.problem !== undefined) return state.problem;
   if (state?.routeKey === undefined || deps.urlCheck === "off") return "good";
   const verdict = deps.checks.verdict(state.routeKey);
   if (verdict.status === "False") return { reason: verdict.reason, message: verdict.message };

@@ -69,7 +69,7 @@ export function workStreamReconciler(deps: WorkStreamDeps) {
 
     const found = await credentialsOf(deps, ctx, where);
     const { route, problem } = await compile(deps, object, where, found);
-    publish(deps, key, found, route);
+    publish(deps, key, found, route, problem);
     if (route !== undefined && problem === undefined) await check(deps, route, ctx);
 
     const facts: StreamFacts = {
@@ -233,11 +233,13 @@ function publish(
   key: string,
   { facts, good }: CredentialFacts,
   route: RouteRecord | undefined,
+  problem: StreamFacts["urlProblem"],
 ) {
   if (good === undefined) deps.accounts.release(key);
   deps.streams.set(key, {
     routeKey: route === undefined ? undefined : routeKey(route),
     account: good === undefined ? undefined : deps.accounts.use(key, good.credentials),
+    problem,
     credentials: facts,
   });
 }

@@ -7,6 +7,8 @@ export interface StreamState {
   routeKey: string | undefined;
   /** Present only while the credentials are good: without them nothing is asked of Twilio. */
   account: Account | undefined;
+  /** Why the stream can have no good URL, whatever the receiver says. */
+  problem?: { reason: Reason; message: string } | undefined;
   credentials: { ok: true } | { ok: false; reason: Reason; message: string };
 }
 
@@ -38,6 +40,6 @@ function same(a: StreamState, b: StreamState): boolean {
   return (
     a.routeKey === b.routeKey &&
     a.account === b.account &&
-    JSON.stringify(a.credentials) === JSON.stringify(b.credentials)
+    JSON.stringify([a.credentials, a.problem]) === JSON.stringify([b.credentials, b.problem])
   );
 }

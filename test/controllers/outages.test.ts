@@ -1,0 +1,255 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { smsNumbers, workStreams } from "../../src/api/index.ts";
+import type { OperatorConfig } from "../../src/controllers/operator.ts";
+import { createLog } from "../../src/log.ts";
+import type { Fault } from "../../src/simulator/simulator.ts";
+import { ACCOUNT, eventually, NUMBER, TOKEN, World } from "../support/world.ts";
+
+const demo = { smsUrl: "https://demo.twilio.com/welcome/sms/reply/", smsFallbackUrl: "" };
+let world: World;
+
+const requests = () => world.simulator.control.requests();
+const asked = (count: number) =>
+  eventually(`${count} calls`, () => (requests().length >= count ? true : undefined));
+/** The demo reply is there, as before everything, and no object is. */
+const afresh = async (config: Partial<OperatorConfig> = {}) => {
+  world.simulator.control.clearFaults();
+  for (const name of (await world.client.list(smsNumbers, { namespace: world.namespace })).items) {
+    await world.deleteNumber(name.metadata.name);
+    await world.gone(smsNumbers, name.metadata.name);
+  }
+  await world.client.delete(workStreams, { namespace: world.namespace, name: "support" });
+  await world.gone(workStreams, "support");
+  await world.stopOperators();
+  Object.assign(world.atTwilio(), demo);
+  world.simulator.control.clearRequests();
+  world.startOperator(config);
+};
+const applied = async () => {
+  await world.secret();
+  await world.stream();
+  await world.number();
+};
+const wiredOnce = async () => {
+  await world.numberIs("line", { Ready: "True" });
+  await world.streamIs("support", { Ready: "True" });
+  expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
+  expect((await world.text()).outcome).toBe("delivered");
+};
+
+describe("Twilio is in trouble while objects are applied", () => {
+  beforeAll(async () => {
+    world = await World.start();
+  });
+  afterAll(() => world.stop());
+
+  for (const [name, fault] of [
+    ["429", { kind: "status", status: 429 }],
+    ["429 with Retry-After", { kind: "status", status: 429, retryAfterSeconds: 1 }],
+    ["500 as JSON", { kind: "status", status: 500, body: "json" }],
+    ["502 of an edge, as HTML", { kind: "status", status: 502, body: "html" }],
+    ["resets", { kind: "reset", when: "before" }],
+    ["half an answer", { kind: "cut" }],
+    ["garbage", { kind: "garbage" }],
+  ] as [string, Fault][])
+    test(`${name}, for a while: Ready by itself when it ends`, async () => {
+      await afresh();
+      world.simulator.control.faults(fault);
+      await applied();
+      const since = performance.now();
+      await asked(6);
+      await world.streamIs("support", { Ready: "False" });
+      const seconds = (performance.now() - since) / 1000;
+      // No hot loop: even if each of the first tries repeats every read a few times, it soon slows down.
+      expect(requests().length).toBeLessThan(40 + 20 * seconds);
+      expect(world.atTwilio()).toMatchObject(demo);
+      world.simulator.control.clearFaults();
+      await wiredOnce();
+      expect(world.updates()).toHaveLength(1);
+    });
+
+  for (const [name, fault, most] of [
+    ["reset before it was read", { kind: "reset", when: "before", count: 1 }, 2],
+    ["cut after it was applied", { kind: "reset", when: "after", count: 1 }, 2],
+    ["half an answer", { kind: "cut", count: 2 }, 4],
+    ["an answer about another number", { kind: "otherNumber", count: 1 }, 2],
+    ["429 three times", { kind: "status", status: 429, count: 3 }, 4],
+    ["500 four times", { kind: "status", status: 500, count: 4 }, 6],
+  ] as [string, Fault, number][])
+    test(`the update: ${name}`, async () => {
+      await afresh();
+      world.simulator.control.faults({ ...fault, operation: "UpdateIncomingPhoneNumber" });
+      await applied();
+      await wiredOnce();
+      expect(world.updates().length).toBeLessThanOrEqual(most);
+      const number = await world.numberIs("line", { Ready: "True" });
+      expect(number.status?.driftRepairs).toBeUndefined();
+      expect(number.status?.previousWebhook?.host).toBe("demo.twilio.com");
+      await world.deleteNumber();
+      await world.gone(smsNumbers, "line");
+      expect(world.atTwilio()).toMatchObject(demo);
+    });
+
+  test("an update that is applied and never answered: asked again after the time-out", async () => {
+    await afresh();
+    const hangs = { kind: "slow", ms: 600_000, when: "after", count: 1 } as const;
+    world.simulator.control.faults({ ...hangs, operation: "UpdateIncomingPhoneNumber" });
+    await applied();
+    await wiredOnce();
+    expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
+  });
+
+  test("a short outage takes nothing from what was Ready; a long one is told, and ends", async () => {
+    await afresh({ resyncIntervalMs: 1000 });
+    await applied();
+    await wiredOnce();
+    const ready = async () => {
+      const object = await world.client.get(smsNumbers, { namespace: world.namespace, name: "line" });
+      return object?.status?.conditions?.find(({ type }) => type === "Ready");
+    };
+    const before = await ready();
+    world.simulator.control.clearRequests();
+    world.simulator.control.faults({ kind: "status", status: 500 });
+    await asked(1);
+    world.simulator.control.clearFaults();
+    await eventually("a good answer", () =>
+      requests().some(({ status }) => status === 200) ? true : undefined,
+    );
+    expect(await ready()).toEqual(before);
+
+    world.simulator.control.faults({ kind: "status", status: 500 });
+    await world.numberIs("line", { Ready: "TwilioUnavailable" });
+    expect((await world.text()).outcome).toBe("delivered");
+    world.simulator.control.clearFaults();
+    await world.numberIs("line", { Ready: "True" });
+    await world.streamIs("support", { Ready: "True" });
+    expect(world.updates()).toEqual([]);
+  });
+});
+
+describe("credentials stay where they belong", () => {
+  afterEach(() => world.stop());
+
+  test("no page is fetched from another host, and no region is one", async () => {
+    world = await World.start();
+    const thief = await listener(() => undefined);
+    const twisted = await listener(async (path, init) => {
+      const answer = await fetch(`${world.simulator.url}${path}`, init);
+      const text = await answer.text();
+      const body = text.replace(/"next_page_uri":null/, `"next_page_uri":"${thief.url}/2010-04-01/x.json"`);
+      return {
+        status: answer.status,
+        body: body.replace(/"next_page_url":null/, `"next_page_url":"${thief.url}/v1/x"`),
+      };
+    });
+    world.startOperator({ twilioBaseUrl: twisted.url });
+    await applied();
+    await world.numberIs("line", { Ready: "TwilioUnavailable" });
+    expect(thief.seen).toEqual([]);
+    expect(twisted.seen.length).toBeGreaterThan(0);
+    const twilio = {
+      credentialsSecretRef: { name: "twilio" },
+      region: "evil.example.com/x",
+      edge: "ashburn",
+    };
+    await expect(world.stream({ sms: { twilio } })).rejects.toThrow(/region/);
+    await Promise.all([thief.close(), twisted.close()]);
+  });
+
+  test("status, events, metrics and every line of the log hold no secret", async () => {
+    const lines: string[] = [];
+    const destination = { write: (line: string) => void lines.push(line) };
+    world = await World.start({ log: createLog({ level: "trace", process: "test", destination }) });
+    const key = { apiKeySid: "SK00000000000000000000000000000002", apiKeySecret: "simulator-secret-main" };
+    const seen: string[] = [];
+    const look = async () => {
+      const at = { namespace: world.namespace };
+      const found = [
+        await world.client.list(smsNumbers, at),
+        await world.client.list(workStreams, at),
+        await world.events(),
+        await world.events(world.operatorNamespace),
+        await world.operators[0]?.registry.metrics(),
+      ];
+      seen.push(JSON.stringify(found));
+    };
+    const userinfo = "https://bot:s3cret@legacy.example.com/sms?key=quer1";
+    Object.assign(world.atTwilio(), { smsUrl: userinfo });
+    await world.secret({ ...key, secondaryAuthToken: "another-token-000000000000000000" });
+    await world.stream();
+    await world.number();
+    world.startOperator({ resyncIntervalMs: 500 });
+    await world.numberIs("line", { Ready: "WebhookOwnedByOther" });
+    await look();
+    await world.number({ takeover: "Always" });
+    await world.numberIs("line", { Ready: "True" });
+    await world.text();
+    Object.assign(world.atTwilio(), { smsUrl: userinfo });
+    await world.event("WebhookRepaired", "line");
+    world.simulator.control.faults({ kind: "status", status: 429, count: 2 });
+    await eventually("throttled", () => (requests().some(({ status }) => status === 429) ? true : undefined));
+    for (const status of [500, 401, 403]) {
+      world.simulator.control.faults({ kind: "status", status });
+      await world.numberIs("line", { Ready: "False" });
+      await look();
+      world.simulator.control.clearFaults();
+      await world.numberIs("line", { Ready: "True" });
+    }
+    await world.secret({ authToken: "wr0ng-token" });
+    await world.streamIs("support", { CredentialsValid: "TwilioUnauthorized" });
+    await world.secret(key);
+    await world.streamIs("support", { Ready: "True" });
+    await world.deleteNumber();
+    await world.gone(smsNumbers, "line");
+    await look();
+    expect(world.atTwilio().smsUrl).toBe(userinfo);
+    expect(lines.length).toBeGreaterThan(20);
+    const all = [...lines, ...seen].join("\n");
+    const login = (user: string, password: string) => Buffer.from(`${user}:${password}`).toString("base64");
+    for (const secret of [
+      TOKEN,
+      Buffer.from(TOKEN).toString("base64"),
+      login(ACCOUNT, TOKEN),
+      login(key.apiKeySid, key.apiKeySecret),
+      key.apiKeySecret,
+      "another-token",
+      "wr0ng-token",
+      "s3cret",
+      "quer1",
+      "+1415555",
+    ])
+      expect(all.includes(secret), secret).toBe(false);
+    expect(
+      lines.some((line) => line.includes(NUMBER)),
+      "numbers in the log",
+    ).toBe(false);
+  });
+});
+
+/** An HTTP server of the test's own. */
+async function listener(
+  answer: (path: string, init: RequestInit) => Promise<{ status: number; body: string }> | undefined,
+) {
+  const seen: string[] = [];
+  const server = createServer(async (request, response) => {
+    const path = request.url ?? "/";
+    seen.push(path);
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const headers = { authorization: request.headers.authorization ?? "" };
+    const made = await answer(path, {
+      method: request.method ?? "GET",
+      headers: { ...headers, "content-type": request.headers["content-type"] ?? "" },
+      ...(chunks.length === 0 ? {} : { body: Buffer.concat(chunks).toString() }),
+    });
+    response.writeHead(made?.status ?? 404, { "content-type": "application/json" }).end(made?.body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    seen,
+    close: () => new Promise((resolve) => server.close(resolve).closeAllConnections()),
+  };
+}

@@ -1,0 +1,183 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, describe, expect, test } from "vitest";
+import { smsNumbers, workStreams } from "../../src/api/index.ts";
+import { namespaces } from "../../src/kube/resource.ts";
+import type { InboundDelivery } from "../../src/simulator/simulator.ts";
+import { kubectl } from "../support/cluster.ts";
+import { eventually, NUMBER, World, type WorldOptions } from "../support/world.ts";
+
+let world: World;
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close();
+  await world.stop();
+});
+const begin = async (options: WorldOptions = {}) => {
+  world = await World.start(options);
+};
+const applied = async () => {
+  await world.secret();
+  await world.stream();
+  await world.number();
+};
+const refused = (deliveries: InboundDelivery[]) =>
+  deliveries.filter(
+    ({ outcome, attempts }) => outcome !== "delivered" || attempts.some(({ status }) => status !== 200),
+  );
+
+/** A server that is not ours; gives its URL. */
+async function stranger(answer: { status: number; headers?: Record<string, string>; body?: string }) {
+  const server = createServer((request, response) => {
+    request.resume();
+    response.writeHead(answer.status, answer.headers).end(answer.body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  closers.push(() => new Promise((resolve) => server.close(resolve).closeAllConnections()));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** A port at which nobody answers. */
+async function deadPort(): Promise<number> {
+  const url = await stranger({ status: 200 });
+  await closers.pop()!();
+  return Number(new URL(url).port);
+}
+
+describe("nobody answers at PUBLIC_URL", () => {
+  test("enforce: the number is not pointed there until the receiver answers", async () => {
+    await begin();
+    const port = await deadPort();
+    world.publicUrl = `http://127.0.0.1:${port}`;
+    const before = world.atTwilio().smsUrl;
+    await applied();
+    world.startOperator();
+    await world.streamIs("support", { InboundUrlReady: "PublicUrlUnreachable", CredentialsValid: "True" });
+    await world.numberIs("line", { Ready: "PublicUrlUnreachable", NumberFound: "True" });
+    expect(world.atTwilio().smsUrl).toBe(before);
+    expect(world.updates()).toEqual([]);
+    await world.startReceiver(port);
+    await world.numberIs("line", { Ready: "True" });
+    await world.streamIs("support", { Ready: "True" });
+    expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
+    expect((await world.text()).outcome).toBe("delivered");
+    expect(world.updates()).toHaveLength(1);
+  });
+
+  for (const [urlCheck, ready] of [
+    ["report", "PublicUrlUnreachable"],
+    ["off", "True"],
+  ] as const)
+    test(`${urlCheck}: the number is pointed there all the same`, async () => {
+      await begin();
+      world.publicUrl = `http://127.0.0.1:${await deadPort()}`;
+      await applied();
+      world.startOperator({ urlCheck });
+      await world.streamIs("support", { Ready: ready });
+      await world.numberIs("line", { Ready: ready });
+      expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
+    });
+});
+
+describe("something else answers at PUBLIC_URL", () => {
+  for (const [name, answer, reason] of [
+    ["a redirect", { status: 308, headers: { location: "https://example.com/" } }, "PublicUrlRedirects"],
+    ["a foreign server", { status: 200, body: "<html>hello</html>" }, "PublicUrlNotOurs"],
+    ["404", { status: 404, body: "default backend" }, "PublicUrlNotOurs"],
+    ["403 of a firewall", { status: 403, body: "blocked" }, "PublicUrlNotOurs"],
+  ] as const)
+    test(name, async () => {
+      await begin();
+      world.publicUrl = await stranger(answer);
+      await applied();
+      world.startOperator();
+      await world.streamIs("support", { InboundUrlReady: reason, Ready: reason });
+      await world.numberIs("line", { Ready: reason });
+      expect(world.updates()).toEqual([]);
+    });
+});
+
+describe("a route outlives its stream", () => {
+  test("a stream that is deleted and applied again under traffic refuses no text", async () => {
+    await begin();
+    await world.wired();
+    const traffic = world.traffic();
+    await world.client.delete(workStreams, { namespace: world.namespace, name: "support" });
+    await world.numberIs("line", { Ready: "WorkStreamNotFound" });
+    expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
+    const between = [await world.text(), await world.text()];
+    await world.stream();
+    await world.streamIs("support", { Ready: "True" });
+    await world.numberIs("line", { Ready: "True" });
+    const deliveries = [...(await traffic.stop()), ...between];
+    expect(refused(deliveries)).toEqual([]);
+    expect(await world.stored()).toHaveLength(deliveries.length);
+    expect(world.updates()).toHaveLength(1);
+  });
+
+  test("also through a restart of the operator", async () => {
+    await begin();
+    await world.wired();
+    await world.client.delete(workStreams, { namespace: world.namespace, name: "support" });
+    await world.numberIs("line", { Ready: "WorkStreamNotFound" });
+    await world.stopOperators();
+    world.startOperator();
+    await eventually("the new operator has looked", async () =>
+      (await world.metric("smschannel_reconcile_total")) > 0 ? true : undefined,
+    );
+    expect(refused([await world.text()])).toEqual([]);
+    expect(world.updates()).toHaveLength(1);
+  });
+});
+
+test("a namespace that is created again gets nothing of the old one's route", async () => {
+  await begin();
+  await world.wired({ deletionPolicy: "Retain" });
+  expect((await world.text()).outcome).toBe("delivered");
+  const deleted = await kubectl(["delete", "namespace", world.namespace, "--timeout=45s"]);
+  expect(deleted).toMatchObject({ code: 0 });
+  expect((await world.text()).outcome, "texts of a retained number are kept").toBe("delivered");
+  const [old] = world.routes.find(`${world.namespace}/support`);
+  await world.client.create(namespaces, {
+    apiVersion: "v1",
+    kind: "Namespace",
+    metadata: { name: world.namespace },
+  });
+  await world.secret();
+  await world.stream();
+  await world.number();
+  await world.numberIs("line", { Ready: "True" });
+  expect((await world.text()).outcome).toBe("delivered");
+  const uids = (await world.stored()).map(({ namespace_uid }) => namespace_uid);
+  expect(uids.filter((uid) => uid === old?.namespaceUid)).toHaveLength(2);
+  const uid = (await world.client.get(namespaces, { name: world.namespace }))?.metadata.uid;
+  expect(uids.filter((each) => each === uid)).toHaveLength(1);
+  const fresh = world.routes
+    .find(`${world.namespace}/support`)
+    .find(({ namespaceUid }) => namespaceUid === uid);
+  expect(fresh?.checkKey).not.toEqual(old?.checkKey);
+  // What the retained number pointed at was ours, and never counts as what was there before.
+  await world.deleteNumber();
+  await world.gone(smsNumbers, "line");
+  expect(world.atTwilio()).toMatchObject({ smsUrl: "", smsFallbackUrl: "" });
+}, 90_000);
+
+test("more streams than a namespace may have: the new one is told, the old ones go on", async () => {
+  await begin({ config: { maxStreamsPerNamespace: 1 } });
+  await world.wired();
+  await world.stream({}, { name: "second" });
+  await world.number(
+    { number: "14252306550", takeover: "Always", workStreamRef: { name: "second" } },
+    { name: "second" },
+  );
+  await world.streamIs("second", {
+    InboundUrlReady: "RouteTableFull",
+    Ready: "False",
+    CredentialsValid: "True",
+  });
+  await world.numberIs("second", { Ready: "RouteTableFull" });
+  await world.streamIs("support", { Ready: "True" });
+  await world.numberIs("line", { Ready: "True" });
+  expect((await world.text(NUMBER)).outcome).toBe("delivered");
+  expect(world.updates()).toHaveLength(1);
+});
