@@ -357,6 +357,7 @@ export class Operator {
         client,
         namespace: config.operatorNamespace,
         instance: config.instance,
+        takeOverFrom: config.takeOverFrom,
       }),
       urls: publicUrls(config.publicUrl, config.fallbackPublicUrl),
       urlCheck: config.urlCheck,

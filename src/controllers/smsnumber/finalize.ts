@@ -29,7 +29,7 @@ export interface Finalized {
 export function smsNumberFinalizer(deps: SmsNumberDeps) {
   return async function finalize(ctx: ReconcileContext<SmsNumber>): Promise<Finalized> {
     const { object } = ctx;
-    const claim = deps.records.claimOf(object.metadata.uid!);
+    const claim = deps.records.claimOf(object.metadata.uid!) ?? (await unrecordedClaim(deps, ctx));
     if (claim === undefined) return await finish(deps, ctx, undefined, []);
     if (object.metadata.annotations?.[FORCE_DELETE_ANNOTATION] === "true")
       return await finish(deps, ctx, claim, [letGo(`${FORCE_DELETE_ANNOTATION} asked to let go`)]);
@@ -45,6 +45,42 @@ export function smsNumberFinalizer(deps: SmsNumberDeps) {
       ctx.log.error({ reason: error.reason }, "finalizer gave up; the webhook at twilio was left as it is");
       return await finish(deps, ctx, claim, [letGo(`gave up after waiting for Twilio: ${error.message}`)]);
     }
+  };
+}
+
+/**
+ * Its status says that it was wired, but not by our records: another release had it a moment ago, or the records were lost.
+ * Unless the number has been somebody else's since, it is put back all the same.
+ */
+async function unrecordedClaim(
+  deps: SmsNumberDeps,
+  { object, signal }: ReconcileContext<SmsNumber>,
+): Promise<ClaimRecord | undefined> {
+  const { phoneNumberSid, configuredUrl } = object.status ?? {};
+  if (phoneNumberSid === undefined || configuredUrl === undefined) return undefined;
+  if (deps.records.claim(phoneNumberSid) !== undefined) return undefined;
+  const { name, namespace = "", uid = "" } = object.metadata;
+  const stream = object.spec.workStreamRef.name;
+  const state = deps.streams.get(`${namespace}/${stream}`);
+  const patient = deps.clock.now() - Date.parse(object.metadata.deletionTimestamp!) < deps.deleteTimeoutMs;
+  if (patient && state === undefined && deps.workStream(namespace, stream) !== undefined)
+    throw new Failure(
+      "RoutesNotLoaded",
+      "waiting for what is known of its WorkStream, to put the webhook back",
+    );
+  const namespaceUid = await deps.namespaceUid(namespace, signal);
+  const accountSid =
+    state?.account?.twilio.accountSid ?? deps.records.routesOf(namespaceUid, stream)[0]?.accountSid;
+  if (accountSid === undefined) return undefined;
+  return {
+    phoneNumberSid,
+    accountSid,
+    number: object.spec.number,
+    namespace,
+    namespaceUid,
+    stream,
+    name,
+    uid,
   };
 }
 

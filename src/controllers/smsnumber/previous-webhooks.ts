@@ -16,40 +16,68 @@ export interface PreviousWebhooksOptions {
   client: KubeClient;
   namespace: string;
   instance: string;
+  /** A release whose objects are taken over, and with them what it saved. */
+  takeOverFrom?: string | undefined;
 }
 
 const KEY = "webhook.json";
 
-export function createPreviousWebhooks({
-  client,
-  namespace,
-  instance,
-}: PreviousWebhooksOptions): PreviousWebhooks {
-  const refOf = (uid: string) => ({
-    namespace,
-    name: `${secretName(instance, "controller", 0).replace(/-controller-0$/, "")}-previous-${uid}`,
-  });
+export function createPreviousWebhooks(options: PreviousWebhooksOptions): PreviousWebhooks {
+  const { client, namespace, instance } = options;
+  const own = (uid: string) => ({ namespace, name: nameOf(instance, uid) });
+  const save: PreviousWebhooks["save"] = async (uid, webhook, signal) => {
+    const secret: Secret = {
+      apiVersion: "v1",
+      kind: "Secret",
+      type: "smschannel.dev/previous-webhook",
+      metadata: { ...own(uid), labels: { "app.kubernetes.io/managed-by": "sms-channel-operator" } },
+      data: { [KEY]: Buffer.from(JSON.stringify(webhook)).toString("base64") },
+    };
+    try {
+      await client.create(secrets, secret, signal);
+    } catch (error) {
+      if (!(error instanceof KubeError && error.reason === "AlreadyExists")) throw error;
+    }
+  };
   return {
-    async save(uid, webhook, signal) {
-      const secret: Secret = {
-        apiVersion: "v1",
-        kind: "Secret",
-        type: "smschannel.dev/previous-webhook",
-        metadata: { ...refOf(uid), labels: { "app.kubernetes.io/managed-by": "sms-channel-operator" } },
-        data: { [KEY]: Buffer.from(JSON.stringify(webhook)).toString("base64") },
-      };
-      try {
-        await client.create(secrets, secret, signal);
-      } catch (error) {
-        if (!(error instanceof KubeError && error.reason === "AlreadyExists")) throw error;
-      }
-    },
+    save,
     async read(uid, signal) {
-      const text = (await client.get(secrets, refOf(uid), signal))?.data?.[KEY];
-      return text === undefined ? undefined : (JSON.parse(Buffer.from(text, "base64").toString()) as Webhook);
+      const saved = webhookIn(await client.get(secrets, own(uid), signal));
+      const former = saved === undefined ? formerOf(options, uid) : undefined;
+      if (former === undefined) return saved;
+      const inherited = webhookIn(await unlessForbidden(client.get(secrets, former, signal)));
+      if (inherited !== undefined) await save(uid, inherited, signal);
+      return inherited;
     },
     async remove(uid, signal) {
-      await client.delete(secrets, refOf(uid), {}, signal);
+      await client.delete(secrets, own(uid), {}, signal);
+      const former = formerOf(options, uid);
+      if (former !== undefined) await unlessForbidden(client.delete(secrets, former, {}, signal));
     },
   };
+}
+
+const nameOf = (instance: string, uid: string) =>
+  `${secretName(instance, "controller", 0).replace(/-controller-0$/, "")}-previous-${uid}`;
+
+/** Where the release that is taken over keeps it: in its own namespace, the first part of its name. */
+function formerOf({ takeOverFrom }: PreviousWebhooksOptions, uid: string) {
+  const slash = takeOverFrom?.indexOf("/") ?? -1;
+  if (takeOverFrom === undefined || slash < 1) return undefined;
+  return { namespace: takeOverFrom.slice(0, slash), name: nameOf(takeOverFrom, uid) };
+}
+
+/** Another namespace's Secrets may be closed to us: then such a number is cleared one day instead of restored. */
+async function unlessForbidden<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof KubeError && error.status === 403) return undefined;
+    throw error;
+  }
+}
+
+function webhookIn(secret: Secret | undefined): Webhook | undefined {
+  const text = secret?.data?.[KEY];
+  return text === undefined ? undefined : (JSON.parse(Buffer.from(text, "base64").toString()) as Webhook);
 }

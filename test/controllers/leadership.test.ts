@@ -1,0 +1,172 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { smsNumbers } from "../../src/api/index.ts";
+import { cuttingProxy } from "../kube/proxy.ts";
+import { kubeconfigPath } from "../support/cluster.ts";
+import { eventually, World, type WorldOptions } from "../support/world.ts";
+
+// Longer than Twilio's time-out by some renewals, else no call would ever be begun.
+const elect = { leaseMs: 14_000, renewDeadlineMs: 10_000, retryMs: 500 };
+
+let world: World;
+const begin = async (options: WorldOptions = {}) => {
+  world = await World.start(options);
+};
+afterEach(() => world.stop());
+
+const leading = () => world.operators.findIndex(({ leader }) => leader?.isLeading === true);
+const somebodyLeads = (not = -1) =>
+  eventually("a leader", () => (leading() >= 0 && leading() !== not ? leading() : undefined), 40_000);
+const reconciles = (operator: number) => world.metric("smschannel_reconcile_total", operator);
+const applied = async () => {
+  await world.secret();
+  await world.stream();
+  await world.number();
+};
+const demo = "https://demo.twilio.com/welcome/sms/reply/";
+
+describe("two replicas of one release", () => {
+  test("one works; the other goes on when it stops", async () => {
+    await begin({ elect });
+    world.startOperator();
+    world.startOperator();
+    const first = await somebodyLeads();
+    const second = 1 - first;
+    await applied();
+    await world.numberIs("line", { Ready: "True" });
+    expect(await reconciles(first)).toBeGreaterThan(0);
+    expect(await reconciles(second)).toBe(0);
+    expect(world.updates()).toHaveLength(1);
+
+    const [stopped] = world.operators.splice(first, 1);
+    await stopped!.operator.stop();
+    await stopped!.leader?.stop();
+    await somebodyLeads();
+    await world.deleteNumber();
+    await world.gone(smsNumbers, "line");
+    expect(world.atTwilio().smsUrl).toBe(demo);
+    expect(world.updates()).toHaveLength(2);
+    await stopped!.client.close();
+  });
+
+  test("a leader that is cut off from the API server changes nothing any more", async () => {
+    await begin({ elect, config: { resyncIntervalMs: 500 } });
+    const proxy = await cuttingProxy(kubeconfigPath());
+    world.startOperator({}, { kubeconfig: proxy.kubeconfig });
+    expect(await somebodyLeads()).toBe(0);
+    await applied();
+    await world.numberIs("line", { Ready: "True" });
+    world.startOperator();
+    proxy.freeze();
+    expect(await somebodyLeads(0)).toBe(1);
+    await eventually("the other one has looked", async () => ((await reconciles(1)) > 2 ? true : undefined));
+    const written = () => updatesBy(0);
+    const before = await written();
+
+    // Something to repair, which both see at their next look at Twilio.
+    Object.assign(world.atTwilio(), { smsUrl: "https://other.example.com/" });
+    await eventually("repaired", () =>
+      world.atTwilio().smsUrl.includes(world.inboundUrl()) ? true : undefined,
+    );
+    await world.event("WebhookRepaired", "line");
+    await world.deleteNumber();
+    await world.gone(smsNumbers, "line");
+    proxy.thaw();
+    await eventually("the first has noticed who leads", () =>
+      world.operators[0]?.leader?.holder === world.operators[1]?.leader?.holder ? true : undefined,
+    );
+    expect(world.atTwilio().smsUrl).toBe(demo);
+    expect(await written()).toBe(before);
+    expect(world.updates()).toHaveLength(3);
+    await proxy.close();
+  }, 90_000);
+
+  test("a leader that was frozen in the middle of its work and wakes up late does no harm", async () => {
+    // The lease of production: nothing is shortened.
+    await begin({ elect: { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2000 } });
+    const proxy = await cuttingProxy(kubeconfigPath());
+    const { child, lines } = world.startProcess({ kubeconfig: proxy.kubeconfig });
+    await eventually("the process leads", () =>
+      lines.some((line) => line.includes('"msg":"leading"')) ? true : undefined,
+    );
+    let begun = false;
+    let frozen = false;
+    // Between the decision to set the webhook, whose forerunner is being saved, and the call to Twilio.
+    proxy.fault = ({ method, url }) => {
+      begun ||= method === "PATCH" && /\/smsnumbers\/line(\?|$)/.test(url);
+      if (begun && !frozen && method === "POST" && /\/secrets(\?|$)/.test(url)) {
+        frozen = true;
+        child.kill("SIGSTOP");
+      }
+      return undefined;
+    };
+    await applied();
+    await eventually("it is frozen", () => (frozen ? true : undefined));
+    world.startOperator();
+    await somebodyLeads();
+    await world.numberIs("line", { Ready: "True" });
+    await world.deleteNumber();
+    await world.gone(smsNumbers, "line");
+    expect(world.atTwilio().smsUrl).toBe(demo);
+    expect(world.updates()).toHaveLength(2);
+
+    const said = lines.length;
+    child.kill("SIGCONT");
+    await eventually("it knows that its term is over", () =>
+      lines.slice(said).some((line) => line.includes("no longer leading")) ? true : undefined,
+    );
+    const seen = proxy.count("get");
+    await eventually("it has looked at the Lease again", () =>
+      proxy.count("get") > seen ? true : undefined,
+    );
+    expect(world.atTwilio().smsUrl).toBe(demo);
+    expect(world.updates()).toHaveLength(2);
+    expect(await world.previousWebhooks()).toEqual([]);
+    await proxy.close();
+  }, 120_000);
+});
+
+describe("two releases", () => {
+  test("the second leaves the first one's objects alone, until told to take over", async () => {
+    await begin();
+    await world.wired();
+    const other = `${world.operatorNamespace}/other`;
+    world.startOperator({ instance: other });
+    await world.event("ManagedByAnotherRelease", "line");
+    await world.event("ManagedByAnotherRelease", "support");
+    expect(await world.metric("smschannel_foreign_objects", 1)).toBe(2);
+    expect(await world.metric("smschannel_foreign_objects", 0)).toBe(0);
+    // Whatever the user changes, the second has no say.
+    await world.number({ description: "changed" });
+    const mine = await world.numberIs("line", { Ready: "True" });
+    expect(mine.status?.managedBy).toBe(world.instance);
+    expect(await updatesBy(1)).toBe(0);
+
+    await world.stopOperators();
+    world.startOperator({ instance: other, takeOverFrom: world.instance });
+    const taken = await eventually("taken over", async () => {
+      const object = await world.numberIs("line", { Ready: "True" });
+      return object.status?.managedBy === other ? object : undefined;
+    });
+    expect(taken.status?.configuredUrl).toBe(world.inboundUrl());
+    expect(world.updates()).toHaveLength(1);
+    // And now it is the first that keeps away.
+    world.startOperator();
+    await eventually("the first one sees foreign objects", async () =>
+      (await world.metric("smschannel_foreign_objects", 1)) === 2 ? true : undefined,
+    );
+    await world.deleteNumber();
+    await world.gone(smsNumbers, "line");
+    expect(world.atTwilio().smsUrl).toBe(demo);
+    expect(await world.previousWebhooks()).toEqual([]);
+  });
+});
+
+/** Updates that this operator itself sent. */
+async function updatesBy(operator: number): Promise<number> {
+  const metric = await world.operators[operator]!.registry.getSingleMetric(
+    "smschannel_twilio_requests_total",
+  )?.get();
+  return (metric?.values ?? [])
+    .filter(({ labels }) => labels.operation === "UpdateNumber")
+    .reduce((sum, { value }) => sum + value, 0);
+}
