@@ -194,6 +194,20 @@ describe("what else may be gone or refuse", () => {
     expect(webhook()).toMatchObject({ smsUrl: "", smsFallbackUrl: "", smsApplicationSid: "" });
   });
 
+  test("the operator's own records were lost: restored all the same", async () => {
+    await wiredAnew();
+    await world.stopOperators();
+    const at = { namespace: world.operatorNamespace };
+    for (const { metadata, type } of (await world.client.list(secrets, at)).items)
+      if (type === "smschannel.dev/compiled")
+        await world.client.delete(secrets, { ...at, name: metadata.name });
+    await world.deleteNumber();
+    world.startOperator();
+    await world.gone(smsNumbers, "line");
+    expect(webhook()).toMatchObject(demo);
+    expect(await world.previousWebhooks()).toEqual([]);
+  });
+
   test("force-delete lets go in the middle of an outage", async () => {
     await wiredAnew();
     world.simulator.control.faults({ kind: "status", status: 500 });
