@@ -308,7 +308,8 @@ export class Controller<T extends KubeObject> {
     }
     this.#assertTime(work.term);
     for (const note of done.events ?? []) events.record(object, note);
-    await removeFinalizer({ client, type, finalizer, object: this.#status.withVersion(object) }, signal);
+    // As the store has it, which showed our finalizer a moment ago: the answer to our last write may be from before it was there.
+    await removeFinalizer({ client, type, finalizer, object }, signal);
     log.info("finalized");
     return "finalized";
   }

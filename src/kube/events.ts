@@ -22,8 +22,10 @@ const SERIES_WRITE_MS = 60_000;
 /** New events per object: so many at once, then one per refill. */
 const BURST = 15;
 const REFILL_MS = 60_000;
-/** More than this under way: the API server has other worries, and events are the first thing to do without. */
-const IN_FLIGHT = 64;
+/** Requests at a time: status writes of the same burst come first. */
+const AT_ONCE = 8;
+/** More than this waiting: the API server has other worries, and events are the first thing to do without. */
+const BACKLOG = 2048;
 const REMEMBERED = 4096;
 
 interface Series {
@@ -42,6 +44,8 @@ export class EventRecorder {
   readonly #series = new Map<string, Series>();
   readonly #budgets = new Map<string, { tokens: number; at: number }>();
   readonly #inFlight = new Set<Promise<void>>();
+  readonly #waiting: (() => void)[] = [];
+  #writing = 0;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
@@ -67,8 +71,9 @@ export class EventRecorder {
       writtenAt: now,
       writing: Promise.resolve(),
     };
+    if (this.#inFlight.size >= BACKLOG) return;
     remember(this.#series, key, series);
-    this.#write(object, series, now, () => this.#create(object, note, series));
+    this.#write(object, series, now, () => this.#create(object, note, series, key));
   }
 
   /** Waits for what is under way. */
@@ -82,17 +87,29 @@ export class EventRecorder {
     now: number,
     write: (name: string | undefined) => Promise<void>,
   ): void {
-    if (this.#inFlight.size >= IN_FLIGHT) return;
+    if (this.#inFlight.size >= BACKLOG) return;
     series.writtenAt = now;
     series.writing = series.writing
-      .then(() => write(series.name))
+      .then(() => this.#inTurn(() => write(series.name)))
       .catch((error) => this.#failed(object, error));
     const { writing } = series;
     this.#inFlight.add(writing);
     void writing.then(() => this.#inFlight.delete(writing));
   }
 
-  async #create(object: KubeObject, note: EventNote, series: Series): Promise<void> {
+  async #inTurn(write: () => Promise<void>): Promise<void> {
+    if (this.#writing >= AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#writing++;
+    try {
+      await write();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#writing--;
+      else next();
+    }
+  }
+
+  async #create(object: KubeObject, note: EventNote, series: Series, key: string): Promise<void> {
     const { client, clock, reportingController, reportingInstance } = this.#options;
     const { name, namespace, uid, resourceVersion } = object.metadata;
     const event: EventObject = {
@@ -118,8 +135,13 @@ export class EventRecorder {
         ...(resourceVersion === undefined ? {} : { resourceVersion }),
       },
     };
-    const created = await client.create(events, event);
-    series.name = created.metadata.name;
+    try {
+      series.name = (await client.create(events, event)).metadata.name;
+    } catch (error) {
+      // The next of its kind is to be a new event, not one more of one that never was.
+      if (this.#series.get(key) === series) this.#series.delete(key);
+      throw error;
+    }
   }
 
   async #count(object: KubeObject, name: string | undefined, series: Series): Promise<void> {

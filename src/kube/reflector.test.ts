@@ -89,6 +89,10 @@ const rows: Record<string, [inputs: Input<KubeObject>[], last: Action | undefine
     [...watching, failed({}), waited, expired],
     { do: "wait", ms: 750 },
   ],
+  "a server that forgets each new version at once is not asked for list after list": [
+    [...watching, expired, { type: "page", items: [], resourceVersion: "101", continue: undefined }, expired],
+    { do: "wait", ms: 750 },
+  ],
   "HTTP status 410 is the same as the event": [
     [...watching, failed({ status: 410, reason: "Expired" })],
     { do: "list", continue: undefined, limit: 500 },

@@ -120,9 +120,10 @@ function failed<T extends KubeObject>(
     const twice = state.phase === "listing" && state.continue === undefined;
     const paged = state.phase === "listing" ? state.paged && !twice : true;
     const anew: State = { phase: "listing", attempt: state.attempt, paged, continue: undefined };
-    // From a watch that had worked it is the ordinary end of a long silence: no wait.
+    // From a watch that had worked it is the ordinary end of a long silence: no wait. The one after this list must work before
+    // that is so again, else a server that forgets at once would be asked for list after list.
     return state.phase === "watching" && state.attempt === 0
-      ? go(anew, chance)
+      ? go({ ...anew, attempt: 1 }, chance)
       : { ...pause(anew, error, chance), problem };
   }
   if (state.phase === "listing") return { ...pause(state, error, chance), problem };
