@@ -108,8 +108,9 @@ async function look({ deps, ctx, object }: Work, account: Account): Promise<Snap
   const { latest, failedResyncs } = account;
   const settled = deps.records.claimOf(object.metadata.uid!)?.configured !== undefined;
   const known = latest !== undefined && find(latest, object.spec) !== undefined;
+  const now = deps.clock.now();
   // While resyncs fail the last look is no longer the present: say so, and see at once when Twilio is back.
-  const since = settled && known && failedResyncs === 0 ? 0 : freshSince(object, deps.clock.now());
+  const since = !settled || !known ? freshSince(object, now) : failedResyncs === 0 ? 0 : now;
   return await account.since(since, callOptions(ctx));
 }
 
