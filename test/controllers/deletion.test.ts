@@ -271,4 +271,18 @@ describe("namespaces", () => {
     expect(webhook()).toEqual(before);
     expect(await world.previousWebhooks()).toEqual([]);
   });
+
+  test("a namespace does not hang while Twilio is down", async () => {
+    await world.stopOperators();
+    world.startOperator({ deleteTimeoutMs: 2000 });
+    const [, second] = world.namespaces as [string, string];
+    await world.secret({}, { namespace: second });
+    await world.stream({}, { namespace: second });
+    await world.number({}, { namespace: second });
+    await world.numberIs("line", { Ready: "True" }, second);
+    world.simulator.control.faults({ kind: "status", status: 503 });
+    expect(await kubectl(["delete", "namespace", second, "--timeout=40s"])).toMatchObject({ code: 0 });
+    expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(1);
+    expect(await world.previousWebhooks()).toEqual([]);
+  });
 });

@@ -177,6 +177,42 @@ test("PUBLIC_URL changes with a restart: no text is refused, and it is no drift"
   expect((await world.text("14252306550")).attempts.map(({ status }) => status)).toEqual([200]);
 });
 
+test("FALLBACK_PUBLIC_URL changes with a restart: set anew, and no drift", async () => {
+  await applied();
+  world.startOperator();
+  await world.numberIs("line", { Ready: "True" });
+  await world.stopOperators();
+  world.startOperator({ fallbackPublicUrl: "http://127.0.0.1:9" });
+  await eventually("the fallback is the new one", () =>
+    world.atTwilio().smsFallbackUrl.startsWith("http://127.0.0.1:9/") ? true : undefined,
+  );
+  const number = await world.numberIs("line", { Ready: "True" });
+  expect(number.status?.driftRepairs).toBeUndefined();
+  expect(await world.metric("smschannel_webhook_drift_total")).toBe(0);
+});
+
+test("the operator's own records are lost: claimed anew, and what was there before is still known", async () => {
+  await applied();
+  world.startOperator();
+  await world.numberIs("line", { Ready: "True" });
+  await world.stopOperators();
+  const at = { namespace: world.operatorNamespace };
+  for (const { metadata, type } of (await world.client.list(secrets, at)).items)
+    if (type === "smschannel.dev/compiled")
+      await world.client.delete(secrets, { ...at, name: metadata.name });
+  expect((await world.text()).outcome, "the receiver goes on with what it had").toBe("delivered");
+  const operator = world.startOperator();
+  await eventually("the claim is back", () =>
+    [...operator.records.claims()].length === 1 ? true : undefined,
+  );
+  await world.numberIs("line", { Ready: "True" });
+  expect(await savedUrls()).toEqual([demo.smsUrl]);
+  expect((await world.text()).outcome).toBe("delivered");
+  await world.deleteNumber();
+  await world.gone(smsNumbers, "line");
+  expect(world.atTwilio()).toMatchObject(demo);
+});
+
 /** How many webhooks from before are stored, kept up to date by a look at the API server. */
 let saved = 0;
 function watchSaved() {

@@ -151,6 +151,13 @@ describe("a Secret changes", () => {
     );
     expect(refused(await traffic.stop())).toEqual([]);
     expect(world.simulator.control.requests()).toEqual([]);
+    await world.stopOperators();
+    world.startOperator();
+    await eventually("the next operator has looked", async () =>
+      (await world.metric("smschannel_reconcile_total")) > 4 ? true : undefined,
+    );
+    expect(refused(await texts(3))).toEqual([]);
+    expect(world.simulator.control.requests()).toEqual([]);
     await world.secret();
     await world.streamIs("support", { Ready: "True" });
     await world.numberIs("line", { Ready: "True" });

@@ -56,7 +56,7 @@ export interface ClaimRecord {
   name: string;
   uid: string;
   /** What we set at Twilio; absent until the first update was answered, or found to be there. */
-  configured?: { url: string; sinceMs: number };
+  configured?: { url: string; fallbackUrl?: string; sinceMs: number };
   /** Where the webhook led before us, for status; the whole of it is in its own Secret. */
   previous?: { host: string; savedAtMs: number };
   /** When somebody else's change was set back, newest last, an hour back at most. */

@@ -30,6 +30,8 @@ export interface PlanInput {
   policy: { manage: boolean; suspended: boolean; takeover: "WhenUnset" | "Always" };
   /** The URL that we set before, fragment included: what is there instead is drift, not somebody's earlier property. */
   configuredUrl: string | undefined;
+  /** The fallback URL that we set with it, where that is known. */
+  configuredFallbackUrl?: string | undefined;
   /** Why no number may be pointed at the stream's URL yet; undefined when it has answered. */
   urlNotReady: { reason: Reason; message: string } | undefined;
   repairs: readonly number[];
@@ -52,10 +54,15 @@ export function plan(input: PlanInput): Plan {
     return refuseTakeover(foreign);
   if (input.urlNotReady !== undefined) return { do: "leave", ...input.urlNotReady };
   if (input.configuredUrl === undefined) return firstTime(input);
-  // Still as we left it, and only our own wish changed: PUBLIC_URL, for one.
-  const untouched =
-    seen.smsUrl === input.configuredUrl && foreign === undefined && ours.smsUrl !== input.configuredUrl;
-  return untouched ? { do: "set", webhook: ours } : repair(input, foreign);
+  return isUntouched(input, foreign) ? { do: "set", webhook: ours } : repair(input, foreign);
+}
+
+/** Still as we left it, and only our own wish changed: PUBLIC_URL or FALLBACK_PUBLIC_URL. */
+function isUntouched(input: PlanInput, foreign: Foreign | undefined): boolean {
+  const { seen, ours, configuredUrl, configuredFallbackUrl = seen.smsFallbackUrl } = input;
+  const asLeft = seen.smsUrl === configuredUrl && seen.smsFallbackUrl === configuredFallbackUrl;
+  const wishChanged = ours.smsUrl !== configuredUrl || ours.smsFallbackUrl !== configuredFallbackUrl;
+  return asLeft && wishChanged && foreign === undefined;
 }
 
 /** The webhook from before us is worth keeping when there was one; a URL of ours never is. */

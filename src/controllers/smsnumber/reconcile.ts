@@ -244,6 +244,7 @@ async function wire(
       takeover: object.spec.takeover ?? "WhenUnset",
     },
     configuredUrl: claim?.configured?.url,
+    configuredFallbackUrl: claim?.configured?.fallbackUrl,
     urlNotReady,
     repairs: claim?.repairs ?? [],
     contest: claim?.contest,
@@ -345,7 +346,10 @@ async function noteConfigured(work: Work, claim: ClaimRecord, ours: Webhook, byN
   await deps.records.putClaim({
     ...rest,
     ...(byNumber
-      ? { ...(await previousOf(work, claim, undefined)), configured: { url: ours.smsUrl, sinceMs } }
+      ? {
+          ...(await previousOf(work, claim, undefined)),
+          configured: { url: ours.smsUrl, fallbackUrl: ours.smsFallbackUrl, sinceMs },
+        }
       : {}),
   });
 }
@@ -374,7 +378,11 @@ async function noteSet(work: Work, claim: ClaimRecord, step: Extract<Plan, { do:
   await deps.records.putClaim({
     ...rest,
     ...(await previousOf(work, claim, step.save)),
-    configured: { url: step.webhook.smsUrl, sinceMs: claim.configured?.sinceMs ?? now },
+    configured: {
+      url: step.webhook.smsUrl,
+      fallbackUrl: step.webhook.smsFallbackUrl,
+      sinceMs: claim.configured?.sinceMs ?? now,
+    },
     ...(repairs.length === 0 ? {} : { repairs }),
   });
 }
