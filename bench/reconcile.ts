@@ -103,6 +103,8 @@ async function measure(kubeconfig: string, size: number, suffix: string): Promis
     await ready.settled();
     const writes = difference(writesBefore, await kubeWrites(kubeconfig));
     const calls = await callsOf(simulator.url);
+    const kept = await client.list(secrets, { namespace: operatorNamespace });
+    const previous = kept.items.filter(({ type }) => type === "smschannel.dev/previous-webhook").length;
     const heapMiB = (heapUsed() - heapBefore) / 2 ** 20;
     const rest = await anHourAtRest({ kubeconfig, clock, simulator: simulator.url });
     await operator.stop();
@@ -116,6 +118,7 @@ async function measure(kubeconfig: string, size: number, suffix: string): Promis
       calls,
       heapMiB,
       rssMiB: process.memoryUsage().rss / 2 ** 20,
+      previous,
       rest,
       latencyMs: LATENCY_MS,
     };

@@ -12,6 +12,8 @@ export interface Outcome {
   heapMiB: number;
   rssMiB: number;
   latencyMs: number;
+  /** Secrets that keep a webhook from before us, one for each number that had one. */
+  previous: number;
   rest: { writes: Map<string, number>; calls: Map<string, number> };
 }
 
@@ -87,7 +89,7 @@ export function targetsOf(outcomes: readonly Outcome[]): Target[] {
     // A number's own Secret keeps the webhook from before us: it counts as a write for the number.
     target(
       "writes per SmsNumber",
-      middle(perObject(["smsnumbers", "smsnumbers/status", "secrets"])),
+      middle((each) => perObject(["smsnumbers", "smsnumbers/status"])(each) + each.previous / each.size),
       "writes",
       4,
     ),
@@ -117,8 +119,8 @@ export function targetsOf(outcomes: readonly Outcome[]): Target[] {
       3,
     ),
     target(
-      "at rest, writes to the Kubernetes API an hour",
-      middle(({ rest }) => total(rest.writes)),
+      "at rest, writes to the Kubernetes API an hour, Leases aside",
+      middle(({ rest }) => total(rest.writes) - (rest.writes.get("leases") ?? 0)),
       "writes",
       0,
     ),

@@ -48,9 +48,12 @@ export class SkippingClock implements Clock {
   skip(ms: number) {
     this.#skipped += ms;
     const now = this.monotonic();
-    const late = [...this.#due].filter(({ at }) => at <= now).sort((a, b) => a.at - b.at);
-    for (const due of this.#due) due.disarm();
-    for (const due of late) due.run();
-    for (const due of this.#due) if (due.at > now) due.disarm = systemClock.after(due.at - now, due.run);
+    const all = [...this.#due].sort((a, b) => a.at - b.at);
+    // All are armed anew before any runs: what a run arms by itself must not be armed twice.
+    for (const due of all) {
+      due.disarm();
+      if (due.at > now) due.disarm = systemClock.after(due.at - now, due.run);
+    }
+    for (const due of all) if (due.at <= now && this.#due.has(due)) due.run();
   }
 }

@@ -3,6 +3,7 @@ import type { Log } from "../../log.ts";
 import type { Prober, ProbeTarget } from "./probe.ts";
 import {
   FAILURES_ALLOWED,
+  LOADING_FAILURES,
   newCheck,
   note,
   type ProbeResult,
@@ -112,7 +113,14 @@ export class Checks {
     const lastText = lastAcceptedTextMs(key);
     const host = this.#hosts.get(known.host);
     if (host?.lastFailure !== undefined && host.failures >= FAILURES_ALLOWED) {
-      const failing: RouteCheck = { ...known.check, proven: false, lastFailure: host.lastFailure };
+      const { failures, lastFailure } = host;
+      // Three on a route that had passed are not a route on its way any more.
+      const failing: RouteCheck = {
+        ...known.check,
+        proven: false,
+        failures: failures + LOADING_FAILURES,
+        lastFailure,
+      };
       return verdictOf(failing, lastText, clock.now());
     }
     return verdictOf(known.check, lastText, clock.now());
@@ -218,7 +226,7 @@ export class Checks {
     while (this.#probing >= PROBES_AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#probing += 1;
     try {
-      return await this.#options.prober.probe(target, this.#options.clock.now(), this.#stop.signal);
+      return await this.#options.prober.probe(target, this.#stop.signal);
     } finally {
       this.#probing -= 1;
       this.#waiting.shift()?.();

@@ -1,5 +1,6 @@
 import { lookup } from "node:dns";
 import { Agent, type Dispatcher, request } from "undici";
+import { systemClock } from "../../clock.ts";
 import { createChallenge } from "../../routes/challenge.ts";
 import type { ProbeResult } from "./verdict.ts";
 
@@ -21,7 +22,7 @@ export interface ProberOptions {
 
 export interface Prober {
   /** One POST as Twilio would send it; never throws. */
-  probe(target: ProbeTarget, nowMs: number, signal: AbortSignal): Promise<ProbeResult>;
+  probe(target: ProbeTarget, signal: AbortSignal): Promise<ProbeResult>;
   close(): Promise<void>;
 }
 
@@ -36,11 +37,11 @@ export function createProber({ address, timeoutMs = 5000 }: ProberOptions = {}):
     connect: { timeout: timeoutMs, ...(address === undefined ? {} : redirectTo(address)) },
   });
   return {
-    probe: (target, nowMs, signal) =>
+    probe: (target, signal) =>
       probe(
         dispatcher,
         target,
-        nowMs,
+        systemClock.now(),
         AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
         portOf(address),
       ),
