@@ -212,7 +212,7 @@ export const reasons = {
     on: ["SmsNumber.InboundUrlReady"],
     meaning: "The number is in a Messaging Service whose own inbound URL takes precedence.",
     remedy:
-      "Turn on “Defer to sender's webhook” in the Messaging Service, or set its inbound URL to status.configuredUrl.",
+      "Turn on “Defer to sender's webhook” in the Messaging Service, or set its inbound URL to the WorkStream's status.inboundUrl.",
   },
   MessagingServiceDropsInbound: {
     class: "stalled",

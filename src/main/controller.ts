@@ -53,7 +53,11 @@ export const controllerCommand: Command<typeof own> = {
         });
         const identity = `${hostname()}_${randomBytes(4).toString("hex")}`;
         // Connections of its own: a burst of status writes must never stand before a renewal of the Lease.
-        const leaseClient = KubeClient.load({ kubeconfig: config.kubeconfig, userAgent: "sms-channel-operator", log });
+        const leaseClient = KubeClient.load({
+          kubeconfig: config.kubeconfig,
+          userAgent: "sms-channel-operator",
+          log,
+        });
         const leader = new LeaderElector({
           client: leaseClient,
           namespace: config.operatorNamespace,

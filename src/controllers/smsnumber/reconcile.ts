@@ -74,7 +74,7 @@ async function locate(work: Work): Promise<Outcome> {
   const { account } = state;
   try {
     const snapshot = await look(work, account);
-    const number = find(snapshot, object.spec) ?? (await boughtJustNow(work, account, snapshot));
+    const number = find(snapshot, object.spec) ?? (await boughtJustNow(work, account));
     if (number === undefined) return await notInAccount(work);
     if (!number.capabilities.sms)
       return outcome(work, { accepted: accepted(work), found: notCapable, url: notCapable });
@@ -126,13 +126,8 @@ function freshSince({ metadata, status }: SmsNumber, now: number): number {
 }
 
 /** Somebody buys a number and applies it at once: it may be younger than the list. One call, and only for a user's change. */
-async function boughtJustNow(
-  { deps, ctx, object }: Work,
-  account: Account,
-  { takenAtMs }: Snapshot,
-): Promise<PhoneNumber | undefined> {
-  if (ctx.lane !== "change" || object.spec.type === "ShortCode" || deps.clock.now() - takenAtMs < 1000)
-    return undefined;
+async function boughtJustNow({ ctx, object }: Work, account: Account): Promise<PhoneNumber | undefined> {
+  if (ctx.lane !== "change" || object.spec.type === "ShortCode") return undefined;
   return await account.find(object.spec.number, callOptions(ctx));
 }
 
