@@ -16,6 +16,8 @@ let admin: KubeClient;
 let namespace: string;
 let proxy: CuttingProxy;
 const cleanup: (() => unknown)[] = [];
+/** Has every reconcile of the controller under test that wrote something come to its end? Only then is its next wake-up armed. */
+let atRest: () => Promise<boolean>;
 
 beforeAll(() => {
   admin = loadClient(kubeconfigPath());
@@ -40,11 +42,18 @@ function run(clock: ManualClock) {
     reportingController: "x.test/hours",
     reportingInstance: "pod",
   });
+  const registry = new Registry();
+  const writesBefore = statusWrites();
+  atRest = async () => {
+    const metric = await registry.getSingleMetric("smschannel_reconcile_total")?.get();
+    const reconciles = metric?.values.reduce((sum, { value }) => sum + value, 0) ?? 0;
+    return reconciles >= statusWrites() - writesBefore;
+  };
   const controller = operatingHoursController({
     ...shared,
     informer,
     events,
-    registry: new Registry(),
+    registry,
     instance: "system/main",
     fieldManager: "smschannel-controller/system/main",
   });
@@ -72,13 +81,15 @@ const create = (name: string, spec: OperatingHoursSpec) =>
   });
 const statusOf = async (name: string) => (await admin.get(operatingHours, { namespace, name }))?.status;
 const writes = () => proxy.seen.filter(({ kind }) => kind === "write").length;
+const statusWrites = () =>
+  proxy.seen.filter(({ kind, url }) => kind === "write" && !url.includes("/events")).length;
 const seen = async (name: string) => {
   const status = await statusOf(name);
   const ready = conditionOf(status, "Ready");
   return `${ready?.status} ${ready?.reason} ${status?.reason} until ${status?.nextTransition}`;
 };
 const becomes = (name: string, text: string) =>
-  until(`${name} is ${text}`, async () => (await seen(name)) === text);
+  until(`${name} is ${text}`, async () => (await seen(name)) === text && (await atRest()));
 
 test("it opens and closes at the second, with one write each and none between", async () => {
   const clock = at("2026-11-23T15:59:58Z");
