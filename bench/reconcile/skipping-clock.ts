@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "../../src/clock.ts";
+import { type Clock, sleepOn, systemClock } from "../../src/clock.ts";
 
 interface Due {
   at: number;
@@ -31,18 +31,7 @@ export class SkippingClock implements Clock {
     };
   }
   sleep(ms: number, signal?: AbortSignal) {
-    return new Promise<void>((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      const onAbort = () => {
-        cancel();
-        reject(signal?.reason);
-      };
-      const cancel = this.after(ms, () => {
-        signal?.removeEventListener("abort", onAbort);
-        resolve();
-      });
-      signal?.addEventListener("abort", onAbort, { once: true });
-    });
+    return sleepOn(this, ms, signal);
   }
   /** Time passes at once; what falls due fires in its order. */
   skip(ms: number) {
