@@ -2,9 +2,10 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { kindPages } from "./generate/kind-pages.ts";
 import { reasonsPage } from "./generate/reasons-page.ts";
+import { rulesPage } from "./generate/rules-page.ts";
 import { kindTypes } from "./generate/types.ts";
 
-// Writes what is made from crds/ and src/api/reasons.ts: types, reference pages. With --check nothing is written, and the
+// Writes what is made from crds/, src/api/reasons.ts and src/rules/facts.ts: types, reference pages. With --check nothing is written, and the
 // exit code is 1 when a file is not as it would be made.
 
 const root = resolve(import.meta.dirname, "..");
@@ -13,7 +14,12 @@ const check = process.argv.includes("--check");
 /** A file's path from the project's root → its whole text. */
 export type Files = Map<string, string>;
 
-const files: Files = new Map([...(await kindTypes(root)), ...(await kindPages(root)), ...reasonsPage()]);
+const files: Files = new Map([
+  ...(await kindTypes(root)),
+  ...(await kindPages(root)),
+  ...reasonsPage(),
+  ...rulesPage(),
+]);
 const stale: string[] = [];
 for (const [path, text] of files) {
   const file = join(root, path);

@@ -38,7 +38,7 @@ const intro = [
 ];
 
 const EVERY: Record<string, string[]> = {
-  WorkStream: ["CredentialsValid", "InboundUrlReady", "NumberReady", "Ready"],
+  WorkStream: ["CredentialsValid", "InboundUrlReady", "NumberReady", "RoutingReady", "Ready"],
   SmsNumber: ["Accepted", "NumberFound", "InboundUrlReady", "Ready"],
 };
 

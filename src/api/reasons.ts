@@ -68,7 +68,13 @@ export const reasons = {
   },
   Ready: {
     class: "good",
-    on: ["WorkStream.Ready", "WorkStream.NumberReady", "SmsNumber.Ready", "OperatingHours.Ready"],
+    on: [
+      "WorkStream.Ready",
+      "WorkStream.NumberReady",
+      "WorkStream.RoutingReady",
+      "SmsNumber.Ready",
+      "OperatingHours.Ready",
+    ],
     meaning: "Everything that this object promises is so.",
     remedy: "",
   },
@@ -152,7 +158,7 @@ export const reasons = {
   },
   QueueNotFound: {
     class: "waiting",
-    on: ["WorkStream.Ready"],
+    on: ["WorkStream.RoutingReady"],
     meaning: "A Queue that the WorkStream names is not in the namespace.",
     remedy: "Apply the Queue, or correct the reference.",
   },
@@ -164,9 +170,10 @@ export const reasons = {
   },
   RoutingRuleInvalid: {
     class: "stalled",
-    on: ["WorkStream.Ready"],
-    meaning: "A routing rule's expression does not compile; that rule is skipped.",
-    remedy: "Correct the expression that the message names.",
+    on: ["WorkStream.RoutingReady"],
+    meaning: "A routing rule's expression does not compile. That rule is skipped; texts arrive all the same.",
+    remedy:
+      "Correct the expression that the message names; docs/routing-rules.md says what it may ask about.",
   },
   WorkStreamAlreadyHasNumber: {
     class: "stalled",

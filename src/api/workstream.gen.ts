@@ -126,7 +126,7 @@ export interface WorkStreamSpec {
      */
     name: string;
     /**
-     * CEL expression over message{text,segments,numMedia,receivedAt}, customer{number,country,returning, lastQueue}, number{number,type,language,open} and time{now,weekday,minuteOfDay} in the number's time zone, such as message.text.matches('(?i)invoice'). At most 1,000 characters. Required.
+     * CEL expression over message{text,segments,numMedia,receivedAt}, customer{number,country,returning, lastQueue}, number{number,type,language,open} and time{now,weekday,minuteOfDay} in the number's time zone, such as message.text.matches('(?i)invoice'). One that does not compile is skipped, see docs/routing-rules.md. At most 1,000 characters. Required.
      */
     when: string;
     /**
@@ -337,7 +337,7 @@ export interface WorkStreamStatus {
    */
   managedBy?: string;
   /**
-   * CredentialsValid, InboundUrlReady, NumberReady and Ready (the first two together); Reconciling and Stalled only while true. See docs/reasons.md. Owned by the controller.
+   * CredentialsValid, InboundUrlReady, NumberReady, RoutingReady and Ready (the first two together); Reconciling and Stalled only while true. See docs/reasons.md. Owned by the controller.
    *
    * Items: One condition.
    */

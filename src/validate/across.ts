@@ -1,6 +1,7 @@
 import { effectiveNumber, effectiveStream, messageFor } from "../api/effective.ts";
 import type { OperatingHours, SmsNumber, WorkStream } from "../api/index.ts";
 import type { Reason } from "../api/reasons.ts";
+import { ruleProblems } from "../rules/rules.ts";
 import type { Path } from "./finding.ts";
 import { isObject } from "./structure.ts";
 
@@ -28,7 +29,10 @@ export interface AcrossProblem {
   reason?: Reason;
 }
 
-/** What only shows when several objects, or the time zones of this machine, are looked at: in the cluster a condition says it. */
+/**
+ * What the API server cannot know: it shows only when several objects, the time zones of this machine or expressions of ours are
+ * looked at. In the cluster a condition says it.
+ */
 export function acrossProblems(given: Given): AcrossProblem[] {
   return [
     ...given.numbers.flatMap((number) => numberRules.flatMap((rule) => rule(number, given))),
@@ -46,7 +50,7 @@ const numberRules = [
   streamTaken,
   numberTaken,
 ];
-const streamRules = [messagesUnused, secretKeys];
+const streamRules = [messagesUnused, secretKeys, routingRules];
 
 const near = (a: Subject, b: { metadata: { namespace?: string } }) =>
   (a.metadata.namespace ?? "") === (b.metadata.namespace ?? "");
@@ -194,6 +198,16 @@ function secretKeys(stream: WorkStream, { secrets }: Given): AcrossProblem[] {
     path: ["spec", "sms", "twilio", "credentialsSecretRef", "name"],
     message: `Secret ${name} lacks the key ${key}: add it`,
     reason: "SecretKeyMissing",
+  }));
+}
+
+function routingRules(stream: WorkStream): AcrossProblem[] {
+  return ruleProblems(stream.spec.routingRules ?? []).map(({ index, name, message }) => ({
+    object: stream,
+    severity: "error",
+    path: ["spec", "routingRules", index, "when"],
+    message: `rule ${name}: ${message}`,
+    reason: "RoutingRuleInvalid",
   }));
 }
 

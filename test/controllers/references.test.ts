@@ -61,6 +61,26 @@ test("hours need a stream that may send automatic texts, and never stop texts fr
   await world.numberIs("line", { Ready: "True" });
 });
 
+test("a routing rule that does not compile is told, and keeps no text from arriving", async () => {
+  const rules = (when: string) => ({
+    allowAutomatedMessages: true,
+    routingRules: [{ name: "billing", when }],
+  });
+  await world.stream(rules("message.body == 'invoice'"));
+  const wrong = await world.streamIs("support", {
+    RoutingReady: "RoutingRuleInvalid",
+    Ready: "True",
+    Stalled: "absent",
+  });
+  const told = "rule billing: No such key: body (at character 9)";
+  expect(wrong.status?.conditions?.find(({ type }) => type === "RoutingReady")?.message).toBe(told);
+  expect((await world.event("RoutingRuleInvalid", "support")).note).toBe(told);
+  await world.numberIs("line", { Ready: "True" });
+  expect((await world.text()).outcome).toBe("delivered");
+  await world.stream(rules("message.text.matches('invoice')"));
+  await world.streamIs("support", { RoutingReady: "True", Ready: "True" });
+});
+
 test("a stream that goes leaves the number's webhook where it is", async () => {
   const url = world.atTwilio().smsUrl;
   await world.client.delete(workStreams, { namespace: world.namespace, name: "support" });

@@ -2,8 +2,9 @@ import type { WorkStream } from "../../api/index.ts";
 import type { Reason } from "../../api/reasons.ts";
 import type { Clock } from "../../clock.ts";
 import { Failure } from "../../errors.ts";
+import { conditionOf } from "../../kube/conditions.ts";
 import type { ReconcileContext } from "../../kube/controller.ts";
-import type { Outcome, Verdict } from "../../kube/summarise.ts";
+import type { EventNote, Outcome, Verdict } from "../../kube/summarise.ts";
 import { signatureKey } from "../../routes/signature-states.ts";
 import { type Credentials, parseCredentials } from "../../twilio/credentials.ts";
 import type { Accounts } from "../accounts/accounts.ts";
@@ -18,7 +19,7 @@ import { nextUrlEnd, routeOf } from "./route.ts";
 import type { SecretReader } from "./secret-reader.ts";
 import type { Streams } from "./streams.ts";
 import { type PublicUrls, urlsOf } from "./urls.ts";
-import { readyVerdict, type StreamFacts, streamVerdicts, verdict } from "./verdicts.ts";
+import { readyVerdict, routingVerdict, type StreamFacts, streamVerdicts, verdict } from "./verdicts.ts";
 
 /** Set on a WorkStream, with any value, it ends former tokens at once; each value acts one time. */
 export const FORGET_ANNOTATION = "smschannel.dev/forget-previous-token";
@@ -82,6 +83,7 @@ export function workStreamReconciler(deps: WorkStreamDeps) {
             ? "off"
             : deps.checks.verdict(routeKey(route)),
       number: deps.numberOf(namespace, name),
+      rules: object.spec.routingRules ?? [],
     };
     const verdicts = streamVerdicts(facts);
     const fingerprint =
@@ -91,6 +93,7 @@ export function workStreamReconciler(deps: WorkStreamDeps) {
     if (fingerprint !== undefined) lastFingerprint.set(key, fingerprint);
     return {
       verdicts,
+      events: routingEvents(object, verdicts),
       status: {
         ...streamUrls(deps.urls, namespace, name),
         ...(found.good === undefined ? {} : { accountSid: found.good.credentials.accountSid }),
@@ -269,7 +272,23 @@ export function failedVerdicts(
   };
   const credentials = verdict("CredentialsValid", "False", reason as Reason, message);
   const url = keep("InboundUrlReady");
-  return [credentials, url, keep("NumberReady"), readyVerdict([credentials, url])];
+  return [
+    credentials,
+    url,
+    keep("NumberReady"),
+    routingVerdict(object.spec.routingRules ?? []),
+    readyVerdict([credentials, url]),
+  ];
+}
+
+/** Ready says nothing of rules, so nobody would hear of one that is skipped: an event for each new thing that is wrong. */
+function routingEvents(object: WorkStream, verdicts: readonly Verdict[]): EventNote[] {
+  const routing = verdicts.find(({ type }) => type === "RoutingReady");
+  if (routing?.status !== "False") return [];
+  const { reason, message } = routing;
+  return conditionOf(object.status, "RoutingReady")?.message === message
+    ? []
+    : [{ type: "Warning", reason, message }];
 }
 
 function asFailure({ reason, message }: Failure) {

@@ -1,5 +1,6 @@
 import { classOf, type Reason } from "../../api/reasons.ts";
 import type { Verdict } from "../../kube/summarise.ts";
+import { type RoutingRule, ruleProblems } from "../../rules/rules.ts";
 import type { UrlVerdict } from "../selfcheck/verdict.ts";
 
 /** A condition in the making, with the class that its reason has. */
@@ -15,13 +16,21 @@ export interface StreamFacts {
   url: UrlVerdict | "off" | undefined;
   /** The stream's number: its own Ready condition, undefined when none refers to the stream. */
   number: { name: string; status: Verdict["status"]; reason: string; message: string } | undefined;
+  /** Absent: not looked at yet. */
+  rules?: readonly RoutingRule[];
 }
 
-/** The four conditions of a WorkStream. `Ready` is CredentialsValid and InboundUrlReady; NumberReady informs and never gates. */
+/** The five conditions of a WorkStream. `Ready` is the first two; NumberReady and RoutingReady inform and never gate. */
 export function streamVerdicts(facts: StreamFacts): Verdict[] {
   const credentials = credentialsVerdict(facts.credentials);
   const url = urlVerdict(facts);
-  return [credentials, url, numberVerdict(facts.number), readyVerdict([credentials, url])];
+  return [
+    credentials,
+    url,
+    numberVerdict(facts.number),
+    routingVerdict(facts.rules),
+    readyVerdict([credentials, url]),
+  ];
 }
 
 function credentialsVerdict(credentials: StreamFacts["credentials"]): Verdict {
@@ -73,6 +82,20 @@ function numberVerdict(number: StreamFacts["number"]): Verdict {
     number.reason as Reason,
     `SmsNumber ${number.name}: ${number.message}`,
   );
+}
+
+/** A condition's message is for reading: the first of many problems are enough to begin with. */
+const RULES_TOLD = 5;
+
+export function routingVerdict(rules: readonly RoutingRule[] | undefined): Verdict {
+  if (rules === undefined)
+    return verdict("RoutingReady", "Unknown", "Progressing", "the routing rules are being checked");
+  const problems = ruleProblems(rules);
+  if (problems.length === 0)
+    return verdict("RoutingReady", "True", "Ready", "every routing rule can be evaluated");
+  const told = problems.slice(0, RULES_TOLD).map(({ name, message }) => `rule ${name}: ${message}`);
+  const more = problems.length > RULES_TOLD ? [`and ${problems.length - RULES_TOLD} more`] : [];
+  return verdict("RoutingReady", "False", "RoutingRuleInvalid", [...told, ...more].join("; "));
 }
 
 /** Ready is as bad as the worst of what it rests on: False before Unknown before True. */
