@@ -9,9 +9,10 @@ import { routeKey } from "../records/record.ts";
 import { decideClaim } from "./claims.ts";
 import { type DeletionPlan, planDeletion } from "./deletion.ts";
 import type { SmsNumberDeps } from "./deps.ts";
+import { update } from "./inbound-url.ts";
 import { candidateOf } from "./observe.ts";
-import { callOptions, isOurs, update } from "./reconcile.ts";
 import { webhookOf } from "./webhook.ts";
+import { callOptions, isOurs } from "./work.ts";
 
 /** Ends the wait for Twilio at once. */
 export const FORCE_DELETE_ANNOTATION = "smschannel.dev/force-delete";

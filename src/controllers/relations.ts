@@ -1,0 +1,96 @@
+import type { SmsNumber } from "../api/index.ts";
+import type { RouteRecord } from "./records/record.ts";
+import { routeKey } from "./records/record.ts";
+import type { Records } from "./records/records.ts";
+import { digitsOf } from "./routes-upkeep.ts";
+import { candidateOf } from "./smsnumber/observe.ts";
+import type { Watches } from "./watches.ts";
+import type { Streams } from "./workstream/streams.ts";
+import type { StreamFacts } from "./workstream/verdicts.ts";
+
+/** What one object is to another, from what is watched and recorded at this moment; asks nobody. */
+export class Relations {
+  readonly #watches: Watches;
+  readonly #records: Records;
+  readonly #streams: Streams;
+
+  constructor(watches: Watches, records: Records, streams: Streams) {
+    this.#watches = watches;
+    this.#records = records;
+    this.#streams = streams;
+  }
+
+  /** The number that a stream's status speaks of: who holds it, else the oldest that asks for it. */
+  numberOf(namespace: string, stream: string): StreamFacts["number"] {
+    const numbers = this.#numbersOf(namespace, stream).filter(
+      ({ metadata }) => metadata.deletionTimestamp === undefined,
+    );
+    const holder = numbers.find(({ metadata }) => this.#records.claimOf(metadata.uid!) !== undefined);
+    const number = holder ?? oldest(numbers);
+    if (number === undefined) return undefined;
+    const ready = number.status?.conditions?.find(({ type }) => type === "Ready");
+    return {
+      name: number.metadata.name,
+      status: ready?.status ?? "Unknown",
+      reason: ready?.reason ?? "Progressing",
+      message: ready?.message ?? "",
+    };
+  }
+
+  /** The digits whose texts belong to a route: those that it configured, and those that are only observed. */
+  digitsOf(route: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream" | "accountSid">): string[] {
+    const deps = {
+      streams: this.#streams,
+      workStream: (namespace: string, name: string) => this.#watches.workStreams.store.get(namespace, name),
+    };
+    const observed = this.#numbersOf(route.namespace, route.stream)
+      .filter(
+        ({ metadata, spec }) =>
+          spec.managementPolicy === "Observe" && metadata.deletionTimestamp === undefined,
+      )
+      .filter((number) => candidateOf(deps, number).found === true);
+    return digitsOf(route, this.#records, observed);
+  }
+
+  /** Brings the numbers of a stream's routes up to date; durable when it resolves. */
+  async refreshDigits(namespaceUid: string, stream: string): Promise<void> {
+    for (const route of this.#records.routesOf(namespaceUid, stream)) {
+      const numbers = this.digitsOf(route);
+      await this.#records.updateRoute(routeKey(route), route, (before) => before && { ...before, numbers });
+    }
+  }
+
+  /** Does a number that we configured point at this inbound URL? */
+  pointedAt(inbound: string): boolean {
+    for (const { configured } of this.#records.claims())
+      if (configured?.url.split("#")[0] === inbound) return true;
+    return false;
+  }
+
+  /** The route's WorkStream exists, and uses this account or has not been judged yet. */
+  streamUses(route: RouteRecord): boolean {
+    const key = `${route.namespace}/${route.stream}`;
+    if (this.#watches.workStreams.store.getByKey(key) === undefined) return false;
+    const state = this.#streams.get(key);
+    return state?.routeKey === undefined || state.routeKey === routeKey(route);
+  }
+
+  /** A number that we configured points at the route, or waits to be put back. */
+  claimUses({ namespaceUid, stream, accountSid }: RouteRecord): boolean {
+    const claims = this.#records.claimsOfStream(namespaceUid, stream);
+    return claims.some((claim) => claim.accountSid === accountSid);
+  }
+
+  #numbersOf(namespace: string, stream: string): SmsNumber[] {
+    return this.#watches.smsNumbers.store.byIndex("stream", `${namespace}/${stream}`);
+  }
+}
+
+function oldest(numbers: readonly SmsNumber[]): SmsNumber | undefined {
+  return numbers.reduce<SmsNumber | undefined>(
+    (best, each) => (best === undefined || createdAt(each) < createdAt(best) ? each : best),
+    undefined,
+  );
+}
+
+const createdAt = ({ metadata }: SmsNumber) => metadata.creationTimestamp ?? "";

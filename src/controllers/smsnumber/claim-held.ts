@@ -1,0 +1,87 @@
+import type { ClaimRecord } from "../records/record.ts";
+import { type Claim, decideClaim } from "./claims.ts";
+import type { Found } from "./number-found.ts";
+import { candidateOf } from "./observe.ts";
+import { outcome } from "./outcome.ts";
+import { type Ended, type Work, wakeOthers } from "./work.ts";
+
+/** An older object that may have a better right is waited for no longer than this after our own creation. */
+const UNDECIDED_MS = 10_000;
+const ASK_AGAIN_MS = 500;
+
+const taken = {
+  numberTaken: { reason: "NumberAlreadyClaimed", message: "another SmsNumber holds this number" },
+  streamTaken: {
+    reason: "WorkStreamAlreadyHasNumber",
+    message: "another SmsNumber holds this WorkStream, and a stream has one number",
+  },
+} as const;
+
+/** The number is this object's to configure, durably so; one that is only observed has no claim. */
+export interface Held extends Found {
+  claim: ClaimRecord | undefined;
+}
+
+/** Makes `Accepted` true as far as other objects are concerned: whose number it is. */
+export async function holdClaim(work: Work, found: Found): Promise<Ended<Held>> {
+  const { deps, ctx, object, namespaceUid, stream } = work;
+  if (object.spec.managementPolicy === "Observe") {
+    await letGoOfClaim(work);
+    await deps.refreshDigits(namespaceUid, stream);
+    return { go: { ...found, claim: undefined } };
+  }
+  const decision = judgeClaim(work);
+  if (decision.kind === "undecided")
+    return {
+      stop: {
+        ...outcome(work, { accepted: "unknown", found: "good", url: "unknown" }, found.seen),
+        requeueAfterMs: ASK_AGAIN_MS,
+      },
+    };
+  if (decision.kind === "numberTaken" || decision.kind === "streamTaken") {
+    const why = taken[decision.kind];
+    return { stop: outcome(work, { accepted: why, found: "good", url: why }, found.seen) };
+  }
+  await ctx.ensureFinalizer();
+  const claim = claimOf(work, found);
+  deps.guard();
+  // Both are in memory at once, so that one write makes both durable.
+  await Promise.all([deps.records.putClaim(claim), deps.refreshDigits(namespaceUid, stream)]);
+  return { go: { ...found, claim } };
+}
+
+function claimOf(
+  { deps, object, namespace, namespaceUid, stream }: Work,
+  { seen, route }: Found,
+): ClaimRecord {
+  return {
+    ...(deps.records.claim(seen.number.sid) ?? {}),
+    phoneNumberSid: seen.number.sid,
+    accountSid: route.accountSid,
+    number: object.spec.number,
+    namespace,
+    namespaceUid,
+    stream,
+    name: object.metadata.name,
+    uid: object.metadata.uid!,
+  };
+}
+
+function judgeClaim({ deps, object, namespace, stream }: Work): Claim {
+  const self = candidateOf(deps, object);
+  const claim = decideClaim({
+    self,
+    sameNumber: deps.numbersWithDigits(object.spec.number).map((other) => candidateOf(deps, other)),
+    sameStream: deps.numbersOfStream(namespace, stream).map((other) => candidateOf(deps, other)),
+    holderOf: (sid) => deps.records.claim(sid)?.uid,
+  });
+  const waitedEnough = deps.clock.now() - self.createdAtMs >= UNDECIDED_MS;
+  return claim.kind === "undecided" && waitedEnough ? { kind: "free" } : claim;
+}
+
+async function letGoOfClaim(work: Work) {
+  const claim = work.deps.records.claimOf(work.object.metadata.uid!);
+  if (claim === undefined) return;
+  await work.deps.records.dropClaim(claim.phoneNumberSid);
+  wakeOthers(work);
+}

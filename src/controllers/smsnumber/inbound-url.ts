@@ -1,0 +1,185 @@
+import { Failure } from "../../errors.ts";
+import { timeText } from "../../kube/conditions.ts";
+import type { EventNote, Outcome } from "../../kube/summarise.ts";
+import type { CallOptions, PhoneNumber, WebhookChange } from "../../twilio/twilio.ts";
+import type { Account } from "../accounts/accounts.ts";
+import type { ClaimRecord, RouteRecord } from "../records/record.ts";
+import { routeKey } from "../records/record.ts";
+import { urlsOf } from "../workstream/urls.ts";
+import type { Held } from "./claim-held.ts";
+import { claimAtPeace, claimSet, claimWired } from "./claim-record.ts";
+import type { Observed } from "./observe.ts";
+import { accepted, outcome } from "./outcome.ts";
+import { type Plan, plan } from "./plan.ts";
+import type { NumberFacts, Step } from "./verdicts.ts";
+import { ourWebhook, pointsAt, sameWebhook, type Webhook, webhookOf } from "./webhook.ts";
+import { callOptions, isOurs, type Work, wakeOthers } from "./work.ts";
+
+/**
+ * How long a first verdict waits for the self-check, so that one write tells both. A receiver that cannot be reached ends the
+ * wait sooner, with its own reason; this long it only takes while many routes become known at once.
+ */
+const SETTLE_MS = 10_000;
+
+/** Makes `InboundUrlReady` true: where the number's texts go, and what is to be done about it. */
+export async function pointAtUs(work: Work, held: Held): Promise<Outcome> {
+  const ours = ourWebhook(urlsOf(work.deps.urls, work.namespace, work.stream));
+  const step = plan(await planInput(work, held, ours));
+  switch (step.do) {
+    case "nothing":
+      return await settle(work, held, ours);
+    case "leave":
+      return await leave(work, held, step);
+    case "set":
+      return await set(work, held, step);
+  }
+}
+
+async function planInput(work: Work, { route, seen, claim }: Held, ours: Webhook) {
+  const { deps, object, namespace, stream } = work;
+  const current = deps.records.route(routeKey(route)) ?? route;
+  return {
+    seen: webhookOf(seen.number),
+    ours,
+    isOurs: (url: string) => isOurs(deps, url),
+    override: seen.override,
+    policy: {
+      manage: object.spec.managementPolicy !== "Observe",
+      suspended: object.spec.suspend === true || deps.workStream(namespace, stream)?.spec.suspend === true,
+      takeover: object.spec.takeover ?? ("WhenUnset" as const),
+    },
+    configuredUrl: claim?.configured?.url,
+    configuredFallbackUrl: claim?.configured?.fallbackUrl,
+    urlNotReady: await urlProblem(work, current),
+    repairs: claim?.repairs ?? [],
+    contest: claim?.contest,
+    generation: object.metadata.generation ?? 0,
+    now: deps.clock.now(),
+  };
+}
+
+/** With URL_CHECK=enforce a number is pointed only at a URL whose newest route has passed the self-check. */
+async function urlProblem(
+  { deps, ctx, namespace, stream }: Work,
+  route: RouteRecord,
+): Promise<Exclude<Step, string> | undefined> {
+  const key = routeKey(route);
+  const problem = deps.streams.get(`${namespace}/${stream}`)?.problem;
+  if (problem !== undefined) return problem;
+  if (deps.urlCheck === "off") return undefined;
+  deps.checks.want(
+    key,
+    { ...route, url: route.urls[0]!.inbound, checkKey: Buffer.from(route.checkKey, "base64") },
+    route.generation,
+  );
+  if (deps.urlCheck === "report" || deps.checks.passed(key, route.generation)) return undefined;
+  await deps.checks.settled(key, SETTLE_MS, ctx.signal);
+  if (deps.checks.passed(key, route.generation)) return undefined;
+  const verdict = deps.checks.verdict(key);
+  if (verdict.status === "False") return { reason: verdict.reason, message: verdict.message };
+  return { reason: "Progressing", message: "waiting until the receiver answers for this number" };
+}
+
+/** Texts arrive already. */
+async function settle(work: Work, { claim, seen }: Held, ours: Webhook): Promise<Outcome> {
+  const { records, clock } = work.deps;
+  // Where something takes precedence, the number's own webhook is none of ours.
+  if (claim !== undefined && seen.override !== undefined) await records.putClaim(claimAtPeace(claim));
+  else if (claim !== undefined) {
+    const saved = await savedBefore(work, claim, seen);
+    await records.putClaim(claimWired({ claim, saved, now: clock.now() }, ours));
+  }
+  return outcome(work, factsOf(work, streamUrl(work)), seen);
+}
+
+async function leave(
+  work: Work,
+  { claim, seen }: Held,
+  step: Extract<Plan, { do: "leave" }>,
+): Promise<Outcome> {
+  const { deps } = work;
+  const news = step.contest !== undefined && claim?.contest === undefined;
+  if (claim !== undefined && step.contest !== undefined)
+    await deps.records.putClaim({ ...claim, contest: step.contest });
+  const event: EventNote = { type: "Warning", reason: step.reason, message: step.message };
+  const url: Step = step.reason === "Progressing" ? "unknown" : step;
+  return { ...outcome(work, factsOf(work, url), seen), ...(news ? { events: [event] } : {}) };
+}
+
+async function set(
+  work: Work,
+  { account, seen, claim }: Held,
+  step: Extract<Plan, { do: "set" }>,
+): Promise<Outcome> {
+  const { deps, ctx, object } = work;
+  if (claim === undefined) throw new Error("a number without a claim was to be changed");
+  if (step.save !== undefined) await deps.previous.save(object.metadata.uid!, step.save, ctx.signal);
+  deps.guard();
+  const answer = await update(account, seen.number, step.webhook, callOptions(ctx));
+  account.noteUpdated(answer);
+  // Those who only observe this number, or wait for it, see another webhook now.
+  wakeOthers(work);
+  if (!sameWebhook(webhookOf(answer), step.webhook))
+    throw new Failure("TwilioRejected", "Twilio took the update but kept another webhook");
+  const saved = step.save ?? (await savedBefore(work, claim, seen));
+  await deps.records.putClaim(claimSet({ claim, saved, now: deps.clock.now() }, step));
+  if (step.repairOf !== undefined) deps.countDrift();
+  return withNews(work, outcome(work, factsOf(work, streamUrl(work)), { ...seen, number: answer }), step);
+}
+
+/** The one update; its answer is the read-back. */
+export async function update(
+  account: Account,
+  number: PhoneNumber,
+  webhook: Webhook,
+  options: CallOptions,
+): Promise<PhoneNumber> {
+  const change = webhook as WebhookChange;
+  return number.kind === "shortCode"
+    ? await account.twilio.updateShortCode(number.sid, change, options)
+    : await account.twilio.updateNumber(number.sid, change, options);
+}
+
+/**
+ * The webhook from before us, when it was saved by a process that ended since, or handed over by another object. In both
+ * cases the number points at us by now: one that does not has nothing saved, and nobody needs to be asked.
+ */
+async function savedBefore(
+  { deps, ctx, object }: Work,
+  claim: ClaimRecord,
+  { number }: Observed,
+): Promise<Webhook | undefined> {
+  if (claim.configured !== undefined || !pointsAt(webhookOf(number), (url) => isOurs(deps, url)))
+    return undefined;
+  return await deps.previous.read(object.metadata.uid!, ctx.signal);
+}
+
+/** What a person wants to know of an update: that it was a repair, or where texts went before. */
+function withNews({ deps, object }: Work, base: Outcome, step: Extract<Plan, { do: "set" }>): Outcome {
+  if (step.repairOf !== undefined) {
+    const count = (object.status?.driftRepairs?.count ?? 0) + 1;
+    const driftRepairs = { count, lastTime: timeText(deps.clock.now()), lastHost: step.repairOf };
+    const message = `the webhook had been pointed at ${step.repairOf}; it leads to this cluster again`;
+    return {
+      ...base,
+      status: { ...base.status, driftRepairs },
+      events: [{ type: "Warning", reason: "WebhookRepaired", message }],
+    };
+  }
+  const from = base.status?.previousWebhook as { host: string } | undefined;
+  const before = step.save === undefined || from === undefined ? "" : `; before, to ${from.host}`;
+  const message = `the number's webhook leads to this cluster${before}`;
+  return { ...base, events: [{ type: "Normal", reason: "WebhookSet", message }] };
+}
+
+const factsOf = (work: Work, url: Step): NumberFacts => ({ accepted: accepted(work), found: "good", url });
+
+/** Texts reach the receiver only if the stream's own URL and credentials are good as well. */
+function streamUrl({ deps, namespace, stream }: Work): Step {
+  const state = deps.streams.get(`${namespace}/${stream}`);
+  if (state?.problem !== undefined) return state.problem;
+  if (state?.routeKey === undefined || deps.urlCheck === "off") return "good";
+  const verdict = deps.checks.verdict(state.routeKey);
+  if (verdict.status === "False") return { reason: verdict.reason, message: verdict.message };
+  return "good";
+}

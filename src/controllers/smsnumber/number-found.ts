@@ -1,0 +1,105 @@
+import type { SmsNumber } from "../../api/index.ts";
+import type { PhoneNumber } from "../../twilio/twilio.ts";
+import type { Account } from "../accounts/accounts.ts";
+import type { Snapshot } from "../accounts/snapshot.ts";
+import type { RouteRecord } from "../records/record.ts";
+import { find, type Observed, observe } from "./observe.ts";
+import { accepted, before, outcome } from "./outcome.ts";
+import { callOptions, type Ended, type Work, wakeOthers } from "./work.ts";
+
+/**
+ * A webhook that is about to be replaced is judged by a look no older than this, so that what somebody set up at Twilio
+ * meanwhile is seen; and a thousand numbers that take their minute share one list.
+ */
+const FRESH_MS = 60_000;
+
+/** The number in its account, and the route that its texts are to take. */
+export interface Found {
+  account: Account;
+  route: RouteRecord;
+  seen: Observed;
+}
+
+/** Makes `NumberFound` true: the account, and the number in it. */
+export async function findNumber(work: Work): Promise<Ended<Found>> {
+  const { deps, object, namespace, stream } = work;
+  const state = deps.streams.get(`${namespace}/${stream}`);
+  // The stream's own reconciler wakes us as soon as it knows. Nothing is told by halves meanwhile: each part would be a write.
+  if (state === undefined)
+    return {
+      stop: outcome(work, {
+        accepted: work.refusal ?? before(object, "Accepted"),
+        found: before(object, "NumberFound"),
+        url: before(object, "InboundUrlReady"),
+      }),
+    };
+  if (!state.credentials.ok || state.account === undefined || state.routeKey === undefined) {
+    const why = state.credentials.ok ? (state.problem ?? ("unknown" as const)) : state.credentials;
+    return {
+      stop: outcome(work, { accepted: accepted(work), found: before(object, "NumberFound"), url: why }),
+    };
+  }
+  const { account } = state;
+  const snapshot = await look(work, account);
+  const number = find(snapshot, object.spec) ?? (await boughtJustNow(work, account));
+  if (number === undefined) return { stop: await notInAccount(work) };
+  if (!number.capabilities.sms)
+    return { stop: outcome(work, { accepted: accepted(work), found: notCapable, url: notCapable }) };
+  const route = deps.records.route(state.routeKey);
+  if (route === undefined)
+    return { stop: outcome(work, { accepted: accepted(work), found: "good", url: "unknown" }) };
+  const isThisRoute = (url: string) => route.urls.some(({ inbound }) => inbound === url);
+  return { go: { account, route, seen: observe(snapshot, number, isThisRoute) } };
+}
+
+/** An older look will do for a number that is wired already: drift shows at the next resync. */
+async function look({ deps, ctx, object }: Work, account: Account): Promise<Snapshot> {
+  const { latest, failedResyncs } = account;
+  const settled = deps.records.claimOf(object.metadata.uid!)?.configured !== undefined;
+  const known = latest !== undefined && find(latest, object.spec) !== undefined;
+  const now = deps.clock.now();
+  // While resyncs fail the last look is no longer the present: say so, and see at once when Twilio is back.
+  const since = !settled || !known ? freshSince(object, now) : failedResyncs === 0 ? 0 : now;
+  return await account.since(since, callOptions(ctx));
+}
+
+/**
+ * Who sets up a webhook at Twilio and then applies an object means what is there now: neither creation nor a change of the
+ * spec is judged by an earlier look, or that webhook would be overwritten unseen. By whole seconds, as Kubernetes has them,
+ * so that many numbers applied together share a look all the same.
+ */
+function freshSince({ metadata, status }: SmsNumber, now: number): number {
+  const changed = status?.observedGeneration !== metadata.generation;
+  const asked = changed ? Math.floor(now / 1000) * 1000 : Date.parse(metadata.creationTimestamp ?? "");
+  return Math.max(now - FRESH_MS, Math.min(now, asked));
+}
+
+/** Somebody buys a number and applies it at once: it may be younger than the list. One call, and only for a user's change. */
+async function boughtJustNow({ ctx, object }: Work, account: Account): Promise<PhoneNumber | undefined> {
+  if (ctx.lane !== "change" || object.spec.type === "ShortCode") return undefined;
+  return await account.find(object.spec.number, callOptions(ctx));
+}
+
+const notCapable = {
+  reason: "NumberNotSmsCapable",
+  message: "the Twilio account owns the number, but it cannot take SMS",
+} as const;
+
+/** Twilio's word that the number is not in the account ends a claim; 401, throttling and outages do not get here. */
+async function notInAccount(work: Work) {
+  const { deps, object, namespaceUid, stream } = work;
+  const claim = deps.records.claimOf(object.metadata.uid!);
+  if (claim !== undefined) {
+    deps.guard();
+    await Promise.all([
+      deps.records.dropClaim(claim.phoneNumberSid),
+      deps.refreshDigits(namespaceUid, stream),
+    ]);
+    wakeOthers(work);
+  }
+  const why = {
+    reason: "NumberNotInAccount",
+    message: `the Twilio account does not own ${object.spec.number}${object.spec.type === "ShortCode" ? " as a short code" : ""}; compare it with Active Numbers in Twilio's console`,
+  } as const;
+  return outcome(work, { accepted: accepted(work), found: why, url: why });
+}

@@ -1,0 +1,78 @@
+import type { SmsNumber } from "../../api/index.ts";
+import type { Reason } from "../../api/reasons.ts";
+import { timeText } from "../../kube/conditions.ts";
+import type { Outcome, Verdict } from "../../kube/summarise.ts";
+import type { Observed } from "./observe.ts";
+import { type NumberFacts, numberVerdicts, type Step } from "./verdicts.ts";
+import { withoutFragment } from "./webhook.ts";
+import type { Work } from "./work.ts";
+
+/** What a look at a number comes to: conditions, and the status fields as far as they are known. */
+export function outcome({ deps, object }: Work, facts: NumberFacts, seen?: Observed): Outcome {
+  const claim = deps.records.claimOf(object.metadata.uid!);
+  const status = object.status;
+  return {
+    verdicts: numberVerdicts(facts),
+    status: {
+      ...(seen === undefined ? seenBefore(status) : seenNow(seen)),
+      ...(claim?.configured === undefined ? {} : { configuredUrl: withoutFragment(claim.configured.url) }),
+      ...(claim?.previous === undefined
+        ? pick(status, "previousWebhook")
+        : { previousWebhook: { host: claim.previous.host, savedAt: timeText(claim.previous.savedAtMs) } }),
+      ...pick(status, "driftRepairs"),
+    },
+  };
+}
+
+function seenNow({ number, messagingServiceSid }: Observed) {
+  return {
+    phoneNumberSid: number.sid,
+    capabilities: number.capabilities,
+    ...(messagingServiceSid === undefined ? {} : { messagingServiceSid }),
+  };
+}
+
+function seenBefore(status: SmsNumber["status"]) {
+  return {
+    ...pick(status, "phoneNumberSid"),
+    ...pick(status, "capabilities"),
+    ...pick(status, "messagingServiceSid"),
+  };
+}
+
+function pick<K extends keyof NonNullable<SmsNumber["status"]>>(status: SmsNumber["status"], key: K) {
+  return status?.[key] === undefined ? {} : { [key]: status[key] };
+}
+
+export const accepted = ({ refusal }: Work): Step => refusal ?? "good";
+
+/** A condition as it stands: what cannot be looked at now is not made worse. */
+export function before(object: SmsNumber, type: string): Step {
+  const condition = object.status?.conditions?.find((each) => each.type === type);
+  if (condition?.status === "True") return "good";
+  return condition?.status === "False"
+    ? { reason: condition.reason as never, message: condition.message }
+    : "unknown";
+}
+
+export function known(object: SmsNumber): NumberFacts {
+  return {
+    accepted: before(object, "Accepted"),
+    found: before(object, "NumberFound"),
+    url: before(object, "InboundUrlReady"),
+  };
+}
+
+/** The verdicts when a step threw: what was known stays known, and only what this reason speaks of turns. */
+export function failedVerdicts(
+  object: SmsNumber,
+  { reason, message }: { reason: string; message: string },
+): Verdict[] {
+  const why = { reason: reason as Reason, message };
+  const facts = known(object);
+  return numberVerdicts({
+    accepted: facts.accepted === "unknown" ? "good" : facts.accepted,
+    found: facts.found === "good" ? "good" : why,
+    url: why,
+  });
+}

@@ -1,0 +1,69 @@
+import type { SmsNumber } from "../../api/index.ts";
+import type { ReconcileContext } from "../../kube/controller.ts";
+import type { Outcome } from "../../kube/summarise.ts";
+import type { CallOptions } from "../../twilio/twilio.ts";
+import { type Refusal, refusalOf } from "./acceptance.ts";
+import type { SmsNumberDeps } from "./deps.ts";
+
+/** One SmsNumber under work, with what other objects say of it. */
+export interface Work {
+  deps: SmsNumberDeps;
+  ctx: ReconcileContext<SmsNumber>;
+  object: SmsNumber;
+  namespace: string;
+  namespaceUid: string;
+  /** Name of the WorkStream. */
+  stream: string;
+  refusal: Refusal | undefined;
+}
+
+/** How a step ends: with what the next one needs, or with the outcome when there is nothing more to do. */
+export type Ended<T> = { go: T } | { stop: Outcome };
+
+export async function gather(deps: SmsNumberDeps, ctx: ReconcileContext<SmsNumber>): Promise<Work> {
+  const { object } = ctx;
+  const namespace = object.metadata.namespace!;
+  const stream = object.spec.workStreamRef.name;
+  return {
+    deps,
+    ctx,
+    object,
+    namespace,
+    namespaceUid: await deps.namespaceUid(namespace, ctx.signal),
+    stream,
+    refusal: refusalOf({
+      number: object,
+      stream: deps.workStream(namespace, stream),
+      hoursExist: hoursExist(deps, object),
+      inService: object.status?.messagingServiceSid !== undefined,
+    }),
+  };
+}
+
+function hoursExist(deps: SmsNumberDeps, { metadata, spec }: SmsNumber): boolean {
+  return (
+    spec.operatingHoursRef === undefined ||
+    deps.operatingHours(metadata.namespace!, spec.operatingHoursRef.name) !== undefined
+  );
+}
+
+/** A call to Twilio begins only with enough of the lease left to end before it. */
+export function callOptions({ lane, signal, remainingLeaseMs }: ReconcileContext<SmsNumber>): CallOptions {
+  return { lane, signal, remainingLeaseMs };
+}
+
+/** Any URL that this operator set, or would set, for any stream. */
+export function isOurs({ urls, records }: Pick<SmsNumberDeps, "urls" | "records">, url: string): boolean {
+  if (url.startsWith(`${urls.publicUrl}/inbound/`)) return true;
+  return records.hasInboundUrl(url);
+}
+
+/** Those who wait for the same number or the same stream. */
+export function wakeOthers({ deps, object, namespace, stream }: Work) {
+  for (const other of [
+    ...deps.numbersWithDigits(object.spec.number),
+    ...deps.numbersOfStream(namespace, stream),
+  ])
+    if (other.metadata.uid !== object.metadata.uid)
+      deps.wakeNumber(other.metadata.namespace!, other.metadata.name);
+}

@@ -1,0 +1,69 @@
+import type { Clock } from "../clock.ts";
+import type { Log } from "../log.ts";
+import type { Records } from "./records/records.ts";
+import type { Relations } from "./relations.ts";
+import { keepUp } from "./routes-upkeep.ts";
+import type { Checks } from "./selfcheck/checks.ts";
+import type { Watches } from "./watches.ts";
+
+/** How often the records are looked at for what nothing needs any more. */
+const UPKEEP_MS = 60_000;
+
+export interface UpkeepOptions {
+  clock: Clock;
+  log: Log;
+  watches: Watches;
+  records: Records;
+  relations: Relations;
+  checks: Checks;
+  /** May this process write right now? */
+  leading(): boolean;
+  /** Resolves when the records are read. */
+  loaded(): Promise<void>;
+}
+
+/** Once a minute: claims whose objects are gone, and routes that nobody has needed for an hour, leave the records. */
+export class Upkeep {
+  readonly #options: UpkeepOptions;
+  #cancel = () => {};
+  #stopped = false;
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options;
+  }
+
+  start() {
+    this.#cancel = this.#options.clock.after(UPKEEP_MS, () => void this.#run());
+  }
+
+  stop() {
+    this.#stopped = true;
+    this.#cancel();
+  }
+
+  async #run() {
+    try {
+      await this.#keepUp();
+    } catch (error) {
+      if (!this.#stopped) this.#options.log.warn({ err: error }, "upkeep of routes failed, will retry");
+    }
+    if (!this.#stopped) this.start();
+  }
+
+  async #keepUp() {
+    const { watches, records, relations, checks, clock, leading, loaded } = this.#options;
+    // What is not watched yet would look as if it were gone.
+    if (!leading() || !watches.workStreams.hasSynced || !watches.smsNumbers.hasSynced) return;
+    await loaded();
+    const live = new Set(watches.smsNumbers.store.list().map(({ metadata }) => metadata.uid));
+    for (const { uid, phoneNumberSid } of [...records.claims()]) {
+      // Its finalizer was removed by hand: whoever did that meant to let go.
+      if (!live.has(uid)) await records.dropClaim(phoneNumberSid);
+    }
+    const needs = {
+      hasStream: relations.streamUses.bind(relations),
+      hasClaim: relations.claimUses.bind(relations),
+    };
+    for (const key of await keepUp(records, needs, clock.now())) checks.forget(key);
+  }
+}
