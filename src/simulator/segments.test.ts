@@ -14,6 +14,9 @@ const rows: Record<string, [text: string, segments: number]> = {
   "one of them makes the whole text so": [`${"x".repeat(70)}’`, 2],
   "an emoji is two units": ["😀".repeat(35), 1],
   "thirty-six are two segments": ["😀".repeat(36), 2],
+  // 153 septets are left in each of several segments, and the two of this one are not torn apart.
+  "a euro sign goes into the next segment whole": [`${"x".repeat(152)}€${"x".repeat(152)}`, 3],
+  "1,600 characters are eleven": ["x".repeat(1600), 11],
 };
 for (const [name, [text, segments]] of Object.entries(rows))
   test(name, () => expect(segmentsOf(text)).toBe(segments));
