@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { parse } from "yaml";
+import { assetFolder } from "../assets.ts";
 
 /** An OpenAPI v3 schema as a CustomResourceDefinition holds it. */
 export interface Schema {
@@ -49,7 +50,7 @@ interface CrdFile {
 }
 
 /** The kinds as `crds/` declares them, in the order of their file names. */
-export function readCrds(folder = resolve(import.meta.dirname, "../../crds")): Crd[] {
+export function readCrds(folder = assetFolder("crds")): Crd[] {
   const names = readdirSync(folder).filter((name) => name.endsWith(".yaml"));
   return names.sort().map((name) => toCrd(parse(readFileSync(join(folder, name), "utf8")) as CrdFile));
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
+import { assetFolder } from "../assets.ts";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import { grantRoles, type Roles } from "./roles.ts";
@@ -26,7 +27,6 @@ export interface MigrateOptions {
 
 /** Any number that nobody else uses: all runners of all releases take the same lock. */
 const LOCK = [1936552803, 1];
-const FOLDER = join(import.meta.dirname, "migrations");
 
 /**
  * Brings the schema to this program's version and sets the roles' rights, all in one transaction: many runners at once do
@@ -44,7 +44,7 @@ export async function migrate(options: MigrateOptions, signal?: AbortSignal): Pr
 }
 
 /** The project's migrations in order of their versions. */
-export function readMigrations(folder = FOLDER): Migration[] {
+export function readMigrations(folder = assetFolder("migrations")): Migration[] {
   return readdirSync(folder)
     .filter((file) => /^\d{4}-[a-z0-9-]+\.sql$/.test(file))
     .sort()

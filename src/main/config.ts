@@ -297,6 +297,12 @@ export const settings = {
   metricsPort: setting("METRICS_PORT", "Port for /healthz, /readyz and /metrics; 0 takes a free one.", port, {
     default: "9090",
   }),
+  refuseRoot: setting(
+    "REFUSE_ROOT",
+    "End at once, with a sentence, when started as root: a guard for clusters without a policy of their own.",
+    flag,
+    { default: "false", boolean: true },
+  ),
   logLevel: setting(
     "LOG_LEVEL",
     "How much is logged.",

@@ -1,4 +1,13 @@
-import { type Command, HelpWanted, helpText, parseConfig, type Settings, UsageError } from "./config.ts";
+import { constants } from "node:os";
+import {
+  type Command,
+  HelpWanted,
+  helpText,
+  parseConfig,
+  type Settings,
+  settings,
+  UsageError,
+} from "./config.ts";
 
 /** One program, one subcommand per process. Each is loaded only when named, so that a receiver never pays for a controller. */
 const commands: Record<string, { summary: string; load: () => Promise<Command<Settings>> }> = {
@@ -43,15 +52,34 @@ async function main(argv: string[]): Promise<void> {
   }
   const entry = commands[name];
   if (entry === undefined) throw new UsageError(`there is no command "${name}"\n\n${usage()}`);
-  const command = await entry.load();
+  const command = withCommonSettings(await entry.load());
   try {
     const { config, positionals } = parseConfig(command, rest, process.env);
+    if (config.refuseRoot === true) refuseRoot();
+    for (const signal of signals) process.off(signal, endAtOnce);
     await command.run(config, positionals);
   } catch (error) {
     if (!(error instanceof HelpWanted)) throw error;
     process.stdout.write(helpText(command));
   }
 }
+
+/** What every command takes. */
+function withCommonSettings(command: Command<Settings>): Command<Settings> {
+  return { ...command, settings: { ...command.settings, refuseRoot: settings.refuseRoot } };
+}
+
+function refuseRoot(): void {
+  if (process.geteuid?.() !== 0) return;
+  throw new UsageError(
+    "REFUSE_ROOT is set and this process is root: start it as any other user (in a pod: securityContext.runAsNonRoot, runAsUser). It needs no right that root has.",
+  );
+}
+
+/** The first process of a container has no default for signals: without this, one that comes while a command is still being loaded would be lost. */
+const signals = ["SIGTERM", "SIGINT"] as const;
+const endAtOnce = (signal: NodeJS.Signals) => process.exit(128 + constants.signals[signal]);
+for (const signal of signals) process.once(signal, endAtOnce);
 
 main(process.argv.slice(2)).catch((error: unknown) => {
   const known = error instanceof UsageError;

@@ -1,0 +1,32 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Inputs, root } from "./program.ts";
+
+export interface Package {
+  readonly name: string;
+  readonly version: string;
+  /** From the project's root: `node_modules/pg`, `node_modules/a/node_modules/b`. */
+  readonly folder: string;
+  /** Of the bundle. */
+  readonly bytes: number;
+}
+
+/** The npm packages that a bundle was made of, by name and version; a package of which nothing is left is not among them. */
+export function packagesOf(inputs: Inputs): Package[] {
+  const bytesOf = new Map<string, number>();
+  for (const [path, bytes] of inputs) {
+    const folder = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0];
+    if (folder !== undefined) bytesOf.set(folder, (bytesOf.get(folder) ?? 0) + bytes);
+  }
+  const packages = [...bytesOf].map(([folder, bytes]) => ({ ...manifestIn(folder), folder, bytes }));
+  return packages.sort((a, b) => compare(a.name, b.name) || compare(a.version, b.version));
+}
+
+function manifestIn(folder: string): { name: string; version: string } {
+  const text = readFileSync(join(root, folder, "package.json"), "utf8");
+  const { name, version } = JSON.parse(text) as { name: string; version: string };
+  return { name, version };
+}
+
+/** Not localeCompare: the same order on every machine. */
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

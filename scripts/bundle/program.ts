@@ -1,0 +1,72 @@
+import { cp } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { build, type Plugin } from "esbuild";
+import { assets } from "../../src/assets.ts";
+
+export const root = resolve(import.meta.dirname, "../..");
+
+/** What an image has no use for → what stands in its place. */
+const leftOut: Record<string, string> = {
+  "src/demo/play.ts": "scripts/bundle/left-out/demo.ts",
+  "src/inbox/embedded.ts": "scripts/bundle/left-out/embedded.ts",
+};
+
+/** The files that went into a bundle and how many of its bytes each is, by their paths from the project's root. */
+export type Inputs = Map<string, number>;
+
+/**
+ * Bundles `smschannel` into a folder: `smschannel.mjs`, and a file for each part that only some commands load, so that a
+ * receiver neither parses nor keeps in memory the Twilio SDK, which is two thirds of it all. The same sources give the
+ * same bytes. Without a folder nothing is written.
+ */
+export async function bundleProgram(folder?: string): Promise<Inputs> {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: { smschannel: "src/main/smschannel.ts" },
+    outdir: folder ?? "dist",
+    write: folder !== undefined,
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node24",
+    metafile: true,
+    // Names stay, and lines stay short: a stack trace from a cluster can be read.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    lineLimit: 160,
+    // Notices go where all licences are: scripts/bundle/licenses.ts.
+    legalComments: "none",
+    define: { SMSCHANNEL_BUNDLED: "true" },
+    // CommonJS packages ask for Node's own modules by require, which an ES module does not have.
+    banner: {
+      js: 'import { createRequire as bundledRequire } from "node:module"; const require = bundledRequire(import.meta.url);',
+    },
+    plugins: [standIns],
+    logLevel: "warning",
+  });
+  if (folder !== undefined)
+    for (const [name, from] of Object.entries(assets))
+      await cp(resolve(root, "src", from), join(folder, name), { recursive: true });
+  return inputsOf(metafile.outputs);
+}
+
+const standIns: Plugin = {
+  name: "stand-ins",
+  setup({ onResolve }) {
+    onResolve({ filter: /\.ts$/ }, ({ path, resolveDir, kind }) => {
+      if (kind === "entry-point") return undefined;
+      const standIn = leftOut[resolve(resolveDir, path).slice(root.length + 1)];
+      return standIn === undefined ? undefined : { path: resolve(root, standIn) };
+    });
+  },
+};
+
+function inputsOf(outputs: Record<string, { inputs: Record<string, { bytesInOutput: number }> }>): Inputs {
+  const sizes: Inputs = new Map();
+  for (const { inputs } of Object.values(outputs))
+    for (const [path, { bytesInOutput }] of Object.entries(inputs))
+      if (bytesInOutput > 0) sizes.set(path, (sizes.get(path) ?? 0) + bytesInOutput);
+  return sizes;
+}

@@ -1,0 +1,62 @@
+// `npm run sbom`: dist/sbom.cdx.json, a CycloneDX list of the packages whose code is in the image: what npm says of the lock
+// file's packages, less those that the bundle has nothing of. The same lock file and sources give the same bytes.
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { packagesOf } from "./bundle/packages.ts";
+import { bundleProgram, root } from "./bundle/program.ts";
+
+interface Component {
+  "bom-ref": string;
+  name: string;
+}
+interface Bom {
+  serialNumber?: string;
+  metadata: { timestamp?: string; component: Component & { type: string } };
+  components: Component[];
+  dependencies: { ref: string; dependsOn?: string[] }[];
+}
+
+const inBundle = new Set(packagesOf(await bundleProgram()).map(({ name, version }) => `${name}@${version}`));
+// Not with --omit=dev: npm then also leaves out what a development package depends on as well.
+const args = ["sbom", "--package-lock-only", "--sbom-format=cyclonedx"];
+const all = JSON.parse(execFileSync("npm", args, { cwd: root, encoding: "utf8", maxBuffer: 1e8 })) as Bom;
+const bom = onlyBundled(all);
+const missing = [...inBundle].filter((ref) => !bom.components.some((one) => one["bom-ref"] === ref));
+if (missing.length > 0) throw new Error(`in the bundle, but unknown to npm sbom: ${missing.join(", ")}`);
+
+const folder = join(root, "dist");
+await mkdir(folder, { recursive: true });
+await writeFile(join(folder, "sbom.cdx.json"), `${JSON.stringify(bom, null, 2)}\n`);
+console.log(
+  `dist/sbom.cdx.json: ${bom.components.length} of ${all.components.length} packages are in the bundle`,
+);
+
+function onlyBundled(whole: Bom): Bom {
+  const self = whole.metadata.component["bom-ref"];
+  const kept = (ref: string) => ref === self || inBundle.has(ref);
+  const { timestamp: _, ...metadata } = whole.metadata;
+  // npm names it after the folder, and takes every project for a library.
+  const component = {
+    ...metadata.component,
+    name: self.slice(0, self.lastIndexOf("@")),
+    type: "application",
+  };
+  const bom: Bom = {
+    ...whole,
+    metadata: { ...metadata, component },
+    components: whole.components.filter((one) => kept(one["bom-ref"])),
+    dependencies: whole.dependencies
+      .filter(({ ref }) => kept(ref))
+      .map((one) => ({ ...one, dependsOn: (one.dependsOn ?? []).filter(kept) })),
+  };
+  delete bom.serialNumber;
+  return { ...bom, serialNumber: serialOf(bom) };
+}
+
+/** A name-based UUID of the content, where npm would take a random one. */
+function serialOf(bom: Bom): string {
+  const hash = createHash("sha256").update(JSON.stringify(bom)).digest("hex");
+  return `urn:uuid:${[hash.slice(0, 8), hash.slice(8, 12), `8${hash.slice(13, 16)}`, `8${hash.slice(17, 20)}`, hash.slice(20, 32)].join("-")}`;
+}

