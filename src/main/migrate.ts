@@ -10,6 +10,13 @@ const role = (process: string): Setting<string> => ({
   parse: text,
 });
 
+const roleUrl = (process: string): Setting<Login> => ({
+  env: `${process.toUpperCase()}_DATABASE_URL`,
+  help: `The DATABASE_URL of smschannel ${process}, of which only the role and, for --create-roles, its password count: instead of ${process.toUpperCase()}_ROLE and ${process.toUpperCase()}_ROLE_PASSWORD.`,
+  secret: true,
+  parse: login,
+});
+
 const password = (process: string): Setting<string> => ({
   env: `${process.toUpperCase()}_ROLE_PASSWORD`,
   help: "Its password, for a role that --create-roles creates. Without one it logs in by certificate or cloud identity.",
@@ -31,6 +38,10 @@ const own = {
   controllerRole: role("controller"),
   workRole: role("work"),
   deskRole: role("desk"),
+  receiverLogin: roleUrl("receiver"),
+  controllerLogin: roleUrl("controller"),
+  workLogin: roleUrl("work"),
+  deskLogin: roleUrl("desk"),
   createRoles: {
     env: "CREATE_ROLES",
     help: "Create the named roles that do not exist, and set the passwords that are given.",
@@ -69,16 +80,37 @@ export const migrateCommand: Command<typeof own> = {
 
 function rolesOf(config: Config<typeof own>): Roles {
   const named = {
-    receiver: roleOf(config.receiverRole, config.receiverRolePassword),
-    controller: roleOf(config.controllerRole, config.controllerRolePassword),
-    work: roleOf(config.workRole, config.workRolePassword),
-    desk: roleOf(config.deskRole, config.deskRolePassword),
+    receiver: roleOf(config.receiverRole, config.receiverRolePassword, config.receiverLogin),
+    controller: roleOf(config.controllerRole, config.controllerRolePassword, config.controllerLogin),
+    work: roleOf(config.workRole, config.workRolePassword, config.workLogin),
+    desk: roleOf(config.deskRole, config.deskRolePassword, config.deskLogin),
   };
   const given = Object.entries(named).filter(([, role]) => role !== undefined);
   return { ...(Object.fromEntries(given) as Roles), create: config.createRoles };
 }
 
-function roleOf(name: string | undefined, password: string | undefined): Role | undefined {
+function roleOf(
+  ownName: string | undefined,
+  ownPassword: string | undefined,
+  login: Login | undefined,
+): Role | undefined {
+  const name = ownName ?? login?.name;
+  const password = ownPassword ?? login?.password;
   if (name === undefined) return undefined;
   return password === undefined ? { name } : { name, password };
+}
+
+interface Login {
+  name: string;
+  password: string | undefined;
+}
+
+/** Who logs in with a URL, percent signs decoded as PostgreSQL's clients do it. */
+function login(text: string): Login {
+  const { username, password } = new URL(settings.databaseUrl.parse(text));
+  if (username === "") throw new Error("expected a URL with a user: postgres://user:password@host/database");
+  return {
+    name: decodeURIComponent(username),
+    password: password === "" ? undefined : decodeURIComponent(password),
+  };
 }

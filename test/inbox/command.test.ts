@@ -1,0 +1,60 @@
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import pg from "pg";
+import { expect, test } from "vitest";
+import { PostgresStore } from "../../src/inbox/store.ts";
+import { silentLog } from "../../src/log.ts";
+import { newDatabase } from "../support/database.ts";
+
+// `smschannel migrate` as a Job runs it: settings from the environment.
+
+const PROGRAM = join(import.meta.dirname, "../../bin/smschannel.mjs");
+
+function migrate(env: Record<string, string>): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, [PROGRAM, "migrate"], {
+    env: { PATH: process.env.PATH ?? "", DATABASE_WAIT: "10s", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+  return new Promise((resolve) => child.once("close", (code) => resolve({ code, output })));
+}
+
+/** The database's URL as another role: with a password that a URL must escape. */
+function urlAs(url: string, name: string, password: string): string {
+  const login = new URL(url);
+  login.username = encodeURIComponent(name);
+  login.password = encodeURIComponent(password);
+  return login.href;
+}
+
+test("roles and passwords come from the URLs that the processes will use", async () => {
+  const ownerUrl = await newDatabase();
+  const name = `role@${randomBytes(4).toString("hex")}`;
+  const receiverUrl = urlAs(ownerUrl, name, "p@ss/w:rd%25");
+  const env = { DATABASE_URL: ownerUrl, RECEIVER_DATABASE_URL: receiverUrl, CREATE_ROLES: "true" };
+  const { code, output } = await migrate(env);
+  expect([code, output.includes("p@ss")]).toEqual([0, false]);
+  const store = new PostgresStore({ url: receiverUrl, statementTimeoutMs: 1000, log: silentLog });
+  await store.connect();
+  await store.close();
+  const client = new pg.Client({ connectionString: receiverUrl });
+  await client.connect();
+  await expect(client.query("select 1 from smschannel.inbox")).rejects.toThrow("permission denied");
+  await client.end();
+});
+
+test("a URL without a user is a mistake that is told, without the URL", async () => {
+  const { code, output } = await migrate({
+    DATABASE_URL: "postgres://owner@db/sms",
+    RECEIVER_DATABASE_URL: "postgres://db.example.com/sms",
+  });
+  expect([code, output]).toEqual([
+    2,
+    "smschannel: RECEIVER_DATABASE_URL: expected a URL with a user: postgres://user:password@host/database\n",
+  ]);
+});
