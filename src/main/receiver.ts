@@ -8,6 +8,7 @@ import { KubeClient } from "../kube/client.ts";
 import type { Log } from "../log.ts";
 import { RouteTable } from "../receiver/route-table.ts";
 import { RouteWatch } from "../receiver/route-watch.ts";
+import { SchemaSeen } from "../receiver/schema-seen.ts";
 import { Receiver, STORE_BUDGET_MS } from "../receiver/server.ts";
 import { type Command, type Config, settings, text } from "./config.ts";
 import { type Process, runProcess } from "./process.ts";
@@ -64,39 +65,22 @@ async function serve(config: Config<typeof own>, process: Process): Promise<void
   // A host's name is a pod's name; the rest tells two starts of it apart.
   const replica = `${hostname()}-${randomBytes(3).toString("hex")}`;
   const receiver = new Receiver({ port: config.port, replica, routes, store, clock, log, metrics });
+  const schema = new SchemaSeen({ store, log, clock });
   // Not on the database: an ingress that finds no ready pod answers 503 by itself, at once, where we would wait and retry.
   health.readyWhen("routes", () => (routes.loaded ? undefined : (watch.problem() ?? "not read yet")));
+  // But on its schema until that was seen to fit, once: before, there is nothing that a text could be stored in.
+  health.readyWhen("schema", () => schema.problem());
   health.readyWhen("accepting", () => (receiver.draining ? "shutting down" : undefined));
   watch.start();
   const { port } = await receiver.start();
   log.info({ port }, "listening");
-  const announced = announceStore(store, log, clock, stopping);
+  const looked = schema.look(stopping);
   await stopped(stopping);
   await receiver.stop(config.shutdownDelay);
-  await announced;
+  await looked;
   await watch.stop();
   await client.close();
   await database.stop();
-}
-
-/** Says what is wrong with the database until it is right. Texts wait or get 503 meanwhile; the process lives on. */
-async function announceStore(
-  store: PostgresStore,
-  log: Log,
-  clock: Clock,
-  stopping: AbortSignal,
-): Promise<void> {
-  while (!stopping.aborted) {
-    try {
-      await store.connect();
-      log.info("store is ready");
-      return;
-    } catch (error) {
-      const { code, message } = error as { code?: string; message: string };
-      log.warn({ code, problem: message }, "store is not ready");
-      await clock.sleep(5000, stopping).catch(() => undefined);
-    }
-  }
 }
 
 interface Database {

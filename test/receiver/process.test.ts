@@ -88,7 +88,7 @@ test("routes appear, change and outlive their Secret; SIGTERM drains and ends wi
   expect([await status(port, request), await ready()]).toEqual([503, 503]);
 
   await applyRoutes(namespace, []);
-  await said("routes read");
+  await Promise.all([said("routes read"), said("store is ready")]);
   expect([await status(port, request), await ready()]).toEqual([403, 200]);
 
   await applyRoutes(namespace, [await routeFor()]);
@@ -140,15 +140,32 @@ test("killed between commit and answer: the replay at the next process finds one
   await inbox.owner.end();
 });
 
-test("a database without the schema is a sentence in the log, not an end, and is used once it fits", async () => {
+test("unready with a sentence until the schema fits; then ready for good, whatever becomes of the database", async () => {
   const { inbox, namespace, env } = await world();
   await applyRoutes(namespace, [await routeFor()]);
   await inbox.owner.query("alter schema smschannel rename to not_yet");
-  const { said } = start({ ...env, DATABASE_URL: inbox.receiverUrl });
-  await said("store is not ready");
-  await said("routes read");
+  const proxy = await databaseProxy(inbox.receiverUrl);
+  const { said } = start({ ...env, DATABASE_URL: proxy.url });
+  await Promise.all([said("store is not ready"), said("routes read")]);
   const port = (await said("listening")).port!;
+  const metricsPort = (await said("started")).port!;
+  const ready = async () => {
+    const answer = await fetch(`http://127.0.0.1:${metricsPort}/readyz`);
+    return [answer.status, await answer.text()];
+  };
+  const [unready, text] = await ready();
+  expect(unready).toBe(503);
+  expect(text).toContain("[-] schema: the database's schema is not there, version");
+  expect(text).toContain("run smschannel migrate");
+
   await inbox.owner.query("alter schema not_yet rename to smschannel");
+  await said("store is ready");
+  expect((await ready())[0]).toBe(200);
   expect(await status(port, signedPost(textFields()))).toBe(200);
+
+  proxy.set("refuse");
+  expect(await status(port, signedPost(textFields()))).toBe(503);
+  expect((await ready())[0]).toBe(200);
+  await proxy.close();
   await inbox.owner.end();
 });

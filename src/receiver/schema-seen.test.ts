@@ -1,0 +1,49 @@
+import { expect, test } from "vitest";
+import { ManualClock } from "../clock.ts";
+import { createLog } from "../log.ts";
+import { SchemaSeen } from "./schema-seen.ts";
+
+/** A store that answers what it is told, a look at a time. */
+function setup(...answers: (Error | undefined)[]) {
+  const clock = new ManualClock();
+  const stop = new AbortController();
+  const lines: string[] = [];
+  const log = createLog({
+    level: "info",
+    process: "test",
+    destination: { write: (line) => void lines.push(line) },
+  });
+  let looks = 0;
+  const store = {
+    async connect() {
+      const answer = answers[Math.min(looks++, answers.length - 1)];
+      if (answer !== undefined) throw answer;
+    },
+  };
+  const schema = new SchemaSeen({ store, clock, log });
+  return { schema, clock, stop, lines, looks: () => looks, looking: schema.look(stop.signal) };
+}
+
+const failed = (code: string) => Object.assign(new Error("said by the server"), { code });
+const unfit = Object.assign(new Error("the schema is not there"), { name: "SchemaError" });
+
+test("unready with a sentence until the schema fits, and ready from then on", async () => {
+  const { schema, clock, looking } = setup(failed("ECONNREFUSED"), failed("28P01"), unfit, undefined);
+  await clock.advance(0);
+  expect(schema.problem()).toBe("the database does not answer (ECONNREFUSED)");
+  await clock.advance(1000);
+  expect(schema.problem()).toBe("the database refuses the receiver's role (28P01)");
+  await clock.advance(1000);
+  expect(schema.problem()).toBe("the schema is not there");
+  await clock.advance(1000);
+  await looking;
+  expect(schema.problem()).toBeUndefined();
+});
+
+test("a trouble that lasts is logged now and then, not at every look", async () => {
+  const { clock, stop, lines, looks, looking } = setup(failed("ECONNREFUSED"));
+  await clock.advance(65_000);
+  expect([looks(), lines.filter((line) => line.includes("store is not ready")).length]).toEqual([66, 3]);
+  stop.abort();
+  await looking;
+});
