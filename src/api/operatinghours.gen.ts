@@ -1,4 +1,5 @@
 // Generated from crds/operatinghours.yaml by `npm run generate`. Do not edit.
+import type { Condition } from "./shared.gen.ts";
 
 /**
  * What is wanted.
@@ -89,35 +90,8 @@ export interface OperatingHoursStatus {
   managedBy?: string;
   /**
    * Ready; Reconciling and Stalled only while true. See docs/reasons.md. Owned by the controller.
-   *
-   * Items: One condition.
    */
-  conditions?: {
-    /**
-     * The condition's name.
-     */
-    type: string;
-    /**
-     * Is it so?
-     */
-    status: "True" | "False" | "Unknown";
-    /**
-     * The generation of spec that this condition describes.
-     */
-    observedGeneration?: number;
-    /**
-     * When status changed last.
-     */
-    lastTransitionTime: string;
-    /**
-     * Why it is so, one word of docs/reasons.md.
-     */
-    reason: string;
-    /**
-     * What to do about it.
-     */
-    message: string;
-  }[];
+  conditions?: Condition[];
   /**
    * Is it open now?
    */

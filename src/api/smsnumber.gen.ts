@@ -1,4 +1,5 @@
 // Generated from crds/smsnumbers.yaml by `npm run generate`. Do not edit.
+import type { AutomatedMessage, Condition } from "./shared.gen.ts";
 
 /**
  * What is wanted.
@@ -40,37 +41,8 @@ export interface SmsNumberSpec {
   };
   /**
    * Texts of this number, which win over those of the WorkStream by trigger and language. The rules are those of the WorkStream's list. At most 128. Default: none.
-   *
-   * Items: One text.
    */
-  automatedMessages?: {
-    /**
-     * What has happened when this text is sent. Required.
-     */
-    trigger:
-      | "Greeting"
-      | "OutOfOperatingHours"
-      | "Holiday"
-      | "AgentAssigned"
-      | "AgentJoined"
-      | "TransferredToAgent"
-      | "AgentEnded"
-      | "SessionEnded"
-      | "AgentUnavailable"
-      | "ConversationEndedByOverflow"
-      | "UnsupportedContent"
-      | "OptOutConfirmation"
-      | "OptInConfirmation"
-      | "Help";
-    /**
-     * Language of the text as a BCP 47 tag, such as en or es-MX; the number's language chooses. Default: en.
-     */
-    language?: string;
-    /**
-     * The text, 1 to 1,600 characters. {AgentName} and {QueueName} are replaced; other placeholders are refused. Required.
-     */
-    text: string;
-  }[];
+  automatedMessages?: AutomatedMessage[];
   /**
    * Manage sets the number's webhook and keeps it; Observe looks and reports, and changes nothing at Twilio. Default: Manage.
    */
@@ -103,35 +75,8 @@ export interface SmsNumberStatus {
   managedBy?: string;
   /**
    * Accepted, NumberFound, InboundUrlReady and Ready (all three); Reconciling and Stalled only while true. See docs/reasons.md. Owned by the controller.
-   *
-   * Items: One condition.
    */
-  conditions?: {
-    /**
-     * The condition's name.
-     */
-    type: string;
-    /**
-     * Is it so?
-     */
-    status: "True" | "False" | "Unknown";
-    /**
-     * The generation of spec that this condition describes.
-     */
-    observedGeneration?: number;
-    /**
-     * When status changed last.
-     */
-    lastTransitionTime: string;
-    /**
-     * Why it is so, one word of docs/reasons.md.
-     */
-    reason: string;
-    /**
-     * What to do about it.
-     */
-    message: string;
-  }[];
+  conditions?: Condition[];
   /**
    * Twilio's id of the number. Owned by the controller.
    */

@@ -1,4 +1,5 @@
 // Generated from crds/workstreams.yaml by `npm run generate`. Do not edit.
+import type { AutomatedMessage, Condition } from "./shared.gen.ts";
 
 /**
  * What is wanted.
@@ -156,37 +157,8 @@ export interface WorkStreamSpec {
   }[];
   /**
    * Texts that are sent to the customer by themselves, one per trigger and language; a trigger without a text sends nothing. An SmsNumber's own texts win. Sent only with allowAutomatedMessages: true. At most 128. Default: none.
-   *
-   * Items: One text.
    */
-  automatedMessages?: {
-    /**
-     * What has happened when this text is sent. Required.
-     */
-    trigger:
-      | "Greeting"
-      | "OutOfOperatingHours"
-      | "Holiday"
-      | "AgentAssigned"
-      | "AgentJoined"
-      | "TransferredToAgent"
-      | "AgentEnded"
-      | "SessionEnded"
-      | "AgentUnavailable"
-      | "ConversationEndedByOverflow"
-      | "UnsupportedContent"
-      | "OptOutConfirmation"
-      | "OptInConfirmation"
-      | "Help";
-    /**
-     * Language of the text as a BCP 47 tag, such as en or es-MX; the number's language chooses. Default: en.
-     */
-    language?: string;
-    /**
-     * The text, 1 to 1,600 characters. {AgentName} and {QueueName} are replaced; other placeholders are refused. Required.
-     */
-    text: string;
-  }[];
+  automatedMessages?: AutomatedMessage[];
   /**
    * How long a conversation may stay in one state before it is closed in any case, marked as unanswered where the customer still waited.
    */
@@ -338,35 +310,8 @@ export interface WorkStreamStatus {
   managedBy?: string;
   /**
    * CredentialsValid, InboundUrlReady, NumberReady, RoutingReady and Ready (the first two together); Reconciling and Stalled only while true. See docs/reasons.md. Owned by the controller.
-   *
-   * Items: One condition.
    */
-  conditions?: {
-    /**
-     * The condition's name.
-     */
-    type: string;
-    /**
-     * Is it so?
-     */
-    status: "True" | "False" | "Unknown";
-    /**
-     * The generation of spec that this condition describes.
-     */
-    observedGeneration?: number;
-    /**
-     * When status changed last.
-     */
-    lastTransitionTime: string;
-    /**
-     * Why it is so, one word of docs/reasons.md.
-     */
-    reason: string;
-    /**
-     * What to do about it.
-     */
-    message: string;
-  }[];
+  conditions?: Condition[];
   /**
    * Where Twilio posts this stream's texts. Owned by the controller.
    */

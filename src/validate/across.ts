@@ -52,6 +52,23 @@ const numberRules = [
 ];
 const streamRules = [messagesUnused, secretKeys, routingRules];
 
+/** The cluster would refuse to work with it, or it would never do what it says. */
+const error = (object: Subject, path: Path, message: string, reason?: Reason) =>
+  problem("error", object, path, message, reason);
+/** It may well be meant: what is missing can come later, or from elsewhere. */
+const warning = (object: Subject, path: Path, message: string, reason?: Reason) =>
+  problem("warning", object, path, message, reason);
+
+function problem(
+  severity: AcrossProblem["severity"],
+  object: Subject,
+  path: Path,
+  message: string,
+  reason: Reason | undefined,
+): AcrossProblem {
+  return { object, severity, path, message, ...(reason === undefined ? {} : { reason }) };
+}
+
 const near = (a: Subject, b: { metadata: { namespace?: string } }) =>
   (a.metadata.namespace ?? "") === (b.metadata.namespace ?? "");
 const manages = (number: SmsNumber) => effectiveNumber(number).managementPolicy === "Manage";
@@ -62,30 +79,14 @@ function streamMissing(number: SmsNumber, given: Given): AcrossProblem[] {
   if (streamOf(number, given) !== undefined) return [];
   const { name } = number.spec.workStreamRef;
   const message = `WorkStream ${name} is not among these files; the number waits until it is in the cluster`;
-  return [
-    {
-      object: number,
-      severity: "warning",
-      path: ["spec", "workStreamRef", "name"],
-      message,
-      reason: "WorkStreamNotFound",
-    },
-  ];
+  return [warning(number, ["spec", "workStreamRef", "name"], message, "WorkStreamNotFound")];
 }
 
 function hoursMissing(number: SmsNumber, { hours }: Given): AcrossProblem[] {
   const name = number.spec.operatingHoursRef?.name;
   if (name === undefined || hours.some((one) => near(number, one) && one.metadata.name === name)) return [];
   const message = `OperatingHours ${name} is not among these files; the number waits until it is in the cluster`;
-  return [
-    {
-      object: number,
-      severity: "warning",
-      path: ["spec", "operatingHoursRef", "name"],
-      message,
-      reason: "OperatingHoursNotFound",
-    },
-  ];
+  return [warning(number, ["spec", "operatingHoursRef", "name"], message, "OperatingHoursNotFound")];
 }
 
 function hoursNotAllowed(number: SmsNumber, given: Given): AcrossProblem[] {
@@ -97,15 +98,7 @@ function hoursNotAllowed(number: SmsNumber, given: Given): AcrossProblem[] {
   )
     return [];
   const message = `WorkStream ${stream.metadata.name} does not allow automated messages: write allowAutomatedMessages: true there, or remove operatingHoursRef here`;
-  return [
-    {
-      object: number,
-      severity: "error",
-      path: ["spec", "operatingHoursRef"],
-      message,
-      reason: "OperatingHoursNotAllowed",
-    },
-  ];
+  return [error(number, ["spec", "operatingHoursRef"], message, "OperatingHoursNotAllowed")];
 }
 
 function hoursSilent(number: SmsNumber, given: Given): AcrossProblem[] {
@@ -113,7 +106,7 @@ function hoursSilent(number: SmsNumber, given: Given): AcrossProblem[] {
   if (number.spec.operatingHoursRef === undefined || stream?.spec.allowAutomatedMessages !== true) return [];
   if (messageFor("OutOfOperatingHours", stream, number) !== undefined) return [];
   const message = `nothing is sent out of hours: add an automatedMessages entry for OutOfOperatingHours in the number's language (${effectiveNumber(number).language}), here or on the WorkStream`;
-  return [{ object: number, severity: "warning", path: ["spec", "operatingHoursRef"], message }];
+  return [warning(number, ["spec", "operatingHoursRef"], message)];
 }
 
 const REPLIES = ["OptOutConfirmation", "OptInConfirmation", "Help"] as const;
@@ -126,15 +119,7 @@ function repliesMissing(number: SmsNumber, given: Given): AcrossProblem[] {
   const missing = REPLIES.filter((trigger) => !texts.some((text) => text.trigger === trigger));
   if (missing.length === 0) return [];
   const message = `a short code outside a Messaging Service must answer STOP, START and HELP itself: add automatedMessages for ${missing.join(", ")}`;
-  return [
-    {
-      object: number,
-      severity: "warning",
-      path: ["spec", "automatedMessages"],
-      message,
-      reason: "ComplianceRepliesMissing",
-    },
-  ];
+  return [warning(number, ["spec", "automatedMessages"], message, "ComplianceRepliesMissing")];
 }
 
 function streamTaken(number: SmsNumber, { numbers }: Given): AcrossProblem[] {
@@ -142,15 +127,7 @@ function streamTaken(number: SmsNumber, { numbers }: Given): AcrossProblem[] {
   const other = before(number, numbers, (one) => near(number, one) && one.spec.workStreamRef.name === name);
   if (other === undefined) return [];
   const message = `SmsNumber ${other.metadata.name} feeds WorkStream ${name} already, and a stream has one number: give this one a WorkStream of its own`;
-  return [
-    {
-      object: number,
-      severity: "error",
-      path: ["spec", "workStreamRef", "name"],
-      message,
-      reason: "WorkStreamAlreadyHasNumber",
-    },
-  ];
+  return [error(number, ["spec", "workStreamRef", "name"], message, "WorkStreamAlreadyHasNumber")];
 }
 
 function numberTaken(number: SmsNumber, { numbers }: Given): AcrossProblem[] {
@@ -158,9 +135,7 @@ function numberTaken(number: SmsNumber, { numbers }: Given): AcrossProblem[] {
   if (other === undefined) return [];
   const where = [other.metadata.namespace, other.metadata.name].filter(Boolean).join("/");
   const message = `SmsNumber ${where} has this number already: remove one of the two, or write managementPolicy: Observe`;
-  return [
-    { object: number, severity: "error", path: ["spec", "number"], message, reason: "NumberAlreadyClaimed" },
-  ];
+  return [error(number, ["spec", "number"], message, "NumberAlreadyClaimed")];
 }
 
 /** An earlier one of the same kind; who only observes claims nothing. */
@@ -184,7 +159,7 @@ function messagesUnused(stream: WorkStream, { numbers }: Given): AcrossProblem[]
   const unused = texts.filter(({ trigger }) => !owed || !REPLIES.some((reply) => reply === trigger));
   if (effectiveStream(stream).allowAutomatedMessages || unused.length === 0) return [];
   const message = "these texts are never sent: write allowAutomatedMessages: true, or remove them";
-  return [{ object: stream, severity: "warning", path: ["spec", "automatedMessages"], message }];
+  return [warning(stream, ["spec", "automatedMessages"], message)];
 }
 
 function secretKeys(stream: WorkStream, { secrets }: Given): AcrossProblem[] {
@@ -192,23 +167,16 @@ function secretKeys(stream: WorkStream, { secrets }: Given): AcrossProblem[] {
   const secret = secrets.find((one) => near(stream, one) && one.metadata.name === name);
   const missing =
     secret === undefined ? [] : ["accountSid", "authToken"].filter((key) => !secret.keys.includes(key));
-  return missing.map((key) => ({
-    object: stream,
-    severity: "error",
-    path: ["spec", "sms", "twilio", "credentialsSecretRef", "name"],
-    message: `Secret ${name} lacks the key ${key}: add it`,
-    reason: "SecretKeyMissing",
-  }));
+  const path = ["spec", "sms", "twilio", "credentialsSecretRef", "name"];
+  return missing.map((key) =>
+    error(stream, path, `Secret ${name} lacks the key ${key}: add it`, "SecretKeyMissing"),
+  );
 }
 
 function routingRules(stream: WorkStream): AcrossProblem[] {
-  return ruleProblems(stream.spec.routingRules ?? []).map(({ index, name, message }) => ({
-    object: stream,
-    severity: "error",
-    path: ["spec", "routingRules", index, "when"],
-    message: `rule ${name}: ${message}`,
-    reason: "RoutingRuleInvalid",
-  }));
+  return ruleProblems(stream.spec.routingRules ?? []).map(({ index, name, message }) =>
+    error(stream, ["spec", "routingRules", index, "when"], `rule ${name}: ${message}`, "RoutingRuleInvalid"),
+  );
 }
 
 function timeZoneUnknown(hours: OperatingHours): AcrossProblem[] {
@@ -218,9 +186,7 @@ function timeZoneUnknown(hours: OperatingHours): AcrossProblem[] {
     return [];
   } catch {
     const message = `"${timeZone}" is not in the IANA time zone database: write a name such as America/New_York or Europe/Vienna`;
-    return [
-      { object: hours, severity: "error", path: ["spec", "timeZone"], message, reason: "TimeZoneUnknown" },
-    ];
+    return [error(hours, ["spec", "timeZone"], message, "TimeZoneUnknown")];
   }
 }
 

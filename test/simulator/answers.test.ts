@@ -1,14 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { ManualClock } from "../../src/clock.ts";
-import type { Simulator } from "../../src/simulator/simulator.ts";
-import { demoAccount, type Respond, startWebhook, twiml, withSimulator } from "./support.ts";
+import {
+  customer,
+  demoAccount,
+  hello,
+  point,
+  type Respond,
+  startWebhook,
+  twiml,
+  withSimulator,
+} from "./support.ts";
 
-const { number, numberSid } = demoAccount;
-const customer = "+12065551234";
-const hello = { from: customer, to: number, body: "Hello" };
-
-const point = (simulator: Simulator, webhooks: object) =>
-  Object.assign(simulator.state.numbers.get(numberSid)!, webhooks);
+const { number } = demoAccount;
 
 describe("what the answer says", () => {
   const inner = (inside: string): Respond => twiml(inside);

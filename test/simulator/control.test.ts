@@ -1,8 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Simulator } from "../../src/simulator/simulator.ts";
-import { accountPath, demoAccount, raw, sdk, startWebhook, withSimulator } from "./support.ts";
+import { accountPath, customer, demoAccount, raw, sdk, startWebhook, withSimulator } from "./support.ts";
 
-const customer = "+12065551234";
 const inbound = { from: customer, to: demoAccount.number, body: "Hello" };
 
 async function control(simulator: Simulator, method: string, name: string, body?: unknown) {

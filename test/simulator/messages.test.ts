@@ -1,18 +1,18 @@
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../../src/clock.ts";
-import type { Simulator } from "../../src/simulator/simulator.ts";
-import { accountPath, demoAccount, raw, sdk, startWebhook, withSimulator } from "./support.ts";
+import {
+  customer,
+  demoAccount,
+  messagesPath as list,
+  mg,
+  noon,
+  raw,
+  sdk,
+  startWebhook,
+  statusOf,
+  withSimulator,
+} from "./support.ts";
 
 const { number } = demoAccount;
-const customer = "+12065551234";
-const mg = (n: number) => `MG0000000000000000000000000000000${n}`;
-const list = `${accountPath}/Messages.json`;
-
-/** Noon, so that a test's minutes stay within one UTC day. */
-const noon = () => new ManualClock(Date.UTC(2026, 10, 23, 12));
-
-const statusOf = async (simulator: Simulator, sid: string) =>
-  (await sdk(simulator).messages(sid).fetch()).status;
 
 describe("a text on its way out", () => {
   test("is queued, sending, sent, delivered; date_sent is null until it was sent", () => {

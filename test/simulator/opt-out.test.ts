@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { ManualClock } from "../../src/clock.ts";
 import type { SimulatorState } from "../../src/simulator/simulator.ts";
-import { demoAccount, sdk, startWebhook, withSimulator } from "./support.ts";
+import { customer, demoAccount, sdk, startWebhook, withSimulator } from "./support.ts";
 
-const customer = "+12065551234";
 const tollFree = "+18885550100";
 const shortCode = "894546";
 const inService = "+14252306554";

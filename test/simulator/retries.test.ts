@@ -1,16 +1,19 @@
 import { createServer } from "node:net";
 import { describe, expect, test } from "vitest";
 import { ManualClock } from "../../src/clock.ts";
-import type { Simulator } from "../../src/simulator/simulator.ts";
-import { demoAccount, type Respond, startWebhook, status, twiml, withSimulator } from "./support.ts";
+import {
+  closed,
+  demoAccount,
+  hello,
+  point,
+  type Respond,
+  startWebhook,
+  status,
+  twiml,
+  withSimulator,
+} from "./support.ts";
 
-const { number, numberSid, authToken } = demoAccount;
-const customer = "+12065551234";
-const hello = { from: customer, to: number, body: "Hello" };
-const closed = "http://127.0.0.1:1";
-
-const point = (simulator: Simulator, webhooks: object) =>
-  Object.assign(simulator.state.numbers.get(numberSid)!, webhooks);
+const { authToken } = demoAccount;
 
 describe("retries and fallback", () => {
   /** Answers of one webhook, one after another; the last one goes on. */

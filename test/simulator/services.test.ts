@@ -1,8 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { demoAccount, raw, sdk, withSimulator } from "./support.ts";
+import { demoAccount, mg, raw, sdk, withSimulator } from "./support.ts";
 
 const { sid: accountSid, numberSid } = demoAccount;
-const mg = (n: number) => `MG0000000000000000000000000000000${n}`;
 const pn = (n: number) => `PN0000000000000000000000000000000${n}`;
 
 describe("Messaging Services", () => {

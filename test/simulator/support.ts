@@ -9,6 +9,25 @@ import { type Simulator, type SimulatorOptions, startSimulator } from "../../src
 export { demoAccount };
 export const accountPath = `/2010-04-01/Accounts/${demoAccount.sid}`;
 
+export const customer = "+12065551234";
+/** A text that comes in from the customer. */
+export const hello = { from: customer, to: demoAccount.number, body: "Hello" };
+/** Nobody listens there. */
+export const closed = "http://127.0.0.1:1";
+export const messagesPath = `${accountPath}/Messages.json`;
+/** The SID of a Messaging Service. */
+export const mg = (n: number) => `MG0000000000000000000000000000000${n}`;
+
+/** Noon, so that a test's minutes stay within one UTC day. */
+export const noon = () => new ManualClock(Date.UTC(2026, 10, 23, 12));
+
+export const statusOf = async (simulator: Simulator, sid: string) =>
+  (await sdk(simulator).messages(sid).fetch()).status;
+
+/** Sets webhooks of the account's number. */
+export const point = (simulator: Simulator, webhooks: object) =>
+  Object.assign(simulator.state.numbers.get(demoAccount.numberSid)!, webhooks);
+
 /** Runs `use` with a simulator whose every call is held against Twilio's OpenAPI files; fails when one does not fit. */
 export async function withSimulator(
   options: SimulatorOptions,

@@ -1,15 +1,9 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { Simulator, SimulatorState } from "../../src/simulator/simulator.ts";
-import { demoAccount, startWebhook, withSimulator } from "./support.ts";
+import type { SimulatorState } from "../../src/simulator/simulator.ts";
+import { closed, demoAccount, hello, point, startWebhook, withSimulator } from "./support.ts";
 
-const { number, numberSid, authToken } = demoAccount;
-const customer = "+12065551234";
-const hello = { from: customer, to: number, body: "Hello" };
-const closed = "http://127.0.0.1:1";
-
-const point = (simulator: Simulator, webhooks: object) =>
-  Object.assign(simulator.state.numbers.get(numberSid)!, webhooks);
+const { number, authToken } = demoAccount;
 
 describe("an inbound webhook", () => {
   const fixture = JSON.parse(

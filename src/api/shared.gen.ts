@@ -1,0 +1,63 @@
+// Generated from crds/ by `npm run generate`. Do not edit.
+
+/**
+ * One condition.
+ */
+export interface Condition {
+  /**
+   * The condition's name.
+   */
+  type: string;
+  /**
+   * Is it so?
+   */
+  status: "True" | "False" | "Unknown";
+  /**
+   * The generation of spec that this condition describes.
+   */
+  observedGeneration?: number;
+  /**
+   * When status changed last.
+   */
+  lastTransitionTime: string;
+  /**
+   * Why it is so, one word of docs/reasons.md.
+   */
+  reason: string;
+  /**
+   * What to do about it.
+   */
+  message: string;
+}
+
+/**
+ * One text.
+ */
+export interface AutomatedMessage {
+  /**
+   * What has happened when this text is sent. Required.
+   */
+  trigger:
+    | "Greeting"
+    | "OutOfOperatingHours"
+    | "Holiday"
+    | "AgentAssigned"
+    | "AgentJoined"
+    | "TransferredToAgent"
+    | "AgentEnded"
+    | "SessionEnded"
+    | "AgentUnavailable"
+    | "ConversationEndedByOverflow"
+    | "UnsupportedContent"
+    | "OptOutConfirmation"
+    | "OptInConfirmation"
+    | "Help";
+  /**
+   * Language of the text as a BCP 47 tag, such as en or es-MX; the number's language chooses. Default: en.
+   */
+  language?: string;
+  /**
+   * The text, 1 to 1,600 characters. {AgentName} and {QueueName} are replaced; other placeholders are refused. Required.
+   */
+  text: string;
+}
