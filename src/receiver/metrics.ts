@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from "@prometheus-io/client";
 import type { Result } from "./answers.ts";
+import type { CutReason } from "./http-server.ts";
 import type { RefusalReason } from "./judge.ts";
 
 export interface ReceiverMetrics {
@@ -8,12 +9,19 @@ export interface ReceiverMetrics {
   /** From the request's head to its 200. */
   acknowledged(seconds: number): void;
   batch(rows: number, inserted: number): void;
+  cut(reason: CutReason): void;
 }
 
 /** From a fast commit to past the store's budget of 3 s. */
 const ACK_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4];
 
-export function receiverMetrics(registry: Registry, routes: () => number): ReceiverMetrics {
+/** What is looked up when somebody asks. */
+interface Gauges {
+  routes: () => number;
+  connections: () => number;
+}
+
+export function receiverMetrics(registry: Registry, gauges: Gauges): ReceiverMetrics {
   const registers = [registry];
   const inbound = new Counter({
     name: "smschannel_inbound_total",
@@ -43,12 +51,26 @@ export function receiverMetrics(registry: Registry, routes: () => number): Recei
     help: "Statements that stored rows; stored texts divided by these is the size of a group commit.",
     registers,
   });
+  const cuts = new Counter({
+    name: "smschannel_connections_cut_total",
+    help: "Connections that the receiver ended: slow, malformed or pipelined requests, headers too large, too many.",
+    labelNames: ["reason"],
+    registers,
+  });
   new Gauge({
     name: "smschannel_routes",
     help: "Routes that this receiver knows.",
     registers,
     collect() {
-      this.set(routes());
+      this.set(gauges.routes());
+    },
+  });
+  new Gauge({
+    name: "smschannel_connections",
+    help: "Connections to the receiver that are open.",
+    registers,
+    collect() {
+      this.set(gauges.connections());
     },
   });
   const results = perLabel((label) => inbound.labels(label));
@@ -61,6 +83,7 @@ export function receiverMetrics(registry: Registry, routes: () => number): Recei
       batches.inc();
       if (rows > inserted) duplicates.inc(rows - inserted);
     },
+    cut: (reason) => cuts.labels(reason).inc(),
   };
 }
 

@@ -1,4 +1,3 @@
-import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Registry } from "@prometheus-io/client";
 import type { Clock } from "../clock.ts";
@@ -7,6 +6,7 @@ import { InboxWriter } from "../inbox/writer.ts";
 import type { Log } from "../log.ts";
 import { Activity } from "./activity.ts";
 import { createHandler } from "./handler.ts";
+import { createHttpServer, HTTP_LIMITS, type HttpLimits, type HttpServer } from "./http-server.ts";
 import { receiverMetrics } from "./metrics.ts";
 import type { RouteTable } from "./route-table.ts";
 
@@ -22,13 +22,12 @@ export interface ReceiverOptions {
   metrics: Registry;
   /** What a text may wait for the store. */
   storeBudgetMs?: number;
+  limits?: Partial<HttpLimits>;
 }
 
 /** Twilio waits 4.5 s by the `rt` that our URLs carry; 3 s for the store leave room for the network and one retry. */
 export const STORE_BUDGET_MS = 3000;
 const WAITING_WHEN_DOWN = 500;
-const MOST_BYTES_BEING_READ = 64 * 1024 * 1024;
-const MOST_CONNECTIONS = 8192;
 
 /**
  * The internet-facing HTTP server. `stop` first lets `delayMs` pass in which it still accepts, while load balancers take
@@ -36,7 +35,7 @@ const MOST_CONNECTIONS = 8192;
  */
 export class Receiver {
   readonly #options: ReceiverOptions;
-  readonly #server: Server;
+  readonly #http: HttpServer;
   readonly #writer: InboxWriter;
   readonly #activity: Activity;
   #draining = false;
@@ -45,7 +44,10 @@ export class Receiver {
   constructor(options: ReceiverOptions) {
     this.#options = options;
     const { store, routes, clock, log, replica } = options;
-    const metrics = receiverMetrics(options.metrics, () => routes.size);
+    const metrics = receiverMetrics(options.metrics, {
+      routes: () => routes.size,
+      connections: () => this.#http.open,
+    });
     this.#writer = new InboxWriter({
       store,
       clock,
@@ -55,7 +57,8 @@ export class Receiver {
       onStored: metrics.batch,
     });
     this.#activity = new Activity({ replica, clock, log, insert: (rows) => store.insertActivity(rows) });
-    const budget = { bytes: 0, most: MOST_BYTES_BEING_READ };
+    const limits = { ...HTTP_LIMITS, ...options.limits };
+    const budget = { bytes: 0, most: limits.bodiesBytes };
     const handle = createHandler({
       routes,
       writer: this.#writer,
@@ -64,18 +67,24 @@ export class Receiver {
       clock,
       budget,
     });
-    this.#server = createHttpServer((request, response) => {
-      if (this.#draining) response.shouldKeepAlive = false;
-      handle(request, response);
+    this.#http = createHttpServer({
+      limits,
+      clock,
+      onCut: metrics.cut,
+      handle: (request, response) => {
+        if (this.#draining) response.shouldKeepAlive = false;
+        handle(request, response);
+      },
     });
   }
 
   async start(): Promise<{ port: number }> {
+    const { server } = this.#http;
     await new Promise<void>((resolve, reject) =>
-      this.#server.once("error", reject).listen(this.#options.port, resolve),
+      server.once("error", reject).listen(this.#options.port, resolve),
     );
     this.#activity.start();
-    return { port: (this.#server.address() as AddressInfo).port };
+    return { port: (server.address() as AddressInfo).port };
   }
 
   /** May be called twice; both wait for the end. */
@@ -92,30 +101,14 @@ export class Receiver {
     const { clock, storeBudgetMs = STORE_BUDGET_MS } = this.#options;
     this.#draining = true;
     if (delayMs > 0) await clock.sleep(delayMs);
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#server.closeIdleConnections();
+    const { server } = this.#http;
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    server.closeIdleConnections();
     // Whoever has not finished its request by then never will; an answer takes at most the store's budget.
-    const cancel = clock.after(storeBudgetMs + 1000, () => this.#server.closeAllConnections());
+    const cancel = clock.after(storeBudgetMs + 1000, () => server.closeAllConnections());
     await closed;
     cancel();
     await this.#activity.stop();
     await this.#writer.stop();
   }
-}
-
-/** Bounds for strangers: a header of 16 KiB in 5 s, a request in 10 s. Twilio's own take milliseconds. */
-function createHttpServer(handle: Parameters<typeof createServer>[1]): Server {
-  const server = createServer(
-    {
-      maxHeaderSize: 16 * 1024,
-      headersTimeout: 5000,
-      requestTimeout: 10_000,
-      connectionsCheckingInterval: 1000,
-      // Longer than the 60 s after which load balancers usually close: else we would close what they are about to use.
-      keepAliveTimeout: 75_000,
-    },
-    handle,
-  );
-  server.maxConnections = MOST_CONNECTIONS;
-  return server;
 }

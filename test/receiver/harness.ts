@@ -6,6 +6,7 @@ import { systemClock } from "../../src/clock.ts";
 import { migrate } from "../../src/inbox/migrate.ts";
 import { type InboxStore, PostgresStore } from "../../src/inbox/store.ts";
 import { silentLog } from "../../src/log.ts";
+import type { HttpLimits } from "../../src/receiver/http-server.ts";
 import { RouteTable } from "../../src/receiver/route-table.ts";
 import { Receiver } from "../../src/receiver/server.ts";
 import type { Route } from "../../src/routes/route.ts";
@@ -75,6 +76,7 @@ export async function startReceiver(options: {
   store?: InboxStore;
   routes?: Route[];
   storeBudgetMs?: number;
+  limits?: Partial<HttpLimits>;
 }): Promise<RunningReceiver> {
   const routes = new RouteTable(1);
   if (options.routes !== undefined) routes.replaceShard(0, encodeShard(options.routes));
@@ -92,6 +94,7 @@ export async function startReceiver(options: {
     log: silentLog,
     metrics,
     storeBudgetMs: budgetMs,
+    limits: options.limits ?? {},
   });
   const { port } = await receiver.start();
   return { receiver, port, routes, metrics, stop: () => receiver.stop() };

@@ -1,0 +1,242 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import type pg from "pg";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { HttpLimits } from "../../src/receiver/http-server.ts";
+import {
+  metric,
+  newInbox,
+  type Post,
+  post,
+  type RunningReceiver,
+  routeFor,
+  signedPost,
+  startReceiver,
+  textFields,
+} from "./harness.ts";
+
+// What people do to a port that faces the internet: connections are hoarded, requests trickle in or never end. The receiver
+// must get rid of them by itself and have room for a text meanwhile.
+
+let receiverUrl: string;
+let owner: pg.Client;
+let running: RunningReceiver;
+const sockets = new Set<Socket>();
+
+beforeAll(async () => {
+  ({ receiverUrl, owner } = await newInbox());
+  return () => owner.end();
+});
+
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy();
+  sockets.clear();
+  await running.stop();
+});
+
+const begin = async (limits: Partial<HttpLimits> = {}) => {
+  running = await startReceiver({ url: receiverUrl, routes: [await routeFor()], limits });
+};
+
+/** Short enough to wait for, long enough for a text to get through on a busy machine. */
+const SHORT = { headersMs: 2000, requestMs: 2000, checkEveryMs: 50 };
+
+interface Stranger {
+  socket: Socket;
+  /** All that it was sent until the connection ended. */
+  ended: Promise<string>;
+}
+
+async function stranger(first = ""): Promise<Stranger> {
+  const socket = connect({ port: running.port, host: "127.0.0.1", noDelay: true });
+  sockets.add(socket);
+  let received = "";
+  socket.on("data", (bytes) => {
+    received += bytes.toString("latin1");
+  });
+  socket.on("error", () => undefined);
+  const ended = new Promise<string>((resolve) => socket.once("close", () => resolve(received)));
+  await new Promise((resolve) => socket.once("connect", resolve));
+  if (first !== "") socket.write(first);
+  return { socket, ended };
+}
+
+/** Sends the same again and again until the connection ends. */
+function trickle({ socket }: Stranger, bytes: string) {
+  const timer = setInterval(() => socket.write(bytes), 20);
+  socket.once("close", () => clearInterval(timer));
+}
+
+const head = (...more: string[]) =>
+  ["POST /inbound/team-a/support HTTP/1.1", "Host: sms.example.com", ...more, ""].join("\r\n");
+const FORM = "Content-Type: application/x-www-form-urlencoded";
+
+const smallHeaders = (count: number) => Array.from({ length: count }, (_, i) => `X-${i}: 1`);
+
+const cuts = (reason: string) => metric(running.metrics, "smschannel_connections_cut_total", { reason });
+const open = () => metric(running.metrics, "smschannel_connections");
+const result = (name: string) => metric(running.metrics, "smschannel_inbound_total", { result: name });
+const untilOpen = async (count: number) => {
+  while ((await open()) < count) await new Promise((resolve) => setImmediate(resolve));
+};
+const text = () => signedPost(textFields());
+const status = async (request: Post) => (await post(running.port, request)).status;
+
+/** The same bytes as `post`, with these headers before the others. */
+function bytesOf({ path, body, headers = {} }: Post, ...before: string[]): string {
+  const own = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  const lines = [`POST ${path} HTTP/1.1`, "Host: sms.example.com", FORM, ...before, ...own];
+  return `${[...lines, `Content-Length: ${body.length}`].join("\r\n")}\r\n\r\n${body.toString()}`;
+}
+
+describe("whoever is slow is answered 408 and cut, while a text gets through", () => {
+  const rows: Record<string, () => Promise<Stranger>> = {
+    "a connection that says nothing": () => stranger(),
+    "headers that trickle in": async () => {
+      const slow = await stranger(head());
+      trickle(slow, "X-A: b\r\n");
+      return slow;
+    },
+    "a body that trickles in": async () => {
+      const slow = await stranger(`${head(FORM, "Content-Length: 100000")}\r\n`);
+      trickle(slow, "a");
+      return slow;
+    },
+    "a chunked body that never ends": async () => {
+      const slow = await stranger(`${head(FORM, "Transfer-Encoding: chunked")}\r\n`);
+      trickle(slow, "1\r\na\r\n");
+      return slow;
+    },
+    "a second request on the same connection that never ends": async () => {
+      const slow = await stranger(bytesOf({ ...text(), headers: {} }));
+      await once(slow.socket, "data");
+      slow.socket.write(head());
+      return slow;
+    },
+  };
+  for (const [name, make] of Object.entries(rows))
+    test(name, async () => {
+      await begin(SHORT);
+      const slow = await make();
+      expect(await status(text())).toBe(200);
+      expect(await slow.ended).toMatch(/HTTP\/1\.1 408 Request Timeout\r\nConnection: close\r\n\r\n$/);
+      expect(await cuts("slow")).toBe(1);
+      expect(await result("stored")).toBe(1);
+    });
+});
+
+describe("what is no request is answered and cut at once", () => {
+  const rows: Record<string, [bytes: string, answer: string, reason: string]> = {
+    "a header of 17 KiB": [head(`X-Long: ${"x".repeat(17 * 1024)}`), "431", "headersTooLarge"],
+    "headers of 17 KiB together": [
+      head(...Array.from({ length: 1100 }, (_, i) => `X-${i}: 0123456`)),
+      "431",
+      "headersTooLarge",
+    ],
+    "a hundred and ten small headers": [`${head(...smallHeaders(110))}\r\n`, "431", "headersTooLarge"],
+    "a target of 17 KiB": [`POST /${"x".repeat(17 * 1024)}`, "431", "headersTooLarge"],
+    "a TLS greeting": ["\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "400", "malformed"],
+    "HTTP/2 without asking": ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400", "malformed"],
+    "two lengths": [`${head(FORM, "Content-Length: 1", "Content-Length: 2")}\r\na`, "400", "malformed"],
+    "a length and chunks": [
+      `${head(FORM, "Content-Length: 1", "Transfer-Encoding: chunked")}\r\n0\r\n\r\n`,
+      "400",
+      "malformed",
+    ],
+  };
+  for (const [name, [bytes, answer, reason]] of Object.entries(rows))
+    test(name, async () => {
+      await begin();
+      expect(await (await stranger(bytes)).ended).toContain(`HTTP/1.1 ${answer} `);
+      expect(await cuts(reason)).toBe(1);
+      expect(await status(text())).toBe(200);
+    });
+});
+
+test("ninety small headers more do no harm", async () => {
+  await begin();
+  const { socket } = await stranger(bytesOf(text(), ...smallHeaders(90)));
+  const [answer] = (await once(socket, "data")) as [Buffer];
+  expect(answer.toString()).toContain("HTTP/1.1 200 ");
+});
+
+describe("whoever does not wait for an answer before the next request is cut: one flood must not hold up all others", () => {
+  const rows: Record<string, () => string> = {
+    "with what is refused at once": () => bytesOf({ ...text(), headers: {} }).repeat(10_000),
+    "with texts of its own, which wait for the store": () => bytesOf(text()).repeat(10_000),
+    "two are enough": () => bytesOf(text()).repeat(2),
+  };
+  for (const [name, make] of Object.entries(rows))
+    test(name, async () => {
+      await begin();
+      await (await stranger(make())).ended;
+      expect(await cuts("pipelined")).toBe(1);
+      expect(await status(text())).toBe(200);
+    });
+});
+
+describe("connections are counted and bounded", () => {
+  const LIMIT = 20;
+  /** Below the part of the limit from which on idle ones are closed. */
+  const HOARDED = 17;
+
+  test("a text finds room where all others are only kept: they are closed for it", async () => {
+    await begin({ connections: LIMIT });
+    const hoard = await Promise.all(Array.from({ length: HOARDED }, () => stranger()));
+    for (const { socket } of hoard) {
+      socket.write(bytesOf({ ...text(), headers: {} }));
+      await once(socket, "data");
+    }
+    expect(await open()).toBe(HOARDED);
+    expect(await status(text())).toBe(200);
+    await Promise.all(hoard.map(({ ended }) => ended));
+    expect(await cuts("tooMany")).toBe(0);
+  });
+
+  test("a text under way keeps its connection when others are closed to make room", async () => {
+    await begin({ connections: LIMIT });
+    await owner.query("begin; lock table smschannel.inbox in access exclusive mode");
+    const underWay = Array.from({ length: HOARDED }, () => status(text()));
+    await untilOpen(HOARDED);
+    const last = status(text());
+    await owner.query("rollback");
+    expect(new Set(await Promise.all([...underWay, last]))).toEqual(new Set([200]));
+  });
+
+  test("where all are in the middle of a request a new one is cut, until those were too slow", async () => {
+    await begin({ ...SHORT, connections: LIMIT });
+    const hoard = await Promise.all(Array.from({ length: LIMIT }, () => stranger(head())));
+    expect(await (await stranger(head())).ended).toBe("");
+    expect(await cuts("tooMany")).toBe(1);
+    await Promise.all(hoard.map(({ ended }) => ended));
+    expect(await status(text())).toBe(200);
+    expect(await cuts("slow")).toBe(LIMIT);
+  });
+
+  test("a thousand idle ones and a thousand half requests leave texts alone", async () => {
+    await begin({ headersMs: 60_000, requestMs: 60_000 });
+    const kinds = ["", head()];
+    // In waves, as the kernel lets only some hundred wait to be accepted.
+    for (let count = 100; count <= 2000; count += 100) {
+      await Promise.all(Array.from({ length: 100 }, (_, i) => stranger(kinds[i % 2])));
+      await untilOpen(count);
+    }
+    const answers = await Promise.all(Array.from({ length: 50 }, () => status(text())));
+    expect(new Set(answers)).toEqual(new Set([200]));
+  });
+});
+
+test("bodies that are held back do not fill the memory: 503 beyond the bound, until they are gone", async () => {
+  const size = 100_000;
+  await begin({ ...SHORT, bodiesBytes: 10 * size });
+  const request = `${head(FORM, `Content-Length: ${size + 1}`)}\r\n${"a".repeat(size)}`;
+  const hoard = await Promise.all(Array.from({ length: 10 }, () => stranger(request)));
+  let answer = await status(text());
+  // What was sent arrives when it arrives.
+  while (answer === 200) answer = await status(text());
+  expect(answer).toBe(503);
+  expect(await result("overloaded")).toBeGreaterThan(0);
+  await Promise.all(hoard.map(({ ended }) => ended));
+  expect(await status(text())).toBe(200);
+  expect(await result("aborted")).toBe(10);
+});
