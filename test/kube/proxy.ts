@@ -40,6 +40,9 @@ export interface CuttingProxy {
   /** Nothing is passed on at all until `thaw`: requests hang. */
   freeze(): void;
   thaw(): void;
+  /** Nobody listens any more, until `up`. */
+  down(): Promise<void>;
+  up(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -94,8 +97,12 @@ export async function cuttingProxy(
   await once(server.listen(0, "127.0.0.1"), "listening");
   const dir = await temporaryDirectory("sms-cutting-proxy");
   const kubeconfig = join(dir, "kubeconfig.json");
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  await writeFile(kubeconfig, configText(url, options.as));
+  const { port } = server.address() as AddressInfo;
+  await writeFile(kubeconfig, configText(`http://127.0.0.1:${port}`, options.as));
+  const stopListening = async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  };
   const proxy: CuttingProxy = {
     kubeconfig,
     seen,
@@ -115,10 +122,13 @@ export async function cuttingProxy(
       ({ promise: thawed, resolve: thaw } = Promise.withResolvers<void>());
     },
     thaw: () => thaw(),
+    down: stopListening,
+    async up() {
+      await once(server.listen(port, "127.0.0.1"), "listening");
+    },
     async close() {
       thaw();
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
+      await stopListening();
     },
   };
   return proxy;

@@ -2,9 +2,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import type { Route } from "../../src/routes/route.ts";
 import { encodeShard } from "../../src/routes/table.ts";
+import { type CuttingProxy, cuttingProxy } from "../kube/proxy.ts";
 import { kubeconfigPath, kubectl, newNamespace } from "../support/cluster.ts";
 import { newInbox, newSid, type Post, post, routeFor, signedPost, textFields } from "./harness.ts";
 import { databaseProxy } from "./proxy.ts";
@@ -137,6 +138,83 @@ test("killed between commit and answer: the replay at the next process finds one
   expect(await status((await second.said("listening")).port!, request)).toBe(200);
   expect(await rows()).toHaveLength(1);
   await proxy.close();
+  await inbox.owner.end();
+});
+
+describe("while the Kubernetes API is down the last routes keep working, and what changed meanwhile is known after", () => {
+  const faults: Record<string, { begin(api: CuttingProxy): unknown; end(api: CuttingProxy): unknown }> = {
+    "nobody listens": { begin: (api) => api.down(), end: (api) => api.up() },
+    "it answers nothing": {
+      begin: (api) => {
+        api.freeze();
+        api.reset();
+      },
+      end: (api) => api.thaw(),
+    },
+    "it answers 500": {
+      begin: (api) => {
+        api.fault = () => ({ status: 500 });
+        api.reset();
+      },
+      end: (api) => {
+        api.fault = undefined;
+      },
+    },
+    "it does not know us any more": {
+      begin: (api) => {
+        api.fault = () => ({ status: 401 });
+        api.reset();
+      },
+      end: (api) => {
+        api.fault = undefined;
+      },
+    },
+  };
+  for (const [name, fault] of Object.entries(faults))
+    test(name, async () => {
+      const { inbox, namespace, env } = await world();
+      const api = await cuttingProxy(kubeconfigPath());
+      await applyRoutes(namespace, [await routeFor()]);
+      const { said, lines } = start({ ...env, KUBECONFIG: api.kubeconfig, DATABASE_URL: inbox.receiverUrl });
+      await Promise.all([said("routes read"), said("store is ready")]);
+      const port = (await said("listening")).port!;
+      const metricsPort = (await said("started")).port!;
+      const ready = async () => (await fetch(`http://127.0.0.1:${metricsPort}/readyz`)).status;
+
+      await fault.begin(api);
+      await said("watch interrupted, will retry");
+      const later = { token: "fedcba9876543210fedcba9876543210" };
+      await applyRoutes(namespace, [{ ...(await routeFor(later)), generation: 8 }]);
+      expect([await status(port, signedPost(textFields())), await ready()]).toEqual([200, 200]);
+      expect(await status(port, signedPost(textFields(), later))).toBe(403);
+
+      const known = lines.length;
+      await fault.end(api);
+      await said("routes read", (line) => lines.indexOf(line) >= known);
+      expect(await status(port, signedPost(textFields(), later))).toBe(200);
+      expect(await status(port, signedPost(textFields()))).toBe(403);
+      await api.close();
+      await inbox.owner.end();
+    });
+});
+
+test("a receiver that starts while the Kubernetes API is down is not ready, says why, and burns no text", async () => {
+  const { inbox, namespace, env } = await world();
+  const api = await cuttingProxy(kubeconfigPath());
+  await applyRoutes(namespace, [await routeFor()]);
+  await api.down();
+  const { said } = start({ ...env, KUBECONFIG: api.kubeconfig, DATABASE_URL: inbox.receiverUrl });
+  const port = (await said("listening")).port!;
+  const metricsPort = (await said("started")).port!;
+  const request = signedPost(textFields());
+  await said("watch interrupted, will retry");
+  expect(await status(port, request)).toBe(503);
+  const ready = await fetch(`http://127.0.0.1:${metricsPort}/readyz`);
+  expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining("ECONNREFUSED")]);
+  await api.up();
+  await said("routes read");
+  expect(await status(port, request)).toBe(200);
+  await api.close();
   await inbox.owner.end();
 });
 
