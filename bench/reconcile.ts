@@ -207,11 +207,16 @@ function readyWatch(client: KubeClient, namespace: string, size: number) {
   const isReady = (object: SmsNumber) =>
     object.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
   let lastChange = performance.now();
+  // Counted as it comes: this process is also the operator's, and must not spend its time on looking.
+  const ready = new Set<string>();
   for (const informer of informers) {
-    informer.onChange(() => {
+    informer.onChange(({ object }) => {
       lastChange = performance.now();
-      if (informers.every(({ store }) => store.size === size && (store.list() as SmsNumber[]).every(isReady)))
-        done.resolve();
+      const { kind, metadata } = object as SmsNumber;
+      const key = `${kind}/${metadata.name}`;
+      if (isReady(object as SmsNumber)) ready.add(key);
+      else ready.delete(key);
+      if (ready.size === informers.length * size) done.resolve();
     });
     informer.start();
   }

@@ -42,7 +42,7 @@ const others = Array.from({ length: 1000 }, (_, i) =>
 const routes = new RouteTable(1);
 routes.replaceShard(
   0,
-  encodeShard([await route("team-a", "support", ACCOUNT), ...(await Promise.all(others))]),
+  await encodeShard([await route("team-a", "support", ACCOUNT), ...(await Promise.all(others))]),
 );
 const store = new PostgresStore({ url: databaseUrl(), statementTimeoutMs: STORE_BUDGET_MS, log });
 const receiver = new Receiver({ port: 0, replica: "bench", routes, store, clock: systemClock, log, metrics });

@@ -33,7 +33,10 @@ export function difference(before: Map<string, number>, after: Map<string, numbe
   );
 }
 
-/** Status writes per second that this API server takes from this client, as many at once as the operator's workers would send. */
+/**
+ * Status writes per second that this API server takes from this client, as many at once as the operator's workers would send.
+ * They are of the size that the operator writes: four conditions and what goes with them.
+ */
 export async function writesPerSecond(
   client: KubeClient,
   namespace: string,
@@ -54,7 +57,7 @@ export async function writesPerSecond(
   const worker = async () => {
     for (let at = next++; at < writes; at = next++) {
       const { apiVersion, kind, metadata } = objects[at % objects.length]!;
-      const status = { observedGeneration: at, conditions: [] };
+      const status = statusOf(at);
       await client.applyStatus(
         smsNumbers,
         { apiVersion, kind, metadata: { name: metadata.name, namespace }, status } as never,
@@ -64,4 +67,23 @@ export async function writesPerSecond(
   };
   await Promise.all(Array.from({ length: 100 }, worker));
   return writes / ((performance.now() - began) / 1000);
+}
+
+function statusOf(at: number) {
+  const conditions = ["Accepted", "NumberFound", "InboundUrlReady", "Ready"].map((type) => ({
+    type,
+    status: "True",
+    reason: "UrlAnswers",
+    message: "texts to this number reach the receiver, as this probe says",
+    lastTransitionTime: "2026-01-01T00:00:00Z",
+    observedGeneration: at,
+  }));
+  return {
+    observedGeneration: at,
+    managedBy: "probe/probe",
+    phoneNumberSid: "PN00000000000000000000000000000001",
+    capabilities: { sms: true, mms: true, voice: true },
+    configuredUrl: "https://sms.example.com/inbound/namespace/stream",
+    conditions,
+  };
 }

@@ -79,9 +79,9 @@ describe("targets", () => {
 describe("the route table", () => {
   test("a route that stands in two shards while their number changes is one, the newer", async () => {
     const table = new RouteTable(2);
-    table.replaceShard(0, encodeShard([await route({ generation: 1 })]));
+    table.replaceShard(0, await encodeShard([await route({ generation: 1 })]));
     expect(table.missing).toEqual([1]);
-    table.replaceShard(1, encodeShard([await route({ generation: 2 })]));
+    table.replaceShard(1, await encodeShard([await route({ generation: 2 })]));
     expect(table.find("team-a/support").map(({ generation }) => generation)).toEqual([2]);
     expect([table.loaded, table.size]).toEqual([true, 1]);
   });

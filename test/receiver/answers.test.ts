@@ -362,7 +362,7 @@ test("until every shard of routes was seen, 503; then a route that came is known
   const fresh = await startReceiver({ url: receiverUrl });
   const request = signedPost(textFields());
   expect((await post(fresh.port, request)).status).toBe(503);
-  fresh.routes.replaceShard(0, encodeShard([route]));
+  fresh.routes.replaceShard(0, await encodeShard([route]));
   expect((await post(fresh.port, request)).status).toBe(200);
   expect(() => fresh.routes.replaceShard(0, { "routes.json.gz": "garbage" })).toThrow();
   expect((await post(fresh.port, request)).status).toBe(200);

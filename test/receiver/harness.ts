@@ -79,7 +79,7 @@ export async function startReceiver(options: {
   limits?: Partial<HttpLimits>;
 }): Promise<RunningReceiver> {
   const routes = new RouteTable(1);
-  if (options.routes !== undefined) routes.replaceShard(0, encodeShard(options.routes));
+  if (options.routes !== undefined) routes.replaceShard(0, await encodeShard(options.routes));
   const metrics = new Registry();
   const budgetMs = options.storeBudgetMs ?? 3000;
   const store =

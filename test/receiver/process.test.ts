@@ -65,7 +65,7 @@ async function applyRoutes(namespace: string, routes: Route[]) {
     apiVersion: "v1",
     kind: "Secret",
     metadata: { name: "sms-receiver-0", namespace },
-    data: encodeShard(routes),
+    data: await encodeShard(routes),
   };
   const { code, stderr } = await kubectl(["apply", "-f", "-"], { input: JSON.stringify(secret) });
   expect([code, stderr]).toEqual([0, ""]);

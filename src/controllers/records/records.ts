@@ -33,6 +33,8 @@ export class Records {
   readonly #options: RecordsOptions;
   readonly #routes = new Map<string, RouteRecord>();
   readonly #claims = new Map<string, ClaimRecord>();
+  /** The same by shard: a write must not ask of every record where it belongs. */
+  readonly #shards: { routes: Map<string, RouteRecord>; claims: Map<string, ClaimRecord> }[];
   /** Keys of routes by `namespaceUid/stream`, streams by namespace UID, and claims by the holder's UID: reconciles must not scan. */
   readonly #keysByStream = new Map<string, Set<string>>();
   readonly #streamsByNamespace = new Map<string, Set<string>>();
@@ -46,10 +48,12 @@ export class Records {
   readonly #dirty = new Set<number>();
   #flushing: Promise<void> | undefined;
   #scheduled: Promise<void> | undefined;
-  #lastFlushMs = Number.NEGATIVE_INFINITY;
+  /** Before this no flush begins. */
+  #nextFlushMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: RecordsOptions) {
     this.#options = options;
+    this.#shards = Array.from({ length: options.shards }, () => ({ routes: new Map(), claims: new Map() }));
     this.#measured = new Array(options.shards).fill(0);
     this.#reserved = new Array(options.shards).fill(0);
   }
@@ -64,6 +68,7 @@ export class Records {
       this.#streamsByNamespace,
       this.#sidByHolder,
       this.#sidsByStream,
+      ...this.#shards.flatMap(({ routes, claims }) => [routes, claims]),
     ])
       map.clear();
     for (const { routes, claims } of shards) {
@@ -140,6 +145,7 @@ export class Records {
     const route = this.#routes.get(key);
     if (route === undefined) return;
     this.#routes.delete(key);
+    this.#shardOf(route).routes.delete(key);
     const stream = `${route.namespaceUid}/${route.stream}`;
     this.#keysByStream.get(stream)?.delete(key);
     if (this.#keysByStream.get(stream)?.size === 0) {
@@ -186,11 +192,11 @@ export class Records {
     await this.#schedule();
   }
 
-  /** At once after a quiet time, else 250 ms after the last writing; all changes until then share it. */
+  /** At once after a quiet time, else 250 ms after the last writing began; all changes until then share it. */
   #schedule(): Promise<void> {
     if (this.#scheduled === undefined) {
       const { clock } = this.#options;
-      const wait = Math.max(0, this.#lastFlushMs + COALESCE_MS - clock.monotonic());
+      const wait = Math.max(0, this.#nextFlushMs - clock.monotonic());
       this.#scheduled = clock.sleep(wait).then(() => {
         this.#scheduled = undefined;
         return this.flush();
@@ -202,13 +208,18 @@ export class Records {
   async #write() {
     const shards = [...this.#dirty];
     this.#dirty.clear();
-    this.#lastFlushMs = this.#options.clock.monotonic();
+    const { clock } = this.#options;
+    const began = clock.monotonic();
+    this.#nextFlushMs = began + COALESCE_MS;
     const results = await Promise.allSettled(
       shards.map(async (shard) => {
         this.#reserved[shard] = 0;
         this.#measured[shard] = await this.#options.store.save(shard, this.#contentOf(shard));
       }),
     );
+    // A busy API server is not asked to write whole shards back to back: at least half of the time is somebody else's.
+    const took = clock.monotonic() - began;
+    this.#nextFlushMs = Math.max(this.#nextFlushMs, clock.monotonic() + took);
     for (const [at, result] of results.entries())
       if (result.status === "rejected") this.#dirty.add(shards[at]!);
     const failed = results.find((result) => result.status === "rejected");
@@ -216,12 +227,8 @@ export class Records {
   }
 
   #contentOf(shard: number): Shard {
-    const here = ({ namespace, stream }: { namespace: string; stream: string }) =>
-      this.#shard(namespace, stream) === shard;
-    return {
-      routes: [...this.#routes.values()].filter(here),
-      claims: [...this.#claims.values()].filter(here),
-    };
+    const { routes, claims } = this.#shards[shard]!;
+    return { routes: [...routes.values()], claims: [...claims.values()] };
   }
 
   /** Reserves room for a new route. Many at once wait for the next writing, which measures what they really take. */
@@ -252,6 +259,7 @@ export class Records {
   #indexRoute(route: RouteRecord) {
     const key = routeKey(route);
     this.#routes.set(key, route);
+    this.#shardOf(route).routes.set(key, route);
     for (const { inbound } of route.urls) this.#inboundUrls.add(inbound);
     addTo(this.#keysByStream, `${route.namespaceUid}/${route.stream}`, key);
     addTo(this.#streamsByNamespace, route.namespaceUid, route.stream);
@@ -259,16 +267,22 @@ export class Records {
 
   #indexClaim(claim: ClaimRecord) {
     this.#claims.set(claim.phoneNumberSid, claim);
+    this.#shardOf(claim).claims.set(claim.phoneNumberSid, claim);
     this.#sidByHolder.set(claim.uid, claim.phoneNumberSid);
     addTo(this.#sidsByStream, `${claim.namespaceUid}/${claim.stream}`, claim.phoneNumberSid);
   }
 
   #unindexClaim(claim: ClaimRecord) {
     this.#claims.delete(claim.phoneNumberSid);
+    this.#shardOf(claim).claims.delete(claim.phoneNumberSid);
     this.#sidByHolder.delete(claim.uid);
     const stream = `${claim.namespaceUid}/${claim.stream}`;
     this.#sidsByStream.get(stream)?.delete(claim.phoneNumberSid);
     if (this.#sidsByStream.get(stream)?.size === 0) this.#sidsByStream.delete(stream);
+  }
+
+  #shardOf({ namespace, stream }: { namespace: string; stream: string }) {
+    return this.#shards[this.#shard(namespace, stream)]!;
   }
 
   #shard(namespace: string, stream: string): number {

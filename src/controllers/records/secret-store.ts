@@ -1,8 +1,9 @@
 import type { KubeClient } from "../../kube/client.ts";
 import { type Secret, secrets } from "../../kube/resource.ts";
-import { encodeShard, secretName } from "../../routes/table.ts";
-import { decodeRecords, encodeRecords, pack } from "./codec.ts";
+import { encodePacked, type PackedRoute, packRoute, secretName } from "../../routes/table.ts";
+import { decodeRecords, encodeRecords, jsonOf, listOf, pack } from "./codec.ts";
 import { compileRoute, compileWorkRoute } from "./compile.ts";
+import { type RouteRecord, routeKey } from "./record.ts";
 import type { ShardStore } from "./records.ts";
 
 const SHARDS_ANNOTATION = "smschannel.dev/route-shards";
@@ -38,22 +39,43 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
     },
     async save(shard, content) {
       // The records first: what they hold can be compiled again, not the other way round.
-      const controller = encodeRecords(content);
+      const controller = await encodeRecords(content);
       await write(options, known, secretName(options.instance, "controller", shard), controller);
-      const receiver = encodeShard(await Promise.all(content.routes.map(compileRoute)));
-      const work = pack(
-        WORK_KEY,
-        content.routes.map(compileWorkRoute).sort((a, b) => (routeOrder(a) < routeOrder(b) ? -1 : 1)),
-      );
-      await write(options, known, secretName(options.instance, "receiver", shard), receiver);
-      await write(options, known, secretName(options.instance, "work", shard), work);
+      const compiled = await Promise.all(content.routes.map(compiledOf));
+      const [receiver, work] = await Promise.all([
+        encodePacked(compiled.map((each) => each.receiver)),
+        pack(WORK_KEY, listOf(compiled.map((each) => each.work))),
+      ]);
+      await Promise.all([
+        write(options, known, secretName(options.instance, "receiver", shard), receiver),
+        write(options, known, secretName(options.instance, "work", shard), work),
+      ]);
       return Math.max(...[controller, receiver, work].map(bytesOf));
     },
   };
 }
 
-const routeOrder = (route: { namespaceUid: string; stream: string; accountSid: string }) =>
-  `${route.namespaceUid}/${route.stream}/${route.accountSid}`;
+interface Compiled {
+  receiver: PackedRoute;
+  work: { order: string; text: string };
+}
+
+/** Records are replaced, never changed: each is compiled once, however often its shard is written. */
+const compiledRoutes = new WeakMap<RouteRecord, Promise<Compiled>>();
+
+function compiledOf(record: RouteRecord): Promise<Compiled> {
+  let compiled = compiledRoutes.get(record);
+  if (compiled === undefined) {
+    compiled = compile(record);
+    compiledRoutes.set(record, compiled);
+  }
+  return compiled;
+}
+
+async function compile(record: RouteRecord): Promise<Compiled> {
+  const receiver = packRoute(await compileRoute(record));
+  return { receiver, work: { order: routeKey(record), text: jsonOf(compileWorkRoute(record)) } };
+}
 
 async function read(
   { client, namespace, signal }: SecretStoreOptions,

@@ -57,7 +57,8 @@ export class Checks {
   readonly #hosts = new Map<string, Host>();
   readonly #stop = new AbortController();
   readonly #waiting: (() => void)[] = [];
-  readonly #listeners = new Set<() => void>();
+  /** Who waits for a route to settle, by the route's key. */
+  readonly #listeners = new Map<string, Set<() => void>>();
   #probing = 0;
 
   constructor(options: ChecksOptions) {
@@ -135,13 +136,15 @@ export class Checks {
     };
     listener();
     if (done.signal.aborted) return;
-    this.#listeners.add(listener);
+    const listeners = this.#listeners.get(key) ?? new Set();
+    this.#listeners.set(key, listeners.add(listener));
     try {
       await this.#options.clock.sleep(ms, AbortSignal.any([signal, done.signal, this.#stop.signal]));
     } catch {
       // Settled, or the caller is stopping; it looks at its own signal.
     } finally {
-      this.#listeners.delete(listener);
+      listeners.delete(listener);
+      if (listeners.size === 0) this.#listeners.delete(key);
     }
   }
 
@@ -162,7 +165,7 @@ export class Checks {
         const result = await this.#probe(watched.target);
         if (this.#stop.signal.aborted) return;
         watched.check = note(watched.check, result, this.#options.clock.now());
-        for (const listener of this.#listeners) listener();
+        this.#tell(key);
         if (passed(watched.check) || changed(before, this.verdict(key))) this.#options.onChange(key);
         if (watched.check.passes > 0) {
           wait = FIRST_RETRY_MS;
@@ -177,6 +180,10 @@ export class Checks {
     } finally {
       watched.running = false;
     }
+  }
+
+  #tell(key: string) {
+    for (const listener of this.#listeners.get(key) ?? []) listener();
   }
 
   #joinHost(key: string, watched: Watched) {
@@ -217,7 +224,11 @@ export class Checks {
         host.lastFailure = { ...result, atMs: clock.now() };
         log.warn({ host: name, reason: result.reason, inARow: host.failures }, "self-check failed");
       }
-      if (wasFailing !== host.failures >= FAILURES_ALLOWED) for (const each of host.routes) onChange(each);
+      if (wasFailing !== host.failures >= FAILURES_ALLOWED)
+        for (const each of host.routes) {
+          this.#tell(each);
+          onChange(each);
+        }
     }
     this.#armHost(name, host, host.failures > 0 ? FAILING_HOST_INTERVAL_MS : HOST_INTERVAL_MS);
   }

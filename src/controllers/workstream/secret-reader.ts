@@ -19,6 +19,8 @@ export interface SecretReaderOptions {
 /** Fetches a Secret by name, and only when its metadata says that it changed. */
 export function createSecretReader({ client, metadata, hasSynced }: SecretReaderOptions): SecretReader {
   const cache = new Map<string, { version: string; data: Record<string, string> }>();
+  /** A thousand streams that share a Secret see its change in the same moment. */
+  const fetching = new Map<string, Promise<Secret | undefined>>();
   return {
     async read({ namespace, name }, signal) {
       const key = `${namespace}/${name}`;
@@ -28,7 +30,8 @@ export function createSecretReader({ client, metadata, hasSynced }: SecretReader
         return cached.data;
       // No word of it from a watch that has everything is not taken for absence: the watch may be a moment behind.
       if (seen === undefined && hasSynced()) cache.delete(key);
-      const secret = await fetchSecret(client, { namespace, name }, signal);
+      const flight = `${key} ${seen?.metadata.resourceVersion}`;
+      const secret = await shared(fetching, flight, () => fetchSecret(client, { namespace, name }, signal));
       if (secret === undefined) {
         cache.delete(key);
         throw new Failure(
@@ -41,6 +44,16 @@ export function createSecretReader({ client, metadata, hasSynced }: SecretReader
       return data;
     },
   };
+}
+
+/** The call under way, or a new one. */
+function shared<T>(calls: Map<string, Promise<T>>, key: string, call: () => Promise<T>): Promise<T> {
+  let running = calls.get(key);
+  if (running === undefined) {
+    running = call().finally(() => calls.delete(key));
+    calls.set(key, running);
+  }
+  return running;
 }
 
 async function fetchSecret(
