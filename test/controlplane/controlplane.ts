@@ -3,12 +3,13 @@ import { rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { Log } from "../../src/log.ts";
+import { hasGo } from "../gomodule/build.ts";
+import { progressOn } from "../gomodule/progress.ts";
 import { programsOfAssets } from "./assets.ts";
-import { builtPrograms, hasGo } from "./build.ts";
+import { builtPrograms } from "./build.ts";
 import { stateDirectory } from "./directory.ts";
 import { hasDocker, startK3s } from "./k3s.ts";
 import { type Cluster, type Programs, startProcesses } from "./processes.ts";
-import { progressOn } from "./progress.ts";
 
 export interface ControlPlane {
   /** Path of an administrator's kubeconfig. */

@@ -1,0 +1,193 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { copyFile, mkdir, open, readdir, readFile, rename, rm, stat, symlink } from "node:fs/promises";
+import { homedir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { spawnTied } from "../../src/child.ts";
+import { isAlive } from "../controlplane/directory.ts";
+import type { Progress } from "./progress.ts";
+
+/** A program for tests that is built from Go modules: pinned by go.mod and go.sum, from nothing but the Go module proxy. */
+export interface GoProgram {
+  /** Names the folder in the cache, together with a hash of the module. */
+  readonly name: string;
+  /** What is built, for a person who waits: "Argo CD 3.6.1". */
+  readonly what: string;
+  /** The folder of the module. */
+  readonly module: string;
+  /** Files of the module beside go.mod and go.sum. */
+  readonly sources: readonly string[];
+  /** Version stamps, `package.variable` → value. */
+  readonly stamps: Record<string, string>;
+  /** Other names of the one program, for those that look at what they are called. */
+  readonly links?: readonly string[];
+  /** Folders of other modules that go beside the program, as `module` and the path in it. */
+  readonly folders?: readonly { readonly module: string; readonly path: string }[];
+}
+
+/**
+ * The folder with the program, built where this has not been done before; later calls answer at once. The folder is named by
+ * a hash of the module, appears only when it is complete, and two runs that build at once come to no harm.
+ */
+export async function builtProgram(program: GoProgram, progress: Progress): Promise<string> {
+  const folder = join(cacheFolder(), `${program.name}-${await hashOf(program)}`);
+  if (existsSync(folder)) return folder;
+  await mkdir(dirname(folder), { recursive: true });
+  const unlock = await lock(`${folder}.lock`, program, progress);
+  try {
+    if (!existsSync(folder)) await build(program, folder, progress);
+  } finally {
+    await unlock();
+  }
+  return folder;
+}
+
+/** Whether a `go` answers; without one nothing can be built. */
+export function hasGo(): Promise<boolean> {
+  const child = spawn("go", ["version"], { stdio: "ignore" });
+  return new Promise((answer) =>
+    child.once("error", () => answer(false)).once("exit", (code) => answer(code === 0)),
+  );
+}
+
+/** The version that go.mod pins a module at. */
+export async function pinnedVersion(folder: string, module: string): Promise<string> {
+  const text = await readFile(join(folder, "go.mod"), "utf8");
+  const line = text.split("\n").find((each) => each.trim().startsWith(`${module} v`));
+  const version = line?.trim().split(" ")[1];
+  if (version === undefined) throw new Error(`${folder}/go.mod does not name a version of ${module}`);
+  return version;
+}
+
+function cacheFolder(): string {
+  const base = process.env.XDG_CACHE_HOME;
+  return join(base === undefined || base === "" ? join(homedir(), ".cache") : base, "sms-channel-operator");
+}
+
+async function hashOf({ module, sources, stamps }: GoProgram): Promise<string> {
+  const hash = createHash("sha256").update(`${process.platform} ${process.arch} ${flags(stamps).join(" ")}`);
+  for (const name of ["go.mod", "go.sum", ...sources]) hash.update(await readFile(join(module, name)));
+  return hash.digest("hex").slice(0, 16);
+}
+
+async function build(program: GoProgram, folder: string, progress: Progress): Promise<void> {
+  const { module, what, name, stamps, links = [], folders = [] } = program;
+  const draft = `${folder}.${process.pid}.partial`;
+  await removeDrafts(folder, name);
+  await mkdir(draft);
+  try {
+    progress.say(`building ${what} from Go modules, once; this takes some minutes`);
+    await go(module, ["mod", "download", "-x"], (_, count) =>
+      progress.say(`looking for the modules: ${count} requests`),
+    );
+    // `go build` prints each package that it compiles, so the packages not in Go's cache are the whole of the work.
+    let total = 0;
+    const stale = ["list", "-deps", "-trimpath", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}", "."];
+    await go(module, stale, (line) => {
+      if (line !== "") total++;
+    });
+    await go(module, ["build", "-v", ...flags(stamps), "-o", join(draft, name), "."], (_, done) =>
+      progress.say(
+        done < total ? `compiling: ${done} of ${total} packages` : "linking, the last and longest step",
+      ),
+    );
+    for (const link of links) await symlink(name, join(draft, link));
+    for (const each of folders) {
+      const lines: string[] = [];
+      await go(module, ["list", "-m", "-f", "{{.Dir}}", each.module], (line) => lines.push(line));
+      await copyFiles(join(lines[0] ?? "", each.path), join(draft, basename(each.path)));
+    }
+    await rename(draft, folder);
+    progress.say(`built: ${folder}`);
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+    progress.end();
+  }
+}
+
+/** One by one: the folders of Go's cache are closed to writing, and a copy of them would be too. */
+async function copyFiles(from: string, to: string): Promise<void> {
+  await mkdir(to);
+  for (const name of await readdir(from)) await copyFile(join(from, name), join(to, name));
+}
+
+/** As the projects build their releases: no debug information, and the version that the program gives as its own. */
+function flags(stamps: Record<string, string>): string[] {
+  const set = Object.entries(stamps).map(([name, value]) => `-X ${name}=${value}`);
+  return ["-trimpath", "-buildvcs=false", `-ldflags=-s -w ${set.join(" ")}`];
+}
+
+/** Runs `go` in the module; each line of its output is handed on with its number. Its last lines are the error's text. */
+async function go(
+  module: string,
+  args: string[],
+  onLine: (line: string, count: number) => void,
+): Promise<void> {
+  const child = spawnTied("go", args, {
+    cwd: module,
+    whenOrphaned: "INT",
+    // Debian's Go is often older than the one that a module asks for: let it fetch that one, unless told otherwise.
+    env: {
+      ...process.env,
+      CGO_ENABLED: "0",
+      GOFLAGS: "-mod=readonly",
+      GOWORK: "off",
+      GOTOOLCHAIN: process.env.GOTOOLCHAIN ?? "auto",
+    },
+  });
+  const last: string[] = [];
+  let count = 0;
+  for (const stream of [child.stdout, child.stderr]) {
+    if (stream === null) continue;
+    createInterface({ input: stream }).on("line", (line) => {
+      if (last.push(line) > 15) last.shift();
+      onLine(line, ++count);
+    });
+  }
+  const code = await new Promise<number | null>((settle, fail) =>
+    child.once("error", fail).once("close", settle),
+  );
+  if (code !== 0) throw new Error(`go ${args[0]} failed:\n${last.join("\n")}`);
+}
+
+/** Only of this program: another one may be in the making. */
+async function removeDrafts(folder: string, name: string): Promise<void> {
+  const parent = dirname(folder);
+  for (const entry of await readdir(parent))
+    if (entry.startsWith(`${name}-`) && entry.endsWith(".partial"))
+      await rm(join(parent, entry), { recursive: true, force: true });
+}
+
+/**
+ * One build at a time: a second would only share the processor. The file names its holder's process, and the holder
+ * touches it: one that is gone, or has not touched it for a minute (in another container), was killed. Should two ever
+ * hold it, the rename above still lets one win.
+ */
+async function lock(path: string, { what }: GoProgram, progress: Progress): Promise<() => Promise<void>> {
+  for (;;) {
+    try {
+      const file = await open(path, "wx");
+      await file.write(String(process.pid));
+      const beat = setInterval(() => void file.utimes(new Date(), new Date()).catch(() => undefined), 10_000);
+      beat.unref();
+      return async () => {
+        clearInterval(beat);
+        await file.close();
+        await rm(path, { force: true });
+      };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+    const holder = Number(await readFile(path, "utf8").catch(() => ""));
+    const touched = (await stat(path).catch(() => undefined))?.mtimeMs ?? 0;
+    const gone = holder > 0 && !isAlive(holder);
+    if (gone || touched < Date.now() - 60_000) await rm(path, { force: true });
+    else {
+      progress.say(`waiting for ${what}, which another run is building`);
+      await sleep(1_000);
+    }
+  }
+}
