@@ -1,9 +1,10 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
-// Two projects: unit tests beside their files, which need nothing; and test/, which gets a real API server and a real
-// PostgreSQL, started once for the whole run by test/setup.ts. Integration tests mostly wait for those, so two files at a
-// time keep even two cores busy, and more would only make each slower.
+// Three projects: unit tests beside their files, which need nothing; test/chart, which renders the chart with Helm; and the
+// rest of test/, which gets a real API server and a real PostgreSQL, started once for the whole run by test/setup.ts.
+// Integration tests mostly wait for those, so two files at a time keep even two cores busy, and more would only make each
+// slower.
 const maxWorkers = Math.max(2, availableParallelism() - 1);
 
 export default defineConfig({
@@ -13,9 +14,19 @@ export default defineConfig({
       { test: { name: "unit", include: ["src/**/*.test.ts", "scripts/**/*.test.ts"], pool: "threads" } },
       {
         test: {
+          name: "chart",
+          include: ["test/chart/**/*.test.ts"],
+          globalSetup: ["test/chart/setup.ts"],
+          testTimeout: 30_000,
+          pool: "threads",
+        },
+      },
+      {
+        test: {
           name: "integration",
           include: ["test/**/*.test.ts"],
-          globalSetup: ["test/setup.ts"],
+          exclude: ["test/chart/**"],
+          globalSetup: ["test/setup.ts", "test/chart/setup.ts"],
           testTimeout: 60_000,
           hookTimeout: 120_000,
           pool: "threads",

@@ -1,12 +1,16 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
+import { chartCrds } from "./generate/chart-crds.ts";
+import { chartReadme } from "./generate/chart-readme.ts";
+import { chartSchema } from "./generate/chart-schema.ts";
 import { kindPages } from "./generate/kind-pages.ts";
 import { reasonsPage } from "./generate/reasons-page.ts";
 import { rulesPage } from "./generate/rules-page.ts";
 import { kindTypes } from "./generate/types.ts";
 
-// Writes what is made from crds/, src/api/reasons.ts and src/rules/facts.ts: types, reference pages. With --check nothing is written, and the
-// exit code is 1 when a file is not as it would be made.
+// Writes what is made from other files: types, validator and reference pages from crds/ and src/, the charts' copies of the
+// CRDs, their schema and tables from values.yaml. With --check nothing is written, and the exit code is 1 when a file is not
+// as it would be made.
 
 const root = resolve(import.meta.dirname, "..");
 const check = process.argv.includes("--check");
@@ -19,6 +23,9 @@ const files: Files = new Map([
   ...(await kindPages(root)),
   ...reasonsPage(),
   ...rulesPage(),
+  ...chartCrds(root),
+  ...chartSchema(root),
+  ...(await chartReadme(root)),
 ]);
 const stale: string[] = [];
 for (const [path, text] of files) {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Crd, readCrds, type Schema } from "../../src/api/crds.ts";
+import { between } from "./between.ts";
 
 const BEGIN = "<!-- fields: generated from crds/ by `npm run generate` -->";
 const END = "<!-- end of fields -->";
@@ -11,7 +12,7 @@ export async function kindPages(root: string): Promise<[string, string][]> {
     readCrds(join(root, "crds")).map(async (crd): Promise<[string, string]> => {
       const path = `docs/crds/${crd.kind.toLowerCase()}.md`;
       const page = await withExamples(root, await readFile(join(root, path), "utf8"));
-      return [path, between(page, tables(crd), path)];
+      return [path, between(page, { begin: BEGIN, end: END }, tables(crd), path)];
     }),
   );
 }
@@ -25,12 +26,6 @@ async function withExamples(root: string, page: string): Promise<string> {
     text = text.replace(whole, () => made);
   }
   return text;
-}
-
-function between(page: string, made: string, path: string): string {
-  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (begin < 0 || end < begin) throw new Error(`${path} lacks the marks\n${BEGIN}\n${END}`);
-  return `${page.slice(0, begin + BEGIN.length)}\n\n${made}\n\n${page.slice(end)}`;
 }
 
 function tables({ schema }: Crd): string {

@@ -22,6 +22,10 @@ export interface GoProgram {
   readonly sources: readonly string[];
   /** Version stamps, `package.variable` → value. */
   readonly stamps: Record<string, string>;
+  /** What is built of it; absent: the module itself. */
+  readonly package?: string;
+  /** Build tags. */
+  readonly tags?: readonly string[];
   /** Other names of the one program, for those that look at what they are called. */
   readonly links?: readonly string[];
   /** Folders of other modules that go beside the program, as `module` and the path in it. */
@@ -67,14 +71,15 @@ function cacheFolder(): string {
   return join(base === undefined || base === "" ? join(homedir(), ".cache") : base, "sms-channel-operator");
 }
 
-async function hashOf({ module, sources, stamps }: GoProgram): Promise<string> {
-  const hash = createHash("sha256").update(`${process.platform} ${process.arch} ${flags(stamps).join(" ")}`);
+async function hashOf(program: GoProgram): Promise<string> {
+  const { module, sources } = program;
+  const hash = createHash("sha256").update(`${process.platform} ${process.arch} ${flags(program).join(" ")}`);
   for (const name of ["go.mod", "go.sum", ...sources]) hash.update(await readFile(join(module, name)));
   return hash.digest("hex").slice(0, 16);
 }
 
 async function build(program: GoProgram, folder: string, progress: Progress): Promise<void> {
-  const { module, what, name, stamps, links = [], folders = [] } = program;
+  const { module, what, name, package: main = ".", links = [], folders = [] } = program;
   const draft = `${folder}.${process.pid}.partial`;
   await removeDrafts(folder, name);
   await mkdir(draft);
@@ -85,11 +90,11 @@ async function build(program: GoProgram, folder: string, progress: Progress): Pr
     );
     // `go build` prints each package that it compiles, so the packages not in Go's cache are the whole of the work.
     let total = 0;
-    const stale = ["list", "-deps", "-trimpath", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}", "."];
-    await go(module, stale, (line) => {
+    const stale = ["list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"];
+    await go(module, [...stale, ...settings(program), main], (line) => {
       if (line !== "") total++;
     });
-    await go(module, ["build", "-v", ...flags(stamps), "-o", join(draft, name), "."], (_, done) =>
+    await go(module, ["build", "-v", ...flags(program), "-o", join(draft, name), main], (_, done) =>
       progress.say(
         done < total ? `compiling: ${done} of ${total} packages` : "linking, the last and longest step",
       ),
@@ -115,10 +120,13 @@ async function copyFiles(from: string, to: string): Promise<void> {
 }
 
 /** As the projects build their releases: no debug information, and the version that the program gives as its own. */
-function flags(stamps: Record<string, string>): string[] {
-  const set = Object.entries(stamps).map(([name, value]) => `-X ${name}=${value}`);
-  return ["-trimpath", "-buildvcs=false", `-ldflags=-s -w ${set.join(" ")}`];
+function flags(program: GoProgram): string[] {
+  const set = Object.entries(program.stamps).map(([name, value]) => `-X ${name}=${value}`);
+  return [...settings(program), "-buildvcs=false", `-ldflags=-s -w ${set.join(" ")}`];
 }
+
+/** What decides which packages are compiled, and how. */
+const settings = ({ tags = [] }: GoProgram) => ["-trimpath", ...(tags.length > 0 ? [`-tags=${tags}`] : [])];
 
 /** Runs `go` in the module; each line of its output is handed on with its number. Its last lines are the error's text. */
 async function go(

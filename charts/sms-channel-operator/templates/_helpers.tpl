@@ -1,0 +1,104 @@
+{{/* Names and labels ------------------------------------------------------------------------------------------------- */}}
+
+{{- define "smschannel.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}
+{{- end }}
+
+{{/* Short enough that every name made of it stays a DNS label. */}}
+{{- define "smschannel.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
+{{- else }}
+{{- $name := default .Chart.Name .Values.nameOverride }}
+{{- if contains $name .Release.Name }}
+{{- .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What the program calls its release: names Lease and Secrets, so it follows no override of the chart's names. */}}
+{{- define "smschannel.instance" -}}
+{{- default .Release.Name .Values.instance }}
+{{- end }}
+
+{{/* Cluster-wide objects, and those in users' namespaces: two releases of one name must not share them. */}}
+{{- define "smschannel.clusterName" -}}
+{{ include "smschannel.fullname" . }}-{{ .Release.Namespace }}
+{{- end }}
+
+{{- define "smschannel.selector" -}}
+app.kubernetes.io/name: {{ include "smschannel.name" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{- define "smschannel.labels" -}}
+{{ include "smschannel.selector" . }}
+app.kubernetes.io/part-of: sms-channel-operator
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/*
+Argo CD applies lower waves first and waits until they are healthy, Jobs done: CRDs, then what pods need, then the database,
+then the schema, then everything else. Helm applies all at once; there the receivers themselves wait for the schema.
+*/}}
+{{- define "smschannel.wave" -}}
+argocd.argoproj.io/sync-wave: {{ get (dict "crds" "-4" "needs" "-3" "database" "-2" "schema" "-1") . | quote }}
+{{- end }}
+
+{{/* The image ---------------------------------------------------------------------------------------------------------- */}}
+
+{{- define "smschannel.image" -}}
+{{- $image := .Values.image }}
+{{- $repository := list $image.registry $image.repository | compact | join "/" }}
+{{- if $image.digest }}
+{{- printf "%s@%s" $repository $image.digest }}
+{{- else }}
+{{- printf "%s:%s" $repository (default .Chart.AppVersion $image.tag) }}
+{{- end }}
+{{- end }}
+
+{{/* The public URL ----------------------------------------------------------------------------------------------------- */}}
+
+{{/* Host without its port, of the URL given. */}}
+{{- define "smschannel.hostOf" -}}
+{{- regexReplaceAll ":[0-9]+$" (urlParse .).host "" }}
+{{- end }}
+
+{{/* Hosts that an Ingress or HTTPRoute (`.by`, its values) answers for, as a JSON list. */}}
+{{- define "smschannel.hosts" -}}
+{{- $hosts := list (include "smschannel.hostOf" .root.Values.publicUrl) }}
+{{- if and .by.fallbackHost .root.Values.fallbackPublicUrl }}
+{{- $hosts = append $hosts (include "smschannel.hostOf" .root.Values.fallbackPublicUrl) }}
+{{- end }}
+{{- $hosts | uniq | toJson }}
+{{- end }}
+
+{{/* Paths that lead to the receiver, as a JSON list. Nothing else of the host is ours. */}}
+{{- define "smschannel.paths" -}}
+{{- $base := (urlParse .Values.publicUrl).path | trimSuffix "/" }}
+{{- list (printf "%s/inbound" $base) (printf "%s/fallback" $base) (printf "%s/status" $base) | toJson }}
+{{- end }}
+
+{{/* The database ------------------------------------------------------------------------------------------------------- */}}
+
+{{/* Environment variable `.name` from the Secret and key of `.role`'s URL; nothing where the role has no URL. */}}
+{{- define "smschannel.databaseUrl" -}}
+{{- $database := .root.Values.database }}
+{{- $key := get $database (printf "%sUrlKey" .role) }}
+{{- $secret := default $database.existingSecret (get $database (printf "%sSecret" .role)) }}
+{{- if $key -}}
+- name: {{ .name }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ $secret }}
+      key: {{ $key }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,62 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+
+/** A value that a user may set: what its comment says, and its default. */
+export interface Value {
+  /** `receiver.service.port` */
+  path: string[];
+  description: string;
+  default: unknown;
+}
+
+export interface Section {
+  title: string;
+  values: Value[];
+}
+
+/**
+ * Reads a chart's values.yaml. A comment right above a key describes it, `## ` begins a section. A map without a comment is a
+ * group of values; one with a comment is a value as a whole. A key that is neither is an error: every value is explained.
+ */
+export function readValues(chart: string): Section[] {
+  const text = readFileSync(join(chart, "values.yaml"), "utf8");
+  return sectionsOf(text, parse(text) as Record<string, unknown>);
+}
+
+function sectionsOf(text: string, defaults: Record<string, unknown>): Section[] {
+  const sections: Section[] = [];
+  const groups: { indent: number; key: string }[] = [];
+  let comment: string[] = [];
+  /** Inside of a value that is described as a whole: its own keys are no values. */
+  let within = Number.POSITIVE_INFINITY;
+  for (const line of text.split("\n")) {
+    const indent = line.search(/\S/);
+    if (indent > within) continue;
+    const heading = /^## (.+)$/.exec(line);
+    const note = /^ *# ?(.*)$/.exec(line);
+    const key = /^ *([A-Za-z0-9_-]+):( .*)?$/.exec(line)?.[1];
+    if (heading !== null) sections.push({ title: heading[1]!, values: [] });
+    else if (note !== null) comment.push(note[1]!);
+    else if (key === undefined) comment = [];
+    else {
+      within = Number.POSITIVE_INFINITY;
+      while (groups.length > 0 && groups.at(-1)!.indent >= indent) groups.pop();
+      const path = [...groups.map((group) => group.key), key];
+      const value = path.reduce<unknown>((at, part) => (at as Record<string, unknown>)[part], defaults);
+      if (comment.length > 0) {
+        const section = sections.at(-1);
+        if (section === undefined)
+          throw new Error(`values.yaml: ${path.join(".")} stands before the first section`);
+        section.values.push({ path, description: comment.join(" "), default: value });
+        within = indent;
+      } else if (isGroup(value)) groups.push({ indent, key });
+      else throw new Error(`values.yaml: ${path.join(".")} has no comment`);
+      comment = [];
+    }
+  }
+  return sections;
+}
+
+const isGroup = (value: unknown) =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && Object.keys(value).length > 0;

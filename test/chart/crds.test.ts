@@ -1,0 +1,50 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { CRDS_CHART, type Manifest, type Rendered, render } from "./helm.ts";
+
+const folder = resolve(import.meta.dirname, "../../crds");
+const sources = readdirSync(folder).map(
+  (name) => parse(readFileSync(join(folder, name), "utf8")) as Manifest,
+);
+
+function expectAll(rendered: Rendered) {
+  const made = rendered.of("CustomResourceDefinition");
+  expect(made.map(({ metadata }) => metadata.name).sort()).toEqual(
+    sources.map(({ metadata }) => metadata.name).sort(),
+  );
+  for (const source of sources) {
+    const crd = rendered.one("CustomResourceDefinition", source.metadata.name);
+    expect(crd.spec).toEqual(source.spec);
+    // Whoever uninstalls the release must not delete every number with it.
+    expect(crd.metadata.annotations).toMatchObject({ "helm.sh/resource-policy": "keep" });
+    // What a client-side apply can keep in an annotation.
+    expect(JSON.stringify(crd).length).toBeLessThan(262_144);
+  }
+}
+
+describe("the CRDs", () => {
+  test("come with the chart, before everything else", async () => {
+    const rendered = await render();
+    expectAll(rendered);
+    const waves = rendered.all.map(({ metadata }) =>
+      Number(metadata.annotations?.["argocd.argoproj.io/sync-wave"] ?? 0),
+    );
+    const crds = rendered.of("CustomResourceDefinition");
+    expect(
+      crds.map(({ metadata }) => Number(metadata.annotations?.["argocd.argoproj.io/sync-wave"])),
+    ).toEqual(crds.map(() => Math.min(...waves)));
+  });
+
+  test("can be left to somebody else", async () => {
+    expect((await render({ crds: { install: false } })).of("CustomResourceDefinition")).toEqual([]);
+  });
+
+  test("have a chart of their own", async () => {
+    // It has no values: those that every render brings along are refused by nothing.
+    const rendered = await render({}, { chart: CRDS_CHART });
+    expectAll(rendered);
+    expect(rendered.all).toHaveLength(sources.length);
+  });
+});

@@ -1,0 +1,143 @@
+import { spawn } from "node:child_process";
+import { join, resolve } from "node:path";
+import { inject } from "vitest";
+import { parseAllDocuments } from "yaml";
+
+export const CHART = resolve(import.meta.dirname, "../../charts/sms-channel-operator");
+export const CRDS_CHART = resolve(import.meta.dirname, "../../charts/sms-channel-operator-crds");
+
+/** The least that an install needs. */
+export const required = {
+  publicUrl: "https://sms.example.com",
+  database: { existingSecret: "sms-database" },
+};
+
+export interface Manifest {
+  apiVersion: string;
+  kind: string;
+  metadata: {
+    name: string;
+    namespace?: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+  };
+  // biome-ignore lint/suspicious/noExplicitAny: manifests of many kinds, looked into by tests that know theirs
+  [field: string]: any;
+}
+
+export interface Rendering {
+  release?: string;
+  namespace?: string;
+  chart?: string;
+  flags?: string[];
+}
+
+/** What `helm template` makes of the values, merged over those that an install needs. */
+export async function render(values: object = {}, options: Rendering = {}): Promise<Rendered> {
+  const { code, stdout, stderr } = await helmTemplate(merge(required, values), options);
+  if (code !== 0) throw new Error(stderr);
+  return new Rendered(stdout);
+}
+
+/** What `helm template` says to values that it refuses; throws when it takes them. */
+export async function refusal(values: object): Promise<string> {
+  const { code, stderr } = await helmTemplate(merge(required, values), {});
+  if (code === 0) throw new Error("the values were taken");
+  return stderr;
+}
+
+export class Rendered {
+  readonly text: string;
+  readonly all: Manifest[];
+
+  constructor(text: string) {
+    this.text = text;
+    this.all = parseAllDocuments(text).flatMap((document) => {
+      if (document.errors.length > 0) throw document.errors[0];
+      const manifest = document.toJS() as Manifest | null;
+      return manifest === null ? [] : [manifest];
+    });
+  }
+
+  of(kind: string): Manifest[] {
+    return this.all.filter((manifest) => manifest.kind === kind);
+  }
+
+  /** The one of this kind whose name ends so. */
+  one(kind: string, suffix = ""): Manifest {
+    const found = this.of(kind).filter(({ metadata }) => metadata.name.endsWith(suffix));
+    if (found.length !== 1)
+      throw new Error(`${found.length} of kind ${kind} end with "${suffix}": ${this.names().join(", ")}`);
+    return found[0]!;
+  }
+
+  names(): string[] {
+    return this.all.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+  }
+
+  /** Every pod template, whatever it stands in, with the name of what it stands in. */
+  pods(): { of: string; labels: Record<string, string>; spec: Manifest["spec"]; annotations: object }[] {
+    return this.all.flatMap(({ kind, metadata, spec }) => {
+      const of = `${kind}/${metadata.name}`;
+      if (kind === "Pod") return [{ of, labels: metadata.labels ?? {}, annotations: {}, spec }];
+      const template = spec?.template;
+      if (template?.spec?.containers === undefined) return [];
+      const { labels = {}, annotations = {} } = template.metadata ?? {};
+      return [{ of, labels, annotations, spec: template.spec }];
+    });
+  }
+
+  /** Environment of the first container: a text, or `secret/key`. */
+  env(kind: string, suffix: string): Record<string, string> {
+    return envOf(this.one(kind, suffix).spec.template.spec.containers[0]);
+  }
+}
+
+export function envOf(container: Manifest["spec"]): Record<string, string> {
+  return Object.fromEntries(
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    (container.env ?? []).map(({ name, value, valueFrom }: any) => [
+      name,
+      value ?? `${valueFrom.secretKeyRef.name}/${valueFrom.secretKeyRef.key}`,
+    ]),
+  );
+}
+
+interface Result {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function helmTemplate(values: object, options: Rendering): Promise<Result> {
+  const { release = "sms-channel-operator", namespace = "sms", chart = CHART, flags = [] } = options;
+  return helm(["template", release, chart, "--namespace", namespace, "--values", "-", ...flags], values);
+}
+
+export function helm(args: string[], input?: object): Promise<Result> {
+  const child = spawn(inject("helm"), args, { stdio: "pipe" });
+  child.stdin.on("error", () => undefined).end(input === undefined ? "" : JSON.stringify(input));
+  const result = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const)
+    child[name].setEncoding("utf8").on("data", (text: string) => {
+      result[name] += text;
+    });
+  return new Promise((resolve, reject) =>
+    child.once("error", reject).once("close", (code) => resolve({ code, ...result })),
+  );
+}
+
+/** As Helm merges values: maps deeply, everything else is replaced. */
+export function merge(a: object, b: object): object {
+  const merged: Record<string, unknown> = { ...a };
+  for (const [key, value] of Object.entries(b)) {
+    const before = merged[key];
+    merged[key] = isMap(before) && isMap(value) ? merge(before, value) : value;
+  }
+  return merged;
+}
+
+const isMap = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+export const fixture = (name: string) => join(import.meta.dirname, "fixtures", name);

@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import { render } from "./helm.ts";
+
+const controllerOf = async (values: object, release: string) =>
+  (await render(values, { release })).one("Deployment", "-controller").metadata.name;
+
+const long = "a-release-name-that-is-as-long-as-helm-allows-them-53";
+
+const rows: Record<string, [values: object, release: string, want: string]> = {
+  "the release is named like the chart": [{}, "sms-channel-operator", "sms-channel-operator-controller"],
+  "the chart's name is part of the release's": [
+    {},
+    "my-sms-channel-operator",
+    "my-sms-channel-operator-controller",
+  ],
+  "another name": [{}, "blue", "blue-sms-channel-operator-controller"],
+  nameOverride: [{ nameOverride: "sms" }, "blue", "blue-sms-controller"],
+  fullnameOverride: [{ fullnameOverride: "texts" }, "blue", "texts-controller"],
+};
+test.each(Object.entries(rows))("%s", async (_, [values, release, want]) => {
+  expect(await controllerOf(values, release)).toBe(want);
+});
+
+test("every name fits into a label, however long the release's is", async () => {
+  expect(long).toHaveLength(53);
+  for (const { kind, metadata } of (await render({}, { release: long })).all)
+    if (kind !== "CustomResourceDefinition" && metadata.namespace !== undefined)
+      expect(metadata.name.length).toBeLessThanOrEqual(63);
+});
+
+test("what the operator calls itself follows the release, never an override of the chart's names", async () => {
+  const rendered = await render({ fullnameOverride: "texts" }, { release: "blue" });
+  expect(rendered.env("Deployment", "-controller").INSTANCE).toBe("sms/blue");
+  expect(rendered.text).toContain("blue-receiver-0");
+});
+
+test("every object says where it belongs", async () => {
+  const rendered = await render({ commonLabels: { team: "sms" }, ingress: { enabled: true } });
+  for (const { kind, metadata } of rendered.all) {
+    if (kind === "CustomResourceDefinition") continue;
+    expect([metadata.name, metadata.labels]).toEqual([
+      metadata.name,
+      expect.objectContaining({
+        team: "sms",
+        "app.kubernetes.io/instance": "sms-channel-operator",
+        "app.kubernetes.io/managed-by": "Helm",
+        "app.kubernetes.io/version": "0.1.0",
+      }),
+    ]);
+    if (!kind.startsWith("Cluster")) expect(metadata.namespace).toBe("sms");
+  }
+});

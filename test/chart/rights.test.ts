@@ -1,0 +1,102 @@
+import { describe, expect, test } from "vitest";
+import { type Manifest, type Rendered, render } from "./helm.ts";
+
+// What each process may do, as a list that a person can read.
+
+interface Rule {
+  apiGroups: string[];
+  resources: string[];
+  resourceNames?: string[];
+  verbs: string[];
+}
+
+const line = ({ apiGroups, resources, resourceNames, verbs }: Rule) =>
+  `${verbs.join(",")} ${apiGroups[0] || "core"}/${resources.join(",")}${resourceNames === undefined ? "" : ` named ${resourceNames.join(",")}`}`;
+
+/** Rights of a ServiceAccount by where they hold: a namespace, or `*`. */
+function rightsOf(rendered: Rendered, account: string): Record<string, string[]> {
+  const rights: Record<string, string[]> = {};
+  for (const binding of [...rendered.of("RoleBinding"), ...rendered.of("ClusterRoleBinding")]) {
+    const subjects = (binding.subjects as Manifest["spec"][]).map(
+      ({ name, namespace }) => `${namespace}/${name}`,
+    );
+    if (!subjects.includes(account)) continue;
+    const { kind, name } = binding.roleRef;
+    const where = binding.metadata.namespace ?? "*";
+    const role = rendered
+      .of(kind)
+      .find(({ metadata }) => metadata.name === name && (metadata.namespace ?? "*") === where);
+    rights[where] = [...(rights[where] ?? []), ...(role?.rules as Rule[]).map(line)].sort();
+  }
+  return rights;
+}
+
+const kinds = [
+  "get,list,watch,patch smschannel.dev/workstreams,smsnumbers,operatinghours,queues,agents",
+  "get,list,watch,patch smschannel.dev/workstreams/status,smsnumbers/status,operatinghours/status,queues/status,agents/status",
+];
+const watched = ["create,patch events.k8s.io/events", "get core/namespaces", "get,list,watch core/secrets"];
+const own = [
+  "create coordination.k8s.io/leases",
+  "create core/secrets",
+  "get,delete core/secrets",
+  "get,update coordination.k8s.io/leases named sms-channel-operator-controller",
+  "get,update,delete core/secrets named sms-channel-operator-controller-0,sms-channel-operator-receiver-0,sms-channel-operator-work-0",
+];
+
+describe("the controller", () => {
+  const account = "sms/sms-channel-operator-controller";
+  test("in all namespaces", async () => {
+    const rights = rightsOf(await render({ routeShards: 1 }), account);
+    expect(rights).toEqual({ "*": [...watched, ...kinds].sort(), sms: own.sort() });
+  });
+
+  test("in named namespaces: Secrets there only, the kinds everywhere", async () => {
+    const rights = rightsOf(await render({ routeShards: 1, watchNamespaces: ["a", "b"] }), account);
+    expect(rights).toEqual({ "*": kinds, a: watched, b: watched, sms: own.sort() });
+  });
+
+  test("in named namespaces and nowhere else", async () => {
+    const values = { routeShards: 1, watchNamespaces: ["a"], rbac: { clusterWideKinds: false } };
+    const rendered = await render(values);
+    expect(rightsOf(rendered, account)).toEqual({ a: [...watched, ...kinds].sort(), sms: own.sort() });
+    expect(rendered.of("ClusterRole")).toEqual([]);
+  });
+});
+
+test("the receiver may see its compiled routes and nothing else", async () => {
+  const rendered = await render({ routeShards: 3, instance: "blue" });
+  expect(rightsOf(rendered, "sms/sms-channel-operator-receiver")).toEqual({
+    sms: ["get,list,watch core/secrets named blue-receiver-0,blue-receiver-1,blue-receiver-2"],
+  });
+});
+
+test("the migrations have no right at all", async () => {
+  expect(rightsOf(await render(), "sms/sms-channel-operator-migrations")).toEqual({});
+});
+
+test("rights can be left to somebody else", async () => {
+  const rendered = await render({ rbac: { create: false } });
+  expect(rendered.names().filter((name) => /Role|Binding/.test(name))).toEqual([]);
+  expect(rendered.of("ServiceAccount")).toHaveLength(3);
+});
+
+test("two releases of one name in two namespaces share nothing cluster-wide", async () => {
+  const names = async (namespace: string) =>
+    (await render({ watchNamespaces: ["a"] }, { namespace })).all
+      .filter(({ kind, metadata }) => kind !== "CustomResourceDefinition" && metadata.namespace !== namespace)
+      .map(({ kind, metadata }) => `${kind}/${metadata.namespace}/${metadata.name}`);
+  const [one, two] = await Promise.all([names("one"), names("two")]);
+  expect(one).toHaveLength(4);
+  expect(one.filter((name) => two.includes(name))).toEqual([]);
+});
+
+test("ServiceAccounts take annotations, as cloud identities need", async () => {
+  const annotations = { "example.com/role": "x" };
+  const rendered = await render({
+    controller: { serviceAccount: { annotations } },
+    receiver: { serviceAccount: { annotations } },
+  });
+  for (const name of ["-controller", "-receiver"])
+    expect(rendered.one("ServiceAccount", name).metadata.annotations).toMatchObject(annotations);
+});

@@ -1,0 +1,78 @@
+import { expect, test } from "vitest";
+import { render } from "./helm.ts";
+
+test("by default the Service alone", async () => {
+  const rendered = await render();
+  expect(rendered.of("Ingress")).toEqual([]);
+  expect(rendered.of("HTTPRoute")).toEqual([]);
+  expect(rendered.one("Service").spec).toMatchObject({
+    type: "ClusterIP",
+    ports: [{ name: "http", port: 80, targetPort: "http", appProtocol: "http" }],
+  });
+});
+
+test("a Service for a load balancer", async () => {
+  const service = { type: "LoadBalancer", port: 8080, nodePort: 30080, annotations: { a: "b" } };
+  const made = (await render({ receiver: { service } })).one("Service");
+  expect(made.spec).toMatchObject({ type: "LoadBalancer", ports: [{ port: 8080, nodePort: 30080 }] });
+  expect(made.metadata.annotations).toEqual({ a: "b" });
+});
+
+test("an Ingress answers for publicUrl's host, and only for the operator's paths", async () => {
+  const rendered = await render({
+    publicUrl: "https://sms.example.com:8443/team/",
+    ingress: { enabled: true, className: "nginx", annotations: { "cert-manager.io/cluster-issuer": "le" } },
+  });
+  const { metadata, spec } = rendered.one("Ingress");
+  expect(metadata.annotations).toEqual({ "cert-manager.io/cluster-issuer": "le" });
+  expect(spec.ingressClassName).toBe("nginx");
+  expect(spec.tls).toEqual([{ hosts: ["sms.example.com"], secretName: "sms-channel-operator-tls" }]);
+  const backend = { service: { name: "sms-channel-operator-receiver", port: { name: "http" } } };
+  expect(spec.rules).toEqual([
+    {
+      host: "sms.example.com",
+      http: {
+        paths: ["/team/inbound", "/team/fallback", "/team/status"].map((path) => ({
+          path,
+          pathType: "Prefix",
+          backend,
+        })),
+      },
+    },
+  ]);
+});
+
+test("an Ingress without TLS, with a certificate of one's own, and for the fallback's host too", async () => {
+  const without = await render({ ingress: { enabled: true, tls: { enabled: false } } });
+  expect(without.one("Ingress").spec).not.toHaveProperty("tls");
+  expect(without.one("Ingress").spec).not.toHaveProperty("ingressClassName");
+  const both = await render({
+    fallbackPublicUrl: "https://sms2.example.com",
+    ingress: { enabled: true, fallbackHost: true, tls: { secretName: "mine" } },
+  });
+  const hosts = ["sms.example.com", "sms2.example.com"];
+  expect(both.one("Ingress").spec.tls).toEqual([{ hosts, secretName: "mine" }]);
+  expect(both.one("Ingress").spec.rules.map(({ host }: { host: string }) => host)).toEqual(hosts);
+});
+
+test("an HTTPRoute attaches to the named Gateway", async () => {
+  const parentRefs = [{ name: "public", namespace: "gateways", sectionName: "https" }];
+  const rendered = await render({
+    fallbackPublicUrl: "https://sms2.example.com",
+    httpRoute: { enabled: true, parentRefs, fallbackHost: true, annotations: { a: "b" } },
+  });
+  const { metadata, spec } = rendered.one("HTTPRoute");
+  expect(metadata.annotations).toEqual({ a: "b" });
+  expect(spec).toEqual({
+    parentRefs,
+    hostnames: ["sms.example.com", "sms2.example.com"],
+    rules: [
+      {
+        matches: ["/inbound", "/fallback", "/status"].map((value) => ({
+          path: { type: "PathPrefix", value },
+        })),
+        backendRefs: [{ name: "sms-channel-operator-receiver", port: 80 }],
+      },
+    ],
+  });
+});

@@ -1,0 +1,281 @@
+import { describe, expect, test } from "vitest";
+import { render } from "./helm.ts";
+
+describe("the image", () => {
+  const rows: Record<string, [image: object, want: string]> = {
+    "by default the chart's own version": [{}, "sms-channel-operator:0.1.0"],
+    "a registry and a tag": [
+      { registry: "r.example.com", repository: "team/sms", tag: "1.2.3" },
+      "r.example.com/team/sms:1.2.3",
+    ],
+    "a digest beats the tag": [{ tag: "1.2.3", digest: "sha256:0a" }, "sms-channel-operator@sha256:0a"],
+  };
+  test.each(Object.entries(rows))("%s", async (_, [image, want]) => {
+    const pods = (await render({ image })).pods();
+    expect(
+      new Set(pods.flatMap(({ spec }) => spec.containers.map((each: { image: string }) => each.image))),
+    ).toEqual(new Set([want]));
+  });
+
+  test("pull policy and secrets reach every pod", async () => {
+    const pods = (
+      await render({ image: { pullPolicy: "Always" }, imagePullSecrets: [{ name: "registry" }] })
+    ).pods();
+    for (const { spec } of pods) {
+      expect(spec.imagePullSecrets).toEqual([{ name: "registry" }]);
+      expect(spec.containers[0].imagePullPolicy).toBe("Always");
+    }
+  });
+});
+
+describe("the controller", () => {
+  test("gets what the values say, and nothing that they leave out", async () => {
+    const rendered = await render();
+    expect(rendered.env("Deployment", "-controller")).toEqual({
+      LOG_LEVEL: "info",
+      OPERATOR_NAMESPACE: "sms",
+      INSTANCE: "sms/sms-channel-operator",
+      ROUTE_SHARDS: "4",
+      METRICS_PORT: "9090",
+      PUBLIC_URL: "https://sms.example.com",
+      URL_CHECK: "enforce",
+      RESYNC_INTERVAL: "5m",
+      DELETE_TIMEOUT: "10m",
+      MAX_STREAMS_PER_NAMESPACE: "1000",
+      DATABASE_URL: "sms-database/controller-url",
+    });
+  });
+
+  test("gets everything that can be set", async () => {
+    const rendered = await render({
+      fallbackPublicUrl: "https://sms2.example.com",
+      allowInsecurePublicUrl: true,
+      watchNamespaces: ["a", "b"],
+      instance: "blue",
+      takeOverFrom: "sms/green",
+      routeShards: 8,
+      maxStreamsPerNamespace: 5,
+      resyncInterval: "1m",
+      deleteTimeout: "30s",
+      urlCheck: { mode: "report", address: "10.0.0.1:443" },
+      logLevel: "debug",
+      twilio: { baseUrl: "http://twilio:8080" },
+      proxy: { https: "http://proxy:1", http: "http://proxy:2", exclude: "a,b" },
+      trustedCertificates: { configMap: "ca" },
+      database: { controllerSecret: "other", controllerUrlKey: "uri" },
+      controller: { extraEnv: [{ name: "MORE", value: "x" }] },
+    });
+    expect(rendered.env("Deployment", "-controller")).toEqual({
+      LOG_LEVEL: "debug",
+      OPERATOR_NAMESPACE: "sms",
+      INSTANCE: "sms/blue",
+      ROUTE_SHARDS: "8",
+      METRICS_PORT: "9090",
+      PUBLIC_URL: "https://sms.example.com",
+      FALLBACK_PUBLIC_URL: "https://sms2.example.com",
+      ALLOW_INSECURE_PUBLIC_URL: "true",
+      WATCH_NAMESPACES: "a,b",
+      URL_CHECK: "report",
+      URL_CHECK_ADDRESS: "10.0.0.1:443",
+      RESYNC_INTERVAL: "1m",
+      DELETE_TIMEOUT: "30s",
+      MAX_STREAMS_PER_NAMESPACE: "5",
+      TAKE_OVER_FROM: "sms/green",
+      TWILIO_BASE_URL: "http://twilio:8080",
+      HTTPS_PROXY: "http://proxy:1",
+      HTTP_PROXY: "http://proxy:2",
+      NO_PROXY: "a,b",
+      NODE_EXTRA_CA_CERTS: "/etc/smschannel/trust/ca.crt",
+      DATABASE_URL: "other/uri",
+      MORE: "x",
+    });
+  });
+
+  test("does without a database when its key is empty", async () => {
+    const rendered = await render({ database: { controllerUrlKey: "" } });
+    expect(rendered.env("Deployment", "-controller")).not.toHaveProperty("DATABASE_URL");
+    expect(rendered.env("Job", "")).not.toHaveProperty("CONTROLLER_DATABASE_URL");
+  });
+});
+
+describe("the receiver", () => {
+  test("gets its role's URL, no other, and nothing of Twilio", async () => {
+    const rendered = await render({
+      twilio: { baseUrl: "http://twilio:8080" },
+      proxy: { https: "http://proxy:1" },
+      receiver: { shutdownDelaySeconds: 25 },
+    });
+    expect(rendered.env("Deployment", "-receiver")).toEqual({
+      LOG_LEVEL: "info",
+      OPERATOR_NAMESPACE: "sms",
+      INSTANCE: "sms/sms-channel-operator",
+      ROUTE_SHARDS: "4",
+      PORT: "8080",
+      METRICS_PORT: "9090",
+      SHUTDOWN_DELAY: "25s",
+      DATABASE_URL: "sms-database/receiver-url",
+    });
+    const { spec } = rendered.one("Deployment", "-receiver").spec.template;
+    expect(spec.terminationGracePeriodSeconds).toBe(45);
+  });
+
+  test("no rollout takes a pod away before another is ready", async () => {
+    const rendered = await render();
+    for (const { spec } of rendered.of("Deployment"))
+      expect(spec.strategy.rollingUpdate).toEqual({ maxUnavailable: 0, maxSurge: 1 });
+  });
+});
+
+describe("the migrations", () => {
+  test("are a plain Job before the Deployments, which alone has the owner's URL", async () => {
+    const rendered = await render({ database: { ownerSecret: "owner", createRoles: true } });
+    const job = rendered.one("Job");
+    expect(job.metadata.annotations).toEqual({ "argocd.argoproj.io/sync-wave": "-1" });
+    expect(rendered.env("Job", "")).toEqual({
+      LOG_LEVEL: "info",
+      DATABASE_WAIT: "10m",
+      CREATE_ROLES: "true",
+      DATABASE_URL: "owner/owner-url",
+      RECEIVER_DATABASE_URL: "sms-database/receiver-url",
+      CONTROLLER_DATABASE_URL: "sms-database/controller-url",
+    });
+    const others = rendered.pods().filter(({ of }) => !of.startsWith("Job/"));
+    expect(JSON.stringify(others)).not.toMatch(/"owner"|owner-url/);
+  });
+
+  const name = async (values: object) => (await render(values)).one("Job").metadata.name;
+  test("another image or other values are another Job, everything else is not", async () => {
+    const before = await name({});
+    expect(await name({})).toBe(before);
+    expect(await name({ controller: { replicas: 5 }, logLevel: "info" })).toBe(before);
+    const others = await Promise.all([
+      name({ image: { tag: "0.2.0" } }),
+      name({ database: { existingSecret: "another" } }),
+      name({ database: { createRoles: true } }),
+      name({ migrations: { databaseWait: "1m" } }),
+      name({ nodeSelector: { disk: "ssd" } }),
+    ]);
+    expect(new Set([before, ...others]).size).toBe(6);
+  });
+
+  test("can be left to somebody else", async () => {
+    const rendered = await render({ migrations: { enabled: false } });
+    expect(rendered.of("Job")).toEqual([]);
+    expect(rendered.text).not.toContain("migrations");
+  });
+});
+
+describe("all pods", () => {
+  const everything = {
+    nodeSelector: { disk: "ssd" },
+    tolerations: [{ key: "sms", operator: "Exists" }],
+    priorityClassName: "high",
+    commonLabels: { team: "sms" },
+    trustedCertificates: { secret: "ca", key: "tls.crt" },
+  };
+
+  test("run where the values say", async () => {
+    for (const { labels, spec } of (await render(everything)).pods()) {
+      expect(spec.nodeSelector).toEqual({ disk: "ssd" });
+      expect(spec.tolerations).toEqual([{ key: "sms", operator: "Exists" }]);
+      expect(spec.priorityClassName).toBe("high");
+      expect(labels.team).toBe("sms");
+    }
+  });
+
+  test("trust the given certificates", async () => {
+    for (const { spec } of (await render(everything)).pods()) {
+      expect(spec.volumes).toEqual([
+        { name: "trust", secret: { secretName: "ca", items: [{ key: "tls.crt", path: "ca.crt" }] } },
+      ]);
+      expect(spec.containers[0].volumeMounts).toEqual([
+        { name: "trust", mountPath: "/etc/smschannel/trust", readOnly: true },
+      ]);
+    }
+  });
+
+  test("meet the restricted Pod Security Standard and ask for memory", async () => {
+    for (const { of, spec } of (await render(everything)).pods()) {
+      expect([of, spec.securityContext]).toEqual([
+        of,
+        { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
+      ]);
+      expect([of, spec.hostNetwork, spec.hostPID, spec.hostIPC]).toEqual([
+        of,
+        undefined,
+        undefined,
+        undefined,
+      ]);
+      for (const { securityContext, resources } of [...spec.containers, ...(spec.initContainers ?? [])]) {
+        expect(securityContext).toEqual({
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ["ALL"] },
+        });
+        expect(resources.requests.memory).toMatch(/Mi$/);
+        expect(resources.limits.memory).toMatch(/Mi$/);
+      }
+    }
+  });
+
+  test("have a token of Kubernetes only where they speak to it", async () => {
+    const rendered = await render();
+    const tokens = rendered.pods().map(({ of, spec }) => [of, spec.automountServiceAccountToken]);
+    expect(Object.fromEntries(tokens)).toEqual({
+      "Deployment/sms-channel-operator-controller": true,
+      "Deployment/sms-channel-operator-receiver": true,
+      [`Job/${rendered.one("Job").metadata.name}`]: false,
+    });
+    for (const account of rendered.of("ServiceAccount"))
+      expect(account.automountServiceAccountToken).toBe(false);
+  });
+
+  test("started, alive and ready are three questions", async () => {
+    for (const { spec } of (await render()).of("Deployment")) {
+      const [{ startupProbe, livenessProbe, readinessProbe }] = spec.template.spec.containers;
+      expect([startupProbe, livenessProbe, readinessProbe].map(({ httpGet }) => httpGet.path)).toEqual([
+        "/healthz",
+        "/healthz",
+        "/readyz",
+      ]);
+    }
+  });
+});
+
+describe("several at once", () => {
+  test("are spread over zones and nodes unless told otherwise", async () => {
+    const own = [{ maxSkew: 1, topologyKey: "rack", whenUnsatisfiable: "DoNotSchedule" }];
+    const rendered = await render({
+      receiver: { topologySpreadConstraints: own, affinity: { nodeAffinity: {} } },
+    });
+    const specOf = (name: string) => rendered.one("Deployment", name).spec.template.spec;
+    const keys = (name: string) =>
+      specOf(name).topologySpreadConstraints.map((each: { topologyKey: string }) => each.topologyKey);
+    expect(keys("-controller")).toEqual(["topology.kubernetes.io/zone", "kubernetes.io/hostname"]);
+    expect(specOf("-receiver").topologySpreadConstraints).toEqual(own);
+    expect(specOf("-receiver").affinity).toEqual({ nodeAffinity: {} });
+  });
+
+  test("are drained one at a time, and the disruption budgets can be left out", async () => {
+    const budgets = (await render()).of("PodDisruptionBudget");
+    expect(budgets.map(({ spec }) => [spec.maxUnavailable, spec.unhealthyPodEvictionPolicy])).toEqual([
+      [1, "AlwaysAllow"],
+      [1, "AlwaysAllow"],
+    ]);
+    const without = { podDisruptionBudget: { enabled: false } };
+    expect((await render({ controller: without, receiver: without })).of("PodDisruptionBudget")).toEqual([]);
+  });
+
+  test("selectors and labels fit, and tell the processes apart", async () => {
+    const rendered = await render();
+    const labels = new Map(
+      rendered.of("Deployment").map((each) => [each.metadata.name, each.spec.template.metadata.labels]),
+    );
+    for (const [name, of] of labels) {
+      expect(rendered.one("Deployment", name).spec.selector.matchLabels).toEqual(of);
+      expect(rendered.one("PodDisruptionBudget", name).spec.selector.matchLabels).toEqual(of);
+    }
+    expect(rendered.one("Service").spec.selector).toEqual(labels.get("sms-channel-operator-receiver"));
+    expect(new Set([...labels.values()].map((each) => JSON.stringify(each))).size).toBe(2);
+  });
+});

@@ -1,0 +1,32 @@
+import { randomBytes } from "node:crypto";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import { kubeconfigPath, kubectl } from "../support/cluster.ts";
+
+/** A ServiceAccount as a pod of it has it: a kubeconfig with its token, and nothing of the administrator's. */
+export interface Account {
+  readonly kubeconfig: string;
+  /** As the account would type it. */
+  kubectl(...args: string[]): ReturnType<typeof kubectl>;
+  remove(): Promise<void>;
+}
+
+export async function accountOf(namespace: string, name: string): Promise<Account> {
+  const { stdout, stderr, code } = await kubectl(["create", "token", name, "-n", namespace, "--duration=1h"]);
+  if (code !== 0) throw new Error(stderr);
+  const config = parse(await readFile(kubeconfigPath(), "utf8"));
+  config.users = config.users.map((user: { name: string }) => ({
+    name: user.name,
+    user: { token: stdout.trim() },
+  }));
+  const kubeconfig = join(tmpdir(), `sms-account-${randomBytes(6).toString("hex")}`);
+  await writeFile(kubeconfig, stringify(config), { mode: 0o600 });
+  return {
+    kubeconfig,
+    // The last one given counts.
+    kubectl: (...args) => kubectl([...args, `--kubeconfig=${kubeconfig}`]),
+    remove: () => rm(kubeconfig, { force: true }),
+  };
+}

@@ -1,0 +1,170 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { stringify } from "yaml";
+import { smsNumbers } from "../../src/api/index.ts";
+import { systemClock } from "../../src/clock.ts";
+import { KubeClient } from "../../src/kube/client.ts";
+import { namespaces } from "../../src/kube/resource.ts";
+import { silentLog } from "../../src/log.ts";
+import { RouteTable } from "../../src/receiver/route-table.ts";
+import { RouteWatch } from "../../src/receiver/route-watch.ts";
+import { type Rendered, render } from "../chart/helm.ts";
+import { kubectl, newNamespace } from "../support/cluster.ts";
+import { eventually, World } from "../support/world.ts";
+import { type Account, accountOf } from "./account.ts";
+
+// The rights that the chart grants, used: what the processes need is there, and nothing else is.
+
+const open: { remove(): Promise<unknown> }[] = [];
+afterEach(async () => {
+  for (const each of open.splice(0).reverse()) await each.remove();
+});
+
+/** Applies the chart's accounts and rights alone; they go with the test. */
+async function grant(namespace: string, values: object): Promise<Rendered> {
+  const rendered = await render({ instance: "test", ...values }, { namespace, release: "test" });
+  const wanted = /^(ServiceAccount|(Cluster)?Role(Binding)?)$/;
+  const manifests = rendered.all.filter(({ kind }) => wanted.test(kind));
+  const input = manifests.map((manifest) => stringify(manifest)).join("---\n");
+  open.push({
+    remove: () => kubectl(["delete", "-f", "-", "--ignore-not-found", "--wait=false"], { input }),
+  });
+  expect(await kubectl(["apply", "-f", "-"], { input })).toMatchObject({ code: 0 });
+  return rendered;
+}
+
+async function account(namespace: string, component: string): Promise<Account> {
+  const found = await accountOf(namespace, `test-sms-channel-operator-${component}`);
+  open.push(found);
+  return found;
+}
+
+async function newWorld(): Promise<World> {
+  const world = await World.start({ elect: { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2000 } });
+  open.push({ remove: () => world.stop() });
+  return world;
+}
+
+describe("the controller does its whole job with the chart's rights", () => {
+  const modes: Record<string, (namespace: string) => { values: object; watchNamespaces: string[] }> = {
+    "in all namespaces": () => ({ values: {}, watchNamespaces: [] }),
+    "in named namespaces": (namespace) => ({
+      values: { watchNamespaces: [namespace] },
+      watchNamespaces: [namespace],
+    }),
+    "in named namespaces, and with no right on any other": (namespace) => ({
+      values: { watchNamespaces: [namespace], rbac: { clusterWideKinds: false } },
+      watchNamespaces: [namespace],
+    }),
+  };
+  test.each(Object.entries(modes))("%s", async (_, mode) => {
+    const world = await newWorld();
+    const { values, watchNamespaces } = mode(world.namespace);
+    await grant(world.operatorNamespace, values);
+    const { kubeconfig } = await account(world.operatorNamespace, "controller");
+    const before = world.atTwilio().smsUrl;
+    world.startOperator({ watchNamespaces }, { kubeconfig });
+    await world.wired();
+    expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
+    await world.event("Ready", "line");
+    await world.deleteNumber();
+    await world.gone(smsNumbers, "line");
+    expect(world.atTwilio().smsUrl).toBe(before);
+    expect(await world.previousWebhooks()).toEqual([]);
+  });
+});
+
+test("a watched namespace that is deleted whole takes its RoleBindings first, and does not hang", async () => {
+  const world = await newWorld();
+  await grant(world.operatorNamespace, { watchNamespaces: [world.namespace] });
+  const { kubeconfig } = await account(world.operatorNamespace, "controller");
+  const before = world.atTwilio().smsUrl;
+  world.startOperator({}, { kubeconfig });
+  await world.wired();
+  // The worst order, which the namespace controller may choose.
+  await kubectl(["delete", "rolebinding", "--all", "-n", world.namespace]);
+  expect(await kubectl(["delete", "namespace", world.namespace, "--timeout=40s"])).toMatchObject({ code: 0 });
+  expect(await world.client.get(namespaces, { name: world.namespace })).toBeUndefined();
+  expect(world.atTwilio().smsUrl).toBe(before);
+});
+
+describe("the receiver", () => {
+  test("reads its compiled routes", async () => {
+    const world = await newWorld();
+    await grant(world.operatorNamespace, {});
+    world.startOperator();
+    const { kubeconfig } = await account(world.operatorNamespace, "receiver");
+    const client = KubeClient.load({ kubeconfig, userAgent: "test", log: silentLog });
+    const routes = new RouteTable(4);
+    const watch = new RouteWatch({
+      client,
+      routes,
+      namespace: world.operatorNamespace,
+      instance: world.instance,
+      shards: 4,
+      clock: systemClock,
+      log: silentLog,
+    });
+    watch.start();
+    open.push({ remove: () => watch.stop().then(() => client.close()) });
+    await eventually("all shards are read", () => (routes.loaded ? true : watch.problem() && undefined));
+    await world.wired();
+    await eventually("the new route is seen", () => (routes.size === 1 ? true : undefined));
+  });
+
+  test("can list and read nothing else", async () => {
+    const namespace = await newNamespace("operator");
+    await grant(namespace, {});
+    const [receiver, migrations] = [
+      await account(namespace, "receiver"),
+      await account(namespace, "migrations"),
+    ];
+    const rights = async ({ kubectl }: Account) => {
+      const { stdout } = await kubectl("auth", "can-i", "--list", "-n", namespace);
+      // A table, whose columns are as wide as their widest cell.
+      return stdout.split("\n").map((line) => line.trim().replaceAll(/ {2,}/g, " | "));
+    };
+    // The migrations have no right: what they are told is what everybody may do.
+    const everybody = await rights(migrations);
+    const more = (await rights(receiver)).filter((line) => !everybody.includes(line));
+    expect(more).toEqual(
+      [0, 1, 2, 3].map((shard) => `secrets | [] | [test-receiver-${shard}] | [get list watch]`),
+    );
+
+    await kubectl(["create", "secret", "generic", "other", "-n", namespace, "--from-literal=a=b"]);
+    await kubectl(["create", "secret", "generic", "test-receiver-0", "-n", namespace, "--from-literal=a=b"]);
+    const tries: Record<string, string[]> = {
+      "its own Secret": ["get", "secret", "test-receiver-0", "-n", namespace],
+      "its own Secret, listed by name": [
+        "get",
+        "secret",
+        "-n",
+        namespace,
+        "--field-selector=metadata.name=test-receiver-0",
+      ],
+      "another Secret": ["get", "secret", "other", "-n", namespace],
+      "another Secret, listed by name": [
+        "get",
+        "secret",
+        "-n",
+        namespace,
+        "--field-selector=metadata.name=other",
+      ],
+      "all Secrets": ["get", "secrets", "-n", namespace],
+      "the controller's Secret": ["get", "secret", "test-controller-0", "-n", namespace],
+      "Secrets elsewhere": ["get", "secrets", "-A"],
+      "changing its own": ["delete", "secret", "test-receiver-0", "-n", namespace],
+      "the numbers": ["get", "smsnumbers", "-A"],
+      "the pods": ["get", "pods", "-n", namespace],
+    };
+    const answers: Record<string, string> = {};
+    for (const [name, args] of Object.entries(tries)) {
+      const { code, stderr } = await receiver.kubectl(...args);
+      answers[name] = code === 0 ? "allowed" : stderr.includes("Forbidden") ? "forbidden" : stderr;
+    }
+    expect(answers).toEqual({
+      ...Object.fromEntries(Object.keys(tries).map((name) => [name, "forbidden"])),
+      "its own Secret": "allowed",
+      "its own Secret, listed by name": "allowed",
+    });
+  });
+});
