@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Registry } from "@prometheus-io/client";
 import type { Log } from "../log.ts";
 import type { Change, Informer } from "./informer.ts";
-import { type LeaderElector, LeadershipLost, type Term } from "./leader.ts";
+import { ALWAYS, type LeaderElector, LeadershipLost, type Term } from "./leader.ts";
 import { KubeMetrics } from "./metrics.ts";
 import { type Item, type Lane, WorkQueue } from "./queue.ts";
 import { type Next, Reconciliation, type ReconciliationOptions } from "./reconciliation.ts";
@@ -184,12 +184,6 @@ export class Controller<T extends KubeObject> {
     this.#resyncAt.set(key, { at: clock.monotonic() + ms, cancel });
   }
 }
-
-const ALWAYS: Term = {
-  signal: new AbortController().signal,
-  remainingMs: () => Number.POSITIVE_INFINITY,
-  assertTime: () => {},
-};
 
 /** Our own status writes come back as updates, and would wake us for nothing. */
 function isNews(before: KubeObject, after: KubeObject, instance: string): boolean {

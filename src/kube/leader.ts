@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import { type KubeClient, KubeError } from "./client.ts";
-import { claim, claimed, type Observed } from "./lease.ts";
+import { claim, claimed, NOBODY, type Observed } from "./lease.ts";
 import { type Lease, leases } from "./resource.ts";
 
 export interface LeaderOptions {
@@ -19,6 +19,8 @@ export interface LeaderOptions {
   renewDeadlineMs?: number;
   /** Between two renewals, or two looks at another's Lease. Default 2 s. */
   retryMs?: number;
+  /** Take the Lease from whoever has it, and begin when that one has certainly stopped. Default: wait for it. */
+  seize?: boolean;
   random?: () => number;
 }
 
@@ -30,6 +32,13 @@ export interface Term {
   /** Throws LeadershipLost when less than `ms` remain: call it with a call's own time-out before each outside call. */
   assertTime(ms: number): void;
 }
+
+/** For a process that needs nobody's leave. */
+export const ALWAYS: Term = {
+  signal: new AbortController().signal,
+  remainingMs: () => Number.POSITIVE_INFINITY,
+  assertTime: () => {},
+};
 
 export class LeadershipLost extends Error {
   override readonly name = "LeadershipLost";
@@ -50,6 +59,8 @@ export class LeaderElector {
   #lease: Lease | undefined;
   #observed: Observed = { resourceVersion: undefined, sinceMs: 0 };
   #holder: string | undefined;
+  /** Before this no term begins: a holder that was displaced may still act on what it had left. */
+  #displacedUntilMs = Number.NEGATIVE_INFINITY;
   #failing = false;
   #running: Promise<void> | undefined;
 
@@ -58,6 +69,7 @@ export class LeaderElector {
       leaseMs: 15_000,
       renewDeadlineMs: 10_000,
       retryMs: 2000,
+      seize: false,
       random: Math.random,
       ...options,
     };
@@ -101,15 +113,16 @@ export class LeaderElector {
 
   /**
    * Ends the term and releases the Lease, so that the next leader need not wait. Stop what works under the term first: the
-   * Lease is renewed until here. With `release: false` the Lease is left to run out.
+   * Lease is renewed until here. With `release: false` the Lease is left to run out, with `holdMs` after that time: nobody
+   * leads for so long, whoever waits.
    */
-  async stop({ release = true }: { release?: boolean } = {}): Promise<void> {
+  async stop({ release = true, holdMs }: { release?: boolean; holdMs?: number } = {}): Promise<void> {
     if (this.#stop.signal.aborted) return this.#running;
     this.#stop.abort(new LeadershipLost("stopping"));
     await this.#running;
     const led = this.#term !== undefined;
     this.#end("stopping");
-    if (led && release) await this.#release();
+    if (led && release) await this.#release(holdMs);
   }
 
   async #run(): Promise<void> {
@@ -162,8 +175,10 @@ export class LeaderElector {
       identity,
       observed: this.#observed,
       nowMs: clock.monotonic(),
+      seize: this.#options.seize,
     });
     if (decision.do === "wait") return this.#end("another process took the lease");
+    if (decision.do === "seize") this.#displacedUntilMs = clock.monotonic() + decision.restMs;
     // Counted from before the request is sent: whoever sees the renewal sees it later than that.
     const from = timesOf(clock);
     const next = claimed(this.#lease, {
@@ -178,6 +193,7 @@ export class LeaderElector {
     this.#observe(written);
     // The answer to a renewal that was sent before a long freeze proves nothing about now.
     if (this.#stop.signal.aborted || elapsedMs(clock, from) >= this.#options.renewDeadlineMs) return;
+    if (clock.monotonic() < this.#displacedUntilMs) return;
     if (this.#term === undefined || this.#term.remainingMs() <= 0) this.#begin(from);
     else this.#term.renewed(from);
   }
@@ -205,14 +221,18 @@ export class LeaderElector {
     this.#options.log.info({ why }, "no longer leading");
   }
 
-  async #release(): Promise<void> {
+  async #release(holdMs: number | undefined): Promise<void> {
     const { client, log, identity, retryMs } = this.#options;
     const lease = this.#lease;
     if (lease?.spec?.holderIdentity !== identity) return;
-    const spec = { ...lease.spec, holderIdentity: "", leaseDurationSeconds: 1 };
+    const hold = {
+      holderIdentity: holdMs === undefined ? "" : NOBODY,
+      leaseDurationSeconds: Math.ceil((holdMs ?? 1000) / 1000),
+    };
+    const spec = { ...lease.spec, ...hold };
     try {
       await client.replace(leases, { ...lease, spec }, AbortSignal.timeout(Math.max(retryMs, 1000)));
-      log.info("lease released");
+      log.info(hold, holdMs === undefined ? "lease released" : "lease kept, so that nobody leads");
     } catch (error) {
       log.warn({ err: error }, "lease not released, it runs out by itself");
     }

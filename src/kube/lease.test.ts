@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Claim, claim, claimed } from "./lease.ts";
+import { type Claim, claim, claimed, NOBODY } from "./lease.ts";
 import type { Lease } from "./resource.ts";
 
 const lease = (spec: Lease["spec"]): Lease => ({
@@ -34,6 +34,22 @@ for (const [name, [found, seenForMs, want]] of Object.entries(rows))
     const observed = { resourceVersion: found?.metadata.resourceVersion, sinceMs: 1000 };
     expect(claim({ lease: found, identity: "me", observed, nowMs: 1000 + seenForMs }).do).toBe(want);
   });
+
+describe("a Lease that is to be taken from whoever has it", () => {
+  const seize = (found: Lease, seenForMs: number) =>
+    claim({
+      lease: found,
+      identity: "me",
+      observed: { resourceVersion: "5", sinceMs: 1000 },
+      nowMs: 1000 + seenForMs,
+      seize: true,
+    });
+  test("waits for what its holder had left", () =>
+    expect(seize(other, 4000)).toEqual({ do: "seize", restMs: 11_000 }));
+  test("is free once that has run out", () => expect(seize(other, 15_000)).toEqual({ do: "take" }));
+  test("kept by nobody: is free at once", () =>
+    expect(seize(lease({ holderIdentity: NOBODY, leaseDurationSeconds: 120 }), 0)).toEqual({ do: "take" }));
+});
 
 describe("the Lease that is written", () => {
   const options = {

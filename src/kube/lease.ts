@@ -6,7 +6,16 @@ export interface Observed {
   sinceMs: number;
 }
 
-export type Claim = { do: "create" } | { do: "renew" } | { do: "take" } | { do: "wait" };
+/** Holds a Lease that is kept so that nobody leads: no process that could still act. */
+export const NOBODY = "nobody";
+
+export type Claim =
+  | { do: "create" }
+  | { do: "renew" }
+  | { do: "take" }
+  | { do: "wait" }
+  /** Taken from a holder that may be at work: what it had left of its hold must pass before anything is done. */
+  | { do: "seize"; restMs: number };
 
 /**
  * What to do about the Lease. Times written by others are never compared with our clock: another's hold has run out when we
@@ -17,14 +26,19 @@ export function claim(input: {
   identity: string;
   observed: Observed;
   nowMs: number;
+  /** Take it from whoever has it. */
+  seize?: boolean;
 }): Claim {
-  const { lease, identity, observed, nowMs } = input;
+  const { lease, identity, observed, nowMs, seize = false } = input;
   if (lease === undefined) return { do: "create" };
   const holder = lease.spec?.holderIdentity;
   if (holder === identity) return { do: "renew" };
   if (holder === undefined || holder === "") return { do: "take" };
   const durationMs = (lease.spec?.leaseDurationSeconds ?? 15) * 1000;
-  return nowMs - observed.sinceMs >= durationMs ? { do: "take" } : { do: "wait" };
+  const restMs = durationMs - (nowMs - observed.sinceMs);
+  if (restMs <= 0) return { do: "take" };
+  if (!seize) return { do: "wait" };
+  return holder === NOBODY ? { do: "take" } : { do: "seize", restMs };
 }
 
 /** The next Lease to write; whoever was faster makes the write fail, as it carries the version that was read. */

@@ -33,7 +33,7 @@ const own = {
 } as const;
 
 /** A call to the API server takes no longer than this, so that it fits into what is left of a Lease. */
-const KUBE_TIMEOUT_MS = 5000;
+export const KUBE_TIMEOUT_MS = 5000;
 
 export const controllerCommand: Command<typeof own> = {
   name: "controller",
@@ -61,7 +61,7 @@ export const controllerCommand: Command<typeof own> = {
         const leader = new LeaderElector({
           client: leaseClient,
           namespace: config.operatorNamespace,
-          name: secretName(instance, "controller", 0).replace(/-0$/, ""),
+          name: leaseName(instance),
           identity,
           clock: systemClock,
           log,
@@ -85,6 +85,11 @@ export const controllerCommand: Command<typeof own> = {
       },
     ),
 };
+
+/** The Lease of a release's controllers: `{release}-controller`. */
+export function leaseName(instance: string): string {
+  return secretName(instance, "controller", 0).replace(/-0$/, "");
+}
 
 export function instanceOf({
   instance,

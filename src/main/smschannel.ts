@@ -23,6 +23,11 @@ const commands: Record<string, { summary: string; load: () => Promise<Command<Se
     summary: "bring the database's schema up to date; DATABASE_URL is its owner's",
     load: async () => (await import("./migrate.ts")).migrateCommand as unknown as Command<Settings>,
   },
+  release: {
+    summary:
+      "let every number go, its webhook as it was before: for uninstalling, or when the operator is gone",
+    load: async () => (await import("./release.ts")).releaseCommand as unknown as Command<Settings>,
+  },
   validate: {
     summary: "check manifests without a cluster, as the API server and the operator would",
     load: async () => (await import("./validate.ts")).validateCommand as unknown as Command<Settings>,

@@ -58,8 +58,11 @@ export class Records {
     this.#reserved = new Array(options.shards).fill(0);
   }
 
-  /** Reads every shard; call before anything else, at the start of each term of leadership. */
-  async load(): Promise<void> {
+  /**
+   * Reads every shard; call before anything else, at the start of each term of leadership. `rewrite: false`: for who comes to
+   * take records away, not to bring them up to date.
+   */
+  async load({ rewrite = true }: { rewrite?: boolean } = {}): Promise<void> {
     const shards = await Promise.all(this.#measured.map((_, shard) => this.#options.store.load(shard)));
     for (const map of [
       this.#routes,
@@ -75,6 +78,7 @@ export class Records {
       for (const route of routes) this.#indexRoute(route);
       for (const claim of claims) this.#indexClaim(claim);
     }
+    if (!rewrite) return;
     // After a change of ROUTE_SHARDS records lie in other shards than they were read from: write all anew, once.
     for (let shard = 0; shard < this.#measured.length; shard++) this.#dirty.add(shard);
     await this.flush();

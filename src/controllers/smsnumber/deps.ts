@@ -36,3 +36,9 @@ export interface SmsNumberDeps {
   countDrift(): void;
   countGaveUp(): void;
 }
+
+/** What of it a finalizer needs: also there for a process that is no operator. */
+export type Finalization = Omit<
+  SmsNumberDeps,
+  "checks" | "urlCheck" | "operatingHours" | "credentialsRefused" | "countDrift"
+>;

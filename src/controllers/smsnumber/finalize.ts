@@ -8,7 +8,7 @@ import type { ClaimRecord } from "../records/record.ts";
 import { routeKey } from "../records/record.ts";
 import { decideClaim } from "./claims.ts";
 import { type DeletionPlan, planDeletion } from "./deletion.ts";
-import type { SmsNumberDeps } from "./deps.ts";
+import type { Finalization } from "./deps.ts";
 import { update } from "./inbound-url.ts";
 import { candidateOf } from "./observe.ts";
 import { webhookOf } from "./webhook.ts";
@@ -27,7 +27,7 @@ export interface Finalized {
  * Puts a number's webhook back before its SmsNumber goes. Never stands in the way for long: what no waiting will mend lets go
  * at once with a warning, an outage of Twilio after DELETE_TIMEOUT; until then it throws the Failure.
  */
-export function smsNumberFinalizer(deps: SmsNumberDeps) {
+export function smsNumberFinalizer(deps: Finalization) {
   return async function finalize(ctx: ReconcileContext<SmsNumber>): Promise<Finalized> {
     const { object } = ctx;
     const claim = deps.records.claimOf(object.metadata.uid!) ?? (await unrecordedClaim(deps, ctx));
@@ -54,7 +54,7 @@ export function smsNumberFinalizer(deps: SmsNumberDeps) {
  * Unless the number has been somebody else's since, it is put back all the same.
  */
 async function unrecordedClaim(
-  deps: SmsNumberDeps,
+  deps: Finalization,
   { object, signal }: ReconcileContext<SmsNumber>,
 ): Promise<ClaimRecord | undefined> {
   const { phoneNumberSid, configuredUrl } = object.status ?? {};
@@ -94,7 +94,7 @@ function letGo(why: string): EventNote {
 }
 
 async function restore(
-  deps: SmsNumberDeps,
+  deps: Finalization,
   ctx: ReconcileContext<SmsNumber>,
   claim: ClaimRecord,
 ): Promise<EventNote | undefined> {
@@ -128,7 +128,7 @@ async function fetchNumber(
 }
 
 async function set(
-  deps: SmsNumberDeps,
+  deps: Finalization,
   account: Account,
   number: PhoneNumber,
   step: Extract<DeletionPlan, { do: "set" }>,
@@ -146,7 +146,7 @@ async function set(
 }
 
 /** With the credentials of the living stream, else those recorded: Argo CD deletes the Secret in the same sync. */
-function accountOf(deps: SmsNumberDeps, claim: ClaimRecord): Account {
+function accountOf(deps: Finalization, claim: ClaimRecord): Account {
   const live = deps.streams.get(`${claim.namespace}/${claim.stream}`)?.account;
   if (live !== undefined && live.twilio.accountSid === claim.accountSid) return live;
   const route = deps.records.route(routeKey(claim));
@@ -156,7 +156,7 @@ function accountOf(deps: SmsNumberDeps, claim: ClaimRecord): Account {
 }
 
 /** Who gets the number next: the first in line among those whose account owns it. */
-function successorOf(deps: SmsNumberDeps, object: SmsNumber, claim: ClaimRecord): SmsNumber | undefined {
+function successorOf(deps: Finalization, object: SmsNumber, claim: ClaimRecord): SmsNumber | undefined {
   const others = deps
     .numbersWithDigits(claim.number)
     .filter(({ metadata }) => metadata.uid !== object.metadata.uid);
@@ -177,7 +177,7 @@ function successorOf(deps: SmsNumberDeps, object: SmsNumber, claim: ClaimRecord)
 }
 
 async function finish(
-  deps: SmsNumberDeps,
+  deps: Finalization,
   { object, signal }: ReconcileContext<SmsNumber>,
   claim: ClaimRecord | undefined,
   events: EventNote[],

@@ -57,8 +57,12 @@ export function createPreviousWebhooks(options: PreviousWebhooksOptions): Previo
   };
 }
 
-const nameOf = (instance: string, uid: string) =>
-  `${secretName(instance, "controller", 0).replace(/-controller-0$/, "")}-previous-${uid}`;
+/** How the names of all of a release's begin; the SmsNumber's UID follows. */
+export function previousPrefix(instance: string): string {
+  return `${secretName(instance, "controller", 0).replace(/-controller-0$/, "")}-previous-`;
+}
+
+const nameOf = (instance: string, uid: string) => `${previousPrefix(instance)}${uid}`;
 
 /** Where the release that is taken over keeps it: in its own namespace, the first part of its name. */
 function formerOf({ takeOverFrom }: PreviousWebhooksOptions, uid: string) {

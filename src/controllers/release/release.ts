@@ -1,0 +1,245 @@
+import { randomBytes } from "node:crypto";
+import {
+  type OperatingHours,
+  operatingHours,
+  type SmsNumber,
+  smsNumbers,
+  type WorkStream,
+  workStreams,
+} from "../../api/index.ts";
+import type { Clock } from "../../clock.ts";
+import { Failure } from "../../errors.ts";
+import { type KubeClient, KubeError } from "../../kube/client.ts";
+import { EventRecorder } from "../../kube/events.ts";
+import { removeFinalizer } from "../../kube/finalizer.ts";
+import type { Term } from "../../kube/leader.ts";
+import { type KubeObject, keyOf, type ResourceType } from "../../kube/resource.ts";
+import type { EventNote } from "../../kube/summarise.ts";
+import type { Log } from "../../log.ts";
+import { FINALIZER } from "../operator.ts";
+import { smsNumberFinalizer } from "../smsnumber/finalize.ts";
+import { withTwilio } from "./twilio-side.ts";
+import { uninstalledStatus } from "./uninstalled.ts";
+
+/** What becomes of the webhooks: as each object's deletionPolicy says, put back for all, or left for all. */
+export type Webhooks = "asSpecified" | "restore" | "retain";
+
+export interface ReleaseOptions {
+  client: KubeClient;
+  /** Nobody else leads while this lasts. */
+  term: Term;
+  operatorNamespace: string;
+  instance: string;
+  /** Empty: all. */
+  namespaces: readonly string[];
+  routeShards: number;
+  /** Absent: taken from the streams' own status. */
+  publicUrl: string | undefined;
+  twilioBaseUrl: string | undefined;
+  webhooks: Webhooks;
+  /** Also objects that another release manages, or managed once. */
+  all: boolean;
+  /** How long an outage of Twilio is waited for, over all numbers. */
+  timeoutMs: number;
+  clock: Clock;
+  log: Log;
+  /** One sentence about each object as it is let go. */
+  tell(kind: string, key: string, what: string): void;
+}
+
+export interface Released {
+  numbers: number;
+  /** Numbers whose webhook could not be put back: what they lead to is somebody's to look at. */
+  left: number;
+  streams: number;
+  hours: number;
+  secrets: number;
+}
+
+/** Numbers at a time: each mostly waits for Twilio. */
+const AT_ONCE = 16;
+const RETRY_MS = 1000;
+const LONGEST_RETRY_MS = 10_000;
+const UNINSTALLED = "the operator was uninstalled; nobody looks after this object";
+
+/**
+ * Lets every object of this release go, so that deleting it later needs no operator: webhooks first, then status, finalizer,
+ * and at last the operator's own Secrets. Safe to stop and to run again at any point: what is done is not done twice.
+ */
+export async function release(options: ReleaseOptions, signal: AbortSignal): Promise<Released> {
+  const { client, clock, log } = options;
+  const [streams, numbers, hours] = await Promise.all([
+    listed<WorkStream>(options, workStreams, signal),
+    listed<SmsNumber>(options, smsNumbers, signal),
+    listed<OperatingHours>(options, operatingHours, signal),
+  ]);
+  const events = new EventRecorder({
+    client,
+    clock,
+    log,
+    reportingController: "smschannel.dev/release",
+    reportingInstance: `release-${randomBytes(4).toString("hex")}`,
+  });
+  const twilio = await withTwilio({ ...options, streams, numbers }, signal);
+  const letGoOf = { options, twilio, events, signal };
+  try {
+    const left = await inParallel(numbers, (number) => releaseNumber(letGoOf, number));
+    for (const object of streams) await releaseOther(letGoOf, workStreams, object);
+    for (const object of hours) await releaseOther(letGoOf, operatingHours, object);
+    // Last: until here a second run needs them.
+    const deleted = await twilio.deleteSecrets(options.webhooks === "retain");
+    return {
+      numbers: numbers.length,
+      left: left.filter((each) => each).length,
+      streams: streams.length,
+      hours: hours.length,
+      secrets: deleted,
+    };
+  } finally {
+    await events.stop();
+    await twilio.stop();
+  }
+}
+
+interface LettingGo {
+  options: ReleaseOptions;
+  twilio: Awaited<ReturnType<typeof withTwilio>>;
+  events: EventRecorder;
+  signal: AbortSignal;
+}
+
+/** This release's objects; a kind that is not there has none. */
+async function listed<T extends KubeObject>(
+  { client, namespaces, instance, all }: ReleaseOptions,
+  type: ResourceType<T>,
+  signal: AbortSignal,
+): Promise<T[]> {
+  const scopes = namespaces.length === 0 ? [undefined] : namespaces;
+  const lists = await Promise.all(
+    scopes.map(async (namespace) => {
+      try {
+        return (await client.list<T>(type, { namespace }, signal)).items;
+      } catch (error) {
+        if (error instanceof KubeError && error.status === 404) return [];
+        throw error;
+      }
+    }),
+  );
+  const managedBy = ({ status }: T) => (status as { managedBy?: string } | undefined)?.managedBy;
+  const ours = (object: T) =>
+    managedBy(object) === instance ||
+    (managedBy(object) === undefined && (object.metadata.finalizers ?? []).includes(FINALIZER));
+  return lists.flat().filter((object) => all || ours(object));
+}
+
+/** True when its webhook could not be put back. */
+async function releaseNumber(work: LettingGo, number: SmsNumber): Promise<boolean> {
+  const { options, events, signal } = work;
+  const notes = said(number, await putBack(work, number));
+  const retained = notes.some(({ reason }) => reason === "WebhookRetained");
+  const message = [UNINSTALLED, ...notes.map(({ message }) => message)].join(": ");
+  await sayUninstalled(work, smsNumbers, number, { message, wired: retained });
+  for (const note of notes) events.record(number, note);
+  options.term.assertTime(options.client.requestTimeoutMs);
+  await removeFinalizer(
+    { client: options.client, type: smsNumbers, finalizer: FINALIZER, object: number },
+    signal,
+  );
+  options.tell(
+    "SmsNumber",
+    keyOf(number),
+    notes.map((note) => note.message).join("; ") || "it had no webhook of ours",
+  );
+  return notes.some(({ type }) => type === "Warning");
+}
+
+/** It was wired once, and neither records nor Secrets say how to reach its account: nobody could look. */
+function said({ status }: SmsNumber, notes: readonly EventNote[]): readonly EventNote[] {
+  if (notes.length > 0 || status?.configuredUrl === undefined) return notes;
+  const message = "the webhook at Twilio was left as it is: no credentials of its account are known any more";
+  return [{ type: "Warning", reason: "WebhookLeft", message }];
+}
+
+/** As its deletion would, with the same patience and the same rules for letting go. */
+async function putBack(
+  { options, twilio, signal }: LettingGo,
+  number: SmsNumber,
+): Promise<readonly EventNote[]> {
+  const { clock, log, webhooks, term } = options;
+  const finalize = smsNumberFinalizer(twilio.depsFor(webhooks === "retain"));
+  const { namespace, name } = number.metadata;
+  const context = {
+    object: asDeleted(number, webhooks, twilio.startedAt),
+    lane: "change" as const,
+    signal,
+    log: log.child({ kind: "SmsNumber", namespace, name }),
+    deleting: true,
+    ensureFinalizer: async () => {},
+    remainingLeaseMs: () => term.remainingMs(),
+  };
+  for (let waitMs = RETRY_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_RETRY_MS)) {
+    try {
+      return (await finalize(context)).events;
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      // The finalizer itself gives up when its time is over; nothing else ends this loop.
+      log.warn({ reason: error.reason, namespace, name }, "twilio does not answer, will retry");
+      await clock.sleep(waitMs, signal);
+    }
+  }
+}
+
+/** The finalizer counts its patience from the deletion; here that is the beginning of the release. */
+function asDeleted(number: SmsNumber, webhooks: Webhooks, startedAt: string): SmsNumber {
+  const policy = { asSpecified: undefined, restore: "Restore", retain: "Retain" } as const;
+  const deletionPolicy = policy[webhooks] ?? number.spec.deletionPolicy;
+  return {
+    ...number,
+    metadata: { ...number.metadata, deletionTimestamp: startedAt },
+    spec: { ...number.spec, ...(deletionPolicy === undefined ? {} : { deletionPolicy }) },
+  };
+}
+
+async function releaseOther<T extends WorkStream | OperatingHours>(
+  work: LettingGo,
+  type: ResourceType<T>,
+  object: T,
+): Promise<void> {
+  await sayUninstalled(work, type, object, { message: UNINSTALLED, wired: false });
+  work.options.tell(type.kind, keyOf(object), "let go");
+}
+
+async function sayUninstalled<T extends KubeObject>(
+  { options, signal }: LettingGo,
+  type: ResourceType<T>,
+  object: T,
+  { message, wired }: { message: string; wired: boolean },
+): Promise<void> {
+  const { client, clock, instance, all, term } = options;
+  const { name, namespace } = object.metadata;
+  const managedBy = (object.status as { managedBy?: string } | undefined)?.managedBy ?? instance;
+  const status = uninstalledStatus(object, { message, wired, now: clock.now() });
+  term.assertTime(client.requestTimeoutMs);
+  try {
+    await client.applyStatus(
+      type,
+      { metadata: { name, ...(namespace === undefined ? {} : { namespace }) }, status },
+      // As whoever wrote the status before: what that one no longer says is then gone.
+      { fieldManager: `smschannel-controller/${managedBy}`, force: all },
+      signal,
+    );
+  } catch (error) {
+    // Deleted meanwhile: nothing is left to be said.
+    if (!(error instanceof KubeError && error.status === 404)) throw error;
+  }
+}
+
+async function inParallel<T, R>(items: readonly T[], run: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  let next = 0;
+  const worker = async () => {
+    for (let at = next++; at < items.length; at = next++) results[at] = await run(items[at]!);
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker));
+  return results;
+}

@@ -1,0 +1,198 @@
+import type { SmsNumber, WorkStream } from "../../api/index.ts";
+import type { Clock } from "../../clock.ts";
+import { type KubeClient, KubeError } from "../../kube/client.ts";
+import { timeText } from "../../kube/conditions.ts";
+import type { Term } from "../../kube/leader.ts";
+import { keyOf, secrets } from "../../kube/resource.ts";
+import type { Log } from "../../log.ts";
+import { secretName } from "../../routes/table.ts";
+import { parseCredentials } from "../../twilio/credentials.ts";
+import { Twilio } from "../../twilio/twilio.ts";
+import { Accounts } from "../accounts/accounts.ts";
+import { NamespaceUids } from "../namespaces.ts";
+import { routeKey } from "../records/record.ts";
+import { Records } from "../records/records.ts";
+import { createSecretStore } from "../records/secret-store.ts";
+import type { Finalization } from "../smsnumber/deps.ts";
+import { createPreviousWebhooks, previousPrefix } from "../smsnumber/previous-webhooks.ts";
+import { createSecretReader } from "../workstream/secret-reader.ts";
+import { Streams } from "../workstream/streams.ts";
+import { publicUrls } from "../workstream/urls.ts";
+
+const TWILIO_TIMEOUT_MS = 8000;
+
+export interface TwilioSideOptions {
+  client: KubeClient;
+  term: Term;
+  operatorNamespace: string;
+  instance: string;
+  routeShards: number;
+  publicUrl: string | undefined;
+  twilioBaseUrl: string | undefined;
+  timeoutMs: number;
+  clock: Clock;
+  log: Log;
+  streams: readonly WorkStream[];
+  numbers: readonly SmsNumber[];
+}
+
+/** What finalizers need of the operator, for a process that is none: its records and Secrets, Twilio, and no watches. */
+export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal) {
+  const { client, term, operatorNamespace, instance, routeShards, clock, log } = options;
+  const startedAt = timeText(clock.now());
+  const guard = () => term.assertTime(client.requestTimeoutMs);
+  const store = createSecretStore({
+    client,
+    namespace: operatorNamespace,
+    instance,
+    shards: routeShards,
+    guard,
+    signal,
+  });
+  const records = new Records({
+    store,
+    shards: routeShards,
+    maxStreamsPerNamespace: Number.POSITIVE_INFINITY,
+    clock,
+  });
+  await records.load({ rewrite: false });
+  const twilio = new Twilio({
+    clock,
+    log,
+    timeoutMs: TWILIO_TIMEOUT_MS,
+    ...(options.twilioBaseUrl === undefined ? {} : { baseUrl: options.twilioBaseUrl }),
+  });
+  const accounts = new Accounts({
+    twilio,
+    clock,
+    log,
+    resyncIntervalMs: Number.MAX_SAFE_INTEGER,
+    onResync: () => {},
+  });
+  const namespaces = new NamespaceUids(client);
+  const streams = new Streams(() => {});
+  const unrecorded = options.numbers.filter(
+    ({ metadata, status }) =>
+      status?.configuredUrl !== undefined && records.claimOf(metadata.uid ?? "") === undefined,
+  );
+  if (unrecorded.length > 0)
+    await learnAccounts(options, { accounts, streams, unrecorded, namespaces }, signal);
+  const byKey = new Map(options.streams.map((stream) => [keyOf(stream), stream]));
+  const previous = createPreviousWebhooks({ client, namespace: operatorNamespace, instance });
+  const urls = publicUrls(options.publicUrl ?? publicUrlOf(options.streams), undefined);
+
+  const deps = (retain: boolean): Finalization => ({
+    clock,
+    records,
+    accounts,
+    streams,
+    previous: retain ? { ...previous, remove: async () => {} } : previous,
+    urls,
+    deleteTimeoutMs: options.timeoutMs,
+    workStream: (namespace, name) => byKey.get(`${namespace}/${name}`),
+    // All are let go, so that nobody is left to take a number over.
+    numbersWithDigits: () => [],
+    numbersOfStream: () => [],
+    namespaceUid: (namespace) => namespaces.uidOf(namespace, signal),
+    refreshDigits: async () => {},
+    wakeStream: () => {},
+    wakeNumber: () => {},
+    guard,
+    countGaveUp: () => {},
+  });
+
+  return {
+    startedAt,
+    /** Where a webhook stays with us, what was there before stays known. */
+    depsFor: deps,
+    async deleteSecrets(keepPrevious: boolean): Promise<number> {
+      const names = Array.from({ length: routeShards }, (_, shard) =>
+        (["controller", "receiver", "work"] as const).map((part) => secretName(instance, part, shard)),
+      ).flat();
+      const saved = keepPrevious ? [] : await previousNames(options, signal);
+      let deleted = 0;
+      for (const name of [...saved, ...names]) {
+        guard();
+        if (await client.delete(secrets, { namespace: operatorNamespace, name }, {}, signal)) deleted += 1;
+      }
+      return deleted;
+    },
+    async stop() {
+      accounts.stop();
+      await twilio.stop();
+    },
+  };
+}
+
+/** Numbers that the records do not know (they were lost, or are another release's) are reached with the streams' own Secrets. */
+async function learnAccounts(
+  { client, streams: objects, log }: TwilioSideOptions,
+  {
+    accounts,
+    streams,
+    unrecorded,
+    namespaces,
+  }: { accounts: Accounts; streams: Streams; unrecorded: SmsNumber[]; namespaces: NamespaceUids },
+  signal: AbortSignal,
+) {
+  const wanted = new Set(
+    unrecorded.map(({ metadata, spec }) => `${metadata.namespace}/${spec.workStreamRef.name}`),
+  );
+  const reader = createSecretReader({ client, metadata: { get: () => undefined }, hasSynced: () => false });
+  for (const object of objects.filter((stream) => wanted.has(keyOf(stream)))) {
+    const { namespace = "", name } = object.metadata;
+    const { credentialsSecretRef, region, edge } = object.spec.sms.twilio;
+    try {
+      const data = await reader.read({ namespace, name: credentialsSecretRef.name }, signal);
+      const place = { ...(region === undefined ? {} : { region }), ...(edge === undefined ? {} : { edge }) };
+      const credentials = parseCredentials(data, place);
+      const namespaceUid = await namespaces.uidOf(namespace, signal);
+      streams.set(keyOf(object), {
+        routeKey: routeKey({ namespaceUid, stream: name, accountSid: credentials.accountSid }),
+        account: accounts.once(credentials),
+        credentials: { ok: true },
+      });
+    } catch (err) {
+      // Its numbers are let go all the same, with a warning: nobody can reach Twilio for them.
+      log.warn({ err, namespace, name }, "credentials of a stream cannot be read");
+      streams.set(keyOf(object), {
+        routeKey: undefined,
+        account: undefined,
+        credentials: { ok: false, reason: "SecretNotFound", message: "its credentials cannot be read" },
+      });
+    }
+  }
+}
+
+/** Of what was saved for numbers that are gone already. */
+async function previousNames(
+  { client, operatorNamespace, instance, log }: TwilioSideOptions,
+  signal: AbortSignal,
+) {
+  try {
+    const { items } = await client.list(
+      secrets,
+      { namespace: operatorNamespace, metadataOnly: true },
+      signal,
+    );
+    const prefix = previousPrefix(instance);
+    return items.map(({ metadata }) => metadata.name).filter((name) => name.startsWith(prefix));
+  } catch (error) {
+    if (!(error instanceof KubeError && error.status === 403)) throw error;
+    log.warn(
+      { err: error },
+      "secrets cannot be listed: those of webhooks saved for deleted numbers may stay",
+    );
+    return [];
+  }
+}
+
+/** Every stream's inboundUrl is `{PUBLIC_URL}/inbound/{namespace}/{name}`. */
+function publicUrlOf(streams: readonly WorkStream[]): string {
+  for (const stream of streams) {
+    const url = stream.status?.inboundUrl;
+    const end = `/inbound/${keyOf(stream)}`;
+    if (url?.endsWith(end) === true) return url.slice(0, -end.length);
+  }
+  return "https://unknown.invalid";
+}

@@ -1,0 +1,50 @@
+import type { Condition } from "../../api/index.ts";
+import { timeText } from "../../kube/conditions.ts";
+import type { KubeObject } from "../../kube/resource.ts";
+
+/** Fields that stay true when nobody looks after the object any more; all others go with the operator. */
+const LASTING = [
+  "phoneNumberSid",
+  "capabilities",
+  "messagingServiceSid",
+  "accountSid",
+  "driftRepairs",
+] as const;
+/** True as long as the webhook was left at Twilio. */
+const WHILE_WIRED = ["configuredUrl", "previousWebhook"] as const;
+
+type Status = Record<string, unknown> & { conditions?: Condition[] };
+
+/**
+ * The last status of an object: every condition Unknown with `OperatorUninstalled`, and nobody's (`managedBy` is gone), so
+ * that another release can take it up without force. Pure.
+ */
+export function uninstalledStatus(
+  object: KubeObject,
+  { message, wired, now }: { message: string; wired: boolean; now: number },
+): Status {
+  const before = (object.status ?? {}) as Status;
+  const named = (before.conditions ?? []).filter(({ type }) => type !== "Reconciling" && type !== "Stalled");
+  const types = named.some(({ type }) => type === "Ready")
+    ? named.map(({ type }) => type)
+    : [...named.map(({ type }) => type), "Ready"];
+  const observedGeneration = object.metadata.generation ?? 0;
+  const kept = [...LASTING, ...(wired ? WHILE_WIRED : [])].filter((field) => before[field] !== undefined);
+  return {
+    observedGeneration,
+    ...Object.fromEntries(kept.map((field) => [field, before[field]])),
+    conditions: types.map((type) => ({
+      type,
+      status: "Unknown",
+      reason: "OperatorUninstalled",
+      message,
+      observedGeneration,
+      lastTransitionTime: transitionTime(named, type, now),
+    })),
+  };
+}
+
+function transitionTime(conditions: readonly Condition[], type: string, now: number): string {
+  const before = conditions.find((each) => each.type === type);
+  return before?.status === "Unknown" ? before.lastTransitionTime : timeText(now);
+}

@@ -1,0 +1,165 @@
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import { systemClock } from "../clock.ts";
+import { type Released, release, type Webhooks } from "../controllers/release/release.ts";
+import { KubeClient } from "../kube/client.ts";
+import { ALWAYS, LeaderElector, type Term } from "../kube/leader.ts";
+import { namespaces } from "../kube/resource.ts";
+import { createLog, type Log } from "../log.ts";
+import { type Command, type Config, flag, settings, UsageError } from "./config.ts";
+import { instanceOf, KUBE_TIMEOUT_MS, leaseName } from "./controller.ts";
+
+const only = (env: string, help: string) =>
+  ({ env, help, parse: flag, default: "false", boolean: true, flagOnly: true }) as const;
+
+const own = {
+  restore: only(
+    "RESTORE",
+    "Put every number's webhook back as it was, also where deletionPolicy says Retain.",
+  ),
+  retain: only(
+    "RETAIN",
+    "Leave every webhook at Twilio as it is, for an operator that is installed again; what was there before stays saved.",
+  ),
+  all: only("ALL", "Also objects that another release manages."),
+  kubeconfig: settings.kubeconfig,
+  operatorNamespace: settings.operatorNamespace,
+  instance: settings.instance,
+  watchNamespaces: settings.watchNamespaces,
+  publicUrl: {
+    env: settings.publicUrl.env,
+    help: "To know which webhooks are ours; without it the streams' own status tells.",
+    parse: settings.publicUrl.parse,
+  },
+  routeShards: settings.routeShards,
+  twilioBaseUrl: settings.twilioBaseUrl,
+  deleteTimeout: {
+    ...settings.deleteTimeout,
+    help: "How long an outage of Twilio is waited for, over all numbers, before their webhooks are left as they are.",
+  },
+  logLevel: { ...settings.logLevel, default: "warn" },
+} as const;
+
+/**
+ * For so long after the end no controller leads: time for whoever removes the operator to stop its processes, which would
+ * otherwise take everything up again. An operator that is installed anew waits for as long at the most.
+ */
+const HOLD_MS = 120_000;
+
+/** `smschannel release`: lets all objects go before the operator is uninstalled, or after it has gone. */
+export const releaseCommand: Command<typeof own> = {
+  name: "release",
+  summary:
+    "let every number go, its webhook as it was before: for uninstalling, or when the operator is gone",
+  settings: own,
+  async run(config) {
+    if (config.restore && config.retain) throw new UsageError("--restore and --retain exclude each other");
+    const log = createLog({ level: config.logLevel, process: "release" });
+    const stop = new AbortController();
+    const onSignal = () => stop.abort(new Error("stopped by a signal"));
+    process.once("SIGTERM", onSignal).once("SIGINT", onSignal);
+    try {
+      say(summaryOf(await run(config, log, stop.signal)));
+    } catch (error) {
+      log.fatal({ err: error }, "not everything was let go; run it again, it goes on where it stopped");
+      process.exitCode = 1;
+    } finally {
+      process.off("SIGTERM", onSignal).off("SIGINT", onSignal);
+    }
+  },
+};
+
+async function run(config: Config<typeof own>, log: Log, stopped: AbortSignal): Promise<Released> {
+  const { kubeconfig, operatorNamespace } = config;
+  const load = () =>
+    KubeClient.load({
+      kubeconfig,
+      userAgent: "sms-channel-operator",
+      log,
+      requestTimeoutMs: KUBE_TIMEOUT_MS,
+    });
+  const [client, leaseClient] = [load(), load()];
+  try {
+    // With its namespace the release's processes, Lease and Secrets are gone: nobody has to be stopped.
+    if ((await client.get(namespaces, { name: operatorNamespace }, stopped)) === undefined) {
+      say(`namespace ${operatorNamespace} is gone, and with it whatever the operator had saved`);
+      return await letGo(config, client, ALWAYS, log, stopped);
+    }
+    return await leading(config, leaseClient, log, stopped, (term) =>
+      letGo(config, client, term, log, AbortSignal.any([term.signal, stopped])),
+    );
+  } finally {
+    await Promise.all([client.close(), leaseClient.close()]);
+  }
+}
+
+/** Runs `work` as the leader, taken from whoever leads; afterwards nobody does for a while, unless it failed. */
+async function leading<T>(
+  config: Config<typeof own>,
+  client: KubeClient,
+  log: Log,
+  stopped: AbortSignal,
+  work: (term: Term) => Promise<T>,
+): Promise<T> {
+  const leader = new LeaderElector({
+    client,
+    namespace: config.operatorNamespace,
+    name: leaseName(instanceOf(config)),
+    identity: `release_${hostname()}_${randomBytes(4).toString("hex")}`,
+    clock: systemClock,
+    log,
+    seize: true,
+  });
+  let done = false;
+  try {
+    say("taking the lead; a controller at work needs up to 15 s to stop …");
+    leader.start();
+    const result = await work(await firstTerm(leader, stopped));
+    done = true;
+    return result;
+  } finally {
+    // Unfinished: a controller that is still there shall go on.
+    await leader.stop(done ? { holdMs: HOLD_MS } : {});
+  }
+}
+
+async function letGo(
+  config: Config<typeof own>,
+  client: KubeClient,
+  term: Term,
+  log: Log,
+  signal: AbortSignal,
+): Promise<Released> {
+  const { operatorNamespace, publicUrl, twilioBaseUrl, routeShards, all } = config;
+  return await release(
+    {
+      ...{ client, term, operatorNamespace, publicUrl, twilioBaseUrl, routeShards, all, log },
+      instance: instanceOf(config),
+      namespaces: config.watchNamespaces,
+      webhooks: webhooksOf(config),
+      timeoutMs: config.deleteTimeout,
+      clock: systemClock,
+      tell: (kind, key, what) => say(`${kind} ${key}: ${what}`),
+    },
+    signal,
+  );
+}
+
+function firstTerm(leader: LeaderElector, stopped: AbortSignal): Promise<Term> {
+  return new Promise((resolve, reject) => {
+    stopped.addEventListener("abort", () => reject(stopped.reason), { once: true });
+    leader.onTerm(resolve);
+  });
+}
+
+function webhooksOf({ restore, retain }: { restore: boolean; retain: boolean }): Webhooks {
+  if (restore) return "restore";
+  return retain ? "retain" : "asSpecified";
+}
+
+function summaryOf({ numbers, left, streams, hours, secrets }: Released): string {
+  const warning = left === 0 ? "" : ` (${left} with a warning above: look at their webhooks at Twilio)`;
+  return `let go: ${numbers} SmsNumbers${warning}, ${streams} WorkStreams, ${hours} OperatingHours; deleted: ${secrets} Secrets`;
+}
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);

@@ -1,0 +1,247 @@
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, test } from "vitest";
+import { operatingHours, smsNumbers, workStreams } from "../../src/api/index.ts";
+import { leases, secrets } from "../../src/kube/resource.ts";
+import { kubeconfigPath } from "../support/cluster.ts";
+import { eventually, TOKEN, World } from "../support/world.ts";
+
+let world: World;
+afterEach(() => world.stop());
+
+const demo = "https://demo.twilio.com/welcome/sms/reply/";
+const crm = "https://crm.example.com/sms";
+
+/** The real command, as a person or a Job runs it. */
+async function release(...args: string[]): Promise<{ code: number | null; output: string }> {
+  const program = fileURLToPath(new URL("../../src/main/smschannel.ts", import.meta.url));
+  const child = spawn(process.execPath, [program, "release", ...args], {
+    env: {
+      PATH: process.env.PATH,
+      KUBECONFIG: kubeconfigPath(),
+      OPERATOR_NAMESPACE: world.operatorNamespace,
+      INSTANCE: world.instance,
+      WATCH_NAMESPACES: world.namespaces.join(","),
+      TWILIO_BASE_URL: world.simulator.url,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  return { code, output };
+}
+
+/** Wired, where there was somebody's webhook before. */
+async function wired(previous = crm) {
+  world.atTwilio().smsUrl = previous;
+  await world.secret();
+  await world.stream();
+  await world.number({ takeover: "Always" });
+  world.startOperator();
+  await world.numberIs("line", { Ready: "True" });
+  expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
+}
+
+const number = () => world.client.get(smsNumbers, { namespace: world.namespace, name: "line" });
+const ownSecrets = async () =>
+  (await world.client.list(secrets, { namespace: world.operatorNamespace })).items.map(
+    ({ metadata }) => metadata.name,
+  );
+
+async function isLetGo() {
+  const found = await number();
+  expect(found?.metadata.finalizers ?? []).toEqual([]);
+  expect(found?.status?.managedBy).toBeUndefined();
+  const conditions = found?.status?.conditions ?? [];
+  expect(conditions.find(({ type }) => type === "Ready")).toMatchObject({
+    status: "Unknown",
+    reason: "OperatorUninstalled",
+    observedGeneration: found?.metadata.generation,
+  });
+  expect(conditions.map(({ type }) => type)).not.toContain("Reconciling");
+  return found;
+}
+
+describe("the operator is gone", () => {
+  test("webhooks are put back, every object and Secret is let go; deleting needs no operator", async () => {
+    world = await World.start();
+    await wired();
+    await world.apply(operatingHours, {
+      metadata: { name: "hours", namespace: world.namespace },
+      spec: { timeZone: "Europe/Berlin", weekly: [{ days: ["Monday"], start: "08:00", end: "17:00" }] },
+    });
+    await world.hoursAre("hours", { Ready: "True" });
+    await world.stopOperators();
+
+    const { code, output } = await release();
+    expect(code, output).toBe(0);
+    expect(world.atTwilio().smsUrl).toBe(crm);
+    expect(output).toContain(
+      `SmsNumber ${world.namespace}/line: the webhook at Twilio is again what it was before`,
+    );
+    expect(output).toContain("let go: 1 SmsNumbers, 1 WorkStreams, 1 OperatingHours");
+    expect(output).not.toContain(TOKEN);
+    expect((await isLetGo())?.status?.configuredUrl).toBeUndefined();
+    await world.streamIs("support", { Ready: "OperatorUninstalled", CredentialsValid: "Unknown" });
+    await world.hoursAre("hours", { Ready: "OperatorUninstalled" });
+    expect(await ownSecrets()).toEqual([]);
+    expect((await world.event("WebhookRestored", "line")).type).toBe("Normal");
+
+    await world.deleteNumber();
+    await world.gone(smsNumbers, "line");
+  });
+
+  test("its records were lost: the number is reached with the stream's own Secret", async () => {
+    world = await World.start();
+    await wired(demo);
+    await world.stopOperators();
+    for (const name of await ownSecrets())
+      await world.client.delete(secrets, { namespace: world.operatorNamespace, name });
+    expect((await release()).code).toBe(0);
+    expect(world.atTwilio().smsUrl).toBe("");
+    await isLetGo();
+  });
+
+  test("records and Secret were lost: let go with a warning", async () => {
+    world = await World.start();
+    await wired();
+    await world.stopOperators();
+    for (const name of await ownSecrets())
+      await world.client.delete(secrets, { namespace: world.operatorNamespace, name });
+    await world.client.delete(secrets, { namespace: world.namespace, name: "twilio" });
+    const { code, output } = await release();
+    expect(code).toBe(0);
+    expect(output).toContain("1 with a warning above");
+    await isLetGo();
+    await world.event("WebhookLeft", "line");
+  });
+
+  test("--retain: webhooks and what they were before stay, for an operator that comes back", async () => {
+    world = await World.start();
+    await wired();
+    await world.stopOperators();
+    const { code, output } = await release("--retain");
+    expect(code, output).toBe(0);
+    expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
+    expect((await isLetGo())?.status?.configuredUrl).toBe(world.inboundUrl());
+    expect(await ownSecrets()).toEqual([expect.stringContaining("-previous-")]);
+
+    world.startOperator();
+    await world.numberIs("line", { Ready: "True" });
+    await world.deleteNumber();
+    await world.gone(smsNumbers, "line");
+    expect(world.atTwilio().smsUrl).toBe(crm);
+  });
+
+  test("--restore beats deletionPolicy: Retain; without it that holds", async () => {
+    world = await World.start();
+    await wired();
+    await world.number({ takeover: "Always", deletionPolicy: "Retain" });
+    await world.numberIs("line", { Ready: "True" });
+    await world.stopOperators();
+    expect((await release()).output).toContain("still leads to this cluster");
+    world.startOperator();
+    await world.numberIs("line", { Ready: "True" });
+    await world.stopOperators();
+    expect((await release("--restore")).code).toBe(0);
+    // The first release took the saved webhook with it, so that now it can only be cleared.
+    expect(world.atTwilio().smsUrl).not.toContain(world.publicUrl);
+  });
+
+  test("another release's objects are left alone, unless --all asks for them", async () => {
+    world = await World.start();
+    await wired();
+    await world.stopOperators();
+    const other = ["--instance", `${world.operatorNamespace}/other`];
+    expect((await release(...other)).output).toContain("let go: 0 SmsNumbers, 0 WorkStreams");
+    expect((await number())?.status?.managedBy).toBe(world.instance);
+    expect((await release(...other, "--all")).code).toBe(0);
+    await isLetGo();
+    expect(world.atTwilio().smsUrl).not.toContain(world.publicUrl);
+  });
+
+  test("Twilio refuses the token: let go with a warning", async () => {
+    world = await World.start();
+    await wired();
+    await world.stopOperators();
+    world.simulator.control.faults({ kind: "status", status: 401 });
+    const { code, output } = await release();
+    expect(code).toBe(0);
+    expect(output).toContain("1 with a warning above");
+    await isLetGo();
+  });
+
+  test("Twilio is down for a while, and then for too long", async () => {
+    world = await World.start();
+    await wired();
+    await world.stopOperators();
+    world.simulator.control.faults({ kind: "status", status: 500, count: 8 });
+    expect((await release()).code).toBe(0);
+    expect(world.atTwilio().smsUrl).toBe(crm);
+    await isLetGo();
+
+    world.startOperator();
+    await world.numberIs("line", { Ready: "True" });
+    await world.stopOperators();
+    world.simulator.control.faults({ kind: "status", status: 500 });
+    const { code, output } = await release("--delete-timeout", "2s");
+    expect(code).toBe(0);
+    expect(output).toContain("gave up after waiting for Twilio");
+    await isLetGo();
+  });
+
+  test("with its namespace: the number is reached with the stream's own Secret", async () => {
+    world = await World.start();
+    await wired(demo);
+    await world.stopOperators();
+    const { code, output } = await release("--operator-namespace", `${world.operatorNamespace}-gone`);
+    expect(code, output).toBe(0);
+    expect(output).toContain("is gone, and with it whatever the operator had saved");
+    expect(world.atTwilio().smsUrl).toBe("");
+    await isLetGo();
+  });
+
+  test("a second run finds nothing to do", async () => {
+    world = await World.start();
+    await wired();
+    await world.stopOperators();
+    await release();
+    const { code, output } = await release();
+    expect(code).toBe(0);
+    expect(output).toContain("let go: 0 SmsNumbers, 0 WorkStreams, 0 OperatingHours; deleted: 0 Secrets");
+  });
+});
+
+test("a controller at work is stopped first, and does not take the number up again", async () => {
+  world = await World.start({ elect: { leaseMs: 14_000, renewDeadlineMs: 10_000, retryMs: 500 } });
+  await wired();
+  const { code, output } = await release();
+  expect(code, output).toBe(0);
+  expect(world.atTwilio().smsUrl).toBe(crm);
+  await isLetGo();
+  expect(world.operators[0]?.leader?.isLeading).toBe(false);
+  const lease = await eventually("the lease is kept", async () => {
+    const found = (await world.client.list(leases, { namespace: world.operatorNamespace })).items[0];
+    return found?.spec?.holderIdentity === "nobody" ? found : undefined;
+  });
+  expect(lease.spec?.leaseDurationSeconds).toBe(120);
+  // It goes on looking at the Lease, and leaves it.
+  await world.apply(workStreams, {
+    metadata: { name: "support", namespace: world.namespace, labels: { touched: "yes" } },
+    spec: {
+      autoCloseAfterInactivity: "48h",
+      sms: { twilio: { credentialsSecretRef: { name: "twilio" } } },
+    },
+  });
+  await eventually("the controller has seen the change", () =>
+    world.operators[0]?.operator.watches.workStreams.store.get(world.namespace, "support")?.metadata.labels
+      ?.touched === "yes"
+      ? true
+      : undefined,
+  );
+  await isLetGo();
+});
