@@ -25,7 +25,8 @@ export default defineConfig({
         test: {
           name: "integration",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/chart/**"],
+          // Image and e2e need more than a machine has by itself, and have commands of their own.
+          exclude: ["test/chart/**", "test/image/**", "test/e2e/**"],
           globalSetup: ["test/setup.ts", "test/chart/setup.ts"],
           testTimeout: 60_000,
           hookTimeout: 120_000,

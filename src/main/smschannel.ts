@@ -61,8 +61,10 @@ async function main(argv: string[]): Promise<void> {
   try {
     const { config, positionals } = parseConfig(command, rest, process.env);
     if (config.refuseRoot === true) refuseRoot();
+    const running = command.run(config, positionals);
+    // Only now, when the command listens itself: without any listener, one that has just come in would be lost.
     for (const signal of signals) process.off(signal, endAtOnce);
-    await command.run(config, positionals);
+    await running;
   } catch (error) {
     if (!(error instanceof HelpWanted)) throw error;
     process.stdout.write(helpText(command));

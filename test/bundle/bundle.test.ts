@@ -1,4 +1,5 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, readFileSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -102,6 +103,24 @@ test.runIf(process.geteuid?.() === 0)(
     }
   },
 );
+
+test("a SIGTERM while a command is still being loaded ends it in order", async () => {
+  // Sent by the process to itself as it is about to read the command's file.
+  const hook = `import { registerHooks } from "node:module";
+    registerHooks({ load(url, context, next) {
+      if (url.includes("/twilio-simulator-")) process.kill(process.pid, "SIGTERM");
+      return next(url, context);
+    } });`;
+  const args = [
+    `--import=data:text/javascript,${encodeURIComponent(hook)}`,
+    join(folder, "app/smschannel.mjs"),
+  ];
+  const child = spawn(process.execPath, [...args, "twilio-simulator", "--port", "0"], { stdio: "ignore" });
+  const [code, signal] = await once(child, "exit");
+  // 143 from the command line, 0 from a command that listened by then; a signal would be the kernel's doing.
+  expect(signal).toBeNull();
+  expect([0, 143]).toContain(code);
+});
 
 test("a receiver does not load the Twilio SDK", async () => {
   const program = readFileSync(join(folder, "app/smschannel.mjs"), "utf8");

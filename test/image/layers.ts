@@ -1,0 +1,55 @@
+import { once } from "node:events";
+import type { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { extract, type Header } from "tar-stream";
+import { getContainerRuntimeClient, ImageName } from "testcontainers";
+
+export interface LayerFile {
+  /** Number of the layer, from the lowest. A file can be in several, and one that a later layer deletes is still there. */
+  layer: number;
+  path: string;
+  mode: number;
+  type: string;
+  content: Buffer;
+}
+
+/** Every file of every layer, as `docker save` gives them, whether a later layer hides it or not. */
+export async function layerFiles(image: string): Promise<LayerFile[]> {
+  const { dockerode } = (await getContainerRuntimeClient()).container;
+  const archive = await entries((await dockerode.getImage(image).get()) as unknown as Readable);
+  const manifest = archive.find(({ path }) => path === "manifest.json");
+  const [{ Layers: layers }] = JSON.parse(manifest!.content.toString()) as [{ Layers: string[] }];
+  const files: LayerFile[] = [];
+  for (const [layer, name] of layers.entries()) {
+    const blob = archive.find(({ path }) => path === name)!;
+    for (const entry of await entries(blob.content)) files.push({ layer, ...entry });
+  }
+  return files;
+}
+
+/** What the image says of itself: user, command, variables, labels, and what each layer was made by. */
+export async function describeImage(image: string) {
+  const client = await getContainerRuntimeClient();
+  const [inspected, history] = await Promise.all([
+    client.image.inspect(ImageName.fromString(image)),
+    client.container.dockerode.getImage(image).history() as Promise<{ CreatedBy: string }[]>,
+  ]);
+  return { config: inspected.Config, history: history.map(({ CreatedBy }) => CreatedBy) };
+}
+
+type Entry = Omit<LayerFile, "layer">;
+
+async function entries(tar: Readable | Buffer): Promise<Entry[]> {
+  const found: Entry[] = [];
+  const extraction = extract();
+  extraction.on("entry", ({ name, mode, type }: Header, stream, next) => {
+    buffer(stream).then((content) => {
+      found.push({ path: name.replace(/^\.?\//, ""), mode: mode ?? 0, type: type ?? "file", content });
+      next();
+    }, next);
+  });
+  if (Buffer.isBuffer(tar)) extraction.end(tar);
+  else tar.pipe(extraction);
+  await once(extraction, "finish");
+  return found;
+}

@@ -1,0 +1,135 @@
+import { request } from "node:http";
+import { join } from "node:path";
+import { Wait } from "testcontainers";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { Hardened, handle, prepared, run, Said } from "./support.ts";
+
+// How the image runs: as whom, with what, and to what end.
+
+const kubeconfig = join(import.meta.dirname, "../bundle/kubeconfig.yaml");
+const examples = join(import.meta.dirname, "../../examples");
+/** Settings with which each process starts and then waits for a cluster and a database that are not there. */
+const env = {
+  KUBECONFIG: "/kubeconfig",
+  DATABASE_URL: "postgres://receiver:secret@127.0.0.1:9/none",
+  PUBLIC_URL: "https://sms.example.com",
+  SHUTDOWN_DELAY: "1s",
+};
+const files = { "/kubeconfig": kubeconfig };
+
+describe("as any user, read-only, without a network or a capability", () => {
+  for (const user of ["65532:65532", "1000", "12345:0", "2147483647:2147483647", "0:0"])
+    test(`user ${user}`, async () => {
+      const { code, output } = await run(["validate", "/examples"], {
+        user,
+        files: { "/examples": examples },
+      });
+      expect([code, output]).toEqual([0, expect.stringContaining("0 errors")]);
+    });
+});
+
+test("without a command it tells the commands, and each tells its settings", async () => {
+  const { code, output } = await run([]);
+  expect([code, output]).toEqual([0, expect.stringContaining("Usage: smschannel COMMAND")]);
+  const commands = output.match(/^ {2}\S+(?= {2})/gm)!.map((name) => name.trim());
+  expect(commands.length).toBeGreaterThan(4);
+  const helps = await Promise.all(commands.map((command) => run([command, "--help"])));
+  expect(helps.map(({ code, output }) => [code, output.includes("Usage: smschannel ")])).toEqual(
+    commands.map(() => [0, true]),
+  );
+});
+
+test("it refuses to run as root when told to, and only then", async () => {
+  const command = ["validate", "/examples"];
+  const REFUSE_ROOT = "true";
+  const refused = await run(command, { user: "0:0", env: { REFUSE_ROOT } });
+  expect([refused.code, refused.output]).toEqual([2, expect.stringContaining("this process is root")]);
+  const flag = await run([...command, "--refuse-root"], { user: "0:0" });
+  expect(flag.code).toBe(2);
+  const other = await run(command, { env: { REFUSE_ROOT }, files: { "/examples": examples } });
+  expect(other.code).toBe(0);
+});
+
+test("what is not in it says so", async () => {
+  const demo = await run(["demo", "--once"]);
+  expect([demo.code, demo.output]).toEqual([2, expect.stringContaining("in a checkout of the project")]);
+  const { DATABASE_URL: _, ...noDatabase } = env;
+  const receiver = await run(["receiver"], { env: noDatabase, files });
+  expect([receiver.code, receiver.output]).toEqual([
+    1,
+    expect.stringContaining("the image holds no PostgreSQL"),
+  ]);
+});
+
+describe("SIGTERM, as the first process of the container", () => {
+  for (const [command, ready] of Object.entries({
+    receiver: "listening",
+    controller: "started",
+    "twilio-simulator": "simulating twilio",
+  }))
+    test(`ends ${command} with 0`, async () => {
+      const { container, said } = await start(command);
+      await said(ready);
+      await container.kill({ signal: "SIGTERM" });
+      await said("stopped");
+      expect(await container.wait()).toMatchObject({ StatusCode: 0 });
+    });
+
+  test("drains the receiver: what is in flight is answered, what comes is told to go elsewhere", async () => {
+    const hardened = prepared(new Hardened().withCommand(["receiver"]).withExposedPorts(8080, 9090), {
+      env,
+      files,
+    });
+    await using started = await hardened.withWaitStrategy(Wait.forLogMessage(/"listening"/)).start();
+    const container = await handle(started.getId());
+    const log = new Said(await started.logs());
+    const at = (port: number) => `http://${started.getHost()}:${started.getMappedPort(port)}`;
+    const inFlight = halfPost(`${at(8080)}/inbound/team/support`);
+    await inFlight.sent;
+    await container.kill({ signal: "SIGTERM" });
+    await log.said("stopping");
+    const ready = await fetch(`${at(9090)}/readyz`);
+    expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining("shutting down")]);
+    const late = await fetch(`${at(8080)}/inbound/team/support`, {
+      method: "POST",
+      body: new URLSearchParams(),
+    });
+    expect([late.status, late.headers.get("connection")]).toEqual([503, "close"]);
+    expect(await inFlight.finish()).toBe(503);
+    expect(await container.wait()).toMatchObject({ StatusCode: 0 });
+  });
+});
+
+/** A started command whose end the test waits for itself. */
+async function start(command: string) {
+  const container = prepared(new Hardened().withCommand([command]), { env, files });
+  const started = await container.withWaitStrategy(atOnce).start();
+  onTestFinished(() => started.stop().then(() => undefined));
+  const log = new Said(await started.logs());
+  return { container: await handle(started.getId()), said: (msg: string) => log.said(msg) };
+}
+
+const atOnce = {
+  waitUntilReady: async () => {},
+  withStartupTimeout: () => atOnce,
+  isStartupTimeoutSet: () => true,
+  getStartupTimeout: () => 60_000,
+};
+
+/** A request of which half the body is sent; `finish` sends the rest and gives the answer's status. */
+function halfPost(url: string) {
+  const body = "MessageSid=SM1&Body=half";
+  const headers = { "content-type": "application/x-www-form-urlencoded", "content-length": body.length };
+  const outgoing = request(url, { method: "POST", headers });
+  const answer = new Promise<number>((resolve, reject) => {
+    outgoing.once("response", (response) => resolve(response.resume().statusCode!)).once("error", reject);
+  });
+  const sent = new Promise<void>((resolve) => outgoing.write(body.slice(0, 10), () => resolve()));
+  return {
+    sent,
+    finish() {
+      outgoing.end(body.slice(10));
+      return answer;
+    },
+  };
+}

@@ -1,0 +1,72 @@
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { GenericContainer, getContainerRuntimeClient, type WaitStrategy } from "testcontainers";
+import { inject } from "vitest";
+
+/** A container of the image as hard as a cluster may make it: read-only, without any capability or way to more rights. */
+export class Hardened extends GenericContainer {
+  constructor() {
+    super(inject("image"));
+    this.hostConfig.ReadonlyRootfs = true;
+    this.withDroppedCapabilities("ALL").withSecurityOpt("no-new-privileges");
+    // The cleaner that testcontainers would start is an image of its own; each test stops what it started.
+    this.withAutoCleanup(false);
+  }
+}
+
+export interface Run {
+  /** Default: the image's own user. */
+  user?: string;
+  env?: Record<string, string>;
+  /** Files of this machine that the container reads, by their paths in it. */
+  files?: Record<string, string>;
+}
+
+/** Runs a command to its end, without a network. */
+export async function run(command: string[], options: Run = {}): Promise<{ code: number; output: string }> {
+  const container = prepared(new Hardened().withNetworkMode("none").withCommand(command), options);
+  await using started = await container.withWaitStrategy(untilEnded).start();
+  const { StatusCode: code } = await (await handle(started.getId())).wait();
+  return { code, output: await text(await started.logs()) };
+}
+
+export function prepared<C extends GenericContainer>(container: C, { user, env, files = {} }: Run): C {
+  if (user !== undefined) container.withUser(user);
+  if (env !== undefined) container.withEnvironment(env);
+  const mounts = Object.entries(files).map(([target, source]) => ({ source, target, mode: "ro" as const }));
+  return container.withBindMounts(mounts);
+}
+
+/** Docker's own handle of a container, for what testcontainers does not offer: signals, the exit code. */
+export async function handle(id: string) {
+  return (await getContainerRuntimeClient()).container.dockerode.getContainer(id);
+}
+
+/** A container that is meant to end: it is "ready" when it has, whatever its exit code. */
+const untilEnded: WaitStrategy = {
+  waitUntilReady: async (container) => void (await container.wait()),
+  withStartupTimeout: () => untilEnded,
+  isStartupTimeoutSet: () => true,
+  getStartupTimeout: () => 60_000,
+};
+
+/** Log lines as they come; `said` resolves with the first that has this message, also of the past. */
+export class Said {
+  readonly #lines: { msg?: string }[] = [];
+  readonly #waiting = new Map<string, () => void>();
+
+  constructor(stream: Readable) {
+    createInterface({ input: stream }).on("line", (line) => {
+      if (!line.startsWith("{")) return;
+      const parsed = JSON.parse(line) as { msg?: string };
+      this.#lines.push(parsed);
+      this.#waiting.get(parsed.msg ?? "")?.();
+    });
+  }
+
+  said(msg: string): Promise<void> {
+    if (this.#lines.some((line) => line.msg === msg)) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.set(msg, resolve));
+  }
+}
