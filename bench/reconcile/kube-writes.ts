@@ -2,6 +2,7 @@ import { KubeConfig } from "@kubernetes/client-node";
 import { Agent, request } from "undici";
 import { type SmsNumber, smsNumbers } from "../../src/api/index.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
+import { type EventObject, events } from "../../src/kube/resource.ts";
 
 /** Writes that the API server has counted, by resource (`smsnumbers/status`, `secrets`, …). */
 export async function kubeWrites(kubeconfig: string): Promise<Map<string, number>> {
@@ -34,8 +35,8 @@ export function difference(before: Map<string, number>, after: Map<string, numbe
 }
 
 /**
- * Status writes per second that this API server takes from this client, as many at once as the operator's workers would send.
- * They are of the size that the operator writes: four conditions and what goes with them.
+ * Writes per second that this API server takes from this client, as many at once as the operator's workers would send, and of
+ * the kinds and sizes that the operator writes: of ten, five statuses of four conditions, three events, two finalizers.
  */
 export async function writesPerSecond(
   client: KubeClient,
@@ -55,18 +56,42 @@ export async function writesPerSecond(
   const began = performance.now();
   let next = 0;
   const worker = async () => {
-    for (let at = next++; at < writes; at = next++) {
-      const { apiVersion, kind, metadata } = objects[at % objects.length]!;
-      const status = statusOf(at);
-      await client.applyStatus(
-        smsNumbers,
-        { apiVersion, kind, metadata: { name: metadata.name, namespace }, status } as never,
-        { fieldManager: "probe" },
-      );
-    }
+    for (let at = next++; at < writes; at = next++) await write(client, objects[at % objects.length]!, at);
   };
   await Promise.all(Array.from({ length: 100 }, worker));
   return writes / ((performance.now() - began) / 1000);
+}
+
+async function write(client: KubeClient, object: SmsNumber, at: number): Promise<unknown> {
+  const { name, namespace = "" } = object.metadata;
+  const kind = at % 10;
+  if (kind < 5) {
+    const status = statusOf(at);
+    return await client.applyStatus(
+      smsNumbers,
+      { metadata: { name, namespace }, status },
+      { fieldManager: "probe" },
+    );
+  }
+  if (kind < 8) return await client.create(events, eventOf(object, at));
+  const finalizers = at % 2 === 0 ? ["smschannel.dev/probe"] : [];
+  return await client.patch(smsNumbers, { name, namespace }, { metadata: { finalizers } });
+}
+
+function eventOf({ metadata: { name, namespace = "", uid = "" } }: SmsNumber, at: number): EventObject {
+  return {
+    apiVersion: "events.k8s.io/v1",
+    kind: "Event",
+    metadata: { name: `${name}.${at}`, namespace },
+    eventTime: new Date().toISOString().replace(/Z$/, "000Z"),
+    reportingController: "smschannel.dev/probe",
+    reportingInstance: "probe",
+    action: "Reconcile",
+    reason: "WebhookSet",
+    note: "the number's webhook leads to this cluster, as this probe says",
+    type: "Normal",
+    regarding: { apiVersion: "smschannel.dev/v1alpha1", kind: "SmsNumber", name, namespace, uid },
+  };
 }
 
 function statusOf(at: number) {

@@ -3,7 +3,7 @@ import { median, type Target } from "../receiver/report.ts";
 export interface Outcome {
   size: number;
   seconds: number;
-  /** Status writes per second that the API server took, measured in the same run. */
+  /** Writes per second that the API server took, measured in the same run. */
   perSecond: number;
   /** By resource, from before the operator's start until nothing changed any more. */
   writes: Map<string, number>;
