@@ -7,6 +7,7 @@ const strings: Schema = { type: "object", additionalProperties: { type: "string"
 const objects: Schema = { type: "array", items: { type: "object" } };
 const anything: Schema = { type: "object" };
 const port: Schema = { type: "integer", minimum: 1, maximum: 65535 };
+const ports: Schema = { type: "array", items: port };
 const env: Schema = {
   type: "array",
   items: { type: "object", required: ["name"], properties: { name: { type: "string" } } },
@@ -28,7 +29,12 @@ const rules: Record<string, Schema> = {
   routeShards: integer(1, 64),
   maxStreamsPerNamespace: integer(1, 100_000),
   "urlCheck.mode": oneOf("enforce", "report", "off"),
+  "uninstall.webhooks": oneOf("AsSpecified", "Restore", "Retain", "Off"),
+  "uninstall.resources": anything,
   logLevel: oneOf("trace", "debug", "info", "warn", "error"),
+  "evaluationDatabase.image.pullPolicy": oneOf("Always", "IfNotPresent", "Never"),
+  "evaluationDatabase.userId": integer(1, 4294967294),
+  "evaluationDatabase.resources": anything,
   "migrations.backoffLimit": integer(0, 1000),
   "migrations.resources": anything,
   "controller.replicas": integer(0, 10),
@@ -42,6 +48,10 @@ const rules: Record<string, Schema> = {
   "receiver.replicas": integer(0, 1000),
   "receiver.shutdownDelaySeconds": integer(0, 600),
   "receiver.resources": anything,
+  "receiver.autoscaling.minReplicas": integer(1, 1000),
+  "receiver.autoscaling.maxReplicas": integer(1, 1000),
+  "receiver.autoscaling.targetCpuPercent": integer(1, 1000),
+  "receiver.autoscaling.behavior": anything,
   "receiver.extraEnv": env,
   "receiver.podAnnotations": strings,
   "receiver.podLabels": strings,
@@ -56,6 +66,14 @@ const rules: Record<string, Schema> = {
   nodeSelector: strings,
   tolerations: objects,
   podSecurityContext: anything,
+  "networkPolicy.receiverFrom": objects,
+  "networkPolicy.metricsFrom": objects,
+  "networkPolicy.egress.kubernetesTo": objects,
+  "networkPolicy.egress.kubernetesPorts": ports,
+  "networkPolicy.egress.databaseTo": objects,
+  "networkPolicy.egress.databasePorts": ports,
+  "networkPolicy.egress.httpsTo": objects,
+  "networkPolicy.egress.httpsPorts": ports,
 };
 
 /** `values.schema.json`: only keys that values.yaml has, each with its description, so that a slip of the pen fails an install. */

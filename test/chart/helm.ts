@@ -71,6 +71,11 @@ export class Rendered {
     return found[0]!;
   }
 
+  /** Name of the migrations Job, which ends with a hash. */
+  migrations(): string {
+    return this.of("Job").find(({ metadata }) => metadata.name.includes("-migrations-"))?.metadata.name ?? "";
+  }
+
   names(): string[] {
     return this.all.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
   }

@@ -41,6 +41,14 @@ const rows: Record<string, [values: object, sentence: string]> = {
     "set the type to NodePort",
   ],
   "the tag latest": [{ image: { tag: "latest" } }, "image.tag is latest"],
+  "the tag latest for the evaluation database": [
+    { evaluationDatabase: { enabled: true, image: { tag: "latest" } } },
+    "evaluationDatabase.image.tag is latest",
+  ],
+  "less than least": [
+    { receiver: { autoscaling: { enabled: true, minReplicas: 11 } } },
+    "receiver.autoscaling.minReplicas is greater than maxReplicas",
+  ],
   "no database": [
     { database: { existingSecret: "" } },
     "database.existingSecret is empty: name a Secret of namespace sms with a postgres:// URL under each of the keys owner-url, receiver-url, controller-url",

@@ -41,7 +41,7 @@ const own = [
   "create core/secrets",
   "get,delete core/secrets",
   "get,update coordination.k8s.io/leases named sms-channel-operator-controller",
-  "get,update,delete core/secrets named sms-channel-operator-controller-0,sms-channel-operator-receiver-0,sms-channel-operator-work-0",
+  "get,update core/secrets named sms-channel-operator-controller-0,sms-channel-operator-receiver-0,sms-channel-operator-work-0",
 ];
 
 describe("the controller", () => {
@@ -64,6 +64,17 @@ describe("the controller", () => {
   });
 });
 
+test("uninstalling may do what the controller may, and find and delete what it saved", async () => {
+  const values = { routeShards: 1, watchNamespaces: ["a"] };
+  const rights = rightsOf(await render(values), "sms/sms-channel-operator-release");
+  const more = [
+    "delete core/secrets named sms-channel-operator-controller-0,sms-channel-operator-receiver-0,sms-channel-operator-work-0",
+    "get core/namespaces named sms",
+    "list core/secrets",
+  ];
+  expect(rights).toEqual({ "*": kinds, a: watched, sms: [...own, ...more].sort() });
+});
+
 test("the receiver may see its compiled routes and nothing else", async () => {
   const rendered = await render({ routeShards: 3, instance: "blue" });
   expect(rightsOf(rendered, "sms/sms-channel-operator-receiver")).toEqual({
@@ -78,7 +89,7 @@ test("the migrations have no right at all", async () => {
 test("rights can be left to somebody else", async () => {
   const rendered = await render({ rbac: { create: false } });
   expect(rendered.names().filter((name) => /Role|Binding/.test(name))).toEqual([]);
-  expect(rendered.of("ServiceAccount")).toHaveLength(3);
+  expect(rendered.of("ServiceAccount")).toHaveLength(4);
 });
 
 test("two releases of one name in two namespaces share nothing cluster-wide", async () => {

@@ -94,7 +94,7 @@ describe("the controller", () => {
   test("does without a database when its key is empty", async () => {
     const rendered = await render({ database: { controllerUrlKey: "" } });
     expect(rendered.env("Deployment", "-controller")).not.toHaveProperty("DATABASE_URL");
-    expect(rendered.env("Job", "")).not.toHaveProperty("CONTROLLER_DATABASE_URL");
+    expect(rendered.env("Job", rendered.migrations())).not.toHaveProperty("CONTROLLER_DATABASE_URL");
   });
 });
 
@@ -129,9 +129,9 @@ describe("the receiver", () => {
 describe("the migrations", () => {
   test("are a plain Job before the Deployments, which alone has the owner's URL", async () => {
     const rendered = await render({ database: { ownerSecret: "owner", createRoles: true } });
-    const job = rendered.one("Job");
+    const job = rendered.one("Job", rendered.migrations());
     expect(job.metadata.annotations).toEqual({ "argocd.argoproj.io/sync-wave": "-1" });
-    expect(rendered.env("Job", "")).toEqual({
+    expect(rendered.env("Job", rendered.migrations())).toEqual({
       LOG_LEVEL: "info",
       DATABASE_WAIT: "10m",
       CREATE_ROLES: "true",
@@ -139,11 +139,11 @@ describe("the migrations", () => {
       RECEIVER_DATABASE_URL: "sms-database/receiver-url",
       CONTROLLER_DATABASE_URL: "sms-database/controller-url",
     });
-    const others = rendered.pods().filter(({ of }) => !of.startsWith("Job/"));
+    const others = rendered.pods().filter(({ of }) => !of.endsWith(rendered.migrations()));
     expect(JSON.stringify(others)).not.toMatch(/"owner"|owner-url/);
   });
 
-  const name = async (values: object) => (await render(values)).one("Job").metadata.name;
+  const name = async (values: object) => (await render(values)).migrations();
   test("another image or other values are another Job, everything else is not", async () => {
     const before = await name({});
     expect(await name({})).toBe(before);
@@ -160,7 +160,7 @@ describe("the migrations", () => {
 
   test("can be left to somebody else", async () => {
     const rendered = await render({ migrations: { enabled: false } });
-    expect(rendered.of("Job")).toEqual([]);
+    expect(rendered.of("Job").filter(({ metadata }) => metadata.name.includes("migrations"))).toEqual([]);
     expect(rendered.text).not.toContain("migrations");
   });
 });
@@ -224,7 +224,8 @@ describe("all pods", () => {
     expect(Object.fromEntries(tokens)).toEqual({
       "Deployment/sms-channel-operator-controller": true,
       "Deployment/sms-channel-operator-receiver": true,
-      [`Job/${rendered.one("Job").metadata.name}`]: false,
+      [`Job/${rendered.migrations()}`]: false,
+      "Job/sms-channel-operator-release": true,
     });
     for (const account of rendered.of("ServiceAccount"))
       expect(account.automountServiceAccountToken).toBe(false);
@@ -264,6 +265,27 @@ describe("several at once", () => {
     ]);
     const without = { podDisruptionBudget: { enabled: false } };
     expect((await render({ controller: without, receiver: without })).of("PodDisruptionBudget")).toEqual([]);
+  });
+
+  test("the receivers' number can be left to an autoscaler", async () => {
+    const behavior = { scaleDown: { stabilizationWindowSeconds: 60 } };
+    const autoscaling = { enabled: true, minReplicas: 3, maxReplicas: 9, targetCpuPercent: 50, behavior };
+    const rendered = await render({ receiver: { autoscaling } });
+    // Else every upgrade would set back what the autoscaler chose.
+    expect(rendered.one("Deployment", "-receiver").spec).not.toHaveProperty("replicas");
+    expect(rendered.one("HorizontalPodAutoscaler").spec).toEqual({
+      scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "sms-channel-operator-receiver" },
+      minReplicas: 3,
+      maxReplicas: 9,
+      metrics: [
+        {
+          type: "Resource",
+          resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 50 } },
+        },
+      ],
+      behavior,
+    });
+    expect((await render()).of("HorizontalPodAutoscaler")).toEqual([]);
   });
 
   test("selectors and labels fit, and tell the processes apart", async () => {

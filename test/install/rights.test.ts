@@ -7,10 +7,11 @@ import { namespaces } from "../../src/kube/resource.ts";
 import { silentLog } from "../../src/log.ts";
 import { RouteTable } from "../../src/receiver/route-table.ts";
 import { RouteWatch } from "../../src/receiver/route-watch.ts";
-import { type Rendered, render } from "../chart/helm.ts";
+import { envOf, type Rendered, render } from "../chart/helm.ts";
 import { kubectl, newNamespace } from "../support/cluster.ts";
 import { eventually, World } from "../support/world.ts";
 import { type Account, accountOf } from "./account.ts";
+import { command } from "./command.ts";
 
 // The rights that the chart grants, used: what the processes need is there, and nothing else is.
 
@@ -85,6 +86,31 @@ test("a watched namespace that is deleted whole takes its RoleBindings first, an
   expect(await kubectl(["delete", "namespace", world.namespace, "--timeout=40s"])).toMatchObject({ code: 0 });
   expect(await world.client.get(namespaces, { name: world.namespace })).toBeUndefined();
   expect(world.atTwilio().smsUrl).toBe(before);
+});
+
+test("uninstalling lets everything go with the chart's rights", async () => {
+  const world = await newWorld();
+  const rendered = await grant(world.operatorNamespace, { watchNamespaces: [world.namespace] });
+  const before = world.atTwilio().smsUrl;
+  const [controller, release] = await Promise.all(
+    ["controller", "release"].map((component) => account(world.operatorNamespace, component)),
+  );
+  world.startOperator({}, { kubeconfig: controller!.kubeconfig });
+  await world.wired();
+  await world.stopOperators();
+  const env = envOf(rendered.one("Job", "-release").spec.template.spec.containers[0]);
+  const { code, output } = await command(["release"], {
+    ...env,
+    KUBECONFIG: release!.kubeconfig,
+    PUBLIC_URL: world.publicUrl,
+    TWILIO_BASE_URL: world.simulator.url,
+  });
+  expect(output).toContain("let go: 1 SmsNumbers, 1 WorkStreams, 0 OperatingHours; deleted: 12 Secrets");
+  expect(code).toBe(0);
+  expect(world.atTwilio().smsUrl).toBe(before);
+  const left = await kubectl(["get", "secrets", "-n", world.operatorNamespace, "-o", "name"]);
+  expect(left.stdout).toBe("");
+  await world.numberIs("line", { Ready: "OperatorUninstalled" });
 });
 
 describe("the receiver", () => {

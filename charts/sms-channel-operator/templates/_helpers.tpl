@@ -55,13 +55,13 @@ argocd.argoproj.io/sync-wave: {{ get (dict "crds" "-4" "needs" "-3" "database" "
 
 {{/* The image ---------------------------------------------------------------------------------------------------------- */}}
 
+{{/* Name of `.image` (values of that form), whose tag is `.tag` when it names none. */}}
 {{- define "smschannel.image" -}}
-{{- $image := .Values.image }}
-{{- $repository := list $image.registry $image.repository | compact | join "/" }}
-{{- if $image.digest }}
-{{- printf "%s@%s" $repository $image.digest }}
+{{- $repository := list .image.registry .image.repository | compact | join "/" }}
+{{- if .image.digest }}
+{{- printf "%s@%s" $repository .image.digest }}
 {{- else }}
-{{- printf "%s:%s" $repository (default .Chart.AppVersion $image.tag) }}
+{{- printf "%s:%s" $repository (default .tag .image.tag) }}
 {{- end }}
 {{- end }}
 
@@ -89,16 +89,24 @@ argocd.argoproj.io/sync-wave: {{ get (dict "crds" "-4" "needs" "-3" "database" "
 
 {{/* The database ------------------------------------------------------------------------------------------------------- */}}
 
+{{/* Secret that the chart makes for the evaluation database, unless there is one already. */}}
+{{- define "smschannel.databaseSecret" -}}
+{{- default (ternary (printf "%s-database" (include "smschannel.fullname" .)) "" .Values.evaluationDatabase.enabled) .Values.database.existingSecret }}
+{{- end }}
+
+{{/* Secret with the URL of `.role`. */}}
+{{- define "smschannel.databaseSecretOf" -}}
+{{- default (include "smschannel.databaseSecret" .root) (get .root.Values.database (printf "%sSecret" .role)) }}
+{{- end }}
+
 {{/* Environment variable `.name` from the Secret and key of `.role`'s URL; nothing where the role has no URL. */}}
 {{- define "smschannel.databaseUrl" -}}
-{{- $database := .root.Values.database }}
-{{- $key := get $database (printf "%sUrlKey" .role) }}
-{{- $secret := default $database.existingSecret (get $database (printf "%sSecret" .role)) }}
+{{- $key := get .root.Values.database (printf "%sUrlKey" .role) }}
 {{- if $key -}}
 - name: {{ .name }}
   valueFrom:
     secretKeyRef:
-      name: {{ $secret }}
+      name: {{ include "smschannel.databaseSecretOf" . }}
       key: {{ $key }}
 {{- end }}
 {{- end }}

@@ -49,8 +49,12 @@ topologySpreadConstraints:
 
 {{/* Container: image and what it may not do. */}}
 {{- define "smschannel.container" -}}
-image: {{ include "smschannel.image" .root | quote }}
+image: {{ include "smschannel.image" (dict "image" .root.Values.image "tag" .root.Chart.AppVersion) | quote }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+{{ include "smschannel.containerSecurity" . }}
+{{- end }}
+
+{{- define "smschannel.containerSecurity" -}}
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true

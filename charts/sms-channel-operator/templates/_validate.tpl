@@ -36,15 +36,20 @@ strings, as JSON.
 {{- $mistakes = append $mistakes "receiver.service.nodePort is set but receiver.service.type is ClusterIP: set the type to NodePort or LoadBalancer" }}
 {{- end }}
 
-{{- if and (not $v.image.digest) (eq $v.image.tag "latest") }}
-{{- $mistakes = append $mistakes "image.tag is latest, which may be another image on every node: name a version, or set image.digest" }}
+{{- range $name, $image := dict "image" $v.image "evaluationDatabase.image" $v.evaluationDatabase.image }}
+{{- if and (not $image.digest) (eq $image.tag "latest") }}
+{{- $mistakes = append $mistakes (printf "%s.tag is latest, which may be another image on every node: name a version, or set %s.digest" $name $name) }}
+{{- end }}
+{{- end }}
+{{- if and $v.receiver.autoscaling.enabled (gt (int $v.receiver.autoscaling.minReplicas) (int $v.receiver.autoscaling.maxReplicas)) }}
+{{- $mistakes = append $mistakes "receiver.autoscaling.minReplicas is greater than maxReplicas" }}
 {{- end }}
 
 {{- $keys := list }}
 {{- range $role := list "owner" "receiver" "controller" }}
 {{- $key := get $v.database (printf "%sUrlKey" $role) }}
 {{- if or (ne $role "owner") $v.migrations.enabled }}
-{{- if and $key (not (default $v.database.existingSecret (get $v.database (printf "%sSecret" $role)))) }}
+{{- if and $key (not (include "smschannel.databaseSecretOf" (dict "root" $ "role" $role))) }}
 {{- $keys = append $keys $key }}
 {{- end }}
 {{- if and (not $key) (ne $role "controller") }}
@@ -53,13 +58,13 @@ strings, as JSON.
 {{- end }}
 {{- end }}
 {{- if $keys }}
-{{- $mistakes = append $mistakes (printf "database.existingSecret is empty: name a Secret of namespace %s with a postgres:// URL under each of the keys %s" $.Release.Namespace (join ", " $keys)) }}
+{{- $mistakes = append $mistakes (printf "database.existingSecret is empty: name a Secret of namespace %s with a postgres:// URL under each of the keys %s, or set evaluationDatabase.enabled to try it out" $.Release.Namespace (join ", " $keys)) }}
 {{- end }}
 
 {{- if and $v.trustedCertificates.configMap $v.trustedCertificates.secret }}
 {{- $mistakes = append $mistakes "trustedCertificates.configMap and trustedCertificates.secret are both set: choose one" }}
 {{- end }}
-{{- range $name, $value := dict "resyncInterval" $v.resyncInterval "deleteTimeout" $v.deleteTimeout "migrations.databaseWait" $v.migrations.databaseWait }}
+{{- range $name, $value := dict "resyncInterval" $v.resyncInterval "deleteTimeout" $v.deleteTimeout "migrations.databaseWait" $v.migrations.databaseWait "uninstall.timeout" $v.uninstall.timeout }}
 {{- if not (regexMatch "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$" (required (printf "%s is empty" $name) $value)) }}
 {{- $mistakes = append $mistakes (printf "%s is %q: write a duration such as 90s, 10m or 1h30m" $name $value) }}
 {{- end }}

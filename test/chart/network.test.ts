@@ -1,0 +1,94 @@
+import { expect, test } from "vitest";
+import { render } from "./helm.ts";
+
+const all = { evaluationDatabase: { enabled: true } };
+
+const policies = async (values: object) => {
+  const rendered = await render(values);
+  return Object.fromEntries(
+    rendered
+      .of("NetworkPolicy")
+      .map(({ metadata, spec }) => [
+        metadata.name.replace("sms-channel-operator-", ""),
+        { types: spec.policyTypes, ingress: spec.ingress, egress: spec.egress },
+      ]),
+  );
+};
+const pods = [{ namespaceSelector: {} }];
+
+test("each process lets in what it needs; where it connects to is open by default", async () => {
+  const metrics = { ports: [{ port: "metrics" }], from: pods };
+  const own = {
+    "app.kubernetes.io/name": "sms-channel-operator",
+    "app.kubernetes.io/instance": "sms-channel-operator",
+  };
+  const types = ["Ingress"];
+  expect(await policies(all)).toEqual({
+    controller: { types, ingress: [metrics] },
+    receiver: { types, ingress: [{ ports: [{ port: "http" }] }, metrics] },
+    migrations: { types, ingress: [] },
+    release: { types, ingress: [] },
+    database: {
+      types: ["Ingress", "Egress"],
+      ingress: [{ ports: [{ port: "postgresql" }], from: [{ podSelector: { matchLabels: own } }] }],
+      egress: [],
+    },
+  });
+});
+
+test("every pod has a policy", async () => {
+  const rendered = await render(all);
+  const selectors = rendered.of("NetworkPolicy").map(({ spec }) => spec.podSelector.matchLabels);
+  for (const { of, labels } of rendered.pods()) {
+    const matching = selectors.filter((selector) =>
+      Object.entries(selector).every(([key, value]) => labels[key] === value),
+    );
+    expect([of, matching.length]).toEqual([of, 1]);
+  }
+});
+
+test("who may connect can be narrowed", async () => {
+  const receiverFrom = [{ namespaceSelector: { matchLabels: { name: "ingress" } } }];
+  const metricsFrom = [{ podSelector: { matchLabels: { app: "prometheus" } } }];
+  const { receiver } = await policies({ networkPolicy: { receiverFrom, metricsFrom } });
+  expect(receiver!.ingress).toEqual([
+    { ports: [{ port: "http" }], from: receiverFrom },
+    { ports: [{ port: "metrics" }], from: metricsFrom },
+  ]);
+});
+
+test("where processes connect to can be narrowed", async () => {
+  const kubernetesTo = [{ ipBlock: { cidr: "10.0.0.1/32" } }];
+  const databaseTo = [{ ipBlock: { cidr: "10.0.0.2/32" } }];
+  const httpsTo = [{ ipBlock: { cidr: "0.0.0.0/0" } }];
+  const egress = {
+    enabled: true,
+    kubernetesTo,
+    databaseTo,
+    httpsTo,
+    kubernetesPorts: [16443],
+    httpsPorts: [443, 3128],
+  };
+  const found = await policies({ networkPolicy: { egress } });
+  const dns = {
+    ports: [
+      { port: 53, protocol: "UDP" },
+      { port: 53, protocol: "TCP" },
+    ],
+  };
+  const kubernetes = { ports: [{ port: 16443 }], to: kubernetesTo };
+  const database = { ports: [{ port: 5432 }], to: databaseTo };
+  const https = { ports: [{ port: 443 }, { port: 3128 }], to: httpsTo };
+  expect(Object.fromEntries(Object.entries(found).map(([name, { egress }]) => [name, egress]))).toEqual({
+    controller: [dns, kubernetes, https, database],
+    receiver: [dns, kubernetes, database],
+    migrations: [dns, database],
+    release: [dns, kubernetes, https],
+  });
+  const anywhere = await policies({ networkPolicy: { egress: { enabled: true } } });
+  expect(anywhere.migrations!.egress).toEqual([dns, { ports: [{ port: 5432 }] }]);
+});
+
+test("can be left out", async () => {
+  expect(await policies({ ...all, networkPolicy: { enabled: false } })).toEqual({});
+});
