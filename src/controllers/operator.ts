@@ -29,12 +29,9 @@ import { Upkeep } from "./upkeep.ts";
 import { Wakeups } from "./wakeups.ts";
 import { Watches } from "./watches.ts";
 import { CredentialChecks } from "./workstream/credential-checks.ts";
-import {
-  failedVerdicts as failedStream,
-  streamUrls,
-  type WorkStreamDeps,
-  workStreamReconciler,
-} from "./workstream/reconcile.ts";
+import type { WorkStreamDeps } from "./workstream/deps.ts";
+import { failedVerdicts as failedStream, streamUrls } from "./workstream/outcome.ts";
+import { workStreamReconciler } from "./workstream/reconcile.ts";
 import { createSecretReader } from "./workstream/secret-reader.ts";
 import { Streams } from "./workstream/streams.ts";
 import { publicUrlProblem, publicUrls } from "./workstream/urls.ts";

@@ -10,6 +10,8 @@ export interface StreamState {
   /** Why the stream can have no good URL, whatever the receiver says. */
   problem?: { reason: Reason; message: string } | undefined;
   credentials: { ok: true } | { ok: false; reason: Reason; message: string };
+  /** Of the last credentials that were good: tells when the Secret brought others. */
+  fingerprint?: string | undefined;
 }
 
 /** Keyed by `namespace/name`. `onChange` is called with the key when what is known of a stream differs. */

@@ -1,0 +1,86 @@
+import type { WorkStream } from "../../api/index.ts";
+import { Failure } from "../../errors.ts";
+import type { ReconcileContext } from "../../kube/controller.ts";
+import { type Credentials, parseCredentials } from "../../twilio/credentials.ts";
+import { routeKey } from "../records/record.ts";
+import type { StreamKey, WorkStreamDeps } from "./deps.ts";
+import type { StreamFacts } from "./verdicts.ts";
+
+/** What is known of a stream's credentials. */
+export interface CredentialFacts {
+  facts: NonNullable<StreamFacts["credentials"]>;
+  /** Present when they are good. */
+  good: { credentials: Credentials; accepted: string[] } | undefined;
+  /** Twilio could not be asked; nothing is known that was not known before. */
+  unobserved: Failure | undefined;
+}
+
+/** Makes `CredentialsValid` true: the Secret, and what Twilio thinks of it. */
+export async function judgeCredentials(
+  deps: WorkStreamDeps,
+  { object, lane, signal }: ReconcileContext<WorkStream>,
+  where: StreamKey,
+): Promise<CredentialFacts> {
+  const { credentialsSecretRef, region, edge } = object.spec.sms.twilio;
+  try {
+    const data = await deps.secrets.read(
+      { namespace: where.namespace, name: credentialsSecretRef.name },
+      signal,
+    );
+    const credentials = parseCredentials(data, {
+      ...(region === undefined ? {} : { region }),
+      ...(edge === undefined ? {} : { edge }),
+    });
+    return await askTwilio(deps, credentials, where, { lane, signal });
+  } catch (error) {
+    if (!(error instanceof Failure) || error.class === "transient") throw error;
+    return { facts: asFailure(error), good: undefined, unobserved: undefined };
+  }
+}
+
+async function askTwilio(
+  deps: WorkStreamDeps,
+  credentials: Credentials,
+  where: StreamKey,
+  options: { lane: "change" | "resync"; signal: AbortSignal },
+): Promise<CredentialFacts> {
+  try {
+    const answer = await deps.credentialChecks.check(credentials, {
+      ...options,
+      again: options.lane === "resync",
+    });
+    const accepted = [
+      ...(answer.authToken === "accepted" ? [credentials.authToken] : []),
+      ...(answer.secondaryAuthToken === "accepted" && credentials.secondaryAuthToken !== undefined
+        ? [credentials.secondaryAuthToken]
+        : []),
+    ];
+    return {
+      facts: { ok: true, promoted: answer.promoted },
+      good: { credentials, accepted },
+      unobserved: undefined,
+    };
+  } catch (error) {
+    const recorded = deps.records.route(routeKey({ ...where, accountSid: credentials.accountSid }));
+    const transient = error instanceof Failure && error.class === "transient";
+    // The very credentials that Twilio accepted before: an outage takes nothing away from them.
+    if (
+      !transient ||
+      recorded === undefined ||
+      JSON.stringify(recorded.credentials) !== JSON.stringify(credentials)
+    )
+      throw error;
+    const current = recorded.tokens
+      .filter(({ retiredAtMs }) => retiredAtMs === undefined)
+      .map(({ token }) => token);
+    return {
+      facts: { ok: true, promoted: false },
+      good: { credentials, accepted: current },
+      unobserved: error,
+    };
+  }
+}
+
+export function asFailure({ reason, message }: Failure) {
+  return { ok: false as const, reason, message };
+}

@@ -1,0 +1,41 @@
+import type { Clock } from "../../clock.ts";
+import type { Accounts } from "../accounts/accounts.ts";
+import type { Activity } from "../activity.ts";
+import type { RouteRecord } from "../records/record.ts";
+import type { Records } from "../records/records.ts";
+import type { Checks } from "../selfcheck/checks.ts";
+import type { CredentialChecks } from "./credential-checks.ts";
+import type { SecretReader } from "./secret-reader.ts";
+import type { Streams } from "./streams.ts";
+import type { PublicUrls } from "./urls.ts";
+import type { StreamFacts } from "./verdicts.ts";
+
+/** What the WorkStream reconciler works with. */
+export interface WorkStreamDeps {
+  clock: Clock;
+  records: Records;
+  accounts: Accounts;
+  checks: Checks;
+  credentialChecks: CredentialChecks;
+  streams: Streams;
+  secrets: SecretReader;
+  activity: Activity;
+  urls: PublicUrls;
+  /** Why PUBLIC_URL is of no use to Twilio; undefined when it is fine. */
+  publicUrlProblem: string | undefined;
+  urlCheck: "enforce" | "report" | "off";
+  namespaceUid(namespace: string, signal: AbortSignal): Promise<string>;
+  /** The stream's number as its own status tells it. */
+  numberOf(namespace: string, stream: string): StreamFacts["number"];
+  /** Digits whose texts belong to this route. */
+  digitsOf(route: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream" | "accountSid">): string[];
+  /** Does a number that we configured point at this inbound URL? */
+  pointedAt(inbound: string): boolean;
+}
+
+/** A stream's place: its routes are those of the namespace's UID, not of its name. */
+export interface StreamKey {
+  namespace: string;
+  namespaceUid: string;
+  stream: string;
+}

@@ -1,0 +1,121 @@
+import type { WorkStream } from "../../api/index.ts";
+import type { Reason } from "../../api/reasons.ts";
+import { conditionOf, timeText } from "../../kube/conditions.ts";
+import type { EventNote, Outcome, Verdict } from "../../kube/summarise.ts";
+import type { RouteRecord } from "../records/record.ts";
+import { routeKey } from "../records/record.ts";
+import { asFailure, type CredentialFacts } from "./credentials-valid.ts";
+import type { StreamKey, WorkStreamDeps } from "./deps.ts";
+import { nextTokenEnd } from "./rotation.ts";
+import { nextUrlEnd } from "./route.ts";
+import type { Recorded } from "./route-recorded.ts";
+import { type PublicUrls, urlsOf } from "./urls.ts";
+import { readyVerdict, routingVerdict, type StreamFacts, streamVerdicts, verdict } from "./verdicts.ts";
+
+/** What a look at a stream comes to: conditions, status fields, and when the next look is due. */
+export function outcome(
+  deps: WorkStreamDeps,
+  object: WorkStream,
+  { namespace, stream }: StreamKey,
+  found: CredentialFacts,
+  { route, problem }: Recorded,
+  secretChanged: boolean,
+): Outcome {
+  const facts: StreamFacts = {
+    credentials: found.facts,
+    urlProblem: problem,
+    url: urlFact(deps, route),
+    number: deps.numberOf(namespace, stream),
+    rules: object.spec.routingRules ?? [],
+  };
+  const verdicts = streamVerdicts(facts);
+  const now = deps.clock.now();
+  return {
+    verdicts,
+    events: routingEvents(object, verdicts),
+    status: {
+      ...streamUrls(deps.urls, namespace, stream),
+      ...(found.good === undefined ? {} : { accountSid: found.good.credentials.accountSid }),
+      lastValidation: validation(object, found, secretChanged, now),
+      ...(facts.number === undefined ? {} : { numberRef: { name: facts.number.name } }),
+      appliedGeneration: appliedGeneration(deps, object, route),
+    },
+    ...(found.unobserved === undefined
+      ? {}
+      : { unobserved: streamVerdicts({ ...facts, credentials: asFailure(found.unobserved) }) }),
+    ...wake(route, now),
+  };
+}
+
+function urlFact({ urlCheck, checks }: WorkStreamDeps, route: RouteRecord | undefined): StreamFacts["url"] {
+  if (route === undefined) return undefined;
+  return urlCheck === "off" ? "off" : checks.verdict(routeKey(route));
+}
+
+/** Both URLs are in status at first sight, before any check: a person can prepare DNS and ingress with them. */
+export function streamUrls(urls: PublicUrls, namespace: string, name: string) {
+  const { inbound, fallback } = urlsOf(urls, namespace, name);
+  return { inboundUrl: inbound, fallbackUrl: fallback };
+}
+
+/** The verdicts when a step threw: the credentials could not be judged, the rest stands as it was. */
+export function failedVerdicts(
+  object: WorkStream,
+  { reason, message }: { reason: string; message: string },
+): Verdict[] {
+  const before = object.status?.conditions ?? [];
+  const keep = (type: string): Verdict => {
+    const known = before.find((each) => each.type === type);
+    return verdict(
+      type,
+      known?.status ?? "Unknown",
+      (known?.reason ?? "Progressing") as Reason,
+      known?.message ?? "not checked yet",
+    );
+  };
+  const credentials = verdict("CredentialsValid", "False", reason as Reason, message);
+  const url = keep("InboundUrlReady");
+  return [
+    credentials,
+    url,
+    keep("NumberReady"),
+    routingVerdict(object.spec.routingRules ?? []),
+    readyVerdict([credentials, url]),
+  ];
+}
+
+/** Ready says nothing of rules, so nobody would hear of one that is skipped: an event for each new thing that is wrong. */
+function routingEvents(object: WorkStream, verdicts: readonly Verdict[]): EventNote[] {
+  const routing = verdicts.find(({ type }) => type === "RoutingReady");
+  if (routing?.status !== "False") return [];
+  const { reason, message } = routing;
+  return conditionOf(object.status, "RoutingReady")?.message === message
+    ? []
+    : [{ type: "Warning", reason, message }];
+}
+
+/** `time` moves only with the result or the Secret, so that an unchanged stream is never written. */
+function validation(object: WorkStream, { facts }: CredentialFacts, secretChanged: boolean, now: number) {
+  const before = object.status?.lastValidation;
+  const result = facts.ok ? (facts.promoted ? "TokenPromoted" : "CredentialsValid") : facts.reason;
+  const message = facts.ok ? "Twilio accepted the credentials" : facts.message;
+  if (before !== undefined && before.result === result && before.message === message && !secretChanged)
+    return before;
+  return { time: timeText(now), result, message };
+}
+
+function appliedGeneration(deps: WorkStreamDeps, object: WorkStream, route: RouteRecord | undefined) {
+  const generation = object.metadata.generation ?? 0;
+  const proven = route !== undefined && deps.checks.passed(routeKey(route), route.generation);
+  const receiver = proven ? generation : object.status?.appliedGeneration?.receiver;
+  return { controller: generation, ...(receiver === undefined ? {} : { receiver }) };
+}
+
+/** Tokens and URLs that end by themselves: be there then. */
+function wake(route: RouteRecord | undefined, now: number): { requeueAfterMs?: number } {
+  const ends =
+    route === undefined
+      ? []
+      : [nextTokenEnd(route.tokens), nextUrlEnd(route.urls)].filter((at) => at !== undefined);
+  return ends.length === 0 ? {} : { requeueAfterMs: Math.max(1000, Math.min(...ends) - now + 1000) };
+}

@@ -1,0 +1,95 @@
+import type { WorkStream } from "../../api/index.ts";
+import { Failure } from "../../errors.ts";
+import type { ReconcileContext } from "../../kube/controller.ts";
+import { signatureKey } from "../../routes/signature-states.ts";
+import type { RouteRecord } from "../records/record.ts";
+import { routeKey } from "../records/record.ts";
+import type { CredentialFacts } from "./credentials-valid.ts";
+import type { StreamKey, WorkStreamDeps } from "./deps.ts";
+import { rotate } from "./rotation.ts";
+import { routeOf } from "./route.ts";
+import { urlsOf } from "./urls.ts";
+import type { StreamFacts } from "./verdicts.ts";
+
+/** Set on a WorkStream, with any value, it ends former tokens at once; each value acts one time. */
+export const FORGET_ANNOTATION = "smschannel.dev/forget-previous-token";
+
+/** How long a first verdict waits for the self-check, so that one write tells both. */
+const SETTLE_MS = 2000;
+
+/** The route as recorded, and why its URL can be of no use whatever the receiver says. */
+export interface Recorded {
+  route: RouteRecord | undefined;
+  problem: StreamFacts["urlProblem"];
+}
+
+/** Brings the route up to date; what was good once stays in force when the credentials no longer are. */
+export async function recordRoute(
+  deps: WorkStreamDeps,
+  object: WorkStream,
+  where: StreamKey,
+  { good }: CredentialFacts,
+): Promise<Recorded> {
+  const problem =
+    deps.publicUrlProblem === undefined
+      ? undefined
+      : { reason: "PublicUrlInvalid" as const, message: deps.publicUrlProblem };
+  if (good === undefined)
+    return { route: newest(deps.records.routesOf(where.namespaceUid, where.stream)), problem };
+  const key = routeKey({ ...where, accountSid: good.credentials.accountSid });
+  const firstAcceptedAt = await acceptedSince(deps, key, good.accepted);
+  const forgotten = object.metadata.annotations?.[FORGET_ANNOTATION];
+  const now = deps.clock.now();
+  try {
+    const route = await deps.records.updateRoute(key, where, (before) =>
+      routeOf({
+        before,
+        where,
+        credentials: good.credentials,
+        tokens: rotate({
+          known: before?.tokens ?? [],
+          accepted: good.accepted,
+          firstAcceptedAt,
+          forget: forgotten !== undefined && forgotten !== before?.forgotten,
+          now,
+        }),
+        urls: urlsOf(deps.urls, where.namespace, where.stream),
+        numbers: deps.digitsOf({ ...where, accountSid: good.credentials.accountSid }),
+        pointedAt: deps.pointedAt,
+        forgotten: forgotten ?? before?.forgotten,
+        now,
+      }),
+    );
+    return { route, problem };
+  } catch (error) {
+    if (!(error instanceof Failure) || error.reason !== "RouteTableFull") throw error;
+    return { route: undefined, problem: { reason: error.reason, message: error.message } };
+  }
+}
+
+/** What the receivers report is by fingerprint, never by token. */
+async function acceptedSince(deps: WorkStreamDeps, key: string, tokens: string[]) {
+  const fingerprints = new Map<string, string>();
+  for (const token of tokens) fingerprints.set(token, (await signatureKey(token)).fingerprint);
+  return (token: string) => deps.activity.firstAcceptedAt(key, fingerprints.get(token) ?? "");
+}
+
+function newest(routes: RouteRecord[]): RouteRecord | undefined {
+  return routes.reduce<RouteRecord | undefined>(
+    (best, route) => (best === undefined || route.generation > best.generation ? route : best),
+    undefined,
+  );
+}
+
+/** Has the newest route checked, and waits a moment for the first verdict. */
+export async function checkRoute(
+  deps: WorkStreamDeps,
+  route: RouteRecord,
+  { signal }: ReconcileContext<WorkStream>,
+) {
+  if (deps.urlCheck === "off") return;
+  const key = routeKey(route);
+  const url = route.urls[0]!.inbound;
+  deps.checks.want(key, { ...route, url, checkKey: Buffer.from(route.checkKey, "base64") }, route.generation);
+  if (deps.checks.verdict(key).status === "Unknown") await deps.checks.settled(key, SETTLE_MS, signal);
+}
