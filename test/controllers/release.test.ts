@@ -1,4 +1,5 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
 import { operatingHours, smsNumbers, workStreams } from "../../src/api/index.ts";
@@ -13,9 +14,9 @@ const demo = "https://demo.twilio.com/welcome/sms/reply/";
 const crm = "https://crm.example.com/sms";
 
 /** The real command, as a person or a Job runs it. */
-async function release(...args: string[]): Promise<{ code: number | null; output: string }> {
+function startRelease(...args: string[]): ChildProcess {
   const program = fileURLToPath(new URL("../../src/main/smschannel.ts", import.meta.url));
-  const child = spawn(process.execPath, [program, "release", ...args], {
+  return spawn(process.execPath, [program, "release", ...args], {
     env: {
       PATH: process.env.PATH,
       KUBECONFIG: kubeconfigPath(),
@@ -26,8 +27,12 @@ async function release(...args: string[]): Promise<{ code: number | null; output
     },
     stdio: ["ignore", "pipe", "pipe"],
   });
+}
+
+async function release(...args: string[]): Promise<{ code: number | null; output: string }> {
+  const child = startRelease(...args);
   let output = "";
-  for (const stream of [child.stdout, child.stderr])
+  for (const stream of [child.stdout!, child.stderr!])
     stream.setEncoding("utf8").on("data", (text: string) => {
       output += text;
     });
@@ -214,6 +219,26 @@ describe("the operator is gone", () => {
     expect(code).toBe(0);
     expect(output).toContain("let go: 0 SmsNumbers, 0 WorkStreams, 0 OperatingHours; deleted: 0 Secrets");
   });
+});
+
+test("killed after Twilio had restored the webhook and before it said so: the next run goes on", async () => {
+  world = await World.start();
+  await wired();
+  await world.stopOperators();
+  world.simulator.control.clearRequests();
+  world.simulator.control.faults({ kind: "slow", when: "after", ms: 60_000, method: "POST" });
+  const child = startRelease();
+  await eventually("Twilio has the update", () => (world.atTwilio().smsUrl === crm ? true : undefined));
+  child.kill("SIGKILL");
+  await once(child, "close");
+  expect((await number())?.metadata.finalizers).toHaveLength(1);
+
+  world.simulator.control.faults([]);
+  const { code, output } = await release();
+  expect(code, output).toBe(0);
+  expect(world.atTwilio().smsUrl).toBe(crm);
+  expect(await ownSecrets()).toEqual([]);
+  await isLetGo();
 });
 
 test("a controller at work is stopped first, and does not take the number up again", async () => {
