@@ -13,9 +13,9 @@ import { namespaces, secrets } from "../src/kube/resource.ts";
 import { createLog, silentLog } from "../src/log.ts";
 import { startControlPlane } from "../test/controlplane/controlplane.ts";
 import { applyCrds } from "../test/support/crds.ts";
+import { SkippingClock } from "../test/support/skipping-clock.ts";
 import { difference, kubeWrites, writesPerSecond } from "./reconcile/kube-writes.ts";
 import { type Outcome, report, targetsOf } from "./reconcile/report.ts";
-import { SkippingClock } from "./reconcile/skipping-clock.ts";
 
 const ACCOUNT = "AC00000000000000000000000000000001";
 const TOKEN = "bench-auth-token";

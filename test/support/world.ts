@@ -13,7 +13,7 @@ import {
   workStreams,
 } from "../../src/api/index.ts";
 import { spawnTied, stopChild } from "../../src/child.ts";
-import { systemClock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import { Operator, type OperatorConfig } from "../../src/controllers/operator.ts";
 import { migrate } from "../../src/inbox/migrate.ts";
 import { PostgresStore } from "../../src/inbox/store.ts";
@@ -52,6 +52,8 @@ export interface WorldOptions {
   /** Without leader election this operator leads always. */
   elect?: { leaseMs: number; renewDeadlineMs: number; retryMs: number };
   log?: Log;
+  /** Of operators and receivers, which must agree on it. */
+  clock?: Clock;
 }
 
 /**
@@ -110,7 +112,8 @@ export class World {
     });
     const routes = new RouteTable(4);
     this.routes ??= routes;
-    const shared = { clock: systemClock, log: silentLog, metrics: new Registry() };
+    const { clock = systemClock } = this.#options;
+    const shared = { clock, log: silentLog, metrics: new Registry() };
     const watch = new RouteWatch({
       ...shared,
       client,
@@ -144,7 +147,7 @@ export class World {
     config: Partial<OperatorConfig> = {},
     { kubeconfig = kubeconfigPath() }: { kubeconfig?: string } = {},
   ): Operator {
-    const { log = silentLog, elect } = this.#options;
+    const { log = silentLog, clock = systemClock, elect } = this.#options;
     const client = KubeClient.load({
       kubeconfig,
       userAgent: "test-operator",
@@ -160,7 +163,7 @@ export class World {
             namespace: this.operatorNamespace,
             name: "test-controller",
             identity,
-            clock: systemClock,
+            clock,
             log,
             ...elect,
           });
@@ -169,7 +172,7 @@ export class World {
       client,
       leader,
       identity,
-      clock: systemClock,
+      clock,
       log,
       registry,
       config: {

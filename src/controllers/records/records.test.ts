@@ -11,11 +11,14 @@ class MemoryStore {
   saves = 0;
   failures = 0;
   bytes = 1000;
+  /** A write waits for this. */
+  gate: Promise<void> = Promise.resolve();
   async load(shard: number): Promise<Shard> {
     return decodeRecords(this.saved.get(shard));
   }
   async save(shard: number, content: Shard): Promise<number> {
     this.saves += 1;
+    await this.gate;
     if (this.failures > 0) {
       this.failures -= 1;
       throw new Error("the api server is away");
@@ -112,6 +115,21 @@ describe("records", () => {
     const next = fresh();
     await timed(next.load());
     expect(next.claimOf("number-uid")).toEqual(claim());
+  });
+
+  test("a write that was stuck for a minute holds the next one back for two seconds, and no longer", async () => {
+    const stuck = Promise.withResolvers<void>();
+    store.gate = stuck.promise;
+    const first = records.putClaim(claim());
+    await clock.advance(60_000);
+    stuck.resolve();
+    await first;
+    const next = records.putClaim(claim({ phoneNumberSid: "PN2", uid: "PN2" }));
+    await clock.advance(1999);
+    expect(store.saves).toBe(1);
+    await clock.advance(1);
+    await next;
+    expect(store.saves).toBe(2);
   });
 
   test("a route's generation rises with what the receiver gets, and only then", async () => {

@@ -10,6 +10,8 @@ export const SHARD_LIMIT_BYTES = 900 * 1024;
 /** What a new route adds at the most, before the next writing measures it: a bound, not an average. */
 const NEW_ROUTE_BYTES = 1500;
 const COALESCE_MS = 250;
+/** A write that took longer than this was not slow but stuck: a process that was frozen, an answer that never came. */
+const LONGEST_PAUSE_MS = 2000;
 
 /** Where the records are kept. */
 export interface ShardStore {
@@ -222,7 +224,7 @@ export class Records {
       }),
     );
     // A busy API server is not asked to write whole shards back to back: at least half of the time is somebody else's.
-    const took = clock.monotonic() - began;
+    const took = Math.min(clock.monotonic() - began, LONGEST_PAUSE_MS);
     this.#nextFlushMs = Math.max(this.#nextFlushMs, clock.monotonic() + took);
     for (const [at, result] of results.entries())
       if (result.status === "rejected") this.#dirty.add(shards[at]!);

@@ -1,0 +1,205 @@
+import pg from "pg";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { smsNumbers, workStreams } from "../../src/api/index.ts";
+import type { Operator } from "../../src/controllers/operator.ts";
+import { signatureKey } from "../../src/routes/signature-states.ts";
+import { SkippingClock } from "../support/skipping-clock.ts";
+import { ACCOUNT, eventually, TOKEN, World } from "../support/world.ts";
+
+// What goes on for a while after it was replaced ends by itself, hours later: time is told to skip, the operator and the
+// receiver live on.
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+let world: World;
+let clock: SkippingClock;
+
+beforeEach(async () => {
+  clock = new SkippingClock();
+  world = await World.start({ clock });
+});
+afterEach(() => world.stop());
+
+const account = () => world.simulator.state.accounts.get(ACCOUNT)!;
+
+/** What an administrator does at Twilio; gives the new token. */
+async function secondaryToken(): Promise<string> {
+  const response = await fetch(`${world.simulator.url}/accounts/v1/AuthTokens/Secondary`, {
+    method: "POST",
+    headers: { authorization: `Basic ${Buffer.from(`${ACCOUNT}:${TOKEN}`).toString("base64")}` },
+  });
+  return ((await response.json()) as { secondary_auth_token: string }).secondary_auth_token;
+}
+
+/** The answers to a text that Twilio signs with this token. */
+async function signedWith(token: string): Promise<(number | null)[]> {
+  const { authToken } = account();
+  account().authToken = token;
+  try {
+    return [...new Set((await world.text()).attempts.map(({ status }) => status ?? null))];
+  } finally {
+    account().authToken = authToken;
+  }
+}
+
+const keyOf = async (token: string) => {
+  const { fingerprint } = await signatureKey(token);
+  const routes = world.routes.find(`${world.namespace}/support`);
+  return routes.flatMap(({ keys }) => keys).find((key) => key.fingerprint === fingerprint);
+};
+const overwritten = async (next: string) => {
+  await world.secret({ authToken: next });
+  await eventually("the receiver knows both tokens", async () =>
+    (await keyOf(next)) !== undefined && (await keyOf(TOKEN))?.notAfterMs !== undefined ? true : undefined,
+  );
+};
+const forgotten = (token: string) =>
+  eventually("the token is compiled away", async () =>
+    (await keyOf(token)) === undefined ? true : undefined,
+  );
+
+describe("a token that was overwritten", () => {
+  test("ends a day later when Twilio never signs with the new one", async () => {
+    world.startOperator();
+    await world.wired();
+    await overwritten(await secondaryToken());
+    clock.skip(24 * HOUR - MINUTE);
+    expect(await signedWith(TOKEN)).toEqual([200]);
+    clock.skip(2 * MINUTE);
+    expect(await signedWith(TOKEN)).toEqual([403]);
+    await forgotten(TOKEN);
+    await world.numberIs("line", { Ready: "True" });
+  });
+
+  test("ends an hour after the first text that was signed with the new one", async () => {
+    world.startOperator({ databaseUrl: world.databaseUrl });
+    await world.wired();
+    const next = await secondaryToken();
+    await overwritten(next);
+    clock.skip(5 * HOUR);
+    expect(await signedWith(next)).toEqual([200]);
+    // The receiver writes what it saw, and the controller reads it.
+    const { fingerprint } = await signatureKey(next);
+    await eventually("the receiver has told it", async () => {
+      clock.skip(MINUTE);
+      return (await acceptedTokens()).includes(fingerprint) ? true : undefined;
+    });
+    const end = await eventually("the former token has an end within the hour", async () => {
+      clock.skip(MINUTE);
+      const { notAfterMs = Number.POSITIVE_INFINITY } = (await keyOf(TOKEN)) ?? {};
+      return notAfterMs < clock.now() + HOUR ? notAfterMs : undefined;
+    });
+    expect(await signedWith(TOKEN)).toEqual([200]);
+    clock.skip(end - clock.now() + 1000);
+    expect(await signedWith(TOKEN)).toEqual([403]);
+    expect(await signedWith(next)).toEqual([200]);
+    await forgotten(TOKEN);
+  });
+
+  test("ends at the receiver by itself while no operator is there", async () => {
+    world.startOperator();
+    await world.wired();
+    await overwritten(await secondaryToken());
+    await world.stopOperators();
+    clock.skip(24 * HOUR - MINUTE);
+    expect(await signedWith(TOKEN)).toEqual([200]);
+    clock.skip(2 * MINUTE);
+    expect(await signedWith(TOKEN)).toEqual([403]);
+  });
+});
+
+describe("a route that nothing needs", () => {
+  const deleted = async (): Promise<Operator> => {
+    const operator = world.startOperator();
+    await world.wired({ deletionPolicy: "Retain" });
+    await world.deleteNumber();
+    await world.gone(smsNumbers, "line");
+    await world.client.delete(workStreams, { namespace: world.namespace, name: "support" });
+    return operator;
+  };
+  const unneeded = (operator: Operator) =>
+    eventually("the route is marked", () => {
+      clock.skip(MINUTE);
+      const [route] = operator.records.routes();
+      return route?.unneededSinceMs;
+    });
+
+  test("goes on for an hour, and then is no one's", async () => {
+    const operator = await deleted();
+    const since = await unneeded(operator);
+    clock.skip(since + HOUR - MINUTE - clock.now());
+    expect((await world.text()).outcome).toBe("delivered");
+    expect([...operator.records.routes()]).toHaveLength(1);
+    await eventually("the route is gone", () => {
+      clock.skip(MINUTE);
+      return [...operator.records.routes()].length === 0 ? true : undefined;
+    });
+    await eventually("the receiver has forgotten it", () =>
+      world.routes.find(`${world.namespace}/support`).length === 0 ? true : undefined,
+    );
+    expect((await world.text()).attempts.map(({ status }) => status)).toContain(403);
+  });
+
+  test("stays when its stream comes back within the hour", async () => {
+    const operator = await deleted();
+    const since = await unneeded(operator);
+    clock.skip(since + HOUR - MINUTE - clock.now());
+    await world.stream();
+    await world.streamIs("support", { Ready: "True" });
+    await eventually("the mark is gone", () => {
+      clock.skip(MINUTE);
+      const [route] = operator.records.routes();
+      return route !== undefined && route.unneededSinceMs === undefined ? true : undefined;
+    });
+    for (let minutes = 0; minutes < 120; minutes += 20) {
+      clock.skip(20 * MINUTE);
+      expect((await world.text()).outcome).toBe("delivered");
+    }
+  });
+});
+
+test("a former PUBLIC_URL ends an hour after the last number has left it", async () => {
+  world.startOperator();
+  await world.wired();
+  const former = world.publicUrl;
+  const { url } = await world.startReceiver();
+  await world.stopOperators();
+  world.publicUrl = url;
+  world.startOperator();
+  await eventually("the number points at the new URL", () =>
+    world.atTwilio().smsUrl.startsWith(url) ? true : undefined,
+  );
+  const end = await eventually("the former URL has an end", () => {
+    // At the stream's next resync at the latest.
+    clock.skip(MINUTE);
+    const [route] = world.operators[0]!.operator.records.routes();
+    const replaced = route?.urls.find(({ replacedAtMs }) => replacedAtMs !== undefined);
+    return replaced === undefined ? undefined : replaced.replacedAtMs! + HOUR;
+  });
+  // Somebody else's number of the same account still calls it.
+  Object.assign(world.atTwilio("14252306550"), {
+    smsUrl: `${former}/inbound/${world.namespace}/support`,
+    smsFallbackUrl: "",
+  });
+  const answers = async () => (await world.text("14252306550")).attempts.map(({ status }) => status);
+  clock.skip(end - MINUTE - clock.now());
+  expect(await answers()).toEqual([200]);
+  clock.skip(2 * MINUTE);
+  await eventually("the receivers have forgotten the former URL", () => {
+    const routes = world.routes.find(`${world.namespace}/support`);
+    return routes.every(({ urls }) => urls.length === 1) ? true : undefined;
+  });
+  expect(await answers()).toContain(403);
+  expect((await world.text()).outcome).toBe("delivered");
+});
+
+/** Fingerprints of the tokens that the receivers have reported texts for. */
+async function acceptedTokens(): Promise<string[]> {
+  const database = new pg.Client(world.databaseUrl);
+  await database.connect();
+  try {
+    const { rows } = await database.query("select accepted from smschannel.route_activity");
+    return rows.flatMap(({ accepted }) => Object.keys(accepted));
+  } finally {
+    await database.end();
+  }
+}
