@@ -5,9 +5,14 @@ import { smsNumbers, workStreams } from "../../src/api/index.ts";
 import type { OperatorConfig } from "../../src/controllers/operator.ts";
 import { createLog } from "../../src/log.ts";
 import type { Fault } from "../../src/simulator/simulator.ts";
-import { ACCOUNT, eventually, NUMBER, TOKEN, World } from "../support/world.ts";
+import { ACCOUNT, eventually, matches, NUMBER, TOKEN, World } from "../support/world.ts";
 
 const demo = { smsUrl: "https://demo.twilio.com/welcome/sms/reply/", smsFallbackUrl: "" };
+/** The simulator's second one. */
+const OTHER_ACCOUNT = {
+  accountSid: "AC00000000000000000000000000000002",
+  authToken: "simulator-auth-token-0000000002",
+};
 let world: World;
 
 const requests = () => world.simulator.control.requests();
@@ -100,6 +105,36 @@ describe("Twilio is in trouble while objects are applied", () => {
     await wiredOnce();
     expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
   });
+
+  test("a list that never answers: told, other accounts go on, and Ready by itself when it ends", async () => {
+    await afresh();
+    world.simulator.control.faults({
+      kind: "slow",
+      ms: 600_000,
+      when: "before",
+      operation: "ListIncomingPhoneNumber",
+      accountSid: ACCOUNT,
+    });
+    await applied();
+    await world.secret(OTHER_ACCOUNT, { name: "other" });
+    await world.stream({ sms: { twilio: { credentialsSecretRef: { name: "other" } } } }, { name: "other" });
+    await world.number({ number: "12065550100", workStreamRef: { name: "other" } }, { name: "other" });
+    await world.numberIs("other", { Ready: "True" });
+    const line = { namespace: world.namespace, name: "line" };
+    // A read is given three times 8 s before it counts as not answered.
+    await eventually(
+      "it is told",
+      async () => {
+        const number = await world.client.get(smsNumbers, line);
+        return matches(number!, { Ready: "TwilioUnavailable", Accepted: "True" }) ? true : undefined;
+      },
+      45_000,
+    );
+    expect(world.atTwilio()).toMatchObject(demo);
+    world.simulator.control.clearFaults();
+    await wiredOnce();
+    await world.client.delete(workStreams, { namespace: world.namespace, name: "other" });
+  }, 90_000);
 
   test("a short outage takes nothing from what was Ready; a long one is told, and ends", async () => {
     await afresh({ resyncIntervalMs: 1000 });
