@@ -207,11 +207,7 @@ export class Operator {
 
   /** Why this replica is not at work, for `/readyz`; undefined when it is, or waits its turn. */
   problem(): string | undefined {
-    for (const informer of this.watches.all) {
-      const problem = informer.problem();
-      if (problem !== undefined) return problem;
-    }
-    return undefined;
+    return this.watches.problem();
   }
 
   #createRecords(): Records {
@@ -256,7 +252,7 @@ export class Operator {
           credentials: undefined,
           urlProblem: undefined,
           url: undefined,
-          number: { name: "", status: "Unknown", reason: "", message: "" },
+          number: "unseen",
         }),
         status: streamUrls(deps.urls, metadata.namespace!, metadata.name),
       }),
@@ -308,6 +304,8 @@ export class Operator {
       fieldManager,
       takeOverFrom,
       workers: WORKERS,
+      // What has not been seen yet is not missing.
+      startAfter: this.watches.synced,
     };
   }
 
@@ -323,7 +321,7 @@ export class Operator {
       secrets: createSecretReader({
         client,
         metadata: this.watches.secrets.store,
-        hasSynced: () => this.watches.secrets.hasSynced,
+        knows: (namespace) => this.watches.secrets.knows(namespace),
       }),
       activity: this.#activity,
       urls: publicUrls(config.publicUrl, config.fallbackPublicUrl),
@@ -365,7 +363,9 @@ export class Operator {
       urlCheck: config.urlCheck,
       deleteTimeoutMs: config.deleteTimeoutMs,
       workStream: (namespace, name) => workStreams.store.get(namespace, name),
-      operatingHours: (namespace, name) => operatingHours.store.get(namespace, name),
+      knowsWorkStreams: (namespace) => workStreams.knows(namespace),
+      lacksHours: (namespace, name) =>
+        operatingHours.knows(namespace) && operatingHours.store.get(namespace, name) === undefined,
       numbersWithDigits: (digits) => smsNumbers.store.byIndex("digits", digits),
       numbersOfStream: (namespace, stream) => smsNumbers.store.byIndex("stream", `${namespace}/${stream}`),
       namespaceUid: (namespace, signal) => this.#namespaces.uidOf(namespace, signal),

@@ -27,7 +27,7 @@ export class Relations {
     );
     const holder = numbers.find(({ metadata }) => this.#records.claimOf(metadata.uid!) !== undefined);
     const number = holder ?? oldest(numbers);
-    if (number === undefined) return undefined;
+    if (number === undefined) return this.#watches.smsNumbers.knows(namespace) ? undefined : "unseen";
     const ready = number.status?.conditions?.find(({ type }) => type === "Ready");
     return {
       name: number.metadata.name,

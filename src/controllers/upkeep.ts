@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { Records } from "./records/records.ts";
 import type { Relations } from "./relations.ts";
-import { keepUp } from "./routes-upkeep.ts";
+import { keepUp, type RouteNeeds } from "./routes-upkeep.ts";
 import type { Checks } from "./selfcheck/checks.ts";
 import type { Watches } from "./watches.ts";
 
@@ -52,17 +52,18 @@ export class Upkeep {
 
   async #keepUp() {
     const { watches, records, relations, checks, clock, leading, loaded } = this.#options;
-    // What is not watched yet would look as if it were gone.
-    if (!leading() || !watches.workStreams.hasSynced || !watches.smsNumbers.hasSynced) return;
-    await loaded();
-    const live = new Set(watches.smsNumbers.store.list().map(({ metadata }) => metadata.uid));
-    for (const { uid, phoneNumberSid } of [...records.claims()]) {
+    if (!leading()) return;
+    await Promise.all([loaded(), watches.synced]);
+    // What may not be listed would look as if it were gone.
+    const { smsNumbers, workStreams } = watches;
+    const live = new Set(smsNumbers.store.list().map(({ metadata }) => metadata.uid));
+    for (const { uid, namespace, phoneNumberSid } of [...records.claims()]) {
       // Its finalizer was removed by hand: whoever did that meant to let go.
-      if (!live.has(uid)) await records.dropClaim(phoneNumberSid);
+      if (smsNumbers.knows(namespace) && !live.has(uid)) await records.dropClaim(phoneNumberSid);
     }
-    const needs = {
-      hasStream: relations.streamUses.bind(relations),
-      hasClaim: relations.claimUses.bind(relations),
+    const needs: RouteNeeds = {
+      hasStream: (route) => !workStreams.knows(route.namespace) || relations.streamUses(route),
+      hasClaim: (route) => relations.claimUses(route),
     };
     for (const key of await keepUp(records, needs, clock.now())) checks.forget(key);
   }

@@ -1,7 +1,8 @@
 import type { SmsNumber, WorkStream } from "../api/index.ts";
 import type { Controller } from "../kube/controller.ts";
 import type { Lane } from "../kube/queue.ts";
-import { keyOf } from "../kube/resource.ts";
+import { type KubeObject, keyOf } from "../kube/resource.ts";
+import type { ReadStore } from "../kube/store.ts";
 import type { Accounts } from "./accounts/accounts.ts";
 import type { NamespaceUids } from "./namespaces.ts";
 import type { Records } from "./records/records.ts";
@@ -32,6 +33,10 @@ export class Wakeups {
   /** Changes of one kind that another kind must hear of. */
   listen() {
     const { watches, workStreams, smsNumbers } = this.#deps();
+    // A right that was granted later, or a kind that came: who waited for what it would show has no other word of it.
+    watches.workStreams.onListed((namespace) => all(smsNumbers, watches.smsNumbers, namespace));
+    watches.operatingHours.onListed((namespace) => all(smsNumbers, watches.smsNumbers, namespace));
+    watches.smsNumbers.onListed((namespace) => all(workStreams, watches.workStreams, namespace));
     watches.secrets.onChange(({ object }) => {
       for (const stream of watches.workStreams.store.byIndex("secret", keyOf(object)))
         workStreams.enqueue(keyOf(stream));
@@ -108,6 +113,14 @@ export class Wakeups {
     if (workStreams.store.list(namespace).length === 0 && smsNumbers.store.list(namespace).length === 0)
       namespaces.forget(namespace);
   }
+}
+
+function all(
+  controller: Pick<Controller<WorkStream>, "enqueue">,
+  { store }: { store: ReadStore<KubeObject> },
+  namespace: string | undefined,
+) {
+  for (const object of store.list(namespace)) controller.enqueue(keyOf(object), "resync");
 }
 
 function readyText(object: SmsNumber | undefined): string {

@@ -60,6 +60,17 @@ export class Watches {
     return [this.workStreams, this.smsNumbers, this.operatingHours, this.secrets];
   }
 
+  /** Resolves when everything has been listed once that may be. */
+  get synced(): Promise<unknown> {
+    return Promise.all(this.all.map(({ synced }) => synced));
+  }
+
+  /** What is not watched at the moment and why, for `/readyz`; undefined when everything is. */
+  problem(): string | undefined {
+    const problems = this.all.flatMap((informer) => informer.problem() ?? []);
+    return problems.length === 0 ? undefined : problems.join("; ");
+  }
+
   start() {
     for (const informer of this.all) informer.start();
   }

@@ -13,6 +13,8 @@ export type { FailureLike, Finalized, ReconcileContext } from "./reconciliation.
 
 export interface ControllerOptions<T extends KubeObject> extends ReconciliationOptions<T> {
   informer: Informer<T>;
+  /** Work begins after this too: when what the reconciler looks up elsewhere is there. */
+  startAfter?: Promise<unknown>;
   log: Log;
   registry: Registry;
   /** Without one this process is taken to lead always. */
@@ -59,7 +61,7 @@ export class Controller<T extends KubeObject> {
   /** Works from the first term after the informer has everything; the informer is started by whoever owns it. */
   start(): void {
     if (this.#workers !== undefined) return;
-    const { informer, leader, type, workers = 8 } = this.#options;
+    const { informer, leader, type, startAfter, workers = 8 } = this.#options;
     this.#cleanup.push(
       informer.onChange((change) => this.#changed(change)),
       this.#metrics.sampleDepth(type.kind, () => this.#queue.depth),
@@ -67,7 +69,7 @@ export class Controller<T extends KubeObject> {
       leader?.onTerm((term) => this.#beginTerm(term)) ?? (() => {}),
     );
     if (leader === undefined) this.#beginTerm(ALWAYS);
-    this.#workers = informer.synced.then(() =>
+    this.#workers = Promise.all([informer.synced, startAfter]).then(() =>
       Promise.all(Array.from({ length: workers }, () => this.#work())),
     );
   }
@@ -104,7 +106,8 @@ export class Controller<T extends KubeObject> {
   #changed({ type, object, previous }: Change<T>): void {
     const key = keyOf(object);
     // At a start everything is new to us but not to the world: a user's change must not stand in line behind it.
-    if (type === "added") this.#queue.add(key, this.#options.informer.hasSynced ? "change" : "resync");
+    const known = this.#options.informer.knows(object.metadata.namespace ?? "");
+    if (type === "added") this.#queue.add(key, known ? "change" : "resync");
     else if (type === "deleted") this.#forget(key, object);
     else if (previous === undefined || isNews(previous, object, this.#options.instance))
       this.#queue.add(key, "change");

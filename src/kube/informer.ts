@@ -37,6 +37,8 @@ export interface Change<T> {
 interface Watched {
   namespace: string | undefined;
   listed: boolean;
+  /** The server has said that it may not be listed, or does not know the kind: nobody need wait for the end of it. */
+  refused: boolean;
   problem: string | undefined;
   /** Keys of the pages so far of the list under way. */
   seen: Set<string>;
@@ -50,6 +52,7 @@ export class Informer<T extends KubeObject> {
   readonly #store: Store<T>;
   readonly #watched: Watched[];
   readonly #listeners = new Set<(change: Change<T>) => void>();
+  readonly #onListed = new Set<(namespace: string | undefined) => void>();
   readonly #stop = new AbortController();
   readonly #synced = Promise.withResolvers<void>();
   #running: Promise<unknown> | undefined;
@@ -63,6 +66,7 @@ export class Informer<T extends KubeObject> {
     this.#watched = (namespaces.length === 0 ? [undefined] : [...new Set(namespaces)]).map((namespace) => ({
       namespace,
       listed: false,
+      refused: false,
       problem: undefined,
       seen: new Set(),
       heardAt: undefined,
@@ -74,12 +78,19 @@ export class Informer<T extends KubeObject> {
   get store(): ReadStore<T> {
     return this.#store;
   }
-  /** Resolves when everything has been listed once. Pending for ever while a namespace is forbidden: see `problem`. */
+  /**
+   * Resolves when everything has been listed once that may be: one namespace without a right to it, or a kind that is not
+   * there, must not keep the others waiting. What has not been listed, `knows` tells.
+   */
   get synced(): Promise<void> {
     return this.#synced.promise;
   }
   get hasSynced(): boolean {
     return this.#watched.every(({ listed }) => listed);
+  }
+  /** What is not in the store of this namespace is not in the cluster: its objects have been listed once, or are not watched. */
+  knows(namespace: string): boolean {
+    return this.#watched.every((watched) => watched.listed || (watched.namespace ?? namespace) !== namespace);
   }
 
   /** Why the store may be behind, as a sentence for a person; undefined while all is well. */
@@ -97,13 +108,19 @@ export class Informer<T extends KubeObject> {
     return () => void this.#listeners.delete(listener);
   }
 
+  /** `listener` is called when a namespace, or with undefined all of them, has been listed for the first time. */
+  onListed(listener: (namespace: string | undefined) => void): void {
+    this.#onListed.add(listener);
+  }
+
   start(): void {
     if (this.#running !== undefined) return;
     const { registry, clock } = this.#options;
     if (registry !== undefined)
-      this.#endSampling = KubeMetrics.of(registry).sampleWatch(this.type.kind, () =>
-        this.#ageMs(clock.monotonic()),
-      );
+      this.#endSampling = KubeMetrics.of(registry).sampleWatch(this.type.kind, () => ({
+        ageMs: this.#ageMs(clock.monotonic()),
+        interrupted: this.#watched.filter(({ problem }) => problem !== undefined).length,
+      }));
     this.#running = Promise.all(this.#watched.map((watched) => this.#reflect(watched)));
   }
 
@@ -121,6 +138,7 @@ export class Informer<T extends KubeObject> {
       let next: Action | undefined;
       for await (const input of this.#perform(action, watched, signal)) {
         if (signal.aborted) return;
+        if (action.do === "list" && input.type === "failed") this.#listFailed(watched, input.error);
         const done = step(state, input, random());
         state = done.state;
         if (done.news !== undefined) this.#learn(watched, done.news);
@@ -233,8 +251,20 @@ export class Informer<T extends KubeObject> {
         : this.#store.list(watched.namespace).map(keyOf);
     for (const key of held) if (!watched.seen.has(key)) this.#remove(key);
     watched.seen = new Set();
+    if (watched.listed) return;
     watched.listed = true;
-    if (this.hasSynced) this.#synced.resolve();
+    this.#settle();
+    for (const listener of this.#onListed) listener(watched.namespace);
+  }
+
+  #listFailed(watched: Watched, { status }: Failed): void {
+    if (status !== 403 && status !== 404) return;
+    watched.refused = true;
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#watched.every(({ listed, refused }) => listed || refused)) this.#synced.resolve();
   }
 
   #upsert(raw: T): void {

@@ -1,5 +1,12 @@
 import { Counter, Gauge, Histogram, type Registry } from "@prometheus-io/client";
 
+/** An informer's watches, of which there is one for each namespace. */
+export interface WatchSample {
+  /** Since the quietest was last heard of; undefined while there is no contact to speak of. */
+  ageMs: number | undefined;
+  interrupted: number;
+}
+
 const PREFIX = "smschannel_";
 const known = new WeakMap<Registry, KubeMetrics>();
 
@@ -8,7 +15,7 @@ export class KubeMetrics {
   readonly objectReady: Gauge<"kind" | "namespace" | "name">;
   readonly reconciles: Counter<"kind" | "result">;
   readonly durations: Histogram<"kind">;
-  readonly #watchAges = new Map<string, Set<() => number | undefined>>();
+  readonly #watches = new Map<string, Set<() => WatchSample>>();
   readonly #depths = new Map<string, Set<() => number>>();
   readonly #foreign = new Set<() => number>();
 
@@ -39,7 +46,7 @@ export class KubeMetrics {
       buckets: [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
       registers,
     });
-    const [ages, depths, foreign] = [this.#watchAges, this.#depths, this.#foreign];
+    const [watches, depths, foreign] = [this.#watches, this.#depths, this.#foreign];
     new Gauge({
       name: `${PREFIX}watch_last_event_age_seconds`,
       help: "Seconds since the quietest watch of this kind last heard from the API server, bookmarks included.",
@@ -47,10 +54,24 @@ export class KubeMetrics {
       registers,
       collect() {
         this.reset();
-        for (const [kind, samples] of ages) {
-          const seen = [...samples].map((sample) => sample()).filter((age) => age !== undefined);
+        for (const [kind, samples] of watches) {
+          const seen = [...samples].map((sample) => sample().ageMs).filter((age) => age !== undefined);
           if (seen.length > 0) this.set({ kind }, Math.max(...seen) / 1000);
         }
+      },
+    });
+    new Gauge({
+      name: `${PREFIX}watch_interrupted`,
+      help: "Watches of this kind that do not work: no right, no such kind, no answer. The log and /readyz say which.",
+      labelNames: ["kind"],
+      registers,
+      collect() {
+        this.reset();
+        for (const [kind, samples] of watches)
+          this.set(
+            { kind },
+            [...samples].reduce((sum, sample) => sum + sample().interrupted, 0),
+          );
       },
     });
     new Gauge({
@@ -76,9 +97,9 @@ export class KubeMetrics {
     });
   }
 
-  /** `ageMs` gives undefined while there is no contact to speak of. Returns a function that ends the sampling. */
-  sampleWatch(kind: string, ageMs: () => number | undefined): () => void {
-    return register(this.#watchAges, kind, ageMs);
+  /** Returns a function that ends the sampling. */
+  sampleWatch(kind: string, sample: () => WatchSample): () => void {
+    return register(this.#watches, kind, sample);
   }
   sampleDepth(kind: string, depth: () => number): () => void {
     return register(this.#depths, kind, depth);

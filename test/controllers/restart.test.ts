@@ -191,6 +191,31 @@ test("FALLBACK_PUBLIC_URL changes with a restart: set anew, and no drift", async
   expect(await world.metric("smschannel_webhook_drift_total")).toBe(0);
 });
 
+test("one kind cannot be listed for a while after a restart: nothing is judged by what is not seen", async () => {
+  await applied();
+  world.startOperator();
+  const before = await world.numberIs("line", { Ready: "True" });
+  await world.stopOperators();
+  proxy = await cuttingProxy(kubeconfigPath());
+  proxy.fault = ({ kind, url }) =>
+    kind === "list" && url.includes("/workstreams") ? { status: 500 } : undefined;
+  world.startOperator({}, { kubeconfig: proxy.kubeconfig });
+  const refused = () => proxy.seen.filter(({ kind, url }) => kind === "list" && url.includes("/workstreams"));
+  await eventually("it tried several times", () => (refused().length >= 3 ? true : undefined));
+  const number = await world.client.get(smsNumbers, { namespace: world.namespace, name: "line" });
+  expect(number?.status).toEqual(before.status);
+  proxy.fault = undefined;
+  await eventually("everything was looked at", async () =>
+    (await world.metric("smschannel_reconcile_total")) >= 2 ? true : undefined,
+  );
+  expect((await world.numberIs("line", { Ready: "True" })).status?.conditions).toEqual(
+    before.status?.conditions,
+  );
+  await world.stopOperators();
+  await proxy.close();
+  world.startOperator();
+});
+
 test("the operator's own records are lost: claimed anew, and what was there before is still known", async () => {
   await applied();
   world.startOperator();

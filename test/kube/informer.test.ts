@@ -5,6 +5,7 @@ import { type Change, Informer, type InformerOptions } from "../../src/kube/info
 import { type KubeObject, keyOf, secrets } from "../../src/kube/resource.ts";
 import { silentLog } from "../../src/log.ts";
 import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
+import { grant } from "../support/rights.ts";
 import { type CuttingProxy, cuttingProxy } from "./proxy.ts";
 import { applyWidgetKind, loadClient, until, type Widget, widget, widgets } from "./widgets.ts";
 
@@ -205,8 +206,8 @@ describe("a server that refuses", () => {
 test("a namespace that may not be listed: said in a sentence, the others work, and a later grant is enough", async () => {
   const closed = await newNamespace("informer-closed");
   const account = `system:serviceaccount:${namespace}:watcher`;
-  const grant = (where: string) => bindReader(where, account);
-  await grant(namespace);
+  const read = [{ apiGroups: [widgets.group], resources: ["widgets"], verbs: ["list", "watch"] }];
+  await grant(admin, account, namespace, read);
   const limited = await cuttingProxy(kubeconfigPath(), { as: account });
   const asWatcher = loadClient(limited.kubeconfig);
   const clock = new ManualClock();
@@ -217,12 +218,22 @@ test("a namespace that may not be listed: said in a sentence, the others work, a
   expect(informer.problem()).toBe(
     `widgets in namespace ${closed}: may not list (Forbidden): grant this account list and watch`,
   );
-  expect(informer.hasSynced).toBe(false);
-  await grant(closed);
+  // Whoever waits for the first list is not kept waiting by a namespace that cannot be listed.
+  await informer.synced;
+  expect([informer.hasSynced, informer.knows(namespace), informer.knows(closed)]).toEqual([
+    false,
+    true,
+    false,
+  ]);
+  const listed: (string | undefined)[] = [];
+  informer.onListed((where) => listed.push(where));
+  await grant(admin, account, closed, read);
   await until("the grant is seen", async () => {
     await clock.advance(30_000);
     return informer.hasSynced;
   });
+  expect(listed).toEqual([closed]);
+  expect(informer.knows(closed)).toBe(true);
   expect(informer.problem()).toBeUndefined();
   await asWatcher.close();
   await limited.close();
@@ -268,22 +279,3 @@ test("a listener that throws stops neither the others nor the watch", async () =
   await make("a", "b");
   await until("both are seen", () => changes.length === 2);
 });
-
-const rbac = { group: "rbac.authorization.k8s.io", version: "v1", namespaced: true };
-async function bindReader(where: string, user: string): Promise<void> {
-  const metadata = { namespace: where, name: "widget-reader" };
-  const rules = [{ apiGroups: [widgets.group], resources: ["widgets"], verbs: ["list", "watch"] }];
-  await admin.create({ ...rbac, plural: "roles", kind: "Role" }, {
-    apiVersion: `${rbac.group}/v1`,
-    kind: "Role",
-    metadata,
-    rules,
-  } as KubeObject);
-  await admin.create({ ...rbac, plural: "rolebindings", kind: "RoleBinding" }, {
-    apiVersion: `${rbac.group}/v1`,
-    kind: "RoleBinding",
-    metadata,
-    roleRef: { apiGroup: rbac.group, kind: "Role", name: "widget-reader" },
-    subjects: [{ apiGroup: rbac.group, kind: "User", name: user }],
-  } as KubeObject);
-}

@@ -1,4 +1,4 @@
-import type { OperatingHours, SmsNumber, WorkStream } from "../../api/index.ts";
+import type { SmsNumber, WorkStream } from "../../api/index.ts";
 import type { Clock } from "../../clock.ts";
 import type { Accounts } from "../accounts/accounts.ts";
 import type { Records } from "../records/records.ts";
@@ -20,7 +20,10 @@ export interface SmsNumberDeps {
   deleteTimeoutMs: number;
   /** The objects as watched. */
   workStream(namespace: string, name: string): WorkStream | undefined;
-  operatingHours(namespace: string, name: string): OperatingHours | undefined;
+  /** False: they may not be listed there, so that one which is not seen may well be there. */
+  knowsWorkStreams(namespace: string): boolean;
+  /** True only when it is certain that there are none of this name. */
+  lacksHours(namespace: string, name: string): boolean;
   numbersWithDigits(digits: string): SmsNumber[];
   numbersOfStream(namespace: string, stream: string): SmsNumber[];
   namespaceUid(namespace: string, signal: AbortSignal): Promise<string>;
@@ -40,5 +43,5 @@ export interface SmsNumberDeps {
 /** What of it a finalizer needs: also there for a process that is no operator. */
 export type Finalization = Omit<
   SmsNumberDeps,
-  "checks" | "urlCheck" | "operatingHours" | "credentialsRefused" | "countDrift"
+  "checks" | "urlCheck" | "knowsWorkStreams" | "lacksHours" | "credentialsRefused" | "countDrift"
 >;

@@ -42,8 +42,7 @@ export async function gather(deps: SmsNumberDeps, ctx: ReconcileContext<SmsNumbe
 
 function hoursExist(deps: SmsNumberDeps, { metadata, spec }: SmsNumber): boolean {
   return (
-    spec.operatingHoursRef === undefined ||
-    deps.operatingHours(metadata.namespace!, spec.operatingHoursRef.name) !== undefined
+    spec.operatingHoursRef === undefined || !deps.lacksHours(metadata.namespace!, spec.operatingHoursRef.name)
   );
 }
 

@@ -37,7 +37,7 @@ export function outcome(
       ...streamUrls(deps.urls, namespace, stream),
       ...(found.good === undefined ? {} : { accountSid: found.good.credentials.accountSid }),
       lastValidation: validation(object, found, secretChanged, now),
-      ...(facts.number === undefined ? {} : { numberRef: { name: facts.number.name } }),
+      ...numberRef(object, facts.number),
       appliedGeneration: appliedGeneration(deps, object, route),
     },
     ...(found.unobserved === undefined
@@ -102,6 +102,12 @@ function validation(object: WorkStream, { facts }: CredentialFacts, secretChange
   if (before !== undefined && before.result === result && before.message === message && !secretChanged)
     return before;
   return { time: timeText(now), result, message };
+}
+
+function numberRef(object: WorkStream, number: StreamFacts["number"]) {
+  if (number === "unseen")
+    return object.status?.numberRef === undefined ? {} : { numberRef: object.status.numberRef };
+  return number === undefined ? {} : { numberRef: { name: number.name } };
 }
 
 function appliedGeneration(deps: WorkStreamDeps, object: WorkStream, route: RouteRecord | undefined) {

@@ -13,11 +13,12 @@ export interface SecretReaderOptions {
   client: KubeClient;
   /** Secrets' metadata as watched: tells existence and version without their content. */
   metadata: { get(namespace: string, name: string): KubeObject | undefined };
-  hasSynced(): boolean;
+  /** Everything there is in the namespace has been listed. */
+  knows(namespace: string): boolean;
 }
 
 /** Fetches a Secret by name, and only when its metadata says that it changed. */
-export function createSecretReader({ client, metadata, hasSynced }: SecretReaderOptions): SecretReader {
+export function createSecretReader({ client, metadata, knows }: SecretReaderOptions): SecretReader {
   const cache = new Map<string, { version: string; data: Record<string, string> }>();
   /** A thousand streams that share a Secret see its change in the same moment. */
   const fetching = new Map<string, Promise<Secret | undefined>>();
@@ -29,7 +30,7 @@ export function createSecretReader({ client, metadata, hasSynced }: SecretReader
       if (seen !== undefined && cached !== undefined && cached.version === seen.metadata.resourceVersion)
         return cached.data;
       // No word of it from a watch that has everything is not taken for absence: the watch may be a moment behind.
-      if (seen === undefined && hasSynced()) cache.delete(key);
+      if (seen === undefined && knows(namespace)) cache.delete(key);
       const flight = `${key} ${seen?.metadata.resourceVersion}`;
       const secret = await shared(fetching, flight, () => fetchSecret(client, { namespace, name }, signal));
       if (secret === undefined) {

@@ -14,8 +14,8 @@ export interface StreamFacts {
   urlProblem: { reason: Reason; message: string } | undefined;
   /** The self-check's word, "off" when it is switched off, undefined while there is no route. */
   url: UrlVerdict | "off" | undefined;
-  /** The stream's number: its own Ready condition, undefined when none refers to the stream. */
-  number: { name: string; status: Verdict["status"]; reason: string; message: string } | undefined;
+  /** The stream's number: its own Ready condition, undefined when none refers to the stream, "unseen" when that is not known. */
+  number: { name: string; status: Verdict["status"]; reason: string; message: string } | "unseen" | undefined;
   /** Absent: not looked at yet. */
   rules?: readonly RoutingRule[];
 }
@@ -72,6 +72,13 @@ function urlVerdict({ urlProblem, url, credentials }: StreamFacts): Verdict {
 function numberVerdict(number: StreamFacts["number"]): Verdict {
   if (number === undefined)
     return verdict("NumberReady", "False", "NoNumber", "no SmsNumber refers to this WorkStream");
+  if (number === "unseen")
+    return verdict(
+      "NumberReady",
+      "Unknown",
+      "Progressing",
+      "the SmsNumbers of the namespace are not known yet",
+    );
   if (number.status === "Unknown")
     return verdict("NumberReady", "Unknown", "Progressing", `SmsNumber ${number.name} is being checked`);
   if (number.status === "True")
