@@ -39,17 +39,26 @@ export class Relations {
 
   /** The digits whose texts belong to a route: those that it configured, and those that are only observed. */
   digitsOf(route: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream" | "accountSid">): string[] {
+    const before = this.#records.route(routeKey(route))?.numbers ?? [];
+    const observed = this.#watches.smsNumbers.knows(route.namespace)
+      ? this.#observedDigits(route, before)
+      : before;
+    return digitsOf(route, this.#records, observed);
+  }
+
+  /** After a start nobody knows yet whether the account owns them: until then what was the route's stays so. */
+  #observedDigits(route: Pick<RouteRecord, "namespace" | "stream">, before: readonly string[]): string[] {
     const deps = {
       streams: this.#streams,
       workStream: (namespace: string, name: string) => this.#watches.workStreams.store.get(namespace, name),
     };
-    const observed = this.#numbersOf(route.namespace, route.stream)
+    return this.#numbersOf(route.namespace, route.stream)
       .filter(
         ({ metadata, spec }) =>
           spec.managementPolicy === "Observe" && metadata.deletionTimestamp === undefined,
       )
-      .filter((number) => candidateOf(deps, number).found === true);
-    return digitsOf(route, this.#records, observed);
+      .filter((number) => candidateOf(deps, number).found ?? before.includes(number.spec.number))
+      .map(({ spec }) => spec.number);
   }
 
   /** Brings the numbers of a stream's routes up to date; durable when it resolves. */

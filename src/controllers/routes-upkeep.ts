@@ -1,4 +1,3 @@
-import type { SmsNumber } from "../api/index.ts";
 import type { RouteRecord } from "./records/record.ts";
 import { routeKey } from "./records/record.ts";
 import type { Records } from "./records/records.ts";
@@ -51,12 +50,10 @@ function needed({ unneededSinceMs, ...route }: RouteRecord): RouteRecord {
 export function digitsOf(
   route: Pick<RouteRecord, "namespaceUid" | "stream" | "accountSid">,
   records: Records,
-  observed: readonly SmsNumber[],
+  observed: readonly string[],
 ): string[] {
   const claimed = records
     .claimsOfStream(route.namespaceUid, route.stream)
     .filter(({ accountSid }) => accountSid === route.accountSid);
-  return [
-    ...new Set([...claimed.map(({ number }) => number), ...observed.map(({ spec }) => spec.number)]),
-  ].sort();
+  return [...new Set([...claimed.map(({ number }) => number), ...observed])].sort();
 }

@@ -130,6 +130,36 @@ describe("a route outlives its stream", () => {
   });
 });
 
+test("texts of a number that is only observed are the stream's own, also while the operator starts again", async () => {
+  await begin();
+  await world.wired();
+  await world.number({ managementPolicy: "Observe" });
+  await world.numberIs("line", { Ready: "True" });
+  await world.stopOperators();
+  // A list at Twilio that takes its time: nobody knows meanwhile whether the account owns the number.
+  world.simulator.control.faults({
+    kind: "slow",
+    ms: 1500,
+    when: "before",
+    operation: "ListIncomingPhoneNumber",
+  });
+  const traffic = world.traffic();
+  world.startOperator();
+  await eventually("the list is under way", () =>
+    world.simulator.control.requests().some(({ operation }) => operation === "FetchAccount")
+      ? true
+      : undefined,
+  );
+  await eventually("the operator has looked", async () =>
+    (await world.metric("smschannel_reconcile_total")) >= 3 ? true : undefined,
+  );
+  await world.text();
+  const deliveries = await traffic.stop();
+  expect(refused(deliveries)).toEqual([]);
+  const kinds = (await world.stored()).map(({ kind }) => kind);
+  expect(new Set(kinds)).toEqual(new Set(["inbound"]));
+});
+
 test("a namespace that is created again gets nothing of the old one's route", async () => {
   await begin();
   await world.wired({ deletionPolicy: "Retain" });
