@@ -262,6 +262,49 @@ describe("conditions", () => {
     expect(() => summaryOf({ given: { verdicts: [] }, gives: ["", "", "neither"] })).toThrow(/Ready/));
 });
 
+describe("while it is being deleted", () => {
+  const deleting: KubeObject = {
+    ...object,
+    metadata: { ...object.metadata, deletionTimestamp: timeText(NOW - MINUTE) },
+  };
+  const failure = { reason: "Throttled", message: "about Throttled", class: "transient" as const };
+  const of = (outcome: Outcome, conditions: Condition[], of = deleting) =>
+    summarise({
+      object: of,
+      outcome,
+      previousStatus: { conditions },
+      failuresInARow: 0,
+      managedBy: "me",
+      now: NOW,
+    });
+  const told = { type: "Warning", reason: "Throttled", message: "deletion waits: about Throttled" };
+
+  test("Ready says what is still so, and Reconciling what the finalizer waits for", () => {
+    const { status, events } = of({ verdicts: [fault], failure }, wasReady);
+    const conditions = status.conditions as Condition[];
+    expect(conditions.map(({ type, status, reason }) => [type, status, reason])).toEqual([
+      ["Ready", "True", "Ready"],
+      ["Reconciling", "True", "Throttled"],
+    ]);
+    expect(events).toEqual([told]);
+  });
+  test("what was Stalled is no longer: the finalizer lets go by itself", () => {
+    const { status, events } = of({ verdicts: [conflict], failure }, [
+      former("Ready", "False", "Conflict", 60 * MINUTE),
+      former("Stalled", "True", "Conflict", 60 * MINUTE),
+    ]);
+    const types = (status.conditions as Condition[]).map(({ type }) => type);
+    expect(types).toEqual(["Ready", "Reconciling"]);
+    expect(events).toEqual([told]);
+  });
+  test("told once, however long it lasts", () => {
+    const after = [...wasReady, former("Reconciling", "True", "Throttled", 9 * MINUTE)];
+    expect(of({ verdicts: [fault], failure }, after).events).toEqual([]);
+  });
+  test("the same failure without a deletion is no news", () =>
+    expect(of({ verdicts: [fault], failure }, wasReady, object).events).toEqual([]));
+});
+
 describe("other status fields", () => {
   const previousStatus = { managedBy: "other", conditions: [], url: "https://old", sid: "PN1" };
   const of = (outcome: Outcome) =>

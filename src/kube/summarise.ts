@@ -77,7 +77,9 @@ export function summarise(input: {
   const verdicts = judged(outcome, previousStatus, input.failuresInARow);
   const ready = verdicts.find(({ type }) => type === "Ready");
   if (ready === undefined) throw new Error(`the outcome for a ${object.kind} has no verdict Ready`);
-  const progress = progressOf(ready, previousStatus, now);
+  const wait = deletionWait(object, outcome);
+  const progress =
+    wait === undefined ? progressOf(ready, previousStatus, now) : { conditions: [wait], stalled: false };
   const generation = object.metadata.generation ?? 0;
   const { conditions: _, observedGeneration: __, managedBy: ___, ...previousFields } = previousStatus ?? {};
   const conditions = [...verdicts, ...progress.conditions].map((verdict) =>
@@ -93,7 +95,11 @@ export function summarise(input: {
     ready: ready.status,
     retry: retryOf(outcome, ready, progress.patienceEndsInMs),
     log: logOf(ready, conditionOf(previousStatus, "Ready"), outcome, progress.stalled),
-    events: [...(outcome.events ?? []), ...turned(ready, conditionOf(previousStatus, "Ready"))],
+    events: [
+      ...(outcome.events ?? []),
+      ...turned(ready, conditionOf(previousStatus, "Ready")),
+      ...waitBegun(wait, conditionOf(previousStatus, "Reconciling")),
+    ],
   };
 }
 
@@ -151,6 +157,20 @@ function progressOf(ready: Verdict, previous: RuntimeStatus | undefined, now: nu
     stalled: false,
     patienceEndsInMs: Math.min(PATIENCE_MS, PATIENCE_MS - waitedMs),
   };
+}
+
+/**
+ * What keeps a finalizer from its end. What the object was good for may still be so, and Ready says that: why it is not gone
+ * yet stands in Reconciling. Never Stalled, since a finalizer lets go by itself.
+ */
+function deletionWait({ metadata }: KubeObject, { failure }: Outcome): Verdict | undefined {
+  if (metadata.deletionTimestamp === undefined || failure === undefined) return undefined;
+  return { ...failure, type: "Reconciling", status: "True" };
+}
+
+function waitBegun(wait: Verdict | undefined, before: Condition | undefined): EventNote[] {
+  if (wait === undefined || before?.reason === wait.reason) return [];
+  return [{ type: "Warning", reason: wait.reason, message: `deletion waits: ${wait.message}` }];
 }
 
 function conditionFrom(
