@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
+import { argocdFiles } from "./generate/argocd.ts";
 import { chartCrds } from "./generate/chart-crds.ts";
 import { chartReadme } from "./generate/chart-readme.ts";
 import { chartSchema } from "./generate/chart-schema.ts";
@@ -9,8 +10,8 @@ import { rulesPage } from "./generate/rules-page.ts";
 import { kindTypes } from "./generate/types.ts";
 
 // Writes what is made from other files: types, validator and reference pages from crds/ and src/, the charts' copies of the
-// CRDs, their schema and tables from values.yaml. With --check nothing is written, and the exit code is 1 when a file is not
-// as it would be made.
+// CRDs, their schema and tables from values.yaml, Argo CD's settings from deploy/argocd/health.lua. With --check nothing is
+// written, and the exit code is 1 when a file is not as it would be made.
 
 const root = resolve(import.meta.dirname, "..");
 const check = process.argv.includes("--check");
@@ -26,6 +27,7 @@ const files: Files = new Map([
   ...chartCrds(root),
   ...chartSchema(root),
   ...(await chartReadme(root)),
+  ...(await argocdFiles(root)),
 ]);
 const stale: string[] = [];
 for (const [path, text] of files) {

@@ -1,10 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
 import { operatingHours, smsNumbers, workStreams } from "../../src/api/index.ts";
 import { leases, secrets } from "../../src/kube/resource.ts";
-import { kubeconfigPath } from "../support/cluster.ts";
 import { eventually, TOKEN, World } from "../support/world.ts";
 
 let world: World;
@@ -13,32 +10,8 @@ afterEach(() => world.stop());
 const demo = "https://demo.twilio.com/welcome/sms/reply/";
 const crm = "https://crm.example.com/sms";
 
-/** The real command, as a person or a Job runs it. */
-function startRelease(...args: string[]): ChildProcess {
-  const program = fileURLToPath(new URL("../../src/main/smschannel.ts", import.meta.url));
-  return spawn(process.execPath, [program, "release", ...args], {
-    env: {
-      PATH: process.env.PATH,
-      KUBECONFIG: kubeconfigPath(),
-      OPERATOR_NAMESPACE: world.operatorNamespace,
-      INSTANCE: world.instance,
-      WATCH_NAMESPACES: world.namespaces.join(","),
-      TWILIO_BASE_URL: world.simulator.url,
-    },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-}
-
-async function release(...args: string[]): Promise<{ code: number | null; output: string }> {
-  const child = startRelease(...args);
-  let output = "";
-  for (const stream of [child.stdout!, child.stderr!])
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      output += text;
-    });
-  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
-  return { code, output };
-}
+const startRelease = (...args: string[]) => world.startRelease(...args);
+const release = (...args: string[]) => world.release(...args);
 
 /** Wired, where there was somebody's webhook before. */
 async function wired(previous = crm) {

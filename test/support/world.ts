@@ -231,6 +231,32 @@ export class World {
     return { child, lines };
   }
 
+  /** The real `smschannel release`, as a person or a Job runs it; its output is the caller's to read. */
+  startRelease(...args: string[]): ChildProcess {
+    const program = fileURLToPath(new URL("../../src/main/smschannel.ts", import.meta.url));
+    return spawnTied(process.execPath, [program, "release", ...args], {
+      env: {
+        PATH: process.env.PATH,
+        KUBECONFIG: kubeconfigPath(),
+        OPERATOR_NAMESPACE: this.operatorNamespace,
+        INSTANCE: this.instance,
+        WATCH_NAMESPACES: this.namespaces.join(","),
+        TWILIO_BASE_URL: this.simulator.url,
+      },
+    });
+  }
+
+  async release(...args: string[]): Promise<{ code: number | null; output: string }> {
+    const child = this.startRelease(...args);
+    let output = "";
+    for (const stream of [child.stdout!, child.stderr!])
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        output += text;
+      });
+    const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+    return { code, output };
+  }
+
   async stopOperators() {
     for (const { operator, leader, client } of this.operators.splice(0)) {
       await operator.stop();

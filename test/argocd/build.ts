@@ -1,0 +1,21 @@
+import { join, resolve } from "node:path";
+import { builtProgram, type GoProgram, hasGo, pinnedVersion } from "../gomodule/build.ts";
+import type { Progress } from "../gomodule/progress.ts";
+
+const MODULE = resolve(import.meta.dirname, "go");
+const ARGO_CD = "github.com/argoproj/argo-cd/v3";
+
+/** The folder with the program `argocd` and Argo CD's CRDs; undefined when there is no Go to build it with. */
+export async function builtArgocd(progress: Progress): Promise<string | undefined> {
+  if (!(await hasGo())) return undefined;
+  const version = await pinnedVersion(MODULE, ARGO_CD);
+  const program: GoProgram = {
+    name: "argocd",
+    what: `Argo CD ${version}`,
+    module: MODULE,
+    sources: ["main.go", "health.go", "redis.go"],
+    stamps: { [`${ARGO_CD}/common.version`]: version.replace("v", "") },
+    folders: [{ module: ARGO_CD, path: join("manifests", "crds") }],
+  };
+  return await builtProgram(program, progress);
+}
