@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { SkippingClock } from "../../bench/reconcile/skipping-clock.ts";
+import { SkippingClock } from "../support/skipping-clock.ts";
 import { operatingHours, smsNumbers, workStreams } from "../../src/api/index.ts";
 import { type ResourceType, secrets } from "../../src/kube/resource.ts";
 import { kubectl } from "../support/cluster.ts";
