@@ -1,0 +1,250 @@
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { waitFor } from "../../src/demo/expect.ts";
+import { demoAccount } from "../../src/simulator/default-seed.ts";
+import { type OwnerSecret, storedTexts } from "./database.ts";
+import { explainFailures } from "./failure.ts";
+import { apply, kubectl, list } from "./kubectl.ts";
+import { examples, restrictedNamespace } from "./manifests.ts";
+import { imageValues, Release } from "./release.ts";
+import { rightsIn } from "./rights.ts";
+import { type Streamed, TextStream } from "./stream.ts";
+import { tell } from "./tell.ts";
+import { Twilio, type Webhook } from "./twilio.ts";
+
+// The life of one release: installed, used, disturbed under load, upgraded, rolled back, tested, uninstalled. Each test
+// begins where the one before it ended.
+
+const number = demoAccount.number.slice(1);
+const team = `${inject("runId")}-team`;
+const operator = `${inject("runId")}-operator`;
+/** Texts a second while things are killed and replaced. */
+const RATE = 50;
+
+let twilio: Twilio;
+let release: Release;
+let before: Webhook;
+/** What the chart calls the evaluation database, and the Secret with its URLs. */
+const database: OwnerSecret = { namespace: operator, name: "sms-channel-operator-database" };
+
+explainFailures();
+
+beforeAll(async () => {
+  tell(`namespaces begin with ${inject("runId")}`);
+  await apply(restrictedNamespace(team), restrictedNamespace(operator));
+  const { sid, authToken } = demoAccount;
+  twilio = await Twilio.start({
+    accounts: [{ sid, authToken }],
+    numbers: [{ sid: demoAccount.numberSid, accountSid: sid, phoneNumber: demoAccount.number }],
+  });
+  before = await twilio.webhookOf(number);
+  release = new Release(operator, twilio, {
+    watchNamespaces: [team],
+    evaluationDatabase: {
+      enabled: true,
+      ...imageValues(inject("postgresImage")),
+      userId: inject("postgresUser"),
+      storage: { size: "1Gi" },
+    },
+  });
+});
+
+afterAll(async () => {
+  await kubectl(["delete", "namespace", team, "--ignore-not-found", "--timeout=120s"]);
+  await release?.remove();
+  await twilio?.stop();
+});
+
+test("helm install brings controller and receiver up in a restricted namespace", async () => {
+  await release.install("--take-ownership");
+  await release.rolledOut("controller", "receiver");
+});
+
+test("the samples become Ready, and a text that is sent to the number is stored", async () => {
+  await apply(...examples(team));
+  await ready();
+  const { smsUrl } = await twilio.webhookOf(number);
+  expect(smsUrl).toContain(`http://${release.name}-receiver.${operator}.svc/inbound/${team}/support#`);
+  expect(await twilio.updates()).toHaveLength(1);
+  const text = await twilio.receive({ from: "+12065550100", to: demoAccount.number, body: "Hello" });
+  expect(text.outcome).toBe("delivered");
+  expect((await storedTexts(database)).get(text.messageSid!)).toBe(1);
+});
+
+test("the receiver's account may see its compiled Secrets and nothing else", async () => {
+  const account = `${release.name}-receiver`;
+  expect(await rightsIn(operator, operator, account)).toEqual(
+    [0, 1, 2, 3].map((shard) => ({
+      resources: "secrets",
+      names: [`${release.name}-receiver-${shard}`],
+      verbs: ["get", "list", "watch"],
+    })),
+  );
+  for (const namespace of [team, "default", "kube-system"])
+    expect([namespace, await rightsIn(namespace, operator, account)]).toEqual([namespace, []]);
+});
+
+test("pods that are deleted, an upgrade and a rollback lose no text and double no action", async () => {
+  const stream = new TextStream(twilio, demoAccount.number, RATE);
+  await flowing(stream);
+
+  await deleteOnePod("receiver", await podOf("receiver"));
+  const leader = await release.leader();
+  await deleteOnePod("controller", leader);
+  await newLeader(leader);
+
+  await release.upgrade(imageValues(inject("nextImage")), "--set", "receiver.podAnnotations.version=next");
+  await sideBySide("receiver");
+  await release.rolledOut("controller", "receiver");
+  await flowing(stream);
+
+  await release.rollback();
+  await release.rolledOut("controller", "receiver");
+  await flowing(stream);
+
+  const { acknowledged, refused, unknown } = await summed(stream);
+  expect({ refused, unknown }).toEqual({ refused: [], unknown: {} });
+  expect(await lostOrDoubled(acknowledged)).toEqual({ lost: [], doubled: [] });
+  // The webhook was right all the time: a leader that takes over looks, and changes nothing.
+  expect(await twilio.updates()).toEqual([]);
+  await ready();
+});
+
+test("a database that restarts under load loses nothing that was acknowledged", async () => {
+  const stream = new TextStream(twilio, demoAccount.number, RATE);
+  await flowing(stream);
+  tell("kubectl delete pod of the database, which gets one second to end");
+  await release.kubectl("delete", "pod", `${database.name}-0`, "--grace-period=1", "--timeout=90s");
+  await release.kubectl("rollout", "status", `statefulset/${database.name}`, "--timeout=120s");
+  await flowing(stream);
+
+  const { acknowledged, unknown } = await summed(stream);
+  expect(unknown).toEqual({});
+  expect(await lostOrDoubled(acknowledged)).toEqual({ lost: [], doubled: [] });
+  await ready();
+});
+
+test("helm uninstall gives the webhook back first, and leaves only what was asked to stay", async () => {
+  await release.uninstall();
+  expect(await twilio.webhookOf(number)).toEqual(before);
+  const left = await list<{ metadata: { finalizers?: string[] } }>("-n", team, "smsnumbers,workstreams");
+  expect(left.map(({ metadata }) => metadata.finalizers ?? [])).toEqual(left.map(() => []));
+  await emptied(operator);
+  tell("deleting the team's namespace, with nobody there to let go");
+  await kubectl(["delete", "namespace", team, "--timeout=60s"]);
+});
+
+async function ready(): Promise<void> {
+  tell("waiting for Ready");
+  const kinds = "smsnumbers,workstreams,operatinghours";
+  await kubectl(["-n", team, "wait", "--for=condition=Ready", kinds, "--all", "--timeout=120s"]);
+}
+
+/** Another two seconds' worth of texts came through. */
+async function flowing(stream: TextStream): Promise<void> {
+  const from = stream.acknowledged;
+  await waitFor({
+    expected: "texts to come through",
+    look: () => (stream.acknowledged >= from + 2 * RATE ? true : undefined),
+    seen: () => `${stream.acknowledged - from} of ${2 * RATE}`,
+    withinMs: 30_000,
+    signal: AbortSignal.timeout(60_000),
+  });
+}
+
+async function summed(stream: TextStream): Promise<Streamed> {
+  const result = await stream.stop();
+  const { sent, acknowledged, refused, retried } = result;
+  const again = Object.entries(retried).map(([why, times]) => `${times} × ${why}`);
+  tell(`${sent} texts, ${acknowledged.length} acknowledged, ${refused.length} given up by Twilio`);
+  if (again.length > 0) tell(`tried again: ${again.join("; ")}`);
+  return result;
+}
+
+async function podOf(component: string): Promise<string> {
+  const [pod] = await list<{ metadata: { name: string } }>(
+    ...["-n", operator, "pods", "-l", `app.kubernetes.io/component=${component}`],
+  );
+  return pod!.metadata.name;
+}
+
+async function deleteOnePod(component: "controller" | "receiver", pod: string): Promise<void> {
+  tell(`kubectl delete pod ${pod}`);
+  await release.kubectl("delete", "pod", pod, "--timeout=60s");
+  await release.rolledOut(component);
+}
+
+async function newLeader(former: string): Promise<void> {
+  let leader = former;
+  await waitFor({
+    expected: "another controller to lead",
+    look: async () => {
+      leader = await release.leader();
+      return leader !== former && leader !== "" ? leader : undefined;
+    },
+    seen: () => leader,
+    withinMs: 60_000,
+    signal: AbortSignal.timeout(90_000),
+  });
+  tell(`${leader} leads`);
+}
+
+/** A pod of the old and one of the new revision are Ready at one time. */
+async function sideBySide(component: string): Promise<void> {
+  type Pod = {
+    metadata: { annotations?: { version?: string } };
+    status: { conditions?: { type: string; status: string }[] };
+  };
+  let seen: string[] = [];
+  await waitFor({
+    expected: "pods of both versions to be Ready",
+    look: async () => {
+      const pods = await list<Pod>("-n", operator, "pods", "-l", `app.kubernetes.io/component=${component}`);
+      const isReady = ({ status }: Pod) =>
+        status.conditions?.some((one) => one.type === "Ready" && one.status === "True");
+      seen = pods.filter(isReady).map(({ metadata }) => metadata.annotations?.version ?? "old");
+      return new Set(seen).size === 2 ? true : undefined;
+    },
+    seen: () => seen.join(", "),
+    withinMs: 120_000,
+    signal: AbortSignal.timeout(150_000),
+  });
+  tell("old and new run side by side");
+}
+
+async function lostOrDoubled(acknowledged: readonly string[]) {
+  const stored = await storedTexts(database);
+  return {
+    lost: acknowledged.filter((sid) => !stored.has(sid)),
+    doubled: acknowledged.filter((sid) => (stored.get(sid) ?? 0) > 1),
+  };
+}
+
+/** What was deleted goes in its own time: pods drain, and the volume claim follows its StatefulSet. */
+async function emptied(namespace: string): Promise<void> {
+  let left: string[] = [];
+  await waitFor({
+    expected: `nothing to be left in ${namespace}`,
+    look: async () => {
+      left = await everythingIn(namespace);
+      return left.length === 0 ? true : undefined;
+    },
+    seen: () => left.join(", "),
+    withinMs: 90_000,
+    signal: AbortSignal.timeout(120_000),
+  });
+}
+
+/** Names of what is in a namespace beyond what every namespace has. */
+async function everythingIn(namespace: string): Promise<string[]> {
+  const kinds = await kubectl(["api-resources", "--namespaced", "--verbs=list", "-o", "name"]);
+  const wanted = kinds
+    .trim()
+    .split("\n")
+    .filter((kind) => !/^events(\.|$)|metrics/.test(kind));
+  const names = await kubectl(["-n", namespace, "get", wanted.join(","), "-o", "name", "--ignore-not-found"]);
+  const always = /^(configmap\/kube-root-ca\.crt|serviceaccount\/default)$/;
+  return names
+    .trim()
+    .split("\n")
+    .filter((name) => name !== "" && !always.test(name));
+}

@@ -1,0 +1,69 @@
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { inject } from "vitest";
+import { spawnTied, stopChild } from "../../src/child.ts";
+
+export interface Result {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** The real kubectl, as a user would type it. Throws what it says when it fails. */
+export async function kubectl(args: readonly string[], input?: unknown): Promise<string> {
+  const result = await tryKubectl(args, input);
+  if (result.code !== 0)
+    throw new Error(`kubectl ${args.join(" ")}: ${result.stderr.trim() || result.stdout.trim()}`);
+  return result.stdout;
+}
+
+export const tryKubectl = (args: readonly string[], input?: unknown) => run("kubectl", args, input);
+
+/** Helm on the chart in this checkout; values as an object. Throws what it says when it fails. */
+export async function helm(args: readonly string[], values?: object): Promise<string> {
+  const result = await tryHelm(args, values);
+  if (result.code !== 0)
+    throw new Error(`helm ${args.join(" ")}: ${result.stderr.trim() || result.stdout.trim()}`);
+  return result.stdout;
+}
+
+export const tryHelm = (args: readonly string[], values?: object) => run(inject("helm"), args, values);
+
+/** Objects of a kind, in a namespace or by a selector. */
+export async function list<T>(...args: string[]): Promise<T[]> {
+  return (JSON.parse(await kubectl(["get", ...args, "-o", "json"])) as { items: T[] }).items;
+}
+
+export const apply = (...objects: object[]) =>
+  kubectl(["apply", "--server-side", "-f", "-"], { apiVersion: "v1", kind: "List", items: objects });
+
+/** `input`: an object as JSON, or a text as it is. */
+function run(program: string, args: readonly string[], input: unknown): Promise<Result> {
+  const child = spawn(program, args, {
+    stdio: "pipe",
+    env: { ...process.env, KUBECONFIG: inject("kubeconfig") },
+  });
+  const text = input === undefined ? "" : typeof input === "string" ? input : JSON.stringify(input);
+  child.stdin.on("error", () => undefined).end(text);
+  const result = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const)
+    child[name].setEncoding("utf8").on("data", (part: string) => {
+      result[name] += part;
+    });
+  return new Promise((resolve, reject) =>
+    child.once("error", reject).once("close", (code) => resolve({ code: code ?? 1, ...result })),
+  );
+}
+
+/** A kubectl that goes on (`proxy`, `port-forward`), and the local port that it says it listens on. */
+export async function listening(args: readonly string[]): Promise<{ port: number; stop(): Promise<void> }> {
+  const child = spawnTied("kubectl", args, { env: { ...process.env, KUBECONFIG: inject("kubeconfig") } });
+  child.stderr?.resume();
+  for await (const line of createInterface({ input: child.stdout! })) {
+    const port = /127\.0\.0\.1:([0-9]+)/.exec(line)?.[1];
+    if (port === undefined) continue;
+    child.stdout?.resume();
+    return { port: Number(port), stop: () => stopChild(child, "SIGTERM", 5000) };
+  }
+  throw new Error(`kubectl ${args.join(" ")} ended without a port`);
+}

@@ -1,0 +1,94 @@
+import { inject } from "vitest";
+import { CHART, merge } from "../chart/helm.ts";
+import { helm, kubectl, tryHelm } from "./kubectl.ts";
+import { tell } from "./tell.ts";
+import type { Twilio } from "./twilio.ts";
+
+/** One installation of the chart, by Helm as a person would use it. */
+export class Release {
+  readonly name = "sms-channel-operator";
+  readonly namespace: string;
+  #values: object;
+
+  constructor(namespace: string, twilio: Twilio, values: object) {
+    this.namespace = namespace;
+    const own = {
+      // Twilio reaches the receiver by its Service, as there is no way in from outside in every cluster.
+      publicUrl: `http://${this.name}-receiver.${namespace}.svc`,
+      allowInsecurePublicUrl: true,
+      twilio: { baseUrl: twilio.baseUrl },
+    };
+    this.#values = merge(merge(own, imageValues(inject("image"))), values);
+  }
+
+  /** What `status.managedBy` says of its objects. */
+  get instance(): string {
+    return `${this.namespace}/${this.name}`;
+  }
+
+  install(...flags: string[]): Promise<string> {
+    tell(`helm install in ${this.namespace}`);
+    return helm(["install", ...this.#arguments(), ...flags], this.#values);
+  }
+
+  /** With other values from now on. */
+  upgrade(values: object, ...flags: string[]): Promise<string> {
+    tell(`helm upgrade in ${this.namespace}: ${JSON.stringify(values)}`);
+    this.#values = merge(this.#values, values);
+    return helm(["upgrade", ...this.#arguments(), ...flags], this.#values);
+  }
+
+  rollback(...flags: string[]): Promise<string> {
+    tell(`helm rollback in ${this.namespace}`);
+    return helm(["rollback", this.name, "--namespace", this.namespace, ...flags]);
+  }
+
+  uninstall(...flags: string[]): Promise<string> {
+    tell(`helm uninstall in ${this.namespace}`);
+    return helm(["uninstall", this.name, "--namespace", this.namespace, "--timeout=180s", ...flags]);
+  }
+
+  /** For what may or may not be installed any more. */
+  async remove(): Promise<void> {
+    await tryHelm([
+      "uninstall",
+      this.name,
+      "--namespace",
+      this.namespace,
+      "--ignore-not-found",
+      "--timeout=120s",
+    ]);
+    await kubectl(["delete", "namespace", this.namespace, "--ignore-not-found", "--timeout=120s"]);
+  }
+
+  async rolledOut(...components: ("controller" | "receiver")[]): Promise<void> {
+    for (const component of components)
+      await this.kubectl("rollout", "status", `deployment/${this.name}-${component}`, "--timeout=240s");
+  }
+
+  kubectl(...args: string[]): Promise<string> {
+    return kubectl(["-n", this.namespace, ...args]);
+  }
+
+  /** Name of the controller's pod that leads. */
+  async leader(): Promise<string> {
+    const holder = await this.kubectl(
+      "get",
+      "lease",
+      `${this.name}-controller`,
+      "-o",
+      "jsonpath={.spec.holderIdentity}",
+    );
+    return holder.split("_")[0]!;
+  }
+
+  #arguments(): string[] {
+    return [this.name, CHART, "--namespace", this.namespace, "--values", "-"];
+  }
+}
+
+/** `registry/repository:tag` as the chart's values. */
+export function imageValues(image: string): object {
+  const at = image.lastIndexOf(":");
+  return { image: { repository: image.slice(0, at), tag: image.slice(at + 1) } };
+}

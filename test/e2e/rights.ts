@@ -1,0 +1,28 @@
+import { kubectl } from "./kubectl.ts";
+
+export interface Right {
+  resources: string;
+  names: string[];
+  verbs: string[];
+}
+
+/** What `kubectl auth can-i --list` says of a ServiceAccount in a namespace, less what every account may do. */
+export async function rightsIn(namespace: string, of: string, account: string): Promise<Right[]> {
+  const groups = ["system:serviceaccounts", `system:serviceaccounts:${of}`, "system:authenticated"];
+  const as = [`--as=system:serviceaccount:${of}:${account}`, ...groups.map((group) => `--as-group=${group}`)];
+  const text = await kubectl(["auth", "can-i", "--list", "-n", namespace, "--no-headers", ...as]);
+  return text
+    .trim()
+    .split("\n")
+    .map((line) => {
+      const [, resources, names, verbs] =
+        /^(\S*)\s+\[.*?\]\s+\[(.*?)\]\s+\[(.*?)\]$/.exec(line.trimEnd()) ?? [];
+      if (resources === undefined) throw new Error(`kubectl auth can-i --list says: ${line}`);
+      return { resources, names: words(names), verbs: words(verbs) };
+    })
+    .filter(({ resources }) => resources !== "" && !everybodys.test(resources));
+}
+
+const words = (text = "") => text.split(" ").filter(Boolean);
+/** To ask about oneself. */
+const everybodys = /^self\w+\.(authorization|authentication)\.k8s\.io$/;

@@ -1,0 +1,65 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import type { TestProject } from "vitest/node";
+import { helmProgram } from "../chart/tools.ts";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    helm: string;
+    kubeconfig: string;
+    /** Begins the name of every namespace and release of the run. */
+    runId: string;
+    image: string;
+    nextImage: string;
+    simulatorImage: string;
+    postgresImage: string;
+    postgresUser: number;
+  }
+}
+
+const CRDS = resolve(import.meta.dirname, "../../crds");
+
+/** Looks whether everything is there before minutes are spent; every lack is a sentence that says what to do. */
+export default async function setup(project: TestProject) {
+  const { E2E_IMAGE: image, E2E_POSTGRES_IMAGE: postgresImage } = process.env;
+  if (image === undefined || postgresImage === undefined)
+    throw new Error(
+      "npm run test:e2e needs E2E_IMAGE and E2E_POSTGRES_IMAGE, images that the cluster's nodes have or can pull: see test/e2e/README.md.",
+    );
+  const kubeconfig = process.env.KUBECONFIG ?? join(homedir(), ".kube/config");
+  const kubectl = async (...args: string[]) => {
+    const env = { ...process.env, KUBECONFIG: kubeconfig };
+    return (await promisify(execFile)("kubectl", args, { env })).stdout.trim();
+  };
+  const hadKinds = await kindsIn(kubectl, kubeconfig);
+  project.provide("helm", await helmProgram());
+  project.provide("kubeconfig", kubeconfig);
+  project.provide("runId", `e2e-${randomBytes(2).toString("hex")}`);
+  project.provide("image", image);
+  project.provide("nextImage", process.env.E2E_NEXT_IMAGE ?? image);
+  project.provide("simulatorImage", process.env.E2E_SIMULATOR_IMAGE ?? image);
+  project.provide("postgresImage", postgresImage);
+  project.provide("postgresUser", Number(process.env.E2E_POSTGRES_USER ?? "999"));
+  // The chart keeps the kinds when it is uninstalled; in a cluster that had none they are ours to remove.
+  return () => (hadKinds ? undefined : kubectl("delete", "--ignore-not-found", "--timeout=60s", "-f", CRDS));
+}
+
+/** Whether the cluster has the kinds. Those of a release that somebody uses are not to be played with. */
+async function kindsIn(
+  kubectl: (...args: string[]) => Promise<string>,
+  kubeconfig: string,
+): Promise<boolean> {
+  const template = `{range .items[?(@.spec.group=="smschannel.dev")]}{.metadata.annotations.meta\\.helm\\.sh/release-namespace} {end}`;
+  const owners = await kubectl("get", "crd", "-o", `jsonpath=${template}`).catch((cause: Error) => {
+    throw new Error(`npm run test:e2e needs a cluster, and kubectl reaches none by ${kubeconfig}`, { cause });
+  });
+  const foreign = owners.split(/\s+/).filter((name) => name !== "" && !name.startsWith("e2e-"));
+  if (foreign.length > 0 && process.env.E2E_USED_CLUSTER !== "1")
+    throw new Error(
+      `this cluster has the kinds from the release in namespace ${foreign[0]}, and these tests would take them over: use a cluster of their own, or set E2E_USED_CLUSTER=1 when nobody needs that release.`,
+    );
+  return owners !== "";
+}

@@ -1,0 +1,78 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { InboundDelivery } from "../../src/simulator/inbound.ts";
+import type { Twilio } from "./twilio.ts";
+
+export interface Streamed {
+  sent: number;
+  /** SIDs of the texts that a receiver acknowledged. */
+  acknowledged: string[];
+  /** Texts that nobody acknowledged, whatever Twilio tried: first those that were refused. */
+  refused: InboundDelivery[];
+  /** Attempts that failed and were followed by another one, by what was wrong with them. */
+  retried: Record<string, number>;
+  /** Texts of which it is not known whether they came in, by what was wrong on the way from the test to the simulator. */
+  unknown: Record<string, number>;
+}
+
+/**
+ * Texts to one number at a steady rate, whether earlier ones were answered or not, as customers are no queue. Each is sent
+ * from a customer of its own.
+ */
+export class TextStream {
+  readonly #twilio: Twilio;
+  readonly #to: string;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+  readonly #pending = new Set<Promise<void>>();
+  readonly #result: Streamed = { sent: 0, acknowledged: [], refused: [], retried: {}, unknown: {} };
+
+  constructor(twilio: Twilio, to: string, perSecond: number) {
+    this.#twilio = twilio;
+    this.#to = to;
+    this.#running = this.#run(perSecond);
+  }
+
+  /** How many were acknowledged so far. */
+  get acknowledged(): number {
+    return this.#result.acknowledged.length;
+  }
+
+  async stop(): Promise<Streamed> {
+    this.#stop.abort();
+    await this.#running;
+    await Promise.all(this.#pending);
+    return this.#result;
+  }
+
+  async #run(perSecond: number): Promise<void> {
+    const started = performance.now();
+    while (!this.#stop.signal.aborted) {
+      const due = Math.floor(((performance.now() - started) / 1000) * perSecond);
+      while (this.#result.sent < due) this.#send();
+      // Its own beat, not a wait for something to happen.
+      await sleep(20, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+    }
+  }
+
+  #send(): void {
+    const number = this.#result.sent++;
+    const from = `+1206${String(5_550_000 + number).padStart(7, "0")}`;
+    const sending = this.#twilio.receive({ from, to: this.#to, body: `text ${number}` }).then(
+      (delivery) => this.#note(delivery),
+      (error: Error) => count(this.#result.unknown, error.message),
+    );
+    this.#pending.add(sending);
+    void sending.finally(() => this.#pending.delete(sending));
+  }
+
+  #note(delivery: InboundDelivery): void {
+    for (const { status, error } of delivery.attempts.slice(0, -1))
+      count(this.#result.retried, error ?? `status ${status}`);
+    if (delivery.outcome === "delivered") this.#result.acknowledged.push(delivery.messageSid!);
+    else this.#result.refused.push(delivery);
+  }
+}
+
+function count(by: Record<string, number>, what: string): void {
+  by[what] = (by[what] ?? 0) + 1;
+}

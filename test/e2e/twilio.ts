@@ -1,0 +1,137 @@
+import { Agent, request } from "undici";
+import { inject } from "vitest";
+import type { InboundDelivery } from "../../src/simulator/inbound.ts";
+import type { RequestRecord } from "../../src/simulator/request-log.ts";
+import type { SimulatorSeed } from "../../src/simulator/seed.ts";
+import { apply, kubectl, listening } from "./kubectl.ts";
+import { podSecurity, restrictedNamespace } from "./manifests.ts";
+
+/** A text as a customer sends it. */
+export interface Text {
+  from: string;
+  /** With a plus in front. */
+  to: string;
+  body: string;
+}
+
+export interface Webhook {
+  smsUrl: string;
+  smsApplicationSid: string;
+}
+
+/** The simulated Twilio, a pod of the image under test, and its control API by way of the API server. */
+export class Twilio {
+  readonly namespace = `${inject("runId")}-twilio`;
+  /** What the operator takes for Twilio. */
+  readonly baseUrl = `http://twilio.${this.namespace}.svc:4010`;
+  #proxy!: Awaited<ReturnType<typeof listening>>;
+  readonly #connections = new Agent({ connections: 128 });
+
+  static async start(seed: SimulatorSeed): Promise<Twilio> {
+    const twilio = new Twilio();
+    await apply(restrictedNamespace(twilio.namespace));
+    await apply(...twilio.#objects(seed));
+    await kubectl(["-n", twilio.namespace, "rollout", "status", "deployment/twilio", "--timeout=120s"]);
+    twilio.#proxy = await listening(["proxy", "--port=0"]);
+    return twilio;
+  }
+
+  async stop(): Promise<void> {
+    await this.#connections.close();
+    await this.#proxy?.stop();
+    await kubectl(["delete", "namespace", this.namespace, "--ignore-not-found", "--timeout=120s"]);
+  }
+
+  /** A text comes in; resolves when its webhook was delivered or given up. */
+  async receive(text: Text): Promise<InboundDelivery> {
+    return (await this.#control("POST", "inbound", text)) as InboundDelivery;
+  }
+
+  /** The webhook of a number, by its digits. */
+  async webhookOf(number: string): Promise<Webhook> {
+    const state = (await this.#control("GET", "state")) as {
+      regions: { us1: { numbers: (Webhook & { phoneNumber: string })[] } };
+    };
+    const found = state.regions.us1.numbers.find(({ phoneNumber }) => phoneNumber === `+${number}`);
+    if (found === undefined) throw new Error(`the simulator has no number ${number}`);
+    return { smsUrl: found.smsUrl, smsApplicationSid: found.smsApplicationSid };
+  }
+
+  /** Calls that changed a number since the last time it was asked. */
+  async updates(): Promise<RequestRecord[]> {
+    const { requests } = (await this.#control("GET", "requests")) as { requests: RequestRecord[] };
+    await this.#control("DELETE", "requests");
+    return requests.filter(({ operation }) => operation === "UpdateIncomingPhoneNumber");
+  }
+
+  async #control(method: "GET" | "POST" | "DELETE", what: string, body?: unknown): Promise<unknown> {
+    const path = `/api/v1/namespaces/${this.namespace}/services/twilio:4010/proxy/_simulator/${what}`;
+    const response = await request(`http://127.0.0.1:${this.#proxy.port}${path}`, {
+      method,
+      dispatcher: this.#connections,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.body.text();
+    if (response.statusCode >= 300)
+      throw new Error(`the simulator's ${what} answered ${response.statusCode}: ${text.slice(0, 200)}`);
+    return text === "" ? undefined : JSON.parse(text);
+  }
+
+  #objects(seed: SimulatorSeed): object[] {
+    const { namespace } = this;
+    const labels = { app: "twilio" };
+    const env = {
+      SEED: "/seed/seed.json",
+      LISTEN_HOST: "0.0.0.0",
+      ALLOW_LOCAL_URLS: "true",
+      LATENCY: "20",
+      LOG_LEVEL: "warn",
+    };
+    return [
+      {
+        apiVersion: "v1",
+        kind: "ConfigMap",
+        metadata: { name: "seed", namespace },
+        data: { "seed.json": JSON.stringify(seed) },
+      },
+      {
+        apiVersion: "v1",
+        kind: "Service",
+        metadata: { name: "twilio", namespace },
+        spec: { selector: labels, ports: [{ port: 4010 }] },
+      },
+      {
+        apiVersion: "apps/v1",
+        kind: "Deployment",
+        metadata: { name: "twilio", namespace },
+        spec: {
+          selector: { matchLabels: labels },
+          template: {
+            metadata: { labels },
+            spec: {
+              ...podSecurity.pod(),
+              containers: [
+                {
+                  name: "twilio",
+                  image: inject("simulatorImage"),
+                  args: ["twilio-simulator"],
+                  env: Object.entries(env).map(([name, value]) => ({ name, value })),
+                  ports: [{ containerPort: 4010 }],
+                  // Not for readiness: on a busy machine a slow answer would cut the test off from it.
+                  startupProbe: {
+                    httpGet: { path: "/_simulator/faults", port: 4010 },
+                    periodSeconds: 1,
+                    failureThreshold: 60,
+                  },
+                  volumeMounts: [{ name: "seed", mountPath: "/seed" }],
+                  securityContext: podSecurity.container,
+                },
+              ],
+              volumes: [{ name: "seed", configMap: { name: "seed" } }],
+            },
+          },
+        },
+      },
+    ];
+  }
+}
