@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { SkippingClock } from "../support/skipping-clock.ts";
 import { operatingHours, smsNumbers, workStreams } from "../../src/api/index.ts";
 import { type ResourceType, secrets } from "../../src/kube/resource.ts";
 import { kubectl } from "../support/cluster.ts";
+import { SkippingClock } from "../support/skipping-clock.ts";
 import { eventually, matches, type Wanted, World } from "../support/world.ts";
 import { healthOf, healthScript, healthTests } from "./health.ts";
 import { readTestdata, recorded, writeTestdata } from "./testdata.ts";
