@@ -325,7 +325,7 @@ export class KubeClient {
   async #dispatch(call: Call, { what, watching }: { what: string; watching: boolean }) {
     try {
       call.signal?.throwIfAborted();
-      const access = await this.#connection.access();
+      const access = await this.#connection.access(call.signal);
       return await request(`${this.#connection.server}${call.path}${queryText(call.query)}`, {
         method: call.method,
         dispatcher: watching ? access.watches : access.requests,

@@ -3,10 +3,15 @@ import type { ConnectionOptions } from "node:tls";
 import { KubeConfig } from "@kubernetes/client-node";
 import { Agent, type Dispatcher, ProxyAgent, Socks5ProxyAgent } from "undici";
 
-/** Credentials are read again this often: a mounted token lives for an hour, and is replaced at four fifths of that. */
+/**
+ * Credentials are read again this often: a mounted token lives for an hour, and is replaced at four fifths of that. (The official
+ * client keeps a token file's content for a minute; a plugin it runs again only when what that gave has expired.)
+ */
 const REREAD_MS = 10_000;
 /** A server that refuses every credential must not make us run an exec plugin per request. */
 const REFRESH_AT_MOST_EVERY_MS = 2000;
+/** An exec plugin that has not answered by then is given up, and run again by the next request. */
+const LOGIN_WITHIN_MS = 30_000;
 /** HTTP/1.1 carries one request at a time per connection; more than these wait in line. Watches have their own, unlimited. */
 const CONNECTIONS = 32;
 
@@ -54,12 +59,13 @@ export class Connection {
     return this.#config.getContextObject(this.#config.getCurrentContext())?.namespace;
   }
 
-  async access(): Promise<Access> {
+  /** Reading the credentials may take as long as a plugin likes, but the caller waits only until `signal` aborts. */
+  async access(signal: AbortSignal | undefined): Promise<Access> {
     if (this.#access !== undefined && this.#now() - this.#access.readAt < REREAD_MS) return this.#access;
-    this.#reading ??= this.#read().finally(() => {
+    this.#reading ??= orAborted(this.#read(), AbortSignal.timeout(LOGIN_WITHIN_MS)).finally(() => {
       this.#reading = undefined;
     });
-    return this.#reading;
+    return await orAborted(this.#reading, signal);
   }
 
   /** After a 401: everything from its source again. False when that was done a moment ago, so it would not help. */
@@ -130,6 +136,16 @@ export class Connection {
         return new Agent({ ...shared, connect });
     }
   }
+}
+
+function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
 }
 
 function tlsOf({ ca, cert, key, rejectUnauthorized, servername }: TlsSettings): TlsSettings {
