@@ -24,6 +24,7 @@ import { smsNumberFinalizer } from "./smsnumber/finalize.ts";
 import { failedVerdicts as failedNumber } from "./smsnumber/outcome.ts";
 import { createPreviousWebhooks } from "./smsnumber/previous-webhooks.ts";
 import { smsNumberReconciler } from "./smsnumber/reconcile.ts";
+import { specSeen } from "./smsnumber/spec-seen.ts";
 import { firstSight, numberVerdicts } from "./smsnumber/verdicts.ts";
 import { Upkeep } from "./upkeep.ts";
 import { Wakeups } from "./wakeups.ts";
@@ -362,6 +363,7 @@ export class Operator {
       urls: publicUrls(config.publicUrl, config.fallbackPublicUrl),
       urlCheck: config.urlCheck,
       deleteTimeoutMs: config.deleteTimeoutMs,
+      specSeenAt: specSeen(smsNumbers, clock),
       workStream: (namespace, name) => workStreams.store.get(namespace, name),
       knowsWorkStreams: (namespace) => workStreams.knows(namespace),
       lacksHours: (namespace, name) =>

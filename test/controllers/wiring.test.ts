@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { SmsNumber } from "../../src/api/index.ts";
 import { CONNECTION_OVERRIDES } from "../../src/controllers/smsnumber/webhook.ts";
-import { World } from "../support/world.ts";
+import { eventually, World } from "../support/world.ts";
 
 // One stream and one number per row, all in one account: a row is what Twilio has, what is applied, what comes of it.
 let world: World;
@@ -153,6 +153,27 @@ describe("takeover: Always", () => {
       smsApplicationSid: "",
     });
   });
+});
+
+test("a webhook that somebody sets up a moment before applying is seen, also right after a look at the account", async () => {
+  const lists = () =>
+    world.simulator.control.requests().filter(({ operation }) => operation === "ListIncomingPhoneNumber")
+      .length;
+  const accountSid = "AC00000000000000000000000000000001";
+  for (let at = 0; at < 5; at++) {
+    const [first, second] = [`1425230670${at}`, `1425230680${at}`];
+    world.simulator.state.addNumber({ accountSid, phoneNumber: `+${first}`, smsUrl: "" });
+    const number = world.simulator.state.addNumber({ accountSid, phoneNumber: `+${second}`, smsUrl: "" });
+    for (const name of [first, second]) await world.stream({}, { name: `n${name}` });
+    for (const name of [first, second]) await world.streamIs(`n${name}`, { Ready: "True" });
+    const before = lists();
+    await world.number({ workStreamRef: { name: `n${first}` }, number: first }, { name: `n${first}` });
+    await eventually("the account is looked at", () => (lists() > before ? true : undefined));
+    number.smsUrl = "https://crm.example.com/sms";
+    await world.number({ workStreamRef: { name: `n${second}` }, number: second }, { name: `n${second}` });
+    await world.numberIs(`n${second}`, { Ready: "WebhookOwnedByOther" });
+    expect(number.smsUrl).toBe("https://crm.example.com/sms");
+  }
 });
 
 describe("hands off", () => {

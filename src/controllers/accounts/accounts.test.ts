@@ -48,6 +48,49 @@ describe("an account's snapshot", () => {
     expect(twilio.asked).toBe(2);
   });
 
+  test("users' changes that come while one is read for another share the next one", async () => {
+    const twilio = new FakeTwilio();
+    const clock = new ManualClock();
+    const account = new Account(twilio.account, clock);
+    const lists = Array.from({ length: 3 }, () => Promise.withResolvers<PhoneNumber[]>());
+    twilio.answers = lists.map(
+      ({ promise }) =>
+        () =>
+          promise,
+    );
+    const first = account.since(clock.now(), options);
+    const later: Promise<unknown>[] = [];
+    for (let i = 0; i < 100; i++) {
+      await clock.advance(1);
+      later.push(account.since(clock.now(), options));
+    }
+    expect(twilio.asked).toBe(1);
+    lists[0]!.resolve([number("https://first")]);
+    await first;
+    await clock.advance(1);
+    expect(twilio.asked).toBe(2);
+    lists[1]!.resolve([number("https://second")]);
+    const [one, ...others] = await Promise.all(later);
+    expect(new Set(others)).toEqual(new Set([one]));
+    expect(twilio.asked).toBe(2);
+  });
+
+  test("a user's change does not wait for a resync's, and an older reading that ends later is not taken for newer", async () => {
+    const twilio = new FakeTwilio();
+    const clock = new ManualClock();
+    const account = new Account(twilio.account, clock);
+    const slow = Promise.withResolvers<PhoneNumber[]>();
+    twilio.answers = [() => slow.promise, async () => [number("https://now")]];
+    const resync = account.since(clock.now(), { ...options, lane: "resync" });
+    await clock.advance(1);
+    expect((await account.since(clock.now(), options)).numbers.get("14252306549")?.smsUrl).toBe(
+      "https://now",
+    );
+    slow.resolve([number("https://before")]);
+    await resync;
+    expect(account.latest?.numbers.get("14252306549")?.smsUrl).toBe("https://now");
+  });
+
   test("looks at services and addresses once an hour", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();

@@ -21,7 +21,7 @@ export class Account {
   #surroundings: Surroundings | undefined;
   readonly #updated = new Map<string, { number: PhoneNumber; atMs: number }>();
   #failure: { error: unknown; atMs: number } | undefined;
-  #running: { startedMs: number; promise: Promise<Snapshot> } | undefined;
+  #running: { startedMs: number; lane: CallOptions["lane"]; promise: Promise<Snapshot> } | undefined;
   /** Resyncs in a row that failed. */
   failedResyncs = 0;
 
@@ -35,16 +35,29 @@ export class Account {
     return this.#snapshot;
   }
 
-  /** A snapshot whose reading began at `sinceMs` or later: the one at hand, the one under way, or a new one. */
+  /**
+   * A snapshot whose reading began at `sinceMs` or later: the one at hand, the one under way, or a new one. Who comes after a
+   * reading began that users' changes wait for shares the next one with all others who do, so that a thousand numbers applied
+   * one after another are not a thousand lists; a resync's reading is not waited for.
+   */
   async since(sinceMs: number, options: CallOptions): Promise<Snapshot> {
-    if (this.#snapshot !== undefined && this.#snapshot.takenAtMs >= sinceMs) return this.#snapshot;
-    if (this.#running !== undefined && this.#running.startedMs >= sinceMs) return await this.#running.promise;
+    for (;;) {
+      if (this.#snapshot !== undefined && this.#snapshot.takenAtMs >= sinceMs) return this.#snapshot;
+      const running = this.#running;
+      if (running !== undefined && running.startedMs >= sinceMs) return await running.promise;
+      if (running?.lane !== "change") return await this.#begin(options);
+      await running.promise.catch(() => {});
+      options.signal.throwIfAborted();
+    }
+  }
+
+  async #begin(options: CallOptions): Promise<Snapshot> {
     const startedMs = this.#clock.now();
     // A thousand numbers that share this account must not each find out for themselves that Twilio is down.
     if (this.#failure !== undefined && startedMs - this.#failure.atMs < FAILURE_STANDS_MS)
       throw this.#failure.error;
     const promise = this.#read(startedMs, options);
-    this.#running = { startedMs, promise };
+    this.#running = { startedMs, lane: options.lane, promise };
     try {
       const snapshot = await promise;
       this.#failure = undefined;
@@ -82,8 +95,10 @@ export class Account {
     this.#surroundings = surroundings;
     for (const [sid, { atMs }] of this.#updated) if (atMs < startedMs) this.#updated.delete(sid);
     const current = numbers.map((number) => this.#updated.get(number.sid)?.number ?? number);
-    this.#snapshot = snapshotOf(current, surroundings, startedMs);
-    return this.#snapshot;
+    const snapshot = snapshotOf(current, surroundings, startedMs);
+    // A reading that began earlier may end later.
+    if (this.#snapshot === undefined || this.#snapshot.takenAtMs <= startedMs) this.#snapshot = snapshot;
+    return snapshot;
   }
 }
 

@@ -18,6 +18,8 @@ export interface SmsNumberDeps {
   urls: PublicUrls;
   urlCheck: "enforce" | "report" | "off";
   deleteTimeoutMs: number;
+  /** When this process learnt of the number's present spec. */
+  specSeenAt(number: SmsNumber): number;
   /** The objects as watched. */
   workStream(namespace: string, name: string): WorkStream | undefined;
   /** False: they may not be listed there, so that one which is not seen may well be there. */
@@ -43,5 +45,11 @@ export interface SmsNumberDeps {
 /** What of it a finalizer needs: also there for a process that is no operator. */
 export type Finalization = Omit<
   SmsNumberDeps,
-  "checks" | "urlCheck" | "knowsWorkStreams" | "lacksHours" | "credentialsRefused" | "countDrift"
+  | "checks"
+  | "urlCheck"
+  | "specSeenAt"
+  | "knowsWorkStreams"
+  | "lacksHours"
+  | "credentialsRefused"
+  | "countDrift"
 >;

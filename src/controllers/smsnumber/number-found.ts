@@ -1,4 +1,3 @@
-import type { SmsNumber } from "../../api/index.ts";
 import type { PhoneNumber } from "../../twilio/twilio.ts";
 import type { Account } from "../accounts/accounts.ts";
 import type { Snapshot } from "../accounts/snapshot.ts";
@@ -58,20 +57,12 @@ async function look({ deps, ctx, object }: Work, account: Account): Promise<Snap
   const settled = deps.records.claimOf(object.metadata.uid!)?.configured !== undefined;
   const known = latest !== undefined && find(latest, object.spec) !== undefined;
   const now = deps.clock.now();
+  // Who sets up a webhook at Twilio and then applies an object means what is there now: an earlier look would not show it, and
+  // it would be overwritten unseen.
+  const fresh = Math.min(now, Math.max(now - FRESH_MS, deps.specSeenAt(object)));
   // While resyncs fail the last look is no longer the present: say so, and see at once when Twilio is back.
-  const since = !settled || !known ? freshSince(object, now) : failedResyncs === 0 ? 0 : now;
+  const since = !settled || !known ? fresh : failedResyncs === 0 ? 0 : now;
   return await account.since(since, callOptions(ctx));
-}
-
-/**
- * Who sets up a webhook at Twilio and then applies an object means what is there now: neither creation nor a change of the
- * spec is judged by an earlier look, or that webhook would be overwritten unseen. By whole seconds, as Kubernetes has them,
- * so that many numbers applied together share a look all the same.
- */
-function freshSince({ metadata, status }: SmsNumber, now: number): number {
-  const changed = status?.observedGeneration !== metadata.generation;
-  const asked = changed ? Math.floor(now / 1000) * 1000 : Date.parse(metadata.creationTimestamp ?? "");
-  return Math.max(now - FRESH_MS, Math.min(now, asked));
 }
 
 /** Somebody buys a number and applies it at once: it may be younger than the list. One call, and only for a user's change. */
