@@ -3,7 +3,7 @@ import { waitFor } from "../../src/demo/expect.ts";
 import { demoAccount } from "../../src/simulator/default-seed.ts";
 import { type OwnerSecret, storedTexts } from "./database.ts";
 import { explainFailures } from "./failure.ts";
-import { apply, kubectl, list } from "./kubectl.ts";
+import { ApiServer, apply, kubectl, list } from "./kubectl.ts";
 import { examples, restrictedNamespace } from "./manifests.ts";
 import { imageValues, Release } from "./release.ts";
 import { rightsIn } from "./rights.ts";
@@ -20,6 +20,7 @@ const operator = `${inject("runId")}-operator`;
 /** Texts a second while things are killed and replaced. */
 const RATE = 50;
 
+let api: ApiServer;
 let twilio: Twilio;
 let release: Release;
 let before: Webhook;
@@ -32,7 +33,8 @@ beforeAll(async () => {
   tell(`namespaces begin with ${inject("runId")}`);
   await apply(restrictedNamespace(team), restrictedNamespace(operator));
   const { sid, authToken } = demoAccount;
-  twilio = await Twilio.start({
+  api = await ApiServer.open();
+  twilio = await Twilio.start(api, {
     accounts: [{ sid, authToken }],
     numbers: [{ sid: demoAccount.numberSid, accountSid: sid, phoneNumber: demoAccount.number }],
   });
@@ -52,6 +54,7 @@ afterAll(async () => {
   await kubectl(["delete", "namespace", team, "--ignore-not-found", "--timeout=120s"]);
   await release?.remove();
   await twilio?.stop();
+  await api?.close();
 });
 
 test("helm install brings controller and receiver up in a restricted namespace", async () => {

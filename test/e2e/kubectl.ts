@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { Agent, request } from "undici";
 import { inject } from "vitest";
 import { spawnTied, stopChild } from "../../src/child.ts";
 
@@ -66,4 +67,32 @@ export async function listening(args: readonly string[]): Promise<{ port: number
     return { port: Number(port), stop: () => stopChild(child, "SIGTERM", 5000) };
   }
   throw new Error(`kubectl ${args.join(" ")} ended without a port`);
+}
+
+/** The API server's own HTTP, by `kubectl proxy`: for pods and Services that no port leads to. */
+export class ApiServer {
+  readonly #proxy: Awaited<ReturnType<typeof listening>>;
+  readonly #connections = new Agent({ connections: 128 });
+
+  private constructor(proxy: Awaited<ReturnType<typeof listening>>) {
+    this.#proxy = proxy;
+  }
+
+  static async open(): Promise<ApiServer> {
+    return new ApiServer(await listening(["proxy", "--port=0"]));
+  }
+
+  async request(path: string, method: "GET" | "POST" | "DELETE" = "GET", body?: unknown) {
+    const response = await request(`http://127.0.0.1:${this.#proxy.port}/api/v1/${path}`, {
+      method,
+      dispatcher: this.#connections,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return { status: response.statusCode, text: await response.body.text() };
+  }
+
+  async close(): Promise<void> {
+    await this.#connections.close();
+    await this.#proxy.stop();
+  }
 }

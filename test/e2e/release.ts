@@ -33,7 +33,7 @@ export class Release {
 
   /** With other values from now on. */
   upgrade(values: object, ...flags: string[]): Promise<string> {
-    tell(`helm upgrade in ${this.namespace}: ${JSON.stringify(values)}`);
+    tell(`helm upgrade in ${this.namespace}: other ${Object.keys(values).join(", ")}`);
     this.#values = merge(this.#values, values);
     return helm(["upgrade", ...this.#arguments(), ...flags], this.#values);
   }

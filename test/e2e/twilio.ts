@@ -1,9 +1,8 @@
-import { Agent, request } from "undici";
 import { inject } from "vitest";
 import type { InboundDelivery } from "../../src/simulator/inbound.ts";
 import type { RequestRecord } from "../../src/simulator/request-log.ts";
 import type { SimulatorSeed } from "../../src/simulator/seed.ts";
-import { apply, kubectl, listening } from "./kubectl.ts";
+import { type ApiServer, apply, kubectl } from "./kubectl.ts";
 import { podSecurity, restrictedNamespace } from "./manifests.ts";
 
 /** A text as a customer sends it. */
@@ -24,21 +23,21 @@ export class Twilio {
   readonly namespace = `${inject("runId")}-twilio`;
   /** What the operator takes for Twilio. */
   readonly baseUrl = `http://twilio.${this.namespace}.svc:4010`;
-  #proxy!: Awaited<ReturnType<typeof listening>>;
-  readonly #connections = new Agent({ connections: 128 });
+  readonly #api: ApiServer;
 
-  static async start(seed: SimulatorSeed): Promise<Twilio> {
-    const twilio = new Twilio();
+  private constructor(api: ApiServer) {
+    this.#api = api;
+  }
+
+  static async start(api: ApiServer, seed: SimulatorSeed): Promise<Twilio> {
+    const twilio = new Twilio(api);
     await apply(restrictedNamespace(twilio.namespace));
     await apply(...twilio.#objects(seed));
     await kubectl(["-n", twilio.namespace, "rollout", "status", "deployment/twilio", "--timeout=120s"]);
-    twilio.#proxy = await listening(["proxy", "--port=0"]);
     return twilio;
   }
 
   async stop(): Promise<void> {
-    await this.#connections.close();
-    await this.#proxy?.stop();
     await kubectl(["delete", "namespace", this.namespace, "--ignore-not-found", "--timeout=120s"]);
   }
 
@@ -65,15 +64,9 @@ export class Twilio {
   }
 
   async #control(method: "GET" | "POST" | "DELETE", what: string, body?: unknown): Promise<unknown> {
-    const path = `/api/v1/namespaces/${this.namespace}/services/twilio:4010/proxy/_simulator/${what}`;
-    const response = await request(`http://127.0.0.1:${this.#proxy.port}${path}`, {
-      method,
-      dispatcher: this.#connections,
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const text = await response.body.text();
-    if (response.statusCode >= 300)
-      throw new Error(`the simulator's ${what} answered ${response.statusCode}: ${text.slice(0, 200)}`);
+    const path = `namespaces/${this.namespace}/services/twilio:4010/proxy/_simulator/${what}`;
+    const { status, text } = await this.#api.request(path, method, body);
+    if (status >= 300) throw new Error(`the simulator's ${what} answered ${status}: ${text.slice(0, 200)}`);
     return text === "" ? undefined : JSON.parse(text);
   }
 
