@@ -1,5 +1,5 @@
 import { lookup } from "node:dns";
-import { Agent, type Dispatcher, request } from "undici";
+import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from "undici";
 import { systemClock } from "../../clock.ts";
 import { createChallenge } from "../../routes/challenge.ts";
 import type { ProbeResult } from "./verdict.ts";
@@ -30,12 +30,13 @@ export interface Prober {
 const LARGEST_ANSWER = 4096;
 
 export function createProber({ address, timeoutMs = 5000 }: ProberOptions = {}): Prober {
-  const dispatcher = new Agent({
-    connections: 32,
-    headersTimeout: timeoutMs,
-    bodyTimeout: timeoutMs,
-    connect: { timeout: timeoutMs, ...(address === undefined ? {} : redirectTo(address)) },
-  });
+  const options = { connections: 32, headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
+  const connect = { timeout: timeoutMs };
+  // A cluster whose way out is a proxy comes back in by it too; a given address is what to connect to, and nothing else.
+  const dispatcher =
+    address === undefined
+      ? new EnvHttpProxyAgent({ ...options, connect })
+      : new Agent({ ...options, connect: { ...connect, ...redirectTo(address) } });
   return {
     probe: (target, signal) =>
       probe(
