@@ -5,6 +5,7 @@ import { chartCrds } from "./generate/chart-crds.ts";
 import { chartReadme } from "./generate/chart-readme.ts";
 import { chartSchema } from "./generate/chart-schema.ts";
 import { kindPages } from "./generate/kind-pages.ts";
+import { plainManifests } from "./generate/plain-manifests.ts";
 import { reasonsPage } from "./generate/reasons-page.ts";
 import { rulesPage } from "./generate/rules-page.ts";
 import { kindTypes } from "./generate/types.ts";
@@ -16,10 +17,10 @@ import { kindTypes } from "./generate/types.ts";
 const root = resolve(import.meta.dirname, "..");
 const check = process.argv.includes("--check");
 
-/** A file's path from the project's root → its whole text. */
-export type Files = Map<string, string>;
+const stale: string[] = [];
+let count = 0;
 
-const files: Files = new Map([
+await put([
   ...(await kindTypes(root)),
   ...(await kindPages(root)),
   ...reasonsPage(),
@@ -29,18 +30,24 @@ const files: Files = new Map([
   ...(await chartReadme(root)),
   ...(await argocdFiles(root)),
 ]);
-const stale: string[] = [];
-for (const [path, text] of files) {
-  const file = join(root, path);
-  const before = await readFile(file, "utf8").catch(() => undefined);
-  if (before === text) continue;
-  stale.push(relative(root, file));
-  if (check) continue;
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, text);
+// Of the chart as it has just been written.
+await put(await plainManifests(root, { check }));
+
+/** A file's path from the project's root, and its whole text. */
+async function put(files: [string, string][]) {
+  for (const [path, text] of files) {
+    count++;
+    const file = join(root, path);
+    const before = await readFile(file, "utf8").catch(() => undefined);
+    if (before === text) continue;
+    stale.push(relative(root, file));
+    if (check) continue;
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, text);
+  }
 }
 
-if (stale.length === 0) console.log(`${files.size} generated files are up to date`);
+if (stale.length === 0) console.log(`${count} generated files are up to date`);
 else if (!check) console.log(`written: ${stale.join(", ")}`);
 else {
   console.error(`not as generated: ${stale.join(", ")}\nRun npm run generate and commit the result.`);

@@ -7,6 +7,7 @@ import { Controller } from "../kube/controller.ts";
 import { EventRecorder } from "../kube/events.ts";
 import type { LeaderElector, Term } from "../kube/leader.ts";
 import type { Log } from "../log.ts";
+import { testRoute } from "../routes/test-route.ts";
 import { Twilio } from "../twilio/twilio.ts";
 import { Accounts } from "./accounts/accounts.ts";
 import { type Activity, noActivity, watchActivity } from "./activity.ts";
@@ -16,6 +17,7 @@ import { ownNumberStatus, ownStreamStatus } from "./owned-status.ts";
 import { Records } from "./records/records.ts";
 import { RecordsOfTerm } from "./records/records-of-term.ts";
 import { createSecretStore } from "./records/secret-store.ts";
+import { testAccount } from "./records/test-account.ts";
 import { Relations } from "./relations.ts";
 import { Checks } from "./selfcheck/checks.ts";
 import { createProber, type Prober } from "./selfcheck/probe.ts";
@@ -54,6 +56,8 @@ export interface OperatorConfig {
   urlCheckAddress: string | undefined;
   resyncIntervalMs: number;
   takeOverFrom: string | undefined;
+  /** Give the receivers a route of the release's own, for `smschannel test-text`. */
+  testRoute?: boolean;
 }
 
 export interface OperatorOptions {
@@ -213,13 +217,22 @@ export class Operator {
 
   #createRecords(): Records {
     const { config, client, clock } = this.#options;
-    const store = createSecretStore({
+    const own = {
       client,
       namespace: config.operatorNamespace,
       instance: config.instance,
-      shards: config.routeShards,
       guard: () => this.#guard(client.requestTimeoutMs),
       signal: this.#stop.signal,
+    };
+    const { publicUrl } = publicUrls(config.publicUrl, config.fallbackPublicUrl);
+    const { namespace } = own;
+    const store = createSecretStore({
+      ...own,
+      shards: config.routeShards,
+      testRoute:
+        config.testRoute === true
+          ? async () => await testRoute(await testAccount(own), { publicUrl, namespace })
+          : undefined,
     });
     return new Records({
       store,

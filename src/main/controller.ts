@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
+import { Gauge } from "@prometheus-io/client";
 import { systemClock } from "../clock.ts";
 import { Operator, type OperatorConfig } from "../controllers/operator.ts";
 import { KubeClient } from "../kube/client.ts";
 import { LeaderElector } from "../kube/leader.ts";
 import { secretName } from "../routes/table.ts";
-import { type Command, type Config, settings } from "./config.ts";
+import { type Command, type Config, flag, settings } from "./config.ts";
 import { runProcess } from "./process.ts";
 
 const own = {
@@ -28,6 +29,13 @@ const own = {
   routeShards: settings.routeShards,
   maxStreamsPerNamespace: settings.maxStreamsPerNamespace,
   takeOverFrom: settings.takeOverFrom,
+  testRoute: {
+    env: "TEST_ROUTE",
+    help: "Give the receivers a route of the release's own, whose texts nobody answers, for smschannel test-text.",
+    default: "false",
+    boolean: true,
+    parse: flag,
+  },
   metricsPort: settings.metricsPort,
   logLevel: settings.logLevel,
 } as const;
@@ -75,6 +83,14 @@ export const controllerCommand: Command<typeof own> = {
           log,
           registry: metrics,
         });
+        new Gauge({
+          name: "smschannel_leading",
+          help: "1 in the replica that works, 0 in those that stand by.",
+          registers: [metrics],
+          collect() {
+            this.set(leader.isLeading ? 1 : 0);
+          },
+        });
         health.readyWhen("watches", () => operator.problem());
         operator.start();
         leader.start();
@@ -118,6 +134,7 @@ function operatorConfig(config: Config<typeof own>, instance: string): OperatorC
     urlCheckAddress: config.urlCheckAddress,
     resyncIntervalMs: config.resyncInterval,
     takeOverFrom: config.takeOverFrom,
+    testRoute: config.testRoute,
   };
 }
 

@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { collectDefaultMetrics, Registry } from "@prometheus-io/client";
+import { collectDefaultMetrics, Gauge, Registry } from "@prometheus-io/client";
 import { createLog, type Log } from "../log.ts";
 
 /** What every long-running process has: a log, metrics, health and an orderly end. */
@@ -27,6 +27,19 @@ export class Health {
   }
   ready() {
     return report(this.#ready);
+  }
+  /** Each check of `/readyz` as `smschannel_ready{check}`, so that an alert can name what is missing. */
+  expose(metrics: Registry) {
+    const checks = this.#ready;
+    new Gauge({
+      name: "smschannel_ready",
+      help: "1 while this check of /readyz passes, else 0; the text of /readyz says why.",
+      labelNames: ["check"],
+      registers: [metrics],
+      collect() {
+        for (const [check, problem] of checks) this.set({ check }, problem() === undefined ? 1 : 0);
+      },
+    });
   }
   alive() {
     return report(this.#alive);
@@ -56,6 +69,7 @@ export async function runProcess(
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
   const health = new Health();
+  health.expose(metrics);
   const stop = new AbortController();
   const onSignal = (signal: NodeJS.Signals) => {
     if (stop.signal.aborted) process.exit(130);

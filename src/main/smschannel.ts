@@ -28,6 +28,10 @@ const commands: Record<string, { summary: string; load: () => Promise<Command<Se
       "let every number go, its webhook as it was before: for uninstalling, or when the operator is gone",
     load: async () => (await import("./release.ts")).releaseCommand as unknown as Command<Settings>,
   },
+  "test-text": {
+    summary: "send a signed text through the receiver and look for it in the store",
+    load: async () => (await import("./test-text.ts")).testTextCommand as unknown as Command<Settings>,
+  },
   validate: {
     summary: "check manifests without a cluster, as the API server and the operator would",
     load: async () => (await import("./validate.ts")).validateCommand as unknown as Command<Settings>,

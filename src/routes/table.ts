@@ -80,7 +80,12 @@ export function secretName(
   part: "receiver" | "work" | "controller",
   shard: number,
 ): string {
-  return `${dnsName(instance.slice(instance.indexOf("/") + 1))}-${part}-${shard}`;
+  return `${releasePrefix(instance)}-${part}-${shard}`;
+}
+
+/** What the names of this release's Secrets begin with, before the first dash of ours. */
+export function releasePrefix(instance: string): string {
+  return dnsName(instance.slice(instance.indexOf("/") + 1));
 }
 
 /** A release name that is no DNS name gets a hash, so that two which differ stay different. */
@@ -162,7 +167,8 @@ function unpackUrls({ namespace, stream }: Pick<Route, "namespace" | "stream">, 
   };
 }
 
-function urlsUnder(base: string, namespace: string, stream: string): RouteUrls {
+/** The URLs of a stream below a PUBLIC_URL without a slash at its end. */
+export function urlsUnder(base: string, namespace: string, stream: string): RouteUrls {
   return {
     inbound: `${base}/inbound/${namespace}/${stream}`,
     fallback: `${base}/fallback/${namespace}/${stream}`,

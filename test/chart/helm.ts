@@ -92,7 +92,7 @@ export class Rendered {
     });
   }
 
-  /** Environment of the first container: a text, or `secret/key`. */
+  /** Environment of the first container: a text, `secret/key`, or `(field)` of the pod. */
   env(kind: string, suffix: string): Record<string, string> {
     return envOf(this.one(kind, suffix).spec.template.spec.containers[0]);
   }
@@ -103,7 +103,10 @@ export function envOf(container: Manifest["spec"]): Record<string, string> {
     // biome-ignore lint/suspicious/noExplicitAny: as above
     (container.env ?? []).map(({ name, value, valueFrom }: any) => [
       name,
-      value ?? `${valueFrom.secretKeyRef.name}/${valueFrom.secretKeyRef.key}`,
+      value ??
+        (valueFrom.fieldRef === undefined
+          ? `${valueFrom.secretKeyRef.name}/${valueFrom.secretKeyRef.key}`
+          : `(${valueFrom.fieldRef.fieldPath})`),
     ]),
   );
 }

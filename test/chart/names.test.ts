@@ -32,7 +32,7 @@ test("names that become labels or host names fit, however long the release's is"
 
 test("what the operator calls itself follows the release, never an override of the chart's names", async () => {
   const rendered = await render({ fullnameOverride: "texts" }, { release: "blue" });
-  expect(rendered.env("Deployment", "-controller").INSTANCE).toBe("sms/blue");
+  expect(rendered.env("Deployment", "-controller").INSTANCE).toBe("$(OPERATOR_NAMESPACE)/blue");
   expect(rendered.text).toContain("blue-receiver-0");
 });
 

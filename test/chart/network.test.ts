@@ -14,6 +14,11 @@ const policies = async (values: object) => {
       ]),
   );
 };
+const podsOf = (component: string) => ({
+  "app.kubernetes.io/name": "sms-channel-operator",
+  "app.kubernetes.io/instance": "sms-channel-operator",
+  "app.kubernetes.io/component": component,
+});
 const pods = [{ namespaceSelector: {} }];
 
 test("each process lets in what it needs; where it connects to is open by default", async () => {
@@ -28,6 +33,7 @@ test("each process lets in what it needs; where it connects to is open by defaul
     receiver: { types, ingress: [{ ports: [{ port: "http" }] }, metrics] },
     migrations: { types, ingress: [] },
     release: { types, ingress: [] },
+    test: { types, ingress: [] },
     database: {
       types: ["Ingress", "Egress"],
       ingress: [{ ports: [{ port: "postgresql" }], from: [{ podSelector: { matchLabels: own } }] }],
@@ -50,10 +56,16 @@ test("every pod has a policy", async () => {
 test("who may connect can be narrowed", async () => {
   const receiverFrom = [{ namespaceSelector: { matchLabels: { name: "ingress" } } }];
   const metricsFrom = [{ podSelector: { matchLabels: { app: "prometheus" } } }];
-  const { receiver } = await policies({ networkPolicy: { receiverFrom, metricsFrom } });
+  const networkPolicy = { receiverFrom, metricsFrom };
+  const { receiver } = await policies({ networkPolicy, tests: { enabled: false } });
   expect(receiver!.ingress).toEqual([
     { ports: [{ port: "http" }], from: receiverFrom },
     { ports: [{ port: "metrics" }], from: metricsFrom },
+  ]);
+  const { receiver: tested } = await policies({ networkPolicy });
+  expect(tested!.ingress[0].from).toEqual([
+    ...receiverFrom,
+    { podSelector: { matchLabels: podsOf("test") } },
   ]);
 });
 
@@ -84,6 +96,11 @@ test("where processes connect to can be narrowed", async () => {
     receiver: [dns, kubernetes, database],
     migrations: [dns, database],
     release: [dns, kubernetes, https],
+    test: [
+      dns,
+      { ports: [{ port: "http" }], to: [{ podSelector: { matchLabels: podsOf("receiver") } }] },
+      database,
+    ],
   });
   const anywhere = await policies({ networkPolicy: { egress: { enabled: true } } });
   expect(anywhere.migrations!.egress).toEqual([dns, { ports: [{ port: 5432 }] }]);

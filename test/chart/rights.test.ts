@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type Manifest, type Rendered, render } from "./helm.ts";
 
@@ -68,7 +70,7 @@ test("uninstalling may do what the controller may, and find and delete what it s
   const values = { routeShards: 1, watchNamespaces: ["a"] };
   const rights = rightsOf(await render(values), "sms/sms-channel-operator-release");
   const more = [
-    "delete core/secrets named sms-channel-operator-controller-0,sms-channel-operator-receiver-0,sms-channel-operator-work-0",
+    "delete core/secrets named sms-channel-operator-controller-0,sms-channel-operator-receiver-0,sms-channel-operator-work-0,sms-channel-operator-test",
     "get core/namespaces named sms",
     "list core/secrets",
   ];
@@ -82,15 +84,44 @@ test("the receiver may see its compiled routes and nothing else", async () => {
   });
 });
 
-test("the migrations have no right at all", async () => {
-  expect(rightsOf(await render(), "sms/sms-channel-operator-migrations")).toEqual({});
+test("the migrations and the test have no right at all", async () => {
+  const rendered = await render();
+  for (const name of ["migrations", "test"])
+    expect(rightsOf(rendered, `sms/sms-channel-operator-${name}`)).toEqual({});
 });
 
 test("rights can be left to somebody else", async () => {
   const rendered = await render({ rbac: { create: false } });
   expect(rendered.names().filter((name) => /Role|Binding/.test(name))).toEqual([]);
-  expect(rendered.of("ServiceAccount")).toHaveLength(4);
+  expect(rendered.of("ServiceAccount")).toHaveLength(5);
 });
+
+test("docs/install/rbac.md says what is so", async () => {
+  const page = readFileSync(resolve(import.meta.dirname, "../../docs/install/rbac.md"), "utf8");
+  const said = (heading: string) => {
+    const section = page.slice(page.indexOf(`\n## ${heading}`) + 1);
+    const rows = section.slice(0, section.indexOf("\n## ")).matchAll(/^\| (\w+) \| `([^`]+)` \|/gm);
+    return [...rows].map(([, where, right]) => `${where} ${right}`).sort();
+  };
+  const values = { routeShards: 1, watchNamespaces: ["a"] };
+  const rendered = await render(values);
+  const granted = (account: string) =>
+    Object.entries(rightsOf(rendered, `sms/sms-channel-operator-${account}`))
+      .flatMap(([where, rights]) => rights.map((right) => `${places[where]} ${general(right)}`))
+      .sort();
+  expect(said("controller")).toEqual(granted("controller"));
+  expect(said("receiver")).toEqual(granted("receiver"));
+  expect([...said("controller"), ...said("release")].sort()).toEqual(granted("release"));
+});
+
+const places: Record<string, string> = { "*": "all", a: "watched", sms: "release" };
+/** With names that stand for all. */
+const general = (right: string) =>
+  right
+    .replaceAll(/sms-channel-operator-(controller|receiver|work)-0/g, "{release}-$1-N")
+    .replace("named sms-channel-operator-controller", "named {release}-controller")
+    .replace("sms-channel-operator-test", "{release}-test")
+    .replace("named sms", "named {namespace}");
 
 test("two releases of one name in two namespaces share nothing cluster-wide", async () => {
   const names = async (namespace: string) =>

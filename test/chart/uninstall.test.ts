@@ -14,8 +14,8 @@ test("lets every number go before anything is removed, with Helm and with Argo C
   const [container] = spec.template.spec.containers;
   expect(container.args).toEqual(["release"]);
   expect(envOf(container)).toEqual({
-    OPERATOR_NAMESPACE: "sms",
-    INSTANCE: "sms/sms-channel-operator",
+    OPERATOR_NAMESPACE: "(metadata.namespace)",
+    INSTANCE: "$(OPERATOR_NAMESPACE)/sms-channel-operator",
     ROUTE_SHARDS: "4",
     PUBLIC_URL: "https://sms.example.com",
     WATCH_NAMESPACES: "a",

@@ -33,8 +33,8 @@ describe("the controller", () => {
     const rendered = await render();
     expect(rendered.env("Deployment", "-controller")).toEqual({
       LOG_LEVEL: "info",
-      OPERATOR_NAMESPACE: "sms",
-      INSTANCE: "sms/sms-channel-operator",
+      OPERATOR_NAMESPACE: "(metadata.namespace)",
+      INSTANCE: "$(OPERATOR_NAMESPACE)/sms-channel-operator",
       ROUTE_SHARDS: "4",
       METRICS_PORT: "9090",
       PUBLIC_URL: "https://sms.example.com",
@@ -42,6 +42,7 @@ describe("the controller", () => {
       RESYNC_INTERVAL: "5m",
       DELETE_TIMEOUT: "10m",
       MAX_STREAMS_PER_NAMESPACE: "1000",
+      TEST_ROUTE: "true",
       DATABASE_URL: "sms-database/controller-url",
     });
   });
@@ -64,11 +65,12 @@ describe("the controller", () => {
       trustedCertificates: { configMap: "ca" },
       database: { controllerSecret: "other", controllerUrlKey: "uri" },
       controller: { extraEnv: [{ name: "MORE", value: "x" }] },
+      tests: { enabled: false },
     });
     expect(rendered.env("Deployment", "-controller")).toEqual({
       LOG_LEVEL: "debug",
-      OPERATOR_NAMESPACE: "sms",
-      INSTANCE: "sms/blue",
+      OPERATOR_NAMESPACE: "(metadata.namespace)",
+      INSTANCE: "$(OPERATOR_NAMESPACE)/blue",
       ROUTE_SHARDS: "8",
       METRICS_PORT: "9090",
       PUBLIC_URL: "https://sms.example.com",
@@ -107,8 +109,8 @@ describe("the receiver", () => {
     });
     expect(rendered.env("Deployment", "-receiver")).toEqual({
       LOG_LEVEL: "info",
-      OPERATOR_NAMESPACE: "sms",
-      INSTANCE: "sms/sms-channel-operator",
+      OPERATOR_NAMESPACE: "(metadata.namespace)",
+      INSTANCE: "$(OPERATOR_NAMESPACE)/sms-channel-operator",
       ROUTE_SHARDS: "4",
       PORT: "8080",
       METRICS_PORT: "9090",
@@ -226,6 +228,7 @@ describe("all pods", () => {
       "Deployment/sms-channel-operator-receiver": true,
       [`Job/${rendered.migrations()}`]: false,
       "Job/sms-channel-operator-release": true,
+      "Pod/sms-channel-operator-test": false,
     });
     for (const account of rendered.of("ServiceAccount"))
       expect(account.automountServiceAccountToken).toBe(false);

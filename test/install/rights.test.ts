@@ -23,15 +23,19 @@ afterEach(async () => {
 /** Applies the chart's accounts and rights alone; they go with the test. */
 async function grant(namespace: string, values: object): Promise<Rendered> {
   const rendered = await render({ instance: "test", ...values }, { namespace, release: "test" });
-  const wanted = /^(ServiceAccount|(Cluster)?Role(Binding)?)$/;
-  const manifests = rendered.all.filter(({ kind }) => wanted.test(kind));
-  const input = manifests.map((manifest) => stringify(manifest)).join("---\n");
-  open.push({
-    remove: () => kubectl(["delete", "-f", "-", "--ignore-not-found", "--wait=false"], { input }),
-  });
-  expect(await kubectl(["apply", "-f", "-"], { input })).toMatchObject({ code: 0 });
+  open.push({ remove: () => revoke(rendered) });
+  expect(await kubectl(["apply", "-f", "-"], { input: rightsIn(rendered) })).toMatchObject({ code: 0 });
   return rendered;
 }
+
+const revoke = (rendered: Rendered) =>
+  kubectl(["delete", "-f", "-", "--ignore-not-found"], { input: rightsIn(rendered) });
+
+const rightsIn = ({ all }: Rendered) =>
+  all
+    .filter(({ kind }) => /^(ServiceAccount|(Cluster)?Role(Binding)?)$/.test(kind))
+    .map((manifest) => stringify(manifest))
+    .join("---\n");
 
 async function account(namespace: string, component: string): Promise<Account> {
   const found = await accountOf(namespace, `test-sms-channel-operator-${component}`);
@@ -46,24 +50,21 @@ async function newWorld(): Promise<World> {
 }
 
 describe("the controller does its whole job with the chart's rights", () => {
-  const modes: Record<string, (namespace: string) => { values: object; watchNamespaces: string[] }> = {
-    "in all namespaces": () => ({ values: {}, watchNamespaces: [] }),
-    "in named namespaces": (namespace) => ({
-      values: { watchNamespaces: [namespace] },
-      watchNamespaces: [namespace],
-    }),
+  // Always told to look at its own namespace alone: the others on this API server are other tests'.
+  const modes: Record<string, (namespace: string) => object> = {
+    "in all namespaces": () => ({}),
+    "in named namespaces": (namespace) => ({ watchNamespaces: [namespace] }),
     "in named namespaces, and with no right on any other": (namespace) => ({
-      values: { watchNamespaces: [namespace], rbac: { clusterWideKinds: false } },
       watchNamespaces: [namespace],
+      rbac: { clusterWideKinds: false },
     }),
   };
-  test.each(Object.entries(modes))("%s", async (_, mode) => {
+  test.each(Object.entries(modes))("%s", async (_, valuesFor) => {
     const world = await newWorld();
-    const { values, watchNamespaces } = mode(world.namespace);
-    await grant(world.operatorNamespace, values);
+    await grant(world.operatorNamespace, valuesFor(world.namespace));
     const { kubeconfig } = await account(world.operatorNamespace, "controller");
     const before = world.atTwilio().smsUrl;
-    world.startOperator({ watchNamespaces }, { kubeconfig });
+    world.startOperator({}, { kubeconfig });
     await world.wired();
     expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
     await world.event("Ready", "line");
@@ -71,6 +72,36 @@ describe("the controller does its whole job with the chart's rights", () => {
     await world.gone(smsNumbers, "line");
     expect(world.atTwilio().smsUrl).toBe(before);
     expect(await world.previousWebhooks()).toEqual([]);
+  });
+
+  test("what it may do in all namespaces depends on the mode", async () => {
+    const [namespace, other] = [await newNamespace("operator"), await newNamespace("team")];
+    const may = async (values: object) => {
+      const rendered = await grant(namespace, values);
+      const { kubectl, remove } = await account(namespace, "controller");
+      const asked = [
+        "watch smsnumbers -A",
+        "patch workstreams/status -A",
+        "list secrets -A",
+        `get secrets -n ${other}`,
+      ];
+      const answers: Record<string, string> = {};
+      for (const question of asked)
+        answers[question] = (await kubectl("auth", "can-i", ...question.split(" "))).stdout.trim();
+      await remove();
+      await revoke(rendered);
+      return answers;
+    };
+    const answers = (kinds: string, secrets: string) => ({
+      "watch smsnumbers -A": kinds,
+      "patch workstreams/status -A": kinds,
+      "list secrets -A": secrets,
+      [`get secrets -n ${other}`]: secrets,
+    });
+    expect(await may({})).toEqual(answers("yes", "yes"));
+    const watchNamespaces = [namespace];
+    expect(await may({ watchNamespaces })).toEqual(answers("yes", "no"));
+    expect(await may({ watchNamespaces, rbac: { clusterWideKinds: false } })).toEqual(answers("no", "no"));
   });
 });
 
@@ -101,6 +132,8 @@ test("uninstalling lets everything go with the chart's rights", async () => {
   const env = envOf(rendered.one("Job", "-release").spec.template.spec.containers[0]);
   const { code, output } = await command(["release"], {
     ...env,
+    OPERATOR_NAMESPACE: world.operatorNamespace,
+    INSTANCE: world.instance,
     KUBECONFIG: release!.kubeconfig,
     PUBLIC_URL: world.publicUrl,
     TWILIO_BASE_URL: world.simulator.url,

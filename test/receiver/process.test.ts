@@ -236,8 +236,14 @@ test("unready with a sentence until the schema fits; then ready for good, whatev
   expect(text).toContain("[-] schema: the database's schema is not there, version");
   expect(text).toContain("run smschannel migrate");
 
+  const metrics = async () => (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+  expect(await metrics()).toMatch(
+    /^smschannel_ready\{check="routes"\} 1\nsmschannel_ready\{check="schema"\} 0$/m,
+  );
+
   await inbox.owner.query("alter schema not_yet rename to smschannel");
   await said("store is ready");
+  expect(await metrics()).toContain('smschannel_ready{check="schema"} 1');
   expect((await ready())[0]).toBe(200);
   expect(await status(port, signedPost(textFields()))).toBe(200);
 

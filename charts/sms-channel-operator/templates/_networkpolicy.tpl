@@ -1,6 +1,6 @@
 {{/*
 The NetworkPolicy of a process: `.component`; `.http` when it takes texts, `.metrics` when it is scraped; `.to`, a list of
-what it connects to: kubernetes, database, https.
+what it connects to: kubernetes, database, https, receiver.
 */}}
 {{- define "smschannel.networkpolicy" -}}
 {{- $policy := .root.Values.networkPolicy }}
@@ -26,6 +26,12 @@ spec:
       {{- with $policy.receiverFrom }}
       from:
         {{- toYaml . | nindent 8 }}
+        {{- if $.root.Values.tests.enabled }}
+        # `helm test`
+        - podSelector:
+            matchLabels:
+              {{- include "smschannel.selector" (dict "root" $.root "component" "test") | nindent 14 }}
+        {{- end }}
       {{- end }}
     {{- end }}
     {{- if .metrics }}
@@ -42,6 +48,13 @@ spec:
     # Names.
     - ports: [{ port: 53, protocol: UDP }, { port: 53, protocol: TCP }]
     {{- range .to }}
+    {{- if eq . "receiver" }}
+    - ports: [{ port: http }]
+      to:
+        - podSelector:
+            matchLabels:
+              {{- include "smschannel.selector" (dict "root" $.root "component" "receiver") | nindent 14 }}
+    {{- else }}
     - ports:
         {{- range get $policy.egress (printf "%sPorts" .) }}
         - port: {{ . }}
@@ -50,6 +63,7 @@ spec:
       to:
         {{- toYaml . | nindent 8 }}
       {{- end }}
+    {{- end }}
     {{- end }}
   {{- end }}
 {{- end }}

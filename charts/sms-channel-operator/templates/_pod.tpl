@@ -93,9 +93,10 @@ readinessProbe:
 {{/* Environment of a process that speaks to Kubernetes. */}}
 {{- define "smschannel.kubeEnv" -}}
 - name: OPERATOR_NAMESPACE
-  value: {{ .root.Release.Namespace }}
+  valueFrom:
+    fieldRef: { fieldPath: metadata.namespace }
 - name: INSTANCE
-  value: {{ .root.Release.Namespace }}/{{ include "smschannel.instance" .root }}
+  value: $(OPERATOR_NAMESPACE)/{{ include "smschannel.instance" .root }}
 - name: ROUTE_SHARDS
   value: {{ .root.Values.routeShards | quote }}
 {{- end }}

@@ -1,6 +1,7 @@
 import type { KubeClient } from "../../kube/client.ts";
 import { type Secret, secrets } from "../../kube/resource.ts";
-import { encodePacked, type PackedRoute, packRoute, secretName } from "../../routes/table.ts";
+import type { Route } from "../../routes/route.ts";
+import { encodePacked, type PackedRoute, packRoute, secretName, shardOf } from "../../routes/table.ts";
 import { decodeRecords, encodeRecords, jsonOf, listOf, pack } from "./codec.ts";
 import { compileRoute, compileWorkRoute } from "./compile.ts";
 import { type RouteRecord, routeKey } from "./record.ts";
@@ -18,11 +19,14 @@ export interface SecretStoreOptions {
   /** Throws when this process may no longer write: leadership is lost or nearly so. */
   guard(): void;
   signal: AbortSignal;
+  /** A route that belongs to no stream and goes to the receivers with those of its shard. */
+  testRoute?: (() => Promise<Route>) | undefined;
 }
 
 /** The `{instance}-controller-N` Secrets, and what is compiled from them: `{instance}-receiver-N` and `{instance}-work-N`. */
 export function createSecretStore(options: SecretStoreOptions): ShardStore {
   const known = new Map<string, Secret>();
+  const testRoutes = testRoutesOf(options);
   return {
     async load(shard) {
       const name = secretName(options.instance, "controller", shard);
@@ -43,7 +47,7 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
       await write(options, known, secretName(options.instance, "controller", shard), controller);
       const compiled = await Promise.all(content.routes.map(compiledOf));
       const [receiver, work] = await Promise.all([
-        encodePacked(compiled.map((each) => each.receiver)),
+        encodePacked([...compiled.map((each) => each.receiver), ...(await testRoutes(shard))]),
         pack(WORK_KEY, listOf(compiled.map((each) => each.work))),
       ]);
       await Promise.all([
@@ -52,6 +56,20 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
       ]);
       return Math.max(...[controller, receiver, work].map(bytesOf));
     },
+  };
+}
+
+/** Made once; a failure is a failed writing, after which it is tried again. */
+function testRoutesOf({ testRoute, shards }: SecretStoreOptions) {
+  let made: Promise<Route> | undefined;
+  return async (shard: number): Promise<PackedRoute[]> => {
+    if (testRoute === undefined) return [];
+    made ??= testRoute().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    });
+    const route = await made;
+    return shardOf(route.namespace, route.stream, shards) === shard ? [packRoute(route)] : [];
   };
 }
 

@@ -6,6 +6,7 @@ import type { Term } from "../../kube/leader.ts";
 import { keyOf, secrets } from "../../kube/resource.ts";
 import type { Log } from "../../log.ts";
 import { secretName } from "../../routes/table.ts";
+import { testSecretName } from "../../routes/test-route.ts";
 import { parseCredentials } from "../../twilio/credentials.ts";
 import { Twilio } from "../../twilio/twilio.ts";
 import { Accounts } from "../accounts/accounts.ts";
@@ -111,7 +112,7 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
       ).flat();
       const saved = keepPrevious ? [] : await previousNames(options, signal);
       let deleted = 0;
-      for (const name of [...saved, ...names]) {
+      for (const name of [...saved, ...names, testSecretName(instance)]) {
         guard();
         if (await client.delete(secrets, { namespace: operatorNamespace, name }, {}, signal)) deleted += 1;
       }

@@ -1,0 +1,50 @@
+import { type KubeClient, KubeError } from "../../kube/client.ts";
+import { type Secret, secrets } from "../../kube/resource.ts";
+import { newTestAccount, type TestAccount, testSecretName } from "../../routes/test-route.ts";
+
+export interface TestAccountOptions {
+  client: KubeClient;
+  namespace: string;
+  instance: string;
+  /** Throws when this process may no longer write. */
+  guard(): void;
+  signal: AbortSignal;
+}
+
+/** The account of the release's own route: as it is in its Secret, which is made when it is not there. */
+export async function testAccount(options: TestAccountOptions): Promise<TestAccount> {
+  const { client, namespace, instance, guard, signal } = options;
+  const name = testSecretName(instance);
+  for (;;) {
+    const found = accountIn(await client.get(secrets, { namespace, name }, signal));
+    if (found !== undefined) return found;
+    guard();
+    const secret: Secret = {
+      apiVersion: "v1",
+      kind: "Secret",
+      type: "smschannel.dev/test",
+      metadata: { name, namespace, labels: { "app.kubernetes.io/managed-by": "sms-channel-operator" } },
+      data: mapValues(newTestAccount(), (value) => Buffer.from(value).toString("base64")),
+    };
+    try {
+      await client.create(secrets, secret, signal);
+    } catch (error) {
+      // Whoever led before was faster: theirs counts.
+      if (!(error instanceof KubeError && error.reason === "AlreadyExists")) throw error;
+    }
+  }
+}
+
+function accountIn(secret: Secret | undefined): TestAccount | undefined {
+  if (secret === undefined) return undefined;
+  const { accountSid, authToken, checkKey } = mapValues(secret.data ?? {}, (value) =>
+    Buffer.from(value, "base64").toString(),
+  );
+  if (accountSid === undefined || authToken === undefined || checkKey === undefined)
+    throw new Error(`Secret ${secret.metadata.namespace}/${secret.metadata.name} is damaged; delete it`);
+  return { accountSid, authToken, checkKey };
+}
+
+function mapValues(values: object, change: (value: string) => string): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, change(value)]));
+}

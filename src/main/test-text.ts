@@ -1,0 +1,151 @@
+import { randomBytes } from "node:crypto";
+import { request } from "undici";
+import { systemClock } from "../clock.ts";
+import { isStored } from "../inbox/stored.ts";
+import { urlsUnder } from "../routes/table.ts";
+import { TEST_STREAM } from "../routes/test-route.ts";
+import { sign } from "../twilio/signature.ts";
+import { type Command, type Config, duration, settings, text, url } from "./config.ts";
+
+const own = {
+  publicUrl: settings.publicUrl,
+  receiverUrl: {
+    env: "RECEIVER_URL",
+    help: "Where the text is sent, such as the receiver's Service; the signature is over PUBLIC_URL in any case. Without it: PUBLIC_URL.",
+    parse: url("https:", "http:"),
+  },
+  operatorNamespace: settings.operatorNamespace,
+  databaseUrl: {
+    ...settings.databaseUrl,
+    help: "PostgreSQL as the receiver's role, to look whether the text was stored.",
+    required: true,
+  },
+  accountSid: {
+    env: "TEST_ACCOUNT_SID",
+    help: "accountSid of the Secret {release}-test, which a controller with TEST_ROUTE makes.",
+    required: true,
+    parse: text,
+  },
+  authToken: {
+    env: "TEST_AUTH_TOKEN",
+    help: "authToken of that Secret.",
+    required: true,
+    secret: true,
+    parse: text,
+  },
+  wait: {
+    env: "WAIT",
+    help: "How long to try until a receiver knows the route.",
+    default: "1m",
+    parse: duration,
+  },
+} as const;
+
+const RETRY_MS = 500;
+const TIMEOUT_MS = 10_000;
+
+/** `smschannel test-text`: 0 when a text arrives the way that Twilio's do; what `helm test` runs. */
+export const testTextCommand: Command<typeof own> = {
+  name: "test-text",
+  summary: "send a signed text through the receiver and look for it in the store; touches no user's number",
+  settings: own,
+  async run(config) {
+    try {
+      await testText(config);
+    } catch (error) {
+      process.stdout.write(`FAILED  ${(error as Error).message}\n`);
+      process.exitCode = 1;
+    }
+  },
+};
+
+/** Two texts: one that must be refused, else anybody's would be stored, and one that must be stored. */
+async function testText(config: Config<typeof own>): Promise<void> {
+  const { databaseUrl, accountSid, authToken } = config;
+  const inbound = urlsUnder(
+    config.publicUrl.replace(/\/+$/, ""),
+    config.operatorNamespace,
+    TEST_STREAM,
+  ).inbound;
+  const to = new URL(inbound);
+  if (config.receiverUrl !== undefined) {
+    const { protocol, host } = new URL(config.receiverUrl);
+    to.protocol = protocol;
+    to.host = host;
+  }
+  const stranger = randomBytes(16).toString("hex");
+  const send = (messageSid: string, token: string) =>
+    post(to, inbound, { ...TEXT, AccountSid: accountSid, MessageSid: messageSid }, token);
+
+  const good = newSid();
+  const answer = await patiently(config.wait, () => send(good, authToken));
+  expect(answer.status === 200, `a signed text is answered with ${answer.status} by ${to.origin}`);
+  expect(answer.body === "<Response/>", "something else than the receiver answers");
+  say("a signed text was taken");
+
+  const forged = newSid();
+  const refusal = await send(forged, stranger);
+  expect(refusal.status === 403, `a text with a wrong signature is answered with ${refusal.status}, not 403`);
+  say("a text with a wrong signature was refused");
+
+  expect(
+    await isStored(databaseUrl, { accountSid, messageSid: good }),
+    "the text that was taken is not in the store",
+  );
+  say("the text is in the store");
+  expect(
+    !(await isStored(databaseUrl, { accountSid, messageSid: forged })),
+    "the text that was refused is in the store",
+  );
+  say("the refused one is not");
+}
+
+const TEXT = {
+  ApiVersion: "2010-04-01",
+  Body: "smschannel test-text",
+  From: "+15005550006",
+  NumMedia: "0",
+  NumSegments: "1",
+  SmsStatus: "received",
+  To: "+15005550001",
+};
+
+const newSid = () => `SM${randomBytes(16).toString("hex")}`;
+
+interface Answer {
+  status: number;
+  body: string;
+}
+
+/** As Twilio sends it: signed over the configured URL, wherever the request itself goes. */
+async function post(to: URL, signed: string, fields: Record<string, string>, token: string): Promise<Answer> {
+  const answer = await request(to, {
+    method: "POST",
+    headers: {
+      "content-type": "application/x-www-form-urlencoded",
+      "x-twilio-signature": sign(token, signed, Object.entries(fields)),
+    },
+    body: new URLSearchParams(fields).toString(),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  return { status: answer.statusCode, body: await answer.body.text() };
+}
+
+/** A receiver that has just started, or whose routes are a moment old, refuses what it will know soon. */
+async function patiently(waitMs: number, send: () => Promise<Answer>): Promise<Answer> {
+  const until = systemClock.monotonic() + waitMs;
+  for (;;) {
+    const answer = await send().catch((error: Error & { code?: string }) => error);
+    const over = systemClock.monotonic() >= until;
+    if (answer instanceof Error) {
+      if (over) throw new Error(`the receiver does not answer (${answer.code ?? answer.name})`);
+    } else if (over || (answer.status !== 403 && answer.status !== 503)) return answer;
+    await systemClock.sleep(RETRY_MS);
+  }
+}
+
+function expect(fine: boolean, otherwise: string): void {
+  if (!fine) throw new Error(otherwise);
+}
+
+const say = (line: string) => void process.stdout.write(`ok      ${line}\n`);

@@ -1,0 +1,94 @@
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { systemClock } from "../../src/clock.ts";
+import { migrate } from "../../src/inbox/migrate.ts";
+import { secrets } from "../../src/kube/resource.ts";
+import { silentLog } from "../../src/log.ts";
+import { eventually, World } from "../support/world.ts";
+import { command } from "./command.ts";
+
+// `smschannel test-text`, which `helm test` runs: it passes when texts arrive, and fails when they do not.
+
+let world: World;
+let env: Record<string, string>;
+
+beforeAll(async () => {
+  world = await World.start({ config: { testRoute: true } });
+  const receiver = { name: `receiver_${randomBytes(4).toString("hex")}`, password: "x" };
+  const options = { waitMs: 10_000, log: silentLog, clock: systemClock };
+  await migrate({ ...options, url: world.databaseUrl, roles: { receiver, create: true } });
+  const url = new URL(world.databaseUrl);
+  url.username = receiver.name;
+  url.password = receiver.password;
+  world.startOperator();
+  const account = await eventually("the test account's Secret", () => testSecret());
+  const text = (key: string) => Buffer.from(account[key]!, "base64").toString();
+  env = {
+    OPERATOR_NAMESPACE: world.operatorNamespace,
+    PUBLIC_URL: world.publicUrl,
+    DATABASE_URL: url.href,
+    TEST_ACCOUNT_SID: text("accountSid"),
+    TEST_AUTH_TOKEN: text("authToken"),
+  };
+});
+afterAll(() => world.stop());
+
+const testSecret = async () =>
+  (await world.client.get(secrets, { namespace: world.operatorNamespace, name: "test-test" }))?.data;
+
+const run = (more: Record<string, string> = {}) => command(["test-text"], { ...env, ...more });
+
+test("passes when a text arrives, and the text is nobody's", async () => {
+  const { code, output } = await run();
+  expect(output.split("\n")).toEqual([
+    "ok      a signed text was taken",
+    "ok      a text with a wrong signature was refused",
+    "ok      the text is in the store",
+    "ok      the refused one is not",
+    "",
+  ]);
+  expect(code).toBe(0);
+  expect(await world.stored()).toEqual([
+    { stream: "_test", kind: "unrouted", namespace_uid: "release-test" },
+  ]);
+});
+
+test("goes through another door, signed for the public one", async () => {
+  const other = await world.startReceiver();
+  expect(await run({ RECEIVER_URL: other.url })).toMatchObject({ code: 0 });
+  await other.stop();
+  expect(await run({ RECEIVER_URL: other.url, WAIT: "1s" })).toEqual({
+    code: 1,
+    output: "FAILED  the receiver does not answer (ECONNREFUSED)\n",
+  });
+});
+
+test("fails with a wrong token, and when something else answers", async () => {
+  expect(await run({ TEST_AUTH_TOKEN: "wrong", WAIT: "1s" })).toEqual({
+    code: 1,
+    output: `FAILED  a signed text is answered with 403 by ${world.publicUrl}\n`,
+  });
+  expect((await run({ RECEIVER_URL: world.simulator.url, WAIT: "1s" })).output).toMatch(
+    /^FAILED {2}a signed text is answered with 40\d by /,
+  );
+});
+
+test("fails when the text went into another store than the one it looks into", async () => {
+  const elsewhere = await World.start();
+  const { code, output } = await run({ DATABASE_URL: elsewhere.databaseUrl });
+  await elsewhere.stop();
+  expect([code, output]).toEqual([
+    1,
+    expect.stringContaining("FAILED  the text that was taken is not in the store"),
+  ]);
+});
+
+test("the account outlives the controller, and the users' streams do not see the route", async () => {
+  const before = await testSecret();
+  await world.stopOperators();
+  world.startOperator();
+  await world.wired();
+  expect(await testSecret()).toEqual(before);
+  expect(world.routes.size).toBe(2);
+  expect(await run()).toMatchObject({ code: 0 });
+});
