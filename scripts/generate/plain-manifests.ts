@@ -37,7 +37,8 @@ kind: Kustomization
 resources: [crds.yaml, operator.yaml]
 `;
 
-async function render(root: string): Promise<string> {
+/** What it would be now, without its first line. */
+export async function render(root: string): Promise<string> {
   const name = "sms-channel-operator";
   const args = ["template", name, CHART, "--namespace", name, "--values", VALUES, "--no-hooks"];
   const { status, stdout, stderr } = spawnSync(await helmProgram(), args, { cwd: root, encoding: "utf8" });

@@ -2,15 +2,10 @@ import { spawn } from "node:child_process";
 import { join, resolve } from "node:path";
 import { inject } from "vitest";
 import { parseAllDocuments } from "yaml";
+import { required } from "./values.ts";
 
 export const CHART = resolve(import.meta.dirname, "../../charts/sms-channel-operator");
 export const CRDS_CHART = resolve(import.meta.dirname, "../../charts/sms-channel-operator-crds");
-
-/** The least that an install needs. */
-export const required = {
-  publicUrl: "https://sms.example.com",
-  database: { existingSecret: "sms-database" },
-};
 
 export interface Manifest {
   apiVersion: string;

@@ -1,0 +1,25 @@
+import { spawn } from "node:child_process";
+
+/** A file tree from the Go module proxy: `sum` is that of go.sum, so that nobody can change it. */
+export interface Module {
+  path: string;
+  version: string;
+  sum: string;
+}
+
+/** Its folder in Go's cache. */
+export async function folderOf({ path, version, sum }: Module): Promise<string> {
+  const child = spawn("go", ["mod", "download", "-json", `${path}@${version}`], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (part: string) => {
+    text += part;
+  });
+  const code = await new Promise((settle, fail) => child.once("error", fail).once("close", settle));
+  const found = JSON.parse(text || "{}") as { Dir?: string; Sum?: string; Error?: string };
+  if (code !== 0 || found.Dir === undefined)
+    throw new Error(`${path} ${version} cannot be had: ${found.Error ?? "go failed"}`);
+  if (found.Sum !== sum) throw new Error(`${path} ${version} is not what it was: ${found.Sum}`);
+  return found.Dir;
+}

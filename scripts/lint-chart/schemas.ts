@@ -1,0 +1,105 @@
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseAllDocuments } from "yaml";
+
+type Schema = Record<string, unknown>;
+
+/** Where `folder` has the schema of a kind, for kubeconform's -schema-location. Its Group of a core kind is the version. */
+export const locationIn = (folder: string) =>
+  join(folder, "{{ .Group }}", "{{ .ResourceKind }}_{{ .ResourceAPIVersion }}.json");
+
+/** The built-in kinds, from the OpenAPI document of a Kubernetes release. */
+export async function builtInSchemas(swagger: string, folder: string): Promise<void> {
+  const { definitions } = JSON.parse(await readFile(swagger, "utf8")) as {
+    definitions: Record<string, Schema>;
+  };
+  const strict = Object.fromEntries(
+    Object.entries(definitions).map(([name, definition]) => [name, strictly(special[name] ?? definition)]),
+  );
+  for (const [name, definition] of Object.entries(definitions)) {
+    const kinds = (definition["x-kubernetes-group-version-kind"] ?? []) as Kind[];
+    // Some belong to every group, such as DeleteOptions; they are no manifests.
+    const [kind] = kinds;
+    if (kind === undefined || kinds.length > 1) continue;
+    await put(folder, kind, { $ref: `#/definitions/${name}`, definitions: closure(name, strict) });
+  }
+}
+
+/** Kinds of others, and ours, from their CustomResourceDefinitions. */
+export async function customSchemas(crds: string, folder: string): Promise<void> {
+  for (const name of (await readdir(crds)).filter((each) => each.endsWith(".yaml"))) {
+    for (const document of parseAllDocuments(await readFile(join(crds, name), "utf8")))
+      await customSchema(document.toJS(), folder);
+  }
+}
+
+async function customSchema(crd: Crd | null, folder: string): Promise<void> {
+  if (crd?.kind !== "CustomResourceDefinition") return;
+  const { group, names, versions } = crd.spec;
+  for (const { name: version, schema } of versions) {
+    const whole = strictly(schema.openAPIV3Schema);
+    const properties = { ...(whole.properties as Schema), metadata: { type: "object" } };
+    await put(folder, { group, version, kind: names.kind }, { ...whole, properties });
+  }
+}
+
+interface Crd {
+  kind: string;
+  spec: {
+    group: string;
+    names: { kind: string };
+    versions: { name: string; schema: { openAPIV3Schema: Schema } }[];
+  };
+}
+
+interface Kind {
+  group: string;
+  version: string;
+  kind: string;
+}
+
+async function put(folder: string, { group, version, kind }: Kind, schema: Schema) {
+  const at = join(folder, group === "" ? version : group);
+  await mkdir(at, { recursive: true });
+  await writeFile(join(at, `${kind.toLowerCase()}_${version}.json`), JSON.stringify(schema));
+}
+
+/** What the document says in prose only. */
+const special: Record<string, Schema> = {
+  "io.k8s.apimachinery.pkg.util.intstr.IntOrString": { type: ["integer", "string"] },
+  "io.k8s.apimachinery.pkg.api.resource.Quantity": { type: ["number", "string"] },
+};
+
+/** A field that is not declared is an error: the API server would drop it, or refuse it. */
+function strictly(schema: Schema): Schema {
+  const { format: _, ...rest } = schema;
+  const strict: Schema = Object.fromEntries(
+    Object.entries(rest).map(([key, value]) => [key, inner(key, value)]),
+  );
+  if (rest["x-kubernetes-int-or-string"] === true) return { type: ["integer", "string"] };
+  const open =
+    rest["x-kubernetes-preserve-unknown-fields"] === true || rest.additionalProperties !== undefined;
+  return rest.properties === undefined || open ? strict : { ...strict, additionalProperties: false };
+}
+
+function inner(key: string, value: unknown): unknown {
+  if (key === "properties" || key === "patternProperties")
+    return Object.fromEntries(
+      Object.entries(value as Record<string, Schema>).map(([name, child]) => [name, strictly(child)]),
+    );
+  if (key === "items" || key === "additionalProperties")
+    return typeof value === "object" ? strictly(value as Schema) : value;
+  // Of these each part would close what only all of them together describe.
+  return value;
+}
+
+/** The definition and all that it refers to. */
+function closure(name: string, all: Record<string, Schema>, found: Record<string, Schema> = {}) {
+  if (found[name] !== undefined) return found;
+  const definition = all[name];
+  if (definition === undefined) throw new Error(`there is no definition ${name}`);
+  found[name] = definition;
+  for (const [, next] of JSON.stringify(definition).matchAll(/"\$ref":"#\/definitions\/([^"]+)"/g))
+    closure(next!, all, found);
+  return found;
+}

@@ -1,0 +1,5 @@
+/** The least that an install needs. */
+export const required = {
+  publicUrl: "https://sms.example.com",
+  database: { existingSecret: "sms-database" },
+};
