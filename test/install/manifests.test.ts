@@ -1,0 +1,103 @@
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+import { stringify } from "yaml";
+import { type Manifest, Rendered, render } from "../chart/helm.ts";
+import { scenarios } from "../chart/scenarios.ts";
+import { kubectl, newNamespace } from "../support/cluster.ts";
+
+// What is rendered, put before a real API server: it takes every field, and no pod violates the restricted standard.
+
+const root = resolve(import.meta.dirname, "../..");
+const others = /^(monitoring\.coreos\.com|gateway\.networking\.k8s\.io)\//;
+
+/** A namespace that says of each pod template what it would refuse of its pods. */
+async function restrictedNamespace(): Promise<string> {
+  const namespace = await newNamespace("sms");
+  const labels = ["enforce", "warn"].map((mode) => `pod-security.kubernetes.io/${mode}=restricted`);
+  expect(await kubectl(["label", "namespace", namespace, ...labels])).toMatchObject({ code: 0 });
+  return namespace;
+}
+
+async function applied(manifests: Manifest[]) {
+  // Kinds that this API server does not have are checked by kubeconform; the CRDs are there already, as other tests' own.
+  const known = manifests.filter(
+    ({ apiVersion, kind }) => !others.test(apiVersion) && kind !== "CustomResourceDefinition",
+  );
+  const input = known.map((manifest) => stringify(asTemplate(manifest))).join("---\n");
+  return await kubectl(["apply", "--dry-run=server", "--server-side", "--validate=strict", "-f", "-"], {
+    input,
+  });
+}
+
+/** A pod by itself would need its ServiceAccount to be there; as a template it is judged all the same. */
+function asTemplate(manifest: Manifest): Manifest {
+  if (manifest.kind !== "Pod") return manifest;
+  const { metadata, spec } = manifest;
+  return { apiVersion: "batch/v1", kind: "Job", metadata, spec: { template: { spec } } };
+}
+
+describe("the chart", () => {
+  test.each(Object.entries(scenarios))("%s", async (_, values) => {
+    const namespace = await restrictedNamespace();
+    const watched = "watchNamespaces" in values ? { watchNamespaces: [await newNamespace("team")] } : {};
+    const rendered = await render({ ...values, ...watched }, { namespace });
+    const { code, stderr } = await applied(rendered.all);
+    expect([code, stderr]).toEqual([0, ""]);
+  });
+
+  test("a pod that is not restricted would be told", async () => {
+    const namespace = await restrictedNamespace();
+    const rendered = await render({ podSecurityContext: { runAsNonRoot: false } }, { namespace });
+    expect((await applied(rendered.all)).stderr).toContain("would violate PodSecurity");
+  });
+});
+
+describe("plain manifests", () => {
+  const manifestsIn = (text: string) => new Rendered(text).all;
+  const moved = async (manifests: Manifest[]) => {
+    const namespace = await restrictedNamespace();
+    return manifests.map((manifest) =>
+      manifest.metadata.namespace === undefined
+        ? manifest
+        : { ...manifest, metadata: { ...manifest.metadata, namespace } },
+    );
+  };
+  const install = readFileSync(join(root, "deploy/install.yaml"), "utf8");
+
+  test("are taken, and have nothing of Helm in them", async () => {
+    const { code, stderr } = await applied(await moved(manifestsIn(install)));
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(install).not.toMatch(/helm/i);
+    expect(new Rendered(install).of("CustomResourceDefinition")).toHaveLength(
+      new Rendered((await render()).text).of("CustomResourceDefinition").length,
+    );
+  });
+
+  test("are the same as Kustomize's base", async () => {
+    const { code, stdout } = await kubectl(["kustomize", join(root, "deploy/kustomize/base")]);
+    expect(code).toBe(0);
+    const byName = (text: string) =>
+      new Map(manifestsIn(text).map((each) => [`${each.kind}/${each.metadata.name}`, each]));
+    expect(byName(stdout)).toEqual(byName(install));
+  });
+
+  test("the example of Kustomize sets what is one's own, in another namespace too", async () => {
+    const { code, stdout, stderr } = await kubectl(["kustomize", join(root, "deploy/kustomize/example")]);
+    expect([code, stderr]).toEqual([0, ""]);
+    const built = new Rendered(stdout);
+    const env = built.env("Deployment", "-controller");
+    expect(env).toMatchObject({
+      PUBLIC_URL: "https://texts.example.org",
+      OPERATOR_NAMESPACE: "(metadata.namespace)",
+      DATABASE_URL: "sms-channel-operator-database/controller-url",
+    });
+    for (const { spec } of built.pods())
+      expect(spec.containers[0].image).toMatch(/^registry\.example\.com\/sms-channel-operator:/);
+    expect(Object.keys(built.one("Secret").data)).toEqual(["controller-url", "owner-url", "receiver-url"]);
+    const { code: taken, stderr: said } = await applied(
+      (await moved(built.all)).filter(({ kind }) => kind !== "Namespace"),
+    );
+    expect([taken, said]).toEqual([0, ""]);
+  });
+});
