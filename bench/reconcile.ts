@@ -1,8 +1,4 @@
 // 100 and 1,000 numbers from nothing to Ready, and an hour of resyncs at rest: seconds against the bound, calls, writes, memory.
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Registry } from "@prometheus-io/client";
 import { type SmsNumber, smsNumbers, workStreams } from "../src/api/index.ts";
@@ -14,6 +10,7 @@ import { createLog, silentLog } from "../src/log.ts";
 import { startControlPlane } from "../test/controlplane/controlplane.ts";
 import { applyCrds } from "../test/support/crds.ts";
 import { SkippingClock } from "../test/support/skipping-clock.ts";
+import { end, startReceiver, startTwilio } from "./children.ts";
 import { difference, kubeWrites, writesPerSecond } from "./reconcile/kube-writes.ts";
 import { type Outcome, report, targetsOf } from "./reconcile/report.ts";
 
@@ -54,7 +51,14 @@ async function measure(kubeconfig: string, size: number, suffix: string): Promis
   const [operatorNamespace, users, probes] = [`op-${suffix}`, `team-${suffix}`, `probe-${suffix}`];
   for (const name of [operatorNamespace, users, probes])
     await client.create(namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name } });
-  const simulator = await startTwilio(size);
+  const numbers = Array.from({ length: size }, (_, i) => ({
+    accountSid: ACCOUNT,
+    phoneNumber: `+${numberOf(i)}`,
+  }));
+  const simulator = await startTwilio(
+    { accounts: [{ sid: ACCOUNT, authToken: TOKEN }], numbers },
+    LATENCY_MS,
+  );
   const receiver = await startReceiver(kubeconfig, operatorNamespace);
   const clock = new SkippingClock();
   const registry = new Registry();
@@ -123,7 +127,7 @@ async function measure(kubeconfig: string, size: number, suffix: string): Promis
       latencyMs: LATENCY_MS,
     };
   } finally {
-    for (const { child } of [simulator, receiver]) await end(child);
+    for (const started of [simulator, receiver]) await end(started);
     await client.close();
   }
 }
@@ -242,81 +246,6 @@ function readyWatch(client: KubeClient, namespace: string, size: number) {
     },
     stop: () => Promise.all(informers.map((informer) => informer.stop())),
   };
-}
-
-interface Started {
-  child: ChildProcess;
-  url: string;
-}
-
-async function startTwilio(size: number): Promise<Started> {
-  const folder = mkdtempSync(join(tmpdir(), "bench-twilio-"));
-  const seed = join(folder, "seed.json");
-  const numbers = Array.from({ length: size }, (_, i) => ({
-    accountSid: ACCOUNT,
-    phoneNumber: `+${numberOf(i)}`,
-  }));
-  writeFileSync(seed, JSON.stringify({ accounts: [{ sid: ACCOUNT, authToken: TOKEN }], numbers }));
-  const started = await startChild(
-    [
-      "twilio-simulator",
-      "--port",
-      "0",
-      "--latency",
-      String(LATENCY_MS),
-      "--allow-local-urls",
-      "--seed",
-      seed,
-    ],
-    {},
-    /"url":"([^"]+)"/,
-  );
-  rmSync(folder, { recursive: true });
-  return started;
-}
-
-/** The self-check asks no database, and no text comes: the store it is given is never reached. */
-async function startReceiver(kubeconfig: string, operatorNamespace: string): Promise<Started> {
-  const env = {
-    KUBECONFIG: kubeconfig,
-    OPERATOR_NAMESPACE: operatorNamespace,
-    INSTANCE: `${operatorNamespace}/bench`,
-    DATABASE_URL: "postgres://nobody@127.0.0.1:1/none",
-    SHUTDOWN_DELAY: "0s",
-  };
-  const { child, url } = await startChild(
-    ["receiver", "--port", "0", "--metrics-port", "0"],
-    env,
-    /"port":(\d+),"msg":"listening"/,
-  );
-  return { child, url: `http://127.0.0.1:${url}` };
-}
-
-async function startChild(args: string[], env: Record<string, string>, says: RegExp): Promise<Started> {
-  const child = spawn(
-    process.execPath,
-    ["--disable-warning=ExperimentalWarning", "src/main/smschannel.ts", ...args],
-    {
-      env: { ...process.env, ...env },
-      stdio: ["ignore", "pipe", "inherit"],
-    },
-  );
-  const url = await new Promise<string>((resolve, reject) => {
-    let text = "";
-    child.stdout!.on("data", (chunk) => {
-      text = (text + chunk).slice(-4096);
-      const found = says.exec(text)?.[1];
-      if (found !== undefined) resolve(found);
-    });
-    child.once("exit", (code) => reject(new Error(`${args[0]} ended with ${code}: ${text}`)));
-  });
-  return { child, url };
-}
-
-async function end(child: ChildProcess) {
-  if (child.exitCode !== null) return;
-  child.kill("SIGTERM");
-  await new Promise((resolve) => child.once("exit", resolve));
 }
 
 async function requestsOf(simulator: string): Promise<{ operation: string | null }[]> {

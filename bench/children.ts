@@ -1,0 +1,81 @@
+import type { ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { spawnTied, stopChild } from "../src/child.ts";
+import type { SimulatorSeed } from "../src/simulator/simulator.ts";
+
+export interface Started {
+  child: ChildProcess;
+  /** What its output said. */
+  said: string;
+}
+
+/** Starts Node with these arguments, and waits until its output matches; the first group is what it said. */
+export async function startNode(
+  args: readonly string[],
+  env: Record<string, string>,
+  says: RegExp,
+  on: "stdout" | "stderr" = "stdout",
+): Promise<Started> {
+  // Tied to this process: a bench that is interrupted leaves nothing behind.
+  const child = spawnTied(process.execPath, ["--disable-warning=ExperimentalWarning", ...args], {
+    env: { ...process.env, ...env },
+  });
+  if (on === "stdout") child.stderr!.pipe(process.stderr, { end: false });
+  else child.stdout!.resume();
+  const said = await new Promise<string>((resolve, reject) => {
+    let text = "";
+    child[on]!.on("data", (chunk) => {
+      text = (text + chunk).slice(-4096);
+      const found = says.exec(text)?.[1];
+      if (found !== undefined) resolve(found);
+    });
+    child.once("exit", (code) => reject(new Error(`${args.join(" ")} ended with ${code}: ${text}`)));
+  });
+  return { child, said };
+}
+
+export const end = ({ child }: Started): Promise<void> => stopChild(child, "SIGTERM", 30_000);
+
+const SOURCE = "src/main/smschannel.ts";
+
+/** `smschannel` from its sources. */
+export function startSmschannel(args: readonly string[], env: Record<string, string>, says: RegExp) {
+  return startNode([SOURCE, ...args], env, says);
+}
+
+/** The self-check asks no database, and no text comes: the store it is given is never reached. Gives its URL. */
+export async function startReceiver(
+  kubeconfig: string,
+  operatorNamespace: string,
+  env: Record<string, string> = {},
+): Promise<Started & { url: string }> {
+  const started = await startSmschannel(
+    ["receiver", "--port", "0", "--metrics-port", "0"],
+    {
+      KUBECONFIG: kubeconfig,
+      OPERATOR_NAMESPACE: operatorNamespace,
+      INSTANCE: `${operatorNamespace}/bench`,
+      DATABASE_URL: "postgres://nobody@127.0.0.1:1/none",
+      SHUTDOWN_DELAY: "0s",
+      ...env,
+    },
+    /"port":(\d+),"msg":"listening"/,
+  );
+  return { ...started, url: `http://127.0.0.1:${started.said}` };
+}
+
+/** A simulated Twilio in a process of its own. Gives its URL. */
+export async function startTwilio(
+  seed: SimulatorSeed,
+  latencyMs: number,
+): Promise<Started & { url: string }> {
+  const folder = mkdtempSync(join(tmpdir(), "bench-twilio-"));
+  const file = join(folder, "seed.json");
+  writeFileSync(file, JSON.stringify(seed));
+  const args = ["--port", "0", "--latency", String(latencyMs), "--allow-local-urls", "--seed", file];
+  const started = await startSmschannel(["twilio-simulator", ...args], {}, /"url":"([^"]+)"/);
+  rmSync(folder, { recursive: true });
+  return { ...started, url: started.said };
+}

@@ -1,0 +1,61 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { smsNumbers } from "../../src/api/index.ts";
+import type { KubeClient } from "../../src/kube/client.ts";
+import { namespaceOf } from "./objects.ts";
+import type { Progress } from "./progress.ts";
+
+/** A change that has not reached Twilio by then counts as having taken so long. */
+const GIVEN_UP_MS = 30_000;
+const LOOK_EVERY_MS = 2;
+
+export interface ChangesOptions {
+  client: KubeClient;
+  /** Does number i's webhook at Twilio lead to us? */
+  isOurs(i: number): boolean;
+  /** Numbers of somebody else's that are taken over. */
+  takeovers: readonly number[];
+  /** Wired numbers whose objects are deleted, which gives their webhooks back. */
+  deletions: readonly number[];
+  everyMs: number;
+  progress: Progress;
+}
+
+/**
+ * Users' changes one after another, without waiting for the one before: how long each took from the request to the API server
+ * until Twilio had it, in milliseconds.
+ */
+export async function changesReachTwilio(options: ChangesOptions): Promise<number[]> {
+  const { takeovers, deletions, everyMs, progress } = options;
+  const changes = takeovers.flatMap((i, at) => [
+    () => takeOver(options, i),
+    () => remove(options, deletions[at]!),
+  ]);
+  const took: Promise<number>[] = [];
+  for (const [at, change] of changes.entries()) {
+    took.push(change());
+    progress.say("changes", at + 1, changes.length);
+    await sleep(everyMs);
+  }
+  return await Promise.all(took);
+}
+
+async function takeOver({ client, isOurs }: ChangesOptions, i: number): Promise<number> {
+  const began = performance.now();
+  await client.patch(
+    smsNumbers,
+    { namespace: namespaceOf(i), name: `n${i}` },
+    { spec: { takeover: "Always" } },
+  );
+  return await until(began, () => isOurs(i));
+}
+
+async function remove({ client, isOurs }: ChangesOptions, i: number): Promise<number> {
+  const began = performance.now();
+  await client.delete(smsNumbers, { namespace: namespaceOf(i), name: `n${i}` });
+  return await until(began, () => !isOurs(i));
+}
+
+async function until(began: number, isSo: () => boolean): Promise<number> {
+  while (!isSo() && performance.now() - began < GIVEN_UP_MS) await sleep(LOOK_EVERY_MS);
+  return performance.now() - began;
+}

@@ -1,0 +1,94 @@
+import { readFileSync } from "node:fs";
+import { end, type Started, startNode } from "../children.ts";
+
+export interface ControllerProcess {
+  readonly rssMiB: number;
+  /** The most since it started. */
+  readonly peakMiB: number;
+  /** What the JavaScript heap holds after everything that can go has gone. */
+  liveHeapMiB(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+export interface ControllerOptions {
+  /** The bundled program, as an image has it. */
+  program: string;
+  kubeconfig: string;
+  operatorNamespace: string;
+  env: Record<string, string>;
+}
+
+/** Starts `smschannel controller`. Its heap is read by way of Node's inspector, so that the program has no door for it. */
+export async function startController(options: ControllerOptions): Promise<ControllerProcess> {
+  const started = await startNode(
+    ["--inspect=127.0.0.1:0", options.program, "controller"],
+    {
+      KUBECONFIG: options.kubeconfig,
+      OPERATOR_NAMESPACE: options.operatorNamespace,
+      INSTANCE: `${options.operatorNamespace}/bench`,
+      METRICS_PORT: "0",
+      ...options.env,
+    },
+    /listening on (ws:\S+)/,
+    "stderr",
+  );
+  return new Controlled(started);
+}
+
+class Controlled implements ControllerProcess {
+  readonly #started: Started;
+
+  constructor(started: Started) {
+    this.#started = started;
+  }
+
+  get rssMiB() {
+    return this.#memory("VmRSS");
+  }
+  get peakMiB() {
+    return this.#memory("VmHWM");
+  }
+  async liveHeapMiB() {
+    // The second collection takes what the first one's finalizers let go of.
+    const [, , { usedSize }] = await inspect(this.#started.said, [
+      "HeapProfiler.collectGarbage",
+      "HeapProfiler.collectGarbage",
+      "Runtime.getHeapUsage",
+    ]);
+    return usedSize / 2 ** 20;
+  }
+  stop() {
+    return end(this.#started);
+  }
+
+  #memory(field: string): number {
+    const status = readFileSync(`/proc/${this.#started.child.pid}/status`, "utf8");
+    return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(status)?.[1]) / 1024;
+  }
+}
+
+/** Commands of the Chrome DevTools Protocol, one after another; gives their results. */
+async function inspect(
+  url: string,
+  methods: readonly string[],
+): Promise<[unknown, unknown, { usedSize: number }]> {
+  const socket = new WebSocket(url);
+  const results: unknown[] = [];
+  const done = Promise.withResolvers<void>();
+  const next = () => {
+    const method = methods[results.length];
+    if (method === undefined) done.resolve();
+    else socket.send(JSON.stringify({ id: results.length, method }));
+  };
+  socket.addEventListener("open", next);
+  socket.addEventListener("error", () => done.reject(new Error("the inspector does not answer")));
+  socket.addEventListener("message", ({ data }) => {
+    const { id, result } = JSON.parse(String(data)) as { id?: number; result: unknown };
+    if (id !== results.length) return;
+    results.push(result);
+    next();
+  });
+  await done.promise;
+  socket.close();
+  return results as [unknown, unknown, { usedSize: number }];
+}
