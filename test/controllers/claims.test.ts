@@ -46,6 +46,28 @@ test("one number in two namespaces of one account: the first keeps it, and delet
   expect(world.atTwilio().smsUrl).toBe(before);
 });
 
+test("a holder whose token Twilio refuses for a while keeps its claim", async () => {
+  const [a, b] = world.namespaces as [string, string];
+  for (const namespace of [a, b]) {
+    await world.secret({}, { namespace });
+    await world.stream({}, { namespace });
+  }
+  await world.number({}, { namespace: a });
+  await world.numberIs("line", { Ready: "True" }, a);
+  await world.secret({ authToken: "00000000000000000000000000000bad" }, { namespace: a });
+  await world.numberIs("line", { Ready: "TwilioUnauthorized" }, a);
+  await world.number({}, { namespace: b });
+  await world.numberIs("line", { Accepted: "NumberAlreadyClaimed", NumberFound: "True" }, b);
+  expect(world.atTwilio().smsUrl).toBe(world.inboundUrl("support", a) + CONNECTION_OVERRIDES);
+  // The loser goes: it held nothing, so there is nothing to put back.
+  await world.deleteNumber("line", b);
+  await world.gone(smsNumbers, "line", b);
+  expect(world.atTwilio().smsUrl).toBe(world.inboundUrl("support", a) + CONNECTION_OVERRIDES);
+  await world.secret({}, { namespace: a });
+  await world.numberIs("line", { Ready: "True" }, a);
+  expect((await world.text()).outcome).toBe("delivered");
+});
+
 test("a namespace whose account does not own the number takes nothing by naming it first", async () => {
   const [a, b] = world.namespaces as [string, string];
   await world.secret(

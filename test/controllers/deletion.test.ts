@@ -21,16 +21,13 @@ const start =
   async () => {
     world = await World.start(options);
   };
-/** Somebody changes the number at Twilio, a second or more after all that the operator has seen: times of objects are whole. */
-const change = async (to: Partial<typeof FOREIGN>) => {
-  const second = Math.floor(Date.now() / 1000);
-  Object.assign(world.atTwilio(), to);
-  await eventually("the next second", () => (Date.now() / 1000 > second + 1 ? true : undefined));
-};
+/** Somebody changes the number at Twilio. */
+const change = (to: Partial<typeof FOREIGN>) => Object.assign(world.atTwilio(), to);
 const webhook = (number = NUMBER) => {
   const { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid } = world.atTwilio(number);
   return { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid };
 };
+const at = (name: string) => ({ namespace: world.namespace, name });
 const isOurs = () => expect(webhook().smsUrl).toContain(world.inboundUrl());
 const deleted = async () => {
   await world.deleteNumber();
@@ -60,7 +57,7 @@ describe("what a deletion leaves at Twilio", () => {
     ],
   ] as const)
     test(name, async () => {
-      await change(before);
+      change(before);
       const was = webhook();
       await world.wired(spec);
       isOurs();
@@ -87,7 +84,7 @@ describe("what a deletion leaves at Twilio", () => {
   });
 
   test("somebody else's that we never took: left as it is", async () => {
-    await change(FOREIGN);
+    change(FOREIGN);
     await world.number();
     await world.numberIs("line", { Ready: "WebhookOwnedByOther" });
     await deleted();
@@ -97,7 +94,7 @@ describe("what a deletion leaves at Twilio", () => {
   for (const spec of [{ suspend: true }, { managementPolicy: "Observe" as const }])
     test(`${JSON.stringify(spec)} after it was wired`, async () => {
       const before = { ...FOREIGN, smsUrl: "https://demo.twilio.com/welcome/sms/reply/" };
-      await change(before);
+      change(before);
       await world.wired();
       await world.number(spec);
       await world.numberIs("line", { Ready: "True" });
@@ -108,7 +105,7 @@ describe("what a deletion leaves at Twilio", () => {
     });
 
   test("contested: what the other one wrote stays", async () => {
-    await change({ smsUrl: "", smsFallbackUrl: "" });
+    change({ smsUrl: "", smsFallbackUrl: "" });
     await world.stopOperators();
     world.startOperator({ resyncIntervalMs: 200 });
     await world.wired();
@@ -126,13 +123,54 @@ describe("what a deletion leaves at Twilio", () => {
   });
 });
 
+describe("a number that was never wired is let go, and nothing at Twilio is changed", () => {
+  beforeAll(async () => {
+    await start()();
+    await world.secret();
+    await world.stream();
+    world.startOperator();
+  });
+  afterAll(() => world.stop());
+
+  const numbers: Record<string, [digits: string, reason: string]> = {
+    "with an application": ["14252306551", "ApplicationOverrides"],
+    "without SMS": ["14252306552", "NumberNotSmsCapable"],
+    "in a service that drops texts": ["14252306553", "MessagingServiceDropsInbound"],
+    "of another account": ["12065550100", "NumberNotInAccount"],
+  };
+  for (const [name, [digits, reason]] of Object.entries(numbers))
+    test(name, async () => {
+      await world.number({ number: digits });
+      await world.numberIs("line", { Ready: reason });
+      const was = webhook(digits);
+      await deleted();
+      expect(webhook(digits)).toEqual(was);
+      expect(world.updates()).toEqual([]);
+    });
+
+  for (const [name, act, reason] of [
+    ["its token wrong", () => world.secret({ authToken: "wrong" }), "TwilioUnauthorized"],
+    ["its Secret away", () => world.client.delete(secrets, at("twilio")), "SecretNotFound"],
+    ["its stream away", () => world.client.delete(workStreams, at("support")), "WorkStreamNotFound"],
+  ] as const)
+    test(name, async () => {
+      await act();
+      await world.number({ number: "14252306550" });
+      await world.numberIs("line", { Ready: reason });
+      const was = webhook("14252306550");
+      await deleted();
+      expect(webhook("14252306550")).toEqual(was);
+      expect(world.updates()).toEqual([]);
+    });
+});
+
 describe("what else may be gone or refuse", () => {
   beforeAll(start());
   afterAll(() => world.stop());
   const demo = { smsUrl: "https://demo.twilio.com/welcome/sms/reply/", smsFallbackUrl: "" };
   const wiredAnew = async () => {
     world.simulator.control.reset();
-    await change(demo);
+    change(demo);
     await world.wired();
   };
 
@@ -187,7 +225,7 @@ describe("what else may be gone or refuse", () => {
 
   test("an application that has gone meanwhile cannot be restored: cleared", async () => {
     world.simulator.control.reset();
-    await change({ smsApplicationSid: APPLICATION, smsUrl: "" });
+    change({ smsApplicationSid: APPLICATION, smsUrl: "" });
     await world.wired({ takeover: "Always" });
     world.simulator.state.applications.remove(APPLICATION);
     await deleted();
