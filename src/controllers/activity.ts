@@ -1,6 +1,7 @@
 import pg from "pg";
 import type { Clock } from "../clock.ts";
 import { pruneRouteActivity, type RouteActivity, readRouteActivity } from "../inbox/activity.ts";
+import { currentUrl, type DatabaseUrl } from "../inbox/database-url.ts";
 import type { Log } from "../log.ts";
 import { routeKey } from "./records/record.ts";
 
@@ -28,7 +29,7 @@ export const noActivity: Activity = {
 };
 
 export interface ActivityOptions {
-  databaseUrl: string;
+  databaseUrl: DatabaseUrl;
   clock: Clock;
   log: Log;
   /** A route's evidence changed. */
@@ -37,13 +38,7 @@ export interface ActivityOptions {
 
 /** Polls `route_activity`. The database being down is logged and changes nothing: what is known stays known. */
 export function watchActivity({ databaseUrl, clock, log, onChange }: ActivityOptions): Activity {
-  const pool = new pg.Pool({
-    connectionString: databaseUrl,
-    max: 1,
-    connectionTimeoutMillis: QUERY_TIMEOUT_MS,
-    query_timeout: QUERY_TIMEOUT_MS,
-  });
-  pool.on("error", () => {});
+  const database = poolFor(databaseUrl);
   const known = new Map<string, { last: number; first: Map<string, number> }>();
   const stopping = new AbortController();
   let windowMs = KEEP_MS;
@@ -60,6 +55,7 @@ export function watchActivity({ databaseUrl, clock, log, onChange }: ActivityOpt
   };
 
   const poll = async () => {
+    const pool = await database.now();
     for (const row of await readRouteActivity(pool, windowMs)) note(row);
     windowMs = OVERLAP_MS;
     await pruneRouteActivity(pool, KEEP_MS);
@@ -93,7 +89,31 @@ export function watchActivity({ databaseUrl, clock, log, onChange }: ActivityOpt
       if (stopping.signal.aborted) return;
       stopping.abort();
       await running;
-      await pool.end();
+      await database.end();
+    },
+  };
+}
+
+/** One connection, of a pool that is another once the URL is. */
+function poolFor(databaseUrl: DatabaseUrl) {
+  let made: { url: string; pool: pg.Pool } | undefined;
+  return {
+    async now(): Promise<pg.Pool> {
+      const url = await currentUrl(databaseUrl);
+      if (made?.url === url) return made.pool;
+      await made?.pool.end();
+      const pool = new pg.Pool({
+        connectionString: url,
+        max: 1,
+        connectionTimeoutMillis: QUERY_TIMEOUT_MS,
+        query_timeout: QUERY_TIMEOUT_MS,
+      });
+      pool.on("error", () => {});
+      made = { url, pool };
+      return pool;
+    },
+    async end() {
+      await made?.pool.end();
     },
   };
 }

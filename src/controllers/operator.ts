@@ -2,6 +2,7 @@ import type { Registry } from "@prometheus-io/client";
 import { Counter } from "@prometheus-io/client";
 import { type SmsNumber, smsNumbers, type WorkStream, workStreams } from "../api/index.ts";
 import type { Clock } from "../clock.ts";
+import type { DatabaseUrl } from "../inbox/database-url.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { Controller } from "../kube/controller.ts";
 import { EventRecorder } from "../kube/events.ts";
@@ -50,7 +51,7 @@ export interface OperatorConfig {
   publicUrl: string;
   fallbackPublicUrl: string | undefined;
   allowInsecurePublicUrl: boolean;
-  databaseUrl: string | undefined;
+  databaseUrl: DatabaseUrl | undefined;
   twilioBaseUrl: string | undefined;
   urlCheck: "enforce" | "report" | "off";
   urlCheckAddress: string | undefined;

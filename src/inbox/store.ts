@@ -2,6 +2,7 @@ import pg from "pg";
 import type { Log } from "../log.ts";
 import type { ActivityRow } from "./activity.ts";
 import { byteaArray, int8Array, textArray } from "./arrays.ts";
+import { currentUrl, type DatabaseUrl } from "./database-url.ts";
 import { latestVersion } from "./migrate.ts";
 import type { InboxRow } from "./rows.ts";
 
@@ -16,7 +17,8 @@ export interface InboxStore {
 }
 
 export interface PostgresStoreOptions {
-  url: string;
+  /** Asked for at each new connection. */
+  url: DatabaseUrl;
   /** What one statement may take, so that a blocked one does not hold its locks after its requests were refused. */
   statementTimeoutMs: number;
   log: Log;
@@ -120,7 +122,7 @@ export class PostgresStore implements InboxStore {
   async #connect(): Promise<pg.Client> {
     const { url, statementTimeoutMs, log } = this.#options;
     const client = new pg.Client({
-      connectionString: url,
+      connectionString: await currentUrl(url),
       connectionTimeoutMillis: 2000,
       keepAlive: true,
       application_name: "smschannel-receiver",

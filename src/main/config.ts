@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { type DatabaseUrl, urlInFile } from "../inbox/database-url.ts";
 
 /**
  * Settings of a process: each is an environment variable and a flag of the same name (`PUBLIC_URL`, `--public-url`); the
@@ -263,6 +264,11 @@ export const settings = {
     url("postgres:", "postgresql:"),
     { secret: true },
   ),
+  databaseUrlFile: setting(
+    "DATABASE_URL_FILE",
+    "Instead of DATABASE_URL: a file that holds it, such as a mounted Secret, read anew for each connection, so that a password may change.",
+    text,
+  ),
   twilioBaseUrl: setting(
     "TWILIO_BASE_URL",
     "Replaces Twilio's hosts: for a simulator or a recording proxy.",
@@ -310,3 +316,16 @@ export const settings = {
     { default: "info" },
   ),
 } as const;
+
+/** What was given of the two ways to name a database; undefined when neither was. */
+export function databaseUrlOf({
+  databaseUrl,
+  databaseUrlFile,
+}: {
+  databaseUrl: string | undefined;
+  databaseUrlFile: string | undefined;
+}): DatabaseUrl | undefined {
+  if (databaseUrl !== undefined && databaseUrlFile !== undefined)
+    throw new UsageError("DATABASE_URL and DATABASE_URL_FILE are both set: choose one");
+  return databaseUrlFile === undefined ? databaseUrl : urlInFile(databaseUrlFile);
+}

@@ -6,7 +6,7 @@ import { Operator, type OperatorConfig } from "../controllers/operator.ts";
 import { KubeClient } from "../kube/client.ts";
 import { LeaderElector } from "../kube/leader.ts";
 import { secretName } from "../routes/table.ts";
-import { type Command, type Config, flag, settings } from "./config.ts";
+import { type Command, type Config, databaseUrlOf, flag, settings } from "./config.ts";
 import { runProcess } from "./process.ts";
 
 const own = {
@@ -23,6 +23,7 @@ const own = {
     ...settings.databaseUrl,
     help: "Optional: PostgreSQL as the controller's role, to read when texts last arrived; texts are proof that the URL works.",
   },
+  databaseUrlFile: settings.databaseUrlFile,
   twilioBaseUrl: settings.twilioBaseUrl,
   resyncInterval: settings.resyncInterval,
   deleteTimeout: settings.deleteTimeout,
@@ -128,7 +129,7 @@ function operatorConfig(config: Config<typeof own>, instance: string): OperatorC
     publicUrl: config.publicUrl,
     fallbackPublicUrl: config.fallbackPublicUrl,
     allowInsecurePublicUrl: config.allowInsecurePublicUrl,
-    databaseUrl: config.databaseUrl,
+    databaseUrl: databaseUrlOf(config),
     twilioBaseUrl: config.twilioBaseUrl,
     urlCheck: config.urlCheck,
     urlCheckAddress: config.urlCheckAddress,

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { type Clock, systemClock } from "../clock.ts";
+import type { DatabaseUrl } from "../inbox/database-url.ts";
 import { startEmbeddedPostgres } from "../inbox/embedded.ts";
 import { migrate } from "../inbox/migrate.ts";
 import { PostgresStore } from "../inbox/store.ts";
@@ -10,7 +11,7 @@ import { RouteTable } from "../receiver/route-table.ts";
 import { RouteWatch } from "../receiver/route-watch.ts";
 import { SchemaSeen } from "../receiver/schema-seen.ts";
 import { Receiver, STORE_BUDGET_MS } from "../receiver/server.ts";
-import { type Command, type Config, settings, text } from "./config.ts";
+import { type Command, type Config, databaseUrlOf, settings, text } from "./config.ts";
 import { type Process, runProcess } from "./process.ts";
 
 const own = {
@@ -20,6 +21,7 @@ const own = {
     ...settings.databaseUrl,
     help: "postgres://… of the receiver's role, which needs to insert only. Without it an embedded PostgreSQL is started.",
   },
+  databaseUrlFile: settings.databaseUrlFile,
   dataDir: {
     env: "DATA_DIR",
     help: "Where the embedded PostgreSQL keeps its data, when DATABASE_URL is not set.",
@@ -84,19 +86,20 @@ async function serve(config: Config<typeof own>, process: Process): Promise<void
 }
 
 interface Database {
-  url: string;
+  url: DatabaseUrl;
   stop(): Promise<void>;
 }
 
 /** The given database, or one of our own with everything in it; even that the receiver uses by a role that only inserts. */
 async function databaseFor(
-  { databaseUrl, dataDir }: Config<typeof own>,
+  config: Config<typeof own>,
   log: Log,
   clock: Clock,
   stopping: AbortSignal,
 ): Promise<Database> {
-  if (databaseUrl !== undefined) return { url: databaseUrl, stop: async () => {} };
-  const postgres = await startEmbeddedPostgres({ dataDir, log });
+  const given = databaseUrlOf(config);
+  if (given !== undefined) return { url: given, stop: async () => {} };
+  const postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, log });
   const role = { name: "smschannel_receiver", password: randomBytes(24).toString("base64url") };
   try {
     const roles = { receiver: role, create: true };

@@ -54,10 +54,12 @@ export class SchemaSeen {
   }
 }
 
-/** Only of a SchemaError is the message ours; what PostgreSQL or the network says is told by its code alone. */
+/** Of these errors the message is ours; what PostgreSQL or the network says is told by its code alone. */
+const OURS = new Set(["SchemaError", "DatabaseUrlError"]);
+
 function troubleOf(error: unknown): { code: string | undefined; problem: string } {
   const { code, message, name } = error as { code?: string; message: string; name: string };
-  if (name === "SchemaError") return { code, problem: message };
+  if (OURS.has(name)) return { code, problem: message };
   // SQLSTATE class 28: authorization; 3D: no such database.
   if (code?.startsWith("28")) return { code, problem: `the database refuses the receiver's role (${code})` };
   if (code?.startsWith("3D")) return { code, problem: `the database is not there (${code})` };

@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Route } from "../../src/routes/route.ts";
 import { encodeShard } from "../../src/routes/table.ts";
+import { temporaryDirectory } from "../controlplane/directory.ts";
 import { type CuttingProxy, cuttingProxy } from "../kube/proxy.ts";
 import { kubeconfigPath, kubectl, newNamespace } from "../support/cluster.ts";
 import { newInbox, newSid, type Post, post, routeFor, signedPost, textFields } from "./harness.ts";
@@ -251,5 +253,50 @@ test("unready with a sentence until the schema fits; then ready for good, whatev
   expect(await status(port, signedPost(textFields()))).toBe(503);
   expect((await ready())[0]).toBe(200);
   await proxy.close();
+  await inbox.owner.end();
+});
+
+test("a password that changes: the mounted Secret's new one is used for the next connection, without a restart", async () => {
+  const { inbox, namespace, env } = await world();
+  await applyRoutes(namespace, [await routeFor()]);
+  const folder = await temporaryDirectory("sms-secret");
+  const file = join(folder, "url");
+  await writeFile(file, `${inbox.receiverUrl}\n`);
+  const { said, lines } = start({ ...env, DATABASE_URL_FILE: file });
+  await Promise.all([said("store is ready"), said("routes read")]);
+  const port = (await said("listening")).port!;
+  expect(await status(port, signedPost(textFields()))).toBe(200);
+
+  await inbox.owner.query(`alter role "${inbox.role}" password 'another'`);
+  // What is open goes on.
+  expect(await status(port, signedPost(textFields()))).toBe(200);
+  await inbox.owner.query("select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", [
+    inbox.role,
+  ]);
+  expect(await status(port, signedPost(textFields()))).toBe(503);
+
+  const url = new URL(inbox.receiverUrl);
+  url.password = "another";
+  await writeFile(file, url.href);
+  expect(await status(port, signedPost(textFields()))).toBe(200);
+  expect(JSON.stringify(lines)).not.toMatch(/another|postgres:/);
+  await rm(folder, { recursive: true });
+  await inbox.owner.end();
+});
+
+test("a file without a URL is told, not what is in it", async () => {
+  const { inbox, env } = await world();
+  const folder = await temporaryDirectory("sms-secret");
+  const file = join(folder, "url");
+  await writeFile(file, "p@ssw0rd");
+  const { said, lines } = start({ ...env, DATABASE_URL_FILE: file });
+  await said("store is not ready");
+  expect(lines).toContainEqual(
+    expect.objectContaining({ problem: `the file ${file} holds no postgres:// URL` }),
+  );
+  expect(JSON.stringify(lines)).not.toContain("p@ssw0rd");
+  await writeFile(file, inbox.receiverUrl);
+  await said("store is ready");
+  await rm(folder, { recursive: true });
   await inbox.owner.end();
 });

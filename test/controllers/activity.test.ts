@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { ManualClock, systemClock } from "../../src/clock.ts";
+import { watchActivity } from "../../src/controllers/activity.ts";
+import { migrate } from "../../src/inbox/migrate.ts";
+import { PostgresStore } from "../../src/inbox/store.ts";
+import { silentLog } from "../../src/log.ts";
+import { newDatabase } from "../support/database.ts";
+import { eventually } from "../support/world.ts";
+
+async function migrated(): Promise<string> {
+  const url = await newDatabase();
+  await migrate({ url, waitMs: 10_000, log: silentLog, clock: systemClock });
+  return url;
+}
+
+test("the database's URL is asked for at each look, as it may change", async () => {
+  const [before, after] = [await migrated(), await migrated()];
+  const store = new PostgresStore({ url: after, statementTimeoutMs: 3000, log: silentLog });
+  await store.insertActivity([
+    { namespaceUid: "u", stream: "s", accountSid: "AC1", replica: "r", accepted: { one: Date.now() } },
+  ]);
+  await store.close();
+  const clock = new ManualClock();
+  let url = before;
+  let asked = 0;
+  const changed: string[] = [];
+  const activity = watchActivity({
+    databaseUrl: async () => {
+      asked++;
+      return url;
+    },
+    clock,
+    log: silentLog,
+    onChange: (key) => changed.push(key),
+  });
+  await eventually("the first look", () => (asked > 0 ? true : undefined));
+  expect(changed).toEqual([]);
+  url = after;
+  await eventually("the activity in the other database", async () => {
+    await clock.advance(30_000);
+    return changed.length > 0 ? true : undefined;
+  });
+  expect(changed).toEqual(["u/s/AC1"]);
+  await activity.stop();
+});
