@@ -36,8 +36,10 @@ test("makes a URL for each role, each with a password of its own", async () => {
 test("is what the processes use, and the migrations make its roles", async () => {
   const rendered = await render(on);
   const secret = rendered.one("Secret").metadata.name;
-  expect(rendered.env("Deployment", "-receiver").DATABASE_URL).toBe(`${secret}/receiver-url`);
-  expect(rendered.env("Deployment", "-controller").DATABASE_URL).toBe(`${secret}/controller-url`);
+  expect(rendered.files("-receiver")).toEqual({ "/etc/smschannel/database/url": `${secret}/receiver-url` });
+  expect(rendered.files("-controller")).toEqual({
+    "/etc/smschannel/database/url": `${secret}/controller-url`,
+  });
   expect(rendered.env("Job", rendered.migrations())).toMatchObject({
     DATABASE_URL: `${secret}/owner-url`,
     CREATE_ROLES: "true",

@@ -87,6 +87,18 @@ export class Rendered {
     });
   }
 
+  /** What files of a Deployment's pods are made of: the path in the container → `secret/key` or `configMap/key`. */
+  files(suffix: string): Record<string, string> {
+    const { containers, volumes = [] } = this.one("Deployment", suffix).spec.template.spec;
+    return Object.fromEntries(
+      (containers[0].volumeMounts ?? []).map(({ name, mountPath }: Manifest["spec"]) => {
+        const { secret, configMap } = volumes.find((each: Manifest["spec"]) => each.name === name);
+        const [item] = (secret ?? configMap).items;
+        return [`${mountPath}/${item.path}`, `${secret?.secretName ?? configMap.name}/${item.key}`];
+      }),
+    );
+  }
+
   /** Environment of the first container: a text, `secret/key`, or `(field)` of the pod. */
   env(kind: string, suffix: string): Record<string, string> {
     return envOf(this.one(kind, suffix).spec.template.spec.containers[0]);

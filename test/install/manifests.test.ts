@@ -90,7 +90,9 @@ describe("plain manifests", () => {
     expect(env).toMatchObject({
       PUBLIC_URL: "https://texts.example.org",
       OPERATOR_NAMESPACE: "(metadata.namespace)",
-      DATABASE_URL: "sms-channel-operator-database/controller-url",
+    });
+    expect(built.files("-controller")).toEqual({
+      "/etc/smschannel/database/url": "sms-channel-operator-database/controller-url",
     });
     for (const { spec } of built.pods())
       expect(spec.containers[0].image).toMatch(/^registry\.example\.com\/sms-channel-operator:/);

@@ -110,3 +110,32 @@ argocd.argoproj.io/sync-wave: {{ get (dict "crds" "-4" "needs" "-3" "database" "
       key: {{ $key }}
 {{- end }}
 {{- end }}
+
+{{/*
+The URL of `.role` for a process that lives long: as a file, which follows its Secret, so that a password may change without
+a restart. Three parts of a pod, each nothing where the role has no URL.
+*/}}
+{{- define "smschannel.databaseFileEnv" -}}
+{{- if get .root.Values.database (printf "%sUrlKey" .role) -}}
+- name: DATABASE_URL_FILE
+  value: /etc/smschannel/database/url
+{{- end }}
+{{- end }}
+
+{{- define "smschannel.databaseFileMount" -}}
+{{- if get .root.Values.database (printf "%sUrlKey" .role) -}}
+- name: database
+  mountPath: /etc/smschannel/database
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{- define "smschannel.databaseFileVolume" -}}
+{{- $key := get .root.Values.database (printf "%sUrlKey" .role) }}
+{{- if $key -}}
+- name: database
+  secret:
+    secretName: {{ include "smschannel.databaseSecretOf" . }}
+    items: [{ key: {{ $key | quote }}, path: url }]
+{{- end }}
+{{- end }}
