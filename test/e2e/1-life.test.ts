@@ -86,6 +86,12 @@ test("the receiver's account may see its compiled Secrets and nothing else", asy
     expect([namespace, await rightsIn(namespace, operator, account)]).toEqual([namespace, []]);
 });
 
+test("helm test sends a signed text through the Service and finds it in the store", async () => {
+  const said = await release.test();
+  // Helm calls a chart without a test a success as well.
+  expect(said).toMatch(/TEST SUITE:\s+sms-channel-operator-test\n[\s\S]*Phase:\s+Succeeded/);
+});
+
 test("pods that are deleted, an upgrade and a rollback lose no text and double no action", async () => {
   const stream = new TextStream(twilio, demoAccount.number, RATE);
   await flowing(stream);

@@ -43,6 +43,11 @@ export class Release {
     return helm(["rollback", this.name, "--namespace", this.namespace, ...flags]);
   }
 
+  test(): Promise<string> {
+    tell(`helm test in ${this.namespace}`);
+    return helm(["test", this.name, "--namespace", this.namespace, "--timeout=120s"]);
+  }
+
   uninstall(...flags: string[]): Promise<string> {
     tell(`helm uninstall in ${this.namespace}`);
     return helm(["uninstall", this.name, "--namespace", this.namespace, "--timeout=180s", ...flags]);
