@@ -11,7 +11,15 @@ export default defineConfig({
   test: {
     maxWorkers,
     projects: [
-      { test: { name: "unit", include: ["src/**/*.test.ts", "scripts/**/*.test.ts"], pool: "threads" } },
+      {
+        test: {
+          name: "unit",
+          include: ["src/**/*.test.ts", "scripts/**/*.test.ts"],
+          pool: "threads",
+          // Beside a build that takes every processor, a second of arithmetic can take many.
+          testTimeout: 30_000,
+        },
+      },
       {
         test: {
           name: "chart",

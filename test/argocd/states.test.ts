@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { operatingHours, smsNumbers, workStreams } from "../../src/api/index.ts";
+import { systemClock } from "../../src/clock.ts";
 import { type ResourceType, secrets } from "../../src/kube/resource.ts";
 import { kubectl } from "../support/cluster.ts";
 import { SkippingClock } from "../support/skipping-clock.ts";
@@ -17,7 +18,11 @@ const clock = new SkippingClock();
 let world: World;
 
 beforeAll(async () => {
-  world = await World.start({ clock, config: { resyncIntervalMs: RESYNC_MS, deleteTimeoutMs: 3_600_000 } });
+  world = await World.start({
+    clock,
+    receiverClock: systemClock,
+    config: { resyncIntervalMs: RESYNC_MS, deleteTimeoutMs: 3_600_000 },
+  });
 });
 afterAll(() => world.stop());
 afterEach(async () => {

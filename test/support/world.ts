@@ -52,8 +52,13 @@ export interface WorldOptions {
   /** Without leader election this operator leads always. */
   elect?: { leaseMs: number; renewDeadlineMs: number; retryMs: number };
   log?: Log;
-  /** Of operators and receivers, which must agree on it. */
+  /** Of operators and receivers. */
   clock?: Clock;
+  /**
+   * Of receivers, where it is not the operators': self-checks are signed by the real time, as between two processes, and a
+   * receiver refuses those of another hour.
+   */
+  receiverClock?: Clock;
 }
 
 /**
@@ -112,8 +117,8 @@ export class World {
     });
     const routes = new RouteTable(4);
     this.routes ??= routes;
-    const { clock = systemClock } = this.#options;
-    const shared = { clock, log: silentLog, metrics: new Registry() };
+    const { clock = systemClock, receiverClock = clock } = this.#options;
+    const shared = { clock: receiverClock, log: silentLog, metrics: new Registry() };
     const watch = new RouteWatch({
       ...shared,
       client,
