@@ -48,6 +48,7 @@ export interface ReconciliationOptions<T extends KubeObject> extends Reconciler<
   type: ResourceType<T>;
   client: KubeClient;
   clock: Clock;
+  log: Log;
   events: EventRecorder;
   /** This release's name, for `status.managedBy`. */
   instance: string;

@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../clock.ts";
+import type { Log } from "../log.ts";
 import { type KubeClient, KubeError } from "./client.ts";
 import type { RuntimeStatus } from "./conditions.ts";
 import { type KubeObject, keyOf, type ObjectMeta, type ResourceType } from "./resource.ts";
+import { undeclaredFields, without } from "./undeclared.ts";
 
 export type Status = RuntimeStatus & Record<string, unknown>;
 
@@ -10,6 +12,7 @@ export interface StatusWriterOptions<T extends KubeObject> {
   client: KubeClient;
   type: ResourceType<T>;
   clock: Clock;
+  log: Log;
   fieldManager: string;
   /** This release's name, as it stands in `status.managedBy`. */
   instance: string;
@@ -24,6 +27,9 @@ export type Written = "unchanged" | "written" | "foreign" | "gone";
 /** The watch brings our own writes back within this time; then the store's word counts again, whatever it is. */
 const CATCH_UP_MS = 10_000;
 
+/** After this long fields that the CRD did not have are tried again: it may have been upgraded. */
+const FORGET_UNDECLARED_MS = 10 * 60_000;
+
 /**
  * The one place where status is written: by server-side apply, only when it differs, and never over another release's.
  * Remembers its last write per object until the store shows it, else two reconciles in quick succession would judge
@@ -32,6 +38,8 @@ const CATCH_UP_MS = 10_000;
 export class StatusWriter<T extends KubeObject> {
   readonly #options: StatusWriterOptions<T>;
   readonly #last = new Map<string, { metadata: ObjectMeta; status: unknown; at: number }>();
+  /** What the CRD does not have, by what the API server said; see `undeclaredFields`. */
+  #undeclared: { paths: readonly (readonly string[])[]; since: number } = { paths: [], since: 0 };
 
   constructor(options: StatusWriterOptions<T>) {
     this.#options = options;
@@ -61,7 +69,8 @@ export class StatusWriter<T extends KubeObject> {
     return managedBy !== undefined && managedBy !== instance && managedBy !== takeOverFrom;
   }
 
-  async write(object: T, status: Record<string, unknown>, signal: AbortSignal): Promise<Written> {
+  async write(object: T, wanted: Record<string, unknown>, signal: AbortSignal): Promise<Written> {
+    const status = without(wanted, this.#known());
     const previous = this.previous(object);
     if (isDeepStrictEqual(comparable(previous), comparable(status))) return "unchanged";
     const { client, type, fieldManager } = this.#options;
@@ -82,12 +91,36 @@ export class StatusWriter<T extends KubeObject> {
     } catch (error) {
       if (error instanceof KubeError && error.status === 404) return "gone";
       if (isConflictOver(error, "managedBy")) return "foreign";
+      if (this.#learned(error)) return await this.write(object, wanted, signal);
       throw error;
     }
   }
 
   forget(key: string): void {
     this.#last.delete(key);
+  }
+
+  #known(): readonly (readonly string[])[] {
+    const { paths, since } = this.#undeclared;
+    if (this.#options.clock.monotonic() - since < FORGET_UNDECLARED_MS) return paths;
+    this.#undeclared = { paths: [], since: 0 };
+    return [];
+  }
+
+  /** True when the next try leaves out what the server does not know; false when that is not what it complains of. */
+  #learned(error: unknown): boolean {
+    const { clock, log, type } = this.#options;
+    const found = undeclaredFields(error);
+    const known = new Set(this.#undeclared.paths.map((path) => path.join(".")));
+    const news = found?.filter((path) => !known.has(path.join("."))) ?? [];
+    if (news.length === 0) return false;
+    const since = known.size === 0 ? clock.monotonic() : this.#undeclared.since;
+    this.#undeclared = { paths: [...this.#undeclared.paths, ...news], since };
+    log.warn(
+      { kind: type.kind, fields: news.map((path) => path.join(".")) },
+      "the crd is older than this operator; status goes without these fields until it is upgraded",
+    );
+    return true;
   }
 
   /** Our last write, while the store does not show it yet. */
