@@ -5,7 +5,7 @@ import type { Progress } from "../gomodule/progress.ts";
 const MODULE = resolve(import.meta.dirname, "go");
 const ARGO_CD = "github.com/argoproj/argo-cd/v3";
 
-/** The folder with the program `argocd` and Argo CD's CRDs; undefined when there is no Go to build it with. */
+/** The folder with the program `argocd` and Argo CD's CRDs and settings; undefined when there is no Go to build it with. */
 export async function builtArgocd(progress: Progress): Promise<string | undefined> {
   if (!(await hasGo())) return undefined;
   const version = await pinnedVersion(MODULE, ARGO_CD);
@@ -15,7 +15,7 @@ export async function builtArgocd(progress: Progress): Promise<string | undefine
     module: MODULE,
     sources: ["main.go", "health.go", "redis.go"],
     stamps: { [`${ARGO_CD}/common.version`]: version.replace("v", "") },
-    folders: [{ module: ARGO_CD, path: join("manifests", "crds") }],
+    folders: ["crds", "base/config"].map((path) => ({ module: ARGO_CD, path: join("manifests", path) })),
   };
   return await builtProgram(program, progress);
 }

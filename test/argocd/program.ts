@@ -7,6 +7,9 @@ export const argocdProgram = (): string => join(argocdFolder(), "argocd");
 /** Path of the folder with Argo CD's CustomResourceDefinitions. */
 export const argocdCrds = (): string => join(argocdFolder(), "crds");
 
+/** Path of the settings that Argo CD comes with. */
+export const argocdSettings = (): string => join(argocdFolder(), "config", "argocd-cm.yaml");
+
 function argocdFolder(): string {
   const folder = inject("argocd");
   if (folder === "")

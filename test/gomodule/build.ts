@@ -72,8 +72,9 @@ function cacheFolder(): string {
 }
 
 async function hashOf(program: GoProgram): Promise<string> {
-  const { module, sources } = program;
+  const { module, sources, folders = [] } = program;
   const hash = createHash("sha256").update(`${process.platform} ${process.arch} ${flags(program).join(" ")}`);
+  for (const { path } of folders) hash.update(path);
   for (const name of ["go.mod", "go.sum", ...sources]) hash.update(await readFile(join(module, name)));
   return hash.digest("hex").slice(0, 16);
 }

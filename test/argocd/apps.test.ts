@@ -1,0 +1,202 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { parse } from "yaml";
+import { smsNumbers } from "../../src/api/index.ts";
+import { timeText } from "../../src/kube/conditions.ts";
+import { customResourceDefinitions, type KubeObject, type ResourceType } from "../../src/kube/resource.ts";
+import { World } from "../support/world.ts";
+import { ArgoCd } from "./argocd.ts";
+import { adapted, channel, example, folder } from "./examples.ts";
+
+// The examples in deploy/argocd/examples, with a real Argo CD that renders the real charts. There are no nodes: the operator is
+// a part of this process, and the test does for Deployments and Jobs what their controllers and a kubelet would do.
+
+const NUMBER = "support-line";
+let world: World;
+let argocd: ArgoCd;
+let before: object;
+beforeAll(async () => {
+  [world, argocd] = await Promise.all([World.start(), ArgoCd.start()]);
+  before = webhook();
+});
+afterAll(async () => {
+  await argocd.stop();
+  await world.stop();
+});
+
+const webhook = () => {
+  const { smsUrl, smsFallbackUrl, smsApplicationSid } = world.atTwilio();
+  return { smsUrl, smsFallbackUrl, smsApplicationSid };
+};
+const number = () => world.client.get(smsNumbers, { namespace: world.namespace, name: NUMBER });
+const own = () =>
+  adapted(argocd.repoUrl, {
+    argocd: argocd.namespace,
+    "sms-channel-operator": world.operatorNamespace,
+    support: world.namespace,
+  });
+
+const deployments: ResourceType = {
+  group: "apps",
+  version: "v1",
+  plural: "deployments",
+  kind: "Deployment",
+  namespaced: true,
+};
+const budgets: ResourceType = {
+  group: "policy",
+  version: "v1",
+  plural: "poddisruptionbudgets",
+  kind: "PodDisruptionBudget",
+  namespaced: true,
+};
+const jobs: ResourceType = { group: "batch", version: "v1", plural: "jobs", kind: "Job", namespaced: true };
+const inOperatorNamespace = async (type: ResourceType) =>
+  (await world.client.list(type, { namespace: world.operatorNamespace })).items;
+
+/** What happens in a cluster with nodes, until stopped: Deployments become available, a pod may be disrupted, Jobs are run. */
+function nodes(run: { release(): Promise<void> }): { stop(): Promise<void> } {
+  const stop = new AbortController();
+  const done = new Set<string>();
+  const working = (async () => {
+    while (!stop.signal.aborted) {
+      for (const object of await inOperatorNamespace(deployments))
+        await settle(deployments, object, available);
+      for (const object of await inOperatorNamespace(budgets)) await settle(budgets, object, sufficient);
+      for (const object of await inOperatorNamespace(jobs)) {
+        if (done.has(object.metadata.uid!)) continue;
+        if (object.metadata.name.endsWith("-release")) await run.release();
+        await settle(jobs, object, complete);
+        done.add(object.metadata.uid!);
+      }
+      await sleep(200, undefined, { signal: stop.signal }).catch(() => undefined);
+    }
+  })();
+  return {
+    async stop() {
+      stop.abort();
+      await working;
+    },
+  };
+}
+
+async function settle(type: ResourceType, object: KubeObject, status: (object: KubeObject) => object) {
+  const options = { subresource: "status" };
+  await world.client.patch(type, object.metadata, { status: status(object) }, options).catch(() => undefined);
+}
+
+const available = ({ metadata, spec }: KubeObject) => {
+  const { replicas } = spec as { replicas: number };
+  return {
+    observedGeneration: metadata.generation,
+    replicas,
+    updatedReplicas: replicas,
+    readyReplicas: replicas,
+    availableReplicas: replicas,
+  };
+};
+
+const sufficient = ({ metadata }: KubeObject) => ({
+  observedGeneration: metadata.generation,
+  currentHealthy: 2,
+  desiredHealthy: 1,
+  expectedPods: 2,
+  disruptionsAllowed: 1,
+  conditions: [
+    {
+      type: "DisruptionAllowed",
+      status: "True",
+      reason: "SufficientPods",
+      message: "",
+      lastTransitionTime: metadata.creationTimestamp,
+      observedGeneration: metadata.generation,
+    },
+  ],
+});
+
+const complete = () => {
+  const now = timeText(Date.now());
+  const condition = (type: string) => ({
+    type,
+    status: "True",
+    reason: "CompletionsReached",
+    lastProbeTime: now,
+    lastTransitionTime: now,
+  });
+  return {
+    startTime: now,
+    completionTime: now,
+    succeeded: 1,
+    conditions: [condition("SuccessCriteriaMet"), condition("Complete")],
+  };
+};
+
+test("an app of apps comes up kinds, operator, channel, and goes down the other way round", async () => {
+  const files = own();
+  await argocd.commit({ ...files, ...folder("charts"), ...channel() });
+  await argocd.apply(parse(files[example("root.yaml")]!));
+  // The operator is not there yet: its Application waits, and so does everything behind it.
+  await argocd.until(
+    "sms-channel",
+    "waits for the operator",
+    ({ status }) =>
+      status?.operationState?.message ===
+      "waiting for healthy state of argoproj.io/Application/sms-channel-operator",
+  );
+  await argocd.is("sms-channel-kinds", "Healthy");
+  expect(await argocd.get("support-channel")).toBeUndefined();
+
+  const released: string[] = [];
+  const cluster = nodes({
+    async release() {
+      await world.stopOperators();
+      const { code, output } = await world.release();
+      expect(code, output).toBe(0);
+      released.push(output);
+    },
+  });
+  world.startOperator();
+  await argocd.is("sms-channel", "Healthy");
+  await argocd.is("sms-channel-operator", "Healthy");
+  await argocd.is("support-channel", "Healthy");
+  await world.numberIs(NUMBER, { Ready: "True" });
+  for (const name of ["sms-channel", "sms-channel-kinds", "sms-channel-operator", "support-channel"]) {
+    await argocd.refresh(name);
+    const { status } = await argocd.is(name, "Healthy");
+    expect(status?.history, name).toHaveLength(1);
+    expect(status?.conditions ?? [], name).toEqual([]);
+  }
+
+  // The operator alone is taken away: what it wired it gives back first, and the channel is not wrong, but nobody's.
+  await argocd.delete("sms-channel-operator");
+  await argocd.gone("sms-channel-operator");
+  expect(released).toHaveLength(1);
+  expect(released[0]).toContain(`SmsNumber ${world.namespace}/${NUMBER}: the webhook at Twilio is again`);
+  expect(webhook()).toEqual(before);
+  await argocd.is("support-channel", "Suspended");
+
+  // The root brings it back.
+  world.startOperator();
+  await argocd.refresh("sms-channel");
+  await argocd.is("sms-channel-operator", "Healthy");
+  await argocd.is("support-channel", "Healthy");
+  await argocd.is("sms-channel", "Healthy");
+  await world.numberIs(NUMBER, { Ready: "True" });
+
+  // Everything is taken down while Twilio is away: the operator stays as long as its number needs it.
+  world.simulator.control.faults({ kind: "status", status: 503 });
+  await argocd.delete("sms-channel");
+  await world.numberIs(NUMBER, { Reconciling: "TwilioUnavailable" });
+  expect((await argocd.get("support-channel"))?.metadata.deletionTimestamp).toBeDefined();
+  expect((await argocd.get("sms-channel-operator"))?.metadata.deletionTimestamp).toBeUndefined();
+  world.simulator.control.clearFaults();
+  await argocd.gone("sms-channel");
+  await cluster.stop();
+  expect(await number()).toBeUndefined();
+  expect(webhook()).toEqual(before);
+  expect(await argocd.get("sms-channel-operator")).toBeUndefined();
+  expect(await inOperatorNamespace(deployments)).toEqual([]);
+  // The kinds stay, and with them everybody else's objects.
+  const kept = await world.client.get(customResourceDefinitions, { name: "smsnumbers.smschannel.dev" });
+  expect(kept?.metadata.deletionTimestamp).toBeUndefined();
+});

@@ -1,0 +1,326 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { delimiter, dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { inject } from "vitest";
+import { parse } from "yaml";
+import { spawnTied, stopChild } from "../../src/child.ts";
+import { KubeClient } from "../../src/kube/client.ts";
+import type { KubeObject, ResourceType } from "../../src/kube/resource.ts";
+import { silentLog } from "../../src/log.ts";
+import { temporaryDirectory } from "../controlplane/directory.ts";
+import { freePorts } from "../controlplane/ports.ts";
+import { kubeconfigPath, kubectl, newNamespace } from "../support/cluster.ts";
+import { eventually } from "../support/world.ts";
+import { DEPLOY } from "./health.ts";
+import { argocdCrds, argocdProgram, argocdSettings } from "./program.ts";
+
+export interface Application extends KubeObject {
+  spec: ApplicationSpec;
+  operation?: object;
+  status?: {
+    health?: { status: string; message?: string };
+    sync?: { status: string; revision?: string };
+    reconciledAt?: string;
+    history?: { revision: string }[];
+    operationState?: { phase: string; message?: string; finishedAt?: string };
+    conditions?: { type: string; message: string }[];
+    resources?: {
+      kind: string;
+      name: string;
+      namespace?: string;
+      status?: string;
+      health?: { status: string; message?: string };
+    }[];
+  };
+}
+
+export interface ApplicationSpec {
+  project: string;
+  source: { repoURL: string; path: string; targetRevision: string; [more: string]: unknown };
+  destination: { server: string; namespace?: string };
+  syncPolicy?: {
+    automated?: { prune?: boolean; selfHeal?: boolean };
+    syncOptions?: string[];
+    retry?: { limit: number };
+  };
+}
+
+const argo = <T extends KubeObject>(kind: string): ResourceType<T> => ({
+  group: "argoproj.io",
+  version: "v1alpha1",
+  plural: `${kind.toLowerCase()}s`,
+  kind,
+  namespaced: true,
+});
+export const applications = argo<Application>("Application");
+export const applicationSets = argo("ApplicationSet");
+
+/** Where Argo CD deploys to: the cluster that it runs in. */
+export const IN_CLUSTER = "https://kubernetes.default.svc";
+
+/**
+ * A real Argo CD on the run's API server: application controller, ApplicationSet controller and repository server, started as
+ * plain processes, with a Git repository of its own. The objects Application and ApplicationSet are its interface.
+ */
+export class ArgoCd {
+  readonly client = KubeClient.load({
+    kubeconfig: kubeconfigPath(),
+    userAgent: "test-argocd",
+    log: silentLog,
+  });
+  readonly namespace: string;
+  readonly #folder: string;
+  readonly #children: ReturnType<typeof spawnTied>[] = [];
+
+  private constructor(namespace: string, folder: string) {
+    this.namespace = namespace;
+    this.#folder = folder;
+  }
+
+  static async start(): Promise<ArgoCd> {
+    const argocd = new ArgoCd(await newNamespace("argocd"), await temporaryDirectory("sms-argocd"));
+    await argocd.#install();
+    await argocd.#git("init", "--quiet", "--initial-branch=main");
+    await argocd.#run();
+    return argocd;
+  }
+
+  async stop(): Promise<void> {
+    for (const child of this.#children.splice(0).reverse()) await stopChild(child, "SIGTERM", 2_000);
+    await this.client.close();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** The Git repository, as an Application names it. */
+  get repoUrl(): string {
+    return `file://${this.#repository}`;
+  }
+
+  /** Makes the files, and nothing else, the newest commit. */
+  async commit(files: Record<string, string>): Promise<void> {
+    await this.#git("rm", "-r", "--quiet", "--ignore-unmatch", ".");
+    for (const [path, text] of Object.entries(files)) {
+      await mkdir(dirname(join(this.#repository, path)), { recursive: true });
+      await writeFile(join(this.#repository, path), text);
+    }
+    await this.#git("add", "--all");
+    const author = ["-c", "user.name=test", "-c", "user.email=test@example.com"];
+    await this.#git(...author, "commit", "--quiet", "--allow-empty", "--message", "test");
+  }
+
+  async apply(object: KubeObject, type: ResourceType<KubeObject> = applications): Promise<void> {
+    const namespaced = { ...object, metadata: { ...object.metadata, namespace: this.namespace } };
+    await this.client.apply(type, namespaced, { fieldManager: "test-user", force: true });
+  }
+
+  /** An Application of a folder of the repository, synced by itself unless told otherwise. */
+  async app(
+    name: string,
+    {
+      path,
+      namespace,
+      ...more
+    }: { path: string; namespace: string } & ApplicationSpec["syncPolicy"] & {
+        finalizer?: string;
+        annotations?: Record<string, string>;
+      },
+  ): Promise<void> {
+    const { finalizer = "resources-finalizer.argocd.argoproj.io", annotations, ...syncPolicy } = more;
+    await this.apply({
+      apiVersion: "argoproj.io/v1alpha1",
+      kind: "Application",
+      metadata: { name, finalizers: [finalizer], ...(annotations === undefined ? {} : { annotations }) },
+      spec: {
+        project: "default",
+        source: { repoURL: this.repoUrl, path, targetRevision: "main" },
+        destination: { server: IN_CLUSTER, namespace },
+        syncPolicy: { automated: { prune: true, selfHeal: true }, ...syncPolicy },
+      },
+    });
+  }
+
+  async get(name: string): Promise<Application | undefined> {
+    return await this.client.get(applications, { namespace: this.namespace, name });
+  }
+
+  /** Resolves with the Application once `is` holds. */
+  async until(name: string, what: string, is: (app: Application) => boolean): Promise<Application> {
+    let last: Application | undefined;
+    try {
+      return await eventually(
+        `Application ${name}: ${what}`,
+        async () => {
+          last = await this.get(name);
+          return last !== undefined && is(last) ? last : undefined;
+        },
+        60_000,
+      );
+    } catch (error) {
+      const log = readFileSync(join(this.#folder, "application-controller.log"), "utf8");
+      const lines = log.split("\n").filter((line) => /level=(warn|error)/.test(line));
+      throw new Error(
+        `${(error as Error).message}; it is ${JSON.stringify(last?.status ?? null)}\n${lines.slice(-5).join("\n")}`,
+      );
+    }
+  }
+
+  /** Synced to the newest commit, its sync ended, and of this health. */
+  async is(name: string, health: string, sync = "Synced"): Promise<Application> {
+    const { stdout } = await this.#git("rev-parse", "HEAD");
+    return await this.until(
+      name,
+      `${sync} and ${health}`,
+      ({ status }) =>
+        status?.health?.status === health &&
+        status.sync?.status === sync &&
+        status.sync.revision === stdout.trim() &&
+        status.operationState?.phase !== "Running",
+    );
+  }
+
+  /** Compares anew, from a fresh look at Git and without what it had cached; resolves when that is done. */
+  async refresh(name: string): Promise<Application> {
+    const mark = "argocd.argoproj.io/refresh";
+    const patch = { metadata: { annotations: { [mark]: "hard" } } };
+    await this.client.patch(applications, { namespace: this.namespace, name }, patch);
+    return await this.until(name, "compared", ({ metadata }) => metadata.annotations?.[mark] === undefined);
+  }
+
+  /** A sync by hand. */
+  async sync(name: string): Promise<void> {
+    const patch = { operation: { initiatedBy: { username: "test" }, sync: { prune: true } } };
+    await this.client.patch(applications, { namespace: this.namespace, name }, patch);
+  }
+
+  async delete(name: string): Promise<void> {
+    await this.client.delete(applications, { namespace: this.namespace, name });
+  }
+
+  async gone(name: string): Promise<void> {
+    await eventually(
+      `Application ${name} is gone`,
+      async () => ((await this.get(name)) === undefined ? true : undefined),
+      60_000,
+    );
+  }
+
+  get #repository(): string {
+    return join(this.#folder, "repository");
+  }
+
+  async #git(...args: string[]) {
+    await mkdir(this.#repository, { recursive: true });
+    return await promisify(execFile)("git", args, { cwd: this.#repository });
+  }
+
+  /** What Argo CD finds in its namespace: its kinds, its settings with our health checks in them, and a project. */
+  async #install(): Promise<void> {
+    const { namespace } = this;
+    const labels = { "app.kubernetes.io/part-of": "argocd" };
+    await succeeded(kubectl(["apply", "--server-side", "--force-conflicts", "-k", argocdCrds()]));
+    const objects = [
+      parse(readFileSync(argocdSettings(), "utf8")),
+      {
+        apiVersion: "v1",
+        kind: "Secret",
+        metadata: { name: "argocd-secret", labels },
+        stringData: { "server.secretkey": randomBytes(32).toString("base64") },
+      },
+      {
+        apiVersion: "argoproj.io/v1alpha1",
+        kind: "AppProject",
+        metadata: { name: "default" },
+        spec: {
+          sourceRepos: ["*"],
+          destinations: [{ server: "*", namespace: "*" }],
+          clusterResourceWhitelist: [{ group: "*", kind: "*" }],
+        },
+      },
+    ];
+    const input = objects.map((object) => `${JSON.stringify(object)}\n`).join("---\n");
+    await eventually("Argo CD's kinds are served", async () => {
+      const { code } = await kubectl(["-n", namespace, "apply", "-f", "-"], { input });
+      return code === 0 ? true : undefined;
+    });
+    // As docs/argocd.md says; the file names the namespace argocd, of which a run has several.
+    for (const name of ["argocd-cm.yaml", "examples/application-health.yaml"]) {
+      const patch = readFileSync(`${DEPLOY}/${name}`, "utf8").replace(
+        /namespace: argocd$/m,
+        `namespace: ${namespace}`,
+      );
+      await succeeded(kubectl(["-n", namespace, "patch", "configmap", "argocd-cm", "--patch", patch]));
+    }
+  }
+
+  async #run(): Promise<void> {
+    const [redis, repo, repoMetrics, metrics, sets, setsProbe, setsHook] = await freePorts(7);
+    const at = (port: number | undefined) => `127.0.0.1:${port}`;
+    const own = ["--loglevel", "info", "--logformat", "text"];
+    const cluster = ["--kubeconfig", kubeconfigPath(), "--namespace", this.namespace];
+    // Of Argo CD's image: looks at signatures, which the commits here have none of.
+    await writeFile(join(this.#folder, "git-verify-wrapper.sh"), "#!/bin/sh\n", { mode: 0o755 });
+    this.#start("redis", ["--address", at(redis)]);
+    await listens(redis!);
+    this.#start("repo-server", [
+      ...own,
+      ...["--address", "127.0.0.1", "--port", String(repo), "--disable-tls", "--client-ca-path", ""],
+      ...["--redis", at(redis)],
+      ...["--metrics-address", "127.0.0.1", "--metrics-port", String(repoMetrics)],
+    ]);
+    await listens(repo!);
+    const repoServer = ["--repo-server-plaintext"];
+    this.#start("application-controller", [
+      ...[...own, ...cluster, ...repoServer, "--repo-server", at(repo), "--redis", at(redis)],
+      // Nothing comes from time alone: tests say when to look at Git.
+      ...["--metrics-port", String(metrics), "--app-resync", "0", "--persist-resource-health"],
+      ...["--status-processors", "4", "--operation-processors", "4"],
+    ]);
+    this.#start("applicationset-controller", [
+      ...[...own, ...cluster, ...repoServer, "--argocd-repo-server", at(repo)],
+      ...["--metrics-addr", at(sets), "--probe-addr", at(setsProbe), "--webhook-addr", at(setsHook)],
+      "--enable-leader-election=false",
+    ]);
+  }
+
+  #start(name: string, args: string[]): void {
+    const file = openSync(join(this.#folder, `${name}.log`), "a", 0o600);
+    const child = spawnTied(argocdProgram(), [name, ...args], {
+      output: file,
+      cwd: this.#folder,
+      env: {
+        // The repository server renders charts with the Helm that it finds.
+        PATH: [this.#folder, dirname(inject("helm")), process.env.PATH].join(delimiter),
+        HOME: this.#folder,
+        TMPDIR: this.#folder,
+        KUBECONFIG: kubeconfigPath(),
+        ARGOCD_FAKE_IN_CLUSTER: "true",
+        ARGOCD_CONTROLLER_REPLICAS: "1",
+        ARGOCD_GPG_ENABLED: "false",
+        ARGOCD_ASK_PASS_SOCK: join(this.#folder, "ask-pass.sock"),
+        ARGOCD_PLUGINSOCKFILEPATH: join(this.#folder, "plugins"),
+        ARGOCD_SSH_DATA_PATH: this.#folder,
+        ARGOCD_TLS_DATA_PATH: this.#folder,
+        ARGOCD_SYNC_WAVE_DELAY: "0",
+      },
+    });
+    closeSync(file);
+    this.#children.push(child);
+  }
+}
+
+async function succeeded(run: ReturnType<typeof kubectl>): Promise<void> {
+  const { code, stderr } = await run;
+  if (code !== 0) throw new Error(`kubectl: ${stderr}`);
+}
+
+const listens = (port: number) =>
+  eventually(`port ${port} listens`, () => {
+    const socket = connect(port, "127.0.0.1");
+    return new Promise<true | undefined>((answer) => {
+      socket.once("connect", () => answer(true)).once("error", () => answer(undefined));
+    }).finally(() => socket.destroy());
+  });

@@ -1,0 +1,311 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { parse, stringify } from "yaml";
+import { operatingHours, smsNumbers, workStreams } from "../../src/api/index.ts";
+import { type KubeObject, type ResourceType, secrets } from "../../src/kube/resource.ts";
+import { eventually, World } from "../support/world.ts";
+import { ArgoCd, applications } from "./argocd.ts";
+import { channel } from "./examples.ts";
+
+// A real Argo CD syncs the project's own examples to a real API server, with the operator at work beside it.
+
+const APP = "channel";
+const NAMES = { stream: "support", number: "support-line", hours: "support-hours" };
+const FILES = {
+  secret: "examples/00-secret.yaml",
+  hours: "examples/10-operatinghours.yaml",
+  stream: "examples/20-workstream.yaml",
+  number: "examples/30-smsnumber.yaml",
+};
+const FOREGROUND = "resources-finalizer.argocd.argoproj.io";
+const BACKGROUND = "resources-finalizer.argocd.argoproj.io/background";
+
+let world: World;
+let argocd: ArgoCd;
+let before: object;
+beforeAll(async () => {
+  [world, argocd] = await Promise.all([World.start({ config: { resyncIntervalMs: 1000 } }), ArgoCd.start()]);
+});
+afterAll(async () => {
+  await argocd.stop();
+  await world.stop();
+});
+beforeEach(async () => {
+  if (world.operators.length === 0) world.startOperator();
+  before = webhook();
+});
+afterEach(async () => {
+  world.simulator.control.clearFaults();
+  await argocd.delete(APP);
+  await argocd.gone(APP);
+  expect(webhook()).toEqual(before);
+  expect(await world.previousWebhooks()).toEqual([]);
+});
+
+const webhook = () => {
+  const { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid } = world.atTwilio();
+  return { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid };
+};
+const isOurs = () => expect(webhook().smsUrl).toContain(world.inboundUrl());
+const live = async <T extends KubeObject>(type: ResourceType<T>, name: string) =>
+  await world.client.get(type, { namespace: world.namespace, name });
+const app = (more: Partial<Parameters<ArgoCd["app"]>[1]> = {}) =>
+  argocd.app(APP, { path: "examples", namespace: world.namespace, ...more });
+const without = (...names: (keyof typeof FILES)[]) => {
+  const files = channel();
+  for (const name of names) delete files[FILES[name]];
+  return files;
+};
+/** The example with one file changed. */
+const changed = (name: keyof typeof FILES, change: (object: Edited) => void, files = channel()) => {
+  const object = parse(files[FILES[name]]!) as Edited;
+  change(object);
+  return { ...files, [FILES[name]]: stringify(object) };
+};
+interface Edited {
+  metadata: { annotations?: Record<string, string> };
+  spec: Record<string, unknown>;
+  stringData: Record<string, string>;
+}
+const inWave = (wave: number) => (object: Edited) => {
+  object.metadata.annotations = { "argocd.argoproj.io/sync-wave": String(wave) };
+};
+const healthOfResource = ({ status }: NonNullable<Awaited<ReturnType<ArgoCd["get"]>>>, kind: string) =>
+  status?.resources?.find((each) => each.kind === kind)?.health;
+
+describe("no diff after a sync, and deletion ends", () => {
+  for (const [name, options] of Object.entries({
+    "client-side apply, deleted in the foreground": { finalizer: FOREGROUND },
+    "server-side apply, deleted in the background": {
+      syncOptions: ["ServerSideApply=true"],
+      finalizer: BACKGROUND,
+    },
+    "server-side apply and server-side diff": {
+      syncOptions: ["ServerSideApply=true"],
+      annotations: { "argocd.argoproj.io/compare-options": "ServerSideDiff=true" },
+      finalizer: FOREGROUND,
+    },
+  }))
+    test(name, async () => {
+      await argocd.commit(channel());
+      await app(options);
+      await argocd.is(APP, "Healthy");
+      await world.numberIs(NAMES.number, { Ready: "True" });
+      isOurs();
+      // The operator goes on writing status: a webhook that somebody changed is set back, and counted there.
+      Object.assign(world.atTwilio(), { smsUrl: "https://legacy.example.com/sms" });
+      await eventually("repaired", async () =>
+        (await live(smsNumbers, NAMES.number))?.status?.driftRepairs?.count === 1 ? true : undefined,
+      );
+      await argocd.refresh(APP);
+      const { status } = await argocd.is(APP, "Healthy");
+      expect(status?.resources?.map(({ kind, status }) => [kind, status]).sort()).toEqual([
+        ["OperatingHours", "Synced"],
+        ["Secret", "Synced"],
+        ["SmsNumber", "Synced"],
+        ["WorkStream", "Synced"],
+      ]);
+      expect(status?.conditions ?? []).toEqual([]);
+      // With self-heal a difference would have made Argo CD sync again and again.
+      expect(status?.history).toHaveLength(1);
+      for (const object of [
+        await live(workStreams, NAMES.stream),
+        await live(smsNumbers, NAMES.number),
+        await live(operatingHours, NAMES.hours),
+      ])
+        expect(object?.metadata.generation).toBe(1);
+
+      await argocd.delete(APP);
+      await argocd.gone(APP);
+      for (const [type, of] of [
+        [secrets, "twilio"],
+        [workStreams, NAMES.stream],
+        [smsNumbers, NAMES.number],
+        [operatingHours, NAMES.hours],
+      ] as [ResourceType, string][])
+        expect(await live(type, of), of).toBeUndefined();
+      expect(webhook()).toEqual(before);
+    });
+});
+
+describe("prune", () => {
+  test("the number alone: its webhook is restored, the stream stays", async () => {
+    await argocd.commit(channel());
+    await app();
+    await argocd.is(APP, "Healthy");
+    await argocd.commit(without("number"));
+    await argocd.refresh(APP);
+    await argocd.is(APP, "Healthy");
+    await world.gone(smsNumbers, NAMES.number);
+    expect(webhook()).toEqual(before);
+    await world.streamIs(NAMES.stream, { Ready: "True", NumberReady: "NoNumber" });
+  });
+
+  test("Secret, stream and number in one commit: the webhook is restored all the same", async () => {
+    await argocd.commit(channel());
+    await app();
+    await argocd.is(APP, "Healthy");
+    await argocd.commit(without("secret", "stream", "number"));
+    await argocd.refresh(APP);
+    await argocd.is(APP, "Healthy");
+    await world.gone(smsNumbers, NAMES.number);
+    expect(await live(secrets, "twilio")).toBeUndefined();
+    expect(await live(workStreams, NAMES.stream)).toBeUndefined();
+    expect(webhook()).toEqual(before);
+  });
+
+  test("while Twilio is away the number is not gone, and the application says for what it waits", async () => {
+    await argocd.commit(channel());
+    await app();
+    await argocd.is(APP, "Healthy");
+    world.simulator.control.faults({ kind: "status", status: 503 });
+    await argocd.commit(without("number"));
+    await argocd.refresh(APP);
+    const waiting = await argocd.until(APP, "says what it waits for", (each) =>
+      /TwilioUnavailable/.test(healthOfResource(each, "SmsNumber")?.message ?? ""),
+    );
+    expect(healthOfResource(waiting, "SmsNumber")).toMatchObject({
+      status: "Progressing",
+      message: expect.stringMatching(/^Pending deletion: .* webhook at Twilio .*; TwilioUnavailable: /),
+    });
+    expect(waiting.status).toMatchObject({
+      sync: { status: "OutOfSync" },
+      health: { status: "Progressing" },
+    });
+    world.simulator.control.clearFaults();
+    await argocd.is(APP, "Healthy");
+    expect(webhook()).toEqual(before);
+  });
+});
+
+describe("the application's health is that of the channel", () => {
+  test("waits for the Secret, has a wrong one, has the right one", async () => {
+    await argocd.commit(without("secret"));
+    await app();
+    await argocd.is(APP, "Progressing");
+    await argocd.until(APP, "says what it waits for", (each) =>
+      /^SecretNotFound: /.test(healthOfResource(each, "WorkStream")?.message ?? ""),
+    );
+    const wrong = changed("secret", ({ stringData }) => {
+      stringData.authToken = "not-the-auth-token-000000000000";
+    });
+    await argocd.commit(wrong);
+    await argocd.refresh(APP);
+    await argocd.is(APP, "Degraded");
+    await argocd.until(APP, "says what is wrong", (each) =>
+      /^TwilioUnauthorized: /.test(healthOfResource(each, "WorkStream")?.message ?? ""),
+    );
+    await argocd.commit(channel());
+    await argocd.refresh(APP);
+    await argocd.is(APP, "Healthy");
+  });
+
+  test("suspended, observed, and neither", async () => {
+    await argocd.commit(channel());
+    await app();
+    await argocd.is(APP, "Healthy");
+    await argocd.commit(changed("number", ({ spec }) => Object.assign(spec, { suspend: true })));
+    await argocd.refresh(APP);
+    await argocd.is(APP, "Suspended");
+    await argocd.commit(channel());
+    await argocd.refresh(APP);
+    await argocd.is(APP, "Healthy");
+  });
+});
+
+describe("sync waves", () => {
+  /** Secret and stream before number and hours. */
+  const waves = (files = channel()) => {
+    const first = changed("stream", inWave(0), files);
+    return changed("number", inWave(1), first);
+  };
+
+  test("a wave waits until the stream is Ready, whatever its number", async () => {
+    await argocd.commit(waves(without("secret")));
+    await app();
+    await argocd.until(APP, "waits for the stream", ({ status }) =>
+      /waiting for healthy state of smschannel.dev\/WorkStream/.test(status?.operationState?.message ?? ""),
+    );
+    expect(await live(smsNumbers, NAMES.number)).toBeUndefined();
+    await world.secret();
+    await argocd.is(APP, "Healthy");
+    isOurs();
+    await world.client.delete(secrets, { namespace: world.namespace, name: "twilio" });
+  });
+
+  test("a wave that needs a person fails at once, with the operator's words", async () => {
+    const wrong = changed("secret", ({ stringData }) => {
+      stringData.authToken = "not-the-auth-token-000000000000";
+    });
+    await argocd.commit(waves(wrong));
+    await app({ automated: undefined as never });
+    await argocd.refresh(APP);
+    await argocd.sync(APP);
+    const failed = await argocd.until(
+      APP,
+      "failed",
+      ({ status }) => status?.operationState?.phase === "Failed",
+    );
+    expect(JSON.stringify(failed.status?.operationState)).toContain("TwilioUnauthorized");
+    expect(await live(smsNumbers, NAMES.number)).toBeUndefined();
+  });
+
+  test("a suspended stream holds the wave after it: suspend in the last wave only", async () => {
+    const suspended = changed("stream", ({ spec }) => Object.assign(spec, { suspend: true }), waves());
+    await argocd.commit(suspended);
+    await app();
+    const held = await argocd.until(
+      APP,
+      "held by the stream",
+      ({ status }) =>
+        /waiting for healthy state of smschannel.dev\/WorkStream/.test(
+          status?.operationState?.message ?? "",
+        ) && status?.resources?.some(({ health }) => health?.status === "Suspended") === true,
+    );
+    expect(held.status?.operationState?.phase).toBe("Running");
+    expect(await live(smsNumbers, NAMES.number)).toBeUndefined();
+    // What ends a sync that is under way: `argocd app terminate-op`.
+    await argocd.client.patch(
+      applications,
+      { namespace: argocd.namespace, name: APP },
+      { status: { operationState: { phase: "Terminating" } } },
+    );
+    await argocd.until(APP, "terminated", ({ status }) => status?.operationState?.phase === "Failed");
+  });
+});
+
+test("what the operator makes in its namespace is nobody's: not listed, not pruned, not deleted", async () => {
+  await argocd.commit({
+    ...channel(),
+    "operator/settings.yaml": stringify({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "settings" },
+      data: { of: "the operator" },
+    }),
+  });
+  // As when Argo CD deploys the operator: an Application owns the namespace that the operator writes its Secrets to.
+  await argocd.app("operator", { path: "operator", namespace: world.operatorNamespace });
+  await app();
+  await argocd.is(APP, "Healthy");
+  await argocd.is("operator", "Healthy");
+  await world.numberIs(NAMES.number, { Ready: "True" });
+  const own = async () => {
+    const { items } = await world.client.list(secrets, { namespace: world.operatorNamespace });
+    return items.filter(({ type }) => type?.startsWith("smschannel.dev/"));
+  };
+  const made = await own();
+  expect(made.length).toBeGreaterThanOrEqual(4);
+  for (const { metadata } of made) {
+    const marks = { ...metadata.labels, ...metadata.annotations };
+    expect(
+      Object.keys(marks).filter((key) => /argocd|app\.kubernetes\.io\/(instance|part-of)/.test(key)),
+    ).toEqual([]);
+    expect(metadata.ownerReferences).toBeUndefined();
+  }
+  await argocd.refresh("operator");
+  const operator = await argocd.is("operator", "Healthy");
+  expect(operator.status?.resources?.map(({ kind }) => kind)).toEqual(["ConfigMap"]);
+  await argocd.delete("operator");
+  await argocd.gone("operator");
+  expect((await own()).map(({ metadata }) => metadata.uid)).toEqual(made.map(({ metadata }) => metadata.uid));
+});
