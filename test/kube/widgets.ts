@@ -29,6 +29,12 @@ export const loadClient = (kubeconfig: string, requestTimeoutMs = 10_000) =>
 
 /** Several files may do so at once: applying the same thing twice changes nothing. */
 export async function applyWidgetKind(client: KubeClient): Promise<void> {
+  await applyKind(client, widgets, { "x-kubernetes-preserve-unknown-fields": true });
+}
+
+/** A kind with conditions, and with what else its status declares; applied again, another version of it. */
+export async function applyKind(client: KubeClient, type: ResourceType, status: object): Promise<void> {
+  const { properties, ...more } = status as { properties?: object };
   const conditions = {
     type: "array",
     "x-kubernetes-list-type": "map",
@@ -44,15 +50,11 @@ export async function applyWidgetKind(client: KubeClient): Promise<void> {
     type: "object",
     properties: {
       spec: { type: "object", properties: { size: { type: "integer" } } },
-      status: {
-        type: "object",
-        properties: { conditions },
-        "x-kubernetes-preserve-unknown-fields": true,
-      },
+      status: { type: "object", properties: { conditions, ...properties }, ...more },
     },
   };
   const version = {
-    name: "v1",
+    name: type.version,
     served: true,
     storage: true,
     subresources: { status: {} },
@@ -61,17 +63,17 @@ export async function applyWidgetKind(client: KubeClient): Promise<void> {
   const definition = {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
-    metadata: { name: "widgets.runtime.smschannel.test" },
+    metadata: { name: `${type.plural}.${type.group}` },
     spec: {
-      group: widgets.group,
-      names: { plural: "widgets", singular: "widget", kind: "Widget" },
+      group: type.group,
+      names: { plural: type.plural, singular: type.kind.toLowerCase(), kind: type.kind },
       scope: "Namespaced",
       versions: [version],
     },
   };
   await client.apply(customResourceDefinitions, definition, { fieldManager: "kube-test", force: true });
-  await until("widgets are served", async () =>
-    client.list(widgets, { namespace: "default" }).then(
+  await until(`${type.plural} are served`, async () =>
+    client.list(type, { namespace: "default" }).then(
       () => true,
       () => false,
     ),
