@@ -49,3 +49,11 @@ test("what is new when it stops is written, and nothing after", async () => {
   await clock.advance(100_000);
   expect(rows).toHaveLength(1);
 });
+
+test("a route that was read anew, as another object, is the same route", async () => {
+  const { clock, rows, activity } = setup();
+  activity.accepted(route, "one", clock.now());
+  activity.accepted({ ...route, generation: 2 }, "two", clock.now());
+  await clock.advance(5000);
+  expect(rows.map(({ accepted }) => Object.keys(accepted))).toEqual([["one", "two"]]);
+});

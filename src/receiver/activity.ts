@@ -29,6 +29,8 @@ const ROW_EVERY_MS = 60_000;
 export class Activity {
   readonly #options: ActivityOptions;
   readonly #seen = new Map<string, Seen>();
+  /** The same by the object that the route table holds now: a key made anew for each text costs more than its lookup. */
+  readonly #seenAs = new WeakMap<Route, Seen>();
   readonly #dirty = new Set<Seen>();
   #cancel: (() => void) | undefined;
 
@@ -78,13 +80,19 @@ export class Activity {
   }
 
   #of(route: Route): Seen {
+    const seen = this.#seenAs.get(route) ?? this.#find(route);
+    this.#dirty.add(seen);
+    return seen;
+  }
+
+  #find(route: Route): Seen {
     const key = `${route.namespaceUid}/${route.stream}/${route.accountSid}`;
     let seen = this.#seen.get(key);
     if (seen === undefined) {
       seen = { route, accepted: new Map(), refused: undefined, writtenAtMs: Number.NEGATIVE_INFINITY };
       this.#seen.set(key, seen);
     }
-    this.#dirty.add(seen);
+    this.#seenAs.set(route, seen);
     return seen;
   }
 

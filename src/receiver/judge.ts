@@ -32,7 +32,11 @@ export function judge(knock: Knock, routesOf: (path: string) => readonly Route[]
   const target = parseTarget(knock.target);
   const known = target === undefined ? NONE : routesOf(target.path);
   // The same work for a path that nobody has: the time it takes must not tell which names exist.
-  const ask: Ask = { ...knock, ...(target ?? NOWHERE), fields, routes: known.length > 0 ? known : [NOBODY] };
+  const routes = known.length > 0 ? known : [NOBODY];
+  // Property by property: spreading two objects takes several times as long.
+  const { kind, query } = target ?? NOWHERE;
+  const { signature, body, nowMs } = knock;
+  const ask: Ask = { target: knock.target, signature, body, nowMs, kind, query, fields, routes };
   const answer = ask.signature === undefined ? prove(ask) : undefined;
   const signer = ask.signature === undefined ? undefined : findSigner(ask, ask.signature);
   const [first] = known;
@@ -100,9 +104,16 @@ const forms = new WeakMap<RouteUrls, Map<PathKind, string[]>>();
 
 /** Made when a URL is first used: of 10,000 routes most are silent at any time. */
 function formsOf(urls: RouteUrls, kind: PathKind): string[] {
-  const known = forms.get(urls) ?? new Map<PathKind, string[]>();
-  const made = known.get(kind) ?? signatureUrls(urls[kind]);
-  forms.set(urls, known.set(kind, made));
+  let known = forms.get(urls);
+  if (known === undefined) {
+    known = new Map();
+    forms.set(urls, known);
+  }
+  let made = known.get(kind);
+  if (made === undefined) {
+    made = signatureUrls(urls[kind]);
+    known.set(kind, made);
+  }
   return made;
 }
 
