@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { parse } from "yaml";
+import { smsNumbers, workStreams } from "../../src/api/index.ts";
+import { eventually, World } from "../support/world.ts";
+import { ArgoCd, applicationSets } from "./argocd.ts";
+import { adapted, channel, example } from "./examples.ts";
+
+const NUMBER = "support-line";
+let world: World;
+let argocd: ArgoCd;
+beforeAll(async () => {
+  [world, argocd] = await Promise.all([World.start(), ArgoCd.start()]);
+});
+afterAll(async () => {
+  await argocd.stop();
+  await world.stop();
+});
+
+const webhook = () => {
+  const { smsUrl, smsFallbackUrl, smsApplicationSid } = world.atTwilio();
+  return { smsUrl, smsFallbackUrl, smsApplicationSid };
+};
+
+test("an ApplicationSet makes a channel of each team's folder, and takes it down with the folder", async () => {
+  world.startOperator();
+  const before = webhook();
+  const team = Object.entries(channel()).map(([path, text]): [string, string] => [
+    path.replace("examples/", `teams/${world.namespace}/`),
+    text,
+  ]);
+  const others = { "README.md": "One folder per team." };
+  await argocd.commit({ ...others, ...Object.fromEntries(team) });
+  await argocd.apply(
+    parse(adapted(argocd.repoUrl, { argocd: argocd.namespace })[example("applicationset.yaml")]!),
+    applicationSets,
+  );
+  const name = `sms-channel-${world.namespace}`;
+  await refreshed();
+  await eventually("the team's Application", () => argocd.get(name));
+  await argocd.is(name, "Healthy");
+  await world.numberIs(NUMBER, { Ready: "True" });
+
+  await argocd.commit(others);
+  await refreshed();
+  await argocd.gone(name);
+  const { namespace } = world;
+  expect(await world.client.get(smsNumbers, { namespace, name: NUMBER })).toBeUndefined();
+  expect(await world.client.get(workStreams, { namespace, name: "support" })).toBeUndefined();
+  expect(webhook()).toEqual(before);
+});
+
+/** A look at Git at once, and not at what was seen there three minutes ago. */
+async function refreshed() {
+  const mark = { metadata: { annotations: { "argocd.argoproj.io/application-set-refresh": "true" } } };
+  await argocd.client.patch(applicationSets, { namespace: argocd.namespace, name: "sms-channels" }, mark);
+}
