@@ -68,7 +68,8 @@ test.runIf(own)(
     });
     expect((await get("/healthz")).status).toBe(200);
     expect((await get("/metrics")).text).toContain('smschannel_watch_interrupted{kind="SmsNumber"} 1');
-    expect(logged("watch interrupted, will retry")).toHaveLength(PLURALS.length);
+    // At least one for each kind: an API server that has just come up may interrupt another watch as well.
+    expect(logged("watch interrupted, will retry").length).toBeGreaterThanOrEqual(PLURALS.length);
 
     await applyCrds(controlPlane.kubeconfig);
     await admin.create(workStreams, {
