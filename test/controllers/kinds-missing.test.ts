@@ -101,7 +101,9 @@ test.runIf(own)(
       60_000,
     );
     expect((await get("/metrics")).text).toContain('smschannel_watch_interrupted{kind="SmsNumber"} 0');
-    expect(logged("watch works again")).toHaveLength(PLURALS.length);
+    const again = logged("watch works again").length;
+    expect(again).toBeGreaterThanOrEqual(PLURALS.length);
+    expect(again).toBeLessThanOrEqual(2 * PLURALS.length);
   },
   150_000,
 );
