@@ -69,13 +69,6 @@ export class Relations {
     }
   }
 
-  /** Does a number that we configured point at this inbound URL? */
-  pointedAt(inbound: string): boolean {
-    for (const { configured } of this.#records.claims())
-      if (configured?.url.split("#")[0] === inbound) return true;
-    return false;
-  }
-
   /** The route's WorkStream exists, and uses this account or has not been judged yet. */
   streamUses(route: RouteRecord): boolean {
     const key = `${route.namespace}/${route.stream}`;

@@ -53,7 +53,17 @@ export class Watches {
       },
     });
     this.operatingHours = new Informer({ ...options, type: operatingHours });
-    this.secrets = new Informer({ ...options, type: secrets, metadataOnly: true });
+    this.secrets = new Informer({
+      ...options,
+      type: secrets,
+      metadataOnly: true,
+      // A cluster has many that are nobody's here, some with large labels and annotations.
+      transform: ({ apiVersion, kind, metadata: { name, namespace, uid, resourceVersion } }) => ({
+        apiVersion,
+        kind,
+        metadata: { name, namespace: namespace!, uid: uid!, resourceVersion: resourceVersion! },
+      }),
+    });
   }
 
   get all() {

@@ -4,6 +4,7 @@ import type { Log } from "../log.ts";
 import { type KubeClient, KubeError } from "./client.ts";
 import type { RuntimeStatus } from "./conditions.ts";
 import { type KubeObject, keyOf, type ObjectMeta, type ResourceType } from "./resource.ts";
+import { trim } from "./trim.ts";
 import { undeclaredFields, without } from "./undeclared.ts";
 
 export type Status = RuntimeStatus & Record<string, unknown>;
@@ -22,6 +23,12 @@ export interface StatusWriterOptions<T extends KubeObject> {
   ownStatus?: ((status: Status) => Status) | undefined;
 }
 
+interface LastWrite {
+  metadata: ObjectMeta;
+  status: unknown;
+  at: number;
+}
+
 export type Written = "unchanged" | "written" | "foreign" | "gone";
 
 /** The watch brings our own writes back within this time; then the store's word counts again, whatever it is. */
@@ -37,7 +44,8 @@ const FORGET_UNDECLARED_MS = 10 * 60_000;
  */
 export class StatusWriter<T extends KubeObject> {
   readonly #options: StatusWriterOptions<T>;
-  readonly #last = new Map<string, { metadata: ObjectMeta; status: unknown; at: number }>();
+  /** Oldest first. */
+  readonly #last = new Map<string, LastWrite>();
   /** What the CRD does not have, by what the API server said; see `undeclaredFields`. */
   #undeclared: { paths: readonly (readonly string[])[]; since: number } = { paths: [], since: 0 };
 
@@ -85,8 +93,7 @@ export class StatusWriter<T extends KubeObject> {
         { fieldManager, force },
         signal,
       );
-      const { metadata: newest, status: whole } = written;
-      this.#last.set(keyOf(object), { metadata: newest, status: whole, at: this.#options.clock.monotonic() });
+      this.#remember(written);
       return "written";
     } catch (error) {
       if (error instanceof KubeError && error.status === 404) return "gone";
@@ -98,6 +105,18 @@ export class StatusWriter<T extends KubeObject> {
 
   forget(key: string): void {
     this.#last.delete(key);
+  }
+
+  #remember(written: T): void {
+    const at = this.#options.clock.monotonic();
+    // Most objects are not looked at again before the store shows the write: what has had its time must not stay for them.
+    for (const [key, last] of this.#last) {
+      if (at - last.at < CATCH_UP_MS) break;
+      this.#last.delete(key);
+    }
+    const { metadata, status } = trim(written);
+    this.#last.delete(keyOf(written));
+    this.#last.set(keyOf(written), { metadata, status, at });
   }
 
   #known(): readonly (readonly string[])[] {

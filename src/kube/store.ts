@@ -1,3 +1,4 @@
+import { MultiMap } from "../multimap.ts";
 import type { KubeObject } from "./resource.ts";
 import { keyOf } from "./resource.ts";
 
@@ -18,14 +19,14 @@ export type Indexes<T> = Record<string, (object: T) => readonly string[]>;
 
 export class Store<T extends KubeObject> implements ReadStore<T> {
   readonly #objects = new Map<string, T>();
-  readonly #byNamespace = new Map<string, Set<string>>();
+  readonly #byNamespace = new MultiMap<string, string>();
   readonly #indexes: Indexes<T>;
-  /** Index → value → keys. */
-  readonly #found: Map<string, Map<string, Set<string>>>;
+  /** Of each index the keys of the objects by their values. */
+  readonly #found: Map<string, MultiMap<string, string>>;
 
   constructor(indexes: Indexes<T> = {}) {
     this.#indexes = indexes;
-    this.#found = new Map(Object.keys(indexes).map((name) => [name, new Map()]));
+    this.#found = new Map(Object.keys(indexes).map((name) => [name, new MultiMap()]));
   }
 
   get size() {
@@ -56,9 +57,9 @@ export class Store<T extends KubeObject> implements ReadStore<T> {
     const previous = this.#objects.get(key);
     if (previous !== undefined) this.#unindex(key, previous);
     this.#objects.set(key, object);
-    addTo(this.#byNamespace, object.metadata.namespace ?? "", key);
+    this.#byNamespace.add(object.metadata.namespace ?? "", key);
     for (const [name, valuesOf] of Object.entries(this.#indexes))
-      for (const value of valuesOf(object)) addTo(this.#found.get(name)!, value, key);
+      for (const value of valuesOf(object)) this.#found.get(name)!.add(value, key);
     return previous;
   }
 
@@ -67,27 +68,15 @@ export class Store<T extends KubeObject> implements ReadStore<T> {
     if (previous === undefined) return undefined;
     this.#unindex(key, previous);
     this.#objects.delete(key);
-    removeFrom(this.#byNamespace, previous.metadata.namespace ?? "", key);
+    this.#byNamespace.delete(previous.metadata.namespace ?? "", key);
     return previous;
   }
 
   #unindex(key: string, object: T) {
     for (const [name, valuesOf] of Object.entries(this.#indexes))
-      for (const value of valuesOf(object)) removeFrom(this.#found.get(name)!, value, key);
+      for (const value of valuesOf(object)) this.#found.get(name)!.delete(value, key);
   }
-  #read(keys: Set<string> | undefined): T[] {
-    return keys === undefined ? [] : Array.from(keys, (key) => this.#objects.get(key)!);
+  #read(keys: string[]): T[] {
+    return keys.map((key) => this.#objects.get(key)!);
   }
-}
-
-function addTo(map: Map<string, Set<string>>, value: string, key: string) {
-  const keys = map.get(value);
-  if (keys === undefined) map.set(value, new Set([key]));
-  else keys.add(key);
-}
-
-function removeFrom(map: Map<string, Set<string>>, value: string, key: string) {
-  const keys = map.get(value);
-  keys?.delete(key);
-  if (keys?.size === 0) map.delete(value);
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { smsNumbers } from "../../src/api/index.ts";
-import { CONNECTION_OVERRIDES } from "../../src/controllers/smsnumber/webhook.ts";
+import { CONNECTION_OVERRIDES } from "../../src/twilio/connection-overrides.ts";
 import { NUMBER, World } from "../support/world.ts";
 
 let world: World;

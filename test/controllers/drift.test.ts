@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { CONNECTION_OVERRIDES } from "../../src/controllers/smsnumber/webhook.ts";
+import { CONNECTION_OVERRIDES } from "../../src/twilio/connection-overrides.ts";
 import { eventually, World } from "../support/world.ts";
 
 let world: World;

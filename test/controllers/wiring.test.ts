@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { SmsNumber } from "../../src/api/index.ts";
-import { CONNECTION_OVERRIDES } from "../../src/controllers/smsnumber/webhook.ts";
+import { CONNECTION_OVERRIDES } from "../../src/twilio/connection-overrides.ts";
 import { eventually, World } from "../support/world.ts";
 
 // One stream and one number per row, all in one account: a row is what Twilio has, what is applied, what comes of it.

@@ -155,10 +155,13 @@ describe("records", () => {
   });
 
   test("a claim that goes is gone from every index", async () => {
-    await timed(records.putClaim(claim()));
+    const url = "https://a/inbound/team/support#ct=2000";
+    await timed(records.putClaim(claim({ configured: { url, sinceMs: 1 } })));
+    expect(records.pointedAt("https://a/inbound/team/support")).toBe(true);
     await timed(records.dropClaim("PN1"));
     expect(records.claimOf("number-uid")).toBeUndefined();
     expect(records.claimsOfStream("uid", "support")).toEqual([]);
+    expect(records.pointedAt("https://a/inbound/team/support")).toBe(false);
   });
 
   test("a namespace has its share of routes, and keeps those it has", async () => {

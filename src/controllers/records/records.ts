@@ -1,6 +1,8 @@
 import type { Clock } from "../../clock.ts";
 import { Failure } from "../../errors.ts";
+import { MultiMap } from "../../multimap.ts";
 import { shardOf } from "../../routes/table.ts";
+import { withoutFragment } from "../../twilio/connection-overrides.ts";
 import { sameForReceiver } from "./compile.ts";
 import type { ClaimRecord, RouteRecord, Shard } from "./record.ts";
 import { routeKey } from "./record.ts";
@@ -38,10 +40,11 @@ export class Records {
   /** The same by shard: a write must not ask of every record where it belongs. */
   readonly #shards: { routes: Map<string, RouteRecord>; claims: Map<string, ClaimRecord> }[];
   /** Keys of routes by `namespaceUid/stream`, streams by namespace UID, and claims by the holder's UID: reconciles must not scan. */
-  readonly #keysByStream = new Map<string, Set<string>>();
-  readonly #streamsByNamespace = new Map<string, Set<string>>();
+  readonly #keysByStream = new MultiMap<string, string>();
+  readonly #streamsByNamespace = new MultiMap<string, string>();
   readonly #sidByHolder = new Map<string, string>();
-  readonly #sidsByStream = new Map<string, Set<string>>();
+  readonly #sidsByStream = new MultiMap<string, string>();
+  readonly #sidsByInboundUrl = new MultiMap<string, string>();
   /** Every inbound URL that some route has, or had while this process knew it. */
   readonly #inboundUrls = new Set<string>();
   /** Bytes of each shard as last written, and what routes added since may take. */
@@ -73,6 +76,7 @@ export class Records {
       this.#streamsByNamespace,
       this.#sidByHolder,
       this.#sidsByStream,
+      this.#sidsByInboundUrl,
       ...this.#shards.flatMap(({ routes, claims }) => [routes, claims]),
     ])
       map.clear();
@@ -94,8 +98,8 @@ export class Records {
   }
   /** All routes of a stream, of any account; usually one. */
   routesOf(namespaceUid: string, stream: string): RouteRecord[] {
-    const keys = this.#keysByStream.get(`${namespaceUid}/${stream}`) ?? [];
-    return [...keys].map((key) => this.#routes.get(key)!);
+    const keys = this.#keysByStream.get(`${namespaceUid}/${stream}`);
+    return keys.map((key) => this.#routes.get(key)!);
   }
   /** Is, or was, this one of our URLs? */
   hasInboundUrl(url: string): boolean {
@@ -113,10 +117,14 @@ export class Records {
     return sid === undefined ? undefined : this.#claims.get(sid);
   }
 
+  /** Does a number that we configured point at this inbound URL? */
+  pointedAt(inbound: string): boolean {
+    return this.#sidsByInboundUrl.count(inbound) > 0;
+  }
+
   claimsOfStream(namespaceUid: string, stream: string): ClaimRecord[] {
-    return [...(this.#sidsByStream.get(`${namespaceUid}/${stream}`) ?? [])].map(
-      (sid) => this.#claims.get(sid)!,
-    );
+    const sids = this.#sidsByStream.get(`${namespaceUid}/${stream}`);
+    return sids.map((sid) => this.#claims.get(sid)!);
   }
 
   /**
@@ -153,11 +161,9 @@ export class Records {
     this.#routes.delete(key);
     this.#shardOf(route).routes.delete(key);
     const stream = `${route.namespaceUid}/${route.stream}`;
-    this.#keysByStream.get(stream)?.delete(key);
-    if (this.#keysByStream.get(stream)?.size === 0) {
-      this.#keysByStream.delete(stream);
-      this.#streamsByNamespace.get(route.namespaceUid)?.delete(route.stream);
-    }
+    this.#keysByStream.delete(stream, key);
+    if (this.#keysByStream.count(stream) === 0)
+      this.#streamsByNamespace.delete(route.namespaceUid, route.stream);
     await this.#changed(route.namespace, route.stream);
   }
 
@@ -244,8 +250,8 @@ export class Records {
     namespaceUid,
   }: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream">) {
     const { maxStreamsPerNamespace } = this.#options;
-    const streams = this.#streamsByNamespace.get(namespaceUid);
-    if (streams !== undefined && !streams.has(stream) && streams.size >= maxStreamsPerNamespace)
+    const streams = this.#streamsByNamespace;
+    if (!streams.has(namespaceUid, stream) && streams.count(namespaceUid) >= maxStreamsPerNamespace)
       throw new Failure(
         "RouteTableFull",
         `the namespace has ${maxStreamsPerNamespace} WorkStreams already; raise MAX_STREAMS_PER_NAMESPACE`,
@@ -267,24 +273,26 @@ export class Records {
     this.#routes.set(key, route);
     this.#shardOf(route).routes.set(key, route);
     for (const { inbound } of route.urls) this.#inboundUrls.add(inbound);
-    addTo(this.#keysByStream, `${route.namespaceUid}/${route.stream}`, key);
-    addTo(this.#streamsByNamespace, route.namespaceUid, route.stream);
+    this.#keysByStream.add(`${route.namespaceUid}/${route.stream}`, key);
+    this.#streamsByNamespace.add(route.namespaceUid, route.stream);
   }
 
   #indexClaim(claim: ClaimRecord) {
     this.#claims.set(claim.phoneNumberSid, claim);
     this.#shardOf(claim).claims.set(claim.phoneNumberSid, claim);
     this.#sidByHolder.set(claim.uid, claim.phoneNumberSid);
-    addTo(this.#sidsByStream, `${claim.namespaceUid}/${claim.stream}`, claim.phoneNumberSid);
+    this.#sidsByStream.add(`${claim.namespaceUid}/${claim.stream}`, claim.phoneNumberSid);
+    if (claim.configured !== undefined)
+      this.#sidsByInboundUrl.add(withoutFragment(claim.configured.url), claim.phoneNumberSid);
   }
 
   #unindexClaim(claim: ClaimRecord) {
     this.#claims.delete(claim.phoneNumberSid);
     this.#shardOf(claim).claims.delete(claim.phoneNumberSid);
     this.#sidByHolder.delete(claim.uid);
-    const stream = `${claim.namespaceUid}/${claim.stream}`;
-    this.#sidsByStream.get(stream)?.delete(claim.phoneNumberSid);
-    if (this.#sidsByStream.get(stream)?.size === 0) this.#sidsByStream.delete(stream);
+    this.#sidsByStream.delete(`${claim.namespaceUid}/${claim.stream}`, claim.phoneNumberSid);
+    if (claim.configured !== undefined)
+      this.#sidsByInboundUrl.delete(withoutFragment(claim.configured.url), claim.phoneNumberSid);
   }
 
   #shardOf({ namespace, stream }: { namespace: string; stream: string }) {
@@ -294,10 +302,4 @@ export class Records {
   #shard(namespace: string, stream: string): number {
     return shardOf(namespace, stream, this.#options.shards);
   }
-}
-
-function addTo(index: Map<string, Set<string>>, key: string, value: string) {
-  const values = index.get(key);
-  if (values === undefined) index.set(key, new Set([value]));
-  else values.add(value);
 }

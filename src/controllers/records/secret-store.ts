@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { KubeClient } from "../../kube/client.ts";
 import { type Secret, secrets } from "../../kube/resource.ts";
 import type { Route } from "../../routes/route.ts";
@@ -23,9 +24,17 @@ export interface SecretStoreOptions {
   testRoute?: (() => Promise<Route>) | undefined;
 }
 
+/** What a Secret was when this process saw it last; of its content, which can be a megabyte, only that it was this. */
+interface Known {
+  resourceVersion: string | undefined;
+  /** Of how many shards it was one. */
+  shards: string | undefined;
+  digest: string;
+}
+
 /** The `{instance}-controller-N` Secrets, and what is compiled from them: `{instance}-receiver-N` and `{instance}-work-N`. */
 export function createSecretStore(options: SecretStoreOptions): ShardStore {
-  const known = new Map<string, Secret>();
+  const known = new Map<string, Known>();
   const testRoutes = testRoutesOf(options);
   return {
     async load(shard) {
@@ -97,12 +106,12 @@ async function compile(record: RouteRecord): Promise<Compiled> {
 
 async function read(
   { client, namespace, signal }: SecretStoreOptions,
-  known: Map<string, Secret>,
+  known: Map<string, Known>,
   name: string,
 ) {
   const secret = await client.get(secrets, { namespace, name }, signal);
   if (secret === undefined) known.delete(name);
-  else known.set(name, secret);
+  else known.set(name, knownOf(secret));
   return secret;
 }
 
@@ -112,18 +121,16 @@ async function read(
  */
 async function write(
   options: SecretStoreOptions,
-  known: Map<string, Secret>,
+  known: Map<string, Known>,
   name: string,
   data: Record<string, string>,
 ) {
   const { client, namespace, instance, shards, guard, signal } = options;
-  const before = known.get(name) ?? (await read(options, known, name));
+  if (!known.has(name)) await read(options, known, name);
+  const before = known.get(name);
+  const digest = digestOf(data);
   const annotations = { "smschannel.dev/instance": instance, [SHARDS_ANNOTATION]: String(shards) };
-  const same =
-    before !== undefined &&
-    sameData(before.data, data) &&
-    before.metadata.annotations?.[SHARDS_ANNOTATION] === String(shards);
-  if (same) return;
+  if (before?.digest === digest && before.shards === String(shards)) return;
   guard();
   const secret: Secret = {
     apiVersion: "v1",
@@ -134,19 +141,16 @@ async function write(
       namespace,
       labels: { "app.kubernetes.io/managed-by": "sms-channel-operator" },
       annotations,
-      ...(before?.metadata.resourceVersion === undefined
-        ? {}
-        : { resourceVersion: before.metadata.resourceVersion }),
+      ...(before?.resourceVersion === undefined ? {} : { resourceVersion: before.resourceVersion }),
     },
     data,
   };
   try {
-    known.set(
-      name,
+    const written =
       before === undefined
         ? await client.create(secrets, secret, signal)
-        : await client.replace(secrets, secret, signal),
-    );
+        : await client.replace(secrets, secret, signal);
+    known.set(name, knownOf(written));
   } catch (error) {
     // After an answer that was lost the Secret may or may not be ours: look again before the next try.
     known.delete(name);
@@ -162,9 +166,15 @@ function refuseFewerShards(secret: Secret | undefined, shards: number) {
     );
 }
 
-function sameData(a: Record<string, string> | undefined, b: Record<string, string>): boolean {
-  const keys = Object.keys(b);
-  return a !== undefined && Object.keys(a).length === keys.length && keys.every((key) => a[key] === b[key]);
+function knownOf({ metadata, data = {} }: Secret): Known {
+  const { resourceVersion, annotations } = metadata;
+  return { resourceVersion, shards: annotations?.[SHARDS_ANNOTATION], digest: digestOf(data) };
+}
+
+function digestOf(data: Record<string, string>): string {
+  const hash = createHash("sha256");
+  for (const key of Object.keys(data).sort()) hash.update(`${key}\0${data[key]}\0`);
+  return hash.digest("base64");
 }
 
 /** Of the bytes themselves, as the API server counts them, not of their base64. */

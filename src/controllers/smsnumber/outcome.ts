@@ -2,9 +2,9 @@ import type { SmsNumber } from "../../api/index.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { timeText } from "../../kube/conditions.ts";
 import type { Outcome, Verdict } from "../../kube/summarise.ts";
+import { withoutFragment } from "../../twilio/connection-overrides.ts";
 import type { Observed } from "./observe.ts";
 import { type NumberFacts, numberVerdicts, type Step } from "./verdicts.ts";
-import { withoutFragment } from "./webhook.ts";
 import type { Work } from "./work.ts";
 
 /** What a look at a number comes to: conditions, and the status fields as far as they are known. */

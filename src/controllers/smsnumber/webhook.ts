@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { CONNECTION_OVERRIDES, withoutFragment } from "../../twilio/connection-overrides.ts";
 import type { PhoneNumber } from "../../twilio/twilio.ts";
 
 /** What decides where a number's texts go, as Twilio keeps it on the number itself. "" where unset. */
@@ -9,13 +10,6 @@ export interface Webhook {
   smsFallbackMethod: string;
   smsApplicationSid: string;
 }
-
-/**
- * Twilio's connection overrides, in the URL's fragment, which is neither sent nor signed: connect within 2 s, read within
- * 4.5 s, two retries, for every kind of failure. By default Twilio retries once and only when it cannot connect, so that a 503
- * during a rollout would lose the text. https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
- */
-export const CONNECTION_OVERRIDES = "#ct=2000&rt=4500&rc=2&rp=all";
 
 /** What a new Twilio number is provisioned with: a canned reply, nobody's production. */
 const DEMO_REPLY = /^https?:\/\/demo\.twilio\.com\//i;
@@ -72,9 +66,4 @@ export function fingerprintOf(webhook: Webhook): string {
     .update(JSON.stringify(Object.values(webhook)))
     .digest("base64url")
     .slice(0, 22);
-}
-
-export function withoutFragment(url: string): string {
-  const hash = url.indexOf("#");
-  return hash < 0 ? url : url.slice(0, hash);
 }

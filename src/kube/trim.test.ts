@@ -1,0 +1,80 @@
+import { expect, test } from "vitest";
+import type { KubeObject } from "./resource.ts";
+import { trim } from "./trim.ts";
+
+const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
+
+const raw = (): KubeObject =>
+  ({
+    apiVersion: "example.com/v1",
+    kind: "Widget",
+    metadata: {
+      name: "a",
+      namespace: "team",
+      uid: "u",
+      resourceVersion: "7",
+      generation: 2,
+      creationTimestamp: "2026-01-01T00:00:00Z",
+      deletionTimestamp: "2026-01-02T00:00:00Z",
+      finalizers: ["example.com/f"],
+      labels: { app: "x" },
+      annotations: { keep: "me", [LAST_APPLIED]: "{}" },
+      ownerReferences: [{ apiVersion: "v1", kind: "Pod", name: "p", uid: "pu" }],
+      generateName: "a-",
+      managedFields: [{ manager: "kubectl" }],
+    },
+    spec: { size: 3 },
+    status: {
+      observedGeneration: 2,
+      other: "x",
+      conditions: [
+        {
+          type: "Ready",
+          status: "True",
+          reason: "Fine",
+          message: "all is well",
+          lastTransitionTime: "2026-01-01T00:00:01Z",
+          observedGeneration: 2,
+        },
+      ],
+    },
+  }) as KubeObject;
+
+test("everything stays but what nobody reads", () => {
+  const wanted = raw();
+  const metadata = wanted.metadata as unknown as Record<string, unknown>;
+  delete metadata.managedFields;
+  delete metadata.generateName;
+  metadata.annotations = { keep: "me" };
+
+  expect(trim(raw())).toEqual(wanted);
+});
+
+test("of metadata only nothing else is kept", () => {
+  const { apiVersion, kind, metadata } = trim(raw());
+  expect(trim(raw(), { metadataOnly: true })).toEqual({ apiVersion, kind, metadata });
+});
+
+test("nobody can change it, however deep", () => {
+  const object = trim(raw());
+  const { conditions } = object.status as { conditions: { reason: string }[] };
+  expect(() => {
+    conditions[0]!.reason = "Mine";
+  }).toThrow(TypeError);
+  expect(() => {
+    object.metadata.labels!.app = "y";
+  }).toThrow(TypeError);
+});
+
+test("a transform sees the trimmed object and has the last word", () => {
+  const seen = trim(raw(), {
+    transform: (object) => ({ ...object, spec: Object.keys(object.metadata).includes("managedFields") }),
+  });
+  expect(seen.spec).toBe(false);
+});
+
+test("a status without conditions, and none at all", () => {
+  expect(trim({ ...raw(), status: { replicas: 1 } }).status).toEqual({ replicas: 1 });
+  const { status: _, ...bare } = raw();
+  expect(trim(bare)).not.toHaveProperty("status");
+});

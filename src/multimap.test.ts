@@ -1,0 +1,38 @@
+import { expect, test } from "vitest";
+import { MultiMap } from "./multimap.ts";
+
+test("values come back in their order, each once", () => {
+  const map = new MultiMap<string, string>();
+  for (const value of ["b", "a", "b", "c"]) map.add("k", value);
+  map.add("other", "x");
+
+  expect(map.get("k")).toEqual(["b", "a", "c"]);
+  expect(map.count("k")).toBe(3);
+  expect(map.has("k", "a")).toBe(true);
+  expect(map.has("k", "x")).toBe(false);
+  expect(map.get("nobody")).toEqual([]);
+});
+
+test("one value more and one less, in every order", () => {
+  const map = new MultiMap<string, string>();
+  map.add("k", "a");
+  expect([map.get("k"), map.count("k"), map.has("k", "a")]).toEqual([["a"], 1, true]);
+  map.delete("k", "b");
+  expect(map.get("k")).toEqual(["a"]);
+  map.add("k", "b");
+  map.delete("k", "a");
+  expect(map.get("k")).toEqual(["b"]);
+  map.delete("k", "b");
+  expect([map.get("k"), map.count("k"), map.has("k", "b")]).toEqual([[], 0, false]);
+  map.delete("k", "b");
+});
+
+test("what was read does not change with the map", () => {
+  const map = new MultiMap<string, string>();
+  map.add("k", "a");
+  map.add("k", "b");
+  const before = map.get("k");
+  map.clear();
+  expect(before).toEqual(["a", "b"]);
+  expect(map.get("k")).toEqual([]);
+});

@@ -1,0 +1,45 @@
+/**
+ * Several values under a key, each once. Most keys of our indexes have a single value: that one is kept bare, as a Set of its
+ * own takes two hundred bytes, and there are tens of thousands of them.
+ */
+export class MultiMap<K, V extends string> {
+  readonly #values = new Map<K, V | Set<V>>();
+
+  add(key: K, value: V): void {
+    const known = this.#values.get(key);
+    if (known === undefined) this.#values.set(key, value);
+    else if (known instanceof Set) known.add(value);
+    else if (known !== value) this.#values.set(key, new Set([known, value]));
+  }
+
+  delete(key: K, value: V): void {
+    const known = this.#values.get(key);
+    if (known instanceof Set) {
+      known.delete(value);
+      if (known.size === 0) this.#values.delete(key);
+    } else if (known === value) this.#values.delete(key);
+  }
+
+  /** In the order in which they came; a copy. */
+  get(key: K): V[] {
+    const known = this.#values.get(key);
+    if (known === undefined) return [];
+    return known instanceof Set ? [...known] : [known];
+  }
+
+  has(key: K, value: V): boolean {
+    const known = this.#values.get(key);
+    return known instanceof Set ? known.has(value) : known === value;
+  }
+
+  /** How many values are under the key. */
+  count(key: K): number {
+    const known = this.#values.get(key);
+    if (known === undefined) return 0;
+    return known instanceof Set ? known.size : 1;
+  }
+
+  clear(): void {
+    this.#values.clear();
+  }
+}
