@@ -33,9 +33,11 @@ describe("the controller", () => {
     const rendered = await render();
     expect(rendered.env("Deployment", "-controller")).toEqual({
       LOG_LEVEL: "info",
+      REFUSE_ROOT: "true",
       OPERATOR_NAMESPACE: "(metadata.namespace)",
       INSTANCE: "$(OPERATOR_NAMESPACE)/sms-channel-operator",
       ROUTE_SHARDS: "4",
+      NODE_OPTIONS: "--max-semi-space-size=4",
       METRICS_PORT: "9090",
       PUBLIC_URL: "https://sms.example.com",
       URL_CHECK: "enforce",
@@ -72,9 +74,11 @@ describe("the controller", () => {
     });
     expect(rendered.env("Deployment", "-controller")).toEqual({
       LOG_LEVEL: "debug",
+      REFUSE_ROOT: "true",
       OPERATOR_NAMESPACE: "(metadata.namespace)",
       INSTANCE: "$(OPERATOR_NAMESPACE)/blue",
       ROUTE_SHARDS: "8",
+      NODE_OPTIONS: "--max-semi-space-size=4",
       METRICS_PORT: "9090",
       PUBLIC_URL: "https://sms.example.com",
       FALLBACK_PUBLIC_URL: "https://sms2.example.com",
@@ -100,6 +104,16 @@ describe("the controller", () => {
     });
   });
 
+  test("leads by the chart's Lease, or by one of its own making", async () => {
+    const [lease, ...others] = (await render({ instance: "blue" })).of("Lease");
+    expect(lease!.metadata).toMatchObject({ name: "blue-controller", namespace: "sms" });
+    // Who holds it is the controllers' to write: an upgrade must not set it back.
+    expect(lease).not.toHaveProperty("spec");
+    expect(others).toEqual([]);
+    const without = await render({ controller: { lease: { create: false } } });
+    expect(without.of("Lease")).toEqual([]);
+  });
+
   test("does without a database when its key is empty", async () => {
     const rendered = await render({ database: { controllerUrlKey: "" } });
     expect(rendered.env("Deployment", "-controller")).not.toHaveProperty("DATABASE_URL_FILE");
@@ -117,6 +131,7 @@ describe("the receiver", () => {
     });
     expect(rendered.env("Deployment", "-receiver")).toEqual({
       LOG_LEVEL: "info",
+      REFUSE_ROOT: "true",
       OPERATOR_NAMESPACE: "(metadata.namespace)",
       INSTANCE: "$(OPERATOR_NAMESPACE)/sms-channel-operator",
       ROUTE_SHARDS: "4",
@@ -146,6 +161,7 @@ describe("the migrations", () => {
     expect(job.metadata.annotations).toEqual({ "argocd.argoproj.io/sync-wave": "-1" });
     expect(rendered.env("Job", rendered.migrations())).toEqual({
       LOG_LEVEL: "info",
+      REFUSE_ROOT: "true",
       DATABASE_WAIT: "10m",
       CREATE_ROLES: "true",
       DATABASE_URL: "owner/owner-url",

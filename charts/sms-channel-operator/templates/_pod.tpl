@@ -88,6 +88,9 @@ readinessProbe:
 {{- define "smschannel.env" -}}
 - name: LOG_LEVEL
   value: {{ .root.Values.logLevel }}
+# Whatever becomes of the security contexts: no process of this chart runs as root.
+- name: REFUSE_ROOT
+  value: "true"
 {{- end }}
 
 {{/* Environment of a process that speaks to Kubernetes. */}}
