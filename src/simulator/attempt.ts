@@ -1,5 +1,6 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
+import { isIP, type LookupFunction } from "node:net";
 import type { Clock } from "../clock.ts";
 
 export interface AttemptRequest {
@@ -11,6 +12,7 @@ export interface AttemptRequest {
   readTimeoutMs: number;
   /** What is left of the total. */
   totalTimeoutMs: number;
+  lookup: LookupFunction;
 }
 
 export type AttemptResult =
@@ -29,9 +31,11 @@ export function attempt(wanted: AttemptRequest, clock: Clock, signal: AbortSigna
 /**
  * One request to a webhook on a connection of its own, as Twilio's proxy makes it: so long to connect, so long until the
  * first and each further packet of the answer, so long in all. connecting → waiting → reading → over, by `#enter` alone.
+ * The host's name is looked up while connecting.
  */
 class Attempt {
   #stage: "connecting" | "waiting" | "reading" | "over" = "connecting";
+  #resolved = false;
   #cancelStage = () => {};
   #cancelTotal = () => {};
   #request: ClientRequest | undefined;
@@ -53,24 +57,32 @@ class Attempt {
   }
 
   start() {
-    const { url: text, method, headers, body, connectTimeoutMs, totalTimeoutMs } = this.#wanted;
+    const { url: text, method, headers, body, connectTimeoutMs, totalTimeoutMs, lookup } = this.#wanted;
     const url = new URL(text);
     const secure = url.protocol === "https:";
+    const hostname = url.hostname.replace(/^\[|\]$/g, "");
+    this.#resolved = isIP(hostname) !== 0;
     this.#enter("connecting", connectTimeoutMs);
     this.#cancelTotal = this.#clock.after(totalTimeoutMs, () => this.#timedOut());
     if (this.#signal.aborted) return this.#stopped();
     this.#signal.addEventListener("abort", this.#stopped, { once: true });
     const request = (secure ? httpsRequest : httpRequest)({
-      hostname: url.hostname.replace(/^\[|\]$/g, ""),
+      hostname,
       port: url.port || (secure ? 443 : 80),
       path: url.pathname + url.search,
       method,
       headers: { host: url.host, ...headers, connection: "close" },
       agent: false,
+      lookup,
     });
     this.#request = request;
     const connected = secure ? "secureConnect" : "connect";
-    request.on("socket", (socket) => socket.once(connected, () => this.#wait("waiting")));
+    request.on("socket", (socket) => {
+      socket.once("lookup", () => {
+        this.#resolved = true;
+      });
+      socket.once(connected, () => this.#wait("waiting"));
+    });
     request.on("error", (error: NodeJS.ErrnoException) => this.#broken(error));
     request.on("response", (response) => this.#read(response));
     request.end(body);
@@ -97,7 +109,8 @@ class Attempt {
 
   /** A partial answer is never asked for again. */
   #timedOut(): void {
-    if (this.#stage === "connecting") this.#fail(11201, "no connection in time", "ct");
+    if (this.#stage === "connecting")
+      this.#fail(11201, this.#resolved ? "no connection in time" : "host name not resolved in time", "ct");
     else if (this.#stage === "waiting") this.#fail(11203, "no answer in time", "rt");
     else this.#fail(11205, "the answer broke off");
   }

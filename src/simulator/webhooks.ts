@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
+import type { LookupFunction } from "node:net";
 import type { Clock } from "../clock.ts";
 import { type AttemptResult, attempt } from "./attempt.ts";
 import { type ConnectionSettings, connectionSettings, OverrideError, type RetryPolicy } from "./overrides.ts";
+import { rememberingLookup } from "./resolver.ts";
 import { sign, signedUrl } from "./sign.ts";
 import { isWebhookUrl } from "./webhook-url.ts";
 
@@ -54,11 +56,13 @@ const MOST_REDIRECTS = 10;
 export class WebhookCaller {
   readonly #clock: Clock;
   readonly #allowLocalUrls: boolean;
+  readonly #lookup: LookupFunction;
   #inFlight = new AbortController();
 
   constructor({ clock, allowLocalUrls }: { clock: Clock; allowLocalUrls: boolean }) {
     this.#clock = clock;
     this.#allowLocalUrls = allowLocalUrls;
+    this.#lookup = rememberingLookup(() => clock.monotonic());
   }
 
   /** Cuts off what is in flight; nothing of it is tried again. */
@@ -114,7 +118,7 @@ export class WebhookCaller {
     for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
       const request = toRequest({ ...webhook, url, method, params }, idempotencyToken);
       const totalTimeoutMs = Math.max(1, leftMs - (this.#clock.monotonic() - begun));
-      const given = { ...request, connectTimeoutMs, readTimeoutMs, totalTimeoutMs };
+      const given = { ...request, connectTimeoutMs, readTimeoutMs, totalTimeoutMs, lookup: this.#lookup };
       result = await attempt(given, this.#clock, signal);
       const location = "status" in result && redirectOf(result);
       if (location === false || location === undefined || !URL.canParse(location, url)) break;

@@ -1,0 +1,43 @@
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect, test } from "vitest";
+import { rememberingLookup } from "./resolver.ts";
+
+/** What a lookup's callback gets, `all` as given. */
+function ask(lookup: ReturnType<typeof rememberingLookup>, host: string, all: boolean) {
+  return new Promise((resolve) => lookup(host, { all }, (...got) => resolve(got)));
+}
+
+test("one address and all of them, as node:net asks for them", async () => {
+  const lookup = rememberingLookup(() => 0);
+  const [none, address, family] = (await ask(lookup, "localhost", false)) as [null, string, number];
+  expect(none).toBeNull();
+  expect([4, 6]).toContain(family);
+  const [, addresses] = (await ask(lookup, "localhost", true)) as [null, { address: string }[]];
+  expect(addresses.map((each) => each.address)).toContain(address);
+});
+
+test("a name that is none is an error with its code, each time anew", async () => {
+  const lookup = rememberingLookup(() => 0);
+  for (let again = 0; again < 2; again++) {
+    const [error] = (await ask(lookup, "nowhere.invalid", true)) as [NodeJS.ErrnoException];
+    expect(["ENOTFOUND", "EAI_AGAIN"]).toContain(error.code);
+  }
+});
+
+test("serves a real request", async () => {
+  const server = createServer((_, response) => response.end("here"));
+  await new Promise<void>((resolve) => server.listen(0, resolve));
+  try {
+    const { port } = server.address() as AddressInfo;
+    const text = await new Promise((resolve, reject) =>
+      request({ hostname: "localhost", port, agent: false, lookup: rememberingLookup(() => 0) })
+        .on("error", reject)
+        .on("response", (response) => response.setEncoding("utf8").on("data", resolve))
+        .end(),
+    );
+    expect(text).toBe("here");
+  } finally {
+    server.close();
+  }
+});
