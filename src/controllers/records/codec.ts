@@ -1,41 +1,50 @@
-import { promisify } from "node:util";
-import { gunzipSync, gzip } from "node:zlib";
+import { gunzipSync } from "node:zlib";
+import { PackedList, packedText } from "../../routes/packed-list.ts";
+import { compileWorkRoute } from "./compile.ts";
 import type { ClaimRecord, RouteRecord, Shard } from "./record.ts";
 import { routeKey } from "./record.ts";
 
 /** The Secret's key. The number in it is the format's: a later format gets another key and is written beside this one for a release. */
 const KEY = "records.v1.json.gz";
-
-const compress = promisify(gzip) as (text: string, options: { level: number }) => Promise<Buffer>;
+const WORK_KEY = "routes.v1.json.gz";
 
 /** Deterministic: the same records give the same bytes, so that an unchanged Secret is never written. */
 export async function encodeRecords(shard: Shard): Promise<Record<string, string>> {
-  const routes = shard.routes.map((route) => ({ order: routeKey(route), text: textOf(route) }));
-  const claims = shard.claims.map((claim) => ({ order: claim.phoneNumberSid, text: textOf(claim) }));
-  return await pack(KEY, `{"claims":${listOf(claims)},"routes":${listOf(routes)}}`);
+  return await new RecordsEncoder().encode(shard);
 }
 
-/** Records are replaced, never changed: each is put into words once, however often its shard is written. */
-const texts = new WeakMap<object, string>();
+/** Encodes a shard again and again, as its records change. Records are replaced, never changed. */
+export class RecordsEncoder {
+  readonly #claims = new PackedList<ClaimRecord>({
+    orderOf: ({ phoneNumberSid }) => phoneNumberSid,
+    textOf: jsonOf,
+  });
+  readonly #routes = new PackedList<RouteRecord>({ orderOf: routeKey, textOf: jsonOf });
 
-function textOf(record: object): string {
-  let text = texts.get(record);
-  if (text === undefined) {
-    text = jsonOf(record);
-    texts.set(record, text);
+  async encode({ routes, claims }: Shard): Promise<Record<string, string>> {
+    const [packedClaims, packedRoutes] = await Promise.all([
+      this.#claims.members(claims),
+      this.#routes.members(routes),
+    ]);
+    return { [KEY]: packedText('{"claims":[', packedClaims, '],"routes":[', packedRoutes, "]}") };
   }
-  return text;
+}
+
+/** What the sending processes get of a shard's routes. */
+export class WorkRoutesEncoder {
+  readonly #routes = new PackedList<RouteRecord>({
+    orderOf: routeKey,
+    textOf: (record) => jsonOf(compileWorkRoute(record)),
+  });
+
+  async encode(routes: readonly RouteRecord[]): Promise<Record<string, string>> {
+    return { [WORK_KEY]: packedText("[", await this.#routes.members(routes), "]") };
+  }
 }
 
 /** JSON with its keys in one order: equal values give equal texts. */
-export function jsonOf(value: unknown): string {
+function jsonOf(value: unknown): string {
   return JSON.stringify(sortKeys(value));
-}
-
-/** A JSON list of texts that are JSON already, in a fixed order. */
-export function listOf(items: { order: string; text: string }[]): string {
-  const sorted = items.toSorted((a, b) => compare(a.order, b.order));
-  return `[${sorted.map(({ text }) => text).join(",")}]`;
 }
 
 /** An empty Secret is an empty shard. Throws on anything that it did not write: guessing would lose claims. */
@@ -47,15 +56,7 @@ export function decodeRecords(data: Record<string, string> | undefined): Shard {
   return { routes: parsed.routes, claims: parsed.claims };
 }
 
-/**
- * JSON, compressed, as a Secret's data; off this thread, since a full shard takes a while. gzip's header carries no time, so
- * that equal texts give equal bytes.
- */
-export async function pack(key: string, json: string): Promise<Record<string, string>> {
-  return { [key]: (await compress(json, { level: 6 })).toString("base64") };
-}
-
-export function unpack(key: string, data: Record<string, string> | undefined): unknown {
+function unpack(key: string, data: Record<string, string> | undefined): unknown {
   const text = data?.[key];
   // A megabyte of Secret cannot hold more than this honestly; anything larger is not ours.
   return text === undefined

@@ -2,14 +2,13 @@ import { createHash } from "node:crypto";
 import type { KubeClient } from "../../kube/client.ts";
 import { type Secret, secrets } from "../../kube/resource.ts";
 import type { Route } from "../../routes/route.ts";
-import { encodePacked, type PackedRoute, packRoute, secretName, shardOf } from "../../routes/table.ts";
-import { decodeRecords, encodeRecords, jsonOf, listOf, pack } from "./codec.ts";
-import { compileRoute, compileWorkRoute } from "./compile.ts";
-import { type RouteRecord, routeKey } from "./record.ts";
+import { ShardEncoder, secretName, shardOf } from "../../routes/table.ts";
+import { decodeRecords, RecordsEncoder, WorkRoutesEncoder } from "./codec.ts";
+import { compileRoute } from "./compile.ts";
+import type { RouteRecord } from "./record.ts";
 import type { ShardStore } from "./records.ts";
 
 const SHARDS_ANNOTATION = "smschannel.dev/route-shards";
-const WORK_KEY = "routes.v1.json.gz";
 
 export interface SecretStoreOptions {
   client: KubeClient;
@@ -35,6 +34,7 @@ interface Known {
 /** The `{instance}-controller-N` Secrets, and what is compiled from them: `{instance}-receiver-N` and `{instance}-work-N`. */
 export function createSecretStore(options: SecretStoreOptions): ShardStore {
   const known = new Map<string, Known>();
+  const encoders = Array.from({ length: options.shards }, newEncoders);
   const testRoutes = testRoutesOf(options);
   return {
     async load(shard) {
@@ -51,13 +51,13 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
       }
     },
     async save(shard, content) {
+      const encode = encoders[shard]!;
       // The records first: what they hold can be compiled again, not the other way round.
-      const controller = await encodeRecords(content);
+      const controller = await encode.records.encode(content);
       await write(options, known, secretName(options.instance, "controller", shard), controller);
-      const compiled = await Promise.all(content.routes.map(compiledOf));
       const [receiver, work] = await Promise.all([
-        encodePacked([...compiled.map((each) => each.receiver), ...(await testRoutes(shard))]),
-        pack(WORK_KEY, listOf(compiled.map((each) => each.work))),
+        encode.receiver.encode([...content.routes, ...(await testRoutes(shard))]),
+        encode.work.encode(content.routes),
       ]);
       await Promise.all([
         write(options, known, secretName(options.instance, "receiver", shard), receiver),
@@ -71,38 +71,25 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
 /** Made once; a failure is a failed writing, after which it is tried again. */
 function testRoutesOf({ testRoute, shards }: SecretStoreOptions) {
   let made: Promise<Route> | undefined;
-  return async (shard: number): Promise<PackedRoute[]> => {
+  return async (shard: number): Promise<Route[]> => {
     if (testRoute === undefined) return [];
     made ??= testRoute().catch((error: unknown) => {
       made = undefined;
       throw error;
     });
     const route = await made;
-    return shardOf(route.namespace, route.stream, shards) === shard ? [packRoute(route)] : [];
+    return shardOf(route.namespace, route.stream, shards) === shard ? [route] : [];
   };
 }
 
-interface Compiled {
-  receiver: PackedRoute;
-  work: { order: string; text: string };
-}
-
-/** Records are replaced, never changed: each is compiled once, however often its shard is written. */
-const compiledRoutes = new WeakMap<RouteRecord, Promise<Compiled>>();
-
-function compiledOf(record: RouteRecord): Promise<Compiled> {
-  let compiled = compiledRoutes.get(record);
-  if (compiled === undefined) {
-    compiled = compile(record);
-    compiledRoutes.set(record, compiled);
-  }
-  return compiled;
-}
-
-async function compile(record: RouteRecord): Promise<Compiled> {
-  const receiver = packRoute(await compileRoute(record));
-  return { receiver, work: { order: routeKey(record), text: jsonOf(compileWorkRoute(record)) } };
-}
+/** One each for every shard: they remember what it was made of. */
+const newEncoders = () => ({
+  records: new RecordsEncoder(),
+  work: new WorkRoutesEncoder(),
+  receiver: new ShardEncoder<RouteRecord | Route>((source) =>
+    "tokens" in source ? compileRoute(source) : source,
+  ),
+});
 
 async function read(
   { client, namespace, signal }: SecretStoreOptions,

@@ -1,0 +1,90 @@
+import { gunzipSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { PackedList, packedText } from "./packed-list.ts";
+
+interface Value {
+  id: number;
+  text: string;
+}
+
+/** Counts how often a value was put into words. */
+function counted() {
+  const worded: number[] = [];
+  const list = new PackedList<Value>({
+    orderOf: ({ id }) => String(id).padStart(6, "0"),
+    textOf: (value) => {
+      worded.push(value.id);
+      return JSON.stringify(value);
+    },
+  });
+  return { list, worded };
+}
+
+const values = (count: number): Value[] => Array.from({ length: count }, (_, id) => ({ id, text: `v${id}` }));
+const read = (text: string): Value[] => JSON.parse(gunzipSync(Buffer.from(text, "base64")).toString());
+const pack = async (list: PackedList<Value>, of: readonly Value[]) =>
+  packedText("[", await list.members(of), "]");
+const byId = (of: readonly Value[]) => of.toSorted((a, b) => a.id - b.id);
+
+describe("what goes in comes out", () => {
+  for (const count of [0, 1, 2, 31, 32, 33, 64, 65, 1000])
+    test(`${count} values`, async () => {
+      const text = await pack(counted().list, values(count));
+      expect(byId(read(text))).toEqual(values(count));
+    });
+});
+
+test("the bytes depend on nothing but the values: not on their order, nor on what was packed before", async () => {
+  const all = values(300);
+  const fresh = await pack(counted().list, all);
+  const { list } = counted();
+  await pack(list, all.slice(0, 10));
+  await pack(list, [...all, { id: 900, text: "for a while" }]);
+  expect(await pack(list, all.toReversed())).toBe(fresh);
+  expect(await pack(counted().list, structuredClone(all))).toBe(fresh);
+});
+
+test("the same again puts nothing into words, one change only its bucket", async () => {
+  const { list, worded } = counted();
+  const all = values(1000);
+  await pack(list, all);
+  expect(worded.length).toBe(1000);
+  worded.length = 0;
+  await pack(list, all);
+  expect(worded).toEqual([]);
+
+  const changed = all.with(500, { id: 500, text: "another" });
+  const text = await pack(list, changed);
+  expect(worded).toContain(500);
+  expect(worded.length).toBeLessThan(100);
+  expect(byId(read(text))).toEqual(changed);
+});
+
+test("values that come and go", async () => {
+  const { list } = counted();
+  let all = values(70);
+  for (const step of [
+    () => all.slice(1),
+    () => [...all, { id: 5000, text: "new" }],
+    () => all.filter(({ id }) => id % 2 === 0),
+    () => [],
+    () => values(200),
+  ]) {
+    all = step();
+    expect(byId(read(await pack(list, all)))).toEqual(byId(all));
+  }
+});
+
+test("what cannot be put into words fails the packing, and the next one is whole", async () => {
+  let broken = true;
+  const list = new PackedList<Value>({
+    orderOf: ({ id }) => String(id),
+    textOf: async (value) => {
+      if (broken && value.id === 7) throw new Error("not now");
+      return JSON.stringify(value);
+    },
+  });
+  await expect(list.members(values(100))).rejects.toThrow("not now");
+  broken = false;
+  expect(byId(read(await pack(list, values(100))))).toEqual(values(100));
+});
