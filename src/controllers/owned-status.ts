@@ -1,12 +1,56 @@
-/** What of a kind's status this process owns; `smschannel work` owns the rest, and server-side apply keeps the two apart. */
+import type { SmsNumberStatus, WorkStreamStatus } from "../api/index.ts";
+
+/**
+ * What of a kind's status the controller owns; `smschannel work` owns the rest, and server-side apply keeps the two apart.
+ * Fields that this version does not know are somebody else's too: else a controller that is older than a field would find at
+ * each look that status differs, and write it again for nothing.
+ */
+type Owner = "controller" | "work";
+
+const OF_STREAM: Record<keyof WorkStreamStatus, Owner> = {
+  observedGeneration: "controller",
+  managedBy: "controller",
+  conditions: "controller",
+  inboundUrl: "controller",
+  fallbackUrl: "controller",
+  accountSid: "controller",
+  lastValidation: "controller",
+  numberRef: "controller",
+  conversations: "work",
+  // Of each process a field, see below.
+  appliedGeneration: "controller",
+};
+
+const OF_APPLIED_GENERATION: Record<keyof NonNullable<WorkStreamStatus["appliedGeneration"]>, Owner> = {
+  controller: "controller",
+  receiver: "controller",
+  work: "work",
+};
+
+const OF_NUMBER: Record<keyof SmsNumberStatus, Owner> = {
+  observedGeneration: "controller",
+  managedBy: "controller",
+  conditions: "controller",
+  phoneNumberSid: "controller",
+  capabilities: "controller",
+  messagingServiceSid: "controller",
+  configuredUrl: "controller",
+  previousWebhook: "controller",
+  driftRepairs: "controller",
+  lastInboundTime: "work",
+};
 
 export function ownStreamStatus(status: Record<string, unknown>): Record<string, unknown> {
-  const { conversations, appliedGeneration, ...own } = status;
-  const { work, ...applied } = (appliedGeneration ?? {}) as Record<string, unknown>;
-  return { ...own, ...(appliedGeneration === undefined ? {} : { appliedGeneration: applied }) };
+  const own = controllers(OF_STREAM, status);
+  if (own.appliedGeneration === undefined) return own;
+  const applied = own.appliedGeneration as Record<string, unknown>;
+  return { ...own, appliedGeneration: controllers(OF_APPLIED_GENERATION, applied) };
 }
 
 export function ownNumberStatus(status: Record<string, unknown>): Record<string, unknown> {
-  const { lastInboundTime, ...own } = status;
-  return own;
+  return controllers(OF_NUMBER, status);
+}
+
+function controllers(owners: Record<string, Owner>, status: Record<string, unknown>) {
+  return Object.fromEntries(Object.entries(status).filter(([field]) => owners[field] === "controller"));
 }
