@@ -184,6 +184,19 @@ describe("what else may be gone or refuse", () => {
     expect(webhook()).toMatchObject(demo);
   });
 
+  for (const order of permutations(["secret/twilio", "workstream/support", "smsnumber/line"]))
+    for (const cascade of ["foreground", "background"])
+      test(`one after another, ${cascade}: ${order.join(", ")}`, async () => {
+        await wiredAnew();
+        for (const object of order) {
+          const args = ["-n", world.namespace, "delete", object, `--cascade=${cascade}`, "--timeout=60s"];
+          // kubectl waits until it is gone: each is seen without those before it.
+          expect(await kubectl(args)).toMatchObject({ code: 0 });
+        }
+        expect(webhook()).toMatchObject(demo);
+        expect(await world.previousWebhooks()).toEqual([]);
+      });
+
   for (const [name, break_] of [
     ["401: the token was revoked", { kind: "status", status: 401 }],
     ["403", { kind: "status", status: 403 }],
@@ -275,3 +288,8 @@ describe("what else may be gone or refuse", () => {
     expect(warnings).toHaveLength(1);
   });
 });
+
+function permutations<T>(of: readonly T[]): T[][] {
+  if (of.length < 2) return [[...of]];
+  return of.flatMap((first, at) => permutations(of.toSpliced(at, 1)).map((rest) => [first, ...rest]));
+}
