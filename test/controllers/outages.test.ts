@@ -75,6 +75,26 @@ describe("Twilio is in trouble while objects are applied", () => {
       expect(world.updates()).toHaveLength(1);
     });
 
+  test("429 for a minute: few calls meanwhile, and Ready within a minute of its end", async () => {
+    await afresh();
+    world.simulator.control.faults({ kind: "status", status: 429 });
+    await applied();
+    await world.streamIs("support", { Ready: "False" });
+    world.simulator.control.clearRequests();
+    // The minute itself is what is tested: tries grow apart to half a minute at the most.
+    await new Promise((resolve) => setTimeout(resolve, 60_000));
+    expect(requests().length).toBeGreaterThan(1);
+    expect(requests().length).toBeLessThan(60);
+    world.simulator.control.clearFaults();
+    await eventually(
+      "pointed at us",
+      () => (world.atTwilio().smsUrl.includes(world.inboundUrl()) ? true : undefined),
+      60_000,
+    );
+    await wiredOnce();
+    expect(world.updates()).toHaveLength(1);
+  }, 180_000);
+
   for (const [name, fault, most] of [
     ["reset before it was read", { kind: "reset", when: "before", count: 1 }, 2],
     ["cut after it was applied", { kind: "reset", when: "after", count: 1 }, 2],
