@@ -1,5 +1,5 @@
 import { promisify } from "node:util";
-import { gzip, gzipSync } from "node:zlib";
+import { gzip, gzipSync, type ZlibOptions } from "node:zlib";
 
 /** How the values of a list are put into words. */
 export interface Words<T> {
@@ -17,7 +17,17 @@ interface Bucket<T> {
 /** About so many values share a bucket: enough to compress well together, few enough to do it again for each change. */
 const PER_BUCKET = 32;
 
-const compress = promisify(gzip) as (text: string, options: { level: number }) => Promise<Buffer>;
+const gzipped = promisify(gzip) as (text: string, options: ZlibOptions) => Promise<Buffer>;
+/** For a few kilobytes at a time: by default a compression takes a quarter of a megabyte while it lasts. */
+const SMALL: ZlibOptions = { level: 9, windowBits: 14, memLevel: 6 };
+
+/** What zlib gives is a slice of a buffer of 16 KiB, which would be kept as long as the slice: copied to its size. */
+async function compress(text: string): Promise<Buffer> {
+  const bytes = await gzipped(text, SMALL);
+  const exact = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(exact);
+  return exact;
+}
 
 /**
  * A JSON list, compressed, of which only what changed is compressed anew: values are spread over buckets by a hash, each
@@ -41,7 +51,7 @@ export class PackedList<T extends object> {
     for (const value of values) groups[hashOf(this.#words.orderOf(value)) & (count - 1)]!.push(value);
     const before = count === this.#buckets.length ? this.#buckets : [];
     const buckets: Bucket<T>[] = [];
-    // One after the other: each compression takes a quarter of a megabyte while it lasts.
+    // One after the other: a thousand compressions at a time would take more memory than all routes.
     for (const [at, group] of groups.entries()) {
       const known = before[at];
       buckets.push(known !== undefined && sameValues(known.values, group) ? known : await this.#pack(group));
@@ -60,7 +70,7 @@ export class PackedList<T extends object> {
       })),
     );
     words.sort((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : 0));
-    return { values, bytes: await compress(words.map(({ text }) => text).join(","), { level: 9 }) };
+    return { values, bytes: await compress(words.map(({ text }) => text).join(",")) };
   }
 }
 
