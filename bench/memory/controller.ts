@@ -24,6 +24,8 @@ export interface ControllerOptions {
  */
 const AS_INSTALLED = {
   MALLOC_ARENA_MAX: "2",
+  MALLOC_MMAP_THRESHOLD_: "131072",
+  MALLOC_TRIM_THRESHOLD_: "131072",
   NODE_OPTIONS: "--max-semi-space-size=4 --max-old-space-size=256",
 };
 

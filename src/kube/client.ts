@@ -165,16 +165,35 @@ export class KubeClient {
     };
   }
 
-  create<T extends KubeObject>(type: ResourceType<T>, object: T, signal?: AbortSignal): Promise<T> {
+  /** `metadataOnly`: of what was written nothing else is sent back, which of a large object is as much again. */
+  create<T extends KubeObject>(
+    type: ResourceType<T>,
+    object: T,
+    signal?: AbortSignal,
+    { metadataOnly }: { metadataOnly?: boolean } = {},
+  ): Promise<T> {
     const path = pathOf(type, { namespace: object.metadata.namespace });
-    return this.#send({ method: "POST", path, body: object, signal });
+    const answer = accept(metadataOnly, "PartialObjectMetadata");
+    return this.#send({ method: "POST", path, body: object, accept: answer, signal });
   }
 
   /** Replaces the object as it was read: without a resourceVersion it throws, as it would overwrite what it has not seen. */
-  async replace<T extends KubeObject>(type: ResourceType<T>, object: T, signal?: AbortSignal): Promise<T> {
+  async replace<T extends KubeObject>(
+    type: ResourceType<T>,
+    object: T,
+    signal?: AbortSignal,
+    { metadataOnly }: { metadataOnly?: boolean } = {},
+  ): Promise<T> {
     if (object.metadata.resourceVersion === undefined)
       throw new Error(`replacing ${type.kind} ${object.metadata.name} needs its resourceVersion`);
-    return this.#send({ method: "PUT", path: pathOf(type, object.metadata), body: object, signal });
+    const answer = accept(metadataOnly, "PartialObjectMetadata");
+    return this.#send({
+      method: "PUT",
+      path: pathOf(type, object.metadata),
+      body: object,
+      accept: answer,
+      signal,
+    });
   }
 
   /** A merge patch, or a JSON patch when `patch` is a list. */
@@ -182,7 +201,7 @@ export class KubeClient {
     type: ResourceType<T>,
     ref: Ref,
     patch: object,
-    options: { subresource?: string; fieldManager?: string } = {},
+    options: { subresource?: string; fieldManager?: string; metadataOnly?: boolean } = {},
     signal?: AbortSignal,
   ): Promise<T> {
     return this.#send({
@@ -191,6 +210,7 @@ export class KubeClient {
       query: { fieldManager: options.fieldManager },
       body: patch,
       contentType: Array.isArray(patch) ? JSON_PATCH : MERGE_PATCH,
+      accept: accept(options.metadataOnly, "PartialObjectMetadata"),
       signal,
     });
   }

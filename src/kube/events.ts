@@ -136,7 +136,7 @@ export class EventRecorder {
       },
     };
     try {
-      series.name = (await client.create(events, event)).metadata.name;
+      series.name = (await client.create(events, event, undefined, { metadataOnly: true })).metadata.name;
     } catch (error) {
       // The next of its kind is to be a new event, not one more of one that never was.
       if (this.#series.get(key) === series) this.#series.delete(key);

@@ -43,7 +43,7 @@ async function change<T extends KubeObject>(
         type,
         object.metadata,
         { metadata: { finalizers: wanted, resourceVersion, uid } },
-        {},
+        { metadataOnly: true },
         signal,
       );
       return;

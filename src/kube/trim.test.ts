@@ -75,6 +75,8 @@ test("a transform sees the trimmed object and has the last word", () => {
 
 test("a status without conditions, and none at all", () => {
   expect(trim({ ...raw(), status: { replicas: 1 } }).status).toEqual({ replicas: 1 });
+  const less = { conditions: [{ type: "Ready", status: "True" }] };
+  expect(trim({ ...raw(), status: less }).status).toEqual(less);
   const { status: _, ...bare } = raw();
   expect(trim(bare)).not.toHaveProperty("status");
 });

@@ -1,4 +1,4 @@
-import type { RuntimeStatus } from "./conditions.ts";
+import type { Condition, RuntimeStatus } from "./conditions.ts";
 import type { KubeObject, ObjectMeta } from "./resource.ts";
 
 /** `kubectl apply` keeps the whole object here once more: of a Secret that is its content, in what should be metadata only. */
@@ -58,15 +58,15 @@ function shared<T extends KubeObject>(object: T): T {
   if (metadata.finalizers !== undefined) metadata.finalizers = metadata.finalizers.map(one);
   const status = object.status as RuntimeStatus | undefined;
   if (status?.conditions === undefined) return object;
-  const conditions = status.conditions.map((condition) => ({
-    ...condition,
-    type: one(condition.type),
-    status: one(condition.status),
-    reason: one(condition.reason),
-    message: one(condition.message),
-    lastTransitionTime: one(condition.lastTransitionTime),
-  }));
+  const conditions = status.conditions.map(worded);
   return { ...object, status: { ...status, conditions } };
+}
+
+/** Whatever a kind's conditions have: the runtime's own may lack something where the kind is somebody else's. */
+function worded(condition: Condition): Condition {
+  const copy = { ...condition } as unknown as Record<string, unknown>;
+  for (const [field, value] of Object.entries(copy)) if (typeof value === "string") copy[field] = one(value);
+  return copy as unknown as Condition;
 }
 
 /** So many different words are kept; then it begins anew, so that names and times which come once do not fill it for ever. */

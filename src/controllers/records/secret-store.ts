@@ -135,9 +135,9 @@ async function write(
   try {
     const written =
       before === undefined
-        ? await client.create(secrets, secret, signal)
-        : await client.replace(secrets, secret, signal);
-    known.set(name, knownOf(written));
+        ? await client.create(secrets, secret, signal, { metadataOnly: true })
+        : await client.replace(secrets, secret, signal, { metadataOnly: true });
+    known.set(name, { resourceVersion: written.metadata.resourceVersion, shards: String(shards), digest });
   } catch (error) {
     // After an answer that was lost the Secret may or may not be ours: look again before the next try.
     known.delete(name);
