@@ -1,7 +1,10 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { waitFor } from "../../src/demo/expect.ts";
 import { demoAccount } from "../../src/simulator/default-seed.ts";
-import { type OwnerSecret, storedTexts } from "./database.ts";
+import { type OwnerSecret, query, storedTexts } from "./database.ts";
 import { explainFailures } from "./failure.ts";
 import { ApiServer, apply, kubectl, list } from "./kubectl.ts";
 import { examples, restrictedNamespace } from "./manifests.ts";
@@ -92,7 +95,7 @@ test("helm test sends a signed text through the Service and finds it in the stor
   expect(said).toMatch(/TEST SUITE:\s+sms-channel-operator-test\n[\s\S]*Phase:\s+Succeeded/);
 });
 
-test("pods that are deleted, an upgrade and a rollback lose no text and double no action", async () => {
+test("pods that are deleted, an upgrade and a rollback refuse no text and double no action", async () => {
   const stream = new TextStream(twilio, demoAccount.number, RATE);
   await flowing(stream);
 
@@ -110,8 +113,9 @@ test("pods that are deleted, an upgrade and a rollback lose no text and double n
   await release.rolledOut("controller", "receiver");
   await flowing(stream);
 
-  const { acknowledged, refused, unknown } = await summed(stream);
-  expect({ refused, unknown }).toEqual({ refused: [], unknown: {} });
+  const { acknowledged, refused, retried, unknown } = await summed(stream);
+  // Nor was one asked for twice: whoever Twilio called was there.
+  expect({ refused, retried, unknown }).toEqual({ refused: [], retried: {}, unknown: {} });
   expect(await lostOrDoubled(acknowledged)).toEqual({ lost: [], doubled: [] });
   // The webhook was right all the time: a leader that takes over looks, and changes nothing.
   expect(await twilio.updates()).toEqual([]);
@@ -131,6 +135,70 @@ test("a database that restarts under load loses nothing that was acknowledged", 
   expect(await lostOrDoubled(acknowledged)).toEqual({ lost: [], doubled: [] });
   await ready();
 });
+
+test("a password that is rotated in database and Secret is taken up, and no pod restarts", async () => {
+  const pods = await startsOf("receiver");
+  const [secret] = await list<{ data: Record<string, string> }>(
+    ...["-n", operator, "secrets", `--field-selector=metadata.name=${database.name}`],
+  );
+  const url = new URL(Buffer.from(secret!.data["receiver-url"]!, "base64").toString());
+  url.password = randomBytes(16).toString("hex");
+  await query(database, `alter role "${url.username}" password '${url.password}'`);
+  const stringData = JSON.stringify({ stringData: { "receiver-url": url.href } });
+  await release.kubectl("patch", "secret", database.name, "-p", stringData);
+  tell("rotated; the kubelet brings it to the pods within two minutes");
+  // Connections go on with the former one until they break: each look breaks them all. The receivers take turns, so that
+  // several texts in a row tell of all of them.
+  let inARow = 0;
+  await waitFor({
+    expected: "texts over connections with the new password",
+    look: async () => {
+      await query(
+        database,
+        `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${url.username}'`,
+      );
+      const text = { from: "+12065550100", to: demoAccount.number, body: "rotated" };
+      const { outcome, attempts } = await twilio.receive(text);
+      inARow = outcome === "delivered" && attempts.length === 1 ? inARow + 1 : 0;
+      return inARow >= 6 ? true : undefined;
+    },
+    seen: () => `${inARow} in a row`,
+    withinMs: 200_000,
+    signal: AbortSignal.timeout(240_000),
+  });
+  expect(await startsOf("receiver")).toEqual(pods);
+});
+
+const restartNode = inject("restartNode");
+if (restartNode !== "")
+  test("a node that restarts, with everything on it, comes back as it was", async () => {
+    const text = { from: "+12065550100", to: demoAccount.number, body: "before" };
+    const first = await twilio.receive(text);
+    expect(first.outcome).toBe("delivered");
+    tell(restartNode);
+    await promisify(execFile)("sh", ["-c", restartNode]);
+    tell("it is back");
+    await release.kubectl("rollout", "status", `statefulset/${database.name}`, "--timeout=120s");
+    await release.rolledOut("controller", "receiver");
+    // The simulator forgot everything with its pod: the number's webhook is as it was before us, which is drift.
+    let smsUrl = "";
+    await waitFor({
+      expected: "the webhook to be set back",
+      look: async () => {
+        // Nobody plays Twilio before its pod is back as well.
+        ({ smsUrl } = await twilio.webhookOf(number).catch(({ message }: Error) => ({ smsUrl: message })));
+        return smsUrl.includes(`/inbound/${team}/support#`) ? true : undefined;
+      },
+      seen: () => smsUrl,
+      withinMs: 120_000,
+      signal: AbortSignal.timeout(150_000),
+    });
+    await ready();
+    const second = await twilio.receive({ ...text, body: "after" });
+    expect(second.outcome).toBe("delivered");
+    const stored = await storedTexts(database);
+    expect([first, second].map(({ messageSid }) => stored.get(messageSid!))).toEqual([1, 1]);
+  });
 
 test("helm uninstall gives the webhook back first, and leaves only what was asked to stay", async () => {
   await release.uninstall();
@@ -163,10 +231,24 @@ async function flowing(stream: TextStream): Promise<void> {
 async function summed(stream: TextStream): Promise<Streamed> {
   const result = await stream.stop();
   const { sent, acknowledged, refused, retried } = result;
-  const again = Object.entries(retried).map(([why, times]) => `${times} × ${why}`);
+  const again = Object.entries(retried).map(
+    ([why, { times, from, until }]) => `${times} × ${why}, ${from} to ${until} s after the stream began`,
+  );
   tell(`${sent} texts, ${acknowledged.length} acknowledged, ${refused.length} given up by Twilio`);
   if (again.length > 0) tell(`tried again: ${again.join("; ")}`);
   return result;
+}
+
+/** Each pod of a component, and how often its container was restarted. */
+async function startsOf(component: string): Promise<Record<string, number>> {
+  type Pod = {
+    metadata: { name: string };
+    status: { containerStatuses?: { restartCount: number }[] };
+  };
+  const pods = await list<Pod>(...["-n", operator, "pods", "-l", `app.kubernetes.io/component=${component}`]);
+  return Object.fromEntries(
+    pods.map(({ metadata, status }) => [metadata.name, status.containerStatuses?.[0]?.restartCount ?? 0]),
+  );
 }
 
 async function podOf(component: string): Promise<string> {

@@ -17,6 +17,8 @@ declare module "vitest" {
     simulatorImage: string;
     postgresImage: string;
     postgresUser: number;
+    /** A command that restarts the cluster's only node and returns when it is Ready again; empty: the cluster's is not ours. */
+    restartNode: string;
   }
 }
 
@@ -42,24 +44,39 @@ export default async function setup(project: TestProject) {
   project.provide("nextImage", process.env.E2E_NEXT_IMAGE ?? image);
   project.provide("simulatorImage", process.env.E2E_SIMULATOR_IMAGE ?? image);
   project.provide("postgresImage", postgresImage);
+  project.provide("restartNode", process.env.E2E_RESTART_NODE ?? "");
   project.provide("postgresUser", Number(process.env.E2E_POSTGRES_USER ?? "999"));
   // The chart keeps the kinds when it is uninstalled; in a cluster that had none they are ours to remove.
   return () => (hadKinds ? undefined : kubectl("delete", "--ignore-not-found", "--timeout=60s", "-f", CRDS));
 }
 
-/** Whether the cluster has the kinds. Those of a release that somebody uses are not to be played with. */
+/**
+ * Whether the cluster has the kinds. The tests remove them, and every object with them: those that somebody uses are not to be
+ * played with.
+ */
 async function kindsIn(
   kubectl: (...args: string[]) => Promise<string>,
   kubeconfig: string,
 ): Promise<boolean> {
-  const template = `{range .items[?(@.spec.group=="smschannel.dev")]}{.metadata.annotations.meta\\.helm\\.sh/release-namespace} {end}`;
-  const owners = await kubectl("get", "crd", "-o", `jsonpath=${template}`).catch((cause: Error) => {
+  const owner = "{.metadata.annotations.meta\\.helm\\.sh/release-namespace}";
+  const template = `{range .items[?(@.spec.group=="smschannel.dev")]}{.metadata.name} ${owner}{"\\n"}{end}`;
+  const lines = await kubectl("get", "crd", "-o", `jsonpath=${template}`).catch((cause: Error) => {
     throw new Error(`npm run test:e2e needs a cluster, and kubectl reaches none by ${kubeconfig}`, { cause });
   });
-  const foreign = owners.split(/\s+/).filter((name) => name !== "" && !name.startsWith("e2e-"));
-  if (foreign.length > 0 && process.env.E2E_USED_CLUSTER !== "1")
-    throw new Error(
-      `this cluster has the kinds from the release in namespace ${foreign[0]}, and these tests would take them over: use a cluster of their own, or set E2E_USED_CLUSTER=1 when nobody needs that release.`,
-    );
-  return owners !== "";
+  const kinds = lines
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => line.split(" ") as [name: string, owner?: string]);
+  if (process.env.E2E_USED_CLUSTER === "1") return kinds.length > 0;
+  for (const [name, owner = ""] of kinds) {
+    if (owner !== "" && !owner.startsWith("e2e-"))
+      throw new Error(
+        `this cluster has the kinds from the release in namespace ${owner}, and these tests would remove them with every object: use a cluster of their own, or set E2E_USED_CLUSTER=1 when nobody needs that release.`,
+      );
+    if ((await kubectl("get", name, "--all-namespaces", "-o", "name")) !== "")
+      throw new Error(
+        `this cluster has objects of ${name}, and these tests would remove them: use a cluster of their own, or set E2E_USED_CLUSTER=1 when nobody needs them.`,
+      );
+  }
+  return kinds.length > 0;
 }

@@ -9,9 +9,16 @@ export interface Streamed {
   /** Texts that nobody acknowledged, whatever Twilio tried: first those that were refused. */
   refused: InboundDelivery[];
   /** Attempts that failed and were followed by another one, by what was wrong with them. */
-  retried: Record<string, number>;
+  retried: Record<string, Retried>;
   /** Texts of which it is not known whether they came in, by what was wrong on the way from the test to the simulator. */
   unknown: Record<string, number>;
+}
+
+export interface Retried {
+  times: number;
+  /** When the first and the last of them began, in seconds from the stream's beginning. */
+  from: number;
+  until: number;
 }
 
 /**
@@ -23,6 +30,7 @@ export class TextStream {
   readonly #to: string;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
+  readonly #began = Date.now();
   readonly #pending = new Set<Promise<void>>();
   readonly #result: Streamed = { sent: 0, acknowledged: [], refused: [], retried: {}, unknown: {} };
 
@@ -66,10 +74,16 @@ export class TextStream {
   }
 
   #note(delivery: InboundDelivery): void {
-    for (const { status, error } of delivery.attempts.slice(0, -1))
-      count(this.#result.retried, error ?? `status ${status}`);
+    for (const { status, error, at } of delivery.attempts.slice(0, -1))
+      this.#countRetry(error ?? `status ${status}`, Math.round((at - this.#began) / 1000));
     if (delivery.outcome === "delivered") this.#result.acknowledged.push(delivery.messageSid!);
     else this.#result.refused.push(delivery);
+  }
+
+  #countRetry(why: string, at: number): void {
+    const { retried } = this.#result;
+    const { times, from, until } = retried[why] ?? { times: 0, from: at, until: at };
+    retried[why] = { times: times + 1, from: Math.min(from, at), until: Math.max(until, at) };
   }
 }
 
