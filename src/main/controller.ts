@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
+import { setFlagsFromString } from "node:v8";
 import { Gauge } from "@prometheus-io/client";
 import { systemClock } from "../clock.ts";
 import { Operator, type OperatorConfig } from "../controllers/operator.ts";
@@ -44,13 +45,22 @@ const own = {
 /** A call to the API server takes no longer than this, so that it fits into what is left of a Lease. */
 export const KUBE_TIMEOUT_MS = 5000;
 
+/**
+ * The old generation grows by a fifth, then is collected; by default by as much as a half. A controller waits more than it
+ * computes, and what 10,000 streams leave behind at a change would double its memory. V8 reads this at each collection.
+ */
+function keepHeapSmall(): void {
+  setFlagsFromString("--heap-growing-percent=20");
+}
+
 export const controllerCommand: Command<typeof own> = {
   name: "controller",
   summary:
     "Reconciles WorkStream, SmsNumber and OperatingHours: checks Twilio credentials, points numbers at the receiver, keeps them there.",
   settings: own,
-  run: (config) =>
-    runProcess(
+  run: (config) => {
+    keepHeapSmall();
+    return runProcess(
       { name: "controller", logLevel: config.logLevel, metricsPort: config.metricsPort },
       async ({ log, metrics, health, stopping }) => {
         const instance = instanceOf(config);
@@ -100,7 +110,8 @@ export const controllerCommand: Command<typeof own> = {
         await leader.stop();
         await Promise.all([client.close(), leaseClient.close()]);
       },
-    ),
+    );
+  },
 };
 
 /** The Lease of a release's controllers: `{release}-controller`. */
