@@ -8,7 +8,7 @@ import { LeadershipLost, type Term } from "./leader.ts";
 import type { KubeMetrics } from "./metrics.ts";
 import type { Cause, Lane } from "./queue.ts";
 import type { KubeObject, ResourceType } from "./resource.ts";
-import { type Status, StatusWriter, type Written } from "./status-writer.ts";
+import { CATCH_UP_MS, type Status, StatusWriter, type Written } from "./status-writer.ts";
 import {
   type EventNote,
   type Outcome,
@@ -120,6 +120,8 @@ export class Reconciliation<T extends KubeObject> {
   readonly #stopping: AbortSignal;
   /** Foreign objects' keys by the uid that was told about. */
   readonly #foreign = new Map<string, string>();
+  /** Objects whose finalizer this process took away, by key: until when the store may show them as before. */
+  readonly #finalized = new Map<string, { uid: string | undefined; until: number }>();
   /** Resyncs in a row that could not look at an outside system. */
   readonly #blind = new Map<string, number>();
 
@@ -140,6 +142,7 @@ export class Reconciliation<T extends KubeObject> {
     this.#status.forget(key);
     this.#foreign.delete(key);
     this.#blind.delete(key);
+    this.#finalized.delete(key);
     this.unsay(object);
   }
 
@@ -193,6 +196,8 @@ export class Reconciliation<T extends KubeObject> {
     const { finalizer, client, type, finalize, events } = this.#options;
     if (finalizer === undefined || !(object.metadata.finalizers ?? []).includes(finalizer))
       return { result: "unchanged" };
+    const stale = this.#staleForMs(work);
+    if (stale > 0) return { result: "unchanged", next: { do: "after", ms: stale } };
     let done: Finalized = { done: true };
     if (finalize !== undefined) {
       const { outcome, bug } = await this.#outcomeOf(work, signal, finalize);
@@ -208,8 +213,17 @@ export class Reconciliation<T extends KubeObject> {
     for (const note of done.events ?? []) events.record(object, note);
     // As the store has it, which showed our finalizer a moment ago: the answer to our last write may be from before it was there.
     await removeFinalizer({ client, type, finalizer, object }, signal);
+    const { uid } = object.metadata;
+    this.#finalized.set(work.key, { uid, until: this.#options.clock.monotonic() + CATCH_UP_MS });
     log.info("finalized");
     return { result: "finalized" };
+  }
+
+  /** Our finalizer is gone and the store does not know it yet: once is enough. Longer than this the store is right after all. */
+  #staleForMs({ key, object }: Work<T>): number {
+    const finalized = this.#finalized.get(key);
+    if (finalized === undefined || finalized.uid !== object.metadata.uid) return 0;
+    return finalized.until - this.#options.clock.monotonic();
   }
 
   /** Runs `run`; what it throws with a public reason is an outcome like any other, and a bug is a poor one. */

@@ -32,7 +32,7 @@ interface LastWrite {
 export type Written = "unchanged" | "written" | "foreign" | "gone";
 
 /** The watch brings our own writes back within this time; then the store's word counts again, whatever it is. */
-const CATCH_UP_MS = 10_000;
+export const CATCH_UP_MS = 10_000;
 
 /** After this long fields that the CRD did not have are tried again: it may have been upgraded. */
 const FORGET_UNDECLARED_MS = 10 * 60_000;

@@ -164,6 +164,28 @@ describe("a number that was never wired is let go, and nothing at Twilio is chan
     });
 });
 
+describe("one after another, in every order", () => {
+  beforeAll(start());
+  afterAll(() => world.stop());
+  const demo = { smsUrl: "https://demo.twilio.com/welcome/sms/reply/", smsFallbackUrl: "" };
+
+  for (const order of permutations(["secret/twilio", "workstream/support", "smsnumber/line"]))
+    for (const cascade of ["foreground", "background"])
+      test(`${cascade}: ${order.join(", ")}`, async () => {
+        change(demo);
+        await world.wired();
+        for (const object of order) {
+          const args = ["-n", world.namespace, "delete", object, `--cascade=${cascade}`, "--timeout=60s"];
+          // kubectl waits until it is gone: each is seen without those before it.
+          expect(await kubectl(args)).toMatchObject({ code: 0 });
+        }
+        expect(webhook()).toMatchObject(demo);
+        expect(await world.previousWebhooks()).toEqual([]);
+        // Once: who still sees the object as it was does not do it, nor tell it, again.
+        expect((await world.events()).map(({ reason }) => reason)).not.toContain("WebhookLeft");
+      });
+});
+
 describe("what else may be gone or refuse", () => {
   beforeAll(start());
   afterAll(() => world.stop());
@@ -183,19 +205,6 @@ describe("what else may be gone or refuse", () => {
     await world.gone(workStreams, "support");
     expect(webhook()).toMatchObject(demo);
   });
-
-  for (const order of permutations(["secret/twilio", "workstream/support", "smsnumber/line"]))
-    for (const cascade of ["foreground", "background"])
-      test(`one after another, ${cascade}: ${order.join(", ")}`, async () => {
-        await wiredAnew();
-        for (const object of order) {
-          const args = ["-n", world.namespace, "delete", object, `--cascade=${cascade}`, "--timeout=60s"];
-          // kubectl waits until it is gone: each is seen without those before it.
-          expect(await kubectl(args)).toMatchObject({ code: 0 });
-        }
-        expect(webhook()).toMatchObject(demo);
-        expect(await world.previousWebhooks()).toEqual([]);
-      });
 
   for (const [name, break_] of [
     ["401: the token was revoked", { kind: "status", status: 401 }],

@@ -363,9 +363,9 @@ describe("deletion", () => {
     });
     await make();
     await until("it is ready", () => readyIs("True", "Ready"));
-    expect(await registry.metrics()).toContain(
-      `smschannel_object_ready{kind="Widget",namespace="${namespace}",name="w"} 1`,
-    );
+    // The API server shows a status before the write's answer has come back to us.
+    const line = `smschannel_object_ready{kind="Widget",namespace="${namespace}",name="w"} 1`;
+    await until("the metric says so", async () => (await registry.metrics()).includes(line));
     await admin.delete(namespaces, { name: namespace });
     await until("it is gone", async () => (await read()) === undefined);
     await until(
