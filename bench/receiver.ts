@@ -27,11 +27,11 @@ interface Server {
   child: ChildProcess;
 }
 
-/** `npm run bench -- receiver [--runs 5] [--texts 10000]` */
+/** `npm run bench -- receiver [--runs 5] [--texts 30000]` */
 export async function run(args: string[]): Promise<void> {
   const options = {
     runs: { type: "string", default: "5" },
-    texts: { type: "string", default: "10000" },
+    texts: { type: "string", default: "30000" },
   } as const;
   const { values } = parseArgs({ args, options });
   const log = createLog({ level: "warn", process: "bench" });
