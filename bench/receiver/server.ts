@@ -19,5 +19,7 @@ export function ready(port: number): void {
 }
 
 export function listen(server: Server): void {
+  // Longer than a load takes: a connection that Node closes after five idle seconds may have a request on its way.
+  server.keepAliveTimeout = 120_000;
   server.listen(0, "127.0.0.1", () => ready((server.address() as AddressInfo).port));
 }
