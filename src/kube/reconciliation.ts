@@ -7,8 +7,9 @@ import { addFinalizer, removeFinalizer } from "./finalizer.ts";
 import { LeadershipLost, type Term } from "./leader.ts";
 import type { KubeMetrics } from "./metrics.ts";
 import type { Cause, Lane } from "./queue.ts";
+import { Recent } from "./recent.ts";
 import type { KubeObject, ResourceType } from "./resource.ts";
-import { CATCH_UP_MS, type Status, StatusWriter, type Written } from "./status-writer.ts";
+import { type Status, StatusWriter, type Written } from "./status-writer.ts";
 import {
   type EventNote,
   type Outcome,
@@ -120,8 +121,8 @@ export class Reconciliation<T extends KubeObject> {
   readonly #stopping: AbortSignal;
   /** Foreign objects' keys by the uid that was told about. */
   readonly #foreign = new Map<string, string>();
-  /** Objects whose finalizer this process took away, by key: until when the store may show them as before. */
-  readonly #finalized = new Map<string, { uid: string | undefined; until: number }>();
+  /** The uids of objects whose finalizer this process took away, which the store may still show with it. */
+  readonly #finalized: Recent<string | undefined>;
   /** Resyncs in a row that could not look at an outside system. */
   readonly #blind = new Map<string, number>();
 
@@ -130,6 +131,7 @@ export class Reconciliation<T extends KubeObject> {
     this.#status = new StatusWriter(options);
     this.#metrics = metrics;
     this.#stopping = stopping;
+    this.#finalized = new Recent(options.clock);
   }
 
   /** Objects that another release manages. */
@@ -196,8 +198,9 @@ export class Reconciliation<T extends KubeObject> {
     const { finalizer, client, type, finalize, events } = this.#options;
     if (finalizer === undefined || !(object.metadata.finalizers ?? []).includes(finalizer))
       return { result: "unchanged" };
-    const stale = this.#staleForMs(work);
-    if (stale > 0) return { result: "unchanged", next: { do: "after", ms: stale } };
+    // Once is enough, while the store does not know it yet; if it is right after all, that shows later.
+    if (this.#finalized.get(work.key) === object.metadata.uid && object.metadata.uid !== undefined)
+      return { result: "unchanged", next: { do: "after", ms: this.#finalized.leftMs(work.key) } };
     let done: Finalized = { done: true };
     if (finalize !== undefined) {
       const { outcome, bug } = await this.#outcomeOf(work, signal, finalize);
@@ -213,17 +216,9 @@ export class Reconciliation<T extends KubeObject> {
     for (const note of done.events ?? []) events.record(object, note);
     // As the store has it, which showed our finalizer a moment ago: the answer to our last write may be from before it was there.
     await removeFinalizer({ client, type, finalizer, object }, signal);
-    const { uid } = object.metadata;
-    this.#finalized.set(work.key, { uid, until: this.#options.clock.monotonic() + CATCH_UP_MS });
+    this.#finalized.set(work.key, object.metadata.uid);
     log.info("finalized");
     return { result: "finalized" };
-  }
-
-  /** Our finalizer is gone and the store does not know it yet: once is enough. Longer than this the store is right after all. */
-  #staleForMs({ key, object }: Work<T>): number {
-    const finalized = this.#finalized.get(key);
-    if (finalized === undefined || finalized.uid !== object.metadata.uid) return 0;
-    return finalized.until - this.#options.clock.monotonic();
   }
 
   /** Runs `run`; what it throws with a public reason is an outcome like any other, and a bug is a poor one. */

@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import { type KubeClient, KubeError } from "./client.ts";
 import type { RuntimeStatus } from "./conditions.ts";
+import { Recent } from "./recent.ts";
 import { type KubeObject, keyOf, type ObjectMeta, type ResourceType } from "./resource.ts";
 import { trim } from "./trim.ts";
 import { undeclaredFields, without } from "./undeclared.ts";
@@ -26,13 +27,9 @@ export interface StatusWriterOptions<T extends KubeObject> {
 interface LastWrite {
   metadata: ObjectMeta;
   status: unknown;
-  at: number;
 }
 
 export type Written = "unchanged" | "written" | "foreign" | "gone";
-
-/** The watch brings our own writes back within this time; then the store's word counts again, whatever it is. */
-export const CATCH_UP_MS = 10_000;
 
 /** After this long fields that the CRD did not have are tried again: it may have been upgraded. */
 const FORGET_UNDECLARED_MS = 10 * 60_000;
@@ -44,13 +41,13 @@ const FORGET_UNDECLARED_MS = 10 * 60_000;
  */
 export class StatusWriter<T extends KubeObject> {
   readonly #options: StatusWriterOptions<T>;
-  /** Oldest first. */
-  readonly #last = new Map<string, LastWrite>();
+  readonly #last: Recent<LastWrite>;
   /** What the CRD does not have, by what the API server said; see `undeclaredFields`. */
   #undeclared: { paths: readonly (readonly string[])[]; since: number } = { paths: [], since: 0 };
 
   constructor(options: StatusWriterOptions<T>) {
     this.#options = options;
+    this.#last = new Recent(options.clock);
   }
 
   /** The status as it is now, to the best of our knowledge, without other managers' fields. */
@@ -93,7 +90,8 @@ export class StatusWriter<T extends KubeObject> {
         { fieldManager, force },
         signal,
       );
-      this.#remember(written);
+      const { metadata: newest, status: whole } = trim(written);
+      this.#last.set(keyOf(object), { metadata: newest, status: whole });
       return "written";
     } catch (error) {
       if (error instanceof KubeError && error.status === 404) return "gone";
@@ -105,18 +103,6 @@ export class StatusWriter<T extends KubeObject> {
 
   forget(key: string): void {
     this.#last.delete(key);
-  }
-
-  #remember(written: T): void {
-    const at = this.#options.clock.monotonic();
-    // Most objects are not looked at again before the store shows the write: what has had its time must not stay for them.
-    for (const [key, last] of this.#last) {
-      if (at - last.at < CATCH_UP_MS) break;
-      this.#last.delete(key);
-    }
-    const { metadata, status } = trim(written);
-    this.#last.delete(keyOf(written));
-    this.#last.set(keyOf(written), { metadata, status, at });
   }
 
   #known(): readonly (readonly string[])[] {
@@ -149,7 +135,7 @@ export class StatusWriter<T extends KubeObject> {
     if (last === undefined) return undefined;
     const { uid, resourceVersion } = object.metadata;
     const shown = last.metadata.uid !== uid || last.metadata.resourceVersion === resourceVersion;
-    if (!shown && this.#options.clock.monotonic() - last.at < CATCH_UP_MS) return last;
+    if (!shown) return last;
     this.#last.delete(key);
     return undefined;
   }

@@ -1,0 +1,18 @@
+import { expect, test } from "vitest";
+import { ManualClock } from "../clock.ts";
+import { Recent } from "./recent.ts";
+
+test("is remembered for ten seconds from the last time, and not asked for to be forgotten", async () => {
+  const clock = new ManualClock();
+  const recent = new Recent<string>(clock);
+  recent.set("a", "1");
+  await clock.advance(6000);
+  recent.set("b", "2");
+  recent.set("a", "3");
+  await clock.advance(6000);
+  expect([recent.get("a"), recent.get("b"), recent.leftMs("a")]).toEqual(["3", "2", 4000]);
+  recent.delete("b");
+  expect([recent.get("b"), recent.leftMs("b")]).toEqual([undefined, 0]);
+  await clock.advance(4000);
+  expect([recent.get("a"), recent.leftMs("a")]).toEqual([undefined, 0]);
+});
