@@ -28,6 +28,9 @@ const AT_ONCE = 8;
 const BACKLOG = 2048;
 const REMEMBERED = 4096;
 
+/** All that an event says of its object. What waits holds this and not the object, which has long been another. */
+type Regarding = EventObject["regarding"];
+
 interface Series {
   name: string | undefined;
   count: number;
@@ -53,16 +56,17 @@ export class EventRecorder {
 
   record(object: KubeObject, note: EventNote): void {
     const now = this.#options.clock.monotonic();
-    const key = [object.metadata.uid, note.type, note.reason, note.message].join("\n");
+    const regarding = regardingOf(object);
+    const key = [regarding.uid, note.type, note.reason, note.message].join("\n");
     const known = this.#series.get(key);
     if (known !== undefined && now - known.lastAt < SERIES_MS) {
       known.count++;
       known.lastAt = now;
       if (now - known.writtenAt >= SERIES_WRITE_MS)
-        this.#write(object, known, now, (name) => this.#count(object, name, known));
+        this.#write(regarding, known, now, (name) => this.#count(regarding, name, known));
       return;
     }
-    if (!this.#allowed(object.metadata.uid ?? "", now)) return;
+    if (!this.#allowed(regarding.uid ?? "", now)) return;
     const series = {
       name: undefined,
       count: 1,
@@ -73,7 +77,7 @@ export class EventRecorder {
     };
     if (this.#inFlight.size >= BACKLOG) return;
     remember(this.#series, key, series);
-    this.#write(object, series, now, () => this.#create(object, note, series, key));
+    this.#write(regarding, series, now, () => this.#create(regarding, note, series, key));
   }
 
   /** Waits for what is under way. */
@@ -82,7 +86,7 @@ export class EventRecorder {
   }
 
   #write(
-    object: KubeObject,
+    regarding: Regarding,
     series: Series,
     now: number,
     write: (name: string | undefined) => Promise<void>,
@@ -91,7 +95,7 @@ export class EventRecorder {
     series.writtenAt = now;
     series.writing = series.writing
       .then(() => this.#inTurn(() => write(series.name)))
-      .catch((error) => this.#failed(object, error));
+      .catch((error) => this.#failed(regarding, error));
     const { writing } = series;
     this.#inFlight.add(writing);
     void writing.then(() => this.#inFlight.delete(writing));
@@ -109,15 +113,14 @@ export class EventRecorder {
     }
   }
 
-  async #create(object: KubeObject, note: EventNote, series: Series, key: string): Promise<void> {
+  async #create(regarding: Regarding, note: EventNote, series: Series, key: string): Promise<void> {
     const { client, clock, reportingController, reportingInstance } = this.#options;
-    const { name, namespace, uid, resourceVersion } = object.metadata;
     const event: EventObject = {
       apiVersion: "events.k8s.io/v1",
       kind: "Event",
       metadata: {
-        name: `${name.slice(0, 200)}.${randomBytes(8).toString("hex")}`,
-        namespace: namespace ?? "default",
+        name: `${regarding.name.slice(0, 200)}.${randomBytes(8).toString("hex")}`,
+        namespace: regarding.namespace ?? "default",
       },
       eventTime: microTime(clock.now()),
       reportingController,
@@ -126,14 +129,7 @@ export class EventRecorder {
       reason: note.reason.slice(0, 128),
       note: cut(note.message, 1024),
       type: note.type,
-      regarding: {
-        apiVersion: object.apiVersion,
-        kind: object.kind,
-        name,
-        ...(namespace === undefined ? {} : { namespace }),
-        ...(uid === undefined ? {} : { uid }),
-        ...(resourceVersion === undefined ? {} : { resourceVersion }),
-      },
+      regarding,
     };
     try {
       series.name = (await client.create(events, event, undefined, { metadataOnly: true })).metadata.name;
@@ -144,23 +140,19 @@ export class EventRecorder {
     }
   }
 
-  async #count(object: KubeObject, name: string | undefined, series: Series): Promise<void> {
+  async #count(regarding: Regarding, name: string | undefined, series: Series): Promise<void> {
     if (name === undefined) return;
     const { client, clock } = this.#options;
     const lastObservedTime = microTime(clock.now());
-    const ref = { namespace: object.metadata.namespace ?? "default", name };
+    const ref = { namespace: regarding.namespace ?? "default", name };
     await client.patch(events, ref, { series: { count: series.count, lastObservedTime } });
   }
 
-  #failed(object: KubeObject, error: unknown): void {
+  #failed(regarding: Regarding, error: unknown): void {
     // A terminating namespace takes no new events, and an event that was counted up may be an hour old and gone.
     const expected = error instanceof KubeError && (error.status === 403 || error.status === 404);
-    const facts = {
-      err: error,
-      kind: object.kind,
-      namespace: object.metadata.namespace,
-      name: object.metadata.name,
-    };
+    const { kind, namespace, name } = regarding;
+    const facts = { err: error, kind, namespace, name };
     this.#options.log[expected ? "debug" : "warn"](facts, "event not recorded");
   }
 
@@ -171,6 +163,18 @@ export class EventRecorder {
     remember(this.#budgets, uid, { tokens: tokens - 1, at: now });
     return true;
   }
+}
+
+function regardingOf({ apiVersion, kind, metadata }: KubeObject): Regarding {
+  const { name, namespace, uid, resourceVersion } = metadata;
+  return {
+    apiVersion,
+    kind,
+    name,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(uid === undefined ? {} : { uid }),
+    ...(resourceVersion === undefined ? {} : { resourceVersion }),
+  };
 }
 
 /** Least recently set goes first. */

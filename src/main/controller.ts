@@ -46,11 +46,11 @@ const own = {
 export const KUBE_TIMEOUT_MS = 5000;
 
 /**
- * The old generation grows by a fifth, then is collected; by default by as much as a half. A controller waits more than it
+ * The old generation grows by 15 %, then is collected; by default by as much as a half. A controller waits more than it
  * computes, and what 10,000 streams leave behind at a change would double its memory. V8 reads this at each collection.
  */
 function keepHeapSmall(): void {
-  setFlagsFromString("--heap-growing-percent=20");
+  setFlagsFromString("--heap-growing-percent=15");
 }
 
 export const controllerCommand: Command<typeof own> = {

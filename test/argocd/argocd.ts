@@ -196,6 +196,26 @@ export class ArgoCd {
     await this.client.patch(applications, { namespace: this.namespace, name }, patch);
   }
 
+  /**
+   * Ends a sync that is under way, as `argocd app terminate-op` does. Asked for anew while the sync still runs: Argo CD
+   * writes the whole state of a sync with each of its steps, over a request that came in between.
+   */
+  async terminate(name: string): Promise<void> {
+    const patch = { status: { operationState: { phase: "Terminating" } } };
+    await eventually(
+      `the sync of Application ${name} is ended`,
+      async () => {
+        const phase = (await this.get(name))?.status?.operationState?.phase;
+        if (phase === "Failed") return true;
+        if (phase === "Running") {
+          await this.client.patch(applications, { namespace: this.namespace, name }, patch);
+        }
+        return undefined;
+      },
+      60_000,
+    );
+  }
+
   async delete(name: string): Promise<void> {
     await this.client.delete(applications, { namespace: this.namespace, name });
   }

@@ -3,7 +3,7 @@ import { parse, stringify } from "yaml";
 import { operatingHours, smsNumbers, workStreams } from "../../src/api/index.ts";
 import { type KubeObject, type ResourceType, secrets } from "../../src/kube/resource.ts";
 import { eventually, World } from "../support/world.ts";
-import { ArgoCd, applications } from "./argocd.ts";
+import { ArgoCd } from "./argocd.ts";
 import { channel } from "./examples.ts";
 
 // A real Argo CD syncs the project's own examples to a real API server, with the operator at work beside it.
@@ -263,13 +263,7 @@ describe("sync waves", () => {
     );
     expect(held.status?.operationState?.phase).toBe("Running");
     expect(await live(smsNumbers, NAMES.number)).toBeUndefined();
-    // What ends a sync that is under way: `argocd app terminate-op`.
-    await argocd.client.patch(
-      applications,
-      { namespace: argocd.namespace, name: APP },
-      { status: { operationState: { phase: "Terminating" } } },
-    );
-    await argocd.until(APP, "terminated", ({ status }) => status?.operationState?.phase === "Failed");
+    await argocd.terminate(APP);
   });
 });
 
