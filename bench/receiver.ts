@@ -20,6 +20,17 @@ import { median, report, type Sample, SERVERS, type ServerName, targetsOf } from
 const TABLES: Record<ServerName, string> = { ours: "smschannel.inbox", floor: "floor", express: "express" };
 const CONNECTIONS = [32, 64, 128] as const;
 
+/**
+ * What PostgreSQL does of its own accord would fall on one of the three by chance: a checkpoint, a vacuum of tables that are
+ * emptied before each load, new segments of its log, which it fills with zeros where there is none to use again.
+ */
+const STEADY = {
+  autovacuum: "off",
+  checkpoint_timeout: "1h",
+  max_wal_size: "8GB",
+  min_wal_size: "1GB",
+} as const;
+
 interface Server {
   name: ServerName;
   pid: number;
@@ -36,7 +47,7 @@ export async function run(args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options });
   const log = createLog({ level: "warn", process: "bench" });
   const dataDir = mkdtempSync(join(tmpdir(), "sms-bench-"));
-  const postgres = await startEmbeddedPostgres({ dataDir, log });
+  const postgres = await startEmbeddedPostgres({ dataDir, log, settings: STEADY });
   const owner = new pg.Client({ connectionString: postgres.ownerUrl });
   const servers: Server[] = [];
   try {
@@ -109,18 +120,21 @@ async function measure({ servers, runs, ...options }: Measure): Promise<Sample[]
   for (const server of servers) await phase(server, options, (port, texts) => closedLoop(port, texts, 64));
   const samples: Sample[] = [];
   for (let run = 0; run < runs; run++) {
-    // Each run begins with another server: what follows a checkpoint must not always be the same one.
-    for (const server of servers.map((_, i) => servers[(i + run) % servers.length]!)) {
-      for (const connections of CONNECTIONS) {
+    // Each run begins with another server: what follows a checkpoint must not always be the same one. And the same load
+    // goes to one right after the other, as what is compared should not lie half a minute apart.
+    const inTurn = servers.map((_, i) => servers[(i + run) % servers.length]!);
+    for (const connections of CONNECTIONS)
+      for (const server of inTurn) {
         const sample = await phase(server, options, (port, texts) => closedLoop(port, texts, connections));
         samples.push({ ...sample, run, connections });
       }
-      const fastest = samples.filter((s) => s.server === server.name && s.connections !== "half");
-      const rate = median(fastest.filter((s) => s.connections === 128).map((s) => s.rate)) / 2;
+    for (const server of inTurn) {
+      const fastest = samples.filter((s) => s.server === server.name && s.connections === 128);
+      const rate = median(fastest.map((s) => s.rate)) / 2;
       const half = await phase(server, options, (port, texts) => openLoop(port, texts, rate));
       samples.push({ ...half, run, connections: "half" });
-      console.error(`run ${run + 1} of ${runs}: ${server.name} done`);
     }
+    console.error(`run ${run + 1} of ${runs} done`);
   }
   return samples;
 }
