@@ -1,8 +1,11 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import { Agent, request } from "undici";
-import { type SmsNumber, smsNumbers } from "../../src/api/index.ts";
+import { parse } from "yaml";
+import { type SmsNumber, smsNumbers, type WorkStream, workStreams } from "../../src/api/index.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
-import { type EventObject, events } from "../../src/kube/resource.ts";
+import { type EventObject, events, type KubeObject, secrets } from "../../src/kube/resource.ts";
 
 /** Writes that the API server has counted, by resource (`smsnumbers/status`, `secrets`, …). */
 export async function kubeWrites(kubeconfig: string): Promise<Map<string, number>> {
@@ -36,8 +39,8 @@ export function difference(before: Map<string, number>, after: Map<string, numbe
 
 /**
  * How long this API server takes for so many writes of this client, as many at once as the operator's workers would send, and
- * of the kinds and sizes that the operator writes: of ten, five statuses of four conditions, three events, two finalizers.
- * `name` tells one probe of a namespace from another.
+ * of the kinds and sizes that the operator writes for a stream with a number: three statuses of the stream, two of the number,
+ * three events, a finalizer, a Secret. `name` tells one probe of a namespace from another.
  */
 export async function secondsToWrite(
   client: KubeClient,
@@ -45,42 +48,81 @@ export async function secondsToWrite(
   name: string,
   writes: number,
 ): Promise<number> {
-  const objects = await Promise.all(
-    Array.from({ length: 200 }, (_, at) =>
-      client.create(smsNumbers, {
-        apiVersion: "smschannel.dev/v1alpha1",
-        kind: "SmsNumber",
-        metadata: { name: `${name}-${at}`, namespace },
-        spec: { workStreamRef: { name: "none" }, number: `1425${String(5550000 + at)}` },
-      } satisfies SmsNumber),
-    ),
+  const pairs = await Promise.all(
+    Array.from({ length: 200 }, (_, at) => createPair(client, { name: `${name}-${at}`, namespace }, at)),
   );
   const began = performance.now();
   let next = 0;
   const worker = async () => {
-    for (let at = next++; at < writes; at = next++) await write(client, objects[at % objects.length]!, at);
+    for (let at = next++; at < writes; at = next++) await write(client, pairs[at % pairs.length]!, at);
   };
   await Promise.all(Array.from({ length: 100 }, worker));
   return (performance.now() - began) / 1000;
 }
 
-async function write(client: KubeClient, object: SmsNumber, at: number): Promise<unknown> {
-  const { name, namespace = "" } = object.metadata;
-  const kind = at % 10;
-  if (kind < 5) {
-    const status = statusOf(at);
-    return await client.applyStatus(
-      smsNumbers,
-      { metadata: { name, namespace }, status },
-      { fieldManager: "probe" },
-    );
-  }
-  if (kind < 8) return await client.create(events, eventOf(object, at));
-  const finalizers = at % 2 === 0 ? ["smschannel.dev/probe"] : [];
-  return await client.patch(smsNumbers, { name, namespace }, { metadata: { finalizers } });
+interface Pair {
+  stream: WorkStream;
+  number: SmsNumber;
 }
 
-function eventOf({ metadata: { name, namespace = "", uid = "" } }: SmsNumber, at: number): EventObject {
+/** In a namespace that nobody looks after. */
+async function createPair(
+  client: KubeClient,
+  metadata: { name: string; namespace: string },
+  at: number,
+): Promise<Pair> {
+  const apiVersion = "smschannel.dev/v1alpha1";
+  const [stream, number] = await Promise.all([
+    client.create(workStreams, {
+      apiVersion,
+      kind: "WorkStream",
+      metadata,
+      spec: {
+        autoCloseAfterInactivity: "48h",
+        sms: { twilio: { credentialsSecretRef: { name: "none" } } },
+      },
+    } as WorkStream),
+    client.create(smsNumbers, {
+      apiVersion,
+      kind: "SmsNumber",
+      metadata,
+      spec: { workStreamRef: { name: metadata.name }, number: `1425${String(5550000 + at)}` },
+    } as SmsNumber),
+  ]);
+  return { stream, number };
+}
+
+async function write(client: KubeClient, { stream, number }: Pair, at: number): Promise<unknown> {
+  const { name, namespace = "" } = number.metadata;
+  // A pair is met anew every 200 writes, at another of the ten kinds each time.
+  const kind = (at + Math.floor(at / 200)) % 10;
+  const metadata = { name, namespace };
+  const field = { fieldManager: "probe" };
+  if (kind < 3)
+    return await client.applyStatus(workStreams, { metadata, status: statusLike(streamStatus, at) }, field);
+  if (kind < 5)
+    return await client.applyStatus(smsNumbers, { metadata, status: statusLike(numberStatus, at) }, field);
+  if (kind < 8)
+    return await client.create(events, eventOf(kind < 6 ? stream : number, at), undefined, {
+      metadataOnly: true,
+    });
+  if (kind < 9) {
+    const patch = { metadata: { finalizers: [`smschannel.dev/probe-${at}`] } };
+    return await client.patch(smsNumbers, metadata, patch, { metadataOnly: true });
+  }
+  return await client.create(secrets, {
+    apiVersion: "v1",
+    kind: "Secret",
+    type: "smschannel.dev/probe",
+    metadata: { name: `${name}.${at}`, namespace },
+    data: { "webhook.json": Buffer.from(JSON.stringify(WEBHOOK)).toString("base64") },
+  });
+}
+
+function eventOf(
+  { kind, metadata: { name, namespace = "", uid = "" } }: KubeObject,
+  at: number,
+): EventObject {
   return {
     apiVersion: "events.k8s.io/v1",
     kind: "Event",
@@ -92,25 +134,30 @@ function eventOf({ metadata: { name, namespace = "", uid = "" } }: SmsNumber, at
     reason: "WebhookSet",
     note: "the number's webhook leads to this cluster, as this probe says",
     type: "Normal",
-    regarding: { apiVersion: "smschannel.dev/v1alpha1", kind: "SmsNumber", name, namespace, uid },
+    regarding: { apiVersion: "smschannel.dev/v1alpha1", kind, name, namespace, uid },
   };
 }
 
-function statusOf(at: number) {
-  const conditions = ["Accepted", "NumberFound", "InboundUrlReady", "Ready"].map((type) => ({
-    type,
-    status: "True",
-    reason: "UrlAnswers",
-    message: "texts to this number reach the receiver, as this probe says",
-    lastTransitionTime: "2026-01-01T00:00:00Z",
-    observedGeneration: at,
-  }));
-  return {
-    observedGeneration: at,
-    managedBy: "probe/probe",
-    phoneNumberSid: "PN00000000000000000000000000000001",
-    capabilities: { sms: true, mms: true, voice: true },
-    configuredUrl: "https://sms.example.com/inbound/namespace/stream",
-    conditions,
-  };
-}
+/** What the operator wrote of objects that are Ready, recorded for the health checks of Argo CD. */
+const recordedStatus = (kind: string): Record<string, unknown> => {
+  const folder = "../../deploy/argocd/resource_customizations/smschannel.dev";
+  const text = readFileSync(resolve(import.meta.dirname, folder, kind, "testdata/ready.yaml"), "utf8");
+  return (parse(text) as { status: Record<string, unknown> }).status;
+};
+const streamStatus = recordedStatus("WorkStream");
+const numberStatus = recordedStatus("SmsNumber");
+
+/** Another one at each write. */
+const statusLike = (status: Record<string, unknown>, at: number) => ({
+  ...status,
+  observedGeneration: at,
+  conditions: (status.conditions as object[]).map((each) => ({ ...each, observedGeneration: at })),
+});
+
+const WEBHOOK = {
+  smsUrl: "https://demo.twilio.com/welcome/sms/reply",
+  smsMethod: "POST",
+  smsFallbackUrl: "",
+  smsFallbackMethod: "POST",
+  smsApplicationSid: "",
+};
