@@ -8,14 +8,14 @@ import { type OwnerSecret, query, storedTexts } from "./database.ts";
 import { explainFailures } from "./failure.ts";
 import { ApiServer, apply, kubectl, list } from "./kubectl.ts";
 import { examples, restrictedNamespace } from "./manifests.ts";
-import { imageValues, Release } from "./release.ts";
+import { imageValues, older, Release, underTest } from "./release.ts";
 import { rightsIn } from "./rights.ts";
 import { type Streamed, TextStream } from "./stream.ts";
 import { tell } from "./tell.ts";
 import { Twilio, type Webhook } from "./twilio.ts";
 
-// The life of one release: installed, used, disturbed under load, upgraded, rolled back, tested, uninstalled. Each test
-// begins where the one before it ended.
+// The life of one release: installed as the version before, used, disturbed under load, upgraded, rolled back, upgraded again,
+// tested, uninstalled. Each test begins where the one before it ended.
 
 const number = demoAccount.number.slice(1);
 const team = `${inject("runId")}-team`;
@@ -42,7 +42,7 @@ beforeAll(async () => {
     numbers: [{ sid: demoAccount.numberSid, accountSid: sid, phoneNumber: demoAccount.number }],
   });
   before = await twilio.webhookOf(number);
-  release = new Release(operator, twilio, {
+  const values = {
     watchNamespaces: [team],
     evaluationDatabase: {
       enabled: true,
@@ -50,7 +50,8 @@ beforeAll(async () => {
       userId: inject("postgresUser"),
       storage: { size: "1Gi" },
     },
-  });
+  };
+  release = new Release(operator, twilio, values, older());
 });
 
 afterAll(async () => {
@@ -76,6 +77,32 @@ test("the samples become Ready, and a text that is sent to the number is stored"
   expect((await storedTexts(database)).get(text.messageSid!)).toBe(1);
 });
 
+test("pods that are deleted, an upgrade, a rollback and an upgrade refuse no text and double no action", async () => {
+  const stream = new TextStream(twilio, demoAccount.number, RATE);
+  await flowing(stream);
+
+  await deleteOnePod("receiver", await podOf("receiver"));
+  const leader = await release.leader();
+  await deleteOnePod("controller", leader);
+  await newLeader(leader);
+
+  await upgraded(stream);
+
+  await release.rollback();
+  await release.rolledOut("controller", "receiver");
+  await flowing(stream);
+
+  await upgraded(stream);
+
+  const { acknowledged, refused, retried, unknown } = await summed(stream);
+  // Nor was one asked for twice: whoever Twilio called was there.
+  expect({ refused, retried, unknown }).toEqual({ refused: [], retried: {}, unknown: {} });
+  expect(await lostOrDoubled(acknowledged)).toEqual({ lost: [], doubled: [] });
+  // The webhook was right all the time: a leader that takes over looks, and changes nothing.
+  expect(await twilio.updates()).toEqual([]);
+  await ready();
+});
+
 test("the receiver's account may see its compiled Secrets and nothing else", async () => {
   const account = `${release.name}-receiver`;
   expect(await rightsIn(operator, operator, account)).toEqual(
@@ -93,33 +120,6 @@ test("helm test sends a signed text through the Service and finds it in the stor
   const said = await release.test();
   // Helm calls a chart without a test a success as well.
   expect(said).toMatch(/TEST SUITE:\s+sms-channel-operator-test\n[\s\S]*Phase:\s+Succeeded/);
-});
-
-test("pods that are deleted, an upgrade and a rollback refuse no text and double no action", async () => {
-  const stream = new TextStream(twilio, demoAccount.number, RATE);
-  await flowing(stream);
-
-  await deleteOnePod("receiver", await podOf("receiver"));
-  const leader = await release.leader();
-  await deleteOnePod("controller", leader);
-  await newLeader(leader);
-
-  await release.upgrade(imageValues(inject("nextImage")), "--set", "receiver.podAnnotations.version=next");
-  await sideBySide("receiver");
-  await release.rolledOut("controller", "receiver");
-  await flowing(stream);
-
-  await release.rollback();
-  await release.rolledOut("controller", "receiver");
-  await flowing(stream);
-
-  const { acknowledged, refused, retried, unknown } = await summed(stream);
-  // Nor was one asked for twice: whoever Twilio called was there.
-  expect({ refused, retried, unknown }).toEqual({ refused: [], retried: {}, unknown: {} });
-  expect(await lostOrDoubled(acknowledged)).toEqual({ lost: [], doubled: [] });
-  // The webhook was right all the time: a leader that takes over looks, and changes nothing.
-  expect(await twilio.updates()).toEqual([]);
-  await ready();
 });
 
 test("a database that restarts under load loses nothing that was acknowledged", async () => {
@@ -214,6 +214,14 @@ async function ready(): Promise<void> {
   tell("waiting for Ready");
   const kinds = "smsnumbers,workstreams,operatinghours";
   await kubectl(["-n", team, "wait", "--for=condition=Ready", kinds, "--all", "--timeout=120s"]);
+}
+
+/** From the version before to the one under test; a while old and new receivers serve together. */
+async function upgraded(stream: TextStream): Promise<void> {
+  await release.upgradeTo(underTest(), "--set", "receiver.podAnnotations.version=next");
+  await sideBySide("receiver");
+  await release.rolledOut("controller", "receiver");
+  await flowing(stream);
 }
 
 /** Another two seconds' worth of texts came through. */

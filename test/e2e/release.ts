@@ -4,21 +4,30 @@ import { helm, kubectl, tryHelm } from "./kubectl.ts";
 import { tell } from "./tell.ts";
 import type { Twilio } from "./twilio.ts";
 
+/** A version of the operator: a chart, as a folder or an archive, and the image that it installs. */
+export interface Version {
+  readonly chart: string;
+  readonly image: string;
+}
+
 /** One installation of the chart, by Helm as a person would use it. */
 export class Release {
   readonly name = "sms-channel-operator";
   readonly namespace: string;
+  #chart: string;
   #values: object;
 
-  constructor(namespace: string, twilio: Twilio, values: object) {
+  /** Of the version under test, unless another one is given. */
+  constructor(namespace: string, twilio: Twilio, values: object, version = underTest()) {
     this.namespace = namespace;
+    this.#chart = version.chart;
     const own = {
       // Twilio reaches the receiver by its Service, as there is no way in from outside in every cluster.
       publicUrl: `http://${this.name}-receiver.${namespace}.svc`,
       allowInsecurePublicUrl: true,
       twilio: { baseUrl: twilio.baseUrl },
     };
-    this.#values = merge(merge(own, imageValues(inject("image"))), values);
+    this.#values = merge(merge(own, imageValues(version.image)), values);
   }
 
   /** What `status.managedBy` says of its objects. */
@@ -36,6 +45,11 @@ export class Release {
     tell(`helm upgrade in ${this.namespace}: other ${Object.keys(values).join(", ")}`);
     this.#values = merge(this.#values, values);
     return helm(["upgrade", ...this.#arguments(), ...flags], this.#values);
+  }
+
+  upgradeTo({ chart, image }: Version, ...flags: string[]): Promise<string> {
+    this.#chart = chart;
+    return this.upgrade(imageValues(image), ...flags);
   }
 
   rollback(...flags: string[]): Promise<string> {
@@ -88,9 +102,14 @@ export class Release {
   }
 
   #arguments(): string[] {
-    return [this.name, CHART, "--namespace", this.namespace, "--values", "-"];
+    return [this.name, this.#chart, "--namespace", this.namespace, "--values", "-"];
   }
 }
+
+export const underTest = (): Version => ({ chart: CHART, image: inject("image") });
+
+/** The version before it, when there is one to be had; else the same once more. */
+export const older = (): Version => ({ chart: inject("olderChart"), image: inject("olderImage") });
 
 /** `registry/repository:tag` as the chart's values. */
 export function imageValues(image: string): object {

@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import type { TestProject } from "vitest/node";
+import { CHART } from "../chart/helm.ts";
 import { helmProgram } from "../chart/tools.ts";
 
 declare module "vitest" {
@@ -13,7 +14,9 @@ declare module "vitest" {
     /** Begins the name of every namespace and release of the run. */
     runId: string;
     image: string;
-    nextImage: string;
+    /** Of the version that is upgraded from, and rolled back to. */
+    olderImage: string;
+    olderChart: string;
     simulatorImage: string;
     postgresImage: string;
     postgresUser: number;
@@ -41,7 +44,8 @@ export default async function setup(project: TestProject) {
   project.provide("kubeconfig", kubeconfig);
   project.provide("runId", `e2e-${randomBytes(2).toString("hex")}`);
   project.provide("image", image);
-  project.provide("nextImage", process.env.E2E_NEXT_IMAGE ?? image);
+  project.provide("olderImage", process.env.E2E_OLDER_IMAGE ?? image);
+  project.provide("olderChart", process.env.E2E_OLDER_CHART ?? CHART);
   project.provide("simulatorImage", process.env.E2E_SIMULATOR_IMAGE ?? image);
   project.provide("postgresImage", postgresImage);
   project.provide("restartNode", process.env.E2E_RESTART_NODE ?? "");
