@@ -59,7 +59,9 @@ export const releaseCommand: Command<typeof own> = {
     const onSignal = () => stop.abort(new Error("stopped by a signal"));
     process.once("SIGTERM", onSignal).once("SIGINT", onSignal);
     try {
-      say(summaryOf(await run(config, log, stop.signal)));
+      const released = await run(config, log, stop.signal);
+      say(summaryOf(released));
+      if (released.others.size > 0) say(othersOf(released, instanceOf(config)));
     } catch (error) {
       log.fatal({ err: error }, "not everything was let go; run it again, it goes on where it stopped");
       process.exitCode = 1;
@@ -160,6 +162,12 @@ function webhooksOf({ restore, retain }: { restore: boolean; retain: boolean }):
 function summaryOf({ numbers, left, streams, hours, secrets }: Released): string {
   const warning = left === 0 ? "" : ` (${left} with a warning above: look at their webhooks at Twilio)`;
   return `let go: ${numbers} SmsNumbers${warning}, ${streams} WorkStreams, ${hours} OperatingHours; deleted: ${secrets} Secrets`;
+}
+
+/** Who forgot to name the instance finds nothing let go, and here what to name. */
+function othersOf({ others }: Released, instance: string): string {
+  const owners = [...others].map(([owner, count]) => `${owner} (${count})`).join(", ");
+  return `left, as they are not of ${instance}: objects of ${owners}; name their release with --instance and --operator-namespace, or all with --all`;
 }
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);

@@ -135,7 +135,10 @@ describe("the operator is gone", () => {
     await wired();
     await world.stopOperators();
     const other = ["--instance", `${world.operatorNamespace}/other`];
-    expect((await release(...other)).output).toContain("let go: 0 SmsNumbers, 0 WorkStreams");
+    const { output } = await release(...other);
+    expect(output).toContain("let go: 0 SmsNumbers, 0 WorkStreams");
+    // Whoever forgot to name the instance is told which one to name.
+    expect(output).toContain(`objects of ${world.instance} (2)`);
     expect((await number())?.status?.managedBy).toBe(world.instance);
     expect((await release(...other, "--all")).code).toBe(0);
     await isLetGo();

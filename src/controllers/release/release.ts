@@ -54,6 +54,8 @@ export interface Released {
   streams: number;
   hours: number;
   secrets: number;
+  /** Objects that were left because other releases manage them: how many, by `status.managedBy`. */
+  others: ReadonlyMap<string, number>;
 }
 
 /** Numbers at a time: each mostly waits for Twilio. */
@@ -68,10 +70,11 @@ const UNINSTALLED = "the operator was uninstalled; nobody looks after this objec
  */
 export async function release(options: ReleaseOptions, signal: AbortSignal): Promise<Released> {
   const { client, clock, log } = options;
+  const others = new Map<string, number>();
   const [streams, numbers, hours] = await Promise.all([
-    listed<WorkStream>(options, workStreams, signal),
-    listed<SmsNumber>(options, smsNumbers, signal),
-    listed<OperatingHours>(options, operatingHours, signal),
+    listed<WorkStream>(options, workStreams, others, signal),
+    listed<SmsNumber>(options, smsNumbers, others, signal),
+    listed<OperatingHours>(options, operatingHours, others, signal),
   ]);
   const events = new EventRecorder({
     client,
@@ -94,6 +97,7 @@ export async function release(options: ReleaseOptions, signal: AbortSignal): Pro
       streams: streams.length,
       hours: hours.length,
       secrets: deleted,
+      others,
     };
   } finally {
     await events.stop();
@@ -108,10 +112,11 @@ interface LettingGo {
   signal: AbortSignal;
 }
 
-/** This release's objects; a kind that is not there has none. */
+/** This release's objects; a kind that is not there has none. Those of other releases are counted into `others`. */
 async function listed<T extends KubeObject>(
   { client, namespaces, instance, all }: ReleaseOptions,
   type: ResourceType<T>,
+  others: Map<string, number>,
   signal: AbortSignal,
 ): Promise<T[]> {
   const scopes = namespaces.length === 0 ? [undefined] : namespaces;
@@ -129,7 +134,11 @@ async function listed<T extends KubeObject>(
   const ours = (object: T) =>
     managedBy(object) === instance ||
     (managedBy(object) === undefined && (object.metadata.finalizers ?? []).includes(FINALIZER));
-  return lists.flat().filter((object) => all || ours(object));
+  const objects = lists.flat();
+  if (all) return objects;
+  for (const owner of objects.map(managedBy))
+    if (owner !== undefined && owner !== instance) others.set(owner, (others.get(owner) ?? 0) + 1);
+  return objects.filter(ours);
 }
 
 /** True when its webhook could not be put back. */
