@@ -3,6 +3,17 @@ import { readValues, type Value } from "./chart-values.ts";
 
 type Schema = Record<string, unknown>;
 
+/** Labels that the chart sets itself: given twice, they would make YAML that each parser reads in another way. */
+const labels: Schema = {
+  type: "object",
+  additionalProperties: { type: "string" },
+  propertyNames: {
+    not: {
+      pattern:
+        "^(app\\.kubernetes\\.io/(name|instance|component|part-of|managed-by|version)|helm\\.sh/chart)$",
+    },
+  },
+};
 const strings: Schema = { type: "object", additionalProperties: { type: "string" } };
 const objects: Schema = { type: "array", items: { type: "object" } };
 const anything: Schema = { type: "object" };
@@ -42,7 +53,7 @@ const rules: Record<string, Schema> = {
   "controller.resources": anything,
   "controller.extraEnv": env,
   "controller.podAnnotations": strings,
-  "controller.podLabels": strings,
+  "controller.podLabels": labels,
   "controller.affinity": anything,
   "controller.topologySpreadConstraints": objects,
   "controller.serviceAccount.annotations": strings,
@@ -55,7 +66,7 @@ const rules: Record<string, Schema> = {
   "receiver.autoscaling.behavior": anything,
   "receiver.extraEnv": env,
   "receiver.podAnnotations": strings,
-  "receiver.podLabels": strings,
+  "receiver.podLabels": labels,
   "receiver.affinity": anything,
   "receiver.topologySpreadConstraints": objects,
   "receiver.service.type": oneOf("ClusterIP", "NodePort", "LoadBalancer"),
@@ -63,7 +74,7 @@ const rules: Record<string, Schema> = {
   "receiver.service.nodePort": integer(0, 65535),
   "receiver.service.annotations": strings,
   "receiver.serviceAccount.annotations": strings,
-  commonLabels: strings,
+  commonLabels: labels,
   nodeSelector: strings,
   tolerations: objects,
   podSecurityContext: anything,
@@ -74,6 +85,7 @@ const rules: Record<string, Schema> = {
   "monitoring.dashboard.annotations": strings,
   "networkPolicy.receiverFrom": objects,
   "networkPolicy.metricsFrom": objects,
+  "networkPolicy.egress.dnsPorts": ports,
   "networkPolicy.egress.kubernetesTo": objects,
   "networkPolicy.egress.kubernetesPorts": ports,
   "networkPolicy.egress.databaseTo": objects,

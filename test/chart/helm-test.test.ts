@@ -8,6 +8,7 @@ test("helm test sends a text to the Service, with the release's own token and th
   const [container] = spec.containers;
   expect(container.args).toEqual(["test-text"]);
   expect(envOf(container)).toEqual({
+    REFUSE_ROOT: "true",
     OPERATOR_NAMESPACE: "(metadata.namespace)",
     PUBLIC_URL: "https://sms.example.com",
     RECEIVER_URL: "http://sms-channel-operator-receiver.sms.svc:8000",

@@ -85,6 +85,18 @@ const rows: Record<string, [values: object, sentence: string]> = {
     { urlCheck: { mode: "maybe" } },
     "value must be one of 'enforce', 'report', 'off'",
   ],
+  "a proxy that the egress policy leaves out": [
+    { proxy: { https: "http://proxy.example.com:3128" }, networkPolicy: { egress: { enabled: true } } },
+    "networkPolicy.egress.httpsPorts lacks 3128, the port of proxy.https",
+  ],
+  "a front door that the egress policy leaves out": [
+    { urlCheck: { address: "10.0.0.7:8443" }, networkPolicy: { egress: { enabled: true } } },
+    "networkPolicy.egress.httpsPorts lacks 8443, the port of urlCheck.address",
+  ],
+  "a label of the chart's own": [
+    { commonLabels: { "app.kubernetes.io/name": "mine" } },
+    "invalid propertyName 'app.kubernetes.io/name'",
+  ],
   "a number out of bounds": [{ routeShards: 65 }, "at '/routeShards': maximum: got 65, want 64"],
   "a text for a number": [
     { controller: { replicas: "two" } },
@@ -109,6 +121,12 @@ describe("what looks like a mistake and is none", () => {
     "a controller without a database": { database: { controllerUrlKey: "" } },
     "values of a parent chart": { global: { some: "thing" }, enabled: true },
     "no migrations and no owner's URL": { migrations: { enabled: false }, database: { ownerUrlKey: "" } },
+    "an egress policy for a proxy alone": {
+      proxy: { https: "http://proxy.example.com:3128" },
+      networkPolicy: { egress: { enabled: true, httpsPorts: [3128] } },
+    },
+    "an egress policy with the defaults": { networkPolicy: { egress: { enabled: true } } },
+    "a label of one's own": { commonLabels: { "app.kubernetes.io/owner": "platform" } },
     "durations of several units": { resyncInterval: "1h30m10s" },
   };
   test.each(Object.entries(fine))("%s", async (_, values) => {

@@ -14,6 +14,7 @@ test("lets every number go before anything is removed, with Helm and with Argo C
   const [container] = spec.template.spec.containers;
   expect(container.args).toEqual(["release"]);
   expect(envOf(container)).toEqual({
+    REFUSE_ROOT: "true",
     OPERATOR_NAMESPACE: "(metadata.namespace)",
     INSTANCE: "$(OPERATOR_NAMESPACE)/sms-channel-operator",
     ROUTE_SHARDS: "4",

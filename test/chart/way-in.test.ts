@@ -55,6 +55,29 @@ test("an Ingress without TLS, with a certificate of one's own, and for the fallb
   expect(both.one("Ingress").spec.rules.map(({ host }: { host: string }) => host)).toEqual(hosts);
 });
 
+test("a fallback URL with a path of its own is answered below that path", async () => {
+  const urls = { publicUrl: "https://SMS.example.com/one", fallbackPublicUrl: "https://b.example.com/two/" };
+  const wanted = [
+    "/one/inbound",
+    "/one/fallback",
+    "/one/status",
+    "/two/inbound",
+    "/two/fallback",
+    "/two/status",
+  ];
+  const ingress = (await render({ ...urls, ingress: { enabled: true, fallbackHost: true } })).one("Ingress");
+  // A host name is the same in capitals, and an Ingress takes none.
+  expect(ingress.spec.rules.map(({ host }: { host: string }) => host)).toEqual([
+    "sms.example.com",
+    "b.example.com",
+  ]);
+  for (const { http } of ingress.spec.rules)
+    expect(http.paths.map(({ path }: { path: string }) => path)).toEqual(wanted);
+  const httpRoute = { enabled: true, parentRefs: [{ name: "public" }], fallbackHost: true };
+  const [rule] = (await render({ ...urls, httpRoute })).one("HTTPRoute").spec.rules;
+  expect(rule.matches.map(({ path }: { path: { value: string } }) => path.value)).toEqual(wanted);
+});
+
 test("an HTTPRoute attaches to the named Gateway", async () => {
   const parentRefs = [{ name: "public", namespace: "gateways", sectionName: "https" }];
   const rendered = await render({

@@ -67,9 +67,9 @@ argocd.argoproj.io/sync-wave: {{ get (dict "crds" "-4" "needs" "-3" "database" "
 
 {{/* The public URL ----------------------------------------------------------------------------------------------------- */}}
 
-{{/* Host without its port, of the URL given. */}}
+{{/* Host without its port, of the URL given; in lower case, as an Ingress takes no other. */}}
 {{- define "smschannel.hostOf" -}}
-{{- regexReplaceAll ":[0-9]+$" (urlParse .).host "" }}
+{{- regexReplaceAll ":[0-9]+$" (urlParse .).host "" | lower }}
 {{- end }}
 
 {{/* Hosts that an Ingress or HTTPRoute (`.by`, its values) answers for, as a JSON list. */}}
@@ -81,10 +81,21 @@ argocd.argoproj.io/sync-wave: {{ get (dict "crds" "-4" "needs" "-3" "database" "
 {{- $hosts | uniq | toJson }}
 {{- end }}
 
-{{/* Paths that lead to the receiver, as a JSON list. Nothing else of the host is ours. */}}
+{{/*
+Paths that lead to the receiver, as a JSON list. Nothing else of the host is ours. Where `.by` answers for the host of
+fallbackPublicUrl too, the paths below that URL are among them.
+*/}}
 {{- define "smschannel.paths" -}}
-{{- $base := (urlParse .Values.publicUrl).path | trimSuffix "/" }}
-{{- list (printf "%s/inbound" $base) (printf "%s/fallback" $base) (printf "%s/status" $base) | toJson }}
+{{- $urls := list .root.Values.publicUrl }}
+{{- if and .by.fallbackHost .root.Values.fallbackPublicUrl }}
+{{- $urls = append $urls .root.Values.fallbackPublicUrl }}
+{{- end }}
+{{- $paths := list }}
+{{- range $urls }}
+{{- $base := (urlParse .).path | trimSuffix "/" }}
+{{- $paths = concat $paths (list (printf "%s/inbound" $base) (printf "%s/fallback" $base) (printf "%s/status" $base)) }}
+{{- end }}
+{{- $paths | uniq | toJson }}
 {{- end }}
 
 {{/* The database ------------------------------------------------------------------------------------------------------- */}}

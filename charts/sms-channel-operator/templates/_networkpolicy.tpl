@@ -46,7 +46,11 @@ spec:
   {{- if $policy.egress.enabled }}
   egress:
     # Names.
-    - ports: [{ port: 53, protocol: UDP }, { port: 53, protocol: TCP }]
+    - ports:
+        {{- range $policy.egress.dnsPorts }}
+        - { port: {{ . }}, protocol: UDP }
+        - { port: {{ . }}, protocol: TCP }
+        {{- end }}
     {{- range .to }}
     {{- if eq . "receiver" }}
     - ports: [{ port: http }]

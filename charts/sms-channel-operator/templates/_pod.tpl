@@ -84,11 +84,15 @@ readinessProbe:
   failureThreshold: 2
 {{- end }}
 
-{{/* Environment of every process. */}}
+{{/* Environment of every process that goes by `logLevel`. */}}
 {{- define "smschannel.env" -}}
 - name: LOG_LEVEL
   value: {{ .root.Values.logLevel }}
-# Whatever becomes of the security contexts: no process of this chart runs as root.
+{{ include "smschannel.noRoot" . }}
+{{- end }}
+
+{{/* Environment of every process. Whatever becomes of the security contexts: none of this chart's runs as root. */}}
+{{- define "smschannel.noRoot" -}}
 - name: REFUSE_ROOT
   value: "true"
 {{- end }}

@@ -61,6 +61,31 @@ strings, as JSON.
 {{- $mistakes = append $mistakes (printf "database.existingSecret is empty: name a Secret of namespace %s with a postgres:// URL under each of the keys %s, or set evaluationDatabase.enabled to try it out" $.Release.Namespace (join ", " $keys)) }}
 {{- end }}
 
+{{- if and $v.networkPolicy.enabled $v.networkPolicy.egress.enabled }}
+{{- $ports := list }}
+{{- range $v.networkPolicy.egress.httpsPorts }}
+{{- $ports = append $ports (int .) }}
+{{- end }}
+{{- /* Through a proxy everything goes to its port; without one Twilio, by default on 443, and the self-check are reached directly. */}}
+{{- $urls := dict "twilio.baseUrl" (default "https://api.twilio.com" $v.twilio.baseUrl) }}
+{{- if $v.urlCheck.address }}
+{{- $urls = set $urls "urlCheck.address" (printf "https://%s" $v.urlCheck.address) }}
+{{- else if ne $v.urlCheck.mode "off" }}
+{{- $urls = set $urls "publicUrl" $v.publicUrl }}
+{{- end }}
+{{- if or $v.proxy.https $v.proxy.http }}
+{{- $urls = dict "proxy.https" $v.proxy.https "proxy.http" $v.proxy.http }}
+{{- end }}
+{{- range $name, $url := $urls }}
+{{- if regexMatch "^https?://" $url }}
+{{- $port := regexFind ":[0-9]+$" (urlParse $url).host | trimPrefix ":" | default (ternary "443" "80" (hasPrefix "https:" $url)) | int }}
+{{- if not (has $port $ports) }}
+{{- $mistakes = append $mistakes (printf "networkPolicy.egress.httpsPorts lacks %d, the port of %s: the controller could not connect to it" $port $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- if and $v.trustedCertificates.configMap $v.trustedCertificates.secret }}
 {{- $mistakes = append $mistakes "trustedCertificates.configMap and trustedCertificates.secret are both set: choose one" }}
 {{- end }}
