@@ -23,7 +23,7 @@ export function reasonsPage(): [string, string][] {
       "",
     ];
   });
-  return [["docs/reasons.md", [...intro, ...sections.flat()].join("\n")]];
+  return [["docs/reasons.md", [...intro, ...sections.flat(), ...events].join("\n")]];
 }
 
 const intro = [
@@ -31,9 +31,28 @@ const intro = [
   "",
   "<!-- Generated from src/api/reasons.ts by `npm run generate`. Do not edit. -->",
   "",
-  "Every reason that stands in a condition, an event, a metric's label or a log line. `kubectl get` shows the reason of",
+  "Every reason that stands in a condition; events, log lines and metrics' labels use the same words. `kubectl get` shows the reason of",
   "`Ready`, and `-o wide` its message, which tells the remedy for the case at hand. `Ready` has the reason of the first",
   "condition that keeps it from being `True`, so look that one up in the sections of the other conditions.",
+  "",
+  "Names in capitals are settings of the processes; in the chart `PUBLIC_URL` is `publicUrl`, `ROUTE_SHARDS` `routeShards`,",
+  "`MAX_STREAMS_PER_NAMESPACE` `maxStreamsPerNamespace`, `URL_CHECK` `urlCheck.mode`. What only events tell stands at the end.",
+  "",
+];
+
+/** What becomes of a number's webhook is an event; a condition says only how things are. */
+const events = [
+  "## Events alone",
+  "",
+  "| type | reason | meaning |",
+  "| --- | --- | --- |",
+  "| Normal | `WebhookSet` | The number's webhook leads to this cluster now. |",
+  "| Warning | `WebhookRepaired` | Somebody had changed it; it was set back. The event names the host it led to. |",
+  "| Normal | `WebhookRestored` `WebhookCleared` | On deletion: it is what it was before us, or empty, as `deletionPolicy` says. |",
+  "| Normal | `WebhookRetained` | On deletion: it was left as it is, as `deletionPolicy` says. |",
+  "| Warning | `WebhookLeft` | On deletion: it could not be changed, and still leads here. |",
+  "| Normal | `WebhookHandedOver` | On deletion: another SmsNumber holds the number now, and the webhook is its own. |",
+  "| Warning | `ManagedByAnotherRelease` | Another release of the operator looks after this object; this one leaves it alone. |",
   "",
 ];
 
