@@ -5,7 +5,13 @@ export const LARGEST_BODY = 256 * 1024;
 /** How much of a body that is too large is read and thrown away, so that its sender gets to see the 413. */
 const LARGEST_DISCARD = 1024 * 1024;
 
-/** What all bodies that are being read hold together: a thousand slow senders must not fill the memory. */
+/**
+ * So much of each body is free: no text of Twilio's is larger, and none shall be refused because strangers hold what all bodies
+ * may take together. What is free is bounded by the number of connections.
+ */
+const FREE = 16 * 1024;
+
+/** What all bodies that are being read hold beyond their first 16 KiB: a thousand slow senders must not fill the memory. */
 export interface BodyBudget {
   bytes: number;
   readonly most: number;
@@ -22,6 +28,7 @@ export function readBody(
 ): void {
   let chunks: Buffer[] = [];
   let size = 0;
+  /** Bytes that count against the budget. */
   let held = 0;
   let problem: "tooLarge" | "overloaded" | undefined;
   let finished = false;
@@ -42,15 +49,16 @@ export function readBody(
     size += chunk.length;
     if (size > LARGEST_DISCARD) finish("tooLarge");
     else if (size > LARGEST_BODY) letGo("tooLarge");
-    else if (budget.bytes + chunk.length > budget.most) letGo("overloaded");
     else if (problem === undefined) {
-      held += chunk.length;
-      budget.bytes += chunk.length;
+      const more = Math.max(0, size - FREE) - held;
+      if (budget.bytes + more > budget.most && more > 0) return letGo("overloaded");
+      held += more;
+      budget.bytes += more;
       chunks.push(chunk);
     }
   });
   request.on("end", () =>
-    finish(problem ?? (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, held))),
+    finish(problem ?? (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size))),
   );
   request.on("close", () => finish("aborted"));
 }

@@ -42,6 +42,13 @@ const rows: Record<string, string> = {
 };
 for (const [name, body] of Object.entries(rows)) test(name, () => agree(Buffer.from(body, "latin1")));
 
+test("what is unusual is read up to 32 KiB, what is usual at any size", () => {
+  const unusual = (length: number) => Buffer.from(`a=%ff&b=${"x".repeat(length)}`);
+  agree(unusual(30_000));
+  expect(readFields(unusual(40_000))).toBeUndefined();
+  agree(Buffer.from(`a=1&b=${"x".repeat(200_000)}`));
+});
+
 test("any bytes mean the same to both ways of reading", () => {
   const piece = fc.oneof(
     fc.constantFrom(

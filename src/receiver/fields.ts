@@ -11,12 +11,19 @@ export interface Fields {
 }
 
 /**
- * The fields of a body; undefined when it has too many. Same meaning as `parseForm` and `signatureBase`, to which everything
+ * Twilio's requests are of the usual kind but for a stray byte, and under 16 KiB. What is neither takes tens of milliseconds to
+ * read, which nobody shall take of us for nothing.
+ */
+const LARGEST_UNUSUAL = 32 * 1024;
+
+/**
+ * The fields of a body; undefined when it has too many, or is unusual and large. Same meaning as `parseForm` and `signatureBase`, to which everything
  * unusual is left. The usual (names of plain ASCII, each once, values that are good UTF-8) goes from bytes to bytes
  * without a string or an object per field: that took a seventh off the CPU that a text costs.
  */
 export function readFields(body: Buffer): Fields | undefined {
   if (plain.read(body)) return plain;
+  if (body.length > LARGEST_UNUSUAL) return undefined;
   const form = parseForm(body);
   return form === undefined ? undefined : fieldsOfForm(form);
 }

@@ -24,7 +24,6 @@ type Finish = (result: Result, body?: string) => void;
 /** Method, type and size, then route and signature, then account, then the store: each step answers and ends, or goes on. */
 export function createHandler(options: HandlerOptions): RequestListener {
   const { clock, metrics, budget, routes } = options;
-  const routesOf = (path: string) => routes.find(path);
   return (request, response) => {
     const startMs = clock.monotonic();
     const finish: Finish = (result, body) => {
@@ -38,7 +37,7 @@ export function createHandler(options: HandlerOptions): RequestListener {
       if (body === "aborted") metrics.result("aborted");
       else if (typeof body === "string") finish(body);
       else if (!routes.loaded) finish("routesNotLoaded");
-      else decide(request, body, routesOf, startMs, finish, options);
+      else decide(request, body, routes, startMs, finish, options);
     });
   };
 }
@@ -46,14 +45,14 @@ export function createHandler(options: HandlerOptions): RequestListener {
 function decide(
   request: IncomingMessage,
   body: Buffer,
-  routesOf: (path: string) => readonly Route[],
+  routes: RouteTable,
   startMs: number,
   finish: Finish,
   options: HandlerOptions,
 ): void {
   const nowMs = options.clock.now();
   const signature = signatureOf(request);
-  const verdict = judge({ target: request.url ?? "", signature, body, nowMs }, routesOf);
+  const verdict = judge({ target: request.url ?? "", signature, body, nowMs }, routes);
   switch (verdict.do) {
     case "refuse":
       refuse(verdict.reason, verdict.route, nowMs, options);

@@ -15,7 +15,7 @@ export interface HttpLimits {
   /** Between two requests. Longer than the 60 s after which load balancers close: else we would close what they are about to use. */
   idleMs: number;
   connections: number;
-  /** What the bodies that are being read hold together. */
+  /** What the bodies that are being read hold together, beyond the first 16 KiB of each. */
   bodiesBytes: number;
   /** How often connections are looked at for those that are over their time. */
   checkEveryMs: number;

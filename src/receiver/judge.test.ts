@@ -4,6 +4,7 @@ import { signatureKey } from "../routes/signature-states.ts";
 import { encodeShard } from "../routes/table.ts";
 import { sign } from "../simulator/sign.ts";
 import { judge, parseTarget } from "./judge.ts";
+import { nobodyAmong } from "./nobody.ts";
 import { RouteTable } from "./route-table.ts";
 
 const URL_OF_STREAM = "https://sms.example.com/inbound/team-a/support";
@@ -25,16 +26,21 @@ async function route(more: Partial<Route>): Promise<Route> {
   };
 }
 
-function ask(routes: Route[], token = TOKEN, accountSid = ACCOUNT) {
+const SID = `SM${"0".repeat(32)}`;
+
+function ask(routes: Route[], token = TOKEN, accountSid = ACCOUNT, messageSid = SID) {
   const fields: [string, string][] = [
     ["AccountSid", accountSid],
-    ["MessageSid", "SM1"],
+    ["MessageSid", messageSid],
     ["To", "+15005550006"],
     ["From", "+15555550100"],
   ];
   const body = Buffer.from(new URLSearchParams(fields).toString());
   const signature = sign(token, URL_OF_STREAM, fields);
-  const verdict = judge({ target: "/inbound/team-a/support", signature, body, nowMs: 0 }, () => routes);
+  const verdict = judge(
+    { target: "/inbound/team-a/support", signature, body, nowMs: 0 },
+    { find: () => routes, nobody: nobodyAmong([routes]) },
+  );
   if (verdict.do === "store") return `${verdict.row.kind} for ${verdict.route.namespaceUid}`;
   return verdict.do === "refuse" ? verdict.reason : verdict.do;
 }
@@ -53,6 +59,61 @@ describe("several routes on one path", () => {
     const other = await route({ namespaceUid: "other", accountSid: "AC2", keys });
     expect(ask([await route({}), other], "other", "AC2")).toBe("unrouted for other");
     expect(ask([await route({}), other], "other", ACCOUNT)).toBe("account");
+  });
+});
+
+describe("what is kept under the name of a message", () => {
+  const rows: Record<string, [sid: string, kind: string]> = {
+    "a text's": [SID, "unrouted"],
+    "a picture message's": [`MM${"f".repeat(32)}`, "unrouted"],
+    // Signed as `MessageSid=SM…` and `NumMedia=0`: the same text, for the second time.
+    "one with the next field in it": [`${SID}NumMedia0`, "raw"],
+    "one in capitals": [`SM${"F".repeat(32)}`, "raw"],
+    "another kind of SID": [`CH${"0".repeat(32)}`, "raw"],
+  };
+  for (const [name, [sid, kind]] of Object.entries(rows))
+    test(name, async () => expect(ask([await route({})], TOKEN, ACCOUNT, sid)).toBe(`${kind} for old`));
+});
+
+describe("a refusal takes as many HMACs whatever exists", () => {
+  /** HMACs that a text costs which is not signed by anybody. */
+  async function cost(path: string): Promise<number> {
+    let made = 0;
+    const counted = (each: Route): Route => ({
+      ...each,
+      keys: each.keys.map(({ inner, outer, fingerprint }) => ({
+        get inner() {
+          made++;
+          return inner;
+        },
+        outer,
+        fingerprint,
+      })),
+    });
+    const urls = [1, 2].map((i) => {
+      const url = `https://sms${i}.example.com/inbound/team-a/moved`;
+      return { inbound: url, fallback: url, status: url };
+    });
+    const keys = await Promise.all(["one", "two"].map(signatureKey));
+    const routes = new Map([
+      ["team-a/support", [await route({})]],
+      ["team-a/moved", [await route({ urls, keys })]],
+      ["team-a/rotated", [await route({ keys })]],
+      ["team-a/expired", [await route({ keys: keys.map((key) => ({ ...key, notAfterMs: -1 })) })]],
+      ["team-a/replaced", [await route({}), await route({ namespaceUid: "new" })]],
+    ]);
+    const nobody = counted(nobodyAmong(routes.values()));
+    const table = { find: (name: string) => (routes.get(name) ?? []).map(counted), nobody };
+    const knock = { target: `/inbound/${path}`, signature: "no", body: Buffer.from("a=1"), nowMs: 0 };
+    expect(judge(knock, table).do).toBe("refuse");
+    return made;
+  }
+  const paths = ["support", "moved", "rotated", "expired", "replaced", "nobody"].map(
+    (name) => `team-a/${name}`,
+  );
+  test.each([...paths, "nowhere"])("%s", async (path) => {
+    // Two tokens, two URLs, each with and without its port.
+    expect(await cost(path)).toBe(8);
   });
 });
 

@@ -1,5 +1,7 @@
 import type { Route } from "../routes/route.ts";
 import { decodeShard } from "../routes/table.ts";
+import type { Routes } from "./judge.ts";
+import { nobodyAmong } from "./nobody.ts";
 
 /** The routes of one path, `{namespace}/{stream}`: several while a namespace or an account has just been replaced. */
 export type RoutesOfPath = readonly Route[];
@@ -8,9 +10,10 @@ export type RoutesOfPath = readonly Route[];
  * The routes as last read from the compiled Secrets. Fed shard by shard; a shard that vanishes keeps its last routes, since
  * numbers may still point here and an old route does less harm than a refused text.
  */
-export class RouteTable {
+export class RouteTable implements Routes {
   readonly #shards: (Route[] | undefined)[];
   #byPath: ReadonlyMap<string, RoutesOfPath> = new Map();
+  #nobody = nobodyAmong([]);
 
   constructor(shards: number) {
     this.#shards = new Array(shards).fill(undefined);
@@ -21,6 +24,7 @@ export class RouteTable {
     if (!(shard in this.#shards)) throw new Error(`there is no shard ${shard}`);
     this.#shards[shard] = decodeShard(data);
     this.#byPath = byPath(this.#shards.flatMap((routes) => routes ?? []));
+    this.#nobody = nobodyAmong(this.#byPath.values());
   }
 
   /** Shards not seen yet. Until there is none, an unknown path may be a known one. */
@@ -35,6 +39,10 @@ export class RouteTable {
   /** `path` is `{namespace}/{stream}`. */
   find(path: string): RoutesOfPath {
     return this.#byPath.get(path) ?? NONE;
+  }
+
+  get nobody(): Route {
+    return this.#nobody;
   }
 
   get size(): number {
