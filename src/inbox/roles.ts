@@ -33,11 +33,23 @@ export interface Roles {
   create?: boolean;
 }
 
-/** Sets each named role's rights to exactly those above: what it had before on this schema is taken away first. */
+/**
+ * Sets each named role's rights to exactly those above: what it had before on this schema is taken away first. The schema's
+ * owner is let be: without its own rights it could not migrate again.
+ */
 export async function grantRoles(client: pg.ClientBase, roles: Roles, log: Log): Promise<void> {
+  const owner = await ownerOfSchema(client);
   const named = (Object.keys(RIGHTS) as RoleOf[]).flatMap((of) => {
     const role = roles[of];
-    return role === undefined ? [] : [{ of, role, name: pg.escapeIdentifier(role.name) }];
+    if (role === undefined) return [];
+    if (role.name === owner) {
+      log.warn(
+        { role: role.name, for: of },
+        "this role owns the schema and may do everything there; give the process a role of its own",
+      );
+      return [];
+    }
+    return [{ of, role, name: pg.escapeIdentifier(role.name) }];
   });
   for (const { role, name } of named) {
     await ensureRole(client, role, roles.create === true, log);
@@ -49,6 +61,13 @@ export async function grantRoles(client: pg.ClientBase, roles: Roles, log: Log):
     for (const statement of [SEE, ...RIGHTS[of]]) await client.query(statement.replaceAll("ROLE", name));
     log.info({ role: role.name, for: of }, "rights set");
   }
+}
+
+async function ownerOfSchema(client: pg.ClientBase): Promise<string | undefined> {
+  const { rows } = await client.query<{ owner: string }>(
+    "select pg_get_userbyid(nspowner) as owner from pg_namespace where nspname = 'smschannel'",
+  );
+  return rows[0]?.owner;
 }
 
 async function ensureRole(client: pg.ClientBase, { name, password }: Role, create: boolean, log: Log) {

@@ -40,21 +40,20 @@ const INSERT_ACTIVITY = `
 
 /**
  * The inbox on PostgreSQL through one connection: batches follow each other anyway, and one backend is the least work for
- * the server. Connects when first used and after every failure, and before the first row makes sure that the schema fits.
+ * the server. What the replica saw of its routes goes through another one, so that whatever is wrong with that table, a lock
+ * or a missing right, holds up no text.
  */
 export class PostgresStore implements InboxStore {
-  readonly #options: PostgresStoreOptions;
-  #client: pg.Client | undefined;
-  #connecting: Promise<pg.Client> | undefined;
-  /** The client that is connecting, for `drop`. */
-  #coming: pg.Client | undefined;
+  readonly #texts: Connection;
+  readonly #activity: Connection;
 
   constructor(options: PostgresStoreOptions) {
-    this.#options = options;
+    this.#texts = new Connection(options);
+    this.#activity = new Connection(options);
   }
 
   async insert(rows: readonly InboxRow[]): Promise<number> {
-    const result = await this.#query("inbox", INSERT, [
+    const result = await this.#texts.query("inbox", INSERT, [
       textArray(rows.map((row) => row.kind)),
       textArray(rows.map((row) => row.namespaceUid)),
       textArray(rows.map((row) => row.stream)),
@@ -71,7 +70,7 @@ export class PostgresStore implements InboxStore {
   }
 
   async insertActivity(rows: readonly ActivityRow[]): Promise<void> {
-    await this.#query("activity", INSERT_ACTIVITY, [
+    await this.#activity.query("activity", INSERT_ACTIVITY, [
       textArray(rows.map((row) => row.replica)),
       textArray(rows.map((row) => row.namespaceUid)),
       textArray(rows.map((row) => row.stream)),
@@ -84,7 +83,39 @@ export class PostgresStore implements InboxStore {
 
   /** Connects now, so that the first text does not pay for it and a wrong schema is known at once. */
   async connect(): Promise<void> {
-    await this.#connected();
+    await this.#texts.connected();
+  }
+
+  drop(): void {
+    this.#texts.drop();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#texts.close(), this.#activity.close()]);
+  }
+}
+
+/** Connects when first used and after every failure, and before the first row makes sure that the schema fits. */
+class Connection {
+  readonly #options: PostgresStoreOptions;
+  #client: pg.Client | undefined;
+  #connecting: Promise<pg.Client> | undefined;
+  /** The client that is connecting, for `drop`. */
+  #coming: pg.Client | undefined;
+
+  constructor(options: PostgresStoreOptions) {
+    this.#options = options;
+  }
+
+  async query(name: string, text: string, values: Buffer[]) {
+    const client = this.#client ?? (await this.connected());
+    try {
+      return await client.query({ name, text, values });
+    } catch (error) {
+      // A server that turned read-only or full may be one that lost its role: the next connection may find the new one.
+      if (!isDataError(error) && this.#client === client) this.drop();
+      throw error;
+    }
   }
 
   drop(): void {
@@ -101,18 +132,7 @@ export class PostgresStore implements InboxStore {
     await client?.end().catch(() => undefined);
   }
 
-  async #query(name: string, text: string, values: Buffer[]) {
-    const client = this.#client ?? (await this.#connected());
-    try {
-      return await client.query({ name, text, values });
-    } catch (error) {
-      // A server that turned read-only or full may be one that lost its role: the next connection may find the new one.
-      if (!isDataError(error) && this.#client === client) this.drop();
-      throw error;
-    }
-  }
-
-  #connected(): Promise<pg.Client> {
+  connected(): Promise<pg.Client> {
     this.#connecting ??= this.#connect().finally(() => {
       this.#connecting = undefined;
     });

@@ -40,6 +40,23 @@ test("unready with a sentence until the schema fits, and ready from then on", as
   expect(schema.problem()).toBeUndefined();
 });
 
+test("what only the driver says is told in other words", async () => {
+  const { schema, clock, looking } = setup(
+    new Error("SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string"),
+    new Error("The server does not support SSL connections"),
+    new Error("timeout expired"),
+    undefined,
+  );
+  await clock.advance(0);
+  expect(schema.problem()).toBe("the database asks for a password, and DATABASE_URL has none");
+  await clock.advance(1000);
+  expect(schema.problem()).toContain("does not speak TLS");
+  await clock.advance(1000);
+  expect(schema.problem()).toBe("the database does not answer (no answer in time)");
+  await clock.advance(1000);
+  await looking;
+});
+
 test("a trouble that lasts is logged now and then, not at every look", async () => {
   const { clock, stop, lines, looks, looking } = setup(failed("ECONNREFUSED"));
   await clock.advance(65_000);

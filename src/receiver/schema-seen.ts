@@ -63,5 +63,10 @@ function troubleOf(error: unknown): { code: string | undefined; problem: string 
   // SQLSTATE class 28: authorization; 3D: no such database.
   if (code?.startsWith("28")) return { code, problem: `the database refuses the receiver's role (${code})` };
   if (code?.startsWith("3D")) return { code, problem: `the database is not there (${code})` };
+  // Of these the driver says nothing but its own sentence.
+  if (code === undefined && /password must be a string/.test(message))
+    return { code, problem: "the database asks for a password, and DATABASE_URL has none" };
+  if (code === undefined && /does not support SSL/.test(message))
+    return { code, problem: "the database does not speak TLS, which sslmode in DATABASE_URL asks for" };
   return { code, problem: `the database does not answer (${code ?? "no answer in time"})` };
 }

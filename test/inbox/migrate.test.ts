@@ -6,7 +6,7 @@ import { systemClock } from "../../src/clock.ts";
 import { pruneRouteActivity, readRouteActivity } from "../../src/inbox/activity.ts";
 import { type Migration, migrate, readMigrations } from "../../src/inbox/migrate.ts";
 import { checkSchema, PostgresStore } from "../../src/inbox/store.ts";
-import { silentLog } from "../../src/log.ts";
+import { createLog, silentLog } from "../../src/log.ts";
 import { newInbox } from "../receiver/harness.ts";
 import { newDatabase } from "../support/database.ts";
 
@@ -99,6 +99,27 @@ test("a role that does not exist is an error that says what to do", async () => 
   const url = await newDatabase();
   const roles = { receiver: { name: "nobody-made-this" } };
   await expect(migrate({ ...options, url, roles })).rejects.toThrow("--create-roles");
+});
+
+test("one login for everything: the schema's owner keeps its rights, and can migrate again", async () => {
+  const admin = await newDatabase();
+  const owner = `owner_${randomBytes(5).toString("hex")}`;
+  const url = new URL(admin);
+  await connected(admin, async (client) => {
+    await client.query(`create role "${owner}" login password 'x'`);
+    await client.query(`grant create on database "${url.pathname.slice(1)}" to "${owner}"`);
+  });
+  [url.username, url.password] = [owner, "x"];
+  const lines: string[] = [];
+  const log = createLog({
+    level: "warn",
+    process: "test",
+    destination: { write: (line) => void lines.push(line) },
+  });
+  const roles = { receiver: { name: owner } };
+  for (let i = 0; i < 2; i++) await migrate({ ...options, log, url: url.href, roles });
+  expect(lines.filter((line) => line.includes("give the process a role of its own"))).toHaveLength(2);
+  await connected(url.href, (client) => checkSchema(client));
 });
 
 test("the receiver's role can insert and nothing else", async () => {

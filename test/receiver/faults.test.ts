@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { asRaw } from "../../src/inbox/rows.ts";
+import { asRaw, type InboxRow } from "../../src/inbox/rows.ts";
+import { PostgresStore } from "../../src/inbox/store.ts";
+import { silentLog } from "../../src/log.ts";
 import {
+  ACCOUNT,
   type Answer,
   metric,
   newInbox,
@@ -171,9 +174,39 @@ test("what was seen of a route is written when it stops, nothing of routes that 
   expect(Object.keys(rows[0].accepted)).toHaveLength(1);
 });
 
+test("whatever is wrong with what is written of routes ends no text that is under way", async () => {
+  const store = new PostgresStore({ url: inbox.receiverUrl, statementTimeoutMs: 10_000, log: silentLog });
+  const seen = { replica: "r", namespaceUid: "u", stream: "s", accountSid: ACCOUNT, accepted: {} };
+  await store.insertActivity([seen]);
+  await inbox.owner.query(`revoke insert on smschannel.route_activity from "${inbox.role}"`);
+  await inbox.owner.query("begin; lock table smschannel.inbox in access exclusive mode");
+  const text = store.insert([row(newSid())]);
+  await untilWaiting(inbox);
+  await expect(store.insertActivity([seen])).rejects.toMatchObject({ code: "42501" });
+  await inbox.owner.query("rollback");
+  expect(await text).toBe(1);
+  await store.close();
+});
+
+const row = (messageSid: string): InboxRow => ({
+  kind: "inbound",
+  namespaceUid: "u",
+  stream: "s",
+  generation: 1,
+  accountSid: ACCOUNT,
+  messageSid,
+  event: "",
+  ourNumber: null,
+  customer: null,
+  query: null,
+  body: Buffer.from("Body=x"),
+});
+
 /** A statement of the receiver waits for the lock: what was sent has arrived. */
 async function untilWaiting({ owner }: Inbox) {
   for (;;) {
+    // Within a transaction the first look would be what every later one gets.
+    await owner.query("select pg_stat_clear_snapshot()");
     const { rows } = await owner.query(
       "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
     );
