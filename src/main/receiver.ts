@@ -73,16 +73,20 @@ async function serve(config: Config<typeof own>, process: Process): Promise<void
   // But on its schema until that was seen to fit, once: before, there is nothing that a text could be stored in.
   health.readyWhen("schema", () => schema.problem());
   health.readyWhen("accepting", () => (receiver.draining ? "shutting down" : undefined));
-  watch.start();
-  const { port } = await receiver.start();
-  log.info({ port }, "listening");
-  const looked = schema.look(stopping);
-  await stopped(stopping);
-  await receiver.stop(config.shutdownDelay);
-  await looked;
-  await watch.stop();
-  await client.close();
-  await database.stop();
+  try {
+    // First: a port that is taken ends the process, and nothing must keep it.
+    const { port } = await receiver.start();
+    log.info({ port }, "listening");
+    watch.start();
+    const looked = schema.look(stopping);
+    await stopped(stopping);
+    await receiver.stop(config.shutdownDelay);
+    await looked;
+    await watch.stop();
+  } finally {
+    await Promise.all([client.close(), store.close()]);
+    await database.stop();
+  }
 }
 
 interface Database {

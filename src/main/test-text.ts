@@ -53,7 +53,9 @@ export const testTextCommand: Command<typeof own> = {
     try {
       await testText(config);
     } catch (error) {
-      process.stdout.write(`FAILED  ${(error as Error).message}\n`);
+      const { message, code } = error as Error & { code?: string };
+      // Where a name has several addresses and all refuse, the error has a code only.
+      process.stdout.write(`FAILED  ${message || code || "for no reason that was told"}\n`);
       process.exitCode = 1;
     }
   },
@@ -69,9 +71,11 @@ async function testText(config: Config<typeof own>): Promise<void> {
   ).inbound;
   const to = new URL(inbound);
   if (config.receiverUrl !== undefined) {
-    const { protocol, host } = new URL(config.receiverUrl);
+    const { protocol, hostname, port } = new URL(config.receiverUrl);
     to.protocol = protocol;
-    to.host = host;
+    to.hostname = hostname;
+    // A host without a port would leave that of the public URL where it is.
+    to.port = port;
   }
   const stranger = randomBytes(16).toString("hex");
   const send = (messageSid: string, token: string) =>

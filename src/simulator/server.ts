@@ -26,7 +26,13 @@ export interface ServerOptions {
 export function createApiServer(options: ServerOptions): Server {
   const inFlight = new Map<string, number>();
   return createServer((request, response) => {
-    const url = new URL(request.url ?? "/", "http://simulator");
+    // Never relative to a base: two slashes would begin a host.
+    const target = `http://simulator${request.url ?? "/"}`;
+    if (!URL.canParse(target)) {
+      response.writeHead(400).end();
+      return;
+    }
+    const url = new URL(target);
     const handled = url.pathname.startsWith("/_simulator/")
       ? options.control.handle(request, response, url)
       : serve(options, inFlight, request, response, url);

@@ -70,7 +70,18 @@ function read(
     );
     return;
   }
-  const object: unknown = document.toJS();
+  let object: unknown;
+  try {
+    object = document.toJS();
+  } catch (error) {
+    // Aliases are followed only here: one without an anchor, or so many that they would fill the memory.
+    parsed.problems.push({
+      ...where,
+      line: lines.linePos(document.range?.[0] ?? 0).line,
+      message: (error as Error).message,
+    });
+    return;
+  }
   if (object === null || object === undefined) return;
   for (const [prefix, item] of itemsOf(object))
     parsed.sources.push(sourceOf(where, document, lines, prefix, item));

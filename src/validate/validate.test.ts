@@ -164,6 +164,18 @@ describe("where a finding is", () => {
     });
   });
 
+  test.each([
+    ["an alias without an anchor", "a: 1\n---\nkind: WorkStream\nspec: *foo\n", "Unresolved alias"],
+    ["a merge of no map", "a: 1\n---\n<<: 3\n", "Merge sources must be maps"],
+  ])("%s is an error of that document", (_, text, message) => {
+    const { findings } = validate([
+      parseSources("bad.yaml", text),
+      parseSources("good.yaml", hours("h", "UTC")),
+    ]);
+    expect(findings).toHaveLength(1);
+    expect(findings[0]).toMatchObject({ file: "bad.yaml", document: 2, severity: "error" });
+    expect(findings[0]!.message).toContain(message);
+  });
   test("what is no YAML is an error with its line", () => {
     const [finding] = validate([parseSources("bad.yaml", "a: 1\nb: [1\nc: 2\n")]).findings;
     expect(finding).toMatchObject({ severity: "error", file: "bad.yaml", field: "" });

@@ -63,6 +63,22 @@ test("goes through another door, signed for the public one", async () => {
   });
 });
 
+test("goes to the port of the door, whatever port the public URL has", async () => {
+  const other = await world.startReceiver();
+  const { output } = await run({
+    PUBLIC_URL: "https://sms.example.com:8443",
+    RECEIVER_URL: other.url,
+    WAIT: "1s",
+  });
+  // The signature is over another URL than the route's; what counts is who answers.
+  expect(output).toBe(`FAILED  a signed text is answered with 403 by ${new URL(other.url).origin}\n`);
+  expect(
+    (await run({ PUBLIC_URL: "https://sms.example.com:8443", RECEIVER_URL: "http://127.0.0.1", WAIT: "1s" }))
+      .output,
+  ).toBe("FAILED  the receiver does not answer (ECONNREFUSED)\n");
+  await other.stop();
+});
+
 test("fails with a wrong token, and when something else answers", async () => {
   expect(await run({ TEST_AUTH_TOKEN: "wrong", WAIT: "1s" })).toEqual({
     code: 1,

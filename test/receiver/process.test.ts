@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { rm, writeFile } from "node:fs/promises";
+import { chmod, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, describe, expect, test } from "vitest";
@@ -112,6 +113,21 @@ test("routes appear, change and outlive their Secret; SIGTERM drains and ends wi
   const { rows } = await inbox.owner.query("select count(*)::int as count from smschannel.inbox");
   expect(rows[0].count).toBe(3);
   await inbox.owner.end();
+});
+
+test("a port that is taken ends the process, with its embedded database, instead of a receiver that nobody reaches", async () => {
+  const taken = createServer().listen(0);
+  await once(taken, "listening");
+  const { env } = await world();
+  const PORT = String((taken.address() as AddressInfo).port);
+  const folder = await temporaryDirectory("sms-taken");
+  // The database does not run as root, and its own account must get there.
+  await chmod(folder, 0o711);
+  const { child, lines } = start({ ...env, PORT, DATA_DIR: join(folder, "data") });
+  expect(await once(child, "exit")).toEqual([1, null]);
+  expect(JSON.stringify(lines)).toContain("EADDRINUSE");
+  taken.close();
+  await rm(folder, { recursive: true });
 });
 
 test("killed between commit and answer: the replay at the next process finds one row", async () => {

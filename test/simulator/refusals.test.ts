@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { type IncomingMessage, request } from "node:http";
 import { describe, expect, test } from "vitest";
 import { startSimulator } from "../../src/simulator/simulator.ts";
 import { accountPath, demoAccount, type RawCall, raw, withSimulator } from "./support.ts";
@@ -274,4 +276,19 @@ describe("errors have the recorded shapes", () => {
       expect(answer.status).toBe(404);
       expect(answer.text).toContain("<TwilioResponse><RestException><Code>20404</Code>");
     }));
+});
+
+test("a target that is no path is refused, and two slashes are part of the path", async () => {
+  await withSimulator({}, async (simulator) => {
+    const { hostname, port } = new URL(simulator.url);
+    const status = async (path: string) => {
+      const sent = request({ hostname, port, path, method: "GET" }).end();
+      const [answer] = (await once(sent, "response")) as [IncomingMessage];
+      answer.resume();
+      return answer.statusCode;
+    };
+    expect(await status("//")).toBe(404);
+    expect(await status(`/${accountPath}.json`)).toBe(404);
+    expect(await status("x:99999")).toBe(400);
+  });
 });
