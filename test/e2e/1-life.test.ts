@@ -8,6 +8,7 @@ import { type OwnerSecret, query, storedTexts } from "./database.ts";
 import { explainFailures } from "./failure.ts";
 import { ApiServer, apply, kubectl, list } from "./kubectl.ts";
 import { examples, restrictedNamespace } from "./manifests.ts";
+import { connects, kubernetesPorts, strangerConnects } from "./network.ts";
 import { imageValues, older, Release, underTest } from "./release.ts";
 import { rightsIn } from "./rights.ts";
 import { type Streamed, TextStream } from "./stream.ts";
@@ -44,6 +45,10 @@ beforeAll(async () => {
   before = await twilio.webhookOf(number);
   const values = {
     watchNamespaces: [team],
+    // What Twilio and the front door have behind their Services here.
+    networkPolicy: {
+      egress: { enabled: true, kubernetesPorts: await kubernetesPorts(), httpsPorts: [80, 4010, 8080] },
+    },
     evaluationDatabase: {
       enabled: true,
       ...imageValues(inject("postgresImage")),
@@ -121,6 +126,34 @@ test("helm test sends a signed text through the Service and finds it in the stor
   // Helm calls a chart without a test a success as well.
   expect(said).toMatch(/TEST SUITE:\s+sms-channel-operator-test\n[\s\S]*Phase:\s+Succeeded/);
 });
+
+if (inject("enforcesPolicies"))
+  test("NetworkPolicies let through what each process needs, and nothing else", async () => {
+    const postgres = `${database.name}.${operator}.svc`;
+    const receiver = `${release.name}-receiver.${operator}.svc`;
+    const metrics = await podIpOf("receiver");
+    const stranger = { namespace: team, image: inject("image") };
+    const [fromReceiver, fromController] = ["receiver", "controller"].map(
+      (component) => (host: string, port: number) =>
+        connects(operator, `deployment/${release.name}-${component}`, host, port),
+    );
+    const twilioHost = new URL(twilio.baseUrl).hostname;
+    expect({
+      "a stranger to the receiver": await strangerConnects(stranger, "stranger-1", receiver, 80),
+      "a stranger to the database": await strangerConnects(stranger, "stranger-2", postgres, 5432),
+      "the receiver to the database": await fromReceiver!(postgres, 5432),
+      "the receiver to Twilio": await fromReceiver!(twilioHost, 4010),
+      "the controller to Twilio": await fromController!(twilioHost, 4010),
+      "the controller to a receiver's metrics": await fromController!(metrics, 9090),
+    }).toEqual({
+      "a stranger to the receiver": "open",
+      "a stranger to the database": refused,
+      "the receiver to the database": "open",
+      "the receiver to Twilio": refused,
+      "the controller to Twilio": "open",
+      "the controller to a receiver's metrics": refused,
+    });
+  });
 
 test("a database that restarts under load loses nothing that was acknowledged", async () => {
   const stream = new TextStream(twilio, demoAccount.number, RATE);
@@ -257,6 +290,16 @@ async function startsOf(component: string): Promise<Record<string, number>> {
   return Object.fromEntries(
     pods.map(({ metadata, status }) => [metadata.name, status.containerStatuses?.[0]?.restartCount ?? 0]),
   );
+}
+
+/** Packets are dropped or turned away, as each implementation likes. */
+const refused = expect.stringMatching(/^(silent|ECONNREFUSED|EHOSTUNREACH)$/);
+
+async function podIpOf(component: string): Promise<string> {
+  const [pod] = await list<{ status: { podIP: string } }>(
+    ...["-n", operator, "pods", "-l", `app.kubernetes.io/component=${component}`],
+  );
+  return pod!.status.podIP;
 }
 
 async function podOf(component: string): Promise<string> {

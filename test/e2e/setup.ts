@@ -20,6 +20,8 @@ declare module "vitest" {
     simulatorImage: string;
     postgresImage: string;
     postgresUser: number;
+    /** Does the cluster enforce NetworkPolicies? */
+    enforcesPolicies: boolean;
     /** A command that restarts the cluster's only node and returns when it is Ready again; empty: the cluster's is not ours. */
     restartNode: string;
   }
@@ -48,6 +50,7 @@ export default async function setup(project: TestProject) {
   project.provide("olderChart", process.env.E2E_OLDER_CHART ?? CHART);
   project.provide("simulatorImage", process.env.E2E_SIMULATOR_IMAGE ?? image);
   project.provide("postgresImage", postgresImage);
+  project.provide("enforcesPolicies", process.env.E2E_NETWORK_POLICIES === "enforced");
   project.provide("restartNode", process.env.E2E_RESTART_NODE ?? "");
   project.provide("postgresUser", Number(process.env.E2E_POSTGRES_USER ?? "999"));
   // The chart keeps the kinds when it is uninstalled; in a cluster that had none they are ours to remove.
