@@ -163,10 +163,17 @@ export class Controller<T extends KubeObject> {
     const log = this.#options.log.child({ kind: type.kind, namespace, name, reconcileId });
     const began = clock.monotonic();
     const { result, next } = await this.#reconciliation.attempt({ key, cause, object, term, log });
-    if (next !== undefined) this.#plan(key, next);
+    // Deleted while it was looked at: nothing may be left of it, and nothing planned.
+    const now = informer.store.getByKey(key);
+    if (now?.metadata.uid !== object.metadata.uid) this.#reconciliation.unsay(object);
+    if (now === undefined) {
+      this.#queue.drop(key);
+      this.#reconciliation.forget(key, object);
+    } else if (next !== undefined) this.#plan(key, next);
     this.#metrics.reconciles.inc({ kind: type.kind, result });
     this.#metrics.durations.observe({ kind: type.kind }, (clock.monotonic() - began) / 1000);
-    if (result !== "aborted" && result !== "gone" && result !== "finalized") this.#scheduleResync(key);
+    if (now !== undefined && result !== "aborted" && result !== "gone" && result !== "finalized")
+      this.#scheduleResync(key);
   }
 
   #plan(key: string, next: Next): void {

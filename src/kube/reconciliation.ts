@@ -3,7 +3,7 @@ import type { Log } from "../log.ts";
 import { type KubeClient, KubeError } from "./client.ts";
 import { conditionOf } from "./conditions.ts";
 import type { EventRecorder } from "./events.ts";
-import { addFinalizer, removeFinalizer } from "./finalizer.ts";
+import { addFinalizer, ObjectGone, removeFinalizer } from "./finalizer.ts";
 import { LeadershipLost, type Term } from "./leader.ts";
 import type { KubeMetrics } from "./metrics.ts";
 import type { Cause, Lane } from "./queue.ts";
@@ -162,6 +162,7 @@ export class Reconciliation<T extends KubeObject> {
       if (signal.aborted || error instanceof LeadershipLost)
         // The term may go on once the Lease is renewed, and then nobody else would look at this object soon.
         return this.#stopping.aborted ? { result: "aborted" } : { result: "aborted", next: { do: "retry" } };
+      if (error instanceof ObjectGone) return { result: "gone" };
       if (error instanceof KubeError) {
         work.log.warn({ err: error }, "kubernetes api call failed, will retry");
         return { result: "retry", next: { do: "retry", atLeastMs: error.retryAfterMs } };
@@ -176,21 +177,25 @@ export class Reconciliation<T extends KubeObject> {
     if (this.#status.isForeign(object)) return this.#leaveAlone(work);
     this.#foreign.delete(key);
     if (object.metadata.deletionTimestamp !== undefined) return await this.#finalize(work, signal);
-    if (!(await this.#greet(work, signal))) return this.#leaveAlone(work);
+    const greeted = await this.#greet(work, signal);
+    if (greeted === "foreign") return this.#leaveAlone(work);
+    if (greeted === "gone") return { result: "gone" };
     const { outcome, bug } = await this.#outcomeOf(work, signal, (ctx) => this.#options.reconcile(ctx));
     return await this.#conclude(work, outcome, signal, bug ? "bug" : undefined);
   }
 
-  /** First sight: all conditions and whose object it is, before anything else is done. False: it is another release's. */
-  async #greet(work: Work<T>, signal: AbortSignal): Promise<boolean> {
+  /** First sight: all conditions and whose object it is, before anything else is done. */
+  async #greet(work: Work<T>, signal: AbortSignal): Promise<Written> {
     const { instance, firstSight } = this.#options;
     const previousStatus = this.#status.previous(work.object);
     if (previousStatus?.managedBy === instance && conditionOf(previousStatus, "Ready") !== undefined)
-      return true;
-    const first = firstSight(work.object);
-    const outcome: Outcome = takenOver(previousStatus) ? { verdicts: verdictsOf(previousStatus) } : first;
+      return "unchanged";
+    const isTakenOver = takenOver(previousStatus);
+    const outcome = isTakenOver ? { verdicts: verdictsOf(previousStatus) } : firstSight(work.object);
     const summary = this.#summarise(work, outcome, previousStatus);
-    return (await this.#write(work, summary.status, signal)) !== "foreign";
+    const written = await this.#write(work, summary.status, signal);
+    if (isTakenOver && written === "written") await this.#status.endFormer(work.object, signal);
+    return written;
   }
 
   async #finalize(work: Work<T>, signal: AbortSignal): Promise<Attempt> {
@@ -232,7 +237,8 @@ export class Reconciliation<T extends KubeObject> {
       return { outcome: await run(this.#context(work, signal)), bug: false };
     } catch (error) {
       // The API server's trouble is no verdict about the object, and neither is our own end.
-      if (signal.aborted || error instanceof KubeError || error instanceof LeadershipLost) throw error;
+      if (signal.aborted || error instanceof KubeError) throw error;
+      if (error instanceof LeadershipLost || error instanceof ObjectGone) throw error;
       if (isFailure(error)) {
         const { reason, message, retryAfterMs } = error;
         const failure = { reason, message, class: error.class, retryAfterMs };

@@ -31,6 +31,11 @@ interface LastWrite {
 
 export type Written = "unchanged" | "written" | "foreign" | "gone";
 
+interface ManagedFields {
+  manager: string;
+  subresource?: string;
+}
+
 /** After this long fields that the CRD did not have are tried again: it may have been upgraded. */
 const FORGET_UNDECLARED_MS = 10 * 60_000;
 
@@ -74,7 +79,12 @@ export class StatusWriter<T extends KubeObject> {
     return managedBy !== undefined && managedBy !== instance && managedBy !== takeOverFrom;
   }
 
-  async write(object: T, wanted: Record<string, unknown>, signal: AbortSignal): Promise<Written> {
+  async write(
+    object: T,
+    wanted: Record<string, unknown>,
+    signal: AbortSignal,
+    force = this.#mayTakeOver(object),
+  ): Promise<Written> {
     const status = without(wanted, this.#known());
     const previous = this.previous(object);
     if (isDeepStrictEqual(comparable(previous), comparable(status))) return "unchanged";
@@ -83,7 +93,6 @@ export class StatusWriter<T extends KubeObject> {
     // An apply heeds no uid: what was re-created under the same name meanwhile gets this status, until its own reconcile.
     const metadata = { name, ...(namespace === undefined ? {} : { namespace }) };
     try {
-      const force = this.#mayTakeOver(object);
       const written = await client.applyStatus<T>(
         type,
         { metadata, status },
@@ -96,13 +105,58 @@ export class StatusWriter<T extends KubeObject> {
     } catch (error) {
       if (error instanceof KubeError && error.status === 404) return "gone";
       if (isConflictOver(error, "managedBy")) return "foreign";
+      // The object is ours, and a former release has a share in what is to change.
+      if (!force && this.#isWithFormer(error)) return await this.write(object, wanted, signal, true);
       if (this.#learned(error)) return await this.write(object, wanted, signal);
       throw error;
     }
   }
 
+  /**
+   * Ends the share that former releases have in a status: of equal values server-side apply makes both owners, so that what
+   * this one no longer says would stay, and what it changes be a conflict.
+   */
+  async endFormer(object: T, signal: AbortSignal): Promise<void> {
+    const { client, type, fieldManager } = this.#options;
+    const { name, namespace } = object.metadata;
+    const metadata = { name, ...(namespace === undefined ? {} : { namespace }) };
+    const found = await client.get(type, metadata, signal);
+    for (const manager of this.#formerOf(found)) {
+      if (manager === fieldManager) continue;
+      const written = await client.applyStatus<T>(
+        type,
+        { metadata, status: {} },
+        { fieldManager: manager },
+        signal,
+      );
+      const { metadata: newest, status } = trim(written);
+      this.#last.set(keyOf(object), { metadata: newest, status });
+    }
+  }
+
   forget(key: string): void {
     this.#last.delete(key);
+  }
+
+  /** Field managers of other instances of this controller: of one name up to the slash. */
+  #formerOf(object: T | undefined): Set<string> {
+    const fields = (object?.metadata as { managedFields?: ManagedFields[] } | undefined)?.managedFields ?? [];
+    const ours = fields.filter(
+      ({ manager, subresource }) => subresource === "status" && manager.startsWith(this.#family()),
+    );
+    return new Set(ours.map(({ manager }) => manager));
+  }
+
+  #family(): string {
+    return `${this.#options.fieldManager.split("/")[0]!}/`;
+  }
+
+  #isWithFormer(error: unknown): boolean {
+    if (!(error instanceof KubeError) || error.reason !== "Conflict") return false;
+    const causes = error.details?.causes ?? [];
+    const isFormer = ({ reason, message }: { reason?: string; message?: string }) =>
+      reason === "FieldManagerConflict" && message?.startsWith(`conflict with "${this.#family()}`) === true;
+    return causes.length > 0 && causes.every(isFormer);
   }
 
   #known(): readonly (readonly string[])[] {

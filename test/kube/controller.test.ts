@@ -262,6 +262,121 @@ describe("two releases", () => {
   });
 });
 
+/** What a former release wrote is also the one's that takes over, and must not be in its way. */
+describe("after a take-over status goes on changing", () => {
+  const waits: Outcome = { verdicts: [verdict("Ready", "False", "Waits", "waiting")] };
+  const fails: Outcome = { verdicts: [verdict("Ready", "False", "Fails", "stalled")] };
+
+  /** The second finds what the first left, goes on the same way, and then comes to other conclusions. */
+  async function taken(second: Partial<Setup>) {
+    let outcome = waits;
+    const { controller } = run({
+      instance: "second/release",
+      resyncIntervalMs: 50,
+      reconcile: async () => outcome,
+      ...second,
+    });
+    await until("it is the second's", async () => (await statusOf())?.managedBy === "second/release");
+    outcome = fails;
+    await until("it fails", () => readyIs("False", "Fails"));
+    outcome = good;
+    await until("it is ready", () => readyIs("True", "Ready"));
+    // Reconciling and Stalled were the first's as well.
+    expect((await statusOf())?.conditions?.map(({ type }) => type)).toEqual(["Ready"]);
+    await controller.stop();
+  }
+
+  async function former() {
+    const first = run({ instance: "first/release", reconcile: async () => waits });
+    await make();
+    await until("it waits", () => readyIs("False", "Waits"));
+    await first.controller.stop();
+  }
+
+  test("of a release that is named", async () => {
+    await former();
+    await taken({ takeOverFrom: "first/release" });
+  });
+
+  test("of a release that let it go", async () => {
+    await former();
+    const { conditions } = (await statusOf())!;
+    await admin.applyStatus(
+      widgets,
+      { metadata: { name: "w", namespace }, status: { conditions } },
+      { fieldManager: "controller/first/release" },
+    );
+    await taken({});
+  });
+
+  test("also when the taking over was cut short", async () => {
+    await former();
+    const { conditions } = (await statusOf())!;
+    await admin.applyStatus(
+      widgets,
+      { metadata: { name: "w", namespace }, status: { conditions, managedBy: "second/release" } },
+      { fieldManager: "controller/second/release", force: true },
+    );
+    let outcome = waits;
+    run({ instance: "second/release", resyncIntervalMs: 50, reconcile: async () => outcome });
+    outcome = good;
+    await until("it is ready", () => readyIs("True", "Ready"));
+  });
+});
+
+describe("an object that is deleted while it is looked at", () => {
+  test("gets no finalizer, nor what would come after it, and leaves no metric", async () => {
+    const began = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const done: string[] = [];
+    const { registry, informer } = run({
+      reconcile: async (ctx) => {
+        if (ctx.object.metadata.name !== "w") return good;
+        began.resolve();
+        await goOn.promise;
+        await ctx.ensureFinalizer();
+        done.push("wired");
+        return good;
+      },
+    });
+    await make();
+    await began.promise;
+    await admin.delete(widgets, { namespace, name: "w" });
+    await until("it is gone from the store", () => informer.store.getByKey(`${namespace}/w`) === undefined);
+    goOn.resolve();
+    await make("other");
+    await until("the next is ready", () => readyIs("True", "Ready", "other"));
+    expect(done).toEqual([]);
+    await until("the first is not told of", async () => !/name="w"/.test(await registry.metrics()));
+  });
+
+  test("another of its name is none of its business", async () => {
+    const began = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const wired: (string | undefined)[] = [];
+    let first = true;
+    run({
+      reconcile: async (ctx) => {
+        if (first) {
+          first = false;
+          began.resolve();
+          await goOn.promise;
+        }
+        await ctx.ensureFinalizer();
+        wired.push(ctx.object.metadata.uid);
+        return good;
+      },
+    });
+    await make();
+    await began.promise;
+    await admin.delete(widgets, { namespace, name: "w" });
+    const second = await make();
+    goOn.resolve();
+    await until("it is ready", () => readyIs("True", "Ready"));
+    expect(new Set(wired)).toEqual(new Set([second.metadata.uid]));
+  });
+});
+
 describe("failures", () => {
   test("one with a reason is a condition; tried again, it becomes Ready by itself", async () => {
     let fails = 2;
