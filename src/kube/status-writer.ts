@@ -113,8 +113,9 @@ export class StatusWriter<T extends KubeObject> {
   }
 
   /**
-   * Ends the share that former releases have in a status: of equal values server-side apply makes both owners, so that what
-   * this one no longer says would stay, and what it changes be a conflict.
+   * Ends the share that former releases have in the conditions: of equal values server-side apply makes both owners, so that a
+   * condition which this one no longer has would stay. What else they wrote is theirs until this one says something else: it
+   * may have seen less so far.
    */
   async endFormer(object: T, signal: AbortSignal): Promise<void> {
     const { client, type, fieldManager } = this.#options;
@@ -123,14 +124,16 @@ export class StatusWriter<T extends KubeObject> {
     const found = await client.get(type, metadata, signal);
     for (const manager of this.#formerOf(found)) {
       if (manager === fieldManager) continue;
+      const { conditions, managedBy, observedGeneration, ...status } =
+        this.#own(found?.status as Status) ?? {};
       const written = await client.applyStatus<T>(
         type,
-        { metadata, status: {} },
+        { metadata, status },
         { fieldManager: manager },
         signal,
       );
-      const { metadata: newest, status } = trim(written);
-      this.#last.set(keyOf(object), { metadata: newest, status });
+      const { metadata: newest, status: whole } = trim(written);
+      this.#last.set(keyOf(object), { metadata: newest, status: whole });
     }
   }
 
