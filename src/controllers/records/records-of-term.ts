@@ -31,7 +31,9 @@ export class RecordsOfTerm {
   async #load(signal: AbortSignal) {
     for (;;) {
       try {
-        return await this.#records.load();
+        for (const err of await this.#records.load())
+          this.#log.error({ err }, "one of the operator's own secrets cannot be written, will retry");
+        return;
       } catch (error) {
         signal.throwIfAborted();
         this.#log.error({ err: error }, "the operator's own secrets cannot be read, will retry");
