@@ -29,6 +29,11 @@ export class PacedWrite {
     return this.#dirty;
   }
 
+  /** Neither is there something to write, nor is it being written. */
+  get idle(): boolean {
+    return !this.#dirty && this.#running === undefined;
+  }
+
   /** Resolves when what there is now is written; rejects when the next write fails. */
   changed(): Promise<void> {
     this.#dirty = true;

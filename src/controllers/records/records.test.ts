@@ -172,6 +172,8 @@ describe("records", () => {
       await expect(timed(records.putClaim(claim()))).rejects.toThrow("too large");
       store.broken.clear();
       await timed(records.putClaim(other));
+      expect(store.saves).toBe(3);
+      await timed(records.settled(claim()));
       const next = fresh();
       await timed(next.load({ rewrite: false }));
       expect(next.claim("PN1")).toEqual(claim());
@@ -250,6 +252,31 @@ describe("records", () => {
         )
       )?.numbers,
     ).toEqual(["1"]);
+  });
+
+  test("nor can many at once exceed it", async () => {
+    const add = (stream: string) =>
+      records.updateRoute(routeKey(route({ stream })), route({ stream }), () => route({ stream }));
+    const results = await timed(Promise.allSettled(["a", "b", "c", "d"].map(add)));
+    expect(results.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled", "rejected"]);
+  });
+
+  test("a route that is not made after all takes no room", async () => {
+    store.bytes = SHARD_LIMIT_BYTES - 2000;
+    await timed(records.putClaim(claim()));
+    const gate = Promise.withResolvers<void>();
+    store.gate = gate.promise;
+    const writing = records.putClaim(claim({ name: "other" }));
+    await clock.advance(1000);
+    const nothing = await records.updateRoute(routeKey(route()), route(), () => undefined);
+    expect(nothing).toBeUndefined();
+    const made = records.updateRoute(routeKey(route()), route(), () => route());
+    await clock.advance(0);
+    // Had the other one kept its room, this one would wait for the write to end.
+    expect(records.route(routeKey(route()))).toBeDefined();
+    gate.resolve();
+    await writing;
+    await timed(made);
   });
 
   test("a full shard takes no new route, and many new ones at once wait to be measured", async () => {

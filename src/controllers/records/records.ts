@@ -150,7 +150,8 @@ export class Records {
     where: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream">,
     change: (before: RouteRecord | undefined) => RouteRecord | undefined,
   ): Promise<RouteRecord | undefined> {
-    if (!this.#routes.has(key)) await this.#makeRoom(where);
+    // Nothing may come between the answer and what takes the room: a thousand at once would all be told that there is some.
+    while (!this.#routes.has(key) && !this.#hasRoom(where)) await this.settled(where);
     const before = this.#routes.get(key);
     const wanted = change(before);
     if (wanted === undefined) return undefined;
@@ -164,6 +165,7 @@ export class Records {
         : before.generation + (sameForReceiver(before, wanted) ? 0 : 1);
     const next = { ...wanted, generation };
     this.#indexRoute(next);
+    if (before === undefined) this.#shardOf(next).reserved += NEW_ROUTE_BYTES;
     await this.#changed(next);
     return next;
   }
@@ -229,29 +231,25 @@ export class Records {
     return { routes: [...routes.values()], claims: [...claims.values()] };
   }
 
-  /** Reserves room for a new route. Many at once wait for the next writing, which measures what they really take. */
-  async #makeRoom({
-    namespace,
-    stream,
-    namespaceUid,
-  }: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream">) {
+  /** Throws when there is none; false: not before the next writing has measured what new routes really take. */
+  #hasRoom(where: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream">): boolean {
     const { maxStreamsPerNamespace } = this.#options;
+    const { namespaceUid, stream } = where;
     const streams = this.#streamsByNamespace;
     if (!streams.has(namespaceUid, stream) && streams.count(namespaceUid) >= maxStreamsPerNamespace)
       throw new Failure(
         "RouteTableFull",
         `the namespace has ${maxStreamsPerNamespace} WorkStreams already; raise MAX_STREAMS_PER_NAMESPACE`,
       );
-    const shard = this.#shardOf({ namespace, stream });
-    while (shard.measured + shard.reserved + NEW_ROUTE_BYTES > SHARD_LIMIT_BYTES) {
-      if (shard.reserved === 0)
-        throw new Failure(
-          "RouteTableFull",
-          "the operator's routing Secret has no room for another route; raise ROUTE_SHARDS",
-        );
-      await shard.write.settled();
-    }
-    shard.reserved += NEW_ROUTE_BYTES;
+    const { measured, reserved, write } = this.#shardOf(where);
+    if (measured + reserved + NEW_ROUTE_BYTES <= SHARD_LIMIT_BYTES) return true;
+    // Without a writing to come nothing would change, and whoever waits for it would ask for ever.
+    if (reserved === 0 || write.idle)
+      throw new Failure(
+        "RouteTableFull",
+        "the operator's routing Secret has no room for another route; raise ROUTE_SHARDS",
+      );
+    return false;
   }
 
   #indexRoute(route: RouteRecord) {
