@@ -31,7 +31,7 @@ export class RecordsOfTerm {
   async #load(signal: AbortSignal) {
     for (;;) {
       try {
-        for (const err of await this.#records.load())
+        for (const err of await this.#records.load({ signal }))
           this.#log.error({ err }, "one of the operator's own secrets cannot be written, will retry");
         return;
       } catch (error) {

@@ -74,10 +74,18 @@ export class Records {
   /**
    * Reads every shard; call before anything else, at the start of each term of leadership. `rewrite: false`: for who comes to
    * take records away, not to bring them up to date. Gives why shards could not be rewritten: their streams hear of it when
-   * they change something, and everybody else can begin.
+   * they change something, and everybody else can begin. With `signal` aborted while it reads, what is known stays.
    */
-  async load({ rewrite = true }: { rewrite?: boolean } = {}): Promise<unknown[]> {
+  async load({
+    rewrite = true,
+    signal,
+  }: {
+    rewrite?: boolean;
+    signal?: AbortSignal;
+  } = {}): Promise<unknown[]> {
     const shards = await Promise.all(this.#shards.map((_, shard) => this.#options.store.load(shard)));
+    // An answer that comes after the term may be older than what the next one has read and changed.
+    signal?.throwIfAborted();
     for (const map of [
       this.#routes,
       this.#claims,
