@@ -345,7 +345,7 @@ export class Operator {
       namespaceUid: (namespace, signal) => this.#namespaces.uidOf(namespace, signal),
       numberOf: (namespace, stream) => this.#relations.numberOf(namespace, stream),
       digitsOf: (route) => this.#relations.digitsOf(route),
-      pointedAt: (inbound) => this.records.pointedAt(inbound),
+      pointedAt: (urls) => this.records.pointedAt(urls),
     };
   }
 

@@ -230,11 +230,24 @@ describe("records", () => {
   test("a claim that goes is gone from every index", async () => {
     const url = "https://a/inbound/team/support#ct=2000";
     await timed(records.putClaim(claim({ configured: { url, sinceMs: 1 } })));
-    expect(records.pointedAt("https://a/inbound/team/support")).toBe(true);
+    const pointedAt = () => records.pointedAt({ inbound: "https://a/inbound/team/support", fallback: "f" });
+    expect(pointedAt()).toBe(true);
     await timed(records.dropClaim("PN1"));
     expect(records.claimOf("number-uid")).toBeUndefined();
     expect(records.claimsOfStream("uid", "support")).toEqual([]);
-    expect(records.pointedAt("https://a/inbound/team/support")).toBe(false);
+    expect(pointedAt()).toBe(false);
+  });
+
+  test("a number points at the inbound and the fallback URL that it was set to", async () => {
+    const inbound = "https://a/inbound/team/support";
+    const configured = { url: `${inbound}#ct=2000`, fallbackUrl: "https://b/fallback#ct=2000", sinceMs: 1 };
+    await timed(records.putClaim(claim({ configured })));
+    expect(records.pointedAt({ inbound, fallback: "https://b/fallback" })).toBe(true);
+    expect(records.pointedAt({ inbound, fallback: "https://a/fallback" })).toBe(false);
+    await timed(
+      records.putClaim(claim({ configured: { ...configured, fallbackUrl: "https://a/fallback" } })),
+    );
+    expect(records.pointedAt({ inbound, fallback: "https://b/fallback" })).toBe(false);
   });
 
   test("a namespace has its share of routes, and keeps those it has", async () => {

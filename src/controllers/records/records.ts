@@ -6,7 +6,7 @@ import { shardOf } from "../../routes/table.ts";
 import { withoutFragment } from "../../twilio/connection-overrides.ts";
 import { sameForReceiver } from "./compile.ts";
 import { PacedWrite } from "./paced-write.ts";
-import type { ClaimRecord, RouteRecord, Shard } from "./record.ts";
+import type { ClaimRecord, RouteRecord, Shard, UrlRecord } from "./record.ts";
 import { routeKey } from "./record.ts";
 
 /** Above this many bytes a shard takes no new route; a Secret may hold 1 MiB. */
@@ -56,7 +56,7 @@ export class Records {
   readonly #streamsByNamespace = new MultiMap<string, string>();
   readonly #sidByHolder = new Map<string, string>();
   readonly #sidsByStream = new MultiMap<string, string>();
-  readonly #sidsByInboundUrl = new MultiMap<string, string>();
+  readonly #sidsByUrls = new MultiMap<string, string>();
   /** Every inbound URL that some route has, or had while this process knew it. */
   readonly #inboundUrls = new Set<string>();
 
@@ -93,7 +93,7 @@ export class Records {
       this.#streamsByNamespace,
       this.#sidByHolder,
       this.#sidsByStream,
-      this.#sidsByInboundUrl,
+      this.#sidsByUrls,
       ...this.#shards.flatMap(({ routes, claims }) => [routes, claims]),
     ])
       map.clear();
@@ -138,9 +138,10 @@ export class Records {
     return sid === undefined ? undefined : this.#claims.get(sid);
   }
 
-  /** Does a number that we configured point at this inbound URL? */
-  pointedAt(inbound: string): boolean {
-    return this.#sidsByInboundUrl.count(inbound) > 0;
+  /** Does a number that we configured point at these URLs? Where its fallback is not known, at the inbound one. */
+  pointedAt({ inbound, fallback }: Pick<UrlRecord, "inbound" | "fallback">): boolean {
+    const keys = [urlsKey(inbound, fallback), urlsKey(inbound, undefined)];
+    return keys.some((key) => this.#sidsByUrls.count(key) > 0);
   }
 
   claimsOfStream(namespaceUid: string, stream: string): ClaimRecord[] {
@@ -275,7 +276,7 @@ export class Records {
     this.#sidByHolder.set(claim.uid, claim.phoneNumberSid);
     this.#sidsByStream.add(`${claim.namespaceUid}/${claim.stream}`, claim.phoneNumberSid);
     if (claim.configured !== undefined)
-      this.#sidsByInboundUrl.add(withoutFragment(claim.configured.url), claim.phoneNumberSid);
+      this.#sidsByUrls.add(configuredKey(claim.configured), claim.phoneNumberSid);
   }
 
   #unindexClaim(claim: ClaimRecord) {
@@ -284,10 +285,19 @@ export class Records {
     this.#sidByHolder.delete(claim.uid);
     this.#sidsByStream.delete(`${claim.namespaceUid}/${claim.stream}`, claim.phoneNumberSid);
     if (claim.configured !== undefined)
-      this.#sidsByInboundUrl.delete(withoutFragment(claim.configured.url), claim.phoneNumberSid);
+      this.#sidsByUrls.delete(configuredKey(claim.configured), claim.phoneNumberSid);
   }
 
   #shardOf({ namespace, stream }: Place): ShardState {
     return this.#shards[shardOf(namespace, stream, this.#options.shards)]!;
   }
+}
+
+function configuredKey({ url, fallbackUrl }: NonNullable<ClaimRecord["configured"]>): string {
+  return urlsKey(withoutFragment(url), fallbackUrl === undefined ? undefined : withoutFragment(fallbackUrl));
+}
+
+/** No URL has a blank. */
+function urlsKey(inbound: string, fallback: string | undefined): string {
+  return `${inbound} ${fallback ?? ""}`;
 }
