@@ -28,6 +28,15 @@ export interface Login {
 
 const SID = { accountSid: /^AC[0-9a-fA-F]{32}$/, apiKeySid: /^SK[0-9a-fA-F]{32}$/ } as const;
 
+/** The keys of a Secret that are read. */
+export const CREDENTIAL_KEYS = [
+  "accountSid",
+  "authToken",
+  "secondaryAuthToken",
+  "apiKeySid",
+  "apiKeySecret",
+] as const;
+
 /** What Twilio makes has 32. A value is recorded in a Secret that other tenants' routes share. */
 const LONGEST_VALUE = 256;
 
