@@ -96,9 +96,10 @@ export class Wakeups {
   }
 
   streamGone({ metadata }: WorkStream) {
-    const { accounts, streams } = this.#deps();
+    const { accounts, credentialChecks, streams } = this.#deps();
     const key = keyOf({ metadata });
     accounts.release(key);
+    credentialChecks.release(key);
     streams.delete(key);
     this.numbersOf(key);
     this.#forgetNamespace(metadata.namespace!);
