@@ -282,7 +282,11 @@ export class Operator {
       }),
       reconcile: async (ctx) => {
         await this.#recordsOfTerm.loaded;
-        return await reconcile(ctx);
+        try {
+          return await reconcile(ctx);
+        } finally {
+          this.#wakeups.streamReconciled(ctx.object);
+        }
       },
       onFailure: failedStream,
       onGone: (object) => this.#wakeups.streamGone(object),

@@ -42,3 +42,22 @@ for (const [name, [change, want]] of Object.entries(rows))
     tell(change);
     expect(released).toEqual(want);
   });
+
+for (const [name, present, want] of [
+  ["a stream that went while it was looked at leaves nothing behind", false, ["account", "answer", "state"]],
+  ["a stream that is still there keeps what is known of it", true, []],
+] as const)
+  test(name, () => {
+    const gone: string[] = [];
+    const object = stream("secret", 1);
+    const store = { getByKey: () => (present ? object : undefined), byIndex: () => [], list: () => [] };
+    const deps = {
+      watches: { workStreams: { store }, smsNumbers: { store } },
+      accounts: { release: () => gone.push("account") },
+      credentialChecks: { release: () => gone.push("answer") },
+      streams: { delete: () => gone.push("state") },
+      namespaces: { forget: () => {} },
+    };
+    new Wakeups(() => deps as unknown as WakeupsDeps).streamReconciled(object);
+    expect(gone).toEqual(want);
+  });

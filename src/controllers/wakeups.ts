@@ -95,6 +95,11 @@ export class Wakeups {
     workStreams.enqueue(stream);
   }
 
+  /** It may have gone during the look at it: what that look made known of it must go as well. */
+  streamReconciled(object: WorkStream) {
+    if (this.#deps().watches.workStreams.store.getByKey(keyOf(object)) === undefined) this.streamGone(object);
+  }
+
   streamGone({ metadata }: WorkStream) {
     const { accounts, credentialChecks, streams } = this.#deps();
     const key = keyOf({ metadata });
