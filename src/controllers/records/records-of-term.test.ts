@@ -35,3 +35,21 @@ test("an answer that comes after its term takes nothing from the next one", asyn
   await expect(ofFormer).rejects.toThrow("the lease is lost");
   expect(records.claim("PN1")).toEqual(claim);
 });
+
+test("a term that ends while records are rewritten has none", async () => {
+  const clock = new ManualClock();
+  const term = new AbortController();
+  const store = {
+    load: async () => ({ routes: [], claims: [] }),
+    save: async () => {
+      term.abort(new Error("the lease is lost"));
+      throw new Error("not enough time left");
+    },
+  };
+  const records = new Records({ store, shards: 1, maxStreamsPerNamespace: 3, clock });
+  const terms = new RecordsOfTerm(records, { clock, log: silentLog });
+  terms.begin(term.signal);
+  const { loaded } = terms;
+  await clock.advance(0);
+  await expect(loaded).rejects.toThrow("the lease is lost");
+});

@@ -31,7 +31,9 @@ export class RecordsOfTerm {
   async #load(signal: AbortSignal) {
     for (;;) {
       try {
-        for (const err of await this.#records.load({ signal }))
+        const problems = await this.#records.load({ signal });
+        signal.throwIfAborted();
+        for (const err of problems)
           this.#log.error({ err }, "one of the operator's own secrets cannot be written, will retry");
         return;
       } catch (error) {
