@@ -1,9 +1,9 @@
 import pg from "pg";
 import type { Clock } from "../clock.ts";
-import { pruneRouteActivity, type RouteActivity, readRouteActivity } from "../inbox/activity.ts";
+import { pruneRouteActivity, readRouteActivity } from "../inbox/activity.ts";
 import { currentUrl, type DatabaseUrl } from "../inbox/database-url.ts";
 import type { Log } from "../log.ts";
-import { routeKey } from "./records/record.ts";
+import { ActivitySeen } from "./activity-seen.ts";
 
 const POLL_MS = 30_000;
 /** What a poll looks back, beyond the time since the last one: rows become visible a little after their time. */
@@ -39,24 +39,17 @@ export interface ActivityOptions {
 /** Polls `route_activity`. The database being down is logged and changes nothing: what is known stays known. */
 export function watchActivity({ databaseUrl, clock, log, onChange }: ActivityOptions): Activity {
   const database = poolFor(databaseUrl);
-  const known = new Map<string, { last: number; first: Map<string, number> }>();
+  const seen = new ActivitySeen(KEEP_MS);
   const stopping = new AbortController();
   let windowMs = KEEP_MS;
 
-  const note = ({ tokenFingerprint, lastAcceptedAtMs: at, ...route }: RouteActivity) => {
-    if (at === undefined) return;
-    const key = routeKey(route);
-    const entry = known.get(key) ?? { last: 0, first: new Map<string, number>() };
-    known.set(key, entry);
-    const news = at > entry.last || !entry.first.has(tokenFingerprint);
-    entry.last = Math.max(entry.last, at);
-    entry.first.set(tokenFingerprint, Math.min(entry.first.get(tokenFingerprint) ?? at, at));
-    if (news) onChange(key);
-  };
-
   const poll = async () => {
     const pool = await database.now();
-    for (const row of await readRouteActivity(pool, windowMs)) note(row);
+    for (const row of await readRouteActivity(pool, windowMs)) {
+      const changed = seen.note(row);
+      if (changed !== undefined) onChange(changed);
+    }
+    seen.forgetSilent(clock.now());
     windowMs = OVERLAP_MS;
     await pruneRouteActivity(pool, KEEP_MS);
   };
@@ -83,8 +76,8 @@ export function watchActivity({ databaseUrl, clock, log, onChange }: ActivityOpt
   const running = run();
 
   return {
-    lastAcceptedAt: (key) => known.get(key)?.last || undefined,
-    firstAcceptedAt: (key, fingerprint) => known.get(key)?.first.get(fingerprint),
+    lastAcceptedAt: (key) => seen.lastAcceptedAt(key),
+    firstAcceptedAt: (key, fingerprint) => seen.firstAcceptedAt(key, fingerprint),
     async stop() {
       if (stopping.signal.aborted) return;
       stopping.abort();

@@ -36,7 +36,7 @@ import { CredentialChecks } from "./workstream/credential-checks.ts";
 import type { WorkStreamDeps } from "./workstream/deps.ts";
 import { failedVerdicts as failedStream, streamUrls } from "./workstream/outcome.ts";
 import { workStreamReconciler } from "./workstream/reconcile.ts";
-import { createSecretReader } from "./workstream/secret-reader.ts";
+import { createSecretReader, type SecretReader } from "./workstream/secret-reader.ts";
 import { Streams } from "./workstream/streams.ts";
 import { publicUrlProblem, publicUrls } from "./workstream/urls.ts";
 import { streamVerdicts } from "./workstream/verdicts.ts";
@@ -97,6 +97,7 @@ export class Operator {
   readonly #wakeups: Wakeups;
   readonly #activity: Activity;
   readonly #credentialChecks: CredentialChecks;
+  readonly #secretReader: SecretReader;
   readonly #namespaces: NamespaceUids;
   readonly #workStreams: Controller<WorkStream>;
   readonly #smsNumbers: Controller<SmsNumber>;
@@ -126,12 +127,20 @@ export class Operator {
     });
     this.#namespaces = new NamespaceUids(client);
     this.#credentialChecks = new CredentialChecks(this.#twilio);
+    const { secrets, workStreams } = this.watches;
+    this.#secretReader = createSecretReader({
+      client,
+      metadata: secrets.store,
+      knows: (namespace) => secrets.knows(namespace),
+      used: (namespace, name) => workStreams.store.byIndex("secret", `${namespace}/${name}`).length > 0,
+    });
     this.#wakeups = new Wakeups(() => ({
       watches: this.watches,
       records: this.records,
       streams: this.#streams,
       accounts: this.#accounts,
       credentialChecks: this.#credentialChecks,
+      secretReader: this.#secretReader,
       namespaces: this.#namespaces,
       workStreams: this.#workStreams,
       smsNumbers: this.#smsNumbers,
@@ -273,7 +282,11 @@ export class Operator {
       }),
       reconcile: async (ctx) => {
         await this.#recordsOfTerm.loaded;
-        return await reconcile(ctx);
+        try {
+          return await reconcile(ctx);
+        } finally {
+          this.#wakeups.streamReconciled(ctx.object);
+        }
       },
       onFailure: failedStream,
       onGone: (object) => this.#wakeups.streamGone(object),
@@ -325,7 +338,7 @@ export class Operator {
   }
 
   #workStreamDeps(): WorkStreamDeps {
-    const { config, client, clock } = this.#options;
+    const { config, clock } = this.#options;
     return {
       clock,
       records: this.records,
@@ -333,11 +346,7 @@ export class Operator {
       checks: this.#checks,
       credentialChecks: this.#credentialChecks,
       streams: this.#streams,
-      secrets: createSecretReader({
-        client,
-        metadata: this.watches.secrets.store,
-        knows: (namespace) => this.watches.secrets.knows(namespace),
-      }),
+      secrets: this.#secretReader,
       activity: this.#activity,
       urls: publicUrls(config.publicUrl, config.fallbackPublicUrl),
       publicUrlProblem: publicUrlProblem(config.publicUrl, config.allowInsecurePublicUrl),
@@ -345,7 +354,7 @@ export class Operator {
       namespaceUid: (namespace, signal) => this.#namespaces.uidOf(namespace, signal),
       numberOf: (namespace, stream) => this.#relations.numberOf(namespace, stream),
       digitsOf: (route) => this.#relations.digitsOf(route),
-      pointedAt: (inbound) => this.records.pointedAt(inbound),
+      pointedAt: (urls) => this.records.pointedAt(urls),
     };
   }
 

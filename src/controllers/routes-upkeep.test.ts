@@ -1,6 +1,9 @@
 import { describe, expect, test } from "vitest";
-import type { RouteRecord } from "./records/record.ts";
-import { UNNEEDED_ROUTE_MS, type Upkeep, upkeepOf } from "./routes-upkeep.ts";
+import { ManualClock } from "../clock.ts";
+import { shardOf } from "../routes/table.ts";
+import { type RouteRecord, routeKey } from "./records/record.ts";
+import { Records } from "./records/records.ts";
+import { keepUp, UNNEEDED_ROUTE_MS, type Upkeep, upkeepOf } from "./routes-upkeep.ts";
 
 const now = 10 * UNNEEDED_ROUTE_MS;
 const route = (unneededSinceMs?: number) =>
@@ -20,4 +23,31 @@ describe("upkeepOf", () => {
     test(name, () =>
       expect(upkeepOf(given, { hasStream: () => stream, hasClaim: () => claim }, now).do).toBe(want),
     );
+});
+
+test("routes that leave are told of although a shard cannot be written", async () => {
+  const clock = new ManualClock();
+  const streams = ["a", "b", "c", "d", "e"];
+  const routes = streams.map((stream): RouteRecord => {
+    const where = { namespace: "team", namespaceUid: "uid", stream, accountSid: "AC1" };
+    const credentials = { accountSid: "AC1", authToken: "secret" };
+    const rest = { tokens: [], checkKey: "", urls: [], numbers: [], generation: 1, unneededSinceMs: 0 };
+    return { ...where, credentials, ...rest };
+  });
+  const store = {
+    load: async (shard: number) => ({ routes: shard === 0 ? routes : [], claims: [] }),
+    save: async (shard: number) => {
+      if (shard === shardOf("team", "a", 4)) throw new Error("too large");
+      return 1000;
+    },
+  };
+  const records = new Records({ store, shards: 4, maxStreamsPerNamespace: 10, clock });
+  await records.load({ rewrite: false });
+  const dropped: string[] = [];
+  const needs = { hasStream: () => false, hasClaim: () => false };
+  const kept = keepUp(records, needs, now, (key) => dropped.push(key));
+  kept.catch(() => {});
+  await clock.advance(1000);
+  await expect(kept).rejects.toThrow("too large");
+  expect(dropped).toEqual(routes.map(routeKey));
 });

@@ -22,9 +22,16 @@ export function upkeepOf(route: RouteRecord, needs: RouteNeeds, now: number): Up
   return { do: now - route.unneededSinceMs >= UNNEEDED_ROUTE_MS ? "drop" : "keep" };
 }
 
-/** Looks at every route once; what changes is durable when it resolves. Gives the keys of the routes that left. */
-export async function keepUp(records: Records, needs: RouteNeeds, now: number): Promise<string[]> {
-  const dropped: string[] = [];
+/**
+ * Looks at every route once; what changes is durable when it resolves. `onDrop` hears of each route that leaves, whether or not
+ * what others need can be written.
+ */
+export async function keepUp(
+  records: Records,
+  needs: RouteNeeds,
+  now: number,
+  onDrop: (key: string) => void,
+): Promise<void> {
   const writes: Promise<unknown>[] = [];
   for (const route of [...records.routes()]) {
     const key = routeKey(route);
@@ -35,11 +42,10 @@ export async function keepUp(records: Records, needs: RouteNeeds, now: number): 
       writes.push(records.updateRoute(key, route, (before) => before && needed(before)));
     if (step.do === "drop") {
       writes.push(records.dropRoute(key));
-      dropped.push(key);
+      onDrop(key);
     }
   }
   await Promise.all(writes);
-  return dropped;
 }
 
 function needed({ unneededSinceMs, ...route }: RouteRecord): RouteRecord {

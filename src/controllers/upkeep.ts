@@ -57,14 +57,16 @@ export class Upkeep {
     // What may not be listed would look as if it were gone.
     const { smsNumbers, workStreams } = watches;
     const live = new Set(smsNumbers.store.list().map(({ metadata }) => metadata.uid));
+    const writes: Promise<void>[] = [];
     for (const { uid, namespace, phoneNumberSid } of [...records.claims()]) {
       // Its finalizer was removed by hand: whoever did that meant to let go.
-      if (smsNumbers.knows(namespace) && !live.has(uid)) await records.dropClaim(phoneNumberSid);
+      if (smsNumbers.knows(namespace) && !live.has(uid)) writes.push(records.dropClaim(phoneNumberSid));
     }
     const needs: RouteNeeds = {
       hasStream: (route) => !workStreams.knows(route.namespace) || relations.streamUses(route),
       hasClaim: (route) => relations.claimUses(route),
     };
-    for (const key of await keepUp(records, needs, clock.now())) checks.forget(key);
+    writes.push(keepUp(records, needs, clock.now(), (key) => checks.forget(key)));
+    await Promise.all(writes);
   }
 }

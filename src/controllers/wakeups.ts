@@ -8,6 +8,7 @@ import type { NamespaceUids } from "./namespaces.ts";
 import type { Records } from "./records/records.ts";
 import type { Watches } from "./watches.ts";
 import type { CredentialChecks } from "./workstream/credential-checks.ts";
+import type { SecretReader } from "./workstream/secret-reader.ts";
 import type { Streams } from "./workstream/streams.ts";
 
 /** What the wake-ups are about. Read when something happens, so that parts may need each other. */
@@ -17,6 +18,7 @@ export interface WakeupsDeps {
   readonly streams: Streams;
   readonly accounts: Accounts;
   readonly credentialChecks: CredentialChecks;
+  readonly secretReader: Pick<SecretReader, "released">;
   readonly namespaces: NamespaceUids;
   readonly workStreams: Pick<Controller<WorkStream>, "enqueue">;
   readonly smsNumbers: Pick<Controller<SmsNumber>, "enqueue">;
@@ -32,7 +34,7 @@ export class Wakeups {
 
   /** Changes of one kind that another kind must hear of. */
   listen() {
-    const { watches, workStreams, smsNumbers } = this.#deps();
+    const { watches, workStreams, smsNumbers, secretReader } = this.#deps();
     // A right that was granted later, or a kind that came: who waited for what it would show has no other word of it.
     watches.workStreams.onListed((namespace) => all(smsNumbers, watches.smsNumbers, namespace));
     watches.operatingHours.onListed((namespace) => all(smsNumbers, watches.smsNumbers, namespace));
@@ -44,6 +46,9 @@ export class Wakeups {
     watches.workStreams.onChange(({ type, object, previous }) => {
       if (type !== "updated" || object.metadata.generation !== previous?.metadata.generation)
         this.numbersOf(keyOf(object));
+      const former = type === "deleted" ? object : previous;
+      if (former !== undefined && (type === "deleted" || secretOf(former) !== secretOf(object)))
+        secretReader.released({ namespace: object.metadata.namespace!, name: secretOf(former) });
     });
     watches.operatingHours.onChange(({ type, object }) => {
       if (type === "updated") return;
@@ -90,10 +95,16 @@ export class Wakeups {
     workStreams.enqueue(stream);
   }
 
+  /** It may have gone during the look at it: what that look made known of it must go as well. */
+  streamReconciled(object: WorkStream) {
+    if (this.#deps().watches.workStreams.store.getByKey(keyOf(object)) === undefined) this.streamGone(object);
+  }
+
   streamGone({ metadata }: WorkStream) {
-    const { accounts, streams } = this.#deps();
+    const { accounts, credentialChecks, streams } = this.#deps();
     const key = keyOf({ metadata });
     accounts.release(key);
+    credentialChecks.release(key);
     streams.delete(key);
     this.numbersOf(key);
     this.#forgetNamespace(metadata.namespace!);
@@ -122,6 +133,8 @@ function all(
 ) {
   for (const object of store.list(namespace)) controller.enqueue(keyOf(object), "resync");
 }
+
+const secretOf = ({ spec }: WorkStream) => spec.sms.twilio.credentialsSecretRef.name;
 
 function readyText(object: SmsNumber | undefined): string {
   const ready = object?.status?.conditions?.find(({ type }) => type === "Ready");

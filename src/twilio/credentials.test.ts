@@ -25,6 +25,11 @@ const rows: Record<string, [Record<string, string>, { region?: string; edge?: st
     {},
     { ...good, secondaryAuthToken: "second" },
   ],
+  "the longest second token": [
+    { ...good, secondaryAuthToken: "s".repeat(256) },
+    {},
+    { ...good, secondaryAuthToken: "s".repeat(256) },
+  ],
   "an empty second token is none": [{ ...good, secondaryAuthToken: "\n" }, {}, good],
   "an API key": [{ ...good, apiKeySid, apiKeySecret: "s" }, {}, { ...good, apiKeySid, apiKeySecret: "s" }],
   "a region and its edge": [
@@ -77,6 +82,24 @@ describe("refused", () => {
       {},
       "SecretKeyMissing",
       /authToken.*one line/,
+    ],
+    "a token that is a file": [
+      { ...good, authToken: "token-token".repeat(24) },
+      {},
+      "SecretKeyMissing",
+      /^authToken .*256 characters/,
+    ],
+    "a second token of 257 characters": [
+      { ...good, secondaryAuthToken: "one\n".padEnd(257, "x") },
+      {},
+      "SecretKeyMissing",
+      /^secondaryAuthToken .*256 characters/,
+    ],
+    "a key's secret of 257 characters": [
+      { ...good, apiKeySid, apiKeySecret: "s".repeat(257) },
+      {},
+      "SecretKeyMissing",
+      /^apiKeySecret .*256 characters/,
     ],
     "a key that only the prototype has": [
       Object.create({ accountSid, authToken }),

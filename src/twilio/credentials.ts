@@ -28,6 +28,18 @@ export interface Login {
 
 const SID = { accountSid: /^AC[0-9a-fA-F]{32}$/, apiKeySid: /^SK[0-9a-fA-F]{32}$/ } as const;
 
+/** The keys of a Secret that are read. */
+export const CREDENTIAL_KEYS = [
+  "accountSid",
+  "authToken",
+  "secondaryAuthToken",
+  "apiKeySid",
+  "apiKeySecret",
+] as const;
+
+/** What Twilio makes has 32. A value is recorded in a Secret that other tenants' routes share. */
+const LONGEST_VALUE = 256;
+
 /** Region and edge become parts of a host name. */
 export const HOST_LABEL = /^[a-z][a-z0-9-]{0,30}$/;
 
@@ -49,7 +61,10 @@ export function parseCredentials(data: Record<string, string>, where: Where): Cr
       "AccountSidMalformed",
       "accountSid is not AC and 32 hexadecimal digits; copy it without blanks or quotes",
     );
-  for (const key of ["authToken", "secondaryAuthToken", "apiKeySecret"]) refuseControls(key, value(key));
+  for (const key of ["authToken", "secondaryAuthToken", "apiKeySecret"]) {
+    refuseLong(key, value(key));
+    refuseControls(key, value(key));
+  }
   const secondaryAuthToken = value("secondaryAuthToken");
   return {
     accountSid,
@@ -81,6 +96,14 @@ function place({ region, edge }: Where): Where {
       "region and edge must be given together, as lower-case names such as ie1 and dublin",
     );
   return { region, edge };
+}
+
+function refuseLong(key: string, value: string | undefined): void {
+  if (value !== undefined && value.length > LONGEST_VALUE)
+    throw new Failure(
+      "SecretKeyMissing",
+      `${key} in the Secret has more than ${LONGEST_VALUE} characters, which nothing of Twilio's has; write the value alone`,
+    );
 }
 
 /** A line break or NUL in the middle is no token of Twilio's: two keys in one value, or a binary. */

@@ -32,7 +32,7 @@ export interface RouteRecord {
   /** As last accepted by Twilio; finalizers use them after the user's Secret is gone. */
   credentials: Credentials;
   tokens: TokenRecord[];
-  /** The last value of the forget annotation that was acted on. */
+  /** Of the forget annotation's last value that was acted on: see workstream/forget.ts. */
   forgotten?: string;
   /** 32 random bytes, base64: the self-check's key, never an auth token. */
   checkKey: string;

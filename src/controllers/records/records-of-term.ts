@@ -31,7 +31,11 @@ export class RecordsOfTerm {
   async #load(signal: AbortSignal) {
     for (;;) {
       try {
-        return await this.#records.load();
+        const problems = await this.#records.load({ signal });
+        signal.throwIfAborted();
+        for (const err of problems)
+          this.#log.error({ err }, "one of the operator's own secrets cannot be written, will retry");
+        return;
       } catch (error) {
         signal.throwIfAborted();
         this.#log.error({ err: error }, "the operator's own secrets cannot be read, will retry");

@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { ManualClock } from "../../clock.ts";
+import { KubeError } from "../../kube/client.ts";
+import { shardOf } from "../../routes/table.ts";
 import { decodeRecords, encodeRecords } from "./codec.ts";
 import type { ClaimRecord, RouteRecord, Shard } from "./record.ts";
 import { routeKey } from "./record.ts";
@@ -10,6 +12,10 @@ class MemoryStore {
   readonly saved = new Map<number, Record<string, string>>();
   saves = 0;
   failures = 0;
+  /** What writes of these shards are answered with. */
+  readonly broken = new Map<number, Error>();
+  /** Writes of this shard never end. */
+  stuck: number | undefined;
   bytes = 1000;
   /** A write waits for this. */
   gate: Promise<void> = Promise.resolve();
@@ -19,6 +25,8 @@ class MemoryStore {
   async save(shard: number, content: Shard): Promise<number> {
     this.saves += 1;
     await this.gate;
+    if (shard === this.stuck) await new Promise(() => {});
+    if (this.broken.has(shard)) throw this.broken.get(shard)!;
     if (this.failures > 0) {
       this.failures -= 1;
       throw new Error("the api server is away");
@@ -132,6 +140,71 @@ describe("records", () => {
     expect(store.saves).toBe(2);
   });
 
+  describe("of a shard that cannot be written", () => {
+    const broken = shardOf("team", "support", 4);
+    const others = ["a", "b", "c", "d", "e"].filter((stream) => shardOf("team", stream, 4) !== broken);
+    const other = claim({ phoneNumberSid: "PN2", uid: "PN2", stream: others[0]! });
+    const tooLarge = new Error("too large");
+
+    test("nobody hears who is in another one", async () => {
+      store.broken.set(broken, tooLarge);
+      const failing = records.putClaim(claim());
+      failing.catch(() => {});
+      await timed(records.putClaim(other));
+      await expect(failing).rejects.toThrow("too large");
+      await timed(records.putClaim(other));
+      await expect(timed(records.putClaim(claim()))).rejects.toThrow("too large");
+      const next = fresh();
+      await timed(next.load({ rewrite: false }));
+      expect([...next.claims()]).toEqual([other]);
+    });
+
+    test("nobody waits who is in another one", async () => {
+      store.stuck = broken;
+      void records.putClaim(claim());
+      await clock.advance(10_000);
+      await timed(records.putClaim(other));
+      expect(store.saved.size).toBe(4);
+    });
+
+    test("another's change is the occasion to try again", async () => {
+      store.broken.set(broken, tooLarge);
+      await expect(timed(records.putClaim(claim()))).rejects.toThrow("too large");
+      store.broken.clear();
+      await timed(records.putClaim(other));
+      expect(store.saves).toBe(3);
+      await timed(records.settled(claim()));
+      const next = fresh();
+      await timed(next.load({ rewrite: false }));
+      expect(next.claim("PN1")).toEqual(claim());
+    });
+
+    test("the next process begins all the same, and is told", async () => {
+      await timed(Promise.all([records.putClaim(claim()), records.putClaim(other)]));
+      store.broken.set(broken, tooLarge);
+      const next = fresh();
+      expect(await timed(next.load())).toEqual([tooLarge]);
+      await timed(next.putClaim({ ...other, repairs: [1] }));
+      expect(next.claim("PN1")).toEqual(claim());
+    });
+
+    test("what somebody else wrote after the reading is read again", async () => {
+      store.broken.set(broken, new KubeError("changed meanwhile", { status: 409, reason: "Conflict" }));
+      await expect(timed(fresh().load())).rejects.toThrow("changed meanwhile");
+    });
+
+    test("new routes are taken as far as there is room for them", async () => {
+      store.bytes = SHARD_LIMIT_BYTES - 2000;
+      await timed(records.putClaim(claim()));
+      store.broken.set(broken, tooLarge);
+      const add = (accountSid: string) =>
+        timed(records.updateRoute(accountSid, route({ accountSid }), () => route({ accountSid })));
+      await expect(add("AC1")).rejects.toThrow("too large");
+      await expect(add("AC2")).rejects.toThrow("too large");
+      expect([...records.routes()]).toHaveLength(1);
+    });
+  });
+
   test("a route's generation rises with what the receiver gets, and only then", async () => {
     const key = routeKey(route());
     const change = (change: Partial<RouteRecord>) =>
@@ -157,11 +230,24 @@ describe("records", () => {
   test("a claim that goes is gone from every index", async () => {
     const url = "https://a/inbound/team/support#ct=2000";
     await timed(records.putClaim(claim({ configured: { url, sinceMs: 1 } })));
-    expect(records.pointedAt("https://a/inbound/team/support")).toBe(true);
+    const pointedAt = () => records.pointedAt({ inbound: "https://a/inbound/team/support", fallback: "f" });
+    expect(pointedAt()).toBe(true);
     await timed(records.dropClaim("PN1"));
     expect(records.claimOf("number-uid")).toBeUndefined();
     expect(records.claimsOfStream("uid", "support")).toEqual([]);
-    expect(records.pointedAt("https://a/inbound/team/support")).toBe(false);
+    expect(pointedAt()).toBe(false);
+  });
+
+  test("a number points at the inbound and the fallback URL that it was set to", async () => {
+    const inbound = "https://a/inbound/team/support";
+    const configured = { url: `${inbound}#ct=2000`, fallbackUrl: "https://b/fallback#ct=2000", sinceMs: 1 };
+    await timed(records.putClaim(claim({ configured })));
+    expect(records.pointedAt({ inbound, fallback: "https://b/fallback" })).toBe(true);
+    expect(records.pointedAt({ inbound, fallback: "https://a/fallback" })).toBe(false);
+    await timed(
+      records.putClaim(claim({ configured: { ...configured, fallbackUrl: "https://a/fallback" } })),
+    );
+    expect(records.pointedAt({ inbound, fallback: "https://b/fallback" })).toBe(false);
   });
 
   test("a namespace has its share of routes, and keeps those it has", async () => {
@@ -179,6 +265,31 @@ describe("records", () => {
         )
       )?.numbers,
     ).toEqual(["1"]);
+  });
+
+  test("nor can many at once exceed it", async () => {
+    const add = (stream: string) =>
+      records.updateRoute(routeKey(route({ stream })), route({ stream }), () => route({ stream }));
+    const results = await timed(Promise.allSettled(["a", "b", "c", "d"].map(add)));
+    expect(results.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled", "rejected"]);
+  });
+
+  test("a route that is not made after all takes no room", async () => {
+    store.bytes = SHARD_LIMIT_BYTES - 2000;
+    await timed(records.putClaim(claim()));
+    const gate = Promise.withResolvers<void>();
+    store.gate = gate.promise;
+    const writing = records.putClaim(claim({ name: "other" }));
+    await clock.advance(1000);
+    const nothing = await records.updateRoute(routeKey(route()), route(), () => undefined);
+    expect(nothing).toBeUndefined();
+    const made = records.updateRoute(routeKey(route()), route(), () => route());
+    await clock.advance(0);
+    // Had the other one kept its room, this one would wait for the write to end.
+    expect(records.route(routeKey(route()))).toBeDefined();
+    gate.resolve();
+    await writing;
+    await timed(made);
   });
 
   test("a full shard takes no new route, and many new ones at once wait to be measured", async () => {

@@ -1,19 +1,18 @@
 import type { Clock } from "../../clock.ts";
 import { Failure } from "../../errors.ts";
+import { KubeError } from "../../kube/client.ts";
 import { MultiMap } from "../../multimap.ts";
 import { shardOf } from "../../routes/table.ts";
 import { withoutFragment } from "../../twilio/connection-overrides.ts";
 import { sameForReceiver } from "./compile.ts";
-import type { ClaimRecord, RouteRecord, Shard } from "./record.ts";
+import { PacedWrite } from "./paced-write.ts";
+import type { ClaimRecord, RouteRecord, Shard, UrlRecord } from "./record.ts";
 import { routeKey } from "./record.ts";
 
 /** Above this many bytes a shard takes no new route; a Secret may hold 1 MiB. */
 export const SHARD_LIMIT_BYTES = 900 * 1024;
 /** What a new route adds at the most, before the next writing measures it: a bound, not an average. */
 const NEW_ROUTE_BYTES = 1500;
-const COALESCE_MS = 250;
-/** A write that took longer than this was not slow but stuck: a process that was frozen, an answer that never came. */
-const LONGEST_PAUSE_MS = 2000;
 
 /** Where the records are kept. */
 export interface ShardStore {
@@ -29,46 +28,64 @@ export interface RecordsOptions {
   clock: Clock;
 }
 
+/** A part of the records, and what is known of its Secrets. */
+interface ShardState {
+  routes: Map<string, RouteRecord>;
+  claims: Map<string, ClaimRecord>;
+  /** Bytes as last written, and what routes added since may take; these are always still to be written. */
+  measured: number;
+  reserved: number;
+  write: PacedWrite;
+}
+
+type Place = Pick<RouteRecord, "namespace" | "stream">;
+
 /**
  * The controller's memory: routes and claims, in this process for reading, in Secrets for the next one. A change is applied at
- * once and durable when the promise of the mutation resolves; changes within 250 ms share one write.
+ * once and durable when the promise of the mutation resolves; changes within 250 ms share one write. Each shard is written by
+ * itself: one that cannot be written is nothing to the streams of the others.
  */
 export class Records {
   readonly #options: RecordsOptions;
   readonly #routes = new Map<string, RouteRecord>();
   readonly #claims = new Map<string, ClaimRecord>();
   /** The same by shard: a write must not ask of every record where it belongs. */
-  readonly #shards: { routes: Map<string, RouteRecord>; claims: Map<string, ClaimRecord> }[];
+  readonly #shards: ShardState[];
   /** Keys of routes by `namespaceUid/stream`, streams by namespace UID, and claims by the holder's UID: reconciles must not scan. */
   readonly #keysByStream = new MultiMap<string, string>();
   readonly #streamsByNamespace = new MultiMap<string, string>();
   readonly #sidByHolder = new Map<string, string>();
   readonly #sidsByStream = new MultiMap<string, string>();
-  readonly #sidsByInboundUrl = new MultiMap<string, string>();
+  readonly #sidsByUrls = new MultiMap<string, string>();
   /** Every inbound URL that some route has, or had while this process knew it. */
   readonly #inboundUrls = new Set<string>();
-  /** Bytes of each shard as last written, and what routes added since may take. */
-  readonly #measured: number[];
-  readonly #reserved: number[];
-  readonly #dirty = new Set<number>();
-  #flushing: Promise<void> | undefined;
-  #scheduled: Promise<void> | undefined;
-  /** Before this no flush begins. */
-  #nextFlushMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: RecordsOptions) {
     this.#options = options;
-    this.#shards = Array.from({ length: options.shards }, () => ({ routes: new Map(), claims: new Map() }));
-    this.#measured = new Array(options.shards).fill(0);
-    this.#reserved = new Array(options.shards).fill(0);
+    this.#shards = Array.from({ length: options.shards }, (_, shard) => ({
+      routes: new Map(),
+      claims: new Map(),
+      measured: 0,
+      reserved: 0,
+      write: new PacedWrite(() => this.#save(shard), options.clock),
+    }));
   }
 
   /**
    * Reads every shard; call before anything else, at the start of each term of leadership. `rewrite: false`: for who comes to
-   * take records away, not to bring them up to date.
+   * take records away, not to bring them up to date. Gives why shards could not be rewritten: their streams hear of it when
+   * they change something, and everybody else can begin. With `signal` aborted while it reads, what is known stays.
    */
-  async load({ rewrite = true }: { rewrite?: boolean } = {}): Promise<void> {
-    const shards = await Promise.all(this.#measured.map((_, shard) => this.#options.store.load(shard)));
+  async load({
+    rewrite = true,
+    signal,
+  }: {
+    rewrite?: boolean;
+    signal?: AbortSignal;
+  } = {}): Promise<unknown[]> {
+    const shards = await Promise.all(this.#shards.map((_, shard) => this.#options.store.load(shard)));
+    // An answer that comes after the term may be older than what the next one has read and changed.
+    signal?.throwIfAborted();
     for (const map of [
       this.#routes,
       this.#claims,
@@ -76,7 +93,7 @@ export class Records {
       this.#streamsByNamespace,
       this.#sidByHolder,
       this.#sidsByStream,
-      this.#sidsByInboundUrl,
+      this.#sidsByUrls,
       ...this.#shards.flatMap(({ routes, claims }) => [routes, claims]),
     ])
       map.clear();
@@ -84,10 +101,14 @@ export class Records {
       for (const route of routes) this.#indexRoute(route);
       for (const claim of claims) this.#indexClaim(claim);
     }
-    if (!rewrite) return;
+    if (!rewrite) return [];
     // After a change of ROUTE_SHARDS records lie in other shards than they were read from: write all anew, once.
-    for (let shard = 0; shard < this.#measured.length; shard++) this.#dirty.add(shard);
-    await this.flush();
+    const results = await Promise.allSettled(this.#shards.map(({ write }) => write.changed()));
+    const problems = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
+    // Somebody wrote after we had read: what was read is old.
+    const conflict = problems.find((problem) => problem instanceof KubeError && problem.status === 409);
+    if (conflict !== undefined) throw conflict;
+    return problems;
   }
 
   route(key: string): RouteRecord | undefined {
@@ -117,9 +138,10 @@ export class Records {
     return sid === undefined ? undefined : this.#claims.get(sid);
   }
 
-  /** Does a number that we configured point at this inbound URL? */
-  pointedAt(inbound: string): boolean {
-    return this.#sidsByInboundUrl.count(inbound) > 0;
+  /** Does a number that we configured point at these URLs? Where its fallback is not known, at the inbound one. */
+  pointedAt({ inbound, fallback }: Pick<UrlRecord, "inbound" | "fallback">): boolean {
+    const keys = [urlsKey(inbound, fallback), urlsKey(inbound, undefined)];
+    return keys.some((key) => this.#sidsByUrls.count(key) > 0);
   }
 
   claimsOfStream(namespaceUid: string, stream: string): ClaimRecord[] {
@@ -137,12 +159,13 @@ export class Records {
     where: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream">,
     change: (before: RouteRecord | undefined) => RouteRecord | undefined,
   ): Promise<RouteRecord | undefined> {
-    if (!this.#routes.has(key)) await this.#makeRoom(where);
+    // Nothing may come between the answer and what takes the room: a thousand at once would all be told that there is some.
+    while (!this.#routes.has(key) && !this.#hasRoom(where)) await this.settled(where);
     const before = this.#routes.get(key);
     const wanted = change(before);
     if (wanted === undefined) return undefined;
     if (before !== undefined && JSON.stringify(before) === JSON.stringify(wanted)) {
-      await this.settled();
+      await this.settled(before);
       return before;
     }
     const generation =
@@ -151,7 +174,8 @@ export class Records {
         : before.generation + (sameForReceiver(before, wanted) ? 0 : 1);
     const next = { ...wanted, generation };
     this.#indexRoute(next);
-    await this.#changed(next.namespace, next.stream);
+    if (before === undefined) this.#shardOf(next).reserved += NEW_ROUTE_BYTES;
+    await this.#changed(next);
     return next;
   }
 
@@ -164,78 +188,51 @@ export class Records {
     this.#keysByStream.delete(stream, key);
     if (this.#keysByStream.count(stream) === 0)
       this.#streamsByNamespace.delete(route.namespaceUid, route.stream);
-    await this.#changed(route.namespace, route.stream);
+    await this.#changed(route);
   }
 
   async putClaim(claim: ClaimRecord): Promise<void> {
     const before = this.#claims.get(claim.phoneNumberSid);
-    if (before !== undefined && JSON.stringify(before) === JSON.stringify(claim)) return await this.settled();
+    if (before !== undefined && JSON.stringify(before) === JSON.stringify(claim))
+      return await this.settled(before);
     if (before !== undefined) this.#unindexClaim(before);
     this.#indexClaim(claim);
-    if (before !== undefined && (before.namespace !== claim.namespace || before.stream !== claim.stream))
-      this.#dirty.add(this.#shard(before.namespace, before.stream));
-    await this.#changed(claim.namespace, claim.stream);
+    // It may have been in another shard.
+    await this.#changed(claim, before ?? claim);
   }
 
   async dropClaim(phoneNumberSid: string): Promise<void> {
     const claim = this.#claims.get(phoneNumberSid);
     if (claim === undefined) return;
     this.#unindexClaim(claim);
-    await this.#changed(claim.namespace, claim.stream);
+    await this.#changed(claim);
   }
 
-  /** Resolves when everything changed so far is durable. */
-  async settled(): Promise<void> {
-    if (this.#dirty.size > 0) await this.#schedule();
-    else await this.#flushing;
+  /** Resolves when everything changed so far in the shard of this stream is durable. */
+  async settled(place: Place): Promise<void> {
+    await this.#shardOf(place).write.settled();
   }
 
-  /** Writes what is dirty now. Rejects, and keeps it dirty, when a Secret could not be written. */
-  async flush(): Promise<void> {
-    while (this.#flushing !== undefined) await this.#flushing.catch(() => {});
-    this.#flushing = this.#write().finally(() => {
-      this.#flushing = undefined;
-    });
-    await this.#flushing;
+  async #changed(...places: Place[]) {
+    const changed = new Set(places.map((place) => this.#shardOf(place)));
+    const written = [...changed].map(({ write }) => write.changed());
+    // Shards that could not be written are tried again whenever there is something to write, at their own pace.
+    for (const shard of this.#shards)
+      if (shard.write.dirty && !changed.has(shard)) shard.write.settled().catch(() => {});
+    await Promise.all(written);
   }
 
-  async #changed(namespace: string, stream: string) {
-    this.#dirty.add(this.#shard(namespace, stream));
-    await this.#schedule();
-  }
-
-  /** At once after a quiet time, else 250 ms after the last writing began; all changes until then share it. */
-  #schedule(): Promise<void> {
-    if (this.#scheduled === undefined) {
-      const { clock } = this.#options;
-      const wait = Math.max(0, this.#nextFlushMs - clock.monotonic());
-      this.#scheduled = clock.sleep(wait).then(() => {
-        this.#scheduled = undefined;
-        return this.flush();
-      });
+  async #save(shard: number) {
+    const state = this.#shards[shard]!;
+    const { reserved } = state;
+    state.reserved = 0;
+    try {
+      state.measured = await this.#options.store.save(shard, this.#contentOf(shard));
+    } catch (error) {
+      // Nothing was measured: its new routes still take what was reserved for them.
+      state.reserved += reserved;
+      throw error;
     }
-    return this.#scheduled;
-  }
-
-  async #write() {
-    const shards = [...this.#dirty];
-    this.#dirty.clear();
-    const { clock } = this.#options;
-    const began = clock.monotonic();
-    this.#nextFlushMs = began + COALESCE_MS;
-    const results = await Promise.allSettled(
-      shards.map(async (shard) => {
-        this.#reserved[shard] = 0;
-        this.#measured[shard] = await this.#options.store.save(shard, this.#contentOf(shard));
-      }),
-    );
-    // A busy API server is not asked to write whole shards back to back: at least half of the time is somebody else's.
-    const took = Math.min(clock.monotonic() - began, LONGEST_PAUSE_MS);
-    this.#nextFlushMs = Math.max(this.#nextFlushMs, clock.monotonic() + took);
-    for (const [at, result] of results.entries())
-      if (result.status === "rejected") this.#dirty.add(shards[at]!);
-    const failed = results.find((result) => result.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
   }
 
   #contentOf(shard: number): Shard {
@@ -243,29 +240,25 @@ export class Records {
     return { routes: [...routes.values()], claims: [...claims.values()] };
   }
 
-  /** Reserves room for a new route. Many at once wait for the next writing, which measures what they really take. */
-  async #makeRoom({
-    namespace,
-    stream,
-    namespaceUid,
-  }: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream">) {
+  /** Throws when there is none; false: not before the next writing has measured what new routes really take. */
+  #hasRoom(where: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream">): boolean {
     const { maxStreamsPerNamespace } = this.#options;
+    const { namespaceUid, stream } = where;
     const streams = this.#streamsByNamespace;
     if (!streams.has(namespaceUid, stream) && streams.count(namespaceUid) >= maxStreamsPerNamespace)
       throw new Failure(
         "RouteTableFull",
         `the namespace has ${maxStreamsPerNamespace} WorkStreams already; raise MAX_STREAMS_PER_NAMESPACE`,
       );
-    const shard = this.#shard(namespace, stream);
-    while (this.#measured[shard]! + this.#reserved[shard]! + NEW_ROUTE_BYTES > SHARD_LIMIT_BYTES) {
-      if (this.#reserved[shard] === 0)
-        throw new Failure(
-          "RouteTableFull",
-          "the operator's routing Secret has no room for another route; raise ROUTE_SHARDS",
-        );
-      await this.settled();
-    }
-    this.#reserved[shard]! += NEW_ROUTE_BYTES;
+    const { measured, reserved, write } = this.#shardOf(where);
+    if (measured + reserved + NEW_ROUTE_BYTES <= SHARD_LIMIT_BYTES) return true;
+    // Without a writing to come nothing would change, and whoever waits for it would ask for ever.
+    if (reserved === 0 || write.idle)
+      throw new Failure(
+        "RouteTableFull",
+        "the operator's routing Secret has no room for another route; raise ROUTE_SHARDS",
+      );
+    return false;
   }
 
   #indexRoute(route: RouteRecord) {
@@ -283,7 +276,7 @@ export class Records {
     this.#sidByHolder.set(claim.uid, claim.phoneNumberSid);
     this.#sidsByStream.add(`${claim.namespaceUid}/${claim.stream}`, claim.phoneNumberSid);
     if (claim.configured !== undefined)
-      this.#sidsByInboundUrl.add(withoutFragment(claim.configured.url), claim.phoneNumberSid);
+      this.#sidsByUrls.add(configuredKey(claim.configured), claim.phoneNumberSid);
   }
 
   #unindexClaim(claim: ClaimRecord) {
@@ -292,14 +285,19 @@ export class Records {
     this.#sidByHolder.delete(claim.uid);
     this.#sidsByStream.delete(`${claim.namespaceUid}/${claim.stream}`, claim.phoneNumberSid);
     if (claim.configured !== undefined)
-      this.#sidsByInboundUrl.delete(withoutFragment(claim.configured.url), claim.phoneNumberSid);
+      this.#sidsByUrls.delete(configuredKey(claim.configured), claim.phoneNumberSid);
   }
 
-  #shardOf({ namespace, stream }: { namespace: string; stream: string }) {
-    return this.#shards[this.#shard(namespace, stream)]!;
+  #shardOf({ namespace, stream }: Place): ShardState {
+    return this.#shards[shardOf(namespace, stream, this.#options.shards)]!;
   }
+}
 
-  #shard(namespace: string, stream: string): number {
-    return shardOf(namespace, stream, this.#options.shards);
-  }
+function configuredKey({ url, fallbackUrl }: NonNullable<ClaimRecord["configured"]>): string {
+  return urlsKey(withoutFragment(url), fallbackUrl === undefined ? undefined : withoutFragment(fallbackUrl));
+}
+
+/** No URL has a blank. */
+function urlsKey(inbound: string, fallback: string | undefined): string {
+  return `${inbound} ${fallback ?? ""}`;
 }

@@ -139,7 +139,12 @@ async function learnAccounts(
   const wanted = new Set(
     unrecorded.map(({ metadata, spec }) => `${metadata.namespace}/${spec.workStreamRef.name}`),
   );
-  const reader = createSecretReader({ client, metadata: { get: () => undefined }, knows: () => false });
+  const reader = createSecretReader({
+    client,
+    metadata: { get: () => undefined },
+    knows: () => false,
+    used: () => false,
+  });
   for (const object of objects.filter((stream) => wanted.has(keyOf(stream)))) {
     const { namespace = "", name } = object.metadata;
     const { credentialsSecretRef, region, edge } = object.spec.sms.twilio;

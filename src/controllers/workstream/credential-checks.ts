@@ -1,39 +1,70 @@
 import { Failure } from "../../errors.ts";
+import { MultiMap } from "../../multimap.ts";
 import type { Credentials } from "../../twilio/credentials.ts";
 import type { CallOptions, CredentialCheck, Twilio } from "../../twilio/twilio.ts";
 
+interface Known {
+  answer: Promise<CredentialCheck>;
+  failed: boolean;
+}
+
 /**
  * What Twilio thinks of credentials, asked once for each set of them, however many WorkStreams share it. A good answer stands
- * until some call is refused; a bad one until the next resync or change.
+ * until some call is refused; a bad one until the next resync or change. It goes with the last stream that has these.
  */
 export class CredentialChecks {
-  readonly #twilio: Twilio;
-  readonly #answers = new Map<string, Promise<CredentialCheck>>();
-  readonly #failed = new Set<string>();
+  readonly #twilio: Pick<Twilio, "account">;
+  /** By the credentials' fingerprint. */
+  readonly #known = new Map<string, Known>();
+  readonly #users = new MultiMap<string, string>();
+  readonly #fingerprintOf = new Map<string, string>();
 
-  constructor(twilio: Twilio) {
+  constructor(twilio: Pick<Twilio, "account">) {
     this.#twilio = twilio;
   }
 
-  /** Throws the Failure that Twilio's answer means. `again` asks anew after a failure. */
-  async check(credentials: Credentials, options: CallOptions & { again: boolean }): Promise<CredentialCheck> {
+  /**
+   * For `user`, a WorkStream's key, until it asks about others or is released. Throws the Failure that Twilio's answer means.
+   * `again` asks anew after a failure.
+   */
+  async check(
+    user: string,
+    credentials: Credentials,
+    options: CallOptions & { again: boolean },
+  ): Promise<CredentialCheck> {
     const account = this.#twilio.account(credentials);
-    if (options.again && this.#failed.has(account.fingerprint)) this.forget(account.fingerprint);
-    const known = this.#answers.get(account.fingerprint);
-    if (known !== undefined) return await known;
-    const answer = account.check(options);
-    this.#answers.set(account.fingerprint, answer);
-    answer.catch((error: unknown) => {
+    const { fingerprint } = account;
+    this.#use(user, fingerprint);
+    const before = this.#known.get(fingerprint);
+    if (before !== undefined && !(options.again && before.failed)) return await before.answer;
+    const known: Known = { answer: account.check(options), failed: false };
+    this.#known.set(fingerprint, known);
+    known.answer.catch((error: unknown) => {
       // Only a verdict is worth keeping: an outage is asked about again at the next try.
-      if (error instanceof Failure && error.class === "stalled") this.#failed.add(account.fingerprint);
-      else if (this.#answers.get(account.fingerprint) === answer) this.#answers.delete(account.fingerprint);
+      if (error instanceof Failure && error.class === "stalled") known.failed = true;
+      else if (this.#known.get(fingerprint) === known) this.#known.delete(fingerprint);
     });
-    return await answer;
+    return await known.answer;
   }
 
   /** Some call with these credentials was refused: what was found before may no longer hold. */
   forget(fingerprint: string) {
-    this.#failed.delete(fingerprint);
-    this.#answers.delete(fingerprint);
+    this.#known.delete(fingerprint);
+  }
+
+  /** The stream is gone. */
+  release(user: string) {
+    const fingerprint = this.#fingerprintOf.get(user);
+    if (fingerprint === undefined) return;
+    this.#fingerprintOf.delete(user);
+    this.#users.delete(fingerprint, user);
+    if (this.#users.count(fingerprint) === 0) this.forget(fingerprint);
+  }
+
+  #use(user: string, fingerprint: string) {
+    if (this.#fingerprintOf.get(user) === fingerprint) return;
+    this.release(user);
+    this.#fingerprintOf.set(user, fingerprint);
+    this.#users.add(fingerprint, user);
   }
 }

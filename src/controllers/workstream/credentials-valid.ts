@@ -45,7 +45,7 @@ async function askTwilio(
   options: { lane: "change" | "resync"; signal: AbortSignal },
 ): Promise<CredentialFacts> {
   try {
-    const answer = await deps.credentialChecks.check(credentials, {
+    const answer = await deps.credentialChecks.check(`${where.namespace}/${where.stream}`, credentials, {
       ...options,
       again: options.lane === "resync",
     });

@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import type { Accounts } from "../accounts/accounts.ts";
 import type { Activity } from "../activity.ts";
-import type { RouteRecord } from "../records/record.ts";
+import type { RouteRecord, UrlRecord } from "../records/record.ts";
 import type { Records } from "../records/records.ts";
 import type { Checks } from "../selfcheck/checks.ts";
 import type { CredentialChecks } from "./credential-checks.ts";
@@ -29,8 +29,8 @@ export interface WorkStreamDeps {
   numberOf(namespace: string, stream: string): StreamFacts["number"];
   /** Digits whose texts belong to this route. */
   digitsOf(route: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream" | "accountSid">): string[];
-  /** Does a number that we configured point at this inbound URL? */
-  pointedAt(inbound: string): boolean;
+  /** Does a number that we configured point at these URLs? */
+  pointedAt(urls: UrlRecord): boolean;
 }
 
 /** A stream's place: its routes are those of the namespace's UID, not of its name. */

@@ -6,13 +6,11 @@ import type { RouteRecord } from "../records/record.ts";
 import { routeKey } from "../records/record.ts";
 import type { CredentialFacts } from "./credentials-valid.ts";
 import type { StreamKey, WorkStreamDeps } from "./deps.ts";
+import { FORGET_ANNOTATION, forgetOf } from "./forget.ts";
 import { rotate } from "./rotation.ts";
 import { routeOf } from "./route.ts";
 import { urlsOf } from "./urls.ts";
 import type { StreamFacts } from "./verdicts.ts";
-
-/** Set on a WorkStream, with any value, it ends former tokens at once; each value acts one time. */
-export const FORGET_ANNOTATION = "smschannel.dev/forget-previous-token";
 
 /** How long a first verdict waits for the self-check, so that one write tells both. */
 const SETTLE_MS = 2000;
@@ -38,11 +36,12 @@ export async function recordRoute(
     return { route: newest(deps.records.routesOf(where.namespaceUid, where.stream)), problem };
   const key = routeKey({ ...where, accountSid: good.credentials.accountSid });
   const firstAcceptedAt = await acceptedSince(deps, key, good.accepted);
-  const forgotten = object.metadata.annotations?.[FORGET_ANNOTATION];
+  const annotation = object.metadata.annotations?.[FORGET_ANNOTATION];
   const now = deps.clock.now();
   try {
-    const route = await deps.records.updateRoute(key, where, (before) =>
-      routeOf({
+    const route = await deps.records.updateRoute(key, where, (before) => {
+      const { forget, forgotten } = forgetOf(annotation, before?.forgotten);
+      return routeOf({
         before,
         where,
         credentials: good.credentials,
@@ -50,16 +49,16 @@ export async function recordRoute(
           known: before?.tokens ?? [],
           accepted: good.accepted,
           firstAcceptedAt,
-          forget: forgotten !== undefined && forgotten !== before?.forgotten,
+          forget,
           now,
         }),
         urls: urlsOf(deps.urls, where.namespace, where.stream),
         numbers: deps.digitsOf({ ...where, accountSid: good.credentials.accountSid }),
         pointedAt: deps.pointedAt,
-        forgotten: forgotten ?? before?.forgotten,
+        forgotten,
         now,
-      }),
-    );
+      });
+    });
     return { route, problem };
   } catch (error) {
     if (!(error instanceof Failure) || error.reason !== "RouteTableFull") throw error;

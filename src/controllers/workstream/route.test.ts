@@ -10,7 +10,7 @@ const urls = (host: string): UrlRecord => ({
 const now = 10 * REPLACED_URL_MS;
 const nobody = () => false;
 
-const rows: Record<string, [UrlRecord[], (inbound: string) => boolean, UrlRecord[]]> = {
+const rows: Record<string, [UrlRecord[], (urls: UrlRecord) => boolean, UrlRecord[]]> = {
   "the first URL": [[], nobody, [urls("new")]],
   unchanged: [[urls("new")], nobody, [urls("new")]],
   "a former one goes on for an hour": [
@@ -25,8 +25,13 @@ const rows: Record<string, [UrlRecord[], (inbound: string) => boolean, UrlRecord
   ],
   "unless a number still points at it": [
     [urls("new"), { ...urls("old"), replacedAtMs: now - REPLACED_URL_MS }],
-    (inbound) => inbound.includes("//old/"),
+    ({ inbound }) => inbound.includes("//old/"),
     [urls("new"), urls("old")],
+  ],
+  "one that differs in its fallback ends when numbers point at the new one": [
+    [{ ...urls("new"), fallback: "https://old/fallback/team/support" }],
+    ({ inbound, fallback }) => inbound === urls("new").inbound && fallback === urls("new").fallback,
+    [urls("new"), { ...urls("new"), fallback: "https://old/fallback/team/support", replacedAtMs: now }],
   ],
   "a former one that becomes current again is listed once": [
     [urls("old"), { ...urls("new"), replacedAtMs: now - 1 }],

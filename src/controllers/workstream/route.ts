@@ -12,8 +12,8 @@ export interface RouteInput {
   tokens: TokenRecord[];
   urls: UrlRecord;
   numbers: string[];
-  /** Does some number still point at this inbound URL, as far as is known? */
-  pointedAt(inbound: string): boolean;
+  /** Does some number still point at these URLs, as far as is known? */
+  pointedAt(urls: UrlRecord): boolean;
   forgotten: string | undefined;
   now: number;
 }
@@ -47,16 +47,14 @@ export function routeOf({
 export function urlsInForce(
   known: readonly UrlRecord[],
   current: UrlRecord,
-  pointedAt: (inbound: string) => boolean,
+  pointedAt: (urls: UrlRecord) => boolean,
   now: number,
 ): UrlRecord[] {
   const same = (url: UrlRecord) =>
     url.inbound === current.inbound && url.fallback === current.fallback && url.status === current.status;
   const former = known
     .filter((url) => !same(url))
-    .map((url) =>
-      pointedAt(url.inbound) ? stillInUse(url) : { ...url, replacedAtMs: url.replacedAtMs ?? now },
-    )
+    .map((url) => (pointedAt(url) ? stillInUse(url) : { ...url, replacedAtMs: url.replacedAtMs ?? now }))
     .filter(({ replacedAtMs }) => replacedAtMs === undefined || now - replacedAtMs < REPLACED_URL_MS);
   return [stillInUse(current), ...former];
 }

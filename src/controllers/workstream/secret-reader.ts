@@ -3,10 +3,16 @@ import type { KubeClient } from "../../kube/client.ts";
 import { KubeError } from "../../kube/client.ts";
 import type { KubeObject, Secret } from "../../kube/resource.ts";
 import { secrets } from "../../kube/resource.ts";
+import { CREDENTIAL_KEYS } from "../../twilio/credentials.ts";
+
+/** Of a value, in base64: far more than a credential may have, and less than would fill the memory. */
+const KEPT_BASE64 = 4096;
 
 export interface SecretReader {
-  /** Decoded data. Throws Failure SecretNotFound or SecretForbidden; a KubeError when the API server did not answer. */
+  /** Decoded values of the keys that credentials use. Throws Failure SecretNotFound or SecretForbidden; a KubeError when the API server did not answer. */
   read(ref: { namespace: string; name: string }, signal: AbortSignal): Promise<Record<string, string>>;
+  /** Somebody stopped using the Secret: what is known of it goes with its last user. */
+  released(ref: { namespace: string; name: string }): void;
 }
 
 export interface SecretReaderOptions {
@@ -15,10 +21,12 @@ export interface SecretReaderOptions {
   metadata: { get(namespace: string, name: string): KubeObject | undefined };
   /** Everything there is in the namespace has been listed. */
   knows(namespace: string): boolean;
+  /** Does some WorkStream name this Secret? */
+  used(namespace: string, name: string): boolean;
 }
 
 /** Fetches a Secret by name, and only when its metadata says that it changed. */
-export function createSecretReader({ client, metadata, knows }: SecretReaderOptions): SecretReader {
+export function createSecretReader({ client, metadata, knows, used }: SecretReaderOptions): SecretReader {
   const cache = new Map<string, { version: string; data: Record<string, string> }>();
   /** A thousand streams that share a Secret see its change in the same moment. */
   const fetching = new Map<string, Promise<Secret | undefined>>();
@@ -41,8 +49,12 @@ export function createSecretReader({ client, metadata, knows }: SecretReaderOpti
         );
       }
       const data = decode(secret.data);
-      cache.set(key, { version: secret.metadata.resourceVersion ?? "", data });
+      // Its stream may have gone while the Secret was fetched.
+      if (used(namespace, name)) cache.set(key, { version: secret.metadata.resourceVersion ?? "", data });
       return data;
+    },
+    released({ namespace, name }) {
+      if (!used(namespace, name)) cache.delete(`${namespace}/${name}`);
     },
   };
 }
@@ -75,8 +87,10 @@ async function fetchSecret(
   }
 }
 
-function decode(data: Record<string, string> | undefined): Record<string, string> {
+/** Whatever else is in the Secret is of no use here; a value that is cut is still too long to be taken. */
+function decode(data: Record<string, string> = {}): Record<string, string> {
+  const used = CREDENTIAL_KEYS.filter((key) => Object.hasOwn(data, key));
   return Object.fromEntries(
-    Object.entries(data ?? {}).map(([key, value]) => [key, Buffer.from(value, "base64").toString("utf8")]),
+    used.map((key) => [key, Buffer.from(data[key]!.slice(0, KEPT_BASE64), "base64").toString("utf8")]),
   );
 }

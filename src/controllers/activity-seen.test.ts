@@ -1,0 +1,37 @@
+import { beforeEach, expect, test } from "vitest";
+import { ActivitySeen } from "./activity-seen.ts";
+
+const KEEP = 1000;
+let seen: ActivitySeen;
+const note = (stream: string, tokenFingerprint: string, lastAcceptedAtMs: number) =>
+  seen.note({ namespaceUid: "u", stream, accountSid: "AC1", tokenFingerprint, lastAcceptedAtMs });
+
+beforeEach(() => {
+  seen = new ActivitySeen(KEEP);
+});
+
+test("news are a later text of the route, or the first of a token", () => {
+  expect(note("s", "one", 100)).toBe("u/s/AC1");
+  expect(note("s", "one", 100)).toBeUndefined();
+  expect(note("s", "two", 50)).toBe("u/s/AC1");
+  expect(note("s", "two", 70)).toBeUndefined();
+  expect(note("s", "two", 150)).toBe("u/s/AC1");
+  expect(seen.lastAcceptedAt("u/s/AC1")).toBe(150);
+  expect(seen.firstAcceptedAt("u/s/AC1", "two")).toBe(50);
+  expect(
+    seen.note({ namespaceUid: "u", stream: "s", accountSid: "AC1", tokenFingerprint: "" }),
+  ).toBeUndefined();
+});
+
+test("a token that is used goes on from its first text; one that is silent is forgotten, and so is its route", () => {
+  note("s", "former", 100);
+  note("s", "current", 200);
+  note("gone", "one", 100);
+  note("s", "current", 1150);
+  seen.forgetSilent(100 + KEEP);
+  expect(seen.firstAcceptedAt("u/s/AC1", "former")).toBe(100);
+  seen.forgetSilent(101 + KEEP);
+  expect(seen.firstAcceptedAt("u/s/AC1", "former")).toBeUndefined();
+  expect(seen.firstAcceptedAt("u/s/AC1", "current")).toBe(200);
+  expect(seen.lastAcceptedAt("u/gone/AC1")).toBeUndefined();
+});

@@ -1,0 +1,50 @@
+import type { RouteActivity } from "../inbox/activity.ts";
+import { routeKey } from "./records/record.ts";
+
+interface TokenSeen {
+  first: number;
+  last: number;
+}
+
+/**
+ * When texts of which route, signed by which token, were accepted, as far as it is still asked for: what has been silent for
+ * `keepMs` is forgotten, as if this process had begun only then. Routes and tokens come and go, and rows of routes that this
+ * release does not know are among those that are read.
+ */
+export class ActivitySeen {
+  readonly #keepMs: number;
+  readonly #routes = new Map<string, Map<string, TokenSeen>>();
+
+  constructor(keepMs: number) {
+    this.#keepMs = keepMs;
+  }
+
+  /** Gives the route's key when this is news of it. */
+  note({ tokenFingerprint, lastAcceptedAtMs: at, ...route }: RouteActivity): string | undefined {
+    if (at === undefined) return undefined;
+    const key = routeKey(route);
+    const news =
+      at > (this.lastAcceptedAt(key) ?? 0) || this.firstAcceptedAt(key, tokenFingerprint) === undefined;
+    const tokens = this.#routes.get(key) ?? new Map<string, TokenSeen>();
+    this.#routes.set(key, tokens);
+    const { first, last } = tokens.get(tokenFingerprint) ?? { first: at, last: at };
+    tokens.set(tokenFingerprint, { first: Math.min(first, at), last: Math.max(last, at) });
+    return news ? key : undefined;
+  }
+
+  forgetSilent(now: number) {
+    for (const [key, tokens] of this.#routes) {
+      for (const [fingerprint, { last }] of tokens) if (now - last > this.#keepMs) tokens.delete(fingerprint);
+      if (tokens.size === 0) this.#routes.delete(key);
+    }
+  }
+
+  lastAcceptedAt(key: string): number | undefined {
+    const tokens = this.#routes.get(key);
+    return tokens === undefined ? undefined : Math.max(...[...tokens.values()].map(({ last }) => last));
+  }
+
+  firstAcceptedAt(key: string, fingerprint: string): number | undefined {
+    return this.#routes.get(key)?.get(fingerprint)?.first;
+  }
+}

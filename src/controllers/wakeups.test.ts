@@ -1,0 +1,63 @@
+import { expect, test } from "vitest";
+import type { WorkStream } from "../api/index.ts";
+import type { Change } from "../kube/informer.ts";
+import { Wakeups, type WakeupsDeps } from "./wakeups.ts";
+
+const stream = (secret: string, generation: number) =>
+  ({
+    metadata: { namespace: "team", name: "support", generation },
+    spec: { sms: { twilio: { credentialsSecretRef: { name: secret } } } },
+  }) as WorkStream;
+
+const rows: Record<string, [Change<WorkStream>, string[]]> = {
+  "a new stream": [{ type: "added", object: stream("new", 1) }, []],
+  "a stream that goes on with its Secret": [
+    { type: "updated", object: stream("same", 2), previous: stream("same", 1) },
+    [],
+  ],
+  "a stream that names another one": [
+    { type: "updated", object: stream("new", 2), previous: stream("old", 1) },
+    ["team/old"],
+  ],
+  "a stream that is gone": [{ type: "deleted", object: stream("old", 1) }, ["team/old"]],
+};
+
+for (const [name, [change, want]] of Object.entries(rows))
+  test(`the Secret that is let go by ${name}`, () => {
+    const released: string[] = [];
+    let tell: (change: Change<WorkStream>) => void = () => {};
+    const informer = { onListed: () => {}, onChange: () => {}, store: { byIndex: () => [] } };
+    const deps = {
+      watches: {
+        secrets: informer,
+        smsNumbers: informer,
+        operatingHours: informer,
+        workStreams: { ...informer, onChange: (listener: typeof tell) => (tell = listener) },
+      },
+      secretReader: {
+        released: (ref: { namespace: string; name: string }) => released.push(`${ref.namespace}/${ref.name}`),
+      },
+    };
+    new Wakeups(() => deps as unknown as WakeupsDeps).listen();
+    tell(change);
+    expect(released).toEqual(want);
+  });
+
+for (const [name, present, want] of [
+  ["a stream that went while it was looked at leaves nothing behind", false, ["account", "answer", "state"]],
+  ["a stream that is still there keeps what is known of it", true, []],
+] as const)
+  test(name, () => {
+    const gone: string[] = [];
+    const object = stream("secret", 1);
+    const store = { getByKey: () => (present ? object : undefined), byIndex: () => [], list: () => [] };
+    const deps = {
+      watches: { workStreams: { store }, smsNumbers: { store } },
+      accounts: { release: () => gone.push("account") },
+      credentialChecks: { release: () => gone.push("answer") },
+      streams: { delete: () => gone.push("state") },
+      namespaces: { forget: () => {} },
+    };
+    new Wakeups(() => deps as unknown as WakeupsDeps).streamReconciled(object);
+    expect(gone).toEqual(want);
+  });

@@ -1,0 +1,75 @@
+import { beforeEach, expect, test } from "vitest";
+import { Failure } from "../../errors.ts";
+import type { Credentials } from "../../twilio/credentials.ts";
+import type { CredentialCheck, TwilioAccount } from "../../twilio/twilio.ts";
+import { CredentialChecks } from "./credential-checks.ts";
+
+const good = {} as CredentialCheck;
+let asked: string[];
+let answer: () => Promise<CredentialCheck>;
+let checks: CredentialChecks;
+
+beforeEach(() => {
+  asked = [];
+  answer = async () => good;
+  const account = ({ authToken }: Credentials) => ({
+    fingerprint: authToken,
+    check: () => {
+      asked.push(authToken);
+      return answer();
+    },
+  });
+  checks = new CredentialChecks({
+    account: (credentials) => account(credentials) as unknown as TwilioAccount,
+  });
+});
+
+const check = (stream: string, authToken: string, again = false) =>
+  checks.check(
+    stream,
+    { accountSid: "AC1", authToken },
+    { lane: "change", signal: new AbortController().signal, again },
+  );
+
+test("streams with the same credentials share an answer", async () => {
+  await check("team/a", "one");
+  await check("team/b", "one");
+  expect(asked).toEqual(["one"]);
+});
+
+test("an answer goes with the last stream that has these credentials, by a rotation or its end", async () => {
+  await check("team/a", "one");
+  await check("team/b", "one");
+  await check("team/a", "two");
+  await check("team/b", "one");
+  expect(asked).toEqual(["one", "two"]);
+  checks.release("team/b");
+  await check("team/c", "one");
+  expect(asked).toEqual(["one", "two", "one"]);
+});
+
+test("a refusal stands until a resync, and goes with its stream as well", async () => {
+  answer = async () => {
+    throw new Failure("TwilioUnauthorized", "no");
+  };
+  await expect(check("team/a", "one")).rejects.toThrow("no");
+  await expect(check("team/a", "one")).rejects.toThrow("no");
+  expect(asked).toHaveLength(1);
+  await expect(check("team/a", "one", true)).rejects.toThrow("no");
+  expect(asked).toHaveLength(2);
+  checks.release("team/a");
+  await expect(check("team/a", "one")).rejects.toThrow("no");
+  expect(asked).toHaveLength(3);
+});
+
+test("an outage is no answer, and a refused call ends one", async () => {
+  answer = async () => {
+    throw new Failure("TwilioUnavailable", "away");
+  };
+  await expect(check("team/a", "one")).rejects.toThrow("away");
+  answer = async () => good;
+  await check("team/a", "one");
+  checks.forget("one");
+  await check("team/a", "one");
+  expect(asked).toHaveLength(3);
+});

@@ -1,0 +1,77 @@
+import { beforeEach, expect, test } from "vitest";
+import type { KubeClient } from "../../kube/client.ts";
+import { createSecretReader, type SecretReader } from "./secret-reader.ts";
+
+const ref = { namespace: "team", name: "twilio" };
+const { signal } = new AbortController();
+const base64 = (text: string) => Buffer.from(text).toString("base64");
+
+let content: Record<string, string>;
+let users: number;
+let fetched: number;
+let whileFetching: () => void;
+let reader: SecretReader;
+
+beforeEach(() => {
+  content = { accountSid: base64("AC1"), authToken: base64("secret\n") };
+  users = 1;
+  fetched = 0;
+  whileFetching = () => {};
+  const metadata = { ...ref, uid: "u", resourceVersion: "1" };
+  const client = {
+    get: async () => {
+      fetched++;
+      whileFetching();
+      return { apiVersion: "v1", kind: "Secret", metadata, data: content };
+    },
+  };
+  reader = createSecretReader({
+    client: client as unknown as KubeClient,
+    metadata: { get: () => ({ apiVersion: "v1", kind: "Secret", metadata }) },
+    knows: () => true,
+    used: () => users > 0,
+  });
+});
+
+test("a Secret is fetched once for each version", async () => {
+  expect(await reader.read(ref, signal)).toEqual({ accountSid: "AC1", authToken: "secret\n" });
+  await reader.read(ref, signal);
+  expect(fetched).toBe(1);
+});
+
+test("keys that credentials do not use are not kept", async () => {
+  content = { ...content, "kubeconfig.yaml": base64("clusters: []"), apiKeySecret: base64("s") };
+  expect(Object.keys(await reader.read(ref, signal))).toEqual(["accountSid", "authToken", "apiKeySecret"]);
+});
+
+test("of a value that can be no credential not more is kept than tells so", async () => {
+  content = { ...content, authToken: base64("x".repeat(500_000)) };
+  const { authToken } = await reader.read(ref, signal);
+  expect(authToken!.length).toBeGreaterThan(256);
+  expect(authToken!.length).toBeLessThan(10_000);
+});
+
+test("what is known goes with the last stream that uses it, and not before", async () => {
+  users = 2;
+  await reader.read(ref, signal);
+  users = 1;
+  reader.released(ref);
+  await reader.read(ref, signal);
+  expect(fetched).toBe(1);
+  users = 0;
+  reader.released(ref);
+  users = 1;
+  await reader.read(ref, signal);
+  expect(fetched).toBe(2);
+});
+
+test("also when it went while the Secret was fetched", async () => {
+  whileFetching = () => {
+    users = 0;
+    reader.released(ref);
+  };
+  await reader.read(ref, signal);
+  users = 1;
+  await reader.read(ref, signal);
+  expect(fetched).toBe(2);
+});
