@@ -14,7 +14,7 @@ export interface Candidate {
   eligible: boolean;
   /** Does the account of its WorkStream own the number, and does it take SMS? Undefined: not known yet. */
   found: boolean | undefined;
-  /** Twilio's SID of the number, once found. */
+  /** Twilio's SID of the number, once found; of one that it holds, always. */
   phoneNumberSid: string | undefined;
 }
 

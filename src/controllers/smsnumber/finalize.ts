@@ -10,6 +10,7 @@ import { decideClaim } from "./claims.ts";
 import { type DeletionPlan, planDeletion } from "./deletion.ts";
 import type { Finalization } from "./deps.ts";
 import { update } from "./inbound-url.ts";
+import { fetchNumber } from "./number-look.ts";
 import { candidateOf } from "./observe.ts";
 import { webhookOf } from "./webhook.ts";
 import { callOptions, isOurs } from "./work.ts";
@@ -114,17 +115,6 @@ async function restore(
     await deps.previous.save(successor!.metadata.uid!, saved, ctx.signal);
   if (step.do === "set" && number !== null) await set(deps, account, number, step, options);
   return step.event;
-}
-
-async function fetchNumber(
-  account: Account,
-  type: SmsNumber["spec"]["type"],
-  sid: string,
-  options: CallOptions,
-): Promise<PhoneNumber | null> {
-  if (type !== "ShortCode") return await account.twilio.getNumber(sid, options);
-  const shortCodes = await account.twilio.listShortCodes(options);
-  return shortCodes.find((each) => each.sid === sid) ?? null;
 }
 
 async function set(

@@ -37,7 +37,7 @@ export function observe(
 
 /** What claims are decided by, from what is known at this moment; asks nobody. */
 export function candidateOf(
-  deps: Pick<SmsNumberDeps, "streams" | "workStream">,
+  deps: Pick<SmsNumberDeps, "streams" | "workStream" | "records">,
   object: SmsNumber,
 ): Candidate {
   const namespace = object.metadata.namespace!;
@@ -63,6 +63,7 @@ export function candidateOf(
         : state === undefined || state.credentials.ok
           ? undefined
           : false,
-    phoneNumberSid: number?.sid,
+    // Who holds a number does so whatever a look at the account shows, or before there is one.
+    phoneNumberSid: number?.sid ?? deps.records.claimOf(object.metadata.uid!)?.phoneNumberSid,
   };
 }
