@@ -10,7 +10,7 @@ export interface Candidate {
   name: string;
   stream: string;
   createdAtMs: number;
-  /** `managementPolicy: Manage`, not being deleted, and its WorkStream exists. */
+  /** `managementPolicy: Manage`, not being deleted, and nothing is missing without which it is not wired: its WorkStream, say. */
   eligible: boolean;
   /** Does the account of its WorkStream own the number, and does it take SMS? Undefined: not known yet. */
   found: boolean | undefined;

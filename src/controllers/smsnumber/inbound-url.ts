@@ -13,7 +13,7 @@ import { accepted, outcome } from "./outcome.ts";
 import { type Plan, plan } from "./plan.ts";
 import type { NumberFacts, Step } from "./verdicts.ts";
 import { ourWebhook, pointsAt, sameWebhook, type Webhook, webhookOf } from "./webhook.ts";
-import { callOptions, isOurFallback, isOursOrWas, type Work, wakeOthers } from "./work.ts";
+import { callOptions, isOurFallback, isOursOrWas, isSuspended, type Work, wakeOthers } from "./work.ts";
 
 /**
  * How long a first verdict waits for the self-check, so that one write tells both. A receiver that cannot be reached ends the
@@ -36,7 +36,7 @@ export async function pointAtUs(work: Work, held: Held): Promise<Outcome> {
 }
 
 async function planInput(work: Work, { route, seen, claim }: Held, ours: Webhook) {
-  const { deps, object, namespace, stream } = work;
+  const { deps, object } = work;
   const current = deps.records.route(routeKey(route)) ?? route;
   return {
     seen: webhookOf(seen.number),
@@ -46,7 +46,7 @@ async function planInput(work: Work, { route, seen, claim }: Held, ours: Webhook
     override: seen.override,
     policy: {
       manage: object.spec.managementPolicy !== "Observe",
-      suspended: object.spec.suspend === true || deps.workStream(namespace, stream)?.spec.suspend === true,
+      suspended: isSuspended(deps, object),
       takeover: object.spec.takeover ?? ("WhenUnset" as const),
     },
     configuredUrl: claim?.configured?.url,

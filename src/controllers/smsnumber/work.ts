@@ -74,6 +74,15 @@ export function isOurFallback(
   return records.hasInboundUrl(url.replace("/fallback/", "/inbound/"));
 }
 
+/** By itself, or with its stream: nothing is set at Twilio. */
+export function isSuspended(
+  { workStream }: Pick<SmsNumberDeps, "workStream">,
+  { metadata, spec }: SmsNumber,
+): boolean {
+  const stream = workStream(metadata.namespace!, spec.workStreamRef.name);
+  return spec.suspend === true || stream?.spec.suspend === true;
+}
+
 /** Those who wait for the same number or the same stream. */
 export function wakeOthers({ deps, object, namespace, stream }: Work) {
   for (const other of [
