@@ -25,7 +25,7 @@ import { createProber, type Prober } from "./selfcheck/probe.ts";
 import type { SmsNumberDeps } from "./smsnumber/deps.ts";
 import { smsNumberFinalizer } from "./smsnumber/finalize.ts";
 import { failedVerdicts as failedNumber } from "./smsnumber/outcome.ts";
-import { createPreviousWebhooks } from "./smsnumber/previous-webhooks.ts";
+import { createPreviousWebhooks, type PreviousWebhooks } from "./smsnumber/previous-webhooks.ts";
 import { smsNumberReconciler } from "./smsnumber/reconcile.ts";
 import { specSeen } from "./smsnumber/spec-seen.ts";
 import { firstSight, numberVerdicts } from "./smsnumber/verdicts.ts";
@@ -93,6 +93,7 @@ export class Operator {
   readonly #streams: Streams;
   readonly #relations: Relations;
   readonly #recordsOfTerm: RecordsOfTerm;
+  readonly #previous: PreviousWebhooks;
   readonly #upkeep: Upkeep;
   readonly #wakeups: Wakeups;
   readonly #activity: Activity;
@@ -172,6 +173,12 @@ export class Operator {
       lastAcceptedTextMs: (key) => this.#activity.lastAcceptedAt(key),
       onChange: (key) => this.#wakeups.route(key, "change"),
     });
+    this.#previous = createPreviousWebhooks({
+      client,
+      namespace: config.operatorNamespace,
+      instance: config.instance,
+      takeOverFrom: config.takeOverFrom,
+    });
     this.#upkeep = new Upkeep({
       clock,
       log,
@@ -179,6 +186,7 @@ export class Operator {
       records: this.records,
       relations: this.#relations,
       checks: this.#checks,
+      previous: this.#previous,
       leading: () => options.leader === undefined || options.leader.term !== undefined,
       loaded: () => this.#recordsOfTerm.loaded,
     });
@@ -359,7 +367,7 @@ export class Operator {
   }
 
   #smsNumberDeps(): SmsNumberDeps {
-    const { config, client, clock, registry } = this.#options;
+    const { config, clock, registry } = this.#options;
     const drift = new Counter({
       name: "smschannel_webhook_drift_total",
       help: "Webhooks that somebody changed and that were set back.",
@@ -377,12 +385,7 @@ export class Operator {
       accounts: this.#accounts,
       checks: this.#checks,
       streams: this.#streams,
-      previous: createPreviousWebhooks({
-        client,
-        namespace: config.operatorNamespace,
-        instance: config.instance,
-        takeOverFrom: config.takeOverFrom,
-      }),
+      previous: this.#previous,
       urls: publicUrls(config.publicUrl, config.fallbackPublicUrl),
       urlCheck: config.urlCheck,
       deleteTimeoutMs: config.deleteTimeoutMs,

@@ -49,6 +49,7 @@ export class Relations {
   /** After a start nobody knows yet whether the account owns them: until then what was the route's stays so. */
   #observedDigits(route: Pick<RouteRecord, "namespace" | "stream">, before: readonly string[]): string[] {
     const deps = {
+      records: this.#records,
       streams: this.#streams,
       workStream: (namespace: string, name: string) => this.#watches.workStreams.store.get(namespace, name),
     };

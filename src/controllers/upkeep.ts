@@ -4,6 +4,7 @@ import type { Records } from "./records/records.ts";
 import type { Relations } from "./relations.ts";
 import { keepUp, type RouteNeeds } from "./routes-upkeep.ts";
 import type { Checks } from "./selfcheck/checks.ts";
+import type { PreviousWebhooks } from "./smsnumber/previous-webhooks.ts";
 import type { Watches } from "./watches.ts";
 
 /** How often the records are looked at for what nothing needs any more. */
@@ -16,6 +17,7 @@ export interface UpkeepOptions {
   records: Records;
   relations: Relations;
   checks: Checks;
+  previous: Pick<PreviousWebhooks, "remove">;
   /** May this process write right now? */
   leading(): boolean;
   /** Resolves when the records are read. */
@@ -26,7 +28,7 @@ export interface UpkeepOptions {
 export class Upkeep {
   readonly #options: UpkeepOptions;
   #cancel = () => {};
-  #stopped = false;
+  readonly #stop = new AbortController();
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
@@ -37,7 +39,7 @@ export class Upkeep {
   }
 
   stop() {
-    this.#stopped = true;
+    this.#stop.abort(new Error("upkeep stopped"));
     this.#cancel();
   }
 
@@ -45,9 +47,10 @@ export class Upkeep {
     try {
       await this.#keepUp();
     } catch (error) {
-      if (!this.#stopped) this.#options.log.warn({ err: error }, "upkeep of routes failed, will retry");
+      if (!this.#stop.signal.aborted)
+        this.#options.log.warn({ err: error }, "upkeep of routes failed, will retry");
     }
-    if (!this.#stopped) this.start();
+    if (!this.#stop.signal.aborted) this.start();
   }
 
   async #keepUp() {
@@ -60,7 +63,7 @@ export class Upkeep {
     const writes: Promise<void>[] = [];
     for (const { uid, namespace, phoneNumberSid } of [...records.claims()]) {
       // Its finalizer was removed by hand: whoever did that meant to let go.
-      if (smsNumbers.knows(namespace) && !live.has(uid)) writes.push(records.dropClaim(phoneNumberSid));
+      if (smsNumbers.knows(namespace) && !live.has(uid)) writes.push(this.#dropClaim(uid, phoneNumberSid));
     }
     const needs: RouteNeeds = {
       hasStream: (route) => !workStreams.knows(route.namespace) || relations.streamUses(route),
@@ -68,5 +71,12 @@ export class Upkeep {
     };
     writes.push(keepUp(records, needs, clock.now(), (key) => checks.forget(key)));
     await Promise.all(writes);
+  }
+
+  /** What is saved can hold a password, and nobody can put it back any more. First, as only the claim tells of it. */
+  async #dropClaim(uid: string, phoneNumberSid: string): Promise<void> {
+    const { previous, records } = this.#options;
+    await previous.remove(uid, this.#stop.signal);
+    await records.dropClaim(phoneNumberSid);
   }
 }

@@ -56,6 +56,7 @@ const kinds: Record<Fault["kind"], { takes: string[]; needs: string[] }> = {
   garbage: { takes: [], needs: [] },
   otherNumber: { takes: [], needs: [] },
   nextPage: { takes: ["url"], needs: ["url"] },
+  listLacks: { takes: ["number"], needs: ["number"] },
   listLag: { takes: ["ms"], needs: ["ms"] },
 };
 
@@ -74,7 +75,7 @@ function readFault(value: unknown, index: number): Fault {
   for (const name of kind.needs)
     if (input[name] === undefined)
       throw new InputError(`${where}: a fault of kind ${input.kind} needs ${name}.`);
-  for (const name of ["operation", "product", "method", "path", "accountSid", "region", "url"])
+  for (const name of ["operation", "product", "method", "path", "accountSid", "region", "url", "number"])
     if (input[name] !== undefined) nonEmpty(input[name], `${where}: ${name}`);
   for (const name of ["count", "durationMs", "after", "ms", "retryAfterSeconds"])
     if (input[name] !== undefined) whole(input[name], `${where}: ${name}`, 0, 86_400_000);

@@ -28,6 +28,8 @@ export type FaultEffect =
   | { kind: "otherNumber" }
   /** A list's next page is said to be here: what a client must not follow with its credentials. */
   | { kind: "nextPage"; url: string }
+  /** A list of numbers or short codes lacks this one, though the account owns it. */
+  | { kind: "listLacks"; number: string }
   /** The list of messages does not show those younger than this. */
   | { kind: "listLag"; ms: number };
 

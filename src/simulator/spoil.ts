@@ -43,7 +43,21 @@ export function spoil({ status, text, fault, address, world }: Whole): Spoiled {
     return { status: 200, text: '{"account_sid": "AC', contentType: "application/json" };
   if (fault?.kind === "otherNumber") return { status: 200, text: wrongBody(text, address, world) };
   if (fault?.kind === "nextPage") return { status, text: withNextPage(text, fault.url) };
+  if (fault?.kind === "listLacks") return { status, text: without(text, fault.number) };
   return { status, text };
+}
+
+/** Only where there is such a list; every other answer is left as it is. */
+function without(text: string, number: string): string {
+  const body = JSON.parse(text || "{}") as Record<string, unknown>;
+  for (const [list, name] of [
+    ["incoming_phone_numbers", "phone_number"],
+    ["short_codes", "short_code"],
+  ] as const) {
+    const rows = body[list];
+    if (Array.isArray(rows)) body[list] = rows.filter((row) => row[name] !== number);
+  }
+  return JSON.stringify(body);
 }
 
 /** Only where there is a list; every other answer is left as it is. */

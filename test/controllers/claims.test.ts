@@ -46,6 +46,51 @@ test("one number in two namespaces of one account: the first keeps it, and delet
   expect(world.atTwilio().smsUrl).toBe(before);
 });
 
+for (const [name, spec, stream] of [
+  ["suspended", { suspend: true }, {}],
+  ["suspended with its stream", {}, { suspend: true }],
+] as const)
+  test(`who waits but is ${name} is no successor: the webhook is put back`, async () => {
+    const [a, b] = world.namespaces as [string, string];
+    const before = world.atTwilio().smsUrl;
+    await world.secret({}, { namespace: a });
+    await world.stream({}, { namespace: a });
+    await world.number({}, { namespace: a });
+    await world.numberIs("line", { Ready: "True" }, a);
+    await world.secret({}, { namespace: b });
+    await world.stream(stream, { namespace: b });
+    await world.number(spec, { namespace: b });
+    await world.numberIs("line", { Accepted: "NumberAlreadyClaimed" }, b);
+    await world.deleteNumber("line", a);
+    await world.gone(smsNumbers, "line", a);
+    expect(world.atTwilio().smsUrl).toBe(before);
+    await world.numberIs("line", { Accepted: "True", Ready: "Suspended" }, b);
+    await world.stream({}, { namespace: b });
+  });
+
+test("who is refused gets no number, neither by age nor as a successor", async () => {
+  const [a, b] = world.namespaces as [string, string];
+  const number = "894546";
+  const type = "ShortCode";
+  const automatedMessages = (["OptOutConfirmation", "OptInConfirmation", "Help"] as const).map((trigger) => ({
+    trigger,
+    text: "Contoso: ok",
+  }));
+  const code = () => [...world.simulator.state.shortCodes].find(({ shortCode }) => shortCode === number)!;
+  const before = code().smsUrl;
+  for (const namespace of [a, b]) {
+    await world.secret({}, { namespace });
+    await world.stream({}, { namespace });
+  }
+  await world.number({ number, type }, { namespace: a });
+  await world.numberIs("line", { Accepted: "ComplianceRepliesMissing" }, a);
+  await world.number({ number, type, automatedMessages }, { namespace: b });
+  await world.numberIs("line", { Ready: "True" }, b);
+  await world.deleteNumber("line", b);
+  await world.gone(smsNumbers, "line", b);
+  expect(code().smsUrl).toBe(before);
+});
+
 test("a holder whose token Twilio refuses for a while keeps its claim", async () => {
   const [a, b] = world.namespaces as [string, string];
   for (const namespace of [a, b]) {

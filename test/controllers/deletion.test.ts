@@ -104,6 +104,86 @@ describe("what a deletion leaves at Twilio", () => {
       else isOurs();
     });
 
+  describe("taken over again after a time without us", () => {
+    const SECOND = { ...FOREIGN, smsUrl: "https://second.example.com/sms", smsFallbackUrl: "" };
+    const observed = async () => {
+      change(FOREIGN);
+      await world.wired({ takeover: "Always" });
+      await world.number({ managementPolicy: "Observe" });
+      await world.numberIs("line", { Ready: "True" });
+    };
+    const previous = async () =>
+      (await world.client.get(smsNumbers, at("line")))?.status?.previousWebhook?.host;
+
+    test("somebody's other webhook: that is restored", async () => {
+      await observed();
+      change(SECOND);
+      await world.wired({ takeover: "Always" });
+      isOurs();
+      expect(await previous()).toBe("second.example.com");
+      await deleted();
+      expect(webhook()).toEqual(SECOND);
+    });
+
+    test("beside our fallback: that is not restored", async () => {
+      await observed();
+      change({ smsUrl: SECOND.smsUrl });
+      await world.wired({ takeover: "Always" });
+      isOurs();
+      await deleted();
+      expect(webhook()).toMatchObject({ smsUrl: SECOND.smsUrl, smsFallbackUrl: "" });
+    });
+
+    test("cleared meanwhile: cleared again", async () => {
+      await observed();
+      change(NOTHING);
+      await world.wired({ takeover: "Always" });
+      isOurs();
+      expect(await previous()).toBeUndefined();
+      expect(await world.previousWebhooks()).toEqual([]);
+      await deleted();
+      expect(webhook()).toMatchObject(NOTHING);
+    });
+
+    test("ours all the time: what was there at first is restored", async () => {
+      await observed();
+      await world.wired({ takeover: "Always" });
+      expect(await previous()).toBe("legacy.example.com");
+      await deleted();
+      expect(webhook()).toEqual(FOREIGN);
+    });
+
+    test("an application over our URL: both it and what was there at first", async () => {
+      await observed();
+      change({ smsApplicationSid: APPLICATION });
+      await world.wired({ takeover: "Always" });
+      isOurs();
+      await deleted();
+      expect(webhook()).toEqual({ ...FOREIGN, smsApplicationSid: APPLICATION });
+    });
+
+    test("changed between what was saved and the update: the newer", async () => {
+      await observed();
+      change(SECOND);
+      world.simulator.control.faults({
+        kind: "status",
+        status: 500,
+        operation: "UpdateIncomingPhoneNumber",
+      });
+      world.simulator.control.clearRequests();
+      await world.number({ takeover: "Always" });
+      await eventually("it has tried", () => (world.updates().length > 0 ? true : undefined));
+      await world.stopOperators();
+      const third = { ...SECOND, smsUrl: "https://third.example.com/sms" };
+      change(third);
+      world.simulator.control.clearFaults();
+      world.startOperator();
+      await world.numberIs("line", { Ready: "True" });
+      await deleted();
+      expect(webhook()).toEqual(third);
+    });
+  });
+
   test("contested: what the other one wrote stays", async () => {
     change({ smsUrl: "", smsFallbackUrl: "" });
     await world.stopOperators();
@@ -267,6 +347,29 @@ describe("what else may be gone or refuse", () => {
     expect(webhook()).toMatchObject(demo);
     expect(await world.previousWebhooks()).toEqual([]);
   });
+
+  for (const config of [{}, { publicUrl: "another" }])
+    test(`the records were lost, taken up again, ${JSON.stringify(config)}: the first is still saved`, async () => {
+      world.simulator.control.reset();
+      change(FOREIGN);
+      await world.wired({ takeover: "Always" });
+      await world.stopOperators();
+      const at = { namespace: world.operatorNamespace };
+      for (const { metadata, type } of (await world.client.list(secrets, at)).items)
+        if (type === "smschannel.dev/compiled")
+          await world.client.delete(secrets, { ...at, name: metadata.name });
+      const { port } = new URL(world.publicUrl);
+      const publicUrl = config.publicUrl === undefined ? world.publicUrl : `http://localhost:${port}`;
+      world.startOperator({ publicUrl });
+      await eventually("pointed at us", () =>
+        world.atTwilio().smsUrl.startsWith(publicUrl) ? true : undefined,
+      );
+      await world.numberIs("line", { Ready: "True" });
+      await deleted();
+      expect(webhook()).toEqual(FOREIGN);
+      await world.stopOperators();
+      world.startOperator();
+    });
 
   test("force-delete lets go in the middle of an outage", async () => {
     await wiredAnew();

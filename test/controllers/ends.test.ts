@@ -157,6 +157,27 @@ describe("a route that nothing needs", () => {
   });
 });
 
+test("a claim whose object lost its finalizer by hand, and what was saved for it", async () => {
+  const operator = world.startOperator();
+  await world.wired();
+  expect(await world.previousWebhooks()).toHaveLength(1);
+  const line = { namespace: world.namespace, name: "line" };
+  // A running operator would put the finalizer back.
+  await world.stopOperators();
+  await world.client.patch(smsNumbers, line, { metadata: { finalizers: null } });
+  await world.deleteNumber();
+  await world.gone(smsNumbers, "line");
+  const next = world.startOperator();
+  expect([...operator.records.claims()]).toHaveLength(1);
+  await eventually("nothing is left of it", async () => {
+    clock.skip(MINUTE);
+    return (await world.previousWebhooks()).length === 0 && [...next.records.claims()].length === 0
+      ? true
+      : undefined;
+  });
+  expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
+});
+
 test("a former PUBLIC_URL ends an hour after the last number has left it", async () => {
   world.startOperator();
   await world.wired();

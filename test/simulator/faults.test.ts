@@ -106,6 +106,15 @@ describe("a fault that answers", () => {
       expect(numbers.json.incoming_phone_numbers).toHaveLength(9);
     }));
 
+  test("a list that lacks a number, which is there all the same", () =>
+    withSimulator({}, async (simulator) => {
+      simulator.control.faults({ kind: "listLacks", number: demoAccount.number });
+      const numbers = await raw(simulator, list);
+      expect(numbers.json.incoming_phone_numbers).toHaveLength(8);
+      expect(JSON.stringify(numbers.json)).not.toContain(demoAccount.numberSid);
+      expect((await raw(simulator, number)).json.phone_number).toBe(demoAccount.number);
+    }));
+
   test("the list of messages lags for as long as it is told", () =>
     withSimulator({ clock: new ManualClock() }, async (simulator) => {
       await sdk(simulator).messages.create({ from: demoAccount.number, to: "+12065551234", body: "x" });

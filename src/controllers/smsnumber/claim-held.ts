@@ -1,3 +1,4 @@
+import type { Outcome } from "../../kube/summarise.ts";
 import type { ClaimRecord } from "../records/record.ts";
 import { type Claim, decideClaim } from "./claims.ts";
 import type { Found } from "./number-found.ts";
@@ -30,24 +31,30 @@ export async function holdClaim(work: Work, found: Found): Promise<Ended<Held>> 
     await deps.refreshDigits(namespaceUid, stream);
     return { go: { ...found, claim: undefined } };
   }
-  const decision = judgeClaim(work);
-  if (decision.kind === "undecided")
-    return {
-      stop: {
-        ...outcome(work, { accepted: "unknown", found: "good", url: "unknown" }, found.seen),
-        requeueAfterMs: ASK_AGAIN_MS,
-      },
-    };
-  if (decision.kind === "numberTaken" || decision.kind === "streamTaken") {
-    const why = taken[decision.kind];
-    return { stop: outcome(work, { accepted: why, found: "good", url: why }, found.seen) };
-  }
+  const barred = notItsTurn(work, found);
+  if (barred !== undefined) return { stop: barred };
   await ctx.ensureFinalizer();
+  // Another may have got it meanwhile. From here to the record there is no waiting, so that only one gets it.
+  const outrun = notItsTurn(work, found);
+  if (outrun !== undefined) return { stop: outrun };
   const claim = claimOf(work, found);
   deps.guard();
   // Both are in memory at once, so that one write makes both durable.
   await Promise.all([deps.records.putClaim(claim), deps.refreshDigits(namespaceUid, stream)]);
   return { go: { ...found, claim } };
+}
+
+/** Why the claim is not, or not yet, this object's to take; undefined when it is. */
+function notItsTurn(work: Work, { seen }: Found): Outcome | undefined {
+  const decision = judgeClaim(work);
+  if (decision.kind === "undecided")
+    return {
+      ...outcome(work, { accepted: "unknown", found: "good", url: "unknown" }, seen),
+      requeueAfterMs: ASK_AGAIN_MS,
+    };
+  if (decision.kind !== "numberTaken" && decision.kind !== "streamTaken") return undefined;
+  const why = taken[decision.kind];
+  return outcome(work, { accepted: why, found: "good", url: why }, seen);
 }
 
 function claimOf(

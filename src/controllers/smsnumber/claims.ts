@@ -10,11 +10,11 @@ export interface Candidate {
   name: string;
   stream: string;
   createdAtMs: number;
-  /** `managementPolicy: Manage`, not being deleted, and its WorkStream exists. */
+  /** `managementPolicy: Manage`, not being deleted, and nothing is missing without which it is not wired: its WorkStream, say. */
   eligible: boolean;
   /** Does the account of its WorkStream own the number, and does it take SMS? Undefined: not known yet. */
   found: boolean | undefined;
-  /** Twilio's SID of the number, once found. */
+  /** Twilio's SID of the number, once found; of one that it holds, always. */
   phoneNumberSid: string | undefined;
 }
 

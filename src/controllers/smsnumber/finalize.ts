@@ -10,9 +10,10 @@ import { decideClaim } from "./claims.ts";
 import { type DeletionPlan, planDeletion } from "./deletion.ts";
 import type { Finalization } from "./deps.ts";
 import { update } from "./inbound-url.ts";
+import { fetchNumber } from "./number-look.ts";
 import { candidateOf } from "./observe.ts";
 import { webhookOf } from "./webhook.ts";
-import { callOptions, isOurs } from "./work.ts";
+import { callOptions, isOurs, isSuspended } from "./work.ts";
 
 /** Ends the wait for Twilio at once. */
 export const FORCE_DELETE_ANNOTATION = "smschannel.dev/force-delete";
@@ -116,17 +117,6 @@ async function restore(
   return step.event;
 }
 
-async function fetchNumber(
-  account: Account,
-  type: SmsNumber["spec"]["type"],
-  sid: string,
-  options: CallOptions,
-): Promise<PhoneNumber | null> {
-  if (type !== "ShortCode") return await account.twilio.getNumber(sid, options);
-  const shortCodes = await account.twilio.listShortCodes(options);
-  return shortCodes.find((each) => each.sid === sid) ?? null;
-}
-
 async function set(
   deps: Finalization,
   account: Account,
@@ -155,7 +145,10 @@ function accountOf(deps: Finalization, claim: ClaimRecord): Account {
   return deps.accounts.once(route.credentials);
 }
 
-/** Who gets the number next: the first in line among those whose account owns it. */
+/**
+ * Who gets the number next: the first in line among those whose account owns it. One that would not point it at itself is no
+ * successor: its texts would go on to a stream that is gone.
+ */
 function successorOf(deps: Finalization, object: SmsNumber, claim: ClaimRecord): SmsNumber | undefined {
   const others = deps
     .numbersWithDigits(claim.number)
@@ -165,8 +158,9 @@ function successorOf(deps: Finalization, object: SmsNumber, claim: ClaimRecord):
     const uid = deps.records.claim(sid)?.uid;
     return uid === claim.uid ? undefined : uid;
   };
-  return others.find((_, at) => {
+  return others.find((other, at) => {
     const self = candidates[at]!;
+    if (isSuspended(deps, other) || deps.streams.get(self.stream)?.credentials.ok !== true) return false;
     if (!self.eligible || self.found !== true || self.phoneNumberSid !== claim.phoneNumberSid) return false;
     const sameStream = deps
       .numbersOfStream(self.namespace, self.stream.split("/")[1]!)

@@ -13,7 +13,7 @@ import { accepted, outcome } from "./outcome.ts";
 import { type Plan, plan } from "./plan.ts";
 import type { NumberFacts, Step } from "./verdicts.ts";
 import { ourWebhook, pointsAt, sameWebhook, type Webhook, webhookOf } from "./webhook.ts";
-import { callOptions, isOurs, type Work, wakeOthers } from "./work.ts";
+import { callOptions, isOurFallback, isOursOrWas, isSuspended, type Work, wakeOthers } from "./work.ts";
 
 /**
  * How long a first verdict waits for the self-check, so that one write tells both. A receiver that cannot be reached ends the
@@ -36,16 +36,17 @@ export async function pointAtUs(work: Work, held: Held): Promise<Outcome> {
 }
 
 async function planInput(work: Work, { route, seen, claim }: Held, ours: Webhook) {
-  const { deps, object, namespace, stream } = work;
+  const { deps, object } = work;
   const current = deps.records.route(routeKey(route)) ?? route;
   return {
     seen: webhookOf(seen.number),
     ours,
-    isOurs: (url: string) => isOurs(deps, url),
+    isOurs: (url: string) => isOursOrWas(work, url),
+    isOurFallback: (url: string) => isOurFallback(deps, current, url),
     override: seen.override,
     policy: {
       manage: object.spec.managementPolicy !== "Observe",
-      suspended: object.spec.suspend === true || deps.workStream(namespace, stream)?.spec.suspend === true,
+      suspended: isSuspended(deps, object),
       takeover: object.spec.takeover ?? ("WhenUnset" as const),
     },
     configuredUrl: claim?.configured?.url,
@@ -111,9 +112,10 @@ async function set(
   { account, seen, claim }: Held,
   step: Extract<Plan, { do: "set" }>,
 ): Promise<Outcome> {
-  const { deps, ctx, object } = work;
+  const { deps, ctx } = work;
   if (claim === undefined) throw new Error("a number without a claim was to be changed");
-  if (step.save !== undefined) await deps.previous.save(object.metadata.uid!, step.save, ctx.signal);
+  deps.guard();
+  const saved = await save(work, claim, seen, step);
   deps.guard();
   const answer = await update(account, seen.number, step.webhook, callOptions(ctx));
   account.noteUpdated(answer);
@@ -121,10 +123,30 @@ async function set(
   wakeOthers(work);
   if (!sameWebhook(webhookOf(answer), step.webhook))
     throw new Failure("TwilioRejected", "Twilio took the update but kept another webhook");
-  const saved = step.save ?? (await savedBefore(work, claim, seen));
   await deps.records.putClaim(claimSet({ claim, saved, now: deps.clock.now() }, step));
   if (step.repairOf !== undefined) deps.countDrift();
   return withNews(work, outcome(work, factsOf(work, streamUrl(work)), { ...seen, number: answer }), step);
+}
+
+/**
+ * What is stored of the webhook from before us is brought up to date before the first change, and given. The number at Twilio
+ * is its witness until then: a process that ends in between leaves all there is to be seen again.
+ */
+async function save(
+  work: Work,
+  claim: ClaimRecord,
+  seen: Observed,
+  step: Extract<Plan, { do: "set" }>,
+): Promise<Webhook | undefined> {
+  const { deps, ctx, object } = work;
+  const uid = object.metadata.uid!;
+  if (step.forget === true) await deps.previous.remove(uid, ctx.signal);
+  if (step.save === undefined) return await savedBefore(work, claim, seen);
+  // An application over a URL of ours: what is stored is still what that URL took the place of.
+  const under = await savedBefore(work, claim, seen);
+  const whole = { ...step.save, ...under, smsApplicationSid: step.save.smsApplicationSid };
+  await deps.previous.save(uid, whole, ctx.signal);
+  return whole;
 }
 
 /** The one update; its answer is the read-back. */
@@ -145,11 +167,12 @@ export async function update(
  * cases the number points at us by now: one that does not has nothing saved, and nobody needs to be asked.
  */
 async function savedBefore(
-  { deps, ctx, object }: Work,
+  work: Work,
   claim: ClaimRecord,
   { number }: Observed,
 ): Promise<Webhook | undefined> {
-  if (claim.configured !== undefined || !pointsAt(webhookOf(number), (url) => isOurs(deps, url)))
+  const { deps, ctx, object } = work;
+  if (claim.configured !== undefined || !pointsAt(webhookOf(number), (url) => isOursOrWas(work, url)))
     return undefined;
   return await deps.previous.read(object.metadata.uid!, ctx.signal);
 }

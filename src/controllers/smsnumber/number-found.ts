@@ -1,7 +1,8 @@
 import type { PhoneNumber } from "../../twilio/twilio.ts";
 import type { Account } from "../accounts/accounts.ts";
-import type { Snapshot } from "../accounts/snapshot.ts";
+import { digits, type Snapshot } from "../accounts/snapshot.ts";
 import type { RouteRecord } from "../records/record.ts";
+import { fetchNumber } from "./number-look.ts";
 import { find, type Observed, observe } from "./observe.ts";
 import { accepted, before, outcome } from "./outcome.ts";
 import { callOptions, type Ended, type Work, wakeOthers } from "./work.ts";
@@ -40,7 +41,8 @@ export async function findNumber(work: Work): Promise<Ended<Found>> {
   }
   const { account } = state;
   const snapshot = await look(work, account);
-  const number = find(snapshot, object.spec) ?? (await boughtJustNow(work, account));
+  const number =
+    find(snapshot, object.spec) ?? (await boughtJustNow(work, account)) ?? (await stillThere(work, account));
   if (number === undefined) return { stop: await notInAccount(work) };
   if (!number.capabilities.sms)
     return { stop: outcome(work, { accepted: accepted(work), found: notCapable, url: notCapable }) };
@@ -69,6 +71,19 @@ async function look({ deps, ctx, object }: Work, account: Account): Promise<Snap
 async function boughtJustNow({ ctx, object }: Work, account: Account): Promise<PhoneNumber | undefined> {
   if (ctx.lane !== "change" || object.spec.type === "ShortCode") return undefined;
   return await account.find(object.spec.number, callOptions(ctx));
+}
+
+/**
+ * A list can lack a number that is there: half an answer, a replica that lags. What this object holds is looked at by itself
+ * before it is taken to be gone.
+ */
+async function stillThere({ deps, ctx, object }: Work, account: Account): Promise<PhoneNumber | undefined> {
+  const claim = deps.records.claimOf(object.metadata.uid!);
+  if (claim === undefined) return undefined;
+  const number = await fetchNumber(account, object.spec.type, claim.phoneNumberSid, callOptions(ctx));
+  if (number === null || digits(number.phoneNumber) !== object.spec.number) return undefined;
+  account.noteUpdated(number);
+  return number;
 }
 
 const notCapable = {

@@ -3,6 +3,7 @@ import type { PhoneNumber } from "../../twilio/twilio.ts";
 import { type Override, overrideOf } from "../accounts/precedence.ts";
 import type { Snapshot } from "../accounts/snapshot.ts";
 import { digits } from "../accounts/snapshot.ts";
+import { refusalOf } from "./acceptance.ts";
 import type { Candidate } from "./claims.ts";
 import type { SmsNumberDeps } from "./deps.ts";
 import { hostOf } from "./webhook.ts";
@@ -37,13 +38,19 @@ export function observe(
 
 /** What claims are decided by, from what is known at this moment; asks nobody. */
 export function candidateOf(
-  deps: Pick<SmsNumberDeps, "streams" | "workStream">,
+  deps: Pick<SmsNumberDeps, "streams" | "workStream" | "records">,
   object: SmsNumber,
 ): Candidate {
   const namespace = object.metadata.namespace!;
   const stream = object.spec.workStreamRef.name;
   const state = deps.streams.get(`${namespace}/${stream}`);
-  const streamExists = deps.workStream(namespace, stream) !== undefined;
+  const refusal = refusalOf({
+    number: object,
+    stream: deps.workStream(namespace, stream),
+    // What hours are refused for stops no wiring, and so no claim.
+    hoursExist: true,
+    inService: object.status?.messagingServiceSid !== undefined,
+  });
   const snapshot = state?.account?.latest;
   const number = snapshot === undefined ? undefined : find(snapshot, object.spec);
   return {
@@ -55,7 +62,7 @@ export function candidateOf(
     eligible:
       object.spec.managementPolicy !== "Observe" &&
       object.metadata.deletionTimestamp === undefined &&
-      streamExists,
+      refusal?.stopsWiring !== true,
     // Credentials that are not good prove nothing, and must not make others wait.
     found:
       snapshot !== undefined
@@ -63,6 +70,7 @@ export function candidateOf(
         : state === undefined || state.credentials.ok
           ? undefined
           : false,
-    phoneNumberSid: number?.sid,
+    // Who holds a number does so whatever a look at the account shows, or before there is one.
+    phoneNumberSid: number?.sid ?? deps.records.claimOf(object.metadata.uid!)?.phoneNumberSid,
   };
 }

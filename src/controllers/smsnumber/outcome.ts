@@ -3,6 +3,7 @@ import type { Reason } from "../../api/reasons.ts";
 import { timeText } from "../../kube/conditions.ts";
 import type { Outcome, Verdict } from "../../kube/summarise.ts";
 import { withoutFragment } from "../../twilio/connection-overrides.ts";
+import type { ClaimRecord } from "../records/record.ts";
 import type { Observed } from "./observe.ts";
 import { type NumberFacts, numberVerdicts, type Step } from "./verdicts.ts";
 import type { Work } from "./work.ts";
@@ -15,13 +16,30 @@ export function outcome({ deps, object }: Work, facts: NumberFacts, seen?: Obser
     verdicts: numberVerdicts(facts),
     status: {
       ...(seen === undefined ? seenBefore(status) : seenNow(seen)),
-      ...(claim?.configured === undefined ? {} : { configuredUrl: withoutFragment(claim.configured.url) }),
-      ...(claim?.previous === undefined
-        ? pick(status, "previousWebhook")
-        : { previousWebhook: { host: claim.previous.host, savedAt: timeText(claim.previous.savedAtMs) } }),
+      ...configuredUrl(claim, status, claim === undefined && (seen !== undefined || notOwned(facts))),
+      ...previousWebhook(claim, status),
       ...pick(status, "driftRepairs"),
     },
   };
+}
+
+/**
+ * What we set at Twilio. Where the records do not tell, the status still knows it, unless it is certain that the number is not
+ * this object's.
+ */
+function configuredUrl(claim: ClaimRecord | undefined, status: SmsNumber["status"], over: boolean) {
+  if (claim?.configured !== undefined) return { configuredUrl: withoutFragment(claim.configured.url) };
+  return over ? {} : pick(status, "configuredUrl");
+}
+
+const notOwned = ({ found }: NumberFacts) =>
+  typeof found === "object" && found.reason === "NumberNotInAccount";
+
+/** Until it is ours again nobody knows better than the status; then the record does, also that there was none. */
+function previousWebhook(claim: ClaimRecord | undefined, status: SmsNumber["status"]) {
+  if (claim?.previous !== undefined)
+    return { previousWebhook: { host: claim.previous.host, savedAt: timeText(claim.previous.savedAtMs) } };
+  return claim?.configured === undefined ? pick(status, "previousWebhook") : {};
 }
 
 function seenNow({ number, messagingServiceSid }: Observed) {

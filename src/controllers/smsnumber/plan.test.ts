@@ -23,6 +23,7 @@ const input = (more: Partial<PlanInput>): PlanInput => ({
   seen: empty,
   ours,
   isOurs: (candidate) => candidate.includes("/inbound/team/"),
+  isOurFallback: (candidate) => candidate.includes("/fallback/team/"),
   override: undefined,
   policy: manage,
   configuredUrl: undefined,
@@ -45,7 +46,10 @@ const set = (more: Partial<Extract<Plan, { do: "set" }>> = {}): Plan => ({
 const leave = (reason: string) => expect.objectContaining({ do: "leave", reason });
 
 const rows: Record<string, [PlanInput, unknown]> = {
-  "an empty webhook is ours to set, with nothing to save": [input({}), set()],
+  "an empty webhook is ours to set, and what was saved earlier is out of date": [
+    input({}),
+    set({ forget: true }),
+  ],
   "Twilio's demo reply is free, and kept for later": [input({ seen: demo }), set({ save: demo })],
   "set already": [input({ seen: ours }), { do: "nothing" }],
   "a lost fragment is drift": [input({ seen: { ...ours, smsUrl: url } }), set()],
@@ -61,6 +65,18 @@ const rows: Record<string, [PlanInput, unknown]> = {
   "an application beats even our own URL": [
     input({ seen: { ...ours, smsApplicationSid: "AP1" } }),
     leave("ApplicationOverrides"),
+  ],
+  "somebody's webhook beside our fallback is saved without it": [
+    input({ seen: { ...ours, smsUrl: foreign.smsUrl }, policy: always }),
+    set({ save: { ...ours, smsUrl: foreign.smsUrl, smsFallbackUrl: "" } }),
+  ],
+  "somebody's webhook beside their own fallback is saved with it": [
+    input({ seen: { ...foreign, smsFallbackUrl: "https://flows.example.net/f" }, policy: always }),
+    set({ save: { ...foreign, smsFallbackUrl: "https://flows.example.net/f" } }),
+  ],
+  "an application over our own URL is saved without that": [
+    input({ seen: { ...ours, smsApplicationSid: "AP1" }, policy: always }),
+    set({ save: application }),
   ],
   "an application is taken over when told so, and saved": [
     input({ seen: application, policy: always }),

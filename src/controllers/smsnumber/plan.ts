@@ -8,8 +8,11 @@ import { fingerprintOf, hostOf, isUnset, pointsAt, sameWebhook, type Webhook } f
 export type Plan =
   /** Texts arrive; nothing to do. */
   | { do: "nothing" }
-  /** One update. `save` is the webhook as it was before us, to be stored durably before; `repairOf` names a host that changed ours. */
-  | { do: "set"; webhook: Webhook; save?: Webhook; repairOf?: string }
+  /**
+   * One update. `save` is the webhook as it was before us, to be stored durably before; `forget`: there was none before us, and
+   * one that is stored is of an earlier time; with neither, what is stored stands. `repairOf` names a host that changed ours.
+   */
+  | { do: "set"; webhook: Webhook; save?: Webhook; forget?: true; repairOf?: string }
   /** Texts do not arrive, and we may not or must not change it. */
   | { do: "leave"; reason: Reason; message: string; contest?: Contest };
 
@@ -18,6 +21,8 @@ export interface PlanInput {
   ours: Webhook;
   /** Is, or was, this URL (without fragment) one of ours? */
   isOurs(url: string): boolean;
+  /** The same of a fallback URL. */
+  isOurFallback(url: string): boolean;
   /** What takes precedence over the number's own webhook, if anything. */
   override: Override | undefined;
   policy: { manage: boolean; suspended: boolean; takeover: "WhenUnset" | "Always" };
@@ -59,9 +64,25 @@ function isUntouched(input: PlanInput, foreign: Foreign | undefined): boolean {
 }
 
 /** The webhook from before us is worth keeping when there was one; a URL of ours never is. */
-function firstTime({ seen, ours, isOurs }: PlanInput): Plan {
-  const worthSaving = seen.smsApplicationSid !== "" || (seen.smsUrl !== "" && !pointsAt(seen, isOurs));
-  return { do: "set", webhook: ours, ...(worthSaving ? { save: seen } : {}) };
+function firstTime(input: PlanInput): Plan {
+  const { seen, ours, isOurs } = input;
+  const set = { do: "set", webhook: ours } as const;
+  if (seen.smsApplicationSid !== "") return { ...set, save: withoutOurs(input) };
+  // It was set by a process that ended before it could record so, or by another object.
+  if (pointsAt(seen, isOurs)) return set;
+  return seen.smsUrl === "" ? { ...set, forget: true } : { ...set, save: withoutOurs(input) };
+}
+
+/** Who changes one of a number's URLs at Twilio may leave the other as we had set it. */
+function withoutOurs({ seen, isOurs, isOurFallback }: PlanInput): Webhook {
+  const { smsFallbackUrl } = seen;
+  return {
+    ...seen,
+    ...(pointsAt(seen, isOurs) ? { smsUrl: "" } : {}),
+    ...(smsFallbackUrl !== "" && isOurFallback(withoutFragment(smsFallbackUrl))
+      ? { smsFallbackUrl: "" }
+      : {}),
+  };
 }
 
 type Foreign = { kind: "application" } | { kind: "webhook"; host: string };

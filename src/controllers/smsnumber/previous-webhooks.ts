@@ -6,7 +6,10 @@ import type { Webhook } from "./webhook.ts";
 
 /** The webhook of each number as it was before us: whole, and therefore only in a Secret (its URL can carry a password). */
 export interface PreviousWebhooks {
-  /** Stores it for the SmsNumber of this UID unless one is stored already: the first is the one from before us. Durable when it resolves. */
+  /**
+   * Stores it for the SmsNumber of this UID, in place of what is stored: that may be from an earlier time with us. Durable when
+   * it resolves; until then there may be nothing stored, so the number must still be as it is saved here.
+   */
   save(uid: string, webhook: Webhook, signal: AbortSignal): Promise<void>;
   read(uid: string, signal: AbortSignal): Promise<Webhook | undefined>;
   remove(uid: string, signal: AbortSignal): Promise<void>;
@@ -33,11 +36,13 @@ export function createPreviousWebhooks(options: PreviousWebhooksOptions): Previo
       metadata: { ...own(uid), labels: { "app.kubernetes.io/managed-by": "sms-channel-operator" } },
       data: { [KEY]: Buffer.from(JSON.stringify(webhook)).toString("base64") },
     };
-    try {
-      await client.create(secrets, secret, signal);
-    } catch (error) {
-      if (!(error instanceof KubeError && error.reason === "AlreadyExists")) throw error;
-    }
+    if (await created(client, secret, signal)) return;
+    const stored = await client.get(secrets, own(uid), signal);
+    if (stored?.data?.[KEY] === secret.data?.[KEY]) return;
+    // Nobody may update what has no name beforehand; to delete and to create is allowed.
+    if (stored !== undefined)
+      await client.delete(secrets, own(uid), { uid: stored.metadata.uid ?? "" }, signal);
+    await client.create(secrets, secret, signal);
   };
   return {
     save,
@@ -55,6 +60,17 @@ export function createPreviousWebhooks(options: PreviousWebhooksOptions): Previo
       if (former !== undefined) await unlessForbidden(client.delete(secrets, former, {}, signal));
     },
   };
+}
+
+/** False: there is one already. */
+async function created(client: KubeClient, secret: Secret, signal: AbortSignal): Promise<boolean> {
+  try {
+    await client.create(secrets, secret, signal);
+    return true;
+  } catch (error) {
+    if (error instanceof KubeError && error.reason === "AlreadyExists") return false;
+    throw error;
+  }
 }
 
 /** How the names of all of a release's begin; the SmsNumber's UID follows. */

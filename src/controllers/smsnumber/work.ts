@@ -2,6 +2,7 @@ import type { SmsNumber } from "../../api/index.ts";
 import type { ReconcileContext } from "../../kube/controller.ts";
 import type { Outcome } from "../../kube/summarise.ts";
 import type { CallOptions } from "../../twilio/twilio.ts";
+import type { RouteRecord } from "../records/record.ts";
 import { type Refusal, refusalOf } from "./acceptance.ts";
 import type { SmsNumberDeps } from "./deps.ts";
 
@@ -55,6 +56,31 @@ export function callOptions({ lane, signal, remainingLeaseMs }: ReconcileContext
 export function isOurs({ urls, records }: Pick<SmsNumberDeps, "urls" | "records">, url: string): boolean {
   if (url.startsWith(`${urls.publicUrl}/inbound/`)) return true;
   return records.hasInboundUrl(url);
+}
+
+/** The same, and the one that this object's status tells of: it outlives records that were lost. */
+export function isOursOrWas({ deps, object }: Work, url: string): boolean {
+  return url === object.status?.configuredUrl || isOurs(deps, url);
+}
+
+/** A fallback URL that this operator set, or would set, for any stream; of former ones those of this route. */
+export function isOurFallback(
+  { urls, records }: Pick<SmsNumberDeps, "urls" | "records">,
+  route: RouteRecord,
+  url: string,
+): boolean {
+  if (url.startsWith(`${urls.fallbackPublicUrl}/fallback/`)) return true;
+  if (route.urls.some(({ fallback }) => fallback === url)) return true;
+  return records.hasInboundUrl(url.replace("/fallback/", "/inbound/"));
+}
+
+/** By itself, or with its stream: nothing is set at Twilio. */
+export function isSuspended(
+  { workStream }: Pick<SmsNumberDeps, "workStream">,
+  { metadata, spec }: SmsNumber,
+): boolean {
+  const stream = workStream(metadata.namespace!, spec.workStreamRef.name);
+  return spec.suspend === true || stream?.spec.suspend === true;
 }
 
 /** Those who wait for the same number or the same stream. */

@@ -1,0 +1,87 @@
+import { expect, test } from "vitest";
+import type { SmsNumber } from "../../api/index.ts";
+import { systemClock } from "../../clock.ts";
+import { Records } from "../records/records.ts";
+import { holdClaim } from "./claim-held.ts";
+import type { Found } from "./number-found.ts";
+import type { Work } from "./work.ts";
+
+const sid = "PN1";
+const number = {
+  sid,
+  kind: "number",
+  phoneNumber: "+14252306549",
+  capabilities: { sms: true },
+};
+const snapshot = { numbers: new Map([["14252306549", number]]) };
+const found = {
+  route: { accountSid: "AC1" },
+  seen: { number, override: undefined, messagingServiceSid: undefined },
+} as unknown as Found;
+
+const smsNumber = (namespace: string, creationTimestamp: string) =>
+  ({
+    metadata: { namespace, name: "line", uid: `uid-${namespace}`, creationTimestamp },
+    spec: { workStreamRef: { name: "support" }, number: "14252306549" },
+  }) as SmsNumber;
+const older = smsNumber("a", "2025-01-01T00:00:00Z");
+const younger = smsNumber("b", "2025-01-02T00:00:00Z");
+
+/** Two objects of one release that may both have the number, as soon as the accounts of both are known. */
+function release() {
+  const store = { load: async () => ({ routes: [], claims: [] }), save: async () => 0 };
+  const records = new Records({ store, shards: 1, maxStreamsPerNamespace: 9, clock: systemClock });
+  const known = new Set<string>();
+  const deps = {
+    clock: systemClock,
+    records,
+    streams: {
+      get: (key: string) =>
+        known.has(key)
+          ? { credentials: { ok: true }, account: { latest: snapshot } }
+          : { credentials: { ok: false }, account: undefined },
+    },
+    workStream: () => ({ spec: {} }),
+    numbersWithDigits: () => [older, younger],
+    numbersOfStream: (namespace: string) =>
+      [older, younger].filter(({ metadata }) => metadata.namespace === namespace),
+    refreshDigits: async () => {},
+    wakeNumber: () => {},
+    guard: () => {},
+  };
+  const hold = (object: SmsNumber, ensureFinalizer: () => Promise<void>) => {
+    const { namespace } = object.metadata;
+    const work = { deps, ctx: { ensureFinalizer }, object, namespace, namespaceUid: namespace };
+    return holdClaim({ ...work, stream: "support" } as unknown as Work, found);
+  };
+  return { records, known, hold };
+}
+
+test("who got the number while another wrote its finalizer keeps it", async () => {
+  const { records, known, hold } = release();
+  known.add("b/support");
+  const late = await hold(younger, async () => {
+    // The older one's credentials are good from now on, and it is quicker.
+    known.add("a/support");
+    expect(await hold(older, async () => {})).toHaveProperty("go");
+  });
+  expect(records.claim(sid)?.uid).toBe("uid-a");
+  expect(JSON.stringify(late)).toContain("NumberAlreadyClaimed");
+  expect(late).not.toHaveProperty("go");
+});
+
+test("two at once: one of them", async () => {
+  const { records, known, hold } = release();
+  known.add("b/support");
+  let write = () => {};
+  const written = new Promise<void>((resolve) => {
+    write = resolve;
+  });
+  const second = hold(younger, () => written);
+  known.add("a/support");
+  const first = hold(older, () => written);
+  write();
+  const ends = await Promise.all([first, second]);
+  expect(ends.filter((end) => "go" in end)).toHaveLength(1);
+  expect(records.claim(sid)?.uid).toBe("go" in ends[0] ? "uid-a" : "uid-b");
+});

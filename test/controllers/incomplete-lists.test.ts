@@ -1,0 +1,88 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { smsNumbers } from "../../src/api/index.ts";
+import { CONNECTION_OVERRIDES } from "../../src/twilio/connection-overrides.ts";
+import { eventually, NUMBER, World } from "../support/world.ts";
+
+// Twilio's list of an account's numbers comes without one that is there: half an answer, a replica that lags.
+const CODE = "894546";
+const LIST = "ListIncomingPhoneNumber";
+const FETCH = "FetchIncomingPhoneNumber";
+
+let world: World;
+beforeEach(async () => {
+  world = await World.start({ config: { resyncIntervalMs: 300 } });
+  await world.wired();
+});
+afterEach(() => world.stop());
+
+const calls = (name: string) =>
+  world.simulator.control.requests().filter(({ operation }) => operation === name).length;
+/** Three more of them: what they led to before the last is done. */
+const more = async (name: string) => {
+  const seen = calls(name);
+  await eventually(`three more of ${name}`, () => (calls(name) >= seen + 3 ? true : undefined));
+};
+
+test("the claim stays, and the number's texts are its stream's", async () => {
+  expect(calls(FETCH)).toBe(0);
+  world.simulator.control.faults({ kind: "listLacks", number: `+${NUMBER}`, operation: LIST });
+  await more(FETCH);
+  await world.numberIs("line", { Ready: "True", NumberFound: "True" });
+  expect((await world.text()).outcome).toBe("delivered");
+  expect(await world.stored()).toMatchObject([{ stream: "support", kind: "inbound" }]);
+
+  // A direct look costs a call for each list that lacks it, and none afterwards.
+  world.simulator.control.clearFaults();
+  await more(LIST);
+  const before = calls(FETCH);
+  await more(LIST);
+  expect(calls(FETCH)).toBe(before);
+});
+
+test("a number that is really gone ends it", async () => {
+  world.simulator.state.releaseNumber(world.atTwilio().sid);
+  const number = await world.numberIs("line", { NumberFound: "NumberNotInAccount" });
+  expect(number.status?.configuredUrl).toBeUndefined();
+  expect(calls(FETCH)).toBe(1);
+});
+
+test("while nobody can look at it, another number does not get its stream", async () => {
+  await world.number({ number: "14252306554" }, { name: "late" });
+  await world.numberIs("late", { Accepted: "WorkStreamAlreadyHasNumber" });
+  world.simulator.control.faults([
+    { kind: "listLacks", number: `+${NUMBER}`, operation: LIST },
+    { kind: "status", status: 500, operation: FETCH },
+  ]);
+  await more(FETCH);
+  await world.number({ number: "14252306554", description: "again" }, { name: "late" });
+  await world.numberIs("late", { Accepted: "WorkStreamAlreadyHasNumber" });
+  expect(world.atTwilio("14252306554").smsUrl).not.toContain(world.publicUrl);
+  world.simulator.control.clearFaults();
+  await world.numberIs("line", { Ready: "True" });
+});
+
+test("a short code is looked for once more in its own list", async () => {
+  await world.deleteNumber();
+  await world.gone(smsNumbers, "line");
+  const automatedMessages = (["OptOutConfirmation", "OptInConfirmation", "Help"] as const).map((trigger) => ({
+    trigger,
+    text: "Contoso: ok",
+  }));
+  await world.number({ number: CODE, type: "ShortCode", automatedMessages });
+  await world.numberIs("line", { Ready: "True" });
+  await world.stopOperators();
+  // The list of a new process, and it only.
+  world.simulator.control.faults({
+    kind: "listLacks",
+    number: CODE,
+    operation: "ListShortCode",
+    count: 1,
+  });
+  const before = calls("ListShortCode");
+  world.startOperator();
+  await eventually("looked for", () => (calls("ListShortCode") >= before + 2 ? true : undefined));
+  await world.number({ number: CODE, type: "ShortCode", automatedMessages, description: "seen" });
+  await world.numberIs("line", { Ready: "True" });
+  const code = [...world.simulator.state.shortCodes].find(({ shortCode }) => shortCode === CODE);
+  expect(code?.smsUrl).toBe(world.inboundUrl() + CONNECTION_OVERRIDES);
+});
