@@ -91,6 +91,46 @@ describe("an account's snapshot", () => {
     expect(account.latest?.numbers.get("14252306549")?.smsUrl).toBe("https://now");
   });
 
+  test("resyncs that come while Twilio hangs wait for the one reading, and share the next one or its failure", async () => {
+    for (const ends of ["answers", "fails"]) {
+      const twilio = new FakeTwilio();
+      const clock = new ManualClock();
+      const account = new Account(twilio.account, clock);
+      const hanging = Promise.withResolvers<PhoneNumber[]>();
+      twilio.answers = [() => hanging.promise];
+      const looks: Promise<unknown>[] = [];
+      for (let i = 0; i < 200; i++) {
+        looks.push(account.since(clock.now(), { ...options, lane: "resync" }));
+        await clock.advance(1);
+      }
+      expect(twilio.asked).toBe(1);
+      if (ends === "answers") hanging.resolve([number("")]);
+      else hanging.reject(new Failure("TwilioUnavailable", "down"));
+      const results = await Promise.allSettled(looks);
+      const each = ends === "answers" ? "fulfilled" : "rejected";
+      expect(new Set(results.map(({ status }) => status))).toEqual(new Set([each]));
+      expect(twilio.asked).toBe(ends === "answers" ? 2 : 1);
+    }
+  });
+
+  test("while a resync hangs, users' changes begin one reading of their own, whoever else comes meanwhile", async () => {
+    const twilio = new FakeTwilio();
+    const clock = new ManualClock();
+    const account = new Account(twilio.account, clock);
+    const hanging = Promise.withResolvers<PhoneNumber[]>();
+    twilio.answers = [() => hanging.promise, () => hanging.promise];
+    const looks: Promise<unknown>[] = [];
+    for (let i = 0; i < 100; i++)
+      for (const lane of ["resync", "change"] as const) {
+        looks.push(account.since(clock.now(), { ...options, lane }));
+        await clock.advance(1);
+      }
+    expect(twilio.asked).toBe(2);
+    hanging.resolve([number("")]);
+    await Promise.all(looks);
+    expect(twilio.asked).toBe(3);
+  });
+
   test("looks at services and addresses once an hour", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();

@@ -2,7 +2,7 @@ import type { Clock } from "../../clock.ts";
 import { Failure } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import type { Credentials } from "../../twilio/credentials.ts";
-import type { CallOptions, PhoneNumber, Twilio, TwilioAccount } from "../../twilio/twilio.ts";
+import type { CallOptions, Lane, PhoneNumber, Twilio, TwilioAccount } from "../../twilio/twilio.ts";
 import { digits, readSurroundings, type Snapshot, type Surroundings, snapshotOf } from "./snapshot.ts";
 
 /** How long a failure to read the account is taken as the answer. */
@@ -21,7 +21,8 @@ export class Account {
   #surroundings: Surroundings | undefined;
   readonly #updated = new Map<string, { number: PhoneNumber; atMs: number }>();
   #failure: { error: unknown; atMs: number } | undefined;
-  #running: { startedMs: number; lane: CallOptions["lane"]; promise: Promise<Snapshot> } | undefined;
+  /** Under way: at most one for each lane. */
+  readonly #readings = new Map<Lane, { startedMs: number; promise: Promise<Snapshot> }>();
   /** Resyncs in a row that failed. */
   failedResyncs = 0;
 
@@ -37,16 +38,19 @@ export class Account {
 
   /**
    * A snapshot whose reading began at `sinceMs` or later: the one at hand, the one under way, or a new one. Who comes after a
-   * reading began that users' changes wait for shares the next one with all others who do, so that a thousand numbers applied
-   * one after another are not a thousand lists; a resync's reading is not waited for.
+   * reading began shares the next one with all others who do, so that a thousand numbers applied one after another, or looked
+   * at while Twilio hangs, are not a thousand lists. Only a user's change does not wait for a resync's reading.
    */
   async since(sinceMs: number, options: CallOptions): Promise<Snapshot> {
     for (;;) {
       if (this.#snapshot !== undefined && this.#snapshot.takenAtMs >= sinceMs) return this.#snapshot;
-      const running = this.#running;
-      if (running !== undefined && running.startedMs >= sinceMs) return await running.promise;
-      if (running?.lane !== "change") return await this.#begin(options);
-      await running.promise.catch(() => {});
+      const readings = [...this.#readings.values()];
+      const young = readings.find(({ startedMs }) => startedMs >= sinceMs);
+      if (young !== undefined) return await young.promise;
+      const nothingToWaitFor =
+        options.lane === "change" ? !this.#readings.has("change") : readings.length === 0;
+      if (nothingToWaitFor) return await this.#begin(options);
+      await Promise.race(readings.map(({ promise }) => promise.catch(() => {})));
       options.signal.throwIfAborted();
     }
   }
@@ -57,7 +61,7 @@ export class Account {
     if (this.#failure !== undefined && startedMs - this.#failure.atMs < FAILURE_STANDS_MS)
       throw this.#failure.error;
     const promise = this.#read(startedMs, options);
-    this.#running = { startedMs, lane: options.lane, promise };
+    this.#readings.set(options.lane, { startedMs, promise });
     try {
       const snapshot = await promise;
       this.#failure = undefined;
@@ -67,7 +71,7 @@ export class Account {
       if (error instanceof Failure) this.#failure = { error, atMs: this.#clock.now() };
       throw error;
     } finally {
-      if (this.#running?.promise === promise) this.#running = undefined;
+      this.#readings.delete(options.lane);
     }
   }
 
