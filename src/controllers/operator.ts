@@ -102,6 +102,7 @@ export class Operator {
   readonly #smsNumbers: Controller<SmsNumber>;
   readonly #operatingHours: ReturnType<typeof operatingHoursController>;
   #offTerm = () => {};
+  #atWorkSinceMs = 0;
 
   constructor(options: OperatorOptions) {
     const { config, client, clock, log, registry, identity } = options;
@@ -250,6 +251,12 @@ export class Operator {
   #beginTerm(term: Term | undefined) {
     const stop = this.#stop.signal;
     this.#recordsOfTerm.begin(term === undefined ? stop : AbortSignal.any([term.signal, stop]));
+    const atWork = () => {
+      this.#atWorkSinceMs = this.#options.clock.now();
+    };
+    atWork();
+    // Until then nothing is tried, and that may take longer than a deletion waits.
+    Promise.all([this.#recordsOfTerm.loaded, this.watches.synced]).then(atWork, () => {});
   }
 
   #createWorkStreams(): Controller<WorkStream> {
@@ -283,7 +290,7 @@ export class Operator {
   #createSmsNumbers(): Controller<SmsNumber> {
     const deps = this.#smsNumberDeps();
     const reconcile = smsNumberReconciler(deps);
-    const finalize = smsNumberFinalizer(deps);
+    const finalize = smsNumberFinalizer(deps, () => this.#atWorkSinceMs);
     return new Controller<SmsNumber>({
       ...this.#controllerOptions(),
       type: smsNumbers,
