@@ -6,7 +6,7 @@ import type { DatabaseUrl } from "../inbox/database-url.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { Controller } from "../kube/controller.ts";
 import { EventRecorder } from "../kube/events.ts";
-import type { LeaderElector, Term } from "../kube/leader.ts";
+import { ALWAYS, type LeaderElector, type Term } from "../kube/leader.ts";
 import type { Log } from "../log.ts";
 import { testRoute } from "../routes/test-route.ts";
 import { Twilio } from "../twilio/twilio.ts";
@@ -186,7 +186,7 @@ export class Operator {
   start() {
     const { leader } = this.#options;
     this.#offTerm = leader?.onTerm((term) => this.#beginTerm(term)) ?? (() => {});
-    if (leader === undefined) this.#beginTerm(undefined);
+    if (leader === undefined) this.#beginTerm(ALWAYS);
     this.watches.start();
     this.#workStreams.start();
     this.#smsNumbers.start();
@@ -201,8 +201,9 @@ export class Operator {
     this.#offTerm();
     this.#upkeep.stop();
     this.#checks.stop();
-    await Promise.all([this.#workStreams.stop(), this.#smsNumbers.stop(), this.#operatingHours.stop()]);
+    // Before the controllers: their reconciles may wait for a resync's reading.
     this.#accounts.stop();
+    await Promise.all([this.#workStreams.stop(), this.#smsNumbers.stop(), this.#operatingHours.stop()]);
     await Promise.allSettled([
       this.watches.stop(),
       this.#activity.stop(),
@@ -248,9 +249,18 @@ export class Operator {
     this.#options.leader?.assertTime(ms);
   }
 
-  #beginTerm(term: Term | undefined) {
-    const stop = this.#stop.signal;
-    this.#recordsOfTerm.begin(term === undefined ? stop : AbortSignal.any([term.signal, stop]));
+  /** Before the controllers, which listen later, put anything to work. */
+  #beginTerm(term: Term) {
+    this.#recordsOfTerm.begin(AbortSignal.any([term.signal, this.#stop.signal]));
+    this.#accounts.begin(term);
+    this.#checks.begin(term);
+    // What was seen by the end of the last term, or a little later by who was still at work, is from before another leader.
+    const forget = () => {
+      this.#streams.clear();
+      this.#credentialChecks.clear();
+    };
+    forget();
+    term.signal.addEventListener("abort", forget, { once: true });
     const atWork = () => {
       this.#atWorkSinceMs = this.#options.clock.now();
     };

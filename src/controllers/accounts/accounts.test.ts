@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { ManualClock } from "../../clock.ts";
 import { Failure } from "../../errors.ts";
-import type { PhoneNumber, TwilioAccount } from "../../twilio/twilio.ts";
-import { Account } from "./accounts.ts";
+import { silentLog } from "../../log.ts";
+import type { Credentials } from "../../twilio/credentials.ts";
+import type { CallOptions, PhoneNumber, Twilio, TwilioAccount } from "../../twilio/twilio.ts";
+import { Account, Accounts } from "./accounts.ts";
 
 const options = { lane: "change" as const, signal: new AbortController().signal };
 const number = (smsUrl: string): PhoneNumber =>
@@ -13,9 +15,13 @@ class FakeTwilio {
   asked = 0;
   services = 0;
   answers: (() => Promise<PhoneNumber[]>)[] = [];
+  lastCall: CallOptions | undefined;
   readonly account = {
-    listNumbers: () => {
+    fingerprint: "f",
+    promoted: false,
+    listNumbers: (options: CallOptions) => {
       this.asked += 1;
+      this.lastCall = options;
       return this.answers.shift()?.() ?? Promise.resolve([number("")]);
     },
     listMessagingServices: async () => {
@@ -173,5 +179,85 @@ describe("an account's snapshot", () => {
     await clock.advance(2000);
     await account.since(clock.now(), options);
     expect(twilio.asked).toBe(2);
+  });
+});
+
+describe("the accounts in use", () => {
+  const INTERVAL = 300_000;
+  const credentials = {} as Credentials;
+
+  function scene() {
+    const twilio = new FakeTwilio();
+    const clock = new ManualClock();
+    const resynced: string[] = [];
+    const accounts = new Accounts({
+      twilio: { account: () => twilio.account } as unknown as Twilio,
+      clock,
+      log: silentLog,
+      resyncIntervalMs: INTERVAL,
+      onResync: (fingerprint) => resynced.push(fingerprint),
+      random: () => 0.5,
+    });
+    const begin = (remainingMs = () => 9000) => {
+      const end = new AbortController();
+      accounts.begin({ signal: end.signal, remainingMs });
+      return end;
+    };
+    return { twilio, clock, accounts, resynced, begin };
+  }
+
+  test("are resynced within a term only, with no more than its lease", async () => {
+    const { twilio, clock, accounts, resynced, begin } = scene();
+    accounts.use("team/support", credentials);
+    await clock.advance(INTERVAL);
+    expect(twilio.asked).toBe(0);
+    const end = begin();
+    accounts.use("team/support", credentials);
+    await clock.advance(INTERVAL * 3);
+    expect(twilio.asked).toBe(3);
+    expect(twilio.lastCall?.remainingLeaseMs?.()).toBe(9000);
+    end.abort();
+    await clock.advance(INTERVAL * 3);
+    expect(twilio.asked).toBe(3);
+    expect(resynced).toHaveLength(3);
+    begin();
+    accounts.use("team/support", credentials);
+    await clock.advance(INTERVAL * 3);
+    expect(twilio.asked).toBe(6);
+    accounts.stop();
+  });
+
+  test("what was seen of them ends with the term, and what ends after it starts nothing", async () => {
+    const { twilio, clock, accounts, resynced, begin } = scene();
+    const end = begin();
+    const before = accounts.use("team/support", credentials);
+    const hanging = Promise.withResolvers<PhoneNumber[]>();
+    twilio.answers = [async () => [number("https://before")], () => hanging.promise];
+    await before.since(clock.now(), options);
+    await clock.advance(INTERVAL);
+    expect(twilio.asked).toBe(2);
+    end.abort();
+    expect(twilio.lastCall?.signal.aborted).toBe(true);
+    // Whoever was at work when the term ended may come a little later.
+    accounts.use("team/support", credentials);
+    begin();
+    hanging.resolve([number("https://before")]);
+    await clock.advance(INTERVAL);
+    expect(twilio.asked).toBe(2);
+    expect(resynced).toEqual([]);
+    const now = accounts.use("team/support", credentials);
+    expect(now.latest).toBeUndefined();
+    await clock.advance(INTERVAL);
+    expect(twilio.asked).toBe(3);
+    accounts.stop();
+  });
+
+  test("a process that has not noticed yet that its term is over asks nothing", async () => {
+    const { twilio, clock, accounts, begin } = scene();
+    begin(() => 0);
+    accounts.use("team/support", credentials);
+    await clock.advance(INTERVAL);
+    expect(twilio.asked).toBe(0);
+    accounts.stop();
   });
 });

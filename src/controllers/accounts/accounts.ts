@@ -1,5 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import { Failure } from "../../errors.ts";
+import type { Term } from "../../kube/leader.ts";
 import type { Log } from "../../log.ts";
 import type { Credentials } from "../../twilio/credentials.ts";
 import type { CallOptions, Lane, PhoneNumber, Twilio, TwilioAccount } from "../../twilio/twilio.ts";
@@ -117,7 +118,10 @@ export interface AccountsOptions {
   random?: () => number;
 }
 
-/** All accounts in use, each resynced on its own jittered timer for as long as some WorkStream uses it. */
+/**
+ * All accounts in use, each resynced on its own jittered timer for as long as some WorkStream uses it. What was seen of them
+ * ends with the term: another leader may have changed it since.
+ */
 export class Accounts {
   readonly #options: AccountsOptions;
   readonly #accounts = new Map<
@@ -126,9 +130,18 @@ export class Accounts {
   >();
   readonly #accountOf = new Map<string, string>();
   readonly #stop = new AbortController();
+  #term: Pick<Term, "signal" | "remainingMs"> | undefined;
 
   constructor(options: AccountsOptions) {
     this.#options = options;
+  }
+
+  /** Resyncs until the term ends; before the first one none begins. */
+  begin(term: Pick<Term, "signal" | "remainingMs">) {
+    // Whoever was still at work after the last term's end may have left something.
+    this.#forget();
+    this.#term = term;
+    term.signal.addEventListener("abort", () => this.#forget(), { once: true });
   }
 
   /** The account for these credentials, used by `user` (a WorkStream's key) until `release`. */
@@ -189,15 +202,21 @@ export class Accounts {
 
   stop() {
     this.#stop.abort(new Error("accounts stopped"));
+    this.#forget();
+  }
+
+  #forget() {
+    this.#term = undefined;
     for (const { cancel } of this.#accounts.values()) cancel();
     this.#accounts.clear();
+    this.#accountOf.clear();
   }
 
   /** Spread by ±10 %, so that a thousand accounts do not ask in the same second. */
   #arm(fingerprint: string) {
     const { clock, resyncIntervalMs, random = Math.random } = this.#options;
     const entry = this.#accounts.get(fingerprint);
-    if (entry === undefined || this.#stop.signal.aborted) return;
+    if (entry === undefined || this.#term === undefined) return;
     entry.cancel = clock.after(
       resyncIntervalMs * (0.9 + 0.2 * random()),
       () => void this.#resync(fingerprint),
@@ -207,17 +226,25 @@ export class Accounts {
   async #resync(fingerprint: string) {
     const { clock, log, onResync } = this.#options;
     const entry = this.#accounts.get(fingerprint);
-    if (entry === undefined) return;
+    const term = this.#term;
+    // A process that was frozen may get here before it has noticed that its term is over.
+    if (entry === undefined || term === undefined || term.remainingMs() <= 0) return;
+    const forgotten = () => this.#accounts.get(fingerprint) !== entry;
     try {
-      await entry.account.since(clock.now(), { lane: "resync", signal: this.#stop.signal });
+      await entry.account.since(clock.now(), {
+        lane: "resync",
+        signal: AbortSignal.any([term.signal, this.#stop.signal]),
+        remainingLeaseMs: () => term.remainingMs(),
+      });
     } catch (error) {
-      if (this.#stop.signal.aborted) return;
+      if (forgotten()) return;
       entry.account.failedResyncs += 1;
       log.warn(
         { err: error, account: fingerprint, inARow: entry.account.failedResyncs },
         "account resync failed",
       );
     }
+    if (forgotten()) return;
     onResync(fingerprint);
     this.#arm(fingerprint);
   }

@@ -24,9 +24,10 @@ export class CredentialChecks {
     const answer = account.check(options);
     this.#answers.set(account.fingerprint, answer);
     answer.catch((error: unknown) => {
+      if (this.#answers.get(account.fingerprint) !== answer) return;
       // Only a verdict is worth keeping: an outage is asked about again at the next try.
       if (error instanceof Failure && error.class === "stalled") this.#failed.add(account.fingerprint);
-      else if (this.#answers.get(account.fingerprint) === answer) this.#answers.delete(account.fingerprint);
+      else this.#answers.delete(account.fingerprint);
     });
     return await answer;
   }
@@ -35,5 +36,10 @@ export class CredentialChecks {
   forget(fingerprint: string) {
     this.#failed.delete(fingerprint);
     this.#answers.delete(fingerprint);
+  }
+
+  clear() {
+    this.#failed.clear();
+    this.#answers.clear();
   }
 }
