@@ -6,7 +6,7 @@ import type { DatabaseUrl } from "../inbox/database-url.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { Controller } from "../kube/controller.ts";
 import { EventRecorder } from "../kube/events.ts";
-import type { LeaderElector, Term } from "../kube/leader.ts";
+import { ALWAYS, type LeaderElector, type Term } from "../kube/leader.ts";
 import type { Log } from "../log.ts";
 import { testRoute } from "../routes/test-route.ts";
 import { Twilio } from "../twilio/twilio.ts";
@@ -104,6 +104,7 @@ export class Operator {
   readonly #smsNumbers: Controller<SmsNumber>;
   readonly #operatingHours: ReturnType<typeof operatingHoursController>;
   #offTerm = () => {};
+  #atWorkSinceMs = 0;
 
   constructor(options: OperatorOptions) {
     const { config, client, clock, log, registry, identity } = options;
@@ -202,7 +203,7 @@ export class Operator {
   start() {
     const { leader } = this.#options;
     this.#offTerm = leader?.onTerm((term) => this.#beginTerm(term)) ?? (() => {});
-    if (leader === undefined) this.#beginTerm(undefined);
+    if (leader === undefined) this.#beginTerm(ALWAYS);
     this.watches.start();
     this.#workStreams.start();
     this.#smsNumbers.start();
@@ -217,8 +218,9 @@ export class Operator {
     this.#offTerm();
     this.#upkeep.stop();
     this.#checks.stop();
-    await Promise.all([this.#workStreams.stop(), this.#smsNumbers.stop(), this.#operatingHours.stop()]);
+    // Before the controllers: their reconciles may wait for a resync's reading.
     this.#accounts.stop();
+    await Promise.all([this.#workStreams.stop(), this.#smsNumbers.stop(), this.#operatingHours.stop()]);
     await Promise.allSettled([
       this.watches.stop(),
       this.#activity.stop(),
@@ -264,9 +266,24 @@ export class Operator {
     this.#options.leader?.assertTime(ms);
   }
 
-  #beginTerm(term: Term | undefined) {
-    const stop = this.#stop.signal;
-    this.#recordsOfTerm.begin(term === undefined ? stop : AbortSignal.any([term.signal, stop]));
+  /** Before the controllers, which listen later, put anything to work. */
+  #beginTerm(term: Term) {
+    this.#recordsOfTerm.begin(AbortSignal.any([term.signal, this.#stop.signal]));
+    this.#accounts.begin(term);
+    this.#checks.begin(term);
+    // What was seen by the end of the last term, or a little later by who was still at work, is from before another leader.
+    const forget = () => {
+      this.#streams.clear();
+      this.#credentialChecks.clear();
+    };
+    forget();
+    term.signal.addEventListener("abort", forget, { once: true });
+    const atWork = () => {
+      this.#atWorkSinceMs = this.#options.clock.now();
+    };
+    atWork();
+    // Until then nothing is tried, and that may take longer than a deletion waits.
+    Promise.all([this.#recordsOfTerm.loaded, this.watches.synced]).then(atWork, () => {});
   }
 
   #createWorkStreams(): Controller<WorkStream> {
@@ -304,7 +321,7 @@ export class Operator {
   #createSmsNumbers(): Controller<SmsNumber> {
     const deps = this.#smsNumberDeps();
     const reconcile = smsNumberReconciler(deps);
-    const finalize = smsNumberFinalizer(deps);
+    const finalize = smsNumberFinalizer(deps, () => this.#atWorkSinceMs);
     return new Controller<SmsNumber>({
       ...this.#controllerOptions(),
       type: smsNumbers,

@@ -224,3 +224,22 @@ async function acceptedTokens(): Promise<string[]> {
     await database.end();
   }
 }
+
+test("a deletion that came while no operator was there is not given up at the first fault of Twilio", async () => {
+  world.startOperator();
+  await world.wired();
+  await world.stopOperators();
+  await world.deleteNumber();
+  clock.skip(HOUR);
+  const operation = "FetchIncomingPhoneNumber";
+  world.simulator.control.faults({ kind: "status", status: 503, operation });
+  world.simulator.control.clearRequests();
+  world.startOperator();
+  // A call is made of three requests: the fourth is that of the finalizer's second attempt.
+  const tried = () => world.simulator.control.requests().filter((each) => each.operation === operation);
+  await eventually("it tries again", () => (tried().length > 3 ? true : undefined));
+  world.simulator.control.clearFaults();
+  await world.gone(smsNumbers, "line");
+  expect(world.atTwilio().smsUrl).toBe("https://demo.twilio.com/welcome/sms/reply/");
+  expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(0);
+});

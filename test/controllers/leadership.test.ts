@@ -59,8 +59,9 @@ describe("two replicas of one release", () => {
     proxy.freeze();
     expect(await somebodyLeads(0)).toBe(1);
     await eventually("the other one has looked", async () => ((await reconciles(1)) > 2 ? true : undefined));
-    const written = () => updatesBy(0);
+    const written = () => requestsBy(0, "UpdateNumber");
     const before = await written();
+    const looked = await requestsBy(0, "ListNumbers");
 
     // Something to repair, which both see at their next look at Twilio.
     Object.assign(world.atTwilio(), { smsUrl: "https://other.example.com/" });
@@ -76,7 +77,50 @@ describe("two replicas of one release", () => {
     );
     expect(world.atTwilio().smsUrl).toBe(demo);
     expect(await written()).toBe(before);
+    expect(await requestsBy(0, "ListNumbers")).toBe(looked);
     expect(world.updates()).toHaveLength(3);
+    await proxy.close();
+  }, 90_000);
+
+  test("who leads again does not take its own old look for what another leader did meanwhile", async () => {
+    await begin({ elect });
+    const proxy = await cuttingProxy(kubeconfigPath());
+    world.startOperator({}, { kubeconfig: proxy.kubeconfig });
+    expect(await somebodyLeads()).toBe(0);
+    // Its look at the account shows every number, also the one that only the other leader will point at us.
+    await world.secret();
+    await world.stream({}, { name: "sales" });
+    await world.number(
+      { number: "14252306550", workStreamRef: { name: "sales" }, takeover: "Always" },
+      { name: "other" },
+    );
+    await world.numberIs("other", { Ready: "True" });
+    world.startOperator();
+    proxy.freeze();
+    expect(await somebodyLeads(0)).toBe(1);
+    await world.stream();
+    await world.number();
+    await world.numberIs("line", { Ready: "True" });
+    const updates = world.updates().length;
+
+    proxy.thaw();
+    const [second] = world.operators.splice(1, 1);
+    await second!.operator.stop();
+    await second!.leader?.stop();
+    await second!.client.close();
+    expect(await somebodyLeads()).toBe(0);
+    await eventually("it knows the stream", async () => {
+      const ready = await world.operators[0]!.registry.getSingleMetric("smschannel_object_ready")?.get();
+      const stream = ready?.values.find(
+        ({ labels }) => labels.kind === "WorkStream" && labels.name === "support",
+      );
+      return stream?.value === 1 ? true : undefined;
+    });
+    // Whatever it did by itself, the number is judged now that the stream is known.
+    await world.number({ description: "changed" });
+    await world.numberIs("line", { Ready: "True" });
+    expect(world.updates()).toHaveLength(updates);
+    expect(await world.metric("smschannel_webhook_drift_total", 0)).toBe(0);
     await proxy.close();
   }, 90_000);
 
@@ -134,7 +178,7 @@ describe("two releases", () => {
     await world.number({ description: "changed" });
     const mine = await world.numberIs("line", { Ready: "True" });
     expect(mine.status?.managedBy).toBe(world.instance);
-    expect(await updatesBy(1)).toBe(0);
+    expect(await requestsBy(1, "UpdateNumber")).toBe(0);
 
     await world.stopOperators();
     world.startOperator({ instance: other, takeOverFrom: world.instance });
@@ -156,12 +200,12 @@ describe("two releases", () => {
   });
 });
 
-/** Updates that this operator itself sent. */
-async function updatesBy(operator: number): Promise<number> {
+/** Requests to Twilio that this operator itself sent. */
+async function requestsBy(operator: number, operation: string): Promise<number> {
   const metric = await world.operators[operator]!.registry.getSingleMetric(
     "smschannel_twilio_requests_total",
   )?.get();
   return (metric?.values ?? [])
-    .filter(({ labels }) => labels.operation === "UpdateNumber")
+    .filter(({ labels }) => labels.operation === operation)
     .reduce((sum, { value }) => sum + value, 0);
 }

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { ManualClock } from "../../clock.ts";
 import { Failure } from "../../errors.ts";
-import type { PhoneNumber, TwilioAccount } from "../../twilio/twilio.ts";
-import { Account } from "./accounts.ts";
+import { silentLog } from "../../log.ts";
+import type { Credentials } from "../../twilio/credentials.ts";
+import type { CallOptions, PhoneNumber, Twilio, TwilioAccount } from "../../twilio/twilio.ts";
+import { Account, Accounts } from "./accounts.ts";
 
 const options = { lane: "change" as const, signal: new AbortController().signal };
 const number = (smsUrl: string): PhoneNumber =>
@@ -13,9 +15,13 @@ class FakeTwilio {
   asked = 0;
   services = 0;
   answers: (() => Promise<PhoneNumber[]>)[] = [];
+  lastCall: CallOptions | undefined;
   readonly account = {
-    listNumbers: () => {
+    fingerprint: "f",
+    promoted: false,
+    listNumbers: (options: CallOptions) => {
       this.asked += 1;
+      this.lastCall = options;
       return this.answers.shift()?.() ?? Promise.resolve([number("")]);
     },
     listMessagingServices: async () => {
@@ -91,6 +97,46 @@ describe("an account's snapshot", () => {
     expect(account.latest?.numbers.get("14252306549")?.smsUrl).toBe("https://now");
   });
 
+  test("resyncs that come while Twilio hangs wait for the one reading, and share the next one or its failure", async () => {
+    for (const ends of ["answers", "fails"]) {
+      const twilio = new FakeTwilio();
+      const clock = new ManualClock();
+      const account = new Account(twilio.account, clock);
+      const hanging = Promise.withResolvers<PhoneNumber[]>();
+      twilio.answers = [() => hanging.promise];
+      const looks: Promise<unknown>[] = [];
+      for (let i = 0; i < 200; i++) {
+        looks.push(account.since(clock.now(), { ...options, lane: "resync" }));
+        await clock.advance(1);
+      }
+      expect(twilio.asked).toBe(1);
+      if (ends === "answers") hanging.resolve([number("")]);
+      else hanging.reject(new Failure("TwilioUnavailable", "down"));
+      const results = await Promise.allSettled(looks);
+      const each = ends === "answers" ? "fulfilled" : "rejected";
+      expect(new Set(results.map(({ status }) => status))).toEqual(new Set([each]));
+      expect(twilio.asked).toBe(ends === "answers" ? 2 : 1);
+    }
+  });
+
+  test("while a resync hangs, users' changes begin one reading of their own, whoever else comes meanwhile", async () => {
+    const twilio = new FakeTwilio();
+    const clock = new ManualClock();
+    const account = new Account(twilio.account, clock);
+    const hanging = Promise.withResolvers<PhoneNumber[]>();
+    twilio.answers = [() => hanging.promise, () => hanging.promise];
+    const looks: Promise<unknown>[] = [];
+    for (let i = 0; i < 100; i++)
+      for (const lane of ["resync", "change"] as const) {
+        looks.push(account.since(clock.now(), { ...options, lane }));
+        await clock.advance(1);
+      }
+    expect(twilio.asked).toBe(2);
+    hanging.resolve([number("")]);
+    await Promise.all(looks);
+    expect(twilio.asked).toBe(3);
+  });
+
   test("looks at services and addresses once an hour", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
@@ -133,5 +179,85 @@ describe("an account's snapshot", () => {
     await clock.advance(2000);
     await account.since(clock.now(), options);
     expect(twilio.asked).toBe(2);
+  });
+});
+
+describe("the accounts in use", () => {
+  const INTERVAL = 300_000;
+  const credentials = {} as Credentials;
+
+  function scene() {
+    const twilio = new FakeTwilio();
+    const clock = new ManualClock();
+    const resynced: string[] = [];
+    const accounts = new Accounts({
+      twilio: { account: () => twilio.account } as unknown as Twilio,
+      clock,
+      log: silentLog,
+      resyncIntervalMs: INTERVAL,
+      onResync: (fingerprint) => resynced.push(fingerprint),
+      random: () => 0.5,
+    });
+    const begin = (remainingMs = () => 9000) => {
+      const end = new AbortController();
+      accounts.begin({ signal: end.signal, remainingMs });
+      return end;
+    };
+    return { twilio, clock, accounts, resynced, begin };
+  }
+
+  test("are resynced within a term only, with no more than its lease", async () => {
+    const { twilio, clock, accounts, resynced, begin } = scene();
+    accounts.use("team/support", credentials);
+    await clock.advance(INTERVAL);
+    expect(twilio.asked).toBe(0);
+    const end = begin();
+    accounts.use("team/support", credentials);
+    await clock.advance(INTERVAL * 3);
+    expect(twilio.asked).toBe(3);
+    expect(twilio.lastCall?.remainingLeaseMs?.()).toBe(9000);
+    end.abort();
+    await clock.advance(INTERVAL * 3);
+    expect(twilio.asked).toBe(3);
+    expect(resynced).toHaveLength(3);
+    begin();
+    accounts.use("team/support", credentials);
+    await clock.advance(INTERVAL * 3);
+    expect(twilio.asked).toBe(6);
+    accounts.stop();
+  });
+
+  test("what was seen of them ends with the term, and what ends after it starts nothing", async () => {
+    const { twilio, clock, accounts, resynced, begin } = scene();
+    const end = begin();
+    const before = accounts.use("team/support", credentials);
+    const hanging = Promise.withResolvers<PhoneNumber[]>();
+    twilio.answers = [async () => [number("https://before")], () => hanging.promise];
+    await before.since(clock.now(), options);
+    await clock.advance(INTERVAL);
+    expect(twilio.asked).toBe(2);
+    end.abort();
+    expect(twilio.lastCall?.signal.aborted).toBe(true);
+    // Whoever was at work when the term ended may come a little later.
+    accounts.use("team/support", credentials);
+    begin();
+    hanging.resolve([number("https://before")]);
+    await clock.advance(INTERVAL);
+    expect(twilio.asked).toBe(2);
+    expect(resynced).toEqual([]);
+    const now = accounts.use("team/support", credentials);
+    expect(now.latest).toBeUndefined();
+    await clock.advance(INTERVAL);
+    expect(twilio.asked).toBe(3);
+    accounts.stop();
+  });
+
+  test("a process that has not noticed yet that its term is over asks nothing", async () => {
+    const { twilio, clock, accounts, begin } = scene();
+    begin(() => 0);
+    accounts.use("team/support", credentials);
+    await clock.advance(INTERVAL);
+    expect(twilio.asked).toBe(0);
+    accounts.stop();
   });
 });

@@ -1,8 +1,9 @@
 import type { Clock } from "../../clock.ts";
 import { Failure } from "../../errors.ts";
+import type { Term } from "../../kube/leader.ts";
 import type { Log } from "../../log.ts";
 import type { Credentials } from "../../twilio/credentials.ts";
-import type { CallOptions, PhoneNumber, Twilio, TwilioAccount } from "../../twilio/twilio.ts";
+import type { CallOptions, Lane, PhoneNumber, Twilio, TwilioAccount } from "../../twilio/twilio.ts";
 import { digits, readSurroundings, type Snapshot, type Surroundings, snapshotOf } from "./snapshot.ts";
 
 /** How long a failure to read the account is taken as the answer. */
@@ -21,7 +22,8 @@ export class Account {
   #surroundings: Surroundings | undefined;
   readonly #updated = new Map<string, { number: PhoneNumber; atMs: number }>();
   #failure: { error: unknown; atMs: number } | undefined;
-  #running: { startedMs: number; lane: CallOptions["lane"]; promise: Promise<Snapshot> } | undefined;
+  /** Under way: at most one for each lane. */
+  readonly #readings = new Map<Lane, { startedMs: number; promise: Promise<Snapshot> }>();
   /** Resyncs in a row that failed. */
   failedResyncs = 0;
 
@@ -37,16 +39,19 @@ export class Account {
 
   /**
    * A snapshot whose reading began at `sinceMs` or later: the one at hand, the one under way, or a new one. Who comes after a
-   * reading began that users' changes wait for shares the next one with all others who do, so that a thousand numbers applied
-   * one after another are not a thousand lists; a resync's reading is not waited for.
+   * reading began shares the next one with all others who do, so that a thousand numbers applied one after another, or looked
+   * at while Twilio hangs, are not a thousand lists. Only a user's change does not wait for a resync's reading.
    */
   async since(sinceMs: number, options: CallOptions): Promise<Snapshot> {
     for (;;) {
       if (this.#snapshot !== undefined && this.#snapshot.takenAtMs >= sinceMs) return this.#snapshot;
-      const running = this.#running;
-      if (running !== undefined && running.startedMs >= sinceMs) return await running.promise;
-      if (running?.lane !== "change") return await this.#begin(options);
-      await running.promise.catch(() => {});
+      const readings = [...this.#readings.values()];
+      const young = readings.find(({ startedMs }) => startedMs >= sinceMs);
+      if (young !== undefined) return await young.promise;
+      const nothingToWaitFor =
+        options.lane === "change" ? !this.#readings.has("change") : readings.length === 0;
+      if (nothingToWaitFor) return await this.#begin(options);
+      await Promise.race(readings.map(({ promise }) => promise.catch(() => {})));
       options.signal.throwIfAborted();
     }
   }
@@ -57,7 +62,7 @@ export class Account {
     if (this.#failure !== undefined && startedMs - this.#failure.atMs < FAILURE_STANDS_MS)
       throw this.#failure.error;
     const promise = this.#read(startedMs, options);
-    this.#running = { startedMs, lane: options.lane, promise };
+    this.#readings.set(options.lane, { startedMs, promise });
     try {
       const snapshot = await promise;
       this.#failure = undefined;
@@ -67,7 +72,7 @@ export class Account {
       if (error instanceof Failure) this.#failure = { error, atMs: this.#clock.now() };
       throw error;
     } finally {
-      if (this.#running?.promise === promise) this.#running = undefined;
+      this.#readings.delete(options.lane);
     }
   }
 
@@ -113,7 +118,10 @@ export interface AccountsOptions {
   random?: () => number;
 }
 
-/** All accounts in use, each resynced on its own jittered timer for as long as some WorkStream uses it. */
+/**
+ * All accounts in use, each resynced on its own jittered timer for as long as some WorkStream uses it. What was seen of them
+ * ends with the term: another leader may have changed it since.
+ */
 export class Accounts {
   readonly #options: AccountsOptions;
   readonly #accounts = new Map<
@@ -122,9 +130,18 @@ export class Accounts {
   >();
   readonly #accountOf = new Map<string, string>();
   readonly #stop = new AbortController();
+  #term: Pick<Term, "signal" | "remainingMs"> | undefined;
 
   constructor(options: AccountsOptions) {
     this.#options = options;
+  }
+
+  /** Resyncs until the term ends; before the first one none begins. */
+  begin(term: Pick<Term, "signal" | "remainingMs">) {
+    // Whoever was still at work after the last term's end may have left something.
+    this.#forget();
+    this.#term = term;
+    term.signal.addEventListener("abort", () => this.#forget(), { once: true });
   }
 
   /** The account for these credentials, used by `user` (a WorkStream's key) until `release`. */
@@ -185,15 +202,21 @@ export class Accounts {
 
   stop() {
     this.#stop.abort(new Error("accounts stopped"));
+    this.#forget();
+  }
+
+  #forget() {
+    this.#term = undefined;
     for (const { cancel } of this.#accounts.values()) cancel();
     this.#accounts.clear();
+    this.#accountOf.clear();
   }
 
   /** Spread by ±10 %, so that a thousand accounts do not ask in the same second. */
   #arm(fingerprint: string) {
     const { clock, resyncIntervalMs, random = Math.random } = this.#options;
     const entry = this.#accounts.get(fingerprint);
-    if (entry === undefined || this.#stop.signal.aborted) return;
+    if (entry === undefined || this.#term === undefined) return;
     entry.cancel = clock.after(
       resyncIntervalMs * (0.9 + 0.2 * random()),
       () => void this.#resync(fingerprint),
@@ -203,17 +226,25 @@ export class Accounts {
   async #resync(fingerprint: string) {
     const { clock, log, onResync } = this.#options;
     const entry = this.#accounts.get(fingerprint);
-    if (entry === undefined) return;
+    const term = this.#term;
+    // A process that was frozen may get here before it has noticed that its term is over.
+    if (entry === undefined || term === undefined || term.remainingMs() <= 0) return;
+    const forgotten = () => this.#accounts.get(fingerprint) !== entry;
     try {
-      await entry.account.since(clock.now(), { lane: "resync", signal: this.#stop.signal });
+      await entry.account.since(clock.now(), {
+        lane: "resync",
+        signal: AbortSignal.any([term.signal, this.#stop.signal]),
+        remainingLeaseMs: () => term.remainingMs(),
+      });
     } catch (error) {
-      if (this.#stop.signal.aborted) return;
+      if (forgotten()) return;
       entry.account.failedResyncs += 1;
       log.warn(
         { err: error, account: fingerprint, inARow: entry.account.failedResyncs },
         "account resync failed",
       );
     }
+    if (forgotten()) return;
     onResync(fingerprint);
     this.#arm(fingerprint);
   }

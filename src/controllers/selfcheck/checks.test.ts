@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ManualClock } from "../../clock.ts";
+import { ALWAYS } from "../../kube/leader.ts";
 import { silentLog } from "../../log.ts";
 import { Checks } from "./checks.ts";
 import type { Prober, ProbeTarget } from "./probe.ts";
@@ -14,7 +15,7 @@ const target = (url = "https://sms.example.com/inbound/team/support"): ProbeTarg
 });
 const refused: ProbeResult = { kind: "failed", reason: "PublicUrlUnreachable", message: "refused" };
 
-function scene() {
+function scene({ begun = true } = {}) {
   const clock = new ManualClock();
   const state = {
     probes: 0,
@@ -36,6 +37,7 @@ function scene() {
     onChange: (key) => state.changes.push(key),
     random: () => 0.5,
   });
+  if (begun) checks.begin(ALWAYS);
   return { clock, state, checks };
 }
 
@@ -120,6 +122,43 @@ describe("self-checks", () => {
     await clock.advance(1000);
     expect(waited).toBe(true);
     await wait;
+    checks.stop();
+  });
+
+  test("nothing is probed outside of a term, and what was found ends with it", async () => {
+    const { clock, state, checks } = scene({ begun: false });
+    const begin = (remainingMs = 9000) => {
+      const end = new AbortController();
+      checks.begin({ signal: end.signal, remainingMs: () => remainingMs });
+      return end;
+    };
+    checks.want("a", target(), 1);
+    await clock.advance(600_000);
+    expect(state.probes).toBe(0);
+
+    const end = begin();
+    checks.want("a", target(), 1);
+    checks.want("failing", target("https://other.example.com/inbound/team/support"), 2);
+    await clock.advance(10);
+    expect(checks.passed("a", 1)).toBe(true);
+    end.abort();
+    const before = state.probes;
+    await clock.advance(600_000);
+    expect(state.probes).toBe(before);
+    expect(checks.passed("a", 1)).toBe(false);
+    expect(checks.verdict("a")).toEqual({ status: "Unknown" });
+
+    const next = begin();
+    checks.want("a", target(), 1);
+    await clock.advance(10);
+    expect(state.probes).toBe(before + 3);
+    expect(checks.passed("a", 1)).toBe(true);
+    next.abort();
+    // A process that was frozen may not have noticed yet that its term is over.
+    begin(0);
+    checks.want("a", target(), 1);
+    await clock.advance(600_000);
+    expect(state.probes).toBe(before + 3);
     checks.stop();
   });
 });

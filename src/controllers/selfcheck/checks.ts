@@ -1,4 +1,5 @@
 import type { Clock } from "../../clock.ts";
+import type { Term } from "../../kube/leader.ts";
 import type { Log } from "../../log.ts";
 import type { Prober, ProbeTarget } from "./probe.ts";
 import {
@@ -49,7 +50,8 @@ export interface ChecksOptions {
 
 /**
  * Proves that the way from the public URL to the receiver works. A new or changed route is probed until it passed three times
- * in a row; from then on one random route of each host a minute stands for all of them.
+ * in a row; from then on one random route of each host a minute stands for all of them. Only a leader probes, and what it
+ * found ends with its term.
  */
 export class Checks {
   readonly #options: ChecksOptions;
@@ -60,13 +62,23 @@ export class Checks {
   /** Who waits for a route to settle, by the route's key. */
   readonly #listeners = new Map<string, Set<() => void>>();
   #probing = 0;
+  #term: Pick<Term, "signal" | "remainingMs"> | undefined;
 
   constructor(options: ChecksOptions) {
     this.#options = options;
   }
 
+  /** Probes until the term ends; before the first one nothing is. */
+  begin(term: Pick<Term, "signal" | "remainingMs">) {
+    this.#forgetAll();
+    const signal = AbortSignal.any([term.signal, this.#stop.signal]);
+    this.#term = { signal, remainingMs: () => term.remainingMs() };
+    signal.addEventListener("abort", () => this.#forgetAll(), { once: true });
+  }
+
   /** Sees to it that this generation of the route gets checked. Cheap when nothing changed. */
   want(key: string, target: ProbeTarget, generation: number) {
+    if (this.#term === undefined) return;
     const known = this.#routes.get(key);
     const moved = known !== undefined && known.target.url !== target.url;
     if (known === undefined || moved) {
@@ -135,11 +147,12 @@ export class Checks {
       if (known === undefined || passed(known.check) || this.verdict(key).status === "False") done.abort();
     };
     listener();
-    if (done.signal.aborted) return;
+    const term = this.#term;
+    if (done.signal.aborted || term === undefined) return;
     const listeners = this.#listeners.get(key) ?? new Set();
     this.#listeners.set(key, listeners.add(listener));
     try {
-      await this.#options.clock.sleep(ms, AbortSignal.any([signal, done.signal, this.#stop.signal]));
+      await this.#options.clock.sleep(ms, AbortSignal.any([signal, done.signal, term.signal]));
     } catch {
       // Settled, or the caller is stopping; it looks at its own signal.
     } finally {
@@ -150,20 +163,25 @@ export class Checks {
 
   stop() {
     this.#stop.abort(new Error("self-checks stopped"));
+  }
+
+  #forgetAll() {
+    this.#term = undefined;
     for (const { cancel } of this.#hosts.values()) cancel();
     this.#routes.clear();
     this.#hosts.clear();
   }
 
   async #run(key: string, watched: Watched) {
-    if (watched.running) return;
+    const term = this.#term;
+    if (watched.running || term === undefined) return;
     watched.running = true;
     let wait = FIRST_RETRY_MS;
     try {
       while (this.#routes.get(key) === watched && !passed(watched.check)) {
         const before = this.verdict(key);
-        const result = await this.#probe(watched.target);
-        if (this.#stop.signal.aborted) return;
+        const result = await this.#probe(watched.target, term);
+        if (result === undefined) return;
         watched.check = note(watched.check, result, this.#options.clock.now());
         this.#tell(key);
         if (passed(watched.check) || changed(before, this.verdict(key))) this.#options.onChange(key);
@@ -172,11 +190,11 @@ export class Checks {
           continue;
         }
         const { random = Math.random } = this.#options;
-        await this.#options.clock.sleep(wait * (0.75 + 0.5 * random()), this.#stop.signal);
+        await this.#options.clock.sleep(wait * (0.75 + 0.5 * random()), term.signal);
         wait = Math.min(wait * 2, LONGEST_RETRY_MS);
       }
     } catch (error) {
-      if (!this.#stop.signal.aborted) this.#options.log.error({ err: error }, "self-check ended by an error");
+      if (!term.signal.aborted) this.#options.log.error({ err: error }, "self-check ended by an error");
     } finally {
       watched.running = false;
     }
@@ -211,14 +229,16 @@ export class Checks {
 
   async #checkHost(name: string, host: Host) {
     const { clock, log, random = Math.random, onChange } = this.#options;
+    const term = this.#term;
+    if (term === undefined) return;
     // Only routes that have passed stand for the host: one that is still loading would blame it unjustly.
     const candidates = [...host.routes].filter((key) => this.#routes.get(key)?.check.proven === true);
     const key = candidates[Math.floor(random() * candidates.length)];
     const watched = key === undefined ? undefined : this.#routes.get(key);
     if (watched !== undefined) {
       const wasFailing = host.failures >= FAILURES_ALLOWED;
-      const result = await this.#probe(watched.target);
-      if (this.#stop.signal.aborted || this.#hosts.get(name) !== host) return;
+      const result = await this.#probe(watched.target, term);
+      if (result === undefined || this.#hosts.get(name) !== host) return;
       host.failures = result.kind === "answered" ? 0 : host.failures + 1;
       if (result.kind === "failed") {
         host.lastFailure = { ...result, atMs: clock.now() };
@@ -233,11 +253,18 @@ export class Checks {
     this.#armHost(name, host, host.failures > 0 ? FAILING_HOST_INTERVAL_MS : HOST_INTERVAL_MS);
   }
 
-  async #probe(target: ProbeTarget): Promise<ProbeResult> {
+  /** Undefined when the term ended meanwhile: the answer, if there is one, tells nothing. */
+  async #probe(
+    target: ProbeTarget,
+    term: Pick<Term, "signal" | "remainingMs">,
+  ): Promise<ProbeResult | undefined> {
     while (this.#probing >= PROBES_AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#probing += 1;
     try {
-      return await this.#options.prober.probe(target, this.#stop.signal);
+      // A process that was frozen may get here before it has noticed that its term is over.
+      if (term.remainingMs() <= 0 || term.signal.aborted) return undefined;
+      const result = await this.#options.prober.probe(target, term.signal);
+      return term.signal.aborted ? undefined : result;
     } finally {
       this.#probing -= 1;
       this.#waiting.shift()?.();

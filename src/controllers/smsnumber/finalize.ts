@@ -24,11 +24,37 @@ export interface Finalized {
   events: EventNote[];
 }
 
+type PatientFinalization = Finalization & { isPatient(object: SmsNumber): boolean };
+
+/** What DELETE_TIMEOUT is compared with. */
+export interface Waiting {
+  deletionTimestamp: string;
+  /** Since when this process could have put webhooks back. */
+  atWorkSinceMs: number;
+  nowMs: number;
+  timeoutMs: number;
+}
+
+/** Nobody has asked Twilio while no operator was there: that time does not count, else the first fault would end it. */
+export function isPatient({ deletionTimestamp, atWorkSinceMs, nowMs, timeoutMs }: Waiting): boolean {
+  return nowMs - Math.max(Date.parse(deletionTimestamp), atWorkSinceMs) < timeoutMs;
+}
+
 /**
  * Puts a number's webhook back before its SmsNumber goes. Never stands in the way for long: what no waiting will mend lets go
  * at once with a warning, an outage of Twilio after DELETE_TIMEOUT; until then it throws the Failure.
  */
-export function smsNumberFinalizer(deps: Finalization) {
+export function smsNumberFinalizer(each: Finalization, atWorkSinceMs: () => number = () => 0) {
+  const deps: PatientFinalization = {
+    ...each,
+    isPatient: ({ metadata }) =>
+      isPatient({
+        deletionTimestamp: metadata.deletionTimestamp!,
+        atWorkSinceMs: atWorkSinceMs(),
+        nowMs: each.clock.now(),
+        timeoutMs: each.deleteTimeoutMs,
+      }),
+  };
   return async function finalize(ctx: ReconcileContext<SmsNumber>): Promise<Finalized> {
     const { object } = ctx;
     const claim = deps.records.claimOf(object.metadata.uid!) ?? (await unrecordedClaim(deps, ctx));
@@ -41,8 +67,7 @@ export function smsNumberFinalizer(deps: Finalization) {
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       if (error.class !== "transient") return await finish(deps, ctx, claim, [letGo(error.message)]);
-      if (deps.clock.now() - Date.parse(object.metadata.deletionTimestamp!) < deps.deleteTimeoutMs)
-        throw error;
+      if (deps.isPatient(object)) throw error;
       deps.countGaveUp();
       ctx.log.error({ reason: error.reason }, "finalizer gave up; the webhook at twilio was left as it is");
       return await finish(deps, ctx, claim, [letGo(`gave up after waiting for Twilio: ${error.message}`)]);
@@ -55,7 +80,7 @@ export function smsNumberFinalizer(deps: Finalization) {
  * Unless the number has been somebody else's since, it is put back all the same.
  */
 async function unrecordedClaim(
-  deps: Finalization,
+  deps: PatientFinalization,
   { object, signal }: ReconcileContext<SmsNumber>,
 ): Promise<ClaimRecord | undefined> {
   const { phoneNumberSid, configuredUrl } = object.status ?? {};
@@ -64,8 +89,7 @@ async function unrecordedClaim(
   const { name, namespace = "", uid = "" } = object.metadata;
   const stream = object.spec.workStreamRef.name;
   const state = deps.streams.get(`${namespace}/${stream}`);
-  const patient = deps.clock.now() - Date.parse(object.metadata.deletionTimestamp!) < deps.deleteTimeoutMs;
-  if (patient && state === undefined && deps.workStream(namespace, stream) !== undefined)
+  if (deps.isPatient(object) && state === undefined && deps.workStream(namespace, stream) !== undefined)
     throw new Failure(
       "RoutesNotLoaded",
       "waiting for what is known of its WorkStream, to put the webhook back",

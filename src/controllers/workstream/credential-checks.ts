@@ -67,4 +67,9 @@ export class CredentialChecks {
     this.#fingerprintOf.set(user, fingerprint);
     this.#users.add(fingerprint, user);
   }
+
+  /** At the end of a term: whoever leads next asks anew. */
+  clear() {
+    for (const map of [this.#known, this.#users, this.#fingerprintOf]) map.clear();
+  }
 }

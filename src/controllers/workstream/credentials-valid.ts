@@ -2,6 +2,7 @@ import type { WorkStream } from "../../api/index.ts";
 import { Failure } from "../../errors.ts";
 import type { ReconcileContext } from "../../kube/controller.ts";
 import { type Credentials, parseCredentials } from "../../twilio/credentials.ts";
+import type { CallOptions } from "../../twilio/twilio.ts";
 import { routeKey } from "../records/record.ts";
 import type { StreamKey, WorkStreamDeps } from "./deps.ts";
 import type { StreamFacts } from "./verdicts.ts";
@@ -18,7 +19,7 @@ export interface CredentialFacts {
 /** Makes `CredentialsValid` true: the Secret, and what Twilio thinks of it. */
 export async function judgeCredentials(
   deps: WorkStreamDeps,
-  { object, lane, signal }: ReconcileContext<WorkStream>,
+  { object, lane, signal, remainingLeaseMs }: ReconcileContext<WorkStream>,
   where: StreamKey,
 ): Promise<CredentialFacts> {
   const { credentialsSecretRef, region, edge } = object.spec.sms.twilio;
@@ -31,7 +32,7 @@ export async function judgeCredentials(
       ...(region === undefined ? {} : { region }),
       ...(edge === undefined ? {} : { edge }),
     });
-    return await askTwilio(deps, credentials, where, { lane, signal });
+    return await askTwilio(deps, credentials, where, { lane, signal, remainingLeaseMs });
   } catch (error) {
     if (!(error instanceof Failure) || error.class === "transient") throw error;
     return { facts: asFailure(error), good: undefined, unobserved: undefined };
@@ -42,7 +43,7 @@ async function askTwilio(
   deps: WorkStreamDeps,
   credentials: Credentials,
   where: StreamKey,
-  options: { lane: "change" | "resync"; signal: AbortSignal },
+  options: CallOptions,
 ): Promise<CredentialFacts> {
   try {
     const answer = await deps.credentialChecks.check(`${where.namespace}/${where.stream}`, credentials, {

@@ -33,6 +33,11 @@ export class Streams {
     if (before === undefined || !same(before, state)) this.#onChange(key);
   }
 
+  /** All at once, and without a word: whoever begins anew looks at everything anyway. */
+  clear() {
+    this.#states.clear();
+  }
+
   delete(key: string) {
     if (this.#states.delete(key)) this.#onChange(key);
   }

@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import type { WorkStream } from "../../api/index.ts";
+import type { ReconcileContext } from "../../kube/controller.ts";
+import type { CallOptions } from "../../twilio/twilio.ts";
+import { judgeCredentials } from "./credentials-valid.ts";
+import type { WorkStreamDeps } from "./deps.ts";
+
+test("Twilio is asked about credentials with no more than what is left of the lease", async () => {
+  let asked: CallOptions | undefined;
+  const deps = {
+    secrets: {
+      read: async () => ({
+        accountSid: "AC00000000000000000000000000000001",
+        authToken: "0123456789abcdef0123456789abcdef",
+      }),
+    },
+    credentialChecks: {
+      check: async (_: unknown, options: CallOptions) => {
+        asked = options;
+        return { authToken: "accepted", promoted: false };
+      },
+    },
+  } as unknown as WorkStreamDeps;
+  const ctx = {
+    object: { spec: { sms: { twilio: { credentialsSecretRef: { name: "twilio" } } } } } as WorkStream,
+    lane: "change",
+    signal: new AbortController().signal,
+    remainingLeaseMs: () => 5000,
+  } as ReconcileContext<WorkStream>;
+  const where = { namespace: "team", namespaceUid: "uid", stream: "support" };
+  expect((await judgeCredentials(deps, ctx, where)).facts).toEqual({ ok: true, promoted: false });
+  expect(asked?.remainingLeaseMs?.()).toBe(5000);
+});
