@@ -15,6 +15,7 @@ class FakeTwilio {
   asked = 0;
   services = 0;
   answers: (() => Promise<PhoneNumber[]>)[] = [];
+  shortCodes: PhoneNumber[] = [];
   lastCall: CallOptions | undefined;
   readonly account = {
     fingerprint: "f",
@@ -28,7 +29,7 @@ class FakeTwilio {
       this.services += 1;
       return [];
     },
-    listShortCodes: async () => [],
+    listShortCodes: async () => this.shortCodes,
     listConversationsAddresses: async () => [],
   } as unknown as TwilioAccount;
 }
@@ -148,6 +149,26 @@ describe("an account's snapshot", () => {
     expect(twilio.services).toBe(1);
     await account.since(clock.now(), options);
     expect(twilio.services).toBe(2);
+  });
+
+  test("keeps an update of a short code until short codes are read again", async () => {
+    const shortCode = (smsUrl: string) =>
+      ({ kind: "shortCode", sid: "SC1", phoneNumber: "12345", smsUrl }) as PhoneNumber;
+    const twilio = new FakeTwilio();
+    twilio.shortCodes = [shortCode("https://before")];
+    const clock = new ManualClock();
+    const account = new Account(twilio.account, clock);
+    const seen = async () => (await account.since(clock.now(), options)).numbers.get("12345")?.smsUrl;
+    expect(await seen()).toBe("https://before");
+    await clock.advance(1000);
+    account.noteUpdated(shortCode("https://ours"));
+    for (let minute = 5; minute < 60; minute += 5) {
+      await clock.advance(300_000);
+      expect(await seen()).toBe("https://ours");
+    }
+    twilio.shortCodes = [shortCode("https://somebody")];
+    await clock.advance(300_000);
+    expect(await seen()).toBe("https://somebody");
   });
 
   test("keeps an update whose answer came while an older list was still under way", async () => {

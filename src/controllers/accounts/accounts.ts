@@ -98,9 +98,13 @@ export class Account {
       stale ? readSurroundings(this.twilio, options, startedMs) : this.#surroundings!,
     ]);
     this.#surroundings = surroundings;
-    for (const [sid, { atMs }] of this.#updated) if (atMs < startedMs) this.#updated.delete(sid);
-    const current = numbers.map((number) => this.#updated.get(number.sid)?.number ?? number);
-    const snapshot = snapshotOf(current, surroundings, startedMs);
+    // Short codes are read with the surroundings, which can be an hour old: until then an update is what is known of one.
+    for (const [sid, { number, atMs }] of this.#updated)
+      if (atMs < (number.kind === "shortCode" ? surroundings.takenAtMs : startedMs))
+        this.#updated.delete(sid);
+    const current = (number: PhoneNumber) => this.#updated.get(number.sid)?.number ?? number;
+    const shortCodes = surroundings.shortCodes.map(current);
+    const snapshot = snapshotOf(numbers.map(current), { ...surroundings, shortCodes }, startedMs);
     // A reading that began earlier may end later.
     if (this.#snapshot === undefined || this.#snapshot.takenAtMs <= startedMs) this.#snapshot = snapshot;
     return snapshot;

@@ -15,7 +15,7 @@ test("Twilio is asked about credentials with no more than what is left of the le
       }),
     },
     credentialChecks: {
-      check: async (_: unknown, options: CallOptions) => {
+      check: async (_user: string, _credentials: unknown, options: CallOptions) => {
         asked = options;
         return { authToken: "accepted", promoted: false };
       },
