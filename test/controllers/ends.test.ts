@@ -206,6 +206,8 @@ test("a former PUBLIC_URL ends an hour after the last number has left it", async
   expect(await answers()).toEqual([200]);
   clock.skip(2 * MINUTE);
   await eventually("the receivers have forgotten the former URL", () => {
+    // A look that was under way when time skipped comes again after what it took to be left.
+    clock.skip(MINUTE);
     const routes = world.routes.find(`${world.namespace}/support`);
     return routes.every(({ urls }) => urls.length === 1) ? true : undefined;
   });
