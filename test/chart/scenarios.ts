@@ -42,7 +42,11 @@ export const scenarios: Record<string, object> = {
     networkPolicy: {
       receiverFrom: [{ namespaceSelector: { matchLabels: { name: "ingress" } } }],
       metricsFrom: [{ podSelector: { matchLabels: { app: "prometheus" } } }],
-      egress: { enabled: true, kubernetesTo: [{ ipBlock: { cidr: "10.0.0.1/32" } }] },
+      egress: {
+        enabled: true,
+        kubernetesTo: [{ ipBlock: { cidr: "10.0.0.1/32" } }],
+        httpsPorts: [443, 3128],
+      },
     },
     monitoring: {
       monitor: "PodMonitor",

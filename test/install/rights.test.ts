@@ -132,6 +132,8 @@ test("uninstalling lets everything go with the chart's rights", async () => {
   const env = envOf(rendered.one("Job", "-release").spec.template.spec.containers[0]);
   const { code, output } = await command(["release"], {
     ...env,
+    // Tests may be run by root.
+    REFUSE_ROOT: "false",
     OPERATOR_NAMESPACE: world.operatorNamespace,
     INSTANCE: world.instance,
     KUBECONFIG: release!.kubeconfig,
