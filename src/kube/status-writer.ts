@@ -89,9 +89,8 @@ export class StatusWriter<T extends KubeObject> {
     const previous = this.previous(object);
     if (isDeepStrictEqual(comparable(previous), comparable(status))) return "unchanged";
     const { client, type, fieldManager } = this.#options;
-    const { name, namespace } = object.metadata;
     // An apply heeds no uid: what was re-created under the same name meanwhile gets this status, until its own reconcile.
-    const metadata = { name, ...(namespace === undefined ? {} : { namespace }) };
+    const metadata = refOf(object);
     try {
       const written = await client.applyStatus<T>(
         type,
@@ -118,12 +117,10 @@ export class StatusWriter<T extends KubeObject> {
    * may have seen less so far.
    */
   async endFormer(object: T, signal: AbortSignal): Promise<void> {
-    const { client, type, fieldManager } = this.#options;
-    const { name, namespace } = object.metadata;
-    const metadata = { name, ...(namespace === undefined ? {} : { namespace }) };
+    const { client, type } = this.#options;
+    const metadata = refOf(object);
     const found = await client.get(type, metadata, signal);
     for (const manager of this.#formerOf(found)) {
-      if (manager === fieldManager) continue;
       const { conditions, managedBy, observedGeneration, ...status } =
         this.#own(found?.status as Status) ?? {};
       const written = await client.applyStatus<T>(
@@ -144,10 +141,12 @@ export class StatusWriter<T extends KubeObject> {
   /** Field managers of other instances of this controller: of one name up to the slash. */
   #formerOf(object: T | undefined): Set<string> {
     const fields = (object?.metadata as { managedFields?: ManagedFields[] } | undefined)?.managedFields ?? [];
-    const ours = fields.filter(
-      ({ manager, subresource }) => subresource === "status" && manager.startsWith(this.#family()),
-    );
-    return new Set(ours.map(({ manager }) => manager));
+    const managers = fields
+      .filter(({ subresource }) => subresource === "status")
+      .map(({ manager }) => manager);
+    const isFormer = (manager: string) =>
+      manager.startsWith(this.#family()) && manager !== this.#options.fieldManager;
+    return new Set(managers.filter(isFormer));
   }
 
   #family(): string {
@@ -206,6 +205,9 @@ export class StatusWriter<T extends KubeObject> {
     return status === undefined || ownStatus === undefined ? status : ownStatus(status);
   }
 }
+
+const refOf = ({ metadata: { name, namespace } }: KubeObject) =>
+  namespace === undefined ? { name } : { name, namespace };
 
 /** As after a journey through JSON, and with conditions in one order: the server keeps its own, as they are a map. */
 function comparable(status: Record<string, unknown> = {}): unknown {
