@@ -69,6 +69,32 @@ describe("lanes", () => {
     await calls.end("c1");
     assert.deepEqual((await calls.started()).slice(4), ["r1"]);
   });
+  for (const [title, ask, want] of [
+    ["a change goes before resyncs that waited longer", ["r1", "r2", "c1"], ["c1", "r1", "r2"]],
+    [
+      "every fifth turn is a resync's, however many changes wait",
+      ["r1", "r2", ..."123456789".split("")],
+      [..."1234".split(""), "r1", ..."5678".split(""), "r2", "9"],
+    ],
+    ["a resync that waits alone has its turn", ["r1", "r2"], ["r1", "r2"]],
+    ["changes that nobody waits behind do not count", ["1", "2", "3", "4", "5"], ["1", "2", "3", "4", "5"]],
+  ] as const)
+    for (const shrunkBy of ["its settings", "429s"] as const)
+      test(`one call at a time because of ${shrunkBy}: ${title}`, async () => {
+        const calls = setUp({ concurrency: shrunkBy === "429s" ? 4 : 1 });
+        const first = shrunkBy === "429s" ? ["t1", "t2", "t3"] : ["t1"];
+        for (const name of first.slice(0, -1)) {
+          calls.ask("resync", name);
+          await calls.clock.advance(60_000);
+          await calls.end(name, { throttled: undefined });
+        }
+        calls.ask("resync", first.at(-1)!);
+        await calls.clock.advance(60_000);
+        assert.equal(calls.budget.window, 1);
+        for (const name of ask) calls.ask(name.startsWith("r") ? "resync" : "change", name);
+        for (const name of [first.at(-1)!, ...want]) await calls.end(name, "failed");
+        assert.deepEqual((await calls.started()).slice(first.length), want);
+      });
   test("changes alone may use everything", async () => {
     const calls = setUp({ concurrency: 4 });
     calls.ask("change", "c1", "c2", "c3", "c4", "c5");

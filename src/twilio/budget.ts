@@ -27,13 +27,16 @@ interface Waiter {
 const FIRST_BACKOFF_MS = 100;
 /** No pause is longer, whatever Twilio asks for. */
 export const LONGEST_PAUSE_MS = 30_000;
+/** With one call at a time: so many changes, then one resync that waits. */
+const CHANGES_PER_RESYNC = 4;
 
 /**
  * What one account may ask of Twilio: so many calls at once, so many per second. Twilio limits accounts by calls in flight
  * and does not publish the limit, so it is found as TCP finds a line's: a 429 halves the window and pauses the whole account
  * (full jitter from 100 ms, doubling up to 30 s), each good answer widens it a little.
  *
- * A quarter of the window is kept free for changes, and changes go first; one place is kept for a resync that waits.
+ * Changes go first, and a quarter of the window is kept free for them. A resync that waits gets one place of the window; where
+ * the window is a single place, it gets every fifth turn.
  */
 export class Budget {
   readonly #options: BudgetOptions;
@@ -47,6 +50,8 @@ export class Budget {
   /** When the rate alone would allow the next request, were there no burst (generic cell rate algorithm). */
   #rateMs = 0;
   #cancelWake: (() => void) | undefined;
+  /** Changes that began one after another while a resync waited. */
+  #changesInARow = 0;
 
   constructor(options: BudgetOptions) {
     this.#options = options;
@@ -134,8 +139,12 @@ export class Budget {
     const keptForChanges = limit < 2 ? 0 : Math.max(1, Math.floor(limit / 4));
     const resyncMayStart = firstResync !== undefined && resync < limit - keptForChanges;
     if (firstChange === undefined) return resyncMayStart ? firstResync : undefined;
-    const resyncStarves = resyncMayStart && resync === 0 && change >= limit - 1;
-    return resyncStarves ? firstResync : firstChange;
+    return resyncMayStart && this.#resyncStarves(limit) ? firstResync : firstChange;
+  }
+
+  #resyncStarves(limit: number): boolean {
+    if (limit < 2) return this.#changesInARow >= CHANGES_PER_RESYNC;
+    return this.#running.resync === 0 && this.#running.change >= limit - 1;
   }
 
   #start(waiter: Waiter) {
@@ -143,6 +152,8 @@ export class Budget {
     const now = clock.monotonic();
     this.#rateMs = Math.max(this.#rateMs, now) + 1000 / requestsPerSecond;
     this.#waiting[waiter.lane].delete(waiter);
+    const passedResync = waiter.lane === "change" && this.#waiting.resync.size > 0;
+    this.#changesInARow = passedResync ? this.#changesInARow + 1 : 0;
     this.#running[waiter.lane] += 1;
     waiter.start({ lane: waiter.lane, epoch: this.#epoch });
   }
