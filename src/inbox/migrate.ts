@@ -5,6 +5,7 @@ import pg from "pg";
 import { assetFolder } from "../assets.ts";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
+import { currentUrl, type DatabaseUrl } from "./database-url.ts";
 import { grantRoles, type Roles } from "./roles.ts";
 
 export interface Migration {
@@ -14,8 +15,8 @@ export interface Migration {
 }
 
 export interface MigrateOptions {
-  /** The owner's URL. */
-  url: string;
+  /** The owner's URL, asked for at each attempt to connect. */
+  url: DatabaseUrl;
   roles?: Roles;
   /** How long to wait for a database that does not answer yet. */
   waitMs: number;
@@ -134,13 +135,14 @@ async function connectPatiently({ url, waitMs, log, clock }: MigrateOptions, sig
   const until = clock.monotonic() + waitMs;
   for (let pauseMs = 250; ; pauseMs = Math.min(2 * pauseMs, 5000)) {
     signal?.throwIfAborted();
-    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000 });
-    client.on("error", () => undefined);
+    let client: pg.Client | undefined;
     try {
+      client = new pg.Client({ connectionString: await currentUrl(url), connectionTimeoutMillis: 5000 });
+      client.on("error", () => undefined);
       await client.connect();
       return client;
     } catch (error) {
-      await client.end().catch(() => undefined);
+      await client?.end().catch(() => undefined);
       const leftMs = until - clock.monotonic();
       if (leftMs <= 0) throw new Error("the database does not answer", { cause: error });
       const { code, message } = error as { code?: string; message: string };

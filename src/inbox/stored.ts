@@ -1,15 +1,16 @@
 import pg from "pg";
+import { currentUrl, type DatabaseUrl } from "./database-url.ts";
 
 /**
  * Is this text in the inbox? Asked as the receiver's role, which can only insert, and so needs no right to read: the same row
  * is inserted, and taken back. When the text is there, its unique key turns the insert into nothing.
  */
 export async function isStored(
-  url: string,
+  url: DatabaseUrl,
   { accountSid, messageSid }: { accountSid: string; messageSid: string },
 ): Promise<boolean> {
   const client = new pg.Client({
-    connectionString: url,
+    connectionString: await currentUrl(url),
     connectionTimeoutMillis: 5000,
     query_timeout: 10_000,
   });

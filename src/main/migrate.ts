@@ -1,8 +1,19 @@
 import { systemClock } from "../clock.ts";
+import { urlInFile } from "../inbox/database-url.ts";
 import { migrate } from "../inbox/migrate.ts";
-import type { Role, Roles } from "../inbox/roles.ts";
+import type { Role, RoleOf, Roles } from "../inbox/roles.ts";
 import { createLog } from "../log.ts";
-import { type Command, type Config, duration, flag, type Setting, settings, text } from "./config.ts";
+import {
+  type Command,
+  type Config,
+  databaseUrlOf,
+  duration,
+  flag,
+  type Setting,
+  settings,
+  text,
+  UsageError,
+} from "./config.ts";
 
 const role = (process: string): Setting<string> => ({
   env: `${process.toUpperCase()}_ROLE`,
@@ -17,6 +28,12 @@ const roleUrl = (process: string): Setting<Login> => ({
   parse: login,
 });
 
+const roleUrlFile = (process: string): Setting<string> => ({
+  env: `${process.toUpperCase()}_DATABASE_URL_FILE`,
+  help: `Instead of ${process.toUpperCase()}_DATABASE_URL: a file that holds it, such as a mounted Secret.`,
+  parse: text,
+});
+
 const password = (process: string): Setting<string> => ({
   env: `${process.toUpperCase()}_ROLE_PASSWORD`,
   help: "Its password, for a role that --create-roles creates. Without one it logs in by certificate or cloud identity.",
@@ -24,10 +41,12 @@ const password = (process: string): Setting<string> => ({
   parse: text,
 });
 
-const required = { ...settings.databaseUrl, required: true } as const;
-
 const own = {
-  databaseUrl: required,
+  databaseUrl: {
+    ...settings.databaseUrl,
+    help: "postgres://… of the owner, who makes and changes the schema. This or DATABASE_URL_FILE is required.",
+  },
+  databaseUrlFile: settings.databaseUrlFile,
   databaseWait: {
     env: "DATABASE_WAIT",
     help: "How long to wait for a database that does not answer yet.",
@@ -42,6 +61,10 @@ const own = {
   controllerLogin: roleUrl("controller"),
   workLogin: roleUrl("work"),
   deskLogin: roleUrl("desk"),
+  receiverLoginFile: roleUrlFile("receiver"),
+  controllerLoginFile: roleUrlFile("controller"),
+  workLoginFile: roleUrlFile("work"),
+  deskLoginFile: roleUrlFile("desk"),
   createRoles: {
     env: "CREATE_ROLES",
     help: "Create the named roles that do not exist, and set the passwords that are given.",
@@ -62,14 +85,18 @@ export const migrateCommand: Command<typeof own> = {
   summary: "bring the database's schema up to date; DATABASE_URL is its owner's",
   settings: own,
   async run(config) {
+    const url = databaseUrlOf(config);
+    if (url === undefined)
+      throw new UsageError("DATABASE_URL or DATABASE_URL_FILE is required: the owner's URL");
     const log = createLog({ level: config.logLevel, process: "migrate" });
     const stop = new AbortController();
     const onSignal = () => stop.abort(new Error("stopped by a signal"));
     process.once("SIGTERM", onSignal).once("SIGINT", onSignal);
     try {
-      const options = { url: config.databaseUrl, roles: rolesOf(config), waitMs: config.databaseWait };
+      const options = { url, roles: await rolesOf(config), waitMs: config.databaseWait };
       await migrate({ ...options, log, clock: systemClock }, stop.signal);
     } catch (error) {
+      if (error instanceof UsageError) throw error;
       log.fatal({ err: error }, "schema not migrated");
       process.exitCode = 1;
     } finally {
@@ -78,15 +105,27 @@ export const migrateCommand: Command<typeof own> = {
   },
 };
 
-function rolesOf(config: Config<typeof own>): Roles {
+async function rolesOf(config: Config<typeof own>): Promise<Roles> {
   const named = {
-    receiver: roleOf(config.receiverRole, config.receiverRolePassword, config.receiverLogin),
-    controller: roleOf(config.controllerRole, config.controllerRolePassword, config.controllerLogin),
-    work: roleOf(config.workRole, config.workRolePassword, config.workLogin),
-    desk: roleOf(config.deskRole, config.deskRolePassword, config.deskLogin),
+    receiver: roleOf(config.receiverRole, config.receiverRolePassword, await loginOf("receiver", config)),
+    controller: roleOf(
+      config.controllerRole,
+      config.controllerRolePassword,
+      await loginOf("controller", config),
+    ),
+    work: roleOf(config.workRole, config.workRolePassword, await loginOf("work", config)),
+    desk: roleOf(config.deskRole, config.deskRolePassword, await loginOf("desk", config)),
   };
   const given = Object.entries(named).filter(([, role]) => role !== undefined);
   return { ...(Object.fromEntries(given) as Roles), create: config.createRoles };
+}
+
+async function loginOf(of: RoleOf, config: Config<typeof own>): Promise<Login | undefined> {
+  const [given, file] = [config[`${of}Login`], config[`${of}LoginFile`]];
+  if (file === undefined) return given;
+  const name = `${of.toUpperCase()}_DATABASE_URL`;
+  if (given !== undefined) throw new UsageError(`${name} and ${name}_FILE are both set: choose one`);
+  return login(await urlInFile(file)());
 }
 
 function roleOf(

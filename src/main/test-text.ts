@@ -1,11 +1,21 @@
 import { randomBytes } from "node:crypto";
 import { request } from "undici";
 import { systemClock } from "../clock.ts";
+import type { DatabaseUrl } from "../inbox/database-url.ts";
 import { isStored } from "../inbox/stored.ts";
 import { urlsUnder } from "../routes/table.ts";
 import { TEST_STREAM } from "../routes/test-route.ts";
 import { sign } from "../twilio/signature.ts";
-import { type Command, type Config, duration, settings, text, url } from "./config.ts";
+import {
+  type Command,
+  type Config,
+  databaseUrlOf,
+  duration,
+  settings,
+  text,
+  UsageError,
+  url,
+} from "./config.ts";
 
 const own = {
   publicUrl: settings.publicUrl,
@@ -17,9 +27,9 @@ const own = {
   operatorNamespace: settings.operatorNamespace,
   databaseUrl: {
     ...settings.databaseUrl,
-    help: "PostgreSQL as the receiver's role, to look whether the text was stored.",
-    required: true,
+    help: "PostgreSQL as the receiver's role, to look whether the text was stored. This or DATABASE_URL_FILE is required.",
   },
+  databaseUrlFile: settings.databaseUrlFile,
   accountSid: {
     env: "TEST_ACCOUNT_SID",
     help: "accountSid of the Secret {release}-test, which a controller with TEST_ROUTE makes.",
@@ -50,8 +60,11 @@ export const testTextCommand: Command<typeof own> = {
   summary: "send a signed text through the receiver and look for it in the store; touches no user's number",
   settings: own,
   async run(config) {
+    const databaseUrl = databaseUrlOf(config);
+    if (databaseUrl === undefined)
+      throw new UsageError("DATABASE_URL or DATABASE_URL_FILE is required: the URL of the receiver's role");
     try {
-      await testText(config);
+      await testText(config, databaseUrl);
     } catch (error) {
       const { message, code } = error as Error & { code?: string };
       // Where a name has several addresses and all refuse, the error has a code only.
@@ -62,8 +75,8 @@ export const testTextCommand: Command<typeof own> = {
 };
 
 /** Two texts: one that must be refused, else anybody's would be stored, and one that must be stored. */
-async function testText(config: Config<typeof own>): Promise<void> {
-  const { databaseUrl, accountSid, authToken } = config;
+async function testText(config: Config<typeof own>, databaseUrl: DatabaseUrl): Promise<void> {
+  const { accountSid, authToken } = config;
   const inbound = urlsUnder(
     config.publicUrl.replace(/\/+$/, ""),
     config.operatorNamespace,

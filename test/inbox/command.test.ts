@@ -1,10 +1,12 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import pg from "pg";
 import { expect, test } from "vitest";
 import { PostgresStore } from "../../src/inbox/store.ts";
 import { silentLog } from "../../src/log.ts";
+import { temporaryDirectory } from "../controlplane/directory.ts";
 import { newDatabase } from "../support/database.ts";
 
 // `smschannel migrate` as a Job runs it: settings from the environment.
@@ -46,6 +48,44 @@ test("roles and passwords come from the URLs that the processes will use", async
   await client.connect();
   await expect(client.query("select 1 from smschannel.inbox")).rejects.toThrow("permission denied");
   await client.end();
+});
+
+test("the owner's URL and the roles' URLs can all be files", async () => {
+  const folder = await temporaryDirectory("sms-urls");
+  const ownerUrl = await newDatabase();
+  const receiverUrl = urlAs(ownerUrl, `role_${randomBytes(4).toString("hex")}`, "p@ss/w:rd%25");
+  const file = async (name: string, text: string) => {
+    await writeFile(join(folder, name), `${text}\n`);
+    return join(folder, name);
+  };
+  const env = {
+    DATABASE_URL_FILE: await file("owner", ownerUrl),
+    RECEIVER_DATABASE_URL_FILE: await file("receiver", receiverUrl),
+    CREATE_ROLES: "true",
+  };
+  const { code, output } = await migrate(env);
+  expect([code, output.includes("p@ss")]).toEqual([0, false]);
+  const store = new PostgresStore({ url: receiverUrl, statementTimeoutMs: 1000, log: silentLog });
+  await store.connect();
+  await store.close();
+  await rm(folder, { recursive: true });
+});
+
+test("a URL that is missing or given twice is told with the variables' names", async () => {
+  const url = "postgres://owner@db/sms";
+  const rows: [Record<string, string>, string][] = [
+    [{}, "DATABASE_URL or DATABASE_URL_FILE is required: the owner's URL"],
+    [
+      { DATABASE_URL: url, DATABASE_URL_FILE: "/x" },
+      "DATABASE_URL and DATABASE_URL_FILE are both set: choose one",
+    ],
+    [
+      { DATABASE_URL: url, RECEIVER_DATABASE_URL: url, RECEIVER_DATABASE_URL_FILE: "/x" },
+      "RECEIVER_DATABASE_URL and RECEIVER_DATABASE_URL_FILE are both set: choose one",
+    ],
+  ];
+  for (const [env, want] of rows)
+    expect(await migrate(env)).toEqual({ code: 2, output: `smschannel: ${want}\n` });
 });
 
 test("a URL without a user is a mistake that is told, without the URL", async () => {
