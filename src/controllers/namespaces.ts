@@ -1,3 +1,4 @@
+import { orAborted } from "../aborted.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { namespaces } from "../kube/resource.ts";
 
@@ -16,11 +17,12 @@ export class NamespaceUids {
   async uidOf(namespace: string, signal: AbortSignal): Promise<string> {
     let uid = this.#known.get(namespace);
     if (uid === undefined) {
-      uid = this.#fetch(namespace, signal);
+      // Not under the signal of who happens to ask first: others wait for the same answer.
+      uid = this.#fetch(namespace);
       this.#known.set(namespace, uid);
       uid.catch(() => this.#known.delete(namespace));
     }
-    return await uid;
+    return await orAborted(uid, signal);
   }
 
   /** The last object of the namespace is gone: if it comes back it may be another. */
@@ -28,8 +30,8 @@ export class NamespaceUids {
     this.#known.delete(namespace);
   }
 
-  async #fetch(namespace: string, signal: AbortSignal): Promise<string> {
-    const found = await this.#client.get(namespaces, { name: namespace }, signal);
+  async #fetch(namespace: string): Promise<string> {
+    const found = await this.#client.get(namespaces, { name: namespace });
     if (found?.metadata.uid === undefined) throw new Error(`namespace ${namespace} is not there`);
     return found.metadata.uid;
   }

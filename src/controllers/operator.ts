@@ -268,7 +268,9 @@ export class Operator {
 
   /** Before the controllers, which listen later, put anything to work. */
   #beginTerm(term: Term) {
-    this.#recordsOfTerm.begin(AbortSignal.any([term.signal, this.#stop.signal]));
+    const ending = AbortSignal.any([term.signal, this.#stop.signal]);
+    this.#recordsOfTerm.begin(ending);
+    this.#credentialChecks.begin(ending);
     this.#accounts.begin(term);
     this.#checks.begin(term);
     // What was seen by the end of the last term, or a little later by who was still at work, is from before another leader.

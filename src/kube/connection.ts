@@ -2,6 +2,7 @@ import { delimiter } from "node:path";
 import type { ConnectionOptions } from "node:tls";
 import { KubeConfig } from "@kubernetes/client-node";
 import { Agent, type Dispatcher, ProxyAgent, Socks5ProxyAgent } from "undici";
+import { orAborted } from "../aborted.ts";
 
 /**
  * Credentials are read again this often: a mounted token lives for an hour, and is replaced at four fifths of that. (The official
@@ -136,16 +137,6 @@ export class Connection {
         return new Agent({ ...shared, connect });
     }
   }
-}
-
-function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    if (signal.aborted) onAbort();
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }
 
 function tlsOf({ ca, cert, key, rejectUnauthorized, servername }: TlsSettings): TlsSettings {

@@ -138,6 +138,26 @@ describe("an account's snapshot", () => {
     expect(twilio.asked).toBe(3);
   });
 
+  test("whoever began a reading and gives up leaves it to those who wait for it as well", async () => {
+    for (const gaveUp of ["first", "second"]) {
+      const twilio = new FakeTwilio();
+      const clock = new ManualClock();
+      const account = new Account(twilio.account, clock);
+      const list = Promise.withResolvers<PhoneNumber[]>();
+      twilio.answers = [() => list.promise];
+      const impatient = new AbortController();
+      const signalOf = (who: string) => (who === gaveUp ? impatient.signal : options.signal);
+      const waits = ["first", "second"].map((who) => account.since(0, { ...options, signal: signalOf(who) }));
+      impatient.abort(new Error("gave up"));
+      const [left, stayed] = gaveUp === "first" ? waits : waits.toReversed();
+      await expect(left).rejects.toThrow("gave up");
+      expect(twilio.lastCall?.signal.aborted).toBe(false);
+      list.resolve([number("")]);
+      expect((await stayed)?.numbers.size).toBe(1);
+      expect(twilio.asked).toBe(1);
+    }
+  });
+
   test("looks at services and addresses once an hour", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();

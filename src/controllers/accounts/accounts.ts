@@ -1,3 +1,4 @@
+import { NEVER, orAborted } from "../../aborted.ts";
 import type { Clock } from "../../clock.ts";
 import { Failure } from "../../errors.ts";
 import type { Term } from "../../kube/leader.ts";
@@ -18,6 +19,7 @@ const SURROUNDINGS_MS = 3_600_000;
 export class Account {
   readonly twilio: TwilioAccount;
   readonly #clock: Clock;
+  readonly #ending: AbortSignal;
   #snapshot: Snapshot | undefined;
   #surroundings: Surroundings | undefined;
   readonly #updated = new Map<string, { number: PhoneNumber; atMs: number }>();
@@ -27,9 +29,11 @@ export class Account {
   /** Resyncs in a row that failed. */
   failedResyncs = 0;
 
-  constructor(twilio: TwilioAccount, clock: Clock) {
+  /** `ending` ends readings: they are shared, so that none ends with whoever asked first. */
+  constructor(twilio: TwilioAccount, clock: Clock, ending: AbortSignal = NEVER) {
     this.twilio = twilio;
     this.#clock = clock;
+    this.#ending = ending;
   }
 
   /** The last look, however old; undefined before the first. */
@@ -40,19 +44,19 @@ export class Account {
   /**
    * A snapshot whose reading began at `sinceMs` or later: the one at hand, the one under way, or a new one. Who comes after a
    * reading began shares the next one with all others who do, so that a thousand numbers applied one after another, or looked
-   * at while Twilio hangs, are not a thousand lists. Only a user's change does not wait for a resync's reading.
+   * at while Twilio hangs, are not a thousand lists. Only a user's change does not wait for a resync's reading. With the
+   * signal aborted this caller stops waiting, and the reading goes on.
    */
   async since(sinceMs: number, options: CallOptions): Promise<Snapshot> {
     for (;;) {
       if (this.#snapshot !== undefined && this.#snapshot.takenAtMs >= sinceMs) return this.#snapshot;
       const readings = [...this.#readings.values()];
       const young = readings.find(({ startedMs }) => startedMs >= sinceMs);
-      if (young !== undefined) return await young.promise;
+      if (young !== undefined) return await orAborted(young.promise, options.signal);
       const nothingToWaitFor =
         options.lane === "change" ? !this.#readings.has("change") : readings.length === 0;
-      if (nothingToWaitFor) return await this.#begin(options);
-      await Promise.race(readings.map(({ promise }) => promise.catch(() => {})));
-      options.signal.throwIfAborted();
+      if (nothingToWaitFor) return await orAborted(this.#begin(options), options.signal);
+      await orAborted(Promise.race(readings.map(({ promise }) => promise.catch(() => {}))), options.signal);
     }
   }
 
@@ -61,7 +65,7 @@ export class Account {
     // A thousand numbers that share this account must not each find out for themselves that Twilio is down.
     if (this.#failure !== undefined && startedMs - this.#failure.atMs < FAILURE_STANDS_MS)
       throw this.#failure.error;
-    const promise = this.#read(startedMs, options);
+    const promise = this.#read(startedMs, { ...options, signal: this.#ending });
     this.#readings.set(options.lane, { startedMs, promise });
     try {
       const snapshot = await promise;
@@ -134,6 +138,7 @@ export class Accounts {
   >();
   readonly #accountOf = new Map<string, string>();
   readonly #stop = new AbortController();
+  #ending: AbortSignal = this.#stop.signal;
   #term: Pick<Term, "signal" | "remainingMs"> | undefined;
 
   constructor(options: AccountsOptions) {
@@ -145,6 +150,7 @@ export class Accounts {
     // Whoever was still at work after the last term's end may have left something.
     this.#forget();
     this.#term = term;
+    this.#ending = AbortSignal.any([term.signal, this.#stop.signal]);
     term.signal.addEventListener("abort", () => this.#forget(), { once: true });
   }
 
@@ -154,7 +160,7 @@ export class Accounts {
     let entry = this.#accounts.get(twilio.fingerprint);
     if (entry === undefined) {
       entry = {
-        account: new Account(twilio, this.#options.clock),
+        account: new Account(twilio, this.#options.clock, this.#ending),
         users: new Set(),
         promoted: twilio.promoted,
         cancel: () => {},
@@ -177,7 +183,10 @@ export class Accounts {
   /** For a call that must not start resyncs: a finalizer's. */
   once(credentials: Credentials): Account {
     const twilio = this.#options.twilio.account(credentials);
-    return this.#accounts.get(twilio.fingerprint)?.account ?? new Account(twilio, this.#options.clock);
+    return (
+      this.#accounts.get(twilio.fingerprint)?.account ??
+      new Account(twilio, this.#options.clock, this.#ending)
+    );
   }
 
   release(user: string) {
@@ -237,7 +246,7 @@ export class Accounts {
     try {
       await entry.account.since(clock.now(), {
         lane: "resync",
-        signal: AbortSignal.any([term.signal, this.#stop.signal]),
+        signal: this.#ending,
         remainingLeaseMs: () => term.remainingMs(),
       });
     } catch (error) {

@@ -37,6 +37,21 @@ test("streams with the same credentials share an answer", async () => {
   expect(asked).toEqual(["one"]);
 });
 
+test("whoever asked first and gives up leaves the answer to the others", async () => {
+  const slow = Promise.withResolvers<CredentialCheck>();
+  answer = () => slow.promise;
+  const impatient = new AbortController();
+  const ask = (stream: string, signal: AbortSignal) =>
+    checks.check(stream, { accountSid: "AC1", authToken: "one" }, { lane: "change", signal, again: false });
+  const left = ask("team/a", impatient.signal);
+  const stayed = ask("team/b", new AbortController().signal);
+  impatient.abort(new Error("gave up"));
+  await expect(left).rejects.toThrow("gave up");
+  slow.resolve(good);
+  expect(await stayed).toBe(good);
+  expect(asked).toEqual(["one"]);
+});
+
 test("an answer goes with the last stream that has these credentials, by a rotation or its end", async () => {
   await check("team/a", "one");
   await check("team/b", "one");

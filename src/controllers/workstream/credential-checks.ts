@@ -1,3 +1,4 @@
+import { NEVER, orAborted } from "../../aborted.ts";
 import { Failure } from "../../errors.ts";
 import { MultiMap } from "../../multimap.ts";
 import type { Credentials } from "../../twilio/credentials.ts";
@@ -18,6 +19,7 @@ export class CredentialChecks {
   readonly #known = new Map<string, Known>();
   readonly #users = new MultiMap<string, string>();
   readonly #fingerprintOf = new Map<string, string>();
+  #ending = NEVER;
 
   constructor(twilio: Pick<Twilio, "account">) {
     this.#twilio = twilio;
@@ -25,7 +27,8 @@ export class CredentialChecks {
 
   /**
    * For `user`, a WorkStream's key, until it asks about others or is released. Throws the Failure that Twilio's answer means.
-   * `again` asks anew after a failure.
+   * `again` asks anew after a failure. With the signal aborted only this caller stops waiting: others may wait for the same
+   * answer.
    */
   async check(
     user: string,
@@ -36,15 +39,16 @@ export class CredentialChecks {
     const { fingerprint } = account;
     this.#use(user, fingerprint);
     const before = this.#known.get(fingerprint);
-    if (before !== undefined && !(options.again && before.failed)) return await before.answer;
-    const known: Known = { answer: account.check(options), failed: false };
+    if (before !== undefined && !(options.again && before.failed))
+      return await orAborted(before.answer, options.signal);
+    const known: Known = { answer: account.check({ ...options, signal: this.#ending }), failed: false };
     this.#known.set(fingerprint, known);
     known.answer.catch((error: unknown) => {
       // Only a verdict is worth keeping: an outage is asked about again at the next try.
       if (error instanceof Failure && error.class === "stalled") known.failed = true;
       else if (this.#known.get(fingerprint) === known) this.#known.delete(fingerprint);
     });
-    return await known.answer;
+    return await orAborted(known.answer, options.signal);
   }
 
   /** Some call with these credentials was refused: what was found before may no longer hold. */
@@ -66,6 +70,11 @@ export class CredentialChecks {
     this.release(user);
     this.#fingerprintOf.set(user, fingerprint);
     this.#users.add(fingerprint, user);
+  }
+
+  /** From now on questions end with this signal: that of a term. */
+  begin(signal: AbortSignal) {
+    this.#ending = signal;
   }
 
   /** At the end of a term: whoever leads next asks anew. */

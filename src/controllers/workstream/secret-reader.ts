@@ -1,3 +1,4 @@
+import { orAborted } from "../../aborted.ts";
 import { Failure } from "../../errors.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { KubeError } from "../../kube/client.ts";
@@ -40,7 +41,9 @@ export function createSecretReader({ client, metadata, knows, used }: SecretRead
       // No word of it from a watch that has everything is not taken for absence: the watch may be a moment behind.
       if (seen === undefined && knows(namespace)) cache.delete(key);
       const flight = `${key} ${seen?.metadata.resourceVersion}`;
-      const secret = await shared(fetching, flight, () => fetchSecret(client, { namespace, name }, signal));
+      // Not under the signal of who happens to ask first: others wait for the same answer.
+      const fetched = shared(fetching, flight, () => fetchSecret(client, { namespace, name }));
+      const secret = await orAborted(fetched, signal);
       if (secret === undefined) {
         cache.delete(key);
         throw new Failure(
@@ -72,10 +75,9 @@ function shared<T>(calls: Map<string, Promise<T>>, key: string, call: () => Prom
 async function fetchSecret(
   client: KubeClient,
   ref: { namespace: string; name: string },
-  signal: AbortSignal,
 ): Promise<Secret | undefined> {
   try {
-    return await client.get(secrets, ref, signal);
+    return await client.get(secrets, ref);
   } catch (error) {
     if (error instanceof KubeError && error.status === 403)
       throw new Failure(

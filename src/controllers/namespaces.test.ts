@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import type { KubeClient } from "../kube/client.ts";
+import { NamespaceUids } from "./namespaces.ts";
+
+test("whoever asked first and gives up leaves the answer to the others", async () => {
+  const answer = Promise.withResolvers<unknown>();
+  let asked = 0;
+  // Like the real one: a request ends with the signal that it is given.
+  const get = (_type: unknown, _ref: unknown, signal?: AbortSignal) => {
+    asked++;
+    return new Promise((resolve, reject) => {
+      signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+      answer.promise.then(resolve);
+    });
+  };
+  const namespaces = new NamespaceUids({ get } as unknown as KubeClient);
+  const impatient = new AbortController();
+  const left = namespaces.uidOf("team", impatient.signal);
+  const stayed = namespaces.uidOf("team", new AbortController().signal);
+  impatient.abort(new Error("gave up"));
+  await expect(left).rejects.toThrow("gave up");
+  answer.resolve({ metadata: { uid: "u" } });
+  expect(await stayed).toBe("u");
+  expect(asked).toBe(1);
+});
