@@ -191,8 +191,8 @@ export const reasons = {
     class: "stalled",
     on: ["WorkStream.InboundUrlReady"],
     meaning:
-      "The operator has no room for another route: its routing Secret or the namespace's share is full.",
-    remedy: "Raise ROUTE_SHARDS or MAX_STREAMS_PER_NAMESPACE.",
+      "The operator has no room for another route: its routing Secret or the namespace's share is full. WorkStreams that were deleted do not count.",
+    remedy: "Raise ROUTE_SHARDS or MAX_STREAMS_PER_NAMESPACE, or delete WorkStreams that nobody needs.",
   },
 
   NumberNotInAccount: {

@@ -259,6 +259,8 @@ export class Operator {
       shards: config.routeShards,
       maxStreamsPerNamespace: config.maxStreamsPerNamespace,
       clock,
+      isLive: (route) => this.#relations.hasStream(route),
+      onForgotten: (key) => this.#checks.forget(key),
     });
   }
 

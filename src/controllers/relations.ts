@@ -70,8 +70,9 @@ export class Relations {
     }
   }
 
-  /** The route's WorkStream exists, and uses this account or has not been judged yet. */
-  streamUses(route: RouteRecord): boolean {
+  /** The route's WorkStream exists, as far as can be seen, and uses this account or has not been judged yet. */
+  hasStream(route: RouteRecord): boolean {
+    if (!this.#watches.workStreams.knows(route.namespace)) return true;
     const key = `${route.namespace}/${route.stream}`;
     if (this.#watches.workStreams.store.getByKey(key) === undefined) return false;
     const state = this.#streams.get(key);

@@ -41,7 +41,7 @@ test("routes that leave are told of although a shard cannot be written", async (
       return 1000;
     },
   };
-  const records = new Records({ store, shards: 4, maxStreamsPerNamespace: 10, clock });
+  const records = new Records({ store, shards: 4, maxStreamsPerNamespace: 10, clock, isLive: () => true });
   await records.load({ rewrite: false });
   const dropped: string[] = [];
   const needs = { hasStream: () => false, hasClaim: () => false };

@@ -58,7 +58,7 @@ export class Upkeep {
     if (!leading()) return;
     await Promise.all([loaded(), watches.synced]);
     // What may not be listed would look as if it were gone.
-    const { smsNumbers, workStreams } = watches;
+    const { smsNumbers } = watches;
     const live = new Set(smsNumbers.store.list().map(({ metadata }) => metadata.uid));
     const writes: Promise<void>[] = [];
     for (const { uid, namespace, phoneNumberSid } of [...records.claims()]) {
@@ -66,7 +66,7 @@ export class Upkeep {
       if (smsNumbers.knows(namespace) && !live.has(uid)) writes.push(this.#dropClaim(uid, phoneNumberSid));
     }
     const needs: RouteNeeds = {
-      hasStream: (route) => !workStreams.knows(route.namespace) || relations.streamUses(route),
+      hasStream: (route) => relations.hasStream(route),
       hasClaim: (route) => relations.claimUses(route),
     };
     writes.push(keepUp(records, needs, clock.now(), (key) => checks.forget(key)));

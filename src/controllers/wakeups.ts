@@ -107,7 +107,15 @@ export class Wakeups {
     credentialChecks.release(key);
     streams.delete(key);
     this.numbersOf(key);
+    this.#roomFor(metadata.namespace!);
     this.#forgetNamespace(metadata.namespace!);
+  }
+
+  /** One stream less: one that found no room in its namespace may find it now. */
+  #roomFor(namespace: string) {
+    const { watches, workStreams } = this.#deps();
+    const [waiting] = watches.workStreams.store.byIndex("roomless", namespace);
+    if (waiting !== undefined) workStreams.enqueue(keyOf(waiting));
   }
 
   numberGone({ metadata, spec }: SmsNumber) {

@@ -9,6 +9,7 @@ import {
 } from "../api/index.ts";
 import type { Clock } from "../clock.ts";
 import type { KubeClient } from "../kube/client.ts";
+import { conditionOf } from "../kube/conditions.ts";
 import { Informer } from "../kube/informer.ts";
 import { type Secret, secrets } from "../kube/resource.ts";
 import type { Log } from "../log.ts";
@@ -38,6 +39,7 @@ export class Watches {
         secret: ({ metadata, spec }) => [
           `${metadata.namespace}/${spec.sms.twilio.credentialsSecretRef.name}`,
         ],
+        roomless: (stream) => (isRoomless(stream) ? [stream.metadata.namespace!] : []),
       },
     });
     this.smsNumbers = new Informer({
@@ -88,4 +90,9 @@ export class Watches {
   async stop() {
     await Promise.all(this.all.map((informer) => informer.stop()));
   }
+}
+
+/** It found no room for a route. */
+function isRoomless({ status }: WorkStream): boolean {
+  return conditionOf(status, "InboundUrlReady")?.reason === "RouteTableFull";
 }

@@ -211,3 +211,27 @@ test("more streams than a namespace may have: the new one is told, the old ones 
   expect((await world.text(NUMBER)).outcome).toBe("delivered");
   expect(world.updates()).toHaveLength(1);
 });
+
+test("streams that were deleted take no room from those that are made anew", async () => {
+  await begin({ config: { maxStreamsPerNamespace: 2 } });
+  await world.secret();
+  world.startOperator();
+  for (const generation of ["red", "green", "blue"]) {
+    const names = ["one", "two"].map((name) => `${generation}-${name}`);
+    for (const name of names) await world.stream({}, { name });
+    for (const name of names) await world.streamIs(name, { Ready: "True" });
+    await world.stream({}, { name: `${generation}-three` });
+    await world.streamIs(`${generation}-three`, { InboundUrlReady: "RouteTableFull" });
+    // The room that one leaves is taken at once by the one that waits for it.
+    await world.client.delete(workStreams, { namespace: world.namespace, name: names[0]! });
+    await world.streamIs(`${generation}-three`, { Ready: "True" });
+    for (const name of [names[1]!, `${generation}-three`])
+      await world.client.delete(workStreams, { namespace: world.namespace, name });
+  }
+  // What is kept of former streams is bounded as well.
+  const routes = await eventually("former routes beyond the bound have left", () => {
+    const found = [...world.operators[0]!.operator.records.routes()];
+    return found.length <= 5 ? found : undefined;
+  });
+  expect(routes.length).toBeGreaterThan(0);
+}, 90_000);

@@ -21,7 +21,7 @@ test("an answer that comes after its term takes nothing from the next one", asyn
   const answers = [Promise.withResolvers<Shard>(), Promise.withResolvers<Shard>()];
   let asked = 0;
   const store = { load: () => answers[asked++]!.promise, save: async () => 1000 };
-  const records = new Records({ store, shards: 1, maxStreamsPerNamespace: 3, clock });
+  const records = new Records({ store, shards: 1, maxStreamsPerNamespace: 3, clock, isLive: () => true });
   const terms = new RecordsOfTerm(records, { clock, log: silentLog });
   const former = new AbortController();
   terms.begin(former.signal);
@@ -46,7 +46,7 @@ test("a term that ends while records are rewritten has none", async () => {
       throw new Error("not enough time left");
     },
   };
-  const records = new Records({ store, shards: 1, maxStreamsPerNamespace: 3, clock });
+  const records = new Records({ store, shards: 1, maxStreamsPerNamespace: 3, clock, isLive: () => true });
   const terms = new RecordsOfTerm(records, { clock, log: silentLog });
   terms.begin(term.signal);
   const { loaded } = terms;

@@ -64,7 +64,18 @@ const claim = (more: Partial<ClaimRecord> = {}): ClaimRecord => ({
 let store: MemoryStore;
 let clock: ManualClock;
 let records: Records;
-const fresh = () => new Records({ store, shards: 4, maxStreamsPerNamespace: 3, clock });
+/** Streams that were deleted, and the keys of routes that left early. */
+let deleted: Set<string>;
+let forgotten: string[];
+const fresh = () =>
+  new Records({
+    store,
+    shards: 4,
+    maxStreamsPerNamespace: 3,
+    clock,
+    isLive: ({ stream }) => !deleted.has(stream),
+    onForgotten: (key) => forgotten.push(key),
+  });
 /** Runs `work` while time passes. */
 const timed = async <T>(work: Promise<T>): Promise<T> => {
   work.catch(() => {});
@@ -75,6 +86,8 @@ const timed = async <T>(work: Promise<T>): Promise<T> => {
 beforeEach(async () => {
   store = new MemoryStore();
   clock = new ManualClock();
+  deleted = new Set();
+  forgotten = [];
   records = fresh();
   await timed(records.load());
   store.saves = 0;
@@ -267,6 +280,26 @@ describe("records", () => {
     ).toEqual(["1"]);
   });
 
+  test("streams that were deleted do not count, and leave early once they are as many as a namespace's share", async () => {
+    const add = async (stream: string) =>
+      await timed(
+        records.updateRoute(routeKey(route({ stream })), route({ stream }), () => route({ stream })),
+      );
+    for (const generation of ["a", "b", "c"]) {
+      const streams = [1, 2, 3].map((at) => `${generation}${at}`);
+      for (const stream of streams) await add(stream);
+      await expect(add("one-more")).rejects.toMatchObject({ reason: "RouteTableFull" });
+      for (const stream of streams) deleted.add(stream);
+    }
+    await add("d1");
+    const left = [...records.routes()].map(({ stream }) => stream).sort();
+    expect(left).toEqual(["c1", "c2", "c3", "d1"]);
+    expect(forgotten).toHaveLength(6);
+    const next = fresh();
+    await timed(next.load());
+    expect([...next.routes()]).toHaveLength(4);
+  });
+
   test("nor can many at once exceed it", async () => {
     const add = (stream: string) =>
       records.updateRoute(routeKey(route({ stream })), route({ stream }), () => route({ stream }));
@@ -301,6 +334,25 @@ describe("records", () => {
     store.bytes = 1000;
     await timed(records.putClaim(claim({ name: "other" })));
     expect(await timed(records.updateRoute(routeKey(route()), route(), () => route()))).toBeDefined();
+  });
+
+  test("a full shard makes room by what belonged to streams that are gone", async () => {
+    const shard = shardOf("team", "support", 4);
+    const [former] = Array.from({ length: 30 }, (_, at) => `s${at}`).filter(
+      (stream) => shardOf("team", stream, 4) === shard,
+    );
+    const where = route({ stream: former! });
+    await timed(records.updateRoute(routeKey(where), where, () => where));
+    store.bytes = SHARD_LIMIT_BYTES;
+    await timed(records.putClaim(claim()));
+    deleted.add(former!);
+    store.bytes = 1000;
+    const made = records.updateRoute(routeKey(route()), route(), () => route());
+    // One writing measures what is left, the next one holds the new route.
+    await timed(records.settled(route()));
+    expect(await timed(made)).toBeDefined();
+    expect(records.routesOf("uid", former!)).toEqual([]);
+    expect(forgotten).toEqual([routeKey(where)]);
   });
 });
 

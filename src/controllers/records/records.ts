@@ -8,6 +8,7 @@ import { sameForReceiver } from "./compile.ts";
 import { PacedWrite } from "./paced-write.ts";
 import type { ClaimRecord, RouteRecord, Shard, UrlRecord } from "./record.ts";
 import { routeKey } from "./record.ts";
+import { forgottenForRoom, type RouteStanding, roomInNamespace } from "./room.ts";
 
 /** Above this many bytes a shard takes no new route; a Secret may hold 1 MiB. */
 export const SHARD_LIMIT_BYTES = 900 * 1024;
@@ -26,15 +27,21 @@ export interface RecordsOptions {
   shards: number;
   maxStreamsPerNamespace: number;
   clock: Clock;
+  /** Does the route's stream exist and use it? Routes of former streams stay for an hour, and do not count as streams. */
+  isLive(route: RouteRecord): boolean;
+  /** A former route left early, because a living stream needed the room. */
+  onForgotten?(key: string): void;
 }
 
 /** A part of the records, and what is known of its Secrets. */
 interface ShardState {
   routes: Map<string, RouteRecord>;
   claims: Map<string, ClaimRecord>;
-  /** Bytes as last written, and what routes added since may take; these are always still to be written. */
+  /** Bytes as last written. */
   measured: number;
+  /** What routes added since may take, and how many have left since: the next writing shows how much room there is. */
   reserved: number;
+  left: number;
   write: PacedWrite;
 }
 
@@ -51,9 +58,9 @@ export class Records {
   readonly #claims = new Map<string, ClaimRecord>();
   /** The same by shard: a write must not ask of every record where it belongs. */
   readonly #shards: ShardState[];
-  /** Keys of routes by `namespaceUid/stream`, streams by namespace UID, and claims by the holder's UID: reconciles must not scan. */
+  /** Keys of routes by `namespaceUid/stream` and by namespace UID, and claims by the holder's UID: reconciles must not scan. */
   readonly #keysByStream = new MultiMap<string, string>();
-  readonly #streamsByNamespace = new MultiMap<string, string>();
+  readonly #keysByNamespace = new MultiMap<string, string>();
   readonly #sidByHolder = new Map<string, string>();
   readonly #sidsByStream = new MultiMap<string, string>();
   readonly #sidsByUrls = new MultiMap<string, string>();
@@ -67,6 +74,7 @@ export class Records {
       claims: new Map(),
       measured: 0,
       reserved: 0,
+      left: 0,
       write: new PacedWrite(() => this.#save(shard), options.clock),
     }));
   }
@@ -90,7 +98,7 @@ export class Records {
       this.#routes,
       this.#claims,
       this.#keysByStream,
-      this.#streamsByNamespace,
+      this.#keysByNamespace,
       this.#sidByHolder,
       this.#sidsByStream,
       this.#sidsByUrls,
@@ -152,7 +160,7 @@ export class Records {
   /**
    * Changes a route, or makes it where `change` gets undefined; `change` runs at once, so that two who change different parts
    * do not undo each other. The generation rises when the receiver's part differs. Throws RouteTableFull for a new route
-   * without room; an existing one is always kept. Gives undefined when `change` does.
+   * without room; one that is in use is always kept. Gives undefined when `change` does.
    */
   async updateRoute(
     key: string,
@@ -182,12 +190,7 @@ export class Records {
   async dropRoute(key: string): Promise<void> {
     const route = this.#routes.get(key);
     if (route === undefined) return;
-    this.#routes.delete(key);
-    this.#shardOf(route).routes.delete(key);
-    const stream = `${route.namespaceUid}/${route.stream}`;
-    this.#keysByStream.delete(stream, key);
-    if (this.#keysByStream.count(stream) === 0)
-      this.#streamsByNamespace.delete(route.namespaceUid, route.stream);
+    this.#unindexRoute(route);
     await this.#changed(route);
   }
 
@@ -224,15 +227,11 @@ export class Records {
 
   async #save(shard: number) {
     const state = this.#shards[shard]!;
-    const { reserved } = state;
-    state.reserved = 0;
-    try {
-      state.measured = await this.#options.store.save(shard, this.#contentOf(shard));
-    } catch (error) {
-      // Nothing was measured: its new routes still take what was reserved for them.
-      state.reserved += reserved;
-      throw error;
-    }
+    const { reserved, left } = state;
+    state.measured = await this.#options.store.save(shard, this.#contentOf(shard));
+    // Only now: until it is measured, and after a failure, nobody knows better.
+    state.reserved -= reserved;
+    state.left -= left;
   }
 
   #contentOf(shard: number): Shard {
@@ -242,23 +241,47 @@ export class Records {
 
   /** Throws when there is none; false: not before the next writing has measured what new routes really take. */
   #hasRoom(where: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream">): boolean {
-    const { maxStreamsPerNamespace } = this.#options;
-    const { namespaceUid, stream } = where;
-    const streams = this.#streamsByNamespace;
-    if (!streams.has(namespaceUid, stream) && streams.count(namespaceUid) >= maxStreamsPerNamespace)
-      throw new Failure(
-        "RouteTableFull",
-        `the namespace has ${maxStreamsPerNamespace} WorkStreams already; raise MAX_STREAMS_PER_NAMESPACE`,
-      );
-    const { measured, reserved, write } = this.#shardOf(where);
-    if (measured + reserved + NEW_ROUTE_BYTES <= SHARD_LIMIT_BYTES) return true;
+    this.#makeRoomInNamespace(where);
+    const shard = this.#shardOf(where);
+    if (shard.measured + shard.reserved + NEW_ROUTE_BYTES <= SHARD_LIMIT_BYTES) return true;
+    const now = this.#options.clock.now();
+    const standings = [...shard.routes.values()].map((route) => this.#standingOf(route));
+    this.#forget(forgottenForRoom(where.namespaceUid, standings, now));
     // Without a writing to come nothing would change, and whoever waits for it would ask for ever.
-    if (reserved === 0 || write.idle)
+    if ((shard.reserved === 0 && shard.left === 0) || shard.write.idle)
       throw new Failure(
         "RouteTableFull",
         "the operator's routing Secret has no room for another route; raise ROUTE_SHARDS",
       );
     return false;
+  }
+
+  #makeRoomInNamespace({ namespaceUid, stream }: Pick<RouteRecord, "namespaceUid" | "stream">) {
+    const { maxStreamsPerNamespace: most } = this.#options;
+    if (this.#keysByNamespace.count(namespaceUid) < most) return;
+    const routes = this.#keysByNamespace.get(namespaceUid).map((key) => this.#routes.get(key)!);
+    const standings = routes.map((route) => this.#standingOf(route));
+    const room = roomInNamespace(stream, standings, most);
+    if (room.do === "refuse") throw new Failure("RouteTableFull", room.message);
+    this.#forget(room.forget);
+  }
+
+  #standingOf(route: RouteRecord): RouteStanding {
+    if (this.#options.isLive(route)) return { route, isLive: true };
+    const claims = this.claimsOfStream(route.namespaceUid, route.stream);
+    const hasNumber = claims.some(({ accountSid }) => accountSid === route.accountSid);
+    return { route, isLive: false, hasNumber };
+  }
+
+  /** Written by and by: nobody waits for it, and a failed writing is tried again with the next change. */
+  #forget(routes: readonly RouteRecord[]) {
+    for (const route of routes) {
+      this.#unindexRoute(route);
+      this.#shardOf(route)
+        .write.changed()
+        .catch(() => {});
+      this.#options.onForgotten?.(routeKey(route));
+    }
   }
 
   #indexRoute(route: RouteRecord) {
@@ -267,7 +290,17 @@ export class Records {
     this.#shardOf(route).routes.set(key, route);
     for (const { inbound } of route.urls) this.#inboundUrls.add(inbound);
     this.#keysByStream.add(`${route.namespaceUid}/${route.stream}`, key);
-    this.#streamsByNamespace.add(route.namespaceUid, route.stream);
+    this.#keysByNamespace.add(route.namespaceUid, key);
+  }
+
+  #unindexRoute(route: RouteRecord) {
+    const key = routeKey(route);
+    const shard = this.#shardOf(route);
+    this.#routes.delete(key);
+    shard.routes.delete(key);
+    shard.left += 1;
+    this.#keysByStream.delete(`${route.namespaceUid}/${route.stream}`, key);
+    this.#keysByNamespace.delete(route.namespaceUid, key);
   }
 
   #indexClaim(claim: ClaimRecord) {

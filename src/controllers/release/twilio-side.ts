@@ -55,6 +55,7 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
     shards: routeShards,
     maxStreamsPerNamespace: Number.POSITIVE_INFINITY,
     clock,
+    isLive: () => true,
   });
   await records.load({ rewrite: false });
   const twilio = new Twilio({
