@@ -3,6 +3,7 @@ import type { TokenRecord } from "../records/record.ts";
 import {
   AFTER_NEWER_SEEN_MS,
   FORMER_TOKEN_MS,
+  MOST_FORMER_TOKENS,
   nextTokenEnd,
   type RotationInput,
   rotate,
@@ -89,6 +90,17 @@ const rows: Record<string, [RotationInput, TokenRecord[]]> = {
     ],
   ],
 };
+
+test("however often a token is rotated in a day, so many former ones are kept: the newest", () => {
+  let known: TokenRecord[] = [];
+  for (let at = 0; at < 3 * MOST_FORMER_TOKENS; at++)
+    known = rotate(input({ known, accepted: [`t${at}`], now: now + at }));
+  const newest = Array.from(
+    { length: MOST_FORMER_TOKENS + 1 },
+    (_, at) => `t${3 * MOST_FORMER_TOKENS - 1 - at}`,
+  );
+  expect(known.map(({ token }) => token)).toEqual(newest);
+});
 
 describe("rotate", () => {
   for (const [name, [given, want]] of Object.entries(rows))

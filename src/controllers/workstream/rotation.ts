@@ -4,6 +4,11 @@ import type { TokenRecord } from "../records/record.ts";
 export const FORMER_TOKEN_MS = 24 * 3_600_000;
 /** How long after the first text signed by a newer token. */
 export const AFTER_NEWER_SEEN_MS = 3_600_000;
+/**
+ * More former tokens than these are not kept. Twilio has two tokens at a time, so that far fewer are ever in use; but whoever
+ * owns an account can make new ones all day, and each takes room in a Secret that other tenants share.
+ */
+export const MOST_FORMER_TOKENS = 8;
 
 export interface RotationInput {
   /** The tokens as recorded. */
@@ -29,7 +34,9 @@ export function rotate({ known, accepted, firstAcceptedAt, forget, now }: Rotati
   const former = known
     .filter(({ token }) => !accepted.includes(token))
     .map((record) => retire(record, newerSeen, now))
-    .filter(({ notAfterMs }) => notAfterMs > now);
+    .filter(({ notAfterMs }) => notAfterMs > now)
+    // What was current a moment ago stands before what was former already: the newest come first.
+    .slice(0, MOST_FORMER_TOKENS);
   return [...current, ...former];
 }
 
