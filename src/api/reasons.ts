@@ -296,8 +296,10 @@ export const reasons = {
   TwilioUnavailable: {
     class: "transient",
     on: ["WorkStream.CredentialsValid", "SmsNumber.NumberFound", "SmsNumber.InboundUrlReady"],
-    meaning: "Twilio did not answer, or answered with an error of its own.",
-    remedy: "Wait, and look at status.twilio.com; check the cluster's way out.",
+    meaning:
+      "Twilio did not answer, or answered with an error of its own, or something else answered in its place: a proxy, a firewall, a sign-in page. Only a refusal in Twilio's own form is taken as Twilio's word.",
+    remedy:
+      "Wait, and look at status.twilio.com; check the cluster's way out, HTTPS_PROXY and TWILIO_BASE_URL.",
   },
 
   InternalError: {

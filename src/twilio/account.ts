@@ -2,7 +2,7 @@ import { Failure } from "../errors.ts";
 import { Calls } from "./calls.ts";
 import { type AccountSeen, checkCredentials } from "./check.ts";
 import { type Credentials, fingerprintOf, type Login } from "./credentials.ts";
-import { faultOf } from "./fault.ts";
+import { isNotFound } from "./fault.ts";
 import type { CallDeps, CallOptions } from "./request-client.ts";
 import {
   addressOf,
@@ -57,7 +57,7 @@ export class Account implements TwilioAccount {
       options,
       (sdk) => this.#v2010(sdk).incomingPhoneNumbers,
       {},
-      numberFrom,
+      this.#number,
     );
   }
 
@@ -68,7 +68,7 @@ export class Account implements TwilioAccount {
       options,
       (sdk) => this.#v2010(sdk).incomingPhoneNumbers,
       { phoneNumber: e164 },
-      numberFrom,
+      this.#number,
     );
     return found.find(({ phoneNumber }) => phoneNumber === e164) ?? null;
   }
@@ -76,7 +76,7 @@ export class Account implements TwilioAccount {
   async getNumber(sid: string, options: CallOptions): Promise<PhoneNumber | null> {
     return await orNull(
       this.#calls.call("FetchNumber", options, async (sdk) =>
-        only(sid, numberFrom(await this.#v2010(sdk).incomingPhoneNumbers(sidOf(sid)).fetch())),
+        only(sid, this.#number(await this.#v2010(sdk).incomingPhoneNumbers(sidOf(sid)).fetch())),
       ),
     );
   }
@@ -86,7 +86,7 @@ export class Account implements TwilioAccount {
       this.#calls.call("UpdateNumber", options, async (sdk) =>
         only(
           sid,
-          numberFrom(
+          this.#number(
             await this.#v2010(sdk)
               .incomingPhoneNumbers(sidOf(sid))
               .update({ ...change }),
@@ -97,12 +97,8 @@ export class Account implements TwilioAccount {
   }
 
   async listShortCodes(options: CallOptions): Promise<PhoneNumber[]> {
-    return await this.#calls.list(
-      "ListShortCodes",
-      options,
-      (sdk) => this.#v2010(sdk).shortCodes,
-      {},
-      shortCodeFrom,
+    return await orEmpty(
+      this.#calls.list("ListShortCodes", options, (sdk) => this.#v2010(sdk).shortCodes, {}, this.#shortCode),
     );
   }
 
@@ -111,18 +107,14 @@ export class Account implements TwilioAccount {
     const { smsApplicationSid: _, ...webhook } = change;
     return await orGone(
       this.#calls.call("UpdateShortCode", options, async (sdk) =>
-        only(sid, shortCodeFrom(await this.#v2010(sdk).shortCodes(sidOf(sid)).update(webhook))),
+        only(sid, this.#shortCode(await this.#v2010(sdk).shortCodes(sidOf(sid)).update(webhook))),
       ),
     );
   }
 
   async listMessagingServices(options: CallOptions): Promise<MessagingService[]> {
-    return await this.#calls.list(
-      "ListServices",
-      options,
-      (sdk) => sdk.messaging.v1.services,
-      {},
-      serviceFrom,
+    return await orEmpty(
+      this.#calls.list("ListServices", options, (sdk) => sdk.messaging.v1.services, {}, serviceFrom),
     );
   }
 
@@ -166,14 +158,24 @@ export class Account implements TwilioAccount {
 
   async #fetchAccount(login: Login, options: CallOptions): Promise<AccountSeen> {
     return await this.#calls.as(login, "FetchAccount", options, async (sdk) => {
-      const { status, type, ownerAccountSid, authToken } = await this.#v2010(sdk).fetch();
+      const { sid, status, type, ownerAccountSid, authToken } = await this.#v2010(sdk).fetch();
+      if (sid !== this.accountSid) throw new BadAnswer("sid is not that of the account");
       return {
-        status: text(status),
-        type: text(type),
-        ownerAccountSid: sidOf(ownerAccountSid),
-        authToken: text(authToken),
+        status: text(status, "status"),
+        type: text(type, "type"),
+        ownerAccountSid: sidOf(ownerAccountSid, "owner_account_sid"),
+        authToken: text(authToken, "auth_token"),
       };
     });
+  }
+
+  readonly #number = (sdk: Parameters<typeof numberFrom>[0]) => this.#own(numberFrom(sdk));
+  readonly #shortCode = (sdk: Parameters<typeof shortCodeFrom>[0]) => this.#own(shortCodeFrom(sdk));
+
+  /** A cache between Twilio and us that heeds no login would show another account's numbers. */
+  #own(number: PhoneNumber): PhoneNumber {
+    if (number.accountSid !== this.accountSid) throw new BadAnswer("account_sid is not that of the account");
+    return number;
   }
 
   #v2010(sdk: Sdk) {
@@ -181,11 +183,9 @@ export class Account implements TwilioAccount {
   }
 }
 
-const isNotFound = (error: unknown) => faultOf(error)?.status === 404;
-
 /** A cache or a proxy that mixes up answers must not make us believe that a number is set. */
 function only(sid: string, found: PhoneNumber): PhoneNumber {
-  if (found.sid !== sid) throw new BadAnswer("the answer is about another number");
+  if (found.sid !== sid) throw new BadAnswer("sid is not that of the number");
   return found;
 }
 

@@ -3,6 +3,7 @@ import { type Credentials, type Login, loginsOf } from "./credentials.ts";
 import { failureFrom, TwilioFault } from "./fault.ts";
 import { type Operation, operations } from "./operations.ts";
 import { type CallDeps, type CallOptions, RequestClient } from "./request-client.ts";
+import { BadAnswer } from "./resources.ts";
 import { type Sdk, sdkClient } from "./sdk.ts";
 import { ForeignUrl, nextPageUrl } from "./url.ts";
 
@@ -70,7 +71,7 @@ export class Calls {
           : nextPageUrl(page.nextPageUrl, operations[operation].product, this.#deps.place);
       });
       if (url !== undefined && (seen.has(url) || seen.size >= MOST_PAGES))
-        throw this.#badAnswer(operation, "ENDLESS_LIST");
+        throw badAnswer(operation, "ENDLESS_LIST", "its list of pages has no end");
       if (url !== undefined) seen.add(url);
     } while (url !== undefined);
     return [...found.values()];
@@ -105,14 +106,21 @@ export class Calls {
     } catch (error) {
       if (error instanceof Failure) throw error;
       if (options.signal.aborted) throw options.signal.reason;
-      // The SDK met something that it does not expect, or we did. Its error may hold the answer, so it goes no further.
-      throw this.#badAnswer(operation, error instanceof ForeignUrl ? "FOREIGN_URL" : "BAD_ANSWER");
+      throw unusable(operation, error);
     }
   }
+}
 
-  #badAnswer(operation: Operation, code: string): Failure {
-    return failureFrom(new TwilioFault(operation, { status: 200, code }), operations[operation]);
-  }
+/** The SDK met something that it does not expect, or we did. Its error may hold the answer, so only words of ours go further. */
+function unusable(operation: Operation, error: unknown): Failure {
+  if (error instanceof ForeignUrl)
+    return badAnswer(operation, "FOREIGN_URL", "its next page is at another address");
+  const detail = error instanceof BadAnswer ? error.message : "it is not what Twilio's reference describes";
+  return badAnswer(operation, "BAD_ANSWER", detail);
+}
+
+function badAnswer(operation: Operation, code: string, detail: string): Failure {
+  return failureFrom(new TwilioFault(operation, { status: 200, code, detail }), operations[operation]);
 }
 
 const isUnauthorized = (error: unknown) => error instanceof Failure && error.reason === "TwilioUnauthorized";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, test } from "vitest";
 import type { Reason } from "../api/reasons.ts";
 import { Failure } from "../errors.ts";
-import { type FaultFacts, failureFrom, faultFrom, faultOf, TwilioFault } from "./fault.ts";
+import { type FaultFacts, failureFrom, faultFrom, faultOf, isNotFound, TwilioFault } from "./fault.ts";
 import { operations } from "./operations.ts";
 
 const update = operations.UpdateNumber;
@@ -16,7 +16,7 @@ describe("what a fault means", () => {
       "TwilioUnauthorized",
       /differ by subaccount and by region/,
     ],
-    "401 without a body": [{ status: 401 }, "TwilioUnauthorized", /401/],
+    "401 with a code that nobody knows": [{ status: 401 }, "TwilioUnauthorized", /401/],
     "test credentials": [{ status: 403, twilioCode: 20008 }, "TwilioUnauthorized", /test credentials/],
     "a suspended account": [{ status: 403, twilioCode: 20005 }, "AccountSuspended", /not active/],
     "an account that is not active, by 401": [
@@ -60,8 +60,19 @@ describe("what a fault means", () => {
     "a request that took Twilio too long to read": [{ status: 408 }, "TwilioUnavailable", /Twilio/],
     "500": [{ status: 500, twilioCode: 20500 }, "TwilioUnavailable", /error of its own/],
     "503 of an edge, as HTML": [{ status: 503 }, "TwilioUnavailable", /error of its own/],
-    "a redirect": [{ status: 302 }, "TwilioUnavailable", /cannot be understood/],
-    "200 that is no JSON": [{ status: 200, code: "BAD_ANSWER" }, "TwilioUnavailable", /cannot be understood/],
+    "a redirect": [{ status: 302 }, "TwilioUnavailable", /cannot be understood: it redirects \(HTTP 302\)/],
+    "200 that is no JSON": [
+      { status: 200, code: "BAD_ANSWER", detail: "it is not JSON" },
+      "TwilioUnavailable",
+      /cannot be understood: it is not JSON;/,
+    ],
+    "a proxy that wants a login": [{ status: 407 }, "TwilioUnavailable", /proxy wants a login/],
+    "425 Too Early": [{ status: 425, twilioCode: 20425 }, "TwilioUnavailable", /HTTP 425/],
+    "a 404 that is not in Twilio's form": [
+      { status: 404, code: "NOT_TWILIO", detail: "HTTP 404 came" },
+      "TwilioUnavailable",
+      /cannot be understood: HTTP 404 came;/,
+    ],
     "a refused connection": [{ code: "ECONNREFUSED" }, "TwilioUnavailable", /did not answer/],
     "a time-out": [{ code: "ETIMEDOUT" }, "TwilioUnavailable", /did not answer/],
   };
@@ -123,6 +134,55 @@ describe("error bodies", () => {
       const { twilioCode, permission } = faultFrom("ListServices", 403, body);
       assert.deepEqual({ twilioCode, permission }, { permission: undefined, ...want });
     });
+});
+
+describe("who answered: only an error in Twilio's form is Twilio's word", () => {
+  const link = (code: number) => `https://www.twilio.com/docs/errors/${code}`;
+  const told = (code: number, status: number) => ({ code, message: "x", more_info: link(code), status });
+  const twilios: Record<string, [status: number, body: unknown, reason: Reason]> = {
+    "401 of the 2010 API": [401, told(20003, 401), "TwilioUnauthorized"],
+    "401 without a link": [401, { code: 20003, message: "Authenticate", status: 401 }, "TwilioUnauthorized"],
+    "403 of a newer API": [
+      403,
+      { type: link(20403), title: "Forbidden", status: 403, code: 20403, detail: "d" },
+      "TwilioPermissionMissing",
+    ],
+    "403 with a code that nobody knows": [403, told(29999, 403), "TwilioPermissionMissing"],
+    "404 of the 2010 API": [404, told(20404, 404), "TwilioRejected"],
+    "a link to the catalogue instead of a status": [
+      404,
+      { code: 20404, message: "x", more_info: link(20404) },
+      "TwilioRejected",
+    ],
+    "400 of a wrong URL": [400, told(21402, 400), "TwilioRejected"],
+  };
+  for (const [name, [status, body, reason]] of Object.entries(twilios))
+    test(`Twilio: ${name}`, () =>
+      assert.equal(failureFrom(faultFrom("UpdateNumber", status, body), update).reason, reason));
+
+  const strangers: Record<string, unknown> = {
+    "an HTML page, or nothing": undefined,
+    "a text": "Forbidden",
+    "a list": [told(20003, 401)],
+    "JSON of a gateway": { message: "Forbidden" },
+    "JSON of a gateway with the HTTP status as code": { code: 403, message: "Forbidden", status: 403 },
+    "JSON of Kubernetes": { kind: "Status", code: 403, reason: "Forbidden", message: "x", status: "Failure" },
+    "RFC 9457 of somebody else": { type: "about:blank", title: "Forbidden", status: 403, detail: "d" },
+    "a word as code": { code: "AuthFailed", message: "x", status: 401 },
+    "the code within": { success: false, errors: [{ code: 10000, message: "Authentication error" }] },
+    "a Twilio error about another status": { code: 20404, message: "x", status: 418 },
+    "a code and no text": { code: 20003, status: 401 },
+    null: null,
+  };
+  for (const [name, body] of Object.entries(strangers))
+    for (const status of [400, 401, 402, 403, 404, 405, 407, 409, 410, 425, 451])
+      test(`not Twilio: ${status} with ${name}`, () => {
+        const failure = failureFrom(faultFrom("FetchNumber", status, body), operations.FetchNumber);
+        assert.equal(failure.reason, "TwilioUnavailable");
+        assert.equal(failure.class, "transient");
+        assert.equal(isNotFound(failure), false);
+        assert.match(failure.message, new RegExp(`HTTP ${status}`));
+      });
 });
 
 test("something else that failed has no fault", () => {

@@ -9,18 +9,24 @@ export class TwilioFault extends Error {
   readonly status: number | undefined;
   /** Twilio's error code, where the answer had one. */
   readonly twilioCode: number | undefined;
-  /** Without an answer: why, such as `ECONNREFUSED`; with one that cannot be used: `BAD_ANSWER`. */
+  /**
+   * Without an answer: why, such as `ECONNREFUSED`. With one that cannot be used: `BAD_ANSWER` for a success that is not what
+   * was asked for, `NOT_TWILIO` for a refusal that is not in Twilio's form.
+   */
   readonly code: string | undefined;
   /** The permission that Twilio names as missing. */
   readonly permission: string | undefined;
+  /** What is wrong with an answer that cannot be used, in words of ours: the field's name, never its value. */
+  readonly detail: string | undefined;
 
-  constructor(operation: string, { status, twilioCode, code, permission }: FaultFacts) {
-    super(describe({ status, twilioCode, code }));
+  constructor(operation: string, { status, twilioCode, code, permission, detail }: FaultFacts) {
+    super(describe({ status, twilioCode, code, detail }));
     this.operation = operation;
     this.status = status;
     this.twilioCode = twilioCode;
     this.code = code;
     this.permission = permission;
+    this.detail = detail;
   }
 }
 
@@ -29,6 +35,7 @@ export interface FaultFacts {
   twilioCode?: number | undefined;
   code?: string | undefined;
   permission?: string | undefined;
+  detail?: string | undefined;
 }
 
 /** The fault behind a Failure; undefined when something else failed. */
@@ -37,24 +44,62 @@ export function faultOf(error: unknown): TwilioFault | undefined {
   return cause instanceof TwilioFault ? cause : undefined;
 }
 
-function describe({ status, twilioCode, code }: FaultFacts): string {
+function describe({ status, twilioCode, code, detail }: FaultFacts): string {
   const parts = [
     status === undefined ? undefined : `HTTP ${status}`,
     twilioCode && `Twilio code ${twilioCode}`,
     code,
+    detail,
   ];
   return parts.filter(Boolean).join(", ");
 }
 
-/** Reads Twilio's error bodies: {code, message, …} of the 2010 API, RFC 9457 of newer ones. Their text is not kept. */
+/**
+ * Reads Twilio's error bodies: {code, message, …} of the 2010 API, RFC 9457 of newer ones. Their text is not kept. A refusal in
+ * any other form is not Twilio's word: a proxy, a firewall or a sign-in page answers in its place.
+ */
 export function faultFrom(operation: string, status: number, body: unknown): TwilioFault {
-  const { code, message, detail } = (typeof body === "object" && body !== null ? body : {}) as Record<
-    string,
-    unknown
-  >;
-  const twilioCode = Number.isInteger(Number(code)) && Number(code) > 0 ? Number(code) : undefined;
+  const error = errorIn(body);
+  const { message, detail } = error;
+  const code = Number(error.code);
+  const twilioCode = Number.isInteger(code) && code > 0 ? code : undefined;
   const permission = twilioCode === 70051 ? permissionIn(`${message} ${detail}`) : undefined;
-  return new TwilioFault(operation, { status, twilioCode, permission });
+  const stranger = isRefusal(status) && !isTwilioError(error, status);
+  return new TwilioFault(operation, {
+    status,
+    twilioCode,
+    permission,
+    ...(stranger ? { code: "NOT_TWILIO", detail: strangerDetail(status) } : {}),
+  });
+}
+
+const errorIn = (body: unknown) =>
+  (typeof body === "object" && body !== null ? body : {}) as Record<string, unknown>;
+
+/** Statuses by which a caller would change its mind. All others are retried, whoever answers them. */
+const isRefusal = (status: number) => status >= 400 && status < 500 && !isTransient(status);
+
+/** 407 is a proxy's by definition; 408, 425 and 429 ask to come back later. */
+const isTransient = (status: number) => [407, 408, 425, 429].includes(status);
+
+/** The smallest code in Twilio's catalogue is 10001; other APIs put the HTTP status there, or a word. */
+const SMALLEST_TWILIO_CODE = 10_000;
+
+/** Has the body the form of Twilio's errors? A text, a code of the catalogue, and the HTTP status or a link to the catalogue. */
+function isTwilioError(
+  { code, message, title, status, more_info, type }: Record<string, unknown>,
+  httpStatus: number,
+): boolean {
+  const hasText = typeof message === "string" || typeof title === "string";
+  const hasCode = Number.isInteger(Number(code)) && Number(code) > SMALLEST_TWILIO_CODE;
+  const link = [more_info, type].some((url) => typeof url === "string" && TWILIO_LINK.test(url));
+  return hasText && hasCode && (Number(status) === httpStatus || link);
+}
+
+const TWILIO_LINK = /^https?:\/\/(www\.)?twilio\.com\//;
+
+function strangerDetail(status: number): string {
+  return `HTTP ${status} came, but not in the form of Twilio's errors, as from a proxy, a firewall or a sign-in page in its place; check the cluster's way out to Twilio`;
 }
 
 /** Permissions are written like `/twilio/messaging/messages/create`. */
@@ -83,20 +128,26 @@ const kindOfCode: Record<number, FaultKind> = {
   70051: "forbidden",
 };
 
-/** Pure: which kind of trouble it is. Whatever is no answer of Twilio's API counts as Twilio not being there. */
+/** Pure: which kind of trouble it is. Whatever is not an answer of Twilio's API counts as Twilio not being there. */
 export function kindOf({
   status,
   twilioCode,
   code,
 }: Pick<TwilioFault, "status" | "twilioCode" | "code">): FaultKind {
-  if (status === undefined || code !== undefined || status < 400 || status >= 500 || status === 408)
-    return "unavailable";
+  if (status === undefined || code !== undefined || status < 400 || status >= 500) return "unavailable";
   if (status === 429) return "throttled";
+  if (isTransient(status)) return "unavailable";
   const known = twilioCode === undefined ? undefined : kindOfCode[twilioCode];
   if (known !== undefined) return known;
   if (status === 401) return "unauthorized";
   if (status === 403) return "forbidden";
   return status === 404 ? "notFound" : "rejected";
+}
+
+/** Twilio's word that there is no such thing. A 404 of anybody else says nothing about Twilio. */
+export function isNotFound(error: unknown): boolean {
+  const fault = faultOf(error);
+  return fault !== undefined && kindOf(fault) === "notFound";
 }
 
 /** What known codes mean, as far as this operator can cause them; the rest is named by its number alone. */
@@ -154,11 +205,19 @@ export function failureFrom(fault: TwilioFault, call: CallNature, retryAfterMs?:
   }
 }
 
-function unavailable({ status, code }: TwilioFault): string {
+function unavailable({ status, code, detail }: TwilioFault): string {
   if (status === undefined) return "Twilio did not answer; tried again later";
-  return code === undefined && status >= 500
-    ? "Twilio answered with an error of its own; tried again later"
-    : "what answered at Twilio's address cannot be understood; tried again later";
+  if (code === undefined && status >= 500)
+    return "Twilio answered with an error of its own; tried again later";
+  const why = detail ?? whyUnusable(status);
+  return `what answered at Twilio's address cannot be understood: ${why}; tried again later`;
+}
+
+function whyUnusable(status: number): string {
+  if (status === 407) return "a proxy wants a login (HTTP 407); check HTTPS_PROXY";
+  if (status >= 300 && status < 400)
+    return `it redirects (HTTP ${status}), as a sign-in page or a wrong TWILIO_BASE_URL does`;
+  return `HTTP ${status}`;
 }
 
 function unauthorized({ twilioCode }: TwilioFault): string {

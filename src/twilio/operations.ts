@@ -1,9 +1,11 @@
 import type { CallNature } from "./fault.ts";
 import type { Product } from "./url.ts";
 
-interface OperationInfo extends CallNature {
+export interface OperationInfo extends CallNature {
   product: Product;
   method: "GET" | "POST";
+  /** The key of the answer under which a list stands. */
+  list?: string;
 }
 
 /** Every call that this client makes. Logs and metrics know calls by these names, never by path or query. */
@@ -18,6 +20,7 @@ export const operations = {
   ListNumbers: {
     product: "api",
     method: "GET",
+    list: "incoming_phone_numbers",
     purpose: "list the account's numbers",
     permission: "/twilio/phone-numbers/incoming-phone-numbers/list",
   },
@@ -36,6 +39,7 @@ export const operations = {
   ListShortCodes: {
     product: "api",
     method: "GET",
+    list: "short_codes",
     purpose: "list the account's short codes",
     permission: "/twilio/messaging/short-codes/list",
   },
@@ -48,24 +52,28 @@ export const operations = {
   ListServices: {
     product: "messaging",
     method: "GET",
+    list: "services",
     purpose: "list the account's Messaging Services",
     permission: "/twilio/messaging/services/list",
   },
   ListServiceNumbers: {
     product: "messaging",
     method: "GET",
+    list: "phone_numbers",
     purpose: "list the numbers of a Messaging Service",
     permission: "/twilio/messaging/services.phone-numbers/list",
   },
   ListServiceShortCodes: {
     product: "messaging",
     method: "GET",
+    list: "short_codes",
     purpose: "list the short codes of a Messaging Service",
     permission: "/twilio/messaging/services.short-codes/list",
   },
   ListConversationsAddresses: {
     product: "conversations",
     method: "GET",
+    list: "address_configurations",
     purpose: "list the addresses of Twilio Conversations",
     permission: "/twilio/conversations/configuration.addresses/list",
   },

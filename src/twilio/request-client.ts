@@ -6,7 +6,7 @@ import type { Budget, Lane, Permit } from "./budget.ts";
 import { LONGEST_PAUSE_MS } from "./budget.ts";
 import type { Login } from "./credentials.ts";
 import { type FaultFacts, failureFrom, faultFrom, kindOf, TwilioFault } from "./fault.ts";
-import { type Operation, operations } from "./operations.ts";
+import { type Operation, type OperationInfo, operations } from "./operations.ts";
 import type { Incoming, Outgoing, Transport } from "./transport.ts";
 import { type Place, targetUrl } from "./url.ts";
 
@@ -70,8 +70,7 @@ export class RequestClient {
     const outgoing = this.#outgoing(asked);
     const tries = { throttled: 0, failed: 0, pausedMs: 0 };
     for (;;) {
-      const incoming = await this.#attempt(outgoing);
-      const fault = this.#faultIn(incoming);
+      const { incoming, fault } = await this.#attempt(outgoing);
       if (fault === undefined) return { statusCode: incoming.status!, body: jsonOf(incoming), headers: {} };
       const failure = failureFrom(fault, operations[this.#operation], this.#retryAfter(fault));
       await this.#beforeNext(fault, failure, tries);
@@ -103,7 +102,7 @@ export class RequestClient {
   }
 
   /** One request within the budget, counted and logged. */
-  async #attempt(outgoing: Outgoing): Promise<Incoming> {
+  async #attempt(outgoing: Outgoing): Promise<{ incoming: Incoming; fault: TwilioFault | undefined }> {
     const { budget, transport, clock, log, requests } = this.#deps;
     const { lane, signal, remainingLeaseMs = () => Number.POSITIVE_INFINITY } = this.#options;
     const permit = await this.#orGiveUp(budget.acquire(lane, signal), () => this.#notInTime());
@@ -113,12 +112,14 @@ export class RequestClient {
     }
     const startedMs = clock.monotonic();
     let incoming: Incoming | undefined;
+    let fault: TwilioFault | undefined;
     try {
       incoming = await this.#orGiveUp(transport.send(outgoing, signal), () => this.#notInTime());
-      return incoming;
+      fault = this.#faultIn(incoming);
+      return { incoming, fault };
     } finally {
       this.#giveBack(permit, incoming);
-      const status = incoming === undefined ? "aborted" : statusOf(incoming);
+      const status = incoming === undefined ? "aborted" : labelOf(incoming, fault);
       requests?.inc({ operation: this.#operation, status });
       log.debug(
         { operation: this.#operation, status, ms: Math.round(clock.monotonic() - startedMs) },
@@ -136,10 +137,9 @@ export class RequestClient {
     if (incoming.status === undefined) return new TwilioFault(this.#operation, { code: incoming.code });
     const { status, json } = incoming;
     if (status < 200 || status > 299) return faultFrom(this.#operation, status, json);
-    // Cut off, a captive portal's page, a proxy's: every answer of Twilio's that we use is a JSON object.
-    if (typeof json !== "object" || json === null || Array.isArray(json))
-      return new TwilioFault(this.#operation, { status, code: "BAD_ANSWER" });
-    return undefined;
+    const detail = unusable(json, operations[this.#operation]);
+    if (detail === undefined) return undefined;
+    return new TwilioFault(this.#operation, { status, code: "BAD_ANSWER", detail });
   }
 
   #outgoing({ method, uri, headers = {}, params = {}, data }: SdkRequest): Outgoing {
@@ -174,6 +174,20 @@ export class RequestClient {
   #retryAfter(fault: TwilioFault): number | undefined {
     return kindOf(fault) === "throttled" ? this.#deps.budget.pauseMs : undefined;
   }
+}
+
+/** Why a success cannot be Twilio's: cut off, a sign-in page, a proxy's own JSON. Every answer that we use is a JSON object. */
+function unusable(json: unknown, { list }: Pick<OperationInfo, "product" | "list">): string | undefined {
+  if (json === undefined) return "it is not JSON, as a sign-in page or half an answer";
+  if (typeof json !== "object" || json === null || Array.isArray(json)) return "it is not a JSON object";
+  if (list !== undefined && !Array.isArray((json as Record<string, unknown>)[list]))
+    return `${list} is not a list`;
+  return undefined;
+}
+
+/** A stranger's 403 or page must not count as Twilio's. */
+function labelOf(incoming: Incoming, fault: TwilioFault | undefined): string {
+  return fault?.code ?? statusOf(incoming);
 }
 
 /** A label of few values: the HTTP status, or why there was none. */

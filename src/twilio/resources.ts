@@ -59,7 +59,7 @@ export interface CredentialCheck {
   ownerAccountSid?: string;
 }
 
-/** An answer that is not what Twilio's reference says. */
+/** An answer that is not what Twilio's reference says. The message names the field, never what stands in it. */
 export class BadAnswer extends Error {
   override readonly name = "BadAnswer";
 }
@@ -83,7 +83,7 @@ export function numberFrom(sdk: SdkNumber): PhoneNumber {
   return {
     ...addressFrom("number", sdk, sdk.phoneNumber),
     capabilities: { sms: sms === true, mms: mms === true, voice: voice === true },
-    smsApplicationSid: text(sdk.smsApplicationSid),
+    smsApplicationSid: text(sdk.smsApplicationSid, "sms_application_sid"),
   };
 }
 
@@ -101,18 +101,19 @@ export function shortCodeFrom(sdk: SdkShortCode): PhoneNumber {
 }
 
 function addressFrom(kind: PhoneNumber["kind"], sdk: Omit<SdkShortCode, "shortCode">, address: unknown) {
-  const phoneNumber = text(address);
-  if (!/^\+?[0-9]{3,20}$/.test(phoneNumber)) throw new BadAnswer("a number without digits");
+  const field = kind === "number" ? "phone_number" : "short_code";
+  const phoneNumber = text(address, field);
+  if (!/^\+?[0-9]{3,20}$/.test(phoneNumber)) throw new BadAnswer(`${field} is not a number`);
   return {
     kind,
     sid: sidOf(sdk.sid),
-    accountSid: sidOf(sdk.accountSid),
+    accountSid: sidOf(sdk.accountSid, "account_sid"),
     phoneNumber,
-    friendlyName: text(sdk.friendlyName),
-    smsUrl: text(sdk.smsUrl),
-    smsMethod: text(sdk.smsMethod) || "POST",
-    smsFallbackUrl: text(sdk.smsFallbackUrl),
-    smsFallbackMethod: text(sdk.smsFallbackMethod) || "POST",
+    friendlyName: text(sdk.friendlyName, "friendly_name"),
+    smsUrl: text(sdk.smsUrl, "sms_url"),
+    smsMethod: text(sdk.smsMethod, "sms_method") || "POST",
+    smsFallbackUrl: text(sdk.smsFallbackUrl, "sms_fallback_url"),
+    smsFallbackMethod: text(sdk.smsFallbackMethod, "sms_fallback_method") || "POST",
   };
 }
 
@@ -124,8 +125,8 @@ export function serviceFrom(sdk: {
 }): MessagingService {
   return {
     sid: sidOf(sdk.sid),
-    friendlyName: text(sdk.friendlyName),
-    inboundRequestUrl: text(sdk.inboundRequestUrl),
+    friendlyName: text(sdk.friendlyName, "friendly_name"),
+    inboundRequestUrl: text(sdk.inboundRequestUrl, "inbound_request_url"),
     useInboundWebhookOnNumber: sdk.useInboundWebhookOnNumber === true,
   };
 }
@@ -136,18 +137,18 @@ export function addressOf(sdk: {
   autoCreation: unknown;
 }): ConversationsAddress {
   const { enabled } = (sdk.autoCreation ?? {}) as { enabled?: unknown };
-  return { sid: sidOf(sdk.sid), address: text(sdk.address), autoCreation: enabled === true };
+  return { sid: sidOf(sdk.sid), address: text(sdk.address, "address"), autoCreation: enabled === true };
 }
 
 /** SIDs become parts of paths, so none is taken on trust. */
-export function sidOf(value: unknown): string {
+export function sidOf(value: unknown, field = "sid"): string {
   if (typeof value !== "string" || !/^[A-Z]{2}[0-9a-zA-Z]{32}$/.test(value))
-    throw new BadAnswer("a resource without its SID");
+    throw new BadAnswer(`${field} is not a SID`);
   return value;
 }
 
-export function text(value: unknown): string {
+export function text(value: unknown, field: string): string {
   if (value === null || value === undefined) return "";
-  if (typeof value !== "string") throw new BadAnswer("a field that is no text");
+  if (typeof value !== "string") throw new BadAnswer(`${field} is not text`);
   return value;
 }

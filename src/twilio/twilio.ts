@@ -138,7 +138,7 @@ export class Twilio {
 function requestCounter(registry: Registry) {
   return new Counter({
     name: "smschannel_twilio_requests_total",
-    help: "Requests to Twilio's REST API by operation and HTTP status, or why there was no answer.",
+    help: "Requests to Twilio's REST API by operation and HTTP status, or why there was no answer of Twilio's.",
     labelNames: ["operation", "status"] as const,
     registers: [registry],
   });

@@ -308,6 +308,13 @@ describe("what else may be gone or refuse", () => {
     ["429", { kind: "status", status: 429 }],
     ["500", { kind: "status", status: 500 }],
     ["connections reset", { kind: "reset", when: "before" }],
+    // Who answers these is not Twilio, and its word ends nothing.
+    ...[401, 403, 404, 407, 425, 451].map((status): [string, Fault] => [
+      `HTML with status ${status}`,
+      { kind: "status", status, body: "html" },
+    ]),
+    ["a sign-in page for every request", { kind: "garbage" }],
+    ["another number's answer", { kind: "otherNumber" }],
   ] as [string, Fault][])
     test(`${name} for a while: waits, then restores`, async () => {
       await wiredAnew();

@@ -70,6 +70,46 @@ describe("a read", () => {
       expect(requests).toHaveLength(3);
     });
 
+  const strangers: Record<string, Answer> = {
+    "an HTML 401": (response) => response.writeHead(401).end("<h1>Sign in</h1>"),
+    "an HTML 403": (response) => response.writeHead(403).end("<h1>Blocked</h1>"),
+    "an HTML 404": (response) => response.writeHead(404).end("<h1>Not Found</h1>"),
+    "a 404 of a gateway": json({ message: "no Route matched with those values" }, 404),
+    "a 404 without a body": (response) => response.writeHead(404).end(),
+    "a proxy's 407": (response) => response.writeHead(407).end("Proxy Authentication Required"),
+    "a 425": (response) => response.writeHead(425).end(),
+    "a 451": (response) => response.writeHead(451).end("<h1>Unavailable For Legal Reasons</h1>"),
+    "a sign-in page's redirect": (response) =>
+      response.writeHead(302, { location: "http://portal.example/" }).end(),
+    "a 200 with another resource": json({ sid: `PN${"9".repeat(32)}`, phone_number: "+14255550100" }),
+    "a 200 with the number of another account": json({ ...number, account_sid: `AC${"9".repeat(32)}` }),
+    "a 200 with a gateway's JSON": json({ status: "ok" }),
+  };
+  for (const [name, answer] of Object.entries(strangers))
+    test(`does not take ${name} for Twilio's word about a number`, async () => {
+      const { url } = await server(answer);
+      const error = await failure(accountOf(client(url)).getNumber(numberSid, change), "TwilioUnavailable");
+      expect(error.message).toMatch(/cannot be understood: ./);
+    });
+
+  test("counts a stranger's refusal apart from Twilio's", async () => {
+    const made = client((await server(strangers["an HTML 403"]!)).url);
+    await failure(accountOf(made).getNumber(numberSid, change), "TwilioUnavailable");
+    expect(await requestCounts(made.registry)).toEqual({ "FetchNumber NOT_TWILIO": 3 });
+  });
+
+  test("gets over a stranger's 403, and then hears Twilio", async () => {
+    const { url, requests } = await server(inTurn(strangers["an HTML 403"]!, json(number)));
+    expect((await accountOf(client(url)).getNumber(numberSid, change))?.sid).toBe(numberSid);
+    expect(requests).toHaveLength(2);
+  });
+
+  test("believes Twilio's own 404", async () => {
+    const { url } = await server(json({ code: 20404, message: "Not found", status: 404 }, 404));
+    expect(await accountOf(client(url)).getNumber(numberSid, change)).toBeNull();
+    expect(await accountOf(client(url)).listShortCodes(resync)).toEqual([]);
+  });
+
   test("gives up where nobody listens", async () => {
     const { url, close } = await server(html);
     await close();
@@ -111,21 +151,30 @@ describe("a read", () => {
     expect(faultOf(error)?.code).toBe("ANSWER_TOO_LARGE");
   });
 
-  const shapes: Record<string, unknown> = {
-    "without the list": {},
-    "with a list that is none": { incoming_phone_numbers: { length: 1 }, next_page_uri: null },
-    "with a key of the prototype's": { meta: { key: "__proto__" } },
-    "with a number that has no SID": { incoming_phone_numbers: [{ ...number, sid: undefined }] },
-    "with a SID that climbs": { incoming_phone_numbers: [{ ...number, sid: "PN/../../Accounts/AC1" }] },
-    "with a number that is none": { incoming_phone_numbers: [{ ...number, phone_number: "client:joe" }] },
-    "with a URL that is an object": { incoming_phone_numbers: [{ ...number, sms_url: { a: 1 } }] },
-    "with nothing in the list": { incoming_phone_numbers: [null] },
+  const listOf = (more: object) => ({ incoming_phone_numbers: [{ ...number, ...more }] });
+  const shapes: Record<string, [body: unknown, told: RegExp]> = {
+    "without the list": [{}, /incoming_phone_numbers is not a list/],
+    "with a list that is none": [
+      { incoming_phone_numbers: { length: 1 }, next_page_uri: null },
+      /incoming_phone_numbers is not a list/,
+    ],
+    "with a key of the prototype's": [{ meta: { key: "__proto__" } }, /is not a list/],
+    "with a number that has no SID": [listOf({ sid: undefined }), /: sid is not a SID/],
+    "with a SID that climbs": [listOf({ sid: "PN/../../Accounts/AC1" }), /: sid is not a SID/],
+    "with a number that is none": [listOf({ phone_number: "client:joe" }), /phone_number is not a number/],
+    "with a URL that is an object": [listOf({ sms_url: { a: 1 } }), /: sms_url is not text/],
+    "with a number of another account": [
+      listOf({ account_sid: `AC${"9".repeat(32)}` }),
+      /account_sid is not that of the account/,
+    ],
+    "with nothing in the list": [{ incoming_phone_numbers: [null] }, /not what Twilio's reference describes/],
   };
-  for (const [name, body] of Object.entries(shapes))
-    test(`takes an answer ${name} for none`, async () => {
+  for (const [name, [body, told]] of Object.entries(shapes))
+    test(`takes an answer ${name} for none, and names the field`, async () => {
       const { url } = await server(json(body));
       const error = await failure(accountOf(client(url)).listNumbers(resync), "TwilioUnavailable");
       expect(faultOf(error)?.code).toBe("BAD_ANSWER");
+      expect(error.message).toMatch(told);
     });
 });
 
@@ -157,6 +206,13 @@ describe("an update", () => {
     );
     expect(faultOf(error)?.code).toBe("BAD_ANSWER");
   });
+
+  for (const status of [401, 403, 404])
+    test(`that a stranger refuses with ${status} may not have happened, and is sent again`, async () => {
+      const twilio = await simulator();
+      twilio.control.faults({ kind: "status", status, body: "html", count: 1 });
+      expect(await accountOf(client(twilio.url)).updateNumber(numberSid, ours, change)).toMatchObject(ours);
+    });
 
   test("that Twilio refuses is not sent again", async () => {
     const twilio = await simulator();

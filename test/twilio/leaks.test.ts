@@ -32,11 +32,13 @@ const told = {
   sms_url: webhook,
 };
 const answers: Record<string, Answer> = {
-  "401": json({ code: 20003, ...told }, 401),
-  "403 for a permission": json({ code: 70051, ...told }, 403),
-  "404": json({ code: 20404, ...told }, 404),
-  "400": json({ code: 21402, ...told }, 400),
-  "429": json({ code: 20429, ...told }, 429, { "retry-after": "0" }),
+  "401": json({ code: 20003, status: 401, ...told }, 401),
+  "403 for a permission": json({ code: 70051, status: 403, ...told }, 403),
+  "404": json({ code: 20404, status: 404, ...told }, 404),
+  "400": json({ code: 21402, status: 400, ...told }, 400),
+  "429": json({ code: 20429, status: 429, ...told }, 429, { "retry-after": "0" }),
+  "403 of a stranger": json(told, 403),
+  "404 as HTML": (response) => response.writeHead(404).end(`<h1>${JSON.stringify(told)}</h1>`),
   "500 with JSON": json(told, 500),
   "503 with HTML": (response) => response.writeHead(503).end(`<h1>${JSON.stringify(told)}</h1>`),
   "a redirect": (response) => response.writeHead(302, { location: next }).end(),
