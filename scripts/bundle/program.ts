@@ -1,7 +1,7 @@
 import { cp } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { build, type Plugin } from "esbuild";
-import { assets } from "../../src/assets.ts";
+import { assets, threads } from "../../src/assets.ts";
 
 export const root = resolve(import.meta.dirname, "../..");
 
@@ -11,18 +11,22 @@ const leftOut: Record<string, string> = {
   "src/inbox/embedded.ts": "scripts/bundle/left-out/embedded.ts",
 };
 
+const threadPrograms = Object.fromEntries(
+  Object.entries(threads).map(([name, from]) => [`${name}-thread`, `src/${from}`]),
+);
+
 /** The files that went into a bundle and how many of its bytes each is, by their paths from the project's root. */
 export type Inputs = Map<string, number>;
 
 /**
- * Bundles `smschannel` into a folder: `smschannel.mjs`, and a file for each part that only some commands load, so that a
- * receiver neither parses nor keeps in memory the Twilio SDK, which is two thirds of it all. The same sources give the
+ * Bundles `smschannel` into a folder: `smschannel.mjs`, a file for each program of a thread, and a file for each part that only
+ * some commands load, so that a receiver neither parses nor keeps in memory the Twilio SDK, which is two thirds of it all. The same sources give the
  * same bytes. Without a folder nothing is written.
  */
 export async function bundleProgram(folder?: string): Promise<Inputs> {
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: { smschannel: "src/main/smschannel.ts" },
+    entryPoints: { smschannel: "src/main/smschannel.ts", ...threadPrograms },
     outdir: folder ?? "dist",
     write: folder !== undefined,
     outExtension: { ".js": ".mjs" },

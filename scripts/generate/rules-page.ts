@@ -1,3 +1,4 @@
+import { counted, PATTERNS_PER_STREAM, STEPS_PER_RULE, STEPS_PER_STREAM } from "../../src/rules/bounds.ts";
 import { facts } from "../../src/rules/facts.ts";
 
 /** `docs/routing-rules.md`: how to write a rule's expression, and all that it may ask about. */
@@ -40,6 +41,10 @@ const language = [
   "- `matches` finds its pattern anywhere in the text, in [RE2's syntax](https://github.com/google/re2/wiki/Syntax), whose time grows",
   "  with the length of the text and no faster. The pattern is written out in quotes; `(?i)` makes it blind to capitals, `|` joins",
   "  several.",
+  "- A pattern has a bounded size. It is compiled to steps: one for each character, class or operator, two for a group, and a repeat",
+  "  has those of what it repeats as many times as it may: `.{0,1000}` has 2,002, `(x?){300}` 1,202. The patterns of one rule may have",
+  `  ${counted(STEPS_PER_RULE)} together, those of all rules of a WorkStream ${counted(STEPS_PER_STREAM)}, and these may be ${PATTERNS_PER_STREAM} patterns. A rule beyond that is wrong like one that`,
+  "  does not compile: write `*` or `+` in place of a large count.",
   "- `smschannel validate` says what is wrong with a rule before it is applied, in the same words as the condition",
   "  `RoutingReady` of the WorkStream. A rule that is wrong is skipped, with a warning event, and the rules after it are asked as",
   "  if it were not there; texts arrive all the same, and `Ready` stays as it is.",

@@ -171,9 +171,10 @@ export const reasons = {
   RoutingRuleInvalid: {
     class: "stalled",
     on: ["WorkStream.RoutingReady"],
-    meaning: "A routing rule's expression does not compile. That rule is skipped; texts arrive all the same.",
+    meaning:
+      "A routing rule's expression does not compile, or its patterns are larger than they may be. That rule is skipped; texts arrive all the same.",
     remedy:
-      "Correct the expression that the message names; docs/routing-rules.md says what it may ask about.",
+      "Correct the expression that the message names; docs/routing-rules.md says what it may ask about and how large it may be.",
   },
   WorkStreamAlreadyHasNumber: {
     class: "stalled",

@@ -9,6 +9,7 @@ import { EventRecorder } from "../kube/events.ts";
 import { ALWAYS, type LeaderElector, type Term } from "../kube/leader.ts";
 import type { Log } from "../log.ts";
 import { testRoute } from "../routes/test-route.ts";
+import { RuleJudge } from "../rules/judge.ts";
 import { Twilio } from "../twilio/twilio.ts";
 import { Accounts } from "./accounts/accounts.ts";
 import { type Activity, noActivity, watchActivity } from "./activity.ts";
@@ -36,6 +37,7 @@ import { CredentialChecks } from "./workstream/credential-checks.ts";
 import type { WorkStreamDeps } from "./workstream/deps.ts";
 import { failedVerdicts as failedStream, streamUrls } from "./workstream/outcome.ts";
 import { workStreamReconciler } from "./workstream/reconcile.ts";
+import { RoutingChecks } from "./workstream/routing-checks.ts";
 import { createSecretReader, type SecretReader } from "./workstream/secret-reader.ts";
 import { Streams } from "./workstream/streams.ts";
 import { publicUrlProblem, publicUrls } from "./workstream/urls.ts";
@@ -100,6 +102,8 @@ export class Operator {
   readonly #credentialChecks: CredentialChecks;
   readonly #secretReader: SecretReader;
   readonly #namespaces: NamespaceUids;
+  readonly #ruleJudge = new RuleJudge();
+  readonly #routing: RoutingChecks;
   readonly #workStreams: Controller<WorkStream>;
   readonly #smsNumbers: Controller<SmsNumber>;
   readonly #operatingHours: ReturnType<typeof operatingHoursController>;
@@ -136,12 +140,19 @@ export class Operator {
       knows: (namespace) => secrets.knows(namespace),
       used: (namespace, name) => workStreams.store.byIndex("secret", `${namespace}/${name}`).length > 0,
     });
+    this.#routing = new RoutingChecks({
+      judge: this.#ruleJudge,
+      clock,
+      log,
+      onChange: (key) => this.#workStreams.enqueue(key),
+    });
     this.#wakeups = new Wakeups(() => ({
       watches: this.watches,
       records: this.records,
       streams: this.#streams,
       accounts: this.#accounts,
       credentialChecks: this.#credentialChecks,
+      routing: this.#routing,
       secretReader: this.#secretReader,
       namespaces: this.#namespaces,
       workStreams: this.#workStreams,
@@ -227,6 +238,7 @@ export class Operator {
       this.#events.stop(),
       this.#twilio.stop(),
       this.#prober.close(),
+      this.#ruleJudge.stop(),
     ]);
   }
 
@@ -317,7 +329,7 @@ export class Operator {
           this.#wakeups.streamReconciled(ctx.object);
         }
       },
-      onFailure: failedStream,
+      onFailure: (object, error) => failedStream(object, error, this.#routing.problems(object)),
       onGone: (object) => this.#wakeups.streamGone(object),
     });
   }
@@ -374,6 +386,7 @@ export class Operator {
       accounts: this.#accounts,
       checks: this.#checks,
       credentialChecks: this.#credentialChecks,
+      routing: this.#routing,
       streams: this.#streams,
       secrets: this.#secretReader,
       activity: this.#activity,

@@ -44,7 +44,11 @@ for (const [name, [change, want]] of Object.entries(rows))
   });
 
 for (const [name, present, want] of [
-  ["a stream that went while it was looked at leaves nothing behind", false, ["account", "answer", "state"]],
+  [
+    "a stream that went while it was looked at leaves nothing behind",
+    false,
+    ["account", "answer", "rules", "state"],
+  ],
   ["a stream that is still there keeps what is known of it", true, []],
 ] as const)
   test(name, () => {
@@ -55,6 +59,7 @@ for (const [name, present, want] of [
       watches: { workStreams: { store }, smsNumbers: { store } },
       accounts: { release: () => gone.push("account") },
       credentialChecks: { release: () => gone.push("answer") },
+      routing: { forget: () => gone.push("rules") },
       streams: { delete: () => gone.push("state") },
       namespaces: { forget: () => {} },
     };

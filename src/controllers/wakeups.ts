@@ -8,6 +8,7 @@ import type { NamespaceUids } from "./namespaces.ts";
 import type { Records } from "./records/records.ts";
 import type { Watches } from "./watches.ts";
 import type { CredentialChecks } from "./workstream/credential-checks.ts";
+import type { RoutingChecks } from "./workstream/routing-checks.ts";
 import type { SecretReader } from "./workstream/secret-reader.ts";
 import type { Streams } from "./workstream/streams.ts";
 
@@ -18,6 +19,7 @@ export interface WakeupsDeps {
   readonly streams: Streams;
   readonly accounts: Accounts;
   readonly credentialChecks: CredentialChecks;
+  readonly routing: Pick<RoutingChecks, "forget">;
   readonly secretReader: Pick<SecretReader, "released">;
   readonly namespaces: NamespaceUids;
   readonly workStreams: Pick<Controller<WorkStream>, "enqueue">;
@@ -101,10 +103,11 @@ export class Wakeups {
   }
 
   streamGone({ metadata }: WorkStream) {
-    const { accounts, credentialChecks, streams } = this.#deps();
+    const { accounts, credentialChecks, routing, streams } = this.#deps();
     const key = keyOf({ metadata });
     accounts.release(key);
     credentialChecks.release(key);
+    routing.forget(key);
     streams.delete(key);
     this.numbersOf(key);
     this.#roomFor(metadata.namespace!);

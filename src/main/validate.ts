@@ -34,7 +34,7 @@ export const validateCommand: Command<typeof settings> = {
         throw new UsageError((error as Error).message);
       }
     };
-    const result = validate(await read(paths), old === undefined ? [] : await read([old]));
+    const result = await validate(await read(paths), old === undefined ? [] : await read([old]));
     process.stdout.write(output === "json" ? jsonReport(result) : textReport(result));
     if (counts(result.findings).errors > 0) process.exitCode = 1;
   },

@@ -1,5 +1,6 @@
 import type { Environment } from "@marcbachmann/cel-js";
-import { RE2JS } from "re2js";
+import type { RE2JS } from "re2js";
+import { compilePattern, type Pattern } from "./pattern.ts";
 
 /** A node of a parsed expression, as far as it is looked at here. */
 interface Node {
@@ -23,7 +24,11 @@ const NOBODY = "PatternOwner";
  * for years, and it cannot be replaced, as no two functions may have the same parameters. A macro can: it is found by name and
  * number of arguments alone, whatever type it is said to belong to, and is given the pattern before anything is evaluated.
  */
-export function withLinearMatches(environment: Environment): Environment {
+export function withLinearMatches(
+  environment: Environment,
+  /** Told of each pattern that was compiled. */
+  onPattern: (pattern: Pattern) => void,
+): Environment {
   return environment
     .registerType({ name: NOBODY, fields: { none: "string" } })
     .registerFunction(`${NOBODY}.matches(ast): bool`, ({ receiver, args: [pattern] }: Call) => {
@@ -37,7 +42,9 @@ export function withLinearMatches(environment: Environment): Environment {
               `matches is for texts, not for ${name}`,
               receiver,
             );
-          compiled = compile(pattern, checker);
+          const made = compile(pattern, checker);
+          onPattern(made);
+          compiled = made.compiled;
           return checker.getType("bool");
         },
         evaluate: (evaluator: Evaluator, _call: unknown, scope: unknown) =>
@@ -52,7 +59,7 @@ interface Call {
 }
 
 /** Only what stands in the rule itself: a bad pattern is then found when the rule is applied, and none is compiled per text. */
-function compile(pattern: Node, checker: Checker): RE2JS {
+function compile(pattern: Node, checker: Checker): Pattern {
   if (pattern.op !== "value" || typeof pattern.args !== "string")
     throw checker.createError(
       "invalid_regular_expression",
@@ -60,13 +67,8 @@ function compile(pattern: Node, checker: Checker): RE2JS {
       pattern,
     );
   try {
-    return RE2JS.compile(pattern.args);
+    return compilePattern(pattern.args);
   } catch (error) {
-    const { message } = error as Error;
-    throw checker.createError(
-      "invalid_regular_expression",
-      `the pattern is not RE2's: ${message.replace(/^error parsing regexp: /, "")}`,
-      pattern,
-    );
+    throw checker.createError("invalid_regular_expression", (error as Error).message, pattern);
   }
 }

@@ -1,25 +1,19 @@
 import { Environment } from "@marcbachmann/cel-js";
 import type { WorkStreamSpec } from "../api/index.ts";
+import { counted, STEPS_PER_RULE, tooManySteps } from "./bounds.ts";
 import { facts } from "./facts.ts";
 import { withLinearMatches } from "./matches.ts";
 
 export type RoutingRule = NonNullable<WorkStreamSpec["routingRules"]>[number];
 
-export interface RuleProblem {
-  /** Place in the list. */
-  index: number;
-  name: string;
-  /** What is wrong with its expression, and where. */
-  message: string;
-}
+/** What is thought of one expression. */
+export type Judgement =
+  | { good: true; patterns: number; steps: number }
+  /** What is wrong with it, and where. */
+  | { good: false; message: string };
 
-/** Rules that do not compile; routing leaves those out, and goes on with the others. */
-export function ruleProblems(rules: readonly RoutingRule[]): RuleProblem[] {
-  return rules.flatMap(({ name, when }, index) => {
-    const message = problemOf(when);
-    return message === undefined ? [] : [{ index, name, message }];
-  });
-}
+/** The patterns of the expression that is being checked. */
+const compiled = { patterns: 0, steps: 0 };
 
 /** What rules are checked and evaluated in; nothing that is not declared exists. */
 export const environment = withLinearMatches(
@@ -31,15 +25,32 @@ export const environment = withLinearMatches(
       }),
     new Environment(),
   ),
+  ({ steps }) => {
+    compiled.patterns += 1;
+    compiled.steps += steps;
+  },
 );
 
-function problemOf(when: string): string | undefined {
+/** Parses, type-checks and compiles an expression. May take tens of milliseconds: never call it where others wait. */
+export function judge(when: string): Judgement {
+  Object.assign(compiled, { patterns: 0, steps: 0 });
   const { valid, type, error } = environment.check(when);
-  if (!valid) return `${named(error?.summary ?? String(error))}${placeOf(error?.range)}`;
+  if (!valid) return bad(`${named(error?.summary ?? String(error))}${placeOf(error?.range)}`);
   if (type !== "bool")
-    return `it must be true or false, and is a value of type ${type}: compare it with something`;
-  return undefined;
+    return bad(`it must be true or false, and is a value of type ${type}: compare it with something`);
+  if (compiled.steps > STEPS_PER_RULE)
+    return bad(tooManySteps("what its patterns ask for", counted(compiled.steps)));
+  return { good: true, ...compiled };
 }
+
+/** A type of nested lists can have a name of thousands of characters. */
+const LONGEST_MESSAGE = 400;
+
+const bad = (message: string): Judgement => ({
+  good: false,
+  message:
+    message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE).toWellFormed()}…` : message,
+});
 
 /** The library calls the type of a variable `$message`, which nobody wrote. */
 const named = (text: string) => text.replaceAll(TYPE_OF_VARIABLE, "$1");

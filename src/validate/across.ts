@@ -1,7 +1,7 @@
 import { effectiveNumber, effectiveStream, messageFor } from "../api/effective.ts";
 import type { OperatingHours, SmsNumber, WorkStream } from "../api/index.ts";
 import type { Reason } from "../api/reasons.ts";
-import { ruleProblems } from "../rules/rules.ts";
+import type { RuleProblem } from "../rules/problems.ts";
 import type { Path } from "./finding.ts";
 import { isObject } from "./structure.ts";
 
@@ -17,6 +17,8 @@ export interface Given {
   numbers: SmsNumber[];
   hours: OperatingHours[];
   secrets: SecretKeys[];
+  /** What is wrong with the routing rules of each stream. */
+  ruleProblems: ReadonlyMap<WorkStream, readonly RuleProblem[]>;
 }
 
 type Subject = WorkStream | SmsNumber | OperatingHours;
@@ -173,8 +175,8 @@ function secretKeys(stream: WorkStream, { secrets }: Given): AcrossProblem[] {
   );
 }
 
-function routingRules(stream: WorkStream): AcrossProblem[] {
-  return ruleProblems(stream.spec.routingRules ?? []).map(({ index, name, message }) =>
+function routingRules(stream: WorkStream, { ruleProblems }: Given): AcrossProblem[] {
+  return (ruleProblems.get(stream) ?? []).map(({ index, name, message }) =>
     error(stream, ["spec", "routingRules", index, "when"], `rule ${name}: ${message}`, "RoutingRuleInvalid"),
   );
 }

@@ -1,4 +1,6 @@
 import type { OperatingHours, SmsNumber, WorkStream } from "../api/index.ts";
+import { RuleJudge } from "../rules/judge.ts";
+import type { RuleProblem } from "../rules/problems.ts";
 import { acrossProblems, type Given, secretKeysOf } from "./across.ts";
 import { type Finding, fieldOf, type Path } from "./finding.ts";
 import { type Kind, readKinds } from "./object.ts";
@@ -23,7 +25,7 @@ interface Checked {
 }
 
 /** Checks files as the API server and then the operator would. `old` holds the objects as they are in the cluster. */
-export function validate(files: readonly Parsed[], old: readonly Parsed[] = []): Result {
+export async function validate(files: readonly Parsed[], old: readonly Parsed[] = []): Promise<Result> {
   const kinds = readKinds();
   const before = new Map(
     old.flatMap(({ sources }) => sources).map(({ object }) => [identityOf(object), object]),
@@ -32,7 +34,7 @@ export function validate(files: readonly Parsed[], old: readonly Parsed[] = []):
   const checked: Checked[] = [];
   for (const source of files.flatMap(({ sources }) => sources))
     checkOne(source, { kinds, before, checked, findings });
-  const given = givenOf(files, checked);
+  const given = await givenOf(files, checked);
   const places = new Map(checked.map((one) => [one.object as unknown, one]));
   for (const { object, severity, path, message, reason } of acrossProblems(given)) {
     const finding = findingOf(places.get(object)!, severity, path, message);
@@ -142,17 +144,34 @@ function findingOf(one: Checked, severity: Finding["severity"], path: Path, mess
 }
 
 /** Only objects that are good by themselves: rules across objects may then trust their types. */
-function givenOf(files: readonly Parsed[], checked: Checked[]): Given {
+async function givenOf(files: readonly Parsed[], checked: Checked[]): Promise<Given> {
   const of = <T>(kind: string) =>
     checked.filter((one) => one.kind === kind && one.good).map(({ object }) => object as T);
+  const streams = of<WorkStream>("WorkStream");
   return {
-    streams: of<WorkStream>("WorkStream"),
+    streams,
     numbers: of<SmsNumber>("SmsNumber"),
     hours: of<OperatingHours>("OperatingHours"),
     secrets: files
       .flatMap(({ sources }) => sources)
       .flatMap(({ object }) => (isObject(object) ? (secretKeysOf(object) ?? []) : [])),
+    ruleProblems: await judged(streams),
   };
+}
+
+/** As the operator judges them, with the same bounds. */
+async function judged(streams: readonly WorkStream[]): Promise<Given["ruleProblems"]> {
+  const judge = new RuleJudge();
+  try {
+    const problems = new Map<WorkStream, RuleProblem[]>();
+    for (const stream of streams) {
+      const { routingRules = [] } = stream.spec;
+      problems.set(stream, (await judge.judge(stream.metadata.namespace ?? "", routingRules)).problems);
+    }
+    return problems;
+  } finally {
+    await judge.stop();
+  }
 }
 
 function sorted(findings: Finding[], files: readonly Parsed[]): Finding[] {

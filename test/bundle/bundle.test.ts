@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, readFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -59,6 +59,25 @@ test("it finds the kinds: the examples are valid, and a mistake is found", async
   expect(await smschannel(["validate", "alone.yaml"])).toMatchObject({
     stdout: expect.stringContaining("WorkStream"),
   });
+});
+
+test("it finds the thread that judges routing rules", async () => {
+  const rule = (name: string, when: string) => ({ name, when, queueRef: { name: "billing" } });
+  const stream = {
+    apiVersion: "smschannel.dev/v1alpha1",
+    kind: "WorkStream",
+    metadata: { name: "support" },
+    spec: {
+      autoCloseAfterInactivity: "8h",
+      sms: { twilio: { credentialsSecretRef: { name: "twilio" } } },
+      routingRules: [rule("good", "message.text.matches('invoice')"), rule("bad", "message.body == ''")],
+    },
+  };
+  writeFileSync(join(folder, "rules.json"), JSON.stringify(stream));
+  const { code, stdout, stderr } = await smschannel(["validate", "rules.json"]);
+  expect({ code, stderr }).toEqual({ code: 1, stderr: "" });
+  expect(stdout).toContain("spec.routingRules[1].when: rule bad: No such key: body (at character 9)");
+  expect(stdout).toContain("1 object, 1 error, 0 warnings");
 });
 
 test("it finds the database's schema: migrate gets as far as the database", async () => {

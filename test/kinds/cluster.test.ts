@@ -160,7 +160,7 @@ for (const [name, [spec, complaint]] of Object.entries(typed)) {
     const namespace = await newNamespace("kinds");
     const input = `apiVersion: smschannel.dev/v1alpha1\nkind: SmsNumber\nmetadata: {name: typed}\nspec: ${spec}\n`;
     const server = await kubectl(["create", "--dry-run=server", "-n", namespace, "-f", "-"], { input });
-    const { findings } = validate([parseSources("typed.yaml", input)]);
+    const { findings } = await validate([parseSources("typed.yaml", input)]);
     const errors = findings.filter(({ severity }) => severity === "error");
     expect({ server: server.code === 0, validator: errors.length === 0 }).toEqual({
       server: complaint === undefined,

@@ -5,6 +5,7 @@ import type { RouteRecord, UrlRecord } from "../records/record.ts";
 import type { Records } from "../records/records.ts";
 import type { Checks } from "../selfcheck/checks.ts";
 import type { CredentialChecks } from "./credential-checks.ts";
+import type { RoutingChecks } from "./routing-checks.ts";
 import type { SecretReader } from "./secret-reader.ts";
 import type { Streams } from "./streams.ts";
 import type { PublicUrls } from "./urls.ts";
@@ -17,6 +18,7 @@ export interface WorkStreamDeps {
   accounts: Accounts;
   checks: Checks;
   credentialChecks: CredentialChecks;
+  routing: RoutingChecks;
   streams: Streams;
   secrets: SecretReader;
   activity: Activity;

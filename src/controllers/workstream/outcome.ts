@@ -26,7 +26,7 @@ export function outcome(
     urlProblem: problem,
     url: urlFact(deps, route),
     number: deps.numberOf(namespace, stream),
-    rules: object.spec.routingRules ?? [],
+    ruleProblems: deps.routing.problems(object),
   };
   const verdicts = streamVerdicts(facts);
   const now = deps.clock.now();
@@ -62,6 +62,7 @@ export function streamUrls(urls: PublicUrls, namespace: string, name: string) {
 export function failedVerdicts(
   object: WorkStream,
   { reason, message }: { reason: string; message: string },
+  ruleProblems: StreamFacts["ruleProblems"],
 ): Verdict[] {
   const before = object.status?.conditions ?? [];
   const keep = (type: string): Verdict => {
@@ -79,7 +80,7 @@ export function failedVerdicts(
     credentials,
     url,
     keep("NumberReady"),
-    routingVerdict(object.spec.routingRules ?? []),
+    routingVerdict(ruleProblems),
     readyVerdict([credentials, url]),
   ];
 }

@@ -7,7 +7,10 @@ import type { StreamKey, WorkStreamDeps } from "./deps.ts";
 import { outcome } from "./outcome.ts";
 import { checkRoute, type Recorded, recordRoute } from "./route-recorded.ts";
 
-/** A WorkStream's life: credentials judged, route recorded, its numbers told, its URL checked. */
+/** How long a first verdict waits for the rules to be judged, so that one write tells both. */
+const SETTLE_MS = 2000;
+
+/** A WorkStream's life: credentials judged, route recorded, its numbers told, its URL checked; its rules judged meanwhile. */
 export function workStreamReconciler(deps: WorkStreamDeps) {
   return async function reconcile(ctx: ReconcileContext<WorkStream>): Promise<Outcome> {
     const { object, signal } = ctx;
@@ -15,11 +18,13 @@ export function workStreamReconciler(deps: WorkStreamDeps) {
     const namespaceUid = await deps.namespaceUid(namespace, signal);
     const where: StreamKey = { namespace, namespaceUid, stream: object.metadata.name };
 
+    deps.routing.want(object);
     const found = await judgeCredentials(deps, ctx, where);
     const recorded = await recordRoute(deps, object, where, found);
     const secretChanged = publish(deps, where, found, recorded);
     if (recorded.route !== undefined && recorded.problem === undefined)
       await checkRoute(deps, recorded.route, ctx);
+    await deps.routing.settled(object, SETTLE_MS, signal);
     return outcome(deps, object, where, found, recorded, secretChanged);
   };
 }

@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
+import { RuleJudge } from "../../rules/judge.ts";
 import { parseSources } from "../../validate/source.ts";
 import { validate } from "../../validate/validate.ts";
 import { routingVerdict, type StreamFacts, streamVerdicts } from "./verdicts.ts";
@@ -19,7 +20,18 @@ const rows: Record<string, [rules: Record<string, string>, bad: string[]]> = {
     Object.fromEntries(Array.from({ length: 9 }, (_, at) => [`r${at}`, "x"])),
     Array.from({ length: 9 }, (_, at) => `r${at}`),
   ],
+  "a pattern that grows beyond a rule's bound": [
+    { good: "true", big: `message.text.matches('${"(x?){300}".repeat(97)}')` },
+    ["big"],
+  ],
+  "good ones that are too much together": [
+    Object.fromEntries(Array.from({ length: 64 }, (_, at) => [`r${at}`, `message.text.matches('x{1000}')`])),
+    Array.from({ length: 35 }, (_, at) => `r${at + 29}`),
+  ],
 };
+
+const judge = new RuleJudge();
+afterAll(() => judge.stop());
 
 const withRules = (routingRules: { name: string; when: string }[]) => ({
   apiVersion: "smschannel.dev/v1alpha1",
@@ -34,10 +46,11 @@ const withRules = (routingRules: { name: string; when: string }[]) => ({
 
 describe("the controller and smschannel validate judge routing rules alike", () => {
   for (const [name, [byName, bad]] of Object.entries(rows))
-    test(name, () => {
+    test(name, async () => {
       const rules = Object.entries(byName).map(([name, when]) => ({ name, when }));
-      const { status, reason, message, class: kind } = routingVerdict(rules);
-      const { findings } = validate([parseSources("stream.json", JSON.stringify(withRules(rules)))]);
+      const { problems } = await judge.judge("team", rules);
+      const { status, reason, message, class: kind } = routingVerdict(problems);
+      const { findings } = await validate([parseSources("stream.json", JSON.stringify(withRules(rules)))]);
 
       expect(findings.map(({ severity, field, reason }) => [severity, field, reason])).toEqual(
         bad.map((each) => {
@@ -65,7 +78,7 @@ test("a rule that is wrong takes nothing from Ready", () => {
     urlProblem: undefined,
     url: "off",
     number: undefined,
-    rules: [{ name: "a", when: "nobody" }],
+    ruleProblems: [{ index: 0, name: "a", message: "Unknown variable: nobody" }],
   };
   const byType = Object.fromEntries(streamVerdicts(facts).map(({ type, status }) => [type, status]));
   expect(byType).toEqual({

@@ -1,6 +1,6 @@
 import { classOf, type Reason } from "../../api/reasons.ts";
 import type { Verdict } from "../../kube/summarise.ts";
-import { type RoutingRule, ruleProblems } from "../../rules/rules.ts";
+import type { RuleProblem } from "../../rules/problems.ts";
 import type { UrlVerdict } from "../selfcheck/verdict.ts";
 
 /** A condition in the making, with the class that its reason has. */
@@ -16,8 +16,8 @@ export interface StreamFacts {
   url: UrlVerdict | "off" | undefined;
   /** The stream's number: its own Ready condition, undefined when none refers to the stream, "unseen" when that is not known. */
   number: { name: string; status: Verdict["status"]; reason: string; message: string } | "unseen" | undefined;
-  /** Absent: not looked at yet. */
-  rules?: readonly RoutingRule[];
+  /** What is wrong with the routing rules; absent or undefined while they are not judged yet. */
+  ruleProblems?: readonly RuleProblem[] | undefined;
 }
 
 /** The five conditions of a WorkStream. `Ready` is the first two; NumberReady and RoutingReady inform and never gate. */
@@ -28,7 +28,7 @@ export function streamVerdicts(facts: StreamFacts): Verdict[] {
     credentials,
     url,
     numberVerdict(facts.number),
-    routingVerdict(facts.rules),
+    routingVerdict(facts.ruleProblems),
     readyVerdict([credentials, url]),
   ];
 }
@@ -94,10 +94,9 @@ function numberVerdict(number: StreamFacts["number"]): Verdict {
 /** A condition's message is for reading: the first of many problems are enough to begin with. */
 const RULES_TOLD = 5;
 
-export function routingVerdict(rules: readonly RoutingRule[] | undefined): Verdict {
-  if (rules === undefined)
+export function routingVerdict(problems: readonly RuleProblem[] | undefined): Verdict {
+  if (problems === undefined)
     return verdict("RoutingReady", "Unknown", "Progressing", "the routing rules are being checked");
-  const problems = ruleProblems(rules);
   if (problems.length === 0)
     return verdict("RoutingReady", "True", "Ready", "every routing rule can be evaluated");
   const told = problems.slice(0, RULES_TOLD).map(({ name, message }) => `rule ${name}: ${message}`);

@@ -1,0 +1,128 @@
+import { beforeEach, expect, test } from "vitest";
+import type { WorkStream } from "../../api/index.ts";
+import { ManualClock } from "../../clock.ts";
+import { silentLog } from "../../log.ts";
+import type { Judged } from "../../rules/judge.ts";
+import { RoutingChecks } from "./routing-checks.ts";
+
+const { signal } = new AbortController();
+const problems = [{ index: 0, name: "a", message: "no such field" }];
+const stream = (generation = 1, uid = "u", whens = ["message.body == ''"]) =>
+  ({
+    metadata: { namespace: "team", name: "support", uid, generation },
+    spec: { routingRules: whens.map((when) => ({ name: "a", when })) },
+  }) as unknown as WorkStream;
+
+let clock: ManualClock;
+let asked: PromiseWithResolvers<Judged>[];
+let changed: string[];
+let checks: RoutingChecks;
+
+beforeEach(() => {
+  clock = new ManualClock();
+  asked = [];
+  changed = [];
+  checks = new RoutingChecks({
+    judge: {
+      judge: () => {
+        const one = Promise.withResolvers<Judged>();
+        asked.push(one);
+        return one.promise;
+      },
+    },
+    clock,
+    log: silentLog,
+    onChange: (key) => changed.push(key),
+  });
+});
+
+const answer = async (judged: Partial<Judged> = {}) => {
+  asked.at(-1)!.resolve({ problems, certain: true, ...judged });
+  await checks.settled(stream(), 0, signal);
+  await clock.advance(0);
+};
+
+test("a spec is judged once, however often it is looked at", async () => {
+  checks.want(stream());
+  checks.want(stream());
+  await answer();
+  checks.want(stream());
+  expect(asked).toHaveLength(1);
+  expect(checks.problems(stream())).toEqual(problems);
+});
+
+test("a stream without rules is judged at once", () => {
+  checks.want(stream(1, "u", []));
+  expect(checks.problems(stream())).toEqual([]);
+  expect(asked).toHaveLength(0);
+});
+
+test("a changed spec, and a stream that was made anew, are judged again", async () => {
+  checks.want(stream());
+  await answer();
+  checks.want(stream(2));
+  expect(checks.problems(stream(2))).toBeUndefined();
+  await answer({ problems: [] });
+  expect(checks.problems(stream(2))).toEqual([]);
+  checks.want(stream(2, "other"));
+  expect(asked).toHaveLength(3);
+});
+
+test("nobody is woken for a verdict that came in time", async () => {
+  checks.want(stream());
+  const settled = checks.settled(stream(), 2000, signal);
+  asked[0]!.resolve({ problems, certain: true });
+  await settled;
+  expect(checks.problems(stream())).toEqual(problems);
+  expect(changed).toEqual([]);
+});
+
+test("whoever went on without the verdict is woken when it is there", async () => {
+  checks.want(stream());
+  const settled = checks.settled(stream(), 2000, signal);
+  await clock.advance(2000);
+  await settled;
+  expect(checks.problems(stream())).toBeUndefined();
+  await answer();
+  expect(changed).toEqual(["team/support"]);
+});
+
+test("the verdict on a former spec wakes nobody and is not kept", async () => {
+  checks.want(stream());
+  checks.problems(stream());
+  checks.want(stream(2));
+  asked[0]!.resolve({ problems, certain: true });
+  await clock.advance(0);
+  expect(changed).toEqual([]);
+  expect(checks.problems(stream(2))).toBeUndefined();
+});
+
+test("a judge that fails is asked again at the next look", async () => {
+  checks.want(stream());
+  asked[0]!.reject(new Error("no thread"));
+  await clock.advance(0);
+  expect(checks.problems(stream())).toBeUndefined();
+  checks.want(stream());
+  expect(asked).toHaveLength(2);
+});
+
+test("a rule that was too dear is judged again after an hour, and is held against the stream until then", async () => {
+  checks.want(stream());
+  await answer({ certain: false });
+  await clock.advance(3_599_000);
+  checks.want(stream());
+  expect(asked).toHaveLength(1);
+  await clock.advance(1000);
+  checks.want(stream());
+  expect(asked).toHaveLength(2);
+  expect(checks.problems(stream())).toEqual(problems);
+  await answer({ problems: [] });
+  expect(checks.problems(stream())).toEqual([]);
+});
+
+test("of a stream that is gone nothing is kept", async () => {
+  checks.want(stream());
+  await answer();
+  checks.forget("team/support");
+  expect(checks.problems(stream())).toBeUndefined();
+});

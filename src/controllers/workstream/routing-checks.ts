@@ -1,0 +1,105 @@
+import type { WorkStream } from "../../api/index.ts";
+import type { Clock } from "../../clock.ts";
+import { keyOf } from "../../kube/resource.ts";
+import type { Log } from "../../log.ts";
+import type { RuleJudge } from "../../rules/judge.ts";
+import type { RuleProblem } from "../../rules/problems.ts";
+
+export interface RoutingChecksOptions {
+  judge: Pick<RuleJudge, "judge">;
+  clock: Clock;
+  log: Log;
+  /** The verdict on this stream came after somebody had asked for it in vain. */
+  onChange(key: string): void;
+}
+
+/** Too dear may have been the machine's fault, which stood still: such a verdict is judged anew after this long. */
+const UNCERTAIN_MS = 3_600_000;
+
+interface Check {
+  /** Of the spec that it is about. */
+  version: string;
+  /** When the verdict is to be judged anew. */
+  endsAtMs: number;
+  problems: RuleProblem[] | undefined;
+  done: Promise<void>;
+  /** Somebody had to go on without the verdict. */
+  missed: boolean;
+}
+
+/**
+ * What is wrong with each stream's routing rules, by the stream's key. They are judged apart, once for each change of the spec, and a
+ * reconcile goes on without the verdict when that takes long.
+ */
+export class RoutingChecks {
+  readonly #options: RoutingChecksOptions;
+  readonly #checks = new Map<string, Check>();
+
+  constructor(options: RoutingChecksOptions) {
+    this.#options = options;
+  }
+
+  /** Sees to it that the rules get judged. Cheap when nothing changed. */
+  want(object: WorkStream): void {
+    const key = keyOf(object);
+    const version = versionOf(object);
+    const before = this.#checks.get(key);
+    const same = before?.version === version;
+    if (same && this.#options.clock.now() < before.endsAtMs) return;
+    const check: Check = {
+      version,
+      endsAtMs: Number.POSITIVE_INFINITY,
+      // Until the new verdict is there, the old one of the same rules holds.
+      problems: same ? before.problems : undefined,
+      done: Promise.resolve(),
+      missed: false,
+    };
+    this.#checks.set(key, check);
+    if ((object.spec.routingRules ?? []).length === 0) check.problems = [];
+    else check.done = this.#run(key, check, object);
+  }
+
+  /** Resolves when the rules are judged, at the latest after `ms`. */
+  async settled(object: WorkStream, ms: number, signal: AbortSignal): Promise<void> {
+    const check = this.#checks.get(keyOf(object));
+    if (check === undefined || check.problems !== undefined) return;
+    const enough = new AbortController();
+    const end = AbortSignal.any([enough.signal, signal]);
+    await Promise.race([check.done, this.#options.clock.sleep(ms, end).catch(() => undefined)]);
+    enough.abort();
+  }
+
+  /** Undefined while they are not judged; then `onChange` tells when they are. */
+  problems(object: WorkStream): readonly RuleProblem[] | undefined {
+    const check = this.#checks.get(keyOf(object));
+    if (check?.version !== versionOf(object)) return undefined;
+    check.missed = check.problems === undefined;
+    return check.problems;
+  }
+
+  /** The stream is gone. */
+  forget(key: string): void {
+    this.#checks.delete(key);
+  }
+
+  async #run(key: string, check: Check, { metadata, spec }: WorkStream): Promise<void> {
+    const { judge, clock, log, onChange } = this.#options;
+    try {
+      const { problems, certain } = await judge.judge(metadata.namespace!, spec.routingRules ?? []);
+      check.problems = problems;
+      if (!certain) check.endsAtMs = clock.now() + UNCERTAIN_MS;
+    } catch (error) {
+      log.warn(
+        { err: error, namespace: metadata.namespace, name: metadata.name },
+        "routing rules could not be judged, will retry",
+      );
+      // The next look at the stream begins anew.
+      if (this.#checks.get(key) === check) this.#checks.delete(key);
+      return;
+    }
+    if (check.missed && this.#checks.get(key) === check) onChange(key);
+  }
+}
+
+/** A spec changes only together with the generation. */
+const versionOf = ({ metadata }: WorkStream) => `${metadata.uid} ${metadata.generation}`;

@@ -1,0 +1,132 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { afterEach, expect, test } from "vitest";
+import { RuleJudge, type RuleJudgeOptions } from "./judge.ts";
+
+const judges: RuleJudge[] = [];
+afterEach(() => Promise.all(judges.splice(0).map((judge) => judge.stop())));
+
+function newJudge(options: RuleJudgeOptions = {}): RuleJudge {
+  const judge = new RuleJudge(options);
+  judges.push(judge);
+  return judge;
+}
+
+const rules = (...whens: string[]) => whens.map((when, at) => ({ name: `r${at}`, when }));
+
+/** A thread that does with each expression what its text says, as one would that the bounds on patterns do not stop. */
+const asTold = new URL(
+  `data:text/javascript,${encodeURIComponent(`
+    import { parentPort } from "node:worker_threads";
+    const kept = [];
+    parentPort.on("message", (when) => {
+      if (when === "loop") for (;;);
+      if (when === "fill") for (;;) kept.push(new Array(1000).fill(kept.length));
+      if (when === "third of the memory") for (let i = 0; i < 1300; i++) kept.push(new Array(1000).fill(i + 0.5));
+      if (when === "throw") throw new Error("a bug in the thread");
+      parentPort.postMessage({ good: true, patterns: 0, steps: 0 });
+    });
+    parentPort.postMessage("ready");
+  `)}`,
+);
+
+test("each rule is judged by itself, and told with its place", async () => {
+  const { problems, certain } = await newJudge().judge("team", rules("true", "nothing", "false", "1"));
+  expect(certain).toBe(true);
+  expect(problems).toEqual([
+    { index: 1, name: "r1", message: "Unknown variable: nothing (at character 1)" },
+    { index: 3, name: "r3", message: expect.stringContaining("of type int") },
+  ]);
+});
+
+test("no rules need no thread", async () => {
+  const file = new URL("data:text/javascript,process.exit(1)");
+  expect(await newJudge({ file }).judge("team", [])).toEqual({ problems: [], certain: true });
+});
+
+test("one that takes too long is named, and those before and after it are judged", async () => {
+  const judge = newJudge({ file: asTold, timeMs: 50 });
+  const { problems, certain } = await judge.judge("team", rules("fine", "loop", "fine"));
+  expect(problems).toEqual([
+    { index: 1, name: "r1", message: "it takes too long to check: make it simpler" },
+  ]);
+  expect(certain).toBe(false);
+});
+
+test("this thread goes on while one takes too long", async () => {
+  const judge = newJudge({ file: asTold, timeMs: 200 });
+  let turns = 0;
+  let judging = true;
+  const judged = judge.judge("team", rules("loop")).finally(() => {
+    judging = false;
+  });
+  while (judging) {
+    turns++;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await judged;
+  expect(turns).toBeGreaterThan(100);
+});
+
+test("a stream whose rules took too long gets no more time, and another one does", async () => {
+  const judge = newJudge({ file: asTold, timeMs: 30, streamMs: 50 });
+  const { problems } = await judge.judge("team", rules("loop", "fine", "fine"));
+  expect(problems.map(({ message }) => message)).toEqual([
+    "it takes too long to check: make it simpler",
+    "it was not checked: the rules before it took too long",
+    "it was not checked: the rules before it took too long",
+  ]);
+  expect(await judge.judge("team", rules("fine"))).toEqual({ problems: [], certain: true });
+});
+
+test("one that fills the memory is named, and ends neither this process nor what comes after it", async () => {
+  const judge = newJudge({ file: asTold, timeMs: 60_000, streamMs: 120_000, memoryMb: 16 });
+  const { problems } = await judge.judge("team", rules("fine", "fill", "fine"));
+  expect(problems).toEqual([{ index: 1, name: "r1", message: "it needs too much memory: make it simpler" }]);
+});
+
+test("memory that others used up is not held against a rule", async () => {
+  const judge = newJudge({ file: asTold, timeMs: 60_000, streamMs: 120_000, memoryMb: 32 });
+  const many = Array.from({ length: 12 }, () => "third of the memory");
+  expect(await judge.judge("team", rules(...many))).toEqual({ problems: [], certain: true });
+});
+
+test("a thread that fails is told as an error, and the next rule gets a new one", async () => {
+  const judge = newJudge({ file: asTold });
+  await expect(judge.judge("team", rules("throw"))).rejects.toThrow("a bug in the thread");
+  expect(await judge.judge("team", rules("fine"))).toEqual({ problems: [], certain: true });
+});
+
+test("a namespace with many rules does not keep another one waiting for all of them", async () => {
+  const judge = newJudge();
+  const order: string[] = [];
+  const many = Array.from({ length: 20 }, () =>
+    judge.judge("a", rules(...Array.from({ length: 64 }, () => "true"))).then(() => order.push("a")),
+  );
+  await judge.judge("b", rules("true")).then(() => order.push("b"));
+  expect(order).toEqual(["b"]);
+  await Promise.all(many);
+});
+
+test("stopping ends what is being judged, and may be done twice", async () => {
+  const judge = newJudge({ file: asTold, timeMs: 60_000 });
+  const busy = judge.judge("team", rules("loop"));
+  const waiting = judge.judge("team", rules("fine"));
+  const ended = Promise.all([expect(busy).rejects.toThrow(), expect(waiting).rejects.toThrow("stops")]);
+  await Promise.all([judge.stop(), judge.stop()]);
+  await ended;
+});
+
+test("a thread keeps no process alive", async () => {
+  const program = `import { RuleJudge } from ${JSON.stringify(join(import.meta.dirname, "judge.ts"))};
+    const judge = new RuleJudge({ idleMs: 600_000 });
+    const { problems } = await judge.judge("team", [{ name: "a", when: "nobody" }]);
+    console.log(problems[0].message);`;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const [said, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
+  expect([code, said]).toEqual([0, "Unknown variable: nobody (at character 1)\n"]);
+});

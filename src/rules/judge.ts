@@ -1,0 +1,110 @@
+import { problemsOf, type RuleProblem } from "./problems.ts";
+import type { Judgement, RoutingRule } from "./rules.ts";
+import { type Answer, type Overrun, RuleThread, type RuleThreadOptions } from "./thread.ts";
+import { Turns } from "./turns.ts";
+
+export interface RuleJudgeOptions extends Partial<RuleThreadOptions> {
+  /** For all rules of one WorkStream; those that are left then are not judged. */
+  streamMs?: number;
+  /** A thread without work ends after this long, for its memory. */
+  idleMs?: number;
+}
+
+export interface Judged {
+  problems: RuleProblem[];
+  /** False when a rule was too dear, which on a machine that stands still for seconds can be any. */
+  certain: boolean;
+}
+
+interface Timed {
+  judgement: Judgement;
+  certain: boolean;
+  ms: number;
+}
+
+const DEFAULTS = { timeMs: 2000, memoryMb: 64, streamMs: 5000, idleMs: 10_000 };
+
+/** The CEL library keeps every type that an expression made up for as long as its thread lives. */
+const EXPRESSIONS_PER_THREAD = 2000;
+
+/**
+ * Says which routing rules cannot be evaluated. Rules are parsed, checked and compiled in a thread of their own, within bounds of
+ * time and memory: whatever a tenant writes, nobody else waits for it. One expression at a time, in turns by namespace.
+ */
+export class RuleJudge {
+  readonly #options: typeof DEFAULTS & Partial<RuleThreadOptions>;
+  readonly #turns = new Turns();
+  #thread: { thread: RuleThread; expressions: number } | undefined;
+  #idle: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(options: RuleJudgeOptions = {}) {
+    this.#options = { ...DEFAULTS, ...options };
+  }
+
+  /** Rejects when no thread can be had, or after `stop`. */
+  async judge(namespace: string, rules: readonly RoutingRule[]): Promise<Judged> {
+    const answers: Timed[] = [];
+    let spentMs = 0;
+    for (const { when } of rules) {
+      const inTime = spentMs < this.#options.streamMs;
+      const answer = inTime ? await this.#turns.take(namespace, () => this.#one(when)) : notJudged;
+      answers.push(answer);
+      spentMs += answer.ms;
+    }
+    const judgements = answers.map(({ judgement }) => judgement);
+    return { problems: problemsOf(rules, judgements), certain: answers.every(({ certain }) => certain) };
+  }
+
+  /** May be called twice. What is being judged is rejected. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#endThread();
+  }
+
+  async #one(when: string): Promise<Timed> {
+    const first = await this.#inThread(when);
+    if (typeof first.answer === "object") return { judgement: first.answer, certain: true, ms: first.ms };
+    // A new thread has all its memory, and a machine that stood still for a moment has gone on.
+    const { answer, ms } = await this.#inThread(when);
+    const spent = { ms: first.ms + ms };
+    return typeof answer === "object"
+      ? { judgement: answer, certain: true, ...spent }
+      : { judgement: tooDear[answer], certain: false, ...spent };
+  }
+
+  async #inThread(when: string): Promise<Answer> {
+    if (this.#stopped) throw new Error("rules are no longer judged: the process stops");
+    clearTimeout(this.#idle);
+    if ((this.#thread?.expressions ?? 0) >= EXPRESSIONS_PER_THREAD) await this.#endThread();
+    this.#thread ??= { thread: new RuleThread(this.#options), expressions: 0 };
+    this.#thread.expressions += 1;
+    try {
+      const given = await this.#thread.thread.judge(when);
+      if (typeof given.answer !== "object") await this.#endThread();
+      return given;
+    } catch (error) {
+      await this.#endThread();
+      throw error;
+    } finally {
+      this.#idle = setTimeout(() => void this.#endThread(), this.#options.idleMs).unref();
+    }
+  }
+
+  async #endThread(): Promise<void> {
+    clearTimeout(this.#idle);
+    const ended = this.#thread;
+    this.#thread = undefined;
+    await ended?.thread.end();
+  }
+}
+
+const tooDear: Record<Overrun, Judgement> = {
+  time: { good: false, message: "it takes too long to check: make it simpler" },
+  memory: { good: false, message: "it needs too much memory: make it simpler" },
+};
+const notJudged: Timed = {
+  judgement: { good: false, message: "it was not checked: the rules before it took too long" },
+  certain: false,
+  ms: 0,
+};
