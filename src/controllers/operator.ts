@@ -26,6 +26,7 @@ import { createProber, type Prober } from "./selfcheck/probe.ts";
 import type { SmsNumberDeps } from "./smsnumber/deps.ts";
 import { smsNumberFinalizer } from "./smsnumber/finalize.ts";
 import { failedVerdicts as failedNumber } from "./smsnumber/outcome.ts";
+import { deletionSeen, leftMs } from "./smsnumber/patience.ts";
 import { createPreviousWebhooks, type PreviousWebhooks } from "./smsnumber/previous-webhooks.ts";
 import { smsNumberReconciler } from "./smsnumber/reconcile.ts";
 import { specSeen } from "./smsnumber/spec-seen.ts";
@@ -295,7 +296,7 @@ export class Operator {
     forget();
     term.signal.addEventListener("abort", forget, { once: true });
     const atWork = () => {
-      this.#atWorkSinceMs = this.#options.clock.now();
+      this.#atWorkSinceMs = this.#options.clock.monotonic();
     };
     atWork();
     // Until then nothing is tried, and that may take longer than a deletion waits.
@@ -337,7 +338,7 @@ export class Operator {
   #createSmsNumbers(): Controller<SmsNumber> {
     const deps = this.#smsNumberDeps();
     const reconcile = smsNumberReconciler(deps);
-    const finalize = smsNumberFinalizer(deps, () => this.#atWorkSinceMs);
+    const finalize = smsNumberFinalizer(deps);
     return new Controller<SmsNumber>({
       ...this.#controllerOptions(),
       type: smsNumbers,
@@ -413,6 +414,7 @@ export class Operator {
       registers: [registry],
     });
     const { workStreams, smsNumbers, operatingHours } = this.watches;
+    const seenAt = deletionSeen(smsNumbers, clock);
     return {
       clock,
       records: this.records,
@@ -422,7 +424,13 @@ export class Operator {
       previous: this.#previous,
       urls: publicUrls(config.publicUrl, config.fallbackPublicUrl),
       urlCheck: config.urlCheck,
-      deleteTimeoutMs: config.deleteTimeoutMs,
+      deletionLeftMs: (number) =>
+        leftMs({
+          seenAtMs: seenAt(number),
+          atWorkSinceMs: this.#atWorkSinceMs,
+          nowMs: clock.monotonic(),
+          timeoutMs: config.deleteTimeoutMs,
+        }),
       specSeenAt: specSeen(smsNumbers, clock),
       workStream: (namespace, name) => workStreams.store.get(namespace, name),
       knowsWorkStreams: (namespace) => workStreams.knows(namespace),

@@ -41,6 +41,7 @@ export interface TwilioSideOptions {
 export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal) {
   const { client, term, operatorNamespace, instance, routeShards, clock, log } = options;
   const startedAt = timeText(clock.now());
+  const startedMs = clock.monotonic();
   const guard = () => term.assertTime(client.requestTimeoutMs);
   const store = createSecretStore({
     client,
@@ -90,7 +91,7 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
     streams,
     previous: retain ? { ...previous, remove: async () => {} } : previous,
     urls,
-    deleteTimeoutMs: options.timeoutMs,
+    deletionLeftMs: () => startedMs + options.timeoutMs - clock.monotonic(),
     workStream: (namespace, name) => byKey.get(`${namespace}/${name}`),
     // All are let go, so that nobody is left to take a number over.
     numbersWithDigits: () => [],

@@ -35,6 +35,14 @@ const rows: Record<string, [DeletionInput, unknown]> = {
   "nothing was saved: cleared": [input({ saved: undefined }), does("set", "WebhookCleared")],
   "cleared when told so": [input({ policy: "Clear" }), does("set", "WebhookCleared")],
   "retained when told so": [input({ policy: "Retain" }), does("leave", "WebhookRetained")],
+  "retained without a look at Twilio": [
+    input({ policy: "Retain", seen: null }),
+    does("leave", "WebhookRetained"),
+  ],
+  "another waits, and nobody looked": [
+    input({ successor: true, policy: "Retain", seen: null }),
+    does("handOver", "WebhookHandedOver"),
+  ],
   "pointed elsewhere since: left": [
     input({ seen: { ...ours, smsUrl: "https://new.example.org/" } }),
     does("leave", "WebhookLeft"),

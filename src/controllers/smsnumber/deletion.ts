@@ -16,7 +16,7 @@ export interface DeletionEvent {
 
 export interface DeletionInput {
   policy: "Restore" | "Clear" | "Retain";
-  /** The number as Twilio has it; null when it is no longer in the account. */
+  /** The number as Twilio has it; null when it is no longer in the account. Retain does not need it. */
   seen: Webhook | null;
   /** The webhook from before us; undefined when nothing was worth saving. */
   saved: Webhook | undefined;
@@ -35,6 +35,7 @@ const cleared: Webhook = {
 
 /** Decides what is done at Twilio when an SmsNumber that held its number goes. Pure. */
 export function planDeletion({ policy, seen, saved, isOurs, successor }: DeletionInput): DeletionPlan {
+  if (policy === "Retain") return successor ? handOver : retain;
   if (seen === null)
     return {
       do: "leave",
@@ -50,24 +51,7 @@ export function planDeletion({ policy, seen, saved, isOurs, successor }: Deletio
       do: "leave",
       event: event("Normal", "WebhookLeft", "the webhook at Twilio is no longer ours and was left as it is"),
     };
-  if (successor)
-    return {
-      do: "handOver",
-      event: event(
-        "Normal",
-        "WebhookHandedOver",
-        "another SmsNumber takes the number over; the webhook stays",
-      ),
-    };
-  if (policy === "Retain")
-    return {
-      do: "leave",
-      event: event(
-        "Normal",
-        "WebhookRetained",
-        "the webhook at Twilio still leads to this cluster, as deletionPolicy: Retain asks",
-      ),
-    };
+  if (successor) return handOver;
   if (policy === "Clear" || saved === undefined)
     return {
       do: "set",
@@ -85,3 +69,18 @@ export function planDeletion({ policy, seen, saved, isOurs, successor }: Deletio
 function event(type: DeletionEvent["type"], reason: DeletionEvent["reason"], message: string): DeletionEvent {
   return { type, reason, message };
 }
+
+const handOver: DeletionPlan = {
+  do: "handOver",
+  event: event("Normal", "WebhookHandedOver", "another SmsNumber takes the number over; the webhook stays"),
+};
+
+/** Nobody looked, so nothing is said of what is there now. */
+const retain: DeletionPlan = {
+  do: "leave",
+  event: event(
+    "Normal",
+    "WebhookRetained",
+    "nothing was changed at Twilio, as deletionPolicy: Retain asks; unless somebody else changed it, the webhook still leads to this cluster",
+  ),
+};

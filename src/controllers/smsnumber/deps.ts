@@ -17,7 +17,8 @@ export interface SmsNumberDeps {
   previous: PreviousWebhooks;
   urls: PublicUrls;
   urlCheck: "enforce" | "report" | "off";
-  deleteTimeoutMs: number;
+  /** How long its deletion still waits for Twilio; 0 or less when it has waited long enough. */
+  deletionLeftMs(number: SmsNumber): number;
   /** When this process learnt of the number's present spec. */
   specSeenAt(number: SmsNumber): number;
   /** The objects as watched. */

@@ -24,55 +24,51 @@ export interface Finalized {
   events: EventNote[];
 }
 
-type PatientFinalization = Finalization & { isPatient(object: SmsNumber): boolean };
-
-/** What DELETE_TIMEOUT is compared with. */
-export interface Waiting {
-  deletionTimestamp: string;
-  /** Since when this process could have put webhooks back. */
-  atWorkSinceMs: number;
-  nowMs: number;
-  timeoutMs: number;
-}
-
-/** Nobody has asked Twilio while no operator was there: that time does not count, else the first fault would end it. */
-export function isPatient({ deletionTimestamp, atWorkSinceMs, nowMs, timeoutMs }: Waiting): boolean {
-  return nowMs - Math.max(Date.parse(deletionTimestamp), atWorkSinceMs) < timeoutMs;
-}
-
 /**
  * Puts a number's webhook back before its SmsNumber goes. Never stands in the way for long: what no waiting will mend lets go
- * at once with a warning, an outage of Twilio after DELETE_TIMEOUT; until then it throws the Failure.
+ * at once with a warning, an outage of Twilio after DELETE_TIMEOUT; until then it throws the Failure. The time-out ends what
+ * is under way as well: a call, and the waiting for one.
  */
-export function smsNumberFinalizer(each: Finalization, atWorkSinceMs: () => number = () => 0) {
-  const deps: PatientFinalization = {
-    ...each,
-    isPatient: ({ metadata }) =>
-      isPatient({
-        deletionTimestamp: metadata.deletionTimestamp!,
-        atWorkSinceMs: atWorkSinceMs(),
-        nowMs: each.clock.now(),
-        timeoutMs: each.deleteTimeoutMs,
-      }),
-  };
+export function smsNumberFinalizer(deps: Finalization) {
   return async function finalize(ctx: ReconcileContext<SmsNumber>): Promise<Finalized> {
     const { object } = ctx;
     const claim = deps.records.claimOf(object.metadata.uid!) ?? (await unrecordedClaim(deps, ctx));
     if (claim === undefined) return await finish(deps, ctx, undefined, []);
     if (object.metadata.annotations?.[FORCE_DELETE_ANNOTATION] === "true")
       return await finish(deps, ctx, claim, [letGo(`${FORCE_DELETE_ANNOTATION} asked to let go`)]);
+    const deadline = deadlineOf(deps, object);
     try {
-      const event = await restore(deps, ctx, claim);
+      const event = await restore(deps, ctx, claim, deadline.signal);
       return await finish(deps, ctx, claim, event === undefined ? [] : [event]);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       if (error.class !== "transient") return await finish(deps, ctx, claim, [letGo(error.message)]);
-      if (deps.isPatient(object)) throw error;
-      deps.countGaveUp();
-      ctx.log.error({ reason: error.reason }, "finalizer gave up; the webhook at twilio was left as it is");
-      return await finish(deps, ctx, claim, [letGo(`gave up after waiting for Twilio: ${error.message}`)]);
+      if (!deadline.signal.aborted) throw error;
+      return await giveUp(deps, ctx, claim, error);
+    } finally {
+      deadline.cancel();
     }
   };
+}
+
+/** Aborts as a time-out does when the deletion has waited long enough for Twilio. */
+function deadlineOf({ clock, deletionLeftMs }: Finalization, object: SmsNumber) {
+  const controller = new AbortController();
+  const end = () => controller.abort(new DOMException("the deletion has waited long enough", "TimeoutError"));
+  const left = deletionLeftMs(object);
+  if (left <= 0) end();
+  return { signal: controller.signal, cancel: left <= 0 ? () => {} : clock.after(left, end) };
+}
+
+async function giveUp(
+  deps: Finalization,
+  ctx: ReconcileContext<SmsNumber>,
+  claim: ClaimRecord,
+  { reason, message }: Failure,
+): Promise<Finalized> {
+  deps.countGaveUp();
+  ctx.log.error({ reason }, "finalizer gave up; the webhook at twilio was left as it is");
+  return await finish(deps, ctx, claim, [letGo(`gave up after waiting for Twilio: ${message}`)]);
 }
 
 /**
@@ -80,7 +76,7 @@ export function smsNumberFinalizer(each: Finalization, atWorkSinceMs: () => numb
  * Unless the number has been somebody else's since, it is put back all the same.
  */
 async function unrecordedClaim(
-  deps: PatientFinalization,
+  deps: Finalization,
   { object, signal }: ReconcileContext<SmsNumber>,
 ): Promise<ClaimRecord | undefined> {
   const { phoneNumberSid, configuredUrl } = object.status ?? {};
@@ -89,7 +85,8 @@ async function unrecordedClaim(
   const { name, namespace = "", uid = "" } = object.metadata;
   const stream = object.spec.workStreamRef.name;
   const state = deps.streams.get(`${namespace}/${stream}`);
-  if (deps.isPatient(object) && state === undefined && deps.workStream(namespace, stream) !== undefined)
+  const isPatient = deps.deletionLeftMs(object) > 0;
+  if (isPatient && state === undefined && deps.workStream(namespace, stream) !== undefined)
     throw new Failure(
       "RoutesNotLoaded",
       "waiting for what is known of its WorkStream, to put the webhook back",
@@ -122,14 +119,21 @@ async function restore(
   deps: Finalization,
   ctx: ReconcileContext<SmsNumber>,
   claim: ClaimRecord,
+  deadline: AbortSignal,
 ): Promise<EventNote | undefined> {
-  const options = { ...callOptions(ctx), lane: "change" as const };
-  const account = accountOf(deps, claim);
-  const number = await fetchNumber(account, ctx.object.spec.type, claim.phoneNumberSid, options);
+  const policy = ctx.object.spec.deletionPolicy ?? "Restore";
+  const signal = AbortSignal.any([ctx.signal, deadline]);
+  const options = { ...callOptions(ctx), lane: "change" as const, signal };
+  // Who changes nothing at Twilio asks nothing there, and waits for nothing.
+  const account = policy === "Retain" ? undefined : accountOf(deps, claim);
+  const number =
+    account === undefined
+      ? null
+      : await fetchNumber(account, ctx.object.spec.type, claim.phoneNumberSid, options);
   const saved = await deps.previous.read(claim.uid, ctx.signal);
   const successor = successorOf(deps, ctx.object, claim);
   const step = planDeletion({
-    policy: ctx.object.spec.deletionPolicy ?? "Restore",
+    policy,
     seen: number === null ? null : webhookOf(number),
     saved,
     isOurs: (url) => isOurs(deps, url),
@@ -137,7 +141,8 @@ async function restore(
   });
   if (step.do === "handOver" && saved !== undefined)
     await deps.previous.save(successor!.metadata.uid!, saved, ctx.signal);
-  if (step.do === "set" && number !== null) await set(deps, account, number, step, options);
+  if (step.do === "set" && account !== undefined && number !== null)
+    await set(deps, account, number, step, options);
   return step.event;
 }
 

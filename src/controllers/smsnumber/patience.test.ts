@@ -1,0 +1,65 @@
+import { describe, expect, test } from "vitest";
+import { ManualClock } from "../../clock.ts";
+import type { Change } from "../../kube/informer.ts";
+import type { KubeObject } from "../../kube/resource.ts";
+import { deletionSeen, leftMs } from "./patience.ts";
+
+const minutes = (count: number) => count * 60_000;
+
+describe("a deletion waits for Twilio ten minutes", () => {
+  for (const [name, deleted, atWorkSince, now, patient] of [
+    ["from the deletion on, where somebody was at work", 0, -60, 9, true],
+    ["and no longer", 0, -60, 10, false],
+    ["from the return of an operator that was away when it came", 0, 30, 31, true],
+    ["and no longer after that either", 0, 30, 40, false],
+  ] as const)
+    test(name, () => {
+      const times = { seenAtMs: minutes(deleted), atWorkSinceMs: minutes(atWorkSince), nowMs: minutes(now) };
+      expect(leftMs({ ...times, timeoutMs: 600_000 }) > 0).toBe(patient);
+    });
+});
+
+describe("a deletion is seen", () => {
+  const object = (uid: string, deletionTimestamp?: string): KubeObject => ({
+    apiVersion: "v1",
+    kind: "Thing",
+    metadata: { name: "a", uid, ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }) },
+  });
+  function scene() {
+    const clock = new ManualClock();
+    let tell: (change: Change<KubeObject>) => void = () => {};
+    const seenAt = deletionSeen(
+      {
+        onChange: (listener) => {
+          tell = listener;
+          return () => {};
+        },
+      },
+      clock,
+    );
+    return { clock, seenAt, tell: (change: Change<KubeObject>) => tell(change) };
+  }
+  /** Whatever the API server's clock says. */
+  const [past, future] = ["2020-01-01T00:00:00Z", "2030-01-01T00:00:00Z"];
+
+  test("at its first word of it, however often the object changes afterwards", async () => {
+    for (const at of [past, future]) {
+      const { clock, seenAt, tell } = scene();
+      tell({ type: "added", object: object("u") });
+      await clock.advance(1000);
+      tell({ type: "updated", object: object("u", at), previous: object("u") });
+      await clock.advance(1000);
+      tell({ type: "updated", object: object("u", at), previous: object("u", at) });
+      expect(seenAt(object("u", at))).toBe(1000);
+    }
+  });
+
+  test("anew when another object has its name", async () => {
+    const { clock, seenAt, tell } = scene();
+    tell({ type: "added", object: object("u1", past) });
+    await clock.advance(1000);
+    tell({ type: "deleted", object: object("u1", past) });
+    tell({ type: "added", object: object("u2", past) });
+    expect(seenAt(object("u2", past))).toBe(1000);
+  });
+});
