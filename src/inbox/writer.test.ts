@@ -3,7 +3,7 @@ import { ManualClock } from "../clock.ts";
 import { silentLog } from "../log.ts";
 import type { InboxRow } from "./rows.ts";
 import type { InboxStore } from "./store.ts";
-import { InboxWriter, type Outcome } from "./writer.ts";
+import { BYTES_BESIDE_BODY, InboxWriter, type Outcome } from "./writer.ts";
 
 /** A store that does what it is told, statement by statement. */
 class FakeStore implements InboxStore {
@@ -14,12 +14,14 @@ class FakeStore implements InboxStore {
   dropped = 0;
   closed = 0;
   #hanging: ((error: Error) => void) | undefined;
+  #answer: (() => void) | undefined;
 
   async insert(rows: readonly InboxRow[]): Promise<number> {
     this.statements.push(rows.map((row) => row.messageSid));
     if (this.hang)
-      await new Promise((_, reject) => {
+      await new Promise<void>((resolve, reject) => {
         this.#hanging = reject;
+        this.#answer = resolve;
       });
     const code = this.fail(rows);
     if (code !== undefined) throw Object.assign(new Error("told to fail"), { code });
@@ -28,9 +30,14 @@ class FakeStore implements InboxStore {
     return this.stored.size - before;
   }
   async insertActivity() {}
+  /** Also of what hangs: its answer comes. */
+  recover() {
+    this.fail = () => undefined;
+    this.hang = false;
+    this.#answer?.();
+  }
   drop() {
     this.dropped++;
-    this.hang = false;
     this.#hanging?.(new Error("dropped"));
   }
   async close() {
@@ -52,10 +59,16 @@ const row = (messageSid: string): InboxRow => ({
   body: Buffer.from(`MessageSid=${messageSid}`),
 });
 
-function setup(waitingWhenDown = 500) {
+function setup(mostWaitingBytes?: number) {
   const [store, clock] = [new FakeStore(), new ManualClock()];
   const outcomes: Record<string, Outcome[]> = {};
-  const writer = new InboxWriter({ store, clock, log: silentLog, budgetMs: 3000, waitingWhenDown });
+  const writer = new InboxWriter({
+    store,
+    clock,
+    log: silentLog,
+    budgetMs: 3000,
+    ...(mostWaitingBytes === undefined ? {} : { mostWaitingBytes }),
+  });
   const write = (...sids: string[]) => {
     for (const sid of sids)
       writer.write(row(sid), (outcome) => {
@@ -118,13 +131,28 @@ describe("a store that fails", () => {
     expect(outcomes).toEqual({ a: ["late"], b: ["late"] });
   });
 
-  test("lets only so many wait, the rest is told at once", async () => {
-    const { store, clock, outcomes, write } = setup(2);
+  test("lets wait what fits in the memory set aside for it, the rest is told at once", async () => {
+    const { store, clock, outcomes, write } = setup(2 * (BYTES_BESIDE_BODY + row("second").body.length));
     store.fail = () => "ECONNREFUSED";
     write("first");
     await clock.advance(100);
     write("second", "third");
     expect(outcomes).toEqual({ third: ["overloaded"] });
+    // Whoever has waited in vain makes room again.
+    await clock.advance(3000);
+    write("fourth");
+    expect(outcomes).toEqual({ first: ["late"], second: ["late"], third: ["overloaded"] });
+  });
+
+  test("counts bodies, and not only texts", async () => {
+    const { store, clock, outcomes, writer, write } = setup(2 * BYTES_BESIDE_BODY + 100_000);
+    store.fail = () => "ECONNREFUSED";
+    writer.write({ ...row("large"), body: Buffer.alloc(100_000) }, (outcome) => {
+      outcomes.large = [outcome];
+    });
+    await clock.advance(100);
+    write("small");
+    expect(outcomes).toEqual({ small: ["overloaded"] });
   });
 
   test("a connection that went silent is given up, and the text was answered before", async () => {
@@ -135,11 +163,70 @@ describe("a store that fails", () => {
     expect(outcomes).toEqual({ a: ["late"] });
     await clock.advance(1000);
     expect(store.dropped).toBe(1);
+    store.recover();
     write("b");
     await clock.advance(1000);
     expect(outcomes).toEqual({ a: ["late"], b: ["stored"] });
   });
 });
+
+describe("a store that is away for some seconds costs no text: Twilio has not given up when it is back", () => {
+  const rows: Record<string, { awayMs: number; perSecond: number; away: (store: FakeStore) => void }> = {
+    "50 texts a second, it refuses for 10 s": { awayMs: 10_000, perSecond: 50, away: refusing },
+    "50 texts a second, it is silent for 10 s": { awayMs: 10_000, perSecond: 50, away: silent },
+    "500 texts a second, it refuses for 10 s": { awayMs: 10_000, perSecond: 500, away: refusing },
+    "500 texts a second, it refuses for less than a text may wait": {
+      awayMs: 2500,
+      perSecond: 500,
+      away: refusing,
+    },
+  };
+  for (const [name, { awayMs, perSecond, away }] of Object.entries(rows))
+    test(name, async () => {
+      const { store, clock, writer } = setup();
+      const twilio = new Twilio((sid, done) => writer.write(row(sid), done));
+      const betweenMs = 1000 / perSecond;
+      // A second before, the outage, and until the last text that came in it must have found its way.
+      for (let atMs = 0; atMs < awayMs + 16_000; atMs += betweenMs) {
+        if (atMs >= 1000 && atMs < 1000 + awayMs) away(store);
+        else store.recover();
+        if (atMs < awayMs + 2000) twilio.send(`SM${atMs}`);
+        await clock.advance(betweenMs);
+      }
+      const sent = Math.ceil((awayMs + 2000) / betweenMs);
+      expect({ ...twilio.counts, stored: store.stored.size }).toEqual({
+        delivered: sent,
+        givenUp: 0,
+        stored: sent,
+      });
+    });
+});
+
+const refusing = (store: FakeStore) => {
+  store.fail = () => "ECONNREFUSED";
+};
+const silent = (store: FakeStore) => {
+  store.hang = true;
+};
+
+/** Calls as our URLs tell Twilio to: at once again after a 503, three times, then as often the fallback URL. */
+class Twilio {
+  readonly counts = { delivered: 0, givenUp: 0 };
+  readonly #write: (sid: string, done: (outcome: Outcome) => void) => void;
+
+  constructor(write: (sid: string, done: (outcome: Outcome) => void) => void) {
+    this.#write = write;
+  }
+
+  send(sid: string, attemptsLeft = 6) {
+    if (attemptsLeft === 0) this.counts.givenUp++;
+    else
+      this.#write(sid, (outcome) => {
+        if (outcome === "stored") this.counts.delivered++;
+        else this.send(sid, attemptsLeft - 1);
+      });
+  }
+}
 
 test("stop waits for what is under way, closes the store, and takes nothing more", async () => {
   const { store, clock, writer, outcomes, write } = setup();

@@ -27,7 +27,6 @@ export interface ReceiverOptions {
 
 /** Twilio waits 4.5 s by the `rt` that our URLs carry; 3 s for the store leave room for the network and one retry. */
 export const STORE_BUDGET_MS = 3000;
-const WAITING_WHEN_DOWN = 500;
 
 /**
  * The internet-facing HTTP server. `stop` first lets `delayMs` pass in which it still accepts, while load balancers take
@@ -53,7 +52,6 @@ export class Receiver {
       clock,
       log,
       budgetMs: options.storeBudgetMs ?? STORE_BUDGET_MS,
-      waitingWhenDown: WAITING_WHEN_DOWN,
       onStored: metrics.batch,
     });
     this.#activity = new Activity({ replica, clock, log, insert: (rows) => store.insertActivity(rows) });

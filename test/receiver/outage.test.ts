@@ -1,0 +1,56 @@
+import { expect, test } from "vitest";
+import { encodeShard } from "../../src/routes/table.ts";
+import { CONNECTION_OVERRIDES } from "../../src/twilio/connection-overrides.ts";
+import { customer, demoAccount, point, withSimulator } from "../simulator/support.ts";
+import { metric, newInbox, routeFor, startReceiver, urlsUnder } from "./harness.ts";
+import { databaseProxy } from "./proxy.ts";
+
+// Twilio's own rules by the simulator, on real time: what is shorter tests no more than the writer's unit tests do.
+const AWAY_MS = 10_000;
+const PER_SECOND = 50;
+
+test("the store is away for 10 s under 50 texts a second: Twilio gives up none, and each is stored once", async () => {
+  const inbox = await newInbox();
+  const proxy = await databaseProxy(inbox.receiverUrl);
+  const running = await startReceiver({ url: proxy.url, routes: [] });
+  const base = `http://127.0.0.1:${running.port}`;
+  const urls = urlsUnder(base, "team-a", "support");
+  const { sid: accountSid, authToken: token, number } = demoAccount;
+  const route = await routeFor({ accountSid, token, numbers: [number.slice(1)], urls: [urls] });
+  running.routes.replaceShard(0, await encodeShard([route]));
+  await withSimulator({}, async (simulator) => {
+    point(simulator, {
+      smsUrl: urls.inbound + CONNECTION_OVERRIDES,
+      smsFallbackUrl: urls.fallback + CONNECTION_OVERRIDES,
+    });
+    proxy.set("refuse");
+    const back = new Promise((resolve) => setTimeout(resolve, AWAY_MS)).then(() => proxy.set("pass"));
+    const sent = await atEvenRate((i) =>
+      simulator.control.inbound({ from: customer, to: number, body: `No. ${i}` }),
+    );
+    await back;
+    const outcomes = (await Promise.all(sent)).map(({ outcome }) => outcome);
+    expect(new Set(outcomes)).toEqual(new Set(["delivered"]));
+    const { rows } = await inbox.owner.query("select count(*)::int as count from smschannel.inbox");
+    expect(rows[0].count).toBe(outcomes.length);
+    const count = (result: string) => metric(running.metrics, "smschannel_inbound_total", { result });
+    // They did wait for it, and nobody was turned away at once.
+    expect(await count("storeLate")).toBeGreaterThan(0);
+    expect(await count("overloaded")).toBe(0);
+  });
+  await running.stop();
+  await proxy.close();
+  await inbox.owner.end();
+}, 60_000);
+
+/** Sends as many as are due, whatever becomes of those before, for as long as the store is away and a second more. */
+async function atEvenRate<T>(send: (i: number) => Promise<T>): Promise<Promise<T>[]> {
+  const start = performance.now();
+  const sent: Promise<T>[] = [];
+  for (;;) {
+    const passedMs = performance.now() - start;
+    if (passedMs > AWAY_MS + 1000) return sent;
+    while (sent.length < (passedMs * PER_SECOND) / 1000) sent.push(send(sent.length));
+    await new Promise((resolve) => setTimeout(resolve, 1000 / PER_SECOND));
+  }
+}
