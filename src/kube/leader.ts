@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import { type KubeClient, KubeError } from "./client.ts";
-import { claim, claimed, NOBODY, type Observed } from "./lease.ts";
+import { claim, claimed, NOBODY, type Observed, released } from "./lease.ts";
 import { type Lease, leases } from "./resource.ts";
 
 export interface LeaderOptions {
@@ -19,8 +19,10 @@ export interface LeaderOptions {
   renewDeadlineMs?: number;
   /** Between two renewals, or two looks at another's Lease. Default 2 s. */
   retryMs?: number;
-  /** Take the Lease from whoever has it, and begin when that one has certainly stopped. Default: wait for it. */
-  seize?: boolean;
+  /** From which holders the Lease is taken, to begin when they have certainly stopped. Default: none, all are waited for. */
+  seize?: (holder: string) => boolean;
+  /** Called when there is somebody to wait for, once for each; also for `nobody`, for whom the Lease is kept. */
+  onWait?: (holder: string) => void;
   random?: () => number;
 }
 
@@ -52,13 +54,17 @@ export class LeadershipLost extends Error {
  * first after waking up, before any timer or answer has been handled, already sees that the term is over.
  */
 export class LeaderElector {
-  readonly #options: Required<Omit<LeaderOptions, "random">> & { random: () => number };
+  readonly #options: Required<LeaderOptions>;
   readonly #stop = new AbortController();
   readonly #listeners = new Set<(term: Term) => void>();
   #term: RunningTerm | undefined;
   #lease: Lease | undefined;
   #observed: Observed = { resourceVersion: undefined, sinceMs: 0 };
   #holder: string | undefined;
+  /** Whom this process waits for, once that was told. */
+  #waitsFor: string | undefined;
+  /** There was no Lease when this process first looked. */
+  #foundNone: boolean | undefined;
   /** Before this no term begins: a holder that was displaced may still act on what it had left. */
   #displacedUntilMs = Number.NEGATIVE_INFINITY;
   #failing = false;
@@ -69,7 +75,8 @@ export class LeaderElector {
       leaseMs: 15_000,
       renewDeadlineMs: 10_000,
       retryMs: 2000,
-      seize: false,
+      seize: () => false,
+      onWait: () => {},
       random: Math.random,
       ...options,
     };
@@ -113,8 +120,8 @@ export class LeaderElector {
 
   /**
    * Ends the term and releases the Lease, so that the next leader need not wait. Stop what works under the term first: the
-   * Lease is renewed until here. With `release: false` the Lease is left to run out, with `holdMs` after that time: nobody
-   * leads for so long, whoever waits.
+   * Lease is renewed until here. With `release: false` the Lease is left to run out. With `holdMs` nobody leads for so long,
+   * whoever waits; where there was no Lease at first there is nobody to hold off, and it is deleted.
    */
   async stop({ release = true, holdMs }: { release?: boolean; holdMs?: number } = {}): Promise<void> {
     if (this.#stop.signal.aborted) return this.#running;
@@ -169,15 +176,18 @@ export class LeaderElector {
     if (this.#lease === undefined || this.#term === undefined) {
       const lease = await client.get(leases, { namespace, name }, signal);
       this.#observe(lease);
+      this.#foundNone ??= lease === undefined;
     }
     const decision = claim({
       lease: this.#lease,
       identity,
       observed: this.#observed,
       nowMs: clock.monotonic(),
+      wallMs: clock.now(),
       seize: this.#options.seize,
     });
-    if (decision.do === "wait") return this.#end("another process took the lease");
+    if (decision.do === "wait") return this.#wait(decision.restMs);
+    this.#waitsFor = undefined;
     if (decision.do === "seize") this.#displacedUntilMs = clock.monotonic() + decision.restMs;
     // Counted from before the request is sent: whoever sees the renewal sees it later than that.
     const from = timesOf(clock);
@@ -196,6 +206,23 @@ export class LeaderElector {
     if (clock.monotonic() < this.#displacedUntilMs) return;
     if (this.#term === undefined || this.#term.remainingMs() <= 0) this.#begin(from);
     else this.#term.renewed(from);
+  }
+
+  /** Told once for each holder: a replica that stands by, and an install that waits for a release's end, look alike otherwise. */
+  #wait(restMs: number): void {
+    this.#end("another process took the lease");
+    const holder = this.#holder;
+    if (holder === undefined || holder === this.#waitsFor) return;
+    this.#waitsFor = holder;
+    const { log, namespace, name, onWait } = this.#options;
+    const lease = `${namespace}/${name}`;
+    if (holder === NOBODY)
+      log.info(
+        { lease, waitSeconds: Math.ceil(restMs / 1000) },
+        "waiting: the lease is kept so that nobody leads",
+      );
+    else log.info({ lease, holder }, "standing by: another process leads");
+    onWait(holder);
   }
 
   #observe(lease: Lease | undefined): void {
@@ -222,17 +249,19 @@ export class LeaderElector {
   }
 
   async #release(holdMs: number | undefined): Promise<void> {
-    const { client, log, identity, retryMs } = this.#options;
+    const { client, clock, log, identity, retryMs } = this.#options;
     const lease = this.#lease;
     if (lease?.spec?.holderIdentity !== identity) return;
-    const hold = {
-      holderIdentity: holdMs === undefined ? "" : NOBODY,
-      leaseDurationSeconds: Math.ceil((holdMs ?? 1000) / 1000),
-    };
-    const spec = { ...lease.spec, ...hold };
+    const signal = AbortSignal.timeout(Math.max(retryMs, 1000));
     try {
-      await client.replace(leases, { ...lease, spec }, AbortSignal.timeout(Math.max(retryMs, 1000)));
-      log.info(hold, holdMs === undefined ? "lease released" : "lease kept, so that nobody leads");
+      if (holdMs !== undefined && this.#foundNone === true) {
+        const { uid = "" } = lease.metadata;
+        await client.delete(leases, lease.metadata, { uid }, signal);
+        log.info("lease deleted: there was none before");
+        return;
+      }
+      await client.replace(leases, released(lease, { nowMs: clock.now(), holdMs }), signal);
+      log.info({ holdMs }, holdMs === undefined ? "lease released" : "lease kept, so that nobody leads");
     } catch (error) {
       log.warn({ err: error }, "lease not released, it runs out by itself");
     }

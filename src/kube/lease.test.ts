@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Claim, claim, claimed, NOBODY } from "./lease.ts";
+import { type Claim, claim, claimed, NOBODY, released } from "./lease.ts";
 import type { Lease } from "./resource.ts";
 
 const lease = (spec: Lease["spec"]): Lease => ({
@@ -13,6 +13,10 @@ const other = lease({
   leaseDurationSeconds: 15,
   renewTime: "1999-01-01T00:00:00.000000Z",
 });
+
+const NOW = Date.UTC(2026, 0, 1);
+/** Kept so that nobody leads, since so long ago by the wall clock. */
+const kept = (agoMs: number) => released(other, { nowMs: NOW - agoMs, holdMs: 120_000 });
 
 const rows: Record<string, [lease: Lease | undefined, seenForMs: number, Claim["do"]]> = {
   "no Lease": [undefined, 0, "create"],
@@ -28,11 +32,23 @@ const rows: Record<string, [lease: Lease | undefined, seenForMs: number, Claim["
     15_000,
     "wait",
   ],
+  "kept by nobody, since a moment ago": [kept(1000), 0, "wait"],
+  "kept by nobody, until a moment ago": [kept(120_000), 0, "take"],
+  "kept by nobody, since last week": [kept(7 * 86_400_000), 0, "take"],
+  "kept by nobody, by a clock an hour ahead": [kept(-3_600_000), 0, "wait"],
+  "kept by nobody, by a clock ahead, and seen for the whole time": [kept(-3_600_000), 120_000, "take"],
+  "kept by nobody, without a time": [
+    lease({ holderIdentity: NOBODY, leaseDurationSeconds: 120 }),
+    119_999,
+    "wait",
+  ],
 };
 for (const [name, [found, seenForMs, want]] of Object.entries(rows))
   test(`${name}: ${want}`, () => {
     const observed = { resourceVersion: found?.metadata.resourceVersion, sinceMs: 1000 };
-    expect(claim({ lease: found, identity: "me", observed, nowMs: 1000 + seenForMs }).do).toBe(want);
+    const nowMs = 1000 + seenForMs;
+    const decided = claim({ lease: found, identity: "me", observed, nowMs, wallMs: NOW + seenForMs });
+    expect(decided.do).toBe(want);
   });
 
 describe("a Lease that is to be taken from whoever has it", () => {
@@ -42,10 +58,20 @@ describe("a Lease that is to be taken from whoever has it", () => {
       identity: "me",
       observed: { resourceVersion: "5", sinceMs: 1000 },
       nowMs: 1000 + seenForMs,
-      seize: true,
+      wallMs: NOW,
+      seize: (holder) => !holder.startsWith("release_"),
     });
   test("waits for what its holder had left", () =>
     expect(seize(other, 4000)).toEqual({ do: "seize", restMs: 11_000 }));
+  test("is left to those from whom it may not be taken", () =>
+    expect(seize(lease({ holderIdentity: "release_a", leaseDurationSeconds: 15 }), 4000)).toEqual({
+      do: "wait",
+      restMs: 11_000,
+    }));
+  test("of one who stopped renewing it is free in the end, whoever that was", () =>
+    expect(seize(lease({ holderIdentity: "release_a", leaseDurationSeconds: 15 }), 15_000)).toEqual({
+      do: "take",
+    }));
   test("is free once that has run out", () => expect(seize(other, 15_000)).toEqual({ do: "take" }));
   test("kept by nobody: is free at once", () =>
     expect(seize(lease({ holderIdentity: NOBODY, leaseDurationSeconds: 120 }), 0)).toEqual({ do: "take" }));

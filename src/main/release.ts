@@ -45,6 +45,8 @@ const own = {
  * otherwise take everything up again. An operator that is installed anew waits for as long at the most.
  */
 const HOLD_MS = 120_000;
+/** How the identities of all releases begin, by which they know each other. */
+const RELEASE = "release_";
 
 /** `smschannel release`: lets all objects go before the operator is uninstalled, or after it has gone. */
 export const releaseCommand: Command<typeof own> = {
@@ -95,7 +97,10 @@ async function run(config: Config<typeof own>, log: Log, stopped: AbortSignal): 
   }
 }
 
-/** Runs `work` as the leader, taken from whoever leads; afterwards nobody does for a while, unless it failed. */
+/**
+ * Runs `work` as the leader. The Lease is taken from a controller, but another release is waited for: one at a time. Afterwards
+ * nobody leads for a while, unless the work failed.
+ */
 async function leading<T>(
   config: Config<typeof own>,
   client: KubeClient,
@@ -107,10 +112,12 @@ async function leading<T>(
     client,
     namespace: config.operatorNamespace,
     name: leaseName(instanceOf(config)),
-    identity: `release_${hostname()}_${randomBytes(4).toString("hex")}`,
+    identity: `${RELEASE}${hostname()}_${randomBytes(4).toString("hex")}`,
     clock: systemClock,
     log,
-    seize: true,
+    // From a controller, never from another release: two that took it from each other would both never begin.
+    seize: (holder) => !holder.startsWith(RELEASE),
+    onWait: (holder) => say(`another release is at work (${holder}); waiting for its end …`),
   });
   let done = false;
   try {

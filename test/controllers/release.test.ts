@@ -217,6 +217,54 @@ test("killed after Twilio had restored the webhook and before it said so: the ne
   await isLetGo();
 });
 
+describe("two releases at once", () => {
+  const elect = { leaseMs: 14_000, renewDeadlineMs: 10_000, retryMs: 500 };
+  const lease = async () =>
+    (await world.client.list(leases, { namespace: world.operatorNamespace })).items[0]?.spec;
+
+  test("while a controller works: one after the other, and both end", { timeout: 120_000 }, async () => {
+    world = await World.start({ elect });
+    await wired();
+    const both = await Promise.all([release(), release()]);
+    for (const { code, output } of both) expect(code, output).toBe(0);
+    const waited = both.filter(({ output }) => output.includes("another release is at work (release_"));
+    expect(waited).toHaveLength(1);
+    expect(waited[0]?.output).toContain("let go: 0 SmsNumbers");
+    expect(world.atTwilio().smsUrl).toBe(crm);
+    await isLetGo();
+    // Controller, one release, nobody, the other, nobody; it went to and fro some 90 times a minute.
+    expect(((await lease()) as { leaseTransitions?: number } | undefined)?.leaseTransitions).toBeLessThan(6);
+  });
+
+  test("the first is killed: the second takes over when the Lease has run out", {
+    timeout: 120_000,
+  }, async () => {
+    world = await World.start();
+    await wired();
+    await world.stopOperators();
+    world.simulator.control.faults({ kind: "status", status: 503 });
+    const first = startRelease();
+    const holder = await eventually("it works", async () => (await lease())?.holderIdentity || undefined);
+    const second = release();
+    first.kill("SIGKILL");
+    await once(first, "close");
+    world.simulator.control.clearFaults();
+    const { code, output } = await second;
+    expect(code, output).toBe(0);
+    expect(output).toContain(`another release is at work (${holder})`);
+    expect(world.atTwilio().smsUrl).toBe(crm);
+    await isLetGo();
+  });
+});
+
+test("where no operator is left, no Lease is left behind either", async () => {
+  world = await World.start();
+  await wired();
+  await world.stopOperators();
+  expect((await release()).code).toBe(0);
+  expect((await world.client.list(leases, { namespace: world.operatorNamespace })).items).toEqual([]);
+});
+
 test("a controller at work is stopped first, and does not take the number up again", async () => {
   world = await World.start({ elect: { leaseMs: 14_000, renewDeadlineMs: 10_000, retryMs: 500 } });
   await wired();

@@ -6,7 +6,7 @@ import { type Clock, ManualClock, systemClock } from "../../src/clock.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { LeaderElector } from "../../src/kube/leader.ts";
 import { leases } from "../../src/kube/resource.ts";
-import { silentLog } from "../../src/log.ts";
+import { createLog, type Log, silentLog } from "../../src/log.ts";
 import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
 import { type CuttingProxy, cuttingProxy } from "./proxy.ts";
 import { loadClient, until } from "./widgets.ts";
@@ -28,7 +28,10 @@ afterEach(async () => {
   for (const undo of cleanup.splice(0).reverse()) await undo();
 });
 
-function elect(identity: string, options: { kubeconfig?: string; clock?: Clock; times?: typeof short } = {}) {
+function elect(
+  identity: string,
+  options: { kubeconfig?: string; clock?: Clock; times?: typeof short; log?: Log } = {},
+) {
   const client = loadClient(options.kubeconfig ?? kubeconfigPath(), 1000);
   const clock = options.clock ?? systemClock;
   const elector = new LeaderElector({
@@ -37,7 +40,7 @@ function elect(identity: string, options: { kubeconfig?: string; clock?: Clock; 
     name: "l",
     identity,
     clock,
-    log: silentLog,
+    log: options.log ?? silentLog,
     ...(options.times ?? short),
   });
   cleanup.push(
@@ -116,6 +119,34 @@ test("a Lease that was deleted is made anew, and the term goes on", async () => 
   await admin.delete(leases, { namespace, name: "l" });
   await until("there is one again", async () => (await lease())?.spec?.holderIdentity === "leader");
   expect(signal.aborted).toBe(false);
+});
+
+describe("a Lease that a release kept so that nobody leads", () => {
+  const keptSince = async (agoMs: number) => {
+    const renewTime = new Date(Date.now() - agoMs).toISOString().replace(/Z$/, "000Z");
+    const spec = { holderIdentity: "nobody", leaseDurationSeconds: 120, renewTime, leaseTransitions: 2 };
+    const metadata = { namespace, name: "l" };
+    await admin.create(leases, { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata, spec });
+  };
+
+  test("holds up no install that comes later", async () => {
+    await keptSince(121_000);
+    const elector = elect("later");
+    await until("it leads", () => elector.isLeading);
+  });
+
+  test("holds up one that comes at once, which says so, and says it once", async () => {
+    await keptSince(1000);
+    const lines: { msg: string; waitSeconds?: number }[] = [];
+    const destination = { write: (line: string) => void lines.push(JSON.parse(line)) };
+    const elector = elect("soon", { log: createLog({ level: "info", process: "test", destination }) });
+    await until("it waits", () => elector.holder === "nobody");
+    await until("it is told", () => lines.length > 0);
+    await elector.stop();
+    expect(lines.map(({ msg }) => msg)).toEqual(["waiting: the lease is kept so that nobody leads"]);
+    expect(lines[0]?.waitSeconds).toBeGreaterThan(60);
+    expect((await lease())?.spec?.holderIdentity).toBe("nobody");
+  });
 });
 
 describe("time left", () => {
