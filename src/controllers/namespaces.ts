@@ -30,6 +30,11 @@ export class NamespaceUids {
     this.#known.delete(namespace);
   }
 
+  /** All of them may be others: a backup of the cluster was restored. */
+  clear() {
+    this.#known.clear();
+  }
+
   async #fetch(namespace: string): Promise<string> {
     const found = await this.#client.get(namespaces, { name: namespace });
     if (found?.metadata.uid === undefined) throw new Error(`namespace ${namespace} is not there`);

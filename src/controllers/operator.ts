@@ -210,6 +210,7 @@ export class Operator {
       informer: this.watches.operatingHours,
     });
     this.#wakeups.listen();
+    for (const informer of this.watches.all) informer.onRewound(() => void this.#restored());
   }
 
   start() {
@@ -275,6 +276,22 @@ export class Operator {
       isLive: (route) => this.#relations.hasStream(route),
       onForgotten: (key) => this.#checks.forget(key),
     });
+  }
+
+  /** A backup of the cluster was restored: what is remembered by name or version may be of another object. */
+  async #restored() {
+    this.#secretReader.clear();
+    this.#namespaces.clear();
+    const { leader, log } = this.#options;
+    if (leader !== undefined && leader.term === undefined) return;
+    try {
+      await this.#recordsOfTerm.loaded;
+      const problems = await this.records.restored();
+      for (const err of problems)
+        log.error({ err }, "one of the operator's own secrets cannot be written, will retry");
+    } catch {
+      // The term is over: the next one reads everything anew.
+    }
   }
 
   #guard(ms: number) {

@@ -64,6 +64,7 @@ export class Controller<T extends KubeObject> {
     const { informer, leader, type, startAfter, workers = 8 } = this.#options;
     this.#cleanup.push(
       informer.onChange((change) => this.#changed(change)),
+      informer.onRewound(() => this.#rewound()),
       this.#metrics.sampleDepth(type.kind, () => this.#queue.depth),
       this.#metrics.sampleForeign(() => this.#reconciliation.foreign),
       leader?.onTerm((term) => this.#beginTerm(term)) ?? (() => {}),
@@ -101,6 +102,14 @@ export class Controller<T extends KubeObject> {
         once: true,
       },
     );
+  }
+
+  /** The server's state is an earlier one than what was seen: every object may be another than a comparison would show. */
+  #rewound(): void {
+    for (const key of this.#options.informer.store.keys()) {
+      this.#reconciliation.forgetWrites(key);
+      this.#queue.add(key, "resync");
+    }
   }
 
   #changed({ type, object, previous }: Change<T>): void {

@@ -1,12 +1,14 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Registry } from "@prometheus-io/client";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
-import { type KubeClient, KubeError } from "./client.ts";
+import type { KubeClient } from "./client.ts";
 import { KubeMetrics } from "./metrics.ts";
-import { type Action, type Failed, type Input, type News, start, step } from "./reflector.ts";
+import { type Action, type Input, type News, start, step } from "./reflector.ts";
 import { type KubeObject, keyOf, type ResourceType } from "./resource.ts";
 import { type Indexes, type ReadStore, Store } from "./store.ts";
 import { trim } from "./trim.ts";
+import { type Failed, failureOf } from "./watch-failure.ts";
 
 export interface InformerOptions<T extends KubeObject> {
   client: KubeClient;
@@ -23,7 +25,7 @@ export interface InformerOptions<T extends KubeObject> {
   clock: Clock;
   log: Log;
   registry?: Registry;
-  /** A watch that is silent for so long, bookmarks included, is opened anew. The server sends one a minute. Default 100 s. */
+  /** After silence for so long, bookmarks included, everything is listed anew. The server sends one a minute. Default 100 s. */
   silentAfterMs?: number;
   random?: () => number;
 }
@@ -53,6 +55,7 @@ export class Informer<T extends KubeObject> {
   readonly #watched: Watched[];
   readonly #listeners = new Set<(change: Change<T>) => void>();
   readonly #onListed = new Set<(namespace: string | undefined) => void>();
+  readonly #onRewound = new Set<(namespace: string | undefined) => void>();
   readonly #stop = new AbortController();
   readonly #synced = Promise.withResolvers<void>();
   #running: Promise<unknown> | undefined;
@@ -113,6 +116,15 @@ export class Informer<T extends KubeObject> {
     this.#onListed.add(listener);
   }
 
+  /**
+   * `listener` is called when the API server was set back to an earlier state (a backup was restored) and the store is equal to
+   * it again: whatever was remembered by version, generation or as our own last write may not have happened there.
+   */
+  onRewound(listener: (namespace: string | undefined) => void): () => void {
+    this.#onRewound.add(listener);
+    return () => void this.#onRewound.delete(listener);
+  }
+
   start(): void {
     if (this.#running !== undefined) return;
     const { registry, clock } = this.#options;
@@ -164,6 +176,8 @@ export class Informer<T extends KubeObject> {
         yield { type: "waited" };
       } else if (action.do === "list") {
         yield await this.#list(action, watched, signal);
+      } else if (action.do === "ask") {
+        yield await this.#ask(watched, signal);
       } else {
         yield* this.#watch(action, watched, signal);
         yield { type: "ended", livedMs: clock.monotonic() - began };
@@ -171,9 +185,7 @@ export class Informer<T extends KubeObject> {
     } catch (error) {
       if (signal.aborted) return;
       const livedMs = clock.monotonic() - began;
-      yield error === SILENT
-        ? { type: "ended", livedMs }
-        : { type: "failed", error: failureOf(error), livedMs };
+      yield error === SILENT ? { type: "silent" } : { type: "failed", error: failureOf(error), livedMs };
     }
   }
 
@@ -191,12 +203,21 @@ export class Informer<T extends KubeObject> {
     return { type: "page", ...page };
   }
 
+  /** A list tells how far the server is; of one object, as its content is of no interest. */
+  async #ask(watched: Watched, signal: AbortSignal): Promise<Input<T>> {
+    const { client, clock, silentAfterMs = SILENT_AFTER_MS } = this.#options;
+    const selection = { ...this.#selection(watched), metadataOnly: true, limit: 1 };
+    const { resourceVersion } = await client.listPage(this.type, selection, signal);
+    const silent = clock.monotonic() - (watched.heardAt ?? Number.NEGATIVE_INFINITY) >= silentAfterMs;
+    return { type: "version", resourceVersion, silent };
+  }
+
   async *#watch(
     action: Extract<Action, { do: "watch" }>,
     watched: Watched,
     signal: AbortSignal,
   ): AsyncGenerator<Input<T>> {
-    const { client, clock, silentAfterMs = 100_000 } = this.#options;
+    const { client, clock, silentAfterMs = SILENT_AFTER_MS } = this.#options;
     const silence = new AbortController();
     const arm = () => clock.after(silentAfterMs, () => silence.abort(SILENT));
     let disarm = arm();
@@ -210,9 +231,9 @@ export class Informer<T extends KubeObject> {
         ...this.#selection(watched),
         resourceVersion: action.resourceVersion,
         timeoutSeconds: action.timeoutSeconds,
+        // A watch that is open proves little: from a version of the future it is accepted as well, and says nothing.
         onOpen: () => {
-          heard();
-          this.#report(watched, "");
+          if (!action.quiet) this.#report(watched, "");
         },
         onBytes: heard,
       };
@@ -237,10 +258,21 @@ export class Informer<T extends KubeObject> {
       if (news.first) watched.seen = new Set();
       for (const item of news.items) {
         watched.seen.add(keyOf(item));
-        this.#upsert(item);
+        this.#upsert(item, news.rewound);
       }
-      if (news.last) this.#sweep(watched);
+      if (!news.last) return;
+      this.#sweep(watched);
+      if (news.rewound) this.#rewound(watched);
     }
+  }
+
+  #rewound({ namespace }: Watched): void {
+    const { log } = this.#options;
+    log.warn(
+      { kind: this.type.kind, namespace },
+      "the api server was set back to an earlier state, everything is looked at again",
+    );
+    for (const listener of this.#onRewound) listener(namespace);
   }
 
   /** What a complete list did not have was deleted while nobody watched. */
@@ -267,11 +299,12 @@ export class Informer<T extends KubeObject> {
     if (this.#watched.every(({ listed, refused }) => listed || refused)) this.#synced.resolve();
   }
 
-  #upsert(raw: T): void {
+  /** `rewound`: what has the same version need not be the same, as the server counts on from an earlier one. */
+  #upsert(raw: T, rewound = false): void {
     const object = trim(raw, this.#options);
     const previous = this.#store.getByKey(keyOf(object));
-    if (previous?.metadata.resourceVersion === object.metadata.resourceVersion && previous !== undefined)
-      return;
+    const sameVersion = previous?.metadata.resourceVersion === object.metadata.resourceVersion;
+    if (previous !== undefined && sameVersion && (!rewound || isDeepStrictEqual(previous, object))) return;
     // A deleted and re-created object can have been missed as such: to listeners it is two objects.
     if (previous !== undefined && previous.metadata.uid !== object.metadata.uid)
       this.#remove(keyOf(previous));
@@ -311,10 +344,6 @@ export class Informer<T extends KubeObject> {
   }
 }
 
+/** A bookmark comes at least every 75 s. */
+const SILENT_AFTER_MS = 100_000;
 const SILENT = new Error("the watch was silent for too long");
-
-function failureOf(error: unknown): Failed {
-  if (error instanceof KubeError) return error;
-  // A line that is not JSON: something between us and the server answered for it.
-  return { status: 0, reason: "Network", message: (error as Error).message ?? String(error) };
-}

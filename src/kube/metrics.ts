@@ -62,7 +62,7 @@ export class KubeMetrics {
     });
     new Gauge({
       name: `${PREFIX}watch_interrupted`,
-      help: "Watches of this kind that do not work: no right, no such kind, no answer. The log and /readyz say which.",
+      help: "Watches of this kind that do not work: no right, no such kind, no answer, silence. The log and /readyz say which.",
       labelNames: ["kind"],
       registers,
       collect() {

@@ -139,6 +139,12 @@ export class Reconciliation<T extends KubeObject> {
     return this.#foreign.size;
   }
 
+  /** What this process wrote a moment ago, and the store would show soon, may not have happened. */
+  forgetWrites(key: string): void {
+    this.#status.forget(key);
+    this.#finalized.delete(key);
+  }
+
   /** The object is gone. */
   forget(key: string, object: T): void {
     this.#status.forget(key);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { type Action, type Failed, type Input, type State, type Step, start, step } from "./reflector.ts";
+import { type Action, type Input, type State, type Step, start, step } from "./reflector.ts";
 import type { KubeObject } from "./resource.ts";
+import type { Failed } from "./watch-failure.ts";
 
 const object = (name: string, resourceVersion: string): KubeObject => ({
   apiVersion: "v1",
@@ -32,6 +33,13 @@ const expired: Input<KubeObject> = {
 };
 const ended = (livedMs: number): Input<KubeObject> => ({ type: "ended", livedMs });
 const waited: Input<KubeObject> = { type: "waited" };
+/** The server says how far it is. */
+const serverIsAt = (resourceVersion: string, silent = false): Input<KubeObject> => ({
+  type: "version",
+  resourceVersion,
+  silent,
+});
+const silence: Input<KubeObject> = { type: "silent" };
 
 /** Runs the inputs with the chance in the middle; gives the last step and every action that was asked for. */
 function run(
@@ -62,31 +70,35 @@ const rows: Record<string, [inputs: Input<KubeObject>[], last: Action | undefine
   ],
   "watches from the list's version, for five to ten minutes": [
     watching,
-    { do: "watch", resourceVersion: "100", timeoutSeconds: 450 },
+    { do: "watch", resourceVersion: "100", timeoutSeconds: 450, quiet: false },
   ],
   "an event does not end the watch": [[...watching, added("a", "101")], undefined],
-  "a watch that the server ended follows at once, from the last event": [
+  "before a watch is resumed the server is asked how far it is": [
     [...watching, added("a", "101"), ended(60_000)],
-    { do: "watch", resourceVersion: "101", timeoutSeconds: 450 },
+    { do: "ask" },
+  ],
+  "a watch that the server ended follows at once, from the last event": [
+    [...watching, added("a", "101"), ended(60_000), serverIsAt("101")],
+    { do: "watch", resourceVersion: "101", timeoutSeconds: 450, quiet: false },
   ],
   "a bookmark moves the place from which it resumes": [
-    [...watching, bookmark("150"), ended(60_000)],
-    { do: "watch", resourceVersion: "150", timeoutSeconds: 450 },
+    [...watching, bookmark("150"), ended(60_000), serverIsAt("170")],
+    { do: "watch", resourceVersion: "150", timeoutSeconds: 450, quiet: false },
   ],
   "a reset connection is resumed after a short wait": [
     [...watching, added("a", "101"), failed({})],
     { do: "wait", ms: 375 },
   ],
   "after the wait it goes on where it was": [
-    [...watching, added("a", "101"), failed({}), waited],
-    { do: "watch", resourceVersion: "101", timeoutSeconds: 450 },
+    [...watching, added("a", "101"), failed({}), waited, serverIsAt("101")],
+    { do: "watch", resourceVersion: "101", timeoutSeconds: 450, quiet: false },
   ],
   "an expired version of a watch that had worked is listed anew at once": [
     [...watching, added("a", "101"), expired],
     { do: "list", continue: undefined, limit: 500 },
   ],
   "a version that expires at each try makes no storm of lists": [
-    [...watching, failed({}), waited, expired],
+    [...watching, failed({}), waited, serverIsAt("100"), expired],
     { do: "wait", ms: 750 },
   ],
   "a server that forgets each new version at once is not asked for list after list": [
@@ -104,9 +116,47 @@ const rows: Record<string, [inputs: Input<KubeObject>[], last: Action | undefine
     ],
     { do: "list", continue: undefined, limit: 500 },
   ],
+  "a server that is behind us is listed anew, at once": [
+    [...watching, bookmark("150"), failed({}), waited, serverIsAt("120")],
+    { do: "list", continue: undefined, limit: 500 },
+  ],
+  "after a long outage too": [
+    [...watching, ...rounds(8, failed({}), waited), serverIsAt("90")],
+    { do: "list", continue: undefined, limit: 500 },
+  ],
+  "a server whose versions say nothing is believed": [
+    [...watching, bookmark("x150"), ended(60_000), serverIsAt("x120")],
+    { do: "watch", resourceVersion: "x150", timeoutSeconds: 450, quiet: false },
+  ],
+  "a server that may have been set back and counted on since is listed anew": [
+    [...watching, failed({}), waited, serverIsAt("900", true)],
+    { do: "list", continue: undefined, limit: 500 },
+  ],
+  "a silent watch is given up, and the server asked": [[...watching, silence], { do: "ask" }],
+  "after a silent watch everything is listed anew": [
+    [...watching, silence, serverIsAt("100", true)],
+    { do: "list", continue: undefined, limit: 500 },
+  ],
+  "a server that cannot say how far it is is asked again": [
+    [...watching, failed({}), waited, failed({ status: 500 }), waited],
+    { do: "ask" },
+  ],
+  "an event that is older than the last one: everything is listed anew": [
+    [...watching, added("a", "150"), added("b", "120")],
+    { do: "list", continue: undefined, limit: 500 },
+  ],
+  "events that are older again and again make no storm of lists": [
+    [...watching, added("a", "150"), added("b", "120"), page(), added("c", "90")],
+    { do: "wait", ms: 750 },
+  ],
   "another 504 keeps its place": [
-    [...watching, failed({ status: 504, reason: "Timeout", message: "etcd is slow" }), waited],
-    { do: "watch", resourceVersion: "100", timeoutSeconds: 450 },
+    [
+      ...watching,
+      failed({ status: 504, reason: "Timeout", message: "etcd is slow" }),
+      waited,
+      serverIsAt("100"),
+    ],
+    { do: "watch", resourceVersion: "100", timeoutSeconds: 450, quiet: false },
   ],
   "an expired continue token begins the list again": [
     [
@@ -138,15 +188,15 @@ const rows: Record<string, [inputs: Input<KubeObject>[], last: Action | undefine
     { do: "wait", ms: 22_500 },
   ],
   "watches that end at once, again and again, are waited for longer each time": [
-    [...watching, ...rounds(3, ended(5), waited), ended(5)],
+    [...watching, ...rounds(3, ended(5), waited, serverIsAt("100")), ended(5)],
     { do: "wait", ms: 3000 },
   ],
   "an event makes the next wait the shortest again": [
-    [...watching, ...rounds(6, failed({}), waited), added("a", "101"), failed({})],
+    [...watching, ...rounds(6, failed({}), waited), serverIsAt("100"), added("a", "101"), failed({})],
     { do: "wait", ms: 375 },
   ],
   "a watch that lived makes the next wait the shortest again": [
-    [...watching, ...rounds(6, failed({}), waited), failed({}, 60_000)],
+    [...watching, ...rounds(6, failed({}), waited), serverIsAt("100"), failed({}, 60_000)],
     { do: "wait", ms: 375 },
   ],
 };
@@ -168,6 +218,32 @@ describe("what the store learns", () => {
     ]).last;
     expect(news).toMatchObject({ type: "page", first: false, last: true });
   });
+  const isRewound = (...inputs: Input<KubeObject>[]) => {
+    const { news } = run(inputs).last;
+    return news?.type === "page" && news.rewound;
+  };
+  const rewinds: Record<string, [Input<KubeObject>[], boolean]> = {
+    "the first list tells of no rewind": [[page()], false],
+    "a list at a later version tells of none": [[...watching, expired, page()], false],
+    "a list at an earlier version than the last bookmark tells of one": [
+      [...watching, bookmark("150"), ended(60_000), serverIsAt("120"), page()],
+      true,
+    ],
+    "so does one after a silent watch": [
+      [...watching, bookmark("150"), silence, serverIsAt("120", true), page()],
+      true,
+    ],
+    "and one that had to be asked for again": [
+      [...watching, bookmark("150"), ended(60_000), serverIsAt("120"), failed({}), waited, page()],
+      true,
+    ],
+    "and one after a version was refused as too large": [
+      [...watching, bookmark("150"), failed({ status: 504, message: "Too large resource version" }), page()],
+      true,
+    ],
+  };
+  for (const [name, [inputs, want]] of Object.entries(rewinds))
+    test(name, () => expect(isRewound(...inputs)).toBe(want));
   test("a bookmark is no news", () => expect(run([...watching, bookmark("150")]).last.news).toBeUndefined());
 });
 
@@ -182,6 +258,15 @@ describe("what a person is told", () => {
     test(name, () => expect(run([input]).last.problem).toMatch(want));
   test("a page clears it", () =>
     expect(run([failed({ status: 403 }), waited, page()]).last.problem).toBe(""));
+  const listedAfterSilence = [...watching, silence, serverIsAt("100", true), page()];
+  test("a silent watch is told of, also after the list: only what is heard from a watch clears it", () => {
+    expect(run([...watching, silence]).last.problem).toMatch(/silent/);
+    expect(run(listedAfterSilence).last).toMatchObject({
+      problem: expect.stringMatching(/silent/),
+      action: { do: "watch", quiet: true },
+    });
+    expect(run([...listedAfterSilence, bookmark("101")]).last.problem).toBe("");
+  });
 });
 
 test("whatever happens, it goes on: there is always something to do or to wait for", () => {
@@ -192,9 +277,11 @@ test("whatever happens, it goes on: there is always something to do or to wait f
     expired,
     ended(0),
     ended(9000),
+    silence,
     failed({}),
     failed({ status: 410 }),
   ];
+  const answers = [serverIsAt("1"), serverIsAt("3"), serverIsAt("3", true)];
   let seed = 7;
   const random = () => {
     seed = (seed * 16_807) % 2_147_483_647;
@@ -207,10 +294,14 @@ test("whatever happens, it goes on: there is always something to do or to wait f
         ? [waited]
         : action.do === "list"
           ? [inputs[0]!, failed({}), failed({ status: 410 })]
-          : inputs.slice(1);
+          : action.do === "ask"
+            ? [...answers, failed({}), failed({ status: 410 })]
+            : inputs.slice(1);
     const next = step(state, fitting[Math.floor(random() * fitting.length)]!, random());
     state = next.state;
     action = next.action ?? action;
-    expect({ listing: "list", watching: "watch", waiting: "wait" }[state.phase]).toBe(action.do);
+    expect({ listing: "list", watching: "watch", asking: "ask", waiting: "wait" }[state.phase]).toBe(
+      action.do,
+    );
   }
 });

@@ -1,41 +1,57 @@
 import type { WatchEvent } from "./client.ts";
-import type { StatusBody } from "./errors.ts";
 import type { KubeObject, ObjectMeta } from "./resource.ts";
+import { isOlder } from "./versions.ts";
+import { errorOf, type Failed, isForgotten, problemOf, SILENCE } from "./watch-failure.ts";
 
 /**
  * How a watched collection is kept equal to the server's, as a pure state machine: list by pages, watch from there, and after
- * anything that goes wrong resume from where it was, or list anew where the server has forgotten that place. It never ends.
+ * anything that goes wrong ask how far the server is and resume, or list anew where it has forgotten that place, or has not
+ * come so far: after a backup was restored, a watch from a version of the future is accepted and says nothing. It never ends.
  */
 export type State =
-  | { phase: "listing"; attempt: number; paged: boolean; continue: string | undefined }
-  | { phase: "watching"; attempt: number; resourceVersion: string }
+  | {
+      phase: "listing";
+      attempt: number;
+      paged: boolean;
+      continue: string | undefined;
+      /** The newest version that was seen before this list. */
+      since: string | undefined;
+      /** The watch was given up for its silence, and nothing has been heard from one since. */
+      quiet: boolean;
+    }
+  | { phase: "watching"; attempt: number; resourceVersion: string; quiet: boolean }
+  /** Before a watch is resumed. */
+  | { phase: "asking"; attempt: number; resourceVersion: string; quiet: boolean }
   | { phase: "waiting"; attempt: number; next: State };
 
 /** What happened, as the shell around this machine saw it. */
 export type Input<T extends KubeObject> =
   | { type: "page"; items: T[]; resourceVersion: string; continue: string | undefined }
   | { type: "event"; event: WatchEvent<T> }
-  /** The watch ended without an error, or because it was silent for too long. */
+  /** How far the server is. `silent`: nothing was heard of the collection for longer than a watch that works is silent. */
+  | { type: "version"; resourceVersion: string; silent: boolean }
+  /** The watch ended without an error. */
   | { type: "ended"; livedMs: number }
+  /** Neither an event nor a bookmark came for too long, and the watch was given up. */
+  | { type: "silent" }
   | { type: "failed"; error: Failed; livedMs: number }
   | { type: "waited" };
-
-export interface Failed {
-  status: number;
-  reason: string;
-  message: string;
-  retryAfterMs?: number | undefined;
-}
 
 /** What is to be done next; the one before has ended by then. */
 export type Action =
   | { do: "list"; continue: string | undefined; limit: number }
-  | { do: "watch"; resourceVersion: string; timeoutSeconds: number }
+  /** `quiet`: that it can be opened says nothing, the one before was open as well. */
+  | { do: "watch"; resourceVersion: string; timeoutSeconds: number; quiet: boolean }
+  /** For the server's present version. */
+  | { do: "ask" }
   | { do: "wait"; ms: number };
 
-/** What the store learns. `listed`: the pages since `firstPage` were everything; what was not among them is gone. */
+/**
+ * What the store learns. After the `last` page everything was told since the `first`; what was not among it is gone.
+ * `rewound`: the server is behind what was seen before, so a version that is the same need not be the same object.
+ */
 export type News<T extends KubeObject> =
-  | { type: "page"; items: T[]; first: boolean; last: boolean }
+  | { type: "page"; items: T[]; first: boolean; last: boolean; rewound: boolean }
   | { type: "upsert"; object: T }
   | { type: "remove"; object: { metadata: ObjectMeta } };
 
@@ -58,7 +74,14 @@ const LONGEST_RETRY_AFTER_MS = 5 * 60_000;
 const LIVELY_MS = 2000;
 
 export function start(): { state: State; action: Action } {
-  const state: State = { phase: "listing", attempt: 0, paged: true, continue: undefined };
+  const state: State = {
+    phase: "listing",
+    attempt: 0,
+    paged: true,
+    continue: undefined,
+    since: undefined,
+    quiet: false,
+  };
   return { state, action: actionOf(state, 0) };
 }
 
@@ -67,7 +90,10 @@ export function step<T extends KubeObject>(state: State, input: Input<T>, chance
   if (state.phase === "waiting") return go(state.next, chance);
   if (input.type === "failed") return failed(state, input.error, input.livedMs, chance);
   if (state.phase === "listing") return input.type === "page" ? listed(state, input, chance) : { state };
+  if (state.phase === "asking") return input.type === "version" ? told(state, input, chance) : { state };
   if (input.type === "ended") return ended(state, input.livedMs, chance);
+  if (input.type === "silent")
+    return { ...go<T>({ ...state, phase: "asking", quiet: true }, chance), problem: SILENCE };
   return input.type === "event" ? heard(state, input.event, chance) : { state };
 }
 
@@ -77,11 +103,18 @@ function listed<T extends KubeObject>(
   chance: number,
 ): Step<T> {
   const last = page.continue === undefined;
-  const news: News<T> = { type: "page", items: page.items, first: state.continue === undefined, last };
+  const first = state.continue === undefined;
+  const rewound = state.since !== undefined && isOlder(page.resourceVersion, state.since) === true;
+  const news: News<T> = { type: "page", items: page.items, first, last, rewound };
   const next: State = last
-    ? { phase: "watching", attempt: state.attempt, resourceVersion: page.resourceVersion }
+    ? {
+        phase: "watching",
+        attempt: state.attempt,
+        resourceVersion: page.resourceVersion,
+        quiet: state.quiet,
+      }
     : { ...state, continue: page.continue };
-  return { ...go<T>(next, chance), news, problem: "" };
+  return { ...go<T>(next, chance), news, problem: state.quiet ? SILENCE : "" };
 }
 
 function heard<T extends KubeObject>(
@@ -91,10 +124,39 @@ function heard<T extends KubeObject>(
 ): Step<T> {
   if (event.type === "ERROR") return failed(state, errorOf(event.object), 0, chance);
   const resourceVersion = event.object.metadata.resourceVersion ?? state.resourceVersion;
-  const next: State = { phase: "watching", attempt: 0, resourceVersion };
+  if (isOlder(resourceVersion, state.resourceVersion) === true) return backwards(state, chance);
+  const next: State = { phase: "watching", attempt: 0, resourceVersion, quiet: false };
   if (event.type === "BOOKMARK") return { state: next, problem: "" };
   const news: News<T> = { type: event.type === "DELETED" ? "remove" : "upsert", object: event.object };
   return { state: next, news, problem: "" };
+}
+
+/** The place is good to resume from, unless the server is not there yet, or so much time has passed that it may be again. */
+function told<T extends KubeObject>(
+  state: Extract<State, { phase: "asking" }>,
+  { resourceVersion, silent }: Extract<Input<T>, { type: "version" }>,
+  chance: number,
+): Step<T> {
+  const isBehind = isOlder(resourceVersion, state.resourceVersion) === true;
+  return go(silent || isBehind ? anew(state) : { ...state, phase: "watching" }, chance);
+}
+
+/** A watch's versions only grow, unless the server was set back under it. A second time in a row waits. */
+function backwards<T extends KubeObject>(
+  state: Extract<State, { phase: "watching" }>,
+  chance: number,
+): Step<T> {
+  return state.attempt === 0 ? go(anew(state), chance) : pause(anew(state), undefined, chance);
+}
+
+/** The version of this list says whether the server was set back. The watch after it must work before it is as good as new. */
+function anew({
+  attempt,
+  resourceVersion,
+  quiet,
+}: Extract<State, { phase: "asking" | "watching" }>): Exclude<State, { phase: "waiting" }> {
+  const since = resourceVersion;
+  return { phase: "listing", attempt: Math.max(1, attempt), paged: true, continue: undefined, since, quiet };
 }
 
 /** The server ends watches all the time (timeoutSeconds, a restart): the next follows at once from the same place. */
@@ -103,9 +165,11 @@ function ended<T extends KubeObject>(
   livedMs: number,
   chance: number,
 ): Step<T> {
-  const fresh: State = { ...state, attempt: 0 };
-  if (livedMs >= LIVELY_MS) return { ...go<T>(fresh, chance), problem: "" };
-  return pause({ ...fresh, attempt: state.attempt }, undefined, chance);
+  if (livedMs < LIVELY_MS) return pause({ ...state, phase: "asking" }, undefined, chance);
+  return {
+    ...go<T>({ ...state, phase: "asking", attempt: 0 }, chance),
+    ...(state.quiet ? {} : { problem: "" }),
+  };
 }
 
 function failed<T extends KubeObject>(
@@ -114,28 +178,23 @@ function failed<T extends KubeObject>(
   livedMs: number,
   chance: number,
 ): Step<T> {
-  const problem = problemOf(state, error);
-  if (forgotten(error)) {
+  const problem = problemOf(state.phase === "listing" ? "list" : "watch", error);
+  if (isForgotten(error)) {
     // A continue token expires when paging takes longer than etcd keeps history; when that happens twice, ask for all at once.
     const twice = state.phase === "listing" && state.continue === undefined;
     const paged = state.phase === "listing" ? state.paged && !twice : true;
-    const anew: State = { phase: "listing", attempt: state.attempt, paged, continue: undefined };
+    const { attempt, quiet } = state;
+    const since = state.phase === "listing" ? state.since : state.resourceVersion;
+    const list: State = { phase: "listing", attempt, paged, continue: undefined, since, quiet };
     // From a watch that had worked it is the ordinary end of a long silence: no wait. The one after this list must work before
     // that is so again, else a server that forgets at once would be asked for list after list.
     return state.phase === "watching" && state.attempt === 0
-      ? go({ ...anew, attempt: 1 }, chance)
-      : { ...pause(anew, error, chance), problem };
+      ? go({ ...list, attempt: 1 }, chance)
+      : { ...pause(list, error, chance), problem };
   }
-  if (state.phase === "listing") return { ...pause(state, error, chance), problem };
+  if (state.phase !== "watching") return { ...pause(state, error, chance), problem };
   const attempt = livedMs >= LIVELY_MS ? 0 : state.attempt;
-  return { ...pause({ ...state, attempt }, error, chance), problem };
-}
-
-/** The place from which we read is no longer, or not yet, known to the server: only a list helps. */
-function forgotten({ status, reason, message }: Failed): boolean {
-  if (status === 410 || reason === "Expired" || reason === "Gone") return true;
-  // After a restore of etcd its versions are behind ours.
-  return status === 400 || (status === 504 && /too large resource version/i.test(message));
+  return { ...pause({ ...state, phase: "asking", attempt }, error, chance), problem };
 }
 
 function pause<T extends KubeObject>(
@@ -160,26 +219,16 @@ function actionOf(state: State, chance: number): Action {
   switch (state.phase) {
     case "listing":
       return { do: "list", continue: state.continue, limit: state.paged ? PAGE : 0 };
+    case "asking":
+      return { do: "ask" };
     case "watching":
       return {
         do: "watch",
         resourceVersion: state.resourceVersion,
         timeoutSeconds: 300 + Math.floor(chance * 300),
+        quiet: state.quiet,
       };
     case "waiting":
       return { do: "wait", ms: 0 };
   }
-}
-
-function errorOf(body: StatusBody): Failed {
-  return { status: body.code ?? 0, reason: body.reason ?? "", message: body.message ?? "" };
-}
-
-function problemOf(state: State, { status, reason, message }: Failed): string {
-  const doing = state.phase === "listing" ? "list" : "watch";
-  if (status === 403) return `may not ${doing} (Forbidden): grant this account list and watch`;
-  if (status === 404)
-    return `cannot ${doing}: the API server does not know the kind; are the CRDs installed?`;
-  if (status === 401) return `cannot ${doing}: the API server does not accept this account's credentials`;
-  return `cannot ${doing}: ${reason === "Network" || reason === "Timeout" ? message : `${status} ${reason}`}`;
 }

@@ -9,7 +9,7 @@ import { programsOfAssets } from "./assets.ts";
 import { builtPrograms } from "./build.ts";
 import { stateDirectory } from "./directory.ts";
 import { hasDocker, startK3s } from "./k3s.ts";
-import { type Cluster, type Programs, startProcesses } from "./processes.ts";
+import { type Cluster, type Programs, type RestoreOptions, startProcesses } from "./processes.ts";
 
 export interface ControlPlane {
   /** Path of an administrator's kubeconfig. */
@@ -22,6 +22,8 @@ export interface ControlPlane {
   stopApiServer(signal?: NodeJS.Signals): Promise<void>;
   startApiServer(): Promise<void>;
   restartApiServer(signal?: NodeJS.Signals): Promise<void>;
+  /** Copies what is stored now. The function it gives sets the store back to that, as a restored backup does. Not with k3s. */
+  readonly saveStore: undefined | (() => Promise<(options?: RestoreOptions) => Promise<void>>);
   /** Ends it and, unless a `dir` was given, removes its state. May be called twice. */
   stop(): Promise<void>;
 }
@@ -79,6 +81,7 @@ async function disposable(
     disposable: true,
     stopApiServer: cluster.stopApiServer,
     startApiServer: cluster.startApiServer,
+    saveStore: cluster.saveStore,
     async restartApiServer(signal) {
       await cluster.stopApiServer(signal);
       await cluster.startApiServer();
@@ -118,6 +121,7 @@ function givenCluster(): ControlPlane {
     stopApiServer: refuse,
     startApiServer: refuse,
     restartApiServer: refuse,
+    saveStore: undefined,
     stop: () => Promise.resolve(),
   };
 }

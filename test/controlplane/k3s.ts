@@ -29,6 +29,7 @@ export async function startK3s(dir: string, port: number | undefined): Promise<C
       await container.stop({ remove: false });
     },
     startApiServer: () => container.restart(),
+    saveStore: undefined,
     async stop() {
       await container.stop();
     },

@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, rm, writeFile } from "node:fs/promises";
 import { get } from "node:https";
 import { join } from "node:path";
 import { background, ended, hasEnded, spawnTied, stopChild } from "../../src/child.ts";
@@ -19,7 +19,16 @@ export interface Cluster {
   readonly kubeconfig: string;
   stopApiServer(signal?: NodeJS.Signals): Promise<void>;
   startApiServer(): Promise<void>;
+  /** Copies what is stored now. The function it gives sets the store back to that. */
+  readonly saveStore: undefined | (() => Promise<(options?: RestoreOptions) => Promise<void>>);
   stop(): Promise<void>;
+}
+
+export interface RestoreOptions {
+  /** The API server runs on while its store is exchanged, against the advice of Kubernetes; default: it is started again. */
+  readonly underApiServer?: boolean;
+  /** Called while neither store nor API server run. */
+  readonly meanwhile?: () => Promise<void>;
 }
 
 /** What a control plane without nodes needs; fewer controllers start faster and leave the CPU to the tests. */
@@ -69,26 +78,13 @@ export async function startProcesses(options: {
       "--authorization-mode=RBAC",
       "--profiling=false",
     ]);
-    await until(child, at("kube-apiserver.log"), () =>
-      apiServerReady(port, token, at("certs/apiserver.crt")),
-    );
+    await untilServing(child);
   };
+  const untilServing = (child = running.get("kube-apiserver")!) =>
+    until(child, at("kube-apiserver.log"), () => apiServerReady(port, token, at("certs/apiserver.crt")));
 
-  const stop = async () => {
-    // Clients first: an API server without its etcd waits for it, and a controller manager only logs.
-    const order: [string, NodeJS.Signals][] = [
-      ["kube-controller-manager", "SIGKILL"],
-      ["kube-apiserver", "SIGTERM"],
-      ["etcd", "SIGKILL"],
-    ];
-    for (const [name, signal] of order) {
-      const child = running.get(name);
-      if (child !== undefined) await stopChild(child, signal, 3_000);
-    }
-  };
-
-  try {
-    const etcd = start("etcd", programs.etcd, [
+  const startEtcd = () =>
+    start("etcd", programs.etcd, [
       `--data-dir=${at("etcd")}`,
       `--listen-client-urls=http://127.0.0.1:${etcdPort}`,
       `--advertise-client-urls=http://127.0.0.1:${etcdPort}`,
@@ -99,27 +95,64 @@ export async function startProcesses(options: {
       "--unsafe-no-fsync",
       "--log-level=warn",
     ]);
+
+  const startControllerManager = (kubeconfig: string) => {
+    if (programs.controllerManager === undefined) return;
+    start("kube-controller-manager", programs.controllerManager, [
+      `--kubeconfig=${kubeconfig}`,
+      `--controllers=${CONTROLLERS.join(",")}`,
+      `--service-account-private-key-file=${at("service-account.pem")}`,
+      "--leader-elect=false",
+      "--secure-port=0",
+      "--kube-api-qps=200",
+      "--kube-api-burst=400",
+    ]);
+  };
+
+  const stopProgram = async (name: string, signal: NodeJS.Signals) => {
+    const child = running.get(name);
+    if (child !== undefined) await stopChild(child, signal, 5_000);
+  };
+
+  const stop = async () => {
+    // Clients first: an API server without its etcd waits for it, and a controller manager only logs.
+    const order: [string, NodeJS.Signals][] = [
+      ["kube-controller-manager", "SIGKILL"],
+      ["kube-apiserver", "SIGTERM"],
+      ["etcd", "SIGKILL"],
+    ];
+    for (const [name, signal] of order) await stopProgram(name, signal);
+  };
+
+  try {
+    const etcd = startEtcd();
     // The API server waits for etcd by itself, so both start at once; only etcd's end is watched for.
     await Promise.race([startApiServer(), failWhenEnded(etcd, at("etcd.log"))]);
     const kubeconfig = await writeKubeconfig(dir, port, token);
-    if (programs.controllerManager !== undefined) {
-      start("kube-controller-manager", programs.controllerManager, [
-        `--kubeconfig=${kubeconfig}`,
-        `--controllers=${CONTROLLERS.join(",")}`,
-        `--service-account-private-key-file=${at("service-account.pem")}`,
-        "--leader-elect=false",
-        "--secure-port=0",
-        "--kube-api-qps=200",
-        "--kube-api-burst=400",
-      ]);
-    }
+    startControllerManager(kubeconfig);
     return {
       kubeconfig,
       stop,
       startApiServer,
-      async stopApiServer(signal = "SIGTERM") {
-        const child = running.get("kube-apiserver");
-        if (child !== undefined) await stopChild(child, signal, 5_000);
+      stopApiServer: (signal = "SIGTERM") => stopProgram("kube-apiserver", signal),
+      async saveStore() {
+        const copy = at(`etcd-copy-${randomBytes(4).toString("hex")}`);
+        // What an etcd that was asked to end leaves behind is whole; the API server waits for it meanwhile.
+        await stopProgram("etcd", "SIGTERM");
+        await cp(at("etcd"), copy, { recursive: true });
+        startEtcd();
+        await untilServing();
+        return async ({ underApiServer = false, meanwhile } = {}) => {
+          await stopProgram("kube-controller-manager", "SIGKILL");
+          if (!underApiServer) await stopProgram("kube-apiserver", "SIGTERM");
+          await stopProgram("etcd", "SIGKILL");
+          await meanwhile?.();
+          await rm(at("etcd"), { recursive: true });
+          await cp(copy, at("etcd"), { recursive: true });
+          startEtcd();
+          await (underApiServer ? untilServing() : startApiServer());
+          startControllerManager(kubeconfig);
+        };
       },
     };
   } catch (error) {

@@ -199,7 +199,8 @@ describe("a server that refuses", () => {
     await informer.synced;
     await expectCalm(clock, 300_000);
     expect(proxy.count("watch")).toBeLessThan(40);
-    expect(proxy.count("list")).toBe(1);
+    // Nothing is heard from such watches: what they may have missed is listed every 100 s.
+    expect(proxy.count("list")).toBeLessThanOrEqual(4);
   });
 });
 

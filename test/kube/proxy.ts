@@ -10,7 +10,7 @@ import { kubeConfig } from "../support/crds.ts";
 export interface Seen {
   method: string;
   url: string;
-  /** `watch`, `list`, `get`, or `write`. */
+  /** `watch`, `list`, `ask` (a list of one, for the server's version), `get`, or `write`. */
   kind: string;
 }
 
@@ -153,7 +153,8 @@ function describe({ method = "GET", url = "/" }: IncomingMessage): Seen {
   // /api/v1/… or /apis/group/version/…, then perhaps namespaces/name, then the collection: one part left is a list.
   const parts = pathname.split("/").slice(pathname.startsWith("/api/") ? 3 : 4);
   const collection = (parts[0] === "namespaces" && parts.length > 2 ? parts.slice(2) : parts).length === 1;
-  const kind = searchParams.has("watch") ? "watch" : method !== "GET" ? "write" : collection ? "list" : "get";
+  const read = !collection ? "get" : searchParams.get("limit") === "1" ? "ask" : "list";
+  const kind = searchParams.has("watch") ? "watch" : method !== "GET" ? "write" : read;
   return { method, url, kind };
 }
 

@@ -7,11 +7,18 @@ import { kubeConfig, RUN_LABEL } from "./crds.ts";
 /** Path of an administrator's kubeconfig of the control plane that all files of the run share. */
 export const kubeconfigPath = (): string => inject("kubeconfig");
 
-let core: CoreV1Api | undefined;
+let shared: CoreV1Api | undefined;
+function sharedCore(): CoreV1Api {
+  shared ??= kubeConfig(kubeconfigPath()).makeApiClient(CoreV1Api);
+  return shared;
+}
 
-/** A namespace of the test's own; `prefix` says whose it is when one looks into a cluster by hand. */
-export async function newNamespace(prefix: string): Promise<string> {
-  core ??= kubeConfig(kubeconfigPath()).makeApiClient(CoreV1Api);
+/**
+ * A namespace of the test's own; `prefix` says whose it is when one looks into a cluster by hand. With `kubeconfig` on a
+ * cluster of the test's own.
+ */
+export async function newNamespace(prefix: string, kubeconfig?: string): Promise<string> {
+  const core = kubeconfig === undefined ? sharedCore() : kubeConfig(kubeconfig).makeApiClient(CoreV1Api);
   const name = `${prefix}-${randomBytes(4).toString("hex")}`;
   await core.createNamespace({ body: { metadata: { name, labels: { [RUN_LABEL]: inject("runId") } } } });
   return name;

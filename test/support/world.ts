@@ -52,6 +52,8 @@ export interface WorldOptions {
   /** Without leader election this operator leads always. */
   elect?: { leaseMs: number; renewDeadlineMs: number; retryMs: number };
   log?: Log;
+  /** Of a control plane of the test's own, with our kinds; default: the one that all files share. */
+  kubeconfig?: string;
   /** Of operators and receivers. */
   clock?: Clock;
   /**
@@ -67,7 +69,7 @@ export interface WorldOptions {
  */
 export class World {
   readonly namespaces: string[] = [];
-  readonly client = KubeClient.load({ kubeconfig: kubeconfigPath(), userAgent: "test", log: silentLog });
+  readonly client: KubeClient;
   readonly operators: {
     operator: Operator;
     leader: LeaderElector | undefined;
@@ -80,21 +82,25 @@ export class World {
   publicUrl!: string;
   routes!: RouteTable;
   readonly #options: WorldOptions;
+  readonly #kubeconfig: string;
   #customers = 0;
   readonly #closers: (() => Promise<unknown>)[] = [];
 
   private constructor(options: WorldOptions) {
     this.#options = options;
+    this.#kubeconfig = options.kubeconfig ?? kubeconfigPath();
+    this.client = KubeClient.load({ kubeconfig: this.#kubeconfig, userAgent: "test", log: silentLog });
   }
 
   static async start(options: WorldOptions = {}): Promise<World> {
     const world = new World(options);
     [world.operatorNamespace, world.databaseUrl, world.simulator] = await Promise.all([
-      newNamespace("operator"),
+      newNamespace("operator", options.kubeconfig),
       newDatabase(),
       startSimulator({ allowLocalUrls: true, ...options.simulator }),
     ]);
-    for (let at = 0; at < (options.namespaces ?? 1); at++) world.namespaces.push(await newNamespace("team"));
+    for (let at = 0; at < (options.namespaces ?? 1); at++)
+      world.namespaces.push(await newNamespace("team", options.kubeconfig));
     await migrate(
       { url: world.databaseUrl, waitMs: 10_000, log: silentLog, clock: systemClock },
       AbortSignal.timeout(30_000),
@@ -111,7 +117,7 @@ export class World {
   /** Starts a receiver, on a free port unless told; the first is the one at PUBLIC_URL. */
   async startReceiver(at = 0): Promise<{ url: string; stop(): Promise<void> }> {
     const client = KubeClient.load({
-      kubeconfig: kubeconfigPath(),
+      kubeconfig: this.#kubeconfig,
       userAgent: "test-receiver",
       log: silentLog,
     });
@@ -150,7 +156,7 @@ export class World {
   /** Starts an operator with this test's settings; several are replicas of one release. */
   startOperator(
     config: Partial<OperatorConfig> = {},
-    { kubeconfig = kubeconfigPath() }: { kubeconfig?: string } = {},
+    { kubeconfig = this.#kubeconfig }: { kubeconfig?: string } = {},
   ): Operator {
     const { log = silentLog, clock = systemClock, elect } = this.#options;
     const client = KubeClient.load({
@@ -210,7 +216,7 @@ export class World {
    * The real `smschannel controller` as a process of its own, for what only a process can suffer: SIGKILL, SIGSTOP. Gives
    * its log's lines as they come.
    */
-  startProcess({ kubeconfig = kubeconfigPath() }: { kubeconfig?: string } = {}): {
+  startProcess({ kubeconfig = this.#kubeconfig }: { kubeconfig?: string } = {}): {
     child: ChildProcess;
     lines: string[];
   } {
@@ -242,7 +248,7 @@ export class World {
     return spawnTied(process.execPath, [program, "release", ...args], {
       env: {
         PATH: process.env.PATH,
-        KUBECONFIG: kubeconfigPath(),
+        KUBECONFIG: this.#kubeconfig,
         OPERATOR_NAMESPACE: this.operatorNamespace,
         INSTANCE: this.instance,
         WATCH_NAMESPACES: this.namespaces.join(","),

@@ -34,6 +34,7 @@ class MemoryStore {
     this.saved.set(shard, await encodeRecords(content));
     return this.bytes;
   }
+  forget() {}
 }
 
 const route = (more: Partial<RouteRecord> = {}): RouteRecord => ({
@@ -127,6 +128,17 @@ describe("records", () => {
     await timed(records.putClaim(claim()));
     await timed(records.putClaim(claim()));
     expect(store.saves).toBe(1);
+  });
+
+  test("after a restored backup of the cluster every shard is written again", async () => {
+    await timed(records.putClaim(claim()));
+    store.saved.clear();
+    expect(await timed(records.restored())).toEqual([]);
+    const next = fresh();
+    await timed(next.load({ rewrite: false }));
+    expect(next.claim("PN1")).toEqual(claim());
+    store.broken.set(shardOf("team", "support", 4), new Error("too large"));
+    expect(await timed(records.restored())).toEqual([new Error("too large")]);
   });
 
   test("a refused write is told to whoever waits for it, and made good by the next try", async () => {

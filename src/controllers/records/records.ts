@@ -20,6 +20,8 @@ export interface ShardStore {
   load(shard: number): Promise<Shard>;
   /** Durable when it resolves; gives the largest Secret's bytes. Writes only what differs. */
   save(shard: number, content: Shard): Promise<number>;
+  /** What was read or written before may not be what is stored: the next `save` looks again. */
+  forget(): void;
 }
 
 export interface RecordsOptions {
@@ -111,12 +113,25 @@ export class Records {
     }
     if (!rewrite) return [];
     // After a change of ROUTE_SHARDS records lie in other shards than they were read from: write all anew, once.
-    const results = await Promise.allSettled(this.#shards.map(({ write }) => write.changed()));
-    const problems = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
+    const problems = await this.#rewrite();
     // Somebody wrote after we had read: what was read is old.
     const conflict = problems.find((problem) => problem instanceof KubeError && problem.status === 409);
     if (conflict !== undefined) throw conflict;
     return problems;
+  }
+
+  /**
+   * The Secrets may not hold what was written last, since a backup was restored: each is compared with what is known here, and
+   * written where it differs. Gives why shards could not be written.
+   */
+  async restored(): Promise<unknown[]> {
+    this.#options.store.forget();
+    return await this.#rewrite();
+  }
+
+  async #rewrite(): Promise<unknown[]> {
+    const results = await Promise.allSettled(this.#shards.map(({ write }) => write.changed()));
+    return results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
   }
 
   route(key: string): RouteRecord | undefined {

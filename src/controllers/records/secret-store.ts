@@ -65,6 +65,7 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
       ]);
       return Math.max(...[controller, receiver, work].map(bytesOf));
     },
+    forget: () => known.clear(),
   };
 }
 

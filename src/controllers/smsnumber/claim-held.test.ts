@@ -29,7 +29,7 @@ const younger = smsNumber("b", "2025-01-02T00:00:00Z");
 
 /** Two objects of one release that may both have the number, as soon as the accounts of both are known. */
 function release() {
-  const store = { load: async () => ({ routes: [], claims: [] }), save: async () => 0 };
+  const store = { load: async () => ({ routes: [], claims: [] }), save: async () => 0, forget: () => {} };
   const records = new Records({
     store,
     shards: 1,

@@ -14,6 +14,8 @@ export interface SecretReader {
   read(ref: { namespace: string; name: string }, signal: AbortSignal): Promise<Record<string, string>>;
   /** Somebody stopped using the Secret: what is known of it goes with its last user. */
   released(ref: { namespace: string; name: string }): void;
+  /** Versions no longer tell contents apart: a backup of the cluster was restored. */
+  clear(): void;
 }
 
 export interface SecretReaderOptions {
@@ -59,6 +61,7 @@ export function createSecretReader({ client, metadata, knows, used }: SecretRead
     released({ namespace, name }) {
       if (!used(namespace, name)) cache.delete(`${namespace}/${name}`);
     },
+    clear: () => cache.clear(),
   };
 }
 

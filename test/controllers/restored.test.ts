@@ -1,0 +1,67 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { smsNumbers, workStreams } from "../../src/api/index.ts";
+import { silentLog } from "../../src/log.ts";
+import { type ControlPlane, startControlPlane } from "../controlplane/controlplane.ts";
+import { applyCrds } from "../support/crds.ts";
+import { eventually, NUMBER, World } from "../support/world.ts";
+
+// A control plane of its own: its store is set back here. A cluster that was given, or k3s, is left alone.
+const own = process.env.TEST_USE_KUBECONFIG !== "1";
+let controlPlane: ControlPlane;
+let world: World;
+
+beforeAll(async () => {
+  if (!own) return;
+  controlPlane = await startControlPlane({ log: silentLog });
+  await applyCrds(controlPlane.kubeconfig);
+  world = await World.start({ kubeconfig: controlPlane.kubeconfig, namespaces: 2 });
+});
+afterAll(async () => {
+  await world?.stop();
+  await controlPlane?.stop();
+});
+
+test.runIf(own)(
+  "after a backup of the cluster was restored the operator goes by what is there now",
+  async (context) => {
+    if (controlPlane.saveStore === undefined) return context.skip();
+    const [, second] = world.namespaces as [string, string];
+    await world.wired();
+    // Another namespace of the same account waits for the number.
+    await world.secret({}, { namespace: second });
+    await world.stream({}, { namespace: second });
+    await world.number({}, { namespace: second });
+    await world.numberIs("line", { Accepted: "NumberAlreadyClaimed" }, second);
+    const restore = await controlPlane.saveStore();
+
+    await world.deleteNumber();
+    await world.gone(smsNumbers, "line");
+    await world.numberIs("line", { Ready: "True" }, second);
+    await world.stream({}, { name: "made-since" });
+    await world.streamIs("made-since", { CredentialsValid: "True", Ready: "True" });
+
+    await restore();
+    // What was made since is forgotten.
+    await eventually("the stream is gone for the operator, too", () => {
+      const { store } = world.operators[0]!.operator.watches.workStreams;
+      return store.get(world.namespace, "made-since") === undefined ? true : undefined;
+    });
+    // Both have the number by their restored status; who really holds it does so still.
+    await world.numberIs("line", { Accepted: "NumberAlreadyClaimed", Ready: "False" });
+    await world.numberIs("line", { Ready: "True" }, second);
+    expect(world.atTwilio().smsUrl).toContain(world.inboundUrl("support", second));
+    // The receiver's Secrets were set back as well, and are as they were again.
+    await eventually("a text is taken", async () =>
+      (await world.text(NUMBER)).outcome === "delivered" ? true : undefined,
+    );
+    // Changes are seen, of what was there and of what is new.
+    await world.stream({ displayName: "after the restore" });
+    await world.streamIs("support", { Ready: "True" });
+    await world.stream({}, { name: "later" });
+    await world.streamIs("later", { Ready: "True" });
+    expect(await world.client.get(workStreams, { namespace: world.namespace, name: "made-since" })).toBe(
+      undefined,
+    );
+  },
+  180_000,
+);
