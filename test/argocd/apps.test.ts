@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { parse } from "yaml";
+import { parse, stringify } from "yaml";
 import { smsNumbers } from "../../src/api/index.ts";
 import { timeText } from "../../src/kube/conditions.ts";
 import { customResourceDefinitions, type KubeObject, type ResourceType } from "../../src/kube/resource.ts";
 import { World } from "../support/world.ts";
-import { ArgoCd } from "./argocd.ts";
+import { ArgoCd, IN_CLUSTER } from "./argocd.ts";
 import { adapted, channel, example, folder } from "./examples.ts";
 
 // The examples in deploy/argocd/examples, with a real Argo CD that renders the real charts. There are no nodes: the operator is
@@ -54,6 +54,9 @@ const jobs: ResourceType = { group: "batch", version: "v1", plural: "jobs", kind
 const inOperatorNamespace = async (type: ResourceType) =>
   (await world.client.list(type, { namespace: world.operatorNamespace })).items;
 
+/** The tag of an image that the nodes below cannot pull. */
+const NO_IMAGE = "no-such-tag";
+
 /** What happens in a cluster with nodes, until stopped: Deployments become available, a pod may be disrupted, Jobs are run. */
 function nodes(run: { release(): Promise<void> }): { stop(): Promise<void> } {
   const stop = new AbortController();
@@ -61,7 +64,11 @@ function nodes(run: { release(): Promise<void> }): { stop(): Promise<void> } {
   const working = (async () => {
     while (!stop.signal.aborted) {
       for (const object of await inOperatorNamespace(deployments))
-        await settle(deployments, object, available);
+        await settle(
+          deployments,
+          object,
+          JSON.stringify(object.spec).includes(NO_IMAGE) ? unavailable : available,
+        );
       for (const object of await inOperatorNamespace(budgets)) await settle(budgets, object, sufficient);
       for (const object of await inOperatorNamespace(jobs)) {
         if (done.has(object.metadata.uid!)) continue;
@@ -95,6 +102,9 @@ const available = ({ metadata, spec }: KubeObject) => {
     availableReplicas: replicas,
   };
 };
+
+/** A rollout whose new pods never come up: the old ones go on. */
+const unavailable = (object: KubeObject) => ({ ...available(object), updatedReplicas: 0 });
 
 const sufficient = ({ metadata }: KubeObject) => ({
   observedGeneration: metadata.generation,
@@ -182,6 +192,61 @@ test("an app of apps comes up kinds, operator, channel, and goes down the other 
   await argocd.is("support-channel", "Healthy");
   await argocd.is("sms-channel", "Healthy");
   await world.numberIs(NUMBER, { Ready: "True" });
+
+  // A commit with an image that nobody can pull, and one more wave: the wave waits, although the operator's last sync succeeded
+  // and its status still says Healthy of the image before.
+  const operatorApp = example("apps/20-operator.yaml");
+  const withTag = (tag: string) =>
+    files[operatorApp]!.replace(/^( +)repository: .*$/m, (line, indent) => `${line}\n${indent}tag: ${tag}`);
+  const settings = (namespace: string) => ({
+    [example("apps/40-settings.yaml")]: stringify({
+      ...parse(files[example("apps/30-channel.yaml")]!),
+      metadata: {
+        name: "settings",
+        namespace: argocd.namespace,
+        annotations: { "argocd.argoproj.io/sync-wave": "3" },
+        finalizers: ["resources-finalizer.argocd.argoproj.io"],
+      },
+      spec: {
+        project: "default",
+        source: { repoURL: argocd.repoUrl, targetRevision: "main", path: "settings" },
+        destination: { server: IN_CLUSTER, namespace },
+        syncPolicy: { automated: { prune: true } },
+      },
+    }),
+    "settings/configmap.yaml": stringify({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "settings" },
+    }),
+  });
+  const all = { ...files, ...folder("charts"), ...channel(), ...settings(world.namespace) };
+  await argocd.commit({ ...all, [operatorApp]: withTag(NO_IMAGE) });
+  await argocd.refresh("sms-channel");
+  await argocd.until(
+    "sms-channel",
+    "waits for the rollout",
+    ({ status }) =>
+      status?.operationState?.phase === "Running" &&
+      status.operationState.message ===
+        "waiting for healthy state of argoproj.io/Application/sms-channel-operator",
+  );
+  await argocd.until(
+    "sms-channel-operator",
+    "rolls out",
+    ({ status }) => status?.sync?.status === "Synced" && status.health?.status === "Progressing",
+  );
+  expect(await argocd.get("settings")).toBeUndefined();
+  // The root waits with its old commit: it sees the one that mends the tag when its sync is ended.
+  await argocd.commit({ ...all, [operatorApp]: withTag("0.1.0") });
+  await argocd.refresh("sms-channel");
+  const held = await argocd.get("sms-channel");
+  expect(held?.status?.operationState?.phase).toBe("Running");
+  expect(await argocd.get("settings")).toBeUndefined();
+  await argocd.terminate("sms-channel");
+  await argocd.refresh("sms-channel");
+  await argocd.is("sms-channel", "Healthy");
+  await argocd.is("settings", "Healthy");
 
   // Everything is taken down while Twilio is away: the operator stays as long as its number needs it.
   world.simulator.control.faults({ kind: "status", status: 503 });

@@ -1,0 +1,187 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { DEPLOY, type Health, healthOf } from "./health.ts";
+
+// The check that lets one wave of Applications wait for the one before, by Argo CD's own Lua.
+
+const { data } = parse(readFileSync(`${DEPLOY}/examples/application-health.yaml`, "utf8")) as {
+  data: Record<string, string>;
+};
+const script = data["resource.customizations.health.argoproj.io_Application"]!;
+
+const source = {
+  repoURL: "https://git.example.com/platform.git",
+  path: "charts/operator",
+  targetRevision: "main",
+  helm: { valuesObject: { image: { tag: "1" } } },
+};
+const destination = { server: "https://kubernetes.default.svc", namespace: "sms" };
+const SYNC_ENDED = "2026-01-05T09:30:10Z";
+const LATER = "2026-01-05T09:30:11Z";
+
+/** An Application that was synced, compared after that, and found Healthy. */
+const settled = {
+  apiVersion: "argoproj.io/v1alpha1",
+  kind: "Application",
+  metadata: { name: "sms-channel-operator", namespace: "argocd" },
+  spec: { source, destination, project: "default" },
+  status: {
+    reconciledAt: LATER,
+    health: { status: "Healthy" },
+    sync: { status: "Synced", revision: "a1", comparedTo: { source, destination } },
+    operationState: { phase: "Succeeded", message: "successfully synced", finishedAt: SYNC_ENDED },
+  },
+};
+const statusOf = (change: object) => ({ status: { ...settled.status, ...change } });
+const status = (change: object): object => ({ ...settled, ...statusOf(change) });
+const otherImage = { ...source, helm: { valuesObject: { image: { tag: "2" } } } };
+const selfHealing = {
+  ...settled,
+  spec: { ...settled.spec, syncPolicy: { automated: { prune: true, selfHeal: true } } },
+};
+const triedAgain = {
+  ...settled.status.operationState,
+  operation: { sync: { autoHealAttemptsCount: 1 } },
+};
+const outOfSync = { ...settled.status.sync, status: "OutOfSync" };
+
+const NEWEST_SPEC = "waiting until Argo CD compares the newest spec";
+const RESULT = "waiting until Argo CD compares the result of the sync";
+const healthy: Health = { status: "Healthy" };
+const progressing = (message: string): Health => ({ status: "Progressing", message });
+
+const rows: Record<string, [object, Health]> = {
+  "synced and compared after that": [settled, healthy],
+  "has no status yet": [{ ...settled, status: undefined }, progressing(NEWEST_SPEC)],
+  "the image was changed, and health and sync are those of the old image": [
+    { ...settled, spec: { ...settled.spec, source: otherImage } },
+    progressing(NEWEST_SPEC),
+  ],
+  "the image was changed, and the old one is Degraded: the sync that mends it does not fail": [
+    {
+      ...settled,
+      spec: { ...settled.spec, source: otherImage },
+      ...statusOf({ health: { status: "Degraded" } }),
+    },
+    progressing(NEWEST_SPEC),
+  ],
+  "the destination was changed": [
+    { ...settled, spec: { ...settled.spec, destination: { ...destination, namespace: "other" } } },
+    progressing(NEWEST_SPEC),
+  ],
+  "one of several sources was changed": [
+    {
+      ...settled,
+      spec: { project: "default", destination, sources: [source, otherImage] },
+      ...statusOf({ sync: { status: "Synced", comparedTo: { sources: [source, source], destination } } }),
+    },
+    progressing(NEWEST_SPEC),
+  ],
+  "several sources, all as compared": [
+    {
+      ...settled,
+      spec: { project: "default", destination, sources: [source, otherImage] },
+      ...statusOf({ sync: { status: "Synced", comparedTo: { sources: [source, otherImage], destination } } }),
+    },
+    healthy,
+  ],
+  "a source was removed": [
+    {
+      ...settled,
+      spec: { project: "default", destination, sources: [source] },
+      ...statusOf({ sync: { status: "Synced", comparedTo: { sources: [source, otherImage], destination } } }),
+    },
+    progressing(NEWEST_SPEC),
+  ],
+  "empty fields of the spec are not in what was compared": [
+    {
+      ...settled,
+      spec: {
+        ...settled.spec,
+        source: { ...source, directory: {}, chart: "", helm: { ...source.helm, skipCrds: false } },
+      },
+    },
+    healthy,
+  ],
+  "a sync is asked for and has not begun": [
+    { ...settled, operation: { sync: {} } },
+    progressing("successfully synced"),
+  ],
+  "a sync runs, and what is there looks Healthy": [
+    status({
+      operationState: { phase: "Running", message: "waiting for healthy state of apps/Deployment/receiver" },
+    }),
+    progressing("waiting for healthy state of apps/Deployment/receiver"),
+  ],
+  "a sync runs over something that is Degraded": [
+    status({ health: { status: "Degraded" }, operationState: { phase: "Running" } }),
+    progressing("a sync is running"),
+  ],
+  "a sync is being ended": [
+    status({ operationState: { phase: "Terminating", message: "operation is terminating" } }),
+    progressing("operation is terminating"),
+  ],
+  "OutOfSync, never synced": [
+    status({ sync: outOfSync, operationState: undefined }),
+    progressing("waiting for the first sync"),
+  ],
+  "OutOfSync, the sync has failed": [
+    status({
+      sync: outOfSync,
+      operationState: { phase: "Failed", message: "one or more objects failed to apply" },
+    }),
+    progressing("one or more objects failed to apply"),
+  ],
+  "the sync has just ended, health and sync are those from before": [
+    status({ sync: outOfSync, reconciledAt: "2026-01-05T09:30:07Z" }),
+    progressing(RESULT),
+  ],
+  "the sync ended in the second of the last comparison": [
+    status({ sync: outOfSync, reconciledAt: SYNC_ENDED }),
+    progressing(RESULT),
+  ],
+  "OutOfSync after each sync, compared since": [status({ sync: outOfSync }), healthy],
+  "OutOfSync in the comparison after the sync, and self-heal has not tried again": [
+    { ...selfHealing, ...statusOf({ sync: outOfSync }) },
+    progressing(RESULT),
+  ],
+  "OutOfSync after self-heal has tried again": [
+    { ...selfHealing, ...statusOf({ sync: outOfSync, operationState: triedAgain }) },
+    healthy,
+  ],
+  "Synced without a sync of its own: it was all there": [status({ operationState: undefined }), healthy],
+  Degraded: [
+    status({ health: { status: "Degraded", message: "a Deployment exceeded its progress deadline" } }),
+    { status: "Degraded", message: "a Deployment exceeded its progress deadline" },
+  ],
+  Suspended: [status({ health: { status: "Suspended" } }), { status: "Suspended" }],
+};
+
+describe("the health of an Application in an app of apps", () => {
+  test.each(Object.entries(rows))("%s", async (_, [object, want]) => {
+    for (const openLibs of [true, false]) {
+      const [answer] = await healthOf([{ script, object, openLibs }]);
+      expect(answer?.error).toBeUndefined();
+      expect({ ...answer?.returned, message: answer?.returned?.message || undefined }).toEqual({
+        message: undefined,
+        ...want,
+      });
+    }
+  });
+
+  test("an Application of the worst kind has a health, and never an error", async () => {
+    const odd = [null, "x", 1, true, [], [1], {}];
+    const objects = odd.flatMap((value) => [
+      { ...settled, spec: value },
+      { ...settled, status: value },
+      ...["health", "sync", "operationState", "reconciledAt"].map((key) => status({ [key]: value })),
+      status({ sync: outOfSync, operationState: { phase: value, finishedAt: value, message: value } }),
+      status({ sync: { status: value, comparedTo: value } }),
+    ]);
+    for (const [at, answer] of (await healthOf(objects.map((object) => ({ script, object })))).entries()) {
+      expect(answer.error, JSON.stringify(objects[at])).toBeUndefined();
+      expect(answer.returned?.status, JSON.stringify(objects[at])).toEqual(expect.any(String));
+    }
+  });
+});
