@@ -4,7 +4,10 @@ import type { Log } from "../log.ts";
 /** Who may do what in the schema, by the process that logs in with the role. */
 const RIGHTS = {
   // Insert and nothing else: whoever breaks into the process that faces the internet cannot read a single text.
-  receiver: ["grant insert on smschannel.inbox, smschannel.route_activity to ROLE"],
+  receiver: [
+    "grant insert on smschannel.inbox, smschannel.route_activity to ROLE",
+    "grant execute on function smschannel.missing_texts(text[], text[], text[]) to ROLE",
+  ],
   // Delete, because the one who reads the activity also throws away what is too old to say anything.
   controller: ["grant select, delete on smschannel.route_activity to ROLE"],
   work: [

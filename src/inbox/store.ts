@@ -8,7 +8,10 @@ import type { InboxRow } from "./rows.ts";
 
 /** Where a writer puts rows. */
 export interface InboxStore {
-  /** Stores all rows durably, or none; how many were new. Throws what PostgreSQL said. */
+  /**
+   * Stores all rows durably, or none; how many were new. Throws what PostgreSQL said, and `NotKeptError` when the database
+   * reported success and yet some rows are not there.
+   */
   insert(rows: readonly InboxRow[]): Promise<number>;
   insertActivity(rows: readonly ActivityRow[]): Promise<void>;
   /** Gives up on what is under way; the next insert connects again. */
@@ -24,13 +27,16 @@ export interface PostgresStoreOptions {
   log: Log;
 }
 
-// No target and no RETURNING: both need the right to select, which the receiver's role does not have.
+// No target and no RETURNING: both need the right to select, which the receiver's role does not have. Without a target every
+// unique key counts, so the table has only the one that means "the same text".
 const INSERT = `
   insert into smschannel.inbox (kind, namespace_uid, stream, route_generation, account_sid, message_sid, event,
     our_number, customer, query, body)
   select * from unnest($1::text[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::text[], $7::text[],
     $8::text[], $9::text[], $10::text[], $11::bytea[])
   on conflict do nothing`;
+
+const MISSING = "select smschannel.missing_texts($1::text[], $2::text[], $3::text[]) as position";
 
 const INSERT_ACTIVITY = `
   insert into smschannel.route_activity (replica, namespace_uid, stream, account_sid, accepted, last_refused_at, refused_reason)
@@ -53,24 +59,40 @@ export class PostgresStore implements InboxStore {
   }
 
   async insert(rows: readonly InboxRow[]): Promise<number> {
-    const result = await this.#texts.query("inbox", INSERT, [
+    const accountSids = textArray(rows.map((row) => row.accountSid));
+    const messageSids = textArray(rows.map((row) => row.messageSid));
+    const events = textArray(rows.map((row) => row.event));
+    const { rowCount } = await this.#texts.query("inbox", INSERT, [
       textArray(rows.map((row) => row.kind)),
       textArray(rows.map((row) => row.namespaceUid)),
       textArray(rows.map((row) => row.stream)),
       int8Array(rows.map((row) => row.generation)),
-      textArray(rows.map((row) => row.accountSid)),
-      textArray(rows.map((row) => row.messageSid)),
-      textArray(rows.map((row) => row.event)),
+      accountSids,
+      messageSids,
+      events,
       textArray(rows.map((row) => row.ourNumber)),
       textArray(rows.map((row) => row.customer)),
       textArray(rows.map((row) => row.query)),
       byteaArray(rows.map((row) => row.body)),
     ]);
-    return result.rowCount ?? 0;
+    const inserted = rowCount ?? 0;
+    // A trigger, or a unique key that somebody added, can swallow a row as silently as a text that is there already.
+    if (inserted < rows.length) await this.#throwMissing(inserted, [accountSids, messageSids, events]);
+    return inserted;
+  }
+
+  /** Asked only when a statement added fewer rows than it was given, as at a retry of Twilio's. */
+  async #throwMissing(inserted: number, keys: Buffer[]): Promise<void> {
+    const { rows } = await this.#texts.query<{ position: string }>("missing", MISSING, keys);
+    if (rows.length > 0)
+      throw new NotKeptError(
+        inserted,
+        rows.map(({ position }) => Number(position) - 1),
+      );
   }
 
   async insertActivity(rows: readonly ActivityRow[]): Promise<void> {
-    await this.#activity.query("activity", INSERT_ACTIVITY, [
+    const { rowCount } = await this.#activity.query("activity", INSERT_ACTIVITY, [
       textArray(rows.map((row) => row.replica)),
       textArray(rows.map((row) => row.namespaceUid)),
       textArray(rows.map((row) => row.stream)),
@@ -79,6 +101,7 @@ export class PostgresStore implements InboxStore {
       int8Array(rows.map((row) => row.lastRefusedAtMs ?? null)),
       textArray(rows.map((row) => row.refusedReason ?? null)),
     ]);
+    if (rowCount !== rows.length) throw new NotKeptError(rowCount ?? 0);
   }
 
   /** Connects now, so that the first text does not pay for it and a wrong schema is known at once. */
@@ -107,10 +130,10 @@ class Connection {
     this.#options = options;
   }
 
-  async query(name: string, text: string, values: Buffer[]) {
+  async query<R extends pg.QueryResultRow>(name: string, text: string, values: Buffer[]) {
     const client = this.#client ?? (await this.connected());
     try {
-      return await client.query({ name, text, values });
+      return await client.query<R>({ name, text, values });
     } catch (error) {
       // A server that turned read-only or full may be one that lost its role: the next connection may find the new one.
       if (!isDataError(error) && this.#client === client) this.drop();
@@ -175,9 +198,11 @@ async function prepare(client: pg.Client, statementTimeoutMs: number, log: Log) 
     [String(statementTimeoutMs)],
   );
   await checkSchema(client);
-  const { rows } = await client.query<{ reads: boolean; fsync: string }>(
-    `select has_table_privilege('smschannel.inbox', 'select, update, delete') as reads, current_setting('fsync') as fsync`,
+  const { rows } = await client.query<{ reads: boolean; asks: boolean; fsync: string }>(
+    `select has_table_privilege('smschannel.inbox', 'select, update, delete') as reads, current_setting('fsync') as fsync,
+       has_function_privilege('smschannel.missing_texts(text[], text[], text[])', 'execute') as asks`,
   );
+  if (rows[0]?.asks === false) throw new SchemaError(NO_RIGHTS);
   if (rows[0]?.reads === true)
     log.warn(
       "the receiver's database role can do more than insert: give it a role of its own with smschannel migrate",
@@ -185,6 +210,9 @@ async function prepare(client: pg.Client, statementTimeoutMs: number, log: Log) 
   if (rows[0]?.fsync === "off")
     log.warn("the database runs with fsync off: an acknowledged text can be lost");
 }
+
+const NO_RIGHTS =
+  "the database role lacks rights that it needs: run smschannel migrate --receiver-role with its name";
 
 /** Throws a sentence for a person unless the schema has what this version writes. Later versions only add to it. */
 export async function checkSchema(client: pg.ClientBase, needed = latestVersion()): Promise<void> {
@@ -194,10 +222,7 @@ export async function checkSchema(client: pg.ClientBase, needed = latestVersion(
     found = rows[0]?.version ?? 0;
   } catch (error) {
     const { code } = error as { code?: string };
-    if (code === "42501")
-      throw new SchemaError(
-        "the database role has no rights here: run smschannel migrate --receiver-role with its name",
-      );
+    if (code === "42501") throw new SchemaError(NO_RIGHTS);
     // Neither the schema nor the function is there.
     if (code !== "3F000" && code !== "42883") throw error;
   }
@@ -205,6 +230,23 @@ export async function checkSchema(client: pg.ClientBase, needed = latestVersion(
     throw new SchemaError(
       `the database's schema is ${found === 0 ? "not there" : `version ${found}`}, version ${needed} is needed: run smschannel migrate`,
     );
+}
+
+/** The database reported success and did not keep every row. */
+export class NotKeptError extends Error {
+  override readonly name = "NotKeptError";
+  /** How many rows were added. */
+  readonly inserted: number;
+  /** Places of the rows that are not there among those that were given. */
+  readonly missing: readonly number[];
+
+  constructor(inserted: number, missing: readonly number[] = []) {
+    super(
+      "the database reported success and did not keep every row: look for a trigger, or a unique key that is not ours",
+    );
+    this.inserted = inserted;
+    this.missing = missing;
+  }
 }
 
 export class SchemaError extends Error {

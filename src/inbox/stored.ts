@@ -1,10 +1,7 @@
 import pg from "pg";
 import { currentUrl, type DatabaseUrl } from "./database-url.ts";
 
-/**
- * Is this text in the inbox? Asked as the receiver's role, which can only insert, and so needs no right to read: the same row
- * is inserted, and taken back. When the text is there, its unique key turns the insert into nothing.
- */
+/** Is this text in the inbox? Asked as the receiver's role, which cannot read, but may ask what it has not stored. */
 export async function isStored(
   url: DatabaseUrl,
   { accountSid, messageSid }: { accountSid: string; messageSid: string },
@@ -16,13 +13,10 @@ export async function isStored(
   });
   await client.connect();
   try {
-    await client.query("begin");
     const { rowCount } = await client.query(
-      `insert into smschannel.inbox (kind, namespace_uid, stream, route_generation, account_sid, message_sid, event, body)
-       values ('unrouted', '', '', 0, $1, $2, '', '') on conflict do nothing`,
+      "select smschannel.missing_texts(array[$1], array[$2], array[''])",
       [accountSid, messageSid],
     );
-    await client.query("rollback");
     return rowCount === 0;
   } finally {
     await client.end().catch(() => undefined);

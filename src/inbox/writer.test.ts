@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ManualClock } from "../clock.ts";
 import { silentLog } from "../log.ts";
 import type { InboxRow } from "./rows.ts";
-import type { InboxStore } from "./store.ts";
+import { type InboxStore, NotKeptError } from "./store.ts";
 import { BYTES_BESIDE_BODY, InboxWriter, type Outcome } from "./writer.ts";
 
 /** A store that does what it is told, statement by statement. */
@@ -10,6 +10,7 @@ class FakeStore implements InboxStore {
   readonly statements: string[][] = [];
   readonly stored = new Set<string>();
   fail: (rows: readonly InboxRow[]) => string | undefined = () => undefined;
+  leaveOut: (messageSid: string) => boolean = () => false;
   hang = false;
   dropped = 0;
   closed = 0;
@@ -26,8 +27,13 @@ class FakeStore implements InboxStore {
     const code = this.fail(rows);
     if (code !== undefined) throw Object.assign(new Error("told to fail"), { code });
     const before = this.stored.size;
-    for (const row of rows) this.stored.add(row.messageSid);
-    return this.stored.size - before;
+    const missing = rows.flatMap(({ messageSid }, place) => (this.leaveOut(messageSid) ? [place] : []));
+    rows.forEach((row, place) => {
+      if (!missing.includes(place)) this.stored.add(row.messageSid);
+    });
+    const inserted = this.stored.size - before;
+    if (missing.length > 0) throw new NotKeptError(inserted, missing);
+    return inserted;
   }
   async insertActivity() {}
   /** Also of what hangs: its answer comes. */
@@ -62,11 +68,14 @@ const row = (messageSid: string): InboxRow => ({
 function setup(mostWaitingBytes?: number) {
   const [store, clock] = [new FakeStore(), new ManualClock()];
   const outcomes: Record<string, Outcome[]> = {};
+  const told: [rows: number, inserted: number][] = [];
+  const onStored = (rows: number, inserted: number) => void told.push([rows, inserted]);
   const writer = new InboxWriter({
     store,
     clock,
     log: silentLog,
     budgetMs: 3000,
+    onStored,
     ...(mostWaitingBytes === undefined ? {} : { mostWaitingBytes }),
   });
   const write = (...sids: string[]) => {
@@ -75,7 +84,7 @@ function setup(mostWaitingBytes?: number) {
         outcomes[sid] = [...(outcomes[sid] ?? []), outcome];
       });
   };
-  return { store, clock, writer, outcomes, write };
+  return { store, clock, writer, outcomes, write, told };
 }
 
 describe("group commit", () => {
@@ -94,6 +103,16 @@ describe("group commit", () => {
     await clock.advance(0);
     expect(outcomes).toEqual({ a: ["stored"], bad: ["raw"], c: ["stored"] });
     expect([...store.stored].filter((sid) => sid.startsWith("sha256:"))).toHaveLength(1);
+  });
+
+  test("a text that the store left out is told, its neighbours are stored, and it is not tried again", async () => {
+    const { store, clock, outcomes, write, told } = setup();
+    store.leaveOut = (messageSid) => messageSid === "b";
+    write("a", "b", "c");
+    await clock.advance(0);
+    expect(outcomes).toEqual({ a: ["stored"], b: ["notKept"], c: ["stored"] });
+    await clock.advance(5000);
+    expect([store.statements.length, told]).toEqual([1, [[2, 2]]]);
   });
 
   test("a class 54 or 23 error is the row's fault, too", async () => {

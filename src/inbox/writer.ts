@@ -1,15 +1,17 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import { asRaw, type InboxRow, inLockOrder } from "./rows.ts";
-import { type InboxStore, isDataError } from "./store.ts";
+import { type InboxStore, isDataError, NotKeptError } from "./store.ts";
+import { Told } from "./told.ts";
 
 /**
  * - `stored`: durable; now, or already before.
  * - `raw`: durable as bytes only.
  * - `late`: not known to be durable within the budget.
  * - `overloaded`: what waits already fills the memory that it may take; nothing was tried.
+ * - `notKept`: the database reported success and does not have it.
  */
-export type Outcome = "stored" | "raw" | "late" | "overloaded";
+export type Outcome = "stored" | "raw" | "late" | "overloaded" | "notKept";
 
 export interface InboxWriterOptions {
   store: InboxStore;
@@ -52,6 +54,7 @@ const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [50, 250];
  */
 export class InboxWriter {
   readonly #options: InboxWriterOptions;
+  readonly #notKept: Told;
   #queue: Waiting[] = [];
   #underWay: Waiting[] = [];
   #bytes = 0;
@@ -62,6 +65,7 @@ export class InboxWriter {
 
   constructor(options: InboxWriterOptions) {
     this.#options = options;
+    this.#notKept = new Told(options.clock);
   }
 
   /** Calls `done` exactly once, when the row is durable or its budget is over. */
@@ -119,41 +123,60 @@ export class InboxWriter {
 
   async #store(batch: Waiting[]): Promise<void> {
     try {
-      await this.#insert(batch.map(({ row }) => row));
+      await this.#insert(batch, "stored");
     } catch (error) {
       if (!isDataError(error)) throw error;
       for (const waiting of batch) if (waiting.done !== undefined) await this.#storeAlone(waiting);
-      return;
     }
-    for (const waiting of batch) this.#settle(waiting, "stored");
   }
 
   /** One row's data made the batch fail: the others are stored, and it is kept as the bytes that it came in. */
   async #storeAlone(waiting: Waiting): Promise<void> {
     try {
-      await this.#insert([waiting.row]);
-      this.#settle(waiting, "stored");
+      await this.#insert([waiting], "stored");
     } catch (error) {
       if (!isDataError(error)) throw error;
       this.#options.log.warn(
         { code: codeOf(error), stream: waiting.row.stream },
         "text stored as raw bytes only",
       );
-      await this.#insert([asRaw(waiting.row)]);
-      this.#settle(waiting, "raw");
+      await this.#insert([waiting], "raw", [asRaw(waiting.row)]);
     }
   }
 
-  /** The server ends a statement that takes too long; this is for a connection that went silent. */
-  async #insert(rows: InboxRow[]): Promise<void> {
-    const { store, clock, budgetMs, onStored } = this.#options;
+  /** Stores, then settles each. */
+  async #insert(
+    batch: readonly Waiting[],
+    outcome: "stored" | "raw",
+    rows = batch.map(({ row }) => row),
+  ): Promise<void> {
+    const { inserted, missing } = await this.#insertRows(rows);
+    this.#options.onStored?.(rows.length - missing.length, inserted);
+    const notKept = new Set(missing);
+    batch.forEach((waiting, place) => {
+      this.#settle(waiting, notKept.has(place) ? "notKept" : outcome);
+    });
+  }
+
+  /** The server ends a statement that takes too long; the timer is for a connection that went silent. */
+  async #insertRows(rows: InboxRow[]): Promise<{ inserted: number; missing: readonly number[] }> {
+    const { store, clock, budgetMs } = this.#options;
     const cancel = clock.after(budgetMs + 500, () => store.drop());
     try {
-      const inserted = await store.insert(rows);
-      onStored?.(rows.length, inserted);
+      return { inserted: await store.insert(rows), missing: [] };
+    } catch (error) {
+      if (!(error instanceof NotKeptError)) throw error;
+      this.#tellNotKept(error);
+      return error;
     } finally {
       cancel();
     }
+  }
+
+  /** Nothing is tried again here: whatever swallows a row does it each time. Twilio's retry is answered when it was mended. */
+  #tellNotKept({ missing, message }: NotKeptError) {
+    if (this.#notKept.isNews(message))
+      this.#options.log.error({ texts: missing.length, problem: message }, "texts not kept");
   }
 
   #settle(waiting: Waiting, outcome: Outcome) {

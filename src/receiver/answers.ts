@@ -37,6 +37,7 @@ const ANSWERS = {
   routesNotLoaded: empty(503),
   storeLate: empty(503),
   overloaded: empty(503),
+  notKept: empty(503),
   /** The sender went away before its body was complete: nobody sees this. */
   aborted: empty(408),
 } as const satisfies Record<string, Answer>;

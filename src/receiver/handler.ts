@@ -95,7 +95,7 @@ function store(
 
 function resultOf(row: InboxRow, outcome: Outcome): Result {
   if (outcome === "late") return "storeLate";
-  if (outcome === "overloaded") return outcome;
+  if (outcome === "overloaded" || outcome === "notKept") return outcome;
   if (outcome === "raw" || row.kind === "raw") return "raw";
   return row.kind === "unrouted" ? "unrouted" : "stored";
 }
