@@ -26,8 +26,12 @@ export interface MigrateOptions {
   migrations?: Migration[];
 }
 
-/** Any number that nobody else uses: all runners of all releases take the same lock. */
-const LOCK = [1936552803, 1];
+/**
+ * How long a statement waits for a lock. While it does, every text waits behind it, and a text has 3 s: rather give up, let
+ * the texts through, and try again.
+ */
+const LOCK_TIMEOUT_MS = 1000;
+const LOCK_PAUSE_MS = 3000;
 
 /**
  * Brings the schema to this program's version and sets the roles' rights, all in one transaction: many runners at once do
@@ -38,7 +42,9 @@ export async function migrate(options: MigrateOptions, signal?: AbortSignal): Pr
   // A lost connection also rejects the query that waits for it; without a listener it would end the process first.
   client.on("error", () => undefined);
   try {
-    return await inTransaction(client, () => apply(client, options));
+    const done = await inTransaction(client, options, signal, () => apply(client, options));
+    await advanceIds(client);
+    return done;
   } finally {
     await client.end().catch(() => undefined);
   }
@@ -62,11 +68,13 @@ export function latestVersion(migrations = readMigrations()): number {
 }
 
 async function apply(client: pg.Client, { roles, log, migrations = readMigrations() }: MigrateOptions) {
-  await client.query("select pg_advisory_xact_lock($1::int, $2::int)", LOCK);
+  await client.query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`);
   await client.query(`
     create schema if not exists smschannel;
     create table if not exists smschannel.migrations (
       version integer primary key, name text not null, sha256 text not null, applied_at timestamptz not null default now())`);
+  // One runner at a time. Not an advisory lock, which every role can take, that of a receiver that was broken into as well.
+  await client.query("lock table smschannel.migrations in share row exclusive mode");
   const applied = await appliedVersions(client);
   for (const migration of migrations) {
     const before = applied.get(migration.version);
@@ -113,11 +121,30 @@ const hashOf = ({ sql }: Migration) => createHash("sha256").update(sql).digest("
 const edited = ({ version, name }: Migration) =>
   `migration ${version} (${name}) was changed after it was applied to this database; restore the file and add a new migration`;
 
-/** Roles belong to the whole server, which the lock does not cover: two databases that create the same one at once collide. */
-const COLLIDED = new Set(["23505", "42710", "40001", "40P01"]);
+/**
+ * After a failover by logical replication, or a restore, the sequence can be behind the rows. A new text must get a higher id
+ * than those that wait, or it would come before them in its lane. Outside of the transaction, whose locks hold up texts.
+ */
+async function advanceIds(client: pg.Client) {
+  await client.query(`
+    select setval(sequence, highest)
+    from pg_get_serial_sequence('smschannel.inbox', 'id') as sequence,
+      (select max(id) as highest from smschannel.inbox where done_at is null) as waiting
+    where highest > coalesce(pg_sequence_last_value(sequence), 0)`);
+}
 
-async function inTransaction<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
+/** Two runners that make the schema at once, or a role, which belongs to the whole server: one of them must begin anew. */
+const COLLIDED = new Set(["23505", "42710", "42P06", "42P07", "40001", "40P01"]);
+const LOCK_NOT_AVAILABLE = "55P03";
+
+async function inTransaction<T>(
+  client: pg.Client,
+  { clock, log, waitMs }: MigrateOptions,
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  const until = clock.monotonic() + waitMs;
+  for (let collisions = 0; ; ) {
     await client.query("begin");
     try {
       const result = await work();
@@ -125,9 +152,25 @@ async function inTransaction<T>(client: pg.Client, work: () => Promise<T>): Prom
       return result;
     } catch (error) {
       await client.query("rollback").catch(() => undefined);
-      if (attempt >= 5 || !COLLIDED.has(String((error as { code?: unknown }).code))) throw error;
+      const { code } = error as { code?: string };
+      if (code === LOCK_NOT_AVAILABLE) {
+        const holders = await lockHolders(client);
+        const leftMs = until - clock.monotonic();
+        if (leftMs <= 0) throw new Error(`the schema is locked by ${holders}`, { cause: error });
+        log.info({ holders, leftSeconds: Math.ceil(leftMs / 1000) }, "waiting for a lock");
+        await clock.sleep(Math.min(LOCK_PAUSE_MS, leftMs), signal);
+      } else if (!COLLIDED.has(String(code)) || ++collisions === 10) throw error;
     }
   }
+}
+
+async function lockHolders(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ holder: string }>(`
+    select distinct format('%s (process %s)', usename, pid) as holder
+    from pg_locks join pg_class on pg_class.oid = relation join pg_namespace on pg_namespace.oid = relnamespace
+      join pg_stat_activity using (pid)
+    where nspname = 'smschannel' and datname = current_database() and granted and pid <> pg_backend_pid()`);
+  return rows.map(({ holder }) => holder).join(", ") || "a session that is gone by now";
 }
 
 /** Tries until the database answers or the wait is over; whatever is wrong may be a database that is only being made. */

@@ -161,6 +161,23 @@ describe("what swallows a text without being the same text is an error", () => {
 describe("a database of the first version", () => {
   const options = { waitMs: 10_000, log: silentLog, clock: systemClock };
 
+  test("new texts come after those that wait, though the sequence was behind", async () => {
+    const url = await newDatabase();
+    await migrate({ ...options, url });
+    const owner = new pg.Client({ connectionString: url });
+    await owner.connect();
+    const filled = storeAt(url);
+    await filled.insert(rows(20));
+    await owner.query("select setval(pg_get_serial_sequence('smschannel.inbox', 'id'), 1, false)");
+    await migrate({ ...options, url });
+    await filled.insert([row("SMlast")]);
+    const { rows: last } = await owner.query(
+      "select message_sid from smschannel.inbox order by id desc limit 1",
+    );
+    expect(last).toEqual([{ message_sid: "SMlast" }]);
+    await Promise.all([filled.close(), owner.end()]);
+  });
+
   /** What a receiver of version 1 sends. */
   const OLD_INSERT = {
     name: "inbox",

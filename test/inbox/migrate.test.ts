@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type AddressInfo, connect, createServer } from "node:net";
 import pg from "pg";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import { pruneRouteActivity, readRouteActivity } from "../../src/inbox/activity.ts";
 import { type Migration, migrate, readMigrations } from "../../src/inbox/migrate.ts";
@@ -72,6 +72,73 @@ test("a schema of a newer version stays, and an older program still fits it", as
   await migrate({ ...options, url, migrations: [...readMigrations(), newer] });
   expect(await migrate({ ...options, url })).toEqual({ version: 9000 });
   await connected(url, (client) => checkSchema(client));
+});
+
+/** Resolves at the first line of that text; every line is kept. */
+function listening(text: string) {
+  const lines: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const write = (line: string) => {
+    lines.push(line);
+    if (line.includes(text)) resolve();
+  };
+  return {
+    log: createLog({ level: "info", process: "test", destination: { write } }),
+    heard: promise,
+    lines,
+  };
+}
+
+describe("a session that holds the inbox", () => {
+  /** A database of the first version, and a receiver that wrote into it and did not end its transaction. */
+  async function held() {
+    const url = await newDatabase();
+    await migrate({ ...options, url, migrations: readMigrations().slice(0, 1) });
+    const holder = new pg.Client({ connectionString: url });
+    await holder.connect();
+    await holder.query("begin; lock table smschannel.inbox in row exclusive mode");
+    return { url, holder };
+  }
+
+  test("makes the migration wait, and no text with it", async () => {
+    const { url, holder } = await held();
+    const { log, heard } = listening("waiting for a lock");
+    const migrated = migrate({ ...options, url, log });
+    await connected(url, async (client) => {
+      const insert = `insert into smschannel.inbox (kind, namespace_uid, stream, route_generation, account_sid, message_sid, event, body)
+        values ('inbound', '', '', 0, 'AC', gen_random_uuid(), '', '')`;
+      await client.query("set statement_timeout = '3s'");
+      let waiting = true;
+      void heard.then(() => {
+        waiting = false;
+      });
+      // Before, while and after the migration asks for its lock.
+      while (waiting) await client.query(insert);
+      await client.query(insert);
+    });
+    await holder.query("commit");
+    expect(await migrated).toEqual({ version: readMigrations().at(-1)!.version });
+    await holder.end();
+  });
+
+  test("is named when it never ends", async () => {
+    const { url, holder } = await held();
+    const name = new URL(url).username;
+    await expect(migrate({ ...options, url, waitMs: 0 })).rejects.toThrow(
+      new RegExp(`^the schema is locked by ${name} \\(process \\d+\\)$`),
+    );
+    await holder.end();
+  });
+
+  test("holds up no migration with a lock that every role can take", async () => {
+    const { receiverUrl, ownerUrl, owner } = await newInbox();
+    await connected(receiverUrl, async (client) => {
+      // The lock of earlier versions.
+      await client.query("select pg_advisory_lock(1936552803, 1)");
+      await migrate({ ...options, url: ownerUrl, waitMs: 0 });
+    });
+    await owner.end();
+  });
 });
 
 test("waits for a database that is not there yet", async () => {
@@ -158,7 +225,7 @@ test("the receiver's role can insert and nothing else", async () => {
 test("a store says in a sentence what the schema lacks", async () => {
   const { ownerUrl, receiverUrl, owner, role } = await newInbox();
   await connected(await newDatabase(), (client) =>
-    expect(checkSchema(client)).rejects.toThrow("not there, version 1 is needed: run smschannel migrate"),
+    expect(checkSchema(client)).rejects.toThrow(/not there, version \d+ is needed: run smschannel migrate/),
   );
   await connected(ownerUrl, (client) =>
     expect(checkSchema(client, 9000)).rejects.toThrow(/is version \d+, version 9000 is needed/),
