@@ -273,13 +273,28 @@ export const reasons = {
     class: "transient",
     on: ["WorkStream.InboundUrlReady"],
     meaning: "The inbound URL answers with a redirect, which would turn Twilio's POST into an empty GET.",
-    remedy: "Set PUBLIC_URL to where the redirect leads, or exempt the path from it.",
+    remedy:
+      "Set PUBLIC_URL to where the redirect leads when it is the same path elsewhere; where it is a login page, let the path through without a login.",
   },
   PublicUrlNotOurs: {
     class: "transient",
     on: ["WorkStream.InboundUrlReady"],
     meaning: "Something answers at the inbound URL, but it is not this operator's receiver.",
     remedy: "Check that the ingress sends /inbound/ and /fallback/ to the receiver's Service.",
+  },
+  PublicUrlAltersRequests: {
+    class: "transient",
+    on: ["WorkStream.InboundUrlReady", "SmsNumber.InboundUrlReady"],
+    meaning:
+      "The receiver answers, but something on the way (an ingress, a CDN, a firewall) changes or refuses requests like Twilio's, so that texts are refused. The message names what is changed.",
+    remedy:
+      "Let requests to /inbound/, /fallback/ and /status/ through as they are: path, headers (X-Twilio-Signature), every byte of the body.",
+  },
+  StoreUnavailable: {
+    class: "transient",
+    on: ["WorkStream.InboundUrlReady", "SmsNumber.InboundUrlReady"],
+    meaning: "A receiver answers, but its database takes no texts: they are answered 503.",
+    remedy: "Bring the database back; docs/runbooks/SmsTextsNotStored.md. Nothing must be restarted.",
   },
   RoutesNotLoaded: {
     class: "waiting",

@@ -14,6 +14,8 @@ export interface InboxStore {
    */
   insert(rows: readonly InboxRow[]): Promise<number>;
   insertActivity(rows: readonly ActivityRow[]): Promise<void>;
+  /** Resolves when a row would be stored now, on the connection that texts take; leaves none. */
+  probe(): Promise<void>;
   /** Gives up on what is under way; the next insert connects again. */
   drop(): void;
   close(): Promise<void>;
@@ -37,6 +39,14 @@ const INSERT = `
   on conflict do nothing`;
 
 const MISSING = "select smschannel.missing_texts($1::text[], $2::text[], $3::text[]) as position";
+
+// The row is taken back, and then there is a commit all the same: it is made durable, and waits for a standby, as a text's is.
+const PROBE = `
+  begin; savepoint row;
+  insert into smschannel.inbox (kind, namespace_uid, stream, route_generation, account_sid, message_sid, event, body)
+  values ('raw', '00000000-0000-0000-0000-000000000000', 'self-check', 0, 'AC${"0".repeat(32)}',
+    'sha256:' || encode(sha256(gen_random_uuid()::text::bytea), 'hex'), 'inbound', '');
+  rollback to savepoint row; commit`;
 
 const INSERT_ACTIVITY = `
   insert into smschannel.route_activity (replica, namespace_uid, stream, account_sid, accepted, last_refused_at, refused_reason)
@@ -104,6 +114,12 @@ export class PostgresStore implements InboxStore {
     if (rowCount !== rows.length) throw new NotKeptError(rowCount ?? 0);
   }
 
+  async probe(): Promise<void> {
+    const results = await this.#texts.run(PROBE);
+    const inserted = results.find(({ command }) => command === "INSERT")?.rowCount;
+    if (inserted !== 1) throw new NotKeptError(0);
+  }
+
   /** Connects now, so that the first text does not pay for it and a wrong schema is known at once. */
   async connect(): Promise<void> {
     await this.#texts.connected();
@@ -137,6 +153,18 @@ class Connection {
     } catch (error) {
       // A server that turned read-only or full may be one that lost its role: the next connection may find the new one.
       if (!isDataError(error) && this.#client === client) this.drop();
+      throw error;
+    }
+  }
+
+  /** Statements without values, in one message. After a failure the connection is another one: this one is left in the middle. */
+  async run(statements: string): Promise<pg.QueryResult[]> {
+    const client = this.#client ?? (await this.connected());
+    try {
+      // pg gives a list where there are several, which its types do not say.
+      return (await client.query(statements)) as unknown as pg.QueryResult[];
+    } catch (error) {
+      if (this.#client === client) this.drop();
       throw error;
     }
   }

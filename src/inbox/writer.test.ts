@@ -36,6 +36,7 @@ class FakeStore implements InboxStore {
     return inserted;
   }
   async insertActivity() {}
+  async probe() {}
   /** Also of what hangs: its answer comes. */
   recover() {
     this.fail = () => undefined;

@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener } from "node:http";
 import type { Clock } from "../clock.ts";
 import type { InboxRow } from "../inbox/rows.ts";
 import type { InboxWriter, Outcome } from "../inbox/writer.ts";
+import { answerTo, askedInHeader, CHECK_HEADER } from "../routes/challenge.ts";
 import type { Route } from "../routes/route.ts";
 import type { Activity } from "./activity.ts";
 import { answer, type Result } from "./answers.ts";
@@ -9,10 +10,13 @@ import { type BodyBudget, readBody } from "./body.ts";
 import { judge, type RefusalReason } from "./judge.ts";
 import type { ReceiverMetrics } from "./metrics.ts";
 import type { RouteTable } from "./route-table.ts";
+import { recogniseCheck, type SelfCheck } from "./self-check.ts";
+import type { StoreSeen } from "./store-seen.ts";
 
 export interface HandlerOptions {
   routes: RouteTable;
   writer: Pick<InboxWriter, "write">;
+  storeSeen: Pick<StoreSeen, "note" | "takes">;
   activity: Pick<Activity, "accepted" | "refused">;
   metrics: ReceiverMetrics;
   clock: Clock;
@@ -30,16 +34,55 @@ export function createHandler(options: HandlerOptions): RequestListener {
       metrics.result(result);
       answer(response, result, body);
     };
-    if (request.method !== "POST") return finish("badMethod");
-    if (!isForm(request.headers["content-type"])) return finish("badType");
+    const wrong = wrongKind(request);
+    // A self-check says by a header what it is: it is read whatever became of its method and type on the way.
+    if (wrong !== undefined && request.headers[CHECK_HEADER] === undefined) return finish(wrong);
     readBody(request, budget, (body) => {
       // Nobody is there any more to be answered.
-      if (body === "aborted") metrics.result("aborted");
-      else if (typeof body === "string") finish(body);
-      else if (!routes.loaded) finish("routesNotLoaded");
+      if (body === "aborted") return metrics.result("aborted");
+      if (typeof body === "string") return finish(body);
+      if (!routes.loaded) return finish(wrong ?? "routesNotLoaded");
+      const check = checkIn(request, body, wrong === undefined, options);
+      if (check !== undefined) void prove(check, finish, options);
+      else if (wrong !== undefined) finish(wrong);
       else decide(request, body, routes, startMs, finish, options);
     });
   };
+}
+
+function wrongKind(request: IncomingMessage): "badMethod" | "badType" | undefined {
+  if (request.method !== "POST") return "badMethod";
+  return isForm(request.headers["content-type"]) ? undefined : "badType";
+}
+
+function checkIn(
+  request: IncomingMessage,
+  body: Buffer,
+  isFormPost: boolean,
+  { clock, routes }: HandlerOptions,
+): SelfCheck | undefined {
+  const { method = "", url = "", headers } = request;
+  return recogniseCheck(
+    {
+      method,
+      target: url,
+      contentType: headers["content-type"],
+      isFormPost,
+      signature: signatureOf(request),
+      asked: askedInHeader(headers[CHECK_HEADER]),
+      body,
+      nowMs: clock.now(),
+    },
+    routes,
+  );
+}
+
+async function prove(
+  { route, asked, report }: SelfCheck,
+  finish: Finish,
+  { storeSeen }: HandlerOptions,
+): Promise<void> {
+  finish("selfCheck", answerTo(route, asked, { ...report, storeTakes: await storeSeen.takes() }));
 }
 
 function decide(
@@ -57,9 +100,6 @@ function decide(
     case "refuse":
       refuse(verdict.reason, verdict.route, nowMs, options);
       finish("refused");
-      break;
-    case "prove":
-      finish("selfCheck", verdict.answer);
       break;
     case "ignore":
       options.activity.accepted(verdict.route, verdict.fingerprint, nowMs);
@@ -85,9 +125,10 @@ function store(
   row: InboxRow,
   startMs: number,
   finish: Finish,
-  { writer, metrics, clock }: HandlerOptions,
+  { writer, storeSeen, metrics, clock }: HandlerOptions,
 ): void {
   writer.write(row, (outcome) => {
+    storeSeen.note(outcome === "stored" || outcome === "raw");
     finish(resultOf(row, outcome));
     if (outcome === "stored" || outcome === "raw") metrics.acknowledged((clock.monotonic() - startMs) / 1000);
   });

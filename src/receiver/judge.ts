@@ -1,5 +1,4 @@
 import type { InboxRow } from "../inbox/rows.ts";
-import { answerChallenge } from "../routes/challenge.ts";
 import type { Route, RouteUrls, SignatureKey } from "../routes/route.ts";
 import { verify } from "../routes/signature-states.ts";
 import { signatureUrls } from "../twilio/signature.ts";
@@ -21,7 +20,6 @@ export interface Knock {
 export type Verdict =
   | { do: "store"; row: InboxRow; route: Route; fingerprint: string }
   | { do: "ignore"; route: Route; fingerprint: string }
-  | { do: "prove"; answer: string }
   | { do: "refuse"; reason: RefusalReason; route?: Route };
 
 export interface Routes {
@@ -43,13 +41,11 @@ export function judge(knock: Knock, table: Routes): Verdict {
   const { kind, query } = target ?? NOWHERE;
   const { signature, body, nowMs } = knock;
   const ask: Ask = { target: knock.target, signature, body, nowMs, kind, query, fields, routes, hashed: 0 };
-  const answer = ask.signature === undefined ? prove(ask) : undefined;
   const signer = ask.signature === undefined ? undefined : findSigner(ask, ask.signature);
   if (ask.signature !== undefined && signer === undefined) goOn(ask, ask.signature, table.nobody);
   const [first] = known;
   if (target === undefined) return { do: "refuse", reason: "unknownPath" };
   if (first === undefined) return { do: "refuse", reason: "unknownRoute" };
-  if (answer !== undefined) return { do: "prove", answer };
   if (ask.signature === undefined) return { do: "refuse", reason: "missing", route: first };
   if (signer === undefined) return { do: "refuse", reason: "mismatch", route: first };
   return accept(ask, signer);
@@ -137,14 +133,6 @@ function formsOf(urls: RouteUrls, kind: PathKind): string[] {
     known.set(kind, made);
   }
   return made;
-}
-
-function prove({ routes, fields, nowMs }: Ask): string | undefined {
-  for (const route of routes) {
-    const answer = answerChallenge(route, fields, nowMs);
-    if (answer !== undefined) return answer;
-  }
-  return undefined;
 }
 
 interface Target {

@@ -9,6 +9,7 @@ import { createHandler } from "./handler.ts";
 import { createHttpServer, HTTP_LIMITS, type HttpLimits, type HttpServer } from "./http-server.ts";
 import { receiverMetrics } from "./metrics.ts";
 import type { RouteTable } from "./route-table.ts";
+import { StoreSeen } from "./store-seen.ts";
 
 export interface ReceiverOptions {
   /** 0 takes a free one. */
@@ -55,11 +56,19 @@ export class Receiver {
       onStored: metrics.batch,
     });
     this.#activity = new Activity({ replica, clock, log, insert: (rows) => store.insertActivity(rows) });
+    const storeSeen = new StoreSeen({
+      probe: () => store.probe(),
+      drop: () => store.drop(),
+      budgetMs: options.storeBudgetMs ?? STORE_BUDGET_MS,
+      clock,
+      log,
+    });
     const limits = { ...HTTP_LIMITS, ...options.limits };
     const budget = { bytes: 0, most: limits.bodiesBytes };
     const handle = createHandler({
       routes,
       writer: this.#writer,
+      storeSeen,
       activity: this.#activity,
       metrics,
       clock,

@@ -353,7 +353,7 @@ test("a self-check is answered with proof of the route and its generation", asyn
   const answer = await send({ path: "/inbound/team-a/support", body: challenge.body });
   expect(answer.status).toBe(200);
   expect(answer.headers["content-type"]).toBe("application/octet-stream");
-  expect(challenge.expect(answer.body)).toEqual({ ok: true, generation: 7 });
+  expect(challenge.expect(answer.body)).toMatchObject({ ok: true, generation: 7 });
   expect(createChallenge(route, Date.now()).expect(answer.body)).toEqual({ ok: false });
 });
 

@@ -16,6 +16,7 @@ import {
   textFields,
 } from "./harness.ts";
 import { databaseProxy } from "./proxy.ts";
+import { raising, STORE_FAULTS, storeFault } from "./store-faults.ts";
 
 type Inbox = Awaited<ReturnType<typeof newInbox>>;
 
@@ -57,32 +58,9 @@ async function untilStored(sid: string): Promise<Answer> {
 }
 
 describe("a text that the store does not take gets 503, and its retry is stored once", () => {
-  const faults: Record<string, { begin(): unknown; end(): unknown }> = {
-    "the database is down": { begin: () => proxy.set("refuse"), end: () => proxy.set("pass") },
-    "the way to the database is silent": { begin: () => proxy.set("silent"), end: () => proxy.set("pass") },
-    "the database's answers are lost": {
-      begin: () => proxy.set("swallowAnswers"),
-      end: () => proxy.set("pass"),
-    },
-    "the table is locked": {
-      begin: () => inbox.owner.query("begin; lock table smschannel.inbox in access exclusive mode"),
-      end: () => inbox.owner.query("rollback"),
-    },
-    "the database is read-only": {
-      begin: () => inbox.owner.query(readOnly("on")),
-      end: () => inbox.owner.query(readOnly("off")),
-    },
-    "the disk is full": {
-      begin: () => inbox.owner.query(raising("53100", "true")),
-      end: () => inbox.owner.query("drop trigger fault on smschannel.inbox"),
-    },
-    "the role lost its rights": {
-      begin: () => inbox.owner.query(`revoke insert on smschannel.inbox from "${inbox.role}"`),
-      end: () => inbox.owner.query(`grant insert on smschannel.inbox to "${inbox.role}"`),
-    },
-  };
-  for (const [name, fault] of Object.entries(faults))
+  for (const name of STORE_FAULTS)
     test(name, async () => {
+      const fault = storeFault(name, inbox, proxy);
       const sid = newSid();
       await fault.begin();
       const answer = await send(sid);
@@ -213,12 +191,3 @@ async function untilWaiting({ owner }: Inbox) {
     if (rows.length > 0) return;
   }
 }
-
-const readOnly = (value: "on" | "off") => `
-  alter role "${inbox.role}" set default_transaction_read_only = ${value};
-  select pg_terminate_backend(pid) from pg_stat_activity where usename = '${inbox.role}'`;
-
-const raising = (code: string, when: string) => `
-  create or replace function public.fault() returns trigger language plpgsql as
-    $$ begin if ${when} then raise exception 'told to fail' using errcode = '${code}'; end if; return new; end $$;
-  create trigger fault before insert on smschannel.inbox for each row execute function public.fault()`;

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { request } from "node:http";
 import { Registry } from "@prometheus-io/client";
 import pg from "pg";
-import { systemClock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import { migrate } from "../../src/inbox/migrate.ts";
 import { type InboxStore, PostgresStore } from "../../src/inbox/store.ts";
 import { silentLog } from "../../src/log.ts";
@@ -68,6 +68,8 @@ export interface RunningReceiver {
   port: number;
   routes: RouteTable;
   metrics: Registry;
+  /** For routes that can be known only once the port is. */
+  setRoutes(routes: Route[]): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -77,6 +79,7 @@ export async function startReceiver(options: {
   routes?: Route[];
   storeBudgetMs?: number;
   limits?: Partial<HttpLimits>;
+  clock?: Clock;
 }): Promise<RunningReceiver> {
   const routes = new RouteTable(1);
   if (options.routes !== undefined) routes.replaceShard(0, await encodeShard(options.routes));
@@ -90,14 +93,15 @@ export async function startReceiver(options: {
     replica: "replica-1",
     routes,
     store,
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     log: silentLog,
     metrics,
     storeBudgetMs: budgetMs,
     limits: options.limits ?? {},
   });
   const { port } = await receiver.start();
-  return { receiver, port, routes, metrics, stop: () => receiver.stop() };
+  const setRoutes = async (all: Route[]) => routes.replaceShard(0, await encodeShard(all));
+  return { receiver, port, routes, metrics, setRoutes, stop: () => receiver.stop() };
 }
 
 let next = 0;

@@ -7,8 +7,10 @@ import {
   LOADING_FAILURES,
   newCheck,
   note,
+  type Problem,
   type ProbeResult,
   passed,
+  problemOf,
   type RouteCheck,
   retarget,
   type UrlVerdict,
@@ -33,7 +35,7 @@ interface Watched {
 interface Host {
   routes: Set<string>;
   failures: number;
-  lastFailure?: Extract<ProbeResult, { kind: "failed" }> & { atMs: number };
+  lastFailure?: Problem & { atMs: number };
   cancel: () => void;
 }
 
@@ -239,10 +241,11 @@ export class Checks {
       const wasFailing = host.failures >= FAILURES_ALLOWED;
       const result = await this.#probe(watched.target, term);
       if (result === undefined || this.#hosts.get(name) !== host) return;
-      host.failures = result.kind === "answered" ? 0 : host.failures + 1;
-      if (result.kind === "failed") {
-        host.lastFailure = { ...result, atMs: clock.now() };
-        log.warn({ host: name, reason: result.reason, inARow: host.failures }, "self-check failed");
+      const problem = problemOf(watched.check, result);
+      host.failures = problem === undefined ? 0 : host.failures + 1;
+      if (problem !== undefined) {
+        host.lastFailure = { ...problem, atMs: clock.now() };
+        log.warn({ host: name, reason: problem.reason, inARow: host.failures }, "self-check failed");
       }
       if (wasFailing !== host.failures >= FAILURES_ALLOWED)
         for (const each of host.routes) {
@@ -263,7 +266,7 @@ export class Checks {
     try {
       // A process that was frozen may get here before it has noticed that its term is over.
       if (term.remainingMs() <= 0 || term.signal.aborted) return undefined;
-      const result = await this.#options.prober.probe(target, term.signal);
+      const result = await this.#options.prober.probe(target, { long: true }, term.signal);
       return term.signal.aborted ? undefined : result;
     } finally {
       this.#probing -= 1;

@@ -1,7 +1,11 @@
 import { lookup } from "node:dns";
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from "undici";
 import { systemClock } from "../../clock.ts";
-import { createChallenge } from "../../routes/challenge.ts";
+import { codeOf, noAnswer } from "../../no-answer.ts";
+import type { Answered } from "../../routes/challenge.ts";
+import { judgeAnswer, refusedOnTheWay } from "./arrival.ts";
+import { type ForeignAnswer, refusal } from "./refusals.ts";
+import { type CheckRequest, plain, twilioLike } from "./request.ts";
 import type { ProbeResult } from "./verdict.ts";
 
 /** What a probe needs to know of a route. */
@@ -20,14 +24,21 @@ export interface ProberOptions {
   timeoutMs?: number;
 }
 
+export interface ProbeOptions {
+  /** Send the longest text that there is as well. */
+  long: boolean;
+}
+
 export interface Prober {
-  /** One POST as Twilio would send it; never throws. */
-  probe(target: ProbeTarget, signal: AbortSignal): Promise<ProbeResult>;
+  /** Posts to the URL what Twilio would; never throws. */
+  probe(target: ProbeTarget, options: ProbeOptions, signal: AbortSignal): Promise<ProbeResult>;
   close(): Promise<void>;
 }
 
-/** The receiver answers a challenge with one line; whatever is longer is not the receiver. */
-const LARGEST_ANSWER = 4096;
+/** A receiver repeats at most 16 KiB of a request, as base64. Whatever is longer is not the receiver. */
+const LARGEST_ANSWER = 32 * 1024;
+/** So often a request like Twilio's is refused before it is taken for certain that the receivers are not the reason. */
+const TRIES = 4;
 
 export function createProber({ address, timeoutMs = 5000 }: ProberOptions = {}): Prober {
   const options = { connections: 32, headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
@@ -37,70 +48,108 @@ export function createProber({ address, timeoutMs = 5000 }: ProberOptions = {}):
     address === undefined
       ? new EnvHttpProxyAgent({ ...options, connect })
       : new Agent({ ...options, connect: { ...connect, ...redirectTo(address) } });
+  const door = { dispatcher, port: portOf(address), timeoutMs };
+  const older = new Set<string>();
   return {
-    probe: (target, signal) =>
-      probe(
-        dispatcher,
-        target,
-        systemClock.now(),
-        AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-        portOf(address),
-      ),
+    async probe(target, { long }, signal) {
+      const ask = { door, target, older, signal };
+      const result = await askAsTwilio("odd", ask);
+      const isPass = result.kind === "answered" && result.problem === undefined;
+      return isPass && long ? await askAsTwilio("long", ask) : result;
+    },
     close: () => dispatcher.close(),
   };
 }
 
-async function probe(
-  dispatcher: Dispatcher,
-  target: ProbeTarget,
-  nowMs: number,
-  signal: AbortSignal,
-  port: string | undefined,
-): Promise<ProbeResult> {
-  const challenge = createChallenge(target, nowMs);
-  const url = new URL(target.url);
-  const headers = {
-    "content-type": "application/x-www-form-urlencoded",
-    "user-agent": "smschannel-self-check",
-    host: url.host,
-  };
-  if (port !== undefined) url.port = port;
-  try {
-    const answer = await request(url, { method: "POST", headers, body: challenge.body, dispatcher, signal });
-    const body = await readBounded(answer.body);
-    if (answer.statusCode === 200) {
-      const { ok, generation } = challenge.expect(body ?? "");
-      if (ok && generation !== undefined) return { kind: "answered", generation };
+interface Ask {
+  door: { dispatcher: Dispatcher; port: string | undefined; timeoutMs: number };
+  target: ProbeTarget;
+  /** Hosts whose receivers, when last asked, were of a version that knows no reports. Shared by all probes. */
+  older: Set<string>;
+  signal: AbortSignal;
+}
+
+/** What a request met: the receiver, with proof; something else; or nothing. */
+type Met =
+  | { by: "receiver"; answered: Extract<Answered, { ok: true }> }
+  | { by: "other"; answer: ForeignAnswer }
+  | { by: "nobody"; code: string | undefined };
+
+/**
+ * Sends a request like Twilio's. Where the receiver does not answer that, plain ones tell why: because a receiver is of a version
+ * that takes it for a text, which is no fault, or because something on the way refuses it.
+ */
+async function askAsTwilio(kind: "odd" | "long", ask: Ask): Promise<ProbeResult> {
+  const { older, target } = ask;
+  const { host } = new URL(target.url);
+  for (let tries = 1; ; tries++) {
+    const asTwilio = older.has(host) ? undefined : await sendAsTwilio(kind, ask);
+    if (asTwilio !== undefined && "result" in asTwilio) return asTwilio.result;
+    // One more each time: receivers of two versions that take turns would else answer each kind by the wrong one for ever.
+    const met = await sendPlain(asTwilio === undefined ? 1 : tries, ask);
+    if (met.by !== "receiver") return failed(target.url, met);
+    const { generation, report } = met.answered;
+    if (report === undefined) {
+      older.add(host);
+      return { kind: "answered", generation };
     }
-    return failure(answer.statusCode, body);
-  } catch (error) {
-    return {
-      kind: "failed",
-      reason: "PublicUrlUnreachable",
-      message: `the inbound URL does not answer: ${networkReason(error)}`,
-    };
+    older.delete(host);
+    if (asTwilio !== undefined && tries === TRIES)
+      return { kind: "answered", generation, problem: refusedOnTheWay(kind, asTwilio.refused) };
   }
 }
 
-function failure(status: number, body: string | undefined): ProbeResult {
-  if (status >= 300 && status < 400)
+async function sendAsTwilio(
+  kind: "odd" | "long",
+  ask: Ask,
+): Promise<{ result: ProbeResult } | { refused: ForeignAnswer }> {
+  const { target } = ask;
+  const request = twilioLike(target, kind, systemClock.now());
+  const met = await send(request, ask);
+  if (met.by === "receiver") return { result: judgeAnswer({ ...request, url: target.url }, met.answered) };
+  if (met.by === "other" && isRefusal(met.answer)) return { refused: met.answer };
+  return { result: failed(target.url, met) };
+}
+
+/** The answer of the first receiver of an older version, else the last one's. */
+async function sendPlain(times: number, ask: Ask): Promise<Met> {
+  const met = await send(plain(ask.target, systemClock.now()), ask);
+  const isNew = met.by === "receiver" && met.answered.report !== undefined;
+  return isNew && times > 1 ? await sendPlain(times - 1, ask) : met;
+}
+
+const isRefusal = ({ status }: ForeignAnswer) => status >= 400 && status < 500;
+
+function failed(url: string, met: Exclude<Met, { by: "receiver" }>): ProbeResult {
+  if (met.by === "other") return { kind: "failed", ...refusal(url, met.answer) };
+  const message = `the inbound URL does not answer: ${noAnswer(met.code)}`;
+  return { kind: "failed", reason: "PublicUrlUnreachable", message };
+}
+
+async function send({ headers, body, expect }: CheckRequest, { door, target, signal }: Ask): Promise<Met> {
+  const url = new URL(target.url);
+  const { host } = url;
+  if (door.port !== undefined) url.port = door.port;
+  try {
+    const answer = await request(url, {
+      method: "POST",
+      headers: { ...headers, host },
+      body,
+      dispatcher: door.dispatcher,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(door.timeoutMs)]),
+    });
+    const text = await readBounded(answer.body);
+    const status = answer.statusCode;
+    const answered = status === 200 ? expect(text ?? "") : { ok: false as const };
+    if (answered.ok) return { by: "receiver", answered };
+    const { location } = answer.headers;
     return {
-      kind: "failed",
-      reason: "PublicUrlRedirects",
-      message: `the inbound URL redirects (${status}), which would turn Twilio's POST into an empty GET; set PUBLIC_URL to where it leads`,
+      by: "other",
+      answer: { status, body: text, location: Array.isArray(location) ? location[0] : location },
     };
-  // The receiver's own words to strangers and while it starts: an empty 403, and 503. It will know the route soon.
-  if (status === 503 || (status === 403 && body === ""))
-    return {
-      kind: "failed",
-      reason: "RoutesNotLoaded",
-      message: `the receiver does not have this route yet (${status})`,
-    };
-  return {
-    kind: "failed",
-    reason: "PublicUrlNotOurs",
-    message: `the inbound URL is answered by something else (${status}); let the ingress send /inbound/ and /fallback/ to the receiver`,
-  };
+  } catch (error) {
+    return { by: "nobody", code: codeOf(error) };
+  }
 }
 
 async function readBounded(body: Dispatcher.ResponseData["body"]): Promise<string | undefined> {
@@ -115,20 +164,6 @@ async function readBounded(body: Dispatcher.ResponseData["body"]): Promise<strin
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();
-}
-
-/** A word for the kind of failure, the same each time: status must not change with addresses or times. */
-function networkReason(error: unknown): string {
-  const code = String(
-    (error as { code?: unknown }).code ?? (error as { cause?: { code?: unknown } }).cause?.code ?? "",
-  );
-  const name = (error as Error).name;
-  if (name === "TimeoutError" || /TIMEOUT/i.test(code)) return "timed out";
-  if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "its host name does not resolve";
-  if (code === "ECONNREFUSED") return "connection refused";
-  if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME|TLS|SSL/i.test(code))
-    return `its certificate is not trusted (${code})`;
-  return code === "" ? "connection failed" : `connection failed (${code})`;
 }
 
 /** The host part by a lookup of our own, so that TLS still checks the URL's name. */

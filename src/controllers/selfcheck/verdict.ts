@@ -1,9 +1,20 @@
 import type { Reason } from "../../api/reasons.ts";
 
+/** Why texts do not get through, as a probe saw it. */
+export interface Problem {
+  reason: Reason;
+  message: string;
+  /**
+   * A text that arrives later does not disprove it: it hits only some texts, or is about what happens to them after they were
+   * accepted.
+   */
+  lasts?: true;
+}
+
 /** What one probe of the inbound URL showed. */
 export type ProbeResult =
-  /** Our receiver answered for this route; it knows this generation of it. */
-  { kind: "answered"; generation: number } | { kind: "failed"; reason: Reason; message: string };
+  /** Our receiver answered for this route; it knows this generation of it. `problem`: and would lose texts all the same. */
+  { kind: "answered"; generation: number; problem?: Problem } | ({ kind: "failed" } & Problem);
 
 /** How the checks of one route stand. Plain data: kept in memory, begun anew after a restart. */
 export interface RouteCheck {
@@ -15,7 +26,7 @@ export interface RouteCheck {
   failures: number;
   /** Passed often enough once since the process began: from then on a failure must repeat to count. */
   proven: boolean;
-  lastFailure?: { reason: Reason; message: string; atMs: number };
+  lastFailure?: Problem & { atMs: number };
 }
 
 export const PASSES_NEEDED = 3;
@@ -34,24 +45,34 @@ export function retarget(check: RouteCheck, generation: number): RouteCheck {
   return check.generation === generation ? check : { ...check, generation, passes: 0 };
 }
 
+/**
+ * Why texts would not get through, by what somebody says who can know. A receiver with an older route judged the request by that:
+ * what it says of it counts for nothing.
+ */
+export function problemOf({ generation }: RouteCheck, result: ProbeResult): Problem | undefined {
+  if (result.kind === "answered") return result.generation < generation ? undefined : result.problem;
+  const { kind: _, ...problem } = result;
+  return problem;
+}
+
 /** Takes one probe into account. Pure. */
 export function note(check: RouteCheck, result: ProbeResult, nowMs: number): RouteCheck {
-  if (result.kind === "failed") {
+  // A replica that has not seen the change yet: not a failure of the way in, but not a pass either.
+  if (result.kind === "answered" && result.generation < check.generation) {
+    const message = "a receiver answered that does not have the newest route yet";
+    const lastFailure = { reason: "RoutesNotLoaded", message, atMs: nowMs } as const;
+    return { ...check, passes: 0, failures: check.failures + 1, lastFailure };
+  }
+  const problem = problemOf(check, result);
+  if (problem !== undefined) {
     const failures = check.failures + 1;
-    const { reason, message } = result;
     return {
       ...check,
       passes: 0,
       failures,
       proven: check.proven && failures < FAILURES_ALLOWED,
-      lastFailure: { reason, message, atMs: nowMs },
+      lastFailure: { ...problem, atMs: nowMs },
     };
-  }
-  // A replica that has not seen the change yet: not a failure of the way in, but not a pass either.
-  if (result.generation < check.generation) {
-    const message = "a receiver answered that does not have the newest route yet";
-    const lastFailure = { reason: "RoutesNotLoaded", message, atMs: nowMs } as const;
-    return { ...check, passes: 0, failures: check.failures + 1, lastFailure };
   }
   const passes = Math.min(check.passes + 1, PASSES_NEEDED);
   return { ...check, passes, failures: 0, proven: check.proven || passes >= PASSES_NEEDED };
@@ -75,10 +96,10 @@ export function verdictOf(
 ): UrlVerdict {
   if (check.proven) return { status: "True" };
   if (check.lastFailure === undefined) return { status: "Unknown" };
-  const { atMs, reason, message } = check.lastFailure;
+  const { atMs, reason, message, lasts } = check.lastFailure;
   // A route takes a moment from the Secret to the receivers; only when it does not come is that worth telling.
   if (reason === "RoutesNotLoaded" && check.failures < LOADING_FAILURES) return { status: "Unknown" };
-  if (lastAcceptedTextMs !== undefined && lastAcceptedTextMs > atMs && nowMs - lastAcceptedTextMs < PROOF_MS)
-    return { status: "True" };
+  const arrived = lastAcceptedTextMs !== undefined && lastAcceptedTextMs > atMs;
+  if (arrived && lasts !== true && nowMs - lastAcceptedTextMs < PROOF_MS) return { status: "True" };
   return { status: "False", reason, message };
 }

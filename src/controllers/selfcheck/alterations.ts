@@ -1,0 +1,155 @@
+import type { Report } from "../../routes/challenge.ts";
+import { type Pair, parseForm } from "../../twilio/form.ts";
+import { type CheckRequest, isOfSomeTexts } from "./request.ts";
+
+/** What was changed, as the end of the sentence "on the way to the receiver …". */
+export interface Alteration {
+  what: string;
+  /** Some texts get through all the same: those without the thing that is changed. */
+  some: boolean;
+}
+
+export type Sent = Pick<CheckRequest, "headers" | "pairs" | "body"> & { url: string };
+
+/**
+ * Names what is different between a request as it was sent and as the receiver saw it. In a fixed order and without values, so
+ * that the same fault gives the same words. Empty when nothing can be named. Pure.
+ */
+export function alterations(sent: Sent, report: Report): Alteration[] {
+  const all = (what: string | undefined): Alteration[] => (what === undefined ? [] : [{ what, some: false }]);
+  return [
+    ...all(methodChange(report)),
+    ...all(pathChange(sent.url, report.target)),
+    ...all(signatureChange(sent.headers["x-twilio-signature"], report.signature)),
+    ...all(typeChange(report.contentType)),
+    ...bodyChanges(sent, report),
+  ];
+}
+
+const methodChange = ({ method }: Report) => (method === "POST" ? undefined : `POST becomes ${word(method)}`);
+
+/** A path in front of ours does no harm, and neither does a query: a signature is over the URL as it is configured. */
+function pathChange(url: string, target: string): string | undefined {
+  const wanted = new URL(url).pathname.split("/").slice(-3).join("/");
+  const path = target.replace(/\?.*$/s, "");
+  if (path === `/${wanted}` || path.endsWith(`/${wanted}`)) return undefined;
+  if (path.replace(/\/+$/, "").endsWith(`/${wanted}`)) return "a slash is appended to the path";
+  if (path.toLowerCase().endsWith(`/${wanted}`)) return "the path's letters are changed";
+  return `the path becomes ${word(path)}`;
+}
+
+function signatureChange(sent: string | undefined, arrived: string | undefined): string | undefined {
+  if (arrived === undefined || arrived === "") return "the header X-Twilio-Signature is removed";
+  return arrived === sent ? undefined : "the header X-Twilio-Signature is changed";
+}
+
+function typeChange(arrived: string | undefined): string | undefined {
+  if (arrived === undefined) return "the header Content-Type is removed";
+  const type = arrived.replace(/;.*$/s, "").trim().toLowerCase();
+  return type === "application/x-www-form-urlencoded" ? undefined : `the content type becomes ${word(type)}`;
+}
+
+function bodyChanges({ pairs, body }: Sent, report: Report): Alteration[] {
+  if (report.body === undefined) return [];
+  const bytes = Buffer.from(report.body, "base64");
+  if (bytes.equals(Buffer.from(body))) return [];
+  if (bytes.length === 0) return [{ what: "the body is removed", some: false }];
+  const arrived = parseForm(bytes)?.pairs ?? [];
+  const names = new Set(arrived.map(([name]) => name));
+  if (!pairs.some(([name]) => names.has(name))) {
+    const lower = pairs.every(([name]) => names.has(name.toLowerCase()));
+    return [
+      { what: lower ? "the fields' names are changed" : "the body becomes something else", some: false },
+    ];
+  }
+  if (bytes.length < body.length && body.startsWith(bytes.toString("latin1")))
+    return [{ what: "the body is cut off", some: true }];
+  return fieldChanges(pairs, arrived);
+}
+
+/** What happened to each field that is not as it was sent; the same words once. */
+function fieldChanges(sent: readonly Pair[], arrived: readonly Pair[]): Alteration[] {
+  const found = new Map<string, boolean>();
+  const names = new Set(sent.map(([name]) => name));
+  for (const name of names) {
+    const [before, after] = [valuesOf(sent, name), valuesOf(arrived, name)];
+    if (same(before, after)) continue;
+    const what = valueChange(before, after);
+    found.set(what, (found.get(what) ?? true) && isOfSomeTexts(name));
+  }
+  if (arrived.some(([name]) => !names.has(name))) found.set(WORDS.added, false);
+  return Object.values(WORDS).flatMap((what) => (found.has(what) ? [{ what, some: found.get(what)! }] : []));
+}
+
+const valuesOf = (pairs: readonly Pair[], name: string) =>
+  pairs.filter(([candidate]) => candidate === name).map(([, value]) => value);
+
+/** As a signature takes them: in any order, each different one once. */
+const same = (a: readonly string[], b: readonly string[]) =>
+  JSON.stringify([...new Set(a)].sort()) === JSON.stringify([...new Set(b)].sort());
+
+/** In the order in which they are told. */
+const WORDS = {
+  empty: "empty fields are dropped",
+  dropped: "fields are dropped",
+  merged: "fields of the same name are merged",
+  trimmed: "blanks at the end of a value are removed",
+  emoji: "emoji are removed or replaced",
+  accents: "letters with accents are changed",
+  lines: "line breaks are changed",
+  plus: "plus signs and blanks are confused",
+  decoded: "values are decoded twice",
+  escaped: "values are escaped",
+  letterCase: "capitals and small letters are changed",
+  changed: "values are changed",
+  added: "fields are added",
+} as const;
+
+function valueChange(before: readonly string[], after: readonly string[]): string {
+  if (after.length === 0) return before[0] === "" ? WORDS.empty : WORDS.dropped;
+  if (before.length > 1) return WORDS.merged;
+  const [sent, arrived] = [before[0]!, after[0]!];
+  return RULES.find(([, holds]) => holds(sent, arrived))?.[0] ?? WORDS.changed;
+}
+
+/** The first that holds. */
+const RULES: readonly [what: string, holds: (sent: string, arrived: string) => boolean][] = [
+  [WORDS.trimmed, (sent, arrived) => arrived === sent.trim()],
+  [WORDS.lines, (sent, arrived) => sent.includes("\n") && withoutBlanks(sent) === withoutBlanks(arrived)],
+  [WORDS.escaped, (sent, arrived) => unescaped(arrived) === sent],
+  [WORDS.emoji, (sent, arrived) => EMOJI.test(sent) && sameInAscii(sent, arrived)],
+  [WORDS.accents, (sent, arrived) => BEYOND_ASCII.test(sent) && sameInAscii(sent, arrived)],
+  [WORDS.plus, (sent, arrived) => sent.replaceAll("+", " ") === arrived.replaceAll("+", " ")],
+  [WORDS.decoded, (sent, arrived) => arrived === decoded(sent)],
+  [WORDS.letterCase, (sent, arrived) => sent.toLowerCase() === arrived.toLowerCase()],
+];
+
+const EMOJI = /\p{Extended_Pictographic}/u;
+const BEYOND_ASCII = /[^\0-\x7f]/;
+const withoutBlanks = (text: string) => text.replace(/\s+/g, "");
+/** Without what a character beyond ASCII is, or becomes where it is not understood; with or without the letter below an accent. */
+const sameInAscii = (a: string, b: string) =>
+  asciiOf(a) === asciiOf(b) || asciiOf(a.normalize("NFD")) === asciiOf(b.normalize("NFD"));
+const asciiOf = (text: string) => text.replace(/[^\x21-\x7e]+|\?/g, "");
+const unescaped = (text: string) =>
+  text
+    .replace(/&#(?:x([0-9a-f]+)|([0-9]+));/gi, (_, hex, decimal) =>
+      String.fromCodePoint(
+        Math.min(hex === undefined ? Number(decimal) : Number.parseInt(hex, 16), 0x10ffff),
+      ),
+    )
+    .replaceAll("&apos;", "'")
+    .replaceAll("&quot;", '"')
+    .replaceAll("&amp;", "&")
+    .replace(/\\(['"])/g, "$1");
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll("+", " "));
+  } catch {
+    return text;
+  }
+}
+
+/** A short piece of what arrived, fit for a status: a few plain characters. */
+const word = (text: string) => text.replace(/[^\w.~!$&'()*+,;=:@/%-]/g, "").slice(0, 120) || "nothing";

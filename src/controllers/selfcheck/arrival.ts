@@ -1,0 +1,49 @@
+import type { Answered, Report } from "../../routes/challenge.ts";
+import { alterations, type Sent } from "./alterations.ts";
+import type { ForeignAnswer } from "./refusals.ts";
+import type { ProbeResult, Problem } from "./verdict.ts";
+
+/** Judges what the receiver says of a request like Twilio's. Without a report it is of a version that says no more. Pure. */
+export function judgeAnswer(
+  sent: Sent,
+  { generation, report }: Extract<Answered, { ok: true }>,
+): ProbeResult {
+  const problem = report === undefined ? undefined : (altered(sent, report) ?? storeOf(report));
+  return { kind: "answered", generation, ...(problem === undefined ? {} : { problem }) };
+}
+
+const REMEDY = "let proxies, CDN and firewall pass /inbound/, /fallback/ and /status/ unchanged";
+
+function altered(sent: Sent, report: Report): Problem | undefined {
+  if (report.fits) return undefined;
+  const found = alterations(sent, report);
+  const some = found.length > 0 && found.every((each) => each.some);
+  const what =
+    found.length === 0
+      ? "requests are changed so that signatures fail"
+      : found.map(({ what }) => what).join("; ");
+  return {
+    reason: "PublicUrlAltersRequests",
+    message: `on the way to the receiver ${what}, and ${some ? "such texts are" : "every text is"} refused; ${REMEDY}`,
+    ...(some ? { lasts: true } : {}),
+  };
+}
+
+function storeOf({ storeTakes }: Report): Problem | undefined {
+  if (storeTakes) return undefined;
+  return {
+    reason: "StoreUnavailable",
+    message:
+      "a receiver answers, but its database takes no texts; they are answered 503, which Twilio tries again for some seconds only",
+    lasts: true,
+  };
+}
+
+/** A plain request came through to the receiver, and one like Twilio's did not. Pure. */
+export function refusedOnTheWay(kind: "odd" | "long", { status }: ForeignAnswer): Problem {
+  const message =
+    kind === "long"
+      ? `requests as large as a long text are refused on the way (${status}), shorter ones are not; raise the limit of bodies to 64 KiB`
+      : `requests like Twilio's are refused on the way (${status}), or changed so much that the receiver does not know them, and plain ones are not, as a firewall does; ${REMEDY}`;
+  return { reason: "PublicUrlAltersRequests", message, lasts: true };
+}

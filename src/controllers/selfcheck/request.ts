@@ -1,0 +1,114 @@
+import { randomUUID } from "node:crypto";
+import { type Answered, CHECK_HEADER, checkSignature, createChallenge } from "../../routes/challenge.ts";
+import type { Pair } from "../../twilio/form.ts";
+import { signatureBase } from "../../twilio/signature.ts";
+import type { ProbeTarget } from "./probe.ts";
+
+/** One request of a self-check, and how its answer is judged. */
+export interface CheckRequest {
+  headers: Record<string, string>;
+  /** What the form says. */
+  pairs: readonly Pair[];
+  body: string;
+  /** Judges the body of a 200. */
+  expect(answer: string): Answered;
+}
+
+const FORM = "application/x-www-form-urlencoded; charset=utf-8";
+const MESSAGE = `SM${"0".repeat(32)}`;
+
+/** What every text has, in the order that Twilio sends it. The numbers are Twilio's own for tests. */
+const TEXT: readonly Pair[] = [
+  ["ToCountry", "US"],
+  ["ToState", ""],
+  ["SmsMessageSid", MESSAGE],
+  ["NumMedia", "0"],
+  ["ToCity", ""],
+  ["FromZip", "98052"],
+  ["SmsSid", MESSAGE],
+  ["SmsStatus", "received"],
+  ["FromCity", "SAN FRANCISCO"],
+  ["Body", "smschannel self-check 📦"],
+  ["FromCountry", "US"],
+  ["To", "+15005550006"],
+  ["NumSegments", "1"],
+  ["MessageSid", MESSAGE],
+  ["AccountSid", `AC${"0".repeat(32)}`],
+  ["From", "+15005550001"],
+  ["ApiVersion", "2010-04-01"],
+];
+
+/**
+ * What texts can have and things on the way are known to change, one field for one kind of change. Nothing that a firewall would
+ * take for an attack: a text that is refused for what it says is another matter.
+ */
+const ODDITIES: readonly Pair[] = [
+  // Twilio sends names twice nowhere, but signs them as its libraries read them.
+  ["Tag", "one"],
+  ["Tag", "two"],
+  ["ButtonText", "ends with a blank "],
+  ["ButtonPayload", "first line\nsecond line"],
+  // The same letter as one character and as two.
+  ["Address", "Caf\u00e9 Cafe\u0301"],
+  ["Label", "2 + 2, 100% & don't"],
+  ["ButtonType", "a%2Bb"],
+];
+
+/** Is it a field that not every text has, or whose content differs so much that what is changed in one is not in another? */
+export const isOfSomeTexts = (name: string) =>
+  name === "Body" || ODDITIES.some(([candidate]) => candidate === name);
+
+/** The longest text that there is: 1,600 characters as JavaScript and Twilio count them, each pair of them 12 bytes on the way. */
+const LONGEST = "📦".repeat(800);
+
+/**
+ * A request as Twilio sends it, signed as Twilio signs it with a key of the check's own, and a challenge in it.
+ * `odd` has everything in it that is easily changed on the way; `long` is as long as a text can be.
+ */
+export function twilioLike(target: ProbeTarget, kind: "odd" | "long", nowMs: number): CheckRequest {
+  const challenge = createChallenge(target, nowMs, pathOf(target.url));
+  const text =
+    kind === "odd"
+      ? [...TEXT, ...ODDITIES]
+      : TEXT.map(([name, value]): Pair => [name, name === "Body" ? LONGEST : value]);
+  const pairs = [...challenge.fields, ...text];
+  return {
+    headers: {
+      "content-type": FORM,
+      "user-agent": "TwilioProxy/1.1",
+      accept: "*/*",
+      "cache-control": "max-age=259200",
+      "x-twilio-signature": checkSignature(target, signatureBase(target.url, pairs)),
+      "i-twilio-idempotency-token": randomUUID(),
+      [CHECK_HEADER]: challenge.header,
+    },
+    pairs,
+    body: encode(pairs),
+    expect: challenge.expect,
+  };
+}
+
+/**
+ * The challenge alone, without a signature: what receivers of every version answer, and what nothing on the way has a reason to
+ * change or to refuse.
+ */
+export function plain(target: ProbeTarget, nowMs: number): CheckRequest {
+  const { fields, body, expect } = createChallenge(target, nowMs, pathOf(target.url));
+  const headers = { "content-type": FORM, "user-agent": "smschannel-self-check" };
+  return { headers, pairs: fields, body, expect };
+}
+
+/** As Twilio writes a form, but for one value whose blanks are `%20`: both ways are good, and both must arrive. */
+function encode(pairs: readonly Pair[]): string {
+  return pairs
+    .map(([name, value]) => {
+      const field = new URLSearchParams([[name, value]]).toString();
+      return name === "FromCity" ? field.replaceAll("+", "%20") : field;
+    })
+    .join("&");
+}
+
+/** `{namespace}/{stream}` of an inbound URL. */
+export function pathOf(url: string): string {
+  return new URL(url).pathname.split("/").slice(-2).join("/");
+}

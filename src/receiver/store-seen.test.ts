@@ -1,0 +1,61 @@
+import { describe, expect, test } from "vitest";
+import { ManualClock } from "../clock.ts";
+import { silentLog } from "../log.ts";
+import { StoreSeen } from "./store-seen.ts";
+
+function scene() {
+  const clock = new ManualClock();
+  const state = { probes: 0, drops: 0, probe: () => Promise.resolve() };
+  const seen = new StoreSeen({
+    probe: () => {
+      state.probes++;
+      return state.probe();
+    },
+    drop: () => state.drops++,
+    budgetMs: 3000,
+    clock,
+    log: silentLog,
+  });
+  return { clock, state, seen };
+}
+
+describe("whether the store takes texts", () => {
+  test("many who ask at once share one write, and what it told is good for ten seconds", async () => {
+    const { clock, state, seen } = scene();
+    expect(await Promise.all(Array.from({ length: 50 }, () => seen.takes()))).not.toContain(false);
+    await clock.advance(9_999);
+    await seen.takes();
+    expect(state.probes).toBe(1);
+    await clock.advance(1);
+    await seen.takes();
+    expect(state.probes).toBe(2);
+  });
+
+  test("a text tells as much as a write", async () => {
+    const { state, seen } = scene();
+    seen.note(false);
+    expect(await seen.takes()).toBe(false);
+    seen.note(true);
+    expect(await seen.takes()).toBe(true);
+    expect(state.probes).toBe(0);
+  });
+
+  test("a write that fails is no, and the next one may be yes", async () => {
+    const { clock, state, seen } = scene();
+    state.probe = () => Promise.reject(Object.assign(new Error("down"), { code: "ECONNREFUSED" }));
+    expect(await seen.takes()).toBe(false);
+    state.probe = () => Promise.resolve();
+    expect(await seen.takes()).toBe(false);
+    await clock.advance(10_000);
+    expect(await seen.takes()).toBe(true);
+  });
+
+  test("a write that takes longer than a text may wait is no, and its connection is given up", async () => {
+    const { clock, state, seen } = scene();
+    state.probe = () => new Promise(() => {});
+    const asked = seen.takes();
+    await clock.advance(3000);
+    expect(await asked).toBe(false);
+    expect(state.drops).toBe(1);
+  });
+});
