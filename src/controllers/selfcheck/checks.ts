@@ -1,13 +1,13 @@
 import type { Clock } from "../../clock.ts";
 import type { Term } from "../../kube/leader.ts";
 import type { Log } from "../../log.ts";
+import { Host } from "./host.ts";
 import type { Prober, ProbeTarget } from "./probe.ts";
 import {
   FAILURES_ALLOWED,
   LOADING_FAILURES,
   newCheck,
   note,
-  type Problem,
   type ProbeResult,
   passed,
   problemOf,
@@ -17,11 +17,15 @@ import {
   verdictOf,
 } from "./verdict.ts";
 
-/** One random route of each host is probed this often; sooner while the host fails, so that recovery is seen. */
-const HOST_INTERVAL_MS = 60_000;
+/**
+ * One random route of each host is probed this often; sooner while the host fails, so that recovery is seen. With three failures
+ * in a row a host that fails is told of within a minute.
+ */
+const HOST_INTERVAL_MS = 30_000;
 const FAILING_HOST_INTERVAL_MS = 5_000;
 const FIRST_RETRY_MS = 250;
-const LONGEST_RETRY_MS = 30_000;
+/** At most this often a host is sent the longest text that there is. */
+const LONG_EVERY_MS = 25_000;
 const PROBES_AT_ONCE = 16;
 
 interface Watched {
@@ -30,13 +34,6 @@ interface Watched {
   host: string;
   /** A loop is at work on this route until it passed. */
   running: boolean;
-}
-
-interface Host {
-  routes: Set<string>;
-  failures: number;
-  lastFailure?: Problem & { atMs: number };
-  cancel: () => void;
 }
 
 export interface ChecksOptions {
@@ -52,8 +49,8 @@ export interface ChecksOptions {
 
 /**
  * Proves that the way from the public URL to the receiver works. A new or changed route is probed until it passed three times
- * in a row; from then on one random route of each host a minute stands for all of them. Only a leader probes, and what it
- * found ends with its term.
+ * in a row; from then on one random route of each host, every half minute, stands for all of them. Only a leader probes, and
+ * what it found ends with its term.
  */
 export class Checks {
   readonly #options: ChecksOptions;
@@ -63,6 +60,8 @@ export class Checks {
   readonly #waiting: (() => void)[] = [];
   /** Who waits for a route to settle, by the route's key. */
   readonly #listeners = new Map<string, Set<() => void>>();
+  /** When the longest text last got through to a host. */
+  readonly #longAtMs = new Map<string, number>();
   #probing = 0;
   #term: Pick<Term, "signal" | "remainingMs"> | undefined;
 
@@ -127,15 +126,11 @@ export class Checks {
     const { clock, lastAcceptedTextMs } = this.#options;
     const lastText = lastAcceptedTextMs(key);
     const host = this.#hosts.get(known.host);
-    if (host?.lastFailure !== undefined && host.failures >= FAILURES_ALLOWED) {
-      const { failures, lastFailure } = host;
+    const lastFailure = host && failureOf(host);
+    if (lastFailure !== undefined) {
       // Three on a route that had passed are not a route on its way any more.
-      const failing: RouteCheck = {
-        ...known.check,
-        proven: false,
-        failures: failures + LOADING_FAILURES,
-        lastFailure,
-      };
+      const failures = FAILURES_ALLOWED + LOADING_FAILURES;
+      const failing: RouteCheck = { ...known.check, proven: false, failures, lastFailure };
       return verdictOf(failing, lastText, clock.now());
     }
     return verdictOf(known.check, lastText, clock.now());
@@ -172,33 +167,32 @@ export class Checks {
     for (const { cancel } of this.#hosts.values()) cancel();
     this.#routes.clear();
     this.#hosts.clear();
+    this.#longAtMs.clear();
   }
 
   async #run(key: string, watched: Watched) {
     const term = this.#term;
-    if (watched.running || term === undefined) return;
+    const host = this.#hosts.get(watched.host);
+    if (watched.running || term === undefined || host === undefined) return;
     watched.running = true;
     let wait = FIRST_RETRY_MS;
     try {
       while (this.#routes.get(key) === watched && !passed(watched.check)) {
         const before = this.verdict(key);
-        const result = await this.#probe(watched.target, term);
+        const result = await this.#probe(watched, term);
         if (result === undefined) return;
         watched.check = note(watched.check, result, this.#options.clock.now());
+        host.observe(problemOf(watched.check, result));
         this.#tell(key);
         if (passed(watched.check) || changed(before, this.verdict(key))) this.#options.onChange(key);
-        if (watched.check.passes > 0) {
-          wait = FIRST_RETRY_MS;
-          continue;
-        }
-        const { random = Math.random } = this.#options;
-        await this.#options.clock.sleep(wait * (0.75 + 0.5 * random()), term.signal);
-        wait = Math.min(wait * 2, LONGEST_RETRY_MS);
+        const soon = watched.check.passes > 0 || (await host.pause(key, wait, term.signal));
+        wait = soon ? FIRST_RETRY_MS : wait * 2;
       }
     } catch (error) {
       if (!term.signal.aborted) this.#options.log.error({ err: error }, "self-check ended by an error");
     } finally {
       watched.running = false;
+      host.done(key);
     }
   }
 
@@ -209,7 +203,8 @@ export class Checks {
   #joinHost(key: string, watched: Watched) {
     let host = this.#hosts.get(watched.host);
     if (host === undefined) {
-      host = { routes: new Set(), failures: 0, cancel: () => {} };
+      const { clock, log, random = Math.random } = this.#options;
+      host = new Host({ name: watched.host, clock, log, random });
       this.#hosts.set(watched.host, host);
       this.#armHost(watched.host, host, HOST_INTERVAL_MS);
     }
@@ -230,7 +225,7 @@ export class Checks {
   }
 
   async #checkHost(name: string, host: Host) {
-    const { clock, log, random = Math.random, onChange } = this.#options;
+    const { clock, random = Math.random, onChange } = this.#options;
     const term = this.#term;
     if (term === undefined) return;
     // Only routes that have passed stand for the host: one that is still loading would blame it unjustly.
@@ -238,16 +233,14 @@ export class Checks {
     const key = candidates[Math.floor(random() * candidates.length)];
     const watched = key === undefined ? undefined : this.#routes.get(key);
     if (watched !== undefined) {
-      const wasFailing = host.failures >= FAILURES_ALLOWED;
-      const result = await this.#probe(watched.target, term);
+      const before = failureOf(host);
+      const result = await this.#probe(watched, term);
       if (result === undefined || this.#hosts.get(name) !== host) return;
       const problem = problemOf(watched.check, result);
       host.failures = problem === undefined ? 0 : host.failures + 1;
-      if (problem !== undefined) {
-        host.lastFailure = { ...problem, atMs: clock.now() };
-        log.warn({ host: name, reason: problem.reason, inARow: host.failures }, "self-check failed");
-      }
-      if (wasFailing !== host.failures >= FAILURES_ALLOWED)
+      if (problem !== undefined) host.lastFailure = { ...problem, atMs: clock.now() };
+      host.observe(problem);
+      if (failureOf(host)?.message !== before?.message)
         for (const each of host.routes) {
           this.#tell(each);
           onChange(each);
@@ -258,7 +251,7 @@ export class Checks {
 
   /** Undefined when the term ended meanwhile: the answer, if there is one, tells nothing. */
   async #probe(
-    target: ProbeTarget,
+    { target, host }: Watched,
     term: Pick<Term, "signal" | "remainingMs">,
   ): Promise<ProbeResult | undefined> {
     while (this.#probing >= PROBES_AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -266,7 +259,13 @@ export class Checks {
     try {
       // A process that was frozen may get here before it has noticed that its term is over.
       if (term.remainingMs() <= 0 || term.signal.aborted) return undefined;
-      const result = await this.#options.prober.probe(target, { long: true }, term.signal);
+      const { clock, prober } = this.#options;
+      // The longest text costs more than all others, and what bounds bodies does so for the whole host.
+      const long =
+        clock.monotonic() - (this.#longAtMs.get(host) ?? Number.NEGATIVE_INFINITY) >= LONG_EVERY_MS;
+      const result = await prober.probe(target, { long }, term.signal);
+      if (long && result.kind === "answered" && result.problem === undefined)
+        this.#longAtMs.set(host, clock.monotonic());
       return term.signal.aborted ? undefined : result;
     } finally {
       this.#probing -= 1;
@@ -274,6 +273,10 @@ export class Checks {
     }
   }
 }
+
+/** What stands for all routes of a host that failed often enough. */
+const failureOf = ({ failures, lastFailure }: Host) =>
+  failures >= FAILURES_ALLOWED ? lastFailure : undefined;
 
 function changed(a: UrlVerdict, b: UrlVerdict): boolean {
   return JSON.stringify(a) !== JSON.stringify(b);
