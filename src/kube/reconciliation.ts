@@ -292,8 +292,8 @@ export class Reconciliation<T extends KubeObject> {
     const written = await this.#write(work, summary.status, signal);
     if (written === "foreign") return this.#leaveAlone(work);
     if (written === "gone") return { result: "gone" };
-    const { level, line, reason } = summary.log;
-    log[level]({ reason, changed: written === "written" }, line);
+    const { level, line, ...why } = summary.log;
+    log[level]({ ...why, changed: written === "written" }, line);
     for (const note of summary.events) this.#options.events.record(object, note);
     const { namespace = "", name } = object.metadata;
     this.#metrics.objectReady.set({ kind: object.kind, namespace, name }, summary.ready === "True" ? 1 : 0);

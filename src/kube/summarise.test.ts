@@ -399,6 +399,9 @@ describe("what is told", () => {
     test(name, () => {
       const summary = summaryOf(row);
       expect(summary.log.level).toBe(level);
+      // Who reads of trouble in the log finds its cause there.
+      const isTrouble = level === "warn" || level === "error";
+      expect(summary.log.problem !== undefined).toBe(isTrouble);
       expect(summary.events.map(({ type, reason }) => `${type} ${reason}`)).toEqual(events);
     });
 });

@@ -51,7 +51,8 @@ export interface Summary {
   ready: ConditionStatus;
   /** `backoff`: the queue's own growing delay, at least `atLeastMs`. */
   retry: { do: "none" } | { do: "after"; ms: number } | { do: "backoff"; atLeastMs: number };
-  log: { level: "debug" | "info" | "warn" | "error"; line: string; reason: string };
+  /** `problem` is the message of the reason, for the lines that somebody reads when something is wrong. */
+  log: { level: "debug" | "info" | "warn" | "error"; line: string; reason: string; problem?: string };
   events: EventNote[];
 }
 
@@ -203,14 +204,15 @@ function logOf(
 ): Summary["log"] {
   const failure = outcome.failure ?? outcome.unobserved?.find(({ status }) => status !== "True");
   const reason = failure?.reason ?? ready.reason;
+  const problem = failure?.message ?? ready.message;
   const same = before !== undefined && before.status === ready.status && before.reason === ready.reason;
   if (ready.status === "True" && failure !== undefined)
-    return { level: "warn", line: "could not look, will retry", reason };
+    return { level: "warn", line: "could not look, will retry", reason, problem };
   if (same) return { level: "debug", line: "unchanged", reason };
   if (ready.status === "True") return { level: "info", line: "ready", reason };
   if (ready.class === "held") return { level: "info", line: "held", reason };
-  if (stalled) return { level: "error", line: "not ready until somebody acts", reason };
-  if (ready.class === "transient") return { level: "warn", line: "not ready, will retry", reason };
+  if (stalled) return { level: "error", line: "not ready until somebody acts", reason, problem };
+  if (ready.class === "transient") return { level: "warn", line: "not ready, will retry", reason, problem };
   return { level: "info", line: "waiting", reason };
 }
 

@@ -75,6 +75,11 @@ describe("what a fault means", () => {
     ],
     "a refused connection": [{ code: "ECONNREFUSED" }, "TwilioUnavailable", /did not answer/],
     "a time-out": [{ code: "ETIMEDOUT" }, "TwilioUnavailable", /did not answer/],
+    "a certificate of a proxy that opens TLS": [
+      { code: "SELF_SIGNED_CERT_IN_CHAIN" },
+      "TwilioUnavailable",
+      /its certificate is signed by an authority that is not trusted here \(SELF_SIGNED_CERT_IN_CHAIN\)/,
+    ],
   };
   for (const [name, [facts, reason, message]] of Object.entries(rows))
     test(name, () => {

@@ -1,4 +1,5 @@
 import { Failure } from "../errors.ts";
+import { isCertificate, noAnswer } from "../no-answer.ts";
 
 /** What went wrong with a call, for those who decide by it. Stands as `cause` of the Failure, and holds nothing secret. */
 export class TwilioFault extends Error {
@@ -206,7 +207,10 @@ export function failureFrom(fault: TwilioFault, call: CallNature, retryAfterMs?:
 }
 
 function unavailable({ status, code, detail }: TwilioFault): string {
-  if (status === undefined) return "Twilio did not answer; tried again later";
+  if (status === undefined)
+    return isCertificate(code)
+      ? `what answers at Twilio's address cannot be trusted: ${noAnswer(code)}; where a proxy opens TLS, add its authority to trustedCertificates (NODE_EXTRA_CA_CERTS)`
+      : "Twilio did not answer; tried again later";
   if (code === undefined && status >= 500)
     return "Twilio answered with an error of its own; tried again later";
   const why = detail ?? whyUnusable(status);

@@ -1,0 +1,74 @@
+import { readFileSync } from "node:fs";
+import { createServer as createPlainServer, type Server } from "node:http";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { Agent, request } from "undici";
+import { describe, expect, test } from "vitest";
+import { codeOf, isCertificate, noAnswer } from "./no-answer.ts";
+
+describe("why there is no answer", () => {
+  const rows: Record<string, [code: string | undefined, words: string]> = {
+    "an authority of one's own": [
+      "SELF_SIGNED_CERT_IN_CHAIN",
+      "its certificate is signed by an authority that is not trusted here",
+    ],
+    "a certificate whose time is over": [
+      "CERT_HAS_EXPIRED",
+      "its certificate has expired (CERT_HAS_EXPIRED)",
+    ],
+    "another host's certificate": [
+      "ERR_TLS_CERT_ALTNAME_INVALID",
+      "its certificate is for another host name",
+    ],
+    "a certificate that is wrong in a way of which nobody thought": [
+      "CERT_SIGNATURE_FAILURE",
+      "its certificate is not trusted (CERT_SIGNATURE_FAILURE)",
+    ],
+    "an older TLS": [
+      "ERR_SSL_UNSUPPORTED_PROTOCOL",
+      "it speaks no TLS that is understood here (ERR_SSL_UNSUPPORTED_PROTOCOL)",
+    ],
+    "no such name": ["ENOTFOUND", "its host name does not resolve"],
+    "nobody listens": ["ECONNREFUSED", "connection refused"],
+    "a connection that takes too long": ["UND_ERR_CONNECT_TIMEOUT", "timed out"],
+    "an answer that takes too long": ["UND_ERR_HEADERS_TIMEOUT", "timed out"],
+    "a connection that breaks": ["ECONNRESET", "the connection was cut"],
+    "no way there": ["EHOSTUNREACH", "connection failed (EHOSTUNREACH)"],
+    "nobody knows": [undefined, "connection failed"],
+  };
+  for (const [name, [code, words]] of Object.entries(rows))
+    test(name, () => expect(noAnswer(code)).toContain(words));
+});
+
+describe("what a real server makes of it", () => {
+  const fixture = (name: string) => readFileSync(new URL(`../test/fixtures/tls/${name}`, import.meta.url));
+  const tls = (name: string) =>
+    createServer({ cert: fixture(`${name}.crt`), key: fixture(`${name}.key`) }, (_, response) =>
+      response.end(),
+    );
+  const rows: Record<string, [() => Server, words: RegExp, certificate: boolean]> = {
+    "a self-signed certificate": [
+      () => tls("self-signed"),
+      /^its certificate is signed by itself \(DEPTH_ZERO_/,
+      true,
+    ],
+    "a private authority's certificate": [
+      () => tls("private-authority"),
+      /^its certificate is signed by an authority that is not trusted here, or comes without/,
+      true,
+    ],
+    "no TLS at all": [() => createPlainServer(), /^it speaks no TLS that is understood here \(\w+\)$/, false],
+  };
+  for (const [name, [make, words, certificate]] of Object.entries(rows))
+    test(name, async () => {
+      const server = make();
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const dispatcher = new Agent();
+      const url = `https://localhost:${(server.address() as AddressInfo).port}/`;
+      const error = await request(url, { dispatcher }).catch((reason: unknown) => reason);
+      expect(noAnswer(codeOf(error))).toMatch(words);
+      expect(isCertificate(codeOf(error))).toBe(certificate);
+      await dispatcher.destroy();
+      server.close();
+    });
+});
