@@ -2,7 +2,17 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Reason } from "../../src/api/reasons.ts";
 import { createProber, type Prober, type ProbeTarget } from "../../src/controllers/selfcheck/probe.ts";
 import { newCheck, problemOf } from "../../src/controllers/selfcheck/verdict.ts";
-import { newInbox, type RunningReceiver, routeFor, startReceiver, urlsUnder } from "../receiver/harness.ts";
+import { sign } from "../../src/simulator/sign.ts";
+import {
+  newInbox,
+  post,
+  type RunningReceiver,
+  routeFor,
+  startReceiver,
+  TOKEN,
+  textFields,
+  urlsUnder,
+} from "../receiver/harness.ts";
 import { type Mode, SPOILS, type Spoiler, startSpoiler } from "../support/spoiler.ts";
 
 // What a self-check says of everything that stands between Twilio and a receiver and spoils requests: with a real receiver on a
@@ -164,5 +174,31 @@ describe("what a self-check says where the way to the receiver is", () => {
       );
     });
 });
+
+describe("a self-check passes where a text would arrive, and only there", () => {
+  /** A text with everything in it that texts can have; not the check's own fields. */
+  const odd = (): [string, string][] => [
+    ...textFields({ Body: "Grüße 📦 Zoe\u0308, 2 + 2 & don't: 100%2B\nbye ", ToState: "" }),
+    ["Extra", "1"],
+    ["Extra", "2"],
+  ];
+  const long = (): [string, string][] => textFields({ Body: "📦".repeat(800) });
+  for (const mode of Object.keys(SPOILS) as Mode[])
+    test(mode, async () => {
+      spoiler.mode = mode;
+      const taken = await Promise.all([odd(), long()].map(isTaken));
+      expect(problemOf(newCheck(1), await ask()) === undefined).toBe(!taken.includes(false));
+    });
+});
+
+/** As Twilio would see it: answered by TwiML, without a redirect. */
+async function isTaken(fields: [string, string][]): Promise<boolean> {
+  const { status, body } = await post(Number(new URL(spoiler.url).port), {
+    path: new URL(target.url).pathname,
+    headers: { "x-twilio-signature": sign(TOKEN, target.url, fields) },
+    body: new URLSearchParams(fields).toString(),
+  });
+  return status === 200 && body === "<Response/>";
+}
 
 const ask = () => prober.probe(target, { long: true }, new AbortController().signal);

@@ -1,5 +1,5 @@
 // A proxy that spoils requests as ingresses, CDNs and firewalls do. Imports nothing but Node's own, so that it can also run by
-// itself: `node spoiler.ts PORT TARGET`; then `GET /_mode/NAME` says how requests are spoiled from now on.
+// itself, in a pod: with SPOILER_TARGET and SPOILER_PORT set. `GET /_mode/NAME` says how requests are spoiled from now on.
 import {
   createServer,
   type IncomingHttpHeaders,
@@ -8,7 +8,6 @@ import {
   request as send,
 } from "node:http";
 import type { AddressInfo } from "node:net";
-import { fileURLToPath } from "node:url";
 
 /** A request on its way, to be changed in place. */
 interface Passing {
@@ -226,7 +225,5 @@ async function pass(incoming: IncomingMessage, outgoing: ServerResponse, target:
   onward.end(body);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [, , port, target] = process.argv;
-  await startSpoiler(target!, Number(port), "0.0.0.0");
-}
+const { SPOILER_PORT, SPOILER_TARGET } = process.env;
+if (SPOILER_TARGET !== undefined) await startSpoiler(SPOILER_TARGET, Number(SPOILER_PORT), "0.0.0.0");

@@ -61,6 +61,8 @@ export interface WorldOptions {
    * receiver refuses those of another hour.
    */
   receiverClock?: Clock;
+  /** Gives the URL by which receivers reach the database, such as a proxy's. */
+  throughDatabase?: (url: string) => Promise<string>;
 }
 
 /**
@@ -133,7 +135,8 @@ export class World {
       instance: this.instance,
       shards: 4,
     });
-    const store = new PostgresStore({ url: this.databaseUrl, statementTimeoutMs: 3000, log: silentLog });
+    const url = (await this.#options.throughDatabase?.(this.databaseUrl)) ?? this.databaseUrl;
+    const store = new PostgresStore({ url, statementTimeoutMs: 3000, log: silentLog });
     const receiver = new Receiver({ ...shared, port: at, replica: "test", routes, store });
     watch.start();
     const { port } = await receiver.start();

@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { waitFor } from "../../src/demo/expect.ts";
+import { demoAccount } from "../../src/simulator/default-seed.ts";
+import type { Mode } from "../support/spoiler.ts";
+import { Database } from "./database.ts";
+import { explainFailures } from "./failure.ts";
+import { FrontDoor } from "./front-door.ts";
+import { ApiServer, apply, kubectl, list } from "./kubectl.ts";
+import { restrictedNamespace, team } from "./manifests.ts";
+import { Release } from "./release.ts";
+import { tell } from "./tell.ts";
+import { Twilio, type Webhook } from "./twilio.ts";
+
+// A proxy in front of the receiver that spoils requests, as ingresses, CDNs and firewalls do: what the number says of it.
+
+const operator = `${inject("runId")}-spoiled`;
+const users = `${inject("runId")}-spoiled-team`;
+const number = demoAccount.number.slice(1);
+
+let api: ApiServer;
+let twilio: Twilio;
+let door: FrontDoor;
+let release: Release;
+let before: Webhook;
+
+explainFailures();
+
+beforeAll(async () => {
+  await apply(restrictedNamespace(operator), restrictedNamespace(users));
+  api = await ApiServer.open();
+  const { sid, authToken } = demoAccount;
+  twilio = await Twilio.start(api, {
+    accounts: [{ sid, authToken }],
+    numbers: [{ sid: demoAccount.numberSid, accountSid: sid, phoneNumber: demoAccount.number }],
+  });
+  before = await twilio.webhookOf(number);
+  door = await FrontDoor.start(api, `http://sms-channel-operator-receiver.${operator}.svc`);
+  release = new Release(operator, twilio, {
+    publicUrl: door.url,
+    watchNamespaces: [users],
+    database: { existingSecret: "database", createRoles: true },
+  });
+  const database = new Database(operator);
+  await Promise.all([apply(database.secret("database")), database.start()]);
+});
+
+afterAll(async () => {
+  await kubectl(["delete", "namespace", users, "--ignore-not-found", "--timeout=120s"]);
+  await release?.remove();
+  await door?.stop();
+  await twilio?.stop();
+  await api?.close();
+});
+
+const SPOILED = "PublicUrlAltersRequests";
+/** Each within a minute: from the beginning, and then one after another. */
+const ways: [Mode, reason: string, message: RegExp][] = [
+  ["signature removed", SPOILED, /the header X-Twilio-Signature is removed/],
+  ["slash appended", SPOILED, /a slash is appended to the path/],
+  ["emoji removed", SPOILED, /emoji are removed or replaced/],
+  ["empty fields dropped", SPOILED, /empty fields are dropped/],
+  ["values trimmed", SPOILED, /blanks at the end of a value are removed/],
+  ["login page", "PublicUrlRedirects", /to a login page at sso\.example\.com/],
+];
+
+test("a number is not pointed at a front door that spoils texts, and is once that is put right", async () => {
+  const [mode, ...what] = ways[0]!;
+  await door.set(mode);
+  await release.install("--take-ownership");
+  await release.rolledOut("controller", "receiver");
+  const { sid: accountSid, authToken } = demoAccount;
+  await apply(...team(users, number, { accountSid, authToken }));
+  await saysOfNumber(...what);
+  expect(await twilio.webhookOf(number)).toEqual(before);
+  await door.set("nothing");
+  await readyAgain();
+  expect((await twilio.receive(text)).outcome).toBe("delivered");
+});
+
+test("each way of spoiling is told within a minute, and put right the number is Ready", async () => {
+  const webhook = await twilio.webhookOf(number);
+  await twilio.updates();
+  for (const [mode, ...what] of ways) {
+    await door.set(mode);
+    await saysOfNumber(...what);
+  }
+  await door.set("nothing");
+  await readyAgain();
+  expect((await twilio.receive(text)).outcome).toBe("delivered");
+  expect(await twilio.webhookOf(number)).toEqual(webhook);
+  expect(await twilio.updates()).toEqual([]);
+});
+
+const text = { from: "+12065550100", to: demoAccount.number, body: "Hello 📦" };
+
+interface Described {
+  status?: { conditions?: { type: string; status: string; reason: string; message: string }[] };
+}
+
+/** Waits until it is not Ready for this reason. */
+async function saysOfNumber(reason: string, message: RegExp): Promise<void> {
+  const begun = performance.now();
+  let said = "";
+  await waitFor({
+    expected: `${reason}: ${message}`,
+    look: async () => {
+      const [found] = await list<Described>("-n", users, "smsnumbers");
+      const ready = found?.status?.conditions?.find(({ type }) => type === "Ready");
+      said = `${ready?.status} ${ready?.reason}: ${ready?.message}`;
+      return ready?.status === "False" && ready.reason === reason && message.test(ready.message)
+        ? true
+        : undefined;
+    },
+    seen: () => said,
+    withinMs: 60_000,
+    signal: AbortSignal.timeout(90_000),
+  });
+  tell(`after ${Math.round((performance.now() - begun) / 1000)} s: ${said}`);
+}
+
+async function readyAgain(): Promise<void> {
+  const kinds = "smsnumbers,workstreams";
+  await kubectl(["-n", users, "wait", "--for=condition=Ready", kinds, "--all", "--timeout=60s"]);
+}
