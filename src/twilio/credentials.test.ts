@@ -15,10 +15,10 @@ const rows: Record<string, [Record<string, string>, { region?: string; edge?: st
     {},
     good,
   ],
-  "blanks at the end of a token are the user's": [
-    { ...good, authToken: `${authToken} ` },
+  "a thousand line breaks are cut off": [
+    { accountSid, authToken: `${authToken}${"\r\n".repeat(1000)}` },
     {},
-    { ...good, authToken: `${authToken} ` },
+    good,
   ],
   "a second token": [
     { ...good, secondaryAuthToken: "second" },
@@ -129,6 +129,94 @@ describe("refused", () => {
         },
       ),
     );
+});
+
+/** What a value can become on its way into a Secret, and what is then said of it. */
+const spoilings: Record<string, [spoil: (value: string) => string, said: string]> = {
+  "double quotes": [(value) => `"${value}"`, "is in quotes"],
+  "single quotes": [(value) => `'${value}'`, "is in quotes"],
+  backquotes: [(value) => `\`${value}\``, "is in quotes"],
+  "typographic quotes": [(value) => `\u201C${value}\u201D`, "is in quotes"],
+  "a quote at its end alone": [(value) => `${value}"`, "is in quotes"],
+  "quotes and a comma, from JSON": [(value) => `"${value}",`, "is in quotes"],
+  "quotes with a line break within": [(value) => `"${value}\n"`, "is in quotes"],
+  "a blank before it": [(value) => ` ${value}`, "begins or ends with a blank"],
+  "a blank behind it": [(value) => `${value} `, "begins or ends with a blank"],
+  "a blank before its line break": [(value) => `${value} \n`, "begins or ends with a blank"],
+  "a blank in it": [(value) => `${value.slice(0, 9)} ${value.slice(9)}`, "has a blank in it"],
+  "a tab behind it": [(value) => `${value}\t`, "has a blank in it"],
+  "a line break in it": [(value) => `${value.slice(0, 9)}\n${value.slice(9)}`, "is not one line of text"],
+  "a line break before it": [(value) => `\n${value}`, "is not one line of text"],
+  "a non-breaking space": [(value) => `\u00A0${value}`, "a non-breaking space in it (U+00A0)"],
+  "a byte order mark": [(value) => `\uFEFF${value}`, "begins with a byte order mark"],
+  "a zero-width space": [
+    (value) => `${value.slice(0, 9)}\u200B${value.slice(9)}`,
+    "a zero-width space in it (U+200B)",
+  ],
+  "a zero-width joiner": [(value) => `${value}\u200D`, "a zero-width joiner in it (U+200D)"],
+  "a mark that turns the direction of writing": [
+    (value) => `\u202A${value}`,
+    "an invisible character in it (U+202A)",
+  ],
+  "a letter that only looks like one": [(value) => `${value}\u0430`, "none of Twilio's values has (U+0430)"],
+  "an ellipsis, cut off": [(value) => `${value.slice(0, 9)}\u2026`, "none of Twilio's values has (U+2026)"],
+  "a mask": [() => "********************************", "is a mask"],
+  "base64 twice": [(value) => Buffer.from(value).toString("base64"), "was encoded in base64 twice"],
+  "base64 twice, with echo's line break": [
+    (value) => Buffer.from(`${value}\n`).toString("base64"),
+    "was encoded in base64 twice",
+  ],
+  "NAME=value": [(value) => `TWILIO_AUTH_TOKEN=${value}`, "is written as NAME=value"],
+  "NAME=value in quotes": [(value) => `TWILIO_AUTH_TOKEN="${value}"`, "is written as NAME=value"],
+  "export NAME=value": [(value) => `export TOKEN=${value}`, "is written as NAME=value"],
+  "name: value, as in YAML": [(value) => `authToken: ${value}`, "is written as NAME=value"],
+  JSON: [(value) => JSON.stringify({ authToken: value }), "is JSON"],
+  "JSON of many lines": [
+    (value) => JSON.stringify({ a: "b".repeat(300), authToken: value }, null, 2),
+    "is JSON",
+  ],
+  "a JSON list": [(value) => JSON.stringify([value]), "is JSON"],
+  "a template of Helm that nothing was put in for": [() => "{{ .Values.authToken }}", "is a placeholder"],
+  "a variable that nothing was put in for": [() => `\${TWILIO_AUTH_TOKEN}`, "is a placeholder"],
+  "a hint of the manual": [() => "<your auth token>", "is a placeholder"],
+  "a comma behind it": [(value) => `${value},`, "ends with a comma"],
+  "UTF-16": [(value) => Buffer.from(`\uFEFF${value}`, "utf16le").toString("utf8"), "is UTF-16"],
+  "bytes that are no text": [
+    (value) => Buffer.from([...Buffer.from(value), 0xff, 0xfe]).toString("utf8"),
+    "is not UTF-8",
+  ],
+  "a NUL behind it": [(value) => `${value}\0`, "a control character"],
+  "twenty of them": [(value) => value.repeat(20), "has more than 256 characters"],
+};
+
+describe("a value that was spoiled is named by what happened to it, and not shown", () => {
+  const real = {
+    authToken: "0123456789abcdef0123456789abcdef",
+    apiKeySecret: "aBcDeFgHiJkLmNoPqRsTuVwXyZ012345",
+  };
+  const whole = { accountSid, apiKeySid, secondaryAuthToken: real.authToken, ...real };
+  test("none of these is what Twilio makes", () => assert.deepEqual(parseCredentials(whole, {}), whole));
+  for (const [name, [spoil, said]] of Object.entries(spoilings))
+    for (const key of Object.keys(whole) as (keyof typeof whole)[])
+      test(`${key}: ${name}`, () => {
+        const value = spoil(whole[key]);
+        assert.throws(
+          () => parseCredentials({ ...whole, [key]: value }, {}),
+          (error) => {
+            assert.ok(error instanceof Failure);
+            assert.equal(error.reason, key.endsWith("Sid") ? "AccountSidMalformed" : "SecretKeyMissing");
+            assert.ok(error.message.startsWith(`${key} in the Secret `), error.message);
+            assert.ok(error.message.includes(said), error.message);
+            assert.doesNotMatch(error.message, /0123|aBcD|MDEy|QUMw|YUJj|[^\x20-\x7e]/);
+            return true;
+          },
+        );
+      });
+  test("a SID in a token's place", () =>
+    assert.throws(
+      () => parseCredentials({ ...good, authToken: accountSid }, {}),
+      /authToken in the Secret is a SID/,
+    ));
 });
 
 describe("the fingerprint", () => {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { Failure } from "../errors.ts";
+import { spoiled } from "./spoiled.ts";
 
 /** What a WorkStream's Secret holds, and where at Twilio it is valid. */
 export interface Credentials {
@@ -37,34 +38,25 @@ export const CREDENTIAL_KEYS = [
   "apiKeySecret",
 ] as const;
 
-/** What Twilio makes has 32. A value is recorded in a Secret that other tenants' routes share. */
-const LONGEST_VALUE = 256;
-
 /** Region and edge become parts of a host name. */
 export const HOST_LABEL = /^[a-z][a-z0-9-]{0,30}$/;
 
 /**
- * Reads a Secret's decoded data. Only a trailing line break is cut off, which editors and `echo` leave behind; any other blank
- * is a mistake to be told. Throws Failure SecretKeyMissing or AccountSidMalformed; no message holds a value.
+ * Reads a Secret's decoded data. Only trailing line breaks are cut off, which editors and `echo` leave behind; whatever else
+ * happened to a value on its way is told (spoiled.ts). Throws Failure SecretKeyMissing or AccountSidMalformed; no message holds a
+ * part of a value.
  */
 export function parseCredentials(data: Record<string, string>, where: Where): Credentials {
   const value = (key: string) => {
-    const text = Object.hasOwn(data, key) ? data[key]!.replace(/[\r\n]+$/, "") : "";
+    const text = Object.hasOwn(data, key) ? withoutLineBreaks(data[key]!) : "";
     return text === "" ? undefined : text;
   };
   const accountSid = value("accountSid");
   const authToken = value("authToken");
   if (accountSid === undefined) throw missing("accountSid");
   if (authToken === undefined) throw missing("authToken");
-  if (!SID.accountSid.test(accountSid))
-    throw new Failure(
-      "AccountSidMalformed",
-      "accountSid is not AC and 32 hexadecimal digits; copy it without blanks or quotes",
-    );
-  for (const key of ["authToken", "secondaryAuthToken", "apiKeySecret"]) {
-    refuseLong(key, value(key));
-    refuseControls(key, value(key));
-  }
+  refuseMalformed("accountSid", accountSid, "AC");
+  for (const key of ["authToken", "secondaryAuthToken", "apiKeySecret"]) refuseSpoiled(key, value(key));
   const secondaryAuthToken = value("secondaryAuthToken");
   return {
     accountSid,
@@ -79,11 +71,7 @@ function apiKey(sid: string | undefined, secret: string | undefined) {
   if (sid === undefined && secret === undefined) return {};
   if (sid === undefined) throw missing("apiKeySid", "apiKeySecret is there without it");
   if (secret === undefined) throw missing("apiKeySecret", "apiKeySid is there without it");
-  if (!SID.apiKeySid.test(sid))
-    throw new Failure(
-      "AccountSidMalformed",
-      "apiKeySid is not SK and 32 hexadecimal digits; copy it without blanks or quotes",
-    );
+  refuseMalformed("apiKeySid", sid, "SK");
   return { apiKeySid: sid, apiKeySecret: secret };
 }
 
@@ -98,22 +86,33 @@ function place({ region, edge }: Where): Where {
   return { region, edge };
 }
 
-function refuseLong(key: string, value: string | undefined): void {
-  if (value !== undefined && value.length > LONGEST_VALUE)
-    throw new Failure(
-      "SecretKeyMissing",
-      `${key} in the Secret has more than ${LONGEST_VALUE} characters, which nothing of Twilio's has; write the value alone`,
-    );
+function refuseMalformed(key: keyof typeof SID, value: string, prefix: string): void {
+  if (SID[key].test(value)) return;
+  const why = spoiled(value);
+  throw new Failure(
+    "AccountSidMalformed",
+    why === undefined
+      ? `${key} in the Secret is not ${prefix} and 32 hexadecimal digits; copy it from Twilio's console`
+      : `${key} in the Secret ${why}`,
+  );
 }
 
-/** A line break or NUL in the middle is no token of Twilio's: two keys in one value, or a binary. */
-function refuseControls(key: string, value: string | undefined): void {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  if (value !== undefined && /[\x00-\x1f\x7f]/.test(value))
-    throw new Failure(
-      "SecretKeyMissing",
-      `${key} in the Secret is not one line of text; write the value alone`,
-    );
+function refuseSpoiled(key: string, value: string | undefined): void {
+  if (value === undefined) return;
+  const why = spoiled(value) ?? sidInstead(value);
+  if (why !== undefined) throw new Failure("SecretKeyMissing", `${key} in the Secret ${why}`);
+}
+
+const sidInstead = (value: string) =>
+  SID.accountSid.test(value) || SID.apiKeySid.test(value)
+    ? "is a SID, which names an account or a key; write the token or secret that belongs to it"
+    : undefined;
+
+/** A loop, since a pattern that ends with $ begins anew at each of a thousand line breaks. */
+function withoutLineBreaks(text: string): string {
+  let end = text.length;
+  while (end > 0 && (text[end - 1] === "\n" || text[end - 1] === "\r")) end--;
+  return text.slice(0, end);
 }
 
 function missing(key: string, why = "it is missing or empty"): Failure {

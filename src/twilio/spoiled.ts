@@ -1,0 +1,105 @@
+/** What can happen to a value on its way into a Secret. Gives a sentence about it, never a part of it; undefined: nothing is seen. */
+type Sign = (value: string) => string | undefined;
+
+const says =
+  (pattern: RegExp, sentence: string): Sign =>
+  (value) =>
+    pattern.test(value) ? sentence : undefined;
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const CONTROL = /[\x00-\x1f\x7f]/;
+
+/** In this order: a value in quotes may also have blanks, and the first sentence is the one that helps. */
+const SIGNS: readonly Sign[] = [
+  says(
+    /(?:[^\0]\0){3}/,
+    "is UTF-16, which some shells write into files: save it as UTF-8 without a byte order mark",
+  ),
+  says(/^\uFEFF/, "begins with a byte order mark: save the file without one"),
+  says(
+    /\uFFFD/,
+    "is not UTF-8 text: write the value itself, encoded in base64 under data or plain under stringData",
+  ),
+  says(
+    /^(?:\{\{|\$\{|\$\(|<)/,
+    "is a placeholder that nothing was put in for: look at what should have replaced it",
+  ),
+  base64Twice,
+  says(/^[\s\u200B-\u200D\u2060]*[{[]\s*["{[\]}]/, "is JSON: write only the value itself"),
+  says(
+    /^\s*(?:export\s+)?["']?[A-Za-z_][A-Za-z0-9_.-]*["']?\s*[=:]\s*\S/,
+    "is written as NAME=value: write only what is behind the name",
+  ),
+  says(
+    /^\s*["'`\u2018-\u201F\u00AB\u00BB]|["'`\u2018-\u201F\u00AB\u00BB][,;]?\s*$/,
+    "is in quotes: write it without them",
+  ),
+  tooLong,
+  says(/^[*•.x…]{6,}$/i, "is a mask, not the value: show the value before it is copied"),
+  says(/[\r\n]/, "is not one line of text: write the value alone"),
+  invisible,
+  says(/^ | $/, "begins or ends with a blank: remove it"),
+  says(/\s/, "has a blank in it: write the value alone"),
+  says(CONTROL, "has a control character in it: write the value alone"),
+  says(/[,;]$/, "ends with a comma or a semicolon: remove it"),
+  notAscii,
+];
+
+/**
+ * What is wrong with a value that was copied, quoted or encoded once too often, as the end of a sentence that begins with its name.
+ * Nothing that Twilio makes looks like any of these.
+ */
+export function spoiled(value: string): string | undefined {
+  for (const sign of SIGNS) {
+    const sentence = sign(value);
+    if (sentence !== undefined) return sentence;
+  }
+  return undefined;
+}
+
+/** What Twilio makes has 32. A value is recorded in a Secret that other tenants' routes share. */
+const LONGEST = 256;
+
+function tooLong(value: string): string | undefined {
+  return value.length > LONGEST
+    ? `has more than ${LONGEST} characters, which nothing of Twilio's has: write the value alone`
+    : undefined;
+}
+
+/** Blanks that look like one but are none, and characters of no width. */
+const INVISIBLE: Record<string, string> = {
+  "\u00A0": "a non-breaking space",
+  "\u00AD": "a soft hyphen",
+  "\u200B": "a zero-width space",
+  "\u200C": "a zero-width non-joiner",
+  "\u200D": "a zero-width joiner",
+  "\u2060": "a word joiner",
+  "\u202F": "a narrow non-breaking space",
+  "\uFEFF": "a byte order mark",
+};
+
+function invisible(value: string): string | undefined {
+  const found = /[\u00A0\u00AD\u200B-\u200F\u2028-\u202F\u2060-\u2064\u3000\uFEFF]/.exec(value)?.[0];
+  if (found === undefined) return undefined;
+  const name = INVISIBLE[found] ?? "an invisible character";
+  return `has ${name} in it (${codeOf(found)}), which web pages and chats put in: copy the value from Twilio's console anew`;
+}
+
+function notAscii(value: string): string | undefined {
+  const found = /[^\0-\x7f]/u.exec(value)?.[0];
+  return found === undefined
+    ? undefined
+    : `has a character that none of Twilio's values has (${codeOf(found)}): copy it from Twilio's console anew`;
+}
+
+const codeOf = (character: string) =>
+  `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}`;
+
+/** What Twilio makes, with the line break that `echo` adds before it is encoded. */
+const OF_TWILIO = /^(?:[0-9A-Za-z]{32}|(?:AC|SK)[0-9a-fA-F]{32})[\r\n]*$/;
+
+function base64Twice(value: string): string | undefined {
+  const decoded = Buffer.from(value, "base64");
+  if (decoded.toString("base64") !== value || !OF_TWILIO.test(decoded.toString("latin1"))) return undefined;
+  return "was encoded in base64 twice: write it encoded once under data, or as it is under stringData";
+}
