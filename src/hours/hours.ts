@@ -9,7 +9,7 @@ export interface HoursSpec {
   holidays?: readonly { name: string; from: string; to?: string }[];
 }
 
-/** Local minutes since midnight; `end` up to 1440. */
+/** Local minutes since midnight; `end` up to 1440. Those of one day are in order and do not touch. */
 interface Minutes {
   start: number;
   end: number;
@@ -43,6 +43,7 @@ export interface Span {
   endMs: number;
 }
 
+const DAY_MINUTES = 1440;
 const WEEKDAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 /** Reads a spec that the API server has accepted. Throws the Failure TimeZoneUnknown. */
@@ -54,7 +55,7 @@ export function parseHours(spec: HoursSpec): Hours {
       `timeZone "${spec.timeZone}" is not a name of the IANA time zone database; write one such as America/New_York or Europe/Vienna`,
     );
   const weekly = WEEKDAYS.map((weekday) =>
-    (spec.weekly ?? []).filter(({ days }) => days.includes(weekday)).map(minutesOf),
+    joined((spec.weekly ?? []).filter(({ days }) => days.includes(weekday)).map(minutesOf)),
   );
   return { zone, weekly, stretches: stretchesOf(spec) };
 }
@@ -67,7 +68,7 @@ function stretchesOf({ dates = [], holidays = [] }: HoursSpec): Stretch[] {
   const starts = [Number.NEGATIVE_INFINITY, ...new Set(borders.sort((a, b) => a - b))];
   return starts.map((from, i) => {
     const has = (range: { from: number; to: number }) => range.from <= from && from <= range.to;
-    const spans = openings.filter(has).flatMap((opening) => opening.spans);
+    const spans = joined(openings.filter(has).flatMap((opening) => opening.spans));
     const holiday = closings.find(has);
     const rule: Rule =
       spans.length > 0
@@ -115,15 +116,24 @@ export function stretchAt({ stretches }: Hours, day: number): Stretch {
  * which it starts, also where it ends after that day's last midnight.
  */
 export function openSpans(hours: Hours, first: number, last: number): Span[] {
-  const spans: Span[] = [];
+  const spans: { start: number; end: number }[] = [];
   for (let day = first; day <= last; day++)
-    for (const { start, end } of minutesOn(hours, day)) {
-      const startMs = hours.zone.startOf(day * DAY_MS + start * 60_000);
-      const endMs = hours.zone.endOf(day * DAY_MS + end * 60_000);
+    for (const minutes of minutesOn(hours, day)) {
+      const start = hours.zone.startOf(day * DAY_MS + minutes.start * 60_000);
+      const end = hours.zone.endOf(day * DAY_MS + minutes.end * 60_000);
       // Nothing is left of a span that clocks skip.
-      if (startMs < endMs) spans.push({ startMs, endMs });
+      if (start < end) spans.push({ start, end });
     }
-  return joined(spans.sort((a, b) => a.startMs - b.startMs));
+  return joined(spans).map(({ start, end }) => ({ startMs: start, endMs: end }));
+}
+
+/** Are these local days open from midnight to midnight? Then they are one span together, whatever clocks do. */
+export function openThroughout(hours: Hours, first: number, last: number): boolean {
+  for (let day = first; day <= last; day++) {
+    const [span, ...more] = minutesOn(hours, day);
+    if (more.length > 0 || span?.start !== 0 || span.end !== DAY_MINUTES) return false;
+  }
+  return true;
 }
 
 function minutesOn(hours: Hours, day: number): readonly Minutes[] {
@@ -133,12 +143,15 @@ function minutesOn(hours: Hours, day: number): readonly Minutes[] {
   return rule.kind === "holiday" ? [] : hours.weekly[(((day + 4) % 7) + 7) % 7]!;
 }
 
-function joined(spans: readonly Span[]): Span[] {
-  const result: Span[] = [];
-  for (const span of spans) {
+/**
+ * In order, touching ones as one. Fifty spans that make up a whole day are then one: a search for the time when it closes looks at
+ * each span of hundreds of days.
+ */
+function joined(spans: { start: number; end: number }[]): { start: number; end: number }[] {
+  const result: { start: number; end: number }[] = [];
+  for (const span of spans.sort((a, b) => a.start - b.start)) {
     const before = result.at(-1);
-    if (before !== undefined && span.startMs <= before.endMs)
-      before.endMs = Math.max(before.endMs, span.endMs);
+    if (before !== undefined && span.start <= before.end) before.end = Math.max(before.end, span.end);
     else result.push({ ...span });
   }
   return result;

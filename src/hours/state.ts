@@ -1,4 +1,4 @@
-import { dayAt, type Hours, openSpans, stretchAt } from "./hours.ts";
+import { dayAt, type Hours, openSpans, openThroughout, stretchAt } from "./hours.ts";
 import { DAY_MS } from "./zone.ts";
 
 /** What is so at an instant, for `status` and for the reply that a customer gets. */
@@ -76,6 +76,8 @@ export function labelOf(hours: Hours, day: number, open: boolean): State {
 /** When what is open closes, or what is closed opens. */
 function flipAfter(hours: Hours, instantMs: number, isOpen: boolean): number | undefined {
   for (const { first, last } of daysAhead(hours, dayAt(hours, instantMs))) {
+    // Nothing closes there; what closes at its edge is found from the days beside it. A calendar can have centuries of this.
+    if (isOpen && openThroughout(hours, first, last)) continue;
     // Only the days inside are known well enough at both sides to tell where a span really starts and ends.
     const spans = openSpans(hours, first - MARGIN_DAYS, last + MARGIN_DAYS);
     if (spans.length === 0) continue;
@@ -107,7 +109,9 @@ function holidayChangeAfter(
 ): number | undefined {
   const { stretches, zone } = hours;
   const index = stretches.indexOf(stretchAt(hours, dayAt(hours, instantMs)));
-  for (const { from } of stretches.slice(index + 1)) {
+  for (const { from, rule } of stretches.slice(index + 1)) {
+    // Holidays of one name can follow one another for centuries.
+    if ((rule.kind === "holiday" ? rule.name : undefined) === holiday) continue;
     const at = zone.startOf(from * DAY_MS);
     // By the day at that instant: where clocks skip a whole day, a holiday on it never is.
     if (at > instantMs && labelOf(hours, dayAt(hours, at), false).holiday !== holiday) return at;

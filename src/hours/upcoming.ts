@@ -17,12 +17,13 @@ export function upcoming(hours: Hours, fromMs: number, days = 14): Upcoming[] {
   const toMs = zone.startOf(zone.localAt(fromMs) + days * DAY_MS);
   const [first, last] = [dayAt(hours, fromMs), dayAt(hours, toMs)];
   const spans = openSpans(hours, first - MARGIN_DAYS, last + MARGIN_DAYS);
-  const stateAt = (instantMs: number) =>
-    labelOf(
-      hours,
-      dayAt(hours, instantMs),
-      spans.some(({ startMs, endMs }) => startMs <= instantMs && instantMs < endMs),
-    );
+  let next = 0;
+  /** Asked in the order of time: a calendar with fifty openings a day has a thousand spans. */
+  const stateAt = (instantMs: number) => {
+    while (next < spans.length && spans[next]!.endMs <= instantMs) next++;
+    const open = next < spans.length && spans[next]!.startMs <= instantMs;
+    return labelOf(hours, dayAt(hours, instantMs), open);
+  };
   const clocks = new Map(zone.changesBetween(fromMs, toMs).map((change) => [change.atMs, change]));
   const midnights = Array.from({ length: last - first + 1 }, (_, i) => zone.startOf((first + i) * DAY_MS));
   const times = [...spans.flatMap(({ startMs, endMs }) => [startMs, endMs]), ...midnights, ...clocks.keys()];
