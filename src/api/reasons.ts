@@ -90,7 +90,8 @@ export const reasons = {
     on: ["WorkStream.CredentialsValid"],
     meaning:
       "The Secret lacks a key that is needed, or the key is empty, or its value was spoiled on its way into the Secret: quotes, blanks, invisible characters, base64 twice, NAME=value, JSON.",
-    remedy: "Add or correct the key that the message names; the message says what happened to the value, never the value.",
+    remedy:
+      "Add or correct the key that the message names; the message says what happened to the value, never the value.",
   },
   SecretForbidden: {
     class: "stalled",
@@ -103,7 +104,8 @@ export const reasons = {
     class: "stalled",
     on: ["WorkStream.CredentialsValid"],
     meaning: "The Secret's accountSid is not AC and 32 hexadecimal digits, or apiKeySid is not SK and 32.",
-    remedy: "Copy the SID from Twilio's console; the message says what happened to the value, such as quotes or blanks.",
+    remedy:
+      "Copy the SID from Twilio's console; the message says what happened to the value, such as quotes or blanks.",
   },
   TwilioUnauthorized: {
     class: "stalled",

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from "undici/types/header.js";
 import type { Log } from "../log.ts";
 import { Connection, loadConfig } from "./connection.ts";
 import { errorOfStatus, errorOfTransport, KubeError, type StatusBody } from "./errors.ts";
+import { parsePage } from "./page.ts";
 import {
   apiVersionOf,
   type KubeObject,
@@ -11,6 +12,7 @@ import {
   type Ref,
   type ResourceType,
 } from "./resource.ts";
+import { parseSkimmed } from "./skim.ts";
 import { linesOf } from "./watch-lines.ts";
 
 export { KubeError } from "./errors.ts";
@@ -61,6 +63,8 @@ interface Call {
   body?: unknown;
   contentType?: string;
   accept?: string;
+  /** Of the answer. */
+  maxBytes?: number | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -70,7 +74,8 @@ const JSON_PATCH = "application/json-patch+json";
 const APPLY_PATCH = "application/apply-patch+yaml";
 
 /**
- * The Kubernetes API over one set of pooled connections. Every failure is a KubeError; an abort by the caller's signal rejects
+ * The Kubernetes API over one set of pooled connections. What is large is read without labels, managedFields and others'
+ * annotations (skim.ts). Every failure is a KubeError; an abort by the caller's signal rejects
  * with that signal's reason. Nothing is retried here but one 401 after reading the credentials again: whoever calls knows
  * whether a second try is harmless.
  */
@@ -135,17 +140,21 @@ export class KubeClient {
     }
   }
 
-  /** One page; a `limit` of 0 asks for everything at once. */
+  /**
+   * One page; a `limit` of 0 asks for everything at once. A page of more than `maxBytes` is a KubeError with the reason TooLarge.
+   * `transform` is called with each item as it is read, in turns with everything else.
+   */
   async listPage<T extends KubeObject>(
     type: ResourceType<T>,
-    options: ListOptions & { continue?: string | undefined },
+    options: ListOptions & {
+      continue?: string | undefined;
+      maxBytes?: number | undefined;
+      transform?: (item: T) => T;
+    },
     signal?: AbortSignal,
   ): Promise<Page<T>> {
     const limit = options.limit ?? DEFAULT_PAGE;
-    const body = await this.#send<{
-      metadata: { resourceVersion: string; continue?: string };
-      items: T[] | null;
-    }>({
+    const call: Call = {
       method: "GET",
       path: pathOf(type, { namespace: options.namespace }),
       query: {
@@ -155,13 +164,18 @@ export class KubeClient {
         continue: options.continue,
       },
       accept: accept(options.metadataOnly, "PartialObjectMetadataList"),
+      maxBytes: options.maxBytes,
       signal,
-    });
+    };
+    const { transform = (item: T) => item } = options;
+    // Items of a list of built-in kinds come without their kind, and partial ones with another.
+    const { list, items } = await parsePage(await this.#read(call), (item) =>
+      transform({ ...(item as T), apiVersion: apiVersionOf(type), kind: type.kind }),
+    );
     return {
-      // Items of a list of built-in kinds come without their kind, and partial ones with another.
-      items: (body.items ?? []).map((item) => ({ ...item, apiVersion: apiVersionOf(type), kind: type.kind })),
-      resourceVersion: body.metadata.resourceVersion,
-      continue: body.metadata.continue || undefined,
+      items,
+      resourceVersion: list.metadata.resourceVersion,
+      continue: list.metadata.continue || undefined,
     };
   }
 
@@ -285,7 +299,7 @@ export class KubeClient {
     options.onOpen?.();
     try {
       for await (const line of linesOf(body, options.onBytes)) {
-        const event = JSON.parse(line) as WatchEvent<T>;
+        const event = parseSkimmed(line) as WatchEvent<T>;
         if (event.type !== "ERROR" && event.type !== "BOOKMARK")
           event.object = { ...event.object, apiVersion: apiVersionOf(type), kind: type.kind };
         yield event;
@@ -319,12 +333,22 @@ export class KubeClient {
   }
 
   async #send<R>(call: Call): Promise<R> {
+    const text = await this.#read(call);
+    try {
+      return parseSkimmed(text) as R;
+    } catch (error) {
+      throw errorOfTransport(nameOf(call), error, call.signal, false);
+    }
+  }
+
+  /** The whole answer, unless that is an error, which is thrown. */
+  async #read(call: Call): Promise<string> {
     const timeout = AbortSignal.timeout(this.#requestTimeoutMs);
-    const what = `${call.method.toLowerCase()} ${call.path}`;
+    const what = nameOf(call);
     try {
       const signal = call.signal === undefined ? timeout : AbortSignal.any([call.signal, timeout]);
       const { body } = await this.#exchange({ ...call, signal }, { what, watching: false });
-      return (await body.json()) as R;
+      return call.maxBytes === undefined ? await body.text() : await textUpTo(call.maxBytes, body, what);
     } catch (error) {
       throw errorOfTransport(what, error, call.signal, timeout.aborted);
     }
@@ -364,6 +388,24 @@ export class KubeClient {
       throw errorOfTransport(what, error, call.signal, false);
     }
   }
+}
+
+const nameOf = ({ method, path }: Call) => `${method.toLowerCase()} ${path}`;
+
+async function textUpTo(maxBytes: number, body: AsyncIterable<Buffer>, what: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    // Leaving the loop closes the connection: the rest is not even received.
+    if (size > maxBytes)
+      throw new KubeError(`${what}: the answer has more than ${maxBytes} bytes`, {
+        status: 0,
+        reason: "TooLarge",
+      });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size).toString("utf8");
 }
 
 function accept(metadataOnly: boolean | undefined, kind: string): string {

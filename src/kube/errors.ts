@@ -1,7 +1,7 @@
 /**
  * A request to the Kubernetes API that did not succeed. `reason` is Kubernetes' own word (NotFound, Conflict, AlreadyExists,
  * Forbidden, Invalid, Expired, TooManyRequests, …), or `Network` where no answer came and `Timeout` where none came in time;
- * then `status` is 0 and a write may or may not have happened.
+ * then `status` is 0 and a write may or may not have happened; or `TooLarge` where the answer was larger than was asked for.
  */
 export class KubeError extends Error {
   override readonly name = "KubeError";

@@ -10,6 +10,11 @@ import { type Indexes, type ReadStore, Store } from "./store.ts";
 import { trim } from "./trim.ts";
 import { type Failed, failureOf } from "./watch-failure.ts";
 
+/**
+ * Of one page. 500 ordinary objects have less, but an object can have a megabyte, in labels and annotations that its owner writes.
+ */
+const PAGE_BYTES = 4 * 1024 * 1024;
+
 export interface InformerOptions<T extends KubeObject> {
   client: KubeClient;
   type: ResourceType<T>;
@@ -196,7 +201,14 @@ export class Informer<T extends KubeObject> {
   ): Promise<Input<T>> {
     const page = await this.#options.client.listPage(
       this.type,
-      { ...this.#selection(watched), limit: action.limit, continue: action.continue },
+      {
+        ...this.#selection(watched),
+        limit: action.limit,
+        continue: action.continue,
+        // One object, or all at once, is taken as it is.
+        maxBytes: action.limit > 1 ? PAGE_BYTES : undefined,
+        transform: (item) => trim(item, this.#options),
+      },
       signal,
     );
     watched.heardAt = this.#options.clock.monotonic();
@@ -252,7 +264,7 @@ export class Informer<T extends KubeObject> {
   }
 
   #learn(watched: Watched, news: News<T>): void {
-    if (news.type === "upsert") this.#upsert(news.object);
+    if (news.type === "upsert") this.#upsert(trim(news.object, this.#options));
     else if (news.type === "remove") this.#remove(keyOf(news.object));
     else {
       if (news.first) watched.seen = new Set();
@@ -300,8 +312,7 @@ export class Informer<T extends KubeObject> {
   }
 
   /** `rewound`: what has the same version need not be the same, as the server counts on from an earlier one. */
-  #upsert(raw: T, rewound = false): void {
-    const object = trim(raw, this.#options);
+  #upsert(object: T, rewound = false): void {
     const previous = this.#store.getByKey(keyOf(object));
     const sameVersion = previous?.metadata.resourceVersion === object.metadata.resourceVersion;
     if (previous !== undefined && sameVersion && (!rewound || isDeepStrictEqual(previous, object))) return;

@@ -68,6 +68,18 @@ const rows: Record<string, [inputs: Input<KubeObject>[], last: Action | undefine
     [{ type: "page", items: [], resourceVersion: "100", continue: "token" }],
     { do: "list", continue: "token", limit: 500 },
   ],
+  "a page that is too large is asked for in smaller ones, from the same place": [
+    [{ type: "page", items: [], resourceVersion: "100", continue: "token" }, failed({ reason: "TooLarge" })],
+    { do: "list", continue: "token", limit: 125 },
+  ],
+  "a page that is too large again and again ends as one object": [
+    rounds(5, failed({ reason: "TooLarge" })),
+    { do: "list", continue: undefined, limit: 1 },
+  ],
+  "after a list of small pages the next one begins with large ones": [
+    [failed({ reason: "TooLarge" }), page(), added("a", "101"), expired],
+    { do: "list", continue: undefined, limit: 500 },
+  ],
   "watches from the list's version, for five to ten minutes": [
     watching,
     { do: "watch", resourceVersion: "100", timeoutSeconds: 450, quiet: false },

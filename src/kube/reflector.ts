@@ -12,7 +12,7 @@ export type State =
   | {
       phase: "listing";
       attempt: number;
-      paged: boolean;
+      limit: number;
       continue: string | undefined;
       /** The newest version that was seen before this list. */
       since: string | undefined;
@@ -65,6 +65,7 @@ export interface Step<T extends KubeObject> {
 }
 
 const PAGE = 500;
+const EVERYTHING = 0;
 const MIN_BACKOFF_MS = 500;
 /** No wait is longer, so that this is the most that passes after contact is possible again. */
 const MAX_BACKOFF_MS = 30_000;
@@ -77,7 +78,7 @@ export function start(): { state: State; action: Action } {
   const state: State = {
     phase: "listing",
     attempt: 0,
-    paged: true,
+    limit: PAGE,
     continue: undefined,
     since: undefined,
     quiet: false,
@@ -156,7 +157,7 @@ function anew({
   quiet,
 }: Extract<State, { phase: "asking" | "watching" }>): Exclude<State, { phase: "waiting" }> {
   const since = resourceVersion;
-  return { phase: "listing", attempt: Math.max(1, attempt), paged: true, continue: undefined, since, quiet };
+  return { phase: "listing", attempt: Math.max(1, attempt), limit: PAGE, continue: undefined, since, quiet };
 }
 
 /** The server ends watches all the time (timeoutSeconds, a restart): the next follows at once from the same place. */
@@ -182,16 +183,18 @@ function failed<T extends KubeObject>(
   if (isForgotten(error)) {
     // A continue token expires when paging takes longer than etcd keeps history; when that happens twice, ask for all at once.
     const twice = state.phase === "listing" && state.continue === undefined;
-    const paged = state.phase === "listing" ? state.paged && !twice : true;
+    const limit = state.phase !== "listing" ? PAGE : twice ? EVERYTHING : state.limit;
     const { attempt, quiet } = state;
     const since = state.phase === "listing" ? state.since : state.resourceVersion;
-    const list: State = { phase: "listing", attempt, paged, continue: undefined, since, quiet };
+    const list: State = { phase: "listing", attempt, limit, continue: undefined, since, quiet };
     // From a watch that had worked it is the ordinary end of a long silence: no wait. The one after this list must work before
     // that is so again, else a server that forgets at once would be asked for list after list.
     return state.phase === "watching" && state.attempt === 0
       ? go({ ...list, attempt: 1 }, chance)
       : { ...pause(list, error, chance), problem };
   }
+  if (state.phase === "listing" && error.reason === "TooLarge" && state.limit > 1)
+    return go({ ...state, limit: Math.ceil(state.limit / 4) }, chance);
   if (state.phase !== "watching") return { ...pause(state, error, chance), problem };
   const attempt = livedMs >= LIVELY_MS ? 0 : state.attempt;
   return { ...pause({ ...state, phase: "asking", attempt }, error, chance), problem };
@@ -218,7 +221,7 @@ function go<T extends KubeObject>(state: State, chance: number): Step<T> {
 function actionOf(state: State, chance: number): Action {
   switch (state.phase) {
     case "listing":
-      return { do: "list", continue: state.continue, limit: state.paged ? PAGE : 0 };
+      return { do: "list", continue: state.continue, limit: state.limit };
     case "asking":
       return { do: "ask" };
     case "watching":

@@ -55,7 +55,9 @@ function shared<T extends KubeObject>(object: T): T {
   const { metadata } = object;
   if (metadata.namespace !== undefined) metadata.namespace = one(metadata.namespace);
   if (metadata.creationTimestamp !== undefined) metadata.creationTimestamp = one(metadata.creationTimestamp);
-  if (metadata.finalizers !== undefined) metadata.finalizers = metadata.finalizers.map(one);
+  // Ordinary ones are few and the same everywhere; an object can have a hundred thousand that are not.
+  if (metadata.finalizers !== undefined && metadata.finalizers.length <= ORDINARY_FINALIZERS)
+    metadata.finalizers = metadata.finalizers.map(one);
   const status = object.status as RuntimeStatus | undefined;
   if (status?.conditions === undefined) return object;
   const conditions = status.conditions.map(worded);
@@ -72,6 +74,7 @@ function worded(condition: Condition): Condition {
 /** So many different words are kept; then it begins anew, so that names and times which come once do not fill it for ever. */
 const DIFFERENT = 10_000;
 const LONGEST = 200;
+const ORDINARY_FINALIZERS = 16;
 const words = new Map<string, string>();
 
 function one<S extends string>(text: S): S {

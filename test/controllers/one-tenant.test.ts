@@ -1,5 +1,7 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { type WorkStream, workStreams } from "../../src/api/index.ts";
+import { secrets } from "../../src/kube/resource.ts";
 import { World } from "../support/world.ts";
 
 // One tenant writes the dearest objects that the API server takes; the operator, which runs in this process, must go on for the other.
@@ -51,3 +53,31 @@ for (const [name, pattern] of Object.entries(patterns))
     });
     expect(pause).toBeLessThan(BLOCKED_MS);
   });
+
+test("a Secret with 60,000 labels, and a WorkStream with 5,000", async () => {
+  const [own, other] = world.namespaces;
+  const labels = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at.toString(36)}`, ""]));
+  const pause = await longestPause(async () => {
+    // Created, not applied: to apply so many takes the API server itself longer than a request may.
+    await world.client.create(secrets, {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "labelled", namespace: own!, labels: labels(60_000) },
+    });
+    await world.client.create(workStreams, {
+      apiVersion: "smschannel.dev/v1alpha1",
+      kind: "WorkStream",
+      metadata: { name: "labelled", namespace: own!, labels: labels(5000) },
+      spec: {
+        autoCloseAfterInactivity: "48h",
+        sms: { twilio: { credentialsSecretRef: { name: "labelled" } } },
+      },
+    } as WorkStream);
+    await world.number({ description: "after labels" }, { namespace: other! });
+    await world.numberIs("line", { Ready: "True" }, other);
+    const refused = await world.streamIs("labelled", { CredentialsValid: "SecretKeyMissing" });
+    expect(refused.metadata.labels).toBeUndefined();
+  });
+  expect(pause).toBeLessThan(BLOCKED_MS);
+});

@@ -65,6 +65,26 @@ test("what was there, what comes, what changes and what goes: each is told once"
   expect(informer.store.get(namespace, "b")?.metadata).not.toHaveProperty("managedFields");
 });
 
+test("objects that are as large as they may be are listed in small pages", async () => {
+  const large = { annotations: { fill: "x".repeat(250_000) } };
+  for (let at = 0; at < 40; at++) {
+    const { metadata, ...rest } = widget(namespace, `w${at}`);
+    await admin.create(widgets, { ...rest, metadata: { ...metadata, ...large } });
+  }
+  const limits: (number | undefined)[] = [];
+  const listPage = client.listPage.bind(client);
+  client.listPage = (type, options, signal) => {
+    limits.push(options.limit);
+    return listPage(type, options, signal);
+  };
+  const { informer } = watchWidgets();
+  await informer.synced;
+  expect(informer.store.size).toBe(40);
+  // 10 MB in one page were refused by our own bound, 8 objects have half of what a page may have.
+  expect(limits.slice(0, 4)).toEqual([500, 125, 32, 8]);
+  expect(limits.slice(4)).toEqual([8, 8, 8, 8]);
+});
+
 describe("a connection that is reset, again and again", () => {
   test("no change is missed and none is told twice", async () => {
     const { informer, changes } = watchWidgets();

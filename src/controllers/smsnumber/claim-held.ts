@@ -76,11 +76,15 @@ function claimOf(
 
 function judgeClaim({ deps, object, namespace, stream }: Work): Claim {
   const self = candidateOf(deps, object);
+  const holderOf = (sid: string) => deps.records.claim(sid)?.uid;
+  // Who holds the number is known without a look at others, of whom there can be ten thousand with the same digits.
+  const known = decideClaim({ self, sameNumber: [], sameStream: [], holderOf });
+  if (known.kind === "held" || known.kind === "numberTaken") return known;
   const claim = decideClaim({
     self,
     sameNumber: deps.numbersWithDigits(object.spec.number).map((other) => candidateOf(deps, other)),
     sameStream: deps.numbersOfStream(namespace, stream).map((other) => candidateOf(deps, other)),
-    holderOf: (sid) => deps.records.claim(sid)?.uid,
+    holderOf,
   });
   const waitedEnough = deps.clock.now() - self.createdAtMs >= UNDECIDED_MS;
   return claim.kind === "undecided" && waitedEnough ? { kind: "free" } : claim;

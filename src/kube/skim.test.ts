@@ -1,0 +1,95 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { parsePage } from "./page.ts";
+import { parseSkimmed } from "./skim.ts";
+
+const filler = "x".repeat(150_000);
+const ours = { "smschannel.dev/force-delete": 'e"}]{,' };
+const metadata = {
+  name: "a",
+  labels: { b: "c" },
+  annotations: { a: "b", ...ours, "x.example.com/y": "}" },
+  managedFields: [{ f: 1 }],
+};
+const secret = { apiVersion: "v1", kind: "Secret", metadata, data: { accountSid: "QQ==" } };
+const kept = { name: "a", annotations: ours };
+
+/** What is read, and what is left of it when it is large. */
+const rows: Record<string, [read: object, left: object]> = {
+  "an object": [
+    { ...secret, filler },
+    { ...secret, metadata: kept, filler },
+  ],
+  "a watch's event": [
+    { type: "ADDED", object: { ...secret, filler } },
+    { type: "ADDED", object: { ...secret, metadata: kept, filler } },
+  ],
+  "metadata of which nothing is left": [
+    { metadata: { labels: {}, managedFields: [] }, filler },
+    { metadata: {}, filler },
+  ],
+  "fields of these names that are elsewhere": [
+    { spec: { labels: { a: "b" }, metadata: { managedFields: [1] } }, filler },
+    { spec: { labels: { a: "b" }, metadata: { managedFields: [1] } }, filler },
+  ],
+  "an object with items of its own": [
+    { items: [secret], metadata, filler },
+    { items: [secret], metadata: kept, filler },
+  ],
+  "data of more keys than anybody has": [
+    { data: Object.fromEntries(Array.from({ length: 20_000 }, (_, at) => [`k${at}`, "value"])) },
+    { data: Object.fromEntries(Array.from({ length: 1000 }, (_, at) => [`k${at}`, "value"])) },
+  ],
+};
+
+describe("of a large text only what is read is parsed", () => {
+  for (const [name, [read, left]] of Object.entries(rows)) {
+    test(name, () => expect(parseSkimmed(JSON.stringify(read))).toEqual(left));
+    test(`${name}, with blanks and line breaks`, () =>
+      expect(parseSkimmed(JSON.stringify(read, null, 2))).toEqual(left));
+  }
+});
+
+test("a small text is parsed as it is", () => expect(parseSkimmed(JSON.stringify(secret))).toEqual(secret));
+
+test("nothing but these fields is ever left out or changed", () => {
+  fc.assert(
+    fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (object) => {
+      // Names with a special meaning aside, whatever is in an object comes through.
+      const { object: _, metadata: __, data: ___, ...rest } = object;
+      expect(parseSkimmed(JSON.stringify({ ...rest, metadata, filler }))).toEqual(
+        JSON.parse(JSON.stringify({ ...rest, metadata: kept, filler })),
+      );
+    }),
+  );
+});
+
+const lists: Record<string, [items: unknown, left: unknown[]]> = {
+  "none, as the API server writes it": [null, []],
+  "an empty list": [[], []],
+  "small ones and a large one": [
+    [secret, { ...secret, filler }, secret],
+    [secret, { ...secret, metadata: kept, filler }, secret],
+  ],
+  "more than one turn": [
+    Array.from({ length: 20_000 }, () => secret),
+    Array.from({ length: 20_000 }, () => secret),
+  ],
+};
+describe("a list's items are read one by one", () => {
+  for (const [name, [items, left]] of Object.entries(lists))
+    for (const blanks of [0, 2])
+      test(`${name}${blanks === 0 ? "" : ", with blanks and line breaks"}`, async () => {
+        const list = { kind: "SecretList", metadata: { resourceVersion: "1", continue: "t" } };
+        const text = JSON.stringify({ ...list, items, last: 1 }, null, blanks);
+        const page = await parsePage(text, (item) => item);
+        expect(page.items).toEqual(left);
+        expect(page.list).toMatchObject(list);
+      });
+});
+
+test("what is no JSON is an error, wherever it ends", () => {
+  const text = JSON.stringify({ metadata, data: { a: "b" }, filler });
+  for (const end of [140_000, text.length - 1, text.length - 2, text.indexOf("labels") + 3])
+    expect(() => parseSkimmed(text.slice(0, end).padEnd(140_000, "{"))).toThrow(SyntaxError);
+});
