@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { reasons } from "../../src/api/reasons.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -40,4 +40,30 @@ test.each(pages)("links in %s lead somewhere", (page) => {
 test("troubleshooting has every reason", () => {
   const page = text("docs/install/troubleshooting.md");
   expect(Object.keys(reasons).filter((reason) => !page.includes(`\`${reason}\``))).toEqual([]);
+});
+
+describe("files that comments and pages name are there", () => {
+  const folders = ["bench", "bin", "charts", "crds", "deploy", "docs", "examples", "scripts", "src", "test"];
+  const files = [".", ...folders].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: folder !== ".", withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(root, join(entry.parentPath, entry.name))),
+  );
+  const written = files.filter((path) =>
+    /\.(ts|mjs|ya?ml|tpl|md|sql|go|lua|sh|txt)$|^Dockerfile$/.test(path),
+  );
+  const named = new RegExp(
+    `(?<![\\w./@-])(?:${folders.join("|")})/[\\w./-]*\\w\\.(?:ts|mjs|ya?ml|md|sql|go|lua|sh)\\b`,
+    "g",
+  );
+  // Some are named from a folder in between, such as `examples/root.yaml` in deploy/argocd.
+  const isThere = (name: string) => files.some((path) => path === name || path.endsWith(`/${name}`));
+
+  test("in all of them", () => {
+    const missing = written.flatMap((path) =>
+      [...text(path).matchAll(named)].filter(([name]) => !isThere(name)).map(([name]) => `${path}: ${name}`),
+    );
+    expect(missing).toEqual([]);
+    expect(written.length).toBeGreaterThan(300);
+  });
 });
