@@ -82,6 +82,17 @@ describe("plain manifests", () => {
     expect(byName(stdout)).toEqual(byName(install));
   });
 
+  test("the simulator is a pod that meets the restricted standard, and only the operator's pods reach it", async () => {
+    const simulator = manifestsIn(readFileSync(join(root, "deploy/simulator.yaml"), "utf8"));
+    const namespace = await restrictedNamespace();
+    const placed = simulator.map((each) => ({ ...each, metadata: { ...each.metadata, namespace } }));
+    const { code, stderr } = await applied(placed);
+    expect([code, stderr]).toEqual([0, ""]);
+    const policy = simulator.find(({ kind }) => kind === "NetworkPolicy");
+    const [{ podSelector }] = policy!.spec.ingress[0].from;
+    for (const { labels } of (await render()).pods()) expect(labels).toMatchObject(podSelector.matchLabels);
+  });
+
   test("the example of Kustomize sets what is one's own, in another namespace too", async () => {
     const { code, stdout, stderr } = await kubectl(["kustomize", join(root, "deploy/kustomize/example")]);
     expect([code, stderr]).toEqual([0, ""]);
