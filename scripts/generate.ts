@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { argocdFiles } from "./generate/argocd.ts";
 import { chartCrds } from "./generate/chart-crds.ts";
+import { chartKeys } from "./generate/chart-keys.ts";
 import { chartReadme } from "./generate/chart-readme.ts";
 import { chartSchema } from "./generate/chart-schema.ts";
 import { kindPages } from "./generate/kind-pages.ts";
@@ -11,7 +12,7 @@ import { rulesPage } from "./generate/rules-page.ts";
 import { kindTypes } from "./generate/types.ts";
 
 // Writes what is made from other files: types, validator and reference pages from crds/ and src/, the charts' copies of the
-// CRDs, their schema and tables from values.yaml, Argo CD's settings from deploy/argocd/health.lua. With --check nothing is
+// CRDs, their keys, schema and tables from values.yaml, Argo CD's settings from deploy/argocd/health.lua. With --check nothing is
 // written, and the exit code is 1 when a file is not as it would be made.
 
 const root = resolve(import.meta.dirname, "..");
@@ -26,6 +27,7 @@ await put([
   ...reasonsPage(),
   ...rulesPage(),
   ...chartCrds(root),
+  ...chartKeys(root),
   ...chartSchema(root),
   ...(await chartReadme(root)),
   ...(await argocdFiles(root)),

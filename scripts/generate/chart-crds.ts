@@ -12,28 +12,50 @@ export function chartCrds(root: string): [string, string][] {
   const names = readdirSync(join(root, "crds")).filter((name) => name.endsWith(".yaml"));
   return names.sort().flatMap((name): [string, string][] => {
     const crd = readFileSync(join(root, "crds", name), "utf8");
-    const text = `# Generated from crds/${name} by \`npm run generate\`. Do not edit.\n${annotated(crd, name)}`;
+    if (crd.includes("{{")) throw new Error(`crds/${name} holds {{, which Helm would take for a template`);
+    const note = `# Generated from crds/${name} by \`npm run generate\`. Do not edit.\n`;
     return [
       [
         `charts/sms-channel-operator/templates/crds/${name}`,
-        `{{- if .Values.crds.install }}\n${text}{{- end }}\n`,
+        `{{- include "smschannel.check" . }}\n{{- if .Values.crds.install }}\n${note}${withMetadata(crd, name, ofTheOperator)}{{- end }}\n`,
       ],
-      [`charts/sms-channel-operator-crds/templates/${name}`, text],
+      [`charts/sms-channel-operator-crds/templates/${name}`, `${note}${withMetadata(crd, name, ofTheirOwn)}`],
     ];
   });
 }
 
-function annotated(crd: string, name: string): string {
-  if (crd.includes("{{")) throw new Error(`crds/${name} holds {{, which Helm would take for a template`);
-  const annotations = [
-    "helm.sh/resource-policy: keep",
-    'argocd.argoproj.io/sync-wave: "-4"',
-    ...(Buffer.byteLength(crd) > LARGEST_FOR_CLIENT_SIDE_APPLY
-      ? ["argocd.argoproj.io/sync-options: ServerSideApply=true"]
-      : []),
+/** Of an object: its name and what the charts annotate it with, to lines of a template. */
+type Metadata = (name: string, annotations: [string, string][]) => string[];
+
+const ofTheOperator: Metadata = (name, annotations) => {
+  const own = annotations.map(([key, value]) => `"${key}" "${value}"`).join(" ");
+  return [
+    `{{- include "smschannel.metadata" (dict "root" . "component" "kinds" "name" "${name}" "clusterWide" true "wave" "crds" "own" (dict ${own})) | nindent 2 }}`,
   ];
-  const head = /^metadata:\n {2}name: .+\n/m;
+};
+
+/** That chart has nothing but the CRDs: what users set is put in where they stand. */
+const ofTheirOwn: Metadata = (name, annotations) => [
+  `name: ${name}`,
+  "{{- with .Values.commonLabels }}",
+  "labels:",
+  "  {{- toYaml . | nindent 4 }}",
+  "{{- end }}",
+  "annotations:",
+  ...[...annotations, ["argocd.argoproj.io/sync-wave", "-4"]].map(([key, value]) => `  ${key}: "${value}"`),
+  "  {{- with .Values.commonAnnotations }}",
+  "  {{- toYaml . | nindent 4 }}",
+  "  {{- end }}",
+];
+
+function withMetadata(crd: string, file: string, metadata: Metadata): string {
+  const head = /^metadata:\n {2}name: (.+)\n/m;
   const body = crd.replace(/^(#.*\n)+/, "");
-  if (!head.test(body)) throw new Error(`crds/${name}: metadata must begin with its name`);
-  return body.replace(head, (found) => `${found}  annotations:\n    ${annotations.join("\n    ")}\n`);
+  if (!head.test(body)) throw new Error(`crds/${file}: metadata must begin with its name`);
+  const annotations: [string, string][] = [["helm.sh/resource-policy", "keep"]];
+  if (Buffer.byteLength(crd) > LARGEST_FOR_CLIENT_SIDE_APPLY)
+    annotations.push(["argocd.argoproj.io/sync-options", "ServerSideApply=true"]);
+  return body.replace(head, (_, name: string) =>
+    ["metadata:", ...metadata(name, annotations).map((line) => `  ${line}`), ""].join("\n"),
+  );
 }

@@ -3,25 +3,46 @@ import { readValues, type Value } from "./chart-values.ts";
 
 type Schema = Record<string, unknown>;
 
-/** Labels that the chart sets itself: given twice, they would make YAML that each parser reads in another way. */
-const labels: Schema = {
-  type: "object",
-  additionalProperties: { type: "string" },
-  propertyNames: {
-    not: {
-      pattern:
-        "^(app\\.kubernetes\\.io/(name|instance|component|part-of|managed-by|version)|helm\\.sh/chart)$",
-    },
-  },
-};
-const strings: Schema = { type: "object", additionalProperties: { type: "string" } };
-const objects: Schema = { type: "array", items: { type: "object" } };
+/** With null, as an empty value has a sentence of its own (templates/check/_check.tpl). */
+const orEmpty = (type: string): Schema => ({ type: [type, "null"] });
+const strings: Schema = { type: "object", additionalProperties: orEmpty("string") };
 const anything: Schema = { type: "object" };
 const port: Schema = { type: "integer", minimum: 1, maximum: 65535 };
-const ports: Schema = { type: "array", items: port };
-const env: Schema = {
+const ports: Schema = { type: "array", items: { ...port, type: ["integer", "null"] } };
+const texts: Schema = { type: "array", items: orEmpty("string") };
+/** A list of objects that need some of their fields, and take no others when `known` names all. */
+const objects = (required: string[] = [], known?: string[]): Schema => ({
   type: "array",
-  items: { type: "object", required: ["name"], properties: { name: { type: "string" } } },
+  items: {
+    type: ["object", "null"],
+    ...(required.length === 0 ? {} : { required }),
+    ...(known === undefined
+      ? {}
+      : { properties: Object.fromEntries(known.map((key) => [key, {}])), additionalProperties: false }),
+  },
+});
+const tolerations: Schema = objects([], ["key", "operator", "value", "effect", "tolerationSeconds"]);
+const fields = (...known: string[]): Schema => ({
+  type: "object",
+  properties: Object.fromEntries(known.map((key) => [key, {}])),
+  additionalProperties: false,
+});
+const peers: Schema = {
+  type: "array",
+  items: {
+    ...(objects([], ["podSelector", "namespaceSelector", "ipBlock"]).items as Schema),
+    minProperties: 1,
+  },
+};
+const pullSecrets: Schema = { type: "array", items: { type: ["string", "object"] } };
+const resources: Schema = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    requests: { type: ["object", "null"], additionalProperties: { type: ["string", "number", "null"] } },
+    limits: { type: ["object", "null"], additionalProperties: { type: ["string", "number", "null"] } },
+    claims: objects(["name"]),
+  },
 };
 const oneOf = (...values: string[]): Schema => ({ type: "string", enum: values });
 const integer = (minimum: number, maximum: number): Schema => ({ type: "integer", minimum, maximum });
@@ -31,68 +52,107 @@ const integer = (minimum: number, maximum: number): Schema => ({ type: "integer"
  * wide here: Helm asks the schema first, and "does not match pattern" helps nobody.
  */
 const rules: Record<string, Schema> = {
+  "global.imagePullSecrets": pullSecrets,
   "ingress.annotations": strings,
-  "httpRoute.parentRefs": objects,
+  "httpRoute.parentRefs": objects(["name"]),
   "httpRoute.annotations": strings,
   "image.pullPolicy": oneOf("Always", "IfNotPresent", "Never"),
-  imagePullSecrets: objects,
-  watchNamespaces: { type: "array", items: { type: "string" }, uniqueItems: true },
+  imagePullSecrets: pullSecrets,
+  watchNamespaces: { ...texts, uniqueItems: true },
   routeShards: integer(1, 64),
   maxStreamsPerNamespace: integer(1, 100_000),
   "urlCheck.mode": oneOf("enforce", "report", "off"),
   "uninstall.webhooks": oneOf("AsSpecified", "Restore", "Retain", "Off"),
-  "uninstall.resources": anything,
-  "tests.resources": anything,
+  "uninstall.rights": oneOf("Auto", "Hook", "Lasting"),
   logLevel: oneOf("trace", "debug", "info", "warn", "error"),
   "evaluationDatabase.image.pullPolicy": oneOf("Always", "IfNotPresent", "Never"),
   "evaluationDatabase.userId": integer(1, 4294967294),
-  "evaluationDatabase.resources": anything,
+  "evaluationDatabase.storage.size": { type: ["string", "number"] },
+  "evaluationDatabase.resources": resources,
   "migrations.backoffLimit": integer(0, 1000),
-  "migrations.resources": anything,
+  ...process("controller"),
+  ...process("receiver"),
+  ...process("migrations"),
+  ...process("uninstall"),
+  ...process("tests"),
+  ...deployment("controller"),
+  ...deployment("receiver"),
+  "controller.annotations": strings,
+  "receiver.annotations": strings,
+  "migrations.annotations": strings,
+  "uninstall.annotations": strings,
   "controller.replicas": integer(0, 10),
-  "controller.resources": anything,
-  "controller.extraEnv": env,
-  "controller.podAnnotations": strings,
-  "controller.podLabels": labels,
-  "controller.affinity": anything,
-  "controller.topologySpreadConstraints": objects,
-  "controller.serviceAccount.annotations": strings,
   "receiver.replicas": integer(0, 1000),
   "receiver.shutdownDelaySeconds": integer(0, 600),
-  "receiver.resources": anything,
   "receiver.autoscaling.minReplicas": integer(1, 1000),
   "receiver.autoscaling.maxReplicas": integer(1, 1000),
   "receiver.autoscaling.targetCpuPercent": integer(1, 1000),
   "receiver.autoscaling.behavior": anything,
-  "receiver.extraEnv": env,
-  "receiver.podAnnotations": strings,
-  "receiver.podLabels": labels,
-  "receiver.affinity": anything,
-  "receiver.topologySpreadConstraints": objects,
   "receiver.service.type": oneOf("ClusterIP", "NodePort", "LoadBalancer"),
   "receiver.service.port": port,
   "receiver.service.nodePort": integer(0, 65535),
   "receiver.service.annotations": strings,
-  "receiver.serviceAccount.annotations": strings,
-  commonLabels: labels,
+  "receiver.service.loadBalancerSourceRanges": texts,
+  "receiver.service.externalTrafficPolicy": oneOf("", "Cluster", "Local"),
+  "receiver.service.ipFamilyPolicy": oneOf("", "SingleStack", "PreferDualStack", "RequireDualStack"),
+  "receiver.service.ipFamilies": {
+    type: "array",
+    items: oneOf("IPv4", "IPv6"),
+    uniqueItems: true,
+    maxItems: 2,
+  },
+  commonLabels: strings,
+  commonAnnotations: strings,
   nodeSelector: strings,
-  tolerations: objects,
+  tolerations,
   podSecurityContext: anything,
+  containerSecurityContext: anything,
   "monitoring.monitor": oneOf("None", "PodMonitor", "ServiceMonitor"),
   "monitoring.labels": strings,
   "monitoring.rules.labels": strings,
   "monitoring.dashboard.labels": strings,
   "monitoring.dashboard.annotations": strings,
-  "networkPolicy.receiverFrom": objects,
-  "networkPolicy.metricsFrom": objects,
+  "networkPolicy.receiverFrom": peers,
+  "networkPolicy.metricsFrom": peers,
   "networkPolicy.egress.dnsPorts": ports,
-  "networkPolicy.egress.kubernetesTo": objects,
+  "networkPolicy.egress.kubernetesTo": peers,
   "networkPolicy.egress.kubernetesPorts": ports,
-  "networkPolicy.egress.databaseTo": objects,
+  "networkPolicy.egress.databaseTo": peers,
   "networkPolicy.egress.databasePorts": ports,
-  "networkPolicy.egress.httpsTo": objects,
+  "networkPolicy.egress.httpsTo": peers,
   "networkPolicy.egress.httpsPorts": ports,
+  extraObjects: { type: "array", items: { type: ["object", "string"] } },
 };
+
+/** What every process has. */
+function process(name: string): Record<string, Schema> {
+  return {
+    [`${name}.resources`]: resources,
+    [`${name}.extraEnv`]: objects(["name"], ["name", "value", "valueFrom"]),
+    [`${name}.extraArgs`]: texts,
+    [`${name}.extraVolumes`]: objects(["name"]),
+    [`${name}.extraVolumeMounts`]: objects(["name", "mountPath"]),
+    [`${name}.podAnnotations`]: strings,
+    [`${name}.podLabels`]: strings,
+    [`${name}.nodeSelector`]: strings,
+    [`${name}.tolerations`]: tolerations,
+    [`${name}.affinity`]: fields("nodeAffinity", "podAffinity", "podAntiAffinity"),
+    [`${name}.dnsPolicy`]: oneOf("", "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"),
+    [`${name}.dnsConfig`]: fields("nameservers", "searches", "options"),
+    [`${name}.serviceAccount.annotations`]: strings,
+  };
+}
+
+function deployment(name: string): Record<string, Schema> {
+  return {
+    [`${name}.topologySpreadConstraints`]: objects(["maxSkew", "topologyKey", "whenUnsatisfiable"]),
+    [`${name}.strategy`]: {
+      type: "object",
+      additionalProperties: false,
+      properties: { type: oneOf("RollingUpdate", "Recreate"), rollingUpdate: anything },
+    },
+  };
+}
 
 /** `values.schema.json`: only keys that values.yaml has, each with its description, so that a slip of the pen fails an install. */
 export function chartSchema(root: string): [string, string][] {
@@ -107,8 +167,9 @@ export function chartSchema(root: string): [string, string][] {
     title: "Values of the chart sms-channel-operator",
     ...objectOf(values, 0),
   };
-  // A parent chart hands both to every chart below it.
-  Object.assign(schema.properties, { global: anything, enabled: { type: "boolean" } });
+  // A parent chart hands both to every chart below it, and puts into the first what others of its charts take.
+  Object.assign(schema.properties.global!, { additionalProperties: true });
+  Object.assign(schema.properties, { enabled: { type: "boolean" } });
   return [[`${chart}/values.schema.json`, `${JSON.stringify(schema, undefined, 2)}\n`]];
 }
 

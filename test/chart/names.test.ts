@@ -30,6 +30,38 @@ test("names that become labels or host names fit, however long the release's is"
     for (const { metadata } of rendered.of(kind)) expect(metadata.name.length).toBeLessThanOrEqual(length);
 });
 
+test("two long releases never share a name", async () => {
+  const names = async (release: string) =>
+    (await render({ evaluationDatabase: { enabled: true } }, { release })).all
+      .filter(({ kind }) => kind !== "CustomResourceDefinition")
+      .map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+  const rows: [one: string, other: string][] = [
+    // Alike in their first 40 characters.
+    [`${long.slice(0, 51)}-a`, `${long.slice(0, 51)}-b`],
+    [
+      "a-sms-channel-operator-for-the-whole-of-the-north-1",
+      "a-sms-channel-operator-for-the-whole-of-the-north-2",
+    ],
+  ];
+  for (const [one, other] of rows) {
+    const others = await names(other);
+    expect((await names(one)).filter((name) => others.includes(name))).toEqual([]);
+  }
+});
+
+test("a name of 40 characters stays as it is, a longer one ends with a hash", async () => {
+  const of = (length: number) => controllerOf({ fullnameOverride: "a".repeat(length) }, "blue");
+  expect(await of(40)).toBe(`${"a".repeat(40)}-controller`);
+  expect(await of(41)).toMatch(/^a{31}-[0-9a-f]{8}-controller$/);
+});
+
+test("a release whose name looks like a number is called by that name", async () => {
+  const rendered = await render({ fullnameOverride: "texts", watchNamespaces: ["1e3"] }, { release: "123" });
+  for (const { metadata } of rendered.all)
+    expect(metadata.labels?.["app.kubernetes.io/instance"]).toBe("123");
+  expect(rendered.all.map(({ metadata }) => metadata.namespace)).toContain("1e3");
+});
+
 test("what the operator calls itself follows the release, never an override of the chart's names", async () => {
   const rendered = await render({ fullnameOverride: "texts" }, { release: "blue" });
   expect(rendered.env("Deployment", "-controller").INSTANCE).toBe("$(OPERATOR_NAMESPACE)/blue");
@@ -37,9 +69,18 @@ test("what the operator calls itself follows the release, never an override of t
 });
 
 test("every object says where it belongs", async () => {
-  const rendered = await render({ commonLabels: { team: "sms" }, ingress: { enabled: true } });
+  const rendered = await render({
+    commonLabels: { team: "sms" },
+    commonAnnotations: { "example.com/owner": "platform" },
+    ingress: { enabled: true },
+    evaluationDatabase: { enabled: true },
+    monitoring: { monitor: "ServiceMonitor", rules: { enabled: true }, dashboard: { enabled: true } },
+  });
   for (const { kind, metadata } of rendered.all) {
-    if (kind === "CustomResourceDefinition") continue;
+    expect([metadata.name, metadata.annotations]).toEqual([
+      metadata.name,
+      expect.objectContaining({ "example.com/owner": "platform" }),
+    ]);
     expect([metadata.name, metadata.labels]).toEqual([
       metadata.name,
       expect.objectContaining({
@@ -49,6 +90,6 @@ test("every object says where it belongs", async () => {
         "app.kubernetes.io/version": "0.1.0",
       }),
     ]);
-    if (!kind.startsWith("Cluster")) expect(metadata.namespace).toBe("sms");
+    if (!/^(Cluster|CustomResource)/.test(kind)) expect(metadata.namespace).toBe("sms");
   }
 });

@@ -19,10 +19,10 @@ const podsOf = (component: string) => ({
   "app.kubernetes.io/instance": "sms-channel-operator",
   "app.kubernetes.io/component": component,
 });
-const pods = [{ namespaceSelector: {} }];
+const monitoring = [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "monitoring" } } }];
 
 test("each process lets in what it needs; where it connects to is open by default", async () => {
-  const metrics = { ports: [{ port: "metrics" }], from: pods };
+  const metrics = { ports: [{ port: "metrics" }], from: monitoring };
   const own = {
     "app.kubernetes.io/name": "sms-channel-operator",
     "app.kubernetes.io/instance": "sms-channel-operator",
@@ -66,6 +66,19 @@ test("who may connect can be narrowed", async () => {
   expect(tested!.ingress[0].from).toEqual([
     ...receiverFrom,
     { podSelector: { matchLabels: podsOf("test") } },
+  ]);
+});
+
+test("the metrics ports are open to the namespace monitoring alone, and can be closed or opened", async () => {
+  const metricsOf = async (networkPolicy: object) => (await policies({ networkPolicy })).controller!.ingress;
+  expect(await metricsOf({})).toEqual([{ ports: [{ port: "metrics" }], from: monitoring }]);
+  expect(await metricsOf({ metricsFrom: [] })).toEqual([]);
+  expect((await policies({ networkPolicy: { metricsFrom: [] } })).receiver!.ingress).toEqual([
+    { ports: [{ port: "http" }] },
+  ]);
+  const everybody = [{ namespaceSelector: {} }];
+  expect(await metricsOf({ metricsFrom: everybody })).toEqual([
+    { ports: [{ port: "metrics" }], from: everybody },
   ]);
 });
 

@@ -77,6 +77,99 @@ test("uninstalling may do what the controller may, and find and delete what it s
   expect(rights).toEqual({ "*": kinds, a: watched, sms: [...own, ...more].sort() });
 });
 
+describe("what uninstalling may do, it may only while it runs", () => {
+  const account = "sms-channel-operator-release";
+  const hook = {
+    "helm.sh/hook": "pre-delete",
+    "helm.sh/hook-weight": "-1",
+    "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded",
+    "argocd.argoproj.io/hook": "PreDelete",
+    "argocd.argoproj.io/hook-delete-policy": "BeforeHookCreation,HookSucceeded",
+  };
+  const naming = (rendered: Rendered) =>
+    rendered.all.filter(({ kind, metadata, subjects = [] }) =>
+      /Binding$/.test(kind)
+        ? subjects.some(({ name }: { name: string }) => name === account)
+        : /^(ServiceAccount|Role|ClusterRole)$/.test(kind) && metadata.name === account,
+    );
+
+  test("in all namespaces: the account, its Role and every binding come with the hook and go with it", async () => {
+    const found = naming(await render({ uninstall: { rights: "Hook" } }));
+    expect(found.map(({ kind, metadata }) => `${kind}/${metadata.name}`).sort()).toEqual([
+      "ClusterRoleBinding/sms-channel-operator-sms-release-kinds",
+      "ClusterRoleBinding/sms-channel-operator-sms-release-watched",
+      "Role/sms-channel-operator-release",
+      "RoleBinding/sms-channel-operator-release",
+      "RoleBinding/sms-channel-operator-release-controller",
+      "ServiceAccount/sms-channel-operator-release",
+    ]);
+    for (const { metadata } of found) expect(metadata.annotations).toEqual(hook);
+  });
+
+  test("in named namespaces the bindings stay, and name an account that is not there", async () => {
+    // Made by a hook, a binding in a namespace that is gone by then would fail, and with it the uninstall.
+    const rendered = await render({ watchNamespaces: ["a", "b"], uninstall: { rights: "Hook" } });
+    const lasting = naming(rendered).filter(
+      ({ metadata }) => metadata.annotations?.["helm.sh/hook"] === undefined,
+    );
+    expect(lasting.map(({ kind, metadata }) => `${kind}/${metadata.namespace}`)).toEqual([
+      "RoleBinding/a",
+      "RoleBinding/b",
+    ]);
+    expect(rendered.one("ServiceAccount", "-release").metadata.annotations).toEqual(hook);
+  });
+
+  test("where the chart is rendered without a cluster, as by Argo CD, the Job alone is a hook", async () => {
+    // Argo CD can take several hooks for done before it has seen the Job among them.
+    for (const values of [{}, { uninstall: { rights: "Lasting" } }]) {
+      const rendered = await render(values);
+      for (const { metadata } of naming(rendered))
+        expect(metadata.annotations).toEqual({ "argocd.argoproj.io/sync-wave": "-3" });
+      const hooks = rendered.all.filter(({ metadata }) => metadata.annotations?.["argocd.argoproj.io/hook"]);
+      expect(hooks.map(({ kind }) => kind)).toEqual(["Job"]);
+    }
+  });
+
+  test("without the Job nobody is named", async () => {
+    expect(naming(await render({ uninstall: { webhooks: "Off" }, watchNamespaces: ["a"] }))).toEqual([]);
+  });
+});
+
+describe("people who may see or edit a namespace", () => {
+  const roles = async (values: object) =>
+    (await render(values)).of("ClusterRole").filter(({ metadata }) => /-(view|edit)$/.test(metadata.name));
+
+  test("may see, or make and delete, the kinds there", async () => {
+    const found = Object.fromEntries(
+      (await roles({})).map(({ metadata, rules }) => [
+        metadata.name,
+        [Object.keys(metadata.labels!).filter((key) => key.startsWith("rbac.")), (rules as Rule[]).map(line)],
+      ]),
+    );
+    const of = (role: string) => `rbac.authorization.k8s.io/aggregate-to-${role}`;
+    const all = "smschannel.dev/workstreams,smsnumbers,operatinghours,queues,agents";
+    expect(found).toEqual({
+      "sms-channel-operator-sms-view": [
+        [of("admin"), of("edit"), of("view")],
+        [
+          `get,list,watch ${all}`,
+          "get smschannel.dev/workstreams/status,smsnumbers/status,operatinghours/status,queues/status,agents/status",
+        ],
+      ],
+      "sms-channel-operator-sms-edit": [
+        [of("admin"), of("edit")],
+        [`create,update,patch,delete,deletecollection ${all}`],
+      ],
+    });
+  });
+
+  test("or not, where that is somebody else's", async () => {
+    expect(await roles({ rbac: { aggregateToDefaultRoles: false } })).toEqual([]);
+    expect(await roles({ rbac: { create: false } })).toEqual([]);
+    expect(await roles({ rbac: { clusterWideKinds: false }, watchNamespaces: ["a"] })).toEqual([]);
+  });
+});
+
 test("the receiver may see its compiled routes and nothing else", async () => {
   const rendered = await render({ routeShards: 3, instance: "blue" });
   expect(rightsOf(rendered, "sms/sms-channel-operator-receiver")).toEqual({
@@ -129,7 +222,8 @@ test("two releases of one name in two namespaces share nothing cluster-wide", as
       .filter(({ kind, metadata }) => kind !== "CustomResourceDefinition" && metadata.namespace !== namespace)
       .map(({ kind, metadata }) => `${kind}/${metadata.namespace}/${metadata.name}`);
   const [one, two] = await Promise.all([names("one"), names("two")]);
-  expect(one).toHaveLength(4);
+  // The kinds and their binding, a Role and its binding in the watched namespace, two roles for people, a hook's binding.
+  expect(one).toHaveLength(7);
   expect(one.filter((name) => two.includes(name))).toEqual([]);
 });
 

@@ -1,5 +1,21 @@
 import { required } from "./values.ts";
 
+/** What every process takes. */
+const additions = {
+  extraEnv: [{ name: "A", value: "b" }],
+  extraArgs: ["--log-level=info"],
+  extraVolumes: [{ name: "more", emptyDir: {} }],
+  extraVolumeMounts: [{ name: "more", mountPath: "/more" }],
+  podAnnotations: { a: "b" },
+  podLabels: { c: "d" },
+  nodeSelector: { zone: "a" },
+  tolerations: [{ key: "own", operator: "Exists" }],
+  affinity: { nodeAffinity: {} },
+  dnsPolicy: "ClusterFirst",
+  dnsConfig: { options: [{ name: "ndots", value: "1" }] },
+  serviceAccount: { annotations: { a: "b" } },
+};
+
 /** Whole sets of values, for checks that look at everything that is rendered. Together they turn every switch. */
 export const scenarios: Record<string, object> = {
   "as little as possible": required,
@@ -28,14 +44,30 @@ export const scenarios: Record<string, object> = {
     twilio: { baseUrl: "http://simulator:4010" },
     proxy: { https: "http://proxy:3128", http: "http://proxy:3128", exclude: "example.com" },
     trustedCertificates: { configMap: "ca" },
-    uninstall: { webhooks: "Restore" },
-    controller: { extraEnv: [{ name: "A", value: "b" }], podAnnotations: { a: "b" }, podLabels: { c: "d" } },
+    uninstall: { ...additions, webhooks: "Restore", annotations: { a: "b" } },
+    migrations: { ...additions, annotations: { a: "b" } },
+    tests: additions,
+    controller: { ...additions, annotations: { a: "b" }, strategy: { type: "Recreate" } },
     receiver: {
+      ...additions,
+      annotations: { a: "b" },
       autoscaling: { enabled: true, behavior: { scaleDown: { stabilizationWindowSeconds: 300 } } },
-      service: { type: "LoadBalancer", port: 8080, nodePort: 30080, annotations: { a: "b" } },
-      affinity: { nodeAffinity: {} },
+      service: {
+        type: "LoadBalancer",
+        port: 8080,
+        nodePort: 30080,
+        annotations: { a: "b" },
+        loadBalancerClass: "example.com/internal",
+        loadBalancerSourceRanges: ["203.0.113.0/24"],
+        externalTrafficPolicy: "Local",
+        ipFamilyPolicy: "PreferDualStack",
+      },
     },
     commonLabels: { team: "sms" },
+    commonAnnotations: { "example.com/owner": "platform" },
+    global: { imageRegistry: "mirror.example.com", imagePullSecrets: ["all"] },
+    containerSecurityContext: { runAsUser: 65532 },
+    extraObjects: [{ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "more" } }],
     nodeSelector: { disk: "ssd" },
     tolerations: [{ key: "sms", operator: "Exists" }],
     priorityClassName: "high",
@@ -61,7 +93,8 @@ export const scenarios: Record<string, object> = {
     watchNamespaces: ["team-a", "team-b"],
     rbac: { clusterWideKinds: false },
     networkPolicy: { egress: { enabled: true } },
-    trustedCertificates: { secret: "ca" },
+    trustedCertificates: { pem: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n" },
+    controller: { serviceAccount: { create: false, name: "theirs" } },
     crds: { install: false },
     migrations: { enabled: false },
   },

@@ -8,7 +8,10 @@ describe("the image", () => {
       { registry: "r.example.com", repository: "team/sms", tag: "1.2.3" },
       "r.example.com/team/sms:1.2.3",
     ],
-    "a digest beats the tag": [{ tag: "1.2.3", digest: "sha256:0a" }, "sms-channel-operator@sha256:0a"],
+    "a digest beats the tag": [
+      { tag: "1.2.3", digest: `sha256:${"0a".repeat(32)}` },
+      `sms-channel-operator@sha256:${"0a".repeat(32)}`,
+    ],
   };
   test.each(Object.entries(rows))("%s", async (_, [image, want]) => {
     const pods = (await render({ image })).pods();

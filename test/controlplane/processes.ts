@@ -37,6 +37,7 @@ const CONTROLLERS = [
   "garbage-collector-controller",
   "serviceaccount-controller",
   "clusterrole-aggregation-controller",
+  "statefulset-controller",
 ];
 const READY_WITHIN_MS = 90_000;
 

@@ -141,6 +141,7 @@ if (inject("enforcesPolicies"))
     expect({
       "a stranger to the receiver": await strangerConnects(stranger, "stranger-1", receiver, 80),
       "a stranger to the database": await strangerConnects(stranger, "stranger-2", postgres, 5432),
+      "a stranger to a receiver's metrics": await strangerConnects(stranger, "stranger-3", metrics, 9090),
       "the receiver to the database": await fromReceiver!(postgres, 5432),
       "the receiver to Twilio": await fromReceiver!(twilioHost, 4010),
       "the controller to Twilio": await fromController!(twilioHost, 4010),
@@ -148,6 +149,7 @@ if (inject("enforcesPolicies"))
     }).toEqual({
       "a stranger to the receiver": "open",
       "a stranger to the database": refused,
+      "a stranger to a receiver's metrics": refused,
       "the receiver to the database": "open",
       "the receiver to Twilio": refused,
       "the controller to Twilio": "open",

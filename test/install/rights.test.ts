@@ -81,7 +81,7 @@ describe("the controller does its whole job with the chart's rights", () => {
       const { kubectl, remove } = await account(namespace, "controller");
       const asked = [
         "watch smsnumbers -A",
-        "patch workstreams/status -A",
+        "patch workstreams --subresource=status -A",
         "list secrets -A",
         `get secrets -n ${other}`,
       ];
@@ -94,7 +94,7 @@ describe("the controller does its whole job with the chart's rights", () => {
     };
     const answers = (kinds: string, secrets: string) => ({
       "watch smsnumbers -A": kinds,
-      "patch workstreams/status -A": kinds,
+      "patch workstreams --subresource=status -A": kinds,
       "list secrets -A": secrets,
       [`get secrets -n ${other}`]: secrets,
     });

@@ -6,15 +6,22 @@
 
 {{/* Short enough that every name made of it stays a DNS label. */}}
 {{- define "smschannel.fullname" -}}
-{{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
-{{- else }}
 {{- $name := default .Chart.Name .Values.nameOverride }}
-{{- if contains $name .Release.Name }}
-{{- .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- if .Values.fullnameOverride }}
+{{- include "smschannel.short" .Values.fullnameOverride }}
+{{- else if contains $name .Release.Name }}
+{{- include "smschannel.short" .Release.Name }}
 {{- else }}
-{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" }}
+{{- include "smschannel.short" (printf "%s-%s" .Release.Name $name) }}
 {{- end }}
+{{- end }}
+
+{{/* A name of 40 characters at most. What is cut off stands in a hash, so that two long names stay two. */}}
+{{- define "smschannel.short" -}}
+{{- if gt (len .) 40 }}
+{{- printf "%s-%s" (trunc 31 . | trimSuffix "-") (sha256sum . | trunc 8) }}
+{{- else }}
+{{- trimSuffix "-" . }}
 {{- end }}
 {{- end }}
 
@@ -23,25 +30,63 @@
 {{- default .Release.Name .Values.instance }}
 {{- end }}
 
+{{/*
+Names of the Secrets `{instance}-{part}-{shard}` for each of `.parts`, as a YAML list. It must not be empty: in a Role an empty
+list of names means every Secret.
+*/}}
+{{- define "smschannel.shards" -}}
+{{- $shards := int .root.Values.routeShards }}
+{{- if lt $shards 1 }}
+{{- fail "routeShards must be 1 or more" }}
+{{- end }}
+{{- $names := list }}
+{{- range $part := .parts }}
+{{- range $shard := until $shards }}
+{{- $names = append $names (printf "%s-%s-%d" (include "smschannel.instance" $.root) $part $shard) }}
+{{- end }}
+{{- end }}
+{{- toYaml $names }}
+{{- end }}
+
 {{/* Cluster-wide objects, and those in users' namespaces: two releases of one name must not share them. */}}
 {{- define "smschannel.clusterName" -}}
 {{ include "smschannel.fullname" . }}-{{ .Release.Namespace }}
 {{- end }}
 
 {{- define "smschannel.selector" -}}
-app.kubernetes.io/name: {{ include "smschannel.name" .root }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ include "smschannel.name" .root | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
+{{/* Labels of an object; `.labels` are more of them. Those of the chart's own win, as selectors go by them. */}}
 {{- define "smschannel.labels" -}}
-{{ include "smschannel.selector" . }}
-app.kubernetes.io/part-of: sms-channel-operator
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{- with .root.Values.commonLabels }}
-{{ toYaml . }}
+{{- $own := include "smschannel.selector" . | fromYaml }}
+{{- $_ := set $own "app.kubernetes.io/part-of" "sms-channel-operator" }}
+{{- $_ := set $own "app.kubernetes.io/managed-by" .root.Release.Service }}
+{{- $_ := set $own "app.kubernetes.io/version" .root.Chart.AppVersion }}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") }}
+{{- toYaml (mustMerge $own (default (dict) .labels) .root.Values.commonLabels) }}
+{{- end }}
+
+{{/*
+The metadata of an object of `.component`. `.name`: absent, `{fullname}-{component}`. `.wave`: see below. `.own`: annotations of the
+chart's. `.labels` and `.annotations`: more, from the values. `.namespace`: another than the release's. `.clusterWide`: in none.
+*/}}
+{{- define "smschannel.metadata" -}}
+{{- $own := deepCopy (default (dict) .own) }}
+{{- with .wave }}
+{{- $_ := set $own "argocd.argoproj.io/sync-wave" (include "smschannel.wave" .) }}
+{{- end }}
+name: {{ default (printf "%s-%s" (include "smschannel.fullname" .root) .component) .name | quote }}
+{{- if not .clusterWide }}
+namespace: {{ default .root.Release.Namespace .namespace | quote }}
+{{- end }}
+labels:
+  {{- include "smschannel.labels" . | nindent 2 }}
+{{- with mustMerge $own (default (dict) .annotations) .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
@@ -50,18 +95,43 @@ Argo CD applies lower waves first and waits until they are healthy, Jobs done: C
 then the schema, then everything else. Helm applies all at once; there the receivers themselves wait for the schema.
 */}}
 {{- define "smschannel.wave" -}}
-argocd.argoproj.io/sync-wave: {{ get (dict "crds" "-4" "needs" "-3" "database" "-2" "schema" "-1") . | quote }}
+{{ get (dict "crds" "-4" "needs" "-3" "database" "-2" "schema" "-1") . }}
 {{- end }}
 
 {{/* The image ---------------------------------------------------------------------------------------------------------- */}}
 
 {{/* Name of `.image` (values of that form), whose tag is `.tag` when it names none. */}}
 {{- define "smschannel.image" -}}
-{{- $repository := list .image.registry .image.repository | compact | join "/" }}
+{{- $repository := include "smschannel.repository" . }}
 {{- if .image.digest }}
 {{- printf "%s@%s" $repository .image.digest }}
 {{- else }}
 {{- printf "%s:%s" $repository (default .tag .image.tag) }}
+{{- end }}
+{{- end }}
+
+{{/* Registry and repository of `.image`. `global.imageRegistry` takes the place of a registry that stands in the repository too. */}}
+{{- define "smschannel.repository" -}}
+{{- $registry := .image.registry }}
+{{- $repository := .image.repository }}
+{{- with .root.Values.global.imageRegistry }}
+{{- $host := splitList "/" $repository | first }}
+{{- if and (not $registry) (contains "/" $repository) (regexMatch "[.:]|^localhost$" $host) }}
+{{- $repository = trimPrefix (printf "%s/" $host) $repository }}
+{{- end }}
+{{- $registry = . }}
+{{- end }}
+{{- list $registry $repository | compact | join "/" }}
+{{- end }}
+
+{{/* Secrets with which images are pulled, as a YAML list of references; nothing where there are none. */}}
+{{- define "smschannel.imagePullSecrets" -}}
+{{- $references := list }}
+{{- range concat .Values.imagePullSecrets .Values.global.imagePullSecrets }}
+{{- $references = append $references (kindIs "string" . | ternary (dict "name" .) .) }}
+{{- end }}
+{{- with uniq $references }}
+{{- toYaml . }}
 {{- end }}
 {{- end }}
 
@@ -96,57 +166,4 @@ fallbackPublicUrl too, the paths below that URL are among them.
 {{- $paths = concat $paths (list (printf "%s/inbound" $base) (printf "%s/fallback" $base) (printf "%s/status" $base)) }}
 {{- end }}
 {{- $paths | uniq | toJson }}
-{{- end }}
-
-{{/* The database ------------------------------------------------------------------------------------------------------- */}}
-
-{{/* Secret that the chart makes for the evaluation database, unless there is one already. */}}
-{{- define "smschannel.databaseSecret" -}}
-{{- default (ternary (printf "%s-database" (include "smschannel.fullname" .)) "" .Values.evaluationDatabase.enabled) .Values.database.existingSecret }}
-{{- end }}
-
-{{/* Secret with the URL of `.role`. */}}
-{{- define "smschannel.databaseSecretOf" -}}
-{{- default (include "smschannel.databaseSecret" .root) (get .root.Values.database (printf "%sSecret" .role)) }}
-{{- end }}
-
-{{/* Environment variable `.name` from the Secret and key of `.role`'s URL; nothing where the role has no URL. */}}
-{{- define "smschannel.databaseUrl" -}}
-{{- $key := get .root.Values.database (printf "%sUrlKey" .role) }}
-{{- if $key -}}
-- name: {{ .name }}
-  valueFrom:
-    secretKeyRef:
-      name: {{ include "smschannel.databaseSecretOf" . }}
-      key: {{ $key }}
-{{- end }}
-{{- end }}
-
-{{/*
-The URL of `.role` for a process that lives long: as a file, which follows its Secret, so that a password may change without
-a restart. Three parts of a pod, each nothing where the role has no URL.
-*/}}
-{{- define "smschannel.databaseFileEnv" -}}
-{{- if get .root.Values.database (printf "%sUrlKey" .role) -}}
-- name: DATABASE_URL_FILE
-  value: /etc/smschannel/database/url
-{{- end }}
-{{- end }}
-
-{{- define "smschannel.databaseFileMount" -}}
-{{- if get .root.Values.database (printf "%sUrlKey" .role) -}}
-- name: database
-  mountPath: /etc/smschannel/database
-  readOnly: true
-{{- end }}
-{{- end }}
-
-{{- define "smschannel.databaseFileVolume" -}}
-{{- $key := get .root.Values.database (printf "%sUrlKey" .role) }}
-{{- if $key -}}
-- name: database
-  secret:
-    secretName: {{ include "smschannel.databaseSecretOf" . }}
-    items: [{ key: {{ $key | quote }}, path: url }]
-{{- end }}
 {{- end }}

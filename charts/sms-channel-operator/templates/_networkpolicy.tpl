@@ -8,18 +8,13 @@ what it connects to: kubernetes, database, https, receiver.
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
-  name: {{ include "smschannel.fullname" .root }}-{{ .component }}
-  namespace: {{ .root.Release.Namespace }}
-  labels:
-    {{- include "smschannel.labels" . | nindent 4 }}
-  annotations:
-    {{- include "smschannel.wave" "needs" | nindent 4 }}
+  {{- include "smschannel.metadata" (dict "root" .root "component" .component "wave" "needs") | nindent 2 }}
 spec:
   podSelector:
     matchLabels:
       {{- include "smschannel.selector" . | nindent 6 }}
   policyTypes: [Ingress{{ if $policy.egress.enabled }}, Egress{{ end }}]
-  {{- if or .http .metrics }}
+  {{- if or .http (and .metrics $policy.metricsFrom) }}
   ingress:
     {{- if .http }}
     - ports: [{ port: http }]
@@ -34,20 +29,20 @@ spec:
         {{- end }}
       {{- end }}
     {{- end }}
-    {{- if .metrics }}
+    {{- if and .metrics $policy.metricsFrom }}
     - ports: [{ port: metrics }]
       from:
-        {{- toYaml (default (list (dict "namespaceSelector" dict)) $policy.metricsFrom) | nindent 8 }}
+        {{- toYaml $policy.metricsFrom | nindent 8 }}
     {{- end }}
   {{- else }}
-  # Nobody has a reason to connect.
+  # Nobody has a reason to connect, or nobody may.
   ingress: []
   {{- end }}
   {{- if $policy.egress.enabled }}
   egress:
     # Names.
     - ports:
-        {{- range $policy.egress.dnsPorts }}
+        {{- range include "smschannel.ports" (dict "egress" $policy.egress "of" "dns") | fromJsonArray }}
         - { port: {{ . }}, protocol: UDP }
         - { port: {{ . }}, protocol: TCP }
         {{- end }}
@@ -60,7 +55,7 @@ spec:
               {{- include "smschannel.selector" (dict "root" $.root "component" "receiver") | nindent 14 }}
     {{- else }}
     - ports:
-        {{- range get $policy.egress (printf "%sPorts" .) }}
+        {{- range include "smschannel.ports" (dict "egress" $policy.egress "of" .) | fromJsonArray }}
         - port: {{ . }}
         {{- end }}
       {{- with get $policy.egress (printf "%sTo" .) }}
@@ -71,4 +66,13 @@ spec:
     {{- end }}
   {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* Ports of `.of` among the values `.egress`, as a JSON list. In a policy an empty list of ports means every port. */}}
+{{- define "smschannel.ports" -}}
+{{- $ports := get .egress (printf "%sPorts" .of) }}
+{{- if not $ports }}
+{{- fail (printf "networkPolicy.egress.%sPorts must name a port" .of) }}
+{{- end }}
+{{- toJson $ports }}
 {{- end }}

@@ -1,35 +1,71 @@
-{{/* What the pods of all processes have in common. Each takes a dict with `root`; some more. */}}
+{{/*
+What the pods of all processes have in common. Each takes a dict with `root`, `component`, and `values`: the process's own;
+some more.
+*/}}
 
-{{/* Pod spec: who runs where. `.serviceAccount` is a suffix; `.token` says whether the process speaks to Kubernetes. */}}
+{{/* Metadata of a pod template. `.container` is the one that kubectl means when none is named. */}}
+{{- define "smschannel.podMetadata" -}}
+{{- $annotations := dict }}
+{{- with .container }}
+{{- $_ := set $annotations "kubectl.kubernetes.io/default-container" . }}
+{{- with include "smschannel.trustChecksum" $.root }}
+{{- $_ := set $annotations "checksum/trusted-certificates" . }}
+{{- end }}
+{{- end }}
+labels:
+  {{- mustMerge (include "smschannel.selector" . | fromYaml) .values.podLabels .root.Values.commonLabels | toYaml | nindent 2 }}
+{{- with mustMerge $annotations .values.podAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "smschannel.serviceAccount" -}}
+{{- default (printf "%s-%s" (include "smschannel.fullname" .root) .component) .values.serviceAccount.name }}
+{{- end }}
+
+{{/* Pod spec: who runs where. `.token` says whether the process speaks to Kubernetes. */}}
 {{- define "smschannel.podSpec" -}}
-serviceAccountName: {{ include "smschannel.fullname" .root }}-{{ .serviceAccount }}
+serviceAccountName: {{ include "smschannel.serviceAccount" . | quote }}
 automountServiceAccountToken: {{ .token }}
 enableServiceLinks: false
-{{- with .root.Values.imagePullSecrets }}
+{{- with include "smschannel.imagePullSecrets" .root }}
 imagePullSecrets:
-  {{- toYaml . | nindent 2 }}
+  {{- . | nindent 2 }}
 {{- end }}
 securityContext:
   {{- toYaml .root.Values.podSecurityContext | nindent 2 }}
-{{- with .root.Values.priorityClassName }}
-priorityClassName: {{ . }}
+{{- with .values.dnsPolicy }}
+dnsPolicy: {{ . | quote }}
 {{- end }}
-{{- with .root.Values.nodeSelector }}
+{{- with .values.dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- include "smschannel.placement" . }}
+{{- with .values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Where a pod may run: as the process's own values say, else as those of all pods do. */}}
+{{- define "smschannel.placement" -}}
+{{- with .root.Values.priorityClassName }}
+priorityClassName: {{ . | quote }}
+{{- end }}
+{{- with default .root.Values.nodeSelector .values.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .root.Values.tolerations }}
+{{- with default .root.Values.tolerations .values.tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{/* Pod spec of a Deployment: `.component`, and its `.values`. Not fitting the spread is better than not running. */}}
+{{/* How the pods of a Deployment spread. Not fitting is better than not running. */}}
 {{- define "smschannel.spread" -}}
-{{- with .values.affinity }}
-affinity:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
 topologySpreadConstraints:
 {{- if .values.topologySpreadConstraints }}
   {{- toYaml .values.topologySpreadConstraints | nindent 2 }}
@@ -47,19 +83,78 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
-{{/* Container: image and what it may not do. */}}
-{{- define "smschannel.container" -}}
-image: {{ include "smschannel.image" (dict "image" .root.Values.image "tag" .root.Chart.AppVersion) | quote }}
-imagePullPolicy: {{ .root.Values.image.pullPolicy }}
-{{ include "smschannel.containerSecurity" . }}
+{{/* How a Deployment replaces its pods. `rollingUpdate` stays a default when another type is chosen, and Kubernetes refuses both. */}}
+{{- define "smschannel.strategy" -}}
+{{- if eq .values.strategy.type "RollingUpdate" }}
+{{- toYaml .values.strategy }}
+{{- else }}
+{{- toYaml (omit .values.strategy "rollingUpdate") }}
+{{- end }}
 {{- end }}
 
-{{- define "smschannel.containerSecurity" -}}
-securityContext:
-  allowPrivilegeEscalation: false
-  readOnlyRootFilesystem: true
-  capabilities:
-    drop: [ALL]
+{{/* The one container of a process, with `.args` before the user's; `.ports` and `.probes` are YAML, or nothing. */}}
+{{- define "smschannel.container" -}}
+- name: {{ .component }}
+  image: {{ include "smschannel.image" (dict "root" .root "image" .root.Values.image "tag" .root.Chart.AppVersion) | quote }}
+  imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+  securityContext:
+    {{- toYaml .root.Values.containerSecurityContext | nindent 4 }}
+  args: {{ concat .args .values.extraArgs | toJson }}
+  env:
+    {{- include (printf "smschannel.env.%s" .component) . | nindent 4 }}
+    {{- with .values.extraEnv }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with .ports }}
+  ports:
+    {{- . | nindent 4 }}
+  {{- end }}
+  {{- with .probes }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  resources:
+    {{- include "smschannel.resources" .values.resources | nindent 4 }}
+  {{- with concat (include "smschannel.mounts" . | fromYamlArray) .values.extraVolumeMounts }}
+  volumeMounts:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{/* Volumes of the pod, the chart's and the user's; nothing where there are none. */}}
+{{- define "smschannel.podVolumes" -}}
+{{- with concat (include "smschannel.volumes" . | fromYamlArray) .values.extraVolumes }}
+volumes:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Those of the chart, as YAML lists. `.role` names the database's role of a process that lives long. */}}
+{{- define "smschannel.volumes" -}}
+{{- list (and .role (include "smschannel.databaseFileVolume" .)) (include "smschannel.trustVolume" .) | compact | join "\n" }}
+{{- end }}
+
+{{- define "smschannel.mounts" -}}
+{{- list (and .role (include "smschannel.databaseFileMount" .)) (include "smschannel.trustMount" .) | compact | join "\n" }}
+{{- end }}
+
+{{/*
+Resources without the amounts that are `none`: an empty one would be refused with all other empty values, as it is mostly a
+slip of the pen.
+*/}}
+{{- define "smschannel.resources" -}}
+{{- $kept := pick . "claims" }}
+{{- range $kind := list "requests" "limits" }}
+{{- $amounts := dict }}
+{{- range $name, $amount := get $ $kind }}
+{{- if ne (toString $amount) "none" }}
+{{- $_ := set $amounts $name $amount }}
+{{- end }}
+{{- end }}
+{{- if $amounts }}
+{{- $_ := set $kept $kind $amounts }}
+{{- end }}
+{{- end }}
+{{- toYaml $kept }}
 {{- end }}
 
 {{/*
@@ -82,79 +177,4 @@ readinessProbe:
   periodSeconds: 2
   timeoutSeconds: 3
   failureThreshold: 2
-{{- end }}
-
-{{/* Environment of every process that goes by `logLevel`. */}}
-{{- define "smschannel.env" -}}
-- name: LOG_LEVEL
-  value: {{ .root.Values.logLevel }}
-{{ include "smschannel.noRoot" . }}
-{{- end }}
-
-{{/* Environment of every process. Whatever becomes of the security contexts: none of this chart's runs as root. */}}
-{{- define "smschannel.noRoot" -}}
-- name: REFUSE_ROOT
-  value: "true"
-{{- end }}
-
-{{/* Environment of a process that speaks to Kubernetes. */}}
-{{- define "smschannel.kubeEnv" -}}
-- name: OPERATOR_NAMESPACE
-  valueFrom:
-    fieldRef: { fieldPath: metadata.namespace }
-- name: INSTANCE
-  value: $(OPERATOR_NAMESPACE)/{{ include "smschannel.instance" .root }}
-- name: ROUTE_SHARDS
-  value: {{ .root.Values.routeShards | quote }}
-{{- end }}
-
-{{/* Environment of a process that speaks to Twilio. */}}
-{{- define "smschannel.twilioEnv" -}}
-{{- with .root.Values.twilio.baseUrl }}
-- name: TWILIO_BASE_URL
-  value: {{ . | quote }}
-{{- end }}
-{{- with .root.Values.proxy.https }}
-- name: HTTPS_PROXY
-  value: {{ . | quote }}
-{{- end }}
-{{- with .root.Values.proxy.http }}
-- name: HTTP_PROXY
-  value: {{ . | quote }}
-{{- end }}
-{{- with .root.Values.proxy.exclude }}
-- name: NO_PROXY
-  value: {{ . | quote }}
-{{- end }}
-{{- end }}
-
-{{/* Authorities to trust, for every process that opens TLS connections: three parts of a pod. */}}
-{{- define "smschannel.trustEnv" -}}
-{{- if (include "smschannel.trustVolume" .) -}}
-- name: NODE_EXTRA_CA_CERTS
-  value: /etc/smschannel/trust/ca.crt
-{{- end }}
-{{- end }}
-
-{{- define "smschannel.trustMount" -}}
-{{- if (include "smschannel.trustVolume" .) -}}
-- name: trust
-  mountPath: /etc/smschannel/trust
-  readOnly: true
-{{- end }}
-{{- end }}
-
-{{- define "smschannel.trustVolume" -}}
-{{- $trust := .root.Values.trustedCertificates }}
-{{- if $trust.configMap -}}
-- name: trust
-  configMap:
-    name: {{ $trust.configMap }}
-    items: [{ key: {{ $trust.key | quote }}, path: ca.crt }]
-{{- else if $trust.secret -}}
-- name: trust
-  secret:
-    secretName: {{ $trust.secret }}
-    items: [{ key: {{ $trust.key | quote }}, path: ca.crt }]
-{{- end }}
 {{- end }}

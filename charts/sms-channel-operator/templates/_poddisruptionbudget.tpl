@@ -4,10 +4,7 @@
 apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata:
-  name: {{ include "smschannel.fullname" .root }}-{{ .component }}
-  namespace: {{ .root.Release.Namespace }}
-  labels:
-    {{- include "smschannel.labels" . | nindent 4 }}
+  {{- include "smschannel.metadata" (dict "root" .root "component" .component) | nindent 2 }}
 spec:
   maxUnavailable: 1
   # Pods that are not ready (a receiver that waits for its schema) hold no node.

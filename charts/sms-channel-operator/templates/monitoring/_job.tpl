@@ -7,28 +7,22 @@
 {{- define "smschannel.scrapeEndpoint" -}}
 port: metrics
 {{- with .Values.monitoring.interval }}
-interval: {{ . }}
+interval: {{ . | quote }}
 {{- end }}
 # `namespace` of a metric is that of the object it speaks of.
 honorLabels: true
 relabelings:
-  - { targetLabel: job, replacement: {{ include "smschannel.scrapeJob" . }} }
+  - { targetLabel: job, replacement: {{ include "smschannel.scrapeJob" . | quote }} }
 {{- end }}
 
 {{- define "smschannel.scrapeSelector" -}}
 matchLabels:
-  app.kubernetes.io/name: {{ include "smschannel.name" . }}
-  app.kubernetes.io/instance: {{ .Release.Name }}
+  app.kubernetes.io/name: {{ include "smschannel.name" . | quote }}
+  app.kubernetes.io/instance: {{ .Release.Name | quote }}
 matchExpressions:
   - { key: app.kubernetes.io/component, operator: In, values: [controller, receiver] }
 {{- end }}
 
 {{- define "smschannel.monitoringMetadata" -}}
-name: {{ include "smschannel.fullname" .root }}
-namespace: {{ .root.Release.Namespace }}
-labels:
-  {{- include "smschannel.labels" (dict "root" .root "component" "monitoring") | nindent 2 }}
-  {{- with .labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+{{- include "smschannel.metadata" (merge (dict "component" "monitoring" "name" (include "smschannel.fullname" .root)) .) }}
 {{- end }}

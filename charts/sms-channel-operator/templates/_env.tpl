@@ -1,0 +1,166 @@
+{{/*
+The environment of each process, as `smschannel.env.{component}`; below, the parts that several share. Each takes a dict with
+`root`, and `values`: the process's own.
+*/}}
+
+{{- define "smschannel.env.controller" -}}
+{{ include "smschannel.logEnv" . }}
+{{ include "smschannel.kubeEnv" . }}
+{{- if not (include "smschannel.hasEnv" (dict "env" .values.extraEnv "name" "NODE_OPTIONS")) }}
+# New objects get little room: with more, memory grows to twice of what lives in it before anything is collected.
+# How much there is in all, Node takes from the memory limit.
+- name: NODE_OPTIONS
+  value: --max-semi-space-size=4
+{{- end }}
+- name: METRICS_PORT
+  value: "9090"
+- name: PUBLIC_URL
+  value: {{ .root.Values.publicUrl | quote }}
+{{- with .root.Values.fallbackPublicUrl }}
+- name: FALLBACK_PUBLIC_URL
+  value: {{ . | quote }}
+{{- end }}
+{{- if .root.Values.allowInsecurePublicUrl }}
+- name: ALLOW_INSECURE_PUBLIC_URL
+  value: "true"
+{{- end }}
+{{- with .root.Values.watchNamespaces }}
+- name: WATCH_NAMESPACES
+  value: {{ join "," . | quote }}
+{{- end }}
+- name: URL_CHECK
+  value: {{ .root.Values.urlCheck.mode | quote }}
+{{- with .root.Values.urlCheck.address }}
+- name: URL_CHECK_ADDRESS
+  value: {{ . | quote }}
+{{- end }}
+- name: RESYNC_INTERVAL
+  value: {{ .root.Values.resyncInterval | quote }}
+- name: DELETE_TIMEOUT
+  value: {{ .root.Values.deleteTimeout | quote }}
+- name: MAX_STREAMS_PER_NAMESPACE
+  value: {{ .root.Values.maxStreamsPerNamespace | quote }}
+{{- with .root.Values.takeOverFrom }}
+- name: TAKE_OVER_FROM
+  value: {{ . | quote }}
+{{- end }}
+{{- if .root.Values.tests.enabled }}
+- name: TEST_ROUTE
+  value: "true"
+{{- end }}
+{{ include "smschannel.twilioEnv" . }}
+{{ include "smschannel.trustEnv" . }}
+{{ include "smschannel.databaseFileEnv" (dict "root" .root "role" "controller") }}
+{{- end }}
+
+{{- define "smschannel.env.receiver" -}}
+{{ include "smschannel.logEnv" . }}
+{{ include "smschannel.kubeEnv" . }}
+- name: PORT
+  value: "8080"
+- name: METRICS_PORT
+  value: "9090"
+- name: SHUTDOWN_DELAY
+  value: {{ .root.Values.receiver.shutdownDelaySeconds }}s
+{{ include "smschannel.trustEnv" . }}
+{{ include "smschannel.databaseFileEnv" (dict "root" .root "role" "receiver") }}
+{{- end }}
+
+{{- define "smschannel.env.migrations" -}}
+{{ include "smschannel.logEnv" . }}
+- name: DATABASE_WAIT
+  value: {{ .root.Values.migrations.databaseWait | quote }}
+- name: CREATE_ROLES
+  value: {{ or .root.Values.database.createRoles .root.Values.evaluationDatabase.enabled | quote }}
+{{ include "smschannel.trustEnv" . }}
+{{ include "smschannel.databaseUrl" (dict "root" .root "role" "owner" "name" "DATABASE_URL") }}
+{{ include "smschannel.databaseUrl" (dict "root" .root "role" "receiver" "name" "RECEIVER_DATABASE_URL") }}
+{{ include "smschannel.databaseUrl" (dict "root" .root "role" "controller" "name" "CONTROLLER_DATABASE_URL") }}
+{{- end }}
+
+{{- define "smschannel.env.release" -}}
+{{ include "smschannel.noRoot" . }}
+{{ include "smschannel.kubeEnv" . }}
+- name: PUBLIC_URL
+  value: {{ .root.Values.publicUrl | quote }}
+{{- with .root.Values.watchNamespaces }}
+- name: WATCH_NAMESPACES
+  value: {{ join "," . | quote }}
+{{- end }}
+- name: DELETE_TIMEOUT
+  value: {{ .root.Values.uninstall.timeout | quote }}
+{{ include "smschannel.twilioEnv" . }}
+{{ include "smschannel.trustEnv" . }}
+{{- end }}
+
+{{- define "smschannel.env.test" -}}
+{{- $fullname := include "smschannel.fullname" .root }}
+{{- $secret := printf "%s-test" (include "smschannel.instance" .root) }}
+{{- include "smschannel.noRoot" . }}
+- name: OPERATOR_NAMESPACE
+  valueFrom:
+    fieldRef: { fieldPath: metadata.namespace }
+- name: PUBLIC_URL
+  value: {{ .root.Values.publicUrl | quote }}
+- name: RECEIVER_URL
+  value: http://{{ $fullname }}-receiver.{{ .root.Release.Namespace }}.svc:{{ .root.Values.receiver.service.port }}
+- name: TEST_ACCOUNT_SID
+  valueFrom:
+    secretKeyRef: { name: {{ $secret | quote }}, key: accountSid }
+- name: TEST_AUTH_TOKEN
+  valueFrom:
+    secretKeyRef: { name: {{ $secret | quote }}, key: authToken }
+{{ include "smschannel.trustEnv" . }}
+{{ include "smschannel.databaseUrl" (dict "root" .root "role" "receiver" "name" "DATABASE_URL") }}
+{{- end }}
+
+{{/* Of every process that goes by `logLevel`. */}}
+{{- define "smschannel.logEnv" -}}
+- name: LOG_LEVEL
+  value: {{ .root.Values.logLevel }}
+{{ include "smschannel.noRoot" . }}
+{{- end }}
+
+{{/* Of every process. Whatever becomes of the security contexts: none of this chart's runs as root. */}}
+{{- define "smschannel.noRoot" -}}
+- name: REFUSE_ROOT
+  value: "true"
+{{- end }}
+
+{{/* Of a process that speaks to Kubernetes. */}}
+{{- define "smschannel.kubeEnv" -}}
+- name: OPERATOR_NAMESPACE
+  valueFrom:
+    fieldRef: { fieldPath: metadata.namespace }
+- name: INSTANCE
+  value: $(OPERATOR_NAMESPACE)/{{ include "smschannel.instance" .root }}
+- name: ROUTE_SHARDS
+  value: {{ .root.Values.routeShards | quote }}
+{{- end }}
+
+{{/* Of a process that speaks to Twilio. */}}
+{{- define "smschannel.twilioEnv" -}}
+{{- with .root.Values.twilio.baseUrl }}
+- name: TWILIO_BASE_URL
+  value: {{ . | quote }}
+{{- end }}
+{{- with .root.Values.proxy.https }}
+- name: HTTPS_PROXY
+  value: {{ . | quote }}
+{{- end }}
+{{- with .root.Values.proxy.http }}
+- name: HTTP_PROXY
+  value: {{ . | quote }}
+{{- end }}
+{{- with .root.Values.proxy.exclude }}
+- name: NO_PROXY
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
+
+{{/* Whether the list `.env` has a variable `.name`; nothing when not. */}}
+{{- define "smschannel.hasEnv" -}}
+{{- range .env }}
+{{- if eq (toString .name) $.name }}yes{{ end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,197 @@
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { keysOf } from "../../scripts/generate/chart-keys.ts";
+import { CHART, helm, merge, refusal } from "./helm.ts";
+import { required } from "./values.ts";
+
+// Helm takes an empty value for "remove this key", and asks the schema only then. What is left out must not render as something
+// that nobody asked for, such as a right on every Secret: each empty value is refused by its name.
+
+const defaults = parse(await readFile(join(CHART, "values.yaml"), "utf8")) as object;
+
+/** Every key of values.yaml, groups and the keys below described maps included. */
+const paths = (function below(keys: object, prefix = ""): string[] {
+  return Object.entries(keys).flatMap(([key, value]) => [
+    `${prefix}${key}`,
+    ...(value === false ? [] : below(value, `${prefix}${key}.`)),
+  ]);
+})(keysOf(defaults));
+
+const at = (path: string, value: unknown): object =>
+  path.split(".").reduceRight<unknown>((below, key) => ({ [key]: below }), value) as object;
+
+const sentence = (path: string) => `value "${path}" is empty: give it a value or remove the line`;
+
+/** What Helm says, and that it made nothing. */
+async function refused(values: object, ...flags: string[]): Promise<string> {
+  const args = ["template", "sms", CHART, "--namespace", "sms", "--values", "-", ...flags];
+  const { code, stdout, stderr } = await helm(args, values);
+  expect([code, stdout]).toEqual([1, ""]);
+  return stderr;
+}
+
+describe("every key of values.yaml, left empty, is refused by its name", () => {
+  test.concurrent.each(paths)("%s: in a file", async (path) => {
+    expect(await refused(merge(required, at(path, null)))).toContain(`  * ${sentence(path)}\n`);
+  });
+
+  test.concurrent.each(paths)("--set %s=null", async (path) => {
+    expect(await refused(required, `--set=${path}=null`)).toContain(`  * ${sentence(path)}\n`);
+  });
+
+  test("there are as many as a person would count", () => {
+    expect(paths.length).toBeGreaterThan(187);
+    expect(paths).toContain("routeShards");
+    expect(paths).toContain("podSecurityContext.runAsNonRoot");
+  });
+});
+
+test("all empty values are told at once, and nothing else beside them", async () => {
+  const text = await refusal({ routeShards: null, controller: { replicas: null }, publicUrl: "" });
+  expect(text).toContain(`  * ${sentence("controller.replicas")}\n  * ${sentence("routeShards")}\n`);
+  expect(text).not.toContain("publicUrl");
+});
+
+describe("what users put into maps and lists of their own", () => {
+  const rows: Record<string, [values: object, path: string]> = {
+    "a label of all objects": [{ commonLabels: { team: null } }, "commonLabels.team"],
+    "an annotation": [
+      { ingress: { annotations: { "a.example.com/b": null } } },
+      "ingress.annotations.a.example.com/b",
+    ],
+    "a label of nodes": [{ receiver: { nodeSelector: { disk: null } } }, "receiver.nodeSelector.disk"],
+    "an amount that has no default": [
+      { controller: { resources: { limits: { cpu: null } } } },
+      "controller.resources.limits.cpu",
+    ],
+    // An empty selector chooses everything.
+    "a selector of a NetworkPolicy": [
+      { networkPolicy: { receiverFrom: [{ namespaceSelector: { matchLabels: null } }] } },
+      "networkPolicy.receiverFrom[0].namespaceSelector.matchLabels",
+    ],
+    "a peer of a NetworkPolicy": [
+      { networkPolicy: { egress: { kubernetesTo: [{ ipBlock: null }] } } },
+      "networkPolicy.egress.kubernetesTo[0].ipBlock",
+    ],
+    "a port": [{ networkPolicy: { egress: { dnsPorts: [null] } } }, "networkPolicy.egress.dnsPorts[0]"],
+    "a namespace": [{ watchNamespaces: [null] }, "watchNamespaces[0]"],
+    "an environment variable": [
+      { receiver: { extraEnv: [{ name: "A", value: null }] } },
+      "receiver.extraEnv[0].value",
+    ],
+    "a toleration": [{ tolerations: [{ key: null }] }, "tolerations[0].key"],
+    "a Gateway": [{ httpRoute: { parentRefs: [{ name: null }] } }, "httpRoute.parentRefs[0].name"],
+    "an affinity": [{ receiver: { affinity: { nodeAffinity: null } } }, "receiver.affinity.nodeAffinity"],
+    "a security context": [
+      { containerSecurityContext: { seLinuxOptions: null } },
+      "containerSecurityContext.seLinuxOptions",
+    ],
+    "a Secret to pull with": [{ imagePullSecrets: [{ name: null }] }, "imagePullSecrets[0].name"],
+    "a Secret to pull with, of a parent chart": [
+      { global: { imagePullSecrets: null } },
+      "global.imagePullSecrets",
+    ],
+  };
+  test.each(Object.entries(rows))("%s", async (_, [values, path]) => {
+    expect(await refusal(values)).toContain(sentence(path));
+  });
+});
+
+describe("empty texts and lists, where the default is none", () => {
+  const rows: Record<string, [values: object, path: string]> = {
+    "no repository": [{ image: { repository: "" } }, "image.repository"],
+    "no repository of the database's image": [
+      { evaluationDatabase: { image: { repository: "" } } },
+      "evaluationDatabase.image.repository",
+    ],
+    "no size": [{ evaluationDatabase: { storage: { size: "" } } }, "evaluationDatabase.storage.size"],
+    "no key": [{ trustedCertificates: { key: "" } }, "trustedCertificates.key"],
+    // In a policy no ports are all ports.
+    "no port of DNS": [{ networkPolicy: { egress: { dnsPorts: [] } } }, "networkPolicy.egress.dnsPorts"],
+    "no port of Kubernetes": [
+      { networkPolicy: { egress: { kubernetesPorts: [] } } },
+      "networkPolicy.egress.kubernetesPorts",
+    ],
+    "no port of the database": [
+      { networkPolicy: { egress: { databasePorts: [] } } },
+      "networkPolicy.egress.databasePorts",
+    ],
+    "no port of Twilio": [
+      { networkPolicy: { egress: { httpsPorts: [] } } },
+      "networkPolicy.egress.httpsPorts",
+    ],
+  };
+  test.each(Object.entries(rows))("%s", async (_, [values, path]) => {
+    expect(await refusal(values)).toContain(`  * ${path} is empty: give it a value or remove the line\n`);
+  });
+});
+
+describe("whatever becomes of the checks, nothing empty widens a right or a policy", () => {
+  // As somebody does who wants to get past a schema that is in the way.
+  const unchecked = ["--skip-schema-validation", "--set=checked=true"];
+  const rows: Record<string, [values: object, sentence: string]> = {
+    "no shard": [{ routeShards: 0 }, "routeShards must be 1 or more"],
+    "no port": [
+      { networkPolicy: { egress: { enabled: true, dnsPorts: [] } } },
+      "networkPolicy.egress.dnsPorts must name a port",
+    ],
+  };
+  test.each(Object.entries(rows))("%s", async (_, [values, sentence]) => {
+    expect(await refused(merge(required, values), ...unchecked)).toContain(sentence);
+  });
+});
+
+test("an upgrade with the values of an older chart ends with what to do instead", async () => {
+  // `helm upgrade --reuse-values` takes the older chart's defaults, so keys that are new are missing.
+  const missing = { global: null, receiver: { extraVolumes: null }, containerSecurityContext: null };
+  const text = await refused(merge(required, missing), "--is-upgrade");
+  expect(text).toContain("upgrade with --reset-then-reuse-values instead");
+  for (const path of ["global", "receiver.extraVolumes", "containerSecurityContext"])
+    expect(text).toContain(sentence(path));
+  expect(await refused(merge(required, missing))).not.toContain("--reset-then-reuse-values");
+});
+
+test("every template looks for mistakes before anything else", async () => {
+  const folder = join(CHART, "templates");
+  const names = (await readdir(folder, { recursive: true })).filter((name) => /\.(yaml|txt)$/.test(name));
+  expect(names.length).toBeGreaterThan(30);
+  for (const name of names) {
+    const [first] = (await readFile(join(folder, name), "utf8")).split("\n");
+    expect([name, first]).toEqual([
+      name,
+      expect.stringMatching(/^\{\{- include "smschannel\.check" \. -?\}\}$/),
+    ]);
+  }
+});
+
+describe("below a parent chart", () => {
+  async function underParent(values: object): Promise<{ code: number | null; stderr: string }> {
+    const parent = await mkdtemp(join(tmpdir(), "sms-parent-"));
+    try {
+      await mkdir(join(parent, "charts"));
+      await cp(CHART, join(parent, "charts/sms-channel-operator"), { recursive: true });
+      await writeFile(join(parent, "Chart.yaml"), "apiVersion: v2\nname: parent\nversion: 1.0.0\n");
+      return await helm(["template", "sms", parent, "--values", "-"], values);
+    } finally {
+      await rm(parent, { recursive: true, force: true });
+    }
+  }
+  const under = (values: object, global: object = {}) =>
+    underParent({ "sms-channel-operator": merge(required, values), global });
+
+  test("a good one is taken, whatever else the parent has in global", async () => {
+    expect(await under({}, { storageClass: null, other: { a: null } })).toMatchObject({ code: 0 });
+  });
+
+  test("an empty value is refused", async () => {
+    expect((await under({ routeShards: null })).stderr).toContain(sentence("routeShards"));
+    expect((await under({ controller: null })).stderr).toContain(sentence("controller"));
+  });
+
+  test("an empty one of the parent's global, which this chart takes", async () => {
+    expect((await under({}, { imageRegistry: null })).stderr).toContain(sentence("global.imageRegistry"));
+  });
+});
