@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Manifest, type Rendered, render } from "./helm.ts";
+import { filesOf, type Manifest, type Rendered, render } from "./helm.ts";
 
 const on = { database: { existingSecret: "" }, evaluationDatabase: { enabled: true } };
 const dataOf = (secret: Manifest): Record<string, string> =>
@@ -41,8 +41,11 @@ test("is what the processes use, and the migrations make its roles", async () =>
     "/etc/smschannel/database/url": `${secret}/controller-url`,
   });
   expect(rendered.env("Job", rendered.migrations())).toMatchObject({
-    DATABASE_URL: `${secret}/owner-url`,
+    DATABASE_URL_FILE: "/etc/smschannel/database/url",
     CREATE_ROLES: "true",
+  });
+  expect(filesOf(rendered.one("Job", rendered.migrations()).spec.template.spec)).toMatchObject({
+    "/etc/smschannel/database/url": `${secret}/owner-url`,
   });
   expect(postgres(rendered).containers[0].env).toContainEqual({
     name: "POSTGRES_PASSWORD",

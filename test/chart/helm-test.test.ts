@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { envOf, render } from "./helm.ts";
+import { envOf, filesOf, render } from "./helm.ts";
 
 test("helm test sends a text to the Service, with the release's own token and the receiver's role", async () => {
   const rendered = await render({ receiver: { service: { port: 8000 } }, instance: "blue" });
@@ -14,8 +14,9 @@ test("helm test sends a text to the Service, with the release's own token and th
     RECEIVER_URL: "http://sms-channel-operator-receiver.sms.svc:8000",
     TEST_ACCOUNT_SID: "blue-test/accountSid",
     TEST_AUTH_TOKEN: "blue-test/authToken",
-    DATABASE_URL: "sms-database/receiver-url",
+    DATABASE_URL_FILE: "/etc/smschannel/database/url",
   });
+  expect(filesOf(spec)).toEqual({ "/etc/smschannel/database/url": "sms-database/receiver-url" });
 });
 
 test("without tests there is no pod for them, and no route", async () => {

@@ -87,22 +87,30 @@ export class Rendered {
     });
   }
 
-  /** What files of a Deployment's pods are made of: the path in the container → `secret/key` or `configMap/key`. */
+  /** What files of a Deployment's pods are made of, as `filesOf` has it. */
   files(suffix: string): Record<string, string> {
-    const { containers, volumes = [] } = this.one("Deployment", suffix).spec.template.spec;
-    return Object.fromEntries(
-      (containers[0].volumeMounts ?? []).map(({ name, mountPath }: Manifest["spec"]) => {
-        const { secret, configMap } = volumes.find((each: Manifest["spec"]) => each.name === name);
-        const [item] = (secret ?? configMap).items;
-        return [`${mountPath}/${item.path}`, `${secret?.secretName ?? configMap.name}/${item.key}`];
-      }),
-    );
+    return filesOf(this.one("Deployment", suffix).spec.template.spec);
   }
 
   /** Environment of the first container: a text, `secret/key`, or `(field)` of the pod. */
   env(kind: string, suffix: string): Record<string, string> {
     return envOf(this.one(kind, suffix).spec.template.spec.containers[0]);
   }
+}
+
+/** What files of a pod are made of: the path in the container → `secret/key` or `configMap/key`. */
+export function filesOf({ containers, volumes = [] }: Manifest["spec"]): Record<string, string> {
+  const files = (containers[0].volumeMounts ?? []).flatMap(({ name, mountPath }: Manifest["spec"]) => {
+    const { secret, configMap, projected } = volumes.find((each: Manifest["spec"]) => each.name === name);
+    const sources = projected?.sources.map((each: Manifest["spec"]) => each.secret) ?? [secret ?? configMap];
+    return sources.flatMap((source: Manifest["spec"]) =>
+      source.items.map(({ key, path }: Manifest["spec"]) => [
+        `${mountPath}/${path}`,
+        `${source.secretName ?? source.name}/${key}`,
+      ]),
+    );
+  });
+  return Object.fromEntries(files);
 }
 
 export function envOf(container: Manifest["spec"]): Record<string, string> {

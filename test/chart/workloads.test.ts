@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { render } from "./helm.ts";
+import { filesOf, render } from "./helm.ts";
 
 describe("the image", () => {
   const rows: Record<string, [image: object, want: string]> = {
@@ -121,7 +121,9 @@ describe("the controller", () => {
     const rendered = await render({ database: { controllerUrlKey: "" } });
     expect(rendered.env("Deployment", "-controller")).not.toHaveProperty("DATABASE_URL_FILE");
     expect(rendered.files("-controller")).toEqual({});
-    expect(rendered.env("Job", rendered.migrations())).not.toHaveProperty("CONTROLLER_DATABASE_URL");
+    expect(rendered.env("Job", rendered.migrations())).not.toHaveProperty("CONTROLLER_DATABASE_URL_FILE");
+    const { spec } = rendered.one("Job", rendered.migrations()).spec.template;
+    expect(filesOf(spec)).not.toHaveProperty(["/etc/smschannel/database/controller-url"]);
   });
 });
 
@@ -167,9 +169,15 @@ describe("the migrations", () => {
       REFUSE_ROOT: "true",
       DATABASE_WAIT: "10m",
       CREATE_ROLES: "true",
-      DATABASE_URL: "owner/owner-url",
-      RECEIVER_DATABASE_URL: "sms-database/receiver-url",
-      CONTROLLER_DATABASE_URL: "sms-database/controller-url",
+      DATABASE_URL_FILE: "/etc/smschannel/database/url",
+      RECEIVER_DATABASE_URL_FILE: "/etc/smschannel/database/receiver-url",
+      CONTROLLER_DATABASE_URL_FILE: "/etc/smschannel/database/controller-url",
+    });
+    // Files follow their Secrets: one that was wrong can be mended while the Job waits.
+    expect(filesOf(job.spec.template.spec)).toEqual({
+      "/etc/smschannel/database/url": "owner/owner-url",
+      "/etc/smschannel/database/receiver-url": "sms-database/receiver-url",
+      "/etc/smschannel/database/controller-url": "sms-database/controller-url",
     });
     const others = rendered.pods().filter(({ of }) => !of.endsWith(rendered.migrations()));
     expect(JSON.stringify(others)).not.toMatch(/"owner"|owner-url/);

@@ -1,7 +1,11 @@
 {{/*
-The environment of each process, as `smschannel.env.{component}`; below, the parts that several share. Each takes a dict with
-`root`, and `values`: the process's own.
+The environment that the chart gives a process, as a YAML list: what `smschannel.env.{component}` says, and what all have. Each
+takes a dict with `root`, `component`, and `values`: the process's own.
 */}}
+{{- define "smschannel.env" -}}
+{{- $database := dict "root" .root "database" (include "smschannel.databaseOf" .component | fromJsonArray) }}
+{{- list (include (printf "smschannel.env.%s" .component) .) (include "smschannel.trustEnv" .) (include "smschannel.databaseEnv" $database | trim) | compact | join "\n" }}
+{{- end }}
 
 {{- define "smschannel.env.controller" -}}
 {{ include "smschannel.logEnv" . }}
@@ -49,8 +53,6 @@ The environment of each process, as `smschannel.env.{component}`; below, the par
   value: "true"
 {{- end }}
 {{ include "smschannel.twilioEnv" . }}
-{{ include "smschannel.trustEnv" . }}
-{{ include "smschannel.databaseFileEnv" (dict "root" .root "role" "controller") }}
 {{- end }}
 
 {{- define "smschannel.env.receiver" -}}
@@ -62,8 +64,6 @@ The environment of each process, as `smschannel.env.{component}`; below, the par
   value: "9090"
 - name: SHUTDOWN_DELAY
   value: {{ .root.Values.receiver.shutdownDelaySeconds }}s
-{{ include "smschannel.trustEnv" . }}
-{{ include "smschannel.databaseFileEnv" (dict "root" .root "role" "receiver") }}
 {{- end }}
 
 {{- define "smschannel.env.migrations" -}}
@@ -72,10 +72,6 @@ The environment of each process, as `smschannel.env.{component}`; below, the par
   value: {{ .root.Values.migrations.databaseWait | quote }}
 - name: CREATE_ROLES
   value: {{ or .root.Values.database.createRoles .root.Values.evaluationDatabase.enabled | quote }}
-{{ include "smschannel.trustEnv" . }}
-{{ include "smschannel.databaseUrl" (dict "root" .root "role" "owner" "name" "DATABASE_URL") }}
-{{ include "smschannel.databaseUrl" (dict "root" .root "role" "receiver" "name" "RECEIVER_DATABASE_URL") }}
-{{ include "smschannel.databaseUrl" (dict "root" .root "role" "controller" "name" "CONTROLLER_DATABASE_URL") }}
 {{- end }}
 
 {{- define "smschannel.env.release" -}}
@@ -90,7 +86,6 @@ The environment of each process, as `smschannel.env.{component}`; below, the par
 - name: DELETE_TIMEOUT
   value: {{ .root.Values.uninstall.timeout | quote }}
 {{ include "smschannel.twilioEnv" . }}
-{{ include "smschannel.trustEnv" . }}
 {{- end }}
 
 {{- define "smschannel.env.test" -}}
@@ -110,8 +105,6 @@ The environment of each process, as `smschannel.env.{component}`; below, the par
 - name: TEST_AUTH_TOKEN
   valueFrom:
     secretKeyRef: { name: {{ $secret | quote }}, key: authToken }
-{{ include "smschannel.trustEnv" . }}
-{{ include "smschannel.databaseUrl" (dict "root" .root "role" "receiver" "name" "DATABASE_URL") }}
 {{- end }}
 
 {{/* Of every process that goes by `logLevel`. */}}

@@ -77,7 +77,7 @@ chart's. `.labels` and `.annotations`: more, from the values. `.namespace`: anot
 {{- $own := deepCopy (default (dict) .own) }}
 {{- with .wave }}
 {{- $_ := set $own "argocd.argoproj.io/sync-wave" (include "smschannel.wave" .) }}
-{{- end }}
+{{- end -}}
 name: {{ default (printf "%s-%s" (include "smschannel.fullname" .root) .component) .name | quote }}
 {{- if not .clusterWide }}
 namespace: {{ default .root.Release.Namespace .namespace | quote }}

@@ -11,7 +11,7 @@ some more.
 {{- with include "smschannel.trustChecksum" $.root }}
 {{- $_ := set $annotations "checksum/trusted-certificates" . }}
 {{- end }}
-{{- end }}
+{{- end -}}
 labels:
   {{- mustMerge (include "smschannel.selector" . | fromYaml) .values.podLabels .root.Values.commonLabels | toYaml | nindent 2 }}
 {{- with mustMerge $annotations .values.podAnnotations }}
@@ -101,7 +101,7 @@ topologySpreadConstraints:
     {{- toYaml .root.Values.containerSecurityContext | nindent 4 }}
   args: {{ concat .args .values.extraArgs | toJson }}
   env:
-    {{- include (printf "smschannel.env.%s" .component) . | nindent 4 }}
+    {{- include "smschannel.env" . | nindent 4 }}
     {{- with .values.extraEnv }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -122,19 +122,21 @@ topologySpreadConstraints:
 
 {{/* Volumes of the pod, the chart's and the user's; nothing where there are none. */}}
 {{- define "smschannel.podVolumes" -}}
-{{- with concat (include "smschannel.volumes" . | fromYamlArray) .values.extraVolumes }}
+{{- with concat (include "smschannel.volumes" . | fromYamlArray) .values.extraVolumes -}}
 volumes:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{/* Those of the chart, as YAML lists. `.role` names the database's role of a process that lives long. */}}
+{{/* Those of the chart, as YAML lists. */}}
 {{- define "smschannel.volumes" -}}
-{{- list (and .role (include "smschannel.databaseFileVolume" .)) (include "smschannel.trustVolume" .) | compact | join "\n" }}
+{{- $database := dict "root" .root "database" (include "smschannel.databaseOf" .component | fromJsonArray) }}
+{{- list (include "smschannel.databaseVolume" $database) (include "smschannel.trustVolume" .) | compact | join "\n" }}
 {{- end }}
 
 {{- define "smschannel.mounts" -}}
-{{- list (and .role (include "smschannel.databaseFileMount" .)) (include "smschannel.trustMount" .) | compact | join "\n" }}
+{{- $database := dict "root" .root "database" (include "smschannel.databaseOf" .component | fromJsonArray) }}
+{{- list (include "smschannel.databaseMount" $database) (include "smschannel.trustMount" .) | compact | join "\n" }}
 {{- end }}
 
 {{/*

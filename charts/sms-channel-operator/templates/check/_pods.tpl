@@ -7,8 +7,7 @@
 {{- $accounts := dict }}
 {{- range $component, $key := dict "controller" "controller" "receiver" "receiver" "migrations" "migrations" "release" "uninstall" "test" "tests" }}
 {{- $values := get $v $key }}
-{{- $role := ternary $component "" (has $component (list "controller" "receiver")) }}
-{{- $of := dict "root" $ "component" $component "values" $values "name" $key "role" $role }}
+{{- $of := dict "root" $ "component" $component "values" $values "name" $key }}
 {{- include "smschannel.mistakes.env" $of }}
 {{- include "smschannel.mistakes.volumes" $of }}
 {{- include "smschannel.mistakes.resources" (dict "name" (printf "%s.resources" $key) "resources" $values.resources) }}
@@ -29,12 +28,14 @@
 
 {{- define "smschannel.mistakes.env" -}}
 {{- $names := list }}
-{{- range include (printf "smschannel.env.%s" .component) . | fromYamlArray }}
+{{- range include "smschannel.env" . | fromYamlArray }}
 {{- $names = append $names .name }}
 {{- end }}
-{{- if has "DATABASE_URL_FILE" $names }}
-{{- /* The program takes one of both. */}}
-{{- $names = append $names "DATABASE_URL" }}
+{{- /* The program takes a URL or a file, and refuses both. */}}
+{{- range $names }}
+{{- if hasSuffix "DATABASE_URL_FILE" . }}
+{{- $names = append $names (trimSuffix "_FILE" .) }}
+{{- end }}
 {{- end }}
 {{- range .values.extraEnv }}
 {{- if has .name $names }}
@@ -57,7 +58,6 @@
 {{- range include "smschannel.volumes" . | fromYamlArray }}
 {{- $names = append $names .name }}
 {{- end }}
-{{- $own := $names }}
 {{- range .values.extraVolumes }}
 {{- if has .name $names }}
 {{- printf "%s.extraVolumes has a volume %q, which the chart has or which is there twice: choose another name\n" $.name .name }}
