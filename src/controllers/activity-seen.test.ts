@@ -35,3 +35,11 @@ test("a token that is used goes on from its first text; one that is silent is fo
   expect(seen.firstAcceptedAt("u/s/AC1", "current")).toBe(200);
   expect(seen.lastAcceptedAt("u/gone/AC1")).toBeUndefined();
 });
+
+test("routes and tokens without end: what is known goes on, nothing new is taken beyond the bounds", () => {
+  note("s", "known", 100);
+  for (let i = 0; i < 100; i++) note("s", `token ${i}`, 100);
+  expect([note("s", "one more", 200), note("s", "known", 200)]).toEqual([undefined, "u/s/AC1"]);
+  for (let i = 0; i < 50_100; i++) note(`stream ${i}`, "one", 100);
+  expect([note("new", "one", 100), note("stream 0", "one", 300)]).toEqual([undefined, "u/stream 0/AC1"]);
+});

@@ -6,6 +6,9 @@ interface TokenSeen {
   last: number;
 }
 
+/** A receiver that was broken into can name routes and tokens without end. There are 10,000 routes, each with a few tokens. */
+const [MOST_ROUTES, MOST_TOKENS] = [50_000, 64];
+
 /**
  * When texts of which route, signed by which token, were accepted, as far as it is still asked for: what has been silent for
  * `keepMs` is forgotten, as if this process had begun only then. Routes and tokens come and go, and rows of routes that this
@@ -19,10 +22,11 @@ export class ActivitySeen {
     this.#keepMs = keepMs;
   }
 
-  /** Gives the route's key when this is news of it. */
+  /** Gives the route's key when this is news of it. Beyond the bounds nothing is noted of what is not known yet. */
   note({ tokenFingerprint, lastAcceptedAtMs: at, ...route }: RouteActivity): string | undefined {
     if (at === undefined) return undefined;
     const key = routeKey(route);
+    if (!this.#hasRoom(key, tokenFingerprint)) return undefined;
     const news =
       at > (this.lastAcceptedAt(key) ?? 0) || this.firstAcceptedAt(key, tokenFingerprint) === undefined;
     const tokens = this.#routes.get(key) ?? new Map<string, TokenSeen>();
@@ -30,6 +34,12 @@ export class ActivitySeen {
     const { first, last } = tokens.get(tokenFingerprint) ?? { first: at, last: at };
     tokens.set(tokenFingerprint, { first: Math.min(first, at), last: Math.max(last, at) });
     return news ? key : undefined;
+  }
+
+  #hasRoom(key: string, tokenFingerprint: string): boolean {
+    const tokens = this.#routes.get(key);
+    if (tokens === undefined) return this.#routes.size < MOST_ROUTES;
+    return tokens.has(tokenFingerprint) || tokens.size < MOST_TOKENS;
   }
 
   forgetSilent(now: number) {

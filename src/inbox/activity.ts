@@ -23,12 +23,18 @@ export interface RouteActivity {
   reason?: string;
 }
 
-/** What was seen in the last `windowMs`, newest per route and token. For the controller's role. */
+/** More than 10,000 routes have. A receiver that was broken into can write any number of rows, which must not fill our memory. */
+const MOST = 100_000;
+
+/**
+ * What was seen in the last `windowMs`, newest per route and token. For the controller's role. What a receiver cannot have
+ * seen is left out: rows that are malformed, and times later than that of their row.
+ */
 export async function readRouteActivity(
   client: pg.ClientBase | pg.Pool,
   windowMs: number,
 ): Promise<RouteActivity[]> {
-  const { rows } = await client.query(READ, [windowMs]);
+  const { rows } = await client.query(READ, [windowMs, MOST]);
   return rows.map((row) => ({
     namespaceUid: row.namespace_uid,
     stream: row.stream,
@@ -40,25 +46,33 @@ export async function readRouteActivity(
   }));
 }
 
-/** Throws away what is older than `keepMs`; how many rows. For the controller's role. */
+/** Throws away what is older than `keepMs`, or of a time that is still to come; how many rows. For the controller's role. */
 export async function pruneRouteActivity(client: pg.ClientBase | pg.Pool, keepMs: number): Promise<number> {
   const { rowCount } = await client.query(
-    "delete from smschannel.route_activity where at < now() - $1 * interval '1 ms'",
+    "delete from smschannel.route_activity where at < now() - $1 * interval '1 ms' or at > now() + interval '1 hour'",
     [keepMs],
   );
   return rowCount ?? 0;
 }
 
+// The cases keep each cast from a value that it would fail at, in whatever order the server does its work.
 const READ = `
   with recent as (
-    select * from smschannel.route_activity where at > now() - $1 * interval '1 ms'
+    select *, extract(epoch from at) * 1000 as at_ms,
+      case when jsonb_typeof(accepted) = 'object' then accepted else '{}' end as tokens
+    from smschannel.route_activity where at > now() - $1 * interval '1 ms' and at <= now() + interval '1 hour'
+  ), accepted as (
+    select namespace_uid, stream, account_sid, token.key as token,
+      max(case when jsonb_typeof(token.value) = 'number' then greatest(0, least(token.value::numeric, at_ms)) end)::int8 as at
+    from recent, jsonb_each(tokens) as token
+    group by 1, 2, 3, 4 order by 5 desc nulls last limit $2
+  ), refused as (
+    select distinct on (namespace_uid, stream, account_sid) namespace_uid, stream, account_sid,
+      (extract(epoch from last_refused_at) * 1000)::int8 as at, refused_reason as reason
+    from recent where last_refused_at > 'epoch' and last_refused_at <= at + interval '1 hour'
+    order by namespace_uid, stream, account_sid, last_refused_at desc limit $2
   )
-  select namespace_uid, stream, account_sid, token.key as token, max(token.value::int8) as accepted,
-         null::int8 as refused, null as reason
-  from recent, jsonb_each_text(accepted) as token
-  group by 1, 2, 3, 4
+  select namespace_uid, stream, account_sid, token, at as accepted, null::int8 as refused, null as reason
+  from accepted where at is not null
   union all
-  select distinct on (namespace_uid, stream, account_sid) namespace_uid, stream, account_sid, '', null,
-         (extract(epoch from last_refused_at) * 1000)::int8, refused_reason
-  from (select * from recent where last_refused_at is not null
-        order by namespace_uid, stream, account_sid, last_refused_at desc) as refused`;
+  select namespace_uid, stream, account_sid, '', null, at, reason from refused`;

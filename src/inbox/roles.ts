@@ -3,9 +3,13 @@ import type { Log } from "../log.ts";
 
 /** Who may do what in the schema, by the process that logs in with the role. */
 const RIGHTS = {
-  // Insert and nothing else: whoever breaks into the process that faces the internet cannot read a single text.
+  // Insert and nothing else: whoever breaks into the process that faces the internet cannot read a single text. And only the
+  // columns that the process fills: a text that says it is done, or has an id of its own choice, would never be answered.
   receiver: [
-    "grant insert on smschannel.inbox, smschannel.route_activity to ROLE",
+    `grant insert (kind, namespace_uid, stream, route_generation, account_sid, message_sid, event, our_number, customer, query, body)
+       on smschannel.inbox to ROLE`,
+    `grant insert (replica, namespace_uid, stream, account_sid, accepted, last_refused_at, refused_reason)
+       on smschannel.route_activity to ROLE`,
     "grant execute on function smschannel.missing_texts(text[], text[], text[]) to ROLE",
   ],
   // Delete, because the one who reads the activity also throws away what is too old to say anything.

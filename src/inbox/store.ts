@@ -217,6 +217,13 @@ class Connection {
   }
 }
 
+const RIGHTS = `
+  select current_setting('fsync') as fsync,
+    has_function_privilege('smschannel.missing_texts(text[], text[], text[])', 'execute') as asks,
+    has_table_privilege('smschannel.inbox', 'select, update, delete, truncate, references, trigger')
+      or has_any_column_privilege('smschannel.inbox', 'select, update, references')
+      or has_column_privilege('smschannel.inbox', 'done_at', 'insert') as more`;
+
 /** What makes an answered text durable, and what a receiver must know before its first row. */
 async function prepare(client: pg.Client, statementTimeoutMs: number, log: Log) {
   // A stricter setting of the server (remote_apply) is left alone.
@@ -226,12 +233,9 @@ async function prepare(client: pg.Client, statementTimeoutMs: number, log: Log) 
     [String(statementTimeoutMs)],
   );
   await checkSchema(client);
-  const { rows } = await client.query<{ reads: boolean; asks: boolean; fsync: string }>(
-    `select has_table_privilege('smschannel.inbox', 'select, update, delete') as reads, current_setting('fsync') as fsync,
-       has_function_privilege('smschannel.missing_texts(text[], text[], text[])', 'execute') as asks`,
-  );
+  const { rows } = await client.query<{ more: boolean; asks: boolean; fsync: string }>(RIGHTS);
   if (rows[0]?.asks === false) throw new SchemaError(NO_RIGHTS);
-  if (rows[0]?.reads === true)
+  if (rows[0]?.more === true)
     log.warn(
       "the receiver's database role can do more than insert: give it a role of its own with smschannel migrate",
     );

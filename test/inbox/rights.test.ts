@@ -1,0 +1,220 @@
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { systemClock } from "../../src/clock.ts";
+import { pruneRouteActivity, readRouteActivity } from "../../src/inbox/activity.ts";
+import { migrate } from "../../src/inbox/migrate.ts";
+import { PostgresStore } from "../../src/inbox/store.ts";
+import { createLog, silentLog } from "../../src/log.ts";
+import { newInbox } from "../receiver/harness.ts";
+
+// What whoever takes over a receiver can do with its database role: docs/security.md says the same.
+
+let inbox: Awaited<ReturnType<typeof newInbox>>;
+let receiver: pg.Client;
+
+beforeAll(async () => {
+  inbox = await newInbox();
+  receiver = new pg.Client({ connectionString: inbox.receiverUrl });
+  await receiver.connect();
+});
+afterAll(async () => {
+  await receiver.end();
+  await inbox.owner.end();
+});
+
+/** What became of a statement as the receiver: `done`, or the SQLSTATE. */
+async function attempt(sql: string): Promise<string> {
+  await receiver.query("begin");
+  try {
+    await receiver.query(sql);
+    return "done";
+  } catch (error) {
+    return (error as { code: string }).code;
+  } finally {
+    await receiver.query("rollback");
+  }
+}
+
+const [DENIED, OUT_OF_BOUNDS] = ["42501", "23514"];
+
+/** A row as the receiver writes it, with these values instead of its own. */
+function text(more: Record<string, string> = {}): string {
+  const columns = {
+    kind: "'inbound'",
+    namespace_uid: "'u'",
+    stream: "'s'",
+    route_generation: "1",
+    account_sid: "'AC1'",
+    message_sid: "'SM1'",
+    event: "''",
+    body: "'x'",
+    ...more,
+  };
+  const override = "id" in more ? "overriding system value" : "";
+  return `insert into smschannel.inbox (${Object.keys(columns)}) ${override} values (${Object.values(columns)})`;
+}
+
+function activity(more: Record<string, string> = {}): string {
+  const columns = {
+    replica: "'r'",
+    namespace_uid: "'u'",
+    stream: "'s'",
+    account_sid: "'AC1'",
+    accepted: "'{}'",
+    ...more,
+  };
+  return `insert into smschannel.route_activity (${Object.keys(columns)}) values (${Object.values(columns)})`;
+}
+
+describe("the receiver's role", () => {
+  const rows: Record<string, [sql: string, want: string]> = {
+    "may store a text": [text(), "done"],
+    "may not store one that says it is done": [text({ done_at: "now()" }), DENIED],
+    "may not store one that says it failed": [text({ failures: "5" }), DENIED],
+    "may not store one that says when it came": [text({ received_at: "'2000-01-01'" }), DENIED],
+    "may not choose an id": [text({ id: "7" }), DENIED],
+    "may not choose an id by default either": [text({ id: "default" }), DENIED],
+    "may not move the ids": ["select setval(pg_get_serial_sequence('smschannel.inbox', 'id'), 1)", DENIED],
+    "may not invent a kind": [text({ kind: "'mine'" }), OUT_OF_BOUNDS],
+    "may not store a body that no request has": [text({ body: "repeat('x', 262145)::bytea" }), OUT_OF_BOUNDS],
+    "may not store endless keys": [text({ message_sid: "repeat('x', 81)" }), OUT_OF_BOUNDS],
+    "may not store an endless customer": [text({ customer: "repeat('x', 257)" }), OUT_OF_BOUNDS],
+    "may tell what it saw of a route": [activity({ accepted: `'{"one": 1}'` }), "done"],
+    "may not choose when it told": [activity({ at: "'infinity'" }), DENIED],
+    "may not tell it as a list": [activity({ accepted: "'[1]'" }), OUT_OF_BOUNDS],
+    "may not tell it as a word": [activity({ accepted: `'"x"'` }), OUT_OF_BOUNDS],
+    "may not tell a time that is no number": [activity({ accepted: `'{"one": "x"}'` }), OUT_OF_BOUNDS],
+    "may not tell a time that is an object": [activity({ accepted: `'{"one": {}}'` }), OUT_OF_BOUNDS],
+    "may not tell a time that no clock reaches": [activity({ accepted: `'{"one": 1e300}'` }), OUT_OF_BOUNDS],
+    "may not tell of tokens without end": [
+      activity({ accepted: "(select jsonb_object_agg(i, i) from generate_series(1, 1000) as i)" }),
+      OUT_OF_BOUNDS,
+    ],
+    "may not tell that something was refused at the end of time": [
+      activity({ last_refused_at: "'infinity'" }),
+      OUT_OF_BOUNDS,
+    ],
+    "may ask what is missing": ["select smschannel.missing_texts('{AC1}', '{SM1}', '{x}')", "done"],
+    "may not make the function that answers another": [
+      "create or replace function smschannel.missing_texts(text[], text[], text[]) returns setof bigint language sql as 'select 1::bigint'",
+      DENIED,
+    ],
+    "may not take over rights": ["set role smschannel", DENIED],
+    "may not make a role": ["create role mine", DENIED],
+    "may not read files of the server": ["select pg_read_file('PG_VERSION')", DENIED],
+    "may not run programs on the server": ["copy (select 1) to program 'true'", DENIED],
+    "may not make tables for all": ["create table public.mine (id integer)", DENIED],
+    "may not stop the migrations by their lock": [
+      "do $$ begin lock table smschannel.migrations in access share mode; end $$",
+      DENIED,
+    ],
+  };
+  for (const [name, [sql, want]] of Object.entries(rows))
+    test(name, async () => expect(await attempt(sql)).toBe(want));
+});
+
+describe("what PostgreSQL leaves to every role, and the security page names", () => {
+  const rows: Record<string, string> = {
+    "its own password": "do $$ begin execute format('alter role %I password ''mine''', current_user); end $$",
+    "its own settings":
+      "do $$ begin execute format('alter role %I set default_transaction_read_only = on', current_user); end $$",
+    "large objects": "select lo_create(0)",
+    "temporary tables": "create temporary table mine (id integer)",
+    "advisory locks": "select pg_advisory_xact_lock(1)",
+  };
+  for (const [name, sql] of Object.entries(rows))
+    test(name, async () => expect(await attempt(sql)).toBe("done"));
+
+  test("the statements of the security page take the last three but one away", async () => {
+    const own = await newInbox();
+    const database = new URL(own.ownerUrl).pathname.slice(1);
+    await own.owner.query(`
+      revoke temporary on database "${database}" from public;
+      revoke execute on function lo_create(oid), lo_creat(integer), lo_from_bytea(oid, bytea) from public`);
+    const client = new pg.Client({ connectionString: own.receiverUrl });
+    await client.connect();
+    for (const sql of [
+      rows["large objects"]!,
+      "select lo_creat(0)",
+      "select lo_from_bytea(0, 'x')",
+      rows["temporary tables"]!,
+    ])
+      await expect(client.query(sql)).rejects.toMatchObject({ code: DENIED });
+    await Promise.all([client.end(), own.owner.end()]);
+  });
+});
+
+test("a role with rights of former versions is told of in the log, until the next migrate", async () => {
+  const own = await newInbox();
+  await own.owner.query(`grant insert on smschannel.inbox to "${own.role}"`);
+  const warnings = async () => {
+    const lines: string[] = [];
+    const destination = { write: (line: string) => void lines.push(line) };
+    const log = createLog({ level: "warn", process: "test", destination });
+    const store = new PostgresStore({ url: own.receiverUrl, statementTimeoutMs: 1000, log });
+    await store.connect();
+    await store.close();
+    return lines.filter((line) => line.includes("can do more than insert")).length;
+  };
+  expect(await warnings()).toBe(1);
+  await migrate({
+    url: own.ownerUrl,
+    roles: { receiver: { name: own.role } },
+    waitMs: 10_000,
+    log: silentLog,
+    clock: systemClock,
+  });
+  expect(await warnings()).toBe(0);
+  await own.owner.end();
+});
+
+describe("whatever stands in route_activity, the controller reads the rest", () => {
+  const now = Date.now();
+  const good = { namespaceUid: "u", stream: "good", accountSid: "AC1", tokenFingerprint: "one" };
+  /** Rows that came before the bounds, or around them. */
+  const bad: Record<string, Record<string, string>> = {
+    "a list": { accepted: "'[1]'" },
+    "a word": { accepted: `'"x"'` },
+    nothing: { accepted: "'null'" },
+    "a time that is a word": { accepted: `'{"one": "x"}'` },
+    "a time that is nothing": { accepted: `'{"one": null}'` },
+    "a time that no integer holds": { accepted: `'{"one": 1e300}'`, at: "now() + interval '2 hours'" },
+    "a row from the end of time": { at: "'infinity'", accepted: `'{"one": 1}'` },
+    "a row from before all time": { at: "'-infinity'", accepted: `'{"one": 1}'` },
+    "refused at the end of time": { last_refused_at: "'infinity'" },
+    "refused before all time": { last_refused_at: "'-infinity'" },
+  };
+  for (const [name, values] of Object.entries(bad))
+    test(name, async () => {
+      const own = await newInbox();
+      await own.owner.query("alter table smschannel.route_activity drop constraint route_activity_bounds");
+      await own.owner.query(activity({ stream: "'bad'", ...values }));
+      await own.owner.query(activity({ stream: "'good'", accepted: `'{"one": ${now - 1000}}'` }));
+      expect(await readRouteActivity(own.owner, 3_600_000)).toEqual([
+        { ...good, lastAcceptedAtMs: now - 1000 },
+      ]);
+      await pruneRouteActivity(own.owner, 24 * 3_600_000);
+      const { rows } = await own.owner.query(
+        "select 1 from smschannel.route_activity where not isfinite(at) or at > now() + interval '1 hour'",
+      );
+      expect(rows).toEqual([]);
+      await own.owner.end();
+    });
+
+  test("a time after that of its row counts as the row's", async () => {
+    const own = await newInbox();
+    await own.owner.query(activity({ accepted: `'{"one": ${now + 86_400_000}}'` }));
+    const [seen] = await readRouteActivity(own.owner, 60_000);
+    expect(seen!.lastAcceptedAtMs).toBeLessThanOrEqual(Date.now());
+    await own.owner.end();
+  });
+
+  test("more rows than there can be routes: only so many are taken", async () => {
+    const own = await newInbox();
+    await own.owner.query(`
+      insert into smschannel.route_activity (replica, namespace_uid, stream, account_sid, accepted)
+      select 'r', 'u', i::text, 'AC1', '{"one": 1}' from generate_series(1, 100100) as i`);
+    expect(await readRouteActivity(own.owner, 60_000)).toHaveLength(100_000);
+    await own.owner.end();
+  });
+});
