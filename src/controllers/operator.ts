@@ -32,7 +32,7 @@ import { smsNumberReconciler } from "./smsnumber/reconcile.ts";
 import { specSeen } from "./smsnumber/spec-seen.ts";
 import { firstSight, numberVerdicts } from "./smsnumber/verdicts.ts";
 import { Upkeep } from "./upkeep.ts";
-import { Wakeups } from "./wakeups.ts";
+import { secretOf, Wakeups } from "./wakeups.ts";
 import { Watches } from "./watches.ts";
 import { CredentialChecks } from "./workstream/credential-checks.ts";
 import type { WorkStreamDeps } from "./workstream/deps.ts";
@@ -74,11 +74,13 @@ export interface OperatorOptions {
   clock: Clock;
   log: Log;
   registry: Registry;
+  /** Objects of a kind that are worked on at a time; tests make it small. */
+  workers?: number;
 }
 
 export const FINALIZER = "smschannel.dev/webhook";
 /** Reconciles mostly wait (for Twilio, for Secrets, for self-checks), and cost nothing while they do. */
-const WORKERS = 200;
+const WORKERS = 300;
 /** For one request to Twilio; with less of a Lease left none begins. */
 const TWILIO_TIMEOUT_MS = 8000;
 
@@ -329,6 +331,7 @@ export class Operator {
       type: workStreams,
       informer: this.watches.workStreams,
       resyncIntervalMs: config.resyncIntervalMs,
+      upstreamOf: ({ metadata }) => this.#upstreamOf(metadata.namespace!, metadata.name),
       ownStatus: ownStreamStatus,
       firstSight: ({ metadata }) => ({
         verdicts: streamVerdicts({
@@ -377,7 +380,18 @@ export class Operator {
   }
 
   #controllerOptions() {
-    const { client, clock, log, registry, leader, config } = this.#options;
+    const { client, clock, log, registry, leader, config, workers = WORKERS } = this.#options;
+  /**
+   * The account that a stream's work waits for. While its credentials are not known the Secret stands for it: streams that
+   * share one share an account.
+   */
+  #upstreamOf(namespace: string, stream: string): string | undefined {
+    const known = this.#streams.get(`${namespace}/${stream}`)?.fingerprint;
+    if (known !== undefined) return known;
+    const object = this.watches.workStreams.store.get(namespace, stream);
+    return object === undefined ? undefined : `${namespace}/${secretOf(object)}`;
+  }
+
     const { instance, takeOverFrom } = config;
     const fieldManager = `smschannel-controller/${instance}`;
     return {
@@ -390,7 +404,7 @@ export class Operator {
       instance,
       fieldManager,
       takeOverFrom,
-      workers: WORKERS,
+      workers,
       // What has not been seen yet is not missing.
       startAfter: this.watches.synced,
     };

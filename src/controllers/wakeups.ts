@@ -145,7 +145,7 @@ function all(
   for (const object of store.list(namespace)) controller.enqueue(keyOf(object), "resync");
 }
 
-const secretOf = ({ spec }: WorkStream) => spec.sms.twilio.credentialsSecretRef.name;
+export const secretOf = ({ spec }: WorkStream) => spec.sms.twilio.credentialsSecretRef.name;
 
 function readyText(object: SmsNumber | undefined): string {
   const ready = object?.status?.conditions?.find(({ type }) => type === "Ready");

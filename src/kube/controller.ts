@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Registry } from "@prometheus-io/client";
+import type { Flow } from "../fairness/flow.ts";
 import type { Log } from "../log.ts";
 import type { Change, Informer } from "./informer.ts";
 import { ALWAYS, type LeaderElector, LeadershipLost, type Term } from "./leader.ts";
@@ -19,8 +20,10 @@ export interface ControllerOptions<T extends KubeObject> extends ReconciliationO
   registry: Registry;
   /** Without one this process is taken to lead always. */
   leader?: LeaderElector | undefined;
-  /** Objects worked on at a time. Default 8. */
+  /** Objects worked on at a time, shared fairly among namespaces and what `upstreamOf` tells apart. Default 8. */
   workers?: number;
+  /** The party outside that work on this object waits for, where that is known: one that hangs must not hold up the others. */
+  upstreamOf?(object: T): string | undefined;
   /** Every object is looked at again this often, jittered by a fifth; absent: only who calls `enqueue` does so. */
   resyncIntervalMs?: number;
   queue?: { backoffMs?: number; maxBackoffMs?: number; changesPerResync?: number };
@@ -28,6 +31,8 @@ export interface ControllerOptions<T extends KubeObject> extends ReconciliationO
   /** Called when an object is gone from the store. */
   onGone?(object: T): void;
 }
+
+const WORKERS = 8;
 
 /** Runs a kind's reconciler: which object is looked at when, by whom, and what becomes of its answer. */
 export class Controller<T extends KubeObject> {
@@ -45,7 +50,13 @@ export class Controller<T extends KubeObject> {
   constructor(options: ControllerOptions<T>) {
     this.#options = options;
     this.#random = options.random ?? Math.random;
-    this.#queue = new WorkQueue({ clock: options.clock, random: this.#random, ...options.queue });
+    this.#queue = new WorkQueue({
+      clock: options.clock,
+      random: this.#random,
+      places: options.workers ?? WORKERS,
+      flowOf: (key) => this.#flowOf(key),
+      ...options.queue,
+    });
     this.#metrics = KubeMetrics.of(options.registry);
     this.#reconciliation = new Reconciliation(options, this.#metrics, this.#stop.signal);
   }
@@ -61,7 +72,7 @@ export class Controller<T extends KubeObject> {
   /** Works from the first term after the informer has everything; the informer is started by whoever owns it. */
   start(): void {
     if (this.#workers !== undefined) return;
-    const { informer, leader, type, startAfter, workers = 8 } = this.#options;
+    const { informer, leader, type, startAfter, workers = WORKERS } = this.#options;
     this.#cleanup.push(
       informer.onChange((change) => this.#changed(change)),
       informer.onRewound(() => this.#rewound()),
@@ -120,6 +131,13 @@ export class Controller<T extends KubeObject> {
     else if (type === "deleted") this.#forget(key, object);
     else if (previous === undefined || isNews(previous, object, this.#options.instance))
       this.#queue.add(key, "change");
+  }
+
+  #flowOf(key: string): Flow {
+    const { informer, upstreamOf } = this.#options;
+    const object = informer.store.getByKey(key);
+    const tenant = key.slice(0, Math.max(0, key.indexOf("/")));
+    return { tenant, upstream: object === undefined ? undefined : upstreamOf?.(object) };
   }
 
   #forget(key: string, object: T): void {

@@ -1,11 +1,9 @@
 import type { Clock } from "../clock.ts";
+import { type Cause, Lanes, type LanesOptions, stronger } from "./lanes.ts";
 
-/** A user's change goes before what is only looked at again. */
-export type Lane = "change" | "resync";
-/** Why a key is handed out, the strongest of what was asked for: a change, a scheduled look, or a try after a failure. */
-export type Cause = "change" | "resync" | "retry";
+export type { Cause, Lane } from "./lanes.ts";
 
-export interface QueueOptions {
+export interface QueueOptions extends LanesOptions {
   clock: Clock;
   /** In [0, 1); default Math.random. */
   random?: () => number;
@@ -13,8 +11,6 @@ export interface QueueOptions {
   backoffMs?: number;
   /** No delay is longer. Default 30 s, so that nothing waits longer than that once the other side is back. */
   maxBackoffMs?: number;
-  /** One key of the resync lane for so many of the change lane while both wait. Default 4. */
-  changesPerResync?: number;
 }
 
 export interface Item {
@@ -22,8 +18,12 @@ export interface Item {
   cause: Cause;
 }
 
-const STRENGTH: Record<Cause, number> = { retry: 0, resync: 1, change: 2 };
-const laneOf = (cause: Cause): Lane => (cause === "change" ? "change" : "resync");
+/** A key that is out. */
+interface Working {
+  giveBack(): void;
+  /** Asked for meanwhile. */
+  again: Cause | undefined;
+}
 
 /**
  * Keys to be worked on, each at most once at a time and once in line. A key is in line, delayed, being worked on, or nowhere;
@@ -35,13 +35,11 @@ export class WorkQueue {
   readonly #random: () => number;
   readonly #backoffMs: number;
   readonly #maxBackoffMs: number;
-  readonly #changesPerResync: number;
-  readonly #lanes: Record<Lane, Map<string, Cause>> = { change: new Map(), resync: new Map() };
-  readonly #working = new Map<string, Cause | undefined>();
+  readonly #lanes: Lanes;
+  readonly #working = new Map<string, Working>();
   readonly #delayed = new Map<string, { at: number; cause: Cause; cancel: () => void }>();
   readonly #failures = new Map<string, number>();
   readonly #takers: ((item: Item | undefined) => void)[] = [];
-  #changesInARow = 0;
   #closed = false;
 
   constructor(options: QueueOptions) {
@@ -49,25 +47,19 @@ export class WorkQueue {
     this.#random = options.random ?? Math.random;
     this.#backoffMs = options.backoffMs ?? 1000;
     this.#maxBackoffMs = options.maxBackoffMs ?? 30_000;
-    this.#changesPerResync = options.changesPerResync ?? 4;
+    this.#lanes = new Lanes(options);
   }
 
   /** Keys in line; those delayed or being worked on are not counted. */
   get depth(): number {
-    return this.#lanes.change.size + this.#lanes.resync.size;
+    return this.#lanes.size;
   }
 
   add(key: string, cause: Cause = "change"): void {
     if (this.#closed) return;
-    if (this.#working.has(key)) {
-      this.#working.set(key, stronger(this.#working.get(key), cause));
-      return;
-    }
-    const waiting = this.#lanes.change.get(key) ?? this.#lanes.resync.get(key);
-    const strongest = stronger(waiting, cause);
-    if (waiting !== undefined && laneOf(waiting) !== laneOf(strongest))
-      this.#lanes[laneOf(waiting)].delete(key);
-    this.#lanes[laneOf(strongest)].set(key, strongest);
+    const working = this.#working.get(key);
+    if (working !== undefined) working.again = stronger(working.again, cause);
+    else this.#lanes.enter(key, cause);
     this.#serve();
   }
 
@@ -90,12 +82,12 @@ export class WorkQueue {
   }
 
   /** Adds the key after its own growing delay, jittered downwards by up to a half, and not before `atLeastMs`. */
-  retry(key: string, atLeastMs = 0): void {
+  retry(key: string, atLeastMs = 0, cause: Cause = "retry"): void {
     const failures = (this.#failures.get(key) ?? 0) + 1;
     this.#failures.set(key, failures);
     // Past 2^30 doublings add nothing but overflow.
     const delay = Math.min(this.#maxBackoffMs, this.#backoffMs * 2 ** Math.min(failures - 1, 30));
-    this.addAfter(key, Math.max(atLeastMs, delay * (1 - this.#random() / 2)), "retry");
+    this.addAfter(key, Math.max(atLeastMs, delay * (1 - this.#random() / 2)), cause);
   }
 
   /** The key's next delay is the shortest again. */
@@ -120,9 +112,12 @@ export class WorkQueue {
   }
 
   done(key: string): void {
-    const again = this.#working.get(key);
+    const working = this.#working.get(key);
+    if (working === undefined) return;
     this.#working.delete(key);
-    if (again !== undefined) this.add(key, again);
+    working.giveBack();
+    if (working.again !== undefined && !this.#closed) this.#lanes.enter(key, working.again);
+    this.#serve();
   }
 
   /** Nothing is handed out any more, delays included; who waits gets undefined. */
@@ -130,31 +125,19 @@ export class WorkQueue {
     this.#closed = true;
     for (const { cancel } of this.#delayed.values()) cancel();
     this.#delayed.clear();
-    for (const lane of Object.values(this.#lanes)) lane.clear();
+    this.#lanes.clear();
     for (const taker of this.#takers.splice(0)) taker(undefined);
   }
 
   #serve() {
-    while (this.#takers.length > 0 && this.depth > 0) {
-      const item = this.#next();
-      this.#delayed.get(item.key)?.cancel();
-      this.#delayed.delete(item.key);
-      this.#working.set(item.key, undefined);
-      this.#takers.shift()!(item);
+    while (this.#takers.length > 0) {
+      const handed = this.#lanes.next();
+      if (handed === undefined) return;
+      const { key, cause, giveBack } = handed;
+      this.#delayed.get(key)?.cancel();
+      this.#delayed.delete(key);
+      this.#working.set(key, { giveBack, again: undefined });
+      this.#takers.shift()!({ key, cause });
     }
   }
-
-  #next(): Item {
-    const { change, resync } = this.#lanes;
-    const turn = this.#changesInARow >= this.#changesPerResync && resync.size > 0;
-    const lane = turn || change.size === 0 ? resync : change;
-    this.#changesInARow = lane === change && resync.size > 0 ? this.#changesInARow + 1 : 0;
-    const [key, cause] = lane.entries().next().value!;
-    lane.delete(key);
-    return { key, cause };
-  }
-}
-
-function stronger(a: Cause | undefined, b: Cause): Cause {
-  return a !== undefined && STRENGTH[a] > STRENGTH[b] ? a : b;
 }

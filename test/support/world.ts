@@ -52,6 +52,8 @@ export interface WorldOptions {
   /** Without leader election this operator leads always. */
   elect?: { leaseMs: number; renewDeadlineMs: number; retryMs: number };
   log?: Log;
+  /** Objects of a kind that an operator works on at a time. */
+  workers?: number;
   /** Of a control plane of the test's own, with our kinds; default: the one that all files share. */
   kubeconfig?: string;
   /** Of operators and receivers. */
@@ -161,7 +163,7 @@ export class World {
     config: Partial<OperatorConfig> = {},
     { kubeconfig = this.#kubeconfig }: { kubeconfig?: string } = {},
   ): Operator {
-    const { log = silentLog, clock = systemClock, elect } = this.#options;
+    const { log = silentLog, clock = systemClock, elect, workers } = this.#options;
     const client = KubeClient.load({
       kubeconfig,
       userAgent: "test-operator",
@@ -189,6 +191,7 @@ export class World {
       clock,
       log,
       registry,
+      ...(workers === undefined ? {} : { workers }),
       config: {
         operatorNamespace: this.operatorNamespace,
         instance: this.instance,

@@ -1,0 +1,159 @@
+import { describe, expect, test } from "vitest";
+import { ManualClock } from "../clock.ts";
+import type { Cause } from "./lanes.ts";
+import { type Item, WorkQueue } from "./queue.ts";
+
+/** Keys are `namespace/name@account`; takers take all they can get and finish nothing until told. */
+function setup(places: number, urgentPlaces = 2) {
+  const queue = new WorkQueue({
+    clock: new ManualClock(),
+    random: () => 0,
+    places,
+    urgentPlaces,
+    flowOf: (key) => {
+      const [tenant, rest = ""] = key.split("/");
+      return { tenant: tenant!, upstream: rest.split("@")[1] };
+    },
+  });
+  const out: Item[] = [];
+  const take = async () => {
+    const item = await queue.take();
+    if (item !== undefined) out.push(item);
+  };
+  for (let i = 0; i < places + urgentPlaces; i++) void take();
+  return {
+    queue,
+    /** What was handed out since the last question. */
+    async handed() {
+      await new Promise(setImmediate);
+      return out.splice(0).map(({ key }) => key);
+    },
+    add(keys: string[], cause: Cause = "change") {
+      for (const key of keys) queue.add(key, cause);
+    },
+    done(key: string) {
+      queue.done(key);
+      void take();
+    },
+  };
+}
+const many = (count: number, prefix: string, suffix = "") =>
+  Array.from({ length: count }, (_, at) => `${prefix}${at}${suffix}`);
+
+describe("work that never ends", () => {
+  for (const cause of ["change", "resync", "retry"] as const)
+    test(`of one namespace (${cause}) leaves places to another, whatever that one wants`, async () => {
+      for (const other of ["change", "resync", "retry"] as const) {
+        const { add, handed } = setup(20);
+        add(many(100, "a/"), cause);
+        expect((await handed()).length).toBeGreaterThanOrEqual(14);
+        add(["b/1", "b/2"], other);
+        expect(await handed()).toEqual(["b/1", "b/2"]);
+      }
+    });
+
+  test("of one namespace may take nearly all places, in the order in which it came", async () => {
+    const { add, handed } = setup(300);
+    add(many(400, "a/", "@x"));
+    const out = await handed();
+    expect(out.length).toBeGreaterThanOrEqual(225);
+    expect(out).toEqual(many(400, "a/", "@x").slice(0, out.length));
+  });
+
+  test("for one account leaves places to its namespace's other account", async () => {
+    const { add, handed } = setup(40);
+    add(many(100, "a/", "@hangs"));
+    await handed();
+    add(["a/1@works"]);
+    expect(await handed()).toEqual(["a/1@works"]);
+  });
+
+  test("for one account of many namespaces leaves places to a namespace with another", async () => {
+    const { add, handed } = setup(40);
+    for (let at = 0; at < 30; at++) add(many(10, `a${at}/`, "@hangs"));
+    await handed();
+    add(["b/1@works"]);
+    expect(await handed()).toEqual(["b/1@works"]);
+  });
+
+  test("of resyncs leaves a place to a change of the same namespace and account", async () => {
+    const { add, handed } = setup(40);
+    add(many(100, "a/", "@x"), "resync");
+    await handed();
+    add(["a/changed@x"]);
+    expect(await handed()).toEqual(["a/changed@x"]);
+  });
+
+  test("goes on when one ends, by turns with whoever else waits", async () => {
+    const { add, handed, done } = setup(5);
+    add(many(10, "a/"));
+    const out = await handed();
+    add(many(3, "b/"));
+    out.push(...(await handed()));
+    const order: string[] = [];
+    while (out.length > 0) {
+      done(out.shift()!);
+      const more = await handed();
+      order.push(...more);
+      out.push(...more);
+    }
+    expect(order.map((key) => key[0]).join("")).toMatch(/^(ab|ba)/);
+    expect(order.filter((key) => key.startsWith("a"))).toHaveLength(6);
+  });
+});
+
+describe("what is urgent", () => {
+  test("has places of its own when all others are taken by the same namespace", async () => {
+    const { add, handed } = setup(4);
+    add(many(10, "a/"));
+    await handed();
+    add(["a/9"], "urgent");
+    expect(await handed()).toEqual(["a/9"]);
+  });
+
+  test("goes before changes that came earlier, and by turns among namespaces", async () => {
+    const { add, handed, done } = setup(1, 1);
+    add(["x/busy"]);
+    add(["x/first"], "urgent");
+    await handed();
+    add(["a/change"]);
+    add(["a/1", "a/2", "b/1"], "urgent");
+    done("x/first");
+    expect(await handed()).toEqual(["a/1"]);
+    done("a/1");
+    expect(await handed()).toEqual(["b/1"]);
+    done("b/1");
+    expect(await handed()).toEqual(["a/2"]);
+  });
+
+  test("has its namespace's share of the other places as well, and no more than that", async () => {
+    const { add, handed } = setup(10, 2);
+    add(many(30, "a/"), "urgent");
+    expect((await handed()).length).toBeGreaterThanOrEqual(9);
+    add(["b/1"]);
+    expect(await handed()).toEqual(["b/1"]);
+  });
+
+  test("of others goes on while one namespace's takes all there is", async () => {
+    const { add, handed, done } = setup(10, 2);
+    add(many(30, "a/"), "urgent");
+    const out = await handed();
+    add(["b/1"], "urgent");
+    out.push(...(await handed()));
+    expect(out).toContain("b/1");
+    done("b/1");
+    expect(await handed()).toEqual([]);
+  });
+
+  test("and being worked on comes again as urgent when done", async () => {
+    const { add, handed, done, queue } = setup(2);
+    add(["a/1"]);
+    await handed();
+    add(["a/1"], "urgent");
+    add(["a/1"], "change");
+    expect(await handed()).toEqual([]);
+    done("a/1");
+    expect(await handed()).toEqual(["a/1"]);
+    expect(queue.depth).toBe(0);
+  });
+});
