@@ -112,9 +112,48 @@ describe("lanes", () => {
     await clock.advance(0);
     assert.equal((await third).lane, "change");
   });
+  test("tenants that share the account take turns, however many of one's calls came first", async () => {
+    const { budget, clock } = setUp({ concurrency: 1 });
+    const order: string[] = [];
+    for (const name of ["a1", "a2", "a3", "a4", "b1", "b2"])
+      void budget.acquire("change", never, name[0]).then((permit) => {
+        order.push(name);
+        budget.release(permit, "answered");
+      });
+    for (let i = 0; i < 6; i++) await clock.advance(0);
+    assert.deepEqual(order, ["a1", "a2", "b1", "a3", "b2", "a4"]);
+  });
   test("an aborted signal is refused at once", async () => {
     await assert.rejects(setUp().budget.acquire("change", AbortSignal.abort(new Error("late"))), /late/);
   });
+});
+
+describe("whoever has waited for half a minute", () => {
+  const rows: Record<string, [Parameters<Budget["release"]>[1], sentAway: boolean]> = {
+    "goes with the next 429": [{ throttled: undefined }, true],
+    "goes with the next call that has no answer": ["failed", true],
+    "stays while calls are answered, however slowly": ["answered", false],
+    "stays when a caller gives up, which says nothing of Twilio": ["abandoned", false],
+  };
+  for (const [name, [outcome, sentAway]] of Object.entries(rows))
+    test(name, async () => {
+      const { budget, clock } = setUp({ concurrency: 1, random: () => 0 });
+      const first = await budget.acquire("change", never);
+      const fate = (lane: Lane) =>
+        budget.acquire(lane, never).then(
+          () => "started",
+          (error: Error) => error.name,
+        );
+      const old = [fate("change"), fate("resync")];
+      await clock.advance(20_000);
+      const young = fate("change");
+      await clock.advance(10_000);
+      budget.release(first, outcome);
+      await clock.advance(1);
+      assert.equal(await old[0], sentAway ? "TimeoutError" : "started");
+      if (sentAway) assert.equal(await old[1], "TimeoutError");
+      if (sentAway) assert.equal(await young, "started");
+    });
 });
 
 test("the rate holds after a burst of a full window", async () => {

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { FairLine } from "../fairness/line.ts";
 
 /** `change`: what a user waits for; `resync`: looking whether things are still as they should be. */
 export type Lane = "change" | "resync";
@@ -19,14 +20,24 @@ export interface Permit {
   readonly epoch: number;
 }
 
+/**
+ * `answered`: Twilio dealt with it, also when it refused it. `failed`: no answer. `abandoned`: its caller ended it, which tells
+ * nothing. `throttled`: 429, with how long Twilio asks to wait, where it does.
+ */
+export type CallOutcome = "answered" | "failed" | "abandoned" | { throttled: number | undefined };
+
 interface Waiter {
-  lane: Lane;
+  tenant: string;
+  sinceMs: number;
   start(permit: Permit): void;
+  sendAway(): void;
 }
 
 const FIRST_BACKOFF_MS = 100;
 /** No pause is longer, whatever Twilio asks for. */
 export const LONGEST_PAUSE_MS = 30_000;
+/** Who has waited for longer goes away with the next failure of the account. */
+const LONGEST_WAIT_MS = 30_000;
 /** With one call at a time: so many changes, then one resync that waits. */
 const CHANGES_PER_RESYNC = 4;
 
@@ -36,11 +47,13 @@ const CHANGES_PER_RESYNC = 4;
  * (full jitter from 100 ms, doubling up to 30 s), each good answer widens it a little.
  *
  * Changes go first, and a quarter of the window is kept free for them. A resync that waits gets one place of the window; where
- * the window is a single place, it gets every fifth turn.
+ * the window is a single place, it gets every fifth turn. Tenants that share the account take turns.
+ *
+ * While the account fails, nobody waits for long: the caller can then tell why, and try again.
  */
 export class Budget {
   readonly #options: BudgetOptions;
-  readonly #waiting: Record<Lane, Set<Waiter>> = { change: new Set(), resync: new Set() };
+  readonly #waiting = { change: new FairLine<Waiter>(), resync: new FairLine<Waiter>() };
   readonly #running: Record<Lane, number> = { change: 0, resync: 0 };
   #window: number;
   /** 429s in a row, those of calls in flight together counted once. */
@@ -68,36 +81,49 @@ export class Budget {
     return Math.floor(this.#window);
   }
 
-  /** Waits for its turn; rejects with the signal's reason. */
-  acquire(lane: Lane, signal: AbortSignal): Promise<Permit> {
+  /** Waits for its turn; rejects with the signal's reason, or with a TimeoutError when the account fails for long. */
+  acquire(lane: Lane, signal: AbortSignal, tenant = ""): Promise<Permit> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
+      const leave = (reason: unknown) => {
+        signal.removeEventListener("abort", onAbort);
+        this.#waiting[lane].delete(waiter, waiter);
+        reject(reason);
+      };
       const onAbort = () => {
-        this.#waiting[lane].delete(waiter);
-        reject(signal.reason);
+        leave(signal.reason);
         this.#pump();
       };
       const waiter: Waiter = {
-        lane,
+        tenant,
+        sinceMs: this.#options.clock.monotonic(),
         start(permit) {
           signal.removeEventListener("abort", onAbort);
           resolve(permit);
         },
+        sendAway: () => leave(new DOMException("the account fails", "TimeoutError")),
       };
       signal.addEventListener("abort", onAbort, { once: true });
-      this.#waiting[lane].add(waiter);
+      this.#waiting[lane].add(waiter, waiter);
       this.#pump();
     });
   }
 
-  /** The call is over. `answered`: Twilio dealt with it, also when it refused it. */
-  release(permit: Permit, outcome: "answered" | "failed" | { throttled: number | undefined }): void {
+  /** The call is over. */
+  release(permit: Permit, outcome: CallOutcome): void {
     this.#running[permit.lane] -= 1;
     // Calls that began before the account was slowed down say nothing about the new pace.
     const isNews = permit.epoch === this.#epoch;
     if (typeof outcome === "object") this.#throttled(outcome.throttled, isNews);
     else if (outcome === "answered" && isNews) this.#answered();
+    if (outcome === "failed" || typeof outcome === "object") this.#sendAway();
     this.#pump();
+  }
+
+  #sendAway() {
+    const latest = this.#options.clock.monotonic() - LONGEST_WAIT_MS;
+    const all = Object.values(this.#waiting).flatMap((line) => [...line]);
+    for (const waiter of all) if (waiter.sinceMs <= latest) waiter.sendAway();
   }
 
   #answered() {
@@ -121,25 +147,23 @@ export class Budget {
 
   #pump() {
     for (;;) {
-      const waiter = this.#next();
-      if (waiter === undefined) return;
+      const lane = this.#next();
+      if (lane === undefined) return;
       const waitMs = this.#waitMs();
       if (waitMs > 0) return this.#wakeAfter(waitMs);
-      this.#start(waiter);
+      this.#start(lane);
     }
   }
 
-  /** Who is next, as far as the window goes. */
-  #next(): Waiter | undefined {
+  /** Whose turn it is, as far as the window goes. */
+  #next(): Lane | undefined {
     const limit = this.window;
     const { change, resync } = this.#running;
     if (change + resync >= limit) return undefined;
-    const [firstChange] = this.#waiting.change;
-    const [firstResync] = this.#waiting.resync;
     const keptForChanges = limit < 2 ? 0 : Math.max(1, Math.floor(limit / 4));
-    const resyncMayStart = firstResync !== undefined && resync < limit - keptForChanges;
-    if (firstChange === undefined) return resyncMayStart ? firstResync : undefined;
-    return resyncMayStart && this.#resyncStarves(limit) ? firstResync : firstChange;
+    const resyncMayStart = this.#waiting.resync.size > 0 && resync < limit - keptForChanges;
+    if (this.#waiting.change.size === 0) return resyncMayStart ? "resync" : undefined;
+    return resyncMayStart && this.#resyncStarves(limit) ? "resync" : "change";
   }
 
   #resyncStarves(limit: number): boolean {
@@ -147,15 +171,14 @@ export class Budget {
     return this.#running.resync === 0 && this.#running.change >= limit - 1;
   }
 
-  #start(waiter: Waiter) {
+  #start(lane: Lane) {
     const { clock, requestsPerSecond } = this.#options;
     const now = clock.monotonic();
     this.#rateMs = Math.max(this.#rateMs, now) + 1000 / requestsPerSecond;
-    this.#waiting[waiter.lane].delete(waiter);
-    const passedResync = waiter.lane === "change" && this.#waiting.resync.size > 0;
+    const passedResync = lane === "change" && this.#waiting.resync.size > 0;
     this.#changesInARow = passedResync ? this.#changesInARow + 1 : 0;
-    this.#running[waiter.lane] += 1;
-    waiter.start({ lane: waiter.lane, epoch: this.#epoch });
+    this.#running[lane] += 1;
+    this.#waiting[lane].take()?.start({ lane, epoch: this.#epoch });
   }
 
   /** Until pause and rate allow the next request; a full window may start at once. */

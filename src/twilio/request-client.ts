@@ -1,6 +1,7 @@
 import type { Counter } from "@prometheus-io/client";
 import type { Clock } from "../clock.ts";
 import type { Failure } from "../errors.ts";
+import type { Places } from "../fairness/places.ts";
 import type { Log } from "../log.ts";
 import type { Budget, Lane, Permit } from "./budget.ts";
 import { LONGEST_PAUSE_MS } from "./budget.ts";
@@ -13,7 +14,14 @@ import { type Place, targetUrl } from "./url.ts";
 export interface CallOptions {
   /** Whether a user waits for it. */
   lane: Lane;
+  /** For which namespace: those that share an account, or all connections, take turns. */
+  tenant?: string;
   signal: AbortSignal;
+  /**
+   * Ends an update that has been sent, in place of `signal`: for who would rather know what became of it, since it may land
+   * after its sender has gone.
+   */
+  updateSignal?: AbortSignal;
   /** For a leader: no request starts with less of its lease left than a request can take, a repetition neither. */
   remainingLeaseMs?: () => number;
 }
@@ -22,6 +30,10 @@ export interface CallOptions {
 export interface CallDeps {
   transport: Transport;
   budget: Budget;
+  /** For requests of all accounts. */
+  places: Places;
+  /** Names the account among them. */
+  fingerprint: string;
   place: Place;
   clock: Clock;
   log: Log;
@@ -103,22 +115,34 @@ export class RequestClient {
 
   /** One request within the budget, counted and logged. */
   async #attempt(outgoing: Outgoing): Promise<{ incoming: Incoming; fault: TwilioFault | undefined }> {
-    const { budget, transport, clock, log, requests } = this.#deps;
-    const { lane, signal, remainingLeaseMs = () => Number.POSITIVE_INFINITY } = this.#options;
-    const permit = await this.#orGiveUp(budget.acquire(lane, signal), () => this.#notInTime());
-    if (remainingLeaseMs() < transport.timeoutMs) {
-      budget.release(permit, "failed");
-      throw this.#failure({ code: "LEASE_TOO_SHORT" });
+    const { budget, places, fingerprint } = this.#deps;
+    const { lane, tenant = "", signal } = this.#options;
+    const permit = await this.#orGiveUp(budget.acquire(lane, signal, tenant), () => this.#notInTime());
+    let incoming: Incoming | undefined;
+    try {
+      const flow = { tenant, upstream: fingerprint };
+      const sent = places.with(flow, () => this.#send(outgoing), signal);
+      const answer = await this.#orGiveUp(sent, () => this.#notInTime());
+      incoming = answer.incoming;
+      return answer;
+    } finally {
+      this.#giveBack(permit, incoming);
     }
+  }
+
+  async #send(outgoing: Outgoing): Promise<{ incoming: Incoming; fault: TwilioFault | undefined }> {
+    const { transport, clock, log, requests } = this.#deps;
+    const { signal, updateSignal = signal } = this.#options;
+    const { remainingLeaseMs = () => Number.POSITIVE_INFINITY } = this.#options;
+    if (remainingLeaseMs() < transport.timeoutMs) throw this.#failure({ code: "LEASE_TOO_SHORT" });
     const startedMs = clock.monotonic();
     let incoming: Incoming | undefined;
     let fault: TwilioFault | undefined;
     try {
-      incoming = await this.#orGiveUp(transport.send(outgoing, signal), () => this.#notInTime());
+      incoming = await transport.send(outgoing, outgoing.method === "POST" ? updateSignal : signal);
       fault = this.#faultIn(incoming);
       return { incoming, fault };
     } finally {
-      this.#giveBack(permit, incoming);
       const status = incoming === undefined ? "aborted" : labelOf(incoming, fault);
       requests?.inc({ operation: this.#operation, status });
       log.debug(
@@ -129,8 +153,10 @@ export class RequestClient {
   }
 
   #giveBack(permit: Permit, incoming: Incoming | undefined) {
-    if (incoming?.status === 429) this.#deps.budget.release(permit, { throttled: incoming.retryAfterMs });
-    else this.#deps.budget.release(permit, incoming?.status === undefined ? "failed" : "answered");
+    const { budget } = this.#deps;
+    if (incoming === undefined) budget.release(permit, "abandoned");
+    else if (incoming.status === 429) budget.release(permit, { throttled: incoming.retryAfterMs });
+    else budget.release(permit, incoming.status === undefined ? "failed" : "answered");
   }
 
   #faultIn(incoming: Incoming): TwilioFault | undefined {

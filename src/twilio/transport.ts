@@ -86,7 +86,8 @@ export class Transport {
 
 function createPool(timeoutMs: number): Dispatcher {
   const options: Agent.Options = {
-    connections: 128,
+    // Who may have one is decided before: a limit here would be a line in which all accounts wait for the slowest.
+    connections: null,
     connect: { timeout: timeoutMs },
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,

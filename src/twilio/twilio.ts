@@ -1,6 +1,7 @@
 import { Counter, type Registry } from "@prometheus-io/client";
 import type { Dispatcher } from "undici";
 import type { Clock } from "../clock.ts";
+import { Places } from "../fairness/places.ts";
 import type { Log } from "../log.ts";
 import { Account } from "./account.ts";
 import { Budget } from "./budget.ts";
@@ -73,10 +74,17 @@ export interface TwilioOptions {
   random?: () => number;
 }
 
+/**
+ * Requests of all accounts at a time. Each holds a connection for as long as Twilio lets it wait, so they are shared fairly:
+ * accounts that hang leave some to the others, however many there are.
+ */
+const REQUESTS_AT_ONCE = 256;
+
 /** Twilio's REST API for any number of accounts, over one pool of connections. */
 export class Twilio {
   readonly #options: TwilioOptions;
   readonly #transport: Transport;
+  readonly #places = new Places(REQUESTS_AT_ONCE);
   readonly #requests: Counter<"operation" | "status"> | undefined;
   // Held as long as somebody uses them, so that former credentials go with their last user.
   readonly #accounts = new Map<string, WeakRef<Account>>();
@@ -117,6 +125,8 @@ export class Twilio {
     const { region, edge } = credentials;
     return new Account(credentials, {
       transport: this.#transport,
+      places: this.#places,
+      fingerprint: fingerprintOf(credentials),
       budget: new Budget({
         clock,
         concurrency: concurrencyPerAccount,

@@ -244,8 +244,10 @@ export class Accounts {
     if (entry === undefined || term === undefined || term.remainingMs() <= 0) return;
     const forgotten = () => this.#accounts.get(fingerprint) !== entry;
     try {
+      const [user = ""] = entry.users;
       await entry.account.since(clock.now(), {
         lane: "resync",
+        tenant: user.split("/")[0]!,
         signal: this.#ending,
         remainingLeaseMs: () => term.remainingMs(),
       });
