@@ -1,7 +1,9 @@
 import { request } from "undici";
 import type { IncomingHttpHeaders } from "undici/types/header.js";
+import type { Flow } from "../fairness/flow.ts";
+import { Places } from "../fairness/places.ts";
 import type { Log } from "../log.ts";
-import { Connection, loadConfig } from "./connection.ts";
+import { CONNECTIONS, Connection, loadConfig } from "./connection.ts";
 import { errorOfStatus, errorOfTransport, KubeError, type StatusBody } from "./errors.ts";
 import { parsePage } from "./page.ts";
 import {
@@ -58,6 +60,8 @@ type Query = Record<string, string | number | boolean | undefined>;
 
 interface Call {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** Whose turn it is when many wait for a connection: namespaces take turns, and within one the kinds. */
+  flow: Flow;
   path: string;
   query?: Query;
   body?: unknown;
@@ -83,6 +87,7 @@ export class KubeClient {
   readonly #connection: Connection;
   readonly #userAgent: string;
   readonly #requestTimeoutMs: number;
+  readonly #places = new Places(CONNECTIONS);
 
   static load(options: ClientOptions): KubeClient {
     const connection = new Connection(
@@ -118,7 +123,7 @@ export class KubeClient {
     signal?: AbortSignal,
   ): Promise<T | undefined> {
     try {
-      return await this.#send<T>({ method: "GET", path: pathOf(type, ref), signal });
+      return await this.#send<T>({ method: "GET", flow: flowOf(type, ref), path: pathOf(type, ref), signal });
     } catch (error) {
       if (error instanceof KubeError && error.status === 404) return undefined;
       throw error;
@@ -156,6 +161,7 @@ export class KubeClient {
     const limit = options.limit ?? DEFAULT_PAGE;
     const call: Call = {
       method: "GET",
+      flow: flowOf(type, options),
       path: pathOf(type, { namespace: options.namespace }),
       query: {
         labelSelector: options.labelSelector,
@@ -188,7 +194,8 @@ export class KubeClient {
   ): Promise<T> {
     const path = pathOf(type, { namespace: object.metadata.namespace });
     const answer = accept(metadataOnly, "PartialObjectMetadata");
-    return this.#send({ method: "POST", path, body: object, accept: answer, signal });
+    const flow = flowOf(type, object.metadata);
+    return this.#send({ method: "POST", flow, path, body: object, accept: answer, signal });
   }
 
   /** Replaces the object as it was read: without a resourceVersion it throws, as it would overwrite what it has not seen. */
@@ -203,6 +210,7 @@ export class KubeClient {
     const answer = accept(metadataOnly, "PartialObjectMetadata");
     return this.#send({
       method: "PUT",
+      flow: flowOf(type, object.metadata),
       path: pathOf(type, object.metadata),
       body: object,
       accept: answer,
@@ -220,6 +228,7 @@ export class KubeClient {
   ): Promise<T> {
     return this.#send({
       method: "PATCH",
+      flow: flowOf(type, ref),
       path: pathOf(type, ref, options.subresource),
       query: { fieldManager: options.fieldManager },
       body: patch,
@@ -258,7 +267,8 @@ export class KubeClient {
   ): Promise<boolean> {
     const body = { apiVersion: "v1", kind: "DeleteOptions", preconditions };
     try {
-      await this.#send({ method: "DELETE", path: pathOf(type, ref), body, signal });
+      const flow = flowOf(type, ref);
+      await this.#send({ method: "DELETE", flow, path: pathOf(type, ref), body, signal });
       return true;
     } catch (error) {
       if (error instanceof KubeError && error.status === 404) return false;
@@ -282,6 +292,7 @@ export class KubeClient {
   ): AsyncGenerator<WatchEvent<T>, void, undefined> {
     const call: Call = {
       method: "GET",
+      flow: flowOf(type, options),
       path: pathOf(type, { namespace: options.namespace }),
       query: {
         watch: true,
@@ -323,6 +334,7 @@ export class KubeClient {
   ): Promise<T> {
     return this.#send({
       method: "PATCH",
+      flow: flowOf(type, object.metadata),
       path: pathOf(type, object.metadata, subresource),
       query: { fieldManager, force: force === true ? true : undefined },
       // JSON is YAML, and every server since 1.22 takes it under this name.
@@ -347,8 +359,11 @@ export class KubeClient {
     const what = nameOf(call);
     try {
       const signal = call.signal === undefined ? timeout : AbortSignal.any([call.signal, timeout]);
-      const { body } = await this.#exchange({ ...call, signal }, { what, watching: false });
-      return call.maxBytes === undefined ? await body.text() : await textUpTo(call.maxBytes, body, what);
+      const exchange = async () => {
+        const { body } = await this.#exchange({ ...call, signal }, { what, watching: false });
+        return call.maxBytes === undefined ? await body.text() : await textUpTo(call.maxBytes, body, what);
+      };
+      return await this.#places.with(call.flow, exchange, signal);
     } catch (error) {
       throw errorOfTransport(what, error, call.signal, timeout.aborted);
     }
@@ -407,6 +422,11 @@ async function textUpTo(maxBytes: number, body: AsyncIterable<Buffer>, what: str
   }
   return Buffer.concat(chunks, size).toString("utf8");
 }
+
+const flowOf = ({ plural }: ResourceType, { namespace = "" }: { namespace?: string | undefined }): Flow => ({
+  tenant: namespace,
+  upstream: plural,
+});
 
 function accept(metadataOnly: boolean | undefined, kind: string): string {
   return metadataOnly === true ? `application/json;as=${kind};g=meta.k8s.io;v=v1` : "application/json";

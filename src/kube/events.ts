@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../clock.ts";
+import { Places } from "../fairness/places.ts";
+import { Shares } from "../fairness/shares.ts";
 import type { Log } from "../log.ts";
 import { type KubeClient, KubeError } from "./client.ts";
 import { type EventObject, events, type KubeObject } from "./resource.ts";
@@ -24,7 +26,10 @@ const BURST = 15;
 const REFILL_MS = 60_000;
 /** Requests at a time: status writes of the same burst come first. */
 const AT_ONCE = 8;
-/** More than this waiting: the API server has other worries, and events are the first thing to do without. */
+/**
+ * More than this waiting: the API server has other worries, and events are the first thing to do without. One namespace fills
+ * three quarters of it at the most, so that what happens elsewhere is told all the same.
+ */
 const BACKLOG = 2048;
 const REMEMBERED = 4096;
 
@@ -47,8 +52,8 @@ export class EventRecorder {
   readonly #series = new Map<string, Series>();
   readonly #budgets = new Map<string, { tokens: number; at: number }>();
   readonly #inFlight = new Set<Promise<void>>();
-  readonly #waiting: (() => void)[] = [];
-  #writing = 0;
+  readonly #backlog = new Shares(BACKLOG);
+  readonly #places = new Places(AT_ONCE);
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
@@ -75,7 +80,7 @@ export class EventRecorder {
       writtenAt: now,
       writing: Promise.resolve(),
     };
-    if (this.#inFlight.size >= BACKLOG) return;
+    if (!this.#backlog.admits(flowOf(regarding))) return;
     remember(this.#series, key, series);
     this.#write(regarding, series, now, () => this.#create(regarding, note, series, key));
   }
@@ -91,26 +96,19 @@ export class EventRecorder {
     now: number,
     write: (name: string | undefined) => Promise<void>,
   ): void {
-    if (this.#inFlight.size >= BACKLOG) return;
+    const flow = flowOf(regarding);
+    if (!this.#backlog.admits(flow)) return;
+    this.#backlog.take(flow);
     series.writtenAt = now;
     series.writing = series.writing
-      .then(() => this.#inTurn(() => write(series.name)))
+      .then(() => this.#places.with(flow, () => write(series.name)))
       .catch((error) => this.#failed(regarding, error));
     const { writing } = series;
     this.#inFlight.add(writing);
-    void writing.then(() => this.#inFlight.delete(writing));
-  }
-
-  async #inTurn(write: () => Promise<void>): Promise<void> {
-    if (this.#writing >= AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#writing++;
-    try {
-      await write();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#writing--;
-      else next();
-    }
+    void writing.then(() => {
+      this.#inFlight.delete(writing);
+      this.#backlog.giveBack(flow);
+    });
   }
 
   async #create(regarding: Regarding, note: EventNote, series: Series, key: string): Promise<void> {
@@ -164,6 +162,8 @@ export class EventRecorder {
     return true;
   }
 }
+
+const flowOf = ({ namespace = "" }: Regarding) => ({ tenant: namespace });
 
 function regardingOf({ apiVersion, kind, metadata }: KubeObject): Regarding {
   const { name, namespace, uid, resourceVersion } = metadata;

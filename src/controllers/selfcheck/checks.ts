@@ -1,4 +1,5 @@
 import type { Clock } from "../../clock.ts";
+import { Places } from "../../fairness/places.ts";
 import type { Term } from "../../kube/leader.ts";
 import type { Log } from "../../log.ts";
 import { Host } from "./host.ts";
@@ -57,12 +58,11 @@ export class Checks {
   readonly #routes = new Map<string, Watched>();
   readonly #hosts = new Map<string, Host>();
   readonly #stop = new AbortController();
-  readonly #waiting: (() => void)[] = [];
+  readonly #places = new Places(PROBES_AT_ONCE);
   /** Who waits for a route to settle, by the route's key. */
   readonly #listeners = new Map<string, Set<() => void>>();
   /** When the longest text last got through to a host. */
   readonly #longAtMs = new Map<string, number>();
-  #probing = 0;
   #term: Pick<Term, "signal" | "remainingMs"> | undefined;
 
   constructor(options: ChecksOptions) {
@@ -254,9 +254,7 @@ export class Checks {
     { target, host }: Watched,
     term: Pick<Term, "signal" | "remainingMs">,
   ): Promise<ProbeResult | undefined> {
-    while (this.#probing >= PROBES_AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#probing += 1;
-    try {
+    return await this.#places.with({ tenant: target.namespaceUid }, async () => {
       // A process that was frozen may get here before it has noticed that its term is over.
       if (term.remainingMs() <= 0 || term.signal.aborted) return undefined;
       const { clock, prober } = this.#options;
@@ -267,10 +265,7 @@ export class Checks {
       if (long && result.kind === "answered" && result.problem === undefined)
         this.#longAtMs.set(host, clock.monotonic());
       return term.signal.aborted ? undefined : result;
-    } finally {
-      this.#probing -= 1;
-      this.#waiting.shift()?.();
-    }
+    });
   }
 }
 
