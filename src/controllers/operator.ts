@@ -24,7 +24,7 @@ import { Relations } from "./relations.ts";
 import { Checks } from "./selfcheck/checks.ts";
 import { createProber, type Prober } from "./selfcheck/probe.ts";
 import type { SmsNumberDeps } from "./smsnumber/deps.ts";
-import { smsNumberFinalizer } from "./smsnumber/finalize.ts";
+import { smsNumberFinalizer, urgentInMs } from "./smsnumber/finalize.ts";
 import { failedVerdicts as failedNumber } from "./smsnumber/outcome.ts";
 import { deletionSeen, leftMs } from "./smsnumber/patience.ts";
 import { createPreviousWebhooks, type PreviousWebhooks } from "./smsnumber/previous-webhooks.ts";
@@ -364,6 +364,8 @@ export class Operator {
       type: smsNumbers,
       informer: this.watches.smsNumbers,
       finalizer: FINALIZER,
+      upstreamOf: ({ metadata, spec }) => this.#upstreamOf(metadata.namespace!, spec.workStreamRef.name),
+      urgentInMs: (number) => urgentInMs(number, () => deps.deletionLeftMs(number)),
       ownStatus: ownNumberStatus,
       firstSight: () => ({ verdicts: numberVerdicts(firstSight) }),
       reconcile: async (ctx) => {
@@ -379,8 +381,6 @@ export class Operator {
     });
   }
 
-  #controllerOptions() {
-    const { client, clock, log, registry, leader, config, workers = WORKERS } = this.#options;
   /**
    * The account that a stream's work waits for. While its credentials are not known the Secret stands for it: streams that
    * share one share an account.
@@ -392,6 +392,8 @@ export class Operator {
     return object === undefined ? undefined : `${namespace}/${secretOf(object)}`;
   }
 
+  #controllerOptions() {
+    const { client, clock, log, registry, leader, config, workers = WORKERS } = this.#options;
     const { instance, takeOverFrom } = config;
     const fieldManager = `smschannel-controller/${instance}`;
     return {

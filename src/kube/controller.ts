@@ -3,12 +3,15 @@ import type { Registry } from "@prometheus-io/client";
 import type { Flow } from "../fairness/flow.ts";
 import type { Log } from "../log.ts";
 import type { Change, Informer } from "./informer.ts";
+import { Interruption } from "./interruption.ts";
+import { URGENT_PLACES } from "./lanes.ts";
 import { ALWAYS, type LeaderElector, LeadershipLost, type Term } from "./leader.ts";
 import { KubeMetrics } from "./metrics.ts";
 import { type Item, type Lane, WorkQueue } from "./queue.ts";
 import { type Next, Reconciliation, type ReconciliationOptions } from "./reconciliation.ts";
 import { type KubeObject, keyOf } from "./resource.ts";
 import type { Status } from "./status-writer.ts";
+import { Urgency } from "./urgency.ts";
 
 export type { FailureLike, Finalized, ReconcileContext } from "./reconciliation.ts";
 
@@ -20,10 +23,18 @@ export interface ControllerOptions<T extends KubeObject> extends ReconciliationO
   registry: Registry;
   /** Without one this process is taken to lead always. */
   leader?: LeaderElector | undefined;
-  /** Objects worked on at a time, shared fairly among namespaces and what `upstreamOf` tells apart. Default 8. */
+  /**
+   * Objects worked on at a time, shared fairly among namespaces and what `upstreamOf` tells apart. Default 8. A few more work
+   * on what is urgent.
+   */
   workers?: number;
   /** The party outside that work on this object waits for, where that is known: one that hangs must not hold up the others. */
   upstreamOf?(object: T): string | undefined;
+  /**
+   * In how many milliseconds the object can wait for nothing outside any more, 0 for now; undefined: never. From then on it
+   * goes before all others, and an attempt under way that knows nothing of this is cut off.
+   */
+  urgentInMs?(object: T): number | undefined;
   /** Every object is looked at again this often, jittered by a fifth; absent: only who calls `enqueue` does so. */
   resyncIntervalMs?: number;
   queue?: { backoffMs?: number; maxBackoffMs?: number; changesPerResync?: number };
@@ -43,6 +54,9 @@ export class Controller<T extends KubeObject> {
   readonly #random: () => number;
   readonly #stop = new AbortController();
   readonly #resyncAt = new Map<string, { at: number; cancel: () => void }>();
+  /** Attempts under way, by key. */
+  readonly #attempts = new Map<string, Interruption>();
+  readonly #urgency: Urgency<T>;
   readonly #cleanup: (() => void)[] = [];
   #workers: Promise<unknown> | undefined;
   #begun = false;
@@ -56,6 +70,14 @@ export class Controller<T extends KubeObject> {
       places: options.workers ?? WORKERS,
       flowOf: (key) => this.#flowOf(key),
       ...options.queue,
+    });
+    this.#urgency = new Urgency({
+      clock: options.clock,
+      inMs: options.urgentInMs,
+      newest: (key) => options.informer.store.getByKey(key),
+      // A finalizer knows when its own time is over, and ends by itself.
+      onDue: (key) =>
+        this.#attempts.get(key)?.deleting === true ? this.#queue.add(key, "urgent") : this.#hurry(key),
     });
     this.#metrics = KubeMetrics.of(options.registry);
     this.#reconciliation = new Reconciliation(options, this.#metrics, this.#stop.signal);
@@ -82,7 +104,7 @@ export class Controller<T extends KubeObject> {
     );
     if (leader === undefined) this.#beginTerm(ALWAYS);
     this.#workers = Promise.all([informer.synced, startAfter]).then(() =>
-      Promise.all(Array.from({ length: workers }, () => this.#work())),
+      Promise.all(Array.from({ length: workers + URGENT_PLACES }, () => this.#work())),
     );
   }
 
@@ -93,6 +115,7 @@ export class Controller<T extends KubeObject> {
     this.#queue.close();
     for (const undo of this.#cleanup) undo();
     for (const { cancel } of this.#resyncAt.values()) cancel();
+    this.#urgency.stop();
     await this.#settled();
   }
 
@@ -104,7 +127,11 @@ export class Controller<T extends KubeObject> {
   #beginTerm({ signal }: Term): void {
     const { store } = this.#options.informer;
     // Whoever led before may have left anything unfinished.
-    for (const key of store.keys()) this.#queue.add(key, "resync");
+    for (const object of store.list()) {
+      this.#queue.add(keyOf(object), "resync");
+      // How long it may wait can depend on when the term began.
+      this.#urgency.watch(object);
+    }
     // What is ready is then another process's to say.
     signal.addEventListener(
       "abort",
@@ -123,7 +150,8 @@ export class Controller<T extends KubeObject> {
     }
   }
 
-  #changed({ type, object, previous }: Change<T>): void {
+  #changed(change: Change<T>): void {
+    const { type, object, previous } = change;
     const key = keyOf(object);
     // At a start everything is new to us but not to the world: a user's change must not stand in line behind it.
     const known = this.#options.informer.knows(object.metadata.namespace ?? "");
@@ -131,6 +159,25 @@ export class Controller<T extends KubeObject> {
     else if (type === "deleted") this.#forget(key, object);
     else if (previous === undefined || isNews(previous, object, this.#options.instance))
       this.#queue.add(key, "change");
+    this.#interrupt(change);
+  }
+
+  /** The attempt under way on an object was begun for what the object was then. */
+  #interrupt({ type, object, previous }: Change<T>): void {
+    const key = keyOf(object);
+    if (type === "deleted" || (isDeleting(object) && !isDeleting(previous)))
+      this.#attempts.get(key)?.makeWay();
+    if (type === "deleted") return;
+    const wasUrgent = previous !== undefined && this.#urgency.isUrgent(previous);
+    if (!this.#urgency.isUrgent(object)) this.#urgency.watch(object);
+    else if (!wasUrgent) this.#hurry(key);
+  }
+
+  /** Nothing that waits may come before it, and the attempt under way began without knowing that. */
+  #hurry(key: string): void {
+    const attempt = this.#attempts.get(key);
+    if (attempt?.isUrgent !== true) attempt?.cutOff();
+    this.#queue.add(key, "urgent");
   }
 
   #flowOf(key: string): Flow {
@@ -144,6 +191,7 @@ export class Controller<T extends KubeObject> {
     this.#queue.drop(key);
     this.#resyncAt.get(key)?.cancel();
     this.#resyncAt.delete(key);
+    this.#urgency.forget(key);
     this.#reconciliation.forget(key, object);
     this.#options.onGone?.(object);
   }
@@ -185,26 +233,34 @@ export class Controller<T extends KubeObject> {
     const { type, clock, informer } = this.#options;
     const object = informer.store.getByKey(key);
     if (object === undefined) return;
+    // It was urgent in an earlier term, say: places for what waits for nothing must not be held by what does.
+    if (cause === "urgent" && !this.#urgency.isUrgent(object)) return this.#queue.add(key, "change");
     const { namespace, name } = object.metadata;
     const reconcileId = randomBytes(4).toString("hex");
     const log = this.#options.log.child({ kind: type.kind, namespace, name, reconcileId });
     const began = clock.monotonic();
-    const { result, next } = await this.#reconciliation.attempt({ key, cause, object, term, log });
+    const interruption = new Interruption({ isUrgent: cause === "urgent", deleting: isDeleting(object) });
+    this.#attempts.set(key, interruption);
+    const work = { key, cause, object, term, log, interruption };
+    const { result, next } = await this.#reconciliation.attempt(work);
+    this.#attempts.delete(key);
     // Deleted while it was looked at: nothing may be left of it, and nothing planned.
     const now = informer.store.getByKey(key);
     if (now?.metadata.uid !== object.metadata.uid) this.#reconciliation.unsay(object);
     if (now === undefined) {
       this.#queue.drop(key);
       this.#reconciliation.forget(key, object);
-    } else if (next !== undefined) this.#plan(key, next);
+    } else if (next !== undefined) this.#plan(now, next);
     this.#metrics.reconciles.inc({ kind: type.kind, result });
     this.#metrics.durations.observe({ kind: type.kind }, (clock.monotonic() - began) / 1000);
     if (now !== undefined && result !== "aborted" && result !== "gone" && result !== "finalized")
       this.#scheduleResync(key);
   }
 
-  #plan(key: string, next: Next): void {
-    if (next.do === "retry") this.#queue.retry(key, next.atLeastMs);
+  #plan(object: T, next: Next): void {
+    const key = keyOf(object);
+    if (next.do === "retry")
+      this.#queue.retry(key, next.atLeastMs, this.#urgency.isUrgent(object) ? "urgent" : "retry");
     else this.#queue.forget(key);
     if (next.do === "after") this.#queue.addAfter(key, next.ms);
   }
@@ -221,6 +277,8 @@ export class Controller<T extends KubeObject> {
     this.#resyncAt.set(key, { at: clock.monotonic() + ms, cancel });
   }
 }
+
+const isDeleting = (object: KubeObject | undefined) => object?.metadata.deletionTimestamp !== undefined;
 
 /** Our own status writes come back as updates, and would wake us for nothing. */
 function isNews(before: KubeObject, after: KubeObject, instance: string): boolean {

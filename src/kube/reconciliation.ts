@@ -4,6 +4,7 @@ import { type KubeClient, KubeError } from "./client.ts";
 import { conditionOf } from "./conditions.ts";
 import type { EventRecorder } from "./events.ts";
 import { addFinalizer, ObjectGone, removeFinalizer } from "./finalizer.ts";
+import { Interrupted, type Interruption } from "./interruption.ts";
 import { LeadershipLost, type Term } from "./leader.ts";
 import type { KubeMetrics } from "./metrics.ts";
 import type { Cause, Lane } from "./queue.ts";
@@ -23,8 +24,13 @@ export interface ReconcileContext<T extends KubeObject> {
   /** As the store has it, with the status as it was last written. Not to be changed. */
   object: T;
   lane: Lane;
-  /** Aborts when leadership is lost or the controller stops. */
+  /** Aborts when leadership is lost, the controller stops, or the object can wait for nothing any more. */
   signal: AbortSignal;
+  /**
+   * Aborts with `signal`, and when the object was deleted meanwhile: for what only looks or waits. A change outside that has
+   * been sent is better waited for, or it may land after what the deletion does.
+   */
+  patience: AbortSignal;
   /** Bound to kind, namespace, name and this reconcile. */
   log: Log;
   deleting: boolean;
@@ -108,6 +114,7 @@ export interface Work<T extends KubeObject> {
   object: T;
   term: Term;
   log: Log;
+  interruption: Interruption;
 }
 
 /**
@@ -161,10 +168,11 @@ export class Reconciliation<T extends KubeObject> {
 
   /** Whatever goes wrong stays with this one object; never throws. */
   async attempt(work: Work<T>): Promise<Attempt> {
-    const signal = AbortSignal.any([work.term.signal, this.#stopping]);
+    const signal = AbortSignal.any([work.term.signal, this.#stopping, work.interruption.isCutOff]);
     try {
       return await this.#reconcile(work, signal);
     } catch (error) {
+      if (error instanceof Interrupted) return { result: "aborted" };
       if (signal.aborted || error instanceof LeadershipLost)
         // The term may go on once the Lease is renewed, and then nobody else would look at this object soon.
         return this.#stopping.aborted ? { result: "aborted" } : { result: "aborted", next: { do: "retry" } };
@@ -244,6 +252,7 @@ export class Reconciliation<T extends KubeObject> {
     } catch (error) {
       // The API server's trouble is no verdict about the object, and neither is our own end.
       if (signal.aborted || error instanceof KubeError) throw error;
+      if (error instanceof Interrupted) throw error;
       if (error instanceof LeadershipLost || error instanceof ObjectGone) throw error;
       if (isFailure(error)) {
         const { reason, message, retryAfterMs } = error;
@@ -263,13 +272,14 @@ export class Reconciliation<T extends KubeObject> {
   }
 
   #context(work: Work<T>, signal: AbortSignal): ReconcileContext<T> {
-    const { object, term, log, cause } = work;
+    const { object, term, log, cause, interruption } = work;
     const { client, type, finalizer } = this.#options;
     let ensured = finalizer === undefined || (object.metadata.finalizers ?? []).includes(finalizer);
     return {
       object: this.#current(object),
-      lane: cause === "change" ? "change" : "resync",
+      lane: cause === "change" || cause === "urgent" ? "change" : "resync",
       signal,
+      patience: AbortSignal.any([signal, interruption.makesWay]),
       log,
       deleting: object.metadata.deletionTimestamp !== undefined,
       ensureFinalizer: async () => {

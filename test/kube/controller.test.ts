@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { type Clock, ManualClock, systemClock } from "../../src/clock.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { type Condition, conditionOf } from "../../src/kube/conditions.ts";
-import { Controller, type ControllerOptions } from "../../src/kube/controller.ts";
+import { Controller, type ControllerOptions, type ReconcileContext } from "../../src/kube/controller.ts";
 import { EventRecorder } from "../../src/kube/events.ts";
 import { Informer } from "../../src/kube/informer.ts";
 import { LeaderElector } from "../../src/kube/leader.ts";
@@ -487,6 +487,127 @@ describe("deletion", () => {
       "nothing is said of it any more",
       async () => !(await registry.metrics()).includes('name="w"'),
     );
+  });
+});
+
+describe("an attempt under way", () => {
+  const ended = (signal: AbortSignal) =>
+    new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  const isDeleting = ({ metadata }: Widget) => metadata.deletionTimestamp !== undefined;
+  const isForced = ({ metadata }: Widget) => metadata.annotations?.force === "true";
+  /** The first look never ends by itself, other than by the signal that `hangs` waits for. */
+  function hanging(hangs: (ctx: ReconcileContext<Widget>) => Promise<unknown>, options: Setup = {}) {
+    const began = Promise.withResolvers<ReconcileContext<Widget>>();
+    const finalized: string[] = [];
+    const { controller } = run({
+      urgentInMs: (object) => (isDeleting(object) && isForced(object) ? 0 : undefined),
+      reconcile: async (ctx) => {
+        await ctx.ensureFinalizer();
+        began.resolve(ctx);
+        await hangs(ctx);
+        return good;
+      },
+      finalize: async ({ object }) => {
+        finalized.push(object.metadata.name);
+        return { done: true };
+      },
+      ...options,
+    });
+    return { began: began.promise, finalized, controller };
+  }
+  const remove = (name = "w") => admin.delete(widgets, { namespace, name });
+  const force = (name = "w") =>
+    admin.patch(widgets, { namespace, name }, { metadata: { annotations: { force: "true" } } });
+  const gone = (name = "w") => until(`${name} is gone`, async () => (await read(name)) === undefined);
+
+  test("stops looking and waiting when its object is deleted", async () => {
+    const { began } = hanging(({ patience }) => ended(patience));
+    await make();
+    const { signal } = await began;
+    await remove();
+    await gone();
+    expect(signal.aborted).toBe(false);
+  });
+
+  test("ends a change that it has sent before the deletion's begins", async () => {
+    const sent = Promise.withResolvers<void>();
+    const { began, finalized } = hanging(() => sent.promise);
+    await make();
+    const { signal, patience } = await began;
+    await remove();
+    await until("it knows", () => patience.aborted);
+    expect(signal.aborted).toBe(false);
+    expect(finalized).toEqual([]);
+    sent.resolve();
+    await gone();
+  });
+
+  for (const order of ["deleted, then urgent", "urgent once deleted"])
+    test(`is cut off when its object can wait no more: ${order}`, async () => {
+      const { began } = hanging(({ signal }) => ended(signal));
+      await make();
+      await began;
+      if (order === "urgent once deleted") await force();
+      await remove();
+      if (order === "deleted, then urgent") await force();
+      await gone();
+    });
+
+  test("is cut off when the time of its object is over", async () => {
+    const since = performance.now();
+    const { began } = hanging(({ signal }) => ended(signal), {
+      urgentInMs: (object) => (isDeleting(object) ? since + 2000 - performance.now() : undefined),
+    });
+    await make();
+    await began;
+    await remove();
+    await gone();
+  });
+
+  test("goes on when it knows by itself that its time is over, as a finalizer does", async () => {
+    const time = Promise.withResolvers<void>();
+    const tried: AbortSignal[] = [];
+    let over = false;
+    const { began } = hanging(async () => {}, {
+      urgentInMs: (object) => (isDeleting(object) ? (over ? 0 : 200) : undefined),
+      finalize: async ({ signal }) => {
+        tried.push(signal);
+        over = true;
+        await time.promise;
+        return { done: true };
+      },
+    });
+    await make();
+    await began;
+    await remove();
+    await until("it is under way", () => tried.length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(tried[0]?.aborted).toBe(false);
+    time.resolve();
+    await gone();
+    expect(tried).toHaveLength(1);
+  });
+
+  test("of others does not hold up what can wait no more, though every worker has one", async () => {
+    const stuck: string[] = [];
+    hanging(async () => {}, {
+      workers: 2,
+      finalize: async ({ object, signal }) => {
+        if (isForced(object)) return { done: true };
+        stuck.push(object.metadata.name);
+        return await ended(signal);
+      },
+    });
+    const names = ["a", "b", "c", "d"];
+    for (const name of names) await make(name);
+    for (const name of names) await until("it is ready", () => readyIs("True", "Ready", name));
+    for (const name of names) await remove(name);
+    await until("all workers are taken", () => stuck.length === 2);
+    const last = names.find((name) => !stuck.includes(name))!;
+    await force(last);
+    await gone(last);
+    await force(stuck[0]);
+    await gone(stuck[0]);
   });
 });
 

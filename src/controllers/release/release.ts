@@ -181,6 +181,7 @@ async function putBack(
     object: asDeleted(number, webhooks, twilio.startedAt),
     lane: "change" as const,
     signal,
+    patience: signal,
     log: log.child({ kind: "SmsNumber", namespace, name }),
     deleting: true,
     ensureFinalizer: async () => {},

@@ -32,10 +32,10 @@ export interface Finalized {
 export function smsNumberFinalizer(deps: Finalization) {
   return async function finalize(ctx: ReconcileContext<SmsNumber>): Promise<Finalized> {
     const { object } = ctx;
-    const claim = deps.records.claimOf(object.metadata.uid!) ?? (await unrecordedClaim(deps, ctx));
+    const recorded = deps.records.claimOf(object.metadata.uid!);
+    if (isForced(object)) return await letGoAtOnce(deps, ctx, recorded);
+    const claim = recorded ?? (await unrecordedClaim(deps, ctx));
     if (claim === undefined) return await finish(deps, ctx, undefined, []);
-    if (object.metadata.annotations?.[FORCE_DELETE_ANNOTATION] === "true")
-      return await finish(deps, ctx, claim, [letGo(`${FORCE_DELETE_ANNOTATION} asked to let go`)]);
     const deadline = deadlineOf(deps, object);
     try {
       const event = await restore(deps, ctx, claim, deadline.signal);
@@ -49,6 +49,28 @@ export function smsNumberFinalizer(deps: Finalization) {
       deadline.cancel();
     }
   };
+}
+
+const isForced = ({ metadata }: SmsNumber) => metadata.annotations?.[FORCE_DELETE_ANNOTATION] === "true";
+
+/**
+ * In how many milliseconds a deletion may wait for Twilio no more, 0 or less for now: its time-out is over, it is forced, or it
+ * changes nothing there. Undefined while there is no deletion.
+ */
+export function urgentInMs(number: SmsNumber, leftMs: () => number): number | undefined {
+  if (number.metadata.deletionTimestamp === undefined) return undefined;
+  return isForced(number) || number.spec.deletionPolicy === "Retain" ? 0 : leftMs();
+}
+
+/** Nothing is looked up, since that could take its time: a webhook that only the status tells of was ours as well. */
+async function letGoAtOnce(
+  deps: Finalization,
+  ctx: ReconcileContext<SmsNumber>,
+  claim: ClaimRecord | undefined,
+): Promise<Finalized> {
+  const wasWired = claim !== undefined || ctx.object.status?.configuredUrl !== undefined;
+  const why = `${FORCE_DELETE_ANNOTATION} asked to let go`;
+  return await finish(deps, ctx, claim, wasWired ? [letGo(why)] : []);
 }
 
 /** Aborts as a time-out does when the deletion has waited long enough for Twilio. */
@@ -85,7 +107,7 @@ async function unrecordedClaim(
   const { name, namespace = "", uid = "" } = object.metadata;
   const stream = object.spec.workStreamRef.name;
   const state = deps.streams.get(`${namespace}/${stream}`);
-  const isPatient = deps.deletionLeftMs(object) > 0;
+  const isPatient = object.spec.deletionPolicy !== "Retain" && deps.deletionLeftMs(object) > 0;
   if (isPatient && state === undefined && deps.workStream(namespace, stream) !== undefined)
     throw new Failure(
       "RoutesNotLoaded",
@@ -122,8 +144,7 @@ async function restore(
   deadline: AbortSignal,
 ): Promise<EventNote | undefined> {
   const policy = ctx.object.spec.deletionPolicy ?? "Restore";
-  const signal = AbortSignal.any([ctx.signal, deadline]);
-  const options = { ...callOptions(ctx), lane: "change" as const, signal };
+  const options = { ...callOptions(ctx, deadline), lane: "change" as const };
   // Who changes nothing at Twilio asks nothing there, and waits for nothing.
   const account = policy === "Retain" ? undefined : accountOf(deps, claim);
   const number =

@@ -74,7 +74,7 @@ async function urlProblem(
     route.generation,
   );
   if (deps.urlCheck === "report" || deps.checks.passed(key, route.generation)) return undefined;
-  await deps.checks.settled(key, SETTLE_MS, ctx.signal);
+  await deps.checks.settled(key, SETTLE_MS, ctx.patience);
   if (deps.checks.passed(key, route.generation)) return undefined;
   const verdict = deps.checks.verdict(key);
   if (verdict.status === "False") return { reason: verdict.reason, message: verdict.message };

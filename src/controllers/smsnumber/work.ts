@@ -47,9 +47,22 @@ function hoursExist(deps: SmsNumberDeps, { metadata, spec }: SmsNumber): boolean
   );
 }
 
-/** A call to Twilio begins only with enough of the lease left to end before it. */
-export function callOptions({ lane, signal, remainingLeaseMs }: ReconcileContext<SmsNumber>): CallOptions {
-  return { lane, signal, remainingLeaseMs };
+/**
+ * A call to Twilio begins only with enough of the lease left to end before it. With `deadline` aborted none begins, and what is
+ * under way ends.
+ */
+export function callOptions(
+  { object, lane, signal, patience, remainingLeaseMs }: ReconcileContext<SmsNumber>,
+  deadline?: AbortSignal,
+): CallOptions {
+  const within = (each: AbortSignal) => (deadline === undefined ? each : AbortSignal.any([each, deadline]));
+  return {
+    lane,
+    tenant: object.metadata.namespace!,
+    signal: within(patience),
+    updateSignal: within(signal),
+    remainingLeaseMs,
+  };
 }
 
 /** Any URL that this operator set, or would set, for any stream. */

@@ -19,20 +19,25 @@ export interface CredentialFacts {
 /** Makes `CredentialsValid` true: the Secret, and what Twilio thinks of it. */
 export async function judgeCredentials(
   deps: WorkStreamDeps,
-  { object, lane, signal, remainingLeaseMs }: ReconcileContext<WorkStream>,
+  { object, lane, patience, remainingLeaseMs }: ReconcileContext<WorkStream>,
   where: StreamKey,
 ): Promise<CredentialFacts> {
   const { credentialsSecretRef, region, edge } = object.spec.sms.twilio;
   try {
     const data = await deps.secrets.read(
       { namespace: where.namespace, name: credentialsSecretRef.name },
-      signal,
+      patience,
     );
     const credentials = parseCredentials(data, {
       ...(region === undefined ? {} : { region }),
       ...(edge === undefined ? {} : { edge }),
     });
-    return await askTwilio(deps, credentials, where, { lane, signal, remainingLeaseMs });
+    return await askTwilio(deps, credentials, where, {
+      lane,
+      tenant: where.namespace,
+      signal: patience,
+      remainingLeaseMs,
+    });
   } catch (error) {
     if (!(error instanceof Failure) || error.class === "transient") throw error;
     return { facts: asFailure(error), good: undefined, unobserved: undefined };

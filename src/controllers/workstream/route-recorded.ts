@@ -84,11 +84,11 @@ function newest(routes: RouteRecord[]): RouteRecord | undefined {
 export async function checkRoute(
   deps: WorkStreamDeps,
   route: RouteRecord,
-  { signal }: ReconcileContext<WorkStream>,
+  { patience }: ReconcileContext<WorkStream>,
 ) {
   if (deps.urlCheck === "off") return;
   const key = routeKey(route);
   const url = route.urls[0]!.inbound;
   deps.checks.want(key, { ...route, url, checkKey: Buffer.from(route.checkKey, "base64") }, route.generation);
-  if (deps.checks.verdict(key).status === "Unknown") await deps.checks.settled(key, SETTLE_MS, signal);
+  if (deps.checks.verdict(key).status === "Unknown") await deps.checks.settled(key, SETTLE_MS, patience);
 }

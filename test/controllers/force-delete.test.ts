@@ -1,0 +1,184 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { smsNumbers } from "../../src/api/index.ts";
+import { applyFleet, deleteFleet, fleetIsReady, fleetSeed } from "../support/fleet.ts";
+import { type Held, HoldingProxy } from "../support/holding-proxy.ts";
+import { eventually, World, type WorldOptions } from "../support/world.ts";
+
+const ANNOTATION = { "smschannel.dev/force-delete": "true" };
+
+let world: World;
+let twilio: HoldingProxy;
+const started = async (options: WorldOptions = {}) => {
+  world = await World.start(options);
+  twilio = await HoldingProxy.start(world.simulator.url);
+};
+afterEach(async () => {
+  await world.stop();
+  await twilio.close();
+});
+/** Between operator and Twilio stands what holds requests. */
+const operator = (resyncIntervalMs = 300_000) =>
+  world.startOperator({ twilioBaseUrl: twilio.url, resyncIntervalMs });
+
+const anything = () => true;
+const updates = ({ method }: Held) => method === "POST";
+const force = (name = "line") =>
+  world.client.patch(
+    smsNumbers,
+    { namespace: world.namespace, name },
+    { metadata: { annotations: ANNOTATION } },
+  );
+/** A tenth of what a call that hangs would take, an eighth of an account's pause; enough for a machine that is busy. */
+const goneAtOnce = (name = "line") =>
+  eventually(
+    `${name} is gone`,
+    async () =>
+      (await world.client.get(smsNumbers, { namespace: world.namespace, name })) === undefined
+        ? true
+        : undefined,
+    4000,
+  );
+
+/** How Twilio gets into trouble, and how one knows that a deletion has met it. */
+interface Trouble {
+  begins(): void;
+  isMet(): Promise<unknown>;
+}
+const holding = (holds: (request: Held) => boolean): Trouble => ({
+  begins: () => {
+    twilio.holds = holds;
+  },
+  isMet: () => twilio.holdsNow(1),
+});
+const answering = (status: number, retryAfterSeconds?: number): Trouble => ({
+  begins: () => {
+    world.simulator.control.clearRequests();
+    const retry = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
+    world.simulator.control.faults({ kind: "status", status, ...retry });
+  },
+  isMet: () =>
+    eventually("Twilio has answered", () =>
+      world.simulator.control.requests().some((request) => request.status === status) ? true : undefined,
+    ),
+});
+const troubles: Record<string, Trouble> = {
+  "Twilio does not answer when asked for the number": holding(anything),
+  "Twilio does not answer the update": holding(updates),
+  "Twilio answers 429": answering(429),
+  "Twilio answers 429 and asks for half a minute": answering(429, 30),
+  "Twilio answers 503": answering(503),
+};
+
+describe("force-delete lets go at once", () => {
+  beforeEach(() => started());
+
+  for (const [name, trouble] of Object.entries(troubles)) {
+    test(`${name}, and the deletion waits for it`, async () => {
+      operator();
+      await world.wired();
+      trouble.begins();
+      await world.deleteNumber();
+      await trouble.isMet();
+      await force();
+      await goneAtOnce();
+      expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(0);
+      expect(await world.previousWebhooks()).toEqual([]);
+      expect((await world.event("WebhookLeft", "line")).note).toContain("force-delete");
+    });
+
+    test(`${name}, and the annotation was there before`, async () => {
+      operator();
+      await world.wired();
+      await force();
+      trouble.begins();
+      await world.deleteNumber();
+      await goneAtOnce();
+    });
+  }
+
+  const underWay: Record<string, () => Promise<unknown>> = {
+    "its number is being wired, and Twilio does not answer the update": async () => {
+      twilio.holds = updates;
+      await world.secret();
+      await world.stream();
+      await world.number();
+      operator();
+    },
+    "its webhook is being repaired, and Twilio does not answer": async () => {
+      operator(300);
+      await world.wired();
+      twilio.holds = updates;
+      Object.assign(world.atTwilio(), { smsUrl: "https://else.example.com/", smsFallbackUrl: "" });
+    },
+    "the account's list is waited for": async () => {
+      operator();
+      await world.wired();
+      await world.number({ managementPolicy: "Observe" });
+      await world.numberIs("line", { Ready: "True" });
+      twilio.holds = anything;
+      await world.number({ managementPolicy: "Manage" });
+    },
+  };
+  for (const [name, begin] of Object.entries(underWay))
+    test(name, async () => {
+      await begin();
+      await twilio.holdsNow(1);
+      await world.deleteNumber();
+      await force();
+      await goneAtOnce();
+    });
+});
+
+describe("a deletion that is not forced", () => {
+  beforeEach(() => started());
+
+  test("does not wait for the look at its account that is under way", async () => {
+    operator();
+    await world.wired();
+    await world.number({ managementPolicy: "Observe" });
+    await world.numberIs("line", { Ready: "True" });
+    twilio.holds = ({ path }) => path.includes("IncomingPhoneNumbers.json");
+    await world.number({ managementPolicy: "Manage" });
+    await twilio.holdsNow(1);
+    await world.deleteNumber();
+    await goneAtOnce();
+  });
+
+  test("waits for an update that was sent, so that it does not land afterwards", async () => {
+    operator();
+    await world.secret();
+    await world.stream();
+    await world.number();
+    const before = world.atTwilio().smsUrl;
+    twilio.holds = updates;
+    await twilio.holdsNow(1);
+    await world.deleteNumber();
+    // Nothing else is asked as long as that is not answered, least of all what would see the number as it was.
+    const asked = world.simulator.control.requests().length;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    expect(twilio.held.size).toBe(1);
+    expect(world.simulator.control.requests()).toHaveLength(asked);
+    twilio.holds = () => false;
+    await world.gone(smsNumbers, "line");
+    expect(world.atTwilio().smsUrl).toBe(before);
+  });
+});
+
+test("one of many deletions that wait for Twilio is forced: it goes at once, whoever waits before it", async () => {
+  const [workers, size] = [12, 40];
+  await started({ workers, simulator: { seed: fleetSeed(size) } });
+  operator();
+  const fleet = await applyFleet(world, { account: 1, namespace: world.namespace, to: size });
+  await fleetIsReady(world, fleet);
+  twilio.holds = anything;
+  await deleteFleet(world, fleet);
+  await eventually("more wait than there are workers", async () =>
+    (await world.metric("smschannel_workqueue_depth")) > workers ? true : undefined,
+  );
+  for (const name of [fleet.names.at(-1)!, fleet.names[0]!]) {
+    await force(name);
+    await goneAtOnce(name);
+  }
+  const { items } = await world.client.list(smsNumbers, { namespace: world.namespace });
+  expect(items).toHaveLength(size - 2);
+});
