@@ -17,6 +17,8 @@ export interface InboxRow {
   customer: string | null;
   query: string | null;
   body: Buffer;
+  /** The verified signature: the same for whatever bodies mean the same to Twilio's signature. Not stored. */
+  signature: string;
 }
 
 /**
@@ -31,12 +33,15 @@ export function inLockOrder(a: InboxRow, b: InboxRow): number {
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
-/** The same request with nothing in it that the request itself chose, but its bytes; their hash keeps a retry from doubling it. */
+/**
+ * The same request with nothing in it that the request itself chose, but its bytes. Its key is what was signed, not its bytes:
+ * what Twilio signs has no marks between fields, so that a request once seen can be cut anew in any number of ways.
+ */
 export function asRaw(row: InboxRow): InboxRow {
   return {
     ...row,
     kind: "raw",
-    messageSid: `sha256:${createHash("sha256").update(row.body).digest("hex")}`,
+    messageSid: `sha256:${createHash("sha256").update(row.signature).digest("hex")}`,
     event: row.kind,
     ourNumber: null,
     customer: null,

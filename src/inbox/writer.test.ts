@@ -64,6 +64,7 @@ const row = (messageSid: string): InboxRow => ({
   customer: "2",
   query: null,
   body: Buffer.from(`MessageSid=${messageSid}`),
+  signature: messageSid,
 });
 
 function setup(mostWaitingBytes?: number) {

@@ -48,7 +48,7 @@ export function judge(knock: Knock, table: Routes): Verdict {
   if (first === undefined) return { do: "refuse", reason: "unknownRoute" };
   if (ask.signature === undefined) return { do: "refuse", reason: "missing", route: first };
   if (signer === undefined) return { do: "refuse", reason: "mismatch", route: first };
-  return accept(ask, signer);
+  return accept(ask, ask.signature, signer);
 }
 
 interface Ask extends Knock {
@@ -65,10 +65,14 @@ interface Signer {
   fingerprint: string;
 }
 
-function accept({ kind, query, body, fields }: Ask, { route, fingerprint }: Signer): Verdict {
+function accept(
+  { kind, query, body, fields }: Ask,
+  signature: string,
+  { route, fingerprint }: Signer,
+): Verdict {
   // Whoever holds one account's token must not speak for another.
   if (fields.get("AccountSid") !== route.accountSid) return { do: "refuse", reason: "account", route };
-  const row = rowOf({ kind, route, query, body, fields });
+  const row = rowOf({ kind, route, query, body, fields, signature });
   return row === undefined ? { do: "ignore", route, fingerprint } : { do: "store", row, route, fingerprint };
 }
 

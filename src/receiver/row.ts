@@ -11,15 +11,18 @@ export interface Verified {
   query: string | undefined;
   body: Buffer;
   fields: Fields;
+  /** As it was verified. */
+  signature: string;
 }
 
 /**
  * What is stored of a verified request; undefined when it names no message. The few columns beside the bytes are made
  * clean here, so that nothing a customer writes can make an insert fail.
  */
-export function rowOf({ kind, route, query, body, fields }: Verified): InboxRow | undefined {
+export function rowOf({ kind, route, query, body, fields, signature }: Verified): InboxRow | undefined {
   const messageSid = fields.get("MessageSid");
   if (!messageSid) return undefined;
+  const event = kind === "status" ? statusOf(fields) : "";
   const [to, from] = [fields.get("To") ?? "", fields.get("From") ?? ""];
   const [ours, theirs] = kind === "status" ? [from, to] : [to, from];
   const row: InboxRow = {
@@ -29,16 +32,19 @@ export function rowOf({ kind, route, query, body, fields }: Verified): InboxRow 
     generation: route.generation,
     accountSid: route.accountSid,
     messageSid,
-    event: kind === "status" ? statusOf(fields) : "",
+    event: event ?? "",
     ourNumber: partyOf(ours),
     customer: partyOf(theirs),
     query: query === undefined || query === "" ? null : query,
     body,
+    signature,
   };
-  // Whatever else it may send one day is kept, but not as a key. Nothing longer is one either: what Twilio signs has no marks
-  // between fields, so that a request once seen can be cut anew, with the next field's name in this one's value.
-  return /^(SM|MM)[0-9a-f]{32}$/.test(messageSid) ? row : asRaw(row);
+  // Whatever else it may send one day is kept, but not as a key. What Twilio signs has no marks between fields, so that a request
+  // once seen can be cut anew, with the next field's name in this one's value: such a key is none of Twilio's.
+  return SID.test(messageSid) && event !== undefined ? row : asRaw(row);
 }
+
+const SID = /^(SM|MM)[0-9a-f]{32}$/;
 
 /** A text for a number that is not the stream's, or of another channel, is kept but never answered. */
 function kindOf(kind: PathKind, route: Route, to: string): InboxKind {
@@ -64,10 +70,30 @@ function partyOf(address: string): string | null {
   return digitsOf(address) ?? clean(address);
 }
 
-function statusOf(fields: Fields): string {
-  const status = fields.get("MessageStatus") || fields.get("SmsStatus") || "unknown";
+/** Twilio's, all of them: https://www.twilio.com/docs/messaging/api/message-resource#message-status-values */
+const STATES = new Set([
+  "accepted",
+  "scheduled",
+  "queued",
+  "sending",
+  "sent",
+  "delivered",
+  "undelivered",
+  "partially_delivered",
+  "read",
+  "failed",
+  "canceled",
+  "receiving",
+  "received",
+]);
+
+/** `delivered`, `failed:30003`; undefined for what is no state of Twilio's. */
+function statusOf(fields: Fields): string | undefined {
+  const status = fields.get("MessageStatus") || fields.get("SmsStatus") || "";
+  if (!STATES.has(status)) return undefined;
   const errorCode = fields.get("ErrorCode");
-  return clean(errorCode ? `${status}:${errorCode}` : status);
+  if (!errorCode) return status;
+  return /^[0-9]{1,6}$/.test(errorCode) ? `${status}:${errorCode}` : undefined;
 }
 
 const clean = (text: string) =>

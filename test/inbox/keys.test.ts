@@ -47,6 +47,7 @@ const row = (messageSid = newSid(), more: Partial<InboxRow> = {}): InboxRow => (
   customer: "15555550100",
   query: null,
   body: Buffer.from("Body=x"),
+  signature: messageSid,
   ...more,
 });
 

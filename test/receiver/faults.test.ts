@@ -84,13 +84,15 @@ test("a row that the database refuses is kept as raw bytes, its neighbours as th
   const bad = newSid();
   await inbox.owner.query(raising("22P05", `new.message_sid = '${bad}'`));
   const good = Array.from({ length: 31 }, newSid);
-  const answers = await Promise.all([bad, ...good].map(send));
+  const refused = signedPost(textFields({ MessageSid: bad }));
+  const answers = await Promise.all([post(running.port, refused), ...good.map(send)]);
   expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
   expect([await countOf(bad), await countOf(...good)]).toEqual([0, 31]);
   const { rows } = await inbox.owner.query("select * from smschannel.inbox where kind = 'raw'");
   expect(rows).toHaveLength(1);
   expect(rows[0].body.toString()).toContain(bad);
-  expect(rows[0].message_sid).toBe(asRaw({ ...rows[0], body: rows[0].body }).messageSid);
+  const signature = refused.headers!["x-twilio-signature"]!;
+  expect(rows[0].message_sid).toBe(asRaw({ ...row(bad), signature }).messageSid);
 });
 
 test("the same SID many times at once is one row, and everybody gets 200", async () => {
@@ -178,6 +180,7 @@ const row = (messageSid: string): InboxRow => ({
   customer: null,
   query: null,
   body: Buffer.from("Body=x"),
+  signature: messageSid,
 });
 
 /** A statement of the receiver waits for the lock: what was sent has arrived. */

@@ -1,0 +1,174 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { signatureKey } from "../routes/signature-states.ts";
+import { sign } from "../simulator/sign.ts";
+import type { Pair } from "../twilio/form.ts";
+import { signatureBase } from "../twilio/signature.ts";
+import { judge } from "./judge.ts";
+import { nobodyAmong } from "./nobody.ts";
+
+// What Twilio signs are names and values without a mark between them. Whoever has seen one request can cut it anew.
+
+const PATH = "/team-a/support";
+const BASE = "https://sms.example.com";
+const ACCOUNT = `AC${"1".repeat(32)}`;
+const SID = `SM${"0".repeat(32)}`;
+const TOKEN = "token";
+
+const route = {
+  namespaceUid: "u",
+  namespace: "team-a",
+  stream: "support",
+  accountSid: ACCOUNT,
+  generation: 1,
+  numbers: ["15005550006"],
+  urls: [
+    {
+      inbound: `${BASE}/inbound${PATH}`,
+      fallback: `${BASE}/fallback${PATH}`,
+      status: `${BASE}/status${PATH}`,
+    },
+  ],
+  keys: [await signatureKey(TOKEN)],
+  checkKey: Buffer.alloc(32),
+};
+const table = { find: () => [route], nobody: nobodyAmong([[route]]) };
+
+const mutable = (pairs: readonly Pair[]) => pairs.map(([name, value]): [string, string] => [name, value]);
+
+const byName = ([a]: Pair, [b]: Pair) => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Each field cut at each place, and joined with those after it. */
+function cutsOf(pairs: readonly Pair[]): Pair[][] {
+  const cuts: Pair[][] = [];
+  for (let i = 0; i < pairs.length; i++)
+    for (let j = i; j < pairs.length; j++) {
+      const text = pairs
+        .slice(i, j + 1)
+        .flat()
+        .join("");
+      for (let at = 0; at <= text.length; at++)
+        cuts.push([...pairs.slice(0, i), [text.slice(0, at), text.slice(at)], ...pairs.slice(j + 1)]);
+    }
+  return cuts;
+}
+
+/** A field cut in two at any places. */
+function splitsOf(pairs: readonly Pair[]): Pair[][] {
+  return pairs.flatMap(([name, value], i) => {
+    const text = name + value;
+    const splits: Pair[][] = [];
+    for (let at = 1; at < text.length; at++)
+      splits.push([
+        ...pairs.slice(0, i),
+        [text.slice(0, Math.min(at, name.length)), text.slice(Math.min(at, name.length), at)],
+        [text.slice(at), ""],
+        ...pairs.slice(i + 1),
+      ]);
+    return splits;
+  });
+}
+
+/** What the rows of these requests, all with the signature of the first, are named. */
+function keysOf(url: string, original: readonly Pair[], requests: readonly (readonly Pair[])[]): Set<string> {
+  const signature = sign(TOKEN, url, mutable(original));
+  const wanted = signatureBase(url, original);
+  const keys = new Set<string>();
+  for (const pairs of requests) {
+    if (!signatureBase(url, pairs).equals(wanted)) continue;
+    const body = Buffer.from(new URLSearchParams(mutable(pairs)).toString());
+    const verdict = judge({ target: url.slice(BASE.length), signature, body, nowMs: 0 }, table);
+    if (verdict.do === "store")
+      keys.add(
+        verdict.row.kind === "raw"
+          ? verdict.row.messageSid
+          : `${verdict.row.messageSid} ${verdict.row.event}`,
+      );
+  }
+  return keys;
+}
+
+const text: Pair[] = Object.entries({
+  AccountSid: ACCOUNT,
+  ApiVersion: "2010-04-01",
+  Body: "Hi",
+  From: "+15555550100",
+  MessageSid: SID,
+  NumMedia: "0",
+  NumSegments: "1",
+  SmsMessageSid: SID,
+  SmsSid: SID,
+  SmsStatus: "received",
+  To: "+15005550006",
+});
+const failure: Pair[] = Object.entries({
+  AccountSid: ACCOUNT,
+  ApiVersion: "2010-04-01",
+  ErrorCode: "30003",
+  From: "+15005550006",
+  MessageSid: SID,
+  MessageStatus: "undelivered",
+  SmsSid: SID,
+  SmsStatus: "undelivered",
+  To: "+15555550100",
+});
+
+describe("the rows of one recorded request are bounded, however it is cut", () => {
+  const RAW = expect.stringMatching(/^sha256:[0-9a-f]{64}$/);
+  const rows: Record<string, [url: string, pairs: Pair[], keys: unknown[]]> = {
+    "a text": [`${BASE}/inbound${PATH}`, text, [`${SID} `, RAW]],
+    // Its error code can be hidden in another field's value; the state cannot be another one.
+    "a delivery state": [
+      `${BASE}/status${PATH}?m=1`,
+      failure,
+      [`${SID} undelivered:30003`, `${SID} undelivered`, RAW],
+    ],
+  };
+  for (const [name, [url, pairs, want]] of Object.entries(rows)) {
+    test(`${name}: cut once`, () => {
+      const found = keysOf(url, pairs, [...cutsOf(pairs), ...splitsOf(pairs)]);
+      expect([...found].sort()).toEqual([...want].sort(rawLast));
+    });
+
+    test(`${name}: cut twice, with fields that add nothing`, () => {
+      const once = [...cutsOf(pairs), ...splitsOf(pairs)].filter((cut) =>
+        signatureBase(url, cut).equals(signatureBase(url, pairs)),
+      );
+      const chosen = fc.sample(fc.constantFrom(...once), { numRuns: 4, seed: 1 });
+      const twice = chosen.flatMap((cut) => cutsOf(cut.toSorted(byName)));
+      const padded = twice.map((cut): Pair[] => [...cut, ["", ""], cut[0]!]);
+      const found = keysOf(url, pairs, [...twice, ...padded]);
+      for (const key of found) expect(want).toContainEqual(key);
+      expect(found.size).toBeLessThanOrEqual(want.length);
+    });
+  }
+});
+
+const rawLast = (a: unknown, b: unknown) => (String(a) < String(b) ? -1 : 1);
+
+describe("delivery states", () => {
+  const of = (more: Record<string, string>) => {
+    const { MessageStatus: _, SmsStatus: __, ErrorCode: ___, ...rest } = Object.fromEntries(failure);
+    const pairs: Pair[] = Object.entries({ ...rest, ...more });
+    return [...keysOf(`${BASE}/status${PATH}`, pairs, [pairs])];
+  };
+  const states =
+    "accepted scheduled queued sending sent delivered undelivered partially_delivered read failed canceled receiving received";
+  for (const state of states.split(" "))
+    test(`${state} is one`, () => expect(of({ MessageStatus: state })).toEqual([`${SID} ${state}`]));
+
+  const none: Record<string, Record<string, string>> = {
+    "no state at all": {},
+    "a part of one": { MessageStatus: "deliv" },
+    "one with the next field in it": { MessageStatus: "deliveredSmsSid" },
+    "one in capitals": { MessageStatus: "DELIVERED" },
+    "one of another product": { MessageStatus: "completed" },
+    "a state with a code that is no number": { MessageStatus: "failed", ErrorCode: "30003From" },
+    "a state with an endless code": { MessageStatus: "failed", ErrorCode: "3".repeat(7) },
+  };
+  for (const [name, more] of Object.entries(none))
+    test(`${name} is kept as bytes`, () => expect(of(more)).toEqual([expect.stringMatching(/^sha256:/)]));
+
+  test("the older name of the state counts where the newer is not sent", () =>
+    expect(of({ SmsStatus: "sent" })).toEqual([`${SID} sent`]));
+});
