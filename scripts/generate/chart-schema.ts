@@ -10,15 +10,18 @@ const anything: Schema = { type: "object" };
 const port: Schema = { type: "integer", minimum: 1, maximum: 65535 };
 const ports: Schema = { type: "array", items: { ...port, type: ["integer", "null"] } };
 const texts: Schema = { type: "array", items: orEmpty("string") };
+/** Fields that are texts wherever they stand: the checks of the templates look into them. */
+const TEXTS = new Set(["name", "mountPath", "topologyKey", "whenUnsatisfiable"]);
 /** A list of objects that need some of their fields, and take no others when `known` names all. */
 const objects = (required: string[] = [], known?: string[]): Schema => ({
   type: "array",
   items: {
     type: ["object", "null"],
     ...(required.length === 0 ? {} : { required }),
-    ...(known === undefined
-      ? {}
-      : { properties: Object.fromEntries(known.map((key) => [key, {}])), additionalProperties: false }),
+    properties: Object.fromEntries(
+      (known ?? required).map((key) => [key, TEXTS.has(key) ? orEmpty("string") : {}]),
+    ),
+    ...(known === undefined ? {} : { additionalProperties: false }),
   },
 });
 const tolerations: Schema = objects([], ["key", "operator", "value", "effect", "tolerationSeconds"]);
@@ -27,14 +30,26 @@ const fields = (...known: string[]): Schema => ({
   properties: Object.fromEntries(known.map((key) => [key, {}])),
   additionalProperties: false,
 });
+const selector: Schema = { type: ["object", "null"] };
 const peers: Schema = {
   type: "array",
   items: {
-    ...(objects([], ["podSelector", "namespaceSelector", "ipBlock"]).items as Schema),
+    type: ["object", "null"],
     minProperties: 1,
+    additionalProperties: false,
+    properties: {
+      podSelector: selector,
+      namespaceSelector: selector,
+      ipBlock: {
+        type: ["object", "null"],
+        required: ["cidr"],
+        additionalProperties: false,
+        properties: { cidr: orEmpty("string"), except: texts },
+      },
+    },
   },
 };
-const pullSecrets: Schema = { type: "array", items: { type: ["string", "object"] } };
+const pullSecrets: Schema = { type: "array", items: { type: ["string", "object", "null"] } };
 const resources: Schema = {
   type: "object",
   additionalProperties: false,
@@ -48,7 +63,7 @@ const oneOf = (...values: string[]): Schema => ({ type: "string", enum: values }
 const integer = (minimum: number, maximum: number): Schema => ({ type: "integer", minimum, maximum });
 
 /**
- * What a value's default does not tell of its type. Whatever has a sentence of its own (templates/_validate.tpl) is kept
+ * What a value's default does not tell of its type. Whatever has a sentence of its own (templates/check) is kept
  * wide here: Helm asks the schema first, and "does not match pattern" helps nobody.
  */
 const rules: Record<string, Schema> = {
@@ -121,7 +136,10 @@ const rules: Record<string, Schema> = {
   "networkPolicy.egress.databasePorts": ports,
   "networkPolicy.egress.httpsTo": peers,
   "networkPolicy.egress.httpsPorts": ports,
-  extraObjects: { type: "array", items: { type: ["object", "string"] } },
+  extraObjects: {
+    type: "array",
+    items: { type: ["object", "string", "null"], properties: { metadata: { type: ["object", "null"] } } },
+  },
 };
 
 /** What every process has. */

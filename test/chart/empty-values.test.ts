@@ -89,6 +89,8 @@ describe("what users put into maps and lists of their own", () => {
       { containerSecurityContext: { seLinuxOptions: null } },
       "containerSecurityContext.seLinuxOptions",
     ],
+    "an object": [{ extraObjects: [null] }, "extraObjects[0]"],
+    "a Secret to pull with, as a whole": [{ imagePullSecrets: [null] }, "imagePullSecrets[0]"],
     "a Secret to pull with": [{ imagePullSecrets: [{ name: null }] }, "imagePullSecrets[0].name"],
     "a Secret to pull with, of a parent chart": [
       { global: { imagePullSecrets: null } },

@@ -379,6 +379,18 @@ const rows: Record<string, [values: object, sentence: string]> = {
   ],
   "a volume without a name": [{ receiver: { extraVolumes: [{ emptyDir: {} }] } }, "missing property 'name'"],
   "a number for an argument": [{ receiver: { extraArgs: [1] } }, "at '/receiver/extraArgs/0': got number"],
+  "a number for a variable's name": [
+    { receiver: { extraEnv: [{ name: 1 }] } },
+    "at '/receiver/extraEnv/0/name': got number",
+  ],
+  "a text for an address block": [
+    { networkPolicy: { metricsFrom: [{ ipBlock: "10.0.0.0/8" }] } },
+    "at '/networkPolicy/metricsFrom/0/ipBlock': got string",
+  ],
+  "an object whose metadata is a text": [
+    { extraObjects: [{ metadata: "a" }] },
+    "at '/extraObjects/0/metadata'",
+  ],
   "a family of addresses that is none": [
     { receiver: { service: { ipFamilies: ["IPv5"] } } },
     "value must be one of 'IPv4', 'IPv6'",
