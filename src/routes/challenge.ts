@@ -148,12 +148,11 @@ export function answerTo(route: Keyed, { challenge }: Asked, report: Report): st
 }
 
 /**
- * What stands in X-Twilio-Signature of a self-check: made as Twilio makes it, over the same bytes, but with a key that nobody's
- * text is signed with.
+ * What stands in X-Twilio-Signature of a self-check: of the same form as Twilio's and over the same bytes, but with the check's
+ * key and after a line of its own. It is good for no text.
  */
 export function checkSignature({ checkKey }: Pick<Route, "checkKey">, base: Uint8Array): string {
-  const key = createHmac("sha256", checkKey).update(SIGNATURE).digest();
-  return createHmac("sha1", key).update(base).digest("base64");
+  return createHmac("sha1", checkKey).update(`${SIGNATURE}\n`).update(base).digest("base64");
 }
 
 /** Each part on a line of its own: none of them can hold a line break, so no two lists of parts give the same bytes. */
