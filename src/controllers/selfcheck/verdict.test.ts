@@ -51,4 +51,19 @@ describe("a route's checks", () => {
     expect(verdictOf(check, 5, 5 + PROOF_MS).status).toBe("False");
     expect(verdictOf(check, -5, 10).status).toBe("False");
   });
+  test("a receiver that answers and would lose texts all the same is a failure", () => {
+    const problem = { reason: "StoreUnavailable", message: "down" } as const;
+    const check = checkedBy(newCheck(1), { ...answered(1), problem } as ProbeResult);
+    expect(check.passes).toBe(0);
+    expect(verdictOf(check, undefined, 9)).toEqual({ status: "False", ...problem });
+  });
+  test("a text that arrives later says nothing of what hits only some texts", () => {
+    const check = checkedBy(newCheck(1), { ...failed, lasts: true } as ProbeResult);
+    expect(verdictOf(check, 5, 10).status).toBe("False");
+  });
+  test("what a receiver with an older route says of the request counts for nothing", () => {
+    const problem = { reason: "PublicUrlAltersRequests", message: "signed for another URL" } as const;
+    const check = checkedBy(newCheck(2), { ...answered(1), problem } as ProbeResult);
+    expect(check.lastFailure?.reason).toBe("RoutesNotLoaded");
+  });
 });

@@ -1,0 +1,52 @@
+import { describe, expect, test } from "vitest";
+import type { Report } from "../../routes/challenge.ts";
+import { alterations } from "./alterations.ts";
+import { twilioLike } from "./request.ts";
+
+// Each change by itself is in test/selfcheck/spoils.test.ts, on the wire. Here is what comes together, and what is hostile.
+
+const url = "https://sms.example.com/inbound/team/support";
+const key = { namespaceUid: "u", stream: "support", accountSid: "AC1", checkKey: new Uint8Array(32) };
+const sent = { ...twilioLike({ ...key, url }, "odd", 0), url };
+const arrived = (more: Partial<Report>): Report => ({
+  generation: 1,
+  storeTakes: true,
+  fits: false,
+  method: "POST",
+  target: "/inbound/team/support",
+  contentType: sent.headers["content-type"]!,
+  signature: sent.headers["x-twilio-signature"]!,
+  body: Buffer.from(sent.body).toString("base64"),
+  ...more,
+});
+const body = (change: (text: string) => string) => Buffer.from(change(sent.body)).toString("base64");
+const said = (more: Partial<Report>) => alterations(sent, arrived(more)).map(({ what }) => what);
+
+describe("what is told of a request that was changed", () => {
+  test("nothing where nothing is different", () => expect(said({})).toEqual([]));
+  test("all of it, the gravest first", () =>
+    expect(
+      said({
+        target: "/inbound/team/support/",
+        signature: "x",
+        body: body((text) => text.replace("&ToState=", "").replaceAll("%F0%9F%93%A6", "")),
+      }),
+    ).toEqual([
+      "a slash is appended to the path",
+      "the header X-Twilio-Signature is changed",
+      "empty fields are dropped",
+      "emoji are removed or replaced",
+    ]));
+  test("only plain characters of a path, and not many", () =>
+    expect(said({ target: `/<script>\u0007${"x".repeat(500)}` })[0]).toMatch(
+      /^the path becomes \/scriptx{113}$/,
+    ));
+  test("a body of bytes that are no form", () =>
+    expect(said({ body: Buffer.from([0xff, 0xfe, 0, 1]).toString("base64") })).toEqual([
+      "the body becomes something else",
+    ]));
+  test("a body of more fields than anybody reads", () =>
+    expect(said({ body: Buffer.from("a=1&".repeat(2000)).toString("base64") })).toEqual([
+      "the body becomes something else",
+    ]));
+});

@@ -1,0 +1,64 @@
+import { describe, expect, test } from "vitest";
+import { refusal } from "./refusals.ts";
+
+const URL_OF_STREAM = "https://sms.example.com/base/inbound/team/support";
+
+describe("where a redirect leads says what to do", () => {
+  const rows: Record<string, [location: string | undefined, where: string]> = {
+    "another host": [
+      "https://new.example.com/base/inbound/team/support",
+      "to https://new.example.com/base; set PUBLIC_URL",
+    ],
+    "another path in front": ["/v2/inbound/team/support", "to https://sms.example.com/v2; set PUBLIC_URL"],
+    "no path in front": ["/inbound/team/support", "to https://sms.example.com; set PUBLIC_URL"],
+    "another host, and a slash appended": [
+      "//b.example.com/inbound/team/support/",
+      "to https://b.example.com; set",
+    ],
+    "http, as a wrong X-Forwarded-Proto does": [
+      "http://sms.example.com/base/inbound/team/support",
+      "to http://sms.example.com/base; set PUBLIC_URL",
+    ],
+    "a slash appended": [`${URL_OF_STREAM}/`, "to the same path with a slash appended;"],
+    "the same URL, as a check for browsers does": [`${URL_OF_STREAM}?seen=1`, "to itself; exempt it;"],
+    "a login page with our path at its end": [
+      "/login/inbound/team/support",
+      "to a login page at sms.example.com;",
+    ],
+    "a login page that is told by its host": [
+      "https://sso.example.com/",
+      "to a login page at sso.example.com;",
+    ],
+    "a login page with our URL in its query": [
+      `https://idp.example.com/start?to=${encodeURIComponent(URL_OF_STREAM)}`,
+      "to a login page at idp.example.com;",
+    ],
+    "a page that only sounds like one": [
+      "https://blog.example.com/authors",
+      "to another page at blog.example.com;",
+    ],
+    nowhere: [undefined, "without saying where;"],
+    "what is no URL": ["https://", "without saying where;"],
+  };
+  for (const [name, [location, where]] of Object.entries(rows))
+    test(name, () => {
+      const { reason, message } = refusal(URL_OF_STREAM, { status: 302, location, body: "" });
+      expect([reason, message]).toEqual([
+        "PublicUrlRedirects",
+        expect.stringContaining(`redirects (302) ${where}`),
+      ]);
+      expect(message).not.toMatch(/seen=1|to=http/);
+    });
+});
+
+describe("who answers 403 and 503 is told by the body", () => {
+  const rows: Record<string, [status: number, body: string | undefined, reason: string]> = {
+    "the receiver's 403": [403, "", "RoutesNotLoaded"],
+    "a page with 403": [403, "<html>", "PublicUrlNotOurs"],
+    "a very long page with 403": [403, undefined, "PublicUrlNotOurs"],
+    "the receiver's 503": [503, "", "RoutesNotLoaded"],
+    "an ingress's 503": [503, "no healthy upstream", "PublicUrlUnreachable"],
+  };
+  for (const [name, [status, body, reason]] of Object.entries(rows))
+    test(name, () => expect(refusal(URL_OF_STREAM, { status, body }).reason).toBe(reason));
+});
