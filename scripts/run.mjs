@@ -3,9 +3,10 @@
 //   node scripts/run.mjs FILE.ts [ARGS…]      a TypeScript file, by Node 24
 //   node scripts/run.mjs vitest|biome|tsc …   a tool from node_modules, by Node 24
 //   node scripts/run.mjs --prepare            only install what is missing
+// The command runs in the project's folder, or in SMSCHANNEL_CWD: files that a person names are relative to where they are.
 import { spawn, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { join, resolve } from "node:path";
 
 const root = resolve(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "..");
@@ -16,13 +17,8 @@ const tools = {
   tsc: "node_modules/typescript/bin/tsc",
 };
 
-/** The packages are those of the lock file: a mark inside node_modules says for which lock file it was made. */
 function prepare() {
-  const mark = at("node_modules", ".prepared");
-  const want = createHash("sha256")
-    .update(readFileSync(at("package-lock.json")))
-    .digest("hex");
-  if (existsSync(mark) && readFileSync(mark, "utf8") === want && existsSync(nodePath())) return;
+  if (packagesAreThere() && existsSync(nodePath())) return;
   process.stderr.write("installing the packages of package-lock.json (once) …\n");
   const npm = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
     cwd: root,
@@ -38,10 +34,30 @@ function prepare() {
     );
     process.exit(1);
   }
-  writeFileSync(mark, want);
 }
 
-/** Node 24 itself when this already is one, else the one that npm installed. */
+/**
+ * npm writes at the end of an installation what it installed: whoever called it, it is not to be done again. A package of the lock
+ * file that is not there may be one for another system.
+ */
+function packagesAreThere() {
+  const installed = packagesIn("node_modules", ".package-lock.json");
+  const wanted = packagesIn("package-lock.json");
+  return (
+    installed !== undefined &&
+    Object.entries(wanted).every(([folder, { version, integrity, optional, peer, link }]) => {
+      const there = installed[folder];
+      if (there === undefined) return folder === "" || optional === true || peer === true || link === true;
+      return there.version === version && there.integrity === integrity;
+    })
+  );
+}
+
+function packagesIn(...path) {
+  return existsSync(at(...path)) ? JSON.parse(readFileSync(at(...path), "utf8")).packages : undefined;
+}
+
+/** Node 24 as npm installed it, whatever runs this. */
 function nodePath() {
   return at("node_modules", "node", "bin", "node");
 }
@@ -50,15 +66,17 @@ prepare();
 const [first, ...rest] = process.argv.slice(2);
 if (first === undefined || first === "--prepare") process.exit(0);
 
+const { SMSCHANNEL_CWD: cwd = root, ...env } = process.env;
 const child = spawn(
   nodePath(),
   ["--disable-warning=ExperimentalWarning", resolve(root, tools[first] ?? first), ...rest],
-  {
-    cwd: root,
-    stdio: "inherit",
-    env: { ...process.env, PATH: `${at("node_modules", ".bin")}:${process.env.PATH}` },
-  },
+  { cwd, stdio: "inherit", env: { ...env, PATH: `${at("node_modules", ".bin")}:${env.PATH}` } },
 );
-// The terminal signals the whole group; a supervisor signals only us, so pass it on and let the child decide when to end.
+// A supervisor signals only us, so pass it on and let the child decide when to end. A terminal signals the whole group: the child
+// then gets two signals for one wish, which src/main/signals.ts knows.
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, () => child.kill(signal));
-child.on("exit", (code, signal) => process.exit(code ?? (signal === null ? 1 : 128 + 15)));
+child.on("error", (error) => {
+  process.stderr.write(`${first} cannot be started: ${error.message}\n`);
+  process.exit(1);
+});
+child.on("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));

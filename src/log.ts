@@ -1,4 +1,5 @@
 import { pino } from "pino";
+import { standardOutput } from "./log-output.ts";
 
 /** Constant lower-case text, facts as fields: `log.info({ reason }, "webhooks set")`. */
 export type Log = pino.Logger;
@@ -23,7 +24,7 @@ export function createLog({ level, process, destination }: LogOptions): Log {
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: describeError },
   };
-  return destination === undefined ? pino(options) : pino(options, destination);
+  return pino(options, destination ?? standardOutput);
 }
 
 /** A log that says nothing, for tests and for library use. */

@@ -1,5 +1,6 @@
 import { playDemo } from "../demo/play.ts";
 import { type Command, flag } from "./config.ts";
+import { listenForStop } from "./signals.ts";
 
 const own = {
   once: {
@@ -24,14 +25,12 @@ export const demoCommand: Command<typeof own> = {
   summary: "everything on this machine: a real API server and PostgreSQL, and a simulated Twilio",
   settings: own,
   async run({ once, json }) {
-    const stop = new AbortController();
-    const onSignal = () => {
-      // The second one does not wait: what still runs ends with this process.
-      if (stop.signal.aborted) process.exit(130);
-      if (!json) process.stdout.write("\nEnding everything …\n");
-      stop.abort(new Error("interrupted"));
-    };
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, onSignal);
+    const stop = listenForStop({
+      names: ["SIGINT", "SIGTERM", "SIGHUP"],
+      onStop: () => {
+        if (!json) process.stdout.write("\nEnding everything …\n");
+      },
+    });
     const ok = await playDemo({ once, json }, stop.signal);
     process.exit(ok ? 0 : stop.signal.aborted && !once ? 0 : 1);
   },

@@ -14,6 +14,7 @@ import {
   text,
   UsageError,
 } from "./config.ts";
+import { listenForStop } from "./signals.ts";
 
 const role = (process: string): Setting<string> => ({
   env: `${process.toUpperCase()}_ROLE`,
@@ -89,9 +90,7 @@ export const migrateCommand: Command<typeof own> = {
     if (url === undefined)
       throw new UsageError("DATABASE_URL or DATABASE_URL_FILE is required: the owner's URL");
     const log = createLog({ level: config.logLevel, process: "migrate" });
-    const stop = new AbortController();
-    const onSignal = () => stop.abort(new Error("stopped by a signal"));
-    process.once("SIGTERM", onSignal).once("SIGINT", onSignal);
+    const stop = listenForStop();
     try {
       const options = { url, roles: await rolesOf(config), waitMs: config.databaseWait };
       await migrate({ ...options, log, clock: systemClock }, stop.signal);
@@ -100,7 +99,7 @@ export const migrateCommand: Command<typeof own> = {
       log.fatal({ err: error }, "schema not migrated");
       process.exitCode = 1;
     } finally {
-      process.off("SIGTERM", onSignal).off("SIGINT", onSignal);
+      stop.end();
     }
   },
 };

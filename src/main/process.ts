@@ -2,13 +2,14 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { collectDefaultMetrics, Gauge, Registry } from "@prometheus-io/client";
 import { createLog, type Log } from "../log.ts";
+import { listenForStop } from "./signals.ts";
 
 /** What every long-running process has: a log, metrics, health and an orderly end. */
 export interface Process {
   readonly log: Log;
   readonly metrics: Registry;
   readonly health: Health;
-  /** Aborts at the first SIGTERM or SIGINT: drain and return. A second signal ends the process at once. */
+  /** Aborts at the first SIGTERM or SIGINT: drain and return. Another one, a second or more later, ends the process at once. */
   readonly stopping: AbortSignal;
 }
 
@@ -70,13 +71,7 @@ export async function runProcess(
   collectDefaultMetrics({ register: metrics });
   const health = new Health();
   health.expose(metrics);
-  const stop = new AbortController();
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (stop.signal.aborted) process.exit(130);
-    log.info({ signal }, "stopping");
-    stop.abort(new Error(`stopped by ${signal}`));
-  };
-  process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
+  const stop = listenForStop({ onStop: (signal) => log.info({ signal }, "stopping") });
   const probes = await serveProbes({ port: options.metricsPort, health, metrics });
   log.info({ port: probes.port, node: process.version }, "started");
   try {
@@ -87,7 +82,7 @@ export async function runProcess(
     process.exitCode = 1;
   } finally {
     await probes.close();
-    process.off("SIGTERM", onSignal).off("SIGINT", onSignal);
+    stop.end();
   }
 }
 

@@ -8,6 +8,7 @@ import { namespaces } from "../kube/resource.ts";
 import { createLog, type Log } from "../log.ts";
 import { type Command, type Config, flag, settings, UsageError } from "./config.ts";
 import { instanceOf, KUBE_TIMEOUT_MS, leaseName } from "./controller.ts";
+import { listenForStop } from "./signals.ts";
 
 const only = (env: string, help: string) =>
   ({ env, help, parse: flag, default: "false", boolean: true, flagOnly: true }) as const;
@@ -57,9 +58,7 @@ export const releaseCommand: Command<typeof own> = {
   async run(config) {
     if (config.restore && config.retain) throw new UsageError("--restore and --retain exclude each other");
     const log = createLog({ level: config.logLevel, process: "release" });
-    const stop = new AbortController();
-    const onSignal = () => stop.abort(new Error("stopped by a signal"));
-    process.once("SIGTERM", onSignal).once("SIGINT", onSignal);
+    const stop = listenForStop();
     try {
       const released = await run(config, log, stop.signal);
       say(summaryOf(released));
@@ -68,7 +67,7 @@ export const releaseCommand: Command<typeof own> = {
       log.fatal({ err: error }, "not everything was let go; run it again, it goes on where it stopped");
       process.exitCode = 1;
     } finally {
-      process.off("SIGTERM", onSignal).off("SIGINT", onSignal);
+      stop.end();
     }
   },
 };

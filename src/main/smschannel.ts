@@ -92,6 +92,12 @@ const signals = ["SIGTERM", "SIGINT"] as const;
 const endAtOnce = (signal: NodeJS.Signals) => process.exit(128 + constants.signals[signal]);
 for (const signal of signals) process.once(signal, endAtOnce);
 
+/** Whoever read our output (head, less) is gone: what was begun goes on, unseen, and ends with its own exit code. */
+for (const stream of [process.stdout, process.stderr])
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+
 main(process.argv.slice(2)).catch((error: unknown) => {
   const known = error instanceof UsageError;
   process.stderr.write(`smschannel: ${known ? error.message : ((error as Error)?.stack ?? String(error))}\n`);

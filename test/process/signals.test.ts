@@ -1,0 +1,117 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join, resolve } from "node:path";
+import { text } from "node:stream/consumers";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
+
+// How the program ends when it is told to, started as people start it: by bin/ and by scripts/run.mjs, whose wrappers pass signals on.
+
+const root = resolve(import.meta.dirname, "../..");
+const program = ["src/main/smschannel.ts"];
+const starts: Record<string, string[]> = {
+  "bin/smschannel.mjs": [join(root, "bin/smschannel.mjs")],
+  "scripts/run.mjs": [join(root, "scripts/run.mjs"), ...program],
+  "node itself": ["--disable-warning=ExperimentalWarning", join(root, ...program)],
+};
+const simulator = ["twilio-simulator", "--port", "0", "--metrics-port", "0"];
+const migrate = ["migrate", "--database-wait", "5m"];
+const controller = ["controller", "--metrics-port", "0"];
+let env: NodeJS.ProcessEnv;
+
+beforeAll(async () => {
+  const namespace = await newNamespace("process");
+  env = {
+    ...process.env,
+    DATABASE_URL: "postgres://nobody:wrong@127.0.0.1:9/nothing",
+    KUBECONFIG: kubeconfigPath(),
+    OPERATOR_NAMESPACE: namespace,
+    WATCH_NAMESPACES: namespace,
+    PUBLIC_URL: "https://sms.example.com",
+  };
+});
+
+const children: ChildProcess[] = [];
+afterEach(() => {
+  for (const { pid, exitCode, signalCode } of children.splice(0))
+    if (exitCode === null && signalCode === null) process.kill(-pid!, "SIGKILL");
+});
+
+/** Leads a process group, as what is started from a shell's prompt does. */
+function start(args: string[]): ChildProcess {
+  const child = spawn(process.execPath, args, { detached: true, env, stdio: ["ignore", "pipe", "inherit"] });
+  children.push(child);
+  return child;
+}
+
+/** Resolves when the log has a line with this in it; the log is read on. */
+async function said(child: ChildProcess, what: string): Promise<() => string> {
+  let log = "";
+  await new Promise<void>((found) =>
+    child.stdout!.setEncoding("utf8").on("data", (piece: string) => {
+      log += piece;
+      if (log.includes(what)) found();
+    }),
+  );
+  return () => log;
+}
+
+describe("Ctrl-C in a terminal, which signals the whole group, is one wish", () => {
+  for (const [name, args] of Object.entries(starts))
+    test(`${name}: what runs ends in order`, async () => {
+      const child = start([...args, ...controller]);
+      const log = await said(child, '"msg":"leading"');
+      process.kill(-child.pid!, "SIGINT");
+      const [code, signal] = await once(child, "close");
+      expect([code, signal, log()]).toEqual([0, null, expect.stringContaining('"msg":"stopped"')]);
+    });
+
+  for (const [name, args] of Object.entries(starts))
+    test(`${name}: a job that waits says that it was stopped`, async () => {
+      const child = start([...args, ...migrate]);
+      const log = await said(child, '"process":"migrate"');
+      process.kill(-child.pid!, "SIGINT");
+      const [code, signal] = await once(child, "close");
+      expect([code, signal, log()]).toEqual([1, null, expect.stringContaining("schema not migrated")]);
+    });
+});
+
+describe("a supervisor that signals the process that it started", () => {
+  for (const [name, args] of Object.entries(starts))
+    test(name, async () => {
+      const child = start([...args, ...simulator]);
+      const log = await said(child, '"msg":"started"');
+      child.kill("SIGTERM");
+      const [code] = await once(child, "close");
+      expect([code, log()]).toEqual([0, expect.stringContaining('"msg":"stopped"')]);
+    });
+});
+
+describe("a process whose log reader is gone ends when it is told to, however often", () => {
+  for (const delayMs of [0, 5, 20])
+    test(`told again after ${delayMs} ms`, async () => {
+      const child = start([...starts["node itself"]!, ...controller]);
+      await said(child, '"msg":"leading"');
+      const ended = once(child, "close");
+      child.kill("SIGTERM");
+      child.stdout!.destroy();
+      setTimeout(() => child.kill("SIGTERM"), delayMs);
+      expect(await ended).toEqual([0, null]);
+    });
+});
+
+test("a reader of a report who has seen enough changes nothing about its end", async () => {
+  const child = start([...starts["node itself"]!, "validate", "--output", "json", join(root, "examples")]);
+  child.stdout!.destroy();
+  expect(await once(child, "close")).toEqual([0, null]);
+});
+
+test("files are found where the person stands", async () => {
+  const cwd = join(root, "examples");
+  const child = spawn(join(root, "bin/smschannel.mjs"), ["validate", "30-smsnumber.yaml"], {
+    cwd,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const [report, [code]] = await Promise.all([text(child.stdout), once(child, "close")]);
+  expect([code, report]).toEqual([0, expect.stringContaining("1 object, 0 errors")]);
+});
