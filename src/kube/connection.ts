@@ -14,7 +14,7 @@ const REFRESH_AT_MOST_EVERY_MS = 2000;
 /** An exec plugin that has not answered by then is given up, and run again by the next request. */
 const LOGIN_WITHIN_MS = 30_000;
 /** HTTP/1.1 carries one request at a time per connection; more than these wait in line. Watches have their own, unlimited. */
-export const CONNECTIONS = 40;
+export const CONNECTIONS = 32;
 
 export interface Access {
   readonly headers: Record<string, string>;

@@ -98,7 +98,7 @@ describe("Retain changes nothing at Twilio and waits for nothing there", () => {
   });
 });
 
-describe("a hundred deletions of one account", () => {
+describe("a hundred deletions of one account", { timeout: 180_000 }, () => {
   const SIZE = 100;
   let many: World;
   beforeAll(async () => {

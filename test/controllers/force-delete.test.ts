@@ -165,7 +165,7 @@ describe("a deletion that is not forced", () => {
 });
 
 test("one of many deletions that wait for Twilio is forced: it goes at once, whoever waits before it", async () => {
-  const [workers, size] = [12, 40];
+  const [workers, size] = [6, 24];
   await started({ workers, simulator: { seed: fleetSeed(size) } });
   operator();
   const fleet = await applyFleet(world, { account: 1, namespace: world.namespace, to: size });
@@ -181,4 +181,4 @@ test("one of many deletions that wait for Twilio is forced: it goes at once, who
   }
   const { items } = await world.client.list(smsNumbers, { namespace: world.namespace });
   expect(items).toHaveLength(size - 2);
-});
+}, 180_000);
