@@ -2,6 +2,7 @@ import { cp } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { build, type Plugin } from "esbuild";
 import { assets, threads } from "../../src/assets.ts";
+import { version } from "../../src/version.ts";
 
 export const root = resolve(import.meta.dirname, "../..");
 
@@ -42,7 +43,7 @@ export async function bundleProgram(folder?: string): Promise<Inputs> {
     lineLimit: 160,
     // Notices go where all licences are: scripts/bundle/licenses.ts.
     legalComments: "none",
-    define: { SMSCHANNEL_BUNDLED: "true" },
+    define: { SMSCHANNEL_BUNDLED: "true", SMSCHANNEL_VERSION: JSON.stringify(version) },
     // CommonJS packages ask for Node's own modules by require, which an ES module does not have.
     banner: {
       js: 'import { createRequire as bundledRequire } from "node:module"; const require = bundledRequire(import.meta.url);',

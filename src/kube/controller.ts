@@ -80,6 +80,7 @@ export class Controller<T extends KubeObject> {
         this.#attempts.get(key)?.deleting === true ? this.#queue.add(key, "urgent") : this.#hurry(key),
     });
     this.#metrics = KubeMetrics.of(options.registry);
+    this.#metrics.countFromZero(options.type.kind);
     this.#reconciliation = new Reconciliation(options, this.#metrics, this.#stop.signal);
   }
 

@@ -7,6 +7,20 @@ export interface WatchSample {
   interrupted: number;
 }
 
+/** The label `result` of `smschannel_reconcile_total`. */
+export const RESULTS = [
+  "unchanged",
+  "changed",
+  "retry",
+  "failed",
+  "bug",
+  "foreign",
+  "finalized",
+  "gone",
+  "aborted",
+] as const;
+export type Result = (typeof RESULTS)[number];
+
 const PREFIX = "smschannel_";
 const known = new WeakMap<Registry, KubeMetrics>();
 
@@ -97,6 +111,10 @@ export class KubeMetrics {
     });
   }
 
+  /** Every result of a kind, from 0 on: Prometheus sees no increase in a series that begins with 1. */
+  countFromZero(kind: string): void {
+    for (const result of RESULTS) this.reconciles.inc({ kind, result }, 0);
+  }
   /** Returns a function that ends the sampling. */
   sampleWatch(kind: string, sample: () => WatchSample): () => void {
     return register(this.#watches, kind, sample);

@@ -6,7 +6,7 @@ import type { EventRecorder } from "./events.ts";
 import { addFinalizer, ObjectGone, removeFinalizer } from "./finalizer.ts";
 import { Interrupted, type Interruption } from "./interruption.ts";
 import { LeadershipLost, type Term } from "./leader.ts";
-import type { KubeMetrics } from "./metrics.ts";
+import type { KubeMetrics, Result } from "./metrics.ts";
 import type { Cause, Lane } from "./queue.ts";
 import { Recent } from "./recent.ts";
 import type { KubeObject, ResourceType } from "./resource.ts";
@@ -82,18 +82,6 @@ const BUG = {
   reason: "InternalError",
   message: "the operator failed unexpectedly; its log has the details, and it tries again",
 } as const;
-
-/** The label `result` of the metric. */
-export type Result =
-  | "unchanged"
-  | "changed"
-  | "retry"
-  | "failed"
-  | "bug"
-  | "foreign"
-  | "finalized"
-  | "gone"
-  | "aborted";
 
 /** When the object is to be looked at again: in its own growing time, after so long, or when something happens. */
 export type Next =

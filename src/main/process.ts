@@ -2,6 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { collectDefaultMetrics, Gauge, Registry } from "@prometheus-io/client";
 import { createLog, type Log } from "../log.ts";
+import { version } from "../version.ts";
 import { listenForStop } from "./signals.ts";
 
 /** What every long-running process has: a log, metrics, health and an orderly end. */
@@ -69,6 +70,7 @@ export async function runProcess(
   const log = createLog({ level: options.logLevel, process: options.name });
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
+  exposeBuild(metrics, options.name);
   const health = new Health();
   health.expose(metrics);
   const stop = listenForStop({ onStop: (signal) => log.info({ signal }, "stopping") });
@@ -84,6 +86,16 @@ export async function runProcess(
     await probes.close();
     stop.end();
   }
+}
+
+/** Which version runs where: joined with other metrics by its labels, its value is always 1. */
+export function exposeBuild(metrics: Registry, name: string): void {
+  new Gauge({
+    name: "smschannel_build_info",
+    help: "Always 1; the labels say which process of which version runs on which Node.",
+    labelNames: ["version", "process", "node"],
+    registers: [metrics],
+  }).set({ version, process: name, node: process.versions.node }, 1);
 }
 
 /** `/healthz`, `/readyz` and `/metrics` on one port. */

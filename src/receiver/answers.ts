@@ -42,6 +42,9 @@ const ANSWERS = {
   aborted: empty(408),
 } as const satisfies Record<string, Answer>;
 
+/** Every result, so that each is counted from 0 on. */
+export const RESULTS = Object.keys(ANSWERS) as Result[];
+
 /** Sends the answer of `result`; `body` replaces it for a self-check, which only the controller ever gets. */
 export function answer(response: ServerResponse, result: Result, body?: string): void {
   const { status, headers, body: usual } = ANSWERS[result];

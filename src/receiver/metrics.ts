@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from "@prometheus-io/client";
-import type { Result } from "./answers.ts";
+import { RESULTS, type Result } from "./answers.ts";
 import type { CutReason } from "./http-server.ts";
 import type { RefusalReason } from "./judge.ts";
 
@@ -14,6 +14,9 @@ export interface ReceiverMetrics {
 
 /** From a fast commit to past the store's budget of 3 s. */
 const ACK_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4];
+
+/** Refusals that concern a route that exists, for which there is an alert. */
+const OF_ROUTES = ["mismatch", "missing", "account"] as const satisfies RefusalReason[];
 
 /** What is looked up when somebody asks. */
 interface Gauges {
@@ -73,6 +76,9 @@ export function receiverMetrics(registry: Registry, gauges: Gauges): ReceiverMet
       this.set(gauges.connections());
     },
   });
+  // From 0 on: Prometheus sees no increase in a series that begins with 1, and alerts would miss the first of each.
+  for (const result of RESULTS) inbound.inc({ result }, 0);
+  for (const reason of OF_ROUTES) failures.inc({ reason }, 0);
   const results = perLabel((label) => inbound.labels(label));
   const reasons = perLabel((label) => failures.labels(label));
   return {

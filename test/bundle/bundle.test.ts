@@ -80,6 +80,16 @@ test("it finds the thread that judges routing rules", async () => {
   expect(stdout).toContain("1 object, 1 error, 0 warnings");
 });
 
+test("it knows its version", async () => {
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+  const files = (await readdir(join(folder, "app"))).filter((name) => name.endsWith(".mjs"));
+  const texts = files.map((name) => readFileSync(join(folder, "app", name), "utf8"));
+  expect(texts.some((text) => text.includes("smschannel_build_info"))).toBe(true);
+  expect(
+    texts.some((text) => text.includes(`version = "${version}"`) || text.includes(`version="${version}"`)),
+  ).toBe(true);
+});
+
 test("it finds the database's schema: migrate gets as far as the database", async () => {
   const DATABASE_URL = "postgres://nobody:wrong@127.0.0.1:9/nothing";
   const { code, stdout } = await smschannel(["migrate", "--database-wait", "0s"], { DATABASE_URL });

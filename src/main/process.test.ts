@@ -1,0 +1,12 @@
+import { readFileSync } from "node:fs";
+import { Registry } from "@prometheus-io/client";
+import { expect, test } from "vitest";
+import { exposeBuild } from "./process.ts";
+
+test("a process says which version it is", async () => {
+  const registry = new Registry();
+  exposeBuild(registry, "controller");
+  const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
+  const labels = `version="${version}",process="controller",node="${process.versions.node}"`;
+  expect(await registry.metrics()).toContain(`smschannel_build_info{${labels}} 1\n`);
+});
