@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { parse, stringify } from "yaml";
 import { CHART, helm, merge, Rendered } from "../chart/helm.ts";
 import { required } from "../chart/values.ts";
@@ -9,6 +9,9 @@ import { kubeconfigPath, kubectl, newNamespace } from "../support/cluster.ts";
 import { eventually } from "../support/world.ts";
 
 // Helm against a real API server: what it looks up there, what it keeps of a former release, what its hooks make and take away.
+
+// Each test starts a dozen programs one after the other, which takes long beside builds.
+vi.setConfig({ testTimeout: 240_000 });
 
 const open: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

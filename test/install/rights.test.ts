@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { stringify } from "yaml";
 import { smsNumbers } from "../../src/api/index.ts";
 import { systemClock } from "../../src/clock.ts";
@@ -14,6 +14,9 @@ import { type Account, accountOf } from "./account.ts";
 import { command } from "./command.ts";
 
 // The rights that the chart grants, used: what the processes need is there, and nothing else is.
+
+// One test asks kubectl a dozen times, which takes long beside builds.
+vi.setConfig({ testTimeout: 240_000 });
 
 const open: { remove(): Promise<unknown> }[] = [];
 afterEach(async () => {
