@@ -1,8 +1,8 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { fieldOf, parseForm } from "../twilio/form.ts";
 import { signatureBase } from "../twilio/signature.ts";
-import { readFields } from "./fields.ts";
+import { accountIn, readFields } from "./fields.ts";
 
 const URL_OF_STREAM = "https://sms.example.com/inbound/team-a/support";
 
@@ -41,6 +41,51 @@ const rows: Record<string, string> = {
   "more fields than anybody takes": "a=1&".repeat(1001),
 };
 for (const [name, body] of Object.entries(rows)) test(name, () => agree(Buffer.from(body, "latin1")));
+
+describe("what is unusual is read up to bounds that nobody but strangers reaches", () => {
+  const fields = (count: number, one: (i: number) => string) =>
+    Buffer.from(Array.from({ length: count }, (_, i) => one(i)).join("&"));
+  const rows: Record<string, [body: Buffer, isRead: boolean]> = {
+    "128 fields": [fields(128, (i) => `n${i}=%ff`), true],
+    "129 fields": [fields(129, (i) => `n${i}=%ff`), false],
+    "129 fields that are usual but for their number": [fields(129, (i) => `n${i}=1`), false],
+    "names of 300 characters that begin alike": [fields(100, (i) => `${"n".repeat(300)}${i}=1`), true],
+    "256 separators": [Buffer.from("&".repeat(256)), true],
+    "257 separators": [Buffer.from("&".repeat(257)), false],
+    "a name of 64 characters beside many bytes": [
+      Buffer.from(`${"n".repeat(64)}=${"x".repeat(40_000)}`),
+      true,
+    ],
+    "a name of 65 characters beside many bytes": [
+      Buffer.from(`${"n".repeat(65)}=${"x".repeat(40_000)}`),
+      false,
+    ],
+  };
+  for (const [name, [body, isRead]] of Object.entries(rows))
+    test(name, () => {
+      if (isRead) agree(body);
+      else expect(readFields(body)).toBeUndefined();
+    });
+});
+
+describe("the account that a body names is found without reading it", () => {
+  const rows: Record<string, [body: string, account: string]> = {
+    first: ["AccountSid=AC1&To=1", "AC1"],
+    "in the middle": ["To=1&AccountSid=AC1&From=2", "AC1"],
+    last: ["To=1&AccountSid=AC1", "AC1"],
+    "after a name that ends like it": ["ParentAccountSid=AC2&AccountSid=AC1", "AC1"],
+    "after a value that holds it, as a client encodes it": ["Body=AccountSid%3DAC2&AccountSid=AC1", "AC1"],
+    "twice: the first counts, as when it is read": ["AccountSid=AC1&AccountSid=AC2", "AC1"],
+    "without a value": ["AccountSid=&To=1", ""],
+    nowhere: ["To=1", ""],
+    "after more names that end like it than anybody sends": [
+      `${"xAccountSid=1&".repeat(9)}AccountSid=AC1`,
+      "",
+    ],
+  };
+  for (const [name, [body, account]] of Object.entries(rows))
+    test(name, () => expect(accountIn(Buffer.from(body))).toBe(account));
+});
 
 test("what is unusual is read up to 32 KiB, what is usual at any size", () => {
   const unusual = (length: number) => Buffer.from(`a=%ff&b=${"x".repeat(length)}`);
