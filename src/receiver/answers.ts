@@ -23,6 +23,9 @@ const accepted: Answer = {
   body: RESPONSE,
 };
 
+/** Twilio never gets one of these. Whoever does must come anew: on a connection that is kept the next request would cost less. */
+const refusal = (status: number, ...headers: string[]) => empty(status, "connection", "close", ...headers);
+
 /** The whole table of answers. One 403 for all strangers: they learn neither a route's name nor what was wrong. */
 const ANSWERS = {
   stored: accepted,
@@ -30,10 +33,10 @@ const ANSWERS = {
   raw: accepted,
   notMessage: accepted,
   selfCheck: accepted,
-  refused: empty(403),
-  badMethod: empty(405, "allow", "POST"),
-  tooLarge: empty(413, "connection", "close"),
-  badType: empty(415),
+  refused: refusal(403),
+  badMethod: refusal(405, "allow", "POST"),
+  tooLarge: refusal(413),
+  badType: refusal(415),
   routesNotLoaded: empty(503),
   storeLate: empty(503),
   overloaded: empty(503),
@@ -59,6 +62,11 @@ export function answer(response: ServerResponse, result: Result, body?: string):
       ])
       .end(body);
 }
+
+/** Is it what strangers get? */
+export const isRefusal = (result: Result): boolean => REFUSALS.has(result);
+
+const REFUSALS: ReadonlySet<Result> = new Set(["refused", "badMethod", "tooLarge", "badType"]);
 
 /** The HTTP status of a result, for logs and tests. */
 export const statusOf = (result: Result): number => ANSWERS[result].status;

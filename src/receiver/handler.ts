@@ -1,16 +1,28 @@
-import type { IncomingMessage, RequestListener } from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Clock } from "../clock.ts";
 import type { InboxRow } from "../inbox/rows.ts";
 import type { InboxWriter, Outcome } from "../inbox/writer.ts";
 import { answerTo, askedInHeader, CHECK_HEADER } from "../routes/challenge.ts";
 import type { Route } from "../routes/route.ts";
 import type { Activity } from "./activity.ts";
-import { answer, type Result } from "./answers.ts";
+import { answer, isRefusal, type Result } from "./answers.ts";
 import { type BodyBudget, readBody } from "./body.ts";
-import { judge, type RefusalReason } from "./judge.ts";
+import { FieldsReader } from "./fields.ts";
+import { cutOff } from "./http-server.ts";
+import {
+  glance,
+  judge,
+  judgeInSteps,
+  type Knock,
+  type RefusalReason,
+  SMALL_BODY,
+  type Verdict,
+} from "./judge.ts";
 import type { ReceiverMetrics } from "./metrics.ts";
+import type { RefusalPace } from "./refusal-pace.ts";
 import type { RouteTable } from "./route-table.ts";
 import { recogniseCheck, type SelfCheck } from "./self-check.ts";
+import type { SlowLane } from "./slow-lane.ts";
 import type { StoreSeen } from "./store-seen.ts";
 
 export interface HandlerOptions {
@@ -21,23 +33,38 @@ export interface HandlerOptions {
   metrics: ReceiverMetrics;
   clock: Clock;
   budget: BodyBudget;
+  pace: Pick<RefusalPace, "pass">;
+  /** For large bodies. */
+  lane: Pick<SlowLane<Verdict>, "add">;
 }
 
 type Finish = (result: Result, body?: string) => void;
 
+/** What each request needs of its server. */
+interface Context extends HandlerOptions {
+  /** For the slow lane, which reads one body after another. */
+  reader: FieldsReader;
+}
+
 /** Method, type and size, then route and signature, then account, then the store: each step answers and ends, or goes on. */
 export function createHandler(options: HandlerOptions): RequestListener {
-  const { clock, metrics, budget, routes } = options;
+  const { clock, metrics, budget, routes, pace } = options;
+  const context: Context = { ...options, reader: new FieldsReader() };
   return (request, response) => {
     const startMs = clock.monotonic();
     const finish: Finish = (result, body) => {
       metrics.result(result);
-      answer(response, result, body);
+      if (isRefusal(result)) pace.pass(() => answer(response, result));
+      else answer(response, result, body);
     };
     const wrong = wrongKind(request);
     // A self-check says by a header what it is: it is read whatever became of its method and type on the way.
     if (wrong !== undefined && request.headers[CHECK_HEADER] === undefined) return finish(wrong);
     readBody(request, budget, (body) => {
+      if (body === "scattered") {
+        metrics.cut(body);
+        return cutOff(request.socket);
+      }
       // Nobody is there any more to be answered.
       if (body === "aborted") return metrics.result("aborted");
       if (typeof body === "string") return finish(body);
@@ -45,7 +72,7 @@ export function createHandler(options: HandlerOptions): RequestListener {
       const check = checkIn(request, body, wrong === undefined, options);
       if (check !== undefined) void prove(check, finish, options);
       else if (wrong !== undefined) finish(wrong);
-      else decide(request, body, routes, startMs, finish, options);
+      else decide(knockOf(request, body, clock.now()), response, startMs, finish, context);
     });
   };
 }
@@ -85,17 +112,41 @@ async function prove(
   finish("selfCheck", answerTo(route, asked, { ...report, storeTakes: await storeSeen.takes() }));
 }
 
+const knockOf = (request: IncomingMessage, body: Buffer, nowMs: number): Knock => ({
+  target: request.url ?? "",
+  signature: signatureOf(request),
+  body,
+  nowMs,
+});
+
 function decide(
-  request: IncomingMessage,
-  body: Buffer,
-  routes: RouteTable,
+  knock: Knock,
+  response: ServerResponse,
+  startMs: number,
+  finish: Finish,
+  context: Context,
+): void {
+  const { routes, lane, reader } = context;
+  const act = (verdict: Verdict) => actOn(verdict, knock.nowMs, startMs, finish, context);
+  const isSmall = knock.body.length <= SMALL_BODY;
+  const verdict = isSmall ? judge(knock, routes) : glance(knock, routes);
+  if (verdict !== undefined) act(verdict);
+  else
+    lane.add({
+      bytes: knock.body.length,
+      work: () => judgeInSteps(knock, routes, reader),
+      isGone: () => response.destroyed,
+      done: (verdict) => (verdict === "overloaded" ? finish(verdict) : act(verdict)),
+    });
+}
+
+function actOn(
+  verdict: Verdict,
+  nowMs: number,
   startMs: number,
   finish: Finish,
   options: HandlerOptions,
 ): void {
-  const nowMs = options.clock.now();
-  const signature = signatureOf(request);
-  const verdict = judge({ target: request.url ?? "", signature, body, nowMs }, routes);
   switch (verdict.do) {
     case "refuse":
       refuse(verdict.reason, verdict.route, nowMs, options);

@@ -1,5 +1,11 @@
-import { createServer, type RequestListener, type Server } from "node:http";
-import type { Socket } from "node:net";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+} from "node:http";
+import type { AddressInfo, Socket } from "node:net";
 import type { Clock } from "../clock.ts";
 
 /** What a stranger may take of this process. Twilio's own requests are a tenth of each and take milliseconds. */
@@ -33,7 +39,7 @@ export const HTTP_LIMITS: HttpLimits = {
 };
 
 /** Why a connection was ended by us: label of `smschannel_connections_cut_total`. */
-export type CutReason = keyof typeof ANSWERS | "pipelined" | "tooMany";
+export type CutReason = keyof typeof ANSWERS | "pipelined" | "scattered" | "tooMany";
 
 /** What node itself would answer; a request that is none gets no more than that. */
 const ANSWERS = {
@@ -57,66 +63,146 @@ export interface HttpServerOptions {
 /** At most so often, since it looks at every connection: 8,192 take about a millisecond. */
 const CLOSE_IDLE_EVERY_MS = 100;
 
-export interface HttpServer {
-  readonly server: Server;
-  /** Connections that are open now. */
-  readonly open: number;
-}
+/**
+ * Each turn of its event loop node accepts one connection per listener, so that while every turn has much to do new
+ * connections would wait for seconds: with eight on one port, among which the kernel shares them out, it is eight a turn.
+ */
+const LISTENERS = 8;
 
 /** An HTTP server whose every connection ends by itself unless good requests come, and which keeps room for new ones. */
-export function createHttpServer({ limits, handle, clock, onCut }: HttpServerOptions): HttpServer {
-  const server = createServer(
-    {
-      maxHeaderSize: limits.headerBytes,
-      headersTimeout: limits.headersMs,
-      requestTimeout: limits.requestMs,
-      connectionsCheckingInterval: limits.checkEveryMs,
-      keepAliveTimeout: limits.idleMs,
-    },
-    (request, response) => {
+export class HttpServer {
+  readonly #options: HttpServerOptions;
+  readonly #servers: Server[];
+  #open = 0;
+  #closedIdleAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: HttpServerOptions) {
+    this.#options = options;
+    this.#servers = Array.from({ length: LISTENERS }, () => this.#create());
+  }
+
+  /** Connections that are open now. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** Gives the port; 0 takes a free one. Rejects when another process has it, also one that would share it. */
+  async listen(wanted: number): Promise<number> {
+    const [first, ...others] = this.#servers as [Server, ...Server[]];
+    if (wanted !== 0) await makeSureItIsFree(wanted);
+    try {
+      await listening(first, { port: wanted, reusePort: true });
+    } catch (error) {
+      // Where the system cannot share a port, one listener must do.
+      if ((error as NodeJS.ErrnoException).code !== "ENOTSUP") throw error;
+      await listening(first, { port: wanted });
+      return portOf(first);
+    }
+    for (const server of others) await listening(server, { port: portOf(first), reusePort: true });
+    return portOf(first);
+  }
+
+  /** Lets nobody in any more; resolves when everybody has left. Whoever is between two requests leaves now. */
+  async close(): Promise<void> {
+    const closed = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)));
+    await Promise.all(closed);
+  }
+
+  /** Ends all connections, whatever is under way on them. */
+  cutAll(): void {
+    for (const server of this.#servers) server.closeAllConnections();
+  }
+
+  #create(): Server {
+    const { limits, handle } = this.#options;
+    const server = createServer(optionsOf(limits), (request, response) => {
       // Node gives a response its socket when those before it are done. Neither Twilio nor any proxy of today sends a
       // request before it has the last answer; a flood of them on one connection would hold up all others.
-      if (response.socket !== null) handle(request, response);
-      else if (!request.socket.destroyed) {
-        onCut("pipelined");
-        request.socket.destroy();
-      }
-    },
-  );
-  server.maxHeadersCount = limits.headers;
-  server.maxConnections = limits.connections;
-  server.on("drop", () => onCut("tooMany"));
-  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-    // Otherwise the other side went away, or its answer is under way: nobody is left to be told.
-    if (socket.writable && error.code !== "ECONNRESET") {
-      const reason = REASONS[error.code ?? ""] ?? "malformed";
-      onCut(reason);
-      socket.write(`HTTP/1.1 ${ANSWERS[reason]}\r\nConnection: close\r\n\r\n`);
-    }
-    socket.destroy();
-  });
-  return keepingRoom(server, limits.connections, clock);
+      if (response.socket === null) this.#cut("pipelined", request.socket);
+      else if (lacksHost(request)) this.#refuse("malformed", request.socket);
+      else handle(request, response);
+    });
+    server.maxHeadersCount = limits.headers;
+    server.on("connection", (socket) => this.#connected(socket));
+    // An `Expect` that is not `100-continue`: no HTTP client of today sends one.
+    server.on("checkExpectation", ({ socket }) => this.#refuse("malformed", socket));
+    server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+      // Otherwise the other side went away, or its answer is under way: nobody is left to be told.
+      if (socket.writable && error.code !== "ECONNRESET")
+        this.#refuse(REASONS[error.code ?? ""] ?? "malformed", socket);
+      else socket.destroy();
+    });
+    return server;
+  }
+
+  #refuse(reason: keyof typeof ANSWERS, socket: Socket): void {
+    socket.write(`HTTP/1.1 ${ANSWERS[reason]}\r\nConnection: close\r\n\r\n`);
+    this.#cut(reason, socket);
+  }
+
+  #cut(reason: CutReason, socket: Socket): void {
+    if (!socket.destroyed) this.#options.onCut(reason);
+    cutOff(socket);
+  }
+
+  #connected(socket: Socket): void {
+    this.#open++;
+    socket.once("close", () => this.#open--);
+    if (this.#open > this.#options.limits.connections) this.#cut("tooMany", socket);
+    else this.#keepRoom();
+  }
+
+  /**
+   * Connections that have done their request and are only kept are the first to go when nearly all are taken: whoever hoards
+   * them must not lock Twilio out. Those in the middle of a request end by their own time-outs.
+   */
+  #keepRoom(): void {
+    const { limits, clock } = this.#options;
+    const many = Math.ceil(limits.connections * 0.9);
+    if (this.#open < many || clock.monotonic() - this.#closedIdleAtMs < CLOSE_IDLE_EVERY_MS) return;
+    this.#closedIdleAtMs = clock.monotonic();
+    for (const server of this.#servers) server.closeIdleConnections();
+  }
 }
 
+const optionsOf = (limits: HttpLimits): ServerOptions => ({
+  maxHeaderSize: limits.headerBytes,
+  headersTimeout: limits.headersMs,
+  requestTimeout: limits.requestMs,
+  connectionsCheckingInterval: limits.checkEveryMs,
+  keepAliveTimeout: limits.idleMs,
+  // Node itself would answer whatever lacks it, thousands of requests from one read.
+  requireHostHeader: false,
+});
+
+const lacksHost = ({ headers, httpVersion }: IncomingMessage) =>
+  headers.host === undefined && httpVersion === "1.1";
+
 /**
- * Connections that have done their request and are only kept are the first to go when nearly all are taken: whoever hoards
- * them must not lock Twilio out. Those in the middle of a request end by their own time-outs.
+ * Ends a connection at once. What was read of it, up to 64 KiB, node parses to its end even when the socket is destroyed:
+ * thousands of requests or of one-byte chunks, 20 to 50 ms. Only taking its parser away stops that; there is no documented
+ * way, and where this one should be missing the rest is parsed in vain as before.
  */
-function keepingRoom(server: Server, most: number, clock: Clock): HttpServer {
-  const many = Math.ceil(most * 0.9);
-  let open = 0;
-  let closedIdleAtMs = Number.NEGATIVE_INFINITY;
-  server.on("connection", (socket) => {
-    open++;
-    socket.once("close", () => open--);
-    if (open < many || clock.monotonic() - closedIdleAtMs < CLOSE_IDLE_EVERY_MS) return;
-    closedIdleAtMs = clock.monotonic();
-    server.closeIdleConnections();
+export function cutOff(socket: Socket): void {
+  socket.destroy();
+  (socket as { parser?: { remove?: () => void } | null }).parser?.remove?.();
+}
+
+const portOf = (server: Server) => (server.address() as AddressInfo).port;
+
+function listening(server: Server, options: { port: number; reusePort?: boolean }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options, () => {
+      server.off("error", reject);
+      resolve();
+    });
   });
-  return {
-    server,
-    get open() {
-      return open;
-    },
-  };
+}
+
+/** A port that is shared can be taken twice, by two receivers on one machine each of which gets half of the texts. */
+async function makeSureItIsFree(port: number): Promise<void> {
+  const probe = createServer();
+  await listening(probe, { port });
+  await new Promise((resolve) => probe.close(resolve));
 }

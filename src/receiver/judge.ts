@@ -1,9 +1,8 @@
 import type { InboxRow } from "../inbox/rows.ts";
-import type { Route, RouteUrls, SignatureKey } from "../routes/route.ts";
-import { verify } from "../routes/signature-states.ts";
-import { signatureUrls } from "../twilio/signature.ts";
-import { type Fields, readFields } from "./fields.ts";
-import { hasNumber, type PathKind, rowOf } from "./row.ts";
+import type { Route } from "../routes/route.ts";
+import { accountIn, type Fields, type FieldsReader, readFields } from "./fields.ts";
+import { type PathKind, rowOf } from "./row.ts";
+import { findSigner, findSignerInSteps, type Signed, type Signer } from "./signers.ts";
 
 /** Why a request is nobody's business: the label of `smschannel_signature_failures_total`. Never told to the sender. */
 export type RefusalReason = "unknownPath" | "unknownRoute" | "malformed" | "missing" | "mismatch" | "account";
@@ -27,116 +26,101 @@ export interface Routes {
   find(path: string): readonly Route[];
   /** As slow to refuse as the slowest of them. */
   readonly nobody: Route;
+  /** Has any of them this account? */
+  hasAccount(accountSid: string): boolean;
 }
 
-/** Decides what a request is, from its bytes and the routes alone. */
-export function judge(knock: Knock, table: Routes): Verdict {
+/**
+ * Up to this size a body is read and hashed at once: nine texts of ten are under 1 KiB. What is larger costs more than a few
+ * texts, and has to pass `glance` and then wait its turn.
+ */
+export const SMALL_BODY = 4 * 1024;
+
+/**
+ * What can be said of a large body at no cost: undefined where it must be read to know more. Whoever signs for an account that
+ * nobody here has, or sends what is no signature, is refused as if it had been tried; that holds for every path alike.
+ */
+export function glance(knock: Knock, table: Routes): Verdict | undefined {
+  const { signature, body } = knock;
+  if (signature !== undefined && SIGNATURE.test(signature) && table.hasAccount(accountIn(body)))
+    return undefined;
+  const target = parseTarget(knock.target);
+  return refusal(knock, target, target === undefined ? undefined : table.find(target.path)[0]);
+}
+
+/** 20 bytes as base64. */
+const SIGNATURE = /^[A-Za-z0-9+/]{27}=$/;
+
+/** Decides what a request is, from its bytes and the routes alone. For small bodies. */
+export function judge(knock: Knock, table: Omit<Routes, "hasAccount">): Verdict {
   const fields = readFields(knock.body);
-  if (fields === undefined) return { do: "refuse", reason: "malformed" };
+  if (fields === undefined) return MALFORMED;
+  const ask = askOf(knock, table, fields);
+  return conclude(ask, ask.signed === undefined ? undefined : findSigner(ask.signed, table.nobody));
+}
+
+/**
+ * The same for a body that takes milliseconds: yields after each step how many bytes it has worked on, so that others get their
+ * turn. `reader` must read nothing else meanwhile.
+ */
+export function* judgeInSteps(
+  knock: Knock,
+  table: Omit<Routes, "hasAccount">,
+  reader: FieldsReader,
+): Generator<number, Verdict> {
+  const fields = reader.read(knock.body);
+  yield knock.body.length;
+  if (fields === undefined) return MALFORMED;
+  const ask = askOf(knock, table, fields);
+  const signer = ask.signed === undefined ? undefined : yield* findSignerInSteps(ask.signed, table.nobody);
+  return conclude(ask, signer);
+}
+
+/** All that is known of a request before anybody is looked for who signed it. */
+interface Ask {
+  knock: Knock;
+  target: Target | undefined;
+  /** Of the path. */
+  first: Route | undefined;
+  fields: Fields;
+  /** Undefined without a signature. */
+  signed: Signed | undefined;
+}
+
+function askOf(knock: Knock, table: Omit<Routes, "hasAccount">, fields: Fields): Ask {
+  const { signature, nowMs } = knock;
   const target = parseTarget(knock.target);
   const known = target === undefined ? NONE : table.find(target.path);
   // The same work for a path that nobody has: the time it takes must not tell which names exist.
   const routes = known.length > 0 ? known : [table.nobody];
-  // Property by property: spreading two objects takes several times as long.
   const { kind, query } = target ?? NOWHERE;
-  const { signature, body, nowMs } = knock;
-  const ask: Ask = { target: knock.target, signature, body, nowMs, kind, query, fields, routes, hashed: 0 };
-  const signer = ask.signature === undefined ? undefined : findSigner(ask, ask.signature);
-  if (ask.signature !== undefined && signer === undefined) goOn(ask, ask.signature, table.nobody);
-  const [first] = known;
+  const signed = signature === undefined ? undefined : { signature, kind, query, fields, routes, nowMs };
+  return { knock, target, first: known[0], fields, signed };
+}
+
+function conclude(ask: Ask, signer: Signer | undefined): Verdict {
+  const { knock, target, first } = ask;
+  const { signature } = knock;
+  if (first === undefined || signer === undefined || signature === undefined)
+    return refusal(knock, target, first);
+  return accept(ask, signature, signer);
+}
+
+/** What whoever signed nothing is refused for. */
+function refusal({ signature }: Knock, target: Target | undefined, first: Route | undefined): Verdict {
   if (target === undefined) return { do: "refuse", reason: "unknownPath" };
   if (first === undefined) return { do: "refuse", reason: "unknownRoute" };
-  if (ask.signature === undefined) return { do: "refuse", reason: "missing", route: first };
-  if (signer === undefined) return { do: "refuse", reason: "mismatch", route: first };
-  return accept(ask, ask.signature, signer);
+  return { do: "refuse", reason: signature === undefined ? "missing" : "mismatch", route: first };
 }
 
-interface Ask extends Knock {
-  kind: PathKind;
-  query: string | undefined;
-  fields: Fields;
-  routes: readonly Route[];
-  /** HMACs made so far. */
-  hashed: number;
-}
+const MALFORMED: Verdict = { do: "refuse", reason: "malformed" };
 
-interface Signer {
-  route: Route;
-  fingerprint: string;
-}
-
-function accept(
-  { kind, query, body, fields }: Ask,
-  signature: string,
-  { route, fingerprint }: Signer,
-): Verdict {
+function accept({ knock, target, fields }: Ask, signature: string, { route, fingerprint }: Signer): Verdict {
   // Whoever holds one account's token must not speak for another.
   if (fields.get("AccountSid") !== route.accountSid) return { do: "refuse", reason: "account", route };
-  const row = rowOf({ kind, route, query, body, fields, signature });
+  const { kind, query } = target ?? NOWHERE;
+  const row = rowOf({ kind, route, query, body: knock.body, fields, signature });
   return row === undefined ? { do: "ignore", route, fingerprint } : { do: "store", row, route, fingerprint };
-}
-
-/**
- * The route whose token made the signature. Nearly always there is one route; where a namespace was just replaced two can
- * fit, and the one that has the number is meant.
- */
-function findSigner(ask: Ask, signature: string): Signer | undefined {
-  let found: Signer | undefined;
-  for (const route of ask.routes) {
-    const fingerprint = signedBy(route, ask, signature);
-    if (fingerprint === undefined) continue;
-    const signer = { route, fingerprint };
-    if (ask.routes.length === 1 || fits(route, ask.fields)) return signer;
-    if (found === undefined || (!isOf(found.route, ask.fields) && isOf(route, ask.fields))) found = signer;
-  }
-  return found;
-}
-
-/** Tries every URL that Twilio may still have, in the forms that it may have signed, with every token that is still good. */
-function signedBy(route: Route, ask: Ask, signature: string): string | undefined {
-  const { kind, query, fields, nowMs } = ask;
-  for (const urls of route.urls)
-    for (const form of formsOf(urls, kind))
-      for (const base of fields.bases(query === undefined ? form : `${form}?${query}`))
-        for (const key of route.keys) {
-          if (!isValid(key, nowMs)) continue;
-          ask.hashed++;
-          if (verify(key, base, signature)) return key.fingerprint;
-        }
-  return undefined;
-}
-
-/** Works on in vain until a refusal has cost what it costs for nobody. */
-function goOn(ask: Ask, signature: string, nobody: Route): void {
-  const { kind, query, fields } = ask;
-  const urls = formsOf(nobody.urls[0]!, kind);
-  const bases = fields.bases(query === undefined ? urls[0]! : `${urls[0]!}?${query}`);
-  const most = nobody.keys.length * urls.length * bases.length;
-  for (; ask.hashed < most; ask.hashed++) verify(nobody.keys[0]!, bases[0]!, signature);
-}
-
-const isValid = ({ notAfterMs }: SignatureKey, nowMs: number) =>
-  notAfterMs === undefined || nowMs <= notAfterMs;
-
-const isOf = (route: Route, fields: Fields) => route.accountSid === fields.get("AccountSid");
-const fits = (route: Route, fields: Fields) =>
-  isOf(route, fields) && hasNumber(route, fields.get("To") ?? "");
-
-const forms = new WeakMap<RouteUrls, Map<PathKind, string[]>>();
-
-/** Made when a URL is first used: of 10,000 routes most are silent at any time. */
-function formsOf(urls: RouteUrls, kind: PathKind): string[] {
-  let known = forms.get(urls);
-  if (known === undefined) {
-    known = new Map();
-    forms.set(urls, known);
-  }
-  let made = known.get(kind);
-  if (made === undefined) {
-    made = signatureUrls(urls[kind]);
-    known.set(kind, made);
-  }
-  return made;
 }
 
 interface Target {

@@ -13,6 +13,7 @@ export type RoutesOfPath = readonly Route[];
 export class RouteTable implements Routes {
   readonly #shards: (Route[] | undefined)[];
   #byPath: ReadonlyMap<string, RoutesOfPath> = new Map();
+  #accounts: ReadonlySet<string> = new Set();
   #nobody = nobodyAmong([]);
 
   constructor(shards: number) {
@@ -23,7 +24,9 @@ export class RouteTable implements Routes {
   replaceShard(shard: number, data: Record<string, string>): void {
     if (!(shard in this.#shards)) throw new Error(`there is no shard ${shard}`);
     this.#shards[shard] = decodeShard(data);
-    this.#byPath = byPath(this.#shards.flatMap((routes) => routes ?? []));
+    const routes = this.#shards.flatMap((routes) => routes ?? []);
+    this.#byPath = byPath(routes);
+    this.#accounts = new Set(routes.map(({ accountSid }) => accountSid));
     this.#nobody = nobodyAmong(this.#byPath.values());
   }
 
@@ -39,6 +42,10 @@ export class RouteTable implements Routes {
   /** `path` is `{namespace}/{stream}`. */
   find(path: string): RoutesOfPath {
     return this.#byPath.get(path) ?? NONE;
+  }
+
+  hasAccount(accountSid: string): boolean {
+    return this.#accounts.has(accountSid);
   }
 
   get nobody(): Route {

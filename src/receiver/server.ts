@@ -1,4 +1,3 @@
-import type { AddressInfo } from "node:net";
 import type { Registry } from "@prometheus-io/client";
 import type { Clock } from "../clock.ts";
 import type { InboxStore } from "../inbox/store.ts";
@@ -6,9 +5,11 @@ import { InboxWriter } from "../inbox/writer.ts";
 import type { Log } from "../log.ts";
 import { Activity } from "./activity.ts";
 import { createHandler } from "./handler.ts";
-import { createHttpServer, HTTP_LIMITS, type HttpLimits, type HttpServer } from "./http-server.ts";
+import { HTTP_LIMITS, type HttpLimits, HttpServer } from "./http-server.ts";
 import { receiverMetrics } from "./metrics.ts";
+import { RefusalPace } from "./refusal-pace.ts";
 import type { RouteTable } from "./route-table.ts";
+import { SlowLane } from "./slow-lane.ts";
 import { StoreSeen } from "./store-seen.ts";
 
 export interface ReceiverOptions {
@@ -36,6 +37,7 @@ export const STORE_BUDGET_MS = 3000;
 export class Receiver {
   readonly #options: ReceiverOptions;
   readonly #http: HttpServer;
+  readonly #pace: RefusalPace;
   readonly #writer: InboxWriter;
   readonly #activity: Activity;
   #draining = false;
@@ -65,6 +67,7 @@ export class Receiver {
     });
     const limits = { ...HTTP_LIMITS, ...options.limits };
     const budget = { bytes: 0, most: limits.bodiesBytes };
+    this.#pace = new RefusalPace({ clock });
     const handle = createHandler({
       routes,
       writer: this.#writer,
@@ -73,8 +76,10 @@ export class Receiver {
       metrics,
       clock,
       budget,
+      pace: this.#pace,
+      lane: new SlowLane({ clock }),
     });
-    this.#http = createHttpServer({
+    this.#http = new HttpServer({
       limits,
       clock,
       onCut: metrics.cut,
@@ -86,12 +91,9 @@ export class Receiver {
   }
 
   async start(): Promise<{ port: number }> {
-    const { server } = this.#http;
-    await new Promise<void>((resolve, reject) =>
-      server.once("error", reject).listen(this.#options.port, resolve),
-    );
+    const port = await this.#http.listen(this.#options.port);
     this.#activity.start();
-    return { port: (server.address() as AddressInfo).port };
+    return { port };
   }
 
   /** May be called twice; both wait for the end. */
@@ -108,11 +110,10 @@ export class Receiver {
     const { clock, storeBudgetMs = STORE_BUDGET_MS } = this.#options;
     this.#draining = true;
     if (delayMs > 0) await clock.sleep(delayMs);
-    const { server } = this.#http;
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    server.closeIdleConnections();
+    const closed = this.#http.close();
+    this.#pace.end();
     // Whoever has not finished its request by then never will; an answer takes at most the store's budget.
-    const cancel = clock.after(storeBudgetMs + 1000, () => server.closeAllConnections());
+    const cancel = clock.after(storeBudgetMs + 1000, () => this.#http.cutAll());
     await closed;
     cancel();
     await this.#activity.stop();

@@ -80,6 +80,7 @@ export async function startReceiver(options: {
   storeBudgetMs?: number;
   limits?: Partial<HttpLimits>;
   clock?: Clock;
+  port?: number;
 }): Promise<RunningReceiver> {
   const routes = new RouteTable(1);
   if (options.routes !== undefined) routes.replaceShard(0, await encodeShard(options.routes));
@@ -89,7 +90,7 @@ export async function startReceiver(options: {
     options.store ??
     new PostgresStore({ url: options.url ?? "", statementTimeoutMs: budgetMs, log: silentLog });
   const receiver = new Receiver({
-    port: 0,
+    port: options.port ?? 0,
     replica: "replica-1",
     routes,
     store,

@@ -108,7 +108,7 @@ describe("whoever is slow is answered 408 and cut, while a text gets through", (
       return slow;
     },
     "a second request on the same connection that never ends": async () => {
-      const slow = await stranger(bytesOf({ ...text(), headers: {} }));
+      const slow = await stranger(bytesOf(text()));
       await once(slow.socket, "data");
       slow.socket.write(head());
       return slow;
@@ -118,10 +118,11 @@ describe("whoever is slow is answered 408 and cut, while a text gets through", (
     test(name, async () => {
       await begin(SHORT);
       const slow = await make();
+      const before = await result("stored");
       expect(await status(text())).toBe(200);
       expect(await slow.ended).toMatch(/HTTP\/1\.1 408 Request Timeout\r\nConnection: close\r\n\r\n$/);
       expect(await cuts("slow")).toBe(1);
-      expect(await result("stored")).toBe(1);
+      expect((await result("stored")) - before).toBe(1);
     });
 });
 
@@ -184,7 +185,7 @@ describe("connections are counted and bounded", () => {
     await begin({ connections: LIMIT });
     const hoard = await Promise.all(Array.from({ length: HOARDED }, () => stranger()));
     for (const { socket } of hoard) {
-      socket.write(bytesOf({ ...text(), headers: {} }));
+      socket.write(bytesOf(text()));
       await once(socket, "data");
     }
     expect(await open()).toBe(HOARDED);
@@ -206,6 +207,8 @@ describe("connections are counted and bounded", () => {
   test("where all are in the middle of a request a new one is cut, until those were too slow", async () => {
     await begin({ ...SHORT, connections: LIMIT });
     const hoard = await Promise.all(Array.from({ length: LIMIT }, () => stranger(head())));
+    // Several listeners let in whoever comes to them in no order between them.
+    await untilOpen(LIMIT);
     expect(await (await stranger(head())).ended).toBe("");
     expect(await cuts("tooMany")).toBe(1);
     await Promise.all(hoard.map(({ ended }) => ended));

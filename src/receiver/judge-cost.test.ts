@@ -1,0 +1,227 @@
+import { createHmac } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import type { Route } from "../routes/route.ts";
+import { signatureKey } from "../routes/signature-states.ts";
+import { sign } from "../simulator/sign.ts";
+import { FieldsReader } from "./fields.ts";
+import { glance, judge, judgeInSteps, SMALL_BODY, type Verdict } from "./judge.ts";
+import { nobodyAmong } from "./nobody.ts";
+
+// What a request costs, counted in bytes that were read and hashed: times differ from machine to machine.
+
+const KIB = 1024;
+const ACCOUNT = "AC00000000000000000000000000000001";
+const SIGNATURE = `${"A".repeat(27)}=`;
+const PATHS = ["team-a/plain", "team-a/rotated", "team-a/moved", "team-a/nobody"];
+const urlOf = (path: string, host = "sms") => `https://${host}.example.com/inbound/${path}`;
+
+const urls = (url: string) => ({ inbound: url, fallback: url, status: url });
+const keys = await Promise.all(["token", "secondary"].map(signatureKey));
+
+function routeAt(path: string, more: Partial<Route>): Route {
+  const [namespace, stream] = path.split("/") as [string, string];
+  return {
+    namespaceUid: "uid",
+    namespace,
+    stream,
+    accountSid: ACCOUNT,
+    generation: 1,
+    numbers: ["15005550006"],
+    urls: [urls(urlOf(path))],
+    keys: keys.slice(0, 1),
+    checkKey: Buffer.alloc(32, 1),
+    ...more,
+  };
+}
+
+const routes = new Map([
+  ["team-a/plain", routeAt("team-a/plain", {})],
+  ["team-a/rotated", routeAt("team-a/rotated", { keys })],
+  [
+    "team-a/moved",
+    routeAt("team-a/moved", { urls: [urls(urlOf("team-a/moved")), urls(urlOf("team-a/moved", "old"))] }),
+  ],
+]);
+/** The most: two tokens or two URLs, each with and without its port. */
+const MOST_HMACS = 4;
+
+interface Cost {
+  /** Hashed before anybody else had a turn. */
+  hashedAtOnce: number;
+  /** Read or hashed in one step of the slow lane, beside texts. */
+  largestStep: number;
+  /** All steps together. */
+  inSteps: number;
+  verdict: Verdict;
+}
+
+/** What the handler does with a body, with its bytes counted. */
+function costOf(body: Buffer, path: string, signature: string | undefined = SIGNATURE): Cost {
+  let hmacs = 0;
+  const counted = (route: Route): Route => ({
+    ...route,
+    keys: route.keys.map(({ inner, outer, fingerprint }) => ({
+      get inner() {
+        hmacs++;
+        return inner;
+      },
+      outer,
+      fingerprint,
+    })),
+  });
+  const table = {
+    find: (name: string) => [routes.get(name) ?? []].flat().map(counted),
+    nobody: counted(nobodyAmong([...routes.values()].map((route) => [route]))),
+    hasAccount: (sid: string) => sid === ACCOUNT,
+  };
+  const knock = { target: `/inbound/${path}`, signature, body, nowMs: 0 };
+  const isSmall = body.length <= SMALL_BODY;
+  const verdict = isSmall ? judge(knock, table) : glance(knock, table);
+  const hashedAtOnce = hmacs * body.length;
+  if (verdict !== undefined) return { hashedAtOnce, largestStep: 0, inSteps: 0, verdict };
+  let [largestStep, inSteps] = [0, 0];
+  const work = judgeInSteps(knock, table, new FieldsReader());
+  for (;;) {
+    const { done, value } = work.next();
+    if (done === true) return { hashedAtOnce, largestStep, inSteps, verdict: value };
+    largestStep = Math.max(largestStep, value);
+    inSteps += value;
+  }
+}
+
+const fields = (count: number, one: (i: number) => string) =>
+  Array.from({ length: count }, (_, i) => one(i)).join("&");
+const filledTo = (size: number, piece: string) => `a=${piece.repeat(Math.floor((size - 2) / piece.length))}`;
+
+/** What strangers send. */
+const strangers: Record<string, string> = {
+  "a text's size": filledTo(600, "x"),
+  "the largest that is small": filledTo(4 * KIB, "x"),
+  "32 KiB of 990 fields that are no UTF-8": fields(990, (i) => `n${i}=%ff`).padEnd(32 * KIB, "x"),
+  "32 KiB of one value that is no UTF-8": filledTo(32 * KIB, "%ff"),
+  "a thousand names that begin alike": fields(1000, (i) => `${"n".repeat(25)}${i}=%ff`),
+  "a thousand names that begin alike, of plain values": fields(1000, (i) => `${"n".repeat(25)}${i}=1`),
+  "a thousand times the same name": fields(1000, (i) => `Body=${i}`),
+  "a hundred names of 300 characters that begin alike": fields(100, (i) => `${"n".repeat(300)}${i}=`),
+  "256 KiB of one name": "n".repeat(256 * KIB),
+  "256 KiB of separators": "&".repeat(256 * KIB),
+  "256 KiB of escapes": filledTo(256 * KIB, "%41"),
+  "256 KiB of plain text": filledTo(256 * KIB, "x"),
+  "256 KiB of plain text after an account that nobody has": `AccountSid=AC9&${filledTo(200 * KIB, "x")}`,
+  "256 KiB of names that only end like an account": fields(10_000, () => `XAccountSid=${ACCOUNT}`),
+};
+
+/** Four HMACs of a text of 1 KiB each: what one text costs at most is what a stranger may cost a few times. */
+const A_FEW_TEXTS = MOST_HMACS * 4 * KIB;
+
+describe("a stranger's body costs at most a few texts, at any path the same", () => {
+  for (const [name, body] of Object.entries(strangers))
+    test(name, () => {
+      const costs = PATHS.map((path) => costOf(Buffer.from(body), path));
+      for (const { hashedAtOnce, inSteps, verdict } of costs) {
+        expect(verdict.do).toBe("refuse");
+        expect(hashedAtOnce).toBeLessThanOrEqual(A_FEW_TEXTS);
+        expect(inSteps).toBe(0);
+      }
+      expect(new Set(costs.map(({ hashedAtOnce }) => hashedAtOnce)).size).toBe(1);
+    });
+});
+
+describe("whoever knows an account's SID costs steps between which texts go on, at any path as many", () => {
+  for (const [name, body] of Object.entries(strangers)) {
+    const named = Buffer.from(`AccountSid=${ACCOUNT}&${body}`);
+    if (named.length > 256 * KIB + 100 || named.length <= SMALL_BODY) continue;
+    test(name, () => {
+      const costs = PATHS.map((path) => costOf(named, path));
+      for (const { hashedAtOnce, largestStep, inSteps, verdict } of costs) {
+        expect(verdict.do).toBe("refuse");
+        expect(hashedAtOnce).toBe(0);
+        // The body is read in one step, most of it by native code, and hashed in many.
+        expect(largestStep).toBeLessThanOrEqual(Math.max(named.length, 32 * KIB));
+        // Twice what is no UTF-8: its bytes, and what stands for them.
+        expect(inSteps).toBeLessThanOrEqual((1 + 2 * MOST_HMACS) * (named.length + 2 * KIB));
+      }
+      // Some bytes more or less are the URLs'.
+      expect(new Set(costs.map(({ inSteps }) => Math.round(inSteps / KIB / 4))).size).toBe(1);
+    });
+  }
+});
+
+describe("a large body that cannot be signed is not read, and refused for the same reasons as a small one", () => {
+  const large = Buffer.from(`AccountSid=${ACCOUNT}&${filledTo(20 * KIB, "x")}`);
+  const rows: Record<string, [path: string, signature: string | undefined, reason: string]> = {
+    "no signature": ["team-a/plain", "", "mismatch"],
+    "no header": ["team-a/plain", undefined, "missing"],
+    "a signature that is too short": ["team-a/plain", "AAAA", "mismatch"],
+    "a signature that is too long": ["team-a/plain", "A".repeat(16_000), "mismatch"],
+    "28 characters that are no base64": ["team-a/plain", "-".repeat(28), "mismatch"],
+    "a path that nobody has": ["team-a/nobody", "AAAA", "unknownRoute"],
+    "no path": ["wp-login.php", "AAAA", "unknownPath"],
+  };
+  for (const [name, [path, signature, reason]] of Object.entries(rows))
+    test(name, () => {
+      const knock = { target: `/inbound/${path}`, signature, body: large, nowMs: 0 };
+      const table = {
+        find: (name: string) => [routes.get(name) ?? []].flat(),
+        nobody: nobodyAmong([]),
+        hasAccount: () => true,
+      };
+      expect(glance(knock, table)).toMatchObject({ do: "refuse", reason });
+    });
+});
+
+describe("what Twilio signs is taken, however large", () => {
+  const text: [string, string][] = [
+    ["ToCountry", "US"],
+    ["MessageSid", `SM${"0".repeat(32)}`],
+    ["ParentAccountSid", "AC9"],
+    ["AccountSid", ACCOUNT],
+    ["To", "+15005550006"],
+    ["From", "+15555550100"],
+  ];
+  const media = Array.from({ length: 10 }, (_, i): [string, string][] => [
+    [`MediaUrl${i}`, `https://api.twilio.com/2010-04-01/Accounts/${ACCOUNT}/Messages/MM1/Media/ME${i}`],
+    [`MediaContentType${i}`, "image/jpeg"],
+  ]).flat();
+  const rows: Record<string, [string, string][]> = {
+    "1,600 characters of three bytes each": [...text, ["Body", "你".repeat(1600)]],
+    "800 emoji and ten pictures": [...text, ...media, ["Body", "😀".repeat(800)], ["NumMedia", "10"]],
+    "4,096 characters of another channel, with its buttons": [
+      ...text,
+      ["Body", "ж".repeat(4096)],
+      ["ButtonPayload", "a".repeat(256)],
+      ["ButtonText", "Yes, please"],
+      ["ChannelMetadata", JSON.stringify({ type: "rcs", data: { context: "x".repeat(2000) } })],
+      ["InteractiveData", JSON.stringify({ flow: "y".repeat(4000) })],
+    ],
+    "60 KiB of add-ons": [...text, ["AddOns", JSON.stringify({ results: "z".repeat(60 * KIB) })]],
+    "a name that comes twice": [...text, ["Body", "x".repeat(5000)], ["Body", "y"]],
+    "a hundred fields": [
+      ...text,
+      ...Array.from({ length: 94 }, (_, i): [string, string] => [`Future${i}`, "v".repeat(50)]),
+    ],
+    "255 KiB": [...text, ["Body", "b".repeat(255 * KIB)]],
+  };
+  for (const [name, pairs] of Object.entries(rows))
+    for (const path of PATHS.slice(0, 3))
+      for (const token of ["token", ...(path === "team-a/rotated" ? ["secondary"] : [])])
+        test(`${name}, at ${path}, signed with the ${token}`, () => {
+          const body = Buffer.from(new URLSearchParams(pairs).toString());
+          const { verdict, hashedAtOnce } = costOf(body, path, sign(token, urlOf(path), pairs));
+          expect(verdict.do).toBe("store");
+          expect(hashedAtOnce).toBe(0);
+        });
+
+  test("bytes that are no UTF-8, signed as they are and as their replacement", () => {
+    const start = `AccountSid=${ACCOUNT}&MessageSid=SM1&Body=`;
+    const body = Buffer.from(`${start}%ff${"x".repeat(20_000)}`);
+    const base = (replacement: Buffer) => {
+      const [before, after] = [`${urlOf("team-a/plain")}AccountSid${ACCOUNT}Body`, "MessageSidSM1"];
+      return Buffer.concat([Buffer.from(before), replacement, Buffer.from("x".repeat(20_000) + after)]);
+    };
+    for (const replacement of [Buffer.from([0xff]), Buffer.from("\ufffd")]) {
+      const signature = createHmac("sha1", "token").update(base(replacement)).digest("base64");
+      expect(costOf(body, "team-a/plain", signature).verdict.do).toBe("store");
+    }
+  });
+});

@@ -1,0 +1,67 @@
+import { describe, expect, test } from "vitest";
+import { ManualClock } from "../clock.ts";
+import { RefusalPace } from "./refusal-pace.ts";
+
+function setup(mostWaiting = 1000) {
+  const clock = new ManualClock();
+  const pace = new RefusalPace({ clock, perSecond: 100, mostWaiting });
+  const left: number[] = [];
+  let next = 0;
+  const pass = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      const number = next++;
+      pace.pass(() => left.push(number));
+    }
+  };
+  return { clock, pace, left, pass };
+}
+
+describe("refusals", () => {
+  test("leave at once while they are few", async () => {
+    const { clock, left, pass } = setup();
+    for (let i = 0; i < 50; i++) {
+      pass(1);
+      expect(left).toHaveLength(i + 1);
+      await clock.advance(20);
+    }
+  });
+
+  test("leave at a fixed rate while they are many, in their order", async () => {
+    const { clock, left, pass } = setup();
+    pass(500);
+    expect(left).toHaveLength(100);
+    await clock.advance(1000);
+    expect(left).toHaveLength(200);
+    await clock.advance(3000);
+    expect(left).toEqual(Array.from({ length: 500 }, (_, i) => i));
+  });
+
+  test("whoever asks again when answered gets no more than the rate allows, on a hundred connections", async () => {
+    const { clock, pace } = setup();
+    let answers = 0;
+    const stranger = () =>
+      pace.pass(() => {
+        answers++;
+        clock.after(1, stranger);
+      });
+    for (let i = 0; i < 100; i++) stranger();
+    await clock.advance(10_000);
+    expect(answers).toBeGreaterThan(1000);
+    expect(answers).toBeLessThanOrEqual(1100);
+  });
+
+  test("keep only so many waiting: the one that came first leaves", () => {
+    const { left, pass } = setup(10);
+    pass(110);
+    expect(left).toHaveLength(100);
+    pass(5);
+    expect(left).toEqual(Array.from({ length: 105 }, (_, i) => i));
+  });
+
+  test("all leave when the process ends", () => {
+    const { pace, left, pass } = setup();
+    pass(300);
+    pace.end();
+    expect(left).toHaveLength(300);
+  });
+});

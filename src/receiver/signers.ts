@@ -1,0 +1,112 @@
+import type { Route, RouteUrls, SignatureKey } from "../routes/route.ts";
+import { verify, verifyInSteps } from "../routes/signature-states.ts";
+import { signatureUrls } from "../twilio/signature.ts";
+import type { Fields } from "./fields.ts";
+import { hasNumber, type PathKind } from "./row.ts";
+
+export interface Signed {
+  signature: string;
+  kind: PathKind;
+  query: string | undefined;
+  fields: Fields;
+  routes: readonly Route[];
+  nowMs: number;
+}
+
+export interface Signer {
+  route: Route;
+  fingerprint: string;
+}
+
+/**
+ * The route whose token made the signature. Nearly always there is one route; where a namespace was just replaced two can
+ * fit, and the one that has the number is meant. A refusal costs as many HMACs as one of `nobody`, whatever exists.
+ */
+export function findSigner(signed: Signed, nobody: Route): Signer | undefined {
+  let found: Signer | undefined;
+  let hashed = 0;
+  for (const { route, key, base } of attempts(signed)) {
+    hashed++;
+    if (!verify(key, base, signed.signature)) continue;
+    found = preferred(found, { route, fingerprint: key.fingerprint }, signed);
+    if (isCertain(found, signed)) return found;
+  }
+  if (found === undefined)
+    for (const { key, base } of attemptsInVain(signed, nobody, hashed)) verify(key, base, signed.signature);
+  return found;
+}
+
+/** The same for what takes milliseconds: yields after each step how many bytes it has hashed. */
+export function* findSignerInSteps(signed: Signed, nobody: Route): Generator<number, Signer | undefined> {
+  let found: Signer | undefined;
+  let hashed = 0;
+  for (const { route, key, base } of attempts(signed)) {
+    hashed++;
+    if (!(yield* verifyInSteps(key, base, signed.signature))) continue;
+    found = preferred(found, { route, fingerprint: key.fingerprint }, signed);
+    if (isCertain(found, signed)) return found;
+  }
+  if (found === undefined)
+    for (const { key, base } of attemptsInVain(signed, nobody, hashed))
+      yield* verifyInSteps(key, base, signed.signature);
+  return found;
+}
+
+interface Attempt {
+  route: Route;
+  key: SignatureKey;
+  base: Uint8Array;
+}
+
+/** Every URL that Twilio may still have, in the forms that it may have signed, with every token that is still good. */
+function* attempts({ routes, kind, query, fields, nowMs }: Signed): Generator<Attempt> {
+  for (const route of routes)
+    for (const urls of route.urls)
+      for (const form of formsOf(urls, kind))
+        for (const base of fields.bases(query === undefined ? form : `${form}?${query}`))
+          for (const key of route.keys) if (isValid(key, nowMs)) yield { route, key, base };
+}
+
+/** What is missing to what a refusal costs for nobody. */
+function* attemptsInVain(
+  { kind, query, fields }: Signed,
+  nobody: Route,
+  hashed: number,
+): Generator<Omit<Attempt, "route">> {
+  const urls = formsOf(nobody.urls[0]!, kind);
+  const bases = fields.bases(query === undefined ? urls[0]! : `${urls[0]!}?${query}`);
+  const most = nobody.keys.length * urls.length * bases.length;
+  for (let n = hashed; n < most; n++) yield { key: nobody.keys[0]!, base: bases[0]! };
+}
+
+function preferred(found: Signer | undefined, other: Signer, { fields }: Signed): Signer {
+  if (found === undefined || fits(other.route, fields)) return other;
+  return !isOf(found.route, fields) && isOf(other.route, fields) ? other : found;
+}
+
+const isCertain = ({ route }: Signer, { routes, fields }: Signed) =>
+  routes.length === 1 || fits(route, fields);
+
+const isValid = ({ notAfterMs }: SignatureKey, nowMs: number) =>
+  notAfterMs === undefined || nowMs <= notAfterMs;
+
+const isOf = (route: Route, fields: Fields) => route.accountSid === fields.get("AccountSid");
+const fits = (route: Route, fields: Fields) =>
+  isOf(route, fields) && hasNumber(route, fields.get("To") ?? "");
+
+const forms = new WeakMap<RouteUrls, Map<PathKind, string[]>>();
+
+/** Made when a URL is first used: of 10,000 routes most are silent at any time. */
+function formsOf(urls: RouteUrls, kind: PathKind): string[] {
+  let known = forms.get(urls);
+  if (known === undefined) {
+    known = new Map();
+    forms.set(urls, known);
+  }
+  let made = known.get(kind);
+  if (made === undefined) {
+    made = signatureUrls(urls[kind]);
+    known.set(kind, made);
+  }
+  return made;
+}

@@ -1,0 +1,129 @@
+import { describe, expect, test } from "vitest";
+import { ManualClock } from "../clock.ts";
+import { SlowLane, type SlowLaneLimits } from "./slow-lane.ts";
+
+const LIMITS: SlowLaneLimits = { bytesPerMs: 100, burstBytes: 300, waitingBytes: 100_000, waitMs: 1000 };
+const STEP = 100;
+
+function setup(limits: Partial<SlowLaneLimits> = {}) {
+  const clock = new ManualClock();
+  const lane = new SlowLane<string>({ clock, limits: { ...LIMITS, ...limits } });
+  const done: string[] = [];
+  /** Bytes worked on so far. */
+  const worked = { bytes: 0 };
+  const gone = new Set<string>();
+  const add = (name: string, bytes: number) =>
+    lane.add({
+      bytes,
+      *work() {
+        for (let left = bytes; left > 0; left -= STEP) {
+          worked.bytes += Math.min(left, STEP);
+          yield Math.min(left, STEP);
+        }
+        return name;
+      },
+      isGone: () => gone.has(name),
+      done: (result) => done.push(result === "overloaded" ? `${name}: overloaded` : result),
+    });
+  return { clock, add, done, worked, gone };
+}
+
+describe("a free lane", () => {
+  test("works at once, without a turn of the event loop between", () => {
+    const { add, done } = setup();
+    add("a", 250);
+    expect(done).toEqual(["a"]);
+  });
+
+  test("is free again after a rest", async () => {
+    const { clock, add, done } = setup();
+    add("a", 250);
+    await clock.advance(10);
+    add("b", 250);
+    expect(done).toEqual(["a", "b"]);
+  });
+});
+
+describe("a lane that is asked for more than its share", () => {
+  test("works on no more bytes than its share, in steps", async () => {
+    const { clock, add, worked } = setup();
+    for (let i = 0; i < 20; i++) add(`${i}`, 1000);
+    expect(worked.bytes).toBeLessThanOrEqual(LIMITS.burstBytes + STEP);
+    for (let ms = 1; ms <= 100; ms++) {
+      await clock.advance(1);
+      expect(worked.bytes).toBeLessThanOrEqual(LIMITS.burstBytes + ms * LIMITS.bytesPerMs + STEP);
+    }
+    expect(worked.bytes).toBeGreaterThan(90 * LIMITS.bytesPerMs);
+  });
+
+  test("is not paid for time in which nothing waited, beyond a burst", async () => {
+    const { clock, add, worked } = setup();
+    await clock.advance(60_000);
+    add("a", 10_000);
+    expect(worked.bytes).toBeLessThanOrEqual(LIMITS.burstBytes + STEP);
+  });
+
+  test("lets a small one pass large ones that came before it", async () => {
+    const { clock, add, done } = setup({ waitMs: 60_000 });
+    add("under way", 2000);
+    for (const name of ["large 1", "large 2", "large 3"]) add(name, 20_000);
+    add("small", 500);
+    await clock.advance(3000);
+    expect(done).toEqual(["under way", "small", "large 1", "large 2", "large 3"]);
+  });
+
+  test("lets no large one be passed for ever", async () => {
+    const { clock, add, done } = setup({ waitMs: 60_000 });
+    add("large", 20_000);
+    add("larger", 25_000);
+    // As much work as fits, of small ones without end.
+    for (let i = 0; i < 200 && !done.includes("larger"); i++) {
+      add(`small ${i}`, 1000);
+      await clock.advance(10);
+    }
+    expect(done).toContain("larger");
+  });
+
+  test("turns away whoever had no turn in time, not whoever had", async () => {
+    const { clock, add, done } = setup();
+    add("under way", 90_000);
+    add("in time", 20_000);
+    await clock.advance(500);
+    add("too late", 40_000);
+    await clock.advance(450);
+    expect(done).toEqual(["under way"]);
+    await clock.advance(560);
+    expect(done).toEqual(["under way", "in time", "too late"]);
+    add("under way again", 99_000);
+    await clock.advance(1);
+    for (const name of ["one", "two", "three"]) add(name, 30_000);
+    await clock.advance(1001);
+    expect(done.slice(3)).toEqual(["under way again", "two: overloaded", "three: overloaded"]);
+  });
+
+  test("turns away the last in the queue where there is no room to wait", () => {
+    const { add, done } = setup({ waitingBytes: 60_000 });
+    add("under way", 50_000);
+    add("small", 20_000);
+    add("large", 30_000);
+    add("smaller", 15_000);
+    expect(done).toEqual(["large: overloaded"]);
+    add("no room at all", 40_000);
+    expect(done).toEqual(["large: overloaded", "no room at all: overloaded"]);
+  });
+});
+
+describe("whoever has gone", () => {
+  test("costs nothing more, and is told nothing", async () => {
+    const { clock, add, done, worked, gone } = setup();
+    add("under way", 50_000);
+    add("waiting", 5000);
+    gone.add("under way").add("waiting");
+    const before = worked.bytes;
+    await clock.advance(100);
+    expect(worked.bytes).toBe(before);
+    add("next", 200);
+    await clock.advance(10);
+    expect(done).toEqual(["next"]);
+  });
+});

@@ -1,0 +1,198 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { Worker } from "node:worker_threads";
+import type pg from "pg";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import {
+  metric,
+  newInbox,
+  type Post,
+  post,
+  type RunningReceiver,
+  routeFor,
+  signedPost,
+  startReceiver,
+  textFields,
+} from "./harness.ts";
+
+// Those who send as much as they can. What each of them may cost is counted, not timed.
+
+let receiverUrl: string;
+let owner: pg.Client;
+let running: RunningReceiver;
+const sockets = new Set<Socket>();
+
+beforeAll(async () => {
+  ({ receiverUrl, owner } = await newInbox());
+  return () => owner.end();
+});
+
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy();
+  sockets.clear();
+  await running.stop();
+});
+
+const begin = async () => {
+  running = await startReceiver({ url: receiverUrl, routes: [await routeFor()] });
+};
+
+/** Sends these bytes; resolves with all that came back when the connection has ended. */
+async function flood(bytes: string): Promise<string> {
+  const socket = connect({ port: running.port, host: "127.0.0.1", noDelay: true });
+  sockets.add(socket);
+  let received = "";
+  socket.on("data", (chunk) => {
+    received += chunk.toString("latin1");
+  });
+  socket.on("error", () => undefined);
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  socket.write(bytes);
+  await closed;
+  return received;
+}
+
+const FORM = "Content-Type: application/x-www-form-urlencoded";
+const PATH = "/inbound/team-a/support";
+const request = (path: string, body: string, ...headers: string[]) =>
+  [`POST ${path} HTTP/1.1`, "Host: a", `Content-Length: ${body.length}`, ...headers, "", body].join("\r\n");
+const cuts = (reason: string) => metric(running.metrics, "smschannel_connections_cut_total", { reason });
+const text = () => signedPost(textFields());
+const status = async (request: Post) => (await post(running.port, request)).status;
+
+describe("whoever is refused must connect anew", () => {
+  const rows: Record<string, [bytes: string, status: string]> = {
+    "unsigned, for a stream that exists": [request(PATH, "a=1", FORM), "403"],
+    "unsigned, for one that does not": [request("/inbound/team-a/nobody", "a=1", FORM), "403"],
+    "signed wrongly": [request(PATH, "a=1", FORM, `X-Twilio-Signature: ${"A".repeat(27)}=`), "403"],
+    "a GET": ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "405"],
+    "no form": [request(PATH, "{}", "Content-Type: application/json"), "415"],
+    "too large": [request(PATH, "x".repeat(300 * 1024), FORM), "413"],
+    "without a host": ["GET / HTTP/1.1\r\n\r\n", "400"],
+    "with an expectation that nobody knows": [request(PATH, "a=1", FORM, "Expect: more"), "400"],
+  };
+  for (const [name, [bytes, status]] of Object.entries(rows))
+    test(name, async () => {
+      await begin();
+      const answer = await flood(bytes);
+      expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+      expect(answer).toMatch(/\r\nconnection: close\r\n/i);
+    });
+
+  test("a text keeps its connection", async () => {
+    await begin();
+    const { path, body, headers } = text();
+    const bytes = request(path, String(body), FORM, `x-twilio-signature: ${headers!["x-twilio-signature"]}`);
+    const socket = connect({ port: running.port, host: "127.0.0.1", noDelay: true });
+    sockets.add(socket);
+    for (let i = 0; i < 2; i++) {
+      socket.write(bytes);
+      const [answer] = (await once(socket, "data")) as [Buffer];
+      expect(answer.toString()).toMatch(/^HTTP\/1.1 200 /);
+    }
+  });
+});
+
+describe("of a flood of requests on one connection no more than two are looked at", () => {
+  const rows: Record<string, string> = {
+    "the shortest": "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "without a host": "GET / HTTP/1.1\r\n\r\n",
+    "with an expectation that nobody knows": "GET / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n",
+    "refused at once": request(PATH, "a=1", FORM),
+    "that want another protocol": "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+  };
+  for (const [name, one] of Object.entries(rows))
+    test(name, async () => {
+      await begin();
+      let seen = 0;
+      const count = () => seen++;
+      subscribe("http.server.request.start", count);
+      await flood(one.repeat(10_000));
+      unsubscribe("http.server.request.start", count);
+      expect(seen).toBeGreaterThan(0);
+      expect(seen).toBeLessThanOrEqual(2);
+      expect(await status(text())).toBe(200);
+    });
+});
+
+describe("a body that comes in more pieces than anybody needs ends its connection", () => {
+  const chunked = (chunk: string, count: number) =>
+    `POST ${PATH} HTTP/1.1\r\nHost: a\r\n${FORM}\r\nTransfer-Encoding: chunked\r\n\r\n${`${chunk.length.toString(16)}\r\n${chunk}\r\n`.repeat(count)}0\r\n\r\n`;
+  test.each([1, 10, 100])("in chunks of %d", async (size) => {
+    await begin();
+    await flood(chunked("a".repeat(size), 200_000 / size));
+    expect(await cuts("scattered")).toBe(1);
+    expect(await status(text())).toBe(200);
+  });
+
+  test("not in such as a proxy makes", async () => {
+    await begin();
+    expect(await flood(chunked("a".repeat(1024), 200))).toMatch(/^HTTP\/1.1 403 /);
+    expect(await flood(chunked("a".repeat(10), 100))).toMatch(/^HTTP\/1.1 403 /);
+    expect(await cuts("scattered")).toBe(0);
+  });
+});
+
+test("several new connections are let in at each turn of the event loop", async () => {
+  await begin();
+  const CONNECTIONS = 80;
+  const connected = new Int32Array(new SharedArrayBuffer(4));
+  const client = new Worker(
+    `const { connected, port, count } = require("node:worker_threads").workerData;
+     for (let i = 0; i < count; i++)
+       require("node:net").connect(port, "127.0.0.1").on("error", () => {}).once("connect", () => {
+         if (Atomics.add(connected, 0, 1) === count - 1) Atomics.notify(connected, 0);
+       });`,
+    { eval: true, workerData: { connected, port: running.port, count: CONNECTIONS } },
+  );
+  // The kernel connects them while this thread, which is the receiver's, stands still.
+  await once(client, "online");
+  for (let open = 0; open < CONNECTIONS; open = Atomics.load(connected, 0))
+    Atomics.wait(connected, 0, open, 1000);
+  let turns = 0;
+  while ((await metric(running.metrics, "smschannel_connections")) < CONNECTIONS) {
+    turns++;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(turns).toBeLessThanOrEqual(CONNECTIONS / 2);
+  await client.terminate();
+});
+
+test("a port that another receiver has is taken, though it could be shared", async () => {
+  await begin();
+  const second = startReceiver({ url: receiverUrl, routes: [], port: running.port });
+  await expect(second).rejects.toThrow(/EADDRINUSE/);
+  expect(await status(text())).toBe(200);
+});
+
+describe("large texts", () => {
+  test("get through beside strangers who send as much, and know the account", async () => {
+    await begin();
+    const size = 20_000;
+    const account = textFields().find(([name]) => name === "AccountSid")![1];
+    const large = request(
+      PATH,
+      `AccountSid=${account}&a=${"x".repeat(250_000)}`,
+      FORM,
+      `X-Twilio-Signature: ${"A".repeat(27)}=`,
+    );
+    const strangers = Array.from({ length: 20 }, () => flood(large));
+    const texts = Array.from({ length: 5 }, () =>
+      status(signedPost(textFields({ Body: "你".repeat(size / 9) }))),
+    );
+    expect(new Set(await Promise.all(texts))).toEqual(new Set([200]));
+    for (const answer of await Promise.all(strangers)) expect(answer).toMatch(/^HTTP\/1.1 (403|503) /);
+  });
+
+  test("whose sender has gone are dropped", async () => {
+    await begin();
+    const fields = textFields({ Body: "x".repeat(200_000) });
+    const { path, body, headers } = signedPost(fields);
+    const bytes = request(path, String(body), FORM, `x-twilio-signature: ${headers!["x-twilio-signature"]}`);
+    const socket = connect({ port: running.port, host: "127.0.0.1", noDelay: true });
+    socket.write(bytes, () => socket.destroy());
+    await once(socket, "close");
+    expect(await status(text())).toBe(200);
+  });
+});
