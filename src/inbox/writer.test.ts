@@ -1,5 +1,6 @@
+import { stat } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../clock.ts";
+import { ManualClock, systemClock } from "../clock.ts";
 import { silentLog } from "../log.ts";
 import type { InboxRow } from "./rows.ts";
 import { type InboxStore, NotKeptError } from "./store.ts";
@@ -248,6 +249,20 @@ class Twilio {
       });
   }
 }
+
+test("a text whose answer came while the whole process stood still is not late", async () => {
+  const store = new FakeStore();
+  store.insert = () =>
+    new Promise((resolve) => {
+      stat(".", () => resolve(1));
+      const until = performance.now() + 300;
+      while (performance.now() < until);
+    });
+  const writer = new InboxWriter({ store, clock: systemClock, log: silentLog, budgetMs: 100 });
+  const outcome = await new Promise((resolve) => writer.write(row("a"), resolve));
+  expect(outcome).toBe("stored");
+  await writer.stop();
+});
 
 test("stop waits for what is under way, closes the store, and takes nothing more", async () => {
   const { store, clock, writer, outcomes, write } = setup();

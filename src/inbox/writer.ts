@@ -191,14 +191,18 @@ export class InboxWriter {
   #tick() {
     if (this.#ticking) return;
     this.#ticking = true;
-    this.#options.clock.after(TICK_MS, () => {
-      this.#ticking = false;
-      const now = this.#options.clock.monotonic();
-      for (const waiting of this.#underWay) if (waiting.deadlineMs <= now) this.#settle(waiting, "late");
-      for (const waiting of this.#queue) if (waiting.deadlineMs <= now) this.#settle(waiting, "late");
-      this.#queue = this.#queue.filter(({ done }) => done !== undefined);
-      if (this.#queue.length > 0 || this.#underWay.length > 0) this.#tick();
-    });
+    // Timers come before the network in a turn of the event loop: after a pause of this process, or of the whole machine, the
+    // store's answer may be there already, and its texts are not late.
+    this.#options.clock.after(TICK_MS, () => setImmediate(() => this.#giveUpLate()));
+  }
+
+  #giveUpLate() {
+    this.#ticking = false;
+    const now = this.#options.clock.monotonic();
+    for (const waiting of this.#underWay) if (waiting.deadlineMs <= now) this.#settle(waiting, "late");
+    for (const waiting of this.#queue) if (waiting.deadlineMs <= now) this.#settle(waiting, "late");
+    this.#queue = this.#queue.filter(({ done }) => done !== undefined);
+    if (this.#queue.length > 0 || this.#underWay.length > 0) this.#tick();
   }
 
   #failed(error: unknown) {
