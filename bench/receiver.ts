@@ -11,8 +11,18 @@ import { startEmbeddedPostgres } from "../src/inbox/embedded.ts";
 import { migrate } from "../src/inbox/migrate.ts";
 import { createLog } from "../src/log.ts";
 import { cpuSeconds, postmasterPid } from "./receiver/cpu.ts";
+import { DiskProbe } from "./receiver/disk.ts";
 import { closedLoop, type LoadResult, makeTexts, openLoop } from "./receiver/load.ts";
-import { median, report, type Sample, SERVERS, type ServerName, targetsOf } from "./receiver/report.ts";
+import {
+  type Disturbed,
+  median,
+  report,
+  type Sample,
+  SERVERS,
+  type ServerName,
+  STALL_MS,
+  targetsOf,
+} from "./receiver/report.ts";
 
 // The receiver beside a bare server that does the least and beside Express with Twilio's middleware: the same machine,
 // database, texts and load in one run, interleaved, so that a busy machine disturbs all three alike. Ratios count.
@@ -50,22 +60,29 @@ export async function run(args: string[]): Promise<void> {
   const postgres = await startEmbeddedPostgres({ dataDir, log, settings: STEADY });
   const owner = new pg.Client({ connectionString: postgres.ownerUrl });
   const servers: Server[] = [];
+  const disk = new DiskProbe(dataDir);
   try {
+    disk.start();
     await owner.connect();
     const urls = await prepare(owner, postgres.ownerUrl);
     for (const name of SERVERS) servers.push(await start(name, urls[name]));
     const texts = makeTexts(Number(values.texts));
+    const disturbed: Disturbed[] = [];
     const samples = await measure({
       servers,
       owner,
+      disk,
+      disturbed,
       postmaster: postmasterPid(dataDir),
       texts,
       runs: Number(values.runs),
     });
-    report(samples);
-    console.log(JSON.stringify({ bench: "receiver", targets: targetsOf(samples) }));
+    report(samples, disturbed);
+    const targets = targetsOf(samples, disturbed);
+    console.log(JSON.stringify({ bench: "receiver", disturbed: disturbed.length, targets }));
   } finally {
     await Promise.all(servers.map(end));
+    await disk.stop();
     await owner.end();
     await postgres.stop();
     rmSync(dataDir, { recursive: true, force: true });
@@ -113,7 +130,13 @@ interface Measure {
   postmaster: number;
   texts: Buffer[];
   runs: number;
+  disk: DiskProbe;
+  /** Filled while it measures. */
+  disturbed: Disturbed[];
 }
+
+/** A phase that the machine disturbs so often is no fault of the machine's any more. */
+const MOST_TRIES = 4;
 
 async function measure({ servers, runs, ...options }: Measure): Promise<Sample[]> {
   // Once unmeasured: the engines compile what is hot.
@@ -139,27 +162,47 @@ async function measure({ servers, runs, ...options }: Measure): Promise<Sample[]
   return samples;
 }
 
-/** One load on an empty table. Afterwards the table must hold exactly what was acknowledged. */
+/** One load on an empty table; again where it was disturbed. The last try counts, whatever it was. */
 async function phase(
   server: Server,
-  { owner, postmaster, texts }: Omit<Measure, "servers" | "runs">,
+  options: Omit<Measure, "servers" | "runs">,
   load: (port: number, texts: Buffer[]) => Promise<LoadResult>,
 ): Promise<Omit<Sample, "run" | "connections">> {
+  for (let tries = 1; ; tries++) {
+    const { sample, refused, slowestMs, diskMs } = await attempt(server, options, load);
+    if ((refused === 0 && diskMs < STALL_MS) || tries === MOST_TRIES) return sample;
+    options.disturbed.push({ server: server.name, refused, slowestMs, diskMs });
+    console.error(
+      `disturbed: ${server.name} refused ${refused}, its slowest text took ${slowestMs.toFixed(0)} ms, a write to the disk ${diskMs.toFixed(0)} ms; once more`,
+    );
+  }
+}
+
+/** Afterwards the table must hold all that was acknowledged; what was refused may have been stored late. */
+async function attempt(
+  server: Server,
+  { owner, postmaster, texts, disk }: Omit<Measure, "servers" | "runs">,
+  load: (port: number, texts: Buffer[]) => Promise<LoadResult>,
+) {
   const table = TABLES[server.name];
   await owner.query(`truncate ${table}`);
   await owner.query("checkpoint");
+  disk.takeLongestMs();
   const before = cpuSeconds(server.pid, postmaster);
   const result = await load(server.port, texts);
   const cpu = cpuSeconds(server.pid, postmaster) - before;
+  const diskMs = disk.takeLongestMs();
   const { rows } = await owner.query<{ count: string }>(`select count(*) from ${table}`);
-  if (Number(rows[0]!.count) !== result.acknowledged || result.refused > 0)
-    throw new Error(
-      `${server.name}: ${result.acknowledged} acknowledged, ${result.refused} refused, ${rows[0]!.count} stored`,
-    );
-  return {
+  const { acknowledged, refused, latencies } = result;
+  const stored = Number(rows[0]!.count);
+  if (stored < acknowledged || stored > acknowledged + refused)
+    throw new Error(`${server.name}: ${acknowledged} acknowledged, ${refused} refused, ${stored} stored`);
+  const sample = {
     server: server.name,
-    rate: result.acknowledged / result.seconds,
-    cpuPer10k: (cpu / result.acknowledged) * 10_000,
-    p99Ms: result.latencies[Math.floor(result.latencies.length * 0.99)] ?? 0,
+    rate: acknowledged / result.seconds,
+    cpuPer10k: (cpu / acknowledged) * 10_000,
+    p99Ms: latencies[Math.floor(latencies.length * 0.99)] ?? 0,
+    refused,
   };
+  return { sample, refused, slowestMs: latencies.at(-1) ?? 0, diskMs };
 }
