@@ -134,7 +134,8 @@ describe("B is served within a second, whatever A does", { timeout: 180_000 }, (
       for (let round = 0; !stopped; round++)
         await world.client.patch(smsNumbers, { namespace: a, name }, { spec: { description: `${round}` } });
     };
-    const busy = Promise.all(fleet.names.slice(0, 5).map(busily));
+    // Two at a time: more would show how busy the API server is, whose processors all share.
+    const busy = Promise.all(fleet.names.slice(0, 2).map(busily));
     try {
       await bIsServed("changes without end");
     } finally {

@@ -92,6 +92,19 @@ test("two hundred requests, forty at a time, share at most 32 connections", asyn
   expect(connections.size).toBeLessThanOrEqual(32);
 });
 
+test("one namespace's requests that wait for the server leave connections to another's", async () => {
+  const other = await newNamespace("client-other");
+  proxy.freeze();
+  const many = Array.from({ length: 100 }, () => client.list(secrets, { namespace }));
+  await until("as many are sent as may be", () => proxy.seen.length >= 20);
+  const one = client.list(secrets, { namespace: other });
+  await until("the other's is sent", () => proxy.seen.some(({ url }) => url.includes(other)));
+  expect(proxy.seen.length).toBeLessThanOrEqual(32);
+  proxy.thaw();
+  await Promise.all([one, ...many]);
+  expect(proxy.count("list")).toBe(101);
+});
+
 test("a server that does not answer: Timeout; one that hangs up: Network; an abort: the caller's own reason", async () => {
   const hasty = loadClient(proxy.kubeconfig, 200);
   proxy.freeze();
