@@ -1,5 +1,6 @@
-import { badRequest, notFound } from "./errors.ts";
+import { notFound } from "./errors.ts";
 import { type Call, created, noContent, type Operation, ok } from "./exchange.ts";
+import { noteUnknown } from "./form.ts";
 import { page2010 } from "./paging.ts";
 import type { Account, ApiKey } from "./resources.ts";
 import { newSecret, rfc2822 } from "./sids.ts";
@@ -79,9 +80,9 @@ function findKey(call: Call): ApiKey {
 }
 
 /** The 2010 API makes standard keys only; their secret is told once. */
-function createKey({ region, account, form }: Call): ApiKey {
-  const unknown = [...form.keys()].find((name) => name !== "FriendlyName");
-  if (unknown !== undefined) throw badRequest(20001, `Unknown parameter: ${unknown}`);
+function createKey(call: Call): ApiKey {
+  const { region, account, form } = call;
+  noteUnknown(call, (name) => name === "FriendlyName");
   const friendlyName = form.get("FriendlyName") ?? "";
   return region.addKey({ accountSid: account.sid, friendlyName, secret: newSecret() });
 }

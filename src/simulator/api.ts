@@ -17,6 +17,8 @@ export interface Incoming {
   /** Calls of this account in work, this one included. */
   concurrent: number;
   fault: Fault | undefined;
+  /** Takes the names of parameters that are ignored. */
+  ignored: string[];
 }
 
 /** Who may do it, then the doing; errors of the API are answers too. */
@@ -35,8 +37,21 @@ export function answerCall(incoming: Incoming): Answer | TwilioError {
     if (incoming.concurrent > (account.concurrencyLimit ?? Number.POSITIVE_INFINITY))
       throw new TwilioError(429, 20429);
     const extraLagMs = incoming.fault?.kind === "listLag" ? incoming.fault.ms : 0;
-    const call = { region, principal, account, params, query: url.searchParams, form, path, extraLagMs };
+    const { ignored } = incoming;
+    const call = {
+      region,
+      principal,
+      account,
+      params,
+      query: url.searchParams,
+      form,
+      path,
+      extraLagMs,
+      ignored,
+    };
     const answer = operation.handle(call, options.world);
+    if (ignored.length > 0)
+      options.log.warn({ operation: operation.name, ignored }, "unknown parameters, ignored as Twilio does");
     options.contract?.check({ operation, form, query: url.searchParams, answer });
     return answer;
   } catch (error) {

@@ -34,6 +34,8 @@ export interface Call {
   readonly path: string;
   /** How much longer than usual the list of messages lags behind, by a fault. */
   readonly extraLagMs: number;
+  /** Names of parameters that the operation does not know. As Twilio does, it goes on without them; each is noted here. */
+  readonly ignored: string[];
 }
 
 export interface Answer {

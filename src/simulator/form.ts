@@ -24,15 +24,23 @@ export const field = {
   boolean: <S extends string>(sets: S) => ({ kind: "boolean", sets }) as const,
 };
 
-/** The changes that a form asks for: only what was sent, each value checked. Unknown fields are refused. */
+/** The changes that a form asks for: only what was sent, each value checked. Unknown fields are ignored and noted. */
 export function readForm<T>(call: Call, world: World, fields: Fields<T>): Partial<T> {
   const changes: Record<string, unknown> = {};
   for (const [name, value] of call.form) {
     const known = fields[name];
-    if (known === undefined) throw badRequest(20001, `Unknown parameter: ${name}`);
+    if (known === undefined) {
+      call.ignored.push(name);
+      continue;
+    }
     changes[known.sets] = readField(name, value, known, call, world);
   }
   return changes as Partial<T>;
+}
+
+/** Notes what a form holds beside the names that the operation knows. */
+export function noteUnknown({ form, ignored }: Call, known: (name: string) => boolean): void {
+  ignored.push(...[...form.keys()].filter((name) => !known(name)));
 }
 
 function readField(name: string, value: string, field: FieldKind, call: Call, world: World): unknown {

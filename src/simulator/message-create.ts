@@ -1,5 +1,6 @@
 import { badRequest, type TwilioErrorCode } from "./errors.ts";
 import type { Call, World } from "./exchange.ts";
+import { noteUnknown } from "./form.ts";
 import { isStopped, keywordsFor } from "./opt-out.ts";
 import type { Draft } from "./outbox.ts";
 import { poolSender } from "./pool-sender.ts";
@@ -34,8 +35,7 @@ const DEFAULT_VALIDITY_S = 36_000;
 /** Checks a text in Twilio's order and takes it. A refused one leaves nothing behind; nothing makes a repeated one safe. */
 export function createMessage(call: Call, world: World): Message {
   const { form, region, account } = call;
-  const unknown = [...form.keys()].find((name) => !known.has(name));
-  if (unknown !== undefined) throw badRequest(20001, `Unknown parameter: ${unknown}`);
+  noteUnknown(call, (name) => known.has(name));
   const to = checkedTo(form.get("To"));
   const service = serviceOf(call);
   const from = form.get("From") || null;

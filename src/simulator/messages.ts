@@ -103,7 +103,8 @@ function update(call: Call, { clock, outbox }: World): Message {
     else if (name === "Status" && value === "canceled") {
       if (!outbox.cancel(call.region, message))
         throw badRequest(20001, "Only a scheduled message can be canceled");
-    } else throw badRequest(20001, `Invalid parameter: ${name}`);
+    } else if (name === "Body" || name === "Status") throw badRequest(20001, `Invalid parameter: ${name}`);
+    else call.ignored.push(name);
   }
   message.dateUpdated = clock.now();
   return message;

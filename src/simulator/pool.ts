@@ -1,5 +1,6 @@
 import { badRequest, notFound, TwilioError } from "./errors.ts";
 import { type Call, created, noContent, type Operation, ok } from "./exchange.ts";
+import { noteUnknown } from "./form.ts";
 import { pageV1, twilioUrl } from "./paging.ts";
 import type { PhoneNumber, PoolMember, ShortCode } from "./resources.ts";
 import { findService } from "./services.ts";
@@ -90,8 +91,9 @@ function find(call: Call, kind: Kind): PoolMember {
 
 function add(call: Call, kind: Kind): PoolMember {
   const service = findService(call, call.params.ServiceSid!);
-  const unknown = [...call.form.keys()].find((name) => name !== kind.fieldName);
-  if (unknown !== undefined) throw badRequest(20001, `Unknown parameter: ${unknown}`);
+  noteUnknown(call, (name) => name === kind.fieldName);
+  if (!call.form.has(kind.fieldName))
+    throw badRequest(20001, `Missing required parameter: ${kind.fieldName}`);
   const sender = kind.owned(call, call.form.get(kind.fieldName) ?? "");
   if (sender === undefined) throw new TwilioError(404, 21711);
   const already = call.region.pool.get(sender.sid);

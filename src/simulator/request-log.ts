@@ -19,6 +19,8 @@ export interface RequestRecord {
   /** Twilio's error code, where the answer was an error. */
   errorCode: number | null;
   durationMs: number;
+  /** Names of form parameters that the operation does not know. Twilio ignores them with a warning (20001), and so does this. */
+  ignored: string[];
   /** The fault that was played, if one was. */
   fault: string | null;
 }

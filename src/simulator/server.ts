@@ -85,6 +85,7 @@ async function serve(
         url,
         concurrent,
         fault,
+        ignored: record.ignored,
         header: request.headers.authorization,
       });
     if (fault?.kind === "slow" && fault.when === "after") await clock.sleep(fault.ms);
@@ -121,6 +122,7 @@ function newRecord(
     accountSid: found?.params.AccountSid || caller,
     status: null,
     errorCode: null,
+    ignored: [],
     durationMs: 0,
     fault: null,
   };
