@@ -156,13 +156,30 @@ export function loadConfig(path: string | undefined): KubeConfig {
   const config = new KubeConfig();
   const [first, ...more] = (path ?? "").split(delimiter).filter((file) => file !== "");
   if (first !== undefined) {
-    config.loadFromFile(first);
+    loadFile(config, first);
     for (const file of more) {
       const next = new KubeConfig();
-      next.loadFromFile(file);
+      loadFile(next, file);
       config.mergeConfig(next, true);
     }
   } else if (process.env.KUBERNETES_SERVICE_HOST !== undefined) config.loadFromCluster();
-  else config.loadFromDefault();
+  else loadAsKubectl(config);
   return config;
+}
+
+function loadFile(config: KubeConfig, file: string): void {
+  try {
+    config.loadFromFile(file);
+  } catch (cause) {
+    throw new Error(`the kubeconfig ${file} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Without any kubeconfig the library tries localhost:8080, where nobody has answered for years. */
+function loadAsKubectl(config: KubeConfig): void {
+  config.loadFromDefault();
+  if (config.getCurrentCluster()?.server === "http://localhost:8080")
+    throw new Error(
+      "there is no Kubernetes to talk to: KUBECONFIG is not set, there is no ~/.kube/config, and this is no pod; set KUBECONFIG to a kubeconfig file",
+    );
 }

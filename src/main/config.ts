@@ -91,7 +91,9 @@ export function parseConfig<S extends Settings>(
     const text = given === undefined ? (inherited ?? setting.default) : String(given);
     if (text === undefined) {
       if (setting.required === true)
-        mistakes.push(`${setting.env} (or --${flag}) is required: ${setting.help}`);
+        mistakes.push(
+          `${setting.env}${setting.secret === true ? "" : ` (or --${flag})`} is required: ${setting.help}`,
+        );
       continue;
     }
     try {

@@ -17,6 +17,8 @@ export interface Given {
   numbers: SmsNumber[];
   hours: OperatingHours[];
   secrets: SecretKeys[];
+  /** Is there an object of this kind and name near another one, be it one with faults of its own, which are told of it? */
+  isThere(kind: "WorkStream" | "OperatingHours", name: string, namespace: string | undefined): boolean;
   /** What is wrong with the routing rules of each stream. */
   ruleProblems: ReadonlyMap<WorkStream, readonly RuleProblem[]>;
 }
@@ -78,15 +80,15 @@ const streamOf = (number: SmsNumber, { streams }: Given) =>
   streams.find((stream) => near(number, stream) && stream.metadata.name === number.spec.workStreamRef.name);
 
 function streamMissing(number: SmsNumber, given: Given): AcrossProblem[] {
-  if (streamOf(number, given) !== undefined) return [];
   const { name } = number.spec.workStreamRef;
+  if (given.isThere("WorkStream", name, number.metadata.namespace)) return [];
   const message = `WorkStream ${name} is not among these files; the number waits until it is in the cluster`;
   return [warning(number, ["spec", "workStreamRef", "name"], message, "WorkStreamNotFound")];
 }
 
-function hoursMissing(number: SmsNumber, { hours }: Given): AcrossProblem[] {
+function hoursMissing(number: SmsNumber, { isThere }: Given): AcrossProblem[] {
   const name = number.spec.operatingHoursRef?.name;
-  if (name === undefined || hours.some((one) => near(number, one) && one.metadata.name === name)) return [];
+  if (name === undefined || isThere("OperatingHours", name, number.metadata.namespace)) return [];
   const message = `OperatingHours ${name} is not among these files; the number waits until it is in the cluster`;
   return [warning(number, ["spec", "operatingHoursRef", "name"], message, "OperatingHoursNotFound")];
 }

@@ -18,8 +18,7 @@ export async function readSources(paths: readonly string[]): Promise<Parsed[]> {
 async function filesOf(path: string): Promise<string[]> {
   if (path === "-" || !(await stat(path)).isDirectory()) return [path];
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile() && /\.(ya?ml|json)$/.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
+  const files = entries.filter((entry) => entry.isFile() && /\.(ya?ml|json)$/.test(entry.name));
+  if (files.length === 0) throw new Error(`${path}: there is no .yaml, .yml or .json file in this folder`);
+  return files.map((entry) => join(entry.parentPath, entry.name)).sort();
 }

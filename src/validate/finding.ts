@@ -38,3 +38,16 @@ export function fieldOf(path: Path): string {
     return text === "" ? step : `${text}.${step}`;
   }, "");
 }
+
+/** A scalar as it was typed, without quotes; undefined where nothing was. */
+export type Typed = (path: Path) => string | undefined;
+
+/**
+ * How to write a value that YAML took for no text: as it was typed. A number's digits alone, as a plus in front of them would be refused
+ * next.
+ */
+export function inQuotes(path: Path, value: unknown, typed: Typed): string {
+  const text = typed(path) ?? String(value);
+  const digits = /^\+[0-9_]+$/.test(text) && path.at(-1) === "number" ? text.replaceAll(/[+_]/g, "") : text;
+  return `put it in quotes: ${path.at(-1)}: "${digits}"`;
+}

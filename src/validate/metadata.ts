@@ -1,4 +1,4 @@
-import type { Path, Problem } from "./finding.ts";
+import { inQuotes, type Path, type Problem, type Typed } from "./finding.ts";
 import { isObject } from "./structure.ts";
 
 const KNOWN = new Set([
@@ -24,7 +24,7 @@ const LABEL_VALUE = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;
 const LABEL_KEY = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]$/;
 
 /** The part of an object whose rules are not in the CRD: name, labels, annotations. */
-export function metadataProblems(metadata: unknown): Problem[] {
+export function metadataProblems(metadata: unknown, typed: Typed): Problem[] {
   const at = (...path: Path) => ["metadata", ...path];
   if (!isObject(metadata)) return [{ path: at(), message: "Required value: write metadata with a name" }];
   const unknown = Object.keys(metadata)
@@ -32,17 +32,18 @@ export function metadataProblems(metadata: unknown): Problem[] {
     .map((name) => ({ path: at(name), message: `unknown field "metadata.${name}"` }));
   return [
     ...unknown,
-    ...nameProblems(metadata.name ?? metadata.generateName, at("name")),
-    ...mapProblems(metadata.labels, at("labels"), LABEL_VALUE),
-    ...mapProblems(metadata.annotations, at("annotations"), undefined),
+    ...nameProblems(metadata.name ?? metadata.generateName, at("name"), typed),
+    ...namespaceProblems(metadata.namespace, at("namespace"), typed),
+    ...mapProblems(metadata.labels, at("labels"), LABEL_VALUE, typed),
+    ...mapProblems(metadata.annotations, at("annotations"), undefined, typed),
   ];
 }
 
-function nameProblems(name: unknown, path: Path): Problem[] {
+function nameProblems(name: unknown, path: Path, typed: Typed): Problem[] {
   if (name === undefined || name === null || name === "")
     return [{ path, message: "Required value: name or generateName is required" }];
   if (typeof name !== "string")
-    return [{ path, message: `must be of type string; put it in quotes: name: "${String(name)}"` }];
+    return [{ path, message: `must be of type string; ${inQuotes(path, name, typed)}` }];
   if (name.length <= 253 && SUBDOMAIN.test(name)) return [];
   return [
     {
@@ -53,7 +54,13 @@ function nameProblems(name: unknown, path: Path): Problem[] {
   ];
 }
 
-function mapProblems(map: unknown, path: Path, values: RegExp | undefined): Problem[] {
+function namespaceProblems(namespace: unknown, path: Path, typed: Typed): Problem[] {
+  return namespace === undefined || namespace === null || typeof namespace === "string"
+    ? []
+    : [{ path, message: `must be of type string; ${inQuotes(path, namespace, typed)}` }];
+}
+
+function mapProblems(map: unknown, path: Path, values: RegExp | undefined, typed: Typed): Problem[] {
   if (map === undefined || map === null) return [];
   if (!isObject(map)) return [{ path, message: "must be a map of strings" }];
   return Object.entries(map).flatMap(([key, value]) => {
@@ -61,7 +68,7 @@ function mapProblems(map: unknown, path: Path, values: RegExp | undefined): Prob
       return [
         {
           path: [...path, key],
-          message: `must be of type string; put it in quotes: ${key}: "${String(value)}"`,
+          message: `must be of type string; ${inQuotes([...path, key], value, typed)}`,
         },
       ];
     if (!LABEL_KEY.test(key))

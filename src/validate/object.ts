@@ -1,6 +1,6 @@
 import { type Crd, readCrds } from "../api/crds.ts";
 import { celCheck } from "./cel.ts";
-import { fieldOf, type Path, type Problem } from "./finding.ts";
+import { fieldOf, type Problem, type Typed } from "./finding.ts";
 import { metadataProblems } from "./metadata.ts";
 import { schemaCheck } from "./schema.ts";
 import { duplicates, isObject, normalise, unknownFields } from "./structure.ts";
@@ -15,7 +15,7 @@ interface ObjectCheckOptions {
   /** The object as it is in the cluster: then this is an update. */
   old?: unknown;
   /** A scalar as it was typed. */
-  typed?: (path: Path) => string | undefined;
+  typed?: Typed;
 }
 
 /** One kind's rules, compiled. */
@@ -41,7 +41,7 @@ function checkOf({ group, version, schema }: Crd): Kind["check"] {
     const value = prepare(object) as Record<string, unknown>;
     const shape = [
       ...versionProblems(object.apiVersion, `${group}/${version}`),
-      ...metadataProblems(object.metadata),
+      ...metadataProblems(object.metadata, typed),
       ...unknownFields(known, { ...object, status: undefined }),
       ...checkSchema(value, typed),
       ...duplicates(schema, value),

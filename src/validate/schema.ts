@@ -1,11 +1,9 @@
 import { Ajv, type ErrorObject, type SchemaObject, type ValidateFunction } from "ajv";
 import type { Schema } from "../api/crds.ts";
-import type { Path, Problem } from "./finding.ts";
+import { inQuotes, type Path, type Problem, type Typed } from "./finding.ts";
 
 /** Checks a value against an OpenAPI schema; the words are the API server's where it has any, so that both can be searched. */
-export function schemaCheck(
-  schema: Schema,
-): (value: unknown, typed: (path: Path) => string | undefined) => Problem[] {
+export function schemaCheck(schema: Schema): (value: unknown, typed: Typed) => Problem[] {
   const ajv = new Ajv({ allErrors: true, strictTypes: false, verbose: true });
   ajv.addFormat("int32", true);
   ajv.addFormat("int64", true);
@@ -43,7 +41,7 @@ function plain(schema: Schema): SchemaObject {
   };
 }
 
-function problemOf(error: ErrorObject, typed: (path: Path) => string | undefined): Problem {
+function problemOf(error: ErrorObject, typed: Typed): Problem {
   const at = pathOf(error.instancePath);
   const path = error.keyword === "required" ? [...at, error.params.missingProperty as string] : at;
   const words = worded[error.keyword];
@@ -54,17 +52,17 @@ function problemOf(error: ErrorObject, typed: (path: Path) => string | undefined
 /** After these the API server evaluates no CEL rule of the object. */
 const BLOCKING = new Set(["type", "required", "enum", "maxLength", "maxItems", "format"]);
 
-type Words = (error: ErrorObject, path: Path, typed: (path: Path) => string | undefined) => string;
+type Words = (error: ErrorObject, path: Path, typed: Typed) => string;
 
 const worded: Record<string, Words> = {
   required: () => "Required value",
   type: ({ params, data }, path, typed) => {
     const said = `must be of type ${params.type}: "${typeOf(data)}"`;
     const quoted = params.type === "string" && typeof data !== "object";
-    return quoted ? `${said}; put it in quotes: ${path.at(-1)}: "${typed(path) ?? String(data)}"` : said;
+    return quoted ? `${said}; ${inQuotes(path, data, typed)}` : said;
   },
-  enum: ({ params, data }) =>
-    `Unsupported value: ${JSON.stringify(data)}: supported values: ${(params.allowedValues as unknown[]).map((value) => JSON.stringify(value)).join(", ")}`,
+  enum: ({ params, data }, path, typed) =>
+    `Unsupported value: ${typeof data === "string" ? JSON.stringify(data) : (typed(path) ?? JSON.stringify(data))}: supported values: ${(params.allowedValues as unknown[]).map((value) => JSON.stringify(value)).join(", ")}`,
   pattern: ({ params }) => `should match '${params.pattern}'`,
   format: ({ params, data }) =>
     `must be of type ${params.format}: ${JSON.stringify(data)}; write a day that exists, as YYYY-MM-DD`,

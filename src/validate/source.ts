@@ -7,6 +7,7 @@ import {
   LineCounter,
   type Node,
   parseAllDocuments,
+  visit,
 } from "yaml";
 import type { Path } from "./finding.ts";
 
@@ -31,6 +32,7 @@ export interface SyntaxProblem {
 }
 
 export interface Parsed {
+  file: string;
   sources: Source[];
   problems: SyntaxProblem[];
 }
@@ -48,10 +50,10 @@ export function parseSources(file: string, text: string): Parsed {
     prettyErrors: false,
     customTags: (tags) => tags.filter((tag) => typeof tag === "string" || !isTime(tag)),
   });
-  const parsed: Parsed = { sources: [], problems: [] };
+  const parsed: Parsed = { file, sources: [], problems: [] };
   // A text without any document is an empty array with properties of its own.
   for (const [index, document] of [...documents].entries())
-    read(parsed, { file, document: index + 1 }, document, lines);
+    read(parsed, { file, document: index + 1 }, document, lines, text);
   return parsed;
 }
 
@@ -63,7 +65,12 @@ function read(
   where: { file: string; document: number },
   document: Document,
   lines: LineCounter,
+  text: string,
 ) {
+  if (isTemplate(document, text)) {
+    parsed.problems.push({ ...where, line: lines.linePos(document.range?.[0] ?? 0).line, message: TEMPLATE });
+    return;
+  }
   if (document.errors.length > 0) {
     parsed.problems.push(
       ...document.errors.map(({ message, pos }) => ({ ...where, line: lines.linePos(pos[0]).line, message })),
@@ -85,6 +92,28 @@ function read(
   if (object === null || object === undefined) return;
   for (const [prefix, item] of itemsOf(object))
     parsed.sources.push(sourceOf(where, document, lines, prefix, item));
+}
+
+const TEMPLATE =
+  "this is a template, not YAML: render it first and check what comes out, such as helm template CHART | smschannel validate -";
+
+/**
+ * What stands in double braces and in no quotes is no YAML, or a map whose key is a map, which no object of Kubernetes has. In a
+ * text, such as a reply to a customer, it is nobody's template.
+ */
+function isTemplate(document: Document, text: string): boolean {
+  const [start, , end] = document.range ?? [0, 0, text.length];
+  if (!text.slice(start, end).includes("{{")) return false;
+  if (document.errors.length > 0) return true;
+  let found = false;
+  visit(document, {
+    Pair(_, { key }) {
+      if (!isMap(key)) return undefined;
+      found = true;
+      return visit.BREAK;
+    },
+  });
+  return found;
 }
 
 /** A List, as `kubectl get -o yaml` prints it, holds its objects under items. */

@@ -4,7 +4,7 @@ import { parseSources } from "./source.ts";
 import { validate } from "./validate.ts";
 
 const header = (kind: string, name: string, namespace?: string) =>
-  `apiVersion: smschannel.dev/v1alpha1\nkind: ${kind}\nmetadata: {name: ${name}${namespace === undefined ? "" : `, namespace: ${namespace}`}}\n`;
+  `apiVersion: smschannel.dev/v1alpha1\nkind: ${kind}\nmetadata: {name: ${name}${namespace === undefined ? "" : `, namespace: "${namespace}"`}}\n`;
 const stream = (name: string, more = "", namespace?: string) =>
   `${header("WorkStream", name, namespace)}spec:\n  autoCloseAfterInactivity: 8h\n  sms: {twilio: {credentialsSecretRef: {name: twilio}}}\n${more}`;
 const number = (name: string, ofStream: string, digits: string, more = "", namespace?: string) =>
@@ -123,12 +123,85 @@ const rows: Record<string, [documents: string[], findings: string[]]> = {
     ["error OperatingHours Support metadata.name"],
   ],
   "a status in a file": [[`${hours("h", "UTC")}status: {open: true}\n`], ["warning OperatingHours h status"]],
-  "empty documents": [["", "# nothing\n", "\n"], []],
+  "empty documents beside an object": [["", "# nothing\n", hours("h", "UTC"), "\n"], []],
 };
 
 describe("rules across objects", () => {
   for (const [name, [documents, findings]] of Object.entries(rows))
     test(name, async () => expect(await judge(...documents)).toEqual(findings));
+});
+
+/** A document, and what is said of it: the whole list of messages, of which each holds the text given here. */
+const advice: Record<string, [text: string, said: string[]]> = {
+  "a name that YAML takes for a boolean": [
+    hours("n", "UTC"),
+    ['must be of type string; put it in quotes: name: "n"'],
+  ],
+  "a name that is a number with a zero in front": [hours("010", "UTC"), ['put it in quotes: name: "010"']],
+  "a name that is nothing to YAML": [hours("~", "UTC"), ["Required value"]],
+  "a namespace that YAML takes for a boolean": [
+    hours("a", "UTC").replace("{name: a}", "{name: a, namespace: y}"),
+    ['must be of type string; put it in quotes: namespace: "y"'],
+  ],
+  "a label that YAML takes for a boolean": [
+    hours("a", "UTC").replace("{name: a}", "{name: a, labels: {on-call: yes}}"),
+    ['put it in quotes: on-call: "yes"'],
+  ],
+  "an annotation that YAML takes for a number": [
+    hours("a", "UTC").replace("{name: a}", "{name: a, annotations: {x: 1_000}}"),
+    ['put it in quotes: x: "1_000"'],
+  ],
+  "a number with a plus": [
+    `${header("SmsNumber", "line")}spec: {workStreamRef: {name: a}, number: +14252306549}\n`,
+    ['put it in quotes: number: "14252306549"'],
+  ],
+  "a choice that YAML takes for a boolean": [
+    stream("a", "  workDistribution: {mode: off}\n"),
+    [
+      'must be of type string: "boolean"; put it in quotes: mode: "off"',
+      "Unsupported value: off: supported values",
+    ],
+  ],
+  "an empty file": ["", ["there is no object in it"]],
+  "a file of comments": ["# nothing yet\n---\n", ["there is no object in it"]],
+  "a template's value": [
+    `${header("OperatingHours", "a")}spec: {timeZone: {{ .Values.zone }}}\n`,
+    ["render it first"],
+  ],
+  "a template's value, of its own": [
+    `${header("OperatingHours", "a")}spec:\n  timeZone: {{ .Values.zone }}\n`,
+    ["render it first"],
+  ],
+  "a template's condition": [
+    `{{- if .Values.hours }}\n${hours("a", "UTC")}{{- end }}\n`,
+    ["render it first"],
+  ],
+  "a template's name": [
+    `${header("OperatingHours", "{{ .Release.Name }}-a")}spec: {timeZone: UTC}\n`,
+    ["render it first"],
+  ],
+};
+
+describe("what to write instead", () => {
+  for (const [name, [text, said]] of Object.entries(advice))
+    test(name, async () => {
+      const { findings } = await validate([parseSources("a.yaml", text)]);
+      expect(findings.map(({ severity, message }) => [severity, message])).toEqual(
+        said.map((each) => ["error", expect.stringContaining(each)]),
+      );
+    });
+
+  test("braces in a text are nobody's template", async () => {
+    const text = stream("a", `${ALLOWED}  automatedMessages: [{trigger: Greeting, text: "{{ hello }}"}]\n`);
+    const { findings } = await validate([parseSources("a.yaml", text)]);
+    expect(findings.filter(({ message }) => message.includes("render it first"))).toEqual([]);
+  });
+
+  test("a stream or hours with a fault of their own are there all the same", async () => {
+    const faulty = [stream("a", "  channel: Fax\n"), hours("h", "Local")];
+    const said = await judge(...faulty, number("line", "a", "14252306549", HOURS));
+    expect(said).toEqual(["error WorkStream a spec.channel", "error OperatingHours h spec.timeZone"]);
+  });
 });
 
 describe("where a finding is", () => {

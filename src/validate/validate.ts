@@ -31,6 +31,7 @@ export async function validate(files: readonly Parsed[], old: readonly Parsed[] 
     old.flatMap(({ sources }) => sources).map(({ object }) => [identityOf(object), object]),
   );
   const findings: Finding[] = [...files, ...old].flatMap(({ problems }) => problems.map(unreadable));
+  findings.push(...files.filter(holdsNothing).map(({ file }) => empty(file)));
   const checked: Checked[] = [];
   for (const source of files.flatMap(({ sources }) => sources))
     checkOne(source, { kinds, before, checked, findings });
@@ -50,6 +51,16 @@ const unreadable = ({ file, document, line, message }: Parsed["problems"][number
   line,
   field: "",
   message,
+});
+
+const holdsNothing = ({ sources, problems }: Parsed) => sources.length === 0 && problems.length === 0;
+const empty = (file: string): Finding => ({
+  severity: "error",
+  file,
+  document: 1,
+  line: 1,
+  field: "",
+  message: "there is no object in it: is it the right file, and did what should have written it work?",
 });
 
 interface Work {
@@ -150,6 +161,8 @@ async function givenOf(files: readonly Parsed[], checked: Checked[]): Promise<Gi
   const streams = of<WorkStream>("WorkStream");
   return {
     streams,
+    isThere: (kind, name, namespace = "") =>
+      checked.some((one) => one.kind === kind && one.name === name && (one.namespace ?? "") === namespace),
     numbers: of<SmsNumber>("SmsNumber"),
     hours: of<OperatingHours>("OperatingHours"),
     secrets: files

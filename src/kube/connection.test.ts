@@ -1,0 +1,18 @@
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test, vi } from "vitest";
+import { loadConfig } from "./connection.ts";
+
+afterEach(() => vi.unstubAllEnvs());
+
+test("without any kubeconfig the words say what to set", () => {
+  for (const name of ["KUBECONFIG", "KUBERNETES_SERVICE_HOST"]) vi.stubEnv(name, undefined);
+  vi.stubEnv("HOME", mkdtempSync(join(tmpdir(), "sms-home-")));
+  expect(() => loadConfig(undefined)).toThrow("KUBECONFIG is not set");
+});
+
+test("a kubeconfig that is not there is named", () =>
+  expect(() => loadConfig("/nowhere/kubeconfig")).toThrow(
+    "the kubeconfig /nowhere/kubeconfig cannot be read",
+  ));
