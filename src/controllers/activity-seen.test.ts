@@ -43,3 +43,25 @@ test("routes and tokens without end: what is known goes on, nothing new is taken
   for (let i = 0; i < 50_100; i++) note(`stream ${i}`, "one", 100);
   expect([note("new", "one", 100), note("stream 0", "one", 300)]).toEqual([undefined, "u/stream 0/AC1"]);
 });
+
+test("a route that falls silent is told once, and again after its next text", () => {
+  const minute = 60_000;
+  const kept = new ActivitySeen(24 * 60 * minute);
+  const text = (at: number) =>
+    kept.note({
+      namespaceUid: "u",
+      stream: "s",
+      accountSid: "AC1",
+      tokenFingerprint: "one",
+      lastAcceptedAtMs: at * minute,
+    });
+  for (let at = 0; at <= 10; at++) text(at);
+  expect(kept.fallenSilent(14 * minute)).toEqual([]);
+  expect(kept.fallenSilent(15 * minute)).toEqual(["u/s/AC1"]);
+  expect(kept.fallenSilent(16 * minute)).toEqual([]);
+  text(17);
+  expect(kept.fallenSilent(18 * minute)).toEqual([]);
+  expect(kept.fallenSilent(40 * minute)).toEqual(["u/s/AC1"]);
+  kept.forgetSilent(48 * 60 * minute);
+  expect(kept.fallenSilent(48 * 60 * minute)).toEqual([]);
+});

@@ -1,4 +1,5 @@
 import type { RouteActivity } from "../inbox/activity.ts";
+import { isSilent, type Pace, paced } from "./pace.ts";
 import { routeKey } from "./records/record.ts";
 
 interface TokenSeen {
@@ -17,6 +18,7 @@ const [MOST_ROUTES, MOST_TOKENS] = [50_000, 64];
 export class ActivitySeen {
   readonly #keepMs: number;
   readonly #routes = new Map<string, Map<string, TokenSeen>>();
+  readonly #paces = new Map<string, Pace>();
 
   constructor(keepMs: number) {
     this.#keepMs = keepMs;
@@ -33,6 +35,7 @@ export class ActivitySeen {
     this.#routes.set(key, tokens);
     const { first, last } = tokens.get(tokenFingerprint) ?? { first: at, last: at };
     tokens.set(tokenFingerprint, { first: Math.min(first, at), last: Math.max(last, at) });
+    this.#paces.set(key, paced(this.#paces.get(key), at));
     return news ? key : undefined;
   }
 
@@ -45,8 +48,17 @@ export class ActivitySeen {
   forgetSilent(now: number) {
     for (const [key, tokens] of this.#routes) {
       for (const [fingerprint, { last }] of tokens) if (now - last > this.#keepMs) tokens.delete(fingerprint);
-      if (tokens.size === 0) this.#routes.delete(key);
+      if (tokens.size > 0) continue;
+      this.#routes.delete(key);
+      this.#paces.delete(key);
     }
+  }
+
+  /** Routes whose texts used to come and come no more, each told once until its next text. */
+  fallenSilent(now: number): string[] {
+    const fallen = [...this.#paces].filter(([, pace]) => !pace.told && isSilent(pace, now));
+    for (const [key, pace] of fallen) this.#paces.set(key, { ...pace, told: true });
+    return fallen.map(([key]) => key);
   }
 
   lastAcceptedAt(key: string): number | undefined {

@@ -34,10 +34,12 @@ export interface ActivityOptions {
   log: Log;
   /** A route's evidence changed. */
   onChange(key: string): void;
+  /** Texts of the route used to come, and come no more. */
+  onSilent(key: string): void;
 }
 
 /** Polls `route_activity`. The database being down is logged and changes nothing: what is known stays known. */
-export function watchActivity({ databaseUrl, clock, log, onChange }: ActivityOptions): Activity {
+export function watchActivity({ databaseUrl, clock, log, onChange, onSilent }: ActivityOptions): Activity {
   const database = poolFor(databaseUrl);
   const seen = new ActivitySeen(KEEP_MS);
   const stopping = new AbortController();
@@ -49,6 +51,8 @@ export function watchActivity({ databaseUrl, clock, log, onChange }: ActivityOpt
       const changed = seen.note(row);
       if (changed !== undefined) onChange(changed);
     }
+    // Only after a look that succeeded: a database that does not answer is no silence.
+    for (const key of seen.fallenSilent(clock.now())) onSilent(key);
     seen.forgetSilent(clock.now());
     windowMs = OVERLAP_MS;
     await pruneRouteActivity(pool, KEEP_MS);

@@ -25,12 +25,14 @@ import { Checks } from "./selfcheck/checks.ts";
 import { createProber, type Prober } from "./selfcheck/probe.ts";
 import type { SmsNumberDeps } from "./smsnumber/deps.ts";
 import { smsNumberFinalizer, urgentInMs } from "./smsnumber/finalize.ts";
+import { NewNumbers } from "./smsnumber/new-numbers.ts";
 import { failedVerdicts as failedNumber } from "./smsnumber/outcome.ts";
 import { deletionSeen, leftMs } from "./smsnumber/patience.ts";
 import { createPreviousWebhooks, type PreviousWebhooks } from "./smsnumber/previous-webhooks.ts";
 import { smsNumberReconciler } from "./smsnumber/reconcile.ts";
-import { specSeen } from "./smsnumber/spec-seen.ts";
+import { waitsForSurroundings } from "./smsnumber/surroundings-wanted.ts";
 import { firstSight, numberVerdicts } from "./smsnumber/verdicts.ts";
+import { Touches } from "./touches.ts";
 import { Upkeep } from "./upkeep.ts";
 import { secretOf, Wakeups } from "./wakeups.ts";
 import { Watches } from "./watches.ts";
@@ -105,6 +107,9 @@ export class Operator {
   readonly #credentialChecks: CredentialChecks;
   readonly #secretReader: SecretReader;
   readonly #namespaces: NamespaceUids;
+  readonly #touchedNumbers: Touches<SmsNumber>;
+  readonly #touchedStreams: Touches<WorkStream>;
+  readonly #newNumbers: NewNumbers;
   readonly #ruleJudge = new RuleJudge();
   readonly #routing: RoutingChecks;
   readonly #workStreams: Controller<WorkStream>;
@@ -135,8 +140,11 @@ export class Operator {
       reportingInstance: identity,
     });
     this.#namespaces = new NamespaceUids(client);
-    this.#credentialChecks = new CredentialChecks(this.#twilio);
-    const { secrets, workStreams } = this.watches;
+    this.#credentialChecks = new CredentialChecks(this.#twilio, clock);
+    const { secrets, workStreams, smsNumbers } = this.watches;
+    this.#touchedNumbers = new Touches(smsNumbers, clock);
+    this.#touchedStreams = new Touches(workStreams, clock);
+    this.#newNumbers = new NewNumbers(smsNumbers);
     this.#secretReader = createSecretReader({
       client,
       metadata: secrets.store,
@@ -155,6 +163,7 @@ export class Operator {
       streams: this.#streams,
       accounts: this.#accounts,
       credentialChecks: this.#credentialChecks,
+      touchedStreams: this.#touchedStreams,
       routing: this.#routing,
       secretReader: this.#secretReader,
       namespaces: this.#namespaces,
@@ -171,6 +180,7 @@ export class Operator {
       log,
       resyncIntervalMs: config.resyncIntervalMs,
       onResync: (fingerprint) => this.#wakeups.accountResynced(fingerprint),
+      waitsForSurroundings: (fingerprint) => this.#waitsForSurroundings(fingerprint),
     });
     this.#activity =
       config.databaseUrl === undefined
@@ -180,6 +190,7 @@ export class Operator {
             clock,
             log,
             onChange: (key) => this.#wakeups.route(key, "resync"),
+            onSilent: (key) => this.#wakeups.silent(key),
           });
     this.#checks = new Checks({
       prober: this.#prober,
@@ -188,12 +199,19 @@ export class Operator {
       lastAcceptedTextMs: (key) => this.#activity.lastAcceptedAt(key),
       onChange: (key) => this.#wakeups.route(key, "change"),
     });
-    this.#previous = createPreviousWebhooks({
+    const previous = createPreviousWebhooks({
       client,
       namespace: config.operatorNamespace,
       instance: config.instance,
       takeOverFrom: config.takeOverFrom,
     });
+    this.#previous = {
+      ...previous,
+      save: async (uid, webhook, signal) => {
+        this.#newNumbers.end(uid);
+        await previous.save(uid, webhook, signal);
+      },
+    };
     this.#upkeep = new Upkeep({
       clock,
       log,
@@ -294,6 +312,12 @@ export class Operator {
     } catch {
       // The term is over: the next one reads everything anew.
     }
+  }
+
+  #waitsForSurroundings(fingerprint: string): boolean {
+    const { store } = this.watches.smsNumbers;
+    const streams = [...this.#accounts.usersOf(fingerprint)];
+    return streams.some((stream) => store.byIndex("stream", stream).some(waitsForSurroundings));
   }
 
   #guard(ms: number) {
@@ -420,6 +444,8 @@ export class Operator {
       accounts: this.#accounts,
       checks: this.#checks,
       credentialChecks: this.#credentialChecks,
+      touchedAt: (stream) => this.#touchedStreams.at(stream),
+      resyncFailed: (stream) => this.#wakeups.numbersOf(stream, "resync"),
       routing: this.#routing,
       streams: this.#streams,
       secrets: this.#secretReader,
@@ -455,6 +481,7 @@ export class Operator {
       checks: this.#checks,
       streams: this.#streams,
       previous: this.#previous,
+      newNumbers: this.#newNumbers,
       urls: publicUrls(config.publicUrl, config.fallbackPublicUrl),
       urlCheck: config.urlCheck,
       deletionLeftMs: (number) =>
@@ -464,7 +491,7 @@ export class Operator {
           nowMs: clock.monotonic(),
           timeoutMs: config.deleteTimeoutMs,
         }),
-      specSeenAt: specSeen(smsNumbers, clock),
+      touchedAt: (number) => this.#touchedNumbers.at(number),
       workStream: (namespace, name) => workStreams.store.get(namespace, name),
       knowsWorkStreams: (namespace) => workStreams.knows(namespace),
       lacksHours: (namespace, name) =>

@@ -6,6 +6,7 @@ import type { ReadStore } from "../kube/store.ts";
 import type { Accounts } from "./accounts/accounts.ts";
 import type { NamespaceUids } from "./namespaces.ts";
 import type { Records } from "./records/records.ts";
+import type { Touches } from "./touches.ts";
 import type { Watches } from "./watches.ts";
 import type { CredentialChecks } from "./workstream/credential-checks.ts";
 import type { RoutingChecks } from "./workstream/routing-checks.ts";
@@ -20,6 +21,7 @@ export interface WakeupsDeps {
   readonly accounts: Accounts;
   readonly credentialChecks: CredentialChecks;
   readonly routing: Pick<RoutingChecks, "forget">;
+  readonly touchedStreams: Pick<Touches<WorkStream>, "touch">;
   readonly secretReader: Pick<SecretReader, "released">;
   readonly namespaces: NamespaceUids;
   readonly workStreams: Pick<Controller<WorkStream>, "enqueue">;
@@ -36,14 +38,16 @@ export class Wakeups {
 
   /** Changes of one kind that another kind must hear of. */
   listen() {
-    const { watches, workStreams, smsNumbers, secretReader } = this.#deps();
+    const { watches, workStreams, smsNumbers, secretReader, touchedStreams } = this.#deps();
     // A right that was granted later, or a kind that came: who waited for what it would show has no other word of it.
     watches.workStreams.onListed((namespace) => all(smsNumbers, watches.smsNumbers, namespace));
     watches.operatingHours.onListed((namespace) => all(smsNumbers, watches.smsNumbers, namespace));
     watches.smsNumbers.onListed((namespace) => all(workStreams, watches.workStreams, namespace));
     watches.secrets.onChange(({ object }) => {
-      for (const stream of watches.workStreams.store.byIndex("secret", keyOf(object)))
+      for (const stream of watches.workStreams.store.byIndex("secret", keyOf(object))) {
+        touchedStreams.touch(stream);
         workStreams.enqueue(keyOf(stream));
+      }
     });
     watches.workStreams.onChange(({ type, object, previous }) => {
       if (type !== "updated" || object.metadata.generation !== previous?.metadata.generation)
@@ -78,6 +82,13 @@ export class Wakeups {
     const stream = `${route.namespace}/${route.stream}`;
     workStreams.enqueue(stream, lane);
     this.numbersOf(stream, lane);
+  }
+
+  /** Something may take a route's texts at Twilio. */
+  silent(key: string) {
+    const { records, accounts } = this.#deps();
+    const route = records.route(key);
+    if (route !== undefined) accounts.suspect(`${route.namespace}/${route.stream}`);
   }
 
   accountResynced(fingerprint: string) {

@@ -24,6 +24,8 @@ export interface ReconcileContext<T extends KubeObject> {
   /** As the store has it, with the status as it was last written. Not to be changed. */
   object: T;
   lane: Lane;
+  /** Why it is looked at. */
+  cause: Cause;
   /** Aborts when leadership is lost, the controller stops, or the object can wait for nothing any more. */
   signal: AbortSignal;
   /**
@@ -266,6 +268,7 @@ export class Reconciliation<T extends KubeObject> {
     return {
       object: this.#current(object),
       lane: cause === "change" || cause === "urgent" ? "change" : "resync",
+      cause,
       signal,
       patience: AbortSignal.any([signal, interruption.makesWay]),
       log,

@@ -32,6 +32,7 @@ test("the database's URL is asked for at each look, as it may change", async () 
     clock,
     log: silentLog,
     onChange: (key) => changed.push(key),
+    onSilent: () => {},
   });
   await eventually("the first look", () => (asked > 0 ? true : undefined));
   expect(changed).toEqual([]);

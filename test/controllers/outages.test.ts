@@ -2,9 +2,12 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { smsNumbers, workStreams } from "../../src/api/index.ts";
+import { systemClock } from "../../src/clock.ts";
 import type { OperatorConfig } from "../../src/controllers/operator.ts";
+import type { ResourceType } from "../../src/kube/resource.ts";
 import { createLog } from "../../src/log.ts";
 import type { Fault } from "../../src/simulator/simulator.ts";
+import { SkippingClock } from "../support/skipping-clock.ts";
 import { ACCOUNT, eventually, matches, NUMBER, TOKEN, World } from "../support/world.ts";
 
 const demo = { smsUrl: "https://demo.twilio.com/welcome/sms/reply/", smsFallbackUrl: "" };
@@ -181,6 +184,71 @@ describe("Twilio is in trouble while objects are applied", () => {
     await world.numberIs("line", { Ready: "True" });
     await world.streamIs("support", { Ready: "True" });
     expect(world.updates()).toEqual([]);
+  });
+});
+
+describe("Twilio answers nothing from the start", () => {
+  afterEach(() => world.stop());
+
+  for (const [name, fault, reason] of [
+    ["500", { kind: "status", status: 500 }, "TwilioUnavailable"],
+    ["429", { kind: "status", status: 429 }, "TwilioThrottled"],
+    ["no connection", { kind: "reset", when: "before" }, "TwilioUnavailable"],
+  ] as [string, Fault, string][])
+    test(`${name}: stream and number say so alike, as progress for five minutes and as stalled after`, async () => {
+      const clock = new SkippingClock();
+      world = await World.start({ clock, receiverClock: systemClock });
+      world.simulator.control.faults(fault);
+      await applied();
+      world.startOperator();
+      const waits = { Ready: reason, Reconciling: "True", Stalled: "absent" };
+      await world.streamIs("support", waits);
+      await world.numberIs("line", { ...waits, NumberFound: "False", Accepted: "True" });
+      const overdue = { Ready: reason, Stalled: "True", Reconciling: "absent" };
+      const is = async (type: ResourceType, name: string) =>
+        matches((await world.client.get(type, { namespace: world.namespace, name }))!, overdue);
+      await eventually("both are stalled", async () => {
+        clock.skip(30_000);
+        return (await is(workStreams, "support")) && (await is(smsNumbers, "line")) ? true : undefined;
+      });
+      expect(world.atTwilio()).toMatchObject(demo);
+      world.simulator.control.clearFaults();
+      await eventually("all is well", async () => {
+        clock.skip(30_000);
+        const number = await world.client.get(smsNumbers, { namespace: world.namespace, name: "line" });
+        return matches(number!, { Ready: "True", Stalled: "absent" }) ? true : undefined;
+      });
+    });
+
+  test("a number that was Ready stays so until three resyncs have failed, though the Secret's new token cannot be judged", async () => {
+    const clock = new SkippingClock();
+    world = await World.start({ clock, receiverClock: systemClock });
+    await applied();
+    world.startOperator();
+    await world.numberIs("line", { Ready: "True" });
+    await world.stopOperators();
+    world.simulator.control.faults({ kind: "status", status: 500 });
+    await world.secret({ secondaryAuthToken: "another-token-000000000000000000" });
+    world.simulator.control.clearRequests();
+    world.startOperator();
+    await asked(6);
+    const ready = async () => {
+      const number = await world.client.get(smsNumbers, { namespace: world.namespace, name: "line" });
+      return number?.status?.conditions?.find(({ type }) => type === "Ready")?.status;
+    };
+    expect(await ready()).toBe("True");
+    expect((await world.text()).outcome).toBe("delivered");
+    const objects: [ResourceType, string][] = [
+      [workStreams, "support"],
+      [smsNumbers, "line"],
+    ];
+    for (const [type, name] of objects)
+      await eventually(`${type.kind} is not Ready any more`, async () => {
+        clock.skip(60_000);
+        const found = await world.client.get(type, { namespace: world.namespace, name });
+        return matches(found!, { Ready: "TwilioUnavailable" }) ? true : undefined;
+      });
+    expect((await world.text()).outcome).toBe("delivered");
   });
 });
 

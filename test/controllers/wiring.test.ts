@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { SmsNumber } from "../../src/api/index.ts";
+import { type SmsNumber, smsNumbers } from "../../src/api/index.ts";
 import { CONNECTION_OVERRIDES } from "../../src/twilio/connection-overrides.ts";
+import { cuttingProxy } from "../kube/proxy.ts";
+import { kubeconfigPath } from "../support/cluster.ts";
 import { eventually, World } from "../support/world.ts";
 
 // One stream and one number per row, all in one account: a row is what Twilio has, what is applied, what comes of it.
@@ -222,4 +224,36 @@ describe("hands off", () => {
     );
     await world.numberIs("wait", { Ready: "True" });
   });
+});
+
+test("wiring numbers that had no webhook deletes nothing; what is stored from an earlier time still goes", async () => {
+  const proxy = await cuttingProxy(kubeconfigPath());
+  const deletions = () =>
+    proxy.seen.filter(({ method, url }) => method === "DELETE" && url.includes("-previous-"));
+  const fresh = await World.start();
+  try {
+    await fresh.secret();
+    Object.assign(fresh.atTwilio(), { smsUrl: "", smsFallbackUrl: "" });
+    fresh.startOperator({}, { kubeconfig: proxy.kubeconfig });
+    await fresh.stream();
+    await fresh.number();
+    await fresh.numberIs("line", { Ready: "True" });
+    expect(deletions()).toEqual([]);
+
+    // It was somebody's, was taken over, is only observed for a while, and is nobody's when it is managed again.
+    await fresh.deleteNumber();
+    await fresh.gone(smsNumbers, "line");
+    Object.assign(fresh.atTwilio(), { smsUrl: "https://crm.example.com/sms" });
+    await fresh.number({ takeover: "Always" });
+    await fresh.numberIs("line", { Ready: "True" });
+    await fresh.number({ takeover: "Always", managementPolicy: "Observe" });
+    await fresh.numberIs("line", { Ready: "True" });
+    Object.assign(fresh.atTwilio(), { smsUrl: "", smsFallbackUrl: "" });
+    await fresh.number({ takeover: "Always" });
+    await fresh.numberIs("line", { Ready: "True" });
+    expect(await fresh.previousWebhooks()).toEqual([]);
+  } finally {
+    await fresh.stop();
+    await proxy.close();
+  }
 });

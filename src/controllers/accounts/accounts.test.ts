@@ -14,6 +14,7 @@ const number = (smsUrl: string): PhoneNumber =>
 class FakeTwilio {
   asked = 0;
   services = 0;
+  serviceSids: string[] = [];
   answers: (() => Promise<PhoneNumber[]>)[] = [];
   shortCodes: PhoneNumber[] = [];
   lastCall: CallOptions | undefined;
@@ -27,8 +28,13 @@ class FakeTwilio {
     },
     listMessagingServices: async () => {
       this.services += 1;
-      return [];
+      return this.serviceSids.map((sid) => ({
+        sid,
+        useInboundWebhookOnNumber: false,
+        inboundRequestUrl: "",
+      }));
     },
+    listServiceNumbers: async () => [],
     listShortCodes: async () => this.shortCodes,
     listConversationsAddresses: async () => [],
   } as unknown as TwilioAccount;
@@ -158,6 +164,53 @@ describe("an account's snapshot", () => {
     }
   });
 
+  test("who wants to see what surrounds the numbers shares one reading, and the list that is young enough is not in vain", async () => {
+    const twilio = new FakeTwilio();
+    const clock = new ManualClock();
+    const account = new Account(twilio.account, clock);
+    const first = await account.since(clock.now(), options);
+    await clock.advance(60_000);
+    const touched = clock.now();
+    const many = await Promise.all(
+      Array.from({ length: 50 }, () => account.since(0, { ...options, surroundingsSinceMs: touched })),
+    );
+    expect([twilio.asked, twilio.services]).toEqual([2, 2]);
+    expect(new Set(many).size).toBe(1);
+    expect(many[0]?.surroundings.takenAtMs).toBe(touched);
+    expect(first.surroundings.takenAtMs).toBeLessThan(touched);
+    expect(await account.since(touched, { ...options, surroundingsSinceMs: touched })).toBe(many[0]);
+  });
+
+  test("surroundings that were read earlier and come later than a list are those of the snapshot", async () => {
+    const twilio = new FakeTwilio();
+    const clock = new ManualClock();
+    const account = new Account(twilio.account, clock);
+    await account.since(clock.now(), options);
+    await clock.advance(1000);
+    const slow = Promise.withResolvers<PhoneNumber[]>();
+    twilio.answers = [() => slow.promise];
+    const since = clock.now();
+    const resync = account.since(since, { ...options, lane: "resync", surroundingsSinceMs: since });
+    await clock.advance(1000);
+    await account.since(clock.now(), options);
+    slow.resolve([number("")]);
+    await resync;
+    expect(account.latest).toMatchObject({ takenAtMs: since + 1000, surroundings: { takenAtMs: since } });
+  });
+
+  test("the bound on extra readings grows with what there is to read", async () => {
+    const twilio = new FakeTwilio();
+    const clock = new ManualClock();
+    const account = new Account(twilio.account, clock);
+    expect(account.surroundingsFromMs).toBe(0);
+    await account.since(clock.now(), options);
+    expect(account.surroundingsFromMs - clock.now()).toBe(10_000);
+    twilio.serviceSids = Array.from({ length: 100 }, (_, at) => `MG${at}`);
+    await clock.advance(60_000);
+    await account.since(0, { ...options, surroundingsSinceMs: clock.now() });
+    expect(account.surroundingsFromMs - clock.now()).toBe(51_500);
+  });
+
   test("looks at services and addresses once an hour", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
@@ -231,11 +284,13 @@ describe("the accounts in use", () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const resynced: string[] = [];
+    const wanted = { waits: false };
     const accounts = new Accounts({
       twilio: { account: () => twilio.account } as unknown as Twilio,
       clock,
       log: silentLog,
       resyncIntervalMs: INTERVAL,
+      waitsForSurroundings: () => wanted.waits,
       onResync: (fingerprint) => resynced.push(fingerprint),
       random: () => 0.5,
     });
@@ -244,7 +299,7 @@ describe("the accounts in use", () => {
       accounts.begin({ signal: end.signal, remainingMs });
       return end;
     };
-    return { twilio, clock, accounts, resynced, begin };
+    return { twilio, clock, accounts, resynced, begin, wanted };
   }
 
   test("are resynced within a term only, with no more than its lease", async () => {
@@ -290,6 +345,49 @@ describe("the accounts in use", () => {
     expect(now.latest).toBeUndefined();
     await clock.advance(INTERVAL);
     expect(twilio.asked).toBe(3);
+    accounts.stop();
+  });
+
+  test("what surrounds numbers is read once an hour at rest, and at each resync while somebody waits for it", async () => {
+    const { twilio, clock, accounts, begin, wanted } = scene();
+    begin();
+    accounts.use("team/support", credentials);
+    await clock.advance(INTERVAL * 12);
+    expect([twilio.asked, twilio.services]).toEqual([12, 1]);
+    wanted.waits = true;
+    await clock.advance(INTERVAL * 3);
+    expect([twilio.asked, twilio.services]).toEqual([15, 4]);
+    wanted.waits = false;
+    await clock.advance(INTERVAL * 11);
+    expect([twilio.asked, twilio.services]).toEqual([26, 4]);
+    accounts.stop();
+  });
+
+  test("it is read at the next resync after texts fell silent, once", async () => {
+    const { twilio, clock, accounts, begin } = scene();
+    begin();
+    accounts.use("team/support", credentials);
+    await clock.advance(INTERVAL);
+    accounts.suspect("team/support");
+    accounts.suspect("team/nobody");
+    await clock.advance(INTERVAL * 3);
+    expect([twilio.asked, twilio.services]).toEqual([4, 2]);
+    accounts.stop();
+  });
+
+  test("after a change of it, at each resync for an hour", async () => {
+    const { twilio, clock, accounts, begin } = scene();
+    begin();
+    accounts.use("team/support", credentials);
+    await clock.advance(INTERVAL);
+    twilio.shortCodes = [{ kind: "shortCode", sid: "SC1", phoneNumber: "12345" } as PhoneNumber];
+    accounts.suspect("team/support");
+    await clock.advance(INTERVAL);
+    expect(twilio.services).toBe(2);
+    await clock.advance(INTERVAL * 11);
+    expect(twilio.services).toBe(13);
+    await clock.advance(INTERVAL * 11);
+    expect(twilio.services).toBe(13);
     accounts.stop();
   });
 

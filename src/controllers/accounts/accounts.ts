@@ -5,12 +5,40 @@ import type { Term } from "../../kube/leader.ts";
 import type { Log } from "../../log.ts";
 import type { Credentials } from "../../twilio/credentials.ts";
 import type { CallOptions, Lane, PhoneNumber, Twilio, TwilioAccount } from "../../twilio/twilio.ts";
-import { digits, readSurroundings, type Snapshot, type Surroundings, snapshotOf } from "./snapshot.ts";
+import {
+  digits,
+  readSurroundings,
+  type Snapshot,
+  type Surroundings,
+  sameSurroundings,
+  snapshotOf,
+} from "./snapshot.ts";
 
 /** How long a failure to read the account is taken as the answer. */
 const FAILURE_STANDS_MS = 2000;
-/** How often services, short codes and Conversations addresses are looked at. */
+/** How often services, short codes and Conversations addresses are looked at while nobody has a reason to look sooner. */
 const SURROUNDINGS_MS = 3_600_000;
+/** Whoever changes them may not be done: for so long they are looked at in each resync. */
+const CHANGING_MS = 3_600_000;
+/** Readings of them before their time: no sooner after the last one, and later where there is much to read. */
+const EXTRA_READING_MS = 10_000;
+const EXTRA_READING_MS_PER_CALL = 500;
+
+export interface LookOptions extends CallOptions {
+  /** When the reading of what surrounds the numbers must have begun; absent: the hourly one is young enough. */
+  surroundingsSinceMs?: number;
+}
+
+interface NumberList {
+  list: readonly PhoneNumber[];
+  takenAtMs: number;
+}
+
+interface Reading {
+  startedMs: number;
+  surroundings: boolean;
+  promise: Promise<Snapshot>;
+}
 
 /**
  * A Twilio account as seen with one set of credentials: one paged list serves all its numbers. Keyed by the credentials'
@@ -21,11 +49,14 @@ export class Account {
   readonly #clock: Clock;
   readonly #ending: AbortSignal;
   #snapshot: Snapshot | undefined;
+  #numbers: NumberList | undefined;
   #surroundings: Surroundings | undefined;
+  /** When they were last found to be others than before. */
+  #changedAtMs = Number.NEGATIVE_INFINITY;
   readonly #updated = new Map<string, { number: PhoneNumber; atMs: number }>();
   #failure: { error: unknown; atMs: number } | undefined;
   /** Under way: at most one for each lane. */
-  readonly #readings = new Map<Lane, { startedMs: number; promise: Promise<Snapshot> }>();
+  readonly #readings = new Map<Lane, Reading>();
   /** Resyncs in a row that failed. */
   failedResyncs = 0;
 
@@ -41,32 +72,53 @@ export class Account {
     return this.#snapshot;
   }
 
+  /** From when on what surrounds the numbers may be read before its time: a bound for each account, whoever asks. */
+  get surroundingsFromMs(): number {
+    if (this.#surroundings === undefined) return 0;
+    const { takenAtMs, calls } = this.#surroundings;
+    return takenAtMs + Math.max(EXTRA_READING_MS, calls * EXTRA_READING_MS_PER_CALL);
+  }
+
+  /** Somebody is changing what surrounds the numbers. */
+  get isChanging(): boolean {
+    return this.#clock.now() - this.#changedAtMs < CHANGING_MS;
+  }
+
   /**
    * A snapshot whose reading began at `sinceMs` or later: the one at hand, the one under way, or a new one. Who comes after a
    * reading began shares the next one with all others who do, so that a thousand numbers applied one after another, or looked
    * at while Twilio hangs, are not a thousand lists. Only a user's change does not wait for a resync's reading. With the
    * signal aborted this caller stops waiting, and the reading goes on.
    */
-  async since(sinceMs: number, options: CallOptions): Promise<Snapshot> {
+  async since(sinceMs: number, { surroundingsSinceMs = 0, ...options }: LookOptions): Promise<Snapshot> {
     for (;;) {
-      if (this.#snapshot !== undefined && this.#snapshot.takenAtMs >= sinceMs) return this.#snapshot;
+      const { takenAtMs = Number.NEGATIVE_INFINITY } = this.#surroundings ?? {};
+      const isYoung = surroundingsSinceMs <= takenAtMs;
+      if (this.#snapshot !== undefined && this.#snapshot.takenAtMs >= sinceMs && isYoung)
+        return this.#snapshot;
       const readings = [...this.#readings.values()];
-      const young = readings.find(({ startedMs }) => startedMs >= sinceMs);
+      const young = readings.find(
+        ({ startedMs, surroundings }) =>
+          startedMs >= sinceMs && (isYoung || (surroundings && startedMs >= surroundingsSinceMs)),
+      );
       if (young !== undefined) return await orAborted(young.promise, options.signal);
       const nothingToWaitFor =
         options.lane === "change" ? !this.#readings.has("change") : readings.length === 0;
-      if (nothingToWaitFor) return await orAborted(this.#begin(options), options.signal);
+      if (nothingToWaitFor) return await orAborted(this.#begin(options, !isYoung), options.signal);
       await orAborted(Promise.race(readings.map(({ promise }) => promise.catch(() => {}))), options.signal);
     }
   }
 
-  async #begin(options: CallOptions): Promise<Snapshot> {
+  async #begin(options: CallOptions, surroundingsToo: boolean): Promise<Snapshot> {
     const startedMs = this.#clock.now();
+    const stale =
+      this.#surroundings === undefined || startedMs - this.#surroundings.takenAtMs >= SURROUNDINGS_MS;
+    const surroundings = surroundingsToo || stale;
     // A thousand numbers that share this account must not each find out for themselves that Twilio is down.
     if (this.#failure !== undefined && startedMs - this.#failure.atMs < FAILURE_STANDS_MS)
       throw this.#failure.error;
-    const promise = this.#read(startedMs, { ...options, signal: this.#ending });
-    this.#readings.set(options.lane, { startedMs, promise });
+    const promise = this.#read(startedMs, surroundings, { ...options, signal: this.#ending });
+    this.#readings.set(options.lane, { startedMs, surroundings, promise });
     try {
       const snapshot = await promise;
       this.#failure = undefined;
@@ -94,24 +146,34 @@ export class Account {
     this.#snapshot?.numbers.set(digits(number.phoneNumber), number);
   }
 
-  async #read(startedMs: number, options: CallOptions): Promise<Snapshot> {
-    const stale =
-      this.#surroundings === undefined || startedMs - this.#surroundings.takenAtMs >= SURROUNDINGS_MS;
-    const [numbers, surroundings] = await Promise.all([
+  async #read(startedMs: number, surroundingsToo: boolean, options: CallOptions): Promise<Snapshot> {
+    const [numbers, read] = await Promise.all([
       this.twilio.listNumbers(options),
-      stale ? readSurroundings(this.twilio, options, startedMs) : this.#surroundings!,
+      surroundingsToo ? readSurroundings(this.twilio, options, startedMs) : undefined,
     ]);
-    this.#surroundings = surroundings;
+    if (read !== undefined) this.#learn(read);
+    // A reading that began earlier may end later.
+    if (this.#numbers === undefined || this.#numbers.takenAtMs <= startedMs)
+      this.#numbers = { list: numbers, takenAtMs: startedMs };
+    this.#snapshot = this.#compose(this.#numbers, this.#surroundings!);
+    return this.#snapshot;
+  }
+
+  #compose({ list, takenAtMs }: NumberList, surroundings: Surroundings): Snapshot {
     // Short codes are read with the surroundings, which can be an hour old: until then an update is what is known of one.
     for (const [sid, { number, atMs }] of this.#updated)
-      if (atMs < (number.kind === "shortCode" ? surroundings.takenAtMs : startedMs))
+      if (atMs < (number.kind === "shortCode" ? surroundings.takenAtMs : takenAtMs))
         this.#updated.delete(sid);
     const current = (number: PhoneNumber) => this.#updated.get(number.sid)?.number ?? number;
     const shortCodes = surroundings.shortCodes.map(current);
-    const snapshot = snapshotOf(numbers.map(current), { ...surroundings, shortCodes }, startedMs);
-    // A reading that began earlier may end later.
-    if (this.#snapshot === undefined || this.#snapshot.takenAtMs <= startedMs) this.#snapshot = snapshot;
-    return snapshot;
+    return snapshotOf(list.map(current), { ...surroundings, shortCodes }, takenAtMs);
+  }
+
+  #learn(read: Surroundings) {
+    const before = this.#surroundings;
+    if (before !== undefined && before.takenAtMs > read.takenAtMs) return;
+    if (before !== undefined && !sameSurroundings(before, read)) this.#changedAtMs = this.#clock.now();
+    this.#surroundings = read;
   }
 }
 
@@ -122,6 +184,8 @@ export interface AccountsOptions {
   resyncIntervalMs: number;
   /** Called after each resync, also a failed one: the account's numbers are to be compared again. */
   onResync(fingerprint: string): void;
+  /** Is some number of the account not Ready because of what surrounds numbers? Then each resync reads that, too. */
+  waitsForSurroundings(fingerprint: string): boolean;
   /** Between 0 and 1; tests make it constant. */
   random?: () => number;
 }
@@ -134,7 +198,7 @@ export class Accounts {
   readonly #options: AccountsOptions;
   readonly #accounts = new Map<
     string,
-    { account: Account; users: Set<string>; promoted: boolean; cancel: () => void }
+    { account: Account; users: Set<string>; promoted: boolean; suspect: boolean; cancel: () => void }
   >();
   readonly #accountOf = new Map<string, string>();
   readonly #stop = new AbortController();
@@ -163,6 +227,7 @@ export class Accounts {
         account: new Account(twilio, this.#options.clock, this.#ending),
         users: new Set(),
         promoted: twilio.promoted,
+        suspect: false,
         cancel: () => {},
       };
       this.#accounts.set(twilio.fingerprint, entry);
@@ -198,6 +263,12 @@ export class Accounts {
     if (entry === undefined || entry.users.size > 0) return;
     entry.cancel();
     this.#accounts.delete(fingerprint);
+  }
+
+  /** Texts that used to come to this user's numbers come no more: the next resync looks at what may take them. */
+  suspect(user: string) {
+    const entry = this.#accounts.get(this.#accountOf.get(user) ?? "");
+    if (entry !== undefined) entry.suspect = true;
   }
 
   /** WorkStreams that use an account. */
@@ -250,6 +321,7 @@ export class Accounts {
         tenant: user.split("/")[0]!,
         signal: this.#ending,
         remainingLeaseMs: () => term.remainingMs(),
+        ...this.#surroundingsToo(fingerprint, entry),
       });
     } catch (error) {
       if (forgotten()) return;
@@ -262,5 +334,19 @@ export class Accounts {
     if (forgotten()) return;
     onResync(fingerprint);
     this.#arm(fingerprint);
+  }
+
+  /** At rest what surrounds the numbers is read once an hour; sooner while it would tell something, within its bound. */
+  #surroundingsToo(
+    fingerprint: string,
+    entry: { account: Account; suspect: boolean },
+  ): Pick<LookOptions, "surroundingsSinceMs"> {
+    const { clock, waitsForSurroundings } = this.#options;
+    const now = clock.now();
+    const { account, suspect } = entry;
+    const hasReason = suspect || account.isChanging || waitsForSurroundings(fingerprint);
+    if (!hasReason || now < account.surroundingsFromMs) return {};
+    entry.suspect = false;
+    return { surroundingsSinceMs: now };
   }
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { CallOptions, MessagingService, PhoneNumber, TwilioAccount } from "../../twilio/twilio.ts";
 import type { ServiceMembership } from "./precedence.ts";
 
@@ -9,9 +10,11 @@ export interface Snapshot {
   surroundings: Surroundings;
 }
 
-/** What can take precedence over a number's own webhook, and changes rarely: looked at once an hour. */
+/** What can take precedence over a number's own webhook, and changes rarely: looked at once an hour, or with a reason. */
 export interface Surroundings {
   takenAtMs: number;
+  /** How many calls to Twilio the reading took, pages beyond the first not counted. */
+  calls: number;
   shortCodes: readonly PhoneNumber[];
   /** By SID of the number or short code; a number is in one service at the most. */
   services: ReadonlyMap<string, ServiceMembership>;
@@ -35,12 +38,23 @@ export async function readSurroundings(
   );
   return {
     takenAtMs: nowMs,
+    calls: 3 + services.length * (shortCodes.length === 0 ? 1 : 2),
     shortCodes,
     services: new Map(memberships.flat()),
     conversations: new Set(
       addresses.filter(({ autoCreation }) => autoCreation).map(({ address }) => digits(address)),
     ),
   };
+}
+
+/** Would a number be judged by one as by the other? */
+export function sameSurroundings(a: Surroundings, b: Surroundings): boolean {
+  const facts = ({ shortCodes, services, conversations }: Surroundings) => [
+    new Set(shortCodes.map(({ sid }) => sid)),
+    services,
+    conversations,
+  ];
+  return isDeepStrictEqual(facts(a), facts(b));
 }
 
 async function membersOf(

@@ -180,6 +180,7 @@ async function putBack(
   const context = {
     object: asDeleted(number, webhooks, twilio.startedAt),
     lane: "change" as const,
+    cause: "change" as const,
     signal,
     patience: signal,
     log: log.child({ kind: "SmsNumber", namespace, name }),

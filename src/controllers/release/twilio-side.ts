@@ -71,6 +71,7 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
     log,
     resyncIntervalMs: Number.MAX_SAFE_INTEGER,
     onResync: () => {},
+    waitsForSurroundings: () => false,
   });
   const namespaces = new NamespaceUids(client);
   const streams = new Streams(() => {});

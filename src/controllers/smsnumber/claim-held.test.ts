@@ -13,7 +13,7 @@ const number = {
   phoneNumber: "+14252306549",
   capabilities: { sms: true },
 };
-const snapshot = { numbers: new Map([["14252306549", number]]) };
+const snapshot = { surroundings: { services: new Map() }, numbers: new Map([["14252306549", number]]) };
 const found = {
   route: { accountSid: "AC1" },
   seen: { number, override: undefined, messagingServiceSid: undefined },

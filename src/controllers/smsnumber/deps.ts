@@ -5,6 +5,7 @@ import type { Records } from "../records/records.ts";
 import type { Checks } from "../selfcheck/checks.ts";
 import type { Streams } from "../workstream/streams.ts";
 import type { PublicUrls } from "../workstream/urls.ts";
+import type { NewNumbers } from "./new-numbers.ts";
 import type { PreviousWebhooks } from "./previous-webhooks.ts";
 
 /** What the SmsNumber reconciler works with. */
@@ -15,12 +16,14 @@ export interface SmsNumberDeps {
   checks: Checks;
   streams: Streams;
   previous: PreviousWebhooks;
+  /** Of which nothing can be stored in `previous`. */
+  newNumbers: Pick<NewNumbers, "has" | "end">;
   urls: PublicUrls;
   urlCheck: "enforce" | "report" | "off";
   /** How long its deletion still waits for Twilio; 0 or less when it has waited long enough. */
   deletionLeftMs(number: SmsNumber): number;
-  /** When this process learnt of the number's present spec. */
-  specSeenAt(number: SmsNumber): number;
+  /** When a user last did something to the object, as far as this process saw it. */
+  touchedAt(number: SmsNumber): number;
   /** The objects as watched. */
   workStream(namespace: string, name: string): WorkStream | undefined;
   /** False: they may not be listed there, so that one which is not seen may well be there. */
@@ -48,7 +51,8 @@ export type Finalization = Omit<
   SmsNumberDeps,
   | "checks"
   | "urlCheck"
-  | "specSeenAt"
+  | "touchedAt"
+  | "newNumbers"
   | "knowsWorkStreams"
   | "lacksHours"
   | "credentialsRefused"

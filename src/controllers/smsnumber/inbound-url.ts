@@ -88,6 +88,7 @@ async function settle(work: Work, { claim, seen }: Held, ours: Webhook): Promise
   if (claim !== undefined && seen.override !== undefined) await records.putClaim(claimAtPeace(claim));
   else if (claim !== undefined) {
     const saved = await savedBefore(work, claim, seen);
+    work.deps.newNumbers.end(claim.uid);
     await records.putClaim(claimWired({ claim, saved, now: clock.now() }, ours));
   }
   return outcome(work, factsOf(work, streamUrl(work)), seen);
@@ -123,6 +124,7 @@ async function set(
   wakeOthers(work);
   if (!sameWebhook(webhookOf(answer), step.webhook))
     throw new Failure("TwilioRejected", "Twilio took the update but kept another webhook");
+  deps.newNumbers.end(claim.uid);
   await deps.records.putClaim(claimSet({ claim, saved, now: deps.clock.now() }, step));
   if (step.repairOf !== undefined) deps.countDrift();
   return withNews(work, outcome(work, factsOf(work, streamUrl(work)), { ...seen, number: answer }), step);
@@ -140,7 +142,7 @@ async function save(
 ): Promise<Webhook | undefined> {
   const { deps, ctx, object } = work;
   const uid = object.metadata.uid!;
-  if (step.forget === true) await deps.previous.remove(uid, ctx.signal);
+  if (step.forget === true && !deps.newNumbers.has(uid)) await deps.previous.remove(uid, ctx.signal);
   if (step.save === undefined) return await savedBefore(work, claim, seen);
   // An application over a URL of ours: what is stored is still what that URL took the place of.
   const under = await savedBefore(work, claim, seen);

@@ -1,17 +1,13 @@
+import { Failure } from "../../errors.ts";
 import type { PhoneNumber } from "../../twilio/twilio.ts";
 import type { Account } from "../accounts/accounts.ts";
 import { digits, type Snapshot } from "../accounts/snapshot.ts";
 import type { RouteRecord } from "../records/record.ts";
+import { lookOf } from "./look.ts";
 import { fetchNumber } from "./number-look.ts";
 import { find, type Observed, observe } from "./observe.ts";
 import { accepted, before, outcome } from "./outcome.ts";
-import { callOptions, type Ended, type Work, wakeOthers } from "./work.ts";
-
-/**
- * A webhook that is about to be replaced is judged by a look no older than this, so that what somebody set up at Twilio
- * meanwhile is seen; and a thousand numbers that take their minute share one list.
- */
-const FRESH_MS = 60_000;
+import { callOptions, type Ended, refused, type Work, wakeOthers } from "./work.ts";
 
 /** The number in its account, and the route that its texts are to take. */
 export interface Found {
@@ -23,7 +19,11 @@ export interface Found {
 /** Makes `NumberFound` true: the account, and the number in it. */
 export async function findNumber(work: Work): Promise<Ended<Found>> {
   const { deps, object, namespace, stream } = work;
-  const state = deps.streams.get(`${namespace}/${stream}`);
+  const key = `${namespace}/${stream}`;
+  const state = deps.streams.get(key);
+  // Nothing is known of the stream because Twilio does not answer: nothing can be known of the number either, for that reason.
+  const failure = deps.streams.failure(key);
+  if (state === undefined && failure !== undefined) throw new Failure(failure.reason, failure.message);
   // The stream's own reconciler wakes us as soon as it knows. Nothing is told by halves meanwhile: each part would be a write.
   if (state === undefined)
     return {
@@ -53,18 +53,35 @@ export async function findNumber(work: Work): Promise<Ended<Found>> {
   return { go: { account, route, seen: observe(snapshot, number, isThisRoute) } };
 }
 
-/** An older look will do for a number that is wired already: drift shows at the next resync. */
-async function look({ deps, ctx, object }: Work, account: Account): Promise<Snapshot> {
-  const { latest, failedResyncs } = account;
+/** The account as fresh as it needs to be for this number; where it is not quite, `work` remembers when to look again. */
+async function look(work: Work, account: Account): Promise<Snapshot> {
+  const { deps, ctx, object } = work;
+  const { latest, surroundingsFromMs, failedResyncs } = account;
   const settled = deps.records.claimOf(object.metadata.uid!)?.configured !== undefined;
-  const known = latest !== undefined && find(latest, object.spec) !== undefined;
-  const now = deps.clock.now();
-  // Who sets up a webhook at Twilio and then applies an object means what is there now: an earlier look would not show it, and
-  // it would be overwritten unseen.
-  const fresh = Math.min(now, Math.max(now - FRESH_MS, deps.specSeenAt(object)));
-  // While resyncs fail the last look is no longer the present: say so, and see at once when Twilio is back.
-  const since = !settled || !known ? fresh : failedResyncs === 0 ? 0 : now;
-  return await account.since(since, callOptions(ctx));
+  const { numbersSinceMs, surroundingsSinceMs, againInMs } = lookOf({
+    isWired: settled && latest !== undefined && find(latest, object.spec) !== undefined,
+    isReady: before(object, "InboundUrlReady") === "good",
+    touchedAtMs: deps.touchedAt(object),
+    nowMs: deps.clock.now(),
+    numbersReadMs: latest?.takenAtMs,
+    surroundingsReadMs: latest?.surroundings.takenAtMs,
+    surroundingsFromMs,
+    resyncsFail: failedResyncs > 0,
+  });
+  work.againInMs = againInMs;
+  return await account.since(numbersSinceMs, { ...callOptions(ctx), surroundingsSinceMs });
+}
+
+/**
+ * A short code without replies of its own is fine in a Messaging Service, which answers for it. Nothing further is done for one
+ * that is refused, so that this look is the only one that can show that it has joined a service, or left it.
+ */
+export async function seeService(work: Work): Promise<void> {
+  const { deps, refusal, namespace, stream } = work;
+  const account = deps.streams.get(`${namespace}/${stream}`)?.account;
+  if (refusal?.reason !== "ComplianceRepliesMissing" || account === undefined) return;
+  await look(work, account);
+  work.refusal = refused(deps, work.object);
 }
 
 /** Somebody buys a number and applies it at once: it may be younger than the list. One call, and only for a user's change. */

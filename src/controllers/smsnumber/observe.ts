@@ -36,6 +36,17 @@ export function observe(
   };
 }
 
+/** By the last look at the account; before there is one, by the status. */
+export function isInService(
+  deps: Pick<SmsNumberDeps, "streams">,
+  { metadata, spec, status }: SmsNumber,
+): boolean {
+  const snapshot = deps.streams.get(`${metadata.namespace}/${spec.workStreamRef.name}`)?.account?.latest;
+  const number = snapshot === undefined ? undefined : find(snapshot, spec);
+  if (snapshot === undefined || number === undefined) return status?.messagingServiceSid !== undefined;
+  return snapshot.surroundings.services.has(number.sid);
+}
+
 /** What claims are decided by, from what is known at this moment; asks nobody. */
 export function candidateOf(
   deps: Pick<SmsNumberDeps, "streams" | "workStream" | "records">,
@@ -49,7 +60,7 @@ export function candidateOf(
     stream: deps.workStream(namespace, stream),
     // What hours are refused for stops no wiring, and so no claim.
     hoursExist: true,
-    inService: object.status?.messagingServiceSid !== undefined,
+    inService: isInService(deps, object),
   });
   const snapshot = state?.account?.latest;
   const number = snapshot === undefined ? undefined : find(snapshot, object.spec);

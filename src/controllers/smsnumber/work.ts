@@ -5,6 +5,7 @@ import type { CallOptions } from "../../twilio/twilio.ts";
 import type { RouteRecord } from "../records/record.ts";
 import { type Refusal, refusalOf } from "./acceptance.ts";
 import type { SmsNumberDeps } from "./deps.ts";
+import { isInService } from "./observe.ts";
 
 /** One SmsNumber under work, with what other objects say of it. */
 export interface Work {
@@ -16,6 +17,8 @@ export interface Work {
   /** Name of the WorkStream. */
   stream: string;
   refusal: Refusal | undefined;
+  /** Set by a look that was not quite fresh enough: when to look again. */
+  againInMs: number | undefined;
 }
 
 /** How a step ends: with what the next one needs, or with the outcome when there is nothing more to do. */
@@ -32,13 +35,19 @@ export async function gather(deps: SmsNumberDeps, ctx: ReconcileContext<SmsNumbe
     namespace,
     namespaceUid: await deps.namespaceUid(namespace, ctx.signal),
     stream,
-    refusal: refusalOf({
-      number: object,
-      stream: deps.workStream(namespace, stream),
-      hoursExist: hoursExist(deps, object),
-      inService: object.status?.messagingServiceSid !== undefined,
-    }),
+    refusal: refused(deps, object),
+    againInMs: undefined,
   };
+}
+
+/** Why it is not accepted as it stands, from what is known at this moment. */
+export function refused(deps: SmsNumberDeps, object: SmsNumber): Refusal | undefined {
+  return refusalOf({
+    number: object,
+    stream: deps.workStream(object.metadata.namespace!, object.spec.workStreamRef.name),
+    hoursExist: hoursExist(deps, object),
+    inService: isInService(deps, object),
+  });
 }
 
 function hoursExist(deps: SmsNumberDeps, { metadata, spec }: SmsNumber): boolean {

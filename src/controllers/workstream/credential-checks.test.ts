@@ -1,4 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
+import { ManualClock } from "../../clock.ts";
 import { Failure } from "../../errors.ts";
 import type { Credentials } from "../../twilio/credentials.ts";
 import type { CredentialCheck, TwilioAccount } from "../../twilio/twilio.ts";
@@ -8,6 +9,7 @@ const good = {} as CredentialCheck;
 let asked: string[];
 let answer: () => Promise<CredentialCheck>;
 let checks: CredentialChecks;
+let clock: ManualClock;
 
 beforeEach(() => {
   asked = [];
@@ -19,16 +21,16 @@ beforeEach(() => {
       return answer();
     },
   });
-  checks = new CredentialChecks({
-    account: (credentials) => account(credentials) as unknown as TwilioAccount,
-  });
+  clock = new ManualClock();
+  const twilio = { account: (credentials: Credentials) => account(credentials) as unknown as TwilioAccount };
+  checks = new CredentialChecks(twilio, clock);
 });
 
-const check = (stream: string, authToken: string, again = false) =>
+const check = (stream: string, authToken: string, again = false, touchedAtMs = 0) =>
   checks.check(
     stream,
     { accountSid: "AC1", authToken },
-    { lane: "change", signal: new AbortController().signal, again },
+    { lane: "change", signal: new AbortController().signal, again, touchedAtMs },
   );
 
 test("streams with the same credentials share an answer", async () => {
@@ -42,7 +44,11 @@ test("whoever asked first and gives up leaves the answer to the others", async (
   answer = () => slow.promise;
   const impatient = new AbortController();
   const ask = (stream: string, signal: AbortSignal) =>
-    checks.check(stream, { accountSid: "AC1", authToken: "one" }, { lane: "change", signal, again: false });
+    checks.check(
+      stream,
+      { accountSid: "AC1", authToken: "one" },
+      { lane: "change", signal, again: false, touchedAtMs: 0 },
+    );
   const left = ask("team/a", impatient.signal);
   const stayed = ask("team/b", new AbortController().signal);
   impatient.abort(new Error("gave up"));
@@ -75,6 +81,24 @@ test("a refusal stands until a resync, and goes with its stream as well", async 
   checks.release("team/a");
   await expect(check("team/a", "one")).rejects.toThrow("no");
   expect(asked).toHaveLength(3);
+});
+
+test("a refusal does not stand for who has touched the stream since", async () => {
+  const refused = Promise.withResolvers<CredentialCheck>();
+  answer = () => refused.promise;
+  const before = check("team/a", "one");
+  await clock.advance(1000);
+  // While it is being asked about, too: what is mended meanwhile may not be in that answer.
+  const touchedAt = clock.now();
+  const meanwhile = check("team/a", "one", false, touchedAt);
+  answer = async () => good;
+  refused.reject(new Failure("TwilioUnauthorized", "no"));
+  await expect(before).rejects.toThrow("no");
+  expect(await meanwhile).toBe(good);
+  expect(asked).toHaveLength(2);
+  await clock.advance(1000);
+  await check("team/a", "one", false, clock.now());
+  expect(asked, "a good answer stands").toHaveLength(2);
 });
 
 test("an outage is no answer, and a refused call ends one", async () => {

@@ -14,6 +14,7 @@ test("Twilio is asked about credentials with no more than what is left of the le
         authToken: "0123456789abcdef0123456789abcdef",
       }),
     },
+    touchedAt: () => 0,
     credentialChecks: {
       check: async (_user: string, _credentials: unknown, options: CallOptions) => {
         asked = options;

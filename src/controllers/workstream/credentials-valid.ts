@@ -2,8 +2,8 @@ import type { WorkStream } from "../../api/index.ts";
 import { Failure } from "../../errors.ts";
 import type { ReconcileContext } from "../../kube/controller.ts";
 import { type Credentials, parseCredentials } from "../../twilio/credentials.ts";
-import type { CallOptions } from "../../twilio/twilio.ts";
 import { routeKey } from "../records/record.ts";
+import type { CheckOptions } from "./credential-checks.ts";
 import type { StreamKey, WorkStreamDeps } from "./deps.ts";
 import type { StreamFacts } from "./verdicts.ts";
 
@@ -37,6 +37,8 @@ export async function judgeCredentials(
       tenant: where.namespace,
       signal: patience,
       remainingLeaseMs,
+      again: lane === "resync",
+      touchedAtMs: deps.touchedAt(object),
     });
   } catch (error) {
     if (!(error instanceof Failure) || error.class === "transient") throw error;
@@ -48,13 +50,11 @@ async function askTwilio(
   deps: WorkStreamDeps,
   credentials: Credentials,
   where: StreamKey,
-  options: CallOptions,
+  options: CheckOptions,
 ): Promise<CredentialFacts> {
   try {
-    const answer = await deps.credentialChecks.check(`${where.namespace}/${where.stream}`, credentials, {
-      ...options,
-      again: options.lane === "resync",
-    });
+    const user = `${where.namespace}/${where.stream}`;
+    const answer = await deps.credentialChecks.check(user, credentials, options);
     const accepted = [
       ...(answer.authToken === "accepted" ? [credentials.authToken] : []),
       ...(answer.secondaryAuthToken === "accepted" && credentials.secondaryAuthToken !== undefined

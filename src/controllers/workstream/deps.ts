@@ -1,3 +1,4 @@
+import type { WorkStream } from "../../api/index.ts";
 import type { Clock } from "../../clock.ts";
 import type { Accounts } from "../accounts/accounts.ts";
 import type { Activity } from "../activity.ts";
@@ -18,6 +19,8 @@ export interface WorkStreamDeps {
   accounts: Accounts;
   checks: Checks;
   credentialChecks: CredentialChecks;
+  /** When a user last did something to the stream or its Secret, as far as this process saw it. */
+  touchedAt(stream: WorkStream): number;
   routing: RoutingChecks;
   streams: Streams;
   secrets: SecretReader;
@@ -26,6 +29,8 @@ export interface WorkStreamDeps {
   /** Why PUBLIC_URL is of no use to Twilio; undefined when it is fine. */
   publicUrlProblem: string | undefined;
   urlCheck: "enforce" | "report" | "off";
+  /** A resync of the stream could not look at Twilio: for its numbers, of which nothing can be known either, that is one as well. */
+  resyncFailed(stream: string): void;
   namespaceUid(namespace: string, signal: AbortSignal): Promise<string>;
   /** The stream's number as its own status tells it. */
   numberOf(namespace: string, stream: string): StreamFacts["number"];

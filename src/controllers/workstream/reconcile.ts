@@ -1,4 +1,5 @@
 import type { WorkStream } from "../../api/index.ts";
+import { Failure } from "../../errors.ts";
 import type { ReconcileContext } from "../../kube/controller.ts";
 import type { Outcome } from "../../kube/summarise.ts";
 import { routeKey } from "../records/record.ts";
@@ -19,7 +20,7 @@ export function workStreamReconciler(deps: WorkStreamDeps) {
     const where: StreamKey = { namespace, namespaceUid, stream: object.metadata.name };
 
     deps.routing.want(object);
-    const found = await judgeCredentials(deps, ctx, where);
+    const found = await judge(deps, ctx, where);
     const recorded = await recordRoute(deps, object, where, found);
     const secretChanged = publish(deps, where, found, recorded);
     if (recorded.route !== undefined && recorded.problem === undefined)
@@ -27,6 +28,23 @@ export function workStreamReconciler(deps: WorkStreamDeps) {
     await deps.routing.settled(object, SETTLE_MS, signal);
     return outcome(deps, object, where, found, recorded, secretChanged);
   };
+}
+
+/** Where Twilio does not answer, the stream's numbers are told that they cannot be known either. */
+async function judge(
+  deps: WorkStreamDeps,
+  ctx: ReconcileContext<WorkStream>,
+  where: StreamKey,
+): Promise<CredentialFacts> {
+  try {
+    return await judgeCredentials(deps, ctx, where);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const key = `${where.namespace}/${where.stream}`;
+    deps.streams.failed(key, error);
+    if (ctx.cause === "resync" && deps.streams.get(key) === undefined) deps.resyncFailed(key);
+    throw error;
+  }
 }
 
 /** Tells the stream's numbers what they need to know. True when its credentials are others than before. */

@@ -14,9 +14,16 @@ export interface StreamState {
   fingerprint?: string | undefined;
 }
 
+/** Why nothing can be known of a stream at the moment: Twilio does not answer. */
+export interface StreamFailure {
+  reason: Reason;
+  message: string;
+}
+
 /** Keyed by `namespace/name`. `onChange` is called with the key when what is known of a stream differs. */
 export class Streams {
   readonly #states = new Map<string, StreamState>();
+  readonly #failures = new Map<string, StreamFailure>();
   readonly #onChange: (key: string) => void;
 
   constructor(onChange: (key: string) => void) {
@@ -27,7 +34,21 @@ export class Streams {
     return this.#states.get(key);
   }
 
+  /** Of a stream of which nothing is known yet; undefined when nothing has failed. */
+  failure(key: string): StreamFailure | undefined {
+    return this.#states.has(key) ? undefined : this.#failures.get(key);
+  }
+
+  /** The look at a stream failed. What was known of it stays. */
+  failed(key: string, { reason, message }: StreamFailure) {
+    const before = this.failure(key);
+    this.#failures.set(key, { reason, message });
+    if (!this.#states.has(key) && (before?.reason !== reason || before.message !== message))
+      this.#onChange(key);
+  }
+
   set(key: string, state: StreamState) {
+    this.#failures.delete(key);
     const before = this.#states.get(key);
     this.#states.set(key, state);
     if (before === undefined || !same(before, state)) this.#onChange(key);
@@ -36,9 +57,11 @@ export class Streams {
   /** All at once, and without a word: whoever begins anew looks at everything anyway. */
   clear() {
     this.#states.clear();
+    this.#failures.clear();
   }
 
   delete(key: string) {
+    this.#failures.delete(key);
     if (this.#states.delete(key)) this.#onChange(key);
   }
 }

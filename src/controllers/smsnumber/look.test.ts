@@ -1,0 +1,74 @@
+import { expect, test } from "vitest";
+import { type Look, type LookInput, lookOf } from "./look.ts";
+
+const now = 10_000_000;
+/** A number that works, looked at three minutes ago and touched long before. */
+const input = (more: Partial<LookInput> = {}): LookInput => ({
+  isWired: true,
+  isReady: true,
+  touchedAtMs: now - 900_000,
+  nowMs: now,
+  numbersReadMs: now - 180_000,
+  surroundingsReadMs: now - 1_800_000,
+  surroundingsFromMs: now - 1_700_000,
+  resyncsFail: false,
+  ...more,
+});
+const isEnough = ({ numbersReadMs, surroundingsReadMs }: LookInput, look: Look) => ({
+  numbers: numbersReadMs !== undefined && numbersReadMs >= look.numbersSinceMs,
+  surroundings: surroundingsReadMs !== undefined && surroundingsReadMs >= look.surroundingsSinceMs,
+  ...(look.againInMs === undefined ? {} : { againInMs: look.againInMs }),
+});
+
+const nothing = { numbers: true, surroundings: true };
+const rows: Record<string, [LookInput, ReturnType<typeof isEnough>]> = {
+  "at rest the last readings are enough": [input({ touchedAtMs: now - 3_600_000 }), nothing],
+  "touched since the hourly reading: that is read": [input(), { numbers: true, surroundings: false }],
+  "touched since the last list: both are read": [
+    input({ touchedAtMs: now - 60_000 }),
+    { numbers: false, surroundings: false },
+  ],
+  "a number that works was changed a moment ago: that goes first, the look follows": [
+    input({ touchedAtMs: now - 200 }),
+    { ...nothing, againInMs: 800 },
+  ],
+  "it was read after the change already": [
+    input({ touchedAtMs: now - 200, numbersReadMs: now - 100, surroundingsReadMs: now - 100 }),
+    nothing,
+  ],
+  "a number that does not work was touched a moment ago: read at once": [
+    input({ isReady: false, touchedAtMs: now - 200 }),
+    { numbers: false, surroundings: false },
+  ],
+  "the account's bound is used up: the list is read, the rest as soon as it may be": [
+    input({
+      isReady: false,
+      touchedAtMs: now - 200,
+      surroundingsReadMs: now - 4000,
+      surroundingsFromMs: now + 6000,
+    }),
+    { numbers: false, surroundings: true, againInMs: 6000 },
+  ],
+  "nothing was ever read: the bound does not count": [
+    input({ isWired: false, numbersReadMs: undefined, surroundingsReadMs: undefined, surroundingsFromMs: 0 }),
+    { numbers: false, surroundings: false },
+  ],
+  "not wired yet: a look of this minute will do": [
+    input({ isWired: false, isReady: false, numbersReadMs: now - 59_000, surroundingsReadMs: now - 59_000 }),
+    nothing,
+  ],
+  "not wired yet: an older one will not": [
+    input({ isWired: false, isReady: false, numbersReadMs: now - 61_000, surroundingsReadMs: now - 61_000 }),
+    { numbers: false, surroundings: true },
+  ],
+  "while resyncs fail a wired number is looked at anew": [
+    input({ resyncsFail: true, touchedAtMs: now - 3_600_000 }),
+    { numbers: false, surroundings: true },
+  ],
+  "a clock that was set back asks for nothing of the future": [
+    input({ isReady: false, touchedAtMs: now + 5000, numbersReadMs: now, surroundingsReadMs: now }),
+    nothing,
+  ],
+};
+for (const [name, [given, want]] of Object.entries(rows))
+  test(name, () => expect(isEnough(given, lookOf(given))).toEqual(want));

@@ -1,0 +1,35 @@
+import { expect, test } from "vitest";
+import type { SmsNumber } from "../../api/index.ts";
+import type { Change } from "../../kube/informer.ts";
+import { NewNumbers } from "./new-numbers.ts";
+
+const object = (uid: string, status?: Partial<SmsNumber["status"]>) =>
+  ({ metadata: { uid }, status }) as SmsNumber;
+
+function listening() {
+  let tell: (change: Change<SmsNumber>) => void = () => {};
+  const numbers = new NewNumbers({
+    onChange: (listener) => {
+      tell = listener;
+      return () => {};
+    },
+  });
+  return { numbers, tell: (change: Change<SmsNumber>) => tell(change) };
+}
+
+test("one that comes without a status is new, until it is wired or goes", () => {
+  const { numbers, tell } = listening();
+  for (const uid of ["a", "b", "c"]) tell({ type: "added", object: object(uid) });
+  tell({ type: "updated", object: object("a", { managedBy: "us" }), previous: object("a") });
+  expect(["a", "b", "c"].map((uid) => numbers.has(uid))).toEqual([true, true, true]);
+  numbers.end("a");
+  tell({ type: "deleted", object: object("b") });
+  expect(["a", "b", "c"].map((uid) => numbers.has(uid))).toEqual([false, false, true]);
+});
+
+test("one that some operator has looked at is not new, nor one that only changed", () => {
+  const { numbers, tell } = listening();
+  tell({ type: "added", object: object("a", { managedBy: "another/release" }) });
+  tell({ type: "updated", object: object("b"), previous: object("b") });
+  expect([numbers.has("a"), numbers.has("b")]).toEqual([false, false]);
+});

@@ -1,0 +1,59 @@
+import { beforeEach, expect, test } from "vitest";
+import { ManualClock } from "../clock.ts";
+import type { Change } from "../kube/informer.ts";
+import type { KubeObject, ObjectMeta } from "../kube/resource.ts";
+import { Touches } from "./touches.ts";
+
+const object = (metadata: Partial<ObjectMeta> = {}, status?: unknown): KubeObject => ({
+  apiVersion: "v1",
+  kind: "Thing",
+  metadata: { name: "a", uid: "u", generation: 1, ...metadata },
+  ...(status === undefined ? {} : { status }),
+});
+
+const rows: Record<string, [before: KubeObject, after: KubeObject, isTouch: boolean]> = {
+  "its spec is changed": [object(), object({ generation: 2 }), true],
+  "an annotation comes": [object(), object({ annotations: { look: "now" } }), true],
+  "an annotation changes": [object({ annotations: { a: "1" } }), object({ annotations: { a: "2" } }), true],
+  "a label goes": [object({ labels: { a: "1" } }), object({ labels: {} }), true],
+  "its status is written": [object(), object({ resourceVersion: "2" }, { ready: true }), false],
+  "our finalizer is put on it": [object(), object({ finalizers: ["ours"] }), false],
+  "it is being deleted": [object(), object({ deletionTimestamp: "2026-01-01T00:00:00Z" }), false],
+};
+
+let clock: ManualClock;
+let tell: (change: Change<KubeObject>) => void;
+let touches: Touches<KubeObject>;
+beforeEach(() => {
+  clock = new ManualClock();
+  touches = new Touches(
+    {
+      onChange: (listener) => {
+        tell = listener;
+        return () => {};
+      },
+    },
+    clock,
+  );
+});
+
+for (const [name, [previous, after, isTouch]] of Object.entries(rows))
+  test(`${name}: ${isTouch ? "a touch" : "no touch"}`, async () => {
+    const made = clock.now();
+    tell({ type: "added", object: previous });
+    await clock.advance(5000);
+    tell({ type: "updated", object: after, previous });
+    await clock.advance(5000);
+    expect(touches.at(after) - made).toBe(isTouch ? 5000 : 0);
+  });
+
+test("made anew it is another object; what belongs to it counts when it is told so", async () => {
+  tell({ type: "added", object: object() });
+  tell({ type: "deleted", object: object() });
+  await clock.advance(5000);
+  tell({ type: "added", object: object({ uid: "v" }) });
+  expect(touches.at(object({ uid: "v" }))).toBe(clock.now());
+  await clock.advance(5000);
+  touches.touch(object({ uid: "v" }));
+  expect(touches.at(object({ uid: "v" }))).toBe(clock.now());
+});

@@ -1,0 +1,43 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Clock } from "../clock.ts";
+import type { Change, Informer } from "../kube/informer.ts";
+import type { KubeObject } from "../kube/resource.ts";
+
+/**
+ * When a user last did something to an object, as far as this process saw it, to the millisecond: Kubernetes' own times are whole
+ * seconds, and it has none for a change. Making it, changing its spec, and changing a label or an annotation count; our own
+ * writes of status and finalizers do not. Listens from now on, so it must be made before the informer starts.
+ */
+export class Touches<T extends KubeObject> {
+  readonly #clock: Clock;
+  readonly #at = new Map<string, number>();
+
+  constructor(informer: Pick<Informer<T>, "onChange">, clock: Clock) {
+    this.#clock = clock;
+    informer.onChange((change) => {
+      const { uid = "" } = change.object.metadata;
+      if (change.type === "deleted") this.#at.delete(uid);
+      else if (isTouch(change)) this.#at.set(uid, clock.now());
+    });
+  }
+
+  at({ metadata }: T): number {
+    return this.#at.get(metadata.uid ?? "") ?? this.#clock.now();
+  }
+
+  /** Something that belongs to it was touched: its Secret, say. */
+  touch({ metadata }: T) {
+    if (metadata.uid !== undefined && this.#at.has(metadata.uid))
+      this.#at.set(metadata.uid, this.#clock.now());
+  }
+}
+
+function isTouch({ object, previous }: Change<KubeObject>): boolean {
+  if (previous === undefined) return true;
+  const [a, b] = [previous.metadata, object.metadata];
+  return (
+    a.generation !== b.generation ||
+    !isDeepStrictEqual(a.annotations ?? {}, b.annotations ?? {}) ||
+    !isDeepStrictEqual(a.labels ?? {}, b.labels ?? {})
+  );
+}
