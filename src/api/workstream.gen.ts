@@ -340,6 +340,10 @@ export interface WorkStreamStatus {
      * What to do about it.
      */
     message?: string;
+    /**
+     * The metadata.resourceVersion of the Secret that this is about. Once it is the Secret's own, the routing Secrets that receivers read hold its tokens: with a rotation, the time to promote.
+     */
+    secretResourceVersion?: string;
   };
   /**
    * The SmsNumber that holds this stream. Owned by the controller.

@@ -41,6 +41,7 @@ import type { WorkStreamDeps } from "./workstream/deps.ts";
 import { failedVerdicts as failedStream, streamUrls } from "./workstream/outcome.ts";
 import { workStreamReconciler } from "./workstream/reconcile.ts";
 import { RoutingChecks } from "./workstream/routing-checks.ts";
+import { secretChangedWhileAway } from "./workstream/secret-changed.ts";
 import { createSecretReader, type SecretReader } from "./workstream/secret-reader.ts";
 import { Streams } from "./workstream/streams.ts";
 import { publicUrlProblem, publicUrls } from "./workstream/urls.ts";
@@ -356,6 +357,8 @@ export class Operator {
       informer: this.watches.workStreams,
       resyncIntervalMs: config.resyncIntervalMs,
       upstreamOf: ({ metadata }) => this.#upstreamOf(metadata.namespace!, metadata.name),
+      // A token in it may have been promoted meanwhile.
+      changedWhileAway: (stream) => secretChangedWhileAway(this.watches.secrets.store, stream),
       ownStatus: ownStreamStatus,
       firstSight: ({ metadata }) => ({
         verdicts: streamVerdicts({

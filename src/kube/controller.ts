@@ -35,6 +35,8 @@ export interface ControllerOptions<T extends KubeObject> extends ReconciliationO
    * goes before all others, and an attempt under way that knows nothing of this is cut off.
    */
   urgentInMs?(object: T): number | undefined;
+  /** Somebody changed what belongs to the object while no controller was at work: it goes first when one begins. */
+  changedWhileAway?(object: T): boolean;
   /** Every object is looked at again this often, jittered by a fifth; absent: only who calls `enqueue` does so. */
   resyncIntervalMs?: number;
   queue?: { backoffMs?: number; maxBackoffMs?: number; changesPerResync?: number };
@@ -104,9 +106,10 @@ export class Controller<T extends KubeObject> {
       leader?.onTerm((term) => this.#beginTerm(term)) ?? (() => {}),
     );
     if (leader === undefined) this.#beginTerm(ALWAYS);
-    this.#workers = Promise.all([informer.synced, startAfter]).then(() =>
-      Promise.all(Array.from({ length: workers + URGENT_PLACES }, () => this.#work())),
-    );
+    this.#workers = Promise.all([informer.synced, startAfter]).then(() => {
+      for (const object of informer.store.list()) this.#queue.add(keyOf(object), this.#causeAtStart(object));
+      return Promise.all(Array.from({ length: workers + URGENT_PLACES }, () => this.#work()));
+    });
   }
 
   /** Resolves when no reconcile is under way. The Lease must be released after this, not before. */
@@ -129,7 +132,7 @@ export class Controller<T extends KubeObject> {
     const { store } = this.#options.informer;
     // Whoever led before may have left anything unfinished.
     for (const object of store.list()) {
-      this.#queue.add(keyOf(object), "resync");
+      this.#queue.add(keyOf(object), this.#causeAtStart(object));
       // How long it may wait can depend on when the term began.
       this.#urgency.watch(object);
     }
@@ -141,6 +144,10 @@ export class Controller<T extends KubeObject> {
         once: true,
       },
     );
+  }
+
+  #causeAtStart(object: T): Lane {
+    return this.#options.changedWhileAway?.(object) === true ? "change" : "resync";
   }
 
   /** The server's state is an earlier one than what was seen: every object may be another than a comparison would show. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "vitest";
 import type { Reason } from "../api/reasons.ts";
 import { Failure } from "../errors.ts";
-import { type AccountSeen, type CheckCalls, checkCredentials } from "./check.ts";
+import { type AccountSeen, type CheckCalls, checkCredentials, KeyRefused } from "./check.ts";
 import type { Credentials } from "./credentials.ts";
 import type { CredentialCheck } from "./resources.ts";
 
@@ -120,6 +120,25 @@ const bad: Record<string, [Credentials, CheckCalls, Reason, RegExp?]> = {
     "TwilioThrottled",
   ],
 };
+describe("a key that is refused says nothing against the tokens", () => {
+  const tokens: Record<string, [CheckCalls, readonly string[]]> = {
+    "both are accepted": [twilio({ one: account, two: account }), ["one", "two"]],
+    "one is, promoted or not": [twilio({ two: { ...account, authToken: "two" } }), ["two"]],
+    "also where the key lacks a permission": [
+      twilio({ one: account }, { key: fail("TwilioPermissionMissing") }),
+      ["one"],
+    ],
+  };
+  for (const [name, [calls, want]] of Object.entries(tokens))
+    test(name, async () => {
+      await assert.rejects(checkCredentials({ ...both, ...key }, calls), (error) => {
+        assert.ok(error instanceof KeyRefused);
+        assert.deepEqual(error.acceptedTokens, want);
+        return true;
+      });
+    });
+});
+
 describe("refused", () => {
   for (const [name, [credentials, calls, reason, message = /./]] of Object.entries(bad))
     test(name, async () => {

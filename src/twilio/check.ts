@@ -16,6 +16,23 @@ export interface CheckCalls {
   listOne(login: Login): Promise<void>;
 }
 
+/** The API key is refused while the token is fine: REST has to wait, signatures need not. */
+export class KeyRefused extends Failure {
+  /** Tokens that Twilio accepts, in the Secret's order. */
+  readonly acceptedTokens: readonly string[];
+
+  constructor({ reason, message, cause }: Failure, acceptedTokens: readonly string[]) {
+    super(
+      reason,
+      reason === "TwilioUnauthorized"
+        ? "Twilio refused apiKeySid and apiKeySecret (401); keys differ by account and by region"
+        : message,
+      { cause },
+    );
+    this.acceptedTokens = acceptedTokens;
+  }
+}
+
 type Answer = { accepted: true; account: AccountSeen } | { accepted: false; failure: Failure };
 
 /**
@@ -27,7 +44,7 @@ export async function checkCredentials(
   calls: CheckCalls,
 ): Promise<CredentialCheck> {
   const { accountSid, authToken, secondaryAuthToken } = credentials;
-  const [primary, secondary] = await Promise.all([
+  const [primary, secondary, refusedKey] = await Promise.all([
     askToken(accountSid, authToken, calls),
     secondaryAuthToken === undefined ? undefined : askToken(accountSid, secondaryAuthToken, calls),
     askKey(credentials, calls),
@@ -45,6 +62,13 @@ export async function checkCredentials(
     );
   const isSubaccount = account.ownerAccountSid !== accountSid;
   if (isSubaccount) await refuseParentsToken(credentials, account, calls);
+  if (refusedKey !== undefined) {
+    const accepted = [
+      primary.accepted ? [authToken] : [],
+      secondary?.accepted === true ? [secondaryAuthToken!] : [],
+    ];
+    throw new KeyRefused(refusedKey, accepted.flat());
+  }
   return {
     authToken: primary.accepted ? "accepted" : "refused",
     ...(secondary === undefined ? {} : { secondaryAuthToken: secondary.accepted ? "accepted" : "refused" }),
@@ -67,20 +91,18 @@ async function askToken(user: string, password: string, { fetchAccount }: CheckC
   }
 }
 
-/** A standard key may not read the account (401, like a wrong one), so it is asked for one number. */
-async function askKey({ apiKeySid, apiKeySecret }: Credentials, { listOne }: CheckCalls): Promise<void> {
-  if (apiKeySid === undefined || apiKeySecret === undefined) return;
+/** A standard key may not read the account (401, like a wrong one), so it is asked for one number. Gives the refusal. */
+async function askKey(
+  { apiKeySid, apiKeySecret }: Credentials,
+  { listOne }: CheckCalls,
+): Promise<Failure | undefined> {
+  if (apiKeySid === undefined || apiKeySecret === undefined) return undefined;
   try {
     await listOne({ user: apiKeySid, password: apiKeySecret });
+    return undefined;
   } catch (error) {
-    if (!(error instanceof Failure) || error.reason !== "TwilioUnauthorized") throw error;
-    throw new Failure(
-      "TwilioUnauthorized",
-      "Twilio refused apiKeySid and apiKeySecret (401); keys differ by account and by region",
-      {
-        cause: error.cause,
-      },
-    );
+    if (!(error instanceof Failure) || error.class === "transient") throw error;
+    return error;
   }
 }
 

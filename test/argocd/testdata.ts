@@ -12,7 +12,7 @@ export function recorded(live: KubeObject, replace: Record<string, string>): obj
   for (const [from, to] of Object.entries(replace)) text = text.replaceAll(from, to);
   text = text
     .replace(/"uid":"[^"]*"/g, '"uid":"5e0d3c4a-8f1b-4c57-9d0e-2f6b7a1c9e34"')
-    .replace(/"resourceVersion":"[^"]*"/g, '"resourceVersion":"4711"')
+    .replace(/"(secretR|r)esourceVersion":"[^"]*"/g, '"$1esourceVersion":"4711"')
     .replace(/\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, "2026-01-05T09:30:00Z");
   return JSON.parse(text);
 }

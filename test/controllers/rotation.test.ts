@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { once } from "node:events";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { workStreams } from "../../src/api/index.ts";
 import { secrets } from "../../src/kube/resource.ts";
 import { signatureKey } from "../../src/routes/signature-states.ts";
 import type { InboundDelivery } from "../../src/simulator/simulator.ts";
@@ -160,6 +162,97 @@ describe("a Secret changes", () => {
     expect(world.simulator.control.requests()).toEqual([]);
     await world.secret();
     await world.streamIs("support", { Ready: "True" });
+    await world.numberIs("line", { Ready: "True" });
+  });
+});
+
+describe("when it is safe to promote", () => {
+  beforeEach(async () => {
+    await start()();
+    await world.secret();
+    await world.stream();
+    await world.number();
+  });
+  afterEach(() => world.stop());
+
+  /** The status tells of this very version of the Secret. */
+  const judged = (version: string | undefined) =>
+    eventually(
+      "the Secret's version is told",
+      async () => {
+        const stream = await world.client.get(workStreams, { namespace: world.namespace, name: "support" });
+        return stream?.status?.lastValidation?.secretResourceVersion === version ? stream : undefined;
+      },
+      // The Lease of one that was killed has to run out first.
+      60_000,
+    );
+  const promote = async (next: string) => {
+    await atTwilio("Promote");
+    token = next;
+  };
+
+  test("the status names the Secret that the receivers' routes hold: at once after that no text is refused", async () => {
+    world.startOperator();
+    await world.numberIs("line", { Ready: "True" });
+    const traffic = world.traffic();
+    for (let round = 0; round < 3; round++) {
+      const next = await atTwilio("Secondary");
+      const { metadata } = await world.secret({ authToken: next });
+      await judged(metadata.resourceVersion);
+      await promote(next);
+    }
+    const last = await texts(5);
+    expect(refused([...(await traffic.stop()), ...last])).toEqual([]);
+  });
+
+  test("a controller that was killed before it saw the Secret makes good for it, first of all when it is back", async () => {
+    const { child, lines } = world.startProcess();
+    await world.numberIs("line", { Ready: "True" });
+    // Others that it will look at as well, and that ask Twilio for what never comes.
+    const hanging = ["a", "b", "c"];
+    const others = {
+      accountSid: "AC00000000000000000000000000000002",
+      authToken: "simulator-auth-token-0000000002",
+    };
+    await world.secret(others, { name: "other" });
+    for (const name of hanging)
+      await world.stream({ sms: { twilio: { credentialsSecretRef: { name: "other" } } } }, { name });
+    for (const name of hanging) await world.streamIs(name, { CredentialsValid: "True" });
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    expect(lines.length).toBeGreaterThan(0);
+
+    const next = await atTwilio("Secondary");
+    const { metadata } = await world.secret({ authToken: next });
+    await promote(next);
+    // Nobody here can verify what Twilio signs with now.
+    expect((await texts(1))[0]?.outcome).toBe("failed");
+    world.simulator.control.faults({
+      kind: "slow",
+      ms: 600_000,
+      when: "before",
+      accountSid: others.accountSid,
+    });
+    world.startProcess();
+    await judged(metadata.resourceVersion);
+    await verifiesWith(next);
+    expect(refused(await texts(3))).toEqual([]);
+    expect(await world.stored()).toHaveLength(3);
+  }, 120_000);
+
+  test("an API key that is refused keeps no token from the receivers", async () => {
+    world.startOperator();
+    await world.numberIs("line", { Ready: "True" });
+    const traffic = world.traffic();
+    const next = await atTwilio("Secondary");
+    const key = { apiKeySid: "SK00000000000000000000000000000001", apiKeySecret: "a-key-that-was-deleted" };
+    await world.secret({ authToken: next, ...key });
+    await world.streamIs("support", { CredentialsValid: "TwilioUnauthorized" });
+    await verifiesWith(next);
+    await promote(next);
+    const last = await texts(5);
+    expect(refused([...(await traffic.stop()), ...last])).toEqual([]);
+    await world.secret({ authToken: next, ...key, apiKeySecret: "simulator-secret-standard" });
     await world.numberIs("line", { Ready: "True" });
   });
 });

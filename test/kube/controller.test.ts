@@ -129,6 +129,16 @@ const statusWrites = () =>
 const eventsAbout = async (reason: string) =>
   (await admin.list(events, { namespace })).items.filter((event) => event.reason === reason);
 
+for (const leads of [undefined, { leaseMs: 6000, renewDeadlineMs: 4000, retryMs: 500 }])
+  test(`what was changed while nobody was at work goes first${leads === undefined ? "" : ", at the beginning of a term"}`, async () => {
+    const names = ["a", "b", "c", "d", "e", "f"];
+    for (const name of names) await make(name);
+    const changedWhileAway = ({ metadata }: Widget) => metadata.name === "e";
+    const { reconciled } = run({ workers: 1, changedWhileAway, ...(leads === undefined ? {} : { leads }) });
+    await until("all are looked at", () => names.every((name) => reconciled.includes(name)));
+    expect(reconciled[0]).toBe("e");
+  });
+
 test("first sight is written before the first reconcile, whole and with whose it is", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   run({ reconcile: () => promise.then(() => good) });

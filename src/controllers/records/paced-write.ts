@@ -15,8 +15,9 @@ export class PacedWrite {
   #dirty = false;
   #running: Promise<void> | undefined;
   #scheduled: Promise<void> | undefined;
-  /** Before this no write begins. */
+  /** Before this no write begins, unless one is urgent. */
   #nextMs = Number.NEGATIVE_INFINITY;
+  #urgent = new AbortController();
 
   /** `write` takes what there is to write when it is called, not later. */
   constructor(write: () => Promise<void>, clock: Clock) {
@@ -34,9 +35,10 @@ export class PacedWrite {
     return !this.#dirty && this.#running === undefined;
   }
 
-  /** Resolves when what there is now is written; rejects when the next write fails. */
-  changed(): Promise<void> {
+  /** Resolves when what there is now is written; rejects when the next write fails. `urgent`: as soon as the one before ends. */
+  changed({ urgent = false }: { urgent?: boolean } = {}): Promise<void> {
     this.#dirty = true;
+    if (urgent) this.#urgent.abort();
     return this.#schedule();
   }
 
@@ -55,7 +57,9 @@ export class PacedWrite {
   async #next() {
     // Whoever waits for the write under way is told how it ended; this one has its own end.
     await this.#running?.catch(() => {});
-    await this.#clock.sleep(Math.max(0, this.#nextMs - this.#clock.monotonic()));
+    const waitMs = Math.max(0, this.#nextMs - this.#clock.monotonic());
+    await this.#clock.sleep(waitMs, this.#urgent.signal).catch(() => {});
+    this.#urgent = new AbortController();
     this.#scheduled = undefined;
     this.#running = this.#run().finally(() => {
       this.#running = undefined;

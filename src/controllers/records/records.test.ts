@@ -124,6 +124,24 @@ describe("records", () => {
     expect(store.saves).toBe(2);
   });
 
+  test("a token that is new is written at once; what else changed meanwhile goes along", async () => {
+    const key = routeKey(route());
+    const change = (more: Partial<RouteRecord>) =>
+      records.updateRoute(key, route(), (before) => ({ ...(before ?? route()), ...more }));
+    await timed(change({}));
+    expect(store.saves).toBe(1);
+    await timed(change({ numbers: ["1"] }));
+    const numbers = change({ numbers: ["2"] });
+    await clock.advance(0);
+    expect(store.saves, "it waits its time").toBe(2);
+    await Promise.all([numbers, change({ tokens: [{ token: "new" }, { token: "secret" }] })]);
+    expect(store.saves).toBe(3);
+    const ends = change({ tokens: [{ token: "new" }, { token: "secret", notAfterMs: 5 }] });
+    await clock.advance(0);
+    expect(store.saves, "one that ends is in no hurry").toBe(3);
+    await timed(ends);
+  });
+
   test("the same again writes nothing", async () => {
     await timed(records.putClaim(claim()));
     await timed(records.putClaim(claim()));

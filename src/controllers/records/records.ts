@@ -198,7 +198,7 @@ export class Records {
     const next = { ...wanted, generation };
     this.#indexRoute(next);
     if (before === undefined) this.#shardOf(next).reserved += NEW_ROUTE_BYTES;
-    await this.#changed(next);
+    await this.#changed([next], { urgent: hasNewToken(before, next) });
     return next;
   }
 
@@ -206,7 +206,7 @@ export class Records {
     const route = this.#routes.get(key);
     if (route === undefined) return;
     this.#unindexRoute(route);
-    await this.#changed(route);
+    await this.#changed([route]);
   }
 
   async putClaim(claim: ClaimRecord): Promise<void> {
@@ -216,14 +216,14 @@ export class Records {
     if (before !== undefined) this.#unindexClaim(before);
     this.#indexClaim(claim);
     // It may have been in another shard.
-    await this.#changed(claim, before ?? claim);
+    await this.#changed([claim, before ?? claim]);
   }
 
   async dropClaim(phoneNumberSid: string): Promise<void> {
     const claim = this.#claims.get(phoneNumberSid);
     if (claim === undefined) return;
     this.#unindexClaim(claim);
-    await this.#changed(claim);
+    await this.#changed([claim]);
   }
 
   /** Resolves when everything changed so far in the shard of this stream is durable. */
@@ -231,9 +231,9 @@ export class Records {
     await this.#shardOf(place).write.settled();
   }
 
-  async #changed(...places: Place[]) {
+  async #changed(places: readonly Place[], options: { urgent?: boolean } = {}) {
     const changed = new Set(places.map((place) => this.#shardOf(place)));
-    const written = [...changed].map(({ write }) => write.changed());
+    const written = [...changed].map(({ write }) => write.changed(options));
     // Shards that could not be written are tried again whenever there is something to write, at their own pace.
     for (const shard of this.#shards)
       if (shard.write.dirty && !changed.has(shard)) shard.write.settled().catch(() => {});
@@ -339,6 +339,13 @@ export class Records {
   #shardOf({ namespace, stream }: Place): ShardState {
     return this.#shards[shardOf(namespace, stream, this.#options.shards)]!;
   }
+}
+
+/** From the moment on when it is promoted at Twilio, texts that are signed with it are refused until the receivers know it. */
+function hasNewToken(before: RouteRecord | undefined, { tokens }: RouteRecord): boolean {
+  if (before === undefined) return false;
+  const known = new Set(before.tokens.map(({ token }) => token));
+  return tokens.some(({ token }) => !known.has(token));
 }
 
 function configuredKey({ url, fallbackUrl }: NonNullable<ClaimRecord["configured"]>): string {

@@ -52,17 +52,20 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
     },
     async save(shard, content) {
       const encode = encoders[shard]!;
-      // The records first: what they hold can be compiled again, not the other way round.
+      const { instance } = options;
+      const put = (part: "controller" | "receiver" | "work", data: Record<string, string>) =>
+        write(options, known, secretName(instance, part, shard), data);
+      // The receivers' part is what texts wait for: a token may have been promoted already. Nothing relies on it alone, since
+      // whoever changes something outside waits for all parts; and what it holds comes from the same records.
+      const receiver = await encode.receiver.encode([...content.routes, ...(await testRoutes(shard))]);
+      const received = put("receiver", receiver);
+      received.catch(() => {});
       const controller = await encode.records.encode(content);
-      await write(options, known, secretName(options.instance, "controller", shard), controller);
-      const [receiver, work] = await Promise.all([
-        encode.receiver.encode([...content.routes, ...(await testRoutes(shard))]),
-        encode.work.encode(content.routes),
-      ]);
-      await Promise.all([
-        write(options, known, secretName(options.instance, "receiver", shard), receiver),
-        write(options, known, secretName(options.instance, "work", shard), work),
-      ]);
+      const recorded = put("controller", controller);
+      recorded.catch(() => {});
+      const work = await encode.work.encode(content.routes);
+      await Promise.all([received, recorded]);
+      await put("work", work);
       return Math.max(...[controller, receiver, work].map(bytesOf));
     },
     forget: () => known.clear(),

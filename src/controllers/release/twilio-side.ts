@@ -152,7 +152,7 @@ async function learnAccounts(
     const { namespace = "", name } = object.metadata;
     const { credentialsSecretRef, region, edge } = object.spec.sms.twilio;
     try {
-      const data = await reader.read({ namespace, name: credentialsSecretRef.name }, signal);
+      const { data } = await reader.read({ namespace, name: credentialsSecretRef.name }, signal);
       const place = { ...(region === undefined ? {} : { region }), ...(edge === undefined ? {} : { edge }) };
       const credentials = parseCredentials(data, place);
       const namespaceUid = await namespaces.uidOf(namespace, signal);

@@ -10,8 +10,11 @@ test("Twilio is asked about credentials with no more than what is left of the le
   const deps = {
     secrets: {
       read: async () => ({
-        accountSid: "AC00000000000000000000000000000001",
-        authToken: "0123456789abcdef0123456789abcdef",
+        version: "7",
+        data: {
+          accountSid: "AC00000000000000000000000000000001",
+          authToken: "0123456789abcdef0123456789abcdef",
+        },
       }),
     },
     touchedAt: () => 0,
@@ -29,6 +32,7 @@ test("Twilio is asked about credentials with no more than what is left of the le
     remainingLeaseMs: () => 5000,
   } as ReconcileContext<WorkStream>;
   const where = { namespace: "team", namespaceUid: "uid", stream: "support" };
-  expect((await judgeCredentials(deps, ctx, where)).facts).toEqual({ ok: true, promoted: false });
+  const found = await judgeCredentials(deps, ctx, where);
+  expect(found).toMatchObject({ facts: { ok: true, promoted: false }, secretVersion: "7" });
   expect(asked?.remainingLeaseMs?.()).toBe(5000);
 });

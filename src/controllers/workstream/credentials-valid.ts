@@ -1,6 +1,7 @@
 import type { WorkStream } from "../../api/index.ts";
 import { Failure } from "../../errors.ts";
 import type { ReconcileContext } from "../../kube/controller.ts";
+import { KeyRefused } from "../../twilio/check.ts";
 import { type Credentials, parseCredentials } from "../../twilio/credentials.ts";
 import { routeKey } from "../records/record.ts";
 import type { CheckOptions } from "./credential-checks.ts";
@@ -12,6 +13,10 @@ export interface CredentialFacts {
   facts: NonNullable<StreamFacts["credentials"]>;
   /** Present when they are good. */
   good: { credentials: Credentials; accepted: string[] } | undefined;
+  /** They are not good, but for signatures: Twilio accepts these tokens of this account. */
+  onlyTokens?: { accountSid: string; accepted: readonly string[] } | undefined;
+  /** The version of the Secret that was judged; undefined where there is none to read. */
+  secretVersion: string | undefined;
   /** Twilio could not be asked; nothing is known that was not known before. */
   unobserved: Failure | undefined;
 }
@@ -23,16 +28,18 @@ export async function judgeCredentials(
   where: StreamKey,
 ): Promise<CredentialFacts> {
   const { credentialsSecretRef, region, edge } = object.spec.sms.twilio;
+  let secretVersion: string | undefined;
+  let accountSid = "";
   try {
-    const data = await deps.secrets.read(
-      { namespace: where.namespace, name: credentialsSecretRef.name },
-      patience,
-    );
+    const ref = { namespace: where.namespace, name: credentialsSecretRef.name };
+    const { data, version } = await deps.secrets.read(ref, patience);
+    secretVersion = version;
     const credentials = parseCredentials(data, {
       ...(region === undefined ? {} : { region }),
       ...(edge === undefined ? {} : { edge }),
     });
-    return await askTwilio(deps, credentials, where, {
+    accountSid = credentials.accountSid;
+    const asked = await askTwilio(deps, credentials, where, {
       lane,
       tenant: where.namespace,
       signal: patience,
@@ -40,9 +47,13 @@ export async function judgeCredentials(
       again: lane === "resync",
       touchedAtMs: deps.touchedAt(object),
     });
+    return { ...asked, secretVersion };
   } catch (error) {
     if (!(error instanceof Failure) || error.class === "transient") throw error;
-    return { facts: asFailure(error), good: undefined, unobserved: undefined };
+    const bad = { facts: asFailure(error), good: undefined, unobserved: undefined, secretVersion };
+    return error instanceof KeyRefused
+      ? { ...bad, onlyTokens: { accountSid, accepted: error.acceptedTokens } }
+      : bad;
   }
 }
 
@@ -51,7 +62,7 @@ async function askTwilio(
   credentials: Credentials,
   where: StreamKey,
   options: CheckOptions,
-): Promise<CredentialFacts> {
+): Promise<Omit<CredentialFacts, "secretVersion">> {
   try {
     const user = `${where.namespace}/${where.stream}`;
     const answer = await deps.credentialChecks.check(user, credentials, options);

@@ -96,13 +96,21 @@ function routingEvents(object: WorkStream, verdicts: readonly Verdict[]): EventN
 }
 
 /** `time` moves only with the result or the Secret, so that an unchanged stream is never written. */
-function validation(object: WorkStream, { facts }: CredentialFacts, secretChanged: boolean, now: number) {
+function validation(
+  object: WorkStream,
+  { facts, secretVersion }: CredentialFacts,
+  secretChanged: boolean,
+  now: number,
+) {
   const before = object.status?.lastValidation;
   const result = facts.ok ? (facts.promoted ? "TokenPromoted" : "CredentialsValid") : facts.reason;
   const message = facts.ok ? "Twilio accepted the credentials" : facts.message;
-  if (before !== undefined && before.result === result && before.message === message && !secretChanged)
-    return before;
-  return { time: timeText(now), result, message };
+  const version = secretVersion === undefined ? {} : { secretResourceVersion: secretVersion };
+  const isSame = before?.result === result && before.message === message && !secretChanged;
+  const sameSecret = before?.secretResourceVersion === secretVersion;
+  // A version that older operators did not tell is no news of the Secret.
+  if (isSame && (sameSecret || before?.secretResourceVersion === undefined)) return { ...before, ...version };
+  return { time: timeText(now), result, message, ...version };
 }
 
 function numberRef(object: WorkStream, number: StreamFacts["number"]) {

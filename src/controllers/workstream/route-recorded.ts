@@ -26,14 +26,16 @@ export async function recordRoute(
   deps: WorkStreamDeps,
   object: WorkStream,
   where: StreamKey,
-  { good }: CredentialFacts,
+  { good, onlyTokens }: CredentialFacts,
 ): Promise<Recorded> {
   const problem =
     deps.publicUrlProblem === undefined
       ? undefined
       : { reason: "PublicUrlInvalid" as const, message: deps.publicUrlProblem };
-  if (good === undefined)
+  if (good === undefined) {
+    if (onlyTokens !== undefined) await recordTokens(deps, where, onlyTokens);
     return { route: newest(deps.records.routesOf(where.namespaceUid, where.stream)), problem };
+  }
   const key = routeKey({ ...where, accountSid: good.credentials.accountSid });
   const firstAcceptedAt = await acceptedSince(deps, key, good.accepted);
   const annotation = object.metadata.annotations?.[FORGET_ANNOTATION];
@@ -66,8 +68,28 @@ export async function recordRoute(
   }
 }
 
+/** Texts signed with a token that Twilio accepts are good, whatever is wrong with the rest. Only of a route that is there. */
+async function recordTokens(
+  deps: WorkStreamDeps,
+  where: StreamKey,
+  { accountSid, accepted }: NonNullable<CredentialFacts["onlyTokens"]>,
+) {
+  const key = routeKey({ ...where, accountSid });
+  const firstAcceptedAt = await acceptedSince(deps, key, accepted);
+  const now = deps.clock.now();
+  await deps.records.updateRoute(
+    key,
+    where,
+    (before) =>
+      before && {
+        ...before,
+        tokens: rotate({ known: before.tokens, accepted, firstAcceptedAt, forget: false, now }),
+      },
+  );
+}
+
 /** What the receivers report is by fingerprint, never by token. */
-async function acceptedSince(deps: WorkStreamDeps, key: string, tokens: string[]) {
+async function acceptedSince(deps: WorkStreamDeps, key: string, tokens: readonly string[]) {
   const fingerprints = new Map<string, string>();
   for (const token of tokens) fingerprints.set(token, (await signatureKey(token)).fingerprint);
   return (token: string) => deps.activity.firstAcceptedAt(key, fingerprints.get(token) ?? "");

@@ -34,19 +34,25 @@ beforeEach(() => {
 });
 
 test("a Secret is fetched once for each version", async () => {
-  expect(await reader.read(ref, signal)).toEqual({ accountSid: "AC1", authToken: "secret\n" });
+  const { data, version } = await reader.read(ref, signal);
+  expect(data).toEqual({ accountSid: "AC1", authToken: "secret\n" });
+  expect(version).toBe("1");
   await reader.read(ref, signal);
   expect(fetched).toBe(1);
 });
 
 test("keys that credentials do not use are not kept", async () => {
   content = { ...content, "kubeconfig.yaml": base64("clusters: []"), apiKeySecret: base64("s") };
-  expect(Object.keys(await reader.read(ref, signal))).toEqual(["accountSid", "authToken", "apiKeySecret"]);
+  expect(Object.keys((await reader.read(ref, signal)).data)).toEqual([
+    "accountSid",
+    "authToken",
+    "apiKeySecret",
+  ]);
 });
 
 test("of a value that can be no credential not more is kept than tells so", async () => {
   content = { ...content, authToken: base64("x".repeat(500_000)) };
-  const { authToken } = await reader.read(ref, signal);
+  const { authToken } = (await reader.read(ref, signal)).data;
   expect(authToken!.length).toBeGreaterThan(256);
   expect(authToken!.length).toBeLessThan(10_000);
 });

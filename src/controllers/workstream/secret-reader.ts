@@ -9,9 +9,16 @@ import { CREDENTIAL_KEYS } from "../../twilio/credentials.ts";
 /** Of a value, in base64: far more than a credential may have, and less than would fill the memory. */
 const KEPT_BASE64 = 4096;
 
+export interface SecretContent {
+  /** Decoded values of the keys that credentials use. */
+  data: Record<string, string>;
+  /** The resourceVersion that was read. */
+  version: string;
+}
+
 export interface SecretReader {
-  /** Decoded values of the keys that credentials use. Throws Failure SecretNotFound or SecretForbidden; a KubeError when the API server did not answer. */
-  read(ref: { namespace: string; name: string }, signal: AbortSignal): Promise<Record<string, string>>;
+  /** Throws Failure SecretNotFound or SecretForbidden; a KubeError when the API server did not answer. */
+  read(ref: { namespace: string; name: string }, signal: AbortSignal): Promise<SecretContent>;
   /** Somebody stopped using the Secret: what is known of it goes with its last user. */
   released(ref: { namespace: string; name: string }): void;
   /** Versions no longer tell contents apart: a backup of the cluster was restored. */
@@ -30,7 +37,7 @@ export interface SecretReaderOptions {
 
 /** Fetches a Secret by name, and only when its metadata says that it changed. */
 export function createSecretReader({ client, metadata, knows, used }: SecretReaderOptions): SecretReader {
-  const cache = new Map<string, { version: string; data: Record<string, string> }>();
+  const cache = new Map<string, SecretContent>();
   /** A thousand streams that share a Secret see its change in the same moment. */
   const fetching = new Map<string, Promise<Secret | undefined>>();
   return {
@@ -39,7 +46,7 @@ export function createSecretReader({ client, metadata, knows, used }: SecretRead
       const seen = metadata.get(namespace, name);
       const cached = cache.get(key);
       if (seen !== undefined && cached !== undefined && cached.version === seen.metadata.resourceVersion)
-        return cached.data;
+        return cached;
       // No word of it from a watch that has everything is not taken for absence: the watch may be a moment behind.
       if (seen === undefined && knows(namespace)) cache.delete(key);
       const flight = `${key} ${seen?.metadata.resourceVersion}`;
@@ -53,10 +60,10 @@ export function createSecretReader({ client, metadata, knows, used }: SecretRead
           `Secret ${name} does not exist in namespace ${namespace}; create it with the keys accountSid and authToken`,
         );
       }
-      const data = decode(secret.data);
+      const content = { version: secret.metadata.resourceVersion ?? "", data: decode(secret.data) };
       // Its stream may have gone while the Secret was fetched.
-      if (used(namespace, name)) cache.set(key, { version: secret.metadata.resourceVersion ?? "", data });
-      return data;
+      if (used(namespace, name)) cache.set(key, content);
+      return content;
     },
     released({ namespace, name }) {
       if (!used(namespace, name)) cache.delete(`${namespace}/${name}`);

@@ -1,0 +1,65 @@
+import { expect, test } from "vitest";
+import type { KubeClient } from "../../kube/client.ts";
+import type { Secret } from "../../kube/resource.ts";
+import type { RouteRecord } from "./record.ts";
+import { createSecretStore } from "./secret-store.ts";
+
+const route: RouteRecord = {
+  namespace: "team",
+  namespaceUid: "uid",
+  stream: "support",
+  accountSid: "AC1",
+  credentials: { accountSid: "AC1", authToken: "secret" },
+  tokens: [{ token: "secret" }],
+  checkKey: Buffer.alloc(32).toString("base64"),
+  urls: [],
+  numbers: [],
+  generation: 1,
+};
+
+/** An API server without Secrets that takes new ones when `allow` says so. */
+function store(allow: (name: string) => Promise<void>) {
+  const begun: string[] = [];
+  const ended: string[] = [];
+  const client = {
+    get: async () => undefined,
+    create: async (_type: unknown, secret: Secret) => {
+      const { name } = secret.metadata;
+      begun.push(name);
+      await allow(name);
+      ended.push(name);
+      return { metadata: { resourceVersion: "1" } };
+    },
+  } as unknown as KubeClient;
+  const secretStore = createSecretStore({
+    client,
+    namespace: "ns",
+    instance: "ns/sms",
+    shards: 1,
+    guard: () => {},
+    signal: new AbortController().signal,
+  });
+  return { save: () => secretStore.save(0, { routes: [route], claims: [] }), begun, ended };
+}
+
+test("the receivers' part is written first and waits for no other", async () => {
+  const receiver = Promise.withResolvers<void>();
+  const { save, begun, ended } = store(async (name) => {
+    if (name === "sms-receiver-0") receiver.resolve();
+    // The records cannot be written before the receivers' part is.
+    if (name === "sms-controller-0") await receiver.promise;
+  });
+  await save();
+  expect(begun[0]).toBe("sms-receiver-0");
+  expect(ended).toEqual(["sms-receiver-0", "sms-controller-0", "sms-work-0"]);
+});
+
+for (const broken of ["sms-receiver-0", "sms-controller-0", "sms-work-0"])
+  test(`a writing that fails in ${broken} has failed as a whole, and the others do not wait for it`, async () => {
+    const { save, ended } = store(async (name) => {
+      if (name === broken) throw new Error(`${name} is refused`);
+    });
+    await expect(save()).rejects.toThrow(`${broken} is refused`);
+    const independent = ["sms-receiver-0", "sms-controller-0"].filter((name) => name !== broken);
+    expect(ended).toEqual(expect.arrayContaining(independent));
+  });
