@@ -1,4 +1,8 @@
 import { readFile } from "node:fs/promises";
+import { DatabaseUrlError } from "./database-url-error.ts";
+import { parseDatabaseUrl } from "./parse-database-url.ts";
+
+export { DatabaseUrlError } from "./database-url-error.ts";
 
 /** A URL, or how to learn the one of now: a password may change while a process lives. */
 export type DatabaseUrl = string | (() => Promise<string>);
@@ -11,19 +15,19 @@ export function urlInFile(path: string): () => Promise<string> {
   return async () => {
     let text: string;
     try {
-      text = (await readFile(path, "utf8")).trim();
+      text = await readFile(path, "utf8");
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       throw new DatabaseUrlError(`the file with the database's URL, ${path}, cannot be read (${code})`);
     }
     // Not a word of what is in it: it holds a password.
-    if (!/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text))
+    if (!/^\s*postgres(ql)?:\/\//.test(text))
       throw new DatabaseUrlError(`the file ${path} holds no postgres:// URL`);
-    return text;
+    try {
+      parseDatabaseUrl(text);
+    } catch (error) {
+      throw new DatabaseUrlError(`the URL in the file ${path}: ${(error as Error).message}`);
+    }
+    return text.trim();
   };
-}
-
-/** Its message is ours and holds no secret. */
-export class DatabaseUrlError extends Error {
-  override readonly name = "DatabaseUrlError";
 }

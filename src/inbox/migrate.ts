@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import pg from "pg";
+import type pg from "pg";
 import { assetFolder } from "../assets.ts";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
-import { currentUrl, type DatabaseUrl } from "./database-url.ts";
+import { connect } from "./connect.ts";
+import type { DatabaseUrl } from "./database-url.ts";
 import { grantRoles, type Roles } from "./roles.ts";
+import { troubleOf } from "./trouble.ts";
 
 export interface Migration {
   version: number;
@@ -39,8 +41,6 @@ const LOCK_PAUSE_MS = 3000;
  */
 export async function migrate(options: MigrateOptions, signal?: AbortSignal): Promise<{ version: number }> {
   const client = await connectPatiently(options, signal);
-  // A lost connection also rejects the query that waits for it; without a listener it would end the process first.
-  client.on("error", () => undefined);
   try {
     const done = await inTransaction(client, options, signal, () => apply(client, options));
     await advanceIds(client);
@@ -173,23 +173,19 @@ async function lockHolders(client: pg.Client): Promise<string> {
   return rows.map(({ holder }) => holder).join(", ") || "a session that is gone by now";
 }
 
-/** Tries until the database answers or the wait is over; whatever is wrong may be a database that is only being made. */
+/** Tries until the database answers or the wait is over. What only a person can mend ends it at once. */
 async function connectPatiently({ url, waitMs, log, clock }: MigrateOptions, signal?: AbortSignal) {
   const until = clock.monotonic() + waitMs;
   for (let pauseMs = 250; ; pauseMs = Math.min(2 * pauseMs, 5000)) {
     signal?.throwIfAborted();
-    let client: pg.Client | undefined;
     try {
-      client = new pg.Client({ connectionString: await currentUrl(url), connectionTimeoutMillis: 5000 });
-      client.on("error", () => undefined);
-      await client.connect();
-      return client;
+      return await connect(url, { timeoutMs: 5000, applicationName: "smschannel-migrate" }, signal);
     } catch (error) {
-      await client?.end().catch(() => undefined);
+      signal?.throwIfAborted();
+      const { code, problem, lasts } = troubleOf(error, "the owner's role");
       const leftMs = until - clock.monotonic();
-      if (leftMs <= 0) throw new Error("the database does not answer", { cause: error });
-      const { code, message } = error as { code?: string; message: string };
-      log.info({ code, problem: message, leftSeconds: Math.ceil(leftMs / 1000) }, "waiting for the database");
+      if (lasts || leftMs <= 0) throw new Error(problem, { cause: error });
+      log.info({ code, problem, leftSeconds: Math.ceil(leftMs / 1000) }, "waiting for the database");
       await clock.sleep(Math.min(pauseMs, leftMs), signal);
     }
   }

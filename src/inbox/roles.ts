@@ -84,9 +84,29 @@ async function ensureRole(client: pg.ClientBase, { name, password }: Role, creat
     throw new Error(`the role "${name}" does not exist; create it, or run with --create-roles`);
   if (exists && !(create && password !== undefined)) return;
   const secret = password === undefined ? "" : ` password ${pg.escapeLiteral(password)}`;
-  await client.query(`${exists ? "alter" : "create"} role ${pg.escapeIdentifier(name)} login${secret}`);
+  try {
+    await client.query(`${exists ? "alter" : "create"} role ${pg.escapeIdentifier(name)} login${secret}`);
+  } catch (error) {
+    if ((error as { code?: string }).code !== "42501") throw error;
+    throw new Error(exists ? notOurs(name, ownerOf(client)) : mayNotCreate(name, ownerOf(client)), {
+      cause: error,
+    });
+  }
   log.info(
     { role: name, withPassword: password !== undefined },
     exists ? "role's password set" : "role created",
   );
 }
+
+/** From PostgreSQL 16 on CREATEROLE alone does not let anybody change a role that somebody else made. */
+const notOurs = (name: string, owner: string) =>
+  `the role "${name}" was made by somebody else, and "${owner}" may not set its password; either a superuser runs ` +
+  `grant ${pg.escapeIdentifier(name)} to ${pg.escapeIdentifier(owner)} with admin option ` +
+  `(and gives "${owner}" CREATEROLE), or leave its password as it is: run without --create-roles (CREATE_ROLES, the chart's database.createRoles)`;
+
+const mayNotCreate = (name: string, owner: string) =>
+  `"${owner}" may not create the role "${name}"; either a superuser runs ` +
+  `alter role ${pg.escapeIdentifier(owner)} createrole, or create "${name}" yourself and run without --create-roles`;
+
+/** The transaction takes no more questions after an error: as whom the client logged in. */
+const ownerOf = (client: pg.ClientBase) => (client as pg.Client).user ?? "the owner";

@@ -1,8 +1,9 @@
-import pg from "pg";
+import type pg from "pg";
 import type { Log } from "../log.ts";
 import type { ActivityRow } from "./activity.ts";
 import { byteaArray, int8Array, textArray } from "./arrays.ts";
-import { currentUrl, type DatabaseUrl } from "./database-url.ts";
+import { connect } from "./connect.ts";
+import type { DatabaseUrl } from "./database-url.ts";
 import { latestVersion } from "./migrate.ts";
 import type { InboxRow } from "./rows.ts";
 
@@ -139,8 +140,8 @@ class Connection {
   readonly #options: PostgresStoreOptions;
   #client: pg.Client | undefined;
   #connecting: Promise<pg.Client> | undefined;
-  /** The client that is connecting, for `drop`. */
-  #coming: pg.Client | undefined;
+  /** Ends what is connecting, for `drop`. */
+  #coming: AbortController | undefined;
 
   constructor(options: PostgresStoreOptions) {
     this.#options = options;
@@ -170,11 +171,11 @@ class Connection {
   }
 
   drop(): void {
-    const clients = [this.#client, this.#coming];
+    const client = this.#client;
     this.#client = undefined;
-    this.#coming = undefined;
+    this.#coming?.abort(new Error("given up"));
     // Destroys the socket when a query is under way, which rejects that query.
-    for (const client of clients) client?.end().catch(() => undefined);
+    client?.end().catch(() => undefined);
   }
 
   async close(): Promise<void> {
@@ -192,28 +193,28 @@ class Connection {
 
   async #connect(): Promise<pg.Client> {
     const { url, statementTimeoutMs, log } = this.#options;
-    const client = new pg.Client({
-      connectionString: await currentUrl(url),
-      connectionTimeoutMillis: 2000,
-      keepAlive: true,
-      application_name: "smschannel-receiver",
-    });
-    // An idle connection that breaks says so only here; without a listener it would end the process.
-    client.on("error", () => {
-      if (this.#client === client) this.#client = undefined;
-    });
-    this.#coming = client;
+    const coming = new AbortController();
+    this.#coming = coming;
+    let client: pg.Client | undefined;
+    const end = () => void client?.end().catch(() => undefined);
     try {
-      await client.connect();
+      client = await connect(url, { timeoutMs: 2000, applicationName: "smschannel-receiver" }, coming.signal);
+      coming.signal.addEventListener("abort", end, { once: true });
       await prepare(client, statementTimeoutMs, log);
+      coming.signal.throwIfAborted();
     } catch (error) {
-      await client.end().catch(() => undefined);
+      end();
       throw error;
     } finally {
       this.#coming = undefined;
     }
-    this.#client = client;
-    return client;
+    // A connection that breaks while nothing is asked says so only here.
+    const made = client;
+    made.on("error", () => {
+      if (this.#client === made) this.#client = undefined;
+    });
+    this.#client = made;
+    return made;
   }
 }
 

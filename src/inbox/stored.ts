@@ -1,17 +1,16 @@
-import pg from "pg";
-import { currentUrl, type DatabaseUrl } from "./database-url.ts";
+import { connect } from "./connect.ts";
+import type { DatabaseUrl } from "./database-url.ts";
 
 /** Is this text in the inbox? Asked as the receiver's role, which cannot read, but may ask what it has not stored. */
 export async function isStored(
   url: DatabaseUrl,
   { accountSid, messageSid }: { accountSid: string; messageSid: string },
 ): Promise<boolean> {
-  const client = new pg.Client({
-    connectionString: await currentUrl(url),
-    connectionTimeoutMillis: 5000,
-    query_timeout: 10_000,
+  const client = await connect(url, {
+    timeoutMs: 5000,
+    queryTimeoutMs: 10_000,
+    applicationName: "smschannel-test-text",
   });
-  await client.connect();
   try {
     const { rowCount } = await client.query(
       "select smschannel.missing_texts(array[$1], array[$2], array[''])",

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { type DatabaseUrl, urlInFile } from "../inbox/database-url.ts";
+import { parseDatabaseUrl } from "../inbox/parse-database-url.ts";
 
 /**
  * Settings of a process: each is an environment variable and a flag of the same name (`PUBLIC_URL`, `--public-url`); the
@@ -190,6 +191,12 @@ export const url =
     return value;
   };
 
+/** As psql reads it; see src/inbox/parse-database-url.ts. */
+export const databaseUrl = (value: string): string => {
+  parseDatabaseUrl(value);
+  return value.trim();
+};
+
 /** `10.0.0.1:443`, `ingress.example.com:8443`, `[fd00::1]:443` or a host alone. */
 export const address = (value: string): string => {
   if (!/^([a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?$/.test(value))
@@ -260,12 +267,9 @@ export const settings = {
     "A second way in, which Twilio tries when PUBLIC_URL fails. Without one: PUBLIC_URL.",
     url("https:", "http:"),
   ),
-  databaseUrl: setting(
-    "DATABASE_URL",
-    "postgres://user:password@host/database",
-    url("postgres:", "postgresql:"),
-    { secret: true },
-  ),
+  databaseUrl: setting("DATABASE_URL", "postgres://user:password@host/database", databaseUrl, {
+    secret: true,
+  }),
   databaseUrlFile: setting(
     "DATABASE_URL_FILE",
     "Instead of DATABASE_URL: a file that holds it, such as a mounted Secret, read anew for each connection, so that a password may change.",

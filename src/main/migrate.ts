@@ -1,6 +1,7 @@
 import { systemClock } from "../clock.ts";
 import { urlInFile } from "../inbox/database-url.ts";
 import { migrate } from "../inbox/migrate.ts";
+import { parseDatabaseUrl } from "../inbox/parse-database-url.ts";
 import type { Role, RoleOf, Roles } from "../inbox/roles.ts";
 import { createLog } from "../log.ts";
 import {
@@ -143,12 +144,11 @@ interface Login {
   password: string | undefined;
 }
 
-/** Who logs in with a URL, percent signs decoded as PostgreSQL's clients do it. */
+/** Who logs in with a URL. */
 function login(text: string): Login {
-  const { username, password } = new URL(settings.databaseUrl.parse(text));
-  if (username === "") throw new Error("expected a URL with a user: postgres://user:password@host/database");
-  return {
-    name: decodeURIComponent(username),
-    password: password === "" ? undefined : decodeURIComponent(password),
-  };
+  // Of nobody's own variables: the role of this process is another one.
+  const { user, password } = parseDatabaseUrl(text, {});
+  if (user === undefined || user === "")
+    throw new Error("expected a URL with a user: postgres://user:password@host/database");
+  return { name: user, password: password === "" ? undefined : password };
 }

@@ -32,7 +32,9 @@ test("unready with a sentence until the schema fits, and ready from then on", as
   await clock.advance(0);
   expect(schema.problem()).toBe("the database does not answer (ECONNREFUSED)");
   await clock.advance(1000);
-  expect(schema.problem()).toBe("the database refuses the receiver's role (28P01)");
+  expect(schema.problem()).toBe(
+    "the database refuses the receiver's role (28P01): wrong password, or no such role",
+  );
   await clock.advance(1000);
   expect(schema.problem()).toBe("the schema is not there");
   await clock.advance(1000);

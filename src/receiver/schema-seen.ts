@@ -1,4 +1,6 @@
 import type { Clock } from "../clock.ts";
+import { Told } from "../inbox/told.ts";
+import { troubleOf } from "../inbox/trouble.ts";
 import type { Log } from "../log.ts";
 
 export interface SchemaSeenOptions {
@@ -10,8 +12,6 @@ export interface SchemaSeenOptions {
 
 /** How soon a database that answers again, or a schema that was just migrated, is noticed. */
 const RETRY_MS = 1000;
-/** The same trouble is logged again after this. */
-const REPEAT_MS = 30_000;
 
 /**
  * Has this process ever seen a database whose schema fits? Until then it is not ready: after an install its texts could not
@@ -34,7 +34,7 @@ export class SchemaSeen {
   /** Looks until the schema fits, or `stopping` aborts. Each new trouble is logged once, and again when it lasts. */
   async look(stopping: AbortSignal): Promise<void> {
     const { store, clock, log } = this.#options;
-    let told = { problem: "", atMs: Number.NEGATIVE_INFINITY };
+    const told = new Told(clock);
     while (!stopping.aborted) {
       try {
         await store.connect();
@@ -42,31 +42,11 @@ export class SchemaSeen {
         log.info("store is ready");
         return;
       } catch (error) {
-        const { code, problem } = troubleOf(error);
+        const { code, problem } = troubleOf(error, "the receiver's role");
         this.#problem = problem;
-        if (problem !== told.problem || clock.monotonic() - told.atMs >= REPEAT_MS) {
-          log.warn({ code, problem }, "store is not ready");
-          told = { problem, atMs: clock.monotonic() };
-        }
+        if (told.isNews(problem)) log.warn({ code, problem }, "store is not ready");
         await clock.sleep(RETRY_MS, stopping).catch(() => undefined);
       }
     }
   }
-}
-
-/** Of these errors the message is ours; what PostgreSQL or the network says is told by its code alone. */
-const OURS = new Set(["SchemaError", "DatabaseUrlError"]);
-
-function troubleOf(error: unknown): { code: string | undefined; problem: string } {
-  const { code, message, name } = error as { code?: string; message: string; name: string };
-  if (OURS.has(name)) return { code, problem: message };
-  // SQLSTATE class 28: authorization; 3D: no such database.
-  if (code?.startsWith("28")) return { code, problem: `the database refuses the receiver's role (${code})` };
-  if (code?.startsWith("3D")) return { code, problem: `the database is not there (${code})` };
-  // Of these the driver says nothing but its own sentence.
-  if (code === undefined && /password must be a string/.test(message))
-    return { code, problem: "the database asks for a password, and DATABASE_URL has none" };
-  if (code === undefined && /does not support SSL/.test(message))
-    return { code, problem: "the database does not speak TLS, which sslmode in DATABASE_URL asks for" };
-  return { code, problem: `the database does not answer (${code ?? "no answer in time"})` };
 }

@@ -1,0 +1,192 @@
+import { readFile } from "node:fs/promises";
+import type { ConnectionOptions } from "node:tls";
+import pg from "pg";
+import { currentUrl, type DatabaseUrl } from "./database-url.ts";
+import { DatabaseUrlError } from "./database-url-error.ts";
+import { type DatabaseTarget, parseDatabaseUrl } from "./parse-database-url.ts";
+
+export interface ConnectOptions {
+  /** For each host, unless the URL has a shorter `connect_timeout`. */
+  readonly timeoutMs: number;
+  /** Shown in `pg_stat_activity`, unless the URL has one of its own. */
+  readonly applicationName: string;
+  /** Of each query on the connection. */
+  readonly queryTimeoutMs?: number;
+}
+
+/**
+ * A connection to the database of `url`, as libpq would make it: hosts in their order until one takes us, with or without TLS as
+ * `sslmode` says. Throws what the last host said. A broken connection is silent until its next query; when `signal` aborts
+ * first, what is under way is ended.
+ */
+export async function connect(
+  url: DatabaseUrl,
+  options: ConnectOptions,
+  signal?: AbortSignal,
+): Promise<pg.Client> {
+  const target = parseDatabaseUrl(await currentUrl(url));
+  const files = await readFiles(target);
+  const hosts = target.inRandomOrder ? shuffled(target.hosts) : target.hosts;
+  let last: unknown;
+  for (const place of hosts) {
+    try {
+      return await connectTo(place, { target, files, options, signal });
+    } catch (error) {
+      last = error;
+      // The next one would say the same of role, password and database.
+      if (signal?.aborted || isOfServer(error)) break;
+    }
+  }
+  throw last;
+}
+
+interface Attempt {
+  target: DatabaseTarget;
+  files: ConnectionOptions;
+  options: ConnectOptions;
+  signal: AbortSignal | undefined;
+}
+type Place = DatabaseTarget["hosts"][number];
+
+async function connectTo(place: Place, attempt: Attempt): Promise<pg.Client> {
+  const [first, second] = encryptions(place, attempt);
+  try {
+    return await login(place, first!, attempt);
+  } catch (error) {
+    if (second === undefined || attempt.signal?.aborted || !isOfEncryption(error)) throw error;
+    return login(place, second, attempt);
+  }
+}
+
+/** What to try: TLS with these options, or none. Sockets never speak TLS, whatever the mode. */
+function encryptions({ host }: Place, { target, files }: Attempt): (ConnectionOptions | false)[] {
+  if (host.startsWith("/")) return [false];
+  const unverified = { ...files, rejectUnauthorized: false };
+  const byAuthority = { ...files, checkServerIdentity: () => undefined };
+  switch (target.sslmode) {
+    case "disable":
+      return [false];
+    case "allow":
+      return [false, unverified];
+    case "prefer":
+      return [unverified, false];
+    case "require":
+      // As in libpq: whoever names an authority wants it to be looked at.
+      return [target.sslrootcert === undefined ? unverified : byAuthority];
+    case "verify-ca":
+      return [byAuthority];
+    case "verify-full":
+      return [files];
+  }
+}
+
+async function login(
+  { host, port }: Place,
+  ssl: ConnectionOptions | false,
+  { target, options, signal }: Attempt,
+): Promise<pg.Client> {
+  signal?.throwIfAborted();
+  const client = new pg.Client({
+    host,
+    port,
+    ssl,
+    ...defined({ user: target.user, password: target.password, database: target.database }),
+    ...defined({ options: target.options, query_timeout: options.queryTimeoutMs }),
+    ...(ssl !== false && target.channelBinding ? { enableChannelBinding: true } : {}),
+    ...(ssl === false ? {} : { sslnegotiation: target.sslnegotiation }),
+    application_name: target.applicationName ?? options.applicationName,
+    keepAlive: target.keepAlive ?? true,
+    connectionTimeoutMillis: Math.min(options.timeoutMs, target.connectTimeoutMs ?? options.timeoutMs),
+  });
+  // A connection that breaks says so here, too; without a listener it would end the process.
+  client.on("error", () => undefined);
+  const end = () => void client.end().catch(() => undefined);
+  signal?.addEventListener("abort", end, { once: true });
+  try {
+    await client.connect();
+    await checkSession(client, target);
+    signal?.throwIfAborted();
+    return client;
+  } catch (error) {
+    end();
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", end);
+  }
+}
+
+async function checkSession(client: pg.Client, { session }: DatabaseTarget): Promise<void> {
+  if (session === "any") return;
+  const { rows } = await client.query<{ standby: boolean; readonly: string }>(
+    "select pg_is_in_recovery() as standby, current_setting('transaction_read_only') as readonly",
+  );
+  const { standby, readonly } = rows[0]!;
+  if (standby || (session === "read-write" && readonly === "on")) throw new NotWantedError(session);
+}
+
+/** Another host may be what `target_session_attrs` wants. */
+class NotWantedError extends Error {
+  override readonly name = "NotWantedError";
+  readonly code = "25006";
+  constructor(session: string) {
+    super(`no host is what target_session_attrs=${session} wants`);
+  }
+}
+
+/** Did the server answer with an error that another host would answer with, too? One that is just starting is another matter. */
+function isOfServer(error: unknown): boolean {
+  const { code, severity } = error as { code?: string; severity?: string };
+  return severity !== undefined && code !== "57P03";
+}
+
+/** Would the server perhaps take us with the other kind of encryption? `pg_hba.conf` can want or forbid TLS (28000). */
+function isOfEncryption(error: unknown): boolean {
+  const { code, message } = error as { code?: string; message: string };
+  return (
+    code === "28000" || /does not support SSL|establishing an SSL connection/.test(message) || isOfTls(code)
+  );
+}
+
+const isOfTls = (code: string | undefined) => code === "EPROTO" || /^ERR_(SSL|TLS|OSSL)/.test(code ?? "");
+
+/** Read at each connection: certificates change. */
+async function readFiles(target: DatabaseTarget): Promise<ConnectionOptions> {
+  const { sslrootcert, sslcert, sslkey, sslpassword, tlsVersions } = target;
+  const [ca, cert, key] = await Promise.all([
+    readNamed("sslrootcert", sslrootcert),
+    readNamed("sslcert", sslcert),
+    readNamed("sslkey", sslkey),
+  ]);
+  return defined({
+    ca,
+    cert,
+    key,
+    passphrase: sslpassword,
+    minVersion: tlsVersions.min,
+    maxVersion: tlsVersions.max,
+  });
+}
+
+async function readNamed(name: string, path: string | undefined): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new DatabaseUrlError(`the file ${path} of ${name} cannot be read (${code})`);
+  }
+}
+
+/** Without what is undefined: pg and node:tls tell absent from undefined. */
+function defined<T extends object>(values: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: NonNullable<T[K]>;
+  };
+}
+
+function shuffled<T>(list: readonly T[]): T[] {
+  return list
+    .map((item) => ({ item, at: Math.random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item);
+}

@@ -1,0 +1,123 @@
+import { describe, expect, test } from "vitest";
+import { parseDatabaseUrl } from "./parse-database-url.ts";
+
+/** Host and port of each, user, password and database. */
+function read(text: string, env: Record<string, string> = {}) {
+  const { hosts, user, password, database } = parseDatabaseUrl(text, env);
+  return [hosts.map(({ host, port }) => `${host} ${port}`).join(", "), user, password, database];
+}
+
+describe("a URL means what it means to libpq", () => {
+  const rows: Record<string, [text: string, want: unknown[]]> = {
+    "the usual": ["postgres://u:p@db.example.com:5433/sms", ["db.example.com 5433", "u", "p", "sms"]],
+    "the longer scheme": ["postgresql://u:p@db/sms", ["db 5432", "u", "p", "sms"]],
+    "blanks and a line's end around it": ["  postgres://u:p@db/sms\n", ["db 5432", "u", "p", "sms"]],
+    "a socket's folder": [
+      "postgres://u:p@/sms?host=/var/run/postgresql&port=5544",
+      ["/var/run/postgresql 5544", "u", "p", "sms"],
+    ],
+    "a socket's folder, encoded as the host": ["postgres://u:p@%2Ftmp/sms", ["/tmp 5432", "u", "p", "sms"]],
+    "several hosts, one port": ["postgres://u:p@a,b:5433/sms?port=5433", ["a 5433, b 5433", "u", "p", "sms"]],
+    "several hosts, each with its port": [
+      "postgres://u:p@a:1,b:2,c/sms",
+      ["a 1, b 2, c 5432", "u", "p", "sms"],
+    ],
+    "several hosts as a parameter": ["postgres://u:p@/sms?host=a,b&port=1,2", ["a 1, b 2", "u", "p", "sms"]],
+    "an IPv6 address": ["postgres://u:p@[fd00::1]:5433/sms", ["fd00::1 5433", "u", "p", "sms"]],
+    "a # in the password": ["postgres://u:pa#ss@db/sms", ["db 5432", "u", "pa#ss", "sms"]],
+    "a ? in the password": ["postgres://u:pa?ss@db/sms", ["db 5432", "u", "pa?ss", "sms"]],
+    "a colon in the password": ["postgres://u:pa:ss@db/sms", ["db 5432", "u", "pa:ss", "sms"]],
+    "a blank in the password": ["postgres://u:pa ss@db/sms", ["db 5432", "u", "pa ss", "sms"]],
+    "a plus in the password, which is no blank": [
+      "postgres://u:pa+ss@db/sms",
+      ["db 5432", "u", "pa+ss", "sms"],
+    ],
+    "percent-encoded characters": [
+      "postgres://u%40x:p%40ss%2Fw%25@db/s%6Ds",
+      ["db 5432", "u@x", "p@ss/w%", "sms"],
+    ],
+    "login and database as parameters": [
+      "postgres://db?user=u&password=p%40&dbname=sms",
+      ["db 5432", "u", "p@", "sms"],
+    ],
+    "a parameter goes before what stands in front": [
+      "postgres://u:p@db:1/sms?user=v&port=2&host=e",
+      ["e 2", "v", "p", "sms"],
+    ],
+    "no login and no database": ["postgres://db", ["db 5432", undefined, undefined, undefined]],
+  };
+  for (const [name, [text, want]] of Object.entries(rows)) test(name, () => expect(read(text)).toEqual(want));
+
+  test("what is left out comes from libpq's variables", () => {
+    const env = { PGHOST: "/run", PGPORT: "7", PGUSER: "me", PGPASSWORD: "secret", PGDATABASE: "mine" };
+    expect(read("postgres://", env)).toEqual(["/run 7", "me", "secret", "mine"]);
+    expect(read("postgres://u:p@db:1/sms", env)).toEqual(["db 1", "u", "p", "sms"]);
+  });
+
+  const modes: Record<string, [query: string, want: string]> = {
+    "none: TLS where the server has it": ["", "prefer"],
+    "ssl=true, as JDBC says it": ["?ssl=true", "require"],
+    "the system's authorities": ["?sslrootcert=system", "verify-full"],
+    ...Object.fromEntries(
+      ["disable", "allow", "prefer", "require", "verify-full"].map((mode) => [
+        mode,
+        [`?sslmode=${mode}`, mode],
+      ]),
+    ),
+    "verify-ca": ["?sslmode=verify-ca&sslrootcert=/ca.crt", "verify-ca"],
+  };
+  for (const [name, [query, want]] of Object.entries(modes))
+    test(`sslmode, ${name}`, () => expect(parseDatabaseUrl(`postgres://db${query}`, {}).sslmode).toBe(want));
+});
+
+describe("what is refused says what to write, and nothing of the password", () => {
+  const SECRET = "geheim";
+  const rows: Record<string, [text: string, says: RegExp]> = {
+    "no URL": [`host=db password=${SECRET}`, /starts with postgres:\/\//],
+    "another scheme": [`mysql://u:${SECRET}@db/sms`, /starts with postgres:\/\//],
+    "an @ in the password": [`postgres://u:x@${SECRET}@db/sms`, /write %40 for @/],
+    "an @ and a slash in the password": [`postgres://u:x@${SECRET}/w@db/sms`, /write %40 for @/],
+    "a slash in the password": [`postgres://u:x/${SECRET}@db/sms`, /%2F for \//],
+    "a slash and a question mark in the password": [`postgres://u:x/${SECRET}?x=1@db/sms`, /%2F for \//],
+    "a number and a slash in the password": [`postgres://u:5432/${SECRET}@db/sms`, /%2F for \//],
+    "a slash in the password and no host": [`postgres://u:${SECRET}/w`, /port is no number/],
+    "an @ and a # in the password, no host": [`postgres://u:x@${SECRET}#`, /no host name has/],
+    "a lone percent sign in the password": [`postgres://u:${SECRET}%@db/sms`, /write %25/],
+    "a percent-encoded NUL": [`postgres://u:${SECRET}%00@db/sms`, /NUL/],
+    "a line break inside": [`postgres://u:${SECRET}\n@db/sms`, /line break/],
+    "no host": [`postgres://u:${SECRET}@/sms`, /names no host/],
+    "a port that is none": [`postgres://u:${SECRET}@db:x/sms`, /port is no number/],
+    "a port beyond all": [`postgres://u:${SECRET}@db:70000/sms`, /port is no number/],
+    "more ports than hosts": [`postgres://u:${SECRET}@a,b/sms?port=1,2,3`, /one port, or as many as hosts/],
+    "an IPv6 address without brackets": [`postgres://u:${SECRET}@fd00::1/sms`, /port is no number/],
+    "a bogus sslmode": ["postgres://db?sslmode=bogus", /sslmode must be one of disable, allow, prefer/],
+    "an empty sslmode": ["postgres://db?sslmode=", /sslmode must be one of/],
+    "an sslmode of the driver's own": ["postgres://db?sslmode=no-verify", /write sslmode=require/],
+    "verify-ca without an authority": ["postgres://db?sslmode=verify-ca", /add sslrootcert=/],
+    "a weak mode with the system's authorities": [
+      "postgres://db?sslmode=require&sslrootcert=system",
+      /wants sslmode=verify-full/,
+    ],
+    "half of a client's certificate": ["postgres://db?sslcert=/x", /sslcert and sslkey belong together/],
+    "a channel binding that we cannot promise": ["postgres://db?channel_binding=require", /verify-full/],
+    "a server that only reads": ["postgres://db?target_session_attrs=standby", /this program writes/],
+    "a parameter of libpq's that we have not": [
+      "postgres://db?hostaddr=1.2.3.4",
+      /hostaddr is not supported/,
+    ],
+    "a parameter that nobody has": [`postgres://db?${SECRET}=1`, /none of PostgreSQL's URLs/],
+    "a parameter without a value": [`postgres://db?${SECRET}`, /name=value/],
+    "an equals sign in a value": [`postgres://db?options=-c a=${SECRET}`, /write %3D/],
+  };
+  for (const [name, [text, says]] of Object.entries(rows))
+    test(name, () => {
+      let message = "taken";
+      try {
+        parseDatabaseUrl(text, {});
+      } catch (error) {
+        message = String(error);
+      }
+      expect(message).toMatch(says);
+      expect(message).not.toContain(SECRET);
+    });
+});

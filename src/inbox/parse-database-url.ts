@@ -1,0 +1,114 @@
+import { DatabaseUrlError } from "./database-url-error.ts";
+import { decode, type Parameters, readParameters } from "./database-url-parameters.ts";
+
+/** Where a database is and how to log in: what a URL means to libpq (psql), PostgreSQL's own client. */
+export interface DatabaseTarget extends Parameters {
+  /** Tried in this order. A host that begins with a slash is the folder of a socket. */
+  readonly hosts: readonly { readonly host: string; readonly port: number }[];
+  readonly user: string | undefined;
+  readonly password: string | undefined;
+  /** Undefined: named like the user. */
+  readonly database: string | undefined;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads a URL as libpq does; throws a DatabaseUrlError that says what to write where libpq would refuse it, would mean something
+ * that cannot be meant (a password with @ or / in it), or where we cannot do what it says. No message holds a part of the URL
+ * that could be one of the password. Variables of libpq (PGHOST, PGPASSWORD, …) fill in what the URL leaves out.
+ */
+export function parseDatabaseUrl(text: string, env: Environment = process.env): DatabaseTarget {
+  const url = text.trim();
+  const rest = /^postgres(?:ql)?:\/\/(.*)$/s.exec(url)?.[1];
+  if (rest === undefined)
+    throw new DatabaseUrlError("expected a URL that starts with postgres:// or postgresql://");
+  if (/\p{Cc}/u.test(rest))
+    throw new DatabaseUrlError("there is a line break or another control character in it");
+  const { login, place } = splitLogin(rest);
+  // Libpq would take what follows for a host or a database's name, and would look it up or tell it.
+  if (place.includes("@")) throw new DatabaseUrlError(ENCODE);
+  const { authority, path, query } = splitPlace(place);
+  const { host, port, dbname, user, password, ...parameters } = readParameters(query, env);
+  const [urlUser, urlPassword] = login;
+  const { hosts, ports } = splitHosts(authority);
+  return {
+    hosts: pair(
+      host?.split(",") ?? nonEmpty(hosts) ?? env.PGHOST?.split(",") ?? [""],
+      port?.split(",") ?? nonEmpty(ports) ?? (env.PGPORT ?? "").split(","),
+    ),
+    user: user ?? (decode(urlUser) || env.PGUSER),
+    password: password ?? (decode(urlPassword) || env.PGPASSWORD),
+    database: dbname ?? (decode(path) || env.PGDATABASE),
+    ...parameters,
+  };
+}
+
+const ENCODE =
+  "an @ stands after the host begins; in a user or password write %40 for @, %2F for /, %3A for :, %23 for #, %3F for ? and %25 for %";
+
+/** The login ends at the first @ before any slash, and the user at the first colon. */
+function splitLogin(rest: string): { login: [user: string, password: string]; place: string } {
+  const end = /^[^@/]*@/.exec(rest)?.[0].length;
+  if (end === undefined) return { login: ["", ""], place: rest };
+  const login = rest.slice(0, end - 1);
+  const colon = login.indexOf(":");
+  const [user, password] = colon < 0 ? [login, ""] : [login.slice(0, colon), login.slice(colon + 1)];
+  return { login: [user, password], place: rest.slice(end) };
+}
+
+function splitPlace(place: string): { authority: string; path: string; query: string } {
+  const [, authority = "", path = "", query = ""] = /^([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(place) ?? [];
+  return { authority, path, query };
+}
+
+/** `db1:5432,db2,[fd00::1]:5433` */
+function splitHosts(authority: string): { hosts: string[]; ports: string[] } {
+  const [hosts, ports]: [string[], string[]] = [[], []];
+  for (const part of authority.split(",")) {
+    const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^:[\]]*))(?::(.*))?$/s.exec(part);
+    if (match === null)
+      throw new DatabaseUrlError(
+        "the host is none: an IPv6 address stands in brackets, and a password with : / or ? in it has them percent-encoded",
+      );
+    hosts.push(decode(match[1] ?? match[2] ?? ""));
+    ports.push(decode(match[3] ?? ""));
+  }
+  return { hosts, ports };
+}
+
+const nonEmpty = (list: string[]) => (list.some((item) => item !== "") ? list : undefined);
+
+/** One port for all hosts, or one for each. */
+function pair(hosts: string[], ports: string[]): { host: string; port: number }[] {
+  if (ports.length !== 1 && ports.length !== hosts.length)
+    throw new DatabaseUrlError("there must be one port, or as many as hosts");
+  return hosts.map((host, i) => ({
+    host: checkHost(host),
+    port: checkPort(ports[ports.length === 1 ? 0 : i]!),
+  }));
+}
+
+/** Never tells what it got: it may be a part of a password. */
+function checkHost(host: string): string {
+  if (host === "")
+    throw new DatabaseUrlError(
+      "it names no host: write one, localhost for this machine, or ?host=/var/run/postgresql for a socket's folder",
+    );
+  if (host.startsWith("/")) return host;
+  if (!/^[a-zA-Z0-9._-]+$/.test(host) && !/^[0-9a-fA-F:]+(\.[0-9.]+)?(%[a-zA-Z0-9]+)?$/.test(host))
+    throw new DatabaseUrlError(
+      "the host has a character that no host name has; in a password, # / ? : and @ must be percent-encoded",
+    );
+  return host;
+}
+
+function checkPort(port: string): number {
+  if (port === "") return 5432;
+  const number = Number(port);
+  if (!/^[0-9]+$/.test(port) || number < 1 || number > 65535)
+    throw new DatabaseUrlError(
+      "the port is no number from 1 to 65535; in a password, # / ? : and @ must be percent-encoded",
+    );
+  return number;
+}

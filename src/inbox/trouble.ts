@@ -1,0 +1,47 @@
+import { isCertificate, noAnswer } from "../no-answer.ts";
+
+/** What is wrong with a database, for a person. */
+export interface Trouble {
+  code: string | undefined;
+  /** In our words: PostgreSQL's own can quote rows. */
+  problem: string;
+  /** Somebody must mend it; waiting does not help. */
+  lasts: boolean;
+}
+
+/** Of these errors the message is ours. */
+const OURS = new Set(["SchemaError", "DatabaseUrlError", "NotKeptError", "NotWantedError"]);
+
+/** Says why a connection, or a statement on it, failed. `role` is whose URL it is, such as "the receiver's role". */
+export function troubleOf(error: unknown, role: string): Trouble {
+  const { code, message, name } = error as { code?: string; message: string; name: string };
+  if (OURS.has(name)) return { code, problem: message, lasts: name === "DatabaseUrlError" };
+  const lasting = lastingProblem(code, message, role);
+  if (lasting !== undefined) return { code, problem: lasting, lasts: true };
+  return { code, problem: passingProblem(code), lasts: false };
+}
+
+function lastingProblem(code: string | undefined, message: string, role: string): string | undefined {
+  if (code === "28P01") return `the database refuses ${role} (28P01): wrong password, or no such role`;
+  if (code?.startsWith("28"))
+    return `the database refuses ${role} (${code}): no such role, or no line of pg_hba.conf for it from here`;
+  if (code?.startsWith("3D")) return `the database is not there (${code})`;
+  if (code === "42501") return `${role} lacks a right (42501)`;
+  if (isCertificate(code))
+    return `the database cannot be trusted: ${noAnswer(code)}. Name its authority by sslrootcert in the URL, or in the chart's trustedCertificates`;
+  if (code !== undefined) return undefined;
+  // Of these the driver says nothing but its own sentence.
+  if (/password must be a (non-empty )?string/.test(message))
+    return "the database asks for a password, and DATABASE_URL has none";
+  if (/does not support SSL/.test(message))
+    return "the database does not speak TLS, which sslmode in DATABASE_URL asks for";
+  return undefined;
+}
+
+function passingProblem(code: string | undefined): string {
+  if (code === "57P03") return "the database is starting, or coming back (57P03)";
+  if (code === "53300") return "the database has no connection left (53300)";
+  if (code !== undefined && /^[0-9A-Z]{5}$/.test(code) && /[0-9]/.test(code))
+    return `the database answers with an error (${code})`;
+  return `the database does not answer (${code ?? "no answer in time"})`;
+}
