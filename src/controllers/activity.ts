@@ -1,7 +1,10 @@
-import pg from "pg";
+import type pg from "pg";
 import type { Clock } from "../clock.ts";
 import { pruneRouteActivity, readRouteActivity } from "../inbox/activity.ts";
+import { connect } from "../inbox/connect.ts";
 import { currentUrl, type DatabaseUrl } from "../inbox/database-url.ts";
+import { Told } from "../inbox/told.ts";
+import { troubleOf } from "../inbox/trouble.ts";
 import type { Log } from "../log.ts";
 import { ActivitySeen } from "./activity-seen.ts";
 
@@ -40,14 +43,14 @@ export interface ActivityOptions {
 
 /** Polls `route_activity`. The database being down is logged and changes nothing: what is known stays known. */
 export function watchActivity({ databaseUrl, clock, log, onChange, onSilent }: ActivityOptions): Activity {
-  const database = poolFor(databaseUrl);
+  const database = connectionTo(databaseUrl);
   const seen = new ActivitySeen(KEEP_MS);
   const stopping = new AbortController();
   let windowMs = KEEP_MS;
 
   const poll = async () => {
-    const pool = await database.now();
-    for (const row of await readRouteActivity(pool, windowMs)) {
+    const client = await database.now(stopping.signal);
+    for (const row of await readRouteActivity(client, windowMs)) {
       const changed = seen.note(row);
       if (changed !== undefined) onChange(changed);
     }
@@ -55,24 +58,20 @@ export function watchActivity({ databaseUrl, clock, log, onChange, onSilent }: A
     for (const key of seen.fallenSilent(clock.now())) onSilent(key);
     seen.forgetSilent(clock.now());
     windowMs = OVERLAP_MS;
-    await pruneRouteActivity(pool, KEEP_MS);
+    await pruneRouteActivity(client, KEEP_MS);
   };
 
   const run = async () => {
-    let failing = false;
+    const told = new Told(clock);
     while (!stopping.signal.aborted) {
       try {
         await poll();
-        if (failing) log.info("route activity is read again");
-        failing = false;
+        if (told.isOver()) log.info("route activity is read again");
       } catch (error) {
-        // PostgreSQL's errors may quote rows in their detail: only the code is told.
-        if (!failing)
-          log.warn(
-            { code: (error as { code?: string }).code },
-            "route activity cannot be read; going on without it",
-          );
-        failing = true;
+        await database.end();
+        const { code, problem } = troubleOf(error, "the controller's role");
+        if (!stopping.signal.aborted && told.isNews(problem))
+          log.warn({ code, problem }, "route activity cannot be read; going on without it");
       }
       await clock.sleep(POLL_MS, stopping.signal).catch(() => {});
     }
@@ -91,26 +90,31 @@ export function watchActivity({ databaseUrl, clock, log, onChange, onSilent }: A
   };
 }
 
-/** One connection, of a pool that is another once the URL is. */
-function poolFor(databaseUrl: DatabaseUrl) {
-  let made: { url: string; pool: pg.Pool } | undefined;
+/** One connection, made anew when it failed or the URL is another. */
+function connectionTo(databaseUrl: DatabaseUrl) {
+  let made: { url: string; client: pg.Client } | undefined;
+  const end = async () => {
+    const { client } = made ?? {};
+    made = undefined;
+    await client?.end().catch(() => undefined);
+  };
   return {
-    async now(): Promise<pg.Pool> {
+    async now(signal: AbortSignal): Promise<pg.Client> {
       const url = await currentUrl(databaseUrl);
-      if (made?.url === url) return made.pool;
-      await made?.pool.end();
-      const pool = new pg.Pool({
-        connectionString: url,
-        max: 1,
-        connectionTimeoutMillis: QUERY_TIMEOUT_MS,
-        query_timeout: QUERY_TIMEOUT_MS,
-      });
-      pool.on("error", () => {});
-      made = { url, pool };
-      return pool;
+      if (made?.url === url) return made.client;
+      await end();
+      const client = await connect(
+        url,
+        {
+          timeoutMs: QUERY_TIMEOUT_MS,
+          queryTimeoutMs: QUERY_TIMEOUT_MS,
+          applicationName: "smschannel-controller",
+        },
+        signal,
+      );
+      made = { url, client };
+      return client;
     },
-    async end() {
-      await made?.pool.end();
-    },
+    end,
   };
 }

@@ -1,7 +1,7 @@
 import { stat } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { ManualClock, systemClock } from "../clock.ts";
-import { silentLog } from "../log.ts";
+import { createLog, type Log, silentLog } from "../log.ts";
 import type { InboxRow } from "./rows.ts";
 import { type InboxStore, NotKeptError } from "./store.ts";
 import { BYTES_BESIDE_BODY, InboxWriter, type Outcome } from "./writer.ts";
@@ -68,7 +68,7 @@ const row = (messageSid: string): InboxRow => ({
   signature: messageSid,
 });
 
-function setup(mostWaitingBytes?: number) {
+function setup({ mostWaitingBytes, log = silentLog }: { mostWaitingBytes?: number; log?: Log } = {}) {
   const [store, clock] = [new FakeStore(), new ManualClock()];
   const outcomes: Record<string, Outcome[]> = {};
   const told: [rows: number, inserted: number][] = [];
@@ -76,7 +76,7 @@ function setup(mostWaitingBytes?: number) {
   const writer = new InboxWriter({
     store,
     clock,
-    log: silentLog,
+    log,
     budgetMs: 3000,
     onStored,
     ...(mostWaitingBytes === undefined ? {} : { mostWaitingBytes }),
@@ -141,6 +141,33 @@ describe("a store that fails", () => {
     expect(outcomes).toEqual({ a: ["stored"] });
   });
 
+  test("is told with its cause: once, and again when the cause changes or the trouble is new", async () => {
+    const lines: Record<string, string>[] = [];
+    const destination = { write: (line: string) => void lines.push(JSON.parse(line)) };
+    const { store, clock, write } = setup({
+      log: createLog({ level: "info", process: "test", destination }),
+    });
+    store.fail = () => "ECONNREFUSED";
+    write("a");
+    await clock.advance(1000);
+    store.fail = () => "28P01";
+    await clock.advance(1000);
+    // Causes that take turns are told once each.
+    store.fail = () => "ECONNREFUSED";
+    await clock.advance(500);
+    store.fail = () => undefined;
+    await clock.advance(400);
+    store.fail = () => "ECONNREFUSED";
+    write("b");
+    await clock.advance(100);
+    expect(lines.map(({ code, msg }) => [msg, code])).toEqual([
+      ["store does not take texts", "ECONNREFUSED"],
+      ["store does not take texts", "28P01"],
+      ["store takes texts again", undefined],
+      ["store does not take texts", "ECONNREFUSED"],
+    ]);
+  });
+
   test("each text waits out its own budget, and is told once", async () => {
     const { store, clock, outcomes, write } = setup();
     store.fail = () => "57P01";
@@ -154,7 +181,9 @@ describe("a store that fails", () => {
   });
 
   test("lets wait what fits in the memory set aside for it, the rest is told at once", async () => {
-    const { store, clock, outcomes, write } = setup(2 * (BYTES_BESIDE_BODY + row("second").body.length));
+    const { store, clock, outcomes, write } = setup({
+      mostWaitingBytes: 2 * (BYTES_BESIDE_BODY + row("second").body.length),
+    });
     store.fail = () => "ECONNREFUSED";
     write("first");
     await clock.advance(100);
@@ -167,7 +196,9 @@ describe("a store that fails", () => {
   });
 
   test("counts bodies, and not only texts", async () => {
-    const { store, clock, outcomes, writer, write } = setup(2 * BYTES_BESIDE_BODY + 100_000);
+    const { store, clock, outcomes, writer, write } = setup({
+      mostWaitingBytes: 2 * BYTES_BESIDE_BODY + 100_000,
+    });
     store.fail = () => "ECONNREFUSED";
     writer.write({ ...row("large"), body: Buffer.alloc(100_000) }, (outcome) => {
       outcomes.large = [outcome];

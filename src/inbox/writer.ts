@@ -3,6 +3,7 @@ import type { Log } from "../log.ts";
 import { asRaw, type InboxRow, inLockOrder } from "./rows.ts";
 import { type InboxStore, isDataError, NotKeptError } from "./store.ts";
 import { Told } from "./told.ts";
+import { troubleOf } from "./trouble.ts";
 
 /**
  * - `stored`: durable; now, or already before.
@@ -55,10 +56,10 @@ const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [50, 250];
 export class InboxWriter {
   readonly #options: InboxWriterOptions;
   readonly #notKept: Told;
+  readonly #failing: Told;
   #queue: Waiting[] = [];
   #underWay: Waiting[] = [];
   #bytes = 0;
-  #failing = false;
   #running: Promise<void> | undefined;
   #ticking = false;
   #stopped = false;
@@ -66,6 +67,7 @@ export class InboxWriter {
   constructor(options: InboxWriterOptions) {
     this.#options = options;
     this.#notKept = new Told(options.clock);
+    this.#failing = new Told(options.clock);
   }
 
   /** Calls `done` exactly once, when the row is durable or its budget is over. */
@@ -206,15 +208,13 @@ export class InboxWriter {
   }
 
   #failed(error: unknown) {
-    if (this.#failing) return;
-    this.#failing = true;
-    this.#options.log.error({ code: codeOf(error), problem: problemOf(error) }, "store does not take texts");
+    const { code, problem } = problemOf(error);
+    if (this.#failing.isNews(code ?? problem))
+      this.#options.log.error({ code, problem }, "store does not take texts");
   }
 
   #recovered() {
-    if (!this.#failing) return;
-    this.#failing = false;
-    this.#options.log.info("store takes texts again");
+    if (this.#failing.isOver()) this.#options.log.info("store takes texts again");
   }
 }
 
@@ -223,4 +223,7 @@ const bytesOf = (row: InboxRow) => row.body.length + BYTES_BESIDE_BODY;
 const codeOf = (error: unknown) => (error as { code?: string }).code;
 
 /** PostgreSQL's messages about data can quote it; the others say what is wrong with the server. */
-const problemOf = (error: unknown) => (isDataError(error) ? undefined : (error as Error).message);
+function problemOf(error: unknown) {
+  const { code, problem, lasts } = troubleOf(error, "the receiver's role");
+  return { code, problem: lasts || isDataError(error) ? problem : (error as Error).message || problem };
+}
