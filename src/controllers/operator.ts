@@ -25,6 +25,7 @@ import { Checks } from "./selfcheck/checks.ts";
 import { createProber, type Prober } from "./selfcheck/probe.ts";
 import type { SmsNumberDeps } from "./smsnumber/deps.ts";
 import { smsNumberFinalizer, urgentInMs } from "./smsnumber/finalize.ts";
+import { LET_GO_REASONS } from "./smsnumber/let-go.ts";
 import { NewNumbers } from "./smsnumber/new-numbers.ts";
 import { failedVerdicts as failedNumber } from "./smsnumber/outcome.ts";
 import { deletionSeen, leftMs } from "./smsnumber/patience.ts";
@@ -103,6 +104,7 @@ export class Operator {
   readonly #recordsOfTerm: RecordsOfTerm;
   readonly #previous: PreviousWebhooks;
   readonly #upkeep: Upkeep;
+  readonly #countLetGo: (reason: string) => void;
   readonly #wakeups: Wakeups;
   readonly #activity: Activity;
   readonly #credentialChecks: CredentialChecks;
@@ -213,6 +215,7 @@ export class Operator {
         await previous.save(uid, webhook, signal);
       },
     };
+    this.#countLetGo = letGoCounter(registry);
     this.#upkeep = new Upkeep({
       clock,
       log,
@@ -221,6 +224,7 @@ export class Operator {
       relations: this.#relations,
       checks: this.#checks,
       previous: this.#previous,
+      countLetGo: this.#countLetGo,
       leading: () => options.leader === undefined || options.leader.term !== undefined,
       loaded: () => this.#recordsOfTerm.loaded,
     });
@@ -470,11 +474,6 @@ export class Operator {
       help: "Webhooks that somebody changed and that were set back.",
       registers: [registry],
     });
-    const gaveUp = new Counter({
-      name: "smschannel_finalizer_gave_up_total",
-      help: "Deletions that stopped waiting for Twilio.",
-      registers: [registry],
-    });
     const { workStreams, smsNumbers, operatingHours } = this.watches;
     const seenAt = deletionSeen(smsNumbers, clock);
     return {
@@ -508,7 +507,19 @@ export class Operator {
       credentialsRefused: (stream) => this.#wakeups.credentialsRefused(stream),
       guard: () => this.#guard(TWILIO_TIMEOUT_MS),
       countDrift: () => drift.inc(),
-      countGaveUp: () => gaveUp.inc(),
+      countLetGo: this.#countLetGo,
     };
   }
+}
+
+/** Every reason is there from the start: Prometheus sees no increase in a counter whose first value is 1. */
+function letGoCounter(registry: Registry): (reason: string) => void {
+  const counter = new Counter({
+    name: "smschannel_finalizer_gave_up_total",
+    help: "Numbers that were let go without their webhook at Twilio given back, by reason.",
+    labelNames: ["reason"] as const,
+    registers: [registry],
+  });
+  for (const reason of LET_GO_REASONS) counter.inc({ reason }, 0);
+  return (reason) => counter.inc({ reason });
 }

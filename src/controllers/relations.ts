@@ -79,12 +79,6 @@ export class Relations {
     return state?.routeKey === undefined || state.routeKey === routeKey(route);
   }
 
-  /** A number that we configured points at the route, or waits to be put back. */
-  claimUses({ namespaceUid, stream, accountSid }: RouteRecord): boolean {
-    const claims = this.#records.claimsOfStream(namespaceUid, stream);
-    return claims.some((claim) => claim.accountSid === accountSid);
-  }
-
   #numbersOf(namespace: string, stream: string): SmsNumber[] {
     return this.#watches.smsNumbers.store.byIndex("stream", `${namespace}/${stream}`);
   }

@@ -1,9 +1,12 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
+import type { ClaimRecord, OwedRecord } from "./records/record.ts";
 import type { Records } from "./records/records.ts";
 import type { Relations } from "./relations.ts";
 import { keepUp, type RouteNeeds } from "./routes-upkeep.ts";
 import type { Checks } from "./selfcheck/checks.ts";
+import { formerHostOf, letGoFields } from "./smsnumber/let-go.ts";
+import { forgetOwed, type HeldNumber, oweNumber } from "./smsnumber/owed.ts";
 import type { PreviousWebhooks } from "./smsnumber/previous-webhooks.ts";
 import type { Watches } from "./watches.ts";
 
@@ -17,7 +20,9 @@ export interface UpkeepOptions {
   records: Records;
   relations: Relations;
   checks: Checks;
-  previous: Pick<PreviousWebhooks, "remove">;
+  previous: PreviousWebhooks;
+  /** A number was let go, and its webhook not given back. */
+  countLetGo(reason: string): void;
   /** May this process write right now? */
   leading(): boolean;
   /** Resolves when the records are read. */
@@ -60,23 +65,65 @@ export class Upkeep {
     // What may not be listed would look as if it were gone.
     const { smsNumbers } = watches;
     const live = new Set(smsNumbers.store.list().map(({ metadata }) => metadata.uid));
+    const isGone = ({ uid, namespace }: HeldNumber) => smsNumbers.knows(namespace) && !live.has(uid);
     const writes: Promise<void>[] = [];
-    for (const { uid, namespace, phoneNumberSid } of [...records.claims()]) {
-      // Its finalizer was removed by hand: whoever did that meant to let go.
-      if (smsNumbers.knows(namespace) && !live.has(uid)) writes.push(this.#dropClaim(uid, phoneNumberSid));
+    for (const claim of [...records.claims()]) if (isGone(claim)) writes.push(this.#dropClaim(claim));
+    for (const owed of records.allOwed()) {
+      const step = owedUpkeep(owed, isGone(owed), clock.now());
+      if (step === "tell") writes.push(this.#tell(owed));
+      if (step === "forget") writes.push(this.#forget(owed));
     }
     const needs: RouteNeeds = {
       hasStream: (route) => relations.hasStream(route),
-      hasClaim: (route) => relations.claimUses(route),
+      hasClaim: (route) => records.hasNumber(route),
     };
     writes.push(keepUp(records, needs, clock.now(), (key) => checks.forget(key)));
     await Promise.all(writes);
   }
 
-  /** What is saved can hold a password, and nobody can put it back any more. First, as only the claim tells of it. */
-  async #dropClaim(uid: string, phoneNumberSid: string): Promise<void> {
+  /** Nothing of ours was at Twilio yet, so that nothing is left there. What is saved goes first, as only the claim tells of it. */
+  async #dropClaim(claim: ClaimRecord): Promise<void> {
     const { previous, records } = this.#options;
-    await previous.remove(uid, this.#stop.signal);
-    await records.dropClaim(phoneNumberSid);
+    if (claim.configured !== undefined) return await this.#tell(claim);
+    await previous.remove(claim.uid, this.#stop.signal);
+    await records.dropClaim(claim.phoneNumberSid);
   }
+
+  /** Its finalizer was removed by hand: whoever did that meant to let go, and may not know what stays at Twilio. */
+  async #tell(held: HeldNumber): Promise<void> {
+    const { log, previous, countLetGo } = this.#options;
+    const { number, phoneNumberSid, accountSid, namespace, name } = held;
+    const reason = "FinalizerRemoved";
+    const saved = await oweNumber(this.#options, held, { why: reason, isGone: true }, this.#stop.signal);
+    const left = {
+      ...{ number, phoneNumberSid, accountSid },
+      formerHost: saved === undefined ? undefined : formerHostOf(saved),
+      keptIn: saved === undefined ? undefined : previous.keptIn(held),
+    };
+    countLetGo(reason);
+    const fields = letGoFields({ reason, why: "its finalizer was removed by hand" }, left);
+    log.warn(
+      { kind: "SmsNumber", namespace, name, ...fields },
+      "number let go; its webhook at twilio may still lead to this cluster",
+    );
+  }
+
+  async #forget(owed: OwedRecord): Promise<void> {
+    const { log } = this.#options;
+    await forgetOwed(this.#options, owed, this.#stop.signal);
+    const { number, phoneNumberSid, accountSid } = owed;
+    log.warn(
+      { number, phoneNumberSid, accountSid },
+      "webhook from before no longer kept: nobody asked for it",
+    );
+  }
+}
+
+/** How long a saved webhook waits for its number to come back; it can hold a password. */
+export const KEPT_MS = 90 * 86_400_000;
+
+/** What becomes of a number that is owed. Pure. */
+export function owedUpkeep(owed: OwedRecord, isGone: boolean, now: number): "keep" | "tell" | "forget" {
+  if (owed.isGone !== true) return isGone ? "tell" : "keep";
+  return now - owed.sinceMs >= KEPT_MS ? "forget" : "keep";
 }

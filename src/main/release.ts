@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { systemClock } from "../clock.ts";
 import { type Released, release, type Webhooks } from "../controllers/release/release.ts";
+import { previousPrefix } from "../controllers/smsnumber/previous-webhooks.ts";
 import { KubeClient } from "../kube/client.ts";
 import { ALWAYS, LeaderElector, type Term } from "../kube/leader.ts";
 import { namespaces } from "../kube/resource.ts";
@@ -62,6 +63,7 @@ export const releaseCommand: Command<typeof own> = {
     try {
       const released = await run(config, log, stop.signal);
       say(summaryOf(released));
+      if (released.kept > 0) say(keptOf(released, config));
       if (released.others.size > 0) say(othersOf(released, instanceOf(config)));
     } catch (error) {
       log.fatal({ err: error }, "not everything was let go; run it again, it goes on where it stopped");
@@ -168,6 +170,12 @@ function webhooksOf({ restore, retain }: { restore: boolean; retain: boolean }):
 function summaryOf({ numbers, left, streams, hours, secrets }: Released): string {
   const warning = left === 0 ? "" : ` (${left} with a warning above: look at their webhooks at Twilio)`;
   return `let go: ${numbers} SmsNumbers${warning}, ${streams} WorkStreams, ${hours} OperatingHours; deleted: ${secrets} Secrets`;
+}
+
+/** They can hold passwords, and nobody else says that they are there. */
+function keptOf({ kept }: Released, config: Config<typeof own>): string {
+  const names = `${config.operatorNamespace}/${previousPrefix(instanceOf(config))}…`;
+  return `kept: ${kept} webhooks from before, of numbers that still lead here, in the Secrets ${names}; an operator of the same name that is installed again puts them back`;
 }
 
 /** Who forgot to name the instance finds nothing let go, and here what to name. */

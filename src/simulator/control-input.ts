@@ -55,6 +55,7 @@ const kinds: Record<Fault["kind"], { takes: string[]; needs: string[] }> = {
   cut: { takes: [], needs: [] },
   garbage: { takes: [], needs: [] },
   otherNumber: { takes: [], needs: [] },
+  unchanged: { takes: [], needs: [] },
   nextPage: { takes: ["url"], needs: ["url"] },
   listLacks: { takes: ["number"], needs: ["number"] },
   listLag: { takes: ["ms"], needs: ["ms"] },

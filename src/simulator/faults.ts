@@ -26,6 +26,8 @@ export type FaultEffect =
   | { kind: "garbage" }
   /** 200 with the body of another number of the account (or of the same shape, where it has only one). */
   | { kind: "otherNumber" }
+  /** An update is not done, and answered 200 with the resource as it was: a cache, or something that only lets reads through. */
+  | { kind: "unchanged" }
   /** A list's next page is said to be here: what a client must not follow with its credentials. */
   | { kind: "nextPage"; url: string }
   /** A list of numbers or short codes lacks this one, though the account owns it. */

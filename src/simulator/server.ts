@@ -74,14 +74,16 @@ async function serve(
     record.form = [...form];
     const waitMs = latencyMs + (fault?.kind === "slow" && fault.when !== "after" ? fault.ms : 0);
     if (waitMs > 0) await clock.sleep(waitMs);
+    const done =
+      fault?.kind === "unchanged"
+        ? { match: matchOperation("GET", address), method: "GET", form: new URLSearchParams() }
+        : { match, method, form };
     const answer =
       (fault === undefined ? undefined : faultAnswer(fault)) ??
       answerCall({
         options,
         address,
-        match,
-        method,
-        form,
+        ...done,
         url,
         concurrent,
         fault,

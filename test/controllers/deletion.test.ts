@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { smsNumbers, workStreams } from "../../src/api/index.ts";
 import { secrets } from "../../src/kube/resource.ts";
+import { createLog } from "../../src/log.ts";
 import type { Fault } from "../../src/simulator/simulator.ts";
 import { kubectl } from "../support/cluster.ts";
-import { eventually, NUMBER, World, type WorldOptions } from "../support/world.ts";
+import { ACCOUNT, eventually, NUMBER, World, type WorldOptions } from "../support/world.ts";
 
 const FOREIGN = {
   smsUrl: "https://bot:s3cret@legacy.example.com/sms?team=7&key=a%2Fb",
@@ -16,11 +17,18 @@ const NOTHING = { smsUrl: "", smsFallbackUrl: "", smsApplicationSid: "" };
 const APPLICATION = "AP00000000000000000000000000000001";
 
 let world: World;
+const logged: string[] = [];
+const log = createLog({
+  level: "info",
+  process: "test",
+  destination: { write: (line: string) => void logged.push(line) },
+});
 const start =
   (options: WorldOptions = {}) =>
   async () => {
-    world = await World.start(options);
+    world = await World.start({ log, ...options });
   };
+beforeEach(() => void logged.splice(0));
 /** Somebody changes the number at Twilio. */
 const change = (to: Partial<typeof FOREIGN>) => Object.assign(world.atTwilio(), to);
 const webhook = (number = NUMBER) => {
@@ -33,6 +41,36 @@ const deleted = async () => {
   await world.deleteNumber();
   await world.gone(smsNumbers, "line");
   expect(await world.previousWebhooks()).toEqual([]);
+};
+/** Deleted, and not given back: what was there before us stays kept for the number. */
+const leftBehind = async () => {
+  await world.deleteNumber();
+  await world.gone(smsNumbers, "line");
+  const { sid } = world.atTwilio();
+  expect(await world.previousWebhooks()).toEqual([expect.stringContaining(sid.toLowerCase())]);
+};
+/** The number comes back, and what was saved for it: made again and deleted, it is as it was before us. */
+const comesBack = async (was: object, spec: Parameters<World["number"]>[0] = {}) => {
+  await world.wired(spec);
+  isOurs();
+  await deleted();
+  expect(webhook()).toMatchObject(was);
+};
+/** There is a warning on the object that says so. */
+const warned = (note: RegExp) =>
+  eventually(`a warning ${note}`, async () =>
+    (await world.events()).find(
+      (each) => each.reason === "WebhookLeft" && each.type === "Warning" && note.test(each.note ?? ""),
+    ),
+  );
+/** What the warnings in the log say of numbers that were let go. */
+const letGoLines = () =>
+  logged
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .filter(({ msg }) => String(msg).startsWith("number let go"));
+const countedBy = async (reason: string) => {
+  const metric = world.operators.at(-1)!.registry.getSingleMetric("smschannel_finalizer_gave_up_total");
+  return (await metric!.get()).values.find(({ labels }) => labels.reason === reason)?.value;
 };
 
 describe("what a deletion leaves at Twilio", () => {
@@ -67,13 +105,19 @@ describe("what a deletion leaves at Twilio", () => {
       expect(world.updates()).toHaveLength(1);
     });
 
-  test("Retain", async () => {
-    await world.wired({ deletionPolicy: "Retain" });
+  test("Retain, and Restore when the number comes back", async () => {
+    change(FOREIGN);
+    await world.wired({ takeover: "Always", deletionPolicy: "Retain" });
     world.simulator.control.clearRequests();
-    await deleted();
+    await leftBehind();
     isOurs();
     expect(world.updates()).toEqual([]);
-    expect((await world.event("WebhookRetained", "line")).type).toBe("Normal");
+    const event = await world.event("WebhookRetained", "line");
+    expect(event.type).toBe("Normal");
+    expect(event.note).toContain("legacy.example.com");
+    expect(letGoLines()).toEqual([]);
+    await comesBack(FOREIGN);
+    change(NOTHING);
   });
 
   test("pointed elsewhere since: left as it is", async () => {
@@ -98,11 +142,47 @@ describe("what a deletion leaves at Twilio", () => {
       await world.wired();
       await world.number(spec);
       await world.numberIs("line", { Ready: "True" });
-      await deleted();
       // Observe gives up the claim and so the right to change anything; suspended numbers are still ours to clean up.
-      if (spec.suspend === true) expect(webhook()).toEqual(before);
-      else isOurs();
+      if (spec.suspend === true) {
+        await deleted();
+        expect(webhook()).toEqual(before);
+        return;
+      }
+      await leftBehind();
+      isOurs();
+      await warned(/Observe forbids changing it; before, the number's texts went to demo.twilio.com/);
+      expect(letGoLines()).toMatchObject([{ reason: "Observing", formerHost: "demo.twilio.com" }]);
+      expect(await countedBy("Observing")).toBe(1);
+      await comesBack(before);
     });
+
+  test("set to Observe and deleted at once: nothing is changed at Twilio", async () => {
+    change(FOREIGN);
+    await world.wired({ takeover: "Always" });
+    await world.stopOperators();
+    await world.number({ managementPolicy: "Observe" });
+    await world.deleteNumber();
+    world.simulator.control.clearRequests();
+    world.startOperator();
+    await world.gone(smsNumbers, "line");
+    expect(world.updates()).toEqual([]);
+    expect(letGoLines()).toMatchObject([{ reason: "Observing", formerHost: "legacy.example.com" }]);
+    await comesBack(FOREIGN);
+  });
+
+  test("set to Observe, and pointed elsewhere since: nothing of ours is left, and nothing is told", async () => {
+    change(NOTHING);
+    await world.wired();
+    await world.number({ managementPolicy: "Observe" });
+    await world.numberIs("line", { Ready: "True" });
+    change(FOREIGN);
+    await world.stopOperators();
+    world.startOperator();
+    await world.numberIs("line", { Ready: "Observing" });
+    await deleted();
+    expect(webhook()).toEqual(FOREIGN);
+    expect(letGoLines()).toEqual([]);
+  });
 
   describe("taken over again after a time without us", () => {
     const SECOND = { ...FOREIGN, smsUrl: "https://second.example.com/sms", smsFallbackUrl: "" };
@@ -286,22 +366,50 @@ describe("what else may be gone or refuse", () => {
     expect(webhook()).toMatchObject(demo);
   });
 
-  for (const [name, break_] of [
-    ["401: the token was revoked", { kind: "status", status: 401 }],
-    ["403", { kind: "status", status: 403 }],
-  ] as [string, Fault][])
-    test(`${name}: lets go and says so`, async () => {
+  for (const [name, break_, reason] of [
+    ["401: the token was revoked", { kind: "status", status: 401 }, "TwilioUnauthorized"],
+    ["403", { kind: "status", status: 403 }, "TwilioPermissionMissing"],
+  ] as [string, Fault, string][])
+    test(`${name}: lets go, says so, and gives it back when the number comes back`, async () => {
       await wiredAnew();
+      const counted = (await countedBy(reason))!;
       world.simulator.control.faults(break_);
-      await deleted();
+      await leftBehind();
       isOurs();
-      expect(await world.event("WebhookLeft", "line")).toMatchObject({ type: "Warning" });
+      await warned(/demo\.twilio\.com.*Twilio's console/);
+      expect(await countedBy(reason)).toBe(counted + 1);
+      expect(letGoLines()).toMatchObject([
+        {
+          level: "warn",
+          kind: "SmsNumber",
+          namespace: world.namespace,
+          name: "line",
+          reason,
+          number: NUMBER,
+          phoneNumberSid: world.atTwilio().sid,
+          accountSid: ACCOUNT,
+          formerHost: "demo.twilio.com",
+          keptIn: expect.stringContaining(`${world.operatorNamespace}/`),
+          remedy: expect.stringContaining("Twilio's console"),
+        },
+      ]);
+      world.simulator.control.clearFaults();
+      await comesBack(demo);
     });
 
-  test("404: the number was released", async () => {
+  test("404: the number was released, or is another account's by now", async () => {
     await wiredAnew();
-    world.simulator.state.releaseNumber(world.atTwilio().sid);
-    await deleted();
+    const released = { ...world.atTwilio() };
+    world.simulator.state.releaseNumber(released.sid);
+    await world.deleteNumber();
+    await world.gone(smsNumbers, "line");
+    expect(await world.previousWebhooks()).toHaveLength(1);
+    expect(letGoLines()).toMatchObject([
+      { level: "warn", reason: "NumberNotInAccount", number: NUMBER, formerHost: "demo.twilio.com" },
+    ]);
+    expect(await countedBy("NumberNotInAccount")).toBe(1);
+    world.simulator.state.numbers.add(released);
+    await comesBack(demo);
   });
 
   for (const [name, fault] of [
@@ -315,9 +423,11 @@ describe("what else may be gone or refuse", () => {
     ]),
     ["a sign-in page for every request", { kind: "garbage" }],
     ["another number's answer", { kind: "otherNumber" }],
+    ["an update that is answered and not done", { kind: "unchanged", method: "POST" }],
   ] as [string, Fault][])
     test(`${name} for a while: waits, then restores`, async () => {
       await wiredAnew();
+      const counted = await world.metric("smschannel_finalizer_gave_up_total");
       world.simulator.control.faults(fault);
       world.simulator.control.clearRequests();
       await world.deleteNumber();
@@ -329,7 +439,8 @@ describe("what else may be gone or refuse", () => {
       world.simulator.control.clearFaults();
       await world.gone(smsNumbers, "line");
       expect(webhook()).toMatchObject(demo);
-      expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(0);
+      expect(letGoLines()).toEqual([]);
+      expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(counted);
     });
 
   test("an application that has gone meanwhile cannot be restored: cleared", async () => {
@@ -339,6 +450,25 @@ describe("what else may be gone or refuse", () => {
     world.simulator.state.applications.remove(APPLICATION);
     await deleted();
     expect(webhook()).toMatchObject({ smsUrl: "", smsFallbackUrl: "", smsApplicationSid: "" });
+    expect(await world.event("WebhookCleared", "line")).toMatchObject({ type: "Warning" });
+    const lines = logged.filter((line) => line.includes("cleared instead")).map((line) => JSON.parse(line));
+    expect(lines).toMatchObject([{ level: "warn", number: NUMBER, formerHost: "a Twilio application" }]);
+  });
+
+  test("records and Secret were lost: lets go, says so, and gives it back when the number comes back", async () => {
+    await wiredAnew();
+    await world.stopOperators();
+    const at = { namespace: world.operatorNamespace };
+    for (const { metadata, type } of (await world.client.list(secrets, at)).items)
+      if (type === "smschannel.dev/compiled")
+        await world.client.delete(secrets, { ...at, name: metadata.name });
+    await world.client.delete(secrets, { namespace: world.namespace, name: "twilio" });
+    world.startOperator();
+    await world.streamIs("support", { CredentialsValid: "SecretNotFound" });
+    await leftBehind();
+    isOurs();
+    expect(letGoLines()).toMatchObject([{ reason: "SecretNotFound", formerHost: "demo.twilio.com" }]);
+    await comesBack(demo);
   });
 
   test("the operator's own records were lost: restored all the same", async () => {
@@ -389,7 +519,11 @@ describe("what else may be gone or refuse", () => {
     await kubectl(["-n", world.namespace, "annotate", "smsn/line", "smschannel.dev/force-delete=true"]);
     await world.gone(smsNumbers, "line");
     isOurs();
-    expect(await world.previousWebhooks()).toEqual([]);
+    expect(letGoLines()).toMatchObject([{ reason: "ForceDelete", formerHost: "demo.twilio.com" }]);
+    expect(await countedBy("ForceDelete")).toBe(1);
+    expect(await world.previousWebhooks()).toHaveLength(1);
+    world.simulator.control.clearFaults();
+    await comesBack(demo);
   });
 
   test("an outage longer than DELETE_TIMEOUT: lets go, with a warning and a metric", async () => {
@@ -398,13 +532,87 @@ describe("what else may be gone or refuse", () => {
     world.startOperator({ deleteTimeoutMs: 1500 });
     await world.numberIs("line", { Ready: "True" });
     world.simulator.control.faults({ kind: "status", status: 503 });
-    await deleted();
+    await leftBehind();
     expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(1);
+    expect(await countedBy("TwilioUnavailable")).toBe(1);
+    expect(letGoLines()).toMatchObject([{ reason: "TwilioUnavailable", formerHost: "demo.twilio.com" }]);
     const warnings = await eventually("the warning", async () => {
       const found = (await world.events()).filter(({ note }) => note.includes("gave up after waiting"));
       return found.length > 0 ? found : undefined;
     });
     expect(warnings).toHaveLength(1);
+  });
+});
+
+describe("the Secret has become another account's", () => {
+  beforeAll(start());
+  afterAll(() => world.stop());
+  const SECOND = {
+    accountSid: "AC00000000000000000000000000000002",
+    authToken: "simulator-auth-token-0000000002",
+  };
+  const ofAnotherAccount = async () => {
+    change(FOREIGN);
+    await world.wired({ takeover: "Always" });
+    logged.splice(0);
+    await world.secret(SECOND);
+    await world.numberIs("line", { Ready: "NumberNotInAccount" });
+    isOurs();
+  };
+
+  test("it is told at once, with where texts went before", async () => {
+    await ofAnotherAccount();
+    await warned(new RegExp(`account ${ACCOUNT} had the number.*legacy.example.com`));
+    const lines = logged.filter((line) => line.includes("no longer in the account"));
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { level: "warn", number: NUMBER, accountSid: ACCOUNT, formerHost: "legacy.example.com" },
+    ]);
+    await deleted();
+  });
+
+  test("deleted: given back with the last credentials of its own account", async () => {
+    await ofAnotherAccount();
+    await deleted();
+    expect(webhook()).toEqual(FOREIGN);
+    expect(letGoLines()).toEqual([]);
+  });
+
+  test("deleted after a restart, its stream first: given back all the same", async () => {
+    await ofAnotherAccount();
+    await world.stopOperators();
+    await world.client.delete(workStreams, at("support"));
+    world.startOperator();
+    await world.numberIs("line", { Ready: "WorkStreamNotFound" });
+    await deleted();
+    expect(webhook()).toEqual(FOREIGN);
+  });
+
+  test("deleted, and its own account refuses: lets go, says so, and gives it back when it comes back", async () => {
+    await ofAnotherAccount();
+    world.simulator.control.faults({ kind: "status", status: 401, accountSid: ACCOUNT });
+    await leftBehind();
+    isOurs();
+    expect(letGoLines()).toMatchObject([
+      { reason: "TwilioUnauthorized", accountSid: ACCOUNT, formerHost: "legacy.example.com" },
+    ]);
+    world.simulator.control.clearFaults();
+    await comesBack(FOREIGN);
+  });
+
+  test("put right again: Ready, and given back when deleted", async () => {
+    await ofAnotherAccount();
+    await comesBack(FOREIGN, { takeover: "Always" });
+  });
+
+  test("moved to the other account under its SID: what was saved is not given to that one", async () => {
+    await ofAnotherAccount();
+    world.simulator.state.numbers.transfer(world.atTwilio().sid, SECOND.accountSid);
+    await world.stopOperators();
+    world.startOperator();
+    await world.numberIs("line", { Ready: "True" });
+    await deleted();
+    expect(webhook()).toMatchObject(NOTHING);
+    world.simulator.state.numbers.transfer(world.atTwilio().sid, ACCOUNT);
   });
 });
 

@@ -169,13 +169,29 @@ test("a claim whose object lost its finalizer by hand, and what was saved for it
   await world.gone(smsNumbers, "line");
   const next = world.startOperator();
   expect([...operator.records.claims()]).toHaveLength(1);
-  await eventually("nothing is left of it", async () => {
+  await eventually("the claim is gone", async () => {
     clock.skip(MINUTE);
-    return (await world.previousWebhooks()).length === 0 && [...next.records.claims()].length === 0
-      ? true
-      : undefined;
+    return [...next.records.claims()].length === 0 ? true : undefined;
   });
   expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
+  // What was there before is kept for the number, should it come back; not for ever, as it can hold a password.
+  await eventually("it is counted", async () =>
+    (await world.metric("smschannel_finalizer_gave_up_total")) === 1 ? true : undefined,
+  );
+  const { sid } = world.atTwilio();
+  const kept = [expect.stringContaining(sid.toLowerCase())];
+  await eventually("it is kept for the number alone", async () =>
+    (await world.previousWebhooks()).length === 1 ? true : undefined,
+  );
+  expect(await world.previousWebhooks()).toEqual(kept);
+  clock.skip(89 * 24 * HOUR);
+  clock.skip(2 * MINUTE);
+  expect(await world.previousWebhooks()).toEqual(kept);
+  await eventually("nothing is left of it", async () => {
+    clock.skip(HOUR);
+    return (await world.previousWebhooks()).length === 0 ? true : undefined;
+  });
+  expect(next.records.allOwed()).toEqual([]);
 });
 
 test("a former PUBLIC_URL ends an hour after the last number has left it", async () => {

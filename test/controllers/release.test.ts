@@ -126,8 +126,9 @@ describe("the operator is gone", () => {
     await world.numberIs("line", { Ready: "True" });
     await world.stopOperators();
     expect((await release("--restore")).code).toBe(0);
-    // The first release took the saved webhook with it, so that now it can only be cleared.
-    expect(world.atTwilio().smsUrl).not.toContain(world.publicUrl);
+    // What the first release retained was kept for the number.
+    expect(world.atTwilio().smsUrl).toBe(crm);
+    expect(await ownSecrets()).toEqual([]);
   });
 
   test("another release's objects are left alone, unless --all asks for them", async () => {
@@ -153,7 +154,19 @@ describe("the operator is gone", () => {
     const { code, output } = await release();
     expect(code).toBe(0);
     expect(output).toContain("1 with a warning above");
+    expect(output).toContain("the number's texts went to crm.example.com");
+    expect(output).toContain("kept: 1 webhooks from before");
     await isLetGo();
+    // All that is left in the cluster, and enough for an operator that comes back.
+    const { sid } = world.atTwilio();
+    expect(await ownSecrets()).toEqual([expect.stringContaining(`-previous-${sid.toLowerCase()}`)]);
+    world.simulator.control.clearFaults();
+    world.startOperator();
+    await world.numberIs("line", { Ready: "True" });
+    await world.deleteNumber();
+    await world.gone(smsNumbers, "line");
+    expect(world.atTwilio().smsUrl).toBe(crm);
+    expect(await world.previousWebhooks()).toEqual([]);
   });
 
   test("Twilio is down for a while, and then for too long", async () => {

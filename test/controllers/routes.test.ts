@@ -186,10 +186,13 @@ test("a namespace that is created again gets nothing of the old one's route", as
     .find(`${world.namespace}/support`)
     .find(({ namespaceUid }) => namespaceUid === uid);
   expect(fresh?.checkKey).not.toEqual(old?.checkKey);
-  // What the retained number pointed at was ours, and never counts as what was there before.
+  // What the retained number pointed at was ours, and never counts as what was there before; that was kept for the number.
   await world.deleteNumber();
   await world.gone(smsNumbers, "line");
-  expect(world.atTwilio()).toMatchObject({ smsUrl: "", smsFallbackUrl: "" });
+  expect(world.atTwilio()).toMatchObject({
+    smsUrl: "https://demo.twilio.com/welcome/sms/reply/",
+    smsFallbackUrl: "",
+  });
 }, 90_000);
 
 test("more streams than a namespace may have: the new one is told, the old ones go on", async () => {

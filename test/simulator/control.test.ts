@@ -190,7 +190,7 @@ describe("bad input gets a sentence", () => {
       "faults",
       { status: 429 },
       400,
-      "fault 1: kind is one of status, slow, reset, cut, garbage, otherNumber, nextPage, listLacks, listLag.",
+      "fault 1: kind is one of status, slow, reset, cut, garbage, otherNumber, unchanged, nextPage, listLacks, listLag.",
     ],
     "a fault that lacks something": [
       "POST",

@@ -95,6 +95,15 @@ describe("a fault that answers", () => {
       expect(smsUrl(simulator)).toBe(newUrl);
     }));
 
+  test("an update that is answered as if it were a read, and not done", () =>
+    withSimulator({}, async (simulator) => {
+      const before = smsUrl(simulator);
+      simulator.control.faults({ kind: "unchanged", count: 1 });
+      const { status, json } = await raw(simulator, number, update);
+      expect([status, json.sid, json.sms_url]).toEqual([200, demoAccount.numberSid, before]);
+      expect(smsUrl(simulator)).toBe(before);
+    }));
+
   test("a next page that leads elsewhere, in both kinds of lists", () =>
     withSimulator({}, async (simulator) => {
       simulator.control.faults({ kind: "nextPage", url: "https://evil.example.com/steal" });

@@ -1,7 +1,7 @@
 import { gunzipSync } from "node:zlib";
 import { PackedList, packedText } from "../../routes/packed-list.ts";
 import { compileWorkRoute } from "./compile.ts";
-import type { ClaimRecord, RouteRecord, Shard } from "./record.ts";
+import type { ClaimRecord, OwedRecord, RouteRecord, Shard } from "./record.ts";
 import { routeKey } from "./record.ts";
 
 /** The Secret's key. The number in it is the format's: a later format gets another key and is written beside this one for a release. */
@@ -19,14 +19,22 @@ export class RecordsEncoder {
     orderOf: ({ phoneNumberSid }) => phoneNumberSid,
     textOf: jsonOf,
   });
+  readonly #owed = new PackedList<OwedRecord>({
+    orderOf: ({ phoneNumberSid }) => phoneNumberSid,
+    textOf: jsonOf,
+  });
   readonly #routes = new PackedList<RouteRecord>({ orderOf: routeKey, textOf: jsonOf });
 
-  async encode({ routes, claims }: Shard): Promise<Record<string, string>> {
-    const [packedClaims, packedRoutes] = await Promise.all([
+  async encode({ routes, claims, owed = [] }: Shard): Promise<Record<string, string>> {
+    const [packedClaims, packedOwed, packedRoutes] = await Promise.all([
       this.#claims.members(claims),
+      this.#owed.members(owed),
       this.#routes.members(routes),
     ]);
-    return { [KEY]: packedText('{"claims":[', packedClaims, '],"routes":[', packedRoutes, "]}") };
+    const owes = owed.length === 0 ? [] : ['"owed":[', packedOwed, "],"];
+    return {
+      [KEY]: packedText('{"claims":[', packedClaims, "],", ...owes, '"routes":[', packedRoutes, "]}"),
+    };
   }
 }
 
@@ -49,11 +57,12 @@ function jsonOf(value: unknown): string {
 
 /** An empty Secret is an empty shard. Throws on anything that it did not write: guessing would lose claims. */
 export function decodeRecords(data: Record<string, string> | undefined): Shard {
-  const parsed = unpack(KEY, data) as { routes?: RouteRecord[]; claims?: ClaimRecord[] } | undefined;
+  const parsed = unpack(KEY, data) as Partial<Shard> | undefined;
   if (parsed === undefined) return { routes: [], claims: [] };
-  if (!Array.isArray(parsed.routes) || !Array.isArray(parsed.claims))
-    throw new Error(`${KEY} holds no records`);
-  return { routes: parsed.routes, claims: parsed.claims };
+  const { routes, claims, owed } = parsed;
+  if (!Array.isArray(routes) || !Array.isArray(claims)) throw new Error(`${KEY} holds no records`);
+  // An earlier release wrote none.
+  return { routes, claims, ...(Array.isArray(owed) ? { owed } : {}) };
 }
 
 function unpack(key: string, data: Record<string, string> | undefined): unknown {

@@ -65,9 +65,26 @@ export interface ClaimRecord {
   contest?: { sinceMs: number; generation: number; seen: string };
 }
 
+/**
+ * A number that nobody holds any more although what we set at Twilio may still be there: it is owed back. What was there before
+ * waits in a Secret of the number's own for whoever holds the number next. Keyed by Twilio's SID of the number.
+ */
+export interface OwedRecord
+  extends Pick<
+    ClaimRecord,
+    "phoneNumberSid" | "accountSid" | "number" | "namespace" | "namespaceUid" | "stream" | "name" | "uid"
+  > {
+  /** Why it was not given back, as in the metric's label. */
+  why: string;
+  sinceMs: number;
+  /** Its SmsNumber is gone as well: nobody will give it back before somebody holds it again. */
+  isGone?: true;
+}
+
 export interface Shard {
   routes: RouteRecord[];
   claims: ClaimRecord[];
+  owed?: OwedRecord[];
 }
 
 export function routeKey({

@@ -3,7 +3,7 @@ import { ManualClock } from "../../clock.ts";
 import { KubeError } from "../../kube/client.ts";
 import { shardOf } from "../../routes/table.ts";
 import { decodeRecords, encodeRecords } from "./codec.ts";
-import type { ClaimRecord, RouteRecord, Shard } from "./record.ts";
+import type { ClaimRecord, OwedRecord, RouteRecord, Shard } from "./record.ts";
 import { routeKey } from "./record.ts";
 import { Records, SHARD_LIMIT_BYTES } from "./records.ts";
 
@@ -59,6 +59,13 @@ const claim = (more: Partial<ClaimRecord> = {}): ClaimRecord => ({
   stream: "support",
   name: "line",
   uid: "number-uid",
+  ...more,
+});
+
+const owed = (more: Partial<OwedRecord> = {}): OwedRecord => ({
+  ...claim(),
+  why: "TwilioUnauthorized",
+  sinceMs: 5,
   ...more,
 });
 
@@ -383,6 +390,55 @@ describe("records", () => {
     expect(await timed(made)).toBeDefined();
     expect(records.routesOf("uid", former!)).toEqual([]);
     expect(forgotten).toEqual([routeKey(where)]);
+  });
+});
+
+describe("a number that was not given back", () => {
+  const reread = async () => {
+    const next = fresh();
+    await timed(next.load());
+    return next;
+  };
+  beforeEach(async () => {
+    await timed(records.updateRoute(routeKey(route()), route(), () => route()));
+    await timed(records.putClaim(claim()));
+    await timed(records.owe(owed()));
+  });
+
+  test("is no longer held, and the next process knows what is owed", async () => {
+    const next = await reread();
+    expect(next.claim("PN1")).toBeUndefined();
+    expect(next.claimOf("number-uid")).toBeUndefined();
+    expect(next.owed("PN1")).toEqual(owed());
+    expect(next.owedOf("number-uid")).toEqual([owed()]);
+  });
+
+  test("keeps its route, and the credentials in it, while its object is there", async () => {
+    expect(records.hasNumber(route())).toBe(true);
+    expect(records.hasNumber(route({ accountSid: "AC2" }))).toBe(false);
+    await timed(records.owe(owed({ isGone: true })));
+    expect((await reread()).hasNumber(route())).toBe(false);
+  });
+
+  test("can be held again by another, whose claim it does not touch", async () => {
+    const other = claim({ uid: "other-uid", stream: "sales", name: "other" });
+    await timed(records.putClaim(other));
+    await timed(records.owe(owed({ isGone: true })));
+    const next = await reread();
+    expect(next.claim("PN1")).toEqual(other);
+    expect(next.owed("PN1")).toEqual(owed({ isGone: true }));
+  });
+
+  test("is forgotten once it was given back", async () => {
+    await timed(records.dropOwed("PN1"));
+    const next = await reread();
+    expect(next.allOwed()).toEqual([]);
+    expect(next.owedOf("number-uid")).toEqual([]);
+  });
+
+  test("moves to the shard of whoever owes it now", async () => {
+    for (const stream of ["sales", "billing", "care"]) await timed(records.owe(owed({ stream })));
+    expect((await reread()).allOwed()).toEqual([owed({ stream: "care" })]);
   });
 });
 

@@ -5,8 +5,9 @@ import { MultiMap } from "../../multimap.ts";
 import { shardOf } from "../../routes/table.ts";
 import { withoutFragment } from "../../twilio/connection-overrides.ts";
 import { sameForReceiver } from "./compile.ts";
+import { OwedNumbers } from "./owed-numbers.ts";
 import { PacedWrite } from "./paced-write.ts";
-import type { ClaimRecord, RouteRecord, Shard, UrlRecord } from "./record.ts";
+import type { ClaimRecord, OwedRecord, RouteRecord, Shard, UrlRecord } from "./record.ts";
 import { routeKey } from "./record.ts";
 import { forgottenForRoom, type RouteStanding, roomInNamespace } from "./room.ts";
 
@@ -58,7 +59,8 @@ export class Records {
   readonly #options: RecordsOptions;
   readonly #routes = new Map<string, RouteRecord>();
   readonly #claims = new Map<string, ClaimRecord>();
-  /** The same by shard: a write must not ask of every record where it belongs. */
+  readonly #owed = new OwedNumbers();
+  /** Routes and claims by shard: a write must not ask of every record where it belongs. */
   readonly #shards: ShardState[];
   /** Keys of routes by `namespaceUid/stream` and by namespace UID, and claims by the holder's UID: reconciles must not scan. */
   readonly #keysByStream = new MultiMap<string, string>();
@@ -99,6 +101,7 @@ export class Records {
     for (const map of [
       this.#routes,
       this.#claims,
+      this.#owed,
       this.#keysByStream,
       this.#keysByNamespace,
       this.#sidByHolder,
@@ -107,9 +110,10 @@ export class Records {
       ...this.#shards.flatMap(({ routes, claims }) => [routes, claims]),
     ])
       map.clear();
-    for (const { routes, claims } of shards) {
+    for (const { routes, claims, owed = [] } of shards) {
       for (const route of routes) this.#indexRoute(route);
       for (const claim of claims) this.#indexClaim(claim);
+      for (const record of owed) this.#owed.put(record);
     }
     if (!rewrite) return [];
     // After a change of ROUTE_SHARDS records lie in other shards than they were read from: write all anew, once.
@@ -159,6 +163,30 @@ export class Records {
   claimOf(uid: string): ClaimRecord | undefined {
     const sid = this.#sidByHolder.get(uid);
     return sid === undefined ? undefined : this.#claims.get(sid);
+  }
+
+  /** A number that nobody holds and that was not given back. */
+  owed(phoneNumberSid: string): OwedRecord | undefined {
+    return this.#owed.get(phoneNumberSid);
+  }
+  allOwed(): OwedRecord[] {
+    return this.#owed.all();
+  }
+  /** What this SmsNumber held and did not give back. */
+  owedOf(uid: string): OwedRecord[] {
+    return this.#owed.ofHolder(uid);
+  }
+
+  /** Does a number of this route still lead to us, or wait to be put back? Its credentials are needed for that. */
+  hasNumber({
+    namespaceUid,
+    stream,
+    accountSid,
+  }: Pick<RouteRecord, "namespaceUid" | "stream" | "accountSid">) {
+    const owed = this.#owed.ofStream(namespaceUid, stream).filter(({ isGone }) => isGone !== true);
+    return [...this.claimsOfStream(namespaceUid, stream), ...owed].some(
+      (each) => each.accountSid === accountSid,
+    );
   }
 
   /** Does a number that we configured point at these URLs? Where its fallback is not known, at the inbound one. */
@@ -226,6 +254,21 @@ export class Records {
     await this.#changed([claim]);
   }
 
+  /** Nobody holds the number any more, and it was not given back: one write says both. */
+  async owe(owed: OwedRecord): Promise<void> {
+    const claim = this.#claims.get(owed.phoneNumberSid);
+    if (claim?.uid === owed.uid) this.#unindexClaim(claim);
+    const before = this.#owed.get(owed.phoneNumberSid);
+    this.#owed.put(owed);
+    await this.#changed([owed, before ?? owed, claim ?? owed]);
+  }
+
+  /** It was given back, or there is nothing to give back. */
+  async dropOwed(phoneNumberSid: string): Promise<void> {
+    const owed = this.#owed.delete(phoneNumberSid);
+    if (owed !== undefined) await this.#changed([owed]);
+  }
+
   /** Resolves when everything changed so far in the shard of this stream is durable. */
   async settled(place: Place): Promise<void> {
     await this.#shardOf(place).write.settled();
@@ -251,7 +294,8 @@ export class Records {
 
   #contentOf(shard: number): Shard {
     const { routes, claims } = this.#shards[shard]!;
-    return { routes: [...routes.values()], claims: [...claims.values()] };
+    const owed = this.#owed.all().filter(({ namespace, stream }) => this.#isIn(shard, namespace, stream));
+    return { routes: [...routes.values()], claims: [...claims.values()], owed };
   }
 
   /** Throws when there is none; false: not before the next writing has measured what new routes really take. */
@@ -283,9 +327,7 @@ export class Records {
 
   #standingOf(route: RouteRecord): RouteStanding {
     if (this.#options.isLive(route)) return { route, isLive: true };
-    const claims = this.claimsOfStream(route.namespaceUid, route.stream);
-    const hasNumber = claims.some(({ accountSid }) => accountSid === route.accountSid);
-    return { route, isLive: false, hasNumber };
+    return { route, isLive: false, hasNumber: this.hasNumber(route) };
   }
 
   /** Written by and by: nobody waits for it, and a failed writing is tried again with the next change. */
@@ -334,6 +376,10 @@ export class Records {
     this.#sidsByStream.delete(`${claim.namespaceUid}/${claim.stream}`, claim.phoneNumberSid);
     if (claim.configured !== undefined)
       this.#sidsByUrls.delete(configuredKey(claim.configured), claim.phoneNumberSid);
+  }
+
+  #isIn(shard: number, namespace: string, stream: string): boolean {
+    return shardOf(namespace, stream, this.#options.shards) === shard;
   }
 
   #shardOf({ namespace, stream }: Place): ShardState {

@@ -54,6 +54,8 @@ export interface Released {
   streams: number;
   hours: number;
   secrets: number;
+  /** Secrets that stay: webhooks from before us, of numbers that were not given back. */
+  kept: number;
   /** Objects that were left because other releases manage them: how many, by `status.managedBy`. */
   others: ReadonlyMap<string, number>;
 }
@@ -90,13 +92,14 @@ export async function release(options: ReleaseOptions, signal: AbortSignal): Pro
     for (const object of streams) await releaseOther(letGoOf, workStreams, object);
     for (const object of hours) await releaseOther(letGoOf, operatingHours, object);
     // Last: until here a second run needs them.
-    const deleted = await twilio.deleteSecrets(options.webhooks === "retain");
+    const { deleted, kept } = await twilio.deleteSecrets();
     return {
       numbers: numbers.length,
       left: left.filter((each) => each).length,
       streams: streams.length,
       hours: hours.length,
       secrets: deleted,
+      kept,
       others,
     };
   } finally {
@@ -144,7 +147,7 @@ async function listed<T extends KubeObject>(
 /** True when its webhook could not be put back. */
 async function releaseNumber(work: LettingGo, number: SmsNumber): Promise<boolean> {
   const { options, events, signal } = work;
-  const notes = said(number, await putBack(work, number));
+  const notes = await putBack(work, number);
   const retained = notes.some(({ reason }) => reason === "WebhookRetained");
   const message = [UNINSTALLED, ...notes.map(({ message }) => message)].join(": ");
   await sayUninstalled(work, smsNumbers, number, { message, wired: retained });
@@ -162,20 +165,13 @@ async function releaseNumber(work: LettingGo, number: SmsNumber): Promise<boolea
   return notes.some(({ type }) => type === "Warning");
 }
 
-/** It was wired once, and neither records nor Secrets say how to reach its account: nobody could look. */
-function said({ status }: SmsNumber, notes: readonly EventNote[]): readonly EventNote[] {
-  if (notes.length > 0 || status?.configuredUrl === undefined) return notes;
-  const message = "the webhook at Twilio was left as it is: no credentials of its account are known any more";
-  return [{ type: "Warning", reason: "WebhookLeft", message }];
-}
-
 /** As its deletion would, with the same patience and the same rules for letting go. */
 async function putBack(
   { options, twilio, signal }: LettingGo,
   number: SmsNumber,
 ): Promise<readonly EventNote[]> {
   const { clock, log, webhooks, term } = options;
-  const finalize = smsNumberFinalizer(twilio.depsFor(webhooks === "retain"));
+  const finalize = smsNumberFinalizer(twilio.deps);
   const { namespace, name } = number.metadata;
   const context = {
     object: asDeleted(number, webhooks, twilio.startedAt),

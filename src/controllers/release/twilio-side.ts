@@ -15,7 +15,7 @@ import { routeKey } from "../records/record.ts";
 import { Records } from "../records/records.ts";
 import { createSecretStore } from "../records/secret-store.ts";
 import type { Finalization } from "../smsnumber/deps.ts";
-import { createPreviousWebhooks, previousPrefix } from "../smsnumber/previous-webhooks.ts";
+import { createPreviousWebhooks, isKeptForNumber, previousPrefix } from "../smsnumber/previous-webhooks.ts";
 import { createSecretReader } from "../workstream/secret-reader.ts";
 import { Streams } from "../workstream/streams.ts";
 import { publicUrls } from "../workstream/urls.ts";
@@ -85,12 +85,12 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
   const previous = createPreviousWebhooks({ client, namespace: operatorNamespace, instance });
   const urls = publicUrls(options.publicUrl ?? publicUrlOf(options.streams), undefined);
 
-  const deps = (retain: boolean): Finalization => ({
+  const deps: Finalization = {
     clock,
     records,
     accounts,
     streams,
-    previous: retain ? { ...previous, remove: async () => {} } : previous,
+    previous,
     urls,
     deletionLeftMs: () => startedMs + options.timeoutMs - clock.monotonic(),
     workStream: (namespace, name) => byKey.get(`${namespace}/${name}`),
@@ -102,24 +102,29 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
     wakeStream: () => {},
     wakeNumber: () => {},
     guard,
-    countGaveUp: () => {},
-  });
+    countLetGo: () => {},
+  };
 
   return {
     startedAt,
-    /** Where a webhook stays with us, what was there before stays known. */
-    depsFor: deps,
-    async deleteSecrets(keepPrevious: boolean): Promise<number> {
+    deps,
+    /**
+     * Also what was saved for objects that are gone. What is kept for numbers that were not given back stays: it is all that is
+     * known of where their texts went.
+     */
+    async deleteSecrets(): Promise<{ deleted: number; kept: number }> {
       const names = Array.from({ length: routeShards }, (_, shard) =>
         (["controller", "receiver", "work"] as const).map((part) => secretName(instance, part, shard)),
       ).flat();
-      const saved = keepPrevious ? [] : await previousNames(options, signal);
+      const saved = await previousNames(options, signal);
+      const kept = saved.filter((name) => isKeptForNumber(instance, name));
+      const gone = saved.filter((name) => !kept.includes(name));
       let deleted = 0;
-      for (const name of [...saved, ...names, testSecretName(instance)]) {
+      for (const name of [...gone, ...names, testSecretName(instance)]) {
         guard();
         if (await client.delete(secrets, { namespace: operatorNamespace, name }, {}, signal)) deleted += 1;
       }
-      return deleted;
+      return { deleted, kept: kept.length };
     },
     async stop() {
       accounts.stop();
@@ -173,7 +178,7 @@ async function learnAccounts(
   }
 }
 
-/** Of what was saved for numbers that are gone already. */
+/** Of all webhooks from before us that are still saved. */
 async function previousNames(
   { client, operatorNamespace, instance, log }: TwilioSideOptions,
   signal: AbortSignal,

@@ -4,7 +4,9 @@ import { type Claim, decideClaim } from "./claims.ts";
 import type { Found } from "./number-found.ts";
 import { candidateOf } from "./observe.ts";
 import { outcome } from "./outcome.ts";
-import { type Ended, type Work, wakeOthers } from "./work.ts";
+import { oweNumber } from "./owed.ts";
+import { webhookOf } from "./webhook.ts";
+import { type Ended, leadsHere, type Work, wakeOthers } from "./work.ts";
 
 /** An older object that may have a better right is waited for no longer than this after our own creation. */
 const UNDECIDED_MS = 10_000;
@@ -27,7 +29,7 @@ export interface Held extends Found {
 export async function holdClaim(work: Work, found: Found): Promise<Ended<Held>> {
   const { deps, ctx, object, namespaceUid, stream } = work;
   if (object.spec.managementPolicy === "Observe") {
-    await letGoOfClaim(work);
+    await letGoOfClaim(work, found);
     await deps.refreshDigits(namespaceUid, stream);
     return { go: { ...found, claim: undefined } };
   }
@@ -90,9 +92,13 @@ function judgeClaim({ deps, object, namespace, stream }: Work): Claim {
   return claim.kind === "undecided" && waitedEnough ? { kind: "free" } : claim;
 }
 
-async function letGoOfClaim(work: Work) {
-  const claim = work.deps.records.claimOf(work.object.metadata.uid!);
+/** What is ours at Twilio stays there, and is remembered: nobody may change it as long as the number is only observed. */
+async function letGoOfClaim(work: Work, { seen }: Found) {
+  const { deps, ctx, object } = work;
+  const claim = deps.records.claimOf(object.metadata.uid!);
   if (claim === undefined) return;
-  await work.deps.records.dropClaim(claim.phoneNumberSid);
+  if (leadsHere(work, webhookOf(seen.number)))
+    await oweNumber(deps, claim, { why: "Observing", isGone: false }, ctx.signal);
+  else await deps.records.dropClaim(claim.phoneNumberSid);
   wakeOthers(work);
 }

@@ -64,6 +64,14 @@ const rows: Record<string, [DeletionInput, unknown]> = {
 };
 
 describe("planDeletion", () => {
+  test("a number that is gone is let go, which is told and counted", () =>
+    expect(planDeletion(input({ seen: null }))).toMatchObject({ letGo: { reason: "NumberNotInAccount" } }));
+
+  test("what Twilio refuses to take back is cleared instead, and that is a warning", () =>
+    expect(planDeletion(input({}))).toMatchObject({
+      fallback: { webhook: { smsUrl: "" }, event: { type: "Warning", reason: "WebhookCleared" } },
+    }));
+
   for (const [name, [given, want]] of Object.entries(rows))
     test(name, () => expect(planDeletion(given)).toEqual(want));
 

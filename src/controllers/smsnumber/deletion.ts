@@ -1,12 +1,19 @@
+import type { LetGo } from "./let-go.ts";
 import { pointsAt, type Webhook } from "./webhook.ts";
 
 /** What deletion does at Twilio before the finalizer goes. */
 export type DeletionPlan =
   /** One update, then done. `fallback` is tried when Twilio refuses the first as wrong: a number left pointing at us is worse. */
-  | { do: "set"; webhook: Webhook; event: DeletionEvent; fallback?: Webhook }
+  | {
+      do: "set";
+      webhook: Webhook;
+      event: DeletionEvent;
+      fallback?: { webhook: Webhook; event: DeletionEvent };
+    }
   /** Another SmsNumber waits for this number: it gets the saved webhook and the claim; nothing changes at Twilio. */
   | { do: "handOver"; event: DeletionEvent }
-  | { do: "leave"; event?: DeletionEvent };
+  /** With `letGo` something of ours may be left there although nobody wanted that. */
+  | { do: "leave"; event: DeletionEvent; letGo?: LetGo };
 
 export interface DeletionEvent {
   type: "Normal" | "Warning";
@@ -36,15 +43,7 @@ const cleared: Webhook = {
 /** Decides what is done at Twilio when an SmsNumber that held its number goes. Pure. */
 export function planDeletion({ policy, seen, saved, isOurs, successor }: DeletionInput): DeletionPlan {
   if (policy === "Retain") return successor ? handOver : retain;
-  if (seen === null)
-    return {
-      do: "leave",
-      event: event(
-        "Warning",
-        "WebhookLeft",
-        "the number is no longer in the Twilio account; nothing was changed",
-      ),
-    };
+  if (seen === null) return notInAccount;
   // Somebody may have pointed the number elsewhere since; what is not ours stays.
   if (seen.smsApplicationSid !== "" || !pointsAt(seen, isOurs))
     return {
@@ -62,13 +61,28 @@ export function planDeletion({ policy, seen, saved, isOurs, successor }: Deletio
     do: "set",
     webhook: saved,
     event: event("Normal", "WebhookRestored", "the webhook at Twilio is again what it was before"),
-    fallback: cleared,
+    fallback: {
+      webhook: cleared,
+      event: event(
+        "Warning",
+        "WebhookCleared",
+        "Twilio refuses what was there before, so the webhook was cleared instead",
+      ),
+    },
   };
 }
 
 function event(type: DeletionEvent["type"], reason: DeletionEvent["reason"], message: string): DeletionEvent {
   return { type, reason, message };
 }
+
+const gone = "the number is no longer in the Twilio account";
+
+const notInAccount: DeletionPlan = {
+  do: "leave",
+  event: event("Warning", "WebhookLeft", `${gone}; nothing was changed`),
+  letGo: { reason: "NumberNotInAccount", why: gone },
+};
 
 const handOver: DeletionPlan = {
   do: "handOver",

@@ -43,7 +43,8 @@ export interface SmsNumberDeps {
   /** Throws when leadership is lost, or what is left of it is shorter than a call may take. */
   guard(): void;
   countDrift(): void;
-  countGaveUp(): void;
+  /** A number was let go, and its webhook not given back. */
+  countLetGo(reason: string): void;
 }
 
 /** What of it a finalizer needs: also there for a process that is no operator. */

@@ -10,6 +10,7 @@ import type { Held } from "./claim-held.ts";
 import { claimAtPeace, claimSet, claimWired } from "./claim-record.ts";
 import type { Observed } from "./observe.ts";
 import { accepted, outcome } from "./outcome.ts";
+import { settleOwed } from "./owed.ts";
 import { type Plan, plan } from "./plan.ts";
 import type { NumberFacts, Step } from "./verdicts.ts";
 import { ourWebhook, pointsAt, sameWebhook, type Webhook, webhookOf } from "./webhook.ts";
@@ -90,6 +91,7 @@ async function settle(work: Work, { claim, seen }: Held, ours: Webhook): Promise
     const saved = await savedBefore(work, claim, seen);
     work.deps.newNumbers.end(claim.uid);
     await records.putClaim(claimWired({ claim, saved, now: clock.now() }, ours));
+    await settleOwed(work.deps, claim.phoneNumberSid, work.ctx.signal);
   }
   return outcome(work, factsOf(work, streamUrl(work)), seen);
 }
@@ -126,6 +128,7 @@ async function set(
     throw new Failure("TwilioRejected", "Twilio took the update but kept another webhook");
   deps.newNumbers.end(claim.uid);
   await deps.records.putClaim(claimSet({ claim, saved, now: deps.clock.now() }, step));
+  await settleOwed(deps, claim.phoneNumberSid, ctx.signal);
   if (step.repairOf !== undefined) deps.countDrift();
   return withNews(work, outcome(work, factsOf(work, streamUrl(work)), { ...seen, number: answer }), step);
 }
@@ -165,8 +168,9 @@ export async function update(
 }
 
 /**
- * The webhook from before us, when it was saved by a process that ended since, or handed over by another object. In both
- * cases the number points at us by now: one that does not has nothing saved, and nobody needs to be asked.
+ * The webhook from before us, when it was saved by a process that ended since, handed over by another object, or kept for the
+ * number while nobody held it. In all cases the number points at us by now: one that does not has nothing saved, and nobody
+ * needs to be asked.
  */
 async function savedBefore(
   work: Work,
@@ -176,7 +180,12 @@ async function savedBefore(
   const { deps, ctx, object } = work;
   if (claim.configured !== undefined || !pointsAt(webhookOf(number), (url) => isOursOrWas(work, url)))
     return undefined;
-  return await deps.previous.read(object.metadata.uid!, ctx.signal);
+  const uid = object.metadata.uid!;
+  const own = await deps.previous.read(uid, ctx.signal);
+  if (own !== undefined) return own;
+  // What is inherited is stored for it from now on.
+  deps.newNumbers.end(uid);
+  return await deps.previous.inherit(uid, claim, ctx.signal);
 }
 
 /** What a person wants to know of an update: that it was a repair, or where texts went before. */

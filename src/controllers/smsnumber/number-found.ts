@@ -1,12 +1,15 @@
 import { Failure } from "../../errors.ts";
+import type { EventNote, Outcome } from "../../kube/summarise.ts";
 import type { PhoneNumber } from "../../twilio/twilio.ts";
 import type { Account } from "../accounts/accounts.ts";
 import { digits, type Snapshot } from "../accounts/snapshot.ts";
-import type { RouteRecord } from "../records/record.ts";
+import type { ClaimRecord, RouteRecord } from "../records/record.ts";
+import { beforeUs, formerHostOf } from "./let-go.ts";
 import { lookOf } from "./look.ts";
 import { fetchNumber } from "./number-look.ts";
 import { find, type Observed, observe } from "./observe.ts";
 import { accepted, before, outcome } from "./outcome.ts";
+import { oweNumber } from "./owed.ts";
 import { callOptions, type Ended, refused, type Work, wakeOthers } from "./work.ts";
 
 /** The number in its account, and the route that its texts are to take. */
@@ -108,21 +111,39 @@ const notCapable = {
   message: "the Twilio account owns the number, but it cannot take SMS",
 } as const;
 
-/** Twilio's word that the number is not in the account ends a claim; 401, throttling and outages do not get here. */
-async function notInAccount(work: Work) {
+/**
+ * Twilio's word that the number is not in the account ends a claim; 401, throttling and outages do not get here. Of a number
+ * that was pointed at us it is still so as far as anybody knows: in the account that it was in, which may be another one than
+ * the Secret now names.
+ */
+async function notInAccount(work: Work): Promise<Outcome> {
   const { deps, object, namespaceUid, stream } = work;
   const claim = deps.records.claimOf(object.metadata.uid!);
+  const events = claim === undefined ? [] : await letGoOfClaim(work, claim);
   if (claim !== undefined) {
-    deps.guard();
-    await Promise.all([
-      deps.records.dropClaim(claim.phoneNumberSid),
-      deps.refreshDigits(namespaceUid, stream),
-    ]);
+    await deps.refreshDigits(namespaceUid, stream);
     wakeOthers(work);
   }
   const why = {
     reason: "NumberNotInAccount",
     message: `the Twilio account does not own ${object.spec.number}${object.spec.type === "ShortCode" ? " as a short code" : ""}; compare it with Active Numbers in Twilio's console`,
   } as const;
-  return outcome(work, { accepted: accepted(work), found: why, url: why });
+  return { ...outcome(work, { accepted: accepted(work), found: why, url: why }), events };
+}
+
+async function letGoOfClaim({ deps, ctx }: Work, claim: ClaimRecord): Promise<EventNote[]> {
+  deps.guard();
+  if (claim.configured === undefined) {
+    await deps.records.dropClaim(claim.phoneNumberSid);
+    return [];
+  }
+  const { accountSid, phoneNumberSid, number } = claim;
+  const saved = await oweNumber(deps, claim, { why: "NumberNotInAccount", isGone: false }, ctx.signal);
+  const formerHost = saved === undefined ? undefined : formerHostOf(saved);
+  ctx.log.warn(
+    { number, phoneNumberSid, accountSid, formerHost: formerHost ?? "none" },
+    "number no longer in the account; its webhook at twilio may still lead to this cluster",
+  );
+  const message = `account ${accountSid} had the number until now, and its webhook there may still lead to this cluster; ${beforeUs(formerHost)}. It is put back when this SmsNumber is deleted, as far as the account's last credentials allow`;
+  return [{ type: "Warning", reason: "WebhookLeft", message }];
 }

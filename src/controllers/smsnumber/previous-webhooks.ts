@@ -13,6 +13,25 @@ export interface PreviousWebhooks {
   save(uid: string, webhook: Webhook, signal: AbortSignal): Promise<void>;
   read(uid: string, signal: AbortSignal): Promise<Webhook | undefined>;
   remove(uid: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Nobody holds the number any more, and it was not given back: what is stored for the SmsNumber is kept for the number, for
+   * whoever holds it next in the same account. It stays stored for the SmsNumber until it is removed there, so that this may be
+   * repeated.
+   */
+  keep(uid: string, number: NumberRef, signal: AbortSignal): Promise<Webhook | undefined>;
+  kept(number: NumberRef, signal: AbortSignal): Promise<Webhook | undefined>;
+  /** What was kept for the number is from now on stored for this SmsNumber, and given. */
+  inherit(uid: string, number: NumberRef, signal: AbortSignal): Promise<Webhook | undefined>;
+  forget(number: NumberRef, signal: AbortSignal): Promise<void>;
+  /** `namespace/name` of the Secret in which it is kept. */
+  keptIn(number: NumberRef): string;
+}
+
+/** A number in its account: what was saved of it is nobody's business in another. */
+export interface NumberRef {
+  phoneNumberSid: string;
+  /** "" where it is not known any more. */
+  accountSid: string;
 }
 
 export interface PreviousWebhooksOptions {
@@ -24,41 +43,94 @@ export interface PreviousWebhooksOptions {
 }
 
 const KEY = "webhook.json";
+const ACCOUNT_ANNOTATION = "smschannel.dev/account-sid";
 
 export function createPreviousWebhooks(options: PreviousWebhooksOptions): PreviousWebhooks {
+  const { save, read, remove } = webhookSecrets(options);
+  const store: PreviousWebhooks = {
+    save: (uid, webhook, signal) => save(uid, { webhook }, signal),
+    read: async (uid, signal) => (await read(uid, signal))?.webhook,
+    remove,
+    async keep(uid, number, signal) {
+      const webhook = await store.read(uid, signal);
+      if (webhook !== undefined)
+        await save(keyOf(number), { webhook, accountSid: number.accountSid }, signal);
+      return webhook;
+    },
+    async kept(number, signal) {
+      const found = await read(keyOf(number), signal);
+      // Where nobody knew the account any more, it is whose the number is.
+      const isIts = (found?.accountSid || number.accountSid) === number.accountSid;
+      return isIts ? found?.webhook : undefined;
+    },
+    async inherit(uid, number, signal) {
+      const webhook = await store.kept(number, signal);
+      if (webhook === undefined) return undefined;
+      await store.save(uid, webhook, signal);
+      await store.forget(number, signal);
+      return webhook;
+    },
+    forget: (number, signal) => remove(keyOf(number), signal),
+    keptIn: (number) => `${options.namespace}/${nameOf(options.instance, keyOf(number))}`,
+  };
+  return store;
+}
+
+/** Names of Secrets are in small letters. */
+const keyOf = ({ phoneNumberSid }: NumberRef) => phoneNumberSid.toLowerCase();
+
+/** Is it one that is kept for a number, not for an SmsNumber? Twilio's SIDs of numbers begin with PN, of short codes with SC. */
+export function isKeptForNumber(instance: string, secret: string): boolean {
+  const prefix = previousPrefix(instance);
+  return secret.startsWith(prefix) && /^(pn|sc)[0-9a-z]{32}$/.test(secret.slice(prefix.length));
+}
+
+interface Stored {
+  webhook: Webhook;
+  accountSid?: string | undefined;
+}
+
+/** One Secret for each key, which is part of its name. */
+function webhookSecrets(options: PreviousWebhooksOptions) {
   const { client, namespace, instance } = options;
-  const own = (uid: string) => ({ namespace, name: nameOf(instance, uid) });
-  const save: PreviousWebhooks["save"] = async (uid, webhook, signal) => {
-    const secret: Secret = {
-      apiVersion: "v1",
-      kind: "Secret",
-      type: "smschannel.dev/previous-webhook",
-      metadata: { ...own(uid), labels: { "app.kubernetes.io/managed-by": "sms-channel-operator" } },
-      data: { [KEY]: Buffer.from(JSON.stringify(webhook)).toString("base64") },
-    };
+  const own = (key: string) => ({ namespace, name: nameOf(instance, key) });
+  const save = async (key: string, stored: Stored, signal: AbortSignal): Promise<void> => {
+    const secret = secretOf(own(key), stored);
     if (await created(client, secret, signal)) return;
-    const stored = await client.get(secrets, own(uid), signal);
-    if (stored?.data?.[KEY] === secret.data?.[KEY]) return;
+    const before = await client.get(secrets, own(key), signal);
+    if (before?.data?.[KEY] === secret.data?.[KEY] && accountOf(before) === stored.accountSid) return;
     // Nobody may update what has no name beforehand; to delete and to create is allowed.
-    if (stored !== undefined)
-      await client.delete(secrets, own(uid), { uid: stored.metadata.uid ?? "" }, signal);
+    if (before !== undefined)
+      await client.delete(secrets, own(key), { uid: before.metadata.uid ?? "" }, signal);
     await client.create(secrets, secret, signal);
   };
+  const read = async (key: string, signal: AbortSignal): Promise<Stored | undefined> => {
+    const saved = storedIn(await client.get(secrets, own(key), signal));
+    const former = saved === undefined ? formerOf(options, key) : undefined;
+    if (former === undefined) return saved;
+    const inherited = storedIn(await unlessForbidden(client.get(secrets, former, signal)));
+    if (inherited !== undefined) await save(key, inherited, signal);
+    return inherited;
+  };
+  const remove = async (key: string, signal: AbortSignal): Promise<void> => {
+    await client.delete(secrets, own(key), {}, signal);
+    const former = formerOf(options, key);
+    if (former !== undefined) await unlessForbidden(client.delete(secrets, former, {}, signal));
+  };
+  return { save, read, remove };
+}
+
+function secretOf(ref: { namespace: string; name: string }, { webhook, accountSid }: Stored): Secret {
   return {
-    save,
-    async read(uid, signal) {
-      const saved = webhookIn(await client.get(secrets, own(uid), signal));
-      const former = saved === undefined ? formerOf(options, uid) : undefined;
-      if (former === undefined) return saved;
-      const inherited = webhookIn(await unlessForbidden(client.get(secrets, former, signal)));
-      if (inherited !== undefined) await save(uid, inherited, signal);
-      return inherited;
+    apiVersion: "v1",
+    kind: "Secret",
+    type: "smschannel.dev/previous-webhook",
+    metadata: {
+      ...ref,
+      labels: { "app.kubernetes.io/managed-by": "sms-channel-operator" },
+      ...(accountSid === undefined ? {} : { annotations: { [ACCOUNT_ANNOTATION]: accountSid } }),
     },
-    async remove(uid, signal) {
-      await client.delete(secrets, own(uid), {}, signal);
-      const former = formerOf(options, uid);
-      if (former !== undefined) await unlessForbidden(client.delete(secrets, former, {}, signal));
-    },
+    data: { [KEY]: Buffer.from(JSON.stringify(webhook)).toString("base64") },
   };
 }
 
@@ -73,18 +145,18 @@ async function created(client: KubeClient, secret: Secret, signal: AbortSignal):
   }
 }
 
-/** How the names of all of a release's begin; the SmsNumber's UID follows. */
+/** How the names of all of a release's begin; the SmsNumber's UID follows, or the number's SID. */
 export function previousPrefix(instance: string): string {
   return `${secretName(instance, "controller", 0).replace(/-controller-0$/, "")}-previous-`;
 }
 
-const nameOf = (instance: string, uid: string) => `${previousPrefix(instance)}${uid}`;
+const nameOf = (instance: string, key: string) => `${previousPrefix(instance)}${key}`;
 
 /** Where the release that is taken over keeps it: in its own namespace, the first part of its name. */
-function formerOf({ takeOverFrom }: PreviousWebhooksOptions, uid: string) {
+function formerOf({ takeOverFrom }: PreviousWebhooksOptions, key: string) {
   const slash = takeOverFrom?.indexOf("/") ?? -1;
   if (takeOverFrom === undefined || slash < 1) return undefined;
-  return { namespace: takeOverFrom.slice(0, slash), name: nameOf(takeOverFrom, uid) };
+  return { namespace: takeOverFrom.slice(0, slash), name: nameOf(takeOverFrom, key) };
 }
 
 /** Another namespace's Secrets may be closed to us: then such a number is cleared one day instead of restored. */
@@ -97,7 +169,11 @@ async function unlessForbidden<T>(call: Promise<T>): Promise<T | undefined> {
   }
 }
 
-function webhookIn(secret: Secret | undefined): Webhook | undefined {
+const accountOf = (secret: Secret | undefined) => secret?.metadata.annotations?.[ACCOUNT_ANNOTATION];
+
+function storedIn(secret: Secret | undefined): Stored | undefined {
   const text = secret?.data?.[KEY];
-  return text === undefined ? undefined : (JSON.parse(Buffer.from(text, "base64").toString()) as Webhook);
+  if (text === undefined) return undefined;
+  const webhook = JSON.parse(Buffer.from(text, "base64").toString()) as Webhook;
+  return { webhook, accountSid: accountOf(secret) };
 }

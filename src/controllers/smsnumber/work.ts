@@ -6,6 +6,7 @@ import type { RouteRecord } from "../records/record.ts";
 import { type Refusal, refusalOf } from "./acceptance.ts";
 import type { SmsNumberDeps } from "./deps.ts";
 import { isInService } from "./observe.ts";
+import { pointsAt, type Webhook } from "./webhook.ts";
 
 /** One SmsNumber under work, with what other objects say of it. */
 export interface Work {
@@ -81,8 +82,19 @@ export function isOurs({ urls, records }: Pick<SmsNumberDeps, "urls" | "records"
 }
 
 /** The same, and the one that this object's status tells of: it outlives records that were lost. */
-export function isOursOrWas({ deps, object }: Work, url: string): boolean {
+export function isOursOrWas({ deps, object }: Ours, url: string): boolean {
   return url === object.status?.configuredUrl || isOurs(deps, url);
+}
+
+/** What it takes to know our URLs. */
+interface Ours {
+  deps: Pick<SmsNumberDeps, "urls" | "records">;
+  object: SmsNumber;
+}
+
+/** Does the number itself send its texts to us? */
+export function leadsHere(ours: Ours, webhook: Webhook): boolean {
+  return webhook.smsApplicationSid === "" && pointsAt(webhook, (url) => isOursOrWas(ours, url));
 }
 
 /** A fallback URL that this operator set, or would set, for any stream; of former ones those of this route. */

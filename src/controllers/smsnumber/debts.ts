@@ -1,0 +1,81 @@
+import type { SmsNumber } from "../../api/index.ts";
+import { Failure } from "../../errors.ts";
+import type { ReconcileContext } from "../../kube/controller.ts";
+import type { Account } from "../accounts/accounts.ts";
+import { routeKey } from "../records/record.ts";
+import type { Finalization } from "./deps.ts";
+import type { HeldNumber } from "./owed.ts";
+
+/** A number that a deleted SmsNumber has to give back, and how that is known. */
+export interface Debt {
+  held: HeldNumber;
+  /**
+   * `claim`: it holds the number. `owed`: it held it, and what was saved is kept for the number. `status`: only its own status
+   * tells, since the records were lost or are another release's.
+   */
+  by: "claim" | "owed" | "status";
+}
+
+/** What an SmsNumber that goes has to give back; usually one number, or none. `forced`: asks nobody, which could take its time. */
+export async function debtsOf(
+  deps: Finalization,
+  ctx: ReconcileContext<SmsNumber>,
+  { forced }: { forced: boolean },
+): Promise<Debt[]> {
+  const { records } = deps;
+  const uid = ctx.object.metadata.uid!;
+  const claim = records.claimOf(uid);
+  const owed = records.owedOf(uid);
+  const open = owed.filter(
+    ({ isGone, phoneNumberSid }) => isGone !== true && records.claim(phoneNumberSid) === undefined,
+  );
+  const recorded: Debt[] = [
+    ...(claim === undefined ? [] : [{ held: claim, by: "claim" } as const]),
+    ...open.map((held) => ({ held, by: "owed" }) as const),
+  ];
+  if (recorded.length > 0 || owed.length > 0) return recorded;
+  const held = await unrecorded(deps, ctx, forced);
+  return held === undefined ? [] : [{ held, by: "status" }];
+}
+
+/** Where no account of the number is known any more. */
+export const UNKNOWN_ACCOUNT = "";
+
+/**
+ * Its status says that it was wired, but not by our records: another release had it a moment ago, or the records were lost.
+ * Unless the number has been somebody else's since, it is put back all the same.
+ */
+async function unrecorded(
+  deps: Finalization,
+  { object, signal }: ReconcileContext<SmsNumber>,
+  forced: boolean,
+): Promise<HeldNumber | undefined> {
+  const { phoneNumberSid, configuredUrl } = object.status ?? {};
+  if (phoneNumberSid === undefined || configuredUrl === undefined) return undefined;
+  if (deps.records.claim(phoneNumberSid) !== undefined) return undefined;
+  const { name, namespace = "", uid = "" } = object.metadata;
+  const stream = object.spec.workStreamRef.name;
+  const held = { phoneNumberSid, number: object.spec.number, namespace, stream, name, uid };
+  if (forced) return { ...held, namespaceUid: "", accountSid: UNKNOWN_ACCOUNT };
+  const state = deps.streams.get(`${namespace}/${stream}`);
+  const isPatient = object.spec.deletionPolicy !== "Retain" && deps.deletionLeftMs(object) > 0;
+  if (isPatient && state === undefined && deps.workStream(namespace, stream) !== undefined)
+    throw new Failure(
+      "RoutesNotLoaded",
+      "waiting for what is known of its WorkStream, to put the webhook back",
+    );
+  const namespaceUid = await deps.namespaceUid(namespace, signal);
+  const route = deps.records.routesOf(namespaceUid, stream)[0];
+  const accountSid = state?.account?.twilio.accountSid ?? route?.accountSid ?? UNKNOWN_ACCOUNT;
+  return { ...held, namespaceUid, accountSid };
+}
+
+/** With the credentials of the living stream, else those recorded: Argo CD deletes the Secret in the same sync. */
+export function accountOf(deps: Finalization, held: HeldNumber): Account {
+  const live = deps.streams.get(`${held.namespace}/${held.stream}`)?.account;
+  if (live !== undefined && live.twilio.accountSid === held.accountSid) return live;
+  const route = deps.records.route(routeKey(held));
+  if (route === undefined)
+    throw new Failure("SecretNotFound", "no credentials of its account are known any more");
+  return deps.accounts.once(route.credentials);
+}

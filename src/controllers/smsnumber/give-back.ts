@@ -1,0 +1,157 @@
+import type { SmsNumber } from "../../api/index.ts";
+import { Failure } from "../../errors.ts";
+import type { ReconcileContext } from "../../kube/controller.ts";
+import type { EventNote } from "../../kube/summarise.ts";
+import type { CallOptions, PhoneNumber } from "../../twilio/twilio.ts";
+import type { Account } from "../accounts/accounts.ts";
+import { decideClaim } from "./claims.ts";
+import { accountOf, type Debt } from "./debts.ts";
+import { type DeletionPlan, planDeletion } from "./deletion.ts";
+import type { Finalization } from "./deps.ts";
+import { update } from "./inbound-url.ts";
+import { formerHostOf, type LetGo } from "./let-go.ts";
+import { fetchNumber } from "./number-look.ts";
+import { candidateOf, find } from "./observe.ts";
+import { type HeldNumber, keptWhileOwed } from "./owed.ts";
+import { type Webhook, webhookOf } from "./webhook.ts";
+import { callOptions, isOursOrWas, isSuspended, leadsHere } from "./work.ts";
+
+/** How a deletion ends for a number. */
+export type Ending =
+  /** Nothing of ours is left at Twilio, or the next one has it: what was saved may go. */
+  | { do: "settle"; note: EventNote }
+  /** It stays as we set it, as its object asks; what was saved is kept. */
+  | { do: "retain"; note: EventNote }
+  /** It stays as we set it, and nobody wanted that; what was saved is kept. */
+  | { do: "letGo"; letGo: LetGo };
+
+/** Puts the webhook back as the object's policy says. Throws the Failure that came in the way. */
+export async function giveBack(
+  deps: Finalization,
+  ctx: ReconcileContext<SmsNumber>,
+  debt: Debt,
+  deadline: AbortSignal,
+): Promise<Ending> {
+  const { held } = debt;
+  const work = { deps, object: ctx.object };
+  const policy = ctx.object.spec.deletionPolicy ?? "Restore";
+  const options = { ...callOptions(ctx, deadline), lane: "change" as const };
+  // Who changes nothing at Twilio asks nothing there, and waits for nothing.
+  const account = policy === "Retain" ? undefined : accountOf(deps, held);
+  const number =
+    account === undefined
+      ? null
+      : await fetchNumber(account, ctx.object.spec.type, held.phoneNumberSid, options);
+  const saved = await savedFor(deps, debt, ctx.signal);
+  const successor = successorOf(deps, ctx.object, held);
+  const step = planDeletion({
+    policy,
+    seen: number === null ? null : webhookOf(number),
+    saved,
+    isOurs: (url) => isOursOrWas(work, url),
+    successor: successor !== undefined,
+  });
+  switch (step.do) {
+    case "handOver":
+      if (saved !== undefined) await deps.previous.save(successor!.metadata.uid!, saved, ctx.signal);
+      return { do: "settle", note: step.event };
+    case "leave":
+      if (step.letGo !== undefined) return { do: "letGo", letGo: step.letGo };
+      return { do: policy === "Retain" ? "retain" : "settle", note: step.event };
+    case "set":
+      return { do: "settle", note: await set(deps, ctx, account!, number!, step, options) };
+  }
+}
+
+/**
+ * The number's own webhook while its SmsNumber may change nothing. The last look at the account tells whether it still leads
+ * to us; Twilio is not asked, since nothing depends on it.
+ */
+export function leaveObserved(deps: Finalization, object: SmsNumber, { held }: Debt): Ending {
+  const snapshot = deps.streams.get(`${held.namespace}/${held.stream}`)?.account?.latest;
+  const seen = snapshot === undefined ? undefined : find(snapshot, object.spec);
+  const isElsewhere = seen?.sid === held.phoneNumberSid && !leadsHere({ deps, object }, webhookOf(seen));
+  if (isElsewhere)
+    return {
+      do: "settle",
+      note: {
+        type: "Normal",
+        reason: "WebhookLeft",
+        message: "the webhook at Twilio is no longer ours and was left as it is",
+      },
+    };
+  return {
+    do: "letGo",
+    letGo: { reason: "Observing", why: "managementPolicy: Observe forbids changing it" },
+  };
+}
+
+/** The webhook from before us: stored for the SmsNumber, or kept for the number since an earlier holder. */
+async function savedFor(
+  deps: Finalization,
+  { held, by }: Debt,
+  signal: AbortSignal,
+): Promise<Webhook | undefined> {
+  const own = await deps.previous.read(held.uid, signal);
+  if (own !== undefined) return own;
+  return by === "status" ? await deps.previous.kept(held, signal) : await keptWhileOwed(deps, held, signal);
+}
+
+async function set(
+  deps: Finalization,
+  ctx: ReconcileContext<SmsNumber>,
+  account: Account,
+  number: PhoneNumber,
+  step: Extract<DeletionPlan, { do: "set" }>,
+  options: CallOptions,
+): Promise<EventNote> {
+  const change = async (webhook: Webhook) => {
+    const answer = await update(account, number, webhook, options);
+    // A cache, or something that only lets reads through: Twilio has not done it, whatever the answer says.
+    if (leadsHere({ deps, object: ctx.object }, webhookOf(answer)))
+      throw new Failure("TwilioUnavailable", "Twilio took the update but kept SmsUrl; tried again later");
+    account.noteUpdated(answer);
+  };
+  deps.guard();
+  try {
+    await change(step.webhook);
+    return step.event;
+  } catch (error) {
+    const { fallback } = step;
+    if (fallback === undefined || !(error instanceof Failure) || error.reason !== "TwilioRejected")
+      throw error;
+    // What was there is no longer acceptable to Twilio (an application since deleted, say): better nothing than us.
+    await change(fallback.webhook);
+    const formerHost = formerHostOf(step.webhook);
+    ctx.log.warn(
+      { reason: error.reason, number: ctx.object.spec.number, formerHost },
+      "twilio refused the webhook from before; it was cleared instead",
+    );
+    return fallback.event;
+  }
+}
+
+/**
+ * Who gets the number next: the first in line among those whose account owns it. One that would not point it at itself is no
+ * successor: its texts would go on to a stream that is gone.
+ */
+function successorOf(deps: Finalization, object: SmsNumber, held: HeldNumber): SmsNumber | undefined {
+  const others = deps
+    .numbersWithDigits(held.number)
+    .filter(({ metadata }) => metadata.uid !== object.metadata.uid);
+  const candidates = others.map((other) => candidateOf(deps, other));
+  const holderOf = (sid: string) => {
+    const uid = deps.records.claim(sid)?.uid;
+    return uid === held.uid ? undefined : uid;
+  };
+  return others.find((other, at) => {
+    const self = candidates[at]!;
+    if (isSuspended(deps, other) || deps.streams.get(self.stream)?.credentials.ok !== true) return false;
+    if (!self.eligible || self.found !== true || self.phoneNumberSid !== held.phoneNumberSid) return false;
+    const sameStream = deps
+      .numbersOfStream(self.namespace, self.stream.split("/")[1]!)
+      .filter(({ metadata }) => metadata.uid !== held.uid)
+      .map((other) => candidateOf(deps, other));
+    return decideClaim({ self, sameNumber: candidates, sameStream, holderOf }).kind === "free";
+  });
+}

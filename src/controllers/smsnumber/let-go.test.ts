@@ -1,0 +1,74 @@
+import { describe, expect, test } from "vitest";
+import { reasons } from "../../api/reasons.ts";
+import { formerHostOf, LET_GO_REASONS, type LeftNumber, letGoEvent, letGoFields } from "./let-go.ts";
+import type { Webhook } from "./webhook.ts";
+
+const left: LeftNumber = {
+  number: "14252306549",
+  phoneNumberSid: "PN1",
+  accountSid: "AC1",
+  formerHost: "crm.example.com",
+  keptIn: "sms/sms-previous-pn1",
+};
+const letGo = { reason: "TwilioUnauthorized", why: "Twilio refused the credentials (401)" };
+
+describe("what is told of a number that was let go", () => {
+  test("the event says why, where texts went before, and how to put that back", () => {
+    const { type, message } = letGoEvent(letGo, left);
+    expect(type).toBe("Warning");
+    expect(message).toMatch(
+      /left as it is: Twilio refused the credentials \(401\); before, .* crm\.example\.com/,
+    );
+    expect(message).toMatch(/set it in Twilio's console, or apply an SmsNumber for it again/);
+  });
+
+  test("the log line says all of it by itself", () => {
+    expect(letGoFields(letGo, left)).toMatchObject({ ...letGo, ...left, remedy: expect.any(String) });
+  });
+
+  test("where nothing was there before, it is to be cleared", () => {
+    const nothing = { ...left, formerHost: undefined, keptIn: undefined };
+    expect(letGoEvent(letGo, nothing).message).toMatch(/nothing is known to have been there.*clear it/);
+    expect(letGoFields(letGo, nothing).formerHost).toBe("none");
+  });
+
+  test("an event is never longer than Kubernetes takes, whatever Twilio said", () => {
+    const why = "x".repeat(400);
+    expect(letGoEvent({ ...letGo, why }, left).message.length).toBeLessThan(1024);
+  });
+});
+
+describe("the former host never tells a password, a path or a query", () => {
+  const webhook = (more: Partial<Webhook>): Webhook => ({
+    smsUrl: "",
+    smsMethod: "POST",
+    smsFallbackUrl: "",
+    smsFallbackMethod: "POST",
+    smsApplicationSid: "",
+    ...more,
+  });
+  const rows: Record<string, [Partial<Webhook>, string | undefined]> = {
+    "a URL with a password": [
+      { smsUrl: "https://bot:s3cret@crm.example.com:8443/in?key=1" },
+      "crm.example.com:8443",
+    ],
+    "no URL": [{}, undefined],
+    "only a fallback": [{ smsFallbackUrl: "https://b.example.com/" }, undefined],
+    "no URL that can be read": [{ smsUrl: "crm secret" }, "an unreadable URL"],
+    "an application, whatever the URL": [
+      { smsUrl: "https://crm.example.com/", smsApplicationSid: "AP1" },
+      "a Twilio application",
+    ],
+  };
+  for (const [name, [given, want]] of Object.entries(rows))
+    test(name, () => expect(formerHostOf(webhook(given))).toBe(want));
+});
+
+test("every reason of a Failure that ends a deletion is counted from the start", () => {
+  const ends = ["TwilioUnauthorized", "TwilioPermissionMissing", "TwilioRejected", "AccountSuspended"];
+  const waits = ["TwilioThrottled", "TwilioUnavailable"];
+  for (const reason of [...ends, ...waits, "NumberNotInAccount", "SecretNotFound"]) {
+    expect(reasons).toHaveProperty(reason);
+    expect(LET_GO_REASONS).toContain(reason);
+  }
+});
