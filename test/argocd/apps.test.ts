@@ -264,4 +264,4 @@ test("an app of apps comes up kinds, operator, channel, and goes down the other 
   // The kinds stay, and with them everybody else's objects.
   const kept = await world.client.get(customResourceDefinitions, { name: "smsnumbers.smschannel.dev" });
   expect(kept?.metadata.deletionTimestamp).toBeUndefined();
-});
+}, 300_000);
