@@ -200,6 +200,17 @@ describe("what is so at an instant, and until when", () => {
       "2011-12-30T09:59:59Z",
       "Closed until 2011-12-30T19:00:00Z",
     ],
+    "open before, over and after a day that a zone skipped": [
+      {
+        timeZone: "Pacific/Apia",
+        dates: [
+          { date: "2011-12-28", start: "08:00", end: "24:00" },
+          { from: "2011-12-29", to: "2012-01-01", start: "00:00", end: "24:00" },
+        ],
+      },
+      "2011-12-28T23:00:00Z",
+      "Open until 2012-01-01T10:00:00Z",
+    ],
     "a zone of quarter hours": [
       { timeZone: "Asia/Kathmandu", weekly: [day] },
       "2026-01-01T00:00:00Z",

@@ -82,10 +82,11 @@ function flipAfter(hours: Hours, instantMs: number, isOpen: boolean): number | u
     const spans = openSpans(hours, first - MARGIN_DAYS, last + MARGIN_DAYS);
     if (spans.length === 0) continue;
     const until = hours.zone.startOf((last + MARGIN_DAYS) * DAY_MS);
+    // At `until` itself a span can go on: where clocks skip a day, the day after it begins there, and is not among these spans.
     const from = Math.max(instantMs + 1, hours.zone.startOf((first - MARGIN_DAYS + 1) * DAY_MS));
     const flip = spans
       .map(({ startMs, endMs }) => (isOpen ? endMs : startMs))
-      .find((at) => at >= from && at <= until);
+      .find((at) => at >= from && at < until);
     if (flip !== undefined) return flip;
   }
   return undefined;
