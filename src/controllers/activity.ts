@@ -50,7 +50,7 @@ export function watchActivity({ databaseUrl, clock, log, onChange, onSilent }: A
 
   const poll = async () => {
     const client = await database.now(stopping.signal);
-    for (const row of await readRouteActivity(client, windowMs)) {
+    for (const row of await readRouteActivity(client, windowMs, clock.now())) {
       const changed = seen.note(row);
       if (changed !== undefined) onChange(changed);
     }

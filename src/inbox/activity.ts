@@ -27,14 +27,15 @@ export interface RouteActivity {
 const MOST = 100_000;
 
 /**
- * What was seen in the last `windowMs`, newest per route and token. For the controller's role. What a receiver cannot have
- * seen is left out: rows that are malformed, and times later than that of their row.
+ * What was seen in the last `windowMs`, newest per route and token. For the controller's role. A receiver cannot have seen what
+ * is still to come: malformed rows are left out, and an acceptance later than `nowMs`, the reader's time, counts as now.
  */
 export async function readRouteActivity(
   client: pg.ClientBase | pg.Pool,
   windowMs: number,
+  nowMs: number,
 ): Promise<RouteActivity[]> {
-  const { rows } = await client.query(READ, [windowMs, MOST]);
+  const { rows } = await client.query(READ, [windowMs, MOST, nowMs]);
   return rows.map((row) => ({
     namespaceUid: row.namespace_uid,
     stream: row.stream,
@@ -58,12 +59,12 @@ export async function pruneRouteActivity(client: pg.ClientBase | pg.Pool, keepMs
 // The cases keep each cast from a value that it would fail at, in whatever order the server does its work.
 const READ = `
   with recent as (
-    select *, extract(epoch from at) * 1000 as at_ms,
+    select *,
       case when jsonb_typeof(accepted) = 'object' then accepted else '{}' end as tokens
     from smschannel.route_activity where at > now() - $1 * interval '1 ms' and at <= now() + interval '1 hour'
   ), accepted as (
     select namespace_uid, stream, account_sid, token.key as token,
-      max(case when jsonb_typeof(token.value) = 'number' then greatest(0, least(token.value::numeric, at_ms)) end)::int8 as at
+      max(case when jsonb_typeof(token.value) = 'number' then greatest(0, least(token.value::numeric, $3::numeric)) end)::int8 as at
     from recent, jsonb_each(tokens) as token
     group by 1, 2, 3, 4 order by 5 desc nulls last limit $2
   ), refused as (

@@ -253,7 +253,7 @@ test("the controller reads the newest of each token over all replicas, and throw
     },
     { ...route, replica: "2", accepted: {}, lastRefusedAtMs: now - 8000, refusedReason: "account" },
   ]);
-  const seen = await readRouteActivity(owner, 60_000);
+  const seen = await readRouteActivity(owner, 60_000, Date.now());
   expect(seen.toSorted((a, b) => (a.tokenFingerprint < b.tokenFingerprint ? -1 : 1))).toEqual([
     { ...route, tokenFingerprint: "", lastRefusedAtMs: now - 3000, reason: "mismatch" },
     { ...route, tokenFingerprint: "one", lastAcceptedAtMs: now - 1000 },
