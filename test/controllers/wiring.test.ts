@@ -257,3 +257,21 @@ test("wiring numbers that had no webhook deletes nothing; what is stored from an
     await proxy.close();
   }
 });
+
+test("an update that Twilio answers and does not make: the message names what Twilio kept", async () => {
+  const fresh = await World.start();
+  try {
+    await fresh.secret();
+    fresh.simulator.control.faults({ kind: "unchanged", method: "POST" });
+    fresh.startOperator();
+    await fresh.stream();
+    await fresh.number();
+    await fresh.numberIs("line", { InboundUrlReady: "TwilioRejected" });
+    const number = await fresh.client.get(smsNumbers, { namespace: fresh.namespace, name: "line" });
+    const { message } = number!.status!.conditions!.find(({ type }) => type === "InboundUrlReady")!;
+    expect(message).toContain("kept another SmsUrl and SmsFallbackUrl");
+    fresh.simulator.control.clearFaults();
+  } finally {
+    await fresh.stop();
+  }
+});

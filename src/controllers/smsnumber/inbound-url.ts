@@ -13,7 +13,7 @@ import { accepted, outcome } from "./outcome.ts";
 import { settleOwed } from "./owed.ts";
 import { type Plan, plan } from "./plan.ts";
 import type { NumberFacts, Step } from "./verdicts.ts";
-import { ourWebhook, pointsAt, sameWebhook, type Webhook, webhookOf } from "./webhook.ts";
+import { differences, ourWebhook, pointsAt, type Webhook, webhookOf } from "./webhook.ts";
 import { callOptions, isOurFallback, isOursOrWas, isSuspended, type Work, wakeOthers } from "./work.ts";
 
 /**
@@ -124,8 +124,9 @@ async function set(
   account.noteUpdated(answer);
   // Those who only observe this number, or wait for it, see another webhook now.
   wakeOthers(work);
-  if (!sameWebhook(webhookOf(answer), step.webhook))
-    throw new Failure("TwilioRejected", "Twilio took the update but kept another webhook");
+  const kept = differences(webhookOf(answer), step.webhook);
+  if (kept.length > 0)
+    throw new Failure("TwilioRejected", `Twilio took the update but kept another ${kept.join(" and ")}`);
   deps.newNumbers.end(claim.uid);
   await deps.records.putClaim(claimSet({ claim, saved, now: deps.clock.now() }, step));
   await settleOwed(deps, claim.phoneNumberSid, ctx.signal);

@@ -32,14 +32,21 @@ export function ourWebhook(urls: { inbound: string; fallback: string }): Webhook
 
 /** Equal to the letter, fragment included: a lost fragment is drift, it would cost retries. */
 export function sameWebhook(a: Webhook, b: Webhook): boolean {
-  return (
-    a.smsUrl === b.smsUrl &&
-    a.smsMethod === b.smsMethod &&
-    a.smsFallbackUrl === b.smsFallbackUrl &&
-    a.smsFallbackMethod === b.smsFallbackMethod &&
-    a.smsApplicationSid === b.smsApplicationSid
-  );
+  return differences(a, b).length === 0;
 }
+
+/** The fields that differ, by Twilio's names and in a fixed order. */
+export function differences(a: Webhook, b: Webhook): string[] {
+  return FIELDS.filter((field) => a[field] !== b[field]).map((field) => `S${field.slice(1)}`);
+}
+
+const FIELDS = [
+  "smsUrl",
+  "smsMethod",
+  "smsFallbackUrl",
+  "smsFallbackMethod",
+  "smsApplicationSid",
+] as const satisfies readonly (keyof Webhook)[];
 
 /** Does the number's own URL lead to us, whatever its fragment? */
 export function pointsAt(webhook: Webhook, isOurs: (url: string) => boolean): boolean {
