@@ -118,7 +118,9 @@ describe("B is served within a second, whatever A does", { timeout: 180_000 }, (
     troubles["Twilio does not answer A"]!();
     for (let at = 0; at < 2 * WORKERS; at++) {
       const name = `of-its-own-${at}`;
-      await world.secret({ accountSid: ACCOUNT_OF_A, authToken: `wrong-${at}` }, { name, namespace: a });
+      // Wrong, and of a token's form: anything else is refused before Twilio is asked.
+      const authToken = `a1b2c3d4e5f60718293a4b5c6d7e8f${at.toString(16).padStart(2, "0")}`;
+      await world.secret({ accountSid: ACCOUNT_OF_A, authToken }, { name, namespace: a });
       await world.stream({ sms: { twilio: { credentialsSecretRef: { name } } } }, { name, namespace: a });
     }
     await twilio.holdsNow(WORKERS / 2);
