@@ -9,6 +9,7 @@ import { inject } from "vitest";
 import { parse } from "yaml";
 import { spawnTied, stopChild } from "../../src/child.ts";
 import { KubeClient } from "../../src/kube/client.ts";
+import { KubeError } from "../../src/kube/errors.ts";
 import type { KubeObject, ResourceType } from "../../src/kube/resource.ts";
 import { silentLog } from "../../src/log.ts";
 import { temporaryDirectory } from "../controlplane/directory.ts";
@@ -26,7 +27,7 @@ export interface Application extends KubeObject {
     sync?: { status: string; revision?: string };
     reconciledAt?: string;
     history?: { revision: string }[];
-    operationState?: { phase: string; message?: string; finishedAt?: string };
+    operationState?: { phase: string; message?: string; startedAt?: string; finishedAt?: string };
     conditions?: { type: string; message: string }[];
     resources?: {
       kind: string;
@@ -58,6 +59,11 @@ const argo = <T extends KubeObject>(kind: string): ResourceType<T> => ({
 });
 export const applications = argo<Application>("Application");
 export const applicationSets = argo("ApplicationSet");
+
+/** Somebody else wrote first. */
+function unlessConflict(error: unknown): void {
+  if (!(error instanceof KubeError) || error.reason !== "Conflict") throw error;
+}
 
 /** Where Argo CD deploys to: the cluster that it runs in. */
 export const IN_CLUSTER = "https://kubernetes.default.svc";
@@ -197,19 +203,29 @@ export class ArgoCd {
   }
 
   /**
-   * Ends a sync that is under way, as `argocd app terminate-op` does. Asked for anew while the sync still runs: Argo CD
-   * writes the whole state of a sync with each of its steps, over a request that came in between.
+   * Ends the sync that is under way, as `argocd app terminate-op` does. Asked for anew while that sync still runs: Argo CD
+   * writes the whole state of a sync with each of its steps, over a request that came in between. A sync that begins afterwards
+   * is another one, and must not be ended: Argo CD would not try its commit again.
    */
   async terminate(name: string): Promise<void> {
-    const patch = { status: { operationState: { phase: "Terminating" } } };
+    const look = async () => {
+      const { metadata, status } = (await this.get(name))!;
+      return { resourceVersion: metadata.resourceVersion, operation: status?.operationState };
+    };
+    const started = (await look()).operation?.startedAt;
     await eventually(
       `the sync of Application ${name} is ended`,
       async () => {
-        const phase = (await this.get(name))?.status?.operationState?.phase;
-        if (phase === "Failed") return true;
-        if (phase === "Running") {
-          await this.client.patch(applications, { namespace: this.namespace, name }, patch);
-        }
+        const { resourceVersion, operation } = await look();
+        if (operation?.startedAt !== started || operation?.phase === "Failed") return true;
+        if (operation?.phase === "Running")
+          await this.client
+            .patch(
+              applications,
+              { namespace: this.namespace, name },
+              { metadata: { resourceVersion }, status: { operationState: { phase: "Terminating" } } },
+            )
+            .catch(unlessConflict);
         return undefined;
       },
       60_000,

@@ -253,7 +253,8 @@ test("a namespace that may not be listed: said in a sentence, the others work, a
     await clock.advance(30_000);
     return informer.hasSynced;
   });
-  expect(listed).toEqual([closed]);
+  // The open one may have been listed again meanwhile: the clock ran for as long as the grant took to hold.
+  expect(listed.filter((where) => where !== namespace)).toEqual([closed]);
   expect(informer.knows(closed)).toBe(true);
   expect(informer.problem()).toBeUndefined();
   await asWatcher.close();
