@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawnTied, stopChild } from "../src/child.ts";
 import type { SimulatorSeed } from "../src/simulator/simulator.ts";
+import { startInbox } from "./inbox.ts";
 
 export interface Started {
   child: ChildProcess;
@@ -45,25 +46,37 @@ export function startSmschannel(args: readonly string[], env: Record<string, str
   return startNode([SOURCE, ...args], env, says);
 }
 
-/** The self-check asks no database, and no text comes: the store it is given is never reached. Gives its URL. */
+export interface StartedReceiver {
+  url: string;
+  stop(): Promise<void>;
+}
+
+/** With an inbox, though no text comes: an SmsNumber is not Ready while its receiver cannot store. */
 export async function startReceiver(
   kubeconfig: string,
   operatorNamespace: string,
   env: Record<string, string> = {},
-): Promise<Started & { url: string }> {
-  const started = await startSmschannel(
+): Promise<StartedReceiver> {
+  const inbox = await startInbox();
+  const receiver = await startSmschannel(
     ["receiver", "--port", "0", "--metrics-port", "0"],
     {
       KUBECONFIG: kubeconfig,
       OPERATOR_NAMESPACE: operatorNamespace,
       INSTANCE: `${operatorNamespace}/bench`,
-      DATABASE_URL: "postgres://nobody@127.0.0.1:1/none",
+      DATABASE_URL: inbox.receiverUrl,
       SHUTDOWN_DELAY: "0s",
       ...env,
     },
     /"port":(\d+),"msg":"listening"/,
   );
-  return { ...started, url: `http://127.0.0.1:${started.said}` };
+  return {
+    url: `http://127.0.0.1:${receiver.said}`,
+    async stop() {
+      await end(receiver);
+      await inbox.stop();
+    },
+  };
 }
 
 /** A simulated Twilio in a process of its own. Gives its URL. */

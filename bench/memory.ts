@@ -15,12 +15,13 @@ import { createLog, silentLog } from "../src/log.ts";
 import { startSimulator } from "../src/simulator/simulator.ts";
 import { startControlPlane } from "../test/controlplane/controlplane.ts";
 import { applyCrds } from "../test/support/crds.ts";
-import { end, startReceiver } from "./children.ts";
+import { startReceiver } from "./children.ts";
 import { changesReachTwilio } from "./memory/changes.ts";
 import { type ControllerProcess, startController } from "./memory/controller.ts";
 import { createObjects, digitsOf, type Shape, seedOf } from "./memory/objects.ts";
 import { Progress } from "./memory/progress.ts";
 import { type Mass, report, type Start, targetsOf } from "./memory/report.ts";
+import { standingOf, unlessItStalls } from "./stall.ts";
 
 const LATENCY_MS = 100;
 /** The whole of the objects and accounts is looked at again once a minute: five times as often as by default. */
@@ -147,7 +148,7 @@ async function measureMass({ client, kubeconfig, program }: Bench, shape: Shape)
       RESYNC_INTERVAL: RESYNC,
     },
   });
-  await settled.done;
+  await settled.done();
   const seconds = (performance.now() - began) / 1000;
   await settled.stop();
   const quiet = await resting(controller);
@@ -169,7 +170,7 @@ async function measureMass({ client, kubeconfig, program }: Bench, shape: Shape)
     changesMs,
   };
   await controller.stop();
-  await end(receiver);
+  await receiver.stop();
   await simulator.close();
   return mass;
 }
@@ -197,13 +198,20 @@ function watchSettled(client: KubeClient, { objects }: Shape, progress: Progress
   const informer = new Informer({ client, type: smsNumbers, clock: systemClock, log: silentLog });
   const done = Promise.withResolvers<void>();
   const settled = new Set<string>();
+  let example: string | undefined;
   informer.onChange(({ object }) => {
     const ready = conditionOf(object.status, "Ready");
-    if (ready?.status !== "True" && ready?.reason !== "WebhookOwnedByOther") return;
+    if (ready?.status !== "True" && ready?.reason !== "WebhookOwnedByOther") {
+      example = standingOf(object);
+      return;
+    }
     settled.add(object.metadata.uid!);
     progress.say("settled", settled.size, objects);
     if (settled.size === objects) done.resolve();
   });
   informer.start();
-  return { done: done.promise, stop: () => informer.stop() };
+  return {
+    done: () => unlessItStalls(done.promise, () => ({ done: settled.size, of: objects, example })),
+    stop: () => informer.stop(),
+  };
 }

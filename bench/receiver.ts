@@ -1,26 +1,22 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import pg from "pg";
-import { systemClock } from "../src/clock.ts";
-import { startEmbeddedPostgres } from "../src/inbox/embedded.ts";
-import { migrate } from "../src/inbox/migrate.ts";
-import { createLog } from "../src/log.ts";
-import { cpuSeconds, postmasterPid } from "./receiver/cpu.ts";
+import { type BenchInbox, startInbox } from "./inbox.ts";
+import { besideStrangers } from "./receiver/beside-strangers.ts";
+import { postmasterPid } from "./receiver/cpu.ts";
 import { DiskProbe } from "./receiver/disk.ts";
-import { closedLoop, type LoadResult, makeTexts, openLoop } from "./receiver/load.ts";
+import { closedLoop, makeTexts, openLoop } from "./receiver/load.ts";
+import { type Load, phase, type Server, type Surroundings } from "./receiver/phase.ts";
 import {
-  type Disturbed,
+  type Measured,
   median,
   report,
   type Sample,
   SERVERS,
   type ServerName,
-  STALL_MS,
   targetsOf,
 } from "./receiver/report.ts";
 
@@ -41,68 +37,88 @@ const STEADY = {
   min_wal_size: "1GB",
 } as const;
 
-interface Server {
-  name: ServerName;
-  pid: number;
-  port: number;
-  child: ChildProcess;
-}
+const USAGE = `npm run bench -- receiver [options]
 
-/** `npm run bench -- receiver [--runs 5] [--texts 30000]` */
+  --runs N         runs of every load (default 5; the strangers' at most 3)
+  --texts N        texts of a load (default 30000)
+  --strangers N    strangers of each kind at a time (default 100)
+  --only PART      load: the three servers beside each other; strangers: ours beside strangers (default both)
+`;
+
+/** Runs of each kind of strangers: there are many kinds. */
+const MOST_STRANGER_RUNS = 3;
+
 export async function run(args: string[]): Promise<void> {
   const options = {
     runs: { type: "string", default: "5" },
     texts: { type: "string", default: "30000" },
+    strangers: { type: "string", default: "100" },
+    only: { type: "string" },
+    help: { type: "boolean", short: "h", default: false },
   } as const;
   const { values } = parseArgs({ args, options });
-  const log = createLog({ level: "warn", process: "bench" });
-  const dataDir = mkdtempSync(join(tmpdir(), "sms-bench-"));
-  const postgres = await startEmbeddedPostgres({ dataDir, log, settings: STEADY });
-  const owner = new pg.Client({ connectionString: postgres.ownerUrl });
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  if (values.only !== undefined && !["load", "strangers"].includes(values.only))
+    throw new Error(`--only is load or strangers, not ${values.only}`);
+  const inbox = await startInbox(STEADY);
+  const owner = new pg.Client({ connectionString: inbox.ownerUrl });
   const servers: Server[] = [];
-  const disk = new DiskProbe(dataDir);
+  const disk = new DiskProbe(inbox.dataDir);
   try {
     disk.start();
     await owner.connect();
-    const urls = await prepare(owner, postgres.ownerUrl);
+    const urls = await prepare(owner, inbox);
     for (const name of SERVERS) servers.push(await start(name, urls[name]));
-    const texts = makeTexts(Number(values.texts));
-    const disturbed: Disturbed[] = [];
-    const samples = await measure({
-      servers,
+    const surroundings: Surroundings = {
       owner,
       disk,
-      disturbed,
-      postmaster: postmasterPid(dataDir),
-      texts,
-      runs: Number(values.runs),
-    });
-    report(samples, disturbed);
-    const targets = targetsOf(samples, disturbed);
-    console.log(JSON.stringify({ bench: "receiver", disturbed: disturbed.length, targets }));
+      postmaster: postmasterPid(inbox.dataDir),
+      texts: makeTexts(Number(values.texts)),
+      disturbed: [],
+    };
+    const ours = servers.find(({ name }) => name === "ours")!;
+    // Once unmeasured: the engines compile what is hot.
+    for (const server of servers) await phase(server, surroundings, most);
+    const runs = Number(values.runs);
+    const samples = values.only === "strangers" ? [] : await measure(servers, runs, surroundings);
+    const fastest = samples.filter(({ server, connections }) => server === "ours" && connections === 128);
+    const rates = fastest.length > 0 ? fastest : [(await phase(ours, surroundings, most)).sample];
+    const strangers =
+      values.only === "load"
+        ? []
+        : await besideStrangers(ours, surroundings, {
+            rate: median(rates.map(({ rate }) => rate)) / 4,
+            runs: Math.min(runs, MOST_STRANGER_RUNS),
+            count: Number(values.strangers),
+          });
+    const measured: Measured = { samples, strangers, disturbed: surroundings.disturbed };
+    report(measured);
+    const targets = targetsOf(measured);
+    console.log(
+      JSON.stringify({ bench: "receiver", disturbed: surroundings.disturbed.length, strangers, targets }),
+    );
   } finally {
     await Promise.all(servers.map(end));
     await disk.stop();
     await owner.end();
-    await postgres.stop();
-    rmSync(dataDir, { recursive: true, force: true });
+    await inbox.stop();
   }
 }
 
-/** Our schema with a role that can only insert; for the others the least that keeps a text once. */
-async function prepare(owner: pg.Client, ownerUrl: string): Promise<Record<ServerName, string>> {
-  const log = createLog({ level: "warn", process: "bench" });
-  const roles = { receiver: { name: "receiver", password: "bench" }, create: true };
-  await migrate({ url: ownerUrl, roles, waitMs: 10_000, log, clock: systemClock });
+/** For the others the least that keeps a text once. Gives where each stores. */
+async function prepare(
+  owner: pg.Client,
+  { ownerUrl, receiverUrl }: BenchInbox,
+): Promise<Record<ServerName, string>> {
   for (const table of [TABLES.floor, TABLES.express])
     await owner.query(
       `create table ${table} (account_sid text, message_sid text, body text, received_at timestamptz default now(),
          primary key (account_sid, message_sid))`,
     );
-  const receiverUrl = new URL(ownerUrl);
-  receiverUrl.username = "receiver";
-  receiverUrl.password = "bench";
-  return { ours: receiverUrl.href, floor: ownerUrl, express: ownerUrl };
+  return { ours: receiverUrl, floor: ownerUrl, express: ownerUrl };
 }
 
 const FILES: Record<ServerName, string> = { ours: "our", floor: "floor", express: "express" };
@@ -114,8 +130,12 @@ async function start(name: ServerName, databaseUrl: string): Promise<Server> {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const [line] = (await once(createInterface({ input: child.stdout! }), "line")) as [string];
-  return { name, pid: child.pid!, port: (JSON.parse(line) as { port: number }).port, child };
+  const { port } = JSON.parse(line) as { port: number };
+  return { name, pid: child.pid!, port, child, table: TABLES[name] };
 }
+
+/** As much as the server takes. */
+const most: Load = (port, texts) => closedLoop(port, texts, 128);
 
 async function end({ child }: Server): Promise<void> {
   if (child.exitCode !== null) return;
@@ -124,23 +144,9 @@ async function end({ child }: Server): Promise<void> {
   await exited;
 }
 
-interface Measure {
-  servers: Server[];
-  owner: pg.Client;
-  postmaster: number;
-  texts: Buffer[];
-  runs: number;
-  disk: DiskProbe;
-  /** Filled while it measures. */
-  disturbed: Disturbed[];
-}
-
-/** A phase that the machine disturbs so often is no fault of the machine's any more. */
-const MOST_TRIES = 4;
-
-async function measure({ servers, runs, ...options }: Measure): Promise<Sample[]> {
-  // Once unmeasured: the engines compile what is hot.
-  for (const server of servers) await phase(server, options, (port, texts) => closedLoop(port, texts, 64));
+/** The three servers beside each other. */
+async function measure(servers: Server[], runs: number, surroundings: Surroundings): Promise<Sample[]> {
+  const measured = async (server: Server, load: Load) => (await phase(server, surroundings, load)).sample;
   const samples: Sample[] = [];
   for (let run = 0; run < runs; run++) {
     // Each run begins with another server: what follows a checkpoint must not always be the same one. And the same load
@@ -148,61 +154,16 @@ async function measure({ servers, runs, ...options }: Measure): Promise<Sample[]
     const inTurn = servers.map((_, i) => servers[(i + run) % servers.length]!);
     for (const connections of CONNECTIONS)
       for (const server of inTurn) {
-        const sample = await phase(server, options, (port, texts) => closedLoop(port, texts, connections));
+        const sample = await measured(server, (port, texts) => closedLoop(port, texts, connections));
         samples.push({ ...sample, run, connections });
       }
     for (const server of inTurn) {
       const fastest = samples.filter((s) => s.server === server.name && s.connections === 128);
       const rate = median(fastest.map((s) => s.rate)) / 2;
-      const half = await phase(server, options, (port, texts) => openLoop(port, texts, rate));
+      const half = await measured(server, (port, texts) => openLoop(port, texts, rate));
       samples.push({ ...half, run, connections: "half" });
     }
     console.error(`run ${run + 1} of ${runs} done`);
   }
   return samples;
-}
-
-/** One load on an empty table; again where it was disturbed. The last try counts, whatever it was. */
-async function phase(
-  server: Server,
-  options: Omit<Measure, "servers" | "runs">,
-  load: (port: number, texts: Buffer[]) => Promise<LoadResult>,
-): Promise<Omit<Sample, "run" | "connections">> {
-  for (let tries = 1; ; tries++) {
-    const { sample, refused, slowestMs, diskMs } = await attempt(server, options, load);
-    if ((refused === 0 && diskMs < STALL_MS) || tries === MOST_TRIES) return sample;
-    options.disturbed.push({ server: server.name, refused, slowestMs, diskMs });
-    console.error(
-      `disturbed: ${server.name} refused ${refused}, its slowest text took ${slowestMs.toFixed(0)} ms, a write to the disk ${diskMs.toFixed(0)} ms; once more`,
-    );
-  }
-}
-
-/** Afterwards the table must hold all that was acknowledged; what was refused may have been stored late. */
-async function attempt(
-  server: Server,
-  { owner, postmaster, texts, disk }: Omit<Measure, "servers" | "runs">,
-  load: (port: number, texts: Buffer[]) => Promise<LoadResult>,
-) {
-  const table = TABLES[server.name];
-  await owner.query(`truncate ${table}`);
-  await owner.query("checkpoint");
-  disk.takeLongestMs();
-  const before = cpuSeconds(server.pid, postmaster);
-  const result = await load(server.port, texts);
-  const cpu = cpuSeconds(server.pid, postmaster) - before;
-  const diskMs = disk.takeLongestMs();
-  const { rows } = await owner.query<{ count: string }>(`select count(*) from ${table}`);
-  const { acknowledged, refused, latencies } = result;
-  const stored = Number(rows[0]!.count);
-  if (stored < acknowledged || stored > acknowledged + refused)
-    throw new Error(`${server.name}: ${acknowledged} acknowledged, ${refused} refused, ${stored} stored`);
-  const sample = {
-    server: server.name,
-    rate: acknowledged / result.seconds,
-    cpuPer10k: (cpu / acknowledged) * 10_000,
-    p99Ms: latencies[Math.floor(latencies.length * 0.99)] ?? 0,
-    refused,
-  };
-  return { sample, refused, slowestMs: latencies.at(-1) ?? 0, diskMs };
 }

@@ -13,9 +13,10 @@ import { SkippingClock } from "../test/support/skipping-clock.ts";
 import { end, startReceiver, startTwilio } from "./children.ts";
 import { difference, kubeWrites, secondsToWrite } from "./reconcile/kube-writes.ts";
 import { type Outcome, report, targetsOf } from "./reconcile/report.ts";
+import { standingOf, unlessItStalls } from "./stall.ts";
 
 const ACCOUNT = "AC00000000000000000000000000000001";
-const TOKEN = "bench-auth-token";
+const TOKEN = "0123456789abcdef0123456789abcdef";
 const LATENCY_MS = 100;
 const SHARDS = 4;
 const RESYNC_MS = 300_000;
@@ -104,7 +105,7 @@ async function measure(kubeconfig: string, size: number, suffix: string): Promis
     });
     const began = performance.now();
     operator.start();
-    await ready.done;
+    await ready.done();
     const seconds = (performance.now() - began) / 1000;
     await ready.settled();
     const writes = difference(writesBefore, await written(kubeconfig));
@@ -132,7 +133,8 @@ async function measure(kubeconfig: string, size: number, suffix: string): Promis
       latencyMs: LATENCY_MS,
     };
   } finally {
-    for (const started of [simulator, receiver]) await end(started);
+    await end(simulator);
+    await receiver.stop();
     await client.close();
   }
 }
@@ -225,26 +227,37 @@ function readyWatch(client: KubeClient, namespace: string, size: number) {
     (type) =>
       new Informer<never>({ client, type: type as never, namespaces: [namespace], clock, log: silentLog }),
   );
-  const done = Promise.withResolvers<void>();
+  const all = Promise.withResolvers<void>();
   const isReady = (object: SmsNumber) =>
     object.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
   let lastChange = performance.now();
   // Counted as it comes: this process is also the operator's, and must not spend its time on looking.
   const ready = new Set<string>();
+  const waiting = new Map<string, SmsNumber>();
   for (const informer of informers) {
     informer.onChange(({ object }) => {
       lastChange = performance.now();
       const { kind, metadata } = object as SmsNumber;
       const key = `${kind}/${metadata.name}`;
-      if (isReady(object as SmsNumber)) ready.add(key);
-      else ready.delete(key);
-      if (ready.size === informers.length * size) done.resolve();
+      if (isReady(object as SmsNumber)) {
+        ready.add(key);
+        waiting.delete(key);
+      } else {
+        ready.delete(key);
+        waiting.set(key, object as SmsNumber);
+      }
+      if (ready.size === informers.length * size) all.resolve();
     });
     informer.start();
   }
   return {
     synced: Promise.all(informers.map(({ synced }) => synced)),
-    done: done.promise,
+    done: () =>
+      unlessItStalls(all.promise, () => {
+        const [first] = waiting.values();
+        const example = first && standingOf(first);
+        return { done: ready.size, of: informers.length * size, example };
+      }),
     /** Nothing has changed for a second: the last status writes are in. */
     async settled() {
       while (performance.now() - lastChange < 1000) await new Promise((resolve) => setTimeout(resolve, 200));

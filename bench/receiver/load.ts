@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { ACCOUNT, NUMBER, TOKEN, URL_OF_STREAM } from "./server.ts";
 
@@ -60,11 +61,20 @@ function fieldsOf(i: number): Record<string, string> {
 
 export interface LoadResult {
   acknowledged: number;
+  /** Sent, and answered with something else or not at all. */
   refused: number;
   seconds: number;
-  /** Milliseconds from when a text was due to its answer, sorted. */
+  /** Milliseconds from when a text was due to its answer, sorted. One that got none counts with the time it was waited for. */
   latencies: Float64Array;
 }
+
+export interface OpenLoopOptions {
+  /** Every so manieth text has a connection of its own. Default: none, all go over kept ones. */
+  freshEvery?: number;
+}
+
+/** Twilio waits no longer for an answer: https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides. */
+const GIVE_UP_MS = 15_000;
 
 /** Each connection sends its next text as soon as the one before is answered. */
 export async function closedLoop(port: number, texts: Buffer[], connections: number): Promise<LoadResult> {
@@ -74,62 +84,74 @@ export async function closedLoop(port: number, texts: Buffer[], connections: num
   return run.result(start);
 }
 
-/** Texts fall due at an even rate, whatever the server does; `seconds` at most. */
-export async function openLoop(port: number, texts: Buffer[], rate: number): Promise<LoadResult> {
-  const run = new Run(port, texts);
+/** Texts fall due at an even rate, whatever the server does. */
+export async function openLoop(
+  port: number,
+  texts: Buffer[],
+  rate: number,
+  options: OpenLoopOptions = {},
+): Promise<LoadResult> {
+  const run = new Run(port, texts, options.freshEvery);
   const start = performance.now();
   let due = 0;
-  await run.open(
-    256,
-    (client) => run.idle.push(client),
-    (stop) => {
-      const timer = setInterval(() => {
-        const until = Math.min(texts.length, Math.floor(((performance.now() - start) * rate) / 1000));
-        for (; due < until && run.idle.length > 0; due++)
-          run.next(run.idle.pop()!, start + (due * 1000) / rate);
-        if (due === texts.length && run.idle.length === run.size) {
-          clearInterval(timer);
-          stop();
-        }
-      }, 1);
-    },
-  );
+  const send = () => {
+    const until = Math.min(texts.length, Math.floor(((performance.now() - start) * rate) / 1000));
+    for (; due < until && run.idle.length > 0; due++) run.next(run.idle.pop()!, start + (due * 1000) / rate);
+  };
+  const timer = setInterval(send, 1);
+  await run.open(256, (client) => run.idle.push(client));
+  clearInterval(timer);
   return run.result(start);
 }
 
+/** One of those who send: over a connection that is kept, or over a new one where that was ended. */
 interface Client {
-  socket: Socket;
-  dueMs: number;
+  socket: Socket | undefined;
+  /** When the text that is under way was due. */
+  dueMs: number | undefined;
+  answer: string;
 }
 
 /** Answers of all three are short, with a content-length, and arrive in one piece or two. */
 class Run {
   readonly idle: Client[] = [];
-  size = 0;
+  readonly #clients: Client[] = [];
   readonly #port: number;
   readonly #texts: Buffer[];
+  readonly #freshEvery: number;
+  #onFree: (client: Client) => void = () => {};
   #sent = 0;
   #acknowledged = 0;
-  #refused = 0;
+  #ended = 0;
+  #lastAnswerMs = 0;
   readonly #latencies: Float64Array;
   #done: () => void = () => {};
+  #fail: (error: Error) => void = () => {};
 
-  constructor(port: number, texts: Buffer[]) {
+  constructor(port: number, texts: Buffer[], freshEvery = Number.POSITIVE_INFINITY) {
     this.#port = port;
     this.#texts = texts;
+    this.#freshEvery = freshEvery;
     this.#latencies = new Float64Array(texts.length);
   }
 
-  async open(connections: number, onFree: (client: Client) => void, drive?: (stop: () => void) => void) {
-    this.size = connections;
-    const done = new Promise<void>((resolve) => {
+  /** Resolves when each text was answered or given up. */
+  async open(connections: number, onFree: (client: Client) => void) {
+    this.#onFree = onFree;
+    const done = new Promise<void>((resolve, reject) => {
       this.#done = resolve;
+      this.#fail = reject;
     });
-    const clients = await Promise.all(Array.from({ length: connections }, () => this.#connect(onFree)));
-    for (const client of clients) onFree(client);
-    drive?.(this.#done);
-    await done;
-    for (const { socket } of clients) socket.destroy();
+    for (let i = 0; i < connections; i++)
+      this.#clients.push({ socket: undefined, dueMs: undefined, answer: "" });
+    await Promise.all(this.#clients.map((client) => once(this.#connect(client), "connect")));
+    this.#lastAnswerMs = performance.now();
+    const timer = setInterval(() => this.#giveUp(), 1000);
+    for (const client of this.#clients) onFree(client);
+    await done.finally(() => {
+      clearInterval(timer);
+      for (const { socket } of this.#clients) socket?.destroy();
+    });
   }
 
   next(client: Client, dueMs: number) {
@@ -137,32 +159,68 @@ class Run {
     if (text === undefined) return;
     this.#sent++;
     client.dueMs = dueMs;
-    client.socket.write(text);
+    if (this.#sent % this.#freshEvery === 0) {
+      const old = client.socket;
+      client.socket = undefined;
+      old?.destroy();
+    }
+    // What is written before the connection stands is sent when it does.
+    (client.socket ?? this.#connect(client)).write(text);
   }
 
   result(startMs: number): LoadResult {
     const seconds = (performance.now() - startMs) / 1000;
-    const latencies = this.#latencies.slice(0, this.#acknowledged + this.#refused).sort();
-    return { acknowledged: this.#acknowledged, refused: this.#refused, seconds, latencies };
+    const latencies = this.#latencies.slice(0, this.#ended).sort();
+    return {
+      acknowledged: this.#acknowledged,
+      refused: this.#ended - this.#acknowledged,
+      seconds,
+      latencies,
+    };
   }
 
-  #connect(onFree: (client: Client) => void): Promise<Client> {
-    return new Promise((resolve, reject) => {
-      const socket = connect({ port: this.#port, host: "127.0.0.1", noDelay: true });
-      const client: Client = { socket, dueMs: 0 };
-      let answer = "";
-      socket.on("data", (chunk) => {
-        answer += chunk.toString("latin1");
-        if (!isWhole(answer)) return;
-        this.#latencies[this.#acknowledged + this.#refused] = performance.now() - client.dueMs;
-        if (answer.startsWith("HTTP/1.1 200")) this.#acknowledged++;
-        else this.#refused++;
-        answer = "";
-        onFree(client);
-        if (this.#acknowledged + this.#refused === this.#texts.length) this.#done();
-      });
-      socket.once("connect", () => resolve(client)).once("error", reject);
+  #connect(client: Client): Socket {
+    const socket = connect({ port: this.#port, host: "127.0.0.1", noDelay: true });
+    client.socket = socket;
+    client.answer = "";
+    socket.on("data", (chunk) => {
+      if (client.socket !== socket) return;
+      client.answer += chunk.toString("latin1");
+      if (!isWhole(client.answer)) return;
+      const isAcknowledged = client.answer.startsWith("HTTP/1.1 200");
+      client.answer = "";
+      this.#end(client, isAcknowledged);
     });
+    socket.on("error", () => undefined);
+    socket.on("close", () => {
+      if (client.socket !== socket) return;
+      client.socket = undefined;
+      this.#end(client, false);
+    });
+    return socket;
+  }
+
+  /** The text that is under way, if one is, has its answer, or will have none. */
+  #end(client: Client, isAcknowledged: boolean) {
+    if (client.dueMs === undefined) return;
+    const now = performance.now();
+    this.#latencies[this.#ended++] = now - client.dueMs;
+    client.dueMs = undefined;
+    if (isAcknowledged) {
+      this.#acknowledged++;
+      this.#lastAnswerMs = now;
+    }
+    if (this.#ended === this.#texts.length) this.#done();
+    else this.#onFree(client);
+  }
+
+  /** Ends what waits longer than Twilio would: one lost answer must not hold up the whole measurement. */
+  #giveUp() {
+    const now = performance.now();
+    for (const client of this.#clients)
+      if (client.dueMs !== undefined && now - client.dueMs > GIVE_UP_MS) client.socket?.destroy();
+    if (now - this.#lastAnswerMs > 4 * GIVE_UP_MS)
+      this.#fail(new Error("no text was acknowledged for a minute"));
   }
 }
 

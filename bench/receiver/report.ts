@@ -25,6 +25,30 @@ export interface Disturbed {
   diskMs: number;
 }
 
+/** How long texts took, in one load. */
+export interface Times {
+  p50Ms: number;
+  p99Ms: number;
+  worstMs: number;
+  refused: number;
+}
+
+/** The same texts alone and beside strangers of one kind. */
+export interface BesideStrangers {
+  kind: string;
+  run: number;
+  alone: Times;
+  beside: Times;
+  /** What the strangers sent. */
+  requestsPerSecond: number;
+}
+
+export interface Measured {
+  samples: Sample[];
+  strangers: BesideStrangers[];
+  disturbed: Disturbed[];
+}
+
 /** A disk that stands still so long disturbs what is measured. A text is refused after 3 s. */
 export const STALL_MS = 1000;
 
@@ -56,7 +80,15 @@ function ratio(
 }
 
 /** What DESIGN promises of the receiver; CPU at 64 connections. */
-export function targetsOf(samples: Sample[], disturbed: Disturbed[]): Target[] {
+export function targetsOf({ samples, strangers, disturbed }: Measured): Target[] {
+  return [
+    ...(samples.length > 0 ? targetsOfLoad(samples) : []),
+    ...(strangers.length > 0 ? targetsOfStrangers(strangers) : []),
+    atMost("texts refused while the disk did not stall", refusedByUs(samples, disturbed), "texts", 0),
+  ];
+}
+
+function targetsOfLoad(samples: Sample[]): Target[] {
   const p99 = median(
     samples.filter((s) => s.server === "ours" && s.connections === "half").map((s) => s.p99Ms),
   );
@@ -76,9 +108,22 @@ export function targetsOf(samples: Sample[], disturbed: Disturbed[]): Target[] {
       0.8,
     ),
     atMost("p99 at half of the highest rate", p99, "ms", 50),
-    atMost("texts refused while the disk did not stall", refusedByUs(samples, disturbed), "texts", 0),
   ];
 }
+
+/** Each kind by the median of its runs; the slowest text is the slowest of all. */
+function targetsOfStrangers(strangers: BesideStrangers[]): Target[] {
+  const ratios = kindsOf(strangers).map((rows) =>
+    median(rows.map(({ alone, beside }) => beside.p99Ms / alone.p99Ms)),
+  );
+  const worst = Math.max(...strangers.map(({ beside }) => beside.worstMs));
+  return [
+    atMost("slowest text beside strangers", worst, "ms", 2000),
+    atMost("p99 beside strangers of the worst kind against alone", Math.max(...ratios), "×", 3),
+  ];
+}
+
+const kindsOf = (strangers: BesideStrangers[]) => [...Map.groupBy(strangers, ({ kind }) => kind).values()];
 
 /** What no stall of the disk explains, in phases that were repeated and in those that counted. */
 function refusedByUs(samples: Sample[], disturbed: Disturbed[]): number {
@@ -103,8 +148,17 @@ const atLeast = (name: string, value: number, unit: string, limit: number): Targ
   met: value >= limit,
 });
 
-/** A table for people. */
-export function report(samples: Sample[], disturbed: Disturbed[]): void {
+/** Tables for people. */
+export function report(measured: Measured): void {
+  const { samples, strangers, disturbed } = measured;
+  if (samples.length > 0) reportLoad(samples);
+  if (strangers.length > 0) reportStrangers(strangers);
+  if (disturbed.length > 0) console.log(`phases disturbed and repeated: ${disturbed.length}`);
+  for (const { name, value, unit, target, met } of targetsOf(measured))
+    console.log(`${met ? "met   " : "MISSED"} ${name}: ${value} ${unit} (${target})`);
+}
+
+function reportLoad(samples: Sample[]): void {
   const of = (
     server: ServerName,
     connections: Sample["connections"],
@@ -118,9 +172,30 @@ export function report(samples: Sample[], disturbed: Disturbed[]): void {
     const cpus = ([32, 64, 128] as const).map((n) => of(server, n, "cpuPer10k").toFixed(2));
     console.log(row(server, ...rates, ...cpus, of(server, "half", "p99Ms").toFixed(1)));
   }
-  if (disturbed.length > 0) console.log(`phases disturbed and repeated: ${disturbed.length}`);
-  for (const { name, value, unit, target, met } of targetsOf(samples, disturbed))
-    console.log(`${met ? "met   " : "MISSED"} ${name}: ${value} ${unit} (${target})`);
+}
+
+function reportStrangers(strangers: BesideStrangers[]): void {
+  console.log(
+    "\ntexts at a quarter of the highest rate, in ms, alone and beside strangers of each kind; medians of the runs",
+  );
+  const wide = (first: string, ...cells: string[]) =>
+    first.padEnd(42) + cells.map((cell) => cell.padStart(12)).join("");
+  console.log(wide("", "p50 alone", "beside", "p99 alone", "beside", "worst", "refused", "theirs/s"));
+  for (const rows of kindsOf(strangers)) {
+    const of = (value: (row: BesideStrangers) => number) => median(rows.map(value));
+    console.log(
+      wide(
+        rows[0]!.kind,
+        of(({ alone }) => alone.p50Ms).toFixed(1),
+        of(({ beside }) => beside.p50Ms).toFixed(1),
+        of(({ alone }) => alone.p99Ms).toFixed(1),
+        of(({ beside }) => beside.p99Ms).toFixed(1),
+        Math.max(...rows.map(({ beside }) => beside.worstMs)).toFixed(0),
+        String(rows.reduce((sum, { beside }) => sum + beside.refused, 0)),
+        of(({ requestsPerSecond }) => requestsPerSecond).toFixed(0),
+      ),
+    );
+  }
 }
 
 const row = (first: string, ...cells: string[]) =>

@@ -1,0 +1,71 @@
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { spawnTied, stopChild } from "../../src/child.ts";
+import { openLoop } from "./load.ts";
+import { percentile, phase, type Server, type Surroundings } from "./phase.ts";
+import type { BesideStrangers } from "./report.ts";
+import { STRANGERS, type StrangerKind } from "./stranger-bodies.ts";
+
+/** How long each load lasts. */
+const SECONDS = 5;
+/** One text in so many comes over a new connection, which has to be let in beside the strangers'. */
+const FRESH_EVERY = 10;
+
+export interface StrangersOptions {
+  /** Texts per second. */
+  rate: number;
+  runs: number;
+  /** Strangers of a kind at a time. */
+  count: number;
+}
+
+/** Texts at `rate`, each time first alone, then beside strangers of one kind. */
+export async function besideStrangers(
+  server: Server,
+  surroundings: Surroundings,
+  { rate, runs, count }: StrangersOptions,
+): Promise<BesideStrangers[]> {
+  const rows: BesideStrangers[] = [];
+  const texts = surroundings.texts.slice(0, Math.max(1000, Math.round(rate * SECONDS)));
+  const load = async () => {
+    const { latencies, sample } = await phase(server, { ...surroundings, texts }, (port, all) =>
+      openLoop(port, all, rate, { freshEvery: FRESH_EVERY }),
+    );
+    return {
+      p50Ms: percentile(latencies, 0.5),
+      p99Ms: percentile(latencies, 0.99),
+      worstMs: latencies.at(-1) ?? 0,
+      refused: sample.refused,
+    };
+  };
+  for (let run = 0; run < runs; run++) {
+    for (const kind of Object.keys(STRANGERS) as StrangerKind[]) {
+      const alone = await load();
+      const strangers = await startStrangers(server.port, count, kind);
+      const startMs = performance.now();
+      const beside = await load();
+      const seconds = (performance.now() - startMs) / 1000;
+      rows.push({ kind, run, alone, beside, requestsPerSecond: (await strangers.stop()) / seconds });
+    }
+    console.error(`strangers, run ${run + 1} of ${runs} done`);
+  }
+  return rows;
+}
+
+async function startStrangers(port: number, count: number, kind: StrangerKind) {
+  const file = join(import.meta.dirname, "strangers.ts");
+  const args = ["--disable-warning=ExperimentalWarning", file, String(port), String(count), kind];
+  const child = spawnTied(process.execPath, args);
+  child.stderr!.pipe(process.stderr, { end: false });
+  const lines = createInterface({ input: child.stdout! });
+  await once(lines, "line");
+  return {
+    /** Gives how many requests they sent. */
+    async stop(): Promise<number> {
+      const said = once(lines, "line") as Promise<[string]>;
+      await stopChild(child, "SIGTERM", 10_000);
+      return (JSON.parse((await said)[0]) as { sent: number }).sent;
+    },
+  };
+}
