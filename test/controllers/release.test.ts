@@ -199,6 +199,24 @@ describe("the operator is gone", () => {
     await isLetGo();
   });
 
+  const ways: Record<string, { flags: string[]; status?: number; says: string }> = {
+    "Twilio refuses the token": { flags: [], status: 401, says: "1 with a warning above" },
+    "webhooks are left as they are": { flags: ["--retain"], says: "let go: 1 SmsNumbers" },
+  };
+  for (const [name, { flags, status, says }] of Object.entries(ways))
+    test(`with its namespace, and ${name}: all are let go`, async () => {
+      world = await World.start();
+      await wired(demo);
+      await world.stopOperators();
+      if (status !== undefined) world.simulator.control.faults({ kind: "status", status });
+      const gone = `${world.operatorNamespace}-gone`;
+      const { code, output } = await release("--operator-namespace", gone, ...flags);
+      expect(code, output).toBe(0);
+      expect(output).toContain("the operator's namespace is gone or being deleted");
+      expect(output).toContain(says);
+      await isLetGo();
+    });
+
   test("a second run finds nothing to do", async () => {
     world = await World.start();
     await wired();

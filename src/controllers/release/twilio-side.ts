@@ -19,6 +19,7 @@ import { createPreviousWebhooks, isKeptForNumber, previousPrefix } from "../smsn
 import { createSecretReader } from "../workstream/secret-reader.ts";
 import { Streams } from "../workstream/streams.ts";
 import { publicUrls } from "../workstream/urls.ts";
+import { passingStore } from "./passing-store.ts";
 
 const TWILIO_TIMEOUT_MS = 8000;
 
@@ -43,13 +44,10 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
   const startedAt = timeText(clock.now());
   const startedMs = clock.monotonic();
   const guard = () => term.assertTime(client.requestTimeoutMs);
-  const store = createSecretStore({
-    client,
-    namespace: operatorNamespace,
-    instance,
-    shards: routeShards,
-    guard,
-    signal,
+  const own = { client, namespace: operatorNamespace, signal };
+  const store = passingStore(createSecretStore({ ...own, instance, shards: routeShards, guard }), {
+    ...own,
+    log,
   });
   const records = new Records({
     store,

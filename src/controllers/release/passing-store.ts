@@ -1,0 +1,46 @@
+import { type KubeClient, KubeError } from "../../kube/client.ts";
+import { namespaces } from "../../kube/resource.ts";
+import type { Log } from "../../log.ts";
+import type { ShardStore } from "../records/records.ts";
+
+export interface PassingStoreOptions {
+  client: KubeClient;
+  /** The operator's. */
+  namespace: string;
+  log: Log;
+  signal: AbortSignal;
+}
+
+/**
+ * The store of an operator whose namespace may be gone or going: what cannot be recorded for want of a namespace ends nothing, since
+ * the webhooks can be put back all the same. Any other failure to write is one.
+ */
+export function passingStore(store: ShardStore, options: PassingStoreOptions): ShardStore {
+  let warned = false;
+  return {
+    ...store,
+    async save(shard, content) {
+      try {
+        return await store.save(shard, content);
+      } catch (error) {
+        if (!isRefused(error) || !(await isGoing(options))) throw error;
+        if (!warned)
+          options.log.warn(
+            { namespace: options.namespace },
+            "the operator's namespace is gone or being deleted: which numbers are owed their former webhook is not recorded",
+          );
+        warned = true;
+        return 0;
+      }
+    },
+  };
+}
+
+/** As the API server answers who writes into a namespace that is not there (404) or that is being deleted (403). */
+const isRefused = (error: unknown) =>
+  error instanceof KubeError && (error.status === 404 || error.status === 403);
+
+async function isGoing({ client, namespace, signal }: PassingStoreOptions): Promise<boolean> {
+  const found = await client.get(namespaces, { name: namespace }, signal);
+  return found === undefined || found.metadata.deletionTimestamp !== undefined;
+}
