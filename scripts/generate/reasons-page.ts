@@ -33,7 +33,8 @@ const intro = [
   "",
   "Every reason that stands in a condition; events, log lines and metrics' labels use the same words. `kubectl get` shows the reason of",
   "`Ready`, and `-o wide` its message, which tells the remedy for the case at hand. `Ready` has the reason of the first",
-  "condition that keeps it from being `True`, so look that one up in the sections of the other conditions.",
+  "condition that keeps it from being `True`, so look that one up in the sections of the other conditions. While an object's deletion",
+  "waits, `Ready` has the reason `DeletionWaits`, and `Reconciling` that of what it waits for.",
   "",
   "Names in capitals are settings of the processes; in the chart `PUBLIC_URL` is `publicUrl`, `ROUTE_SHARDS` `routeShards`,",
   "`MAX_STREAMS_PER_NAMESPACE` `maxStreamsPerNamespace`, `URL_CHECK` `urlCheck.mode`. What only events tell stands at the end.",
@@ -77,9 +78,10 @@ function rowsOf(reason: Reason): { condition: string; line: string }[] {
   }));
 }
 
-/** NoNumber is no fault, but there is no number all the same; the others follow their class. */
+/** A deletion that waits leaves Ready's status as it is. NoNumber is no fault, but there is no number all the same; the others follow their class. */
 function statusOf(reason: Reason, condition: string): string {
   if (reason === "Progressing" || reason === "OperatorUninstalled") return "Unknown";
+  if (reason === "DeletionWaits") return "as before";
   if (reason === "NoNumber" && condition === "WorkStream NumberReady") return "False";
   return reasons[reason].class === "good" ? "True" : "False";
 }

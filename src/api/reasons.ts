@@ -321,6 +321,15 @@ export const reasons = {
       "Wait, and look at status.twilio.com; check the cluster's way out, HTTPS_PROXY and TWILIO_BASE_URL.",
   },
 
+  DeletionWaits: {
+    class: "transient",
+    on: ["SmsNumber.Ready"],
+    meaning:
+      "The object is being deleted, and its webhook at Twilio could not be put back yet. The message says what that waits for, the condition Reconciling its reason; whether texts still arrive is as it was.",
+    remedy:
+      "Wait: after deleteTimeout the number is let go with a warning. The annotation smschannel.dev/force-delete lets go at once.",
+  },
+
   InternalError: {
     class: "transient",
     on: ["WorkStream.Ready", "SmsNumber.Ready", "OperatingHours.Ready"],

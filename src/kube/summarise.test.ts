@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type Condition, conditionOf, timeText } from "./conditions.ts";
 import type { KubeObject } from "./resource.ts";
-import { type Outcome, type ReasonClass, summarise, type Verdict } from "./summarise.ts";
+import { type EventNote, type Outcome, type ReasonClass, summarise, type Verdict } from "./summarise.ts";
 
 const NOW = Date.UTC(2026, 2, 1, 12);
 const MINUTE = 60_000;
@@ -53,6 +53,7 @@ const overdue = [
 const blind: Outcome = { verdicts: [good], unobserved: [fault] };
 
 interface Row {
+  object?: KubeObject;
   given: Outcome;
   after?: Condition[];
   failures?: number;
@@ -175,9 +176,9 @@ const table: Record<string, Row> = {
   },
 };
 
-const summaryOf = ({ given, after = [], failures = 0 }: Row) =>
+const summaryOf = ({ object: of = object, given, after = [], failures = 0 }: Row) =>
   summarise({
-    object,
+    object: of,
     outcome: given,
     previousStatus: { observedGeneration: 6, managedBy: "me", conditions: after },
     failuresInARow: failures,
@@ -277,16 +278,67 @@ describe("while it is being deleted", () => {
       managedBy: "me",
       now: NOW,
     });
-  const told = { type: "Warning", reason: "Throttled", message: "deletion waits: about Throttled" };
+  const told: EventNote = {
+    type: "Warning",
+    reason: "Throttled",
+    message: "deletion waits: about Throttled",
+  };
 
-  test("Ready says what is still so, and Reconciling what the finalizer waits for", () => {
-    const { status, events } = of({ verdicts: [fault], failure }, wasReady);
-    const conditions = status.conditions as Condition[];
-    expect(conditions.map(({ type, status, reason }) => [type, status, reason])).toEqual([
-      ["Ready", "True", "Ready"],
-      ["Reconciling", "True", "Throttled"],
+  const notReady = [former("Ready", "False", "Conflict", 60 * MINUTE)];
+  const waiting = (status: Condition["status"]) => [
+    former("Ready", status, "DeletionWaits", MINUTE, "about Throttled"),
+    former("Reconciling", "True", "Throttled", MINUTE),
+  ];
+  const rows: Record<
+    string,
+    [outcome: Outcome, after: Condition[], readyStatus: string, events: EventNote[]]
+  > = {
+    "was Ready": [{ verdicts: [fault], failure }, wasReady, "True", [told]],
+    "was not Ready": [{ verdicts: [conflict], failure }, notReady, "False", [told]],
+    "was not Ready for another reason": [{ verdicts: [fault], failure }, notReady, "False", [told]],
+    "nothing was known": [{ verdicts: [unknown], failure }, [], "Unknown", [told]],
+    "was Ready, and waits still": [{ verdicts: [fault], failure }, waiting("True"), "True", []],
+    "was not Ready, and waits still": [{ verdicts: [fault], failure }, waiting("False"), "False", []],
+  };
+  for (const [name, [outcome, after, status, events]] of Object.entries(rows))
+    test(`${name}: Ready keeps its status, and its reason is that the deletion waits`, () => {
+      const summary = of(outcome, after);
+      const conditions = summary.status.conditions as Condition[];
+      expect(conditions).toMatchObject([
+        { type: "Ready", status, reason: "DeletionWaits", message: failure.message },
+        { type: "Reconciling", status: "True", reason: failure.reason, message: failure.message },
+      ]);
+      expect(summary.events).toEqual(events);
+      // The next try finds the same: no other status, nothing to tell.
+      const again = of(outcome, conditions);
+      expect(again.status.conditions).toEqual(conditions);
+      expect([again.events, again.retry.do]).toEqual([[], "backoff"]);
+    });
+  test("after three resyncs that could not look Ready is False, and its reason stays", () => {
+    const [found] = conditionsOf({
+      object: deleting,
+      given: { verdicts: [fault], failure },
+      after: waiting("True"),
+      failures: 3,
+      gives: ["", "", "neither"],
+    });
+    expect(found).toMatchObject({ status: "False", reason: "DeletionWaits" });
+  });
+  test("the other conditions say what they said", () => {
+    const parts = [verdict("Accepted", "True", "Accepted", "good"), fault];
+    const { status } = of({ verdicts: parts, failure }, [
+      former("Accepted", "True", "Accepted", MINUTE),
+      ...wasReady,
     ]);
-    expect(events).toEqual([told]);
+    expect((status.conditions as Condition[]).map(({ type, reason }) => [type, reason])).toEqual([
+      ["Accepted", "Accepted"],
+      ["Ready", "DeletionWaits"],
+      ["Reconciling", "Throttled"],
+    ]);
+  });
+  test("one line in the log that warns, and then none", () => {
+    expect(of({ verdicts: [fault], failure }, notReady).log.level).toBe("warn");
+    expect(of({ verdicts: [fault], failure }, waiting("False")).log.level).toBe("debug");
   });
   test("what was Stalled is no longer: the finalizer lets go by itself", () => {
     const { status, events } = of({ verdicts: [conflict], failure }, [
@@ -301,8 +353,11 @@ describe("while it is being deleted", () => {
     const after = [...wasReady, former("Reconciling", "True", "Throttled", 9 * MINUTE)];
     expect(of({ verdicts: [fault], failure }, after).events).toEqual([]);
   });
-  test("the same failure without a deletion is no news", () =>
-    expect(of({ verdicts: [fault], failure }, wasReady, object).events).toEqual([]));
+  test("the same failure without a deletion is no news, and Ready's reason stays", () => {
+    const { status, events } = of({ verdicts: [fault], failure }, wasReady, object);
+    expect(events).toEqual([]);
+    expect((status.conditions as Condition[]).map(({ reason }) => reason)).toEqual(["Ready"]);
+  });
 });
 
 describe("other status fields", () => {

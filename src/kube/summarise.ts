@@ -63,6 +63,9 @@ export const UNOBSERVED_RESYNCS = 3;
 /** Marks a Stalled that time brought about, so that a change from one transient reason to another does not begin anew. */
 const OVERDUE = "for more than 5 minutes: ";
 
+/** Ready's reason while a finalizer cannot do its work; the failure's own reason stands in Reconciling. */
+const DELETION_WAITS = "DeletionWaits";
+
 /** Turns an outcome into status, next look, log line and events. Pure. */
 export function summarise(input: {
   object: KubeObject;
@@ -75,10 +78,12 @@ export function summarise(input: {
   now: number;
 }): Summary {
   const { object, outcome, previousStatus, now } = input;
-  const verdicts = judged(outcome, previousStatus, input.failuresInARow);
+  const wait = deletionWait(object, outcome);
+  const verdicts = judged(outcome, previousStatus, input.failuresInARow).map((verdict) =>
+    wait !== undefined && verdict.type === "Ready" ? becauseOf(wait, verdict) : verdict,
+  );
   const ready = verdicts.find(({ type }) => type === "Ready");
   if (ready === undefined) throw new Error(`the outcome for a ${object.kind} has no verdict Ready`);
-  const wait = deletionWait(object, outcome);
   const progress =
     wait === undefined ? progressOf(ready, previousStatus, now) : { conditions: [wait], stalled: false };
   const generation = object.metadata.generation ?? 0;
@@ -98,8 +103,9 @@ export function summarise(input: {
     log: logOf(ready, conditionOf(previousStatus, "Ready"), outcome, progress.stalled),
     events: [
       ...(outcome.events ?? []),
-      ...turned(ready, conditionOf(previousStatus, "Ready")),
-      ...waitBegun(wait, conditionOf(previousStatus, "Reconciling")),
+      ...(wait === undefined
+        ? turned(ready, conditionOf(previousStatus, "Ready"))
+        : waitBegun(wait, conditionOf(previousStatus, "Reconciling"))),
     ],
   };
 }
@@ -161,16 +167,23 @@ function progressOf(ready: Verdict, previous: RuntimeStatus | undefined, now: nu
 }
 
 /**
- * What keeps a finalizer from its end. What the object was good for may still be so, and Ready says that: why it is not gone
- * yet stands in Reconciling. Never Stalled, since a finalizer lets go by itself.
+ * What keeps a finalizer from its end, for the condition Reconciling. Never Stalled, since a finalizer lets go by itself.
  */
 function deletionWait({ metadata }: KubeObject, { failure }: Outcome): Verdict | undefined {
   if (metadata.deletionTimestamp === undefined || failure === undefined) return undefined;
   return { ...failure, type: "Reconciling", status: "True" };
 }
 
-function waitBegun(wait: Verdict | undefined, before: Condition | undefined): EventNote[] {
-  if (wait === undefined || before?.reason === wait.reason) return [];
+/**
+ * Ready while a deletion waits. What the object was good for may still be so, and the status says that; why it is not gone yet
+ * stands where `kubectl get` shows it.
+ */
+function becauseOf(wait: Verdict, ready: Verdict): Verdict {
+  return { ...ready, reason: DELETION_WAITS, message: wait.message };
+}
+
+function waitBegun(wait: Verdict, before: Condition | undefined): EventNote[] {
+  if (before?.reason === wait.reason) return [];
   return [{ type: "Warning", reason: wait.reason, message: `deletion waits: ${wait.message}` }];
 }
 

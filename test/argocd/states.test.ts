@@ -232,7 +232,7 @@ const states: Record<string, { type: ResourceType; name: string; states: Record<
         await world.wired();
         world.simulator.control.faults({ kind: "status", status: 503 });
         await world.deleteNumber();
-        await world.numberIs("line", { Ready: "True", Reconciling: "TwilioUnavailable" });
+        await world.numberIs("line", { Ready: "DeletionWaits", Reconciling: "TwilioUnavailable" });
         await eventually("an event says so too", async () =>
           (await world.events()).find(({ note }) => note.startsWith("deletion waits: Twilio answered")),
         );

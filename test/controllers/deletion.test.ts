@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { smsNumbers, workStreams } from "../../src/api/index.ts";
+import { type SmsNumber, smsNumbers, workStreams } from "../../src/api/index.ts";
 import { secrets } from "../../src/kube/resource.ts";
 import { createLog } from "../../src/log.ts";
 import type { Fault } from "../../src/simulator/simulator.ts";
@@ -56,6 +56,9 @@ const comesBack = async (was: object, spec: Parameters<World["number"]>[0] = {})
   await deleted();
   expect(webhook()).toMatchObject(was);
 };
+/** What conditions say, whatever generation they say it of, and since when. */
+const conditionsIn = (status: SmsNumber["status"]) =>
+  (status?.conditions ?? []).map(({ type, status, reason, message }) => ({ type, status, reason, message }));
 /** There is a warning on the object that says so. */
 const warned = (note: RegExp) =>
   eventually(`a warning ${note}`, async () =>
@@ -425,8 +428,9 @@ describe("what else may be gone or refuse", () => {
     ["another number's answer", { kind: "otherNumber" }],
     ["an update that is answered and not done", { kind: "unchanged", method: "POST" }],
   ] as [string, Fault][])
-    test(`${name} for a while: waits, then restores`, async () => {
+    test(`${name} for a while: waits and says so, then restores`, async () => {
       await wiredAnew();
+      const before = conditionsIn((await world.numberIs("line", { Ready: "True" })).status);
       const counted = await world.metric("smschannel_finalizer_gave_up_total");
       world.simulator.control.faults(fault);
       world.simulator.control.clearRequests();
@@ -436,6 +440,20 @@ describe("what else may be gone or refuse", () => {
       );
       const waiting = await world.client.get(smsNumbers, { namespace: world.namespace, name: "line" });
       expect(waiting?.metadata.finalizers).toHaveLength(1);
+      const { status } = await world.numberIs("line", { Ready: "DeletionWaits" });
+      const conditions = conditionsIn(status);
+      const wait = conditions.find(({ type }) => type === "Reconciling");
+      expect(wait?.reason).toMatch(/^Twilio(Throttled|Unavailable)$/);
+      expect(conditions).toEqual([
+        ...before.filter(({ type }) => type !== "Ready"),
+        { type: "Ready", status: "True", reason: "DeletionWaits", message: wait?.message },
+        wait,
+      ]);
+      expect(
+        await kubectl(["-n", world.namespace, "get", "smsnumber", "line", "--no-headers"]),
+      ).toMatchObject({
+        stdout: expect.stringMatching(/^line +True +DeletionWaits /),
+      });
       world.simulator.control.clearFaults();
       await world.gone(smsNumbers, "line");
       expect(webhook()).toMatchObject(demo);
