@@ -316,7 +316,7 @@ export const reasons = {
     class: "transient",
     on: ["WorkStream.CredentialsValid", "SmsNumber.NumberFound", "SmsNumber.InboundUrlReady"],
     meaning:
-      "Twilio did not answer, or answered with an error of its own, or something else answered in its place: a proxy, a firewall, a sign-in page. Only a refusal in Twilio's own form is taken as Twilio's word.",
+      "Twilio did not answer, or answered with an error of its own, or something else answered in its place: a proxy, a firewall, a sign-in page. Only a refusal in Twilio's own form is taken as Twilio's word, but for a 404 for lists that not every server like Twilio's has: short codes, Conversations addresses, a Messaging Service's numbers.",
     remedy:
       "Wait, and look at status.twilio.com; check the cluster's way out, HTTPS_PROXY and TWILIO_BASE_URL.",
   },

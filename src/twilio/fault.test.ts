@@ -3,7 +3,15 @@ import { readFileSync } from "node:fs";
 import { describe, test } from "vitest";
 import type { Reason } from "../api/reasons.ts";
 import { Failure } from "../errors.ts";
-import { type FaultFacts, failureFrom, faultFrom, faultOf, isNotFound, TwilioFault } from "./fault.ts";
+import {
+  type FaultFacts,
+  failureFrom,
+  faultFrom,
+  faultOf,
+  isAnyNotFound,
+  isNotFound,
+  TwilioFault,
+} from "./fault.ts";
 import { operations } from "./operations.ts";
 
 const update = operations.UpdateNumber;
@@ -186,6 +194,7 @@ describe("who answered: only an error in Twilio's form is Twilio's word", () => 
         assert.equal(failure.reason, "TwilioUnavailable");
         assert.equal(failure.class, "transient");
         assert.equal(isNotFound(failure), false);
+        assert.equal(isAnyNotFound(failure), status === 404);
         assert.match(failure.message, new RegExp(`HTTP ${status}`));
       });
 });

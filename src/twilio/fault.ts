@@ -151,6 +151,11 @@ export function isNotFound(error: unknown): boolean {
   return fault !== undefined && kindOf(fault) === "notFound";
 }
 
+/** Something answered 404, Twilio or whatever stands in its place. */
+export function isAnyNotFound(error: unknown): boolean {
+  return faultOf(error)?.status === 404;
+}
+
 /** What known codes mean, as far as this operator can cause them; the rest is named by its number alone. */
 const meanings: Record<number, string> = {
   20001: "a parameter is unknown or not valid",

@@ -78,6 +78,17 @@ describe("Twilio is in trouble while objects are applied", () => {
       expect(world.updates()).toHaveLength(1);
     });
 
+  test("a server like Twilio's has no short codes and no Conversations, and says so in its own words: Ready", async () => {
+    await afresh();
+    const missing = { kind: "status", status: 404, body: "html" } as const;
+    world.simulator.control.faults([
+      { ...missing, operation: "ListShortCode" },
+      { ...missing, operation: "ListConfigurationAddress" },
+    ]);
+    await applied();
+    await wiredOnce();
+  });
+
   test("429 for a minute: few calls meanwhile, and Ready within a minute of its end", async () => {
     await afresh();
     world.simulator.control.faults({ kind: "status", status: 429 });

@@ -149,7 +149,7 @@ export class Account {
   async #read(startedMs: number, surroundingsToo: boolean, options: CallOptions): Promise<Snapshot> {
     const [numbers, read] = await Promise.all([
       this.twilio.listNumbers(options),
-      surroundingsToo ? readSurroundings(this.twilio, options, startedMs) : undefined,
+      surroundingsToo ? readSurroundings(this.twilio, options, startedMs, this.#surroundings) : undefined,
     ]);
     if (read !== undefined) this.#learn(read);
     // A reading that began earlier may end later.

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { isAnyNotFound } from "../../twilio/fault.ts";
 import type { CallOptions, MessagingService, PhoneNumber, TwilioAccount } from "../../twilio/twilio.ts";
 import type { ServiceMembership } from "./precedence.ts";
 
@@ -20,21 +21,36 @@ export interface Surroundings {
   services: ReadonlyMap<string, ServiceMembership>;
   /** Digits of the numbers that a Conversations address with autocreation takes. */
   conversations: ReadonlySet<string>;
+  /** The optional lists that had something in them. */
+  filled: ReadonlySet<string>;
 }
 
-/** One page each of services, short codes and Conversations addresses, and one of each service's pool. */
+/** Reads a list that a server like Twilio's may not have. */
+type Optional = <T>(name: string, list: Promise<T[]>) => Promise<T[]>;
+
+/**
+ * One page each of services, short codes and Conversations addresses, and one of each service's pool. `before`: what was read
+ * last, if anything.
+ */
 export async function readSurroundings(
   account: TwilioAccount,
   options: CallOptions,
   nowMs: number,
+  before?: Surroundings,
 ): Promise<Surroundings> {
+  const filled = new Set<string>();
+  const optional: Optional = async (name, list) => {
+    const rows = await orNone(list, { hadSome: before?.filled.has(name) ?? false });
+    if (rows.length > 0) filled.add(name);
+    return rows;
+  };
   const [services, shortCodes, addresses] = await Promise.all([
     account.listMessagingServices(options),
-    account.listShortCodes(options),
-    account.listConversationsAddresses(options),
+    optional("shortCodes", account.listShortCodes(options)),
+    optional("conversations", account.listConversationsAddresses(options)),
   ]);
   const memberships = await Promise.all(
-    services.map((service) => membersOf(account, service, shortCodes, options)),
+    services.map((service) => membersOf(account, service, shortCodes, { options, optional })),
   );
   return {
     takenAtMs: nowMs,
@@ -44,7 +60,21 @@ export async function readSurroundings(
     conversations: new Set(
       addresses.filter(({ autoCreation }) => autoCreation).map(({ address }) => digits(address)),
     ),
+    filled,
   };
+}
+
+/**
+ * A server like Twilio's that lacks such a resource answers 404 in a form of its own. So may a proxy in Twilio's place, which
+ * is no reason to forget what is known to be there.
+ */
+async function orNone<T>(list: Promise<T[]>, { hadSome }: { hadSome: boolean }): Promise<T[]> {
+  try {
+    return await list;
+  } catch (error) {
+    if (isAnyNotFound(error) && !hadSome) return [];
+    throw error;
+  }
 }
 
 /** Would a number be judged by one as by the other? */
@@ -61,12 +91,14 @@ async function membersOf(
   account: TwilioAccount,
   service: MessagingService,
   shortCodes: readonly PhoneNumber[],
-  options: CallOptions,
+  { options, optional }: { options: CallOptions; optional: Optional },
 ): Promise<[string, ServiceMembership][]> {
   const [numberSids, shortCodeSids] = await Promise.all([
-    account.listServiceNumbers(service.sid, options),
+    optional(`${service.sid}/numbers`, account.listServiceNumbers(service.sid, options)),
     // An account without short codes has none in its services either.
-    shortCodes.length === 0 ? [] : account.listServiceShortCodes(service.sid, options),
+    shortCodes.length === 0
+      ? []
+      : optional(`${service.sid}/shortCodes`, account.listServiceShortCodes(service.sid, options)),
   ]);
   const membership: ServiceMembership = {
     serviceSid: service.sid,

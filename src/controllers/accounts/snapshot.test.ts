@@ -1,0 +1,78 @@
+import { describe, expect, test } from "vitest";
+import { failureFrom, faultFrom } from "../../twilio/fault.ts";
+import { operations } from "../../twilio/operations.ts";
+import type { TwilioAccount } from "../../twilio/twilio.ts";
+import { readSurroundings } from "./snapshot.ts";
+
+const options = { lane: "resync" as const, signal: new AbortController().signal };
+const failing = (status: number) => () =>
+  Promise.reject(failureFrom(faultFrom("ListShortCodes", status, "<html>"), operations.ListShortCodes));
+/** What a list answers: rows, or a refusal that is not in Twilio's form. */
+type Lists = Partial<Record<keyof TwilioAccount, () => Promise<object[] | string[]>>>;
+const some: Lists = {
+  listMessagingServices: async () => [
+    { sid: "MG1", useInboundWebhookOnNumber: false, inboundRequestUrl: "" },
+  ],
+  listShortCodes: async () => [{ kind: "shortCode", sid: "SC1", phoneNumber: "12345" }],
+  listServiceNumbers: async () => ["PN1"],
+  listServiceShortCodes: async () => ["SC1"],
+  listConversationsAddresses: async () => [{ address: "+14252306549", autoCreation: true }],
+};
+const none = async () => [];
+const account = (lists: Lists) => ({ ...some, ...lists }) as unknown as TwilioAccount;
+const unavailable = { reason: "TwilioUnavailable" };
+
+describe("a 404 that is not in Twilio's form", () => {
+  const optional: [
+    list: keyof TwilioAccount,
+    has: (read: Awaited<ReturnType<typeof readSurroundings>>) => number,
+  ][] = [
+    ["listShortCodes", ({ shortCodes }) => shortCodes.length],
+    ["listConversationsAddresses", ({ conversations }) => conversations.size],
+    ["listServiceNumbers", ({ services }) => [...services.keys()].filter((sid) => sid === "PN1").length],
+    ["listServiceShortCodes", ({ services }) => [...services.keys()].filter((sid) => sid === "SC1").length],
+  ];
+  for (const [list, has] of optional) {
+    const missing = account({ [list]: failing(404) });
+
+    test(`${list}: nothing was read before: none, and again`, async () => {
+      const first = await readSurroundings(missing, options, 1);
+      expect(has(first)).toBe(0);
+      expect(has(await readSurroundings(missing, options, 2, first))).toBe(0);
+    });
+    test(`${list}: there were none: none`, async () => {
+      const before = await readSurroundings(account({ [list]: none }), options, 1);
+      expect(has(await readSurroundings(missing, options, 2, before))).toBe(0);
+    });
+    test(`${list}: there were some: an outage`, async () => {
+      const before = await readSurroundings(account({}), options, 1);
+      expect(has(before)).toBe(1);
+      await expect(readSurroundings(missing, options, 2, before)).rejects.toMatchObject(unavailable);
+    });
+    test(`${list}: there were some, until Twilio said that there are none: none`, async () => {
+      const some = await readSurroundings(account({}), options, 1);
+      const before = await readSurroundings(account({ [list]: none }), options, 2, some);
+      expect(has(await readSurroundings(missing, options, 3, before))).toBe(0);
+    });
+    for (const status of [401, 403, 407, 451, 500])
+      test(`${list}: ${status} is an outage, whatever was before`, () =>
+        expect(readSurroundings(account({ [list]: failing(status) }), options, 1)).rejects.toMatchObject(
+          unavailable,
+        ));
+  }
+
+  test("another service's numbers are no reason to doubt it", async () => {
+    const before = await readSurroundings(account({}), options, 1);
+    const listMessagingServices = async () =>
+      ["MG1", "MG2"].map((sid) => ({ sid, useInboundWebhookOnNumber: false, inboundRequestUrl: "" }));
+    const listServiceNumbers = ((sid: string) =>
+      sid === "MG1" ? Promise.resolve(["PN1"]) : failing(404)()) as unknown as () => Promise<string[]>;
+    const lists = { listMessagingServices, listServiceNumbers, listServiceShortCodes: none };
+    const { services } = await readSurroundings(account(lists), options, 2, before);
+    expect([...services].map(([sid, { serviceSid }]) => [sid, serviceSid])).toEqual([["PN1", "MG1"]]);
+  });
+  test("the list of services is not optional", () =>
+    expect(
+      readSurroundings(account({ listMessagingServices: failing(404) }), options, 1),
+    ).rejects.toMatchObject(unavailable));
+});
