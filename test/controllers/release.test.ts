@@ -240,7 +240,7 @@ test("killed after Twilio had restored the webhook and before it said so: the ne
   await once(child, "close");
   expect((await number())?.metadata.finalizers).toHaveLength(1);
 
-  world.simulator.control.faults([]);
+  world.simulator.control.clearFaults();
   const { code, output } = await release();
   expect(code, output).toBe(0);
   expect(world.atTwilio().smsUrl).toBe(crm);
