@@ -1,5 +1,6 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Candidate, type Claim, decideClaim } from "./claims.ts";
+import { type Candidate, type Claim, decideClaim, firstInLine } from "./claims.ts";
 
 const candidate = (more: Partial<Candidate>): Candidate => ({
   uid: "self",
@@ -80,4 +81,30 @@ describe("decideClaim", () => {
         }).kind,
       ).toBe(row.want),
     );
+});
+
+test("a number that nobody holds is free for the first in line at the most", () => {
+  const line = fc.uniqueArray(
+    fc.record({
+      namespace: fc.constantFrom("a", "b", "c"),
+      name: fc.constantFrom("x", "y", "z"),
+      createdAtMs: fc.integer({ min: 1, max: 3 }),
+      eligible: fc.boolean(),
+      found: fc.constantFrom(true, false, undefined),
+    }),
+    { selector: ({ namespace, name }) => `${namespace}/${name}` },
+  );
+  fc.assert(
+    fc.property(line, (facts) => {
+      const sameNumber = facts.map((each) => candidate({ ...each, uid: `${each.namespace}/${each.name}` }));
+      const free = sameNumber.filter(
+        (self) =>
+          self.eligible &&
+          self.found === true &&
+          decideClaim({ self, sameNumber, sameStream: [], holderOf: () => undefined }).kind === "free",
+      );
+      const first = firstInLine(sameNumber);
+      expect(free).toEqual(first?.found === true ? [first] : []);
+    }),
+  );
 });

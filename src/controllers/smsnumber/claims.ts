@@ -53,6 +53,16 @@ export function decideClaim({ self, sameNumber, sameStream, holderOf }: ClaimInp
   return byNumber === "unclear" || byStream === "unclear" ? { kind: "undecided" } : { kind: "free" };
 }
 
+/** The only one of these for whom a number that nobody holds can be free. Its account owns the number, or may own it. */
+export function firstInLine(candidates: readonly Candidate[]): Candidate | undefined {
+  return candidates
+    .filter(({ eligible, found }) => eligible && found !== false)
+    .reduce<Candidate | undefined>(
+      (first, each) => (first === undefined || comesBefore(each, first) ? each : first),
+      undefined,
+    );
+}
+
 /** Is somebody before us in the line, for certain or perhaps? */
 function precedence(self: Candidate, others: readonly Candidate[]): "first" | "behind" | "unclear" {
   const older = others.filter(

@@ -4,17 +4,17 @@ import type { ReconcileContext } from "../../kube/controller.ts";
 import type { EventNote } from "../../kube/summarise.ts";
 import type { CallOptions, PhoneNumber } from "../../twilio/twilio.ts";
 import type { Account } from "../accounts/accounts.ts";
-import { decideClaim } from "./claims.ts";
 import { accountOf, type Debt } from "./debts.ts";
 import { type DeletionPlan, planDeletion } from "./deletion.ts";
 import type { Finalization } from "./deps.ts";
 import { update } from "./inbound-url.ts";
 import { formerHostOf, type LetGo } from "./let-go.ts";
 import { fetchNumber } from "./number-look.ts";
-import { candidateOf, find } from "./observe.ts";
-import { type HeldNumber, keptWhileOwed } from "./owed.ts";
+import { find } from "./observe.ts";
+import { keptWhileOwed } from "./owed.ts";
+import { successorOf } from "./successor.ts";
 import { type Webhook, webhookOf } from "./webhook.ts";
-import { callOptions, isOursOrWas, isSuspended, leadsHere } from "./work.ts";
+import { callOptions, isOursOrWas, leadsHere } from "./work.ts";
 
 /** How a deletion ends for a number. */
 export type Ending =
@@ -129,29 +129,4 @@ async function set(
     );
     return fallback.event;
   }
-}
-
-/**
- * Who gets the number next: the first in line among those whose account owns it. One that would not point it at itself is no
- * successor: its texts would go on to a stream that is gone.
- */
-function successorOf(deps: Finalization, object: SmsNumber, held: HeldNumber): SmsNumber | undefined {
-  const others = deps
-    .numbersWithDigits(held.number)
-    .filter(({ metadata }) => metadata.uid !== object.metadata.uid);
-  const candidates = others.map((other) => candidateOf(deps, other));
-  const holderOf = (sid: string) => {
-    const uid = deps.records.claim(sid)?.uid;
-    return uid === held.uid ? undefined : uid;
-  };
-  return others.find((other, at) => {
-    const self = candidates[at]!;
-    if (isSuspended(deps, other) || deps.streams.get(self.stream)?.credentials.ok !== true) return false;
-    if (!self.eligible || self.found !== true || self.phoneNumberSid !== held.phoneNumberSid) return false;
-    const sameStream = deps
-      .numbersOfStream(self.namespace, self.stream.split("/")[1]!)
-      .filter(({ metadata }) => metadata.uid !== held.uid)
-      .map((other) => candidateOf(deps, other));
-    return decideClaim({ self, sameNumber: candidates, sameStream, holderOf }).kind === "free";
-  });
 }
