@@ -23,55 +23,119 @@ export interface BodyBudget {
   readonly most: number;
 }
 
-/** Why there is no body. `aborted`: the sender went away; `scattered`: it comes in more pieces than anybody needs. */
-export type NoBody = "tooLarge" | "overloaded" | "aborted" | "scattered";
+/** Why there is no body. `overloaded`: all bodies together hold too much; `aborted`: the sender went away. */
+export type NoBody = "tooLarge" | "overloaded" | "aborted";
 
-/**
- * Reads the body and calls `done` once: with the bytes, or with why there are none. Callbacks instead of `for await`, which
- * makes promises for each piece.
- */
+export interface BodyReader {
+  budget: BodyBudget;
+  /** Where nobody needs the body nothing of it is kept, and `done` gets an empty one. */
+  keep: boolean;
+  /** Called once, unless the body was scattered before: with the bytes, or with why there are none. */
+  done: (body: Buffer | NoBody) => void;
+  /**
+   * It comes in more pieces than anybody needs; called once, also after `done`: whoever waits for its answer can still send.
+   * The caller must end the connection.
+   */
+  scattered: () => void;
+}
+
+/** Reads the body to its end. Callbacks instead of `for await`, which makes promises for each piece. */
 export function readBody(
-  request: IncomingMessage,
-  budget: BodyBudget,
-  done: (body: Buffer | NoBody) => void,
+  request: Pick<IncomingMessage, "on">,
+  { budget, keep, done, scattered }: BodyReader,
 ): void {
-  let chunks: Buffer[] = [];
+  let kept = new Pieces();
   let size = 0;
   let pieces = 0;
+  let isScattered = false;
   /** Bytes that count against the budget. */
   let held = 0;
   let problem: "tooLarge" | "overloaded" | undefined;
   let finished = false;
+  const drop = () => {
+    budget.bytes -= held;
+    held = 0;
+    kept = new Pieces();
+  };
   const finish = (body: Buffer | NoBody) => {
     if (finished) return;
     finished = true;
-    budget.bytes -= held;
-    chunks = [];
+    drop();
     done(body);
   };
   const letGo = (why: "tooLarge" | "overloaded") => {
     problem ??= why;
-    budget.bytes -= held;
-    held = 0;
-    chunks = [];
+    drop();
   };
   request.on("data", (chunk: Buffer) => {
-    if (finished) return;
     size += chunk.length;
     pieces++;
-    if (pieces > MOST_SMALL_PIECES + size / SMALLEST_PIECE) finish("scattered");
+    if (isScattered) return;
+    if (pieces > MOST_SMALL_PIECES + size / SMALLEST_PIECE) {
+      isScattered = true;
+      finished = true;
+      drop();
+      scattered();
+    } else if (finished) return;
     else if (size > LARGEST_DISCARD) finish("tooLarge");
     else if (size > LARGEST_BODY) letGo("tooLarge");
-    else if (problem === undefined) {
+    else if (keep && problem === undefined) {
       const more = Math.max(0, size - FREE) - held;
       if (budget.bytes + more > budget.most && more > 0) return letGo("overloaded");
       held += more;
       budget.bytes += more;
-      chunks.push(chunk);
+      kept.add(chunk);
     }
   });
-  request.on("end", () =>
-    finish(problem ?? (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size))),
-  );
+  request.on("end", () => finish(problem ?? kept.whole()));
   request.on("close", () => finish("aborted"));
 }
+
+/**
+ * The pieces of one body. A Buffer takes some 200 bytes beside its own, and most of a body's first pieces may be of one byte:
+ * those are copied together, so that thousands of bodies hold no more than twice what was sent.
+ */
+export class Pieces {
+  #buffers: Buffer[] = [];
+  /** Small pieces that follow one another, not yet among the buffers. */
+  #small: Buffer = NONE;
+  #used = 0;
+
+  add(piece: Buffer): void {
+    // Most texts come in one piece, which need not be copied.
+    if (piece.length >= SMALLEST_PIECE || this.held === 0) {
+      this.#seal();
+      this.#buffers.push(piece);
+      return;
+    }
+    const end = this.#used + piece.length;
+    if (end > this.#small.length) {
+      // Not from the pool that small Buffers share: one of them would keep all of it.
+      const larger = Buffer.allocUnsafeSlow(Math.max(SMALLEST_PIECE, 2 * this.#small.length));
+      this.#small.copy(larger, 0, 0, this.#used);
+      this.#small = larger;
+    }
+    piece.copy(this.#small, this.#used);
+    this.#used = end;
+  }
+
+  /** How many Buffers are held. */
+  get held(): number {
+    return this.#buffers.length + (this.#used > 0 ? 1 : 0);
+  }
+
+  /** All of them in one. */
+  whole(): Buffer {
+    this.#seal();
+    return this.#buffers.length === 1 ? this.#buffers[0]! : Buffer.concat(this.#buffers);
+  }
+
+  #seal(): void {
+    if (this.#used === 0) return;
+    this.#buffers.push(this.#small.subarray(0, this.#used));
+    this.#small = NONE;
+    this.#used = 0;
+  }
+}
+
+const NONE = Buffer.alloc(0);

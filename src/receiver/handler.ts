@@ -6,7 +6,7 @@ import { answerTo, askedInHeader, CHECK_HEADER } from "../routes/challenge.ts";
 import type { Route } from "../routes/route.ts";
 import type { Activity } from "./activity.ts";
 import { answer, isRefusal, type Result } from "./answers.ts";
-import { type BodyBudget, readBody } from "./body.ts";
+import { type BodyBudget, type NoBody, readBody } from "./body.ts";
 import { FieldsReader } from "./fields.ts";
 import { cutOff } from "./http-server.ts";
 import {
@@ -58,21 +58,26 @@ export function createHandler(options: HandlerOptions): RequestListener {
       else answer(response, result, body);
     };
     const wrong = wrongKind(request);
-    // A self-check says by a header what it is: it is read whatever became of its method and type on the way.
-    if (wrong !== undefined && request.headers[CHECK_HEADER] === undefined) return finish(wrong);
-    readBody(request, budget, (body) => {
-      if (body === "scattered") {
-        metrics.cut(body);
-        return cutOff(request.socket);
-      }
+    const read = (body: Buffer | NoBody) => {
       // Nobody is there any more to be answered.
       if (body === "aborted") return metrics.result("aborted");
-      if (typeof body === "string") return finish(body);
+      if (typeof body === "string") return finish(wrong ?? body);
       if (!routes.loaded) return finish(wrong ?? "routesNotLoaded");
       const check = checkIn(request, body, wrong === undefined, options);
       if (check !== undefined) void prove(check, finish, options);
       else if (wrong !== undefined) finish(wrong);
       else decide(knockOf(request, body, clock.now()), response, startMs, finish, context);
+    };
+    // Also a body that nobody looks at is read: node would go on with it, and keep each of its pieces.
+    readBody(request, {
+      budget,
+      // A self-check says by a header what it is: it is looked at whatever became of its method and type on the way.
+      keep: wrong === undefined || request.headers[CHECK_HEADER] !== undefined,
+      done: read,
+      scattered() {
+        metrics.cut("scattered");
+        cutOff(request.socket);
+      },
     });
   };
 }

@@ -4,6 +4,7 @@ import { connect, type Socket } from "node:net";
 import { Worker } from "node:worker_threads";
 import type pg from "pg";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { ManualClock } from "../../src/clock.ts";
 import {
   metric,
   newInbox,
@@ -58,6 +59,7 @@ const PATH = "/inbound/team-a/support";
 const request = (path: string, body: string, ...headers: string[]) =>
   [`POST ${path} HTTP/1.1`, "Host: a", `Content-Length: ${body.length}`, ...headers, "", body].join("\r\n");
 const cuts = (reason: string) => metric(running.metrics, "smschannel_connections_cut_total", { reason });
+const inbound = (result: string) => metric(running.metrics, "smschannel_inbound_total", { result });
 const text = () => signedPost(textFields());
 const status = async (request: Post) => (await post(running.port, request)).status;
 
@@ -67,6 +69,7 @@ describe("whoever is refused must connect anew", () => {
     "unsigned, for one that does not": [request("/inbound/team-a/nobody", "a=1", FORM), "403"],
     "signed wrongly": [request(PATH, "a=1", FORM, `X-Twilio-Signature: ${"A".repeat(27)}=`), "403"],
     "a GET": ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "405"],
+    "a GET with a large body": [request(PATH, "x".repeat(300 * 1024)).replace("POST", "GET"), "405"],
     "no form": [request(PATH, "{}", "Content-Type: application/json"), "415"],
     "too large": [request(PATH, "x".repeat(300 * 1024), FORM), "413"],
     "without a host": ["GET / HTTP/1.1\r\n\r\n", "400"],
@@ -117,13 +120,32 @@ describe("of a flood of requests on one connection no more than two are looked a
 });
 
 describe("a body that comes in more pieces than anybody needs ends its connection", () => {
-  const chunked = (chunk: string, count: number) =>
-    `POST ${PATH} HTTP/1.1\r\nHost: a\r\n${FORM}\r\nTransfer-Encoding: chunked\r\n\r\n${`${chunk.length.toString(16)}\r\n${chunk}\r\n`.repeat(count)}0\r\n\r\n`;
-  test.each([1, 10, 100])("in chunks of %d", async (size) => {
+  const chunked = (chunk: string, count: number, head = `POST ${PATH} HTTP/1.1\r\n${FORM}`) =>
+    `${head}\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${`${chunk.length.toString(16)}\r\n${chunk}\r\n`.repeat(count)}0\r\n\r\n`;
+  const endsTheConnection = async (bytes: string) => {
     await begin();
-    await flood(chunked("a".repeat(size), 200_000 / size));
+    await flood(bytes);
     expect(await cuts("scattered")).toBe(1);
     expect(await status(text())).toBe(200);
+  };
+  test.each([1, 10, 100])("in chunks of %d", (size) =>
+    endsTheConnection(chunked("a".repeat(size), 200_000 / size)));
+
+  test.each([
+    ["of a GET", "GET / HTTP/1.1"],
+    ["of what is no form", `POST ${PATH} HTTP/1.1\r\nContent-Type: application/json`],
+  ])("%s", (_, head) => endsTheConnection(chunked("a", 200_000, head)));
+
+  test("while the answer to what came before waits", async () => {
+    const clock = new ManualClock();
+    running = await startReceiver({ url: receiverUrl, routes: [await routeFor()], clock });
+    // As many as leave at once.
+    await Promise.all(Array.from({ length: 100 }, () => flood(request(PATH, "a=1", FORM))));
+    const large = chunked("a".repeat(60 * 1024), 10).slice(0, -"0\r\n\r\n".length);
+    const answer = await flood(large + "1\r\na\r\n".repeat(10_000));
+    expect(answer).toBe("");
+    expect(await inbound("tooLarge")).toBe(1);
+    expect(await cuts("scattered")).toBe(1);
   });
 
   test("not in such as a proxy makes", async () => {

@@ -1,0 +1,100 @@
+import { EventEmitter } from "node:events";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type BodyBudget, type NoBody, Pieces, readBody } from "./body.ts";
+
+const KIB = 1024;
+
+function setup({ keep = true, most = 64 * KIB } = {}) {
+  const request = new EventEmitter();
+  const budget: BodyBudget = { bytes: 0, most };
+  const bodies: (string | number)[] = [];
+  const seen = { scattered: 0 };
+  readBody(request as unknown as Parameters<typeof readBody>[0], {
+    budget,
+    keep,
+    done: (body: Buffer | NoBody) => bodies.push(typeof body === "string" ? body : body.length),
+    scattered: () => seen.scattered++,
+  });
+  const send = (size: number, count = 1) => {
+    for (let i = 0; i < count; i++) request.emit("data", Buffer.alloc(size, "a"));
+  };
+  return { request, budget, bodies, seen, send };
+}
+
+describe("a body", () => {
+  test("is read to its end, and then holds nothing of the budget", () => {
+    const { request, budget, bodies, send } = setup();
+    send(10 * KIB, 4);
+    expect(budget.bytes).toBe(24 * KIB);
+    request.emit("end");
+    request.emit("close");
+    expect(bodies).toEqual([40 * KIB]);
+    expect(budget.bytes).toBe(0);
+  });
+
+  test("that nobody needs is not kept", () => {
+    const { request, budget, bodies, send } = setup({ keep: false });
+    send(10 * KIB, 10);
+    expect(budget.bytes).toBe(0);
+    request.emit("end");
+    expect(bodies).toEqual([0]);
+  });
+
+  test("whose sender goes away is none", () => {
+    const { request, budget, bodies, send } = setup();
+    send(20 * KIB);
+    request.emit("close");
+    expect(bodies).toEqual(["aborted"]);
+    expect(budget.bytes).toBe(0);
+  });
+});
+
+describe("too many pieces are told once", () => {
+  test.each([true, false])("whether the body is kept: %s", (keep) => {
+    const { request, budget, bodies, seen, send } = setup({ keep });
+    send(1, 128);
+    expect(seen.scattered).toBe(0);
+    send(1, 100);
+    request.emit("end");
+    request.emit("close");
+    expect(seen.scattered).toBe(1);
+    expect(bodies).toEqual([]);
+    expect(budget.bytes).toBe(0);
+  });
+
+  test("also when the body was found too large before, and its answer waits", () => {
+    const { bodies, seen, send } = setup();
+    send(64 * KIB, 9);
+    expect(bodies).toEqual(["tooLarge"]);
+    send(1, 2000);
+    expect(seen.scattered).toBe(1);
+    expect(bodies).toEqual(["tooLarge"]);
+  });
+});
+
+describe("pieces", () => {
+  test("of one byte are held in two Buffers, however many", () => {
+    const pieces = new Pieces();
+    for (let i = 0; i < 1000; i++) {
+      pieces.add(Buffer.from([i % 256]));
+      expect(pieces.held).toBeLessThanOrEqual(2);
+    }
+    expect(pieces.whole()).toEqual(Buffer.from(Array.from({ length: 1000 }, (_, i) => i % 256)));
+  });
+
+  test("give what was sent, whatever their sizes", () => {
+    const piece = fc.oneof(
+      fc.uint8Array({ maxLength: 3 }),
+      fc.uint8Array({ minLength: 500, maxLength: 600 }),
+      fc.uint8Array({ maxLength: 2000 }),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 30 }), (sent) => {
+        const pieces = new Pieces();
+        for (const bytes of sent) pieces.add(Buffer.from(bytes));
+        expect(pieces.whole().equals(Buffer.concat(sent))).toBe(true);
+      }),
+    );
+  });
+});
