@@ -23,7 +23,7 @@ const accepted: Answer = {
   body: RESPONSE,
 };
 
-/** Twilio never gets one of these. Whoever does must come anew: on a connection that is kept the next request would cost less. */
+/** Twilio hardly ever gets one of these. Whoever does must come anew: on a connection that is kept the next request would cost less. */
 const refusal = (status: number, ...headers: string[]) => empty(status, "connection", "close", ...headers);
 
 /** The whole table of answers. One 403 for all strangers: they learn neither a route's name nor what was wrong. */
@@ -37,6 +37,8 @@ const ANSWERS = {
   badMethod: refusal(405, "allow", "POST"),
   tooLarge: refusal(413),
   badType: refusal(415),
+  /** It found no room among the large bodies, which nearly all are strangers': the store was not asked. Twilio tries again. */
+  crowded: refusal(503),
   routesNotLoaded: empty(503),
   storeLate: empty(503),
   overloaded: empty(503),
@@ -63,10 +65,10 @@ export function answer(response: ServerResponse, result: Result, body?: string):
       .end(body);
 }
 
-/** Is it what strangers get? */
+/** Is it what strangers get? It leaves at a fixed rate. */
 export const isRefusal = (result: Result): boolean => REFUSALS.has(result);
 
-const REFUSALS: ReadonlySet<Result> = new Set(["refused", "badMethod", "tooLarge", "badType"]);
+const REFUSALS: ReadonlySet<Result> = new Set(["refused", "badMethod", "tooLarge", "badType", "crowded"]);
 
 /** The HTTP status of a result, for logs and tests. */
 export const statusOf = (result: Result): number => ANSWERS[result].status;

@@ -23,8 +23,8 @@ export interface BodyBudget {
   readonly most: number;
 }
 
-/** Why there is no body. `overloaded`: all bodies together hold too much; `aborted`: the sender went away. */
-export type NoBody = "tooLarge" | "overloaded" | "aborted";
+/** Why there is no body. `crowded`: all bodies together hold too much; `aborted`: the sender went away. */
+export type NoBody = "tooLarge" | "crowded" | "aborted";
 
 export interface BodyReader {
   budget: BodyBudget;
@@ -50,7 +50,7 @@ export function readBody(
   let isScattered = false;
   /** Bytes that count against the budget. */
   let held = 0;
-  let problem: "tooLarge" | "overloaded" | undefined;
+  let problem: "tooLarge" | "crowded" | undefined;
   let finished = false;
   const drop = () => {
     budget.bytes -= held;
@@ -63,7 +63,7 @@ export function readBody(
     drop();
     done(body);
   };
-  const letGo = (why: "tooLarge" | "overloaded") => {
+  const letGo = (why: "tooLarge" | "crowded") => {
     problem ??= why;
     drop();
   };
@@ -81,7 +81,7 @@ export function readBody(
     else if (size > LARGEST_BODY) letGo("tooLarge");
     else if (keep && problem === undefined) {
       const more = Math.max(0, size - FREE) - held;
-      if (budget.bytes + more > budget.most && more > 0) return letGo("overloaded");
+      if (budget.bytes + more > budget.most && more > 0) return letGo("crowded");
       held += more;
       budget.bytes += more;
       kept.add(chunk);

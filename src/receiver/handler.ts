@@ -141,7 +141,7 @@ function decide(
       bytes: knock.body.length,
       work: () => judgeInSteps(knock, routes, reader),
       isGone: () => response.destroyed,
-      done: (verdict) => (verdict === "overloaded" ? finish(verdict) : act(verdict)),
+      done: (verdict) => (verdict === "crowded" ? finish(verdict) : act(verdict)),
     });
 }
 

@@ -23,7 +23,7 @@ function setup(limits: Partial<SlowLaneLimits> = {}) {
         return name;
       },
       isGone: () => gone.has(name),
-      done: (result) => done.push(result === "overloaded" ? `${name}: overloaded` : result),
+      done: (result) => done.push(result === "crowded" ? `${name}: crowded` : result),
     });
   return { clock, add, done, worked, gone };
 }
@@ -98,7 +98,7 @@ describe("a lane that is asked for more than its share", () => {
     await clock.advance(1);
     for (const name of ["one", "two", "three"]) add(name, 30_000);
     await clock.advance(1001);
-    expect(done.slice(3)).toEqual(["under way again", "two: overloaded", "three: overloaded"]);
+    expect(done.slice(3)).toEqual(["under way again", "two: crowded", "three: crowded"]);
   });
 
   test("turns away the last in the queue where there is no room to wait", () => {
@@ -107,9 +107,9 @@ describe("a lane that is asked for more than its share", () => {
     add("small", 20_000);
     add("large", 30_000);
     add("smaller", 15_000);
-    expect(done).toEqual(["large: overloaded"]);
+    expect(done).toEqual(["large: crowded"]);
     add("no room at all", 40_000);
-    expect(done).toEqual(["large: overloaded", "no room at all: overloaded"]);
+    expect(done).toEqual(["large: crowded", "no room at all: crowded"]);
   });
 });
 

@@ -8,8 +8,8 @@ export interface SlowJob<T> {
   work: () => Generator<number, T>;
   /** Is nobody there any more who waits for it? Then it is dropped. */
   isGone: () => boolean;
-  /** Called once, unless it is gone. `overloaded`: it had no turn in time, or there was no room to wait. */
-  done: (result: T | "overloaded") => void;
+  /** Called once, unless it is gone. `crowded`: it had no turn in time, or there was no room to wait. */
+  done: (result: T | "crowded") => void;
 }
 
 export interface SlowLaneOptions {
@@ -77,7 +77,7 @@ export class SlowLane<T> {
     const after = this.#waiting.findIndex(({ turn }) => turn > waiting.turn);
     this.#waiting.splice(after === -1 ? this.#waiting.length : after, 0, waiting);
     this.#waitingBytes += job.bytes;
-    while (this.#waitingBytes > this.#limits.waitingBytes) this.#leave(this.#waiting.at(-1)!, "overloaded");
+    while (this.#waitingBytes > this.#limits.waitingBytes) this.#leave(this.#waiting.at(-1)!, "crowded");
     if (!this.#resting) this.#run();
   }
 
@@ -129,10 +129,10 @@ export class SlowLane<T> {
   #giveUp(): void {
     const since = this.#clock.monotonic() - this.#limits.waitMs;
     for (const job of this.#waiting.filter((job) => job.arrivedMs <= since || job.isGone()))
-      this.#leave(job, "overloaded");
+      this.#leave(job, "crowded");
   }
 
-  #leave(job: Waiting<T>, result: "overloaded"): void {
+  #leave(job: Waiting<T>, result: "crowded"): void {
     this.#remove(job);
     if (!job.isGone()) job.done(result);
   }

@@ -35,9 +35,13 @@ afterEach(async () => {
   await running.stop();
 });
 
-const begin = async () => {
-  running = await startReceiver({ url: receiverUrl, routes: [await routeFor()] });
+const begin = async (options: Partial<Parameters<typeof startReceiver>[0]> = {}) => {
+  running = await startReceiver({ url: receiverUrl, routes: [await routeFor()], ...options });
 };
+
+/** From now on refusals wait until the clock moves: as many as leave at once have left. */
+const useUpThePace = () =>
+  Promise.all(Array.from({ length: 100 }, () => flood(request(PATH, "a=1", FORM))));
 
 /** Sends these bytes; resolves with all that came back when the connection has ended. */
 async function flood(bytes: string): Promise<string> {
@@ -137,10 +141,8 @@ describe("a body that comes in more pieces than anybody needs ends its connectio
   ])("%s", (_, head) => endsTheConnection(chunked("a", 200_000, head)));
 
   test("while the answer to what came before waits", async () => {
-    const clock = new ManualClock();
-    running = await startReceiver({ url: receiverUrl, routes: [await routeFor()], clock });
-    // As many as leave at once.
-    await Promise.all(Array.from({ length: 100 }, () => flood(request(PATH, "a=1", FORM))));
+    await begin({ clock: new ManualClock() });
+    await useUpThePace();
     const large = chunked("a".repeat(60 * 1024), 10).slice(0, -"0\r\n\r\n".length);
     const answer = await flood(large + "1\r\na\r\n".repeat(10_000));
     expect(answer).toBe("");
@@ -189,6 +191,20 @@ test("a port that another receiver has is taken, though it could be shared", asy
 });
 
 describe("large texts", () => {
+  test("for which there is no room are answered in their turn among the refused", async () => {
+    const clock = new ManualClock();
+    await begin({ clock, limits: { bodiesBytes: 0 } });
+    await useUpThePace();
+    const answers: string[] = [];
+    const crowded = flood(request(PATH, "a".repeat(20_000), FORM)).then((answer) => answers.push(answer));
+    while ((await inbound("crowded")) === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(await status(text())).toBe(200);
+    expect(answers).toEqual([]);
+    await clock.advance(10);
+    await crowded;
+    expect(answers[0]).toMatch(/^HTTP\/1.1 503 [^]*\r\nconnection: close\r\n/i);
+  });
+
   test("get through beside strangers who send as much, and know the account", async () => {
     await begin();
     const size = 20_000;
