@@ -88,7 +88,9 @@ export function readBody(
     }
   });
   request.on("end", () => finish(problem ?? kept.whole()));
-  request.on("close", () => finish("aborted"));
+  const gone = () => finish("aborted");
+  request.on("aborted", gone);
+  request.on("close", gone);
 }
 
 /**

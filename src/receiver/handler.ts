@@ -8,7 +8,7 @@ import type { Activity } from "./activity.ts";
 import { answer, isRefusal, type Result } from "./answers.ts";
 import { type BodyBudget, type NoBody, readBody } from "./body.ts";
 import { FieldsReader } from "./fields.ts";
-import { cutOff } from "./http-server.ts";
+import type { HttpServer } from "./http-server.ts";
 import {
   glance,
   judge,
@@ -34,6 +34,7 @@ export interface HandlerOptions {
   clock: Clock;
   budget: BodyBudget;
   pace: Pick<RefusalPace, "pass">;
+  cut: HttpServer["cut"];
   /** For large bodies. */
   lane: Pick<SlowLane<Verdict>, "add">;
 }
@@ -74,10 +75,7 @@ export function createHandler(options: HandlerOptions): RequestListener {
       // A self-check says by a header what it is: it is looked at whatever became of its method and type on the way.
       keep: wrong === undefined || request.headers[CHECK_HEADER] !== undefined,
       done: read,
-      scattered() {
-        metrics.cut("scattered");
-        cutOff(request.socket);
-      },
+      scattered: () => options.cut("scattered", request.socket),
     });
   };
 }

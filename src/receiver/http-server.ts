@@ -7,6 +7,7 @@ import {
 } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Clock } from "../clock.ts";
+import type { RefusalPace } from "./refusal-pace.ts";
 
 /** What a stranger may take of this process. Twilio's own requests are a tenth of each and take milliseconds. */
 export interface HttpLimits {
@@ -39,16 +40,19 @@ export const HTTP_LIMITS: HttpLimits = {
 };
 
 /** Why a connection was ended by us: label of `smschannel_connections_cut_total`. */
-export type CutReason = keyof typeof ANSWERS | "pipelined" | "scattered" | "tooMany";
+export type CutReason = "malformed" | "slow" | "headersTooLarge" | "pipelined" | "scattered" | "tooMany";
 
 /** What node itself would answer; a request that is none gets no more than that. */
-const ANSWERS = {
+const ANSWERS: Partial<Record<CutReason, string>> = {
   malformed: "400 Bad Request",
   slow: "408 Request Timeout",
   headersTooLarge: "431 Request Header Fields Too Large",
-} as const;
+};
 
-const REASONS: Record<string, CutReason & keyof typeof ANSWERS> = {
+/** Whoever was slow has waited, and whoever is one too many must not take room. */
+const ENDED_AT_ONCE: ReadonlySet<CutReason> = new Set(["slow", "tooMany"]);
+
+const REASONS: Record<string, CutReason> = {
   ERR_HTTP_REQUEST_TIMEOUT: "slow",
   HPE_HEADER_OVERFLOW: "headersTooLarge",
 };
@@ -58,6 +62,8 @@ export interface HttpServerOptions {
   handle: RequestListener;
   clock: Clock;
   onCut: (reason: CutReason) => void;
+  /** Connections that are cut end in their turn among the refused. */
+  pace: Pick<RefusalPace, "pass">;
 }
 
 /** At most so often, since it looks at every connection: 8,192 take about a millisecond. */
@@ -75,6 +81,10 @@ export class HttpServer {
   readonly #servers: Server[];
   #open = 0;
   #closedIdleAtMs = Number.NEGATIVE_INFINITY;
+  /** Cut already; those that have not ended wait for their turn. */
+  readonly #stopped = new WeakSet<Socket>();
+  /** The last request of each connection. */
+  readonly #requests = new WeakMap<Socket, IncomingMessage>();
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
@@ -113,42 +123,56 @@ export class HttpServer {
     for (const server of this.#servers) server.closeAllConnections();
   }
 
+  /**
+   * Nothing more is read of this connection; it ends in its turn. Ended at once, a stranger would be back at once with another
+   * 64 KiB, for which it takes no more than to send them.
+   */
+  cut(reason: CutReason, socket: Socket): void {
+    if (socket.destroyed || this.#stopped.has(socket)) return;
+    this.#stopped.add(socket);
+    this.#options.onCut(reason);
+    stopReading(socket);
+    // What was read of its body must not be held until its turn. Destroying the request would end the connection now.
+    this.#requests.get(socket)?.emit("aborted");
+    const end = () => {
+      const answer = ANSWERS[reason];
+      if (answer !== undefined && socket.writable)
+        socket.write(`HTTP/1.1 ${answer}\r\nConnection: close\r\n\r\n`);
+      socket.destroy();
+    };
+    if (ENDED_AT_ONCE.has(reason)) end();
+    else this.#options.pace.pass(end);
+  }
+
   #create(): Server {
     const { limits, handle } = this.#options;
     const server = createServer(optionsOf(limits), (request, response) => {
       // Node gives a response its socket when those before it are done. Neither Twilio nor any proxy of today sends a
       // request before it has the last answer; a flood of them on one connection would hold up all others.
-      if (response.socket === null) this.#cut("pipelined", request.socket);
-      else if (lacksHost(request)) this.#refuse("malformed", request.socket);
-      else handle(request, response);
+      if (response.socket === null) this.cut("pipelined", request.socket);
+      else if (lacksHost(request)) this.cut("malformed", request.socket);
+      else {
+        this.#requests.set(request.socket, request);
+        handle(request, response);
+      }
     });
     server.maxHeadersCount = limits.headers;
     server.on("connection", (socket) => this.#connected(socket));
     // An `Expect` that is not `100-continue`: no HTTP client of today sends one.
-    server.on("checkExpectation", ({ socket }) => this.#refuse("malformed", socket));
+    server.on("checkExpectation", ({ socket }) => this.cut("malformed", socket));
     server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
       // Otherwise the other side went away, or its answer is under way: nobody is left to be told.
       if (socket.writable && error.code !== "ECONNRESET")
-        this.#refuse(REASONS[error.code ?? ""] ?? "malformed", socket);
+        this.cut(REASONS[error.code ?? ""] ?? "malformed", socket);
       else socket.destroy();
     });
     return server;
   }
 
-  #refuse(reason: keyof typeof ANSWERS, socket: Socket): void {
-    socket.write(`HTTP/1.1 ${ANSWERS[reason]}\r\nConnection: close\r\n\r\n`);
-    this.#cut(reason, socket);
-  }
-
-  #cut(reason: CutReason, socket: Socket): void {
-    if (!socket.destroyed) this.#options.onCut(reason);
-    cutOff(socket);
-  }
-
   #connected(socket: Socket): void {
     this.#open++;
     socket.once("close", () => this.#open--);
-    if (this.#open > this.#options.limits.connections) this.#cut("tooMany", socket);
+    if (this.#open > this.#options.limits.connections) this.cut("tooMany", socket);
     else this.#keepRoom();
   }
 
@@ -179,12 +203,15 @@ const lacksHost = ({ headers, httpVersion }: IncomingMessage) =>
   headers.host === undefined && httpVersion === "1.1";
 
 /**
- * Ends a connection at once. What was read of it, up to 64 KiB, node parses to its end even when the socket is destroyed:
- * thousands of requests or of one-byte chunks, 20 to 50 ms. Only taking its parser away stops that; there is no documented
- * way, and where this one should be missing the rest is parsed in vain as before.
+ * Reads and parses nothing more. What was read of a connection, up to 64 KiB, node parses to its end even when the socket is
+ * destroyed: thousands of requests or of one-byte chunks, 20 to 50 ms. Only taking its parser away stops that; there is no
+ * documented way, and where this one should be missing the rest is parsed in vain. Without its parser a connection has none
+ * of node's time-outs and is not among those that `closeAllConnections` ends: whoever calls this must end it.
  */
-export function cutOff(socket: Socket): void {
-  socket.destroy();
+function stopReading(socket: Socket): void {
+  socket.pause();
+  // Node resumes a socket by itself when a response is done or a body's reader wants more.
+  socket.resume = () => socket;
   (socket as { parser?: { remove?: () => void } | null }).parser?.remove?.();
 }
 

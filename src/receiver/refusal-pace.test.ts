@@ -63,5 +63,7 @@ describe("refusals", () => {
     pass(300);
     pace.end();
     expect(left).toHaveLength(300);
+    pass(1);
+    expect(left).toHaveLength(301);
   });
 });

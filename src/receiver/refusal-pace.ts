@@ -17,7 +17,7 @@ const TICK_MS = 10;
 /**
  * Lets refusals leave no faster than at a fixed rate. Whoever waits for an answer before it sends the next request, on however
  * many connections, cannot take more of this process than so many requests a second cost; whoever does not wait gains nothing,
- * since its connections are ended (see `http-server.ts`).
+ * since its connections are cut, and end in their turn here (see `http-server.ts`).
  */
 export class RefusalPace {
   readonly #clock: Clock;
@@ -27,6 +27,7 @@ export class RefusalPace {
   #credit: number;
   #creditAtMs: number;
   #ticking = false;
+  #ended = false;
 
   constructor({ clock, perSecond = PER_SECOND, mostWaiting = MOST_WAITING }: RefusalPaceOptions) {
     this.#clock = clock;
@@ -38,6 +39,10 @@ export class RefusalPace {
 
   /** Calls `refuse` now, or in its turn. */
   pass(refuse: () => void): void {
+    if (this.#ended) {
+      refuse();
+      return;
+    }
     this.#waiting.push(refuse);
     this.#earn();
     this.#release();
@@ -45,8 +50,9 @@ export class RefusalPace {
     this.#tick();
   }
 
-  /** Everybody who waits may leave. */
+  /** Everybody who waits may leave, and nobody waits from now on. */
   end(): void {
+    this.#ended = true;
     for (const refuse of this.#waiting.splice(0)) refuse();
   }
 

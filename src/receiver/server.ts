@@ -77,12 +77,14 @@ export class Receiver {
       clock,
       budget,
       pace: this.#pace,
+      cut: (reason, socket) => this.#http.cut(reason, socket),
       lane: new SlowLane({ clock }),
     });
     this.#http = new HttpServer({
       limits,
       clock,
       onCut: metrics.cut,
+      pace: this.#pace,
       handle: (request, response) => {
         if (this.#draining) response.shouldKeepAlive = false;
         handle(request, response);
