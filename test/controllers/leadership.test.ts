@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { smsNumbers } from "../../src/api/index.ts";
 import { cuttingProxy } from "../kube/proxy.ts";
@@ -162,6 +165,26 @@ describe("two replicas of one release", () => {
     expect(await world.previousWebhooks()).toEqual([]);
     await proxy.close();
   }, 120_000);
+});
+
+test("who begins to lead leaves a stream Ready while its own first self-check is under way", async () => {
+  await begin();
+  await world.secret();
+  await world.stream();
+  world.startOperator();
+  const before = await world.streamIs("support", { Ready: "True", InboundUrlReady: "UrlAnswers" });
+  await world.stopOperators();
+
+  // The next one's self-checks meet a door that takes requests and is silent.
+  const door = createServer(() => {});
+  await once(door.listen(0, "127.0.0.1"), "listening");
+  world.startOperator({ urlCheckAddress: `127.0.0.1:${(door.address() as AddressInfo).port}` });
+  await eventually("it has looked at the stream", async () => ((await reconciles(0)) > 0 ? true : undefined));
+  const after = await world.streamIs("support", {});
+  expect(after.status).toEqual(before.status);
+  expect(after.metadata.resourceVersion).toBe(before.metadata.resourceVersion);
+  door.closeAllConnections();
+  door.close();
 });
 
 describe("two releases", () => {

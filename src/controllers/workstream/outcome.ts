@@ -10,7 +10,14 @@ import { nextTokenEnd } from "./rotation.ts";
 import { nextUrlEnd } from "./route.ts";
 import type { Recorded } from "./route-recorded.ts";
 import { type PublicUrls, urlsOf } from "./urls.ts";
-import { readyVerdict, routingVerdict, type StreamFacts, streamVerdicts, verdict } from "./verdicts.ts";
+import {
+  knownOf,
+  readyVerdict,
+  routingVerdict,
+  type StreamFacts,
+  streamVerdicts,
+  verdict,
+} from "./verdicts.ts";
 
 /** What a look at a stream comes to: conditions, status fields, and when the next look is due. */
 export function outcome(
@@ -27,6 +34,7 @@ export function outcome(
     url: urlFact(deps, route),
     number: deps.numberOf(namespace, stream),
     ruleProblems: deps.routing.problems(object),
+    known: knownOf(object, urlsOf(deps.urls, namespace, stream).inbound),
   };
   const verdicts = streamVerdicts(facts);
   const now = deps.clock.now();
@@ -76,11 +84,12 @@ export function failedVerdicts(
   };
   const credentials = verdict("CredentialsValid", "False", reason as Reason, message);
   const url = keep("InboundUrlReady");
+  const { routing } = knownOf(object, object.status?.inboundUrl ?? "");
   return [
     credentials,
     url,
     keep("NumberReady"),
-    routingVerdict(ruleProblems),
+    routingVerdict(ruleProblems, routing),
     readyVerdict([credentials, url]),
   ];
 }

@@ -12,6 +12,7 @@ const stream = (generation = 1, uid = "u", whens = ["message.body == ''"]) =>
     metadata: { namespace: "team", name: "support", uid, generation },
     spec: { routingRules: whens.map((when) => ({ name: "a", when })) },
   }) as unknown as WorkStream;
+const edited = stream(2, "u", ["true"]);
 
 let clock: ManualClock;
 let asked: PromiseWithResolvers<Judged>[];
@@ -57,15 +58,33 @@ test("a stream without rules is judged at once", () => {
   expect(asked).toHaveLength(0);
 });
 
-test("a changed spec, and a stream that was made anew, are judged again", async () => {
+test("changed rules, and a stream that was made anew, are judged again", async () => {
+  checks.want(stream());
+  await answer();
+  checks.want(edited);
+  expect(checks.problems(edited)).toBeUndefined();
+  await answer({ problems: [] });
+  expect(checks.problems(edited)).toEqual([]);
+  checks.want(stream(2, "other", ["true"]));
+  expect(asked).toHaveLength(3);
+});
+
+test("an edit that leaves the rules as they are keeps their verdict", async () => {
   checks.want(stream());
   await answer();
   checks.want(stream(2));
+  expect(checks.problems(stream(2))).toEqual(problems);
+  expect(asked).toHaveLength(1);
+});
+
+test("the same while they are being judged: the verdict is about the new spec, and wakes who missed it", async () => {
+  checks.want(stream());
+  checks.want(stream(2));
   expect(checks.problems(stream(2))).toBeUndefined();
-  await answer({ problems: [] });
-  expect(checks.problems(stream(2))).toEqual([]);
-  checks.want(stream(2, "other"));
-  expect(asked).toHaveLength(3);
+  await answer();
+  expect(asked).toHaveLength(1);
+  expect(changed).toEqual(["team/support"]);
+  expect(checks.problems(stream(2))).toEqual(problems);
 });
 
 test("nobody is woken for a verdict that came in time", async () => {
@@ -87,14 +106,14 @@ test("whoever went on without the verdict is woken when it is there", async () =
   expect(changed).toEqual(["team/support"]);
 });
 
-test("the verdict on a former spec wakes nobody and is not kept", async () => {
+test("the verdict on former rules wakes nobody and is not kept", async () => {
   checks.want(stream());
   checks.problems(stream());
-  checks.want(stream(2));
+  checks.want(edited);
   asked[0]!.resolve({ problems, certain: true });
   await clock.advance(0);
   expect(changed).toEqual([]);
-  expect(checks.problems(stream(2))).toBeUndefined();
+  expect(checks.problems(edited)).toBeUndefined();
 });
 
 test("a judge that fails is asked again at the next look", async () => {

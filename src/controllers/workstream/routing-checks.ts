@@ -1,9 +1,11 @@
+import { isDeepStrictEqual } from "node:util";
 import type { WorkStream } from "../../api/index.ts";
 import type { Clock } from "../../clock.ts";
 import { keyOf } from "../../kube/resource.ts";
 import type { Log } from "../../log.ts";
 import type { RuleJudge } from "../../rules/judge.ts";
 import type { RuleProblem } from "../../rules/problems.ts";
+import type { RoutingRule } from "../../rules/rules.ts";
 
 export interface RoutingChecksOptions {
   judge: Pick<RuleJudge, "judge">;
@@ -17,8 +19,10 @@ export interface RoutingChecksOptions {
 const UNCERTAIN_MS = 3_600_000;
 
 interface Check {
-  /** Of the spec that it is about. */
+  /** Of the newest spec that has these rules. */
   version: string;
+  uid: string | undefined;
+  rules: readonly RoutingRule[];
   /** When the verdict is to be judged anew. */
   endsAtMs: number;
   problems: RuleProblem[] | undefined;
@@ -28,7 +32,7 @@ interface Check {
 }
 
 /**
- * What is wrong with each stream's routing rules, by the stream's key. They are judged apart, once for each change of the spec, and a
+ * What is wrong with each stream's routing rules, by the stream's key. They are judged apart, once for each change of the rules, and a
  * reconcile goes on without the verdict when that takes long.
  */
 export class RoutingChecks {
@@ -44,10 +48,14 @@ export class RoutingChecks {
     const key = keyOf(object);
     const version = versionOf(object);
     const before = this.#checks.get(key);
-    const same = before?.version === version;
+    const rules = object.spec.routingRules ?? [];
+    const same = before !== undefined && (before.version === version || isAbout(before, object, rules));
+    if (same) before.version = version;
     if (same && this.#options.clock.now() < before.endsAtMs) return;
     const check: Check = {
       version,
+      uid: object.metadata.uid,
+      rules,
       endsAtMs: Number.POSITIVE_INFINITY,
       // Until the new verdict is there, the old one of the same rules holds.
       problems: same ? before.problems : undefined,
@@ -55,7 +63,7 @@ export class RoutingChecks {
       missed: false,
     };
     this.#checks.set(key, check);
-    if ((object.spec.routingRules ?? []).length === 0) check.problems = [];
+    if (rules.length === 0) check.problems = [];
     else check.done = this.#run(key, check, object);
   }
 
@@ -100,6 +108,10 @@ export class RoutingChecks {
     if (check.missed && this.#checks.get(key) === check) onChange(key);
   }
 }
+
+/** Most edits of a stream leave its rules as they are. */
+const isAbout = (check: Check, { metadata }: WorkStream, rules: readonly RoutingRule[]) =>
+  check.uid === metadata.uid && isDeepStrictEqual(check.rules, rules);
 
 /** A spec changes only together with the generation. */
 const versionOf = ({ metadata }: WorkStream) => `${metadata.uid} ${metadata.generation}`;

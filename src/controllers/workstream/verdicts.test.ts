@@ -1,8 +1,10 @@
 import { afterAll, describe, expect, test } from "vitest";
+import type { Condition, WorkStream } from "../../api/index.ts";
 import { RuleJudge } from "../../rules/judge.ts";
 import { parseSources } from "../../validate/source.ts";
 import { validate } from "../../validate/validate.ts";
-import { routingVerdict, type StreamFacts, streamVerdicts } from "./verdicts.ts";
+import { failedVerdicts } from "./outcome.ts";
+import { knownOf, routingVerdict, type StreamFacts, streamVerdicts, verdict } from "./verdicts.ts";
 
 /** Rules by name, and the names of those that do not compile. */
 const rows: Record<string, [rules: Record<string, string>, bad: string[]]> = {
@@ -87,5 +89,76 @@ test("a rule that is wrong takes nothing from Ready", () => {
     NumberReady: "False",
     RoutingReady: "False",
     Ready: "True",
+  });
+});
+
+describe("what the status said before holds while there is nothing newer to say", () => {
+  const inboundUrl = "https://sms.example.com/inbound/team/support";
+  const answers = { type: "InboundUrlReady", status: "True", reason: "UrlAnswers", message: "it answered" };
+  const wrong = { type: "RoutingReady", status: "False", reason: "RoutingRuleInvalid", message: "rule a" };
+  const stream = (condition: object, status: WorkStream["status"] = { inboundUrl }) =>
+    ({
+      metadata: { name: "support", generation: 3 },
+      status: { ...status, conditions: [{ observedGeneration: 3, ...condition } as Condition] },
+    }) as WorkStream;
+  const facts: StreamFacts = {
+    credentials: { ok: true, promoted: false },
+    urlProblem: undefined,
+    url: { status: "Unknown" },
+    number: undefined,
+    ruleProblems: undefined,
+  };
+  const judged = (object: WorkStream, more: Partial<StreamFacts> = {}) =>
+    streamVerdicts({ ...facts, known: knownOf(object, inboundUrl), ...more });
+  const told = (type: string, object: WorkStream, more: Partial<StreamFacts> = {}) => {
+    const { status, message } = judged(object, more).find((each) => each.type === type)!;
+    return `${status}: ${message}`;
+  };
+  const checking = "Unknown: the inbound URL is being checked";
+  const judging = "Unknown: the routing rules are being checked";
+
+  const rows: Record<string, [told: string, want: string]> = {
+    "a URL that answered": [told("InboundUrlReady", stream(answers)), "True: it answered"],
+    "Ready with it": [told("Ready", stream(answers)), "True: everything is in place"],
+    "a URL that answered at an older generation": [
+      told("InboundUrlReady", stream({ ...answers, observedGeneration: 2 })),
+      "True: it answered",
+    ],
+    "another URL": [told("InboundUrlReady", stream(answers, { inboundUrl: "https://old" })), checking],
+    "a URL that did not answer": [told("InboundUrlReady", stream({ ...answers, status: "False" })), checking],
+    "a URL that fails now": [
+      told("InboundUrlReady", stream(answers), {
+        url: { status: "False", reason: "PublicUrlUnreachable", message: "no answer" },
+      }),
+      "False: no answer",
+    ],
+    "a rule that was wrong": [told("RoutingReady", stream(wrong)), "False: rule a"],
+    "rules that were good": [
+      told("RoutingReady", stream({ ...wrong, status: "True", reason: "Ready", message: "good" })),
+      "True: good",
+    ],
+    "rules of an older generation": [
+      told("RoutingReady", stream({ ...wrong, observedGeneration: 2 })),
+      judging,
+    ],
+    "rules of which nobody knew": [
+      told("RoutingReady", stream({ ...wrong, status: "Unknown", message: "let go" })),
+      judging,
+    ],
+    "rules that are judged now": [
+      told("RoutingReady", stream(wrong), { ruleProblems: [] }),
+      "True: every routing rule can be evaluated",
+    ],
+    "no conditions yet": [told("RoutingReady", { ...stream({}), status: {} }), judging],
+  };
+  for (const [name, [told, want]] of Object.entries(rows)) test(name, () => expect(told).toBe(want));
+
+  test("also where the look itself failed", () => {
+    const verdicts = failedVerdicts(
+      stream(wrong),
+      { reason: "TwilioUnavailable", message: "away" },
+      undefined,
+    );
+    expect(verdicts).toContainEqual(verdict("RoutingReady", "False", "RoutingRuleInvalid", "rule a"));
   });
 });

@@ -1,4 +1,6 @@
+import type { WorkStream } from "../../api/index.ts";
 import { classOf, type Reason } from "../../api/reasons.ts";
+import { type Condition, conditionOf } from "../../kube/conditions.ts";
 import type { Verdict } from "../../kube/summarise.ts";
 import type { RuleProblem } from "../../rules/problems.ts";
 import type { UrlVerdict } from "../selfcheck/verdict.ts";
@@ -18,7 +20,32 @@ export interface StreamFacts {
   number: { name: string; status: Verdict["status"]; reason: string; message: string } | "unseen" | undefined;
   /** What is wrong with the routing rules; absent or undefined while they are not judged yet. */
   ruleProblems?: readonly RuleProblem[] | undefined;
+  /** What earlier looks found, told for as long as this one does not know better. */
+  known?: Known | undefined;
 }
+
+/** Earlier verdicts that hold until there are new ones: a leader that has just begun knows none of its own. */
+export interface Known {
+  /** The inbound URL answered. */
+  url?: Verdict | undefined;
+  /** On the rules as they are now. */
+  routing?: Verdict | undefined;
+}
+
+/** What the status still says for certain of this generation's rules, and of the URL that the stream has now. */
+export function knownOf({ metadata, status }: WorkStream, inboundUrl: string): Known {
+  const url = conditionOf(status, "InboundUrlReady");
+  const routing = conditionOf(status, "RoutingReady");
+  const urlHolds = url?.status === "True" && status?.inboundUrl === inboundUrl;
+  const isJudged = routing !== undefined && routing.status !== "Unknown";
+  return {
+    url: urlHolds ? asVerdict(url) : undefined,
+    routing: isJudged && routing.observedGeneration === metadata.generation ? asVerdict(routing) : undefined,
+  };
+}
+
+const asVerdict = ({ type, status, reason, message }: Condition): Verdict =>
+  verdict(type, status, reason as Reason, message);
 
 /** The five conditions of a WorkStream. `Ready` is the first two; NumberReady and RoutingReady inform and never gate. */
 export function streamVerdicts(facts: StreamFacts): Verdict[] {
@@ -28,7 +55,7 @@ export function streamVerdicts(facts: StreamFacts): Verdict[] {
     credentials,
     url,
     numberVerdict(facts.number),
-    routingVerdict(facts.ruleProblems),
+    routingVerdict(facts.ruleProblems, facts.known?.routing),
     readyVerdict([credentials, url]),
   ];
 }
@@ -47,7 +74,7 @@ function credentialsVerdict(credentials: StreamFacts["credentials"]): Verdict {
     : verdict("CredentialsValid", "True", "CredentialsValid", "Twilio accepted the credentials");
 }
 
-function urlVerdict({ urlProblem, url, credentials }: StreamFacts): Verdict {
+function urlVerdict({ urlProblem, url, credentials, known }: StreamFacts): Verdict {
   if (urlProblem !== undefined)
     return verdict("InboundUrlReady", "False", urlProblem.reason, urlProblem.message);
   if (url === undefined) {
@@ -64,7 +91,9 @@ function urlVerdict({ urlProblem, url, credentials }: StreamFacts): Verdict {
   if (url === "off")
     return verdict("InboundUrlReady", "True", "UrlAnswers", "not checked, as URL_CHECK=off asks");
   if (url.status === "Unknown")
-    return verdict("InboundUrlReady", "Unknown", "Progressing", "the inbound URL is being checked");
+    return (
+      known?.url ?? verdict("InboundUrlReady", "Unknown", "Progressing", "the inbound URL is being checked")
+    );
   if (url.status === "False") return verdict("InboundUrlReady", "False", url.reason, url.message);
   return verdict("InboundUrlReady", "True", "UrlAnswers", "the receiver answers at the inbound URL");
 }
@@ -94,9 +123,9 @@ function numberVerdict(number: StreamFacts["number"]): Verdict {
 /** A condition's message is for reading: the first of many problems are enough to begin with. */
 const RULES_TOLD = 5;
 
-export function routingVerdict(problems: readonly RuleProblem[] | undefined): Verdict {
+export function routingVerdict(problems: readonly RuleProblem[] | undefined, known?: Verdict): Verdict {
   if (problems === undefined)
-    return verdict("RoutingReady", "Unknown", "Progressing", "the routing rules are being checked");
+    return known ?? verdict("RoutingReady", "Unknown", "Progressing", "the routing rules are being checked");
   if (problems.length === 0)
     return verdict("RoutingReady", "True", "Ready", "every routing rule can be evaluated");
   const told = problems.slice(0, RULES_TOLD).map(({ name, message }) => `rule ${name}: ${message}`);
