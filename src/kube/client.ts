@@ -69,6 +69,8 @@ interface Call {
   accept?: string;
   /** Of the answer. */
   maxBytes?: number | undefined;
+  /** Nothing of the answer is left out, whatever parsing it takes. */
+  whole?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -79,7 +81,7 @@ const APPLY_PATCH = "application/apply-patch+yaml";
 
 /**
  * The Kubernetes API over one set of pooled connections. What is large is read without labels, managedFields and others'
- * annotations (skim.ts). Every failure is a KubeError; an abort by the caller's signal rejects
+ * annotations (skim.ts), unless a call asks for the whole. Every failure is a KubeError; an abort by the caller's signal rejects
  * with that signal's reason. Nothing is retried here but one 401 after reading the credentials again: whoever calls knows
  * whether a second try is harmless.
  */
@@ -116,14 +118,16 @@ export class KubeClient {
     return this.#connection.namespace;
   }
 
-  /** Undefined when there is no such object. */
+  /** Undefined when there is no such object. `whole`: a large one with its managedFields, labels and annotations as well. */
   async get<T extends KubeObject>(
     type: ResourceType<T>,
     ref: Ref,
     signal?: AbortSignal,
+    { whole }: { whole?: boolean } = {},
   ): Promise<T | undefined> {
+    const call: Call = { method: "GET", flow: flowOf(type, ref), path: pathOf(type, ref), whole, signal };
     try {
-      return await this.#send<T>({ method: "GET", flow: flowOf(type, ref), path: pathOf(type, ref), signal });
+      return await this.#send<T>(call);
     } catch (error) {
       if (error instanceof KubeError && error.status === 404) return undefined;
       throw error;
@@ -347,7 +351,7 @@ export class KubeClient {
   async #send<R>(call: Call): Promise<R> {
     const text = await this.#read(call);
     try {
-      return parseSkimmed(text) as R;
+      return (call.whole === true ? JSON.parse(text) : parseSkimmed(text)) as R;
     } catch (error) {
       throw errorOfTransport(nameOf(call), error, call.signal, false);
     }

@@ -119,7 +119,8 @@ export class StatusWriter<T extends KubeObject> {
   async endFormer(object: T, signal: AbortSignal): Promise<void> {
     const { client, type } = this.#options;
     const metadata = refOf(object);
-    const found = await client.get(type, metadata, signal);
+    // Once for each object that is taken over: of a large one managedFields would else be left out.
+    const found = await client.get(type, metadata, signal, { whole: true });
     for (const manager of this.#formerOf(found)) {
       const { conditions, managedBy, observedGeneration, ...status } =
         this.#own(found?.status as Status) ?? {};

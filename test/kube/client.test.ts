@@ -37,6 +37,17 @@ test("what is not there is undefined to get, false to delete", async () => {
   expect(await client.delete(widgets, ref)).toBe(false);
 });
 
+test("of a large object labels are read only where the whole of it is asked for", async () => {
+  const { metadata, ...rest } = widget(namespace, "w");
+  const annotations = { "example.com/notes": "x".repeat(20_000) };
+  await client.create(widgets, { ...rest, metadata: { ...metadata, labels: { a: "b" }, annotations } });
+  const skimmed = await client.get(widgets, metadata);
+  const whole = await client.get(widgets, metadata, undefined, { whole: true });
+  expect(skimmed?.metadata).not.toHaveProperty("labels");
+  expect(skimmed?.metadata).not.toHaveProperty("managedFields");
+  expect(whole?.metadata).toMatchObject({ labels: { a: "b" }, annotations, managedFields: [{}] });
+});
+
 test("a list goes through all pages of one snapshot", async () => {
   await Promise.all(["a", "b", "c", "d", "e"].map((name) => client.create(widgets, widget(namespace, name))));
   const { items } = await client.list(widgets, { namespace, limit: 2 });

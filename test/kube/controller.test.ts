@@ -296,15 +296,21 @@ describe("after a take-over status goes on changing", () => {
     await controller.stop();
   }
 
-  async function former() {
+  async function former(annotations: Record<string, string> = {}) {
     const first = run({ instance: "first/release", reconcile: async () => waits });
-    await make();
+    const made = widget(namespace, "w");
+    await admin.create(widgets, { ...made, metadata: { ...made.metadata, annotations } });
     await until("it waits", () => readyIs("False", "Waits"));
     await first.controller.stop();
   }
 
   test("of a release that is named", async () => {
     await former();
+    await taken({ takeOverFrom: "first/release" });
+  });
+
+  test("of a large object, of which little is read elsewhere", async () => {
+    await former({ "example.com/notes": "x".repeat(20_000) });
     await taken({ takeOverFrom: "first/release" });
   });
 
