@@ -39,7 +39,7 @@ beforeEach(() => {
 
 for (const [name, [previous, after, isTouch]] of Object.entries(rows))
   test(`${name}: ${isTouch ? "a touch" : "no touch"}`, async () => {
-    const made = clock.now();
+    const made = clock.monotonic();
     tell({ type: "added", object: previous });
     await clock.advance(5000);
     tell({ type: "updated", object: after, previous });
@@ -52,8 +52,17 @@ test("made anew it is another object; what belongs to it counts when it is told 
   tell({ type: "deleted", object: object() });
   await clock.advance(5000);
   tell({ type: "added", object: object({ uid: "v" }) });
-  expect(touches.at(object({ uid: "v" }))).toBe(clock.now());
+  expect(touches.at(object({ uid: "v" }))).toBe(clock.monotonic());
   await clock.advance(5000);
   touches.touch(object({ uid: "v" }));
-  expect(touches.at(object({ uid: "v" }))).toBe(clock.now());
+  expect(touches.at(object({ uid: "v" }))).toBe(clock.monotonic());
+});
+
+test("a wall clock that is set back makes no touch older than the one before", async () => {
+  tell({ type: "added", object: object() });
+  const made = touches.at(object());
+  clock.jump(-3_600_000);
+  await clock.advance(1000);
+  tell({ type: "updated", object: object({ generation: 2 }), previous: object() });
+  expect(touches.at(object()) - made).toBe(1000);
 });

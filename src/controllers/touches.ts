@@ -4,8 +4,8 @@ import type { Change, Informer } from "../kube/informer.ts";
 import type { KubeObject } from "../kube/resource.ts";
 
 /**
- * When a user last did something to an object, as far as this process saw it, to the millisecond: Kubernetes' own times are whole
- * seconds, and it has none for a change. Making it, changing its spec, and changing a label or an annotation count; our own
+ * When a user last did something to an object, as far as this process saw it and by its monotonic clock: Kubernetes' own times are
+ * whole seconds, and it has none for a change. Making it, changing its spec, and changing a label or an annotation count; our own
  * writes of status and finalizers do not. Listens from now on, so it must be made before the informer starts.
  */
 export class Touches<T extends KubeObject> {
@@ -17,18 +17,18 @@ export class Touches<T extends KubeObject> {
     informer.onChange((change) => {
       const { uid = "" } = change.object.metadata;
       if (change.type === "deleted") this.#at.delete(uid);
-      else if (isTouch(change)) this.#at.set(uid, clock.now());
+      else if (isTouch(change)) this.#at.set(uid, clock.monotonic());
     });
   }
 
   at({ metadata }: T): number {
-    return this.#at.get(metadata.uid ?? "") ?? this.#clock.now();
+    return this.#at.get(metadata.uid ?? "") ?? this.#clock.monotonic();
   }
 
   /** Something that belongs to it was touched: its Secret, say. */
   touch({ metadata }: T) {
     if (metadata.uid !== undefined && this.#at.has(metadata.uid))
-      this.#at.set(metadata.uid, this.#clock.now());
+      this.#at.set(metadata.uid, this.#clock.monotonic());
   }
 }
 

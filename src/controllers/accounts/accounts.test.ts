@@ -53,11 +53,11 @@ describe("an account's snapshot", () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new Account(twilio.account, clock);
-    await account.since(clock.now(), options);
+    await account.since(clock.monotonic(), options);
     await clock.advance(60_000);
-    await account.since(clock.now() - 60_000, options);
+    await account.since(clock.monotonic() - 60_000, options);
     expect(twilio.asked).toBe(1);
-    await account.since(clock.now() - 15_000, options);
+    await account.since(clock.monotonic() - 15_000, options);
     expect(twilio.asked).toBe(2);
   });
 
@@ -71,11 +71,11 @@ describe("an account's snapshot", () => {
         () =>
           promise,
     );
-    const first = account.since(clock.now(), options);
+    const first = account.since(clock.monotonic(), options);
     const later: Promise<unknown>[] = [];
     for (let i = 0; i < 100; i++) {
       await clock.advance(1);
-      later.push(account.since(clock.now(), options));
+      later.push(account.since(clock.monotonic(), options));
     }
     expect(twilio.asked).toBe(1);
     lists[0]!.resolve([number("https://first")]);
@@ -94,9 +94,9 @@ describe("an account's snapshot", () => {
     const account = new Account(twilio.account, clock);
     const slow = Promise.withResolvers<PhoneNumber[]>();
     twilio.answers = [() => slow.promise, async () => [number("https://now")]];
-    const resync = account.since(clock.now(), { ...options, lane: "resync" });
+    const resync = account.since(clock.monotonic(), { ...options, lane: "resync" });
     await clock.advance(1);
-    expect((await account.since(clock.now(), options)).numbers.get("14252306549")?.smsUrl).toBe(
+    expect((await account.since(clock.monotonic(), options)).numbers.get("14252306549")?.smsUrl).toBe(
       "https://now",
     );
     slow.resolve([number("https://before")]);
@@ -113,7 +113,7 @@ describe("an account's snapshot", () => {
       twilio.answers = [() => hanging.promise];
       const looks: Promise<unknown>[] = [];
       for (let i = 0; i < 200; i++) {
-        looks.push(account.since(clock.now(), { ...options, lane: "resync" }));
+        looks.push(account.since(clock.monotonic(), { ...options, lane: "resync" }));
         await clock.advance(1);
       }
       expect(twilio.asked).toBe(1);
@@ -135,7 +135,7 @@ describe("an account's snapshot", () => {
     const looks: Promise<unknown>[] = [];
     for (let i = 0; i < 100; i++)
       for (const lane of ["resync", "change"] as const) {
-        looks.push(account.since(clock.now(), { ...options, lane }));
+        looks.push(account.since(clock.monotonic(), { ...options, lane }));
         await clock.advance(1);
       }
     expect(twilio.asked).toBe(2);
@@ -168,9 +168,9 @@ describe("an account's snapshot", () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new Account(twilio.account, clock);
-    const first = await account.since(clock.now(), options);
+    const first = await account.since(clock.monotonic(), options);
     await clock.advance(60_000);
-    const touched = clock.now();
+    const touched = clock.monotonic();
     const many = await Promise.all(
       Array.from({ length: 50 }, () => account.since(0, { ...options, surroundingsSinceMs: touched })),
     );
@@ -185,14 +185,14 @@ describe("an account's snapshot", () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new Account(twilio.account, clock);
-    await account.since(clock.now(), options);
+    await account.since(clock.monotonic(), options);
     await clock.advance(1000);
     const slow = Promise.withResolvers<PhoneNumber[]>();
     twilio.answers = [() => slow.promise];
-    const since = clock.now();
+    const since = clock.monotonic();
     const resync = account.since(since, { ...options, lane: "resync", surroundingsSinceMs: since });
     await clock.advance(1000);
-    await account.since(clock.now(), options);
+    await account.since(clock.monotonic(), options);
     slow.resolve([number("")]);
     await resync;
     expect(account.latest).toMatchObject({ takenAtMs: since + 1000, surroundings: { takenAtMs: since } });
@@ -203,12 +203,12 @@ describe("an account's snapshot", () => {
     const clock = new ManualClock();
     const account = new Account(twilio.account, clock);
     expect(account.surroundingsFromMs).toBe(0);
-    await account.since(clock.now(), options);
-    expect(account.surroundingsFromMs - clock.now()).toBe(10_000);
+    await account.since(clock.monotonic(), options);
+    expect(account.surroundingsFromMs - clock.monotonic()).toBe(10_000);
     twilio.serviceSids = Array.from({ length: 100 }, (_, at) => `MG${at}`);
     await clock.advance(60_000);
-    await account.since(0, { ...options, surroundingsSinceMs: clock.now() });
-    expect(account.surroundingsFromMs - clock.now()).toBe(51_500);
+    await account.since(0, { ...options, surroundingsSinceMs: clock.monotonic() });
+    expect(account.surroundingsFromMs - clock.monotonic()).toBe(51_500);
   });
 
   test("looks at services and addresses once an hour", async () => {
@@ -216,11 +216,11 @@ describe("an account's snapshot", () => {
     const clock = new ManualClock();
     const account = new Account(twilio.account, clock);
     for (let minute = 0; minute < 60; minute += 5) {
-      await account.since(clock.now(), options);
+      await account.since(clock.monotonic(), options);
       await clock.advance(300_000);
     }
     expect(twilio.services).toBe(1);
-    await account.since(clock.now(), options);
+    await account.since(clock.monotonic(), options);
     expect(twilio.services).toBe(2);
   });
 
@@ -231,7 +231,7 @@ describe("an account's snapshot", () => {
     twilio.shortCodes = [shortCode("https://before")];
     const clock = new ManualClock();
     const account = new Account(twilio.account, clock);
-    const seen = async () => (await account.since(clock.now(), options)).numbers.get("12345")?.smsUrl;
+    const seen = async () => (await account.since(clock.monotonic(), options)).numbers.get("12345")?.smsUrl;
     expect(await seen()).toBe("https://before");
     await clock.advance(1000);
     account.noteUpdated(shortCode("https://ours"));
@@ -250,14 +250,14 @@ describe("an account's snapshot", () => {
     const account = new Account(twilio.account, clock);
     const slow = Promise.withResolvers<PhoneNumber[]>();
     twilio.answers = [() => slow.promise];
-    const reading = account.since(clock.now(), options);
+    const reading = account.since(clock.monotonic(), options);
     await clock.advance(10);
     account.noteUpdated(number("https://ours"));
     slow.resolve([number("https://before")]);
     expect((await reading).numbers.get("14252306549")?.smsUrl).toBe("https://ours");
     await clock.advance(1000);
     twilio.answers = [async () => [number("https://somebody")]];
-    expect((await account.since(clock.now(), options)).numbers.get("14252306549")?.smsUrl).toBe(
+    expect((await account.since(clock.monotonic(), options)).numbers.get("14252306549")?.smsUrl).toBe(
       "https://somebody",
     );
   });
@@ -267,12 +267,50 @@ describe("an account's snapshot", () => {
     const clock = new ManualClock();
     const account = new Account(twilio.account, clock);
     twilio.answers = [() => Promise.reject(new Failure("TwilioUnavailable", "down"))];
-    await expect(account.since(clock.now(), options)).rejects.toThrow("down");
-    await expect(account.since(clock.now(), options)).rejects.toThrow("down");
+    await expect(account.since(clock.monotonic(), options)).rejects.toThrow("down");
+    await expect(account.since(clock.monotonic(), options)).rejects.toThrow("down");
     expect(twilio.asked).toBe(1);
     await clock.advance(2000);
-    await account.since(clock.now(), options);
+    await account.since(clock.monotonic(), options);
     expect(twilio.asked).toBe(2);
+  });
+});
+
+describe("a wall clock that is set back or ahead", () => {
+  test("makes no failure stand for longer than it does", async () => {
+    const twilio = new FakeTwilio();
+    const clock = new ManualClock();
+    const account = new Account(twilio.account, clock);
+    twilio.answers = [() => Promise.reject(new Failure("TwilioUnavailable", "down"))];
+    await expect(account.since(clock.monotonic(), options)).rejects.toThrow("down");
+    clock.jump(-3_600_000);
+    await clock.advance(2000);
+    await account.since(clock.monotonic(), options);
+    expect(twilio.asked).toBe(2);
+  });
+
+  test("makes no old look pass for a fresh one", async () => {
+    const twilio = new FakeTwilio();
+    const clock = new ManualClock();
+    const account = new Account(twilio.account, clock);
+    await account.since(clock.monotonic(), options);
+    clock.jump(-3_600_000);
+    await clock.advance(1000);
+    await account.since(clock.monotonic(), options);
+    expect(twilio.asked).toBe(2);
+  });
+
+  test("keeps no update for newer than a later list, and reads what surrounds numbers at its hour", async () => {
+    const twilio = new FakeTwilio();
+    const clock = new ManualClock();
+    const account = new Account(twilio.account, clock);
+    await account.since(clock.monotonic(), options);
+    account.noteUpdated(number("https://ours"));
+    clock.jump(-86_400_000);
+    await clock.advance(3_600_000);
+    const { numbers } = await account.since(clock.monotonic(), options);
+    expect(numbers.get("14252306549")?.smsUrl).toBe("");
+    expect(twilio.services).toBe(2);
   });
 });
 
@@ -329,7 +367,7 @@ describe("the accounts in use", () => {
     const before = accounts.use("team/support", credentials);
     const hanging = Promise.withResolvers<PhoneNumber[]>();
     twilio.answers = [async () => [number("https://before")], () => hanging.promise];
-    await before.since(clock.now(), options);
+    await before.since(clock.monotonic(), options);
     await clock.advance(INTERVAL);
     expect(twilio.asked).toBe(2);
     end.abort();

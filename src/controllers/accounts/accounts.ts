@@ -81,7 +81,7 @@ export class Account {
 
   /** Somebody is changing what surrounds the numbers. */
   get isChanging(): boolean {
-    return this.#clock.now() - this.#changedAtMs < CHANGING_MS;
+    return this.#clock.monotonic() - this.#changedAtMs < CHANGING_MS;
   }
 
   /**
@@ -110,7 +110,7 @@ export class Account {
   }
 
   async #begin(options: CallOptions, surroundingsToo: boolean): Promise<Snapshot> {
-    const startedMs = this.#clock.now();
+    const startedMs = this.#clock.monotonic();
     const stale =
       this.#surroundings === undefined || startedMs - this.#surroundings.takenAtMs >= SURROUNDINGS_MS;
     const surroundings = surroundingsToo || stale;
@@ -125,7 +125,7 @@ export class Account {
       this.failedResyncs = 0;
       return snapshot;
     } catch (error) {
-      if (error instanceof Failure) this.#failure = { error, atMs: this.#clock.now() };
+      if (error instanceof Failure) this.#failure = { error, atMs: this.#clock.monotonic() };
       throw error;
     } finally {
       this.#readings.delete(options.lane);
@@ -142,7 +142,7 @@ export class Account {
 
   /** Twilio's answer to an update is the read-back: it beats any list whose reading began before it. */
   noteUpdated(number: PhoneNumber) {
-    this.#updated.set(number.sid, { number, atMs: this.#clock.now() });
+    this.#updated.set(number.sid, { number, atMs: this.#clock.monotonic() });
     this.#snapshot?.numbers.set(digits(number.phoneNumber), number);
   }
 
@@ -172,7 +172,7 @@ export class Account {
   #learn(read: Surroundings) {
     const before = this.#surroundings;
     if (before !== undefined && before.takenAtMs > read.takenAtMs) return;
-    if (before !== undefined && !sameSurroundings(before, read)) this.#changedAtMs = this.#clock.now();
+    if (before !== undefined && !sameSurroundings(before, read)) this.#changedAtMs = this.#clock.monotonic();
     this.#surroundings = read;
   }
 }
@@ -316,7 +316,7 @@ export class Accounts {
     const forgotten = () => this.#accounts.get(fingerprint) !== entry;
     try {
       const [user = ""] = entry.users;
-      await entry.account.since(clock.now(), {
+      await entry.account.since(clock.monotonic(), {
         lane: "resync",
         tenant: user.split("/")[0]!,
         signal: this.#ending,
@@ -342,7 +342,7 @@ export class Accounts {
     entry: { account: Account; suspect: boolean },
   ): Pick<LookOptions, "surroundingsSinceMs"> {
     const { clock, waitsForSurroundings } = this.#options;
-    const now = clock.now();
+    const now = clock.monotonic();
     const { account, suspect } = entry;
     const hasReason = suspect || account.isChanging || waitsForSurroundings(fingerprint);
     if (!hasReason || now < account.surroundingsFromMs) return {};

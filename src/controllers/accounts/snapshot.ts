@@ -5,6 +5,7 @@ import type { ServiceMembership } from "./precedence.ts";
 
 /** What an account looked like at one moment, as far as incoming texts are concerned. */
 export interface Snapshot {
+  /** By the monotonic clock, as all times of readings: one that was set back would let an old look pass for a fresh one. */
   takenAtMs: number;
   /** By digits: `14252306549`, or a short code's `12345`. */
   numbers: Map<string, PhoneNumber>;

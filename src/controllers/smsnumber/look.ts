@@ -1,4 +1,4 @@
-/** What is known before the account of a number is looked at. */
+/** What is known before the account of a number is looked at. All times are the monotonic clock's. */
 export interface LookInput {
   /** We have set its webhook, and the last look showed the number. */
   isWired: boolean;

@@ -65,7 +65,7 @@ async function look(work: Work, account: Account): Promise<Snapshot> {
     isWired: settled && latest !== undefined && find(latest, object.spec) !== undefined,
     isReady: before(object, "InboundUrlReady") === "good",
     touchedAtMs: deps.touchedAt(object),
-    nowMs: deps.clock.now(),
+    nowMs: deps.clock.monotonic(),
     numbersReadMs: latest?.takenAtMs,
     surroundingsReadMs: latest?.surroundings.takenAtMs,
     surroundingsFromMs,

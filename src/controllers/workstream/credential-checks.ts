@@ -65,7 +65,7 @@ export class CredentialChecks {
     const { fingerprint } = account;
     const known: Known = {
       answer: account.check({ ...options, signal: this.#ending }),
-      askedAtMs: this.#clock.now(),
+      askedAtMs: this.#clock.monotonic(),
       failed: false,
     };
     this.#known.set(fingerprint, known);
