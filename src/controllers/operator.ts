@@ -143,7 +143,7 @@ export class Operator {
       reportingInstance: identity,
     });
     this.#namespaces = new NamespaceUids(client);
-    this.#credentialChecks = new CredentialChecks(this.#twilio, clock);
+    this.#credentialChecks = new CredentialChecks(this.#twilio, clock, config.resyncIntervalMs);
     const { secrets, workStreams, smsNumbers } = this.watches;
     this.#touchedNumbers = new Touches(smsNumbers, clock);
     this.#touchedStreams = new Touches(workStreams, clock);

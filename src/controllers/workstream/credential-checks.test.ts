@@ -5,6 +5,7 @@ import type { Credentials } from "../../twilio/credentials.ts";
 import type { CredentialCheck, TwilioAccount } from "../../twilio/twilio.ts";
 import { CredentialChecks } from "./credential-checks.ts";
 
+const RESYNC_MS = 300_000;
 const good = {} as CredentialCheck;
 let asked: string[];
 let answer: () => Promise<CredentialCheck>;
@@ -23,7 +24,7 @@ beforeEach(() => {
   });
   clock = new ManualClock();
   const twilio = { account: (credentials: Credentials) => account(credentials) as unknown as TwilioAccount };
-  checks = new CredentialChecks(twilio, clock);
+  checks = new CredentialChecks(twilio, clock, RESYNC_MS);
 });
 
 const check = (stream: string, authToken: string, again = false, touchedAtMs = 0) =>
@@ -76,6 +77,7 @@ test("a refusal stands until a resync, and goes with its stream as well", async 
   await expect(check("team/a", "one")).rejects.toThrow("no");
   await expect(check("team/a", "one")).rejects.toThrow("no");
   expect(asked).toHaveLength(1);
+  await clock.advance(RESYNC_MS);
   await expect(check("team/a", "one", true)).rejects.toThrow("no");
   expect(asked).toHaveLength(2);
   checks.release("team/a");
@@ -101,14 +103,91 @@ test("a refusal does not stand for who has touched the stream since", async () =
   expect(asked, "a good answer stands").toHaveLength(2);
 });
 
-test("an outage is no answer, and a refused call ends one", async () => {
+const bad = () => new Failure("TwilioUnauthorized", "no");
+const streams = Array.from({ length: 1000 }, (_, at) => `team/s${at}`);
+
+test("an outage is an answer for two seconds, to whoever asks, and no longer", async () => {
   answer = async () => {
     throw new Failure("TwilioUnavailable", "away");
   };
-  await expect(check("team/a", "one")).rejects.toThrow("away");
+  const ask = () => Promise.allSettled(streams.map((each) => check(each, "one", true, clock.monotonic())));
+  await ask();
+  await clock.advance(1999);
+  expect(new Set((await ask()).map(({ status }) => status))).toEqual(new Set(["rejected"]));
+  expect(asked).toHaveLength(1);
+  await clock.advance(1);
+  answer = async () => good;
+  expect(new Set((await ask()).map(({ status }) => status))).toEqual(new Set(["fulfilled"]));
+  expect(asked).toHaveLength(2);
+});
+
+test("a question that ended without an answer is asked again at once", async () => {
+  answer = async () => {
+    throw new Error("the term is over");
+  };
+  await expect(check("team/a", "one")).rejects.toThrow("over");
   answer = async () => good;
   await check("team/a", "one");
-  checks.forget("one");
+  expect(asked).toHaveLength(2);
+});
+
+test("a refused call ends a good answer, once however many calls are refused, and never a bad one", async () => {
   await check("team/a", "one");
-  expect(asked).toHaveLength(3);
+  const slow = Promise.withResolvers<CredentialCheck>();
+  answer = () => slow.promise;
+  const looks = streams.map((each) => {
+    checks.forget("one");
+    return check(each, "one");
+  });
+  expect(asked).toHaveLength(2);
+  slow.reject(bad());
+  expect(new Set((await Promise.allSettled(looks)).map(({ status }) => status))).toEqual(
+    new Set(["rejected"]),
+  );
+  for (const each of streams) {
+    checks.forget("one");
+    await expect(check(each, "one")).rejects.toThrow("no");
+  }
+  expect(asked).toHaveLength(2);
+});
+
+test("a good answer that was on its way while a call was refused is not kept", async () => {
+  const slow = Promise.withResolvers<CredentialCheck>();
+  answer = () => slow.promise;
+  const look = check("team/a", "one");
+  checks.forget("one");
+  slow.resolve(good);
+  await look;
+  await check("team/a", "one");
+  expect(asked).toHaveLength(2);
+});
+
+test("all who touched their streams while bad credentials were being asked about share the next question", async () => {
+  const slow = Promise.withResolvers<CredentialCheck>();
+  answer = () => slow.promise;
+  const first = check("team/a", "one");
+  await clock.advance(1000);
+  const others = streams.map((each) => check(each, "one", false, clock.monotonic()));
+  answer = async () => {
+    throw bad();
+  };
+  slow.reject(bad());
+  const ends = await Promise.allSettled([first, ...others]);
+  expect(new Set(ends.map(({ status }) => status))).toEqual(new Set(["rejected"]));
+  expect(asked).toHaveLength(2);
+});
+
+test("a thousand streams with the same bad credentials ask once in each resync", async () => {
+  answer = async () => {
+    throw bad();
+  };
+  await Promise.allSettled(streams.map((each) => check(each, "one")));
+  expect(asked).toHaveLength(1);
+  // Each has a resync of its own, between nine and eleven tenths of the interval after the last.
+  await clock.advance(RESYNC_MS * 0.9);
+  for (const each of streams) {
+    await expect(check(each, "one", true)).rejects.toThrow("no");
+    await clock.advance((RESYNC_MS * 0.2) / streams.length);
+  }
+  expect(asked).toHaveLength(2);
 });

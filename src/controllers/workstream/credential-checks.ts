@@ -8,12 +8,20 @@ import type { CallOptions, CredentialCheck, Twilio, TwilioAccount } from "../../
 interface Known {
   answer: Promise<CredentialCheck>;
   askedAtMs: number;
-  failed: boolean;
+  /** `down`: Twilio could not tell. */
+  state: "asking" | "good" | "bad" | "down";
+  settledAtMs: number;
+  /** Some call was refused meanwhile: an answer that they are good may be from before that, and is not kept. */
+  doubted: boolean;
 }
+
+/** How long a failure to ask Twilio is taken as the answer: a thousand streams need not each find out that it is down. */
+const FAILURE_STANDS_MS = 2000;
 
 export interface CheckOptions extends CallOptions {
   /** A bad answer does not stand for a resync, nor for who has done something since: it may have been mended at Twilio. */
   again: boolean;
+  /** By the monotonic clock. */
   touchedAtMs: number;
 }
 
@@ -25,15 +33,17 @@ export interface CheckOptions extends CallOptions {
 export class CredentialChecks {
   readonly #twilio: Pick<Twilio, "account">;
   readonly #clock: Clock;
+  readonly #resyncIntervalMs: number;
   /** By the credentials' fingerprint. */
   readonly #known = new Map<string, Known>();
   readonly #users = new MultiMap<string, string>();
   readonly #fingerprintOf = new Map<string, string>();
   #ending = NEVER;
 
-  constructor(twilio: Pick<Twilio, "account">, clock: Clock) {
+  constructor(twilio: Pick<Twilio, "account">, clock: Clock, resyncIntervalMs: number) {
     this.#twilio = twilio;
     this.#clock = clock;
+    this.#resyncIntervalMs = resyncIntervalMs;
   }
 
   /**
@@ -41,45 +51,62 @@ export class CredentialChecks {
    * With the signal aborted only this caller stops waiting: others may wait for the same
    * answer.
    */
-  async check(
-    user: string,
-    credentials: Credentials,
-    { again, touchedAtMs, ...options }: CheckOptions,
-  ): Promise<CredentialCheck> {
+  async check(user: string, credentials: Credentials, options: CheckOptions): Promise<CredentialCheck> {
     const account = this.#twilio.account(credentials);
-    const { fingerprint } = account;
-    this.#use(user, fingerprint);
-    const before = this.#known.get(fingerprint);
-    const isOld = (known: Known) => known.failed && (again || known.askedAtMs < touchedAtMs);
-    if (before === undefined || isOld(before)) return await this.#ask(account, options);
-    try {
-      return await orAborted(before.answer, options.signal);
-    } catch (error) {
-      // It was being asked before the touch, and turned out to be bad after it.
-      if (before.failed && before.askedAtMs < touchedAtMs) return await this.#ask(account, options);
-      throw error;
+    this.#use(user, account.fingerprint);
+    for (;;) {
+      const before = this.#known.get(account.fingerprint);
+      const { again: _, touchedAtMs, ...call } = options;
+      const known = before === undefined || this.#isOld(before, options) ? this.#ask(account, call) : before;
+      try {
+        return await orAborted(known.answer, options.signal);
+      } catch (error) {
+        // It was being asked before the touch, and turned out to be bad after it: all who waited share the next answer.
+        if (known.state !== "bad" || known.askedAtMs >= touchedAtMs) throw error;
+      }
     }
   }
 
-  async #ask(account: TwilioAccount, options: CallOptions): Promise<CredentialCheck> {
-    const { fingerprint } = account;
-    const known: Known = {
-      answer: account.check({ ...options, signal: this.#ending }),
-      askedAtMs: this.#clock.monotonic(),
-      failed: false,
-    };
-    this.#known.set(fingerprint, known);
-    known.answer.catch((error: unknown) => {
-      // Only a verdict is worth keeping: an outage is asked about again at the next try.
-      if (error instanceof Failure && error.class === "stalled") known.failed = true;
-      else if (this.#known.get(fingerprint) === known) this.#known.delete(fingerprint);
-    });
-    return await orAborted(known.answer, options.signal);
+  #isOld({ state, askedAtMs, settledAtMs }: Known, { again, touchedAtMs }: CheckOptions): boolean {
+    const now = this.#clock.monotonic();
+    if (state === "down") return now - settledAtMs >= FAILURE_STANDS_MS;
+    if (state !== "bad") return false;
+    // Each of a thousand streams has a resync of its own in each interval; one of them asks for all.
+    return askedAtMs < touchedAtMs || (again && now - askedAtMs >= this.#resyncIntervalMs / 2);
   }
 
-  /** Some call with these credentials was refused: what was found before may no longer hold. */
+  #ask(account: TwilioAccount, options: CallOptions): Known {
+    const { fingerprint } = account;
+    const now = this.#clock.monotonic();
+    const known: Known = {
+      answer: account.check({ ...options, signal: this.#ending }),
+      askedAtMs: now,
+      state: "asking",
+      settledAtMs: now,
+      doubted: false,
+    };
+    this.#known.set(fingerprint, known);
+    const settle = (state: Known["state"], isKept: boolean) => {
+      known.state = state;
+      known.settledAtMs = this.#clock.monotonic();
+      if (!isKept && this.#known.get(fingerprint) === known) this.#known.delete(fingerprint);
+    };
+    known.answer.then(
+      () => settle("good", !known.doubted),
+      (error: unknown) =>
+        settle(
+          error instanceof Failure && error.class === "stalled" ? "bad" : "down",
+          error instanceof Failure,
+        ),
+    );
+    return known;
+  }
+
+  /** Some call with these credentials was refused: that they were good may no longer hold. A bad answer stands. */
   forget(fingerprint: string) {
-    this.#known.delete(fingerprint);
+    const known = this.#known.get(fingerprint);
+    if (known?.state === "good") this.#known.delete(fingerprint);
+    else if (known?.state === "asking") known.doubted = true;
   }
 
   /** The stream is gone. */
@@ -88,7 +115,7 @@ export class CredentialChecks {
     if (fingerprint === undefined) return;
     this.#fingerprintOf.delete(user);
     this.#users.delete(fingerprint, user);
-    if (this.#users.count(fingerprint) === 0) this.forget(fingerprint);
+    if (this.#users.count(fingerprint) === 0) this.#known.delete(fingerprint);
   }
 
   #use(user: string, fingerprint: string) {
