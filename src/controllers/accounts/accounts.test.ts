@@ -413,6 +413,22 @@ describe("the accounts in use", () => {
     accounts.stop();
   });
 
+  test("a reading of it that fails is made up for at the next resync", async () => {
+    const { twilio, clock, accounts, begin } = scene();
+    begin();
+    accounts.use("team/support", credentials);
+    await clock.advance(INTERVAL);
+    accounts.suspect("team/support");
+    twilio.answers = [() => Promise.reject(new Failure("TwilioUnavailable", "down"))];
+    await clock.advance(INTERVAL);
+    twilio.serviceSids = ["MG1"];
+    const read = twilio.services;
+    await clock.advance(INTERVAL);
+    expect(twilio.services).toBe(read + 1);
+    expect(accounts.use("team/support", credentials).latest?.surroundings.calls).toBe(4);
+    accounts.stop();
+  });
+
   test("after a change of it, at each resync for an hour", async () => {
     const { twilio, clock, accounts, begin } = scene();
     begin();

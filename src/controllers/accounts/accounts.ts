@@ -314,6 +314,10 @@ export class Accounts {
     // A process that was frozen may get here before it has noticed that its term is over.
     if (entry === undefined || term === undefined || term.remainingMs() <= 0) return;
     const forgotten = () => this.#accounts.get(fingerprint) !== entry;
+    const surroundingsToo = this.#surroundingsToo(fingerprint, entry);
+    const { suspect } = entry;
+    // One that comes during the reading is for the next.
+    if (surroundingsToo.surroundingsSinceMs !== undefined) entry.suspect = false;
     try {
       const [user = ""] = entry.users;
       await entry.account.since(clock.monotonic(), {
@@ -321,10 +325,11 @@ export class Accounts {
         tenant: user.split("/")[0]!,
         signal: this.#ending,
         remainingLeaseMs: () => term.remainingMs(),
-        ...this.#surroundingsToo(fingerprint, entry),
+        ...surroundingsToo,
       });
     } catch (error) {
       if (forgotten()) return;
+      entry.suspect ||= suspect;
       entry.account.failedResyncs += 1;
       log.warn(
         { err: error, account: fingerprint, inARow: entry.account.failedResyncs },
@@ -346,7 +351,6 @@ export class Accounts {
     const { account, suspect } = entry;
     const hasReason = suspect || account.isChanging || waitsForSurroundings(fingerprint);
     if (!hasReason || now < account.surroundingsFromMs) return {};
-    entry.suspect = false;
     return { surroundingsSinceMs: now };
   }
 }
