@@ -1,12 +1,19 @@
-import { createServer, type RequestListener } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
+import { answerTo, askedInBody, askedInHeader, CHECK_HEADER } from "../../routes/challenge.ts";
 import { createProber } from "./probe.ts";
 
 const open: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of open.splice(0)) await close();
 });
+
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
 
 async function serve(listener: RequestListener): Promise<string> {
   const server = createServer(listener);
@@ -54,4 +61,49 @@ test("a probe takes the proxy that the environment names, as the way out may be 
 
 test("a given address is connected to, whatever the proxy", async () => {
   expect(await askedWith("DOOR")).toEqual(["door sms.invalid/inbound/a/b"]);
+});
+
+/** A receiver that takes everything, behind a firewall that may refuse what looks like Twilio's; counts requests. */
+async function firewalled() {
+  const seen = { requests: 0, refuses: true };
+  const door = await serve(async (request, response) => {
+    seen.requests += 1;
+    const body = await bodyOf(request);
+    if (seen.refuses && request.headers["user-agent"] === "TwilioProxy/1.1")
+      return void response.writeHead(403).end();
+    const asked = askedInHeader(request.headers[CHECK_HEADER]) ?? askedInBody(body);
+    const report = {
+      generation: 1,
+      storeTakes: true,
+      fits: true,
+      method: "POST",
+      target: request.url ?? "",
+    };
+    response.end(answerTo(target, asked!, report));
+  });
+  const prober = createProber({ address: door });
+  open.push(() => prober.close());
+  /** What a probe of a route finds, and how many requests it takes. */
+  const probe = async (url = target.url) => {
+    seen.requests = 0;
+    const result = await prober.probe({ ...target, url }, { long: false }, new AbortController().signal);
+    const problem = result.kind === "answered" ? result.problem?.reason : result.reason;
+    return [problem ?? "good", seen.requests];
+  };
+  return { seen, probe };
+}
+
+test("that a firewall refuses requests like Twilio's is made certain once, and looked at by one of each from then on", async () => {
+  const { seen, probe } = await firewalled();
+  expect(await probe()).toEqual(["PublicUrlAltersRequests", 14]);
+  expect(await probe()).toEqual(["PublicUrlAltersRequests", 2]);
+  expect(await probe(`${target.url}-2`), "another route").toEqual(["PublicUrlAltersRequests", 2]);
+  expect(await probe("http://other.invalid/inbound/a/b"), "another host").toEqual([
+    "PublicUrlAltersRequests",
+    14,
+  ]);
+  seen.refuses = false;
+  expect(await probe(), "the firewall lets them pass").toEqual(["good", 1]);
+  seen.refuses = true;
+  expect(await probe(), "and no longer").toEqual(["PublicUrlAltersRequests", 14]);
 });

@@ -49,10 +49,10 @@ export function createProber({ address, timeoutMs = 5000 }: ProberOptions = {}):
       ? new EnvHttpProxyAgent({ ...options, connect })
       : new Agent({ ...options, connect: { ...connect, ...redirectTo(address) } });
   const door = { dispatcher, port: portOf(address), timeoutMs };
-  const older = new Set<string>();
+  const hosts = { older: new Set<string>(), refusing: new Set<string>() };
   return {
     async probe(target, { long }, signal) {
-      const ask = { door, target, older, signal };
+      const ask = { door, target, ...hosts, signal };
       const result = await askAsTwilio("odd", ask);
       const isPass = result.kind === "answered" && result.problem === undefined;
       return isPass && long ? await askAsTwilio("long", ask) : result;
@@ -66,6 +66,8 @@ interface Ask {
   target: ProbeTarget;
   /** Hosts whose receivers, when last asked, were of a version that knows no reports. Shared by all probes. */
   older: Set<string>;
+  /** Kinds of request and hosts (`odd sms.example.com`) on the way to which these are refused for certain. Shared as well. */
+  refusing: Set<string>;
   signal: AbortSignal;
 }
 
@@ -77,25 +79,32 @@ type Met =
 
 /**
  * Sends a request like Twilio's. Where the receiver does not answer that, plain ones tell why: because a receiver is of a version
- * that takes it for a text, which is no fault, or because something on the way refuses it.
+ * that takes it for a text, which is no fault, or because something on the way refuses it. What is certain once is for as long as
+ * every request like Twilio's is refused: then one of each tells that it is still so.
  */
 async function askAsTwilio(kind: "odd" | "long", ask: Ask): Promise<ProbeResult> {
-  const { older, target } = ask;
+  const { older, refusing, target } = ask;
   const { host } = new URL(target.url);
+  const refused = `${kind} ${host}`;
   for (let tries = 1; ; tries++) {
     const asTwilio = older.has(host) ? undefined : await sendAsTwilio(kind, ask);
-    if (asTwilio !== undefined && "result" in asTwilio) return asTwilio.result;
+    if (asTwilio !== undefined && "result" in asTwilio) {
+      refusing.delete(refused);
+      return asTwilio.result;
+    }
     // One more each time: receivers of two versions that take turns would else answer each kind by the wrong one for ever.
     const met = await sendPlain(asTwilio === undefined ? 1 : tries, ask);
     if (met.by !== "receiver") return failed(target.url, met);
     const { generation, report } = met.answered;
     if (report === undefined) {
       older.add(host);
+      refusing.delete(refused);
       return { kind: "answered", generation };
     }
     older.delete(host);
-    if (asTwilio !== undefined && tries === TRIES)
-      return { kind: "answered", generation, problem: refusedOnTheWay(kind, asTwilio.refused) };
+    if (asTwilio === undefined || (tries < TRIES && !refusing.has(refused))) continue;
+    refusing.add(refused);
+    return { kind: "answered", generation, problem: refusedOnTheWay(kind, asTwilio.refused) };
   }
 }
 
