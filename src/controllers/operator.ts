@@ -333,6 +333,7 @@ export class Operator {
   #beginTerm(term: Term) {
     const ending = AbortSignal.any([term.signal, this.#stop.signal]);
     this.#recordsOfTerm.begin(ending);
+    this.#newNumbers.begin(this.watches.smsNumbers.store.list());
     this.#credentialChecks.begin(ending);
     this.#accounts.begin(term);
     this.#checks.begin(term);

@@ -51,6 +51,36 @@ describe("two replicas of one release", () => {
     await stopped!.client.close();
   });
 
+  test("a webhook that was saved and then removed by the user is not given back by the one that leads next", async () => {
+    await begin({ elect });
+    world.startOperator();
+    world.startOperator();
+    const first = await somebodyLeads();
+    // The first saves what is there and gets no further.
+    world.simulator.control.faults({ kind: "status", status: 500, operation: "UpdateIncomingPhoneNumber" });
+    Object.assign(world.atTwilio(), { smsUrl: "https://crm.example.com/sms" });
+    await world.secret();
+    await world.stream();
+    await world.number({ takeover: "Always" });
+    await eventually("it is saved", async () =>
+      (await world.previousWebhooks()).length === 1 ? true : undefined,
+    );
+    const [stopped] = world.operators.splice(first, 1);
+    await stopped!.operator.stop();
+    Object.assign(world.atTwilio(), { smsUrl: "" });
+    world.simulator.control.clearFaults();
+    await stopped!.leader?.stop();
+    await somebodyLeads();
+
+    await world.numberIs("line", { Ready: "True" });
+    expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
+    expect(await world.previousWebhooks()).toEqual([]);
+    await world.deleteNumber();
+    await world.gone(smsNumbers, "line");
+    expect(world.atTwilio().smsUrl).toBe("");
+    await stopped!.client.close();
+  });
+
   test("a leader that is cut off from the API server changes nothing any more", async () => {
     await begin({ elect, config: { resyncIntervalMs: 500 } });
     const proxy = await cuttingProxy(kubeconfigPath());

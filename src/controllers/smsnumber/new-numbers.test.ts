@@ -33,3 +33,10 @@ test("one that some operator has looked at is not new, nor one that only changed
   tell({ type: "updated", object: object("b"), previous: object("b") });
   expect([numbers.has("a"), numbers.has("b")]).toEqual([false, false]);
 });
+
+test("who begins to lead takes no number for new that another leader has looked at meanwhile", () => {
+  const { numbers, tell } = listening();
+  for (const uid of ["a", "b"]) tell({ type: "added", object: object(uid) });
+  numbers.begin([object("a", { managedBy: "us" }), object("b")]);
+  expect([numbers.has("a"), numbers.has("b")]).toEqual([false, true]);
+});

@@ -17,6 +17,12 @@ export class NewNumbers {
     });
   }
 
+  /** This process begins to lead: what another one has looked at meanwhile is new no more. */
+  begin(stored: readonly SmsNumber[]) {
+    for (const { metadata, status } of stored)
+      if (status?.managedBy !== undefined) this.end(metadata.uid ?? "");
+  }
+
   has(uid: string): boolean {
     return this.#uids.has(uid);
   }
