@@ -41,6 +41,15 @@ const INSERT = `
 
 const MISSING = "select smschannel.missing_texts($1::text[], $2::text[], $3::text[]) as position";
 
+// Is there anything that makes the table leave out a row that is not there yet: a key that is not ours, or a trigger before the
+// insert? Every role may read this of the catalog.
+const LEAVES_OUT_OTHERS = `
+  select exists (select from pg_index where indrelid = 'smschannel.inbox'::regclass
+        and (indisunique or indisexclusion) and indexrelid <> 'smschannel.inbox_once'::regclass)
+      or exists (select from pg_trigger where tgrelid = 'smschannel.inbox'::regclass
+        and not tgisinternal and tgenabled <> 'D' and tgtype & 7 = 7) -- before each row of an insert
+    as others`;
+
 // The row is taken back, and then there is a commit all the same: it is made durable, and waits for a standby, as a text's is.
 const PROBE = `
   begin; savepoint row;
@@ -92,14 +101,25 @@ export class PostgresStore implements InboxStore {
     return inserted;
   }
 
-  /** Asked only when a statement added fewer rows than it was given, as at a retry of Twilio's. */
+  /**
+   * Asked only when a statement added fewer rows than it was given, as at a retry of Twilio's. A rollback to a version that does
+   * not know the question takes away the right to ask it, while receivers of this version still serve. Then the catalog
+   * tells whether a row that was left out can be anything but a text that is there already.
+   */
   async #throwMissing(inserted: number, keys: Buffer[]): Promise<void> {
-    const { rows } = await this.#texts.query<{ position: string }>("missing", MISSING, keys);
-    if (rows.length > 0)
-      throw new NotKeptError(
-        inserted,
-        rows.map(({ position }) => Number(position) - 1),
-      );
+    const keep = (error: unknown) => isDataError(error) || isDenied(error);
+    try {
+      const { rows } = await this.#texts.query<{ position: string }>("missing", MISSING, keys, keep);
+      if (rows.length > 0)
+        throw new NotKeptError(
+          inserted,
+          rows.map(({ position }) => Number(position) - 1),
+        );
+    } catch (error) {
+      if (!isDenied(error)) throw error;
+      const { rows } = await this.#texts.query<{ others: boolean }>("others", LEAVES_OUT_OTHERS, []);
+      if (rows[0]?.others !== false) throw error;
+    }
   }
 
   async insertActivity(rows: readonly ActivityRow[]): Promise<void> {
@@ -147,13 +167,19 @@ class Connection {
     this.#options = options;
   }
 
-  async query<R extends pg.QueryResultRow>(name: string, text: string, values: Buffer[]) {
+  /** Connects anew after a failure, unless `keep` says that it is none of the connection's. */
+  async query<R extends pg.QueryResultRow>(
+    name: string,
+    text: string,
+    values: Buffer[],
+    keep: (error: unknown) => boolean = isDataError,
+  ) {
     const client = this.#client ?? (await this.connected());
     try {
       return await client.query<R>({ name, text, values });
     } catch (error) {
       // A server that turned read-only or full may be one that lost its role: the next connection may find the new one.
-      if (!isDataError(error) && this.#client === client) this.drop();
+      if (!keep(error) && this.#client === client) this.drop();
       throw error;
     }
   }
@@ -235,7 +261,11 @@ async function prepare(client: pg.Client, statementTimeoutMs: number, log: Log) 
   );
   await checkSchema(client);
   const { rows } = await client.query<{ more: boolean; asks: boolean; fsync: string }>(RIGHTS);
-  if (rows[0]?.asks === false) throw new SchemaError(NO_RIGHTS);
+  // No reason to take no texts: see #throwMissing.
+  if (rows[0]?.asks === false)
+    log.warn(
+      "the receiver's database role may not ask which texts are there (missing_texts): run smschannel migrate --receiver-role with its name",
+    );
   if (rows[0]?.more === true)
     log.warn(
       "the receiver's database role can do more than insert: give it a role of its own with smschannel migrate",
@@ -255,7 +285,7 @@ export async function checkSchema(client: pg.ClientBase, needed = latestVersion(
     found = rows[0]?.version ?? 0;
   } catch (error) {
     const { code } = error as { code?: string };
-    if (code === "42501") throw new SchemaError(NO_RIGHTS);
+    if (isDenied(error)) throw new SchemaError(NO_RIGHTS);
     // Neither the schema nor the function is there.
     if (code !== "3F000" && code !== "42883") throw error;
   }
@@ -285,6 +315,8 @@ export class NotKeptError extends Error {
 export class SchemaError extends Error {
   override readonly name = "SchemaError";
 }
+
+const isDenied = (error: unknown) => (error as { code?: unknown } | null)?.code === "42501";
 
 /** Is it the rows' fault (SQLSTATE 22: data, 23: constraint, 54: limits)? Then others of the batch can still be stored. */
 export function isDataError(error: unknown): boolean {

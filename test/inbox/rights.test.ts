@@ -2,10 +2,18 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import { pruneRouteActivity, readRouteActivity } from "../../src/inbox/activity.ts";
-import { migrate } from "../../src/inbox/migrate.ts";
+import { latestVersion, migrate } from "../../src/inbox/migrate.ts";
 import { PostgresStore } from "../../src/inbox/store.ts";
 import { createLog, silentLog } from "../../src/log.ts";
-import { newInbox } from "../receiver/harness.ts";
+import {
+  newInbox,
+  newSid,
+  post,
+  routeFor,
+  signedPost,
+  startReceiver,
+  textFields,
+} from "../receiver/harness.ts";
 
 // What whoever takes over a receiver can do with its database role: docs/security.md says the same.
 
@@ -144,18 +152,21 @@ describe("what PostgreSQL leaves to every role, and the security page names", ()
   });
 });
 
+/** How many lines with these words a receiver's first connection logs. */
+async function warningsOf(url: string, words: string): Promise<number> {
+  const lines: string[] = [];
+  const destination = { write: (line: string) => void lines.push(line) };
+  const log = createLog({ level: "warn", process: "test", destination });
+  const store = new PostgresStore({ url, statementTimeoutMs: 1000, log });
+  await store.connect();
+  await store.close();
+  return lines.filter((line) => line.includes(words)).length;
+}
+
 test("a role with rights of former versions is told of in the log, until the next migrate", async () => {
   const own = await newInbox();
   await own.owner.query(`grant insert on smschannel.inbox to "${own.role}"`);
-  const warnings = async () => {
-    const lines: string[] = [];
-    const destination = { write: (line: string) => void lines.push(line) };
-    const log = createLog({ level: "warn", process: "test", destination });
-    const store = new PostgresStore({ url: own.receiverUrl, statementTimeoutMs: 1000, log });
-    await store.connect();
-    await store.close();
-    return lines.filter((line) => line.includes("can do more than insert")).length;
-  };
+  const warnings = () => warningsOf(own.receiverUrl, "can do more than insert");
   expect(await warnings()).toBe(1);
   await migrate({
     url: own.ownerUrl,
@@ -166,6 +177,85 @@ test("a role with rights of former versions is told of in the log, until the nex
   });
   expect(await warnings()).toBe(0);
   await own.owner.end();
+});
+
+describe("a rollback to the version that could not ask what is missing", () => {
+  /** What the migrations of that version run for the receiver's role, in one transaction. */
+  const formerGrants = (role: string) => `
+    begin;
+    create or replace function smschannel.schema_version() returns integer language sql immutable parallel safe
+      as 'select ${latestVersion()}';
+    revoke all on function smschannel.schema_version() from public;
+    revoke all on all tables in schema smschannel from "${role}";
+    revoke all on all sequences in schema smschannel from "${role}";
+    revoke all on all functions in schema smschannel from "${role}";
+    revoke all on schema smschannel from "${role}";
+    grant usage on schema smschannel to "${role}";
+    grant execute on function smschannel.schema_version() to "${role}";
+    grant insert on smschannel.inbox, smschannel.route_activity to "${role}";
+    commit`;
+
+  /** A receiver that has stored a text before the rollback; `send` gives the answer's status. */
+  async function rolledBack() {
+    const own = await newInbox();
+    const running = await startReceiver({
+      url: own.receiverUrl,
+      routes: [await routeFor()],
+      storeBudgetMs: 600,
+    });
+    const send = async (...sids: string[]) =>
+      await Promise.all(
+        sids.map(
+          async (MessageSid) => (await post(running.port, signedPost(textFields({ MessageSid })))).status,
+        ),
+      );
+    const known = newSid();
+    expect(await send(known)).toEqual([200]);
+    await own.owner.query(formerGrants(own.role));
+    const count = async () =>
+      (await own.owner.query("select count(*)::int as count from smschannel.inbox")).rows[0].count;
+    const end = async () => {
+      await running.stop();
+      await own.owner.end();
+    };
+    return { own, known, send, count, end };
+  }
+
+  test("texts, and texts that are there already, are still answered 200", async () => {
+    const { known, send, count, end } = await rolledBack();
+    expect(await send(newSid())).toEqual([200]);
+    expect(await send(known, newSid())).toEqual([200, 200]);
+    expect(await send(known)).toEqual([200]);
+    expect(await count()).toBe(3);
+    await end();
+  });
+
+  test("a receiver that connects after it serves, and its log says what it may not do", async () => {
+    const { own, known, send, count, end } = await rolledBack();
+    await own.owner.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${own.role}'`,
+    );
+    expect(await send(known, newSid())).toEqual([200, 200]);
+    expect(await send(known)).toEqual([200]);
+    expect(await count()).toBe(2);
+    expect(await warningsOf(own.receiverUrl, "may not ask which texts are there")).toBe(1);
+    await end();
+  });
+
+  const swallowers: Record<string, string> = {
+    "a unique key that is not ours": "create unique index mine on smschannel.inbox (customer)",
+    "a trigger that returns nothing": `
+      create function public.swallow() returns trigger language plpgsql as $$ begin return null; end $$;
+      create trigger swallow before insert on smschannel.inbox for each row execute function public.swallow()`,
+  };
+  for (const [name, sql] of Object.entries(swallowers))
+    test(`no text that is not there is answered 200: ${name}`, async () => {
+      const { own, send, count, end } = await rolledBack();
+      await own.owner.query(sql);
+      expect(await send(newSid())).toEqual([503]);
+      expect(await count()).toBe(1);
+      await end();
+    });
 });
 
 describe("whatever stands in route_activity, the controller reads the rest", () => {
