@@ -12,11 +12,21 @@ export interface ConnectOptions {
   readonly applicationName: string;
   /** Of each query on the connection. */
   readonly queryTimeoutMs?: number;
+  /** For who tries again and again, and gives up before every host was tried. */
+  readonly turn?: HostTurn;
 }
 
 /**
- * A connection to the database of `url`, as libpq would make it: hosts in their order until one takes us, with or without TLS as
- * `sslmode` says. Throws what the last host said. A broken connection is silent until its next query; when `signal` aborts
+ * Where among the hosts a try begins: at the first, or after the one at which the try before was given up. Otherwise hosts that
+ * are silent would use up the time of each try, and those behind them would never be reached.
+ */
+export interface HostTurn {
+  begin: number;
+}
+
+/**
+ * A connection to the database of `url`, as libpq would make it: hosts in their order until one takes us (from `turn` on),
+ * with or without TLS as `sslmode` says. Throws what the last host said. A broken connection is silent until its next query; when `signal` aborts
  * first, what is under way is ended.
  */
 export async function connect(
@@ -26,15 +36,22 @@ export async function connect(
 ): Promise<pg.Client> {
   const target = parseDatabaseUrl(await currentUrl(url));
   const files = await readFiles(target);
-  const hosts = target.inRandomOrder ? shuffled(target.hosts) : target.hosts;
+  const { turn = { begin: 0 } } = options;
+  const { begin } = turn;
+  turn.begin = 0;
+  const hosts = beginningAt(begin, target.inRandomOrder ? shuffled(target.hosts) : target.hosts);
   let last: unknown;
-  for (const place of hosts) {
+  for (const [tried, place] of hosts.entries()) {
     try {
       return await connectTo(place, { target, files, options, signal });
     } catch (error) {
       last = error;
+      if (signal?.aborted) {
+        turn.begin = begin + tried + 1;
+        break;
+      }
       // The next one would say the same of role, password and database.
-      if (signal?.aborted || isOfServer(error)) break;
+      if (isOfServer(error)) break;
     }
   }
   throw last;
@@ -182,6 +199,11 @@ function defined<T extends object>(values: T): { [K in keyof T]?: NonNullable<T[
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: NonNullable<T[K]>;
   };
+}
+
+function beginningAt<T>(index: number, list: readonly T[]): T[] {
+  const first = index % list.length;
+  return [...list.slice(first), ...list.slice(0, first)];
 }
 
 function shuffled<T>(list: readonly T[]): T[] {

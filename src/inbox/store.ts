@@ -2,7 +2,7 @@ import type pg from "pg";
 import type { Log } from "../log.ts";
 import type { ActivityRow } from "./activity.ts";
 import { byteaArray, int8Array, textArray } from "./arrays.ts";
-import { connect } from "./connect.ts";
+import { connect, type HostTurn } from "./connect.ts";
 import type { DatabaseUrl } from "./database-url.ts";
 import { latestVersion } from "./migrate.ts";
 import type { InboxRow } from "./rows.ts";
@@ -160,6 +160,7 @@ class Connection {
   readonly #options: PostgresStoreOptions;
   #client: pg.Client | undefined;
   #connecting: Promise<pg.Client> | undefined;
+  readonly #turn: HostTurn = { begin: 0 };
   /** Ends what is connecting, for `drop`. */
   #coming: AbortController | undefined;
 
@@ -224,7 +225,11 @@ class Connection {
     let client: pg.Client | undefined;
     const end = () => void client?.end().catch(() => undefined);
     try {
-      client = await connect(url, { timeoutMs: 2000, applicationName: "smschannel-receiver" }, coming.signal);
+      client = await connect(
+        url,
+        { timeoutMs: 2000, applicationName: "smschannel-receiver", turn: this.#turn },
+        coming.signal,
+      );
       coming.signal.addEventListener("abort", end, { once: true });
       await prepare(client, statementTimeoutMs, log);
       coming.signal.throwIfAborted();
