@@ -1,4 +1,6 @@
+import type { Socket } from "node:net";
 import type pg from "pg";
+import { type Clock, systemClock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { ActivityRow } from "./activity.ts";
 import { byteaArray, int8Array, textArray } from "./arrays.ts";
@@ -28,7 +30,13 @@ export interface PostgresStoreOptions {
   /** What one statement may take, so that a blocked one does not hold its locks after its requests were refused. */
   statementTimeoutMs: number;
   log: Log;
+  clock?: Clock;
 }
+
+/** How long after a statement's time the server may take to say so: then the connection is one that went silent. */
+const SILENT_MS = 500;
+/** How long a server may take to say goodbye: one that vanished never does. */
+const GOODBYE_MS = 1000;
 
 // No target and no RETURNING: both need the right to select, which the receiver's role does not have. Without a target every
 // unique key counts, so the table has only the one that means "the same text".
@@ -70,10 +78,12 @@ const INSERT_ACTIVITY = `
  * or a missing right, holds up no text.
  */
 export class PostgresStore implements InboxStore {
+  readonly #options: PostgresStoreOptions;
   readonly #texts: Connection;
   readonly #activity: Connection;
 
   constructor(options: PostgresStoreOptions) {
+    this.#options = options;
     this.#texts = new Connection(options);
     this.#activity = new Connection(options);
   }
@@ -122,17 +132,24 @@ export class PostgresStore implements InboxStore {
     }
   }
 
+  /** Nobody else watches over this connection; and whoever stops waits for its last rows. */
   async insertActivity(rows: readonly ActivityRow[]): Promise<void> {
-    const { rowCount } = await this.#activity.query("activity", INSERT_ACTIVITY, [
-      textArray(rows.map((row) => row.replica)),
-      textArray(rows.map((row) => row.namespaceUid)),
-      textArray(rows.map((row) => row.stream)),
-      textArray(rows.map((row) => row.accountSid)),
-      textArray(rows.map((row) => JSON.stringify(row.accepted))),
-      int8Array(rows.map((row) => row.lastRefusedAtMs ?? null)),
-      textArray(rows.map((row) => row.refusedReason ?? null)),
-    ]);
-    if (rowCount !== rows.length) throw new NotKeptError(rowCount ?? 0);
+    const { clock = systemClock, statementTimeoutMs } = this.#options;
+    const cancel = clock.after(statementTimeoutMs + SILENT_MS, () => this.#activity.drop());
+    try {
+      const { rowCount } = await this.#activity.query("activity", INSERT_ACTIVITY, [
+        textArray(rows.map((row) => row.replica)),
+        textArray(rows.map((row) => row.namespaceUid)),
+        textArray(rows.map((row) => row.stream)),
+        textArray(rows.map((row) => row.accountSid)),
+        textArray(rows.map((row) => JSON.stringify(row.accepted))),
+        int8Array(rows.map((row) => row.lastRefusedAtMs ?? null)),
+        textArray(rows.map((row) => row.refusedReason ?? null)),
+      ]);
+      if (rowCount !== rows.length) throw new NotKeptError(rowCount ?? 0);
+    } finally {
+      cancel();
+    }
   }
 
   async probe(): Promise<void> {
@@ -208,7 +225,11 @@ class Connection {
   async close(): Promise<void> {
     const client = this.#client ?? (await this.#connecting?.catch(() => undefined));
     this.#client = undefined;
-    await client?.end().catch(() => undefined);
+    if (client === undefined) return;
+    const { clock = systemClock } = this.#options;
+    const cancel = clock.after(GOODBYE_MS, () => socketOf(client).destroy());
+    await client.end().catch(() => undefined);
+    cancel();
   }
 
   connected(): Promise<pg.Client> {
@@ -248,6 +269,10 @@ class Connection {
     return made;
   }
 }
+
+/** pg's types leave it out. */
+const socketOf = (client: pg.Client) =>
+  (client as unknown as { connection: { stream: Socket } }).connection.stream;
 
 const RIGHTS = `
   select current_setting('fsync') as fsync,

@@ -168,6 +168,30 @@ test("whatever is wrong with what is written of routes ends no text that is unde
   await store.close();
 });
 
+describe("a database that vanishes without a word", () => {
+  const seen = { replica: "r", namespaceUid: "u", stream: "s", accountSid: ACCOUNT, accepted: {} };
+
+  test("holds up what is written of routes no longer than a text, and not the next time", async () => {
+    const store = new PostgresStore({ url: proxy.url, statementTimeoutMs: BUDGET_MS, log: silentLog });
+    await store.insertActivity([seen]);
+    proxy.set("silent");
+    await expect(store.insertActivity([seen])).rejects.toThrow();
+    proxy.set("pass");
+    await store.insertActivity([seen]);
+    await store.close();
+  });
+
+  test("does not keep a receiver from stopping", async () => {
+    const store = new PostgresStore({ url: proxy.url, statementTimeoutMs: BUDGET_MS, log: silentLog });
+    // Both connections are there.
+    await store.insertActivity([seen]);
+    const other = await startReceiver({ store, routes: [await routeFor()], storeBudgetMs: BUDGET_MS });
+    expect((await post(other.port, signedPost(textFields()))).status).toBe(200);
+    proxy.set("silent");
+    await other.stop();
+  });
+});
+
 const row = (messageSid: string): InboxRow => ({
   kind: "inbound",
   namespaceUid: "u",

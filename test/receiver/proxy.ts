@@ -1,11 +1,11 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-/** A way to the database that can be cut, made silent, or made to swallow answers. */
+/** A way to the database that can be cut, made silent (not even a goodbye is answered), or made to swallow answers. */
 export async function databaseProxy(url: string) {
   const target = new URL(url);
   let mode: "pass" | "refuse" | "silent" | "swallowAnswers" = "pass";
   const sockets = new Set<Socket>();
-  const server = createServer((client) => {
+  const server = createServer({ allowHalfOpen: true }, (client) => {
     if (mode === "refuse") return void client.destroy();
     const upstream = connect(Number(target.port || 5432), target.hostname);
     for (const socket of [client, upstream]) {
@@ -14,6 +14,7 @@ export async function databaseProxy(url: string) {
     }
     client.on("data", (bytes) => mode !== "silent" && upstream.write(bytes));
     upstream.on("data", (bytes) => mode === "pass" && client.write(bytes));
+    client.on("end", () => mode !== "silent" && client.end());
     client.on("close", () => upstream.destroy());
     upstream.on("close", () => client.destroy());
   });
