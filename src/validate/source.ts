@@ -67,7 +67,7 @@ function read(
   lines: LineCounter,
   text: string,
 ) {
-  if (isTemplate(document, text)) {
+  if (isTemplate(document, lines, text)) {
     parsed.problems.push({ ...where, line: lines.linePos(document.range?.[0] ?? 0).line, message: TEMPLATE });
     return;
   }
@@ -99,12 +99,19 @@ const TEMPLATE =
 
 /**
  * What stands in double braces and in no quotes is no YAML, or a map whose key is a map, which no object of Kubernetes has. In a
- * text, such as a reply to a customer, it is nobody's template.
+ * text, such as a reply to a customer, it is nobody's template, and what is wrong elsewhere is to be told.
  */
-function isTemplate(document: Document, text: string): boolean {
+function isTemplate(document: Document, lines: LineCounter, text: string): boolean {
   const [start, , end] = document.range ?? [0, 0, text.length];
   if (!text.slice(start, end).includes("{{")) return false;
-  if (document.errors.length > 0) return true;
+  if (document.errors.length > 0) {
+    const written = text.split("\n");
+    // A line of a template by itself can make the next one an error.
+    return document.errors.some(({ pos: [at] }) => {
+      const { line } = lines.linePos(at);
+      return hasOpenBraces(written[line - 1] ?? "") || /^\s*\{\{/.test(written[line - 2] ?? "");
+    });
+  }
   let found = false;
   visit(document, {
     Pair(_, { key }) {
@@ -115,6 +122,12 @@ function isTemplate(document: Document, text: string): boolean {
   });
   return found;
 }
+
+/** Double braces at the beginning of a value or of a line, where YAML takes them for maps; not in quotes, a comment or a text. */
+const hasOpenBraces = (line: string) =>
+  /(?:^\s*|[:[{?]\s*|-\s+)\{\{/.test(
+    line.replaceAll(/(?<=^|[\s,[{:])(?:"(?:[^"\\]|\\.)*(?:"|$)|'[^']*(?:'|$)|#.*$)/g, ""),
+  );
 
 /** A List, as `kubectl get -o yaml` prints it, holds its objects under items. */
 function itemsOf(object: unknown): [Path, unknown][] {

@@ -180,7 +180,41 @@ const advice: Record<string, [text: string, said: string[]]> = {
     `${header("OperatingHours", "{{ .Release.Name }}-a")}spec: {timeZone: UTC}\n`,
     ["render it first"],
   ],
+  "a template's comment": [`{{/* hours: all day */}}\n${hours("a", "UTC")}`, ["render it first"]],
+  "a template's list": [
+    `${header("OperatingHours", "a")}spec:\n  {{- range .Values.days }}\n  - {day: {{ .day }}}\n  {{- end }}\n`,
+    ["render it first"],
+  ],
+  "braces in a text, and a wrong indent elsewhere": [
+    reply('"{{ hello }}"', "   mode: Push"),
+    ["items must start at the same column"],
+  ],
+  "braces in a text in single quotes, and a list that does not end": [
+    reply("'it''s {{ hello }}'", "  routingRules: ["),
+    ["Flow sequence in block collection must be sufficiently indented"],
+  ],
+  "braces in a text whose quotes do not end": [
+    reply('"{{ hello }}', "  mode: Push"),
+    ['Missing closing "quote'],
+  ],
+  "braces in a text, and more behind its quotes": [
+    reply('"{{ hello }}" again', "  mode: Push"),
+    ["Unexpected scalar"],
+  ],
+  "braces in a text without quotes, and a wrong indent elsewhere": [
+    reply("Hi, {{ hello }}", " mode: Push"),
+    ["items must start at the same column"],
+  ],
+  "braces in a comment of a line that is wrong": [
+    reply('"Hello"', "   mode: Push # {{ mode }}"),
+    ["items must start at the same column"],
+  ],
 };
+
+/** A stream with this reply, and this line behind it. */
+function reply(text: string, line: string): string {
+  return `${header("WorkStream", "a")}spec:\n  greeting: ${text}\n${line}\n`;
+}
 
 describe("what to write instead", () => {
   for (const [name, [text, said]] of Object.entries(advice))
