@@ -55,6 +55,20 @@ test("an Ingress without TLS, with a certificate of one's own, and for the fallb
   expect(both.one("Ingress").spec.rules.map(({ host }: { host: string }) => host)).toEqual(hosts);
 });
 
+test("a path stays percent-encoded, as Twilio requests it and as the API server takes it", async () => {
+  const urls = {
+    publicUrl: "https://sms.example.com:8443/a%20b/c%C3%A9/",
+    fallbackPublicUrl: "https://b.example.com",
+  };
+  const below = (base: string) => ["inbound", "fallback", "status"].map((name) => `${base}/${name}`);
+  const wanted = [...below("/a%20b/c%C3%A9"), ...below("")];
+  const ingress = (await render({ ...urls, ingress: { enabled: true, fallbackHost: true } })).one("Ingress");
+  expect(ingress.spec.rules[0].http.paths.map(({ path }: { path: string }) => path)).toEqual(wanted);
+  const httpRoute = { enabled: true, parentRefs: [{ name: "public" }], fallbackHost: true };
+  const [rule] = (await render({ ...urls, httpRoute })).one("HTTPRoute").spec.rules;
+  expect(rule.matches.map(({ path }: { path: { value: string } }) => path.value)).toEqual(wanted);
+});
+
 test("a fallback URL with a path of its own is answered below that path", async () => {
   const urls = { publicUrl: "https://SMS.example.com/one", fallbackPublicUrl: "https://b.example.com/two/" };
   const wanted = [

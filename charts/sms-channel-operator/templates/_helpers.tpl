@@ -162,7 +162,8 @@ fallbackPublicUrl too, the paths below that URL are among them.
 {{- end }}
 {{- $paths := list }}
 {{- range $urls }}
-{{- $base := (urlParse .).path | trimSuffix "/" }}
+{{- /* As it is written: urlParse decodes the path, and a percent-encoded one would be refused or lead elsewhere. */}}
+{{- $base := regexReplaceAll "^[^:/]+://[^/?#]*|[?#].*$" . "" | trimSuffix "/" }}
 {{- $paths = concat $paths (list (printf "%s/inbound" $base) (printf "%s/fallback" $base) (printf "%s/status" $base)) }}
 {{- end }}
 {{- $paths | uniq | toJson }}
