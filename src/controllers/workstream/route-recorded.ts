@@ -75,6 +75,8 @@ async function recordTokens(
   { accountSid, accepted }: NonNullable<CredentialFacts["onlyTokens"]>,
 ) {
   const key = routeKey({ ...where, accountSid });
+  // Room for a new one is not looked for: that there is none would be told in place of what is wrong with the credentials.
+  if (deps.records.route(key) === undefined) return;
   const firstAcceptedAt = await acceptedSince(deps, key, accepted);
   const now = deps.clock.now();
   await deps.records.updateRoute(
