@@ -15,7 +15,10 @@ export type ReasonClass = "good" | "waiting" | "transient" | "stalled" | "held";
 
 interface ReasonInfo {
   readonly class: ReasonClass;
-  /** The conditions that can carry it, as `Kind.Condition`. */
+  /**
+   * The conditions that can carry it, as `Kind.Condition`. Left out are those that repeat another's reason: `Ready`, except where
+   * no other condition has it, and `NumberReady` of a WorkStream, which has that of its SmsNumber's `Ready`.
+   */
   readonly on: readonly string[];
   /** What is so, in one sentence. */
   readonly meaning: string;
@@ -81,13 +84,13 @@ export const reasons = {
 
   SecretNotFound: {
     class: "waiting",
-    on: ["WorkStream.CredentialsValid"],
+    on: ["WorkStream.CredentialsValid", "WorkStream.InboundUrlReady", "SmsNumber.InboundUrlReady"],
     meaning: "The Secret named by credentialsSecretRef is not in the namespace.",
     remedy: "Create it with the keys accountSid and authToken; the operator sees it at once.",
   },
   SecretKeyMissing: {
     class: "stalled",
-    on: ["WorkStream.CredentialsValid"],
+    on: ["WorkStream.CredentialsValid", "WorkStream.InboundUrlReady", "SmsNumber.InboundUrlReady"],
     meaning:
       "The Secret lacks a key that is needed, or the key is empty, or its value was spoiled on its way into the Secret: quotes, blanks, invisible characters, base64 twice, NAME=value, JSON.",
     remedy:
@@ -95,45 +98,65 @@ export const reasons = {
   },
   SecretForbidden: {
     class: "stalled",
-    on: ["WorkStream.CredentialsValid"],
+    on: ["WorkStream.CredentialsValid", "WorkStream.InboundUrlReady", "SmsNumber.InboundUrlReady"],
     meaning: "The operator may not read Secrets in this namespace.",
     remedy:
       "Grant the controller's ServiceAccount get, list and watch on Secrets there, or add the namespace to the chart's watchNamespaces.",
   },
   AccountSidMalformed: {
     class: "stalled",
-    on: ["WorkStream.CredentialsValid"],
+    on: ["WorkStream.CredentialsValid", "WorkStream.InboundUrlReady", "SmsNumber.InboundUrlReady"],
     meaning: "The Secret's accountSid is not AC and 32 hexadecimal digits, or apiKeySid is not SK and 32.",
     remedy:
       "Copy the SID from Twilio's console; the message says what happened to the value, such as quotes or blanks.",
   },
   TwilioUnauthorized: {
     class: "stalled",
-    on: ["WorkStream.CredentialsValid", "SmsNumber.NumberFound"],
+    on: [
+      "WorkStream.CredentialsValid",
+      "WorkStream.InboundUrlReady",
+      "SmsNumber.NumberFound",
+      "SmsNumber.InboundUrlReady",
+    ],
     meaning: "Twilio answered 401: wrong or deleted credentials, or those of another region.",
     remedy: "Compare accountSid and authToken with Twilio's console; tokens differ by region.",
   },
   TwilioPermissionMissing: {
     class: "stalled",
-    on: ["WorkStream.CredentialsValid", "SmsNumber.NumberFound", "SmsNumber.InboundUrlReady"],
+    on: [
+      "WorkStream.CredentialsValid",
+      "WorkStream.InboundUrlReady",
+      "SmsNumber.NumberFound",
+      "SmsNumber.InboundUrlReady",
+    ],
     meaning: "The credentials are good but lack a permission.",
     remedy: "Give the API key the permission that the message names, or use a standard key.",
   },
   TwilioRejected: {
     class: "stalled",
-    on: ["WorkStream.CredentialsValid", "SmsNumber.NumberFound", "SmsNumber.InboundUrlReady"],
+    on: [
+      "WorkStream.CredentialsValid",
+      "WorkStream.InboundUrlReady",
+      "SmsNumber.NumberFound",
+      "SmsNumber.InboundUrlReady",
+    ],
     meaning: "Twilio refused the request as wrong; the message has Twilio's error code.",
     remedy: "Look the code up in Twilio's error catalogue.",
   },
   AccountSuspended: {
     class: "stalled",
-    on: ["WorkStream.CredentialsValid"],
+    on: [
+      "WorkStream.CredentialsValid",
+      "WorkStream.InboundUrlReady",
+      "SmsNumber.NumberFound",
+      "SmsNumber.InboundUrlReady",
+    ],
     meaning: "The Twilio account is suspended or closed.",
     remedy: "Reactivate it in Twilio's console.",
   },
   SubaccountNeedsOwnToken: {
     class: "stalled",
-    on: ["WorkStream.CredentialsValid"],
+    on: ["WorkStream.CredentialsValid", "WorkStream.InboundUrlReady", "SmsNumber.InboundUrlReady"],
     meaning:
       "The token belongs to the parent account; a subaccount's webhooks are signed with the subaccount's own token.",
     remedy: "Put the subaccount's own auth token into the Secret.",
@@ -141,7 +164,7 @@ export const reasons = {
 
   WorkStreamNotFound: {
     class: "waiting",
-    on: ["SmsNumber.Accepted"],
+    on: ["SmsNumber.Accepted", "SmsNumber.InboundUrlReady"],
     meaning:
       "The WorkStream named by workStreamRef is not in the namespace. The number's webhook is left as it is.",
     remedy: "Apply the WorkStream, or correct workStreamRef in a new SmsNumber.",
@@ -181,19 +204,19 @@ export const reasons = {
   },
   WorkStreamAlreadyHasNumber: {
     class: "stalled",
-    on: ["SmsNumber.Accepted"],
+    on: ["SmsNumber.Accepted", "SmsNumber.InboundUrlReady"],
     meaning: "Another SmsNumber holds this WorkStream; a stream has one number.",
     remedy: "Delete one of the two, or give this number a WorkStream of its own.",
   },
   NumberAlreadyClaimed: {
     class: "stalled",
-    on: ["SmsNumber.Accepted"],
+    on: ["SmsNumber.Accepted", "SmsNumber.InboundUrlReady"],
     meaning: "Another SmsNumber holds this number.",
     remedy: "Delete the other one, or set its managementPolicy to Observe.",
   },
   RouteTableFull: {
     class: "stalled",
-    on: ["WorkStream.InboundUrlReady"],
+    on: ["WorkStream.InboundUrlReady", "SmsNumber.InboundUrlReady"],
     meaning:
       "The operator has no room for another route: its routing Secret or the namespace's share is full. WorkStreams that were deleted do not count.",
     remedy: "Raise ROUTE_SHARDS or MAX_STREAMS_PER_NAMESPACE, or delete WorkStreams that nobody needs.",
@@ -201,13 +224,13 @@ export const reasons = {
 
   NumberNotInAccount: {
     class: "stalled",
-    on: ["SmsNumber.NumberFound"],
+    on: ["SmsNumber.NumberFound", "SmsNumber.InboundUrlReady"],
     meaning: "The Twilio account does not own this number in this region.",
     remedy: "Compare the number with Twilio's Active Numbers; the operator never buys numbers.",
   },
   NumberNotSmsCapable: {
     class: "stalled",
-    on: ["SmsNumber.NumberFound"],
+    on: ["SmsNumber.NumberFound", "SmsNumber.InboundUrlReady"],
     meaning: "The account owns the number, but it cannot take SMS.",
     remedy: "Use a number with the SMS capability.",
   },
@@ -246,7 +269,7 @@ export const reasons = {
   },
   ComplianceRepliesMissing: {
     class: "stalled",
-    on: ["SmsNumber.Accepted"],
+    on: ["SmsNumber.Accepted", "SmsNumber.InboundUrlReady"],
     meaning:
       "A stand-alone short code gets no STOP and HELP answers from Twilio, and the texts for them are missing.",
     remedy: "Give OptOutConfirmation, OptInConfirmation and Help texts on the WorkStream or the SmsNumber.",
@@ -261,27 +284,27 @@ export const reasons = {
 
   PublicUrlInvalid: {
     class: "stalled",
-    on: ["WorkStream.InboundUrlReady"],
+    on: ["WorkStream.InboundUrlReady", "SmsNumber.InboundUrlReady"],
     meaning: "PUBLIC_URL is not an absolute https URL that Twilio would accept.",
     remedy: "Correct PUBLIC_URL of the controller.",
   },
   PublicUrlUnreachable: {
     class: "transient",
-    on: ["WorkStream.InboundUrlReady"],
+    on: ["WorkStream.InboundUrlReady", "SmsNumber.InboundUrlReady"],
     meaning: "The inbound URL does not answer from inside the cluster.",
     remedy:
       "Check DNS, ingress and certificate; where a cluster cannot reach its own front door, set URL_CHECK=report.",
   },
   PublicUrlRedirects: {
     class: "transient",
-    on: ["WorkStream.InboundUrlReady"],
+    on: ["WorkStream.InboundUrlReady", "SmsNumber.InboundUrlReady"],
     meaning: "The inbound URL answers with a redirect, which would turn Twilio's POST into an empty GET.",
     remedy:
       "Set PUBLIC_URL to where the redirect leads when it is the same path elsewhere; where it is a login page, let the path through without a login.",
   },
   PublicUrlNotOurs: {
     class: "transient",
-    on: ["WorkStream.InboundUrlReady"],
+    on: ["WorkStream.InboundUrlReady", "SmsNumber.InboundUrlReady"],
     meaning: "Something answers at the inbound URL, but it is not this operator's receiver.",
     remedy: "Check that the ingress sends /inbound/ and /fallback/ to the receiver's Service.",
   },
@@ -301,7 +324,7 @@ export const reasons = {
   },
   RoutesNotLoaded: {
     class: "waiting",
-    on: ["WorkStream.InboundUrlReady"],
+    on: ["WorkStream.InboundUrlReady", "SmsNumber.NumberFound", "SmsNumber.InboundUrlReady"],
     meaning: "The receiver does not have this route yet.",
     remedy: "Wait a few seconds; if it stays, look at the receiver's log and its right to read its Secrets.",
   },
@@ -351,7 +374,7 @@ export const reasons = {
   },
   OperatorUninstalled: {
     class: "held",
-    on: ["WorkStream.Ready", "SmsNumber.Ready", "OperatingHours.Ready"],
+    on: ["WorkStream.*", "SmsNumber.*", "OperatingHours.Ready"],
     meaning: "The operator was uninstalled; nobody looks after this object.",
     remedy: "Install the operator again, or delete the object.",
   },
