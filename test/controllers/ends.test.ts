@@ -231,6 +231,30 @@ test("a former PUBLIC_URL ends an hour after the last number has left it", async
   expect((await world.text()).outcome).toBe("delivered");
 });
 
+test("a former PUBLIC_URL goes on while a number that is now only observed points at it", async () => {
+  world.startOperator();
+  await world.wired();
+  await world.number({ managementPolicy: "Observe" });
+  await world.numberIs("line", { Ready: "True" });
+  const former = world.publicUrl;
+  const { url } = await world.startReceiver();
+  await world.stopOperators();
+  world.publicUrl = url;
+  const { records } = world.startOperator();
+  await world.numberIs("line", { Ready: "Observing" });
+  const urls = await eventually("the route has both URLs", () => {
+    const [route] = records.routes();
+    return route?.urls.length === 2 ? route.urls : undefined;
+  });
+  expect(urls[1]).toMatchObject({ inbound: `${former}/inbound/${world.namespace}/support` });
+  expect(urls[1]).not.toHaveProperty("replacedAtMs");
+  for (let minutes = 0; minutes < 120; minutes += 20) {
+    clock.skip(20 * MINUTE);
+    expect((await world.text()).outcome).toBe("delivered");
+  }
+  expect(world.atTwilio().smsUrl).toContain(former);
+});
+
 /** Fingerprints of the tokens that the receivers have reported texts for. */
 async function acceptedTokens(): Promise<string[]> {
   const database = new pg.Client(world.databaseUrl);

@@ -1,11 +1,13 @@
 import { MultiMap } from "../../multimap.ts";
+import { configuredKey } from "./configured.ts";
 import type { OwedRecord } from "./record.ts";
 
-/** The numbers that are owed back, found by number, by the SmsNumber that held it, and by stream. */
+/** The numbers that are owed back, found by number, by the SmsNumber that held it, by stream, and by where they point. */
 export class OwedNumbers {
   readonly #bySid = new Map<string, OwedRecord>();
   readonly #sidsByUid = new MultiMap<string, string>();
   readonly #sidsByStream = new MultiMap<string, string>();
+  readonly #sidsByUrls = new MultiMap<string, string>();
 
   get(phoneNumberSid: string): OwedRecord | undefined {
     return this.#bySid.get(phoneNumberSid);
@@ -21,11 +23,18 @@ export class OwedNumbers {
     return this.#sidsByStream.get(`${namespaceUid}/${stream}`).map((sid) => this.#bySid.get(sid)!);
   }
 
+  /** Does one of them point at these URLs, and may its SmsNumber still give it back? */
+  pointsAt(urlsKey: string): boolean {
+    return this.#sidsByUrls.count(urlsKey) > 0;
+  }
+
   put(owed: OwedRecord): void {
     this.delete(owed.phoneNumberSid);
     this.#bySid.set(owed.phoneNumberSid, owed);
     this.#sidsByUid.add(owed.uid, owed.phoneNumberSid);
     this.#sidsByStream.add(`${owed.namespaceUid}/${owed.stream}`, owed.phoneNumberSid);
+    if (owed.configured !== undefined && owed.isGone !== true)
+      this.#sidsByUrls.add(configuredKey(owed.configured), owed.phoneNumberSid);
   }
 
   delete(phoneNumberSid: string): OwedRecord | undefined {
@@ -34,10 +43,12 @@ export class OwedNumbers {
     this.#bySid.delete(phoneNumberSid);
     this.#sidsByUid.delete(owed.uid, phoneNumberSid);
     this.#sidsByStream.delete(`${owed.namespaceUid}/${owed.stream}`, phoneNumberSid);
+    if (owed.configured !== undefined)
+      this.#sidsByUrls.delete(configuredKey(owed.configured), phoneNumberSid);
     return owed;
   }
 
   clear(): void {
-    for (const map of [this.#bySid, this.#sidsByUid, this.#sidsByStream]) map.clear();
+    for (const map of [this.#bySid, this.#sidsByUid, this.#sidsByStream, this.#sidsByUrls]) map.clear();
   }
 }

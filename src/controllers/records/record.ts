@@ -72,7 +72,15 @@ export interface ClaimRecord {
 export interface OwedRecord
   extends Pick<
     ClaimRecord,
-    "phoneNumberSid" | "accountSid" | "number" | "namespace" | "namespaceUid" | "stream" | "name" | "uid"
+    | "phoneNumberSid"
+    | "accountSid"
+    | "number"
+    | "namespace"
+    | "namespaceUid"
+    | "stream"
+    | "name"
+    | "uid"
+    | "configured"
   > {
   /** Why it was not given back, as in the metric's label. */
   why: string;

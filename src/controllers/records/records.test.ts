@@ -300,6 +300,24 @@ describe("records", () => {
     expect(records.pointedAt({ inbound, fallback: "https://b/fallback" })).toBe(false);
   });
 
+  test("a number that is owed still points there, until its SmsNumber is gone", async () => {
+    const inbound = "https://a/inbound/team/support";
+    const configured = { url: `${inbound}#ct=2000`, fallbackUrl: "https://b/fallback", sinceMs: 1 };
+    const pointedAt = (of: Records) => of.pointedAt({ inbound, fallback: "https://b/fallback" });
+    await timed(records.putClaim(claim({ configured })));
+    await timed(records.owe(owed({ configured })));
+    expect(records.claim("PN1")).toBeUndefined();
+    expect(pointedAt(records)).toBe(true);
+    const next = fresh();
+    await timed(next.load());
+    expect(pointedAt(next)).toBe(true);
+    await timed(records.owe(owed({ isGone: true, configured })));
+    expect(pointedAt(records)).toBe(false);
+    await timed(records.owe(owed({ configured })));
+    await timed(records.dropOwed("PN1"));
+    expect(pointedAt(records)).toBe(false);
+  });
+
   test("a namespace has its share of routes, and keeps those it has", async () => {
     const add = (stream: string) =>
       records.updateRoute(routeKey(route({ stream })), route({ stream }), () => route({ stream }));

@@ -3,8 +3,8 @@ import { Failure } from "../../errors.ts";
 import { KubeError } from "../../kube/client.ts";
 import { MultiMap } from "../../multimap.ts";
 import { shardOf } from "../../routes/table.ts";
-import { withoutFragment } from "../../twilio/connection-overrides.ts";
 import { sameForReceiver } from "./compile.ts";
+import { configuredKey, urlsKey } from "./configured.ts";
 import { OwedNumbers } from "./owed-numbers.ts";
 import { PacedWrite } from "./paced-write.ts";
 import type { ClaimRecord, OwedRecord, RouteRecord, Shard, UrlRecord } from "./record.ts";
@@ -189,10 +189,13 @@ export class Records {
     );
   }
 
-  /** Does a number that we configured point at these URLs? Where its fallback is not known, at the inbound one. */
+  /**
+   * Does a number that we configured point at these URLs? Where its fallback is not known, at the inbound one. One that is owed
+   * still does, as long as its SmsNumber may give it back.
+   */
   pointedAt({ inbound, fallback }: Pick<UrlRecord, "inbound" | "fallback">): boolean {
     const keys = [urlsKey(inbound, fallback), urlsKey(inbound, undefined)];
-    return keys.some((key) => this.#sidsByUrls.count(key) > 0);
+    return keys.some((key) => this.#sidsByUrls.count(key) > 0 || this.#owed.pointsAt(key));
   }
 
   claimsOfStream(namespaceUid: string, stream: string): ClaimRecord[] {
@@ -392,13 +395,4 @@ function hasNewToken(before: RouteRecord | undefined, { tokens }: RouteRecord): 
   if (before === undefined) return false;
   const known = new Set(before.tokens.map(({ token }) => token));
   return tokens.some(({ token }) => !known.has(token));
-}
-
-function configuredKey({ url, fallbackUrl }: NonNullable<ClaimRecord["configured"]>): string {
-  return urlsKey(withoutFragment(url), fallbackUrl === undefined ? undefined : withoutFragment(fallbackUrl));
-}
-
-/** No URL has a blank. */
-function urlsKey(inbound: string, fallback: string | undefined): string {
-  return `${inbound} ${fallback ?? ""}`;
 }

@@ -7,7 +7,15 @@ import type { Webhook } from "./webhook.ts";
 /** A number that an SmsNumber held, and that is to be given back. */
 export type HeldNumber = Pick<
   ClaimRecord,
-  "phoneNumberSid" | "accountSid" | "number" | "namespace" | "namespaceUid" | "stream" | "name" | "uid"
+  | "phoneNumberSid"
+  | "accountSid"
+  | "number"
+  | "namespace"
+  | "namespaceUid"
+  | "stream"
+  | "name"
+  | "uid"
+  | "configured"
 >;
 
 export interface OwedDeps {
@@ -26,14 +34,15 @@ export async function oweNumber(
   { why, isGone }: { why: string; isGone: boolean },
   signal: AbortSignal,
 ): Promise<Webhook | undefined> {
-  const { phoneNumberSid, accountSid, number, namespace, namespaceUid, stream, name, uid } = held;
+  const { phoneNumberSid, accountSid, number, namespace, namespaceUid, stream, name, uid, configured } = held;
   const own = await previous.keep(uid, held, signal);
   // It is owed already, or this one held it and never pointed it at us: what is kept is from the one before.
   const saved = own ?? (await previous.kept(held, signal));
   await records.owe({
     ...{ phoneNumberSid, accountSid, number, namespace, namespaceUid, stream, name, uid, why },
     sinceMs: clock.now(),
-    ...(isGone ? { isGone } : {}),
+    // The URL that it points at is kept for as long as its SmsNumber may still give it back.
+    ...(isGone ? { isGone } : configured === undefined ? {} : { configured }),
   });
   await previous.remove(uid, signal);
   return saved;
