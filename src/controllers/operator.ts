@@ -204,6 +204,7 @@ export class Operator {
     });
     const previous = createPreviousWebhooks({
       client,
+      log,
       namespace: config.operatorNamespace,
       instance: config.instance,
       takeOverFrom: config.takeOverFrom,

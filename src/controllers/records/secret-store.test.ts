@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import type { KubeClient } from "../../kube/client.ts";
 import type { Secret } from "../../kube/resource.ts";
@@ -63,3 +64,19 @@ for (const broken of ["sms-receiver-0", "sms-controller-0", "sms-work-0"])
     const independent = ["sms-receiver-0", "sms-controller-0"].filter((name) => name !== broken);
     expect(ended).toEqual(expect.arrayContaining(independent));
   });
+
+test("of a Secret that is damaged the error quotes nothing", async () => {
+  const data = { "records.v1.json.gz": gzipSync('{"authToken": s3cret').toString("base64") };
+  const client = { get: async () => ({ metadata: { name: "sms-controller-0" }, data }) };
+  const { load } = createSecretStore({
+    client: client as unknown as KubeClient,
+    ...{ namespace: "ns", instance: "ns/sms", shards: 1, guard: () => {} },
+    signal: new AbortController().signal,
+  });
+  const error: Error = await load(0).then(
+    () => expect.fail("it was read"),
+    (reason) => reason,
+  );
+  expect(error.message).toContain("ns/sms-controller-0 is damaged");
+  expect(`${error.stack} ${String(error.cause)}`).not.toContain("s3cret");
+});

@@ -46,7 +46,8 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
       } catch (cause) {
         throw new Error(
           `Secret ${options.namespace}/${name} is damaged; restore it, or delete it to begin without its records`,
-          { cause },
+          // What could not be parsed is quoted in the error, and can be a token.
+          cause instanceof SyntaxError ? {} : { cause },
         );
       }
     },

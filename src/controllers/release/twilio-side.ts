@@ -80,7 +80,7 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
   if (unrecorded.length > 0)
     await learnAccounts(options, { accounts, streams, unrecorded, namespaces }, signal);
   const byKey = new Map(options.streams.map((stream) => [keyOf(stream), stream]));
-  const previous = createPreviousWebhooks({ client, namespace: operatorNamespace, instance });
+  const previous = createPreviousWebhooks({ client, log, namespace: operatorNamespace, instance });
   const urls = publicUrls(options.publicUrl ?? publicUrlOf(options.streams), undefined);
 
   const deps: Finalization = {

@@ -1,8 +1,9 @@
 import type { KubeClient } from "../../kube/client.ts";
 import { KubeError } from "../../kube/client.ts";
 import { type Secret, secrets } from "../../kube/resource.ts";
+import type { Log } from "../../log.ts";
 import { secretName } from "../../routes/table.ts";
-import type { Webhook } from "./webhook.ts";
+import { FIELDS, type Webhook } from "./webhook.ts";
 
 /** The webhook of each number as it was before us: whole, and therefore only in a Secret (its URL can carry a password). */
 export interface PreviousWebhooks {
@@ -36,6 +37,7 @@ export interface NumberRef {
 
 export interface PreviousWebhooksOptions {
   client: KubeClient;
+  log: Log;
   namespace: string;
   instance: string;
   /** A release whose objects are taken over, and with them what it saved. */
@@ -92,7 +94,7 @@ interface Stored {
 
 /** One Secret for each key, which is part of its name. */
 function webhookSecrets(options: PreviousWebhooksOptions) {
-  const { client, namespace, instance } = options;
+  const { client, log, namespace, instance } = options;
   const own = (key: string) => ({ namespace, name: nameOf(instance, key) });
   const save = async (key: string, stored: Stored, signal: AbortSignal): Promise<void> => {
     const secret = secretOf(own(key), stored);
@@ -105,10 +107,10 @@ function webhookSecrets(options: PreviousWebhooksOptions) {
     await client.create(secrets, secret, signal);
   };
   const read = async (key: string, signal: AbortSignal): Promise<Stored | undefined> => {
-    const saved = storedIn(await client.get(secrets, own(key), signal));
+    const saved = storedIn(await client.get(secrets, own(key), signal), log);
     const former = saved === undefined ? formerOf(options, key) : undefined;
     if (former === undefined) return saved;
-    const inherited = storedIn(await unlessForbidden(client.get(secrets, former, signal)));
+    const inherited = storedIn(await unlessForbidden(client.get(secrets, former, signal)), log);
     if (inherited !== undefined) await save(key, inherited, signal);
     return inherited;
   };
@@ -160,7 +162,7 @@ function formerOf({ takeOverFrom }: PreviousWebhooksOptions, key: string) {
 }
 
 /** Another namespace's Secrets may be closed to us: then such a number is cleared one day instead of restored. */
-async function unlessForbidden<T>(call: Promise<T>): Promise<T | undefined> {
+export async function unlessForbidden<T>(call: Promise<T>): Promise<T | undefined> {
   try {
     return await call;
   } catch (error) {
@@ -171,9 +173,28 @@ async function unlessForbidden<T>(call: Promise<T>): Promise<T | undefined> {
 
 const accountOf = (secret: Secret | undefined) => secret?.metadata.annotations?.[ACCOUNT_ANNOTATION];
 
-function storedIn(secret: Secret | undefined): Stored | undefined {
+/** One that somebody damaged is none: a deletion that waited for it would never end. */
+function storedIn(secret: Secret | undefined, log: Log): Stored | undefined {
   const text = secret?.data?.[KEY];
-  if (text === undefined) return undefined;
-  const webhook = JSON.parse(Buffer.from(text, "base64").toString()) as Webhook;
-  return { webhook, accountSid: accountOf(secret) };
+  if (secret === undefined || text === undefined) return undefined;
+  const webhook = webhookIn(Buffer.from(text, "base64").toString());
+  if (webhook !== undefined) return { webhook, accountSid: accountOf(secret) };
+  const { namespace, name } = secret.metadata;
+  log.warn(
+    { secret: `${namespace}/${name}` },
+    "a saved webhook cannot be read and is taken for none; what was there before us is not put back",
+  );
+  return undefined;
+}
+
+/** Nothing is thrown, as the error would quote what it could not read, and that can hold a password. */
+function webhookIn(text: string): Webhook | undefined {
+  try {
+    const parsed = JSON.parse(text) as Partial<Webhook> | null;
+    return parsed !== null && FIELDS.every((field) => typeof parsed[field] === "string")
+      ? (parsed as Webhook)
+      : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -40,7 +40,7 @@ export function differences(a: Webhook, b: Webhook): string[] {
   return FIELDS.filter((field) => a[field] !== b[field]).map((field) => `S${field.slice(1)}`);
 }
 
-const FIELDS = [
+export const FIELDS = [
   "smsUrl",
   "smsMethod",
   "smsFallbackUrl",
