@@ -1,6 +1,10 @@
-import { expect, test } from "vitest";
-import type { OwedRecord } from "./records/record.ts";
-import { KEPT_MS, owedUpkeep } from "./upkeep.ts";
+import { describe, expect, test } from "vitest";
+import { ManualClock } from "../clock.ts";
+import { createLog } from "../log.ts";
+import type { OwedRecord, Shard } from "./records/record.ts";
+import { Records } from "./records/records.ts";
+import type { Webhook } from "./smsnumber/webhook.ts";
+import { KEPT_MS, owedUpkeep, Upkeep, type UpkeepOptions } from "./upkeep.ts";
 
 const owed = (more: Partial<OwedRecord> = {}): OwedRecord => ({
   phoneNumberSid: "PN1",
@@ -24,3 +28,90 @@ const rows: Record<string, [OwedRecord, isGone: boolean, ageMs: number, ReturnTy
 };
 for (const [name, [record, isGone, ageMs, want]] of Object.entries(rows))
   test(name, () => expect(owedUpkeep(record, isGone, 1000 + ageMs)).toBe(want));
+
+describe("an SmsNumber whose finalizer was removed by hand", () => {
+  const { why, sinceMs, ...held } = owed();
+  const configured = { url: "https://a/inbound/team/support", sinceMs: 1 };
+  const before = { smsUrl: "https://legacy.example.com/", smsApplicationSid: "" } as Webhook;
+
+  /** Looks once a minute; `fails`: how often a write of the records fails, or the removal of what is saved. */
+  async function looking(stored: Partial<Shard>, saved: [string, Webhook][], fails: Record<string, number>) {
+    const clock = new ManualClock();
+    const seen = { stored: { routes: [], claims: [], ...stored } as Shard, saved: new Map(saved) };
+    const counted: string[] = [];
+    const told: Record<string, unknown>[] = [];
+    const failing = (what: string) => {
+      const left = fails[what] ?? 0;
+      fails[what] = left - 1;
+      if (left > 0) throw new Error("changed meanwhile");
+    };
+    const store = {
+      load: async () => seen.stored,
+      save: async (_shard: number, content: Shard) => {
+        failing("save");
+        seen.stored = structuredClone(content);
+        return 1000;
+      },
+      forget: () => {},
+    };
+    const records = new Records({ store, shards: 1, maxStreamsPerNamespace: 9, clock, isLive: () => true });
+    await records.load({ rewrite: false });
+    const destination = {
+      write: (line: string) => {
+        const { msg, ...fields } = JSON.parse(line);
+        if (String(msg).startsWith("number let go")) told.push(fields);
+      },
+    };
+    const options = {
+      clock,
+      log: createLog({ level: "warn", process: "test", destination }),
+      watches: { synced: Promise.resolve(), smsNumbers: { store: { list: () => [] }, knows: () => true } },
+      records,
+      relations: { hasStream: () => true },
+      checks: { forget: () => {} },
+      previous: {
+        read: async (uid: string) => seen.saved.get(uid),
+        keep: async (uid: string, { phoneNumberSid }: { phoneNumberSid: string }) => {
+          const own = seen.saved.get(uid);
+          if (own !== undefined) seen.saved.set(phoneNumberSid, own);
+          return own;
+        },
+        kept: async ({ phoneNumberSid }: { phoneNumberSid: string }) => seen.saved.get(phoneNumberSid),
+        remove: async (uid: string) => {
+          failing("remove");
+          seen.saved.delete(uid);
+        },
+        keptIn: () => "operator/previous-pn1",
+      },
+      countLetGo: (reason: string) => void counted.push(reason),
+      leading: () => true,
+      loaded: async () => {},
+    } as unknown as UpkeepOptions;
+    new Upkeep(options).start();
+    return { ...seen, seen, counted, told, minutes: (count: number) => clock.advance(count * 61_000) };
+  }
+
+  const cases: Record<string, [Partial<Shard>, Record<string, number>]> = {
+    "it held the number": [{ claims: [{ ...held, configured }] }, {}],
+    "a write of the records fails": [{ claims: [{ ...held, configured }] }, { save: 1 }],
+    "what is saved cannot be removed at first": [{ claims: [{ ...held, configured }] }, { remove: 1 }],
+    "it owed the number, and a write fails": [{ owed: [owed()] }, { save: 1 }],
+    "its update was sent, and no answer is recorded": [{ claims: [held] }, {}],
+  };
+  for (const [name, [stored, fails]] of Object.entries(cases))
+    test(`${name}: told and counted once, and kept for the number alone`, async () => {
+      const { seen, counted, told, minutes } = await looking(stored, [["number-uid", before]], fails);
+      await minutes(4);
+      expect(counted).toEqual(["FinalizerRemoved"]);
+      expect(told).toMatchObject([{ reason: "FinalizerRemoved", formerHost: "legacy.example.com" }]);
+      expect([...seen.saved.keys()]).toEqual(["PN1"]);
+      expect(seen.stored).toMatchObject({ claims: [], owed: [{ phoneNumberSid: "PN1", isGone: true }] });
+    });
+
+  test("it held the number and never set it: nothing is told", async () => {
+    const { seen, told, minutes } = await looking({ claims: [held] }, [], {});
+    await minutes(2);
+    expect(told).toEqual([]);
+    expect(seen.stored).toMatchObject({ claims: [], owed: [] });
+  });
+});

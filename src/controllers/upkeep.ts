@@ -6,7 +6,7 @@ import type { Relations } from "./relations.ts";
 import { keepUp, type RouteNeeds } from "./routes-upkeep.ts";
 import type { Checks } from "./selfcheck/checks.ts";
 import { formerHostOf, letGoFields } from "./smsnumber/let-go.ts";
-import { forgetOwed, type HeldNumber, oweNumber } from "./smsnumber/owed.ts";
+import { type HeldNumber, oweNumber } from "./smsnumber/owed.ts";
 import type { PreviousWebhooks } from "./smsnumber/previous-webhooks.ts";
 import type { Watches } from "./watches.ts";
 
@@ -34,6 +34,8 @@ export class Upkeep {
   readonly #options: UpkeepOptions;
   #cancel = () => {};
   readonly #stop = new AbortController();
+  /** Numbers that are being let go, by SID: what was cut off after the records changed is done again, and told. */
+  readonly #untold = new Map<string, HeldNumber>();
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
@@ -67,8 +69,11 @@ export class Upkeep {
     const live = new Set(smsNumbers.store.list().map(({ metadata }) => metadata.uid));
     const isGone = ({ uid, namespace }: HeldNumber) => smsNumbers.knows(namespace) && !live.has(uid);
     const writes: Promise<void>[] = [];
-    for (const claim of [...records.claims()]) if (isGone(claim)) writes.push(this.#dropClaim(claim));
-    for (const owed of records.allOwed()) {
+    for (const held of this.#untold.values()) writes.push(this.#tell(held));
+    const isNew = ({ phoneNumberSid }: HeldNumber) => !this.#untold.has(phoneNumberSid);
+    for (const claim of [...records.claims()])
+      if (isNew(claim) && isGone(claim)) writes.push(this.#dropClaim(claim));
+    for (const owed of records.allOwed().filter(isNew)) {
       const step = owedUpkeep(owed, isGone(owed), clock.now());
       if (step === "tell") writes.push(this.#tell(owed));
       if (step === "forget") writes.push(this.#forget(owed));
@@ -81,11 +86,17 @@ export class Upkeep {
     await Promise.all(writes);
   }
 
-  /** Nothing of ours was at Twilio yet, so that nothing is left there. What is saved goes first, as only the claim tells of it. */
+  /**
+   * Where nothing was saved and no update was answered, nothing of ours is left at Twilio. What is saved is saved before the
+   * update is sent: that may have landed although the record does not say so.
+   */
   async #dropClaim(claim: ClaimRecord): Promise<void> {
     const { previous, records } = this.#options;
-    if (claim.configured !== undefined) return await this.#tell(claim);
-    await previous.remove(claim.uid, this.#stop.signal);
+    const { signal } = this.#stop;
+    if (claim.configured !== undefined || (await previous.read(claim.uid, signal)) !== undefined)
+      return await this.#tell(claim);
+    // It may be saved and unreadable. It goes first, as only the claim tells of it.
+    await previous.remove(claim.uid, signal);
     await records.dropClaim(claim.phoneNumberSid);
   }
 
@@ -94,12 +105,14 @@ export class Upkeep {
     const { log, previous, countLetGo } = this.#options;
     const { number, phoneNumberSid, accountSid, namespace, name } = held;
     const reason = "FinalizerRemoved";
+    this.#untold.set(phoneNumberSid, held);
     const saved = await oweNumber(this.#options, held, { why: reason, isGone: true }, this.#stop.signal);
     const left = {
       ...{ number, phoneNumberSid, accountSid },
       formerHost: saved === undefined ? undefined : formerHostOf(saved),
       keptIn: saved === undefined ? undefined : previous.keptIn(held),
     };
+    this.#untold.delete(phoneNumberSid);
     countLetGo(reason);
     const fields = letGoFields({ reason, why: "its finalizer was removed by hand" }, left);
     log.warn(
@@ -109,13 +122,15 @@ export class Upkeep {
   }
 
   async #forget(owed: OwedRecord): Promise<void> {
-    const { log } = this.#options;
-    await forgetOwed(this.#options, owed, this.#stop.signal);
+    const { log, previous, records } = this.#options;
     const { number, phoneNumberSid, accountSid } = owed;
+    await previous.forget(owed, this.#stop.signal);
+    // Before the record goes, which may fail after it has left the memory.
     log.warn(
       { number, phoneNumberSid, accountSid },
       "webhook from before no longer kept: nobody asked for it",
     );
+    await records.dropOwed(phoneNumberSid);
   }
 }
 
