@@ -97,8 +97,12 @@ async function letGoOfClaim(work: Work, { seen }: Found) {
   const { deps, ctx, object } = work;
   const claim = deps.records.claimOf(object.metadata.uid!);
   if (claim === undefined) return;
-  if (leadsHere(work, webhookOf(seen.number)))
-    await oweNumber(deps, claim, { why: "Observing", isGone: false }, ctx.signal);
-  else await deps.records.dropClaim(claim.phoneNumberSid);
-  wakeOthers(work);
+  try {
+    if (leadsHere(work, webhookOf(seen.number)))
+      await oweNumber(deps, claim, { why: "Observing", isGone: false }, ctx.signal);
+    else await deps.records.dropClaim(claim.phoneNumberSid);
+  } finally {
+    // Also when it could not be written down yet: the next try finds no claim any more.
+    wakeOthers(work);
+  }
 }

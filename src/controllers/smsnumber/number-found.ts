@@ -1,15 +1,16 @@
 import { Failure } from "../../errors.ts";
+import { conditionOf } from "../../kube/conditions.ts";
 import type { EventNote, Outcome } from "../../kube/summarise.ts";
 import type { PhoneNumber } from "../../twilio/twilio.ts";
 import type { Account } from "../accounts/accounts.ts";
 import { digits, type Snapshot } from "../accounts/snapshot.ts";
-import type { ClaimRecord, RouteRecord } from "../records/record.ts";
+import type { RouteRecord } from "../records/record.ts";
 import { beforeUs, formerHostOf } from "./let-go.ts";
 import { lookOf } from "./look.ts";
 import { fetchNumber } from "./number-look.ts";
 import { find, type Observed, observe } from "./observe.ts";
 import { accepted, before, outcome } from "./outcome.ts";
-import { oweNumber } from "./owed.ts";
+import { type HeldNumber, oweNumber } from "./owed.ts";
 import { callOptions, type Ended, refused, type Work, wakeOthers } from "./work.ts";
 
 /** The number in its account, and the route that its texts are to take. */
@@ -119,10 +120,19 @@ const notCapable = {
 async function notInAccount(work: Work): Promise<Outcome> {
   const { deps, object, namespaceUid, stream } = work;
   const claim = deps.records.claimOf(object.metadata.uid!);
-  const events = claim === undefined ? [] : await letGoOfClaim(work, claim);
-  if (claim !== undefined) {
-    await deps.refreshDigits(namespaceUid, stream);
-    wakeOthers(work);
+  // It was found once, and the status does not say yet that it is gone: an earlier try may have ended the claim, and then failed
+  // to write something down.
+  const isNews =
+    object.status?.phoneNumberSid !== undefined &&
+    conditionOf(object.status, "NumberFound")?.reason !== "NumberNotInAccount";
+  const held = claim ?? (isNews ? leftByEarlierTry(work) : undefined);
+  let events: EventNote[] = [];
+  try {
+    if (held !== undefined) events = await letGoOf(work, held);
+    if (claim !== undefined || isNews) await deps.refreshDigits(namespaceUid, stream);
+  } finally {
+    // Once, also when it could not be written down yet: those who wake each other would never rest.
+    if (claim !== undefined) wakeOthers(work);
   }
   const why = {
     reason: "NumberNotInAccount",
@@ -131,14 +141,23 @@ async function notInAccount(work: Work): Promise<Outcome> {
   return { ...outcome(work, { accepted: accepted(work), found: why, url: why }), events };
 }
 
-async function letGoOfClaim({ deps, ctx }: Work, claim: ClaimRecord): Promise<EventNote[]> {
+const leftByEarlierTry = ({ deps, object }: Work): HeldNumber | undefined =>
+  deps.records
+    .owedOf(object.metadata.uid!)
+    .find(
+      ({ why, phoneNumberSid }) =>
+        why === "NumberNotInAccount" && deps.records.claim(phoneNumberSid) === undefined,
+    );
+
+async function letGoOf({ deps, ctx }: Work, held: HeldNumber): Promise<EventNote[]> {
   deps.guard();
-  if (claim.configured === undefined) {
+  const claim = deps.records.claimOf(held.uid);
+  if (claim !== undefined && claim.configured === undefined) {
     await deps.records.dropClaim(claim.phoneNumberSid);
     return [];
   }
-  const { accountSid, phoneNumberSid, number } = claim;
-  const saved = await oweNumber(deps, claim, { why: "NumberNotInAccount", isGone: false }, ctx.signal);
+  const { accountSid, phoneNumberSid, number } = held;
+  const saved = await oweNumber(deps, held, { why: "NumberNotInAccount", isGone: false }, ctx.signal);
   const formerHost = saved === undefined ? undefined : formerHostOf(saved);
   ctx.log.warn(
     { number, phoneNumberSid, accountSid, formerHost: formerHost ?? "none" },
