@@ -1,5 +1,6 @@
 import type { Registry } from "@prometheus-io/client";
 import { Counter } from "@prometheus-io/client";
+import { orAborted } from "../aborted.ts";
 import { type SmsNumber, smsNumbers, type WorkStream, workStreams } from "../api/index.ts";
 import type { Clock } from "../clock.ts";
 import type { DatabaseUrl } from "../inbox/database-url.ts";
@@ -24,6 +25,7 @@ import { Relations } from "./relations.ts";
 import { Checks } from "./selfcheck/checks.ts";
 import { createProber, type Prober } from "./selfcheck/probe.ts";
 import type { SmsNumberDeps } from "./smsnumber/deps.ts";
+import { Endings } from "./smsnumber/endings.ts";
 import { smsNumberFinalizer, urgentInMs } from "./smsnumber/finalize.ts";
 import { LET_GO_REASONS } from "./smsnumber/let-go.ts";
 import { NewNumbers } from "./smsnumber/new-numbers.ts";
@@ -376,7 +378,7 @@ export class Operator {
         status: streamUrls(deps.urls, metadata.namespace!, metadata.name),
       }),
       reconcile: async (ctx) => {
-        await this.#recordsOfTerm.loaded;
+        await orAborted(this.#recordsOfTerm.loaded, ctx.patience);
         try {
           return await reconcile(ctx);
         } finally {
@@ -391,7 +393,8 @@ export class Operator {
   #createSmsNumbers(): Controller<SmsNumber> {
     const deps = this.#smsNumberDeps();
     const reconcile = smsNumberReconciler(deps);
-    const finalize = smsNumberFinalizer(deps);
+    const endings = new Endings();
+    const finalize = smsNumberFinalizer(deps, endings);
     return new Controller<SmsNumber>({
       ...this.#controllerOptions(),
       type: smsNumbers,
@@ -402,15 +405,16 @@ export class Operator {
       ownStatus: ownNumberStatus,
       firstSight: () => ({ verdicts: numberVerdicts(firstSight) }),
       reconcile: async (ctx) => {
-        await this.#recordsOfTerm.loaded;
+        // A deletion does not wait for this.
+        await orAborted(this.#recordsOfTerm.loaded, ctx.patience);
         return await reconcile(ctx);
       },
-      finalize: async (ctx) => {
-        await this.#recordsOfTerm.loaded;
-        return await finalize(ctx);
-      },
+      finalize,
       onFailure: failedNumber,
-      onGone: (object) => this.#wakeups.numberGone(object),
+      onGone: (object) => {
+        endings.forget(object.metadata.uid!);
+        this.#wakeups.numberGone(object);
+      },
     });
   }
 
@@ -481,6 +485,7 @@ export class Operator {
     return {
       clock,
       records: this.records,
+      recordsLoaded: (signal) => orAborted(this.#recordsOfTerm.loaded, signal),
       accounts: this.#accounts,
       checks: this.#checks,
       streams: this.#streams,

@@ -86,6 +86,7 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
   const deps: Finalization = {
     clock,
     records,
+    recordsLoaded: async () => {},
     accounts,
     streams,
     previous,

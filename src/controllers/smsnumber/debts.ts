@@ -16,24 +16,28 @@ export interface Debt {
   by: "claim" | "owed" | "status";
 }
 
-/** What an SmsNumber that goes has to give back; usually one number, or none. `forced`: asks nobody, which could take its time. */
+/**
+ * What an SmsNumber that goes has to give back; usually one number, or none. What is recorded as left by it counts as well: the
+ * process that recorded it may have ended before it told so. `forced`: asks nobody, which could take its time. `decided`: SIDs of
+ * numbers that it has given back, or let go, in an earlier attempt.
+ */
 export async function debtsOf(
   deps: Finalization,
   ctx: ReconcileContext<SmsNumber>,
-  { forced }: { forced: boolean },
+  { forced, decided }: { forced: boolean; decided: ReadonlySet<string> },
 ): Promise<Debt[]> {
   const { records } = deps;
   const uid = ctx.object.metadata.uid!;
   const claim = records.claimOf(uid);
   const owed = records.owedOf(uid);
-  const open = owed.filter(
-    ({ isGone, phoneNumberSid }) => isGone !== true && records.claim(phoneNumberSid) === undefined,
-  );
+  const open = owed.filter(({ phoneNumberSid }) => records.claim(phoneNumberSid) === undefined);
   const recorded: Debt[] = [
     ...(claim === undefined ? [] : [{ held: claim, by: "claim" } as const]),
     ...open.map((held) => ({ held, by: "owed" }) as const),
   ];
-  if (recorded.length > 0 || owed.length > 0) return recorded;
+  if (recorded.length > 0 || owed.length > 0)
+    return recorded.filter(({ held }) => !decided.has(held.phoneNumberSid));
+  if (decided.has(ctx.object.status?.phoneNumberSid ?? "")) return [];
   const held = await unrecorded(deps, ctx, forced);
   return held === undefined ? [] : [{ held, by: "status" }];
 }
@@ -50,13 +54,10 @@ async function unrecorded(
   { object, signal }: ReconcileContext<SmsNumber>,
   forced: boolean,
 ): Promise<HeldNumber | undefined> {
-  const { phoneNumberSid, configuredUrl } = object.status ?? {};
-  if (phoneNumberSid === undefined || configuredUrl === undefined) return undefined;
-  if (deps.records.claim(phoneNumberSid) !== undefined) return undefined;
-  const { name, namespace = "", uid = "" } = object.metadata;
-  const stream = object.spec.workStreamRef.name;
-  const held = { phoneNumberSid, number: object.spec.number, namespace, stream, name, uid };
-  if (forced) return { ...held, namespaceUid: "", accountSid: UNKNOWN_ACCOUNT };
+  const held = heldByStatus(object);
+  if (held === undefined || deps.records.claim(held.phoneNumberSid) !== undefined) return undefined;
+  if (forced) return held;
+  const { namespace, stream } = held;
   const state = deps.streams.get(`${namespace}/${stream}`);
   const isPatient = object.spec.deletionPolicy !== "Retain" && deps.deletionLeftMs(object) > 0;
   if (isPatient && state === undefined && deps.workStream(namespace, stream) !== undefined)
@@ -68,6 +69,15 @@ async function unrecorded(
   const route = deps.records.routesOf(namespaceUid, stream)[0];
   const accountSid = state?.account?.twilio.accountSid ?? route?.accountSid ?? UNKNOWN_ACCOUNT;
   return { ...held, namespaceUid, accountSid };
+}
+
+/** What an SmsNumber holds by its own word, which leaves its account and the namespace's UID open. */
+export function heldByStatus({ metadata, spec, status }: SmsNumber): HeldNumber | undefined {
+  const { phoneNumberSid, configuredUrl } = status ?? {};
+  if (phoneNumberSid === undefined || configuredUrl === undefined) return undefined;
+  const { name, namespace = "", uid = "" } = metadata;
+  const where = { namespace, namespaceUid: "", stream: spec.workStreamRef.name, name, uid };
+  return { ...where, phoneNumberSid, number: spec.number, accountSid: UNKNOWN_ACCOUNT };
 }
 
 /** With the credentials of the living stream, else those recorded: Argo CD deletes the Secret in the same sync. */

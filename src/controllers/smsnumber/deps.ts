@@ -12,6 +12,8 @@ import type { PreviousWebhooks } from "./previous-webhooks.ts";
 export interface SmsNumberDeps {
   clock: Clock;
   records: Records;
+  /** Resolves when the records of this term are read; rejects when the signal aborts before, or the term ends. */
+  recordsLoaded(signal: AbortSignal): Promise<void>;
   accounts: Accounts;
   checks: Checks;
   streams: Streams;

@@ -1,0 +1,31 @@
+import type { EventNote } from "../../kube/summarise.ts";
+import type { Debt } from "./debts.ts";
+import type { Ending } from "./give-back.ts";
+
+/** How a deletion ended for one number. */
+export interface Ended {
+  debt: Debt;
+  ending: Ending;
+  /** The event that tells of it: there once all that it changed is durable. */
+  event?: EventNote;
+}
+
+/**
+ * What finalizers have decided, until their objects are gone. Records change in memory before they are durable, and Twilio
+ * before the records: an attempt that follows one which failed in between would find nothing to do, and tell nothing.
+ */
+export class Endings {
+  readonly #byUid = new Map<string, Ended[]>();
+
+  of(uid: string): readonly Ended[] {
+    return this.#byUid.get(uid) ?? [];
+  }
+
+  add(uid: string, ended: Ended): void {
+    this.#byUid.set(uid, [...this.of(uid), ended]);
+  }
+
+  forget(uid: string): void {
+    this.#byUid.delete(uid);
+  }
+}
