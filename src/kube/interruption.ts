@@ -26,6 +26,11 @@ export class Interruption {
     return this.#cutOff.signal;
   }
 
+  /** Whoever did it has put the object in line. */
+  get hasBegun(): boolean {
+    return this.makesWay.aborted || this.isCutOff.aborted;
+  }
+
   makeWay(): void {
     this.#makeWay.abort(new Interrupted("the object needs another look"));
   }

@@ -162,7 +162,7 @@ export class Reconciliation<T extends KubeObject> {
     try {
       return await this.#reconcile(work, signal);
     } catch (error) {
-      if (error instanceof Interrupted) return { result: "aborted" };
+      if (error instanceof Interrupted && work.interruption.hasBegun) return { result: "aborted" };
       if (signal.aborted || error instanceof LeadershipLost)
         // The term may go on once the Lease is renewed, and then nobody else would look at this object soon.
         return this.#stopping.aborted ? { result: "aborted" } : { result: "aborted", next: { do: "retry" } };
@@ -171,6 +171,8 @@ export class Reconciliation<T extends KubeObject> {
         work.log.warn({ err: error }, "kubernetes api call failed, will retry");
         return { result: "retry", next: { do: "retry", atLeastMs: error.retryAfterMs } };
       }
+      // Work that is shared ended with somebody else's attempt; nobody has put this object in line.
+      if (error instanceof Interrupted) return { result: "aborted", next: { do: "retry" } };
       work.log.error({ err: error }, "bug in the controller runtime or in a status");
       return { result: "bug", next: { do: "retry" } };
     }

@@ -569,6 +569,27 @@ describe("an attempt under way", () => {
       await gone();
     });
 
+  test("is tried again when what it shared ended with another object's attempt", async () => {
+    const shared = Promise.withResolvers<never>();
+    shared.promise.catch(() => {});
+    let looks = 0;
+    run({
+      reconcile: async ({ object, patience }) => {
+        if (object.metadata.name === "w") {
+          patience.addEventListener("abort", () => shared.reject(patience.reason));
+          return await shared.promise;
+        }
+        looks += 1;
+        return looks === 1 ? await shared.promise : good;
+      },
+    });
+    await make();
+    await make("other");
+    await until("the other waits for the same", () => looks === 1);
+    await remove();
+    await until("the other is looked at again", () => looks === 2);
+  });
+
   test("is cut off when the time of its object is over", async () => {
     const since = performance.now();
     const { began } = hanging(({ signal }) => ended(signal), {
