@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { ConnectionOptions } from "node:tls";
 import pg from "pg";
+import { orAborted } from "../aborted.ts";
 import { currentUrl, type DatabaseUrl } from "./database-url.ts";
 import { DatabaseUrlError } from "./database-url-error.ts";
 import { type DatabaseTarget, parseDatabaseUrl } from "./parse-database-url.ts";
@@ -120,8 +121,9 @@ async function login(
   const end = () => void client.end().catch(() => undefined);
   signal?.addEventListener("abort", end, { once: true });
   try {
-    await client.connect();
-    await checkSession(client, target);
+    // pg never settles this promise when it is told to end meanwhile and the server says goodbye.
+    await orAborted(client.connect(), signal);
+    await orAborted(checkSession(client, target), signal);
     signal?.throwIfAborted();
     return client;
   } catch (error) {

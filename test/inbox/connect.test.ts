@@ -149,6 +149,23 @@ async function endOf(url: string) {
   return { message, log: lines.join("") };
 }
 
+test("who gives up during the login of a server that then says goodbye waits no longer", async () => {
+  const began = Promise.withResolvers<void>();
+  const server = createServer((socket) => {
+    socket.once("data", () => began.resolve());
+    socket.on("error", () => {});
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const giveUp = new AbortController();
+  const options = { timeoutMs: 600_000, applicationName: "test" };
+  const connected = connect(at("x?sslmode=disable", `127.0.0.1:${port}`), options, giveUp.signal);
+  await began.promise;
+  giveUp.abort(new Error("given up"));
+  await expect(connected).rejects.toThrow("given up");
+  await new Promise((resolve) => server.close(resolve));
+});
+
 describe("what only a person can mend ends a migration at once, in its own words", () => {
   const SECRET = "geheim";
   const rows: Record<string, [() => string, RegExp]> = {
