@@ -66,6 +66,11 @@ export class Watches {
         metadata: { name, namespace: namespace!, uid: uid!, resourceVersion: resourceVersion! },
       }),
     });
+    // One server: what one watch finds out about it holds for all, also for those whose version it has come past again.
+    for (const informer of this.all)
+      informer.onRewound((found) => {
+        if (found) for (const other of this.all) if (other !== informer) other.distrust();
+      });
   }
 
   get all() {

@@ -50,6 +50,8 @@ interface Watched {
   /** Keys of the pages so far of the list under way. */
   seen: Set<string>;
   heardAt: number | undefined;
+  /** Ends what is under way, because the server was set back. */
+  distrust: AbortController;
 }
 
 /** Keeps a store equal to the API server's collection, and tells each change once it is in the store. */
@@ -60,7 +62,7 @@ export class Informer<T extends KubeObject> {
   readonly #watched: Watched[];
   readonly #listeners = new Set<(change: Change<T>) => void>();
   readonly #onListed = new Set<(namespace: string | undefined) => void>();
-  readonly #onRewound = new Set<(namespace: string | undefined) => void>();
+  readonly #onRewound = new Set<(found: boolean) => void>();
   readonly #stop = new AbortController();
   readonly #synced = Promise.withResolvers<void>();
   #running: Promise<unknown> | undefined;
@@ -78,6 +80,7 @@ export class Informer<T extends KubeObject> {
       problem: undefined,
       seen: new Set(),
       heardAt: undefined,
+      distrust: new AbortController(),
     }));
     // Who never asks must not end the process with an unhandled rejection; there is none, but a stop leaves it pending.
     this.#synced.promise.catch(() => {});
@@ -123,11 +126,17 @@ export class Informer<T extends KubeObject> {
 
   /**
    * `listener` is called when the API server was set back to an earlier state (a backup was restored) and the store is equal to
-   * it again: whatever was remembered by version, generation or as our own last write may not have happened there.
+   * it again: whatever was remembered by version, generation or as our own last write may not have happened there. `found`: this
+   * informer's own watch shows it, and the informers of other kinds must be told by `distrust`.
    */
-  onRewound(listener: (namespace: string | undefined) => void): () => void {
+  onRewound(listener: (found: boolean) => void): () => void {
     this.#onRewound.add(listener);
     return () => void this.#onRewound.delete(listener);
+  }
+
+  /** The API server was set back: everything is listed anew, whatever the versions say. */
+  distrust(): void {
+    for (const watched of this.#watched) if (watched.listed) watched.distrust.abort(DISTRUSTED);
   }
 
   start(): void {
@@ -172,9 +181,11 @@ export class Informer<T extends KubeObject> {
   }
 
   /** Does what the machine asked for and tells what came of it; never throws. */
-  async *#perform(action: Action, watched: Watched, signal: AbortSignal): AsyncGenerator<Input<T>> {
+  async *#perform(action: Action, watched: Watched, stopped: AbortSignal): AsyncGenerator<Input<T>> {
     const { clock } = this.#options;
     const began = clock.monotonic();
+    const { distrust } = watched;
+    const signal = AbortSignal.any([stopped, distrust.signal]);
     try {
       if (action.do === "wait") {
         await clock.sleep(action.ms, signal);
@@ -188,7 +199,12 @@ export class Informer<T extends KubeObject> {
         yield { type: "ended", livedMs: clock.monotonic() - began };
       }
     } catch (error) {
-      if (signal.aborted) return;
+      if (stopped.aborted) return;
+      if (distrust.signal.aborted) {
+        watched.distrust = new AbortController();
+        yield { type: "distrusted" };
+        return;
+      }
       const livedMs = clock.monotonic() - began;
       yield error === SILENT ? { type: "silent" } : { type: "failed", error: failureOf(error), livedMs };
     }
@@ -274,17 +290,19 @@ export class Informer<T extends KubeObject> {
       }
       if (!news.last) return;
       this.#sweep(watched);
-      if (news.rewound) this.#rewound(watched);
+      if (news.rewound) this.#rewound(watched, news.found);
     }
   }
 
-  #rewound({ namespace }: Watched): void {
+  #rewound(watched: Watched, found: boolean): void {
     const { log } = this.#options;
     log.warn(
-      { kind: this.type.kind, namespace },
+      { kind: this.type.kind, namespace: watched.namespace },
       "the api server was set back to an earlier state, everything is looked at again",
     );
-    for (const listener of this.#onRewound) listener(namespace);
+    for (const other of found ? this.#watched : [])
+      if (other !== watched && other.listed) other.distrust.abort(DISTRUSTED);
+    for (const listener of this.#onRewound) listener(found);
   }
 
   /** What a complete list did not have was deleted while nobody watched. */
@@ -358,3 +376,5 @@ export class Informer<T extends KubeObject> {
 /** A bookmark comes at least every 75 s. */
 const SILENT_AFTER_MS = 100_000;
 const SILENT = new Error("the watch was silent for too long");
+/** The reason for which what is under way is ended. */
+const DISTRUSTED = new Error("the api server was set back to an earlier state");

@@ -256,6 +256,24 @@ describe("what the store learns", () => {
   };
   for (const [name, [inputs, want]] of Object.entries(rewinds))
     test(name, () => expect(isRewound(...inputs)).toBe(want));
+  const distrusted: Input<KubeObject> = { type: "distrusted" };
+  const told: Record<string, Input<KubeObject>[]> = {
+    "while it watches": watching,
+    "while it waits after a failure": [...watching, failed({})],
+    "while it asks how far the server is": [...watching, ended(60_000)],
+    "while it lists": [...watching, expired],
+  };
+  for (const [name, inputs] of Object.entries(told))
+    test(`told ${name} that the server was set back, it lists anew, and tells nobody else`, () => {
+      expect(run([...inputs, distrusted]).last.action).toMatchObject({ do: "list", continue: undefined });
+      for (const more of [[page()], [failed({}), waited, page()], [failed({ status: 410 }), waited, page()]])
+        expect(run([...inputs, distrusted, ...more]).last.news).toMatchObject({
+          rewound: true,
+          found: false,
+        });
+    });
+  test("the next list is an ordinary one", () =>
+    expect(isRewound(...watching, distrusted, page(), expired, page())).toBe(false));
   test("a bookmark is no news", () => expect(run([...watching, bookmark("150")]).last.news).toBeUndefined());
 });
 

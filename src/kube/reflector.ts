@@ -18,6 +18,8 @@ export type State =
       since: string | undefined;
       /** The watch was given up for its silence, and nothing has been heard from one since. */
       quiet: boolean;
+      /** Another watch of the same server found out that it was set back. */
+      distrusted: boolean;
     }
   | { phase: "watching"; attempt: number; resourceVersion: string; quiet: boolean }
   /** Before a watch is resumed. */
@@ -34,6 +36,11 @@ export type Input<T extends KubeObject> =
   | { type: "ended"; livedMs: number }
   /** Neither an event nor a bookmark came for too long, and the watch was given up. */
   | { type: "silent" }
+  /**
+   * Another watch of the same server found out that it was set back. Of this one's version that need not show: the server may
+   * have come past it again.
+   */
+  | { type: "distrusted" }
   | { type: "failed"; error: Failed; livedMs: number }
   | { type: "waited" };
 
@@ -48,10 +55,11 @@ export type Action =
 
 /**
  * What the store learns. After the `last` page everything was told since the `first`; what was not among it is gone.
- * `rewound`: the server is behind what was seen before, so a version that is the same need not be the same object.
+ * `rewound`: the server was set back, so a version that is the same need not be the same object. `found`: this watch's
+ * own versions show it, and others must be told.
  */
 export type News<T extends KubeObject> =
-  | { type: "page"; items: T[]; first: boolean; last: boolean; rewound: boolean }
+  | { type: "page"; items: T[]; first: boolean; last: boolean; rewound: boolean; found: boolean }
   | { type: "upsert"; object: T }
   | { type: "remove"; object: { metadata: ObjectMeta } };
 
@@ -82,12 +90,14 @@ export function start(): { state: State; action: Action } {
     continue: undefined,
     since: undefined,
     quiet: false,
+    distrusted: false,
   };
   return { state, action: actionOf(state, 0) };
 }
 
 /** `chance` in [0, 1) spreads waits and watch durations, so that a thousand clients do not come back at once. */
 export function step<T extends KubeObject>(state: State, input: Input<T>, chance: number): Step<T> {
+  if (input.type === "distrusted") return go(distrusted(state), chance);
   if (state.phase === "waiting") return go(state.next, chance);
   if (input.type === "failed") return failed(state, input.error, input.livedMs, chance);
   if (state.phase === "listing") return input.type === "page" ? listed(state, input, chance) : { state };
@@ -105,8 +115,10 @@ function listed<T extends KubeObject>(
 ): Step<T> {
   const last = page.continue === undefined;
   const first = state.continue === undefined;
-  const rewound = state.since !== undefined && isOlder(page.resourceVersion, state.since) === true;
-  const news: News<T> = { type: "page", items: page.items, first, last, rewound };
+  const isBehind = state.since !== undefined && isOlder(page.resourceVersion, state.since) === true;
+  const found = isBehind && !state.distrusted;
+  const rewound = isBehind || state.distrusted;
+  const news: News<T> = { type: "page", items: page.items, first, last, rewound, found };
   const next: State = last
     ? {
         phase: "watching",
@@ -155,9 +167,24 @@ function anew({
   attempt,
   resourceVersion,
   quiet,
-}: Extract<State, { phase: "asking" | "watching" }>): Exclude<State, { phase: "waiting" }> {
+}: Extract<State, { phase: "asking" | "watching" }>): Extract<State, { phase: "listing" }> {
   const since = resourceVersion;
-  return { phase: "listing", attempt: Math.max(1, attempt), limit: PAGE, continue: undefined, since, quiet };
+  return {
+    phase: "listing",
+    attempt: Math.max(1, attempt),
+    limit: PAGE,
+    continue: undefined,
+    since,
+    quiet,
+    distrusted: false,
+  };
+}
+
+/** Begun anew also where a list is under way, whose pages may be of before. */
+function distrusted(state: State): State {
+  if (state.phase === "waiting") return distrusted(state.next);
+  const list = state.phase === "listing" ? state : anew(state);
+  return { ...list, continue: undefined, distrusted: true };
 }
 
 /** The server ends watches all the time (timeoutSeconds, a restart): the next follows at once from the same place. */
@@ -186,7 +213,13 @@ function failed<T extends KubeObject>(
     const limit = state.phase !== "listing" ? PAGE : twice ? EVERYTHING : state.limit;
     const { attempt, quiet } = state;
     const since = state.phase === "listing" ? state.since : state.resourceVersion;
-    const list: State = { phase: "listing", attempt, limit, continue: undefined, since, quiet };
+    const isDistrusted = state.phase === "listing" && state.distrusted;
+    const list = {
+      phase: "listing",
+      ...{ attempt, limit, since, quiet },
+      continue: undefined,
+      distrusted: isDistrusted,
+    } as const;
     // From a watch that had worked it is the ordinary end of a long silence: no wait. The one after this list must work before
     // that is so again, else a server that forgets at once would be asked for list after list.
     return state.phase === "watching" && state.attempt === 0
