@@ -6,18 +6,31 @@ const OID = { bytea: 17, int8: 20, text: 25 } as const;
 /** Dimensions, has-nulls, element type; then length and lower bound of the one dimension. */
 const HEADER = 20;
 
+/** In most columns of a batch the same value comes again and again: it is measured and encoded once, then copied. */
 export function textArray(values: readonly (string | null)[]): Buffer {
   let size = HEADER + 4 * values.length;
-  for (const value of values) if (value !== null) size += Buffer.byteLength(value, "utf8");
+  let last: string | null = null;
+  let length = 0;
+  for (const value of values) {
+    if (value === null) continue;
+    if (value !== last) length = Buffer.byteLength(value, "utf8");
+    last = value;
+    size += length;
+  }
   const into = header(OID.text, values.length, size);
   let at = HEADER;
+  let lastAt = 0;
+  last = null;
   for (const value of values) {
     if (value === null) {
       at = into.writeInt32BE(-1, at);
       continue;
     }
-    const length = into.write(value, at + 4, "utf8");
+    if (value !== last) length = into.write(value, at + 4, "utf8");
+    else if (length > 0) into.copyWithin(at + 4, lastAt, lastAt + length);
     into.writeInt32BE(length, at);
+    last = value;
+    lastAt = at + 4;
     at += 4 + length;
   }
   return into;

@@ -53,7 +53,7 @@ export const RESULTS = Object.keys(ANSWERS) as Result[];
 /** Sends the answer of `result`; `body` replaces it for a self-check, which only the controller ever gets. */
 export function answer(response: ServerResponse, result: Result, body?: string): void {
   const { status, headers, body: usual } = ANSWERS[result];
-  if (body === undefined) response.writeHead(status, headers).end(usual);
+  if (body === undefined) response.writeHead(status, headers).end(usual, "latin1");
   else
     response
       .writeHead(status, [

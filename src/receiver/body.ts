@@ -44,7 +44,9 @@ export function readBody(
   request: Pick<IncomingMessage, "on">,
   { budget, keep, done, scattered }: BodyReader,
 ): void {
-  let kept = new Pieces();
+  /** Made for a second piece: nearly all bodies come in one. */
+  let kept: Pieces | undefined;
+  let only: Buffer | undefined;
   let size = 0;
   let pieces = 0;
   let isScattered = false;
@@ -55,7 +57,8 @@ export function readBody(
   const drop = () => {
     budget.bytes -= held;
     held = 0;
-    kept = new Pieces();
+    only = undefined;
+    kept = undefined;
   };
   const finish = (body: Buffer | NoBody) => {
     if (finished) return;
@@ -84,10 +87,14 @@ export function readBody(
       if (budget.bytes + more > budget.most && more > 0) return letGo("crowded");
       held += more;
       budget.bytes += more;
-      kept.add(chunk);
+      if (size === chunk.length) only = chunk;
+      else {
+        kept ??= piecesFrom(only);
+        kept.add(chunk);
+      }
     }
   });
-  request.on("end", () => finish(problem ?? kept.whole()));
+  request.on("end", () => finish(problem ?? kept?.whole() ?? only ?? NONE));
   const gone = () => finish("aborted");
   request.on("aborted", gone);
   request.on("close", gone);
@@ -141,3 +148,9 @@ export class Pieces {
 }
 
 const NONE = Buffer.alloc(0);
+
+function piecesFrom(first: Buffer | undefined): Pieces {
+  const pieces = new Pieces();
+  if (first !== undefined) pieces.add(first);
+  return pieces;
+}

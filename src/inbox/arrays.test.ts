@@ -1,0 +1,36 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { textArray } from "./arrays.ts";
+
+/** As PostgreSQL reads it: https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/utils/adt/arrayfuncs.c, array_recv. */
+function read(array: Buffer): (string | null)[] {
+  const [dimensions, elementType, count] = [
+    array.readInt32BE(0),
+    array.readInt32BE(8),
+    array.readInt32BE(12),
+  ];
+  expect([dimensions, elementType, array.readInt32BE(16)]).toEqual([1, 25, 1]);
+  const values: (string | null)[] = [];
+  let at = 20;
+  for (let i = 0; i < count; i++) {
+    const length = array.readInt32BE(at);
+    at += 4;
+    values.push(length === -1 ? null : array.toString("utf8", at, at + length));
+    at += Math.max(0, length);
+  }
+  expect(at).toBe(array.length);
+  return values;
+}
+
+// Few different values, so that one often comes twice in a row, with and without a null between.
+const value = fc.oneof(
+  fc.constantFrom("", "support", "AC00000000000000000000000000000001", "Köln 🎉", null),
+  fc.string({ unit: "grapheme", maxLength: 8 }),
+);
+
+test("every list of texts is read back as it was", () => {
+  const isReadBack = (values: (string | null)[]) => {
+    expect(read(textArray(values))).toEqual(values);
+  };
+  fc.assert(fc.property(fc.array(value, { maxLength: 20 }), isReadBack));
+});
