@@ -69,7 +69,7 @@ export interface LoadResult {
 }
 
 export interface OpenLoopOptions {
-  /** Every so manieth text has a connection of its own. Default: none, all go over kept ones. */
+  /** One text in so many has a connection of its own. Default: none, all texts go over kept connections. */
   freshEvery?: number;
 }
 

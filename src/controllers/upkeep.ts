@@ -1,12 +1,12 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
-import type { ClaimRecord, OwedRecord } from "./records/record.ts";
+import type { ClaimRecord, HeldNumber, OwedRecord } from "./records/record.ts";
 import type { Records } from "./records/records.ts";
 import type { Relations } from "./relations.ts";
 import { keepUp, type RouteNeeds } from "./routes-upkeep.ts";
 import type { Checks } from "./selfcheck/checks.ts";
 import { formerHostOf, letGoFields } from "./smsnumber/let-go.ts";
-import { type HeldNumber, oweNumber } from "./smsnumber/owed.ts";
+import { oweNumber } from "./smsnumber/owed.ts";
 import type { PreviousWebhooks } from "./smsnumber/previous-webhooks.ts";
 import type { Watches } from "./watches.ts";
 

@@ -66,7 +66,8 @@ export class Watches {
         metadata: { name, namespace: namespace!, uid: uid!, resourceVersion: resourceVersion! },
       }),
     });
-    // One server: what one watch finds out about it holds for all, also for those whose version it has come past again.
+    // All watches talk to one server. When one finds that it was set back, the others list anew, too: the server may have
+    // counted past their versions since, and then they would not find it by themselves.
     for (const informer of this.all)
       informer.onRewound((found) => {
         if (found) for (const other of this.all) if (other !== informer) other.distrust();

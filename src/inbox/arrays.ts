@@ -6,7 +6,7 @@ const OID = { bytea: 17, int8: 20, text: 25 } as const;
 /** Dimensions, has-nulls, element type; then length and lower bound of the one dimension. */
 const HEADER = 20;
 
-/** In most columns of a batch the same value comes again and again: it is measured and encoded once, then copied. */
+/** Most columns of a batch repeat one value: it is encoded once, then copied. */
 export function textArray(values: readonly (string | null)[]): Buffer {
   let size = HEADER + 4 * values.length;
   let last: string | null = null;

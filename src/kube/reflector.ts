@@ -37,8 +37,8 @@ export type Input<T extends KubeObject> =
   /** Neither an event nor a bookmark came for too long, and the watch was given up. */
   | { type: "silent" }
   /**
-   * Another watch of the same server found out that it was set back. Of this one's version that need not show: the server may
-   * have come past it again.
+   * Another watch found that the server was set back. The version of this watch need not show it: the server may have counted
+   * past that version since.
    */
   | { type: "distrusted" }
   | { type: "failed"; error: Failed; livedMs: number }

@@ -65,23 +65,25 @@ export interface ClaimRecord {
   contest?: { sinceMs: number; generation: number; seen: string };
 }
 
+/** A number that an SmsNumber holds, or held, and that is to be given back. */
+export type HeldNumber = Pick<
+  ClaimRecord,
+  | "phoneNumberSid"
+  | "accountSid"
+  | "number"
+  | "namespace"
+  | "namespaceUid"
+  | "stream"
+  | "name"
+  | "uid"
+  | "configured"
+>;
+
 /**
  * A number that nobody holds any more although what we set at Twilio may still be there: it is owed back. What was there before
  * waits in a Secret of the number's own for whoever holds the number next. Keyed by Twilio's SID of the number.
  */
-export interface OwedRecord
-  extends Pick<
-    ClaimRecord,
-    | "phoneNumberSid"
-    | "accountSid"
-    | "number"
-    | "namespace"
-    | "namespaceUid"
-    | "stream"
-    | "name"
-    | "uid"
-    | "configured"
-  > {
+export interface OwedRecord extends HeldNumber {
   /** Why it was not given back, as in the metric's label. */
   why: string;
   sinceMs: number;

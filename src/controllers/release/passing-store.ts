@@ -12,8 +12,8 @@ export interface PassingStoreOptions {
 }
 
 /**
- * The store of an operator whose namespace may be gone or going: what cannot be recorded for want of a namespace ends nothing, since
- * the webhooks can be put back all the same. Any other failure to write is one.
+ * The store of an operator whose namespace may be gone or being deleted. A record that cannot be written for that reason does not
+ * fail the release: the webhooks can be put back without it. Any other failed write is an error.
  */
 export function passingStore(store: ShardStore, options: PassingStoreOptions): ShardStore {
   let warned = false;

@@ -1,22 +1,8 @@
 import type { Clock } from "../../clock.ts";
-import type { ClaimRecord } from "../records/record.ts";
+import type { HeldNumber } from "../records/record.ts";
 import type { Records } from "../records/records.ts";
 import type { NumberRef, PreviousWebhooks } from "./previous-webhooks.ts";
 import type { Webhook } from "./webhook.ts";
-
-/** A number that an SmsNumber held, and that is to be given back. */
-export type HeldNumber = Pick<
-  ClaimRecord,
-  | "phoneNumberSid"
-  | "accountSid"
-  | "number"
-  | "namespace"
-  | "namespaceUid"
-  | "stream"
-  | "name"
-  | "uid"
-  | "configured"
->;
 
 export interface OwedDeps {
   clock: Clock;

@@ -50,7 +50,11 @@ export class RoutingChecks {
     const before = this.#checks.get(key);
     const rules = object.spec.routingRules ?? [];
     const same = before !== undefined && (before.version === version || isAbout(before, object, rules));
-    if (same) before.version = version;
+    if (same) {
+      before.version = version;
+      // Not those of an object that the store has replaced: they would stay in memory beside the new ones.
+      before.rules = rules;
+    }
     if (same && this.#options.clock.now() < before.endsAtMs) return;
     const check: Check = {
       version,
