@@ -30,7 +30,12 @@ const settled = {
     reconciledAt: LATER,
     health: { status: "Healthy" },
     sync: { status: "Synced", revision: "a1", comparedTo: { source, destination } },
-    operationState: { phase: "Succeeded", message: "successfully synced", finishedAt: SYNC_ENDED },
+    operationState: {
+      phase: "Succeeded",
+      message: "successfully synced",
+      finishedAt: SYNC_ENDED,
+      syncResult: { revision: "a1", source },
+    },
   },
 };
 const statusOf = (change: object) => ({ status: { ...settled.status, ...change } });
@@ -151,6 +156,32 @@ const rows: Record<string, [object, Health]> = {
     healthy,
   ],
   "Synced without a sync of its own: it was all there": [status({ operationState: undefined }), healthy],
+  "OutOfSync after the image was changed, self-heal had tried the old image again, and the sync has not begun":
+    [
+      {
+        ...selfHealing,
+        spec: { ...selfHealing.spec, source: otherImage },
+        ...statusOf({
+          sync: { ...outOfSync, comparedTo: { source: otherImage, destination } },
+          operationState: triedAgain,
+        }),
+      },
+      progressing("waiting for a sync of the newest spec"),
+    ],
+  "OutOfSync after each sync, with several sources": [
+    {
+      ...settled,
+      spec: { project: "default", destination, sources: [source, otherImage] },
+      ...statusOf({
+        sync: { ...outOfSync, comparedTo: { sources: [source, otherImage], destination } },
+        operationState: {
+          ...settled.status.operationState,
+          syncResult: { revisions: ["a1", "b2"], sources: [source, otherImage], source: {} },
+        },
+      }),
+    },
+    healthy,
+  ],
   Degraded: [
     status({ health: { status: "Degraded", message: "a Deployment exceeded its progress deadline" } }),
     { status: "Degraded", message: "a Deployment exceeded its progress deadline" },

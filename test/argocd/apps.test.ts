@@ -16,7 +16,7 @@ let world: World;
 let argocd: ArgoCd;
 let before: object;
 beforeAll(async () => {
-  [world, argocd] = await Promise.all([World.start(), ArgoCd.start()]);
+  [world, argocd] = await Promise.all([World.start(), ArgoCd.start({ waveDelaySeconds: 2 })]);
   before = webhook();
 });
 afterAll(async () => {

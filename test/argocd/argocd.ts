@@ -82,13 +82,21 @@ export class ArgoCd {
   readonly #folder: string;
   readonly #children: ReturnType<typeof spawnTied>[] = [];
 
-  private constructor(namespace: string, folder: string) {
+  readonly #waveDelaySeconds: number;
+
+  private constructor(namespace: string, folder: string, waveDelaySeconds: number) {
     this.namespace = namespace;
     this.#folder = folder;
+    this.#waveDelaySeconds = waveDelaySeconds;
   }
 
-  static async start(): Promise<ArgoCd> {
-    const argocd = new ArgoCd(await newNamespace("argocd"), await temporaryDirectory("sms-argocd"));
+  /**
+   * `waveDelaySeconds`: for how long a sync waits between two waves. Argo CD's own default is 2: without it a sync can judge the
+   * next wave by the object that it has just replaced, when its watch has not told of the change yet.
+   */
+  static async start({ waveDelaySeconds = 0 } = {}): Promise<ArgoCd> {
+    const [namespace, folder] = [await newNamespace("argocd"), await temporaryDirectory("sms-argocd")];
+    const argocd = new ArgoCd(namespace, folder, waveDelaySeconds);
     await argocd.#install();
     await argocd.#git("init", "--quiet", "--initial-branch=main");
     await argocd.#run();
@@ -340,7 +348,7 @@ export class ArgoCd {
         ARGOCD_PLUGINSOCKFILEPATH: join(this.#folder, "plugins"),
         ARGOCD_SSH_DATA_PATH: this.#folder,
         ARGOCD_TLS_DATA_PATH: this.#folder,
-        ARGOCD_SYNC_WAVE_DELAY: "0",
+        ARGOCD_SYNC_WAVE_DELAY: String(this.#waveDelaySeconds),
       },
     });
     closeSync(file);
