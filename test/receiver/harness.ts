@@ -3,6 +3,7 @@ import { request } from "node:http";
 import { Registry } from "@prometheus-io/client";
 import pg from "pg";
 import { type Clock, systemClock } from "../../src/clock.ts";
+import type { ProbeTarget } from "../../src/controllers/selfcheck/target.ts";
 import { migrate } from "../../src/inbox/migrate.ts";
 import { type InboxStore, PostgresStore } from "../../src/inbox/store.ts";
 import { silentLog } from "../../src/log.ts";
@@ -61,6 +62,13 @@ export const urlsUnder = (base: string, namespace: string, stream: string) => ({
   inbound: `${base}/inbound/${namespace}/${stream}`,
   fallback: `${base}/fallback/${namespace}/${stream}`,
   status: `${base}/status/${namespace}/${stream}`,
+});
+
+/** The route as a self-check asks for it. */
+export const probeTarget = (route: Route, url: string): ProbeTarget => ({
+  ...route,
+  checkKey: Buffer.from(route.checkKey).toString("base64"),
+  url,
 });
 
 export interface RunningReceiver {

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { createProber, type ProbeTarget } from "../../src/controllers/selfcheck/probe.ts";
+import { createProber } from "../../src/controllers/selfcheck/probe.ts";
 import { twilioLike } from "../../src/controllers/selfcheck/request.ts";
 import { CHECK_HEADER, createChallenge } from "../../src/routes/challenge.ts";
 import type { Route } from "../../src/routes/route.ts";
@@ -13,6 +13,7 @@ import {
   type Post,
   PUBLIC_URL,
   post,
+  probeTarget,
   type RunningReceiver,
   routeFor,
   signedPost,
@@ -52,7 +53,7 @@ async function check(change: (request: Post) => Post = (same) => same) {
     headers,
     body,
     expect: judge,
-  } = twilioLike({ ...route, url: PUBLIC_URL + PATH }, "odd", clock.now());
+  } = twilioLike(probeTarget(route, PUBLIC_URL + PATH), "odd", clock.now());
   const { status, body: answer } = await send(change({ path: PATH, headers, body }));
   const answered = judge(answer);
   return { status, report: answered.ok ? answered.report : undefined };
@@ -142,7 +143,7 @@ describe("a stranger's challenge gets what any stranger gets", () => {
 
 test("a self-check's signature is good for no text", async () => {
   const url = PUBLIC_URL + PATH;
-  const { headers, pairs } = twilioLike({ ...route, url }, "odd", clock.now());
+  const { headers, pairs } = twilioLike(probeTarget(route, url), "odd", clock.now());
   const text = pairs.filter(([name]) => !name.startsWith("SmsChannel"));
   const { [CHECK_HEADER]: _, ...kept } = headers;
   const body = new URLSearchParams(text as [string, string][]).toString();
@@ -176,7 +177,7 @@ describe("controllers and receivers of two versions", () => {
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const prober = createProber({ address: `127.0.0.1:${(server.address() as AddressInfo).port}` });
-    const target: ProbeTarget = { ...route, url: PUBLIC_URL.replace("https", "http") + PATH };
+    const target = probeTarget(route, PUBLIC_URL.replace("https", "http") + PATH);
     return {
       state,
       probe: () => prober.probe(target, { long: true }, new AbortController().signal),

@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Reason } from "../../src/api/reasons.ts";
-import { createProber, type Prober, type ProbeTarget } from "../../src/controllers/selfcheck/probe.ts";
+import { createProber, type Prober } from "../../src/controllers/selfcheck/probe.ts";
+import type { ProbeTarget } from "../../src/controllers/selfcheck/target.ts";
 import { newCheck, problemOf } from "../../src/controllers/selfcheck/verdict.ts";
 import { sign } from "../../src/simulator/sign.ts";
 import {
   newInbox,
   post,
+  probeTarget,
   type RunningReceiver,
   routeFor,
   startReceiver,
@@ -31,7 +33,7 @@ beforeAll(async () => {
   const base = `${spoiler.url}/sms`;
   const route = await routeFor({ urls: [urlsUnder(base, "team-a", "support")] });
   await running.setRoutes([route]);
-  target = { ...route, url: route.urls[0]!.inbound };
+  target = probeTarget(route, route.urls[0]!.inbound);
   prober = createProber();
   end = async () => {
     await prober.close();

@@ -6,7 +6,7 @@ import { twilioLike } from "./request.ts";
 // Each change by itself is in test/selfcheck/spoils.test.ts, on the wire. Here is what comes together, and what is hostile.
 
 const url = "https://sms.example.com/inbound/team/support";
-const key = { namespaceUid: "u", stream: "support", accountSid: "AC1", checkKey: new Uint8Array(32) };
+const key = { namespaceUid: "u", stream: "support", accountSid: "AC1", checkKey: "a2V5" };
 const sent = { ...twilioLike({ ...key, url }, "odd", 0), url };
 const arrived = (more: Partial<Report>): Report => ({
   generation: 1,

@@ -3,14 +3,15 @@ import { ManualClock } from "../../clock.ts";
 import { ALWAYS } from "../../kube/leader.ts";
 import { type Log, silentLog } from "../../log.ts";
 import { Checks } from "./checks.ts";
-import type { Prober, ProbeTarget } from "./probe.ts";
+import type { Prober } from "./probe.ts";
+import type { ProbeTarget } from "./target.ts";
 import type { ProbeResult } from "./verdict.ts";
 
 const target = (url = "https://sms.example.com/inbound/team/support", stream = "support"): ProbeTarget => ({
   namespaceUid: "uid",
   stream,
   accountSid: "AC1",
-  checkKey: new Uint8Array(32),
+  checkKey: "a2V5",
   url,
 });
 const refused: ProbeResult = { kind: "failed", reason: "PublicUrlUnreachable", message: "refused" };

@@ -3,7 +3,8 @@ import { Places } from "../../fairness/places.ts";
 import type { Term } from "../../kube/leader.ts";
 import type { Log } from "../../log.ts";
 import { Host } from "./host.ts";
-import type { Prober, ProbeTarget } from "./probe.ts";
+import type { Prober } from "./probe.ts";
+import type { ProbeTarget } from "./target.ts";
 import {
   FAILURES_ALLOWED,
   LOADING_FAILURES,

@@ -26,7 +26,7 @@ const target = {
   namespaceUid: "u",
   stream: "s",
   accountSid: "AC1",
-  checkKey: new Uint8Array(32),
+  checkKey: "a2V5",
   url: "http://sms.invalid/inbound/a/b",
 };
 
@@ -79,7 +79,7 @@ async function firewalled() {
       method: "POST",
       target: request.url ?? "",
     };
-    response.end(answerTo(target, asked!, report));
+    response.end(answerTo({ ...target, checkKey: Buffer.from(target.checkKey, "base64") }, asked!, report));
   });
   const prober = createProber({ address: door });
   open.push(() => prober.close());

@@ -6,17 +6,8 @@ import type { Answered } from "../../routes/challenge.ts";
 import { judgeAnswer, refusedOnTheWay } from "./arrival.ts";
 import { type ForeignAnswer, refusal } from "./refusals.ts";
 import { type CheckRequest, plain, twilioLike } from "./request.ts";
+import type { ProbeTarget } from "./target.ts";
 import type { ProbeResult } from "./verdict.ts";
-
-/** What a probe needs to know of a route. */
-export interface ProbeTarget {
-  namespaceUid: string;
-  stream: string;
-  accountSid: string;
-  checkKey: Uint8Array;
-  /** The inbound URL as Twilio will call it. */
-  url: string;
-}
 
 export interface ProberOptions {
   /** `host:port` to connect to instead of the URL's, for clusters that cannot reach their own front door. Name and certificate stay the URL's. */

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type Answered, CHECK_HEADER, checkSignature, createChallenge } from "../../routes/challenge.ts";
 import type { Pair } from "../../twilio/form.ts";
 import { signatureBase } from "../../twilio/signature.ts";
-import type { ProbeTarget } from "./probe.ts";
+import type { ProbeTarget } from "./target.ts";
 
 /** One request of a self-check, and how its answer is judged. */
 export interface CheckRequest {
@@ -82,7 +82,8 @@ const FORMS = {
  * `odd` has everything in it that is easily changed on the way; `long` is as long as a text can be.
  */
 export function twilioLike(target: ProbeTarget, kind: "odd" | "long", nowMs: number): CheckRequest {
-  const challenge = createChallenge(target, nowMs, pathOf(target.url));
+  const key = keyOf(target);
+  const challenge = createChallenge(key, nowMs, pathOf(target.url));
   const text = FORMS[kind];
   const pairs = [...challenge.fields, ...text.pairs];
   return {
@@ -91,7 +92,7 @@ export function twilioLike(target: ProbeTarget, kind: "odd" | "long", nowMs: num
       "user-agent": "TwilioProxy/1.1",
       accept: "*/*",
       "cache-control": "max-age=259200",
-      "x-twilio-signature": checkSignature(target, signatureBase(target.url, pairs)),
+      "x-twilio-signature": checkSignature(key, signatureBase(target.url, pairs)),
       "i-twilio-idempotency-token": randomUUID(),
       [CHECK_HEADER]: challenge.header,
     },
@@ -106,10 +107,12 @@ export function twilioLike(target: ProbeTarget, kind: "odd" | "long", nowMs: num
  * change or to refuse.
  */
 export function plain(target: ProbeTarget, nowMs: number): CheckRequest {
-  const { fields, body, expect } = createChallenge(target, nowMs, pathOf(target.url));
+  const { fields, body, expect } = createChallenge(keyOf(target), nowMs, pathOf(target.url));
   const headers = { "content-type": FORM, "user-agent": "smschannel-self-check" };
   return { headers, pairs: fields, body, expect };
 }
+
+const keyOf = (target: ProbeTarget) => ({ ...target, checkKey: Buffer.from(target.checkKey, "base64") });
 
 /** `{namespace}/{stream}` of an inbound URL. */
 export function pathOf(url: string): string {

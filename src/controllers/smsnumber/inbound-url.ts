@@ -5,6 +5,7 @@ import type { CallOptions, PhoneNumber, WebhookChange } from "../../twilio/twili
 import type { Account } from "../accounts/accounts.ts";
 import type { ClaimRecord, RouteRecord } from "../records/record.ts";
 import { routeKey } from "../records/record.ts";
+import { targetOf } from "../selfcheck/target.ts";
 import { urlsOf } from "../workstream/urls.ts";
 import type { Held } from "./claim-held.ts";
 import { claimAtPeace, claimSet, claimWired } from "./claim-record.ts";
@@ -69,11 +70,7 @@ async function urlProblem(
   const problem = deps.streams.get(`${namespace}/${stream}`)?.problem;
   if (problem !== undefined) return problem;
   if (deps.urlCheck === "off") return undefined;
-  deps.checks.want(
-    key,
-    { ...route, url: route.urls[0]!.inbound, checkKey: Buffer.from(route.checkKey, "base64") },
-    route.generation,
-  );
+  deps.checks.want(key, targetOf(route), route.generation);
   if (deps.urlCheck === "report" || deps.checks.passed(key, route.generation)) return undefined;
   await deps.checks.settled(key, SETTLE_MS, ctx.patience);
   if (deps.checks.passed(key, route.generation)) return undefined;

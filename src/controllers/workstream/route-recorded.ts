@@ -4,6 +4,7 @@ import type { ReconcileContext } from "../../kube/controller.ts";
 import { signatureKey } from "../../routes/signature-states.ts";
 import type { RouteRecord } from "../records/record.ts";
 import { routeKey } from "../records/record.ts";
+import { targetOf } from "../selfcheck/target.ts";
 import type { CredentialFacts } from "./credentials-valid.ts";
 import type { StreamKey, WorkStreamDeps } from "./deps.ts";
 import { FORGET_ANNOTATION, forgetOf } from "./forget.ts";
@@ -112,7 +113,6 @@ export async function checkRoute(
 ) {
   if (deps.urlCheck === "off") return;
   const key = routeKey(route);
-  const url = route.urls[0]!.inbound;
-  deps.checks.want(key, { ...route, url, checkKey: Buffer.from(route.checkKey, "base64") }, route.generation);
+  deps.checks.want(key, targetOf(route), route.generation);
   if (deps.checks.verdict(key).status === "Unknown") await deps.checks.settled(key, SETTLE_MS, patience);
 }
