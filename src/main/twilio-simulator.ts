@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { InputError, readFaults } from "../simulator/control-input.ts";
-import type { SimulatorSeed } from "../simulator/seed.ts";
+import { InputError, readFaults } from "../simulator/control/input.ts";
 import { startSimulator } from "../simulator/simulator.ts";
+import type { SimulatorSeed } from "../simulator/state/seed.ts";
 import {
   type Command,
   type Config,

@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { Route } from "../routes/route.ts";
 import { signatureKey } from "../routes/signature-states.ts";
-import { sign } from "../simulator/sign.ts";
+import { sign } from "../simulator/webhooks/sign.ts";
 import { FieldsReader } from "./fields.ts";
 import { glance, judge, judgeInSteps, SMALL_BODY, type Verdict } from "./judge.ts";
 import { nobodyAmong } from "./nobody.ts";

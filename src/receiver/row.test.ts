@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { signatureKey } from "../routes/signature-states.ts";
-import { sign } from "../simulator/sign.ts";
+import { sign } from "../simulator/webhooks/sign.ts";
 import type { Pair } from "../twilio/form.ts";
 import { signatureBase } from "../twilio/signature.ts";
 import { judge } from "./judge.ts";

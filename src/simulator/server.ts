@@ -1,17 +1,17 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Log } from "../log.ts";
-import { answerCall } from "./api.ts";
-import { userNameOf } from "./auth.ts";
-import type { Control } from "./control.ts";
-import { TwilioError } from "./errors.ts";
-import type { Answer, World } from "./exchange.ts";
-import type { Fault, Faults } from "./faults.ts";
-import type { Contract } from "./openapi.ts";
-import { type Address, addressOf, type Match, matchOperation } from "./operations.ts";
+import { answerCall } from "./api/api.ts";
+import { userNameOf } from "./api/auth.ts";
+import { TwilioError } from "./api/errors.ts";
+import type { Answer, World } from "./api/exchange.ts";
+import type { Contract } from "./api/openapi.ts";
+import { type Address, addressOf, type Match, matchOperation } from "./api/operations.ts";
+import type { Control } from "./control/control.ts";
+import type { Fault, Faults } from "./control/faults.ts";
+import type { RequestRecord } from "./control/request-log.ts";
+import { faultAnswer, spoil } from "./control/spoil.ts";
 import { readBody } from "./read-body.ts";
-import type { RequestRecord } from "./request-log.ts";
-import { isSid, randomSid } from "./sids.ts";
-import { faultAnswer, spoil } from "./spoil.ts";
+import { isSid, randomSid } from "./state/sids.ts";
 
 export interface ServerOptions {
   world: World;

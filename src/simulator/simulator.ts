@@ -2,23 +2,23 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Clock, systemClock } from "../clock.ts";
 import { type Log, silentLog } from "../log.ts";
-import { Control, type Controls } from "./control.ts";
-import { defaultSeed } from "./default-seed.ts";
-import { Faults } from "./faults.ts";
-import { Inbox } from "./inbound.ts";
-import { openApiContract } from "./openapi.ts";
-import { Outbox } from "./outbox.ts";
-import { Replies } from "./replies.ts";
-import { plant, type SimulatorSeed } from "./seed.ts";
+import { openApiContract } from "./api/openapi.ts";
+import { Control, type Controls } from "./control/control.ts";
+import { Faults } from "./control/faults.ts";
+import { Inbox } from "./messages/inbound.ts";
+import { Outbox } from "./messages/outbox.ts";
+import { Replies } from "./messages/replies.ts";
 import { createApiServer } from "./server.ts";
-import { SimulatorState } from "./state.ts";
-import { WebhookCaller } from "./webhooks.ts";
+import { defaultSeed } from "./state/default-seed.ts";
+import { plant, type SimulatorSeed } from "./state/seed.ts";
+import { SimulatorState } from "./state/state.ts";
+import { WebhookCaller } from "./webhooks/webhooks.ts";
 
-export type { Fault } from "./faults.ts";
-export type { InboundDelivery, InboundText } from "./inbound.ts";
-export type { RequestRecord } from "./request-log.ts";
-export type { SimulatorSeed } from "./seed.ts";
-export type { SimulatorState } from "./state.ts";
+export type { Fault } from "./control/faults.ts";
+export type { RequestRecord } from "./control/request-log.ts";
+export type { InboundDelivery, InboundText } from "./messages/inbound.ts";
+export type { SimulatorSeed } from "./state/seed.ts";
+export type { SimulatorState } from "./state/state.ts";
 
 export interface SimulatorOptions {
   /** Default 0: a free one. */

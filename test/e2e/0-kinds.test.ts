@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { parse } from "yaml";
 import { waitFor } from "../../src/demo/expect.ts";
-import { demoAccount } from "../../src/simulator/default-seed.ts";
+import { demoAccount } from "../../src/simulator/state/default-seed.ts";
 import { explainFailures } from "./failure.ts";
 import { ApiServer, apply, kubectl, list } from "./kubectl.ts";
 import { restrictedNamespace, team } from "./manifests.ts";

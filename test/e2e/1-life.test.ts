@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { waitFor } from "../../src/demo/expect.ts";
-import { demoAccount } from "../../src/simulator/default-seed.ts";
+import { demoAccount } from "../../src/simulator/state/default-seed.ts";
 import { type OwnerSecret, query, storedTexts } from "./database.ts";
 import { explainFailures } from "./failure.ts";
 import { ApiServer, apply, kubectl, list } from "./kubectl.ts";

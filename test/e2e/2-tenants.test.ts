@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { waitFor } from "../../src/demo/expect.ts";
-import { numberedSid } from "../../src/simulator/sids.ts";
+import { numberedSid } from "../../src/simulator/state/sids.ts";
 import { Database, storedTexts } from "./database.ts";
 import { explainFailures } from "./failure.ts";
 import { ApiServer, apply, kubectl, list } from "./kubectl.ts";

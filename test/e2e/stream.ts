@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { InboundDelivery } from "../../src/simulator/inbound.ts";
+import type { InboundDelivery } from "../../src/simulator/messages/inbound.ts";
 import type { Twilio } from "./twilio.ts";
 
 export interface Streamed {

@@ -1,7 +1,7 @@
 import { inject } from "vitest";
-import type { InboundDelivery } from "../../src/simulator/inbound.ts";
-import type { RequestRecord } from "../../src/simulator/request-log.ts";
-import type { SimulatorSeed } from "../../src/simulator/seed.ts";
+import type { RequestRecord } from "../../src/simulator/control/request-log.ts";
+import type { InboundDelivery } from "../../src/simulator/messages/inbound.ts";
+import type { SimulatorSeed } from "../../src/simulator/state/seed.ts";
 import { type ApiServer, apply, kubectl } from "./kubectl.ts";
 import { podSecurity, restrictedNamespace } from "./manifests.ts";
 

@@ -13,7 +13,7 @@ import { Receiver } from "../../src/receiver/server.ts";
 import type { Route } from "../../src/routes/route.ts";
 import { signatureKey } from "../../src/routes/signature-states.ts";
 import { encodeShard } from "../../src/routes/table.ts";
-import { sign } from "../../src/simulator/sign.ts";
+import { sign } from "../../src/simulator/webhooks/sign.ts";
 import { newDatabase } from "../support/database.ts";
 
 export const PUBLIC_URL = "https://sms.example.com";

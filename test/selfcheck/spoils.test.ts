@@ -3,7 +3,7 @@ import type { Reason } from "../../src/api/reasons.ts";
 import { createProber, type Prober } from "../../src/controllers/selfcheck/probe.ts";
 import type { ProbeTarget } from "../../src/controllers/selfcheck/target.ts";
 import { newCheck, problemOf } from "../../src/controllers/selfcheck/verdict.ts";
-import { sign } from "../../src/simulator/sign.ts";
+import { sign } from "../../src/simulator/webhooks/sign.ts";
 import {
   newInbox,
   post,

@@ -3,8 +3,8 @@ import type { AddressInfo } from "node:net";
 import twilio from "twilio";
 import { expect } from "vitest";
 import { ManualClock } from "../../src/clock.ts";
-import { demoAccount } from "../../src/simulator/default-seed.ts";
 import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/simulator/simulator.ts";
+import { demoAccount } from "../../src/simulator/state/default-seed.ts";
 
 export { demoAccount };
 export const accountPath = `/2010-04-01/Accounts/${demoAccount.sid}`;

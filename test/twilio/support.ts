@@ -9,8 +9,8 @@ import type { Reason } from "../../src/api/reasons.ts";
 import { systemClock } from "../../src/clock.ts";
 import { Failure } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
-import { demoAccount } from "../../src/simulator/default-seed.ts";
 import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/simulator/simulator.ts";
+import { demoAccount } from "../../src/simulator/state/default-seed.ts";
 import type { Credentials } from "../../src/twilio/credentials.ts";
 import { type CallOptions, Twilio, type TwilioAccount, type TwilioOptions } from "../../src/twilio/twilio.ts";
 

@@ -1,0 +1,80 @@
+import type { Region } from "../state/region.ts";
+import type { Account } from "../state/resources.ts";
+import { isSid } from "../state/sids.ts";
+import { TwilioError } from "./errors.ts";
+import type { Operation, Principal } from "./exchange.ts";
+
+const unauthorized = (message = "Authenticate") => new TwilioError(401, 20003, message);
+
+/** Whose user name stands in the header, without judging the password: for the log and the faults. */
+export function userNameOf(header: string | undefined): string | undefined {
+  return header === undefined ? undefined : basic(header)?.user;
+}
+
+/** Who calls. Both tokens of a rotation log in; a key logs in as its account. Throws the 401s of the real API. */
+export function authenticate(header: string | undefined, region: Region): Principal {
+  const given = header === undefined ? undefined : basic(header);
+  if (given === undefined) throw unauthorized("Authentication Error - No credentials provided");
+  const { user, password } = given;
+  if (!isSid(user, "AC", "SK")) throw unauthorized("Authentication Error - invalid username");
+  const key = region.keys.get(user);
+  const account = region.accounts.get(key?.accountSid ?? user);
+  if (account === undefined || account.status === "closed" || password === "") throw unauthorized();
+  const secrets = key === undefined ? [account.authToken, account.secondaryAuthToken] : [key.secret];
+  if (!secrets.includes(password)) throw unauthorized();
+  return { account, key };
+}
+
+/**
+ * The account that the call is about, when this caller may do this there. A parent acts on its subaccounts' paths; a path
+ * without an account acts on the one that logged in, which is why a parent cannot read a subaccount's Messaging Services.
+ */
+export function authorize(
+  principal: Principal,
+  operation: Operation,
+  accountSid: string | undefined,
+  region: Region,
+): Account {
+  const { account: caller, key } = principal;
+  const account = accountSid === undefined ? caller : region.accounts.get(accountSid);
+  if (account === undefined || !mayActOn(principal, account)) throw unauthorized();
+  if (key?.kind === "standard" && operation.mainOnly === true) throw unauthorized();
+  if (key?.kind === "restricted") checkPermission(key.allow, operation, region);
+  const owner = region.accounts.get(account.ownerAccountSid);
+  // Suspension cascades from the parent. The account itself can still be read: that is how one learns of it.
+  const isSuspended = account.status === "suspended" || owner?.status === "suspended";
+  if (isSuspended && operation.name !== "FetchAccount") throw new TwilioError(403, 20005);
+  return account;
+}
+
+function mayActOn({ account: caller, key }: Principal, account: Account): boolean {
+  if (account.sid === caller.sid) return true;
+  return account.ownerAccountSid === caller.sid && (key === undefined || key.kind === "main");
+}
+
+/** Restricted keys exist in us1 only, and say which permission is missing. */
+function checkPermission(allow: string[], operation: Operation, region: Region): void {
+  if (region.name !== "us1") throw unauthorized();
+  const { permission } = operation;
+  if (
+    permission !== undefined &&
+    allow.some((allowed) => allowed === permission || covers(allowed, permission))
+  )
+    return;
+  throw new TwilioError(
+    403,
+    70051,
+    `Authorization Failed. Required permission: ${permission ?? "none that a restricted key can have"}`,
+  );
+}
+
+const covers = (allowed: string, permission: string) =>
+  allowed.endsWith("/*") && permission.startsWith(allowed.slice(0, -1));
+
+function basic(header: string): { user: string; password: string } | undefined {
+  const match = /^Basic +([A-Za-z0-9+/=]+)$/i.exec(header);
+  if (match === null) return undefined;
+  const text = Buffer.from(match[1]!, "base64").toString("utf8");
+  const colon = text.indexOf(":");
+  return colon < 0 ? undefined : { user: text.slice(0, colon), password: text.slice(colon + 1) };
+}

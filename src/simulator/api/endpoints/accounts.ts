@@ -1,0 +1,118 @@
+import type { Account, ApiKey } from "../../state/resources.ts";
+import { newSecret, rfc2822 } from "../../state/sids.ts";
+import { notFound } from "../errors.ts";
+import { type Call, created, noContent, type Operation, ok } from "../exchange.ts";
+import { noteUnknown } from "../form.ts";
+import { page2010 } from "../paging.ts";
+
+const keys = "/2010-04-01/Accounts/{AccountSid}/Keys";
+
+/** Accounts and their keys: what a standard key is refused. */
+export const accountOperations: Operation[] = [
+  {
+    name: "FetchAccount",
+    product: "api",
+    method: "GET",
+    path: "/2010-04-01/Accounts/{AccountSid}.json",
+    mainOnly: true,
+    handle: (call) => ok(renderAccount(call.account)),
+  },
+  {
+    name: "ListAccount",
+    product: "api",
+    method: "GET",
+    path: "/2010-04-01/Accounts.json",
+    mainOnly: true,
+    handle: (call) => page2010(call, "accounts", family(call), renderAccount),
+  },
+  {
+    name: "ListKey",
+    product: "api",
+    method: "GET",
+    path: `${keys}.json`,
+    mainOnly: true,
+    handle: (call) => page2010(call, "keys", call.region.keys.ofAccount(call.account.sid), renderKey),
+  },
+  {
+    name: "CreateNewKey",
+    product: "api",
+    method: "POST",
+    path: `${keys}.json`,
+    mainOnly: true,
+    handle(call) {
+      const key = createKey(call);
+      return created({ ...renderKey(key), secret: key.secret });
+    },
+  },
+  {
+    name: "FetchKey",
+    product: "api",
+    method: "GET",
+    path: `${keys}/{Sid}.json`,
+    mainOnly: true,
+    handle: (call) => ok(renderKey(findKey(call))),
+  },
+  {
+    name: "DeleteKey",
+    product: "api",
+    method: "DELETE",
+    path: `${keys}/{Sid}.json`,
+    mainOnly: true,
+    handle(call) {
+      call.region.keys.remove(findKey(call).sid);
+      return noContent;
+    },
+  },
+];
+
+/** The caller's own account and its subaccounts, oldest first. */
+function family({ region, account, query }: Call): Account[] {
+  return [...region.accounts.values()]
+    .filter(({ sid, ownerAccountSid }) => sid === account.sid || ownerAccountSid === account.sid)
+    .filter(({ friendlyName }) => (query.get("FriendlyName") ?? friendlyName) === friendlyName)
+    .filter(({ status }) => (query.get("Status") ?? status) === status);
+}
+
+function findKey(call: Call): ApiKey {
+  const key = call.region.keys.of(call.account.sid, call.params.Sid!);
+  if (key === undefined) throw notFound(call.path);
+  return key;
+}
+
+/** The 2010 API makes standard keys only; their secret is told once. */
+function createKey(call: Call): ApiKey {
+  const { region, account, form } = call;
+  noteUnknown(call, (name) => name === "FriendlyName");
+  const friendlyName = form.get("FriendlyName") ?? "";
+  return region.addKey({ accountSid: account.sid, friendlyName, secret: newSecret() });
+}
+
+function renderAccount(account: Account): Record<string, unknown> {
+  const { sid } = account;
+  const under = (name: string) => `/2010-04-01/Accounts/${sid}/${name}.json`;
+  return {
+    auth_token: account.authToken,
+    date_created: rfc2822(account.dateCreated),
+    date_updated: rfc2822(account.dateUpdated),
+    friendly_name: account.friendlyName,
+    owner_account_sid: account.ownerAccountSid,
+    sid,
+    status: account.status,
+    subresource_uris: {
+      incoming_phone_numbers: under("IncomingPhoneNumbers"),
+      keys: under("Keys"),
+      messages: under("Messages"),
+    },
+    type: account.type,
+    uri: `/2010-04-01/Accounts/${sid}.json`,
+  };
+}
+
+function renderKey(key: ApiKey): Record<string, unknown> {
+  return {
+    sid: key.sid,
+    friendly_name: key.friendlyName,
+    date_created: rfc2822(key.dateCreated),
+    date_updated: rfc2822(key.dateUpdated),
+  };
+}

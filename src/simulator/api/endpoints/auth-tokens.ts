@@ -1,0 +1,65 @@
+import { iso8601, newSecret } from "../../state/sids.ts";
+import { notFound } from "../errors.ts";
+import { type Call, created, noContent, type Operation, ok, type World } from "../exchange.ts";
+import { twilioUrl } from "../paging.ts";
+
+/**
+ * Rotation of an account's auth token. Both tokens log in from the moment that the secondary exists; webhooks are signed
+ * by the primary until `Promote`, which makes the secondary the primary and kills the old one at once.
+ */
+export const authTokenOperations: Operation[] = [
+  {
+    name: "CreateSecondaryAuthToken",
+    product: "accounts",
+    method: "POST",
+    path: "/v1/AuthTokens/Secondary",
+    mainOnly: true,
+    handle(call, world) {
+      // A second POST gives a new secondary; the first one is forgotten.
+      const token = newSecret();
+      call.account.secondaryAuthToken = token;
+      return created({ ...render(call, world, "Secondary"), secondary_auth_token: token });
+    },
+  },
+  {
+    name: "DeleteSecondaryAuthToken",
+    product: "accounts",
+    method: "DELETE",
+    path: "/v1/AuthTokens/Secondary",
+    mainOnly: true,
+    handle(call) {
+      secondary(call);
+      call.account.secondaryAuthToken = undefined;
+      return noContent;
+    },
+  },
+  {
+    name: "UpdateAuthTokenPromotion",
+    product: "accounts",
+    method: "POST",
+    path: "/v1/AuthTokens/Promote",
+    mainOnly: true,
+    handle(call, world) {
+      call.account.authToken = secondary(call);
+      call.account.secondaryAuthToken = undefined;
+      return ok({ ...render(call, world, "Promote"), auth_token: call.account.authToken });
+    },
+  },
+];
+
+function secondary(call: Call): string {
+  const token = call.account.secondaryAuthToken;
+  if (token === undefined) throw notFound(call.path);
+  return token;
+}
+
+function render(call: Call, world: World, name: string): Record<string, unknown> {
+  const now = world.clock.now();
+  call.account.dateUpdated = now;
+  return {
+    account_sid: call.account.sid,
+    date_created: iso8601(now),
+    date_updated: iso8601(now),
+    url: twilioUrl(call, "accounts", `/v1/AuthTokens/${name}`),
+  };
+}

@@ -1,0 +1,80 @@
+import type { Media, Message } from "../../state/resources.ts";
+import { rfc2822 } from "../../state/sids.ts";
+import { notFound } from "../errors.ts";
+import { type Call, noContent, type Operation, ok } from "../exchange.ts";
+import { page2010 } from "../paging.ts";
+import { findMessage } from "./messages.ts";
+
+const permission = "/twilio/messaging/messages.media";
+const list = "/2010-04-01/Accounts/{AccountSid}/Messages/{MessageSid}/Media";
+
+/** Where the bytes are fetched without credentials, as from Twilio's storage. */
+export const mediaPath = "/_simulator/media/";
+
+export const mediaOperations: Operation[] = [
+  {
+    name: "ListMedia",
+    product: "api",
+    method: "GET",
+    path: `${list}.json`,
+    permission: `${permission}/list`,
+    handle(call) {
+      const message = findMessage(call, call.params.MessageSid!);
+      return page2010(call, "media_list", message.media, (media) => render(message, media));
+    },
+  },
+  {
+    name: "FetchMedia",
+    product: "api",
+    method: "GET",
+    path: `${list}/{Sid}.json`,
+    permission: `${permission}/read`,
+    handle(call) {
+      const { message, media } = find(call);
+      return ok(render(message, media));
+    },
+  },
+  {
+    // Without `.json` it is the content itself: a redirect to where it is stored.
+    name: "FetchMedia",
+    product: "api",
+    method: "GET",
+    path: `${list}/{Sid}`,
+    permission: `${permission}/read`,
+    handle(call, world) {
+      const { message, media } = find(call);
+      return { status: 307, headers: { location: `${world.url}${mediaPath}${message.sid}/${media.sid}` } };
+    },
+  },
+  {
+    name: "DeleteMedia",
+    product: "api",
+    method: "DELETE",
+    path: `${list}/{Sid}.json`,
+    permission: `${permission}/delete`,
+    handle(call) {
+      const { message, media } = find(call);
+      message.media = message.media.filter((other) => other !== media);
+      return noContent;
+    },
+  },
+];
+
+function find(call: Call): { message: Message; media: Media } {
+  const message = findMessage(call, call.params.MessageSid!);
+  const media = message.media.find(({ sid }) => sid === call.params.Sid);
+  if (media === undefined) throw notFound(call.path);
+  return { message, media };
+}
+
+function render({ sid: parent, accountSid }: Message, media: Media): Record<string, unknown> {
+  return {
+    sid: media.sid,
+    account_sid: accountSid,
+    parent_sid: parent,
+    content_type: media.contentType,
+    date_created: rfc2822(media.dateCreated),
+    date_updated: rfc2822(media.dateCreated),
+    uri: `/2010-04-01/Accounts/${accountSid}/Messages/${parent}/Media/${media.sid}.json`,
+  };
+}

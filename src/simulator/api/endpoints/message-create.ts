@@ -1,0 +1,155 @@
+import { isStopped, keywordsFor } from "../../messages/opt-out.ts";
+import type { Draft } from "../../messages/outbox.ts";
+import { poolSender } from "../../messages/pool-sender.ts";
+import { emptyMedia } from "../../messages/replies.ts";
+import type { Message, MessagingService, PhoneNumber, ShortCode } from "../../state/resources.ts";
+import { isWebhookUrl } from "../../webhooks/url.ts";
+import { badRequest, type TwilioErrorCode } from "../errors.ts";
+import type { Call, World } from "../exchange.ts";
+import { noteUnknown } from "../form.ts";
+
+const known = new Set(
+  `To From FallbackFrom MessagingServiceSid Body MediaUrl ContentSid ContentVariables StatusCallback ApplicationSid MaxPrice
+  ProvideFeedback Attempt ValidityPeriod ForceDelivery ContentRetention AddressRetention SmartEncoded PersistentAction
+  TrafficType ShortenUrls ScheduleType SendAt SendAsMms RiskCheck`.split(/\s+/),
+);
+
+/** Numbers of Twilio's test credentials, which fail in a known way for every account here. */
+const magicTo: Record<string, TwilioErrorCode> = {
+  "+15005550001": 21211,
+  "+15005550002": 21612,
+  "+15005550003": 21408,
+  "+15005550004": 21610,
+  "+15005550009": 21614,
+};
+const magicFrom: Record<string, TwilioErrorCode> = {
+  "+15005550001": 21212,
+  "+15005550007": 21606,
+  "+15005550008": 21611,
+};
+
+const MOST_MEDIA = 10;
+const LONGEST_BODY = 1600;
+const DEFAULT_VALIDITY_S = 36_000;
+
+/** Checks a text in Twilio's order and takes it. A refused one leaves nothing behind; nothing makes a repeated one safe. */
+export function createMessage(call: Call, world: World): Message {
+  const { form, region, account } = call;
+  noteUnknown(call, (name) => known.has(name));
+  const to = checkedTo(form.get("To"));
+  const service = serviceOf(call);
+  const from = form.get("From") || null;
+  if (from === null && service === undefined) throw badRequest(21603);
+  const body = form.get("Body") ?? "";
+  const mediaUrls = form.getAll("MediaUrl");
+  checkContent(form, body, mediaUrls);
+  const statusCallback = callbackOf(call, world);
+  const sender = from === null ? poolMember(call, service!, to) : ownSender(call, world, from);
+  if (sender !== undefined && addressOf(sender) === to) throw badRequest(21266);
+
+  const pool = service ?? (sender === undefined ? undefined : region.serviceOf(sender.sid));
+  const isOptedOut = sender !== undefined && isStopped(region, sender, pool, to);
+  const isAdvanced = sender !== undefined && keywordsFor(sender, pool)?.isAdvanced === true;
+  if (isOptedOut && !(isAdvanced && service !== undefined)) throw badRequest(21610);
+  if (
+    from !== null &&
+    service === undefined &&
+    world.outbox.queueMs(region, from) > world.state.timing.longestQueueMs
+  )
+    throw badRequest(21611);
+  return world.outbox.accept(region, {
+    accountSid: account.sid,
+    from,
+    messagingServiceSid: service?.sid ?? null,
+    to,
+    body,
+    media: mediaUrls.map(() => emptyMedia(world.clock.now())),
+    direction: "outbound-api",
+    statusCallback,
+    validityMs: validity(form, service) * 1000,
+    ...scheduled(form, service, world),
+    isOptedOut,
+  });
+}
+
+function checkedTo(to: string | null): string {
+  if (!to) throw badRequest(21604);
+  const magic = magicTo[to];
+  if (magic === 21614) throw badRequest(21614, `To number: ${to}, is not a mobile number`);
+  if (!/^\+[1-9][0-9]{6,14}$/.test(to) || magic === 21211)
+    throw badRequest(21211, `The 'To' number ${to} is not a valid phone number.`);
+  if (magic !== undefined) throw badRequest(magic);
+  return to;
+}
+
+function serviceOf(call: Call): MessagingService | undefined {
+  const sid = call.form.get("MessagingServiceSid");
+  if (!sid) return undefined;
+  const service = call.region.services.of(call.account.sid, sid);
+  if (service === undefined) throw badRequest(21701);
+  return service;
+}
+
+function checkContent(form: URLSearchParams, body: string, mediaUrls: string[]): void {
+  if (body === "" && mediaUrls.length === 0 && !form.get("ContentSid")) throw badRequest(21602);
+  if (body.length > LONGEST_BODY) throw badRequest(21617);
+  if (mediaUrls.length > MOST_MEDIA) throw badRequest(21623);
+}
+
+/** The text's own callback, else its application's; the Messaging Service's comes last, when the callback is sent. */
+function callbackOf({ form, region, account }: Call, world: World): string {
+  const own = form.get("StatusCallback") ?? "";
+  if (own !== "" && !isWebhookUrl(own, world)) throw badRequest(21609);
+  const sid = form.get("ApplicationSid");
+  if (!sid) return own;
+  const application = region.applications.of(account.sid, sid);
+  if (application === undefined) throw badRequest(21420);
+  return own || application.messageStatusCallback;
+}
+
+function ownSender({ region, account }: Call, { state }: World, from: string): PhoneNumber | ShortCode {
+  const magic = magicFrom[from];
+  if (magic !== undefined) throw badRequest(magic);
+  if (!/^(\+[1-9][0-9]{6,14}|[0-9]{3,6})$/.test(from))
+    throw badRequest(
+      21212,
+      `The 'From' number ${from} is not a valid phone number, shortcode, or alphanumeric sender ID.`,
+    );
+  const sender = region.sender(from);
+  const isOwn = sender?.accountSid === account.sid;
+  if (!isOwn || ("capabilities" in sender && !sender.capabilities.sms)) throw badRequest(21606);
+  if (state.regionOf(from) !== region) throw badRequest(21663);
+  return sender;
+}
+
+/** Which sender the pool would take: its opt-outs are the service's. */
+function poolMember({ region }: Call, service: MessagingService, to: string): PhoneNumber | ShortCode {
+  const address = poolSender(region, service.sid, to);
+  const sender = address === undefined ? undefined : region.sender(address);
+  if (sender === undefined) throw badRequest(21703);
+  return sender;
+}
+
+function validity(form: URLSearchParams, service: MessagingService | undefined): number {
+  const text = form.get("ValidityPeriod");
+  if (text === null) return service?.validityPeriod ?? DEFAULT_VALIDITY_S;
+  const seconds = Number(text);
+  if (!Number.isInteger(seconds) || seconds < 1 || seconds > DEFAULT_VALIDITY_S)
+    throw badRequest(20001, `ValidityPeriod must be a whole number from 1 to ${DEFAULT_VALIDITY_S}`);
+  return seconds;
+}
+
+function scheduled(
+  form: URLSearchParams,
+  service: MessagingService | undefined,
+  world: World,
+): Partial<Draft> {
+  if (form.get("ScheduleType") === null) return {};
+  const sendAt = Date.parse(form.get("SendAt") ?? "");
+  if (form.get("ScheduleType") !== "fixed" || service === undefined || !(sendAt > world.clock.now()))
+    throw badRequest(20001, "ScheduleType is fixed, with a SendAt in the future and a MessagingServiceSid");
+  return { sendAt };
+}
+
+const addressOf = (sender: PhoneNumber | ShortCode) =>
+  "phoneNumber" in sender ? sender.phoneNumber : sender.shortCode;

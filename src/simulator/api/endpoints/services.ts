@@ -1,0 +1,145 @@
+import type { MessagingService } from "../../state/resources.ts";
+import { iso8601 } from "../../state/sids.ts";
+import { badRequest, notFound } from "../errors.ts";
+import { type Call, created, noContent, type Operation, ok, type World } from "../exchange.ts";
+import { type Fields, field, readForm } from "../form.ts";
+import { pageV1, twilioUrl } from "../paging.ts";
+
+const permission = "/twilio/messaging/services";
+
+export const serviceOperations: Operation[] = [
+  {
+    name: "ListService",
+    product: "messaging",
+    method: "GET",
+    path: "/v1/Services",
+    permission: `${permission}/list`,
+    handle: (call) =>
+      pageV1(
+        call,
+        "messaging",
+        "services",
+        call.region.services.ofAccount(call.account.sid).reverse(),
+        (row) => renderService(call, row),
+      ),
+  },
+  {
+    name: "CreateService",
+    product: "messaging",
+    method: "POST",
+    path: "/v1/Services",
+    permission: `${permission}/create`,
+    handle: (call, world) => created(renderService(call, create(call, world))),
+  },
+  {
+    name: "FetchService",
+    product: "messaging",
+    method: "GET",
+    path: "/v1/Services/{Sid}",
+    permission: `${permission}/read`,
+    handle: (call) => ok(renderService(call, findService(call, call.params.Sid!))),
+  },
+  {
+    name: "UpdateService",
+    product: "messaging",
+    method: "POST",
+    path: "/v1/Services/{Sid}",
+    permission: `${permission}/update`,
+    handle: (call, world) => ok(renderService(call, update(call, world))),
+  },
+  {
+    name: "DeleteService",
+    product: "messaging",
+    method: "DELETE",
+    path: "/v1/Services/{Sid}",
+    permission: `${permission}/delete`,
+    handle(call) {
+      call.region.removeService(findService(call, call.params.Sid!).sid);
+      return noContent;
+    },
+  },
+];
+
+export function findService(call: Call, sid: string): MessagingService {
+  const service = call.region.services.of(call.account.sid, sid);
+  if (service === undefined) throw notFound(call.path);
+  return service;
+}
+
+const fields: Fields<MessagingService & Ignored> = {
+  FriendlyName: field.text("friendlyName", 64),
+  InboundRequestUrl: field.url("inboundRequestUrl"),
+  InboundMethod: field.method("inboundMethod"),
+  FallbackUrl: field.url("fallbackUrl"),
+  FallbackMethod: field.method("fallbackMethod"),
+  StatusCallback: field.url("statusCallback"),
+  UseInboundWebhookOnNumber: field.boolean("useInboundWebhookOnNumber"),
+  StickySender: field.boolean("stickySender"),
+  ValidityPeriod: { kind: "integer", min: 1, max: 36_000, sets: "validityPeriod" },
+  Usecase: field.text("usecase"),
+  MmsConverter: field.boolean("ignored"),
+  SmartEncoding: field.boolean("ignored"),
+  ScanMessageContent: field.text("ignored"),
+  FallbackToLongCode: field.boolean("ignored"),
+  AreaCodeGeomatch: field.boolean("ignored"),
+  SynchronousValidation: field.boolean("ignored"),
+};
+
+/** Settings that Twilio takes and that make no difference here. */
+interface Ignored {
+  ignored: unknown;
+}
+
+function read(call: Call, world: World): Partial<MessagingService> {
+  const { ignored: _, ...changes } = readForm(call, world, fields);
+  // An unset URL of a service is null, where a number's is "".
+  for (const name of ["inboundRequestUrl", "fallbackUrl", "statusCallback"] as const)
+    if (changes[name] === "") changes[name] = null;
+  return changes;
+}
+
+function create(call: Call, world: World): MessagingService {
+  if (!call.form.get("FriendlyName")) throw badRequest(20001, "FriendlyName is required");
+  return call.region.addService({ ...read(call, world), accountSid: call.account.sid });
+}
+
+function update(call: Call, world: World): MessagingService {
+  const service = findService(call, call.params.Sid!);
+  return Object.assign(service, read(call, world), { dateUpdated: world.clock.now() });
+}
+
+function renderService(call: Call, service: MessagingService): Record<string, unknown> {
+  const url = twilioUrl(call, "messaging", `/v1/Services/${service.sid}`);
+  return {
+    account_sid: service.accountSid,
+    friendly_name: service.friendlyName,
+    sid: service.sid,
+    date_created: iso8601(service.dateCreated),
+    date_updated: iso8601(service.dateUpdated),
+    sticky_sender: service.stickySender,
+    mms_converter: true,
+    smart_encoding: true,
+    fallback_to_long_code: true,
+    area_code_geomatch: true,
+    validity_period: service.validityPeriod,
+    scan_message_content: "inherit",
+    synchronous_validation: false,
+    inbound_request_url: service.inboundRequestUrl,
+    inbound_method: service.inboundMethod,
+    fallback_url: service.fallbackUrl,
+    fallback_method: service.fallbackMethod,
+    status_callback: service.statusCallback,
+    usecase: service.usecase,
+    us_app_to_person_registered: service.usAppToPersonRegistered,
+    use_inbound_webhook_on_number: service.useInboundWebhookOnNumber,
+    links: {
+      phone_numbers: `${url}/PhoneNumbers`,
+      short_codes: `${url}/ShortCodes`,
+      alpha_senders: `${url}/AlphaSenders`,
+      messages: `${url}/Messages`,
+      us_app_to_person: `${url}/Compliance/Usa2p`,
+      us_app_to_person_usecases: `${url}/Compliance/Usa2p/Usecases`,
+    },
+    url,
+  };
+}

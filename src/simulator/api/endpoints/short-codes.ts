@@ -1,0 +1,86 @@
+import type { ShortCode } from "../../state/resources.ts";
+import { rfc2822 } from "../../state/sids.ts";
+import { badRequest, notFound } from "../errors.ts";
+import { type Call, type Operation, ok, type World } from "../exchange.ts";
+import { type Fields, field, readForm } from "../form.ts";
+import { page2010 } from "../paging.ts";
+
+const permission = "/twilio/messaging/short-codes";
+const list = "/2010-04-01/Accounts/{AccountSid}/SMS/ShortCodes";
+const instance = `${list}/{Sid}.json`;
+
+export const shortCodeOperations: Operation[] = [
+  {
+    name: "ListShortCode",
+    product: "api",
+    method: "GET",
+    path: `${list}.json`,
+    permission: `${permission}/list`,
+    handle(call) {
+      const pattern = (call.query.get("ShortCode") ?? "").replace(/[^0-9*]/g, "").replaceAll("*", "[0-9]");
+      const friendlyName = call.query.get("FriendlyName");
+      const rows = call.region.shortCodes
+        .ofAccount(call.account.sid)
+        .filter((code) => new RegExp(pattern).test(code.shortCode))
+        .filter((code) => friendlyName === null || code.friendlyName === friendlyName);
+      return page2010(call, "short_codes", rows, renderShortCode);
+    },
+  },
+  {
+    name: "FetchShortCode",
+    product: "api",
+    method: "GET",
+    path: instance,
+    permission: `${permission}/read`,
+    handle: (call) => ok(renderShortCode(find(call))),
+  },
+  {
+    name: "UpdateShortCode",
+    product: "api",
+    method: "POST",
+    path: instance,
+    permission: `${permission}/update`,
+    handle: (call, world) => ok(renderShortCode(update(call, world))),
+  },
+];
+
+const fields: Fields<ShortCode & { apiVersion: string }> = {
+  FriendlyName: field.text("friendlyName", 64),
+  ApiVersion: field.text("apiVersion"),
+  SmsUrl: field.url("smsUrl"),
+  SmsMethod: field.method("smsMethod"),
+  SmsFallbackUrl: field.url("smsFallbackUrl"),
+  SmsFallbackMethod: field.method("smsFallbackMethod"),
+};
+
+function find(call: Call): ShortCode {
+  const code = call.region.shortCodes.of(call.account.sid, call.params.Sid!);
+  if (code === undefined) throw notFound(call.path);
+  return code;
+}
+
+function update(call: Call, world: World): ShortCode {
+  const code = find(call);
+  const { apiVersion: _, ...changes } = readForm(call, world, fields);
+  const next = { ...code, ...changes };
+  const touched = call.form.has("SmsUrl") || call.form.has("SmsFallbackUrl");
+  if (touched && next.smsFallbackUrl !== "" && next.smsUrl === "") throw badRequest(21406);
+  return Object.assign(code, changes, { dateUpdated: world.clock.now() });
+}
+
+function renderShortCode(code: ShortCode): Record<string, unknown> {
+  return {
+    account_sid: code.accountSid,
+    api_version: "2010-04-01",
+    date_created: rfc2822(code.dateCreated),
+    date_updated: rfc2822(code.dateUpdated),
+    friendly_name: code.friendlyName,
+    short_code: code.shortCode,
+    sid: code.sid,
+    sms_fallback_method: code.smsFallbackMethod,
+    sms_fallback_url: code.smsFallbackUrl,
+    sms_method: code.smsMethod,
+    sms_url: code.smsUrl,
+    uri: `/2010-04-01/Accounts/${code.accountSid}/SMS/ShortCodes/${code.sid}.json`,
+  };
+}

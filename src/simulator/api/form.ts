@@ -1,0 +1,73 @@
+import { isWebhookUrl } from "../webhooks/url.ts";
+import { badRequest, type TwilioErrorCode } from "./errors.ts";
+import type { Call, World } from "./exchange.ts";
+
+/** How a form field is checked; what is sent empty is cleared to the given value. */
+export type FieldKind =
+  | { kind: "text"; max?: number }
+  | { kind: "url"; code?: TwilioErrorCode }
+  | { kind: "method" }
+  | { kind: "boolean" }
+  | { kind: "integer"; min: number; max: number }
+  /** A TwiML application of the same account. */
+  | { kind: "application" };
+
+/** Form fields by Twilio's names, each with the property that it sets. */
+export type Fields<T> = Record<string, FieldKind & { sets: keyof T & string }>;
+
+/** Text, URL, method and flag without more. */
+export const field = {
+  text: <S extends string>(sets: S, max?: number) =>
+    ({ kind: "text", sets, ...(max === undefined ? {} : { max }) }) as const,
+  url: <S extends string>(sets: S) => ({ kind: "url", sets }) as const,
+  method: <S extends string>(sets: S) => ({ kind: "method", sets }) as const,
+  boolean: <S extends string>(sets: S) => ({ kind: "boolean", sets }) as const,
+};
+
+/** The changes that a form asks for: only what was sent, each value checked. Unknown fields are ignored and noted. */
+export function readForm<T>(call: Call, world: World, fields: Fields<T>): Partial<T> {
+  const changes: Record<string, unknown> = {};
+  for (const [name, value] of call.form) {
+    const known = fields[name];
+    if (known === undefined) {
+      call.ignored.push(name);
+      continue;
+    }
+    changes[known.sets] = readField(name, value, known, call, world);
+  }
+  return changes as Partial<T>;
+}
+
+/** Notes what a form holds beside the names that the operation knows. */
+export function noteUnknown({ form, ignored }: Call, known: (name: string) => boolean): void {
+  ignored.push(...[...form.keys()].filter((name) => !known(name)));
+}
+
+function readField(name: string, value: string, field: FieldKind, call: Call, world: World): unknown {
+  switch (field.kind) {
+    case "text":
+      if (field.max !== undefined && value.length > field.max)
+        throw badRequest(20001, `${name} is longer than ${field.max} characters`);
+      return value;
+    case "url":
+      if (value !== "" && !isWebhookUrl(value, world))
+        throw badRequest(field.code ?? 21402, `${name} is not valid: ${value}`);
+      return value;
+    case "method":
+      if (value !== "" && value !== "GET" && value !== "POST")
+        throw badRequest(21403, `${name} is not valid: ${value}; it must be GET or POST`);
+      return value || "POST";
+    case "boolean":
+      if (!/^(true|false)$/i.test(value)) throw badRequest(20001, `${name} must be true or false`);
+      return value.toLowerCase() === "true";
+    case "integer":
+      if (!/^[0-9]{1,9}$/.test(value) || Number(value) < field.min || Number(value) > field.max)
+        throw badRequest(20001, `${name} must be a whole number from ${field.min} to ${field.max}`);
+      return Number(value);
+    case "application":
+      // An application of another account does not exist for this one.
+      if (value !== "" && call.region.applications.of(call.account.sid, value) === undefined)
+        throw badRequest(21420);
+      return value;
+  }
+}

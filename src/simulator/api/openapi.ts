@@ -1,0 +1,162 @@
+import { readFile } from "node:fs/promises";
+import { Ajv, type ValidateFunction } from "ajv";
+import type { Answer, Operation, Product } from "./exchange.ts";
+
+/** One call that was answered without an error, to be held against Twilio's OpenAPI files. */
+export interface CheckedCall {
+  operation: Operation;
+  form: URLSearchParams;
+  query: URLSearchParams;
+  answer: Answer;
+}
+
+/** Says what of a call does not fit the published contract. */
+export interface Contract {
+  readonly violations: string[];
+  check(call: CheckedCall): void;
+}
+
+type Json = Record<string, unknown>;
+interface OpenApiOperation {
+  parameters?: { name: string; in: string; schema: Json }[];
+  requestBody?: { content: Record<string, { schema: Json }> };
+  responses: Record<string, { content?: Record<string, { schema: Json }> }>;
+}
+interface OpenApiFile {
+  paths: Record<string, Record<string, OpenApiOperation>>;
+  components: { schemas: Record<string, Json> };
+}
+
+const formats = {
+  "date-time-rfc-2822": /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} \+0000$/,
+  "date-time": /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d+)?Z)?$/,
+  // Relative in the 2010 API, absolute in the others.
+  uri: (text: string) => URL.canParse(text, "https://api.twilio.com"),
+  "phone-number": /^(\+[1-9][0-9*]{0,14}|[0-9*]{1,15}|[0-9]{3,6})$/,
+  "http-method": /^(GET|POST)$/,
+  currency: /^[A-Z]{3}$/,
+  int64: true,
+  "uri-map": true,
+  "phone-number-capabilities": true,
+} as const;
+
+/** Published in the snapshot that the project keeps; the other products are not in it. */
+const files: Partial<Record<Product, string>> = { api: "twilio_api_v2010", messaging: "twilio_messaging_v1" };
+const directory = new URL("../../../test/fixtures/twilio-oai/", import.meta.url);
+const formType = "application/x-www-form-urlencoded";
+
+/** Read once in a process, since they are two megabytes. */
+let documents: Promise<Map<Product, OpenApiFile>> | undefined;
+
+/** Reads Twilio's OpenAPI files. Only in a checkout of the project: they are test data and not part of the image. */
+export async function openApiContract(): Promise<Contract> {
+  documents ??= readDocuments();
+  return new OpenApiContract(await documents);
+}
+
+async function readDocuments(): Promise<Map<Product, OpenApiFile>> {
+  const read = new Map<Product, OpenApiFile>();
+  for (const [product, name] of Object.entries(files) as [Product, string][]) {
+    const text = await readFile(new URL(`${name}.json`, directory), "utf8");
+    read.set(product, tighten(JSON.parse(text)) as OpenApiFile);
+  }
+  return read;
+}
+
+const answers = new Ajv({ strict: false, allErrors: true, formats });
+/** A form and a query are all text: `true` is the boolean, one value a list of one. */
+const requests = new Ajv({ strict: false, allErrors: true, formats, coerceTypes: "array" });
+/** Shared by all simulators of a process: compiling one takes longer than a hundred calls. */
+const compiled = new Map<string, ValidateFunction>();
+
+class OpenApiContract implements Contract {
+  readonly violations: string[] = [];
+  readonly #documents: Map<Product, OpenApiFile>;
+
+  constructor(documents: Map<Product, OpenApiFile>) {
+    this.#documents = documents;
+  }
+
+  check({ operation, form, query, answer }: CheckedCall) {
+    const document = this.#documents.get(operation.product);
+    if (document === undefined) return;
+    const published = find(document, operation);
+    if (published === undefined) {
+      // The content of media (no `.json`) is not in the files.
+      if (answer.body !== undefined) this.#report(operation, "is not in the published API");
+      return;
+    }
+    const asked = published.requestBody?.content[formType]?.schema;
+    if (asked !== undefined) this.#validate(requests, operation, "form", fields(form), asked, document);
+    for (const { name, in: where, schema } of published.parameters ?? []) {
+      if (where !== "query" || !query.has(name)) continue;
+      const parameter = { type: "object", properties: { [name]: schema } };
+      this.#validate(requests, operation, name, { [name]: query.get(name) }, parameter, document);
+    }
+    const response = published.responses[answer.status];
+    if (response === undefined) return this.#report(operation, `may not answer ${answer.status}`);
+    const schema = Object.values(response.content ?? {})[0]?.schema;
+    if (schema !== undefined) this.#validate(answers, operation, "answer", answer.body, schema, document);
+  }
+
+  #validate(
+    ajv: Ajv,
+    operation: Operation,
+    what: string,
+    value: unknown,
+    schema: Json,
+    document: OpenApiFile,
+  ): void {
+    const key = `${operation.product} ${operation.name} ${what}`;
+    const { components } = document;
+    const validate = compiled.get(key) ?? ajv.compile({ ...schema, components });
+    compiled.set(key, validate);
+    if (validate(value)) return;
+    const problems = validate.errors!.filter(({ keyword }) => keyword !== "anyOf");
+    this.#report(
+      operation,
+      `${what}: ${problems.map((e) => `${e.instancePath} ${e.message} ${JSON.stringify(e.params)}`).join("; ")}`,
+    );
+  }
+
+  #report(operation: Operation, problem: string): void {
+    this.violations.push(`${operation.product} ${operation.name} ${problem}`);
+  }
+}
+
+/** Parameters have other names here and there; the path is the same. */
+function find({ paths }: OpenApiFile, { path, method }: Operation): OpenApiOperation | undefined {
+  const shape = (text: string) => text.replace(/\{\w+\}/g, "{}");
+  const found = Object.entries(paths).find(([published]) => shape(published) === shape(path));
+  return found?.[1][method.toLowerCase()];
+}
+
+function fields(form: URLSearchParams): Record<string, string | string[]> {
+  const names = [...new Set(form.keys())];
+  return Object.fromEntries(
+    names.map((name) => [name, form.getAll(name).length > 1 ? form.getAll(name) : form.get(name)!]),
+  );
+}
+
+/**
+ * The published schemas, made strict and made true. Strict: an object has all of its fields and no other. True: what is
+ * nullable may be null even where it has a pattern or a list of values, and an unset string comes as "".
+ */
+function tighten(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(tighten);
+  if (typeof node !== "object" || node === null) return node;
+  const { nullable, ...rest } = Object.fromEntries(
+    Object.entries(node).map(([key, value]) => [key, tighten(value)]),
+  ) as Json;
+  const isObject = rest.type === "object" && typeof rest.properties === "object" && rest.properties !== null;
+  const isForm = typeof rest.title === "string" && rest.title.endsWith("Request");
+  if (isObject) rest.additionalProperties = false;
+  if (isObject && !isForm) rest.required = Object.keys(rest.properties as Json);
+  // A form clears a field by sending it empty.
+  if (isForm)
+    rest.properties = mapValues(rest.properties as Json, (schema) => ({ anyOf: [schema, { const: "" }] }));
+  return nullable === true ? { anyOf: [rest, { type: "null" }, { const: "" }] } : rest;
+}
+
+const mapValues = (object: Json, map: (value: unknown) => unknown): Json =>
+  Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value)]));

@@ -1,0 +1,84 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { mediaPath } from "../api/endpoints/media.ts";
+import type { InboundDelivery, InboundText } from "../messages/inbound.ts";
+import { readBody } from "../read-body.ts";
+import type { Media } from "../state/resources.ts";
+import type { SimulatorState } from "../state/state.ts";
+import { describeState } from "../state/view.ts";
+import type { Fault } from "./faults.ts";
+import { InputError, readFaults, readInbound } from "./input.ts";
+import type { RequestRecord } from "./request-log.ts";
+
+/** What the control API does; tests get the same. */
+export interface Controls {
+  inbound(text: InboundText): Promise<InboundDelivery>;
+  faults(fault: Fault | Fault[]): void;
+  armedFaults(): Fault[];
+  clearFaults(): void;
+  requests(): RequestRecord[];
+  clearRequests(): void;
+  reset(): void;
+}
+
+type Handler = (body: string) => unknown;
+
+/** The control API under `/_simulator/`: JSON in and out, no credentials. Bad input is answered with a sentence. */
+export class Control {
+  readonly #state: SimulatorState;
+  readonly #routes: Record<string, Record<string, Handler>>;
+
+  constructor(state: SimulatorState, controls: Controls) {
+    this.#state = state;
+    this.#routes = {
+      inbound: { POST: (body) => controls.inbound(readInbound(body)) },
+      faults: {
+        GET: () => ({ faults: controls.armedFaults() }),
+        POST: (body) => {
+          controls.faults(readFaults(body));
+          return { faults: controls.armedFaults() };
+        },
+        DELETE: () => controls.clearFaults(),
+      },
+      requests: { GET: () => ({ requests: controls.requests() }), DELETE: () => controls.clearRequests() },
+      reset: { POST: () => controls.reset() },
+      state: { GET: () => describeState(state) },
+    };
+  }
+
+  async handle(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+    if (url.pathname.startsWith(mediaPath)) return this.#sendMedia(response, url.pathname);
+    const route = this.#routes[url.pathname.slice("/_simulator/".length)];
+    const handler = route?.[request.method ?? "GET"];
+    const body = await readBody(request);
+    if (route === undefined) {
+      const known = Object.keys(this.#routes).join(", ");
+      return sendJson(response, 404, { error: `There is no ${url.pathname}; there are ${known}.` });
+    }
+    if (handler === undefined)
+      return sendJson(response, 405, { error: `${url.pathname} takes ${Object.keys(route).join(" and ")}.` });
+    try {
+      const result = await handler(body);
+      sendJson(response, result === undefined ? 204 : 200, result);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      sendJson(response, 400, { error: error.message });
+    }
+  }
+
+  /** Twilio's own media URLs redirect here; the SIDs in the path are what keeps strangers out, as with a signed URL. */
+  #sendMedia(response: ServerResponse, path: string) {
+    const [messageSid = "", mediaSid = ""] = path.slice(mediaPath.length).split("/");
+    const found: Media | undefined = this.#state.regions
+      .map((region) => region.messages.get(messageSid))
+      .flatMap((message) => message?.media ?? [])
+      .find(({ sid }) => sid === mediaSid);
+    if (found === undefined) return sendJson(response, 404, { error: "There is no such media." });
+    response.writeHead(200, { "content-type": found.contentType, "content-length": found.content.length });
+    response.end(found.content);
+  }
+}
+
+function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  if (status === 204) response.writeHead(204).end();
+  else response.writeHead(status, { "content-type": "application/json" }).end(`${JSON.stringify(body)}\n`);
+}

@@ -1,0 +1,196 @@
+import type { Clock } from "../../clock.ts";
+import type { Region } from "../state/region.ts";
+import type { Account, Media, Message, PhoneNumber, ShortCode } from "../state/resources.ts";
+import { randomSid } from "../state/sids.ts";
+import type { SimulatorState } from "../state/state.ts";
+import { inboundParams, withExtra } from "../webhooks/params.ts";
+import type { Webhook, WebhookAttempt, WebhookCaller } from "../webhooks/webhooks.ts";
+import { isStopped, keywordsFor, type OptOutStep, optOutStep, setStopped } from "./opt-out.ts";
+import type { Replies } from "./replies.ts";
+import { type Route, routeOf, type Target } from "./routing.ts";
+import { segmentsOf } from "./segments.ts";
+import { type Reply, repliesIn, TwimlError } from "./twiml.ts";
+
+/** A text that a customer's handset sends to a number of the simulated Twilio. */
+export interface InboundText {
+  /** A customer's number in E.164, a short code, or an alphanumeric name. */
+  from: string;
+  /** A number or short code of ours. */
+  to: string;
+  body: string;
+  media?: { contentType: string; content: string | Buffer }[];
+  /** More webhook parameters, or other values for those that Twilio sends (`FromCity`, …). */
+  params?: Record<string, string>;
+}
+
+export interface InboundDelivery {
+  /** Null where Twilio does not even log the text. */
+  messageSid: string | null;
+  /**
+   * delivered: a webhook answered; failed: none did; notSent: there is no webhook to call; conversation: Conversations took
+   * it; dropped: its Messaging Service throws inbound texts away; unreachable: nobody owns the number, or it takes no SMS.
+   */
+  outcome: "delivered" | "failed" | "notSent" | "conversation" | "dropped" | "unreachable";
+  /** Whose webhook it was. */
+  route: "number" | "application" | "service" | "conversation" | null;
+  attempts: WebhookAttempt[];
+  /** SIDs of the texts that the answer's TwiML, or Twilio's own opt-out handling, sent back. */
+  replies: string[];
+}
+
+export interface InboxOptions {
+  state: SimulatorState;
+  clock: Clock;
+  webhooks: WebhookCaller;
+  replies: Replies;
+}
+
+/** Texts that come in: what Twilio does with them until somebody's webhook has answered. */
+export class Inbox {
+  readonly #options: InboxOptions;
+
+  constructor(options: InboxOptions) {
+    this.#options = options;
+  }
+
+  async receive(text: InboundText): Promise<InboundDelivery> {
+    const { state, clock } = this.#options;
+    const region = state.regionOf(text.to);
+    const sender = region.sender(text.to);
+    const account = sender === undefined ? undefined : region.accounts.get(sender.accountSid);
+    if (sender === undefined || account?.status !== "active" || !takesSms(sender)) return lost("unreachable");
+
+    const consent = this.#applyOptOut(region, sender, text);
+    const route = routeOf(sender, region);
+    const message = route.to === "dropped" ? undefined : this.#record(region, sender, text);
+    const replies = this.#answerKeyword(region, sender, text, consent);
+    if (message === undefined) return { ...lost("dropped"), replies };
+
+    const target = "target" in route ? route.target : undefined;
+    const extra = { ...(consent.optOutType && { OptOutType: consent.optOutType }), ...text.params };
+    const called = target === undefined ? undefined : await this.#call(account, message, target, extra);
+    Object.assign(message, { status: "received", dateUpdated: clock.now() });
+    // Deleted or reset while its webhook was called: nobody asked for its answer any more.
+    if (region.messages.get(message.sid) === message)
+      replies.push(...this.#finish(region, sender, message, route, called));
+    return {
+      messageSid: message.sid,
+      outcome: outcomeOf(route, called),
+      route: route.to === "nowhere" || route.to === "dropped" ? null : route.to,
+      attempts: called?.attempts ?? [],
+      replies,
+    };
+  }
+
+  /** Logs the delivery and sends what the answer asks for. */
+  #finish(
+    region: Region,
+    sender: PhoneNumber | ShortCode,
+    message: Message,
+    route: Route,
+    called: Called | undefined,
+  ): string[] {
+    if (called === undefined) return [];
+    const { state, replies } = this.#options;
+    const kind = route.to === "conversation" ? "conversation" : "inbound";
+    const { attempts } = called;
+    state.recordDelivery({
+      kind,
+      messageSid: message.sid,
+      attempts,
+      delivered: called.replies !== undefined,
+    });
+    return (called.replies ?? []).flatMap((reply) => replies.sendReply(region, sender, message.from, reply));
+  }
+
+  #answerKeyword(region: Region, sender: PhoneNumber | ShortCode, text: InboundText, { reply }: OptOutStep) {
+    return reply ? [this.#options.replies.sendOwn(region, sender, text.from, reply)] : [];
+  }
+
+  /** The webhook, then once the fallback with what went wrong; there is no third chance. */
+  async #call(
+    account: Account,
+    message: Message,
+    target: Target,
+    extra: Record<string, string>,
+  ): Promise<Called> {
+    const params = inboundParams(message, extra);
+    const authToken = () => account.authToken;
+    message.dateSent = this.#options.clock.now();
+    const first = await this.#try({ url: target.url, method: target.method, params, authToken });
+    const last = first.attempts.at(-1)!;
+    if (first.replies !== undefined || target.fallbackUrl === "") return first;
+    const why = { ErrorCode: String(last.errorCode ?? 11200), ErrorUrl: target.url.replace(/#.*$/s, "") };
+    const fallback = { url: target.fallbackUrl, method: target.fallbackMethod, authToken };
+    const second = await this.#try({ ...fallback, params: withExtra(params, why) });
+    return { attempts: [...first.attempts, ...second.attempts], replies: second.replies };
+  }
+
+  /** An answer whose TwiML does not parse is a failure like any other, but is not asked for again. */
+  async #try(webhook: Webhook): Promise<Called> {
+    const { attempts, answer } = await this.#options.webhooks.call(webhook);
+    if (answer === undefined) return { attempts, replies: undefined };
+    try {
+      return { attempts, replies: repliesIn(answer.contentType, answer.body) };
+    } catch (error) {
+      if (!(error instanceof TwimlError)) throw error;
+      Object.assign(attempts.at(-1)!, { error: error.message, errorCode: error.code });
+      return { attempts, replies: undefined };
+    }
+  }
+
+  #record(region: Region, sender: PhoneNumber | ShortCode, text: InboundText): Message {
+    const now = this.#options.clock.now();
+    const media = (text.media ?? []).map(({ contentType, content }): Media => {
+      return { sid: randomSid("ME"), contentType, content: Buffer.from(content), dateCreated: now };
+    });
+    return region.messages.add({
+      sid: randomSid(media.length > 0 ? "MM" : "SM"),
+      accountSid: sender.accountSid,
+      messagingServiceSid: region.serviceOf(sender.sid)?.sid ?? null,
+      from: text.from,
+      to: text.to,
+      body: text.body,
+      direction: "inbound",
+      status: "receiving",
+      numSegments: segmentsOf(text.body),
+      media,
+      errorCode: null,
+      errorMessage: null,
+      statusCallback: "",
+      dateCreated: now,
+      dateSent: null,
+      dateUpdated: now,
+    });
+  }
+
+  #applyOptOut(region: Region, sender: PhoneNumber | ShortCode, text: InboundText): OptOutStep {
+    const service = region.serviceOf(sender.sid);
+    const wasStopped = isStopped(region, sender, service, text.from);
+    const step = optOutStep(text.body, wasStopped, keywordsFor(sender, service));
+    if (step.stopped !== undefined) setStopped(region, sender, service, text.from, step.stopped);
+    return step;
+  }
+}
+
+/** What came of a webhook: its attempts, and the answer's replies when there was a good one. */
+interface Called {
+  attempts: WebhookAttempt[];
+  replies: Reply[] | undefined;
+}
+
+function outcomeOf(route: Route, called: Called | undefined): InboundDelivery["outcome"] {
+  if (route.to === "conversation") return "conversation";
+  if (called === undefined) return "notSent";
+  return called.replies === undefined ? "failed" : "delivered";
+}
+
+const takesSms = (sender: PhoneNumber | ShortCode) => !("capabilities" in sender) || sender.capabilities.sms;
+
+const lost = (outcome: "dropped" | "unreachable"): InboundDelivery => ({
+  messageSid: null,
+  outcome,
+  route: null,
+  attempts: [],
+  replies: [],
+});

@@ -1,0 +1,195 @@
+import type { Clock } from "../../clock.ts";
+import type { Region } from "../state/region.ts";
+import type { Media, Message, MessageStatus } from "../state/resources.ts";
+import { randomSid } from "../state/sids.ts";
+import type { SimulatorState } from "../state/state.ts";
+import { statusParams } from "../webhooks/params.ts";
+import type { WebhookCaller } from "../webhooks/webhooks.ts";
+import { poolSender } from "./pool-sender.ts";
+import { segmentsOf, segmentsPerSecond } from "./segments.ts";
+
+/** A text to send, already judged acceptable. */
+export interface Draft {
+  accountSid: string;
+  /** Null: the Messaging Service chooses. */
+  from: string | null;
+  messagingServiceSid: string | null;
+  to: string;
+  body: string;
+  media: Media[];
+  direction: "outbound-api" | "outbound-reply";
+  statusCallback: string;
+  /** How long it may wait in the sender's queue. */
+  validityMs: number;
+  /** Not before this time; undefined: at once. */
+  sendAt?: number;
+  /** The customer opted out of a service with Advanced Opt-Out: accepted, then failed. */
+  isOptedOut?: boolean;
+}
+
+export interface OutboxOptions {
+  state: SimulatorState;
+  clock: Clock;
+  webhooks: WebhookCaller;
+  /** A text was sent to one of our own numbers. */
+  onArrival: (message: Message) => void;
+}
+
+const calledBack: ReadonlySet<MessageStatus> = new Set([
+  "queued",
+  "sent",
+  "failed",
+  "delivered",
+  "undelivered",
+  "canceled",
+]);
+
+/**
+ * Outgoing texts. accepted or scheduled (Messaging Services) → queued → sending → sent → delivered, undelivered or failed;
+ * each sender puts its segments on the air one after another. `#move` alone changes a status.
+ */
+export class Outbox {
+  readonly #options: OutboxOptions;
+  readonly #busyUntil = new Map<string, number>();
+  readonly #timers = new Set<() => void>();
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+  }
+
+  /** Forgets queues and timers: nothing moves any more, and no callback is sent. */
+  clear(): void {
+    for (const cancel of this.#timers) cancel();
+    this.#timers.clear();
+    this.#busyUntil.clear();
+  }
+
+  /** How long a text by this sender would wait now. */
+  queueMs(region: Region, sender: string): number {
+    const now = this.#options.clock.monotonic();
+    return Math.max(0, (this.#busyUntil.get(`${region.name} ${sender}`) ?? 0) - now);
+  }
+
+  /** Takes a text; what becomes of it is seen in the message's status and told by status callbacks. */
+  accept(region: Region, draft: Draft): Message {
+    const now = this.#options.clock.now();
+    const viaService = draft.messagingServiceSid !== null;
+    const message: Message = {
+      sid: randomSid(draft.media.length > 0 ? "MM" : "SM"),
+      accountSid: draft.accountSid,
+      messagingServiceSid: draft.messagingServiceSid,
+      from: draft.from ?? "",
+      to: draft.to,
+      body: draft.body,
+      direction: draft.direction,
+      status: draft.sendAt !== undefined ? "scheduled" : viaService ? "accepted" : "queued",
+      numSegments: viaService ? 0 : segmentsOf(draft.body),
+      media: draft.media,
+      errorCode: null,
+      errorMessage: null,
+      statusCallback: draft.statusCallback,
+      dateCreated: now,
+      dateSent: null,
+      dateUpdated: now,
+    };
+    region.messages.add(message);
+    if (!viaService) this.#enqueue(region, message, draft);
+    else this.#later((draft.sendAt ?? now) - now, () => this.#assign(region, message, draft));
+    return message;
+  }
+
+  /** A scheduled text is called off; false: too late. */
+  cancel(region: Region, message: Message): boolean {
+    if (message.status !== "scheduled") return false;
+    this.#move(region, message, "canceled");
+    return true;
+  }
+
+  /** The Messaging Service gives the text a sender of its pool; the same customer keeps getting the same one. */
+  #assign(region: Region, message: Message, draft: Draft) {
+    if (this.#isOver(region, message)) return;
+    if (draft.isOptedOut === true)
+      return this.#fail(region, message, 21610, "Attempt to send to unsubscribed recipient");
+    message.numSegments = segmentsOf(message.body);
+    message.from ||= poolSender(region, message.messagingServiceSid!, message.to) ?? "";
+    if (this.queueMs(region, message.from) > this.#options.state.timing.longestQueueMs)
+      return this.#fail(region, message, 30001, "Queue overflow");
+    this.#move(region, message, "queued");
+    this.#enqueue(region, message, draft);
+  }
+
+  #enqueue(region: Region, message: Message, { validityMs }: Draft): void {
+    const waitMs = this.queueMs(region, message.from);
+    if (waitMs > validityMs) {
+      this.#later(validityMs, () => this.#fail(region, message, 30036, "Validity Period Expired"));
+      return;
+    }
+    const onAirMs = (message.numSegments * 1000) / segmentsPerSecond(message.from);
+    this.#busyUntil.set(`${region.name} ${message.from}`, this.#options.clock.monotonic() + waitMs + onAirMs);
+    this.#later(waitMs, () => this.#send(region, message));
+  }
+
+  #send(region: Region, message: Message) {
+    if (this.#isOver(region, message)) return;
+    const { state, clock, onArrival } = this.#options;
+    const handset = state.handsets.get(message.to) ?? { outcome: "delivered" };
+    if (handset.outcome === "failed") return this.#fail(region, message, handset.errorCode, null);
+    this.#move(region, message, "sending");
+    this.#later(state.timing.sendingMs, () => {
+      message.dateSent = clock.now();
+      this.#move(region, message, "sent");
+      if (state.regionOf(message.to).sender(message.to) !== undefined) onArrival(message);
+      if (handset.outcome === "silent") return;
+      this.#later(state.timing.receiptMs, () => {
+        if (handset.outcome === "undelivered") message.errorCode = handset.errorCode;
+        this.#move(region, message, handset.outcome);
+      });
+    });
+  }
+
+  #fail(region: Region, message: Message, errorCode: number, errorMessage: string | null): void {
+    Object.assign(message, { errorCode, errorMessage });
+    this.#move(region, message, "failed");
+  }
+
+  #move(region: Region, message: Message, status: MessageStatus): void {
+    if (this.#isOver(region, message)) return;
+    message.status = status;
+    message.dateUpdated = this.#options.clock.now();
+    if (calledBack.has(status)) void this.#callBack(region, message, status);
+  }
+
+  /** Best effort, as at Twilio: nothing waits for it, nothing is sent again, two of them may overtake each other. */
+  async #callBack(region: Region, message: Message, status: MessageStatus): Promise<void> {
+    const { state, clock, webhooks } = this.#options;
+    const service =
+      message.messagingServiceSid === null ? undefined : region.services.get(message.messagingServiceSid);
+    const url = message.statusCallback || service?.statusCallback;
+    const account = region.accounts.get(message.accountSid);
+    if (!url || account === undefined) return;
+    const params = statusParams(message, status, clock.now());
+    const tried = await webhooks.call({ url, method: "POST", params, authToken: () => account.authToken });
+    if (region.messages.get(message.sid) !== message) return;
+    state.recordDelivery({
+      kind: "status",
+      messageSid: message.sid,
+      messageStatus: status,
+      attempts: tried.attempts,
+      delivered: tried.answer !== undefined,
+    });
+  }
+
+  /** Deleted, called off or at its end. */
+  #isOver(region: Region, message: Message): boolean {
+    const isFinal = ["canceled", "failed", "delivered", "undelivered"].includes(message.status);
+    return isFinal || region.messages.get(message.sid) !== message;
+  }
+
+  #later(ms: number, run: () => void): void {
+    const cancel = this.#options.clock.after(Math.max(0, ms), () => {
+      this.#timers.delete(cancel);
+      run();
+    });
+    this.#timers.add(cancel);
+  }
+}

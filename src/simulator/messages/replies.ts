@@ -1,0 +1,73 @@
+import type { Clock } from "../../clock.ts";
+import type { Region } from "../state/region.ts";
+import type { Media, PhoneNumber, ShortCode } from "../state/resources.ts";
+import { randomSid } from "../state/sids.ts";
+import { isStopped } from "./opt-out.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Reply } from "./twiml.ts";
+
+/** Error 14107: after so many answers to one pair, each within 30 s of the one before, Twilio stops answering. */
+const MOST_ANSWERS = 15;
+const ANSWER_GAP_MS = 30_000;
+const VALIDITY_MS = 36_000_000;
+
+/** The texts that answer a text: Twilio's own for a keyword, and those that a webhook's TwiML asks for. */
+export class Replies {
+  readonly #clock: Clock;
+  readonly #outbox: Outbox;
+  readonly #answered = new Map<string, { count: number; at: number }>();
+
+  constructor({ clock, outbox }: { clock: Clock; outbox: Outbox }) {
+    this.#clock = clock;
+    this.#outbox = outbox;
+  }
+
+  clear(): void {
+    this.#answered.clear();
+  }
+
+  /** Twilio's own answer to a keyword: it goes out even to somebody who has just stopped. Gives the new text's SID. */
+  sendOwn(region: Region, sender: PhoneNumber | ShortCode, to: string, body: string): string {
+    return this.#send(region, sender, to, { body, media: [] });
+  }
+
+  /** What a webhook's answer asks for; nothing to whoever has stopped, and nothing more in a loop of two machines. */
+  sendReply(region: Region, sender: PhoneNumber | ShortCode, customer: string, reply: Reply): string[] {
+    const to = reply.to ?? customer;
+    if (this.#isLoop(`${sender.sid} ${to}`) || isStopped(region, sender, region.serviceOf(sender.sid), to))
+      return [];
+    return [this.#send(region, sender, to, reply)];
+  }
+
+  #send(region: Region, sender: PhoneNumber | ShortCode, to: string, reply: Reply): string {
+    const address = "phoneNumber" in sender ? sender.phoneNumber : sender.shortCode;
+    const message = this.#outbox.accept(region, {
+      accountSid: sender.accountSid,
+      from: reply.from ?? address,
+      messagingServiceSid: region.serviceOf(sender.sid)?.sid ?? null,
+      to,
+      body: reply.body,
+      media: reply.media.map(() => emptyMedia(this.#clock.now())),
+      direction: "outbound-reply",
+      statusCallback: reply.statusCallback ?? "",
+      validityMs: VALIDITY_MS,
+    });
+    return message.sid;
+  }
+
+  #isLoop(pair: string): boolean {
+    const now = this.#clock.now();
+    const last = this.#answered.get(pair);
+    const count = last !== undefined && now - last.at < ANSWER_GAP_MS ? last.count + 1 : 1;
+    this.#answered.set(pair, { count, at: now });
+    return count > MOST_ANSWERS;
+  }
+}
+
+/** Outgoing media are counted, never fetched. */
+export const emptyMedia = (now: number): Media => ({
+  sid: randomSid("ME"),
+  contentType: "application/octet-stream",
+  content: Buffer.alloc(0),
+  dateCreated: now,
+});

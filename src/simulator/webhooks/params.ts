@@ -1,0 +1,90 @@
+import type { Message, MessageStatus } from "../state/resources.ts";
+
+type Params = [string, string][];
+
+const countries: [prefix: string, country: string][] = [
+  ["+1", "US"],
+  ["+353", "IE"],
+  ["+44", "GB"],
+  ["+49", "DE"],
+  ["+33", "FR"],
+  ["+61", "AU"],
+  ["+81", "JP"],
+];
+
+/** Twilio knows where a number is from only for some; the parameters are sent all the same, empty. */
+function geography(prefix: "From" | "To", address: string): Record<string, string> {
+  const country = countries.find(([start]) => address.startsWith(start))?.[1] ?? "";
+  const isUs = country === "US";
+  return {
+    [`${prefix}Country`]: country,
+    [`${prefix}State`]: isUs ? "WA" : "",
+    [`${prefix}City`]: isUs && prefix === "From" ? "SEATTLE" : "",
+    [`${prefix}Zip`]: isUs && prefix === "From" ? "98101" : "",
+  };
+}
+
+/** The parameters of an inbound text's webhook, in the order in which Twilio sends them. */
+export function inboundParams(message: Message, extra: Record<string, string>): Params {
+  const { sid, accountSid, from, to } = message;
+  const geo = { ...geography("From", from), ...geography("To", to) };
+  const params: Params = [
+    ["ToCountry", geo.ToCountry!],
+    ...message.media.map(({ contentType }, n): [string, string] => [`MediaContentType${n}`, contentType]),
+    ["ToState", geo.ToState!],
+    ["SmsMessageSid", sid],
+    ["NumMedia", String(message.media.length)],
+    ["ToCity", geo.ToCity!],
+    ["FromZip", geo.FromZip!],
+    ["SmsSid", sid],
+    ["FromState", geo.FromState!],
+    ["SmsStatus", "received"],
+    ["FromCity", geo.FromCity!],
+    ["Body", message.body],
+    ["FromCountry", geo.FromCountry!],
+    ["To", to],
+    ...optional("MessagingServiceSid", message.messagingServiceSid),
+    ["ToZip", geo.ToZip!],
+    ["NumSegments", String(message.numSegments)],
+    ["MessageSid", sid],
+    ["AccountSid", accountSid],
+    ["From", from],
+    ...message.media.map((media, n): [string, string] => [`MediaUrl${n}`, mediaUrl(message, media.sid)]),
+    ["ApiVersion", "2010-04-01"],
+  ];
+  return withExtra(params, extra);
+}
+
+/** The parameters of a status callback. */
+export function statusParams(message: Message, status: MessageStatus, now: number): Params {
+  const hasReceipt = status === "delivered" || status === "undelivered";
+  return [
+    ...optional("RawDlrDoneDate", hasReceipt ? receiptDate(now) : null),
+    ["SmsSid", message.sid],
+    ["SmsStatus", status],
+    ["MessageStatus", status],
+    ["To", message.to],
+    ...optional("MessagingServiceSid", message.messagingServiceSid),
+    ["MessageSid", message.sid],
+    ["AccountSid", message.accountSid],
+    ...optional("ErrorCode", message.errorCode === null ? null : String(message.errorCode)),
+    ["From", message.from],
+    ["ApiVersion", "2010-04-01"],
+  ];
+}
+
+/** Named values replace Twilio's; new ones go before ApiVersion, which stands last. */
+export function withExtra(params: Params, extra: Record<string, string>): Params {
+  const names = new Set(params.map(([name]) => name));
+  const added = Object.entries(extra).filter(([name]) => !names.has(name));
+  const replaced = params.map(([name, value]): [string, string] => [name, extra[name] ?? value]);
+  return [...replaced.slice(0, -1), ...added, replaced.at(-1)!];
+}
+
+const optional = (name: string, value: string | null): Params => (value === null ? [] : [[name, value]]);
+
+/** YYMMDDhhmm in UTC. */
+const receiptDate = (now: number) => new Date(now).toISOString().replace(/\D/g, "").slice(2, 12);
+
+const mediaUrl = ({ accountSid, sid }: Message, mediaSid: string) =>
+  `https://api.twilio.com/2010-04-01/Accounts/${accountSid}/Messages/${sid}/Media/${mediaSid}`;

@@ -1,0 +1,181 @@
+import { randomUUID } from "node:crypto";
+import type { LookupFunction } from "node:net";
+import type { Clock } from "../../clock.ts";
+import { type AttemptResult, attempt } from "./attempt.ts";
+import { type ConnectionSettings, connectionSettings, OverrideError, type RetryPolicy } from "./overrides.ts";
+import { rememberingLookup } from "./resolver.ts";
+import { sign, signedUrl } from "./sign.ts";
+import { isWebhookUrl } from "./url.ts";
+
+/** One request to somebody's webhook. */
+export interface WebhookAttempt {
+  url: string;
+  /** When it began, milliseconds since the epoch. */
+  at: number;
+  durationMs: number;
+  /** The answer's status; null: none came. */
+  status: number | null;
+  /** What went wrong, in words; null: nothing. */
+  error: string | null;
+  /** Twilio's error code for it; null: nothing went wrong. */
+  errorCode: number | null;
+}
+
+/** Everything that was tried to deliver one webhook, the fallback included. */
+export interface WebhookDelivery {
+  kind: "inbound" | "status" | "conversation";
+  messageSid: string;
+  /** `MessageStatus` of a status callback. */
+  messageStatus?: string;
+  attempts: WebhookAttempt[];
+  delivered: boolean;
+}
+
+export interface Webhook {
+  url: string;
+  method: "GET" | "POST";
+  params: [string, string][];
+  /** The token that signs: read at each attempt, so that a promotion counts from the next attempt on. */
+  authToken: () => string;
+}
+
+export interface WebhookAnswer {
+  contentType: string | undefined;
+  body: string;
+}
+
+export interface Tried {
+  attempts: WebhookAttempt[];
+  answer?: WebhookAnswer;
+}
+
+/** Twilio follows this many redirects of a webhook. */
+const MOST_REDIRECTS = 10;
+
+/** Calls one webhook URL as Twilio does: signed, with its connection overrides and retries. No fallback. */
+export class WebhookCaller {
+  readonly #clock: Clock;
+  readonly #allowLocalUrls: boolean;
+  readonly #lookup: LookupFunction;
+  #inFlight = new AbortController();
+
+  constructor({ clock, allowLocalUrls }: { clock: Clock; allowLocalUrls: boolean }) {
+    this.#clock = clock;
+    this.#allowLocalUrls = allowLocalUrls;
+    this.#lookup = rememberingLookup(() => clock.monotonic());
+  }
+
+  /** Cuts off what is in flight; nothing of it is tried again. */
+  clear(): void {
+    this.#inFlight.abort();
+    this.#inFlight = new AbortController();
+  }
+
+  async call(webhook: Webhook): Promise<Tried> {
+    const begun = this.#clock.monotonic();
+    const { signal } = this.#inFlight;
+    let settings: ConnectionSettings;
+    try {
+      settings = connectionSettings(webhook.url);
+    } catch (error) {
+      if (error instanceof OverrideError)
+        return { attempts: [this.#refused(webhook, error.code, error.message)] };
+      throw error;
+    }
+    if (!isWebhookUrl(webhook.url, { allowLocalUrls: this.#allowLocalUrls }))
+      return { attempts: [this.#refused(webhook, 11205, "not a public http or https URL")] };
+
+    const attempts: WebhookAttempt[] = [];
+    // The same for every retry of one webhook, so that a receiver can tell a retry from another request.
+    const idempotencyToken = randomUUID();
+    for (;;) {
+      const left = settings.totalTimeoutMs - (this.#clock.monotonic() - begun);
+      const { made, result } = await this.#attempt(webhook, settings, left, idempotencyToken, signal);
+      attempts.push(made);
+      if (made.error === null && "status" in result)
+        return { attempts, answer: { contentType: result.headers["content-type"], body: result.body } };
+      const spent = this.#clock.monotonic() - begun;
+      const isOver = attempts.length > settings.retries || spent >= settings.totalTimeoutMs;
+      const policy = policyOf(result);
+      if (isOver || signal.aborted || policy === undefined || !settings.retryOn.has(policy))
+        return { attempts };
+    }
+  }
+
+  /** One attempt, redirects followed: a 301, 302 or 303 turns the POST into a GET without its parameters. */
+  async #attempt(
+    webhook: Webhook,
+    settings: ConnectionSettings,
+    leftMs: number,
+    idempotencyToken: string,
+    signal: AbortSignal,
+  ) {
+    const at = this.#clock.now();
+    const begun = this.#clock.monotonic();
+    const { connectTimeoutMs, readTimeoutMs } = settings;
+    let { url, method, params } = webhook;
+    let result: AttemptResult = { failed: { code: 11215, text: "too many redirects", retry: undefined } };
+    for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
+      const request = toRequest({ ...webhook, url, method, params }, idempotencyToken);
+      const totalTimeoutMs = Math.max(1, leftMs - (this.#clock.monotonic() - begun));
+      const given = { ...request, connectTimeoutMs, readTimeoutMs, totalTimeoutMs, lookup: this.#lookup };
+      result = await attempt(given, this.#clock, signal);
+      const location = "status" in result && redirectOf(result);
+      if (location === false || location === undefined || !URL.canParse(location, url)) break;
+      url = new URL(location, url).href;
+      if ("status" in result && result.status < 307) [method, params] = ["GET", []];
+      if (redirects === MOST_REDIRECTS)
+        result = { failed: { code: 11215, text: "too many redirects", retry: undefined } };
+    }
+    const made = { url: webhook.url, at, durationMs: this.#clock.monotonic() - begun, ...verdict(result) };
+    return { made, result };
+  }
+
+  #refused(webhook: Webhook, errorCode: number, error: string): WebhookAttempt {
+    return { url: webhook.url, at: this.#clock.now(), durationMs: 0, status: null, error, errorCode };
+  }
+}
+
+const redirectOf = (result: { status: number; headers: { location?: string | undefined } }) =>
+  [301, 302, 303, 307, 308].includes(result.status) ? result.headers.location : undefined;
+
+function verdict(result: AttemptResult): Pick<WebhookAttempt, "status" | "error" | "errorCode"> {
+  if ("failed" in result) return { status: null, error: result.failed.text, errorCode: result.failed.code };
+  const { status } = result;
+  return status >= 200 && status < 300
+    ? { status, error: null, errorCode: null }
+    : { status, error: `HTTP ${status}`, errorCode: 11200 };
+}
+
+function policyOf(result: AttemptResult): RetryPolicy | undefined {
+  if ("failed" in result) return result.failed.retry;
+  return result.status >= 500 ? "5xx" : result.status >= 400 ? "4xx" : undefined;
+}
+
+function toRequest(webhook: Webhook, idempotencyToken: string) {
+  const { method, params } = webhook;
+  const form = new URLSearchParams(params).toString();
+  const bare = signedUrl(webhook.url);
+  const isGet = method === "GET";
+  const url = isGet && form !== "" ? `${bare}${bare.includes("?") ? "&" : "?"}${form}` : bare;
+  const headers: Record<string, string> = {
+    "user-agent": "TwilioProxy/1.1",
+    accept: "*/*",
+    "cache-control": "max-age=259200",
+    "x-twilio-signature": sign(webhook.authToken(), url, isGet ? [] : params),
+    "i-twilio-idempotency-token": idempotencyToken,
+    ...basicOf(webhook.url),
+  };
+  if (isGet) return { url, method, headers, body: undefined };
+  headers["content-type"] = "application/x-www-form-urlencoded; charset=utf-8";
+  headers["content-length"] = String(Buffer.byteLength(form));
+  return { url, method, headers, body: form };
+}
+
+/** `https://user:password@host/` logs in by Basic; the signature covers the URL without it. */
+function basicOf(url: string): Record<string, string> {
+  const { username, password } = new URL(url);
+  if (username === "") return {};
+  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return { authorization: `Basic ${Buffer.from(pair).toString("base64")}` };
+}
