@@ -13,7 +13,7 @@ import { Informer } from "../src/kube/informer.ts";
 import { namespaces } from "../src/kube/resource.ts";
 import { createLog, silentLog } from "../src/log.ts";
 import { startSimulator } from "../src/simulator/simulator.ts";
-import { startControlPlane } from "../test/controlplane/controlplane.ts";
+import { startControlPlane } from "../test/support/controlplane/controlplane.ts";
 import { applyCrds } from "../test/support/crds.ts";
 import { startReceiver } from "./children.ts";
 import { changesReachTwilio } from "./memory/changes.ts";

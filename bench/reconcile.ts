@@ -7,7 +7,7 @@ import { KubeClient } from "../src/kube/client.ts";
 import { Informer } from "../src/kube/informer.ts";
 import { namespaces, secrets } from "../src/kube/resource.ts";
 import { createLog, silentLog } from "../src/log.ts";
-import { startControlPlane } from "../test/controlplane/controlplane.ts";
+import { startControlPlane } from "../test/support/controlplane/controlplane.ts";
 import { applyCrds } from "../test/support/crds.ts";
 import { SkippingClock } from "../test/support/skipping-clock.ts";
 import { end, startReceiver, startTwilio } from "./children.ts";

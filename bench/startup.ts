@@ -13,7 +13,7 @@ import { workStreams } from "../src/api/index.ts";
 import { KubeClient } from "../src/kube/client.ts";
 import { namespaces } from "../src/kube/resource.ts";
 import { createLog, silentLog } from "../src/log.ts";
-import { startControlPlane } from "../test/controlplane/controlplane.ts";
+import { startControlPlane } from "../test/support/controlplane/controlplane.ts";
 import { applyCrds } from "../test/support/crds.ts";
 import { median, type Target } from "./receiver/report.ts";
 

@@ -3,8 +3,8 @@ import pg from "pg";
 import type { TestProject } from "vitest/node";
 import { startEmbeddedPostgres } from "../src/inbox/embedded.ts";
 import { createLog } from "../src/log.ts";
-import { startControlPlane } from "./controlplane/controlplane.ts";
-import { temporaryDirectory } from "./controlplane/directory.ts";
+import { startControlPlane } from "./support/controlplane/controlplane.ts";
+import { temporaryDirectory } from "./support/controlplane/directory.ts";
 import { applyCrds, deleteTestNamespaces } from "./support/crds.ts";
 
 declare module "vitest" {

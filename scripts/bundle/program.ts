@@ -8,7 +8,7 @@ export const root = resolve(import.meta.dirname, "../..");
 
 /** What an image has no use for → what stands in its place. */
 const leftOut: Record<string, string> = {
-  "src/demo/play.ts": "scripts/bundle/left-out/demo.ts",
+  "demo/play.ts": "scripts/bundle/left-out/demo.ts",
   "src/inbox/embedded.ts": "scripts/bundle/left-out/embedded.ts",
 };
 

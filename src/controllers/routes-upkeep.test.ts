@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../clock.ts";
+import { ManualClock } from "../../test/support/manual-clock.ts";
 import { shardOf } from "../routes/table.ts";
 import { type RouteRecord, routeKey } from "./records/record.ts";
 import { Records } from "./records/records.ts";

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import { ManualClock } from "../clock.ts";
+import { ManualClock } from "../../test/support/manual-clock.ts";
 import type { Change } from "../kube/informer.ts";
 import type { KubeObject, ObjectMeta } from "../kube/resource.ts";
 import { Touches } from "./touches.ts";

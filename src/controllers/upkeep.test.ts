@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../clock.ts";
+import { ManualClock } from "../../test/support/manual-clock.ts";
 import { createLog } from "../log.ts";
 import type { OwedRecord, Shard } from "./records/record.ts";
 import { Records } from "./records/records.ts";

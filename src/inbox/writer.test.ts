@@ -1,6 +1,7 @@
 import { stat } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { ManualClock, systemClock } from "../clock.ts";
+import { ManualClock } from "../../test/support/manual-clock.ts";
+import { systemClock } from "../clock.ts";
 import { createLog, type Log, silentLog } from "../log.ts";
 import type { InboxRow } from "./rows.ts";
 import { type InboxStore, NotKeptError } from "./store.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ManualClock } from "../clock.ts";
+import { ManualClock } from "../../test/support/manual-clock.ts";
 import { Recent } from "./recent.ts";
 
 test("is remembered for ten seconds from the last time, and not asked for to be forgotten", async () => {

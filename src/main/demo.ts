@@ -1,4 +1,4 @@
-import { playDemo } from "../demo/play.ts";
+import { playDemo } from "../../demo/play.ts";
 import { type Command, flag } from "./config.ts";
 import { listenForStop } from "./signals.ts";
 

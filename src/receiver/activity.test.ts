@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ManualClock } from "../clock.ts";
+import { ManualClock } from "../../test/support/manual-clock.ts";
 import type { ActivityRow } from "../inbox/activity.ts";
 import { silentLog } from "../log.ts";
 import type { Route } from "../routes/route.ts";

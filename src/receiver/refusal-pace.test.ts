@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../clock.ts";
+import { ManualClock } from "../../test/support/manual-clock.ts";
 import { RefusalPace } from "./refusal-pace.ts";
 
 function setup(mostWaiting = 1000) {

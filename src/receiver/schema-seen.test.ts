@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ManualClock } from "../clock.ts";
+import { ManualClock } from "../../test/support/manual-clock.ts";
 import { createLog } from "../log.ts";
 import { SchemaSeen } from "./schema-seen.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../clock.ts";
+import { ManualClock } from "../../test/support/manual-clock.ts";
 import { SlowLane, type SlowLaneLimits } from "./slow-lane.ts";
 
 const LIMITS: SlowLaneLimits = { bytesPerMs: 100, burstBytes: 300, waitingBytes: 100_000, waitMs: 1000 };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../clock.ts";
+import { ManualClock } from "../../test/support/manual-clock.ts";
 import { silentLog } from "../log.ts";
 import { StoreSeen } from "./store-seen.ts";
 

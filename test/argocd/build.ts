@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
-import { builtProgram, type GoProgram, hasGo, pinnedVersion } from "../gomodule/build.ts";
-import type { Progress } from "../gomodule/progress.ts";
+import { builtProgram, type GoProgram, hasGo, pinnedVersion } from "../support/gomodule/build.ts";
+import type { Progress } from "../support/gomodule/progress.ts";
 
 const MODULE = resolve(import.meta.dirname, "go");
 const ARGO_CD = "github.com/argoproj/argo-cd/v3";

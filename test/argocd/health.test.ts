@@ -5,8 +5,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { readCrds } from "../../src/api/crds.ts";
-import { temporaryDirectory } from "../controlplane/directory.ts";
 import { kubectl, newNamespace } from "../support/cluster.ts";
+import { temporaryDirectory } from "../support/controlplane/directory.ts";
 import { DEPLOY, folderOf, type Health, healthOf, healthScript, healthTests } from "./health.ts";
 import { readTestdata } from "./testdata.ts";
 

@@ -1,5 +1,5 @@
 import type { TestProject } from "vitest/node";
-import { progressOn } from "../gomodule/progress.ts";
+import { progressOn } from "../support/gomodule/progress.ts";
 import { builtArgocd } from "./build.ts";
 
 declare module "vitest" {

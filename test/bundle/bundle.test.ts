@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { licensesText } from "../../scripts/bundle/licenses.ts";
 import { packagesOf } from "../../scripts/bundle/packages.ts";
 import { bundleProgram, type Inputs } from "../../scripts/bundle/program.ts";
-import { temporaryDirectory } from "../controlplane/directory.ts";
+import { temporaryDirectory } from "../support/controlplane/directory.ts";
 
 // The program as the image carries it, without the image: far from the checkout and its node_modules.
 

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
-import { builtProgram, pinnedVersion } from "../gomodule/build.ts";
-import { progressOn } from "../gomodule/progress.ts";
+import { builtProgram, pinnedVersion } from "../support/gomodule/build.ts";
+import { progressOn } from "../support/gomodule/progress.ts";
 
 // The programs that a chart is checked with, each pinned by a Go module of its own: their dependencies disagree.
 

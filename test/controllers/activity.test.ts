@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
-import { ManualClock, systemClock } from "../../src/clock.ts";
+import { systemClock } from "../../src/clock.ts";
 import { watchActivity } from "../../src/controllers/activity.ts";
 import { migrate } from "../../src/inbox/migrate.ts";
 import { PostgresStore } from "../../src/inbox/store.ts";
 import { silentLog } from "../../src/log.ts";
 import { newDatabase } from "../support/database.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { eventually } from "../support/world.ts";
 
 async function migrated(): Promise<string> {

@@ -8,8 +8,8 @@ import type { KubeClient } from "../../src/kube/client.ts";
 import { conditionOf } from "../../src/kube/conditions.ts";
 import { namespaces } from "../../src/kube/resource.ts";
 import { silentLog } from "../../src/log.ts";
-import { type ControlPlane, startControlPlane } from "../controlplane/controlplane.ts";
 import { loadClient } from "../kube/widgets.ts";
+import { type ControlPlane, startControlPlane } from "../support/controlplane/controlplane.ts";
 import { applyCrds } from "../support/crds.ts";
 import { eventually } from "../support/world.ts";
 

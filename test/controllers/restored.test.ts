@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { smsNumbers, workStreams } from "../../src/api/index.ts";
 import { silentLog } from "../../src/log.ts";
-import { type ControlPlane, startControlPlane } from "../controlplane/controlplane.ts";
+import { type ControlPlane, startControlPlane } from "../support/controlplane/controlplane.ts";
 import { applyCrds } from "../support/crds.ts";
 import { eventually, NUMBER, World } from "../support/world.ts";
 

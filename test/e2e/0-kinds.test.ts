@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { parse } from "yaml";
-import { waitFor } from "../../src/demo/expect.ts";
+import { waitFor } from "../../demo/expect.ts";
 import { demoAccount } from "../../src/simulator/state/default-seed.ts";
 import { explainFailures } from "./failure.ts";
 import { ApiServer, apply, kubectl, list } from "./kubectl.ts";

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { waitFor } from "../../src/demo/expect.ts";
+import { waitFor } from "../../demo/expect.ts";
 import { demoAccount } from "../../src/simulator/state/default-seed.ts";
 import { type OwnerSecret, query, storedTexts } from "./database.ts";
 import { explainFailures } from "./failure.ts";

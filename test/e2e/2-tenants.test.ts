@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { waitFor } from "../../src/demo/expect.ts";
+import { waitFor } from "../../demo/expect.ts";
 import { numberedSid } from "../../src/simulator/state/sids.ts";
 import { Database, storedTexts } from "./database.ts";
 import { explainFailures } from "./failure.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { waitFor } from "../../src/demo/expect.ts";
+import { waitFor } from "../../demo/expect.ts";
 import { demoAccount } from "../../src/simulator/state/default-seed.ts";
 import type { Mode } from "../support/spoiler.ts";
 import { Database } from "./database.ts";

@@ -6,7 +6,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { getContainerRuntimeClient } from "testcontainers";
 import type { TestProject } from "vitest/node";
-import { temporaryDirectory } from "../controlplane/directory.ts";
+import { temporaryDirectory } from "../support/controlplane/directory.ts";
 
 declare module "vitest" {
   interface ProvidedContext {

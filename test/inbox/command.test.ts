@@ -6,7 +6,7 @@ import pg from "pg";
 import { expect, test } from "vitest";
 import { PostgresStore } from "../../src/inbox/store.ts";
 import { silentLog } from "../../src/log.ts";
-import { temporaryDirectory } from "../controlplane/directory.ts";
+import { temporaryDirectory } from "../support/controlplane/directory.ts";
 import { newDatabase } from "../support/database.ts";
 
 // `smschannel migrate` as a Job runs it: settings from the environment.

@@ -10,7 +10,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../src/inbox/em
 import { accountFor } from "../../src/inbox/embedded-programs.ts";
 import { migrate } from "../../src/inbox/migrate.ts";
 import { createLog, silentLog } from "../../src/log.ts";
-import { temporaryDirectory } from "../controlplane/directory.ts";
+import { temporaryDirectory } from "../support/controlplane/directory.ts";
 
 // A PostgreSQL with TLS and a socket, reached in every way that a URL can say.
 

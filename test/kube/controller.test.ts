@@ -1,6 +1,6 @@
 import { Registry } from "@prometheus-io/client";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type Clock, ManualClock, systemClock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { type Condition, conditionOf } from "../../src/kube/conditions.ts";
 import { Controller, type ControllerOptions, type ReconcileContext } from "../../src/kube/controller.ts";
@@ -11,6 +11,7 @@ import { events, type KubeObject, namespaces } from "../../src/kube/resource.ts"
 import type { Outcome, ReasonClass, Verdict } from "../../src/kube/summarise.ts";
 import { silentLog } from "../../src/log.ts";
 import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { type CuttingProxy, cuttingProxy } from "./proxy.ts";
 import { applyWidgetKind, loadClient, until, type Widget, widget, widgets } from "./widgets.ts";
 

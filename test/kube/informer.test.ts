@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { ManualClock, systemClock } from "../../src/clock.ts";
+import { systemClock } from "../../src/clock.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { type Change, Informer, type InformerOptions } from "../../src/kube/informer.ts";
 import { type KubeObject, keyOf, secrets } from "../../src/kube/resource.ts";
 import { silentLog } from "../../src/log.ts";
 import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { grant } from "../support/rights.ts";
 import { type CuttingProxy, cuttingProxy } from "./proxy.ts";
 import { applyWidgetKind, loadClient, until, type Widget, widget, widgets } from "./widgets.ts";

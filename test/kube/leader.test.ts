@@ -2,12 +2,13 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { spawnTied, stopChild } from "../../src/child.ts";
-import { type Clock, ManualClock, systemClock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { LeaderElector } from "../../src/kube/leader.ts";
 import { leases } from "../../src/kube/resource.ts";
 import { createLog, type Log, silentLog } from "../../src/log.ts";
 import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { type CuttingProxy, cuttingProxy } from "./proxy.ts";
 import { loadClient, until } from "./widgets.ts";
 

@@ -5,8 +5,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { KubeClient } from "../../src/kube/client.ts";
 import { Connection, loadConfig } from "../../src/kube/connection.ts";
 import type { KubeObject, ResourceType } from "../../src/kube/resource.ts";
-import { temporaryDirectory } from "../controlplane/directory.ts";
 import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
+import { temporaryDirectory } from "../support/controlplane/directory.ts";
 import { kubeConfig } from "../support/crds.ts";
 import { until } from "./widgets.ts";
 

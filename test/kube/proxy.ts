@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { request } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { join } from "node:path";
-import { temporaryDirectory } from "../controlplane/directory.ts";
+import { temporaryDirectory } from "../support/controlplane/directory.ts";
 import { kubeConfig } from "../support/crds.ts";
 
 export interface Seen {

@@ -3,7 +3,7 @@ import { systemClock } from "../../src/clock.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { Informer } from "../../src/kube/informer.ts";
 import { silentLog } from "../../src/log.ts";
-import { type ControlPlane, startControlPlane } from "../controlplane/controlplane.ts";
+import { type ControlPlane, startControlPlane } from "../support/controlplane/controlplane.ts";
 import { applyWidgetKind, loadClient, until, type Widget, widget, widgets } from "./widgets.ts";
 
 // A control plane of its own: it is killed here. Where the run uses a cluster that was given, its server is left alone.

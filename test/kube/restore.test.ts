@@ -3,8 +3,8 @@ import { systemClock } from "../../src/clock.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { Informer } from "../../src/kube/informer.ts";
 import { silentLog } from "../../src/log.ts";
-import { type ControlPlane, startControlPlane } from "../controlplane/controlplane.ts";
-import type { RestoreOptions } from "../controlplane/processes.ts";
+import { type ControlPlane, startControlPlane } from "../support/controlplane/controlplane.ts";
+import type { RestoreOptions } from "../support/controlplane/processes.ts";
 import { type CuttingProxy, cuttingProxy } from "./proxy.ts";
 import { applyWidgetKind, loadClient, until, type Widget, widget, widgets } from "./widgets.ts";
 

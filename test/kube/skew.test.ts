@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ManualClock } from "../../src/clock.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import type { ResourceType } from "../../src/kube/resource.ts";
 import { type Status, StatusWriter } from "../../src/kube/status-writer.ts";
 import { silentLog } from "../../src/log.ts";
 import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { type CuttingProxy, cuttingProxy } from "./proxy.ts";
 import { applyKind, loadClient, until, type Widget } from "./widgets.ts";
 

@@ -1,7 +1,6 @@
 import { Registry } from "@prometheus-io/client";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type OperatingHours, type OperatingHoursSpec, operatingHours } from "../../src/api/index.ts";
-import { ManualClock } from "../../src/clock.ts";
 import { operatingHoursController } from "../../src/controllers/operatinghours/controller.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { conditionOf } from "../../src/kube/conditions.ts";
@@ -11,6 +10,7 @@ import { silentLog } from "../../src/log.ts";
 import { type CuttingProxy, cuttingProxy } from "../kube/proxy.ts";
 import { loadClient, until } from "../kube/widgets.ts";
 import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 
 let admin: KubeClient;
 let namespace: string;

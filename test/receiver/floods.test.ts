@@ -4,7 +4,7 @@ import { connect, type Socket } from "node:net";
 import { Worker } from "node:worker_threads";
 import type pg from "pg";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import { ManualClock } from "../../src/clock.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import {
   metric,
   newInbox,

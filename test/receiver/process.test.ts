@@ -7,9 +7,9 @@ import { createInterface } from "node:readline";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Route } from "../../src/routes/route.ts";
 import { encodeShard } from "../../src/routes/table.ts";
-import { temporaryDirectory } from "../controlplane/directory.ts";
 import { type CuttingProxy, cuttingProxy } from "../kube/proxy.ts";
 import { kubeconfigPath, kubectl, newNamespace } from "../support/cluster.ts";
+import { temporaryDirectory } from "../support/controlplane/directory.ts";
 import { newInbox, newSid, type Post, post, routeFor, signedPost, textFields } from "./harness.ts";
 import { databaseProxy } from "./proxy.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../../src/clock.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import {
   customer,
   demoAccount,

@@ -1,8 +1,8 @@
 import { request } from "node:http";
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../../src/clock.ts";
 import type { Fault, Simulator } from "../../src/simulator/simulator.ts";
 import { startSimulator } from "../../src/simulator/simulator.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { accountPath, demoAccount, type RawCall, raw, SleeperClock, sdk, withSimulator } from "./support.ts";
 
 const number = `${accountPath}/IncomingPhoneNumbers/${demoAccount.numberSid}.json`;

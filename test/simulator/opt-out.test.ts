@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../../src/clock.ts";
 import type { SimulatorState } from "../../src/simulator/simulator.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { customer, demoAccount, sdk, startWebhook, withSimulator } from "./support.ts";
 
 const tollFree = "+18885550100";

@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../../src/clock.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import {
   closed,
   demoAccount,

@@ -2,9 +2,9 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from "nod
 import type { AddressInfo } from "node:net";
 import twilio from "twilio";
 import { expect } from "vitest";
-import { ManualClock } from "../../src/clock.ts";
 import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/simulator/simulator.ts";
 import { demoAccount } from "../../src/simulator/state/default-seed.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 
 export { demoAccount };
 export const accountPath = `/2010-04-01/Accounts/${demoAccount.sid}`;

@@ -1,7 +1,7 @@
 import { createServer, request } from "node:http";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { ManualClock } from "../../src/clock.ts";
 import { faultOf } from "../../src/twilio/twilio.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import {
   type Answer,
   accountOf,

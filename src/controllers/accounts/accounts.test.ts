@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../../clock.ts";
+import { ManualClock } from "../../../test/support/manual-clock.ts";
 import { Failure } from "../../errors.ts";
 import { silentLog } from "../../log.ts";
 import type { Credentials } from "../../twilio/credentials.ts";

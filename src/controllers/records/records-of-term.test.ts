@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ManualClock } from "../../clock.ts";
+import { ManualClock } from "../../../test/support/manual-clock.ts";
 import { silentLog } from "../../log.ts";
 import type { ClaimRecord, Shard } from "./record.ts";
 import { Records } from "./records.ts";

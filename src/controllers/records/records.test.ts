@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { ManualClock } from "../../clock.ts";
+import { ManualClock } from "../../../test/support/manual-clock.ts";
 import { KubeError } from "../../kube/client.ts";
 import { shardOf } from "../../routes/table.ts";
 import { decodeRecords, encodeRecords } from "./codec.ts";

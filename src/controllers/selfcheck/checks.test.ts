@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../../clock.ts";
+import { ManualClock } from "../../../test/support/manual-clock.ts";
 import { ALWAYS } from "../../kube/leader.ts";
 import { type Log, silentLog } from "../../log.ts";
 import { Checks } from "./checks.ts";

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { ManualClock } from "../../../test/support/manual-clock.ts";
 import type { SmsNumber } from "../../api/index.ts";
-import { ManualClock } from "../../clock.ts";
 import { Failure } from "../../errors.ts";
 import { KubeError } from "../../kube/client.ts";
 import type { ReconcileContext } from "../../kube/controller.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../../clock.ts";
+import { ManualClock } from "../../../test/support/manual-clock.ts";
 import type { Change } from "../../kube/informer.ts";
 import type { KubeObject } from "../../kube/resource.ts";
 import { deletionSeen, leftMs } from "./patience.ts";

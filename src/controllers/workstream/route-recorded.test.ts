@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { ManualClock } from "../../../test/support/manual-clock.ts";
 import type { WorkStream } from "../../api/index.ts";
-import { ManualClock } from "../../clock.ts";
 import { Failure } from "../../errors.ts";
 import { recordRoute } from "./route-recorded.ts";
 

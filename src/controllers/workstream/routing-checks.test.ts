@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
+import { ManualClock } from "../../../test/support/manual-clock.ts";
 import type { WorkStream } from "../../api/index.ts";
-import { ManualClock } from "../../clock.ts";
 import { silentLog } from "../../log.ts";
 import type { Judged } from "../../rules/judge.ts";
 import { RoutingChecks } from "./routing-checks.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../../clock.ts";
+import { ManualClock } from "../../../test/support/manual-clock.ts";
 import { defaultSeed } from "./default-seed.ts";
 import { plant, type SimulatorSeed } from "./seed.ts";
 import { SimulatorState } from "./state.ts";

@@ -1,4 +1,4 @@
-import type { KubeObject } from "../kube/resource.ts";
+import type { KubeObject } from "../src/kube/resource.ts";
 import { expectSame } from "./expect.ts";
 import { countTexts, storedText } from "./inbox.ts";
 import { applyManifests } from "./manifests.ts";

@@ -6,8 +6,8 @@ import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CoreV1Api } from "@kubernetes/client-node";
 import { afterEach, expect, test, vi } from "vitest";
-import { silentLog as log } from "../../src/log.ts";
-import { kubeConfig } from "../support/crds.ts";
+import { silentLog as log } from "../../../src/log.ts";
+import { kubeConfig } from "../crds.ts";
 import { type ControlPlane, startControlPlane } from "./controlplane.ts";
 
 let controlPlane: ControlPlane | undefined;
@@ -37,7 +37,7 @@ test("a killed and restarted API server has the same address, certificate and st
 test("a parent that is killed takes the control plane along, and the next run removes what it left", async () => {
   const script = `
     const { startControlPlane } = await import(${JSON.stringify(resolve(import.meta.dirname, "controlplane.ts"))});
-    const { silentLog: log } = await import(${JSON.stringify(resolve(import.meta.dirname, "../../src/log.ts"))});
+    const { silentLog: log } = await import(${JSON.stringify(resolve(import.meta.dirname, "../../../src/log.ts"))});
     console.log((await startControlPlane({ log })).kubeconfig);
     setInterval(() => {}, 1000);`;
   const parent = spawn(process.execPath, ["--input-type=module", "-e", script], {

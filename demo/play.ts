@@ -1,5 +1,5 @@
-import { systemClock } from "../clock.ts";
-import { createLog } from "../log.ts";
+import { systemClock } from "../src/clock.ts";
+import { createLog } from "../src/log.ts";
 import { deleteExamples, playEnding } from "./ending.ts";
 import { hints } from "./hints.ts";
 import { playMainJob } from "./main-job.ts";

@@ -1,9 +1,9 @@
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { hasEnded, spawnTied, stopChild } from "../child.ts";
+import { hasEnded, spawnTied, stopChild } from "../src/child.ts";
 import { NotSeen, waitFor } from "./expect.ts";
 
-const MAIN = resolve(import.meta.dirname, "../main/smschannel.ts");
+const MAIN = resolve(import.meta.dirname, "../src/main/smschannel.ts");
 const READY_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 20_000;
 

@@ -1,14 +1,14 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
-import type { KubeClient } from "../kube/client.ts";
+import type { KubeClient } from "../src/kube/client.ts";
 import {
   customResourceDefinitions,
   type KubeObject,
   namespaces,
   type ResourceType,
   secrets,
-} from "../kube/resource.ts";
+} from "../src/kube/resource.ts";
 
 interface Definition extends KubeObject {
   spec: {

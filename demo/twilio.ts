@@ -1,6 +1,6 @@
-import type { KubeObject, Secret } from "../kube/resource.ts";
-import type { InboundDelivery, SimulatorSeed } from "../simulator/simulator.ts";
-import { defaultSeed } from "../simulator/state/default-seed.ts";
+import type { KubeObject, Secret } from "../src/kube/resource.ts";
+import type { InboundDelivery, SimulatorSeed } from "../src/simulator/simulator.ts";
+import { defaultSeed } from "../src/simulator/state/default-seed.ts";
 
 /** What a number that was just bought has: Twilio's own reply to whoever texts it. */
 const DEMO_REPLY = "https://demo.twilio.com/welcome/sms/reply";

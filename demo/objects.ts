@@ -1,9 +1,9 @@
-import { type Condition, operatingHours, smsNumbers, workStreams } from "../api/index.ts";
-import type { Clock } from "../clock.ts";
-import type { KubeClient } from "../kube/client.ts";
-import { Informer } from "../kube/informer.ts";
-import type { KubeObject, ResourceType } from "../kube/resource.ts";
-import type { Log } from "../log.ts";
+import { type Condition, operatingHours, smsNumbers, workStreams } from "../src/api/index.ts";
+import type { Clock } from "../src/clock.ts";
+import type { KubeClient } from "../src/kube/client.ts";
+import { Informer } from "../src/kube/informer.ts";
+import type { KubeObject, ResourceType } from "../src/kube/resource.ts";
+import type { Log } from "../src/log.ts";
 import { waitFor } from "./expect.ts";
 
 export interface Watched extends KubeObject {

@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
-import type { Clock } from "../clock.ts";
-import { customResourceDefinitions, type KubeObject } from "../kube/resource.ts";
-import type { Log } from "../log.ts";
+import type { Clock } from "../src/clock.ts";
+import { customResourceDefinitions, type KubeObject } from "../src/kube/resource.ts";
+import type { Log } from "../src/log.ts";
 import { NotSeen, waitFor } from "./expect.ts";
 import { mayNotRead, serverVersion } from "./inbox.ts";
 import { type Applied, applyManifests, inDefaultNamespace, Kinds, readManifests } from "./manifests.ts";
@@ -24,7 +24,7 @@ import {
   webhookOf,
 } from "./twilio.ts";
 
-const ROOT = resolve(import.meta.dirname, "../..");
+const ROOT = resolve(import.meta.dirname, "..");
 
 /** Everything that runs before the first manifest of a user is applied. */
 export interface Scene {

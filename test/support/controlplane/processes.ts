@@ -4,7 +4,7 @@ import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { cp, mkdir, rm, writeFile } from "node:fs/promises";
 import { get } from "node:https";
 import { join } from "node:path";
-import { background, ended, hasEnded, spawnTied, stopChild } from "../../src/child.ts";
+import { background, ended, hasEnded, spawnTied, stopChild } from "../../../src/child.ts";
 import { freePorts } from "./ports.ts";
 
 /** Where the programs are. Without a controller manager namespaces are never emptied and nothing is garbage-collected. */

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
-import type { Log } from "../../src/log.ts";
+import type { Log } from "../../../src/log.ts";
 import { hasGo } from "../gomodule/build.ts";
 import { progressOn } from "../gomodule/progress.ts";
 import { programsOfAssets } from "./assets.ts";

@@ -1,5 +1,5 @@
-import { smsNumbers } from "../api/index.ts";
-import type { KubeObject } from "../kube/resource.ts";
+import { smsNumbers } from "../src/api/index.ts";
+import type { KubeObject } from "../src/kube/resource.ts";
 import { expectSame, waitFor } from "./expect.ts";
 import type { Objects } from "./objects.ts";
 import { only, type Scene } from "./scene.ts";

@@ -6,7 +6,7 @@ import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { spawnTied } from "../../src/child.ts";
+import { spawnTied } from "../../../src/child.ts";
 import { isAlive } from "../controlplane/directory.ts";
 import type { Progress } from "./progress.ts";
 
