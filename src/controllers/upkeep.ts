@@ -5,9 +5,9 @@ import type { Records } from "./records/records.ts";
 import type { Relations } from "./relations.ts";
 import { keepUp, type RouteNeeds } from "./routes-upkeep.ts";
 import type { Checks } from "./selfcheck/checks.ts";
-import { formerHostOf, letGoFields } from "./smsnumber/let-go.ts";
-import { oweNumber } from "./smsnumber/owed.ts";
-import type { PreviousWebhooks } from "./smsnumber/previous-webhooks.ts";
+import { formerHostOf, letGoFields } from "./smsnumber/cleanup/let-go.ts";
+import { oweNumber } from "./smsnumber/previous/owed.ts";
+import type { PreviousWebhooks } from "./smsnumber/previous/previous-webhooks.ts";
 import type { Watches } from "./watches.ts";
 
 /** How often the records are looked at for what nothing needs any more. */

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { systemClock } from "../clock.ts";
 import { type Released, release, type Webhooks } from "../controllers/release/release.ts";
-import { previousPrefix } from "../controllers/smsnumber/previous-webhooks.ts";
+import { previousPrefix } from "../controllers/smsnumber/previous/previous-webhooks.ts";
 import { KubeClient } from "../kube/client.ts";
 import { ALWAYS, LeaderElector, type Term } from "../kube/leader.ts";
 import { namespaces } from "../kube/resource.ts";

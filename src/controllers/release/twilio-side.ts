@@ -15,7 +15,11 @@ import { routeKey } from "../records/record.ts";
 import { Records } from "../records/records.ts";
 import { createSecretStore } from "../records/secret-store.ts";
 import type { Finalization } from "../smsnumber/deps.ts";
-import { createPreviousWebhooks, isKeptForNumber, previousPrefix } from "../smsnumber/previous-webhooks.ts";
+import {
+  createPreviousWebhooks,
+  isKeptForNumber,
+  previousPrefix,
+} from "../smsnumber/previous/previous-webhooks.ts";
 import { createSecretReader } from "../workstream/secret-reader.ts";
 import { Streams } from "../workstream/streams.ts";
 import { publicUrls } from "../workstream/urls.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
+import type { Webhook } from "../../twilio/webhook.ts";
 import type { ClaimRecord } from "../records/record.ts";
 import { claimAtPeace, claimSet, claimWired } from "./claim-record.ts";
-import type { Webhook } from "./webhook.ts";
 
 const HOUR = 3_600_000;
 const NOW = 10 * HOUR;

@@ -1,7 +1,7 @@
+import { hostOf, type Webhook } from "../../twilio/webhook.ts";
 import type { ClaimRecord } from "../records/record.ts";
 import { recentRepairs } from "./contest.ts";
-import type { Plan } from "./plan.ts";
-import { hostOf, type Webhook } from "./webhook.ts";
+import type { Plan } from "./webhook-plan.ts";
 
 /** The step that was taken, and what it was taken on; `saved`: where the number's texts went before us, where that is known. */
 interface Taken {

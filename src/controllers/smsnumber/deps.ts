@@ -5,8 +5,8 @@ import type { Records } from "../records/records.ts";
 import type { Checks } from "../selfcheck/checks.ts";
 import type { Streams } from "../workstream/streams.ts";
 import type { PublicUrls } from "../workstream/urls.ts";
-import type { NewNumbers } from "./new-numbers.ts";
-import type { PreviousWebhooks } from "./previous-webhooks.ts";
+import type { NewNumbers } from "./previous/new-numbers.ts";
+import type { PreviousWebhooks } from "./previous/previous-webhooks.ts";
 
 /** What the SmsNumber reconciler works with. */
 export interface SmsNumberDeps {

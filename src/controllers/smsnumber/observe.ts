@@ -1,12 +1,12 @@
 import type { SmsNumber } from "../../api/index.ts";
 import type { PhoneNumber } from "../../twilio/twilio.ts";
+import { hostOf } from "../../twilio/webhook.ts";
 import { type Override, overrideOf } from "../accounts/precedence.ts";
 import type { Snapshot } from "../accounts/snapshot.ts";
 import { digits } from "../accounts/snapshot.ts";
-import { refusalOf } from "./acceptance.ts";
-import type { Candidate } from "./claims.ts";
+import { refusalOf } from "./accepted.ts";
+import type { Candidate } from "./claim-decision.ts";
 import type { SmsNumberDeps } from "./deps.ts";
-import { hostOf } from "./webhook.ts";
 
 /** A number as Twilio has it, with what decides where its texts go. */
 export interface Observed {

@@ -2,11 +2,11 @@ import type { SmsNumber } from "../../api/index.ts";
 import { Failure } from "../../errors.ts";
 import type { ReconcileContext } from "../../kube/controller.ts";
 import type { Outcome } from "../../kube/summarise.ts";
-import { holdClaim } from "./claim-held.ts";
+import { holdClaim } from "./claim.ts";
 import type { SmsNumberDeps } from "./deps.ts";
-import { pointAtUs } from "./inbound-url.ts";
-import { findNumber, seeService } from "./number-found.ts";
+import { findNumber, seeService } from "./found.ts";
 import { before, known, outcome } from "./outcome.ts";
+import { pointAtUs } from "./webhook.ts";
 import { gather, type Work } from "./work.ts";
 
 /** An SmsNumber's life, one step for each condition: accepted, found in the account, held by this object, pointed at us. */

@@ -1,76 +1,217 @@
-import { createHash } from "node:crypto";
-import { CONNECTION_OVERRIDES, withoutFragment } from "../../twilio/connection-overrides.ts";
-import type { PhoneNumber } from "../../twilio/twilio.ts";
+import { Failure } from "../../errors.ts";
+import { timeText } from "../../kube/conditions.ts";
+import type { EventNote, Outcome } from "../../kube/summarise.ts";
+import type { CallOptions, PhoneNumber, WebhookChange } from "../../twilio/twilio.ts";
+import { differences, ourWebhook, pointsAt, type Webhook, webhookOf } from "../../twilio/webhook.ts";
+import type { Account } from "../accounts/accounts.ts";
+import type { ClaimRecord, RouteRecord } from "../records/record.ts";
+import { routeKey } from "../records/record.ts";
+import { targetOf } from "../selfcheck/target.ts";
+import { urlsOf } from "../workstream/urls.ts";
+import type { Held } from "./claim.ts";
+import { claimAtPeace, claimSet, claimWired } from "./claim-record.ts";
+import type { Observed } from "./observe.ts";
+import { accepted, outcome } from "./outcome.ts";
+import { settleOwed } from "./previous/owed.ts";
+import type { NumberFacts, Step } from "./verdicts.ts";
+import { type Plan, plan } from "./webhook-plan.ts";
+import { callOptions, isOurFallback, isOursOrWas, isSuspended, type Work, wakeOthers } from "./work.ts";
 
-/** What decides where a number's texts go, as Twilio keeps it on the number itself. "" where unset. */
-export interface Webhook {
-  smsUrl: string;
-  smsMethod: string;
-  smsFallbackUrl: string;
-  smsFallbackMethod: string;
-  smsApplicationSid: string;
-}
+/**
+ * How long a first verdict waits for the self-check, so that one write tells both. A receiver that cannot be reached ends the
+ * wait sooner, with its own reason; this long it only takes while many routes become known at once.
+ */
+const SETTLE_MS = 10_000;
 
-/** What a new Twilio number is provisioned with: a canned reply, nobody's production. */
-const DEMO_REPLY = /^https?:\/\/demo\.twilio\.com\//i;
-
-export function webhookOf(number: PhoneNumber): Webhook {
-  const { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid } = number;
-  return { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid };
-}
-
-/** The webhook as this operator sets it. */
-export function ourWebhook(urls: { inbound: string; fallback: string }): Webhook {
-  return {
-    smsUrl: urls.inbound + CONNECTION_OVERRIDES,
-    smsMethod: "POST",
-    smsFallbackUrl: urls.fallback + CONNECTION_OVERRIDES,
-    smsFallbackMethod: "POST",
-    smsApplicationSid: "",
-  };
-}
-
-/** Equal to the letter, fragment included: a lost fragment is drift, it would cost retries. */
-export function sameWebhook(a: Webhook, b: Webhook): boolean {
-  return differences(a, b).length === 0;
-}
-
-/** The fields that differ, by Twilio's names and in a fixed order. */
-export function differences(a: Webhook, b: Webhook): string[] {
-  return FIELDS.filter((field) => a[field] !== b[field]).map((field) => `S${field.slice(1)}`);
-}
-
-export const FIELDS = [
-  "smsUrl",
-  "smsMethod",
-  "smsFallbackUrl",
-  "smsFallbackMethod",
-  "smsApplicationSid",
-] as const satisfies readonly (keyof Webhook)[];
-
-/** Does the number's own URL lead to us, whatever its fragment? */
-export function pointsAt(webhook: Webhook, isOurs: (url: string) => boolean): boolean {
-  return webhook.smsUrl !== "" && isOurs(withoutFragment(webhook.smsUrl));
-}
-
-/** Nobody's: empty, or Twilio's demo reply. */
-export function isUnset(webhook: Webhook): boolean {
-  return webhook.smsUrl === "" || DEMO_REPLY.test(webhook.smsUrl);
-}
-
-/** The host to name in status and events: never the path, query or userinfo, which can carry secrets. */
-export function hostOf(url: string): string {
-  try {
-    return new URL(url).host;
-  } catch {
-    return url === "" ? "" : "an unreadable URL";
+/** Makes `InboundUrlReady` true: where the number's texts go, and what is to be done about it. */
+export async function pointAtUs(work: Work, held: Held): Promise<Outcome> {
+  const ours = ourWebhook(urlsOf(work.deps.urls, work.namespace, work.stream));
+  const step = plan(await planInput(work, held, ours));
+  switch (step.do) {
+    case "nothing":
+      return await settle(work, held, ours);
+    case "leave":
+      return await leave(work, held, step);
+    case "set":
+      return await set(work, held, step);
   }
 }
 
-/** To tell whether a foreign webhook changed without keeping it. */
-export function fingerprintOf(webhook: Webhook): string {
-  return createHash("sha256")
-    .update(JSON.stringify(Object.values(webhook)))
-    .digest("base64url")
-    .slice(0, 22);
+async function planInput(work: Work, { route, seen, claim }: Held, ours: Webhook) {
+  const { deps, object } = work;
+  const current = deps.records.route(routeKey(route)) ?? route;
+  return {
+    seen: webhookOf(seen.number),
+    ours,
+    isOurs: (url: string) => isOursOrWas(work, url),
+    isOurFallback: (url: string) => isOurFallback(deps, current, url),
+    override: seen.override,
+    policy: {
+      manage: object.spec.managementPolicy !== "Observe",
+      suspended: isSuspended(deps, object),
+      takeover: object.spec.takeover ?? ("WhenUnset" as const),
+    },
+    configuredUrl: claim?.configured?.url,
+    configuredFallbackUrl: claim?.configured?.fallbackUrl,
+    urlNotReady: await urlProblem(work, current),
+    repairs: claim?.repairs ?? [],
+    contest: claim?.contest,
+    generation: object.metadata.generation ?? 0,
+    now: deps.clock.now(),
+  };
+}
+
+/** With URL_CHECK=enforce a number is pointed only at a URL whose newest route has passed the self-check. */
+async function urlProblem(
+  { deps, ctx, namespace, stream }: Work,
+  route: RouteRecord,
+): Promise<Exclude<Step, string> | undefined> {
+  const key = routeKey(route);
+  const problem = deps.streams.get(`${namespace}/${stream}`)?.problem;
+  if (problem !== undefined) return problem;
+  if (deps.urlCheck === "off") return undefined;
+  deps.checks.want(key, targetOf(route), route.generation);
+  if (deps.urlCheck === "report" || deps.checks.passed(key, route.generation)) return undefined;
+  await deps.checks.settled(key, SETTLE_MS, ctx.patience);
+  if (deps.checks.passed(key, route.generation)) return undefined;
+  const verdict = deps.checks.verdict(key);
+  if (verdict.status === "False") return { reason: verdict.reason, message: verdict.message };
+  return { reason: "Progressing", message: "waiting until the receiver answers for this number" };
+}
+
+/** Texts arrive already. */
+async function settle(work: Work, { claim, seen }: Held, ours: Webhook): Promise<Outcome> {
+  const { records, clock } = work.deps;
+  // Where something takes precedence, the number's own webhook is none of ours.
+  if (claim !== undefined && seen.override !== undefined) await records.putClaim(claimAtPeace(claim));
+  else if (claim !== undefined) {
+    const saved = await savedBefore(work, claim, seen);
+    work.deps.newNumbers.end(claim.uid);
+    await records.putClaim(claimWired({ claim, saved, now: clock.now() }, ours));
+    await settleOwed(work.deps, claim.phoneNumberSid, work.ctx.signal);
+  }
+  return outcome(work, factsOf(work, streamUrl(work)), seen);
+}
+
+async function leave(
+  work: Work,
+  { claim, seen }: Held,
+  step: Extract<Plan, { do: "leave" }>,
+): Promise<Outcome> {
+  const { deps } = work;
+  const news = step.contest !== undefined && claim?.contest === undefined;
+  if (claim !== undefined && step.contest !== undefined)
+    await deps.records.putClaim({ ...claim, contest: step.contest });
+  const event: EventNote = { type: "Warning", reason: step.reason, message: step.message };
+  const url: Step = step.reason === "Progressing" ? "unknown" : step;
+  return { ...outcome(work, factsOf(work, url), seen), ...(news ? { events: [event] } : {}) };
+}
+
+async function set(
+  work: Work,
+  { account, seen, claim }: Held,
+  step: Extract<Plan, { do: "set" }>,
+): Promise<Outcome> {
+  const { deps, ctx } = work;
+  if (claim === undefined) throw new Error("a number without a claim was to be changed");
+  deps.guard();
+  const saved = await save(work, claim, seen, step);
+  deps.guard();
+  const answer = await update(account, seen.number, step.webhook, callOptions(ctx));
+  account.noteUpdated(answer);
+  // Those who only observe this number, or wait for it, see another webhook now.
+  wakeOthers(work);
+  const kept = differences(webhookOf(answer), step.webhook);
+  if (kept.length > 0)
+    throw new Failure("TwilioRejected", `Twilio took the update but kept another ${kept.join(" and ")}`);
+  deps.newNumbers.end(claim.uid);
+  await deps.records.putClaim(claimSet({ claim, saved, now: deps.clock.now() }, step));
+  await settleOwed(deps, claim.phoneNumberSid, ctx.signal);
+  if (step.repairOf !== undefined) deps.countDrift();
+  return withNews(work, outcome(work, factsOf(work, streamUrl(work)), { ...seen, number: answer }), step);
+}
+
+/**
+ * What is stored of the webhook from before us is brought up to date before the first change, and given. The number at Twilio
+ * is its witness until then: a process that ends in between leaves all there is to be seen again.
+ */
+async function save(
+  work: Work,
+  claim: ClaimRecord,
+  seen: Observed,
+  step: Extract<Plan, { do: "set" }>,
+): Promise<Webhook | undefined> {
+  const { deps, ctx, object } = work;
+  const uid = object.metadata.uid!;
+  if (step.forget === true && !deps.newNumbers.has(uid)) await deps.previous.remove(uid, ctx.signal);
+  if (step.save === undefined) return await savedBefore(work, claim, seen);
+  // An application over a URL of ours: what is stored is still what that URL took the place of.
+  const under = await savedBefore(work, claim, seen);
+  const whole = { ...step.save, ...under, smsApplicationSid: step.save.smsApplicationSid };
+  await deps.previous.save(uid, whole, ctx.signal);
+  return whole;
+}
+
+/** The one update; its answer is the read-back. */
+export async function update(
+  account: Account,
+  number: PhoneNumber,
+  webhook: Webhook,
+  options: CallOptions,
+): Promise<PhoneNumber> {
+  const change = webhook as WebhookChange;
+  return number.kind === "shortCode"
+    ? await account.twilio.updateShortCode(number.sid, change, options)
+    : await account.twilio.updateNumber(number.sid, change, options);
+}
+
+/**
+ * The webhook from before us, when it was saved by a process that ended since, handed over by another object, or kept for the
+ * number while nobody held it. In all cases the number points at us by now: one that does not has nothing saved, and nobody
+ * needs to be asked.
+ */
+async function savedBefore(
+  work: Work,
+  claim: ClaimRecord,
+  { number }: Observed,
+): Promise<Webhook | undefined> {
+  const { deps, ctx, object } = work;
+  if (claim.configured !== undefined || !pointsAt(webhookOf(number), (url) => isOursOrWas(work, url)))
+    return undefined;
+  const uid = object.metadata.uid!;
+  const own = await deps.previous.read(uid, ctx.signal);
+  if (own !== undefined) return own;
+  // What is inherited is stored for it from now on.
+  deps.newNumbers.end(uid);
+  return await deps.previous.inherit(uid, claim, ctx.signal);
+}
+
+/** What a person wants to know of an update: that it was a repair, or where texts went before. */
+function withNews({ deps, object }: Work, base: Outcome, step: Extract<Plan, { do: "set" }>): Outcome {
+  if (step.repairOf !== undefined) {
+    const count = (object.status?.driftRepairs?.count ?? 0) + 1;
+    const driftRepairs = { count, lastTime: timeText(deps.clock.now()), lastHost: step.repairOf };
+    const message = `the webhook had been pointed at ${step.repairOf}; it leads to this cluster again`;
+    return {
+      ...base,
+      status: { ...base.status, driftRepairs },
+      events: [{ type: "Warning", reason: "WebhookRepaired", message }],
+    };
+  }
+  const from = base.status?.previousWebhook as { host: string } | undefined;
+  const before = step.save === undefined || from === undefined ? "" : `; before, to ${from.host}`;
+  const message = `the number's webhook leads to this cluster${before}`;
+  return { ...base, events: [{ type: "Normal", reason: "WebhookSet", message }] };
+}
+
+const factsOf = (work: Work, url: Step): NumberFacts => ({ accepted: accepted(work), found: "good", url });
+
+/** Texts reach the receiver only if the stream's own URL and credentials are good as well. */
+function streamUrl({ deps, namespace, stream }: Work): Step {
+  const state = deps.streams.get(`${namespace}/${stream}`);
+  if (state?.problem !== undefined) return state.problem;
+  if (state?.routeKey === undefined || deps.urlCheck === "off") return "good";
+  const verdict = deps.checks.verdict(state.routeKey);
+  if (verdict.status === "False") return { reason: verdict.reason, message: verdict.message };
+  return "good";
 }

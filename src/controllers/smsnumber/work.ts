@@ -2,11 +2,11 @@ import type { SmsNumber } from "../../api/index.ts";
 import type { ReconcileContext } from "../../kube/controller.ts";
 import type { Outcome } from "../../kube/summarise.ts";
 import type { CallOptions } from "../../twilio/twilio.ts";
+import { pointsAt, type Webhook } from "../../twilio/webhook.ts";
 import type { RouteRecord } from "../records/record.ts";
-import { type Refusal, refusalOf } from "./acceptance.ts";
+import { type Refusal, refusalOf } from "./accepted.ts";
 import type { SmsNumberDeps } from "./deps.ts";
 import { isInService } from "./observe.ts";
-import { pointsAt, type Webhook } from "./webhook.ts";
 
 /** One SmsNumber under work, with what other objects say of it. */
 export interface Work {

@@ -1,9 +1,9 @@
-import type { KubeClient } from "../../kube/client.ts";
-import { KubeError } from "../../kube/client.ts";
-import { type Secret, secrets } from "../../kube/resource.ts";
-import type { Log } from "../../log.ts";
-import { secretName } from "../../routes/table.ts";
-import { FIELDS, type Webhook } from "./webhook.ts";
+import type { KubeClient } from "../../../kube/client.ts";
+import { KubeError } from "../../../kube/client.ts";
+import { type Secret, secrets } from "../../../kube/resource.ts";
+import type { Log } from "../../../log.ts";
+import { secretName } from "../../../routes/table.ts";
+import { FIELDS, type Webhook } from "../../../twilio/webhook.ts";
 
 /** The webhook of each number as it was before us: whole, and therefore only in a Secret (its URL can carry a password). */
 export interface PreviousWebhooks {

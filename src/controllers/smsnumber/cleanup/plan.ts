@@ -1,5 +1,5 @@
+import { pointsAt, type Webhook } from "../../../twilio/webhook.ts";
 import type { LetGo } from "./let-go.ts";
-import { pointsAt, type Webhook } from "./webhook.ts";
 
 /** What deletion does at Twilio before the finalizer goes. */
 export type DeletionPlan =

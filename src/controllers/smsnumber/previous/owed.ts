@@ -1,8 +1,8 @@
-import type { Clock } from "../../clock.ts";
-import type { HeldNumber } from "../records/record.ts";
-import type { Records } from "../records/records.ts";
+import type { Clock } from "../../../clock.ts";
+import type { Webhook } from "../../../twilio/webhook.ts";
+import type { HeldNumber } from "../../records/record.ts";
+import type { Records } from "../../records/records.ts";
 import type { NumberRef, PreviousWebhooks } from "./previous-webhooks.ts";
-import type { Webhook } from "./webhook.ts";
 
 export interface OwedDeps {
   clock: Clock;

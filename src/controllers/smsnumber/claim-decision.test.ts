@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Candidate, type Claim, decideClaim, firstInLine } from "./claims.ts";
+import { type Candidate, type Claim, decideClaim, firstInLine } from "./claim-decision.ts";
 
 const candidate = (more: Partial<Candidate>): Candidate => ({
   uid: "self",

@@ -1,8 +1,8 @@
 import type { Reason } from "../../api/reasons.ts";
 import { withoutFragment } from "../../twilio/connection-overrides.ts";
+import { fingerprintOf, hostOf, isUnset, pointsAt, sameWebhook, type Webhook } from "../../twilio/webhook.ts";
 import type { Override } from "../accounts/precedence.ts";
 import { type Contest, judgeContest } from "./contest.ts";
-import { fingerprintOf, hostOf, isUnset, pointsAt, sameWebhook, type Webhook } from "./webhook.ts";
 
 /** What is to be done at Twilio so that the number's texts reach us. */
 export type Plan =

@@ -1,5 +1,5 @@
-import type { EventNote } from "../../kube/summarise.ts";
-import { hostOf, type Webhook } from "./webhook.ts";
+import type { EventNote } from "../../../kube/summarise.ts";
+import { hostOf, type Webhook } from "../../../twilio/webhook.ts";
 
 /** Why a number was let go without its webhook given back: the label `reason` of the metric, and of the log line. */
 export const LET_GO_REASONS = [

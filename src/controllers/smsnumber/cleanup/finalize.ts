@@ -1,17 +1,17 @@
-import type { SmsNumber } from "../../api/index.ts";
-import type { Clock } from "../../clock.ts";
-import { Failure } from "../../errors.ts";
-import type { ReconcileContext } from "../../kube/controller.ts";
-import type { EventNote } from "../../kube/summarise.ts";
-import type { HeldNumber } from "../records/record.ts";
+import type { SmsNumber } from "../../../api/index.ts";
+import type { Clock } from "../../../clock.ts";
+import { Failure } from "../../../errors.ts";
+import type { ReconcileContext } from "../../../kube/controller.ts";
+import type { EventNote } from "../../../kube/summarise.ts";
+import type { Webhook } from "../../../twilio/webhook.ts";
+import type { HeldNumber } from "../../records/record.ts";
+import type { Finalization } from "../deps.ts";
+import { forgetOwed, oweNumber, settleOwed } from "../previous/owed.ts";
+import { unlessForbidden } from "../previous/previous-webhooks.ts";
 import { type Debt, debtsOf, heldByStatus, UNKNOWN_ACCOUNT } from "./debts.ts";
-import type { Finalization } from "./deps.ts";
 import { type Ended, Endings } from "./endings.ts";
 import { type Ending, giveBack, leaveObserved } from "./give-back.ts";
 import { beforeUs, formerHostOf, type LetGo, letGoEvent, letGoFields } from "./let-go.ts";
-import { forgetOwed, oweNumber, settleOwed } from "./owed.ts";
-import { unlessForbidden } from "./previous-webhooks.ts";
-import type { Webhook } from "./webhook.ts";
 
 /** Ends the wait for Twilio at once. */
 export const FORCE_DELETE_ANNOTATION = "smschannel.dev/force-delete";

@@ -1,15 +1,15 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { ManualClock } from "../../../test/support/manual-clock.ts";
-import type { SmsNumber } from "../../api/index.ts";
-import { Failure } from "../../errors.ts";
-import { KubeError } from "../../kube/client.ts";
-import type { ReconcileContext } from "../../kube/controller.ts";
-import { createLog } from "../../log.ts";
-import type { ClaimRecord, Shard } from "../records/record.ts";
-import { Records } from "../records/records.ts";
-import type { Finalization } from "./deps.ts";
+import { ManualClock } from "../../../../test/support/manual-clock.ts";
+import type { SmsNumber } from "../../../api/index.ts";
+import { Failure } from "../../../errors.ts";
+import { KubeError } from "../../../kube/client.ts";
+import type { ReconcileContext } from "../../../kube/controller.ts";
+import { createLog } from "../../../log.ts";
+import type { Webhook } from "../../../twilio/webhook.ts";
+import type { ClaimRecord, Shard } from "../../records/record.ts";
+import { Records } from "../../records/records.ts";
+import type { Finalization } from "../deps.ts";
 import { FORCE_DELETE_ANNOTATION, smsNumberFinalizer } from "./finalize.ts";
-import type { Webhook } from "./webhook.ts";
 
 const ours = "https://sms.example.com/inbound/team/support";
 const webhook = (smsUrl: string): Webhook => ({

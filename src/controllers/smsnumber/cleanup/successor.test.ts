@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { SmsNumber } from "../../api/index.ts";
-import type { HeldNumber } from "../records/record.ts";
+import type { SmsNumber } from "../../../api/index.ts";
+import type { HeldNumber } from "../../records/record.ts";
 import { successorOf } from "./successor.ts";
 
 const DIGITS = "14252306549";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { reasons } from "../../api/reasons.ts";
+import { reasons } from "../../../api/reasons.ts";
+import type { Webhook } from "../../../twilio/webhook.ts";
 import { formerHostOf, LET_GO_REASONS, type LeftNumber, letGoEvent, letGoFields } from "./let-go.ts";
-import type { Webhook } from "./webhook.ts";
 
 const left: LeftNumber = {
   number: "14252306549",

@@ -1,20 +1,20 @@
-import type { SmsNumber } from "../../api/index.ts";
-import { Failure } from "../../errors.ts";
-import type { ReconcileContext } from "../../kube/controller.ts";
-import type { EventNote } from "../../kube/summarise.ts";
-import type { CallOptions, PhoneNumber } from "../../twilio/twilio.ts";
-import type { Account } from "../accounts/accounts.ts";
+import type { SmsNumber } from "../../../api/index.ts";
+import { Failure } from "../../../errors.ts";
+import type { ReconcileContext } from "../../../kube/controller.ts";
+import type { EventNote } from "../../../kube/summarise.ts";
+import type { CallOptions, PhoneNumber } from "../../../twilio/twilio.ts";
+import { type Webhook, webhookOf } from "../../../twilio/webhook.ts";
+import type { Account } from "../../accounts/accounts.ts";
+import type { Finalization } from "../deps.ts";
+import { fetchNumber } from "../number-look.ts";
+import { find } from "../observe.ts";
+import { keptWhileOwed } from "../previous/owed.ts";
+import { update } from "../webhook.ts";
+import { callOptions, isOursOrWas, leadsHere } from "../work.ts";
 import { accountOf, type Debt } from "./debts.ts";
-import { type DeletionPlan, planDeletion } from "./deletion.ts";
-import type { Finalization } from "./deps.ts";
-import { update } from "./inbound-url.ts";
 import { formerHostOf, type LetGo } from "./let-go.ts";
-import { fetchNumber } from "./number-look.ts";
-import { find } from "./observe.ts";
-import { keptWhileOwed } from "./owed.ts";
+import { type DeletionPlan, planDeletion } from "./plan.ts";
 import { successorOf } from "./successor.ts";
-import { type Webhook, webhookOf } from "./webhook.ts";
-import { callOptions, isOursOrWas, leadsHere } from "./work.ts";
 
 /** How a deletion ends for a number. */
 export type Ending =

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { KubeClient } from "../../kube/client.ts";
-import type { Secret } from "../../kube/resource.ts";
-import { createLog } from "../../log.ts";
+import type { KubeClient } from "../../../kube/client.ts";
+import type { Secret } from "../../../kube/resource.ts";
+import { createLog } from "../../../log.ts";
 import { createPreviousWebhooks, previousPrefix } from "./previous-webhooks.ts";
 
 const INSTANCE = "operator/test";

@@ -1,11 +1,11 @@
 import type { Outcome } from "../../kube/summarise.ts";
+import { webhookOf } from "../../twilio/webhook.ts";
 import type { ClaimRecord } from "../records/record.ts";
-import { type Claim, decideClaim } from "./claims.ts";
-import type { Found } from "./number-found.ts";
+import { type Claim, decideClaim } from "./claim-decision.ts";
+import type { Found } from "./found.ts";
 import { candidateOf } from "./observe.ts";
 import { outcome } from "./outcome.ts";
-import { oweNumber } from "./owed.ts";
-import { webhookOf } from "./webhook.ts";
+import { oweNumber } from "./previous/owed.ts";
 import { type Ended, leadsHere, type Work, wakeOthers } from "./work.ts";
 
 /** An older object that may have a better right is waited for no longer than this after our own creation. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { fingerprintOf, ourWebhook, type Webhook } from "../../twilio/webhook.ts";
 import { CONTEST_WINDOW_MS } from "./contest.ts";
-import { type Plan, type PlanInput, plan } from "./plan.ts";
-import { fingerprintOf, ourWebhook, type Webhook } from "./webhook.ts";
+import { type Plan, type PlanInput, plan } from "./webhook-plan.ts";
 
 const now = 10 * CONTEST_WINDOW_MS;
 const url = "https://sms.example.com/inbound/team/support";

@@ -5,12 +5,12 @@ import type { PhoneNumber } from "../../twilio/twilio.ts";
 import type { Account } from "../accounts/accounts.ts";
 import { digits, type Snapshot } from "../accounts/snapshot.ts";
 import type { HeldNumber, RouteRecord } from "../records/record.ts";
-import { beforeUs, formerHostOf } from "./let-go.ts";
+import { beforeUs, formerHostOf } from "./cleanup/let-go.ts";
 import { lookOf } from "./look.ts";
 import { fetchNumber } from "./number-look.ts";
 import { find, type Observed, observe } from "./observe.ts";
 import { accepted, before, outcome } from "./outcome.ts";
-import { oweNumber } from "./owed.ts";
+import { oweNumber } from "./previous/owed.ts";
 import { callOptions, type Ended, refused, type Work, wakeOthers } from "./work.ts";
 
 /** The number in its account, and the route that its texts are to take. */

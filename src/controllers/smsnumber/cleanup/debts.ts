@@ -1,10 +1,10 @@
-import type { SmsNumber } from "../../api/index.ts";
-import { Failure } from "../../errors.ts";
-import type { ReconcileContext } from "../../kube/controller.ts";
-import type { Account } from "../accounts/accounts.ts";
-import type { HeldNumber } from "../records/record.ts";
-import { routeKey } from "../records/record.ts";
-import type { Finalization } from "./deps.ts";
+import type { SmsNumber } from "../../../api/index.ts";
+import { Failure } from "../../../errors.ts";
+import type { ReconcileContext } from "../../../kube/controller.ts";
+import type { Account } from "../../accounts/accounts.ts";
+import type { HeldNumber } from "../../records/record.ts";
+import { routeKey } from "../../records/record.ts";
+import type { Finalization } from "../deps.ts";
 
 /** A number that a deleted SmsNumber has to give back, and how that is known. */
 export interface Debt {

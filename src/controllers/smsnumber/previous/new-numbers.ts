@@ -1,5 +1,5 @@
-import type { SmsNumber } from "../../api/index.ts";
-import type { Informer } from "../../kube/informer.ts";
+import type { SmsNumber } from "../../../api/index.ts";
+import type { Informer } from "../../../kube/informer.ts";
 
 /**
  * SmsNumbers that no operator has looked at before this process: they came without a status, and nothing can be stored of the

@@ -1,6 +1,6 @@
-import type { Clock } from "../../clock.ts";
-import type { Informer } from "../../kube/informer.ts";
-import type { KubeObject } from "../../kube/resource.ts";
+import type { Clock } from "../../../clock.ts";
+import type { Informer } from "../../../kube/informer.ts";
+import type { KubeObject } from "../../../kube/resource.ts";
 
 /** What DELETE_TIMEOUT is compared with, in milliseconds of one clock that never jumps. */
 export interface Waiting {

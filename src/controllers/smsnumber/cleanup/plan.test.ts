@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { type DeletionInput, planDeletion } from "./deletion.ts";
-import { ourWebhook, type Webhook } from "./webhook.ts";
+import { ourWebhook, type Webhook } from "../../../twilio/webhook.ts";
+import { type DeletionInput, planDeletion } from "./plan.ts";
 
 const ours = ourWebhook({
   inbound: "https://sms.example.com/inbound/a/b",

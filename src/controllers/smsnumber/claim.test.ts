@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import type { SmsNumber } from "../../api/index.ts";
 import { systemClock } from "../../clock.ts";
 import { Records } from "../records/records.ts";
-import { holdClaim } from "./claim-held.ts";
-import type { Found } from "./number-found.ts";
+import { holdClaim } from "./claim.ts";
+import type { Found } from "./found.ts";
 import type { Work } from "./work.ts";
 
 const sid = "PN1";
