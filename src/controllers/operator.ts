@@ -29,12 +29,11 @@ import { smsNumberFinalizer, urgentInMs } from "./smsnumber/cleanup/finalize.ts"
 import { LET_GO_REASONS } from "./smsnumber/cleanup/let-go.ts";
 import { deletionSeen, leftMs } from "./smsnumber/cleanup/patience.ts";
 import type { SmsNumberDeps } from "./smsnumber/deps.ts";
-import { failedVerdicts as failedNumber } from "./smsnumber/outcome.ts";
+import { waitsForSurroundings } from "./smsnumber/look.ts";
+import { failedVerdicts as failedNumber, firstSight, numberVerdicts } from "./smsnumber/outcome.ts";
 import { NewNumbers } from "./smsnumber/previous/new-numbers.ts";
 import { createPreviousWebhooks, type PreviousWebhooks } from "./smsnumber/previous/previous-webhooks.ts";
 import { smsNumberReconciler } from "./smsnumber/reconcile.ts";
-import { waitsForSurroundings } from "./smsnumber/surroundings-wanted.ts";
-import { firstSight, numberVerdicts } from "./smsnumber/verdicts.ts";
 import { Touches } from "./touches.ts";
 import { Upkeep } from "./upkeep.ts";
 import { secretOf, Wakeups } from "./wakeups.ts";

@@ -8,8 +8,7 @@ import { failureFrom, TwilioFault } from "../twilio/fault.ts";
 import { uninstalledStatus } from "./release/uninstalled.ts";
 import { refusal } from "./selfcheck/refusals.ts";
 import { refusalOf } from "./smsnumber/accepted.ts";
-import { failedVerdicts as failedNumber } from "./smsnumber/outcome.ts";
-import { numberVerdicts } from "./smsnumber/verdicts.ts";
+import { failedVerdicts as failedNumber, numberVerdicts } from "./smsnumber/outcome.ts";
 import { failedVerdicts as failedStream } from "./workstream/outcome.ts";
 import { streamVerdicts } from "./workstream/verdicts.ts";
 

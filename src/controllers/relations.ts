@@ -3,7 +3,7 @@ import type { RouteRecord } from "./records/record.ts";
 import { routeKey } from "./records/record.ts";
 import type { Records } from "./records/records.ts";
 import { digitsOf } from "./routes-upkeep.ts";
-import { candidateOf } from "./smsnumber/observe.ts";
+import { candidateOf } from "./smsnumber/candidate.ts";
 import type { Watches } from "./watches.ts";
 import type { Streams } from "./workstream/streams.ts";
 import type { StreamFacts } from "./workstream/verdicts.ts";

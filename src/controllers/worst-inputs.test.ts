@@ -6,7 +6,7 @@ import { parseSkimmed } from "../kube/skim.ts";
 import { trim } from "../kube/trim.ts";
 import { parseCredentials } from "../twilio/credentials.ts";
 import { outcomeOf } from "./operatinghours/outcome.ts";
-import { candidateOf } from "./smsnumber/observe.ts";
+import { candidateOf } from "./smsnumber/candidate.ts";
 import { forgetOf } from "./workstream/forget.ts";
 
 /**

@@ -4,7 +4,8 @@ import { Failure } from "../../errors.ts";
 import { silentLog } from "../../log.ts";
 import type { Credentials } from "../../twilio/credentials.ts";
 import type { CallOptions, PhoneNumber, Twilio, TwilioAccount } from "../../twilio/twilio.ts";
-import { Account, Accounts } from "./accounts.ts";
+import { AccountView } from "./account-view.ts";
+import { Accounts } from "./accounts.ts";
 
 const options = { lane: "change" as const, signal: new AbortController().signal };
 const number = (smsUrl: string): PhoneNumber =>
@@ -43,7 +44,7 @@ class FakeTwilio {
 describe("an account's snapshot", () => {
   test("is shared by all who ask while it is being read", async () => {
     const twilio = new FakeTwilio();
-    const account = new Account(twilio.account, new ManualClock());
+    const account = new AccountView(twilio.account, new ManualClock());
     const all = await Promise.all(Array.from({ length: 50 }, () => account.since(0, options)));
     expect(twilio.asked).toBe(1);
     expect(new Set(all).size).toBe(1);
@@ -52,7 +53,7 @@ describe("an account's snapshot", () => {
   test("is read anew only for who wants a younger one", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
-    const account = new Account(twilio.account, clock);
+    const account = new AccountView(twilio.account, clock);
     await account.since(clock.monotonic(), options);
     await clock.advance(60_000);
     await account.since(clock.monotonic() - 60_000, options);
@@ -64,7 +65,7 @@ describe("an account's snapshot", () => {
   test("users' changes that come while one is read for another share the next one", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
-    const account = new Account(twilio.account, clock);
+    const account = new AccountView(twilio.account, clock);
     const lists = Array.from({ length: 3 }, () => Promise.withResolvers<PhoneNumber[]>());
     twilio.answers = lists.map(
       ({ promise }) =>
@@ -91,7 +92,7 @@ describe("an account's snapshot", () => {
   test("a user's change does not wait for a resync's, and an older reading that ends later is not taken for newer", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
-    const account = new Account(twilio.account, clock);
+    const account = new AccountView(twilio.account, clock);
     const slow = Promise.withResolvers<PhoneNumber[]>();
     twilio.answers = [() => slow.promise, async () => [number("https://now")]];
     const resync = account.since(clock.monotonic(), { ...options, lane: "resync" });
@@ -108,7 +109,7 @@ describe("an account's snapshot", () => {
     for (const ends of ["answers", "fails"]) {
       const twilio = new FakeTwilio();
       const clock = new ManualClock();
-      const account = new Account(twilio.account, clock);
+      const account = new AccountView(twilio.account, clock);
       const hanging = Promise.withResolvers<PhoneNumber[]>();
       twilio.answers = [() => hanging.promise];
       const looks: Promise<unknown>[] = [];
@@ -129,7 +130,7 @@ describe("an account's snapshot", () => {
   test("while a resync hangs, users' changes begin one reading of their own, whoever else comes meanwhile", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
-    const account = new Account(twilio.account, clock);
+    const account = new AccountView(twilio.account, clock);
     const hanging = Promise.withResolvers<PhoneNumber[]>();
     twilio.answers = [() => hanging.promise, () => hanging.promise];
     const looks: Promise<unknown>[] = [];
@@ -148,7 +149,7 @@ describe("an account's snapshot", () => {
     for (const gaveUp of ["first", "second"]) {
       const twilio = new FakeTwilio();
       const clock = new ManualClock();
-      const account = new Account(twilio.account, clock);
+      const account = new AccountView(twilio.account, clock);
       const list = Promise.withResolvers<PhoneNumber[]>();
       twilio.answers = [() => list.promise];
       const impatient = new AbortController();
@@ -167,7 +168,7 @@ describe("an account's snapshot", () => {
   test("who wants to see what surrounds the numbers shares one reading, and the list that is young enough is not in vain", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
-    const account = new Account(twilio.account, clock);
+    const account = new AccountView(twilio.account, clock);
     const first = await account.since(clock.monotonic(), options);
     await clock.advance(60_000);
     const touched = clock.monotonic();
@@ -184,7 +185,7 @@ describe("an account's snapshot", () => {
   test("surroundings that were read earlier and come later than a list are those of the snapshot", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
-    const account = new Account(twilio.account, clock);
+    const account = new AccountView(twilio.account, clock);
     await account.since(clock.monotonic(), options);
     await clock.advance(1000);
     const slow = Promise.withResolvers<PhoneNumber[]>();
@@ -201,7 +202,7 @@ describe("an account's snapshot", () => {
   test("the bound on extra readings grows with what there is to read", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
-    const account = new Account(twilio.account, clock);
+    const account = new AccountView(twilio.account, clock);
     expect(account.surroundingsFromMs).toBe(0);
     await account.since(clock.monotonic(), options);
     expect(account.surroundingsFromMs - clock.monotonic()).toBe(10_000);
@@ -214,7 +215,7 @@ describe("an account's snapshot", () => {
   test("looks at services and addresses once an hour", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
-    const account = new Account(twilio.account, clock);
+    const account = new AccountView(twilio.account, clock);
     for (let minute = 0; minute < 60; minute += 5) {
       await account.since(clock.monotonic(), options);
       await clock.advance(300_000);
@@ -230,7 +231,7 @@ describe("an account's snapshot", () => {
     const twilio = new FakeTwilio();
     twilio.shortCodes = [shortCode("https://before")];
     const clock = new ManualClock();
-    const account = new Account(twilio.account, clock);
+    const account = new AccountView(twilio.account, clock);
     const seen = async () => (await account.since(clock.monotonic(), options)).numbers.get("12345")?.smsUrl;
     expect(await seen()).toBe("https://before");
     await clock.advance(1000);
@@ -247,7 +248,7 @@ describe("an account's snapshot", () => {
   test("keeps an update whose answer came while an older list was still under way", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
-    const account = new Account(twilio.account, clock);
+    const account = new AccountView(twilio.account, clock);
     const slow = Promise.withResolvers<PhoneNumber[]>();
     twilio.answers = [() => slow.promise];
     const reading = account.since(clock.monotonic(), options);
@@ -265,7 +266,7 @@ describe("an account's snapshot", () => {
   test("a failure is everybody's answer for two seconds, and then asked about again", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
-    const account = new Account(twilio.account, clock);
+    const account = new AccountView(twilio.account, clock);
     twilio.answers = [() => Promise.reject(new Failure("TwilioUnavailable", "down"))];
     await expect(account.since(clock.monotonic(), options)).rejects.toThrow("down");
     await expect(account.since(clock.monotonic(), options)).rejects.toThrow("down");
@@ -280,7 +281,7 @@ describe("a wall clock that is set back or ahead", () => {
   test("makes no failure stand for longer than it does", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
-    const account = new Account(twilio.account, clock);
+    const account = new AccountView(twilio.account, clock);
     twilio.answers = [() => Promise.reject(new Failure("TwilioUnavailable", "down"))];
     await expect(account.since(clock.monotonic(), options)).rejects.toThrow("down");
     clock.jump(-3_600_000);
@@ -292,7 +293,7 @@ describe("a wall clock that is set back or ahead", () => {
   test("makes no old look pass for a fresh one", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
-    const account = new Account(twilio.account, clock);
+    const account = new AccountView(twilio.account, clock);
     await account.since(clock.monotonic(), options);
     clock.jump(-3_600_000);
     await clock.advance(1000);
@@ -303,7 +304,7 @@ describe("a wall clock that is set back or ahead", () => {
   test("keeps no update for newer than a later list, and reads what surrounds numbers at its hour", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
-    const account = new Account(twilio.account, clock);
+    const account = new AccountView(twilio.account, clock);
     await account.since(clock.monotonic(), options);
     account.noteUpdated(number("https://ours"));
     clock.jump(-86_400_000);

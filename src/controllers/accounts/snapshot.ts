@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import type { SmsNumber } from "../../api/index.ts";
 import { isAnyNotFound } from "../../twilio/fault.ts";
 import type { CallOptions, MessagingService, PhoneNumber, TwilioAccount } from "../../twilio/twilio.ts";
 import type { ServiceMembership } from "./precedence.ts";
@@ -10,6 +11,16 @@ export interface Snapshot {
   /** By digits: `14252306549`, or a short code's `12345`. */
   numbers: Map<string, PhoneNumber>;
   surroundings: Surroundings;
+}
+
+/** Finds the number among what the account owns: exactly these digits, and a short code only as a short code. */
+export function findIn(
+  snapshot: Snapshot,
+  spec: Pick<SmsNumber["spec"], "number" | "type">,
+): PhoneNumber | undefined {
+  const number = snapshot.numbers.get(spec.number);
+  if (number === undefined) return undefined;
+  return (number.kind === "shortCode") === (spec.type === "ShortCode") ? number : undefined;
 }
 
 /** What can take precedence over a number's own webhook, and changes rarely: looked at once an hour, or with a reason. */

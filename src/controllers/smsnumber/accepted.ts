@@ -1,5 +1,7 @@
 import type { SmsNumber, WorkStream } from "../../api/index.ts";
 import type { Reason } from "../../api/reasons.ts";
+import { findIn } from "../accounts/snapshot.ts";
+import type { SmsNumberDeps } from "./deps.ts";
 
 /** Why an SmsNumber is not accepted as it stands. */
 export interface Refusal {
@@ -79,4 +81,15 @@ function hoursMissing({ number, hoursExist }: AcceptanceInput): Refusal | undefi
     message: `there is no OperatingHours ${ref.name} in this namespace`,
     stopsWiring: false,
   };
+}
+
+/** By the last look at the account; before there is one, by the status. */
+export function isInService(
+  deps: Pick<SmsNumberDeps, "streams">,
+  { metadata, spec, status }: SmsNumber,
+): boolean {
+  const snapshot = deps.streams.get(`${metadata.namespace}/${spec.workStreamRef.name}`)?.account?.latest;
+  const number = snapshot === undefined ? undefined : findIn(snapshot, spec);
+  if (snapshot === undefined || number === undefined) return status?.messagingServiceSid !== undefined;
+  return snapshot.surroundings.services.has(number.sid);
 }

@@ -3,7 +3,7 @@ import type { SmsNumber } from "../../api/index.ts";
 import { systemClock } from "../../clock.ts";
 import { Records } from "../records/records.ts";
 import { holdClaim } from "./claim.ts";
-import type { Found } from "./found.ts";
+import type { FoundNumber } from "./found.ts";
 import type { Work } from "./work.ts";
 
 const sid = "PN1";
@@ -17,7 +17,7 @@ const snapshot = { surroundings: { services: new Map() }, numbers: new Map([["14
 const found = {
   route: { accountSid: "AC1" },
   seen: { number, override: undefined, messagingServiceSid: undefined },
-} as unknown as Found;
+} as unknown as FoundNumber;
 
 const smsNumber = (namespace: string, creationTimestamp: string) =>
   ({

@@ -1,9 +1,9 @@
 import type { Outcome } from "../../kube/summarise.ts";
 import { webhookOf } from "../../twilio/webhook.ts";
 import type { ClaimRecord } from "../records/record.ts";
+import { candidateOf } from "./candidate.ts";
 import { type Claim, decideClaim } from "./claim-decision.ts";
-import type { Found } from "./found.ts";
-import { candidateOf } from "./observe.ts";
+import type { FoundNumber } from "./found.ts";
 import { outcome } from "./outcome.ts";
 import { oweNumber } from "./previous/owed.ts";
 import { type Ended, leadsHere, type Work, wakeOthers } from "./work.ts";
@@ -21,12 +21,12 @@ const taken = {
 } as const;
 
 /** The number is this object's to configure, durably so; one that is only observed has no claim. */
-export interface Held extends Found {
+export interface Held extends FoundNumber {
   claim: ClaimRecord | undefined;
 }
 
 /** Makes `Accepted` true as far as other objects are concerned: whose number it is. */
-export async function holdClaim(work: Work, found: Found): Promise<Ended<Held>> {
+export async function holdClaim(work: Work, found: FoundNumber): Promise<Ended<Held>> {
   const { deps, ctx, object, namespaceUid, stream } = work;
   if (object.spec.managementPolicy === "Observe") {
     await letGoOfClaim(work, found);
@@ -47,7 +47,7 @@ export async function holdClaim(work: Work, found: Found): Promise<Ended<Held>> 
 }
 
 /** Why the claim is not, or not yet, this object's to take; undefined when it is. */
-function notItsTurn(work: Work, { seen }: Found): Outcome | undefined {
+function notItsTurn(work: Work, { seen }: FoundNumber): Outcome | undefined {
   const decision = judgeClaim(work);
   if (decision.kind === "undecided")
     return {
@@ -61,7 +61,7 @@ function notItsTurn(work: Work, { seen }: Found): Outcome | undefined {
 
 function claimOf(
   { deps, object, namespace, namespaceUid, stream }: Work,
-  { seen, route }: Found,
+  { seen, route }: FoundNumber,
 ): ClaimRecord {
   return {
     ...(deps.records.claim(seen.number.sid) ?? {}),
@@ -93,7 +93,7 @@ function judgeClaim({ deps, object, namespace, stream }: Work): Claim {
 }
 
 /** What is ours at Twilio stays there, and is remembered: nobody may change it as long as the number is only observed. */
-async function letGoOfClaim(work: Work, { seen }: Found) {
+async function letGoOfClaim(work: Work, { seen }: FoundNumber) {
   const { deps, ctx, object } = work;
   const claim = deps.records.claimOf(object.metadata.uid!);
   if (claim === undefined) return;

@@ -2,26 +2,33 @@ import { Failure } from "../../errors.ts";
 import { conditionOf } from "../../kube/conditions.ts";
 import type { EventNote, Outcome } from "../../kube/summarise.ts";
 import type { PhoneNumber } from "../../twilio/twilio.ts";
-import type { Account } from "../accounts/accounts.ts";
-import { digits, type Snapshot } from "../accounts/snapshot.ts";
+import { hostOf } from "../../twilio/webhook.ts";
+import type { AccountView } from "../accounts/account-view.ts";
+import { type Override, overrideOf } from "../accounts/precedence.ts";
+import { digits, findIn, type Snapshot } from "../accounts/snapshot.ts";
 import type { HeldNumber, RouteRecord } from "../records/record.ts";
 import { beforeUs, formerHostOf } from "./cleanup/let-go.ts";
 import { lookOf } from "./look.ts";
-import { fetchNumber } from "./number-look.ts";
-import { find, type Observed, observe } from "./observe.ts";
 import { accepted, before, outcome } from "./outcome.ts";
 import { oweNumber } from "./previous/owed.ts";
 import { callOptions, type Ended, refused, type Work, wakeOthers } from "./work.ts";
 
+/** A number as Twilio has it, with what decides where its texts go. */
+export interface SeenNumber {
+  number: PhoneNumber;
+  override: Override | undefined;
+  messagingServiceSid: string | undefined;
+}
+
 /** The number in its account, and the route that its texts are to take. */
-export interface Found {
-  account: Account;
+export interface FoundNumber {
+  account: AccountView;
   route: RouteRecord;
-  seen: Observed;
+  seen: SeenNumber;
 }
 
 /** Makes `NumberFound` true: the account, and the number in it. */
-export async function findNumber(work: Work): Promise<Ended<Found>> {
+export async function findNumber(work: Work): Promise<Ended<FoundNumber>> {
   const { deps, object, namespace, stream } = work;
   const key = `${namespace}/${stream}`;
   const state = deps.streams.get(key);
@@ -46,7 +53,9 @@ export async function findNumber(work: Work): Promise<Ended<Found>> {
   const { account } = state;
   const snapshot = await look(work, account);
   const number =
-    find(snapshot, object.spec) ?? (await boughtJustNow(work, account)) ?? (await stillThere(work, account));
+    findIn(snapshot, object.spec) ??
+    (await boughtJustNow(work, account)) ??
+    (await stillThere(work, account));
   if (number === undefined) return { stop: await notInAccount(work) };
   if (!number.capabilities.sms)
     return { stop: outcome(work, { accepted: accepted(work), found: notCapable, url: notCapable }) };
@@ -54,16 +63,26 @@ export async function findNumber(work: Work): Promise<Ended<Found>> {
   if (route === undefined)
     return { stop: outcome(work, { accepted: accepted(work), found: "good", url: "unknown" }) };
   const isThisRoute = (url: string) => route.urls.some(({ inbound }) => inbound === url);
-  return { go: { account, route, seen: observe(snapshot, number, isThisRoute) } };
+  return { go: { account, route, seen: seenIn(snapshot, number, isThisRoute) } };
+}
+
+function seenIn(snapshot: Snapshot, number: PhoneNumber, isThisRoute: (url: string) => boolean): SeenNumber {
+  const service = snapshot.surroundings.services.get(number.sid);
+  const conversationsAddress = snapshot.surroundings.conversations.has(digits(number.phoneNumber));
+  return {
+    number,
+    override: overrideOf({ service, conversationsAddress, isThisRoute, hostOf }),
+    messagingServiceSid: service?.serviceSid,
+  };
 }
 
 /** The account as fresh as it needs to be for this number; where it is not quite, `work` remembers when to look again. */
-async function look(work: Work, account: Account): Promise<Snapshot> {
+async function look(work: Work, account: AccountView): Promise<Snapshot> {
   const { deps, ctx, object } = work;
   const { latest, surroundingsFromMs, failedResyncs } = account;
   const settled = deps.records.claimOf(object.metadata.uid!)?.configured !== undefined;
   const { numbersSinceMs, surroundingsSinceMs, againInMs } = lookOf({
-    isWired: settled && latest !== undefined && find(latest, object.spec) !== undefined,
+    isWired: settled && latest !== undefined && findIn(latest, object.spec) !== undefined,
     isReady: before(object, "InboundUrlReady") === "good",
     touchedAtMs: deps.touchedAt(object),
     nowMs: deps.clock.monotonic(),
@@ -89,7 +108,7 @@ export async function seeService(work: Work): Promise<void> {
 }
 
 /** Somebody buys a number and applies it at once: it may be younger than the list. One call, and only for a user's change. */
-async function boughtJustNow({ ctx, object }: Work, account: Account): Promise<PhoneNumber | undefined> {
+async function boughtJustNow({ ctx, object }: Work, account: AccountView): Promise<PhoneNumber | undefined> {
   if (ctx.lane !== "change" || object.spec.type === "ShortCode") return undefined;
   return await account.find(object.spec.number, callOptions(ctx));
 }
@@ -98,10 +117,13 @@ async function boughtJustNow({ ctx, object }: Work, account: Account): Promise<P
  * A list can lack a number that is there: half an answer, a replica that lags. What this object holds is looked at by itself
  * before it is taken to be gone.
  */
-async function stillThere({ deps, ctx, object }: Work, account: Account): Promise<PhoneNumber | undefined> {
+async function stillThere(
+  { deps, ctx, object }: Work,
+  account: AccountView,
+): Promise<PhoneNumber | undefined> {
   const claim = deps.records.claimOf(object.metadata.uid!);
   if (claim === undefined) return undefined;
-  const number = await fetchNumber(account, object.spec.type, claim.phoneNumberSid, callOptions(ctx));
+  const number = await account.fetch(object.spec.type, claim.phoneNumberSid, callOptions(ctx));
   if (number === null || digits(number.phoneNumber) !== object.spec.number) return undefined;
   account.noteUpdated(number);
   return number;

@@ -1,5 +1,6 @@
-import { expect, test } from "vitest";
-import { type Look, type LookInput, lookOf } from "./look.ts";
+import { describe, expect, test } from "vitest";
+import type { SmsNumber } from "../../api/index.ts";
+import { type Look, type LookInput, lookOf, waitsForSurroundings } from "./look.ts";
 
 const now = 10_000_000;
 /** A number that works, looked at three minutes ago and touched long before. */
@@ -70,5 +71,47 @@ const rows: Record<string, [LookInput, ReturnType<typeof isEnough>]> = {
     nothing,
   ],
 };
-for (const [name, [given, want]] of Object.entries(rows))
-  test(name, () => expect(isEnough(given, lookOf(given))).toEqual(want));
+describe("how fresh a look a number needs", () => {
+  test.each(Object.entries(rows))("%s", (_, [given, want]) =>
+    expect(isEnough(given, lookOf(given))).toEqual(want));
+});
+
+const number = (type: SmsNumber["spec"]["type"], condition: string, status: string, reason: string) =>
+  ({ spec: { type }, status: { conditions: [{ type: condition, status, reason }] } }) as SmsNumber;
+
+const waits: Record<string, [SmsNumber, boolean]> = {
+  "a service drops its texts": [
+    number("LongCode", "InboundUrlReady", "False", "MessagingServiceDropsInbound"),
+    true,
+  ],
+  "a service sends them elsewhere": [
+    number("TollFree", "InboundUrlReady", "False", "MessagingServiceOverrides"),
+    true,
+  ],
+  "a Conversations address takes them": [
+    number("LongCode", "InboundUrlReady", "False", "ConversationsOverrides"),
+    true,
+  ],
+  "a short code that is not there yet": [
+    number("ShortCode", "NumberFound", "False", "NumberNotInAccount"),
+    true,
+  ],
+  "a long code that is not there yet: it is in the list that each resync reads": [
+    number("LongCode", "NumberFound", "False", "NumberNotInAccount"),
+    false,
+  ],
+  "a short code that a service could answer for": [
+    number("ShortCode", "Accepted", "False", "ComplianceRepliesMissing"),
+    true,
+  ],
+  "somebody else's webhook is on the number itself": [
+    number("LongCode", "InboundUrlReady", "False", "WebhookOwnedByOther"),
+    false,
+  ],
+  "all is well": [number("LongCode", "InboundUrlReady", "True", "UrlAnswers"), false],
+  "nothing is known yet": [{ spec: { type: "LongCode" } } as SmsNumber, false],
+};
+describe("whether a number waits for what is read once an hour", () => {
+  test.each(Object.entries(waits))("%s", (_, [object, want]) =>
+    expect(waitsForSurroundings(object)).toBe(want));
+});

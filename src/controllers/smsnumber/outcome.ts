@@ -4,12 +4,42 @@ import { timeText } from "../../kube/conditions.ts";
 import type { Outcome, Verdict } from "../../kube/summarise.ts";
 import { withoutFragment } from "../../twilio/connection-overrides.ts";
 import type { ClaimRecord } from "../records/record.ts";
-import type { Observed } from "./observe.ts";
-import { type NumberFacts, numberVerdicts, type Step } from "./verdicts.ts";
+import { readyVerdict, verdict } from "../workstream/verdicts.ts";
+import type { SeenNumber } from "./found.ts";
 import type { Work } from "./work.ts";
 
+/** One step's word: good, not known yet, or why not. */
+export type Step = "good" | "unknown" | { reason: Reason; message: string };
+
+export interface NumberFacts {
+  accepted: Step;
+  found: Step;
+  url: Step;
+}
+
+const good: Record<keyof NumberFacts, [string, Reason, string]> = {
+  accepted: ["Accepted", "Accepted", "the spec is fine and the number is this object's"],
+  found: ["NumberFound", "NumberFound", "the Twilio account owns the number and it takes SMS"],
+  url: ["InboundUrlReady", "UrlAnswers", "texts to this number reach the receiver"],
+};
+
+/** The four conditions of an SmsNumber. `Ready` is all of the other three. */
+export function numberVerdicts(facts: NumberFacts): Verdict[] {
+  const parts = (Object.keys(good) as (keyof NumberFacts)[]).map((key) => stepVerdict(key, facts[key]));
+  return [...parts, readyVerdict(parts)];
+}
+
+function stepVerdict(key: keyof NumberFacts, step: Step): Verdict {
+  const [type, reason, message] = good[key];
+  if (step === "good") return verdict(type, "True", reason, message);
+  if (step === "unknown") return verdict(type, "Unknown", "Progressing", "not checked yet");
+  return verdict(type, "False", step.reason, step.message);
+}
+
+export const firstSight: NumberFacts = { accepted: "unknown", found: "unknown", url: "unknown" };
+
 /** What a look at a number comes to: conditions, and the status fields as far as they are known. */
-export function outcome({ deps, object }: Work, facts: NumberFacts, seen?: Observed): Outcome {
+export function outcome({ deps, object }: Work, facts: NumberFacts, seen?: SeenNumber): Outcome {
   const claim = deps.records.claimOf(object.metadata.uid!);
   const status = object.status;
   return {
@@ -42,7 +72,7 @@ function previousWebhook(claim: ClaimRecord | undefined, status: SmsNumber["stat
   return claim?.configured === undefined ? pick(status, "previousWebhook") : {};
 }
 
-function seenNow({ number, messagingServiceSid }: Observed) {
+function seenNow({ number, messagingServiceSid }: SeenNumber) {
   return {
     phoneNumberSid: number.sid,
     capabilities: number.capabilities,

@@ -1,19 +1,17 @@
 import { Failure } from "../../errors.ts";
 import { timeText } from "../../kube/conditions.ts";
 import type { EventNote, Outcome } from "../../kube/summarise.ts";
-import type { CallOptions, PhoneNumber, WebhookChange } from "../../twilio/twilio.ts";
 import { differences, ourWebhook, pointsAt, type Webhook, webhookOf } from "../../twilio/webhook.ts";
-import type { Account } from "../accounts/accounts.ts";
 import type { ClaimRecord, RouteRecord } from "../records/record.ts";
 import { routeKey } from "../records/record.ts";
 import { targetOf } from "../selfcheck/target.ts";
 import { urlsOf } from "../workstream/urls.ts";
 import type { Held } from "./claim.ts";
 import { claimAtPeace, claimSet, claimWired } from "./claim-record.ts";
-import type { Observed } from "./observe.ts";
+import type { SeenNumber } from "./found.ts";
+import type { NumberFacts, Step } from "./outcome.ts";
 import { accepted, outcome } from "./outcome.ts";
 import { settleOwed } from "./previous/owed.ts";
-import type { NumberFacts, Step } from "./verdicts.ts";
 import { type Plan, plan } from "./webhook-plan.ts";
 import { callOptions, isOurFallback, isOursOrWas, isSuspended, type Work, wakeOthers } from "./work.ts";
 
@@ -117,7 +115,7 @@ async function set(
   deps.guard();
   const saved = await save(work, claim, seen, step);
   deps.guard();
-  const answer = await update(account, seen.number, step.webhook, callOptions(ctx));
+  const answer = await account.update(seen.number, step.webhook, callOptions(ctx));
   account.noteUpdated(answer);
   // Those who only observe this number, or wait for it, see another webhook now.
   wakeOthers(work);
@@ -138,7 +136,7 @@ async function set(
 async function save(
   work: Work,
   claim: ClaimRecord,
-  seen: Observed,
+  seen: SeenNumber,
   step: Extract<Plan, { do: "set" }>,
 ): Promise<Webhook | undefined> {
   const { deps, ctx, object } = work;
@@ -152,19 +150,6 @@ async function save(
   return whole;
 }
 
-/** The one update; its answer is the read-back. */
-export async function update(
-  account: Account,
-  number: PhoneNumber,
-  webhook: Webhook,
-  options: CallOptions,
-): Promise<PhoneNumber> {
-  const change = webhook as WebhookChange;
-  return number.kind === "shortCode"
-    ? await account.twilio.updateShortCode(number.sid, change, options)
-    : await account.twilio.updateNumber(number.sid, change, options);
-}
-
 /**
  * The webhook from before us, when it was saved by a process that ended since, handed over by another object, or kept for the
  * number while nobody held it. In all cases the number points at us by now: one that does not has nothing saved, and nobody
@@ -173,7 +158,7 @@ export async function update(
 async function savedBefore(
   work: Work,
   claim: ClaimRecord,
-  { number }: Observed,
+  { number }: SeenNumber,
 ): Promise<Webhook | undefined> {
   const { deps, ctx, object } = work;
   if (claim.configured !== undefined || !pointsAt(webhookOf(number), (url) => isOursOrWas(work, url)))

@@ -4,9 +4,8 @@ import type { Outcome } from "../../kube/summarise.ts";
 import type { CallOptions } from "../../twilio/twilio.ts";
 import { pointsAt, type Webhook } from "../../twilio/webhook.ts";
 import type { RouteRecord } from "../records/record.ts";
-import { type Refusal, refusalOf } from "./accepted.ts";
+import { isInService, type Refusal, refusalOf } from "./accepted.ts";
 import type { SmsNumberDeps } from "./deps.ts";
-import { isInService } from "./observe.ts";
 
 /** One SmsNumber under work, with what other objects say of it. */
 export interface Work {

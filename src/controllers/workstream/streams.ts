@@ -1,12 +1,12 @@
 import type { Reason } from "../../api/reasons.ts";
-import type { Account } from "../accounts/accounts.ts";
+import type { AccountView } from "../accounts/account-view.ts";
 
 /** What the SmsNumbers of a WorkStream need to know of it, in this process; the WorkStream's reconciler writes it. */
 export interface StreamState {
   /** Key of the route in the records; absent while Twilio has never accepted the credentials. */
   routeKey: string | undefined;
   /** Present only while the credentials are good: without them nothing is asked of Twilio. */
-  account: Account | undefined;
+  account: AccountView | undefined;
   /** Why the stream can have no good URL, whatever the receiver says. */
   problem?: { reason: Reason; message: string } | undefined;
   credentials: { ok: true } | { ok: false; reason: Reason; message: string };

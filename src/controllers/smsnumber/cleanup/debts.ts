@@ -1,7 +1,7 @@
 import type { SmsNumber } from "../../../api/index.ts";
 import { Failure } from "../../../errors.ts";
 import type { ReconcileContext } from "../../../kube/controller.ts";
-import type { Account } from "../../accounts/accounts.ts";
+import type { AccountView } from "../../accounts/account-view.ts";
 import type { HeldNumber } from "../../records/record.ts";
 import { routeKey } from "../../records/record.ts";
 import type { Finalization } from "../deps.ts";
@@ -81,7 +81,7 @@ export function heldByStatus({ metadata, spec, status }: SmsNumber): HeldNumber 
 }
 
 /** With the credentials of the living stream, else those recorded: Argo CD deletes the Secret in the same sync. */
-export function accountOf(deps: Finalization, held: HeldNumber): Account {
+export function accountOf(deps: Finalization, held: HeldNumber): AccountView {
   const live = deps.streams.get(`${held.namespace}/${held.stream}`)?.account;
   if (live !== undefined && live.twilio.accountSid === held.accountSid) return live;
   const route = deps.records.route(routeKey(held));

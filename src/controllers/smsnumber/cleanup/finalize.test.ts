@@ -5,7 +5,9 @@ import { Failure } from "../../../errors.ts";
 import { KubeError } from "../../../kube/client.ts";
 import type { ReconcileContext } from "../../../kube/controller.ts";
 import { createLog } from "../../../log.ts";
+import type { TwilioAccount } from "../../../twilio/twilio.ts";
 import type { Webhook } from "../../../twilio/webhook.ts";
+import { AccountView } from "../../accounts/account-view.ts";
 import type { ClaimRecord, Shard } from "../../records/record.ts";
 import { Records } from "../../records/records.ts";
 import type { Finalization } from "../deps.ts";
@@ -72,20 +74,19 @@ async function begin(recordsLoaded: Finalization["recordsLoaded"] = async () => 
   };
   const records = new Records({ store, shards: 1, maxStreamsPerNamespace: 9, clock, isLive: () => true });
   await records.load({ rewrite: false });
-  const account = {
-    twilio: {
-      accountSid: "AC1",
-      getNumber: async () => {
-        if (refused) throw new Failure("TwilioUnauthorized", "Twilio refuses the credentials");
-        return { sid: "PN1", kind: "number", ...atTwilio };
-      },
-      updateNumber: async (_sid: string, change: Webhook) => {
-        atTwilio = change;
-        return { sid: "PN1", kind: "number", ...change };
-      },
+  const number = { sid: "PN1", kind: "number", phoneNumber: "+14252306549" };
+  const twilio = {
+    accountSid: "AC1",
+    getNumber: async () => {
+      if (refused) throw new Failure("TwilioUnauthorized", "Twilio refuses the credentials");
+      return { ...number, ...atTwilio };
     },
-    noteUpdated: () => {},
+    updateNumber: async (_sid: string, change: Webhook) => {
+      atTwilio = change;
+      return { ...number, ...change };
+    },
   };
+  const account = new AccountView(twilio as unknown as TwilioAccount, clock);
   const deps = {
     clock,
     records,

@@ -4,12 +4,10 @@ import type { ReconcileContext } from "../../../kube/controller.ts";
 import type { EventNote } from "../../../kube/summarise.ts";
 import type { CallOptions, PhoneNumber } from "../../../twilio/twilio.ts";
 import { type Webhook, webhookOf } from "../../../twilio/webhook.ts";
-import type { Account } from "../../accounts/accounts.ts";
+import type { AccountView } from "../../accounts/account-view.ts";
+import { findIn } from "../../accounts/snapshot.ts";
 import type { Finalization } from "../deps.ts";
-import { fetchNumber } from "../number-look.ts";
-import { find } from "../observe.ts";
 import { keptWhileOwed } from "../previous/owed.ts";
-import { update } from "../webhook.ts";
 import { callOptions, isOursOrWas, leadsHere } from "../work.ts";
 import { accountOf, type Debt } from "./debts.ts";
 import { formerHostOf, type LetGo } from "./let-go.ts";
@@ -39,9 +37,7 @@ export async function giveBack(
   // Who changes nothing at Twilio asks nothing there, and waits for nothing.
   const account = policy === "Retain" ? undefined : accountOf(deps, held);
   const number =
-    account === undefined
-      ? null
-      : await fetchNumber(account, ctx.object.spec.type, held.phoneNumberSid, options);
+    account === undefined ? null : await account.fetch(ctx.object.spec.type, held.phoneNumberSid, options);
   const saved = await savedFor(deps, debt, ctx.signal);
   const successor = successorOf(deps, ctx.object, held);
   const step = planDeletion({
@@ -69,7 +65,7 @@ export async function giveBack(
  */
 export function leaveObserved(deps: Finalization, object: SmsNumber, { held }: Debt): Ending {
   const snapshot = deps.streams.get(`${held.namespace}/${held.stream}`)?.account?.latest;
-  const seen = snapshot === undefined ? undefined : find(snapshot, object.spec);
+  const seen = snapshot === undefined ? undefined : findIn(snapshot, object.spec);
   const isElsewhere = seen?.sid === held.phoneNumberSid && !leadsHere({ deps, object }, webhookOf(seen));
   if (isElsewhere)
     return {
@@ -100,13 +96,13 @@ async function savedFor(
 async function set(
   deps: Finalization,
   ctx: ReconcileContext<SmsNumber>,
-  account: Account,
+  account: AccountView,
   number: PhoneNumber,
   step: Extract<DeletionPlan, { do: "set" }>,
   options: CallOptions,
 ): Promise<EventNote> {
   const change = async (webhook: Webhook) => {
-    const answer = await update(account, number, webhook, options);
+    const answer = await account.update(number, webhook, options);
     // A cache, or something that only lets reads through: Twilio has not done it, whatever the answer says.
     if (leadsHere({ deps, object: ctx.object }, webhookOf(answer)))
       throw new Failure("TwilioUnavailable", "Twilio took the update but kept SmsUrl; tried again later");

@@ -1,8 +1,8 @@
 import type { SmsNumber } from "../../../api/index.ts";
 import type { HeldNumber } from "../../records/record.ts";
+import { candidateOf } from "../candidate.ts";
 import { decideClaim, firstInLine } from "../claim-decision.ts";
 import type { Finalization } from "../deps.ts";
-import { candidateOf } from "../observe.ts";
 import { isSuspended } from "../work.ts";
 
 type Succession = Pick<
