@@ -7,7 +7,8 @@ import type { DatabaseUrl } from "../inbox/database-url.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { Controller } from "../kube/controller.ts";
 import { EventRecorder } from "../kube/events.ts";
-import { ALWAYS, type LeaderElector, type Term } from "../kube/leader.ts";
+import type { LeaderElector } from "../kube/leader.ts";
+import { ALWAYS, type Term } from "../leadership.ts";
 import type { Log } from "../log.ts";
 import { testRoute } from "../routes/test-route.ts";
 import { RuleJudge } from "../rules/judge.ts";
@@ -86,7 +87,7 @@ export interface OperatorOptions {
 export const FINALIZER = "smschannel.dev/webhook";
 /** Reconciles mostly wait (for Twilio, for Secrets, for self-checks), and cost nothing while they do. */
 const WORKERS = 300;
-/** For one request to Twilio; with less of a Lease left none begins. */
+/** For one request to Twilio. It must fit into what is left of the Lease, or it does not begin. */
 const TWILIO_TIMEOUT_MS = 8000;
 
 /** The controllers of all kinds, and what they share: `start` it once the leader election runs, `stop` it before that ends. */
@@ -94,6 +95,8 @@ export class Operator {
   readonly watches: Watches;
   readonly records: Records;
   readonly #options: OperatorOptions;
+  /** For what only a leader may write. */
+  readonly #leadersClient: KubeClient;
   readonly #stop = new AbortController();
   readonly #twilio: Twilio;
   readonly #prober: Prober;
@@ -123,14 +126,16 @@ export class Operator {
   #atWorkSinceMs = 0;
 
   constructor(options: OperatorOptions) {
-    const { config, client, clock, log, registry, identity } = options;
+    const { config, client, clock, log, registry, identity, leader } = options;
     this.#options = options;
+    this.#leadersClient = leader === undefined ? client : client.whileLeading(leader);
     this.watches = new Watches({ client, namespaces: config.watchNamespaces, clock, log, registry });
     this.#twilio = new Twilio({
       clock,
       log,
       registry,
       timeoutMs: TWILIO_TIMEOUT_MS,
+      ...(leader === undefined ? {} : { leadership: leader }),
       ...(config.twilioBaseUrl === undefined ? {} : { baseUrl: config.twilioBaseUrl }),
     });
     this.#prober = createProber(
@@ -204,7 +209,7 @@ export class Operator {
       onChange: (key) => this.#wakeups.route(key, "change"),
     });
     const previous = createPreviousWebhooks({
-      client,
+      client: this.#leadersClient,
       log,
       namespace: config.operatorNamespace,
       instance: config.instance,
@@ -277,12 +282,11 @@ export class Operator {
   }
 
   #createRecords(): Records {
-    const { config, client, clock } = this.#options;
+    const { config, clock } = this.#options;
     const own = {
-      client,
+      client: this.#leadersClient,
       namespace: config.operatorNamespace,
       instance: config.instance,
-      guard: () => this.#guard(client.requestTimeoutMs),
       signal: this.#stop.signal,
     };
     const { publicUrl } = publicUrls(config.publicUrl, config.fallbackPublicUrl);
@@ -325,10 +329,6 @@ export class Operator {
     const { store } = this.watches.smsNumbers;
     const streams = [...this.#accounts.usersOf(fingerprint)];
     return streams.some((stream) => store.byIndex("stream", stream).some(waitsForSurroundings));
-  }
-
-  #guard(ms: number) {
-    this.#options.leader?.assertTime(ms);
   }
 
   /** Before the controllers, which listen later, put anything to work. */
@@ -511,7 +511,6 @@ export class Operator {
       wakeStream: (namespace, stream) => this.#workStreams.enqueue(`${namespace}/${stream}`),
       wakeNumber: (namespace, name) => this.#smsNumbers.enqueue(`${namespace}/${name}`),
       credentialsRefused: (stream) => this.#wakeups.credentialsRefused(stream),
-      guard: () => this.#guard(TWILIO_TIMEOUT_MS),
       countDrift: () => drift.inc(),
       countLetGo: this.#countLetGo,
     };

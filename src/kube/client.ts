@@ -2,6 +2,7 @@ import { request } from "undici";
 import type { IncomingHttpHeaders } from "undici/types/header.js";
 import type { Flow } from "../fairness/flow.ts";
 import { Places } from "../fairness/places.ts";
+import { ALWAYS, type Leadership, LeadershipLost } from "../leadership.ts";
 import type { Log } from "../log.ts";
 import { CONNECTIONS, Connection, loadConfig } from "./connection.ts";
 import { errorOfStatus, errorOfTransport, KubeError, type StatusBody } from "./errors.ts";
@@ -89,7 +90,8 @@ export class KubeClient {
   readonly #connection: Connection;
   readonly #userAgent: string;
   readonly #requestTimeoutMs: number;
-  readonly #places = new Places(CONNECTIONS);
+  readonly #places: Places;
+  readonly #leadership: Leadership;
 
   static load(options: ClientOptions): KubeClient {
     const connection = new Connection(
@@ -102,11 +104,31 @@ export class KubeClient {
 
   constructor(
     connection: Connection,
-    { userAgent, requestTimeoutMs = 10_000 }: Omit<ClientOptions, "kubeconfig" | "log">,
+    {
+      userAgent,
+      requestTimeoutMs = 10_000,
+      places = new Places(CONNECTIONS),
+      leadership = ALWAYS,
+    }: Omit<ClientOptions, "kubeconfig" | "log"> & { places?: Places; leadership?: Leadership },
   ) {
     this.#connection = connection;
     this.#userAgent = userAgent;
     this.#requestTimeoutMs = requestTimeoutMs;
+    this.#places = places;
+    this.#leadership = leadership;
+  }
+
+  /**
+   * This client for the work of a leader: no write begins, or it throws LeadershipLost, with less left of the lease than a request may
+   * take. Reads are not held back. It shares the connections, which stay its origin's to close.
+   */
+  whileLeading(leadership: Leadership): KubeClient {
+    return new KubeClient(this.#connection, {
+      userAgent: this.#userAgent,
+      requestTimeoutMs: this.#requestTimeoutMs,
+      places: this.#places,
+      leadership,
+    });
   }
 
   /** The longest that one call can take: with less lease left than this, a leader begins none. */
@@ -364,11 +386,14 @@ export class KubeClient {
     try {
       const signal = call.signal === undefined ? timeout : AbortSignal.any([call.signal, timeout]);
       const exchange = async () => {
+        // Now, not earlier: the line for a connection may have taken its time.
+        if (call.method !== "GET") this.#leadership.assertTime(this.#requestTimeoutMs);
         const { body } = await this.#exchange({ ...call, signal }, { what, watching: false });
         return call.maxBytes === undefined ? await body.text() : await textUpTo(call.maxBytes, body, what);
       };
       return await this.#places.with(call.flow, exchange, signal);
     } catch (error) {
+      if (error instanceof LeadershipLost) throw error;
       throw errorOfTransport(what, error, call.signal, timeout.aborted);
     }
   }

@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
 import type { Registry } from "@prometheus-io/client";
 import type { Flow } from "../fairness/flow.ts";
+import { ALWAYS, LeadershipLost, type Term } from "../leadership.ts";
 import type { Log } from "../log.ts";
 import type { Change, Informer } from "./informer.ts";
 import { Interruption } from "./interruption.ts";
 import { URGENT_PLACES } from "./lanes.ts";
-import { ALWAYS, type LeaderElector, LeadershipLost, type Term } from "./leader.ts";
+import type { LeaderElector } from "./leader.ts";
 import { KubeMetrics } from "./metrics.ts";
 import { type Item, type Lane, WorkQueue } from "./queue.ts";
 import { type Next, Reconciliation, type ReconciliationOptions } from "./reconciliation.ts";
@@ -83,7 +84,12 @@ export class Controller<T extends KubeObject> {
     });
     this.#metrics = KubeMetrics.of(options.registry);
     this.#metrics.countFromZero(options.type.kind);
-    this.#reconciliation = new Reconciliation(options, this.#metrics, this.#stop.signal);
+    const { client, leader } = options;
+    this.#reconciliation = new Reconciliation(
+      { ...options, client: leader === undefined ? client : client.whileLeading(leader) },
+      this.#metrics,
+      this.#stop.signal,
+    );
   }
 
   /** Asks for a look at the object of this key (`namespace/name`). */

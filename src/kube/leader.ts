@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { LeadershipLost, type Term } from "../leadership.ts";
 import type { Log } from "../log.ts";
 import { type KubeClient, KubeError } from "./client.ts";
 import { claim, claimed, NOBODY, type Observed, released } from "./lease.ts";
@@ -24,26 +25,6 @@ export interface LeaderOptions {
   /** Called when there is somebody to wait for, once for each; also for `nobody`, for whom the Lease is kept. */
   onWait?: (holder: string) => void;
   random?: () => number;
-}
-
-/** One stretch of leadership. Over for good once its signal has aborted, even when the next one follows. */
-export interface Term {
-  readonly signal: AbortSignal;
-  /** How long nobody else can lead for certain; 0 once over. */
-  remainingMs(): number;
-  /** Throws LeadershipLost when less than `ms` remain: call it with a call's own time-out before each outside call. */
-  assertTime(ms: number): void;
-}
-
-/** For a process that needs nobody's leave. */
-export const ALWAYS: Term = {
-  signal: new AbortController().signal,
-  remainingMs: () => Number.POSITIVE_INFINITY,
-  assertTime: () => {},
-};
-
-export class LeadershipLost extends Error {
-  override readonly name = "LeadershipLost";
 }
 
 /**

@@ -1,11 +1,11 @@
 import type { Clock } from "../clock.ts";
+import { LeadershipLost, type Term } from "../leadership.ts";
 import type { Log } from "../log.ts";
 import { type KubeClient, KubeError } from "./client.ts";
 import { conditionOf } from "./conditions.ts";
 import type { EventRecorder } from "./events.ts";
 import { addFinalizer, ObjectGone, removeFinalizer } from "./finalizer.ts";
 import { Interrupted, type Interruption } from "./interruption.ts";
-import { LeadershipLost, type Term } from "./leader.ts";
 import type { KubeMetrics, Result } from "./metrics.ts";
 import type { Cause, Lane } from "./queue.ts";
 import { Recent } from "./recent.ts";
@@ -38,8 +38,6 @@ export interface ReconcileContext<T extends KubeObject> {
   deleting: boolean;
   /** Puts the finalizer on the object unless it is there: before the first change outside of the cluster. */
   ensureFinalizer(): Promise<void>;
-  /** How long nobody else can lead for certain: no outside call starts with less than its own time-out. */
-  remainingLeaseMs(): number;
 }
 
 /** What a kind's own code has to say. */
@@ -223,10 +221,10 @@ export class Reconciliation<T extends KubeObject> {
       // Whatever keeps a finalizer from its end, it is tried again: only it can let the object go.
       return { result: "retry", next: next?.do === "retry" ? next : { do: "retry" } };
     }
-    this.#assertTime(work.term);
-    for (const note of done.events ?? []) events.record(object, note);
     // As the store has it, which showed our finalizer a moment ago: the answer to our last write may be from before it was there.
     await removeFinalizer({ client, type, finalizer, object }, signal);
+    // Only now: an attempt that fails before is made again, and would tell them twice.
+    for (const note of done.events ?? []) events.record(object, note);
     this.#finalized.set(work.key, object.metadata.uid);
     log.info("finalized");
     return { result: "finalized" };
@@ -264,7 +262,7 @@ export class Reconciliation<T extends KubeObject> {
   }
 
   #context(work: Work<T>, signal: AbortSignal): ReconcileContext<T> {
-    const { object, term, log, cause, interruption } = work;
+    const { object, log, cause, interruption } = work;
     const { client, type, finalizer } = this.#options;
     let ensured = finalizer === undefined || (object.metadata.finalizers ?? []).includes(finalizer);
     return {
@@ -277,12 +275,10 @@ export class Reconciliation<T extends KubeObject> {
       deleting: object.metadata.deletionTimestamp !== undefined,
       ensureFinalizer: async () => {
         if (ensured) return;
-        this.#assertTime(term);
         const newest = this.#status.withVersion(object);
         await addFinalizer({ client, type, finalizer: finalizer!, object: newest }, signal);
         ensured = true;
       },
-      remainingLeaseMs: () => term.remainingMs(),
     };
   }
 
@@ -318,7 +314,6 @@ export class Reconciliation<T extends KubeObject> {
   }
 
   #write(work: Work<T>, status: Record<string, unknown>, signal: AbortSignal): Promise<Written> {
-    this.#assertTime(work.term);
     return this.#status.write(work.object, status, signal);
   }
 
@@ -341,10 +336,6 @@ export class Reconciliation<T extends KubeObject> {
       message: `${this.#options.instance} leaves this object alone: ${managedBy ?? "another release"} manages it`,
     });
     return { result: "foreign" };
-  }
-
-  #assertTime(term: Term): void {
-    term.assertTime(this.#options.client.requestTimeoutMs);
   }
 }
 

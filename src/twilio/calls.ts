@@ -1,4 +1,5 @@
 import { Failure } from "../errors.ts";
+import { LeadershipLost } from "../leadership.ts";
 import { type Credentials, type Login, loginsOf } from "./credentials.ts";
 import { failureFrom, TwilioFault } from "./fault.ts";
 import { type Operation, operations } from "./operations.ts";
@@ -104,7 +105,7 @@ export class Calls {
     try {
       return await run(sdk);
     } catch (error) {
-      if (error instanceof Failure) throw error;
+      if (error instanceof Failure || error instanceof LeadershipLost) throw error;
       if (options.signal.aborted) throw options.signal.reason;
       throw unusable(operation, error);
     }

@@ -2,6 +2,7 @@ import type { Counter } from "@prometheus-io/client";
 import type { Clock } from "../clock.ts";
 import type { Failure } from "../errors.ts";
 import type { Places } from "../fairness/places.ts";
+import type { Leadership } from "../leadership.ts";
 import type { Log } from "../log.ts";
 import type { Budget, Lane, Permit } from "./budget.ts";
 import { LONGEST_PAUSE_MS } from "./budget.ts";
@@ -22,8 +23,6 @@ export interface CallOptions {
    * after its sender has gone.
    */
   updateSignal?: AbortSignal;
-  /** For a leader: no request starts with less of its lease left than a request can take, a repetition neither. */
-  remainingLeaseMs?: () => number;
 }
 
 /** What all calls of one account share. */
@@ -35,6 +34,7 @@ export interface CallDeps {
   /** Names the account among them. */
   fingerprint: string;
   place: Place;
+  leadership: Leadership;
   clock: Clock;
   log: Log;
   requests: Counter<"operation" | "status"> | undefined;
@@ -131,10 +131,10 @@ export class RequestClient {
   }
 
   async #send(outgoing: Outgoing): Promise<{ incoming: Incoming; fault: TwilioFault | undefined }> {
-    const { transport, clock, log, requests } = this.#deps;
+    const { transport, leadership, clock, log, requests } = this.#deps;
     const { signal, updateSignal = signal } = this.#options;
-    const { remainingLeaseMs = () => Number.POSITIVE_INFINITY } = this.#options;
-    if (remainingLeaseMs() < transport.timeoutMs) throw this.#failure({ code: "LEASE_TOO_SHORT" });
+    // Now, not earlier: the lines before this may have taken their time. A repetition asks again.
+    leadership.assertTime(transport.timeoutMs);
     const startedMs = clock.monotonic();
     let incoming: Incoming | undefined;
     let fault: TwilioFault | undefined;

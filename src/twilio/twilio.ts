@@ -2,6 +2,7 @@ import { Counter, type Registry } from "@prometheus-io/client";
 import type { Dispatcher } from "undici";
 import type { Clock } from "../clock.ts";
 import { Places } from "../fairness/places.ts";
+import { ALWAYS, type Leadership } from "../leadership.ts";
 import type { Log } from "../log.ts";
 import { Account } from "./account.ts";
 import { Budget } from "./budget.ts";
@@ -64,6 +65,8 @@ export interface TwilioOptions {
   registry?: Registry;
   /** For one request; default 10 s. */
   timeoutMs?: number;
+  /** Of whom only a leader may ask Twilio: no request, nor a repetition, begins that could outlast its lease. Default: nobody asks. */
+  leadership?: Leadership;
   /** Calls at once, default 20. */
   concurrencyPerAccount?: number;
   /** Default 250. */
@@ -120,7 +123,7 @@ export class Twilio {
   }
 
   #create(credentials: Credentials): Account {
-    const { clock, log, random = Math.random } = this.#options;
+    const { clock, log, leadership = ALWAYS, random = Math.random } = this.#options;
     const { baseUrl, concurrencyPerAccount = 20, requestsPerSecondPerAccount = 250 } = this.#options;
     const { region, edge } = credentials;
     return new Account(credentials, {
@@ -137,6 +140,7 @@ export class Twilio {
         ...(region === undefined || edge === undefined ? {} : { region, edge }),
         ...(baseUrl === undefined ? {} : { baseUrl }),
       },
+      leadership,
       clock,
       log,
       requests: this.#requests,

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import type { KubeClient, KubeError } from "../../src/kube/client.ts";
 import { secrets } from "../../src/kube/resource.ts";
+import { LeadershipLost } from "../../src/leadership.ts";
 import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
 import { type CuttingProxy, cuttingProxy } from "./proxy.ts";
 import { applyWidgetKind, loadClient, until, widget, widgets } from "./widgets.ts";
@@ -149,4 +150,30 @@ test("429 tells how long to wait; what a proxy's error page says is not repeated
   const error = (await failure(client.list(widgets, { namespace }))) as KubeError;
   expect(error).toMatchObject({ status: 429, reason: "TooManyRequests", retryAfterMs: 7000 });
   expect(error.message).not.toContain("secret page");
+});
+
+test("a leader's client begins no write that could outlast the lease, and reads all the same", async () => {
+  let leaseMs = 60_000;
+  const leading = client.whileLeading({
+    assertTime(ms) {
+      if (leaseMs < ms) throw new LeadershipLost("not enough of the lease is left");
+    },
+  });
+  const made = await leading.create(widgets, widget(namespace, "w"));
+  leaseMs = client.requestTimeoutMs - 1;
+  const { metadata } = made;
+  const writes = {
+    create: () => leading.create(widgets, widget(namespace, "other")),
+    replace: () => leading.replace(widgets, { ...made, spec: { size: 2 } }),
+    patch: () => leading.patch(widgets, metadata, { spec: { size: 2 } }),
+    apply: () => leading.apply(widgets, widget(namespace, "w"), { fieldManager: "test", force: true }),
+    applyStatus: () => leading.applyStatus(widgets, { metadata, status: {} }, { fieldManager: "test" }),
+    delete: () => leading.delete(widgets, metadata),
+  };
+  for (const [name, write] of Object.entries(writes))
+    expect(await failure(write()), name).toBeInstanceOf(LeadershipLost);
+  const { items } = await leading.list(widgets, { namespace });
+  expect(items.map(({ metadata: { resourceVersion } }) => resourceVersion)).toEqual([
+    metadata.resourceVersion,
+  ]);
 });

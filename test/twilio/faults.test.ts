@@ -1,5 +1,6 @@
 import { createServer, request } from "node:http";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { LeadershipLost } from "../../src/leadership.ts";
 import { faultOf } from "../../src/twilio/twilio.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import {
@@ -361,12 +362,13 @@ test("a leader starts no request that could outlast its lease, a repetition neit
     leaseMs = 9_000;
     html(response, ...rest);
   });
-  const options = { ...change, remainingLeaseMs: () => leaseMs };
-  const error = await failure(
-    accountOf(client(url)).updateNumber(numberSid, ours, options),
-    "TwilioUnavailable",
-  );
-  expect(faultOf(error)?.code).toBe("LEASE_TOO_SHORT");
+  const leadership = {
+    assertTime(ms: number) {
+      if (leaseMs < ms) throw new LeadershipLost("not enough of the lease is left");
+    },
+  };
+  const account = accountOf(client(url, { leadership, timeoutMs: 10_000 }));
+  await expect(account.updateNumber(numberSid, ours, change)).rejects.toThrow(LeadershipLost);
   expect(requests).toHaveLength(1);
 });
 

@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock.ts";
-import type { Term } from "../../kube/leader.ts";
+import type { Term } from "../../leadership.ts";
 import type { Log } from "../../log.ts";
 import type { Credentials } from "../../twilio/credentials.ts";
 import type { Twilio } from "../../twilio/twilio.ts";
@@ -152,7 +152,6 @@ export class Accounts {
         lane: "resync",
         tenant: user.split("/")[0]!,
         signal: this.#ending,
-        remainingLeaseMs: () => term.remainingMs(),
         ...surroundingsToo,
       });
     } catch (error) {

@@ -37,7 +37,6 @@ function store(allow: (name: string) => Promise<void>) {
     namespace: "ns",
     instance: "ns/sms",
     shards: 1,
-    guard: () => {},
     signal: new AbortController().signal,
   });
   return { save: () => secretStore.save(0, { routes: [route], claims: [] }), begun, ended };
@@ -70,7 +69,7 @@ test("of a Secret that is damaged the error quotes nothing", async () => {
   const client = { get: async () => ({ metadata: { name: "sms-controller-0" }, data }) };
   const { load } = createSecretStore({
     client: client as unknown as KubeClient,
-    ...{ namespace: "ns", instance: "ns/sms", shards: 1, guard: () => {} },
+    ...{ namespace: "ns", instance: "ns/sms", shards: 1 },
     signal: new AbortController().signal,
   });
   const error: Error = await load(0).then(

@@ -11,13 +11,12 @@ import type { ShardStore } from "./records.ts";
 const SHARDS_ANNOTATION = "smschannel.dev/route-shards";
 
 export interface SecretStoreOptions {
+  /** One that writes only while this process leads. */
   client: KubeClient;
   /** Where the operator's own Secrets are. */
   namespace: string;
   instance: string;
   shards: number;
-  /** Throws when this process may no longer write: leadership is lost or nearly so. */
-  guard(): void;
   signal: AbortSignal;
   /** A route that belongs to no stream and goes to the receivers with those of its shard. */
   testRoute?: (() => Promise<Route>) | undefined;
@@ -117,13 +116,12 @@ async function write(
   name: string,
   data: Record<string, string>,
 ) {
-  const { client, namespace, instance, shards, guard, signal } = options;
+  const { client, namespace, instance, shards, signal } = options;
   if (!known.has(name)) await read(options, known, name);
   const before = known.get(name);
   const digest = digestOf(data);
   const annotations = { "smschannel.dev/instance": instance, [SHARDS_ANNOTATION]: String(shards) };
   if (before?.digest === digest && before.shards === String(shards)) return;
-  guard();
   const secret: Secret = {
     apiVersion: "v1",
     kind: "Secret",

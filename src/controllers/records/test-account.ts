@@ -3,22 +3,20 @@ import { type Secret, secrets } from "../../kube/resource.ts";
 import { newTestAccount, type TestAccount, testSecretName } from "../../routes/test-route.ts";
 
 export interface TestAccountOptions {
+  /** One that writes only while this process leads. */
   client: KubeClient;
   namespace: string;
   instance: string;
-  /** Throws when this process may no longer write. */
-  guard(): void;
   signal: AbortSignal;
 }
 
 /** The account of the release's own route: as it is in its Secret, which is made when it is not there. */
 export async function testAccount(options: TestAccountOptions): Promise<TestAccount> {
-  const { client, namespace, instance, guard, signal } = options;
+  const { client, namespace, instance, signal } = options;
   const name = testSecretName(instance);
   for (;;) {
     const found = accountIn(await client.get(secrets, { namespace, name }, signal));
     if (found !== undefined) return found;
-    guard();
     const secret: Secret = {
       apiVersion: "v1",
       kind: "Secret",

@@ -12,9 +12,9 @@ import { Failure } from "../../errors.ts";
 import { type KubeClient, KubeError } from "../../kube/client.ts";
 import { EventRecorder } from "../../kube/events.ts";
 import { removeFinalizer } from "../../kube/finalizer.ts";
-import type { Term } from "../../kube/leader.ts";
 import { type KubeObject, keyOf, type ResourceType } from "../../kube/resource.ts";
 import type { EventNote } from "../../kube/summarise.ts";
+import type { Term } from "../../leadership.ts";
 import type { Log } from "../../log.ts";
 import { FINALIZER } from "../operator.ts";
 import { smsNumberFinalizer } from "../smsnumber/cleanup/finalize.ts";
@@ -70,8 +70,9 @@ const UNINSTALLED = "the operator was uninstalled; nobody looks after this objec
  * Lets every object of this release go, so that deleting it later needs no operator: webhooks first, then status, finalizer,
  * and at last the operator's own Secrets. Safe to stop and to run again at any point: what is done is not done twice.
  */
-export async function release(options: ReleaseOptions, signal: AbortSignal): Promise<Released> {
-  const { client, clock, log } = options;
+export async function release(given: ReleaseOptions, signal: AbortSignal): Promise<Released> {
+  const { client, clock, log, term } = given;
+  const options = { ...given, client: client.whileLeading(term) };
   const others = new Map<string, number>();
   const [streams, numbers, hours] = await Promise.all([
     listed<WorkStream>(options, workStreams, others, signal),
@@ -152,7 +153,6 @@ async function releaseNumber(work: LettingGo, number: SmsNumber): Promise<boolea
   const message = [UNINSTALLED, ...notes.map(({ message }) => message)].join(": ");
   await sayUninstalled(work, smsNumbers, number, { message, wired: retained });
   for (const note of notes) events.record(number, note);
-  options.term.assertTime(options.client.requestTimeoutMs);
   await removeFinalizer(
     { client: options.client, type: smsNumbers, finalizer: FINALIZER, object: number },
     signal,
@@ -170,7 +170,7 @@ async function putBack(
   { options, twilio, signal }: LettingGo,
   number: SmsNumber,
 ): Promise<readonly EventNote[]> {
-  const { clock, log, webhooks, term } = options;
+  const { clock, log, webhooks } = options;
   const finalize = smsNumberFinalizer(twilio.deps);
   const { namespace, name } = number.metadata;
   const context = {
@@ -182,7 +182,6 @@ async function putBack(
     log: log.child({ kind: "SmsNumber", namespace, name }),
     deleting: true,
     ensureFinalizer: async () => {},
-    remainingLeaseMs: () => term.remainingMs(),
   };
   for (let waitMs = RETRY_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_RETRY_MS)) {
     try {
@@ -222,11 +221,10 @@ async function sayUninstalled<T extends KubeObject>(
   object: T,
   { message, wired }: { message: string; wired: boolean },
 ): Promise<void> {
-  const { client, clock, instance, all, term } = options;
+  const { client, clock, instance, all } = options;
   const { name, namespace } = object.metadata;
   const managedBy = (object.status as { managedBy?: string } | undefined)?.managedBy ?? instance;
   const status = uninstalledStatus(object, { message, wired, now: clock.now() });
-  term.assertTime(client.requestTimeoutMs);
   try {
     await client.applyStatus(
       type,

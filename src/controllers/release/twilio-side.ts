@@ -2,8 +2,8 @@ import type { SmsNumber, WorkStream } from "../../api/index.ts";
 import type { Clock } from "../../clock.ts";
 import { type KubeClient, KubeError } from "../../kube/client.ts";
 import { timeText } from "../../kube/conditions.ts";
-import type { Term } from "../../kube/leader.ts";
 import { keyOf, secrets } from "../../kube/resource.ts";
+import type { Term } from "../../leadership.ts";
 import type { Log } from "../../log.ts";
 import { secretName } from "../../routes/table.ts";
 import { testSecretName } from "../../routes/test-route.ts";
@@ -47,9 +47,8 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
   const { client, term, operatorNamespace, instance, routeShards, clock, log } = options;
   const startedAt = timeText(clock.now());
   const startedMs = clock.monotonic();
-  const guard = () => term.assertTime(client.requestTimeoutMs);
   const own = { client, namespace: operatorNamespace, signal };
-  const store = passingStore(createSecretStore({ ...own, instance, shards: routeShards, guard }), {
+  const store = passingStore(createSecretStore({ ...own, instance, shards: routeShards }), {
     ...own,
     log,
   });
@@ -65,6 +64,7 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
     clock,
     log,
     timeoutMs: TWILIO_TIMEOUT_MS,
+    leadership: term,
     ...(options.twilioBaseUrl === undefined ? {} : { baseUrl: options.twilioBaseUrl }),
   });
   const accounts = new Accounts({
@@ -104,7 +104,6 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
     refreshDigits: async () => {},
     wakeStream: () => {},
     wakeNumber: () => {},
-    guard,
     countLetGo: () => {},
   };
 
@@ -124,7 +123,6 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
       const gone = saved.filter((name) => !kept.includes(name));
       let deleted = 0;
       for (const name of [...gone, ...names, testSecretName(instance)]) {
-        guard();
         if (await client.delete(secrets, { namespace: operatorNamespace, name }, {}, signal)) deleted += 1;
       }
       return { deleted, kept: kept.length };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ManualClock } from "../../../test/support/manual-clock.ts";
-import { ALWAYS } from "../../kube/leader.ts";
+import { ALWAYS } from "../../leadership.ts";
 import { type Log, silentLog } from "../../log.ts";
 import { Checks } from "./checks.ts";
 import type { Prober } from "./probe.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import { Places } from "../../fairness/places.ts";
-import type { Term } from "../../kube/leader.ts";
+import type { Term } from "../../leadership.ts";
 import type { Log } from "../../log.ts";
 import { Host } from "./host.ts";
 import type { Prober } from "./probe.ts";

@@ -53,7 +53,6 @@ function release() {
       [older, younger].filter(({ metadata }) => metadata.namespace === namespace),
     refreshDigits: async () => {},
     wakeNumber: () => {},
-    guard: () => {},
   };
   const hold = (object: SmsNumber, ensureFinalizer: () => Promise<void>) => {
     const { namespace } = object.metadata;

@@ -40,7 +40,6 @@ export async function holdClaim(work: Work, found: FoundNumber): Promise<Ended<H
   const outrun = notItsTurn(work, found);
   if (outrun !== undefined) return { stop: outrun };
   const claim = claimOf(work, found);
-  deps.guard();
   // Both are in memory at once, so that one write makes both durable.
   await Promise.all([deps.records.putClaim(claim), deps.refreshDigits(namespaceUid, stream)]);
   return { go: { ...found, claim } };

@@ -42,8 +42,6 @@ export interface SmsNumberDeps {
   wakeNumber(namespace: string, name: string): void;
   /** Twilio refused these credentials in some call. */
   credentialsRefused(stream: string): void;
-  /** Throws when leadership is lost, or what is left of it is shorter than a call may take. */
-  guard(): void;
   countDrift(): void;
   /** A number was let go, and its webhook not given back. */
   countLetGo(reason: string): void;

@@ -172,7 +172,6 @@ const leftByEarlierTry = ({ deps, object }: Work): HeldNumber | undefined =>
     );
 
 async function letGoOf({ deps, ctx }: Work, held: HeldNumber): Promise<EventNote[]> {
-  deps.guard();
   const claim = deps.records.claimOf(held.uid);
   if (claim !== undefined && claim.configured === undefined) {
     await deps.records.dropClaim(claim.phoneNumberSid);

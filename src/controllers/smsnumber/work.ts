@@ -57,11 +57,10 @@ function hoursExist(deps: SmsNumberDeps, { metadata, spec }: SmsNumber): boolean
 }
 
 /**
- * A call to Twilio begins only with enough of the lease left to end before it. With `deadline` aborted none begins, and what is
- * under way ends.
+ * For a call to Twilio on behalf of an SmsNumber. With `deadline` aborted none begins, and what is under way ends.
  */
 export function callOptions(
-  { object, lane, signal, patience, remainingLeaseMs }: ReconcileContext<SmsNumber>,
+  { object, lane, signal, patience }: ReconcileContext<SmsNumber>,
   deadline?: AbortSignal,
 ): CallOptions {
   const within = (each: AbortSignal) => (deadline === undefined ? each : AbortSignal.any([each, deadline]));
@@ -70,7 +69,6 @@ export function callOptions(
     tenant: object.metadata.namespace!,
     signal: within(patience),
     updateSignal: within(signal),
-    remainingLeaseMs,
   };
 }
 

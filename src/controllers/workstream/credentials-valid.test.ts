@@ -5,7 +5,7 @@ import type { CallOptions } from "../../twilio/twilio.ts";
 import { judgeCredentials } from "./credentials-valid.ts";
 import type { WorkStreamDeps } from "./deps.ts";
 
-test("Twilio is asked about credentials with no more than what is left of the lease", async () => {
+test("Twilio is asked about credentials on behalf of the namespace, and no longer than the attempt is patient", async () => {
   let asked: CallOptions | undefined;
   const deps = {
     secrets: {
@@ -28,11 +28,10 @@ test("Twilio is asked about credentials with no more than what is left of the le
   const ctx = {
     object: { spec: { sms: { twilio: { credentialsSecretRef: { name: "twilio" } } } } } as WorkStream,
     lane: "change",
-    signal: new AbortController().signal,
-    remainingLeaseMs: () => 5000,
+    patience: new AbortController().signal,
   } as ReconcileContext<WorkStream>;
   const where = { namespace: "team", namespaceUid: "uid", stream: "support" };
   const found = await judgeCredentials(deps, ctx, where);
   expect(found).toMatchObject({ facts: { ok: true, promoted: false }, secretVersion: "7" });
-  expect(asked?.remainingLeaseMs?.()).toBe(5000);
+  expect(asked).toMatchObject({ lane: "change", tenant: "team", signal: ctx.patience });
 });

@@ -24,7 +24,7 @@ export interface CredentialFacts {
 /** Makes `CredentialsValid` true: the Secret, and what Twilio thinks of it. */
 export async function judgeCredentials(
   deps: WorkStreamDeps,
-  { object, lane, patience, remainingLeaseMs }: ReconcileContext<WorkStream>,
+  { object, lane, patience }: ReconcileContext<WorkStream>,
   where: StreamKey,
 ): Promise<CredentialFacts> {
   const { credentialsSecretRef, region, edge } = object.spec.sms.twilio;
@@ -43,7 +43,6 @@ export async function judgeCredentials(
       lane,
       tenant: where.namespace,
       signal: patience,
-      remainingLeaseMs,
       again: lane === "resync",
       touchedAtMs: deps.touchedAt(object),
     });

@@ -115,7 +115,6 @@ async function begin(recordsLoaded: Finalization["recordsLoaded"] = async () => 
     refreshDigits: async () => fails("refreshDigits"),
     wakeStream: () => {},
     wakeNumber: () => {},
-    guard: () => {},
     countLetGo: (reason: string) => void counted.push(reason),
   } as unknown as Finalization;
   const destination = {
@@ -128,7 +127,7 @@ async function begin(recordsLoaded: Finalization["recordsLoaded"] = async () => 
   const finalize = smsNumberFinalizer(deps);
   const { signal } = new AbortController();
   const tried = async (object: SmsNumber) => {
-    const ctx = { object, lane: "change", signal, patience: signal, log, remainingLeaseMs: () => 60_000 };
+    const ctx = { object, lane: "change", signal, patience: signal, log };
     const work = finalize(ctx as unknown as ReconcileContext<SmsNumber>);
     work.catch(() => {});
     await clock.advance(2500);

@@ -108,7 +108,6 @@ async function set(
       throw new Failure("TwilioUnavailable", "Twilio took the update but kept SmsUrl; tried again later");
     account.noteUpdated(answer);
   };
-  deps.guard();
   try {
     await change(step.webhook);
     return step.event;
