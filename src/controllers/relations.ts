@@ -51,7 +51,9 @@ export class Relations {
     const deps = {
       records: this.#records,
       streams: this.#streams,
-      workStream: (namespace: string, name: string) => this.#watches.workStreams.store.get(namespace, name),
+      seen: {
+        workStream: (namespace: string, name: string) => this.#watches.workStreams.store.get(namespace, name),
+      },
     };
     return this.#numbersOf(route.namespace, route.stream)
       .filter(
@@ -70,15 +72,6 @@ export class Relations {
     }
   }
 
-  /** The route's WorkStream exists, as far as can be seen, and uses this account or has not been judged yet. */
-  hasStream(route: RouteRecord): boolean {
-    if (!this.#watches.workStreams.knows(route.namespace)) return true;
-    const key = `${route.namespace}/${route.stream}`;
-    if (this.#watches.workStreams.store.getByKey(key) === undefined) return false;
-    const state = this.#streams.get(key);
-    return state?.routeKey === undefined || state.routeKey === routeKey(route);
-  }
-
   #numbersOf(namespace: string, stream: string): SmsNumber[] {
     return this.#watches.smsNumbers.store.byIndex("stream", `${namespace}/${stream}`);
   }
@@ -92,3 +85,16 @@ function oldest(numbers: readonly SmsNumber[]): SmsNumber | undefined {
 }
 
 const createdAt = ({ metadata }: SmsNumber) => metadata.creationTimestamp ?? "";
+
+/** Whether a route's WorkStream exists, as far as can be seen, and uses this account or has not been judged yet. */
+export function hasStream(
+  { watches, streams }: { watches: Watches; streams: Streams },
+  route: RouteRecord,
+): boolean {
+  const { workStreams } = watches;
+  if (!workStreams.knows(route.namespace)) return true;
+  const key = `${route.namespace}/${route.stream}`;
+  if (workStreams.store.getByKey(key) === undefined) return false;
+  const state = streams.get(key);
+  return state?.routeKey === undefined || state.routeKey === routeKey(route);
+}

@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
+import type { WorkStream } from "../api/index.ts";
 import type { Clock } from "../clock.ts";
 import type { Change, Informer } from "../kube/informer.ts";
-import type { KubeObject } from "../kube/resource.ts";
+import { type KubeObject, keyOf } from "../kube/resource.ts";
+import type { Watches } from "./watches.ts";
 
 /**
  * When a user last did something to an object, as far as this process saw it and by its monotonic clock: Kubernetes' own times are
@@ -40,4 +42,13 @@ function isTouch({ object, previous }: Change<KubeObject>): boolean {
     !isDeepStrictEqual(a.annotations ?? {}, b.annotations ?? {}) ||
     !isDeepStrictEqual(a.labels ?? {}, b.labels ?? {})
   );
+}
+
+/** A stream's Secret is a part of it: who changes the Secret touches the stream. */
+export function touchesOfStreams({ workStreams, secrets }: Watches, clock: Clock): Touches<WorkStream> {
+  const touches = new Touches(workStreams, clock);
+  secrets.onChange(({ object }) => {
+    for (const stream of workStreams.store.byIndex("secret", keyOf(object))) touches.touch(stream);
+  });
+  return touches;
 }

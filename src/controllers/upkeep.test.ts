@@ -67,7 +67,7 @@ describe("an SmsNumber whose finalizer was removed by hand", () => {
       log: createLog({ level: "warn", process: "test", destination }),
       watches: { synced: Promise.resolve(), smsNumbers: { store: { list: () => [] }, knows: () => true } },
       records,
-      relations: { hasStream: () => true },
+      hasStream: () => true,
       checks: { forget: () => {} },
       previous: {
         read: async (uid: string) => seen.saved.get(uid),
@@ -83,7 +83,7 @@ describe("an SmsNumber whose finalizer was removed by hand", () => {
         },
         keptIn: () => "operator/previous-pn1",
       },
-      countLetGo: (reason: string) => void counted.push(reason),
+      metrics: { countLetGo: (reason: string) => void counted.push(reason) },
       leading: () => true,
       loaded: async () => {},
     } as unknown as UpkeepOptions;

@@ -1,8 +1,8 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
-import type { ClaimRecord, HeldNumber, OwedRecord } from "./records/record.ts";
+import type { ControllerMetrics } from "./metrics.ts";
+import type { ClaimRecord, HeldNumber, OwedRecord, RouteRecord } from "./records/record.ts";
 import type { Records } from "./records/records.ts";
-import type { Relations } from "./relations.ts";
 import { keepUp, type RouteNeeds } from "./routes-upkeep.ts";
 import type { Checks } from "./selfcheck/checks.ts";
 import { formerHostOf, letGoFields } from "./smsnumber/cleanup/let-go.ts";
@@ -18,11 +18,11 @@ export interface UpkeepOptions {
   log: Log;
   watches: Watches;
   records: Records;
-  relations: Relations;
+  /** Does the route's stream exist and use it? */
+  hasStream(route: RouteRecord): boolean;
   checks: Checks;
   previous: PreviousWebhooks;
-  /** A number was let go, and its webhook not given back. */
-  countLetGo(reason: string): void;
+  metrics: Pick<ControllerMetrics, "countLetGo">;
   /** May this process write right now? */
   leading(): boolean;
   /** Resolves when the records are read. */
@@ -61,7 +61,7 @@ export class Upkeep {
   }
 
   async #keepUp() {
-    const { watches, records, relations, checks, clock, leading, loaded } = this.#options;
+    const { watches, records, hasStream, checks, clock, leading, loaded } = this.#options;
     if (!leading()) return;
     await Promise.all([loaded(), watches.synced]);
     // What may not be listed would look as if it were gone.
@@ -79,7 +79,7 @@ export class Upkeep {
       if (step === "forget") writes.push(this.#forget(owed));
     }
     const needs: RouteNeeds = {
-      hasStream: (route) => relations.hasStream(route),
+      hasStream,
       hasClaim: (route) => records.hasNumber(route),
     };
     writes.push(keepUp(records, needs, clock.now(), (key) => checks.forget(key)));
@@ -102,7 +102,7 @@ export class Upkeep {
 
   /** Its finalizer was removed by hand: whoever did that meant to let go, and may not know what stays at Twilio. */
   async #tell(held: HeldNumber): Promise<void> {
-    const { log, previous, countLetGo } = this.#options;
+    const { log, previous, metrics } = this.#options;
     const { number, phoneNumberSid, accountSid, namespace, name } = held;
     const reason = "FinalizerRemoved";
     this.#untold.set(phoneNumberSid, held);
@@ -113,7 +113,7 @@ export class Upkeep {
       keptIn: saved === undefined ? undefined : previous.keptIn(held),
     };
     this.#untold.delete(phoneNumberSid);
-    countLetGo(reason);
+    metrics.countLetGo(reason);
     const fields = letGoFields({ reason, why: "its finalizer was removed by hand" }, left);
     log.warn(
       { kind: "SmsNumber", namespace, name, ...fields },

@@ -113,7 +113,7 @@ const candidate = (at: number) =>
 const candidates = Array.from({ length: 5000 }, (_, at) => candidate(at));
 const nobodyKnown = {
   streams: { get: () => undefined },
-  workStream: () => undefined,
+  seen: { workStream: () => undefined },
   records: { claimOf: () => undefined },
 } as unknown as Parameters<typeof candidateOf>[0];
 

@@ -1,36 +1,31 @@
 import { randomBytes } from "node:crypto";
 import type { Registry } from "@prometheus-io/client";
-import type { Flow } from "../fairness/flow.ts";
 import { ALWAYS, LeadershipLost, type Term } from "../leadership.ts";
+import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
+import type { KubeClient } from "./client.ts";
+import type { EventRecorder } from "./events.ts";
 import type { Change, Informer } from "./informer.ts";
 import { Interruption } from "./interruption.ts";
-import { URGENT_PLACES } from "./lanes.ts";
 import type { LeaderElector } from "./leader.ts";
 import { KubeMetrics } from "./metrics.ts";
-import { type Item, type Lane, WorkQueue } from "./queue.ts";
-import { type Next, Reconciliation, type ReconciliationOptions } from "./reconciliation.ts";
-import { type KubeObject, keyOf } from "./resource.ts";
+import type { Item, Lane, WorkQueue } from "./queue.ts";
+import { type Next, Reconciliation, type Reconciler } from "./reconciliation.ts";
+import { type KubeObject, keyOf, type ResourceType } from "./resource.ts";
 import type { Status } from "./status-writer.ts";
 import { Urgency } from "./urgency.ts";
 
 export type { FailureLike, Finalized, ReconcileContext } from "./reconciliation.ts";
 
-export interface ControllerOptions<T extends KubeObject> extends ReconciliationOptions<T> {
+/** One kind: what of it is seen, in which order it is worked on, and what is done about each object. */
+export interface ControlledKind<T extends KubeObject> extends Reconciler<T> {
+  type: ResourceType<T>;
   informer: Informer<T>;
-  /** Work begins after this too: when what the reconciler looks up elsewhere is there. */
-  startAfter?: Promise<unknown>;
-  log: Log;
-  registry: Registry;
-  /** Without one this process is taken to lead always. */
-  leader?: LeaderElector | undefined;
-  /**
-   * Objects worked on at a time, shared fairly among namespaces and what `upstreamOf` tells apart. Default 8. A few more work
-   * on what is urgent.
-   */
-  workers?: number;
-  /** The party outside that work on this object waits for, where that is known: one that hangs must not hold up the others. */
-  upstreamOf?(object: T): string | undefined;
+  /** Made by `queueOf`, before the controller: others put keys into it, too, and what they need may need the queue. */
+  queue: WorkQueue;
+  finalizer?: string;
+  /** What of a status this controller owns, where another process owns part of it; default all. */
+  ownStatus?: (status: Status) => Status;
   /**
    * In how many milliseconds the object can wait for nothing outside any more, 0 for now; undefined: never. From then on it
    * goes before all others, and an attempt under way that knows nothing of this is cut off.
@@ -38,19 +33,36 @@ export interface ControllerOptions<T extends KubeObject> extends ReconciliationO
   urgentInMs?(object: T): number | undefined;
   /** Somebody changed what belongs to the object while no controller was at work: it goes first when one begins. */
   changedWhileAway?(object: T): boolean;
-  /** Every object is looked at again this often, jittered by a fifth; absent: only who calls `enqueue` does so. */
+  /** Every object is looked at again this often, jittered by a fifth; absent: only who puts its key into the queue does so. */
   resyncIntervalMs?: number;
-  queue?: { backoffMs?: number; maxBackoffMs?: number; changesPerResync?: number };
-  random?: () => number;
   /** Called when an object is gone from the store. */
   onGone?(object: T): void;
 }
 
-const WORKERS = 8;
+/** What the controllers of one process share. */
+export interface ControllerRuntime {
+  /** Writes go through `client.whileLeading(leader)`. */
+  client: KubeClient;
+  /** Without one this process is taken to lead always. */
+  leader?: LeaderElector | undefined;
+  clock: Clock;
+  log: Log;
+  registry: Registry;
+  events: EventRecorder;
+  /** This installation's name, for `status.managedBy`. */
+  instance: string;
+  fieldManager: string;
+  /** An installation whose objects are taken over. */
+  takeOverFrom?: string | undefined;
+  /** Work begins after this too: when what reconcilers look up elsewhere is there. */
+  startAfter?: Promise<unknown>;
+  random?: () => number;
+}
 
 /** Runs a kind's reconciler: which object is looked at when, by whom, and what becomes of its answer. */
 export class Controller<T extends KubeObject> {
-  readonly #options: ControllerOptions<T>;
+  readonly #kind: ControlledKind<T>;
+  readonly #runtime: ControllerRuntime;
   readonly #queue: WorkQueue;
   readonly #reconciliation: Reconciliation<T>;
   readonly #metrics: KubeMetrics;
@@ -64,46 +76,34 @@ export class Controller<T extends KubeObject> {
   #workers: Promise<unknown> | undefined;
   #begun = false;
 
-  constructor(options: ControllerOptions<T>) {
-    this.#options = options;
-    this.#random = options.random ?? Math.random;
-    this.#queue = new WorkQueue({
-      clock: options.clock,
-      random: this.#random,
-      places: options.workers ?? WORKERS,
-      flowOf: (key) => this.#flowOf(key),
-      ...options.queue,
-    });
+  constructor(kind: ControlledKind<T>, runtime: ControllerRuntime) {
+    const { client, leader, clock, registry } = runtime;
+    this.#kind = kind;
+    this.#runtime = runtime;
+    this.#queue = kind.queue;
+    this.#random = runtime.random ?? Math.random;
     this.#urgency = new Urgency({
-      clock: options.clock,
-      inMs: options.urgentInMs,
-      newest: (key) => options.informer.store.getByKey(key),
+      clock,
+      inMs: kind.urgentInMs,
+      newest: (key) => kind.informer.store.getByKey(key),
       // A finalizer knows when its own time is over, and ends by itself.
       onDue: (key) =>
         this.#attempts.get(key)?.deleting === true ? this.#queue.add(key, "urgent") : this.#hurry(key),
     });
-    this.#metrics = KubeMetrics.of(options.registry);
-    this.#metrics.countFromZero(options.type.kind);
-    const { client, leader } = options;
+    this.#metrics = KubeMetrics.of(registry);
+    this.#metrics.countFromZero(kind.type.kind);
     this.#reconciliation = new Reconciliation(
-      { ...options, client: leader === undefined ? client : client.whileLeading(leader) },
+      { ...kind, ...runtime, client: leader === undefined ? client : client.whileLeading(leader) },
       this.#metrics,
       this.#stop.signal,
     );
   }
 
-  /** Asks for a look at the object of this key (`namespace/name`). */
-  enqueue(key: string, lane: Lane = "change"): void {
-    this.#queue.add(key, lane);
-  }
-  enqueueAfter(key: string, ms: number): void {
-    this.#queue.addAfter(key, ms);
-  }
-
   /** Works from the first term after the informer has everything; the informer is started by whoever owns it. */
   start(): void {
     if (this.#workers !== undefined) return;
-    const { informer, leader, type, startAfter, workers = WORKERS } = this.#options;
+    const { informer, type, queue } = this.#kind;
+    const { leader, startAfter } = this.#runtime;
     this.#cleanup.push(
       informer.onChange((change) => this.#changed(change)),
       informer.onRewound(() => this.#rewound()),
@@ -114,7 +114,7 @@ export class Controller<T extends KubeObject> {
     if (leader === undefined) this.#beginTerm(ALWAYS);
     this.#workers = Promise.all([informer.synced, startAfter]).then(() => {
       for (const object of informer.store.list()) this.#queue.add(keyOf(object), this.#causeAtStart(object));
-      return Promise.all(Array.from({ length: workers + URGENT_PLACES }, () => this.#work()));
+      return Promise.all(Array.from({ length: queue.places }, () => this.#work()));
     });
   }
 
@@ -135,7 +135,7 @@ export class Controller<T extends KubeObject> {
   }
 
   #beginTerm({ signal }: Term): void {
-    const { store } = this.#options.informer;
+    const { store } = this.#kind.informer;
     // Whoever led before may have left anything unfinished.
     for (const object of store.list()) {
       this.#queue.add(keyOf(object), this.#causeAtStart(object));
@@ -153,12 +153,12 @@ export class Controller<T extends KubeObject> {
   }
 
   #causeAtStart(object: T): Lane {
-    return this.#options.changedWhileAway?.(object) === true ? "change" : "resync";
+    return this.#kind.changedWhileAway?.(object) === true ? "change" : "resync";
   }
 
   /** The server's state is an earlier one than what was seen: every object may be another than a comparison would show. */
   #rewound(): void {
-    for (const key of this.#options.informer.store.keys()) {
+    for (const key of this.#kind.informer.store.keys()) {
       this.#reconciliation.forgetWrites(key);
       this.#queue.add(key, "resync");
     }
@@ -168,10 +168,10 @@ export class Controller<T extends KubeObject> {
     const { type, object, previous } = change;
     const key = keyOf(object);
     // At a start everything is new to us but not to the world: a user's change must not stand in line behind it.
-    const known = this.#options.informer.knows(object.metadata.namespace ?? "");
+    const known = this.#kind.informer.knows(object.metadata.namespace ?? "");
     if (type === "added") this.#queue.add(key, known ? "change" : "resync");
     else if (type === "deleted") this.#forget(key, object);
-    else if (previous === undefined || isNews(previous, object, this.#options.instance))
+    else if (previous === undefined || isNews(previous, object, this.#runtime.instance))
       this.#queue.add(key, "change");
     this.#interrupt(change);
   }
@@ -194,20 +194,13 @@ export class Controller<T extends KubeObject> {
     this.#queue.add(key, "urgent");
   }
 
-  #flowOf(key: string): Flow {
-    const { informer, upstreamOf } = this.#options;
-    const object = informer.store.getByKey(key);
-    const tenant = key.slice(0, Math.max(0, key.indexOf("/")));
-    return { tenant, upstream: object === undefined ? undefined : upstreamOf?.(object) };
-  }
-
   #forget(key: string, object: T): void {
     this.#queue.drop(key);
     this.#resyncAt.get(key)?.cancel();
     this.#resyncAt.delete(key);
     this.#urgency.forget(key);
     this.#reconciliation.forget(key, object);
-    this.#options.onGone?.(object);
+    this.#kind.onGone?.(object);
   }
 
   async #work(): Promise<void> {
@@ -226,7 +219,7 @@ export class Controller<T extends KubeObject> {
 
   /** The term under way, or the next one; undefined when the controller stops first. */
   #term(): Promise<Term | undefined> {
-    const { leader } = this.#options;
+    const { leader } = this.#runtime;
     if (leader === undefined) return Promise.resolve(ALWAYS);
     if (leader.term !== undefined) return Promise.resolve(leader.term);
     return new Promise((resolve) => {
@@ -244,14 +237,15 @@ export class Controller<T extends KubeObject> {
   }
 
   async #process({ key, cause }: Item, term: Term): Promise<void> {
-    const { type, clock, informer } = this.#options;
+    const { type, informer } = this.#kind;
+    const { clock } = this.#runtime;
     const object = informer.store.getByKey(key);
     if (object === undefined) return;
     // It was urgent in an earlier term, say: places for what waits for nothing must not be held by what does.
     if (cause === "urgent" && !this.#urgency.isUrgent(object)) return this.#queue.add(key, "change");
     const { namespace, name } = object.metadata;
     const reconcileId = randomBytes(4).toString("hex");
-    const log = this.#options.log.child({ kind: type.kind, namespace, name, reconcileId });
+    const log = this.#runtime.log.child({ kind: type.kind, namespace, name, reconcileId });
     const began = clock.monotonic();
     const interruption = new Interruption({ isUrgent: cause === "urgent", deleting: isDeleting(object) });
     this.#attempts.set(key, interruption);
@@ -281,7 +275,8 @@ export class Controller<T extends KubeObject> {
 
   /** Apart from the queue's own delays, of which only the earliest is kept: retries must not push resyncs away. */
   #scheduleResync(key: string): void {
-    const { resyncIntervalMs, clock } = this.#options;
+    const { resyncIntervalMs } = this.#kind;
+    const { clock } = this.#runtime;
     if (resyncIntervalMs === undefined || this.#stop.signal.aborted || this.#resyncAt.has(key)) return;
     const ms = resyncIntervalMs * (0.9 + this.#random() / 5);
     const cancel = clock.after(ms, () => {

@@ -29,7 +29,7 @@ export interface Handed {
 }
 
 /** What is urgent waits for nothing outside, and is done in a moment. */
-export const URGENT_PLACES = 16;
+const URGENT_PLACES = 16;
 /** Resyncs of a flow leave room for its changes. */
 const RESYNCS_PER_FREE = 2;
 const STRENGTH: Record<Cause, number> = { retry: 0, resync: 1, change: 2, urgent: 3 };
@@ -41,6 +41,7 @@ const laneOf = (cause: Cause): Lane | "urgent" => (cause === "retry" ? "resync" 
  */
 export class Lanes {
   readonly #changesPerResync: number;
+  readonly #places: number;
   readonly #urgentPlaces: number;
   readonly #flowOf: (key: string) => Flow;
   readonly #shares: Shares;
@@ -57,7 +58,13 @@ export class Lanes {
     this.#changesPerResync = options.changesPerResync ?? 4;
     this.#urgentPlaces = options.urgentPlaces ?? URGENT_PLACES;
     this.#flowOf = options.flowOf ?? (() => ({ tenant: "" }));
-    this.#shares = new Shares(options.places ?? Number.POSITIVE_INFINITY);
+    this.#places = options.places ?? Number.POSITIVE_INFINITY;
+    this.#shares = new Shares(this.#places);
+  }
+
+  /** Keys that can be out at a time, urgent ones included. */
+  get places(): number {
+    return this.#places + this.#urgentPlaces;
   }
 
   get size(): number {

@@ -1,5 +1,8 @@
 import type { Clock } from "../clock.ts";
+import type { Flow } from "../fairness/flow.ts";
 import { type Cause, Lanes, type LanesOptions, stronger } from "./lanes.ts";
+import type { KubeObject } from "./resource.ts";
+import type { ReadStore } from "./store.ts";
 
 export type { Cause, Lane } from "./lanes.ts";
 
@@ -48,6 +51,11 @@ export class WorkQueue {
     this.#backoffMs = options.backoffMs ?? 1000;
     this.#maxBackoffMs = options.maxBackoffMs ?? 30_000;
     this.#lanes = new Lanes(options);
+  }
+
+  /** Keys that can be out at a time, those that are urgent included: so many takers are never in each other's way. */
+  get places(): number {
+    return this.#lanes.places;
   }
 
   /** Keys in line; those delayed or being worked on are not counted. */
@@ -140,4 +148,30 @@ export class WorkQueue {
       this.#takers.shift()!({ key, cause });
     }
   }
+}
+
+/** Objects that a kind's controller works on at a time, urgent ones aside. */
+const WORKERS = 8;
+
+/**
+ * The queue of a kind's controller. Its workers are shared fairly among namespaces, and among what `upstreamOf` tells apart: the
+ * party outside that work on an object waits for, where that is known. One that hangs must not hold up the others.
+ */
+export function queueOf<T extends KubeObject>(
+  informer: { store: ReadStore<T> },
+  {
+    workers = WORKERS,
+    upstreamOf,
+    ...options
+  }: Omit<QueueOptions, "places" | "flowOf"> & {
+    workers?: number | undefined;
+    upstreamOf?: (object: T) => string | undefined;
+  },
+): WorkQueue {
+  const flowOf = (key: string): Flow => {
+    const object = informer.store.getByKey(key);
+    const tenant = key.slice(0, Math.max(0, key.indexOf("/")));
+    return { tenant, upstream: object === undefined ? undefined : upstreamOf?.(object) };
+  };
+  return new WorkQueue({ ...options, places: workers, flowOf });
 }

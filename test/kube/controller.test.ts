@@ -3,10 +3,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { type Clock, systemClock } from "../../src/clock.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { type Condition, conditionOf } from "../../src/kube/conditions.ts";
-import { Controller, type ControllerOptions, type ReconcileContext } from "../../src/kube/controller.ts";
+import { type ControlledKind, Controller, type ReconcileContext } from "../../src/kube/controller.ts";
 import { EventRecorder } from "../../src/kube/events.ts";
 import { Informer } from "../../src/kube/informer.ts";
 import { LeaderElector } from "../../src/kube/leader.ts";
+import { queueOf } from "../../src/kube/queue.ts";
 import { events, type KubeObject, namespaces } from "../../src/kube/resource.ts";
 import type { Outcome, ReasonClass, Verdict } from "../../src/kube/summarise.ts";
 import { silentLog } from "../../src/log.ts";
@@ -53,8 +54,13 @@ class PublicFailure extends Error {
   }
 }
 
-interface Setup extends Partial<ControllerOptions<Widget>> {
+interface Setup extends Partial<Omit<ControlledKind<Widget>, "queue" | "informer">> {
   clock?: Clock;
+  instance?: string;
+  takeOverFrom?: string;
+  workers?: number;
+  /** Of the first retry. */
+  backoffMs?: number;
   leads?: { leaseMs: number; renewDeadlineMs: number; retryMs: number };
 }
 /** A controller of the test's own namespace, everything it says going through the proxy. */
@@ -81,29 +87,40 @@ function run({ leads, ...options }: Setup = {}) {
     leads &&
     new LeaderElector({ client, namespace, name: "l", identity: "me", clock, log: silentLog, ...leads });
   const reconciled: string[] = [];
-  const controller = new Controller<Widget>({
-    type: widgets,
-    client,
-    informer,
+  const queue = queueOf(informer, {
     clock,
-    log: silentLog,
-    registry,
-    events: recorder,
-    instance,
-    fieldManager: `controller/${instance}`,
-    finalizer: FINALIZER,
-    leader,
-    firstSight: () => ({
-      verdicts: [verdict("Ready", "Unknown", "Progressing", "waiting")],
-      status: { url: "https://at.first.sight" },
-    }),
-    onFailure: (_, { reason, class: kind }) => [verdict("Ready", "False", reason, kind)],
-    ...options,
-    reconcile: async (ctx) => {
-      reconciled.push(ctx.object.metadata.name);
-      return (await options.reconcile?.(ctx)) ?? good;
-    },
+    workers: options.workers,
+    ...(options.backoffMs === undefined ? {} : { backoffMs: options.backoffMs }),
   });
+  const controller = new Controller<Widget>(
+    {
+      type: widgets,
+      informer,
+      queue,
+      finalizer: FINALIZER,
+      firstSight: () => ({
+        verdicts: [verdict("Ready", "Unknown", "Progressing", "waiting")],
+        status: { url: "https://at.first.sight" },
+      }),
+      onFailure: (_, { reason, class: kind }) => [verdict("Ready", "False", reason, kind)],
+      ...options,
+      reconcile: async (ctx) => {
+        reconciled.push(ctx.object.metadata.name);
+        return (await options.reconcile?.(ctx)) ?? good;
+      },
+    },
+    {
+      client,
+      clock,
+      log: silentLog,
+      registry,
+      events: recorder,
+      instance,
+      fieldManager: `controller/${instance}`,
+      leader,
+      takeOverFrom: options.takeOverFrom,
+    },
+  );
   cleanup.push(
     () => client.close(),
     () => informer.stop(),
@@ -114,7 +131,7 @@ function run({ leads, ...options }: Setup = {}) {
   controller.start();
   informer.start();
   leader?.start();
-  return { controller, informer, reconciled, registry, leader };
+  return { controller, queue, informer, reconciled, registry, leader };
 }
 
 const read = (name = "w") => admin.get(widgets, { namespace, name });
@@ -182,12 +199,12 @@ test("from nothing to Ready in two status writes and one finalizer; after that n
 });
 
 test("a look that finds what it found before writes nothing", async () => {
-  const { controller, reconciled } = run();
+  const { controller, queue, reconciled } = run();
   await make();
   await until("it is ready", () => readyIs("True", "Ready"));
   const before = statusWrites();
   for (let i = 2; i <= 4; i++) {
-    controller.enqueue(`${namespace}/w`, "resync");
+    queue.add(`${namespace}/w`, "resync");
     await until("it was looked at", () => reconciled.length === i);
   }
   await controller.stop();
@@ -227,9 +244,9 @@ describe("two releases", () => {
     await make();
     await until("it is ready", () => readyIs("True", "Ready"));
     const before = await read();
-    const { registry, reconciled, controller } = run({ instance: "second/release" });
+    const { registry, reconciled, controller, queue } = run({ instance: "second/release" });
     await until("it is counted", async () => /foreign_objects 1/.test(await registry.metrics()));
-    controller.enqueue(`${namespace}/w`, "resync");
+    queue.add(`${namespace}/w`, "resync");
     await until("the event is there", async () => (await eventsAbout("ManagedByAnotherRelease")).length > 0);
     await controller.stop();
     expect(reconciled).toEqual([]);
@@ -398,7 +415,7 @@ describe("failures", () => {
   test("one with a reason is a condition; tried again, it becomes Ready by itself", async () => {
     let fails = 2;
     run({
-      queue: { backoffMs: 10 },
+      backoffMs: 10,
       reconcile: async () => {
         if (fails-- > 0) throw new PublicFailure("Throttled", "transient");
         return good;
@@ -426,7 +443,7 @@ describe("failures", () => {
 
   test("a bug leaves what was known, says nothing of itself in the status, and touches no other object", async () => {
     run({
-      queue: { backoffMs: 10 },
+      backoffMs: 10,
       reconcile: async ({ object }) => {
         if (object.metadata.name === "bad") throw new TypeError("secret of the code");
         return good;
@@ -442,7 +459,7 @@ describe("failures", () => {
     let refusals = 3;
     proxy.fault = ({ url, method }) =>
       method === "PATCH" && url.includes("/status") && refusals-- > 0 ? { status: 500 } : undefined;
-    run({ queue: { backoffMs: 10 } });
+    run({ backoffMs: 10 });
     await make();
     await until("it is ready", () => readyIs("True", "Ready"));
   });
@@ -456,7 +473,7 @@ describe("deletion", () => {
   test("waits until finalize is done, and takes away no other finalizer", async () => {
     let tries = 0;
     run({
-      queue: { backoffMs: 10 },
+      backoffMs: 10,
       reconcile: keeps,
       finalize: async ({ deleting }) => {
         expect(deleting).toBe(true);

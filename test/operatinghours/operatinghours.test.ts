@@ -49,14 +49,16 @@ function run(clock: ManualClock) {
     const reconciles = metric?.values.reduce((sum, { value }) => sum + value, 0) ?? 0;
     return reconciles >= statusWrites() - writesBefore;
   };
-  const controller = operatingHoursController({
-    ...shared,
-    informer,
-    events,
-    registry,
-    instance: "system/main",
-    fieldManager: "smschannel-controller/system/main",
-  });
+  const controller = operatingHoursController(
+    { informer },
+    {
+      ...shared,
+      events,
+      registry,
+      instance: "system/main",
+      fieldManager: "smschannel-controller/system/main",
+    },
+  );
   controller.start();
   informer.start();
   const stop = async () => {

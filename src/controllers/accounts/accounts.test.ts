@@ -330,7 +330,7 @@ describe("the accounts in use", () => {
       log: silentLog,
       resyncIntervalMs: INTERVAL,
       waitsForSurroundings: () => wanted.waits,
-      onResync: (fingerprint) => resynced.push(fingerprint),
+      onResync: ({ streams }) => resynced.push([...streams].join(" ")),
       random: () => 0.5,
     });
     const begin = (remainingMs = () => 9000) => {

@@ -5,17 +5,35 @@ import type { Credentials } from "../../twilio/credentials.ts";
 import type { Twilio } from "../../twilio/twilio.ts";
 import { AccountView, type LookOptions } from "./account-view.ts";
 
+export interface Resynced {
+  /** Keys of the WorkStreams that use the account. */
+  streams: ReadonlySet<string>;
+  /** The secondary token took over since the last resync. Told once for each promotion. */
+  promoted: boolean;
+}
+
 export interface AccountsOptions {
   twilio: Twilio;
   clock: Clock;
   log: Log;
   resyncIntervalMs: number;
   /** Called after each resync, also a failed one: the account's numbers are to be compared again. */
-  onResync(fingerprint: string): void;
-  /** Is some number of the account not Ready because of what surrounds numbers? Then each resync reads that, too. */
-  waitsForSurroundings(fingerprint: string): boolean;
+  onResync(resynced: Resynced): void;
+  /** Is some number of these streams not Ready because of what surrounds numbers? Then each resync reads that, too. */
+  waitsForSurroundings(streams: ReadonlySet<string>): boolean;
   /** Between 0 and 1; tests make it constant. */
   random?: () => number;
+}
+
+interface Entry {
+  account: AccountView;
+  /** Keys of the WorkStreams that use it. */
+  users: Set<string>;
+  /** Was the secondary token the one that worked, when that was told last? */
+  promoted: boolean;
+  /** Texts that used to come come no more. */
+  suspect: boolean;
+  cancel: () => void;
 }
 
 /**
@@ -24,10 +42,8 @@ export interface AccountsOptions {
  */
 export class Accounts {
   readonly #options: AccountsOptions;
-  readonly #accounts = new Map<
-    string,
-    { account: AccountView; users: Set<string>; promoted: boolean; suspect: boolean; cancel: () => void }
-  >();
+  /** By the credentials' fingerprint. */
+  readonly #accounts = new Map<string, Entry>();
   readonly #accountOf = new Map<string, string>();
   readonly #stop = new AbortController();
   #ending: AbortSignal = this.#stop.signal;
@@ -99,19 +115,6 @@ export class Accounts {
     if (entry !== undefined) entry.suspect = true;
   }
 
-  /** WorkStreams that use an account. */
-  usersOf(fingerprint: string): ReadonlySet<string> {
-    return this.#accounts.get(fingerprint)?.users ?? new Set();
-  }
-
-  /** Once for each promotion: the secondary token took over since the last question. */
-  tokenWasPromoted(fingerprint: string): boolean {
-    const entry = this.#accounts.get(fingerprint);
-    if (entry === undefined || entry.account.twilio.promoted === entry.promoted) return false;
-    entry.promoted = entry.account.twilio.promoted;
-    return true;
-  }
-
   stop() {
     this.#stop.abort(new Error("accounts stopped"));
     this.#forget();
@@ -142,7 +145,7 @@ export class Accounts {
     // A process that was frozen may get here before it has noticed that its term is over.
     if (entry === undefined || term === undefined || term.remainingMs() <= 0) return;
     const forgotten = () => this.#accounts.get(fingerprint) !== entry;
-    const surroundingsToo = this.#surroundingsToo(fingerprint, entry);
+    const surroundingsToo = this.#surroundingsToo(entry);
     const { suspect } = entry;
     // One that comes during the reading is for the next.
     if (surroundingsToo.surroundingsSinceMs !== undefined) entry.suspect = false;
@@ -164,20 +167,24 @@ export class Accounts {
       );
     }
     if (forgotten()) return;
-    onResync(fingerprint);
+    onResync({ streams: entry.users, promoted: tokenWasPromoted(entry) });
     this.#arm(fingerprint);
   }
 
   /** At rest what surrounds the numbers is read once an hour; sooner while it would tell something, within its bound. */
-  #surroundingsToo(
-    fingerprint: string,
-    entry: { account: AccountView; suspect: boolean },
-  ): Pick<LookOptions, "surroundingsSinceMs"> {
+  #surroundingsToo(entry: Entry): Pick<LookOptions, "surroundingsSinceMs"> {
     const { clock, waitsForSurroundings } = this.#options;
     const now = clock.monotonic();
-    const { account, suspect } = entry;
-    const hasReason = suspect || account.isChanging || waitsForSurroundings(fingerprint);
+    const { account, suspect, users } = entry;
+    const hasReason = suspect || account.isChanging || waitsForSurroundings(users);
     if (!hasReason || now < account.surroundingsFromMs) return {};
     return { surroundingsSinceMs: now };
   }
+}
+
+function tokenWasPromoted(entry: Entry): boolean {
+  const { promoted } = entry.account.twilio;
+  const isNews = promoted !== entry.promoted;
+  entry.promoted = promoted;
+  return isNews;
 }

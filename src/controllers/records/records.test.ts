@@ -75,15 +75,17 @@ let records: Records;
 /** Streams that were deleted, and the keys of routes that left early. */
 let deleted: Set<string>;
 let forgotten: string[];
-const fresh = () =>
-  new Records({
+function fresh() {
+  const made = new Records({
     store,
     shards: 4,
     maxStreamsPerNamespace: 3,
     clock,
     isLive: ({ stream }) => !deleted.has(stream),
-    onForgotten: (key) => forgotten.push(key),
   });
+  made.onForgotten((key) => forgotten.push(key));
+  return made;
+}
 /** Runs `work` while time passes. */
 const timed = async <T>(work: Promise<T>): Promise<T> => {
   work.catch(() => {});

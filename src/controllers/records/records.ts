@@ -32,8 +32,6 @@ export interface RecordsOptions {
   clock: Clock;
   /** Does the route's stream exist and use it? Routes of former streams stay for an hour, and do not count as streams. */
   isLive(route: RouteRecord): boolean;
-  /** A former route left early, because a living stream needed the room. */
-  onForgotten?(key: string): void;
 }
 
 /** A part of the records, and what is known of its Secrets. */
@@ -70,6 +68,7 @@ export class Records {
   readonly #sidsByUrls = new MultiMap<string, string>();
   /** Every inbound URL that some route has, or had while this process knew it. */
   readonly #inboundUrls = new Set<string>();
+  readonly #forgottenListeners: ((key: string) => void)[] = [];
 
   constructor(options: RecordsOptions) {
     this.#options = options;
@@ -136,6 +135,11 @@ export class Records {
   async #rewrite(): Promise<unknown[]> {
     const results = await Promise.allSettled(this.#shards.map(({ write }) => write.changed()));
     return results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
+  }
+
+  /** Called with the key of a former route that left early, because a living stream needed the room. */
+  onForgotten(listener: (key: string) => void) {
+    this.#forgottenListeners.push(listener);
   }
 
   route(key: string): RouteRecord | undefined {
@@ -340,7 +344,7 @@ export class Records {
       this.#shardOf(route)
         .write.changed()
         .catch(() => {});
-      this.#options.onForgotten?.(routeKey(route));
+      for (const listener of this.#forgottenListeners) listener(routeKey(route));
     }
   }
 

@@ -16,8 +16,8 @@ import { type KubeObject, keyOf, type ResourceType } from "../../kube/resource.t
 import type { EventNote } from "../../kube/summarise.ts";
 import type { Term } from "../../leadership.ts";
 import type { Log } from "../../log.ts";
-import { FINALIZER } from "../operator.ts";
 import { smsNumberFinalizer } from "../smsnumber/cleanup/finalize.ts";
+import { FINALIZER } from "../smsnumber/controller.ts";
 import { withTwilio } from "./twilio-side.ts";
 import { uninstalledStatus } from "./uninstalled.ts";
 

@@ -76,7 +76,7 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
     waitsForSurroundings: () => false,
   });
   const namespaces = new NamespaceUids(client);
-  const streams = new Streams(() => {});
+  const streams = new Streams();
   const unrecorded = options.numbers.filter(
     ({ metadata, status }) =>
       status?.configuredUrl !== undefined && records.claimOf(metadata.uid ?? "") === undefined,
@@ -95,16 +95,17 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
     streams,
     previous,
     urls,
-    deletionLeftMs: () => startedMs + options.timeoutMs - clock.monotonic(),
-    workStream: (namespace, name) => byKey.get(`${namespace}/${name}`),
-    // All are let go, so that nobody is left to take a number over.
-    numbersWithDigits: () => [],
-    numbersOfStream: () => [],
-    namespaceUid: (namespace) => namespaces.uidOf(namespace, signal),
+    seen: {
+      workStream: (namespace, name) => byKey.get(`${namespace}/${name}`),
+      // All are let go, so that nobody is left to take a number over.
+      numbersWithDigits: () => [],
+      numbersOfStream: () => [],
+      namespaceUid: (namespace) => namespaces.uidOf(namespace, signal),
+      deletionLeftMs: () => startedMs + options.timeoutMs - clock.monotonic(),
+    },
     refreshDigits: async () => {},
-    wakeStream: () => {},
-    wakeNumber: () => {},
-    countLetGo: () => {},
+    wake: { stream: () => {}, number: () => {} },
+    metrics: { countLetGo: () => {} },
   };
 
   return {

@@ -3,18 +3,20 @@ import { findIn } from "../accounts/snapshot.ts";
 import { isInService, refusalOf } from "./accepted.ts";
 import type { Candidate } from "./claim-decision.ts";
 import type { SmsNumberDeps } from "./deps.ts";
+import type { Seen } from "./seen.ts";
+
+export interface CandidateDeps extends Pick<SmsNumberDeps, "streams" | "records"> {
+  seen: Pick<Seen, "workStream">;
+}
 
 /** What claims are decided by, from what is known at this moment; asks nobody. */
-export function candidateOf(
-  deps: Pick<SmsNumberDeps, "streams" | "workStream" | "records">,
-  object: SmsNumber,
-): Candidate {
+export function candidateOf(deps: CandidateDeps, object: SmsNumber): Candidate {
   const namespace = object.metadata.namespace!;
   const stream = object.spec.workStreamRef.name;
   const state = deps.streams.get(`${namespace}/${stream}`);
   const refusal = refusalOf({
     number: object,
-    stream: deps.workStream(namespace, stream),
+    stream: deps.seen.workStream(namespace, stream),
     // What hours are refused for stops no wiring, and so no claim.
     hoursExist: true,
     inService: isInService(deps, object),

@@ -47,12 +47,14 @@ function release() {
           ? { credentials: { ok: true }, account: { latest: snapshot } }
           : { credentials: { ok: false }, account: undefined },
     },
-    workStream: () => ({ spec: {} }),
-    numbersWithDigits: () => [older, younger],
-    numbersOfStream: (namespace: string) =>
-      [older, younger].filter(({ metadata }) => metadata.namespace === namespace),
+    seen: {
+      workStream: () => ({ spec: {} }),
+      numbersWithDigits: () => [older, younger],
+      numbersOfStream: (namespace: string) =>
+        [older, younger].filter(({ metadata }) => metadata.namespace === namespace),
+    },
     refreshDigits: async () => {},
-    wakeNumber: () => {},
+    wake: { number: () => {} },
   };
   const hold = (object: SmsNumber, ensureFinalizer: () => Promise<void>) => {
     const { namespace } = object.metadata;

@@ -83,8 +83,8 @@ function judgeClaim({ deps, object, namespace, stream }: Work): Claim {
   if (known.kind === "held" || known.kind === "numberTaken") return known;
   const claim = decideClaim({
     self,
-    sameNumber: deps.numbersWithDigits(object.spec.number).map((other) => candidateOf(deps, other)),
-    sameStream: deps.numbersOfStream(namespace, stream).map((other) => candidateOf(deps, other)),
+    sameNumber: deps.seen.numbersWithDigits(object.spec.number).map((other) => candidateOf(deps, other)),
+    sameStream: deps.seen.numbersOfStream(namespace, stream).map((other) => candidateOf(deps, other)),
     holderOf,
   });
   const waitedEnough = deps.clock.now() - self.createdAtMs >= UNDECIDED_MS;

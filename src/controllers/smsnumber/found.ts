@@ -84,7 +84,7 @@ async function look(work: Work, account: AccountView): Promise<Snapshot> {
   const { numbersSinceMs, surroundingsSinceMs, againInMs } = lookOf({
     isWired: settled && latest !== undefined && findIn(latest, object.spec) !== undefined,
     isReady: before(object, "InboundUrlReady") === "good",
-    touchedAtMs: deps.touchedAt(object),
+    touchedAtMs: deps.seen.touchedAt(object),
     nowMs: deps.clock.monotonic(),
     numbersReadMs: latest?.takenAtMs,
     surroundingsReadMs: latest?.surroundings.takenAtMs,

@@ -18,7 +18,7 @@ export function smsNumberReconciler(deps: SmsNumberDeps) {
       return atTheLatest(await steps(work), work.againInMs);
     } catch (error) {
       if (error instanceof Failure && error.reason === "TwilioUnauthorized")
-        deps.credentialsRefused(`${namespace}/${stream}`);
+        deps.wake.credentialsRefused(`${namespace}/${stream}`);
       throw error;
     }
   };
@@ -27,7 +27,7 @@ export function smsNumberReconciler(deps: SmsNumberDeps) {
 async function steps(work: Work): Promise<Outcome> {
   const { deps, object, namespace } = work;
   // Nothing is said of what cannot be seen, and nothing done: the log and /readyz tell why.
-  if (!deps.knowsWorkStreams(namespace)) return outcome(work, known(object));
+  if (!deps.seen.knowsWorkStreams(namespace)) return outcome(work, known(object));
   await seeService(work);
   const { refusal } = work;
   if (refusal?.stopsWiring === true)

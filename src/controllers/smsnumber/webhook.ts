@@ -123,7 +123,7 @@ async function set(
   deps.newNumbers.end(claim.uid);
   await deps.records.putClaim(claimSet({ claim, saved, now: deps.clock.now() }, step));
   await settleOwed(deps, claim.phoneNumberSid, ctx.signal);
-  if (step.repairOf !== undefined) deps.countDrift();
+  if (step.repairOf !== undefined) deps.metrics.countDrift();
   return withNews(work, outcome(work, factsOf(work, streamUrl(work)), { ...seen, number: answer }), step);
 }
 

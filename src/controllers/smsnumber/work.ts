@@ -6,6 +6,7 @@ import { pointsAt, type Webhook } from "../../twilio/webhook.ts";
 import type { RouteRecord } from "../records/record.ts";
 import { isInService, type Refusal, refusalOf } from "./accepted.ts";
 import type { SmsNumberDeps } from "./deps.ts";
+import type { Seen } from "./seen.ts";
 
 /** One SmsNumber under work, with what other objects say of it. */
 export interface Work {
@@ -33,7 +34,7 @@ export async function gather(deps: SmsNumberDeps, ctx: ReconcileContext<SmsNumbe
     ctx,
     object,
     namespace,
-    namespaceUid: await deps.namespaceUid(namespace, ctx.signal),
+    namespaceUid: await deps.seen.namespaceUid(namespace, ctx.signal),
     stream,
     refusal: refused(deps, object),
     againInMs: undefined,
@@ -44,7 +45,7 @@ export async function gather(deps: SmsNumberDeps, ctx: ReconcileContext<SmsNumbe
 export function refused(deps: SmsNumberDeps, object: SmsNumber): Refusal | undefined {
   return refusalOf({
     number: object,
-    stream: deps.workStream(object.metadata.namespace!, object.spec.workStreamRef.name),
+    stream: deps.seen.workStream(object.metadata.namespace!, object.spec.workStreamRef.name),
     hoursExist: hoursExist(deps, object),
     inService: isInService(deps, object),
   });
@@ -52,7 +53,8 @@ export function refused(deps: SmsNumberDeps, object: SmsNumber): Refusal | undef
 
 function hoursExist(deps: SmsNumberDeps, { metadata, spec }: SmsNumber): boolean {
   return (
-    spec.operatingHoursRef === undefined || !deps.lacksHours(metadata.namespace!, spec.operatingHoursRef.name)
+    spec.operatingHoursRef === undefined ||
+    !deps.seen.lacksHours(metadata.namespace!, spec.operatingHoursRef.name)
   );
 }
 
@@ -107,19 +109,19 @@ export function isOurFallback(
 
 /** By itself, or with its stream: nothing is set at Twilio. */
 export function isSuspended(
-  { workStream }: Pick<SmsNumberDeps, "workStream">,
+  { seen }: { seen: Pick<Seen, "workStream"> },
   { metadata, spec }: SmsNumber,
 ): boolean {
-  const stream = workStream(metadata.namespace!, spec.workStreamRef.name);
+  const stream = seen.workStream(metadata.namespace!, spec.workStreamRef.name);
   return spec.suspend === true || stream?.spec.suspend === true;
 }
 
 /** Those who wait for the same number or the same stream. */
 export function wakeOthers({ deps, object, namespace, stream }: Work) {
   for (const other of [
-    ...deps.numbersWithDigits(object.spec.number),
-    ...deps.numbersOfStream(namespace, stream),
+    ...deps.seen.numbersWithDigits(object.spec.number),
+    ...deps.seen.numbersOfStream(namespace, stream),
   ])
     if (other.metadata.uid !== object.metadata.uid)
-      deps.wakeNumber(other.metadata.namespace!, other.metadata.name);
+      deps.wake.number(other.metadata.namespace!, other.metadata.name);
 }

@@ -20,14 +20,15 @@ export interface StreamFailure {
   message: string;
 }
 
-/** Keyed by `namespace/name`. `onChange` is called with the key when what is known of a stream differs. */
+/** What is known of each stream, by its key (`namespace/name`). */
 export class Streams {
   readonly #states = new Map<string, StreamState>();
   readonly #failures = new Map<string, StreamFailure>();
-  readonly #onChange: (key: string) => void;
+  readonly #listeners: ((key: string) => void)[] = [];
 
-  constructor(onChange: (key: string) => void) {
-    this.#onChange = onChange;
+  /** Called with a stream's key when what is known of it differs. */
+  onChange(listener: (key: string) => void) {
+    this.#listeners.push(listener);
   }
 
   get(key: string): StreamState | undefined {
@@ -43,15 +44,14 @@ export class Streams {
   failed(key: string, { reason, message }: StreamFailure) {
     const before = this.failure(key);
     this.#failures.set(key, { reason, message });
-    if (!this.#states.has(key) && (before?.reason !== reason || before.message !== message))
-      this.#onChange(key);
+    if (!this.#states.has(key) && (before?.reason !== reason || before.message !== message)) this.#tell(key);
   }
 
   set(key: string, state: StreamState) {
     this.#failures.delete(key);
     const before = this.#states.get(key);
     this.#states.set(key, state);
-    if (before === undefined || !same(before, state)) this.#onChange(key);
+    if (before === undefined || !same(before, state)) this.#tell(key);
   }
 
   /** All at once, and without a word: whoever begins anew looks at everything anyway. */
@@ -62,7 +62,11 @@ export class Streams {
 
   delete(key: string) {
     this.#failures.delete(key);
-    if (this.#states.delete(key)) this.#onChange(key);
+    if (this.#states.delete(key)) this.#tell(key);
+  }
+
+  #tell(key: string) {
+    for (const listener of this.#listeners) listener(key);
   }
 }
 

@@ -59,13 +59,13 @@ async function unrecorded(
   if (forced) return held;
   const { namespace, stream } = held;
   const state = deps.streams.get(`${namespace}/${stream}`);
-  const isPatient = object.spec.deletionPolicy !== "Retain" && deps.deletionLeftMs(object) > 0;
-  if (isPatient && state === undefined && deps.workStream(namespace, stream) !== undefined)
+  const isPatient = object.spec.deletionPolicy !== "Retain" && deps.seen.deletionLeftMs(object) > 0;
+  if (isPatient && state === undefined && deps.seen.workStream(namespace, stream) !== undefined)
     throw new Failure(
       "RoutesNotLoaded",
       "waiting for what is known of its WorkStream, to put the webhook back",
     );
-  const namespaceUid = await deps.namespaceUid(namespace, signal);
+  const namespaceUid = await deps.seen.namespaceUid(namespace, signal);
   const route = deps.records.routesOf(namespaceUid, stream)[0];
   const accountSid = state?.account?.twilio.accountSid ?? route?.accountSid ?? UNKNOWN_ACCOUNT;
   return { ...held, namespaceUid, accountSid };

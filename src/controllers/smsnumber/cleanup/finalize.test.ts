@@ -108,14 +108,15 @@ async function begin(recordsLoaded: Finalization["recordsLoaded"] = async () => 
       forget: async ({ phoneNumberSid }: { phoneNumberSid: string }) => void saved.delete(phoneNumberSid),
       keptIn: () => "operator/previous-pn1",
     },
-    deletionLeftMs: () => 600_000 - clock.monotonic(),
-    numbersWithDigits: () => [],
-    numbersOfStream: () => [],
-    namespaceUid: async () => "namespace-uid",
+    seen: {
+      deletionLeftMs: () => 600_000 - clock.monotonic(),
+      numbersWithDigits: () => [],
+      numbersOfStream: () => [],
+      namespaceUid: async () => "namespace-uid",
+    },
     refreshDigits: async () => fails("refreshDigits"),
-    wakeStream: () => {},
-    wakeNumber: () => {},
-    countLetGo: (reason: string) => void counted.push(reason),
+    wake: { stream: () => {}, number: () => {} },
+    metrics: { countLetGo: (reason: string) => void counted.push(reason) },
   } as unknown as Finalization;
   const destination = {
     write: (text: string) => {

@@ -57,7 +57,7 @@ async function recordsAreRead(
   deps: Finalization,
   { object, signal }: ReconcileContext<SmsNumber>,
 ): Promise<boolean> {
-  const leftMs = () => (isForced(object) ? 0 : deps.deletionLeftMs(object));
+  const leftMs = () => (isForced(object) ? 0 : deps.seen.deletionLeftMs(object));
   const mayWaitMs = urgentInMs(object, leftMs) ?? 0;
   const deadline = abortingAfter(deps.clock, Math.max(mayWaitMs, RECORDS_WAIT_MS));
   try {
@@ -115,7 +115,7 @@ async function endingOf(deps: Finalization, ctx: ReconcileContext<SmsNumber>, de
   const { object } = ctx;
   if (isForced(object)) return { do: "letGo", letGo: forced };
   if (object.spec.managementPolicy === "Observe") return leaveObserved(deps, object, debt);
-  const deadline = abortingAfter(deps.clock, deps.deletionLeftMs(object));
+  const deadline = abortingAfter(deps.clock, deps.seen.deletionLeftMs(object));
   try {
     return await giveBack(deps, ctx, debt, deadline.signal);
   } catch (error) {
@@ -194,7 +194,7 @@ function told(
     formerHost: saved === undefined ? undefined : formerHostOf(saved),
     keptIn: saved === undefined ? undefined : deps.previous.keptIn(held),
   };
-  deps.countLetGo(letGo.reason);
+  deps.metrics.countLetGo(letGo.reason);
   ctx.log.warn(
     letGoFields(letGo, left),
     "number let go; its webhook at twilio may still lead to this cluster",
@@ -206,10 +206,10 @@ function told(
 function wakeOthers(deps: Finalization, { metadata, spec }: SmsNumber) {
   const { namespace = "", uid } = metadata;
   const waiting = [
-    ...deps.numbersWithDigits(spec.number),
-    ...deps.numbersOfStream(namespace, spec.workStreamRef.name),
+    ...deps.seen.numbersWithDigits(spec.number),
+    ...deps.seen.numbersOfStream(namespace, spec.workStreamRef.name),
   ];
   for (const { metadata: other } of waiting)
-    if (other.uid !== uid) deps.wakeNumber(other.namespace!, other.name);
-  deps.wakeStream(namespace, spec.workStreamRef.name);
+    if (other.uid !== uid) deps.wake.number(other.namespace!, other.name);
+  deps.wake.stream(namespace, spec.workStreamRef.name);
 }

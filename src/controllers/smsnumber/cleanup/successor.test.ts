@@ -61,13 +61,15 @@ function succession(rows: readonly Row[], holders: Record<string, string> = {}) 
         return sid === undefined ? undefined : { phoneNumberSid: sid };
       },
     },
-    workStream() {
-      looks.count += 1;
-      return { spec: {} };
+    seen: {
+      workStream() {
+        looks.count += 1;
+        return { spec: {} };
+      },
+      numbersWithDigits: (digits: string) => numbers.filter(({ spec }) => spec.number === digits),
+      numbersOfStream: (_: string, stream: string) =>
+        numbers.filter(({ spec }) => spec.workStreamRef.name === stream),
     },
-    numbersWithDigits: (digits: string) => numbers.filter(({ spec }) => spec.number === digits),
-    numbersOfStream: (_: string, stream: string) =>
-      numbers.filter(({ spec }) => spec.workStreamRef.name === stream),
   } as unknown as Parameters<typeof successorOf>[0];
   return { successor: successorOf(deps, going, held)?.metadata.name, looks: looks.count };
 }

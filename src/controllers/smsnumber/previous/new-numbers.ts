@@ -1,5 +1,6 @@
 import type { SmsNumber } from "../../../api/index.ts";
 import type { Informer } from "../../../kube/informer.ts";
+import type { PreviousWebhooks } from "./previous-webhooks.ts";
 
 /**
  * SmsNumbers that no operator has looked at before this process: they came without a status, and nothing can be stored of the
@@ -31,4 +32,16 @@ export class NewNumbers {
   end(uid: string) {
     this.#uids.delete(uid);
   }
+}
+
+/** Stores for an SmsNumber as `previous` does, and remembers that something is stored of it. */
+export function notingSaved(previous: PreviousWebhooks, newNumbers: NewNumbers): PreviousWebhooks {
+  return {
+    ...previous,
+    async save(uid, webhook, signal) {
+      // Before the write: one whose answer is lost may have stored it.
+      newNumbers.end(uid);
+      await previous.save(uid, webhook, signal);
+    },
+  };
 }

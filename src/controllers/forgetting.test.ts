@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { WorkStream } from "../api/index.ts";
 import type { Change } from "../kube/informer.ts";
-import { Wakeups, type WakeupsDeps } from "./wakeups.ts";
+import { Forgetting, type ForgettingOptions } from "./forgetting.ts";
 
 const stream = (secret: string, generation: number) =>
   ({
@@ -26,19 +26,13 @@ for (const [name, [change, want]] of Object.entries(rows))
   test(`the Secret that is let go by ${name}`, () => {
     const released: string[] = [];
     let tell: (change: Change<WorkStream>) => void = () => {};
-    const informer = { onListed: () => {}, onChange: () => {}, store: { byIndex: () => [] } };
     const deps = {
-      watches: {
-        secrets: informer,
-        smsNumbers: informer,
-        operatingHours: informer,
-        workStreams: { ...informer, onChange: (listener: typeof tell) => (tell = listener) },
-      },
+      watches: { workStreams: { onChange: (listener: typeof tell) => (tell = listener) } },
       secretReader: {
         released: (ref: { namespace: string; name: string }) => released.push(`${ref.namespace}/${ref.name}`),
       },
     };
-    new Wakeups(() => deps as unknown as WakeupsDeps).listen();
+    new Forgetting(deps as unknown as ForgettingOptions);
     tell(change);
     expect(released).toEqual(want);
   });
@@ -56,13 +50,13 @@ for (const [name, present, want] of [
     const object = stream("secret", 1);
     const store = { getByKey: () => (present ? object : undefined), byIndex: () => [], list: () => [] };
     const deps = {
-      watches: { workStreams: { store }, smsNumbers: { store } },
+      watches: { workStreams: { store, onChange: () => {} }, smsNumbers: { store } },
       accounts: { release: () => gone.push("account") },
       credentialChecks: { release: () => gone.push("answer") },
       routing: { forget: () => gone.push("rules") },
       streams: { delete: () => gone.push("state") },
       namespaces: { forget: () => {} },
     };
-    new Wakeups(() => deps as unknown as WakeupsDeps).streamReconciled(object);
+    expect(new Forgetting(deps as unknown as ForgettingOptions).streamReconciled(object)).toBe(!present);
     expect(gone).toEqual(want);
   });

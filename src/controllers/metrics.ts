@@ -1,0 +1,27 @@
+import { Counter, type Registry } from "@prometheus-io/client";
+import { LET_GO_REASONS } from "./smsnumber/cleanup/let-go.ts";
+
+/** What the controllers count, beside what src/kube and src/twilio count for everybody. */
+export interface ControllerMetrics {
+  /** Somebody changed a webhook, and it was set back. */
+  countDrift(): void;
+  /** A number was let go, and its webhook not given back. */
+  countLetGo(reason: string): void;
+}
+
+export function controllerMetrics(registry: Registry): ControllerMetrics {
+  const drift = new Counter({
+    name: "smschannel_webhook_drift_total",
+    help: "Webhooks that somebody changed and that were set back.",
+    registers: [registry],
+  });
+  const letGo = new Counter({
+    name: "smschannel_finalizer_gave_up_total",
+    help: "Numbers that were let go without their webhook at Twilio given back, by reason.",
+    labelNames: ["reason"] as const,
+    registers: [registry],
+  });
+  // Every reason is there from the start: Prometheus sees no increase in a counter whose first value is 1.
+  for (const reason of LET_GO_REASONS) letGo.inc({ reason }, 0);
+  return { countDrift: () => drift.inc(), countLetGo: (reason) => letGo.inc({ reason }) };
+}

@@ -1,0 +1,44 @@
+import type { SmsNumber, WorkStream } from "../api/index.ts";
+import type { Clock } from "../clock.ts";
+import { queueOf, type WorkQueue } from "../kube/queue.ts";
+import type { Watches } from "./watches.ts";
+import { secretOf } from "./workstream/secret.ts";
+import type { Streams } from "./workstream/streams.ts";
+
+/** What waits to be worked on, by kind. They are made first, since whatever happens in this process puts keys into them. */
+export interface Queues {
+  workStreams: WorkQueue;
+  smsNumbers: WorkQueue;
+}
+
+export interface QueuesOptions {
+  watches: Pick<Watches, "workStreams" | "smsNumbers">;
+  streams: Pick<Streams, "get">;
+  clock: Clock;
+  /** Objects of a kind that are worked on at a time. */
+  workers: number;
+}
+
+/** Work on a stream or a number mostly waits for Twilio, so accounts share the workers as namespaces do. */
+export function createQueues({ watches, streams, clock, workers }: QueuesOptions): Queues {
+  const { workStreams, smsNumbers } = watches;
+  /** While a stream's credentials are not known its Secret stands for the account: streams that share one share an account. */
+  const accountOf = (namespace: string, stream: string): string | undefined => {
+    const known = streams.get(`${namespace}/${stream}`)?.fingerprint;
+    if (known !== undefined) return known;
+    const object = workStreams.store.get(namespace, stream);
+    return object === undefined ? undefined : `${namespace}/${secretOf(object)}`;
+  };
+  return {
+    workStreams: queueOf(workStreams, {
+      clock,
+      workers,
+      upstreamOf: ({ metadata }: WorkStream) => accountOf(metadata.namespace!, metadata.name),
+    }),
+    smsNumbers: queueOf(smsNumbers, {
+      clock,
+      workers,
+      upstreamOf: ({ metadata, spec }: SmsNumber) => accountOf(metadata.namespace!, spec.workStreamRef.name),
+    }),
+  };
+}

@@ -1,0 +1,63 @@
+import { orAborted } from "../../aborted.ts";
+import { type WorkStream, workStreams } from "../../api/index.ts";
+import { type ControlledKind, Controller, type ControllerRuntime } from "../../kube/controller.ts";
+import type { Secret } from "../../kube/resource.ts";
+import type { ReadStore } from "../../kube/store.ts";
+import { ownStreamStatus } from "../owned-status.ts";
+import type { WorkStreamDeps } from "./deps.ts";
+import { failedVerdicts, streamUrls } from "./outcome.ts";
+import { workStreamReconciler } from "./reconcile.ts";
+import { secretChangedWhileAway } from "./secret-changed.ts";
+import { streamVerdicts } from "./verdicts.ts";
+
+export interface WorkStreamControllerOptions
+  extends Pick<ControlledKind<WorkStream>, "informer" | "queue">,
+    Required<Pick<ControlledKind<WorkStream>, "onGone" | "resyncIntervalMs">> {
+  deps: WorkStreamDeps;
+  /** Secrets as watched. */
+  secrets: Pick<ReadStore<Secret>, "get">;
+  /** Resolves when the records of this term are read. */
+  recordsLoaded(): Promise<void>;
+  /** Each attempt on a stream is over, however it ended. */
+  onReconciled(object: WorkStream): void;
+}
+
+/** Looks after WorkStreams. */
+export function workStreamController(
+  options: WorkStreamControllerOptions,
+  runtime: ControllerRuntime,
+): Controller<WorkStream> {
+  const { informer, queue, deps, secrets, recordsLoaded, onReconciled, onGone, resyncIntervalMs } = options;
+  const reconcile = workStreamReconciler(deps);
+  return new Controller<WorkStream>(
+    {
+      type: workStreams,
+      informer,
+      queue,
+      resyncIntervalMs,
+      // A token in it may have been promoted meanwhile.
+      changedWhileAway: (stream) => secretChangedWhileAway(secrets, stream),
+      ownStatus: ownStreamStatus,
+      firstSight: ({ metadata }) => ({
+        verdicts: streamVerdicts({
+          credentials: undefined,
+          urlProblem: undefined,
+          url: undefined,
+          number: "unseen",
+        }),
+        status: streamUrls(deps.urls, metadata.namespace!, metadata.name),
+      }),
+      async reconcile(ctx) {
+        await orAborted(recordsLoaded(), ctx.patience);
+        try {
+          return await reconcile(ctx);
+        } finally {
+          onReconciled(ctx.object);
+        }
+      },
+      onFailure: (object, error) => failedVerdicts(object, error, deps.routing.problems(object)),
+      onGone,
+    },
+    runtime,
+  );
+}
