@@ -3,13 +3,13 @@ import { ManualClock } from "../../test/support/manual-clock.ts";
 import { shardOf } from "../routes/table.ts";
 import { type RouteRecord, routeKey } from "./records/record.ts";
 import { Records } from "./records/records.ts";
-import { keepUp, UNNEEDED_ROUTE_MS, type Upkeep, upkeepOf } from "./routes-upkeep.ts";
+import { keepUp, type RouteUpkeep, UNNEEDED_ROUTE_MS, upkeepOf } from "./routes-upkeep.ts";
 
 const now = 10 * UNNEEDED_ROUTE_MS;
 const route = (unneededSinceMs?: number) =>
   ({ stream: "support", ...(unneededSinceMs === undefined ? {} : { unneededSinceMs }) }) as RouteRecord;
 
-const rows: Record<string, [RouteRecord, { stream: boolean; claim: boolean }, Upkeep["do"]]> = {
+const rows: Record<string, [RouteRecord, { stream: boolean; claim: boolean }, RouteUpkeep["do"]]> = {
   "its stream is there": [route(), { stream: true, claim: false }, "keep"],
   "only a number still points at it": [route(), { stream: false, claim: true }, "keep"],
   "nothing needs it any more": [route(), { stream: false, claim: false }, "mark"],

@@ -12,10 +12,10 @@ export interface RouteNeeds {
   hasClaim(route: RouteRecord): boolean;
 }
 
-export type Upkeep = { do: "keep" } | { do: "mark" } | { do: "unmark" } | { do: "drop" };
+export type RouteUpkeep = { do: "keep" } | { do: "mark" } | { do: "unmark" } | { do: "drop" };
 
 /** A route leaves when neither a stream nor a number has needed it for an hour. Pure. */
-export function upkeepOf(route: RouteRecord, needs: RouteNeeds, now: number): Upkeep {
+export function upkeepOf(route: RouteRecord, needs: RouteNeeds, now: number): RouteUpkeep {
   if (needs.hasStream(route) || needs.hasClaim(route))
     return { do: route.unneededSinceMs === undefined ? "keep" : "unmark" };
   if (route.unneededSinceMs === undefined) return { do: "mark" };

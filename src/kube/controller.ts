@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Registry } from "@prometheus-io/client";
-import { ALWAYS, LeadershipLost, type Term } from "../leadership.ts";
 import type { Clock } from "../clock.ts";
+import { ALWAYS, LeadershipLost, type Term } from "../leadership.ts";
 import type { Log } from "../log.ts";
 import type { KubeClient } from "./client.ts";
 import type { EventRecorder } from "./events.ts";
@@ -10,7 +10,7 @@ import { Interruption } from "./interruption.ts";
 import type { LeaderElector } from "./leader.ts";
 import { KubeMetrics } from "./metrics.ts";
 import type { Item, Lane, WorkQueue } from "./queue.ts";
-import { type Next, Reconciliation, type Reconciler } from "./reconciliation.ts";
+import { type Next, type Reconciler, Reconciliation } from "./reconciliation.ts";
 import { type KubeObject, keyOf, type ResourceType } from "./resource.ts";
 import type { Status } from "./status-writer.ts";
 import { Urgency } from "./urgency.ts";

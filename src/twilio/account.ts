@@ -22,7 +22,7 @@ import type { Sdk } from "./sdk.ts";
 import type { TwilioAccount } from "./twilio.ts";
 
 /** See `TwilioAccount` for the contract. */
-export class Account implements TwilioAccount {
+export class SdkAccount implements TwilioAccount {
   readonly accountSid: string;
   readonly fingerprint: string;
   readonly #credentials: Credentials;

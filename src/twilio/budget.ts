@@ -26,7 +26,7 @@ export interface Permit {
  */
 export type CallOutcome = "answered" | "failed" | "abandoned" | { throttled: number | undefined };
 
-interface Waiter {
+interface BudgetWaiter {
   tenant: string;
   sinceMs: number;
   start(permit: Permit): void;
@@ -53,7 +53,7 @@ const CHANGES_PER_RESYNC = 4;
  */
 export class Budget {
   readonly #options: BudgetOptions;
-  readonly #waiting = { change: new FairLine<Waiter>(), resync: new FairLine<Waiter>() };
+  readonly #waiting = { change: new FairLine<BudgetWaiter>(), resync: new FairLine<BudgetWaiter>() };
   readonly #running: Record<Lane, number> = { change: 0, resync: 0 };
   #window: number;
   /** 429s in a row, those of calls in flight together counted once. */
@@ -94,7 +94,7 @@ export class Budget {
         leave(signal.reason);
         this.#pump();
       };
-      const waiter: Waiter = {
+      const waiter: BudgetWaiter = {
         tenant,
         sinceMs: this.#options.clock.monotonic(),
         start(permit) {

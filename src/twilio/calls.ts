@@ -13,13 +13,13 @@ const PAGE_SIZE = 1000;
 const MOST_PAGES = 1000;
 
 /** A page of the SDK's, and what leads to the next. */
-interface Page<I> {
+interface SdkPage<I> {
   instances: I[];
   nextPageUrl?: string | undefined;
 }
 interface Listing<P, I> {
-  page(params: P & { pageSize: number }): Promise<Page<I>>;
-  getPage(url: string): Promise<Page<I>>;
+  page(params: P & { pageSize: number }): Promise<SdkPage<I>>;
+  getPage(url: string): Promise<SdkPage<I>>;
 }
 
 /** How an account's calls are made: as whom, page by page, and what the SDK's surprises become. */

@@ -33,7 +33,7 @@ export class KeyRefused extends Failure {
   }
 }
 
-type Answer = { accepted: true; account: AccountSeen } | { accepted: false; failure: Failure };
+type TokenAnswer = { accepted: true; account: AccountSeen } | { accepted: false; failure: Failure };
 
 /**
  * Asks Twilio about each of the Secret's credentials by itself: one that is never tried alone is found wrong on the day when
@@ -54,7 +54,7 @@ export async function checkCredentials(
     : secondary?.accepted === true
       ? secondary.account
       : undefined;
-  if (account === undefined) throw (primary as Answer & { accepted: false }).failure;
+  if (account === undefined) throw (primary as TokenAnswer & { accepted: false }).failure;
   if (account.status !== "active")
     throw new Failure(
       "AccountSuspended",
@@ -81,7 +81,7 @@ export async function checkCredentials(
 }
 
 /** Only a 401 is an answer about the token; anything else says nothing of it. */
-async function askToken(user: string, password: string, { fetchAccount }: CheckCalls): Promise<Answer> {
+async function askToken(user: string, password: string, { fetchAccount }: CheckCalls): Promise<TokenAnswer> {
   try {
     return { accepted: true, account: await fetchAccount({ user, password }) };
   } catch (error) {

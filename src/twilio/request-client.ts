@@ -10,7 +10,7 @@ import type { Login } from "./credentials.ts";
 import { type FaultFacts, failureFrom, faultFrom, kindOf, TwilioFault } from "./fault.ts";
 import { type Operation, type OperationInfo, operations } from "./operations.ts";
 import type { Incoming, Outgoing, Transport } from "./transport.ts";
-import { type Place, targetUrl } from "./url.ts";
+import { type TwilioPlace, targetUrl } from "./url.ts";
 
 export interface CallOptions {
   /** Whether a user waits for it. */
@@ -33,7 +33,7 @@ export interface CallDeps {
   places: Places;
   /** Names the account among them. */
   fingerprint: string;
-  place: Place;
+  place: TwilioPlace;
   leadership: Leadership;
   clock: Clock;
   log: Log;

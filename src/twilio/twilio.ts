@@ -4,7 +4,7 @@ import type { Clock } from "../clock.ts";
 import { Places } from "../fairness/places.ts";
 import { ALWAYS, type Leadership } from "../leadership.ts";
 import type { Log } from "../log.ts";
-import { Account } from "./account.ts";
+import { SdkAccount } from "./account.ts";
 import { Budget } from "./budget.ts";
 import { type Credentials, fingerprintOf } from "./credentials.ts";
 import type { CallOptions } from "./request-client.ts";
@@ -90,7 +90,7 @@ export class Twilio {
   readonly #places = new Places(REQUESTS_AT_ONCE);
   readonly #requests: Counter<"operation" | "status"> | undefined;
   // Held as long as somebody uses them, so that former credentials go with their last user.
-  readonly #accounts = new Map<string, WeakRef<Account>>();
+  readonly #accounts = new Map<string, WeakRef<SdkAccount>>();
   readonly #forget = new FinalizationRegistry<string>((key) => {
     if (this.#accounts.get(key)?.deref() === undefined) this.#accounts.delete(key);
   });
@@ -122,11 +122,11 @@ export class Twilio {
     await this.#transport.stop();
   }
 
-  #create(credentials: Credentials): Account {
+  #create(credentials: Credentials): SdkAccount {
     const { clock, log, leadership = ALWAYS, random = Math.random } = this.#options;
     const { baseUrl, concurrencyPerAccount = 20, requestsPerSecondPerAccount = 250 } = this.#options;
     const { region, edge } = credentials;
-    return new Account(credentials, {
+    return new SdkAccount(credentials, {
       transport: this.#transport,
       places: this.#places,
       fingerprint: fingerprintOf(credentials),

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "vitest";
-import { ForeignUrl, nextPageUrl, type Place, type Product, targetUrl } from "./url.ts";
+import { ForeignUrl, nextPageUrl, type Product, type TwilioPlace, targetUrl } from "./url.ts";
 
 const numbers = "https://api.twilio.com/2010-04-01/Accounts/AC1/IncomingPhoneNumbers.json?PageSize=1000";
 const services = "https://messaging.twilio.com/v1/Services";
-const dublin: Place = { region: "ie1", edge: "dublin" };
-const base: Place = { baseUrl: "http://127.0.0.1:8080" };
+const dublin: TwilioPlace = { region: "ie1", edge: "dublin" };
+const base: TwilioPlace = { baseUrl: "http://127.0.0.1:8080" };
 
 describe("where a call goes", () => {
-  const rows: Record<string, [string, Product, Place, string]> = {
+  const rows: Record<string, [string, Product, TwilioPlace, string]> = {
     "to Twilio": [numbers, "api", {}, numbers],
     "to a region of Twilio's": [
       services,
@@ -56,7 +56,7 @@ describe("where a call goes", () => {
   for (const [name, [uri, product, place, want]] of Object.entries(rows))
     test(name, () => assert.equal(targetUrl(uri, product, place).href, want));
 
-  const refused: Record<string, [string, Product, Place]> = {
+  const refused: Record<string, [string, Product, TwilioPlace]> = {
     "another product's host": [services, "api", {}],
     "another host": ["https://api.twilio.com.example.com/x", "api", {}],
     "plain http": ["http://api.twilio.com/x", "api", {}],
@@ -75,7 +75,7 @@ describe("where a call goes", () => {
 });
 
 describe("the next page", () => {
-  const rows: Record<string, [string, Product, Place, string]> = {
+  const rows: Record<string, [string, Product, TwilioPlace, string]> = {
     "at Twilio": [`${services}?PageToken=PA1`, "messaging", {}, `${services}?PageToken=PA1`],
     "at a region of Twilio's is asked for where we are": [
       "https://messaging.dublin.ie1.twilio.com/v1/Services?Page=1",
@@ -110,7 +110,7 @@ describe("the next page", () => {
       targetUrl(want, product, place);
     });
 
-  const refused: Record<string, [string, Place]> = {
+  const refused: Record<string, [string, TwilioPlace]> = {
     "a stranger's host": ["https://attacker.example/v1/Services", {}],
     "a host that starts like Twilio's": ["https://messaging.twilio.com.attacker.example/v1/Services", {}],
     "a host that ends like Twilio's": ["https://messaging.nottwilio.com/v1/Services", {}],

@@ -4,7 +4,7 @@ import { HOST_LABEL } from "./credentials.ts";
 export type Product = "api" | "messaging" | "conversations";
 
 /** Where calls go. Hosts are built here from these and from nothing that an answer says. */
-export interface Place {
+export interface TwilioPlace {
   region?: string;
   edge?: string;
   /** Replaces Twilio's hosts. */
@@ -16,7 +16,7 @@ export interface Place {
  * or with a base URL to `{base}[/regions/{region}]/{product}/…`, there `api` without its name. Throws for every other host:
  * the credentials go along.
  */
-export function targetUrl(canonical: string, product: Product, place: Place): URL {
+export function targetUrl(canonical: string, product: Product, place: TwilioPlace): URL {
   const url = parse(canonical);
   if (url === undefined || url.origin !== originOf(product) || hasUser(url)) throw new ForeignUrl();
   const path = url.pathname + url.search;
@@ -31,7 +31,7 @@ export function targetUrl(canonical: string, product: Product, place: Place): UR
  * The next page's URL as `targetUrl` takes it. It comes from an answer, so it is held to the product that was asked, at
  * Twilio or at the base URL: other hosts below twilio.com serve what customers put there.
  */
-export function nextPageUrl(given: string, product: Product, place: Place): string {
+export function nextPageUrl(given: string, product: Product, place: TwilioPlace): string {
   const url = parse(given);
   if (url === undefined || hasUser(url)) throw new ForeignUrl();
   const path = pathAtTwilio(url, product) ?? pathAtBase(url, product, place);
@@ -58,7 +58,7 @@ function pathAtTwilio(url: URL, product: Product): string | undefined {
     : undefined;
 }
 
-function pathAtBase(url: URL, product: Product, place: Place): string | undefined {
+function pathAtBase(url: URL, product: Product, place: TwilioPlace): string | undefined {
   if (place.baseUrl === undefined) return undefined;
   const prefix = new URL(prefixOf(product, place));
   const path = prefix.pathname === "/" ? "" : prefix.pathname;
@@ -67,7 +67,7 @@ function pathAtBase(url: URL, product: Product, place: Place): string | undefine
     : undefined;
 }
 
-function prefixOf(product: Product, { baseUrl, region }: Place): string {
+function prefixOf(product: Product, { baseUrl, region }: TwilioPlace): string {
   if (region !== undefined && !HOST_LABEL.test(region)) throw new ForeignUrl();
   const base = baseUrl!.replace(/\/+$/, "");
   return `${base}${region === undefined ? "" : `/regions/${region}`}${product === "api" ? "" : `/${product}`}`;

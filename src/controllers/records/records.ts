@@ -46,7 +46,7 @@ interface ShardState {
   write: PacedWrite;
 }
 
-type Place = Pick<RouteRecord, "namespace" | "stream">;
+type ShardPlace = Pick<RouteRecord, "namespace" | "stream">;
 
 /**
  * The controller's memory: routes and claims, in this process for reading, in Secrets for the next one. A change is applied at
@@ -277,11 +277,11 @@ export class Records {
   }
 
   /** Resolves when everything changed so far in the shard of this stream is durable. */
-  async settled(place: Place): Promise<void> {
+  async settled(place: ShardPlace): Promise<void> {
     await this.#shardOf(place).write.settled();
   }
 
-  async #changed(places: readonly Place[], options: { urgent?: boolean } = {}) {
+  async #changed(places: readonly ShardPlace[], options: { urgent?: boolean } = {}) {
     const changed = new Set(places.map((place) => this.#shardOf(place)));
     const written = [...changed].map(({ write }) => write.changed(options));
     // Shards that could not be written are tried again whenever there is something to write, at their own pace.
@@ -389,7 +389,7 @@ export class Records {
     return shardOf(namespace, stream, this.#options.shards) === shard;
   }
 
-  #shardOf({ namespace, stream }: Place): ShardState {
+  #shardOf({ namespace, stream }: ShardPlace): ShardState {
     return this.#shards[shardOf(namespace, stream, this.#options.shards)]!;
   }
 }

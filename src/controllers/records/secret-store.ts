@@ -23,7 +23,7 @@ export interface SecretStoreOptions {
 }
 
 /** What a Secret was when this process saw it last; of its content, which can be a megabyte, only that it was this. */
-interface Known {
+interface KnownSecret {
   resourceVersion: string | undefined;
   /** Of how many shards it was one. */
   shards: string | undefined;
@@ -32,7 +32,7 @@ interface Known {
 
 /** The `{instance}-controller-N` Secrets, and what is compiled from them: `{instance}-receiver-N` and `{instance}-work-N`. */
 export function createSecretStore(options: SecretStoreOptions): ShardStore {
-  const known = new Map<string, Known>();
+  const known = new Map<string, KnownSecret>();
   const encoders = Array.from({ length: options.shards }, newEncoders);
   const testRoutes = testRoutesOf(options);
   return {
@@ -97,7 +97,7 @@ const newEncoders = () => ({
 
 async function read(
   { client, namespace, signal }: SecretStoreOptions,
-  known: Map<string, Known>,
+  known: Map<string, KnownSecret>,
   name: string,
 ) {
   const secret = await client.get(secrets, { namespace, name }, signal);
@@ -112,7 +112,7 @@ async function read(
  */
 async function write(
   options: SecretStoreOptions,
-  known: Map<string, Known>,
+  known: Map<string, KnownSecret>,
   name: string,
   data: Record<string, string>,
 ) {
@@ -156,7 +156,7 @@ function refuseFewerShards(secret: Secret | undefined, shards: number) {
     );
 }
 
-function knownOf({ metadata, data = {} }: Secret): Known {
+function knownOf({ metadata, data = {} }: Secret): KnownSecret {
   const { resourceVersion, annotations } = metadata;
   return { resourceVersion, shards: annotations?.[SHARDS_ANNOTATION], digest: digestOf(data) };
 }

@@ -13,7 +13,7 @@ const LASTING = [
 /** True as long as the webhook was left at Twilio. */
 const WHILE_WIRED = ["configuredUrl", "previousWebhook"] as const;
 
-type Status = Record<string, unknown> & { conditions?: Condition[] };
+type UninstalledStatus = Record<string, unknown> & { conditions?: Condition[] };
 
 /**
  * The last status of an object: every condition Unknown with `OperatorUninstalled`, and nobody's (`managedBy` is gone), so
@@ -22,8 +22,8 @@ type Status = Record<string, unknown> & { conditions?: Condition[] };
 export function uninstalledStatus(
   object: KubeObject,
   { message, wired, now }: { message: string; wired: boolean; now: number },
-): Status {
-  const before = (object.status ?? {}) as Status;
+): UninstalledStatus {
+  const before = (object.status ?? {}) as UninstalledStatus;
   const named = (before.conditions ?? []).filter(({ type }) => type !== "Reconciling" && type !== "Stalled");
   const types = named.some(({ type }) => type === "Ready")
     ? named.map(({ type }) => type)

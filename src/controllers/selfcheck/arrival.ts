@@ -1,7 +1,7 @@
 import type { Answered, Report } from "../../routes/challenge.ts";
 import { alterations, type Sent } from "./alterations.ts";
 import type { ForeignAnswer } from "./refusals.ts";
-import type { ProbeResult, Problem } from "./verdict.ts";
+import type { ProbeProblem, ProbeResult } from "./verdict.ts";
 
 /** Judges what the receiver says of a request like Twilio's. Without a report it is of a version that says no more. Pure. */
 export function judgeAnswer(
@@ -14,7 +14,7 @@ export function judgeAnswer(
 
 const REMEDY = "let proxies, CDN and firewall pass /inbound/, /fallback/ and /status/ unchanged";
 
-function altered(sent: Sent, report: Report): Problem | undefined {
+function altered(sent: Sent, report: Report): ProbeProblem | undefined {
   if (report.fits) return undefined;
   const found = alterations(sent, report);
   const some = found.length > 0 && found.every((each) => each.some);
@@ -29,7 +29,7 @@ function altered(sent: Sent, report: Report): Problem | undefined {
   };
 }
 
-function storeOf({ storeTakes }: Report): Problem | undefined {
+function storeOf({ storeTakes }: Report): ProbeProblem | undefined {
   if (storeTakes) return undefined;
   return {
     reason: "StoreUnavailable",
@@ -40,7 +40,7 @@ function storeOf({ storeTakes }: Report): Problem | undefined {
 }
 
 /** A plain request came through to the receiver, and one like Twilio's did not. Pure. */
-export function refusedOnTheWay(kind: "odd" | "long", { status }: ForeignAnswer): Problem {
+export function refusedOnTheWay(kind: "odd" | "long", { status }: ForeignAnswer): ProbeProblem {
   const message =
     kind === "long"
       ? `requests as large as a long text are refused on the way (${status}), shorter ones are not; raise the limit of bodies to 64 KiB`

@@ -30,7 +30,7 @@ const FIRST_RETRY_MS = 250;
 const LONG_EVERY_MS = 25_000;
 const PROBES_AT_ONCE = 16;
 
-interface Watched {
+interface WatchedRoute {
   target: ProbeTarget;
   check: RouteCheck;
   host: string;
@@ -56,7 +56,7 @@ export interface ChecksOptions {
  */
 export class Checks {
   readonly #options: ChecksOptions;
-  readonly #routes = new Map<string, Watched>();
+  readonly #routes = new Map<string, WatchedRoute>();
   readonly #hosts = new Map<string, Host>();
   readonly #stop = new AbortController();
   readonly #places = new Places(PROBES_AT_ONCE);
@@ -85,7 +85,7 @@ export class Checks {
     const moved = known !== undefined && known.target.url !== target.url;
     if (known === undefined || moved) {
       if (moved) this.#leaveHost(key, known);
-      const watched: Watched = {
+      const watched: WatchedRoute = {
         target,
         check: newCheck(generation),
         host: new URL(target.url).host,
@@ -171,7 +171,7 @@ export class Checks {
     this.#longAtMs.clear();
   }
 
-  async #run(key: string, watched: Watched) {
+  async #run(key: string, watched: WatchedRoute) {
     const term = this.#term;
     const host = this.#hosts.get(watched.host);
     if (watched.running || term === undefined || host === undefined) return;
@@ -201,7 +201,7 @@ export class Checks {
     for (const listener of this.#listeners.get(key) ?? []) listener();
   }
 
-  #joinHost(key: string, watched: Watched) {
+  #joinHost(key: string, watched: WatchedRoute) {
     let host = this.#hosts.get(watched.host);
     if (host === undefined) {
       const { clock, log, random = Math.random } = this.#options;
@@ -212,7 +212,7 @@ export class Checks {
     host.routes.add(key);
   }
 
-  #leaveHost(key: string, watched: Watched) {
+  #leaveHost(key: string, watched: WatchedRoute) {
     const host = this.#hosts.get(watched.host);
     host?.routes.delete(key);
     if (host === undefined || host.routes.size > 0) return;
@@ -252,7 +252,7 @@ export class Checks {
 
   /** Undefined when the term ended meanwhile: the answer, if there is one, tells nothing. */
   async #probe(
-    { target, host }: Watched,
+    { target, host }: WatchedRoute,
     term: Pick<Term, "signal" | "remainingMs">,
   ): Promise<ProbeResult | undefined> {
     return await this.#places.with({ tenant: target.namespaceUid }, async () => {

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
-import type { Problem } from "./verdict.ts";
+import type { ProbeProblem } from "./verdict.ts";
 
 const LONGEST_RETRY_MS = 30_000;
 /** One route of a host that does not answer yet is tried at least this often, for so long: an install takes minutes. */
@@ -24,7 +24,7 @@ export class Host {
   readonly routes = new Set<string>();
   /** Of its regular checks, in a row. */
   failures = 0;
-  lastFailure: (Problem & { atMs: number }) | undefined;
+  lastFailure: (ProbeProblem & { atMs: number }) | undefined;
   /** Ends the wait for its next regular check. */
   cancel = () => {};
   readonly #options: HostOptions;
@@ -39,7 +39,7 @@ export class Host {
   }
 
   /** Takes note of what a probe of any of its routes found; undefined: nothing is in the way. */
-  observe(problem: Problem | undefined): void {
+  observe(problem: ProbeProblem | undefined): void {
     this.#tell(problem);
     if (problem !== undefined) this.#failingSinceMs ??= this.#options.clock.monotonic();
     else if (this.#failingSinceMs !== undefined) {
@@ -49,7 +49,7 @@ export class Host {
   }
 
   /** Each new trouble is logged once, and its end. That a new route takes its moment is none. */
-  #tell(problem: Problem | undefined): void {
+  #tell(problem: ProbeProblem | undefined): void {
     const { name, log } = this.#options;
     if (problem?.reason === "RoutesNotLoaded" || problem?.message === this.#told) return;
     this.#told = problem?.message;

@@ -52,7 +52,7 @@ export function createProber({ address, timeoutMs = 5000 }: ProberOptions = {}):
   };
 }
 
-interface Ask {
+interface ProbeAsk {
   door: { dispatcher: Dispatcher; port: string | undefined; timeoutMs: number };
   target: ProbeTarget;
   /** Hosts whose receivers, when last asked, were of a version that knows no reports. Shared by all probes. */
@@ -73,7 +73,7 @@ type Met =
  * that takes it for a text, which is no fault, or because something on the way refuses it. What is certain once is for as long as
  * every request like Twilio's is refused: then one of each tells that it is still so.
  */
-async function askAsTwilio(kind: "odd" | "long", ask: Ask): Promise<ProbeResult> {
+async function askAsTwilio(kind: "odd" | "long", ask: ProbeAsk): Promise<ProbeResult> {
   const { older, refusing, target } = ask;
   const { host } = new URL(target.url);
   const refused = `${kind} ${host}`;
@@ -101,7 +101,7 @@ async function askAsTwilio(kind: "odd" | "long", ask: Ask): Promise<ProbeResult>
 
 async function sendAsTwilio(
   kind: "odd" | "long",
-  ask: Ask,
+  ask: ProbeAsk,
 ): Promise<{ result: ProbeResult } | { refused: ForeignAnswer }> {
   const { target } = ask;
   const request = twilioLike(target, kind, systemClock.now());
@@ -112,7 +112,7 @@ async function sendAsTwilio(
 }
 
 /** The answer of the first receiver of an older version, else the last one's. */
-async function sendPlain(times: number, ask: Ask): Promise<Met> {
+async function sendPlain(times: number, ask: ProbeAsk): Promise<Met> {
   const met = await send(plain(ask.target, systemClock.now()), ask);
   const isNew = met.by === "receiver" && met.answered.report !== undefined;
   return isNew && times > 1 ? await sendPlain(times - 1, ask) : met;
@@ -126,7 +126,10 @@ function failed(url: string, met: Exclude<Met, { by: "receiver" }>): ProbeResult
   return { kind: "failed", reason: "PublicUrlUnreachable", message };
 }
 
-async function send({ headers, body, expect }: CheckRequest, { door, target, signal }: Ask): Promise<Met> {
+async function send(
+  { headers, body, expect }: CheckRequest,
+  { door, target, signal }: ProbeAsk,
+): Promise<Met> {
   const url = new URL(target.url);
   const { host } = url;
   if (door.port !== undefined) url.port = door.port;

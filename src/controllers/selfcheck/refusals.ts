@@ -1,4 +1,4 @@
-import type { Problem } from "./verdict.ts";
+import type { ProbeProblem } from "./verdict.ts";
 
 /** An answer that is not the receiver's to a challenge. */
 export interface ForeignAnswer {
@@ -9,7 +9,7 @@ export interface ForeignAnswer {
 }
 
 /** What such an answer to a plain POST says about the way to the receiver. The same answer gives the same words. Pure. */
-export function refusal(url: string, { status, location, body }: ForeignAnswer): Problem {
+export function refusal(url: string, { status, location, body }: ForeignAnswer): ProbeProblem {
   if (status >= 300 && status < 400) return redirect(url, status, location);
   const isEmpty = body === "";
   // The receiver's own words to strangers and while it starts. It will know the route soon.
@@ -23,7 +23,7 @@ export function refusal(url: string, { status, location, body }: ForeignAnswer):
   return { reason: "PublicUrlNotOurs", message: `the inbound URL ${FOREIGN[status] ?? foreign(status)}` };
 }
 
-const notLoaded = (status: number, message: string): Problem => ({
+const notLoaded = (status: number, message: string): ProbeProblem => ({
   reason: "RoutesNotLoaded",
   message: `the receiver does not have this route yet (${status}); ${message}`,
 });
@@ -51,8 +51,8 @@ const foreign = (status: number) =>
 const LOGIN = /\b(log-?in|sign-?in|signon|sso|oauth2?|oidc|openid|saml2?|auth|authorize|adfs|idp|cas)\b/i;
 
 /** Where a redirect leads decides what to do about it. Only hosts and our own paths are told: a query can hold secrets. */
-function redirect(url: string, status: number, location: string | undefined): Problem {
-  const problem = (where: string): Problem => ({
+function redirect(url: string, status: number, location: string | undefined): ProbeProblem {
+  const problem = (where: string): ProbeProblem => ({
     reason: "PublicUrlRedirects",
     message: `the inbound URL redirects (${status}) ${where}; a redirect turns Twilio's POST into an empty GET`,
   });

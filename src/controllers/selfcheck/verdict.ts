@@ -1,7 +1,7 @@
 import type { Reason } from "../../api/reasons.ts";
 
 /** Why texts do not get through, as a probe saw it. */
-export interface Problem {
+export interface ProbeProblem {
   reason: Reason;
   message: string;
   /**
@@ -14,7 +14,7 @@ export interface Problem {
 /** What one probe of the inbound URL showed. */
 export type ProbeResult =
   /** Our receiver answered for this route; it knows this generation of it. `problem`: and would lose texts all the same. */
-  { kind: "answered"; generation: number; problem?: Problem } | ({ kind: "failed" } & Problem);
+  { kind: "answered"; generation: number; problem?: ProbeProblem } | ({ kind: "failed" } & ProbeProblem);
 
 /** How the checks of one route stand. Plain data: kept in memory, begun anew after a restart. */
 export interface RouteCheck {
@@ -26,7 +26,7 @@ export interface RouteCheck {
   failures: number;
   /** Passed often enough once since the process began: from then on a failure must repeat to count. */
   proven: boolean;
-  lastFailure?: Problem & { atMs: number };
+  lastFailure?: ProbeProblem & { atMs: number };
 }
 
 export const PASSES_NEEDED = 3;
@@ -49,7 +49,7 @@ export function retarget(check: RouteCheck, generation: number): RouteCheck {
  * Why texts would not get through, by what somebody says who can know. A receiver with an older route judged the request by that:
  * what it says of it counts for nothing.
  */
-export function problemOf({ generation }: RouteCheck, result: ProbeResult): Problem | undefined {
+export function problemOf({ generation }: RouteCheck, result: ProbeResult): ProbeProblem | undefined {
   if (result.kind === "answered") return result.generation < generation ? undefined : result.problem;
   const { kind: _, ...problem } = result;
   return problem;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Candidate, type Claim, decideClaim, firstInLine } from "./claim-decision.ts";
+import { type Candidate, type ClaimDecision, decideClaim, firstInLine } from "./claim-decision.ts";
 
 const candidate = (more: Partial<Candidate>): Candidate => ({
   uid: "self",
@@ -22,7 +22,7 @@ interface Row {
   sameNumber?: Candidate[];
   sameStream?: Candidate[];
   holders?: Record<string, string>;
-  want: Claim["kind"];
+  want: ClaimDecision["kind"];
 }
 
 const rows: Record<string, Row> = {

@@ -18,7 +18,7 @@ export interface Candidate {
   phoneNumberSid: string | undefined;
 }
 
-export type Claim =
+export type ClaimDecision =
   | { kind: "held" }
   /** Free, and this object's turn. */
   | { kind: "free" }
@@ -38,7 +38,7 @@ export interface ClaimInput {
 }
 
 /** Decides what `self` may do with its number. */
-export function decideClaim({ self, sameNumber, sameStream, holderOf }: ClaimInput): Claim {
+export function decideClaim({ self, sameNumber, sameStream, holderOf }: ClaimInput): ClaimDecision {
   const holds = (candidate: Candidate) =>
     candidate.phoneNumberSid !== undefined && holderOf(candidate.phoneNumberSid) === candidate.uid;
   if (holds(self)) return { kind: "held" };

@@ -4,7 +4,7 @@ import { systemClock } from "../../clock.ts";
 import { Records } from "../records/records.ts";
 import { holdClaim } from "./claim.ts";
 import type { FoundNumber } from "./found.ts";
-import type { Work } from "./work.ts";
+import type { NumberWork } from "./work.ts";
 
 const sid = "PN1";
 const number = {
@@ -59,7 +59,7 @@ function release() {
   const hold = (object: SmsNumber, ensureFinalizer: () => Promise<void>) => {
     const { namespace } = object.metadata;
     const work = { deps, ctx: { ensureFinalizer }, object, namespace, namespaceUid: namespace };
-    return holdClaim({ ...work, stream: "support" } as unknown as Work, found);
+    return holdClaim({ ...work, stream: "support" } as unknown as NumberWork, found);
   };
   return { records, known, hold };
 }

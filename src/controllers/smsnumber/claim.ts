@@ -2,11 +2,11 @@ import type { Outcome } from "../../kube/summarise.ts";
 import { webhookOf } from "../../twilio/webhook.ts";
 import type { ClaimRecord } from "../records/record.ts";
 import { candidateOf } from "./candidate.ts";
-import { type Claim, decideClaim } from "./claim-decision.ts";
+import { type ClaimDecision, decideClaim } from "./claim-decision.ts";
 import type { FoundNumber } from "./found.ts";
 import { outcome } from "./outcome.ts";
 import { oweNumber } from "./previous/owed.ts";
-import { type Ended, leadsHere, type Work, wakeOthers } from "./work.ts";
+import { leadsHere, type NumberWork, type StepEnd, wakeOthers } from "./work.ts";
 
 /** An older object that may have a better right is waited for no longer than this after our own creation. */
 const UNDECIDED_MS = 10_000;
@@ -26,7 +26,7 @@ export interface Held extends FoundNumber {
 }
 
 /** Makes `Accepted` true as far as other objects are concerned: whose number it is. */
-export async function holdClaim(work: Work, found: FoundNumber): Promise<Ended<Held>> {
+export async function holdClaim(work: NumberWork, found: FoundNumber): Promise<StepEnd<Held>> {
   const { deps, ctx, object, namespaceUid, stream } = work;
   if (object.spec.managementPolicy === "Observe") {
     await letGoOfClaim(work, found);
@@ -46,7 +46,7 @@ export async function holdClaim(work: Work, found: FoundNumber): Promise<Ended<H
 }
 
 /** Why the claim is not, or not yet, this object's to take; undefined when it is. */
-function notItsTurn(work: Work, { seen }: FoundNumber): Outcome | undefined {
+function notItsTurn(work: NumberWork, { seen }: FoundNumber): Outcome | undefined {
   const decision = judgeClaim(work);
   if (decision.kind === "undecided")
     return {
@@ -59,7 +59,7 @@ function notItsTurn(work: Work, { seen }: FoundNumber): Outcome | undefined {
 }
 
 function claimOf(
-  { deps, object, namespace, namespaceUid, stream }: Work,
+  { deps, object, namespace, namespaceUid, stream }: NumberWork,
   { seen, route }: FoundNumber,
 ): ClaimRecord {
   return {
@@ -75,7 +75,7 @@ function claimOf(
   };
 }
 
-function judgeClaim({ deps, object, namespace, stream }: Work): Claim {
+function judgeClaim({ deps, object, namespace, stream }: NumberWork): ClaimDecision {
   const self = candidateOf(deps, object);
   const holderOf = (sid: string) => deps.records.claim(sid)?.uid;
   // Who holds the number is known without a look at others, of whom there can be ten thousand with the same digits.
@@ -92,7 +92,7 @@ function judgeClaim({ deps, object, namespace, stream }: Work): Claim {
 }
 
 /** What is ours at Twilio stays there, and is remembered: nobody may change it as long as the number is only observed. */
-async function letGoOfClaim(work: Work, { seen }: FoundNumber) {
+async function letGoOfClaim(work: NumberWork, { seen }: FoundNumber) {
   const { deps, ctx, object } = work;
   const claim = deps.records.claimOf(object.metadata.uid!);
   if (claim === undefined) return;
@@ -102,6 +102,6 @@ async function letGoOfClaim(work: Work, { seen }: FoundNumber) {
     else await deps.records.dropClaim(claim.phoneNumberSid);
   } finally {
     // Also when it could not be written down yet: the next try finds no claim any more.
-    wakeOthers(work);
+    wakeOthers(work.deps, work.object);
   }
 }

@@ -11,7 +11,7 @@ import { beforeUs, formerHostOf } from "./cleanup/let-go.ts";
 import { lookOf } from "./look.ts";
 import { accepted, before, outcome } from "./outcome.ts";
 import { oweNumber } from "./previous/owed.ts";
-import { callOptions, type Ended, refused, type Work, wakeOthers } from "./work.ts";
+import { callOptions, type NumberWork, refused, type StepEnd, wakeOthers } from "./work.ts";
 
 /** A number as Twilio has it, with what decides where its texts go. */
 export interface SeenNumber {
@@ -28,7 +28,7 @@ export interface FoundNumber {
 }
 
 /** Makes `NumberFound` true: the account, and the number in it. */
-export async function findNumber(work: Work): Promise<Ended<FoundNumber>> {
+export async function findNumber(work: NumberWork): Promise<StepEnd<FoundNumber>> {
   const { deps, object, namespace, stream } = work;
   const key = `${namespace}/${stream}`;
   const state = deps.streams.get(key);
@@ -77,7 +77,7 @@ function seenIn(snapshot: Snapshot, number: PhoneNumber, isThisRoute: (url: stri
 }
 
 /** The account as fresh as it needs to be for this number; where it is not quite, `work` remembers when to look again. */
-async function look(work: Work, account: AccountView): Promise<Snapshot> {
+async function look(work: NumberWork, account: AccountView): Promise<Snapshot> {
   const { deps, ctx, object } = work;
   const { latest, surroundingsFromMs, failedResyncs } = account;
   const settled = deps.records.claimOf(object.metadata.uid!)?.configured !== undefined;
@@ -99,7 +99,7 @@ async function look(work: Work, account: AccountView): Promise<Snapshot> {
  * A short code without replies of its own is fine in a Messaging Service, which answers for it. Nothing further is done for one
  * that is refused, so that this look is the only one that can show that it has joined a service, or left it.
  */
-export async function seeService(work: Work): Promise<void> {
+export async function seeService(work: NumberWork): Promise<void> {
   const { deps, refusal, namespace, stream } = work;
   const account = deps.streams.get(`${namespace}/${stream}`)?.account;
   if (refusal?.reason !== "ComplianceRepliesMissing" || account === undefined) return;
@@ -108,7 +108,10 @@ export async function seeService(work: Work): Promise<void> {
 }
 
 /** Somebody buys a number and applies it at once: it may be younger than the list. One call, and only for a user's change. */
-async function boughtJustNow({ ctx, object }: Work, account: AccountView): Promise<PhoneNumber | undefined> {
+async function boughtJustNow(
+  { ctx, object }: NumberWork,
+  account: AccountView,
+): Promise<PhoneNumber | undefined> {
   if (ctx.lane !== "change" || object.spec.type === "ShortCode") return undefined;
   return await account.find(object.spec.number, callOptions(ctx));
 }
@@ -118,7 +121,7 @@ async function boughtJustNow({ ctx, object }: Work, account: AccountView): Promi
  * before it is taken to be gone.
  */
 async function stillThere(
-  { deps, ctx, object }: Work,
+  { deps, ctx, object }: NumberWork,
   account: AccountView,
 ): Promise<PhoneNumber | undefined> {
   const claim = deps.records.claimOf(object.metadata.uid!);
@@ -139,7 +142,7 @@ const notCapable = {
  * that was pointed at us it is still so as far as anybody knows: in the account that it was in, which may be another one than
  * the Secret now names.
  */
-async function notInAccount(work: Work): Promise<Outcome> {
+async function notInAccount(work: NumberWork): Promise<Outcome> {
   const { deps, object, namespaceUid, stream } = work;
   const claim = deps.records.claimOf(object.metadata.uid!);
   // It was found once, and the status does not say yet that it is gone: an earlier try may have ended the claim, and then failed
@@ -154,7 +157,7 @@ async function notInAccount(work: Work): Promise<Outcome> {
     if (claim !== undefined || isNews) await deps.refreshDigits(namespaceUid, stream);
   } finally {
     // Once, also when it could not be written down yet: those who wake each other would never rest.
-    if (claim !== undefined) wakeOthers(work);
+    if (claim !== undefined) wakeOthers(work.deps, work.object);
   }
   const why = {
     reason: "NumberNotInAccount",
@@ -163,7 +166,7 @@ async function notInAccount(work: Work): Promise<Outcome> {
   return { ...outcome(work, { accepted: accepted(work), found: why, url: why }), events };
 }
 
-const leftByEarlierTry = ({ deps, object }: Work): HeldNumber | undefined =>
+const leftByEarlierTry = ({ deps, object }: NumberWork): HeldNumber | undefined =>
   deps.records
     .owedOf(object.metadata.uid!)
     .find(
@@ -171,7 +174,7 @@ const leftByEarlierTry = ({ deps, object }: Work): HeldNumber | undefined =>
         why === "NumberNotInAccount" && deps.records.claim(phoneNumberSid) === undefined,
     );
 
-async function letGoOf({ deps, ctx }: Work, held: HeldNumber): Promise<EventNote[]> {
+async function letGoOf({ deps, ctx }: NumberWork, held: HeldNumber): Promise<EventNote[]> {
   const claim = deps.records.claimOf(held.uid);
   if (claim !== undefined && claim.configured === undefined) {
     await deps.records.dropClaim(claim.phoneNumberSid);

@@ -6,7 +6,7 @@ import { withoutFragment } from "../../twilio/connection-overrides.ts";
 import type { ClaimRecord } from "../records/record.ts";
 import { readyVerdict, verdict } from "../workstream/verdicts.ts";
 import type { SeenNumber } from "./found.ts";
-import type { Work } from "./work.ts";
+import type { NumberWork } from "./work.ts";
 
 /** One step's word: good, not known yet, or why not. */
 export type Step = "good" | "unknown" | { reason: Reason; message: string };
@@ -39,7 +39,7 @@ function stepVerdict(key: keyof NumberFacts, step: Step): Verdict {
 export const firstSight: NumberFacts = { accepted: "unknown", found: "unknown", url: "unknown" };
 
 /** What a look at a number comes to: conditions, and the status fields as far as they are known. */
-export function outcome({ deps, object }: Work, facts: NumberFacts, seen?: SeenNumber): Outcome {
+export function outcome({ deps, object }: NumberWork, facts: NumberFacts, seen?: SeenNumber): Outcome {
   const claim = deps.records.claimOf(object.metadata.uid!);
   const status = object.status;
   return {
@@ -92,7 +92,7 @@ function pick<K extends keyof NonNullable<SmsNumber["status"]>>(status: SmsNumbe
   return status?.[key] === undefined ? {} : { [key]: status[key] };
 }
 
-export const accepted = ({ refusal }: Work): Step => refusal ?? "good";
+export const accepted = ({ refusal }: NumberWork): Step => refusal ?? "good";
 
 /** A condition as it stands: what cannot be looked at now is not made worse. */
 export function before(object: SmsNumber, type: string): Step {

@@ -7,7 +7,7 @@ import type { SmsNumberDeps } from "./deps.ts";
 import { findNumber, seeService } from "./found.ts";
 import { before, known, outcome } from "./outcome.ts";
 import { pointAtUs } from "./webhook.ts";
-import { gather, type Work } from "./work.ts";
+import { gather, type NumberWork } from "./work.ts";
 
 /** An SmsNumber's life, one step for each condition: accepted, found in the account, held by this object, pointed at us. */
 export function smsNumberReconciler(deps: SmsNumberDeps) {
@@ -24,7 +24,7 @@ export function smsNumberReconciler(deps: SmsNumberDeps) {
   };
 }
 
-async function steps(work: Work): Promise<Outcome> {
+async function steps(work: NumberWork): Promise<Outcome> {
   const { deps, object, namespace } = work;
   // Nothing is said of what cannot be seen, and nothing done: the log and /readyz tell why.
   if (!deps.seen.knowsWorkStreams(namespace)) return outcome(work, known(object));

@@ -13,7 +13,7 @@ import type { NumberFacts, Step } from "./outcome.ts";
 import { accepted, outcome } from "./outcome.ts";
 import { settleOwed } from "./previous/owed.ts";
 import { type Plan, plan } from "./webhook-plan.ts";
-import { callOptions, isOurFallback, isOursOrWas, isSuspended, type Work, wakeOthers } from "./work.ts";
+import { callOptions, isOurFallback, isOursOrWas, isSuspended, type NumberWork, wakeOthers } from "./work.ts";
 
 /**
  * How long a first verdict waits for the self-check, so that one write tells both. A receiver that cannot be reached ends the
@@ -22,7 +22,7 @@ import { callOptions, isOurFallback, isOursOrWas, isSuspended, type Work, wakeOt
 const SETTLE_MS = 10_000;
 
 /** Makes `InboundUrlReady` true: where the number's texts go, and what is to be done about it. */
-export async function pointAtUs(work: Work, held: Held): Promise<Outcome> {
+export async function pointAtUs(work: NumberWork, held: Held): Promise<Outcome> {
   const ours = ourWebhook(urlsOf(work.deps.urls, work.namespace, work.stream));
   const step = plan(await planInput(work, held, ours));
   switch (step.do) {
@@ -35,7 +35,7 @@ export async function pointAtUs(work: Work, held: Held): Promise<Outcome> {
   }
 }
 
-async function planInput(work: Work, { route, seen, claim }: Held, ours: Webhook) {
+async function planInput(work: NumberWork, { route, seen, claim }: Held, ours: Webhook) {
   const { deps, object } = work;
   const current = deps.records.route(routeKey(route)) ?? route;
   return {
@@ -61,7 +61,7 @@ async function planInput(work: Work, { route, seen, claim }: Held, ours: Webhook
 
 /** With URL_CHECK=enforce a number is pointed only at a URL whose newest route has passed the self-check. */
 async function urlProblem(
-  { deps, ctx, namespace, stream }: Work,
+  { deps, ctx, namespace, stream }: NumberWork,
   route: RouteRecord,
 ): Promise<Exclude<Step, string> | undefined> {
   const key = routeKey(route);
@@ -78,7 +78,7 @@ async function urlProblem(
 }
 
 /** Texts arrive already. */
-async function settle(work: Work, { claim, seen }: Held, ours: Webhook): Promise<Outcome> {
+async function settle(work: NumberWork, { claim, seen }: Held, ours: Webhook): Promise<Outcome> {
   const { records, clock } = work.deps;
   // Where something takes precedence, the number's own webhook is none of ours.
   if (claim !== undefined && seen.override !== undefined) await records.putClaim(claimAtPeace(claim));
@@ -92,7 +92,7 @@ async function settle(work: Work, { claim, seen }: Held, ours: Webhook): Promise
 }
 
 async function leave(
-  work: Work,
+  work: NumberWork,
   { claim, seen }: Held,
   step: Extract<Plan, { do: "leave" }>,
 ): Promise<Outcome> {
@@ -106,7 +106,7 @@ async function leave(
 }
 
 async function set(
-  work: Work,
+  work: NumberWork,
   { account, seen, claim }: Held,
   step: Extract<Plan, { do: "set" }>,
 ): Promise<Outcome> {
@@ -116,7 +116,7 @@ async function set(
   const answer = await account.update(seen.number, step.webhook, callOptions(ctx));
   account.noteUpdated(answer);
   // Those who only observe this number, or wait for it, see another webhook now.
-  wakeOthers(work);
+  wakeOthers(work.deps, work.object);
   const kept = differences(webhookOf(answer), step.webhook);
   if (kept.length > 0)
     throw new Failure("TwilioRejected", `Twilio took the update but kept another ${kept.join(" and ")}`);
@@ -132,7 +132,7 @@ async function set(
  * is its witness until then: a process that ends in between leaves all there is to be seen again.
  */
 async function save(
-  work: Work,
+  work: NumberWork,
   claim: ClaimRecord,
   seen: SeenNumber,
   step: Extract<Plan, { do: "set" }>,
@@ -154,7 +154,7 @@ async function save(
  * needs to be asked.
  */
 async function savedBefore(
-  work: Work,
+  work: NumberWork,
   claim: ClaimRecord,
   { number }: SeenNumber,
 ): Promise<Webhook | undefined> {
@@ -170,7 +170,7 @@ async function savedBefore(
 }
 
 /** What a person wants to know of an update: that it was a repair, or where texts went before. */
-function withNews({ deps, object }: Work, base: Outcome, step: Extract<Plan, { do: "set" }>): Outcome {
+function withNews({ deps, object }: NumberWork, base: Outcome, step: Extract<Plan, { do: "set" }>): Outcome {
   if (step.repairOf !== undefined) {
     const count = (object.status?.driftRepairs?.count ?? 0) + 1;
     const driftRepairs = { count, lastTime: timeText(deps.clock.now()), lastHost: step.repairOf };
@@ -187,10 +187,14 @@ function withNews({ deps, object }: Work, base: Outcome, step: Extract<Plan, { d
   return { ...base, events: [{ type: "Normal", reason: "WebhookSet", message }] };
 }
 
-const factsOf = (work: Work, url: Step): NumberFacts => ({ accepted: accepted(work), found: "good", url });
+const factsOf = (work: NumberWork, url: Step): NumberFacts => ({
+  accepted: accepted(work),
+  found: "good",
+  url,
+});
 
 /** Texts reach the receiver only if the stream's own URL and credentials are good as well. */
-function streamUrl({ deps, namespace, stream }: Work): Step {
+function streamUrl({ deps, namespace, stream }: NumberWork): Step {
   const state = deps.streams.get(`${namespace}/${stream}`);
   if (state?.problem !== undefined) return state.problem;
   if (state?.routeKey === undefined || deps.urlCheck === "off") return "good";

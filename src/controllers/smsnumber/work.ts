@@ -5,11 +5,11 @@ import type { CallOptions } from "../../twilio/twilio.ts";
 import { pointsAt, type Webhook } from "../../twilio/webhook.ts";
 import type { RouteRecord } from "../records/record.ts";
 import { isInService, type Refusal, refusalOf } from "./accepted.ts";
-import type { SmsNumberDeps } from "./deps.ts";
+import type { SmsNumberDeps, Wake } from "./deps.ts";
 import type { Seen } from "./seen.ts";
 
 /** One SmsNumber under work, with what other objects say of it. */
-export interface Work {
+export interface NumberWork {
   deps: SmsNumberDeps;
   ctx: ReconcileContext<SmsNumber>;
   object: SmsNumber;
@@ -23,9 +23,9 @@ export interface Work {
 }
 
 /** How a step ends: with what the next one needs, or with the outcome when there is nothing more to do. */
-export type Ended<T> = { go: T } | { stop: Outcome };
+export type StepEnd<T> = { go: T } | { stop: Outcome };
 
-export async function gather(deps: SmsNumberDeps, ctx: ReconcileContext<SmsNumber>): Promise<Work> {
+export async function gather(deps: SmsNumberDeps, ctx: ReconcileContext<SmsNumber>): Promise<NumberWork> {
   const { object } = ctx;
   const namespace = object.metadata.namespace!;
   const stream = object.spec.workStreamRef.name;
@@ -117,11 +117,14 @@ export function isSuspended(
 }
 
 /** Those who wait for the same number or the same stream. */
-export function wakeOthers({ deps, object, namespace, stream }: Work) {
-  for (const other of [
-    ...deps.seen.numbersWithDigits(object.spec.number),
-    ...deps.seen.numbersOfStream(namespace, stream),
-  ])
-    if (other.metadata.uid !== object.metadata.uid)
-      deps.wake.number(other.metadata.namespace!, other.metadata.name);
+export function wakeOthers(
+  { seen, wake }: { seen: Pick<Seen, "numbersWithDigits" | "numbersOfStream">; wake: Pick<Wake, "number"> },
+  { metadata, spec }: SmsNumber,
+) {
+  const waiting = [
+    ...seen.numbersWithDigits(spec.number),
+    ...seen.numbersOfStream(metadata.namespace!, spec.workStreamRef.name),
+  ];
+  for (const { metadata: other } of waiting)
+    if (other.uid !== metadata.uid) wake.number(other.namespace!, other.name);
 }

@@ -5,7 +5,7 @@ import { MultiMap } from "../../multimap.ts";
 import type { Credentials } from "../../twilio/credentials.ts";
 import type { CallOptions, CredentialCheck, Twilio, TwilioAccount } from "../../twilio/twilio.ts";
 
-interface Known {
+interface KnownAnswer {
   answer: Promise<CredentialCheck>;
   askedAtMs: number;
   /** `down`: Twilio could not tell. */
@@ -35,7 +35,7 @@ export class CredentialChecks {
   readonly #clock: Clock;
   readonly #resyncIntervalMs: number;
   /** By the credentials' fingerprint. */
-  readonly #known = new Map<string, Known>();
+  readonly #known = new Map<string, KnownAnswer>();
   readonly #users = new MultiMap<string, string>();
   readonly #fingerprintOf = new Map<string, string>();
   #ending = NEVER;
@@ -67,7 +67,7 @@ export class CredentialChecks {
     }
   }
 
-  #isOld({ state, askedAtMs, settledAtMs }: Known, { again, touchedAtMs }: CheckOptions): boolean {
+  #isOld({ state, askedAtMs, settledAtMs }: KnownAnswer, { again, touchedAtMs }: CheckOptions): boolean {
     const now = this.#clock.monotonic();
     if (state === "down") return now - settledAtMs >= FAILURE_STANDS_MS;
     if (state !== "bad") return false;
@@ -75,10 +75,10 @@ export class CredentialChecks {
     return askedAtMs < touchedAtMs || (again && now - askedAtMs >= this.#resyncIntervalMs / 2);
   }
 
-  #ask(account: TwilioAccount, options: CallOptions): Known {
+  #ask(account: TwilioAccount, options: CallOptions): KnownAnswer {
     const { fingerprint } = account;
     const now = this.#clock.monotonic();
-    const known: Known = {
+    const known: KnownAnswer = {
       answer: account.check({ ...options, signal: this.#ending }),
       askedAtMs: now,
       state: "asking",
@@ -86,7 +86,7 @@ export class CredentialChecks {
       doubted: false,
     };
     this.#known.set(fingerprint, known);
-    const settle = (state: Known["state"], isKept: boolean) => {
+    const settle = (state: KnownAnswer["state"], isKept: boolean) => {
       known.state = state;
       known.settledAtMs = this.#clock.monotonic();
       if (!isKept && this.#known.get(fingerprint) === known) this.#known.delete(fingerprint);

@@ -3,7 +3,7 @@ import type { Debt } from "./debts.ts";
 import type { Ending } from "./give-back.ts";
 
 /** How a deletion ended for one number. */
-export interface Ended {
+export interface DecidedEnding {
   debt: Debt;
   ending: Ending;
   /** The event that tells of it: there once all that it changed is durable. */
@@ -15,13 +15,13 @@ export interface Ended {
  * before the records: an attempt that follows one which failed in between would find nothing to do, and tell nothing.
  */
 export class Endings {
-  readonly #byUid = new Map<string, Ended[]>();
+  readonly #byUid = new Map<string, DecidedEnding[]>();
 
-  of(uid: string): readonly Ended[] {
+  of(uid: string): readonly DecidedEnding[] {
     return this.#byUid.get(uid) ?? [];
   }
 
-  add(uid: string, ended: Ended): void {
+  add(uid: string, ended: DecidedEnding): void {
     this.#byUid.set(uid, [...this.of(uid), ended]);
   }
 

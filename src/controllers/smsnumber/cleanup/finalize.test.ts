@@ -11,7 +11,8 @@ import { AccountView } from "../../accounts/account-view.ts";
 import type { ClaimRecord, Shard } from "../../records/record.ts";
 import { Records } from "../../records/records.ts";
 import type { Finalization } from "../deps.ts";
-import { FORCE_DELETE_ANNOTATION, smsNumberFinalizer } from "./finalize.ts";
+import { smsNumberFinalizer } from "./finalize.ts";
+import { FORCE_DELETE_ANNOTATION } from "./patience.ts";
 
 const ours = "https://sms.example.com/inbound/team/support";
 const webhook = (smsUrl: string): Webhook => ({

@@ -1,7 +1,16 @@
 import { describe, expect, test } from "vitest";
-import { reasons } from "../../../api/reasons.ts";
+import { type Reason, reasons } from "../../../api/reasons.ts";
+import { Failure } from "../../../errors.ts";
 import type { Webhook } from "../../../twilio/webhook.ts";
-import { formerHostOf, LET_GO_REASONS, type LeftNumber, letGoEvent, letGoFields } from "./let-go.ts";
+import {
+  formerHostOf,
+  LET_GO_REASONS,
+  type LeftNumber,
+  type LetGo,
+  letGoAfter,
+  letGoEvent,
+  letGoFields,
+} from "./let-go.ts";
 
 const left: LeftNumber = {
   number: "14252306549",
@@ -71,4 +80,32 @@ test("every reason of a Failure that ends a deletion is counted from the start",
     expect(reasons).toHaveProperty(reason);
     expect(LET_GO_REASONS).toContain(reason);
   }
+});
+
+describe("what lets a number go while its webhook is being given back", () => {
+  const rows: Record<string, [Reason, boolean, LetGo | undefined]> = {
+    "Twilio is away, and the deletion may wait: it is tried again": ["TwilioUnavailable", false, undefined],
+    "Twilio is away, and the deletion has waited long enough": [
+      "TwilioUnavailable",
+      true,
+      { reason: "TwilioUnavailable", why: "gave up after waiting for Twilio: it failed" },
+    ],
+    "Twilio slows us down, and the deletion has waited long enough": [
+      "TwilioThrottled",
+      true,
+      { reason: "TwilioThrottled", why: "gave up after waiting for Twilio: it failed" },
+    ],
+    "the credentials are refused: no waiting helps": [
+      "TwilioUnauthorized",
+      false,
+      { reason: "TwilioUnauthorized", why: "it failed" },
+    ],
+    "the number is no longer in the account": [
+      "NumberNotInAccount",
+      false,
+      { reason: "NumberNotInAccount", why: "it failed" },
+    ],
+  };
+  test.each(Object.entries(rows))("%s", (_, [reason, waitIsOver, want]) =>
+    expect(letGoAfter(new Failure(reason, "it failed"), { waitIsOver })).toEqual(want));
 });

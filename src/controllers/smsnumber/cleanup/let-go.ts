@@ -1,3 +1,4 @@
+import type { Failure } from "../../../errors.ts";
 import type { EventNote } from "../../../kube/summarise.ts";
 import { hostOf, type Webhook } from "../../../twilio/webhook.ts";
 
@@ -21,6 +22,16 @@ export interface LetGo {
   reason: string;
   /** To be read after "the webhook at Twilio was left as it is: ". */
   why: string;
+}
+
+/**
+ * Whether a number is let go because of what came in the way of giving its webhook back; undefined: try again. What no waiting
+ * will mend lets go at once, an outage only when the deletion has waited long enough. Pure.
+ */
+export function letGoAfter(failure: Failure, { waitIsOver }: { waitIsOver: boolean }): LetGo | undefined {
+  const { reason, message } = failure;
+  if (failure.class !== "transient") return { reason, why: message };
+  return waitIsOver ? { reason, why: `gave up after waiting for Twilio: ${message}` } : undefined;
 }
 
 /** The number, and what is known of the time before us. */

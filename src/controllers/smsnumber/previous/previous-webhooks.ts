@@ -87,7 +87,7 @@ export function isKeptForNumber(instance: string, secret: string): boolean {
   return secret.startsWith(prefix) && /^(pn|sc)[0-9a-z]{32}$/.test(secret.slice(prefix.length));
 }
 
-interface Stored {
+interface StoredWebhook {
   webhook: Webhook;
   accountSid?: string | undefined;
 }
@@ -96,7 +96,7 @@ interface Stored {
 function webhookSecrets(options: PreviousWebhooksOptions) {
   const { client, log, namespace, instance } = options;
   const own = (key: string) => ({ namespace, name: nameOf(instance, key) });
-  const save = async (key: string, stored: Stored, signal: AbortSignal): Promise<void> => {
+  const save = async (key: string, stored: StoredWebhook, signal: AbortSignal): Promise<void> => {
     const secret = secretOf(own(key), stored);
     if (await created(client, secret, signal)) return;
     const before = await client.get(secrets, own(key), signal);
@@ -106,7 +106,7 @@ function webhookSecrets(options: PreviousWebhooksOptions) {
       await client.delete(secrets, own(key), { uid: before.metadata.uid ?? "" }, signal);
     await client.create(secrets, secret, signal);
   };
-  const read = async (key: string, signal: AbortSignal): Promise<Stored | undefined> => {
+  const read = async (key: string, signal: AbortSignal): Promise<StoredWebhook | undefined> => {
     const saved = storedIn(await client.get(secrets, own(key), signal), log);
     const former = saved === undefined ? formerOf(options, key) : undefined;
     if (former === undefined) return saved;
@@ -122,7 +122,7 @@ function webhookSecrets(options: PreviousWebhooksOptions) {
   return { save, read, remove };
 }
 
-function secretOf(ref: { namespace: string; name: string }, { webhook, accountSid }: Stored): Secret {
+function secretOf(ref: { namespace: string; name: string }, { webhook, accountSid }: StoredWebhook): Secret {
   return {
     apiVersion: "v1",
     kind: "Secret",
@@ -174,7 +174,7 @@ export async function unlessForbidden<T>(call: Promise<T>): Promise<T | undefine
 const accountOf = (secret: Secret | undefined) => secret?.metadata.annotations?.[ACCOUNT_ANNOTATION];
 
 /** One that somebody damaged is none: a deletion that waited for it would never end. */
-function storedIn(secret: Secret | undefined, log: Log): Stored | undefined {
+function storedIn(secret: Secret | undefined, log: Log): StoredWebhook | undefined {
   const text = secret?.data?.[KEY];
   if (secret === undefined || text === undefined) return undefined;
   const webhook = webhookIn(Buffer.from(text, "base64").toString());
