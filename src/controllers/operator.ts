@@ -12,7 +12,7 @@ import { testRoute } from "../routes/test-route.ts";
 import { RuleJudge } from "../rules/judge.ts";
 import { Twilio } from "../twilio/twilio.ts";
 import { Accounts } from "./accounts/accounts.ts";
-import { noActivity, watchActivity } from "./activity.ts";
+import { noEvidence, watchEvidence } from "./evidence/evidence.ts";
 import { Forgetting } from "./forgetting.ts";
 import { controllerMetrics } from "./metrics.ts";
 import { NamespaceUids } from "./namespaces.ts";
@@ -32,7 +32,7 @@ import { NewNumbers, notingSaved } from "./smsnumber/previous/new-numbers.ts";
 import { createPreviousWebhooks } from "./smsnumber/previous/previous-webhooks.ts";
 import { seenBy } from "./smsnumber/seen.ts";
 import { touchesOfStreams } from "./touches.ts";
-import { Upkeep } from "./upkeep.ts";
+import { Upkeep } from "./upkeep/upkeep.ts";
 import { Wakeups } from "./wakeups.ts";
 import { Watches } from "./watches.ts";
 import { workStreamController } from "./workstream/controller.ts";
@@ -188,7 +188,7 @@ export class Operator {
         }
       },
     });
-    const activity = this.#watchActivity(wakeups);
+    const evidence = this.#watchEvidence(wakeups);
     const prober = createProber(
       config.urlCheckAddress === undefined ? {} : { address: config.urlCheckAddress },
     );
@@ -196,7 +196,7 @@ export class Operator {
       prober,
       clock,
       log,
-      lastAcceptedTextMs: (key) => activity.lastAcceptedAt(key),
+      lastAcceptedTextMs: (key) => evidence.lastAcceptedAt(key),
       onChange: (key) => wakeups.route(key, "change"),
     });
     this.records.onForgotten((key) => this.#checks.forget(key));
@@ -256,7 +256,7 @@ export class Operator {
           resyncFailed: (stream) => wakeups.numbersOf(stream, "resync"),
           routing,
           secrets: this.#secretReader,
-          activity,
+          evidence,
           publicUrlProblem: publicUrlProblem(config.publicUrl, config.allowInsecurePublicUrl),
           namespaceUid: seen.namespaceUid,
           numberOf: (namespace, stream) => relations.numberOf(namespace, stream),
@@ -305,7 +305,7 @@ export class Operator {
       leading: () => this.#leads(),
       loaded: () => this.#recordsOfTerm.loaded,
     });
-    this.#shared = [watches, activity, events, twilio, { stop: () => prober.close() }, ruleJudge];
+    this.#shared = [watches, evidence, events, twilio, { stop: () => prober.close() }, ruleJudge];
     for (const informer of watches.all) informer.onRewound(() => void this.#restored());
   }
 
@@ -342,10 +342,10 @@ export class Operator {
     return leader === undefined || leader.term !== undefined;
   }
 
-  #watchActivity(wakeups: Wakeups) {
+  #watchEvidence(wakeups: Wakeups) {
     const { config, clock, log } = this.#options;
-    if (config.databaseUrl === undefined) return noActivity;
-    return watchActivity({
+    if (config.databaseUrl === undefined) return noEvidence;
+    return watchEvidence({
       databaseUrl: config.databaseUrl,
       clock,
       log,

@@ -23,7 +23,7 @@ import {
 import { createSecretReader } from "../workstream/secret-reader.ts";
 import { Streams } from "../workstream/streams.ts";
 import { publicUrls } from "../workstream/urls.ts";
-import { passingStore } from "./passing-store.ts";
+import { bestEffortStore } from "./best-effort-store.ts";
 
 const TWILIO_TIMEOUT_MS = 8000;
 
@@ -48,7 +48,7 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
   const startedAt = timeText(clock.now());
   const startedMs = clock.monotonic();
   const own = { client, namespace: operatorNamespace, signal };
-  const store = passingStore(createSecretStore({ ...own, instance, shards: routeShards }), {
+  const store = bestEffortStore(createSecretStore({ ...own, instance, shards: routeShards }), {
     ...own,
     log,
   });

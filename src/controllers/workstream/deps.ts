@@ -1,7 +1,7 @@
 import type { WorkStream } from "../../api/index.ts";
 import type { Clock } from "../../clock.ts";
 import type { Accounts } from "../accounts/accounts.ts";
-import type { Activity } from "../activity.ts";
+import type { Evidence } from "../evidence/evidence.ts";
 import type { RouteRecord, UrlRecord } from "../records/record.ts";
 import type { Records } from "../records/records.ts";
 import type { Checks } from "../selfcheck/checks.ts";
@@ -24,7 +24,7 @@ export interface WorkStreamDeps {
   routing: RoutingChecks;
   streams: Streams;
   secrets: SecretReader;
-  activity: Activity;
+  evidence: Evidence;
   urls: PublicUrls;
   /** Why PUBLIC_URL is of no use to Twilio; undefined when it is fine. */
   publicUrlProblem: string | undefined;

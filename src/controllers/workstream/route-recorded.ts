@@ -95,7 +95,7 @@ async function recordTokens(
 async function acceptedSince(deps: WorkStreamDeps, key: string, tokens: readonly string[]) {
   const fingerprints = new Map<string, string>();
   for (const token of tokens) fingerprints.set(token, (await signatureKey(token)).fingerprint);
-  return (token: string) => deps.activity.firstAcceptedAt(key, fingerprints.get(token) ?? "");
+  return (token: string) => deps.evidence.firstAcceptedAt(key, fingerprints.get(token) ?? "");
 }
 
 function newest(routes: RouteRecord[]): RouteRecord | undefined {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
-import { watchActivity } from "../../src/controllers/activity.ts";
+import { watchEvidence } from "../../src/controllers/evidence/evidence.ts";
 import { migrate } from "../../src/inbox/migrate.ts";
 import { PostgresStore } from "../../src/inbox/store.ts";
 import { silentLog } from "../../src/log.ts";
@@ -25,7 +25,7 @@ test("the database's URL is asked for at each look, as it may change", async () 
   let url = before;
   let asked = 0;
   const changed: string[] = [];
-  const activity = watchActivity({
+  const activity = watchEvidence({
     databaseUrl: async () => {
       asked++;
       return url;

@@ -1,6 +1,6 @@
-import type { RouteRecord } from "./records/record.ts";
-import { routeKey } from "./records/record.ts";
-import type { Records } from "./records/records.ts";
+import type { RouteRecord } from "../records/record.ts";
+import { routeKey } from "../records/record.ts";
+import type { Records } from "../records/records.ts";
 
 /** How long a route goes on after nothing needs it: texts may be on their way, and a stream may come back. */
 export const UNNEEDED_ROUTE_MS = 3_600_000;

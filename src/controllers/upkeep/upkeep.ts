@@ -1,14 +1,14 @@
-import type { Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
-import type { ControllerMetrics } from "./metrics.ts";
-import type { ClaimRecord, HeldNumber, OwedRecord, RouteRecord } from "./records/record.ts";
-import type { Records } from "./records/records.ts";
-import { keepUp, type RouteNeeds } from "./routes-upkeep.ts";
-import type { Checks } from "./selfcheck/checks.ts";
-import { formerHostOf, letGoFields } from "./smsnumber/cleanup/let-go.ts";
-import { oweNumber } from "./smsnumber/previous/owed.ts";
-import type { PreviousWebhooks } from "./smsnumber/previous/previous-webhooks.ts";
-import type { Watches } from "./watches.ts";
+import type { Clock } from "../../clock.ts";
+import type { Log } from "../../log.ts";
+import type { ControllerMetrics } from "../metrics.ts";
+import type { ClaimRecord, HeldNumber, OwedRecord, RouteRecord } from "../records/record.ts";
+import type { Records } from "../records/records.ts";
+import type { Checks } from "../selfcheck/checks.ts";
+import { formerHostOf, letGoFields } from "../smsnumber/cleanup/let-go.ts";
+import { oweNumber } from "../smsnumber/previous/owed.ts";
+import type { PreviousWebhooks } from "../smsnumber/previous/previous-webhooks.ts";
+import type { Watches } from "../watches.ts";
+import { keepUp, type RouteNeeds } from "./routes.ts";
 
 /** How often the records are looked at for what nothing needs any more. */
 const UPKEEP_MS = 60_000;

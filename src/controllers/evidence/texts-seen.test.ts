@@ -1,13 +1,13 @@
 import { beforeEach, expect, test } from "vitest";
-import { ActivitySeen } from "./activity-seen.ts";
+import { TextsSeen } from "./texts-seen.ts";
 
 const KEEP = 1000;
-let seen: ActivitySeen;
+let seen: TextsSeen;
 const note = (stream: string, tokenFingerprint: string, lastAcceptedAtMs: number) =>
   seen.note({ namespaceUid: "u", stream, accountSid: "AC1", tokenFingerprint, lastAcceptedAtMs });
 
 beforeEach(() => {
-  seen = new ActivitySeen(KEEP);
+  seen = new TextsSeen(KEEP);
 });
 
 test("news are a later text of the route, or the first of a token", () => {
@@ -46,7 +46,7 @@ test("routes and tokens without end: what is known goes on, nothing new is taken
 
 test("a route that falls silent is told once, and again after its next text", () => {
   const minute = 60_000;
-  const kept = new ActivitySeen(24 * 60 * minute);
+  const kept = new TextsSeen(24 * 60 * minute);
   const text = (at: number) =>
     kept.note({
       namespaceUid: "u",

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../../test/support/manual-clock.ts";
-import { shardOf } from "../routes/table.ts";
-import { type RouteRecord, routeKey } from "./records/record.ts";
-import { Records } from "./records/records.ts";
-import { keepUp, type RouteUpkeep, UNNEEDED_ROUTE_MS, upkeepOf } from "./routes-upkeep.ts";
+import { ManualClock } from "../../../test/support/manual-clock.ts";
+import { shardOf } from "../../routes/table.ts";
+import { type RouteRecord, routeKey } from "../records/record.ts";
+import { Records } from "../records/records.ts";
+import { keepUp, type RouteUpkeep, UNNEEDED_ROUTE_MS, upkeepOf } from "./routes.ts";
 
 const now = 10 * UNNEEDED_ROUTE_MS;
 const route = (unneededSinceMs?: number) =>

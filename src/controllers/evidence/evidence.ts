@@ -1,12 +1,12 @@
 import type pg from "pg";
-import type { Clock } from "../clock.ts";
-import { pruneRouteActivity, readRouteActivity } from "../inbox/activity.ts";
-import { connect } from "../inbox/connect.ts";
-import { currentUrl, type DatabaseUrl } from "../inbox/database-url.ts";
-import { Told } from "../inbox/told.ts";
-import { troubleOf } from "../inbox/trouble.ts";
-import type { Log } from "../log.ts";
-import { ActivitySeen } from "./activity-seen.ts";
+import type { Clock } from "../../clock.ts";
+import { pruneRouteActivity, readRouteActivity } from "../../inbox/activity.ts";
+import { connect } from "../../inbox/connect.ts";
+import { currentUrl, type DatabaseUrl } from "../../inbox/database-url.ts";
+import { Told } from "../../inbox/told.ts";
+import { troubleOf } from "../../inbox/trouble.ts";
+import type { Log } from "../../log.ts";
+import { TextsSeen } from "./texts-seen.ts";
 
 const POLL_MS = 30_000;
 /** What a poll looks back, beyond the time since the last one: rows become visible a little after their time. */
@@ -16,7 +16,7 @@ const KEEP_MS = 24 * 3_600_000;
 const QUERY_TIMEOUT_MS = 5_000;
 
 /** What receivers report of each route: when texts signed by which token were accepted. */
-export interface Activity {
+export interface Evidence {
   /** When a text of this route was last accepted, in ms. */
   lastAcceptedAt(key: string): number | undefined;
   /** When this process first learnt of a text signed by the token of this fingerprint. */
@@ -25,13 +25,13 @@ export interface Activity {
 }
 
 /** Without a database nothing is known, and nothing depends on it. */
-export const noActivity: Activity = {
+export const noEvidence: Evidence = {
   lastAcceptedAt: () => undefined,
   firstAcceptedAt: () => undefined,
   stop: async () => {},
 };
 
-export interface ActivityOptions {
+export interface EvidenceOptions {
   databaseUrl: DatabaseUrl;
   clock: Clock;
   log: Log;
@@ -42,9 +42,9 @@ export interface ActivityOptions {
 }
 
 /** Polls `route_activity`. The database being down is logged and changes nothing: what is known stays known. */
-export function watchActivity({ databaseUrl, clock, log, onChange, onSilent }: ActivityOptions): Activity {
+export function watchEvidence({ databaseUrl, clock, log, onChange, onSilent }: EvidenceOptions): Evidence {
   const database = connectionTo(databaseUrl);
-  const seen = new ActivitySeen(KEEP_MS);
+  const seen = new TextsSeen(KEEP_MS);
   const stopping = new AbortController();
   let windowMs = KEEP_MS;
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../../test/support/manual-clock.ts";
-import { createLog } from "../log.ts";
-import type { Webhook } from "../twilio/webhook.ts";
-import type { OwedRecord, Shard } from "./records/record.ts";
-import { Records } from "./records/records.ts";
+import { ManualClock } from "../../../test/support/manual-clock.ts";
+import { createLog } from "../../log.ts";
+import type { Webhook } from "../../twilio/webhook.ts";
+import type { OwedRecord, Shard } from "../records/record.ts";
+import { Records } from "../records/records.ts";
 import { KEPT_MS, owedUpkeep, Upkeep, type UpkeepOptions } from "./upkeep.ts";
 
 const owed = (more: Partial<OwedRecord> = {}): OwedRecord => ({

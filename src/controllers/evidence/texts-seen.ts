@@ -1,6 +1,6 @@
-import type { RouteActivity } from "../inbox/activity.ts";
+import type { RouteActivity } from "../../inbox/activity.ts";
+import { routeKey } from "../records/record.ts";
 import { isSilent, type Pace, paced } from "./pace.ts";
-import { routeKey } from "./records/record.ts";
 
 interface TokenSeen {
   first: number;
@@ -15,7 +15,7 @@ const [MOST_ROUTES, MOST_TOKENS] = [50_000, 64];
  * `keepMs` is forgotten, as if this process had begun only then. Routes and tokens come and go, and rows of routes that this
  * release does not know are among those that are read.
  */
-export class ActivitySeen {
+export class TextsSeen {
   readonly #keepMs: number;
   readonly #routes = new Map<string, Map<string, TokenSeen>>();
   readonly #paces = new Map<string, Pace>();

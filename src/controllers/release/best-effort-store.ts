@@ -3,7 +3,7 @@ import { namespaces } from "../../kube/resource.ts";
 import type { Log } from "../../log.ts";
 import type { ShardStore } from "../records/records.ts";
 
-export interface PassingStoreOptions {
+export interface BestEffortStoreOptions {
   client: KubeClient;
   /** The operator's. */
   namespace: string;
@@ -15,7 +15,7 @@ export interface PassingStoreOptions {
  * The store of an operator whose namespace may be gone or being deleted. A record that cannot be written for that reason does not
  * fail the release: the webhooks can be put back without it. Any other failed write is an error.
  */
-export function passingStore(store: ShardStore, options: PassingStoreOptions): ShardStore {
+export function bestEffortStore(store: ShardStore, options: BestEffortStoreOptions): ShardStore {
   let warned = false;
   return {
     ...store,
@@ -40,7 +40,7 @@ export function passingStore(store: ShardStore, options: PassingStoreOptions): S
 const isRefused = (error: unknown) =>
   error instanceof KubeError && (error.status === 404 || error.status === 403);
 
-async function isGoing({ client, namespace, signal }: PassingStoreOptions): Promise<boolean> {
+async function isGoing({ client, namespace, signal }: BestEffortStoreOptions): Promise<boolean> {
   const found = await client.get(namespaces, { name: namespace }, signal);
   return found === undefined || found.metadata.deletionTimestamp !== undefined;
 }
