@@ -93,7 +93,7 @@ export const reasons = {
     class: "stalled",
     on: ["WorkStream.CredentialsValid", "WorkStream.InboundUrlReady", "SmsNumber.InboundUrlReady"],
     meaning:
-      "The Secret lacks a key that is needed, or the key is empty, or its value was damaged on its way into the Secret: quotes, blanks, invisible characters, base64 twice, NAME=value, JSON.",
+      "The Secret lacks a key that is needed, or the key is empty, or its value was damaged before it reached the Secret: quotes, blanks, invisible characters, base64 twice, NAME=value, JSON.",
     remedy:
       "Add or correct the key that the message names. The message says what happened to the value, and never shows the value.",
   },
