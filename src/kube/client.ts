@@ -25,7 +25,7 @@ export interface ClientOptions {
   kubeconfig?: string | undefined;
   userAgent: string;
   log: Log;
-  /** How long a request may take as a whole, watches aside. Default 10 s, well within a lease of 15. */
+  /** How long a request may take once it is sent, watches aside. Default 10 s, well within a lease of 15. */
   requestTimeoutMs?: number;
 }
 
@@ -75,6 +75,8 @@ interface Call {
   signal?: AbortSignal | undefined;
 }
 
+/** A request that could not be sent for so long fails, and its caller tries again later: the server does not answer at all. */
+const LONGEST_IN_LINE_MS = 60_000;
 const DEFAULT_PAGE = 500;
 const MERGE_PATCH = "application/merge-patch+json";
 const JSON_PATCH = "application/json-patch+json";
@@ -379,22 +381,27 @@ export class KubeClient {
     }
   }
 
-  /** The whole answer, unless that is an error, which is thrown. */
+  /**
+   * The whole answer, unless that is an error, which is thrown. Its time counts from when it is sent. If it counted from when it was
+   * put in line, then whenever the server is slower than we ask, those who have waited longest would be sent with no time left: their
+   * answers would come too late, and the server would work for nothing.
+   */
   async #read(call: Call): Promise<string> {
-    const timeout = AbortSignal.timeout(this.#requestTimeoutMs);
     const what = nameOf(call);
+    const inLine = AbortSignal.timeout(LONGEST_IN_LINE_MS);
+    let sent: AbortSignal | undefined;
+    const exchange = async () => {
+      if (call.method !== "GET") this.#leadership.assertTime(this.#requestTimeoutMs);
+      sent = AbortSignal.timeout(this.#requestTimeoutMs);
+      const signal = either(call.signal, sent);
+      const { body } = await this.#exchange({ ...call, signal }, { what, watching: false });
+      return call.maxBytes === undefined ? await body.text() : await textUpTo(call.maxBytes, body, what);
+    };
     try {
-      const signal = call.signal === undefined ? timeout : AbortSignal.any([call.signal, timeout]);
-      const exchange = async () => {
-        // Now, not earlier: the line for a connection may have taken its time.
-        if (call.method !== "GET") this.#leadership.assertTime(this.#requestTimeoutMs);
-        const { body } = await this.#exchange({ ...call, signal }, { what, watching: false });
-        return call.maxBytes === undefined ? await body.text() : await textUpTo(call.maxBytes, body, what);
-      };
-      return await this.#places.with(call.flow, exchange, signal);
+      return await this.#places.with(call.flow, exchange, either(call.signal, inLine));
     } catch (error) {
       if (error instanceof LeadershipLost) throw error;
-      throw errorOfTransport(what, error, call.signal, timeout.aborted);
+      throw errorOfTransport(what, error, call.signal, (sent ?? inLine).aborted);
     }
   }
 
@@ -433,6 +440,9 @@ export class KubeClient {
     }
   }
 }
+
+const either = (given: AbortSignal | undefined, own: AbortSignal) =>
+  given === undefined ? own : AbortSignal.any([given, own]);
 
 const nameOf = ({ method, path }: Call) => `${method.toLowerCase()} ${path}`;
 

@@ -117,6 +117,16 @@ test("one namespace's requests that wait for the server leave connections to ano
   expect(proxy.count("list")).toBe(101);
 });
 
+test("a request's time counts from when it is sent: none that waits for a connection is given up unsent", async () => {
+  const hasty = loadClient(proxy.kubeconfig, 300);
+  proxy.freeze();
+  const many = Array.from({ length: 100 }, () => failure(hasty.list(secrets, { namespace })));
+  for (const error of await Promise.all(many)) expect(error).toMatchObject({ reason: "Timeout" });
+  expect(proxy.seen).toHaveLength(100);
+  proxy.thaw();
+  await hasty.close();
+});
+
 test("a server that does not answer: Timeout; one that hangs up: Network; an abort: the caller's own reason", async () => {
   const hasty = loadClient(proxy.kubeconfig, 200);
   proxy.freeze();
