@@ -2,7 +2,7 @@ import type { Flow } from "./flow.ts";
 import { FairLine } from "./line.ts";
 import { Shares } from "./shares.ts";
 
-interface Waiter {
+interface PlaceWaiter {
   flow: Flow;
   start(): void;
 }
@@ -10,7 +10,7 @@ interface Waiter {
 /** So many at a time, shared fairly: see `Shares` for how many one flow may hold, and `FairLine` for whose turn it is. */
 export class Places {
   readonly #shares: Shares;
-  readonly #line = new FairLine<Waiter>();
+  readonly #line = new FairLine<PlaceWaiter>();
 
   constructor(places: number) {
     this.#shares = new Shares(places);
@@ -39,7 +39,7 @@ export class Places {
         this.#line.delete(flow, waiter);
         reject(signal?.reason);
       };
-      const waiter: Waiter = {
+      const waiter: PlaceWaiter = {
         flow,
         start: () => {
           signal?.removeEventListener("abort", onAbort);

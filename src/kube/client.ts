@@ -4,7 +4,7 @@ import type { Flow } from "../fairness/flow.ts";
 import { Places } from "../fairness/places.ts";
 import { ALWAYS, type Leadership, LeadershipLost } from "../leadership.ts";
 import type { Log } from "../log.ts";
-import { CONNECTIONS, Connection, loadConfig } from "./connection.ts";
+import { CONNECTIONS, KubeConnection, loadConfig } from "./connection.ts";
 import { errorOfStatus, errorOfTransport, KubeError, type StatusBody } from "./errors.ts";
 import { parsePage } from "./page.ts";
 import {
@@ -40,7 +40,7 @@ export interface ListOptions {
   metadataOnly?: boolean | undefined;
 }
 
-export interface Page<T> {
+export interface ListPage<T> {
   items: T[];
   resourceVersion: string;
   continue: string | undefined;
@@ -59,7 +59,7 @@ export interface ApplyOptions {
 
 type Query = Record<string, string | number | boolean | undefined>;
 
-interface Call {
+interface ApiCall {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Whose turn it is when many wait for a connection: namespaces take turns, and within one the kinds. */
   flow: Flow;
@@ -89,14 +89,14 @@ const APPLY_PATCH = "application/apply-patch+yaml";
  * whether a second try is harmless.
  */
 export class KubeClient {
-  readonly #connection: Connection;
+  readonly #connection: KubeConnection;
   readonly #userAgent: string;
   readonly #requestTimeoutMs: number;
   readonly #places: Places;
   readonly #leadership: Leadership;
 
   static load(options: ClientOptions): KubeClient {
-    const connection = new Connection(
+    const connection = new KubeConnection(
       () => loadConfig(options.kubeconfig),
       () => performance.now(),
     );
@@ -105,7 +105,7 @@ export class KubeClient {
   }
 
   constructor(
-    connection: Connection,
+    connection: KubeConnection,
     {
       userAgent,
       requestTimeoutMs = 10_000,
@@ -149,7 +149,7 @@ export class KubeClient {
     signal?: AbortSignal,
     { whole }: { whole?: boolean } = {},
   ): Promise<T | undefined> {
-    const call: Call = { method: "GET", flow: flowOf(type, ref), path: pathOf(type, ref), whole, signal };
+    const call: ApiCall = { method: "GET", flow: flowOf(type, ref), path: pathOf(type, ref), whole, signal };
     try {
       return await this.#send<T>(call);
     } catch (error) {
@@ -185,9 +185,9 @@ export class KubeClient {
       transform?: (item: T) => T;
     },
     signal?: AbortSignal,
-  ): Promise<Page<T>> {
+  ): Promise<ListPage<T>> {
     const limit = options.limit ?? DEFAULT_PAGE;
-    const call: Call = {
+    const call: ApiCall = {
       method: "GET",
       flow: flowOf(type, options),
       path: pathOf(type, { namespace: options.namespace }),
@@ -318,7 +318,7 @@ export class KubeClient {
     },
     signal: AbortSignal,
   ): AsyncGenerator<WatchEvent<T>, void, undefined> {
-    const call: Call = {
+    const call: ApiCall = {
       method: "GET",
       flow: flowOf(type, options),
       path: pathOf(type, { namespace: options.namespace }),
@@ -372,7 +372,7 @@ export class KubeClient {
     });
   }
 
-  async #send<R>(call: Call): Promise<R> {
+  async #send<R>(call: ApiCall): Promise<R> {
     const text = await this.#read(call);
     try {
       return (call.whole === true ? JSON.parse(text) : parseSkimmed(text)) as R;
@@ -386,7 +386,7 @@ export class KubeClient {
    * put in line, then whenever the server is slower than we ask, those who have waited longest would be sent with no time left: their
    * answers would come too late, and the server would work for nothing.
    */
-  async #read(call: Call): Promise<string> {
+  async #read(call: ApiCall): Promise<string> {
     const what = nameOf(call);
     const inLine = AbortSignal.timeout(LONGEST_IN_LINE_MS);
     let sent: AbortSignal | undefined;
@@ -406,7 +406,7 @@ export class KubeClient {
   }
 
   /** One request; the body is the caller's to read, unless the answer is an error, which is thrown. */
-  async #exchange(call: Call, options: { what: string; watching: boolean }) {
+  async #exchange(call: ApiCall, options: { what: string; watching: boolean }) {
     for (let attempt = 1; ; attempt++) {
       const answer = await this.#dispatch(call, options);
       if (answer.statusCode < 300) return answer;
@@ -417,7 +417,7 @@ export class KubeClient {
     }
   }
 
-  async #dispatch(call: Call, { what, watching }: { what: string; watching: boolean }) {
+  async #dispatch(call: ApiCall, { what, watching }: { what: string; watching: boolean }) {
     try {
       call.signal?.throwIfAborted();
       const access = await this.#connection.access(call.signal);
@@ -444,7 +444,7 @@ export class KubeClient {
 const either = (given: AbortSignal | undefined, own: AbortSignal) =>
   given === undefined ? own : AbortSignal.any([given, own]);
 
-const nameOf = ({ method, path }: Call) => `${method.toLowerCase()} ${path}`;
+const nameOf = ({ method, path }: ApiCall) => `${method.toLowerCase()} ${path}`;
 
 async function textUpTo(maxBytes: number, body: AsyncIterable<Buffer>, what: string): Promise<string> {
   const chunks: Buffer[] = [];

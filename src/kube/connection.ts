@@ -35,7 +35,7 @@ interface TlsSettings {
  * way to log in (token files, client certificates, exec plugins, OIDC); but its requests build a new dispatcher each, which
  * is a TLS connection per request, so the dispatchers are ours and live until the TLS settings change.
  */
-export class Connection {
+export class KubeConnection {
   readonly #load: () => KubeConfig;
   readonly #now: () => number;
   #config: KubeConfig;

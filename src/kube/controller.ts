@@ -9,13 +9,13 @@ import type { Change, Informer } from "./informer.ts";
 import { Interruption } from "./interruption.ts";
 import type { LeaderElector } from "./leader.ts";
 import { KubeMetrics } from "./metrics.ts";
-import type { Item, Lane, WorkQueue } from "./queue.ts";
+import type { Item, QueueLane, WorkQueue } from "./queue.ts";
 import { type Next, type Reconciler, Reconciliation } from "./reconciliation.ts";
 import { type KubeObject, keyOf, type ResourceType } from "./resource.ts";
-import type { Status } from "./status-writer.ts";
+import type { ObjectStatus } from "./status-writer.ts";
 import { Urgency } from "./urgency.ts";
 
-export type { FailureLike, Finalized, ReconcileContext } from "./reconciliation.ts";
+export type { FailureLike, FinalizeResult, ReconcileContext } from "./reconciliation.ts";
 
 /** One kind: what of it is seen, in which order it is worked on, and what is done about each object. */
 export interface ControlledKind<T extends KubeObject> extends Reconciler<T> {
@@ -25,7 +25,7 @@ export interface ControlledKind<T extends KubeObject> extends Reconciler<T> {
   queue: WorkQueue;
   finalizer?: string;
   /** What of a status this controller owns, where another process owns part of it; default all. */
-  ownStatus?: (status: Status) => Status;
+  ownStatus?: (status: ObjectStatus) => ObjectStatus;
   /**
    * In how many milliseconds the object can wait for nothing outside any more, 0 for now; undefined: never. From then on it
    * goes before all others, and an attempt under way that knows nothing of this is cut off.
@@ -152,7 +152,7 @@ export class Controller<T extends KubeObject> {
     );
   }
 
-  #causeAtStart(object: T): Lane {
+  #causeAtStart(object: T): QueueLane {
     return this.#kind.changedWhileAway?.(object) === true ? "change" : "resync";
   }
 
@@ -292,7 +292,7 @@ const isDeleting = (object: KubeObject | undefined) => object?.metadata.deletion
 /** Our own status writes come back as updates, and would wake us for nothing. */
 function isNews(before: KubeObject, after: KubeObject, instance: string): boolean {
   const [a, b] = [before.metadata, after.metadata];
-  const manager = ({ status }: KubeObject) => (status as Status | undefined)?.managedBy;
+  const manager = ({ status }: KubeObject) => (status as ObjectStatus | undefined)?.managedBy;
   return (
     a.uid !== b.uid ||
     a.generation !== b.generation ||

@@ -4,7 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { KubeClient } from "./client.ts";
 import { KubeMetrics } from "./metrics.ts";
-import { type Action, type Input, type News, start, step } from "./reflector.ts";
+import { type ReflectorAction, type ReflectorInput, type ReflectorNews, start, step } from "./reflector.ts";
 import { type KubeObject, keyOf, type ResourceType } from "./resource.ts";
 import { type Indexes, type ReadStore, Store } from "./store.ts";
 import { trim } from "./trim.ts";
@@ -41,7 +41,7 @@ export interface Change<T> {
   previous?: T;
 }
 
-interface Watched {
+interface NamespaceWatch {
   namespace: string | undefined;
   listed: boolean;
   /** The server has said that it may not be listed, or does not know the kind: nobody need wait for the end of it. */
@@ -59,7 +59,7 @@ export class Informer<T extends KubeObject> {
   readonly type: ResourceType<T>;
   readonly #options: InformerOptions<T>;
   readonly #store: Store<T>;
-  readonly #watched: Watched[];
+  readonly #watched: NamespaceWatch[];
   readonly #listeners = new Set<(change: Change<T>) => void>();
   readonly #onListed = new Set<(namespace: string | undefined) => void>();
   readonly #onRewound = new Set<(found: boolean) => void>();
@@ -156,12 +156,12 @@ export class Informer<T extends KubeObject> {
     await this.#running;
   }
 
-  async #reflect(watched: Watched): Promise<void> {
+  async #reflect(watched: NamespaceWatch): Promise<void> {
     const { signal } = this.#stop;
     const random = this.#options.random ?? Math.random;
     let { state, action } = start();
     while (!signal.aborted) {
-      let next: Action | undefined;
+      let next: ReflectorAction | undefined;
       for await (const input of this.#perform(action, watched, signal)) {
         if (signal.aborted) return;
         if (action.do === "list" && input.type === "failed") this.#listFailed(watched, input.error);
@@ -181,7 +181,11 @@ export class Informer<T extends KubeObject> {
   }
 
   /** Does what the machine asked for and tells what came of it; never throws. */
-  async *#perform(action: Action, watched: Watched, stopped: AbortSignal): AsyncGenerator<Input<T>> {
+  async *#perform(
+    action: ReflectorAction,
+    watched: NamespaceWatch,
+    stopped: AbortSignal,
+  ): AsyncGenerator<ReflectorInput<T>> {
     const { clock } = this.#options;
     const began = clock.monotonic();
     const { distrust } = watched;
@@ -211,10 +215,10 @@ export class Informer<T extends KubeObject> {
   }
 
   async #list(
-    action: Extract<Action, { do: "list" }>,
-    watched: Watched,
+    action: Extract<ReflectorAction, { do: "list" }>,
+    watched: NamespaceWatch,
     signal: AbortSignal,
-  ): Promise<Input<T>> {
+  ): Promise<ReflectorInput<T>> {
     const page = await this.#options.client.listPage(
       this.type,
       {
@@ -232,7 +236,7 @@ export class Informer<T extends KubeObject> {
   }
 
   /** A list tells how far the server is; of one object, as its content is of no interest. */
-  async #ask(watched: Watched, signal: AbortSignal): Promise<Input<T>> {
+  async #ask(watched: NamespaceWatch, signal: AbortSignal): Promise<ReflectorInput<T>> {
     const { client, clock, silentAfterMs = SILENT_AFTER_MS } = this.#options;
     const selection = { ...this.#selection(watched), metadataOnly: true, limit: 1 };
     const { resourceVersion } = await client.listPage(this.type, selection, signal);
@@ -241,10 +245,10 @@ export class Informer<T extends KubeObject> {
   }
 
   async *#watch(
-    action: Extract<Action, { do: "watch" }>,
-    watched: Watched,
+    action: Extract<ReflectorAction, { do: "watch" }>,
+    watched: NamespaceWatch,
     signal: AbortSignal,
-  ): AsyncGenerator<Input<T>> {
+  ): AsyncGenerator<ReflectorInput<T>> {
     const { client, clock, silentAfterMs = SILENT_AFTER_MS } = this.#options;
     const silence = new AbortController();
     const arm = () => clock.after(silentAfterMs, () => silence.abort(SILENT));
@@ -274,12 +278,12 @@ export class Informer<T extends KubeObject> {
     }
   }
 
-  #selection({ namespace }: Watched) {
+  #selection({ namespace }: NamespaceWatch) {
     const { fieldSelector, labelSelector, metadataOnly } = this.#options;
     return { namespace, fieldSelector, labelSelector, metadataOnly };
   }
 
-  #learn(watched: Watched, news: News<T>): void {
+  #learn(watched: NamespaceWatch, news: ReflectorNews<T>): void {
     if (news.type === "upsert") this.#upsert(trim(news.object, this.#options));
     else if (news.type === "remove") this.#remove(keyOf(news.object));
     else {
@@ -294,7 +298,7 @@ export class Informer<T extends KubeObject> {
     }
   }
 
-  #rewound(watched: Watched, found: boolean): void {
+  #rewound(watched: NamespaceWatch, found: boolean): void {
     const { log } = this.#options;
     log.warn(
       { kind: this.type.kind, namespace: watched.namespace },
@@ -306,7 +310,7 @@ export class Informer<T extends KubeObject> {
   }
 
   /** What a complete list did not have was deleted while nobody watched. */
-  #sweep(watched: Watched): void {
+  #sweep(watched: NamespaceWatch): void {
     const held =
       watched.namespace === undefined
         ? [...this.#store.keys()]
@@ -319,7 +323,7 @@ export class Informer<T extends KubeObject> {
     for (const listener of this.#onListed) listener(watched.namespace);
   }
 
-  #listFailed(watched: Watched, { status }: Failed): void {
+  #listFailed(watched: NamespaceWatch, { status }: Failed): void {
     if (status !== 403 && status !== 404) return;
     watched.refused = true;
     this.#settle();
@@ -358,7 +362,7 @@ export class Informer<T extends KubeObject> {
     }
   }
 
-  #report(watched: Watched, problem: string): void {
+  #report(watched: NamespaceWatch, problem: string): void {
     const now = problem === "" ? undefined : problem;
     if (now === watched.problem) return;
     watched.problem = now;

@@ -3,7 +3,7 @@ import { FairLine } from "../fairness/line.ts";
 import { Shares } from "../fairness/shares.ts";
 
 /** A user's change goes before what is only looked at again. */
-export type Lane = "change" | "resync";
+export type QueueLane = "change" | "resync";
 /**
  * Why a key is handed out, the strongest of what was asked for: what waits for nobody outside and need wait for nobody here, a
  * change, a scheduled look, or a try after a failure.
@@ -33,7 +33,7 @@ const URGENT_PLACES = 16;
 /** Resyncs of a flow leave room for its changes. */
 const RESYNCS_PER_FREE = 2;
 const STRENGTH: Record<Cause, number> = { retry: 0, resync: 1, change: 2, urgent: 3 };
-const laneOf = (cause: Cause): Lane | "urgent" => (cause === "retry" ? "resync" : cause);
+const laneOf = (cause: Cause): QueueLane | "urgent" => (cause === "retry" ? "resync" : cause);
 
 /**
  * Keys in line, each once. Work on a key takes as long as somebody outside lets it take, so places are shared: how many a flow

@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import { LeadershipLost, type Term } from "../leadership.ts";
 import type { Log } from "../log.ts";
 import { type KubeClient, KubeError } from "./client.ts";
-import { claim, claimed, NOBODY, type Observed, released } from "./lease.ts";
+import { decideOnLease, heldLease, NOBODY, type ObservedLease, releasedLease } from "./lease.ts";
 import { type Lease, leases } from "./resource.ts";
 
 export interface LeaderOptions {
@@ -40,7 +40,7 @@ export class LeaderElector {
   readonly #listeners = new Set<(term: Term) => void>();
   #term: RunningTerm | undefined;
   #lease: Lease | undefined;
-  #observed: Observed = { resourceVersion: undefined, sinceMs: 0 };
+  #observed: ObservedLease = { resourceVersion: undefined, sinceMs: 0 };
   #holder: string | undefined;
   /** Whom this process waits for, once that was told. */
   #waitsFor: string | undefined;
@@ -159,7 +159,7 @@ export class LeaderElector {
       this.#observe(lease);
       this.#foundNone ??= lease === undefined;
     }
-    const decision = claim({
+    const decision = decideOnLease({
       lease: this.#lease,
       identity,
       observed: this.#observed,
@@ -172,7 +172,7 @@ export class LeaderElector {
     if (decision.do === "seize") this.#displacedUntilMs = clock.monotonic() + decision.restMs;
     // Counted from before the request is sent: whoever sees the renewal sees it later than that.
     const from = timesOf(clock);
-    const next = claimed(this.#lease, {
+    const next = heldLease(this.#lease, {
       ...this.#options,
       nowMs: clock.now(),
       newTerm: this.#term === undefined,
@@ -214,7 +214,7 @@ export class LeaderElector {
       this.#observed = { resourceVersion, sinceMs: this.#options.clock.monotonic() };
   }
 
-  #begin(from: Times): void {
+  #begin(from: ClockTimes): void {
     this.#end("a new term begins");
     const term = new RunningTerm(this.#options, from);
     this.#term = term;
@@ -241,7 +241,7 @@ export class LeaderElector {
         log.info("lease deleted: there was none before");
         return;
       }
-      await client.replace(leases, released(lease, { nowMs: clock.now(), holdMs }), signal);
+      await client.replace(leases, releasedLease(lease, { nowMs: clock.now(), holdMs }), signal);
       log.info({ holdMs }, holdMs === undefined ? "lease released" : "lease kept, so that nobody leads");
     } catch (error) {
       log.warn({ err: error }, "lease not released, it runs out by itself");
@@ -252,21 +252,21 @@ export class LeaderElector {
 const TIMED_OUT = { status: 0, reason: "Timeout" };
 
 /** Both clocks: the monotonic one stands still while a machine sleeps, the wall clock can be set back. The later one counts. */
-interface Times {
+interface ClockTimes {
   monotonic: number;
   wall: number;
 }
-const timesOf = (clock: Clock): Times => ({ monotonic: clock.monotonic(), wall: clock.now() });
-const elapsedMs = (clock: Clock, from: Times) =>
+const timesOf = (clock: Clock): ClockTimes => ({ monotonic: clock.monotonic(), wall: clock.now() });
+const elapsedMs = (clock: Clock, from: ClockTimes) =>
   Math.max(clock.monotonic() - from.monotonic, clock.now() - from.wall);
 
 class RunningTerm implements Term {
   readonly #abort = new AbortController();
   readonly #options: { clock: Clock; leaseMs: number; renewDeadlineMs: number };
-  #from: Times;
+  #from: ClockTimes;
   #disarm = () => {};
 
-  constructor(options: { clock: Clock; leaseMs: number; renewDeadlineMs: number }, from: Times) {
+  constructor(options: { clock: Clock; leaseMs: number; renewDeadlineMs: number }, from: ClockTimes) {
     this.#options = options;
     this.#from = from;
     this.#arm();
@@ -286,7 +286,7 @@ class RunningTerm implements Term {
   untilDeadlineMs(): number {
     return this.#options.renewDeadlineMs - elapsedMs(this.#options.clock, this.#from);
   }
-  renewed(from: Times): void {
+  renewed(from: ClockTimes): void {
     this.#from = from;
     this.#disarm();
     this.#arm();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Claim, claim, claimed, NOBODY, released } from "./lease.ts";
+import { decideOnLease, heldLease, type LeaseDecision, NOBODY, releasedLease } from "./lease.ts";
 import type { Lease } from "./resource.ts";
 
 const lease = (spec: Lease["spec"]): Lease => ({
@@ -16,9 +16,9 @@ const other = lease({
 
 const NOW = Date.UTC(2026, 0, 1);
 /** Kept so that nobody leads, since so long ago by the wall clock. */
-const kept = (agoMs: number) => released(other, { nowMs: NOW - agoMs, holdMs: 120_000 });
+const kept = (agoMs: number) => releasedLease(other, { nowMs: NOW - agoMs, holdMs: 120_000 });
 
-const rows: Record<string, [lease: Lease | undefined, seenForMs: number, Claim["do"]]> = {
+const rows: Record<string, [lease: Lease | undefined, seenForMs: number, LeaseDecision["do"]]> = {
   "no Lease": [undefined, 0, "create"],
   ours: [lease({ holderIdentity: "me" }), 0, "renew"],
   "ours since long ago": [lease({ holderIdentity: "me" }), 60_000, "renew"],
@@ -47,13 +47,13 @@ for (const [name, [found, seenForMs, want]] of Object.entries(rows))
   test(`${name}: ${want}`, () => {
     const observed = { resourceVersion: found?.metadata.resourceVersion, sinceMs: 1000 };
     const nowMs = 1000 + seenForMs;
-    const decided = claim({ lease: found, identity: "me", observed, nowMs, wallMs: NOW + seenForMs });
+    const decided = decideOnLease({ lease: found, identity: "me", observed, nowMs, wallMs: NOW + seenForMs });
     expect(decided.do).toBe(want);
   });
 
 describe("a Lease that is to be taken from whoever has it", () => {
   const seize = (found: Lease, seenForMs: number) =>
-    claim({
+    decideOnLease({
       lease: found,
       identity: "me",
       observed: { resourceVersion: "5", sinceMs: 1000 },
@@ -87,7 +87,7 @@ describe("the Lease that is written", () => {
     newTerm: true,
   };
   test("a taken one carries the version it was read at, and counts the change", () => {
-    const next = claimed(other, options);
+    const next = heldLease(other, options);
     expect(next.metadata.resourceVersion).toBe("5");
     expect(next.spec).toMatchObject({
       holderIdentity: "me",
@@ -101,12 +101,12 @@ describe("the Lease that is written", () => {
       acquireTime: "2025-12-31T00:00:00.000000Z",
       leaseTransitions: 3,
     });
-    expect(claimed(mine, { ...options, newTerm: false }).spec).toMatchObject({
+    expect(heldLease(mine, { ...options, newTerm: false }).spec).toMatchObject({
       acquireTime: "2025-12-31T00:00:00.000000Z",
       leaseTransitions: 3,
       renewTime: "2026-01-01T00:00:00.000000Z",
     });
   });
   test("the first one begins at zero", () =>
-    expect(claimed(undefined, options).spec?.leaseTransitions).toBe(0));
+    expect(heldLease(undefined, options).spec?.leaseTransitions).toBe(0));
 });

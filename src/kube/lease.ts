@@ -1,7 +1,7 @@
 import type { Lease } from "./resource.ts";
 
 /** A lease as it was when it last changed before our eyes; `sinceMs` by our own monotonic clock. */
-export interface Observed {
+export interface ObservedLease {
   resourceVersion: string | undefined;
   sinceMs: number;
 }
@@ -9,7 +9,7 @@ export interface Observed {
 /** Holds a Lease that is kept so that nobody leads for a while: no process that could still act. */
 export const NOBODY = "nobody";
 
-export type Claim =
+export type LeaseDecision =
   | { do: "create" }
   | { do: "renew" }
   | { do: "take" }
@@ -18,10 +18,10 @@ export type Claim =
   /** Taken from a holder that may be at work: what it had left of its hold must pass before anything is done. */
   | { do: "seize"; restMs: number };
 
-export interface ClaimInput {
+export interface LeaseDecisionInput {
   lease: Lease | undefined;
   identity: string;
-  observed: Observed;
+  observed: ObservedLease;
   /** By our monotonic clock. */
   nowMs: number;
   /** By the wall clock. */
@@ -34,7 +34,14 @@ export interface ClaimInput {
  * What to do about the Lease. Times written by others are never compared with our clock: another's hold has run out when we
  * have seen it unchanged for its whole duration. Pure.
  */
-export function claim({ lease, identity, observed, nowMs, wallMs, seize }: ClaimInput): Claim {
+export function decideOnLease({
+  lease,
+  identity,
+  observed,
+  nowMs,
+  wallMs,
+  seize,
+}: LeaseDecisionInput): LeaseDecision {
   if (lease === undefined) return { do: "create" };
   const holder = lease.spec?.holderIdentity;
   if (holder === identity) return { do: "renew" };
@@ -58,7 +65,7 @@ function keptForMs(lease: Lease, wallMs: number): number {
 }
 
 /** The next Lease to write; whoever was faster makes the write fail, as it carries the version that was read. */
-export function claimed(
+export function heldLease(
   lease: Lease | undefined,
   options: {
     namespace: string;
@@ -87,7 +94,7 @@ export function claimed(
 }
 
 /** The Lease of a leader that ends: free at once, or kept for a while so that nobody leads. */
-export function released(
+export function releasedLease(
   lease: Lease,
   { nowMs, holdMs }: { nowMs: number; holdMs?: number | undefined },
 ): Lease {

@@ -4,7 +4,7 @@ import { type Cause, Lanes, type LanesOptions, stronger } from "./lanes.ts";
 import type { KubeObject } from "./resource.ts";
 import type { ReadStore } from "./store.ts";
 
-export type { Cause, Lane } from "./lanes.ts";
+export type { Cause, QueueLane } from "./lanes.ts";
 
 export interface QueueOptions extends LanesOptions {
   clock: Clock;
@@ -22,7 +22,7 @@ export interface Item {
 }
 
 /** A key that is out. */
-interface Working {
+interface KeyAtWork {
   giveBack(): void;
   /** Asked for meanwhile. */
   again: Cause | undefined;
@@ -39,7 +39,7 @@ export class WorkQueue {
   readonly #backoffMs: number;
   readonly #maxBackoffMs: number;
   readonly #lanes: Lanes;
-  readonly #working = new Map<string, Working>();
+  readonly #working = new Map<string, KeyAtWork>();
   readonly #delayed = new Map<string, { at: number; cause: Cause; cancel: () => void }>();
   readonly #failures = new Map<string, number>();
   readonly #takers: ((item: Item | undefined) => void)[] = [];

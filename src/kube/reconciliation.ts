@@ -6,11 +6,11 @@ import { conditionOf } from "./conditions.ts";
 import type { EventRecorder } from "./events.ts";
 import { addFinalizer, ObjectGone, removeFinalizer } from "./finalizer.ts";
 import { Interrupted, type Interruption } from "./interruption.ts";
-import type { KubeMetrics, Result } from "./metrics.ts";
-import type { Cause, Lane } from "./queue.ts";
+import type { KubeMetrics, ReconcileResult } from "./metrics.ts";
+import type { Cause, QueueLane } from "./queue.ts";
 import { Recent } from "./recent.ts";
 import type { KubeObject, ResourceType } from "./resource.ts";
-import { type Status, StatusWriter, type Written } from "./status-writer.ts";
+import { type ObjectStatus, StatusWriter, type WriteResult } from "./status-writer.ts";
 import {
   type EventNote,
   type Outcome,
@@ -23,7 +23,7 @@ import {
 export interface ReconcileContext<T extends KubeObject> {
   /** As the store has it, with the status as it was last written. Not to be changed. */
   object: T;
-  lane: Lane;
+  lane: QueueLane;
   /** Why it is looked at. */
   cause: Cause;
   /** Aborts when leadership is lost, the controller stops, or the object can wait for nothing any more. */
@@ -46,7 +46,7 @@ export interface Reconciler<T extends KubeObject> {
   firstSight(object: T): { verdicts: readonly Verdict[]; status?: Record<string, unknown> };
   reconcile(ctx: ReconcileContext<T>): Promise<Outcome>;
   /** Undoes what was done outside. Absent: nothing is to be undone. */
-  finalize?(ctx: ReconcileContext<T>): Promise<Finalized>;
+  finalize?(ctx: ReconcileContext<T>): Promise<FinalizeResult>;
   /** All verdicts when a reconcile threw an error with a reason and a class. */
   onFailure(object: T, error: FailureLike): readonly Verdict[];
 }
@@ -64,11 +64,11 @@ export interface ReconciliationOptions<T extends KubeObject> extends Reconciler<
   /** A release whose objects are taken over. */
   takeOverFrom?: string | undefined;
   /** What of a status this controller owns, where another process owns part of it; default all. */
-  ownStatus?: (status: Status) => Status;
+  ownStatus?: (status: ObjectStatus) => ObjectStatus;
 }
 
 /** `done` lets the object go; an Outcome is written as status, and finalize is called again. */
-export type Finalized = { done: true; events?: readonly EventNote[] } | Outcome;
+export type FinalizeResult = { done: true; events?: readonly EventNote[] } | Outcome;
 
 /** Any error that says publicly what failed; all others are bugs. */
 export interface FailureLike extends Error {
@@ -89,14 +89,14 @@ export type Next =
   | { do: "after"; ms: number }
   | { do: "wait" };
 
-export interface Attempt {
-  result: Result;
+export interface AttemptEnd {
+  result: ReconcileResult;
   /** Absent: as if this attempt had not been. */
   next?: Next;
 }
 
 /** One object to be looked at. */
-export interface Work<T extends KubeObject> {
+export interface AttemptInput<T extends KubeObject> {
   key: string;
   cause: Cause;
   object: T;
@@ -155,7 +155,7 @@ export class Reconciliation<T extends KubeObject> {
   }
 
   /** Whatever goes wrong stays with this one object; never throws. */
-  async attempt(work: Work<T>): Promise<Attempt> {
+  async attempt(work: AttemptInput<T>): Promise<AttemptEnd> {
     const signal = AbortSignal.any([work.term.signal, this.#stopping, work.interruption.isCutOff]);
     try {
       return await this.#reconcile(work, signal);
@@ -176,7 +176,7 @@ export class Reconciliation<T extends KubeObject> {
     }
   }
 
-  async #reconcile(work: Work<T>, signal: AbortSignal): Promise<Attempt> {
+  async #reconcile(work: AttemptInput<T>, signal: AbortSignal): Promise<AttemptEnd> {
     const { object, key } = work;
     if (this.#status.isForeign(object)) return this.#leaveAlone(work);
     this.#foreign.delete(key);
@@ -189,7 +189,7 @@ export class Reconciliation<T extends KubeObject> {
   }
 
   /** First sight: all conditions and whose object it is, before anything else is done. */
-  async #greet(work: Work<T>, signal: AbortSignal): Promise<Written> {
+  async #greet(work: AttemptInput<T>, signal: AbortSignal): Promise<WriteResult> {
     const { instance, firstSight } = this.#options;
     const previousStatus = this.#status.previous(work.object);
     if (previousStatus?.managedBy === instance && conditionOf(previousStatus, "Ready") !== undefined)
@@ -202,7 +202,7 @@ export class Reconciliation<T extends KubeObject> {
     return written;
   }
 
-  async #finalize(work: Work<T>, signal: AbortSignal): Promise<Attempt> {
+  async #finalize(work: AttemptInput<T>, signal: AbortSignal): Promise<AttemptEnd> {
     const { object, log } = work;
     const { finalizer, client, type, finalize, events } = this.#options;
     if (finalizer === undefined || !(object.metadata.finalizers ?? []).includes(finalizer))
@@ -210,7 +210,7 @@ export class Reconciliation<T extends KubeObject> {
     // Once is enough, while the store does not know it yet; if it is right after all, that shows later.
     if (this.#finalized.get(work.key) === object.metadata.uid && object.metadata.uid !== undefined)
       return { result: "unchanged", next: { do: "after", ms: this.#finalized.leftMs(work.key) } };
-    let done: Finalized = { done: true };
+    let done: FinalizeResult = { done: true };
     if (finalize !== undefined) {
       const { outcome, bug } = await this.#outcomeOf(work, signal, finalize);
       if (bug) return await this.#conclude(work, outcome, signal, "bug");
@@ -232,7 +232,7 @@ export class Reconciliation<T extends KubeObject> {
 
   /** Runs `run`; what it throws with a public reason is an outcome like any other, and a bug is a poor one. */
   async #outcomeOf<R extends object>(
-    work: Work<T>,
+    work: AttemptInput<T>,
     signal: AbortSignal,
     run: (ctx: ReconcileContext<T>) => Promise<R>,
   ): Promise<{ outcome: R | Outcome; bug: false } | { outcome: Outcome; bug: true }> {
@@ -261,7 +261,7 @@ export class Reconciliation<T extends KubeObject> {
     return status === object.status ? object : { ...object, status };
   }
 
-  #context(work: Work<T>, signal: AbortSignal): ReconcileContext<T> {
+  #context(work: AttemptInput<T>, signal: AbortSignal): ReconcileContext<T> {
     const { object, log, cause, interruption } = work;
     const { client, type, finalizer } = this.#options;
     let ensured = finalizer === undefined || (object.metadata.finalizers ?? []).includes(finalizer);
@@ -283,7 +283,12 @@ export class Reconciliation<T extends KubeObject> {
   }
 
   /** Writes what came out, tells it, and says when the next look is due. */
-  async #conclude(work: Work<T>, outcome: Outcome, signal: AbortSignal, as?: Result): Promise<Attempt> {
+  async #conclude(
+    work: AttemptInput<T>,
+    outcome: Outcome,
+    signal: AbortSignal,
+    as?: ReconcileResult,
+  ): Promise<AttemptEnd> {
     signal.throwIfAborted();
     const { object, log } = work;
     this.#countBlind(work, outcome);
@@ -302,7 +307,7 @@ export class Reconciliation<T extends KubeObject> {
     return { result: written === "written" ? "changed" : "unchanged", next };
   }
 
-  #summarise(work: Work<T>, outcome: Outcome, previousStatus: Status | undefined): Summary {
+  #summarise(work: AttemptInput<T>, outcome: Outcome, previousStatus: ObjectStatus | undefined): Summary {
     return summarise({
       object: work.object,
       outcome,
@@ -313,22 +318,22 @@ export class Reconciliation<T extends KubeObject> {
     });
   }
 
-  #write(work: Work<T>, status: Record<string, unknown>, signal: AbortSignal): Promise<Written> {
+  #write(work: AttemptInput<T>, status: Record<string, unknown>, signal: AbortSignal): Promise<WriteResult> {
     return this.#status.write(work.object, status, signal);
   }
 
   /** Only resyncs count: tries after a failure come within seconds and would use up the patience at once. */
-  #countBlind({ key, cause }: Work<T>, { unobserved, failure }: Outcome): void {
+  #countBlind({ key, cause }: AttemptInput<T>, { unobserved, failure }: Outcome): void {
     if (unobserved === undefined && failure?.class !== "transient") this.#blind.delete(key);
     else if (cause === "resync") this.#blind.set(key, (this.#blind.get(key) ?? 0) + 1);
   }
 
-  #leaveAlone({ key, object, log }: Work<T>): Attempt {
+  #leaveAlone({ key, object, log }: AttemptInput<T>): AttemptEnd {
     const uid = object.metadata.uid ?? "";
     if (this.#foreign.get(key) === uid) return { result: "foreign" };
     this.#foreign.set(key, uid);
     this.unsay(object);
-    const managedBy = (object.status as Status | undefined)?.managedBy;
+    const managedBy = (object.status as ObjectStatus | undefined)?.managedBy;
     log.warn({ managedBy }, "managed by another release, left alone");
     this.#options.events.record(object, {
       type: "Warning",
@@ -349,11 +354,11 @@ function isFailure(error: unknown): error is FailureLike {
   return error instanceof Error && typeof reason === "string" && typeof kind === "string";
 }
 
-const takenOver = (status: Status | undefined): status is Status =>
+const takenOver = (status: ObjectStatus | undefined): status is ObjectStatus =>
   conditionOf(status, "Ready") !== undefined;
 
 /** The named conditions as they stand; what the runtime adds by itself is not among them. */
-function verdictsOf(status: Status | undefined): Verdict[] {
+function verdictsOf(status: ObjectStatus | undefined): Verdict[] {
   const named = (status?.conditions ?? []).filter(({ type }) => type !== "Reconciling" && type !== "Stalled");
   return named.map(({ type, status, reason, message }) => ({
     type,
@@ -366,7 +371,7 @@ function verdictsOf(status: Status | undefined): Verdict[] {
 
 const classBy = (status: string): ReasonClass => (status === "True" ? "good" : "waiting");
 
-function bugOutcome(previous: Status | undefined): Outcome {
+function bugOutcome(previous: ObjectStatus | undefined): Outcome {
   const ready: Verdict = { type: "Ready", status: "False", ...BUG, class: "transient" };
   const others = verdictsOf(previous).filter(({ type }) => type !== "Ready");
   return { verdicts: [...others, ready], failure: { ...BUG, class: "transient" } };

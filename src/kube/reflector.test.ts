@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { type Action, type Input, type State, type Step, start, step } from "./reflector.ts";
+import {
+  type ReflectorAction,
+  type ReflectorInput,
+  type ReflectorState,
+  type ReflectorStep,
+  start,
+  step,
+} from "./reflector.ts";
 import type { KubeObject } from "./resource.ts";
 import type { Failed } from "./watch-failure.ts";
 
@@ -8,49 +15,49 @@ const object = (name: string, resourceVersion: string): KubeObject => ({
   kind: "Thing",
   metadata: { name, resourceVersion },
 });
-const page = (...items: KubeObject[]): Input<KubeObject> => ({
+const page = (...items: KubeObject[]): ReflectorInput<KubeObject> => ({
   type: "page",
   items,
   resourceVersion: "100",
   continue: undefined,
 });
-const failed = (error: Partial<Failed>, livedMs = 0): Input<KubeObject> => ({
+const failed = (error: Partial<Failed>, livedMs = 0): ReflectorInput<KubeObject> => ({
   type: "failed",
   error: { status: 0, reason: "Network", message: "connection reset", ...error },
   livedMs,
 });
-const added = (name: string, resourceVersion: string): Input<KubeObject> => ({
+const added = (name: string, resourceVersion: string): ReflectorInput<KubeObject> => ({
   type: "event",
   event: { type: "ADDED", object: object(name, resourceVersion) },
 });
-const bookmark = (resourceVersion: string): Input<KubeObject> => ({
+const bookmark = (resourceVersion: string): ReflectorInput<KubeObject> => ({
   type: "event",
   event: { type: "BOOKMARK", object: { metadata: { name: "", resourceVersion } } },
 });
-const expired: Input<KubeObject> = {
+const expired: ReflectorInput<KubeObject> = {
   type: "event",
   event: { type: "ERROR", object: { code: 410, reason: "Expired", message: "too old resource version" } },
 };
-const ended = (livedMs: number): Input<KubeObject> => ({ type: "ended", livedMs });
-const waited: Input<KubeObject> = { type: "waited" };
+const ended = (livedMs: number): ReflectorInput<KubeObject> => ({ type: "ended", livedMs });
+const waited: ReflectorInput<KubeObject> = { type: "waited" };
 /** The server says how far it is. */
-const serverIsAt = (resourceVersion: string, silent = false): Input<KubeObject> => ({
+const serverIsAt = (resourceVersion: string, silent = false): ReflectorInput<KubeObject> => ({
   type: "version",
   resourceVersion,
   silent,
 });
-const silence: Input<KubeObject> = { type: "silent" };
+const silence: ReflectorInput<KubeObject> = { type: "silent" };
 
 /** Runs the inputs with the chance in the middle; gives the last step and every action that was asked for. */
 function run(
-  inputs: Input<KubeObject>[],
+  inputs: ReflectorInput<KubeObject>[],
   chance = 0.5,
-): { last: Step<KubeObject>; actions: Action[]; state: State } {
+): { last: ReflectorStep<KubeObject>; actions: ReflectorAction[]; state: ReflectorState } {
   const first = start();
   let { state } = first;
   const { action } = first;
   const actions = [action];
-  let last: Step<KubeObject> = { state, action };
+  let last: ReflectorStep<KubeObject> = { state, action };
   for (const input of inputs) {
     last = step(state, input, chance);
     state = last.state;
@@ -58,11 +65,11 @@ function run(
   }
   return { last, actions, state };
 }
-const watching: Input<KubeObject>[] = [page()];
-const rounds = (count: number, ...inputs: Input<KubeObject>[]) =>
+const watching: ReflectorInput<KubeObject>[] = [page()];
+const rounds = (count: number, ...inputs: ReflectorInput<KubeObject>[]) =>
   Array.from({ length: count }, () => inputs).flat();
 
-const rows: Record<string, [inputs: Input<KubeObject>[], last: Action | undefined]> = {
+const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: ReflectorAction | undefined]> = {
   "begins with a list by pages": [[], { do: "list", continue: undefined, limit: 500 }],
   "asks for the next page with the token of the last": [
     [{ type: "page", items: [], resourceVersion: "100", continue: "token" }],
@@ -230,11 +237,11 @@ describe("what the store learns", () => {
     ]).last;
     expect(news).toMatchObject({ type: "page", first: false, last: true });
   });
-  const isRewound = (...inputs: Input<KubeObject>[]) => {
+  const isRewound = (...inputs: ReflectorInput<KubeObject>[]) => {
     const { news } = run(inputs).last;
     return news?.type === "page" && news.rewound;
   };
-  const rewinds: Record<string, [Input<KubeObject>[], boolean]> = {
+  const rewinds: Record<string, [ReflectorInput<KubeObject>[], boolean]> = {
     "the first list tells of no rewind": [[page()], false],
     "a list at a later version tells of none": [[...watching, expired, page()], false],
     "a list at an earlier version than the last bookmark tells of one": [
@@ -256,8 +263,8 @@ describe("what the store learns", () => {
   };
   for (const [name, [inputs, want]] of Object.entries(rewinds))
     test(name, () => expect(isRewound(...inputs)).toBe(want));
-  const distrusted: Input<KubeObject> = { type: "distrusted" };
-  const told: Record<string, Input<KubeObject>[]> = {
+  const distrusted: ReflectorInput<KubeObject> = { type: "distrusted" };
+  const told: Record<string, ReflectorInput<KubeObject>[]> = {
     "while it watches": watching,
     "while it waits after a failure": [...watching, failed({})],
     "while it asks how far the server is": [...watching, ended(60_000)],
@@ -278,7 +285,7 @@ describe("what the store learns", () => {
 });
 
 describe("what a person is told", () => {
-  const problems: Record<string, [Input<KubeObject>, RegExp]> = {
+  const problems: Record<string, [ReflectorInput<KubeObject>, RegExp]> = {
     "forbidden: what to grant": [failed({ status: 403, reason: "Forbidden" }), /may not list .*grant/],
     "unknown kind: the CRDs": [failed({ status: 404, reason: "NotFound" }), /CRDs/],
     "refused credentials": [failed({ status: 401, reason: "Unauthorized" }), /credentials/],
@@ -319,7 +326,7 @@ test("whatever happens, it goes on: there is always something to do or to wait f
   };
   let { state, action } = start();
   for (let i = 0; i < 5000; i++) {
-    const fitting: Input<KubeObject>[] =
+    const fitting: ReflectorInput<KubeObject>[] =
       action.do === "wait"
         ? [waited]
         : action.do === "list"

@@ -8,7 +8,7 @@ import { errorOf, type Failed, isForgotten, problemOf, SILENCE } from "./watch-f
  * anything that goes wrong ask how far the server is and resume, or list anew where it has forgotten that place, or has not
  * come so far: after a backup was restored, a watch from a version of the future is accepted and says nothing. It never ends.
  */
-export type State =
+export type ReflectorState =
   | {
       phase: "listing";
       attempt: number;
@@ -24,10 +24,10 @@ export type State =
   | { phase: "watching"; attempt: number; resourceVersion: string; quiet: boolean }
   /** Before a watch is resumed. */
   | { phase: "asking"; attempt: number; resourceVersion: string; quiet: boolean }
-  | { phase: "waiting"; attempt: number; next: State };
+  | { phase: "waiting"; attempt: number; next: ReflectorState };
 
 /** What happened, as the shell around this machine saw it. */
-export type Input<T extends KubeObject> =
+export type ReflectorInput<T extends KubeObject> =
   | { type: "page"; items: T[]; resourceVersion: string; continue: string | undefined }
   | { type: "event"; event: WatchEvent<T> }
   /** How far the server is. `silent`: nothing was heard of the collection for longer than a watch that works is silent. */
@@ -45,7 +45,7 @@ export type Input<T extends KubeObject> =
   | { type: "waited" };
 
 /** What is to be done next; the one before has ended by then. */
-export type Action =
+export type ReflectorAction =
   | { do: "list"; continue: string | undefined; limit: number }
   /** `quiet`: that it can be opened says nothing, the one before was open as well. */
   | { do: "watch"; resourceVersion: string; timeoutSeconds: number; quiet: boolean }
@@ -58,16 +58,16 @@ export type Action =
  * `rewound`: the server was set back, so a version that is the same need not be the same object. `found`: this watch's
  * own versions show it, and others must be told.
  */
-export type News<T extends KubeObject> =
+export type ReflectorNews<T extends KubeObject> =
   | { type: "page"; items: T[]; first: boolean; last: boolean; rewound: boolean; found: boolean }
   | { type: "upsert"; object: T }
   | { type: "remove"; object: { metadata: ObjectMeta } };
 
-export interface Step<T extends KubeObject> {
-  state: State;
-  news?: News<T>;
+export interface ReflectorStep<T extends KubeObject> {
+  state: ReflectorState;
+  news?: ReflectorNews<T>;
   /** Absent: go on with what is being done. */
-  action?: Action;
+  action?: ReflectorAction;
   /** Set by a failure, as a sentence for a person; "" clears it. */
   problem?: string;
 }
@@ -82,8 +82,8 @@ const LONGEST_RETRY_AFTER_MS = 5 * 60_000;
 /** A watch that lived as long as this worked; one that ends sooner, again and again, must not become a storm. */
 const LIVELY_MS = 2000;
 
-export function start(): { state: State; action: Action } {
-  const state: State = {
+export function start(): { state: ReflectorState; action: ReflectorAction } {
+  const state: ReflectorState = {
     phase: "listing",
     attempt: 0,
     limit: PAGE,
@@ -96,7 +96,11 @@ export function start(): { state: State; action: Action } {
 }
 
 /** `chance` in [0, 1) spreads waits and watch durations, so that a thousand clients do not come back at once. */
-export function step<T extends KubeObject>(state: State, input: Input<T>, chance: number): Step<T> {
+export function step<T extends KubeObject>(
+  state: ReflectorState,
+  input: ReflectorInput<T>,
+  chance: number,
+): ReflectorStep<T> {
   if (input.type === "distrusted") return go(distrusted(state), chance);
   if (state.phase === "waiting") return go(state.next, chance);
   if (input.type === "failed") return failed(state, input.error, input.livedMs, chance);
@@ -109,17 +113,17 @@ export function step<T extends KubeObject>(state: State, input: Input<T>, chance
 }
 
 function listed<T extends KubeObject>(
-  state: Extract<State, { phase: "listing" }>,
-  page: Extract<Input<T>, { type: "page" }>,
+  state: Extract<ReflectorState, { phase: "listing" }>,
+  page: Extract<ReflectorInput<T>, { type: "page" }>,
   chance: number,
-): Step<T> {
+): ReflectorStep<T> {
   const last = page.continue === undefined;
   const first = state.continue === undefined;
   const isBehind = state.since !== undefined && isOlder(page.resourceVersion, state.since) === true;
   const found = isBehind && !state.distrusted;
   const rewound = isBehind || state.distrusted;
-  const news: News<T> = { type: "page", items: page.items, first, last, rewound, found };
-  const next: State = last
+  const news: ReflectorNews<T> = { type: "page", items: page.items, first, last, rewound, found };
+  const next: ReflectorState = last
     ? {
         phase: "watching",
         attempt: state.attempt,
@@ -131,34 +135,37 @@ function listed<T extends KubeObject>(
 }
 
 function heard<T extends KubeObject>(
-  state: Extract<State, { phase: "watching" }>,
+  state: Extract<ReflectorState, { phase: "watching" }>,
   event: WatchEvent<T>,
   chance: number,
-): Step<T> {
+): ReflectorStep<T> {
   if (event.type === "ERROR") return failed(state, errorOf(event.object), 0, chance);
   const resourceVersion = event.object.metadata.resourceVersion ?? state.resourceVersion;
   if (isOlder(resourceVersion, state.resourceVersion) === true) return backwards(state, chance);
-  const next: State = { phase: "watching", attempt: 0, resourceVersion, quiet: false };
+  const next: ReflectorState = { phase: "watching", attempt: 0, resourceVersion, quiet: false };
   if (event.type === "BOOKMARK") return { state: next, problem: "" };
-  const news: News<T> = { type: event.type === "DELETED" ? "remove" : "upsert", object: event.object };
+  const news: ReflectorNews<T> = {
+    type: event.type === "DELETED" ? "remove" : "upsert",
+    object: event.object,
+  };
   return { state: next, news, problem: "" };
 }
 
 /** The place is good to resume from, unless the server is not there yet, or so much time has passed that it may be again. */
 function told<T extends KubeObject>(
-  state: Extract<State, { phase: "asking" }>,
-  { resourceVersion, silent }: Extract<Input<T>, { type: "version" }>,
+  state: Extract<ReflectorState, { phase: "asking" }>,
+  { resourceVersion, silent }: Extract<ReflectorInput<T>, { type: "version" }>,
   chance: number,
-): Step<T> {
+): ReflectorStep<T> {
   const isBehind = isOlder(resourceVersion, state.resourceVersion) === true;
   return go(silent || isBehind ? anew(state) : { ...state, phase: "watching" }, chance);
 }
 
 /** A watch's versions only grow, unless the server was set back under it. A second time in a row waits. */
 function backwards<T extends KubeObject>(
-  state: Extract<State, { phase: "watching" }>,
+  state: Extract<ReflectorState, { phase: "watching" }>,
   chance: number,
-): Step<T> {
+): ReflectorStep<T> {
   return state.attempt === 0 ? go(anew(state), chance) : pause(anew(state), undefined, chance);
 }
 
@@ -167,7 +174,7 @@ function anew({
   attempt,
   resourceVersion,
   quiet,
-}: Extract<State, { phase: "asking" | "watching" }>): Extract<State, { phase: "listing" }> {
+}: Extract<ReflectorState, { phase: "asking" | "watching" }>): Extract<ReflectorState, { phase: "listing" }> {
   const since = resourceVersion;
   return {
     phase: "listing",
@@ -181,7 +188,7 @@ function anew({
 }
 
 /** Begun anew also where a list is under way, whose pages may be of before. */
-function distrusted(state: State): State {
+function distrusted(state: ReflectorState): ReflectorState {
   if (state.phase === "waiting") return distrusted(state.next);
   const list = state.phase === "listing" ? state : anew(state);
   return { ...list, continue: undefined, distrusted: true };
@@ -189,10 +196,10 @@ function distrusted(state: State): State {
 
 /** The server ends watches all the time (timeoutSeconds, a restart): the next follows at once from the same place. */
 function ended<T extends KubeObject>(
-  state: Extract<State, { phase: "watching" }>,
+  state: Extract<ReflectorState, { phase: "watching" }>,
   livedMs: number,
   chance: number,
-): Step<T> {
+): ReflectorStep<T> {
   if (livedMs < LIVELY_MS) return pause({ ...state, phase: "asking" }, undefined, chance);
   return {
     ...go<T>({ ...state, phase: "asking", attempt: 0 }, chance),
@@ -201,11 +208,11 @@ function ended<T extends KubeObject>(
 }
 
 function failed<T extends KubeObject>(
-  state: Exclude<State, { phase: "waiting" }>,
+  state: Exclude<ReflectorState, { phase: "waiting" }>,
   error: Failed,
   livedMs: number,
   chance: number,
-): Step<T> {
+): ReflectorStep<T> {
   const problem = problemOf(state.phase === "listing" ? "list" : "watch", error);
   if (isForgotten(error)) {
     // A continue token expires when paging takes longer than etcd keeps history; when that happens twice, ask for all at once.
@@ -234,10 +241,10 @@ function failed<T extends KubeObject>(
 }
 
 function pause<T extends KubeObject>(
-  next: Exclude<State, { phase: "waiting" }>,
+  next: Exclude<ReflectorState, { phase: "waiting" }>,
   error: Failed | undefined,
   chance: number,
-): Step<T> {
+): ReflectorStep<T> {
   const attempt = next.attempt + 1;
   const backoff =
     Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** Math.min(attempt - 1, 20)) * (1 - chance / 2);
@@ -247,11 +254,11 @@ function pause<T extends KubeObject>(
   return { state: { phase: "waiting", attempt, next: { ...next, attempt } }, action: { do: "wait", ms } };
 }
 
-function go<T extends KubeObject>(state: State, chance: number): Step<T> {
+function go<T extends KubeObject>(state: ReflectorState, chance: number): ReflectorStep<T> {
   return { state, action: actionOf(state, chance) };
 }
 
-function actionOf(state: State, chance: number): Action {
+function actionOf(state: ReflectorState, chance: number): ReflectorAction {
   switch (state.phase) {
     case "listing":
       return { do: "list", continue: state.continue, limit: state.limit };

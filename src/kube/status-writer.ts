@@ -8,7 +8,7 @@ import { type KubeObject, keyOf, type ObjectMeta, type ResourceType } from "./re
 import { trim } from "./trim.ts";
 import { undeclaredFields, without } from "./undeclared.ts";
 
-export type Status = RuntimeStatus & Record<string, unknown>;
+export type ObjectStatus = RuntimeStatus & Record<string, unknown>;
 
 export interface StatusWriterOptions<T extends KubeObject> {
   client: KubeClient;
@@ -21,7 +21,7 @@ export interface StatusWriterOptions<T extends KubeObject> {
   /** A release whose objects are taken over, by force and once each. */
   takeOverFrom?: string | undefined;
   /** What of a status is this manager's; default all of it. */
-  ownStatus?: ((status: Status) => Status) | undefined;
+  ownStatus?: ((status: ObjectStatus) => ObjectStatus) | undefined;
 }
 
 interface LastWrite {
@@ -29,7 +29,7 @@ interface LastWrite {
   status: unknown;
 }
 
-export type Written = "unchanged" | "written" | "foreign" | "gone";
+export type WriteResult = "unchanged" | "written" | "foreign" | "gone";
 
 interface ManagedFields {
   manager: string;
@@ -56,8 +56,8 @@ export class StatusWriter<T extends KubeObject> {
   }
 
   /** The status as it is now, to the best of our knowledge, without other managers' fields. */
-  previous(object: T): Status | undefined {
-    return this.#own(this.withStatus(object).status as Status | undefined);
+  previous(object: T): ObjectStatus | undefined {
+    return this.#own(this.withStatus(object).status as ObjectStatus | undefined);
   }
 
   /** The object with our last write in it: a reconciler that reads "what was" must not read older than that. */
@@ -75,7 +75,7 @@ export class StatusWriter<T extends KubeObject> {
   /** Does another release look after this object? One that is to be taken over does not count. */
   isForeign(object: T): boolean {
     const { instance, takeOverFrom } = this.#options;
-    const managedBy = (object.status as Status | undefined)?.managedBy;
+    const managedBy = (object.status as ObjectStatus | undefined)?.managedBy;
     return managedBy !== undefined && managedBy !== instance && managedBy !== takeOverFrom;
   }
 
@@ -84,7 +84,7 @@ export class StatusWriter<T extends KubeObject> {
     wanted: Record<string, unknown>,
     signal: AbortSignal,
     force = this.#mayTakeOver(object),
-  ): Promise<Written> {
+  ): Promise<WriteResult> {
     const status = without(wanted, this.#known());
     const previous = this.previous(object);
     if (isDeepStrictEqual(comparable(previous), comparable(status))) return "unchanged";
@@ -123,7 +123,7 @@ export class StatusWriter<T extends KubeObject> {
     const found = await client.get(type, metadata, signal, { whole: true });
     for (const manager of this.#formerOf(found)) {
       const { conditions, managedBy, observedGeneration, ...status } =
-        this.#own(found?.status as Status) ?? {};
+        this.#own(found?.status as ObjectStatus) ?? {};
       const written = await client.applyStatus<T>(
         type,
         { metadata, status },
@@ -198,10 +198,10 @@ export class StatusWriter<T extends KubeObject> {
   }
 
   #mayTakeOver(object: T): boolean {
-    const managedBy = (object.status as Status | undefined)?.managedBy;
+    const managedBy = (object.status as ObjectStatus | undefined)?.managedBy;
     return managedBy !== undefined && managedBy === this.#options.takeOverFrom;
   }
-  #own(status: Status | undefined): Status | undefined {
+  #own(status: ObjectStatus | undefined): ObjectStatus | undefined {
     const { ownStatus } = this.#options;
     return status === undefined || ownStatus === undefined ? status : ownStatus(status);
   }
@@ -212,7 +212,7 @@ const refOf = ({ metadata: { name, namespace } }: KubeObject) =>
 
 /** As after a journey through JSON, and with conditions in one order: the server keeps its own, as they are a map. */
 function comparable(status: Record<string, unknown> = {}): unknown {
-  const plain = JSON.parse(JSON.stringify(status)) as Status;
+  const plain = JSON.parse(JSON.stringify(status)) as ObjectStatus;
   return { ...plain, conditions: plain.conditions?.toSorted((a, b) => (a.type < b.type ? -1 : 1)) };
 }
 

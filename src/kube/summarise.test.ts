@@ -52,7 +52,7 @@ const overdue = [
 ];
 const blind: Outcome = { verdicts: [good], unobserved: [fault] };
 
-interface Row {
+interface SummaryRow {
   object?: KubeObject;
   given: Outcome;
   after?: Condition[];
@@ -60,7 +60,7 @@ interface Row {
   /** Ready's status and reason, and which of Reconciling and Stalled is there. */
   gives: [status: string, reason: string, progress: "Reconciling" | "Stalled" | "neither"];
 }
-const table: Record<string, Row> = {
+const table: Record<string, SummaryRow> = {
   "nothing known yet": { given: { verdicts: [unknown] }, gives: ["Unknown", "Progressing", "Reconciling"] },
   "waits for another object, first time": {
     given: { verdicts: [waits] },
@@ -176,7 +176,7 @@ const table: Record<string, Row> = {
   },
 };
 
-const summaryOf = ({ object: of = object, given, after = [], failures = 0 }: Row) =>
+const summaryOf = ({ object: of = object, given, after = [], failures = 0 }: SummaryRow) =>
   summarise({
     object: of,
     outcome: given,
@@ -185,7 +185,7 @@ const summaryOf = ({ object: of = object, given, after = [], failures = 0 }: Row
     managedBy: "me",
     now: NOW,
   });
-const conditionsOf = (row: Row) => summaryOf(row).status.conditions as Condition[];
+const conditionsOf = (row: SummaryRow) => summaryOf(row).status.conditions as Condition[];
 
 for (const [name, row] of Object.entries(table))
   test(name, () => {
@@ -374,7 +374,7 @@ describe("other status fields", () => {
 });
 
 describe("when it is looked at again", () => {
-  const rows: Record<string, [Row, object]> = {
+  const rows: Record<string, [SummaryRow, object]> = {
     "a wait: when it has lasted too long": [
       { given: { verdicts: [waits] }, after: since("SecretNotFound", MINUTE), gives: ["", "", "neither"] },
       { do: "after", ms: 4 * MINUTE + 1000 },
@@ -417,7 +417,7 @@ describe("when it is looked at again", () => {
 });
 
 describe("what is told", () => {
-  const rows: Record<string, [Row, level: string, events: string[]]> = {
+  const rows: Record<string, [SummaryRow, level: string, events: string[]]> = {
     "nothing at first sight": [{ given: { verdicts: [unknown] }, gives: ["", "", "neither"] }, "info", []],
     "becoming Ready": [
       { given: { verdicts: [good] }, after: since("SecretNotFound", MINUTE), gives: ["", "", "neither"] },

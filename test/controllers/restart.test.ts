@@ -3,7 +3,7 @@ import { smsNumbers, workStreams } from "../../src/api/index.ts";
 import { ended } from "../../src/child.ts";
 import { leases, secrets } from "../../src/kube/resource.ts";
 import type { Fault } from "../../src/simulator/simulator.ts";
-import { type CuttingProxy, cuttingProxy, type Seen } from "../kube/proxy.ts";
+import { type CuttingProxy, cuttingProxy, type SeenRequest } from "../kube/proxy.ts";
 import { kubeconfigPath } from "../support/cluster.ts";
 import { eventually, World } from "../support/world.ts";
 
@@ -11,7 +11,7 @@ const demo = { smsUrl: "https://demo.twilio.com/welcome/sms/reply/", smsFallback
 let world: World;
 let proxy: CuttingProxy;
 
-type Moment = (seen: Seen) => boolean;
+type Moment = (seen: SeenRequest) => boolean;
 const call =
   (method: string, path: RegExp): Moment =>
   (seen) =>

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { KubeClient } from "../../src/kube/client.ts";
-import { Connection, loadConfig } from "../../src/kube/connection.ts";
+import { KubeConnection, loadConfig } from "../../src/kube/connection.ts";
 import type { KubeObject, ResourceType } from "../../src/kube/resource.ts";
 import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
 import { temporaryDirectory } from "../support/controlplane/directory.ts";
@@ -46,7 +46,7 @@ async function account(name: string) {
       const config = kubeConfig(kubeconfigPath());
       config.loadFromClusterAndUser(cluster(), { name, token });
       const other = new KubeClient(
-        new Connection(
+        new KubeConnection(
           () => config,
           () => 0,
         ),
@@ -75,7 +75,7 @@ async function whoAmI(as = client): Promise<string> {
   return (status as { userInfo: { username: string } }).userInfo.username;
 }
 const connect = (load: () => KubeConfig, requestTimeoutMs = 10_000) => {
-  client = new KubeClient(new Connection(load, () => now), { userAgent: "login-test", requestTimeoutMs });
+  client = new KubeClient(new KubeConnection(load, () => now), { userAgent: "login-test", requestTimeoutMs });
 };
 const failure = (work: Promise<unknown>) =>
   work.then(

@@ -55,7 +55,7 @@ const clear = async () => {
 };
 const text = (items: Widget[]) => items.map(({ metadata, spec }) => `${metadata.name}=${spec.size}`).sort();
 
-interface Row {
+interface RestoreRow {
   /** What happens between the copy and the restore, beyond an edit, a deletion and a creation. */
   writesBefore: number;
   /** While the informer has no contact, after the restore. */
@@ -65,7 +65,7 @@ interface Row {
   /** Is it told as a rewind? */
   rewound: boolean;
 }
-const rows: Record<string, Row> = {
+const rows: Record<string, RestoreRow> = {
   "an API server that comes back with an older store": { writesBefore: 20, writesAfter: 0, rewound: true },
   "an older store that has counted past our version while we had no contact": {
     writesBefore: 0,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { KubeClient } from "../../src/kube/client.ts";
 import type { ResourceType } from "../../src/kube/resource.ts";
-import { type Status, StatusWriter } from "../../src/kube/status-writer.ts";
+import { type ObjectStatus, StatusWriter } from "../../src/kube/status-writer.ts";
 import { silentLog } from "../../src/log.ts";
 import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -111,7 +111,7 @@ test("a field of another process that this version does not know stays, and noth
   const { name } = (await read(type)).metadata;
   await admin.applyStatus(
     type,
-    { metadata: { name, namespace }, status: { extra: { a: 2 } } as Status },
+    { metadata: { name, namespace }, status: { extra: { a: 2 } } as ObjectStatus },
     { fieldManager: "work/main" },
   );
   const before = await read(type);
