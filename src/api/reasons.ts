@@ -3,15 +3,9 @@
  * `docs/reasons.md` is generated. Reasons are a public contract: never renamed, only added.
  */
 
-/**
- * What a reason says about the time to come:
- * - `good`: nothing to do.
- * - `waiting`: for another object of the cluster, which may be on its way (a Helm install, a sync wave).
- * - `transient`: something outside did not answer or refused for now; tried again with backoff.
- * - `stalled`: someone must change something; tried again on change and at each resync, never hot.
- * - `held`: this object was told to leave things alone.
- */
-export type ReasonClass = "good" | "waiting" | "transient" | "stalled" | "held";
+import type { ReasonClass } from "../kube/summarise.ts";
+
+export type { ReasonClass };
 
 interface ReasonInfo {
   readonly class: ReasonClass;

@@ -7,7 +7,14 @@ import {
 } from "./conditions.ts";
 import type { KubeObject } from "./resource.ts";
 
-/** What a reason says about the time to come; what each means for `Ready` is the table in docs/adr/0005. */
+/**
+ * What a reason says about the time to come. The table in docs/adr/0005 says what each class means for `Ready`.
+ * - `good`: nothing to do.
+ * - `waiting`: for another object of the cluster, which may be on its way (a Helm install, a sync wave).
+ * - `transient`: something outside did not answer, or refused for now; retried with backoff.
+ * - `stalled`: someone must change something; retried on a change and at each resync, never in a tight loop.
+ * - `held`: this object was told to leave things alone.
+ */
 export type ReasonClass = "good" | "waiting" | "transient" | "stalled" | "held";
 
 /** A condition as a reconciler judged it, before time and generation are added. */
@@ -137,7 +144,7 @@ function judged(
   });
 }
 
-interface Progress {
+interface ProgressConditions {
   /** Reconciling or Stalled, never both; present only while True. */
   conditions: Verdict[];
   stalled: boolean;
@@ -145,7 +152,7 @@ interface Progress {
   patienceEndsInMs?: number;
 }
 
-function progressOf(ready: Verdict, previous: RuntimeStatus | undefined, now: number): Progress {
+function progressOf(ready: Verdict, previous: RuntimeStatus | undefined, now: number): ProgressConditions {
   const reconciling: Verdict = { ...ready, type: "Reconciling", status: "True" };
   const stalled: Verdict = { ...ready, type: "Stalled", status: "True" };
   if (ready.status === "True") return { conditions: [], stalled: false };
