@@ -6,10 +6,10 @@ export class Interrupted extends Error {
 /**
  * Tells an attempt under way that its object needs another look at once: it was deleted, or has become urgent.
  *
- * There are two degrees, because two kinds of work are under way. `makeWay` ends what only reads or waits. A change that
- * was already sent to Twilio goes on to its end: aborting would only close our side of the connection, and the change
- * could then take effect after those that the deletion makes. `cutOff` ends everything, for an object that can wait for
- * nothing any more.
+ * There are two degrees, because an attempt does two kinds of work. `makeWay` ends what only reads or waits, but not a
+ * change that was sent to an outside system: an abort would close our side of the connection only, and the change could
+ * take effect there after those that the deletion makes. `cutOff` ends everything, for an object that can wait for nothing
+ * any more.
  */
 export class Interruption {
   readonly #makeWay = new AbortController();

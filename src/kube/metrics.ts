@@ -73,7 +73,7 @@ export class KubeMetrics {
       name: `${PREFIX}reconcile_duration_seconds`,
       help: "How long a reconcile took, its status write included.",
       labelNames: ["kind"],
-      // From an attempt that finds nothing to do, in milliseconds, to one that waits for Twilio's longest time-out.
+      // From an attempt that finds nothing to do, in milliseconds, to one that waits for an outside call's time-out.
       buckets: [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
       registers,
     });

@@ -13,7 +13,8 @@ export interface UrgencyOptions<T extends KubeObject> {
 
 /**
  * Knows which objects are urgent, and has a timer for each that will be. An urgent object waits for nothing outside any
- * more, such as a deletion whose time for Twilio is over: an attempt on it takes a moment, and nobody may hold it up.
+ * more, such as one whose deletion has waited for as long as it may: an attempt on it takes a moment, and must not stand
+ * in line behind others that hang.
  *
  * No watch event comes when time passes, which is why there are timers.
  */
