@@ -148,7 +148,7 @@ export class KubeClient {
 
   /**
    * This client for the work of a leader: a write with less left of the lease than a request may take throws
-   * LeadershipLost and is not sent. Reads are not held back. The connections are shared; this client closes them.
+   * LeadershipLost and is not sent. Reads are not held back. The connections are shared; the original client closes them.
    */
   whileLeading(leadership: Leadership): KubeClient {
     return new KubeClient(this.#connection, {
