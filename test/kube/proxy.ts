@@ -20,27 +20,27 @@ export interface FaultAnswer {
   body?: string;
 }
 
-/** Decides on a request before it is passed on: an answer of its own, another URL, or undefined to leave it alone. */
+/** Decides about a request before it is passed on: answer it, change its URL, or leave it alone (undefined). */
 export type ProxyFault = (seen: SeenRequest) => FaultAnswer | { url: string } | undefined;
 
-/** A hop in front of the API server that can do to a connection what networks and servers do, and counts what passes. */
+/** A proxy in front of the API server that breaks connections as networks and servers do, and records the requests. */
 export interface CuttingProxy {
   readonly kubeconfig: string;
   readonly seen: SeenRequest[];
   fault: ProxyFault | undefined;
-  /** Called with a name of its own for each connection that carries a request. */
+  /** Called for each request with the name of the connection that carries it. */
   onConnection: ((id: string) => void) | undefined;
   count(kind: string): number;
-  /** Requests that have not been answered in full; watches are among them. */
+  /** How many requests have not been answered in full, watches included. */
   readonly inFlight: number;
   /** Resets every connection, as a load balancer does that is replaced. */
   reset(): void;
-  /** Connections of now stay open and say nothing more, as after a lost NAT entry. New ones work. */
+  /** The present connections stay open and carry nothing more, as after a lost NAT entry. New ones work. */
   halfOpen(): void;
-  /** Nothing is passed on at all until `thaw`: requests hang. */
+  /** Passes nothing on until `thaw`: requests hang. */
   freeze(): void;
   thaw(): void;
-  /** Nobody listens any more, until `up`. */
+  /** Stops listening until `up`. */
   down(): Promise<void>;
   up(): Promise<void>;
   close(): Promise<void>;
