@@ -112,7 +112,7 @@ const APPLY_PATCH = "application/apply-patch+yaml";
 /**
  * A client over one set of pooled connections. Every failure is a KubeError; an abort by the caller's signal rejects with
  * that signal's reason. Large objects are read without labels, managedFields and annotations that are not ours (skim.ts),
- * unless a call asks for the whole.
+ * except by `getWhole`.
  */
 export class KubeClient {
   readonly #connection: KubeConnection;
@@ -168,20 +168,24 @@ export class KubeClient {
     return this.#connection.namespace;
   }
 
-  /** Undefined when there is no such object. `whole`: with all managedFields, labels and annotations, also of a large one. */
-  async get<T extends KubeObject>(
+  /** Undefined when there is no such object. */
+  get<T extends KubeObject>(type: ResourceType<T>, ref: Ref, signal?: AbortSignal): Promise<T | undefined> {
+    return this.#get({ method: "GET", flow: flowOf(type, ref), path: pathOf(type, ref), signal });
+  }
+
+  /** Like `get`, with all managedFields, labels and annotations, also of a large object. */
+  getWhole<T extends KubeObject>(
     type: ResourceType<T>,
     ref: Ref,
     signal?: AbortSignal,
-    { whole }: { whole?: boolean } = {},
   ): Promise<T | undefined> {
-    const call: ApiCall = { method: "GET", flow: flowOf(type, ref), path: pathOf(type, ref), whole, signal };
-    try {
-      return await this.#send<T>(call);
-    } catch (error) {
-      if (error instanceof KubeError && error.status === 404) return undefined;
-      throw error;
-    }
+    return this.#get({
+      method: "GET",
+      flow: flowOf(type, ref),
+      path: pathOf(type, ref),
+      whole: true,
+      signal,
+    });
   }
 
   /** All objects, read by pages of one consistent snapshot, that of the returned resourceVersion. */
@@ -249,8 +253,8 @@ export class KubeClient {
   create<T extends KubeObject>(
     type: ResourceType<T>,
     object: T,
-    signal?: AbortSignal,
     { metadataOnly }: { metadataOnly?: boolean } = {},
+    signal?: AbortSignal,
   ): Promise<T> {
     const path = pathOf(type, { namespace: object.metadata.namespace });
     const answer = accept(metadataOnly, "PartialObjectMetadata");
@@ -265,8 +269,8 @@ export class KubeClient {
   async replace<T extends KubeObject>(
     type: ResourceType<T>,
     object: T,
-    signal?: AbortSignal,
     { metadataOnly }: { metadataOnly?: boolean } = {},
+    signal?: AbortSignal,
   ): Promise<T> {
     if (object.metadata.resourceVersion === undefined)
       throw new Error(`replacing ${type.kind} ${object.metadata.name} needs its resourceVersion`);
@@ -388,7 +392,7 @@ export class KubeClient {
         yield event;
       }
     } catch (error) {
-      throw errorOfTransport(what, error, signal, false);
+      throw errorOfTransport(what, error, { timedOut: false }, signal);
     }
   }
 
@@ -416,12 +420,21 @@ export class KubeClient {
     });
   }
 
+  async #get<T extends KubeObject>(call: ApiCall): Promise<T | undefined> {
+    try {
+      return await this.#send<T>(call);
+    } catch (error) {
+      if (error instanceof KubeError && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
   async #send<R>(call: ApiCall): Promise<R> {
     const text = await this.#read(call);
     try {
       return (call.whole === true ? JSON.parse(text) : parseSkimmed(text)) as R;
     } catch (error) {
-      throw errorOfTransport(nameOf(call), error, call.signal, false);
+      throw errorOfTransport(nameOf(call), error, { timedOut: false }, call.signal);
     }
   }
 
@@ -480,7 +493,7 @@ export class KubeClient {
         ...(watching ? { headersTimeout: this.#requestTimeoutMs } : {}),
       });
     } catch (error) {
-      throw errorOfTransport(what, error, call.signal, false);
+      throw errorOfTransport(what, error, { timedOut: false }, call.signal);
     }
   }
 }

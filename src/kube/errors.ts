@@ -98,8 +98,8 @@ export function errorOfStatus(
 export function errorOfTransport(
   what: string,
   error: unknown,
+  { timedOut }: { timedOut: boolean },
   signal: AbortSignal | undefined,
-  timedOut: boolean,
 ) {
   if (signal?.aborted) return signal.reason;
   if (error instanceof KubeError) return error;

@@ -148,7 +148,7 @@ export class EventRecorder {
       regarding,
     };
     try {
-      series.name = (await client.create(events, event, undefined, { metadataOnly: true })).metadata.name;
+      series.name = (await client.create(events, event, { metadataOnly: true })).metadata.name;
     } catch (error) {
       // Forget the series: the next of its kind must be a new event, as there is none whose count could be raised.
       if (this.#series.get(key) === series) this.#series.delete(key);

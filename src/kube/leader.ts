@@ -204,8 +204,8 @@ export class LeaderElector {
     });
     const written =
       decision.do === "create"
-        ? await client.create(leases, next, signal)
-        : await client.replace(leases, next, signal);
+        ? await client.create(leases, next, {}, signal)
+        : await client.replace(leases, next, {}, signal);
     this.#observe(written);
     // The process may have been frozen between the request and here. Then others may have taken the Lease since.
     if (this.#stop.signal.aborted || elapsedMs(clock, from) >= this.#options.renewDeadlineMs) return;
@@ -266,7 +266,7 @@ export class LeaderElector {
         log.info("lease deleted: there was none before");
         return;
       }
-      await client.replace(leases, releasedLease(lease, { nowMs: clock.now(), holdMs }), signal);
+      await client.replace(leases, releasedLease(lease, { nowMs: clock.now(), holdMs }), {}, signal);
       log.info({ holdMs }, holdMs === undefined ? "lease released" : "lease kept, so that nobody leads");
     } catch (error) {
       log.warn({ err: error }, "lease not released, it runs out by itself");

@@ -152,7 +152,7 @@ export class StatusWriter<T extends KubeObject> {
     const { client, type } = this.#options;
     const metadata = refOf(object);
     // Read as a whole, because managedFields of a large object are skipped otherwise. It is one request per object taken over.
-    const found = await client.get(type, metadata, signal, { whole: true });
+    const found = await client.getWhole(type, metadata, signal);
     for (const manager of this.#formerOf(found)) {
       const { conditions, managedBy, observedGeneration, ...status } =
         this.#own(found?.status as ObjectStatus) ?? {};

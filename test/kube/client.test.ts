@@ -43,7 +43,7 @@ test("labels of a large object are read only when the whole object is asked for"
   const annotations = { "example.com/notes": "x".repeat(20_000) };
   await client.create(widgets, { ...rest, metadata: { ...metadata, labels: { a: "b" }, annotations } });
   const skimmed = await client.get(widgets, metadata);
-  const whole = await client.get(widgets, metadata, undefined, { whole: true });
+  const whole = await client.getWhole(widgets, metadata);
   expect(skimmed?.metadata).not.toHaveProperty("labels");
   expect(skimmed?.metadata).not.toHaveProperty("managedFields");
   expect(whole?.metadata).toMatchObject({ labels: { a: "b" }, annotations, managedFields: [{}] });

@@ -138,8 +138,8 @@ async function write(
   try {
     const written =
       before === undefined
-        ? await client.create(secrets, secret, signal, { metadataOnly: true })
-        : await client.replace(secrets, secret, signal, { metadataOnly: true });
+        ? await client.create(secrets, secret, { metadataOnly: true }, signal)
+        : await client.replace(secrets, secret, { metadataOnly: true }, signal);
     known.set(name, { resourceVersion: written.metadata.resourceVersion, shards: String(shards), digest });
   } catch (error) {
     // After an answer that was lost the Secret may or may not be ours: look again before the next try.

@@ -25,7 +25,7 @@ export async function testAccount(options: TestAccountOptions): Promise<TestAcco
       data: mapValues(newTestAccount(), (value) => Buffer.from(value).toString("base64")),
     };
     try {
-      await client.create(secrets, secret, signal);
+      await client.create(secrets, secret, {}, signal);
     } catch (error) {
       // Whoever led before was faster: theirs counts.
       if (!(error instanceof KubeError && error.reason === "AlreadyExists")) throw error;

@@ -104,7 +104,7 @@ function webhookSecrets(options: PreviousWebhooksOptions) {
     // Nobody may update what has no name beforehand; to delete and to create is allowed.
     if (before !== undefined)
       await client.delete(secrets, own(key), { uid: before.metadata.uid ?? "" }, signal);
-    await client.create(secrets, secret, signal);
+    await client.create(secrets, secret, {}, signal);
   };
   const read = async (key: string, signal: AbortSignal): Promise<StoredWebhook | undefined> => {
     const saved = storedIn(await client.get(secrets, own(key), signal), log);
@@ -139,7 +139,7 @@ function secretOf(ref: { namespace: string; name: string }, { webhook, accountSi
 /** False: there is one already. */
 async function created(client: KubeClient, secret: Secret, signal: AbortSignal): Promise<boolean> {
   try {
-    await client.create(secrets, secret, signal);
+    await client.create(secrets, secret, {}, signal);
     return true;
   } catch (error) {
     if (error instanceof KubeError && error.reason === "AlreadyExists") return false;
