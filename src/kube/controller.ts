@@ -34,7 +34,7 @@ import { type KubeObject, keyOf, type ResourceType } from "./resource.ts";
 import type { ObjectStatus } from "./status-writer.ts";
 import { Urgency } from "./urgency.ts";
 
-export type { FailureLike, FinalizeResult, ReconcileContext } from "./reconciliation.ts";
+export type { FailureLike, ReconcileContext } from "./reconciliation.ts";
 
 /** One kind: its objects, the order in which they are worked on, and what is done about each. */
 export interface ControlledKind<T extends KubeObject> extends Reconciler<T> {
@@ -87,7 +87,8 @@ export class Controller<T extends KubeObject> {
   readonly #metrics: KubeMetrics;
   readonly #random: () => number;
   readonly #stop = new AbortController();
-  readonly #resyncAt = new Map<string, { at: number; cancel: () => void }>();
+  /** Cancels the planned resync of a key. */
+  readonly #plannedResyncs = new Map<string, () => void>();
   /** The attempts under way, by key. */
   readonly #attempts = new Map<string, Interruption>();
   readonly #urgency: Urgency<T>;
@@ -143,7 +144,7 @@ export class Controller<T extends KubeObject> {
     this.#stop.abort(new LeadershipLost("stopping"));
     this.#queue.close();
     for (const undo of this.#cleanup) undo();
-    for (const { cancel } of this.#resyncAt.values()) cancel();
+    for (const cancel of this.#plannedResyncs.values()) cancel();
     this.#urgency.stop();
     await this.#settled();
   }
@@ -220,8 +221,8 @@ export class Controller<T extends KubeObject> {
 
   #forget(key: string, object: T): void {
     this.#queue.drop(key);
-    this.#resyncAt.get(key)?.cancel();
-    this.#resyncAt.delete(key);
+    this.#plannedResyncs.get(key)?.();
+    this.#plannedResyncs.delete(key);
     this.#urgency.forget(key);
     this.#reconciliation.forget(key, object);
     this.#kind.onGone?.(object);
@@ -305,14 +306,14 @@ export class Controller<T extends KubeObject> {
   #scheduleResync(key: string): void {
     const { resyncIntervalMs } = this.#kind;
     const { clock } = this.#runtime;
-    if (resyncIntervalMs === undefined || this.#stop.signal.aborted || this.#resyncAt.has(key)) return;
+    if (resyncIntervalMs === undefined || this.#stop.signal.aborted || this.#plannedResyncs.has(key)) return;
     // Spread by a tenth either way, so that objects that were created together are not looked at together for ever.
     const ms = resyncIntervalMs * (0.9 + this.#random() / 5);
     const cancel = clock.after(ms, () => {
-      this.#resyncAt.delete(key);
+      this.#plannedResyncs.delete(key);
       this.#queue.add(key, "resync");
     });
-    this.#resyncAt.set(key, { at: clock.monotonic() + ms, cancel });
+    this.#plannedResyncs.set(key, cancel);
   }
 }
 
