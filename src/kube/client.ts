@@ -61,7 +61,7 @@ export interface ListOptions {
   metadataOnly?: boolean | undefined;
 }
 
-export interface ListPage<T> {
+export interface ObjectPage<T> {
   items: T[];
   /** The version of the whole list: a watch that begins there misses nothing. */
   resourceVersion: string;
@@ -84,7 +84,7 @@ export interface ApplyOptions {
 
 type Query = Record<string, string | number | boolean | undefined>;
 
-interface ApiCall {
+interface KubeCall {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Says whose turn it is when requests wait for a connection: namespaces take turns, and within one the kinds. */
   flow: Flow;
@@ -217,9 +217,9 @@ export class KubeClient {
       transform?: (item: T) => T;
     },
     signal?: AbortSignal,
-  ): Promise<ListPage<T>> {
+  ): Promise<ObjectPage<T>> {
     const limit = options.limit ?? DEFAULT_PAGE;
-    const call: ApiCall = {
+    const call: KubeCall = {
       method: "GET",
       flow: flowOf(type, options),
       path: pathOf(type, { namespace: options.namespace }),
@@ -365,7 +365,7 @@ export class KubeClient {
     },
     signal: AbortSignal,
   ): AsyncGenerator<WatchEvent<T>, void, undefined> {
-    const call: ApiCall = {
+    const call: KubeCall = {
       method: "GET",
       flow: flowOf(type, options),
       path: pathOf(type, { namespace: options.namespace }),
@@ -420,7 +420,7 @@ export class KubeClient {
     });
   }
 
-  async #get<T extends KubeObject>(call: ApiCall): Promise<T | undefined> {
+  async #get<T extends KubeObject>(call: KubeCall): Promise<T | undefined> {
     try {
       return await this.#send<T>(call);
     } catch (error) {
@@ -429,7 +429,7 @@ export class KubeClient {
     }
   }
 
-  async #send<R>(call: ApiCall): Promise<R> {
+  async #send<R>(call: KubeCall): Promise<R> {
     const text = await this.#read(call);
     try {
       return (call.whole === true ? JSON.parse(text) : parseSkimmed(text)) as R;
@@ -463,7 +463,7 @@ export class KubeClient {
   }
 
   /** Sends a request and returns the answer with its body unread. An answer that is an error is read and thrown. */
-  async #exchange(call: ApiCall, options: { what: string; watching: boolean }) {
+  async #exchange(call: KubeCall, options: { what: string; watching: boolean }) {
     for (let attempt = 1; ; attempt++) {
       const answer = await this.#dispatch(call, options);
       if (answer.statusCode < 300) return answer;
@@ -474,7 +474,7 @@ export class KubeClient {
     }
   }
 
-  async #dispatch(call: ApiCall, { what, watching }: { what: string; watching: boolean }) {
+  async #dispatch(call: KubeCall, { what, watching }: { what: string; watching: boolean }) {
     try {
       call.signal?.throwIfAborted();
       const access = await this.#connection.access(call.signal);

@@ -11,7 +11,7 @@
 import { KubeError } from "./errors.ts";
 
 /** Where a field is: its names from the status down, without the items of lists. */
-type FieldPath = readonly string[];
+type StatusPath = readonly string[];
 
 /**
  * The status fields that an apply named and the CRD does not have; undefined when the error is about something else.
@@ -19,7 +19,7 @@ type FieldPath = readonly string[];
  * Only the message says so: the server sends an internal error (500) that has no reason of its own. test/kube/skew.test.ts
  * fails when an API server words it otherwise.
  */
-export function undeclaredFields(error: unknown): FieldPath[] | undefined {
+export function undeclaredFields(error: unknown): StatusPath[] | undefined {
   if (!(error instanceof KubeError)) return undefined;
   const found = [...error.message.matchAll(/\.(status\.\S+): field not declared in schema/g)];
   return found.length === 0 ? undefined : found.map(([, text = ""]) => pathOf(text));
@@ -29,7 +29,7 @@ export function undeclaredFields(error: unknown): FieldPath[] | undefined {
  * `status.conditions[type="Ready"].since` becomes conditions, since. The item is left out of the path because a schema
  * declares fields for all items of a list at once.
  */
-function pathOf(text: string): FieldPath {
+function pathOf(text: string): StatusPath {
   return text
     .replace(/\[[^\]]*\]/g, "")
     .split(".")
@@ -37,11 +37,11 @@ function pathOf(text: string): FieldPath {
 }
 
 /** A copy of the value without these fields. */
-export function without<T>(value: T, paths: readonly FieldPath[]): T {
+export function without<T>(value: T, paths: readonly StatusPath[]): T {
   return paths.reduce((rest, path) => drop(rest, path), value as unknown) as T;
 }
 
-function drop(value: unknown, [name, ...deeper]: FieldPath): unknown {
+function drop(value: unknown, [name, ...deeper]: StatusPath): unknown {
   if (Array.isArray(value))
     return name === undefined ? value : value.map((item) => drop(item, [name, ...deeper]));
   if (name === undefined || typeof value !== "object" || value === null || !(name in value)) return value;
