@@ -38,7 +38,7 @@ export class Places {
 
   #acquire(flow: Flow, signal: AbortSignal | undefined): Promise<void> | undefined {
     signal?.throwIfAborted();
-    // This passes nobody in the line: whoever waits there is not admitted, and was asked when a place last came free.
+    // This overtakes nobody: the line was served when a place last came free, so none that still waits is admitted now.
     if (this.#shares.admits(flow)) {
       this.#shares.take(flow);
       return undefined;

@@ -503,7 +503,7 @@ const either = (given: AbortSignal | undefined, own: AbortSignal) =>
 
 const nameOf = ({ method, path }: ApiCall) => `${method.toLowerCase()} ${path}`;
 
-/** Reads at most so many bytes. Whoever writes the objects decides their size, and memory is ours. */
+/** Reads at most `maxBytes`: users decide how large their objects are, and the memory is ours. */
 async function textUpTo(maxBytes: number, body: AsyncIterable<Buffer>, what: string): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;

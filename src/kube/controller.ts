@@ -320,7 +320,7 @@ export class Controller<T extends KubeObject> {
 const isDeleting = (object: KubeObject | undefined) => object?.metadata.deletionTimestamp !== undefined;
 
 /**
- * Whether an update is worth an attempt. Our own status writes come back as updates too, and must not be. A change of the
+ * Whether an update is worth an attempt. Our own status writes come back as updates too, and are not. A change of the
  * spec raises the generation, a change of the status does not; labels and annotations raise nothing, so they are compared.
  * Of the status only `managedBy` matters: another installation has let the object go, or has taken it.
  */

@@ -12,7 +12,7 @@
 import { type KubeClient, KubeError } from "./client.ts";
 import type { KubeObject, ResourceType } from "./resource.ts";
 
-/** Writes of one call that may end in a conflict. More in a row mean somebody who writes all the time; backoff helps then. */
+/** How many writes a call tries when others change the object. Then it fails, and the whole attempt is retried after a pause. */
 const ATTEMPTS = 5;
 
 /** The object is gone, or another one has its name: what was to be done for it must not be done. */

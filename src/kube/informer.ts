@@ -54,7 +54,7 @@ export interface InformerOptions<T extends KubeObject> {
   clock: Clock;
   log: Log;
   registry?: Registry;
-  /** After this long without an event or a bookmark everything is listed anew. Default 100 s. */
+  /** After this long without an event or a bookmark everything is listed again. Default 100 s. */
   silentAfterMs?: number;
   random?: () => number;
 }
@@ -167,7 +167,7 @@ export class Informer<T extends KubeObject> {
     return () => void this.#onRewound.delete(listener);
   }
 
-  /** Another informer found that the API server was set back: list everything anew, whatever the versions say. */
+  /** Another informer found that the API server was set back: list everything again, whatever the versions say. */
   distrust(): void {
     // What was never listed is about to be listed anyway.
     for (const watched of this.#watched) if (watched.listed) watched.distrust.abort(DISTRUSTED);

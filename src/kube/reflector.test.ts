@@ -112,7 +112,7 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     [...watching, added("a", "101"), failed({}), waited, serverIsAt("101")],
     { do: "watch", resourceVersion: "101", timeoutSeconds: 450, quiet: false },
   ],
-  "when the version of a watch that had worked has expired, it lists anew at once": [
+  "when the version of a watch that had worked has expired, it lists again at once": [
     [...watching, added("a", "101"), expired],
     { do: "list", continue: undefined, limit: 500 },
   ],
@@ -128,18 +128,18 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     [...watching, failed({ status: 410, reason: "Expired" })],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "when the server says that our version is too large, it lists anew": [
+  "when the server says that our version is too large, it lists again": [
     [
       ...watching,
       failed({ status: 504, reason: "Timeout", message: "Too large resource version: 9, current: 3" }),
     ],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "when the server is behind us, it lists anew at once": [
+  "when the server is behind us, it lists again at once": [
     [...watching, bookmark("150"), failed({}), waited, serverIsAt("120")],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "when the server is behind us after a long outage, it lists anew at once": [
+  "when the server is behind us after a long outage, it lists again at once": [
     [...watching, ...rounds(8, failed({}), waited), serverIsAt("90")],
     { do: "list", continue: undefined, limit: 500 },
   ],
@@ -147,12 +147,12 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     [...watching, bookmark("x150"), ended(60_000), serverIsAt("x120")],
     { do: "watch", resourceVersion: "x150", timeoutSeconds: 450, quiet: false },
   ],
-  "after a long silence it lists anew, even if the server is ahead of us": [
+  "after a long silence it lists again, even if the server is ahead of us": [
     [...watching, failed({}), waited, serverIsAt("900", true)],
     { do: "list", continue: undefined, limit: 500 },
   ],
   "when a watch is silent, it asks the server how far it is": [[...watching, silence], { do: "ask" }],
-  "after a silent watch it lists anew, even if the server is where we are": [
+  "after a silent watch it lists again, even if the server is where we are": [
     [...watching, silence, serverIsAt("100", true)],
     { do: "list", continue: undefined, limit: 500 },
   ],
@@ -160,7 +160,7 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     [...watching, failed({}), waited, failed({ status: 500 }), waited],
     { do: "ask" },
   ],
-  "when an event is older than the last one, it lists anew": [
+  "when an event is older than the last one, it lists again": [
     [...watching, added("a", "150"), added("b", "120")],
     { do: "list", continue: undefined, limit: 500 },
   ],
@@ -274,7 +274,7 @@ describe("what the store learns", () => {
     "while it lists": [...watching, expired],
   };
   for (const [name, inputs] of Object.entries(told))
-    test(`told ${name} that the server was set back, it lists anew and does not report it as found`, () => {
+    test(`told ${name} that the server was set back, it lists again and does not report it as found`, () => {
       expect(run([...inputs, distrusted]).last.action).toMatchObject({ do: "list", continue: undefined });
       for (const more of [[page()], [failed({}), waited, page()], [failed({ status: 410 }), waited, page()]])
         expect(run([...inputs, distrusted, ...more]).last.news).toMatchObject({

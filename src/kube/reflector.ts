@@ -186,7 +186,7 @@ function heard<T extends KubeObject>(
 
 /**
  * Resumes the watch from its place, unless the server is behind that place. After a long silence the answer proves nothing:
- * a server that was restored meanwhile may have counted past our place since, so everything is listed anew.
+ * a server that was restored meanwhile may have counted past our place since, so everything is listed again.
  */
 function told<T extends KubeObject>(
   state: Extract<ReflectorState, { phase: "asking" }>,

@@ -1,10 +1,10 @@
 /**
  * Parses the API server's JSON without the parts that no controller reads.
  *
- * Parsing is the one step of a request that nothing else can interrupt, as Node has one thread, and what there is to parse
- * is the choice of whoever writes the object. An object may have about 1.5 MB (etcd's limit): a hundred thousand labels,
- * or as many field names in `managedFields`. JSON.parse needs a hundred milliseconds for those, in which no Lease is
- * renewed and no probe answered; to pass over their text takes five.
+ * Parsing is the one step of a request that nothing else can interrupt, as Node has one thread, and users decide how much
+ * there is to parse. An object may have about 1.5 MB (etcd's limit): a hundred thousand labels, or as many field names in
+ * `managedFields`. JSON.parse needs a hundred milliseconds for those, in which no Lease is renewed and no probe answered;
+ * to pass over their text takes five.
  *
  * So a large text is read once from left to right, and the members that nobody needs are cut out before JSON.parse sees
  * them. Small texts, which is nearly all of them, go to JSON.parse as they are.

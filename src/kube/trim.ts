@@ -87,7 +87,7 @@ function worded(condition: Condition): Condition {
   return copy as unknown as Condition;
 }
 
-/** At this many different texts the table begins anew: times and names that come once must not fill it for ever. */
+/** At this many different texts the table begins again: times and names that come once must not fill it for ever. */
 const DIFFERENT = 10_000;
 /** Longer texts are hardly ever the same, and would make the table large. */
 const LONGEST = 200;

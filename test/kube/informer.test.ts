@@ -101,7 +101,7 @@ describe("a connection that is reset, again and again", () => {
     expect(names(informer)).toEqual(["w0b", "w1b", "w2b", "w3b", "w4b"]);
     expect(changes).toHaveLength(15);
     expect(new Set(changes).size).toBe(15);
-    // It resumes where it was: nothing is listed anew.
+    // It resumes where it was: nothing is listed again.
     expect(proxy.count("list")).toBe(1);
   });
 });
@@ -257,7 +257,7 @@ test("a namespace that may not be listed is reported, the others work, and a lat
   // The open one may have been listed again meanwhile: the clock ran for as long as the grant took to hold.
   expect(listed.filter((where) => where !== namespace)).toEqual([closed]);
   expect(informer.knows(closed)).toBe(true);
-  // For the same reason the open one's watch may have been silent for too long; it is listed anew.
+  // For the same reason the open one's watch may have been silent for too long; it is listed again.
   await until("nothing is wrong any more", async () => {
     await clock.advance(1000);
     return informer.problem() === undefined;
