@@ -40,7 +40,7 @@ export class FairLine<T> {
     if (upstreams.size === 0) this.#tenants.delete(tenant);
   }
 
-  /** Removes and returns the next item; undefined when none that waits is admitted. An item that is passed over keeps its place. */
+  /** Removes and returns the next item; undefined when none is admitted. An item that is passed over keeps its place. */
   take(admission: Admission = ANYBODY): T | undefined {
     for (const [tenant, upstreams] of this.#tenants) {
       if (!admission.admitsTenant(tenant)) continue;

@@ -39,7 +39,7 @@ const SERIES_WRITE_MS = 60_000;
 /** New events of one object: this many at once, then one for each refill. */
 const BURST = 15;
 const REFILL_MS = 60_000;
-/** Events written at a time. A burst of reconciles writes status as well, and that matters more: it gets the other connections. */
+/** Events written at a time. A burst of reconciles writes status too, which matters more and has the other connections. */
 const AT_ONCE = 8;
 /**
  * Events that wait to be written; more are dropped. With this many waiting the API server is in trouble, and events are

@@ -88,7 +88,7 @@ export interface ReconciliationOptions<T extends KubeObject> extends Reconciler<
   ownStatus?: (status: ObjectStatus) => ObjectStatus;
 }
 
-/** `done`: the finalizer is removed. An Outcome says what it waits for: it is written as status, and finalize is called again. */
+/** `done`: the finalizer goes. An Outcome says what it waits for: it becomes the status, and finalize is called again. */
 export type FinalizeResult = { done: true; events?: readonly EventNote[] } | Outcome;
 
 /** An error that says in public words what failed. Everything else that is thrown counts as a bug. */
