@@ -443,7 +443,7 @@ export class KubeClient {
    * put in line, then whenever the server is slower than we ask, those who have waited longest would be sent with no time left: their
    * answers would come too late, and the server would work for nothing.
    */
-  async #read(call: ApiCall): Promise<string> {
+  async #read(call: KubeCall): Promise<string> {
     const what = nameOf(call);
     const inLine = AbortSignal.timeout(LONGEST_IN_LINE_MS);
     let sent: AbortSignal | undefined;
@@ -458,7 +458,7 @@ export class KubeClient {
       return await this.#places.with(call.flow, exchange, either(call.signal, inLine));
     } catch (error) {
       if (error instanceof LeadershipLost) throw error;
-      throw errorOfTransport(what, error, call.signal, (sent ?? inLine).aborted);
+      throw errorOfTransport(what, error, { timedOut: (sent ?? inLine).aborted }, call.signal);
     }
   }
 
@@ -501,7 +501,7 @@ export class KubeClient {
 const either = (given: AbortSignal | undefined, own: AbortSignal) =>
   given === undefined ? own : AbortSignal.any([given, own]);
 
-const nameOf = ({ method, path }: ApiCall) => `${method.toLowerCase()} ${path}`;
+const nameOf = ({ method, path }: KubeCall) => `${method.toLowerCase()} ${path}`;
 
 /** Reads at most `maxBytes`: users decide how large their objects are, and the memory is ours. */
 async function textUpTo(maxBytes: number, body: AsyncIterable<Buffer>, what: string): Promise<string> {
