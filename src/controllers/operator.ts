@@ -40,7 +40,7 @@ import { CredentialChecks } from "./workstream/credential-checks.ts";
 import { RoutingChecks } from "./workstream/routing-checks.ts";
 import { createSecretReader, type SecretReader } from "./workstream/secret-reader.ts";
 import { Streams } from "./workstream/streams.ts";
-import { publicUrlProblem, publicUrls } from "./workstream/urls.ts";
+import { publicUrlProblem, publicUrls } from "../routes/public-url.ts";
 
 export interface OperatorConfig {
   operatorNamespace: string;

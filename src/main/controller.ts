@@ -6,7 +6,7 @@ import { systemClock } from "../clock.ts";
 import { Operator, type OperatorConfig } from "../controllers/operator.ts";
 import { KubeClient } from "../kube/client.ts";
 import { LeaderElector } from "../kube/leader.ts";
-import { secretName } from "../routes/table.ts";
+import { secretName } from "../routes/codec.ts";
 import { type Command, type Config, databaseUrlOf, flag, settings } from "./config.ts";
 import { runProcess } from "./process.ts";
 

@@ -3,7 +3,7 @@ import { request } from "undici";
 import { systemClock } from "../clock.ts";
 import type { DatabaseUrl } from "../inbox/database-url.ts";
 import { isStored } from "../inbox/stored.ts";
-import { urlsUnder } from "../routes/table.ts";
+import { urlsUnder } from "../routes/codec.ts";
 import { TEST_STREAM } from "../routes/test-route.ts";
 import { sign } from "../twilio/signature.ts";
 import {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Route } from "../routes/route.ts";
 import { signatureKey } from "../routes/signature-states.ts";
-import { encodeShard } from "../routes/table.ts";
+import { encodeShard } from "../routes/codec.ts";
 import { sign } from "../simulator/webhooks/sign.ts";
 import { judge, parseTarget } from "./judge.ts";
 import { nobodyAmong } from "./nobody.ts";

@@ -1,5 +1,5 @@
 import type { Route } from "../routes/route.ts";
-import { decodeShard } from "../routes/table.ts";
+import { decodeShard } from "../routes/codec.ts";
 import type { Routes } from "./judge.ts";
 import { nobodyAmong } from "./nobody.ts";
 

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Route } from "./route.ts";
 import { signatureKey } from "./signature-states.ts";
-import { releasePrefix, urlsUnder } from "./table.ts";
+import { releasePrefix, urlsUnder } from "./codec.ts";
 
 /**
  * A release's own route, for `smschannel test-text`: an account that Twilio does not know, with a token of its own, so that a

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createChallenge } from "../../src/routes/challenge.ts";
 import type { Route } from "../../src/routes/route.ts";
 import { signatureKey } from "../../src/routes/signature-states.ts";
-import { encodeShard } from "../../src/routes/table.ts";
+import { encodeShard } from "../../src/routes/codec.ts";
 import {
   ACCOUNT,
   type Answer,

@@ -12,7 +12,7 @@ import { RouteTable } from "../../src/receiver/route-table.ts";
 import { Receiver } from "../../src/receiver/server.ts";
 import type { Route } from "../../src/routes/route.ts";
 import { signatureKey } from "../../src/routes/signature-states.ts";
-import { encodeShard } from "../../src/routes/table.ts";
+import { encodeShard } from "../../src/routes/codec.ts";
 import { sign } from "../../src/simulator/webhooks/sign.ts";
 import { newDatabase } from "../support/database.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { encodeShard } from "../../src/routes/table.ts";
+import { encodeShard } from "../../src/routes/codec.ts";
 import { CONNECTION_OVERRIDES } from "../../src/twilio/connection-overrides.ts";
 import { customer, demoAccount, point, withSimulator } from "../simulator/support.ts";
 import { metric, newInbox, routeFor, startReceiver, urlsUnder } from "./harness.ts";

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { ManualClock } from "../../../test/support/manual-clock.ts";
 import { KubeError } from "../../kube/client.ts";
-import { shardOf } from "../../routes/table.ts";
+import { shardOf } from "../../routes/codec.ts";
 import { decodeRecords, encodeRecords } from "./codec.ts";
 import type { ClaimRecord, OwedRecord, RouteRecord, Shard } from "./record.ts";
 import { routeKey } from "./record.ts";

@@ -2,7 +2,7 @@ import type { Clock } from "../../clock.ts";
 import { Failure } from "../../errors.ts";
 import { KubeError } from "../../kube/client.ts";
 import { MultiMap } from "../../multimap.ts";
-import { shardOf } from "../../routes/table.ts";
+import { shardOf } from "../../routes/codec.ts";
 import { sameForReceiver } from "./compile.ts";
 import { configuredKey, urlsKey } from "./configured.ts";
 import { OwedNumbers } from "./owed-numbers.ts";

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { KubeClient } from "../../kube/client.ts";
 import { type Secret, secrets } from "../../kube/resource.ts";
 import type { Route } from "../../routes/route.ts";
-import { ShardEncoder, secretName, shardOf } from "../../routes/table.ts";
+import { ShardEncoder, secretName, shardOf } from "../../routes/codec.ts";
 import { decodeRecords, RecordsEncoder, WorkRoutesEncoder } from "./codec.ts";
 import { compileRoute } from "./compile.ts";
 import type { RouteRecord } from "./record.ts";

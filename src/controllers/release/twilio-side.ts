@@ -5,7 +5,7 @@ import { timeText } from "../../kube/conditions.ts";
 import { keyOf, secrets } from "../../kube/resource.ts";
 import type { Term } from "../../leadership.ts";
 import type { Log } from "../../log.ts";
-import { secretName } from "../../routes/table.ts";
+import { secretName } from "../../routes/codec.ts";
 import { testSecretName } from "../../routes/test-route.ts";
 import { parseCredentials } from "../../twilio/credentials.ts";
 import { Twilio } from "../../twilio/twilio.ts";
@@ -22,7 +22,7 @@ import {
 } from "../smsnumber/previous/previous-webhooks.ts";
 import { createSecretReader } from "../workstream/secret-reader.ts";
 import { Streams } from "../workstream/streams.ts";
-import { publicUrls } from "../workstream/urls.ts";
+import { publicUrls } from "../../routes/public-url.ts";
 import { bestEffortStore } from "./best-effort-store.ts";
 
 const TWILIO_TIMEOUT_MS = 8000;

@@ -5,7 +5,7 @@ import { differences, ourWebhook, pointsAt, type Webhook, webhookOf } from "../.
 import type { ClaimRecord, RouteRecord } from "../records/record.ts";
 import { routeKey } from "../records/record.ts";
 import { targetOf } from "../selfcheck/target.ts";
-import { urlsOf } from "../workstream/urls.ts";
+import { urlsOf } from "../../routes/public-url.ts";
 import type { Held } from "./claim.ts";
 import { claimAtPeace, claimSet, claimWired } from "./claim-record.ts";
 import type { SeenNumber } from "./found.ts";

@@ -9,7 +9,7 @@ import type { StreamKey, WorkStreamDeps } from "./deps.ts";
 import { nextTokenEnd } from "./rotation.ts";
 import { nextUrlEnd } from "./route.ts";
 import type { Recorded } from "./route-recorded.ts";
-import { type PublicUrls, urlsOf } from "./urls.ts";
+import { type PublicUrls, urlsOf } from "../../routes/public-url.ts";
 import {
   knownOf,
   readyVerdict,

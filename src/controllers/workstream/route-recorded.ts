@@ -10,7 +10,7 @@ import type { StreamKey, WorkStreamDeps } from "./deps.ts";
 import { FORGET_ANNOTATION, forgetOf } from "./forget.ts";
 import { rotate } from "./rotation.ts";
 import { routeOf } from "./route.ts";
-import { urlsOf } from "./urls.ts";
+import { urlsOf } from "../../routes/public-url.ts";
 import type { StreamFacts } from "./verdicts.ts";
 
 /** How long a first verdict waits for the self-check, so that one write tells both. */

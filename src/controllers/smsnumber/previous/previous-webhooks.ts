@@ -2,7 +2,7 @@ import type { KubeClient } from "../../../kube/client.ts";
 import { KubeError } from "../../../kube/client.ts";
 import { type Secret, secrets } from "../../../kube/resource.ts";
 import type { Log } from "../../../log.ts";
-import { secretName } from "../../../routes/table.ts";
+import { secretName } from "../../../routes/codec.ts";
 import { FIELDS, type Webhook } from "../../../twilio/webhook.ts";
 
 /** The webhook of each number as it was before us: whole, and therefore only in a Secret (its URL can carry a password). */

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import type { UrlRecord } from "../records/record.ts";
+import type { UrlRecord } from "../controllers/records/record.ts";
 
 export interface PublicUrls {
   /** Without a slash at its end. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { publicUrlProblem, publicUrls, urlsOf } from "./urls.ts";
+import { publicUrlProblem, publicUrls, urlsOf } from "./public-url.ts";
 
 test("a stream's URLs", () => {
   expect(

@@ -2,7 +2,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import type { Route } from "./route.ts";
 import { signatureKey } from "./signature-states.ts";
-import { decodeShard, encodeShard, secretName, shardOf } from "./table.ts";
+import { decodeShard, encodeShard, secretName, shardOf } from "./codec.ts";
 
 async function route(i: number, more: Partial<Route> = {}): Promise<Route> {
   const [namespace, stream] = [`team-${i}`, `support-${i}`];
