@@ -8,7 +8,9 @@ import { EventRecorder } from "../kube/events.ts";
 import type { LeaderElector } from "../kube/leader.ts";
 import { ALWAYS, type Term } from "../leadership.ts";
 import type { Log } from "../log.ts";
+import { publicUrlProblem } from "../routes/public-url.ts";
 import { testRoute } from "../routes/test-route.ts";
+import { publicUrls } from "../routes/urls.ts";
 import { RuleJudge } from "../rules/judge.ts";
 import { Twilio } from "../twilio/twilio.ts";
 import { Accounts } from "./accounts/accounts.ts";
@@ -40,7 +42,6 @@ import { CredentialChecks } from "./workstream/credential-checks.ts";
 import { RoutingChecks } from "./workstream/routing-checks.ts";
 import { createSecretReader, type SecretReader } from "./workstream/secret-reader.ts";
 import { Streams } from "./workstream/streams.ts";
-import { publicUrlProblem, publicUrls } from "../routes/public-url.ts";
 
 export interface OperatorConfig {
   operatorNamespace: string;

@@ -6,7 +6,7 @@ import { systemClock } from "../clock.ts";
 import { Operator, type OperatorConfig } from "../controllers/operator.ts";
 import { KubeClient } from "../kube/client.ts";
 import { LeaderElector } from "../kube/leader.ts";
-import { secretName } from "../routes/codec.ts";
+import { leaseName } from "../routes/secrets.ts";
 import { type Command, type Config, databaseUrlOf, flag, settings } from "./config.ts";
 import { runProcess } from "./process.ts";
 
@@ -113,11 +113,6 @@ export const controllerCommand: Command<typeof own> = {
     );
   },
 };
-
-/** The Lease of a release's controllers: `{release}-controller`. */
-export function leaseName(instance: string): string {
-  return secretName(instance, "controller", 0).replace(/-0$/, "");
-}
 
 export function instanceOf({
   instance,

@@ -2,14 +2,14 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { systemClock } from "../clock.ts";
 import { type Released, release, type Webhooks } from "../controllers/release/release.ts";
-import { previousPrefix } from "../controllers/smsnumber/previous/previous-webhooks.ts";
 import { KubeClient } from "../kube/client.ts";
 import { LeaderElector } from "../kube/leader.ts";
 import { namespaces } from "../kube/resource.ts";
 import { ALWAYS, type Term } from "../leadership.ts";
 import { createLog, type Log } from "../log.ts";
+import { leaseName, previousPrefix } from "../routes/secrets.ts";
 import { type Command, type Config, flag, settings, UsageError } from "./config.ts";
-import { instanceOf, KUBE_TIMEOUT_MS, leaseName } from "./controller.ts";
+import { instanceOf, KUBE_TIMEOUT_MS } from "./controller.ts";
 import { listenForStop } from "./signals.ts";
 
 const only = (env: string, help: string) =>

@@ -3,8 +3,8 @@ import { request } from "undici";
 import { systemClock } from "../clock.ts";
 import type { DatabaseUrl } from "../inbox/database-url.ts";
 import { isStored } from "../inbox/stored.ts";
-import { urlsUnder } from "../routes/codec.ts";
 import { TEST_STREAM } from "../routes/test-route.ts";
+import { publicUrls, urlsOf } from "../routes/urls.ts";
 import { sign } from "../twilio/signature.ts";
 import {
   type Command,
@@ -77,11 +77,8 @@ export const testTextCommand: Command<typeof own> = {
 /** Two texts: one that must be refused, else anybody's would be stored, and one that must be stored. */
 async function testText(config: Config<typeof own>, databaseUrl: DatabaseUrl): Promise<void> {
   const { accountSid, authToken } = config;
-  const inbound = urlsUnder(
-    config.publicUrl.replace(/\/+$/, ""),
-    config.operatorNamespace,
-    TEST_STREAM,
-  ).inbound;
+  const urls = publicUrls(config.publicUrl, undefined);
+  const { inbound } = urlsOf(urls, config.operatorNamespace, TEST_STREAM);
   const to = new URL(inbound);
   if (config.receiverUrl !== undefined) {
     const { protocol, hostname, port } = new URL(config.receiverUrl);

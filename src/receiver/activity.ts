@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { ActivityRow } from "../inbox/activity.ts";
 import type { Log } from "../log.ts";
-import type { Route } from "../routes/route.ts";
+import { type Route, routeKey } from "../routes/route.ts";
 
 export interface ActivityOptions {
   replica: string;
@@ -86,7 +86,7 @@ export class Activity {
   }
 
   #find(route: Route): Seen {
-    const key = `${route.namespaceUid}/${route.stream}/${route.accountSid}`;
+    const key = routeKey(route);
     let seen = this.#seen.get(key);
     if (seen === undefined) {
       seen = { route, accepted: new Map(), refused: undefined, writtenAtMs: Number.NEGATIVE_INFINITY };

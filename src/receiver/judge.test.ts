@@ -3,7 +3,7 @@ import type { Route } from "../routes/route.ts";
 import { signatureKey } from "../routes/signature-states.ts";
 import { encodeShard } from "../routes/codec.ts";
 import { sign } from "../simulator/webhooks/sign.ts";
-import { judge, parseTarget } from "./judge.ts";
+import { judge } from "./judge.ts";
 import { nobodyAmong } from "./nobody.ts";
 import { RouteTable } from "./route-table.ts";
 
@@ -115,26 +115,6 @@ describe("a refusal takes as many HMACs whatever exists", () => {
     // Two tokens, two URLs, each with and without its port.
     expect(await cost(path)).toBe(8);
   });
-});
-
-describe("targets", () => {
-  const rows: Record<string, [string, ReturnType<typeof parseTarget>]> = {
-    "a path": ["/inbound/a/b", { kind: "inbound", path: "a/b", query: undefined }],
-    "a path under another": ["/x/y/fallback/a/b", { kind: "fallback", path: "a/b", query: undefined }],
-    "a query, which only a status has": [
-      "/inbound/a/b?m=1",
-      { kind: "inbound", path: "a/b", query: undefined },
-    ],
-    "a status with a query": ["/status/a/b?m=1&x=%20", { kind: "status", path: "a/b", query: "m=1&x=%20" }],
-    "a slash in the query": ["/status/a/b?m=/c/d", { kind: "status", path: "a/b", query: "m=/c/d" }],
-    "a query that is no ASCII": ["/status/a/b?m=\xe9", undefined],
-    "an unknown kind": ["/outbound/a/b", undefined],
-    "too few parts": ["/inbound/a", undefined],
-    nothing: ["", undefined],
-    "a whole URL": ["http://evil.example/inbound/a/b", { kind: "inbound", path: "a/b", query: undefined }],
-  };
-  for (const [name, [target, want]] of Object.entries(rows))
-    test(name, () => expect(parseTarget(target)).toEqual(want));
 });
 
 describe("the route table", () => {

@@ -1,7 +1,8 @@
 import type { InboxRow } from "../inbox/rows.ts";
 import type { Route } from "../routes/route.ts";
+import { type ParsedTarget, parseTarget } from "../routes/urls.ts";
 import { accountIn, type Fields, type FieldsReader, readFields } from "./fields.ts";
-import { type PathKind, rowOf } from "./row.ts";
+import { rowOf } from "./row.ts";
 import { findSigner, findSignerInSteps, type Signed, type Signer } from "./signers.ts";
 
 /** Why a request is nobody's business: the label of `smschannel_signature_failures_total`. Never told to the sender. */
@@ -79,7 +80,7 @@ export function* judgeInSteps(
 /** All that is known of a request before anybody is looked for who signed it. */
 interface Ask {
   knock: Knock;
-  target: Target | undefined;
+  target: ParsedTarget | undefined;
   /** Of the path. */
   first: Route | undefined;
   fields: Fields;
@@ -107,7 +108,7 @@ function conclude(ask: Ask, signer: Signer | undefined): Verdict {
 }
 
 /** What whoever signed nothing is refused for. */
-function refusal({ signature }: Knock, target: Target | undefined, first: Route | undefined): Verdict {
+function refusal({ signature }: Knock, target: ParsedTarget | undefined, first: Route | undefined): Verdict {
   if (target === undefined) return { do: "refuse", reason: "unknownPath" };
   if (first === undefined) return { do: "refuse", reason: "unknownRoute" };
   return { do: "refuse", reason: signature === undefined ? "missing" : "mismatch", route: first };
@@ -123,29 +124,5 @@ function accept({ knock, target, fields }: Ask, signature: string, { route, fing
   return row === undefined ? { do: "ignore", route, fingerprint } : { do: "store", row, route, fingerprint };
 }
 
-interface Target {
-  kind: PathKind;
-  /** `{namespace}/{stream}` */
-  path: string;
-  query: string | undefined;
-}
-
-/** The last three segments count: PUBLIC_URL may have a path of its own, which an ingress strips or leaves. */
-export function parseTarget(target: string): Target | undefined {
-  const mark = target.indexOf("?");
-  const end = mark === -1 ? target.length : mark;
-  const beforeStream = target.lastIndexOf("/", end - 1);
-  const beforeNamespace = target.lastIndexOf("/", beforeStream - 1);
-  const beforeKind = target.lastIndexOf("/", beforeNamespace - 1);
-  if (beforeStream < 1 || beforeNamespace < 1 || beforeKind < 0) return undefined;
-  const kind = target.slice(beforeKind + 1, beforeNamespace);
-  if (kind !== "inbound" && kind !== "fallback" && kind !== "status") return undefined;
-  // Only our own status callbacks have a query; it is part of what was signed, as it was received.
-  const query = kind === "status" && mark !== -1 ? target.slice(mark + 1) : undefined;
-  // A header of Twilio's is ASCII; node gives other bytes as Latin-1, which no signature of ours covers.
-  if (query !== undefined && !/^[\x21-\x7e]{0,2048}$/.test(query)) return undefined;
-  return { kind, path: target.slice(beforeNamespace + 1, end), query };
-}
-
 const NONE: readonly Route[] = [];
-const NOWHERE: Target = { kind: "inbound", path: "", query: undefined };
+const NOWHERE: ParsedTarget = { kind: "inbound", path: "", query: undefined };

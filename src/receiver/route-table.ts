@@ -1,5 +1,6 @@
-import type { Route } from "../routes/route.ts";
 import { decodeShard } from "../routes/codec.ts";
+import { type Route, routeKey } from "../routes/route.ts";
+import { streamPath } from "../routes/urls.ts";
 import type { Routes } from "./judge.ts";
 import { nobodyAmong } from "./nobody.ts";
 
@@ -65,13 +66,13 @@ function byPath(routes: Route[]): Map<string, RoutesOfPath> {
   const newest = new Map<string, Route>();
   for (const route of routes) {
     // While ROUTE_SHARDS changes, a route can stand in its old shard and in its new one.
-    const key = `${route.namespaceUid}/${route.stream}/${route.accountSid}`;
+    const key = routeKey(route);
     const other = newest.get(key);
     if (other === undefined || other.generation < route.generation) newest.set(key, route);
   }
   const paths = new Map<string, Route[]>();
   for (const route of newest.values()) {
-    const path = `${route.namespace}/${route.stream}`;
+    const path = streamPath(route.namespace, route.stream);
     const others = paths.get(path);
     if (others === undefined) paths.set(path, [route]);
     else others.push(route);

@@ -4,7 +4,7 @@ import type { KubeClient } from "../kube/client.ts";
 import { Informer } from "../kube/informer.ts";
 import { type Secret, secrets } from "../kube/resource.ts";
 import type { Log } from "../log.ts";
-import { secretName } from "../routes/codec.ts";
+import { secretName } from "../routes/secrets.ts";
 import type { RouteTable } from "./route-table.ts";
 
 export interface RouteWatchOptions {

@@ -1,12 +1,10 @@
 import { asRaw, type InboxKind, type InboxRow } from "../inbox/rows.ts";
 import type { Route } from "../routes/route.ts";
+import type { UrlKind } from "../routes/urls.ts";
 import type { Fields } from "./fields.ts";
 
-/** The three kinds of path that Twilio is given. */
-export type PathKind = "inbound" | "fallback" | "status";
-
 export interface Verified {
-  kind: PathKind;
+  kind: UrlKind;
   route: Route;
   query: string | undefined;
   body: Buffer;
@@ -47,7 +45,7 @@ export function rowOf({ kind, route, query, body, fields, signature }: Verified)
 const SID = /^(SM|MM)[0-9a-f]{32}$/;
 
 /** A text for a number that is not the stream's, or of another channel, is kept but never answered. */
-function kindOf(kind: PathKind, route: Route, to: string): InboxKind {
+function kindOf(kind: UrlKind, route: Route, to: string): InboxKind {
   if (kind === "status") return kind;
   return hasNumber(route, to) ? kind : "unrouted";
 }

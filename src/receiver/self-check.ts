@@ -1,9 +1,10 @@
 import { timingSafeEqual } from "node:crypto";
 import { type Asked, askedInBody, checkSignature, isGenuine, type Report } from "../routes/challenge.ts";
 import type { Route } from "../routes/route.ts";
+import { parseTarget, streamPath } from "../routes/urls.ts";
 import { signatureUrls } from "../twilio/signature.ts";
 import { readFields } from "./fields.ts";
-import { parseTarget, type Routes } from "./judge.ts";
+import type { Routes } from "./judge.ts";
 
 /** A request as it arrived. */
 export interface Arrival {
@@ -44,7 +45,7 @@ export function recogniseCheck(arrival: Arrival, table: Routes): SelfCheck | und
     prover(candidates(table, target?.path), asked, arrival.nowMs) ??
     prover(candidates(table, asked.path), asked, arrival.nowMs);
   if (route === undefined) return undefined;
-  const leadsThere = target?.kind === "inbound" && target.path === `${route.namespace}/${route.stream}`;
+  const leadsThere = target?.kind === "inbound" && target.path === streamPath(route.namespace, route.stream);
   const fits = arrival.isFormPost && leadsThere && isSigned(arrival, route);
   return { route, asked, report: reportOf(arrival, route, fits) };
 }

@@ -1,12 +1,13 @@
 import type { Route, RouteUrls, SignatureKey } from "../routes/route.ts";
 import { verify, verifyInSteps } from "../routes/signature-states.ts";
+import type { UrlKind } from "../routes/urls.ts";
 import { signatureUrls } from "../twilio/signature.ts";
 import type { Fields } from "./fields.ts";
-import { hasNumber, type PathKind } from "./row.ts";
+import { hasNumber } from "./row.ts";
 
 export interface Signed {
   signature: string;
-  kind: PathKind;
+  kind: UrlKind;
   query: string | undefined;
   fields: Fields;
   routes: readonly Route[];
@@ -94,10 +95,10 @@ const isOf = (route: Route, fields: Fields) => route.accountSid === fields.get("
 const fits = (route: Route, fields: Fields) =>
   isOf(route, fields) && hasNumber(route, fields.get("To") ?? "");
 
-const forms = new WeakMap<RouteUrls, Map<PathKind, string[]>>();
+const forms = new WeakMap<RouteUrls, Map<UrlKind, string[]>>();
 
 /** Made when a URL is first used: of 10,000 routes most are silent at any time. */
-function formsOf(urls: RouteUrls, kind: PathKind): string[] {
+function formsOf(urls: RouteUrls, kind: UrlKind): string[] {
   let known = forms.get(urls);
   if (known === undefined) {
     known = new Map();

@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { PackedList, packedText } from "./packed-list.ts";
 import type { Route, RouteUrls, SignatureKey } from "./route.ts";
+import { publicUrlOf, urlsUnder } from "./urls.ts";
 
 /** The Secret's one key. */
 const DATA_KEY = "routes.json.gz";
@@ -69,36 +69,6 @@ export function decodeShard(data: Record<string, string>): Route[] {
   return array(routes, "routes").map(unpack);
 }
 
-/** Which shard holds a stream's routes. Stable: it depends on nothing but its arguments. */
-export function shardOf(namespace: string, stream: string, shards: number): number {
-  return createHash("sha256").update(`${namespace}/${stream}`).digest().readUInt32BE(0) % shards;
-}
-
-/** Name of a compiled Secret of this release. `instance` is `{namespace}/{release}`; the name holds the release only. */
-export function secretName(
-  instance: string,
-  part: "receiver" | "work" | "controller",
-  shard: number,
-): string {
-  return `${releasePrefix(instance)}-${part}-${shard}`;
-}
-
-/** What the names of this release's Secrets begin with, before the first dash of ours. */
-export function releasePrefix(instance: string): string {
-  return dnsName(instance.slice(instance.indexOf("/") + 1));
-}
-
-/** A release name that is no DNS name gets a hash, so that two which differ stay different. */
-function dnsName(release: string): string {
-  if (/^[a-z0-9]([a-z0-9.-]{0,198}[a-z0-9])?$/.test(release)) return release;
-  const safe = release
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^-+|-+$/g, "")
-    .slice(0, 180);
-  return `${safe === "" ? "r" : safe.replace(/-+$/, "")}-${createHash("sha256").update(release).digest("hex").slice(0, 8)}`;
-}
-
 function pack(route: Route): Packed {
   return {
     ns: route.namespace,
@@ -149,8 +119,7 @@ function packUrls(
   { namespace, stream }: Pick<Route, "namespace" | "stream">,
   urls: RouteUrls,
 ): Packed["u"][number] {
-  const path = `/inbound/${namespace}/${stream}`;
-  const base = urls.inbound.endsWith(path) ? urls.inbound.slice(0, -path.length) : undefined;
+  const base = publicUrlOf(urls.inbound, namespace, stream);
   const whole = base === undefined ? undefined : urlsUnder(base, namespace, stream);
   if (whole !== undefined && whole.fallback === urls.fallback && whole.status === urls.status)
     return base as string;
@@ -164,15 +133,6 @@ function unpackUrls({ namespace, stream }: Pick<Route, "namespace" | "stream">, 
     inbound: string(inbound, "URL"),
     fallback: string(fallback, "URL"),
     status: string(status, "URL"),
-  };
-}
-
-/** The URLs of a stream below a PUBLIC_URL without a slash at its end. */
-export function urlsUnder(base: string, namespace: string, stream: string): RouteUrls {
-  return {
-    inbound: `${base}/inbound/${namespace}/${stream}`,
-    fallback: `${base}/fallback/${namespace}/${stream}`,
-    status: `${base}/status/${namespace}/${stream}`,
   };
 }
 

@@ -1,30 +1,4 @@
 import { isIP } from "node:net";
-import type { UrlRecord } from "../controllers/records/record.ts";
-
-export interface PublicUrls {
-  /** Without a slash at its end. */
-  publicUrl: string;
-  fallbackPublicUrl: string;
-}
-
-/** Settings to bases. Throws nothing: what Twilio would refuse is told by `publicUrlProblem`. */
-export function publicUrls(publicUrl: string, fallbackPublicUrl: string | undefined): PublicUrls {
-  return { publicUrl: trim(publicUrl), fallbackPublicUrl: trim(fallbackPublicUrl ?? publicUrl) };
-}
-
-/** The addresses of one stream: stable across restarts, Secrets and accounts. */
-export function urlsOf(
-  { publicUrl, fallbackPublicUrl }: PublicUrls,
-  namespace: string,
-  stream: string,
-): UrlRecord {
-  const path = `${namespace}/${stream}`;
-  return {
-    inbound: `${publicUrl}/inbound/${path}`,
-    fallback: `${fallbackPublicUrl}/fallback/${path}`,
-    status: `${publicUrl}/status/${path}`,
-  };
-}
 
 /**
  * Why Twilio would not call this URL, as a sentence; undefined when it would. Twilio refuses private addresses, host names
@@ -58,5 +32,3 @@ function isPrivate(ip: string): boolean {
     ) || /^(::1?$|f[cd]|fe[89ab])/i.test(ip)
   );
 }
-
-const trim = (url: string) => url.replace(/\/+$/, "");

@@ -5,6 +5,11 @@ export interface RouteKey {
   accountSid: string;
 }
 
+/** One text for the three, for maps. The parts cannot hold a slash, so that no two routes have one key. */
+export function routeKey({ namespaceUid, stream, accountSid }: RouteKey): string {
+  return `${namespaceUid}/${stream}/${accountSid}`;
+}
+
 /**
  * What verifies the signatures made with one auth token, and cannot log in with it: HMAC-SHA1 hashes the key into the first
  * block of each of its two passes, and only the state after that block is kept. Going back from it means breaking SHA-1's

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Route } from "./route.ts";
 import { signatureKey } from "./signature-states.ts";
-import { releasePrefix, urlsUnder } from "./codec.ts";
+import { urlsUnder } from "./urls.ts";
 
 /**
  * A release's own route, for `smschannel test-text`: an account that Twilio does not know, with a token of its own, so that a
@@ -44,6 +44,3 @@ export async function testRoute(
     checkKey: Buffer.from(checkKey, "base64"),
   };
 }
-
-/** The Secret with the account. */
-export const testSecretName = (instance: string) => `${releasePrefix(instance)}-test`;

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createChallenge } from "../../src/routes/challenge.ts";
 import type { Route } from "../../src/routes/route.ts";
 import { signatureKey } from "../../src/routes/signature-states.ts";
+import { urlsUnder } from "../../src/routes/urls.ts";
 import { encodeShard } from "../../src/routes/codec.ts";
 import {
   ACCOUNT,
@@ -21,7 +22,6 @@ import {
   startReceiver,
   TOKEN,
   textFields,
-  urlsUnder,
 } from "./harness.ts";
 
 const OTHER_TOKEN = "fedcba9876543210fedcba9876543210";

@@ -12,6 +12,7 @@ import { RouteTable } from "../../src/receiver/route-table.ts";
 import { Receiver } from "../../src/receiver/server.ts";
 import type { Route } from "../../src/routes/route.ts";
 import { signatureKey } from "../../src/routes/signature-states.ts";
+import { urlsUnder } from "../../src/routes/urls.ts";
 import { encodeShard } from "../../src/routes/codec.ts";
 import { sign } from "../../src/simulator/webhooks/sign.ts";
 import { newDatabase } from "../support/database.ts";
@@ -57,12 +58,6 @@ export async function routeFor(more: Partial<Route> & { token?: string } = {}): 
     ...rest,
   };
 }
-
-export const urlsUnder = (base: string, namespace: string, stream: string) => ({
-  inbound: `${base}/inbound/${namespace}/${stream}`,
-  fallback: `${base}/fallback/${namespace}/${stream}`,
-  status: `${base}/status/${namespace}/${stream}`,
-});
 
 /** The route as a self-check asks for it. */
 export const probeTarget = (route: Route, url: string): ProbeTarget => ({

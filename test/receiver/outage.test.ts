@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { encodeShard } from "../../src/routes/codec.ts";
+import { urlsUnder } from "../../src/routes/urls.ts";
 import { CONNECTION_OVERRIDES } from "../../src/twilio/connection-overrides.ts";
 import { customer, demoAccount, point, withSimulator } from "../simulator/support.ts";
-import { metric, newInbox, routeFor, startReceiver, urlsUnder } from "./harness.ts";
+import { metric, newInbox, routeFor, startReceiver } from "./harness.ts";
 import { databaseProxy } from "./proxy.ts";
 
 // Twilio's own rules by the simulator, on real time: what is shorter tests no more than the writer's unit tests do.

@@ -1,5 +1,5 @@
 import type { RouteActivity } from "../../inbox/activity.ts";
-import { routeKey } from "../records/record.ts";
+import { routeKey } from "../../routes/route.ts";
 import { isSilent, type Pace, paced } from "./pace.ts";
 
 interface TokenSeen {

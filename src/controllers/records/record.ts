@@ -1,3 +1,4 @@
+import type { RouteUrls } from "../../routes/route.ts";
 import type { Credentials } from "../../twilio/credentials.ts";
 
 /**
@@ -15,10 +16,7 @@ export interface TokenRecord {
 }
 
 /** One set of URLs at which texts of a route may arrive. The first of a route's is what numbers are set to. */
-export interface UrlRecord {
-  inbound: string;
-  fallback: string;
-  status: string;
+export interface UrlRecord extends RouteUrls {
   /** Set once another set took its place; it still verifies until no number points at it any more. */
   replacedAtMs?: number;
 }
@@ -95,12 +93,4 @@ export interface Shard {
   routes: RouteRecord[];
   claims: ClaimRecord[];
   owed?: OwedRecord[];
-}
-
-export function routeKey({
-  namespaceUid,
-  stream,
-  accountSid,
-}: Pick<RouteRecord, "namespaceUid" | "stream" | "accountSid">): string {
-  return `${namespaceUid}/${stream}/${accountSid}`;
 }

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import type { KubeClient } from "../../kube/client.ts";
 import { type Secret, secrets } from "../../kube/resource.ts";
+import { ShardEncoder } from "../../routes/codec.ts";
 import type { Route } from "../../routes/route.ts";
-import { ShardEncoder, secretName, shardOf } from "../../routes/codec.ts";
+import { type SecretPart, secretName, shardOf } from "../../routes/secrets.ts";
 import { decodeRecords, RecordsEncoder, WorkRoutesEncoder } from "./codec.ts";
 import { compileRoute } from "./compile.ts";
 import type { RouteRecord } from "./record.ts";
@@ -53,7 +54,7 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
     async save(shard, content) {
       const encode = encoders[shard]!;
       const { instance } = options;
-      const put = (part: "controller" | "receiver" | "work", data: Record<string, string>) =>
+      const put = (part: SecretPart, data: Record<string, string>) =>
         write(options, known, secretName(instance, part, shard), data);
       // The receivers' part is what texts wait for: a token may have been promoted already. Nothing relies on it alone, since
       // whoever changes something outside waits for all parts; and what it holds comes from the same records.

@@ -1,6 +1,7 @@
 import { type KubeClient, KubeError } from "../../kube/client.ts";
 import { type Secret, secrets } from "../../kube/resource.ts";
-import { newTestAccount, type TestAccount, testSecretName } from "../../routes/test-route.ts";
+import { testSecretName } from "../../routes/secrets.ts";
+import { newTestAccount, type TestAccount } from "../../routes/test-route.ts";
 
 export interface TestAccountOptions {
   /** One that writes only while this process leads. */

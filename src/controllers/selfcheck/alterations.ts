@@ -1,4 +1,5 @@
 import type { Report } from "../../routes/challenge.ts";
+import { ownPathOf } from "../../routes/urls.ts";
 import { type Pair, parseForm } from "../../twilio/form.ts";
 import { type CheckRequest, isOfSomeTexts } from "./request.ts";
 
@@ -30,7 +31,7 @@ const methodChange = ({ method }: Report) => (method === "POST" ? undefined : `P
 
 /** A path in front of ours does no harm, and neither does a query: a signature is over the URL as it is configured. */
 function pathChange(url: string, target: string): string | undefined {
-  const wanted = new URL(url).pathname.split("/").slice(-3).join("/");
+  const wanted = ownPathOf(url);
   const path = target.replace(/\?.*$/s, "");
   if (path === `/${wanted}` || path.endsWith(`/${wanted}`)) return undefined;
   if (path.replace(/\/+$/, "").endsWith(`/${wanted}`)) return "a slash is appended to the path";

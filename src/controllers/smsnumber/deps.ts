@@ -4,7 +4,7 @@ import type { ControllerMetrics } from "../metrics.ts";
 import type { Records } from "../records/records.ts";
 import type { Checks } from "../selfcheck/checks.ts";
 import type { Streams } from "../workstream/streams.ts";
-import type { PublicUrls } from "../../routes/public-url.ts";
+import type { PublicUrls } from "../../routes/urls.ts";
 import type { NewNumbers } from "./previous/new-numbers.ts";
 import type { PreviousWebhooks } from "./previous/previous-webhooks.ts";
 import type { Seen } from "./seen.ts";

@@ -1,6 +1,7 @@
 import type { SmsNumber } from "../../api/index.ts";
 import type { ReconcileContext } from "../../kube/controller.ts";
 import type { Outcome } from "../../kube/summarise.ts";
+import { inboundBeside, isFallbackUrl, isInboundUrl } from "../../routes/urls.ts";
 import type { CallOptions } from "../../twilio/twilio.ts";
 import { pointsAt, type Webhook } from "../../twilio/webhook.ts";
 import type { RouteRecord } from "../records/record.ts";
@@ -76,7 +77,7 @@ export function callOptions(
 
 /** Any URL that this operator set, or would set, for any stream. */
 export function isOurs({ urls, records }: Pick<SmsNumberDeps, "urls" | "records">, url: string): boolean {
-  if (url.startsWith(`${urls.publicUrl}/inbound/`)) return true;
+  if (isInboundUrl(urls, url)) return true;
   return records.hasInboundUrl(url);
 }
 
@@ -102,9 +103,9 @@ export function isOurFallback(
   route: RouteRecord,
   url: string,
 ): boolean {
-  if (url.startsWith(`${urls.fallbackPublicUrl}/fallback/`)) return true;
+  if (isFallbackUrl(urls, url)) return true;
   if (route.urls.some(({ fallback }) => fallback === url)) return true;
-  return records.hasInboundUrl(url.replace("/fallback/", "/inbound/"));
+  return records.hasInboundUrl(inboundBeside(url));
 }
 
 /** By itself, or with its stream: nothing is set at Twilio. */

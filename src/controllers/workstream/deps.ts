@@ -9,7 +9,7 @@ import type { CredentialChecks } from "./credential-checks.ts";
 import type { RoutingChecks } from "./routing-checks.ts";
 import type { SecretReader } from "./secret-reader.ts";
 import type { Streams } from "./streams.ts";
-import type { PublicUrls } from "../../routes/public-url.ts";
+import type { PublicUrls } from "../../routes/urls.ts";
 import type { StreamFacts } from "./verdicts.ts";
 
 /** What the WorkStream reconciler works with. */

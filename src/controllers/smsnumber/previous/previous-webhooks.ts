@@ -2,7 +2,7 @@ import type { KubeClient } from "../../../kube/client.ts";
 import { KubeError } from "../../../kube/client.ts";
 import { type Secret, secrets } from "../../../kube/resource.ts";
 import type { Log } from "../../../log.ts";
-import { secretName } from "../../../routes/codec.ts";
+import { previousPrefix } from "../../../routes/secrets.ts";
 import { FIELDS, type Webhook } from "../../../twilio/webhook.ts";
 
 /** The webhook of each number as it was before us: whole, and therefore only in a Secret (its URL can carry a password). */
@@ -145,11 +145,6 @@ async function created(client: KubeClient, secret: Secret, signal: AbortSignal):
     if (error instanceof KubeError && error.reason === "AlreadyExists") return false;
     throw error;
   }
-}
-
-/** How the names of all of a release's begin; the SmsNumber's UID follows, or the number's SID. */
-export function previousPrefix(instance: string): string {
-  return `${secretName(instance, "controller", 0).replace(/-controller-0$/, "")}-previous-`;
 }
 
 const nameOf = (instance: string, key: string) => `${previousPrefix(instance)}${key}`;
