@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { setFlagsFromString } from "node:v8";
-import { Gauge } from "@prometheus-io/client";
 import { systemClock } from "../clock.ts";
 import { Operator, type OperatorConfig } from "../controllers/operator.ts";
 import { KubeClient } from "../kube/client.ts";
 import { LeaderElector } from "../kube/leader.ts";
 import { leaseName } from "../routes/secrets.ts";
 import { type Command, type Config, databaseUrlOf, flag, settings } from "./config.ts";
+import { exposeLeading } from "./metrics.ts";
 import { runProcess } from "./process.ts";
 
 const own = {
@@ -94,14 +94,7 @@ export const controllerCommand: Command<typeof own> = {
           log,
           registry: metrics,
         });
-        new Gauge({
-          name: "smschannel_leading",
-          help: "1 in the replica that works, 0 in those that stand by.",
-          registers: [metrics],
-          collect() {
-            this.set(leader.isLeading ? 1 : 0);
-          },
-        });
+        exposeLeading(metrics, leader);
         health.readyWhen("watches", () => operator.problem());
         operator.start();
         leader.start();

@@ -1,8 +1,8 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { collectDefaultMetrics, Gauge, Registry } from "@prometheus-io/client";
+import { collectDefaultMetrics, Registry } from "@prometheus-io/client";
 import { createLog, type Log } from "../log.ts";
-import { version } from "../version.ts";
+import { exposeBuild, exposeReadiness } from "./metrics.ts";
 import { listenForStop } from "./signals.ts";
 
 /** What every long-running process has: a log, metrics, health and an orderly end. */
@@ -30,18 +30,9 @@ export class Health {
   ready() {
     return report(this.#ready);
   }
-  /** Each check of `/readyz` as `smschannel_ready{check}`, so that an alert can name what is missing. */
+  /** Adds each check of `/readyz` to the metrics. */
   expose(metrics: Registry) {
-    const checks = this.#ready;
-    new Gauge({
-      name: "smschannel_ready",
-      help: "1 while this check of /readyz passes, else 0; the text of /readyz says why.",
-      labelNames: ["check"],
-      registers: [metrics],
-      collect() {
-        for (const [check, problem] of checks) this.set({ check }, problem() === undefined ? 1 : 0);
-      },
-    });
+    exposeReadiness(metrics, this.#ready);
   }
   alive() {
     return report(this.#alive);
@@ -86,16 +77,6 @@ export async function runProcess(
     await probes.close();
     stop.end();
   }
-}
-
-/** Which version runs where: joined with other metrics by its labels, its value is always 1. */
-export function exposeBuild(metrics: Registry, name: string): void {
-  new Gauge({
-    name: "smschannel_build_info",
-    help: "Always 1; the labels say which process of which version runs on which Node.",
-    labelNames: ["version", "process", "node"],
-    registers: [metrics],
-  }).set({ version, process: name, node: process.versions.node }, 1);
 }
 
 /** `/healthz`, `/readyz` and `/metrics` on one port. */

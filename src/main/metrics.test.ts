@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Registry } from "@prometheus-io/client";
 import { expect, test } from "vitest";
-import { exposeBuild } from "./process.ts";
+import { exposeBuild } from "./metrics.ts";
 
 test("a process says which version it is", async () => {
   const registry = new Registry();
