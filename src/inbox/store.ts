@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type pg from "pg";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Log } from "../log.ts";
-import type { ActivityRow } from "./activity.ts";
+import type { ActivityRow } from "./evidence.ts";
 import { byteaArray, int8Array, textArray } from "./arrays.ts";
 import { connect, type HostTurn } from "./connect.ts";
 import type { DatabaseUrl } from "./database-url.ts";

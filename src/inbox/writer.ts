@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import { asRaw, type InboxRow, inLockOrder } from "./rows.ts";
 import { type InboxStore, isDataError, NotKeptError } from "./store.ts";
-import { Told } from "./told.ts";
+import { Told } from "./log-filter.ts";
 import { troubleOf } from "./trouble.ts";
 
 /**

@@ -4,7 +4,7 @@ import type { InboxRow } from "../inbox/rows.ts";
 import type { InboxWriter, Outcome } from "../inbox/writer.ts";
 import { answerTo, askedInHeader, CHECK_HEADER } from "../routes/challenge.ts";
 import type { Route } from "../routes/route.ts";
-import type { Activity } from "./activity.ts";
+import type { Activity } from "./evidence.ts";
 import { answer, isRefusal, type Result } from "./answers.ts";
 import { type BodyBudget, type NoBody, readBody } from "./body.ts";
 import { FieldsReader } from "./fields.ts";

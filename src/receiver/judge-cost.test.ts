@@ -5,7 +5,7 @@ import { signatureKey } from "../routes/signature-states.ts";
 import { sign } from "../simulator/webhooks/sign.ts";
 import { FieldsReader } from "./fields.ts";
 import { glance, judge, judgeInSteps, SMALL_BODY, type Verdict } from "./judge.ts";
-import { nobodyAmong } from "./nobody.ts";
+import { nobodyAmong } from "./decoy.ts";
 
 // What a request costs, counted in bytes that were read and hashed: times differ from machine to machine.
 

@@ -4,7 +4,7 @@ import { signatureKey } from "../routes/signature-states.ts";
 import { encodeShard } from "../routes/codec.ts";
 import { sign } from "../simulator/webhooks/sign.ts";
 import { judge } from "./judge.ts";
-import { nobodyAmong } from "./nobody.ts";
+import { nobodyAmong } from "./decoy.ts";
 import { RouteTable } from "./route-table.ts";
 
 const URL_OF_STREAM = "https://sms.example.com/inbound/team-a/support";

@@ -2,7 +2,7 @@ import { decodeShard } from "../routes/codec.ts";
 import { type Route, routeKey } from "../routes/route.ts";
 import { streamPath } from "../routes/urls.ts";
 import type { Routes } from "./judge.ts";
-import { nobodyAmong } from "./nobody.ts";
+import { nobodyAmong } from "./decoy.ts";
 
 /** The routes of one path, `{namespace}/{stream}`: several while a namespace or an account has just been replaced. */
 export type RoutesOfPath = readonly Route[];

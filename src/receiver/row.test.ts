@@ -5,7 +5,7 @@ import { sign } from "../simulator/webhooks/sign.ts";
 import type { Pair } from "../twilio/form.ts";
 import { signatureBase } from "../twilio/signature.ts";
 import { judge } from "./judge.ts";
-import { nobodyAmong } from "./nobody.ts";
+import { nobodyAmong } from "./decoy.ts";
 
 // What Twilio signs are names and values without a mark between them. Whoever has seen one request can cut it anew.
 

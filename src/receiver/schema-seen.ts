@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { Told } from "../inbox/told.ts";
+import { Told } from "../inbox/log-filter.ts";
 import { troubleOf } from "../inbox/trouble.ts";
 import type { Log } from "../log.ts";
 

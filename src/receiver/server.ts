@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { InboxStore } from "../inbox/store.ts";
 import { InboxWriter } from "../inbox/writer.ts";
 import type { Log } from "../log.ts";
-import { Activity } from "./activity.ts";
+import { Activity } from "./evidence.ts";
 import { createHandler } from "./handler.ts";
 import { HTTP_LIMITS, type HttpLimits, HttpServer } from "./http-server.ts";
 import { receiverMetrics } from "./metrics.ts";

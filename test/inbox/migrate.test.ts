@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import pg from "pg";
 import { describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
-import { pruneRouteActivity, readRouteActivity } from "../../src/inbox/activity.ts";
+import { pruneRouteActivity, readRouteActivity } from "../../src/inbox/evidence.ts";
 import { type Migration, migrate, readMigrations } from "../../src/inbox/migrate.ts";
 import { checkSchema, PostgresStore } from "../../src/inbox/store.ts";
 import { createLog, silentLog } from "../../src/log.ts";

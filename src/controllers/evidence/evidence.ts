@@ -1,9 +1,9 @@
 import type pg from "pg";
 import type { Clock } from "../../clock.ts";
-import { pruneRouteActivity, readRouteActivity } from "../../inbox/activity.ts";
+import { pruneRouteActivity, readRouteActivity } from "../../inbox/evidence.ts";
 import { connect } from "../../inbox/connect.ts";
 import { currentUrl, type DatabaseUrl } from "../../inbox/database-url.ts";
-import { Told } from "../../inbox/told.ts";
+import { Told } from "../../inbox/log-filter.ts";
 import { troubleOf } from "../../inbox/trouble.ts";
 import type { Log } from "../../log.ts";
 import { TextsSeen } from "./texts-seen.ts";

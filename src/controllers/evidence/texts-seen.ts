@@ -1,4 +1,4 @@
-import type { RouteActivity } from "../../inbox/activity.ts";
+import type { RouteActivity } from "../../inbox/evidence.ts";
 import { routeKey } from "../../routes/route.ts";
 import { isSilent, type Pace, paced } from "./pace.ts";
 

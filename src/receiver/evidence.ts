@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import type { ActivityRow } from "../inbox/activity.ts";
+import type { ActivityRow } from "../inbox/evidence.ts";
 import type { Log } from "../log.ts";
 import { type Route, routeKey } from "../routes/route.ts";
 

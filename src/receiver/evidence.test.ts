@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { ManualClock } from "../../test/support/manual-clock.ts";
-import type { ActivityRow } from "../inbox/activity.ts";
+import type { ActivityRow } from "../inbox/evidence.ts";
 import { silentLog } from "../log.ts";
 import type { Route } from "../routes/route.ts";
-import { Activity } from "./activity.ts";
+import { Activity } from "./evidence.ts";
 
 const route = { namespaceUid: "u", namespace: "team-a", stream: "s", accountSid: "AC1" } as Route;
 
