@@ -10,11 +10,11 @@ const GONE = new Set(["EPIPE", "EIO", "EBADF", "ECONNRESET"]);
 /** A pipe that does not block and is full. */
 const FULL = new Set(["EAGAIN", "EBUSY"]);
 
-type Write = (fd: number, bytes: Buffer) => number;
+type WriteBytes = (fd: number, bytes: Buffer) => number;
 
 export interface LogOutputOptions {
   fd: number;
-  write?: Write;
+  write?: WriteBytes;
 }
 
 /**
@@ -24,7 +24,7 @@ export interface LogOutputOptions {
  */
 export class LogOutput {
   readonly #fd: number;
-  readonly #write: Write;
+  readonly #write: WriteBytes;
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #lost = 0;

@@ -16,7 +16,7 @@ interface Minutes {
 }
 
 /** What is so on each day of a stretch of local days: `weekly` is the only one that differs from day to day. */
-export type Rule =
+export type DayRule =
   | { kind: "weekly" }
   | { kind: "dates"; spans: readonly Minutes[] }
   | { kind: "holiday"; name: string };
@@ -25,7 +25,7 @@ export type Rule =
 export interface Stretch {
   from: number;
   to: number;
-  rule: Rule;
+  rule: DayRule;
 }
 
 /** Opening hours, ready to be asked. Immutable; holds no instant, so that it is good for as long as the spec is. */
@@ -70,7 +70,7 @@ function stretchesOf({ dates = [], holidays = [] }: HoursSpec): Stretch[] {
     const has = (range: { from: number; to: number }) => range.from <= from && from <= range.to;
     const spans = joined(openings.filter(has).flatMap((opening) => opening.spans));
     const holiday = closings.find(has);
-    const rule: Rule =
+    const rule: DayRule =
       spans.length > 0
         ? { kind: "dates", spans }
         : holiday !== undefined

@@ -38,7 +38,7 @@ const places: Record<string, [string, string]> = {
   "no leap day": ["Asia/Tokyo", "2100-02-28"],
 };
 
-interface Place {
+interface ClockRun {
   zone: string;
   /** The first minute of the list. */
   fromMs: number;
@@ -47,7 +47,7 @@ interface Place {
   dates: string[];
 }
 
-function placeOf([zone, date]: [string, string]): Place {
+function clockRunOf([zone, date]: [string, string]): ClockRun {
   const middle = Date.parse(`${date}T00:00:00Z`);
   const fromMs = middle - 5 * 1440 * MINUTE;
   const format = new Intl.DateTimeFormat("sv-SE", {
@@ -67,7 +67,7 @@ const isoDate = (minutes: number) => new Date(minutes * MINUTE).toISOString().sl
 const minutesOf = (text: string) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3));
 
 /** What is so in each minute of the list. */
-function oracle({ clock }: Place, spec: HoursSpec) {
+function oracle({ clock }: ClockRun, spec: HoursSpec) {
   const open = clock.map(() => false);
   const days = [...new Set(clock.map((shown) => Math.floor(shown / 1440)))];
   for (const day of days)
@@ -133,7 +133,7 @@ const times = fc
   .filter(([start, end]) => start < end)
   .map(([start, end]) => ({ start, end }));
 
-function specs({ zone, dates }: Place): fc.Arbitrary<HoursSpec> {
+function specs({ zone, dates }: ClockRun): fc.Arbitrary<HoursSpec> {
   const date = fc.constantFrom(...dates);
   const range = fc.tuple(date, date).map(([a, b]) => (a < b ? { from: a, to: b } : { from: b, to: a }));
   const days = fc.subarray([...DAYS], { minLength: 1 });
@@ -164,7 +164,7 @@ function specs({ zone, dates }: Place): fc.Arbitrary<HoursSpec> {
 const [FIRST, LAST] = [3 * 1440, 8 * 1440];
 
 describe.each(Object.entries(places))("%s", (_, where) => {
-  const place = placeOf(where);
+  const place = clockRunOf(where);
   const moments = fc.tuple(
     fc.integer({ min: FIRST, max: LAST - 1 }),
     fc.integer({ min: 0, max: MINUTE - 1 }),

@@ -2,7 +2,7 @@ import { dayAt, type Hours, openSpans, openThroughout, stretchAt } from "./hours
 import { DAY_MS } from "./zone.ts";
 
 /** What is so at an instant, for `status` and for the reply that a customer gets. */
-export interface State {
+export interface OpeningState {
   open: boolean;
   reason: "Open" | "Closed" | "Holiday";
   /** The holiday's name, where that is the reason. */
@@ -10,7 +10,7 @@ export interface State {
 }
 
 /** `nextTransition`: when it opens or closes next, `nextChange`: when anything of this changes; absent when never. */
-export interface StateAt extends State {
+export interface StateAt extends OpeningState {
   nextTransition?: number;
   nextChange?: number;
 }
@@ -54,7 +54,7 @@ export function closedPeriodAt(
   return { reason, ...(startMs === undefined ? {} : { startMs }), ...(endMs === undefined ? {} : { endMs }) };
 }
 
-function labelAt(hours: Hours, instantMs: number): State {
+function labelAt(hours: Hours, instantMs: number): OpeningState {
   const day = dayAt(hours, instantMs);
   const spans = openSpans(hours, day - MARGIN_DAYS, day);
   return labelOf(
@@ -65,7 +65,7 @@ function labelAt(hours: Hours, instantMs: number): State {
 }
 
 /** A special opening takes the holiday's place: closed before and after it is Closed, not Holiday. */
-export function labelOf(hours: Hours, day: number, open: boolean): State {
+export function labelOf(hours: Hours, day: number, open: boolean): OpeningState {
   const { rule } = stretchAt(hours, day);
   if (open) return { open, reason: "Open" };
   return rule.kind === "holiday"

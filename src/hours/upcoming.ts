@@ -1,9 +1,9 @@
 import { dayAt, type Hours, openSpans } from "./hours.ts";
-import { labelOf, MARGIN_DAYS, type State } from "./state.ts";
+import { labelOf, MARGIN_DAYS, type OpeningState } from "./state.ts";
 import { DAY_MS } from "./zone.ts";
 
 /** What is so from `timeMs` on; `daylightSaving` where clocks go forward (Starts) or back (Ends) then. */
-export interface Upcoming extends State {
+export interface Upcoming extends OpeningState {
   timeMs: number;
   daylightSaving?: "Starts" | "Ends";
 }

@@ -58,26 +58,26 @@ export async function connect(
   throw last;
 }
 
-interface Attempt {
+interface LoginContext {
   target: DatabaseTarget;
   files: ConnectionOptions;
   options: ConnectOptions;
   signal: AbortSignal | undefined;
 }
-type Place = DatabaseTarget["hosts"][number];
+type DatabaseHost = DatabaseTarget["hosts"][number];
 
-async function connectTo(place: Place, attempt: Attempt): Promise<pg.Client> {
-  const [first, second] = encryptions(place, attempt);
+async function connectTo(place: DatabaseHost, context: LoginContext): Promise<pg.Client> {
+  const [first, second] = encryptions(place, context);
   try {
-    return await login(place, first!, attempt);
+    return await login(place, first!, context);
   } catch (error) {
-    if (second === undefined || attempt.signal?.aborted || !isOfEncryption(error)) throw error;
-    return login(place, second, attempt);
+    if (second === undefined || context.signal?.aborted || !isOfEncryption(error)) throw error;
+    return login(place, second, context);
   }
 }
 
 /** What to try: TLS with these options, or none. Sockets never speak TLS, whatever the mode. */
-function encryptions({ host }: Place, { target, files }: Attempt): (ConnectionOptions | false)[] {
+function encryptions({ host }: DatabaseHost, { target, files }: LoginContext): (ConnectionOptions | false)[] {
   if (host.startsWith("/")) return [false];
   const unverified = { ...files, rejectUnauthorized: false };
   const byAuthority = { ...files, checkServerIdentity: () => undefined };
@@ -99,9 +99,9 @@ function encryptions({ host }: Place, { target, files }: Attempt): (ConnectionOp
 }
 
 async function login(
-  { host, port }: Place,
+  { host, port }: DatabaseHost,
   ssl: ConnectionOptions | false,
-  { target, options, signal }: Attempt,
+  { target, options, signal }: LoginContext,
 ): Promise<pg.Client> {
   signal?.throwIfAborted();
   const client = new pg.Client({

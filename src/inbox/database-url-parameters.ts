@@ -5,7 +5,7 @@ export type SslMode = (typeof SSL_MODES)[number];
 const SESSIONS = ["any", "read-write", "primary"] as const;
 
 /** What stands after the question mark. */
-export interface Parameters {
+export interface UrlParameters {
   readonly sslmode: SslMode;
   /** A file with authorities, instead of those that the process trusts. */
   readonly sslrootcert: string | undefined;
@@ -28,17 +28,17 @@ export interface Parameters {
 const TLS_VERSIONS = ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"] as const;
 type TlsVersion = (typeof TLS_VERSIONS)[number];
 
-type Place = Partial<Record<"host" | "port" | "dbname" | "user" | "password", string>>;
-type Given = ReadonlyMap<string, string>;
+type UrlOverrides = Partial<Record<"host" | "port" | "dbname" | "user" | "password", string>>;
+type GivenParameters = ReadonlyMap<string, string>;
 
 export function readParameters(
   query: string,
   env: Readonly<Record<string, string | undefined>>,
-): Parameters & Place {
+): UrlParameters & UrlOverrides {
   const given = split(query);
   for (const name of given.keys()) checkName(name);
   refuseOthers(given);
-  const place: Place = {};
+  const place: UrlOverrides = {};
   for (const name of ["host", "port", "dbname", "user", "password"] as const) {
     const value = given.get(name);
     if (value !== undefined && value !== "") place[name] = value;
@@ -107,14 +107,14 @@ const REMEDY: Record<string, string> = {
   target_session_attrs: "; this program writes, a server that only reads is of no use to it",
 };
 
-function refuseOthers(given: Given): void {
+function refuseOthers(given: GivenParameters): void {
   for (const [name, values] of Object.entries(ONLY))
     if (given.has(name) && !values.includes(given.get(name)!))
       throw new DatabaseUrlError(`${name} must be one of ${values.join(", ")}${REMEDY[name] ?? ""}`);
 }
 
 /** Without one libpq prefers TLS; `ssl=true` is how JDBC says `require`. */
-function sslModeOf(given: Given, env: Readonly<Record<string, string | undefined>>): SslMode {
+function sslModeOf(given: GivenParameters, env: Readonly<Record<string, string | undefined>>): SslMode {
   const ssl = given.get("ssl");
   const byFlag = ssl === undefined ? undefined : ssl === "true" || ssl === "1" ? "require" : "disable";
   const rootIsSystem = (given.get("sslrootcert") ?? env.PGSSLROOTCERT) === "system";
@@ -128,7 +128,7 @@ function sslModeOf(given: Given, env: Readonly<Record<string, string | undefined
   return mode;
 }
 
-function tlsOf(given: Given, sslmode: SslMode, env: Readonly<Record<string, string | undefined>>) {
+function tlsOf(given: GivenParameters, sslmode: SslMode, env: Readonly<Record<string, string | undefined>>) {
   const root = given.get("sslrootcert") || env.PGSSLROOTCERT;
   if (sslmode === "verify-ca" && !root)
     throw new DatabaseUrlError(
@@ -155,7 +155,7 @@ function tlsOf(given: Given, sslmode: SslMode, env: Readonly<Record<string, stri
   };
 }
 
-function sessionOf(given: Given) {
+function sessionOf(given: GivenParameters) {
   const timeout = given.get("connect_timeout");
   if (timeout !== undefined && !/^[0-9]{1,6}$/.test(timeout))
     throw new DatabaseUrlError("connect_timeout must be a number of seconds");

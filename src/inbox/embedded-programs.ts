@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { cp, readFile, rename, rm, stat, symlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 
-export interface Account {
+export interface SystemAccount {
   readonly name: string;
   readonly uid: number;
   readonly gid: number;
@@ -11,7 +11,7 @@ export interface Account {
 /** Whom the server runs as when we are root, in order of preference; nobody is on every Linux. Not root: undefined. */
 const ACCOUNTS = ["postgres", "nobody"];
 
-export function accountFor(uid: number | undefined, passwd?: string): Account | undefined {
+export function accountFor(uid: number | undefined, passwd?: string): SystemAccount | undefined {
   if (uid !== 0) return undefined;
   const lines = (passwd ?? readFileSync("/etc/passwd", "utf8")).split("\n").map((line) => line.split(":"));
   for (const name of ACCOUNTS) {
@@ -24,7 +24,7 @@ export function accountFor(uid: number | undefined, passwd?: string): Account | 
 }
 
 /** The first folder on the way to `path` that the account cannot enter; undefined when it can enter all. */
-export async function reachableBy(account: Account, path: string): Promise<string | undefined> {
+export async function reachableBy(account: SystemAccount, path: string): Promise<string | undefined> {
   const parent = dirname(resolve(path));
   const above = parent === resolve(path) ? undefined : await reachableBy(account, parent);
   if (above !== undefined) return above;
@@ -44,7 +44,7 @@ export interface PostgresPrograms {
  */
 export async function programsFor(
   dataDir: string,
-  account: Account | undefined,
+  account: SystemAccount | undefined,
   from?: { native: string; version: string },
 ): Promise<PostgresPrograms> {
   const { native, version } = from ?? (await installedPrograms());

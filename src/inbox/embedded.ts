@@ -9,7 +9,7 @@ import pg from "pg";
 import { background, ended, spawnTied, stopChild } from "../child.ts";
 import type { Log } from "../log.ts";
 import { releaseDataDirectory } from "./embedded-lock.ts";
-import { type Account, accountFor, programsFor, reachableBy } from "./embedded-programs.ts";
+import { accountFor, programsFor, reachableBy, type SystemAccount } from "./embedded-programs.ts";
 
 export interface EmbeddedPostgres {
   /** URL of the owner (a superuser of this server), password included. */
@@ -71,7 +71,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 }
 
 /** The server refuses to run as root; as root we give it an account without rights and a folder that it can reach. */
-async function giveTo(account: Account, dataDir: string): Promise<void> {
+async function giveTo(account: SystemAccount, dataDir: string): Promise<void> {
   await chown(dataDir, account.uid, account.gid);
   const closed = await reachableBy(account, dataDir);
   if (closed !== undefined)
@@ -80,7 +80,7 @@ async function giveTo(account: Account, dataDir: string): Promise<void> {
     );
 }
 
-async function ownerPassword(dataDir: string, account: Account | undefined): Promise<string> {
+async function ownerPassword(dataDir: string, account: SystemAccount | undefined): Promise<string> {
   const path = join(dataDir, "password");
   if (existsSync(path)) return (await readFile(path, "utf8")).trim();
   // Under another name first: half a password would lock us out of the database for good.
@@ -98,7 +98,7 @@ async function initialise(options: {
   initdb: string;
   dataDir: string;
   data: string;
-  account: Account | undefined;
+  account: SystemAccount | undefined;
 }): Promise<void> {
   const { initdb, dataDir, data, account } = options;
   const draft = `${data}.new`;
@@ -128,7 +128,7 @@ async function initialise(options: {
 async function start(options: {
   program: string;
   data: string;
-  account: Account | undefined;
+  account: SystemAccount | undefined;
   port?: number;
   settings?: Readonly<Record<string, string>>;
   log: Log;
@@ -207,7 +207,7 @@ async function createDatabase(adminUrl: string): Promise<void> {
   }
 }
 
-const runAs = (account: Account | undefined) =>
+const runAs = (account: SystemAccount | undefined) =>
   account === undefined ? {} : { user: { uid: account.uid, gid: account.gid } };
 
 /** English messages, as the ready line is recognised; and none of our own variables, credentials among them. */

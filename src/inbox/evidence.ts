@@ -1,7 +1,7 @@
 import type pg from "pg";
 
 /** What a replica saw of one route since its last row. */
-export interface ActivityRow {
+export interface EvidenceRow {
   replica: string;
   namespaceUid: string;
   stream: string;
@@ -13,7 +13,7 @@ export interface ActivityRow {
 }
 
 /** Over all replicas: what one token of one route last did, or, with an empty fingerprint, when the route last refused. */
-export interface RouteActivity {
+export interface RouteEvidence {
   namespaceUid: string;
   stream: string;
   accountSid: string;
@@ -30,11 +30,11 @@ const MOST = 100_000;
  * What was seen in the last `windowMs`, newest per route and token. For the controller's role. A receiver cannot have seen what
  * is still to come: malformed rows are left out, and an acceptance later than `nowMs`, the reader's time, counts as now.
  */
-export async function readRouteActivity(
+export async function readEvidence(
   client: pg.ClientBase | pg.Pool,
   windowMs: number,
   nowMs: number,
-): Promise<RouteActivity[]> {
+): Promise<RouteEvidence[]> {
   const { rows } = await client.query(READ, [windowMs, MOST, nowMs]);
   return rows.map((row) => ({
     namespaceUid: row.namespace_uid,
@@ -48,7 +48,7 @@ export async function readRouteActivity(
 }
 
 /** Throws away what is older than `keepMs`, or of a time that is still to come; how many rows. For the controller's role. */
-export async function pruneRouteActivity(client: pg.ClientBase | pg.Pool, keepMs: number): Promise<number> {
+export async function pruneEvidence(client: pg.ClientBase | pg.Pool, keepMs: number): Promise<number> {
   const { rowCount } = await client.query(
     "delete from smschannel.route_activity where at < now() - $1 * interval '1 ms' or at > now() + interval '1 hour'",
     [keepMs],

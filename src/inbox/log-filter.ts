@@ -4,7 +4,7 @@ import type { Clock } from "../clock.ts";
 const REPEAT_MS = 30_000;
 
 /** Whether a trouble is worth a line in the log: when it begins, when its cause changes, and now and then while it lasts. */
-export class Told {
+export class LogFilter {
   readonly #clock: Clock;
   /** When each cause was told last: two that take turns are not told at each turn. */
   readonly #causes = new Map<string, number>();

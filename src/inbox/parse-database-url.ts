@@ -1,8 +1,8 @@
 import { DatabaseUrlError } from "./database-url-error.ts";
-import { decode, type Parameters, readParameters } from "./database-url-parameters.ts";
+import { decode, readParameters, type UrlParameters } from "./database-url-parameters.ts";
 
 /** Where a database is and how to log in: what a URL means to libpq (psql), PostgreSQL's own client. */
-export interface DatabaseTarget extends Parameters {
+export interface DatabaseTarget extends UrlParameters {
   /** Tried in this order. A host that begins with a slash is the folder of a socket. */
   readonly hosts: readonly { readonly host: string; readonly port: number }[];
   readonly user: string | undefined;

@@ -2,10 +2,10 @@ import type { Socket } from "node:net";
 import type pg from "pg";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Log } from "../log.ts";
-import type { ActivityRow } from "./evidence.ts";
 import { byteaArray, int8Array, textArray } from "./arrays.ts";
 import { connect, type HostTurn } from "./connect.ts";
 import type { DatabaseUrl } from "./database-url.ts";
+import type { EvidenceRow } from "./evidence.ts";
 import { latestVersion } from "./migrate.ts";
 import type { InboxRow } from "./rows.ts";
 
@@ -16,7 +16,7 @@ export interface InboxStore {
    * reported success and yet some rows are not there.
    */
   insert(rows: readonly InboxRow[]): Promise<number>;
-  insertActivity(rows: readonly ActivityRow[]): Promise<void>;
+  insertEvidence(rows: readonly EvidenceRow[]): Promise<void>;
   /** Resolves when a row would be stored now, on the connection that texts take; leaves none. */
   probe(): Promise<void>;
   /** Gives up on what is under way; the next insert connects again. */
@@ -66,7 +66,7 @@ const PROBE = `
     'sha256:' || encode(sha256(gen_random_uuid()::text::bytea), 'hex'), 'inbound', '');
   rollback to savepoint row; commit`;
 
-const INSERT_ACTIVITY = `
+const INSERT_EVIDENCE = `
   insert into smschannel.route_activity (replica, namespace_uid, stream, account_sid, accepted, last_refused_at, refused_reason)
   select replica, uid, stream, account, accepted::jsonb, to_timestamp(refused / 1000.0), reason
   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int8[], $7::text[])
@@ -79,13 +79,13 @@ const INSERT_ACTIVITY = `
  */
 export class PostgresStore implements InboxStore {
   readonly #options: PostgresStoreOptions;
-  readonly #texts: Connection;
-  readonly #activity: Connection;
+  readonly #texts: StoreConnection;
+  readonly #evidence: StoreConnection;
 
   constructor(options: PostgresStoreOptions) {
     this.#options = options;
-    this.#texts = new Connection(options);
-    this.#activity = new Connection(options);
+    this.#texts = new StoreConnection(options);
+    this.#evidence = new StoreConnection(options);
   }
 
   async insert(rows: readonly InboxRow[]): Promise<number> {
@@ -133,11 +133,11 @@ export class PostgresStore implements InboxStore {
   }
 
   /** Nobody else watches over this connection; and whoever stops waits for its last rows. */
-  async insertActivity(rows: readonly ActivityRow[]): Promise<void> {
+  async insertEvidence(rows: readonly EvidenceRow[]): Promise<void> {
     const { clock = systemClock, statementTimeoutMs } = this.#options;
-    const cancel = clock.after(statementTimeoutMs + SILENT_MS, () => this.#activity.drop());
+    const cancel = clock.after(statementTimeoutMs + SILENT_MS, () => this.#evidence.drop());
     try {
-      const { rowCount } = await this.#activity.query("activity", INSERT_ACTIVITY, [
+      const { rowCount } = await this.#evidence.query("activity", INSERT_EVIDENCE, [
         textArray(rows.map((row) => row.replica)),
         textArray(rows.map((row) => row.namespaceUid)),
         textArray(rows.map((row) => row.stream)),
@@ -168,12 +168,12 @@ export class PostgresStore implements InboxStore {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#texts.close(), this.#activity.close()]);
+    await Promise.all([this.#texts.close(), this.#evidence.close()]);
   }
 }
 
 /** Connects when first used and after every failure, and before the first row makes sure that the schema fits. */
-class Connection {
+class StoreConnection {
   readonly #options: PostgresStoreOptions;
   #client: pg.Client | undefined;
   #connecting: Promise<pg.Client> | undefined;

@@ -1,7 +1,7 @@
 import { isCertificate, noAnswer } from "../no-answer.ts";
 
 /** What is wrong with a database, for a person. */
-export interface Trouble {
+export interface DatabaseTrouble {
   code: string | undefined;
   /** In our words: PostgreSQL's own can quote rows. */
   problem: string;
@@ -13,7 +13,7 @@ export interface Trouble {
 const OURS = new Set(["SchemaError", "DatabaseUrlError", "NotKeptError", "NotWantedError"]);
 
 /** Says why a connection, or a statement on it, failed. `role` is whose URL it is, such as "the receiver's role". */
-export function troubleOf(error: unknown, role: string): Trouble {
+export function troubleOf(error: unknown, role: string): DatabaseTrouble {
   const { code, message, name } = error as { code?: string; message: string; name: string };
   if (OURS.has(name)) return { code, problem: message, lasts: name === "DatabaseUrlError" };
   const lasting = lastingProblem(code, message, role);

@@ -5,7 +5,7 @@ import { systemClock } from "../clock.ts";
 import { createLog, type Log, silentLog } from "../log.ts";
 import type { InboxRow } from "./rows.ts";
 import { type InboxStore, NotKeptError } from "./store.ts";
-import { BYTES_BESIDE_BODY, InboxWriter, type Outcome } from "./writer.ts";
+import { BYTES_BESIDE_BODY, InboxWriter, type WriteOutcome } from "./writer.ts";
 
 /** A store that does what it is told, statement by statement. */
 class FakeStore implements InboxStore {
@@ -37,7 +37,7 @@ class FakeStore implements InboxStore {
     if (missing.length > 0) throw new NotKeptError(inserted, missing);
     return inserted;
   }
-  async insertActivity() {}
+  async insertEvidence() {}
   async probe() {}
   /** Also of what hangs: its answer comes. */
   recover() {
@@ -71,7 +71,7 @@ const row = (messageSid: string): InboxRow => ({
 
 function setup({ mostWaitingBytes, log = silentLog }: { mostWaitingBytes?: number; log?: Log } = {}) {
   const [store, clock] = [new FakeStore(), new ManualClock()];
-  const outcomes: Record<string, Outcome[]> = {};
+  const outcomes: Record<string, WriteOutcome[]> = {};
   const told: [rows: number, inserted: number][] = [];
   const onStored = (rows: number, inserted: number) => void told.push([rows, inserted]);
   const writer = new InboxWriter({
@@ -238,7 +238,7 @@ describe("a store that is away for some seconds costs no text: Twilio has not gi
   for (const [name, { awayMs, perSecond, away }] of Object.entries(rows))
     test(name, async () => {
       const { store, clock, writer } = setup();
-      const twilio = new Twilio((sid, done) => writer.write(row(sid), done));
+      const twilio = new RetryingTwilio((sid, done) => writer.write(row(sid), done));
       const betweenMs = 1000 / perSecond;
       // A second before, the outage, and until the last text that came in it must have found its way.
       for (let atMs = 0; atMs < awayMs + 16_000; atMs += betweenMs) {
@@ -264,11 +264,11 @@ const silent = (store: FakeStore) => {
 };
 
 /** Calls as our URLs tell Twilio to: at once again after a 503, three times, then as often the fallback URL. */
-class Twilio {
+class RetryingTwilio {
   readonly counts = { delivered: 0, givenUp: 0 };
-  readonly #write: (sid: string, done: (outcome: Outcome) => void) => void;
+  readonly #write: (sid: string, done: (outcome: WriteOutcome) => void) => void;
 
-  constructor(write: (sid: string, done: (outcome: Outcome) => void) => void) {
+  constructor(write: (sid: string, done: (outcome: WriteOutcome) => void) => void) {
     this.#write = write;
   }
 

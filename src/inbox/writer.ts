@@ -1,8 +1,8 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
+import { LogFilter } from "./log-filter.ts";
 import { asRaw, type InboxRow, inLockOrder } from "./rows.ts";
 import { type InboxStore, isDataError, NotKeptError } from "./store.ts";
-import { Told } from "./log-filter.ts";
 import { troubleOf } from "./trouble.ts";
 
 /**
@@ -12,7 +12,7 @@ import { troubleOf } from "./trouble.ts";
  * - `overloaded`: what waits already fills the memory that it may take; nothing was tried.
  * - `notKept`: the database reported success and does not have it.
  */
-export type Outcome = "stored" | "raw" | "late" | "overloaded" | "notKept";
+export type WriteOutcome = "stored" | "raw" | "late" | "overloaded" | "notKept";
 
 export interface InboxWriterOptions {
   store: InboxStore;
@@ -26,11 +26,11 @@ export interface InboxWriterOptions {
   onStored?: (rows: number, inserted: number) => void;
 }
 
-interface Waiting {
+interface WaitingRow {
   row: InboxRow;
   deadlineMs: number;
   /** Called once; undefined afterwards. */
-  done: ((outcome: Outcome) => void) | undefined;
+  done: ((outcome: WriteOutcome) => void) | undefined;
 }
 
 /** Rows of one statement: more gain nothing, and one bad row makes us try the others one by one. */
@@ -55,10 +55,10 @@ const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [50, 250];
  */
 export class InboxWriter {
   readonly #options: InboxWriterOptions;
-  readonly #notKept: Told;
-  readonly #failing: Told;
-  #queue: Waiting[] = [];
-  #underWay: Waiting[] = [];
+  readonly #notKept: LogFilter;
+  readonly #failing: LogFilter;
+  #queue: WaitingRow[] = [];
+  #underWay: WaitingRow[] = [];
   #bytes = 0;
   #running: Promise<void> | undefined;
   #ticking = false;
@@ -66,12 +66,12 @@ export class InboxWriter {
 
   constructor(options: InboxWriterOptions) {
     this.#options = options;
-    this.#notKept = new Told(options.clock);
-    this.#failing = new Told(options.clock);
+    this.#notKept = new LogFilter(options.clock);
+    this.#failing = new LogFilter(options.clock);
   }
 
   /** Calls `done` exactly once, when the row is durable or its budget is over. */
-  write(row: InboxRow, done: (outcome: Outcome) => void): void {
+  write(row: InboxRow, done: (outcome: WriteOutcome) => void): void {
     const { clock, budgetMs, mostWaitingBytes = MOST_WAITING_BYTES } = this.#options;
     const bytes = bytesOf(row);
     if (this.#stopped || this.#bytes + bytes > mostWaitingBytes) {
@@ -113,7 +113,7 @@ export class InboxWriter {
     this.#running = undefined;
   }
 
-  #take(): Waiting[] {
+  #take(): WaitingRow[] {
     let count = 0;
     let bytes = 0;
     while (count < this.#queue.length && count < LARGEST_BATCH && bytes < LARGEST_BATCH_BYTES)
@@ -123,7 +123,7 @@ export class InboxWriter {
     return batch.sort((a, b) => inLockOrder(a.row, b.row));
   }
 
-  async #store(batch: Waiting[]): Promise<void> {
+  async #store(batch: WaitingRow[]): Promise<void> {
     try {
       await this.#insert(batch, "stored");
     } catch (error) {
@@ -133,7 +133,7 @@ export class InboxWriter {
   }
 
   /** One row's data made the batch fail: the others are stored, and it is kept as the bytes that it came in. */
-  async #storeAlone(waiting: Waiting): Promise<void> {
+  async #storeAlone(waiting: WaitingRow): Promise<void> {
     try {
       await this.#insert([waiting], "stored");
     } catch (error) {
@@ -148,7 +148,7 @@ export class InboxWriter {
 
   /** Stores, then settles each. */
   async #insert(
-    batch: readonly Waiting[],
+    batch: readonly WaitingRow[],
     outcome: "stored" | "raw",
     rows = batch.map(({ row }) => row),
   ): Promise<void> {
@@ -181,7 +181,7 @@ export class InboxWriter {
       this.#options.log.error({ texts: missing.length, problem: message }, "texts not kept");
   }
 
-  #settle(waiting: Waiting, outcome: Outcome) {
+  #settle(waiting: WaitingRow, outcome: WriteOutcome) {
     const { done } = waiting;
     if (done === undefined) return;
     waiting.done = undefined;

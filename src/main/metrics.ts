@@ -14,10 +14,10 @@ export function exposeBuild(metrics: Registry, name: string): void {
 }
 
 /** What a check finds wrong, as a sentence; undefined when nothing is. */
-type Check = () => string | undefined;
+type ReadyCheck = () => string | undefined;
 
 /** A series for each check of `/readyz`, so that an alert can name the one that fails. Checks may be added later. */
-export function exposeReadiness(metrics: Registry, checks: ReadonlyMap<string, Check>): void {
+export function exposeReadiness(metrics: Registry, checks: ReadonlyMap<string, ReadyCheck>): void {
   new Gauge({
     name: "smschannel_ready",
     help: "1 while this check of /readyz passes, else 0; the text of /readyz says why.",

@@ -23,7 +23,7 @@ const role = (process: string): Setting<string> => ({
   parse: text,
 });
 
-const roleUrl = (process: string): Setting<Login> => ({
+const roleUrl = (process: string): Setting<RoleLogin> => ({
   env: `${process.toUpperCase()}_DATABASE_URL`,
   help: `The DATABASE_URL of smschannel ${process}, of which only the role and, for --create-roles, its password count: instead of ${process.toUpperCase()}_ROLE and ${process.toUpperCase()}_ROLE_PASSWORD.`,
   secret: true,
@@ -120,7 +120,7 @@ async function rolesOf(config: Config<typeof own>): Promise<Roles> {
   return { ...(Object.fromEntries(given) as Roles), create: config.createRoles };
 }
 
-async function loginOf(of: RoleOf, config: Config<typeof own>): Promise<Login | undefined> {
+async function loginOf(of: RoleOf, config: Config<typeof own>): Promise<RoleLogin | undefined> {
   const [given, file] = [config[`${of}Login`], config[`${of}LoginFile`]];
   if (file === undefined) return given;
   const name = `${of.toUpperCase()}_DATABASE_URL`;
@@ -131,7 +131,7 @@ async function loginOf(of: RoleOf, config: Config<typeof own>): Promise<Login | 
 function roleOf(
   ownName: string | undefined,
   ownPassword: string | undefined,
-  login: Login | undefined,
+  login: RoleLogin | undefined,
 ): Role | undefined {
   const name = ownName ?? login?.name;
   const password = ownPassword ?? login?.password;
@@ -139,13 +139,13 @@ function roleOf(
   return password === undefined ? { name } : { name, password };
 }
 
-interface Login {
+interface RoleLogin {
   name: string;
   password: string | undefined;
 }
 
 /** Who logs in with a URL. */
-function login(text: string): Login {
+function login(text: string): RoleLogin {
   // Of nobody's own variables: the role of this process is another one.
   const { user, password } = parseDatabaseUrl(text, {});
   if (user === undefined || user === "")

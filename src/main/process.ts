@@ -9,13 +9,13 @@ import { listenForStop } from "./signals.ts";
 export interface Process {
   readonly log: Log;
   readonly metrics: Registry;
-  readonly health: Health;
+  readonly health: HealthChecks;
   /** Aborts at the first SIGTERM or SIGINT: drain and return. Another one, a second or more later, ends the process at once. */
   readonly stopping: AbortSignal;
 }
 
 /** Liveness and readiness are lists of named checks; each gives undefined when fine, else a sentence for a person. */
-export class Health {
+export class HealthChecks {
   readonly #ready = new Map<string, () => string | undefined>();
   readonly #alive = new Map<string, () => string | undefined>();
 
@@ -62,7 +62,7 @@ export async function runProcess(
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
   exposeBuild(metrics, options.name);
-  const health = new Health();
+  const health = new HealthChecks();
   health.expose(metrics);
   const stop = listenForStop({ onStop: (signal) => log.info({ signal }, "stopping") });
   const probes = await serveProbes({ port: options.metricsPort, health, metrics });
@@ -86,7 +86,7 @@ export async function serveProbes({
   metrics,
 }: {
   port: number;
-  health: Health;
+  health: HealthChecks;
   metrics: Registry;
 }) {
   const server = createServer(async (request, response) => {

@@ -89,7 +89,7 @@ async function serve(config: Config<typeof own>, process: Process): Promise<void
   }
 }
 
-interface Database {
+interface ReceiverDatabase {
   url: DatabaseUrl;
   stop(): Promise<void>;
 }
@@ -100,7 +100,7 @@ async function databaseFor(
   log: Log,
   clock: Clock,
   stopping: AbortSignal,
-): Promise<Database> {
+): Promise<ReceiverDatabase> {
   const given = databaseUrlOf(config);
   if (given !== undefined) return { url: given, stop: async () => {} };
   const postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, log });

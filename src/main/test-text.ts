@@ -126,13 +126,18 @@ const TEXT = {
 
 const newSid = () => `SM${randomBytes(16).toString("hex")}`;
 
-interface Answer {
+interface ReceiverAnswer {
   status: number;
   body: string;
 }
 
 /** As Twilio sends it: signed over the configured URL, wherever the request itself goes. */
-async function post(to: URL, signed: string, fields: Record<string, string>, token: string): Promise<Answer> {
+async function post(
+  to: URL,
+  signed: string,
+  fields: Record<string, string>,
+  token: string,
+): Promise<ReceiverAnswer> {
   const answer = await request(to, {
     method: "POST",
     headers: {
@@ -146,7 +151,7 @@ async function post(to: URL, signed: string, fields: Record<string, string>, tok
 }
 
 /** A receiver that has just started, or whose routes are a moment old, refuses what it will know soon. */
-async function patiently(waitMs: number, send: () => Promise<Answer>): Promise<Answer> {
+async function patiently(waitMs: number, send: () => Promise<ReceiverAnswer>): Promise<ReceiverAnswer> {
   const until = systemClock.monotonic() + waitMs;
   for (;;) {
     const answer = await send().catch((error: Error & { code?: string }) => error);

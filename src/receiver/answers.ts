@@ -1,15 +1,15 @@
 import type { ServerResponse } from "node:http";
 
 /** What happened to a request: the label of `smschannel_inbound_total`, and what decides the answer. */
-export type Result = keyof typeof ANSWERS;
+export type RequestResult = keyof typeof ANSWERS;
 
-interface Answer {
+interface HttpAnswer {
   status: number;
   headers: string[];
   body: string;
 }
 
-const empty = (status: number, ...headers: string[]): Answer => ({
+const empty = (status: number, ...headers: string[]): HttpAnswer => ({
   status,
   headers: ["content-length", "0", ...headers],
   body: "",
@@ -17,7 +17,7 @@ const empty = (status: number, ...headers: string[]): Answer => ({
 
 // Twilio takes a text/plain body for a reply and sends it to the customer; an empty TwiML document says "no reply".
 const RESPONSE = "<Response/>";
-const accepted: Answer = {
+const accepted: HttpAnswer = {
   status: 200,
   headers: ["content-type", "text/xml", "content-length", String(RESPONSE.length)],
   body: RESPONSE,
@@ -45,13 +45,13 @@ const ANSWERS = {
   notKept: empty(503),
   /** The sender went away before its body was complete: nobody sees this. */
   aborted: empty(408),
-} as const satisfies Record<string, Answer>;
+} as const satisfies Record<string, HttpAnswer>;
 
 /** Every result, so that each is counted from 0 on. */
-export const RESULTS = Object.keys(ANSWERS) as Result[];
+export const RESULTS = Object.keys(ANSWERS) as RequestResult[];
 
 /** Sends the answer of `result`; `body` replaces it for a self-check, which only the controller ever gets. */
-export function answer(response: ServerResponse, result: Result, body?: string): void {
+export function answer(response: ServerResponse, result: RequestResult, body?: string): void {
   const { status, headers, body: usual } = ANSWERS[result];
   if (body === undefined) response.writeHead(status, headers).end(usual, "latin1");
   else
@@ -66,9 +66,15 @@ export function answer(response: ServerResponse, result: Result, body?: string):
 }
 
 /** Is it what strangers get? It leaves at a fixed rate. */
-export const isRefusal = (result: Result): boolean => REFUSALS.has(result);
+export const isRefusal = (result: RequestResult): boolean => REFUSALS.has(result);
 
-const REFUSALS: ReadonlySet<Result> = new Set(["refused", "badMethod", "tooLarge", "badType", "crowded"]);
+const REFUSALS: ReadonlySet<RequestResult> = new Set([
+  "refused",
+  "badMethod",
+  "tooLarge",
+  "badType",
+  "crowded",
+]);
 
 /** The HTTP status of a result, for logs and tests. */
-export const statusOf = (result: Result): number => ANSWERS[result].status;
+export const statusOf = (result: RequestResult): number => ANSWERS[result].status;

@@ -1,16 +1,16 @@
 import { expect, test } from "vitest";
 import { ManualClock } from "../../test/support/manual-clock.ts";
-import type { ActivityRow } from "../inbox/evidence.ts";
+import type { EvidenceRow } from "../inbox/evidence.ts";
 import { silentLog } from "../log.ts";
 import type { Route } from "../routes/route.ts";
-import { Activity } from "./evidence.ts";
+import { EvidenceRecorder } from "./evidence.ts";
 
 const route = { namespaceUid: "u", namespace: "team-a", stream: "s", accountSid: "AC1" } as Route;
 
 function setup() {
   const clock = new ManualClock();
-  const rows: ActivityRow[] = [];
-  const activity = new Activity({
+  const rows: EvidenceRow[] = [];
+  const activity = new EvidenceRecorder({
     replica: "r",
     clock,
     log: silentLog,

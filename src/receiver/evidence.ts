@@ -1,16 +1,16 @@
 import type { Clock } from "../clock.ts";
-import type { ActivityRow } from "../inbox/evidence.ts";
+import type { EvidenceRow } from "../inbox/evidence.ts";
 import type { Log } from "../log.ts";
 import { type Route, routeKey } from "../routes/route.ts";
 
-export interface ActivityOptions {
+export interface EvidenceRecorderOptions {
   replica: string;
   clock: Clock;
   log: Log;
-  insert: (rows: ActivityRow[]) => Promise<void>;
+  insert: (rows: EvidenceRow[]) => Promise<void>;
 }
 
-interface Seen {
+interface Collected {
   route: Route;
   accepted: Map<string, number>;
   refused: { count: number; lastMs: number; reason: string } | undefined;
@@ -26,15 +26,15 @@ const ROW_EVERY_MS = 60_000;
  * When each known route's signatures were last good or bad: for the controller a text is better proof of a working URL than
  * its own check, and the first text signed by a new token ends the old one's time. Unknown routes leave nothing here.
  */
-export class Activity {
-  readonly #options: ActivityOptions;
-  readonly #seen = new Map<string, Seen>();
+export class EvidenceRecorder {
+  readonly #options: EvidenceRecorderOptions;
+  readonly #seen = new Map<string, Collected>();
   /** The same by the object that the route table holds now: a key made anew for each text costs more than its lookup. */
-  readonly #seenAs = new WeakMap<Route, Seen>();
-  readonly #dirty = new Set<Seen>();
+  readonly #seenAs = new WeakMap<Route, Collected>();
+  readonly #dirty = new Set<Collected>();
   #cancel: (() => void) | undefined;
 
-  constructor(options: ActivityOptions) {
+  constructor(options: EvidenceRecorderOptions) {
     this.#options = options;
   }
 
@@ -79,13 +79,13 @@ export class Activity {
     }
   }
 
-  #of(route: Route): Seen {
+  #of(route: Route): Collected {
     const seen = this.#seenAs.get(route) ?? this.#find(route);
     this.#dirty.add(seen);
     return seen;
   }
 
-  #find(route: Route): Seen {
+  #find(route: Route): Collected {
     const key = routeKey(route);
     let seen = this.#seen.get(key);
     if (seen === undefined) {
@@ -96,7 +96,7 @@ export class Activity {
     return seen;
   }
 
-  #rowOf({ route, accepted, refused }: Seen): ActivityRow {
+  #rowOf({ route, accepted, refused }: Collected): EvidenceRow {
     return {
       replica: this.#options.replica,
       namespaceUid: route.namespaceUid,
@@ -107,7 +107,7 @@ export class Activity {
     };
   }
 
-  #written(seen: Seen) {
+  #written(seen: Collected) {
     seen.accepted = new Map();
     seen.refused = undefined;
     seen.writtenAtMs = this.#options.clock.monotonic();

@@ -3,7 +3,7 @@ import { type Form, fieldOf, parseForm } from "../twilio/form.ts";
 import { signatureBase } from "../twilio/signature.ts";
 
 /** A request's fields. Valid until its reader reads the next body: the bytes are in a buffer that all of them share. */
-export interface Fields {
+export interface RequestFields {
   /** The first field of that name. */
   get(name: string): string | undefined;
   /** What Twilio may have signed for this URL: nearly always one reading, two where something is no UTF-8. */
@@ -26,7 +26,7 @@ export class FieldsReader {
   readonly #plain = new PlainFields();
 
   /** Undefined when the body has too many fields, or is unusual and large. */
-  read(body: Buffer): Fields | undefined {
+  read(body: Buffer): RequestFields | undefined {
     if (this.#plain.read(body)) return this.#plain;
     if (body.length > LARGEST_UNUSUAL || hasMoreSeparators(body, 2 * MOST_UNUSUAL)) return undefined;
     const form = parseForm(body, MOST_UNUSUAL);
@@ -35,7 +35,7 @@ export class FieldsReader {
 }
 
 /** By a reader that all callers share. */
-export function readFields(body: Buffer): Fields | undefined {
+export function readFields(body: Buffer): RequestFields | undefined {
   return shared.read(body);
 }
 
@@ -72,7 +72,7 @@ function hasMoreSeparators(body: Buffer, most: number): boolean {
   return true;
 }
 
-function fieldsOfForm({ pairs, bytes }: Form): Fields {
+function fieldsOfForm({ pairs, bytes }: Form): RequestFields {
   return {
     get: (name) => fieldOf(pairs, name),
     bases: (url) => [
@@ -91,7 +91,7 @@ const MOST_URL = 8192;
 /** From this length on a value is searched and copied by native code, which takes some 50 ns to call. */
 const LONG = 64;
 
-class PlainFields implements Fields {
+class PlainFields implements RequestFields {
   #body: Buffer = Buffer.alloc(0);
   #count = 0;
   // Where name and value of field i are in the body, and its decoded value in #signed.

@@ -1,22 +1,22 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Clock } from "../clock.ts";
 import type { InboxRow } from "../inbox/rows.ts";
-import type { InboxWriter, Outcome } from "../inbox/writer.ts";
+import type { InboxWriter, WriteOutcome } from "../inbox/writer.ts";
 import { answerTo, askedInHeader, CHECK_HEADER } from "../routes/challenge.ts";
 import type { Route } from "../routes/route.ts";
-import type { Activity } from "./evidence.ts";
-import { answer, isRefusal, type Result } from "./answers.ts";
+import { answer, isRefusal, type RequestResult } from "./answers.ts";
 import { type BodyBudget, type NoBody, readBody } from "./body.ts";
+import type { EvidenceRecorder } from "./evidence.ts";
 import { FieldsReader } from "./fields.ts";
 import type { HttpServer } from "./http-server.ts";
 import {
-  glance,
+  type Judgement,
   judge,
   judgeInSteps,
-  type Knock,
+  judgeUnread,
+  type ReceivedRequest,
   type RefusalReason,
   SMALL_BODY,
-  type Verdict,
 } from "./judge.ts";
 import type { ReceiverMetrics } from "./metrics.ts";
 import type { RefusalPace } from "./refusal-pace.ts";
@@ -29,17 +29,17 @@ export interface HandlerOptions {
   routes: RouteTable;
   writer: Pick<InboxWriter, "write">;
   storeSeen: Pick<StoreSeen, "note" | "takes">;
-  activity: Pick<Activity, "accepted" | "refused">;
+  evidence: Pick<EvidenceRecorder, "accepted" | "refused">;
   metrics: ReceiverMetrics;
   clock: Clock;
   budget: BodyBudget;
   pace: Pick<RefusalPace, "pass">;
   cut: HttpServer["cut"];
   /** For large bodies. */
-  lane: Pick<SlowLane<Verdict>, "add">;
+  lane: Pick<SlowLane<Judgement>, "add">;
 }
 
-type Finish = (result: Result, body?: string) => void;
+type Finish = (result: RequestResult, body?: string) => void;
 
 /** What each request needs of its server. */
 interface Context extends HandlerOptions {
@@ -67,7 +67,7 @@ export function createHandler(options: HandlerOptions): RequestListener {
       const check = checkIn(request, body, wrong === undefined, options);
       if (check !== undefined) void prove(check, finish, options);
       else if (wrong !== undefined) finish(wrong);
-      else decide(knockOf(request, body, clock.now()), response, startMs, finish, context);
+      else decide(receivedOf(request, body, clock.now()), response, startMs, finish, context);
     };
     // Also a body that nobody looks at is read: node would go on with it, and keep each of its pieces.
     readBody(request, {
@@ -115,7 +115,7 @@ async function prove(
   finish("selfCheck", answerTo(route, asked, { ...report, storeTakes: await storeSeen.takes() }));
 }
 
-const knockOf = (request: IncomingMessage, body: Buffer, nowMs: number): Knock => ({
+const receivedOf = (request: IncomingMessage, body: Buffer, nowMs: number): ReceivedRequest => ({
   target: request.url ?? "",
   signature: signatureOf(request),
   body,
@@ -123,45 +123,45 @@ const knockOf = (request: IncomingMessage, body: Buffer, nowMs: number): Knock =
 });
 
 function decide(
-  knock: Knock,
+  received: ReceivedRequest,
   response: ServerResponse,
   startMs: number,
   finish: Finish,
   context: Context,
 ): void {
   const { routes, lane, reader } = context;
-  const act = (verdict: Verdict) => actOn(verdict, knock.nowMs, startMs, finish, context);
-  const isSmall = knock.body.length <= SMALL_BODY;
-  const verdict = isSmall ? judge(knock, routes) : glance(knock, routes);
-  if (verdict !== undefined) act(verdict);
+  const act = (judgement: Judgement) => actOn(judgement, received.nowMs, startMs, finish, context);
+  const isSmall = received.body.length <= SMALL_BODY;
+  const judgement = isSmall ? judge(received, routes) : judgeUnread(received, routes);
+  if (judgement !== undefined) act(judgement);
   else
     lane.add({
-      bytes: knock.body.length,
-      work: () => judgeInSteps(knock, routes, reader),
+      bytes: received.body.length,
+      work: () => judgeInSteps(received, routes, reader),
       isGone: () => response.destroyed,
-      done: (verdict) => (verdict === "crowded" ? finish(verdict) : act(verdict)),
+      done: (judgement) => (judgement === "crowded" ? finish(judgement) : act(judgement)),
     });
 }
 
 function actOn(
-  verdict: Verdict,
+  judgement: Judgement,
   nowMs: number,
   startMs: number,
   finish: Finish,
   options: HandlerOptions,
 ): void {
-  switch (verdict.do) {
+  switch (judgement.do) {
     case "refuse":
-      refuse(verdict.reason, verdict.route, nowMs, options);
+      refuse(judgement.reason, judgement.route, nowMs, options);
       finish("refused");
       break;
     case "ignore":
-      options.activity.accepted(verdict.route, verdict.fingerprint, nowMs);
+      options.evidence.accepted(judgement.route, judgement.fingerprint, nowMs);
       finish("notMessage");
       break;
     case "store":
-      options.activity.accepted(verdict.route, verdict.fingerprint, nowMs);
-      store(verdict.row, startMs, finish, options);
+      options.evidence.accepted(judgement.route, judgement.fingerprint, nowMs);
+      store(judgement.row, startMs, finish, options);
   }
 }
 
@@ -169,10 +169,10 @@ function refuse(
   reason: RefusalReason,
   route: Route | undefined,
   nowMs: number,
-  { metrics, activity }: HandlerOptions,
+  { metrics, evidence }: HandlerOptions,
 ): void {
   metrics.refusal(reason);
-  if (route !== undefined) activity.refused(route, reason, nowMs);
+  if (route !== undefined) evidence.refused(route, reason, nowMs);
 }
 
 function store(
@@ -188,7 +188,7 @@ function store(
   });
 }
 
-function resultOf(row: InboxRow, outcome: Outcome): Result {
+function resultOf(row: InboxRow, outcome: WriteOutcome): RequestResult {
   if (outcome === "late") return "storeLate";
   if (outcome === "overloaded" || outcome === "notKept") return outcome;
   if (outcome === "raw" || row.kind === "raw") return "raw";

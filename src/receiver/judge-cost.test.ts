@@ -3,9 +3,9 @@ import { describe, expect, test } from "vitest";
 import type { Route } from "../routes/route.ts";
 import { signatureKey } from "../routes/signature-states.ts";
 import { sign } from "../simulator/webhooks/sign.ts";
+import { decoyFor } from "./decoy.ts";
 import { FieldsReader } from "./fields.ts";
-import { glance, judge, judgeInSteps, SMALL_BODY, type Verdict } from "./judge.ts";
-import { nobodyAmong } from "./decoy.ts";
+import { type Judgement, judge, judgeInSteps, judgeUnread, SMALL_BODY } from "./judge.ts";
 
 // What a request costs, counted in bytes that were read and hashed: times differ from machine to machine.
 
@@ -52,7 +52,7 @@ interface Cost {
   largestStep: number;
   /** All steps together. */
   inSteps: number;
-  verdict: Verdict;
+  judgement: Judgement;
 }
 
 /** What the handler does with a body, with its bytes counted. */
@@ -71,19 +71,19 @@ function costOf(body: Buffer, path: string, signature: string | undefined = SIGN
   });
   const table = {
     find: (name: string) => [routes.get(name) ?? []].flat().map(counted),
-    nobody: counted(nobodyAmong([...routes.values()].map((route) => [route]))),
+    decoy: counted(decoyFor([...routes.values()].map((route) => [route]))),
     hasAccount: (sid: string) => sid === ACCOUNT,
   };
-  const knock = { target: `/inbound/${path}`, signature, body, nowMs: 0 };
+  const received = { target: `/inbound/${path}`, signature, body, nowMs: 0 };
   const isSmall = body.length <= SMALL_BODY;
-  const verdict = isSmall ? judge(knock, table) : glance(knock, table);
+  const judgement = isSmall ? judge(received, table) : judgeUnread(received, table);
   const hashedAtOnce = hmacs * body.length;
-  if (verdict !== undefined) return { hashedAtOnce, largestStep: 0, inSteps: 0, verdict };
+  if (judgement !== undefined) return { hashedAtOnce, largestStep: 0, inSteps: 0, judgement };
   let [largestStep, inSteps] = [0, 0];
-  const work = judgeInSteps(knock, table, new FieldsReader());
+  const work = judgeInSteps(received, table, new FieldsReader());
   for (;;) {
     const { done, value } = work.next();
-    if (done === true) return { hashedAtOnce, largestStep, inSteps, verdict: value };
+    if (done === true) return { hashedAtOnce, largestStep, inSteps, judgement: value };
     largestStep = Math.max(largestStep, value);
     inSteps += value;
   }
@@ -118,8 +118,8 @@ describe("a stranger's body costs at most a few texts, at any path the same", ()
   for (const [name, body] of Object.entries(strangers))
     test(name, () => {
       const costs = PATHS.map((path) => costOf(Buffer.from(body), path));
-      for (const { hashedAtOnce, inSteps, verdict } of costs) {
-        expect(verdict.do).toBe("refuse");
+      for (const { hashedAtOnce, inSteps, judgement } of costs) {
+        expect(judgement.do).toBe("refuse");
         expect(hashedAtOnce).toBeLessThanOrEqual(A_FEW_TEXTS);
         expect(inSteps).toBe(0);
       }
@@ -133,8 +133,8 @@ describe("whoever knows an account's SID costs steps between which texts go on, 
     if (named.length > 256 * KIB + 100 || named.length <= SMALL_BODY) continue;
     test(name, () => {
       const costs = PATHS.map((path) => costOf(named, path));
-      for (const { hashedAtOnce, largestStep, inSteps, verdict } of costs) {
-        expect(verdict.do).toBe("refuse");
+      for (const { hashedAtOnce, largestStep, inSteps, judgement } of costs) {
+        expect(judgement.do).toBe("refuse");
         expect(hashedAtOnce).toBe(0);
         // The body is read in one step, most of it by native code, and hashed in many.
         expect(largestStep).toBeLessThanOrEqual(Math.max(named.length, 32 * KIB));
@@ -160,13 +160,13 @@ describe("a large body that cannot be signed is not read, and refused for the sa
   };
   for (const [name, [path, signature, reason]] of Object.entries(rows))
     test(name, () => {
-      const knock = { target: `/inbound/${path}`, signature, body: large, nowMs: 0 };
+      const received = { target: `/inbound/${path}`, signature, body: large, nowMs: 0 };
       const table = {
         find: (name: string) => [routes.get(name) ?? []].flat(),
-        nobody: nobodyAmong([]),
+        decoy: decoyFor([]),
         hasAccount: () => true,
       };
-      expect(glance(knock, table)).toMatchObject({ do: "refuse", reason });
+      expect(judgeUnread(received, table)).toMatchObject({ do: "refuse", reason });
     });
 });
 
@@ -207,8 +207,8 @@ describe("what Twilio signs is taken, however large", () => {
       for (const token of ["token", ...(path === "team-a/rotated" ? ["secondary"] : [])])
         test(`${name}, at ${path}, signed with the ${token}`, () => {
           const body = Buffer.from(new URLSearchParams(pairs).toString());
-          const { verdict, hashedAtOnce } = costOf(body, path, sign(token, urlOf(path), pairs));
-          expect(verdict.do).toBe("store");
+          const { judgement, hashedAtOnce } = costOf(body, path, sign(token, urlOf(path), pairs));
+          expect(judgement.do).toBe("store");
           expect(hashedAtOnce).toBe(0);
         });
 
@@ -221,7 +221,7 @@ describe("what Twilio signs is taken, however large", () => {
     };
     for (const replacement of [Buffer.from([0xff]), Buffer.from("\ufffd")]) {
       const signature = createHmac("sha1", "token").update(base(replacement)).digest("base64");
-      expect(costOf(body, "team-a/plain", signature).verdict.do).toBe("store");
+      expect(costOf(body, "team-a/plain", signature).judgement.do).toBe("store");
     }
   });
 });

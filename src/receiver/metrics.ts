@@ -1,10 +1,10 @@
 import { Counter, Gauge, Histogram, type Registry } from "@prometheus-io/client";
-import { RESULTS, type Result } from "./answers.ts";
+import { RESULTS, type RequestResult } from "./answers.ts";
 import type { CutReason } from "./http-server.ts";
 import type { RefusalReason } from "./judge.ts";
 
 export interface ReceiverMetrics {
-  result(result: Result): void;
+  result(result: RequestResult): void;
   refusal(reason: RefusalReason): void;
   /** From the request's head to its 200. */
   acknowledged(seconds: number): void;

@@ -1,8 +1,8 @@
 import { decodeShard } from "../routes/codec.ts";
 import { type Route, routeKey } from "../routes/route.ts";
 import { streamPath } from "../routes/urls.ts";
+import { decoyFor } from "./decoy.ts";
 import type { Routes } from "./judge.ts";
-import { nobodyAmong } from "./decoy.ts";
 
 /** The routes of one path, `{namespace}/{stream}`: several while a namespace or an account has just been replaced. */
 export type RoutesOfPath = readonly Route[];
@@ -15,7 +15,7 @@ export class RouteTable implements Routes {
   readonly #shards: (Route[] | undefined)[];
   #byPath: ReadonlyMap<string, RoutesOfPath> = new Map();
   #accounts: ReadonlySet<string> = new Set();
-  #nobody = nobodyAmong([]);
+  #decoy = decoyFor([]);
 
   constructor(shards: number) {
     this.#shards = new Array(shards).fill(undefined);
@@ -28,7 +28,7 @@ export class RouteTable implements Routes {
     const routes = this.#shards.flatMap((routes) => routes ?? []);
     this.#byPath = byPath(routes);
     this.#accounts = new Set(routes.map(({ accountSid }) => accountSid));
-    this.#nobody = nobodyAmong(this.#byPath.values());
+    this.#decoy = decoyFor(this.#byPath.values());
   }
 
   /** Shards not seen yet. Until there is none, an unknown path may be a known one. */
@@ -49,8 +49,8 @@ export class RouteTable implements Routes {
     return this.#accounts.has(accountSid);
   }
 
-  get nobody(): Route {
-    return this.#nobody;
+  get decoy(): Route {
+    return this.#decoy;
   }
 
   get size(): number {

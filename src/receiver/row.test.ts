@@ -4,8 +4,8 @@ import { signatureKey } from "../routes/signature-states.ts";
 import { sign } from "../simulator/webhooks/sign.ts";
 import type { Pair } from "../twilio/form.ts";
 import { signatureBase } from "../twilio/signature.ts";
+import { decoyFor } from "./decoy.ts";
 import { judge } from "./judge.ts";
-import { nobodyAmong } from "./decoy.ts";
 
 // What Twilio signs are names and values without a mark between them. Whoever has seen one request can cut it anew.
 
@@ -32,7 +32,7 @@ const route = {
   keys: [await signatureKey(TOKEN)],
   checkKey: Buffer.alloc(32),
 };
-const table = { find: () => [route], nobody: nobodyAmong([[route]]) };
+const table = { find: () => [route], decoy: decoyFor([[route]]) };
 
 const mutable = (pairs: readonly Pair[]) => pairs.map(([name, value]): [string, string] => [name, value]);
 

@@ -1,14 +1,14 @@
 import { asRaw, type InboxKind, type InboxRow } from "../inbox/rows.ts";
 import type { Route } from "../routes/route.ts";
 import type { UrlKind } from "../routes/urls.ts";
-import type { Fields } from "./fields.ts";
+import type { RequestFields } from "./fields.ts";
 
 export interface Verified {
   kind: UrlKind;
   route: Route;
   query: string | undefined;
   body: Buffer;
-  fields: Fields;
+  fields: RequestFields;
   /** As it was verified. */
   signature: string;
 }
@@ -86,7 +86,7 @@ const STATES = new Set([
 ]);
 
 /** `delivered`, `failed:30003`; undefined for what is no state of Twilio's. */
-function statusOf(fields: Fields): string | undefined {
+function statusOf(fields: RequestFields): string | undefined {
   const status = fields.get("MessageStatus") || fields.get("SmsStatus") || "";
   if (!STATES.has(status)) return undefined;
   const errorCode = fields.get("ErrorCode");

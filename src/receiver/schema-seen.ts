@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { Told } from "../inbox/log-filter.ts";
+import { LogFilter } from "../inbox/log-filter.ts";
 import { troubleOf } from "../inbox/trouble.ts";
 import type { Log } from "../log.ts";
 
@@ -34,7 +34,7 @@ export class SchemaSeen {
   /** Looks until the schema fits, or `stopping` aborts. Each new trouble is logged once, and again when it lasts. */
   async look(stopping: AbortSignal): Promise<void> {
     const { store, clock, log } = this.#options;
-    const told = new Told(clock);
+    const told = new LogFilter(clock);
     while (!stopping.aborted) {
       try {
         await store.connect();

@@ -52,7 +52,7 @@ export function recogniseCheck(arrival: Arrival, table: Routes): SelfCheck | und
 
 function candidates(table: Routes, path: string | undefined): readonly Route[] {
   const known = path === undefined ? [] : table.find(path);
-  return known.length > 0 ? known : [table.nobody];
+  return known.length > 0 ? known : [table.decoy];
 }
 
 const prover = (routes: readonly Route[], asked: Asked, nowMs: number) =>

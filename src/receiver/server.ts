@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { InboxStore } from "../inbox/store.ts";
 import { InboxWriter } from "../inbox/writer.ts";
 import type { Log } from "../log.ts";
-import { Activity } from "./evidence.ts";
+import { EvidenceRecorder } from "./evidence.ts";
 import { createHandler } from "./handler.ts";
 import { HTTP_LIMITS, type HttpLimits, HttpServer } from "./http-server.ts";
 import { receiverMetrics } from "./metrics.ts";
@@ -39,7 +39,7 @@ export class Receiver {
   readonly #http: HttpServer;
   readonly #pace: RefusalPace;
   readonly #writer: InboxWriter;
-  readonly #activity: Activity;
+  readonly #evidence: EvidenceRecorder;
   #draining = false;
   #stopping: Promise<void> | undefined;
 
@@ -57,7 +57,12 @@ export class Receiver {
       budgetMs: options.storeBudgetMs ?? STORE_BUDGET_MS,
       onStored: metrics.batch,
     });
-    this.#activity = new Activity({ replica, clock, log, insert: (rows) => store.insertActivity(rows) });
+    this.#evidence = new EvidenceRecorder({
+      replica,
+      clock,
+      log,
+      insert: (rows) => store.insertEvidence(rows),
+    });
     const storeSeen = new StoreSeen({
       probe: () => store.probe(),
       drop: () => store.drop(),
@@ -72,7 +77,7 @@ export class Receiver {
       routes,
       writer: this.#writer,
       storeSeen,
-      activity: this.#activity,
+      evidence: this.#evidence,
       metrics,
       clock,
       budget,
@@ -94,7 +99,7 @@ export class Receiver {
 
   async start(): Promise<{ port: number }> {
     const port = await this.#http.listen(this.#options.port);
-    this.#activity.start();
+    this.#evidence.start();
     return { port };
   }
 
@@ -118,7 +123,7 @@ export class Receiver {
     const cancel = clock.after(storeBudgetMs + 1000, () => this.#http.cutAll());
     await closed;
     cancel();
-    await this.#activity.stop();
+    await this.#evidence.stop();
     await this.#writer.stop();
   }
 }

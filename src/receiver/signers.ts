@@ -2,14 +2,14 @@ import type { Route, RouteUrls, SignatureKey } from "../routes/route.ts";
 import { verify, verifyInSteps } from "../routes/signature-states.ts";
 import type { UrlKind } from "../routes/urls.ts";
 import { signatureUrls } from "../twilio/signature.ts";
-import type { Fields } from "./fields.ts";
+import type { RequestFields } from "./fields.ts";
 import { hasNumber } from "./row.ts";
 
 export interface Signed {
   signature: string;
   kind: UrlKind;
   query: string | undefined;
-  fields: Fields;
+  fields: RequestFields;
   routes: readonly Route[];
   nowMs: number;
 }
@@ -23,44 +23,44 @@ export interface Signer {
  * The route whose token made the signature. Nearly always there is one route; where a namespace was just replaced two can
  * fit, and the one that has the number is meant. A refusal costs as many HMACs as one of `nobody`, whatever exists.
  */
-export function findSigner(signed: Signed, nobody: Route): Signer | undefined {
+export function findSigner(signed: Signed, decoy: Route): Signer | undefined {
   let found: Signer | undefined;
   let hashed = 0;
-  for (const { route, key, base } of attempts(signed)) {
+  for (const { route, key, base } of candidates(signed)) {
     hashed++;
     if (!verify(key, base, signed.signature)) continue;
     found = preferred(found, { route, fingerprint: key.fingerprint }, signed);
     if (isCertain(found, signed)) return found;
   }
   if (found === undefined)
-    for (const { key, base } of attemptsInVain(signed, nobody, hashed)) verify(key, base, signed.signature);
+    for (const { key, base } of decoyCandidates(signed, decoy, hashed)) verify(key, base, signed.signature);
   return found;
 }
 
 /** The same for what takes milliseconds: yields after each step how many bytes it has hashed. */
-export function* findSignerInSteps(signed: Signed, nobody: Route): Generator<number, Signer | undefined> {
+export function* findSignerInSteps(signed: Signed, decoy: Route): Generator<number, Signer | undefined> {
   let found: Signer | undefined;
   let hashed = 0;
-  for (const { route, key, base } of attempts(signed)) {
+  for (const { route, key, base } of candidates(signed)) {
     hashed++;
     if (!(yield* verifyInSteps(key, base, signed.signature))) continue;
     found = preferred(found, { route, fingerprint: key.fingerprint }, signed);
     if (isCertain(found, signed)) return found;
   }
   if (found === undefined)
-    for (const { key, base } of attemptsInVain(signed, nobody, hashed))
+    for (const { key, base } of decoyCandidates(signed, decoy, hashed))
       yield* verifyInSteps(key, base, signed.signature);
   return found;
 }
 
-interface Attempt {
+interface SigningCandidate {
   route: Route;
   key: SignatureKey;
   base: Uint8Array;
 }
 
 /** Every URL that Twilio may still have, in the forms that it may have signed, with every token that is still good. */
-function* attempts({ routes, kind, query, fields, nowMs }: Signed): Generator<Attempt> {
+function* candidates({ routes, kind, query, fields, nowMs }: Signed): Generator<SigningCandidate> {
   for (const route of routes)
     for (const urls of route.urls)
       for (const form of formsOf(urls, kind))
@@ -69,15 +69,15 @@ function* attempts({ routes, kind, query, fields, nowMs }: Signed): Generator<At
 }
 
 /** What is missing to what a refusal costs for nobody. */
-function* attemptsInVain(
+function* decoyCandidates(
   { kind, query, fields }: Signed,
-  nobody: Route,
+  decoy: Route,
   hashed: number,
-): Generator<Omit<Attempt, "route">> {
-  const urls = formsOf(nobody.urls[0]!, kind);
+): Generator<Omit<SigningCandidate, "route">> {
+  const urls = formsOf(decoy.urls[0]!, kind);
   const bases = fields.bases(query === undefined ? urls[0]! : `${urls[0]!}?${query}`);
-  const most = nobody.keys.length * urls.length * bases.length;
-  for (let n = hashed; n < most; n++) yield { key: nobody.keys[0]!, base: bases[0]! };
+  const most = decoy.keys.length * urls.length * bases.length;
+  for (let n = hashed; n < most; n++) yield { key: decoy.keys[0]!, base: bases[0]! };
 }
 
 function preferred(found: Signer | undefined, other: Signer, { fields }: Signed): Signer {
@@ -91,8 +91,8 @@ const isCertain = ({ route }: Signer, { routes, fields }: Signed) =>
 const isValid = ({ notAfterMs }: SignatureKey, nowMs: number) =>
   notAfterMs === undefined || nowMs <= notAfterMs;
 
-const isOf = (route: Route, fields: Fields) => route.accountSid === fields.get("AccountSid");
-const fits = (route: Route, fields: Fields) =>
+const isOf = (route: Route, fields: RequestFields) => route.accountSid === fields.get("AccountSid");
+const fits = (route: Route, fields: RequestFields) =>
   isOf(route, fields) && hasNumber(route, fields.get("To") ?? "");
 
 const forms = new WeakMap<RouteUrls, Map<UrlKind, string[]>>();

@@ -40,7 +40,7 @@ const LIMITS: SlowLaneLimits = {
 const BYTES_PER_MS_LATER = 512;
 const TICK_MS = 1;
 
-interface Waiting<T> extends SlowJob<T> {
+interface WaitingJob<T> extends SlowJob<T> {
   arrivedMs: number;
   /** Place in the queue: small ones pass large ones, and none is passed for ever. */
   turn: number;
@@ -57,9 +57,9 @@ export class SlowLane<T> {
   readonly #clock: Clock;
   readonly #limits: SlowLaneLimits;
   /** In the order of their turns. */
-  #waiting: Waiting<T>[] = [];
+  #waiting: WaitingJob<T>[] = [];
   #waitingBytes = 0;
-  #current: { job: Waiting<T>; work: Generator<number, T> } | undefined;
+  #current: { job: WaitingJob<T>; work: Generator<number, T> } | undefined;
   #credit: number;
   #creditAtMs: number;
   #resting = false;
@@ -132,12 +132,12 @@ export class SlowLane<T> {
       this.#leave(job, "crowded");
   }
 
-  #leave(job: Waiting<T>, result: "crowded"): void {
+  #leave(job: WaitingJob<T>, result: "crowded"): void {
     this.#remove(job);
     if (!job.isGone()) job.done(result);
   }
 
-  #remove(job: Waiting<T>): void {
+  #remove(job: WaitingJob<T>): void {
     this.#waiting.splice(this.#waiting.indexOf(job), 1);
     this.#waitingBytes -= job.bytes;
   }

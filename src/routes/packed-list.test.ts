@@ -2,7 +2,7 @@ import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { PackedList, packedText } from "./packed-list.ts";
 
-interface Value {
+interface PackedValue {
   id: number;
   text: string;
 }
@@ -10,7 +10,7 @@ interface Value {
 /** Counts how often a value was put into words. */
 function counted() {
   const worded: number[] = [];
-  const list = new PackedList<Value>({
+  const list = new PackedList<PackedValue>({
     orderOf: ({ id }) => String(id).padStart(6, "0"),
     textOf: (value) => {
       worded.push(value.id);
@@ -20,11 +20,12 @@ function counted() {
   return { list, worded };
 }
 
-const values = (count: number): Value[] => Array.from({ length: count }, (_, id) => ({ id, text: `v${id}` }));
-const read = (text: string): Value[] => JSON.parse(gunzipSync(Buffer.from(text, "base64")).toString());
-const pack = async (list: PackedList<Value>, of: readonly Value[]) =>
+const values = (count: number): PackedValue[] =>
+  Array.from({ length: count }, (_, id) => ({ id, text: `v${id}` }));
+const read = (text: string): PackedValue[] => JSON.parse(gunzipSync(Buffer.from(text, "base64")).toString());
+const pack = async (list: PackedList<PackedValue>, of: readonly PackedValue[]) =>
   packedText("[", await list.members(of), "]");
-const byId = (of: readonly Value[]) => of.toSorted((a, b) => a.id - b.id);
+const byId = (of: readonly PackedValue[]) => of.toSorted((a, b) => a.id - b.id);
 
 describe("what goes in comes out", () => {
   for (const count of [0, 1, 2, 31, 32, 33, 64, 65, 1000])
@@ -77,7 +78,7 @@ test("values that come and go", async () => {
 
 test("what cannot be put into words fails the packing, and the next one is whole", async () => {
   let broken = true;
-  const list = new PackedList<Value>({
+  const list = new PackedList<PackedValue>({
     orderOf: ({ id }) => String(id),
     textOf: async (value) => {
       if (broken && value.id === 7) throw new Error("not now");

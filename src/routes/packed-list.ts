@@ -2,7 +2,7 @@ import { promisify } from "node:util";
 import { gzip, gzipSync, type ZlibOptions } from "node:zlib";
 
 /** How the values of a list are put into words. */
-export interface Words<T> {
+export interface Packing<T> {
   /** Its place among the others, unique in a list; cheap, as it is asked for at every packing. */
   orderOf(value: T): string;
   /** JSON; equal values give equal texts. Asked for when the value's bucket is compressed. */
@@ -37,10 +37,10 @@ async function compress(text: string): Promise<Buffer> {
  * A change among 2,500 routes costs some five milliseconds instead of a hundred.
  */
 export class PackedList<T extends object> {
-  readonly #words: Words<T>;
+  readonly #words: Packing<T>;
   #buckets: Bucket<T>[] = [];
 
-  constructor(words: Words<T>) {
+  constructor(words: Packing<T>) {
     this.#words = words;
   }
 

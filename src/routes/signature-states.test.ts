@@ -33,7 +33,7 @@ test("what is kept of a token tells tokens apart and is not the token", async ()
   expect([one!.inner.length, one!.outer.length]).toEqual([20, 20]);
 });
 
-interface Sample {
+interface SignatureSample {
   name: string;
   url: string;
   params: [string, string][];
@@ -42,7 +42,7 @@ interface Sample {
 }
 const { samples } = JSON.parse(
   readFileSync(new URL("../../test/fixtures/twilio/webhook-requests.json", import.meta.url), "utf8"),
-) as { samples: Sample[] };
+) as { samples: SignatureSample[] };
 
 test("every recorded request's signature over its URL and sorted parameters is good", async () => {
   let checked = 0;

@@ -1,6 +1,6 @@
 import { problemsOf, type RuleProblem } from "./problems.ts";
-import type { Judgement, RoutingRule } from "./rules.ts";
-import { type Answer, type Overrun, RuleThread, type RuleThreadOptions } from "./thread.ts";
+import type { ExpressionCheck, RoutingRule } from "./rules.ts";
+import { type Overrun, RuleThread, type RuleThreadOptions, type TimedAnswer } from "./thread.ts";
 import { Turns } from "./turns.ts";
 
 export interface RuleJudgeOptions extends Partial<RuleThreadOptions> {
@@ -17,7 +17,7 @@ export interface Judged {
 }
 
 interface Timed {
-  judgement: Judgement;
+  check: ExpressionCheck;
   certain: boolean;
   ms: number;
 }
@@ -52,8 +52,8 @@ export class RuleJudge {
       answers.push(answer);
       spentMs += answer.ms;
     }
-    const judgements = answers.map(({ judgement }) => judgement);
-    return { problems: problemsOf(rules, judgements), certain: answers.every(({ certain }) => certain) };
+    const checks = answers.map(({ check }) => check);
+    return { problems: problemsOf(rules, checks), certain: answers.every(({ certain }) => certain) };
   }
 
   /** May be called twice. What is being judged is rejected. */
@@ -64,16 +64,16 @@ export class RuleJudge {
 
   async #one(when: string): Promise<Timed> {
     const first = await this.#inThread(when);
-    if (typeof first.answer === "object") return { judgement: first.answer, certain: true, ms: first.ms };
+    if (typeof first.answer === "object") return { check: first.answer, certain: true, ms: first.ms };
     // A new thread has all its memory, and a machine that stood still for a moment has gone on.
     const { answer, ms } = await this.#inThread(when);
     const spent = { ms: first.ms + ms };
     return typeof answer === "object"
-      ? { judgement: answer, certain: true, ...spent }
-      : { judgement: tooDear[answer], certain: false, ...spent };
+      ? { check: answer, certain: true, ...spent }
+      : { check: tooDear[answer], certain: false, ...spent };
   }
 
-  async #inThread(when: string): Promise<Answer> {
+  async #inThread(when: string): Promise<TimedAnswer> {
     if (this.#stopped) throw new Error("rules are no longer judged: the process stops");
     clearTimeout(this.#idle);
     if ((this.#thread?.expressions ?? 0) >= EXPRESSIONS_PER_THREAD) await this.#endThread();
@@ -99,12 +99,12 @@ export class RuleJudge {
   }
 }
 
-const tooDear: Record<Overrun, Judgement> = {
+const tooDear: Record<Overrun, ExpressionCheck> = {
   time: { good: false, message: "it takes too long to check: make it simpler" },
   memory: { good: false, message: "it needs too much memory: make it simpler" },
 };
 const notJudged: Timed = {
-  judgement: { good: false, message: "it was not checked: the rules before it took too long" },
+  check: { good: false, message: "it was not checked: the rules before it took too long" },
   certain: false,
   ms: 0,
 };

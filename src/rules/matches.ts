@@ -3,17 +3,17 @@ import type { RE2JS } from "re2js";
 import { compilePattern, type Pattern } from "./pattern.ts";
 
 /** A node of a parsed expression, as far as it is looked at here. */
-interface Node {
+interface ExpressionNode {
   op: string;
   args: unknown;
 }
 interface Checker {
-  check(node: Node, scope: unknown): { name: string };
+  check(node: ExpressionNode, scope: unknown): { name: string };
   getType(name: string): unknown;
-  createError(code: string, message: string, node: Node): Error;
+  createError(code: string, message: string, node: ExpressionNode): Error;
 }
 interface Evaluator {
-  run(node: Node, scope: unknown): string;
+  run(node: ExpressionNode, scope: unknown): string;
 }
 
 /** A type that no value has. */
@@ -31,7 +31,7 @@ export function withLinearMatches(
 ): Environment {
   return environment
     .registerType({ name: NOBODY, fields: { none: "string" } })
-    .registerFunction(`${NOBODY}.matches(ast): bool`, ({ receiver, args: [pattern] }: Call) => {
+    .registerFunction(`${NOBODY}.matches(ast): bool`, ({ receiver, args: [pattern] }: MacroCall) => {
       let compiled: RE2JS | undefined;
       return {
         typeCheck(checker: Checker, _call: unknown, scope: unknown) {
@@ -53,13 +53,13 @@ export function withLinearMatches(
     });
 }
 
-interface Call {
-  receiver: Node;
-  args: [Node];
+interface MacroCall {
+  receiver: ExpressionNode;
+  args: [ExpressionNode];
 }
 
 /** Only what stands in the rule itself: a bad pattern is then found when the rule is applied, and none is compiled per text. */
-function compile(pattern: Node, checker: Checker): Pattern {
+function compile(pattern: ExpressionNode, checker: Checker): Pattern {
   if (pattern.op !== "value" || typeof pattern.args !== "string")
     throw checker.createError(
       "invalid_regular_expression",

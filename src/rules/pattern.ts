@@ -29,14 +29,14 @@ function sumOfCounts(pattern: string): number {
 }
 
 /** A node of a parsed pattern; what is repeated stands there once for each time, as one and the same node. */
-interface Node {
+interface PatternNode {
   op: number;
-  subs: Node[];
+  subs: PatternNode[];
   runes: { length: number };
 }
 
 /** A set parses what is added to it and compiles nothing before it is asked to; the library has no other way to only parse. */
-function parsed(pattern: string): Node {
+function parsed(pattern: string): PatternNode {
   const set = new RE2Set();
   try {
     set.add(pattern);
@@ -44,7 +44,7 @@ function parsed(pattern: string): Node {
     const { message } = error as Error;
     throw new Error(`the pattern is not RE2's: ${message.replace(/^error parsing regexp: /, "")}`);
   }
-  return set.regexps[0] as Node;
+  return set.regexps[0] as PatternNode;
 }
 
 /** The library does not export the names of its operators: these are patterns whose outermost operator is known. */
@@ -53,9 +53,9 @@ const [LITERAL, GROUP, STAR, CONCAT, ALTERNATE] = ["ab", "(a)", "a*", "a.", "ab|
 );
 
 /** `programSize()` of the compiled pattern, or one or two more for a star, without compiling it. */
-function stepsOf(pattern: Node): number {
-  const known = new Map<Node, number>();
-  const count = (node: Node): number => {
+function stepsOf(pattern: PatternNode): number {
+  const known = new Map<PatternNode, number>();
+  const count = (node: PatternNode): number => {
     const before = known.get(node);
     if (before !== undefined) return before;
     const steps = node.subs.reduce((sum, sub) => sum + count(sub), ownSteps(node));
@@ -66,7 +66,7 @@ function stepsOf(pattern: Node): number {
   return count(pattern) + 2;
 }
 
-function ownSteps({ op, subs, runes }: Node): number {
+function ownSteps({ op, subs, runes }: PatternNode): number {
   if (op === LITERAL) return Math.max(1, runes.length);
   if (op === CONCAT) return 0;
   if (op === ALTERNATE) return subs.length - 1;

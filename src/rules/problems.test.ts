@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { PATTERNS_PER_STREAM, STEPS_PER_STREAM } from "./bounds.ts";
 import { problemsOf } from "./problems.ts";
-import type { Judgement } from "./rules.ts";
+import type { ExpressionCheck } from "./rules.ts";
 
-const good = (patterns: number, steps: number): Judgement => ({ good: true, patterns, steps });
-const bad = (message: string): Judgement => ({ good: false, message });
+const good = (patterns: number, steps: number): ExpressionCheck => ({ good: true, patterns, steps });
+const bad = (message: string): ExpressionCheck => ({ good: false, message });
 const half = PATTERNS_PER_STREAM / 2;
 
 /** What is thought of each rule alone, and the places and sentences of those that are left out. */
-const rows: Record<string, [alone: Judgement[], problems: [index: number, said: string][]]> = {
+const rows: Record<string, [alone: ExpressionCheck[], problems: [index: number, said: string][]]> = {
   none: [[], []],
   "each is told with its place": [
     [good(0, 0), bad("no such field"), good(1, 8), bad("not finished")],

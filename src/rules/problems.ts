@@ -1,5 +1,5 @@
 import { counted, PATTERNS_PER_STREAM, STEPS_PER_STREAM } from "./bounds.ts";
-import type { Judgement, RoutingRule } from "./rules.ts";
+import type { ExpressionCheck, RoutingRule } from "./rules.ts";
 
 export interface RuleProblem {
   /** Place in the list. */
@@ -13,19 +13,19 @@ export interface RuleProblem {
  * The rules of one WorkStream that cannot be evaluated; routing leaves those out and goes on with the others. A rule that is good
  * alone is one of them when it would bring the stream over its bounds. Pure.
  */
-export function problemsOf(rules: readonly RoutingRule[], judgements: readonly Judgement[]): RuleProblem[] {
+export function problemsOf(rules: readonly RoutingRule[], checks: readonly ExpressionCheck[]): RuleProblem[] {
   const kept = { patterns: 0, steps: 0 };
   return rules.flatMap(({ name }, index) => {
-    const message = problemOf(judgements[index]!, kept);
+    const message = problemOf(checks[index]!, kept);
     return message === undefined ? [] : [{ index, name, message }];
   });
 }
 
 /** Adds a good rule to what is kept. */
-function problemOf(judgement: Judgement, kept: { patterns: number; steps: number }): string | undefined {
-  if (!judgement.good) return judgement.message;
-  const patterns = kept.patterns + judgement.patterns;
-  const steps = kept.steps + judgement.steps;
+function problemOf(check: ExpressionCheck, kept: { patterns: number; steps: number }): string | undefined {
+  if (!check.good) return check.message;
+  const patterns = kept.patterns + check.patterns;
+  const steps = kept.steps + check.steps;
   if (patterns > PATTERNS_PER_STREAM)
     return `with it the rules have ${patterns} patterns, and a WorkStream may have ${PATTERNS_PER_STREAM}: join several with | inside of one`;
   if (steps > STEPS_PER_STREAM)

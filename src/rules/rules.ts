@@ -7,7 +7,7 @@ import { withLinearMatches } from "./matches.ts";
 export type RoutingRule = NonNullable<WorkStreamSpec["routingRules"]>[number];
 
 /** What is thought of one expression. */
-export type Judgement =
+export type ExpressionCheck =
   | { good: true; patterns: number; steps: number }
   /** What is wrong with it, and where. */
   | { good: false; message: string };
@@ -32,7 +32,7 @@ export const environment = withLinearMatches(
 );
 
 /** Parses, type-checks and compiles an expression. May take tens of milliseconds: never call it where others wait. */
-export function judge(when: string): Judgement {
+export function judge(when: string): ExpressionCheck {
   Object.assign(compiled, { patterns: 0, steps: 0 });
   const { valid, type, error } = environment.check(when);
   if (!valid) return bad(`${named(error?.summary ?? String(error))}${placeOf(error?.range)}`);
@@ -46,7 +46,7 @@ export function judge(when: string): Judgement {
 /** A type of nested lists can have a name of thousands of characters. */
 const LONGEST_MESSAGE = 400;
 
-const bad = (message: string): Judgement => ({
+const bad = (message: string): ExpressionCheck => ({
   good: false,
   message:
     message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE).toWellFormed()}…` : message,

@@ -1,12 +1,12 @@
 import { Worker } from "node:worker_threads";
 import { threadFile } from "../assets.ts";
-import type { Judgement } from "./rules.ts";
+import type { ExpressionCheck } from "./rules.ts";
 
 /** Of what an expression used more than it may. */
 export type Overrun = "time" | "memory";
 
-export interface Answer {
-  answer: Judgement | Overrun;
+export interface TimedAnswer {
+  answer: ExpressionCheck | Overrun;
   /** How long it took, without the start of the thread. */
   ms: number;
 }
@@ -55,7 +55,7 @@ export class RuleThread {
   }
 
   /** After an overrun the thread is gone. Rejects when the thread has an error of its own, or was ended. */
-  async judge(when: string): Promise<Answer> {
+  async judge(when: string): Promise<TimedAnswer> {
     this.#worker.ref();
     try {
       await this.#started;
@@ -67,12 +67,12 @@ export class RuleThread {
     }
   }
 
-  async #ask(when: string): Promise<Judgement | Overrun> {
+  async #ask(when: string): Promise<ExpressionCheck | Overrun> {
     if (this.#gone !== undefined) throw this.#gone;
     const answer = this.#message(this.#timeMs, () => "time" as const);
     this.#worker.postMessage(when);
     try {
-      return (await answer) as Judgement | "time";
+      return (await answer) as ExpressionCheck | "time";
     } catch (error) {
       if ((error as { code?: string }).code === "ERR_WORKER_OUT_OF_MEMORY") return "memory";
       throw error;

@@ -2,7 +2,7 @@ import { effectiveNumber, effectiveStream, messageFor } from "../api/effective.t
 import type { OperatingHours, SmsNumber, WorkStream } from "../api/index.ts";
 import type { Reason } from "../api/reasons.ts";
 import type { RuleProblem } from "../rules/problems.ts";
-import type { Path } from "./finding.ts";
+import type { FieldPath } from "./finding.ts";
 import { isObject } from "./structure.ts";
 
 /** A Secret as far as it matters here: which keys it has. */
@@ -12,7 +12,7 @@ export interface SecretKeys {
 }
 
 /** All objects that were given, each well formed by itself. */
-export interface Given {
+export interface GivenObjects {
   streams: WorkStream[];
   numbers: SmsNumber[];
   hours: OperatingHours[];
@@ -28,7 +28,7 @@ type Subject = WorkStream | SmsNumber | OperatingHours;
 export interface AcrossProblem {
   object: Subject;
   severity: "error" | "warning";
-  path: Path;
+  path: FieldPath;
   message: string;
   reason?: Reason;
 }
@@ -37,7 +37,7 @@ export interface AcrossProblem {
  * What the API server cannot know: it shows only when several objects, the time zones of this machine or expressions of ours are
  * looked at. In the cluster a condition says it.
  */
-export function acrossProblems(given: Given): AcrossProblem[] {
+export function acrossProblems(given: GivenObjects): AcrossProblem[] {
   return [
     ...given.numbers.flatMap((number) => numberRules.flatMap((rule) => rule(number, given))),
     ...given.streams.flatMap((stream) => streamRules.flatMap((rule) => rule(stream, given))),
@@ -57,16 +57,16 @@ const numberRules = [
 const streamRules = [messagesUnused, secretKeys, routingRules];
 
 /** The cluster would refuse to work with it, or it would never do what it says. */
-const error = (object: Subject, path: Path, message: string, reason?: Reason) =>
+const error = (object: Subject, path: FieldPath, message: string, reason?: Reason) =>
   problem("error", object, path, message, reason);
 /** It may well be meant: what is missing can come later, or from elsewhere. */
-const warning = (object: Subject, path: Path, message: string, reason?: Reason) =>
+const warning = (object: Subject, path: FieldPath, message: string, reason?: Reason) =>
   problem("warning", object, path, message, reason);
 
 function problem(
   severity: AcrossProblem["severity"],
   object: Subject,
-  path: Path,
+  path: FieldPath,
   message: string,
   reason: Reason | undefined,
 ): AcrossProblem {
@@ -76,24 +76,24 @@ function problem(
 const near = (a: Subject, b: { metadata: { namespace?: string } }) =>
   (a.metadata.namespace ?? "") === (b.metadata.namespace ?? "");
 const manages = (number: SmsNumber) => effectiveNumber(number).managementPolicy === "Manage";
-const streamOf = (number: SmsNumber, { streams }: Given) =>
+const streamOf = (number: SmsNumber, { streams }: GivenObjects) =>
   streams.find((stream) => near(number, stream) && stream.metadata.name === number.spec.workStreamRef.name);
 
-function streamMissing(number: SmsNumber, given: Given): AcrossProblem[] {
+function streamMissing(number: SmsNumber, given: GivenObjects): AcrossProblem[] {
   const { name } = number.spec.workStreamRef;
   if (given.isThere("WorkStream", name, number.metadata.namespace)) return [];
   const message = `WorkStream ${name} is not among these files; the number waits until it is in the cluster`;
   return [warning(number, ["spec", "workStreamRef", "name"], message, "WorkStreamNotFound")];
 }
 
-function hoursMissing(number: SmsNumber, { isThere }: Given): AcrossProblem[] {
+function hoursMissing(number: SmsNumber, { isThere }: GivenObjects): AcrossProblem[] {
   const name = number.spec.operatingHoursRef?.name;
   if (name === undefined || isThere("OperatingHours", name, number.metadata.namespace)) return [];
   const message = `OperatingHours ${name} is not among these files; the number waits until it is in the cluster`;
   return [warning(number, ["spec", "operatingHoursRef", "name"], message, "OperatingHoursNotFound")];
 }
 
-function hoursNotAllowed(number: SmsNumber, given: Given): AcrossProblem[] {
+function hoursNotAllowed(number: SmsNumber, given: GivenObjects): AcrossProblem[] {
   const stream = streamOf(number, given);
   if (
     number.spec.operatingHoursRef === undefined ||
@@ -105,7 +105,7 @@ function hoursNotAllowed(number: SmsNumber, given: Given): AcrossProblem[] {
   return [error(number, ["spec", "operatingHoursRef"], message, "OperatingHoursNotAllowed")];
 }
 
-function hoursSilent(number: SmsNumber, given: Given): AcrossProblem[] {
+function hoursSilent(number: SmsNumber, given: GivenObjects): AcrossProblem[] {
   const stream = streamOf(number, given);
   if (number.spec.operatingHoursRef === undefined || stream?.spec.allowAutomatedMessages !== true) return [];
   if (messageFor("OutOfOperatingHours", stream, number) !== undefined) return [];
@@ -116,7 +116,7 @@ function hoursSilent(number: SmsNumber, given: Given): AcrossProblem[] {
 const REPLIES = ["OptOutConfirmation", "OptInConfirmation", "Help"] as const;
 
 /** Whether the short code is in a Messaging Service, which answers for it, only Twilio knows. */
-function repliesMissing(number: SmsNumber, given: Given): AcrossProblem[] {
+function repliesMissing(number: SmsNumber, given: GivenObjects): AcrossProblem[] {
   const stream = streamOf(number, given);
   if (number.spec.type !== "ShortCode" || stream === undefined) return [];
   const texts = [...(number.spec.automatedMessages ?? []), ...(stream.spec.automatedMessages ?? [])];
@@ -126,7 +126,7 @@ function repliesMissing(number: SmsNumber, given: Given): AcrossProblem[] {
   return [warning(number, ["spec", "automatedMessages"], message, "ComplianceRepliesMissing")];
 }
 
-function streamTaken(number: SmsNumber, { numbers }: Given): AcrossProblem[] {
+function streamTaken(number: SmsNumber, { numbers }: GivenObjects): AcrossProblem[] {
   const { name } = number.spec.workStreamRef;
   const other = before(number, numbers, (one) => near(number, one) && one.spec.workStreamRef.name === name);
   if (other === undefined) return [];
@@ -134,7 +134,7 @@ function streamTaken(number: SmsNumber, { numbers }: Given): AcrossProblem[] {
   return [error(number, ["spec", "workStreamRef", "name"], message, "WorkStreamAlreadyHasNumber")];
 }
 
-function numberTaken(number: SmsNumber, { numbers }: Given): AcrossProblem[] {
+function numberTaken(number: SmsNumber, { numbers }: GivenObjects): AcrossProblem[] {
   const other = before(number, numbers, (one) => one.spec.number === number.spec.number);
   if (other === undefined) return [];
   const where = [other.metadata.namespace, other.metadata.name].filter(Boolean).join("/");
@@ -152,7 +152,7 @@ function before(
   return numbers.slice(0, numbers.indexOf(number)).find((one) => manages(one) && same(one));
 }
 
-function messagesUnused(stream: WorkStream, { numbers }: Given): AcrossProblem[] {
+function messagesUnused(stream: WorkStream, { numbers }: GivenObjects): AcrossProblem[] {
   const texts = stream.spec.automatedMessages ?? [];
   const owed = numbers.some(
     (one) =>
@@ -166,7 +166,7 @@ function messagesUnused(stream: WorkStream, { numbers }: Given): AcrossProblem[]
   return [warning(stream, ["spec", "automatedMessages"], message)];
 }
 
-function secretKeys(stream: WorkStream, { secrets }: Given): AcrossProblem[] {
+function secretKeys(stream: WorkStream, { secrets }: GivenObjects): AcrossProblem[] {
   const { name } = stream.spec.sms.twilio.credentialsSecretRef;
   const secret = secrets.find((one) => near(stream, one) && one.metadata.name === name);
   const missing =
@@ -177,7 +177,7 @@ function secretKeys(stream: WorkStream, { secrets }: Given): AcrossProblem[] {
   );
 }
 
-function routingRules(stream: WorkStream, { ruleProblems }: Given): AcrossProblem[] {
+function routingRules(stream: WorkStream, { ruleProblems }: GivenObjects): AcrossProblem[] {
   return (ruleProblems.get(stream) ?? []).map(({ index, name, message }) =>
     error(stream, ["spec", "routingRules", index, "when"], `rule ${name}: ${message}`, "RoutingRuleInvalid"),
   );

@@ -1,14 +1,14 @@
 import { Environment } from "@marcbachmann/cel-js";
 import type { Rule, Schema } from "../api/crds.ts";
-import type { Path, Problem } from "./finding.ts";
+import type { FieldPath, FieldProblem } from "./finding.ts";
 import { isObject } from "./structure.ts";
 
-type Program = (context: Record<string, unknown>) => unknown;
+type CelProgram = (context: Record<string, unknown>) => unknown;
 
 /** A rule that is compiled; `transition` when it compares with the object as it was. */
 interface Compiled {
-  holds: Program;
-  says: Program | undefined;
+  holds: CelProgram;
+  says: CelProgram | undefined;
   rule: Rule;
   transition: boolean;
 }
@@ -17,7 +17,7 @@ interface Compiled {
  * Evaluates the x-kubernetes-validations of a schema as the API server does. Compiled once; `old` undefined means a create,
  * for which transition rules are left out.
  */
-export function celCheck(schema: Schema): (value: unknown, old: unknown) => Problem[] {
+export function celCheck(schema: Schema): (value: unknown, old: unknown) => FieldProblem[] {
   const rules = new Map<Schema, Compiled[]>();
   collect(schema, rules, false);
   return (value, old) => walk(schema, { value, old, path: [] }, rules);
@@ -37,8 +37,8 @@ function compile(rule: Rule): Compiled {
   const { messageExpression } = rule;
   return {
     rule,
-    holds: environment.parse(rule.rule) as Program,
-    says: messageExpression === undefined ? undefined : (environment.parse(messageExpression) as Program),
+    holds: environment.parse(rule.rule) as CelProgram,
+    says: messageExpression === undefined ? undefined : (environment.parse(messageExpression) as CelProgram),
     transition: /\boldSelf\b/.test(rule.rule),
   };
 }
@@ -53,13 +53,13 @@ const environment = new Environment({ unlistedVariablesAreDyn: true })
     (text: string, pattern: string) => new RegExp(pattern).exec(text)?.[0] ?? "",
   );
 
-interface Place {
+interface CheckedPlace {
   value: unknown;
   old: unknown;
-  path: Path;
+  path: FieldPath;
 }
 
-function walk(schema: Schema, place: Place, rules: Map<Schema, Compiled[]>): Problem[] {
+function walk(schema: Schema, place: CheckedPlace, rules: Map<Schema, Compiled[]>): FieldProblem[] {
   const { value, old, path } = place;
   if (value === undefined || value === null) return [];
   const own = (rules.get(schema) ?? []).flatMap((rule) => judge(rule, schema, place));
@@ -83,8 +83,8 @@ function walk(schema: Schema, place: Place, rules: Map<Schema, Compiled[]>): Pro
 function judge(
   { holds, says, rule, transition }: Compiled,
   schema: Schema,
-  { value, old, path }: Place,
-): Problem[] {
+  { value, old, path }: CheckedPlace,
+): FieldProblem[] {
   if (transition && old === undefined) return [];
   const context = { self: toCel(schema, value), ...(transition ? { oldSelf: toCel(schema, old) } : {}) };
   const at = [...path, ...(rule.fieldPath ?? "").split(".").slice(1)];
@@ -97,7 +97,7 @@ function judge(
 }
 
 /** As in the API server, an expression that fails or gives nothing of use leaves the fixed message. */
-function sayWhy(says: Program | undefined, context: Record<string, unknown>): string | undefined {
+function sayWhy(says: CelProgram | undefined, context: Record<string, unknown>): string | undefined {
   try {
     const text = says?.(context);
     return typeof text === "string" && text.trim() !== "" && !text.includes("\n") ? text : undefined;

@@ -1,11 +1,11 @@
 import type { Reason } from "../api/reasons.ts";
 
 /** Steps from an object's root to a field: names of fields, indexes of list items. */
-export type Path = readonly (string | number)[];
+export type FieldPath = readonly (string | number)[];
 
 /** Something that one object shows to be wrong. */
-export interface Problem {
-  path: Path;
+export interface FieldProblem {
+  path: FieldPath;
   /** What is wrong and what to write instead. */
   message: string;
   /** The API server looks no further than at these: rules in CEL are told only of objects that are well formed. */
@@ -32,7 +32,7 @@ export interface Finding {
 }
 
 /** `["spec", "sinks", 0, "url"]` → `spec.sinks[0].url`, as the API server writes it. */
-export function fieldOf(path: Path): string {
+export function fieldOf(path: FieldPath): string {
   return path.reduce<string>((text, step) => {
     if (typeof step === "number") return `${text}[${step}]`;
     return text === "" ? step : `${text}.${step}`;
@@ -40,13 +40,13 @@ export function fieldOf(path: Path): string {
 }
 
 /** A scalar as it was typed, without quotes; undefined where nothing was. */
-export type Typed = (path: Path) => string | undefined;
+export type Typed = (path: FieldPath) => string | undefined;
 
 /**
  * How to write a value that YAML took for no text: as it was typed. A number's digits alone, as a plus in front of them would be refused
  * next.
  */
-export function inQuotes(path: Path, value: unknown, typed: Typed): string {
+export function inQuotes(path: FieldPath, value: unknown, typed: Typed): string {
   const text = typed(path) ?? String(value);
   const digits = /^\+[0-9_]+$/.test(text) && path.at(-1) === "number" ? text.replaceAll(/[+_]/g, "") : text;
   return `put it in quotes: ${path.at(-1)}: "${digits}"`;

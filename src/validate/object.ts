@@ -1,6 +1,6 @@
 import { type Crd, readCrds } from "../api/crds.ts";
 import { celCheck } from "./cel.ts";
-import { fieldOf, type Problem, type Typed } from "./finding.ts";
+import { type FieldProblem, fieldOf, type Typed } from "./finding.ts";
 import { metadataProblems } from "./metadata.ts";
 import { schemaCheck } from "./schema.ts";
 import { duplicates, isObject, normalise, unknownFields } from "./structure.ts";
@@ -8,7 +8,7 @@ import { duplicates, isObject, normalise, unknownFields } from "./structure.ts";
 export interface ObjectCheck {
   /** The object as the API server would store it. */
   object: Record<string, unknown>;
-  problems: Problem[];
+  problems: FieldProblem[];
 }
 
 interface ObjectCheckOptions {
@@ -19,16 +19,16 @@ interface ObjectCheckOptions {
 }
 
 /** One kind's rules, compiled. */
-export interface Kind extends Crd {
+export interface KindChecker extends Crd {
   check(object: Record<string, unknown>, options?: ObjectCheckOptions): ObjectCheck;
 }
 
 /** The kinds of crds/, by name. */
-export function readKinds(): Map<string, Kind> {
+export function readKinds(): Map<string, KindChecker> {
   return new Map(readCrds().map((crd) => [crd.kind, { ...crd, check: checkOf(crd) }]));
 }
 
-function checkOf({ group, version, schema }: Crd): Kind["check"] {
+function checkOf({ group, version, schema }: Crd): KindChecker["check"] {
   // Status is the operator's: what stands in a file is dropped, and metadata has rules of its own.
   const checkSchema = schemaCheck(schema);
   const checkCel = celCheck(schema);
@@ -56,7 +56,7 @@ function checkOf({ group, version, schema }: Crd): Kind["check"] {
   };
 }
 
-function versionProblems(given: unknown, wanted: string): Problem[] {
+function versionProblems(given: unknown, wanted: string): FieldProblem[] {
   return given === wanted
     ? []
     : [

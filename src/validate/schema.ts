@@ -1,9 +1,9 @@
 import { Ajv, type ErrorObject, type SchemaObject, type ValidateFunction } from "ajv";
 import type { Schema } from "../api/crds.ts";
-import { inQuotes, type Path, type Problem, type Typed } from "./finding.ts";
+import { type FieldPath, type FieldProblem, inQuotes, type Typed } from "./finding.ts";
 
 /** Checks a value against an OpenAPI schema; the words are the API server's where it has any, so that both can be searched. */
-export function schemaCheck(schema: Schema): (value: unknown, typed: Typed) => Problem[] {
+export function schemaCheck(schema: Schema): (value: unknown, typed: Typed) => FieldProblem[] {
   const ajv = new Ajv({ allErrors: true, strictTypes: false, verbose: true });
   ajv.addFormat("int32", true);
   ajv.addFormat("int64", true);
@@ -41,7 +41,7 @@ function plain(schema: Schema): SchemaObject {
   };
 }
 
-function problemOf(error: ErrorObject, typed: Typed): Problem {
+function problemOf(error: ErrorObject, typed: Typed): FieldProblem {
   const at = pathOf(error.instancePath);
   const path = error.keyword === "required" ? [...at, error.params.missingProperty as string] : at;
   const words = worded[error.keyword];
@@ -52,9 +52,9 @@ function problemOf(error: ErrorObject, typed: Typed): Problem {
 /** After these the API server evaluates no CEL rule of the object. */
 const BLOCKING = new Set(["type", "required", "enum", "maxLength", "maxItems", "format"]);
 
-type Words = (error: ErrorObject, path: Path, typed: Typed) => string;
+type Wording = (error: ErrorObject, path: FieldPath, typed: Typed) => string;
 
-const worded: Record<string, Words> = {
+const worded: Record<string, Wording> = {
   required: () => "Required value",
   type: ({ params, data }, path, typed) => {
     const said = `must be of type ${params.type}: "${typeOf(data)}"`;
@@ -82,7 +82,7 @@ function typeOf(value: unknown): string {
 }
 
 /** `/spec/sinks/0/url` → its steps. */
-function pathOf(pointer: string): Path {
+function pathOf(pointer: string): FieldPath {
   return pointer
     .split("/")
     .slice(1)

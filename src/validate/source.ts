@@ -9,7 +9,7 @@ import {
   parseAllDocuments,
   visit,
 } from "yaml";
-import type { Path } from "./finding.ts";
+import type { FieldPath } from "./finding.ts";
 
 /** One object of a file, and where its fields are. */
 export interface Source {
@@ -18,9 +18,9 @@ export interface Source {
   document: number;
   object: unknown;
   /** Line of a field; of the nearest field around it when it is not there. */
-  lineOf(path: Path): number;
+  lineOf(path: FieldPath): number;
   /** A scalar as it was typed, without quotes: `014` where the object holds 12. */
-  typed(path: Path): string | undefined;
+  typed(path: FieldPath): string | undefined;
 }
 
 /** A text that is not YAML. */
@@ -130,7 +130,7 @@ const hasOpenBraces = (line: string) =>
   );
 
 /** A List, as `kubectl get -o yaml` prints it, holds its objects under items. */
-function itemsOf(object: unknown): [Path, unknown][] {
+function itemsOf(object: unknown): [FieldPath, unknown][] {
   const { kind, items } = object as { kind?: unknown; items?: unknown };
   if (typeof kind !== "string" || !kind.endsWith("List") || !Array.isArray(items)) return [[[], object]];
   return items.map((item, index) => [["items", index], item]);
@@ -140,7 +140,7 @@ function sourceOf(
   where: { file: string; document: number },
   document: Document,
   lines: LineCounter,
-  prefix: Path,
+  prefix: FieldPath,
   object: unknown,
 ): Source {
   return {
@@ -155,7 +155,7 @@ function sourceOf(
 }
 
 /** Where the deepest part of the path begins that is there; of a field its name, which stands on the line people look for. */
-function offsetOf(document: Document, path: Path): number {
+function offsetOf(document: Document, path: FieldPath): number {
   let node = document.contents as Node | null;
   let offset = node?.range?.[0] ?? 0;
   for (const step of path) {

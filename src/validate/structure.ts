@@ -1,15 +1,15 @@
 import type { Schema } from "../api/crds.ts";
-import { fieldOf, type Path, type Problem } from "./finding.ts";
+import { type FieldPath, type FieldProblem, fieldOf } from "./finding.ts";
 
 /** What the API server does to an object before it looks at rules: unknown fields, defaults, and lists with a key. */
 
-type Json = Record<string, unknown>;
+type PlainObject = Record<string, unknown>;
 
-export const isObject = (value: unknown): value is Json =>
+export const isObject = (value: unknown): value is PlainObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Fields that the schema does not have: the API server would drop them without a word, and kubectl refuses them. */
-export function unknownFields(schema: Schema, value: unknown, path: Path = []): Problem[] {
+export function unknownFields(schema: Schema, value: unknown, path: FieldPath = []): FieldProblem[] {
   if (Array.isArray(value)) {
     const { items } = schema;
     return items === undefined ? [] : value.flatMap((item, i) => unknownFields(items, item, [...path, i]));
@@ -25,7 +25,7 @@ export function unknownFields(schema: Schema, value: unknown, path: Path = []): 
   });
 }
 
-function unknown(path: Path, properties: Record<string, Schema>): Problem {
+function unknown(path: FieldPath, properties: Record<string, Schema>): FieldProblem {
   const name = String(path.at(-1));
   const near = Object.keys(properties).find((candidate) => isNear(candidate, name));
   const hint =
@@ -57,7 +57,7 @@ export function normalise(schema: Schema, value: unknown): unknown {
     return items === undefined ? value : value.map((item) => normalise(items, item));
   }
   if (!isObject(value) || schema.properties === undefined) return value;
-  const copy: Json = {};
+  const copy: PlainObject = {};
   for (const [name, child] of Object.entries(schema.properties)) {
     const given = Object.hasOwn(value, name) ? value[name] : undefined;
     const wanted = given ?? structuredClone(child.default);
@@ -67,7 +67,7 @@ export function normalise(schema: Schema, value: unknown): unknown {
 }
 
 /** Items of a set, or of a list with a key, that are there twice. */
-export function duplicates(schema: Schema, value: unknown, path: Path = []): Problem[] {
+export function duplicates(schema: Schema, value: unknown, path: FieldPath = []): FieldProblem[] {
   if (isObject(value))
     return Object.entries(schema.properties ?? {}).flatMap(([name, child]) =>
       duplicates(child, value[name], [...path, name]),

@@ -1,13 +1,13 @@
 import type { OperatingHours, SmsNumber, WorkStream } from "../api/index.ts";
 import { RuleJudge } from "../rules/judge.ts";
 import type { RuleProblem } from "../rules/problems.ts";
-import { acrossProblems, type Given, secretKeysOf } from "./across.ts";
-import { type Finding, fieldOf, type Path } from "./finding.ts";
-import { type Kind, readKinds } from "./object.ts";
+import { acrossProblems, type GivenObjects, secretKeysOf } from "./across.ts";
+import { type FieldPath, type Finding, fieldOf } from "./finding.ts";
+import { type KindChecker, readKinds } from "./object.ts";
 import type { Parsed, Source } from "./source.ts";
 import { isObject } from "./structure.ts";
 
-export interface Result {
+export interface ValidationResult {
   /** In the order of the files and of the lines in them. */
   findings: Finding[];
   /** How many objects of our kinds were looked at; others are passed over. */
@@ -25,7 +25,10 @@ interface Checked {
 }
 
 /** Checks files as the API server and then the operator would. `old` holds the objects as they are in the cluster. */
-export async function validate(files: readonly Parsed[], old: readonly Parsed[] = []): Promise<Result> {
+export async function validate(
+  files: readonly Parsed[],
+  old: readonly Parsed[] = [],
+): Promise<ValidationResult> {
   const kinds = readKinds();
   const before = new Map(
     old.flatMap(({ sources }) => sources).map(({ object }) => [identityOf(object), object]),
@@ -63,14 +66,14 @@ const empty = (file: string): Finding => ({
   message: "there is no object in it: is it the right file, and did what should have written it work?",
 });
 
-interface Work {
-  kinds: Map<string, Kind>;
+interface CheckRun {
+  kinds: Map<string, KindChecker>;
   before: Map<string, unknown>;
   checked: Checked[];
   findings: Finding[];
 }
 
-function checkOne(source: Source, { kinds, before, checked, findings }: Work) {
+function checkOne(source: Source, { kinds, before, checked, findings }: CheckRun) {
   const raw = source.object;
   const kind = isObject(raw) && isOurs(raw.apiVersion) ? kinds.get(String(raw.kind)) : undefined;
   if (!isObject(raw) || kind === undefined) {
@@ -113,7 +116,7 @@ function checkOne(source: Source, { kinds, before, checked, findings }: Work) {
 
 const isOurs = (apiVersion: unknown) =>
   typeof apiVersion === "string" && apiVersion.startsWith("smschannel.dev/");
-const unknownKind = (kind: unknown, kinds: Map<string, Kind>) =>
+const unknownKind = (kind: unknown, kinds: Map<string, KindChecker>) =>
   `there is no kind "${String(kind)}": write ${[...kinds.keys()].join(", ")}`;
 const placed = (source: Source) => ({
   severity: "error" as const,
@@ -139,7 +142,7 @@ function identityOf(object: unknown): string {
   return JSON.stringify([object.kind, namespace ?? "", name]);
 }
 
-function findingOf(one: Checked, severity: Finding["severity"], path: Path, message: string): Finding {
+function findingOf(one: Checked, severity: Finding["severity"], path: FieldPath, message: string): Finding {
   const { source, kind, namespace, name } = one;
   return {
     severity,
@@ -155,7 +158,7 @@ function findingOf(one: Checked, severity: Finding["severity"], path: Path, mess
 }
 
 /** Only objects that are good by themselves: rules across objects may then trust their types. */
-async function givenOf(files: readonly Parsed[], checked: Checked[]): Promise<Given> {
+async function givenOf(files: readonly Parsed[], checked: Checked[]): Promise<GivenObjects> {
   const of = <T>(kind: string) =>
     checked.filter((one) => one.kind === kind && one.good).map(({ object }) => object as T);
   const streams = of<WorkStream>("WorkStream");
@@ -173,7 +176,7 @@ async function givenOf(files: readonly Parsed[], checked: Checked[]): Promise<Gi
 }
 
 /** As the operator judges them, with the same bounds. */
-async function judged(streams: readonly WorkStream[]): Promise<Given["ruleProblems"]> {
+async function judged(streams: readonly WorkStream[]): Promise<GivenObjects["ruleProblems"]> {
   const judge = new RuleJudge();
   try {
     const problems = new Map<WorkStream, RuleProblem[]>();

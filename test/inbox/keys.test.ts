@@ -155,7 +155,7 @@ describe("what swallows a text without being the same text is an error", () => {
       create function public.swallow() returns trigger language plpgsql as $$ begin return null; end $$;
       create trigger swallow before insert on smschannel.route_activity for each row execute function public.swallow()`);
     const seen = { replica: "r", namespaceUid: "u", stream: "s", accountSid: ACCOUNT, accepted: {} };
-    await expect(store.insertActivity([seen])).rejects.toBeInstanceOf(NotKeptError);
+    await expect(store.insertEvidence([seen])).rejects.toBeInstanceOf(NotKeptError);
   });
 });
 

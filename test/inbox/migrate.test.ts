@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import pg from "pg";
 import { describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
-import { pruneRouteActivity, readRouteActivity } from "../../src/inbox/evidence.ts";
+import { pruneEvidence, readEvidence } from "../../src/inbox/evidence.ts";
 import { type Migration, migrate, readMigrations } from "../../src/inbox/migrate.ts";
 import { checkSchema, PostgresStore } from "../../src/inbox/store.ts";
 import { createLog, silentLog } from "../../src/log.ts";
@@ -242,7 +242,7 @@ test("the controller reads the newest of each token over all replicas, and throw
   const store = new PostgresStore({ url: receiverUrl, statementTimeoutMs: 1000, log: silentLog });
   const route = { namespaceUid: "u", stream: "s", accountSid: "AC1" };
   const now = Date.now();
-  await store.insertActivity([
+  await store.insertEvidence([
     { ...route, replica: "1", accepted: { one: now - 5000, two: now - 9000 } },
     {
       ...route,
@@ -253,14 +253,14 @@ test("the controller reads the newest of each token over all replicas, and throw
     },
     { ...route, replica: "2", accepted: {}, lastRefusedAtMs: now - 8000, refusedReason: "account" },
   ]);
-  const seen = await readRouteActivity(owner, 60_000, Date.now());
+  const seen = await readEvidence(owner, 60_000, Date.now());
   expect(seen.toSorted((a, b) => (a.tokenFingerprint < b.tokenFingerprint ? -1 : 1))).toEqual([
     { ...route, tokenFingerprint: "", lastRefusedAtMs: now - 3000, reason: "mismatch" },
     { ...route, tokenFingerprint: "one", lastAcceptedAtMs: now - 1000 },
     { ...route, tokenFingerprint: "two", lastAcceptedAtMs: now - 9000 },
   ]);
   await owner.query("update smschannel.route_activity set at = now() - interval '1 day' where replica = '1'");
-  expect(await pruneRouteActivity(owner, 3_600_000)).toBe(1);
+  expect(await pruneEvidence(owner, 3_600_000)).toBe(1);
   await store.close();
   await owner.end();
 });

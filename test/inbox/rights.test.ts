@@ -1,7 +1,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
-import { pruneRouteActivity, readRouteActivity } from "../../src/inbox/evidence.ts";
+import { pruneEvidence, readEvidence } from "../../src/inbox/evidence.ts";
 import { latestVersion, migrate } from "../../src/inbox/migrate.ts";
 import { PostgresStore } from "../../src/inbox/store.ts";
 import { createLog, silentLog } from "../../src/log.ts";
@@ -280,10 +280,10 @@ describe("whatever stands in route_activity, the controller reads the rest", () 
       await own.owner.query("alter table smschannel.route_activity drop constraint route_activity_bounds");
       await own.owner.query(activity({ stream: "'bad'", ...values }));
       await own.owner.query(activity({ stream: "'good'", accepted: `'{"one": ${now - 1000}}'` }));
-      expect(await readRouteActivity(own.owner, 3_600_000, Date.now())).toEqual([
+      expect(await readEvidence(own.owner, 3_600_000, Date.now())).toEqual([
         { ...good, lastAcceptedAtMs: now - 1000 },
       ]);
-      await pruneRouteActivity(own.owner, 24 * 3_600_000);
+      await pruneEvidence(own.owner, 24 * 3_600_000);
       const { rows } = await own.owner.query(
         "select 1 from smschannel.route_activity where not isfinite(at) or at > now() + interval '1 hour'",
       );
@@ -294,7 +294,7 @@ describe("whatever stands in route_activity, the controller reads the rest", () 
   test("a time that is still to come counts as now", async () => {
     const own = await newInbox();
     await own.owner.query(activity({ accepted: `'{"one": ${now + 86_400_000}}'` }));
-    const [seen] = await readRouteActivity(own.owner, 60_000, Date.now());
+    const [seen] = await readEvidence(own.owner, 60_000, Date.now());
     expect(seen!.lastAcceptedAtMs).toBeLessThanOrEqual(Date.now());
     await own.owner.end();
   });
@@ -304,7 +304,7 @@ describe("whatever stands in route_activity, the controller reads the rest", () 
     await own.owner.query(`
       insert into smschannel.route_activity (replica, namespace_uid, stream, account_sid, accepted)
       select 'r', 'u', i::text, 'AC1', '{"one": 1}' from generate_series(1, 100100) as i`);
-    expect(await readRouteActivity(own.owner, 60_000, Date.now())).toHaveLength(100_000);
+    expect(await readEvidence(own.owner, 60_000, Date.now())).toHaveLength(100_000);
     await own.owner.end();
   });
 });

@@ -2,10 +2,10 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { effectiveNumber, effectiveStream } from "../../src/api/effective.ts";
 import type { SmsNumber, WorkStream } from "../../src/api/index.ts";
 import { newNamespace } from "../support/cluster.ts";
-import { ApiServer, type KindObject, validatorSays } from "./both.ts";
+import { DryRunServer, type TestedObject, validatorSays } from "./both.ts";
 import { hours, number, stream } from "./objects.ts";
 
-const objects: Record<string, KindObject> = {
+const objects: Record<string, TestedObject> = {
   "the smallest WorkStream": stream(),
   "a WorkStream with empty objects everywhere": stream({
     "workDistribution.notification": {},
@@ -38,9 +38,9 @@ const objects: Record<string, KindObject> = {
 };
 
 describe("the defaults that are stored are those that the validator assumes", () => {
-  let server: ApiServer;
+  let server: DryRunServer;
   beforeAll(async () => {
-    server = new ApiServer(await newNamespace("kinds"));
+    server = new DryRunServer(await newNamespace("kinds"));
   });
   for (const [name, object] of Object.entries(objects)) {
     test(name, async () => {

@@ -2,13 +2,13 @@ import { createHmac } from "node:crypto";
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createChallenge } from "../../src/routes/challenge.ts";
+import { encodeShard } from "../../src/routes/codec.ts";
 import type { Route } from "../../src/routes/route.ts";
 import { signatureKey } from "../../src/routes/signature-states.ts";
 import { urlsUnder } from "../../src/routes/urls.ts";
-import { encodeShard } from "../../src/routes/codec.ts";
 import {
   ACCOUNT,
-  type Answer,
+  type HttpReply,
   metric,
   newInbox,
   newSid,
@@ -59,7 +59,7 @@ afterAll(async () => {
   await owner.end();
 });
 
-const seen = ({ status, headers, body }: Answer) => ({ status, type: headers["content-type"], body });
+const seen = ({ status, headers, body }: HttpReply) => ({ status, type: headers["content-type"], body });
 
 const send = (request: Post) => post(running.port, request);
 

@@ -4,7 +4,7 @@ import { PostgresStore } from "../../src/inbox/store.ts";
 import { silentLog } from "../../src/log.ts";
 import {
   ACCOUNT,
-  type Answer,
+  type HttpReply,
   metric,
   newInbox,
   newSid,
@@ -16,11 +16,9 @@ import {
   textFields,
 } from "./harness.ts";
 import { databaseProxy } from "./proxy.ts";
-import { raising, STORE_FAULTS, storeFault } from "./store-faults.ts";
+import { raising, STORE_FAULTS, storeFault, type TestInbox } from "./store-faults.ts";
 
-type Inbox = Awaited<ReturnType<typeof newInbox>>;
-
-let inbox: Inbox;
+let inbox: TestInbox;
 let proxy: Awaited<ReturnType<typeof databaseProxy>>;
 let running: RunningReceiver;
 const BUDGET_MS = 600;
@@ -49,7 +47,7 @@ const countOf = async (...sids: string[]) => {
 };
 
 /** Until the store takes texts again: its connection is made anew with pauses. */
-async function untilStored(sid: string): Promise<Answer> {
+async function untilStored(sid: string): Promise<HttpReply> {
   for (let attempt = 0; attempt < 50; attempt++) {
     const answer = await send(sid);
     if (answer.status === 200) return answer;
@@ -157,12 +155,12 @@ test("what was seen of a route is written when it stops, nothing of routes that 
 test("whatever is wrong with what is written of routes ends no text that is under way", async () => {
   const store = new PostgresStore({ url: inbox.receiverUrl, statementTimeoutMs: 10_000, log: silentLog });
   const seen = { replica: "r", namespaceUid: "u", stream: "s", accountSid: ACCOUNT, accepted: {} };
-  await store.insertActivity([seen]);
+  await store.insertEvidence([seen]);
   await inbox.owner.query(`revoke insert on smschannel.route_activity from "${inbox.role}"`);
   await inbox.owner.query("begin; lock table smschannel.inbox in access exclusive mode");
   const text = store.insert([row(newSid())]);
   await untilWaiting(inbox);
-  await expect(store.insertActivity([seen])).rejects.toMatchObject({ code: "42501" });
+  await expect(store.insertEvidence([seen])).rejects.toMatchObject({ code: "42501" });
   await inbox.owner.query("rollback");
   expect(await text).toBe(1);
   await store.close();
@@ -173,18 +171,18 @@ describe("a database that vanishes without a word", () => {
 
   test("holds up what is written of routes no longer than a text, and not the next time", async () => {
     const store = new PostgresStore({ url: proxy.url, statementTimeoutMs: BUDGET_MS, log: silentLog });
-    await store.insertActivity([seen]);
+    await store.insertEvidence([seen]);
     proxy.set("silent");
-    await expect(store.insertActivity([seen])).rejects.toThrow();
+    await expect(store.insertEvidence([seen])).rejects.toThrow();
     proxy.set("pass");
-    await store.insertActivity([seen]);
+    await store.insertEvidence([seen]);
     await store.close();
   });
 
   test("does not keep a receiver from stopping", async () => {
     const store = new PostgresStore({ url: proxy.url, statementTimeoutMs: BUDGET_MS, log: silentLog });
     // Both connections are there.
-    await store.insertActivity([seen]);
+    await store.insertEvidence([seen]);
     const other = await startReceiver({ store, routes: [await routeFor()], storeBudgetMs: BUDGET_MS });
     expect((await post(other.port, signedPost(textFields()))).status).toBe(200);
     proxy.set("silent");
@@ -208,7 +206,7 @@ const row = (messageSid: string): InboxRow => ({
 });
 
 /** A statement of the receiver waits for the lock: what was sent has arrived. */
-async function untilWaiting({ owner }: Inbox) {
+async function untilWaiting({ owner }: TestInbox) {
   for (;;) {
     // Within a transaction the first look would be what every later one gets.
     await owner.query("select pg_stat_clear_snapshot()");

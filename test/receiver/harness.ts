@@ -10,10 +10,10 @@ import { silentLog } from "../../src/log.ts";
 import type { HttpLimits } from "../../src/receiver/http-server.ts";
 import { RouteTable } from "../../src/receiver/route-table.ts";
 import { Receiver } from "../../src/receiver/server.ts";
+import { encodeShard } from "../../src/routes/codec.ts";
 import type { Route } from "../../src/routes/route.ts";
 import { signatureKey } from "../../src/routes/signature-states.ts";
 import { urlsUnder } from "../../src/routes/urls.ts";
-import { encodeShard } from "../../src/routes/codec.ts";
 import { sign } from "../../src/simulator/webhooks/sign.ts";
 import { newDatabase } from "../support/database.ts";
 
@@ -143,14 +143,14 @@ export interface Post {
   method?: string;
 }
 
-export interface Answer {
+export interface HttpReply {
   status: number;
   headers: Record<string, string | string[] | undefined>;
   body: string;
 }
 
 /** A POST with exactly these bytes. */
-export function post(port: number, { path, body, headers = {}, method = "POST" }: Post): Promise<Answer> {
+export function post(port: number, { path, body, headers = {}, method = "POST" }: Post): Promise<HttpReply> {
   return new Promise((resolve, reject) => {
     const outgoing = request(
       {

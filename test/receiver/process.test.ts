@@ -5,8 +5,8 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, describe, expect, test } from "vitest";
-import type { Route } from "../../src/routes/route.ts";
 import { encodeShard } from "../../src/routes/codec.ts";
+import type { Route } from "../../src/routes/route.ts";
 import { type CuttingProxy, cuttingProxy } from "../kube/proxy.ts";
 import { kubeconfigPath, kubectl, newNamespace } from "../support/cluster.ts";
 import { temporaryDirectory } from "../support/controlplane/directory.ts";
@@ -22,7 +22,7 @@ afterEach(async () => {
   await Promise.all([...children].map((child) => end(child, "SIGKILL")));
 });
 
-interface Line {
+interface LogLine {
   msg: string;
   port?: number;
   routes?: number;
@@ -35,14 +35,14 @@ function start(env: Record<string, string>) {
     stdio: ["ignore", "pipe", "inherit"],
   });
   children.add(child);
-  const lines: Line[] = [];
+  const lines: LogLine[] = [];
   const listeners = new Set<() => void>();
   createInterface({ input: child.stdout! }).on("line", (text) => {
-    lines.push(JSON.parse(text) as Line);
+    lines.push(JSON.parse(text) as LogLine);
     for (const listener of listeners) listener();
   });
-  const said = (msg: string, fits: (line: Line) => boolean = () => true) =>
-    new Promise<Line>((resolve) => {
+  const said = (msg: string, fits: (line: LogLine) => boolean = () => true) =>
+    new Promise<LogLine>((resolve) => {
       const look = () => {
         const line = lines.find((line) => line.msg === msg && fits(line));
         if (line === undefined) return;

@@ -1,4 +1,4 @@
-import type { RouteActivity } from "../../inbox/evidence.ts";
+import type { RouteEvidence } from "../../inbox/evidence.ts";
 import { routeKey } from "../../routes/route.ts";
 import { isSilent, type Pace, paced } from "./pace.ts";
 
@@ -25,7 +25,7 @@ export class TextsSeen {
   }
 
   /** Gives the route's key when this is news of it. Beyond the bounds nothing is noted of what is not known yet. */
-  note({ tokenFingerprint, lastAcceptedAtMs: at, ...route }: RouteActivity): string | undefined {
+  note({ tokenFingerprint, lastAcceptedAtMs: at, ...route }: RouteEvidence): string | undefined {
     if (at === undefined) return undefined;
     const key = routeKey(route);
     if (!this.#hasRoom(key, tokenFingerprint)) return undefined;

@@ -1,8 +1,8 @@
 import { gunzipSync } from "node:zlib";
 import { PackedList, packedText } from "../../routes/packed-list.ts";
+import { routeKey } from "../../routes/route.ts";
 import { compileWorkRoute } from "./compile.ts";
 import type { ClaimRecord, OwedRecord, RouteRecord, Shard } from "./record.ts";
-import { routeKey } from "../../routes/route.ts";
 
 /** The Secret's key. The number in it is the format's: a later format gets another key and is written beside this one for a release. */
 const KEY = "records.v1.json.gz";

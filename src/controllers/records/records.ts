@@ -2,13 +2,13 @@ import type { Clock } from "../../clock.ts";
 import { Failure } from "../../errors.ts";
 import { KubeError } from "../../kube/client.ts";
 import { MultiMap } from "../../multimap.ts";
+import { routeKey } from "../../routes/route.ts";
 import { shardOf } from "../../routes/secrets.ts";
 import { sameForReceiver } from "./compile.ts";
 import { configuredKey, urlsKey } from "./configured.ts";
 import { OwedNumbers } from "./owed-numbers.ts";
 import { PacedWrite } from "./paced-write.ts";
 import type { ClaimRecord, OwedRecord, RouteRecord, Shard, UrlRecord } from "./record.ts";
-import { routeKey } from "../../routes/route.ts";
 import { forgottenForRoom, type RouteStanding, roomInNamespace } from "./room.ts";
 
 /** Above this many bytes a shard takes no new route; a Secret may hold 1 MiB. */

@@ -1,5 +1,5 @@
-import type { RouteRecord } from "./record.ts";
 import { routeKey } from "../../routes/route.ts";
+import type { RouteRecord } from "./record.ts";
 
 /** A route as it stands in the line of those that may have to make room. */
 export type RouteStanding =

@@ -1,5 +1,5 @@
-import type { RouteRecord } from "../records/record.ts";
 import { routeKey } from "../../routes/route.ts";
+import type { RouteRecord } from "../records/record.ts";
 import type { Records } from "../records/records.ts";
 
 /** How long a route goes on after nothing needs it: texts may be on their way, and a stream may come back. */
