@@ -14,23 +14,27 @@ interface Collected {
   route: Route;
   accepted: Map<string, number>;
   refused: { count: number; lastMs: number; reason: string } | undefined;
-  /** On the clock that never jumps. */
+  /** Monotonic time. */
   writtenAtMs: number;
 }
 
-/** How often what is new is looked for, and how far apart two rows of one route are at least. */
+/**
+ * How often we look for news, and how far apart two rows of one route must be: 10,000 routes then write 170 rows a second at
+ * most.
+ */
 const LOOK_EVERY_MS = 5000;
 const ROW_EVERY_MS = 60_000;
 
 /**
- * When each known route's signatures were last good or bad: for the controller a text is better proof of a working URL than
- * its own check, and the first text signed by a new token ends the old one's time. Unknown routes leave nothing here.
+ * Records when the signatures of each route were last good or bad, for the controller. To it a real text is better proof that a URL
+ * works than its own self-check, and the first text that was signed with a new token starts the end of the old one. Requests for
+ * unknown routes leave no trace here: strangers could fill the memory with them.
  */
 export class EvidenceRecorder {
   readonly #options: EvidenceRecorderOptions;
-  readonly #seen = new Map<string, Collected>();
-  /** The same by the object that the route table holds now: a key made anew for each text costs more than its lookup. */
-  readonly #seenAs = new WeakMap<Route, Collected>();
+  readonly #collected = new Map<string, Collected>();
+  /** The same by route object, for speed: building the key for each text costs more than this lookup. */
+  readonly #collectedOf = new WeakMap<Route, Collected>();
   readonly #dirty = new Set<Collected>();
   #cancel: (() => void) | undefined;
 
@@ -43,8 +47,8 @@ export class EvidenceRecorder {
   }
 
   refused(route: Route, reason: string, nowMs: number): void {
-    const seen = this.#of(route);
-    seen.refused = { count: (seen.refused?.count ?? 0) + 1, lastMs: nowMs, reason };
+    const collected = this.#of(route);
+    collected.refused = { count: (collected.refused?.count ?? 0) + 1, lastMs: nowMs, reason };
   }
 
   start(): void {
@@ -54,7 +58,7 @@ export class EvidenceRecorder {
     });
   }
 
-  /** Writes what is new once more, whatever its age. */
+  /** Writes what is left, also for routes whose last row is not a minute old. */
   async stop(): Promise<void> {
     if (this.#cancel === undefined) return;
     this.#cancel();
@@ -62,38 +66,38 @@ export class EvidenceRecorder {
     await this.flush(0);
   }
 
-  /** Writes a row for each route that has something new and none written for `apartMs`. A failure keeps it for the next time. */
+  /** Writes a row for each route with news whose last row is at least `apartMs` old. Does not reject. */
   async flush(apartMs: number): Promise<void> {
     const { clock, log, insert } = this.#options;
     const due = [...this.#dirty].filter(({ writtenAtMs }) => clock.monotonic() - writtenAtMs >= apartMs);
     if (due.length === 0) return;
     for (const { route, refused } of due)
       if (refused !== undefined) log.warn(refusal(route, refused), "requests refused");
-    const rows = due.map((seen) => this.#rowOf(seen));
-    for (const seen of due) this.#written(seen);
+    const rows = due.map((collected) => this.#rowOf(collected));
+    for (const collected of due) this.#written(collected);
     try {
       await insert(rows);
     } catch (error) {
-      // Proof that is late or lost delays a verdict, nothing more; what comes next is written a minute later.
-      log.warn({ code: (error as { code?: string }).code, routes: rows.length }, "activity not written");
+      // Lost evidence only delays a verdict. The next text of the route makes new evidence, which is written a minute later.
+      log.warn({ code: (error as { code?: string }).code, routes: rows.length }, "evidence not written");
     }
   }
 
   #of(route: Route): Collected {
-    const seen = this.#seenAs.get(route) ?? this.#find(route);
-    this.#dirty.add(seen);
-    return seen;
+    const collected = this.#collectedOf.get(route) ?? this.#find(route);
+    this.#dirty.add(collected);
+    return collected;
   }
 
   #find(route: Route): Collected {
     const key = routeKey(route);
-    let seen = this.#seen.get(key);
-    if (seen === undefined) {
-      seen = { route, accepted: new Map(), refused: undefined, writtenAtMs: Number.NEGATIVE_INFINITY };
-      this.#seen.set(key, seen);
+    let collected = this.#collected.get(key);
+    if (collected === undefined) {
+      collected = { route, accepted: new Map(), refused: undefined, writtenAtMs: Number.NEGATIVE_INFINITY };
+      this.#collected.set(key, collected);
     }
-    this.#seenAs.set(route, seen);
-    return seen;
+    this.#collectedOf.set(route, collected);
+    return collected;
   }
 
   #rowOf({ route, accepted, refused }: Collected): EvidenceRow {
@@ -107,11 +111,11 @@ export class EvidenceRecorder {
     };
   }
 
-  #written(seen: Collected) {
-    seen.accepted = new Map();
-    seen.refused = undefined;
-    seen.writtenAtMs = this.#options.clock.monotonic();
-    this.#dirty.delete(seen);
+  #written(collected: Collected) {
+    collected.accepted = new Map();
+    collected.refused = undefined;
+    collected.writtenAtMs = this.#options.clock.monotonic();
+    this.#dirty.delete(collected);
   }
 }
 

@@ -35,19 +35,19 @@ export interface HandlerOptions {
   budget: BodyBudget;
   pace: Pick<RefusalPace, "pass">;
   cut: HttpServer["cut"];
-  /** For large bodies. */
+  /** Large bodies are judged here. */
   lane: Pick<SlowLane<Judgement>, "add">;
 }
 
 type Finish = (result: RequestResult, body?: string) => void;
 
-/** What each request needs of its server. */
+/** What all requests share. */
 interface Context extends HandlerOptions {
-  /** For the slow lane, which reads one body after another. */
+  /** The slow lane's own reader: it keeps one body over several turns of the event loop. */
   reader: FieldsReader;
 }
 
-/** Method, type and size, then route and signature, then account, then the store: each step answers and ends, or goes on. */
+/** Checks method, type and size, then route and signature, then the account, then stores. The first step that fails answers. */
 export function createHandler(options: HandlerOptions): RequestListener {
   const { clock, metrics, budget, routes, pace } = options;
   const context: Context = { ...options, reader: new FieldsReader() };
@@ -60,7 +60,7 @@ export function createHandler(options: HandlerOptions): RequestListener {
     };
     const wrong = wrongKind(request);
     const read = (body: Buffer | NoBody) => {
-      // Nobody is there any more to be answered.
+      // The sender is gone, so there is no answer to send.
       if (body === "aborted") return metrics.result("aborted");
       if (typeof body === "string") return finish(wrong ?? body);
       if (!routes.loaded) return finish(wrong ?? "routesNotLoaded");
@@ -69,10 +69,10 @@ export function createHandler(options: HandlerOptions): RequestListener {
       else if (wrong !== undefined) finish(wrong);
       else decide(receivedOf(request, body, clock.now()), response, startMs, finish, context);
     };
-    // Also a body that nobody looks at is read: node would go on with it, and keep each of its pieces.
+    // Also read a body that is not needed: otherwise node would read it all the same, and keep each piece.
     readBody(request, {
       budget,
-      // A self-check says by a header what it is: it is looked at whatever became of its method and type on the way.
+      // A self-check has a header. We need its body even if something on the way changed its method or type, to say what it changed.
       keep: wrong === undefined || request.headers[CHECK_HEADER] !== undefined,
       done: read,
       scattered: () => options.cut("scattered", request.socket),
@@ -195,7 +195,7 @@ function resultOf(row: InboxRow, outcome: WriteOutcome): RequestResult {
   return row.kind === "unrouted" ? "unrouted" : "stored";
 }
 
-/** Node joins a header that comes twice with a comma; that is no signature, and fails as one. */
+/** Node joins repeated headers with a comma. No signature has a comma, so such a request is refused. */
 function signatureOf(request: IncomingMessage): string | undefined {
   const value = request.headers["x-twilio-signature"];
   return Array.isArray(value) ? value.join() : value;
@@ -203,7 +203,7 @@ function signatureOf(request: IncomingMessage): string | undefined {
 
 const FORM = "application/x-www-form-urlencoded";
 
-/** With or without parameters such as a charset, in any case. */
+/** Ignores upper case and parameters such as a charset. */
 function isForm(type: string | undefined): boolean {
   if (type === undefined) return false;
   if (type === FORM) return true;

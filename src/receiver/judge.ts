@@ -5,11 +5,11 @@ import { accountIn, type FieldsReader, type RequestFields, readFields } from "./
 import { rowOf } from "./row.ts";
 import { findSigner, findSignerInSteps, type Signed, type Signer } from "./signers.ts";
 
-/** Why a request is nobody's business: the label of `smschannel_signature_failures_total`. Never told to the sender. */
+/** Why a request was refused; the label of `smschannel_signature_failures_total`. The sender never learns it. */
 export type RefusalReason = "unknownPath" | "unknownRoute" | "malformed" | "missing" | "mismatch" | "account";
 
 export interface ReceivedRequest {
-  /** The request's target as received: path and query. */
+  /** Path and query as they were received. */
   target: string;
   /** The X-Twilio-Signature header. */
   signature: string | undefined;
@@ -25,21 +25,21 @@ export type Judgement =
 export interface Routes {
   /** `path` is `{namespace}/{stream}`. */
   find(path: string): readonly Route[];
-  /** As slow to refuse as the slowest of them. */
+  /** Stands in for unknown routes, see `decoyFor`. */
   readonly decoy: Route;
-  /** Has any of them this account? */
+  /** Does any route belong to this account? */
   hasAccount(accountSid: string): boolean;
 }
 
 /**
- * Up to this size a body is read and hashed at once: nine texts of ten are under 1 KiB. What is larger costs more than a few
- * texts, and has to pass `glance` and then wait its turn.
+ * A body up to this size is read and hashed at once; nine of ten texts have less than 1 KiB. A larger one costs as much as several
+ * texts, so it must pass `judgeUnread` and then waits in the slow lane.
  */
 export const SMALL_BODY = 4 * 1024;
 
 /**
- * What can be said of a large body at no cost: undefined where it must be read to know more. Whoever signs for an account that
- * nobody here has, or sends what is no signature, is refused as if it had been tried; that holds for every path alike.
+ * Refuses a large body without reading it, if possible; undefined when it must be read. It refuses what has no signature of the right
+ * form or names an account without a route, with the reason that a full check would give. Known and unknown paths are treated alike.
  */
 export function judgeUnread(received: ReceivedRequest, table: Routes): Judgement | undefined {
   const { signature, body } = received;
@@ -52,7 +52,7 @@ export function judgeUnread(received: ReceivedRequest, table: Routes): Judgement
 /** 20 bytes as base64. */
 const SIGNATURE = /^[A-Za-z0-9+/]{27}=$/;
 
-/** Decides what a request is, from its bytes and the routes alone. For small bodies. */
+/** Decides what to do with a request, from its bytes and the routes alone. For small bodies. */
 export function judge(received: ReceivedRequest, table: Omit<Routes, "hasAccount">): Judgement {
   const fields = readFields(received.body);
   if (fields === undefined) return MALFORMED;
@@ -64,8 +64,8 @@ export function judge(received: ReceivedRequest, table: Omit<Routes, "hasAccount
 }
 
 /**
- * The same for a body that takes milliseconds: yields after each step how many bytes it has worked on, so that others get their
- * turn. `reader` must read nothing else meanwhile.
+ * The same in steps, for a body that takes milliseconds: other requests are served in between. Yields the number of bytes worked on
+ * in each step. `reader` must read nothing else meanwhile.
  */
 export function* judgeInSteps(
   received: ReceivedRequest,
@@ -81,14 +81,14 @@ export function* judgeInSteps(
   return conclude(examined, signer);
 }
 
-/** All that is known of a request before anybody is looked for who signed it. */
+/** What is known of a request before its signature is checked. */
 interface Examined {
   received: ReceivedRequest;
   target: ParsedTarget | undefined;
-  /** Of the path. */
+  /** The first route of the path; undefined for an unknown path. */
   first: Route | undefined;
   fields: RequestFields;
-  /** Undefined without a signature. */
+  /** What to check; undefined when the request has no signature. */
   signed: Signed | undefined;
 }
 
@@ -100,7 +100,7 @@ function examine(
   const { signature, nowMs } = received;
   const target = parseTarget(received.target);
   const known = target === undefined ? NONE : table.find(target.path);
-  // The same work for a path that nobody has: the time it takes must not tell which names exist.
+  // Do the same work for an unknown path: the time must not tell which streams exist.
   const routes = known.length > 0 ? known : [table.decoy];
   const { kind, query } = target ?? NOWHERE;
   const signed = signature === undefined ? undefined : { signature, kind, query, fields, routes, nowMs };
@@ -115,7 +115,7 @@ function conclude(examined: Examined, signer: Signer | undefined): Judgement {
   return accept(examined, signature, signer);
 }
 
-/** What whoever signed nothing is refused for. */
+/** The refusal of a request without a valid signature. */
 function refusal(
   { signature }: ReceivedRequest,
   target: ParsedTarget | undefined,
@@ -133,7 +133,7 @@ function accept(
   signature: string,
   { route, fingerprint }: Signer,
 ): Judgement {
-  // Whoever holds one account's token must not speak for another.
+  // The owner of one account's token must not be able to send texts in another account's name.
   if (fields.get("AccountSid") !== route.accountSid) return { do: "refuse", reason: "account", route };
   const { kind, query } = target ?? NOWHERE;
   const row = rowOf({ kind, route, query, body: received.body, fields, signature });

@@ -4,12 +4,12 @@ import { streamPath } from "../routes/urls.ts";
 import { decoyFor } from "./decoy.ts";
 import type { Routes } from "./judge.ts";
 
-/** The routes of one path, `{namespace}/{stream}`: several while a namespace or an account has just been replaced. */
+/** The routes of one stream. Several while its namespace or its account is being replaced. */
 export type RoutesOfPath = readonly Route[];
 
 /**
- * The routes as last read from the compiled Secrets. Fed shard by shard; a shard that vanishes keeps its last routes, since
- * numbers may still point here and an old route does less harm than a refused text.
+ * The routes as they were last read from the compiled Secrets, one shard at a time. When a Secret is deleted its routes stay: numbers
+ * may still point here, and an outdated route does less harm than a refused text.
  */
 export class RouteTable implements Routes {
   readonly #shards: (Route[] | undefined)[];
@@ -21,7 +21,7 @@ export class RouteTable implements Routes {
     this.#shards = new Array(shards).fill(undefined);
   }
 
-  /** Takes over a Secret's `data`. Throws, and keeps what it had, when that cannot be read. */
+  /** Replaces a shard's routes by those in a Secret's `data`. Throws and keeps the routes it had when it cannot read them. */
   replaceShard(shard: number, data: Record<string, string>): void {
     if (!(shard in this.#shards)) throw new Error(`there is no shard ${shard}`);
     this.#shards[shard] = decodeShard(data);
@@ -31,7 +31,7 @@ export class RouteTable implements Routes {
     this.#decoy = decoyFor(this.#byPath.values());
   }
 
-  /** Shards not seen yet. Until there is none, an unknown path may be a known one. */
+  /** Shards that were never read. Until this is empty, a path that is not found may still exist. */
   get missing(): number[] {
     return this.#shards.flatMap((routes, shard) => (routes === undefined ? [shard] : []));
   }
@@ -40,7 +40,7 @@ export class RouteTable implements Routes {
     return !this.#shards.includes(undefined);
   }
 
-  /** `path` is `{namespace}/{stream}`. */
+  /** `path` is a `streamPath`. */
   find(path: string): RoutesOfPath {
     return this.#byPath.get(path) ?? NONE;
   }
@@ -65,7 +65,7 @@ const NONE: RoutesOfPath = [];
 function byPath(routes: Route[]): Map<string, RoutesOfPath> {
   const newest = new Map<string, Route>();
   for (const route of routes) {
-    // While ROUTE_SHARDS changes, a route can stand in its old shard and in its new one.
+    // While ROUTE_SHARDS changes, a route can be in its old and in its new shard. The higher generation is newer.
     const key = routeKey(route);
     const other = newest.get(key);
     if (other === undefined || other.generation < route.generation) newest.set(key, route);

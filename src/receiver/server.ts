@@ -15,24 +15,27 @@ import { StoreSeen } from "./store-seen.ts";
 export interface ReceiverOptions {
   /** 0 takes a free one. */
   port: number;
-  /** Names this process in `route_activity`. */
+  /** The name of this process in `route_activity`. */
   replica: string;
   routes: RouteTable;
   store: InboxStore;
   clock: Clock;
   log: Log;
   metrics: Registry;
-  /** What a text may wait for the store. */
+  /** How long a text may wait for the database. */
   storeBudgetMs?: number;
   limits?: Partial<HttpLimits>;
 }
 
-/** Twilio waits 4.5 s by the `rt` that our URLs carry; 3 s for the store leave room for the network and one retry. */
+/**
+ * How long a text may wait for the database. Our URLs tell Twilio to wait 4.5 s (`rt`); this leaves room for the network and one
+ * retry.
+ */
 export const STORE_BUDGET_MS = 3000;
 
 /**
- * The internet-facing HTTP server. `stop` first lets `delayMs` pass in which it still accepts, while load balancers take
- * it out, then finishes what is in flight; nothing that was acknowledged is lost, nothing that was accepted is dropped.
+ * The HTTP server that faces the internet. `stop` accepts requests for another `delayMs`, because load balancers need time to notice
+ * that this process is not ready any more, and then finishes those under way. No text that was acknowledged is lost.
  */
 export class Receiver {
   readonly #options: ReceiverOptions;
@@ -103,7 +106,7 @@ export class Receiver {
     return { port };
   }
 
-  /** May be called twice; both wait for the end. */
+  /** May be called twice; both calls resolve at the end. */
   stop(delayMs = 0): Promise<void> {
     this.#stopping ??= this.#stop(delayMs);
     return this.#stopping;
@@ -119,7 +122,7 @@ export class Receiver {
     if (delayMs > 0) await clock.sleep(delayMs);
     const closed = this.#http.close();
     this.#pace.end();
-    // Whoever has not finished its request by then never will; an answer takes at most the store's budget.
+    // An answer takes no longer than the database's budget. A request that is not complete by then never will be.
     const cancel = clock.after(storeBudgetMs + 1000, () => this.#http.cutAll());
     await closed;
     cancel();

@@ -20,8 +20,9 @@ export interface Signer {
 }
 
 /**
- * The route whose token made the signature. Nearly always there is one route; where a namespace was just replaced two can
- * fit, and the one that has the number is meant. A refusal costs as many HMACs as one of `nobody`, whatever exists.
+ * The route whose token made the signature; undefined when none did. Nearly always there is only one route. While a namespace is
+ * being
+ * replaced two can fit; then the one with the number is meant. A refusal always costs as many HMACs as the decoy has.
  */
 export function findSigner(signed: Signed, decoy: Route): Signer | undefined {
   let found: Signer | undefined;
@@ -37,7 +38,7 @@ export function findSigner(signed: Signed, decoy: Route): Signer | undefined {
   return found;
 }
 
-/** The same for what takes milliseconds: yields after each step how many bytes it has hashed. */
+/** The same in steps, for large bodies. Yields the number of bytes hashed in each step. */
 export function* findSignerInSteps(signed: Signed, decoy: Route): Generator<number, Signer | undefined> {
   let found: Signer | undefined;
   let hashed = 0;
@@ -59,7 +60,7 @@ interface SigningCandidate {
   base: Uint8Array;
 }
 
-/** Every URL that Twilio may still have, in the forms that it may have signed, with every token that is still good. */
+/** Every URL that a number may still have, in every form that Twilio may have signed, with every token that is still accepted. */
 function* candidates({ routes, kind, query, fields, nowMs }: Signed): Generator<SigningCandidate> {
   for (const route of routes)
     for (const urls of route.urls)
@@ -68,7 +69,7 @@ function* candidates({ routes, kind, query, fields, nowMs }: Signed): Generator<
           for (const key of route.keys) if (isValid(key, nowMs)) yield { route, key, base };
 }
 
-/** What is missing to what a refusal costs for nobody. */
+/** As many more checks as the decoy would have cost, so that all refusals take the same time. Their results are not used. */
 function* decoyCandidates(
   { kind, query, fields }: Signed,
   decoy: Route,
@@ -97,7 +98,7 @@ const fits = (route: Route, fields: RequestFields) =>
 
 const forms = new WeakMap<RouteUrls, Map<UrlKind, string[]>>();
 
-/** Made when a URL is first used: of 10,000 routes most are silent at any time. */
+/** Made when a URL is first used: most of 10,000 routes get no texts at a given time. */
 function formsOf(urls: RouteUrls, kind: UrlKind): string[] {
   let known = forms.get(urls);
   if (known === undefined) {
