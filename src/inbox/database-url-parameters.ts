@@ -4,18 +4,18 @@ const SSL_MODES = ["disable", "allow", "prefer", "require", "verify-ca", "verify
 export type SslMode = (typeof SSL_MODES)[number];
 const SESSIONS = ["any", "read-write", "primary"] as const;
 
-/** What stands after the question mark. */
+/** The parameters after the question mark of a URL. */
 export interface UrlParameters {
   readonly sslmode: SslMode;
-  /** A file with authorities, instead of those that the process trusts. */
+  /** A file with certificate authorities, used instead of those that the process trusts. */
   readonly sslrootcert: string | undefined;
-  /** A certificate to log in with: files. */
+  /** Files with a certificate and its key to log in with. */
   readonly sslcert: string | undefined;
   readonly sslkey: string | undefined;
   readonly sslpassword: string | undefined;
   readonly sslnegotiation: "postgres" | "direct";
   readonly tlsVersions: { readonly min: TlsVersion | undefined; readonly max: TlsVersion | undefined };
-  /** What a server must be, of several: one that takes writes, or any. */
+  /** Which of several servers will do: one that takes writes, or any. */
   readonly session: (typeof SESSIONS)[number];
   readonly inRandomOrder: boolean;
   readonly options: string | undefined;
@@ -47,7 +47,7 @@ export function readParameters(
   return { ...place, ...tlsOf(given, sslmode, env), ...sessionOf(given), sslmode };
 }
 
-/** The last of a name counts, as in libpq. */
+/** When a name comes twice the last value counts, as in libpq. */
 function split(query: string): Map<string, string> {
   const given = new Map<string, string>();
   if (query === "") return given;
@@ -62,7 +62,7 @@ function split(query: string): Map<string, string> {
   return given;
 }
 
-/** Told by name only where it is one of PostgreSQL's: anything else may be a part of a password. */
+/** PostgreSQL's other parameters. Errors name only these: any other name may be a part of a password. */
 const UNSUPPORTED = new Set(
   `hostaddr passfile require_auth fallback_application_name keepalives_idle keepalives_interval keepalives_count
    tcp_user_timeout replication requiressl sslcrl sslcrldir requirepeer krbsrvname gsslib gssdelegation service
@@ -86,7 +86,7 @@ function checkName(name: string): void {
   );
 }
 
-/** Parameters of which only what we do anyway can be asked for. */
+/** Parameters of which we support these values only. */
 const ONLY: Record<string, readonly string[]> = {
   sslsni: ["1"],
   sslcompression: ["0"],
@@ -113,7 +113,7 @@ function refuseOthers(given: GivenParameters): void {
       throw new DatabaseUrlError(`${name} must be one of ${values.join(", ")}${REMEDY[name] ?? ""}`);
 }
 
-/** Without one libpq prefers TLS; `ssl=true` is how JDBC says `require`. */
+/** Without `sslmode` libpq prefers TLS. `ssl=true` is what JDBC calls `require`. */
 function sslModeOf(given: GivenParameters, env: Readonly<Record<string, string | undefined>>): SslMode {
   const ssl = given.get("ssl");
   const byFlag = ssl === undefined ? undefined : ssl === "true" || ssl === "1" ? "require" : "disable";
@@ -171,7 +171,7 @@ function sessionOf(given: GivenParameters) {
   };
 }
 
-/** Percent signs as libpq reads them: a lone one is an error, + is no blank. */
+/** Decodes as libpq does: a lone % is an error, and + is not a blank. */
 export function decode(text: string): string {
   if (/%(?![0-9a-fA-F]{2})/.test(text))
     throw new DatabaseUrlError("a % without two digits after it: write %25 for %");
@@ -179,7 +179,7 @@ export function decode(text: string): string {
     const decoded = decodeURIComponent(text);
     if (!decoded.includes("\0")) return decoded;
   } catch {
-    // Told below.
+    // The error below says it.
   }
   throw new DatabaseUrlError("a percent-encoded character in it is no UTF-8, or is NUL");
 }

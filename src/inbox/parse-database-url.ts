@@ -1,22 +1,22 @@
 import { DatabaseUrlError } from "./database-url-error.ts";
 import { decode, readParameters, type UrlParameters } from "./database-url-parameters.ts";
 
-/** Where a database is and how to log in: what a URL means to libpq (psql), PostgreSQL's own client. */
+/** Where a database is and how to log in, as libpq (psql), PostgreSQL's own client, understands a URL. */
 export interface DatabaseTarget extends UrlParameters {
-  /** Tried in this order. A host that begins with a slash is the folder of a socket. */
+  /** Tried in this order. A host that begins with a slash is a folder with a socket. */
   readonly hosts: readonly { readonly host: string; readonly port: number }[];
   readonly user: string | undefined;
   readonly password: string | undefined;
-  /** Undefined: named like the user. */
+  /** Undefined: the database that is named like the user. */
   readonly database: string | undefined;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads a URL as libpq does; throws a DatabaseUrlError that says what to write where libpq would refuse it, would mean something
- * that cannot be meant (a password with @ or / in it), or where we cannot do what it says. No message holds a part of the URL
- * that could be one of the password. Variables of libpq (PGHOST, PGPASSWORD, …) fill in what the URL leaves out.
+ * Reads a URL as libpq does. Throws a DatabaseUrlError that says what to write when libpq would refuse the URL, when it would read
+ * something that was surely not meant (because of an @ or / in the password), or when we do not support what it asks for. No message
+ * quotes anything that could be a part of the password. libpq's variables (PGHOST, PGPASSWORD, …) fill in what the URL leaves out.
  */
 export function parseDatabaseUrl(text: string, env: Environment = process.env): DatabaseTarget {
   const url = text.trim();
@@ -26,7 +26,7 @@ export function parseDatabaseUrl(text: string, env: Environment = process.env): 
   if (/\p{Cc}/u.test(rest))
     throw new DatabaseUrlError("there is a line break or another control character in it");
   const { login, place } = splitLogin(rest);
-  // Libpq would take what follows for a host or a database's name, and would look it up or tell it.
+  // libpq would take the rest of the password for a host or a database, and would look it up or print it.
   if (place.includes("@")) throw new DatabaseUrlError(ENCODE);
   const { authority, path, query } = splitPlace(place);
   const { host, port, dbname, user, password, ...parameters } = readParameters(query, env);
@@ -47,7 +47,7 @@ export function parseDatabaseUrl(text: string, env: Environment = process.env): 
 const ENCODE =
   "an @ stands after the host begins; in a user or password write %40 for @, %2F for /, %3A for :, %23 for #, %3F for ? and %25 for %";
 
-/** The login ends at the first @ before any slash, and the user at the first colon. */
+/** The login ends at the first @ that has no slash before it, and the user at the first colon. */
 function splitLogin(rest: string): { login: [user: string, password: string]; place: string } {
   const end = /^[^@/]*@/.exec(rest)?.[0].length;
   if (end === undefined) return { login: ["", ""], place: rest };
@@ -89,7 +89,7 @@ function pair(hosts: string[], ports: string[]): { host: string; port: number }[
   }));
 }
 
-/** Never tells what it got: it may be a part of a password. */
+/** Its errors do not quote the host: it may be a part of a password. */
 function checkHost(host: string): string {
   if (host === "")
     throw new DatabaseUrlError(

@@ -1,18 +1,18 @@
 import { isCertificate, noAnswer } from "../no-answer.ts";
 
-/** What is wrong with a database, for a person. */
+/** What is wrong with a database, in words for a person. */
 export interface DatabaseTrouble {
   code: string | undefined;
-  /** In our words: PostgreSQL's own can quote rows. */
+  /** In our own words: PostgreSQL's messages can quote rows. */
   problem: string;
-  /** Somebody must mend it; waiting does not help. */
+  /** Somebody must repair it: waiting does not help. */
   lasts: boolean;
 }
 
-/** Of these errors the message is ours. */
+/** Errors with messages of our own. */
 const OURS = new Set(["SchemaError", "DatabaseUrlError", "NotKeptError", "NotWantedError"]);
 
-/** Says why a connection, or a statement on it, failed. `role` is whose URL it is, such as "the receiver's role". */
+/** Says why a connection, or a statement on it, failed. `role` says who logs in, such as "the receiver's role". */
 export function troubleOf(error: unknown, role: string): DatabaseTrouble {
   const { code, message, name } = error as { code?: string; message: string; name: string };
   if (OURS.has(name)) return { code, problem: message, lasts: name === "DatabaseUrlError" };
@@ -30,7 +30,7 @@ function lastingProblem(code: string | undefined, message: string, role: string)
   if (isCertificate(code))
     return `the database cannot be trusted: ${noAnswer(code)}. Name its authority by sslrootcert in the URL, or in the chart's trustedCertificates`;
   if (code !== undefined) return undefined;
-  // Of these the driver says nothing but its own sentence.
+  // The driver reports these without a code, so only its message tells them apart.
   if (/password must be a (non-empty )?string/.test(message))
     return "the database asks for a password, and DATABASE_URL has none";
   if (/does not support SSL/.test(message))
