@@ -3,14 +3,14 @@ import { PackedList, packedText } from "./packed-list.ts";
 import type { Route, RouteUrls, SignatureKey } from "./route.ts";
 import { publicUrlOf, urlsUnder } from "./urls.ts";
 
-/** The Secret's one key. */
+/** The only key in the Secret's data. */
 const DATA_KEY = "routes.json.gz";
-/** A later format gets another number; a field that is only added does not. */
+/** Raise it for a change that older receivers would misread. They ignore fields that are only added. */
 const FORMAT = 1;
-/** Far above what a Secret can hold: a bomb is refused before it is unpacked. */
+/** Far above what routes in a Secret of 1 MiB unpack to: a decompression bomb must not fill the memory. */
 const LARGEST_UNPACKED = 64 * 1024 * 1024;
 
-/** A route on the wire: short names, bytes as base64, URLs that follow from their base written as the base alone. */
+/** A route as it is stored. Names are short and URLs are left out where they follow from their base, since a Secret is small. */
 interface Packed {
   ns: string;
   uid: string;
@@ -23,7 +23,7 @@ interface Packed {
   c: string;
 }
 
-/** The `data` of a Secret that holds these routes: the same routes give the same bytes in any order. */
+/** The `data` of a Secret that holds these routes. The same routes give the same bytes, in whatever order they come. */
 export async function encodeShard(routes: readonly Route[]): Promise<Record<string, string>> {
   return await new ShardEncoder<Route>((route) => route).encode(routes);
 }
@@ -31,15 +31,15 @@ export async function encodeShard(routes: readonly Route[]): Promise<Record<stri
 type OrderedRoute = Pick<Route, "namespace" | "stream" | "accountSid" | "namespaceUid">;
 
 /**
- * Encodes a shard again and again, as its routes change, from whatever routes are made of. Measured with 2,500 routes of one
- * token each: 138 bytes per route; the controller's own records take more, see ADR 13.
+ * Encodes a shard again and again while its routes change. `S` is what a route is made from. Measured with 2,500 routes of one
+ * token each: 138 bytes per route. The controller's own records take more, see ADR 13.
  */
 export class ShardEncoder<S extends OrderedRoute> {
   readonly #routes: PackedList<S>;
 
   constructor(routeOf: (source: S) => Route | Promise<Route>) {
     this.#routes = new PackedList({
-      // No name has a NUL, so that this orders as the parts do, one after the other.
+      // No name contains a NUL, so this sorts like the list of its parts.
       orderOf: ({ namespace, stream, accountSid, namespaceUid }) =>
         `${namespace}\0${stream}\0${accountSid}\0${namespaceUid}`,
       textOf: async (source) => JSON.stringify(pack(await routeOf(source))),
@@ -52,7 +52,7 @@ export class ShardEncoder<S extends OrderedRoute> {
   }
 }
 
-/** Reads what `encodeShard` of this or a newer version wrote; throws on anything else. */
+/** Reads what `encodeShard` of this version wrote, or of one that only added fields. Throws on anything else, without quoting it. */
 export function decodeShard(data: Record<string, string>): Route[] {
   const text = data[DATA_KEY];
   if (text === undefined) throw new Error(`the routing Secret has no key ${DATA_KEY}`);
@@ -114,7 +114,7 @@ function unpackKey(value: unknown): SignatureKey {
   };
 }
 
-/** Nearly always three URLs differ only in their first segment; then the base alone says it all. */
+/** Nearly always the three URLs follow from one base; then only the base is stored. */
 function packUrls(
   { namespace, stream }: Pick<Route, "namespace" | "stream">,
   urls: RouteUrls,

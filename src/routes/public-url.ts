@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 
 /**
- * Why Twilio would not call this URL, as a sentence; undefined when it would. Twilio refuses private addresses, host names
+ * Why Twilio would not call this PUBLIC_URL, as a sentence; undefined when it would. Twilio refuses private addresses, host names
  * without a dot or with an underscore, and anything but http and https (errors 21402, 11100, 11205).
  */
 export function publicUrlProblem(text: string, allowInsecure: boolean): string | undefined {

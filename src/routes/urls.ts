@@ -1,26 +1,29 @@
 import type { RouteUrls } from "./route.ts";
 
-// The layout of our URLs, `{base}/{kind}/{namespace}/{stream}`, is known here and nowhere else. Numbers at Twilio point at these
-// URLs: another layout would need every number pointed anew, and the old one kept for as long as one points at it.
+// Our URLs are `{base}/{kind}/{namespace}/{stream}`. Only this file knows that. Numbers at Twilio point at these URLs, so a new
+// layout would mean to point every number anew, and to serve the old layout until none uses it any more.
 
-/** What a request to a URL is about: a text, a text that Twilio sends a second way after the first failed, or a text's delivery. */
+/**
+ * `inbound` brings a text, `fallback` the same text after Twilio's request to `inbound` failed, `status` the delivery of our own
+ * text.
+ */
 export type UrlKind = keyof RouteUrls;
 
-/** The two ways in, each without a slash at its end. */
+/** What the URLs begin with. Neither ends with a slash. */
 export interface PublicUrls {
   publicUrl: string;
-  /** What Twilio calls after `publicUrl` failed; the same unless FALLBACK_PUBLIC_URL is set. */
+  /** For fallback URLs; equal to `publicUrl` unless FALLBACK_PUBLIC_URL is set. */
   fallbackPublicUrl: string;
 }
 
-/** From the settings. Checks nothing: `publicUrlProblem` does that. */
+/** Reads the settings without checking them: `publicUrlProblem` does that. */
 export function publicUrls(publicUrl: string, fallbackPublicUrl: string | undefined): PublicUrls {
   return { publicUrl: trim(publicUrl), fallbackPublicUrl: trim(fallbackPublicUrl ?? publicUrl) };
 }
 
 const trim = (url: string) => url.replace(/\/+$/, "");
 
-/** The URLs of one stream. They depend on its name alone, so that restarts, new Secrets and new accounts leave them as they are. */
+/** The URLs of one stream. They depend on its name alone: a restart, a new Secret or another account changes no webhook at Twilio. */
 export function urlsOf(
   { publicUrl, fallbackPublicUrl }: PublicUrls,
   namespace: string,
@@ -34,7 +37,7 @@ export function urlsOf(
   };
 }
 
-/** The same where both ways in are one; `base` has no slash at its end. */
+/** The same with one base for all three URLs. `base` must not end with a slash. */
 export function urlsUnder(base: string, namespace: string, stream: string): RouteUrls {
   return urlsOf({ publicUrl: base, fallbackPublicUrl: base }, namespace, stream);
 }
@@ -50,33 +53,33 @@ export function publicUrlOf(inboundUrl: string, namespace: string, stream: strin
   return inboundUrl.endsWith(end) ? inboundUrl.slice(0, -end.length) : undefined;
 }
 
-/** Is it the inbound URL of some stream, under the PUBLIC_URL of today? */
+/** Is this the inbound URL of any stream, under the PUBLIC_URL that is set now? */
 export function isInboundUrl({ publicUrl }: PublicUrls, url: string): boolean {
   return url.startsWith(`${publicUrl}/inbound/`);
 }
 
-/** Is it the fallback URL of some stream, under the FALLBACK_PUBLIC_URL of today? */
+/** Is this the fallback URL of any stream, under the FALLBACK_PUBLIC_URL that is set now? */
 export function isFallbackUrl({ fallbackPublicUrl }: PublicUrls, url: string): boolean {
   return url.startsWith(`${fallbackPublicUrl}/fallback/`);
 }
 
-/** The inbound URL beside a fallback URL, provided that both were made from one PUBLIC_URL. */
+/** The inbound URL of the same stream. Only right when both URLs were made from one PUBLIC_URL. */
 export function inboundBeside(fallbackUrl: string): string {
   return fallbackUrl.replace("/fallback/", "/inbound/");
 }
 
-/** What the target of a request says. */
+/** The parts of a request's target. */
 export interface ParsedTarget {
   kind: UrlKind;
   /** See `streamPath`. */
   path: string;
-  /** Of status URLs only, as it was received; undefined where there is none. */
+  /** As it was received, without the question mark; undefined without one, and always for other kinds than status. */
   query: string | undefined;
 }
 
 /**
- * Reads a request's target (path and query). Undefined when no URL of ours has such a path. Only the last three segments count:
- * PUBLIC_URL may have a path of its own, which an ingress strips or leaves.
+ * Reads a request's target (path and query); undefined when none of our URLs has such a path. Only the last three segments count,
+ * because PUBLIC_URL may have a path of its own, and some ingresses strip it while others pass it on.
  */
 export function parseTarget(target: string): ParsedTarget | undefined {
   const mark = target.indexOf("?");
@@ -87,19 +90,19 @@ export function parseTarget(target: string): ParsedTarget | undefined {
   if (beforeStream < 1 || beforeNamespace < 1 || beforeKind < 0) return undefined;
   const kind = target.slice(beforeKind + 1, beforeNamespace);
   if (kind !== "inbound" && kind !== "fallback" && kind !== "status") return undefined;
-  // Only our own status callbacks have a query; it is part of what was signed, as it was received.
+  // Only our status URLs have a query. Twilio signs it, so it must stay exactly as it was received.
   const query = kind === "status" && mark !== -1 ? target.slice(mark + 1) : undefined;
   // Twilio writes its headers in ASCII. Node reads other bytes as Latin-1, and no signature covers such a reading.
   if (query !== undefined && !/^[\x21-\x7e]{0,2048}$/.test(query)) return undefined;
   return { kind, path: target.slice(beforeNamespace + 1, end), query };
 }
 
-/** See `streamPath`; undefined when it is none of our URLs. */
+/** The `streamPath` in a URL; undefined when it is none of our URLs. */
 export function streamPathOf(url: string): string | undefined {
   return parseTarget(new URL(url).pathname)?.path;
 }
 
-/** What of a URL is ours, `{kind}/{namespace}/{stream}`: before it may stand a path of PUBLIC_URL's own. */
+/** The last three segments, `{kind}/{namespace}/{stream}`: everything before them is PUBLIC_URL's. */
 export function ownPathOf(url: string): string {
   return new URL(url).pathname.split("/").slice(-3).join("/");
 }
