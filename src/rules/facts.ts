@@ -1,13 +1,13 @@
-/** One field that a rule may ask about. */
+/** One field that a rule can use. */
 interface Fact {
-  /** In CEL. */
+  /** The type in CEL. */
   type: "string" | "int" | "bool" | "google.protobuf.Timestamp";
   meaning: string;
 }
 
 /**
- * Everything that a routing rule may ask about: the one declaration from which rules are type-checked, wherever that is done,
- * and from which `docs/routing-rules.md` is generated. Names are public: never renamed, only added.
+ * Everything that a routing rule can use. Rules are type-checked against this, and `docs/routing-rules.md` is generated from it. The
+ * names are public: add new ones, but never rename one.
  */
 export const facts = {
   message: {

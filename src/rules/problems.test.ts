@@ -20,12 +20,12 @@ const rows: Record<string, [alone: ExpressionCheck[], problems: [index: number, 
   "as many patterns as may be": [[good(half, 9), good(half, 9), good(0, 0)], []],
   "one pattern too many, and none after it": [
     [good(half, 9), good(half, 9), good(1, 3), good(0, 0)],
-    [[2, "257 patterns, and a WorkStream may have 256"]],
+    [[2, "257 patterns, and a WorkStream can have at most 256"]],
   ],
   "as many steps as may be": [[good(1, STEPS_PER_STREAM - 1), good(1, 1)], []],
   "too many steps; a smaller rule after it fits": [
     [good(1, STEPS_PER_STREAM - 10), good(1, 11), good(1, 10)],
-    [[1, "30,001 steps, and a WorkStream may have 30,000"]],
+    [[1, "30,001 steps, and a WorkStream can have at most 30,000"]],
   ],
   "a bad rule takes no room": [[bad("too long"), good(1, STEPS_PER_STREAM)], [[0, "too long"]]],
 };

@@ -5,21 +5,21 @@ import type { RuleProblem } from "../rules/problems.ts";
 import type { FieldPath } from "./finding.ts";
 import { isObject } from "./structure.ts";
 
-/** A Secret as far as it matters here: which keys it has. */
+/** A Secret's name and keys. Its values are not needed, so they are not kept. */
 export interface SecretKeys {
   metadata: { name: string; namespace?: string };
   keys: string[];
 }
 
-/** All objects that were given, each well formed by itself. */
+/** All objects in the files, as far as each is valid by itself. */
 export interface GivenObjects {
   streams: WorkStream[];
   numbers: SmsNumber[];
   hours: OperatingHours[];
   secrets: SecretKeys[];
-  /** Is there an object of this kind and name near another one, be it one with faults of its own, which are told of it? */
+  /** Is there an object of this kind and name in the namespace? Also one that is invalid: that has findings of its own. */
   isThere(kind: "WorkStream" | "OperatingHours", name: string, namespace: string | undefined): boolean;
-  /** What is wrong with the routing rules of each stream. */
+  /** What is wrong with the routing rules of each WorkStream. */
   ruleProblems: ReadonlyMap<WorkStream, readonly RuleProblem[]>;
 }
 
@@ -34,8 +34,9 @@ export interface AcrossProblem {
 }
 
 /**
- * What the API server cannot know: it shows only when several objects, the time zones of this machine or expressions of ours are
- * looked at. In the cluster a condition says it.
+ * What the API server cannot check, because it needs several objects, the time zones of this machine or our own rules. In the
+ * cluster a
+ * condition says it.
  */
 export function acrossProblems(given: GivenObjects): AcrossProblem[] {
   return [
@@ -56,10 +57,10 @@ const numberRules = [
 ];
 const streamRules = [messagesUnused, secretKeys, routingRules];
 
-/** The cluster would refuse to work with it, or it would never do what it says. */
+/** The operator would refuse to work with it, or it could never do what it says. */
 const error = (object: Subject, path: FieldPath, message: string, reason?: Reason) =>
   problem("error", object, path, message, reason);
-/** It may well be meant: what is missing can come later, or from elsewhere. */
+/** It may be intended: what is missing can be applied later, or come from other files. */
 const warning = (object: Subject, path: FieldPath, message: string, reason?: Reason) =>
   problem("warning", object, path, message, reason);
 
@@ -115,7 +116,7 @@ function hoursSilent(number: SmsNumber, given: GivenObjects): AcrossProblem[] {
 
 const REPLIES = ["OptOutConfirmation", "OptInConfirmation", "Help"] as const;
 
-/** Whether the short code is in a Messaging Service, which answers for it, only Twilio knows. */
+/** Only a warning: a Messaging Service may answer for the short code, which only Twilio knows. */
 function repliesMissing(number: SmsNumber, given: GivenObjects): AcrossProblem[] {
   const stream = streamOf(number, given);
   if (number.spec.type !== "ShortCode" || stream === undefined) return [];
@@ -142,7 +143,7 @@ function numberTaken(number: SmsNumber, { numbers }: GivenObjects): AcrossProble
   return [error(number, ["spec", "number"], message, "NumberAlreadyClaimed")];
 }
 
-/** An earlier one of the same kind; who only observes claims nothing. */
+/** The first number before this one that matches. Numbers that only observe do not count: they claim nothing. */
 function before(
   number: SmsNumber,
   numbers: SmsNumber[],
@@ -154,13 +155,13 @@ function before(
 
 function messagesUnused(stream: WorkStream, { numbers }: GivenObjects): AcrossProblem[] {
   const texts = stream.spec.automatedMessages ?? [];
-  const owed = numbers.some(
+  const hasShortCode = numbers.some(
     (one) =>
       near(stream, one) &&
       one.spec.workStreamRef.name === stream.metadata.name &&
       one.spec.type === "ShortCode",
   );
-  const unused = texts.filter(({ trigger }) => !owed || !REPLIES.some((reply) => reply === trigger));
+  const unused = texts.filter(({ trigger }) => !hasShortCode || !REPLIES.some((reply) => reply === trigger));
   if (effectiveStream(stream).allowAutomatedMessages || unused.length === 0) return [];
   const message = "these texts are never sent: write allowAutomatedMessages: true, or remove them";
   return [warning(stream, ["spec", "automatedMessages"], message)];
@@ -194,7 +195,7 @@ function timeZoneUnknown(hours: OperatingHours): AcrossProblem[] {
   }
 }
 
-/** Which keys a Secret has; its values are never looked at. */
+/** Reads the keys of a Secret, never its values; undefined when the object is no Secret. */
 export function secretKeysOf(object: Record<string, unknown>): SecretKeys | undefined {
   const { apiVersion, kind, metadata, data, stringData } = object;
   if (apiVersion !== "v1" || kind !== "Secret" || !isObject(metadata) || typeof metadata.name !== "string")

@@ -5,7 +5,7 @@ import { isObject } from "./structure.ts";
 
 type CelProgram = (context: Record<string, unknown>) => unknown;
 
-/** A rule that is compiled; `transition` when it compares with the object as it was. */
+/** A compiled rule. `transition`: it compares with the object before the update. */
 interface Compiled {
   holds: CelProgram;
   says: CelProgram | undefined;
@@ -14,8 +14,9 @@ interface Compiled {
 }
 
 /**
- * Evaluates the x-kubernetes-validations of a schema as the API server does. Compiled once; `old` undefined means a create,
- * for which transition rules are left out.
+ * Evaluates the x-kubernetes-validations of a schema as the API server does. Rules are compiled once. With `old` undefined it
+ * checks a
+ * create, to which transition rules do not apply.
  */
 export function celCheck(schema: Schema): (value: unknown, old: unknown) => FieldProblem[] {
   const rules = new Map<Schema, Compiled[]>();
@@ -25,7 +26,7 @@ export function celCheck(schema: Schema): (value: unknown, old: unknown) => Fiel
 
 function collect(schema: Schema, rules: Map<Schema, Compiled[]>, inList: boolean) {
   const own = (schema["x-kubernetes-validations"] ?? []).map(compile);
-  // The API server pairs old and new items of lists by key; none of our rules needs that, and to leave it out silently would lie.
+  // The API server pairs old and new list items by key. None of our rules needs that; should one, say so instead of skipping it.
   if (inList && own.some(({ transition }) => transition))
     throw new Error("transition rules inside a list are not supported");
   if (own.length > 0) rules.set(schema, own);
@@ -43,7 +44,7 @@ function compile(rule: Rule): Compiled {
   };
 }
 
-/** The string functions of Kubernetes that this CEL lacks. */
+/** Adds Kubernetes' string functions that this CEL library lacks and our CRDs use. */
 const environment = new Environment({ unlistedVariablesAreDyn: true })
   .registerFunction("string.replace(string, string): string", (text: string, from: string, to: string) =>
     text.replaceAll(from, to),
@@ -96,7 +97,7 @@ function judge(
   return [{ path: at, message: sayWhy(says, context) ?? rule.message ?? `failed rule: ${rule.rule}` }];
 }
 
-/** As in the API server, an expression that fails or gives nothing of use leaves the fixed message. */
+/** As in the API server, undefined when the messageExpression fails or gives no usable text; then the fixed message is used. */
 function sayWhy(says: CelProgram | undefined, context: Record<string, unknown>): string | undefined {
   try {
     const text = says?.(context);
@@ -106,7 +107,7 @@ function sayWhy(says: CelProgram | undefined, context: Record<string, unknown>):
   }
 }
 
-/** CEL's types: integers are not doubles, and dates are moments. */
+/** Converts JSON to CEL's types: CEL tells integers from doubles, and the API server makes a date a timestamp. */
 function toCel(schema: Schema, value: unknown): unknown {
   if (Array.isArray(value)) return value.map((item) => toCel(schema.items ?? {}, item));
   if (isObject(value))

@@ -23,7 +23,7 @@ const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])
 const LABEL_VALUE = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;
 const LABEL_KEY = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]$/;
 
-/** The part of an object whose rules are not in the CRD: name, labels, annotations. */
+/** Checks metadata. Its rules are the API server's own and not in the CRD. */
 export function metadataProblems(metadata: unknown, typed: Typed): FieldProblem[] {
   const at = (...path: FieldPath) => ["metadata", ...path];
   if (!isObject(metadata)) return [{ path: at(), message: "Required value: write metadata with a name" }];

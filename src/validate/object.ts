@@ -12,24 +12,24 @@ export interface ObjectCheck {
 }
 
 interface ObjectCheckOptions {
-  /** The object as it is in the cluster: then this is an update. */
+  /** The object as it is in the cluster, if this is an update. */
   old?: unknown;
-  /** A scalar as it was typed. */
+  /** Looks up scalars as they were typed, for messages. */
   typed?: Typed;
 }
 
-/** One kind's rules, compiled. */
+/** A kind with its compiled rules. */
 export interface KindChecker extends Crd {
   check(object: Record<string, unknown>, options?: ObjectCheckOptions): ObjectCheck;
 }
 
-/** The kinds of crds/, by name. */
+/** Our kinds by name, from crds/. */
 export function readKinds(): Map<string, KindChecker> {
   return new Map(readCrds().map((crd) => [crd.kind, { ...crd, check: checkOf(crd) }]));
 }
 
 function checkOf({ group, version, schema }: Crd): KindChecker["check"] {
-  // Status is the operator's: what stands in a file is dropped, and metadata has rules of its own.
+  // The API server ignores status in a file, since it is a subresource. Metadata is checked on its own.
   const checkSchema = schemaCheck(schema);
   const checkCel = celCheck(schema);
   const known = { ...schema, properties: { ...schema.properties, metadata: { type: "object" as const } } };
@@ -49,7 +49,7 @@ function checkOf({ group, version, schema }: Crd): KindChecker["check"] {
     const rules = shape.some(({ blocking }) => blocking)
       ? []
       : checkCel(value, old === undefined ? undefined : prepare(old));
-    // A rule tells more than the pattern that stands beside it for tools.
+    // Where a rule and a pattern both fail only the rule is reported: it says more. Patterns are there for tools.
     const told = new Set(rules.map(({ path }) => fieldOf(path)));
     const rest = shape.filter(({ pattern, path }) => pattern !== true || !told.has(fieldOf(path)));
     return { object: value, problems: [...rest, ...rules] };

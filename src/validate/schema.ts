@@ -2,7 +2,7 @@ import { Ajv, type ErrorObject, type SchemaObject, type ValidateFunction } from 
 import type { Schema } from "../api/crds.ts";
 import { type FieldPath, type FieldProblem, inQuotes, type Typed } from "./finding.ts";
 
-/** Checks a value against an OpenAPI schema; the words are the API server's where it has any, so that both can be searched. */
+/** Checks a value against an OpenAPI schema. Uses the API server's own words where it has some, so that a search finds both. */
 export function schemaCheck(schema: Schema): (value: unknown, typed: Typed) => FieldProblem[] {
   const ajv = new Ajv({ allErrors: true, strictTypes: false, verbose: true });
   ajv.addFormat("int32", true);
@@ -16,7 +16,7 @@ export function schemaCheck(schema: Schema): (value: unknown, typed: Typed) => F
   };
 }
 
-/** A day that exists, as the API server's `format: date`: 2026-02-30 does not. */
+/** Is it a day that exists, as the API server checks `format: date`? 2026-02-30 does not. */
 function isDate(text: string): boolean {
   const date = new Date(`${text}T00:00:00Z`);
   return (
@@ -24,7 +24,7 @@ function isDate(text: string): boolean {
   );
 }
 
-/** Without what ajv does not know, and without defaults, which are applied before. */
+/** The schema without what ajv does not know, and without defaults, which `normalise` has applied. */
 function plain(schema: Schema): SchemaObject {
   const { description: _, default: __, properties, items, ...rest } = schema;
   const known = Object.entries(rest).filter(([key]) => !key.startsWith("x-kubernetes-"));
@@ -49,7 +49,7 @@ function problemOf(error: ErrorObject, typed: Typed): FieldProblem {
   return { path, message, blocking: BLOCKING.has(error.keyword), pattern: error.keyword === "pattern" };
 }
 
-/** After these the API server evaluates no CEL rule of the object. */
+/** The API server evaluates no CEL rule of an object that breaks one of these. */
 const BLOCKING = new Set(["type", "required", "enum", "maxLength", "maxItems", "format"]);
 
 type Wording = (error: ErrorObject, path: FieldPath, typed: Typed) => string;
@@ -81,7 +81,7 @@ function typeOf(value: unknown): string {
   return typeof value === "number" ? (Number.isInteger(value) ? "integer" : "number") : typeof value;
 }
 
-/** `/spec/sinks/0/url` → its steps. */
+/** The steps of a JSON pointer such as `/spec/sinks/0/url`. */
 function pathOf(pointer: string): FieldPath {
   return pointer
     .split("/")

@@ -8,13 +8,13 @@ import type { Parsed, Source } from "./source.ts";
 import { isObject } from "./structure.ts";
 
 export interface ValidationResult {
-  /** In the order of the files and of the lines in them. */
+  /** Sorted by file, in the order given, and line. */
   findings: Finding[];
-  /** How many objects of our kinds were looked at; others are passed over. */
+  /** How many objects of our kinds were checked. Other kinds are ignored. */
   objects: number;
 }
 
-/** An object of one of our kinds with where it stands. */
+/** An object of one of our kinds and where it is. */
 interface Checked {
   source: Source;
   kind: string;
@@ -24,7 +24,10 @@ interface Checked {
   good: boolean;
 }
 
-/** Checks files as the API server and then the operator would. `old` holds the objects as they are in the cluster. */
+/**
+ * Checks files as the API server and then the operator would. `old` has the objects that are in the cluster, to find forbidden
+ * changes.
+ */
 export async function validate(
   files: readonly Parsed[],
   old: readonly Parsed[] = [],
@@ -66,6 +69,7 @@ const empty = (file: string): Finding => ({
   message: "there is no object in it: is it the right file, and did what should have written it work?",
 });
 
+/** What checking all files shares and collects. */
 interface CheckRun {
   kinds: Map<string, KindChecker>;
   before: Map<string, unknown>;
@@ -157,7 +161,7 @@ function findingOf(one: Checked, severity: Finding["severity"], path: FieldPath,
   };
 }
 
-/** Only objects that are good by themselves: rules across objects may then trust their types. */
+/** Only objects that are valid by themselves, so that rules across objects can rely on their types. */
 async function givenOf(files: readonly Parsed[], checked: Checked[]): Promise<GivenObjects> {
   const of = <T>(kind: string) =>
     checked.filter((one) => one.kind === kind && one.good).map(({ object }) => object as T);
@@ -175,7 +179,7 @@ async function givenOf(files: readonly Parsed[], checked: Checked[]): Promise<Gi
   };
 }
 
-/** As the operator judges them, with the same bounds. */
+/** Checks routing rules with the same limits as the operator. */
 async function judged(streams: readonly WorkStream[]): Promise<GivenObjects["ruleProblems"]> {
   const judge = new RuleJudge();
   try {
