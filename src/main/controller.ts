@@ -22,7 +22,7 @@ const own = {
   urlCheckAddress: settings.urlCheckAddress,
   databaseUrl: {
     ...settings.databaseUrl,
-    help: "Optional: PostgreSQL as the controller's role, to read when texts last arrived; texts are proof that the URL works.",
+    help: "Optional: URL of PostgreSQL with the controller's role, to read when texts last arrived. A text proves that a URL works.",
   },
   databaseUrlFile: settings.databaseUrlFile,
   twilioBaseUrl: settings.twilioBaseUrl,
@@ -33,7 +33,7 @@ const own = {
   takeOverFrom: settings.takeOverFrom,
   testRoute: {
     env: "TEST_ROUTE",
-    help: "Give the receivers a route of the release's own, whose texts nobody answers, for smschannel test-text.",
+    help: "Give the receivers a route for smschannel test-text. Its texts are never answered.",
     default: "false",
     boolean: true,
     parse: flag,
@@ -42,12 +42,14 @@ const own = {
   logLevel: settings.logLevel,
 } as const;
 
-/** A call to the API server takes no longer than this, so that it fits into what is left of a Lease. */
+/** Timeout of calls to the API server: short, so that a call ends while this process still holds the Lease. */
 export const KUBE_TIMEOUT_MS = 5000;
 
 /**
- * The old generation grows by 15 %, then is collected; by default by as much as a half. A controller waits more than it
- * computes, and what 10,000 streams leave behind at a change would double its memory. V8 reads this at each collection.
+ * Collects garbage when the heap has grown by 15 %; by default V8 lets it grow by up to a half. A controller waits more than it
+ * computes, so the extra CPU time is cheap, while the garbage of a change to 10,000 streams would double its memory. V8 reads
+ * this flag
+ * at each collection, so it can be set at run time.
  */
 function keepHeapSmall(): void {
   setFlagsFromString("--heap-growing-percent=15");
@@ -56,7 +58,7 @@ function keepHeapSmall(): void {
 export const controllerCommand: Command<typeof own> = {
   name: "controller",
   summary:
-    "Reconciles WorkStream, SmsNumber and OperatingHours: checks Twilio credentials, points numbers at the receiver, keeps them there.",
+    "reconcile WorkStreams, SmsNumbers and OperatingHours: check Twilio credentials, point numbers at the receiver and keep them there",
   settings: own,
   run: (config) => {
     keepHeapSmall();
@@ -71,7 +73,7 @@ export const controllerCommand: Command<typeof own> = {
           requestTimeoutMs: KUBE_TIMEOUT_MS,
         });
         const identity = `${hostname()}_${randomBytes(4).toString("hex")}`;
-        // Connections of its own: a burst of status writes must never stand before a renewal of the Lease.
+        // The Lease has its own connections: a burst of status writes must not delay its renewal.
         const leaseClient = KubeClient.load({
           kubeconfig: config.kubeconfig,
           userAgent: "sms-channel-operator",

@@ -3,7 +3,7 @@ import { version } from "../version.ts";
 
 // Metrics of the process itself, whatever it does. Those of its work are in src/receiver/metrics.ts and below src/controllers.
 
-/** Which version runs where: joined with other metrics by its labels, its value is always 1. */
+/** Says which version runs where. The value is always 1, so that a query can join the labels to other metrics by multiplying. */
 export function exposeBuild(metrics: Registry, name: string): void {
   new Gauge({
     name: "smschannel_build_info",

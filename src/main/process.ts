@@ -5,25 +5,31 @@ import { createLog, type Log } from "../log.ts";
 import { exposeBuild, exposeReadiness } from "./metrics.ts";
 import { listenForStop } from "./signals.ts";
 
-/** What every long-running process has: a log, metrics, health and an orderly end. */
+/** What every long-running process needs: a log, metrics, health checks and an orderly end. */
 export interface Process {
   readonly log: Log;
   readonly metrics: Registry;
   readonly health: HealthChecks;
-  /** Aborts at the first SIGTERM or SIGINT: drain and return. Another one, a second or more later, ends the process at once. */
+  /** Aborts at the first SIGTERM or SIGINT: drain and return. Another signal, a second or more later, ends the process at once. */
   readonly stopping: AbortSignal;
 }
 
-/** Liveness and readiness are lists of named checks; each gives undefined when fine, else a sentence for a person. */
+/**
+ * The checks behind liveness and readiness. Each check has a name, and returns undefined when all is well, else a sentence for a
+ * person.
+ */
 export class HealthChecks {
   readonly #ready = new Map<string, () => string | undefined>();
   readonly #alive = new Map<string, () => string | undefined>();
 
-  /** Part of `/readyz`. Never depends on something whose outage makes an unready process worse than a ready one. */
+  /**
+   * Adds a check to `/readyz`. It must not depend on something during whose outage an unready process does more harm than a ready
+   * one.
+   */
   readyWhen(name: string, check: () => string | undefined) {
     this.#ready.set(name, check);
   }
-  /** Part of `/healthz`: false means that only a restart helps. */
+  /** Adds a check to `/healthz`. Fail only when a restart would help: Kubernetes kills the container. */
   aliveWhen(name: string, check: () => string | undefined) {
     this.#alive.set(name, check);
   }
@@ -53,7 +59,7 @@ export interface ProcessOptions {
   metricsPort: number;
 }
 
-/** Runs `main` with the probes up; resolves when it returned. What it throws ends the process with 1 after one log line. */
+/** Serves the probes and runs `main`; resolves when it has returned. An error that it throws is logged, and the exit code is 1. */
 export async function runProcess(
   options: ProcessOptions,
   main: (process: Process) => Promise<void>,
