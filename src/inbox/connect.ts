@@ -148,7 +148,7 @@ class NotWantedError extends Error {
   override readonly name = "NotWantedError";
   readonly code = "25006";
   constructor(session: string) {
-    super(`no host is what target_session_attrs=${session} wants`);
+    super(`no host is a ${session} server, as target_session_attrs=${session} demands`);
   }
 }
 

@@ -55,7 +55,7 @@ function split(query: string): Map<string, string> {
     const [name, value, ...more] = part.split("=");
     if (value === undefined || more.length > 0)
       throw new DatabaseUrlError(
-        "after the ? it wants name=value, joined by &; write %3D for = and %26 for & in a value",
+        "after the ? write name=value, joined by &; in a value write %3D for = and %26 for &",
       );
     given.set(decode(name!), decode(value));
   }
@@ -80,9 +80,9 @@ const SUPPORTED = new Set(
 function checkName(name: string): void {
   if (SUPPORTED.has(name)) return;
   if (UNSUPPORTED.has(name))
-    throw new DatabaseUrlError(`the parameter ${name} is not supported here: leave it out`);
+    throw new DatabaseUrlError(`the parameter ${name} is not supported: leave it out`);
   throw new DatabaseUrlError(
-    "a parameter after the ? is none of PostgreSQL's URLs; a ? in a password is written %3F",
+    "it has a parameter after the ? that PostgreSQL does not know; if the ? is part of a password, write %3F",
   );
 }
 
@@ -103,8 +103,8 @@ const ONLY: Record<string, readonly string[]> = {
   channel_binding: ["disable", "prefer"],
 };
 const REMEDY: Record<string, string> = {
-  channel_binding: "; require is not supported here, sslmode=verify-full keeps others away as well",
-  target_session_attrs: "; this program writes, a server that only reads is of no use to it",
+  channel_binding: "; require is not supported, but sslmode=verify-full protects as well",
+  target_session_attrs: "; this program writes, so it cannot use a server that only reads",
 };
 
 function refuseOthers(given: GivenParameters): void {
@@ -121,10 +121,10 @@ function sslModeOf(given: GivenParameters, env: Readonly<Record<string, string |
   const text = given.get("sslmode") ?? byFlag ?? (env.PGSSLMODE || (rootIsSystem ? "verify-full" : "prefer"));
   const mode = SSL_MODES.find((known) => known === text);
   if (text === "no-verify")
-    throw new DatabaseUrlError("sslmode=no-verify is none of PostgreSQL's: write sslmode=require");
+    throw new DatabaseUrlError("PostgreSQL has no sslmode=no-verify: write sslmode=require");
   if (mode === undefined) throw new DatabaseUrlError(`sslmode must be one of ${SSL_MODES.join(", ")}`);
   if (rootIsSystem && mode !== "verify-full")
-    throw new DatabaseUrlError("sslrootcert=system wants sslmode=verify-full");
+    throw new DatabaseUrlError("sslrootcert=system needs sslmode=verify-full");
   return mode;
 }
 
@@ -132,7 +132,7 @@ function tlsOf(given: GivenParameters, sslmode: SslMode, env: Readonly<Record<st
   const root = given.get("sslrootcert") || env.PGSSLROOTCERT;
   if (sslmode === "verify-ca" && !root)
     throw new DatabaseUrlError(
-      "sslmode=verify-ca wants the authority's certificate: add sslrootcert=/path/to/ca.crt, or write sslmode=verify-full",
+      "sslmode=verify-ca needs the authority's certificate: add sslrootcert=/path/to/ca.crt, or write sslmode=verify-full",
     );
   const sslcert = given.get("sslcert") || env.PGSSLCERT;
   const sslkey = given.get("sslkey") || env.PGSSLKEY;
@@ -141,7 +141,7 @@ function tlsOf(given: GivenParameters, sslmode: SslMode, env: Readonly<Record<st
   const sslnegotiation =
     given.get("sslnegotiation") === "direct" ? ("direct" as const) : ("postgres" as const);
   if (sslnegotiation === "direct" && !/^(require|verify-)/.test(sslmode))
-    throw new DatabaseUrlError("sslnegotiation=direct wants sslmode=require or stricter");
+    throw new DatabaseUrlError("sslnegotiation=direct needs sslmode=require or stricter");
   return {
     sslrootcert: root === "system" ? undefined : root || undefined,
     sslcert,
@@ -174,12 +174,12 @@ function sessionOf(given: GivenParameters) {
 /** Decodes as libpq does: a lone % is an error, and + is not a blank. */
 export function decode(text: string): string {
   if (/%(?![0-9a-fA-F]{2})/.test(text))
-    throw new DatabaseUrlError("a % without two digits after it: write %25 for %");
+    throw new DatabaseUrlError("it has a % without two hexadecimal digits after it: write %25 for %");
   try {
     const decoded = decodeURIComponent(text);
     if (!decoded.includes("\0")) return decoded;
   } catch {
     // The error below says it.
   }
-  throw new DatabaseUrlError("a percent-encoded character in it is no UTF-8, or is NUL");
+  throw new DatabaseUrlError("it has a percent-encoded character that is not UTF-8, or is NUL");
 }

@@ -18,11 +18,11 @@ export function urlInFile(path: string): () => Promise<string> {
       text = await readFile(path, "utf8");
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      throw new DatabaseUrlError(`the file with the database's URL, ${path}, cannot be read (${code})`);
+      throw new DatabaseUrlError(`the file ${path} with the database's URL cannot be read (${code})`);
     }
     // Never quote the content: it may hold a password.
     if (!/^\s*postgres(ql)?:\/\//.test(text))
-      throw new DatabaseUrlError(`the file ${path} holds no postgres:// URL`);
+      throw new DatabaseUrlError(`the file ${path} does not contain a postgres:// URL`);
     try {
       parseDatabaseUrl(text);
     } catch (error) {

@@ -77,7 +77,7 @@ export async function installedPrograms(): Promise<{ native: string; version: st
     programs = (await import(name)) as PostgresPrograms;
   } catch (cause) {
     throw new Error(
-      `there is no PostgreSQL from npm for this machine (${name}): set DATABASE_URL to one of yours.`,
+      `npm has no PostgreSQL for this machine (${name}): set DATABASE_URL to a server of your own.`,
       { cause },
     );
   }

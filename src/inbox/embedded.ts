@@ -76,7 +76,7 @@ async function giveTo(account: SystemAccount, dataDir: string): Promise<void> {
   const closed = await reachableBy(account, dataDir);
   if (closed !== undefined)
     throw new Error(
-      `PostgreSQL does not run as root, and ${account.name}, whom it would run as, cannot enter ${closed}: choose another data directory, or do not run as root.`,
+      `PostgreSQL does not run as root. It would run as ${account.name}, which cannot enter ${closed}: choose another data directory, or do not run as root.`,
     );
 }
 
@@ -192,7 +192,7 @@ function collect(child: ChildProcess, log?: Log) {
     onReady: (run: () => void) => {
       whenReady = run;
     },
-    end: () => last.join("\n") || `it said nothing (code ${child.exitCode}, signal ${child.signalCode})`,
+    end: () => last.join("\n") || `it printed nothing (code ${child.exitCode}, signal ${child.signalCode})`,
   };
 }
 

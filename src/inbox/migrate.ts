@@ -172,7 +172,7 @@ async function lockHolders(client: pg.Client): Promise<string> {
     from pg_locks join pg_class on pg_class.oid = relation join pg_namespace on pg_namespace.oid = relnamespace
       join pg_stat_activity using (pid)
     where nspname = 'smschannel' and datname = current_database() and granted and pid <> pg_backend_pid()`);
-  return rows.map(({ holder }) => holder).join(", ") || "a session that is gone by now";
+  return rows.map(({ holder }) => holder).join(", ") || "a session that has ended meanwhile";
 }
 
 /** Tries until the database answers or the time is over. Gives up at once on errors that waiting does not cure. */

@@ -24,7 +24,7 @@ export function parseDatabaseUrl(text: string, env: Environment = process.env): 
   if (rest === undefined)
     throw new DatabaseUrlError("expected a URL that starts with postgres:// or postgresql://");
   if (/\p{Cc}/u.test(rest))
-    throw new DatabaseUrlError("there is a line break or another control character in it");
+    throw new DatabaseUrlError("it contains a line break or another control character");
   const { login, place } = splitLogin(rest);
   // libpq would take the rest of the password for a host or a database, and would look it up or print it.
   if (place.includes("@")) throw new DatabaseUrlError(ENCODE);
@@ -45,7 +45,7 @@ export function parseDatabaseUrl(text: string, env: Environment = process.env): 
 }
 
 const ENCODE =
-  "an @ stands after the host begins; in a user or password write %40 for @, %2F for /, %3A for :, %23 for #, %3F for ? and %25 for %";
+  "it has an @ after the beginning of the host; in a user or password write %40 for @, %2F for /, %3A for :, %23 for #, %3F for ? and %25 for %";
 
 /** The login ends at the first @ that has no slash before it, and the user at the first colon. */
 function splitLogin(rest: string): { login: [user: string, password: string]; place: string } {
@@ -69,7 +69,7 @@ function splitHosts(authority: string): { hosts: string[]; ports: string[] } {
     const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^:[\]]*))(?::(.*))?$/s.exec(part);
     if (match === null)
       throw new DatabaseUrlError(
-        "the host is none: an IPv6 address stands in brackets, and a password with : / or ? in it has them percent-encoded",
+        "the host is not valid: write an IPv6 address in brackets, and percent-encode : / and ? in a password",
       );
     hosts.push(decode(match[1] ?? match[2] ?? ""));
     ports.push(decode(match[3] ?? ""));
@@ -82,7 +82,7 @@ const nonEmpty = (list: string[]) => (list.some((item) => item !== "") ? list : 
 /** One port for all hosts, or one for each. */
 function pair(hosts: string[], ports: string[]): { host: string; port: number }[] {
   if (ports.length !== 1 && ports.length !== hosts.length)
-    throw new DatabaseUrlError("there must be one port, or as many as hosts");
+    throw new DatabaseUrlError("it must have one port, or as many ports as hosts");
   return hosts.map((host, i) => ({
     host: checkHost(host),
     port: checkPort(ports[ports.length === 1 ? 0 : i]!),
@@ -93,12 +93,12 @@ function pair(hosts: string[], ports: string[]): { host: string; port: number }[
 function checkHost(host: string): string {
   if (host === "")
     throw new DatabaseUrlError(
-      "it names no host: write one, localhost for this machine, or ?host=/var/run/postgresql for a socket's folder",
+      "it has no host: write one, such as localhost for this machine, or ?host=/var/run/postgresql for the folder of a socket",
     );
   if (host.startsWith("/")) return host;
   if (!/^[a-zA-Z0-9._-]+$/.test(host) && !/^[0-9a-fA-F:]+(\.[0-9.]+)?(%[a-zA-Z0-9]+)?$/.test(host))
     throw new DatabaseUrlError(
-      "the host has a character that no host name has; in a password, # / ? : and @ must be percent-encoded",
+      "the host has a character that host names cannot have; in a password, # / ? : and @ must be percent-encoded",
     );
   return host;
 }
@@ -108,7 +108,7 @@ function checkPort(port: string): number {
   const number = Number(port);
   if (!/^[0-9]+$/.test(port) || number < 1 || number > 65535)
     throw new DatabaseUrlError(
-      "the port is no number from 1 to 65535; in a password, # / ? : and @ must be percent-encoded",
+      "the port is not a number from 1 to 65535; in a password, # / ? : and @ must be percent-encoded",
     );
   return number;
 }

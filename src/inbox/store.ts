@@ -294,7 +294,7 @@ async function prepare(client: pg.Client, statementTimeoutMs: number, log: Log) 
   // Texts can be stored without it: see #throwMissing.
   if (rows[0]?.asks === false)
     log.warn(
-      "the receiver's database role may not ask which texts are there (missing_texts): run smschannel migrate --receiver-role with its name",
+      "the receiver's database role may not ask which texts are missing (missing_texts): run smschannel migrate --receiver-role with its name",
     );
   if (rows[0]?.more === true)
     log.warn(
@@ -321,7 +321,7 @@ export async function checkSchema(client: pg.ClientBase, needed = latestVersion(
   }
   if (found < needed)
     throw new SchemaError(
-      `the database's schema is ${found === 0 ? "not there" : `version ${found}`}, version ${needed} is needed: run smschannel migrate`,
+      `the database's schema ${found === 0 ? "does not exist" : `has version ${found}`}, but version ${needed} is needed: run smschannel migrate`,
     );
 }
 
@@ -335,7 +335,7 @@ export class NotKeptError extends Error {
 
   constructor(inserted: number, missing: readonly number[] = []) {
     super(
-      "the database reported success and did not keep every row: look for a trigger, or a unique key that is not ours",
+      "the database reported success but did not keep every row: look for a trigger, or a unique key that is not ours",
     );
     this.inserted = inserted;
     this.missing = missing;

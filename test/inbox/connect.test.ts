@@ -178,10 +178,10 @@ describe("what only a person can mend ends a migration at once, in its own words
       /refuses the owner's role \(28P01\)/,
     ],
     "no password": [() => at("smschannel").replace(login, "smschannel"), /asks for a password/],
-    "a database that is not there": [() => at("nothing"), /the database is not there \(3D000\)/],
+    "a database that does not exist": [() => at("nothing"), /the database does not exist \(3D000\)/],
     "a certificate that nobody vouches for": [
       () => at("smschannel?sslmode=verify-full"),
-      /cannot be trusted: its certificate is signed by itself.*sslrootcert/,
+      /is not trusted: its certificate is signed by itself.*sslrootcert/,
     ],
     "a certificate for another name": [
       () => at(`smschannel?sslmode=verify-full&sslrootcert=${AUTHORITY}`, `127.0.0.1:${postgres.port}`),
@@ -189,7 +189,7 @@ describe("what only a person can mend ends a migration at once, in its own words
     ],
     "an authority that vouches for another server": [
       () => at(`smschannel?sslmode=require&sslrootcert=${join(TLS, "private-authority.crt")}`),
-      /cannot be trusted: its certificate/,
+      /is not trusted: its certificate/,
     ],
     "an authority's file that is not there": [
       () => at("smschannel?sslmode=verify-full&sslrootcert=/nowhere.crt"),
@@ -199,7 +199,7 @@ describe("what only a person can mend ends a migration at once, in its own words
       () => `postgres://u:p@${SECRET}/w@localhost:${postgres.port}/smschannel`,
       /write %40 for @/,
     ],
-    "a bogus sslmode": [() => at("smschannel?sslmode=bogus"), /sslmode must be one of/],
+    "an unknown sslmode": [() => at("smschannel?sslmode=bogus"), /sslmode must be one of/],
   };
   for (const [name, [url, want]] of Object.entries(rows))
     test(name, async () => {

@@ -225,10 +225,12 @@ test("the receiver's role can insert and nothing else", async () => {
 test("a store says in a sentence what the schema lacks", async () => {
   const { ownerUrl, receiverUrl, owner, role } = await newInbox();
   await connected(await newDatabase(), (client) =>
-    expect(checkSchema(client)).rejects.toThrow(/not there, version \d+ is needed: run smschannel migrate/),
+    expect(checkSchema(client)).rejects.toThrow(
+      /does not exist, but version \d+ is needed: run smschannel migrate/,
+    ),
   );
   await connected(ownerUrl, (client) =>
-    expect(checkSchema(client, 9000)).rejects.toThrow(/is version \d+, version 9000 is needed/),
+    expect(checkSchema(client, 9000)).rejects.toThrow(/has version \d+, but version 9000 is needed/),
   );
   await owner.query(`revoke all on schema smschannel from "${role}"`);
   const store = new PostgresStore({ url: receiverUrl, statementTimeoutMs: 1000, log: silentLog });

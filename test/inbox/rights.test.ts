@@ -238,7 +238,7 @@ describe("a rollback to the version that could not ask what is missing", () => {
     expect(await send(known, newSid())).toEqual([200, 200]);
     expect(await send(known)).toEqual([200]);
     expect(await count()).toBe(2);
-    expect(await warningsOf(own.receiverUrl, "may not ask which texts are there")).toBe(1);
+    expect(await warningsOf(own.receiverUrl, "may not ask which texts are missing")).toBe(1);
     await end();
   });
 

@@ -251,7 +251,7 @@ test("unready with a sentence until the schema fits; then ready for good, whatev
   };
   const [unready, text] = await ready();
   expect(unready).toBe(503);
-  expect(text).toContain("[-] schema: the database's schema is not there, version");
+  expect(text).toContain("[-] schema: the database's schema does not exist, but version");
   expect(text).toContain("run smschannel migrate");
 
   const metrics = async () => (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
@@ -308,7 +308,7 @@ test("a file without a URL is told, not what is in it", async () => {
   const { said, lines } = start({ ...env, DATABASE_URL_FILE: file });
   await said("store is not ready");
   expect(lines).toContainEqual(
-    expect.objectContaining({ problem: `the file ${file} holds no postgres:// URL` }),
+    expect.objectContaining({ problem: `the file ${file} does not contain a postgres:// URL` }),
   );
   expect(JSON.stringify(lines)).not.toContain("p@ssw0rd");
   await writeFile(file, inbox.receiverUrl);
