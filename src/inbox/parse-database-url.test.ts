@@ -1,15 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { parseDatabaseUrl } from "./parse-database-url.ts";
 
-/** Host and port of each, user, password and database. */
+/** Hosts with ports, user, password and database. */
 function read(text: string, env: Record<string, string> = {}) {
   const { hosts, user, password, database } = parseDatabaseUrl(text, env);
   return [hosts.map(({ host, port }) => `${host} ${port}`).join(", "), user, password, database];
 }
 
-describe("a URL means what it means to libpq", () => {
+describe("a URL is read as libpq reads it", () => {
   const rows: Record<string, [text: string, want: unknown[]]> = {
-    "the usual": ["postgres://u:p@db.example.com:5433/sms", ["db.example.com 5433", "u", "p", "sms"]],
+    "the usual form": ["postgres://u:p@db.example.com:5433/sms", ["db.example.com 5433", "u", "p", "sms"]],
     "the longer scheme": ["postgresql://u:p@db/sms", ["db 5432", "u", "p", "sms"]],
     "blanks and a line's end around it": ["  postgres://u:p@db/sms\n", ["db 5432", "u", "p", "sms"]],
     "a socket's folder": [
@@ -28,7 +28,7 @@ describe("a URL means what it means to libpq", () => {
     "a ? in the password": ["postgres://u:pa?ss@db/sms", ["db 5432", "u", "pa?ss", "sms"]],
     "a colon in the password": ["postgres://u:pa:ss@db/sms", ["db 5432", "u", "pa:ss", "sms"]],
     "a blank in the password": ["postgres://u:pa ss@db/sms", ["db 5432", "u", "pa ss", "sms"]],
-    "a plus in the password, which is no blank": [
+    "a plus in the password, which is not a blank": [
       "postgres://u:pa+ss@db/sms",
       ["db 5432", "u", "pa+ss", "sms"],
     ],
@@ -40,7 +40,7 @@ describe("a URL means what it means to libpq", () => {
       "postgres://db?user=u&password=p%40&dbname=sms",
       ["db 5432", "u", "p@", "sms"],
     ],
-    "a parameter goes before what stands in front": [
+    "a parameter wins over the same part of the URL": [
       "postgres://u:p@db:1/sms?user=v&port=2&host=e",
       ["e 2", "v", "p", "sms"],
     ],
@@ -48,15 +48,15 @@ describe("a URL means what it means to libpq", () => {
   };
   for (const [name, [text, want]] of Object.entries(rows)) test(name, () => expect(read(text)).toEqual(want));
 
-  test("what is left out comes from libpq's variables", () => {
+  test("libpq's variables fill in what the URL leaves out", () => {
     const env = { PGHOST: "/run", PGPORT: "7", PGUSER: "me", PGPASSWORD: "secret", PGDATABASE: "mine" };
     expect(read("postgres://", env)).toEqual(["/run 7", "me", "secret", "mine"]);
     expect(read("postgres://u:p@db:1/sms", env)).toEqual(["db 1", "u", "p", "sms"]);
   });
 
   const modes: Record<string, [query: string, want: string]> = {
-    "none: TLS where the server has it": ["", "prefer"],
-    "ssl=true, as JDBC says it": ["?ssl=true", "require"],
+    "none: TLS if the server has it": ["", "prefer"],
+    "ssl=true, as in JDBC": ["?ssl=true", "require"],
     "the system's authorities": ["?sslrootcert=system", "verify-full"],
     ...Object.fromEntries(
       ["disable", "allow", "prefer", "require", "verify-full"].map((mode) => [

@@ -3,7 +3,7 @@ import { Registry } from "@prometheus-io/client";
 import { expect, test } from "vitest";
 import { exposeBuild } from "./metrics.ts";
 
-test("a process says which version it is", async () => {
+test("the metrics say which version of the process runs", async () => {
   const registry = new Registry();
   exposeBuild(registry, "controller");
   const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };

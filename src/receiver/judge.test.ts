@@ -45,16 +45,16 @@ function judgementOf(routes: Route[], token = TOKEN, accountSid = ACCOUNT, messa
   return judgement.do === "refuse" ? judgement.reason : judgement.do;
 }
 
-describe("several routes on one path", () => {
-  test("a namespace was replaced: the one that has the number is meant, whichever comes first", async () => {
+describe("when one path has several routes", () => {
+  test("after a namespace was replaced, the route with the number gets the text, in whatever order they come", async () => {
     const [old, now] = [await route({}), await route({ namespaceUid: "new", numbers: ["15005550006"] })];
     expect(judgementOf([old, now])).toBe("inbound for new");
     expect(judgementOf([now, old])).toBe("inbound for new");
   });
-  test("neither has the number: it is kept unrouted", async () => {
+  test("a text for a number of neither is stored as unrouted", async () => {
     expect(judgementOf([await route({}), await route({ namespaceUid: "new" })])).toBe("unrouted for old");
   });
-  test("the account was changed: each account's texts go to its own route", async () => {
+  test("after the account was changed, each account's texts go to its own route", async () => {
     const keys = [await signatureKey("other")];
     const other = await route({ namespaceUid: "other", accountSid: "AC2", keys });
     expect(judgementOf([await route({}), other], "other", "AC2")).toBe("unrouted for other");
@@ -62,7 +62,7 @@ describe("several routes on one path", () => {
   });
 });
 
-describe("what is kept under the name of a message", () => {
+describe("a MessageSid decides whether a request is stored as a message or as raw bytes", () => {
   const rows: Record<string, [sid: string, kind: string]> = {
     "a text's": [SID, "unrouted"],
     "a picture message's": [`MM${"f".repeat(32)}`, "unrouted"],
@@ -77,8 +77,8 @@ describe("what is kept under the name of a message", () => {
     );
 });
 
-describe("a refusal takes as many HMACs whatever exists", () => {
-  /** HMACs that a text costs which is not signed by anybody. */
+describe("a refusal takes the same number of HMACs, whatever routes exist", () => {
+  /** How many HMACs a text with a wrong signature costs. */
   async function cost(path: string): Promise<number> {
     let made = 0;
     const counted = (each: Route): Route => ({
@@ -120,7 +120,7 @@ describe("a refusal takes as many HMACs whatever exists", () => {
 });
 
 describe("the route table", () => {
-  test("a route that stands in two shards while their number changes is one, the newer", async () => {
+  test("a route that is in two shards while their number changes counts once, as the newer one", async () => {
     const table = new RouteTable(2);
     table.replaceShard(0, await encodeShard([await route({ generation: 1 })]));
     expect(table.missing).toEqual([1]);

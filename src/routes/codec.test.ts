@@ -43,7 +43,7 @@ const comparable = (routes: Route[]) =>
     })),
   }));
 
-test("what is written is read again, URLs of any form included", async () => {
+test("what was encoded is decoded again, with URLs of any form", async () => {
   const routes = [await route(1), await route(2, { numbers: [], urls: [], keys: [] })];
   same(decodeShard(await encodeShard(routes)), routes);
   expect(decodeShard(await encodeShard([]))).toEqual([]);
@@ -63,7 +63,7 @@ test("2,500 streams fit a Secret with room to spare", async () => {
   expect(bytes).toBeLessThan(900 * 1024);
 });
 
-test("fields that a newer version adds are passed over", async () => {
+test("fields that a newer version added are ignored", async () => {
   const [[key, text]] = Object.entries(await encodeShard([await route(1)])) as [[string, string]];
   const shard = JSON.parse(gunzipSync(Buffer.from(text, "base64")).toString());
   shard.more = true;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { publicUrlProblem } from "./public-url.ts";
 
-describe("what Twilio would call", () => {
+describe("whether Twilio would call a PUBLIC_URL", () => {
   for (const good of ["https://sms.example.com", "https://sms.example.com:8443/edge", "https://203.0.113.7"])
     test(good, () => expect(publicUrlProblem(good, false)).toBeUndefined());
   for (const [bad, words] of [
@@ -17,6 +17,6 @@ describe("what Twilio would call", () => {
     ["https://my_host.example.com", "underscore"],
   ] as const)
     test(`not ${bad}`, () => expect(publicUrlProblem(bad, false)).toContain(words));
-  test("http to this machine, when allowed", () =>
+  test("http to this machine is accepted when it is allowed", () =>
     expect(publicUrlProblem("http://127.0.0.1:8080", true)).toBeUndefined());
 });

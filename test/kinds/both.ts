@@ -13,22 +13,22 @@ export interface TestedObject {
   status?: unknown;
 }
 
-/** What one of the two judges says of an object. */
+/** What the API server or the validator says about an object. */
 export interface Opinion {
   accepted: boolean;
-  /** Every complaint, field and sentence. */
+  /** All errors, each with its field. */
   message: string;
-  /** As it is, or would be, stored; undefined when it was refused. */
+  /** The object as it is, or would be, stored; undefined when it was refused. */
   object: TestedObject | undefined;
 }
 
-/** An object, and a piece of what both judges say against it; undefined: both accept it. */
+/** An object, and a part of the error that both must report; undefined when both must accept it. */
 export type Rows = Record<string, [object: TestedObject, complaint: string | undefined]>;
 
 const kinds = readKinds();
 const pluralOf = (kind: string) => kinds.get(kind)!.plural;
 
-/** The real API server, asked by dry runs: nothing is kept, so one namespace serves any number of rows. */
+/** A real API server, asked by dry runs. It stores nothing, so one namespace is enough for any number of rows. */
 export class DryRunServer {
   readonly #api = kubeConfig(kubeconfigPath()).makeApiClient(CustomObjectsApi);
   readonly namespace: string;
@@ -49,7 +49,7 @@ export class DryRunServer {
     );
   }
 
-  /** Replaces what `create(object, true)` left; a dry run too. */
+  /** Replaces what `create(object, true)` stored, as a dry run as well. */
   replace(object: TestedObject): Promise<Opinion> {
     const { name } = object.metadata;
     return answerOf(
@@ -86,7 +86,7 @@ async function answerOf(call: Promise<unknown>): Promise<Opinion> {
   }
 }
 
-/** `smschannel validate`, of one object. */
+/** What `smschannel validate` says about one object. */
 export function validatorSays(object: TestedObject, old?: TestedObject): Opinion {
   const raw = object as unknown as Record<string, unknown>;
   const found = kinds.get(object.kind)!.check(raw, old === undefined ? {} : { old });
@@ -98,7 +98,7 @@ export function validatorSays(object: TestedObject, old?: TestedObject): Opinion
   };
 }
 
-/** One test per row: both judges must say the same, and say what the row says. */
+/** One test per row: API server and validator must agree, and report what the row says. */
 export function bothSay(title: string, rows: Rows) {
   describe(title, () => {
     const answers = new Map<string, Opinion>();
@@ -116,7 +116,7 @@ export function bothSay(title: string, rows: Rows) {
   });
 }
 
-/** Fails unless both answers are what is wanted. */
+/** Fails unless both opinions are as expected. */
 export function compare(server: Opinion, validator: Opinion, complaint: string | undefined) {
   expect(
     { server: server.accepted, validator: validator.accepted },

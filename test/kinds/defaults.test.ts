@@ -26,18 +26,18 @@ const objects: Record<string, TestedObject> = {
       { trigger: "Help", language: "es", text: "b" },
     ],
   }),
-  "a WorkStream that says otherwise": stream({
+  "a WorkStream with other values": stream({
     "workDistribution.mode": "Pick",
     "workDistribution.capacity": 1,
     "workDistribution.notification.rejectable": false,
     pauseReplies: true,
   }),
   "the smallest SmsNumber": number(),
-  "an SmsNumber that says otherwise": number({ number: "894546", type: "ShortCode", takeover: "Always" }),
+  "an SmsNumber with other values": number({ number: "894546", type: "ShortCode", takeover: "Always" }),
   "the smallest OperatingHours": hours(),
 };
 
-describe("the defaults that are stored are those that the validator assumes", () => {
+describe("the API server stores the defaults that the validator assumes", () => {
   let server: DryRunServer;
   beforeAll(async () => {
     server = new DryRunServer(await newNamespace("kinds"));
@@ -50,13 +50,13 @@ describe("the defaults that are stored are those that the validator assumes", ()
     });
   }
 
-  test("a reader sees the same stream whether or not its defaults were stored", async () => {
+  test("the effective WorkStream is the same with and without stored defaults", async () => {
     const object = stream();
     const stored = (await server.create(object)).object as unknown as WorkStream;
     expect(effectiveStream(stored)).toEqual(effectiveStream(object as unknown as WorkStream));
   });
 
-  test("a reader sees the same number whether or not its defaults were stored", async () => {
+  test("the effective SmsNumber is the same with and without stored defaults", async () => {
     const object = number();
     const stored = (await server.create(object)).object as unknown as SmsNumber;
     expect(effectiveNumber(stored)).toEqual(effectiveNumber(object as unknown as SmsNumber));

@@ -1,6 +1,6 @@
 import type { TestedObject } from "./both.ts";
 
-/** Changes to a spec: `{ "workDistribution.mode": "Pick" }`; undefined takes a field away. */
+/** Changes to a spec, such as `{ "workDistribution.mode": "Pick" }`. undefined removes a field. */
 export type Changes = Record<string, unknown>;
 
 const apiVersion = "smschannel.dev/v1alpha1";

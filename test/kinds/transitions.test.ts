@@ -3,7 +3,7 @@ import { newNamespace } from "../support/cluster.ts";
 import { compare, DryRunServer, type TestedObject, validatorSays } from "./both.ts";
 import { again, type Changes, hours, number, stream } from "./objects.ts";
 
-/** What is there, what is changed, and what both judges say against it. */
+/** The object before, the changes, and a part of the error that both must report. */
 type Transitions = Record<string, [before: TestedObject, changes: Changes, complaint: string | undefined]>;
 
 const MODE = "mode cannot be changed";
@@ -79,7 +79,7 @@ const operatingHours: Transitions = {
   "a week added": [hours(), { weekly: [{ days: ["Monday"], start: "08:00", end: "17:00" }] }, undefined],
 };
 
-/** An apply onto what is there. `--old` of the validator gets the object as the cluster prints it. */
+/** Replaces an existing object. The validator's `--old` gets the object as the cluster prints it. */
 function onUpdate(title: string, transitions: Transitions) {
   describe(title, () => {
     let server: DryRunServer;

@@ -71,7 +71,7 @@ export interface RunningReceiver {
   port: number;
   routes: RouteTable;
   metrics: Registry;
-  /** For routes that can be known only once the port is. */
+  /** For routes that need to know the port. */
   setRoutes(routes: Route[]): Promise<void>;
   stop(): Promise<void>;
 }
@@ -183,7 +183,7 @@ export function post(port: number, { path, body, headers = {}, method = "POST" }
   });
 }
 
-/** A request as Twilio makes it: signed over the configured URL with all fields. */
+/** A request as Twilio makes it, signed for the configured URL with all fields. */
 export function signedPost(
   fields: [string, string][],
   {
@@ -199,7 +199,7 @@ export function signedPost(
   };
 }
 
-/** The value of one metric with exactly these labels, 0 when it is not there yet. */
+/** The value of a metric with exactly these labels; 0 when there is none yet. */
 export async function metric(
   registry: Registry,
   name: string,

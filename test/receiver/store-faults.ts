@@ -9,13 +9,13 @@ interface StoreFault {
   end(inbox: TestInbox, proxy: Proxy): unknown;
 }
 
-/** What keeps a store from taking texts. */
+/** Faults that keep a store from taking texts. */
 const FAULTS: Record<string, StoreFault> = {
   "the database is down": {
     begin: (_, proxy) => proxy.set("refuse"),
     end: (_, proxy) => proxy.set("pass"),
   },
-  "the way to the database is silent": {
+  "the connection to the database is silent": {
     begin: (_, proxy) => proxy.set("silent"),
     end: (_, proxy) => proxy.set("pass"),
   },
