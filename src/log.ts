@@ -44,8 +44,3 @@ function describeError(error: unknown, depth = 0): unknown {
     ...(error.cause !== undefined && depth < 3 ? { cause: describeError(error.cause, depth + 1) } : {}),
   };
 }
-
-/** Shortens a phone number for logs, so that two can be told apart but none can be called: `+14255550123` → `+1425…23`. */
-export function maskNumber(number: string): string {
-  return number.length < 8 ? "…" : `${number.slice(0, -6)}…${number.slice(-2)}`;
-}

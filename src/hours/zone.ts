@@ -147,7 +147,7 @@ export class Zone {
     // Not before the year 1: Intl counts the years before it backwards, but the API server accepts a date such as "0000-01-01".
     const at = Math.max(FIRST_MS, Math.floor(instantMs / 1000) * 1000);
     const [, month, day, year, hour, minute, second] = SHOWN.exec(this.#format.format(at))!.map(Number);
-    return utc(year!, month! - 1, day!, hour, minute, second) - at;
+    return utc([year!, month!, day!], [hour!, minute!, second!]) - at;
   }
 }
 
@@ -172,14 +172,17 @@ function formatOf(timeZone: string): Intl.DateTimeFormat {
   });
 }
 
-const startOfYear = (year: number) => utc(year, 0, 1);
+const startOfYear = (year: number) => utc([year, 1, 1]);
 
 const FIRST_MS = Date.parse("0001-01-03T00:00:00Z");
 
 /** Like Date.UTC, which takes the years 0 to 99 for 1900 to 1999. A spec may name those years. */
-function utc(year: number, month: number, day: number, hour = 0, minute = 0, second = 0): number {
+function utc(
+  [year, month, day]: [year: number, month: number, day: number],
+  [hour, minute, second]: [hour: number, minute: number, second: number] = [0, 0, 0],
+): number {
   const date = new Date(0);
-  date.setUTCFullYear(year, month, day);
+  date.setUTCFullYear(year, month - 1, day);
   date.setUTCHours(hour, minute, second);
   return date.getTime();
 }

@@ -14,36 +14,25 @@ export interface Process {
   readonly stopping: AbortSignal;
 }
 
-/**
- * The checks behind liveness and readiness. Each check has a name, and returns undefined when all is well, else a sentence for a
- * person.
- */
+/** The checks behind `/readyz`. Each has a name, and returns undefined when all is well, else a sentence for a person. */
 export class HealthChecks {
   readonly #ready = new Map<string, () => string | undefined>();
-  readonly #alive = new Map<string, () => string | undefined>();
 
-  /**
-   * Adds a check to `/readyz`. It must not depend on something during whose outage an unready process does more harm than a ready
-   * one.
-   */
+  /** Adds a check. It must not depend on something during whose outage an unready process does more harm than a ready one. */
   readyWhen(name: string, check: () => string | undefined) {
     this.#ready.set(name, check);
-  }
-  /** Adds a check to `/healthz`. Fail only when a restart would help: Kubernetes kills the container. */
-  aliveWhen(name: string, check: () => string | undefined) {
-    this.#alive.set(name, check);
   }
   ready() {
     return report(this.#ready);
   }
-  /** Adds each check of `/readyz` to the metrics. */
+  /** Adds each check to the metrics. */
   expose(metrics: Registry) {
     exposeReadiness(metrics, this.#ready);
   }
-  alive() {
-    return report(this.#alive);
-  }
 }
+
+/** `/healthz` only says that the process answers: nothing that we could check there would be cured by a restart. */
+const ALIVE = { ok: true, text: "\n" };
 
 function report(checks: Map<string, () => string | undefined>) {
   const lines = [...checks].map(([name, check]) => ({ name, problem: check() }));
@@ -101,7 +90,7 @@ export async function serveProbes({
       response.writeHead(200, { "content-type": metrics.contentType }).end(await metrics.metrics());
       return;
     }
-    const found = path === "/healthz" ? health.alive() : path === "/readyz" ? health.ready() : undefined;
+    const found = path === "/healthz" ? ALIVE : path === "/readyz" ? health.ready() : undefined;
     if (found === undefined) response.writeHead(404).end();
     else
       response

@@ -76,6 +76,13 @@ export const releaseCommand: Command<typeof own> = {
   },
 };
 
+/** What all steps need. */
+interface ReleaseRun {
+  config: Config<typeof own>;
+  client: KubeClient;
+  log: Log;
+}
+
 async function run(config: Config<typeof own>, log: Log, stopped: AbortSignal): Promise<Released> {
   const { kubeconfig, operatorNamespace } = config;
   const load = () =>
@@ -90,10 +97,12 @@ async function run(config: Config<typeof own>, log: Log, stopped: AbortSignal): 
     // With the namespace its processes, Lease and Secrets are gone, so there is no controller to take the Lease from.
     if ((await client.get(namespaces, { name: operatorNamespace }, stopped)) === undefined) {
       say(`namespace ${operatorNamespace} is gone, and with it whatever the operator had saved`);
-      return await letGo(config, client, ALWAYS, log, stopped);
+      return await letGo({ config, client, log }, ALWAYS, stopped);
     }
-    return await leading(config, leaseClient, log, stopped, (term) =>
-      letGo(config, client, term, log, AbortSignal.any([term.signal, stopped])),
+    return await leading(
+      { config, client: leaseClient, log },
+      (term) => letGo({ config, client, log }, term, AbortSignal.any([term.signal, stopped])),
+      stopped,
     );
   } finally {
     await Promise.all([client.close(), leaseClient.close()]);
@@ -105,11 +114,9 @@ async function run(config: Config<typeof own>, log: Log, stopped: AbortSignal): 
  * Lease for HOLD_MS, unless the work failed.
  */
 async function leading<T>(
-  config: Config<typeof own>,
-  client: KubeClient,
-  log: Log,
-  stopped: AbortSignal,
+  { config, client, log }: ReleaseRun,
   work: (term: Term) => Promise<T>,
+  stopped: AbortSignal,
 ): Promise<T> {
   const leader = new LeaderElector({
     client,
@@ -136,10 +143,8 @@ async function leading<T>(
 }
 
 async function letGo(
-  config: Config<typeof own>,
-  client: KubeClient,
+  { config, client, log }: ReleaseRun,
   term: Term,
-  log: Log,
   signal: AbortSignal,
 ): Promise<Released> {
   const { operatorNamespace, publicUrl, twilioBaseUrl, routeShards, all } = config;

@@ -41,6 +41,15 @@ export interface HandlerOptions {
 
 type Finish = (result: RequestResult, body?: string) => void;
 
+/** A request that is being answered. */
+interface OpenRequest {
+  received: ReceivedRequest;
+  response: ServerResponse;
+  /** When its head arrived. */
+  startMs: number;
+  finish: Finish;
+}
+
 /** What all requests share. */
 interface Context extends HandlerOptions {
   /** The slow lane's own reader: it keeps one body over several turns of the event loop. */
@@ -67,7 +76,7 @@ export function createHandler(options: HandlerOptions): RequestListener {
       const check = checkIn(request, body, wrong === undefined, options);
       if (check !== undefined) void prove(check, finish, options);
       else if (wrong !== undefined) finish(wrong);
-      else decide(receivedOf(request, body, clock.now()), response, startMs, finish, context);
+      else decide({ received: receivedOf(request, body, clock.now()), response, startMs, finish }, context);
     };
     // Also read a body that is not needed: otherwise node would read it all the same, and keep each piece.
     readBody(request, {
@@ -122,34 +131,24 @@ const receivedOf = (request: IncomingMessage, body: Buffer, nowMs: number): Rece
   nowMs,
 });
 
-function decide(
-  received: ReceivedRequest,
-  response: ServerResponse,
-  startMs: number,
-  finish: Finish,
-  context: Context,
-): void {
+function decide(open: OpenRequest, context: Context): void {
+  const { received, response, finish } = open;
   const { routes, lane, reader } = context;
-  const act = (judgement: Judgement) => actOn(judgement, received.nowMs, startMs, finish, context);
   const isSmall = received.body.length <= SMALL_BODY;
   const judgement = isSmall ? judge(received, routes) : judgeUnread(received, routes);
-  if (judgement !== undefined) act(judgement);
+  if (judgement !== undefined) actOn(judgement, open, context);
   else
     lane.add({
       bytes: received.body.length,
       work: () => judgeInSteps(received, routes, reader),
       isGone: () => response.destroyed,
-      done: (judgement) => (judgement === "crowded" ? finish(judgement) : act(judgement)),
+      done: (judgement) => (judgement === "crowded" ? finish(judgement) : actOn(judgement, open, context)),
     });
 }
 
-function actOn(
-  judgement: Judgement,
-  nowMs: number,
-  startMs: number,
-  finish: Finish,
-  options: HandlerOptions,
-): void {
+function actOn(judgement: Judgement, open: OpenRequest, options: HandlerOptions): void {
+  const { finish } = open;
+  const { nowMs } = open.received;
   switch (judgement.do) {
     case "refuse":
       refuse(judgement.reason, judgement.route, nowMs, options);
@@ -161,7 +160,7 @@ function actOn(
       break;
     case "store":
       options.evidence.accepted(judgement.route, judgement.fingerprint, nowMs);
-      store(judgement.row, startMs, finish, options);
+      store(judgement.row, open, options);
   }
 }
 
@@ -177,8 +176,7 @@ function refuse(
 
 function store(
   row: InboxRow,
-  startMs: number,
-  finish: Finish,
+  { startMs, finish }: OpenRequest,
   { writer, storeSeen, metrics, clock }: HandlerOptions,
 ): void {
   writer.write(row, (outcome) => {

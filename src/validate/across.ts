@@ -58,20 +58,18 @@ const numberRules = [
 const streamRules = [messagesUnused, secretKeys, routingRules];
 
 /** The operator would refuse to work with it, or it could never do what it says. */
-const error = (object: Subject, path: FieldPath, message: string, reason?: Reason) =>
-  problem("error", object, path, message, reason);
+const error = problemOf("error");
 /** It may be intended: what is missing can be applied later, or come from other files. */
-const warning = (object: Subject, path: FieldPath, message: string, reason?: Reason) =>
-  problem("warning", object, path, message, reason);
+const warning = problemOf("warning");
 
-function problem(
-  severity: AcrossProblem["severity"],
-  object: Subject,
-  path: FieldPath,
-  message: string,
-  reason: Reason | undefined,
-): AcrossProblem {
-  return { object, severity, path, message, ...(reason === undefined ? {} : { reason }) };
+function problemOf(severity: AcrossProblem["severity"]) {
+  return (object: Subject, path: FieldPath, message: string, reason?: Reason): AcrossProblem => ({
+    object,
+    severity,
+    path,
+    message,
+    ...(reason === undefined ? {} : { reason }),
+  });
 }
 
 const near = (a: Subject, b: { metadata: { namespace?: string } }) =>

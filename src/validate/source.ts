@@ -53,21 +53,25 @@ export function parseSources(file: string, text: string): Parsed {
   const parsed: Parsed = { file, sources: [], problems: [] };
   // Copied, because for an empty text the library returns an empty array with a type of its own.
   for (const [index, document] of [...documents].entries())
-    read(parsed, { file, document: index + 1 }, document, lines, text);
+    read(parsed, { where: { file, document: index + 1 }, document, lines, text });
   return parsed;
 }
 
 const isTime = (tag: { tag: string; format?: string | undefined }) =>
   tag.format === "TIME" || tag.tag === "tag:yaml.org,2002:timestamp";
 
-function read(
-  parsed: Parsed,
-  where: { file: string; document: number },
-  document: Document,
-  lines: LineCounter,
-  text: string,
-) {
-  if (isTemplate(document, lines, text)) {
+/** One document of a file, with what it takes to find its lines. */
+interface YamlDocument {
+  where: { file: string; document: number };
+  document: Document;
+  lines: LineCounter;
+  /** The whole file. */
+  text: string;
+}
+
+function read(parsed: Parsed, yaml: YamlDocument) {
+  const { where, document, lines } = yaml;
+  if (isTemplate(yaml)) {
     parsed.problems.push({ ...where, line: lines.linePos(document.range?.[0] ?? 0).line, message: TEMPLATE });
     return;
   }
@@ -90,8 +94,7 @@ function read(
     return;
   }
   if (object === null || object === undefined) return;
-  for (const [prefix, item] of itemsOf(object))
-    parsed.sources.push(sourceOf(where, document, lines, prefix, item));
+  for (const [prefix, item] of itemsOf(object)) parsed.sources.push(sourceOf(yaml, prefix, item));
 }
 
 const TEMPLATE =
@@ -101,7 +104,7 @@ const TEMPLATE =
  * Is this a template, such as Helm's? Double braces outside of quotes are either a syntax error or a map whose key is a map, which no
  * Kubernetes object has. Inside a string, such as a reply to a customer, they mean nothing, and other errors must be reported.
  */
-function isTemplate(document: Document, lines: LineCounter, text: string): boolean {
+function isTemplate({ document, lines, text }: YamlDocument): boolean {
   const [start, , end] = document.range ?? [0, 0, text.length];
   if (!text.slice(start, end).includes("{{")) return false;
   if (document.errors.length > 0) {
@@ -139,13 +142,7 @@ function itemsOf(object: unknown): [FieldPath, unknown][] {
   return items.map((item, index) => [["items", index], item]);
 }
 
-function sourceOf(
-  where: { file: string; document: number },
-  document: Document,
-  lines: LineCounter,
-  prefix: FieldPath,
-  object: unknown,
-): Source {
+function sourceOf({ where, document, lines }: YamlDocument, prefix: FieldPath, object: unknown): Source {
   return {
     ...where,
     object,
