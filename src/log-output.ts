@@ -77,7 +77,7 @@ export class LogOutput {
     this.#waitingBytes -= written;
     if (written < bytes.length) this.#waiting[0] = bytes.subarray(written);
     else this.#waiting.shift();
-    if (this.#waiting.length === 0 && this.#lost > 0) this.#tellLost();
+    if (this.#waiting.length === 0 && this.#lost > 0) this.#logLost();
   }
 
   #failed(code: string): void {
@@ -91,10 +91,10 @@ export class LogOutput {
     for (const { length } of dropped) this.#waitingBytes -= length;
   }
 
-  #tellLost(): void {
-    const told = { level: "warn", time: new Date().toISOString(), lost: this.#lost, msg: "log lines lost" };
+  #logLost(): void {
+    const line = { level: "warn", time: new Date().toISOString(), lost: this.#lost, msg: "log lines lost" };
     this.#lost = 0;
-    this.#keep(Buffer.from(`${JSON.stringify(told)}\n`));
+    this.#keep(Buffer.from(`${JSON.stringify(line)}\n`));
   }
 }
 

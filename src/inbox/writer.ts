@@ -168,7 +168,7 @@ export class InboxWriter {
       return { inserted: await store.insert(rows), missing: [] };
     } catch (error) {
       if (!(error instanceof NotKeptError)) throw error;
-      this.#tellNotKept(error);
+      this.#logNotKept(error);
       return error;
     } finally {
       cancel();
@@ -176,7 +176,7 @@ export class InboxWriter {
   }
 
   /** No retry here: whatever drops a row would drop it again. Twilio's own retry succeeds once somebody has repaired it. */
-  #tellNotKept({ missing, message }: NotKeptError) {
+  #logNotKept({ missing, message }: NotKeptError) {
     if (this.#notKept.isNews(message))
       this.#options.log.error({ texts: missing.length, problem: message }, "texts not kept");
   }

@@ -33,6 +33,7 @@ export type Config<S extends Settings> = {
     : never;
 };
 
+/** A mistake in flags, variables or arguments. It is printed without a stack, and the exit code is 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
@@ -70,6 +71,7 @@ export function parseConfig<S extends Settings>(
       args: [...argv],
       options: { ...flags, help: { type: "boolean", short: "h" } },
       allowPositionals: command.positionals !== undefined,
+      // `--no-…` switches a boolean setting off that the environment switches on.
       allowNegative: true,
     }) as typeof parsed;
   } catch (error) {
@@ -128,6 +130,7 @@ export function flagName(env: string): string {
   return env.toLowerCase().replaceAll("_", "-");
 }
 
+/** An empty variable counts as not set: templates and Compose files can hardly leave one out. */
 const emptyIsUnset = (text: string | undefined) => (text === "" ? undefined : text);
 
 // Parsers ----------------------------------------------------------------------------------------------------------------
@@ -177,6 +180,7 @@ export const oneOf =
     return value;
   };
 
+/** Its errors do not quote the URL, which may contain a password. */
 export const url =
   (...protocols: string[]) =>
   (value: string): string => {
@@ -191,7 +195,7 @@ export const url =
     return value;
   };
 
-/** See src/inbox/parse-database-url.ts. */
+/** See src/inbox/parse-database-url.ts. Trimmed, because values in Secrets often end with a line break. */
 export const databaseUrl = (value: string): string => {
   parseDatabaseUrl(value);
   return value.trim();

@@ -72,6 +72,7 @@ export const controllerCommand: Command<typeof own> = {
           log,
           requestTimeoutMs: KUBE_TIMEOUT_MS,
         });
+        // Unique for each start, so that a restarted pod does not take the Lease of its former self for its own.
         const identity = `${hostname()}_${randomBytes(4).toString("hex")}`;
         // The Lease has its own connections: a burst of status writes must not delay its renewal.
         const leaseClient = KubeClient.load({
@@ -101,6 +102,7 @@ export const controllerCommand: Command<typeof own> = {
         operator.start();
         leader.start();
         await aborted(stopping);
+        // The operator first: nothing may be under way when the Lease is given back and another replica starts to work.
         await operator.stop();
         await leader.stop();
         await Promise.all([client.close(), leaseClient.close()]);

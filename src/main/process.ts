@@ -100,6 +100,7 @@ export async function serveProbes({
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, resolve));
   return {
     port: (server.address() as AddressInfo).port,
+    // Prometheus and the kubelet keep connections open, and with them the server would not close.
     close: () => new Promise<void>((resolve) => server.close(() => resolve()).closeAllConnections()),
   };
 }

@@ -81,6 +81,7 @@ async function serve(config: Config<typeof own>, process: Process): Promise<void
     watch.start();
     const looked = schema.look(stopping);
     await stopped(stopping);
+    // Routes are kept up to date until the last request is answered.
     await receiver.stop(config.shutdownDelay);
     await looked;
     await watch.stop();

@@ -92,6 +92,7 @@ async function run(config: Config<typeof own>, log: Log, stopped: AbortSignal): 
       log,
       requestTimeoutMs: KUBE_TIMEOUT_MS,
     });
+  // Two clients, so that a burst of writes cannot delay the renewal of the Lease.
   const [client, leaseClient] = [load(), load()];
   try {
     // With the namespace its processes, Lease and Secrets are gone, so there is no controller to take the Lease from.

@@ -36,6 +36,7 @@ export function listenForStop({
       firstAt = now();
       onStop(name);
       stop.abort(new Error(`stopped by ${name}`));
+      // 128 and the signal's number is the exit code that shells give to a program that a signal ended.
     } else if (now() - firstAt >= SAME_REQUEST_MS) exit(128 + constants.signals[name]);
   };
   for (const name of names) process.on(name, onSignal);

@@ -115,6 +115,7 @@ async function testText(config: Config<typeof own>, databaseUrl: DatabaseUrl): P
   say("the refused text is not");
 }
 
+/** The numbers are Twilio's own for tests, so that no person's number gets into the database. */
 const TEXT = {
   ApiVersion: "2010-04-01",
   Body: "smschannel test-text",

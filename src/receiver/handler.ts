@@ -72,7 +72,9 @@ export function createHandler(options: HandlerOptions): RequestListener {
       // The sender is gone, so there is no answer to send.
       if (body === "aborted") return metrics.result("aborted");
       if (typeof body === "string") return finish(wrong ?? body);
+      // An unknown path may still be one of ours: answer 503, after which Twilio tries again.
       if (!routes.loaded) return finish(wrong ?? "routesNotLoaded");
+      // Before the refusal of a wrong method or type: the controller must learn that something on the way changed them.
       const check = checkIn(request, body, wrong === undefined, options);
       if (check !== undefined) void prove(check, finish, options);
       else if (wrong !== undefined) finish(wrong);
@@ -179,6 +181,7 @@ function store(
   { startMs, finish }: OpenRequest,
   { writer, storeSeen, metrics, clock }: HandlerOptions,
 ): void {
+  // The answer waits until the row is durable: after a 200 Twilio forgets the text.
   writer.write(row, (outcome) => {
     storeSeen.note(outcome === "stored" || outcome === "raw");
     finish(resultOf(row, outcome));

@@ -8,6 +8,7 @@ import { findSigner, findSignerInSteps, type Signed, type Signer } from "./signe
 /** Why a request was refused; the label of `smschannel_signature_failures_total`. The sender never learns it. */
 export type RefusalReason = "unknownPath" | "unknownRoute" | "malformed" | "missing" | "mismatch" | "account";
 
+/** What of a request decides about it. */
 export interface ReceivedRequest {
   /** Path and query as they were received. */
   target: string;
@@ -17,13 +18,15 @@ export interface ReceivedRequest {
   nowMs: number;
 }
 
+/** What to do with a request. `ignore`: it is signed, but names no message, so there is nothing to store. */
 export type Judgement =
   | { do: "store"; row: InboxRow; route: Route; fingerprint: string }
   | { do: "ignore"; route: Route; fingerprint: string }
   | { do: "refuse"; reason: RefusalReason; route?: Route };
 
+/** What a judgement needs to know of the routes. */
 export interface Routes {
-  /** `path` is `{namespace}/{stream}`. */
+  /** `path` is a `streamPath`. */
   find(path: string): readonly Route[];
   /** Stands in for unknown routes, see `decoyFor`. */
   readonly decoy: Route;

@@ -35,7 +35,7 @@ export class SchemaSeen {
   /** Tries until the schema fits or `stopping` aborts. Logs each new problem, and again from time to time while it lasts. */
   async look(stopping: AbortSignal): Promise<void> {
     const { store, clock, log } = this.#options;
-    const told = new LogFilter(clock);
+    const filter = new LogFilter(clock);
     while (!stopping.aborted) {
       try {
         await store.connect();
@@ -45,7 +45,7 @@ export class SchemaSeen {
       } catch (error) {
         const { code, problem } = troubleOf(error, "the receiver's role");
         this.#problem = problem;
-        if (told.isNews(problem)) log.warn({ code, problem }, "store is not ready");
+        if (filter.isNews(problem)) log.warn({ code, problem }, "store is not ready");
         await clock.sleep(RETRY_MS, stopping).catch(() => undefined);
       }
     }

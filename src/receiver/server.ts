@@ -121,11 +121,13 @@ export class Receiver {
     this.#draining = true;
     if (delayMs > 0) await clock.sleep(delayMs);
     const closed = this.#http.close();
+    // Refusals that wait for their turn would hold up the end.
     this.#pace.end();
     // An answer takes no longer than the database's budget. A request that is not complete by then never will be.
     const cancel = clock.after(storeBudgetMs + 1000, () => this.#http.cutAll());
     await closed;
     cancel();
+    // In this order: the writer closes the store, to which the last evidence is written.
     await this.#evidence.stop();
     await this.#writer.stop();
   }

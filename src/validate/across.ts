@@ -112,6 +112,7 @@ function hoursSilent(number: SmsNumber, given: GivenObjects): AcrossProblem[] {
   return [warning(number, ["spec", "operatingHoursRef"], message)];
 }
 
+/** The replies that carriers demand of every sender, whether or not automated messages are allowed. */
 const REPLIES = ["OptOutConfirmation", "OptInConfirmation", "Help"] as const;
 
 /** Only a warning: a Messaging Service may answer for the short code, which only Twilio knows. */

@@ -40,6 +40,7 @@ function compile(rule: Rule): Compiled {
     rule,
     holds: environment.parse(rule.rule) as CelProgram,
     says: messageExpression === undefined ? undefined : (environment.parse(messageExpression) as CelProgram),
+    // The API server decides it in the same way: a rule that uses oldSelf is a transition rule.
     transition: /\boldSelf\b/.test(rule.rule),
   };
 }
@@ -54,6 +55,7 @@ const environment = new Environment({ unlistedVariablesAreDyn: true })
     (text: string, pattern: string) => new RegExp(pattern).exec(text)?.[0] ?? "",
   );
 
+/** A value in the object, with the one in its place before the update. */
 interface CheckedPlace {
   value: unknown;
   old: unknown;
@@ -88,6 +90,7 @@ function judge(
 ): FieldProblem[] {
   if (transition && old === undefined) return [];
   const context = { self: toCel(schema, value), ...(transition ? { oldSelf: toCel(schema, old) } : {}) };
+  // A fieldPath begins with a dot.
   const at = [...path, ...(rule.fieldPath ?? "").split(".").slice(1)];
   try {
     if (holds(context) === true) return [];

@@ -1,6 +1,7 @@
 import { type FieldPath, type FieldProblem, inQuotes, type Typed } from "./finding.ts";
 import { isObject } from "./structure.ts";
 
+/** All fields of Kubernetes' ObjectMeta. */
 const KNOWN = new Set([
   "name",
   "generateName",
@@ -19,6 +20,7 @@ const KNOWN = new Set([
   "selfLink",
 ]);
 
+// As the API server checks them: names are RFC 1123 subdomains of up to 253 characters.
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const LABEL_VALUE = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;
 const LABEL_KEY = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]$/;

@@ -50,8 +50,8 @@ function checkOf({ group, version, schema }: Crd): KindChecker["check"] {
       ? []
       : checkCel(value, old === undefined ? undefined : prepare(old));
     // Where a rule and a pattern both fail only the rule is reported: it says more. Patterns are there for tools.
-    const told = new Set(rules.map(({ path }) => fieldOf(path)));
-    const rest = shape.filter(({ pattern, path }) => pattern !== true || !told.has(fieldOf(path)));
+    const reported = new Set(rules.map(({ path }) => fieldOf(path)));
+    const rest = shape.filter(({ pattern, path }) => pattern !== true || !reported.has(fieldOf(path)));
     return { object: value, problems: [...rest, ...rules] };
   };
 }

@@ -4,6 +4,7 @@ import { type FieldPath, type FieldProblem, inQuotes, type Typed } from "./findi
 
 /** Checks a value against an OpenAPI schema. Uses the API server's own words where it has some, so that a search finds both. */
 export function schemaCheck(schema: Schema): (value: unknown, typed: Typed) => FieldProblem[] {
+  // allErrors, because the API server reports all errors at once; verbose, because messages quote the value.
   const ajv = new Ajv({ allErrors: true, strictTypes: false, verbose: true });
   ajv.addFormat("int32", true);
   ajv.addFormat("int64", true);

@@ -40,6 +40,7 @@ function unknown(path: FieldPath, properties: Record<string, Schema>): FieldProb
 /** Equal except for case, or with at most two letters inserted, removed or replaced. */
 function isNear(a: string, b: string): boolean {
   if (a.toLowerCase() === b.toLowerCase()) return true;
+  // The Levenshtein distance, row by row.
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];

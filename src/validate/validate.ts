@@ -42,6 +42,7 @@ export async function validate(
   for (const source of files.flatMap(({ sources }) => sources))
     checkOne(source, { kinds, before, checked, findings });
   const given = await givenOf(files, checked);
+  // Findings across objects name the object only; this finds its place in the files.
   const places = new Map(checked.map((one) => [one.object as unknown, one]));
   for (const { object, severity, path, message, reason } of acrossProblems(given)) {
     const finding = findingOf(places.get(object)!, severity, path, message);
