@@ -302,7 +302,7 @@ export const settings = {
   ),
   resyncInterval: setting(
     "RESYNC_INTERVAL",
-    "How often each Twilio account is compared with what should be there, with some jitter.",
+    "How often each Twilio account is compared with what should be set there, with some jitter.",
     duration,
     { default: "5m" },
   ),
