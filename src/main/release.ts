@@ -176,20 +176,20 @@ function webhooksOf({ restore, retain }: { restore: boolean; retain: boolean }):
 }
 
 function summaryOf({ numbers, left, streams, hours, secrets }: Released): string {
-  const warning = left === 0 ? "" : ` (${left} with a warning above: look at their webhooks at Twilio)`;
+  const warning = left === 0 ? "" : ` (${left} with a warning above: check their webhooks at Twilio)`;
   return `let go: ${numbers} SmsNumbers${warning}, ${streams} WorkStreams, ${hours} OperatingHours; deleted: ${secrets} Secrets`;
 }
 
 /** The Secrets that stay may hold passwords, and the user learns of them only here. */
 function keptOf({ kept }: Released, config: Config<typeof own>): string {
   const names = `${config.operatorNamespace}/${previousPrefix(instanceOf(config))}…`;
-  return `kept: ${kept} webhooks from before, of numbers that still lead here, in the Secrets ${names}; an operator of the same name that is installed again puts them back`;
+  return `kept: ${kept} saved webhooks of numbers that still point at the receiver, in the Secrets ${names}; an operator that is installed again under the same name restores them`;
 }
 
 /** For a user who forgot to name the instance: nothing was let go, and this says which name to use. */
 function othersOf({ others }: Released, instance: string): string {
   const owners = [...others].map(([owner, count]) => `${owner} (${count})`).join(", ");
-  return `left, as they are not of ${instance}: objects of ${owners}; name their release with --instance and --operator-namespace, or all with --all`;
+  return `left alone, because ${instance} does not manage them: objects of ${owners}; name their release with --instance and --operator-namespace, or let go of all with --all`;
 }
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);

@@ -10,6 +10,7 @@ export interface EvidenceRecorderOptions {
   insert: (rows: EvidenceRow[]) => Promise<void>;
 }
 
+/** What was seen of a route since its last row. */
 interface Collected {
   route: Route;
   accepted: Map<string, number>;
