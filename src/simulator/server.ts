@@ -1,15 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Log } from "../log.ts";
-import { answerCall } from "./api/api.ts";
+import { answerCall } from "./api/answer-call.ts";
 import { userNameOf } from "./api/auth.ts";
 import { TwilioError } from "./api/errors.ts";
-import type { Answer, World } from "./api/exchange.ts";
 import type { Contract } from "./api/openapi.ts";
-import { type Address, addressOf, type Match, matchOperation } from "./api/operations.ts";
-import type { Control } from "./control/control.ts";
-import type { Fault, Faults } from "./control/faults.ts";
+import type { Answer, World } from "./api/operation.ts";
+import { type Address, addressOf, type Match, matchOperation } from "./api/router.ts";
+import type { Control } from "./control/control-api.ts";
 import type { RequestRecord } from "./control/request-log.ts";
-import { faultAnswer, spoil } from "./control/spoil.ts";
+import type { Fault, Faults } from "./faults/faults.ts";
+import { faultAnswer, spoil } from "./faults/faulty-answer.ts";
 import { readBody } from "./read-body.ts";
 import { isSid, randomSid } from "./state/sids.ts";
 

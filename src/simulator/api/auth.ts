@@ -2,7 +2,7 @@ import type { Region } from "../state/region.ts";
 import type { Account } from "../state/resources.ts";
 import { isSid } from "../state/sids.ts";
 import { TwilioError } from "./errors.ts";
-import type { Operation, Principal } from "./exchange.ts";
+import type { Operation, Principal } from "./operation.ts";
 
 const unauthorized = (message = "Authenticate") => new TwilioError(401, 20003, message);
 

@@ -1,6 +1,6 @@
-import { isWebhookUrl } from "../webhooks/url.ts";
+import { isWebhookUrl } from "../webhooks/webhook-url.ts";
 import { badRequest, type TwilioErrorCode } from "./errors.ts";
-import type { Call, World } from "./exchange.ts";
+import type { Call, World } from "./operation.ts";
 
 /** How a form field is checked; what is sent empty is cleared to the given value. */
 export type FieldKind =

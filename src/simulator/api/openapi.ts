@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { Ajv, type ValidateFunction } from "ajv";
-import type { Answer, Operation, Product } from "./exchange.ts";
+import type { Answer, Operation, Product } from "./operation.ts";
 
 /** One call that was answered without an error, to be held against Twilio's OpenAPI files. */
 export interface CheckedCall {

@@ -1,5 +1,5 @@
 import { badRequest } from "./errors.ts";
-import { type Answer, type Call, ok, type Product } from "./exchange.ts";
+import { type Answer, type Call, ok, type Product } from "./operation.ts";
 
 const DEFAULT_PAGE_SIZE = 50;
 const LARGEST_PAGE = 1000;

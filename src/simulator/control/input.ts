@@ -1,5 +1,5 @@
+import type { Fault } from "../faults/faults.ts";
 import type { InboundText } from "../messages/inbound.ts";
-import type { Fault } from "./faults.ts";
 
 /** Input that the control API does not take; the message is a sentence for a person. */
 export class InputError extends Error {}

@@ -4,10 +4,10 @@ import type { Account, Media, Message, PhoneNumber, ShortCode } from "../state/r
 import { randomSid } from "../state/sids.ts";
 import type { SimulatorState } from "../state/state.ts";
 import { inboundParams, withExtra } from "../webhooks/params.ts";
-import type { Webhook, WebhookAttempt, WebhookCaller } from "../webhooks/webhooks.ts";
+import type { Webhook, WebhookAttempt, WebhookCaller } from "../webhooks/webhook-caller.ts";
+import { type Route, routeOf, type Target } from "./destination.ts";
 import { isStopped, keywordsFor, type OptOutStep, optOutStep, setStopped } from "./opt-out.ts";
 import type { Replies } from "./replies.ts";
-import { type Route, routeOf, type Target } from "./routing.ts";
 import { segmentsOf } from "./segments.ts";
 import { type Reply, repliesIn, TwimlError } from "./twiml.ts";
 

@@ -4,8 +4,8 @@ import type { Media, Message, MessageStatus } from "../state/resources.ts";
 import { randomSid } from "../state/sids.ts";
 import type { SimulatorState } from "../state/state.ts";
 import { statusParams } from "../webhooks/params.ts";
-import type { WebhookCaller } from "../webhooks/webhooks.ts";
-import { poolSender } from "./pool-sender.ts";
+import type { WebhookCaller } from "../webhooks/webhook-caller.ts";
+import { poolSender } from "./choose-sender.ts";
 import { segmentsOf, segmentsPerSecond } from "./segments.ts";
 
 /** A text to send, already judged acceptable. */

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import type { RequestRecord } from "../control/request-log.ts";
-import type { WebhookDelivery } from "../webhooks/webhooks.ts";
+import type { WebhookDelivery } from "../webhooks/webhook-caller.ts";
 import { Region } from "./region.ts";
 
 /** What becomes of texts to a customer's number; unlisted ones are delivered. */

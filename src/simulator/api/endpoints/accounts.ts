@@ -1,8 +1,8 @@
 import type { Account, ApiKey } from "../../state/resources.ts";
 import { newSecret, rfc2822 } from "../../state/sids.ts";
 import { notFound } from "../errors.ts";
-import { type Call, created, noContent, type Operation, ok } from "../exchange.ts";
 import { noteUnknown } from "../form.ts";
+import { type Call, created, noContent, type Operation, ok } from "../operation.ts";
 import { page2010 } from "../paging.ts";
 
 const keys = "/2010-04-01/Accounts/{AccountSid}/Keys";

@@ -1,6 +1,6 @@
 import { iso8601, newSecret } from "../../state/sids.ts";
 import { notFound } from "../errors.ts";
-import { type Call, created, noContent, type Operation, ok, type World } from "../exchange.ts";
+import { type Call, created, noContent, type Operation, ok, type World } from "../operation.ts";
 import { twilioUrl } from "../paging.ts";
 
 /**

@@ -1,7 +1,7 @@
 import type { ConversationAddress } from "../../state/resources.ts";
 import { iso8601 } from "../../state/sids.ts";
 import { notFound } from "../errors.ts";
-import { type Call, type Operation, ok } from "../exchange.ts";
+import { type Call, type Operation, ok } from "../operation.ts";
 import { pageV1, twilioUrl } from "../paging.ts";
 
 /** Conversations' address configurations, to be read: they take texts away from a number's webhook. */

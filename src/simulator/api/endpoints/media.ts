@@ -1,7 +1,7 @@
 import type { Media, Message } from "../../state/resources.ts";
 import { rfc2822 } from "../../state/sids.ts";
 import { notFound } from "../errors.ts";
-import { type Call, noContent, type Operation, ok } from "../exchange.ts";
+import { type Call, noContent, type Operation, ok } from "../operation.ts";
 import { page2010 } from "../paging.ts";
 import { findMessage } from "./messages.ts";
 

@@ -1,12 +1,12 @@
+import { poolSender } from "../../messages/choose-sender.ts";
 import { isStopped, keywordsFor } from "../../messages/opt-out.ts";
 import type { Draft } from "../../messages/outbox.ts";
-import { poolSender } from "../../messages/pool-sender.ts";
 import { emptyMedia } from "../../messages/replies.ts";
 import type { Message, MessagingService, PhoneNumber, ShortCode } from "../../state/resources.ts";
-import { isWebhookUrl } from "../../webhooks/url.ts";
+import { isWebhookUrl } from "../../webhooks/webhook-url.ts";
 import { badRequest, type TwilioErrorCode } from "../errors.ts";
-import type { Call, World } from "../exchange.ts";
 import { noteUnknown } from "../form.ts";
+import type { Call, World } from "../operation.ts";
 
 const known = new Set(
   `To From FallbackFrom MessagingServiceSid Body MediaUrl ContentSid ContentVariables StatusCallback ApplicationSid MaxPrice

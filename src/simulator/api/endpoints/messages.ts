@@ -1,7 +1,7 @@
 import type { Message } from "../../state/resources.ts";
 import { dateOrNull, rfc2822 } from "../../state/sids.ts";
 import { badRequest, notFound } from "../errors.ts";
-import { type Call, created, noContent, type Operation, ok, type World } from "../exchange.ts";
+import { type Call, created, noContent, type Operation, ok, type World } from "../operation.ts";
 import { page2010 } from "../paging.ts";
 import { createMessage } from "./message-create.ts";
 

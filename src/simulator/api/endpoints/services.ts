@@ -1,8 +1,8 @@
 import type { MessagingService } from "../../state/resources.ts";
 import { iso8601 } from "../../state/sids.ts";
 import { badRequest, notFound } from "../errors.ts";
-import { type Call, created, noContent, type Operation, ok, type World } from "../exchange.ts";
 import { type Fields, field, readForm } from "../form.ts";
+import { type Call, created, noContent, type Operation, ok, type World } from "../operation.ts";
 import { pageV1, twilioUrl } from "../paging.ts";
 
 const permission = "/twilio/messaging/services";

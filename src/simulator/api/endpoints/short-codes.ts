@@ -1,8 +1,8 @@
 import type { ShortCode } from "../../state/resources.ts";
 import { rfc2822 } from "../../state/sids.ts";
 import { badRequest, notFound } from "../errors.ts";
-import { type Call, type Operation, ok, type World } from "../exchange.ts";
 import { type Fields, field, readForm } from "../form.ts";
+import { type Call, type Operation, ok, type World } from "../operation.ts";
 import { page2010 } from "../paging.ts";
 
 const permission = "/twilio/messaging/short-codes";

@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { mediaPath } from "../api/endpoints/media.ts";
+import type { Fault } from "../faults/faults.ts";
 import type { InboundDelivery, InboundText } from "../messages/inbound.ts";
 import { readBody } from "../read-body.ts";
 import type { Media } from "../state/resources.ts";
 import type { SimulatorState } from "../state/state.ts";
-import { describeState } from "../state/view.ts";
-import type { Fault } from "./faults.ts";
 import { InputError, readFaults, readInbound } from "./input.ts";
 import type { RequestRecord } from "./request-log.ts";
+import { describeState } from "./state-view.ts";
 
 /** What the control API does; tests get the same. */
 export interface Controls {

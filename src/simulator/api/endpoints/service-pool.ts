@@ -1,8 +1,8 @@
 import type { PhoneNumber, PoolMember, ShortCode } from "../../state/resources.ts";
 import { iso8601 } from "../../state/sids.ts";
 import { badRequest, notFound, TwilioError } from "../errors.ts";
-import { type Call, created, noContent, type Operation, ok } from "../exchange.ts";
 import { noteUnknown } from "../form.ts";
+import { type Call, created, noContent, type Operation, ok } from "../operation.ts";
 import { pageV1, twilioUrl } from "../paging.ts";
 import { findService } from "./services.ts";
 

@@ -1,6 +1,6 @@
-import type { Region } from "./region.ts";
-import type { Message } from "./resources.ts";
-import type { SimulatorState } from "./state.ts";
+import type { Region } from "../state/region.ts";
+import type { Message } from "../state/resources.ts";
+import type { SimulatorState } from "../state/state.ts";
 
 /** Everything that a person may want to look at, as JSON; tokens and secrets stay inside. */
 export function describeState(state: SimulatorState): Record<string, unknown> {

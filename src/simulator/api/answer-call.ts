@@ -1,10 +1,10 @@
-import type { Fault } from "../control/faults.ts";
+import type { Fault } from "../faults/faults.ts";
 import type { ServerOptions } from "../server.ts";
 import { isSid } from "../state/sids.ts";
 import { authenticate, authorize } from "./auth.ts";
 import { notFound, TwilioError } from "./errors.ts";
-import type { Answer } from "./exchange.ts";
-import type { Address, Match } from "./operations.ts";
+import type { Answer } from "./operation.ts";
+import type { Address, Match } from "./router.ts";
 
 export interface Incoming {
   options: ServerOptions;

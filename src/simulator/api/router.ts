@@ -4,10 +4,10 @@ import { conversationOperations } from "./endpoints/conversations.ts";
 import { mediaOperations } from "./endpoints/media.ts";
 import { messageOperations } from "./endpoints/messages.ts";
 import { numberOperations } from "./endpoints/numbers.ts";
-import { poolOperations } from "./endpoints/pool.ts";
+import { poolOperations } from "./endpoints/service-pool.ts";
 import { serviceOperations } from "./endpoints/services.ts";
 import { shortCodeOperations } from "./endpoints/short-codes.ts";
-import type { Operation, Product } from "./exchange.ts";
+import type { Operation, Product } from "./operation.ts";
 
 /** Where a call goes: product, region and the path that Twilio's own host would see. */
 export interface Address {

@@ -1,11 +1,16 @@
 import { randomUUID } from "node:crypto";
 import type { LookupFunction } from "node:net";
 import type { Clock } from "../../clock.ts";
-import { type AttemptResult, attempt } from "./attempt.ts";
-import { type ConnectionSettings, connectionSettings, OverrideError, type RetryPolicy } from "./overrides.ts";
+import {
+  type ConnectionSettings,
+  connectionSettings,
+  OverrideError,
+  type RetryPolicy,
+} from "./connection-overrides.ts";
 import { rememberingLookup } from "./resolver.ts";
 import { sign, signedUrl } from "./sign.ts";
-import { isWebhookUrl } from "./url.ts";
+import { type AttemptResult, attempt } from "./webhook-request.ts";
+import { isWebhookUrl } from "./webhook-url.ts";
 
 /** One request to somebody's webhook. */
 export interface WebhookAttempt {

@@ -1,7 +1,7 @@
 import { renderNumber } from "../api/endpoints/numbers.ts";
 import type { TwilioError } from "../api/errors.ts";
-import type { Answer, World } from "../api/exchange.ts";
-import type { Address } from "../api/operations.ts";
+import type { Answer, World } from "../api/operation.ts";
+import type { Address } from "../api/router.ts";
 import type { PhoneNumber } from "../state/resources.ts";
 import type { Fault } from "./faults.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { Answer } from "../../src/simulator/api/exchange.ts";
 import { type CheckedCall, openApiContract } from "../../src/simulator/api/openapi.ts";
-import { matchOperation } from "../../src/simulator/api/operations.ts";
+import type { Answer } from "../../src/simulator/api/operation.ts";
+import { matchOperation } from "../../src/simulator/api/router.ts";
 import { accountPath, demoAccount, raw, withSimulator } from "./support.ts";
 
 // Every other test of the simulator relies on this check; it must be able to fail.
