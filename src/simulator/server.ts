@@ -4,26 +4,26 @@ import { answerCall } from "./api/answer-call.ts";
 import { userNameOf } from "./api/auth.ts";
 import { TwilioError } from "./api/errors.ts";
 import type { Contract } from "./api/openapi.ts";
-import type { Answer, World } from "./api/operation.ts";
-import { type Address, addressOf, type Match, matchOperation } from "./api/router.ts";
-import type { Control } from "./control/control-api.ts";
+import type { ApiAnswer, SimulatorContext } from "./api/operation.ts";
+import { type ApiAddress, type MatchedOperation, matchOperation, readAddress } from "./api/router.ts";
+import type { ControlApi } from "./control/control-api.ts";
 import type { RequestRecord } from "./control/request-log.ts";
-import type { Fault, Faults } from "./faults/faults.ts";
+import type { Faults, SimulatedFault } from "./faults/faults.ts";
 import { faultAnswer, spoil } from "./faults/faulty-answer.ts";
 import { readBody } from "./read-body.ts";
 import { isSid, randomSid } from "./state/sids.ts";
 
-export interface ServerOptions {
-  world: World;
+export interface ApiServerOptions {
+  world: SimulatorContext;
   faults: Faults;
-  control: Control;
+  control: ControlApi;
   latencyMs: number;
   log: Log;
   contract: Contract | undefined;
 }
 
 /** The HTTP side: reads a call, plays the fault that strikes it, has it answered, writes answer and log. */
-export function createApiServer(options: ServerOptions): Server {
+export function createApiServer(options: ApiServerOptions): Server {
   const inFlight = new Map<string, number>();
   return createServer((request, response) => {
     // Never relative to a base: two slashes would begin a host.
@@ -45,7 +45,7 @@ export function createApiServer(options: ServerOptions): Server {
 }
 
 async function serve(
-  options: ServerOptions,
+  options: ApiServerOptions,
   inFlight: Map<string, number>,
   request: IncomingMessage,
   response: ServerResponse,
@@ -55,7 +55,7 @@ async function serve(
   const { clock } = world;
   const begun = clock.monotonic();
   const method = request.method ?? "GET";
-  const address = addressOf(url.pathname);
+  const address = readAddress(url.pathname);
   const match = matchOperation(method, address);
   const record = newRecord(request, url, address, match, clock.now());
   const fault = faults.take({
@@ -105,8 +105,8 @@ async function serve(
 function newRecord(
   request: IncomingMessage,
   url: URL,
-  { product, region, path }: Address,
-  match: Match | "otherMethods" | undefined,
+  { product, region, path }: ApiAddress,
+  match: MatchedOperation | "otherMethods" | undefined,
   at: number,
 ): RequestRecord {
   const found = typeof match === "object" ? match : undefined;
@@ -130,16 +130,20 @@ function newRecord(
   };
 }
 
-interface Written {
-  address: Address;
-  fault: Fault | undefined;
-  world: World;
+interface ResponseDetails {
+  address: ApiAddress;
+  fault: SimulatedFault | undefined;
+  world: SimulatorContext;
   concurrent: number;
   begun: number;
 }
 
 /** Writes the answer, or what the fault leaves of it; gives the status that was sent, null when the connection was cut. */
-function write(response: ServerResponse, answer: Answer | TwilioError, written: Written): number | null {
+function write(
+  response: ServerResponse,
+  answer: ApiAnswer | TwilioError,
+  written: ResponseDetails,
+): number | null {
   const { address, fault, world, concurrent, begun } = written;
   if (fault?.kind === "reset") {
     response.socket?.resetAndDestroy();
@@ -164,7 +168,7 @@ function write(response: ServerResponse, answer: Answer | TwilioError, written: 
   return sent.status;
 }
 
-function toText(answer: Answer | TwilioError, { product, path }: Address) {
+function toText(answer: ApiAnswer | TwilioError, { product, path }: ApiAddress) {
   const json = product === "api" ? "application/json" : "application/json; charset=utf-8";
   if (answer instanceof TwilioError) {
     const isXml = product === "api" && !path.endsWith(".json");

@@ -3,9 +3,9 @@ import type { AddressInfo } from "node:net";
 import { type Clock, systemClock } from "../clock.ts";
 import { type Log, silentLog } from "../log.ts";
 import { openApiContract } from "./api/openapi.ts";
-import { Control, type Controls } from "./control/control-api.ts";
+import { ControlApi, type Controls } from "./control/control-api.ts";
 import { Faults } from "./faults/faults.ts";
-import { Inbox } from "./messages/inbound.ts";
+import { InboundTexts } from "./messages/inbound.ts";
 import { Outbox } from "./messages/outbox.ts";
 import { Replies } from "./messages/replies.ts";
 import { createApiServer } from "./server.ts";
@@ -15,7 +15,7 @@ import { SimulatorState } from "./state/state.ts";
 import { WebhookCaller } from "./webhooks/webhook-caller.ts";
 
 export type { RequestRecord } from "./control/request-log.ts";
-export type { Fault } from "./faults/faults.ts";
+export type { SimulatedFault } from "./faults/faults.ts";
 export type { InboundDelivery, InboundText } from "./messages/inbound.ts";
 export type { SimulatorSeed } from "./state/seed.ts";
 export type { SimulatorState } from "./state/state.ts";
@@ -66,12 +66,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     state,
     clock,
     webhooks,
-    onArrival: (text) => void inbox.receive(text),
+    onArrival: (text) => void inboundTexts.receive(text),
   });
   const replies = new Replies({ clock, outbox });
-  const inbox = new Inbox({ state, clock, webhooks, replies });
+  const inboundTexts = new InboundTexts({ state, clock, webhooks, replies });
   const controls: Controls = {
-    inbound: (text) => inbox.receive(text),
+    inbound: (text) => inboundTexts.receive(text),
     faults(given) {
       for (const fault of [given].flat()) faults.add(fault);
     },
@@ -95,7 +95,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       return url;
     },
   };
-  const control = new Control(state, controls);
+  const control = new ControlApi(state, controls);
   const server = createApiServer({ world, faults, control, latencyMs, log, contract });
   url = await listen(server, options.port ?? 0, options.host ?? "127.0.0.1");
   log.info({ url, allowLocalUrls, latencyMs }, "simulating twilio");

@@ -1,6 +1,6 @@
 import { request } from "node:http";
 import { describe, expect, test } from "vitest";
-import type { Fault, Simulator } from "../../src/simulator/simulator.ts";
+import type { SimulatedFault, Simulator } from "../../src/simulator/simulator.ts";
 import { startSimulator } from "../../src/simulator/simulator.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { accountPath, demoAccount, type RawCall, raw, SleeperClock, sdk, withSimulator } from "./support.ts";
@@ -31,7 +31,10 @@ function brokenCall(simulator: Simulator, path: string): Promise<{ code: string 
 }
 
 describe("a fault that answers", () => {
-  const rows: Record<string, [fault: Fault, status: number, body: unknown, retryAfter: string | null]> = {
+  const rows: Record<
+    string,
+    [fault: SimulatedFault, status: number, body: unknown, retryAfter: string | null]
+  > = {
     "429 without Retry-After": [
       { kind: "status", status: 429 },
       429,
@@ -187,7 +190,7 @@ describe("which calls are struck, and how often", () => {
     [messages, {}],
     ["/messaging/v1/Services", {}],
   ];
-  const rows: Record<string, [fault: Fault, struck: boolean[]]> = {
+  const rows: Record<string, [fault: SimulatedFault, struck: boolean[]]> = {
     "by operation": [
       { ...fault, operation: "UpdateIncomingPhoneNumber" },
       [false, false, true, false, false],
@@ -229,7 +232,7 @@ describe("which calls are struck, and how often", () => {
 
   test("two faults strike one after the other, and clearing ends them", () =>
     withSimulator({}, async (simulator) => {
-      const both: Fault[] = [{ kind: "status", status: 429, count: 1 }, fault];
+      const both: SimulatedFault[] = [{ kind: "status", status: 429, count: 1 }, fault];
       simulator.control.faults(both);
       expect([(await raw(simulator, list)).status, (await raw(simulator, list)).status]).toEqual([429, 503]);
       simulator.control.clearFaults();

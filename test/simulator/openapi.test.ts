@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type CheckedCall, openApiContract } from "../../src/simulator/api/openapi.ts";
-import type { Answer } from "../../src/simulator/api/operation.ts";
+import type { ApiAnswer } from "../../src/simulator/api/operation.ts";
 import { matchOperation } from "../../src/simulator/api/router.ts";
 import { accountPath, demoAccount, raw, withSimulator } from "./support.ts";
 
@@ -39,7 +39,7 @@ describe("the check against Twilio's OpenAPI files", () => {
         const { json } = await raw(simulator, path);
         const match = matchOperation("POST", { product: "api", region: "us1", path });
         if (typeof match !== "object") throw new Error("no such operation");
-        const answer: Answer = { status: 200, body: json };
+        const answer: ApiAnswer = { status: 200, body: json };
         const call = {
           operation: match.operation,
           form: new URLSearchParams(),

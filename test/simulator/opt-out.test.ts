@@ -19,8 +19,8 @@ const withAdvanced = (state: SimulatorState) => {
 const nothing = () => {};
 
 /** Texts in order; after each: Twilio's own answer (its beginning), the OptOutType, and whether a text to them is refused. */
-type Said = [text: string, reply: string | null, optOutType: string | undefined, stopped: boolean];
-const rows: Record<string, [to: string, set: (state: SimulatorState) => void, said: Said[]]> = {
+type KeywordText = [text: string, reply: string | null, optOutType: string | undefined, stopped: boolean];
+const rows: Record<string, [to: string, set: (state: SimulatorState) => void, said: KeywordText[]]> = {
   "STOP stops, in any case and with blanks, and is answered once": [
     demoAccount.number,
     nothing,

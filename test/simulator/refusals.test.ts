@@ -15,8 +15,8 @@ const standard = { user: "SK00000000000000000000000000000001", password: "simula
 const restricted = { user: "SK00000000000000000000000000000003", password: "simulator-secret-restricted" };
 const other = "/2010-04-01/Accounts/AC00000000000000000000000000000002";
 
-type Row = [path: string, call: RawCall, status: number, code: number];
-const rows: Record<string, Record<string, Row>> = {
+type RefusedCall = [path: string, call: RawCall, status: number, code: number];
+const rows: Record<string, Record<string, RefusedCall>> = {
   credentials: {
     "no credentials": [`${accountPath}.json`, { authorization: "" }, 401, 20003],
     "credentials that are no Basic": [`${accountPath}.json`, { authorization: "Bearer x" }, 401, 20003],

@@ -31,8 +31,13 @@ describe("retries and fallback", () => {
     (response) =>
       response.writeHead(200, type === undefined ? {} : { "content-type": type }).end(body);
 
-  type Row = [fragment: string, respond: Respond, statuses: (number | null)[], errorCode: number | null];
-  const rows: Record<string, Row> = {
+  type RetryCase = [
+    fragment: string,
+    respond: Respond,
+    statuses: (number | null)[],
+    errorCode: number | null,
+  ];
+  const rows: Record<string, RetryCase> = {
     "2xx: done": ["", status(204), [204], null],
     "5xx is not tried again by default": ["", status(503), [503], 11200],
     "4xx is not tried again by default": ["", status(403), [403], 11200],
@@ -188,8 +193,8 @@ describe("retries and fallback", () => {
 describe("how long Twilio waits", () => {
   const silent: Respond = () => {};
 
-  type Row = [fragment: string, advances: number[], tries: number];
-  const rows: Record<string, Row> = {
+  type TimeoutCase = [fragment: string, advances: number[], tries: number];
+  const rows: Record<string, TimeoutCase> = {
     "15 s for an answer by default, and no second try": ["", [15_000], 1],
     "rt shortens it": ["#rt=4500", [4500], 1],
     "rp=rt tries again": ["#rt=4500&rp=rt&rc=2", [4500, 4500, 4500], 3],

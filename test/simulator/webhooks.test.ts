@@ -69,7 +69,7 @@ describe("an inbound webhook", () => {
 });
 
 describe("who gets a text", () => {
-  type Row = [
+  type DestinationCase = [
     to: string,
     set: (state: SimulatorState, url: string) => void,
     outcome: string,
@@ -80,7 +80,7 @@ describe("who gets a text", () => {
     Object.assign(state.services.get(`MG0000000000000000000000000000000${n}`)!, fields);
   const own = (state: SimulatorState, to: string, url: string) =>
     Object.assign(state.sender(to)!, { smsUrl: url });
-  const rows: Record<string, Row> = {
+  const rows: Record<string, DestinationCase> = {
     "the number's own URL": [number, (s, url) => own(s, number, url), "delivered", "number", true],
     "its application before its URL": [
       "+14252306551",

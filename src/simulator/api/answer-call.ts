@@ -1,28 +1,28 @@
-import type { Fault } from "../faults/faults.ts";
-import type { ServerOptions } from "../server.ts";
+import type { SimulatedFault } from "../faults/faults.ts";
+import type { ApiServerOptions } from "../server.ts";
 import { isSid } from "../state/sids.ts";
 import { authenticate, authorize } from "./auth.ts";
 import { notFound, TwilioError } from "./errors.ts";
-import type { Answer } from "./operation.ts";
-import type { Address, Match } from "./router.ts";
+import type { ApiAnswer } from "./operation.ts";
+import type { ApiAddress, MatchedOperation } from "./router.ts";
 
-export interface Incoming {
-  options: ServerOptions;
-  address: Address;
-  match: Match | "otherMethods" | undefined;
+export interface IncomingCall {
+  options: ApiServerOptions;
+  address: ApiAddress;
+  match: MatchedOperation | "otherMethods" | undefined;
   method: string;
   form: URLSearchParams;
   url: URL;
   header: string | undefined;
   /** Calls of this account in work, this one included. */
   concurrent: number;
-  fault: Fault | undefined;
+  fault: SimulatedFault | undefined;
   /** Takes the names of parameters that are ignored. */
   ignored: string[];
 }
 
 /** Who may do it, then the doing; errors of the API are answers too. */
-export function answerCall(incoming: Incoming): Answer | TwilioError {
+export function answerCall(incoming: IncomingCall): ApiAnswer | TwilioError {
   const { options, address, match, form, url } = incoming;
   try {
     const { path } = address;

@@ -1,8 +1,8 @@
 import type { Region } from "../state/region.ts";
-import type { Account } from "../state/resources.ts";
+import type { SimulatedAccount } from "../state/resources.ts";
 import { isSid } from "../state/sids.ts";
 import { TwilioError } from "./errors.ts";
-import type { Operation, Principal } from "./operation.ts";
+import type { ApiOperation, Principal } from "./operation.ts";
 
 const unauthorized = (message = "Authenticate") => new TwilioError(401, 20003, message);
 
@@ -31,10 +31,10 @@ export function authenticate(header: string | undefined, region: Region): Princi
  */
 export function authorize(
   principal: Principal,
-  operation: Operation,
+  operation: ApiOperation,
   accountSid: string | undefined,
   region: Region,
-): Account {
+): SimulatedAccount {
   const { account: caller, key } = principal;
   const account = accountSid === undefined ? caller : region.accounts.get(accountSid);
   if (account === undefined || !mayActOn(principal, account)) throw unauthorized();
@@ -47,13 +47,13 @@ export function authorize(
   return account;
 }
 
-function mayActOn({ account: caller, key }: Principal, account: Account): boolean {
+function mayActOn({ account: caller, key }: Principal, account: SimulatedAccount): boolean {
   if (account.sid === caller.sid) return true;
   return account.ownerAccountSid === caller.sid && (key === undefined || key.kind === "main");
 }
 
 /** Restricted keys exist in us1 only, and say which permission is missing. */
-function checkPermission(allow: string[], operation: Operation, region: Region): void {
+function checkPermission(allow: string[], operation: ApiOperation, region: Region): void {
   if (region.name !== "us1") throw unauthorized();
   const { permission } = operation;
   if (

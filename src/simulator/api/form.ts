@@ -1,6 +1,6 @@
 import { isWebhookUrl } from "../webhooks/webhook-url.ts";
 import { badRequest, type TwilioErrorCode } from "./errors.ts";
-import type { Call, World } from "./operation.ts";
+import type { ApiCall, SimulatorContext } from "./operation.ts";
 
 /** How a form field is checked; what is sent empty is cleared to the given value. */
 export type FieldKind =
@@ -13,7 +13,7 @@ export type FieldKind =
   | { kind: "application" };
 
 /** Form fields by Twilio's names, each with the property that it sets. */
-export type Fields<T> = Record<string, FieldKind & { sets: keyof T & string }>;
+export type FormFields<T> = Record<string, FieldKind & { sets: keyof T & string }>;
 
 /** Text, URL, method and flag without more. */
 export const field = {
@@ -25,7 +25,7 @@ export const field = {
 };
 
 /** The changes that a form asks for: only what was sent, each value checked. Unknown fields are ignored and noted. */
-export function readForm<T>(call: Call, world: World, fields: Fields<T>): Partial<T> {
+export function readForm<T>(call: ApiCall, world: SimulatorContext, fields: FormFields<T>): Partial<T> {
   const changes: Record<string, unknown> = {};
   for (const [name, value] of call.form) {
     const known = fields[name];
@@ -39,11 +39,17 @@ export function readForm<T>(call: Call, world: World, fields: Fields<T>): Partia
 }
 
 /** Notes what a form holds beside the names that the operation knows. */
-export function noteUnknown({ form, ignored }: Call, known: (name: string) => boolean): void {
+export function noteUnknown({ form, ignored }: ApiCall, known: (name: string) => boolean): void {
   ignored.push(...[...form.keys()].filter((name) => !known(name)));
 }
 
-function readField(name: string, value: string, field: FieldKind, call: Call, world: World): unknown {
+function readField(
+  name: string,
+  value: string,
+  field: FieldKind,
+  call: ApiCall,
+  world: SimulatorContext,
+): unknown {
   switch (field.kind) {
     case "text":
       if (field.max !== undefined && value.length > field.max)

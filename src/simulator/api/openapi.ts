@@ -1,13 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { Ajv, type ValidateFunction } from "ajv";
-import type { Answer, Operation, Product } from "./operation.ts";
+import type { ApiAnswer, ApiOperation, TwilioProduct } from "./operation.ts";
 
 /** One call that was answered without an error, to be held against Twilio's OpenAPI files. */
 export interface CheckedCall {
-  operation: Operation;
+  operation: ApiOperation;
   form: URLSearchParams;
   query: URLSearchParams;
-  answer: Answer;
+  answer: ApiAnswer;
 }
 
 /** Says what of a call does not fit the published contract. */
@@ -16,15 +16,15 @@ export interface Contract {
   check(call: CheckedCall): void;
 }
 
-type Json = Record<string, unknown>;
+type JsonSchema = Record<string, unknown>;
 interface OpenApiOperation {
-  parameters?: { name: string; in: string; schema: Json }[];
-  requestBody?: { content: Record<string, { schema: Json }> };
-  responses: Record<string, { content?: Record<string, { schema: Json }> }>;
+  parameters?: { name: string; in: string; schema: JsonSchema }[];
+  requestBody?: { content: Record<string, { schema: JsonSchema }> };
+  responses: Record<string, { content?: Record<string, { schema: JsonSchema }> }>;
 }
 interface OpenApiFile {
   paths: Record<string, Record<string, OpenApiOperation>>;
-  components: { schemas: Record<string, Json> };
+  components: { schemas: Record<string, JsonSchema> };
 }
 
 const formats = {
@@ -41,12 +41,15 @@ const formats = {
 } as const;
 
 /** Published in the snapshot that the project keeps; the other products are not in it. */
-const files: Partial<Record<Product, string>> = { api: "twilio_api_v2010", messaging: "twilio_messaging_v1" };
+const files: Partial<Record<TwilioProduct, string>> = {
+  api: "twilio_api_v2010",
+  messaging: "twilio_messaging_v1",
+};
 const directory = new URL("../../../test/fixtures/twilio-oai/", import.meta.url);
 const formType = "application/x-www-form-urlencoded";
 
 /** Read once in a process, since they are two megabytes. */
-let documents: Promise<Map<Product, OpenApiFile>> | undefined;
+let documents: Promise<Map<TwilioProduct, OpenApiFile>> | undefined;
 
 /** Reads Twilio's OpenAPI files. Only in a checkout of the project: they are test data and not part of the image. */
 export async function openApiContract(): Promise<Contract> {
@@ -54,9 +57,9 @@ export async function openApiContract(): Promise<Contract> {
   return new OpenApiContract(await documents);
 }
 
-async function readDocuments(): Promise<Map<Product, OpenApiFile>> {
-  const read = new Map<Product, OpenApiFile>();
-  for (const [product, name] of Object.entries(files) as [Product, string][]) {
+async function readDocuments(): Promise<Map<TwilioProduct, OpenApiFile>> {
+  const read = new Map<TwilioProduct, OpenApiFile>();
+  for (const [product, name] of Object.entries(files) as [TwilioProduct, string][]) {
     const text = await readFile(new URL(`${name}.json`, directory), "utf8");
     read.set(product, tighten(JSON.parse(text)) as OpenApiFile);
   }
@@ -71,9 +74,9 @@ const compiled = new Map<string, ValidateFunction>();
 
 class OpenApiContract implements Contract {
   readonly violations: string[] = [];
-  readonly #documents: Map<Product, OpenApiFile>;
+  readonly #documents: Map<TwilioProduct, OpenApiFile>;
 
-  constructor(documents: Map<Product, OpenApiFile>) {
+  constructor(documents: Map<TwilioProduct, OpenApiFile>) {
     this.#documents = documents;
   }
 
@@ -101,10 +104,10 @@ class OpenApiContract implements Contract {
 
   #validate(
     ajv: Ajv,
-    operation: Operation,
+    operation: ApiOperation,
     what: string,
     value: unknown,
-    schema: Json,
+    schema: JsonSchema,
     document: OpenApiFile,
   ): void {
     const key = `${operation.product} ${operation.name} ${what}`;
@@ -119,13 +122,13 @@ class OpenApiContract implements Contract {
     );
   }
 
-  #report(operation: Operation, problem: string): void {
+  #report(operation: ApiOperation, problem: string): void {
     this.violations.push(`${operation.product} ${operation.name} ${problem}`);
   }
 }
 
 /** Parameters have other names here and there; the path is the same. */
-function find({ paths }: OpenApiFile, { path, method }: Operation): OpenApiOperation | undefined {
+function find({ paths }: OpenApiFile, { path, method }: ApiOperation): OpenApiOperation | undefined {
   const shape = (text: string) => text.replace(/\{\w+\}/g, "{}");
   const found = Object.entries(paths).find(([published]) => shape(published) === shape(path));
   return found?.[1][method.toLowerCase()];
@@ -147,16 +150,18 @@ function tighten(node: unknown): unknown {
   if (typeof node !== "object" || node === null) return node;
   const { nullable, ...rest } = Object.fromEntries(
     Object.entries(node).map(([key, value]) => [key, tighten(value)]),
-  ) as Json;
+  ) as JsonSchema;
   const isObject = rest.type === "object" && typeof rest.properties === "object" && rest.properties !== null;
   const isForm = typeof rest.title === "string" && rest.title.endsWith("Request");
   if (isObject) rest.additionalProperties = false;
-  if (isObject && !isForm) rest.required = Object.keys(rest.properties as Json);
+  if (isObject && !isForm) rest.required = Object.keys(rest.properties as JsonSchema);
   // A form clears a field by sending it empty.
   if (isForm)
-    rest.properties = mapValues(rest.properties as Json, (schema) => ({ anyOf: [schema, { const: "" }] }));
+    rest.properties = mapValues(rest.properties as JsonSchema, (schema) => ({
+      anyOf: [schema, { const: "" }],
+    }));
   return nullable === true ? { anyOf: [rest, { type: "null" }, { const: "" }] } : rest;
 }
 
-const mapValues = (object: Json, map: (value: unknown) => unknown): Json =>
+const mapValues = (object: JsonSchema, map: (value: unknown) => unknown): JsonSchema =>
   Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value)]));

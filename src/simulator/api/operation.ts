@@ -1,11 +1,11 @@
 import type { Clock } from "../../clock.ts";
 import type { Outbox } from "../messages/outbox.ts";
 import type { Region } from "../state/region.ts";
-import type { Account, ApiKey } from "../state/resources.ts";
+import type { ApiKey, SimulatedAccount } from "../state/resources.ts";
 import type { SimulatorState } from "../state/state.ts";
 
 /** What every operation may use. */
-export interface World {
+export interface SimulatorContext {
   readonly state: SimulatorState;
   readonly clock: Clock;
   readonly allowLocalUrls: boolean;
@@ -16,16 +16,16 @@ export interface World {
 
 /** Who logged in: an account by its token, or one of its keys. */
 export interface Principal {
-  account: Account;
+  account: SimulatedAccount;
   key: ApiKey | undefined;
 }
 
 /** One authenticated call of the API. */
-export interface Call {
+export interface ApiCall {
   readonly region: Region;
   readonly principal: Principal;
   /** The account in the path; where the path has none, the one that logged in. */
-  readonly account: Account;
+  readonly account: SimulatedAccount;
   /** The SIDs in the path by their names in Twilio's OpenAPI files. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
@@ -38,19 +38,19 @@ export interface Call {
   readonly ignored: string[];
 }
 
-export interface Answer {
+export interface ApiAnswer {
   status: number;
   /** Sent as JSON; absent: an empty body. */
   body?: Record<string, unknown>;
   headers?: Record<string, string>;
 }
 
-export type Product = "api" | "messaging" | "conversations" | "accounts";
+export type TwilioProduct = "api" | "messaging" | "conversations" | "accounts";
 
-export interface Operation {
+export interface ApiOperation {
   /** The operation's id in Twilio's OpenAPI files. */
   name: string;
-  product: Product;
+  product: TwilioProduct;
   method: "GET" | "POST" | "DELETE";
   /** Names in braces are parameters. */
   path: string;
@@ -58,9 +58,9 @@ export interface Operation {
   permission?: string;
   /** Refused to standard keys with the same 401 that a wrong password gets. */
   mainOnly?: boolean;
-  handle(call: Call, world: World): Answer;
+  handle(call: ApiCall, world: SimulatorContext): ApiAnswer;
 }
 
-export const ok = (body: Record<string, unknown>): Answer => ({ status: 200, body });
-export const created = (body: Record<string, unknown>): Answer => ({ status: 201, body });
-export const noContent: Answer = { status: 204 };
+export const ok = (body: Record<string, unknown>): ApiAnswer => ({ status: 200, body });
+export const created = (body: Record<string, unknown>): ApiAnswer => ({ status: 201, body });
+export const noContent: ApiAnswer = { status: 204 };

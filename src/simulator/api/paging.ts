@@ -1,10 +1,10 @@
 import { badRequest } from "./errors.ts";
-import { type Answer, type Call, ok, type Product } from "./operation.ts";
+import { type ApiAnswer, type ApiCall, ok, type TwilioProduct } from "./operation.ts";
 
 const DEFAULT_PAGE_SIZE = 50;
 const LARGEST_PAGE = 1000;
 
-interface Page<T> {
+interface ListPage<T> {
   rows: T[];
   page: number;
   pageSize: number;
@@ -17,7 +17,7 @@ interface Page<T> {
  * Cuts a page. The token names the last row of the page before, so that rows which come or go meanwhile neither repeat nor
  * hide others; `Page` alone is only a number for people.
  */
-function cut<T extends { sid: string }>(rows: T[], query: URLSearchParams): Page<T> {
+function cut<T extends { sid: string }>(rows: T[], query: URLSearchParams): ListPage<T> {
   const pageSize = wholeNumber(query, "PageSize", DEFAULT_PAGE_SIZE, 1);
   if (pageSize > LARGEST_PAGE) throw badRequest(20007);
   const page = wholeNumber(query, "Page", 0, 0);
@@ -44,11 +44,11 @@ function wholeNumber(query: URLSearchParams, name: string, fallback: number, min
 
 /** The 2010 API's envelope: its URIs are relative to the host. */
 export function page2010<T extends { sid: string }>(
-  call: Call,
+  call: ApiCall,
   key: string,
   rows: T[],
   render: (row: T) => Record<string, unknown>,
-): Answer {
+): ApiAnswer {
   const found = cut(rows, call.query);
   const { page, pageSize, nextToken } = found;
   const uri = (n: number, token?: string) => `${call.path}?${pageQuery(call.query, pageSize, n, token)}`;
@@ -68,12 +68,12 @@ export function page2010<T extends { sid: string }>(
 
 /** The newer APIs' envelope: its URLs are absolute, at Twilio's host. */
 export function pageV1<T extends { sid: string }>(
-  call: Call,
-  product: Product,
+  call: ApiCall,
+  product: TwilioProduct,
   key: string,
   rows: T[],
   render: (row: T) => Record<string, unknown>,
-): Answer {
+): ApiAnswer {
   const { rows: found, page, pageSize, nextToken, isFirst } = cut(rows, call.query);
   const base = twilioUrl(call, product, call.path);
   const url = (n: number, token?: string) => `${base}?${pageQuery(call.query, pageSize, n, token)}`;
@@ -94,7 +94,7 @@ export function pageV1<T extends { sid: string }>(
 const edges: Record<string, string> = { ie1: "dublin", au1: "sydney", jp1: "tokyo" };
 
 /** The absolute URL that Twilio would name; a client with a base URL of its own maps it like any other. */
-export function twilioUrl(call: Pick<Call, "region">, product: Product, path: string): string {
+export function twilioUrl(call: Pick<ApiCall, "region">, product: TwilioProduct, path: string): string {
   const { name } = call.region;
   const where = name === "us1" ? "" : `.${edges[name] ?? "ashburn"}.${name}`;
   return `https://${product}${where}.twilio.com${path}`;

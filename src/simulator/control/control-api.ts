@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { mediaPath } from "../api/endpoints/media.ts";
-import type { Fault } from "../faults/faults.ts";
+import type { SimulatedFault } from "../faults/faults.ts";
 import type { InboundDelivery, InboundText } from "../messages/inbound.ts";
 import { readBody } from "../read-body.ts";
 import type { Media } from "../state/resources.ts";
@@ -12,20 +12,20 @@ import { describeState } from "./state-view.ts";
 /** What the control API does; tests get the same. */
 export interface Controls {
   inbound(text: InboundText): Promise<InboundDelivery>;
-  faults(fault: Fault | Fault[]): void;
-  armedFaults(): Fault[];
+  faults(fault: SimulatedFault | SimulatedFault[]): void;
+  armedFaults(): SimulatedFault[];
   clearFaults(): void;
   requests(): RequestRecord[];
   clearRequests(): void;
   reset(): void;
 }
 
-type Handler = (body: string) => unknown;
+type ControlHandler = (body: string) => unknown;
 
 /** The control API under `/_simulator/`: JSON in and out, no credentials. Bad input is answered with a sentence. */
-export class Control {
+export class ControlApi {
   readonly #state: SimulatorState;
-  readonly #routes: Record<string, Record<string, Handler>>;
+  readonly #routes: Record<string, Record<string, ControlHandler>>;
 
   constructor(state: SimulatorState, controls: Controls) {
     this.#state = state;

@@ -1,10 +1,10 @@
-import type { Fault } from "../faults/faults.ts";
+import type { SimulatedFault } from "../faults/faults.ts";
 import type { InboundText } from "../messages/inbound.ts";
 
 /** Input that the control API does not take; the message is a sentence for a person. */
 export class InputError extends Error {}
 
-type Json = Record<string, unknown>;
+type InputObject = Record<string, unknown>;
 
 /** The body of `POST /_simulator/inbound`. Media content is base64, or text as it is with `"encoding": "utf8"`. */
 export function readInbound(text: string): InboundText {
@@ -48,7 +48,7 @@ const common = [
   "kind",
 ];
 /** Each fault's own fields; those in `needs` must be there. */
-const kinds: Record<Fault["kind"], { takes: string[]; needs: string[] }> = {
+const kinds: Record<SimulatedFault["kind"], { takes: string[]; needs: string[] }> = {
   status: { takes: ["status", "retryAfterSeconds", "body"], needs: ["status"] },
   slow: { takes: ["ms", "when"], needs: ["ms"] },
   reset: { takes: ["when"], needs: ["when"] },
@@ -62,15 +62,15 @@ const kinds: Record<Fault["kind"], { takes: string[]; needs: string[] }> = {
 };
 
 /** One fault or a list of them, as JSON. */
-export function readFaults(text: string): Fault[] {
+export function readFaults(text: string): SimulatedFault[] {
   const input = parse(text);
   return (Array.isArray(input) ? input : [input]).map((value, index) => readFault(value, index));
 }
 
-function readFault(value: unknown, index: number): Fault {
+function readFault(value: unknown, index: number): SimulatedFault {
   const where = `fault ${index + 1}`;
   const input = object(value, where);
-  const kind = kinds[input.kind as Fault["kind"]];
+  const kind = kinds[input.kind as SimulatedFault["kind"]];
   if (kind === undefined) throw new InputError(`${where}: kind is one of ${Object.keys(kinds).join(", ")}.`);
   only(input, where, [...common, ...kind.takes]);
   for (const name of kind.needs)
@@ -85,7 +85,7 @@ function readFault(value: unknown, index: number): Fault {
     throw new InputError(`${where}: when is before or after.`);
   if (input.body !== undefined && input.body !== "json" && input.body !== "html")
     throw new InputError(`${where}: body is json or html.`);
-  return input as unknown as Fault;
+  return input as unknown as SimulatedFault;
 }
 
 /** What `from` and `to` of a text, and every other string, must at least be. */
@@ -110,13 +110,13 @@ function array(value: unknown, name: string): unknown[] {
   return value;
 }
 
-function object(value: unknown, name: string): Json {
+function object(value: unknown, name: string): InputObject {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new InputError(`${name} must be a JSON object.`);
-  return value as Json;
+  return value as InputObject;
 }
 
-function only(input: Json, where: string, names: string[]): void {
+function only(input: InputObject, where: string, names: string[]): void {
   const unknown = Object.keys(input).find((name) => !names.includes(name));
   if (unknown !== undefined)
     throw new InputError(`${where} has an unknown field "${unknown}"; it takes ${names.join(", ")}.`);

@@ -36,7 +36,7 @@ export type FaultEffect =
   | { kind: "listLag"; ms: number };
 
 /** A fault: what to do, to which calls, how often. Without `count` and `durationMs` it lasts until it is taken away. */
-export type Fault = FaultMatch &
+export type SimulatedFault = FaultMatch &
   FaultEffect & {
     /** Strikes this many calls and is gone. */
     count?: number;
@@ -56,7 +56,7 @@ export interface FaultSubject {
 }
 
 interface Armed {
-  fault: Fault;
+  fault: SimulatedFault;
   until: number;
   left: number;
   skip: number;
@@ -71,7 +71,7 @@ export class Faults {
     this.#clock = clock;
   }
 
-  add(fault: Fault): void {
+  add(fault: SimulatedFault): void {
     const until =
       fault.durationMs === undefined ? Number.POSITIVE_INFINITY : this.#clock.monotonic() + fault.durationMs;
     this.#armed.push({ fault, until, left: fault.count ?? Number.POSITIVE_INFINITY, skip: fault.after ?? 0 });
@@ -82,13 +82,13 @@ export class Faults {
   }
 
   /** Those still in force. */
-  list(): Fault[] {
+  list(): SimulatedFault[] {
     this.#forgetSpent();
     return this.#armed.map(({ fault }) => fault);
   }
 
   /** The fault that strikes this call; taking it uses it up by one. */
-  take(subject: FaultSubject): Fault | undefined {
+  take(subject: FaultSubject): SimulatedFault | undefined {
     this.#forgetSpent();
     for (const armed of this.#armed) {
       if (!matches(armed.fault, subject)) continue;

@@ -1,12 +1,12 @@
 import { renderNumber } from "../api/endpoints/numbers.ts";
 import type { TwilioError } from "../api/errors.ts";
-import type { Answer, World } from "../api/operation.ts";
-import type { Address } from "../api/router.ts";
-import type { PhoneNumber } from "../state/resources.ts";
-import type { Fault } from "./faults.ts";
+import type { ApiAnswer, SimulatorContext } from "../api/operation.ts";
+import type { ApiAddress } from "../api/router.ts";
+import type { SimulatedNumber } from "../state/resources.ts";
+import type { SimulatedFault } from "./faults.ts";
 
 /** What is answered instead of doing the work; undefined: the fault lets the work be done. */
-export function faultAnswer(fault: Fault): Answer | TwilioError | undefined {
+export function faultAnswer(fault: SimulatedFault): ApiAnswer | TwilioError | undefined {
   if (fault.kind !== "status") return undefined;
   const headers: Record<string, string> =
     fault.retryAfterSeconds === undefined ? {} : { "retry-after": String(fault.retryAfterSeconds) };
@@ -23,9 +23,9 @@ export function faultAnswer(fault: Fault): Answer | TwilioError | undefined {
 export interface Whole {
   status: number;
   text: string;
-  fault: Fault | undefined;
-  address: Address;
-  world: World;
+  fault: SimulatedFault | undefined;
+  address: ApiAddress;
+  world: SimulatorContext;
 }
 
 export interface Spoiled {
@@ -69,11 +69,11 @@ function withNextPage(text: string, url: string): string {
 }
 
 /** A body of the right shape about something else: another number where there is one, else the same with another SID. */
-function wrongBody(text: string, address: Address, world: World): string {
+function wrongBody(text: string, address: ApiAddress, world: SimulatorContext): string {
   const body = JSON.parse(text || "{}") as Record<string, unknown>;
   const region = world.state.region(address.region);
   const number = typeof body.sid === "string" ? region.numbers.get(body.sid) : undefined;
-  const other: PhoneNumber | undefined = region.numbers
+  const other: SimulatedNumber | undefined = region.numbers
     .ofAccount(number?.accountSid ?? "")
     .find(({ sid }) => sid !== number?.sid);
   if (other !== undefined) return JSON.stringify(renderNumber(other));

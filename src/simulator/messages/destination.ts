@@ -1,7 +1,7 @@
 import type { Region } from "../state/region.ts";
-import type { HttpMethod, PhoneNumber, ShortCode, SmsWebhooks } from "../state/resources.ts";
+import type { HttpMethod, SimulatedSender, SmsWebhooks } from "../state/resources.ts";
 
-export interface Target {
+export interface WebhookTarget {
   url: string;
   method: HttpMethod;
   fallbackUrl: string;
@@ -9,9 +9,9 @@ export interface Target {
 }
 
 /** Where a text to one of our numbers goes. */
-export type Route =
-  | { to: "number" | "application" | "service"; target: Target }
-  | { to: "conversation"; target: Target | undefined }
+export type Destination =
+  | { to: "number" | "application" | "service"; target: WebhookTarget }
+  | { to: "conversation"; target: WebhookTarget | undefined }
   /** There is nothing to call; the text is in the log all the same. */
   | { to: "nowhere" }
   /** Its Messaging Service takes no inbound texts: Twilio does not even log them. */
@@ -21,12 +21,12 @@ export type Route =
  * Decides who gets a text: Conversations, then the Messaging Service unless it defers to its senders, then the number's
  * application, then the number's own URL.
  */
-export function routeOf(sender: PhoneNumber | ShortCode, region: Region): Route {
+export function destinationOf(sender: SimulatedSender, region: Region): Destination {
   const address = "phoneNumber" in sender ? sender.phoneNumber : sender.shortCode;
   const conversation = [...region.addresses].find(
     (row) => row.address === address && row.autoCreation.enabled,
   );
-  if (conversation !== undefined) return conversationRoute(conversation.autoCreation.webhookUrl);
+  if (conversation !== undefined) return conversationDestination(conversation.autoCreation.webhookUrl);
   const service = region.serviceOf(sender.sid);
   if (service !== undefined && !service.useInboundWebhookOnNumber) {
     if (service.inboundRequestUrl === null) return { to: "dropped" };
@@ -39,7 +39,7 @@ export function routeOf(sender: PhoneNumber | ShortCode, region: Region): Route 
   return application === undefined ? own("number", sender) : own("application", application);
 }
 
-function own(to: "number" | "application", from: SmsWebhooks): Route {
+function own(to: "number" | "application", from: SmsWebhooks): Destination {
   if (from.smsUrl === "") return { to: "nowhere" };
   const {
     smsUrl: url,
@@ -50,7 +50,7 @@ function own(to: "number" | "application", from: SmsWebhooks): Route {
   return { to, target: { url, method, fallbackUrl, fallbackMethod } };
 }
 
-function conversationRoute(url: string): Route {
+function conversationDestination(url: string): Destination {
   const target = { url, method: "POST", fallbackUrl: "", fallbackMethod: "POST" } as const;
   return { to: "conversation", target: url === "" ? undefined : target };
 }

@@ -1,15 +1,15 @@
 import type { Clock } from "../../clock.ts";
 import type { Region } from "../state/region.ts";
-import type { Account, Media, Message, PhoneNumber, ShortCode } from "../state/resources.ts";
+import type { Media, Message, SimulatedAccount, SimulatedSender } from "../state/resources.ts";
 import { randomSid } from "../state/sids.ts";
 import type { SimulatorState } from "../state/state.ts";
 import { inboundParams, withExtra } from "../webhooks/params.ts";
-import type { Webhook, WebhookAttempt, WebhookCaller } from "../webhooks/webhook-caller.ts";
-import { type Route, routeOf, type Target } from "./destination.ts";
+import type { WebhookAttempt, WebhookCall, WebhookCaller } from "../webhooks/webhook-caller.ts";
+import { type Destination, destinationOf, type WebhookTarget } from "./destination.ts";
 import { isStopped, keywordsFor, type OptOutStep, optOutStep, setStopped } from "./opt-out.ts";
 import type { Replies } from "./replies.ts";
 import { segmentsOf } from "./segments.ts";
-import { type Reply, repliesIn, TwimlError } from "./twiml.ts";
+import { repliesIn, TwimlError, type TwimlReply } from "./twiml.ts";
 
 /** A text that a customer's handset sends to a number of the simulated Twilio. */
 export interface InboundText {
@@ -38,7 +38,7 @@ export interface InboundDelivery {
   replies: string[];
 }
 
-export interface InboxOptions {
+export interface InboundTextsOptions {
   state: SimulatorState;
   clock: Clock;
   webhooks: WebhookCaller;
@@ -46,10 +46,10 @@ export interface InboxOptions {
 }
 
 /** Texts that come in: what Twilio does with them until somebody's webhook has answered. */
-export class Inbox {
-  readonly #options: InboxOptions;
+export class InboundTexts {
+  readonly #options: InboundTextsOptions;
 
-  constructor(options: InboxOptions) {
+  constructor(options: InboundTextsOptions) {
     this.#options = options;
   }
 
@@ -61,7 +61,7 @@ export class Inbox {
     if (sender === undefined || account?.status !== "active" || !takesSms(sender)) return lost("unreachable");
 
     const consent = this.#applyOptOut(region, sender, text);
-    const route = routeOf(sender, region);
+    const route = destinationOf(sender, region);
     const message = route.to === "dropped" ? undefined : this.#record(region, sender, text);
     const replies = this.#answerKeyword(region, sender, text, consent);
     if (message === undefined) return { ...lost("dropped"), replies };
@@ -85,9 +85,9 @@ export class Inbox {
   /** Logs the delivery and sends what the answer asks for. */
   #finish(
     region: Region,
-    sender: PhoneNumber | ShortCode,
+    sender: SimulatedSender,
     message: Message,
-    route: Route,
+    route: Destination,
     called: Called | undefined,
   ): string[] {
     if (called === undefined) return [];
@@ -103,15 +103,15 @@ export class Inbox {
     return (called.replies ?? []).flatMap((reply) => replies.sendReply(region, sender, message.from, reply));
   }
 
-  #answerKeyword(region: Region, sender: PhoneNumber | ShortCode, text: InboundText, { reply }: OptOutStep) {
+  #answerKeyword(region: Region, sender: SimulatedSender, text: InboundText, { reply }: OptOutStep) {
     return reply ? [this.#options.replies.sendOwn(region, sender, text.from, reply)] : [];
   }
 
   /** The webhook, then once the fallback with what went wrong; there is no third chance. */
   async #call(
-    account: Account,
+    account: SimulatedAccount,
     message: Message,
-    target: Target,
+    target: WebhookTarget,
     extra: Record<string, string>,
   ): Promise<Called> {
     const params = inboundParams(message, extra);
@@ -127,7 +127,7 @@ export class Inbox {
   }
 
   /** An answer whose TwiML does not parse is a failure like any other, but is not asked for again. */
-  async #try(webhook: Webhook): Promise<Called> {
+  async #try(webhook: WebhookCall): Promise<Called> {
     const { attempts, answer } = await this.#options.webhooks.call(webhook);
     if (answer === undefined) return { attempts, replies: undefined };
     try {
@@ -139,7 +139,7 @@ export class Inbox {
     }
   }
 
-  #record(region: Region, sender: PhoneNumber | ShortCode, text: InboundText): Message {
+  #record(region: Region, sender: SimulatedSender, text: InboundText): Message {
     const now = this.#options.clock.now();
     const media = (text.media ?? []).map(({ contentType, content }): Media => {
       return { sid: randomSid("ME"), contentType, content: Buffer.from(content), dateCreated: now };
@@ -164,7 +164,7 @@ export class Inbox {
     });
   }
 
-  #applyOptOut(region: Region, sender: PhoneNumber | ShortCode, text: InboundText): OptOutStep {
+  #applyOptOut(region: Region, sender: SimulatedSender, text: InboundText): OptOutStep {
     const service = region.serviceOf(sender.sid);
     const wasStopped = isStopped(region, sender, service, text.from);
     const step = optOutStep(text.body, wasStopped, keywordsFor(sender, service));
@@ -176,16 +176,16 @@ export class Inbox {
 /** What came of a webhook: its attempts, and the answer's replies when there was a good one. */
 interface Called {
   attempts: WebhookAttempt[];
-  replies: Reply[] | undefined;
+  replies: TwimlReply[] | undefined;
 }
 
-function outcomeOf(route: Route, called: Called | undefined): InboundDelivery["outcome"] {
+function outcomeOf(route: Destination, called: Called | undefined): InboundDelivery["outcome"] {
   if (route.to === "conversation") return "conversation";
   if (called === undefined) return "notSent";
   return called.replies === undefined ? "failed" : "delivered";
 }
 
-const takesSms = (sender: PhoneNumber | ShortCode) => !("capabilities" in sender) || sender.capabilities.sms;
+const takesSms = (sender: SimulatedSender) => !("capabilities" in sender) || sender.capabilities.sms;
 
 const lost = (outcome: "dropped" | "unreachable"): InboundDelivery => ({
   messageSid: null,

@@ -1,5 +1,5 @@
 import type { Region } from "../state/region.ts";
-import type { AdvancedOptOut, MessagingService, PhoneNumber, ShortCode } from "../state/resources.ts";
+import type { AdvancedOptOut, SimulatedSender, SimulatedService } from "../state/resources.ts";
 
 const standard: AdvancedOptOut = {
   stop: {
@@ -43,8 +43,8 @@ export interface OptOutStep {
 
 /** Which words count for this sender; undefined: a stand-alone short code, for which Twilio does nothing. */
 export function keywordsFor(
-  sender: PhoneNumber | ShortCode,
-  service: MessagingService | undefined,
+  sender: SimulatedSender,
+  service: SimulatedService | undefined,
 ): { words: AdvancedOptOut; isAdvanced: boolean } | undefined {
   if (service?.advancedOptOut !== undefined) return { words: service.advancedOptOut, isAdvanced: true };
   if ("shortCode" in sender) return undefined;

@@ -9,7 +9,7 @@ import { poolSender } from "./choose-sender.ts";
 import { segmentsOf, segmentsPerSecond } from "./segments.ts";
 
 /** A text to send, already judged acceptable. */
-export interface Draft {
+export interface OutgoingText {
   accountSid: string;
   /** Null: the Messaging Service chooses. */
   from: string | null;
@@ -71,30 +71,30 @@ export class Outbox {
   }
 
   /** Takes a text; what becomes of it is seen in the message's status and told by status callbacks. */
-  accept(region: Region, draft: Draft): Message {
+  accept(region: Region, text: OutgoingText): Message {
     const now = this.#options.clock.now();
-    const viaService = draft.messagingServiceSid !== null;
+    const viaService = text.messagingServiceSid !== null;
     const message: Message = {
-      sid: randomSid(draft.media.length > 0 ? "MM" : "SM"),
-      accountSid: draft.accountSid,
-      messagingServiceSid: draft.messagingServiceSid,
-      from: draft.from ?? "",
-      to: draft.to,
-      body: draft.body,
-      direction: draft.direction,
-      status: draft.sendAt !== undefined ? "scheduled" : viaService ? "accepted" : "queued",
-      numSegments: viaService ? 0 : segmentsOf(draft.body),
-      media: draft.media,
+      sid: randomSid(text.media.length > 0 ? "MM" : "SM"),
+      accountSid: text.accountSid,
+      messagingServiceSid: text.messagingServiceSid,
+      from: text.from ?? "",
+      to: text.to,
+      body: text.body,
+      direction: text.direction,
+      status: text.sendAt !== undefined ? "scheduled" : viaService ? "accepted" : "queued",
+      numSegments: viaService ? 0 : segmentsOf(text.body),
+      media: text.media,
       errorCode: null,
       errorMessage: null,
-      statusCallback: draft.statusCallback,
+      statusCallback: text.statusCallback,
       dateCreated: now,
       dateSent: null,
       dateUpdated: now,
     };
     region.messages.add(message);
-    if (!viaService) this.#enqueue(region, message, draft);
-    else this.#later((draft.sendAt ?? now) - now, () => this.#assign(region, message, draft));
+    if (!viaService) this.#enqueue(region, message, text);
+    else this.#later((text.sendAt ?? now) - now, () => this.#assign(region, message, text));
     return message;
   }
 
@@ -106,19 +106,19 @@ export class Outbox {
   }
 
   /** The Messaging Service gives the text a sender of its pool; the same customer keeps getting the same one. */
-  #assign(region: Region, message: Message, draft: Draft) {
+  #assign(region: Region, message: Message, text: OutgoingText) {
     if (this.#isOver(region, message)) return;
-    if (draft.isOptedOut === true)
+    if (text.isOptedOut === true)
       return this.#fail(region, message, 21610, "Attempt to send to unsubscribed recipient");
     message.numSegments = segmentsOf(message.body);
     message.from ||= poolSender(region, message.messagingServiceSid!, message.to) ?? "";
     if (this.queueMs(region, message.from) > this.#options.state.timing.longestQueueMs)
       return this.#fail(region, message, 30001, "Queue overflow");
     this.#move(region, message, "queued");
-    this.#enqueue(region, message, draft);
+    this.#enqueue(region, message, text);
   }
 
-  #enqueue(region: Region, message: Message, { validityMs }: Draft): void {
+  #enqueue(region: Region, message: Message, { validityMs }: OutgoingText): void {
     const waitMs = this.queueMs(region, message.from);
     if (waitMs > validityMs) {
       this.#later(validityMs, () => this.#fail(region, message, 30036, "Validity Period Expired"));

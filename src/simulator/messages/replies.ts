@@ -1,10 +1,10 @@
 import type { Clock } from "../../clock.ts";
 import type { Region } from "../state/region.ts";
-import type { Media, PhoneNumber, ShortCode } from "../state/resources.ts";
+import type { Media, SimulatedSender } from "../state/resources.ts";
 import { randomSid } from "../state/sids.ts";
 import { isStopped } from "./opt-out.ts";
 import type { Outbox } from "./outbox.ts";
-import type { Reply } from "./twiml.ts";
+import type { TwimlReply } from "./twiml.ts";
 
 /** Error 14107: after so many answers to one pair, each within 30 s of the one before, Twilio stops answering. */
 const MOST_ANSWERS = 15;
@@ -27,19 +27,19 @@ export class Replies {
   }
 
   /** Twilio's own answer to a keyword: it goes out even to somebody who has just stopped. Gives the new text's SID. */
-  sendOwn(region: Region, sender: PhoneNumber | ShortCode, to: string, body: string): string {
+  sendOwn(region: Region, sender: SimulatedSender, to: string, body: string): string {
     return this.#send(region, sender, to, { body, media: [] });
   }
 
   /** What a webhook's answer asks for; nothing to whoever has stopped, and nothing more in a loop of two machines. */
-  sendReply(region: Region, sender: PhoneNumber | ShortCode, customer: string, reply: Reply): string[] {
+  sendReply(region: Region, sender: SimulatedSender, customer: string, reply: TwimlReply): string[] {
     const to = reply.to ?? customer;
     if (this.#isLoop(`${sender.sid} ${to}`) || isStopped(region, sender, region.serviceOf(sender.sid), to))
       return [];
     return [this.#send(region, sender, to, reply)];
   }
 
-  #send(region: Region, sender: PhoneNumber | ShortCode, to: string, reply: Reply): string {
+  #send(region: Region, sender: SimulatedSender, to: string, reply: TwimlReply): string {
     const address = "phoneNumber" in sender ? sender.phoneNumber : sender.shortCode;
     const message = this.#outbox.accept(region, {
       accountSid: sender.accountSid,

@@ -1,5 +1,5 @@
 /** A text that a webhook's answer asks Twilio to send. */
-export interface Reply {
+export interface TwimlReply {
   body: string;
   media: string[];
   to?: string;
@@ -23,7 +23,7 @@ const MOST_REPLIES = 10;
  * The replies in a webhook's answer. TwiML by type text/xml, application/xml or text/html; a text/plain body is itself the
  * reply, which is why nobody should answer "ok"; an empty body says nothing; anything else Twilio cannot read.
  */
-export function repliesIn(contentType: string | undefined, body: string): Reply[] {
+export function repliesIn(contentType: string | undefined, body: string): TwimlReply[] {
   if (Buffer.byteLength(body) > LONGEST_BODY) throw new TwimlError(11750, "the answer is over 64 KiB");
   if (body.trim() === "") return [];
   const type = (contentType ?? "").split(";")[0]?.trim().toLowerCase();
@@ -37,7 +37,7 @@ export function repliesIn(contentType: string | undefined, body: string): Reply[
   return verbs.slice(0, MOST_REPLIES).map(reply);
 }
 
-function reply(verb: Element): Reply {
+function reply(verb: XmlElement): TwimlReply {
   const nouns = (name: string) =>
     verb.children.filter((child) => child.name === name).map(({ text }) => text.trim());
   const { to, from, statusCallback, action } = verb.attributes;
@@ -51,19 +51,19 @@ function reply(verb: Element): Reply {
   };
 }
 
-interface Element {
+interface XmlElement {
   name: string;
   attributes: Record<string, string>;
   text: string;
-  children: Element[];
+  children: XmlElement[];
 }
 
 const token =
   /<!--[\s\S]*?-->|<\?[\s\S]*?\?>|<!\[CDATA\[([\s\S]*?)\]\]>|<!DOCTYPE[^>]*>|<\/([\w:.-]+)\s*>|<([\w:.-]+)((?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(\/?)>|([^<]+)/y;
 
 /** As much XML as TwiML needs; throws 12100 for what is not well-formed. */
-function parse(source: string): Element {
-  const top: Element = { name: "", attributes: {}, text: "", children: [] };
+function parse(source: string): XmlElement {
+  const top: XmlElement = { name: "", attributes: {}, text: "", children: [] };
   const open = [top];
   token.lastIndex = 0;
   while (token.lastIndex < source.length) {
@@ -76,7 +76,12 @@ function parse(source: string): Element {
     else if (text !== undefined) parent.text += decode(text);
     else if (end !== undefined) close(open, end);
     else if (start !== undefined) {
-      const child: Element = { name: start, attributes: readAttributes(attributes!), text: "", children: [] };
+      const child: XmlElement = {
+        name: start,
+        attributes: readAttributes(attributes!),
+        text: "",
+        children: [],
+      };
       parent.children.push(child);
       if (isEmpty === "") open.push(child);
     }
@@ -87,7 +92,7 @@ function parse(source: string): Element {
   return root;
 }
 
-function close(open: Element[], name: string): void {
+function close(open: XmlElement[], name: string): void {
   if (open.length < 2 || open.pop()!.name !== name) throw new TwimlError(12100, `</${name}> closes nothing`);
 }
 

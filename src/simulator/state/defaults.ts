@@ -1,11 +1,11 @@
 import type {
-  Account,
   ApiKey,
-  Application,
   ConversationAddress,
-  MessagingService,
-  PhoneNumber,
-  ShortCode,
+  SimulatedAccount,
+  SimulatedNumber,
+  SimulatedService,
+  SimulatedShortCode,
+  TwimlApplication,
 } from "./resources.ts";
 
 /** What Twilio fills in when somebody makes one of these: everything but who owns it, its SID and its dates. */
@@ -17,7 +17,7 @@ const tollFree = /^\+1(?:800|833|844|855|866|877|888)/;
 const noWebhooks = { smsUrl: "", smsMethod: "POST", smsFallbackUrl: "", smsFallbackMethod: "POST" } as const;
 
 /** The n-th account of a region. */
-export const accountDefaults = (n: number, sid: string): Defaults<Account> => ({
+export const accountDefaults = (n: number, sid: string): Defaults<SimulatedAccount> => ({
   friendlyName: `Account ${n}`,
   authToken: `simulator-auth-token-${String(n).padStart(10, "0")}`,
   secondaryAuthToken: undefined,
@@ -35,7 +35,7 @@ export const keyDefaults = (sid: string): Defaults<ApiKey> => ({
 });
 
 /** A number as it is when it has just been bought: Twilio's demo answers its texts and calls. */
-export const numberDefaults = (phoneNumber: string): Defaults<PhoneNumber> => ({
+export const numberDefaults = (phoneNumber: string): Defaults<SimulatedNumber> => ({
   phoneNumber,
   friendlyName: phoneNumber,
   type: tollFree.test(phoneNumber) ? "tollfree" : "local",
@@ -59,20 +59,20 @@ export const numberDefaults = (phoneNumber: string): Defaults<PhoneNumber> => ({
   beta: false,
 });
 
-export const shortCodeDefaults = (shortCode: string): Defaults<ShortCode> => ({
+export const shortCodeDefaults = (shortCode: string): Defaults<SimulatedShortCode> => ({
   shortCode,
   friendlyName: shortCode,
   ...noWebhooks,
 });
 
-export const applicationDefaults = (sid: string): Defaults<Application> => ({
+export const applicationDefaults = (sid: string): Defaults<TwimlApplication> => ({
   friendlyName: sid,
   messageStatusCallback: "",
   ...noWebhooks,
 });
 
 /** As the API makes one: without a webhook, so that inbound texts are dropped. */
-export const serviceDefaults = (sid: string): Defaults<MessagingService> => ({
+export const serviceDefaults = (sid: string): Defaults<SimulatedService> => ({
   friendlyName: sid,
   inboundRequestUrl: null,
   inboundMethod: "POST",

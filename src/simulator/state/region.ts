@@ -8,41 +8,42 @@ import {
   shortCodeDefaults,
 } from "./defaults.ts";
 import type {
-  Account,
   ApiKey,
-  Application,
   ConversationAddress,
   Message,
-  MessagingService,
-  PhoneNumber,
   PoolMember,
-  ShortCode,
+  SimulatedAccount,
+  SimulatedNumber,
+  SimulatedSender,
+  SimulatedService,
+  SimulatedShortCode,
+  TwimlApplication,
 } from "./resources.ts";
 import { numberedSid, type SidPrefix } from "./sids.ts";
 import { Table } from "./table.ts";
 
 /** What a new resource may say of itself; the rest gets Twilio's defaults. */
-export type NewAccount = Partial<Account>;
-export type New<T extends { accountSid: string }> = Partial<T> & Pick<T, "accountSid">;
+export type NewAccount = Partial<SimulatedAccount>;
+export type NewResource<T extends { accountSid: string }> = Partial<T> & Pick<T, "accountSid">;
 
 /**
  * One of Twilio's regions: credentials, configuration and data that no other region sees. The same account or number may
  * exist in several, under the same SID, with other tokens and other webhooks.
  */
 export class Region {
-  readonly accounts = new Map<string, Account>();
+  readonly accounts = new Map<string, SimulatedAccount>();
   readonly keys = new Table<ApiKey>();
-  readonly numbers = new Table<PhoneNumber>();
-  readonly shortCodes = new Table<ShortCode>();
-  readonly applications = new Table<Application>();
-  readonly services = new Table<MessagingService>();
+  readonly numbers = new Table<SimulatedNumber>();
+  readonly shortCodes = new Table<SimulatedShortCode>();
+  readonly applications = new Table<TwimlApplication>();
+  readonly services = new Table<SimulatedService>();
   readonly addresses = new Table<ConversationAddress>();
   readonly messages = new Table<Message>();
   /** Pool members of Messaging Services by the sender's SID: a sender is in at most one service. */
   readonly pool = new Map<string, PoolMember>();
   /** Opted-out pairs, see opt-out.ts. */
   readonly optedOut = new Set<string>();
-  readonly #bySender = new Map<string, PhoneNumber | ShortCode>();
+  readonly #bySender = new Map<string, SimulatedSender>();
   readonly #counters = new Map<SidPrefix, number>();
   #nextNumber = 13_602_000_000;
   readonly name: string;
@@ -53,19 +54,19 @@ export class Region {
     this.#now = now;
   }
 
-  addAccount(account: NewAccount = {}): Account {
+  addAccount(account: NewAccount = {}): SimulatedAccount {
     const sid = account.sid ?? this.#nextSid("AC");
     const created = { sid, ...accountDefaults(this.accounts.size + 1, sid), ...this.#dates(), ...account };
     this.accounts.set(sid, created);
     return created;
   }
 
-  addKey(key: New<ApiKey>): ApiKey {
+  addKey(key: NewResource<ApiKey>): ApiKey {
     const sid = key.sid ?? this.#nextSid("SK");
     return this.keys.add({ sid, ...keyDefaults(sid), ...this.#dates(), ...key });
   }
 
-  addNumber(number: New<PhoneNumber> & Pick<PhoneNumber, "phoneNumber">): PhoneNumber {
+  addNumber(number: NewResource<SimulatedNumber> & Pick<SimulatedNumber, "phoneNumber">): SimulatedNumber {
     const { phoneNumber } = number;
     if (!/^\+[1-9][0-9]{6,14}$/.test(phoneNumber))
       throw new Error(`${phoneNumber} is not E.164 (such as +14252306549)`);
@@ -77,31 +78,35 @@ export class Region {
   }
 
   /** Many numbers at once, for load and paging: +13602000000 and on, each call going on where the last one ended. */
-  addNumbers(accountSid: string, count: number): PhoneNumber[] {
+  addNumbers(accountSid: string, count: number): SimulatedNumber[] {
     return Array.from({ length: count }, () => {
       while (this.#bySender.has(`+${this.#nextNumber}`)) this.#nextNumber++;
       return this.addNumber({ accountSid, phoneNumber: `+${this.#nextNumber}` });
     });
   }
 
-  addShortCode(code: New<ShortCode> & Pick<ShortCode, "shortCode">): ShortCode {
+  addShortCode(
+    code: NewResource<SimulatedShortCode> & Pick<SimulatedShortCode, "shortCode">,
+  ): SimulatedShortCode {
     const sid = code.sid ?? this.#nextSid("SC");
     const row = this.shortCodes.add({ sid, ...shortCodeDefaults(code.shortCode), ...this.#dates(), ...code });
     this.#bySender.set(row.shortCode, row);
     return row;
   }
 
-  addApplication(application: New<Application>): Application {
+  addApplication(application: NewResource<TwimlApplication>): TwimlApplication {
     const sid = application.sid ?? this.#nextSid("AP");
     return this.applications.add({ sid, ...applicationDefaults(sid), ...this.#dates(), ...application });
   }
 
-  addService(service: New<MessagingService>): MessagingService {
+  addService(service: NewResource<SimulatedService>): SimulatedService {
     const sid = service.sid ?? this.#nextSid("MG");
     return this.services.add({ sid, ...serviceDefaults(sid), ...this.#dates(), ...service });
   }
 
-  addAddress(address: New<ConversationAddress> & Pick<ConversationAddress, "address">): ConversationAddress {
+  addAddress(
+    address: NewResource<ConversationAddress> & Pick<ConversationAddress, "address">,
+  ): ConversationAddress {
     const sid = address.sid ?? this.#nextSid("IG");
     return this.addresses.add({ sid, ...addressDefaults(address.address), ...this.#dates(), ...address });
   }
@@ -126,11 +131,11 @@ export class Region {
   }
 
   /** A number or short code of ours by what a handset would dial. */
-  sender(address: string): PhoneNumber | ShortCode | undefined {
+  sender(address: string): SimulatedSender | undefined {
     return this.#bySender.get(address);
   }
 
-  serviceOf(senderSid: string): MessagingService | undefined {
+  serviceOf(senderSid: string): SimulatedService | undefined {
     const member = this.pool.get(senderSid);
     return member === undefined ? undefined : this.services.get(member.serviceSid);
   }

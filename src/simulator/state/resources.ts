@@ -1,6 +1,6 @@
 /** What the simulated Twilio keeps. Times are milliseconds since the epoch; an unset string is "", as Twilio answers it. */
 
-export interface Account {
+export interface SimulatedAccount {
   sid: string;
   friendlyName: string;
   authToken: string;
@@ -16,7 +16,7 @@ export interface Account {
   dateUpdated: number;
 }
 
-interface Owned {
+interface OwnedResource {
   sid: string;
   accountSid: string;
   friendlyName: string;
@@ -24,7 +24,7 @@ interface Owned {
   dateUpdated: number;
 }
 
-export interface ApiKey extends Owned {
+export interface ApiKey extends OwnedResource {
   secret: string;
   kind: "main" | "standard" | "restricted";
   /** Permissions of a restricted key, such as `/twilio/messaging/messages/create`. */
@@ -40,7 +40,7 @@ export interface SmsWebhooks {
   smsFallbackMethod: HttpMethod;
 }
 
-export interface PhoneNumber extends Owned, SmsWebhooks {
+export interface SimulatedNumber extends OwnedResource, SmsWebhooks {
   /** E.164. */
   phoneNumber: string;
   type: "local" | "mobile" | "tollfree";
@@ -62,16 +62,19 @@ export interface PhoneNumber extends Owned, SmsWebhooks {
   beta: boolean;
 }
 
-export interface ShortCode extends Owned, SmsWebhooks {
+export interface SimulatedShortCode extends OwnedResource, SmsWebhooks {
   shortCode: string;
 }
 
+/** What can send and receive texts. */
+export type SimulatedSender = SimulatedNumber | SimulatedShortCode;
+
 /** A TwiML application; a number that names one gets its texts sent to the application's URLs. */
-export interface Application extends Owned, SmsWebhooks {
+export interface TwimlApplication extends OwnedResource, SmsWebhooks {
   messageStatusCallback: string;
 }
 
-export interface MessagingService extends Owned {
+export interface SimulatedService extends OwnedResource {
   inboundRequestUrl: string | null;
   inboundMethod: HttpMethod;
   fallbackUrl: string | null;
@@ -101,7 +104,7 @@ export interface PoolMember {
 }
 
 /** A Conversations address: with autoCreation on, texts to it become a conversation instead of a webhook. */
-export interface ConversationAddress extends Owned {
+export interface ConversationAddress extends OwnedResource {
   address: string;
   type: "sms" | "whatsapp";
   autoCreation: { enabled: boolean; type: "webhook" | "studio" | "default"; webhookUrl: string };

@@ -4,7 +4,7 @@ import type { LookupFunction } from "node:net";
 /** As long as most resolvers keep an answer at the least. */
 const KEPT_MS = 5000;
 
-type Answer = Promise<LookupAddress[]>;
+type Addresses = Promise<LookupAddress[]>;
 
 /**
  * Name look-ups that remember their answers for a moment and are asked once at a time, as a resolver does between Twilio and
@@ -12,9 +12,9 @@ type Answer = Promise<LookupAddress[]>;
  * webhook would seem to be gone. Failures are not remembered.
  */
 export function rememberingLookup(now: () => number): LookupFunction {
-  const answers = new Map<string, { answer: Answer; until: number }>();
+  const answers = new Map<string, { answer: Addresses; until: number }>();
 
-  function ask(hostname: string): Answer {
+  function ask(hostname: string): Addresses {
     const known = answers.get(hostname);
     if (known !== undefined && now() < known.until) return known.answer;
     const answer = resolve(hostname);
@@ -34,7 +34,7 @@ export function rememberingLookup(now: () => number): LookupFunction {
   };
 }
 
-function resolve(hostname: string): Answer {
+function resolve(hostname: string): Addresses {
   return new Promise((fulfil, reject) =>
     lookup(hostname, { all: true }, (error, addresses) =>
       error === null ? fulfil(addresses) : reject(error),

@@ -9,7 +9,7 @@ import {
 } from "./connection-overrides.ts";
 import { rememberingLookup } from "./resolver.ts";
 import { sign, signedUrl } from "./sign.ts";
-import { type AttemptResult, attempt } from "./webhook-request.ts";
+import { sendWebhookRequest, type WebhookResult } from "./webhook-request.ts";
 import { isWebhookUrl } from "./webhook-url.ts";
 
 /** One request to somebody's webhook. */
@@ -36,7 +36,7 @@ export interface WebhookDelivery {
   delivered: boolean;
 }
 
-export interface Webhook {
+export interface WebhookCall {
   url: string;
   method: "GET" | "POST";
   params: [string, string][];
@@ -49,7 +49,7 @@ export interface WebhookAnswer {
   body: string;
 }
 
-export interface Tried {
+export interface WebhookOutcome {
   attempts: WebhookAttempt[];
   answer?: WebhookAnswer;
 }
@@ -76,7 +76,7 @@ export class WebhookCaller {
     this.#inFlight = new AbortController();
   }
 
-  async call(webhook: Webhook): Promise<Tried> {
+  async call(webhook: WebhookCall): Promise<WebhookOutcome> {
     const begun = this.#clock.monotonic();
     const { signal } = this.#inFlight;
     let settings: ConnectionSettings;
@@ -109,7 +109,7 @@ export class WebhookCaller {
 
   /** One attempt, redirects followed: a 301, 302 or 303 turns the POST into a GET without its parameters. */
   async #attempt(
-    webhook: Webhook,
+    webhook: WebhookCall,
     settings: ConnectionSettings,
     leftMs: number,
     idempotencyToken: string,
@@ -119,12 +119,12 @@ export class WebhookCaller {
     const begun = this.#clock.monotonic();
     const { connectTimeoutMs, readTimeoutMs } = settings;
     let { url, method, params } = webhook;
-    let result: AttemptResult = { failed: { code: 11215, text: "too many redirects", retry: undefined } };
+    let result: WebhookResult = { failed: { code: 11215, text: "too many redirects", retry: undefined } };
     for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
       const request = toRequest({ ...webhook, url, method, params }, idempotencyToken);
       const totalTimeoutMs = Math.max(1, leftMs - (this.#clock.monotonic() - begun));
       const given = { ...request, connectTimeoutMs, readTimeoutMs, totalTimeoutMs, lookup: this.#lookup };
-      result = await attempt(given, this.#clock, signal);
+      result = await sendWebhookRequest(given, this.#clock, signal);
       const location = "status" in result && redirectOf(result);
       if (location === false || location === undefined || !URL.canParse(location, url)) break;
       url = new URL(location, url).href;
@@ -136,7 +136,7 @@ export class WebhookCaller {
     return { made, result };
   }
 
-  #refused(webhook: Webhook, errorCode: number, error: string): WebhookAttempt {
+  #refused(webhook: WebhookCall, errorCode: number, error: string): WebhookAttempt {
     return { url: webhook.url, at: this.#clock.now(), durationMs: 0, status: null, error, errorCode };
   }
 }
@@ -144,7 +144,7 @@ export class WebhookCaller {
 const redirectOf = (result: { status: number; headers: { location?: string | undefined } }) =>
   [301, 302, 303, 307, 308].includes(result.status) ? result.headers.location : undefined;
 
-function verdict(result: AttemptResult): Pick<WebhookAttempt, "status" | "error" | "errorCode"> {
+function verdict(result: WebhookResult): Pick<WebhookAttempt, "status" | "error" | "errorCode"> {
   if ("failed" in result) return { status: null, error: result.failed.text, errorCode: result.failed.code };
   const { status } = result;
   return status >= 200 && status < 300
@@ -152,12 +152,12 @@ function verdict(result: AttemptResult): Pick<WebhookAttempt, "status" | "error"
     : { status, error: `HTTP ${status}`, errorCode: 11200 };
 }
 
-function policyOf(result: AttemptResult): RetryPolicy | undefined {
+function policyOf(result: WebhookResult): RetryPolicy | undefined {
   if ("failed" in result) return result.failed.retry;
   return result.status >= 500 ? "5xx" : result.status >= 400 ? "4xx" : undefined;
 }
 
-function toRequest(webhook: Webhook, idempotencyToken: string) {
+function toRequest(webhook: WebhookCall, idempotencyToken: string) {
   const { method, params } = webhook;
   const form = new URLSearchParams(params).toString();
   const bare = signedUrl(webhook.url);

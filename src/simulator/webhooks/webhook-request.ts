@@ -3,7 +3,7 @@ import { request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import type { Clock } from "../../clock.ts";
 
-export interface AttemptRequest {
+export interface WebhookRequest {
   url: string;
   method: "GET" | "POST";
   headers: Record<string, string>;
@@ -15,7 +15,7 @@ export interface AttemptRequest {
   lookup: LookupFunction;
 }
 
-export type AttemptResult =
+export type WebhookResult =
   | { status: number; headers: IncomingMessage["headers"]; body: string }
   /** `retry`: what a retry policy calls it; undefined: never tried again, such as an answer that broke off. */
   | { failed: { code: number; text: string; retry: "ct" | "rt" | undefined } };
@@ -24,8 +24,12 @@ export type AttemptResult =
 const LONGEST_ANSWER = 256 * 1024;
 
 /** Never rejects. `signal`: the simulator stops. */
-export function attempt(wanted: AttemptRequest, clock: Clock, signal: AbortSignal): Promise<AttemptResult> {
-  return new Promise((resolve) => new Attempt(wanted, clock, signal, resolve).start());
+export function sendWebhookRequest(
+  wanted: WebhookRequest,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<WebhookResult> {
+  return new Promise((resolve) => new RequestInProgress(wanted, clock, signal, resolve).start());
 }
 
 /**
@@ -33,22 +37,22 @@ export function attempt(wanted: AttemptRequest, clock: Clock, signal: AbortSigna
  * first and each further packet of the answer, so long in all. connecting → waiting → reading → over, by `#enter` alone.
  * The host's name is looked up while connecting.
  */
-class Attempt {
+class RequestInProgress {
   #stage: "connecting" | "waiting" | "reading" | "over" = "connecting";
   #resolved = false;
   #cancelStage = () => {};
   #cancelTotal = () => {};
   #request: ClientRequest | undefined;
-  readonly #wanted: AttemptRequest;
+  readonly #wanted: WebhookRequest;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
-  readonly #resolve: (result: AttemptResult) => void;
+  readonly #resolve: (result: WebhookResult) => void;
 
   constructor(
-    wanted: AttemptRequest,
+    wanted: WebhookRequest,
     clock: Clock,
     signal: AbortSignal,
-    resolve: (result: AttemptResult) => void,
+    resolve: (result: WebhookResult) => void,
   ) {
     this.#wanted = wanted;
     this.#clock = clock;
@@ -141,7 +145,7 @@ class Attempt {
     this.#end({ failed: { code, text, retry } });
   }
 
-  #end(result: AttemptResult): void {
+  #end(result: WebhookResult): void {
     if (this.#stage === "over") return;
     this.#stage = "over";
     this.#cancelStage();

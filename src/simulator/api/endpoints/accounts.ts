@@ -1,14 +1,14 @@
-import type { Account, ApiKey } from "../../state/resources.ts";
+import type { ApiKey, SimulatedAccount } from "../../state/resources.ts";
 import { newSecret, rfc2822 } from "../../state/sids.ts";
 import { notFound } from "../errors.ts";
 import { noteUnknown } from "../form.ts";
-import { type Call, created, noContent, type Operation, ok } from "../operation.ts";
+import { type ApiCall, type ApiOperation, created, noContent, ok } from "../operation.ts";
 import { page2010 } from "../paging.ts";
 
 const keys = "/2010-04-01/Accounts/{AccountSid}/Keys";
 
 /** Accounts and their keys: what a standard key is refused. */
-export const accountOperations: Operation[] = [
+export const accountOperations: ApiOperation[] = [
   {
     name: "FetchAccount",
     product: "api",
@@ -66,28 +66,28 @@ export const accountOperations: Operation[] = [
 ];
 
 /** The caller's own account and its subaccounts, oldest first. */
-function family({ region, account, query }: Call): Account[] {
+function family({ region, account, query }: ApiCall): SimulatedAccount[] {
   return [...region.accounts.values()]
     .filter(({ sid, ownerAccountSid }) => sid === account.sid || ownerAccountSid === account.sid)
     .filter(({ friendlyName }) => (query.get("FriendlyName") ?? friendlyName) === friendlyName)
     .filter(({ status }) => (query.get("Status") ?? status) === status);
 }
 
-function findKey(call: Call): ApiKey {
+function findKey(call: ApiCall): ApiKey {
   const key = call.region.keys.of(call.account.sid, call.params.Sid!);
   if (key === undefined) throw notFound(call.path);
   return key;
 }
 
 /** The 2010 API makes standard keys only; their secret is told once. */
-function createKey(call: Call): ApiKey {
+function createKey(call: ApiCall): ApiKey {
   const { region, account, form } = call;
   noteUnknown(call, (name) => name === "FriendlyName");
   const friendlyName = form.get("FriendlyName") ?? "";
   return region.addKey({ accountSid: account.sid, friendlyName, secret: newSecret() });
 }
 
-function renderAccount(account: Account): Record<string, unknown> {
+function renderAccount(account: SimulatedAccount): Record<string, unknown> {
   const { sid } = account;
   const under = (name: string) => `/2010-04-01/Accounts/${sid}/${name}.json`;
   return {

@@ -1,13 +1,20 @@
 import { iso8601, newSecret } from "../../state/sids.ts";
 import { notFound } from "../errors.ts";
-import { type Call, created, noContent, type Operation, ok, type World } from "../operation.ts";
+import {
+  type ApiCall,
+  type ApiOperation,
+  created,
+  noContent,
+  ok,
+  type SimulatorContext,
+} from "../operation.ts";
 import { twilioUrl } from "../paging.ts";
 
 /**
  * Rotation of an account's auth token. Both tokens log in from the moment that the secondary exists; webhooks are signed
  * by the primary until `Promote`, which makes the secondary the primary and kills the old one at once.
  */
-export const authTokenOperations: Operation[] = [
+export const authTokenOperations: ApiOperation[] = [
   {
     name: "CreateSecondaryAuthToken",
     product: "accounts",
@@ -47,13 +54,13 @@ export const authTokenOperations: Operation[] = [
   },
 ];
 
-function secondary(call: Call): string {
+function secondary(call: ApiCall): string {
   const token = call.account.secondaryAuthToken;
   if (token === undefined) throw notFound(call.path);
   return token;
 }
 
-function render(call: Call, world: World, name: string): Record<string, unknown> {
+function render(call: ApiCall, world: SimulatorContext, name: string): Record<string, unknown> {
   const now = world.clock.now();
   call.account.dateUpdated = now;
   return {

@@ -1,11 +1,11 @@
 import type { ConversationAddress } from "../../state/resources.ts";
 import { iso8601 } from "../../state/sids.ts";
 import { notFound } from "../errors.ts";
-import { type Call, type Operation, ok } from "../operation.ts";
+import { type ApiCall, type ApiOperation, ok } from "../operation.ts";
 import { pageV1, twilioUrl } from "../paging.ts";
 
 /** Conversations' address configurations, to be read: they take texts away from a number's webhook. */
-export const conversationOperations: Operation[] = [
+export const conversationOperations: ApiOperation[] = [
   {
     name: "ListConfigurationAddress",
     product: "conversations",
@@ -37,7 +37,7 @@ export const conversationOperations: Operation[] = [
   },
 ];
 
-function render(call: Call, row: ConversationAddress): Record<string, unknown> {
+function render(call: ApiCall, row: ConversationAddress): Record<string, unknown> {
   const { enabled, type, webhookUrl } = row.autoCreation;
   return {
     sid: row.sid,

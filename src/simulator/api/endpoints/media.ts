@@ -1,7 +1,7 @@
 import type { Media, Message } from "../../state/resources.ts";
 import { rfc2822 } from "../../state/sids.ts";
 import { notFound } from "../errors.ts";
-import { type Call, noContent, type Operation, ok } from "../operation.ts";
+import { type ApiCall, type ApiOperation, noContent, ok } from "../operation.ts";
 import { page2010 } from "../paging.ts";
 import { findMessage } from "./messages.ts";
 
@@ -11,7 +11,7 @@ const list = "/2010-04-01/Accounts/{AccountSid}/Messages/{MessageSid}/Media";
 /** Where the bytes are fetched without credentials, as from Twilio's storage. */
 export const mediaPath = "/_simulator/media/";
 
-export const mediaOperations: Operation[] = [
+export const mediaOperations: ApiOperation[] = [
   {
     name: "ListMedia",
     product: "api",
@@ -60,7 +60,7 @@ export const mediaOperations: Operation[] = [
   },
 ];
 
-function find(call: Call): { message: Message; media: Media } {
+function find(call: ApiCall): { message: Message; media: Media } {
   const message = findMessage(call, call.params.MessageSid!);
   const media = message.media.find(({ sid }) => sid === call.params.Sid);
   if (media === undefined) throw notFound(call.path);

@@ -1,12 +1,12 @@
 import { poolSender } from "../../messages/choose-sender.ts";
 import { isStopped, keywordsFor } from "../../messages/opt-out.ts";
-import type { Draft } from "../../messages/outbox.ts";
+import type { OutgoingText } from "../../messages/outbox.ts";
 import { emptyMedia } from "../../messages/replies.ts";
-import type { Message, MessagingService, PhoneNumber, ShortCode } from "../../state/resources.ts";
+import type { Message, SimulatedSender, SimulatedService } from "../../state/resources.ts";
 import { isWebhookUrl } from "../../webhooks/webhook-url.ts";
 import { badRequest, type TwilioErrorCode } from "../errors.ts";
 import { noteUnknown } from "../form.ts";
-import type { Call, World } from "../operation.ts";
+import type { ApiCall, SimulatorContext } from "../operation.ts";
 
 const known = new Set(
   `To From FallbackFrom MessagingServiceSid Body MediaUrl ContentSid ContentVariables StatusCallback ApplicationSid MaxPrice
@@ -33,7 +33,7 @@ const LONGEST_BODY = 1600;
 const DEFAULT_VALIDITY_S = 36_000;
 
 /** Checks a text in Twilio's order and takes it. A refused one leaves nothing behind; nothing makes a repeated one safe. */
-export function createMessage(call: Call, world: World): Message {
+export function createMessage(call: ApiCall, world: SimulatorContext): Message {
   const { form, region, account } = call;
   noteUnknown(call, (name) => known.has(name));
   const to = checkedTo(form.get("To"));
@@ -82,7 +82,7 @@ function checkedTo(to: string | null): string {
   return to;
 }
 
-function serviceOf(call: Call): MessagingService | undefined {
+function serviceOf(call: ApiCall): SimulatedService | undefined {
   const sid = call.form.get("MessagingServiceSid");
   if (!sid) return undefined;
   const service = call.region.services.of(call.account.sid, sid);
@@ -97,7 +97,7 @@ function checkContent(form: URLSearchParams, body: string, mediaUrls: string[]):
 }
 
 /** The text's own callback, else its application's; the Messaging Service's comes last, when the callback is sent. */
-function callbackOf({ form, region, account }: Call, world: World): string {
+function callbackOf({ form, region, account }: ApiCall, world: SimulatorContext): string {
   const own = form.get("StatusCallback") ?? "";
   if (own !== "" && !isWebhookUrl(own, world)) throw badRequest(21609);
   const sid = form.get("ApplicationSid");
@@ -107,7 +107,7 @@ function callbackOf({ form, region, account }: Call, world: World): string {
   return own || application.messageStatusCallback;
 }
 
-function ownSender({ region, account }: Call, { state }: World, from: string): PhoneNumber | ShortCode {
+function ownSender({ region, account }: ApiCall, { state }: SimulatorContext, from: string): SimulatedSender {
   const magic = magicFrom[from];
   if (magic !== undefined) throw badRequest(magic);
   if (!/^(\+[1-9][0-9]{6,14}|[0-9]{3,6})$/.test(from))
@@ -123,14 +123,14 @@ function ownSender({ region, account }: Call, { state }: World, from: string): P
 }
 
 /** Which sender the pool would take: its opt-outs are the service's. */
-function poolMember({ region }: Call, service: MessagingService, to: string): PhoneNumber | ShortCode {
+function poolMember({ region }: ApiCall, service: SimulatedService, to: string): SimulatedSender {
   const address = poolSender(region, service.sid, to);
   const sender = address === undefined ? undefined : region.sender(address);
   if (sender === undefined) throw badRequest(21703);
   return sender;
 }
 
-function validity(form: URLSearchParams, service: MessagingService | undefined): number {
+function validity(form: URLSearchParams, service: SimulatedService | undefined): number {
   const text = form.get("ValidityPeriod");
   if (text === null) return service?.validityPeriod ?? DEFAULT_VALIDITY_S;
   const seconds = Number(text);
@@ -141,9 +141,9 @@ function validity(form: URLSearchParams, service: MessagingService | undefined):
 
 function scheduled(
   form: URLSearchParams,
-  service: MessagingService | undefined,
-  world: World,
-): Partial<Draft> {
+  service: SimulatedService | undefined,
+  world: SimulatorContext,
+): Partial<OutgoingText> {
   if (form.get("ScheduleType") === null) return {};
   const sendAt = Date.parse(form.get("SendAt") ?? "");
   if (form.get("ScheduleType") !== "fixed" || service === undefined || !(sendAt > world.clock.now()))
@@ -151,5 +151,5 @@ function scheduled(
   return { sendAt };
 }
 
-const addressOf = (sender: PhoneNumber | ShortCode) =>
+const addressOf = (sender: SimulatedSender) =>
   "phoneNumber" in sender ? sender.phoneNumber : sender.shortCode;

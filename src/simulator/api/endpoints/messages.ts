@@ -1,7 +1,14 @@
 import type { Message } from "../../state/resources.ts";
 import { dateOrNull, rfc2822 } from "../../state/sids.ts";
 import { badRequest, notFound } from "../errors.ts";
-import { type Call, created, noContent, type Operation, ok, type World } from "../operation.ts";
+import {
+  type ApiCall,
+  type ApiOperation,
+  created,
+  noContent,
+  ok,
+  type SimulatorContext,
+} from "../operation.ts";
 import { page2010 } from "../paging.ts";
 import { createMessage } from "./message-create.ts";
 
@@ -10,7 +17,7 @@ const list = "/2010-04-01/Accounts/{AccountSid}/Messages";
 const instance = `${list}/{Sid}.json`;
 const DAY_MS = 86_400_000;
 
-export const messageOperations: Operation[] = [
+export const messageOperations: ApiOperation[] = [
   {
     name: "ListMessage",
     product: "api",
@@ -56,7 +63,7 @@ export const messageOperations: Operation[] = [
   },
 ];
 
-export function findMessage(call: Call, sid: string): Message {
+export function findMessage(call: ApiCall, sid: string): Message {
   const message = call.region.messages.of(call.account.sid, sid);
   if (message === undefined) throw notFound(call.path);
   return message;
@@ -66,7 +73,7 @@ export function findMessage(call: Call, sid: string): Message {
  * Newest first. The list lags behind: a message can be fetched by its SID before it is listed. DateSent selects days in
  * UTC, whatever time is given, and never finds a text that has not been sent.
  */
-function listed(call: Call, { state, clock }: World): Message[] {
+function listed(call: ApiCall, { state, clock }: SimulatorContext): Message[] {
   const to = call.query.get("To");
   const from = call.query.get("From");
   const on = dayOf(call, "DateSent");
@@ -87,7 +94,7 @@ function listed(call: Call, { state, clock }: World): Message[] {
     .sort((a, b) => (b.dateSent ?? b.dateCreated) - (a.dateSent ?? a.dateCreated));
 }
 
-function dayOf(call: Call, name: string): number | undefined {
+function dayOf(call: ApiCall, name: string): number | undefined {
   const text = call.query.get(name);
   if (text === null) return undefined;
   const ms = Date.parse(/^\d{4}-\d{2}-\d{2}/.test(text) ? text : "");
@@ -96,7 +103,7 @@ function dayOf(call: Call, name: string): number | undefined {
 }
 
 /** A text may be redacted (an empty Body), and called off while it is scheduled; nothing else changes. */
-function update(call: Call, { clock, outbox }: World): Message {
+function update(call: ApiCall, { clock, outbox }: SimulatorContext): Message {
   const message = findMessage(call, call.params.Sid!);
   for (const [name, value] of call.form) {
     if (name === "Body" && value === "") message.body = "";

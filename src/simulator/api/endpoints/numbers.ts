@@ -1,15 +1,15 @@
-import type { PhoneNumber } from "../../state/resources.ts";
+import type { SimulatedNumber } from "../../state/resources.ts";
 import { rfc2822 } from "../../state/sids.ts";
 import { badRequest, notFound } from "../errors.ts";
-import { type Fields, field, readForm } from "../form.ts";
-import { type Call, noContent, type Operation, ok, type World } from "../operation.ts";
+import { type FormFields, field, readForm } from "../form.ts";
+import { type ApiCall, type ApiOperation, noContent, ok, type SimulatorContext } from "../operation.ts";
 import { page2010 } from "../paging.ts";
 
 const permission = "/twilio/phone-numbers/incoming-phone-numbers";
 const list = "/2010-04-01/Accounts/{AccountSid}/IncomingPhoneNumbers";
 const instance = `${list}/{Sid}.json`;
 
-export const numberOperations: Operation[] = [
+export const numberOperations: ApiOperation[] = [
   listing("ListIncomingPhoneNumber", `${list}.json`),
   listing("ListIncomingPhoneNumberLocal", `${list}/Local.json`, "local"),
   listing("ListIncomingPhoneNumberMobile", `${list}/Mobile.json`, "mobile"),
@@ -43,7 +43,7 @@ export const numberOperations: Operation[] = [
   },
 ];
 
-function listing(name: string, path: string, type?: PhoneNumber["type"]): Operation {
+function listing(name: string, path: string, type?: SimulatedNumber["type"]): ApiOperation {
   return {
     name,
     product: "api",
@@ -52,11 +52,11 @@ function listing(name: string, path: string, type?: PhoneNumber["type"]): Operat
     permission: `${permission}/list`,
     handle(call) {
       const filters = [
-        (n: PhoneNumber) => type === undefined || n.type === type,
+        (n: SimulatedNumber) => type === undefined || n.type === type,
         phoneNumberFilter(call.query.get("PhoneNumber")),
         equals(call.query.get("FriendlyName"), (n) => n.friendlyName),
         equals(call.query.get("Origin"), (n) => n.origin),
-        (n: PhoneNumber) => call.query.get("Beta") !== "false" || !n.beta,
+        (n: SimulatedNumber) => call.query.get("Beta") !== "false" || !n.beta,
       ];
       const rows = call.region.numbers.ofAccount(call.account.sid).filter((n) => filters.every((f) => f(n)));
       return page2010(
@@ -70,7 +70,7 @@ function listing(name: string, path: string, type?: PhoneNumber["type"]): Operat
 }
 
 /** Twilio's filter is a pattern: any part of the number matches, `*` is any digit. Who wants one number compares exactly. */
-function phoneNumberFilter(pattern: string | null): (number: PhoneNumber) => boolean {
+function phoneNumberFilter(pattern: string | null): (number: SimulatedNumber) => boolean {
   if (pattern === null || pattern === "") return () => true;
   const wanted = new RegExp(
     pattern
@@ -81,16 +81,17 @@ function phoneNumberFilter(pattern: string | null): (number: PhoneNumber) => boo
   return ({ phoneNumber }) => wanted.test(phoneNumber);
 }
 
-const equals = (wanted: string | null, of: (number: PhoneNumber) => string) => (number: PhoneNumber) =>
-  wanted === null || of(number) === wanted;
+const equals =
+  (wanted: string | null, of: (number: SimulatedNumber) => string) => (number: SimulatedNumber) =>
+    wanted === null || of(number) === wanted;
 
-function find(call: Call): PhoneNumber {
+function find(call: ApiCall): SimulatedNumber {
   const number = call.region.numbers.of(call.account.sid, call.params.Sid!);
   if (number === undefined) throw notFound(call.path);
   return number;
 }
 
-const fields: Fields<PhoneNumber> = {
+const fields: FormFields<SimulatedNumber> = {
   FriendlyName: field.text("friendlyName", 64),
   SmsUrl: field.url("smsUrl"),
   SmsMethod: field.method("smsMethod"),
@@ -113,7 +114,7 @@ const fields: Fields<PhoneNumber> = {
 };
 
 /** Nothing changes unless all of it is valid. */
-function update(call: Call, world: World): PhoneNumber {
+function update(call: ApiCall, world: SimulatorContext): SimulatedNumber {
   const number = find(call);
   const { accountSid, ...changes } = readForm(call, world, fields);
   const next = { ...number, ...changes };
@@ -127,7 +128,7 @@ function update(call: Call, world: World): PhoneNumber {
 }
 
 /** A number moves between a parent and its subaccounts only, and leaves its Messaging Service on the way. */
-function transfer(call: Call, number: PhoneNumber, accountSid: string): void {
+function transfer(call: ApiCall, number: SimulatedNumber, accountSid: string): void {
   const target = call.region.accounts.get(accountSid);
   if (target === undefined || target.ownerAccountSid !== call.account.ownerAccountSid)
     throw badRequest(21470);
@@ -137,12 +138,12 @@ function transfer(call: Call, number: PhoneNumber, accountSid: string): void {
 }
 
 /** The lists of one type do not say it. */
-function renderTyped(number: PhoneNumber): Record<string, unknown> {
+function renderTyped(number: SimulatedNumber): Record<string, unknown> {
   const { type: _, ...rest } = renderNumber(number);
   return rest;
 }
 
-export function renderNumber(number: PhoneNumber): Record<string, unknown> {
+export function renderNumber(number: SimulatedNumber): Record<string, unknown> {
   const { sid, accountSid } = number;
   return {
     account_sid: accountSid,

@@ -1,8 +1,8 @@
-import type { PhoneNumber, PoolMember, ShortCode } from "../../state/resources.ts";
+import type { PoolMember, SimulatedSender } from "../../state/resources.ts";
 import { iso8601 } from "../../state/sids.ts";
 import { badRequest, notFound, TwilioError } from "../errors.ts";
 import { noteUnknown } from "../form.ts";
-import { type Call, created, noContent, type Operation, ok } from "../operation.ts";
+import { type ApiCall, type ApiOperation, created, noContent, ok } from "../operation.ts";
 import { pageV1, twilioUrl } from "../paging.ts";
 import { findService } from "./services.ts";
 
@@ -10,17 +10,17 @@ import { findService } from "./services.ts";
 const LARGEST_POOL = 400;
 
 /** One kind of sender in a Messaging Service's pool; numbers and short codes behave alike. */
-interface Kind {
+interface PoolSenderKind {
   collection: "PhoneNumbers" | "ShortCodes";
   singular: "PhoneNumber" | "ShortCode";
   key: "phone_numbers" | "short_codes";
   /** The form field that names the sender. */
   fieldName: "PhoneNumberSid" | "ShortCodeSid";
   permission: string;
-  owned(call: Call, sid: string): PhoneNumber | ShortCode | undefined;
+  owned(call: ApiCall, sid: string): SimulatedSender | undefined;
 }
 
-const numbers: Kind = {
+const numbers: PoolSenderKind = {
   collection: "PhoneNumbers",
   singular: "PhoneNumber",
   key: "phone_numbers",
@@ -28,7 +28,7 @@ const numbers: Kind = {
   permission: "/twilio/messaging/services.phone-numbers",
   owned: (call, sid) => call.region.numbers.of(call.account.sid, sid),
 };
-const shortCodes: Kind = {
+const shortCodes: PoolSenderKind = {
   collection: "ShortCodes",
   singular: "ShortCode",
   key: "short_codes",
@@ -37,7 +37,7 @@ const shortCodes: Kind = {
   owned: (call, sid) => call.region.shortCodes.of(call.account.sid, sid),
 };
 
-export const poolOperations: Operation[] = [numbers, shortCodes].flatMap((kind): Operation[] => [
+export const poolOperations: ApiOperation[] = [numbers, shortCodes].flatMap((kind): ApiOperation[] => [
   {
     name: `List${kind.singular}`,
     product: "messaging",
@@ -76,20 +76,20 @@ export const poolOperations: Operation[] = [numbers, shortCodes].flatMap((kind):
   },
 ]);
 
-function members(call: Call, kind: Kind): PoolMember[] {
+function members(call: ApiCall, kind: PoolSenderKind): PoolMember[] {
   const { sid } = findService(call, call.params.ServiceSid!);
   return [...call.region.pool.values()].filter(
     (member) => member.serviceSid === sid && kind.owned(call, member.sid) !== undefined,
   );
 }
 
-function find(call: Call, kind: Kind): PoolMember {
+function find(call: ApiCall, kind: PoolSenderKind): PoolMember {
   const member = members(call, kind).find(({ sid }) => sid === call.params.Sid);
   if (member === undefined) throw notFound(call.path);
   return member;
 }
 
-function add(call: Call, kind: Kind): PoolMember {
+function add(call: ApiCall, kind: PoolSenderKind): PoolMember {
   const service = findService(call, call.params.ServiceSid!);
   noteUnknown(call, (name) => name === kind.fieldName);
   if (!call.form.has(kind.fieldName))
@@ -104,7 +104,7 @@ function add(call: Call, kind: Kind): PoolMember {
   return call.region.join(service.sid, sender.sid);
 }
 
-function render(call: Call, kind: Kind, member: PoolMember): Record<string, unknown> {
+function render(call: ApiCall, kind: PoolSenderKind, member: PoolMember): Record<string, unknown> {
   const sender = kind.owned(call, member.sid)!;
   const date = iso8601(member.dateCreated);
   return {
@@ -120,7 +120,7 @@ function render(call: Call, kind: Kind, member: PoolMember): Record<string, unkn
   };
 }
 
-function capabilities(sender: PhoneNumber | ShortCode): string[] {
+function capabilities(sender: SimulatedSender): string[] {
   if (!("capabilities" in sender)) return ["SMS"];
   const { voice, sms, mms } = sender.capabilities;
   return [mms && "MMS", sms && "SMS", voice && "Voice"].filter((name) => name !== false);

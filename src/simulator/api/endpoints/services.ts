@@ -1,13 +1,20 @@
-import type { MessagingService } from "../../state/resources.ts";
+import type { SimulatedService } from "../../state/resources.ts";
 import { iso8601 } from "../../state/sids.ts";
 import { badRequest, notFound } from "../errors.ts";
-import { type Fields, field, readForm } from "../form.ts";
-import { type Call, created, noContent, type Operation, ok, type World } from "../operation.ts";
+import { type FormFields, field, readForm } from "../form.ts";
+import {
+  type ApiCall,
+  type ApiOperation,
+  created,
+  noContent,
+  ok,
+  type SimulatorContext,
+} from "../operation.ts";
 import { pageV1, twilioUrl } from "../paging.ts";
 
 const permission = "/twilio/messaging/services";
 
-export const serviceOperations: Operation[] = [
+export const serviceOperations: ApiOperation[] = [
   {
     name: "ListService",
     product: "messaging",
@@ -60,13 +67,13 @@ export const serviceOperations: Operation[] = [
   },
 ];
 
-export function findService(call: Call, sid: string): MessagingService {
+export function findService(call: ApiCall, sid: string): SimulatedService {
   const service = call.region.services.of(call.account.sid, sid);
   if (service === undefined) throw notFound(call.path);
   return service;
 }
 
-const fields: Fields<MessagingService & Ignored> = {
+const fields: FormFields<SimulatedService & Ignored> = {
   FriendlyName: field.text("friendlyName", 64),
   InboundRequestUrl: field.url("inboundRequestUrl"),
   InboundMethod: field.method("inboundMethod"),
@@ -90,7 +97,7 @@ interface Ignored {
   ignored: unknown;
 }
 
-function read(call: Call, world: World): Partial<MessagingService> {
+function read(call: ApiCall, world: SimulatorContext): Partial<SimulatedService> {
   const { ignored: _, ...changes } = readForm(call, world, fields);
   // An unset URL of a service is null, where a number's is "".
   for (const name of ["inboundRequestUrl", "fallbackUrl", "statusCallback"] as const)
@@ -98,17 +105,17 @@ function read(call: Call, world: World): Partial<MessagingService> {
   return changes;
 }
 
-function create(call: Call, world: World): MessagingService {
+function create(call: ApiCall, world: SimulatorContext): SimulatedService {
   if (!call.form.get("FriendlyName")) throw badRequest(20001, "FriendlyName is required");
   return call.region.addService({ ...read(call, world), accountSid: call.account.sid });
 }
 
-function update(call: Call, world: World): MessagingService {
+function update(call: ApiCall, world: SimulatorContext): SimulatedService {
   const service = findService(call, call.params.Sid!);
   return Object.assign(service, read(call, world), { dateUpdated: world.clock.now() });
 }
 
-function renderService(call: Call, service: MessagingService): Record<string, unknown> {
+function renderService(call: ApiCall, service: SimulatedService): Record<string, unknown> {
   const url = twilioUrl(call, "messaging", `/v1/Services/${service.sid}`);
   return {
     account_sid: service.accountSid,

@@ -1,15 +1,15 @@
-import type { ShortCode } from "../../state/resources.ts";
+import type { SimulatedShortCode } from "../../state/resources.ts";
 import { rfc2822 } from "../../state/sids.ts";
 import { badRequest, notFound } from "../errors.ts";
-import { type Fields, field, readForm } from "../form.ts";
-import { type Call, type Operation, ok, type World } from "../operation.ts";
+import { type FormFields, field, readForm } from "../form.ts";
+import { type ApiCall, type ApiOperation, ok, type SimulatorContext } from "../operation.ts";
 import { page2010 } from "../paging.ts";
 
 const permission = "/twilio/messaging/short-codes";
 const list = "/2010-04-01/Accounts/{AccountSid}/SMS/ShortCodes";
 const instance = `${list}/{Sid}.json`;
 
-export const shortCodeOperations: Operation[] = [
+export const shortCodeOperations: ApiOperation[] = [
   {
     name: "ListShortCode",
     product: "api",
@@ -44,7 +44,7 @@ export const shortCodeOperations: Operation[] = [
   },
 ];
 
-const fields: Fields<ShortCode & { apiVersion: string }> = {
+const fields: FormFields<SimulatedShortCode & { apiVersion: string }> = {
   FriendlyName: field.text("friendlyName", 64),
   ApiVersion: field.text("apiVersion"),
   SmsUrl: field.url("smsUrl"),
@@ -53,13 +53,13 @@ const fields: Fields<ShortCode & { apiVersion: string }> = {
   SmsFallbackMethod: field.method("smsFallbackMethod"),
 };
 
-function find(call: Call): ShortCode {
+function find(call: ApiCall): SimulatedShortCode {
   const code = call.region.shortCodes.of(call.account.sid, call.params.Sid!);
   if (code === undefined) throw notFound(call.path);
   return code;
 }
 
-function update(call: Call, world: World): ShortCode {
+function update(call: ApiCall, world: SimulatorContext): SimulatedShortCode {
   const code = find(call);
   const { apiVersion: _, ...changes } = readForm(call, world, fields);
   const next = { ...code, ...changes };
@@ -68,7 +68,7 @@ function update(call: Call, world: World): ShortCode {
   return Object.assign(code, changes, { dateUpdated: world.clock.now() });
 }
 
-function renderShortCode(code: ShortCode): Record<string, unknown> {
+function renderShortCode(code: SimulatedShortCode): Record<string, unknown> {
   return {
     account_sid: code.accountSid,
     api_version: "2010-04-01",
