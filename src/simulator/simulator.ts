@@ -14,9 +14,8 @@ import { plant, type SimulatorSeed } from "./state/seed.ts";
 import { SimulatorState } from "./state/state.ts";
 import { WebhookCaller } from "./webhooks/webhook-caller.ts";
 
-export type { RequestRecord } from "./control/request-log.ts";
 export type { SimulatedFault } from "./faults/faults.ts";
-export type { InboundDelivery, InboundText } from "./messages/inbound.ts";
+export type { InboundDelivery } from "./messages/inbound.ts";
 export type { SimulatorSeed } from "./state/seed.ts";
 export type { SimulatorState } from "./state/state.ts";
 

@@ -73,7 +73,7 @@ export function rewritten(uri: string, base: string): string {
   return `${base}${at}${url.pathname}${url.search}`;
 }
 
-export interface RawAnswer {
+interface RawAnswer {
   status: number;
   headers: Headers;
   text: string;
@@ -121,7 +121,7 @@ function tryJson(text: string): unknown {
   }
 }
 
-export interface Received {
+interface Received {
   method: string;
   /** Path and query. */
   path: string;

@@ -40,7 +40,6 @@ export function answerCall(incoming: IncomingCall): ApiAnswer | TwilioError {
     const { ignored } = incoming;
     const call = {
       region,
-      principal,
       account,
       params,
       query: url.searchParams,

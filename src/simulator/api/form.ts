@@ -1,11 +1,11 @@
 import { isWebhookUrl } from "../webhooks/webhook-url.ts";
-import { badRequest, type TwilioErrorCode } from "./errors.ts";
+import { badRequest } from "./errors.ts";
 import type { ApiCall, SimulatorContext } from "./operation.ts";
 
 /** How a form field is checked; what is sent empty is cleared to the given value. */
-export type FieldKind =
+type FieldKind =
   | { kind: "text"; max?: number }
-  | { kind: "url"; code?: TwilioErrorCode }
+  | { kind: "url" }
   | { kind: "method" }
   | { kind: "boolean" }
   | { kind: "integer"; min: number; max: number }
@@ -57,7 +57,7 @@ function readField(
       return value;
     case "url":
       if (value !== "" && !isWebhookUrl(value, world))
-        throw badRequest(field.code ?? 21402, `${name} is not valid: ${value}`);
+        throw badRequest(21402, `${name} is not valid: ${value}`);
       return value;
     case "method":
       if (value !== "" && value !== "GET" && value !== "POST")

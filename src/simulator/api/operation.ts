@@ -23,7 +23,6 @@ export interface Principal {
 /** One authenticated call of the API. */
 export interface ApiCall {
   readonly region: Region;
-  readonly principal: Principal;
   /** The account in the path; where the path has none, the one that logged in. */
   readonly account: SimulatedAccount;
   /** The SIDs in the path by their names in Twilio's OpenAPI files. */

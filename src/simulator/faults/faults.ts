@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock.ts";
 
 /** Which API calls a fault strikes; what is left out matches everything. */
-export interface FaultMatch {
+interface FaultMatch {
   /** Operation id, such as `UpdateIncomingPhoneNumber`. */
   operation?: string;
   /** `api`, `messaging`, `conversations` or `accounts`: some operation ids exist in two. */
@@ -13,7 +13,7 @@ export interface FaultMatch {
   region?: string;
 }
 
-export type FaultEffect =
+type FaultEffect =
   /** Answered instead of doing the work. `json` is Twilio's error shape (429: code 20429), `html` what an edge answers. */
   | { kind: "status"; status: number; retryAfterSeconds?: number; body?: "json" | "html" }
   /** Waits `ms` before the work is done, or after it and before the answer; the work is done even if the client left. */
@@ -46,7 +46,7 @@ export type SimulatedFault = FaultMatch &
     after?: number;
   };
 
-export interface FaultSubject {
+interface FaultSubject {
   operation: string | null;
   product: string;
   method: string;

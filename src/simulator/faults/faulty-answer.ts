@@ -28,7 +28,7 @@ export interface Whole {
   world: SimulatorContext;
 }
 
-export interface Spoiled {
+interface Spoiled {
   status: number;
   text: string;
   contentType?: string;

@@ -38,7 +38,7 @@ export interface InboundDelivery {
   replies: string[];
 }
 
-export interface InboundTextsOptions {
+interface InboundTextsOptions {
   state: SimulatorState;
   clock: Clock;
   webhooks: WebhookCaller;

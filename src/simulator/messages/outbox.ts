@@ -27,7 +27,7 @@ export interface OutgoingText {
   isOptedOut?: boolean;
 }
 
-export interface OutboxOptions {
+interface OutboxOptions {
   state: SimulatorState;
   clock: Clock;
   webhooks: WebhookCaller;

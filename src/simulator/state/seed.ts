@@ -5,7 +5,7 @@ import type { Handset, SimulatorState, Timing } from "./state.ts";
 type First<M extends keyof Region> = Region[M] extends (first: infer F) => unknown ? F : never;
 
 /** What one region starts with. A service lists its pool by the senders' SIDs. */
-export interface RegionSeed {
+interface RegionSeed {
   accounts?: NewAccount[];
   keys?: First<"addKey">[];
   applications?: First<"addApplication">[];

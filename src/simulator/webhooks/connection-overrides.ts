@@ -11,7 +11,7 @@ export interface ConnectionSettings {
 export type RetryPolicy = "4xx" | "5xx" | "ct" | "rt";
 
 /** Twilio's defaults: one retry, and only when no connection came about; none after a 5xx or a silent server. */
-export const defaultSettings: ConnectionSettings = {
+const defaultSettings: ConnectionSettings = {
   connectTimeoutMs: 5000,
   readTimeoutMs: 15_000,
   totalTimeoutMs: 15_000,
@@ -20,7 +20,7 @@ export const defaultSettings: ConnectionSettings = {
 };
 
 /** Twilio's error codes for a fragment that it does not take. */
-export type OverrideErrorCode = 11240 | 11241 | 11243;
+type OverrideErrorCode = 11240 | 11241 | 11243;
 
 export class OverrideError extends Error {
   readonly code: OverrideErrorCode;

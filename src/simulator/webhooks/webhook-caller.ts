@@ -44,12 +44,12 @@ export interface WebhookCall {
   authToken: () => string;
 }
 
-export interface WebhookAnswer {
+interface WebhookAnswer {
   contentType: string | undefined;
   body: string;
 }
 
-export interface WebhookOutcome {
+interface WebhookOutcome {
   attempts: WebhookAttempt[];
   answer?: WebhookAnswer;
 }

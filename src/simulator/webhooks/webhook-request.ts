@@ -3,7 +3,7 @@ import { request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import type { Clock } from "../../clock.ts";
 
-export interface WebhookRequest {
+interface WebhookRequest {
   url: string;
   method: "GET" | "POST";
   headers: Record<string, string>;

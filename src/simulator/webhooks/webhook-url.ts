@@ -38,7 +38,7 @@ const bare = (hostname: string) => hostname.replace(/^\[|\]$/g, "");
 const isAddress = (hostname: string) => isIP(bare(hostname)) !== 0;
 
 /** Whether an IP address is one that only this machine or its network reaches. IPv4 inside IPv6 counts as IPv4. */
-export function isLocalAddress(hostname: string): boolean {
+function isLocalAddress(hostname: string): boolean {
   const address = bare(hostname);
   return unreachable.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
 }
