@@ -14,7 +14,7 @@ import { readBody } from "./read-body.ts";
 import { isSid, randomSid } from "./state/sids.ts";
 
 export interface ApiServerOptions {
-  world: SimulatorContext;
+  context: SimulatorContext;
   faults: Faults;
   control: ControlApi;
   latencyMs: number;
@@ -35,7 +35,7 @@ export function createApiServer(options: ApiServerOptions): Server {
     const url = new URL(target);
     const handled = url.pathname.startsWith("/_simulator/")
       ? options.control.handle(request, response, url)
-      : serve(options, inFlight, request, response, url);
+      : serve(options, inFlight, { request, response, url });
     handled.catch((error: unknown) => {
       // A client that hangs up while it sends is no news.
       if (!request.destroyed) options.log.error({ err: error }, "a simulated call failed");
@@ -44,20 +44,24 @@ export function createApiServer(options: ApiServerOptions): Server {
   });
 }
 
+interface HttpCall {
+  request: IncomingMessage;
+  response: ServerResponse;
+  url: URL;
+}
+
 async function serve(
   options: ApiServerOptions,
   inFlight: Map<string, number>,
-  request: IncomingMessage,
-  response: ServerResponse,
-  url: URL,
+  { request, response, url }: HttpCall,
 ): Promise<void> {
-  const { world, faults, latencyMs } = options;
-  const { clock } = world;
+  const { context, faults, latencyMs } = options;
+  const { clock } = context;
   const begun = clock.monotonic();
   const method = request.method ?? "GET";
   const address = readAddress(url.pathname);
   const match = matchOperation(method, address);
-  const record = newRecord(request, url, address, match, clock.now());
+  const record = newRecord({ request, url, address, match, at: clock.now() });
   const fault = faults.take({
     ...address,
     operation: record.operation,
@@ -76,8 +80,8 @@ async function serve(
     if (waitMs > 0) await clock.sleep(waitMs);
     const done =
       fault?.kind === "unchanged"
-        ? { match: matchOperation("GET", address), method: "GET", form: new URLSearchParams() }
-        : { match, method, form };
+        ? { match: matchOperation("GET", address), form: new URLSearchParams() }
+        : { match, form };
     const answer =
       (fault === undefined ? undefined : faultAnswer(fault)) ??
       answerCall({
@@ -92,23 +96,26 @@ async function serve(
       });
     if (fault?.kind === "slow" && fault.when === "after") await clock.sleep(fault.ms);
     record.errorCode = answer instanceof TwilioError ? answer.code : null;
-    record.status = write(response, answer, { address, fault, world, concurrent, begun });
+    record.status = write(response, answer, { address, fault, context, concurrent, begun });
   } finally {
     const left = inFlight.get(key)! - 1;
     if (left === 0) inFlight.delete(key);
     else inFlight.set(key, left);
     record.durationMs = clock.monotonic() - begun;
-    world.state.recordRequest(record);
+    context.state.recordRequest(record);
   }
 }
 
-function newRecord(
-  request: IncomingMessage,
-  url: URL,
-  { product, region, path }: ApiAddress,
-  match: MatchedOperation | "otherMethods" | undefined,
-  at: number,
-): RequestRecord {
+interface ArrivedCall {
+  request: IncomingMessage;
+  url: URL;
+  address: ApiAddress;
+  match: MatchedOperation | "otherMethods" | undefined;
+  at: number;
+}
+
+function newRecord({ request, url, address, match, at }: ArrivedCall): RequestRecord {
+  const { product, region, path } = address;
   const found = typeof match === "object" ? match : undefined;
   const user = userNameOf(request.headers.authorization);
   const caller = user !== undefined && isSid(user, "AC") ? user : null;
@@ -133,7 +140,7 @@ function newRecord(
 interface ResponseDetails {
   address: ApiAddress;
   fault: SimulatedFault | undefined;
-  world: SimulatorContext;
+  context: SimulatorContext;
   concurrent: number;
   begun: number;
 }
@@ -144,16 +151,16 @@ function write(
   answer: ApiAnswer | TwilioError,
   written: ResponseDetails,
 ): number | null {
-  const { address, fault, world, concurrent, begun } = written;
+  const { address, fault, context, concurrent, begun } = written;
   if (fault?.kind === "reset") {
     response.socket?.resetAndDestroy();
     return null;
   }
   const { status, headers, text } = toText(answer, address);
-  const sent = spoil({ status, text, fault, address, world });
+  const sent = spoil({ status, text, fault, address, context });
   response.writeHead(sent.status, {
     "twilio-request-id": randomSid("RQ"),
-    "twilio-request-duration": ((world.clock.monotonic() - begun) / 1000).toFixed(3),
+    "twilio-request-duration": ((context.clock.monotonic() - begun) / 1000).toFixed(3),
     "twilio-concurrent-requests": String(concurrent),
     "x-shenanigans": "none",
     "x-home-region": address.region,

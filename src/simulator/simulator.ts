@@ -85,7 +85,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   };
   const contract = options.validateAgainstOpenApi === true ? await openApiContract() : undefined;
   let url = "";
-  const world = {
+  const context = {
     state,
     clock,
     allowLocalUrls,
@@ -95,7 +95,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     },
   };
   const control = new ControlApi(state, controls);
-  const server = createApiServer({ world, faults, control, latencyMs, log, contract });
+  const server = createApiServer({ context, faults, control, latencyMs, log, contract });
   url = await listen(server, options.port ?? 0, options.host ?? "127.0.0.1");
   log.info({ url, allowLocalUrls, latencyMs }, "simulating twilio");
   return {

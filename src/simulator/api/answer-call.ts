@@ -10,7 +10,6 @@ export interface IncomingCall {
   options: ApiServerOptions;
   address: ApiAddress;
   match: MatchedOperation | "otherMethods" | undefined;
-  method: string;
   form: URLSearchParams;
   url: URL;
   header: string | undefined;
@@ -31,7 +30,7 @@ export function answerCall(incoming: IncomingCall): ApiAnswer | TwilioError {
     const { operation, params } = match;
     // Before any credential is looked at: an empty or malformed account SID is a 404, not a 401.
     if (params.AccountSid !== undefined && !isSid(params.AccountSid, "AC")) throw notFound(path);
-    const region = options.world.state.region(address.region);
+    const region = options.context.state.region(address.region);
     const principal = authenticate(incoming.header, region);
     const account = authorize(principal, operation, params.AccountSid, region);
     if (incoming.concurrent > (account.concurrencyLimit ?? Number.POSITIVE_INFINITY))
@@ -48,7 +47,7 @@ export function answerCall(incoming: IncomingCall): ApiAnswer | TwilioError {
       extraLagMs,
       ignored,
     };
-    const answer = operation.handle(call, options.world);
+    const answer = operation.handle(call, options.context);
     if (ignored.length > 0)
       options.log.warn({ operation: operation.name, ignored }, "unknown parameters, ignored as Twilio does");
     options.contract?.check({ operation, form, query: url.searchParams, answer });

@@ -25,7 +25,7 @@ export const field = {
 };
 
 /** The changes that a form asks for: only what was sent, each value checked. Unknown fields are ignored and noted. */
-export function readForm<T>(call: ApiCall, world: SimulatorContext, fields: FormFields<T>): Partial<T> {
+export function readForm<T>(call: ApiCall, context: SimulatorContext, fields: FormFields<T>): Partial<T> {
   const changes: Record<string, unknown> = {};
   for (const [name, value] of call.form) {
     const known = fields[name];
@@ -33,7 +33,7 @@ export function readForm<T>(call: ApiCall, world: SimulatorContext, fields: Form
       call.ignored.push(name);
       continue;
     }
-    changes[known.sets] = readField(name, value, known, call, world);
+    changes[known.sets] = readField({ name, value, field: known }, call, context);
   }
   return changes as Partial<T>;
 }
@@ -43,20 +43,20 @@ export function noteUnknown({ form, ignored }: ApiCall, known: (name: string) =>
   ignored.push(...[...form.keys()].filter((name) => !known(name)));
 }
 
-function readField(
-  name: string,
-  value: string,
-  field: FieldKind,
-  call: ApiCall,
-  world: SimulatorContext,
-): unknown {
+interface SentField {
+  name: string;
+  value: string;
+  field: FieldKind;
+}
+
+function readField({ name, value, field }: SentField, call: ApiCall, context: SimulatorContext): unknown {
   switch (field.kind) {
     case "text":
       if (field.max !== undefined && value.length > field.max)
         throw badRequest(20001, `${name} is longer than ${field.max} characters`);
       return value;
     case "url":
-      if (value !== "" && !isWebhookUrl(value, world))
+      if (value !== "" && !isWebhookUrl(value, context))
         throw badRequest(21402, `${name} is not valid: ${value}`);
       return value;
     case "method":

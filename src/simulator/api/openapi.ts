@@ -27,6 +27,16 @@ interface OpenApiFile {
   components: { schemas: Record<string, JsonSchema> };
 }
 
+/** One part of a call (its form, one query parameter, its answer) and the schema that it must fit. */
+interface Validation {
+  ajv: Ajv;
+  operation: ApiOperation;
+  what: string;
+  value: unknown;
+  schema: JsonSchema;
+  document: OpenApiFile;
+}
+
 const formats = {
   "date-time-rfc-2822": /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} \+0000$/,
   "date-time": /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d+)?Z)?$/,
@@ -90,26 +100,29 @@ class OpenApiContract implements Contract {
       return;
     }
     const asked = published.requestBody?.content[formType]?.schema;
-    if (asked !== undefined) this.#validate(requests, operation, "form", fields(form), asked, document);
+    if (asked !== undefined)
+      this.#validate({
+        ajv: requests,
+        operation,
+        what: "form",
+        value: fields(form),
+        schema: asked,
+        document,
+      });
     for (const { name, in: where, schema } of published.parameters ?? []) {
       if (where !== "query" || !query.has(name)) continue;
+      const value = { [name]: query.get(name) };
       const parameter = { type: "object", properties: { [name]: schema } };
-      this.#validate(requests, operation, name, { [name]: query.get(name) }, parameter, document);
+      this.#validate({ ajv: requests, operation, what: name, value, schema: parameter, document });
     }
     const response = published.responses[answer.status];
     if (response === undefined) return this.#report(operation, `may not answer ${answer.status}`);
     const schema = Object.values(response.content ?? {})[0]?.schema;
-    if (schema !== undefined) this.#validate(answers, operation, "answer", answer.body, schema, document);
+    if (schema !== undefined)
+      this.#validate({ ajv: answers, operation, what: "answer", value: answer.body, schema, document });
   }
 
-  #validate(
-    ajv: Ajv,
-    operation: ApiOperation,
-    what: string,
-    value: unknown,
-    schema: JsonSchema,
-    document: OpenApiFile,
-  ): void {
+  #validate({ ajv, operation, what, value, schema, document }: Validation): void {
     const key = `${operation.product} ${operation.name} ${what}`;
     const { components } = document;
     const validate = compiled.get(key) ?? ajv.compile({ ...schema, components });

@@ -57,7 +57,7 @@ export interface ApiOperation {
   permission?: string;
   /** Refused to standard keys with the same 401 that a wrong password gets. */
   mainOnly?: boolean;
-  handle(call: ApiCall, world: SimulatorContext): ApiAnswer;
+  handle(call: ApiCall, context: SimulatorContext): ApiAnswer;
 }
 
 export const ok = (body: Record<string, unknown>): ApiAnswer => ({ status: 200, body });

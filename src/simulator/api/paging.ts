@@ -69,8 +69,7 @@ export function page2010<T extends { sid: string }>(
 /** The newer APIs' envelope: its URLs are absolute, at Twilio's host. */
 export function pageV1<T extends { sid: string }>(
   call: ApiCall,
-  product: TwilioProduct,
-  key: string,
+  { product, key }: { product: TwilioProduct; key: string },
   rows: T[],
   render: (row: T) => Record<string, unknown>,
 ): ApiAnswer {

@@ -25,7 +25,7 @@ export interface Whole {
   text: string;
   fault: SimulatedFault | undefined;
   address: ApiAddress;
-  world: SimulatorContext;
+  context: SimulatorContext;
 }
 
 interface Spoiled {
@@ -35,13 +35,13 @@ interface Spoiled {
 }
 
 /** The answer as the fault wants it on the wire. */
-export function spoil({ status, text, fault, address, world }: Whole): Spoiled {
+export function spoil({ status, text, fault, address, context }: Whole): Spoiled {
   // What an edge in front of the API answers: a page for people, no JSON.
   if (fault?.kind === "status" && text === "")
     return { status, text: `<html><body><h1>${status}</h1></body></html>`, contentType: "text/html" };
   if (fault?.kind === "garbage")
     return { status: 200, text: '{"account_sid": "AC', contentType: "application/json" };
-  if (fault?.kind === "otherNumber") return { status: 200, text: wrongBody(text, address, world) };
+  if (fault?.kind === "otherNumber") return { status: 200, text: wrongBody(text, address, context) };
   if (fault?.kind === "nextPage") return { status, text: withNextPage(text, fault.url) };
   if (fault?.kind === "listLacks") return { status, text: without(text, fault.number) };
   return { status, text };
@@ -69,9 +69,9 @@ function withNextPage(text: string, url: string): string {
 }
 
 /** A body of the right shape about something else: another number where there is one, else the same with another SID. */
-function wrongBody(text: string, address: ApiAddress, world: SimulatorContext): string {
+function wrongBody(text: string, address: ApiAddress, context: SimulatorContext): string {
   const body = JSON.parse(text || "{}") as Record<string, unknown>;
-  const region = world.state.region(address.region);
+  const region = context.state.region(address.region);
   const number = typeof body.sid === "string" ? region.numbers.get(body.sid) : undefined;
   const other: SimulatedNumber | undefined = region.numbers
     .ofAccount(number?.accountSid ?? "")

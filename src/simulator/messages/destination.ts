@@ -1,5 +1,6 @@
 import type { Region } from "../state/region.ts";
 import type { HttpMethod, SimulatedSender, SmsWebhooks } from "../state/resources.ts";
+import { senderAddress } from "../state/sender.ts";
 
 export interface WebhookTarget {
   url: string;
@@ -22,7 +23,7 @@ export type Destination =
  * application, then the number's own URL.
  */
 export function destinationOf(sender: SimulatedSender, region: Region): Destination {
-  const address = "phoneNumber" in sender ? sender.phoneNumber : sender.shortCode;
+  const address = senderAddress(sender);
   const conversation = [...region.addresses].find(
     (row) => row.address === address && row.autoCreation.enabled,
   );

@@ -1,6 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import type { Region } from "../state/region.ts";
 import type { Media, Message, SimulatedAccount, SimulatedSender } from "../state/resources.ts";
+import { canText } from "../state/sender.ts";
 import { randomSid } from "../state/sids.ts";
 import type { SimulatorState } from "../state/state.ts";
 import { inboundParams, withExtra } from "../webhooks/params.ts";
@@ -58,41 +59,35 @@ export class InboundTexts {
     const region = state.regionOf(text.to);
     const sender = region.sender(text.to);
     const account = sender === undefined ? undefined : region.accounts.get(sender.accountSid);
-    if (sender === undefined || account?.status !== "active" || !takesSms(sender)) return lost("unreachable");
+    if (sender === undefined || account?.status !== "active" || !canText(sender)) return lost("unreachable");
 
     const consent = this.#applyOptOut(region, sender, text);
-    const route = destinationOf(sender, region);
-    const message = route.to === "dropped" ? undefined : this.#record(region, sender, text);
+    const destination = destinationOf(sender, region);
+    const message = destination.to === "dropped" ? undefined : this.#record(region, sender, text);
     const replies = this.#answerKeyword(region, sender, text, consent);
     if (message === undefined) return { ...lost("dropped"), replies };
 
-    const target = "target" in route ? route.target : undefined;
+    const target = "target" in destination ? destination.target : undefined;
     const extra = { ...(consent.optOutType && { OptOutType: consent.optOutType }), ...text.params };
     const called = target === undefined ? undefined : await this.#call(account, message, target, extra);
     Object.assign(message, { status: "received", dateUpdated: clock.now() });
     // Deleted or reset while its webhook was called: nobody asked for its answer any more.
     if (region.messages.get(message.sid) === message)
-      replies.push(...this.#finish(region, sender, message, route, called));
+      replies.push(...this.#finish({ region, sender, message, destination }, called));
     return {
       messageSid: message.sid,
-      outcome: outcomeOf(route, called),
-      route: route.to === "nowhere" || route.to === "dropped" ? null : route.to,
+      outcome: outcomeOf(destination, called),
+      route: destination.to === "nowhere" || destination.to === "dropped" ? null : destination.to,
       attempts: called?.attempts ?? [],
       replies,
     };
   }
 
   /** Logs the delivery and sends what the answer asks for. */
-  #finish(
-    region: Region,
-    sender: SimulatedSender,
-    message: Message,
-    route: Destination,
-    called: Called | undefined,
-  ): string[] {
+  #finish({ region, sender, message, destination }: LoggedText, called: Called | undefined): string[] {
     if (called === undefined) return [];
     const { state, replies } = this.#options;
-    const kind = route.to === "conversation" ? "conversation" : "inbound";
+    const kind = destination.to === "conversation" ? "conversation" : "inbound";
     const { attempts } = called;
     state.recordDelivery({
       kind,
@@ -166,11 +161,19 @@ export class InboundTexts {
 
   #applyOptOut(region: Region, sender: SimulatedSender, text: InboundText): OptOutStep {
     const service = region.serviceOf(sender.sid);
-    const wasStopped = isStopped(region, sender, service, text.from);
-    const step = optOutStep(text.body, wasStopped, keywordsFor(sender, service));
-    if (step.stopped !== undefined) setStopped(region, sender, service, text.from, step.stopped);
+    const pair = { sender, service, customer: text.from };
+    const step = optOutStep(text.body, isStopped(region, pair), keywordsFor(sender, service));
+    if (step.stopped !== undefined) setStopped(region, pair, step.stopped);
     return step;
   }
+}
+
+/** An inbound text that is in the log, and where it goes. */
+interface LoggedText {
+  region: Region;
+  sender: SimulatedSender;
+  message: Message;
+  destination: Destination;
 }
 
 /** What came of a webhook: its attempts, and the answer's replies when there was a good one. */
@@ -179,13 +182,11 @@ interface Called {
   replies: TwimlReply[] | undefined;
 }
 
-function outcomeOf(route: Destination, called: Called | undefined): InboundDelivery["outcome"] {
-  if (route.to === "conversation") return "conversation";
+function outcomeOf(destination: Destination, called: Called | undefined): InboundDelivery["outcome"] {
+  if (destination.to === "conversation") return "conversation";
   if (called === undefined) return "notSent";
   return called.replies === undefined ? "failed" : "delivered";
 }
-
-const takesSms = (sender: SimulatedSender) => !("capabilities" in sender) || sender.capabilities.sms;
 
 const lost = (outcome: "dropped" | "unreachable"): InboundDelivery => ({
   messageSid: null,

@@ -73,26 +73,19 @@ export function optOutStep(
   return { stopped: type === "stop", ...(changes || isAdvanced ? { reply } : {}), ...named };
 }
 
-/** A customer stops a number, or the whole Messaging Service that it is in. */
-const pair = (sender: { sid: string }, service: { sid: string } | undefined, customer: string) =>
-  `${service?.sid ?? sender.sid} ${customer}`;
-
-export function isStopped(
-  region: Region,
-  sender: { sid: string },
-  service: { sid: string } | undefined,
-  customer: string,
-): boolean {
-  return region.optedOut.has(pair(sender, service, customer));
+/** Whose texts a customer no longer wants. */
+export interface OptOutPair {
+  sender: { sid: string };
+  /** The Messaging Service that the sender is in: the customer then stops all of its senders. */
+  service: { sid: string } | undefined;
+  customer: string;
 }
 
-export function setStopped(
-  region: Region,
-  sender: { sid: string },
-  service: { sid: string } | undefined,
-  customer: string,
-  stopped: boolean,
-): void {
-  if (stopped) region.optedOut.add(pair(sender, service, customer));
-  else region.optedOut.delete(pair(sender, service, customer));
+const keyOf = ({ sender, service, customer }: OptOutPair) => `${service?.sid ?? sender.sid} ${customer}`;
+
+export const isStopped = (region: Region, pair: OptOutPair): boolean => region.optedOut.has(keyOf(pair));
+
+export function setStopped(region: Region, pair: OptOutPair, stopped: boolean): void {
+  if (stopped) region.optedOut.add(keyOf(pair));
+  else region.optedOut.delete(keyOf(pair));
 }

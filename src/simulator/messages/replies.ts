@@ -1,6 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import type { Region } from "../state/region.ts";
 import type { Media, SimulatedSender } from "../state/resources.ts";
+import { senderAddress } from "../state/sender.ts";
 import { randomSid } from "../state/sids.ts";
 import { isStopped } from "./opt-out.ts";
 import type { Outbox } from "./outbox.ts";
@@ -34,16 +35,15 @@ export class Replies {
   /** What a webhook's answer asks for; nothing to whoever has stopped, and nothing more in a loop of two machines. */
   sendReply(region: Region, sender: SimulatedSender, customer: string, reply: TwimlReply): string[] {
     const to = reply.to ?? customer;
-    if (this.#isLoop(`${sender.sid} ${to}`) || isStopped(region, sender, region.serviceOf(sender.sid), to))
-      return [];
+    const pair = { sender, service: region.serviceOf(sender.sid), customer: to };
+    if (this.#isLoop(`${sender.sid} ${to}`) || isStopped(region, pair)) return [];
     return [this.#send(region, sender, to, reply)];
   }
 
   #send(region: Region, sender: SimulatedSender, to: string, reply: TwimlReply): string {
-    const address = "phoneNumber" in sender ? sender.phoneNumber : sender.shortCode;
     const message = this.#outbox.accept(region, {
       accountSid: sender.accountSid,
-      from: reply.from ?? address,
+      from: reply.from ?? senderAddress(sender),
       messagingServiceSid: region.serviceOf(sender.sid)?.sid ?? null,
       to,
       body: reply.body,

@@ -15,12 +15,3 @@ export const numberedSid = (prefix: SidPrefix, n: number): string =>
 
 export const isSid = (text: string, ...prefixes: SidPrefix[]): boolean =>
   /^[A-Z]{2}[0-9a-fA-F]{32}$/.test(text) && prefixes.some((prefix) => text.startsWith(prefix));
-
-/** `Mon, 16 Aug 2010 03:45:01 +0000`: dates of the 2010 API, to the second. */
-export const rfc2822 = (ms: number): string => new Date(ms).toUTCString().replace("GMT", "+0000");
-
-/** `2015-07-30T20:12:31Z`: dates of every newer API, to the second. */
-export const iso8601 = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
-
-export const dateOrNull = (ms: number | null, format: (ms: number) => string): string | null =>
-  ms === null ? null : format(ms);

@@ -54,6 +54,14 @@ interface WebhookOutcome {
   answer?: WebhookAnswer;
 }
 
+interface WebhookAttemptOptions {
+  webhook: WebhookCall;
+  settings: ConnectionSettings;
+  /** What is left of the total time for all attempts. */
+  leftMs: number;
+  idempotencyToken: string;
+}
+
 /** Twilio follows this many redirects of a webhook. */
 const MOST_REDIRECTS = 10;
 
@@ -94,8 +102,8 @@ export class WebhookCaller {
     // The same for every retry of one webhook, so that a receiver can tell a retry from another request.
     const idempotencyToken = randomUUID();
     for (;;) {
-      const left = settings.totalTimeoutMs - (this.#clock.monotonic() - begun);
-      const { made, result } = await this.#attempt(webhook, settings, left, idempotencyToken, signal);
+      const leftMs = settings.totalTimeoutMs - (this.#clock.monotonic() - begun);
+      const { made, result } = await this.#attempt({ webhook, settings, leftMs, idempotencyToken }, signal);
       attempts.push(made);
       if (made.error === null && "status" in result)
         return { attempts, answer: { contentType: result.headers["content-type"], body: result.body } };
@@ -109,10 +117,7 @@ export class WebhookCaller {
 
   /** One attempt, redirects followed: a 301, 302 or 303 turns the POST into a GET without its parameters. */
   async #attempt(
-    webhook: WebhookCall,
-    settings: ConnectionSettings,
-    leftMs: number,
-    idempotencyToken: string,
+    { webhook, settings, leftMs, idempotencyToken }: WebhookAttemptOptions,
     signal: AbortSignal,
   ) {
     const at = this.#clock.now();

@@ -29,7 +29,13 @@ export function sendWebhookRequest(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<WebhookResult> {
-  return new Promise((resolve) => new RequestInProgress(wanted, clock, signal, resolve).start());
+  return new Promise((resolve) => new RequestInProgress({ wanted, clock, resolve }, signal).start());
+}
+
+interface WebhookRequestOptions {
+  wanted: WebhookRequest;
+  clock: Clock;
+  resolve: (result: WebhookResult) => void;
 }
 
 /**
@@ -48,12 +54,7 @@ class RequestInProgress {
   readonly #signal: AbortSignal;
   readonly #resolve: (result: WebhookResult) => void;
 
-  constructor(
-    wanted: WebhookRequest,
-    clock: Clock,
-    signal: AbortSignal,
-    resolve: (result: WebhookResult) => void,
-  ) {
+  constructor({ wanted, clock, resolve }: WebhookRequestOptions, signal: AbortSignal) {
     this.#wanted = wanted;
     this.#clock = clock;
     this.#signal = signal;

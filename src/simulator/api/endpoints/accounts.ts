@@ -1,5 +1,6 @@
 import type { ApiKey, SimulatedAccount } from "../../state/resources.ts";
-import { newSecret, rfc2822 } from "../../state/sids.ts";
+import { newSecret } from "../../state/sids.ts";
+import { rfc2822 } from "../dates.ts";
 import { notFound } from "../errors.ts";
 import { noteUnknown } from "../form.ts";
 import { type ApiCall, type ApiOperation, created, noContent, ok } from "../operation.ts";

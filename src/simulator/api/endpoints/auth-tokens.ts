@@ -1,4 +1,5 @@
-import { iso8601, newSecret } from "../../state/sids.ts";
+import { newSecret } from "../../state/sids.ts";
+import { iso8601 } from "../dates.ts";
 import { notFound } from "../errors.ts";
 import {
   type ApiCall,
@@ -21,11 +22,11 @@ export const authTokenOperations: ApiOperation[] = [
     method: "POST",
     path: "/v1/AuthTokens/Secondary",
     mainOnly: true,
-    handle(call, world) {
+    handle(call, context) {
       // A second POST gives a new secondary; the first one is forgotten.
       const token = newSecret();
       call.account.secondaryAuthToken = token;
-      return created({ ...render(call, world, "Secondary"), secondary_auth_token: token });
+      return created({ ...render(call, context, "Secondary"), secondary_auth_token: token });
     },
   },
   {
@@ -46,10 +47,10 @@ export const authTokenOperations: ApiOperation[] = [
     method: "POST",
     path: "/v1/AuthTokens/Promote",
     mainOnly: true,
-    handle(call, world) {
+    handle(call, context) {
       call.account.authToken = secondary(call);
       call.account.secondaryAuthToken = undefined;
-      return ok({ ...render(call, world, "Promote"), auth_token: call.account.authToken });
+      return ok({ ...render(call, context, "Promote"), auth_token: call.account.authToken });
     },
   },
 ];
@@ -60,8 +61,8 @@ function secondary(call: ApiCall): string {
   return token;
 }
 
-function render(call: ApiCall, world: SimulatorContext, name: string): Record<string, unknown> {
-  const now = world.clock.now();
+function render(call: ApiCall, context: SimulatorContext, name: string): Record<string, unknown> {
+  const now = context.clock.now();
   call.account.dateUpdated = now;
   return {
     account_sid: call.account.sid,

@@ -1,5 +1,5 @@
 import type { ConversationAddress } from "../../state/resources.ts";
-import { iso8601 } from "../../state/sids.ts";
+import { iso8601 } from "../dates.ts";
 import { notFound } from "../errors.ts";
 import { type ApiCall, type ApiOperation, ok } from "../operation.ts";
 import { pageV1, twilioUrl } from "../paging.ts";
@@ -17,7 +17,9 @@ export const conversationOperations: ApiOperation[] = [
       const rows = call.region.addresses
         .ofAccount(call.account.sid)
         .filter((row) => type === null || row.type === type);
-      return pageV1(call, "conversations", "address_configurations", rows, (row) => render(call, row));
+      return pageV1(call, { product: "conversations", key: "address_configurations" }, rows, (row) =>
+        render(call, row),
+      );
     },
   },
   {

@@ -1,5 +1,5 @@
 import type { Media, Message } from "../../state/resources.ts";
-import { rfc2822 } from "../../state/sids.ts";
+import { rfc2822 } from "../dates.ts";
 import { notFound } from "../errors.ts";
 import { type ApiCall, type ApiOperation, noContent, ok } from "../operation.ts";
 import { page2010 } from "../paging.ts";
@@ -41,9 +41,9 @@ export const mediaOperations: ApiOperation[] = [
     method: "GET",
     path: `${list}/{Sid}`,
     permission: `${permission}/read`,
-    handle(call, world) {
+    handle(call, context) {
       const { message, media } = find(call);
-      return { status: 307, headers: { location: `${world.url}${mediaPath}${message.sid}/${media.sid}` } };
+      return { status: 307, headers: { location: `${context.url}${mediaPath}${message.sid}/${media.sid}` } };
     },
   },
   {

@@ -3,6 +3,7 @@ import { isStopped, keywordsFor } from "../../messages/opt-out.ts";
 import type { OutgoingText } from "../../messages/outbox.ts";
 import { emptyMedia } from "../../messages/replies.ts";
 import type { Message, SimulatedSender, SimulatedService } from "../../state/resources.ts";
+import { canText, senderAddress } from "../../state/sender.ts";
 import { isWebhookUrl } from "../../webhooks/webhook-url.ts";
 import { badRequest, type TwilioErrorCode } from "../errors.ts";
 import { noteUnknown } from "../form.ts";
@@ -33,7 +34,7 @@ const LONGEST_BODY = 1600;
 const DEFAULT_VALIDITY_S = 36_000;
 
 /** Checks a text in Twilio's order and takes it. A refused one leaves nothing behind; nothing makes a repeated one safe. */
-export function createMessage(call: ApiCall, world: SimulatorContext): Message {
+export function createMessage(call: ApiCall, context: SimulatorContext): Message {
   const { form, region, account } = call;
   noteUnknown(call, (name) => known.has(name));
   const to = checkedTo(form.get("To"));
@@ -43,31 +44,31 @@ export function createMessage(call: ApiCall, world: SimulatorContext): Message {
   const body = form.get("Body") ?? "";
   const mediaUrls = form.getAll("MediaUrl");
   checkContent(form, body, mediaUrls);
-  const statusCallback = callbackOf(call, world);
-  const sender = from === null ? poolMember(call, service!, to) : ownSender(call, world, from);
-  if (sender !== undefined && addressOf(sender) === to) throw badRequest(21266);
+  const statusCallback = callbackOf(call, context);
+  const sender = from === null ? poolMember(call, service!, to) : ownSender(call, context, from);
+  if (sender !== undefined && senderAddress(sender) === to) throw badRequest(21266);
 
   const pool = service ?? (sender === undefined ? undefined : region.serviceOf(sender.sid));
-  const isOptedOut = sender !== undefined && isStopped(region, sender, pool, to);
+  const isOptedOut = sender !== undefined && isStopped(region, { sender, service: pool, customer: to });
   const isAdvanced = sender !== undefined && keywordsFor(sender, pool)?.isAdvanced === true;
   if (isOptedOut && !(isAdvanced && service !== undefined)) throw badRequest(21610);
   if (
     from !== null &&
     service === undefined &&
-    world.outbox.queueMs(region, from) > world.state.timing.longestQueueMs
+    context.outbox.queueMs(region, from) > context.state.timing.longestQueueMs
   )
     throw badRequest(21611);
-  return world.outbox.accept(region, {
+  return context.outbox.accept(region, {
     accountSid: account.sid,
     from,
     messagingServiceSid: service?.sid ?? null,
     to,
     body,
-    media: mediaUrls.map(() => emptyMedia(world.clock.now())),
+    media: mediaUrls.map(() => emptyMedia(context.clock.now())),
     direction: "outbound-api",
     statusCallback,
     validityMs: validity(form, service) * 1000,
-    ...scheduled(form, service, world),
+    ...scheduled(form, service, context),
     isOptedOut,
   });
 }
@@ -97,9 +98,9 @@ function checkContent(form: URLSearchParams, body: string, mediaUrls: string[]):
 }
 
 /** The text's own callback, else its application's; the Messaging Service's comes last, when the callback is sent. */
-function callbackOf({ form, region, account }: ApiCall, world: SimulatorContext): string {
+function callbackOf({ form, region, account }: ApiCall, context: SimulatorContext): string {
   const own = form.get("StatusCallback") ?? "";
-  if (own !== "" && !isWebhookUrl(own, world)) throw badRequest(21609);
+  if (own !== "" && !isWebhookUrl(own, context)) throw badRequest(21609);
   const sid = form.get("ApplicationSid");
   if (!sid) return own;
   const application = region.applications.of(account.sid, sid);
@@ -116,8 +117,7 @@ function ownSender({ region, account }: ApiCall, { state }: SimulatorContext, fr
       `The 'From' number ${from} is not a valid phone number, shortcode, or alphanumeric sender ID.`,
     );
   const sender = region.sender(from);
-  const isOwn = sender?.accountSid === account.sid;
-  if (!isOwn || ("capabilities" in sender && !sender.capabilities.sms)) throw badRequest(21606);
+  if (sender?.accountSid !== account.sid || !canText(sender)) throw badRequest(21606);
   if (state.regionOf(from) !== region) throw badRequest(21663);
   return sender;
 }
@@ -142,14 +142,11 @@ function validity(form: URLSearchParams, service: SimulatedService | undefined):
 function scheduled(
   form: URLSearchParams,
   service: SimulatedService | undefined,
-  world: SimulatorContext,
+  context: SimulatorContext,
 ): Partial<OutgoingText> {
   if (form.get("ScheduleType") === null) return {};
   const sendAt = Date.parse(form.get("SendAt") ?? "");
-  if (form.get("ScheduleType") !== "fixed" || service === undefined || !(sendAt > world.clock.now()))
+  if (form.get("ScheduleType") !== "fixed" || service === undefined || !(sendAt > context.clock.now()))
     throw badRequest(20001, "ScheduleType is fixed, with a SendAt in the future and a MessagingServiceSid");
   return { sendAt };
 }
-
-const addressOf = (sender: SimulatedSender) =>
-  "phoneNumber" in sender ? sender.phoneNumber : sender.shortCode;

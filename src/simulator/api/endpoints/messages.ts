@@ -1,5 +1,5 @@
 import type { Message } from "../../state/resources.ts";
-import { dateOrNull, rfc2822 } from "../../state/sids.ts";
+import { rfc2822 } from "../dates.ts";
 import { badRequest, notFound } from "../errors.ts";
 import {
   type ApiCall,
@@ -24,7 +24,7 @@ export const messageOperations: ApiOperation[] = [
     method: "GET",
     path: `${list}.json`,
     permission: `${permission}/list`,
-    handle: (call, world) => page2010(call, "messages", listed(call, world), renderMessage),
+    handle: (call, context) => page2010(call, "messages", listed(call, context), renderMessage),
   },
   {
     name: "CreateMessage",
@@ -32,7 +32,7 @@ export const messageOperations: ApiOperation[] = [
     method: "POST",
     path: `${list}.json`,
     permission: `${permission}/create`,
-    handle: (call, world) => created(renderMessage(createMessage(call, world))),
+    handle: (call, context) => created(renderMessage(createMessage(call, context))),
   },
   {
     name: "FetchMessage",
@@ -48,7 +48,7 @@ export const messageOperations: ApiOperation[] = [
     method: "POST",
     path: instance,
     permission: `${permission}/update`,
-    handle: (call, world) => ok(renderMessage(update(call, world))),
+    handle: (call, context) => ok(renderMessage(update(call, context))),
   },
   {
     name: "DeleteMessage",
@@ -135,7 +135,7 @@ function renderMessage(message: Message): Record<string, unknown> {
     date_created: rfc2822(message.dateCreated),
     status: message.status,
     sid,
-    date_sent: dateOrNull(message.dateSent, rfc2822),
+    date_sent: message.dateSent === null ? null : rfc2822(message.dateSent),
     messaging_service_sid: message.messagingServiceSid,
     error_code: message.errorCode,
     price_unit: "USD",

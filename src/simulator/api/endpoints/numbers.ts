@@ -1,5 +1,5 @@
 import type { SimulatedNumber } from "../../state/resources.ts";
-import { rfc2822 } from "../../state/sids.ts";
+import { rfc2822 } from "../dates.ts";
 import { badRequest, notFound } from "../errors.ts";
 import { type FormFields, field, readForm } from "../form.ts";
 import { type ApiCall, type ApiOperation, noContent, ok, type SimulatorContext } from "../operation.ts";
@@ -28,7 +28,7 @@ export const numberOperations: ApiOperation[] = [
     method: "POST",
     path: instance,
     permission: `${permission}/update`,
-    handle: (call, world) => ok(renderNumber(update(call, world))),
+    handle: (call, context) => ok(renderNumber(update(call, context))),
   },
   {
     name: "DeleteIncomingPhoneNumber",
@@ -114,9 +114,9 @@ const fields: FormFields<SimulatedNumber> = {
 };
 
 /** Nothing changes unless all of it is valid. */
-function update(call: ApiCall, world: SimulatorContext): SimulatedNumber {
+function update(call: ApiCall, context: SimulatorContext): SimulatedNumber {
   const number = find(call);
-  const { accountSid, ...changes } = readForm(call, world, fields);
+  const { accountSid, ...changes } = readForm(call, context, fields);
   const next = { ...number, ...changes };
   const touches = (...names: string[]) => names.some((name) => call.form.has(name));
   if (touches("SmsUrl", "SmsFallbackUrl") && next.smsFallbackUrl !== "" && next.smsUrl === "")
@@ -124,7 +124,7 @@ function update(call: ApiCall, world: SimulatorContext): SimulatedNumber {
   if (touches("VoiceUrl", "VoiceFallbackUrl") && next.voiceFallbackUrl !== "" && next.voiceUrl === "")
     throw badRequest(21405);
   if (accountSid !== undefined) transfer(call, number, accountSid);
-  return Object.assign(number, changes, { dateUpdated: world.clock.now() });
+  return Object.assign(number, changes, { dateUpdated: context.clock.now() });
 }
 
 /** A number moves between a parent and its subaccounts only, and leaves its Messaging Service on the way. */

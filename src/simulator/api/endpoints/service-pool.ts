@@ -1,5 +1,5 @@
 import type { PoolMember, SimulatedSender } from "../../state/resources.ts";
-import { iso8601 } from "../../state/sids.ts";
+import { iso8601 } from "../dates.ts";
 import { badRequest, notFound, TwilioError } from "../errors.ts";
 import { noteUnknown } from "../form.ts";
 import { type ApiCall, type ApiOperation, created, noContent, ok } from "../operation.ts";
@@ -45,7 +45,9 @@ export const poolOperations: ApiOperation[] = [numbers, shortCodes].flatMap((kin
     path: `/v1/Services/{ServiceSid}/${kind.collection}`,
     permission: `${kind.permission}/list`,
     handle: (call) =>
-      pageV1(call, "messaging", kind.key, members(call, kind), (row) => render(call, kind, row)),
+      pageV1(call, { product: "messaging", key: kind.key }, members(call, kind), (row) =>
+        render(call, kind, row),
+      ),
   },
   {
     name: `Create${kind.singular}`,

@@ -1,5 +1,5 @@
 import type { SimulatedService } from "../../state/resources.ts";
-import { iso8601 } from "../../state/sids.ts";
+import { iso8601 } from "../dates.ts";
 import { badRequest, notFound } from "../errors.ts";
 import { type FormFields, field, readForm } from "../form.ts";
 import {
@@ -24,8 +24,7 @@ export const serviceOperations: ApiOperation[] = [
     handle: (call) =>
       pageV1(
         call,
-        "messaging",
-        "services",
+        { product: "messaging", key: "services" },
         call.region.services.ofAccount(call.account.sid).reverse(),
         (row) => renderService(call, row),
       ),
@@ -36,7 +35,7 @@ export const serviceOperations: ApiOperation[] = [
     method: "POST",
     path: "/v1/Services",
     permission: `${permission}/create`,
-    handle: (call, world) => created(renderService(call, create(call, world))),
+    handle: (call, context) => created(renderService(call, create(call, context))),
   },
   {
     name: "FetchService",
@@ -52,7 +51,7 @@ export const serviceOperations: ApiOperation[] = [
     method: "POST",
     path: "/v1/Services/{Sid}",
     permission: `${permission}/update`,
-    handle: (call, world) => ok(renderService(call, update(call, world))),
+    handle: (call, context) => ok(renderService(call, update(call, context))),
   },
   {
     name: "DeleteService",
@@ -97,22 +96,22 @@ interface Ignored {
   ignored: unknown;
 }
 
-function read(call: ApiCall, world: SimulatorContext): Partial<SimulatedService> {
-  const { ignored: _, ...changes } = readForm(call, world, fields);
+function read(call: ApiCall, context: SimulatorContext): Partial<SimulatedService> {
+  const { ignored: _, ...changes } = readForm(call, context, fields);
   // An unset URL of a service is null, where a number's is "".
   for (const name of ["inboundRequestUrl", "fallbackUrl", "statusCallback"] as const)
     if (changes[name] === "") changes[name] = null;
   return changes;
 }
 
-function create(call: ApiCall, world: SimulatorContext): SimulatedService {
+function create(call: ApiCall, context: SimulatorContext): SimulatedService {
   if (!call.form.get("FriendlyName")) throw badRequest(20001, "FriendlyName is required");
-  return call.region.addService({ ...read(call, world), accountSid: call.account.sid });
+  return call.region.addService({ ...read(call, context), accountSid: call.account.sid });
 }
 
-function update(call: ApiCall, world: SimulatorContext): SimulatedService {
+function update(call: ApiCall, context: SimulatorContext): SimulatedService {
   const service = findService(call, call.params.Sid!);
-  return Object.assign(service, read(call, world), { dateUpdated: world.clock.now() });
+  return Object.assign(service, read(call, context), { dateUpdated: context.clock.now() });
 }
 
 function renderService(call: ApiCall, service: SimulatedService): Record<string, unknown> {

@@ -1,5 +1,5 @@
 import type { SimulatedShortCode } from "../../state/resources.ts";
-import { rfc2822 } from "../../state/sids.ts";
+import { rfc2822 } from "../dates.ts";
 import { badRequest, notFound } from "../errors.ts";
 import { type FormFields, field, readForm } from "../form.ts";
 import { type ApiCall, type ApiOperation, ok, type SimulatorContext } from "../operation.ts";
@@ -40,7 +40,7 @@ export const shortCodeOperations: ApiOperation[] = [
     method: "POST",
     path: instance,
     permission: `${permission}/update`,
-    handle: (call, world) => ok(renderShortCode(update(call, world))),
+    handle: (call, context) => ok(renderShortCode(update(call, context))),
   },
 ];
 
@@ -59,13 +59,13 @@ function find(call: ApiCall): SimulatedShortCode {
   return code;
 }
 
-function update(call: ApiCall, world: SimulatorContext): SimulatedShortCode {
+function update(call: ApiCall, context: SimulatorContext): SimulatedShortCode {
   const code = find(call);
-  const { apiVersion: _, ...changes } = readForm(call, world, fields);
+  const { apiVersion: _, ...changes } = readForm(call, context, fields);
   const next = { ...code, ...changes };
   const touched = call.form.has("SmsUrl") || call.form.has("SmsFallbackUrl");
   if (touched && next.smsFallbackUrl !== "" && next.smsUrl === "") throw badRequest(21406);
-  return Object.assign(code, changes, { dateUpdated: world.clock.now() });
+  return Object.assign(code, changes, { dateUpdated: context.clock.now() });
 }
 
 function renderShortCode(code: SimulatedShortCode): Record<string, unknown> {
