@@ -110,7 +110,7 @@ interface ArrivedCall {
   request: IncomingMessage;
   url: URL;
   address: ApiAddress;
-  match: MatchedOperation | "otherMethods" | undefined;
+  match: MatchedOperation | "methodNotAllowed" | undefined;
   at: number;
 }
 

@@ -6,29 +6,34 @@ import { notFound, TwilioError } from "./errors.ts";
 import type { ApiAnswer } from "./operation.ts";
 import type { ApiAddress, MatchedOperation } from "./router.ts";
 
+/** A call of the API after its body was read, before its credentials are checked. */
 export interface IncomingCall {
   options: ApiServerOptions;
   address: ApiAddress;
-  match: MatchedOperation | "otherMethods" | undefined;
+  match: MatchedOperation | "methodNotAllowed" | undefined;
   form: URLSearchParams;
   url: URL;
+  /** The Authorization header. */
   header: string | undefined;
-  /** Calls of this account in work, this one included. */
+  /** How many calls of this account are in progress, this one included. */
   concurrent: number;
   fault: SimulatedFault | undefined;
-  /** Takes the names of parameters that are ignored. */
+  /** Is filled with the names of the parameters that the operation ignores. */
   ignored: string[];
 }
 
-/** Who may do it, then the doing; errors of the API are answers too. */
+/**
+ * Authenticates, authorizes, then runs the operation. Never throws: an error of the API is returned as the answer, and an
+ * unexpected one becomes a 500, so that a mistake in the simulator fails one call of a test and does not hang it.
+ */
 export function answerCall(incoming: IncomingCall): ApiAnswer | TwilioError {
   const { options, address, match, form, url } = incoming;
   try {
     const { path } = address;
     if (match === undefined) throw notFound(path);
-    if (match === "otherMethods") throw new TwilioError(405, 20004);
+    if (match === "methodNotAllowed") throw new TwilioError(405, 20004);
     const { operation, params } = match;
-    // Before any credential is looked at: an empty or malformed account SID is a 404, not a 401.
+    // Twilio checks the path first: a malformed or empty account SID is 404 even with wrong credentials.
     if (params.AccountSid !== undefined && !isSid(params.AccountSid, "AC")) throw notFound(path);
     const region = options.context.state.region(address.region);
     const principal = authenticate(incoming.header, region);
@@ -37,20 +42,12 @@ export function answerCall(incoming: IncomingCall): ApiAnswer | TwilioError {
       throw new TwilioError(429, 20429);
     const extraLagMs = incoming.fault?.kind === "listLag" ? incoming.fault.ms : 0;
     const { ignored } = incoming;
-    const call = {
-      region,
-      account,
-      params,
-      query: url.searchParams,
-      form,
-      path,
-      extraLagMs,
-      ignored,
-    };
+    const query = url.searchParams;
+    const call = { region, account, params, query, form, path, extraLagMs, ignored };
     const answer = operation.handle(call, options.context);
     if (ignored.length > 0)
       options.log.warn({ operation: operation.name, ignored }, "unknown parameters, ignored as Twilio does");
-    options.contract?.check({ operation, form, query: url.searchParams, answer });
+    options.contract?.check({ operation, form, query, answer });
     return answer;
   } catch (error) {
     if (error instanceof TwilioError) return error;

@@ -6,12 +6,15 @@ import type { ApiOperation, Principal } from "./operation.ts";
 
 const unauthorized = (message = "Authenticate") => new TwilioError(401, 20003, message);
 
-/** Whose user name stands in the header, without judging the password: for the log and the faults. */
+/** The user name in the header. The password is not checked: the request log and the faults also cover failed logins. */
 export function userNameOf(header: string | undefined): string | undefined {
   return header === undefined ? undefined : basic(header)?.user;
 }
 
-/** Who calls. Both tokens of a rotation log in; a key logs in as its account. Throws the 401s of the real API. */
+/**
+ * Finds the caller. During a rotation both tokens log in; a key logs in as its account. Throws the same 401s as Twilio,
+ * which do not say whether the account or the token was wrong.
+ */
 export function authenticate(header: string | undefined, region: Region): Principal {
   const given = header === undefined ? undefined : basic(header);
   if (given === undefined) throw unauthorized("Authentication Error - No credentials provided");
@@ -26,8 +29,9 @@ export function authenticate(header: string | undefined, region: Region): Princi
 }
 
 /**
- * The account that the call is about, when this caller may do this there. A parent acts on its subaccounts' paths; a path
- * without an account acts on the one that logged in, which is why a parent cannot read a subaccount's Messaging Services.
+ * The account that the call acts on; throws when the caller may not do this there. A parent may use its subaccounts' paths.
+ * The newer APIs have no account in the path and act on the account that logged in, so a parent cannot read a subaccount's
+ * Messaging Services with its own credentials.
  */
 export function authorize(
   principal: Principal,
@@ -41,7 +45,7 @@ export function authorize(
   if (key?.kind === "standard" && operation.mainOnly === true) throw unauthorized();
   if (key?.kind === "restricted") checkPermission(key.allow, operation, region);
   const owner = region.accounts.get(account.ownerAccountSid);
-  // Suspension cascades from the parent. The account itself can still be read: that is how one learns of it.
+  // Suspending a parent suspends its subaccounts. The account can still be read, or nobody could see that it is suspended.
   const isSuspended = account.status === "suspended" || owner?.status === "suspended";
   if (isSuspended && operation.name !== "FetchAccount") throw new TwilioError(403, 20005);
   return account;
@@ -52,7 +56,7 @@ function mayActOn({ account: caller, key }: Principal, account: SimulatedAccount
   return account.ownerAccountSid === caller.sid && (key === undefined || key.kind === "main");
 }
 
-/** Restricted keys exist in us1 only, and say which permission is missing. */
+/** Restricted keys work in us1 only. The refusal names the missing permission, so that the key can be given it. */
 function checkPermission(allow: string[], operation: ApiOperation, region: Region): void {
   if (region.name !== "us1") throw unauthorized();
   const { permission } = operation;

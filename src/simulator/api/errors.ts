@@ -1,4 +1,4 @@
-/** Messages of Twilio's error catalogue; a code that stands here without more is answered with exactly this text. */
+/** Messages of Twilio's error catalogue. An error that is thrown without a message of its own is answered with this text. */
 const messages = {
   20001: "Invalid parameter",
   20003: "Authenticate",
@@ -42,7 +42,7 @@ const messages = {
 
 export type TwilioErrorCode = keyof typeof messages;
 
-/** An error that Twilio answers: the handler throws it, the server writes it in Twilio's shape. */
+/** An error that Twilio would answer. An operation throws it, the server writes it in Twilio's format. */
 export class TwilioError extends Error {
   readonly status: number;
   readonly code: TwilioErrorCode;
@@ -58,7 +58,7 @@ export class TwilioError extends Error {
     return { code, message, more_info: `https://www.twilio.com/docs/errors/${code}`, status };
   }
 
-  /** What the 2010 API answers to a path without `.json`. */
+  /** For paths without `.json`: the 2010 API answers those in XML. */
   get xml(): string {
     const { code, message, more_info, status } = this.body;
     const text = message.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");

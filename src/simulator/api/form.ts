@@ -2,7 +2,7 @@ import { isWebhookUrl } from "../webhooks/webhook-url.ts";
 import { badRequest } from "./errors.ts";
 import type { ApiCall, SimulatorContext } from "./operation.ts";
 
-/** How a form field is checked; what is sent empty is cleared to the given value. */
+/** How a form field is checked. For most kinds an empty value is allowed and clears the setting, as at Twilio. */
 type FieldKind =
   | { kind: "text"; max?: number }
   | { kind: "url" }
@@ -12,10 +12,10 @@ type FieldKind =
   /** A TwiML application of the same account. */
   | { kind: "application" };
 
-/** Form fields by Twilio's names, each with the property that it sets. */
+/** The form fields of an operation, by Twilio's names, and the property that each one sets. */
 export type FormFields<T> = Record<string, FieldKind & { sets: keyof T & string }>;
 
-/** Text, URL, method and flag without more. */
+/** Shorthands for the usual fields. */
 export const field = {
   text: <S extends string>(sets: S, max?: number) =>
     ({ kind: "text", sets, ...(max === undefined ? {} : { max }) }) as const,
@@ -24,7 +24,10 @@ export const field = {
   boolean: <S extends string>(sets: S) => ({ kind: "boolean", sets }) as const,
 };
 
-/** The changes that a form asks for: only what was sent, each value checked. Unknown fields are ignored and noted. */
+/**
+ * The changes that a form asks for: a field that was not sent changes nothing. Throws at the first invalid value, before
+ * anything is changed. Unknown fields are ignored and noted, see docs/simulator.md.
+ */
 export function readForm<T>(call: ApiCall, context: SimulatorContext, fields: FormFields<T>): Partial<T> {
   const changes: Record<string, unknown> = {};
   for (const [name, value] of call.form) {
@@ -38,7 +41,7 @@ export function readForm<T>(call: ApiCall, context: SimulatorContext, fields: Fo
   return changes as Partial<T>;
 }
 
-/** Notes what a form holds beside the names that the operation knows. */
+/** For operations that read their form themselves: notes the fields that they do not know. */
 export function noteUnknown({ form, ignored }: ApiCall, known: (name: string) => boolean): void {
   ignored.push(...[...form.keys()].filter((name) => !known(name)));
 }
@@ -71,7 +74,7 @@ function readField({ name, value, field }: SentField, call: ApiCall, context: Si
         throw badRequest(20001, `${name} must be a whole number from ${field.min} to ${field.max}`);
       return Number(value);
     case "application":
-      // An application of another account does not exist for this one.
+      // Another account's application is refused like one that does not exist.
       if (value !== "" && call.region.applications.of(call.account.sid, value) === undefined)
         throw badRequest(21420);
       return value;

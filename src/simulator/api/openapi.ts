@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { Ajv, type ValidateFunction } from "ajv";
 import type { ApiAnswer, ApiOperation, TwilioProduct } from "./operation.ts";
 
-/** One call that was answered without an error, to be held against Twilio's OpenAPI files. */
+/** One successful call, to be compared with Twilio's OpenAPI files. */
 export interface CheckedCall {
   operation: ApiOperation;
   form: URLSearchParams;
@@ -10,8 +10,12 @@ export interface CheckedCall {
   answer: ApiAnswer;
 }
 
-/** Says what of a call does not fit the published contract. */
+/**
+ * Compares calls with the API that Twilio publishes. This is what keeps the simulator honest: a test against a simulator that
+ * answers other fields than Twilio would prove nothing.
+ */
 export interface Contract {
+  /** One sentence for each thing that did not fit, in all calls so far. */
   readonly violations: string[];
   check(call: CheckedCall): void;
 }
@@ -37,6 +41,7 @@ interface Validation {
   document: OpenApiFile;
 }
 
+/** The formats that Twilio's files use and Ajv does not know, or knows otherwise. */
 const formats = {
   "date-time-rfc-2822": /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} \+0000$/,
   "date-time": /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d+)?Z)?$/,
@@ -50,7 +55,7 @@ const formats = {
   "phone-number-capabilities": true,
 } as const;
 
-/** Published in the snapshot that the project keeps; the other products are not in it. */
+/** The products of which the project keeps an OpenAPI file. Calls of the others are not checked. */
 const files: Partial<Record<TwilioProduct, string>> = {
   api: "twilio_api_v2010",
   messaging: "twilio_messaging_v1",
@@ -58,10 +63,10 @@ const files: Partial<Record<TwilioProduct, string>> = {
 const directory = new URL("../../../test/fixtures/twilio-oai/", import.meta.url);
 const formType = "application/x-www-form-urlencoded";
 
-/** Read once in a process, since they are two megabytes. */
+/** Read once per process: the files have two megabytes, and every test starts a simulator of its own. */
 let documents: Promise<Map<TwilioProduct, OpenApiFile>> | undefined;
 
-/** Reads Twilio's OpenAPI files. Only in a checkout of the project: they are test data and not part of the image. */
+/** Reads Twilio's OpenAPI files. Works only in a checkout of the project: the files are test data and not in the image. */
 export async function openApiContract(): Promise<Contract> {
   documents ??= readDocuments();
   return new OpenApiContract(await documents);
@@ -77,9 +82,9 @@ async function readDocuments(): Promise<Map<TwilioProduct, OpenApiFile>> {
 }
 
 const answers = new Ajv({ strict: false, allErrors: true, formats });
-/** A form and a query are all text: `true` is the boolean, one value a list of one. */
+/** Forms and queries carry only text: the text `true` counts as a boolean, and a single value as a list of one. */
 const requests = new Ajv({ strict: false, allErrors: true, formats, coerceTypes: "array" });
-/** Shared by all simulators of a process: compiling one takes longer than a hundred calls. */
+/** Compiled schemas, shared by all simulators of a process: compiling one takes longer than a hundred calls. */
 const compiled = new Map<string, ValidateFunction>();
 
 class OpenApiContract implements Contract {
@@ -95,7 +100,7 @@ class OpenApiContract implements Contract {
     if (document === undefined) return;
     const published = find(document, operation);
     if (published === undefined) {
-      // The content of media (no `.json`) is not in the files.
+      // The only operation that Twilio's files lack is the content of media, which has no JSON body.
       if (answer.body !== undefined) this.#report(operation, "is not in the published API");
       return;
     }
@@ -123,11 +128,13 @@ class OpenApiContract implements Contract {
   }
 
   #validate({ ajv, operation, what, value, schema, document }: Validation): void {
+    // An operation has one schema per part, so the name is enough as a key.
     const key = `${operation.product} ${operation.name} ${what}`;
     const { components } = document;
     const validate = compiled.get(key) ?? ajv.compile({ ...schema, components });
     compiled.set(key, validate);
     if (validate(value)) return;
+    // `anyOf` only says that no alternative fits; the errors of the alternatives say why.
     const problems = validate.errors!.filter(({ keyword }) => keyword !== "anyOf");
     this.#report(
       operation,
@@ -140,7 +147,7 @@ class OpenApiContract implements Contract {
   }
 }
 
-/** Parameters have other names here and there; the path is the same. */
+/** Compares paths without the names of their parameters, because Twilio's files name some of them differently. */
 function find({ paths }: OpenApiFile, { path, method }: ApiOperation): OpenApiOperation | undefined {
   const shape = (text: string) => text.replace(/\{\w+\}/g, "{}");
   const found = Object.entries(paths).find(([published]) => shape(published) === shape(path));
@@ -155,8 +162,9 @@ function fields(form: URLSearchParams): Record<string, string | string[]> {
 }
 
 /**
- * The published schemas, made strict and made true. Strict: an object has all of its fields and no other. True: what is
- * nullable may be null even where it has a pattern or a list of values, and an unset string comes as "".
+ * Changes the published schemas in two ways. Stricter: an object must have all of its fields and no others, or a field that
+ * is missing or misspelt would pass. Closer to what Twilio really answers: a nullable value may be null even where it has a
+ * pattern or a list of allowed values, and an unset string may be "".
  */
 function tighten(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(tighten);
@@ -168,7 +176,7 @@ function tighten(node: unknown): unknown {
   const isForm = typeof rest.title === "string" && rest.title.endsWith("Request");
   if (isObject) rest.additionalProperties = false;
   if (isObject && !isForm) rest.required = Object.keys(rest.properties as JsonSchema);
-  // A form clears a field by sending it empty.
+  // A client clears a setting by sending its field empty.
   if (isForm)
     rest.properties = mapValues(rest.properties as JsonSchema, (schema) => ({
       anyOf: [schema, { const: "" }],

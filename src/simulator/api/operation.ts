@@ -4,7 +4,7 @@ import type { Region } from "../state/region.ts";
 import type { ApiKey, SimulatedAccount } from "../state/resources.ts";
 import type { SimulatorState } from "../state/state.ts";
 
-/** What every operation may use. */
+/** What all operations share. */
 export interface SimulatorContext {
   readonly state: SimulatorState;
   readonly clock: Clock;
@@ -14,7 +14,7 @@ export interface SimulatorContext {
   readonly url: string;
 }
 
-/** Who logged in: an account by its token, or one of its keys. */
+/** The caller: an account that logged in with its token, or with one of its keys. */
 export interface Principal {
   account: SimulatedAccount;
   key: ApiKey | undefined;
@@ -23,39 +23,41 @@ export interface Principal {
 /** One authenticated call of the API. */
 export interface ApiCall {
   readonly region: Region;
-  /** The account in the path; where the path has none, the one that logged in. */
+  /** The account in the path; the one that logged in when the path names none. */
   readonly account: SimulatedAccount;
   /** The SIDs in the path by their names in Twilio's OpenAPI files. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly form: URLSearchParams;
-  /** As Twilio's own host sees it. */
+  /** As Twilio's own host would see it, without the base URL's region and product. */
   readonly path: string;
-  /** How much longer than usual the list of messages lags behind, by a fault. */
+  /** How much more than usual the list of messages lags behind; set by a fault. */
   readonly extraLagMs: number;
-  /** Names of parameters that the operation does not know. As Twilio does, it goes on without them; each is noted here. */
+  /** The operation adds the names of parameters that it does not know. It goes on without them, as Twilio does. */
   readonly ignored: string[];
 }
 
+/** A successful answer; errors are thrown as TwilioError. */
 export interface ApiAnswer {
   status: number;
-  /** Sent as JSON; absent: an empty body. */
+  /** Sent as JSON; undefined: an empty body. */
   body?: Record<string, unknown>;
   headers?: Record<string, string>;
 }
 
 export type TwilioProduct = "api" | "messaging" | "conversations" | "accounts";
 
+/** One operation of the API: what the router, the authorization and the OpenAPI check need to know, and the work itself. */
 export interface ApiOperation {
   /** The operation's id in Twilio's OpenAPI files. */
   name: string;
   product: TwilioProduct;
   method: "GET" | "POST" | "DELETE";
-  /** Names in braces are parameters. */
+  /** Names in braces stand for one path segment; `ApiCall.params` has their values. */
   path: string;
-  /** What a restricted key needs; absent: no restricted key may do this. */
+  /** The permission that a restricted key needs; undefined: no restricted key may do this. */
   permission?: string;
-  /** Refused to standard keys with the same 401 that a wrong password gets. */
+  /** Only for tokens and main keys. Standard keys get the same 401 as for a wrong password. */
   mainOnly?: boolean;
   handle(call: ApiCall, context: SimulatorContext): ApiAnswer;
 }

@@ -14,8 +14,9 @@ interface ListPage<T> {
 }
 
 /**
- * Cuts a page. The token names the last row of the page before, so that rows which come or go meanwhile neither repeat nor
- * hide others; `Page` alone is only a number for people.
+ * Cuts one page out of a list. The token names the last row of the previous page, so that rows added between two calls do
+ * not shift the pages: no row is listed twice or left out. `Page` decides only when there is no token, or when the row that
+ * it names is gone.
  */
 function cut<T extends { sid: string }>(rows: T[], query: URLSearchParams): ListPage<T> {
   const pageSize = wholeNumber(query, "PageSize", DEFAULT_PAGE_SIZE, 1);
@@ -42,7 +43,7 @@ function wholeNumber(query: URLSearchParams, name: string, fallback: number, min
   return Number(text);
 }
 
-/** The 2010 API's envelope: its URIs are relative to the host. */
+/** A list in the format of the 2010 API, whose URIs are relative to the host. */
 export function page2010<T extends { sid: string }>(
   call: ApiCall,
   key: string,
@@ -66,7 +67,7 @@ export function page2010<T extends { sid: string }>(
   });
 }
 
-/** The newer APIs' envelope: its URLs are absolute, at Twilio's host. */
+/** A list in the format of the newer APIs, whose URLs are absolute and name Twilio's host. */
 export function pageV1<T extends { sid: string }>(
   call: ApiCall,
   { product, key }: { product: TwilioProduct; key: string },
@@ -90,9 +91,13 @@ export function pageV1<T extends { sid: string }>(
   });
 }
 
+/** Twilio's hosts name an edge beside the region; these are the edges that its documentation pairs with each region. */
 const edges: Record<string, string> = { ie1: "dublin", au1: "sydney", jp1: "tokyo" };
 
-/** The absolute URL that Twilio would name; a client with a base URL of its own maps it like any other. */
+/**
+ * The absolute URL that Twilio would answer, not one of the simulator: a client that has a base URL must map every URL of
+ * Twilio to it, and would not be tested on that otherwise.
+ */
 export function twilioUrl(call: Pick<ApiCall, "region">, product: TwilioProduct, path: string): string {
   const { name } = call.region;
   const where = name === "us1" ? "" : `.${edges[name] ?? "ashburn"}.${name}`;

@@ -9,14 +9,15 @@ import { serviceOperations } from "./endpoints/services.ts";
 import { shortCodeOperations } from "./endpoints/short-codes.ts";
 import type { ApiOperation, TwilioProduct } from "./operation.ts";
 
-/** Where a call goes: product, region and the path that Twilio's own host would see. */
+/** What a call addresses: Twilio puts product and region into the host name, the simulator into the path. */
 export interface ApiAddress {
   product: TwilioProduct;
   region: string;
+  /** The path that Twilio's own host would see. */
   path: string;
 }
 
-/** Reads a path below the base URL: `[/regions/{region}][/{product}]/…`, `api` without its name. */
+/** Reads a path below the base URL: `[/regions/{region}][/{product}]/…`. Without a product it is `api`, without a region us1. */
 export function readAddress(pathname: string): ApiAddress {
   const regional = /^\/regions\/([a-z][a-z0-9-]{0,30})(\/.*)$/.exec(pathname);
   const [region, rest] = regional === null ? ["us1", pathname] : [regional[1]!, regional[2]!];
@@ -43,22 +44,22 @@ const all = [
   ...shortCodeOperations,
 ].map((operation) => ({ operation, pattern: patternOf(operation.path) }));
 
-/** The operation for a call; `otherMethods`: the path exists, but not for this method. */
+/** Finds the operation for a call. `methodNotAllowed`: the path exists, but not with this method; undefined: no such path. */
 export function matchOperation(
   method: string,
   { product, path }: ApiAddress,
-): MatchedOperation | "otherMethods" | undefined {
+): MatchedOperation | "methodNotAllowed" | undefined {
   const atPath = all.flatMap(({ operation, pattern }) => {
     const found = operation.product === product ? pattern.exec(path) : null;
     return found === null ? [] : [{ operation, params: { ...found.groups } }];
   });
   return (
     atPath.find(({ operation }) => operation.method === method) ??
-    (atPath.length > 0 ? "otherMethods" : undefined)
+    (atPath.length > 0 ? "methodNotAllowed" : undefined)
   );
 }
 
-/** An empty SID matches too: it is not found, rather than no such path. */
+/** An empty segment matches too, so that an empty SID gets the 404 of its resource, as at Twilio. */
 function patternOf(path: string): RegExp {
   return new RegExp(`^${path.replaceAll(".", "\\.").replace(/\{(\w+)\}/g, "(?<$1>[^/.]*)")}$`);
 }

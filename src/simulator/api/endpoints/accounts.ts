@@ -8,7 +8,7 @@ import { page2010 } from "../paging.ts";
 
 const keys = "/2010-04-01/Accounts/{AccountSid}/Keys";
 
-/** Accounts and their keys: what a standard key is refused. */
+/** Accounts and their keys. Twilio refuses all of these to standard keys. */
 export const accountOperations: ApiOperation[] = [
   {
     name: "FetchAccount",
@@ -80,7 +80,7 @@ function findKey(call: ApiCall): ApiKey {
   return key;
 }
 
-/** The 2010 API makes standard keys only; their secret is told once. */
+/** The 2010 API makes standard keys only. Their secret is in the answer to this call and in no later one. */
 function createKey(call: ApiCall): ApiKey {
   const { region, account, form } = call;
   noteUnknown(call, (name) => name === "FriendlyName");

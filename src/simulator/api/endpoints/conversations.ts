@@ -4,7 +4,10 @@ import { notFound } from "../errors.ts";
 import { type ApiCall, type ApiOperation, ok } from "../operation.ts";
 import { pageV1, twilioUrl } from "../paging.ts";
 
-/** Conversations' address configurations, to be read: they take texts away from a number's webhook. */
+/**
+ * The address configurations of Conversations, read only. An enabled one takes the texts to its number, and the number's
+ * webhook is not called: the controller reads them to warn about that.
+ */
 export const conversationOperations: ApiOperation[] = [
   {
     name: "ListConfigurationAddress",
@@ -29,7 +32,7 @@ export const conversationOperations: ApiOperation[] = [
     path: "/v1/Configuration/Addresses/{Sid}",
     permission: "/twilio/conversations/configuration.addresses/read",
     handle(call) {
-      // Twilio takes the address itself as well as its SID.
+      // The path may name the address itself instead of its SID.
       const wanted = decodeURIComponent(call.params.Sid!);
       const rows = call.region.addresses.ofAccount(call.account.sid);
       const found = rows.find(({ sid, address }) => sid === wanted || address === wanted);

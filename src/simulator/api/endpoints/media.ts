@@ -8,7 +8,7 @@ import { findMessage } from "./messages.ts";
 const permission = "/twilio/messaging/messages.media";
 const list = "/2010-04-01/Accounts/{AccountSid}/Messages/{MessageSid}/Media";
 
-/** Where the bytes are fetched without credentials, as from Twilio's storage. */
+/** Twilio keeps media in a storage of its own, which serves them without credentials; here they are below this path. */
 export const mediaPath = "/_simulator/media/";
 
 export const mediaOperations: ApiOperation[] = [
@@ -35,7 +35,7 @@ export const mediaOperations: ApiOperation[] = [
     },
   },
   {
-    // Without `.json` it is the content itself: a redirect to where it is stored.
+    // Without `.json` the path is the content itself, which Twilio answers with a redirect to its storage.
     name: "FetchMedia",
     product: "api",
     method: "GET",

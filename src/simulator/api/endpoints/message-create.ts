@@ -9,13 +9,14 @@ import { badRequest, type TwilioErrorCode } from "../errors.ts";
 import { noteUnknown } from "../form.ts";
 import type { ApiCall, SimulatorContext } from "../operation.ts";
 
+/** The fields that Twilio documents. Most of them make no difference here, but must not be reported as unknown. */
 const known = new Set(
   `To From FallbackFrom MessagingServiceSid Body MediaUrl ContentSid ContentVariables StatusCallback ApplicationSid MaxPrice
   ProvideFeedback Attempt ValidityPeriod ForceDelivery ContentRetention AddressRetention SmartEncoded PersistentAction
   TrafficType ShortenUrls ScheduleType SendAt SendAsMms RiskCheck`.split(/\s+/),
 );
 
-/** Numbers of Twilio's test credentials, which fail in a known way for every account here. */
+/** With test credentials Twilio refuses these numbers in a known way. Here they work for every account. */
 const magicTo: Record<string, TwilioErrorCode> = {
   "+15005550001": 21211,
   "+15005550002": 21612,
@@ -29,11 +30,16 @@ const magicFrom: Record<string, TwilioErrorCode> = {
   "+15005550008": 21611,
 };
 
+/** Twilio's limits for one text. */
 const MOST_MEDIA = 10;
 const LONGEST_BODY = 1600;
+/** Ten hours, which is also the longest that may be asked for. */
 const DEFAULT_VALIDITY_S = 36_000;
 
-/** Checks a text in Twilio's order and takes it. A refused one leaves nothing behind; nothing makes a repeated one safe. */
+/**
+ * Checks a text in the same order as Twilio, so that a text with several mistakes gets the same error, and accepts it. A
+ * refused text leaves no trace. There is no idempotency key: a call that is repeated sends the text twice.
+ */
 export function createMessage(call: ApiCall, context: SimulatorContext): Message {
   const { form, region, account } = call;
   noteUnknown(call, (name) => known.has(name));
@@ -97,7 +103,7 @@ function checkContent(form: URLSearchParams, body: string, mediaUrls: string[]):
   if (mediaUrls.length > MOST_MEDIA) throw badRequest(21623);
 }
 
-/** The text's own callback, else its application's; the Messaging Service's comes last, when the callback is sent. */
+/** The text's own callback, else its application's. The Messaging Service's is looked up only when the callback is sent. */
 function callbackOf({ form, region, account }: ApiCall, context: SimulatorContext): string {
   const own = form.get("StatusCallback") ?? "";
   if (own !== "" && !isWebhookUrl(own, context)) throw badRequest(21609);
@@ -122,7 +128,7 @@ function ownSender({ region, account }: ApiCall, { state }: SimulatorContext, fr
   return sender;
 }
 
-/** Which sender the pool would take: its opt-outs are the service's. */
+/** The sender that the pool will choose; needed now to check for opt-outs. */
 function poolMember({ region }: ApiCall, service: SimulatedService, to: string): SimulatedSender {
   const address = poolSender(region, service.sid, to);
   const sender = address === undefined ? undefined : region.sender(address);

@@ -70,8 +70,8 @@ export function findMessage(call: ApiCall, sid: string): Message {
 }
 
 /**
- * Newest first. The list lags behind: a message can be fetched by its SID before it is listed. DateSent selects days in
- * UTC, whatever time is given, and never finds a text that has not been sent.
+ * Newest first. The list lags behind: a message can be fetched by its SID before it is listed. DateSent selects whole days
+ * in UTC, even when a time is given, and never finds a text that has not been sent.
  */
 function listed(call: ApiCall, { state, clock }: SimulatorContext): Message[] {
   const to = call.query.get("To");
@@ -102,7 +102,7 @@ function dayOf(call: ApiCall, name: string): number | undefined {
   return Math.floor(ms / DAY_MS);
 }
 
-/** A text may be redacted (an empty Body), and called off while it is scheduled; nothing else changes. */
+/** Two changes are possible: an empty Body removes the content, and a scheduled text may be canceled. */
 function update(call: ApiCall, { clock, outbox }: SimulatorContext): Message {
   const message = findMessage(call, call.params.Sid!);
   for (const [name, value] of call.form) {

@@ -69,7 +69,10 @@ function listing(name: string, path: string, type?: SimulatedNumber["type"]): Ap
   };
 }
 
-/** Twilio's filter is a pattern: any part of the number matches, `*` is any digit. Who wants one number compares exactly. */
+/**
+ * Twilio's filter is a pattern: it matches any part of the number, and `*` is any digit. A client that wants one number must
+ * compare it itself.
+ */
 function phoneNumberFilter(pattern: string | null): (number: SimulatedNumber) => boolean {
   if (pattern === null || pattern === "") return () => true;
   const wanted = new RegExp(
@@ -113,7 +116,7 @@ const fields: FormFields<SimulatedNumber> = {
   AccountSid: field.text("accountSid"),
 };
 
-/** Nothing changes unless all of it is valid. */
+/** Checks everything before it changes anything: one invalid field must leave the number as it was. */
 function update(call: ApiCall, context: SimulatorContext): SimulatedNumber {
   const number = find(call);
   const { accountSid, ...changes } = readForm(call, context, fields);
@@ -127,7 +130,7 @@ function update(call: ApiCall, context: SimulatorContext): SimulatedNumber {
   return Object.assign(number, changes, { dateUpdated: context.clock.now() });
 }
 
-/** A number moves between a parent and its subaccounts only, and leaves its Messaging Service on the way. */
+/** A number can move only between a parent and its subaccounts. It leaves its Messaging Service, which stays in the old account. */
 function transfer(call: ApiCall, number: SimulatedNumber, accountSid: string): void {
   const target = call.region.accounts.get(accountSid);
   if (target === undefined || target.ownerAccountSid !== call.account.ownerAccountSid)
@@ -137,7 +140,7 @@ function transfer(call: ApiCall, number: SimulatedNumber, accountSid: string): v
   call.region.numbers.transfer(number.sid, target.sid);
 }
 
-/** The lists of one type do not say it. */
+/** The lists of one type leave the type out, as Twilio does. */
 function renderTyped(number: SimulatedNumber): Record<string, unknown> {
   const { type: _, ...rest } = renderNumber(number);
   return rest;

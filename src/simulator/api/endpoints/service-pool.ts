@@ -6,10 +6,10 @@ import { type ApiCall, type ApiOperation, created, noContent, ok } from "../oper
 import { pageV1, twilioUrl } from "../paging.ts";
 import { findService } from "./services.ts";
 
-/** Twilio's default; more only by its support. */
+/** Twilio's default; its support raises it on request. */
 const LARGEST_POOL = 400;
 
-/** One kind of sender in a Messaging Service's pool; numbers and short codes behave alike. */
+/** A kind of sender in a Messaging Service's pool. Numbers and short codes have the same operations under other names. */
 interface PoolSenderKind {
   collection: "PhoneNumbers" | "ShortCodes";
   singular: "PhoneNumber" | "ShortCode";
@@ -17,6 +17,7 @@ interface PoolSenderKind {
   /** The form field that names the sender. */
   fieldName: "PhoneNumberSid" | "ShortCodeSid";
   permission: string;
+  /** The sender with this SID, if the calling account owns it. */
   owned(call: ApiCall, sid: string): SimulatedSender | undefined;
 }
 

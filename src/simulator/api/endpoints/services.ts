@@ -66,6 +66,7 @@ export const serviceOperations: ApiOperation[] = [
   },
 ];
 
+/** Throws 404 when the calling account has no such service. */
 export function findService(call: ApiCall, sid: string): SimulatedService {
   const service = call.region.services.of(call.account.sid, sid);
   if (service === undefined) throw notFound(call.path);
@@ -91,14 +92,14 @@ const fields: FormFields<SimulatedService & Ignored> = {
   SynchronousValidation: field.boolean("ignored"),
 };
 
-/** Settings that Twilio takes and that make no difference here. */
+/** Where the settings go that Twilio knows and that make no difference here. */
 interface Ignored {
   ignored: unknown;
 }
 
 function read(call: ApiCall, context: SimulatorContext): Partial<SimulatedService> {
   const { ignored: _, ...changes } = readForm(call, context, fields);
-  // An unset URL of a service is null, where a number's is "".
+  // Twilio answers an unset URL of a service as null, but that of a number as "".
   for (const name of ["inboundRequestUrl", "fallbackUrl", "statusCallback"] as const)
     if (changes[name] === "") changes[name] = null;
   return changes;

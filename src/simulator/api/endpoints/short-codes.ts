@@ -17,6 +17,7 @@ export const shortCodeOperations: ApiOperation[] = [
     path: `${list}.json`,
     permission: `${permission}/list`,
     handle(call) {
+      // The same pattern language as for numbers.
       const pattern = (call.query.get("ShortCode") ?? "").replace(/[^0-9*]/g, "").replaceAll("*", "[0-9]");
       const friendlyName = call.query.get("FriendlyName");
       const rows = call.region.shortCodes
