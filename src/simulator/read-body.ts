@@ -1,8 +1,9 @@
 import type { IncomingMessage } from "node:http";
 
+/** Far above any form of the API; media for `POST inbound` come as base64 and need the room. */
 const LARGEST_BODY = 4 * 1024 * 1024;
 
-/** A request's whole body as text; rejects when it is too large or the client goes away before its end. */
+/** Reads a request's whole body as text. Rejects when it is too large, or when the client hangs up before its end. */
 export async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;

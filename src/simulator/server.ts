@@ -9,7 +9,7 @@ import { type ApiAddress, type MatchedOperation, matchOperation, readAddress } f
 import type { ControlApi } from "./control/control-api.ts";
 import type { RequestRecord } from "./control/request-log.ts";
 import type { Faults, SimulatedFault } from "./faults/faults.ts";
-import { faultAnswer, spoil } from "./faults/faulty-answer.ts";
+import { applyFault, faultAnswer } from "./faults/faulty-answer.ts";
 import { readBody } from "./read-body.ts";
 import { isSid, randomSid } from "./state/sids.ts";
 
@@ -17,16 +17,18 @@ export interface ApiServerOptions {
   context: SimulatorContext;
   faults: Faults;
   control: ControlApi;
+  /** Each call takes at least this long. */
   latencyMs: number;
   log: Log;
+  /** Undefined: calls are not compared with Twilio's OpenAPI files. */
   contract: Contract | undefined;
 }
 
-/** The HTTP side: reads a call, plays the fault that strikes it, has it answered, writes answer and log. */
+/** The HTTP server. Each call is read, struck by a fault if one is armed for it, answered, and written to the request log. */
 export function createApiServer(options: ApiServerOptions): Server {
   const inFlight = new Map<string, number>();
   return createServer((request, response) => {
-    // Never relative to a base: two slashes would begin a host.
+    // Not `new URL(path, base)`: a path that begins with two slashes would be read as a host.
     const target = `http://simulator${request.url ?? "/"}`;
     if (!URL.canParse(target)) {
       response.writeHead(400).end();
@@ -37,7 +39,7 @@ export function createApiServer(options: ApiServerOptions): Server {
       ? options.control.handle(request, response, url)
       : serve(options, inFlight, { request, response, url });
     handled.catch((error: unknown) => {
-      // A client that hangs up while it sends is no news.
+      // A client may hang up at any time; only our own mistakes are worth a log line.
       if (!request.destroyed) options.log.error({ err: error }, "a simulated call failed");
       response.destroy();
     });
@@ -62,6 +64,7 @@ async function serve(
   const address = readAddress(url.pathname);
   const match = matchOperation(method, address);
   const record = newRecord({ request, url, address, match, at: clock.now() });
+  // Before the body is read, because a fault may reset the connection first.
   const fault = faults.take({
     ...address,
     operation: record.operation,
@@ -78,6 +81,7 @@ async function serve(
     record.form = [...form];
     const waitMs = latencyMs + (fault?.kind === "slow" && fault.when !== "after" ? fault.ms : 0);
     if (waitMs > 0) await clock.sleep(waitMs);
+    // `unchanged` runs the read of the same resource in place of its update.
     const done =
       fault?.kind === "unchanged"
         ? { match: matchOperation("GET", address), form: new URLSearchParams() }
@@ -106,6 +110,7 @@ async function serve(
   }
 }
 
+/** A call of which the head has been read. */
 interface ArrivedCall {
   request: IncomingMessage;
   url: URL;
@@ -118,6 +123,7 @@ function newRecord({ request, url, address, match, at }: ArrivedCall): RequestRe
   const { product, region, path } = address;
   const found = typeof match === "object" ? match : undefined;
   const user = userNameOf(request.headers.authorization);
+  // Logged without checking the password: a failed login is part of the log, too.
   const caller = user !== undefined && isSid(user, "AC") ? user : null;
   return {
     at,
@@ -145,7 +151,7 @@ interface ResponseDetails {
   begun: number;
 }
 
-/** Writes the answer, or what the fault leaves of it; gives the status that was sent, null when the connection was cut. */
+/** Writes the answer, or what the fault makes of it. Returns the status that was sent; null: the connection was cut. */
 function write(
   response: ServerResponse,
   answer: ApiAnswer | TwilioError,
@@ -157,7 +163,7 @@ function write(
     return null;
   }
   const { status, headers, text } = toText(answer, address);
-  const sent = spoil({ status, text, fault, address, context });
+  const sent = applyFault({ status, text, fault, address, context });
   response.writeHead(sent.status, {
     "twilio-request-id": randomSid("RQ"),
     "twilio-request-duration": ((context.clock.monotonic() - begun) / 1000).toFixed(3),
@@ -170,7 +176,7 @@ function write(
     ...(status === 204 ? {} : { "content-length": Buffer.byteLength(sent.text) }),
   });
   if (fault?.kind !== "cut") response.end(sent.text);
-  // The length promises the whole; what comes is half, then nothing.
+  // The content-length announces all of it, so the client notices that the second half is missing.
   else response.write(sent.text.slice(0, Math.floor(sent.text.length / 2)), () => response.socket?.destroy());
   return sent.status;
 }

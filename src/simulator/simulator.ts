@@ -20,39 +20,38 @@ export type { SimulatorSeed } from "./state/seed.ts";
 export type { SimulatorState } from "./state/state.ts";
 
 export interface SimulatorOptions {
-  /** Default 0: a free one. */
+  /** Default 0: any free port. */
   port?: number;
   /** Default 127.0.0.1. */
   host?: string;
-  /** Lets webhooks point at this machine and private addresses, which Twilio refuses. */
+  /** Accepts webhook URLs at this machine and at private addresses, which Twilio refuses. Default false. */
   allowLocalUrls?: boolean;
-  /** Each API call takes at least this long. */
+  /** Each API call takes at least this long. Default 0. */
   latencyMs?: number;
+  /** What is there at the start, and again after a reset. Default: the accounts and numbers of the demo. */
   seed?: "default" | SimulatorSeed;
+  /** With a manual clock nothing happens by itself: texts, time-outs and faults move when the test says so. */
   clock?: Clock;
   log?: Log;
-  /** Checks each call and answer against Twilio's OpenAPI files; what does not fit stands in `contractViolations`. For tests. */
+  /** For tests: compares each call with Twilio's OpenAPI files, and lists what does not fit in `contractViolations`. */
   validateAgainstOpenApi?: boolean;
 }
 
-/** A Twilio of our own, for demo and tests. */
+/** A running simulator of Twilio, for the demo and for tests. */
 export interface Simulator {
-  /** The `TWILIO_BASE_URL` to use. */
+  /** The value for `TWILIO_BASE_URL`. */
   readonly url: string;
-  /** Direct access for tests: read anything, change anything. */
+  /** The simulator's whole state. Tests may read and change anything in it. */
   readonly state: SimulatorState;
   /** Empty unless `validateAgainstOpenApi` found something. */
   readonly contractViolations: readonly string[];
-  /**
-   * `inbound`: a text comes in; resolves when its webhook was delivered or given up. `reset`: back to the seed; faults, logs
-   * and whatever was on its way are gone.
-   */
+  /** What the control API offers over HTTP. */
   readonly control: Controls;
-  /** Cuts off what is in flight; may be called twice. */
+  /** Stops at once and cuts off calls and webhooks in progress. May be called twice. */
   close(): Promise<void>;
 }
 
-/** Starts a simulated Twilio; it listens when this resolves. */
+/** Starts a simulator; it accepts calls when this resolves. Rejects when the seed is invalid or the port is taken. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const { clock = systemClock, log = silentLog, allowLocalUrls = false, latencyMs = 0 } = options;
   const seed = options.seed === undefined || options.seed === "default" ? defaultSeed : options.seed;
@@ -61,6 +60,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 
   const faults = new Faults(clock);
   const webhooks = new WebhookCaller({ clock, allowLocalUrls });
+  // A text to one of our own numbers leaves through the outbox and comes in again: the two need each other.
   const outbox: Outbox = new Outbox({
     state,
     clock,
@@ -84,6 +84,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     },
   };
   const contract = options.validateAgainstOpenApi === true ? await openApiContract() : undefined;
+  // Known only when the server listens, but the operations that need it run later.
   let url = "";
   const context = {
     state,
@@ -120,6 +121,7 @@ async function listen(server: Server, port: number, host: string): Promise<strin
     server.listen({ port, host }, resolve);
   });
   const { port: actual } = server.address() as AddressInfo;
+  // One can listen on every address, but not call "every address".
   const name = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
   return `http://${name.includes(":") ? `[${name}]` : name}:${actual}`;
 }

@@ -9,20 +9,24 @@ import { InputError, readFaults, readInbound } from "./input.ts";
 import type { RequestRecord } from "./request-log.ts";
 import { describeState } from "./state-view.ts";
 
-/** What the control API does; tests get the same. */
+/** What the control API can do. Tests call the same functions directly. */
 export interface Controls {
+  /** A text comes in. Resolves when a webhook has answered, or none will. */
   inbound(text: InboundText): Promise<InboundDelivery>;
+  /** Arms faults, in addition to those already armed. */
   faults(fault: SimulatedFault | SimulatedFault[]): void;
   armedFaults(): SimulatedFault[];
   clearFaults(): void;
+  /** Oldest first. */
   requests(): RequestRecord[];
   clearRequests(): void;
+  /** Back to the seed: faults, logs and texts on their way are dropped. */
   reset(): void;
 }
 
 type ControlHandler = (body: string) => unknown;
 
-/** The control API under `/_simulator/`: JSON in and out, no credentials. Bad input is answered with a sentence. */
+/** The control API under `/_simulator/`: JSON in and out, no credentials. Invalid input is answered with 400 and a sentence. */
 export class ControlApi {
   readonly #state: SimulatorState;
   readonly #routes: Record<string, Record<string, ControlHandler>>;
@@ -49,6 +53,7 @@ export class ControlApi {
     if (url.pathname.startsWith(mediaPath)) return this.#sendMedia(response, url.pathname);
     const route = this.#routes[url.pathname.slice("/_simulator/".length)];
     const handler = route?.[request.method ?? "GET"];
+    // Also for a request that is refused: the connection can be reused only after its body was read.
     const body = await readBody(request);
     if (route === undefined) {
       const known = Object.keys(this.#routes).join(", ");
@@ -65,7 +70,7 @@ export class ControlApi {
     }
   }
 
-  /** Twilio's own media URLs redirect here; the SIDs in the path are what keeps strangers out, as with a signed URL. */
+  /** Media URLs of the API redirect here. As with Twilio's storage, whoever knows the path may read: it needs no credentials. */
   #sendMedia(response: ServerResponse, path: string) {
     const [messageSid = "", mediaSid = ""] = path.slice(mediaPath.length).split("/");
     const found: Media | undefined = this.#state.regions

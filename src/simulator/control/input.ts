@@ -1,12 +1,12 @@
 import type { SimulatedFault } from "../faults/faults.ts";
 import type { InboundText } from "../messages/inbound.ts";
 
-/** Input that the control API does not take; the message is a sentence for a person. */
+/** Invalid input of the control API. The message is a sentence for the person who sent it. */
 export class InputError extends Error {}
 
 type InputObject = Record<string, unknown>;
 
-/** The body of `POST /_simulator/inbound`. Media content is base64, or text as it is with `"encoding": "utf8"`. */
+/** Reads the body of `POST /_simulator/inbound`. The content of media is base64, or plain text with `"encoding": "utf8"`. */
 export function readInbound(text: string): InboundText {
   const input = object(parse(text), "The body");
   only(input, "The body", ["from", "to", "body", "media", "params"]);
@@ -35,6 +35,7 @@ function readMedia(value: unknown, index: number): { contentType: string; conten
   return { contentType: nonEmpty(input.contentType, `${where}.contentType`), content };
 }
 
+/** The fields that every fault may have. */
 const common = [
   "operation",
   "product",
@@ -47,7 +48,7 @@ const common = [
   "after",
   "kind",
 ];
-/** Each fault's own fields; those in `needs` must be there. */
+/** The further fields of each kind of fault; those in `needs` are required. */
 const kinds: Record<SimulatedFault["kind"], { takes: string[]; needs: string[] }> = {
   status: { takes: ["status", "retryAfterSeconds", "body"], needs: ["status"] },
   slow: { takes: ["ms", "when"], needs: ["ms"] },
@@ -61,7 +62,7 @@ const kinds: Record<SimulatedFault["kind"], { takes: string[]; needs: string[] }
   listLag: { takes: ["ms"], needs: ["ms"] },
 };
 
-/** One fault or a list of them, as JSON. */
+/** Reads one fault or a list of them from JSON. One mistake refuses the whole list: half of it would be hard to notice. */
 export function readFaults(text: string): SimulatedFault[] {
   const input = parse(text);
   return (Array.isArray(input) ? input : [input]).map((value, index) => readFault(value, index));
@@ -85,10 +86,10 @@ function readFault(value: unknown, index: number): SimulatedFault {
     throw new InputError(`${where}: when is before or after.`);
   if (input.body !== undefined && input.body !== "json" && input.body !== "html")
     throw new InputError(`${where}: body is json or html.`);
+  // Every field was checked above, but TypeScript cannot follow that.
   return input as unknown as SimulatedFault;
 }
 
-/** What `from` and `to` of a text, and every other string, must at least be. */
 function nonEmpty(value: unknown, name: string): string {
   const text = string(value, name);
   if (text === "") throw new InputError(`${name} is empty.`);

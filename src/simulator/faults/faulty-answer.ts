@@ -5,11 +5,12 @@ import type { ApiAddress } from "../api/router.ts";
 import type { SimulatedNumber } from "../state/resources.ts";
 import type { SimulatedFault } from "./faults.ts";
 
-/** What is answered instead of doing the work; undefined: the fault lets the work be done. */
+/** The answer that a fault gives in place of the work; undefined: the work is done. */
 export function faultAnswer(fault: SimulatedFault): ApiAnswer | TwilioError | undefined {
   if (fault.kind !== "status") return undefined;
   const headers: Record<string, string> =
     fault.retryAfterSeconds === undefined ? {} : { "retry-after": String(fault.retryAfterSeconds) };
+  // Twilio's API answers its own errors as JSON; those from 500 on usually come from a proxy in front of it.
   const isJson = fault.body === "json" || (fault.body === undefined && fault.status < 500);
   if (!isJson) return { status: fault.status, headers: { ...headers, "content-type": "text/html" } };
   const code = { 401: 20003, 404: 20404, 429: 20429 }[fault.status] ?? 20500;
@@ -20,7 +21,8 @@ export function faultAnswer(fault: SimulatedFault): ApiAnswer | TwilioError | un
   return { status: fault.status, headers, body: { code, message, more_info, status: fault.status } };
 }
 
-export interface Whole {
+/** An answer before the fault, and what the fault needs to know about its call. */
+export interface IntactAnswer {
   status: number;
   text: string;
   fault: SimulatedFault | undefined;
@@ -28,15 +30,15 @@ export interface Whole {
   context: SimulatorContext;
 }
 
-interface Spoiled {
+interface FaultyAnswer {
   status: number;
   text: string;
   contentType?: string;
 }
 
-/** The answer as the fault wants it on the wire. */
-export function spoil({ status, text, fault, address, context }: Whole): Spoiled {
-  // What an edge in front of the API answers: a page for people, no JSON.
+/** The answer as it is sent: changed by the fault, or as it was when the fault is of another kind. */
+export function applyFault({ status, text, fault, address, context }: IntactAnswer): FaultyAnswer {
+  // A proxy in front of the API answers a page for people, not JSON.
   if (fault?.kind === "status" && text === "")
     return { status, text: `<html><body><h1>${status}</h1></body></html>`, contentType: "text/html" };
   if (fault?.kind === "garbage")
@@ -47,7 +49,7 @@ export function spoil({ status, text, fault, address, context }: Whole): Spoiled
   return { status, text };
 }
 
-/** Only where there is such a list; every other answer is left as it is. */
+/** Takes a number out of a list. Answers that are no such list stay as they are. */
 function without(text: string, number: string): string {
   const body = JSON.parse(text || "{}") as Record<string, unknown>;
   for (const [list, name] of [
@@ -60,7 +62,7 @@ function without(text: string, number: string): string {
   return JSON.stringify(body);
 }
 
-/** Only where there is a list; every other answer is left as it is. */
+/** Replaces the next page of a list, in both of Twilio's formats. Answers that are no list stay as they are. */
 function withNextPage(text: string, url: string): string {
   const body = JSON.parse(text || "{}") as { next_page_uri?: unknown; meta?: { next_page_url?: unknown } };
   if (body.next_page_uri !== undefined) body.next_page_uri = url;
@@ -68,7 +70,7 @@ function withNextPage(text: string, url: string): string {
   return JSON.stringify(body);
 }
 
-/** A body of the right shape about something else: another number where there is one, else the same with another SID. */
+/** A well-formed body about something else: another number of the account, or the same body with another SID. */
 function wrongBody(text: string, address: ApiAddress, context: SimulatorContext): string {
   const body = JSON.parse(text || "{}") as Record<string, unknown>;
   const region = context.state.region(address.region);
