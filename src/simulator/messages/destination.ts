@@ -2,6 +2,7 @@ import type { Region } from "../state/region.ts";
 import type { HttpMethod, SimulatedSender, SmsWebhooks } from "../state/resources.ts";
 import { senderAddress } from "../state/sender.ts";
 
+/** A webhook as it is configured. A fallback URL of "" is none. */
 export interface WebhookTarget {
   url: string;
   method: HttpMethod;
@@ -9,18 +10,19 @@ export interface WebhookTarget {
   fallbackMethod: HttpMethod;
 }
 
-/** Where a text to one of our numbers goes. */
+/** Where an inbound text goes. */
 export type Destination =
   | { to: "number" | "application" | "service"; target: WebhookTarget }
   | { to: "conversation"; target: WebhookTarget | undefined }
-  /** There is nothing to call; the text is in the log all the same. */
+  /** No webhook is configured. The text is logged all the same. */
   | { to: "nowhere" }
-  /** Its Messaging Service takes no inbound texts: Twilio does not even log them. */
+  /** The Messaging Service has no webhook: Twilio drops the text and does not even log it. */
   | { to: "dropped" };
 
 /**
- * Decides who gets a text: Conversations, then the Messaging Service unless it defers to its senders, then the number's
- * application, then the number's own URL.
+ * Decides where a text goes. Twilio asks in this order: Conversations, the Messaging Service (unless it defers to its
+ * senders), the number's application, the number's own URL. The first one that is configured decides alone, even when its
+ * webhook fails.
  */
 export function destinationOf(sender: SimulatedSender, region: Region): Destination {
   const address = senderAddress(sender);
@@ -36,7 +38,7 @@ export function destinationOf(sender: SimulatedSender, region: Region): Destinat
   }
   const sid = "smsApplicationSid" in sender ? sender.smsApplicationSid : "";
   const application = sid === "" ? undefined : region.applications.of(sender.accountSid, sid);
-  // Even an application without a URL takes the number's own one out of play.
+  // An application without a URL still overrides the number's own URL.
   return application === undefined ? own("number", sender) : own("application", application);
 }
 

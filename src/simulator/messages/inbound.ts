@@ -12,30 +12,32 @@ import type { Replies } from "./replies.ts";
 import { segmentsOf } from "./segments.ts";
 import { repliesIn, TwimlError, type TwimlReply } from "./twiml.ts";
 
-/** A text that a customer's handset sends to a number of the simulated Twilio. */
+/** A text that a customer sends to a number of the simulated Twilio. */
 export interface InboundText {
   /** A customer's number in E.164, a short code, or an alphanumeric name. */
   from: string;
-  /** A number or short code of ours. */
+  /** A number or short code of the simulated Twilio. */
   to: string;
   body: string;
   media?: { contentType: string; content: string | Buffer }[];
-  /** More webhook parameters, or other values for those that Twilio sends (`FromCity`, …). */
+  /** Additional webhook parameters, or other values for the usual ones (`FromCity`, …). */
   params?: Record<string, string>;
 }
 
+/** What became of an inbound text. */
 export interface InboundDelivery {
-  /** Null where Twilio does not even log the text. */
+  /** Null: Twilio does not even log the text. */
   messageSid: string | null;
   /**
-   * delivered: a webhook answered; failed: none did; notSent: there is no webhook to call; conversation: Conversations took
-   * it; dropped: its Messaging Service throws inbound texts away; unreachable: nobody owns the number, or it takes no SMS.
+   * delivered: a webhook answered. failed: no webhook did. notSent: there is no webhook to call. conversation: Conversations
+   * took it. dropped: the Messaging Service has no webhook and drops inbound texts. unreachable: nobody owns the number, its
+   * account is not active, or it takes no SMS.
    */
   outcome: "delivered" | "failed" | "notSent" | "conversation" | "dropped" | "unreachable";
-  /** Whose webhook it was. */
+  /** Where the called webhook is configured; null: none was called. */
   route: "number" | "application" | "service" | "conversation" | null;
   attempts: WebhookAttempt[];
-  /** SIDs of the texts that the answer's TwiML, or Twilio's own opt-out handling, sent back. */
+  /** SIDs of the texts that went back to the customer: Twilio's own answer to a keyword, and those that the webhook asked for. */
   replies: string[];
 }
 
@@ -46,7 +48,7 @@ interface InboundTextsOptions {
   replies: Replies;
 }
 
-/** Texts that come in: what Twilio does with them until somebody's webhook has answered. */
+/** Receives texts, as Twilio does: opt-out keywords, the message log, the webhook with its fallback, and the replies. */
 export class InboundTexts {
   readonly #options: InboundTextsOptions;
 
@@ -54,6 +56,7 @@ export class InboundTexts {
     this.#options = options;
   }
 
+  /** Resolves when a webhook has answered, or when none will. Never rejects because of a webhook. */
   async receive(text: InboundText): Promise<InboundDelivery> {
     const { state, clock } = this.#options;
     const region = state.regionOf(text.to);
@@ -61,6 +64,7 @@ export class InboundTexts {
     const account = sender === undefined ? undefined : region.accounts.get(sender.accountSid);
     if (sender === undefined || account?.status !== "active" || !canText(sender)) return lost("unreachable");
 
+    // Twilio acts on a keyword even where the text itself reaches no webhook.
     const consent = this.#applyOptOut(region, sender, text);
     const destination = destinationOf(sender, region);
     const message = destination.to === "dropped" ? undefined : this.#record(region, sender, text);
@@ -69,47 +73,53 @@ export class InboundTexts {
 
     const target = "target" in destination ? destination.target : undefined;
     const extra = { ...(consent.optOutType && { OptOutType: consent.optOutType }), ...text.params };
-    const called = target === undefined ? undefined : await this.#call(account, message, target, extra);
+    const response = target === undefined ? undefined : await this.#call(account, message, target, extra);
     Object.assign(message, { status: "received", dateUpdated: clock.now() });
-    // Deleted or reset while its webhook was called: nobody asked for its answer any more.
+    // If the text was deleted or the simulator reset meanwhile, the answer must leave no trace in the new state.
     if (region.messages.get(message.sid) === message)
-      replies.push(...this.#finish({ region, sender, message, destination }, called));
+      replies.push(...this.#finish({ region, sender, message, destination }, response));
     return {
       messageSid: message.sid,
-      outcome: outcomeOf(destination, called),
+      outcome: outcomeOf(destination, response),
       route: destination.to === "nowhere" || destination.to === "dropped" ? null : destination.to,
-      attempts: called?.attempts ?? [],
+      attempts: response?.attempts ?? [],
       replies,
     };
   }
 
-  /** Logs the delivery and sends what the answer asks for. */
-  #finish({ region, sender, message, destination }: LoggedText, called: Called | undefined): string[] {
-    if (called === undefined) return [];
+  /** Records the delivery and sends the replies that the answer asks for. Returns their SIDs. */
+  #finish(
+    { region, sender, message, destination }: LoggedText,
+    response: WebhookResponse | undefined,
+  ): string[] {
+    if (response === undefined) return [];
     const { state, replies } = this.#options;
     const kind = destination.to === "conversation" ? "conversation" : "inbound";
-    const { attempts } = called;
+    const { attempts } = response;
     state.recordDelivery({
       kind,
       messageSid: message.sid,
       attempts,
-      delivered: called.replies !== undefined,
+      delivered: response.replies !== undefined,
     });
-    return (called.replies ?? []).flatMap((reply) => replies.sendReply(region, sender, message.from, reply));
+    return (response.replies ?? []).flatMap((reply) =>
+      replies.sendReply(region, sender, message.from, reply),
+    );
   }
 
   #answerKeyword(region: Region, sender: SimulatedSender, text: InboundText, { reply }: OptOutStep) {
     return reply ? [this.#options.replies.sendOwn(region, sender, text.from, reply)] : [];
   }
 
-  /** The webhook, then once the fallback with what went wrong; there is no third chance. */
+  /** Calls the webhook. If that fails, calls the fallback once and tells it what went wrong; Twilio never tries a third URL. */
   async #call(
     account: SimulatedAccount,
     message: Message,
     target: WebhookTarget,
     extra: Record<string, string>,
-  ): Promise<Called> {
+  ): Promise<WebhookResponse> {
     const params = inboundParams(message, extra);
+    // Read when a request is signed: the token may be promoted while Twilio retries.
     const authToken = () => account.authToken;
     message.dateSent = this.#options.clock.now();
     const first = await this.#try({ url: target.url, method: target.method, params, authToken });
@@ -121,8 +131,8 @@ export class InboundTexts {
     return { attempts: [...first.attempts, ...second.attempts], replies: second.replies };
   }
 
-  /** An answer whose TwiML does not parse is a failure like any other, but is not asked for again. */
-  async #try(webhook: WebhookCall): Promise<Called> {
+  /** An answer that is not TwiML counts as a failure, but the same URL is not tried again: only the fallback is. */
+  async #try(webhook: WebhookCall): Promise<WebhookResponse> {
     const { attempts, answer } = await this.#options.webhooks.call(webhook);
     if (answer === undefined) return { attempts, replies: undefined };
     try {
@@ -168,7 +178,7 @@ export class InboundTexts {
   }
 }
 
-/** An inbound text that is in the log, and where it goes. */
+/** A text in the message log, and where it goes. */
 interface LoggedText {
   region: Region;
   sender: SimulatedSender;
@@ -176,16 +186,20 @@ interface LoggedText {
   destination: Destination;
 }
 
-/** What came of a webhook: its attempts, and the answer's replies when there was a good one. */
-interface Called {
+/** What a webhook answered, after all attempts. */
+interface WebhookResponse {
   attempts: WebhookAttempt[];
+  /** Undefined: no attempt got a good answer. */
   replies: TwimlReply[] | undefined;
 }
 
-function outcomeOf(destination: Destination, called: Called | undefined): InboundDelivery["outcome"] {
+function outcomeOf(
+  destination: Destination,
+  response: WebhookResponse | undefined,
+): InboundDelivery["outcome"] {
   if (destination.to === "conversation") return "conversation";
-  if (called === undefined) return "notSent";
-  return called.replies === undefined ? "failed" : "delivered";
+  if (response === undefined) return "notSent";
+  return response.replies === undefined ? "failed" : "delivered";
 }
 
 const lost = (outcome: "dropped" | "unreachable"): InboundDelivery => ({

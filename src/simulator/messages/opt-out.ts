@@ -1,6 +1,7 @@
 import type { Region } from "../state/region.ts";
 import type { AdvancedOptOut, SimulatedSender, SimulatedService } from "../state/resources.ts";
 
+/** Twilio's keywords and answers for long codes. */
 const standard: AdvancedOptOut = {
   stop: {
     keywords: ["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"],
@@ -15,7 +16,7 @@ const standard: AdvancedOptOut = {
   help: { keywords: ["HELP", "INFO"], reply: "Reply STOP to unsubscribe. Msg&Data Rates May Apply." },
 };
 
-/** On toll-free numbers the carriers do it: other words, no answer to HELP, and YES opts nobody in. */
+/** On toll-free numbers the carriers handle opt-outs: other keywords, no answer to HELP, and YES does not opt in. */
 const tollFree: AdvancedOptOut = {
   stop: {
     keywords: ["STOP"],
@@ -29,19 +30,19 @@ const tollFree: AdvancedOptOut = {
   help: { keywords: [], reply: "" },
 };
 
-export type OptOutType = "STOP" | "START" | "HELP";
+type OptOutType = "STOP" | "START" | "HELP";
 
 /** What Twilio does by itself with a customer's text, before any webhook. */
 export interface OptOutStep {
-  /** The pair's consent afterwards; undefined: as it was. */
+  /** Whether the customer is opted out afterwards; undefined: nothing changes. */
   stopped?: boolean;
   /** Twilio's own answer to the customer. */
   reply?: string;
-  /** The webhook's parameter: sent with Advanced Opt-Out only. */
+  /** The webhook's parameter OptOutType, which only Advanced Opt-Out sends. */
   optOutType?: OptOutType;
 }
 
-/** Which words count for this sender; undefined: a stand-alone short code, for which Twilio does nothing. */
+/** The keywords of this sender; undefined: Twilio handles no opt-outs for a short code outside of a Messaging Service. */
 export function keywordsFor(
   sender: SimulatedSender,
   service: SimulatedService | undefined,
@@ -52,8 +53,9 @@ export function keywordsFor(
 }
 
 /**
- * Decides, pure. A keyword is the whole text, in any case. Without Advanced Opt-Out only a change of consent is answered,
- * so that "yes" from somebody who never stopped is an ordinary text; with it each keyword is.
+ * Decides what a text does to the customer's consent; pure. A keyword must be the whole text, in any case. Without Advanced
+ * Opt-Out, START and STOP are answered only when they change something, so that "yes" from a customer who never opted out is
+ * an ordinary text. With it every keyword is answered.
  */
 export function optOutStep(
   body: string,

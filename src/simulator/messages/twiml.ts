@@ -1,4 +1,4 @@
-/** A text that a webhook's answer asks Twilio to send. */
+/** A text that a webhook's answer asks Twilio to send: to the customer and from the called number, unless it says otherwise. */
 export interface TwimlReply {
   body: string;
   media: string[];
@@ -7,6 +7,7 @@ export interface TwimlReply {
   statusCallback?: string;
 }
 
+/** An answer that Twilio cannot use. The codes are Twilio's: 11750 too large, 12100 not TwiML, 12300 wrong content type. */
 export class TwimlError extends Error {
   readonly code: 11750 | 12100 | 12300;
   constructor(code: 11750 | 12100 | 12300, message: string) {
@@ -15,13 +16,15 @@ export class TwimlError extends Error {
   }
 }
 
+/** Twilio reads no answer that is larger. */
 const LONGEST_BODY = 64 * 1024;
-/** Error 14109: Twilio sends no more than these of one answer. */
+/** Error 14109: Twilio sends at most this many texts for one answer. */
 const MOST_REPLIES = 10;
 
 /**
- * The replies in a webhook's answer. TwiML by type text/xml, application/xml or text/html; a text/plain body is itself the
- * reply, which is why nobody should answer "ok"; an empty body says nothing; anything else Twilio cannot read.
+ * The texts that a webhook's answer asks for. Twilio reads text/xml, application/xml and text/html as TwiML. It sends a
+ * text/plain body to the customer as it is, so a webhook must not simply answer "ok". An empty body asks for nothing. Throws
+ * TwimlError for everything else.
  */
 export function repliesIn(contentType: string | undefined, body: string): TwimlReply[] {
   if (Buffer.byteLength(body) > LONGEST_BODY) throw new TwimlError(11750, "the answer is over 64 KiB");
@@ -31,8 +34,7 @@ export function repliesIn(contentType: string | undefined, body: string): TwimlR
   if (type !== "text/xml" && type !== "application/xml" && type !== "text/html")
     throw new TwimlError(12300, `the answer's content type is ${type || "missing"}`);
   const root = parse(body);
-  if (root.name !== "Response")
-    throw new TwimlError(12100, `the document's element is ${root.name}, not Response`);
+  if (root.name !== "Response") throw new TwimlError(12100, `the root element is ${root.name}, not Response`);
   const verbs = root.children.filter(({ name }) => name === "Message" || name === "Sms");
   return verbs.slice(0, MOST_REPLIES).map(reply);
 }
@@ -58,10 +60,11 @@ interface XmlElement {
   children: XmlElement[];
 }
 
+/** One piece of XML, at `lastIndex` (sticky): comment, instruction, CDATA, doctype, end tag, start tag with attributes, or text. */
 const token =
   /<!--[\s\S]*?-->|<\?[\s\S]*?\?>|<!\[CDATA\[([\s\S]*?)\]\]>|<!DOCTYPE[^>]*>|<\/([\w:.-]+)\s*>|<([\w:.-]+)((?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(\/?)>|([^<]+)/y;
 
-/** As much XML as TwiML needs; throws 12100 for what is not well-formed. */
+/** Parses as much of XML as TwiML needs. Throws 12100 for what is not well-formed. */
 function parse(source: string): XmlElement {
   const top: XmlElement = { name: "", attributes: {}, text: "", children: [] };
   const open = [top];
@@ -88,12 +91,13 @@ function parse(source: string): XmlElement {
   }
   const root = top.children[0];
   if (open.length > 1 || top.children.length !== 1 || top.text.trim() !== "" || root === undefined)
-    throw new TwimlError(12100, "not one well-formed document");
+    throw new TwimlError(12100, "the answer is not exactly one well-formed document");
   return root;
 }
 
 function close(open: XmlElement[], name: string): void {
-  if (open.length < 2 || open.pop()!.name !== name) throw new TwimlError(12100, `</${name}> closes nothing`);
+  if (open.length < 2 || open.pop()!.name !== name)
+    throw new TwimlError(12100, `the end tag </${name}> has no start tag`);
 }
 
 function readAttributes(text: string): Record<string, string> {
@@ -112,7 +116,7 @@ function decode(text: string): string {
           ? String.fromCodePoint(code)
           : undefined
         : named[name];
-    if (char === undefined) throw new TwimlError(12100, `not an entity: ${whole}`);
+    if (char === undefined) throw new TwimlError(12100, `${whole} is not an XML entity`);
     return char;
   });
 }

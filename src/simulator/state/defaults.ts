@@ -8,15 +8,16 @@ import type {
   TwimlApplication,
 } from "./resources.ts";
 
-/** What Twilio fills in when somebody makes one of these: everything but who owns it, its SID and its dates. */
+/** What Twilio fills in for a new resource: everything except its SID, its owner and its dates. */
 type Defaults<T> = Omit<T, "sid" | "accountSid" | "dateCreated" | "dateUpdated">;
 
 const demoReply = "https://demo.twilio.com/welcome/sms/reply/";
 const demoVoice = "https://demo.twilio.com/welcome/voice/";
+/** The toll-free area codes of North America. */
 const tollFree = /^\+1(?:800|833|844|855|866|877|888)/;
 const noWebhooks = { smsUrl: "", smsMethod: "POST", smsFallbackUrl: "", smsFallbackMethod: "POST" } as const;
 
-/** The n-th account of a region. */
+/** The defaults of the n-th account of a region; its token is predictable, so that tests and docs can name it. */
 export const accountDefaults = (n: number, sid: string): Defaults<SimulatedAccount> => ({
   friendlyName: `Account ${n}`,
   authToken: `simulator-auth-token-${String(n).padStart(10, "0")}`,
@@ -34,7 +35,7 @@ export const keyDefaults = (sid: string): Defaults<ApiKey> => ({
   allow: [],
 });
 
-/** A number as it is when it has just been bought: Twilio's demo answers its texts and calls. */
+/** A number that has just been bought: Twilio's demo answers its texts and calls. */
 export const numberDefaults = (phoneNumber: string): Defaults<SimulatedNumber> => ({
   phoneNumber,
   friendlyName: phoneNumber,
@@ -71,7 +72,7 @@ export const applicationDefaults = (sid: string): Defaults<TwimlApplication> => 
   ...noWebhooks,
 });
 
-/** As the API makes one: without a webhook, so that inbound texts are dropped. */
+/** A service as the API creates it: without a webhook, so it drops inbound texts. */
 export const serviceDefaults = (sid: string): Defaults<SimulatedService> => ({
   friendlyName: sid,
   inboundRequestUrl: null,

@@ -1,21 +1,22 @@
-/** What the simulated Twilio keeps. Times are milliseconds since the epoch; an unset string is "", as Twilio answers it. */
+/** The resources of the simulated Twilio. Times are milliseconds since the epoch; an unset string is "", as Twilio answers it. */
 
 export interface SimulatedAccount {
   sid: string;
   friendlyName: string;
   authToken: string;
-  /** Set between `POST /v1/AuthTokens/Secondary` and its promotion or deletion: both tokens log in, only the primary signs. */
+  /** Set from `POST /v1/AuthTokens/Secondary` until it is promoted or deleted. Both tokens log in, only the primary signs. */
   secondaryAuthToken: string | undefined;
   status: "active" | "suspended" | "closed";
   type: "Trial" | "Full";
-  /** Its own SID, or the parent's for a subaccount. */
+  /** The parent's SID for a subaccount, else its own. */
   ownerAccountSid: string;
-  /** Calls at once before 429; undefined: no limit. */
+  /** How many calls at once are answered; one more gets 429. Undefined: no limit. */
   concurrencyLimit: number | undefined;
   dateCreated: number;
   dateUpdated: number;
 }
 
+/** What all resources of an account have. */
 interface OwnedResource {
   sid: string;
   accountSid: string;
@@ -33,6 +34,7 @@ export interface ApiKey extends OwnedResource {
 
 export type HttpMethod = "GET" | "POST";
 
+/** The webhooks of a number, a short code or an application. */
 export interface SmsWebhooks {
   smsUrl: string;
   smsMethod: HttpMethod;
@@ -69,7 +71,7 @@ export interface SimulatedShortCode extends OwnedResource, SmsWebhooks {
 /** What can send and receive texts. */
 export type SimulatedSender = SimulatedNumber | SimulatedShortCode;
 
-/** A TwiML application; a number that names one gets its texts sent to the application's URLs. */
+/** A TwiML application. The texts to a number that names one go to the application's URLs. */
 export interface TwimlApplication extends OwnedResource, SmsWebhooks {
   messageStatusCallback: string;
 }
@@ -80,7 +82,7 @@ export interface SimulatedService extends OwnedResource {
   fallbackUrl: string | null;
   fallbackMethod: HttpMethod;
   statusCallback: string | null;
-  /** The console's "Defer to sender's webhook". */
+  /** What Twilio's console calls "Defer to sender's webhook". */
   useInboundWebhookOnNumber: boolean;
   validityPeriod: number;
   stickySender: boolean;
@@ -89,7 +91,7 @@ export interface SimulatedService extends OwnedResource {
   advancedOptOut: AdvancedOptOut | undefined;
 }
 
-/** Keywords and answers of a service with Advanced Opt-Out; keywords upper-case. */
+/** The keywords, in upper case, and the answers of a service with Advanced Opt-Out. */
 export interface AdvancedOptOut {
   stop: { keywords: string[]; reply: string };
   start: { keywords: string[]; reply: string };
@@ -103,7 +105,7 @@ export interface PoolMember {
   dateCreated: number;
 }
 
-/** A Conversations address: with autoCreation on, texts to it become a conversation instead of a webhook. */
+/** A Conversations address. While autoCreation is enabled, texts to it start conversations, and the number's webhook is not called. */
 export interface ConversationAddress extends OwnedResource {
   address: string;
   type: "sms" | "whatsapp";
@@ -138,7 +140,7 @@ export interface Message {
   errorMessage: string | null;
   statusCallback: string;
   dateCreated: number;
-  /** Null until it was sent; for an inbound one: when the webhook was called. */
+  /** Null until it was sent. For an inbound text: when its webhook was called. */
   dateSent: number | null;
   dateUpdated: number;
 }

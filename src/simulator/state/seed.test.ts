@@ -39,11 +39,11 @@ describe("a seed", () => {
   const wrong: Record<string, [seed: object, sentence: string]> = {
     "an unknown key": [
       { accounts, phoneNumbers: [] },
-      "seed: there is no phoneNumbers; it takes accounts, keys",
+      'seed: unknown field "phoneNumbers"; it takes accounts, keys',
     ],
     "an unknown key of a region": [
       { accounts, regions: { ie1: { number: [] } } },
-      "seed: there is no number",
+      'seed: unknown field "number"',
     ],
     "a number of no account": [
       { numbers: [{ accountSid, phoneNumber: "+4930123456" }] },
@@ -51,11 +51,11 @@ describe("a seed", () => {
     ],
     "a number that is not E.164": [
       { accounts, numbers: [{ accountSid, phoneNumber: "030" }] },
-      "030 is not E.164",
+      "030 is not in the format E.164",
     ],
     "a number twice": [
       { accounts, numbers: [1, 2].map(() => ({ accountSid, phoneNumber: "+4930123456" })) },
-      "+4930123456 is there already",
+      "+4930123456 exists already",
     ],
   };
   for (const [name, [seed, sentence]] of Object.entries(wrong))

@@ -1,16 +1,18 @@
-/** How long and how often Twilio tries a webhook; the URL's fragment may override it. */
+/** How long and how often Twilio tries a webhook. The fragment of the webhook's URL may override it. */
 export interface ConnectionSettings {
   connectTimeoutMs: number;
   readTimeoutMs: number;
-  /** Over all attempts. */
+  /** For all attempts together. */
   totalTimeoutMs: number;
+  /** Attempts after the first one. */
   retries: number;
   retryOn: ReadonlySet<RetryPolicy>;
 }
 
+/** Failures that are worth a retry: status 4xx or 5xx, no connection (ct), no answer in time (rt). */
 export type RetryPolicy = "4xx" | "5xx" | "ct" | "rt";
 
-/** Twilio's defaults: one retry, and only when no connection came about; none after a 5xx or a silent server. */
+/** Twilio's defaults: one retry, and only if there was no connection. A 5xx or a silent server is not retried. */
 const defaultSettings: ConnectionSettings = {
   connectTimeoutMs: 5000,
   readTimeoutMs: 15_000,
@@ -19,9 +21,10 @@ const defaultSettings: ConnectionSettings = {
   retryOn: new Set(["ct"]),
 };
 
-/** Twilio's error codes for a fragment that it does not take. */
+/** Twilio's error codes for an invalid fragment: 11240 unknown name, 11241 invalid value, 11243 unknown edge. */
 type OverrideErrorCode = 11240 | 11241 | 11243;
 
+/** An invalid fragment. Twilio then does not call the webhook at all. */
 export class OverrideError extends Error {
   readonly code: OverrideErrorCode;
   constructor(code: OverrideErrorCode, message: string) {
@@ -34,7 +37,7 @@ const policies: readonly RetryPolicy[] = ["4xx", "5xx", "ct", "rt"];
 const edges = ["ashburn", "dublin", "frankfurt", "sao-paulo", "singapore", "sydney", "tokyo", "umatilla"];
 
 /**
- * Reads the overrides in a URL's fragment. A fragment without any `name=value` is an ordinary one and overrides nothing.
+ * Reads the overrides from a URL's fragment. A fragment without any `name=value` is an ordinary one. Throws OverrideError.
  * https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
  */
 export function connectionSettings(url: string): ConnectionSettings {

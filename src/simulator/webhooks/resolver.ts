@@ -1,15 +1,15 @@
 import { type LookupAddress, lookup } from "node:dns";
 import type { LookupFunction } from "node:net";
 
-/** As long as most resolvers keep an answer at the least. */
+/** About the shortest time for which resolvers keep an answer. */
 const KEPT_MS = 5000;
 
 type Addresses = Promise<LookupAddress[]>;
 
 /**
- * Name look-ups that remember their answers for a moment and are asked once at a time, as a resolver does between Twilio and
- * a customer's name server: else a hundred texts a second are a hundred look-ups, of which a cluster's DNS loses some, and a
- * webhook would seem to be gone. Failures are not remembered.
+ * A DNS lookup that keeps answers for a moment and asks only once for lookups at the same time, like the resolver that Twilio
+ * has in front of a customer's name server. Without it a hundred texts per second would be a hundred lookups: a cluster's DNS
+ * loses some of those, and the webhook would look unreachable. Failures are not kept.
  */
 export function rememberingLookup(now: () => number): LookupFunction {
   const answers = new Map<string, { answer: Addresses; until: number }>();

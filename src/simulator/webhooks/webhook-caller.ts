@@ -12,35 +12,36 @@ import { sign, signedUrl } from "./sign.ts";
 import { sendWebhookRequest, type WebhookResult } from "./webhook-request.ts";
 import { isWebhookUrl } from "./webhook-url.ts";
 
-/** One request to somebody's webhook. */
+/** One attempt to deliver a webhook: one request and the redirects that it led to. */
 export interface WebhookAttempt {
   url: string;
   /** When it began, milliseconds since the epoch. */
   at: number;
   durationMs: number;
-  /** The answer's status; null: none came. */
+  /** The status of the answer; null: there was none. */
   status: number | null;
-  /** What went wrong, in words; null: nothing. */
+  /** What went wrong, in words; null: nothing did. */
   error: string | null;
-  /** Twilio's error code for it; null: nothing went wrong. */
+  /** Twilio's error code for what went wrong; null: nothing did. */
   errorCode: number | null;
 }
 
-/** Everything that was tried to deliver one webhook, the fallback included. */
+/** All attempts to deliver one webhook, including those at its fallback. */
 export interface WebhookDelivery {
   kind: "inbound" | "status" | "conversation";
   messageSid: string;
-  /** `MessageStatus` of a status callback. */
+  /** The status that a status callback tells; only for the kind `status`. */
   messageStatus?: string;
   attempts: WebhookAttempt[];
   delivered: boolean;
 }
 
+/** A webhook to call. */
 export interface WebhookCall {
   url: string;
   method: "GET" | "POST";
   params: [string, string][];
-  /** The token that signs: read at each attempt, so that a promotion counts from the next attempt on. */
+  /** The token that signs. Read at each attempt, so that a token that was promoted meanwhile signs the next one. */
   authToken: () => string;
 }
 
@@ -51,6 +52,7 @@ interface WebhookAnswer {
 
 interface WebhookOutcome {
   attempts: WebhookAttempt[];
+  /** The first good answer; undefined: all attempts failed. */
   answer?: WebhookAnswer;
 }
 
@@ -62,10 +64,10 @@ interface WebhookAttemptOptions {
   idempotencyToken: string;
 }
 
-/** Twilio follows this many redirects of a webhook. */
+/** Twilio follows at most this many redirects. */
 const MOST_REDIRECTS = 10;
 
-/** Calls one webhook URL as Twilio does: signed, with its connection overrides and retries. No fallback. */
+/** Calls one URL as Twilio does: signed, with the connection overrides of its fragment, and with retries. Knows no fallback. */
 export class WebhookCaller {
   readonly #clock: Clock;
   readonly #allowLocalUrls: boolean;
@@ -78,12 +80,13 @@ export class WebhookCaller {
     this.#lookup = rememberingLookup(() => clock.monotonic());
   }
 
-  /** Cuts off what is in flight; nothing of it is tried again. */
+  /** Aborts the calls in progress. They are not retried. */
   clear(): void {
     this.#inFlight.abort();
     this.#inFlight = new AbortController();
   }
 
+  /** Resolves after the last attempt. Never rejects because of the webhook. */
   async call(webhook: WebhookCall): Promise<WebhookOutcome> {
     const begun = this.#clock.monotonic();
     const { signal } = this.#inFlight;
@@ -99,7 +102,7 @@ export class WebhookCaller {
       return { attempts: [this.#refused(webhook, 11205, "not a public http or https URL")] };
 
     const attempts: WebhookAttempt[] = [];
-    // The same for every retry of one webhook, so that a receiver can tell a retry from another request.
+    // Twilio sends the same token with every retry, so that a receiver can recognize one.
     const idempotencyToken = randomUUID();
     for (;;) {
       const leftMs = settings.totalTimeoutMs - (this.#clock.monotonic() - begun);
@@ -115,7 +118,7 @@ export class WebhookCaller {
     }
   }
 
-  /** One attempt, redirects followed: a 301, 302 or 303 turns the POST into a GET without its parameters. */
+  /** One attempt with its redirects. As at Twilio, a 301, 302 or 303 turns the POST into a GET without its parameters. */
   async #attempt(
     { webhook, settings, leftMs, idempotencyToken }: WebhookAttemptOptions,
     signal: AbortSignal,
@@ -137,10 +140,16 @@ export class WebhookCaller {
       if (redirects === MOST_REDIRECTS)
         result = { failed: { code: 11215, text: "too many redirects", retry: undefined } };
     }
-    const made = { url: webhook.url, at, durationMs: this.#clock.monotonic() - begun, ...verdict(result) };
+    const made = {
+      url: webhook.url,
+      at,
+      durationMs: this.#clock.monotonic() - begun,
+      ...describeResult(result),
+    };
     return { made, result };
   }
 
+  /** The attempt that is logged for a URL that Twilio does not call. */
   #refused(webhook: WebhookCall, errorCode: number, error: string): WebhookAttempt {
     return { url: webhook.url, at: this.#clock.now(), durationMs: 0, status: null, error, errorCode };
   }
@@ -149,7 +158,7 @@ export class WebhookCaller {
 const redirectOf = (result: { status: number; headers: { location?: string | undefined } }) =>
   [301, 302, 303, 307, 308].includes(result.status) ? result.headers.location : undefined;
 
-function verdict(result: WebhookResult): Pick<WebhookAttempt, "status" | "error" | "errorCode"> {
+function describeResult(result: WebhookResult): Pick<WebhookAttempt, "status" | "error" | "errorCode"> {
   if ("failed" in result) return { status: null, error: result.failed.text, errorCode: result.failed.code };
   const { status } = result;
   return status >= 200 && status < 300
@@ -182,7 +191,7 @@ function toRequest(webhook: WebhookCall, idempotencyToken: string) {
   return { url, method, headers, body: form };
 }
 
-/** `https://user:password@host/` logs in by Basic; the signature covers the URL without it. */
+/** The user and password of `https://user:password@host/` are sent as Basic credentials; the signature leaves them out. */
 function basicOf(url: string): Record<string, string> {
   const { username, password } = new URL(url);
   if (username === "") return {};

@@ -3,6 +3,7 @@ import { request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import type { Clock } from "../../clock.ts";
 
+/** One HTTP request to a webhook, ready to be sent. */
 interface WebhookRequest {
   url: string;
   method: "GET" | "POST";
@@ -10,20 +11,20 @@ interface WebhookRequest {
   body: string | undefined;
   connectTimeoutMs: number;
   readTimeoutMs: number;
-  /** What is left of the total. */
+  /** How long the whole request may take: what the earlier attempts have left of the total. */
   totalTimeoutMs: number;
   lookup: LookupFunction;
 }
 
 export type WebhookResult =
   | { status: number; headers: IncomingMessage["headers"]; body: string }
-  /** `retry`: what a retry policy calls it; undefined: never tried again, such as an answer that broke off. */
+  /** `code` is Twilio's. `retry`: the retry policy (`rp`) that covers this failure; undefined: Twilio never retries it. */
   | { failed: { code: number; text: string; retry: "ct" | "rt" | undefined } };
 
-/** More than this Twilio does not read of an answer. */
+/** Bounds memory. Far above the 64 KiB from which on the TwiML is refused. */
 const LONGEST_ANSWER = 256 * 1024;
 
-/** Never rejects. `signal`: the simulator stops. */
+/** Sends one request. Never rejects: a failure is a result, too. Aborting the signal ends the request when the simulator stops. */
 export function sendWebhookRequest(
   wanted: WebhookRequest,
   clock: Clock,
@@ -39,12 +40,13 @@ interface WebhookRequestOptions {
 }
 
 /**
- * One request to a webhook on a connection of its own, as Twilio's proxy makes it: so long to connect, so long until the
- * first and each further packet of the answer, so long in all. connecting → waiting → reading → over, by `#enter` alone.
- * The host's name is looked up while connecting.
+ * One request on a connection of its own. Like Twilio's proxy it has three time limits: to connect (including the name
+ * look-up and TLS), to wait for the first and for each further packet of the answer, and for everything together. The
+ * stages are connecting → waiting → reading → over; `#enter` and `#end` alone change them.
  */
 class RequestInProgress {
   #stage: "connecting" | "waiting" | "reading" | "over" = "connecting";
+  /** Whether the host's name is known, to tell a slow name server from a slow server. */
   #resolved = false;
   #cancelStage = () => {};
   #cancelTotal = () => {};
@@ -102,7 +104,7 @@ class RequestInProgress {
       length += chunk.length;
       if (length <= LONGEST_ANSWER) chunks.push(chunk);
     });
-    // A connection that is cut in the middle raises an error here and no `end`.
+    // When the connection is cut in the middle there is an error and no `end`.
     response.on("error", (error: NodeJS.ErrnoException) => this.#broken(error));
     response.on("end", () => {
       const { statusCode, headers } = response;
@@ -112,7 +114,7 @@ class RequestInProgress {
 
   readonly #stopped = () => this.#fail(11205, "the simulator stopped");
 
-  /** A partial answer is never asked for again. */
+  /** An answer that began and then stopped is never retried: the webhook has done its work. */
   #timedOut(): void {
     if (this.#stage === "connecting")
       this.#fail(11201, this.#resolved ? "no connection in time" : "host name not resolved in time", "ct");
@@ -120,7 +122,10 @@ class RequestInProgress {
     else this.#fail(11205, "the answer broke off");
   }
 
-  /** Everything before the connection stands may be tried again; a connection that is lost later is not a time-out. */
+  /**
+   * What fails before the connection is made may be retried. A connection that is lost later is not a time-out and is not
+   * retried: our assumption, see docs/simulator.md.
+   */
   #broken({ code = "", message }: NodeJS.ErrnoException) {
     if (this.#stage === "reading") return this.#fail(11205, "the answer broke off");
     if (this.#stage === "waiting")
