@@ -9,7 +9,7 @@ export async function readBody(request: IncomingMessage): Promise<string> {
   let length = 0;
   for await (const chunk of request) {
     length += (chunk as Buffer).length;
-    if (length > LARGEST_BODY) throw new Error(`the body is over ${LARGEST_BODY} bytes`);
+    if (length > LARGEST_BODY) throw new Error(`the body is larger than ${LARGEST_BODY} bytes`);
     chunks.push(chunk as Buffer);
   }
   return Buffer.concat(chunks).toString("utf8");

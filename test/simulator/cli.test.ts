@@ -54,7 +54,7 @@ test("the command serves a seed with a fault from the start, and ends on SIGTERM
 });
 
 const mistakes: Record<string, [flags: string[], said: string]> = {
-  "a fault of no kind": [["--faults", '{"kind":"none"}'], "FAULTS: fault 1: kind is one of"],
+  "a fault of no kind": [["--faults", '{"kind":"none"}'], "FAULTS: fault 1: kind must be one of"],
   "a seed that is not there": [
     ["--seed", "/nowhere/seed.json"],
     "SEED: /nowhere/seed.json cannot be read as JSON",

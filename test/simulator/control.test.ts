@@ -151,10 +151,10 @@ describe("bad input gets a sentence", () => {
     string,
     [method: string, name: string, body: unknown, status: number, sentence: string]
   > = {
-    "no JSON": ["POST", "inbound", "from=a", 400, "The body is not JSON."],
+    "no JSON": ["POST", "inbound", "from=a", 400, "The input is not valid JSON."],
     "a list for a text": ["POST", "inbound", [], 400, "The body must be a JSON object."],
     "no from": ["POST", "inbound", { to: "+1", body: "x" }, 400, "from must be a string."],
-    "an empty to": ["POST", "inbound", { ...inbound, to: "" }, 400, "to is empty."],
+    "an empty to": ["POST", "inbound", { ...inbound, to: "" }, 400, "to must not be empty."],
     "no body and no media": ["POST", "inbound", { from: "+1", to: "+1" }, 400, "body must be a string."],
     "a body that is a number": ["POST", "inbound", { ...inbound, body: 1 }, 400, "body must be a string."],
     "an unknown field": [
@@ -176,7 +176,7 @@ describe("bad input gets a sentence", () => {
       "inbound",
       { ...inbound, media: [{ contentType: "a/b", encoding: "hex" }] },
       400,
-      "media[0].encoding is base64 or utf8.",
+      "media[0].encoding must be base64 or utf8.",
     ],
     "a parameter that is no text": [
       "POST",
@@ -190,7 +190,7 @@ describe("bad input gets a sentence", () => {
       "faults",
       { status: 429 },
       400,
-      "fault 1: kind is one of status, slow, reset, cut, garbage, otherNumber, unchanged, nextPage, listLacks, listLag.",
+      "fault 1: kind must be one of status, slow, reset, cut, garbage, otherNumber, unchanged, nextPage, listLacks, listLag.",
     ],
     "a fault that lacks something": [
       "POST",
@@ -225,7 +225,7 @@ describe("bad input gets a sentence", () => {
       "faults",
       { kind: "reset", when: "later" },
       400,
-      "fault 1: when is before or after.",
+      "fault 1: when must be before or after.",
     ],
     "a method that the path does not take": [
       "PUT",
@@ -239,7 +239,7 @@ describe("bad input gets a sentence", () => {
       "fault",
       undefined,
       404,
-      "There is no /_simulator/fault; there are inbound, faults, requests, reset, state.",
+      "There is no /_simulator/fault; the control API has inbound, faults, requests, reset, state.",
     ],
   };
   for (const [name, [method, path, body, status, sentence]] of Object.entries(rows))

@@ -57,7 +57,7 @@ export class ControlApi {
     const body = await readBody(request);
     if (route === undefined) {
       const known = Object.keys(this.#routes).join(", ");
-      return sendJson(response, 404, { error: `There is no ${url.pathname}; there are ${known}.` });
+      return sendJson(response, 404, { error: `There is no ${url.pathname}; the control API has ${known}.` });
     }
     if (handler === undefined)
       return sendJson(response, 405, { error: `${url.pathname} takes ${Object.keys(route).join(" and ")}.` });

@@ -30,7 +30,7 @@ function readMedia(value: unknown, index: number): { contentType: string; conten
   only(input, where, ["contentType", "content", "encoding"]);
   const encoding = input.encoding ?? "base64";
   if (encoding !== "base64" && encoding !== "utf8")
-    throw new InputError(`${where}.encoding is base64 or utf8.`);
+    throw new InputError(`${where}.encoding must be base64 or utf8.`);
   const content = Buffer.from(string(input.content ?? "", `${where}.content`), encoding);
   return { contentType: nonEmpty(input.contentType, `${where}.contentType`), content };
 }
@@ -72,7 +72,8 @@ function readFault(value: unknown, index: number): SimulatedFault {
   const where = `fault ${index + 1}`;
   const input = object(value, where);
   const kind = kinds[input.kind as SimulatedFault["kind"]];
-  if (kind === undefined) throw new InputError(`${where}: kind is one of ${Object.keys(kinds).join(", ")}.`);
+  if (kind === undefined)
+    throw new InputError(`${where}: kind must be one of ${Object.keys(kinds).join(", ")}.`);
   only(input, where, [...common, ...kind.takes]);
   for (const name of kind.needs)
     if (input[name] === undefined)
@@ -83,16 +84,16 @@ function readFault(value: unknown, index: number): SimulatedFault {
     if (input[name] !== undefined) whole(input[name], `${where}: ${name}`, 0, 86_400_000);
   if (input.status !== undefined) whole(input.status, `${where}: status`, 400, 599);
   if (input.when !== undefined && input.when !== "before" && input.when !== "after")
-    throw new InputError(`${where}: when is before or after.`);
+    throw new InputError(`${where}: when must be before or after.`);
   if (input.body !== undefined && input.body !== "json" && input.body !== "html")
-    throw new InputError(`${where}: body is json or html.`);
+    throw new InputError(`${where}: body must be json or html.`);
   // Every field was checked above, but TypeScript cannot follow that.
   return input as unknown as SimulatedFault;
 }
 
 function nonEmpty(value: unknown, name: string): string {
   const text = string(value, name);
-  if (text === "") throw new InputError(`${name} is empty.`);
+  if (text === "") throw new InputError(`${name} must not be empty.`);
   return text;
 }
 
@@ -127,6 +128,6 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new InputError("The body is not JSON.");
+    throw new InputError("The input is not valid JSON.");
   }
 }

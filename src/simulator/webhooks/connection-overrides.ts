@@ -66,7 +66,7 @@ function apply(settings: ConnectionSettings, name: string, value: string): void 
       settings.retryOn = retryOn(value);
       return;
     case "sni":
-      if (!/^[yn]$/.test(value)) throw new OverrideError(11241, `sni is y or n, not ${value}`);
+      if (!/^[yn]$/.test(value)) throw new OverrideError(11241, `sni must be y or n, not ${value}`);
       return;
     case "e": {
       const unknown = value.split(",").find((edge) => !edges.includes(edge));
@@ -83,13 +83,13 @@ function retryOn(value: string): Set<RetryPolicy> {
   if (names.includes("all")) return new Set(policies);
   const unknown = names.find((name) => !policies.includes(name as RetryPolicy));
   if (unknown !== undefined)
-    throw new OverrideError(11241, `rp takes 4xx, 5xx, ct, rt or all, not ${unknown}`);
+    throw new OverrideError(11241, `rp must be 4xx, 5xx, ct, rt or all, not ${unknown}`);
   return new Set(names as RetryPolicy[]);
 }
 
 function whole(name: string, value: string, min: number, max: number): number {
   if (!/^[0-9]{1,5}$/.test(value) || Number(value) < min || Number(value) > max)
-    throw new OverrideError(11241, `${name} is a whole number from ${min} to ${max}, not ${value}`);
+    throw new OverrideError(11241, `${name} must be a whole number from ${min} to ${max}, not ${value}`);
   return Number(value);
 }
 

@@ -153,6 +153,9 @@ function scheduled(
   if (form.get("ScheduleType") === null) return {};
   const sendAt = Date.parse(form.get("SendAt") ?? "");
   if (form.get("ScheduleType") !== "fixed" || service === undefined || !(sendAt > context.clock.now()))
-    throw badRequest(20001, "ScheduleType is fixed, with a SendAt in the future and a MessagingServiceSid");
+    throw badRequest(
+      20001,
+      "ScheduleType must be fixed, with a SendAt in the future and a MessagingServiceSid",
+    );
   return { sendAt };
 }
