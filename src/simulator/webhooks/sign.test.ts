@@ -14,10 +14,10 @@ interface SignatureVector {
   class: string;
 }
 
-describe("signs as Twilio does", () => {
+describe("a webhook is signed as Twilio signs it", () => {
   const vectors: SignatureVector[] = fixture("signature-vectors").vectors;
-  // Duplicate names and bodies that are no form are nothing that Twilio sends for a text; a URL with a user is the one
-  // thing on which Twilio (leaves the user out) and the SDK's own suite (signs what it is given) differ.
+  // Twilio sends neither duplicate names nor bodies other than forms for a text. URLs with a user are left out because Twilio
+  // signs them without the user, but the SDK's tests with it.
   const isSent = ({ params, url }: SignatureVector) =>
     new Set(params.map(([name]) => name)).size === params.length && !/bodySHA256|\/\/[^/]*@/.test(url);
   for (const v of vectors.filter((one) => one.class === "must-accept" && isSent(one)))
