@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { encodeShard } from "../../src/routes/codec.ts";
 import { urlsUnder } from "../../src/routes/urls.ts";
 import { CONNECTION_OVERRIDES } from "../../src/twilio/connection-overrides.ts";
-import { customer, demoAccount, point, withSimulator } from "../simulator/support.ts";
+import { customer, demoAccount, setWebhooks, withSimulator } from "../simulator/support.ts";
 import { metric, newInbox, routeFor, startReceiver } from "./harness.ts";
 import { databaseProxy } from "./proxy.ts";
 
@@ -20,7 +20,7 @@ test("in an outage of 10 s with 50 texts a second Twilio gives up no text, and e
   const route = await routeFor({ accountSid, token, numbers: [number.slice(1)], urls: [urls] });
   running.routes.replaceShard(0, await encodeShard([route]));
   await withSimulator({}, async (simulator) => {
-    point(simulator, {
+    setWebhooks(simulator, {
       smsUrl: urls.inbound + CONNECTION_OVERRIDES,
       smsFallbackUrl: urls.fallback + CONNECTION_OVERRIDES,
     });

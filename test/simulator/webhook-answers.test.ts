@@ -4,8 +4,8 @@ import {
   customer,
   demoAccount,
   hello,
-  point,
   type Respond,
+  setWebhooks,
   startWebhook,
   twiml,
   withSimulator,
@@ -36,7 +36,7 @@ describe("a webhook's answer", () => {
     test(name, async () => {
       await using hook = await startWebhook(respond);
       await withSimulator({ clock: new ManualClock() }, async (simulator) => {
-        point(simulator, { smsUrl: hook.url });
+        setWebhooks(simulator, { smsUrl: hook.url });
         const { replies, outcome } = await simulator.control.inbound(hello);
         const sent = replies.map((sid) => simulator.state.messages.get(sid)!);
         expect([outcome, sent.map(({ body }) => body)]).toEqual(["delivered", bodies]);
@@ -48,7 +48,7 @@ describe("a webhook's answer", () => {
   test("a customer who has opted out gets none of the texts that the answer asks for", async () => {
     await using hook = await startWebhook(twiml("<Message>Sorry to see you go</Message>"));
     await withSimulator({ clock: new ManualClock() }, async (simulator) => {
-      point(simulator, { smsUrl: hook.url });
+      setWebhooks(simulator, { smsUrl: hook.url });
       const { replies } = await simulator.control.inbound({ ...hello, body: "STOP" });
       const bodies = replies.map((sid) => simulator.state.messages.get(sid)!.body);
       expect(bodies).toEqual([expect.stringContaining("unsubscribed")]);
@@ -59,7 +59,7 @@ describe("a webhook's answer", () => {
     await using hook = await startWebhook(twiml("<Message>ping</Message>"));
     const clock = new ManualClock();
     await withSimulator({ clock }, async (simulator) => {
-      point(simulator, { smsUrl: hook.url });
+      setWebhooks(simulator, { smsUrl: hook.url });
       const answers = async () => (await simulator.control.inbound(hello)).replies.length;
       const counts: number[] = [];
       for (let i = 0; i < 17; i++) counts.push(await answers());

@@ -2,11 +2,11 @@ import { createServer } from "node:net";
 import { describe, expect, test } from "vitest";
 import { ManualClock } from "../support/manual-clock.ts";
 import {
-  closed,
+  closedUrl,
   demoAccount,
   hello,
-  point,
   type Respond,
+  setWebhooks,
   startWebhook,
   status,
   twiml,
@@ -86,7 +86,7 @@ describe("a webhook that fails", () => {
     test(name, async () => {
       await using hook = await startWebhook(respond);
       await withSimulator({}, async (simulator) => {
-        point(simulator, { smsUrl: `${hook.url}/in${fragment}` });
+        setWebhooks(simulator, { smsUrl: `${hook.url}/in${fragment}` });
         const delivery = await simulator.control.inbound(hello);
         expect(delivery.attempts.map((made) => made.status)).toEqual(statuses);
         expect(delivery.attempts.at(-1)!.errorCode).toBe(errorCode);
@@ -98,15 +98,15 @@ describe("a webhook that fails", () => {
     });
 
   const connections: Record<string, [url: string, tries: number, code: number]> = {
-    "a refused connection is retried once by default": [closed, 2, 11202],
-    "a refused connection is retried three times with rc=3": [`${closed}/#rc=3`, 4, 11202],
-    "a refused connection is not retried when the policy leaves ct out": [`${closed}/#rp=5xx`, 1, 11202],
+    "a refused connection is retried once by default": [closedUrl, 2, 11202],
+    "a refused connection is retried three times with rc=3": [`${closedUrl}/#rc=3`, 4, 11202],
+    "a refused connection is not retried when the policy leaves ct out": [`${closedUrl}/#rp=5xx`, 1, 11202],
     "an unknown host is retried once by default": ["http://nowhere.invalid/", 2, 11210],
   };
   for (const [name, [smsUrl, tries, code]] of Object.entries(connections))
     test(name, () =>
       withSimulator({}, async (simulator) => {
-        point(simulator, { smsUrl });
+        setWebhooks(simulator, { smsUrl });
         const { attempts } = await simulator.control.inbound(hello);
         expect(attempts.map(({ errorCode }) => errorCode)).toEqual(Array(tries).fill(code));
       }),
@@ -117,7 +117,7 @@ describe("a webhook that fails", () => {
     await using fallback = await startWebhook();
     await withSimulator({}, async (simulator) => {
       const { validateRequest } = (await import("twilio")).default;
-      point(simulator, {
+      setWebhooks(simulator, {
         smsUrl: `${primary.url}/in#rc=1&rp=5xx`,
         smsFallbackUrl: `${fallback.url}/fb#rc=2`,
       });
@@ -145,7 +145,7 @@ describe("a webhook that fails", () => {
     await using primary = await startWebhook(inTurn(status(503), twiml()));
     await using fallback = await startWebhook();
     await withSimulator({}, async (simulator) => {
-      point(simulator, { smsUrl: `${primary.url}#rp=5xx`, smsFallbackUrl: fallback.url });
+      setWebhooks(simulator, { smsUrl: `${primary.url}#rp=5xx`, smsFallbackUrl: fallback.url });
       const delivery = await simulator.control.inbound(hello);
       expect([delivery.outcome, primary.received.length, fallback.received.length]).toEqual([
         "delivered",
@@ -159,7 +159,7 @@ describe("a webhook that fails", () => {
     await using primary = await startWebhook(status(500));
     await using fallback = await startWebhook(status(500));
     await withSimulator({}, async (simulator) => {
-      point(simulator, { smsUrl: primary.url, smsFallbackUrl: fallback.url });
+      setWebhooks(simulator, { smsUrl: primary.url, smsFallbackUrl: fallback.url });
       const delivery = await simulator.control.inbound(hello);
       expect([delivery.outcome, primary.received.length, fallback.received.length]).toEqual(["failed", 1, 1]);
       expect(simulator.state.messages.get(delivery.messageSid!)!.status).toBe("received");
@@ -173,7 +173,7 @@ describe("a webhook that fails", () => {
       response.writeHead(302, { location: target.url }).end(),
     );
     await withSimulator({}, async (simulator) => {
-      point(simulator, { smsUrl: first.url });
+      setWebhooks(simulator, { smsUrl: first.url });
       expect((await simulator.control.inbound(hello)).outcome).toBe("delivered");
       expect([target.received[0]!.method, target.received[0]!.params]).toEqual(["GET", []]);
     });
@@ -184,7 +184,7 @@ describe("a webhook that fails", () => {
       response.writeHead(307, { location: "/again" }).end(),
     );
     await withSimulator({}, async (simulator) => {
-      point(simulator, { smsUrl: hook.url });
+      setWebhooks(simulator, { smsUrl: hook.url });
       const { attempts } = await simulator.control.inbound(hello);
       expect([attempts.length, attempts[0]!.errorCode]).toEqual([1, 11215]);
     });
@@ -193,7 +193,7 @@ describe("a webhook that fails", () => {
   test("a local URL in the configuration is not called without allowLocalUrls", async () => {
     await using hook = await startWebhook();
     await withSimulator({ allowLocalUrls: false }, async (simulator) => {
-      point(simulator, { smsUrl: hook.url });
+      setWebhooks(simulator, { smsUrl: hook.url });
       const delivery = await simulator.control.inbound(hello);
       expect([delivery.outcome, hook.received.length]).toEqual(["failed", 0]);
     });
@@ -215,7 +215,7 @@ describe("how long Twilio waits", () => {
       await using hook = await startWebhook(silent);
       const clock = new ManualClock();
       await withSimulator({ clock }, async (simulator) => {
-        point(simulator, { smsUrl: hook.url + fragment });
+        setWebhooks(simulator, { smsUrl: hook.url + fragment });
         let isOver = false;
         const delivery = simulator.control.inbound(hello).finally(() => {
           isOver = true;
@@ -243,7 +243,7 @@ describe("how long Twilio waits", () => {
     await using fallback = await startWebhook();
     const clock = new ManualClock();
     await withSimulator({ clock }, async (simulator) => {
-      point(simulator, { smsUrl: `https://127.0.0.1:${port}/`, smsFallbackUrl: fallback.url });
+      setWebhooks(simulator, { smsUrl: `https://127.0.0.1:${port}/`, smsFallbackUrl: fallback.url });
       const arrivals = [0, 1].map(() => Promise.withResolvers<void>());
       let n = 0;
       connected = () => arrivals[n++]?.resolve();
@@ -267,7 +267,7 @@ describe("how long Twilio waits", () => {
     // Five timers: for the total, the connection, the wait, the headers and the first packet.
     const clock = new CountingClock(5);
     await withSimulator({ clock }, async (simulator) => {
-      point(simulator, { smsUrl: `${hook.url}#rp=all&rc=5` });
+      setWebhooks(simulator, { smsUrl: `${hook.url}#rp=all&rc=5` });
       const delivery = simulator.control.inbound(hello);
       await clock.armed;
       await clock.advance(15_000);

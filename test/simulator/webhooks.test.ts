@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { SimulatorState } from "../../src/simulator/simulator.ts";
-import { closed, demoAccount, hello, point, startWebhook, withSimulator } from "./support.ts";
+import { closedUrl, demoAccount, hello, setWebhooks, startWebhook, withSimulator } from "./support.ts";
 
 const { number, authToken } = demoAccount;
 
@@ -15,7 +15,7 @@ describe("an inbound webhook", () => {
   test("a webhook has the recorded headers and parameters, in the recorded order", async () => {
     await using hook = await startWebhook();
     await withSimulator({}, async (simulator) => {
-      point(simulator, { smsUrl: `${hook.url}/twilio/sms?ns=team-a&p=b%2Fc` });
+      setWebhooks(simulator, { smsUrl: `${hook.url}/twilio/sms?ns=team-a&p=b%2Fc` });
       await simulator.control.inbound({ ...hello, media: [{ contentType: "image/jpeg", content: "x" }] });
       await simulator.control.inbound({ ...hello, body: "" });
       const [mms, sms] = hook.received;
@@ -61,7 +61,7 @@ describe("an inbound webhook", () => {
       await using hook = await startWebhook();
       await withSimulator({}, async (simulator) => {
         const { validateRequest } = (await import("twilio")).default;
-        point(simulator, { smsUrl: smsUrl(hook.url), smsMethod });
+        setWebhooks(simulator, { smsUrl: smsUrl(hook.url), smsMethod });
         await simulator.control.inbound({ ...hello, body: "Grüße & 100% ✓", params: { FutureParam: "v 1" } });
         const [got] = hook.received;
         const url = smsMethod === "GET" ? hook.url + got!.path : signed(hook.url);
@@ -93,7 +93,7 @@ describe("an inbound text", () => {
     "to the number's application, rather than to its own URL": [
       "+14252306551",
       (s, url) => {
-        own(s, "+14252306551", closed);
+        own(s, "+14252306551", closedUrl);
         s.applications.get("AP00000000000000000000000000000001")!.smsUrl = url;
       },
       "delivered",
@@ -114,7 +114,7 @@ describe("an inbound text", () => {
     "to the service's URL, rather than to the number's": [
       "+14252306555",
       (s, url) => {
-        own(s, "+14252306555", closed);
+        own(s, "+14252306555", closedUrl);
         service(s, 3, { inboundRequestUrl: url });
       },
       "delivered",
