@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Log } from "../log.ts";
-import { answerCall } from "./api/answer-call.ts";
+import { answerCall, type IncomingCall } from "./api/answer-call.ts";
 import { userNameOf } from "./api/auth.ts";
 import { TwilioError } from "./api/errors.ts";
 import type { Contract } from "./api/openapi.ts";
@@ -26,6 +26,7 @@ export interface ApiServerOptions {
 
 /** The HTTP server. Each call is read, struck by a fault if one is armed for it, answered, and written to the request log. */
 export function createApiServer(options: ApiServerOptions): Server {
+  // Twilio limits the calls at once per account, and separately in each region.
   const inFlight = new Map<string, number>();
   return createServer((request, response) => {
     // Not `new URL(path, base)`: a path that begins with two slashes would be read as a host.
@@ -77,37 +78,35 @@ async function serve(
   inFlight.set(key, concurrent);
   try {
     if (fault?.kind === "reset" && fault.when === "before") return void request.socket.resetAndDestroy();
+    // Twilio's API takes parameters as a form. A body of another type has none.
     const form = new URLSearchParams(isForm(request) ? await readBody(request) : "");
     record.form = [...form];
     const waitMs = latencyMs + (fault?.kind === "slow" && fault.when !== "after" ? fault.ms : 0);
     if (waitMs > 0) await clock.sleep(waitMs);
-    // `unchanged` runs the read of the same resource in place of its update.
-    const done =
-      fault?.kind === "unchanged"
-        ? { match: matchOperation("GET", address), form: new URLSearchParams() }
-        : { match, form };
-    const answer =
-      (fault === undefined ? undefined : faultAnswer(fault)) ??
-      answerCall({
-        options,
-        address,
-        ...done,
-        url,
-        concurrent,
-        fault,
-        ignored: record.ignored,
-        header: request.headers.authorization,
-      });
+    const { ignored } = record;
+    const header = request.headers.authorization;
+    const answer = answerOf({ options, address, match, form, url, header, concurrent, fault, ignored });
     if (fault?.kind === "slow" && fault.when === "after") await clock.sleep(fault.ms);
     record.errorCode = answer instanceof TwilioError ? answer.code : null;
     record.status = write(response, answer, { address, fault, context, concurrent, begun });
   } finally {
+    // Also after an error: a call that failed must not count against the limit for ever, and belongs into the log.
     const left = inFlight.get(key)! - 1;
     if (left === 0) inFlight.delete(key);
     else inFlight.set(key, left);
     record.durationMs = clock.monotonic() - begun;
     context.state.recordRequest(record);
   }
+}
+
+/** The answer of the API, or that of a fault in its place. */
+function answerOf(call: IncomingCall): ApiAnswer | TwilioError {
+  const { fault, address } = call;
+  const instead = fault === undefined ? undefined : faultAnswer(fault);
+  if (instead !== undefined) return instead;
+  if (fault?.kind !== "unchanged") return answerCall(call);
+  // The read of the same resource in place of its update.
+  return answerCall({ ...call, match: matchOperation("GET", address), form: new URLSearchParams() });
 }
 
 /** A call of which the head has been read. */
@@ -164,6 +163,7 @@ function write(
   }
   const { status, headers, text } = toText(answer, address);
   const sent = applyFault({ status, text, fault, address, context });
+  // The headers that Twilio sends with every answer.
   response.writeHead(sent.status, {
     "twilio-request-id": randomSid("RQ"),
     "twilio-request-duration": ((context.clock.monotonic() - begun) / 1000).toFixed(3),
@@ -173,6 +173,7 @@ function write(
     "x-api-domain": `${address.product}.twilio.com`,
     ...headers,
     ...(sent.contentType === undefined ? {} : { "content-type": sent.contentType }),
+    // HTTP forbids a content-length with 204.
     ...(status === 204 ? {} : { "content-length": Buffer.byteLength(sent.text) }),
   });
   if (fault?.kind !== "cut") response.end(sent.text);
@@ -182,6 +183,7 @@ function write(
 }
 
 function toText(answer: ApiAnswer | TwilioError, { product, path }: ApiAddress) {
+  // Only the newer APIs name the charset.
   const json = product === "api" ? "application/json" : "application/json; charset=utf-8";
   if (answer instanceof TwilioError) {
     const isXml = product === "api" && !path.endsWith(".json");

@@ -51,6 +51,7 @@ export function authorize(
   return account;
 }
 
+/** An account acts on itself; a parent also on its subaccounts, by its token or a main key. */
 function mayActOn({ account: caller, key }: Principal, account: SimulatedAccount): boolean {
   if (account.sid === caller.sid) return true;
   return account.ownerAccountSid === caller.sid && (key === undefined || key.kind === "main");
@@ -72,9 +73,11 @@ function checkPermission(allow: string[], operation: ApiOperation, region: Regio
   );
 }
 
+/** A permission that ends in `/*` includes all permissions below it. */
 const covers = (allowed: string, permission: string) =>
   allowed.endsWith("/*") && permission.startsWith(allowed.slice(0, -1));
 
+/** Reads Basic credentials. The password may have colons, the user name may not. */
 function basic(header: string): { user: string; password: string } | undefined {
   const match = /^Basic +([A-Za-z0-9+/=]+)$/i.exec(header);
   if (match === null) return undefined;

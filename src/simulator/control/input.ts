@@ -18,6 +18,7 @@ export function readInbound(text: string): InboundText {
   return {
     from: nonEmpty(input.from, "from"),
     to: nonEmpty(input.to, "to"),
+    // A picture needs no text.
     body: input.body === undefined && media.length > 0 ? "" : string(input.body, "body"),
     media,
     params: Object.fromEntries(params) as Record<string, string>,

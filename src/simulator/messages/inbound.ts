@@ -125,6 +125,7 @@ export class InboundTexts {
     const first = await this.#try({ url: target.url, method: target.method, params, authToken });
     const last = first.attempts.at(-1)!;
     if (first.replies !== undefined || target.fallbackUrl === "") return first;
+    // What Twilio tells the fallback about the webhook that failed. ErrorUrl is the URL as it was called, without the fragment.
     const why = { ErrorCode: String(last.errorCode ?? 11200), ErrorUrl: target.url.replace(/#.*$/s, "") };
     const fallback = { url: target.fallbackUrl, method: target.fallbackMethod, authToken };
     const second = await this.#try({ ...fallback, params: withExtra(params, why) });
@@ -144,6 +145,7 @@ export class InboundTexts {
     }
   }
 
+  /** Adds the text to the message log. Twilio uses the prefix MM for texts with media and SM for all others. */
   #record(region: Region, sender: SimulatedSender, text: InboundText): Message {
     const now = this.#options.clock.now();
     const media = (text.media ?? []).map(({ contentType, content }): Media => {
@@ -169,6 +171,7 @@ export class InboundTexts {
     });
   }
 
+  /** What a keyword in the text does to the customer's consent, which is changed here. */
   #applyOptOut(region: Region, sender: SimulatedSender, text: InboundText): OptOutStep {
     const service = region.serviceOf(sender.sid);
     const pair = { sender, service, customer: text.from };
@@ -197,11 +200,13 @@ function outcomeOf(
   destination: Destination,
   response: WebhookResponse | undefined,
 ): InboundDelivery["outcome"] {
+  // Conversations keeps the text whether or not its webhook answers.
   if (destination.to === "conversation") return "conversation";
   if (response === undefined) return "notSent";
   return response.replies === undefined ? "failed" : "delivered";
 }
 
+/** A text that is not even logged. */
 const lost = (outcome: "dropped" | "unreachable"): InboundDelivery => ({
   messageSid: null,
   outcome,

@@ -87,6 +87,7 @@ export class Outbox {
       body: text.body,
       direction: text.direction,
       status: text.sendAt !== undefined ? "scheduled" : viaService ? "accepted" : "queued",
+      // Twilio counts the segments of a text through a service only once it has a sender.
       numSegments: viaService ? 0 : segmentsOf(text.body),
       media: text.media,
       errorCode: null,
@@ -115,6 +116,7 @@ export class Outbox {
     if (text.isOptedOut === true)
       return this.#fail(region, message, 21610, "Attempt to send to unsubscribed recipient");
     message.numSegments = segmentsOf(message.body);
+    // The text may name a sender and a service.
     message.from ||= poolSender(region, message.messagingServiceSid!, message.to) ?? "";
     if (this.queueMs(region, message.from) > this.#options.state.timing.longestQueueMs)
       return this.#fail(region, message, 30001, "Queue overflow");
@@ -124,10 +126,12 @@ export class Outbox {
 
   #enqueue(region: Region, message: Message, { validityMs }: OutgoingText): void {
     const waitMs = this.queueMs(region, message.from);
+    // It is known now that the text will expire, but it shows only at that time.
     if (waitMs > validityMs) {
       this.#later(validityMs, () => this.#fail(region, message, 30036, "Validity Period Expired"));
       return;
     }
+    // The time that the text occupies its sender for, so that the next one waits for it.
     const onAirMs = (message.numSegments * 1000) / segmentsPerSecond(message.from);
     this.#busyUntil.set(`${region.name} ${message.from}`, this.#options.clock.monotonic() + waitMs + onAirMs);
     this.#later(waitMs, () => this.#send(region, message));
@@ -143,6 +147,7 @@ export class Outbox {
     this.#later(state.timing.sendingMs, () => {
       message.dateSent = clock.now();
       this.#move(region, message, "sent");
+      // The numbers of the simulated Twilio are not only senders: texts between them arrive.
       if (state.regionOf(message.to).sender(message.to) !== undefined) onArrival(message);
       if (handset.outcome === "silent") return;
       this.#later(state.timing.receiptMs, () => {

@@ -160,6 +160,7 @@ export class Region {
     return { dateCreated: now, dateUpdated: now };
   }
 
+  /** Counts up, and skips SIDs that the seed has taken. */
   #nextSid(prefix: SidPrefix): string {
     let sid: string;
     do {

@@ -105,7 +105,10 @@ export interface PoolMember {
   dateCreated: number;
 }
 
-/** A Conversations address. While autoCreation is enabled, texts to it start conversations, and the number's webhook is not called. */
+/**
+ * A Conversations address. While autoCreation is enabled, texts to it start conversations, and the number's webhook is not
+ * called.
+ */
 export interface ConversationAddress extends OwnedResource {
   address: string;
   type: "sms" | "whatsapp";

@@ -46,6 +46,7 @@ export function plant(given: SimulatorSeed, state: SimulatorState): void {
 }
 
 function plantRegion(seed: RegionSeed, region: Region): void {
+  // Accounts first: everything else belongs to one.
   for (const account of seed.accounts ?? []) region.addAccount(account);
   for (const key of ["keys", "applications", "numbers", "shortCodes", "services", "addresses"] as const)
     for (const { accountSid } of seed[key] ?? [])

@@ -3,6 +3,7 @@ import type { Message, MessageStatus } from "../state/resources.ts";
 /** A list, because the order is part of what is compared with recorded requests. */
 type Params = [string, string][];
 
+/** Enough prefixes to show that the country depends on the number. */
 const countries: [prefix: string, country: string][] = [
   ["+1", "US"],
   ["+353", "IE"],
@@ -87,5 +88,6 @@ const optional = (name: string, value: string | null): Params => (value === null
 /** YYMMDDhhmm in UTC: how carriers write the time of a receipt. */
 const receiptDate = (now: number) => new Date(now).toISOString().replace(/\D/g, "").slice(2, 12);
 
+/** At Twilio's host, like all absolute URLs: whoever fetches it must map it to the base URL. */
 const mediaUrl = ({ accountSid, sid }: Message, mediaSid: string) =>
   `https://api.twilio.com/2010-04-01/Accounts/${accountSid}/Messages/${sid}/Media/${mediaSid}`;

@@ -110,6 +110,7 @@ export class WebhookCaller {
       attempts.push(made);
       if (made.error === null && "status" in result)
         return { attempts, answer: { contentType: result.headers["content-type"], body: result.body } };
+      // The total time covers all attempts. It runs out even if retries are left.
       const spent = this.#clock.monotonic() - begun;
       const isOver = attempts.length > settings.retries || spent >= settings.totalTimeoutMs;
       const policy = policyOf(result);
@@ -126,6 +127,7 @@ export class WebhookCaller {
     const at = this.#clock.now();
     const begun = this.#clock.monotonic();
     const { connectTimeoutMs, readTimeoutMs } = settings;
+    // Redirects count as part of the attempt: they share its time and show up as one entry in the log.
     let { url, method, params } = webhook;
     let result: WebhookResult = { failed: { code: 11215, text: "too many redirects", retry: undefined } };
     for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {

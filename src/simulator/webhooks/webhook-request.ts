@@ -76,9 +76,11 @@ class RequestInProgress {
     const request = (secure ? httpsRequest : httpRequest)({
       hostname,
       port: url.port || (secure ? 443 : 80),
+      // The fragment is for Twilio only and never sent.
       path: url.pathname + url.search,
       method,
       headers: { host: url.host, ...headers, connection: "close" },
+      // A connection of its own, so that each attempt also tests the connection.
       agent: false,
       lookup,
     });
@@ -151,6 +153,7 @@ class RequestInProgress {
     this.#end({ failed: { code, text, retry } });
   }
 
+  /** Every request ends here, exactly once. */
   #end(result: WebhookResult): void {
     if (this.#stage === "over") return;
     this.#stage = "over";

@@ -54,10 +54,13 @@ export function createMessage(call: ApiCall, context: SimulatorContext): Message
   const sender = from === null ? poolMember(call, service!, to) : ownSender(call, context, from);
   if (sender !== undefined && senderAddress(sender) === to) throw badRequest(21266);
 
+  // An opt-out from any sender of a service counts for all of them, even when the text does not name the service.
   const pool = service ?? (sender === undefined ? undefined : region.serviceOf(sender.sid));
   const isOptedOut = sender !== undefined && isStopped(region, { sender, service: pool, customer: to });
   const isAdvanced = sender !== undefined && keywordsFor(sender, pool)?.isAdvanced === true;
+  // With Advanced Opt-Out a text through the service is accepted and fails later, in the outbox.
   if (isOptedOut && !(isAdvanced && service !== undefined)) throw badRequest(21610);
+  // A text through a service is not checked here: it has no sender yet, and fails with 30001 when it gets one.
   if (
     from !== null &&
     service === undefined &&
@@ -97,6 +100,7 @@ function serviceOf(call: ApiCall): SimulatedService | undefined {
   return service;
 }
 
+/** A text may be without a body if it has media or a content template. */
 function checkContent(form: URLSearchParams, body: string, mediaUrls: string[]): void {
   if (body === "" && mediaUrls.length === 0 && !form.get("ContentSid")) throw badRequest(21602);
   if (body.length > LONGEST_BODY) throw badRequest(21617);
@@ -122,6 +126,7 @@ function ownSender({ region, account }: ApiCall, { state }: SimulatorContext, fr
       21212,
       `The 'From' number ${from} is not a valid phone number, shortcode, or alphanumeric sender ID.`,
     );
+  // Another account's number is refused like one that belongs to nobody.
   const sender = region.sender(from);
   if (sender?.accountSid !== account.sid || !canText(sender)) throw badRequest(21606);
   if (state.regionOf(from) !== region) throw badRequest(21663);
@@ -145,6 +150,7 @@ function validity(form: URLSearchParams, service: SimulatedService | undefined):
   return seconds;
 }
 
+/** Twilio schedules only through a Messaging Service, and only for a fixed time. */
 function scheduled(
   form: URLSearchParams,
   service: SimulatedService | undefined,

@@ -43,6 +43,7 @@ export const numberOperations: ApiOperation[] = [
   },
 ];
 
+/** Twilio has one list of all numbers and one for each type; they take the same filters. */
 function listing(name: string, path: string, type?: SimulatedNumber["type"]): ApiOperation {
   return {
     name,
@@ -62,6 +63,7 @@ function listing(name: string, path: string, type?: SimulatedNumber["type"]): Ap
       return page2010(
         call,
         "incoming_phone_numbers",
+        // Newest first.
         rows.reverse(),
         type === undefined ? renderNumber : renderTyped,
       );
@@ -121,6 +123,8 @@ function update(call: ApiCall, context: SimulatorContext): SimulatedNumber {
   const number = find(call);
   const { accountSid, ...changes } = readForm(call, context, fields);
   const next = { ...number, ...changes };
+  // Both are checked as they will be after the update: a form may set or clear the URL and its fallback together. A number
+  // that already breaks the rule can still be changed in other ways.
   const touches = (...names: string[]) => names.some((name) => call.form.has(name));
   if (touches("SmsUrl", "SmsFallbackUrl") && next.smsFallbackUrl !== "" && next.smsUrl === "")
     throw badRequest(21406);
@@ -146,6 +150,7 @@ function renderTyped(number: SimulatedNumber): Record<string, unknown> {
   return rest;
 }
 
+/** The 2010 API answers most unset strings as "", but some unset SIDs as null. */
 export function renderNumber(number: SimulatedNumber): Record<string, unknown> {
   const { sid, accountSid } = number;
   return {

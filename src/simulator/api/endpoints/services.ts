@@ -105,6 +105,7 @@ function read(call: ApiCall, context: SimulatorContext): Partial<SimulatedServic
   return changes;
 }
 
+/** FriendlyName is the only field that Twilio requires. */
 function create(call: ApiCall, context: SimulatorContext): SimulatedService {
   if (!call.form.get("FriendlyName")) throw badRequest(20001, "FriendlyName is required");
   return call.region.addService({ ...read(call, context), accountSid: call.account.sid });
@@ -115,6 +116,7 @@ function update(call: ApiCall, context: SimulatorContext): SimulatedService {
   return Object.assign(service, read(call, context), { dateUpdated: context.clock.now() });
 }
 
+/** The settings that make no difference here have fixed values. */
 function renderService(call: ApiCall, service: SimulatedService): Record<string, unknown> {
   const url = twilioUrl(call, "messaging", `/v1/Services/${service.sid}`);
   return {
