@@ -26,7 +26,7 @@ export interface ApiServerOptions {
 
 /** The HTTP server. Each call is read, struck by a fault if one is armed for it, answered, and written to the request log. */
 export function createApiServer(options: ApiServerOptions): Server {
-  // Twilio limits the calls at once per account, and separately in each region.
+  // How many calls are in progress, by region and account: Twilio limits that.
   const inFlight = new Map<string, number>();
   return createServer((request, response) => {
     // Not `new URL(path, base)`: a path that begins with two slashes would be read as a host.

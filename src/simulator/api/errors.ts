@@ -47,6 +47,7 @@ export class TwilioError extends Error {
   readonly status: number;
   readonly code: TwilioErrorCode;
 
+  /** Without a message it is the one of the catalogue. */
   constructor(status: number, code: TwilioErrorCode, message: string = messages[code]) {
     super(message);
     this.status = status;
@@ -68,5 +69,6 @@ export class TwilioError extends Error {
 
 export const badRequest = (code: TwilioErrorCode, message?: string) => new TwilioError(400, code, message);
 
+/** The path as Twilio's own host would see it, which is what Twilio names in the message. */
 export const notFound = (path: string) =>
   new TwilioError(404, 20404, `The requested resource ${path} was not found`);

@@ -65,12 +65,13 @@ export class ControlApi {
       const result = await handler(body);
       sendJson(response, result === undefined ? 204 : 200, result);
     } catch (error) {
+      // Anything else is a mistake of ours; the server logs it and closes the connection.
       if (!(error instanceof InputError)) throw error;
       sendJson(response, 400, { error: error.message });
     }
   }
 
-  /** Media URLs of the API redirect here. As with Twilio's storage, whoever knows the path may read: it needs no credentials. */
+  /** Media URLs of the API redirect here. As at Twilio's storage, the SIDs in the path are the only protection. */
   #sendMedia(response: ServerResponse, path: string) {
     const [messageSid = "", mediaSid = ""] = path.slice(mediaPath.length).split("/");
     const found: Media | undefined = this.#state.regions
@@ -83,6 +84,7 @@ export class ControlApi {
   }
 }
 
+/** A newline at the end keeps the answer apart from the prompt when curl is used by hand. */
 function sendJson(response: ServerResponse, status: number, body: unknown): void {
   if (status === 204) response.writeHead(204).end();
   else response.writeHead(status, { "content-type": "application/json" }).end(`${JSON.stringify(body)}\n`);

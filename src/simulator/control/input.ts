@@ -119,6 +119,7 @@ function object(value: unknown, name: string): InputObject {
   return value as InputObject;
 }
 
+/** Refuses unknown fields, because a misspelt one would silently have no effect. */
 function only(input: InputObject, where: string, names: string[]): void {
   const unknown = Object.keys(input).find((name) => !names.includes(name));
   if (unknown !== undefined)

@@ -63,7 +63,7 @@ interface Armed {
   skip: number;
 }
 
-/** The armed faults. The first one that matches a call strikes it, in the order in which they were armed; never two at once. */
+/** The armed faults. A call is struck by the first one that matches it, in the order in which they were armed, and by no other. */
 export class Faults {
   #armed: Armed[] = [];
   readonly #clock: Clock;

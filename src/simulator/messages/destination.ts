@@ -2,7 +2,7 @@ import type { Region } from "../state/region.ts";
 import type { HttpMethod, SimulatedSender, SmsWebhooks } from "../state/resources.ts";
 import { senderAddress } from "../state/sender.ts";
 
-/** A webhook as it is configured. A fallback URL of "" is none. */
+/** A webhook as it is configured. Without a fallback its URL is "". */
 export interface WebhookTarget {
   url: string;
   method: HttpMethod;

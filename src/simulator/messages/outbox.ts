@@ -35,7 +35,7 @@ interface OutboxOptions {
   onArrival: (message: Message) => void;
 }
 
-/** The statuses of which Twilio tells the status callback; the others are passing states. */
+/** The statuses for which the status callback is called. */
 const calledBack: ReadonlySet<MessageStatus> = new Set([
   "queued",
   "sent",

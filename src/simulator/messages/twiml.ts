@@ -35,6 +35,7 @@ export function repliesIn(contentType: string | undefined, body: string): TwimlR
     throw new TwimlError(12300, `the answer's content type is ${type || "missing"}`);
   const root = parse(body);
   if (root.name !== "Response") throw new TwimlError(12100, `the root element is ${root.name}, not Response`);
+  // Sms is the older name of Message. Other verbs send nothing.
   const verbs = root.children.filter(({ name }) => name === "Message" || name === "Sms");
   return verbs.slice(0, MOST_REPLIES).map(reply);
 }
@@ -43,6 +44,7 @@ function reply(verb: XmlElement): TwimlReply {
   const nouns = (name: string) =>
     verb.children.filter((child) => child.name === name).map(({ text }) => text.trim());
   const { to, from, statusCallback, action } = verb.attributes;
+  // `action` is what the older Sms calls its callback.
   const callback = statusCallback ?? action;
   return {
     body: nouns("Body")[0] ?? verb.text.trim(),
@@ -53,6 +55,7 @@ function reply(verb: XmlElement): TwimlReply {
   };
 }
 
+/** An element of the answer. `text` is all the text directly in it. */
 interface XmlElement {
   name: string;
   attributes: Record<string, string>;
@@ -105,8 +108,10 @@ function readAttributes(text: string): Record<string, string> {
   return Object.fromEntries([...pairs].map(([, name, double, single]) => [name!, decode(double ?? single!)]));
 }
 
+/** The five entities of XML. Those of HTML, such as &nbsp;, make the answer invalid. */
 const named: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
 
+/** Replaces entities and character references. A bare `&` is not well-formed either. */
 function decode(text: string): string {
   return text.replace(/&(?:#x([0-9a-f]+)|#([0-9]+)|(\w+));|&/gi, (whole, hex, decimal, name) => {
     const code = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16);

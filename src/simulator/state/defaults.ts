@@ -11,6 +11,7 @@ import type {
 /** What Twilio fills in for a new resource: everything except its SID, its owner and its dates. */
 type Defaults<T> = Omit<T, "sid" | "accountSid" | "dateCreated" | "dateUpdated">;
 
+/** The URLs that Twilio sets on a new number. The controller must recognize them as nobody's own webhook. */
 const demoReply = "https://demo.twilio.com/welcome/sms/reply/";
 const demoVoice = "https://demo.twilio.com/welcome/voice/";
 /** The toll-free area codes of North America. */
@@ -28,6 +29,7 @@ export const accountDefaults = (n: number, sid: string): Defaults<SimulatedAccou
   concurrencyLimit: undefined,
 });
 
+/** The secret is derived from the SID, so that a seed with a key needs no secret of its own. */
 export const keyDefaults = (sid: string): Defaults<ApiKey> => ({
   friendlyName: sid,
   secret: `simulator-secret-${sid.slice(-8)}`,
@@ -88,6 +90,7 @@ export const serviceDefaults = (sid: string): Defaults<SimulatedService> => ({
   advancedOptOut: undefined,
 });
 
+/** Enabled, because only an enabled address makes a difference. */
 export const addressDefaults = (address: string): Defaults<ConversationAddress> => ({
   address,
   friendlyName: "",

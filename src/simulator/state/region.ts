@@ -56,6 +56,7 @@ export class Region {
     this.#now = now;
   }
 
+  /** The n-th account gets the n-th token, see `accountDefaults`. What is given wins over the defaults, here and below. */
   addAccount(account: NewAccount = {}): SimulatedAccount {
     const sid = account.sid ?? this.#nextSid("AC");
     const created = { sid, ...accountDefaults(this.accounts.size + 1, sid), ...this.#dates(), ...account };
@@ -68,6 +69,7 @@ export class Region {
     return this.keys.add({ sid, ...keyDefaults(sid), ...this.#dates(), ...key });
   }
 
+  /** Throws when the number is not in the format E.164, or exists in this region. */
   addNumber(number: NewResource<SimulatedNumber> & Pick<SimulatedNumber, "phoneNumber">): SimulatedNumber {
     const { phoneNumber } = number;
     if (!/^\+[1-9][0-9]{6,14}$/.test(phoneNumber))
@@ -120,6 +122,7 @@ export class Region {
     return member;
   }
 
+  /** Its senders are in no service afterwards. */
   removeService(sid: string): void {
     this.services.remove(sid);
     for (const member of [...this.pool.values()]) if (member.serviceSid === sid) this.pool.delete(member.sid);

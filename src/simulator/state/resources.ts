@@ -10,7 +10,7 @@ export interface SimulatedAccount {
   type: "Trial" | "Full";
   /** The parent's SID for a subaccount, else its own. */
   ownerAccountSid: string;
-  /** How many calls at once are answered; one more gets 429. Undefined: no limit. */
+  /** How many calls may run at the same time; one more gets 429. Undefined: no limit. */
   concurrencyLimit: number | undefined;
   dateCreated: number;
   dateUpdated: number;
@@ -25,6 +25,7 @@ interface OwnedResource {
   dateUpdated: number;
 }
 
+/** A key logs in as its account; the kind decides what it may do there. */
 export interface ApiKey extends OwnedResource {
   secret: string;
   kind: "main" | "standard" | "restricted";
@@ -47,6 +48,7 @@ export interface SimulatedNumber extends OwnedResource, SmsWebhooks {
   phoneNumber: string;
   type: "local" | "mobile" | "tollfree";
   capabilities: { voice: boolean; sms: boolean; mms: boolean; fax: boolean };
+  /** A TwiML application that receives the texts in place of `smsUrl`; "" is none. */
   smsApplicationSid: string;
   statusCallback: string;
   statusCallbackMethod: HttpMethod;
@@ -73,10 +75,12 @@ export type SimulatedSender = SimulatedNumber | SimulatedShortCode;
 
 /** A TwiML application. The texts to a number that names one go to the application's URLs. */
 export interface TwimlApplication extends OwnedResource, SmsWebhooks {
+  /** Called for texts that name the application and no callback of their own. */
   messageStatusCallback: string;
 }
 
 export interface SimulatedService extends OwnedResource {
+  /** Null: inbound texts are dropped, unless `useInboundWebhookOnNumber` is set. */
   inboundRequestUrl: string | null;
   inboundMethod: HttpMethod;
   fallbackUrl: string | null;
@@ -84,10 +88,12 @@ export interface SimulatedService extends OwnedResource {
   statusCallback: string | null;
   /** What Twilio's console calls "Defer to sender's webhook". */
   useInboundWebhookOnNumber: boolean;
+  /** Seconds that a text may wait in a queue. */
   validityPeriod: number;
   stickySender: boolean;
   usecase: string;
   usAppToPersonRegistered: boolean;
+  /** Undefined: Twilio's own keywords and answers. */
   advancedOptOut: AdvancedOptOut | undefined;
 }
 

@@ -34,6 +34,7 @@ export class OverrideError extends Error {
 }
 
 const policies: readonly RetryPolicy[] = ["4xx", "5xx", "ct", "rt"];
+/** Twilio's edges: where its request leaves for the webhook. */
 const edges = ["ashburn", "dublin", "frankfurt", "sao-paulo", "singapore", "sydney", "tokyo", "umatilla"];
 
 /**

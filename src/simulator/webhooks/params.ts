@@ -88,6 +88,6 @@ const optional = (name: string, value: string | null): Params => (value === null
 /** YYMMDDhhmm in UTC: how carriers write the time of a receipt. */
 const receiptDate = (now: number) => new Date(now).toISOString().replace(/\D/g, "").slice(2, 12);
 
-/** At Twilio's host, like all absolute URLs: whoever fetches it must map it to the base URL. */
+/** At Twilio's host, like all absolute URLs: a client must map it to its base URL. */
 const mediaUrl = ({ accountSid, sid }: Message, mediaSid: string) =>
   `https://api.twilio.com/2010-04-01/Accounts/${accountSid}/Messages/${sid}/Media/${mediaSid}`;

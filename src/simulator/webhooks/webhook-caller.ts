@@ -30,7 +30,7 @@ export interface WebhookAttempt {
 export interface WebhookDelivery {
   kind: "inbound" | "status" | "conversation";
   messageSid: string;
-  /** The status that a status callback tells; only for the kind `status`. */
+  /** The text's status that the callback reports. Only for the kind `status`. */
   messageStatus?: string;
   attempts: WebhookAttempt[];
   delivered: boolean;
@@ -157,6 +157,7 @@ export class WebhookCaller {
   }
 }
 
+/** Where the answer redirects to; undefined: nowhere. */
 const redirectOf = (result: { status: number; headers: { location?: string | undefined } }) =>
   [301, 302, 303, 307, 308].includes(result.status) ? result.headers.location : undefined;
 
@@ -168,11 +169,13 @@ function describeResult(result: WebhookResult): Pick<WebhookAttempt, "status" | 
     : { status, error: `HTTP ${status}`, errorCode: 11200 };
 }
 
+/** The retry policy that covers the result; undefined: Twilio never retries it. */
 function policyOf(result: WebhookResult): RetryPolicy | undefined {
   if ("failed" in result) return result.failed.retry;
   return result.status >= 500 ? "5xx" : result.status >= 400 ? "4xx" : undefined;
 }
 
+/** A GET carries the parameters in its URL, and the signature covers them there. A POST carries and signs them as a form. */
 function toRequest(webhook: WebhookCall, idempotencyToken: string) {
   const { method, params } = webhook;
   const form = new URLSearchParams(params).toString();

@@ -126,7 +126,7 @@ class RequestInProgress {
 
   /**
    * What fails before the connection is made may be retried. A connection that is lost later is not a time-out and is not
-   * retried: our assumption, see docs/simulator.md.
+   * retried. This is an assumption, see docs/simulator.md.
    */
   #broken({ code = "", message }: NodeJS.ErrnoException) {
     if (this.#stage === "reading") return this.#fail(11205, "the answer broke off");

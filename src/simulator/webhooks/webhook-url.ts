@@ -21,6 +21,7 @@ for (const [net, prefix] of [
 ] as const)
   unreachable.addSubnet(net, prefix, "ipv6");
 
+/** One label of a host name. */
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
 
 /** Whether Twilio would accept this webhook URL: absolute, http or https, with a public host. */
@@ -31,6 +32,7 @@ export function isWebhookUrl(text: string, { allowLocalUrls }: { allowLocalUrls:
   const labels = hostname.replace(/\.$/, "").split(".");
   // `new URL` accepts underscores in a host, Twilio does not.
   if (!labels.every((part) => label.test(part))) return false;
+  // A name without a dot, and names below .local and .localhost, exist only inside a network.
   return allowLocalUrls || (labels.length > 1 && !["localhost", "local"].includes(labels.at(-1)!));
 }
 

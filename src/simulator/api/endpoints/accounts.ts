@@ -74,6 +74,7 @@ function family({ region, account, query }: ApiCall): SimulatedAccount[] {
     .filter(({ status }) => (query.get("Status") ?? status) === status);
 }
 
+/** Keys of other accounts are not found, even those of a subaccount on the parent's path. */
 function findKey(call: ApiCall): ApiKey {
   const key = call.region.keys.of(call.account.sid, call.params.Sid!);
   if (key === undefined) throw notFound(call.path);
@@ -88,6 +89,7 @@ function createKey(call: ApiCall): ApiKey {
   return region.addKey({ accountSid: account.sid, friendlyName, secret: newSecret() });
 }
 
+/** The token is in the answer, as at Twilio: whoever may read an account may also log in as it. */
 function renderAccount(account: SimulatedAccount): Record<string, unknown> {
   const { sid } = account;
   const under = (name: string) => `/2010-04-01/Accounts/${sid}/${name}.json`;

@@ -23,7 +23,7 @@ export const authTokenOperations: ApiOperation[] = [
     path: "/v1/AuthTokens/Secondary",
     mainOnly: true,
     handle(call, context) {
-      // A second POST replaces the first secondary. Our assumption: nobody has recorded it, see docs/simulator.md.
+      // A second POST replaces the first secondary. This is an assumption, see docs/simulator.md.
       const token = newSecret();
       call.account.secondaryAuthToken = token;
       return created({ ...render(call, context, "Secondary"), secondary_auth_token: token });

@@ -60,6 +60,7 @@ export const mediaOperations: ApiOperation[] = [
   },
 ];
 
+/** A medium is found only below its own message: the SID alone is not enough. */
 function find(call: ApiCall): { message: Message; media: Media } {
   const message = findMessage(call, call.params.MessageSid!);
   const media = message.media.find(({ sid }) => sid === call.params.Sid);

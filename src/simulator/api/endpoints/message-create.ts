@@ -126,7 +126,7 @@ function ownSender({ region, account }: ApiCall, { state }: SimulatorContext, fr
       21212,
       `The 'From' number ${from} is not a valid phone number, shortcode, or alphanumeric sender ID.`,
     );
-  // Another account's number is refused like one that belongs to nobody.
+  // Another account's number is refused like one that does not exist.
   const sender = region.sender(from);
   if (sender?.accountSid !== account.sid || !canText(sender)) throw badRequest(21606);
   if (state.regionOf(from) !== region) throw badRequest(21663);

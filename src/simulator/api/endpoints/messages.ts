@@ -63,6 +63,7 @@ export const messageOperations: ApiOperation[] = [
   },
 ];
 
+/** Throws 404 when the calling account has no such message. */
 export function findMessage(call: ApiCall, sid: string): Message {
   const message = call.region.messages.of(call.account.sid, sid);
   if (message === undefined) throw notFound(call.path);
@@ -80,20 +81,25 @@ function listed(call: ApiCall, { state, clock }: SimulatorContext): Message[] {
   const until = dayOf(call, "DateSent<");
   const since = dayOf(call, "DateSent>");
   const visibleFrom = clock.now() - state.timing.messageListLagMs - call.extraLagMs;
+  // Any filter by date leaves out texts without a date.
   const byDay = on !== undefined || until !== undefined || since !== undefined;
-  return call.region.messages
-    .ofAccount(call.account.sid)
-    .filter((message) => message.dateCreated <= visibleFrom)
-    .filter((message) => (to ?? message.to) === message.to && (from ?? message.from) === message.from)
-    .filter(({ dateSent }) => {
-      if (dateSent === null) return !byDay;
-      const day = Math.floor(dateSent / DAY_MS);
-      return day === (on ?? day) && day <= (until ?? day) && day >= (since ?? day);
-    })
-    .reverse()
-    .sort((a, b) => (b.dateSent ?? b.dateCreated) - (a.dateSent ?? a.dateCreated));
+  return (
+    call.region.messages
+      .ofAccount(call.account.sid)
+      .filter((message) => message.dateCreated <= visibleFrom)
+      .filter((message) => (to ?? message.to) === message.to && (from ?? message.from) === message.from)
+      .filter(({ dateSent }) => {
+        if (dateSent === null) return !byDay;
+        const day = Math.floor(dateSent / DAY_MS);
+        return day === (on ?? day) && day <= (until ?? day) && day >= (since ?? day);
+      })
+      // The sort is stable: of two texts at the same millisecond the newer one stays first.
+      .reverse()
+      .sort((a, b) => (b.dateSent ?? b.dateCreated) - (a.dateSent ?? a.dateCreated))
+  );
 }
 
+/** The number of the day in UTC; undefined: the call has no such filter. */
 function dayOf(call: ApiCall, name: string): number | undefined {
   const text = call.query.get(name);
   if (text === null) return undefined;
@@ -122,6 +128,7 @@ function renderMessage(message: Message): Record<string, unknown> {
   const uri = `/2010-04-01/Accounts/${accountSid}/Messages/${sid}`;
   return {
     body: message.body,
+    // The 2010 API answers these numbers as text.
     num_segments: String(message.numSegments),
     direction: message.direction,
     from: message.from || null,

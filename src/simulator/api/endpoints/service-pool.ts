@@ -79,6 +79,7 @@ export const poolOperations: ApiOperation[] = [numbers, shortCodes].flatMap((kin
   },
 ]);
 
+/** The members of one kind. The pool holds both kinds together, and the API lists them apart. */
 function members(call: ApiCall, kind: PoolSenderKind): PoolMember[] {
   const { sid } = findService(call, call.params.ServiceSid!);
   return [...call.region.pool.values()].filter(
@@ -92,6 +93,7 @@ function find(call: ApiCall, kind: PoolSenderKind): PoolMember {
   return member;
 }
 
+/** Checks in Twilio's order. A sender that is in another service must leave it first. */
 function add(call: ApiCall, kind: PoolSenderKind): PoolMember {
   const service = findService(call, call.params.ServiceSid!);
   noteUnknown(call, (name) => name === kind.fieldName);
@@ -99,8 +101,10 @@ function add(call: ApiCall, kind: PoolSenderKind): PoolMember {
     throw badRequest(20001, `Missing required parameter: ${kind.fieldName}`);
   const sender = kind.owned(call, call.form.get(kind.fieldName) ?? "");
   if (sender === undefined) throw new TwilioError(404, 21711);
+  // Twilio has different codes for "in this service already" and "in another service".
   const already = call.region.pool.get(sender.sid);
   if (already !== undefined) throw new TwilioError(409, already.serviceSid === service.sid ? 21710 : 21712);
+  // A sender for MMS alone is allowed, so `canText` would be too strict.
   if ("capabilities" in sender && !sender.capabilities.sms && !sender.capabilities.mms)
     throw badRequest(21715);
   if (members(call, kind).length >= LARGEST_POOL) throw badRequest(21714);

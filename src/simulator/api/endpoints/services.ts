@@ -97,6 +97,7 @@ interface Ignored {
   ignored: unknown;
 }
 
+/** The changes that a form asks for, without the settings that make no difference. */
 function read(call: ApiCall, context: SimulatorContext): Partial<SimulatedService> {
   const { ignored: _, ...changes } = readForm(call, context, fields);
   // Twilio answers an unset URL of a service as null, but that of a number as "".

@@ -45,6 +45,7 @@ export const shortCodeOperations: ApiOperation[] = [
   },
 ];
 
+/** ApiVersion is accepted, but the simulator has only one version. */
 const fields: FormFields<SimulatedShortCode & { apiVersion: string }> = {
   FriendlyName: field.text("friendlyName", 64),
   ApiVersion: field.text("apiVersion"),
@@ -60,6 +61,7 @@ function find(call: ApiCall): SimulatedShortCode {
   return code;
 }
 
+/** As for numbers, a fallback needs a URL, and nothing changes unless all fields are valid. */
 function update(call: ApiCall, context: SimulatorContext): SimulatedShortCode {
   const code = find(call);
   const { apiVersion: _, ...changes } = readForm(call, context, fields);
