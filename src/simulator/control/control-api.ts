@@ -20,7 +20,7 @@ export interface Controls {
   /** Oldest first. */
   requests(): RequestRecord[];
   clearRequests(): void;
-  /** Back to the seed: faults, logs and texts on their way are dropped. */
+  /** Restores the seed and drops faults, logs and texts on their way. */
   reset(): void;
 }
 

@@ -42,7 +42,7 @@ export interface OptOutStep {
   optOutType?: OptOutType;
 }
 
-/** The keywords of this sender; undefined: Twilio handles no opt-outs for a short code outside of a Messaging Service. */
+/** The keywords of this sender; undefined: a short code without Advanced Opt-Out, for which Twilio handles no opt-outs. */
 export function keywordsFor(
   sender: SimulatedSender,
   service: SimulatedService | undefined,
@@ -72,7 +72,7 @@ export function optOutStep(
   if (type === "help") return { reply, ...named };
   const changes = (type === "stop") !== wasStopped;
   if (!changes && !isAdvanced) return {};
-  return { stopped: type === "stop", ...(changes || isAdvanced ? { reply } : {}), ...named };
+  return { stopped: type === "stop", reply, ...named };
 }
 
 /** Whose texts a customer no longer wants. */
