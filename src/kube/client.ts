@@ -6,8 +6,8 @@
  *     await client.close();
  *
  * Three things keep it usable when the API server is slow or gone:
- * - Every request but a watch ends within `requestTimeoutMs`. A leader relies on that: it begins none with less of its
- *   lease left.
+ * - Every request but a watch ends within `requestTimeoutMs` of being sent. A leader relies on that: it sends no write with
+ *   less than this left of its lease.
  * - Requests share the connections fairly, by namespace and by kind, so that one tenant's objects cannot use up what the
  *   Lease and the other tenants need (docs/adr/0029).
  * - Nothing is retried. Whether a second try is harmless only the caller knows: after a time-out a write may have happened.
@@ -43,7 +43,7 @@ export interface ClientOptions {
   kubeconfig?: string | undefined;
   userAgent: string;
   log: Log;
-  /** How long a request may take once it is sent, watches aside. Default 10 s, well within a lease of 15. */
+  /** How long a request other than a watch may take once it is sent. Default 10 s, well within a lease of 15. */
   requestTimeoutMs?: number;
 }
 
@@ -100,7 +100,7 @@ interface KubeCall {
   signal?: AbortSignal | undefined;
 }
 
-/** A request that could not be sent for so long fails, and its caller tries again later: the server does not answer at all. */
+/** A request that has waited this long for a connection fails unsent: the server does not answer, and the caller tries later. */
 const LONGEST_IN_LINE_MS = 60_000;
 const DEFAULT_PAGE = 500;
 // The API server tells the kinds of patch apart by their content type.
@@ -159,7 +159,7 @@ export class KubeClient {
     });
   }
 
-  /** The longest that one call can take. A leader begins none with less than this left of its lease. */
+  /** The longest that a request can take once it is sent. A leader sends no write with less than this left of its lease. */
   get requestTimeoutMs(): number {
     return this.#requestTimeoutMs;
   }
@@ -439,15 +439,18 @@ export class KubeClient {
   }
 
   /**
-   * The whole answer, unless that is an error, which is thrown. Its time counts from when it is sent. If it counted from when it was
-   * put in line, then whenever the server is slower than we ask, those who have waited longest would be sent with no time left: their
-   * answers would come too late, and the server would work for nothing.
+   * The text of a successful answer; any other is thrown.
+   *
+   * The time-out counts from when the request is sent. If it counted the wait for a connection as well, then with a slow
+   * server the requests that had waited longest would be sent with no time left: their answers would come too late, and the
+   * server would work for nothing.
    */
   async #read(call: KubeCall): Promise<string> {
     const what = nameOf(call);
     const inLine = AbortSignal.timeout(LONGEST_IN_LINE_MS);
     let sent: AbortSignal | undefined;
     const exchange = async () => {
+      // Checked here and not earlier: the wait for a connection may have used up the lease.
       if (call.method !== "GET") this.#leadership.assertTime(this.#requestTimeoutMs);
       sent = AbortSignal.timeout(this.#requestTimeoutMs);
       const signal = either(call.signal, sent);

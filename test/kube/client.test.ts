@@ -119,7 +119,7 @@ test("a namespace whose requests all hang leaves connections to another namespac
   expect(proxy.count("list")).toBe(101);
 });
 
-test("a request's time counts from when it is sent: none that waits for a connection is given up unsent", async () => {
+test("a request's time counts from when it is sent, so none is given up while it waits for a connection", async () => {
   const hasty = loadClient(proxy.kubeconfig, 300);
   proxy.freeze();
   const many = Array.from({ length: 100 }, () => failure(hasty.list(secrets, { namespace })));
