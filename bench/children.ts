@@ -6,7 +6,7 @@ import { spawnTied, stopChild } from "../src/child.ts";
 import type { SimulatorSeed } from "../src/simulator/simulator.ts";
 import { startInbox } from "./inbox.ts";
 
-export interface Started {
+export interface StartedChild {
   child: ChildProcess;
   /** What its output said. */
   said: string;
@@ -18,7 +18,7 @@ export async function startNode(
   env: Record<string, string>,
   says: RegExp,
   on: "stdout" | "stderr" = "stdout",
-): Promise<Started> {
+): Promise<StartedChild> {
   // Tied to this process: a bench that is interrupted leaves nothing behind.
   const child = spawnTied(process.execPath, ["--disable-warning=ExperimentalWarning", ...args], {
     env: { ...process.env, ...env },
@@ -37,7 +37,7 @@ export async function startNode(
   return { child, said };
 }
 
-export const end = ({ child }: Started): Promise<void> => stopChild(child, "SIGTERM", 30_000);
+export const end = ({ child }: StartedChild): Promise<void> => stopChild(child, "SIGTERM", 30_000);
 
 const SOURCE = "src/main/smschannel.ts";
 
@@ -83,7 +83,7 @@ export async function startReceiver(
 export async function startTwilio(
   seed: SimulatorSeed,
   latencyMs: number,
-): Promise<Started & { url: string }> {
+): Promise<StartedChild & { url: string }> {
   const folder = mkdtempSync(join(tmpdir(), "bench-twilio-"));
   const file = join(folder, "seed.json");
   writeFileSync(file, JSON.stringify(seed));

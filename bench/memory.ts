@@ -19,7 +19,7 @@ import { startReceiver } from "./children.ts";
 import { changesReachTwilio } from "./memory/changes.ts";
 import { type ControllerProcess, startController } from "./memory/controller.ts";
 import { createObjects, digitsOf, type Shape, seedOf } from "./memory/objects.ts";
-import { Progress } from "./memory/progress.ts";
+import { SpokenProgress } from "./memory/progress.ts";
 import { type Mass, report, type Start, targetsOf } from "./memory/report.ts";
 import { standingOf, unlessItStalls } from "./stall.ts";
 
@@ -118,7 +118,7 @@ async function measureStart({ client, kubeconfig, program }: Bench, at: number):
 }
 
 async function measureMass({ client, kubeconfig, program }: Bench, shape: Shape): Promise<Mass> {
-  const progress = new Progress();
+  const progress = new SpokenProgress();
   const operatorNamespace = "mass-op";
   await client.create(namespaces, {
     apiVersion: "v1",
@@ -194,7 +194,7 @@ function sampled(controller: ControllerProcess): () => number {
 }
 
 /** Resolves when each number is Ready, or said to be somebody else's. */
-function watchSettled(client: KubeClient, { objects }: Shape, progress: Progress) {
+function watchSettled(client: KubeClient, { objects }: Shape, progress: SpokenProgress) {
   const informer = new Informer({ client, type: smsNumbers, clock: systemClock, log: silentLog });
   const done = Promise.withResolvers<void>();
   const settled = new Set<string>();

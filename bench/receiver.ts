@@ -9,12 +9,12 @@ import { besideStrangers } from "./receiver/beside-strangers.ts";
 import { postmasterPid } from "./receiver/cpu.ts";
 import { DiskProbe } from "./receiver/disk.ts";
 import { closedLoop, makeTexts, openLoop } from "./receiver/load.ts";
-import { type Load, phase, type Server, type Surroundings } from "./receiver/phase.ts";
+import { type Load, type PhaseSurroundings, phase, type Server } from "./receiver/phase.ts";
 import {
+  type LoadSample,
   type Measured,
   median,
   report,
-  type Sample,
   SERVERS,
   type ServerName,
   targetsOf,
@@ -72,7 +72,7 @@ export async function run(args: string[]): Promise<void> {
     await owner.connect();
     const urls = await prepare(owner, inbox);
     for (const name of SERVERS) servers.push(await start(name, urls[name]));
-    const surroundings: Surroundings = {
+    const surroundings: PhaseSurroundings = {
       owner,
       disk,
       postmaster: postmasterPid(inbox.dataDir),
@@ -145,9 +145,13 @@ async function end({ child }: Server): Promise<void> {
 }
 
 /** The three servers beside each other. */
-async function measure(servers: Server[], runs: number, surroundings: Surroundings): Promise<Sample[]> {
+async function measure(
+  servers: Server[],
+  runs: number,
+  surroundings: PhaseSurroundings,
+): Promise<LoadSample[]> {
   const measured = async (server: Server, load: Load) => (await phase(server, surroundings, load)).sample;
-  const samples: Sample[] = [];
+  const samples: LoadSample[] = [];
   for (let run = 0; run < runs; run++) {
     // Each run begins with another server: what follows a checkpoint must not always be the same one. And the same load
     // goes to one right after the other, as what is compared should not lie half a minute apart.

@@ -12,7 +12,7 @@ import { applyCrds } from "../test/support/crds.ts";
 import { SkippingClock } from "../test/support/skipping-clock.ts";
 import { end, startReceiver, startTwilio } from "./children.ts";
 import { difference, kubeWrites, secondsToWrite } from "./reconcile/kube-writes.ts";
-import { type Outcome, report, targetsOf } from "./reconcile/report.ts";
+import { type ReconcileOutcome, report, targetsOf } from "./reconcile/report.ts";
 import { standingOf, unlessItStalls } from "./stall.ts";
 
 const ACCOUNT = "AC00000000000000000000000000000001";
@@ -32,7 +32,7 @@ export async function run(args: string[]): Promise<void> {
   const sizes = values.sizes.split(",").map(Number);
   const log = createLog({ level: "warn", process: "bench" });
   const plane = await startControlPlane({ log });
-  const outcomes: Outcome[] = [];
+  const outcomes: ReconcileOutcome[] = [];
   try {
     await applyCrds(plane.kubeconfig);
     // Interleaved, so that a machine that is busy for a while disturbs all sizes alike.
@@ -49,7 +49,7 @@ export async function run(args: string[]): Promise<void> {
   console.log(JSON.stringify({ bench: "reconcile", targets: targetsOf(outcomes) }));
 }
 
-async function measure(kubeconfig: string, size: number, suffix: string): Promise<Outcome> {
+async function measure(kubeconfig: string, size: number, suffix: string): Promise<ReconcileOutcome> {
   const client = KubeClient.load({ kubeconfig, userAgent: "bench", log: silentLog });
   const [operatorNamespace, users, probes] = [`op-${suffix}`, `team-${suffix}`, `probe-${suffix}`];
   for (const name of [operatorNamespace, users, probes])

@@ -15,20 +15,20 @@ import { namespaces } from "../src/kube/resource.ts";
 import { createLog, silentLog } from "../src/log.ts";
 import { startControlPlane } from "../test/support/controlplane/controlplane.ts";
 import { applyCrds } from "../test/support/crds.ts";
-import { median, type Target } from "./receiver/report.ts";
+import { type BenchTarget, median } from "./receiver/report.ts";
 
 const NAMESPACE = "bench-startup";
 /** Long enough for V8 to give back what loading the program took. */
 const REST_MS = 3000;
 
-interface Started {
+interface StartupTime {
   seconds: number;
   rssMiB: number;
 }
 
 /** A log line that says that the process does what it is for. */
-type Working = (line: { msg?: string; reconcileId?: string }) => boolean;
-const processes: Record<string, Working> = {
+type SaysThatItWorks = (line: { msg?: string; reconcileId?: string }) => boolean;
+const processes: Record<string, SaysThatItWorks> = {
   receiver: ({ msg }) => msg === "listening",
   controller: ({ reconcileId }) => reconcileId !== undefined,
 };
@@ -43,7 +43,7 @@ export async function run(args: string[]): Promise<void> {
     sources: resolve(import.meta.dirname, "../src/main/smschannel.ts"),
   };
   const plane = await startControlPlane({ log: createLog({ level: "warn", process: "bench" }) });
-  const seen = new Map<string, Started[]>();
+  const seen = new Map<string, StartupTime[]>();
   try {
     await applyCrds(plane.kubeconfig);
     await applyStream(plane.kubeconfig);
@@ -65,9 +65,9 @@ export async function run(args: string[]): Promise<void> {
 async function measure(
   program: string,
   command: string,
-  working: Working,
+  working: SaysThatItWorks,
   kubeconfig: string,
-): Promise<Started> {
+): Promise<StartupTime> {
   const begun = performance.now();
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", program, command], {
     env: {
@@ -98,7 +98,7 @@ async function measure(
 }
 
 /** Resolves with the first line that fits; all others are read too, or the process would stop at a full pipe. */
-function firstLine(child: ChildProcess, fits: Working): Promise<void> {
+function firstLine(child: ChildProcess, fits: SaysThatItWorks): Promise<void> {
   return new Promise((found, failed) => {
     createInterface({ input: child.stdout! }).on("line", (line) => {
       if (line.startsWith("{") && fits(JSON.parse(line))) found();
@@ -126,15 +126,15 @@ async function applyStream(kubeconfig: string): Promise<void> {
   await client.close();
 }
 
-function report(seen: Map<string, Started[]>): void {
+function report(seen: Map<string, StartupTime[]>): void {
   console.log("process     form     seconds to work  RSS at rest, MiB");
-  const of = (key: string, what: keyof Started) => median(seen.get(key)!.map((one) => one[what]));
+  const of = (key: string, what: keyof StartupTime) => median(seen.get(key)!.map((one) => one[what]));
   for (const key of seen.keys()) {
     const [process, form] = key.split(" ") as [string, string];
     const cells = [of(key, "seconds").toFixed(2).padStart(15), of(key, "rssMiB").toFixed(0).padStart(16)];
     console.log(`${process.padEnd(10)}  ${form.padEnd(7)}  ${cells.join("  ")}`);
   }
-  const target = (name: string, value: number, unit: string, limit: number): Target => {
+  const target = (name: string, value: number, unit: string, limit: number): BenchTarget => {
     return { name, value: Number(value.toFixed(2)), unit, target: `< ${limit}`, met: value < limit };
   };
   const targets = [

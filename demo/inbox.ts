@@ -1,6 +1,6 @@
 import pg from "pg";
 
-export interface Stored {
+export interface StoredText {
   readonly rows: number;
   readonly kind: string;
   readonly stream: string;
@@ -11,7 +11,7 @@ export interface Stored {
 }
 
 /** What the inbox holds under a MessageSid, read as the database's owner. */
-export async function storedText(ownerUrl: string, messageSid: string): Promise<Stored | undefined> {
+export async function storedText(ownerUrl: string, messageSid: string): Promise<StoredText | undefined> {
   const rows = await query(
     ownerUrl,
     `select kind, stream, our_number, customer, received_at, body

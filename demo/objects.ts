@@ -6,7 +6,7 @@ import type { KubeObject, ResourceType } from "../src/kube/resource.ts";
 import type { Log } from "../src/log.ts";
 import { waitFor } from "./expect.ts";
 
-export interface Watched extends KubeObject {
+export interface DemoObject extends KubeObject {
   status?: {
     observedGeneration?: number;
     conditions?: Condition[];
@@ -16,17 +16,17 @@ export interface Watched extends KubeObject {
   };
 }
 
-const KINDS: ResourceType<Watched>[] = [workStreams, smsNumbers, operatingHours];
+const KINDS: ResourceType<DemoObject>[] = [workStreams, smsNumbers, operatingHours];
 const READY_WITHIN_MS = 60_000;
 
 /** The three kinds, watched from outside as any client can, each turned condition told once. */
 export class Objects {
-  readonly #informers: Informer<Watched>[];
+  readonly #informers: Informer<DemoObject>[];
   readonly #told = new Map<string, string>();
 
   constructor(options: { client: KubeClient; clock: Clock; log: Log; onTurn: (line: string) => void }) {
     const { onTurn, ...rest } = options;
-    this.#informers = KINDS.map((type) => new Informer<Watched>({ ...rest, type }));
+    this.#informers = KINDS.map((type) => new Informer<DemoObject>({ ...rest, type }));
     for (const informer of this.#informers)
       informer.onChange(({ type, object }) => {
         if (type !== "deleted") for (const line of this.#turned(object)) onTurn(line);
@@ -41,13 +41,13 @@ export class Objects {
     await Promise.all(this.#informers.map((informer) => informer.stop()));
   }
 
-  get({ kind, metadata }: KubeObject): Watched | undefined {
+  get({ kind, metadata }: KubeObject): DemoObject | undefined {
     const informer = this.#informers.find(({ type }) => type.kind === kind);
     return informer?.store.get(metadata.namespace, metadata.name);
   }
 
   /** Waits until the object says so about its newest generation. */
-  ready(object: KubeObject, signal: AbortSignal): Promise<Watched> {
+  ready(object: KubeObject, signal: AbortSignal): Promise<DemoObject> {
     const name = `${object.kind} ${object.metadata.name}`;
     return waitFor({
       expected: `${name} to be Ready`,
@@ -61,7 +61,7 @@ export class Objects {
     });
   }
 
-  #turned({ kind, metadata, status }: Watched): string[] {
+  #turned({ kind, metadata, status }: DemoObject): string[] {
     return (status?.conditions ?? []).flatMap(({ type, status, reason, message }) => {
       const key = `${kind}/${metadata.namespace}/${metadata.name}/${type}`;
       const value = `${status.padEnd(8)} ${reason}${status === "True" ? "" : `: ${message}`}`;
@@ -72,11 +72,11 @@ export class Objects {
   }
 }
 
-export const isReady = ({ metadata, status }: Watched): boolean =>
+export const isReady = ({ metadata, status }: DemoObject): boolean =>
   status?.observedGeneration === metadata.generation &&
   (status?.conditions ?? []).some(({ type, status }) => type === "Ready" && status === "True");
 
-function describe(object: Watched | undefined): string {
+function describe(object: DemoObject | undefined): string {
   if (object === undefined) return "no such object";
   const conditions = object.status?.conditions ?? [];
   if (conditions.length === 0) return "no condition at all";

@@ -16,7 +16,7 @@ export interface ProgramOptions {
   readonly dir: string;
 }
 
-export interface Program {
+export interface DemoProgram {
   readonly logFile: string;
   stop(): Promise<void>;
 }
@@ -51,7 +51,7 @@ export async function runProgram(options: ProgramOptions, signal: AbortSignal): 
 export async function startProgram(
   options: ProgramOptions & { readonly metricsPort: number },
   signal: AbortSignal,
-): Promise<Program> {
+): Promise<DemoProgram> {
   const { child, logFile } = spawnProgram({
     ...options,
     env: { ...options.env, METRICS_PORT: String(options.metricsPort) },

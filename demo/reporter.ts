@@ -9,10 +9,10 @@ export interface Reporter {
   end(outcome: { ok: boolean; steps: number }): void;
 }
 
-type Write = (line: string) => void;
+type WriteLine = (line: string) => void;
 
 /** One `{"step","ok","detail"}` per step and `{"demo","steps"}` last. */
-export function jsonReporter(write: Write): Reporter {
+export function jsonReporter(write: WriteLine): Reporter {
   const line = (value: object) => write(`${JSON.stringify(value)}\n`);
   return {
     begin: () => undefined,
@@ -23,7 +23,7 @@ export function jsonReporter(write: Write): Reporter {
   };
 }
 
-export function personReporter(write: Write, now: () => number): Reporter {
+export function personReporter(write: WriteLine, now: () => number): Reporter {
   let began = now();
   const seconds = () => `${((now() - began) / 1000).toFixed(1)} s`;
   return {

@@ -6,8 +6,8 @@ import { NotSeen, waitFor } from "./expect.ts";
 import { mayNotRead, serverVersion } from "./inbox.ts";
 import { type Applied, applyManifests, inDefaultNamespace, Kinds, readManifests } from "./manifests.ts";
 import {
-  type Database,
-  type Operator,
+  type DemoDatabase,
+  type DemoOperator,
   type Stage,
   startCluster,
   startDatabase,
@@ -16,11 +16,11 @@ import {
 } from "./stage.ts";
 import type { Teller } from "./teller.ts";
 import {
-  type Credentials,
   credentialsOf,
+  type DemoCredentials,
+  type DemoWebhook,
   describeWebhook,
   seedFor,
-  type Webhook,
   webhookOf,
 } from "./twilio.ts";
 
@@ -29,16 +29,16 @@ const ROOT = resolve(import.meta.dirname, "..");
 /** Everything that runs before the first manifest of a user is applied. */
 export interface Scene {
   readonly stage: Stage;
-  readonly database: Database;
-  readonly operator: Operator;
+  readonly database: DemoDatabase;
+  readonly operator: DemoOperator;
   readonly kinds: Kinds;
   readonly examples: KubeObject[];
   readonly twilioUrl: string;
-  readonly credentials: Credentials;
+  readonly credentials: DemoCredentials;
   /** As in the SmsNumber: digits only. */
   readonly number: string;
   /** The number's webhook at Twilio before anything was applied. */
-  readonly before: Webhook;
+  readonly before: DemoWebhook;
 }
 
 export interface SceneOptions {

@@ -41,7 +41,7 @@ export async function startCluster(log: Log, stack: Stack, signal: AbortSignal):
   return { dir, kubeconfig, kubectl, version, disposable, client };
 }
 
-export interface Database {
+export interface DemoDatabase {
   readonly ownerUrl: string;
   /** Of the role that can only insert, and of the one that reads when routes were last used. */
   readonly receiverUrl: string;
@@ -54,7 +54,7 @@ export async function startDatabase(
   log: Log,
   stack: Stack,
   signal: AbortSignal,
-): Promise<Database> {
+): Promise<DemoDatabase> {
   const dataDir = await temporaryDirectory("sms-demo-postgres");
   stack.defer(() => rm(dataDir, { recursive: true, force: true }));
   const { ownerUrl, stop } = await startEmbeddedPostgres({ dataDir, log });
@@ -82,7 +82,7 @@ export async function startTwilio(seed: SimulatorSeed, log: Log, stack: Stack): 
   return simulator;
 }
 
-export interface Operator {
+export interface DemoOperator {
   readonly publicUrl: string;
   readonly logFiles: string[];
   readonly metricsPorts: { controller: number; receiver: number };
@@ -91,11 +91,11 @@ export interface Operator {
 /** The controller and the receiver, as the two processes that they are in a cluster. */
 export async function startOperator(
   stage: Stage,
-  database: Database,
+  database: DemoDatabase,
   twilioUrl: string,
   stack: Stack,
   signal: AbortSignal,
-): Promise<Operator> {
+): Promise<DemoOperator> {
   const { dir, kubeconfig, client } = stage;
   const [port, receiverMetrics, controllerMetrics] = (await freePorts(3)) as [number, number, number];
   const publicUrl = `http://127.0.0.1:${port}`;

@@ -5,13 +5,13 @@ import { defaultSeed } from "../src/simulator/state/default-seed.ts";
 /** What a number that was just bought has: Twilio's own reply to whoever texts it. */
 const DEMO_REPLY = "https://demo.twilio.com/welcome/sms/reply";
 
-export interface Credentials {
+export interface DemoCredentials {
   readonly accountSid: string;
   readonly authToken: string;
 }
 
 /** The webhook of a number, as Twilio tells it. */
-export interface Webhook {
+export interface DemoWebhook {
   /** Of the number itself. */
   readonly sid: string;
   readonly smsUrl: string;
@@ -21,7 +21,7 @@ export interface Webhook {
 }
 
 /** The account and token of the Secret that the examples bring along. */
-export function credentialsOf(manifests: KubeObject[]): Credentials {
+export function credentialsOf(manifests: KubeObject[]): DemoCredentials {
   const secret = manifests.find(({ kind }) => kind === "Secret") as Secret | undefined;
   const decoded = Object.entries(secret?.data ?? {}).map(([key, value]) => [
     key,
@@ -30,14 +30,14 @@ export function credentialsOf(manifests: KubeObject[]): Credentials {
   const { accountSid, authToken } = {
     ...Object.fromEntries(decoded),
     ...secret?.stringData,
-  } as Partial<Credentials>;
+  } as Partial<DemoCredentials>;
   if (accountSid === undefined || authToken === undefined)
     throw new Error("the examples hold no Secret with accountSid and authToken");
   return { accountSid, authToken };
 }
 
 /** The simulator's usual content, with the examples' account and number in it, whatever they are. */
-export function seedFor({ accountSid, authToken }: Credentials, number: string): SimulatorSeed {
+export function seedFor({ accountSid, authToken }: DemoCredentials, number: string): SimulatorSeed {
   const phoneNumber = `+${number}`;
   const usual = defaultSeed.numbers?.find((one) => one.phoneNumber === phoneNumber);
   return {
@@ -56,10 +56,10 @@ export function seedFor({ accountSid, authToken }: Credentials, number: string):
 /** Asks Twilio's API, as anybody with the token can, what the number's webhook is. */
 export async function webhookOf(
   url: string,
-  { accountSid, authToken }: Credentials,
+  { accountSid, authToken }: DemoCredentials,
   number: string,
   signal: AbortSignal,
-): Promise<Webhook> {
+): Promise<DemoWebhook> {
   const query = new URLSearchParams({ PhoneNumber: `+${number}` });
   const response = await fetch(
     `${url}/2010-04-01/Accounts/${accountSid}/IncomingPhoneNumbers.json?${query}`,
@@ -80,7 +80,7 @@ export async function webhookOf(
   };
 }
 
-export function describeWebhook({ smsUrl, smsFallbackUrl }: Webhook): string {
+export function describeWebhook({ smsUrl, smsFallbackUrl }: DemoWebhook): string {
   return `SmsUrl ${smsUrl || "(none)"}, SmsFallbackUrl ${smsFallbackUrl || "(none)"}`;
 }
 

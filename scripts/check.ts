@@ -3,14 +3,14 @@
 import { spawn } from "node:child_process";
 import { resolve } from "node:path";
 
-interface Step {
+interface CheckStep {
   readonly name: string;
   readonly args: readonly string[];
   /** What to type when it fails. */
   readonly remedy: string;
 }
 
-const steps: Step[] = [
+const steps: CheckStep[] = [
   { name: "format and lint", args: ["biome", "check", "."], remedy: "npm run format" },
   { name: "generated files", args: ["scripts/generate.ts", "--check"], remedy: "npm run generate" },
   { name: "types", args: ["tsc"], remedy: "node scripts/run.mjs tsc" },
@@ -19,7 +19,7 @@ const steps: Step[] = [
 
 const runner = resolve(import.meta.dirname, "run.mjs");
 
-function run({ args }: Step): Promise<{ ok: boolean; output: string; seconds: number }> {
+function run({ args }: CheckStep): Promise<{ ok: boolean; output: string; seconds: number }> {
   const started = performance.now();
   const child = spawn(process.execPath, [runner, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";

@@ -57,12 +57,12 @@ spec:
   template: { metadata: { labels: { a: b } }, spec: { containers: [{ name: a, image: a:1 }] } }
 `;
 
-interface Result {
+interface LintOutcome {
   code: number | null;
   output: string;
 }
 
-function run(program: string, args: string[], input?: string): Promise<Result> {
+function run(program: string, args: string[], input?: string): Promise<LintOutcome> {
   const child = spawn(program, args, { cwd: root, stdio: "pipe" });
   child.stdin.on("error", () => undefined).end(input ?? "");
   let output = "";
@@ -76,7 +76,7 @@ function run(program: string, args: string[], input?: string): Promise<Result> {
 }
 
 let failed = 0;
-function tell(name: string, { code, output }: Result) {
+function tell(name: string, { code, output }: LintOutcome) {
   console.log(`${code === 0 ? "ok    " : "FAILED"}  ${name}`);
   if (code === 0) return;
   failed++;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { smsNumbers } from "../../src/api/index.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { namespaceOf } from "./objects.ts";
-import type { Progress } from "./progress.ts";
+import type { SpokenProgress } from "./progress.ts";
 
 /** A change that has not reached Twilio by then counts as having taken so long. */
 const GIVEN_UP_MS = 30_000;
@@ -17,7 +17,7 @@ export interface ChangesOptions {
   /** Wired numbers whose objects are deleted, which gives their webhooks back. */
   deletions: readonly number[];
   everyMs: number;
-  progress: Progress;
+  progress: SpokenProgress;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { end, type Started, startNode } from "../children.ts";
+import { end, type StartedChild, startNode } from "../children.ts";
 
 export interface ControllerProcess {
   readonly rssMiB: number;
@@ -10,7 +10,7 @@ export interface ControllerProcess {
   stop(): Promise<void>;
 }
 
-export interface ControllerOptions {
+export interface MeasuredControllerOptions {
   /** The bundled program, as an image has it. */
   program: string;
   kubeconfig: string;
@@ -30,7 +30,7 @@ const AS_INSTALLED = {
 };
 
 /** Starts `smschannel controller`. Its heap is read by way of Node's inspector, so that the program has no door for it. */
-export async function startController(options: ControllerOptions): Promise<ControllerProcess> {
+export async function startController(options: MeasuredControllerOptions): Promise<ControllerProcess> {
   const started = await startNode(
     ["--inspect=127.0.0.1:0", options.program, "controller"],
     {
@@ -48,9 +48,9 @@ export async function startController(options: ControllerOptions): Promise<Contr
 }
 
 class Controlled implements ControllerProcess {
-  readonly #started: Started;
+  readonly #started: StartedChild;
 
-  constructor(started: Started) {
+  constructor(started: StartedChild) {
     this.#started = started;
   }
 

@@ -2,7 +2,7 @@ import { type SmsNumber, smsNumbers, type WorkStream, workStreams } from "../../
 import type { KubeClient } from "../../src/kube/client.ts";
 import { namespaces, type Secret, secrets } from "../../src/kube/resource.ts";
 import type { SimulatorSeed } from "../../src/simulator/simulator.ts";
-import type { Progress } from "./progress.ts";
+import type { SpokenProgress } from "./progress.ts";
 
 /** How many there are, and how they hang together: object i is a Secret, a WorkStream and an SmsNumber of the name `n<i>`. */
 export interface Shape {
@@ -34,7 +34,11 @@ export function seedOf(shape: Shape): SimulatorSeed {
   };
 }
 
-export async function createObjects(client: KubeClient, shape: Shape, progress: Progress): Promise<void> {
+export async function createObjects(
+  client: KubeClient,
+  shape: Shape,
+  progress: SpokenProgress,
+): Promise<void> {
   const spaces = new Set(Array.from({ length: shape.objects }, (_, i) => namespaceOf(i)));
   for (const name of spaces)
     await client.create(namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name } });

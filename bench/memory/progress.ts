@@ -1,7 +1,7 @@
 const EVERY_MS = 5000;
 
 /** Tells on stderr, every few seconds, how far something has come. */
-export class Progress {
+export class SpokenProgress {
   #saidAt = 0;
 
   say(what: string, done: number, of: number): void {

@@ -1,4 +1,4 @@
-import { median, type Target } from "../receiver/report.ts";
+import { type BenchTarget, median } from "../receiver/report.ts";
 import type { Shape } from "./objects.ts";
 
 export interface Start {
@@ -38,7 +38,7 @@ export function report(starts: readonly Start[], mass: Mass): void {
     console.log(`${met ? "met   " : "MISSED"} ${name}: ${value} ${unit} (${target})`);
 }
 
-export function targetsOf(starts: readonly Start[], mass: Mass): Target[] {
+export function targetsOf(starts: readonly Start[], mass: Mass): BenchTarget[] {
   const n = mass.shape.objects.toLocaleString("en-US");
   return [
     under(`live heap after collection, ${n} objects of each kind`, mass.heapMiB, "MiB", 150),
@@ -48,7 +48,7 @@ export function targetsOf(starts: readonly Start[], mass: Mass): Target[] {
   ];
 }
 
-function startTargets(starts: readonly Start[]): Target[] {
+function startTargets(starts: readonly Start[]): BenchTarget[] {
   return [
     under("start to first reconcile, free Lease", median(starts.map(({ seconds }) => seconds)), "s", 3),
     under("RSS at rest", median(starts.map(({ idleMiB }) => idleMiB)), "MiB", 170),
@@ -60,7 +60,7 @@ function at(values: readonly number[], share: number): number {
   return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!);
 }
 
-const under = (name: string, value: number, unit: string, limit: number): Target => ({
+const under = (name: string, value: number, unit: string, limit: number): BenchTarget => ({
   name,
   value: Math.round(value * 1000) / 1000,
   unit,

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { spawnTied, stopChild } from "../../src/child.ts";
 import { openLoop } from "./load.ts";
-import { percentile, phase, type Server, type Surroundings } from "./phase.ts";
+import { type PhaseSurroundings, percentile, phase, type Server } from "./phase.ts";
 import type { BesideStrangers } from "./report.ts";
 import { STRANGERS, type StrangerKind } from "./stranger-bodies.ts";
 
@@ -28,7 +28,7 @@ export interface StrangersOptions {
  */
 export async function besideStrangers(
   server: Server,
-  surroundings: Surroundings,
+  surroundings: PhaseSurroundings,
   { rate, runs, count }: StrangersOptions,
 ): Promise<BesideStrangers[]> {
   const rows: BesideStrangers[] = [];

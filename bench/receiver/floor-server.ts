@@ -14,13 +14,13 @@ const INSERT = {
   text: "insert into floor (account_sid, message_sid, body) select * from unnest($1::text[], $2::text[], $3::text[]) on conflict do nothing",
 };
 
-interface Waiting {
+interface WaitingText {
   account: string;
   sid: string;
   body: string;
   response: ServerResponse;
 }
-let queue: Waiting[] = [];
+let queue: WaitingText[] = [];
 let isWriting = false;
 
 async function write() {

@@ -78,7 +78,7 @@ const GIVE_UP_MS = 15_000;
 
 /** Each connection sends its next text as soon as the one before is answered. */
 export async function closedLoop(port: number, texts: Buffer[], connections: number): Promise<LoadResult> {
-  const run = new Run(port, texts);
+  const run = new LoadRun(port, texts);
   const start = performance.now();
   await run.open(connections, (client) => run.next(client, performance.now()));
   return run.result(start);
@@ -91,7 +91,7 @@ export async function openLoop(
   rate: number,
   options: OpenLoopOptions = {},
 ): Promise<LoadResult> {
-  const run = new Run(port, texts, options.freshEvery);
+  const run = new LoadRun(port, texts, options.freshEvery);
   const start = performance.now();
   let due = 0;
   const send = () => {
@@ -105,7 +105,7 @@ export async function openLoop(
 }
 
 /** One of those who send: over a connection that is kept, or over a new one where that was ended. */
-interface Client {
+interface LoadClient {
   socket: Socket | undefined;
   /** When the text that is under way was due. */
   dueMs: number | undefined;
@@ -113,13 +113,13 @@ interface Client {
 }
 
 /** Answers of all three are short, with a content-length, and arrive in one piece or two. */
-class Run {
-  readonly idle: Client[] = [];
-  readonly #clients: Client[] = [];
+class LoadRun {
+  readonly idle: LoadClient[] = [];
+  readonly #clients: LoadClient[] = [];
   readonly #port: number;
   readonly #texts: Buffer[];
   readonly #freshEvery: number;
-  #onFree: (client: Client) => void = () => {};
+  #onFree: (client: LoadClient) => void = () => {};
   #sent = 0;
   #acknowledged = 0;
   #ended = 0;
@@ -136,7 +136,7 @@ class Run {
   }
 
   /** Resolves when each text was answered or given up. */
-  async open(connections: number, onFree: (client: Client) => void) {
+  async open(connections: number, onFree: (client: LoadClient) => void) {
     this.#onFree = onFree;
     const done = new Promise<void>((resolve, reject) => {
       this.#done = resolve;
@@ -154,7 +154,7 @@ class Run {
     });
   }
 
-  next(client: Client, dueMs: number) {
+  next(client: LoadClient, dueMs: number) {
     const text = this.#texts[this.#sent];
     if (text === undefined) return;
     this.#sent++;
@@ -179,7 +179,7 @@ class Run {
     };
   }
 
-  #connect(client: Client): Socket {
+  #connect(client: LoadClient): Socket {
     const socket = connect({ port: this.#port, host: "127.0.0.1", noDelay: true });
     client.socket = socket;
     client.answer = "";
@@ -201,7 +201,7 @@ class Run {
   }
 
   /** The text that is under way, if one is, has its answer, or will have none. */
-  #end(client: Client, isAcknowledged: boolean) {
+  #end(client: LoadClient, isAcknowledged: boolean) {
     if (client.dueMs === undefined) return;
     const now = performance.now();
     this.#latencies[this.#ended++] = now - client.dueMs;

@@ -3,7 +3,7 @@ import type pg from "pg";
 import { cpuSeconds } from "./cpu.ts";
 import type { DiskProbe } from "./disk.ts";
 import type { LoadResult } from "./load.ts";
-import { type Disturbed, type Sample, type ServerName, STALL_MS } from "./report.ts";
+import { type Disturbed, type LoadSample, type ServerName, STALL_MS } from "./report.ts";
 
 export interface Server {
   name: ServerName;
@@ -15,7 +15,7 @@ export interface Server {
 }
 
 /** What every phase needs. */
-export interface Surroundings {
+export interface PhaseSurroundings {
   owner: pg.Client;
   postmaster: number;
   texts: Buffer[];
@@ -27,7 +27,7 @@ export interface Surroundings {
 export type Load = (port: number, texts: Buffer[]) => Promise<LoadResult>;
 
 export interface Phase {
-  sample: Omit<Sample, "run" | "connections">;
+  sample: Omit<LoadSample, "run" | "connections">;
   latencies: Float64Array;
 }
 
@@ -35,7 +35,7 @@ export interface Phase {
 const MOST_TRIES = 4;
 
 /** One load on an empty table; again where it was disturbed. The last try counts, whatever it was. */
-export async function phase(server: Server, surroundings: Surroundings, load: Load): Promise<Phase> {
+export async function phase(server: Server, surroundings: PhaseSurroundings, load: Load): Promise<Phase> {
   for (let tries = 1; ; tries++) {
     const { sample, latencies, diskMs } = await attempt(server, surroundings, load);
     const { refused } = sample;
@@ -51,7 +51,7 @@ export async function phase(server: Server, surroundings: Surroundings, load: Lo
 /** Afterwards the table must hold all that was acknowledged; what was refused may have been stored late. */
 async function attempt(
   { name, pid, port, table }: Server,
-  { owner, postmaster, texts, disk }: Surroundings,
+  { owner, postmaster, texts, disk }: PhaseSurroundings,
   load: Load,
 ): Promise<Phase & { diskMs: number }> {
   await owner.query(`truncate ${table}`);

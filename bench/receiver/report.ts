@@ -1,7 +1,7 @@
 export const SERVERS = ["ours", "floor", "express"] as const;
 export type ServerName = (typeof SERVERS)[number];
 
-export interface Sample {
+export interface LoadSample {
   server: ServerName;
   run: number;
   /** Of a closed loop; `half`: an open loop at half of the rate at 128. */
@@ -26,7 +26,7 @@ export interface Disturbed {
 }
 
 /** How long texts took, in one load. */
-export interface Times {
+export interface AnswerTimes {
   p50Ms: number;
   p99Ms: number;
   worstMs: number;
@@ -37,17 +37,17 @@ export interface Times {
 export interface BesideStrangers {
   kind: string;
   run: number;
-  alone: Times;
+  alone: AnswerTimes;
   /** While the strangers came. */
-  arrival: Times;
+  arrival: AnswerTimes;
   /** Once each of them had had an answer. */
-  beside: Times;
+  beside: AnswerTimes;
   /** What the strangers sent. */
   requestsPerSecond: number;
 }
 
 export interface Measured {
-  samples: Sample[];
+  samples: LoadSample[];
   strangers: BesideStrangers[];
   disturbed: Disturbed[];
 }
@@ -55,7 +55,7 @@ export interface Measured {
 /** A disk that stands still so long disturbs what is measured. A text is refused after 3 s. */
 export const STALL_MS = 1000;
 
-export interface Target {
+export interface BenchTarget {
   name: string;
   value: number;
   unit: string;
@@ -71,7 +71,7 @@ export function median(values: number[]): number {
 
 /** The median over the runs of each run's own ratio: what disturbed a run disturbed both sides of it. */
 function ratio(
-  samples: Sample[],
+  samples: LoadSample[],
   other: ServerName,
   connections: 32 | 64 | 128,
   of: "rate" | "cpuPer10k",
@@ -83,7 +83,7 @@ function ratio(
 }
 
 /** What DESIGN promises of the receiver; CPU at 64 connections. */
-export function targetsOf({ samples, strangers, disturbed }: Measured): Target[] {
+export function targetsOf({ samples, strangers, disturbed }: Measured): BenchTarget[] {
   return [
     ...(samples.length > 0 ? targetsOfLoad(samples) : []),
     ...(strangers.length > 0 ? targetsOfStrangers(strangers) : []),
@@ -91,7 +91,7 @@ export function targetsOf({ samples, strangers, disturbed }: Measured): Target[]
   ];
 }
 
-function targetsOfLoad(samples: Sample[]): Target[] {
+function targetsOfLoad(samples: LoadSample[]): BenchTarget[] {
   const p99 = median(
     samples.filter((s) => s.server === "ours" && s.connections === "half").map((s) => s.p99Ms),
   );
@@ -115,7 +115,7 @@ function targetsOfLoad(samples: Sample[]): Target[] {
 }
 
 /** Each kind by the median of its runs; the slowest text is the slowest of all. */
-function targetsOfStrangers(strangers: BesideStrangers[]): Target[] {
+function targetsOfStrangers(strangers: BesideStrangers[]): BenchTarget[] {
   const ratios = kindsOf(strangers).map((rows) =>
     median(rows.map(({ alone, beside }) => beside.p99Ms / alone.p99Ms)),
   );
@@ -131,21 +131,21 @@ const slowestMs = ({ arrival, beside }: BesideStrangers) => Math.max(arrival.wor
 const kindsOf = (strangers: BesideStrangers[]) => [...Map.groupBy(strangers, ({ kind }) => kind).values()];
 
 /** What no stall of the disk explains, in phases that were repeated and in those that counted. */
-function refusedByUs(samples: Sample[], disturbed: Disturbed[]): number {
+function refusedByUs(samples: LoadSample[], disturbed: Disturbed[]): number {
   const repeated = disturbed.filter(({ server, diskMs }) => server === "ours" && diskMs < STALL_MS);
   const counted = samples.filter(({ server }) => server === "ours");
   return [...repeated, ...counted].reduce((sum, { refused }) => sum + refused, 0);
 }
 
 const round = (value: number) => Math.round(value * 1000) / 1000;
-const atMost = (name: string, value: number, unit: string, limit: number): Target => ({
+const atMost = (name: string, value: number, unit: string, limit: number): BenchTarget => ({
   name,
   value: round(value),
   unit,
   target: `<= ${limit}`,
   met: value <= limit,
 });
-const atLeast = (name: string, value: number, unit: string, limit: number): Target => ({
+const atLeast = (name: string, value: number, unit: string, limit: number): BenchTarget => ({
   name,
   value: round(value),
   unit,
@@ -163,10 +163,10 @@ export function report(measured: Measured): void {
     console.log(`${met ? "met   " : "MISSED"} ${name}: ${value} ${unit} (${target})`);
 }
 
-function reportLoad(samples: Sample[]): void {
+function reportLoad(samples: LoadSample[]): void {
   const of = (
     server: ServerName,
-    connections: Sample["connections"],
+    connections: LoadSample["connections"],
     value: "rate" | "cpuPer10k" | "p99Ms",
   ) =>
     median(samples.filter((s) => s.server === server && s.connections === connections).map((s) => s[value]));

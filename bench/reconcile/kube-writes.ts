@@ -60,7 +60,7 @@ export async function secondsToWrite(
   return (performance.now() - began) / 1000;
 }
 
-interface Pair {
+interface StreamAndNumber {
   stream: WorkStream;
   number: SmsNumber;
 }
@@ -70,7 +70,7 @@ async function createPair(
   client: KubeClient,
   metadata: { name: string; namespace: string },
   at: number,
-): Promise<Pair> {
+): Promise<StreamAndNumber> {
   const apiVersion = "smschannel.dev/v1alpha1";
   const [stream, number] = await Promise.all([
     client.create(workStreams, {
@@ -92,7 +92,7 @@ async function createPair(
   return { stream, number };
 }
 
-async function write(client: KubeClient, { stream, number }: Pair, at: number): Promise<unknown> {
+async function write(client: KubeClient, { stream, number }: StreamAndNumber, at: number): Promise<unknown> {
   const { name, namespace = "" } = number.metadata;
   // A pair is met anew every 200 writes, at another of the ten kinds each time.
   const kind = (at + Math.floor(at / 200)) % 10;

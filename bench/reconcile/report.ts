@@ -1,6 +1,6 @@
-import { median, type Target } from "../receiver/report.ts";
+import { type BenchTarget, median } from "../receiver/report.ts";
 
-export interface Outcome {
+export interface ReconcileOutcome {
   size: number;
   seconds: number;
   /** Writes per second that the API server took, measured in the same run. */
@@ -21,18 +21,18 @@ export interface Outcome {
 const AT_ONCE = 20;
 
 /** The time that Twilio's latency alone takes: credentials, list and surroundings one after the other, updates twenty at once. */
-export function latencyBound({ size, calls, latencyMs }: Outcome): number {
+export function latencyBound({ size, calls, latencyMs }: ReconcileOutcome): number {
   const updates = calls.get("UpdateIncomingPhoneNumber") ?? 0;
   const rest = [...calls.values()].reduce((sum, n) => sum + n, 0) - updates;
   const serial = Math.min(rest, 2 + Math.ceil(size / 1000));
   return ((serial + Math.ceil(updates / AT_ONCE)) * latencyMs) / 1000;
 }
 
-export function writeBound({ writes, perSecond }: Outcome): number {
+export function writeBound({ writes, perSecond }: ReconcileOutcome): number {
   return total(writes) / perSecond;
 }
 
-export function report(outcomes: readonly Outcome[]): void {
+export function report(outcomes: readonly ReconcileOutcome[]): void {
   console.log(
     "numbers  seconds  latency bound  write bound  ratio  writes/s  calls  writes  heap MiB  RSS MiB",
   );
@@ -72,11 +72,11 @@ function table(counts: Map<string, number>) {
     console.log(`  ${String(count).padStart(6)}  ${name}`);
 }
 
-export function targetsOf(outcomes: readonly Outcome[]): Target[] {
+export function targetsOf(outcomes: readonly ReconcileOutcome[]): BenchTarget[] {
   const most = Math.max(...outcomes.map(({ size }) => size));
   const large = outcomes.filter(({ size }) => size === most);
-  const middle = (value: (outcome: Outcome) => number) => median(large.map(value));
-  const perObject = (resources: string[]) => (outcome: Outcome) =>
+  const middle = (value: (outcome: ReconcileOutcome) => number) => median(large.map(value));
+  const perObject = (resources: string[]) => (outcome: ReconcileOutcome) =>
     resources.reduce((sum, resource) => sum + (outcome.writes.get(resource) ?? 0), 0) / outcome.size;
   const listed = (calls: Map<string, number>) => calls.get("ListIncomingPhoneNumber") ?? 0;
   return [
@@ -127,7 +127,7 @@ export function targetsOf(outcomes: readonly Outcome[]): Target[] {
   ];
 }
 
-const target = (name: string, value: number, unit: string, at: number): Target => ({
+const target = (name: string, value: number, unit: string, at: number): BenchTarget => ({
   name,
   value: Number(value.toFixed(3)),
   unit,

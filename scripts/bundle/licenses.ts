@@ -1,16 +1,16 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Package } from "./packages.ts";
+import type { BundledPackage } from "./packages.ts";
 import { root } from "./program.ts";
 
 /** One text with the licence of everything that the bundle was made of, as those licences ask for. */
-export function licensesText(packages: readonly Package[]): string {
+export function licensesText(packages: readonly BundledPackage[]): string {
   const parts = packages.map((one) => `${one.name} ${one.version}\n\n${licenseOf(one)}`);
   const rule = `\n\n${"-".repeat(80)}\n\n`;
   return `The program holds code of these packages from npm, each under its own licence.${rule}${parts.join(rule)}\n`;
 }
 
-function licenseOf({ folder }: Package): string {
+function licenseOf({ folder }: BundledPackage): string {
   const files = readdirSync(join(root, folder)).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file));
   if (files.length > 0)
     return files

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Inputs, root } from "./program.ts";
 
-export interface Package {
+export interface BundledPackage {
   readonly name: string;
   readonly version: string;
   /** From the project's root: `node_modules/pg`, `node_modules/a/node_modules/b`. */
@@ -12,7 +12,7 @@ export interface Package {
 }
 
 /** The npm packages that a bundle was made of, by name and version; a package of which nothing is left is not among them. */
-export function packagesOf(inputs: Inputs): Package[] {
+export function packagesOf(inputs: Inputs): BundledPackage[] {
   const bytesOf = new Map<string, number>();
   for (const [path, bytes] of inputs) {
     const folder = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0];

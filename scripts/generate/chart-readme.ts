@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { between } from "./between.ts";
-import { readValues, type Section, type Value } from "./chart-values.ts";
+import { type ChartValue, readValues, type Section } from "./chart-values.ts";
 
 const BEGIN = "<!-- values: generated from values.yaml by `npm run generate` -->";
 const END = "<!-- end of values -->";
@@ -24,6 +24,6 @@ function tableOf({ title, values }: Section): string {
   ].join("\n");
 }
 
-function rowOf({ path, description, default: value }: Value): string {
+function rowOf({ path, description, default: value }: ChartValue): string {
   return `| \`${path.join(".")}\` | \`${JSON.stringify(value).replaceAll("|", "\\|")}\` | ${description.replaceAll("|", "\\|")} |`;
 }

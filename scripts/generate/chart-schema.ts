@@ -1,19 +1,19 @@
 import { join } from "node:path";
-import { readValues, type Value } from "./chart-values.ts";
+import { type ChartValue, readValues } from "./chart-values.ts";
 
-type Schema = Record<string, unknown>;
+type ValuesSchema = Record<string, unknown>;
 
 /** With null, as an empty value has a sentence of its own (templates/check/_check.tpl). */
-const orEmpty = (type: string): Schema => ({ type: [type, "null"] });
-const strings: Schema = { type: "object", additionalProperties: orEmpty("string") };
-const anything: Schema = { type: "object" };
-const port: Schema = { type: "integer", minimum: 1, maximum: 65535 };
-const ports: Schema = { type: "array", items: { ...port, type: ["integer", "null"] } };
-const texts: Schema = { type: "array", items: orEmpty("string") };
+const orEmpty = (type: string): ValuesSchema => ({ type: [type, "null"] });
+const strings: ValuesSchema = { type: "object", additionalProperties: orEmpty("string") };
+const anything: ValuesSchema = { type: "object" };
+const port: ValuesSchema = { type: "integer", minimum: 1, maximum: 65535 };
+const ports: ValuesSchema = { type: "array", items: { ...port, type: ["integer", "null"] } };
+const texts: ValuesSchema = { type: "array", items: orEmpty("string") };
 /** Fields that are texts wherever they stand: the checks of the templates look into them. */
 const TEXTS = new Set(["name", "mountPath", "topologyKey", "whenUnsatisfiable"]);
 /** A list of objects that need some of their fields, and take no others when `known` names all. */
-const objects = (required: string[] = [], known?: string[]): Schema => ({
+const objects = (required: string[] = [], known?: string[]): ValuesSchema => ({
   type: "array",
   items: {
     type: ["object", "null"],
@@ -24,14 +24,14 @@ const objects = (required: string[] = [], known?: string[]): Schema => ({
     ...(known === undefined ? {} : { additionalProperties: false }),
   },
 });
-const tolerations: Schema = objects([], ["key", "operator", "value", "effect", "tolerationSeconds"]);
-const fields = (...known: string[]): Schema => ({
+const tolerations: ValuesSchema = objects([], ["key", "operator", "value", "effect", "tolerationSeconds"]);
+const fields = (...known: string[]): ValuesSchema => ({
   type: "object",
   properties: Object.fromEntries(known.map((key) => [key, {}])),
   additionalProperties: false,
 });
-const selector: Schema = { type: ["object", "null"] };
-const peers: Schema = {
+const selector: ValuesSchema = { type: ["object", "null"] };
+const peers: ValuesSchema = {
   type: "array",
   items: {
     type: ["object", "null"],
@@ -49,8 +49,8 @@ const peers: Schema = {
     },
   },
 };
-const pullSecrets: Schema = { type: "array", items: { type: ["string", "object", "null"] } };
-const resources: Schema = {
+const pullSecrets: ValuesSchema = { type: "array", items: { type: ["string", "object", "null"] } };
+const resources: ValuesSchema = {
   type: "object",
   additionalProperties: false,
   properties: {
@@ -59,14 +59,14 @@ const resources: Schema = {
     claims: objects(["name"]),
   },
 };
-const oneOf = (...values: string[]): Schema => ({ type: "string", enum: values });
-const integer = (minimum: number, maximum: number): Schema => ({ type: "integer", minimum, maximum });
+const oneOf = (...values: string[]): ValuesSchema => ({ type: "string", enum: values });
+const integer = (minimum: number, maximum: number): ValuesSchema => ({ type: "integer", minimum, maximum });
 
 /**
  * What a value's default does not tell of its type. Whatever has a sentence of its own (templates/check) is kept
  * wide here: Helm asks the schema first, and "does not match pattern" helps nobody.
  */
-const rules: Record<string, Schema> = {
+const rules: Record<string, ValuesSchema> = {
   "global.imagePullSecrets": pullSecrets,
   "ingress.annotations": strings,
   "httpRoute.parentRefs": objects(["name"]),
@@ -143,7 +143,7 @@ const rules: Record<string, Schema> = {
 };
 
 /** What every process has. */
-function process(name: string): Record<string, Schema> {
+function process(name: string): Record<string, ValuesSchema> {
   return {
     [`${name}.resources`]: resources,
     [`${name}.extraEnv`]: objects(["name"], ["name", "value", "valueFrom"]),
@@ -161,7 +161,7 @@ function process(name: string): Record<string, Schema> {
   };
 }
 
-function deployment(name: string): Record<string, Schema> {
+function deployment(name: string): Record<string, ValuesSchema> {
   return {
     [`${name}.topologySpreadConstraints`]: objects(["maxSkew", "topologyKey", "whenUnsatisfiable"]),
     [`${name}.strategy`]: {
@@ -191,8 +191,11 @@ export function chartSchema(root: string): [string, string][] {
   return [[`${chart}/values.schema.json`, `${JSON.stringify(schema, undefined, 2)}\n`]];
 }
 
-function objectOf(values: Value[], depth: number): { properties: Record<string, Schema> } & Schema {
-  const properties: Record<string, Schema> = {};
+function objectOf(
+  values: ChartValue[],
+  depth: number,
+): { properties: Record<string, ValuesSchema> } & ValuesSchema {
+  const properties: Record<string, ValuesSchema> = {};
   for (const [key, of] of Map.groupBy(values, ({ path }) => path[depth]!)) {
     const [first] = of;
     properties[key] = first!.path.length === depth + 1 ? schemaOf(first!) : objectOf(of, depth + 1);
@@ -200,14 +203,14 @@ function objectOf(values: Value[], depth: number): { properties: Record<string, 
   return { type: "object", additionalProperties: false, properties };
 }
 
-function schemaOf({ path, description, default: value }: Value): Schema {
+function schemaOf({ path, description, default: value }: ChartValue): ValuesSchema {
   const name = path.join(".");
   const known = rules[name] ?? inferred(value);
   if (known === undefined) throw new Error(`chart-schema.ts needs a rule for ${name}`);
   return { description, ...known };
 }
 
-function inferred(value: unknown): Schema | undefined {
+function inferred(value: unknown): ValuesSchema | undefined {
   if (typeof value === "string" || typeof value === "boolean") return { type: typeof value };
   return undefined;
 }

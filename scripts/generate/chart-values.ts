@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 
 /** A value that a user may set: what its comment says, and its default. */
-export interface Value {
+export interface ChartValue {
   /** `receiver.service.port` */
   path: string[];
   description: string;
@@ -12,7 +12,7 @@ export interface Value {
 
 export interface Section {
   title: string;
-  values: Value[];
+  values: ChartValue[];
 }
 
 /**

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 
-type Schema = Record<string, unknown>;
+type ManifestSchema = Record<string, unknown>;
 
 /** Where `folder` has the schema of a kind, for kubeconform's -schema-location. Its Group of a core kind is the version. */
 export const locationIn = (folder: string) =>
@@ -11,13 +11,13 @@ export const locationIn = (folder: string) =>
 /** The built-in kinds, from the OpenAPI document of a Kubernetes release. */
 export async function builtInSchemas(swagger: string, folder: string): Promise<void> {
   const { definitions } = JSON.parse(await readFile(swagger, "utf8")) as {
-    definitions: Record<string, Schema>;
+    definitions: Record<string, ManifestSchema>;
   };
   const strict = Object.fromEntries(
     Object.entries(definitions).map(([name, definition]) => [name, strictly(special[name] ?? definition)]),
   );
   for (const [name, definition] of Object.entries(definitions)) {
-    const kinds = (definition["x-kubernetes-group-version-kind"] ?? []) as Kind[];
+    const kinds = (definition["x-kubernetes-group-version-kind"] ?? []) as GroupVersionKind[];
     // Some belong to every group, such as DeleteOptions; they are no manifests.
     const [kind] = kinds;
     if (kind === undefined || kinds.length > 1) continue;
@@ -33,47 +33,47 @@ export async function customSchemas(crds: string, folder: string): Promise<void>
   }
 }
 
-async function customSchema(crd: Crd | null, folder: string): Promise<void> {
+async function customSchema(crd: CrdManifest | null, folder: string): Promise<void> {
   if (crd?.kind !== "CustomResourceDefinition") return;
   const { group, names, versions } = crd.spec;
   for (const { name: version, schema } of versions) {
     const whole = strictly(schema.openAPIV3Schema);
-    const properties = { ...(whole.properties as Schema), metadata: { type: "object" } };
+    const properties = { ...(whole.properties as ManifestSchema), metadata: { type: "object" } };
     await put(folder, { group, version, kind: names.kind }, { ...whole, properties });
   }
 }
 
-interface Crd {
+interface CrdManifest {
   kind: string;
   spec: {
     group: string;
     names: { kind: string };
-    versions: { name: string; schema: { openAPIV3Schema: Schema } }[];
+    versions: { name: string; schema: { openAPIV3Schema: ManifestSchema } }[];
   };
 }
 
-interface Kind {
+interface GroupVersionKind {
   group: string;
   version: string;
   kind: string;
 }
 
-async function put(folder: string, { group, version, kind }: Kind, schema: Schema) {
+async function put(folder: string, { group, version, kind }: GroupVersionKind, schema: ManifestSchema) {
   const at = join(folder, group === "" ? version : group);
   await mkdir(at, { recursive: true });
   await writeFile(join(at, `${kind.toLowerCase()}_${version}.json`), JSON.stringify(schema));
 }
 
 /** What the document says in prose only. */
-const special: Record<string, Schema> = {
+const special: Record<string, ManifestSchema> = {
   "io.k8s.apimachinery.pkg.util.intstr.IntOrString": { type: ["integer", "string"] },
   "io.k8s.apimachinery.pkg.api.resource.Quantity": { type: ["number", "string"] },
 };
 
 /** A field that is not declared is an error: the API server would drop it, or refuse it. */
-function strictly(schema: Schema): Schema {
+function strictly(schema: ManifestSchema): ManifestSchema {
   const { format: _, ...rest } = schema;
-  const strict: Schema = Object.fromEntries(
+  const strict: ManifestSchema = Object.fromEntries(
     Object.entries(rest).map(([key, value]) => [key, inner(key, value)]),
   );
   if (rest["x-kubernetes-int-or-string"] === true) return { type: ["integer", "string"] };
@@ -85,16 +85,20 @@ function strictly(schema: Schema): Schema {
 function inner(key: string, value: unknown): unknown {
   if (key === "properties" || key === "patternProperties")
     return Object.fromEntries(
-      Object.entries(value as Record<string, Schema>).map(([name, child]) => [name, strictly(child)]),
+      Object.entries(value as Record<string, ManifestSchema>).map(([name, child]) => [name, strictly(child)]),
     );
   if (key === "items" || key === "additionalProperties")
-    return typeof value === "object" ? strictly(value as Schema) : value;
+    return typeof value === "object" ? strictly(value as ManifestSchema) : value;
   // Of these each part would close what only all of them together describe.
   return value;
 }
 
 /** The definition and all that it refers to. */
-function closure(name: string, all: Record<string, Schema>, found: Record<string, Schema> = {}) {
+function closure(
+  name: string,
+  all: Record<string, ManifestSchema>,
+  found: Record<string, ManifestSchema> = {},
+) {
   if (found[name] !== undefined) return found;
   const definition = all[name];
   if (definition === undefined) throw new Error(`there is no definition ${name}`);

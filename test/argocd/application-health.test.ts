@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { DEPLOY, type Health, healthOf } from "./health.ts";
+import { type ArgoHealth, DEPLOY, healthOf } from "./health.ts";
 
 // The check that lets one wave of Applications wait for the one before, by Argo CD's own Lua.
 
@@ -53,10 +53,10 @@ const outOfSync = { ...settled.status.sync, status: "OutOfSync" };
 
 const NEWEST_SPEC = "waiting until Argo CD compares the newest spec";
 const RESULT = "waiting until Argo CD compares the result of the sync";
-const healthy: Health = { status: "Healthy" };
-const progressing = (message: string): Health => ({ status: "Progressing", message });
+const healthy: ArgoHealth = { status: "Healthy" };
+const progressing = (message: string): ArgoHealth => ({ status: "Progressing", message });
 
-const rows: Record<string, [object, Health]> = {
+const rows: Record<string, [object, ArgoHealth]> = {
   "synced and compared after that": [settled, healthy],
   "has no status yet": [{ ...settled, status: undefined }, progressing(NEWEST_SPEC)],
   "the image was changed, and health and sync are those of the old image": [

@@ -19,7 +19,7 @@ import { eventually } from "../support/world.ts";
 import { DEPLOY } from "./health.ts";
 import { argocdCrds, argocdProgram, argocdSettings } from "./program.ts";
 
-export interface Application extends KubeObject {
+export interface ArgoApplication extends KubeObject {
   spec: ApplicationSpec;
   operation?: object;
   status?: {
@@ -57,7 +57,7 @@ const argo = <T extends KubeObject>(kind: string): ResourceType<T> => ({
   kind,
   namespaced: true,
 });
-export const applications = argo<Application>("Application");
+export const applications = argo<ArgoApplication>("Application");
 export const applicationSets = argo("ApplicationSet");
 
 /** Somebody else wrote first. */
@@ -157,13 +157,13 @@ export class ArgoCd {
     });
   }
 
-  async get(name: string): Promise<Application | undefined> {
+  async get(name: string): Promise<ArgoApplication | undefined> {
     return await this.client.get(applications, { namespace: this.namespace, name });
   }
 
   /** Resolves with the Application once `is` holds. */
-  async until(name: string, what: string, is: (app: Application) => boolean): Promise<Application> {
-    let last: Application | undefined;
+  async until(name: string, what: string, is: (app: ArgoApplication) => boolean): Promise<ArgoApplication> {
+    let last: ArgoApplication | undefined;
     try {
       return await eventually(
         `Application ${name}: ${what}`,
@@ -183,7 +183,7 @@ export class ArgoCd {
   }
 
   /** Synced to the newest commit, its sync ended, and of this health. */
-  async is(name: string, health: string, sync = "Synced"): Promise<Application> {
+  async is(name: string, health: string, sync = "Synced"): Promise<ArgoApplication> {
     const { stdout } = await this.#git("rev-parse", "HEAD");
     return await this.until(
       name,
@@ -197,7 +197,7 @@ export class ArgoCd {
   }
 
   /** Compares anew, from a fresh look at Git and without what it had cached; resolves when that is done. */
-  async refresh(name: string): Promise<Application> {
+  async refresh(name: string): Promise<ArgoApplication> {
     const mark = "argocd.argoproj.io/refresh";
     const patch = { metadata: { annotations: { [mark]: "hard" } } };
     await this.client.patch(applications, { namespace: this.namespace, name }, patch);

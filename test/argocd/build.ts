@@ -1,12 +1,12 @@
 import { join, resolve } from "node:path";
 import { builtProgram, type GoProgram, hasGo, pinnedVersion } from "../support/gomodule/build.ts";
-import type { Progress } from "../support/gomodule/progress.ts";
+import type { BuildProgress } from "../support/gomodule/progress.ts";
 
 const MODULE = resolve(import.meta.dirname, "go");
 const ARGO_CD = "github.com/argoproj/argo-cd/v3";
 
 /** The folder with the program `argocd` and Argo CD's CRDs and settings; undefined when there is no Go to build it with. */
-export async function builtArgocd(progress: Progress): Promise<string | undefined> {
+export async function builtArgocd(progress: BuildProgress): Promise<string | undefined> {
   if (!(await hasGo())) return undefined;
   const version = await pinnedVersion(MODULE, ARGO_CD);
   const program: GoProgram = {

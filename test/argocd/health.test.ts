@@ -7,7 +7,7 @@ import { parse } from "yaml";
 import { readCrds } from "../../src/api/crds.ts";
 import { kubectl, newNamespace } from "../support/cluster.ts";
 import { temporaryDirectory } from "../support/controlplane/directory.ts";
-import { DEPLOY, folderOf, type Health, healthOf, healthScript, healthTests } from "./health.ts";
+import { type ArgoHealth, DEPLOY, folderOf, healthOf, healthScript, healthTests } from "./health.ts";
 import { readTestdata } from "./testdata.ts";
 
 const kinds = readCrds().map(({ kind }) => kind);
@@ -84,7 +84,7 @@ describe("whatever an object looks like, there is a health and a text, and never
     const answers = await healthOf(objects.map((each) => ({ script, object: each })));
     for (const [at, { returned, error }] of answers.entries()) {
       expect(error, JSON.stringify(objects[at])).toBeUndefined();
-      const { status, message } = returned as Health;
+      const { status, message } = returned as ArgoHealth;
       expect(CODES).toContain(status);
       expect(message?.length, JSON.stringify(objects[at])).toBeGreaterThan(0);
     }

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { parse } from "yaml";
 import { argocdProgram } from "./program.ts";
 
-export interface Health {
+export interface ArgoHealth {
   status?: string;
   message?: string;
   /** Argo CD 3.6 and newer show this of a terminating object. */
@@ -17,11 +17,11 @@ export interface Question {
   openLibs?: boolean;
 }
 
-export interface Answer {
+export interface HealthAnswer {
   /** What the script returned. */
-  returned?: Health;
+  returned?: ArgoHealth;
   /** What Argo CD makes of it, and a sync wave waits for. */
-  shown?: Health;
+  shown?: ArgoHealth;
   error?: string;
 }
 
@@ -31,7 +31,7 @@ export const DEPLOY = resolve(import.meta.dirname, "../../deploy/argocd");
 export const healthScript = (): Promise<string> => readFile(`${DEPLOY}/health.lua`, "utf8");
 
 /** What Argo CD's own Lua says, one answer per question. */
-export async function healthOf(questions: readonly Question[]): Promise<Answer[]> {
+export async function healthOf(questions: readonly Question[]): Promise<HealthAnswer[]> {
   const child = spawn(argocdProgram(), ["health"], { stdio: ["pipe", "pipe", "inherit"] });
   child.stdin.end(questions.map((question) => `${JSON.stringify(question)}\n`).join(""));
   let output = "";
@@ -43,12 +43,12 @@ export async function healthOf(questions: readonly Question[]): Promise<Answer[]
   return output
     .trimEnd()
     .split("\n")
-    .map((line) => JSON.parse(line) as Answer);
+    .map((line) => JSON.parse(line) as HealthAnswer);
 }
 
 /** One row of a `health_test.yaml`, as Argo CD's repository has them. */
 export interface HealthTest {
-  healthStatus: Health;
+  healthStatus: ArgoHealth;
   inputPath: string;
 }
 

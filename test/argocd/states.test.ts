@@ -92,9 +92,9 @@ const streamReady = async (spec: Parameters<World["stream"]>[0] = {}) => {
   if (world.operators.length === 0) world.startOperator();
   await world.streamIs("support", { Ready: "True" });
 };
-type State = () => Promise<unknown>;
+type ReachState = () => Promise<unknown>;
 
-const states: Record<string, { type: ResourceType; name: string; states: Record<string, State> }> = {
+const states: Record<string, { type: ResourceType; name: string; states: Record<string, ReachState> }> = {
   WorkStream: {
     type: workStreams as ResourceType,
     name: "support",

@@ -22,19 +22,19 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-interface Result {
+interface BundleOutcome {
   code: number;
   stdout: string;
   stderr: string;
 }
 
-async function smschannel(args: string[], env: Record<string, string> = {}): Promise<Result> {
+async function smschannel(args: string[], env: Record<string, string> = {}): Promise<BundleOutcome> {
   const program = join(folder, "app/smschannel.mjs");
   try {
     const run = promisify(execFile)(process.execPath, [program, ...args], { cwd: folder, env });
     return { code: 0, ...(await run) };
   } catch (error) {
-    return error as Result;
+    return error as BundleOutcome;
   }
 }
 

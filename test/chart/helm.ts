@@ -126,18 +126,18 @@ export function envOf(container: Manifest["spec"]): Record<string, string> {
   );
 }
 
-interface Result {
+interface HelmOutcome {
   code: number | null;
   stdout: string;
   stderr: string;
 }
 
-function helmTemplate(values: object, options: Rendering): Promise<Result> {
+function helmTemplate(values: object, options: Rendering): Promise<HelmOutcome> {
   const { release = "sms-channel-operator", namespace = "sms", chart = CHART, flags = [] } = options;
   return helm(["template", release, chart, "--namespace", namespace, "--values", "-", ...flags], values);
 }
 
-export function helm(args: string[], input?: object): Promise<Result> {
+export function helm(args: string[], input?: object): Promise<HelmOutcome> {
   const child = spawn(inject("helm"), args, { stdio: "pipe" });
   child.stdin.on("error", () => undefined).end(input === undefined ? "" : JSON.stringify(input));
   const result = { stdout: "", stderr: "" };

@@ -5,14 +5,14 @@ import { type Manifest, type Rendered, render } from "./helm.ts";
 
 // What each process may do, as a list that a person can read.
 
-interface Rule {
+interface GrantedRule {
   apiGroups: string[];
   resources: string[];
   resourceNames?: string[];
   verbs: string[];
 }
 
-const line = ({ apiGroups, resources, resourceNames, verbs }: Rule) =>
+const line = ({ apiGroups, resources, resourceNames, verbs }: GrantedRule) =>
   `${verbs.join(",")} ${apiGroups[0] || "core"}/${resources.join(",")}${resourceNames === undefined ? "" : ` named ${resourceNames.join(",")}`}`;
 
 /** Rights of a ServiceAccount by where they hold: a namespace, or `*`. */
@@ -28,7 +28,7 @@ function rightsOf(rendered: Rendered, account: string): Record<string, string[]>
     const role = rendered
       .of(kind)
       .find(({ metadata }) => metadata.name === name && (metadata.namespace ?? "*") === where);
-    rights[where] = [...(rights[where] ?? []), ...(role?.rules as Rule[]).map(line)].sort();
+    rights[where] = [...(rights[where] ?? []), ...(role?.rules as GrantedRule[]).map(line)].sort();
   }
   return rights;
 }
@@ -143,7 +143,10 @@ describe("people who may see or edit a namespace", () => {
     const found = Object.fromEntries(
       (await roles({})).map(({ metadata, rules }) => [
         metadata.name,
-        [Object.keys(metadata.labels!).filter((key) => key.startsWith("rbac.")), (rules as Rule[]).map(line)],
+        [
+          Object.keys(metadata.labels!).filter((key) => key.startsWith("rbac.")),
+          (rules as GrantedRule[]).map(line),
+        ],
       ]),
     );
     const of = (role: string) => `rbac.authorization.k8s.io/aggregate-to-${role}`;

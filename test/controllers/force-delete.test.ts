@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { smsNumbers } from "../../src/api/index.ts";
 import { applyFleet, deleteFleet, fleetIsReady, fleetSeed } from "../support/fleet.ts";
-import { type Held, HoldingProxy } from "../support/holding-proxy.ts";
+import { type HeldRequest, HoldingProxy } from "../support/holding-proxy.ts";
 import { eventually, World, type WorldOptions } from "../support/world.ts";
 
 const ANNOTATION = { "smschannel.dev/force-delete": "true" };
@@ -21,7 +21,7 @@ const operator = (resyncIntervalMs = 300_000) =>
   world.startOperator({ twilioBaseUrl: twilio.url, resyncIntervalMs });
 
 const anything = () => true;
-const updates = ({ method }: Held) => method === "POST";
+const updates = ({ method }: HeldRequest) => method === "POST";
 const force = (name = "line") =>
   world.client.patch(
     smsNumbers,
@@ -40,17 +40,17 @@ const goneAtOnce = (name = "line") =>
   );
 
 /** How Twilio gets into trouble, and how one knows that a deletion has met it. */
-interface Trouble {
+interface TwilioTrouble {
   begins(): void;
   isMet(): Promise<unknown>;
 }
-const holding = (holds: (request: Held) => boolean): Trouble => ({
+const holding = (holds: (request: HeldRequest) => boolean): TwilioTrouble => ({
   begins: () => {
     twilio.holds = holds;
   },
   isMet: () => twilio.holdsNow(1),
 });
-const answering = (status: number, retryAfterSeconds?: number): Trouble => ({
+const answering = (status: number, retryAfterSeconds?: number): TwilioTrouble => ({
   begins: () => {
     world.simulator.control.clearRequests();
     const retry = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
@@ -61,7 +61,7 @@ const answering = (status: number, retryAfterSeconds?: number): Trouble => ({
       world.simulator.control.requests().some((request) => request.status === status) ? true : undefined,
     ),
 });
-const troubles: Record<string, Trouble> = {
+const troubles: Record<string, TwilioTrouble> = {
   "Twilio does not answer when asked for the number": holding(anything),
   "Twilio does not answer the update": holding(updates),
   "Twilio answers 429": answering(429),

@@ -25,7 +25,7 @@ const serviceOf = (number: string) => state().serviceOf(world.atTwilio(number).s
 const calls = (name: string) =>
   world.simulator.control.requests().filter(({ operation }) => operation === name).length;
 
-interface Row {
+interface RemedyRow {
   number: string;
   spec?: Partial<SmsNumber["spec"]>;
   before: Record<string, string>;
@@ -36,7 +36,7 @@ const replies = (["OptOutConfirmation", "OptInConfirmation", "Help"] as const).m
   trigger,
   text: "Contoso: ok",
 }));
-const rows: Record<string, Row> = {
+const rows: Record<string, RemedyRow> = {
   "a service that dropped texts defers to the number": {
     number: DROPPING,
     before: { InboundUrlReady: "MessagingServiceDropsInbound" },
@@ -79,7 +79,7 @@ const rows: Record<string, Row> = {
   },
 };
 
-const applied = async ({ number, spec, before }: Row) => {
+const applied = async ({ number, spec, before }: RemedyRow) => {
   const name = `n${number}`;
   await world.stream({}, { name });
   await world.number({ workStreamRef: { name }, number, ...spec }, { name });

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-interface Row {
+interface WiringRow {
   number: string;
   spec?: Partial<SmsNumber["spec"]>;
   want: Record<string, string>;
@@ -23,7 +23,7 @@ interface Row {
   says?: RegExp;
 }
 
-const rows: Record<string, Row> = {
+const rows: Record<string, WiringRow> = {
   "somebody's webhook is left alone": {
     number: "14252306550",
     want: {

@@ -8,7 +8,7 @@ import { expect, test } from "vitest";
 
 const MAIN = resolve(import.meta.dirname, "../../src/main/smschannel.ts");
 
-interface Line {
+interface DemoLine {
   step?: string;
   ok?: boolean;
   detail?: string;
@@ -17,7 +17,7 @@ interface Line {
 }
 
 /** Starts `smschannel demo --json …`; `lines` ends with the process, or when the story is told. */
-function startDemo(...args: string[]): { child: ChildProcess; story: Promise<Line[]> } {
+function startDemo(...args: string[]): { child: ChildProcess; story: Promise<DemoLine[]> } {
   const child = spawn(
     process.execPath,
     ["--disable-warning=ExperimentalWarning", MAIN, "demo", "--json", ...args],
@@ -26,9 +26,9 @@ function startDemo(...args: string[]): { child: ChildProcess; story: Promise<Lin
     },
   );
   const story = (async () => {
-    const lines: Line[] = [];
+    const lines: DemoLine[] = [];
     for await (const text of createInterface({ input: child.stdout! })) {
-      const line = JSON.parse(text) as Line;
+      const line = JSON.parse(text) as DemoLine;
       lines.push(line);
       if (line.demo !== undefined) break;
     }

@@ -5,11 +5,11 @@ import { parse } from "yaml";
 import { waitFor } from "../../demo/expect.ts";
 import { demoAccount } from "../../src/simulator/state/default-seed.ts";
 import { explainFailures } from "./failure.ts";
-import { ApiServer, apply, kubectl, list } from "./kubectl.ts";
+import { apply, ClusterApi, kubectl, list } from "./kubectl.ts";
 import { restrictedNamespace, team } from "./manifests.ts";
 import { Release } from "./release.ts";
 import { tell } from "./tell.ts";
-import { Twilio } from "./twilio.ts";
+import { ClusterTwilio } from "./twilio.ts";
 
 // The chart where the kinds come apart from it, as platform teams have it: they are not there yet, then they are of an older
 // version than the operator, then they are upgraded. The first file, as it begins without them.
@@ -20,8 +20,8 @@ const LACKING = "lastValidation";
 const namespace = `${inject("runId")}-kinds`;
 const users = `${inject("runId")}-kinds-team`;
 
-let api: ApiServer;
-let twilio: Twilio;
+let api: ClusterApi;
+let twilio: ClusterTwilio;
 let release: Release;
 
 explainFailures();
@@ -30,9 +30,9 @@ beforeAll(async () => {
   tell("removing the kinds, where there are any");
   await kubectl(["delete", "--ignore-not-found", "--timeout=60s", "-f", CRDS]);
   await apply(restrictedNamespace(namespace), restrictedNamespace(users));
-  api = await ApiServer.open();
+  api = await ClusterApi.open();
   const { sid, authToken } = demoAccount;
-  twilio = await Twilio.start(api, {
+  twilio = await ClusterTwilio.start(api, {
     accounts: [{ sid, authToken }],
     numbers: [{ sid: demoAccount.numberSid, accountSid: sid, phoneNumber: demoAccount.number }],
   });

@@ -6,14 +6,14 @@ import { waitFor } from "../../demo/expect.ts";
 import { demoAccount } from "../../src/simulator/state/default-seed.ts";
 import { type OwnerSecret, query, storedTexts } from "./database.ts";
 import { explainFailures } from "./failure.ts";
-import { ApiServer, apply, kubectl, list } from "./kubectl.ts";
+import { apply, ClusterApi, kubectl, list } from "./kubectl.ts";
 import { examples, restrictedNamespace } from "./manifests.ts";
 import { connects, kubernetesPorts, strangerConnects } from "./network.ts";
 import { imageValues, older, Release, underTest } from "./release.ts";
 import { rightsIn } from "./rights.ts";
 import { type Streamed, TextStream } from "./stream.ts";
 import { tell } from "./tell.ts";
-import { Twilio, type Webhook } from "./twilio.ts";
+import { ClusterTwilio, type WebhookAtTwilio } from "./twilio.ts";
 
 // The life of one release: installed as the version before, used, disturbed under load, upgraded, rolled back, upgraded again,
 // tested, uninstalled. Each test begins where the one before it ended.
@@ -24,10 +24,10 @@ const operator = `${inject("runId")}-operator`;
 /** Texts a second while things are killed and replaced. */
 const RATE = 50;
 
-let api: ApiServer;
-let twilio: Twilio;
+let api: ClusterApi;
+let twilio: ClusterTwilio;
 let release: Release;
-let before: Webhook;
+let before: WebhookAtTwilio;
 /** What the chart calls the evaluation database, and the Secret with its URLs. */
 const database: OwnerSecret = { namespace: operator, name: "sms-channel-operator-database" };
 
@@ -37,8 +37,8 @@ beforeAll(async () => {
   tell(`namespaces begin with ${inject("runId")}`);
   await apply(restrictedNamespace(team), restrictedNamespace(operator));
   const { sid, authToken } = demoAccount;
-  api = await ApiServer.open();
-  twilio = await Twilio.start(api, {
+  api = await ClusterApi.open();
+  twilio = await ClusterTwilio.start(api, {
     accounts: [{ sid, authToken }],
     numbers: [{ sid: demoAccount.numberSid, accountSid: sid, phoneNumber: demoAccount.number }],
   });

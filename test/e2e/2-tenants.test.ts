@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { waitFor } from "../../demo/expect.ts";
 import { numberedSid } from "../../src/simulator/state/sids.ts";
-import { Database, storedTexts } from "./database.ts";
+import { ClusterDatabase, storedTexts } from "./database.ts";
 import { explainFailures } from "./failure.ts";
-import { ApiServer, apply, kubectl, list } from "./kubectl.ts";
-import { type Credentials, restrictedNamespace, team } from "./manifests.ts";
+import { apply, ClusterApi, kubectl, list } from "./kubectl.ts";
+import { restrictedNamespace, type TeamCredentials, team } from "./manifests.ts";
 import { Release } from "./release.ts";
 import { tell } from "./tell.ts";
-import { Twilio, type Webhook } from "./twilio.ts";
+import { ClusterTwilio, type WebhookAtTwilio } from "./twilio.ts";
 
 // Two releases in one cluster, each with namespaces of its own to look after; namespaces that are deleted whole.
 
@@ -19,16 +19,16 @@ const many = Array.from({ length: 20 }, (_, at) => ({
   namespace: `${runId}-many-${at + 1}`,
   number: `142555502${String(at).padStart(2, "0")}`,
 }));
-const accounts: Credentials[] = [1, 2].map((at) => ({
+const accounts: TeamCredentials[] = [1, 2].map((at) => ({
   accountSid: numberedSid("AC", at),
   authToken: `end-to-end-token-000000000000000${at}`,
 }));
 
-let api: ApiServer;
-let twilio: Twilio;
-let firstDatabase: Database;
+let api: ClusterApi;
+let twilio: ClusterTwilio;
+let firstDatabase: ClusterDatabase;
 let releases: { first: Release; second: Release };
-let before: Webhook;
+let before: WebhookAtTwilio;
 
 explainFailures();
 
@@ -36,8 +36,8 @@ beforeAll(async () => {
   tell(`namespaces begin with ${runId}`);
   const teams = [one, ...many];
   await apply(...[first, second, ...teams.map(({ namespace }) => namespace)].map(restrictedNamespace));
-  api = await ApiServer.open();
-  twilio = await Twilio.start(api, {
+  api = await ClusterApi.open();
+  twilio = await ClusterTwilio.start(api, {
     accounts: accounts.map(({ accountSid, authToken }) => ({ sid: accountSid, authToken })),
     numbers: teams.map(({ number }, at) => ({
       sid: numberedSid("PN", at + 1),
@@ -68,7 +68,7 @@ afterAll(async () => {
 });
 
 test("a release whose database is not there yet waits, says so, and goes on when it is", async () => {
-  firstDatabase = new Database(first);
+  firstDatabase = new ClusterDatabase(first);
   await apply(firstDatabase.secret("database"));
   await releases.first.install("--take-ownership");
   await releases.first.rolledOut("controller");
@@ -84,7 +84,7 @@ test("a release whose database is not there yet waits, says so, and goes on when
 });
 
 test("two releases look after their own namespaces, and texts reach the one that they are for", async () => {
-  const database = new Database(second);
+  const database = new ClusterDatabase(second);
   await Promise.all([apply(database.secret("database")), database.start()]);
   await releases.second.install();
   await apply(...team(one.namespace, one.number, accounts[0]!));

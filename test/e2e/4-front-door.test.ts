@@ -2,14 +2,14 @@ import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { waitFor } from "../../demo/expect.ts";
 import { demoAccount } from "../../src/simulator/state/default-seed.ts";
 import type { Mode } from "../support/spoiler.ts";
-import { Database } from "./database.ts";
+import { ClusterDatabase } from "./database.ts";
 import { explainFailures } from "./failure.ts";
 import { FrontDoor } from "./front-door.ts";
-import { ApiServer, apply, kubectl, list } from "./kubectl.ts";
+import { apply, ClusterApi, kubectl, list } from "./kubectl.ts";
 import { restrictedNamespace, team } from "./manifests.ts";
 import { Release } from "./release.ts";
 import { tell } from "./tell.ts";
-import { Twilio, type Webhook } from "./twilio.ts";
+import { ClusterTwilio, type WebhookAtTwilio } from "./twilio.ts";
 
 // A proxy in front of the receiver that spoils requests, as ingresses, CDNs and firewalls do: what the number says of it.
 
@@ -17,19 +17,19 @@ const operator = `${inject("runId")}-spoiled`;
 const users = `${inject("runId")}-spoiled-team`;
 const number = demoAccount.number.slice(1);
 
-let api: ApiServer;
-let twilio: Twilio;
+let api: ClusterApi;
+let twilio: ClusterTwilio;
 let door: FrontDoor;
 let release: Release;
-let before: Webhook;
+let before: WebhookAtTwilio;
 
 explainFailures();
 
 beforeAll(async () => {
   await apply(restrictedNamespace(operator), restrictedNamespace(users));
-  api = await ApiServer.open();
+  api = await ClusterApi.open();
   const { sid, authToken } = demoAccount;
-  twilio = await Twilio.start(api, {
+  twilio = await ClusterTwilio.start(api, {
     accounts: [{ sid, authToken }],
     numbers: [{ sid: demoAccount.numberSid, accountSid: sid, phoneNumber: demoAccount.number }],
   });
@@ -40,7 +40,7 @@ beforeAll(async () => {
     watchNamespaces: [users],
     database: { existingSecret: "database", createRoles: true },
   });
-  const database = new Database(operator);
+  const database = new ClusterDatabase(operator);
   await Promise.all([apply(database.secret("database")), database.start()]);
 });
 

@@ -43,7 +43,7 @@ export async function storedTexts(secret: OwnerSecret): Promise<Map<string, numb
 }
 
 /** A PostgreSQL as somebody's own, apart from the chart; it forgets everything with its pod. */
-export class Database {
+export class ClusterDatabase {
   readonly namespace: string;
   readonly #password = randomBytes(12).toString("hex");
 

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { inject } from "vitest";
 import type { Mode } from "../support/spoiler.ts";
-import { type ApiServer, apply, kubectl } from "./kubectl.ts";
+import { apply, type ClusterApi, kubectl } from "./kubectl.ts";
 import { podSecurity, restrictedNamespace } from "./manifests.ts";
 
 const PROGRAM = resolve(import.meta.dirname, "../support/spoiler.ts");
@@ -12,14 +12,14 @@ const PORT = 8080;
 export class FrontDoor {
   readonly namespace = `${inject("runId")}-door`;
   readonly url = `http://door.${this.namespace}.svc:${PORT}`;
-  readonly #api: ApiServer;
+  readonly #api: ClusterApi;
 
-  private constructor(api: ApiServer) {
+  private constructor(api: ClusterApi) {
     this.#api = api;
   }
 
   /** Leads to the receiver at `target`, which need not be there yet. */
-  static async start(api: ApiServer, target: string): Promise<FrontDoor> {
+  static async start(api: ClusterApi, target: string): Promise<FrontDoor> {
     const door = new FrontDoor(api);
     await apply(restrictedNamespace(door.namespace));
     await apply(...door.#objects(target));

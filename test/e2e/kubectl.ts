@@ -4,7 +4,7 @@ import { Agent, request } from "undici";
 import { inject } from "vitest";
 import { spawnTied, stopChild } from "../../src/child.ts";
 
-export interface Result {
+export interface ProgramOutcome {
   code: number;
   stdout: string;
   stderr: string;
@@ -39,7 +39,7 @@ export const apply = (...objects: object[]) =>
   kubectl(["apply", "--server-side", "-f", "-"], { apiVersion: "v1", kind: "List", items: objects });
 
 /** `input`: an object as JSON, or a text as it is. */
-function run(program: string, args: readonly string[], input: unknown): Promise<Result> {
+function run(program: string, args: readonly string[], input: unknown): Promise<ProgramOutcome> {
   const child = spawn(program, args, {
     stdio: "pipe",
     env: { ...process.env, KUBECONFIG: inject("kubeconfig") },
@@ -70,7 +70,7 @@ export async function listening(args: readonly string[]): Promise<{ port: number
 }
 
 /** The API server's own HTTP, by `kubectl proxy`: for pods and Services that no port leads to. */
-export class ApiServer {
+export class ClusterApi {
   readonly #proxy: Awaited<ReturnType<typeof listening>>;
   readonly #connections = new Agent({ connections: 128 });
 
@@ -78,8 +78,8 @@ export class ApiServer {
     this.#proxy = proxy;
   }
 
-  static async open(): Promise<ApiServer> {
-    return new ApiServer(await listening(["proxy", "--port=0"]));
+  static async open(): Promise<ClusterApi> {
+    return new ClusterApi(await listening(["proxy", "--port=0"]));
   }
 
   async request(path: string, method: "GET" | "POST" | "DELETE" = "GET", body?: unknown) {

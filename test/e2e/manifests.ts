@@ -24,13 +24,17 @@ export const podSecurity = {
   container: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
 };
 
-export interface Credentials {
+export interface TeamCredentials {
   accountSid: string;
   authToken: string;
 }
 
 /** Secret, stream and number of one team, the least that a user writes. */
-export function team(namespace: string, number: string, { accountSid, authToken }: Credentials): object[] {
+export function team(
+  namespace: string,
+  number: string,
+  { accountSid, authToken }: TeamCredentials,
+): object[] {
   const apiVersion = "smschannel.dev/v1alpha1";
   return [
     {

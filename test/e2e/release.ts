@@ -2,7 +2,7 @@ import { inject } from "vitest";
 import { CHART, merge } from "../chart/helm.ts";
 import { helm, kubectl, tryHelm } from "./kubectl.ts";
 import { tell } from "./tell.ts";
-import type { Twilio } from "./twilio.ts";
+import type { ClusterTwilio } from "./twilio.ts";
 
 /** A version of the operator: a chart, as a folder or an archive, and the image that it installs. */
 export interface Version {
@@ -18,7 +18,7 @@ export class Release {
   #values: object;
 
   /** Of the version under test, unless another one is given. */
-  constructor(namespace: string, twilio: Twilio, values: object, version = underTest()) {
+  constructor(namespace: string, twilio: ClusterTwilio, values: object, version = underTest()) {
     this.namespace = namespace;
     this.#chart = version.chart;
     const own = {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { InboundDelivery } from "../../src/simulator/messages/inbound.ts";
-import type { Twilio } from "./twilio.ts";
+import type { ClusterTwilio } from "./twilio.ts";
 
 export interface Streamed {
   sent: number;
@@ -26,7 +26,7 @@ export interface Retried {
  * from a customer of its own.
  */
 export class TextStream {
-  readonly #twilio: Twilio;
+  readonly #twilio: ClusterTwilio;
   readonly #to: string;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
@@ -34,7 +34,7 @@ export class TextStream {
   readonly #pending = new Set<Promise<void>>();
   readonly #result: Streamed = { sent: 0, acknowledged: [], refused: [], retried: {}, unknown: {} };
 
-  constructor(twilio: Twilio, to: string, perSecond: number) {
+  constructor(twilio: ClusterTwilio, to: string, perSecond: number) {
     this.#twilio = twilio;
     this.#to = to;
     this.#running = this.#run(perSecond);

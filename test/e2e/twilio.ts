@@ -2,7 +2,7 @@ import { inject } from "vitest";
 import type { RequestRecord } from "../../src/simulator/control/request-log.ts";
 import type { InboundDelivery } from "../../src/simulator/messages/inbound.ts";
 import type { SimulatorSeed } from "../../src/simulator/state/seed.ts";
-import { type ApiServer, apply, kubectl } from "./kubectl.ts";
+import { apply, type ClusterApi, kubectl } from "./kubectl.ts";
 import { podSecurity, restrictedNamespace } from "./manifests.ts";
 
 /** A text as a customer sends it. */
@@ -13,24 +13,24 @@ export interface Text {
   body: string;
 }
 
-export interface Webhook {
+export interface WebhookAtTwilio {
   smsUrl: string;
   smsApplicationSid: string;
 }
 
 /** The simulated Twilio, a pod of the image under test, and its control API by way of the API server. */
-export class Twilio {
+export class ClusterTwilio {
   readonly namespace = `${inject("runId")}-twilio`;
   /** What the operator takes for Twilio. */
   readonly baseUrl = `http://twilio.${this.namespace}.svc:4010`;
-  readonly #api: ApiServer;
+  readonly #api: ClusterApi;
 
-  private constructor(api: ApiServer) {
+  private constructor(api: ClusterApi) {
     this.#api = api;
   }
 
-  static async start(api: ApiServer, seed: SimulatorSeed): Promise<Twilio> {
-    const twilio = new Twilio(api);
+  static async start(api: ClusterApi, seed: SimulatorSeed): Promise<ClusterTwilio> {
+    const twilio = new ClusterTwilio(api);
     await apply(restrictedNamespace(twilio.namespace));
     await apply(...twilio.#objects(seed));
     await kubectl(["-n", twilio.namespace, "rollout", "status", "deployment/twilio", "--timeout=120s"]);
@@ -47,9 +47,9 @@ export class Twilio {
   }
 
   /** The webhook of a number, by its digits. */
-  async webhookOf(number: string): Promise<Webhook> {
+  async webhookOf(number: string): Promise<WebhookAtTwilio> {
     const state = (await this.#control("GET", "state")) as {
-      regions: { us1: { numbers: (Webhook & { phoneNumber: string })[] } };
+      regions: { us1: { numbers: (WebhookAtTwilio & { phoneNumber: string })[] } };
     };
     const found = state.regions.us1.numbers.find(({ phoneNumber }) => phoneNumber === `+${number}`);
     if (found === undefined) throw new Error(`the simulator has no number ${number}`);

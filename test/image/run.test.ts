@@ -2,7 +2,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { Wait } from "testcontainers";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { Hardened, handle, prepared, run, Said } from "./support.ts";
+import { ContainerLog, Hardened, handle, prepared, run } from "./support.ts";
 
 // How the image runs: as whom, with what, and to what end.
 
@@ -82,7 +82,7 @@ describe("SIGTERM, as the first process of the container", () => {
     });
     await using started = await hardened.withWaitStrategy(Wait.forLogMessage(/"listening"/)).start();
     const container = await handle(started.getId());
-    const log = new Said(await started.logs());
+    const log = new ContainerLog(await started.logs());
     const at = (port: number) => `http://${started.getHost()}:${started.getMappedPort(port)}`;
     const inFlight = halfPost(`${at(8080)}/inbound/team/support`);
     await inFlight.sent;
@@ -105,7 +105,7 @@ async function start(command: string) {
   const container = prepared(new Hardened().withCommand([command]), { env, files });
   const started = await container.withWaitStrategy(atOnce).start();
   onTestFinished(() => started.stop().then(() => undefined));
-  const log = new Said(await started.logs());
+  const log = new ContainerLog(await started.logs());
   return { container: await handle(started.getId()), said: (msg: string) => log.said(msg) };
 }
 

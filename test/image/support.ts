@@ -15,7 +15,7 @@ export class Hardened extends GenericContainer {
   }
 }
 
-export interface Run {
+export interface ContainerRun {
   /** Default: the image's own user. */
   user?: string;
   env?: Record<string, string>;
@@ -24,14 +24,20 @@ export interface Run {
 }
 
 /** Runs a command to its end, without a network. */
-export async function run(command: string[], options: Run = {}): Promise<{ code: number; output: string }> {
+export async function run(
+  command: string[],
+  options: ContainerRun = {},
+): Promise<{ code: number; output: string }> {
   const container = prepared(new Hardened().withNetworkMode("none").withCommand(command), options);
   await using started = await container.withWaitStrategy(untilEnded).start();
   const { StatusCode: code } = await (await handle(started.getId())).wait();
   return { code, output: await text(await started.logs()) };
 }
 
-export function prepared<C extends GenericContainer>(container: C, { user, env, files = {} }: Run): C {
+export function prepared<C extends GenericContainer>(
+  container: C,
+  { user, env, files = {} }: ContainerRun,
+): C {
   if (user !== undefined) container.withUser(user);
   if (env !== undefined) container.withEnvironment(env);
   const mounts = Object.entries(files).map(([target, source]) => ({ source, target, mode: "ro" as const }));
@@ -52,7 +58,7 @@ const untilEnded: WaitStrategy = {
 };
 
 /** Log lines as they come; `said` resolves with the first that has this message, also of the past. */
-export class Said {
+export class ContainerLog {
   readonly #lines: { msg?: string }[] = [];
   readonly #waiting = new Map<string, () => void>();
 

@@ -6,14 +6,14 @@ import { parse, stringify } from "yaml";
 import { kubeconfigPath, kubectl } from "../support/cluster.ts";
 
 /** A ServiceAccount as a pod of it has it: a kubeconfig with its token, and nothing of the administrator's. */
-export interface Account {
+export interface ServiceAccountLogin {
   readonly kubeconfig: string;
   /** As the account would type it. */
   kubectl(...args: string[]): ReturnType<typeof kubectl>;
   remove(): Promise<void>;
 }
 
-export async function accountOf(namespace: string, name: string): Promise<Account> {
+export async function accountOf(namespace: string, name: string): Promise<ServiceAccountLogin> {
   const { stdout, stderr, code } = await kubectl(["create", "token", name, "-n", namespace, "--duration=1h"]);
   if (code !== 0) throw new Error(stderr);
   const config = parse(await readFile(kubeconfigPath(), "utf8"));

@@ -10,7 +10,7 @@ import { RouteWatch } from "../../src/receiver/route-watch.ts";
 import { envOf, type Rendered, render } from "../chart/helm.ts";
 import { kubectl, newNamespace } from "../support/cluster.ts";
 import { eventually, World } from "../support/world.ts";
-import { type Account, accountOf } from "./account.ts";
+import { accountOf, type ServiceAccountLogin } from "./account.ts";
 import { command } from "./command.ts";
 
 // The rights that the chart grants, used: what the processes need is there, and nothing else is.
@@ -40,7 +40,7 @@ const rightsIn = ({ all }: Rendered) =>
     .map((manifest) => stringify(manifest))
     .join("---\n");
 
-async function account(namespace: string, component: string): Promise<Account> {
+async function account(namespace: string, component: string): Promise<ServiceAccountLogin> {
   const found = await accountOf(namespace, `test-sms-channel-operator-${component}`);
   open.push(found);
   return found;
@@ -182,7 +182,7 @@ describe("the receiver", () => {
       await account(namespace, "receiver"),
       await account(namespace, "migrations"),
     ];
-    const rights = async ({ kubectl }: Account) => {
+    const rights = async ({ kubectl }: ServiceAccountLogin) => {
       const { stdout } = await kubectl("auth", "can-i", "--list", "-n", namespace);
       // A table, whose columns are as wide as their widest cell.
       return stdout.split("\n").map((line) => line.trim().replaceAll(/ {2,}/g, " | "));

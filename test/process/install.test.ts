@@ -10,12 +10,12 @@ import { temporaryDirectory } from "../support/controlplane/directory.ts";
 const root = resolve(import.meta.dirname, "../..");
 let folder: string;
 
-interface Package {
+interface LockedPackage {
   version: string;
   integrity?: string;
   optional?: boolean;
 }
-const locked: Record<string, Package> = {
+const locked: Record<string, LockedPackage> = {
   "": { version: "0.1.0" },
   "node_modules/pg": { version: "8.23.1", integrity: "sha512-a" },
   "node_modules/node": { version: "24.21.0", integrity: "sha512-b" },

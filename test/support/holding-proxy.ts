@@ -2,7 +2,7 @@ import { createServer, request as forward, type IncomingMessage, type ServerResp
 import type { AddressInfo } from "node:net";
 import { eventually } from "./world.ts";
 
-export interface Held {
+export interface HeldRequest {
   method: string;
   path: string;
 }
@@ -13,9 +13,9 @@ export interface Held {
  */
 export class HoldingProxy {
   /** Requests that wait for an answer. */
-  readonly held = new Set<Held>();
+  readonly held = new Set<HeldRequest>();
   /** Which requests are held. */
-  holds: (request: Held) => boolean = () => false;
+  holds: (request: HeldRequest) => boolean = () => false;
   readonly #target: string;
   readonly #server = createServer((request, response) => this.#serve(request, response));
 

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { KubeClient } from "../../src/kube/client.ts";
 import type { KubeObject, ResourceType } from "../../src/kube/resource.ts";
 
-export interface Rule {
+export interface RoleRule {
   apiGroups: string[];
   resources: string[];
   verbs: string[];
@@ -24,7 +24,7 @@ export async function grant(
   admin: KubeClient,
   user: string,
   namespace: string,
-  rules: readonly Rule[],
+  rules: readonly RoleRule[],
 ): Promise<() => Promise<void>> {
   const metadata = { namespace, name: `test-${randomBytes(4).toString("hex")}` };
   const make = (type: ResourceType, fields: object) =>
@@ -44,18 +44,18 @@ const READ = ["get", "list", "watch"];
 const OURS = "smschannel.dev";
 
 /** What the controller needs in its own namespace. */
-export const inOperatorNamespace: Rule[] = [
+export const inOperatorNamespace: RoleRule[] = [
   { apiGroups: [""], resources: ["secrets"], verbs: [...READ, "create", "update", "patch", "delete"] },
 ];
 
 /** What the controller needs in a namespace of users, by what it is for. */
 export const inUsersNamespace = {
   secrets: [{ apiGroups: [""], resources: ["secrets"], verbs: READ }],
-  kind: (plural: string): Rule[] => [
+  kind: (plural: string): RoleRule[] => [
     { apiGroups: [OURS], resources: [plural, `${plural}/status`], verbs: [...READ, "patch"] },
   ],
   rest: [
     { apiGroups: [""], resources: ["namespaces"], verbs: ["get"] },
     { apiGroups: ["events.k8s.io"], resources: ["events"], verbs: ["create", "patch"] },
   ],
-} satisfies Record<string, Rule[] | ((plural: string) => Rule[])>;
+} satisfies Record<string, RoleRule[] | ((plural: string) => RoleRule[])>;

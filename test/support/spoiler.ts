@@ -17,14 +17,14 @@ interface Passing {
   body: Buffer;
 }
 
-interface Reply {
+interface SpoiledReply {
   status: number;
   headers?: Record<string, string>;
   body?: string;
 }
 
 /** Changes a request; what it returns is answered in the receiver's place. */
-type Spoil = (passing: Passing) => Reply | undefined;
+type Spoil = (passing: Passing) => SpoiledReply | undefined;
 
 /** Changes the fields of a form, and encodes them as proxies that parse forms do. */
 const fields =

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { builtProgram, pinnedVersion } from "../gomodule/build.ts";
-import type { Progress } from "../gomodule/progress.ts";
+import type { BuildProgress } from "../gomodule/progress.ts";
 
 const MODULE = resolve(import.meta.dirname, "go");
 
@@ -8,7 +8,7 @@ const MODULE = resolve(import.meta.dirname, "go");
  * The folder with etcd, kube-apiserver, kube-controller-manager and kubectl, built from Go modules where this has not been
  * done before. It can serve as KUBEBUILDER_ASSETS.
  */
-export async function builtPrograms(progress: Progress): Promise<string> {
+export async function builtPrograms(progress: BuildProgress): Promise<string> {
   const version = await pinnedVersion(MODULE, "k8s.io/kubernetes");
   const [major = "", minor = ""] = version.replace("v", "").split(".");
   const stamp = "k8s.io/component-base/version";

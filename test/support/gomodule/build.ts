@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { spawnTied } from "../../../src/child.ts";
 import { isAlive } from "../controlplane/directory.ts";
-import type { Progress } from "./progress.ts";
+import type { BuildProgress } from "./progress.ts";
 
 /** A program for tests that is built from Go modules: pinned by go.mod and go.sum, from nothing but the Go module proxy. */
 export interface GoProgram {
@@ -36,7 +36,7 @@ export interface GoProgram {
  * The folder with the program, built where this has not been done before; later calls answer at once. The folder is named by
  * a hash of the module, appears only when it is complete, and two runs that build at once come to no harm.
  */
-export async function builtProgram(program: GoProgram, progress: Progress): Promise<string> {
+export async function builtProgram(program: GoProgram, progress: BuildProgress): Promise<string> {
   const folder = join(cacheFolder(), `${program.name}-${await hashOf(program)}`);
   if (existsSync(folder)) return folder;
   await mkdir(dirname(folder), { recursive: true });
@@ -79,7 +79,7 @@ async function hashOf(program: GoProgram): Promise<string> {
   return hash.digest("hex").slice(0, 16);
 }
 
-async function build(program: GoProgram, folder: string, progress: Progress): Promise<void> {
+async function build(program: GoProgram, folder: string, progress: BuildProgress): Promise<void> {
   const { module, what, name, package: main = ".", links = [], folders = [] } = program;
   const draft = `${folder}.${process.pid}.partial`;
   await removeDrafts(folder, name);
@@ -175,7 +175,11 @@ async function removeDrafts(folder: string, name: string): Promise<void> {
  * touches it: one that is gone, or has not touched it for a minute (in another container), was killed. Should two ever
  * hold it, the rename above still lets one win.
  */
-async function lock(path: string, { what }: GoProgram, progress: Progress): Promise<() => Promise<void>> {
+async function lock(
+  path: string,
+  { what }: GoProgram,
+  progress: BuildProgress,
+): Promise<() => Promise<void>> {
   for (;;) {
     try {
       const file = await open(path, "wx");

@@ -1,12 +1,12 @@
 /** Tells a waiting person what goes on; in a log file a line now and then, on a terminal one line that changes. */
-export interface Progress {
+export interface BuildProgress {
   say(text: string): void;
   end(): void;
 }
 
 const LOG_EVERY_MS = 10_000;
 
-export function progressOn(stream: NodeJS.WriteStream): Progress {
+export function progressOn(stream: NodeJS.WriteStream): BuildProgress {
   const started = performance.now();
   const terminal = stream.isTTY === true;
   let said = Number.NEGATIVE_INFINITY;
