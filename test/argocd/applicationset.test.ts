@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parse } from "yaml";
 import { smsNumbers, workStreams } from "../../src/api/index.ts";
-import { eventually, World } from "../support/world.ts";
+import { eventually } from "../support/eventually.ts";
+import { World } from "../support/world.ts";
 import { ArgoCd, applicationSets } from "./argocd.ts";
 import { adapted, channel, example } from "./examples.ts";
 

@@ -15,7 +15,7 @@ import { silentLog } from "../../src/log.ts";
 import { kubeconfigPath, kubectl, newNamespace } from "../support/cluster.ts";
 import { temporaryDirectory } from "../support/controlplane/directory.ts";
 import { freePorts } from "../support/controlplane/ports.ts";
-import { eventually } from "../support/world.ts";
+import { eventually } from "../support/eventually.ts";
 import { DEPLOY } from "./health.ts";
 import { argocdCrds, argocdProgram, argocdSettings } from "./program.ts";
 

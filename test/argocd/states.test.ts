@@ -3,8 +3,10 @@ import { operatingHours, smsNumbers, workStreams } from "../../src/api/index.ts"
 import { systemClock } from "../../src/clock.ts";
 import { type ResourceType, secrets } from "../../src/kube/resource.ts";
 import { kubectl } from "../support/cluster.ts";
+import { eventually } from "../support/eventually.ts";
 import { SkippingClock } from "../support/skipping-clock.ts";
-import { eventually, matches, type Wanted, World } from "../support/world.ts";
+import { matches, type Wanted } from "../support/world/conditions.ts";
+import { World } from "../support/world.ts";
 import { healthOf, healthScript, healthTests } from "./health.ts";
 import { readTestdata, recorded, writeTestdata } from "./testdata.ts";
 

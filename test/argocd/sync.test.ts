@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { parse, stringify } from "yaml";
 import { operatingHours, smsNumbers, workStreams } from "../../src/api/index.ts";
 import { type KubeObject, type ResourceType, secrets } from "../../src/kube/resource.ts";
-import { eventually, World } from "../support/world.ts";
+import { eventually } from "../support/eventually.ts";
+import { World } from "../support/world.ts";
 import { ArgoCd } from "./argocd.ts";
 import { channel } from "./examples.ts";
 

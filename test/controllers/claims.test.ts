@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { smsNumbers } from "../../src/api/index.ts";
 import { CONNECTION_OVERRIDES } from "../../src/twilio/connection-overrides.ts";
-import { NUMBER, World } from "../support/world.ts";
+import { NUMBER } from "../support/world/simulated-twilio.ts";
+import { World } from "../support/world.ts";
 
 let world: World;
 beforeAll(async () => {

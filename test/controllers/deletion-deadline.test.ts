@@ -2,8 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { smsNumbers } from "../../src/api/index.ts";
 import { createLog } from "../../src/log.ts";
 import type { SimulatedFault } from "../../src/simulator/simulator.ts";
+import { eventually } from "../support/eventually.ts";
 import { applyFleet, deleteFleet, fleetIsGone, fleetIsReady, fleetSeed } from "../support/fleet.ts";
-import { eventually, World } from "../support/world.ts";
+import { World } from "../support/world.ts";
 
 const DEMO = {
   smsUrl: "https://demo.twilio.com/welcome/sms/reply/",

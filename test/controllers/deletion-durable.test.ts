@@ -3,7 +3,8 @@ import { smsNumbers } from "../../src/api/index.ts";
 import { secrets } from "../../src/kube/resource.ts";
 import { createLog } from "../../src/log.ts";
 import { secretName } from "../../src/routes/secrets.ts";
-import { eventually, World } from "../support/world.ts";
+import { eventually } from "../support/eventually.ts";
+import { World } from "../support/world.ts";
 
 // What the operator remembers is in its own Secrets: somebody changes, damages or takes away one of them.
 const DEMO = {

@@ -3,7 +3,8 @@ import { smsNumbers } from "../../src/api/index.ts";
 import { namespaces } from "../../src/kube/resource.ts";
 import { createLog } from "../../src/log.ts";
 import { kubectl } from "../support/cluster.ts";
-import { NUMBER, World } from "../support/world.ts";
+import { NUMBER } from "../support/world/simulated-twilio.ts";
+import { World } from "../support/world.ts";
 
 let world: World;
 const webhook = () => {

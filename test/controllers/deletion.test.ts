@@ -4,7 +4,9 @@ import { secrets } from "../../src/kube/resource.ts";
 import { createLog } from "../../src/log.ts";
 import type { SimulatedFault } from "../../src/simulator/simulator.ts";
 import { kubectl } from "../support/cluster.ts";
-import { ACCOUNT, eventually, NUMBER, World, type WorldOptions } from "../support/world.ts";
+import { eventually } from "../support/eventually.ts";
+import { ACCOUNT, NUMBER } from "../support/world/simulated-twilio.ts";
+import { World, type WorldOptions } from "../support/world.ts";
 
 const FOREIGN = {
   smsUrl: "https://bot:s3cret@legacy.example.com/sms?team=7&key=a%2Fb",

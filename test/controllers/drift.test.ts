@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { CONNECTION_OVERRIDES } from "../../src/twilio/connection-overrides.ts";
-import { eventually, World } from "../support/world.ts";
+import { eventually } from "../support/eventually.ts";
+import { World } from "../support/world.ts";
 
 let world: World;
 beforeAll(async () => {

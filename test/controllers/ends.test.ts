@@ -3,8 +3,10 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { smsNumbers, workStreams } from "../../src/api/index.ts";
 import type { Operator } from "../../src/controllers/operator.ts";
 import { signatureKey } from "../../src/routes/signature-states.ts";
+import { eventually } from "../support/eventually.ts";
 import { SkippingClock } from "../support/skipping-clock.ts";
-import { ACCOUNT, eventually, TOKEN, World } from "../support/world.ts";
+import { ACCOUNT, TOKEN } from "../support/world/simulated-twilio.ts";
+import { World } from "../support/world.ts";
 
 // What goes on for a while after it was replaced ends by itself, hours later: time is told to skip, the operator and the
 // receiver live on.

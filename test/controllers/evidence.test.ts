@@ -5,8 +5,8 @@ import { migrate } from "../../src/inbox/migrate.ts";
 import { PostgresStore } from "../../src/inbox/store.ts";
 import { silentLog } from "../../src/log.ts";
 import { newDatabase } from "../support/database.ts";
+import { eventually } from "../support/eventually.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { eventually } from "../support/world.ts";
 
 async function migrated(): Promise<string> {
   const url = await newDatabase();

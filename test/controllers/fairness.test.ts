@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { smsNumbers } from "../../src/api/index.ts";
+import { eventually } from "../support/eventually.ts";
 import {
   applyFleet,
   deleteFleet,
@@ -9,7 +10,7 @@ import {
   fleetSeed,
 } from "../support/fleet.ts";
 import { HoldingProxy } from "../support/holding-proxy.ts";
-import { eventually, World } from "../support/world.ts";
+import { World } from "../support/world.ts";
 
 /** A tenth of what there is in production, and more objects than workers. */
 const WORKERS = 30;

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { smsNumbers } from "../../src/api/index.ts";
+import { eventually } from "../support/eventually.ts";
 import { applyFleet, deleteFleet, fleetIsReady, fleetSeed } from "../support/fleet.ts";
 import { type HeldRequest, HoldingProxy } from "../support/holding-proxy.ts";
-import { eventually, World, type WorldOptions } from "../support/world.ts";
+import { World, type WorldOptions } from "../support/world.ts";
 
 const ANNOTATION = { "smschannel.dev/force-delete": "true" };
 

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { smsNumbers } from "../../src/api/index.ts";
 import { CONNECTION_OVERRIDES } from "../../src/twilio/connection-overrides.ts";
-import { eventually, NUMBER, World } from "../support/world.ts";
+import { eventually } from "../support/eventually.ts";
+import { NUMBER } from "../support/world/simulated-twilio.ts";
+import { World } from "../support/world.ts";
 
 // Twilio's list of an account's numbers comes without one that is there: half an answer, a replica that lags.
 const CODE = "894546";

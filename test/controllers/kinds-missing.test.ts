@@ -11,7 +11,7 @@ import { silentLog } from "../../src/log.ts";
 import { loadClient } from "../kube/widgets.ts";
 import { type ControlPlane, startControlPlane } from "../support/controlplane/controlplane.ts";
 import { applyCrds } from "../support/crds.ts";
-import { eventually } from "../support/world.ts";
+import { eventually } from "../support/eventually.ts";
 
 // A control plane of its own, without our kinds. A cluster that was given has them already, and they stay.
 const own = process.env.TEST_USE_KUBECONFIG !== "1";

@@ -5,7 +5,8 @@ import { afterEach, describe, expect, test } from "vitest";
 import { smsNumbers } from "../../src/api/index.ts";
 import { cuttingProxy } from "../kube/proxy.ts";
 import { kubeconfigPath } from "../support/cluster.ts";
-import { eventually, World, type WorldOptions } from "../support/world.ts";
+import { eventually } from "../support/eventually.ts";
+import { World, type WorldOptions } from "../support/world.ts";
 
 // Longer than Twilio's time-out by some renewals, else no call would ever be begun.
 const elect = { leaseMs: 14_000, renewDeadlineMs: 10_000, retryMs: 500 };

@@ -1,6 +1,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { NUMBER, World } from "../support/world.ts";
+import { NUMBER } from "../support/world/simulated-twilio.ts";
+import { World } from "../support/world.ts";
 
 let world: World;
 beforeAll(async () => {

@@ -7,8 +7,11 @@ import type { OperatorConfig } from "../../src/controllers/operator.ts";
 import type { ResourceType } from "../../src/kube/resource.ts";
 import { createLog } from "../../src/log.ts";
 import type { SimulatedFault } from "../../src/simulator/simulator.ts";
+import { eventually } from "../support/eventually.ts";
 import { SkippingClock } from "../support/skipping-clock.ts";
-import { ACCOUNT, eventually, matches, NUMBER, TOKEN, World } from "../support/world.ts";
+import { matches } from "../support/world/conditions.ts";
+import { ACCOUNT, NUMBER, TOKEN } from "../support/world/simulated-twilio.ts";
+import { World } from "../support/world.ts";
 
 const demo = { smsUrl: "https://demo.twilio.com/welcome/sms/reply/", smsFallbackUrl: "" };
 /** The simulator's second one. */

@@ -2,7 +2,9 @@ import { once } from "node:events";
 import { afterEach, describe, expect, test } from "vitest";
 import { operatingHours, smsNumbers, workStreams } from "../../src/api/index.ts";
 import { leases, secrets } from "../../src/kube/resource.ts";
-import { eventually, TOKEN, World } from "../support/world.ts";
+import { eventually } from "../support/eventually.ts";
+import { TOKEN } from "../support/world/simulated-twilio.ts";
+import { World } from "../support/world.ts";
 
 let world: World;
 afterEach(() => world.stop());

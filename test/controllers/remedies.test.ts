@@ -3,8 +3,10 @@ import { type SmsNumber, smsNumbers } from "../../src/api/index.ts";
 import { systemClock } from "../../src/clock.ts";
 import { PostgresStore } from "../../src/inbox/store.ts";
 import { silentLog } from "../../src/log.ts";
+import { eventually } from "../support/eventually.ts";
 import { SkippingClock } from "../support/skipping-clock.ts";
-import { ACCOUNT, eventually, NUMBER, World } from "../support/world.ts";
+import { ACCOUNT, NUMBER } from "../support/world/simulated-twilio.ts";
+import { World } from "../support/world.ts";
 
 // What somebody mends at Twilio is seen: at each resync while a number is not Ready because of it, at once when its object is touched.
 const DROPPING = "14252306553";

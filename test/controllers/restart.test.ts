@@ -5,7 +5,8 @@ import { leases, secrets } from "../../src/kube/resource.ts";
 import type { SimulatedFault } from "../../src/simulator/simulator.ts";
 import { type CuttingProxy, cuttingProxy, type SeenRequest } from "../kube/proxy.ts";
 import { kubeconfigPath } from "../support/cluster.ts";
-import { eventually, World } from "../support/world.ts";
+import { eventually } from "../support/eventually.ts";
+import { World } from "../support/world.ts";
 
 const demo = { smsUrl: "https://demo.twilio.com/welcome/sms/reply/", smsFallbackUrl: "" };
 let world: World;

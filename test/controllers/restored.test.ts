@@ -3,7 +3,9 @@ import { smsNumbers, workStreams } from "../../src/api/index.ts";
 import { silentLog } from "../../src/log.ts";
 import { type ControlPlane, startControlPlane } from "../support/controlplane/controlplane.ts";
 import { applyCrds } from "../support/crds.ts";
-import { eventually, NUMBER, World } from "../support/world.ts";
+import { eventually } from "../support/eventually.ts";
+import { NUMBER } from "../support/world/simulated-twilio.ts";
+import { World } from "../support/world.ts";
 
 // A control plane of its own: its store is set back here. A cluster that was given, or k3s, is left alone.
 const own = process.env.TEST_USE_KUBECONFIG !== "1";

@@ -5,8 +5,10 @@ import { createLog } from "../../src/log.ts";
 import { type CuttingProxy, cuttingProxy } from "../kube/proxy.ts";
 import { loadClient } from "../kube/widgets.ts";
 import { kubeconfigPath } from "../support/cluster.ts";
+import { eventually } from "../support/eventually.ts";
 import { grant, inOperatorNamespace, inUsersNamespace } from "../support/rights.ts";
-import { eventually, NUMBER, World } from "../support/world.ts";
+import { NUMBER } from "../support/world/simulated-twilio.ts";
+import { World } from "../support/world.ts";
 
 const OTHER_NUMBER = "14252306550";
 let world: World;

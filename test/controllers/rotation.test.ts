@@ -4,7 +4,9 @@ import { workStreams } from "../../src/api/index.ts";
 import { secrets } from "../../src/kube/resource.ts";
 import { signatureKey } from "../../src/routes/signature-states.ts";
 import type { InboundDelivery } from "../../src/simulator/simulator.ts";
-import { ACCOUNT, eventually, NUMBER, TOKEN, World } from "../support/world.ts";
+import { eventually } from "../support/eventually.ts";
+import { ACCOUNT, NUMBER, TOKEN } from "../support/world/simulated-twilio.ts";
+import { World } from "../support/world.ts";
 
 const WRONG = "00000000000000000000000000000bad";
 let world: World;

@@ -5,7 +5,9 @@ import { smsNumbers, workStreams } from "../../src/api/index.ts";
 import { namespaces } from "../../src/kube/resource.ts";
 import type { InboundDelivery } from "../../src/simulator/simulator.ts";
 import { kubectl } from "../support/cluster.ts";
-import { eventually, NUMBER, World, type WorldOptions } from "../support/world.ts";
+import { eventually } from "../support/eventually.ts";
+import { NUMBER } from "../support/world/simulated-twilio.ts";
+import { World, type WorldOptions } from "../support/world.ts";
 
 let world: World;
 const closers: (() => unknown)[] = [];

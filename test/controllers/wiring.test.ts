@@ -3,7 +3,8 @@ import { type SmsNumber, smsNumbers } from "../../src/api/index.ts";
 import { CONNECTION_OVERRIDES } from "../../src/twilio/connection-overrides.ts";
 import { cuttingProxy } from "../kube/proxy.ts";
 import { kubeconfigPath } from "../support/cluster.ts";
-import { eventually, World } from "../support/world.ts";
+import { eventually } from "../support/eventually.ts";
+import { World } from "../support/world.ts";
 
 // One stream and one number per row, all in one account: a row is what Twilio has, what is applied, what comes of it.
 let world: World;

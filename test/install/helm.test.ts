@@ -6,7 +6,7 @@ import { parse, stringify } from "yaml";
 import { CHART, helm, merge, Rendered } from "../chart/helm.ts";
 import { required } from "../chart/values.ts";
 import { kubeconfigPath, kubectl, newNamespace } from "../support/cluster.ts";
-import { eventually } from "../support/world.ts";
+import { eventually } from "../support/eventually.ts";
 
 // Helm against a real API server: what it looks up there, what it keeps of a former release, what its hooks make and take away.
 

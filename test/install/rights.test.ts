@@ -9,7 +9,8 @@ import { RouteTable } from "../../src/receiver/route-table.ts";
 import { RouteWatch } from "../../src/receiver/route-watch.ts";
 import { envOf, type Rendered, render } from "../chart/helm.ts";
 import { kubectl, newNamespace } from "../support/cluster.ts";
-import { eventually, World } from "../support/world.ts";
+import { eventually } from "../support/eventually.ts";
+import { World } from "../support/world.ts";
 import { accountOf, type ServiceAccountLogin } from "./account.ts";
 import { command } from "./command.ts";
 

@@ -4,7 +4,8 @@ import { systemClock } from "../../src/clock.ts";
 import { migrate } from "../../src/inbox/migrate.ts";
 import { secrets } from "../../src/kube/resource.ts";
 import { silentLog } from "../../src/log.ts";
-import { eventually, World } from "../support/world.ts";
+import { eventually } from "../support/eventually.ts";
+import { World } from "../support/world.ts";
 import { command } from "./command.ts";
 
 // `smschannel test-text`, which `helm test` runs: it passes when texts arrive, and fails when they do not.

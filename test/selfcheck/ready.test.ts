@@ -3,9 +3,10 @@ import { afterEach, describe, expect, test } from "vitest";
 import { type Condition, smsNumbers, workStreams } from "../../src/api/index.ts";
 import type { KubeObject, ResourceType } from "../../src/kube/resource.ts";
 import { databaseProxy } from "../receiver/proxy.ts";
+import { eventually } from "../support/eventually.ts";
 import { SkippingClock } from "../support/skipping-clock.ts";
 import { type Mode, type Spoiler, startSpoiler } from "../support/spoiler.ts";
-import { eventually, World, type WorldOptions } from "../support/world.ts";
+import { World, type WorldOptions } from "../support/world.ts";
 
 // What users see where something before the receiver spoils requests, or its database takes no texts: a real API server, operator,
 // receiver and database, and a simulated Twilio that goes the same way.

@@ -1,7 +1,9 @@
 import type { SmsNumber } from "../../src/api/index.ts";
 import { smsNumbers } from "../../src/api/index.ts";
 import type { SimulatorSeed } from "../../src/simulator/state/seed.ts";
-import { eventually, matches, type World } from "./world.ts";
+import { eventually } from "./eventually.ts";
+import { matches } from "./world/conditions.ts";
+import type { World } from "./world.ts";
 
 /** An account of one tenant with many numbers: a stream for each, as a stream has one. */
 export interface Fleet {

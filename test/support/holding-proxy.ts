@@ -1,6 +1,6 @@
 import { createServer, request as forward, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { eventually } from "./world.ts";
+import { eventually } from "./eventually.ts";
 
 export interface HeldRequest {
   method: string;

@@ -1,24 +1,17 @@
 import type { ChildProcess } from "node:child_process";
-import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { Registry } from "@prometheus-io/client";
 import pg from "pg";
 import {
-  type Condition,
   operatingHours,
   type SmsNumber,
   smsNumbers,
   type WorkStream,
   workStreams,
 } from "../../src/api/index.ts";
-import { spawnTied, stopChild } from "../../src/child.ts";
+import { stopChild } from "../../src/child.ts";
 import { type Clock, systemClock } from "../../src/clock.ts";
-import { Operator, type OperatorConfig } from "../../src/controllers/operator.ts";
+import type { Operator, OperatorConfig } from "../../src/controllers/operator.ts";
 import { migrate } from "../../src/inbox/migrate.ts";
-import { PostgresStore } from "../../src/inbox/store.ts";
 import { KubeClient } from "../../src/kube/client.ts";
-import { LeaderElector } from "../../src/kube/leader.ts";
 import {
   type EventObject,
   events,
@@ -27,9 +20,7 @@ import {
   secrets,
 } from "../../src/kube/resource.ts";
 import { type Log, silentLog } from "../../src/log.ts";
-import { RouteTable } from "../../src/receiver/route-table.ts";
-import { RouteWatch } from "../../src/receiver/route-watch.ts";
-import { Receiver } from "../../src/receiver/server.ts";
+import type { RouteTable } from "../../src/receiver/route-table.ts";
 import {
   type InboundDelivery,
   type Simulator,
@@ -38,19 +29,26 @@ import {
 } from "../../src/simulator/simulator.ts";
 import { kubeconfigPath, newNamespace } from "./cluster.ts";
 import { newDatabase } from "./database.ts";
-
-/** The simulator's first account and number. */
-export const ACCOUNT = "AC00000000000000000000000000000001";
-export const TOKEN = "simulator-auth-token-0000000001";
-export const NUMBER = "14252306549";
+import { eventually } from "./eventually.ts";
+import { untilConditionsAre, type Wanted } from "./world/conditions.ts";
+import { type AnnotatedPlace, type ManifestPlace, Manifests } from "./world/manifests.ts";
+import {
+  type OperatorSettings,
+  type RunningOperator,
+  startOperator,
+  stopOperator,
+} from "./world/operators.ts";
+import { outcomeOf, type ProgramSettings, startController, startRelease } from "./world/programs.ts";
+import { ROUTE_SHARDS, startReceiver } from "./world/receivers.ts";
+import { NUMBER, SimulatedTwilio } from "./world/simulated-twilio.ts";
 
 export interface WorldOptions {
   simulator?: SimulatorOptions;
   config?: Partial<OperatorConfig>;
   /** Namespaces of users; default one. */
   namespaces?: number;
-  /** Without leader election this operator leads always. */
-  elect?: { leaseMs: number; renewDeadlineMs: number; retryMs: number };
+  /** Without leader election this operator always leads. */
+  elect?: OperatorSettings["elect"];
   log?: Log;
   /** Objects of a kind that an operator works on at a time. */
   workers?: number;
@@ -67,48 +65,69 @@ export interface WorldOptions {
   throughDatabase?: (url: string) => Promise<string>;
 }
 
+/** What a World is made of before anything of ours runs in it. */
+interface WorldParts {
+  operatorNamespace: string;
+  namespaces: readonly string[];
+  databaseUrl: string;
+  simulator: Simulator;
+}
+
 /**
  * Everything of one test: namespaces of its own on the shared API server, a simulated Twilio, a database, a receiver that
  * stands at the public URL, and an operator. Parts can be stopped and started again.
  */
 export class World {
-  readonly namespaces: string[] = [];
+  readonly operatorNamespace: string;
+  readonly namespaces: readonly string[];
+  /** INSTANCE of the operators: all of a World are replicas of one installation. */
+  readonly instance: string;
   readonly client: KubeClient;
-  readonly operators: {
-    operator: Operator;
-    leader: LeaderElector | undefined;
-    client: KubeClient;
-    registry: Registry;
-  }[] = [];
-  simulator!: Simulator;
-  databaseUrl!: string;
-  operatorNamespace!: string;
+  readonly operators: RunningOperator[] = [];
+  readonly simulator: Simulator;
+  readonly databaseUrl: string;
+  /** Where operators started from now on say that texts go; at first that of the first receiver. */
   publicUrl!: string;
+  /** What the first receiver knows. */
   routes!: RouteTable;
   readonly #options: WorldOptions;
   readonly #kubeconfig: string;
-  #customers = 0;
+  readonly #twilio: SimulatedTwilio;
+  readonly #manifests: Manifests;
   readonly #closers: (() => Promise<unknown>)[] = [];
 
-  private constructor(options: WorldOptions) {
+  private constructor(
+    options: WorldOptions,
+    { operatorNamespace, namespaces, databaseUrl, simulator }: WorldParts,
+  ) {
     this.#options = options;
     this.#kubeconfig = options.kubeconfig ?? kubeconfigPath();
+    this.operatorNamespace = operatorNamespace;
+    this.namespaces = namespaces;
+    this.instance = `${operatorNamespace}/test`;
+    this.databaseUrl = databaseUrl;
+    this.simulator = simulator;
     this.client = KubeClient.load({ kubeconfig: this.#kubeconfig, userAgent: "test", log: silentLog });
+    this.#twilio = new SimulatedTwilio(simulator);
+    this.#manifests = new Manifests(this.client, this.namespace);
   }
 
   static async start(options: WorldOptions = {}): Promise<World> {
-    const world = new World(options);
-    [world.operatorNamespace, world.databaseUrl, world.simulator] = await Promise.all([
+    const newNamespaces = async () => {
+      const names: string[] = [];
+      for (let at = 0; at < (options.namespaces ?? 1); at++)
+        names.push(await newNamespace("team", options.kubeconfig));
+      return names;
+    };
+    const [operatorNamespace, namespaces, databaseUrl, simulator] = await Promise.all([
       newNamespace("operator", options.kubeconfig),
+      newNamespaces(),
       newDatabase(),
       startSimulator({ allowLocalUrls: true, ...options.simulator }),
     ]);
-    for (let at = 0; at < (options.namespaces ?? 1); at++)
-      world.namespaces.push(await newNamespace("team", options.kubeconfig));
-    await migrate(
-      { url: world.databaseUrl, waitMs: 10_000, log: silentLog, clock: systemClock },
-      AbortSignal.timeout(30_000),
-    );
+    const database = { url: databaseUrl, waitMs: 10_000, log: silentLog, clock: systemClock };
+    await migrate(database, AbortSignal.timeout(30_000));
+    const world = new World(options, { operatorNamespace, namespaces, databaseUrl, simulator });
     world.publicUrl = (await world.startReceiver()).url;
     return world;
   }
@@ -118,104 +137,68 @@ export class World {
     return this.namespaces[0]!;
   }
 
+  async stop() {
+    await this.stopOperators();
+    for (const close of this.#closers.splice(0)) await close();
+    await this.simulator.close();
+    await this.client.close();
+  }
+
+  // What runs ------------------------------------------------------------------------------------------------------------
+
   /** Starts a receiver, on a free port unless told; the first is the one at PUBLIC_URL. */
-  async startReceiver(at = 0): Promise<{ url: string; stop(): Promise<void> }> {
-    const client = KubeClient.load({
+  async startReceiver(port = 0): Promise<{ url: string; stop(): Promise<void> }> {
+    const { clock = systemClock, receiverClock = clock, throughDatabase } = this.#options;
+    const { url, routes, stop } = await startReceiver({
       kubeconfig: this.#kubeconfig,
-      userAgent: "test-receiver",
-      log: silentLog,
-    });
-    const routes = new RouteTable(4);
-    this.routes ??= routes;
-    const { clock = systemClock, receiverClock = clock } = this.#options;
-    const shared = { clock: receiverClock, log: silentLog, metrics: new Registry() };
-    const watch = new RouteWatch({
-      ...shared,
-      client,
-      routes,
       namespace: this.operatorNamespace,
       instance: this.instance,
-      shards: 4,
+      databaseUrl: (await throughDatabase?.(this.databaseUrl)) ?? this.databaseUrl,
+      clock: receiverClock,
+      port,
     });
-    const url = (await this.#options.throughDatabase?.(this.databaseUrl)) ?? this.databaseUrl;
-    const store = new PostgresStore({ url, statementTimeoutMs: 3000, log: silentLog });
-    const receiver = new Receiver({ ...shared, port: at, replica: "test", routes, store });
-    watch.start();
-    const { port } = await receiver.start();
-    let stopped = false;
-    const stop = async () => {
-      if (stopped) return;
-      stopped = true;
-      await receiver.stop(0);
-      await watch.stop();
-      await client.close();
-    };
+    this.routes ??= routes;
     this.#closers.push(stop);
-    return { url: `http://127.0.0.1:${port}`, stop };
+    return { url, stop };
   }
 
-  get instance(): string {
-    return `${this.operatorNamespace}/test`;
-  }
-
-  /** Starts an operator with this test's settings; several are replicas of one release. */
+  /** Starts an operator with this test's settings; several are replicas of one installation. */
   startOperator(
     config: Partial<OperatorConfig> = {},
     { kubeconfig = this.#kubeconfig }: { kubeconfig?: string } = {},
   ): Operator {
     const { log = silentLog, clock = systemClock, elect, workers } = this.#options;
-    const client = KubeClient.load({
-      kubeconfig,
-      userAgent: "test-operator",
-      log,
-      requestTimeoutMs: 5000,
-    });
     const identity = `test-${this.operators.length}-${process.pid}`;
-    const leader =
-      elect === undefined
-        ? undefined
-        : new LeaderElector({
-            client,
-            namespace: this.operatorNamespace,
-            name: "test-controller",
-            identity,
-            clock,
-            log,
-            ...elect,
-          });
-    const registry = new Registry();
-    const operator = new Operator({
-      client,
-      leader,
-      identity,
-      clock,
-      log,
-      registry,
-      ...(workers === undefined ? {} : { workers }),
-      config: {
-        operatorNamespace: this.operatorNamespace,
-        instance: this.instance,
-        watchNamespaces: this.namespaces,
-        routeShards: 4,
-        maxStreamsPerNamespace: 1000,
-        deleteTimeoutMs: 600_000,
-        publicUrl: this.publicUrl,
-        fallbackPublicUrl: undefined,
-        allowInsecurePublicUrl: true,
-        databaseUrl: undefined,
-        twilioBaseUrl: this.simulator.url,
-        urlCheck: "enforce",
-        urlCheckAddress: undefined,
-        resyncIntervalMs: 300_000,
-        takeOverFrom: undefined,
-        ...this.#options.config,
-        ...config,
-      },
-    });
-    operator.start();
-    leader?.start();
-    this.operators.push({ operator, leader, client, registry });
-    return operator;
+    const settings = { kubeconfig, elect, workers, clock, log, identity };
+    const started = startOperator({ ...settings, config: this.#configWith(config) });
+    this.operators.push(started);
+    return started.operator;
+  }
+
+  #configWith(config: Partial<OperatorConfig>): OperatorConfig {
+    return {
+      operatorNamespace: this.operatorNamespace,
+      instance: this.instance,
+      watchNamespaces: this.namespaces,
+      routeShards: ROUTE_SHARDS,
+      maxStreamsPerNamespace: 1000,
+      deleteTimeoutMs: 600_000,
+      publicUrl: this.publicUrl,
+      fallbackPublicUrl: undefined,
+      allowInsecurePublicUrl: true,
+      databaseUrl: undefined,
+      twilioBaseUrl: this.simulator.url,
+      urlCheck: "enforce",
+      urlCheckAddress: undefined,
+      resyncIntervalMs: 300_000,
+      takeOverFrom: undefined,
+      ...this.#options.config,
+      ...config,
+    };
+  }
+
+  async stopOperators() {
+    for (const operator of this.operators.splice(0)) await stopOperator(operator);
   }
 
   /**
@@ -226,123 +209,46 @@ export class World {
     child: ChildProcess;
     lines: string[];
   } {
-    const program = fileURLToPath(new URL("../../src/main/smschannel.ts", import.meta.url));
-    const child = spawnTied(process.execPath, [program, "controller"], {
-      env: {
-        PATH: process.env.PATH,
-        KUBECONFIG: kubeconfig,
-        OPERATOR_NAMESPACE: this.operatorNamespace,
-        INSTANCE: this.instance,
-        WATCH_NAMESPACES: this.namespaces.join(","),
-        PUBLIC_URL: this.publicUrl,
-        ALLOW_INSECURE_PUBLIC_URL: "true",
-        TWILIO_BASE_URL: this.simulator.url,
-        METRICS_PORT: "0",
-        LOG_LEVEL: "debug",
-      },
-    });
-    const lines: string[] = [];
-    for (const stream of [child.stdout!, child.stderr!])
-      createInterface({ input: stream }).on("line", (line) => lines.push(line));
-    this.#closers.push(() => stopChild(child, "SIGKILL", 0));
-    return { child, lines };
+    const started = startController({ ...this.#programSettings(), kubeconfig }, this.publicUrl);
+    this.#closers.push(() => stopChild(started.child, "SIGKILL", 0));
+    return started;
   }
 
   /** The real `smschannel release`, as a person or a Job runs it; its output is the caller's to read. */
   startRelease(...args: string[]): ChildProcess {
-    const program = fileURLToPath(new URL("../../src/main/smschannel.ts", import.meta.url));
-    return spawnTied(process.execPath, [program, "release", ...args], {
-      env: {
-        PATH: process.env.PATH,
-        KUBECONFIG: this.#kubeconfig,
-        OPERATOR_NAMESPACE: this.operatorNamespace,
-        INSTANCE: this.instance,
-        WATCH_NAMESPACES: this.namespaces.join(","),
-        TWILIO_BASE_URL: this.simulator.url,
-      },
-    });
+    return startRelease(this.#programSettings(), args);
   }
 
   async release(...args: string[]): Promise<{ code: number | null; output: string }> {
-    const child = this.startRelease(...args);
-    let output = "";
-    for (const stream of [child.stdout!, child.stderr!])
-      stream.setEncoding("utf8").on("data", (text: string) => {
-        output += text;
-      });
-    const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
-    return { code, output };
+    return await outcomeOf(this.startRelease(...args));
   }
 
-  async stopOperators() {
-    for (const { operator, leader, client } of this.operators.splice(0)) {
-      await operator.stop();
-      await leader?.stop();
-      await client.close();
-    }
-  }
-
-  async stop() {
-    await this.stopOperators();
-    for (const close of this.#closers.splice(0)) await close();
-    await this.simulator.close();
-    await this.client.close();
+  #programSettings(): ProgramSettings {
+    return {
+      kubeconfig: this.#kubeconfig,
+      namespace: this.operatorNamespace,
+      instance: this.instance,
+      watchNamespaces: this.namespaces,
+      twilioUrl: this.simulator.url,
+    };
   }
 
   // What users do --------------------------------------------------------------------------------------------------------
 
-  async apply<T extends KubeObject>(type: ResourceType<T>, object: object): Promise<T> {
-    return await this.client.apply(
-      type,
-      {
-        apiVersion: type.group === "" ? type.version : `${type.group}/${type.version}`,
-        kind: type.kind,
-        ...object,
-      } as T,
-      {
-        fieldManager: "test-user",
-        force: true,
-      },
-    );
+  apply<T extends KubeObject>(type: ResourceType<T>, object: object): Promise<T> {
+    return this.#manifests.apply(type, object);
   }
 
-  secret(stringData: Record<string, string> = {}, at: { name?: string; namespace?: string } = {}) {
-    const data = Object.fromEntries(
-      Object.entries({ accountSid: ACCOUNT, authToken: TOKEN, ...stringData }).map(([key, value]) => [
-        key,
-        Buffer.from(value).toString("base64"),
-      ]),
-    );
-    return this.apply(secrets, {
-      metadata: { name: at.name ?? "twilio", namespace: at.namespace ?? this.namespace },
-      data,
-    });
+  secret(stringData: Record<string, string> = {}, place: ManifestPlace = {}) {
+    return this.#manifests.secret(stringData, place);
   }
 
-  stream(
-    spec: Partial<WorkStream["spec"]> = {},
-    at: { name?: string; namespace?: string; annotations?: Record<string, string> } = {},
-  ) {
-    const { name = "support", namespace = this.namespace, annotations } = at;
-    return this.apply(workStreams, {
-      metadata: { name, namespace, ...(annotations === undefined ? {} : { annotations }) },
-      spec: {
-        autoCloseAfterInactivity: "48h",
-        sms: { twilio: { credentialsSecretRef: { name: "twilio" } } },
-        ...spec,
-      },
-    });
+  stream(spec: Partial<WorkStream["spec"]> = {}, place: AnnotatedPlace = {}) {
+    return this.#manifests.stream(spec, place);
   }
 
-  number(
-    spec: Partial<SmsNumber["spec"]> = {},
-    at: { name?: string; namespace?: string; annotations?: Record<string, string> } = {},
-  ) {
-    const { name = "line", namespace = this.namespace, annotations } = at;
-    return this.apply(smsNumbers, {
-      metadata: { name, namespace, ...(annotations === undefined ? {} : { annotations }) },
-      spec: { workStreamRef: { name: "support" }, number: NUMBER, ...spec },
-    });
+  number(spec: Partial<SmsNumber["spec"]> = {}, place: AnnotatedPlace = {}) {
+    return this.#manifests.number(spec, place);
   }
 
   /** Secret, stream and number, and an operator: the whole main job, until Ready. */
@@ -361,15 +267,15 @@ export class World {
   // What users see -------------------------------------------------------------------------------------------------------
 
   streamIs(name: string, want: Wanted, namespace = this.namespace): Promise<WorkStream> {
-    return this.#until(workStreams, { namespace, name }, want);
+    return untilConditionsAre(this.client, workStreams, { namespace, name }, want);
   }
 
   numberIs(name: string, want: Wanted, namespace = this.namespace): Promise<SmsNumber> {
-    return this.#until(smsNumbers, { namespace, name }, want);
+    return untilConditionsAre(this.client, smsNumbers, { namespace, name }, want);
   }
 
   hoursAre(name: string, want: Wanted, namespace = this.namespace): Promise<KubeObject> {
-    return this.#until(operatingHours, { namespace, name }, want);
+    return untilConditionsAre(this.client, operatingHours, { namespace, name }, want);
   }
 
   async gone<T extends KubeObject>(
@@ -380,54 +286,6 @@ export class World {
     await eventually(`${type.kind} ${name} is gone`, async () =>
       (await this.client.get(type, { namespace, name })) === undefined ? true : undefined,
     );
-  }
-
-  /** The number as Twilio has it. */
-  atTwilio(number = NUMBER) {
-    const found = [...this.simulator.state.numbers].find(({ phoneNumber }) => phoneNumber === `+${number}`);
-    if (found === undefined) throw new Error(`the simulator has no ${number}`);
-    return found;
-  }
-
-  inboundUrl(stream = "support", namespace = this.namespace): string {
-    return `${this.publicUrl}/inbound/${namespace}/${stream}`;
-  }
-
-  /** A text from a customer of its own. */
-  text(to = NUMBER): Promise<InboundDelivery> {
-    const from = `+1415555${String(this.#customers++).padStart(4, "0")}`;
-    return this.simulator.control.inbound({ from, to: `+${to}`, body: "hello" });
-  }
-
-  /** Texts one after another until stopped; gives what became of each. */
-  traffic(to = NUMBER): { stop(): Promise<InboundDelivery[]> } {
-    const deliveries: InboundDelivery[] = [];
-    let stopped = false;
-    const running = (async () => {
-      while (!stopped && deliveries.length < 2000) {
-        deliveries.push(await this.text(to));
-        await sleep(20);
-      }
-    })();
-    return {
-      stop: async () => {
-        stopped = true;
-        await running;
-        return deliveries;
-      },
-    };
-  }
-
-  /** Rows in the inbox, by stream and kind. */
-  async stored(): Promise<{ stream: string; kind: string; namespace_uid: string }[]> {
-    const database = new pg.Client(this.databaseUrl);
-    await database.connect();
-    try {
-      const { rows } = await database.query("select stream, kind, namespace_uid from smschannel.inbox");
-      return rows;
-    } finally {
-      await database.end();
-    }
   }
 
   async events(namespace = this.namespace): Promise<EventObject[]> {
@@ -441,6 +299,46 @@ export class World {
     );
   }
 
+  // What is at Twilio, and the texts that come from there ----------------------------------------------------------------
+
+  /** The number as Twilio has it; what is written into it somebody has changed there. */
+  atTwilio(number = NUMBER) {
+    return this.#twilio.number(number);
+  }
+
+  inboundUrl(stream = "support", namespace = this.namespace): string {
+    return `${this.publicUrl}/inbound/${namespace}/${stream}`;
+  }
+
+  /** A text from a customer of its own. */
+  text(to = NUMBER): Promise<InboundDelivery> {
+    return this.#twilio.text(to);
+  }
+
+  /** Texts one after another until stopped; gives what became of each. */
+  traffic(to = NUMBER): { stop(): Promise<InboundDelivery[]> } {
+    return this.#twilio.traffic(to);
+  }
+
+  /** The calls to Twilio that change something, whether they succeeded or not. */
+  updates() {
+    return this.#twilio.updates();
+  }
+
+  // What the processes keep and count ------------------------------------------------------------------------------------
+
+  /** Rows in the inbox, by stream and kind. */
+  async stored(): Promise<{ stream: string; kind: string; namespace_uid: string }[]> {
+    const database = new pg.Client(this.databaseUrl);
+    await database.connect();
+    try {
+      const { rows } = await database.query("select stream, kind, namespace_uid from smschannel.inbox");
+      return rows;
+    } finally {
+      await database.end();
+    }
+  }
+
   /** Sum of a metric of one operator, over all its labels. */
   async metric(name: string, operator = 0): Promise<number> {
     const metric = await this.operators[operator]!.registry.getSingleMetric(name)?.get();
@@ -451,56 +349,5 @@ export class World {
   async previousWebhooks(): Promise<string[]> {
     const { items } = await this.client.list(secrets, { namespace: this.operatorNamespace });
     return items.map(({ metadata }) => metadata.name).filter((name) => name.includes("-previous-"));
-  }
-
-  /** Successful or not, calls to Twilio that change something. */
-  updates() {
-    return this.simulator.control.requests().filter(({ method }) => method === "POST");
-  }
-
-  async #until<T extends KubeObject>(
-    type: ResourceType<T>,
-    ref: { namespace: string; name: string },
-    want: Wanted,
-  ): Promise<T> {
-    let last: T | undefined;
-    try {
-      return await eventually(`${type.kind} ${ref.name} is ${JSON.stringify(want)}`, async () => {
-        last = await this.client.get(type, ref);
-        return last !== undefined && matches(last, want) ? last : undefined;
-      });
-    } catch (error) {
-      throw new Error(`${(error as Error).message}; it is ${JSON.stringify(last?.status ?? null)}`);
-    }
-  }
-}
-
-/** By condition: a status (`True`), or a reason. All must name the object's newest generation. */
-export type Wanted = Record<string, string>;
-
-export function matches(object: KubeObject, want: Wanted): boolean {
-  const conditions =
-    (object.status as { conditions?: Condition[]; observedGeneration?: number } | undefined)?.conditions ??
-    [];
-  return Object.entries(want).every(([type, value]) => {
-    const found = conditions.find((each) => each.type === type);
-    if (found === undefined) return value === "absent";
-    if (found.observedGeneration !== object.metadata.generation) return false;
-    return found.status === value || found.reason === value;
-  });
-}
-
-/** Looks until there is an answer; the edge of the tests, where another process's doing has no event to wait for. */
-export async function eventually<T>(
-  what: string,
-  look: () => Promise<T | undefined> | T | undefined,
-  timeoutMs = 20_000,
-): Promise<T> {
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined) return found;
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await sleep(40);
   }
 }

@@ -1,0 +1,38 @@
+import type { Condition } from "../../../src/api/index.ts";
+import type { KubeClient } from "../../../src/kube/client.ts";
+import type { KubeObject, ResourceType } from "../../../src/kube/resource.ts";
+import { eventually } from "../eventually.ts";
+
+/** By condition: a status (`True`), a reason, or `absent`. All must name the object's newest generation. */
+export type Wanted = Record<string, string>;
+
+export function matches(object: KubeObject, want: Wanted): boolean {
+  const conditions =
+    (object.status as { conditions?: Condition[]; observedGeneration?: number } | undefined)?.conditions ??
+    [];
+  return Object.entries(want).every(([type, value]) => {
+    const found = conditions.find((each) => each.type === type);
+    if (found === undefined) return value === "absent";
+    // A condition of an older generation says nothing about what the test has just applied.
+    if (found.observedGeneration !== object.metadata.generation) return false;
+    return found.status === value || found.reason === value;
+  });
+}
+
+/** Resolves with the object once its conditions are as wanted; the failure shows the status that it had last. */
+export async function untilConditionsAre<T extends KubeObject>(
+  client: KubeClient,
+  type: ResourceType<T>,
+  ref: { namespace: string; name: string },
+  want: Wanted,
+): Promise<T> {
+  let last: T | undefined;
+  try {
+    return await eventually(`${type.kind} ${ref.name} is ${JSON.stringify(want)}`, async () => {
+      last = await client.get(type, ref);
+      return last !== undefined && matches(last, want) ? last : undefined;
+    });
+  } catch (error) {
+    throw new Error(`${(error as Error).message}; it is ${JSON.stringify(last?.status ?? null)}`);
+  }
+}

@@ -1,0 +1,64 @@
+import { type SmsNumber, smsNumbers, type WorkStream, workStreams } from "../../../src/api/index.ts";
+import type { KubeClient } from "../../../src/kube/client.ts";
+import { apiVersionOf, type KubeObject, type ResourceType, secrets } from "../../../src/kube/resource.ts";
+import { ACCOUNT, NUMBER, TOKEN } from "./simulated-twilio.ts";
+
+/** Which object: those of one test mostly need one of each kind, in one namespace. */
+export interface ManifestPlace {
+  name?: string;
+  namespace?: string;
+}
+export interface AnnotatedPlace extends ManifestPlace {
+  annotations?: Record<string, string>;
+}
+
+/**
+ * What a user applies. Always by server-side apply as the same field manager, so that applying an object again with fewer fields
+ * removes the others.
+ */
+export class Manifests {
+  readonly #client: KubeClient;
+  readonly #namespace: string;
+
+  constructor(client: KubeClient, namespace: string) {
+    this.#client = client;
+    this.#namespace = namespace;
+  }
+
+  async apply<T extends KubeObject>(type: ResourceType<T>, object: object): Promise<T> {
+    const typed = { apiVersion: apiVersionOf(type), kind: type.kind, ...object } as T;
+    return await this.#client.apply(type, typed, { fieldManager: "test-user", force: true });
+  }
+
+  /** Credentials of the simulator's first account, with these keys instead or beside. */
+  secret(
+    stringData: Record<string, string>,
+    { name = "twilio", namespace = this.#namespace }: ManifestPlace,
+  ) {
+    const keys = Object.entries({ accountSid: ACCOUNT, authToken: TOKEN, ...stringData });
+    const data = Object.fromEntries(keys.map(([key, value]) => [key, Buffer.from(value).toString("base64")]));
+    return this.apply(secrets, { metadata: { name, namespace }, data });
+  }
+
+  stream(spec: Partial<WorkStream["spec"]>, place: AnnotatedPlace) {
+    return this.apply(workStreams, {
+      metadata: this.#metadata("support", place),
+      spec: {
+        autoCloseAfterInactivity: "48h",
+        sms: { twilio: { credentialsSecretRef: { name: "twilio" } } },
+        ...spec,
+      },
+    });
+  }
+
+  number(spec: Partial<SmsNumber["spec"]>, place: AnnotatedPlace) {
+    return this.apply(smsNumbers, {
+      metadata: this.#metadata("line", place),
+      spec: { workStreamRef: { name: "support" }, number: NUMBER, ...spec },
+    });
+  }
+
+  #metadata(usual: string, { name = usual, namespace = this.#namespace, annotations }: AnnotatedPlace) {
+    return { name, namespace, ...(annotations === undefined ? {} : { annotations }) };
+  }
+}
