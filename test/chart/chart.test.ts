@@ -1,7 +1,11 @@
 import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
-import { parse } from "yaml";
+import { describe, expect, test } from "vitest";
+import { parse, stringify } from "yaml";
+import { readCrds } from "../../src/api/crds.ts";
+import { command } from "../install/command.ts";
 import { CHART, CRDS_CHART, helm, render } from "./helm.ts";
 
 const read = (chart: string) => parse(readFileSync(join(chart, "Chart.yaml"), "utf8"));
@@ -15,6 +19,52 @@ test("both charts say where they come from, who makes them, and what they look l
       maintainers: [{ name: expect.any(String) }],
     });
   expect(read(CRDS_CHART).version).toBe(read(CHART).version);
+});
+
+describe.each([CHART, CRDS_CHART])("what %s tells Artifact Hub", (chart) => {
+  const { annotations, version } = read(chart);
+  const listed = (name: string) => parse(annotations[`artifacthub.io/${name}`]);
+
+  test("names every kind, as its CRD has it", () => {
+    const crds = readCrds().map(({ kind, plural, group, version }) => ({
+      kind,
+      version,
+      name: `${plural}.${group}`,
+    }));
+    const told = listed("crds").map(({ kind, version, name }: Record<string, string>) => ({
+      kind,
+      version,
+      name,
+    }));
+    const byKind = (a: { kind: string }, b: { kind: string }) => a.kind.localeCompare(b.kind);
+    expect(told.toSorted(byKind)).toEqual(crds.toSorted(byKind));
+  });
+
+  test("has an example of every kind, which the kind's rules accept", async () => {
+    const examples = listed("crdsExamples");
+    expect(examples.map(({ kind }: { kind: string }) => kind).sort()).toEqual(
+      readCrds()
+        .map(({ kind }) => kind)
+        .sort(),
+    );
+    const folder = await mkdtemp(join(tmpdir(), "sms-examples-"));
+    const file = join(folder, "examples.yaml");
+    await writeFile(file, examples.map((each: object) => stringify(each)).join("---\n"));
+    const { output } = await command(["validate", file], {});
+    await rm(folder, { recursive: true });
+    expect(output).toContain(`${examples.length} objects, 0 errors`);
+  });
+
+  test("has changes and links in the form that Artifact Hub reads", () => {
+    for (const change of listed("changes"))
+      expect(change).toEqual({
+        kind: expect.stringMatching(/^(added|changed|deprecated|removed|fixed|security)$/),
+        description: expect.any(String),
+      });
+    for (const link of listed("links"))
+      expect(link).toEqual({ name: expect.any(String), url: expect.stringMatching(/^https:/) });
+    expect(version).toMatch(/^\d+\.\d+\.\d+/);
+  });
 });
 
 test.each([CHART, CRDS_CHART])("helm lint finds nothing to recommend in %s", async (chart) => {
