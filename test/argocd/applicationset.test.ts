@@ -17,14 +17,9 @@ afterAll(async () => {
   await world.stop();
 });
 
-const webhook = () => {
-  const { smsUrl, smsFallbackUrl, smsApplicationSid } = world.atTwilio();
-  return { smsUrl, smsFallbackUrl, smsApplicationSid };
-};
-
 test("an ApplicationSet makes a channel of each team's folder, and takes it down with the folder", async () => {
   world.startOperator();
-  const before = webhook();
+  const before = world.webhook();
   const team = Object.entries(channel()).map(([path, text]): [string, string] => [
     path.replace("examples/", `teams/${world.namespace}/`),
     text,
@@ -47,7 +42,7 @@ test("an ApplicationSet makes a channel of each team's folder, and takes it down
   const { namespace } = world;
   expect(await world.client.get(smsNumbers, { namespace, name: NUMBER })).toBeUndefined();
   expect(await world.client.get(workStreams, { namespace, name: "support" })).toBeUndefined();
-  expect(webhook()).toEqual(before);
+  expect(world.webhook()).toEqual(before);
 });
 
 /** A look at Git at once, and not at what was seen there three minutes ago. */

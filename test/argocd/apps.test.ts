@@ -17,17 +17,13 @@ let argocd: ArgoCd;
 let before: object;
 beforeAll(async () => {
   [world, argocd] = await Promise.all([World.start(), ArgoCd.start({ waveDelaySeconds: 2 })]);
-  before = webhook();
+  before = world.webhook();
 });
 afterAll(async () => {
   await argocd.stop();
   await world.stop();
 });
 
-const webhook = () => {
-  const { smsUrl, smsFallbackUrl, smsApplicationSid } = world.atTwilio();
-  return { smsUrl, smsFallbackUrl, smsApplicationSid };
-};
 const number = () => world.client.get(smsNumbers, { namespace: world.namespace, name: NUMBER });
 const own = () =>
   adapted(argocd.repoUrl, {
@@ -182,7 +178,7 @@ test("an app of apps comes up kinds, operator, channel, and goes down the other 
   await argocd.gone("sms-channel-operator");
   expect(released).toHaveLength(1);
   expect(released[0]).toContain(`SmsNumber ${world.namespace}/${NUMBER}: the webhook at Twilio is again`);
-  expect(webhook()).toEqual(before);
+  expect(world.webhook()).toEqual(before);
   await argocd.is("support-channel", "Suspended");
 
   // The root brings it back.
@@ -258,7 +254,7 @@ test("an app of apps comes up kinds, operator, channel, and goes down the other 
   await argocd.gone("sms-channel");
   await cluster.stop();
   expect(await number()).toBeUndefined();
-  expect(webhook()).toEqual(before);
+  expect(world.webhook()).toEqual(before);
   expect(await argocd.get("sms-channel-operator")).toBeUndefined();
   expect(await inOperatorNamespace(deployments)).toEqual([]);
   // The kinds stay, and with them everybody else's objects.

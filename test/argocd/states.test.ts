@@ -6,6 +6,7 @@ import { kubectl } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { SkippingClock } from "../support/skipping-clock.ts";
 import { matches, type Wanted } from "../support/world/conditions.ts";
+import { DEMO_WEBHOOK } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 import { healthOf, healthScript, healthTests } from "./health.ts";
 import { readTestdata, recorded, writeTestdata } from "./testdata.ts";
@@ -15,7 +16,6 @@ import { readTestdata, recorded, writeTestdata } from "./testdata.ts";
 // is meant, RECORD_TESTDATA=1 npm test -- --project argocd test/argocd/states.test.ts writes the files anew.
 
 const RESYNC_MS = 60_000;
-const DEMO = { smsUrl: "https://demo.twilio.com/welcome/sms/reply/", smsFallbackUrl: "" };
 const clock = new SkippingClock();
 let world: World;
 
@@ -51,7 +51,7 @@ afterEach(async () => {
       await world.gone(type, name);
     }
   await world.stopOperators();
-  Object.assign(world.atTwilio(), DEMO);
+  Object.assign(world.atTwilio(), DEMO_WEBHOOK);
 });
 
 const HOLD = "example.com/hold";

@@ -32,21 +32,17 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   if (world.operators.length === 0) world.startOperator();
-  before = webhook();
+  before = world.webhook();
 });
 afterEach(async () => {
   world.simulator.control.clearFaults();
   await argocd.delete(APP);
   await argocd.gone(APP);
-  expect(webhook()).toEqual(before);
+  expect(world.webhook()).toEqual(before);
   expect(await world.previousWebhooks()).toEqual([]);
 });
 
-const webhook = () => {
-  const { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid } = world.atTwilio();
-  return { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid };
-};
-const isOurs = () => expect(webhook().smsUrl).toContain(world.inboundUrl());
+const isOurs = () => expect(world.webhook().smsUrl).toContain(world.inboundUrl());
 const live = async <T extends KubeObject>(type: ResourceType<T>, name: string) =>
   await world.client.get(type, { namespace: world.namespace, name });
 const app = (more: Partial<Parameters<ArgoCd["app"]>[1]> = {}) =>
@@ -124,7 +120,7 @@ describe("no diff after a sync, and deletion ends", () => {
         [operatingHours, NAMES.hours],
       ] as [ResourceType, string][])
         expect(await live(type, of), of).toBeUndefined();
-      expect(webhook()).toEqual(before);
+      expect(world.webhook()).toEqual(before);
     });
 });
 
@@ -137,7 +133,7 @@ describe("prune", () => {
     await argocd.refresh(APP);
     await argocd.is(APP, "Healthy");
     await world.gone(smsNumbers, NAMES.number);
-    expect(webhook()).toEqual(before);
+    expect(world.webhook()).toEqual(before);
     await world.streamIs(NAMES.stream, { Ready: "True", NumberReady: "NoNumber" });
   });
 
@@ -151,7 +147,7 @@ describe("prune", () => {
     await world.gone(smsNumbers, NAMES.number);
     expect(await live(secrets, "twilio")).toBeUndefined();
     expect(await live(workStreams, NAMES.stream)).toBeUndefined();
-    expect(webhook()).toEqual(before);
+    expect(world.webhook()).toEqual(before);
   });
 
   test("while Twilio is away the number is not gone, and the application says for what it waits", async () => {
@@ -174,7 +170,7 @@ describe("prune", () => {
     });
     world.simulator.control.clearFaults();
     await argocd.is(APP, "Healthy");
-    expect(webhook()).toEqual(before);
+    expect(world.webhook()).toEqual(before);
   });
 });
 

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { smsNumbers } from "../../src/api/index.ts";
 import { CONNECTION_OVERRIDES } from "../../src/twilio/connection-overrides.ts";
-import { NUMBER } from "../support/world/simulated-twilio.ts";
+import { COMPLIANCE_REPLIES } from "../support/world/manifests.ts";
+import { NUMBER, OTHER_ACCOUNT } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
 let world: World;
@@ -73,10 +74,7 @@ test("who is refused gets no number, neither by age nor as a successor", async (
   const [a, b] = world.namespaces as [string, string];
   const number = "894546";
   const type = "ShortCode";
-  const automatedMessages = (["OptOutConfirmation", "OptInConfirmation", "Help"] as const).map((trigger) => ({
-    trigger,
-    text: "Contoso: ok",
-  }));
+  const automatedMessages = COMPLIANCE_REPLIES;
   const code = () => [...world.simulator.state.shortCodes].find(({ shortCode }) => shortCode === number)!;
   const before = code().smsUrl;
   for (const namespace of [a, b]) {
@@ -116,10 +114,7 @@ test("a holder whose token Twilio refuses for a while keeps its claim", async ()
 
 test("a namespace whose account does not own the number takes nothing by naming it first", async () => {
   const [a, b] = world.namespaces as [string, string];
-  await world.secret(
-    { accountSid: "AC00000000000000000000000000000002", authToken: "simulator-auth-token-0000000002" },
-    { namespace: a },
-  );
+  await world.secret(OTHER_ACCOUNT, { namespace: a });
   await world.stream({}, { namespace: a });
   await world.number({}, { namespace: a });
   await world.numberIs("line", { NumberFound: "NumberNotInAccount" }, a);
@@ -135,7 +130,7 @@ test("somebody else's account SID with a token of one's own opens nothing", asyn
   await world.stream({}, { namespace: b });
   await world.number({}, { namespace: b });
   await world.numberIs("line", { Ready: "True" }, b);
-  await world.secret({ authToken: "simulator-auth-token-0000000002" }, { namespace: c });
+  await world.secret({ authToken: OTHER_ACCOUNT.authToken }, { namespace: c });
   await world.stream({}, { namespace: c });
   await world.number({}, { namespace: c });
   await world.streamIs(

@@ -1,16 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { smsNumbers } from "../../src/api/index.ts";
-import { createLog } from "../../src/log.ts";
 import type { SimulatedFault } from "../../src/simulator/simulator.ts";
 import { eventually } from "../support/eventually.ts";
 import { applyFleet, deleteFleet, fleetIsGone, fleetIsReady, fleetSeed } from "../support/fleet.ts";
+import { recordedLog } from "../support/recorded-log.ts";
 import { World } from "../support/world.ts";
 
-const DEMO = {
-  smsUrl: "https://demo.twilio.com/welcome/sms/reply/",
-  smsFallbackUrl: "",
-  smsApplicationSid: "",
-};
 const troubles: Record<string, SimulatedFault> = {
   "429 for ever": { kind: "status", status: 429 },
   "429 that asks for half a minute": { kind: "status", status: 429, retryAfterSeconds: 30 },
@@ -31,41 +26,37 @@ const troubles: Record<string, SimulatedFault> = {
   "connections reset": { kind: "reset", when: "before" },
   "half an answer": { kind: "cut" },
 };
-const lines: Record<string, unknown>[] = [];
+const { log, lines, linesOf } = recordedLog("warn");
 let world: World;
 
 beforeAll(async () => {
-  const destination = { write: (line: string) => void lines.push(JSON.parse(line)) };
-  world = await World.start({ log: createLog({ level: "warn", process: "test", destination }) });
+  world = await World.start({ log });
 });
 afterAll(() => world.stop());
 
-const wiredAnew = async (spec: Parameters<World["wired"]>[0]) => {
+/** Each with an operator of its own: an account's pause outlasts the fault. */
+const afresh = async (config: Parameters<World["startOperator"]>[0] = {}) => {
+  await world.stopOperators();
   world.simulator.control.reset();
-  Object.assign(world.atTwilio(), DEMO);
-  await world.wired(spec);
+  await world.forgetEverything();
+  world.startOperator(config);
 };
 const gaveUp = () => world.metric("smschannel_finalizer_gave_up_total");
 
 /** None of these would end by itself within the 20 s that a test waits: calls are repeated, and asked for only after a pause. */
 describe("a deletion ends with DELETE_TIMEOUT, whatever Twilio does", () => {
-  // Each with an operator of its own: an account's pause outlasts the fault.
-  beforeEach(async () => {
-    await world.stopOperators();
-    world.startOperator({ deleteTimeoutMs: 2000 });
-  });
+  beforeEach(() => afresh({ deleteTimeoutMs: 2000 }));
 
   for (const deletionPolicy of ["Restore", "Clear"] as const)
     for (const [name, fault] of Object.entries(troubles))
       test(`${deletionPolicy}, ${name}: let go, with a warning, a line in the log and a metric`, async () => {
-        await wiredAnew({ deletionPolicy });
-        lines.length = 0;
+        await world.wired({ deletionPolicy });
+        lines.splice(0);
         world.simulator.control.faults(fault);
         await world.deleteNumber();
         await world.gone(smsNumbers, "line");
         expect(await gaveUp()).toBe(1);
-        const letGo = lines.filter(({ msg }) => String(msg).startsWith("number let go"));
-        expect(letGo).toMatchObject([
+        expect(linesOf("number let go")).toMatchObject([
           { why: expect.stringMatching(/^gave up after waiting for Twilio/), formerHost: "demo.twilio.com" },
         ]);
         const told = await eventually("the warning", async () =>
@@ -78,14 +69,11 @@ describe("a deletion ends with DELETE_TIMEOUT, whatever Twilio does", () => {
 });
 
 describe("Retain changes nothing at Twilio and waits for nothing there", () => {
-  beforeEach(async () => {
-    await world.stopOperators();
-    world.startOperator();
-  });
+  beforeEach(() => afresh());
 
   for (const [name, fault] of Object.entries(troubles))
     test(name, async () => {
-      await wiredAnew({ deletionPolicy: "Retain" });
+      await world.wired({ deletionPolicy: "Retain" });
       world.simulator.control.faults(fault);
       world.simulator.control.clearRequests();
       await world.deleteNumber();
@@ -95,7 +83,7 @@ describe("Retain changes nothing at Twilio and waits for nothing there", () => {
     });
 
   test("its Secret is gone with it", async () => {
-    await wiredAnew({ deletionPolicy: "Retain" });
+    await world.wired({ deletionPolicy: "Retain" });
     world.simulator.control.faults({ kind: "status", status: 401 });
     await world.deleteNumber();
     await world.gone(smsNumbers, "line");

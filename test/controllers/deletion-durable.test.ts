@@ -1,33 +1,27 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { smsNumbers } from "../../src/api/index.ts";
 import { secrets } from "../../src/kube/resource.ts";
-import { createLog } from "../../src/log.ts";
 import { secretName } from "../../src/routes/secrets.ts";
 import { eventually } from "../support/eventually.ts";
+import { recordedLog } from "../support/recorded-log.ts";
+import { DEMO_URL, OTHER_ACCOUNT } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
 // What the operator remembers is in its own Secrets: somebody changes, damages or takes away one of them.
-const DEMO = {
-  smsUrl: "https://demo.twilio.com/welcome/sms/reply/",
-  smsFallbackUrl: "",
-  smsApplicationSid: "",
-};
 const SHARDS = [0, 1, 2, 3];
-const SECOND_ACCOUNT = "AC00000000000000000000000000000002";
-const logged: string[] = [];
+const { log, lines: logged } = recordedLog();
 let world: World;
 
 beforeAll(async () => {
-  const destination = { write: (line: string) => void logged.push(line) };
-  world = await World.start({ log: createLog({ level: "info", process: "test", destination }) });
+  world = await World.start({ log });
 });
 afterAll(() => world.stop());
 
-/** Each test with an operator, objects and counters of its own. */
+/** Each test begins with an operator that knows nothing of the tests before, and with a number that it has just wired. */
 beforeEach(async () => {
   await world.stopOperators();
   world.simulator.control.reset();
-  Object.assign(world.atTwilio(), DEMO);
+  await world.forgetEverything();
   world.startOperator();
   await world.wired();
   logged.splice(0);
@@ -93,14 +87,14 @@ describe("one write of the records fails while a number is let go", () => {
     const uid = await deleted();
     expect(conflictsMet()).toBeGreaterThan(0);
     await eventOf("WebhookRestored", uid);
-    expect(world.atTwilio().smsUrl).toBe(DEMO.smsUrl);
+    expect(world.atTwilio().smsUrl).toBe(DEMO_URL);
     expect(await gaveUp()).toBe(0);
   });
 
   test("the number has left the account: told, and owed", async () => {
     const { sid, accountSid } = world.atTwilio();
     const { uid } = (await world.numberIs("line", { Ready: "True" })).metadata;
-    world.simulator.state.numbers.transfer(sid, SECOND_ACCOUNT);
+    world.simulator.state.numbers.transfer(sid, OTHER_ACCOUNT.accountSid);
     await recordsAreTouched();
     await world.number({}, { annotations: { "example.com/touched": "1" } });
     await world.numberIs("line", { Ready: "NumberNotInAccount" });
@@ -145,20 +139,11 @@ describe("the saved webhook is damaged", () => {
 });
 
 describe("one of the operator's own Secrets is damaged", () => {
-  // The next test begins without records.
-  afterEach(async () => {
-    await world.stopOperators();
-    const at = { namespace: world.operatorNamespace };
-    for (const { metadata, type } of (await world.client.list(secrets, at)).items)
-      if (type === "smschannel.dev/compiled")
-        await world.client.delete(secrets, { ...at, name: metadata.name });
-  });
-
-  const data: Record<string, string> = {};
+  let data: Record<string, string>;
   const damaged = async (deleteTimeoutMs?: number) => {
     await world.stopOperators();
     const secret = (await world.client.get(secrets, controllerSecret(0)))!;
-    Object.assign(data, secret.data);
+    data = secret.data ?? {};
     const garbage = Object.fromEntries(Object.keys(data).map((key) => [key, "AAAA"]));
     await world.client.patch(secrets, controllerSecret(0), { data: garbage });
     world.startOperator(deleteTimeoutMs === undefined ? {} : { deleteTimeoutMs });

@@ -1,145 +1,133 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { smsNumbers } from "../../src/api/index.ts";
 import { namespaces } from "../../src/kube/resource.ts";
-import { createLog } from "../../src/log.ts";
 import { kubectl } from "../support/cluster.ts";
-import { NUMBER } from "../support/world/simulated-twilio.ts";
+import { type RecordedLog, recordedLog } from "../support/recorded-log.ts";
+import { DEMO_WEBHOOK, NUMBER, OTHER_ACCOUNT } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
+// Two namespaces of one Twilio account: what a number that one of them loses becomes in the other.
+
 let world: World;
-const webhook = () => {
-  const { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid } = world.atTwilio();
-  return { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid };
-};
+let logged: RecordedLog;
+let first: string;
+let second: string;
 
-const logged: string[] = [];
-
-beforeAll(async () => {
-  const destination = { write: (line: string) => void logged.push(line) };
-  world = await World.start({
-    namespaces: 3,
-    log: createLog({ level: "info", process: "test", destination }),
-  });
+beforeEach(async () => {
+  logged = recordedLog();
+  world = await World.start({ namespaces: 2, log: logged.log });
+  [first, second] = world.namespaces as [string, string];
+  world.startOperator();
 });
-afterAll(() => world.stop());
+afterEach(() => world.stop());
 
-test("a number that another namespace waits for is handed over, and restored by the last", async () => {
-  const before = webhook();
-  const [first, second] = world.namespaces as [string, string];
-  await world.wired();
-  await world.secret({}, { namespace: second });
-  await world.stream({}, { namespace: second });
-  await world.number({}, { namespace: second });
-  await world.numberIs("line", { Accepted: "NumberAlreadyClaimed" }, second);
-  await world.deleteNumber("line", first);
-  await world.gone(smsNumbers, "line", first);
-  const heir = await world.numberIs("line", { Ready: "True" }, second);
-  expect(heir.status?.previousWebhook?.host).toBe("demo.twilio.com");
-  expect(webhook().smsUrl).toContain(world.inboundUrl("support", second));
-  expect(await world.previousWebhooks()).toHaveLength(1);
-  await world.deleteNumber("line", second);
-  await world.gone(smsNumbers, "line", second);
-  expect(webhook()).toEqual(before);
-  expect(await world.previousWebhooks()).toEqual([]);
-});
-
-test("a whole namespace goes, and its webhook is put back", async () => {
-  const before = webhook();
-  await world.wired();
-  const gone = await kubectl(["delete", "namespace", world.namespace, "--timeout=30s"]);
-  expect(gone).toMatchObject({ code: 0 });
-  expect(await world.client.get(namespaces, { name: world.namespace })).toBeUndefined();
-  expect(webhook()).toEqual(before);
-  expect(await world.previousWebhooks()).toEqual([]);
-});
-
-const wiredIn = async (namespace: string) => {
+const applied = async (namespace: string) => {
   await world.secret({}, { namespace });
   await world.stream({}, { namespace });
   await world.number({}, { namespace });
 };
-const gone = async (namespace: string) => {
+const wiredIn = async (namespace: string) => {
+  await applied(namespace);
+  await world.numberIs("line", { Ready: "True" }, namespace);
+};
+const waitsIn = async (namespace: string) => {
+  await applied(namespace);
+  await world.numberIs("line", { Accepted: "NumberAlreadyClaimed" }, namespace);
+};
+const deletedIn = async (namespace: string) => {
   await world.deleteNumber("line", namespace);
   await world.gone(smsNumbers, "line", namespace);
 };
+const namespaceDeleted = async (namespace: string, timeout = "40s") =>
+  expect(await kubectl(["delete", "namespace", namespace, `--timeout=${timeout}`])).toMatchObject({
+    code: 0,
+  });
 
-test("a number that its holder only observes from now on goes to the other, with what was saved for it", async () => {
-  const before = webhook();
-  const [, second, third] = world.namespaces as [string, string, string];
-  await wiredIn(third);
-  await world.numberIs("line", { Ready: "True" }, third);
-  await wiredIn(second);
-  await world.numberIs("line", { Accepted: "NumberAlreadyClaimed" }, second);
-  await world.number({ managementPolicy: "Observe" }, { namespace: third });
+/** The number is the second namespace's, together with what was saved of the time before us. */
+const isTheSecondNow = async () => {
   const heir = await world.numberIs("line", { Ready: "True" }, second);
   expect(heir.status?.previousWebhook?.host).toBe("demo.twilio.com");
-  await gone(third);
-  expect(webhook().smsUrl).toContain(world.inboundUrl("support", second));
-  await gone(second);
-  expect(webhook()).toEqual(before);
+  expect(world.webhook().smsUrl).toContain(world.inboundUrl("support", second));
+};
+const isAsBeforeUs = async () => {
+  expect(world.webhook()).toEqual(DEMO_WEBHOOK);
   expect(await world.previousWebhooks()).toEqual([]);
+};
+
+describe("a number that another namespace waits for goes to it, and the last one to delete it restores it", () => {
+  test("when the first deletes its SmsNumber", async () => {
+    await wiredIn(first);
+    await waitsIn(second);
+    await deletedIn(first);
+    await isTheSecondNow();
+    expect(await world.previousWebhooks()).toHaveLength(1);
+    await deletedIn(second);
+    await isAsBeforeUs();
+  });
+
+  test("when the first only observes it from now on", async () => {
+    await wiredIn(first);
+    await waitsIn(second);
+    await world.number({ managementPolicy: "Observe" }, { namespace: first });
+    await isTheSecondNow();
+    await deletedIn(first);
+    await isTheSecondNow();
+    await deletedIn(second);
+    await isAsBeforeUs();
+  });
+
+  test("when the Secret of the first is replaced by another account's", async () => {
+    await wiredIn(first);
+    await world.secret(OTHER_ACCOUNT, { namespace: first });
+    await world.numberIs("line", { Ready: "NumberNotInAccount" }, first);
+    await applied(second);
+    await isTheSecondNow();
+    await deletedIn(first);
+    await isTheSecondNow();
+    await deletedIn(second);
+    await isAsBeforeUs();
+  });
 });
 
-test("a number whose holder's Secret is another account's goes to the other, with what was saved for it", async () => {
-  const before = webhook();
-  const [, second, third] = world.namespaces as [string, string, string];
-  await wiredIn(third);
-  await world.numberIs("line", { Ready: "True" }, third);
-  const stranger = { accountSid: "AC00000000000000000000000000000002" };
-  await world.secret({ ...stranger, authToken: "simulator-auth-token-0000000002" }, { namespace: third });
-  await world.numberIs("line", { Ready: "NumberNotInAccount" }, third);
-  await wiredIn(second);
-  const heir = await world.numberIs("line", { Ready: "True" }, second);
-  expect(heir.status?.previousWebhook?.host).toBe("demo.twilio.com");
-  await gone(third);
-  expect(webhook().smsUrl).toContain(world.inboundUrl("support", second));
-  await gone(second);
-  expect(webhook()).toEqual(before);
-  expect(await world.previousWebhooks()).toEqual([]);
-});
+describe("a namespace that is deleted whole", () => {
+  test("puts its number's webhook back", async () => {
+    await wiredIn(first);
+    await namespaceDeleted(first, "30s");
+    expect(await world.client.get(namespaces, { name: first })).toBeUndefined();
+    await isAsBeforeUs();
+  });
 
-test("a namespace goes while Twilio refuses the token: the log says all that no event can, and it is counted", async () => {
-  const before = webhook();
-  const [, , third] = world.namespaces as [string, string, string];
-  await wiredIn(third);
-  await world.numberIs("line", { Ready: "True" }, third);
-  logged.splice(0);
-  world.simulator.control.faults({ kind: "status", status: 401 });
-  expect(await kubectl(["delete", "namespace", third, "--timeout=40s"])).toMatchObject({ code: 0 });
-  expect(webhook().smsUrl).toContain(world.inboundUrl("support", third));
-  const lines = logged.map((line) => JSON.parse(line)).filter(({ level }) => level === "warn");
-  const told = lines.filter(({ msg }) => msg.startsWith("number let go"));
-  expect(told).toMatchObject([
-    {
-      ...{ kind: "SmsNumber", namespace: third, name: "line", number: NUMBER },
-      reason: "TwilioUnauthorized",
-      formerHost: "demo.twilio.com",
-      remedy: expect.stringContaining("set it in Twilio's console"),
-    },
-  ]);
-  expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(1);
-  // Whoever has the number next, in whatever namespace, gives it back as it was.
-  world.simulator.control.clearFaults();
-  const [, second] = world.namespaces as [string, string];
-  await wiredIn(second);
-  await world.numberIs("line", { Ready: "True" }, second);
-  await gone(second);
-  expect(webhook()).toEqual(before);
-  expect(await world.previousWebhooks()).toEqual([]);
-});
+  test("leaves in the log all that no event can say when Twilio refuses its token, and is counted", async () => {
+    await wiredIn(first);
+    world.simulator.control.faults({ kind: "status", status: 401 });
+    await namespaceDeleted(first);
+    expect(world.webhook().smsUrl).toContain(world.inboundUrl("support", first));
+    expect(logged.linesOf("number let go")).toMatchObject([
+      {
+        level: "warn",
+        ...{ kind: "SmsNumber", namespace: first, name: "line", number: NUMBER },
+        reason: "TwilioUnauthorized",
+        formerHost: "demo.twilio.com",
+        remedy: expect.stringContaining("set it in Twilio's console"),
+      },
+    ]);
+    expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(1);
+    // Whoever has the number next, in whatever namespace, gives it back as it was.
+    world.simulator.control.clearFaults();
+    await wiredIn(second);
+    await deletedIn(second);
+    await isAsBeforeUs();
+  });
 
-test("a namespace does not hang while Twilio is down", async () => {
-  await world.stopOperators();
-  world.startOperator({ deleteTimeoutMs: 2000 });
-  const [, second] = world.namespaces as [string, string];
-  await world.secret({}, { namespace: second });
-  await world.stream({}, { namespace: second });
-  await world.number({}, { namespace: second });
-  await world.numberIs("line", { Ready: "True" }, second);
-  world.simulator.control.faults({ kind: "status", status: 503 });
-  expect(await kubectl(["delete", "namespace", second, "--timeout=40s"])).toMatchObject({ code: 0 });
-  expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(1);
-  // Kept for the number, for whoever has it next.
-  const { sid } = world.atTwilio();
-  expect(await world.previousWebhooks()).toEqual([expect.stringContaining(sid.toLowerCase())]);
+  test("does not hang while Twilio is down", async () => {
+    await world.stopOperators();
+    world.startOperator({ deleteTimeoutMs: 2000 });
+    await wiredIn(first);
+    world.simulator.control.faults({ kind: "status", status: 503 });
+    await namespaceDeleted(first);
+    expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(1);
+    // Kept for the number, for whoever has it next.
+    const { sid } = world.atTwilio();
+    expect(await world.previousWebhooks()).toEqual([expect.stringContaining(sid.toLowerCase())]);
+  });
 });

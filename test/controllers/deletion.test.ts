@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type SmsNumber, smsNumbers, workStreams } from "../../src/api/index.ts";
 import { secrets } from "../../src/kube/resource.ts";
-import { createLog } from "../../src/log.ts";
 import type { SimulatedFault } from "../../src/simulator/simulator.ts";
 import { kubectl } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
-import { ACCOUNT, NUMBER } from "../support/world/simulated-twilio.ts";
-import { World, type WorldOptions } from "../support/world.ts";
+import { recordedLog } from "../support/recorded-log.ts";
+import { ACCOUNT, DEMO_URL, DEMO_WEBHOOK, NUMBER, OTHER_ACCOUNT } from "../support/world/simulated-twilio.ts";
+import { World } from "../support/world.ts";
 
 const FOREIGN = {
   smsUrl: "https://bot:s3cret@legacy.example.com/sms?team=7&key=a%2Fb",
@@ -19,24 +19,21 @@ const NOTHING = { smsUrl: "", smsFallbackUrl: "", smsApplicationSid: "" };
 const APPLICATION = "AP00000000000000000000000000000001";
 
 let world: World;
-const logged: string[] = [];
-const log = createLog({
-  level: "info",
-  process: "test",
-  destination: { write: (line: string) => void logged.push(line) },
-});
-const start =
-  (options: WorldOptions = {}) =>
-  async () => {
-    world = await World.start({ log, ...options });
-  };
-beforeEach(() => void logged.splice(0));
-/** Somebody changes the number at Twilio. */
-const change = (to: Partial<typeof FOREIGN>) => Object.assign(world.atTwilio(), to);
-const webhook = (number = NUMBER) => {
-  const { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid } = world.atTwilio(number);
-  return { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid };
+const { log, lines: logged, linesOf } = recordedLog();
+const start = async () => {
+  world = await World.start({ log });
 };
+/** Each test begins with a Twilio as at first, and with an operator that knows nothing of the tests before and has counted nothing. */
+beforeEach(async () => {
+  await world.stopOperators();
+  world.simulator.control.reset();
+  await world.forgetEverything();
+  logged.splice(0);
+  world.startOperator();
+});
+/** Somebody changes the number at Twilio. */
+const change = (to: Partial<ReturnType<World["webhook"]>>) => Object.assign(world.atTwilio(), to);
+const webhook = (number = NUMBER) => world.webhook(number);
 const at = (name: string) => ({ namespace: world.namespace, name });
 const isOurs = () => expect(webhook().smsUrl).toContain(world.inboundUrl());
 const deleted = async () => {
@@ -69,17 +66,14 @@ const warned = (note: RegExp) =>
     ),
   );
 /** What the warnings in the log say of numbers that were let go. */
-const letGoLines = () =>
-  logged
-    .map((line) => JSON.parse(line) as Record<string, unknown>)
-    .filter(({ msg }) => String(msg).startsWith("number let go"));
+const letGoLines = () => linesOf("number let go");
 const countedBy = async (reason: string) => {
   const metric = world.operators.at(-1)!.registry.getSingleMetric("smschannel_finalizer_gave_up_total");
   return (await metric!.get()).values.find(({ labels }) => labels.reason === reason)?.value;
 };
 
 describe("what a deletion leaves at Twilio", () => {
-  beforeAll(start());
+  beforeAll(start);
   afterAll(() => world.stop());
 
   for (const [name, before, spec, after] of [
@@ -122,7 +116,6 @@ describe("what a deletion leaves at Twilio", () => {
     expect(event.note).toContain("legacy.example.com");
     expect(letGoLines()).toEqual([]);
     await comesBack(FOREIGN);
-    change(NOTHING);
   });
 
   test("pointed elsewhere since: left as it is", async () => {
@@ -134,6 +127,8 @@ describe("what a deletion leaves at Twilio", () => {
 
   test("somebody else's that we never took: left as it is", async () => {
     change(FOREIGN);
+    await world.secret();
+    await world.stream();
     await world.number();
     await world.numberIs("line", { Ready: "WebhookOwnedByOther" });
     await deleted();
@@ -142,7 +137,7 @@ describe("what a deletion leaves at Twilio", () => {
 
   for (const spec of [{ suspend: true }, { managementPolicy: "Observe" as const }])
     test(`${JSON.stringify(spec)} after it was wired`, async () => {
-      const before = { ...FOREIGN, smsUrl: "https://demo.twilio.com/welcome/sms/reply/" };
+      const before = { ...FOREIGN, smsUrl: DEMO_URL };
       change(before);
       await world.wired();
       await world.number(spec);
@@ -270,7 +265,7 @@ describe("what a deletion leaves at Twilio", () => {
   });
 
   test("contested: what the other one wrote stays", async () => {
-    change({ smsUrl: "", smsFallbackUrl: "" });
+    change(NOTHING);
     await world.stopOperators();
     world.startOperator({ resyncIntervalMs: 200 });
     await world.wired();
@@ -289,13 +284,12 @@ describe("what a deletion leaves at Twilio", () => {
 });
 
 describe("a number that was never wired is let go, and nothing at Twilio is changed", () => {
-  beforeAll(async () => {
-    await start()();
+  beforeAll(start);
+  afterAll(() => world.stop());
+  beforeEach(async () => {
     await world.secret();
     await world.stream();
-    world.startOperator();
   });
-  afterAll(() => world.stop());
 
   const numbers: Record<string, [digits: string, reason: string]> = {
     "with an application": ["14252306551", "ApplicationOverrides"],
@@ -330,21 +324,19 @@ describe("a number that was never wired is let go, and nothing at Twilio is chan
 });
 
 describe("one after another, in every order", () => {
-  beforeAll(start());
+  beforeAll(start);
   afterAll(() => world.stop());
-  const demo = { smsUrl: "https://demo.twilio.com/welcome/sms/reply/", smsFallbackUrl: "" };
 
   for (const order of permutations(["secret/twilio", "workstream/support", "smsnumber/line"]))
     for (const cascade of ["foreground", "background"])
       test(`${cascade}: ${order.join(", ")}`, async () => {
-        change(demo);
         await world.wired();
         for (const object of order) {
           const args = ["-n", world.namespace, "delete", object, `--cascade=${cascade}`, "--timeout=60s"];
           // kubectl waits until it is gone: each is seen without those before it.
           expect(await kubectl(args)).toMatchObject({ code: 0 });
         }
-        expect(webhook()).toMatchObject(demo);
+        expect(webhook()).toEqual(DEMO_WEBHOOK);
         expect(await world.previousWebhooks()).toEqual([]);
         // Once: who still sees the object as it was does not do it, nor tell it, again.
         expect((await world.events()).map(({ reason }) => reason)).not.toContain("WebhookLeft");
@@ -352,23 +344,16 @@ describe("one after another, in every order", () => {
 });
 
 describe("what else may be gone or refuse", () => {
-  beforeAll(start());
+  beforeAll(start);
   afterAll(() => world.stop());
-  const demo = { smsUrl: "https://demo.twilio.com/welcome/sms/reply/", smsFallbackUrl: "" };
-  const wiredAnew = async () => {
-    world.simulator.control.reset();
-    change(demo);
-    await world.wired();
-  };
-
   test("everything is deleted at once, the Secret first", async () => {
-    await wiredAnew();
+    await world.wired();
     await world.client.delete(secrets, { namespace: world.namespace, name: "twilio" });
     const all = await kubectl(["-n", world.namespace, "delete", "secret,ws,smsn", "--all", "--wait=false"]);
     expect(all.code).toBe(0);
     await world.gone(smsNumbers, "line");
     await world.gone(workStreams, "support");
-    expect(webhook()).toMatchObject(demo);
+    expect(webhook()).toEqual(DEMO_WEBHOOK);
   });
 
   for (const [name, break_, reason] of [
@@ -376,13 +361,12 @@ describe("what else may be gone or refuse", () => {
     ["403", { kind: "status", status: 403 }, "TwilioPermissionMissing"],
   ] as [string, SimulatedFault, string][])
     test(`${name}: lets go, says so, and gives it back when the number comes back`, async () => {
-      await wiredAnew();
-      const counted = (await countedBy(reason))!;
+      await world.wired();
       world.simulator.control.faults(break_);
       await leftBehind();
       isOurs();
       await warned(/demo\.twilio\.com.*Twilio's console/);
-      expect(await countedBy(reason)).toBe(counted + 1);
+      expect(await countedBy(reason)).toBe(1);
       expect(letGoLines()).toMatchObject([
         {
           level: "warn",
@@ -399,11 +383,11 @@ describe("what else may be gone or refuse", () => {
         },
       ]);
       world.simulator.control.clearFaults();
-      await comesBack(demo);
+      await comesBack(DEMO_WEBHOOK);
     });
 
   test("404: the number was released, or is another account's by now", async () => {
-    await wiredAnew();
+    await world.wired();
     const released = { ...world.atTwilio() };
     world.simulator.state.releaseNumber(released.sid);
     await world.deleteNumber();
@@ -414,7 +398,7 @@ describe("what else may be gone or refuse", () => {
     ]);
     expect(await countedBy("NumberNotInAccount")).toBe(1);
     world.simulator.state.numbers.add(released);
-    await comesBack(demo);
+    await comesBack(DEMO_WEBHOOK);
   });
 
   for (const [name, fault] of [
@@ -431,9 +415,8 @@ describe("what else may be gone or refuse", () => {
     ["an update that is answered and not done", { kind: "unchanged", method: "POST" }],
   ] as [string, SimulatedFault][])
     test(`${name} for a while: waits and says so, then restores`, async () => {
-      await wiredAnew();
+      await world.wired();
       const before = conditionsIn((await world.numberIs("line", { Ready: "True" })).status);
-      const counted = await world.metric("smschannel_finalizer_gave_up_total");
       world.simulator.control.faults(fault);
       world.simulator.control.clearRequests();
       await world.deleteNumber();
@@ -458,13 +441,12 @@ describe("what else may be gone or refuse", () => {
       });
       world.simulator.control.clearFaults();
       await world.gone(smsNumbers, "line");
-      expect(webhook()).toMatchObject(demo);
+      expect(webhook()).toEqual(DEMO_WEBHOOK);
       expect(letGoLines()).toEqual([]);
-      expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(counted);
+      expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(0);
     });
 
   test("an application that has gone meanwhile cannot be restored: cleared", async () => {
-    world.simulator.control.reset();
     change({ smsApplicationSid: APPLICATION, smsUrl: "" });
     await world.wired({ takeover: "Always" });
     world.simulator.state.applications.remove(APPLICATION);
@@ -476,45 +458,35 @@ describe("what else may be gone or refuse", () => {
   });
 
   test("records and Secret were lost: lets go, says so, and gives it back when the number comes back", async () => {
-    await wiredAnew();
+    await world.wired();
     await world.stopOperators();
-    const at = { namespace: world.operatorNamespace };
-    for (const { metadata, type } of (await world.client.list(secrets, at)).items)
-      if (type === "smschannel.dev/compiled")
-        await world.client.delete(secrets, { ...at, name: metadata.name });
+    await world.loseRecords();
     await world.client.delete(secrets, { namespace: world.namespace, name: "twilio" });
     world.startOperator();
     await world.streamIs("support", { CredentialsValid: "SecretNotFound" });
     await leftBehind();
     isOurs();
     expect(letGoLines()).toMatchObject([{ reason: "SecretNotFound", formerHost: "demo.twilio.com" }]);
-    await comesBack(demo);
+    await comesBack(DEMO_WEBHOOK);
   });
 
   test("the operator's own records were lost: restored all the same", async () => {
-    await wiredAnew();
+    await world.wired();
     await world.stopOperators();
-    const at = { namespace: world.operatorNamespace };
-    for (const { metadata, type } of (await world.client.list(secrets, at)).items)
-      if (type === "smschannel.dev/compiled")
-        await world.client.delete(secrets, { ...at, name: metadata.name });
+    await world.loseRecords();
     await world.deleteNumber();
     world.startOperator();
     await world.gone(smsNumbers, "line");
-    expect(webhook()).toMatchObject(demo);
+    expect(webhook()).toEqual(DEMO_WEBHOOK);
     expect(await world.previousWebhooks()).toEqual([]);
   });
 
   for (const config of [{}, { publicUrl: "another" }])
     test(`the records were lost, taken up again, ${JSON.stringify(config)}: the first is still saved`, async () => {
-      world.simulator.control.reset();
       change(FOREIGN);
       await world.wired({ takeover: "Always" });
       await world.stopOperators();
-      const at = { namespace: world.operatorNamespace };
-      for (const { metadata, type } of (await world.client.list(secrets, at)).items)
-        if (type === "smschannel.dev/compiled")
-          await world.client.delete(secrets, { ...at, name: metadata.name });
+      await world.loseRecords();
       const { port } = new URL(world.publicUrl);
       const publicUrl = config.publicUrl === undefined ? world.publicUrl : `http://localhost:${port}`;
       world.startOperator({ publicUrl });
@@ -524,12 +496,10 @@ describe("what else may be gone or refuse", () => {
       await world.numberIs("line", { Ready: "True" });
       await deleted();
       expect(webhook()).toEqual(FOREIGN);
-      await world.stopOperators();
-      world.startOperator();
     });
 
   test("force-delete lets go in the middle of an outage", async () => {
-    await wiredAnew();
+    await world.wired();
     world.simulator.control.faults({ kind: "status", status: 500 });
     world.simulator.control.clearRequests();
     await world.deleteNumber();
@@ -543,11 +513,11 @@ describe("what else may be gone or refuse", () => {
     expect(await countedBy("ForceDelete")).toBe(1);
     expect(await world.previousWebhooks()).toHaveLength(1);
     world.simulator.control.clearFaults();
-    await comesBack(demo);
+    await comesBack(DEMO_WEBHOOK);
   });
 
   test("an outage longer than DELETE_TIMEOUT: lets go, with a warning and a metric", async () => {
-    await wiredAnew();
+    await world.wired();
     await world.stopOperators();
     world.startOperator({ deleteTimeoutMs: 1500 });
     await world.numberIs("line", { Ready: "True" });
@@ -565,17 +535,13 @@ describe("what else may be gone or refuse", () => {
 });
 
 describe("the Secret has become another account's", () => {
-  beforeAll(start());
+  beforeAll(start);
   afterAll(() => world.stop());
-  const SECOND = {
-    accountSid: "AC00000000000000000000000000000002",
-    authToken: "simulator-auth-token-0000000002",
-  };
   const ofAnotherAccount = async () => {
     change(FOREIGN);
     await world.wired({ takeover: "Always" });
     logged.splice(0);
-    await world.secret(SECOND);
+    await world.secret(OTHER_ACCOUNT);
     await world.numberIs("line", { Ready: "NumberNotInAccount" });
     isOurs();
   };
@@ -626,13 +592,12 @@ describe("the Secret has become another account's", () => {
 
   test("moved to the other account under its SID: what was saved is not given to that one", async () => {
     await ofAnotherAccount();
-    world.simulator.state.numbers.transfer(world.atTwilio().sid, SECOND.accountSid);
+    world.simulator.state.numbers.transfer(world.atTwilio().sid, OTHER_ACCOUNT.accountSid);
     await world.stopOperators();
     world.startOperator();
     await world.numberIs("line", { Ready: "True" });
     await deleted();
     expect(webhook()).toMatchObject(NOTHING);
-    world.simulator.state.numbers.transfer(world.atTwilio().sid, ACCOUNT);
   });
 });
 

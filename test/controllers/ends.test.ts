@@ -5,7 +5,7 @@ import type { Operator } from "../../src/controllers/operator.ts";
 import { signatureKey } from "../../src/routes/signature-states.ts";
 import { eventually } from "../support/eventually.ts";
 import { SkippingClock } from "../support/skipping-clock.ts";
-import { ACCOUNT, TOKEN } from "../support/world/simulated-twilio.ts";
+import { ACCOUNT, DEMO_URL, TOKEN } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
 // What goes on for a while after it was replaced ends by itself, hours later: time is told to skip, the operator and the
@@ -284,6 +284,6 @@ test("a deletion that came while no operator was there is not given up at the fi
   await eventually("it tries again", () => (tried().length > 3 ? true : undefined));
   world.simulator.control.clearFaults();
   await world.gone(smsNumbers, "line");
-  expect(world.atTwilio().smsUrl).toBe("https://demo.twilio.com/welcome/sms/reply/");
+  expect(world.atTwilio().smsUrl).toBe(DEMO_URL);
   expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(0);
 });

@@ -10,13 +10,13 @@ import {
   fleetSeed,
 } from "../support/fleet.ts";
 import { HoldingProxy } from "../support/holding-proxy.ts";
+import { DEMO_URL } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
 /** A tenth of what there is in production, and more objects than workers. */
 const WORKERS = 30;
 const SIZE = 50;
 const CHANGES = 10;
-const DEMO = "https://demo.twilio.com/welcome/sms/reply/";
 let world: World;
 let twilio: HoldingProxy;
 let a: string;
@@ -71,7 +71,7 @@ async function bIsServed(meanwhile: string) {
   await fleetIsReady(world, added, 20_000);
   await deleteFleet(world, added);
   await fleetIsGone(world, added);
-  expect(world.atTwilio(added.digits(added.names[0]!)).smsUrl).toBe(DEMO);
+  expect(world.atTwilio(added.digits(added.names[0]!)).smsUrl).toBe(DEMO_URL);
 }
 
 const ACCOUNT_OF_A = `AC${"1".padStart(32, "0")}`;

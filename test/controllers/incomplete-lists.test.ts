@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { smsNumbers } from "../../src/api/index.ts";
 import { CONNECTION_OVERRIDES } from "../../src/twilio/connection-overrides.ts";
 import { eventually } from "../support/eventually.ts";
+import { COMPLIANCE_REPLIES } from "../support/world/manifests.ts";
 import { NUMBER } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
@@ -66,10 +67,7 @@ test("while nobody can look at it, another number does not get its stream", asyn
 test("a short code is looked for once more in its own list", async () => {
   await world.deleteNumber();
   await world.gone(smsNumbers, "line");
-  const automatedMessages = (["OptOutConfirmation", "OptInConfirmation", "Help"] as const).map((trigger) => ({
-    trigger,
-    text: "Contoso: ok",
-  }));
+  const automatedMessages = COMPLIANCE_REPLIES;
   await world.number({ number: CODE, type: "ShortCode", automatedMessages });
   await world.numberIs("line", { Ready: "True" });
   await world.stopOperators();

@@ -6,6 +6,7 @@ import { smsNumbers } from "../../src/api/index.ts";
 import { cuttingProxy } from "../kube/proxy.ts";
 import { kubeconfigPath } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
+import { DEMO_URL } from "../support/world/simulated-twilio.ts";
 import { World, type WorldOptions } from "../support/world.ts";
 
 // Longer than Twilio's time-out by some renewals, else no call would ever be begun.
@@ -26,7 +27,6 @@ const applied = async () => {
   await world.stream();
   await world.number();
 };
-const demo = "https://demo.twilio.com/welcome/sms/reply/";
 
 describe("two replicas of one release", () => {
   test("one works; the other goes on when it stops", async () => {
@@ -47,7 +47,7 @@ describe("two replicas of one release", () => {
     await somebodyLeads();
     await world.deleteNumber();
     await world.gone(smsNumbers, "line");
-    expect(world.atTwilio().smsUrl).toBe(demo);
+    expect(world.atTwilio().smsUrl).toBe(DEMO_URL);
     expect(world.updates()).toHaveLength(2);
     await stopped!.client.close();
   });
@@ -109,7 +109,7 @@ describe("two replicas of one release", () => {
     await eventually("the first has noticed who leads", () =>
       world.operators[0]?.leader?.holder === world.operators[1]?.leader?.holder ? true : undefined,
     );
-    expect(world.atTwilio().smsUrl).toBe(demo);
+    expect(world.atTwilio().smsUrl).toBe(DEMO_URL);
     expect(await written()).toBe(before);
     expect(await requestsBy(0, "ListNumbers")).toBe(looked);
     expect(world.updates()).toHaveLength(3);
@@ -178,7 +178,7 @@ describe("two replicas of one release", () => {
     await world.numberIs("line", { Ready: "True" });
     await world.deleteNumber();
     await world.gone(smsNumbers, "line");
-    expect(world.atTwilio().smsUrl).toBe(demo);
+    expect(world.atTwilio().smsUrl).toBe(DEMO_URL);
     expect(world.updates()).toHaveLength(2);
 
     const said = lines.length;
@@ -191,7 +191,7 @@ describe("two replicas of one release", () => {
     await eventually("it has looked at the Lease thrice", () =>
       proxy.count("get") >= seen + 3 ? true : undefined,
     );
-    expect(world.atTwilio().smsUrl).toBe(demo);
+    expect(world.atTwilio().smsUrl).toBe(DEMO_URL);
     expect(world.updates()).toHaveLength(2);
     expect(await world.previousWebhooks()).toEqual([]);
     await proxy.close();
@@ -249,7 +249,7 @@ describe("two releases", () => {
     );
     await world.deleteNumber();
     await world.gone(smsNumbers, "line");
-    expect(world.atTwilio().smsUrl).toBe(demo);
+    expect(world.atTwilio().smsUrl).toBe(DEMO_URL);
     expect(await world.previousWebhooks()).toEqual([]);
   });
 });

@@ -10,15 +10,9 @@ import type { SimulatedFault } from "../../src/simulator/simulator.ts";
 import { eventually } from "../support/eventually.ts";
 import { SkippingClock } from "../support/skipping-clock.ts";
 import { matches } from "../support/world/conditions.ts";
-import { ACCOUNT, NUMBER, TOKEN } from "../support/world/simulated-twilio.ts";
+import { ACCOUNT, DEMO_WEBHOOK, NUMBER, OTHER_ACCOUNT, TOKEN } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-const demo = { smsUrl: "https://demo.twilio.com/welcome/sms/reply/", smsFallbackUrl: "" };
-/** The simulator's second one. */
-const OTHER_ACCOUNT = {
-  accountSid: "AC00000000000000000000000000000002",
-  authToken: "simulator-auth-token-0000000002",
-};
 let world: World;
 
 const requests = () => world.simulator.control.requests();
@@ -34,7 +28,7 @@ const afresh = async (config: Partial<OperatorConfig> = {}) => {
   await world.client.delete(workStreams, { namespace: world.namespace, name: "support" });
   await world.gone(workStreams, "support");
   await world.stopOperators();
-  Object.assign(world.atTwilio(), demo);
+  Object.assign(world.atTwilio(), DEMO_WEBHOOK);
   world.simulator.control.clearRequests();
   world.startOperator(config);
 };
@@ -75,7 +69,7 @@ describe("Twilio is in trouble while objects are applied", () => {
       const seconds = (performance.now() - since) / 1000;
       // No hot loop: even if each of the first tries repeats every read a few times, it soon slows down.
       expect(requests().length).toBeLessThan(40 + 20 * seconds);
-      expect(world.atTwilio()).toMatchObject(demo);
+      expect(world.webhook()).toEqual(DEMO_WEBHOOK);
       world.simulator.control.clearFaults();
       await wiredOnce();
       expect(world.updates()).toHaveLength(1);
@@ -131,7 +125,7 @@ describe("Twilio is in trouble while objects are applied", () => {
       expect(number.status?.previousWebhook?.host).toBe("demo.twilio.com");
       await world.deleteNumber();
       await world.gone(smsNumbers, "line");
-      expect(world.atTwilio()).toMatchObject(demo);
+      expect(world.webhook()).toEqual(DEMO_WEBHOOK);
     });
 
   test("an update that is applied and never answered: asked again after the time-out", async () => {
@@ -167,7 +161,7 @@ describe("Twilio is in trouble while objects are applied", () => {
       },
       45_000,
     );
-    expect(world.atTwilio()).toMatchObject(demo);
+    expect(world.webhook()).toEqual(DEMO_WEBHOOK);
     world.simulator.control.clearFaults();
     await wiredOnce();
     await world.client.delete(workStreams, { namespace: world.namespace, name: "other" });
@@ -225,7 +219,7 @@ describe("Twilio answers nothing from the start", () => {
         clock.skip(30_000);
         return (await is(workStreams, "support")) && (await is(smsNumbers, "line")) ? true : undefined;
       });
-      expect(world.atTwilio()).toMatchObject(demo);
+      expect(world.webhook()).toEqual(DEMO_WEBHOOK);
       world.simulator.control.clearFaults();
       await eventually("all is well", async () => {
         clock.skip(30_000);

@@ -1,16 +1,17 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { operatingHours, smsNumbers, workStreams } from "../../src/api/index.ts";
 import { secrets } from "../../src/kube/resource.ts";
+import { DEMO_URL } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
 let world: World;
-beforeAll(async () => {
+beforeEach(async () => {
   world = await World.start();
   world.startOperator();
 });
-afterAll(() => world.stop());
+afterEach(() => world.stop());
 
-test("whatever the order of things, they find each other", async () => {
+test("number, stream and Secret find each other, whatever the order in which they are applied", async () => {
   await world.number();
   const alone = await world.numberIs("line", {
     Accepted: "WorkStreamNotFound",
@@ -41,6 +42,7 @@ test("whatever the order of things, they find each other", async () => {
 });
 
 test("hours need a stream that may send automatic texts, and never stop texts from arriving", async () => {
+  await world.wired();
   await world.number({ operatingHoursRef: { name: "office" } });
   await world.numberIs("line", {
     Accepted: "OperatingHoursNotAllowed",
@@ -61,11 +63,9 @@ test("hours need a stream that may send automatic texts, and never stop texts fr
   await world.numberIs("line", { Ready: "True" });
 });
 
-test("a routing rule that does not compile is told, and keeps no text from arriving", async () => {
-  const rules = (when: string) => ({
-    allowAutomatedMessages: true,
-    routingRules: [{ name: "billing", when }],
-  });
+test("a routing rule that does not compile is named in condition and event, and texts still arrive", async () => {
+  await world.wired();
+  const rules = (when: string) => ({ routingRules: [{ name: "billing", when }] });
   await world.stream(rules("message.body == 'invoice'"));
   const wrong = await world.streamIs("support", {
     RoutingReady: "RoutingRuleInvalid",
@@ -81,27 +81,24 @@ test("a routing rule that does not compile is told, and keeps no text from arriv
   await world.streamIs("support", { RoutingReady: "True", Ready: "True" });
 });
 
-test("a stream that goes leaves the number's webhook where it is", async () => {
+test("deleting a stream leaves the number's webhook where it is, and texts still arrive", async () => {
+  await world.wired();
   const url = world.atTwilio().smsUrl;
   await world.client.delete(workStreams, { namespace: world.namespace, name: "support" });
   await world.numberIs("line", { Accepted: "WorkStreamNotFound", Ready: "False" });
   expect(world.atTwilio().smsUrl).toBe(url);
-  const texts = await world.simulator.control.inbound({
-    from: "+15005550199",
-    to: "+14252306549",
-    body: "still there?",
-  });
-  expect(texts.outcome).toBe("delivered");
-  await world.stream({ allowAutomatedMessages: true });
+  expect((await world.text()).outcome).toBe("delivered");
+  await world.stream();
   await world.numberIs("line", { Ready: "True" });
 });
 
-test("everything deleted at once, the Secret included: the webhook is put back", async () => {
+test("when everything is deleted at once, the Secret included, the webhook is put back", async () => {
+  await world.wired();
   await Promise.all([
     world.client.delete(secrets, { namespace: world.namespace, name: "twilio" }),
     world.client.delete(workStreams, { namespace: world.namespace, name: "support" }),
     world.deleteNumber(),
   ]);
   await world.gone(smsNumbers, "line");
-  expect(world.atTwilio().smsUrl).toContain("demo.twilio.com");
+  expect(world.atTwilio().smsUrl).toBe(DEMO_URL);
 });

@@ -3,13 +3,12 @@ import { afterEach, describe, expect, test } from "vitest";
 import { operatingHours, smsNumbers, workStreams } from "../../src/api/index.ts";
 import { leases, secrets } from "../../src/kube/resource.ts";
 import { eventually } from "../support/eventually.ts";
-import { TOKEN } from "../support/world/simulated-twilio.ts";
+import { DEMO_URL, TOKEN } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
 let world: World;
 afterEach(() => world.stop());
 
-const demo = "https://demo.twilio.com/welcome/sms/reply/";
 const crm = "https://crm.example.com/sms";
 
 const startRelease = (...args: string[]) => world.startRelease(...args);
@@ -77,7 +76,7 @@ describe("the operator is gone", () => {
 
   test("its records were lost: the number is reached with the stream's own Secret", async () => {
     world = await World.start();
-    await wired(demo);
+    await wired(DEMO_URL);
     await world.stopOperators();
     for (const name of await ownSecrets())
       await world.client.delete(secrets, { namespace: world.operatorNamespace, name });
@@ -192,7 +191,7 @@ describe("the operator is gone", () => {
 
   test("with its namespace: the number is reached with the stream's own Secret", async () => {
     world = await World.start();
-    await wired(demo);
+    await wired(DEMO_URL);
     await world.stopOperators();
     const { code, output } = await release("--operator-namespace", `${world.operatorNamespace}-gone`);
     expect(code, output).toBe(0);
@@ -208,7 +207,7 @@ describe("the operator is gone", () => {
   for (const [name, { flags, status, says }] of Object.entries(ways))
     test(`with its namespace, and ${name}: all are let go`, async () => {
       world = await World.start();
-      await wired(demo);
+      await wired(DEMO_URL);
       await world.stopOperators();
       if (status !== undefined) world.simulator.control.faults({ kind: "status", status });
       const gone = `${world.operatorNamespace}-gone`;

@@ -6,9 +6,9 @@ import type { SimulatedFault } from "../../src/simulator/simulator.ts";
 import { type CuttingProxy, cuttingProxy, type SeenRequest } from "../kube/proxy.ts";
 import { kubeconfigPath } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
+import { DEMO_URL, DEMO_WEBHOOK } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-const demo = { smsUrl: "https://demo.twilio.com/welcome/sms/reply/", smsFallbackUrl: "" };
 let world: World;
 let proxy: CuttingProxy;
 
@@ -86,7 +86,7 @@ afterEach(async () => {
   await world.gone(smsNumbers, "line");
   await world.client.delete(workStreams, { namespace: world.namespace, name: "support" });
   await world.stopOperators();
-  Object.assign(world.atTwilio(), demo);
+  Object.assign(world.atTwilio(), DEMO_WEBHOOK);
 });
 
 describe("killed while a number is set up, and started again", () => {
@@ -114,16 +114,16 @@ describe("killed while a number is set up, and started again", () => {
       expect([...operator.records.claims()].map(({ uid }) => uid)).toEqual([number.metadata.uid]);
       expect(number.status?.previousWebhook?.host).toBe("demo.twilio.com");
       expect(number.status?.driftRepairs).toBeUndefined();
-      expect(await savedUrls()).toEqual([demo.smsUrl]);
+      expect(await savedUrls()).toEqual([DEMO_URL]);
       expect((await world.text()).outcome).toBe("delivered");
       await world.deleteNumber();
       await world.gone(smsNumbers, "line");
-      expect(world.atTwilio()).toMatchObject(demo);
+      expect(world.webhook()).toEqual(DEMO_WEBHOOK);
     });
 });
 
 describe("killed while a number is deleted, and started again", () => {
-  const restored = () => world.atTwilio().smsUrl === demo.smsUrl;
+  const restored = () => world.atTwilio().smsUrl === DEMO_URL;
   for (const [name, at] of [
     ["before the webhook is put back", { fault: { when: "before" }, when: fetched }],
     ["put back, the answer lost", { fault: { when: "after" }, when: restored }],
@@ -137,7 +137,7 @@ describe("killed while a number is deleted, and started again", () => {
       await killed(at, () => world.deleteNumber(), true);
       const operator = world.startOperator();
       await world.gone(smsNumbers, "line");
-      expect(world.atTwilio()).toMatchObject(demo);
+      expect(world.webhook()).toEqual(DEMO_WEBHOOK);
       expect(await world.previousWebhooks()).toEqual([]);
       expect([...operator.records.claims()]).toEqual([]);
     });
@@ -223,21 +223,18 @@ test("the operator's own records are lost: claimed anew, and what was there befo
   world.startOperator();
   await world.numberIs("line", { Ready: "True" });
   await world.stopOperators();
-  const at = { namespace: world.operatorNamespace };
-  for (const { metadata, type } of (await world.client.list(secrets, at)).items)
-    if (type === "smschannel.dev/compiled")
-      await world.client.delete(secrets, { ...at, name: metadata.name });
+  await world.loseRecords();
   expect((await world.text()).outcome, "the receiver goes on with what it had").toBe("delivered");
   const operator = world.startOperator();
   await eventually("the claim is back", () =>
     [...operator.records.claims()].length === 1 ? true : undefined,
   );
   await world.numberIs("line", { Ready: "True" });
-  expect(await savedUrls()).toEqual([demo.smsUrl]);
+  expect(await savedUrls()).toEqual([DEMO_URL]);
   expect((await world.text()).outcome).toBe("delivered");
   await world.deleteNumber();
   await world.gone(smsNumbers, "line");
-  expect(world.atTwilio()).toMatchObject(demo);
+  expect(world.webhook()).toEqual(DEMO_WEBHOOK);
 });
 
 /** How many webhooks from before are stored, kept up to date by a look at the API server. */

@@ -5,7 +5,7 @@ import { secrets } from "../../src/kube/resource.ts";
 import { signatureKey } from "../../src/routes/signature-states.ts";
 import type { InboundDelivery } from "../../src/simulator/simulator.ts";
 import { eventually } from "../support/eventually.ts";
-import { ACCOUNT, NUMBER, TOKEN } from "../support/world/simulated-twilio.ts";
+import { ACCOUNT, NUMBER, OTHER_ACCOUNT, TOKEN } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
 const WRONG = "00000000000000000000000000000bad";
@@ -212,11 +212,7 @@ describe("when it is safe to promote", () => {
     await world.numberIs("line", { Ready: "True" });
     // Others that it will look at as well, and that ask Twilio for what never comes.
     const hanging = ["a", "b", "c"];
-    const others = {
-      accountSid: "AC00000000000000000000000000000002",
-      authToken: "simulator-auth-token-0000000002",
-    };
-    await world.secret(others, { name: "other" });
+    await world.secret(OTHER_ACCOUNT, { name: "other" });
     for (const name of hanging)
       await world.stream({ sms: { twilio: { credentialsSecretRef: { name: "other" } } } }, { name });
     for (const name of hanging) await world.streamIs(name, { CredentialsValid: "True" });
@@ -233,7 +229,7 @@ describe("when it is safe to promote", () => {
       kind: "slow",
       ms: 600_000,
       when: "before",
-      accountSid: others.accountSid,
+      accountSid: OTHER_ACCOUNT.accountSid,
     });
     world.startProcess();
     await judged(metadata.resourceVersion);
@@ -284,11 +280,7 @@ describe("an account SID is no secret", () => {
     expect(stray.outcome).toBe("failed");
 
     // And the other way round: what the owner's account signs is nothing at the thief's own route.
-    const foreign = {
-      accountSid: "AC00000000000000000000000000000002",
-      authToken: "simulator-auth-token-0000000002",
-    };
-    await world.secret(foreign, { namespace: thief });
+    await world.secret(OTHER_ACCOUNT, { namespace: thief });
     await world.streamIs("support", { CredentialsValid: "True", Ready: "True" }, thief);
     expect((await world.text("14252306550")).outcome).toBe("failed");
     expect((await world.text(NUMBER)).outcome).toBe("delivered");

@@ -6,7 +6,7 @@ import { namespaces } from "../../src/kube/resource.ts";
 import type { InboundDelivery } from "../../src/simulator/simulator.ts";
 import { kubectl } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
-import { NUMBER } from "../support/world/simulated-twilio.ts";
+import { DEMO_URL, NUMBER } from "../support/world/simulated-twilio.ts";
 import { World, type WorldOptions } from "../support/world.ts";
 
 let world: World;
@@ -192,7 +192,7 @@ test("a namespace that is created again gets nothing of the old one's route", as
   await world.deleteNumber();
   await world.gone(smsNumbers, "line");
   expect(world.atTwilio()).toMatchObject({
-    smsUrl: "https://demo.twilio.com/welcome/sms/reply/",
+    smsUrl: DEMO_URL,
     smsFallbackUrl: "",
   });
 }, 90_000);

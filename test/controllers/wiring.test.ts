@@ -4,6 +4,8 @@ import { CONNECTION_OVERRIDES } from "../../src/twilio/connection-overrides.ts";
 import { cuttingProxy } from "../kube/proxy.ts";
 import { kubeconfigPath } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
+import { COMPLIANCE_REPLIES } from "../support/world/manifests.ts";
+import { ACCOUNT } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
 // One stream and one number per row, all in one account: a row is what Twilio has, what is applied, what comes of it.
@@ -107,11 +109,13 @@ describe("what Twilio has decides what is done", () => {
     expect(refused.status?.conditions?.find(({ type }) => type === "Accepted")?.message).toContain(
       "OptOutConfirmation, OptInConfirmation, Help",
     );
-    const automatedMessages = (["OptOutConfirmation", "OptInConfirmation", "Help"] as const).map(
-      (trigger) => ({ trigger, text: "Contoso: ok" }),
-    );
     await world.number(
-      { workStreamRef: { name: "code" }, number: "894546", type: "ShortCode", automatedMessages },
+      {
+        workStreamRef: { name: "code" },
+        number: "894546",
+        type: "ShortCode",
+        automatedMessages: COMPLIANCE_REPLIES,
+      },
       { name: "code" },
     );
     await world.numberIs("code", { Ready: "True" });
@@ -124,7 +128,7 @@ describe("what Twilio has decides what is done", () => {
 describe("takeover: Always", () => {
   test("a webhook is replaced, and only its host is told", async () => {
     const number = world.simulator.state.addNumber({
-      accountSid: "AC00000000000000000000000000000001",
+      accountSid: ACCOUNT,
       phoneNumber: "+14252306570",
       smsUrl: "https://user:hush@old.example.net/in?key=whisper",
     });
@@ -141,7 +145,7 @@ describe("takeover: Always", () => {
 
   test("an application is taken off", async () => {
     const number = world.simulator.state.addNumber({
-      accountSid: "AC00000000000000000000000000000001",
+      accountSid: ACCOUNT,
       phoneNumber: "+14252306571",
       smsApplicationSid: "AP00000000000000000000000000000001",
     });
@@ -162,7 +166,7 @@ test("a webhook that somebody sets up a moment before applying is seen, also rig
   const lists = () =>
     world.simulator.control.requests().filter(({ operation }) => operation === "ListIncomingPhoneNumber")
       .length;
-  const accountSid = "AC00000000000000000000000000000001";
+  const accountSid = ACCOUNT;
   for (let at = 0; at < 5; at++) {
     const [first, second] = [`1425230670${at}`, `1425230680${at}`];
     world.simulator.state.addNumber({ accountSid, phoneNumber: `+${first}`, smsUrl: "" });
@@ -182,7 +186,7 @@ test("a webhook that somebody sets up a moment before applying is seen, also rig
 describe("hands off", () => {
   test("Observe reports and changes nothing; when told to manage, it does", async () => {
     const number = world.simulator.state.addNumber({
-      accountSid: "AC00000000000000000000000000000001",
+      accountSid: ACCOUNT,
       phoneNumber: "+14252306572",
       smsUrl: "",
     });
@@ -208,7 +212,7 @@ describe("hands off", () => {
 
   test("suspend leaves the webhook as it is, and lifting it goes on", async () => {
     const number = world.simulator.state.addNumber({
-      accountSid: "AC00000000000000000000000000000001",
+      accountSid: ACCOUNT,
       phoneNumber: "+14252306573",
       smsUrl: "",
     });

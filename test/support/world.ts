@@ -306,6 +306,11 @@ export class World {
     return this.#twilio.number(number);
   }
 
+  /** All that says where the number's texts go. */
+  webhook(number = NUMBER) {
+    return this.#twilio.webhook(number);
+  }
+
   inboundUrl(stream = "support", namespace = this.namespace): string {
     return `${this.publicUrl}/inbound/${namespace}/${stream}`;
   }
@@ -327,12 +332,14 @@ export class World {
 
   // What the processes keep and count ------------------------------------------------------------------------------------
 
-  /** Rows in the inbox, by stream and kind. */
+  /** Rows in the inbox, in the order in which they were stored. */
   async stored(): Promise<{ stream: string; kind: string; namespace_uid: string }[]> {
     const database = new pg.Client(this.databaseUrl);
     await database.connect();
     try {
-      const { rows } = await database.query("select stream, kind, namespace_uid from smschannel.inbox");
+      const { rows } = await database.query(
+        "select stream, kind, namespace_uid from smschannel.inbox order by id",
+      );
       return rows;
     } finally {
       await database.end();
@@ -343,6 +350,26 @@ export class World {
   async metric(name: string, operator = 0): Promise<number> {
     const metric = await this.operators[operator]!.registry.getSingleMetric(name)?.get();
     return (metric?.values ?? []).reduce((sum, { value }) => sum + value, 0);
+  }
+
+  /** Deletes the Secrets with the operator's records and the receivers' routes; what was saved of webhooks stays. */
+  async loseRecords() {
+    const at = { namespace: this.operatorNamespace };
+    for (const { metadata, type } of (await this.client.list(secrets, at)).items)
+      if (type === "smschannel.dev/compiled")
+        await this.client.delete(secrets, { ...at, name: metadata.name });
+  }
+
+  /**
+   * For tests that share a World, while no operator runs: deletes everything that operators have kept and told so far, so that
+   * the next one begins like the first, and an event that is found later is of what came later.
+   */
+  async forgetEverything() {
+    const kept = { namespace: this.operatorNamespace };
+    for (const { metadata } of (await this.client.list(secrets, kept)).items)
+      await this.client.delete(secrets, { ...kept, name: metadata.name });
+    for (const { metadata } of await this.events())
+      await this.client.delete(events, { namespace: this.namespace, name: metadata.name });
   }
 
   /** Names of the operator's own Secrets that keep a number's webhook from before. */

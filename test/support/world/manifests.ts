@@ -3,6 +3,11 @@ import type { KubeClient } from "../../../src/kube/client.ts";
 import { apiVersionOf, type KubeObject, type ResourceType, secrets } from "../../../src/kube/resource.ts";
 import { ACCOUNT, NUMBER, TOKEN } from "./simulated-twilio.ts";
 
+/** The answers to STOP, START and HELP without which a short code is refused. */
+export const COMPLIANCE_REPLIES = (["OptOutConfirmation", "OptInConfirmation", "Help"] as const).map(
+  (trigger) => ({ trigger, text: "Contoso: ok" }),
+);
+
 /** Which object: those of one test mostly need one of each kind, in one namespace. */
 export interface ManifestPlace {
   name?: string;

@@ -5,6 +5,21 @@ import type { InboundDelivery, Simulator } from "../../../src/simulator/simulato
 export const ACCOUNT = "AC00000000000000000000000000000001";
 export const TOKEN = "simulator-auth-token-0000000001";
 export const NUMBER = "14252306549";
+/** The simulator's second account, which owns none of the first one's numbers. */
+export const OTHER_ACCOUNT = {
+  accountSid: "AC00000000000000000000000000000002",
+  authToken: "simulator-auth-token-0000000002",
+};
+/** Where the number's texts go at first: Twilio sets this for every number that is bought. */
+export const DEMO_URL = "https://demo.twilio.com/welcome/sms/reply/";
+/** The number's webhook as it is at first. */
+export const DEMO_WEBHOOK = {
+  smsUrl: DEMO_URL,
+  smsMethod: "POST" as const,
+  smsFallbackUrl: "",
+  smsFallbackMethod: "POST" as const,
+  smsApplicationSid: "",
+};
 
 /** What the simulated Twilio has, and the customers who text to its numbers. */
 export class SimulatedTwilio {
@@ -20,6 +35,12 @@ export class SimulatedTwilio {
     const found = [...this.#simulator.state.numbers].find(({ phoneNumber }) => phoneNumber === `+${digits}`);
     if (found === undefined) throw new Error(`the simulator has no ${digits}`);
     return found;
+  }
+
+  /** All that says where a number's texts go. */
+  webhook(digits: string) {
+    const { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid } = this.number(digits);
+    return { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid };
   }
 
   /** A text from a customer who has not texted before. */
