@@ -201,7 +201,7 @@ describe("the health of an Application in an app of apps", () => {
     }
   });
 
-  test("an Application of the worst kind has a health, and never an error", async () => {
+  test("a malformed Application has a health too, and never an error", async () => {
     const odd = [null, "x", 1, true, [], [1], {}];
     const objects = odd.flatMap((value) => [
       { ...settled, spec: value },

@@ -137,7 +137,7 @@ const complete = () => {
   };
 };
 
-test("an app of apps comes up kinds, operator, channel, and goes down the other way round", async () => {
+test("an app of apps brings up the kinds, then the operator, then the channel, and takes them down in reverse", async () => {
   const files = own();
   await argocd.commit({ ...files, ...folder("charts"), ...channel() });
   await argocd.apply(parse(files[example("root.yaml")]!));

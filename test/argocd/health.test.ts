@@ -28,13 +28,13 @@ describe.each(kinds)("resource_customizations/smschannel.dev/%s, as Argo CD's ow
     }
   });
 
-  test("the states that Argo CD tells apart are all among them", async () => {
+  test("the rows have every health that Argo CD knows", async () => {
     const codes = new Set((await healthTests(kind)).map(({ healthStatus }) => healthStatus.status));
     expect([...codes].sort()).toEqual([...CODES].sort());
   });
 });
 
-describe("whatever an object looks like, there is a health and a text, and never an error", () => {
+describe("whatever an object looks like, the script gives a health and a message, and never an error", () => {
   const condition = fc.record(
     {
       type: fc.constantFrom("Ready", "Reconciling", "Stalled", "Accepted", "x"),
@@ -74,7 +74,7 @@ describe("whatever an object looks like, there is a health and a text, and never
     { requiredKeys: [] },
   );
 
-  test("2,000 objects of the worst kind", async () => {
+  test("for 2,000 malformed objects", async () => {
     const script = await healthScript();
     const objects = fc.sample(object, 2000).map((each) => ({
       ...each,
@@ -91,7 +91,7 @@ describe("whatever an object looks like, there is a health and a text, and never
   });
 });
 
-describe("what is shipped for argocd-cm", () => {
+describe("what the project ships for argocd-cm", () => {
   const keys = kinds.map((kind) => `resource.customizations.health.smschannel.dev_${kind}`);
 
   test("the patch adds the checks to the settings that are there, and can be applied again", async () => {
@@ -115,7 +115,7 @@ describe("what is shipped for argocd-cm", () => {
     for (const key of keys) expect(data[key]).toBe(await healthScript());
   });
 
-  test("the chart's values hold the same", async () => {
+  test("the values for Argo CD's chart hold the same checks", async () => {
     const { configs } = parse(readFileSync(`${DEPLOY}/values.yaml`, "utf8"));
     expect(Object.keys(configs.cm)).toEqual(keys);
     for (const key of keys) expect(configs.cm[key]).toBe(await healthScript());

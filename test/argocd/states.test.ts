@@ -278,13 +278,13 @@ const fileOf = (state: string) =>
 
 for (const [kind, { type, name, states: ofKind }] of Object.entries(states))
   describe(kind, () => {
-    test("health_test.yaml names these states, and no others", async () => {
+    test("has exactly these states in health_test.yaml", async () => {
       const named = (await healthTests(kind)).map(({ inputPath }) => inputPath);
       expect(named).toEqual(Object.keys(ofKind).map(fileOf));
     });
 
     for (const [state, reach] of Object.entries(ofKind))
-      test(state, async () => {
+      test(`has the health of its row in the state: ${state}`, async () => {
         await reach();
         const live = (await world.client.get(type, { namespace: world.namespace, name }))!;
         const path = fileOf(state);

@@ -69,14 +69,14 @@ const inWave = (wave: number) => (object: Edited) => {
 const healthOfResource = ({ status }: NonNullable<Awaited<ReturnType<ArgoCd["get"]>>>, kind: string) =>
   status?.resources?.find((each) => each.kind === kind)?.health;
 
-describe("no diff after a sync, and deletion ends", () => {
+describe("a sync leaves no difference, and its deletion ends", () => {
   for (const [name, options] of Object.entries({
-    "client-side apply, deleted in the foreground": { finalizer: FOREGROUND },
-    "server-side apply, deleted in the background": {
+    "with client-side apply and a deletion in the foreground": { finalizer: FOREGROUND },
+    "with server-side apply and a deletion in the background": {
       syncOptions: ["ServerSideApply=true"],
       finalizer: BACKGROUND,
     },
-    "server-side apply and server-side diff": {
+    "with server-side apply and server-side diff": {
       syncOptions: ["ServerSideApply=true"],
       annotations: { "argocd.argoproj.io/compare-options": "ServerSideDiff=true" },
       finalizer: FOREGROUND,
@@ -124,8 +124,8 @@ describe("no diff after a sync, and deletion ends", () => {
     });
 });
 
-describe("prune", () => {
-  test("the number alone: its webhook is restored, the stream stays", async () => {
+describe("pruning", () => {
+  test("the number alone restores its webhook, and the stream stays", async () => {
     await argocd.commit(channel());
     await app();
     await argocd.is(APP, "Healthy");
@@ -137,7 +137,7 @@ describe("prune", () => {
     await world.streamIs(NAMES.stream, { Ready: "True", NumberReady: "NoNumber" });
   });
 
-  test("Secret, stream and number in one commit: the webhook is restored all the same", async () => {
+  test("Secret, stream and number in one commit restores the webhook as well", async () => {
     await argocd.commit(channel());
     await app();
     await argocd.is(APP, "Healthy");
@@ -150,7 +150,7 @@ describe("prune", () => {
     expect(world.webhook()).toEqual(before);
   });
 
-  test("while Twilio is away the number is not gone, and the application says for what it waits", async () => {
+  test("waits while Twilio is away, and the Application says for what", async () => {
     await argocd.commit(channel());
     await app();
     await argocd.is(APP, "Healthy");
@@ -175,7 +175,7 @@ describe("prune", () => {
 });
 
 describe("the application's health is that of the channel", () => {
-  test("waits for the Secret, has a wrong one, has the right one", async () => {
+  test("while it waits for its Secret, has a wrong one, and has the right one", async () => {
     await argocd.commit(without("secret"));
     await app();
     await argocd.is(APP, "Progressing");
@@ -196,7 +196,7 @@ describe("the application's health is that of the channel", () => {
     await argocd.is(APP, "Healthy");
   });
 
-  test("suspended, observed, and neither", async () => {
+  test("while the number is suspended, and after that", async () => {
     await argocd.commit(channel());
     await app();
     await argocd.is(APP, "Healthy");
@@ -246,7 +246,7 @@ describe("sync waves", () => {
     expect(await live(smsNumbers, NAMES.number)).toBeUndefined();
   });
 
-  test("a suspended stream holds the wave after it: suspend in the last wave only", async () => {
+  test("a suspended stream holds the wave after it, so suspend only in the last wave", async () => {
     const suspended = changed("stream", ({ spec }) => Object.assign(spec, { suspend: true }), waves());
     await argocd.commit(suspended);
     await app();
@@ -264,7 +264,7 @@ describe("sync waves", () => {
   });
 });
 
-test("what the operator makes in its namespace is nobody's: not listed, not pruned, not deleted", async () => {
+test("Argo CD does not list, prune or delete what the operator makes in its own namespace", async () => {
   await argocd.commit({
     ...channel(),
     "operator/settings.yaml": stringify({

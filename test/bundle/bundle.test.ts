@@ -38,7 +38,7 @@ async function smschannel(args: string[], env: Record<string, string> = {}): Pro
   }
 }
 
-test("it names its commands, and each tells its settings", async () => {
+test("the bundle lists its commands, and each lists its settings", async () => {
   const { stdout } = await smschannel(["--help"]);
   const commands = stdout.match(/^ {2}\S+(?= {2})/gm)!.map((name) => name.trim());
   expect(commands).toEqual(expect.arrayContaining(["controller", "receiver", "migrate", "validate"]));
@@ -52,7 +52,7 @@ test("it names its commands, and each tells its settings", async () => {
   }
 });
 
-test("it finds the kinds: the examples are valid, and a mistake is found", async () => {
+test("the bundle finds the kinds: the examples are valid, and a mistake is found", async () => {
   cpSync(join(root, "examples"), join(folder, "examples"), { recursive: true });
   expect(await smschannel(["validate", "examples"])).toMatchObject({ code: 0, stderr: "" });
   cpSync(join(root, "examples/30-smsnumber.yaml"), join(folder, "alone.yaml"));
@@ -61,7 +61,7 @@ test("it finds the kinds: the examples are valid, and a mistake is found", async
   });
 });
 
-test("it finds the thread that judges routing rules", async () => {
+test("the bundle finds the thread that judges routing rules", async () => {
   const rule = (name: string, when: string) => ({ name, when, queueRef: { name: "billing" } });
   const stream = {
     apiVersion: "smschannel.dev/v1alpha1",
@@ -80,7 +80,7 @@ test("it finds the thread that judges routing rules", async () => {
   expect(stdout).toContain("1 object, 1 error, 0 warnings");
 });
 
-test("it knows its version", async () => {
+test("the bundle knows its version", async () => {
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
   const files = (await readdir(join(folder, "app"))).filter((name) => name.endsWith(".mjs"));
   const texts = files.map((name) => readFileSync(join(folder, "app", name), "utf8"));
@@ -90,7 +90,7 @@ test("it knows its version", async () => {
   ).toBe(true);
 });
 
-test("it finds the database's schema: migrate gets as far as the database", async () => {
+test("the bundle finds the database's schema: migrate gets as far as the database", async () => {
   const DATABASE_URL = "postgres://nobody:wrong@127.0.0.1:9/nothing";
   const { code, stdout } = await smschannel(["migrate", "--database-wait", "0s"], { DATABASE_URL });
   expect(code).toBe(1);
@@ -108,7 +108,7 @@ const leftOut: Record<string, [args: string[], said: string]> = {
   ],
 };
 for (const [name, [args, said]] of Object.entries(leftOut))
-  test(`what is not in it says so: ${name}`, async () => {
+  test(`what the bundle leaves out says so: ${name}`, async () => {
     const KUBECONFIG = join(folder, "kubeconfig");
     cpSync(join(import.meta.dirname, "kubeconfig.yaml"), KUBECONFIG);
     const { code, stdout, stderr } = await smschannel(args, { KUBECONFIG });
@@ -117,7 +117,7 @@ for (const [name, [args, said]] of Object.entries(leftOut))
   });
 
 test.runIf(process.geteuid?.() === 0)(
-  "as root it refuses to run when told to, whatever the command",
+  "every command refuses to run as root when REFUSE_ROOT is set",
   async () => {
     for (const args of [
       ["validate", "x"],
@@ -178,7 +178,7 @@ test("the same sources give the same bytes, and nothing of this machine is in th
   }
 });
 
-test("every package in it is of production and comes with its licence", () => {
+test("every package in the bundle is a production dependency and comes with its licence", () => {
   const packages = packagesOf(inputs);
   const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
     packages: Record<string, { dev?: boolean }>;

@@ -105,7 +105,7 @@ describe.each(Object.entries(processes))("%s", (key, of) => {
     });
   });
 
-  test("leaves it only when another value is given openly", async () => {
+  test("leaves that standard only when a value says so", async () => {
     const { spec } = await pod({}, { containerSecurityContext: { readOnlyRootFilesystem: false } });
     expect(spec.containers[0].securityContext).toEqual({
       allowPrivilegeEscalation: false,
@@ -114,7 +114,7 @@ describe.each(Object.entries(processes))("%s", (key, of) => {
     });
   });
 
-  test("asks for no amount that is none", async () => {
+  test("leaves out a resource amount that is empty", async () => {
     const resources = { requests: { cpu: "none" }, limits: { memory: "none" } };
     const { spec } = await pod({ resources });
     expect(spec.containers[0].resources).toEqual({ requests: { memory: expect.stringMatching(/Mi$/) } });
@@ -129,7 +129,7 @@ test("the annotations of a Deployment or Job are on it, and not on its pods", as
   }
 });
 
-test("another Job for the migrations is made only when its pod is another", async () => {
+test("the migrations get another Job only when its pod changes", async () => {
   const name = async (migrations: object) => (await render({ migrations })).migrations();
   const before = await name({});
   expect(await name({ annotations: { a: "b" } })).toBe(before);
@@ -143,7 +143,7 @@ test("options of Node take the place of the chart's", async () => {
   expect(env.filter(({ name }: { name: string }) => name === "NODE_OPTIONS")).toEqual(extraEnv);
 });
 
-test("no variable is there twice, in no process", async () => {
+test("no process has a variable twice", async () => {
   const rendered = await render({
     proxy: { https: "http://proxy:1", http: "http://proxy:1", exclude: "a" },
     trustedCertificates: { secret: "ca" },
@@ -173,7 +173,7 @@ describe("how pods are replaced", () => {
   });
 });
 
-describe("images of a registry for all", () => {
+describe("images of one registry for all charts", () => {
   const imagesOf = async (values: object) =>
     (
       await render({
@@ -261,7 +261,7 @@ describe("trusted certificates given as a value", () => {
   });
 });
 
-describe("objects of one's own", () => {
+describe("additional objects", () => {
   test("are installed with the release, and may use templates", async () => {
     const rendered = await render({
       extraObjects: [

@@ -37,7 +37,7 @@ describe("the CRDs", () => {
     ).toEqual(crds.map(() => Math.min(...waves)));
   });
 
-  test("can be left to somebody else", async () => {
+  test("can be left out for somebody else to install", async () => {
     expect((await render({ crds: { install: false } })).of("CustomResourceDefinition")).toEqual([]);
   });
 

@@ -37,12 +37,12 @@ test.each(pages)("links in %s lead somewhere", (page) => {
   expect(broken).toEqual([]);
 });
 
-test("troubleshooting has every reason", () => {
+test("the page on troubleshooting has every reason", () => {
   const page = text("docs/install/troubleshooting.md");
   expect(Object.keys(reasons).filter((reason) => !page.includes(`\`${reason}\``))).toEqual([]);
 });
 
-describe("files that comments and pages name are there", () => {
+describe("every file that a comment or a page names exists", () => {
   const folders = [
     "bench",
     "bin",
@@ -71,7 +71,7 @@ describe("files that comments and pages name are there", () => {
   // Some are named from a folder in between, such as `examples/root.yaml` in deploy/argocd.
   const isThere = (name: string) => files.some((path) => path === name || path.endsWith(`/${name}`));
 
-  test("in all of them", () => {
+  test("for every page, source and template", () => {
     const missing = written.flatMap((path) =>
       [...text(path).matchAll(named)].filter(([name]) => !isThere(name)).map(([name]) => `${path}: ${name}`),
     );

@@ -34,28 +34,28 @@ async function refused(values: object, ...flags: string[]): Promise<string> {
 }
 
 describe("every key of values.yaml, left empty, is refused by its name", () => {
-  test.concurrent.each(paths)("%s: in a file", async (path) => {
+  test.concurrent.each(paths)("when %s is empty in a file", async (path) => {
     expect(await refused(merge(required, at(path, null)))).toContain(`  * ${sentence(path)}\n`);
   });
 
-  test.concurrent.each(paths)("--set %s=null", async (path) => {
+  test.concurrent.each(paths)("when %s is set to null on the command line", async (path) => {
     expect(await refused(required, `--set=${path}=null`)).toContain(`  * ${sentence(path)}\n`);
   });
 
-  test("there are as many as a person would count", () => {
+  test("and there are as many keys as a person would count", () => {
     expect(paths.length).toBeGreaterThan(187);
     expect(paths).toContain("routeShards");
     expect(paths).toContain("podSecurityContext.runAsNonRoot");
   });
 });
 
-test("all empty values are told at once, and nothing else beside them", async () => {
+test("all empty values are reported at once, and nothing else beside them", async () => {
   const text = await refusal({ routeShards: null, controller: { replicas: null }, publicUrl: "" });
   expect(text).toContain(`  * ${sentence("controller.replicas")}\n  * ${sentence("routeShards")}\n`);
   expect(text).not.toContain("publicUrl");
 });
 
-describe("what users put into maps and lists of their own", () => {
+describe("empty entries of users' own maps and lists are refused by name", () => {
   const rows: Record<string, [values: object, path: string]> = {
     "a label of all objects": [{ commonLabels: { team: null } }, "commonLabels.team"],
     "an annotation": [
@@ -102,7 +102,7 @@ describe("what users put into maps and lists of their own", () => {
   });
 });
 
-describe("empty texts and lists, where the default is none", () => {
+describe("empty texts and lists are refused where the default has some", () => {
   const rows: Record<string, [values: object, path: string]> = {
     "no repository": [{ image: { repository: "" } }, "image.repository"],
     "no repository of the database's image": [
@@ -131,7 +131,7 @@ describe("empty texts and lists, where the default is none", () => {
   });
 });
 
-describe("whatever becomes of the checks, nothing empty widens a right or a policy", () => {
+describe("even without the checks nothing empty widens a right or a policy", () => {
   // As somebody does who wants to get past a schema that is in the way.
   const unchecked = ["--skip-schema-validation", "--set=checked=true"];
   const rows: Record<string, [values: object, sentence: string]> = {
@@ -184,7 +184,7 @@ describe("below a parent chart", () => {
   const under = (values: object, global: object = {}) =>
     underParent({ "sms-channel-operator": merge(required, values), global });
 
-  test("a good one is taken, whatever else the parent has in global", async () => {
+  test("good values are taken, whatever else the parent has in global", async () => {
     expect(await under({}, { storageClass: null, other: { a: null } })).toMatchObject({ code: 0 });
   });
 
@@ -193,7 +193,7 @@ describe("below a parent chart", () => {
     expect((await under({ controller: null })).stderr).toContain(sentence("controller"));
   });
 
-  test("an empty one of the parent's global, which this chart takes", async () => {
+  test("an empty value in the parent's global that this chart uses is refused", async () => {
     expect((await under({}, { imageRegistry: null })).stderr).toContain(sentence("global.imageRegistry"));
   });
 });

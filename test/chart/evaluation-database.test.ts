@@ -11,13 +11,13 @@ const dataOf = (secret: Manifest): Record<string, string> =>
   );
 const postgres = (rendered: Rendered) => rendered.one("StatefulSet").spec.template.spec;
 
-test("is not there unless asked for", async () => {
+test("the evaluation database is not there unless asked for", async () => {
   const rendered = await render();
   expect(rendered.of("StatefulSet")).toEqual([]);
   expect(rendered.of("Secret")).toEqual([]);
 });
 
-test("makes a URL for each role, each with a password of its own", async () => {
+test("the evaluation database gets a URL for each role, each with a password of its own", async () => {
   const rendered = await render(on);
   const data = dataOf(rendered.one("Secret"));
   expect(Object.keys(data).sort()).toEqual(["controller-url", "owner-url", "password", "receiver-url"]);
@@ -33,7 +33,7 @@ test("makes a URL for each role, each with a password of its own", async () => {
   for (const { password } of urls) expect(password).toMatch(/^[A-Za-z0-9]{32}$/);
 });
 
-test("is what the processes use, and the migrations make its roles", async () => {
+test("the processes use the evaluation database, and the migrations make its roles", async () => {
   const rendered = await render(on);
   const secret = rendered.one("Secret").metadata.name;
   expect(rendered.files("-receiver")).toEqual({ "/etc/smschannel/database/url": `${secret}/receiver-url` });
@@ -53,7 +53,7 @@ test("is what the processes use, and the migrations make its roles", async () =>
   });
 });
 
-test("takes a Secret that is there already, as Argo CD needs it: then every rendering is the same", async () => {
+test("with a Secret that is there already, as Argo CD needs it, every rendering is the same", async () => {
   const values = { database: { existingSecret: "mine" }, evaluationDatabase: { enabled: true } };
   const [one, two] = await Promise.all([render(values), render(values)]);
   expect(one.of("Secret")).toEqual([]);
@@ -72,7 +72,7 @@ test("the passwords are in nothing but the Secret, and no Job's name depends on 
   expect(one.migrations()).toBe(two.migrations());
 });
 
-test("starts before the schema, runs restricted, and its volume goes with the release", async () => {
+test("the evaluation database starts before the migrations, runs restricted, and its volume goes with the release", async () => {
   const rendered = await render({
     ...on,
     evaluationDatabase: {

@@ -19,7 +19,7 @@ test("helm test sends a text to the Service, with the release's own token and th
   expect(filesOf(spec)).toEqual({ "/etc/smschannel/database/url": "sms-database/receiver-url" });
 });
 
-test("without tests there is no pod for them, and no route", async () => {
+test("without tests there is neither a pod nor a route for them", async () => {
   const rendered = await render({ tests: { enabled: false } });
   expect(rendered.names().filter((name) => name.endsWith("-test"))).toEqual([]);
   expect(rendered.env("Deployment", "-controller")).not.toHaveProperty("TEST_ROUTE");

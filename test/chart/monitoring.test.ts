@@ -45,13 +45,13 @@ describe("the alerts", () => {
     expect(alert.expr.match(/smschannel_/g)).toHaveLength(alert.expr.match(/job="JOB"/g)?.length ?? 0);
   });
 
-  test("no page is of an alert that is not there", () => {
+  test("no runbook is of an alert that is not there", () => {
     const pages = readdirSync(join(root, "docs/runbooks")).filter((name) => name !== "README.md");
     expect(pages.sort()).toEqual(alerts.map(({ alert }) => `${alert}.md`).sort());
   });
 });
 
-test("alerts and dashboard go by metrics that exist and are documented", () => {
+test("alerts and dashboard use metrics that exist and are documented", () => {
   const used = new Set([...alerts.flatMap(({ expr }) => metricsIn(expr)), ...metricsIn(dashboard)]);
   const documented = text("docs/operations.md");
   expect([...used].filter((name) => !documented.includes(`\`${name}`))).toEqual([]);
@@ -128,7 +128,7 @@ describe("Prometheus finds the pods", () => {
     expect(rendered.one("Service", "-receiver").spec.ports).toHaveLength(1);
   });
 
-  test("or not at all", async () => {
+  test("by neither, when both are off", async () => {
     const kinds = (await render()).all.map(({ apiVersion }) => apiVersion);
     expect(kinds.filter((apiVersion) => apiVersion.startsWith("monitoring."))).toEqual([]);
   });

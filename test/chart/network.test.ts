@@ -53,7 +53,7 @@ test("every pod has a policy", async () => {
   }
 });
 
-test("who may connect can be narrowed", async () => {
+test("the values can narrow who may connect", async () => {
   const receiverFrom = [{ namespaceSelector: { matchLabels: { name: "ingress" } } }];
   const metricsFrom = [{ podSelector: { matchLabels: { app: "prometheus" } } }];
   const networkPolicy = { receiverFrom, metricsFrom };
@@ -82,7 +82,7 @@ test("the metrics ports are open to the namespace monitoring alone, and can be c
   ]);
 });
 
-test("where processes connect to can be narrowed", async () => {
+test("the values can narrow where processes connect to", async () => {
   const kubernetesTo = [{ ipBlock: { cidr: "10.0.0.1/32" } }];
   const databaseTo = [{ ipBlock: { cidr: "10.0.0.2/32" } }];
   const httpsTo = [{ ipBlock: { cidr: "0.0.0.0/0" } }];
@@ -119,6 +119,6 @@ test("where processes connect to can be narrowed", async () => {
   expect(anywhere.migrations!.egress).toEqual([dns, { ports: [{ port: 5432 }] }]);
 });
 
-test("can be left out", async () => {
+test("the policies can be left out", async () => {
   expect(await policies({ ...all, networkPolicy: { enabled: false } })).toEqual({});
 });

@@ -406,7 +406,7 @@ test.each(Object.entries(rows))("%s", async (_, [values, sentence]) => {
   expect(await refusal(values)).toContain(sentence);
 });
 
-describe("names of releases that Helm takes and the API server does not", () => {
+describe("a release name that Helm takes and the API server does not is refused by its name", () => {
   const names: Record<string, [release: string, values: object, sentence: string]> = {
     "with a dot": ["sms.blue", {}, 'the release is named "sms.blue", of which names of Services are made'],
     "with a digit in front": ["1sms", {}, 'the release is named "1sms", of which names of Services are made'],
@@ -420,18 +420,18 @@ describe("names of releases that Helm takes and the API server does not", () => 
     await expect(render(values, { release })).rejects.toThrow(sentence);
   });
 
-  test("such a release may be, when all that is made of its name is named otherwise", async () => {
+  test("except when everything that is made of the name is named otherwise", async () => {
     const values = { fullnameOverride: "sms-blue", instance: "blue" };
     expect((await render(values, { release: "1sms.blue" })).all.length).toBeGreaterThan(10);
   });
 });
 
-test("all mistakes are told at once", async () => {
+test("all mistakes are reported at once", async () => {
   const text = await refusal({ publicUrl: "", resyncInterval: "1d", image: { tag: "latest" } });
   expect(text.match(/^ {2}\* /gm)).toHaveLength(3);
 });
 
-describe("what looks like a mistake and is none", () => {
+describe("values that look like a mistake and are none are taken", () => {
   const fine: Record<string, object> = {
     "a public URL with a port and a path": { publicUrl: "https://sms.example.com:8443/sms/" },
     "an http URL where it is allowed": { publicUrl: "http://sms:8080", allowInsecurePublicUrl: true },

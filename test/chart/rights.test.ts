@@ -48,17 +48,17 @@ const own = [
 
 describe("the controller", () => {
   const account = "sms/sms-channel-operator-controller";
-  test("in all namespaces", async () => {
+  test("may read Secrets in all namespaces by default", async () => {
     const rights = rightsOf(await render({ routeShards: 1 }), account);
     expect(rights).toEqual({ "*": [...watched, ...kinds].sort(), sms: own.sort() });
   });
 
-  test("in named namespaces: Secrets there only, the kinds everywhere", async () => {
+  test("may read Secrets in the named namespaces only, and the kinds everywhere", async () => {
     const rights = rightsOf(await render({ routeShards: 1, watchNamespaces: ["a", "b"] }), account);
     expect(rights).toEqual({ "*": kinds, a: watched, b: watched, sms: own.sort() });
   });
 
-  test("in named namespaces and nowhere else", async () => {
+  test("may read nothing outside the named namespaces when told so", async () => {
     const values = { routeShards: 1, watchNamespaces: ["a"], rbac: { clusterWideKinds: false } };
     const rendered = await render(values);
     expect(rightsOf(rendered, account)).toEqual({ a: [...watched, ...kinds].sort(), sms: own.sort() });
@@ -66,7 +66,7 @@ describe("the controller", () => {
   });
 });
 
-test("uninstalling may do what the controller may, and find and delete what it saved", async () => {
+test("the uninstall may do what the controller may, and find and delete what it saved", async () => {
   const values = { routeShards: 1, watchNamespaces: ["a"] };
   const rights = rightsOf(await render(values), "sms/sms-channel-operator-release");
   const more = [
@@ -77,7 +77,7 @@ test("uninstalling may do what the controller may, and find and delete what it s
   expect(rights).toEqual({ "*": kinds, a: watched, sms: [...own, ...more].sort() });
 });
 
-describe("what uninstalling may do, it may only while it runs", () => {
+describe("the uninstall has its rights only while it runs", () => {
   const account = "sms-channel-operator-release";
   const hook = {
     "helm.sh/hook": "pre-delete",
@@ -135,11 +135,11 @@ describe("what uninstalling may do, it may only while it runs", () => {
   });
 });
 
-describe("people who may see or edit a namespace", () => {
+describe("people who may view or edit a namespace", () => {
   const roles = async (values: object) =>
     (await render(values)).of("ClusterRole").filter(({ metadata }) => /-(view|edit)$/.test(metadata.name));
 
-  test("may see, or make and delete, the kinds there", async () => {
+  test("may view, or create and delete, objects of our kinds there", async () => {
     const found = Object.fromEntries(
       (await roles({})).map(({ metadata, rules }) => [
         metadata.name,
@@ -166,7 +166,7 @@ describe("people who may see or edit a namespace", () => {
     });
   });
 
-  test("or not, where that is somebody else's", async () => {
+  test("get no such right where that is somebody else's to grant", async () => {
     expect(await roles({ rbac: { aggregateToDefaultRoles: false } })).toEqual([]);
     expect(await roles({ rbac: { create: false } })).toEqual([]);
     expect(await roles({ rbac: { clusterWideKinds: false }, watchNamespaces: ["a"] })).toEqual([]);
@@ -192,7 +192,7 @@ test("rights can be left to somebody else", async () => {
   expect(rendered.of("ServiceAccount")).toHaveLength(5);
 });
 
-test("docs/install/rbac.md says what is so", async () => {
+test("docs/install/rbac.md lists the rights as they are", async () => {
   const page = readFileSync(resolve(import.meta.dirname, "../../docs/install/rbac.md"), "utf8");
   const said = (heading: string) => {
     const section = page.slice(page.indexOf(`\n## ${heading}`) + 1);

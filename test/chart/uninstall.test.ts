@@ -3,7 +3,7 @@ import { envOf, render } from "./helm.ts";
 
 const job = async (values: object) => (await render(values)).one("Job", "-release");
 
-test("lets every number go before anything is removed, with Helm and with Argo CD", async () => {
+test("an uninstall lets every number go before anything is removed, with Helm and with Argo CD", async () => {
   const { metadata, spec } = await job({ watchNamespaces: ["a"], uninstall: { timeout: "30s" } });
   expect(metadata.annotations).toEqual({
     "helm.sh/hook": "pre-delete",
@@ -24,7 +24,7 @@ test("lets every number go before anything is removed, with Helm and with Argo C
   });
 });
 
-test("reaches the Twilio that the controller reaches", async () => {
+test("the uninstall reaches the Twilio that the controller reaches", async () => {
   const { spec } = await job({
     twilio: { baseUrl: "http://twilio:8080" },
     proxy: { https: "http://proxy:1" },
@@ -37,20 +37,20 @@ test("reaches the Twilio that the controller reaches", async () => {
   });
 });
 
-test("what becomes of the webhooks is chosen for all", async () => {
+test("one value decides what becomes of all webhooks", async () => {
   const args = async (webhooks: string) =>
     (await job({ uninstall: { webhooks } })).spec.template.spec.containers[0].args;
   expect(await args("Restore")).toEqual(["release", "--restore"]);
   expect(await args("Retain")).toEqual(["release", "--retain"]);
 });
 
-test("can be left to somebody else", async () => {
+test("the release Job can be left out", async () => {
   const rendered = await render({ uninstall: { webhooks: "Off" } });
   expect(rendered.names().filter((name) => name.endsWith("-release"))).toEqual([]);
   expect(rendered.text).not.toContain("pre-delete");
 });
 
-test("is part of no set of plain manifests", async () => {
+test("the release Job is no part of the plain manifests", async () => {
   const rendered = await render({}, { flags: ["--no-hooks"] });
   expect(rendered.of("Job").map(({ metadata }) => metadata.name)).toEqual([
     expect.stringContaining("-migrations-"),

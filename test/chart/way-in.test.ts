@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { render } from "./helm.ts";
 
-test("by default the Service alone", async () => {
+test("by default the chart makes the Service alone", async () => {
   const rendered = await render();
   expect(rendered.of("Ingress")).toEqual([]);
   expect(rendered.of("HTTPRoute")).toEqual([]);
@@ -11,7 +11,7 @@ test("by default the Service alone", async () => {
   });
 });
 
-test("a Service for a load balancer", async () => {
+test("the Service can be one for a load balancer", async () => {
   const service = { type: "LoadBalancer", port: 8080, nodePort: 30080, annotations: { a: "b" } };
   const made = (await render({ receiver: { service } })).one("Service");
   expect(made.spec).toMatchObject({ type: "LoadBalancer", ports: [{ port: 8080, nodePort: 30080 }] });
@@ -42,7 +42,7 @@ test("an Ingress answers for publicUrl's host, and only for the operator's paths
   ]);
 });
 
-test("an Ingress without TLS, with a certificate of one's own, and for the fallback's host too", async () => {
+test("an Ingress can do without TLS, take another certificate, and answer for the fallback's host too", async () => {
   const without = await render({ ingress: { enabled: true, tls: { enabled: false } } });
   expect(without.one("Ingress").spec).not.toHaveProperty("tls");
   expect(without.one("Ingress").spec).not.toHaveProperty("ingressClassName");

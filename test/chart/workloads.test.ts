@@ -55,7 +55,7 @@ describe("the controller", () => {
     });
   });
 
-  test("gets everything that can be set", async () => {
+  test("gets every value that can be set", async () => {
     const rendered = await render({
       fallbackPublicUrl: "https://sms2.example.com",
       allowInsecurePublicUrl: true,
@@ -152,7 +152,7 @@ describe("the receiver", () => {
     expect(spec.terminationGracePeriodSeconds).toBe(45);
   });
 
-  test("no rollout takes a pod away before another is ready", async () => {
+  test("has no pod taken away by a rollout before another is ready", async () => {
     const rendered = await render();
     for (const { spec } of rendered.of("Deployment"))
       expect(spec.strategy.rollingUpdate).toEqual({ maxUnavailable: 0, maxSurge: 1 });
@@ -184,7 +184,7 @@ describe("the migrations", () => {
   });
 
   const name = async (values: object) => (await render(values)).migrations();
-  test("another image or other values are another Job, everything else is not", async () => {
+  test("get another Job for another image or other values, and for nothing else", async () => {
     const before = await name({});
     expect(await name({})).toBe(before);
     expect(await name({ controller: { replicas: 5 }, logLevel: "info" })).toBe(before);
@@ -214,7 +214,7 @@ describe("all pods", () => {
     trustedCertificates: { secret: "ca", key: "tls.crt" },
   };
 
-  test("run where the values say", async () => {
+  test("run on the nodes that the values choose", async () => {
     for (const { labels, spec } of (await render(everything)).pods()) {
       expect(spec.nodeSelector).toEqual({ disk: "ssd" });
       expect(spec.tolerations).toEqual([{ key: "sms", operator: "Exists" }]);
@@ -274,7 +274,7 @@ describe("all pods", () => {
       expect(account.automountServiceAccountToken).toBe(false);
   });
 
-  test("started, alive and ready are three questions", async () => {
+  test("have three different probes: started, alive and ready", async () => {
     for (const { spec } of (await render()).of("Deployment")) {
       const [{ startupProbe, livenessProbe, readinessProbe }] = spec.template.spec.containers;
       expect([startupProbe, livenessProbe, readinessProbe].map(({ httpGet }) => httpGet.path)).toEqual([
@@ -286,7 +286,7 @@ describe("all pods", () => {
   });
 });
 
-describe("several at once", () => {
+describe("several replicas", () => {
   test("are spread over zones and nodes unless told otherwise", async () => {
     const own = [{ maxSkew: 1, topologyKey: "rack", whenUnsatisfiable: "DoNotSchedule" }];
     const rendered = await render({
@@ -310,7 +310,7 @@ describe("several at once", () => {
     expect((await render({ controller: without, receiver: without })).of("PodDisruptionBudget")).toEqual([]);
   });
 
-  test("the receivers' number can be left to an autoscaler", async () => {
+  test("of the receiver can be left to an autoscaler", async () => {
     const behavior = { scaleDown: { stabilizationWindowSeconds: 60 } };
     const autoscaling = { enabled: true, minReplicas: 3, maxReplicas: 9, targetCpuPercent: 50, behavior };
     const rendered = await render({ receiver: { autoscaling } });
@@ -331,7 +331,7 @@ describe("several at once", () => {
     expect((await render()).of("HorizontalPodAutoscaler")).toEqual([]);
   });
 
-  test("selectors and labels fit, and tell the processes apart", async () => {
+  test("have selectors that fit the labels, and tell the processes apart", async () => {
     const rendered = await render();
     const labels = new Map(
       rendered.of("Deployment").map((each) => [each.metadata.name, each.spec.template.metadata.labels]),

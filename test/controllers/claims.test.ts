@@ -20,7 +20,7 @@ beforeEach(async () => {
   }
 });
 
-test("one number in two namespaces of one account: the first keeps it, and deletion hands it on", async () => {
+test("two namespaces of one account name the same number: the first keeps it, and its deletion hands the number on", async () => {
   const [a, b] = world.namespaces as [string, string];
   const before = world.atTwilio().smsUrl;
   for (const namespace of [a, b]) {
@@ -52,7 +52,7 @@ for (const [name, spec, stream] of [
   ["suspended", { suspend: true }, {}],
   ["suspended with its stream", {}, { suspend: true }],
 ] as const)
-  test(`who waits but is ${name} is no successor: the webhook is put back`, async () => {
+  test(`an SmsNumber that waits but is ${name} does not get the number: the webhook is put back`, async () => {
     const [a, b] = world.namespaces as [string, string];
     const before = world.atTwilio().smsUrl;
     await world.secret({}, { namespace: a });
@@ -70,7 +70,7 @@ for (const [name, spec, stream] of [
     await world.stream({}, { namespace: b });
   });
 
-test("who is refused gets no number, neither by age nor as a successor", async () => {
+test("a refused SmsNumber gets no number, neither as the older one nor when the holder is deleted", async () => {
   const [a, b] = world.namespaces as [string, string];
   const number = "894546";
   const type = "ShortCode";
@@ -124,7 +124,7 @@ test("a namespace whose account does not own the number takes nothing by naming 
   await world.numberIs("line", { Ready: "True" }, b);
 });
 
-test("somebody else's account SID with a token of one's own opens nothing", async () => {
+test("another account's SID with a token of one's own gives access to nothing", async () => {
   const [, b, c] = world.namespaces as [string, string, string];
   await world.secret({}, { namespace: b });
   await world.stream({}, { namespace: b });
@@ -143,7 +143,7 @@ test("somebody else's account SID with a token of one's own opens nothing", asyn
   expect(world.atTwilio().smsUrl).toBe(world.inboundUrl("support", b) + CONNECTION_OVERRIDES);
 });
 
-test("two numbers on one stream: the older good one has it, a typo never", async () => {
+test("of several SmsNumbers of one stream the oldest valid one holds it, and one with a typo never does", async () => {
   const [a] = world.namespaces as [string];
   await world.secret({}, { namespace: a });
   await world.stream({}, { namespace: a });
@@ -161,7 +161,7 @@ test("two numbers on one stream: the older good one has it, a typo never", async
   await world.numberIs("late", { Ready: "True" }, a);
 });
 
-test("Observe gives the claim up to whoever waits", async () => {
+test("an SmsNumber that is set to Observe gives its claim to the one that waits", async () => {
   const [a, b] = world.namespaces as [string, string];
   for (const namespace of [a, b]) {
     await world.secret({}, { namespace });

@@ -9,22 +9,22 @@ import { World } from "../support/world.ts";
 const troubles: Record<string, SimulatedFault> = {
   "429 for ever": { kind: "status", status: 429 },
   "429 that asks for half a minute": { kind: "status", status: 429, retryAfterSeconds: 30 },
-  "no answer to anything": { kind: "slow", ms: 600_000, when: "before" },
-  "no answer to the update": {
+  "nothing at all": { kind: "slow", ms: 600_000, when: "before" },
+  "everything but the update": {
     kind: "slow",
     ms: 600_000,
     when: "before",
     operation: "UpdateIncomingPhoneNumber",
   },
-  "an update that is done and not answered": {
+  "nothing to an update that it has made": {
     kind: "slow",
     ms: 600_000,
     when: "after",
     operation: "UpdateIncomingPhoneNumber",
   },
   "503": { kind: "status", status: 503 },
-  "connections reset": { kind: "reset", when: "before" },
-  "half an answer": { kind: "cut" },
+  "by resetting connections": { kind: "reset", when: "before" },
+  "with half an answer": { kind: "cut" },
 };
 const { log, lines, linesOf } = recordedLog("warn");
 let world: World;
@@ -44,12 +44,12 @@ const afresh = async (config: Parameters<World["startOperator"]>[0] = {}) => {
 const gaveUp = () => world.metric("smschannel_finalizer_gave_up_total");
 
 /** None of these would end by itself within the 20 s that a test waits: calls are repeated, and asked for only after a pause. */
-describe("a deletion ends with DELETE_TIMEOUT, whatever Twilio does", () => {
+describe("a deletion ends after DELETE_TIMEOUT, whatever Twilio does", () => {
   beforeEach(() => afresh({ deleteTimeoutMs: 2000 }));
 
   for (const deletionPolicy of ["Restore", "Clear"] as const)
     for (const [name, fault] of Object.entries(troubles))
-      test(`${deletionPolicy}, ${name}: let go, with a warning, a line in the log and a metric`, async () => {
+      test(`with ${deletionPolicy} the number is let go with an event, a log line and a metric when Twilio answers ${name}`, async () => {
         await world.wired({ deletionPolicy });
         lines.splice(0);
         world.simulator.control.faults(fault);
@@ -68,11 +68,11 @@ describe("a deletion ends with DELETE_TIMEOUT, whatever Twilio does", () => {
       });
 });
 
-describe("Retain changes nothing at Twilio and waits for nothing there", () => {
+describe("with Retain a deletion changes nothing at Twilio and does not wait for it", () => {
   beforeEach(() => afresh());
 
   for (const [name, fault] of Object.entries(troubles))
-    test(name, async () => {
+    test(`when Twilio answers ${name}`, async () => {
       await world.wired({ deletionPolicy: "Retain" });
       world.simulator.control.faults(fault);
       world.simulator.control.clearRequests();
@@ -82,7 +82,7 @@ describe("Retain changes nothing at Twilio and waits for nothing there", () => {
       expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
     });
 
-  test("its Secret is gone with it", async () => {
+  test("when Twilio refuses the token, which is not counted as giving up", async () => {
     await world.wired({ deletionPolicy: "Retain" });
     world.simulator.control.faults({ kind: "status", status: 401 });
     await world.deleteNumber();
@@ -103,7 +103,7 @@ describe("a hundred deletions of one account", { timeout: 180_000 }, () => {
     ["nothing else to do", 300_000],
     ["resyncs beside them", 500],
   ] as const)
-    test(`Twilio at 429 for ever, ${name}: all are let go when DELETE_TIMEOUT is over`, async () => {
+    test(`all are let go after DELETE_TIMEOUT while Twilio answers 429 for ever, with ${name}`, async () => {
       await many.stopOperators();
       many.simulator.control.reset();
       many.startOperator({ deleteTimeoutMs: 3000, resyncIntervalMs });

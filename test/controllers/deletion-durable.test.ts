@@ -60,13 +60,14 @@ const eventOf = (reason: string, uid: string) =>
     (await world.events()).find((each) => each.reason === reason && each.regarding.uid === uid),
   );
 
-describe("one write of the records fails while a number is let go", () => {
+describe("when one write of the records fails while a number is let go", () => {
   const letGo: Record<string, () => Promise<unknown>> = {
-    "Twilio refuses": async () => world.simulator.control.faults({ kind: "status", status: 401 }),
+    "a token that Twilio refuses": async () =>
+      world.simulator.control.faults({ kind: "status", status: 401 }),
     "force-delete": force,
   };
   for (const [name, begin] of Object.entries(letGo))
-    test(`${name}: told, counted, and durable`, async () => {
+    test(`because of ${name}, the event, the count and the record of it are still made`, async () => {
       await begin();
       await recordsAreTouched();
       const uid = await deleted();
@@ -82,7 +83,7 @@ describe("one write of the records fails while a number is let go", () => {
       expect([...records.claims()]).toEqual([]);
     });
 
-  test("Restore: told as what was done", async () => {
+  test("a restored webhook is reported as restored", async () => {
     await recordsAreTouched();
     const uid = await deleted();
     expect(conflictsMet()).toBeGreaterThan(0);
@@ -91,7 +92,7 @@ describe("one write of the records fails while a number is let go", () => {
     expect(await gaveUp()).toBe(0);
   });
 
-  test("the number has left the account: told, and owed", async () => {
+  test("a number that has left the account is reported once", async () => {
     const { sid, accountSid } = world.atTwilio();
     const { uid } = (await world.numberIs("line", { Ready: "True" })).metadata;
     world.simulator.state.numbers.transfer(sid, OTHER_ACCOUNT.accountSid);
@@ -106,7 +107,7 @@ describe("one write of the records fails while a number is let go", () => {
   });
 });
 
-describe("the saved webhook is damaged", () => {
+describe("when the saved webhook is damaged", () => {
   const damaged = async () => {
     const [name] = await world.previousWebhooks();
     await world.client.patch(
@@ -120,7 +121,7 @@ describe("the saved webhook is damaged", () => {
     expect(logged.join("\n")).not.toMatch(/s3cret/);
   };
 
-  test("force-delete lets go at once", async () => {
+  test("force-delete lets the number go at once", async () => {
     await damaged();
     world.simulator.control.faults({ kind: "status", status: 503 });
     await force();
@@ -129,7 +130,7 @@ describe("the saved webhook is damaged", () => {
     toldWithoutIt();
   });
 
-  test("Restore clears the number, since nothing is known of the time before", async () => {
+  test("Restore clears the number's webhook, as nothing is known of the time before", async () => {
     await damaged();
     const uid = await deleted();
     await eventOf("WebhookCleared", uid);
@@ -138,7 +139,7 @@ describe("the saved webhook is damaged", () => {
   });
 });
 
-describe("one of the operator's own Secrets is damaged", () => {
+describe("when one of the operator's own Secrets is damaged", () => {
   let data: Record<string, string>;
   const damaged = async (deleteTimeoutMs?: number) => {
     await world.stopOperators();
@@ -161,8 +162,8 @@ describe("one of the operator's own Secrets is damaged", () => {
   };
 
   for (const [name, before, reason] of [
-    ["force-delete: let go", force, "ForceDelete"],
-    ["let go when DELETE_TIMEOUT is over", async () => {}, "RoutesNotLoaded"],
+    ["force-delete lets the number go", force, "ForceDelete"],
+    ["a deletion lets the number go after DELETE_TIMEOUT", async () => {}, "RoutesNotLoaded"],
   ] as const)
     test(name, async () => {
       await damaged(3000);
@@ -174,7 +175,7 @@ describe("one of the operator's own Secrets is damaged", () => {
       await mended(uid);
     });
 
-  test("forced while its deletion waits: let go at once", async () => {
+  test("force-delete ends a deletion that already waits", async () => {
     await damaged();
     await world.deleteNumber();
     await force();

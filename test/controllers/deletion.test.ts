@@ -77,17 +77,17 @@ describe("what a deletion leaves at Twilio", () => {
   afterAll(() => world.stop());
 
   for (const [name, before, spec, after] of [
-    ["Restore: Twilio's demo reply", {}, {}, undefined],
-    ["Restore: somebody's webhook, to the letter", FOREIGN, { takeover: "Always" }, undefined],
+    ["Restore puts Twilio's demo reply back", {}, {}, undefined],
+    ["Restore puts somebody's webhook back to the letter", FOREIGN, { takeover: "Always" }, undefined],
     [
-      "Restore: an application",
+      "Restore puts an application back",
       { ...FOREIGN, smsApplicationSid: APPLICATION },
       { takeover: "Always" },
       undefined,
     ],
-    ["Restore: nothing", NOTHING, {}, NOTHING],
+    ["Restore leaves the webhook empty where it was empty", NOTHING, {}, NOTHING],
     [
-      "Clear",
+      "Clear empties the webhook",
       FOREIGN,
       { takeover: "Always", deletionPolicy: "Clear" },
       { smsUrl: "", smsFallbackUrl: "", smsApplicationSid: "" },
@@ -104,7 +104,7 @@ describe("what a deletion leaves at Twilio", () => {
       expect(world.updates()).toHaveLength(1);
     });
 
-  test("Retain, and Restore when the number comes back", async () => {
+  test("Retain leaves the webhook, and what was there before comes back with the number", async () => {
     change(FOREIGN);
     await world.wired({ takeover: "Always", deletionPolicy: "Retain" });
     world.simulator.control.clearRequests();
@@ -118,14 +118,14 @@ describe("what a deletion leaves at Twilio", () => {
     await comesBack(FOREIGN);
   });
 
-  test("pointed elsewhere since: left as it is", async () => {
+  test("a webhook that was changed since is left as it is", async () => {
     await world.wired();
     Object.assign(world.atTwilio(), FOREIGN);
     await deleted();
     expect(webhook()).toEqual(FOREIGN);
   });
 
-  test("somebody else's that we never took: left as it is", async () => {
+  test("somebody else's webhook that we never took over is left as it is", async () => {
     change(FOREIGN);
     await world.secret();
     await world.stream();
@@ -136,7 +136,7 @@ describe("what a deletion leaves at Twilio", () => {
   });
 
   for (const spec of [{ suspend: true }, { managementPolicy: "Observe" as const }])
-    test(`${JSON.stringify(spec)} after it was wired`, async () => {
+    test(`a wired number that gets ${JSON.stringify(spec)} is given back, or kept for when it comes back`, async () => {
       const before = { ...FOREIGN, smsUrl: DEMO_URL };
       change(before);
       await world.wired();
@@ -156,7 +156,7 @@ describe("what a deletion leaves at Twilio", () => {
       await comesBack(before);
     });
 
-  test("set to Observe and deleted at once: nothing is changed at Twilio", async () => {
+  test("a number that is set to Observe and deleted at once is not changed at Twilio", async () => {
     change(FOREIGN);
     await world.wired({ takeover: "Always" });
     await world.stopOperators();
@@ -170,7 +170,7 @@ describe("what a deletion leaves at Twilio", () => {
     await comesBack(FOREIGN);
   });
 
-  test("set to Observe, and pointed elsewhere since: nothing of ours is left, and nothing is told", async () => {
+  test("an observed number that was pointed elsewhere since is deleted without a warning", async () => {
     change(NOTHING);
     await world.wired();
     await world.number({ managementPolicy: "Observe" });
@@ -184,7 +184,7 @@ describe("what a deletion leaves at Twilio", () => {
     expect(letGoLines()).toEqual([]);
   });
 
-  describe("taken over again after a time without us", () => {
+  describe("when a number is taken over again after a time without us", () => {
     const SECOND = { ...FOREIGN, smsUrl: "https://second.example.com/sms", smsFallbackUrl: "" };
     const observed = async () => {
       change(FOREIGN);
@@ -195,7 +195,7 @@ describe("what a deletion leaves at Twilio", () => {
     const previous = async () =>
       (await world.client.get(smsNumbers, at("line")))?.status?.previousWebhook?.host;
 
-    test("somebody's other webhook: that is restored", async () => {
+    test("the webhook that somebody set meanwhile is restored", async () => {
       await observed();
       change(SECOND);
       await world.wired({ takeover: "Always" });
@@ -205,7 +205,7 @@ describe("what a deletion leaves at Twilio", () => {
       expect(webhook()).toEqual(SECOND);
     });
 
-    test("beside our fallback: that is not restored", async () => {
+    test("our own fallback URL beside it is not restored", async () => {
       await observed();
       change({ smsUrl: SECOND.smsUrl });
       await world.wired({ takeover: "Always" });
@@ -214,7 +214,7 @@ describe("what a deletion leaves at Twilio", () => {
       expect(webhook()).toMatchObject({ smsUrl: SECOND.smsUrl, smsFallbackUrl: "" });
     });
 
-    test("cleared meanwhile: cleared again", async () => {
+    test("a webhook that was cleared meanwhile is cleared again", async () => {
       await observed();
       change(NOTHING);
       await world.wired({ takeover: "Always" });
@@ -225,7 +225,7 @@ describe("what a deletion leaves at Twilio", () => {
       expect(webhook()).toMatchObject(NOTHING);
     });
 
-    test("ours all the time: what was there at first is restored", async () => {
+    test("a webhook that stayed ours is restored to what was there at first", async () => {
       await observed();
       await world.wired({ takeover: "Always" });
       expect(await previous()).toBe("legacy.example.com");
@@ -233,7 +233,7 @@ describe("what a deletion leaves at Twilio", () => {
       expect(webhook()).toEqual(FOREIGN);
     });
 
-    test("an application over our URL: both it and what was there at first", async () => {
+    test("an application over our URL is restored together with what was there at first", async () => {
       await observed();
       change({ smsApplicationSid: APPLICATION });
       await world.wired({ takeover: "Always" });
@@ -242,7 +242,7 @@ describe("what a deletion leaves at Twilio", () => {
       expect(webhook()).toEqual({ ...FOREIGN, smsApplicationSid: APPLICATION });
     });
 
-    test("changed between what was saved and the update: the newer", async () => {
+    test("a webhook that changed after it was saved is restored as it was last", async () => {
       await observed();
       change(SECOND);
       world.simulator.control.faults({
@@ -264,7 +264,7 @@ describe("what a deletion leaves at Twilio", () => {
     });
   });
 
-  test("contested: what the other one wrote stays", async () => {
+  test("a contested webhook stays as the other side wrote it", async () => {
     change(NOTHING);
     await world.stopOperators();
     world.startOperator({ resyncIntervalMs: 200 });
@@ -292,10 +292,10 @@ describe("a number that was never wired is let go, and nothing at Twilio is chan
   });
 
   const numbers: Record<string, [digits: string, reason: string]> = {
-    "with an application": ["14252306551", "ApplicationOverrides"],
-    "without SMS": ["14252306552", "NumberNotSmsCapable"],
-    "in a service that drops texts": ["14252306553", "MessagingServiceDropsInbound"],
-    "of another account": ["12065550100", "NumberNotInAccount"],
+    "when it has an application": ["14252306551", "ApplicationOverrides"],
+    "when it cannot receive texts": ["14252306552", "NumberNotSmsCapable"],
+    "when its Messaging Service drops texts": ["14252306553", "MessagingServiceDropsInbound"],
+    "when it belongs to another account": ["12065550100", "NumberNotInAccount"],
   };
   for (const [name, [digits, reason]] of Object.entries(numbers))
     test(name, async () => {
@@ -308,9 +308,9 @@ describe("a number that was never wired is let go, and nothing at Twilio is chan
     });
 
   for (const [name, act, reason] of [
-    ["its token wrong", () => world.secret({ authToken: "wrong" }), "TwilioUnauthorized"],
-    ["its Secret away", () => world.client.delete(secrets, at("twilio")), "SecretNotFound"],
-    ["its stream away", () => world.client.delete(workStreams, at("support")), "WorkStreamNotFound"],
+    ["when its token is wrong", () => world.secret({ authToken: "wrong" }), "TwilioUnauthorized"],
+    ["when its Secret is gone", () => world.client.delete(secrets, at("twilio")), "SecretNotFound"],
+    ["when its stream is gone", () => world.client.delete(workStreams, at("support")), "WorkStreamNotFound"],
   ] as const)
     test(name, async () => {
       await act();
@@ -323,13 +323,13 @@ describe("a number that was never wired is let go, and nothing at Twilio is chan
     });
 });
 
-describe("one after another, in every order", () => {
+describe("objects that are deleted one after another, in every order", () => {
   beforeAll(start);
   afterAll(() => world.stop());
 
   for (const order of permutations(["secret/twilio", "workstream/support", "smsnumber/line"]))
     for (const cascade of ["foreground", "background"])
-      test(`${cascade}: ${order.join(", ")}`, async () => {
+      test(`leave the webhook as it was before us: ${order.join(", ")}, with cascade ${cascade}`, async () => {
         await world.wired();
         for (const object of order) {
           const args = ["-n", world.namespace, "delete", object, `--cascade=${cascade}`, "--timeout=60s"];
@@ -343,10 +343,10 @@ describe("one after another, in every order", () => {
       });
 });
 
-describe("what else may be gone or refuse", () => {
+describe("what else may be gone, and who may refuse", () => {
   beforeAll(start);
   afterAll(() => world.stop());
-  test("everything is deleted at once, the Secret first", async () => {
+  test("the webhook is put back when everything is deleted at once, the Secret first", async () => {
     await world.wired();
     await world.client.delete(secrets, { namespace: world.namespace, name: "twilio" });
     const all = await kubectl(["-n", world.namespace, "delete", "secret,ws,smsn", "--all", "--wait=false"]);
@@ -357,10 +357,10 @@ describe("what else may be gone or refuse", () => {
   });
 
   for (const [name, break_, reason] of [
-    ["401: the token was revoked", { kind: "status", status: 401 }, "TwilioUnauthorized"],
+    ["401 to a revoked token", { kind: "status", status: 401 }, "TwilioUnauthorized"],
     ["403", { kind: "status", status: 403 }, "TwilioPermissionMissing"],
   ] as [string, SimulatedFault, string][])
-    test(`${name}: lets go, says so, and gives it back when the number comes back`, async () => {
+    test(`when Twilio answers ${name} the number is let go with a warning, and given back when it comes back`, async () => {
       await world.wired();
       world.simulator.control.faults(break_);
       await leftBehind();
@@ -386,7 +386,7 @@ describe("what else may be gone or refuse", () => {
       await comesBack(DEMO_WEBHOOK);
     });
 
-  test("404: the number was released, or is another account's by now", async () => {
+  test("a number that Twilio no longer has is let go with a warning, and given back when it comes back", async () => {
     await world.wired();
     const released = { ...world.atTwilio() };
     world.simulator.state.releaseNumber(released.sid);
@@ -404,7 +404,7 @@ describe("what else may be gone or refuse", () => {
   for (const [name, fault] of [
     ["429", { kind: "status", status: 429 }],
     ["500", { kind: "status", status: 500 }],
-    ["connections reset", { kind: "reset", when: "before" }],
+    ["with a reset", { kind: "reset", when: "before" }],
     // Who answers these is not Twilio, and its word ends nothing.
     ...[401, 403, 404, 407, 425, 451].map((status): [string, SimulatedFault] => [
       `HTML with status ${status}`,
@@ -414,7 +414,7 @@ describe("what else may be gone or refuse", () => {
     ["another number's answer", { kind: "otherNumber" }],
     ["an update that is answered and not done", { kind: "unchanged", method: "POST" }],
   ] as [string, SimulatedFault][])
-    test(`${name} for a while: waits and says so, then restores`, async () => {
+    test(`while Twilio answers ${name} the deletion waits and says so, and then restores`, async () => {
       await world.wired();
       const before = conditionsIn((await world.numberIs("line", { Ready: "True" })).status);
       world.simulator.control.faults(fault);
@@ -446,7 +446,7 @@ describe("what else may be gone or refuse", () => {
       expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(0);
     });
 
-  test("an application that has gone meanwhile cannot be restored: cleared", async () => {
+  test("an application that no longer exists cannot be restored, so the webhook is cleared", async () => {
     change({ smsApplicationSid: APPLICATION, smsUrl: "" });
     await world.wired({ takeover: "Always" });
     world.simulator.state.applications.remove(APPLICATION);
@@ -457,7 +457,7 @@ describe("what else may be gone or refuse", () => {
     expect(lines).toMatchObject([{ level: "warn", number: NUMBER, formerHost: "a Twilio application" }]);
   });
 
-  test("records and Secret were lost: lets go, says so, and gives it back when the number comes back", async () => {
+  test("without records and Secret the number is let go with a warning, and given back when it comes back", async () => {
     await world.wired();
     await world.stopOperators();
     await world.loseRecords();
@@ -470,7 +470,7 @@ describe("what else may be gone or refuse", () => {
     await comesBack(DEMO_WEBHOOK);
   });
 
-  test("the operator's own records were lost: restored all the same", async () => {
+  test("a number is restored even when the operator's own records were lost", async () => {
     await world.wired();
     await world.stopOperators();
     await world.loseRecords();
@@ -482,7 +482,7 @@ describe("what else may be gone or refuse", () => {
   });
 
   for (const config of [{}, { publicUrl: "another" }])
-    test(`the records were lost, taken up again, ${JSON.stringify(config)}: the first is still saved`, async () => {
+    test(`an operator that lost its records and starts with ${JSON.stringify(config)} still restores what was there at first`, async () => {
       change(FOREIGN);
       await world.wired({ takeover: "Always" });
       await world.stopOperators();
@@ -498,7 +498,7 @@ describe("what else may be gone or refuse", () => {
       expect(webhook()).toEqual(FOREIGN);
     });
 
-  test("force-delete lets go in the middle of an outage", async () => {
+  test("force-delete lets the number go in the middle of an outage", async () => {
     await world.wired();
     world.simulator.control.faults({ kind: "status", status: 500 });
     world.simulator.control.clearRequests();
@@ -516,7 +516,7 @@ describe("what else may be gone or refuse", () => {
     await comesBack(DEMO_WEBHOOK);
   });
 
-  test("an outage longer than DELETE_TIMEOUT: lets go, with a warning and a metric", async () => {
+  test("an outage longer than DELETE_TIMEOUT lets the number go with a warning and a metric", async () => {
     await world.wired();
     await world.stopOperators();
     world.startOperator({ deleteTimeoutMs: 1500 });
@@ -534,7 +534,7 @@ describe("what else may be gone or refuse", () => {
   });
 });
 
-describe("the Secret has become another account's", () => {
+describe("when the Secret has become another account's", () => {
   beforeAll(start);
   afterAll(() => world.stop());
   const ofAnotherAccount = async () => {
@@ -546,7 +546,7 @@ describe("the Secret has become another account's", () => {
     isOurs();
   };
 
-  test("it is told at once, with where texts went before", async () => {
+  test("a warning says at once where the number's texts went before", async () => {
     await ofAnotherAccount();
     await warned(new RegExp(`account ${ACCOUNT} had the number.*legacy.example.com`));
     const lines = logged.filter((line) => line.includes("no longer in the account"));
@@ -556,14 +556,14 @@ describe("the Secret has become another account's", () => {
     await deleted();
   });
 
-  test("deleted: given back with the last credentials of its own account", async () => {
+  test("a deletion gives the number back with the last credentials of its own account", async () => {
     await ofAnotherAccount();
     await deleted();
     expect(webhook()).toEqual(FOREIGN);
     expect(letGoLines()).toEqual([]);
   });
 
-  test("deleted after a restart, its stream first: given back all the same", async () => {
+  test("a deletion after a restart, its stream first, gives the number back as well", async () => {
     await ofAnotherAccount();
     await world.stopOperators();
     await world.client.delete(workStreams, at("support"));
@@ -573,7 +573,7 @@ describe("the Secret has become another account's", () => {
     expect(webhook()).toEqual(FOREIGN);
   });
 
-  test("deleted, and its own account refuses: lets go, says so, and gives it back when it comes back", async () => {
+  test("a deletion that the number's own account refuses lets it go with a warning, and gives it back when it comes back", async () => {
     await ofAnotherAccount();
     world.simulator.control.faults({ kind: "status", status: 401, accountSid: ACCOUNT });
     await leftBehind();
@@ -585,12 +585,12 @@ describe("the Secret has become another account's", () => {
     await comesBack(FOREIGN);
   });
 
-  test("put right again: Ready, and given back when deleted", async () => {
+  test("a Secret that is corrected makes the number Ready again, and its deletion gives it back", async () => {
     await ofAnotherAccount();
     await comesBack(FOREIGN, { takeover: "Always" });
   });
 
-  test("moved to the other account under its SID: what was saved is not given to that one", async () => {
+  test("a number that moved to the other account gets nothing that was saved in the first one", async () => {
     await ofAnotherAccount();
     world.simulator.state.numbers.transfer(world.atTwilio().sid, OTHER_ACCOUNT.accountSid);
     await world.stopOperators();

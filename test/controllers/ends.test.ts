@@ -125,7 +125,7 @@ describe("a route that nothing needs", () => {
       return route?.unneededSinceMs;
     });
 
-  test("goes on for an hour, and then is no one's", async () => {
+  test("goes on for an hour, and then belongs to nobody", async () => {
     const operator = await deleted();
     const since = await unneeded(operator);
     clock.skip(since + HOUR - MINUTE - clock.now());
@@ -159,7 +159,7 @@ describe("a route that nothing needs", () => {
   });
 });
 
-test("a claim whose object lost its finalizer by hand, and what was saved for it", async () => {
+test("a claim ends when its object lost its finalizer by hand, and what was saved is kept for ninety days", async () => {
   const operator = world.startOperator();
   await world.wired();
   expect(await world.previousWebhooks()).toHaveLength(1);

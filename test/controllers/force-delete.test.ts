@@ -74,7 +74,7 @@ describe("force-delete lets go at once", () => {
   beforeEach(() => started());
 
   for (const [name, trouble] of Object.entries(troubles)) {
-    test(`${name}, and the deletion waits for it`, async () => {
+    test(`when ${name} and the deletion waits for it`, async () => {
       operator();
       await world.wired();
       trouble.begins();
@@ -89,7 +89,7 @@ describe("force-delete lets go at once", () => {
       expect((await world.event("WebhookLeft", "line")).note).toContain("force-delete");
     });
 
-    test(`${name}, and the annotation was there before`, async () => {
+    test(`when ${name} and the annotation was there before`, async () => {
       operator();
       await world.wired();
       await force();
@@ -113,7 +113,7 @@ describe("force-delete lets go at once", () => {
       twilio.holds = updates;
       Object.assign(world.atTwilio(), { smsUrl: "https://else.example.com/", smsFallbackUrl: "" });
     },
-    "the account's list is waited for": async () => {
+    "the operator waits for the account's list": async () => {
       operator();
       await world.wired();
       await world.number({ managementPolicy: "Observe" });
@@ -123,7 +123,7 @@ describe("force-delete lets go at once", () => {
     },
   };
   for (const [name, begin] of Object.entries(underWay))
-    test(name, async () => {
+    test(`while ${name}`, async () => {
       await begin();
       await twilio.holdsNow(1);
       await world.deleteNumber();
@@ -167,7 +167,7 @@ describe("a deletion that is not forced", () => {
   });
 });
 
-test("one of many deletions that wait for Twilio is forced: it goes at once, whoever waits before it", async () => {
+test("a forced deletion among many that wait for Twilio ends at once, whatever waits before it", async () => {
   const [workers, size] = [6, 24];
   await started({ workers, simulator: { seed: fleetSeed(size) } });
   operator();

@@ -26,7 +26,7 @@ const more = async (name: string) => {
   await eventually(`three more of ${name}`, () => (calls(name) >= seen + 3 ? true : undefined));
 };
 
-test("the claim stays, and the number's texts are its stream's", async () => {
+test("a number that the list lacks keeps its claim, and its texts stay its stream's", async () => {
   expect(calls(FETCH)).toBe(0);
   world.simulator.control.faults({ kind: "listLacks", number: `+${NUMBER}`, operation: LIST });
   await more(FETCH);
@@ -42,14 +42,14 @@ test("the claim stays, and the number's texts are its stream's", async () => {
   expect(calls(FETCH)).toBe(before);
 });
 
-test("a number that is really gone ends it", async () => {
+test("a number that is really gone loses its claim", async () => {
   world.simulator.state.releaseNumber(world.atTwilio().sid);
   const number = await world.numberIs("line", { NumberFound: "NumberNotInAccount" });
   expect(number.status?.configuredUrl).toBeUndefined();
   expect(calls(FETCH)).toBe(1);
 });
 
-test("while nobody can look at it, another number does not get its stream", async () => {
+test("another number does not get its stream while the missing one cannot be looked up", async () => {
   await world.number({ number: "14252306554" }, { name: "late" });
   await world.numberIs("late", { Accepted: "WorkStreamAlreadyHasNumber" });
   world.simulator.control.faults([

@@ -29,7 +29,7 @@ const applied = async () => {
 };
 
 describe("two replicas of one release", () => {
-  test("one works; the other goes on when it stops", async () => {
+  test("one replica works, and the other goes on when it stops", async () => {
     await begin({ elect });
     world.startOperator();
     world.startOperator();
@@ -116,7 +116,7 @@ describe("two replicas of one release", () => {
     await proxy.close();
   }, 90_000);
 
-  test("who leads again does not take its own old look for what another leader did meanwhile", async () => {
+  test("a replica that leads again does not mistake its own old view of the account for what another leader did meanwhile", async () => {
     await begin({ elect });
     const proxy = await cuttingProxy(kubeconfigPath());
     world.startOperator({}, { kubeconfig: proxy.kubeconfig });
@@ -198,7 +198,7 @@ describe("two replicas of one release", () => {
   }, 120_000);
 });
 
-test("who begins to lead leaves a stream Ready while its own first self-check is under way", async () => {
+test("a new leader leaves a stream Ready while its own first self-check is under way", async () => {
   await begin();
   await world.secret();
   await world.stream();
@@ -218,8 +218,8 @@ test("who begins to lead leaves a stream Ready while its own first self-check is
   door.close();
 });
 
-describe("two releases", () => {
-  test("the second leaves the first one's objects alone, until told to take over", async () => {
+describe("two installations", () => {
+  test("the second leaves the objects of the first alone until it is told to take over", async () => {
     await begin();
     await world.wired();
     const other = `${world.operatorNamespace}/other`;

@@ -35,7 +35,7 @@ const patterns: Record<string, string> = {
   "letters that are repeated 1,000 times, 130 of them": "x{1000}".repeat(130),
 };
 for (const [name, pattern] of Object.entries(patterns))
-  test(`64 routing rules of ${name}`, async () => {
+  test(`64 routing rules of ${name} do not hold up the other tenant`, async () => {
     const [, other] = world.namespaces;
     const when = `message.text.matches('${pattern.slice(0, 970)}')`;
     const routingRules = Array.from({ length: 64 }, (_, at) => ({
@@ -54,7 +54,7 @@ for (const [name, pattern] of Object.entries(patterns))
     expect(pause).toBeLessThan(BLOCKED_MS);
   });
 
-test("a Secret with 60,000 labels, and a WorkStream with 5,000", async () => {
+test("a Secret with 60,000 labels and a WorkStream with 5,000 do not hold up the other tenant", async () => {
   const [own, other] = world.namespaces;
   const labels = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at.toString(36)}`, ""]));

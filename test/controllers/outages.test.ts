@@ -44,22 +44,22 @@ const wiredOnce = async () => {
   expect((await world.text()).outcome).toBe("delivered");
 };
 
-describe("Twilio is in trouble while objects are applied", () => {
+describe("when Twilio is in trouble while objects are applied", () => {
   beforeAll(async () => {
     world = await World.start();
   });
   afterAll(() => world.stop());
 
   for (const [name, fault] of [
-    ["429", { kind: "status", status: 429 }],
-    ["429 with Retry-After", { kind: "status", status: 429, retryAfterSeconds: 1 }],
-    ["500 as JSON", { kind: "status", status: 500, body: "json" }],
-    ["502 of an edge, as HTML", { kind: "status", status: 502, body: "html" }],
+    ["429s", { kind: "status", status: 429 }],
+    ["429s with Retry-After", { kind: "status", status: 429, retryAfterSeconds: 1 }],
+    ["500s as JSON", { kind: "status", status: 500, body: "json" }],
+    ["502s of an edge, as HTML", { kind: "status", status: 502, body: "html" }],
     ["resets", { kind: "reset", when: "before" }],
-    ["half an answer", { kind: "cut" }],
+    ["half answers", { kind: "cut" }],
     ["garbage", { kind: "garbage" }],
   ] as [string, SimulatedFault][])
-    test(`${name}, for a while: Ready by itself when it ends`, async () => {
+    test(`a time of ${name} keeps them from being Ready only until it ends`, async () => {
       await afresh();
       world.simulator.control.faults(fault);
       await applied();
@@ -75,7 +75,7 @@ describe("Twilio is in trouble while objects are applied", () => {
       expect(world.updates()).toHaveLength(1);
     });
 
-  test("a server like Twilio's has no short codes and no Conversations, and says so in its own words: Ready", async () => {
+  test("a server like Twilio's without short codes and Conversations, which it says in its own words, is enough", async () => {
     await afresh();
     const missing = { kind: "status", status: 404, body: "html" } as const;
     world.simulator.control.faults([
@@ -86,7 +86,7 @@ describe("Twilio is in trouble while objects are applied", () => {
     await wiredOnce();
   });
 
-  test("429 for a minute: few calls meanwhile, and Ready within a minute of its end", async () => {
+  test("a minute of 429s sees few calls, and objects are Ready within a minute of its end", async () => {
     await afresh();
     world.simulator.control.faults({ kind: "status", status: 429 });
     await applied();
@@ -107,14 +107,14 @@ describe("Twilio is in trouble while objects are applied", () => {
   }, 180_000);
 
   for (const [name, fault, most] of [
-    ["reset before it was read", { kind: "reset", when: "before", count: 1 }, 2],
-    ["cut after it was applied", { kind: "reset", when: "after", count: 1 }, 2],
+    ["a reset before it was read", { kind: "reset", when: "before", count: 1 }, 2],
+    ["a reset after it was applied", { kind: "reset", when: "after", count: 1 }, 2],
     ["half an answer", { kind: "cut", count: 2 }, 4],
     ["an answer about another number", { kind: "otherNumber", count: 1 }, 2],
-    ["429 three times", { kind: "status", status: 429, count: 3 }, 4],
-    ["500 four times", { kind: "status", status: 500, count: 4 }, 6],
+    ["three 429s", { kind: "status", status: 429, count: 3 }, 4],
+    ["four 500s", { kind: "status", status: 500, count: 4 }, 6],
   ] as [string, SimulatedFault, number][])
-    test(`the update: ${name}`, async () => {
+    test(`an update that meets ${name} is repeated, and done once`, async () => {
       await afresh();
       world.simulator.control.faults({ ...fault, operation: "UpdateIncomingPhoneNumber" });
       await applied();
@@ -128,7 +128,7 @@ describe("Twilio is in trouble while objects are applied", () => {
       expect(world.webhook()).toEqual(DEMO_WEBHOOK);
     });
 
-  test("an update that is applied and never answered: asked again after the time-out", async () => {
+  test("an update that is applied and never answered is looked at again after the time-out", async () => {
     await afresh();
     const hangs = { kind: "slow", ms: 600_000, when: "after", count: 1 } as const;
     world.simulator.control.faults({ ...hangs, operation: "UpdateIncomingPhoneNumber" });
@@ -137,7 +137,7 @@ describe("Twilio is in trouble while objects are applied", () => {
     expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
   });
 
-  test("a list that never answers: told, other accounts go on, and Ready by itself when it ends", async () => {
+  test("a list that never comes is reported, holds up no other account, and costs nothing after it ends", async () => {
     await afresh();
     world.simulator.control.faults({
       kind: "slow",
@@ -167,7 +167,7 @@ describe("Twilio is in trouble while objects are applied", () => {
     await world.client.delete(workStreams, { namespace: world.namespace, name: "other" });
   }, 90_000);
 
-  test("a short outage takes nothing from what was Ready; a long one is told, and ends", async () => {
+  test("a short outage changes no Ready object, and a long one is reported until it ends", async () => {
     await afresh({ resyncIntervalMs: 1000 });
     await applied();
     await wiredOnce();
@@ -195,15 +195,15 @@ describe("Twilio is in trouble while objects are applied", () => {
   });
 });
 
-describe("Twilio answers nothing from the start", () => {
+describe("when Twilio answers nothing from the start", () => {
   afterEach(() => world.stop());
 
   for (const [name, fault, reason] of [
-    ["500", { kind: "status", status: 500 }, "TwilioUnavailable"],
-    ["429", { kind: "status", status: 429 }, "TwilioThrottled"],
-    ["no connection", { kind: "reset", when: "before" }, "TwilioUnavailable"],
+    ["500s", { kind: "status", status: 500 }, "TwilioUnavailable"],
+    ["429s", { kind: "status", status: 429 }, "TwilioThrottled"],
+    ["missing connections", { kind: "reset", when: "before" }, "TwilioUnavailable"],
   ] as [string, SimulatedFault, string][])
-    test(`${name}: stream and number say so alike, as progress for five minutes and as stalled after`, async () => {
+    test(`stream and number report ${name} alike, as progress for five minutes and then as stalled`, async () => {
       const clock = new SkippingClock();
       world = await World.start({ clock, receiverClock: systemClock });
       world.simulator.control.faults(fault);
@@ -263,7 +263,7 @@ describe("Twilio answers nothing from the start", () => {
 describe("credentials stay where they belong", () => {
   afterEach(() => world.stop());
 
-  test("no page is fetched from another host, and no region is one", async () => {
+  test("the operator fetches no page from another host, and takes no host as a region", async () => {
     world = await World.start();
     const thief = await listener(() => undefined);
     const twisted = await listener(async (path, init) => {

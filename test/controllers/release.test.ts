@@ -45,8 +45,8 @@ async function isLetGo() {
   return found;
 }
 
-describe("the operator is gone", () => {
-  test("webhooks are put back, every object and Secret is let go; deleting needs no operator", async () => {
+describe("when the operator is gone", () => {
+  test("webhooks are put back and every object and Secret is let go, so that deleting needs no operator", async () => {
     world = await World.start();
     await wired();
     await world.apply(operatingHours, {
@@ -74,7 +74,7 @@ describe("the operator is gone", () => {
     await world.gone(smsNumbers, "line");
   });
 
-  test("its records were lost: the number is reached with the stream's own Secret", async () => {
+  test("without its records the number is reached with the stream's own Secret", async () => {
     world = await World.start();
     await wired(DEMO_URL);
     await world.stopOperators();
@@ -85,7 +85,7 @@ describe("the operator is gone", () => {
     await isLetGo();
   });
 
-  test("records and Secret were lost: let go with a warning", async () => {
+  test("without records and Secret the number is let go with a warning", async () => {
     world = await World.start();
     await wired();
     await world.stopOperators();
@@ -99,7 +99,7 @@ describe("the operator is gone", () => {
     await world.event("WebhookLeft", "line");
   });
 
-  test("--retain: webhooks and what they were before stay, for an operator that comes back", async () => {
+  test("with --retain the webhooks stay, and so does what they were before, for an operator that comes back", async () => {
     world = await World.start();
     await wired();
     await world.stopOperators();
@@ -116,7 +116,7 @@ describe("the operator is gone", () => {
     expect(world.atTwilio().smsUrl).toBe(crm);
   });
 
-  test("--restore beats deletionPolicy: Retain; without it that holds", async () => {
+  test("--restore overrides a deletionPolicy Retain, which holds without it", async () => {
     world = await World.start();
     await wired();
     await world.number({ takeover: "Always", deletionPolicy: "Retain" });
@@ -132,7 +132,7 @@ describe("the operator is gone", () => {
     expect(await ownSecrets()).toEqual([]);
   });
 
-  test("another release's objects are left alone, unless --all asks for them", async () => {
+  test("another installation's objects are left alone unless --all asks for them", async () => {
     world = await World.start();
     await wired();
     await world.stopOperators();
@@ -147,7 +147,7 @@ describe("the operator is gone", () => {
     expect(world.atTwilio().smsUrl).not.toContain(world.publicUrl);
   });
 
-  test("Twilio refuses the token: let go with a warning", async () => {
+  test("a number whose token Twilio refuses is let go with a warning", async () => {
     world = await World.start();
     await wired();
     await world.stopOperators();
@@ -170,7 +170,7 @@ describe("the operator is gone", () => {
     expect(await world.previousWebhooks()).toEqual([]);
   });
 
-  test("Twilio is down for a while, and then for too long", async () => {
+  test("a short outage of Twilio is waited out, and a long one ends in letting the number go", async () => {
     world = await World.start();
     await wired();
     await world.stopOperators();
@@ -189,7 +189,7 @@ describe("the operator is gone", () => {
     await isLetGo();
   });
 
-  test("with its namespace: the number is reached with the stream's own Secret", async () => {
+  test("when its namespace is gone too, the number is reached with the stream's own Secret", async () => {
     world = await World.start();
     await wired(DEMO_URL);
     await world.stopOperators();
@@ -205,7 +205,7 @@ describe("the operator is gone", () => {
     "webhooks are left as they are": { flags: ["--retain"], says: "let go: 1 SmsNumbers" },
   };
   for (const [name, { flags, status, says }] of Object.entries(ways))
-    test(`with its namespace, and ${name}: all are let go`, async () => {
+    test(`when its namespace is gone too and ${name}, all objects are let go`, async () => {
       world = await World.start();
       await wired(DEMO_URL);
       await world.stopOperators();
@@ -229,7 +229,7 @@ describe("the operator is gone", () => {
   });
 });
 
-test("killed after Twilio had restored the webhook and before it said so: the next run goes on", async () => {
+test("a run that was killed after Twilio restored the webhook and before it answered is finished by the next run", async () => {
   world = await World.start();
   await wired();
   await world.stopOperators();
@@ -249,12 +249,12 @@ test("killed after Twilio had restored the webhook and before it said so: the ne
   await isLetGo();
 });
 
-describe("two releases at once", () => {
+describe("two runs of smschannel release at once", () => {
   const elect = { leaseMs: 14_000, renewDeadlineMs: 10_000, retryMs: 500 };
   const lease = async () =>
     (await world.client.list(leases, { namespace: world.operatorNamespace })).items[0]?.spec;
 
-  test("while a controller works: one after the other, and both end", { timeout: 120_000 }, async () => {
+  test("work one after the other while a controller works, and both end", { timeout: 120_000 }, async () => {
     world = await World.start({ elect });
     await wired();
     const both = await Promise.all([release(), release()]);
@@ -268,7 +268,7 @@ describe("two releases at once", () => {
     expect(((await lease()) as { leaseTransitions?: number } | undefined)?.leaseTransitions).toBeLessThan(6);
   });
 
-  test("the first is killed: the second takes over when the Lease has run out", {
+  test("go on when the first is killed: the second takes over after the Lease has run out", {
     timeout: 120_000,
   }, async () => {
     world = await World.start();

@@ -86,7 +86,7 @@ const applied = async ({ number, spec, before }: RemedyRow) => {
   return name;
 };
 
-describe("at the next resync", () => {
+describe("the next resync sees that", () => {
   beforeAll(async () => {
     await begin();
     world.startOperator();
@@ -102,7 +102,7 @@ describe("at the next resync", () => {
     });
 });
 
-describe("at once when the object is touched", () => {
+describe("touching the object shows at once what was mended", () => {
   beforeAll(async () => {
     await begin();
     world.startOperator();
@@ -111,7 +111,7 @@ describe("at once when the object is touched", () => {
   beforeEach(() => clock.skip(BETWEEN_READINGS_MS));
 
   for (const [title, row] of Object.entries(rows))
-    test(`an annotation: ${title}`, async () => {
+    test(`with an annotation, when ${title}`, async () => {
       const name = await applied(row);
       clock.skip(BETWEEN_READINGS_MS);
       row.mend();
@@ -137,7 +137,7 @@ describe("at once when the object is touched", () => {
     return { name, spec, service };
   };
 
-  test("a change of its spec, and the object made anew", async () => {
+  test("with a change of its spec, and when the object is made anew", async () => {
     const { name, spec: again, service } = await working("14252306581");
     // Whoever breaks it sees that as well: a number that works is looked at a moment after the change.
     service.useInboundWebhookOnNumber = false;
@@ -167,7 +167,7 @@ describe("at once when the object is touched", () => {
     await world.numberIs(name, { Ready: "True" });
   });
 
-  test("many touches are few readings", async () => {
+  test("with few readings of the account for many touches", async () => {
     const { name, spec } = await working("14252306582");
     clock.skip(BETWEEN_READINGS_MS);
     world.simulator.control.clearRequests();
@@ -178,7 +178,7 @@ describe("at once when the object is touched", () => {
     expect(calls("ListService")).toBeLessThanOrEqual(3);
   });
 
-  test("a stream whose account was put right", async () => {
+  test("for a stream whose account is active again", async () => {
     const account = state().accounts.get(ACCOUNT)!;
     account.status = "suspended";
     // Its credentials are others to the operator, so that they are judged anew.
@@ -203,7 +203,7 @@ describe("at once when the object is touched", () => {
   });
 });
 
-describe("a number that works joins a service that drops its texts", () => {
+describe("when a number that works joins a service that drops its texts", () => {
   afterEach(() => world.stop());
 
   test("its texts fall silent, and the next resync sees why", async () => {

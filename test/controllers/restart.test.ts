@@ -89,17 +89,20 @@ afterEach(async () => {
   Object.assign(world.atTwilio(), DEMO_WEBHOOK);
 });
 
-describe("killed while a number is set up, and started again", () => {
+describe("a controller that is killed while it sets up a number, and started again, completes it", () => {
   for (const [name, at] of [
     ["before the finalizer", finalizer],
     ["after the finalizer, before the claim", once(finalizer, claim)],
     // The receivers' part is written beside the claim, so either can be there without the other.
     ["before the receiver hears of the number", once(finalizer, compiled)],
     ["before the previous webhook is saved", once(finalizer, previous)],
-    ["previous webhook saved, update not arrived", { fault: { when: "before" }, when: () => saved === 1 }],
-    ["update applied, its answer lost", { fault: { when: "after" }, when: pointsHere }],
-    ["update applied, not noted", (seen) => pointsHere() && claim(seen)],
-    ["update applied and noted, status not written", (seen) => pointsHere() && status(seen)],
+    [
+      "after the previous webhook is saved, before the update arrives",
+      { fault: { when: "before" }, when: () => saved === 1 },
+    ],
+    ["after the update, when its answer is lost", { fault: { when: "after" }, when: pointsHere }],
+    ["after the update, before it is recorded", (seen) => pointsHere() && claim(seen)],
+    ["after the update is recorded, before the status is written", (seen) => pointsHere() && status(seen)],
   ] as [string, Moment | Hang][])
     test(name, async () => {
       watchSaved();
@@ -122,14 +125,14 @@ describe("killed while a number is set up, and started again", () => {
     });
 });
 
-describe("killed while a number is deleted, and started again", () => {
+describe("a controller that is killed while it deletes a number, and started again, completes it", () => {
   const restored = () => world.atTwilio().smsUrl === DEMO_URL;
   for (const [name, at] of [
     ["before the webhook is put back", { fault: { when: "before" }, when: fetched }],
-    ["put back, the answer lost", { fault: { when: "after" }, when: restored }],
-    ["put back, the claim still held", (seen) => restored() && claim(seen)],
-    ["the claim dropped, the saved webhook still there", previousGoes],
-    ["everything done but the finalizer", once(previousGoes, finalizer)],
+    ["after it is put back, when the answer is lost", { fault: { when: "after" }, when: restored }],
+    ["after it is put back, while the claim is still held", (seen) => restored() && claim(seen)],
+    ["after the claim is dropped, while the saved webhook is still there", previousGoes],
+    ["when only the finalizer is left", once(previousGoes, finalizer)],
   ] as [string, Moment | Hang][])
     test(name, async () => {
       await applied();
@@ -143,7 +146,7 @@ describe("killed while a number is deleted, and started again", () => {
     });
 });
 
-test("PUBLIC_URL changes with a restart: no text is refused, and it is no drift", async () => {
+test("a restart with another PUBLIC_URL refuses no text and counts no drift", async () => {
   await applied();
   world.startOperator();
   await world.numberIs("line", { Ready: "True" });
@@ -179,7 +182,7 @@ test("PUBLIC_URL changes with a restart: no text is refused, and it is no drift"
   expect((await world.text("14252306550")).attempts.map(({ status }) => status)).toEqual([200]);
 });
 
-test("FALLBACK_PUBLIC_URL changes with a restart: set anew, and no drift", async () => {
+test("a restart with another FALLBACK_PUBLIC_URL sets it anew and counts no drift", async () => {
   await applied();
   world.startOperator();
   await world.numberIs("line", { Ready: "True" });
@@ -193,7 +196,7 @@ test("FALLBACK_PUBLIC_URL changes with a restart: set anew, and no drift", async
   expect(await world.metric("smschannel_webhook_drift_total")).toBe(0);
 });
 
-test("one kind cannot be listed for a while after a restart: nothing is judged by what is not seen", async () => {
+test("while one kind cannot be listed after a restart, nothing is judged by what is not seen", async () => {
   await applied();
   world.startOperator();
   const before = await world.numberIs("line", { Ready: "True" });
@@ -218,7 +221,7 @@ test("one kind cannot be listed for a while after a restart: nothing is judged b
   world.startOperator();
 });
 
-test("the operator's own records are lost: claimed anew, and what was there before is still known", async () => {
+test("an operator that lost its own records claims the number anew, and still knows what was there before", async () => {
   await applied();
   world.startOperator();
   await world.numberIs("line", { Ready: "True" });

@@ -24,7 +24,7 @@ afterAll(async () => {
 });
 
 test.runIf(own)(
-  "after a backup of the cluster was restored the operator goes by what is there now",
+  "after a restored backup of the cluster the operator goes by what is there now",
   async (context) => {
     if (controlPlane.saveStore === undefined) return context.skip();
     const [, second] = world.namespaces as [string, string];

@@ -65,8 +65,8 @@ const allIsWell = (operator: ReturnType<typeof startOperator>) =>
     60_000,
   );
 
-describe("Secrets", () => {
-  test("no right in one namespace: told there, the other one works, and a grant is enough", async () => {
+describe("the right to read Secrets", () => {
+  test("that is missing in one namespace is reported there, the other one works, and granting it is enough", async () => {
     const [open, closed] = world.namespaces as [string, string];
     await grantKinds("workstreams", "smsnumbers", "operatinghours");
     await grantSecrets(open);
@@ -93,7 +93,7 @@ describe("Secrets", () => {
     await allIsWell(operator);
   });
 
-  test("taken away under way: texts arrive, a change is told as forbidden, and a grant is enough", async () => {
+  test("that is taken away while the operator runs stops no text, is reported with the next change, and granting it is enough", async () => {
     const { namespace } = world;
     await grantKinds("workstreams", "smsnumbers", "operatinghours");
     await grantSecrets(world.namespaces[1]!);
@@ -126,14 +126,14 @@ describe("Secrets", () => {
   });
 });
 
-describe("a right on one of the kinds is missing: it is named, the others work, and a grant is enough", () => {
+describe("a missing right on one kind is named, the other kinds work, and granting it is enough", () => {
   const begin = async (missing: string) => {
     const rest = ["workstreams", "smsnumbers", "operatinghours"].filter((plural) => plural !== missing);
     await grantKinds(...rest);
     for (const namespace of world.namespaces) await grantSecrets(namespace);
   };
 
-  test("SmsNumber", async () => {
+  test("when the kind is SmsNumber", async () => {
     await begin("smsnumbers");
     await applied(world.namespace, NUMBER);
     const operator = startOperator();
@@ -149,7 +149,7 @@ describe("a right on one of the kinds is missing: it is named, the others work, 
     await allIsWell(operator);
   });
 
-  test("OperatingHours", async () => {
+  test("when the kind is OperatingHours", async () => {
     await begin("operatinghours");
     await applied(world.namespace, NUMBER);
     const operator = startOperator();
@@ -160,7 +160,7 @@ describe("a right on one of the kinds is missing: it is named, the others work, 
     await allIsWell(operator);
   });
 
-  test("WorkStream: a number that was wired stays Ready and as it is, a new one waits", async () => {
+  test("when the kind is WorkStream: a wired number stays Ready and as it is, and a new one waits", async () => {
     await begin("workstreams");
     const kinds = inUsersNamespace.kind("workstreams");
     const revoke = [];

@@ -76,10 +76,16 @@ describe("no text is refused while a token is rotated", () => {
   };
 
   for (const [name, steps] of [
-    ["both keys, promoted, then moved", [both, promote, promotionIsTold, onlyNew]],
-    ["both keys, moved, then promoted", [both, onlyNew, promote]],
-    ["overwritten before the promotion", [onlyNew, promote]],
-    ["both keys, promoted, and moved before it was told", [both, promote, onlyNew]],
+    [
+      "with both tokens in the Secret, then the promotion, then the new one alone",
+      [both, promote, promotionIsTold, onlyNew],
+    ],
+    ["with both tokens in the Secret, then the new one alone, then the promotion", [both, onlyNew, promote]],
+    ["with the new token alone in the Secret, then the promotion", [onlyNew, promote]],
+    [
+      "with both tokens, the promotion, and the new one alone before the promotion was reported",
+      [both, promote, onlyNew],
+    ],
   ] as const)
     test(name, async () => {
       const before = (await world.stored()).length;
@@ -95,7 +101,7 @@ describe("no text is refused while a token is rotated", () => {
     });
 });
 
-describe("a Secret changes", () => {
+describe("when a Secret changes", () => {
   beforeAll(async () => {
     await start()();
     await world.wired();
@@ -132,7 +138,7 @@ describe("a Secret changes", () => {
     await overwrite(token);
   });
 
-  test("a wrong token leaves texts alone, and is told", async () => {
+  test("a wrong token is reported, and refuses no text", async () => {
     await world.secret({ authToken: WRONG });
     await world.streamIs("support", { CredentialsValid: "TwilioUnauthorized", Ready: "False" });
     expect(refused(await texts(3))).toEqual([]);
@@ -168,7 +174,7 @@ describe("a Secret changes", () => {
   });
 });
 
-describe("when it is safe to promote", () => {
+describe("a token can be promoted safely", () => {
   beforeEach(async () => {
     await start()();
     await world.secret();
@@ -193,7 +199,7 @@ describe("when it is safe to promote", () => {
     token = next;
   };
 
-  test("the status names the Secret that the receivers' routes hold: at once after that no text is refused", async () => {
+  test("as soon as the status names the Secret's version: the receivers' routes hold it by then", async () => {
     world.startOperator();
     await world.numberIs("line", { Ready: "True" });
     const traffic = world.traffic();
@@ -207,7 +213,7 @@ describe("when it is safe to promote", () => {
     expect(refused([...(await traffic.stop()), ...last])).toEqual([]);
   });
 
-  test("a controller that was killed before it saw the Secret makes good for it, first of all when it is back", async () => {
+  test("after a controller was killed before it saw the Secret: it looks at that first when it is back", async () => {
     const { child, lines } = world.startProcess();
     await world.numberIs("line", { Ready: "True" });
     // Others that it will look at as well, and that ask Twilio for what never comes.
@@ -238,7 +244,7 @@ describe("when it is safe to promote", () => {
     expect(await world.stored()).toHaveLength(3);
   }, 120_000);
 
-  test("an API key that is refused keeps no token from the receivers", async () => {
+  test("although the API key beside it is refused: the receivers get the token all the same", async () => {
     world.startOperator();
     await world.numberIs("line", { Ready: "True" });
     const traffic = world.traffic();

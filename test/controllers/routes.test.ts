@@ -46,8 +46,8 @@ async function deadPort(): Promise<number> {
   return Number(new URL(url).port);
 }
 
-describe("nobody answers at PUBLIC_URL", () => {
-  test("enforce: the number is not pointed there until the receiver answers", async () => {
+describe("when nobody answers at PUBLIC_URL", () => {
+  test("the number is not pointed there until the receiver answers, with URL_CHECK enforce", async () => {
     await begin();
     const port = await deadPort();
     world.publicUrl = `http://127.0.0.1:${port}`;
@@ -70,7 +70,7 @@ describe("nobody answers at PUBLIC_URL", () => {
     ["report", "PublicUrlUnreachable"],
     ["off", "True"],
   ] as const)
-    test(`${urlCheck}: the number is pointed there all the same`, async () => {
+    test(`the number is pointed there all the same, with URL_CHECK ${urlCheck}`, async () => {
       await begin();
       world.publicUrl = `http://127.0.0.1:${await deadPort()}`;
       await applied();
@@ -81,12 +81,12 @@ describe("nobody answers at PUBLIC_URL", () => {
     });
 });
 
-describe("something else answers at PUBLIC_URL", () => {
+describe("the number is not pointed at a PUBLIC_URL where something else answers", () => {
   for (const [name, answer, reason] of [
-    ["a redirect", { status: 308, headers: { location: "https://example.com/" } }, "PublicUrlRedirects"],
-    ["a foreign server", { status: 200, body: "<html>hello</html>" }, "PublicUrlNotOurs"],
-    ["404", { status: 404, body: "default backend" }, "PublicUrlNotOurs"],
-    ["403 of a firewall", { status: 403, body: "blocked" }, "PublicUrlNotOurs"],
+    ["with a redirect", { status: 308, headers: { location: "https://example.com/" } }, "PublicUrlRedirects"],
+    ["with a page of its own", { status: 200, body: "<html>hello</html>" }, "PublicUrlNotOurs"],
+    ["with a 404", { status: 404, body: "default backend" }, "PublicUrlNotOurs"],
+    ["with a firewall's 403", { status: 403, body: "blocked" }, "PublicUrlNotOurs"],
   ] as const)
     test(name, async () => {
       await begin();
@@ -117,7 +117,7 @@ describe("a route outlives its stream", () => {
     expect(world.updates()).toHaveLength(1);
   });
 
-  test("also through a restart of the operator", async () => {
+  test("a stream that is deleted refuses no text, also through a restart of the operator", async () => {
     await begin();
     await world.wired();
     await world.client.delete(workStreams, { namespace: world.namespace, name: "support" });
@@ -197,7 +197,7 @@ test("a namespace that is created again gets nothing of the old one's route", as
   });
 }, 90_000);
 
-test("more streams than a namespace may have: the new one is told, the old ones go on", async () => {
+test("a stream beyond the number that a namespace may have is refused, and the others go on", async () => {
   await begin({ config: { maxStreamsPerNamespace: 1 } });
   await world.wired();
   await world.stream({}, { name: "second" });

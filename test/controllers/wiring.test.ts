@@ -44,12 +44,12 @@ const rows: Record<string, WiringRow> = {
     want: { InboundUrlReady: "ApplicationOverrides", Stalled: "True" },
     wired: false,
   },
-  "a number without SMS is said to be so": {
+  "a number without SMS is reported": {
     number: "14252306552",
     want: { NumberFound: "NumberNotSmsCapable", Ready: "False" },
     wired: false,
   },
-  "a service that drops inbound texts is told of, and nothing is written": {
+  "a service that drops inbound texts is reported, and nothing is written": {
     number: "14252306553",
     want: { InboundUrlReady: "MessagingServiceDropsInbound" },
     wired: false,
@@ -60,24 +60,24 @@ const rows: Record<string, WiringRow> = {
     want: { Ready: "True" },
     wired: true,
   },
-  "a service with a URL of its own is told of": {
+  "a service with a URL of its own is reported": {
     number: "14252306555",
     want: { InboundUrlReady: "MessagingServiceOverrides" },
     wired: false,
     says: /crm\.example\.com/,
   },
-  "a Conversations address is told of": {
+  "a Conversations address is reported": {
     number: "14252306556",
     want: { InboundUrlReady: "ConversationsOverrides" },
     wired: false,
   },
-  "a toll-free number": {
+  "a toll-free number is wired": {
     number: "18885550100",
     spec: { type: "TollFree" },
     want: { Ready: "True" },
     wired: true,
   },
-  "a number of another account": {
+  "a number of another account is reported": {
     number: "12065550100",
     want: { Accepted: "True", NumberFound: "NumberNotInAccount", Ready: "False", Stalled: "True" },
     wired: false,
@@ -125,8 +125,8 @@ describe("what Twilio has decides what is done", () => {
   });
 });
 
-describe("takeover: Always", () => {
-  test("a webhook is replaced, and only its host is told", async () => {
+describe("with takeover Always", () => {
+  test("a webhook is replaced, and only its host is reported", async () => {
     const number = world.simulator.state.addNumber({
       accountSid: ACCOUNT,
       phoneNumber: "+14252306570",
@@ -183,8 +183,8 @@ test("a webhook that somebody sets up a moment before applying is seen, also rig
   }
 });
 
-describe("hands off", () => {
-  test("Observe reports and changes nothing; when told to manage, it does", async () => {
+describe("the operator keeps its hands off", () => {
+  test("with Observe it reports and changes nothing, until it is told to manage the number", async () => {
     const number = world.simulator.state.addNumber({
       accountSid: ACCOUNT,
       phoneNumber: "+14252306572",
@@ -210,7 +210,7 @@ describe("hands off", () => {
     expect(number.smsUrl).toBe(world.inboundUrl("look") + CONNECTION_OVERRIDES);
   });
 
-  test("suspend leaves the webhook as it is, and lifting it goes on", async () => {
+  test("with suspend it leaves the webhook as it is, until that is lifted", async () => {
     const number = world.simulator.state.addNumber({
       accountSid: ACCOUNT,
       phoneNumber: "+14252306573",
@@ -231,7 +231,7 @@ describe("hands off", () => {
   });
 });
 
-test("wiring numbers that had no webhook deletes nothing; what is stored from an earlier time still goes", async () => {
+test("wiring a number without a webhook deletes no Secret, and one that was saved earlier is still deleted", async () => {
   const proxy = await cuttingProxy(kubeconfigPath());
   const deletions = () =>
     proxy.seen.filter(({ method, url }) => method === "DELETE" && url.includes("-previous-"));
@@ -263,7 +263,7 @@ test("wiring numbers that had no webhook deletes nothing; what is stored from an
   }
 });
 
-test("an update that Twilio answers and does not make: the message names what Twilio kept", async () => {
+test("when Twilio answers an update without making it, the message names what Twilio kept", async () => {
   const fresh = await World.start();
   try {
     await fresh.secret();

@@ -24,7 +24,7 @@ test("npm's token from the build is in no layer, no variable and no step", () =>
   expect(JSON.stringify(image)).not.toContain(token);
 });
 
-test("nothing that holds credentials, and nothing of the checkout", () => {
+test("the image holds no credentials, and nothing of the checkout", () => {
   const suspicious =
     /(^|\/)(\.npmrc|npmrc|\.git|\.env.*|\.netrc|\.docker|id_[a-z0-9]+|.*\.(pem|key|p12|pfx|map))$/;
   expect(files.map(({ path }) => path).filter((path) => suspicious.test(path))).toEqual([]);
@@ -39,7 +39,7 @@ test("nothing that holds credentials, and nothing of the checkout", () => {
   );
 });
 
-test("no shell, no package manager, no program but Node", () => {
+test("the image holds no program but Node: no shell, no package manager", () => {
   const programs = [
     "sh",
     "bash",
@@ -65,7 +65,7 @@ test("no shell, no package manager, no program but Node", () => {
   ).toEqual([]);
 });
 
-test("no file may be written by its readers, or lends its owner's rights", () => {
+test("no file can be written by its readers, and none is setuid or setgid", () => {
   const loose = regular().filter(({ mode }) => (mode & 0o6022) !== 0);
   expect(loose.map(({ path }) => path)).toEqual([]);
   const closed = files.filter(
@@ -76,7 +76,7 @@ test("no file may be written by its readers, or lends its owner's rights", () =>
   expect(closed.map(({ path }) => path)).toEqual([]);
 });
 
-test("it says who runs what, in the form that Kubernetes can check", () => {
+test("its configuration names user and command in the form that Kubernetes can check", () => {
   const { User, Entrypoint, Cmd, Healthcheck, Labels, Volumes } = image.config as typeof image.config & {
     Healthcheck?: unknown;
   };
@@ -94,7 +94,7 @@ test("it says who runs what, in the form that Kubernetes can check", () => {
   });
 });
 
-test("its list of packages is that of the packages in the program", async () => {
+test("its SBOM lists exactly the packages in the program", async () => {
   const bom = JSON.parse(fileOf("app/sbom.cdx.json")) as {
     bomFormat: string;
     components: { name: string; version: string; licenses?: unknown[] }[];
@@ -107,7 +107,7 @@ test("its list of packages is that of the packages in the program", async () => 
   expect(fileOf("app/licenses.txt")).toContain("Permission is hereby granted");
 });
 
-test("the program is the one of these sources", async () => {
+test("the program in it is bundled from these sources", async () => {
   const crds = resolve(import.meta.dirname, "../../crds");
   expect(fileOf("app/crds/smsnumbers.yaml")).toBe(readFileSync(join(crds, "smsnumbers.yaml"), "utf8"));
   const size = regular()

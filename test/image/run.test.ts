@@ -17,9 +17,9 @@ const env = {
 };
 const files = { "/kubeconfig": kubeconfig };
 
-describe("as any user, read-only, without a network or a capability", () => {
+describe("the program runs read-only, without a network or a capability", () => {
   for (const user of ["65532:65532", "1000", "12345:0", "2147483647:2147483647", "0:0"])
-    test(`user ${user}`, async () => {
+    test(`as user ${user}`, async () => {
       const { code, output } = await run(["validate", "/examples"], {
         user,
         files: { "/examples": examples },
@@ -28,7 +28,7 @@ describe("as any user, read-only, without a network or a capability", () => {
     });
 });
 
-test("without a command it tells the commands, and each tells its settings", async () => {
+test("without a command it lists the commands, and each lists its settings", async () => {
   const { code, output } = await run([]);
   expect([code, output]).toEqual([0, expect.stringContaining("Usage: smschannel COMMAND")]);
   const commands = output.match(/^ {2}\S+(?= {2})/gm)!.map((name) => name.trim());
@@ -50,7 +50,7 @@ test("it refuses to run as root when told to, and only then", async () => {
   expect(other.code).toBe(0);
 });
 
-test("what is not in it says so", async () => {
+test("what the image leaves out says so", async () => {
   const demo = await run(["demo", "--once"]);
   expect([demo.code, demo.output]).toEqual([2, expect.stringContaining("in a checkout of the project")]);
   const { DATABASE_URL: _, ...noDatabase } = env;
@@ -75,7 +75,7 @@ describe("SIGTERM, as the first process of the container", () => {
       expect(await container.wait()).toMatchObject({ StatusCode: 0 });
     });
 
-  test("drains the receiver: what is in flight is answered, what comes is told to go elsewhere", async () => {
+  test("drains the receiver: requests in flight are answered, and new ones are refused", async () => {
     const hardened = prepared(new Hardened().withCommand(["receiver"]).withExposedPorts(8080, 9090), {
       env,
       files,

@@ -68,20 +68,20 @@ describe("an upgrade from a chart that lacks some keys", () => {
     return await helm([...args, "--namespace", namespace, "--kubeconfig", kubeconfigPath()]);
   };
 
-  test("that reuses its values ends with what to do, and names the keys", async () => {
+  test("fails with --reuse-values, says what to do, and names the keys", async () => {
     const { code, stderr } = await upgrade("--reuse-values");
     expect(code).toBe(1);
     expect(stderr).toContain("upgrade with --reset-then-reuse-values instead");
     for (const path of added) expect(stderr).toContain(`value "${path}" is empty`);
   });
 
-  test("that takes the new defaults first goes through", async () => {
+  test("goes through with --reset-then-reuse-values, which takes the new defaults first", async () => {
     expect(await upgrade("--reset-then-reuse-values")).toMatchObject({ code: 0 });
   });
 });
 
-describe("what is looked up", () => {
-  test("a watched namespace that is not there is refused by its name", async () => {
+describe("the chart looks at the cluster", () => {
+  test("and refuses a watched namespace that is not there, by its name", async () => {
     const [namespace, team] = [await newNamespace("sms"), await newNamespace("team")];
     const watchNamespaces = [team, "not-there"];
     const install = ["install", "sms", CHART, "--dry-run=server"];
@@ -95,7 +95,7 @@ describe("what is looked up", () => {
     expect(await helmIn(namespace, install, { watchNamespaces, rbac })).toMatchObject({ code: 0 });
   });
 
-  test("pods are replaced when the certificates of a ConfigMap or Secret have changed", async () => {
+  test("and replaces pods when the certificates of a ConfigMap or Secret have changed", async () => {
     const namespace = await newNamespace("sms");
     const checksum = async (trustedCertificates: object) =>
       (await rendered(namespace, { trustedCertificates })).one("Deployment", "-receiver").spec.template
@@ -153,7 +153,7 @@ describe("the evaluation database", () => {
     );
   });
 
-  test("of an older chart can be upgraded: what nobody may change is left as it is", async () => {
+  test("of an older chart can be upgraded: fields that cannot be changed are left as they are", async () => {
     const namespace = await newNamespace("sms");
     const { metadata, spec } = (await rendered(namespace, on)).one("StatefulSet");
     expect(spec.podManagementPolicy).toBe("Parallel");
@@ -216,7 +216,7 @@ test("an uninstall has its rights only while it runs", async () => {
   expect(bindings.stdout).not.toContain(`${account.replace("-release", "")}-${namespace}`);
 });
 
-test("who may edit a namespace may make a channel there, and who may view it may see it", async () => {
+test("an editor of a namespace may make a channel there, and a viewer may see it", async () => {
   const [namespace, team] = [await newNamespace("sms"), await newNamespace("team")];
   const { all } = await rendered(namespace, {});
   const roles = all.filter(

@@ -41,7 +41,7 @@ test("an install makes the Lease where there is none", async () => {
   expect(stdout).toContain("kind: Lease");
 });
 
-test("an install leaves a Lease alone that is there already, and is not refused for it", async () => {
+test("an install leaves a Lease that is there already alone, and goes through", async () => {
   const namespace = await newNamespace("sms");
   await lease(namespace, {});
   const { code, stdout, stderr } = await asInstalledNow(namespace);
@@ -49,7 +49,7 @@ test("an install leaves a Lease alone that is there already, and is not refused 
   expect(stdout).not.toContain("kind: Lease");
 });
 
-test("a Lease of the release's own stays part of it", async () => {
+test("a Lease that belongs to the release stays part of it", async () => {
   const namespace = await newNamespace("sms");
   await lease(namespace, {
     "meta.helm.sh/release-name": "sms",

@@ -38,7 +38,7 @@ function asTemplate(manifest: Manifest): Manifest {
 }
 
 describe("the chart", () => {
-  test.each(Object.entries(scenarios))("%s", async (_, values) => {
+  test.each(Object.entries(scenarios))("is taken by the API server: %s", async (_, values) => {
     const namespace = await restrictedNamespace();
     const watched = "watchNamespaces" in values ? { watchNamespaces: [await newNamespace("team")] } : {};
     const rendered = await render({ ...values, ...watched }, { namespace });
@@ -46,7 +46,7 @@ describe("the chart", () => {
     expect([code, stderr]).toEqual([0, ""]);
   });
 
-  test("a pod that is not restricted would be told", async () => {
+  test("whose pod is not restricted would be reported", async () => {
     const namespace = await restrictedNamespace();
     const rendered = await render({ podSecurityContext: { runAsNonRoot: false } }, { namespace });
     expect((await applied(rendered.all)).stderr).toContain("would violate PodSecurity");
@@ -65,7 +65,7 @@ describe("plain manifests", () => {
   };
   const install = readFileSync(join(root, "deploy/install.yaml"), "utf8");
 
-  test("are taken, and have nothing of Helm in them", async () => {
+  test("are taken by the API server, and have nothing of Helm in them", async () => {
     const { code, stderr } = await applied(await moved(manifestsIn(install)));
     expect([code, stderr]).toEqual([0, ""]);
     expect(install).not.toMatch(/helm/i);
@@ -82,7 +82,7 @@ describe("plain manifests", () => {
     expect(byName(stdout)).toEqual(byName(install));
   });
 
-  test("the simulator is a pod that meets the restricted standard, and only the operator's pods reach it", async () => {
+  test("of the simulator make a restricted pod that only the operator's pods reach", async () => {
     const simulator = manifestsIn(readFileSync(join(root, "deploy/simulator.yaml"), "utf8"));
     const namespace = await restrictedNamespace();
     const placed = simulator.map((each) => ({ ...each, metadata: { ...each.metadata, namespace } }));
@@ -93,7 +93,7 @@ describe("plain manifests", () => {
     for (const { labels } of (await render()).pods()) expect(labels).toMatchObject(podSelector.matchLabels);
   });
 
-  test("the example of Kustomize sets what is one's own, in another namespace too", async () => {
+  test("are adapted by the Kustomize example, in another namespace too", async () => {
     const { code, stdout, stderr } = await kubectl(["kustomize", join(root, "deploy/kustomize/example")]);
     expect([code, stderr]).toEqual([0, ""]);
     const built = new Rendered(stdout);

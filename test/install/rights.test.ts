@@ -78,7 +78,7 @@ describe("the controller does its whole job with the chart's rights", () => {
     expect(await world.previousWebhooks()).toEqual([]);
   });
 
-  test("what it may do in all namespaces depends on the mode", async () => {
+  test("and what it may do in all namespaces depends on the mode", async () => {
     const [namespace, other] = [await newNamespace("operator"), await newNamespace("team")];
     const may = async (values: object) => {
       const rendered = await grant(namespace, values);

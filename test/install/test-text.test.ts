@@ -39,7 +39,7 @@ const testSecret = async () =>
 
 const run = (more: Record<string, string> = {}) => command(["test-text"], { ...env, ...more });
 
-test("passes when a text arrives, and the text is nobody's", async () => {
+test("the test passes when a text arrives, and that text belongs to no stream", async () => {
   const before = (await world.stored()).length;
   const { code, output } = await run();
   expect(output.split("\n")).toEqual([
@@ -55,7 +55,7 @@ test("passes when a text arrives, and the text is nobody's", async () => {
   ]);
 });
 
-test("goes through another door, signed for the public one", async () => {
+test("the test can go to another URL, with the signature for the public one", async () => {
   const other = await world.startReceiver();
   expect(await run({ RECEIVER_URL: other.url })).toMatchObject({ code: 0 });
   await other.stop();
@@ -65,7 +65,7 @@ test("goes through another door, signed for the public one", async () => {
   });
 });
 
-test("goes to the port of the door, whatever port the public URL has", async () => {
+test("the test goes to the port of that other URL, whatever port the public one has", async () => {
   const other = await world.startReceiver();
   const { output } = await run({
     PUBLIC_URL: "https://sms.example.com:8443",
@@ -81,7 +81,7 @@ test("goes to the port of the door, whatever port the public URL has", async () 
   await other.stop();
 });
 
-test("fails with a wrong token, and when something else answers", async () => {
+test("the test fails with a wrong token, and when something else answers", async () => {
   expect(await run({ TEST_AUTH_TOKEN: "wrong", WAIT: "1s" })).toEqual({
     code: 1,
     output: `FAILED  a signed text is answered with 403 by ${world.publicUrl}\n`,
@@ -91,7 +91,7 @@ test("fails with a wrong token, and when something else answers", async () => {
   );
 });
 
-test("fails when the text went into another store than the one it looks into", async () => {
+test("the test fails when the text went into another database than the one it looks into", async () => {
   const elsewhere = await World.start();
   const { code, output } = await run({ DATABASE_URL: elsewhere.databaseUrl });
   await elsewhere.stop();
@@ -101,7 +101,7 @@ test("fails when the text went into another store than the one it looks into", a
   ]);
 });
 
-test("the account outlives the controller, and the users' streams do not see the route", async () => {
+test("the test's account outlives the controller, and its route is beside those of users' streams", async () => {
   const before = await testSecret();
   await world.stopOperators();
   world.startOperator();

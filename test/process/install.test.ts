@@ -68,23 +68,23 @@ const rows: Record<string, [left: object | undefined, called: boolean]> = {
   "an installation that was interrupted": [undefined, true],
 };
 
-describe("nothing is installed a second time", () => {
+describe("npm is called only when something is missing", () => {
   for (const [name, [left, called]] of Object.entries(rows))
-    test(name, async () => {
+    test(`after ${name}`, async () => {
       if (left !== undefined) await lock("node_modules/.package-lock.json", left);
       await bringNode();
       expect(await run()).toContain("hello");
       expect(await npmCalls()).toBe(called ? "ci --no-audit --no-fund --loglevel=error\n" : "");
     });
 
-  test("without Node 24, whose install script may have been blocked", async () => {
+  test("and a missing Node 24 afterwards is an error, as its install script may be blocked", async () => {
     await lock("node_modules/.package-lock.json", installed);
     await expect(run()).rejects.toThrow("npm installed no Node 24");
     expect(await npmCalls()).toContain("ci");
   });
 });
 
-test("it runs in the project's folder, or where it is told to", async () => {
+test("the command runs in the project's folder, or where SMSCHANNEL_CWD says", async () => {
   await lock("node_modules/.package-lock.json", installed);
   await bringNode();
   expect(await run()).toBe(`hello ${folder}\n`);

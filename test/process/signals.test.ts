@@ -56,9 +56,9 @@ async function said(child: ChildProcess, what: string): Promise<() => string> {
   return () => log;
 }
 
-describe("Ctrl-C in a terminal, which signals the whole group, is one wish", () => {
+describe("Ctrl-C in a terminal, which signals the whole group, counts as one signal", () => {
   for (const [name, args] of Object.entries(starts))
-    test(`${name}: what runs ends in order`, async () => {
+    test(`a controller started by ${name} ends in order`, async () => {
       const child = start([...args, ...controller]);
       const log = await said(child, '"msg":"leading"');
       process.kill(-child.pid!, "SIGINT");
@@ -67,7 +67,7 @@ describe("Ctrl-C in a terminal, which signals the whole group, is one wish", () 
     });
 
   for (const [name, args] of Object.entries(starts))
-    test(`${name}: a job that waits says that it was stopped`, async () => {
+    test(`a job started by ${name} that waits says that it was stopped`, async () => {
       const child = start([...args, ...migrate]);
       const log = await said(child, '"process":"migrate"');
       process.kill(-child.pid!, "SIGINT");
@@ -76,9 +76,9 @@ describe("Ctrl-C in a terminal, which signals the whole group, is one wish", () 
     });
 });
 
-describe("a supervisor that signals the process that it started", () => {
+describe("a signal to the started process alone ends the program in order", () => {
   for (const [name, args] of Object.entries(starts))
-    test(name, async () => {
+    test(`started by ${name}`, async () => {
       const child = start([...args, ...simulator]);
       const log = await said(child, '"msg":"started"');
       child.kill("SIGTERM");
@@ -89,7 +89,7 @@ describe("a supervisor that signals the process that it started", () => {
 
 describe("a process whose log reader is gone ends when it is told to, however often", () => {
   for (const delayMs of [0, 5, 20])
-    test(`told again after ${delayMs} ms`, async () => {
+    test(`also when it is told again after ${delayMs} ms`, async () => {
       const child = start([...starts["node itself"]!, ...controller]);
       await said(child, '"msg":"leading"');
       const ended = once(child, "close");
@@ -100,13 +100,13 @@ describe("a process whose log reader is gone ends when it is told to, however of
     });
 });
 
-test("a reader of a report who has seen enough changes nothing about its end", async () => {
+test("a report whose reader stops reading ends with the same exit code", async () => {
   const child = start([...starts["node itself"]!, "validate", "--output", "json", join(root, "examples")]);
   child.stdout!.destroy();
   expect(await once(child, "close")).toEqual([0, null]);
 });
 
-test("files are found where the person stands", async () => {
+test("relative paths are relative to the person's folder", async () => {
   const cwd = join(root, "examples");
   const child = spawn(join(root, "bin/smschannel.mjs"), ["validate", "30-smsnumber.yaml"], {
     cwd,

@@ -56,9 +56,9 @@ const ways: [Mode, reason: string, says: RegExp][] = [
   ["firewall's page", "PublicUrlNotOurs", /refused by something before the receiver \(403\)/],
 ];
 
-describe("from the beginning: the number is not pointed there, and says why; put right, it is Ready", () => {
+describe("a number is not pointed at a URL that spoils requests, says why, and is Ready once that ends", () => {
   for (const [mode, reason, says] of ways)
-    test(mode, async () => {
+    test(`by: ${mode}`, async () => {
       await begin();
       spoiler.mode = mode;
       await world.secret();
@@ -74,7 +74,7 @@ describe("from the beginning: the number is not pointed there, and says why; put
     });
 });
 
-test("one after another, while the number is Ready: each is told within a minute, nothing is changed at Twilio", async () => {
+test("each way of spoiling that begins while the number is Ready is reported within a minute, and changes nothing at Twilio", async () => {
   const clock = new SkippingClock();
   await begin({ clock, receiverClock: new SkippingClock() });
   await world.wired();
@@ -90,7 +90,7 @@ test("one after another, while the number is Ready: each is told within a minute
   expect(world.updates()).toHaveLength(1);
 }, 120_000);
 
-describe("a proxy that does no harm", () => {
+describe("a proxy that does no harm keeps no number from being Ready", () => {
   const harmless: Mode[] = [
     "host rewritten",
     "query appended",
@@ -99,7 +99,7 @@ describe("a proxy that does no harm", () => {
     "headers added",
   ];
   for (const mode of harmless)
-    test(mode, async () => {
+    test(`by: ${mode}`, async () => {
       await begin();
       spoiler.mode = mode;
       await world.wired();
@@ -107,7 +107,7 @@ describe("a proxy that does no harm", () => {
     });
 });
 
-test("a database that takes no texts is told within a minute, and its return; the receiver's readiness is not asked", async () => {
+test("a database that takes no texts is reported within a minute, and so is its return", async () => {
   const clock = new SkippingClock();
   const receiverClock = new SkippingClock();
   const database = {} as { proxy: Awaited<ReturnType<typeof databaseProxy>> };

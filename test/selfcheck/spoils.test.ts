@@ -158,10 +158,11 @@ const rows: Record<Mode, "good" | [reason: Reason, ...says: RegExp[]]> = {
   ],
 };
 
-describe("what a self-check says where the way to the receiver is", () => {
-  test("each of them is told of", () => expect(Object.keys(rows).sort()).toEqual(Object.keys(SPOILS).sort()));
+describe("a self-check reports the fault of the way to the receiver", () => {
+  test("for every way of spoiling", () =>
+    expect(Object.keys(rows).sort()).toEqual(Object.keys(SPOILS).sort()));
   for (const [mode, want] of Object.entries(rows) as [Mode, (typeof rows)[Mode]][])
-    test(mode, async () => {
+    test(`which is: ${mode}`, async () => {
       spoiler.mode = mode;
       const problem = problemOf(newCheck(1), await ask());
       if (want === "good") return expect(problem).toBeUndefined();
@@ -186,7 +187,7 @@ describe("a self-check passes where a text would arrive, and only there", () => 
   ];
   const long = (): [string, string][] => textFields({ Body: "📦".repeat(800) });
   for (const mode of Object.keys(SPOILS) as Mode[])
-    test(mode, async () => {
+    test(`by: ${mode}`, async () => {
       spoiler.mode = mode;
       const taken = await Promise.all([odd(), long()].map(isTaken));
       expect(problemOf(newCheck(1), await ask()) === undefined).toBe(!taken.includes(false));

@@ -6,7 +6,7 @@ import { kubeConfig } from "./crds.ts";
 import { newDatabase } from "./database.ts";
 
 describe("the run's control plane", () => {
-  test("a deleted namespace goes, and what was in it", async () => {
+  test("a deleted namespace goes, together with what was in it", async () => {
     const namespace = await newNamespace("gone");
     const created = await kubectl(["create", "configmap", "settings", "-n", namespace, "--from-literal=a=b"]);
     expect(created).toMatchObject({ code: 0, stdout: "configmap/settings created\n" });
@@ -14,7 +14,7 @@ describe("the run's control plane", () => {
     expect((await kubectl(["get", "namespace", namespace])).stderr).toContain("NotFound");
   });
 
-  test("what depends on a deleted object is collected", async () => {
+  test("an object is collected when its owner is deleted", async () => {
     const namespace = await newNamespace("collected");
     const core = kubeConfig(kubeconfigPath()).makeApiClient(CoreV1Api);
     const make = (name: string, owner?: { name: string; uid: string }) =>
@@ -41,7 +41,7 @@ describe("the run's control plane", () => {
     expect(gone.code).toBe(0);
   });
 
-  test("rights are checked: a ServiceAccount without a role may not read Secrets", async () => {
+  test("a ServiceAccount without a role may not read Secrets", async () => {
     const namespace = await newNamespace("rights");
     const asNobody = await kubectl([
       "get",

@@ -57,7 +57,7 @@ test("a parent that is killed takes the control plane along, and the next run re
   expect(existsSync(dir)).toBe(false);
 });
 
-test("without any of the four ways the error names them, and a KUBECONFIG alone is never used", async () => {
+test("without any of the four ways to a control plane the error names them, and a KUBECONFIG alone is never used", async () => {
   vi.stubEnv("KUBEBUILDER_ASSETS", "");
   vi.stubEnv("PATH", "/nonexistent");
   vi.stubEnv("DOCKER_HOST", "tcp://127.0.0.1:1");

@@ -20,7 +20,7 @@ export interface ReceiverSettings {
   port: number;
 }
 
-export interface StartedReceiver {
+export interface WorldReceiver {
   url: string;
   /** The routes that it knows. */
   routes: RouteTable;
@@ -29,7 +29,7 @@ export interface StartedReceiver {
 }
 
 /** A receiver in this process, with what its main program gives it: the routes' Secrets, and the database. */
-export async function startReceiver(settings: ReceiverSettings): Promise<StartedReceiver> {
+export async function startReceiver(settings: ReceiverSettings): Promise<WorldReceiver> {
   const { kubeconfig, namespace, instance, databaseUrl, clock, port: wanted } = settings;
   const client = KubeClient.load({ kubeconfig, userAgent: "test-receiver", log: silentLog });
   const routes = new RouteTable(ROUTE_SHARDS);
