@@ -8,18 +8,18 @@ import { startInbox } from "./inbox.ts";
 
 export interface StartedChild {
   child: ChildProcess;
-  /** What its output said. */
+  /** The first group of what its output was matched with. */
   said: string;
 }
 
-/** Starts Node with these arguments, and waits until its output matches; the first group is what it said. */
+/** Starts Node with these arguments, and resolves when its output matches `says`. */
 export async function startNode(
   args: readonly string[],
   env: Record<string, string>,
   says: RegExp,
   on: "stdout" | "stderr" = "stdout",
 ): Promise<StartedChild> {
-  // Tied to this process: a bench that is interrupted leaves nothing behind.
+  // The child ends together with this process, so that an interrupted bench leaves nothing running.
   const child = spawnTied(process.execPath, ["--disable-warning=ExperimentalWarning", ...args], {
     env: { ...process.env, ...env },
   });
@@ -41,7 +41,7 @@ export const end = ({ child }: StartedChild): Promise<void> => stopChild(child, 
 
 const SOURCE = "src/main/smschannel.ts";
 
-/** `smschannel` from its sources. */
+/** Starts `smschannel` from its sources. */
 export function startSmschannel(args: readonly string[], env: Record<string, string>, says: RegExp) {
   return startNode([SOURCE, ...args], env, says);
 }
@@ -51,7 +51,7 @@ export interface StartedReceiver {
   stop(): Promise<void>;
 }
 
-/** With an inbox, though no text comes: an SmsNumber is not Ready while its receiver cannot store. */
+/** Has a database although no text comes: an SmsNumber is not Ready while its receiver cannot store. */
 export async function startReceiver(
   kubeconfig: string,
   operatorNamespace: string,
@@ -79,7 +79,7 @@ export async function startReceiver(
   };
 }
 
-/** A simulated Twilio in a process of its own. Gives its URL. */
+/** A simulated Twilio in a process of its own, so that its work is not measured as the operator's. */
 export async function startTwilio(
   seed: SimulatorSeed,
   latencyMs: number,

@@ -8,7 +8,7 @@ import { createLog } from "../src/log.ts";
 
 export interface BenchInbox {
   ownerUrl: string;
-  /** Of the role that can only insert. */
+  /** For the receiver's role, which can only insert. */
   receiverUrl: string;
   dataDir: string;
   stop(): Promise<void>;

@@ -1,4 +1,4 @@
-// 10,000 streams, numbers and Secrets: the controller's memory, users' changes while a resync runs, and how fast it starts.
+// 10,000 streams, numbers and Secrets: the controller's memory, how fast users' changes reach Twilio, and how fast it starts.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,10 +24,10 @@ import { type Mass, report, type Start, targetsOf } from "./memory/report.ts";
 import { standingOf, unlessItStalls } from "./stall.ts";
 
 const LATENCY_MS = 100;
-/** The whole of the objects and accounts is looked at again once a minute: five times as often as by default. */
+/** All objects and accounts are looked at again every minute, five times as often as by default, so that a resync always runs. */
 const RESYNC = "60s";
 const CHANGE_EVERY_MS = 200;
-/** As docs/install/sizing.md advises for so many. */
+/** What docs/install/sizing.md advises for this many routes. */
 const ROUTES_PER_SHARD = 625;
 
 interface Bench {
@@ -74,7 +74,7 @@ export async function run(args: string[]): Promise<void> {
   }
 }
 
-/** From the process's start to the first status that it writes, with a Lease that nobody holds; and what it takes at rest. */
+/** The time from the process's start to the first status that it writes, with a free Lease, and its memory at rest. */
 async function measureStart({ client, kubeconfig, program }: Bench, at: number): Promise<Start> {
   const [operatorNamespace, users] = [`start-op-${at}`, `start-team-${at}`];
   for (const name of [operatorNamespace, users])
@@ -108,7 +108,7 @@ async function measureStart({ client, kubeconfig, program }: Bench, at: number):
   });
   await reconciled.promise;
   const seconds = (performance.now() - began) / 1000;
-  // At rest: what the start needed has been let go of.
+  // By then V8 has given back what only the start needed.
   await sleep(10_000);
   const idleMiB = controller.rssMiB;
   await controller.stop();
@@ -175,13 +175,13 @@ async function measureMass({ client, kubeconfig, program }: Bench, shape: Shape)
   return mass;
 }
 
-/** After everything is in place the resyncs go on; a while of them shows what it takes to live. */
+/** Waits for some resyncs after everything is Ready: the heap of a controller that has nothing else to do. */
 async function resting(controller: ControllerProcess) {
   await sleep(15_000);
   return { heapMiB: await controller.liveHeapMiB() };
 }
 
-/** The most that it takes from now on. */
+/** Watches the memory from now on; the function gives the most that was seen. */
 function sampled(controller: ControllerProcess): () => number {
   let most = controller.rssMiB;
   const timer = setInterval(() => {
@@ -193,7 +193,7 @@ function sampled(controller: ControllerProcess): () => number {
   };
 }
 
-/** Resolves when each number is Ready, or said to be somebody else's. */
+/** Settled are numbers that are Ready, or whose webhook is reported to be somebody else's. */
 function watchSettled(client: KubeClient, { objects }: Shape, progress: SpokenProgress) {
   const informer = new Informer({ client, type: smsNumbers, clock: systemClock, log: silentLog });
   const done = Promise.withResolvers<void>();

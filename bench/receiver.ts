@@ -20,15 +20,16 @@ import {
   targetsOf,
 } from "./receiver/report.ts";
 
-// The receiver beside a bare server that does the least and beside Express with Twilio's middleware: the same machine,
-// database, texts and load in one run, interleaved, so that a busy machine disturbs all three alike. Ratios count.
+// Compares the receiver with a bare server that does the least, and with Express and Twilio's middleware. All three get the same
+// database, texts and load, in turns within one run: a machine that is busy for a while disturbs all of them alike, so that their
+// ratios mean something where their times do not.
 
 const TABLES: Record<ServerName, string> = { ours: "smschannel.inbox", floor: "floor", express: "express" };
 const CONNECTIONS = [32, 64, 128] as const;
 
 /**
- * What PostgreSQL does of its own accord would fall on one of the three by chance: a checkpoint, a vacuum of tables that are
- * emptied before each load, new segments of its log, which it fills with zeros where there is none to use again.
+ * Keeps PostgreSQL from working on its own, which would slow down one of the three by chance: checkpoints, vacuums of the tables
+ * that are emptied before each load, and new segments of its log, which it fills with zeros when it has none to use again.
  */
 const STEADY = {
   autovacuum: "off",
@@ -39,13 +40,13 @@ const STEADY = {
 
 const USAGE = `npm run bench -- receiver [options]
 
-  --runs N         runs of every load (default 5; the strangers' at most 3)
-  --texts N        texts of a load (default 30000)
-  --strangers N    strangers of each kind at a time (default 100)
-  --only PART      load: the three servers beside each other; strangers: ours beside strangers (default both)
+  --runs N         how often each load is repeated (default 5; at most 3 with strangers)
+  --texts N        texts in a load (default 30000)
+  --strangers N    how many strangers of a kind connect at a time (default 100)
+  --only PART      load: compares the three servers; strangers: our receiver while strangers call it (default both)
 `;
 
-/** Runs of each kind of strangers: there are many kinds. */
+/** There are many kinds of strangers, and each is run this often at most. */
 const MOST_STRANGER_RUNS = 3;
 
 export async function run(args: string[]): Promise<void> {
@@ -80,7 +81,7 @@ export async function run(args: string[]): Promise<void> {
       disturbed: [],
     };
     const ours = servers.find(({ name }) => name === "ours")!;
-    // Once unmeasured: the engines compile what is hot.
+    // A first load is not measured: V8 compiles the hot code during it.
     for (const server of servers) await phase(server, surroundings, most);
     const runs = Number(values.runs);
     const samples = values.only === "strangers" ? [] : await measure(servers, runs, surroundings);
@@ -108,7 +109,7 @@ export async function run(args: string[]): Promise<void> {
   }
 }
 
-/** For the others the least that keeps a text once. Gives where each stores. */
+/** Makes a table for each of the other servers that stores a text once, and no more. Gives the URL by which each stores. */
 async function prepare(
   owner: pg.Client,
   { ownerUrl, receiverUrl }: BenchInbox,
@@ -134,7 +135,7 @@ async function start(name: ServerName, databaseUrl: string): Promise<Server> {
   return { name, pid: child.pid!, port, child, table: TABLES[name] };
 }
 
-/** As much as the server takes. */
+/** The highest rate that the server takes. */
 const most: Load = (port, texts) => closedLoop(port, texts, 128);
 
 async function end({ child }: Server): Promise<void> {
@@ -144,7 +145,7 @@ async function end({ child }: Server): Promise<void> {
   await exited;
 }
 
-/** The three servers beside each other. */
+/** Compares the three servers. */
 async function measure(
   servers: Server[],
   runs: number,
@@ -153,8 +154,8 @@ async function measure(
   const measured = async (server: Server, load: Load) => (await phase(server, surroundings, load)).sample;
   const samples: LoadSample[] = [];
   for (let run = 0; run < runs; run++) {
-    // Each run begins with another server: what follows a checkpoint must not always be the same one. And the same load
-    // goes to one right after the other, as what is compared should not lie half a minute apart.
+    // Each run begins with another server, as the first one after a checkpoint has a disadvantage. The servers take turns within
+    // a load, so that results that are compared are not half a minute apart.
     const inTurn = servers.map((_, i) => servers[(i + run) % servers.length]!);
     for (const connections of CONNECTIONS)
       for (const server of inTurn) {

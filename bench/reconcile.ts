@@ -1,4 +1,4 @@
-// 100 and 1,000 numbers from nothing to Ready, and an hour of resyncs at rest: seconds against the bound, calls, writes, memory.
+// 100 and 1,000 numbers from nothing to Ready, and an hour of resyncs: seconds against what is possible, calls, writes, memory.
 import { parseArgs } from "node:util";
 import { Registry } from "@prometheus-io/client";
 import { type SmsNumber, smsNumbers, workStreams } from "../src/api/index.ts";
@@ -20,7 +20,7 @@ const TOKEN = "0123456789abcdef0123456789abcdef";
 const LATENCY_MS = 100;
 const SHARDS = 4;
 const RESYNC_MS = 300_000;
-/** Some five seconds on two cores. */
+/** Takes about five seconds on two cores. */
 const PROBE_WRITES = 2000;
 
 /** `npm run bench -- reconcile [--runs 5] [--sizes 100,1000]` */
@@ -35,7 +35,7 @@ export async function run(args: string[]): Promise<void> {
   const outcomes: ReconcileOutcome[] = [];
   try {
     await applyCrds(plane.kubeconfig);
-    // Interleaved, so that a machine that is busy for a while disturbs all sizes alike.
+    // Sizes take turns, so that a machine that is busy for a while disturbs all of them alike.
     for (let at = 0; at < Number(values.runs); at++) {
       for (const size of sizes) {
         process.stderr.write(`run ${at + 1} of ${values.runs}, ${size} numbers …\n`);
@@ -113,7 +113,7 @@ async function measure(kubeconfig: string, size: number, suffix: string): Promis
     const kept = await client.list(secrets, { namespace: operatorNamespace });
     const previous = kept.items.filter(({ type }) => type === "smschannel.dev/previous-webhook").length;
     const heapMiB = (heapUsed() - heapBefore) / 2 ** 20;
-    // An API server's pace moves by a third within minutes: what it was before and after stands for what it was meanwhile.
+    // The speed of an API server changes by a third within minutes. The mean of before and after stands for the time between.
     const secondsAfter = await secondsToWrite(client, probes, "after", PROBE_WRITES);
     const perSecond = (2 * PROBE_WRITES) / (secondsBefore + secondsAfter);
     const rest = await anHourAtRest({ kubeconfig, clock, simulator: simulator.url });
@@ -139,20 +139,20 @@ async function measure(kubeconfig: string, size: number, suffix: string): Promis
   }
 }
 
-/** All writes, once there are no more: events are told after what they tell of. */
+/** All writes, after the last one: events are written later than the changes that they report. */
 async function written(kubeconfig: string): Promise<Map<string, number>> {
   for (let before = await kubeWrites(kubeconfig); ; ) {
     await new Promise((resolve) => setTimeout(resolve, 1000));
     const now = await kubeWrites(kubeconfig);
     const more = difference(before, now);
-    // The control plane's own Leases are renewed for ever.
+    // The control plane renews its own Leases all the time.
     more.delete("leases");
     if (more.size === 0) return now;
     before = now;
   }
 }
 
-/** Twelve resync intervals and a few minutes, in steps that let each resync finish before the next falls due. */
+/** An hour of resyncs, in steps of a minute that let each resync finish before the next one is due. */
 async function anHourAtRest({
   kubeconfig,
   clock,
@@ -171,7 +171,7 @@ async function anHourAtRest({
   return { writes: difference(before, await kubeWrites(kubeconfig)), calls: await callsOf(simulator) };
 }
 
-/** No call to Twilio for three times its latency: whatever this minute set off is over. */
+/** Waits until there was no call to Twilio for three times its latency: then all work of this minute is done. */
 async function quiet(simulator: string) {
   for (let seen = -1; ; ) {
     const now = (await requestsOf(simulator)).length;
@@ -231,7 +231,7 @@ function readyWatch(client: KubeClient, namespace: string, size: number) {
   const isReady = (object: SmsNumber) =>
     object.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
   let lastChange = performance.now();
-  // Counted as it comes: this process is also the operator's, and must not spend its time on looking.
+  // Counted by events: the operator runs in this process too, and polling would slow it down.
   const ready = new Set<string>();
   const waiting = new Map<string, SmsNumber>();
   for (const informer of informers) {
@@ -258,7 +258,7 @@ function readyWatch(client: KubeClient, namespace: string, size: number) {
         const example = first && standingOf(first);
         return { done: ready.size, of: informers.length * size, example };
       }),
-    /** Nothing has changed for a second: the last status writes are in. */
+    /** Resolves after a second without a change: then the last status has been written. */
     async settled() {
       while (performance.now() - lastChange < 1000) await new Promise((resolve) => setTimeout(resolve, 200));
     },

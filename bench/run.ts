@@ -1,4 +1,4 @@
-// `npm run bench -- NAME [args]`: each file beside this one that exports `run(args)` is a bench. It prints a table for people
+// `npm run bench -- NAME [args]` runs a bench: a file in this folder that exports `run(args)`. A bench prints a table for people
 // and, as its last line, one JSON object {"bench":NAME,"targets":[{"name","value","unit","target","met"}]}.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 
 const folder = import.meta.dirname;
 
-/** Name and first comment line of every bench. */
+/** Every bench, with the first line of its first comment as the summary. */
 function benches(): Map<string, string> {
   const found = new Map<string, string>();
   for (const file of readdirSync(folder).sort()) {

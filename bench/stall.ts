@@ -1,14 +1,14 @@
 const STALL_MS = 120_000;
 const LOOK_EVERY_MS = 1000;
 
-/** How far something has come; the example is one that is not there yet, with its reason. */
+/** How much is done, and an example of what is not, with its reason. */
 export interface Standing {
   done: number;
   of: number;
   example: string | undefined;
 }
 
-/** Resolves with `all`; rejects when nothing more has come for two minutes: a bench that can end no more must say why. */
+/** Resolves with `all`. Rejects after two minutes without progress, so that a bench that cannot end says why. */
 export async function unlessItStalls(all: Promise<void>, look: () => Standing): Promise<void> {
   let [best, atMs] = [-1, performance.now()];
   const stalled = Promise.withResolvers<never>();

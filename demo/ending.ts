@@ -8,7 +8,7 @@ import { describeWebhook, webhookOf } from "./twilio.ts";
 
 const GONE_WITHIN_MS = 60_000;
 
-/** The SmsNumber is deleted, and its webhook is what it was before. */
+/** Deletes the SmsNumber, and shows that its webhook at Twilio is what it was before. */
 export async function playEnding(
   teller: Teller,
   { stage, examples, twilioUrl, credentials, number, before }: Scene,
@@ -29,12 +29,15 @@ export async function playEnding(
   });
 }
 
-/** Deletes what the demo applied, numbers first, while the operator still runs: in a cluster that stays. */
+/**
+ * Deletes what the demo applied to a cluster that is kept. It does so while the operator still runs, which has to give the
+ * webhooks back, and numbers first, as giving one back needs its stream and Secret.
+ */
 export async function deleteExamples(scene: Scene, objects: Objects): Promise<void> {
   const signal = AbortSignal.timeout(GONE_WITHIN_MS);
   for (const object of scene.examples.toReversed()) {
     const type = scene.kinds.of(object.kind);
-    // A namespace may hold what is not ours.
+    // A namespace stays: it may hold objects that are not ours.
     if (!type.namespaced) continue;
     await scene.stage.client.delete(type, object.metadata, {}, signal);
     if (object.kind === "SmsNumber") await gone(object, objects, signal);

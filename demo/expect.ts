@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** A step did not see what it should have: the message says both. */
+/** A step saw something else than it should have. The message names both; the demo shows it without a stack trace. */
 export class NotSeen extends Error {
   override readonly name = "NotSeen";
 }
@@ -12,17 +12,17 @@ export function expectSame(what: string, seen: unknown, expected: unknown): void
 }
 
 export interface Wait<T> {
-  /** What is waited for, for the failure's sentence. */
+  /** What is waited for, as the message of a failure names it. */
   readonly expected: string;
-  /** Undefined while it is not so yet. */
+  /** Gives undefined as long as it has to be waited for. */
   look(): T | undefined | Promise<T | undefined>;
-  /** What is there instead, for the failure's sentence. */
+  /** What is there instead, as the message of a failure names it. */
   seen(): string;
   readonly withinMs: number;
   readonly signal: AbortSignal;
 }
 
-/** Looks ten times a second until it is so: a demo stands at the very edge, and watches from outside. */
+/** Looks ten times a second. The demo watches other processes from outside, and they send it no event to wait for. */
 export async function waitFor<T>({ expected, look, seen, withinMs, signal }: Wait<T>): Promise<T> {
   const deadline = performance.now() + withinMs;
   for (;;) {

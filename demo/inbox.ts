@@ -10,7 +10,7 @@ export interface StoredText {
   readonly text: string | null;
 }
 
-/** What the inbox holds under a MessageSid, read as the database's owner. */
+/** The rows of a MessageSid, read as the database's owner: the receiver's own role may only insert. */
 export async function storedText(ownerUrl: string, messageSid: string): Promise<StoredText | undefined> {
   const rows = await query(
     ownerUrl,
@@ -36,7 +36,7 @@ export async function countTexts(ownerUrl: string): Promise<number> {
   return row?.count as number;
 }
 
-/** Whether a role that logs in by `url` is refused to read texts. */
+/** Whether the database refuses this role to read texts (42501: insufficient privilege). */
 export async function mayNotRead(url: string): Promise<boolean> {
   return query(url, "select 1 from smschannel.inbox limit 1", []).then(
     () => false,

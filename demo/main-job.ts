@@ -10,7 +10,7 @@ import { describeWebhook, sendText, sendUnsigned, webhookOf } from "./twilio.ts"
 const CUSTOMER = "+12065550142";
 const TEXT = "Hello, is my order on its way? 📦";
 
-/** What a user does and gets: the manifests are applied, the number is wired, a text arrives. */
+/** What a user does: applies the manifests, sees the number wired, and sends a text. */
 export async function playMainJob(
   teller: Teller,
   scene: Scene,

@@ -28,7 +28,7 @@ export function readManifests(folder: string): KubeObject[] {
     .filter((object) => object !== null);
 }
 
-/** With the namespace that kubectl would put them into where they name none. */
+/** Objects without a namespace get the one that kubectl would put them into. */
 export function inDefaultNamespace(kinds: Kinds, objects: KubeObject[]): KubeObject[] {
   return objects.map((object) =>
     kinds.of(object.kind).namespaced
@@ -57,7 +57,7 @@ export class Kinds {
   }
 }
 
-/** What others refer to comes first, so that a first look at each object finds what it names. */
+/** Objects that others refer to are applied first, so that the first reconcile of each finds what it names. */
 const FIRST = ["Namespace", "CustomResourceDefinition", "Secret", "OperatingHours", "WorkStream"];
 const rank = ({ kind }: KubeObject) => (FIRST.includes(kind) ? FIRST.indexOf(kind) : FIRST.length);
 
@@ -68,7 +68,7 @@ export interface Applied {
   readonly line: string;
 }
 
-/** `kubectl apply --server-side -f`: creates or changes, and says which. */
+/** Does what `kubectl apply --server-side -f` does, and says of each object whether it was created or changed. */
 export async function applyManifests(
   client: KubeClient,
   kinds: Kinds,

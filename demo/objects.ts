@@ -19,7 +19,7 @@ export interface DemoObject extends KubeObject {
 const KINDS: ResourceType<DemoObject>[] = [workStreams, smsNumbers, operatingHours];
 const READY_WITHIN_MS = 60_000;
 
-/** The three kinds, watched from outside as any client can, each turned condition told once. */
+/** Watches the three kinds as any client can, and reports each change of a condition once. */
 export class Objects {
   readonly #informers: Informer<DemoObject>[];
   readonly #told = new Map<string, string>();
@@ -46,7 +46,7 @@ export class Objects {
     return informer?.store.get(metadata.namespace, metadata.name);
   }
 
-  /** Waits until the object says so about its newest generation. */
+  /** Waits until the object is Ready. An older generation's Ready does not count: it is about another spec. */
   ready(object: KubeObject, signal: AbortSignal): Promise<DemoObject> {
     const name = `${object.kind} ${object.metadata.name}`;
     return waitFor({

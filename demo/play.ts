@@ -9,14 +9,14 @@ import { jsonReporter, personReporter } from "./reporter.ts";
 import { setScene } from "./scene.ts";
 import { Teller } from "./teller.ts";
 
-/** Tells the story on this machine; false when a step was not seen to be so. */
+/** Plays the demo on this machine; false when a step failed, or when it was interrupted. */
 export async function playDemo(
   { once, json }: { once: boolean; json: boolean },
   signal: AbortSignal,
 ): Promise<boolean> {
   const write = (line: string) => void process.stdout.write(line);
   const reporter = json ? jsonReporter(write) : personReporter(write, () => performance.now());
-  // Standard output is the story's; what the parts in this process have to say is only of use when something is wrong.
+  // Standard output belongs to the demo's story, so the parts that run in this process do not log.
   const log = createLog({ level: "silent", process: "demo" });
   const clock = systemClock;
   const teller = new Teller(reporter, signal);
@@ -45,7 +45,7 @@ export async function playDemo(
   }
 }
 
-/** A control plane that is being built cannot be stopped half way; it ends with this process. */
+/** Does not wait for work that cannot be interrupted, such as building a control plane: it ends with this process. */
 function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason);
@@ -54,10 +54,10 @@ function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return Promise.race([work, promise]);
 }
 
-/** Prints what to try and resolves when somebody ends the demo. */
+/** Prints what to try, and resolves when somebody interrupts the demo. */
 async function stayUp(text: string, signal: AbortSignal): Promise<void> {
   process.stdout.write(text);
-  // A pending promise alone would let the process end.
+  // Node ends a process that only waits for a promise: a timer keeps it alive.
   const alive = setInterval(() => undefined, 3_600_000);
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();

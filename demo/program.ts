@@ -10,7 +10,7 @@ const STOP_WITHIN_MS = 20_000;
 export interface ProgramOptions {
   /** The subcommand, and its flags. */
   readonly args: readonly string[];
-  /** Its settings: nothing of our own environment is handed on but what finds programs and folders. */
+  /** Its settings. Of this process's environment it gets only PATH, HOME and TMPDIR, so that no setting leaks in. */
   readonly env: Readonly<Record<string, string>>;
   /** Where its log goes. */
   readonly dir: string;
@@ -21,7 +21,7 @@ export interface DemoProgram {
   stop(): Promise<void>;
 }
 
-/** Starts `smschannel …` as the process of its own that it is in a cluster. */
+/** Starts `smschannel …` as a process of its own, as it is in a cluster. */
 function spawnProgram({ args, env, dir }: ProgramOptions) {
   const logFile = join(dir, `${args[0]}.log`);
   const log = openSync(logFile, "a", 0o600);
@@ -34,7 +34,7 @@ function spawnProgram({ args, env, dir }: ProgramOptions) {
   return { child, logFile };
 }
 
-/** Runs one that ends by itself; NotSeen with the end of its log when it fails. */
+/** Runs a command that ends by itself. When it fails, throws NotSeen with the last lines of its log. */
 export async function runProgram(options: ProgramOptions, signal: AbortSignal): Promise<void> {
   const { child, logFile } = spawnProgram(options);
   const stop = () => void stopChild(child, "SIGTERM", STOP_WITHIN_MS);
@@ -47,7 +47,7 @@ export async function runProgram(options: ProgramOptions, signal: AbortSignal): 
     throw new NotSeen(`smschannel ${options.args[0]} ended with ${code}:\n${lastLines(logFile)}`);
 }
 
-/** Starts one that stays, and waits until its /readyz says so. */
+/** Starts a command that goes on, and waits until its /readyz answers 200. */
 export async function startProgram(
   options: ProgramOptions & { readonly metricsPort: number },
   signal: AbortSignal,

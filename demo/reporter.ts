@@ -1,8 +1,8 @@
-/** How the story is told: to a person, or as JSON lines. */
+/** Writes the demo's story: for a person, or as JSON lines. */
 export interface Reporter {
-  /** A step begins; only people want to know. */
+  /** A step begins. Only a person is told: JSON has a line for its result. */
   begin(title: string): void;
-  /** Something on the way, such as a line of kubectl or a condition that turned. */
+  /** Something that happens during a step, such as a line of kubectl or a condition that changed. */
   note(line: string): void;
   done(step: string, detail: string): void;
   failed(step: string, detail: string): void;

@@ -44,11 +44,11 @@ export interface Scene {
 export interface SceneOptions {
   readonly log: Log;
   readonly clock: Clock;
-  /** What has to be undone, in reverse order, whether the story ends well or not. */
+  /** Undoes what was started, in reverse order, however the demo ends. */
   readonly stack: AsyncDisposableStack;
 }
 
-/** Control plane, database, Twilio, kinds, operator: each started, and seen to work. */
+/** Starts control plane, database, Twilio, kinds and operator, and shows that each works. */
 export async function setScene(
   teller: Teller,
   { log, stack }: SceneOptions,
@@ -98,7 +98,7 @@ export async function setScene(
   return { stage, database, operator, kinds, examples, twilioUrl, credentials, number, before };
 }
 
-/** The one object of its kind that the story is about. */
+/** The first object of this kind: the demo follows one. */
 export function only(objects: readonly KubeObject[], kind: string): KubeObject {
   const found = objects.find((object) => object.kind === kind);
   if (found === undefined) throw new Error(`the examples hold no ${kind}`);

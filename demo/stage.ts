@@ -14,12 +14,12 @@ import { runProgram, startProgram } from "./program.ts";
 
 export const OPERATOR_NAMESPACE = "sms-channel-operator";
 
-/** What the story plays on: everything real but Twilio, on free ports of this machine. */
+/** What the demo runs on: everything is real except Twilio, and listens on free ports of this machine. */
 export interface Stage {
   readonly dir: string;
   readonly kubeconfig: string;
   readonly kubectl: string | undefined;
-  /** As the API server tells it. */
+  /** As the API server reports it. */
   readonly version: string;
   /** A cluster of the user's own is left as it was. */
   readonly disposable: boolean;
@@ -28,7 +28,7 @@ export interface Stage {
 
 type Stack = AsyncDisposableStack;
 
-/** Each part is stopped in the reverse order of its start, also when a later one could not be started. */
+/** Starts the control plane. Whatever was started is put on `stack`, which stops it also when a later part fails to start. */
 export async function startCluster(log: Log, stack: Stack, signal: AbortSignal): Promise<Stage> {
   const dir = await temporaryDirectory("sms-demo");
   stack.defer(() => rm(dir, { recursive: true, force: true }));
@@ -43,12 +43,12 @@ export async function startCluster(log: Log, stack: Stack, signal: AbortSignal):
 
 export interface DemoDatabase {
   readonly ownerUrl: string;
-  /** Of the role that can only insert, and of the one that reads when routes were last used. */
+  /** The receiver's role can only insert; the controller's reads when routes were last used. */
   readonly receiverUrl: string;
   readonly controllerUrl: string;
 }
 
-/** Starts PostgreSQL and brings it to this version, by the command that an installation uses. */
+/** Starts PostgreSQL and creates the schema with `smschannel migrate`, as an installation does. */
 export async function startDatabase(
   { dir }: Stage,
   log: Log,
@@ -88,7 +88,7 @@ export interface DemoOperator {
   readonly metricsPorts: { controller: number; receiver: number };
 }
 
-/** The controller and the receiver, as the two processes that they are in a cluster. */
+/** Starts controller and receiver as two processes, as they are in a cluster. */
 export async function startOperator(
   stage: Stage,
   database: DemoDatabase,
@@ -102,7 +102,7 @@ export async function startOperator(
   const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: OPERATOR_NAMESPACE } };
   await client.apply(namespaces, namespace, { fieldManager: "kubectl", force: true }, signal);
   const common = { KUBECONFIG: kubeconfig, OPERATOR_NAMESPACE, LOG_LEVEL: "info" };
-  // The receiver has nothing to serve before the controller has written its first, empty routes: so both start at once.
+  // At the same time: the receiver is not ready before the controller has written the routes, even if there are none.
   const starting = [
     startProgram(
       {
@@ -129,7 +129,7 @@ export async function startOperator(
           ...common,
           PORT: String(port),
           DATABASE_URL: database.receiverUrl,
-          // Nothing stands before it that would have to learn that it goes.
+          // The delay gives load balancers time to notice; here is none.
           SHUTDOWN_DELAY: "0s",
         },
       },

@@ -1,7 +1,7 @@
 import { NotSeen } from "./expect.ts";
 import type { Reporter } from "./reporter.ts";
 
-/** Tells a story step by step: a step is done when its function returns what was seen, as a sentence. */
+/** Runs the demo step by step. A step's function returns what it saw as a sentence, and throws when it saw something else. */
 export class Teller {
   readonly #reporter: Reporter;
   readonly #signal: AbortSignal;
@@ -19,7 +19,7 @@ export class Teller {
     this.#reporter.note(line);
   }
 
-  /** Runs one step and hands its result on; what it throws is told and thrown again. */
+  /** Runs one step and returns its result. What it throws is reported, and thrown again. */
   async step<T>(name: string, title: string, run: () => Promise<{ seen: string; result: T }>): Promise<T> {
     this.#signal.throwIfAborted();
     this.#reporter.begin(title);
@@ -29,7 +29,7 @@ export class Teller {
       this.#reporter.done(name, seen);
       return result;
     } catch (error) {
-      // Somebody who ends the demo is not told that the step they interrupted has failed.
+      // A step that a person interrupts has not failed.
       if (!this.#signal.aborted)
         this.#reporter.failed(name, error instanceof NotSeen ? error.message : String(error));
       throw error;

@@ -2,7 +2,7 @@ import type { KubeObject, Secret } from "../src/kube/resource.ts";
 import type { InboundDelivery, SimulatorSeed } from "../src/simulator/simulator.ts";
 import { defaultSeed } from "../src/simulator/state/default-seed.ts";
 
-/** What a number that was just bought has: Twilio's own reply to whoever texts it. */
+/** Twilio sets this URL, which answers every text with a reply of its own, for each number that is bought. */
 const DEMO_REPLY = "https://demo.twilio.com/welcome/sms/reply";
 
 export interface DemoCredentials {
@@ -10,9 +10,9 @@ export interface DemoCredentials {
   readonly authToken: string;
 }
 
-/** The webhook of a number, as Twilio tells it. */
+/** The webhook of a number, as Twilio's API returns it. */
 export interface DemoWebhook {
-  /** Of the number itself. */
+  /** The number's own SID. */
   readonly sid: string;
   readonly smsUrl: string;
   readonly smsFallbackUrl: string;
@@ -20,7 +20,7 @@ export interface DemoWebhook {
   readonly smsApplicationSid: string;
 }
 
-/** The account and token of the Secret that the examples bring along. */
+/** Account and token from the Secret among the examples. */
 export function credentialsOf(manifests: KubeObject[]): DemoCredentials {
   const secret = manifests.find(({ kind }) => kind === "Secret") as Secret | undefined;
   const decoded = Object.entries(secret?.data ?? {}).map(([key, value]) => [
@@ -36,7 +36,7 @@ export function credentialsOf(manifests: KubeObject[]): DemoCredentials {
   return { accountSid, authToken };
 }
 
-/** The simulator's usual content, with the examples' account and number in it, whatever they are. */
+/** The simulator's default content, with the account and number of the examples in place of its own. */
 export function seedFor({ accountSid, authToken }: DemoCredentials, number: string): SimulatorSeed {
   const phoneNumber = `+${number}`;
   const usual = defaultSeed.numbers?.find((one) => one.phoneNumber === phoneNumber);
@@ -53,7 +53,7 @@ export function seedFor({ accountSid, authToken }: DemoCredentials, number: stri
   };
 }
 
-/** Asks Twilio's API, as anybody with the token can, what the number's webhook is. */
+/** Reads the number's webhook from Twilio's API, as anybody with the token can. */
 export async function webhookOf(
   url: string,
   { accountSid, authToken }: DemoCredentials,
@@ -84,7 +84,10 @@ export function describeWebhook({ smsUrl, smsFallbackUrl }: DemoWebhook): string
   return `SmsUrl ${smsUrl || "(none)"}, SmsFallbackUrl ${smsFallbackUrl || "(none)"}`;
 }
 
-/** What a stranger who knows the URL and the account's SID, which is no secret, can send. Resolves with the answer's status. */
+/**
+ * Sends what a stranger could: URL and account SID are no secrets, the signature needs the token. Resolves with the status of the
+ * answer.
+ */
 export async function sendUnsigned(
   inboundUrl: string,
   accountSid: string,
@@ -102,7 +105,7 @@ export async function sendUnsigned(
   return response.status;
 }
 
-/** A customer's handset sends a text to the simulated Twilio, which signs it and calls the number's webhook. */
+/** Sends a text as a customer: the simulated Twilio signs it and calls the number's webhook. */
 export async function sendText(
   url: string,
   text: { from: string; to: string; body: string },

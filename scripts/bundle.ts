@@ -1,5 +1,5 @@
-// `npm run bundle`: the program as an image carries it, in dist/: smschannel.mjs and its parts, the files that it reads at
-// run time, and the licences of what is in it. Nothing else is needed beside Node 24.
+// `npm run bundle` writes to dist/ what an image holds beside Node 24: smschannel.mjs and its parts, the files that it reads at run
+// time, and the licences of the packages in it.
 import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { licensesText } from "./bundle/licenses.ts";

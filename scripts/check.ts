@@ -1,12 +1,12 @@
-// `npm run check`: what can be said about the code without starting anything: format, lint, generated files, types, unit
-// tests. Seconds; the same here and in CI. All run, also after one has failed, and each one's output is shown only then.
+// `npm run check`: format, lint, generated files, types and unit tests, which need no server and take seconds. All of them run, also
+// after one has failed; only a failed one shows its output.
 import { spawn } from "node:child_process";
 import { resolve } from "node:path";
 
 interface CheckStep {
   readonly name: string;
   readonly args: readonly string[];
-  /** What to type when it fails. */
+  /** The command to run when it fails. */
   readonly remedy: string;
 }
 

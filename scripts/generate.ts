@@ -11,9 +11,9 @@ import { reasonsPage } from "./generate/reasons-page.ts";
 import { rulesPage } from "./generate/rules-page.ts";
 import { kindTypes } from "./generate/types.ts";
 
-// Writes what is made from other files: types, validator and reference pages from crds/ and src/, the charts' copies of the
-// CRDs, their keys, schema and tables from values.yaml, Argo CD's settings from deploy/argocd/health.lua. With --check nothing is
-// written, and the exit code is 1 when a file is not as it would be made.
+// `npm run generate` writes the files that are made from others: types and reference pages from crds/ and src/; the charts' copies of
+// the CRDs; keys, schema and tables of the chart from values.yaml; Argo CD's settings from deploy/argocd/health.lua. With --check it
+// writes nothing, and ends with 1 when a file is not up to date.
 
 const root = resolve(import.meta.dirname, "..");
 const check = process.argv.includes("--check");
@@ -32,7 +32,7 @@ await put([
   ...(await chartReadme(root)),
   ...(await argocdFiles(root)),
 ]);
-// Of the chart as it has just been written.
+// Last: they are rendered from the chart, whose templates were written above.
 await put(await plainManifests(root, { check }));
 
 /** A file's path from the project's root, and its whole text. */

@@ -1,5 +1,5 @@
-// `npm run lint:chart`: what others' tools say of the chart and the plain manifests. Helm, kubeconform, kube-score and promtool
-// are built from Go modules where there are none, the first time in some five minutes on two cores; then it takes seconds.
+// `npm run lint:chart` checks the charts and the plain manifests with Helm, kubeconform, kube-score and promtool. The tools are built
+// from Go modules, which takes about five minutes on two cores the first time; after that it takes seconds.
 import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -14,12 +14,12 @@ import { builtInSchemas, customSchemas, locationIn } from "./lint-chart/schemas.
 const root = resolve(import.meta.dirname, "..");
 const CHARTS = ["charts/sms-channel-operator", "charts/sms-channel-operator-crds"];
 
-/** The oldest and the newest Kubernetes that we say we run on. */
+/** The oldest and the newest Kubernetes that the documentation supports. */
 const KUBERNETES: Module[] = [
   { path: "k8s.io/kubernetes", version: "v1.33.13", sum: "h1:bmH31xUdSzeA5vk0wZAK9MZp11mdLuzUSeKk0qN3hPQ=" },
   { path: "k8s.io/kubernetes", version: "v1.37.2", sum: "h1:A2VDEiObzkYqFTKhSsn0ZEb0RlLEXpHWj93gi2HqEwE=" },
 ];
-/** Whose kinds the chart makes beside Kubernetes' own, and where their CRDs are. */
+/** Projects whose kinds the chart uses, and the folder with their CRDs. */
 const OTHERS: (Module & { crds: string })[] = [
   {
     path: "sigs.k8s.io/gateway-api",
@@ -35,7 +35,7 @@ const OTHERS: (Module & { crds: string })[] = [
   },
 ];
 
-/** What kube-score asks for and the chart leaves to whoever installs it, each with its reason. */
+/** Tests of kube-score that do not apply to the chart, each with the reason. */
 const NOT_ASKED: Record<string, string> = {
   "container-image-pull-policy":
     "a tag names one image for ever; Always would need the registry for each restart",
@@ -47,7 +47,7 @@ const NOT_ASKED: Record<string, string> = {
   "statefulset-has-poddisruptionbudget": "the evaluation database is one pod, which must not block a drain",
 };
 
-/** Shows that the schemas refuse what the API server would drop. */
+/** Has a misspelt field, to show that the schemas refuse what the API server would silently drop. */
 const WRONG = `apiVersion: apps/v1
 kind: Deployment
 metadata: { name: a }
@@ -111,7 +111,7 @@ async function lintCharts() {
     );
 }
 
-/** Every scenario, the CRDs' chart and the plain manifests, which must be what the chart gives now. */
+/** Renders every scenario and the CRDs' chart, and adds the plain manifests, which must be what the chart renders now. */
 async function renderAll(): Promise<Record<string, string>> {
   const rendered: Record<string, string> = {};
   for (const [name, values] of Object.entries(scenarios)) {
@@ -151,7 +151,7 @@ async function score(manifests: Record<string, string>) {
   const ignored = Object.keys(NOT_ASKED).flatMap((test) => ["--ignore-test", test]);
   const args = ["score", "--output-format", "ci", "--ignore-container-cpu-limit", ...ignored];
   for (const [name, text] of Object.entries(manifests)) {
-    // Limiting where processes connect to is a choice of whoever installs it; where it was not made that is not asked for.
+    // Limiting where pods connect to is up to whoever installs the chart, so it is checked only where a scenario does it.
     const egress = text.includes("policyTypes: [Ingress, Egress]") && name !== "to try it out";
     const more = egress ? [] : ["--ignore-test", "pod-networkpolicy"];
     const { output } = await run(kubeScore, [...args, ...more, "-"], text);
@@ -171,7 +171,7 @@ async function monitoring() {
     "promtool, when they fire",
     await run(promtool, ["test", "rules", "test/chart/fixtures/alerts.test.yaml"]),
   );
-  // The dashboard's queries, as rules that record them; Grafana's own variables are put in first.
+  // promtool checks rules only, so each query of the dashboard becomes one, with values for Grafana's variables.
   const dashboard = await readFile(join(root, "charts/sms-channel-operator/files/dashboard.json"), "utf8");
   const { panels } = parse(dashboard) as { panels: { targets?: { expr: string }[] }[] };
   const rules = panels

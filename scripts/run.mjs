@@ -1,9 +1,9 @@
-// Runs a command of this project with the Node and the packages that it pins, installing them first where they are
-// missing. Plain JavaScript for Node 20 and newer, so that every npm script works as the first command after `git clone`.
+// Runs a command with the Node and the packages that package-lock.json pins, and installs them first when they are missing. It is
+// plain JavaScript for Node 20 and newer, so that every npm script works as the first command after `git clone`.
 //   node scripts/run.mjs FILE.ts [ARGS…]      a TypeScript file, by Node 24
 //   node scripts/run.mjs vitest|biome|tsc …   a tool from node_modules, by Node 24
 //   node scripts/run.mjs --prepare            only install what is missing
-// The command runs in the project's folder, or in SMSCHANNEL_CWD: files that a person names are relative to where they are.
+// The command runs in the project's folder, or in SMSCHANNEL_CWD, so that relative paths mean what the person who typed them meant.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
@@ -37,8 +37,8 @@ function prepare() {
 }
 
 /**
- * npm writes at the end of an installation what it installed: whoever called it, it is not to be done again. A package of the lock
- * file that is not there may be one for another system.
+ * At the end of an installation npm writes a list of what it installed, whoever called it. The packages are complete when that list
+ * has the version and the hash of every package in the lock file, except optional ones, which may be for another system.
  */
 function packagesAreThere() {
   const installed = packagesIn("node_modules", ".package-lock.json");
@@ -72,8 +72,8 @@ const child = spawn(
   ["--disable-warning=ExperimentalWarning", resolve(root, tools[first] ?? first), ...rest],
   { cwd, stdio: "inherit", env: { ...env, PATH: `${at("node_modules", ".bin")}:${env.PATH}` } },
 );
-// A supervisor signals only us, so pass it on and let the child decide when to end. A terminal signals the whole group: the child
-// then gets two signals for one wish, which src/main/signals.ts knows.
+// A supervisor signals this process only, so signals are passed on, and the child decides when to end. A terminal signals the whole
+// group, and the child gets the signal twice: src/main/signals.ts takes two at once for one.
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("error", (error) => {
   process.stderr.write(`${first} cannot be started: ${error.message}\n`);

@@ -1,5 +1,5 @@
-// `npm run sbom`: dist/sbom.cdx.json, a CycloneDX list of the packages whose code is in the image: what npm says of the lock
-// file's packages, less those that the bundle has nothing of. The same lock file and sources give the same bytes.
+// `npm run sbom` writes dist/sbom.cdx.json, a CycloneDX list of the packages whose code is in the image: npm's list of the lock file,
+// without the packages that have no code in the bundle. The same lock file and sources give the same bytes.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -19,7 +19,7 @@ interface Bom {
 }
 
 const inBundle = new Set(packagesOf(await bundleProgram()).map(({ name, version }) => `${name}@${version}`));
-// Not with --omit=dev: npm then also leaves out what a development package depends on as well.
+// Without --omit=dev, which also leaves out packages of production that a development package depends on.
 const args = ["sbom", "--package-lock-only", "--sbom-format=cyclonedx"];
 const all = JSON.parse(execFileSync("npm", args, { cwd: root, encoding: "utf8", maxBuffer: 1e8 })) as Bom;
 const bom = onlyBundled(all);
@@ -37,7 +37,7 @@ function onlyBundled(whole: Bom): Bom {
   const self = whole.metadata.component["bom-ref"];
   const kept = (ref: string) => ref === self || inBundle.has(ref);
   const { timestamp: _, ...metadata } = whole.metadata;
-  // npm names it after the folder, and takes every project for a library.
+  // npm names the project after its folder, and always calls it a library.
   const component = {
     ...metadata.component,
     name: self.slice(0, self.lastIndexOf("@")),
@@ -55,7 +55,7 @@ function onlyBundled(whole: Bom): Bom {
   return { ...bom, serialNumber: serialOf(bom) };
 }
 
-/** A name-based UUID of the content, where npm would take a random one. */
+/** A UUID made of the content. npm takes a random one, which would differ from build to build. */
 function serialOf(bom: Bom): string {
   const hash = createHash("sha256").update(JSON.stringify(bom)).digest("hex");
   return `urn:uuid:${[hash.slice(0, 8), hash.slice(8, 12), `8${hash.slice(13, 16)}`, `8${hash.slice(17, 20)}`, hash.slice(20, 32)].join("-")}`;

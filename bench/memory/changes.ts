@@ -4,13 +4,13 @@ import type { KubeClient } from "../../src/kube/client.ts";
 import { namespaceOf } from "./objects.ts";
 import type { SpokenProgress } from "./progress.ts";
 
-/** A change that has not reached Twilio by then counts as having taken so long. */
+/** A change that has not reached Twilio by then is counted with this time. */
 const GIVEN_UP_MS = 30_000;
 const LOOK_EVERY_MS = 2;
 
 export interface ChangesOptions {
   client: KubeClient;
-  /** Does number i's webhook at Twilio lead to us? */
+  /** Whether the webhook of number i at Twilio is ours. */
   isOurs(i: number): boolean;
   /** Numbers of somebody else's that are taken over. */
   takeovers: readonly number[];
@@ -21,8 +21,8 @@ export interface ChangesOptions {
 }
 
 /**
- * Users' changes one after another, without waiting for the one before: how long each took from the request to the API server
- * until Twilio had it, in milliseconds.
+ * Makes users' changes at an even rate, without waiting for the one before. Gives the milliseconds from each request to the API
+ * server until Twilio had the change.
  */
 export async function changesReachTwilio(options: ChangesOptions): Promise<number[]> {
   const { takeovers, deletions, everyMs, progress } = options;

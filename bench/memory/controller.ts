@@ -3,9 +3,9 @@ import { end, type StartedChild, startNode } from "../children.ts";
 
 export interface ControllerProcess {
   readonly rssMiB: number;
-  /** The most since it started. */
+  /** The highest since it started. */
   readonly peakMiB: number;
-  /** What the JavaScript heap holds after everything that can go has gone. */
+  /** The JavaScript heap after a garbage collection. */
   liveHeapMiB(): Promise<number>;
   stop(): Promise<void>;
 }
@@ -19,8 +19,8 @@ export interface MeasuredControllerOptions {
 }
 
 /**
- * What the image and the chart give it. Node's own limit for its heap follows a container's memory limit; 256 MiB are what it
- * makes of the chart's 512.
+ * The settings of the image and of the chart. Node derives the limit of its heap from the memory limit of its container: from the
+ * chart's 512 MiB it makes 256.
  */
 const AS_INSTALLED = {
   MALLOC_ARENA_MAX: "2",
@@ -29,7 +29,7 @@ const AS_INSTALLED = {
   NODE_OPTIONS: "--max-semi-space-size=4 --max-old-space-size=256",
 };
 
-/** Starts `smschannel controller`. Its heap is read by way of Node's inspector, so that the program has no door for it. */
+/** Starts `smschannel controller`. Its heap is read through Node's inspector, so that the program needs no endpoint for it. */
 export async function startController(options: MeasuredControllerOptions): Promise<ControllerProcess> {
   const started = await startNode(
     ["--inspect=127.0.0.1:0", options.program, "controller"],
@@ -61,7 +61,7 @@ class Controlled implements ControllerProcess {
     return this.#memory("VmHWM");
   }
   async liveHeapMiB() {
-    // The second collection takes what the first one's finalizers let go of.
+    // Finalizers run after a collection, so it takes a second one to collect what they released.
     const [, , { usedSize }] = await inspect(this.#started.said, [
       "HeapProfiler.collectGarbage",
       "HeapProfiler.collectGarbage",
@@ -79,7 +79,7 @@ class Controlled implements ControllerProcess {
   }
 }
 
-/** Commands of the Chrome DevTools Protocol, one after another; gives their results. */
+/** Sends commands of the Chrome DevTools Protocol one after another, and gives their results. */
 async function inspect(
   url: string,
   methods: readonly string[],

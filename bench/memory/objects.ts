@@ -4,11 +4,11 @@ import { namespaces, type Secret, secrets } from "../../src/kube/resource.ts";
 import type { SimulatorSeed } from "../../src/simulator/simulator.ts";
 import type { SpokenProgress } from "./progress.ts";
 
-/** How many there are, and how they hang together: object i is a Secret, a WorkStream and an SmsNumber of the name `n<i>`. */
+/** How many objects there are. Object i is a Secret, a WorkStream and an SmsNumber, all named `n<i>`. */
 export interface Shape {
   objects: number;
   accounts: number;
-  /** The first so many numbers are somebody else's, until a user says otherwise. */
+  /** This many numbers, the first ones, have somebody else's webhook until a user sets `takeover: Always`. */
   foreign: number;
 }
 

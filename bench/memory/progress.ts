@@ -1,6 +1,6 @@
 const EVERY_MS = 5000;
 
-/** Tells on stderr, every few seconds, how far something has come. */
+/** Writes to stderr every few seconds how much is done, as a person waits for minutes. */
 export class SpokenProgress {
   #saidAt = 0;
 

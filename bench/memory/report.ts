@@ -10,9 +10,9 @@ export interface Mass {
   shape: Shape;
   /** From the process's start until every number was Ready. */
   seconds: number;
-  /** After collection. */
+  /** After a garbage collection. */
   heapMiB: number;
-  /** The most while resyncs and changes went on, and the most ever. */
+  /** The highest during resyncs and changes, and the highest of the whole run. */
   rssMiB: number;
   peakMiB: number;
   changesMs: readonly number[];

@@ -7,24 +7,24 @@ import { type PhaseSurroundings, percentile, phase, type Server } from "./phase.
 import type { BesideStrangers } from "./report.ts";
 import { STRANGERS, type StrangerKind } from "./stranger-bodies.ts";
 
-/** How long each load lasts, in seconds; the one during which strangers arrive is shorter. */
+/** Seconds of each load. The one during which strangers arrive is shorter. */
 const SECONDS = 5;
 const ARRIVAL_SECONDS = 2;
-/** One text in so many comes over a new connection, which has to be let in beside the strangers'. */
+/** Every tenth text uses a new connection, which the receiver has to accept among those of strangers. */
 const FRESH_EVERY = 10;
 
 export interface StrangersOptions {
   /** Texts per second. */
   rate: number;
   runs: number;
-  /** Strangers of a kind at a time. */
+  /** How many strangers of a kind connect at a time. */
   count: number;
 }
 
 /**
- * Texts at `rate`: alone, while strangers of one kind arrive, and beside them once each of them has had an answer. That a process
- * of a hundred strangers starts takes the machine's two cores for a moment, which says nothing of the receiver: of that time only
- * the slowest text counts.
+ * Sends texts at `rate` without strangers, while strangers of one kind arrive, and after each of them has had an answer. Starting
+ * the process of a hundred strangers keeps two cores busy for a moment, which is not the receiver's doing: of that time only the
+ * slowest text counts.
  */
 export async function besideStrangers(
   server: Server,
@@ -70,7 +70,7 @@ function startStrangers(port: number, count: number, kind: StrangerKind) {
   const lines = createInterface({ input: child.stdout! });
   return {
     allAnswered: once(lines, "line"),
-    /** Gives how many requests they sent. */
+    /** Resolves with the number of requests that they sent. */
     async stop(): Promise<number> {
       const said = once(lines, "line") as Promise<[string]>;
       await stopChild(child, "SIGTERM", 10_000);

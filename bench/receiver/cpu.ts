@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** The kernel's clock ticks per second on every Linux that Node runs on. */
+/** Clock ticks per second in /proc: 100 on every Linux that Node supports. */
 const TICKS = 100;
 
-/** CPU seconds that a server and the database have used so far. */
+/** CPU seconds that the server and PostgreSQL have used so far. */
 export function cpuSeconds(serverPid: number, postmasterPid: number): number {
   let ticks = ownTicks(serverPid);
   const { own, ended } = ticksOf(postmasterPid);
@@ -17,7 +17,7 @@ export function postmasterPid(dataDir: string): number {
   return Number(readFileSync(join(dataDir, "data", "postmaster.pid"), "utf8").split("\n")[0]);
 }
 
-/** Backends come and go; what an ended one used is in its parent's account. */
+/** PostgreSQL starts a process for each connection. The kernel adds the time of an ended one to its parent's. */
 function childrenOf(parent: number): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))

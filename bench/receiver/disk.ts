@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 const EVERY_MS = 100;
 
-/** Writes a few bytes through to the disk, ten times a second, to tell a disk that stands still from a server that does. */
+/** Writes and syncs a byte ten times a second, to tell a stalled disk from a stalled server. */
 export class DiskProbe {
   #longestMs = 0;
   #beganAtMs: number | undefined;
@@ -26,7 +26,7 @@ export class DiskProbe {
     await rm(this.#file, { force: true });
   }
 
-  /** The longest write since the last call, one that is under way included. */
+  /** The longest write since the last call, including one that has not ended yet. */
   takeLongestMs(): number {
     const underWayMs = this.#beganAtMs === undefined ? 0 : performance.now() - this.#beganAtMs;
     const longestMs = Math.max(this.#longestMs, underWayMs);

@@ -1,4 +1,4 @@
-// What a team would write on an afternoon: Express, Twilio's own middleware, one insert per text from a pool.
+// What a team could write in an afternoon: Express, Twilio's middleware, and one insert per text through a pool.
 import { createServer } from "node:http";
 import express from "express";
 import pg from "pg";

@@ -4,8 +4,8 @@ import { connect, type Socket } from "node:net";
 import { ACCOUNT, NUMBER, TOKEN, URL_OF_STREAM } from "./server.ts";
 
 /**
- * Signed distinct texts as bytes ready to be sent: the load must cost little beside the servers, which share the machine
- * with it. Node's own client costs more per request than any of the three servers.
+ * Signed texts, each different, as bytes that are ready to send. The load runs on the same machine as the servers, so it must cost
+ * little: Node's own HTTP client costs more per request than any of the three servers.
  */
 export function makeTexts(count: number): Buffer[] {
   return Array.from({ length: count }, (_, i) => {
@@ -61,22 +61,22 @@ function fieldsOf(i: number): Record<string, string> {
 
 export interface LoadResult {
   acknowledged: number;
-  /** Sent, and answered with something else or not at all. */
+  /** Texts that were not answered with 200, or not at all. */
   refused: number;
   seconds: number;
-  /** Milliseconds from when a text was due to its answer, sorted. One that got none counts with the time it was waited for. */
+  /** Milliseconds from when a text was due to its answer, sorted. A text without one counts with the time that it was waited for. */
   latencies: Float64Array;
 }
 
 export interface OpenLoopOptions {
-  /** One text in so many has a connection of its own. Default: none, all texts go over kept connections. */
+  /** Every n-th text opens a connection. Default: all texts use connections that are kept open. */
   freshEvery?: number;
 }
 
-/** Twilio waits no longer for an answer: https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides. */
+/** Twilio waits no longer than this for an answer: https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides. */
 const GIVE_UP_MS = 15_000;
 
-/** Each connection sends its next text as soon as the one before is answered. */
+/** Each connection sends its next text as soon as the last one is answered. */
 export async function closedLoop(port: number, texts: Buffer[], connections: number): Promise<LoadResult> {
   const run = new LoadRun(port, texts);
   const start = performance.now();
@@ -104,15 +104,15 @@ export async function openLoop(
   return run.result(start);
 }
 
-/** One of those who send: over a connection that is kept, or over a new one where that was ended. */
+/** One sender. It keeps its connection, and opens a new one when the server has closed it. */
 interface LoadClient {
   socket: Socket | undefined;
-  /** When the text that is under way was due. */
+  /** When the text that waits for its answer was due. */
   dueMs: number | undefined;
   answer: string;
 }
 
-/** Answers of all three are short, with a content-length, and arrive in one piece or two. */
+/** Reads answers in the simplest way: those of all three servers are short and have a content-length. */
 class LoadRun {
   readonly idle: LoadClient[] = [];
   readonly #clients: LoadClient[] = [];
@@ -135,7 +135,7 @@ class LoadRun {
     this.#latencies = new Float64Array(texts.length);
   }
 
-  /** Resolves when each text was answered or given up. */
+  /** Resolves when every text was answered or given up. */
   async open(connections: number, onFree: (client: LoadClient) => void) {
     this.#onFree = onFree;
     const done = new Promise<void>((resolve, reject) => {
@@ -164,7 +164,7 @@ class LoadRun {
       client.socket = undefined;
       old?.destroy();
     }
-    // What is written before the connection stands is sent when it does.
+    // Node keeps what is written before the connection is established, and sends it then.
     (client.socket ?? this.#connect(client)).write(text);
   }
 
@@ -200,7 +200,7 @@ class LoadRun {
     return socket;
   }
 
-  /** The text that is under way, if one is, has its answer, or will have none. */
+  /** Counts the text that waits for its answer, if there is one. */
   #end(client: LoadClient, isAcknowledged: boolean) {
     if (client.dueMs === undefined) return;
     const now = performance.now();
@@ -214,7 +214,7 @@ class LoadRun {
     else this.#onFree(client);
   }
 
-  /** Ends what waits longer than Twilio would: one lost answer must not hold up the whole measurement. */
+  /** Gives up texts that wait longer than Twilio would: one lost answer must not hold up the whole measurement. */
   #giveUp() {
     const now = performance.now();
     for (const client of this.#clients)

@@ -10,17 +10,17 @@ export interface Server {
   pid: number;
   port: number;
   child: ChildProcess;
-  /** Where it stores. */
+  /** The table that it stores in. */
   table: string;
 }
 
-/** What every phase needs. */
+/** What every load needs. */
 export interface PhaseSurroundings {
   owner: pg.Client;
   postmaster: number;
   texts: Buffer[];
   disk: DiskProbe;
-  /** Filled while it measures. */
+  /** Loads that had to be repeated are added to it. */
   disturbed: Disturbed[];
 }
 
@@ -31,10 +31,10 @@ export interface Phase {
   latencies: Float64Array;
 }
 
-/** A phase that the machine disturbs so often is no fault of the machine's any more. */
+/** A load that is disturbed this often in a row is not disturbed by the machine: then the result counts as it is. */
 const MOST_TRIES = 4;
 
-/** One load on an empty table; again where it was disturbed. The last try counts, whatever it was. */
+/** Runs one load on an empty table, and repeats it when it was disturbed. The last try counts in any case. */
 export async function phase(server: Server, surroundings: PhaseSurroundings, load: Load): Promise<Phase> {
   for (let tries = 1; ; tries++) {
     const { sample, latencies, diskMs } = await attempt(server, surroundings, load);
@@ -48,7 +48,7 @@ export async function phase(server: Server, surroundings: PhaseSurroundings, loa
   }
 }
 
-/** Afterwards the table must hold all that was acknowledged; what was refused may have been stored late. */
+/** Checks that the table holds every acknowledged text afterwards. A refused one may be in it: it was stored too late. */
 async function attempt(
   { name, pid, port, table }: Server,
   { owner, postmaster, texts, disk }: PhaseSurroundings,
@@ -76,6 +76,6 @@ async function attempt(
   return { sample, latencies, diskMs };
 }
 
-/** Of sorted values. */
+/** Takes sorted values. */
 export const percentile = (sorted: Float64Array, part: number) =>
   sorted[Math.floor(sorted.length * part)] ?? 0;

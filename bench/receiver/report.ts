@@ -4,7 +4,7 @@ export type ServerName = (typeof SERVERS)[number];
 export interface LoadSample {
   server: ServerName;
   run: number;
-  /** Of a closed loop; `half`: an open loop at half of the rate at 128. */
+  /** Connections of a closed loop; `half`: an open loop at half of the rate that 128 connections reached. */
   connections: 32 | 64 | 128 | "half";
   /** Texts per second, acknowledged and durable. */
   rate: number;
@@ -15,17 +15,17 @@ export interface LoadSample {
   refused: number;
 }
 
-/** A phase that was repeated. */
+/** A load that was repeated. */
 export interface Disturbed {
   server: ServerName;
   refused: number;
-  /** The longest that a text took. */
+  /** The slowest text. */
   slowestMs: number;
-  /** The longest that a write to the disk took meanwhile, of a process that does nothing else. */
+  /** The slowest write of DiskProbe during the load. */
   diskMs: number;
 }
 
-/** How long texts took, in one load. */
+/** How long texts took in one load. */
 export interface AnswerTimes {
   p50Ms: number;
   p99Ms: number;
@@ -33,14 +33,14 @@ export interface AnswerTimes {
   refused: number;
 }
 
-/** The same texts alone and beside strangers of one kind. */
+/** The same texts without strangers and beside strangers of one kind. */
 export interface BesideStrangers {
   kind: string;
   run: number;
   alone: AnswerTimes;
-  /** While the strangers came. */
+  /** While the strangers connected. */
   arrival: AnswerTimes;
-  /** Once each of them had had an answer. */
+  /** After each of them had had an answer. */
   beside: AnswerTimes;
   /** What the strangers sent. */
   requestsPerSecond: number;
@@ -52,7 +52,7 @@ export interface Measured {
   disturbed: Disturbed[];
 }
 
-/** A disk that stands still so long disturbs what is measured. A text is refused after 3 s. */
+/** A disk that stalls this long disturbs the measurement: the receiver refuses a text after 3 s. */
 export const STALL_MS = 1000;
 
 export interface BenchTarget {
@@ -69,7 +69,7 @@ export function median(values: number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
-/** The median over the runs of each run's own ratio: what disturbed a run disturbed both sides of it. */
+/** The ratio within each run, and the median of those: what disturbed a run disturbed both sides of it. */
 function ratio(
   samples: LoadSample[],
   other: ServerName,
@@ -82,7 +82,7 @@ function ratio(
   return median(runs.map((run) => find("ours", run) / find(other, run)));
 }
 
-/** What DESIGN promises of the receiver; CPU at 64 connections. */
+/** The targets of the receiver. CPU is compared at 64 connections. */
 export function targetsOf({ samples, strangers, disturbed }: Measured): BenchTarget[] {
   return [
     ...(samples.length > 0 ? targetsOfLoad(samples) : []),
@@ -114,7 +114,7 @@ function targetsOfLoad(samples: LoadSample[]): BenchTarget[] {
   ];
 }
 
-/** Each kind by the median of its runs; the slowest text is the slowest of all. */
+/** Ratios are medians of the runs of a kind; the slowest text is the slowest of all runs. */
 function targetsOfStrangers(strangers: BesideStrangers[]): BenchTarget[] {
   const ratios = kindsOf(strangers).map((rows) =>
     median(rows.map(({ alone, beside }) => beside.p99Ms / alone.p99Ms)),
@@ -130,7 +130,7 @@ const slowestMs = ({ arrival, beside }: BesideStrangers) => Math.max(arrival.wor
 
 const kindsOf = (strangers: BesideStrangers[]) => [...Map.groupBy(strangers, ({ kind }) => kind).values()];
 
-/** What no stall of the disk explains, in phases that were repeated and in those that counted. */
+/** Refused texts that no stall of the disk explains, in loads that were repeated and in those that counted. */
 function refusedByUs(samples: LoadSample[], disturbed: Disturbed[]): number {
   const repeated = disturbed.filter(({ server, diskMs }) => server === "ours" && diskMs < STALL_MS);
   const counted = samples.filter(({ server }) => server === "ours");

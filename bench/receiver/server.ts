@@ -1,7 +1,8 @@
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** What the three servers have in common: they are told by the environment, say their port, and end when told to. */
+// What the three servers have in common: account and token, where the database is, and how they say that they listen.
+
 export const TOKEN = "0123456789abcdef0123456789abcdef";
 export const ACCOUNT = "AC00000000000000000000000000000001";
 export const NUMBER = "15005550006";
@@ -19,7 +20,8 @@ export function ready(port: number): void {
 }
 
 export function listen(server: Server): void {
-  // Longer than a load takes: a connection that Node closes after five idle seconds may have a request on its way.
+  // Longer than a load takes. By default Node closes a connection after five idle seconds, and would lose a request that is just
+  // being sent on it.
   server.keepAliveTimeout = 120_000;
   server.listen(0, "127.0.0.1", () => ready((server.address() as AddressInfo).port));
 }

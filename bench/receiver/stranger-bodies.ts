@@ -1,13 +1,13 @@
 import { ACCOUNT, URL_OF_STREAM } from "./server.ts";
 
-/** What strangers send, each the worst of its kind; what a stranger's request may cost is docs/adr/0027. */
+/** Requests of strangers, each the most expensive of its kind; docs/adr/0027 says what such a request may cost. */
 export type StrangerKind = keyof typeof STRANGERS;
 
 const PATH = new URL(URL_OF_STREAM).pathname;
 const KIB = 1024;
 const FORM = "Content-Type: application/x-www-form-urlencoded";
 const CHUNKED = "Transfer-Encoding: chunked";
-/** The form of a signature, and an account that is served here: without both, nobody looks at a large body. */
+/** Looks like a signature. Without one, and without an account that is served here, the receiver reads no large body. */
 const SIGNED_WRONGLY = `X-Twilio-Signature: ${"A".repeat(27)}=`;
 const NAMES_THE_ACCOUNT = `AccountSid=${ACCOUNT}`;
 
@@ -17,7 +17,7 @@ function request(headers: string[], body: string): Buffer {
   return Buffer.from(`${head.join("\r\n")}\r\n\r\n${body}`);
 }
 
-/** Fields of the same size, `bytes` long together, after one that names the account. */
+/** Fields of equal size, `bytes` in total, after one that names the account. */
 function fields(count: number, bytes: number, value: string): string {
   const each = Math.floor(bytes / count) - 6;
   const fill = value.repeat(Math.max(1, Math.floor(each / value.length)));
@@ -28,7 +28,7 @@ function fields(count: number, bytes: number, value: string): string {
 const plain = (bytes: number) => `${NAMES_THE_ACCOUNT}&Body=`.padEnd(bytes, "a");
 const chunks = (bytes: number) => `${"1\r\na\r\n".repeat(bytes)}0\r\n\r\n`;
 
-/** Bytes of one connection, by what is said of them in the table. */
+/** What one connection sends, by its name in the table. */
 export const STRANGERS = {
   "a field, unsigned": request([FORM], "a=1"),
   "4 KiB, signed wrongly": request([FORM, SIGNED_WRONGLY], plain(4 * KIB)),

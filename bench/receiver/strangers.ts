@@ -1,5 +1,5 @@
-// Strangers, in a process of their own: `strangers.ts PORT COUNT KIND`. Each connects, sends, waits until it is answered or cut,
-// and connects anew, until SIGTERM. Says when each of them had an answer, and at the end how many requests were sent.
+// `strangers.ts PORT COUNT KIND`: a process of strangers. Until SIGTERM each of them connects, sends, waits until it is answered or
+// cut off, and connects again. It writes a line when each of them has had an answer, and at the end how many requests they sent.
 import { connect, type Socket } from "node:net";
 import { STRANGERS, type StrangerKind } from "./stranger-bodies.ts";
 
@@ -8,7 +8,7 @@ const bytes = STRANGERS[kind];
 const sockets = new Set<Socket>();
 let sent = 0;
 let stopped = false;
-/** Those who had no answer yet. */
+/** Strangers that have had no answer yet. */
 let newcomers = Number(count);
 
 const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -19,7 +19,7 @@ async function stranger() {
     const socket = connect({ port: Number(port), host: "127.0.0.1", noDelay: true });
     sockets.add(socket);
     socket.on("error", () => undefined);
-    // An answer is an end, too: whoever would wait for the end of a connection that is kept would send nothing more.
+    // After an answer it closes the connection itself: the server may keep it open, and then it would send nothing more.
     socket.once("data", () => socket.destroy());
     socket.once("connect", () => {
       sent++;

@@ -3,24 +3,27 @@ import { type BenchTarget, median } from "../receiver/report.ts";
 export interface ReconcileOutcome {
   size: number;
   seconds: number;
-  /** Writes per second that the API server took, measured in the same run. */
+  /** Writes per second that the API server can take, measured in the same run. */
   perSecond: number;
-  /** By resource, from before the operator's start until nothing changed any more. */
+  /** By resource, from the operator's start until nothing changed any more. */
   writes: Map<string, number>;
   /** Twilio calls by operation. */
   calls: Map<string, number>;
   heapMiB: number;
   rssMiB: number;
   latencyMs: number;
-  /** Secrets that keep a webhook from before us, one for each number that had one. */
+  /** Secrets that keep what a webhook was before us: one for each number that had one. */
   previous: number;
   rest: { writes: Map<string, number>; calls: Map<string, number> };
 }
 
-/** Calls at once that the operator makes to one account. */
+/** How many calls the operator makes to one account at the same time. */
 const AT_ONCE = 20;
 
-/** The time that Twilio's latency alone takes: credentials, list and surroundings one after the other, updates twenty at once. */
+/**
+ * The seconds that Twilio's latency alone takes: credentials, lists and surroundings one after the other, then updates, twenty at
+ * the same time.
+ */
 export function latencyBound({ size, calls, latencyMs }: ReconcileOutcome): number {
   const updates = calls.get("UpdateIncomingPhoneNumber") ?? 0;
   const rest = [...calls.values()].reduce((sum, n) => sum + n, 0) - updates;
@@ -86,7 +89,7 @@ export function targetsOf(outcomes: readonly ReconcileOutcome[]): BenchTarget[] 
       "ratio",
       1.5,
     ),
-    // A number's own Secret keeps the webhook from before us: it counts as a write for the number.
+    // The Secret that keeps a number's former webhook counts as a write for the number.
     target(
       "writes per SmsNumber",
       middle((each) => perObject(["smsnumbers", "smsnumbers/status"])(each) + each.previous / each.size),

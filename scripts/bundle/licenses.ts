@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { BundledPackage } from "./packages.ts";
 import { root } from "./program.ts";
 
-/** One text with the licence of everything that the bundle was made of, as those licences ask for. */
+/** The licences of all packages in the bundle in one text: most of them ask to be passed on with the code. */
 export function licensesText(packages: readonly BundledPackage[]): string {
   const parts = packages.map((one) => `${one.name} ${one.version}\n\n${licenseOf(one)}`);
   const rule = `\n\n${"-".repeat(80)}\n\n`;

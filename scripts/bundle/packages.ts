@@ -5,13 +5,13 @@ import { type Inputs, root } from "./program.ts";
 export interface BundledPackage {
   readonly name: string;
   readonly version: string;
-  /** From the project's root: `node_modules/pg`, `node_modules/a/node_modules/b`. */
+  /** Relative to the project's root: `node_modules/pg`, `node_modules/a/node_modules/b`. */
   readonly folder: string;
-  /** Of the bundle. */
+  /** How many bytes of the bundle come from it. */
   readonly bytes: number;
 }
 
-/** The npm packages that a bundle was made of, by name and version; a package of which nothing is left is not among them. */
+/** The npm packages whose code is in the bundle, sorted by name and version. Packages that were dropped as unused are not listed. */
 export function packagesOf(inputs: Inputs): BundledPackage[] {
   const bytesOf = new Map<string, number>();
   for (const [path, bytes] of inputs) {
@@ -28,5 +28,5 @@ function manifestIn(folder: string): { name: string; version: string } {
   return { name, version };
 }
 
-/** Not localeCompare: the same order on every machine. */
+/** Not localeCompare, whose order depends on the machine: the same sources must give the same bytes. */
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

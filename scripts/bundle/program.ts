@@ -6,7 +6,7 @@ import { version } from "../../src/version.ts";
 
 export const root = resolve(import.meta.dirname, "../..");
 
-/** What an image has no use for → what stands in its place. */
+/** Modules that an image has no use for, and what replaces each of them. */
 const leftOut: Record<string, string> = {
   "demo/play.ts": "scripts/bundle/left-out/demo.ts",
   "src/inbox/embedded.ts": "scripts/bundle/left-out/embedded.ts",
@@ -16,13 +16,13 @@ const threadPrograms = Object.fromEntries(
   Object.entries(threads).map(([name, from]) => [`${name}-thread`, `src/${from}`]),
 );
 
-/** The files that went into a bundle and how many of its bytes each is, by their paths from the project's root. */
+/** The source files of a bundle, by path from the project's root, and how many bytes of the bundle come from each. */
 export type Inputs = Map<string, number>;
 
 /**
- * Bundles `smschannel` into a folder: `smschannel.mjs`, a file for each program of a thread, and a file for each part that only
- * some commands load, so that a receiver neither parses nor keeps in memory the Twilio SDK, which is two thirds of it all. The same sources give the
- * same bytes. Without a folder nothing is written.
+ * Bundles `smschannel` into a folder: `smschannel.mjs`, a file for each thread, and a file for each part that only some commands
+ * load. The Twilio SDK is two thirds of the code, and so a receiver neither parses it nor keeps it in memory. The same sources give
+ * the same bytes. Without a folder nothing is written.
  */
 export async function bundleProgram(folder?: string): Promise<Inputs> {
   const { metafile } = await build({
@@ -37,14 +37,14 @@ export async function bundleProgram(folder?: string): Promise<Inputs> {
     platform: "node",
     target: "node24",
     metafile: true,
-    // Names stay, and lines stay short: a stack trace from a cluster can be read.
+    // Names are kept and lines stay short, so that a stack trace from a cluster can be read.
     minifyWhitespace: true,
     minifySyntax: true,
     lineLimit: 160,
-    // Notices go where all licences are: scripts/bundle/licenses.ts.
+    // scripts/bundle/licenses.ts collects all licences in one file.
     legalComments: "none",
     define: { SMSCHANNEL_BUNDLED: "true", SMSCHANNEL_VERSION: JSON.stringify(version) },
-    // CommonJS packages ask for Node's own modules by require, which an ES module does not have.
+    // CommonJS packages load Node's modules with require, which ES modules do not have.
     banner: {
       js: 'import { createRequire as bundledRequire } from "node:module"; const require = bundledRequire(import.meta.url);',
     },

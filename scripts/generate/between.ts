@@ -1,4 +1,4 @@
-/** A page in which a person and a generator both write: what stands between the marks is made anew. */
+/** For pages that a person and a generator both write: replaces what is between the marks, and keeps the rest. */
 export function between(
   page: string,
   marks: { begin: string; end: string },

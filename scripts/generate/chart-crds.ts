@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Above this `kubectl apply` and Argo CD can no longer keep a copy of the object in an annotation (262,144 bytes). */
+/** `kubectl apply` and Argo CD keep a copy of an object in an annotation, which may have 262,144 bytes; this leaves a margin. */
 const LARGEST_FOR_CLIENT_SIDE_APPLY = 200 * 1024;
 
 /**
- * The CRDs as templates of both charts. Helm installs what lies in a chart's `crds/` once and never upgrades it; templates
- * are upgraded, and `resource-policy: keep` saves them, and with them every object, when the release is uninstalled.
+ * The CRDs as templates of both charts. Helm installs a chart's `crds/` folder once and never upgrades it, so they are templates.
+ * `resource-policy: keep` leaves them in the cluster when the release is uninstalled: deleting a CRD deletes every object of it.
  */
 export function chartCrds(root: string): [string, string][] {
   const names = readdirSync(join(root, "crds")).filter((name) => name.endsWith(".yaml"));
@@ -24,7 +24,7 @@ export function chartCrds(root: string): [string, string][] {
   });
 }
 
-/** Of an object: its name and what the charts annotate it with, to lines of a template. */
+/** The lines of a template that give an object its name and its annotations. */
 type Metadata = (name: string, annotations: [string, string][]) => string[];
 
 const ofTheOperator: Metadata = (name, annotations) => {
@@ -34,7 +34,7 @@ const ofTheOperator: Metadata = (name, annotations) => {
   ];
 };
 
-/** That chart has nothing but the CRDs: what users set is put in where they stand. */
+/** The CRDs' own chart has no helper templates: labels and annotations of users are inserted here. */
 const ofTheirOwn: Metadata = (name, annotations) => [
   `name: ${name}`,
   "{{- with .Values.commonLabels }}",

@@ -5,7 +5,7 @@ import { readValues } from "./chart-values.ts";
 
 const CHART = "charts/sms-channel-operator";
 
-/** Keys whose default is a text or a list, and that may be empty all the same, or have a sentence of their own for it. */
+/** Keys that may be empty although their default is a text or a list, or for which a template reports it in a sentence of its own. */
 const MAY_BE_EMPTY = new Set([
   "resyncInterval",
   "deleteTimeout",
@@ -18,13 +18,13 @@ const MAY_BE_EMPTY = new Set([
   "evaluationDatabase.image.tag",
 ]);
 
-/** Every key below a map; `false` where it is no map. */
+/** All keys below a map; `false` for a value that is not one. */
 export type Keys = { [key: string]: Keys | false };
 
 /**
- * Names of all keys of values.yaml, as a template. Helm takes an empty value (`routeShards:` with nothing behind it) for "remove
- * this key", before it asks the schema: what is left out renders as anything, such as a right on every Secret. So each
- * template first looks whether all keys are there.
+ * The names of all keys of values.yaml, as a template. An empty value (`routeShards:` with nothing behind it) makes Helm remove the
+ * key before it checks the schema. A template without that key could render anything, such as a right on every Secret, so each
+ * template first checks that all keys are there.
  */
 export function chartKeys(root: string): [string, string][] {
   const values = parse(readFileSync(join(root, CHART, "values.yaml"), "utf8")) as object;
@@ -58,5 +58,5 @@ function filledKeys(root: string): string[] {
 const isMap = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !Array.isArray(value) && Object.keys(value).length > 0;
 
-/** As text that a diff shows key by key. */
+/** One key per line, so that a diff shows which keys changed. */
 const json = (value: unknown) => JSON.stringify(value, undefined, 1);

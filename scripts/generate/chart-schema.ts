@@ -3,16 +3,16 @@ import { type ChartValue, readValues } from "./chart-values.ts";
 
 type ValuesSchema = Record<string, unknown>;
 
-/** With null, as an empty value has a sentence of its own (templates/check/_check.tpl). */
+/** Allows null: templates/check/_check.tpl reports an empty value in a sentence, and Helm checks the schema first. */
 const orEmpty = (type: string): ValuesSchema => ({ type: [type, "null"] });
 const strings: ValuesSchema = { type: "object", additionalProperties: orEmpty("string") };
 const anything: ValuesSchema = { type: "object" };
 const port: ValuesSchema = { type: "integer", minimum: 1, maximum: 65535 };
 const ports: ValuesSchema = { type: "array", items: { ...port, type: ["integer", "null"] } };
 const texts: ValuesSchema = { type: "array", items: orEmpty("string") };
-/** Fields that are texts wherever they stand: the checks of the templates look into them. */
+/** Fields that must be texts, as the checks in the templates parse them. */
 const TEXTS = new Set(["name", "mountPath", "topologyKey", "whenUnsatisfiable"]);
-/** A list of objects that need some of their fields, and take no others when `known` names all. */
+/** A list of objects. `required` fields must be there; with `known` no other field may be. */
 const objects = (required: string[] = [], known?: string[]): ValuesSchema => ({
   type: "array",
   items: {
@@ -63,8 +63,8 @@ const oneOf = (...values: string[]): ValuesSchema => ({ type: "string", enum: va
 const integer = (minimum: number, maximum: number): ValuesSchema => ({ type: "integer", minimum, maximum });
 
 /**
- * What a value's default does not tell of its type. Whatever has a sentence of its own (templates/check) is kept
- * wide here: Helm asks the schema first, and "does not match pattern" helps nobody.
+ * Types that cannot be told from a value's default. Values that templates/check reports in a sentence have a wide type here: Helm
+ * checks the schema first, and its "does not match pattern" does not say what to write instead.
  */
 const rules: Record<string, ValuesSchema> = {
   "global.imagePullSecrets": pullSecrets,
@@ -142,7 +142,7 @@ const rules: Record<string, ValuesSchema> = {
   },
 };
 
-/** What every process has. */
+/** The values that every process has. */
 function process(name: string): Record<string, ValuesSchema> {
   return {
     [`${name}.resources`]: resources,
@@ -172,7 +172,7 @@ function deployment(name: string): Record<string, ValuesSchema> {
   };
 }
 
-/** `values.schema.json`: only keys that values.yaml has, each with its description, so that a slip of the pen fails an install. */
+/** `values.schema.json` allows exactly the keys of values.yaml, so that a misspelt one fails the install. Each has its description. */
 export function chartSchema(root: string): [string, string][] {
   const chart = "charts/sms-channel-operator";
   const values = readValues(join(root, chart)).flatMap((section) => section.values);
@@ -185,7 +185,7 @@ export function chartSchema(root: string): [string, string][] {
     title: "Values of the chart sms-channel-operator",
     ...objectOf(values, 0),
   };
-  // A parent chart hands both to every chart below it, and puts into the first what others of its charts take.
+  // A parent chart passes both to every subchart, and `global` may hold values for its other subcharts.
   Object.assign(schema.properties.global!, { additionalProperties: true });
   Object.assign(schema.properties, { enabled: { type: "boolean" } });
   return [[`${chart}/values.schema.json`, `${JSON.stringify(schema, undefined, 2)}\n`]];

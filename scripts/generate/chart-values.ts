@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 
-/** A value that a user may set: what its comment says, and its default. */
+/** A value that a user may set, with its description and its default. */
 export interface ChartValue {
   /** `receiver.service.port` */
   path: string[];
@@ -16,8 +16,9 @@ export interface Section {
 }
 
 /**
- * Reads a chart's values.yaml. A comment right above a key describes it, `## ` begins a section. A map without a comment is a
- * group of values; one with a comment is a value as a whole. A key that is neither is an error: every value is explained.
+ * Reads a chart's values.yaml. A comment directly above a key describes it, and `## ` begins a section. A map without a comment is a
+ * group of values, and a map with one is a single value. Any other key without a comment is an error, so that every value is
+ * explained.
  */
 export function readValues(chart: string): Section[] {
   const text = readFileSync(join(chart, "values.yaml"), "utf8");
@@ -28,7 +29,7 @@ function sectionsOf(text: string, defaults: Record<string, unknown>): Section[] 
   const sections: Section[] = [];
   const groups: { indent: number; key: string }[] = [];
   let comment: string[] = [];
-  /** Inside of a value that is described as a whole: its own keys are no values. */
+  /** Inside a map that is a single value, whose keys are not values themselves. */
   let within = Number.POSITIVE_INFINITY;
   for (const line of text.split("\n")) {
     const indent = line.search(/\S/);

@@ -6,7 +6,7 @@ import { between } from "./between.ts";
 const BEGIN = "<!-- fields: generated from crds/ by `npm run generate` -->";
 const END = "<!-- end of fields -->";
 
-/** `docs/crds/<kind>.md`: what a person wrote stays, the tables between the marks are made anew. */
+/** `docs/crds/<kind>.md`: replaces the tables between the marks, and keeps what a person wrote. */
 export async function kindPages(root: string): Promise<[string, string][]> {
   return await Promise.all(
     readCrds(join(root, "crds")).map(async (crd): Promise<[string, string]> => {
@@ -17,7 +17,7 @@ export async function kindPages(root: string): Promise<[string, string][]> {
   );
 }
 
-/** Examples are those of examples/, which the tests apply: a page never shows one that no longer works. */
+/** Examples come from examples/, which the tests apply, so that a page cannot show one that no longer works. */
 async function withExamples(root: string, page: string): Promise<string> {
   let text = page;
   for (const [whole, file] of page.matchAll(/<!-- example: (\S+) -->\n.*?<!-- end of example -->/gs)) {
@@ -63,7 +63,7 @@ function typeOf({ type, items, enum: values, format }: Schema): string {
   return format === "date" || format === "date-time" ? format : String(type);
 }
 
-/** What stands in a table's cell may hold no bar and no line break. */
+/** A cell of a Markdown table must not contain a bar or a line break. */
 function text({ description = "" }: Schema): string {
   return description.replaceAll("|", "\\|").replaceAll("\n", " ");
 }

@@ -8,7 +8,7 @@ const classes: Record<ReasonClass, string> = {
   held: "nothing, until you change the setting or the installation",
 };
 
-/** `docs/reasons.md`: condition × status × reason, with meaning and remedy. */
+/** `docs/reasons.md`: a table for each condition, with status, reason, meaning and remedy. */
 export function reasonsPage(): [string, string][] {
   const rows = Object.keys(reasons).flatMap((name) => rowsOf(name as Reason));
   const conditions = [...new Set(rows.map(({ condition }) => condition))].sort();
@@ -43,7 +43,7 @@ const intro = [
   "",
 ];
 
-/** What becomes of a number's webhook is an event; a condition says only how things are. */
+/** Changes of a number's webhook are events: a condition describes a state, and not what happened. */
 const events = [
   "## Reasons that only events have",
   "",
@@ -80,7 +80,10 @@ function rowsOf(reason: Reason): { condition: string; line: string }[] {
   }));
 }
 
-/** A deletion that waits leaves Ready's status as it is. NoNumber is no fault, but there is no number all the same; the others follow their class. */
+/**
+ * A waiting deletion leaves the status of Ready as it is. NoNumber is not a fault of the stream, but NumberReady is False all the
+ * same. The status of all other reasons follows from their class.
+ */
 function statusOf(reason: Reason, condition: string): string {
   if (reason === "Progressing" || reason === "OperatorUninstalled") return "Unknown";
   if (reason === "DeletionWaits") return "as before";

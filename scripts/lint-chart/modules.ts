@@ -1,13 +1,13 @@
 import { spawn } from "node:child_process";
 
-/** A file tree from the Go module proxy: `sum` is that of go.sum, so that nobody can change it. */
+/** A Go module that is used for its files. `sum` is its line in a go.sum: a module with other content is refused. */
 export interface Module {
   path: string;
   version: string;
   sum: string;
 }
 
-/** Its folder in Go's cache. */
+/** Downloads the module where needed, and gives its folder in Go's cache. */
 export async function folderOf({ path, version, sum }: Module): Promise<string> {
   const child = spawn("go", ["mod", "download", "-json", `${path}@${version}`], {
     stdio: ["ignore", "pipe", "inherit"],

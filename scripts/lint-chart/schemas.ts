@@ -4,11 +4,11 @@ import { parseAllDocuments } from "yaml";
 
 type ManifestSchema = Record<string, unknown>;
 
-/** Where `folder` has the schema of a kind, for kubeconform's -schema-location. Its Group of a core kind is the version. */
+/** The pattern of kubeconform's -schema-location for `folder`. For core kinds, which have no group, kubeconform takes the version. */
 export const locationIn = (folder: string) =>
   join(folder, "{{ .Group }}", "{{ .ResourceKind }}_{{ .ResourceAPIVersion }}.json");
 
-/** The built-in kinds, from the OpenAPI document of a Kubernetes release. */
+/** Writes the schemas of the built-in kinds, from the OpenAPI document of a Kubernetes release. */
 export async function builtInSchemas(swagger: string, folder: string): Promise<void> {
   const { definitions } = JSON.parse(await readFile(swagger, "utf8")) as {
     definitions: Record<string, ManifestSchema>;
@@ -18,14 +18,14 @@ export async function builtInSchemas(swagger: string, folder: string): Promise<v
   );
   for (const [name, definition] of Object.entries(definitions)) {
     const kinds = (definition["x-kubernetes-group-version-kind"] ?? []) as GroupVersionKind[];
-    // Some belong to every group, such as DeleteOptions; they are no manifests.
+    // Some belong to several groups, such as DeleteOptions: they are no manifests.
     const [kind] = kinds;
     if (kind === undefined || kinds.length > 1) continue;
     await put(folder, kind, { $ref: `#/definitions/${name}`, definitions: closure(name, strict) });
   }
 }
 
-/** Kinds of others, and ours, from their CustomResourceDefinitions. */
+/** Writes the schemas of custom kinds, from their CustomResourceDefinitions. */
 export async function customSchemas(crds: string, folder: string): Promise<void> {
   for (const name of (await readdir(crds)).filter((each) => each.endsWith(".yaml"))) {
     for (const document of parseAllDocuments(await readFile(join(crds, name), "utf8")))
@@ -64,13 +64,13 @@ async function put(folder: string, { group, version, kind }: GroupVersionKind, s
   await writeFile(join(at, `${kind.toLowerCase()}_${version}.json`), JSON.stringify(schema));
 }
 
-/** What the document says in prose only. */
+/** Types that the OpenAPI document describes only in prose. */
 const special: Record<string, ManifestSchema> = {
   "io.k8s.apimachinery.pkg.util.intstr.IntOrString": { type: ["integer", "string"] },
   "io.k8s.apimachinery.pkg.api.resource.Quantity": { type: ["number", "string"] },
 };
 
-/** A field that is not declared is an error: the API server would drop it, or refuse it. */
+/** Makes a field that is not declared an error: the API server would drop or refuse it. */
 function strictly(schema: ManifestSchema): ManifestSchema {
   const { format: _, ...rest } = schema;
   const strict: ManifestSchema = Object.fromEntries(
@@ -89,11 +89,11 @@ function inner(key: string, value: unknown): unknown {
     );
   if (key === "items" || key === "additionalProperties")
     return typeof value === "object" ? strictly(value as ManifestSchema) : value;
-  // Of these each part would close what only all of them together describe.
+  // The parts of allOf and the like describe an object only together: closing each would refuse the fields of the others.
   return value;
 }
 
-/** The definition and all that it refers to. */
+/** The definition, with all definitions that it refers to. */
 function closure(
   name: string,
   all: Record<string, ManifestSchema>,

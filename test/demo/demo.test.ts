@@ -16,7 +16,7 @@ interface DemoLine {
   steps?: number;
 }
 
-/** Starts `smschannel demo --json …`; `lines` ends with the process, or when the story is told. */
+/** Starts `smschannel demo --json …`. `story` resolves with its lines when the last one has come, or the process ended. */
 function startDemo(...args: string[]): { child: ChildProcess; story: Promise<DemoLine[]> } {
   const child = spawn(
     process.execPath,
@@ -37,7 +37,7 @@ function startDemo(...args: string[]): { child: ChildProcess; story: Promise<Dem
   return { child, story };
 }
 
-// The story to its end (`--once`) is a step of CI by itself; here it stays up and somebody ends it.
+// CI plays the whole demo with `--once`; here it stays up, and is interrupted.
 test("the demo tells its story, stays up, and leaves nothing when it is interrupted", {
   timeout: 240_000,
 }, async () => {
@@ -65,7 +65,7 @@ test("a demo that is interrupted at once ends at once", async () => {
   const { child } = startDemo("--once");
   const exit = once(child, "exit");
   await once(child, "spawn");
-  // Its first child runs, so it is past its own start.
+  // Once it has a child, it has come far enough to have something to clean up.
   while ((await childrenOf(child.pid!)).length === 0 && child.exitCode === null)
     await new Promise(setImmediate);
   const programs = await childrenOf(child.pid!);

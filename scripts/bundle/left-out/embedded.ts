@@ -1,6 +1,6 @@
 import type { startEmbeddedPostgres as real } from "../../../src/inbox/embedded.ts";
 
-/** In the place of src/inbox/embedded.ts, whose programs are sixty megabytes and nothing to run a cluster on. */
+/** Replaces src/inbox/embedded.ts: its PostgreSQL has sixty megabytes, and is not meant for a cluster. */
 export const startEmbeddedPostgres: typeof real = async () => {
   throw new Error("DATABASE_URL is not set, and the image holds no PostgreSQL: give the URL of yours.");
 };
