@@ -15,7 +15,7 @@ declare module "vitest" {
     kubectl: string | undefined;
     /** URL of a role that may create databases and roles. */
     postgresUrl: string;
-    /** Stands in the names of what the run creates, so that it can be removed from a cluster or server that stays. */
+    /** Part of all names that the run creates, so that they can be removed from a cluster or server that is kept. */
     runId: string;
   }
 }
@@ -52,7 +52,7 @@ async function startDatabase(runId: string) {
   const given = process.env.TEST_DATABASE_URL ?? process.env.DATABASE_URL;
   if (given !== undefined && given !== "") return { url: given, stop: () => dropTestDatabases(given, runId) };
   const dataDir = await temporaryDirectory("sms-test-postgres");
-  // Not synced to the disk: a killed server loses nothing by that, only a machine that loses its power would.
+  // Without fsync a killed server still loses nothing; only a power cut could lose data.
   const settings = { fsync: "off", max_connections: "300", shared_buffers: "256MB" };
   const postgres = await startEmbeddedPostgres({ dataDir, log, settings });
   return {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { type ArgoHealth, DEPLOY, healthOf } from "./health.ts";
 
-// The check that lets one wave of Applications wait for the one before, by Argo CD's own Lua.
+// The check that makes a wave of Applications wait for the one before, run by Argo CD's own Lua.
 
 const { data } = parse(readFileSync(`${DEPLOY}/examples/application-health.yaml`, "utf8")) as {
   data: Record<string, string>;

@@ -45,7 +45,7 @@ test("an ApplicationSet makes a channel of each team's folder, and takes it down
   expect(world.webhook()).toEqual(before);
 });
 
-/** A look at Git at once, and not at what was seen there three minutes ago. */
+/** Makes Argo CD look at Git now: by default it looks every three minutes. */
 async function refreshed() {
   const mark = { metadata: { annotations: { "argocd.argoproj.io/application-set-refresh": "true" } } };
   await argocd.client.patch(applicationSets, { namespace: argocd.namespace, name: "sms-channels" }, mark);

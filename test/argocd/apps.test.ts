@@ -53,7 +53,7 @@ const inOperatorNamespace = async (type: ResourceType) =>
 /** The tag of an image that the nodes below cannot pull. */
 const NO_IMAGE = "no-such-tag";
 
-/** What happens in a cluster with nodes, until stopped: Deployments become available, a pod may be disrupted, Jobs are run. */
+/** Does what controllers and nodes would do, until stopped: Deployments become available, disruption budgets are met, Jobs run. */
 function nodes(run: { release(): Promise<void> }): { stop(): Promise<void> } {
   const stop = new AbortController();
   const done = new Set<string>();
@@ -99,7 +99,7 @@ const available = ({ metadata, spec }: KubeObject) => {
   };
 };
 
-/** A rollout whose new pods never come up: the old ones go on. */
+/** A rollout whose new pods never start, while the old ones go on. */
 const unavailable = (object: KubeObject) => ({ ...available(object), updatedReplicas: 0 });
 
 const sufficient = ({ metadata }: KubeObject) => ({
@@ -141,7 +141,7 @@ test("an app of apps brings up the kinds, then the operator, then the channel, a
   const files = own();
   await argocd.commit({ ...files, ...folder("charts"), ...channel() });
   await argocd.apply(parse(files[example("root.yaml")]!));
-  // The operator is not there yet: its Application waits, and so does everything behind it.
+  // Nothing runs the operator's Deployments yet, so its Application waits, and so do the waves after it.
   await argocd.until(
     "sms-channel",
     "waits for the operator",
@@ -173,7 +173,7 @@ test("an app of apps brings up the kinds, then the operator, then the channel, a
     expect(status?.conditions ?? [], name).toEqual([]);
   }
 
-  // The operator alone is taken away: what it wired it gives back first, and the channel is not wrong, but nobody's.
+  // Only the operator is deleted. It gives its webhooks back first, and then the channel is Suspended and not Degraded.
   await argocd.delete("sms-channel-operator");
   await argocd.gone("sms-channel-operator");
   expect(released).toHaveLength(1);
@@ -181,7 +181,7 @@ test("an app of apps brings up the kinds, then the operator, then the channel, a
   expect(world.webhook()).toEqual(before);
   await argocd.is("support-channel", "Suspended");
 
-  // The root brings it back.
+  // The root Application creates it again.
   world.startOperator();
   await argocd.refresh("sms-channel");
   await argocd.is("sms-channel-operator", "Healthy");

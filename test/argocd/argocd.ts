@@ -60,7 +60,7 @@ const argo = <T extends KubeObject>(kind: string): ResourceType<T> => ({
 export const applications = argo<ArgoApplication>("Application");
 export const applicationSets = argo("ApplicationSet");
 
-/** Somebody else wrote first. */
+/** Ignores a conflict: somebody else has written first. */
 function unlessConflict(error: unknown): void {
   if (!(error instanceof KubeError) || error.reason !== "Conflict") throw error;
 }
@@ -204,7 +204,7 @@ export class ArgoCd {
     return await this.until(name, "compared", ({ metadata }) => metadata.annotations?.[mark] === undefined);
   }
 
-  /** A sync by hand. */
+  /** Starts a sync by hand. */
   async sync(name: string): Promise<void> {
     const patch = { operation: { initiatedBy: { username: "test" }, sync: { prune: true } } };
     await this.client.patch(applications, { namespace: this.namespace, name }, patch);
@@ -290,7 +290,7 @@ export class ArgoCd {
       const { code } = await kubectl(["-n", namespace, "apply", "-f", "-"], { input });
       return code === 0 ? true : undefined;
     });
-    // As docs/argocd.md says; the file names the namespace argocd, of which a run has several.
+    // As docs/argocd.md says. The files are for the namespace argocd; a run has several Argo CDs, so their namespace is replaced.
     for (const name of ["argocd-cm.yaml", "examples/application-health.yaml"]) {
       const patch = readFileSync(`${DEPLOY}/${name}`, "utf8").replace(
         /namespace: argocd$/m,
@@ -305,7 +305,7 @@ export class ArgoCd {
     const at = (port: number | undefined) => `127.0.0.1:${port}`;
     const own = ["--loglevel", "info", "--logformat", "text"];
     const cluster = ["--kubeconfig", kubeconfigPath(), "--namespace", this.namespace];
-    // Of Argo CD's image: looks at signatures, which the commits here have none of.
+    // A script from Argo CD's image that verifies signatures of commits. The commits here have none, so it does nothing.
     await writeFile(join(this.#folder, "git-verify-wrapper.sh"), "#!/bin/sh\n", { mode: 0o755 });
     this.#start("redis", ["--address", at(redis)]);
     await listens(redis!);
@@ -319,7 +319,7 @@ export class ArgoCd {
     const repoServer = ["--repo-server-plaintext"];
     this.#start("application-controller", [
       ...[...own, ...cluster, ...repoServer, "--repo-server", at(repo), "--redis", at(redis)],
-      // Nothing comes from time alone: tests say when to look at Git.
+      // Argo CD does not poll Git: tests say when to look.
       ...["--metrics-port", String(metrics), "--app-resync", "0", "--persist-resource-health"],
       ...["--status-processors", "4", "--operation-processors", "4"],
     ]);
@@ -336,7 +336,7 @@ export class ArgoCd {
       output: file,
       cwd: this.#folder,
       env: {
-        // The repository server renders charts with the Helm that it finds.
+        // The repository server renders charts with the Helm in PATH.
         PATH: [this.#folder, dirname(inject("helm")), process.env.PATH].join(delimiter),
         HOME: this.#folder,
         TMPDIR: this.#folder,

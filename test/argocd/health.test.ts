@@ -11,7 +11,7 @@ import { type ArgoHealth, DEPLOY, folderOf, healthOf, healthScript, healthTests 
 import { readTestdata } from "./testdata.ts";
 
 const kinds = readCrds().map(({ kind }) => kind);
-/** Argo CD's words for how something is; a script may give no others. */
+/** The only values that Argo CD takes as a health. */
 const CODES = ["Healthy", "Progressing", "Degraded", "Suspended"];
 
 describe.each(kinds)("resource_customizations/smschannel.dev/%s, as Argo CD's own test runs it", (kind) => {
@@ -101,7 +101,7 @@ describe("what the project ships for argocd-cm", () => {
     expect(await kubectl(["apply", "-f", "-"], { input })).toMatchObject({ code: 0 });
     const file = readFileSync(`${DEPLOY}/argocd-cm.yaml`, "utf8");
     expect(file).toContain("  namespace: argocd\n");
-    // It names the namespace that Argo CD has nearly everywhere.
+    // The file names the usual namespace of Argo CD, which is replaced by the test's.
     const patch = join(await temporaryDirectory("sms-argocd-patch"), "argocd-cm.yaml");
     await writeFile(patch, file.replace("namespace: argocd", `namespace: ${namespace}`));
     for (const answer of ["patched", "patched (no change)"]) {

@@ -20,7 +20,7 @@ export interface Question {
 export interface HealthAnswer {
   /** What the script returned. */
   returned?: ArgoHealth;
-  /** What Argo CD makes of it, and a sync wave waits for. */
+  /** The health that Argo CD shows, and that a sync wave waits for. */
   shown?: ArgoHealth;
   error?: string;
 }

@@ -11,9 +11,9 @@ import { World } from "../support/world.ts";
 import { healthOf, healthScript, healthTests } from "./health.ts";
 import { readTestdata, recorded, writeTestdata } from "./testdata.ts";
 
-// Every state of the table in docs/adr/0005, brought about with the real operator; what Argo CD's Lua says of the
-// live object is what `health_test.yaml` says of the file in `testdata/`, and that file is the live object. After a change that
-// is meant, RECORD_TESTDATA=1 npm test -- --project argocd test/argocd/states.test.ts writes the files anew.
+// Brings about every state of the table in docs/adr/0005 with the real operator, and checks that the live object equals its file in
+// `testdata/` and that Argo CD's Lua gives it the health in `health_test.yaml`. After an intended change,
+// RECORD_TESTDATA=1 npm test -- --project argocd test/argocd/states.test.ts writes the files anew.
 
 const RESYNC_MS = 60_000;
 const clock = new SkippingClock();
@@ -35,7 +35,7 @@ afterEach(async () => {
   for (const type of [smsNumbers, workStreams, operatingHours, secrets] as ResourceType[])
     for (const { metadata } of (await world.client.list(type, { namespace })).items) {
       const { name } = metadata;
-      // What a test held back for its own purposes; our own finalizer goes by itself.
+      // Removes the finalizer of the test itself. The operator removes its own.
       if (metadata.finalizers?.includes(HOLD) === true)
         await kubectl([
           "-n",
@@ -55,7 +55,7 @@ afterEach(async () => {
 });
 
 const HOLD = "example.com/hold";
-/** Lets time go by, a resync at a time, until it is so. */
+/** Lets the clock skip from resync to resync until the conditions are as wanted. */
 const inTime = (type: ResourceType, name: string, want: Wanted) =>
   eventually(`${name} is ${JSON.stringify(want)} in time`, async () => {
     const object = await world.client.get(type, { namespace: world.namespace, name });
@@ -63,7 +63,7 @@ const inTime = (type: ResourceType, name: string, want: Wanted) =>
     clock.skip(RESYNC_MS * 1.2);
     return undefined;
   });
-/** Somebody's webhook is on the number, a second or more before anything looks at it: times of objects are whole. */
+/** Sets somebody's webhook, and waits for the next second: times in objects have whole seconds, and must differ. */
 const wiredElsewhere = async () => {
   const second = Math.floor(Date.now() / 1000);
   Object.assign(world.atTwilio(), { smsUrl: "https://legacy.example.com/sms" });

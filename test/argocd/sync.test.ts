@@ -88,7 +88,7 @@ describe("a sync leaves no difference, and its deletion ends", () => {
       await argocd.is(APP, "Healthy");
       await world.numberIs(NAMES.number, { Ready: "True" });
       isOurs();
-      // The operator goes on writing status: a webhook that somebody changed is set back, and counted there.
+      // Makes the operator write status again: it sets a changed webhook back, and counts that in the status.
       Object.assign(world.atTwilio(), { smsUrl: "https://legacy.example.com/sms" });
       await eventually("repaired", async () =>
         (await live(smsNumbers, NAMES.number))?.status?.driftRepairs?.count === 1 ? true : undefined,

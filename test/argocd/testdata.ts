@@ -3,7 +3,7 @@ import { parse, stringify } from "yaml";
 import type { KubeObject } from "../../src/kube/resource.ts";
 import { folderOf } from "./health.ts";
 
-/** A live object as `testdata/` keeps it: what differs from run to run is replaced, the rest stays to the letter. */
+/** A live object as it is kept in `testdata/`: what differs from run to run is replaced, and nothing else. */
 export function recorded(live: KubeObject, replace: Record<string, string>): object {
   const { managedFields: _, ...metadata } = live.metadata as KubeObject["metadata"] & {
     managedFields?: unknown;

@@ -10,7 +10,7 @@ import { packagesOf } from "../../scripts/bundle/packages.ts";
 import { bundleProgram, type Inputs } from "../../scripts/bundle/program.ts";
 import { temporaryDirectory } from "../support/controlplane/directory.ts";
 
-// The program as the image carries it, without the image: far from the checkout and its node_modules.
+// The program as it is in the image, in a folder outside the checkout and its node_modules.
 
 const root = resolve(import.meta.dirname, "../..");
 let folder: string;
@@ -134,7 +134,7 @@ test.runIf(process.geteuid?.() === 0)(
 );
 
 test("a SIGTERM while a command is still being loaded ends it in order", async () => {
-  // Sent by the process to itself as it is about to read the command's file.
+  // The process sends it to itself just before it reads the command's file.
   const hook = `import { registerHooks } from "node:module";
     registerHooks({ load(url, context, next) {
       if (url.includes("/twilio-simulator-")) process.kill(process.pid, "SIGTERM");
@@ -146,7 +146,7 @@ test("a SIGTERM while a command is still being loaded ends it in order", async (
   ];
   const child = spawn(process.execPath, [...args, "twilio-simulator", "--port", "0"], { stdio: "ignore" });
   const [code, signal] = await once(child, "exit");
-  // 143 from the command line, 0 from a command that listened by then; a signal would be the kernel's doing.
+  // The command line ends with 143, and a command that already handles signals with 0. Killed by the signal would be an error.
   expect(signal).toBeNull();
   expect([0, 143]).toContain(code);
 });
@@ -157,7 +157,7 @@ test("a receiver does not load the Twilio SDK", async () => {
   const follow = (name: string) => {
     if (reached.has(name)) return;
     reached.add(name);
-    // Static imports only: the others are loaded when they are needed.
+    // Only static imports: dynamic ones are loaded when they are needed.
     const text = readFileSync(join(folder, "app", name), "utf8");
     for (const [, file] of text.matchAll(/(?:from|^import|[;}]import)"\.\/([^"]+)"/gm)) follow(file!);
   };

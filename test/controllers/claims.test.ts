@@ -35,7 +35,7 @@ test("two namespaces of one account name the same number: the first keeps it, an
     { Accepted: "NumberAlreadyClaimed", NumberFound: "True", Stalled: "True" },
     b,
   );
-  // Nothing about other namespaces.
+  // A tenant learns nothing about other namespaces.
   expect(JSON.stringify(refused.status)).not.toContain(a);
   expect(world.atTwilio().smsUrl).toBe(world.inboundUrl("support", a) + CONNECTION_OVERRIDES);
 
@@ -103,7 +103,7 @@ test("a holder whose token Twilio refuses for a while keeps its claim", async ()
   await world.number({}, { namespace: b });
   await world.numberIs("line", { Accepted: "NumberAlreadyClaimed", NumberFound: "True" }, b);
   expect(world.atTwilio().smsUrl).toBe(world.inboundUrl("support", a) + CONNECTION_OVERRIDES);
-  // The loser goes: it held nothing, so there is nothing to put back.
+  // The refused SmsNumber is deleted: it held nothing, so there is nothing to put back.
   await world.deleteNumber("line", b);
   await world.gone(smsNumbers, "line", b);
   expect(world.atTwilio().smsUrl).toBe(world.inboundUrl("support", a) + CONNECTION_OVERRIDES);

@@ -34,7 +34,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-/** Each with an operator of its own: an account's pause outlasts the fault. */
+/** A new operator for each test: the pause that a 429 puts on an account outlasts the fault. */
 const afresh = async (config: Parameters<World["startOperator"]>[0] = {}) => {
   await world.stopOperators();
   world.simulator.control.reset();
@@ -43,7 +43,7 @@ const afresh = async (config: Parameters<World["startOperator"]>[0] = {}) => {
 };
 const gaveUp = () => world.metric("smschannel_finalizer_gave_up_total");
 
-/** None of these would end by itself within the 20 s that a test waits: calls are repeated, and asked for only after a pause. */
+/** Without DELETE_TIMEOUT none of these would end within the 20 s that a test waits: failed calls are repeated after growing pauses. */
 describe("a deletion ends after DELETE_TIMEOUT, whatever Twilio does", () => {
   beforeEach(() => afresh({ deleteTimeoutMs: 2000 }));
 
@@ -63,7 +63,7 @@ describe("a deletion ends after DELETE_TIMEOUT, whatever Twilio does", () => {
           (await world.events()).find(({ note }) => note.includes("gave up after waiting for Twilio")),
         );
         expect(told.type).toBe("Warning");
-        // Kept for the number, should it come back.
+        // What was there before is kept, in case the number comes back.
         expect(await world.previousWebhooks()).toHaveLength(1);
       });
 });
@@ -116,7 +116,7 @@ describe("a hundred deletions of one account", { timeout: 180_000 }, () => {
       const left = [...many.simulator.state.numbers].filter(({ smsUrl }) =>
         smsUrl.startsWith(many.publicUrl),
       );
-      // Some may have got through before the fault began to tell; whatever was left at Twilio was counted.
+      // Some deletions may have got through before the fault took effect. Every webhook that was left at Twilio is counted.
       expect(left.length).toBeGreaterThan(SIZE / 2);
       expect(counted).toBe(left.length);
     });

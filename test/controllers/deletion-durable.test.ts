@@ -7,7 +7,7 @@ import { recordedLog } from "../support/recorded-log.ts";
 import { DEMO_URL, OTHER_ACCOUNT } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-// What the operator remembers is in its own Secrets: somebody changes, damages or takes away one of them.
+// The operator keeps its records in Secrets of its own. Here somebody changes, damages or deletes one of them.
 const SHARDS = [0, 1, 2, 3];
 const { log, lines: logged } = recordedLog();
 let world: World;
@@ -31,7 +31,7 @@ const controllerSecret = (shard: number) => ({
   namespace: world.operatorNamespace,
   name: secretName(world.instance, "controller", shard),
 });
-/** The next write of the records meets a conflict, once. */
+/** Makes the operator's next write of its records fail once, with a conflict. */
 const recordsAreTouched = async () => {
   for (const shard of SHARDS)
     await world.client.patch(secrets, controllerSecret(shard), {
@@ -54,7 +54,7 @@ const deleted = async () => {
   await world.gone(smsNumbers, "line");
   return metadata.uid!;
 };
-/** The event about the SmsNumber of this UID: others had its name. */
+/** The event about the SmsNumber of this UID: there were others of the same name. */
 const eventOf = (reason: string, uid: string) =>
   eventually(`event ${reason}`, async () =>
     (await world.events()).find((each) => each.reason === reason && each.regarding.uid === uid),
@@ -152,7 +152,7 @@ describe("when one of the operator's own Secrets is damaged", () => {
       logged.some((line) => line.includes("own secrets cannot be read")) ? true : undefined,
     );
   };
-  /** Put right again: nothing was written over what the records knew. */
+  /** Repairs the Secret, and shows that the operator wrote nothing over the records while it could not read them. */
   const mended = async (uid: string) => {
     await world.client.patch(secrets, controllerSecret(0), { data });
     const { records } = world.operators[0]!.operator;

@@ -6,7 +6,7 @@ import { type RecordedLog, recordedLog } from "../support/recorded-log.ts";
 import { DEMO_WEBHOOK, NUMBER, OTHER_ACCOUNT } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-// Two namespaces of one Twilio account: what a number that one of them loses becomes in the other.
+// Two namespaces use the same Twilio account. What happens to a number when one of them gives it up?
 
 let world: World;
 let logged: RecordedLog;
@@ -112,7 +112,7 @@ describe("a namespace that is deleted whole", () => {
       },
     ]);
     expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(1);
-    // Whoever has the number next, in whatever namespace, gives it back as it was.
+    // The next SmsNumber of this number, in whatever namespace, gives it back as it was.
     world.simulator.control.clearFaults();
     await wiredIn(second);
     await deletedIn(second);
@@ -126,7 +126,7 @@ describe("a namespace that is deleted whole", () => {
     world.simulator.control.faults({ kind: "status", status: 503 });
     await namespaceDeleted(first);
     expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(1);
-    // Kept for the number, for whoever has it next.
+    // What was there before is kept for the next SmsNumber of this number.
     const { sid } = world.atTwilio();
     expect(await world.previousWebhooks()).toEqual([expect.stringContaining(sid.toLowerCase())]);
   });

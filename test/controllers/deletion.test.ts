@@ -23,7 +23,7 @@ const { log, lines: logged, linesOf } = recordedLog();
 const start = async () => {
   world = await World.start({ log });
 };
-/** Each test begins with a Twilio as at first, and with an operator that knows nothing of the tests before and has counted nothing. */
+/** Each test begins with the simulator's seed, and with an operator that has no records and has counted nothing. */
 beforeEach(async () => {
   await world.stopOperators();
   world.simulator.control.reset();
@@ -41,31 +41,31 @@ const deleted = async () => {
   await world.gone(smsNumbers, "line");
   expect(await world.previousWebhooks()).toEqual([]);
 };
-/** Deleted, and not given back: what was there before us stays kept for the number. */
+/** Deletes the number, which is not given back: what was there before us is kept for it. */
 const leftBehind = async () => {
   await world.deleteNumber();
   await world.gone(smsNumbers, "line");
   const { sid } = world.atTwilio();
   expect(await world.previousWebhooks()).toEqual([expect.stringContaining(sid.toLowerCase())]);
 };
-/** The number comes back, and what was saved for it: made again and deleted, it is as it was before us. */
+/** Creates and deletes the number once more: then its webhook is what it was before us, as that was kept. */
 const comesBack = async (was: object, spec: Parameters<World["number"]>[0] = {}) => {
   await world.wired(spec);
   isOurs();
   await deleted();
   expect(webhook()).toMatchObject(was);
 };
-/** What conditions say, whatever generation they say it of, and since when. */
+/** Conditions without their generation and their time. */
 const conditionsIn = (status: SmsNumber["status"]) =>
   (status?.conditions ?? []).map(({ type, status, reason, message }) => ({ type, status, reason, message }));
-/** There is a warning on the object that says so. */
+/** Waits for a warning on the object with this text. */
 const warned = (note: RegExp) =>
   eventually(`a warning ${note}`, async () =>
     (await world.events()).find(
       (each) => each.reason === "WebhookLeft" && each.type === "Warning" && note.test(each.note ?? ""),
     ),
   );
-/** What the warnings in the log say of numbers that were let go. */
+/** The log's warnings about numbers that were let go. */
 const letGoLines = () => linesOf("number let go");
 const countedBy = async (reason: string) => {
   const metric = world.operators.at(-1)!.registry.getSingleMetric("smschannel_finalizer_gave_up_total");
@@ -142,7 +142,7 @@ describe("what a deletion leaves at Twilio", () => {
       await world.wired();
       await world.number(spec);
       await world.numberIs("line", { Ready: "True" });
-      // Observe gives up the claim and so the right to change anything; suspended numbers are still ours to clean up.
+      // Observe gives up the claim, and with it the right to change anything. A suspended number keeps its claim and is cleaned up.
       if (spec.suspend === true) {
         await deleted();
         expect(webhook()).toEqual(before);
@@ -333,12 +333,12 @@ describe("objects that are deleted one after another, in every order", () => {
         await world.wired();
         for (const object of order) {
           const args = ["-n", world.namespace, "delete", object, `--cascade=${cascade}`, "--timeout=60s"];
-          // kubectl waits until it is gone: each is seen without those before it.
+          // kubectl waits until the object is gone, so that the operator sees each deletion without the objects before it.
           expect(await kubectl(args)).toMatchObject({ code: 0 });
         }
         expect(webhook()).toEqual(DEMO_WEBHOOK);
         expect(await world.previousWebhooks()).toEqual([]);
-        // Once: who still sees the object as it was does not do it, nor tell it, again.
+        // A reconcile that still sees the deleted object must not clean up or report a second time.
         expect((await world.events()).map(({ reason }) => reason)).not.toContain("WebhookLeft");
       });
 });
@@ -405,7 +405,7 @@ describe("what else may be gone, and who may refuse", () => {
     ["429", { kind: "status", status: 429 }],
     ["500", { kind: "status", status: 500 }],
     ["with a reset", { kind: "reset", when: "before" }],
-    // Who answers these is not Twilio, and its word ends nothing.
+    // These answers come from a proxy and not from Twilio, so they do not end the deletion.
     ...[401, 403, 404, 407, 425, 451].map((status): [string, SimulatedFault] => [
       `HTML with status ${status}`,
       { kind: "status", status, body: "html" },

@@ -8,8 +8,8 @@ import { SkippingClock } from "../support/skipping-clock.ts";
 import { ACCOUNT, DEMO_URL, TOKEN } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-// What goes on for a while after it was replaced ends by itself, hours later: time is told to skip, the operator and the
-// receiver live on.
+// Former tokens, routes and URLs stay valid for a while after they were replaced, and end by themselves. The clock skips those hours
+// while operator and receiver go on.
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 let world: World;
@@ -23,7 +23,7 @@ afterEach(() => world.stop());
 
 const account = () => world.simulator.state.accounts.get(ACCOUNT)!;
 
-/** What an administrator does at Twilio; gives the new token. */
+/** Creates a secondary token, as an administrator does at Twilio, and returns it. */
 async function secondaryToken(): Promise<string> {
   const response = await fetch(`${world.simulator.url}/accounts/v1/AuthTokens/Secondary`, {
     method: "POST",
@@ -176,7 +176,7 @@ test("a claim ends when its object lost its finalizer by hand, and what was save
     return [...next.records.claims()].length === 0 ? true : undefined;
   });
   expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
-  // What was there before is kept for the number, should it come back; not for ever, as it can hold a password.
+  // What was there before is kept in case the number comes back. It ends after ninety days, as a URL can contain a password.
   await eventually("it is counted", async () =>
     (await world.metric("smschannel_finalizer_gave_up_total")) === 1 ? true : undefined,
   );
@@ -224,7 +224,7 @@ test("a former PUBLIC_URL ends an hour after the last number has left it", async
   expect(await answers()).toEqual([200]);
   clock.skip(2 * MINUTE);
   await eventually("the receivers have forgotten the former URL", () => {
-    // A look that was under way when time skipped comes again after what it took to be left.
+    // A resync that was under way when the clock skipped has still seen the former URL, so it takes another one.
     clock.skip(MINUTE);
     const routes = world.routes.find(`${world.namespace}/support`);
     return routes.every(({ urls }) => urls.length === 1) ? true : undefined;

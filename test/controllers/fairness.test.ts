@@ -13,7 +13,7 @@ import { HoldingProxy } from "../support/holding-proxy.ts";
 import { DEMO_URL } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-/** A tenth of what there is in production, and more objects than workers. */
+/** A tenth of what runs in production, with more objects than workers. */
 const WORKERS = 30;
 const SIZE = 50;
 const CHANGES = 10;
@@ -22,7 +22,7 @@ let twilio: HoldingProxy;
 let a: string;
 let b: string;
 let ours: Fleet;
-/** Until a change of B's is observed while nobody else does anything. */
+/** How long a change of B takes to be observed while nobody else does anything. */
 let usualMs: number;
 
 beforeAll(async () => {
@@ -64,7 +64,7 @@ async function changes(description: string): Promise<number[]> {
 let next = CHANGES;
 /** All that a tenant does: changes, a new number, a deletion. */
 async function bIsServed(meanwhile: string) {
-  // A second; more only on a machine where B needs more also when it is alone.
+  // A second, or more on a machine that is so slow that B needs more even when it is alone.
   expect(median(await changes(meanwhile))).toBeLessThan(Math.max(1000, 4 * usualMs));
   const added = await applyFleet(world, { account: 2, namespace: b, from: next, to: next + 1 });
   next += 1;
@@ -83,7 +83,7 @@ const troubles: Record<string, () => void> = {
     world.simulator.control.faults({ kind: "status", status: 429, accountSid: ACCOUNT_OF_A }),
 };
 const allOfA = () => applyFleet(world, { account: 1, namespace: a, to: SIZE });
-/** Everything of A's goes, by an operator that knows nothing of the trouble. */
+/** Ends the trouble and deletes all objects of A, with a new operator that has no pauses and no backoff left. */
 const over = async (fleet: Fleet) => {
   twilio.holds = () => false;
   world.simulator.control.clearFaults();
@@ -119,13 +119,13 @@ describe("B is served within a second, whatever A does", { timeout: 180_000 }, (
     troubles["Twilio does not answer A"]!();
     const withItsOwn = async (at: number) => {
       const name = `of-its-own-${at}`;
-      // Wrong, and of a token's form: anything else is refused before Twilio is asked.
+      // A wrong token in the form of a real one: any other is refused before Twilio is asked.
       const authToken = `a1b2c3d4e5f60718293a4b5c6d7e8f${at.toString(16).padStart(2, "0")}`;
       await world.secret({ accountSid: ACCOUNT_OF_A, authToken }, { name, namespace: a });
       await world.stream({ sms: { twilio: { credentialsSecretRef: { name } } } }, { name, namespace: a });
     };
     await Promise.all(Array.from({ length: 2 * WORKERS }, (_, at) => withItsOwn(at)));
-    // Some are given up while others begin, so that never all of A's share is held.
+    // Some calls time out while others begin, so that A's whole share is never held at one time.
     await twilio.holdsNow(WORKERS / 3);
     await bIsServed("many credentials");
     twilio.holds = () => false;
@@ -139,7 +139,7 @@ describe("B is served within a second, whatever A does", { timeout: 180_000 }, (
       for (let round = 0; !stopped; round++)
         await world.client.patch(smsNumbers, { namespace: a, name }, { spec: { description: `${round}` } });
     };
-    // Two at a time: more would show how busy the API server is, whose processors all share.
+    // Two at a time: with more the test would measure the API server, which shares this machine's processors.
     const busy = Promise.all(fleet.names.slice(0, 2).map(busily));
     try {
       await bIsServed("changes without end");

@@ -17,7 +17,7 @@ afterEach(async () => {
   await world.stop();
   await twilio.close();
 });
-/** Between operator and Twilio stands what holds requests. */
+/** Connects the operator to Twilio through a proxy that can hold requests. */
 const operator = (resyncIntervalMs = 300_000) =>
   world.startOperator({ twilioBaseUrl: twilio.url, resyncIntervalMs });
 
@@ -29,7 +29,7 @@ const force = (name = "line") =>
     { namespace: world.namespace, name },
     { metadata: { annotations: ANNOTATION } },
   );
-/** A tenth of what a call that hangs would take, an eighth of an account's pause; enough for a machine that is busy. */
+/** 4 s: a tenth of what a hanging call takes, an eighth of an account's pause, and enough for a busy machine. */
 const goneAtOnce = (name = "line") =>
   eventually(
     `${name} is gone`,
@@ -40,7 +40,7 @@ const goneAtOnce = (name = "line") =>
     4000,
   );
 
-/** How Twilio gets into trouble, and how one knows that a deletion has met it. */
+/** A fault of Twilio, and how to see that a deletion has met it. */
 interface TwilioTrouble {
   begins(): void;
   isMet(): Promise<unknown>;
@@ -82,7 +82,7 @@ describe("force-delete lets go at once", () => {
       await trouble.isMet();
       await force();
       await goneAtOnce();
-      // It waited for nothing, and is a number let go all the same: counted as what it is, and what was there before is kept.
+      // The number was let go without waiting, and still it is counted as such, and what was there before is kept.
       expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(1);
       const { sid } = world.atTwilio();
       expect(await world.previousWebhooks()).toEqual([expect.stringContaining(sid.toLowerCase())]);
@@ -156,7 +156,7 @@ describe("a deletion that is not forced", () => {
     twilio.holds = updates;
     await twilio.holdsNow(1);
     await world.deleteNumber();
-    // Nothing else is asked as long as that is not answered, least of all what would see the number as it was.
+    // While the update is not answered, nothing else may be asked: a look at the number would see it as it was before.
     const asked = world.simulator.control.requests().length;
     await new Promise((resolve) => setTimeout(resolve, 1000));
     expect(twilio.held.size).toBe(1);

@@ -6,7 +6,7 @@ import { COMPLIANCE_REPLIES } from "../support/world/manifests.ts";
 import { NUMBER } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-// Twilio's list of an account's numbers comes without one that is there: half an answer, a replica that lags.
+// Twilio's list of numbers can lack one that exists, for example when it comes from a replica that lags behind.
 const CODE = "894546";
 const LIST = "ListIncomingPhoneNumber";
 const FETCH = "FetchIncomingPhoneNumber";
@@ -20,7 +20,7 @@ afterEach(() => world.stop());
 
 const calls = (name: string) =>
   world.simulator.control.requests().filter(({ operation }) => operation === name).length;
-/** Three more of them: what they led to before the last is done. */
+/** Waits for three more calls: the operator has finished with the first ones by then. */
 const more = async (name: string) => {
   const seen = calls(name);
   await eventually(`three more of ${name}`, () => (calls(name) >= seen + 3 ? true : undefined));
@@ -34,7 +34,7 @@ test("a number that the list lacks keeps its claim, and its texts stay its strea
   expect((await world.text()).outcome).toBe("delivered");
   expect(await world.stored()).toMatchObject([{ stream: "support", kind: "inbound" }]);
 
-  // A direct look costs a call for each list that lacks it, and none afterwards.
+  // Each list that lacks the number costs one direct look, and a complete list costs none.
   world.simulator.control.clearFaults();
   await more(LIST);
   const before = calls(FETCH);
@@ -71,7 +71,7 @@ test("a short code is looked for once more in its own list", async () => {
   await world.number({ number: CODE, type: "ShortCode", automatedMessages });
   await world.numberIs("line", { Ready: "True" });
   await world.stopOperators();
-  // The list of a new process, and it only.
+  // Only the first list of the new process lacks it.
   world.simulator.control.faults({
     kind: "listLacks",
     number: CODE,

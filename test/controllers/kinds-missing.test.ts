@@ -13,7 +13,7 @@ import { type ControlPlane, startControlPlane } from "../support/controlplane/co
 import { applyCrds } from "../support/crds.ts";
 import { eventually } from "../support/eventually.ts";
 
-// A control plane of its own, without our kinds. A cluster that was given has them already, and they stay.
+// Needs a control plane of its own, without our kinds. A cluster that was given has them already, and keeps them.
 const own = process.env.TEST_USE_KUBECONFIG !== "1";
 let controlPlane: ControlPlane;
 let admin: KubeClient;
@@ -59,7 +59,7 @@ test.runIf(own)(
     const missing = (plural: string) =>
       `${plural}: cannot list: the API server does not know the kind; are the CRDs installed?`;
 
-    // Each kind is said to be unknown as soon as its first list was refused; before, only that it is not listed yet.
+    // A kind is reported as unknown after its first list was refused. Before that it is only reported as not listed yet.
     await eventually("it is not ready, for want of every kind", async () => {
       const answer = await get("/readyz");
       return answer.status === 503 && PLURALS.every((plural) => answer.text.includes(missing(plural)))
@@ -68,8 +68,8 @@ test.runIf(own)(
     });
     expect((await get("/healthz")).status).toBe(200);
     expect((await get("/metrics")).text).toContain('smschannel_watch_interrupted{kind="SmsNumber"} 1');
-    // Told for each kind, and not at each try; an API server that has just come up may interrupt another watch as well. Lines
-    // come by a pipe, and may be later than what /readyz said.
+    // Logged once for each kind and not for each try. An API server that has just started may interrupt other watches as well. Lines
+    // come through a pipe, and may be later than the answer of /readyz.
     const interrupted = () => logged("watch interrupted, will retry");
     const told = (kind: string) => interrupted().some((line) => line.includes(`"kind":"${kind}"`));
     await eventually("each kind is told of in the log", () =>

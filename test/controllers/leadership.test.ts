@@ -9,7 +9,7 @@ import { eventually } from "../support/eventually.ts";
 import { DEMO_URL } from "../support/world/simulated-twilio.ts";
 import { World, type WorldOptions } from "../support/world.ts";
 
-// Longer than Twilio's time-out by some renewals, else no call would ever be begun.
+// A call to Twilio begins only when the Lease outlasts its time-out, so the Lease is longer than that by some renewals.
 const elect = { leaseMs: 14_000, renewDeadlineMs: 10_000, retryMs: 500 };
 
 let world: World;
@@ -57,7 +57,7 @@ describe("two replicas of one release", () => {
     world.startOperator();
     world.startOperator();
     const first = await somebodyLeads();
-    // The first saves what is there and gets no further.
+    // The first leader saves what is there, and its update fails.
     world.simulator.control.faults({ kind: "status", status: 500, operation: "UpdateIncomingPhoneNumber" });
     Object.assign(world.atTwilio(), { smsUrl: "https://crm.example.com/sms" });
     await world.secret();
@@ -97,7 +97,7 @@ describe("two replicas of one release", () => {
     const before = await written();
     const looked = await requestsBy(0, "ListNumbers");
 
-    // Something to repair, which both see at their next look at Twilio.
+    // A drift that both would see at their next resync.
     Object.assign(world.atTwilio(), { smsUrl: "https://other.example.com/" });
     await eventually("repaired", () =>
       world.atTwilio().smsUrl.includes(world.inboundUrl()) ? true : undefined,
@@ -121,7 +121,7 @@ describe("two replicas of one release", () => {
     const proxy = await cuttingProxy(kubeconfigPath());
     world.startOperator({}, { kubeconfig: proxy.kubeconfig });
     expect(await somebodyLeads()).toBe(0);
-    // Its look at the account shows every number, also the one that only the other leader will point at us.
+    // Its view of the account has every number, also the one that only the other leader will wire.
     await world.secret();
     await world.stream({}, { name: "sales" });
     await world.number(
@@ -150,7 +150,7 @@ describe("two replicas of one release", () => {
       );
       return stream?.value === 1 ? true : undefined;
     });
-    // Whatever it did by itself, the number is judged now that the stream is known.
+    // Makes sure that the number is reconciled after the stream is known.
     await world.number({ description: "changed" });
     await world.numberIs("line", { Ready: "True" });
     expect(world.updates()).toHaveLength(updates);
@@ -159,14 +159,14 @@ describe("two replicas of one release", () => {
   }, 90_000);
 
   test("a leader that was frozen in the middle of its work and wakes up late does no harm", async () => {
-    // The lease of production: nothing is shortened.
+    // The Lease as in production, with no time shortened.
     await begin({ elect: { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2000 } });
     const proxy = await cuttingProxy(kubeconfigPath());
     const { child, lines } = world.startProcess({ kubeconfig: proxy.kubeconfig });
     await eventually("the process leads", () =>
       lines.some((line) => line.includes('"msg":"leading"')) ? true : undefined,
     );
-    // It has decided to set the webhook and only waits for Twilio's pause to end: the moment at which waking up is worst.
+    // It has decided to set the webhook, and only waits for Twilio's pause to end: the worst moment to be frozen.
     const throttled = { kind: "status", status: 429, retryAfterSeconds: 5, count: 1 } as const;
     world.simulator.control.faults({ ...throttled, operation: "UpdateIncomingPhoneNumber" });
     await applied();
@@ -186,7 +186,7 @@ describe("two replicas of one release", () => {
     await eventually("it knows that its term is over", () =>
       lines.slice(said).some((line) => line.includes("no longer leading")) ? true : undefined,
     );
-    // Rounds of the election are two seconds apart: whatever it meant to do has been done by then.
+    // Rounds of the election are two seconds apart, so by then it has done whatever it still wanted to do.
     const seen = proxy.count("get");
     await eventually("it has looked at the Lease thrice", () =>
       proxy.count("get") >= seen + 3 ? true : undefined,
@@ -206,7 +206,7 @@ test("a new leader leaves a stream Ready while its own first self-check is under
   const before = await world.streamIs("support", { Ready: "True", InboundUrlReady: "UrlAnswers" });
   await world.stopOperators();
 
-  // The next one's self-checks meet a door that takes requests and is silent.
+  // The self-checks of the next leader reach a server that accepts requests and never answers.
   const door = createServer(() => {});
   await once(door.listen(0, "127.0.0.1"), "listening");
   world.startOperator({ urlCheckAddress: `127.0.0.1:${(door.address() as AddressInfo).port}` });
@@ -228,7 +228,7 @@ describe("two installations", () => {
     await world.event("ManagedByAnotherRelease", "support");
     expect(await world.metric("smschannel_foreign_objects", 1)).toBe(2);
     expect(await world.metric("smschannel_foreign_objects", 0)).toBe(0);
-    // Whatever the user changes, the second has no say.
+    // The second installation does not react to a change by the user either.
     await world.number({ description: "changed" });
     const mine = await world.numberIs("line", { Ready: "True" });
     expect(mine.status?.managedBy).toBe(world.instance);
@@ -242,7 +242,7 @@ describe("two installations", () => {
     });
     expect(taken.status?.configuredUrl).toBe(world.inboundUrl());
     expect(world.updates()).toHaveLength(1);
-    // And now it is the first that keeps away.
+    // Now it is the first installation that leaves them alone.
     world.startOperator();
     await eventually("the first one sees foreign objects", async () =>
       (await world.metric("smschannel_foreign_objects", 1)) === 2 ? true : undefined,

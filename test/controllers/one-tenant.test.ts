@@ -4,9 +4,10 @@ import { type WorkStream, workStreams } from "../../src/api/index.ts";
 import { secrets } from "../../src/kube/resource.ts";
 import { World } from "../support/world.ts";
 
-// One tenant writes the dearest objects that the API server takes; the operator, which runs in this process, must go on for the other.
+// One tenant applies the most expensive objects that the API server accepts. The operator, which runs in this process, must still serve
+// the other tenant.
 
-/** Says only "did not block": before rules were judged in a thread this was 16 s and more, and this machine is not alone. */
+/** A generous limit for "did not block", as the machine may be busy: before rules were judged in a thread it was 16 s and more. */
 const BLOCKED_MS = 3000;
 
 let world: World;
@@ -59,7 +60,7 @@ test("a Secret with 60,000 labels and a WorkStream with 5,000 do not hold up the
   const labels = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at.toString(36)}`, ""]));
   const pause = await longestPause(async () => {
-    // Created, not applied: to apply so many takes the API server itself longer than a request may.
+    // Created, not applied: for so many labels the API server takes longer to apply than a request may last.
     await world.client.create(secrets, {
       apiVersion: "v1",
       kind: "Secret",

@@ -18,7 +18,7 @@ let world: World;
 const requests = () => world.simulator.control.requests();
 const asked = (count: number) =>
   eventually(`${count} calls`, () => (requests().length >= count ? true : undefined));
-/** The demo reply is there, as before everything, and no object is. */
+/** Begins again: no object, the demo reply at Twilio, and a new operator. */
 const afresh = async (config: Partial<OperatorConfig> = {}) => {
   world.simulator.control.clearFaults();
   for (const name of (await world.client.list(smsNumbers, { namespace: world.namespace })).items) {
@@ -67,7 +67,7 @@ describe("when Twilio is in trouble while objects are applied", () => {
       await asked(6);
       await world.streamIs("support", { Ready: "False" });
       const seconds = (performance.now() - since) / 1000;
-      // No hot loop: even if each of the first tries repeats every read a few times, it soon slows down.
+      // There is no hot loop: each of the first tries may repeat its reads, but then they slow down.
       expect(requests().length).toBeLessThan(40 + 20 * seconds);
       expect(world.webhook()).toEqual(DEMO_WEBHOOK);
       world.simulator.control.clearFaults();
@@ -92,7 +92,7 @@ describe("when Twilio is in trouble while objects are applied", () => {
     await applied();
     await world.streamIs("support", { Ready: "False" });
     world.simulator.control.clearRequests();
-    // The minute itself is what is tested: tries grow apart to half a minute at the most.
+    // The minute itself is tested: pauses between tries grow to half a minute at most.
     await new Promise((resolve) => setTimeout(resolve, 60_000));
     expect(requests().length).toBeGreaterThan(1);
     expect(requests().length).toBeLessThan(60);
@@ -152,7 +152,7 @@ describe("when Twilio is in trouble while objects are applied", () => {
     await world.number({ number: "12065550100", workStreamRef: { name: "other" } }, { name: "other" });
     await world.numberIs("other", { Ready: "True" });
     const line = { namespace: world.namespace, name: "line" };
-    // A read is given three times 8 s before it counts as not answered.
+    // A read is tried three times for 8 s before it counts as not answered.
     await eventually(
       "it is told",
       async () => {

@@ -14,7 +14,7 @@ const crm = "https://crm.example.com/sms";
 const startRelease = (...args: string[]) => world.startRelease(...args);
 const release = (...args: string[]) => world.release(...args);
 
-/** Wired, where there was somebody's webhook before. */
+/** Wires the number, whose webhook was somebody else's before. */
 async function wired(previous = crm) {
   world.atTwilio().smsUrl = previous;
   await world.secret();
@@ -127,7 +127,7 @@ describe("when the operator is gone", () => {
     await world.numberIs("line", { Ready: "True" });
     await world.stopOperators();
     expect((await release("--restore")).code).toBe(0);
-    // What the first release retained was kept for the number.
+    // The first run kept what was there before for the number.
     expect(world.atTwilio().smsUrl).toBe(crm);
     expect(await ownSecrets()).toEqual([]);
   });
@@ -139,7 +139,7 @@ describe("when the operator is gone", () => {
     const other = ["--instance", `${world.operatorNamespace}/other`];
     const { output } = await release(...other);
     expect(output).toContain("let go: 0 SmsNumbers, 0 WorkStreams");
-    // Whoever forgot to name the instance is told which one to name.
+    // The output names the instance that a person may have forgotten to give.
     expect(output).toContain(`objects of ${world.instance} (2)`);
     expect((await number())?.status?.managedBy).toBe(world.instance);
     expect((await release(...other, "--all")).code).toBe(0);
@@ -158,7 +158,7 @@ describe("when the operator is gone", () => {
     expect(output).toContain("the number's texts went to crm.example.com");
     expect(output).toContain("kept: 1 saved webhooks");
     await isLetGo();
-    // All that is left in the cluster, and enough for an operator that comes back.
+    // This is all that is left in the cluster, and enough for an operator that comes back.
     const { sid } = world.atTwilio();
     expect(await ownSecrets()).toEqual([expect.stringContaining(`-previous-${sid.toLowerCase()}`)]);
     world.simulator.control.clearFaults();
@@ -264,7 +264,7 @@ describe("two runs of smschannel release at once", () => {
     expect(waited[0]?.output).toContain("let go: 0 SmsNumbers");
     expect(world.atTwilio().smsUrl).toBe(crm);
     await isLetGo();
-    // Controller, one release, nobody, the other, nobody; it went to and fro some 90 times a minute.
+    // Controller, one run, nobody, the other run, nobody. Without the queue they took the Lease from each other 90 times a minute.
     expect(((await lease()) as { leaseTransitions?: number } | undefined)?.leaseTransitions).toBeLessThan(6);
   });
 
@@ -310,7 +310,7 @@ test("a controller at work is stopped first, and does not take the number up aga
     return found?.spec?.holderIdentity === "nobody" ? found : undefined;
   });
   expect(lease.spec?.leaseDurationSeconds).toBe(120);
-  // It goes on looking at the Lease, and leaves it.
+  // The controller goes on reading the Lease, and does not take it.
   await world.apply(workStreams, {
     metadata: { name: "support", namespace: world.namespace, labels: { touched: "yes" } },
     spec: {

@@ -9,10 +9,11 @@ import { COMPLIANCE_REPLIES } from "../support/world/manifests.ts";
 import { ACCOUNT, NUMBER } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-// What somebody mends at Twilio is seen: at each resync while a number is not Ready because of it, at once when its object is touched.
+// What a person repairs at Twilio is seen at the next resync while a number is not Ready because of it, and at once when its object
+// is changed in any way.
 const DROPPING = "14252306553";
 const RESYNC_MS = 300_000;
-/** Longer than a resync's jitter, and than the time between two extra readings of an account. */
+/** Long enough for a resync with its jitter, and for another extra reading of an account. */
 const A_RESYNC_MS = RESYNC_MS * 1.11;
 const BETWEEN_READINGS_MS = 10_000;
 
@@ -139,7 +140,7 @@ describe("touching the object shows at once what was mended", () => {
 
   test("with a change of its spec, and when the object is made anew", async () => {
     const { name, spec: again, service } = await working("14252306581");
-    // Whoever breaks it sees that as well: a number that works is looked at a moment after the change.
+    // A break is seen as well: a number that works is checked a moment after its object was changed.
     service.useInboundWebhookOnNumber = false;
     await world.number({ ...again, description: "broken now" }, { name });
     await eventually("it is seen", async () => {
@@ -181,7 +182,7 @@ describe("touching the object shows at once what was mended", () => {
   test("for a stream whose account is active again", async () => {
     const account = state().accounts.get(ACCOUNT)!;
     account.status = "suspended";
-    // Its credentials are others to the operator, so that they are judged anew.
+    // Other credentials in the eyes of the operator, so that it checks them again.
     await world.secret({ secondaryAuthToken: "another-token-000000000000000000" }, { name: "mended" });
     const spec = { sms: { twilio: { credentialsSecretRef: { name: "mended" } } } };
     await world.stream(spec, { name: "mended" });
@@ -220,7 +221,7 @@ describe("when a number that works joins a service that drops its texts", () => 
       clock.skip(ms);
       await eventually("a look at the database", () => {
         if (polls > before) return true;
-        // The look before had not ended yet, so that the next one was not planned.
+        // The look before may not have ended yet, and the next one is only planned after it.
         clock.skip(10_000);
         return undefined;
       });
@@ -238,7 +239,7 @@ describe("when a number that works joins a service that drops its texts", () => 
     }
     await store.close();
     state().join(serviceOf(DROPPING).sid, world.atTwilio(NUMBER).sid);
-    // No more texts, for far less than the hour after which everything is read anyway.
+    // No texts for ten minutes, far less than the hour after which everything is read anyway.
     for (let half = 0; half < 20; half++) await polled(30_000);
     clock.skip(A_RESYNC_MS);
     await world.numberIs("line", { InboundUrlReady: "MessagingServiceDropsInbound" });

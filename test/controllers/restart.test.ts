@@ -32,7 +32,7 @@ const once = (first: Moment, then: Moment): Moment => {
     return false;
   };
 };
-/** A call to Twilio that never comes back; the process is killed when `when` holds. */
+/** A call to Twilio that is never answered. The process is killed when `when` holds. */
 interface Hang {
   fault: Partial<SimulatedFault>;
   when: () => boolean;
@@ -43,7 +43,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-/** The real program works until the moment comes, and is killed before that request has any effect. */
+/** Lets the real program work until the moment comes, and kills it before that request has any effect. */
 async function killed(at: Moment | Hang, act: () => Promise<unknown>, ready = false) {
   for (const { metadata } of (await world.client.list(leases, { namespace: world.operatorNamespace })).items)
     await world.client.delete(leases, { namespace: world.operatorNamespace, name: metadata.name });
@@ -93,7 +93,7 @@ describe("a controller that is killed while it sets up a number, and started aga
   for (const [name, at] of [
     ["before the finalizer", finalizer],
     ["after the finalizer, before the claim", once(finalizer, claim)],
-    // The receivers' part is written beside the claim, so either can be there without the other.
+    // The receivers' Secret and the claim are written at the same time, so either can exist without the other.
     ["before the receiver hears of the number", once(finalizer, compiled)],
     ["before the previous webhook is saved", once(finalizer, previous)],
     [
@@ -174,7 +174,7 @@ test("a restart with another PUBLIC_URL refuses no text and counts no drift", as
   expect([...hosts].sort()).toEqual(expect.arrayContaining([former, url].sort()));
   expect(number.status?.driftRepairs).toBeUndefined();
   expect(await world.metric("smschannel_webhook_drift_total")).toBe(0);
-  // Whoever still has the former URL (a copy of it in flight, a service) is heard for an hour.
+  // Requests to the former URL (a text in flight, a Messaging Service) are accepted for another hour.
   Object.assign(world.atTwilio("14252306550"), {
     smsUrl: `${former}/inbound/${world.namespace}/support`,
     smsFallbackUrl: "",
@@ -240,7 +240,7 @@ test("an operator that lost its own records claims the number anew, and still kn
   expect(world.webhook()).toEqual(DEMO_WEBHOOK);
 });
 
-/** How many webhooks from before are stored, kept up to date by a look at the API server. */
+/** How many former webhooks are saved. Filled by polling, as `when` of a Hang cannot wait. */
 let saved = 0;
 function watchSaved() {
   saved = 0;

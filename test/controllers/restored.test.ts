@@ -7,7 +7,7 @@ import { eventually } from "../support/eventually.ts";
 import { NUMBER } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-// A control plane of its own: its store is set back here. A cluster that was given, or k3s, is left alone.
+// Needs a control plane of its own, as its store is set back. A cluster that was given, or k3s, is left alone.
 const own = process.env.TEST_USE_KUBECONFIG !== "1";
 let controlPlane: ControlPlane;
 let world: World;
@@ -43,15 +43,15 @@ test.runIf(own)(
     await world.streamIs("made-since", { CredentialsValid: "True", Ready: "True" });
 
     await restore();
-    // What was made since is forgotten.
+    // Objects that were created after the backup are gone.
     await eventually("the stream is gone for the operator, too", () => {
       const { store } = world.operators[0]!.operator.watches.workStreams;
       return store.get(world.namespace, "made-since") === undefined ? true : undefined;
     });
-    // Both have the number by their restored status; who really holds it does so still.
+    // By their restored status both hold the number; the one that really holds it keeps it.
     await eventually(
       "the object that lost the number says so",
-      // Beside other tests the operator may have to win its Lease back first.
+      // On a busy machine the operator may have to win its Lease back first.
       async () => {
         const number = await world.client.get(smsNumbers, { namespace: world.namespace, name: "line" });
         return number?.status?.conditions?.find(({ type }) => type === "Accepted")?.reason ===
@@ -64,11 +64,11 @@ test.runIf(own)(
     await world.numberIs("line", { Accepted: "NumberAlreadyClaimed", Ready: "False" });
     await world.numberIs("line", { Ready: "True" }, second);
     expect(world.atTwilio().smsUrl).toContain(world.inboundUrl("support", second));
-    // The receiver's Secrets were set back as well, and are as they were again.
+    // The receiver's Secrets were set back too, and the operator has written them again.
     await eventually("a text is taken", async () =>
       (await world.text(NUMBER)).outcome === "delivered" ? true : undefined,
     );
-    // Changes are seen, of what was there and of what is new.
+    // The operator sees changes of old objects and new objects.
     await world.stream({ displayName: "after the restore" });
     await world.streamIs("support", { Ready: "True" });
     await world.stream({}, { name: "later" });

@@ -16,7 +16,7 @@ let proxy: CuttingProxy;
 let user: string;
 let lines: string[];
 
-/** An operator that is a ServiceAccount, with the rights that it is granted and no others. */
+/** The operator runs as a ServiceAccount that has only the rights that a test grants. */
 beforeEach(async () => {
   lines = [];
   const destination = { write: (line: string) => void lines.push(line) };
@@ -50,7 +50,7 @@ const applied = async (namespace: string, number: string) => {
     spec: { timeZone: "Europe/Vienna" },
   });
 };
-/** The log, the metric and the text of /readyz name what is not watched. */
+/** Log, metric and /readyz name what is not watched. */
 const told = async (operator: ReturnType<typeof startOperator>, kind: string, sentence: string) => {
   await eventually("the operator says so", () => (operator.problem() === undefined ? undefined : true));
   expect(operator.problem()).toContain(sentence);

@@ -19,7 +19,7 @@ const start =
     token = TOKEN;
   };
 
-/** What an administrator does at Twilio. `Secondary` gives the new token. */
+/** Does what an administrator does at Twilio. `Secondary` returns the new token. */
 async function atTwilio(step: "Secondary" | "Promote"): Promise<string> {
   const response = await fetch(`${world.simulator.url}/accounts/v1/AuthTokens/${step}`, {
     method: "POST",
@@ -30,7 +30,7 @@ async function atTwilio(step: "Secondary" | "Promote"): Promise<string> {
   return answer.secondary_auth_token ?? token;
 }
 
-/** The receiver verifies with this token, or no longer. */
+/** Waits until the receiver accepts signatures of this token, or no longer does. */
 async function verifiesWith(key: string, known = true, namespace = world.namespace) {
   const { fingerprint } = await signatureKey(key);
   await eventually(`the receiver ${known ? "knows" : "forgot"} a token`, () => {
@@ -45,7 +45,7 @@ async function texts(count: number): Promise<InboundDelivery[]> {
   return deliveries;
 }
 
-/** Not even a first attempt was refused, which a retry would have hidden. */
+/** Texts that were not delivered at the first attempt: a retry would hide that one was refused. */
 const refused = (deliveries: InboundDelivery[]) =>
   deliveries.filter(
     ({ outcome, attempts }) => outcome !== "delivered" || attempts.some(({ status }) => status !== 200),
@@ -183,7 +183,7 @@ describe("a token can be promoted safely", () => {
   });
   afterEach(() => world.stop());
 
-  /** The status tells of this very version of the Secret. */
+  /** Waits until the status names this version of the Secret. */
   const judged = (version: string | undefined) =>
     eventually(
       "the Secret's version is told",
@@ -191,7 +191,7 @@ describe("a token can be promoted safely", () => {
         const stream = await world.client.get(workStreams, { namespace: world.namespace, name: "support" });
         return stream?.status?.lastValidation?.secretResourceVersion === version ? stream : undefined;
       },
-      // The Lease of one that was killed has to run out first.
+      // The Lease of the killed process has to run out first.
       60_000,
     );
   const promote = async (next: string) => {
@@ -216,7 +216,7 @@ describe("a token can be promoted safely", () => {
   test("after a controller was killed before it saw the Secret: it looks at that first when it is back", async () => {
     const { child, lines } = world.startProcess();
     await world.numberIs("line", { Ready: "True" });
-    // Others that it will look at as well, and that ask Twilio for what never comes.
+    // Other streams that it also has to reconcile, and whose calls to Twilio will hang.
     const hanging = ["a", "b", "c"];
     await world.secret(OTHER_ACCOUNT, { name: "other" });
     for (const name of hanging)
@@ -229,7 +229,7 @@ describe("a token can be promoted safely", () => {
     const next = await atTwilio("Secondary");
     const { metadata } = await world.secret({ authToken: next });
     await promote(next);
-    // Nobody here can verify what Twilio signs with now.
+    // No receiver knows the token that Twilio signs with now.
     expect((await texts(1))[0]?.outcome).toBe("failed");
     world.simulator.control.faults({
       kind: "slow",
@@ -274,7 +274,7 @@ describe("an account SID is no secret", () => {
     await world.streamIs("support", { CredentialsValid: "TwilioUnauthorized" }, thief);
     const theirs = await world.numberIs("line", { Ready: "False", NumberFound: "Unknown" }, thief);
     expect(theirs.status?.phoneNumberSid).toBeUndefined();
-    // The one who came first has claimed nothing: the owner gets the number.
+    // The first SmsNumber has claimed nothing, so the owner gets the number.
     await world.wired();
     expect(refused(await texts(3))).toEqual([]);
     expect(new Set((await world.stored()).map(({ namespace_uid }) => namespace_uid)).size).toBe(1);
@@ -285,7 +285,7 @@ describe("an account SID is no secret", () => {
     expect(stray.attempts.map(({ status }) => status)).toContain(403);
     expect(stray.outcome).toBe("failed");
 
-    // And the other way round: what the owner's account signs is nothing at the thief's own route.
+    // The other way round: a signature of the owner's account is not accepted at the thief's own route.
     await world.secret(OTHER_ACCOUNT, { namespace: thief });
     await world.streamIs("support", { CredentialsValid: "True", Ready: "True" }, thief);
     expect((await world.text("14252306550")).outcome).toBe("failed");

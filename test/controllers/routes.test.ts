@@ -28,7 +28,7 @@ const refused = (deliveries: InboundDelivery[]) =>
     ({ outcome, attempts }) => outcome !== "delivered" || attempts.some(({ status }) => status !== 200),
   );
 
-/** A server that is not ours; gives its URL. */
+/** Starts a server that is not our receiver, and gives its URL. */
 async function stranger(answer: { status: number; headers?: Record<string, string>; body?: string }) {
   const server = createServer((request, response) => {
     request.resume();
@@ -138,7 +138,7 @@ test("texts of a number that is only observed are the stream's own, also while t
   await world.number({ managementPolicy: "Observe" });
   await world.numberIs("line", { Ready: "True" });
   await world.stopOperators();
-  // A list at Twilio that takes its time: nobody knows meanwhile whether the account owns the number.
+  // With a slow list at Twilio the operator does not know yet whether the account owns the number.
   world.simulator.control.faults({
     kind: "slow",
     ms: 1500,
@@ -188,7 +188,7 @@ test("a namespace that is created again gets nothing of the old one's route", as
     .find(`${world.namespace}/support`)
     .find(({ namespaceUid }) => namespaceUid === uid);
   expect(fresh?.checkKey).not.toEqual(old?.checkKey);
-  // What the retained number pointed at was ours, and never counts as what was there before; that was kept for the number.
+  // The retained webhook was our own, so it is not saved as the former one. What was there before us was kept, and is restored.
   await world.deleteNumber();
   await world.gone(smsNumbers, "line");
   expect(world.atTwilio()).toMatchObject({
@@ -227,13 +227,13 @@ test("streams that were deleted take no room from those that are made anew", asy
     for (const name of names) await world.streamIs(name, { Ready: "True" });
     await world.stream({}, { name: `${generation}-three` });
     await world.streamIs(`${generation}-three`, { InboundUrlReady: "RouteTableFull" });
-    // The room that one leaves is taken at once by the one that waits for it.
+    // The waiting stream gets the place of a deleted one at once.
     await world.client.delete(workStreams, { namespace: world.namespace, name: names[0]! });
     await world.streamIs(`${generation}-three`, { Ready: "True" });
     for (const name of [names[1]!, `${generation}-three`])
       await world.client.delete(workStreams, { namespace: world.namespace, name });
   }
-  // What is kept of former streams is bounded as well.
+  // The number of routes of former streams is bounded too.
   const routes = await eventually("former routes beyond the bound have left", () => {
     const found = [...world.operators[0]!.operator.records.routes()];
     return found.length <= 5 ? found : undefined;

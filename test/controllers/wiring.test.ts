@@ -8,7 +8,7 @@ import { COMPLIANCE_REPLIES } from "../support/world/manifests.ts";
 import { ACCOUNT } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-// One stream and one number per row, all in one account: a row is what Twilio has, what is applied, what comes of it.
+// Each row has a stream and a number of its own, all in one account: what is at Twilio, what is applied, and what comes of it.
 let world: World;
 beforeAll(async () => {
   world = await World.start();
@@ -21,7 +21,7 @@ interface WiringRow {
   number: string;
   spec?: Partial<SmsNumber["spec"]>;
   want: Record<string, string>;
-  /** Whether the webhook at Twilio leads to us afterwards. */
+  /** Whether the webhook at Twilio is ours afterwards. */
   wired: boolean;
   says?: RegExp;
 }
@@ -245,7 +245,7 @@ test("wiring a number without a webhook deletes no Secret, and one that was save
     await fresh.numberIs("line", { Ready: "True" });
     expect(deletions()).toEqual([]);
 
-    // It was somebody's, was taken over, is only observed for a while, and is nobody's when it is managed again.
+    // Somebody's webhook is taken over, then only observed, then cleared by somebody, and taken over again.
     await fresh.deleteNumber();
     await fresh.gone(smsNumbers, "line");
     Object.assign(fresh.atTwilio(), { smsUrl: "https://crm.example.com/sms" });

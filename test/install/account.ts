@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { kubeconfigPath, kubectl } from "../support/cluster.ts";
 
-/** A ServiceAccount as a pod of it has it: a kubeconfig with its token, and nothing of the administrator's. */
+/** What a pod of a ServiceAccount has: a kubeconfig with its token, and none of the administrator's credentials. */
 export interface ServiceAccountLogin {
   readonly kubeconfig: string;
-  /** As the account would type it. */
+  /** Runs kubectl as this account. */
   kubectl(...args: string[]): ReturnType<typeof kubectl>;
   remove(): Promise<void>;
 }
@@ -25,7 +25,7 @@ export async function accountOf(namespace: string, name: string): Promise<Servic
   await writeFile(kubeconfig, stringify(config), { mode: 0o600 });
   return {
     kubeconfig,
-    // The last one given counts.
+    // kubectl takes the last --kubeconfig that it is given.
     kubectl: (...args) => kubectl([...args, `--kubeconfig=${kubeconfig}`]),
     remove: () => rm(kubeconfig, { force: true }),
   };

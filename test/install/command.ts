@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 const PROGRAM = join(import.meta.dirname, "../../src/main/smschannel.ts");
 
-/** The program as a Job runs it, to its end. */
+/** Runs the program to its end, as a Job does. */
 export function command(
   args: string[],
   env: Record<string, string>,

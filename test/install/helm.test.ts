@@ -8,9 +8,9 @@ import { required } from "../chart/values.ts";
 import { kubeconfigPath, kubectl, newNamespace } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 
-// Helm against a real API server: what it looks up there, what it keeps of a former release, what its hooks make and take away.
+// Helm against a real API server: what the templates look up, what an upgrade keeps, and what the hooks create and delete.
 
-// Each test starts a dozen programs one after the other, which takes long beside builds.
+// Each test starts a dozen programs one after the other, which takes long on a busy machine.
 vi.setConfig({ testTimeout: 240_000 });
 
 const open: (() => Promise<unknown>)[] = [];
@@ -18,12 +18,12 @@ afterEach(async () => {
   for (const close of open.splice(0).reverse()) await close();
 });
 
-/** The CRDs are there already, as all tests' own. */
+/** Without the CRDs: the run has installed them for all tests. */
 const values = (more: object) => merge(merge(required, { crds: { install: false } }), more);
 const helmIn = (namespace: string, args: string[], more: object = {}) =>
   helm([...args, "--namespace", namespace, "--kubeconfig", kubeconfigPath(), "--values", "-"], values(more));
 
-/** What would be installed, with everything looked up that the templates look up. */
+/** Renders what would be installed. --dry-run=server lets the templates look things up in the cluster. */
 async function rendered(namespace: string, more: object): Promise<Rendered> {
   const { code, stdout, stderr } = await helmIn(
     namespace,
@@ -41,7 +41,7 @@ async function made(manifest: object) {
   expect(await kubectl(["create", "-f", "-"], { input: stringify(manifest) })).toMatchObject({ code: 0 });
 }
 
-/** A chart of the same name from before the given keys, without a template. */
+/** A chart of the same name that has no templates and lacks these keys, as one from before they were added. */
 async function olderChart(without: string[]): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "sms-older-"));
   open.push(() => rm(folder, { recursive: true, force: true }));
@@ -90,7 +90,7 @@ describe("the chart looks at the cluster", () => {
     expect(stderr).toContain('watchNamespaces: there is no namespace "not-there": make it first');
     expect(stderr).not.toContain(team);
     expect(await helmIn(namespace, install, { watchNamespaces: [team] })).toMatchObject({ code: 0 });
-    // Who leaves the Roles to somebody else needs no right to look.
+    // Without rbac.create nothing is looked up: the installer may have no right to.
     const rbac = { create: false };
     expect(await helmIn(namespace, install, { watchNamespaces, rbac })).toMatchObject({ code: 0 });
   });
@@ -105,7 +105,7 @@ describe("the chart looks at the cluster", () => {
     await made({ apiVersion: "v1", kind: "Secret", metadata, stringData: { "ca.crt": "one", other: "a" } });
     const before = [await checksum({ configMap: "ca" }), await checksum({ secret: "ca" })];
     for (const hash of before) expect(hash).toMatch(/^[0-9a-f]{64}$/);
-    // What nobody mounts is no reason.
+    // A change of a key that is not mounted replaces no pod.
     const other = [
       "patch",
       "secret",
@@ -138,7 +138,7 @@ describe("the evaluation database", () => {
   };
 
   test("is replaced by an upgrade that mends its image, though the pod never got ready", async () => {
-    // There are no nodes: like one whose image cannot be pulled, the pod waits for ever.
+    // There are no nodes, so the pod waits for ever, like one whose image cannot be pulled.
     const namespace = await newNamespace("sms");
     const release = async (command: string, tag: string) =>
       expect(await helmIn(namespace, [command, "sms", CHART], withImage(tag))).toMatchObject({ code: 0 });
@@ -194,7 +194,7 @@ test("an uninstall has its rights only while it runs", async () => {
   );
   expect(await accountIs()).not.toBe("");
   expect(await answers()).toEqual(["yes", "yes", "yes"]);
-  // Without nodes nobody runs it.
+  // There are no nodes, so the test writes the Job's status itself.
   const now = new Date().toISOString().replace(/\.\d+Z$/, "Z");
   const condition = (type: string) => ({
     type,
@@ -243,7 +243,7 @@ test("an editor of a namespace may make a channel there, and a viewer may see it
       await may("admin", "patch", "workstreams", "--subresource=status"),
     ],
   });
-  // The controller of the control plane adds them to the cluster's own.
+  // The control plane's ClusterRole aggregation adds them to its own roles view, edit and admin.
   await eventually("the roles are added", async () =>
     (await may("admin", "create", "smsnumbers")) === "yes" &&
     (await may("view", "get", "smsnumbers")) === "yes"

@@ -3,7 +3,7 @@ import { CHART, helm } from "../chart/helm.ts";
 import { required } from "../chart/values.ts";
 import { kubeconfigPath, kubectl, newNamespace } from "../support/cluster.ts";
 
-// The controllers and `smschannel release` make the Lease when there is none, and then it is not Helm's.
+// Controllers and `smschannel release` create the Lease when there is none, and such a Lease does not belong to Helm.
 
 const asInstalledNow = async (namespace: string) =>
   await helm(

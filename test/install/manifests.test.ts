@@ -6,12 +6,12 @@ import { type Manifest, Rendered, render } from "../chart/helm.ts";
 import { scenarios } from "../chart/scenarios.ts";
 import { kubectl, newNamespace } from "../support/cluster.ts";
 
-// What is rendered, put before a real API server: it takes every field, and no pod violates the restricted standard.
+// A real API server takes every field of what is rendered, and no pod violates the restricted Pod Security Standard.
 
 const root = resolve(import.meta.dirname, "../..");
 const others = /^(monitoring\.coreos\.com|gateway\.networking\.k8s\.io)\//;
 
-/** A namespace that says of each pod template what it would refuse of its pods. */
+/** A namespace that enforces the restricted standard, and warns about pod templates that violate it. */
 async function restrictedNamespace(): Promise<string> {
   const namespace = await newNamespace("sms");
   const labels = ["enforce", "warn"].map((mode) => `pod-security.kubernetes.io/${mode}=restricted`);
@@ -20,7 +20,7 @@ async function restrictedNamespace(): Promise<string> {
 }
 
 async function applied(manifests: Manifest[]) {
-  // Kinds that this API server does not have are checked by kubeconform; the CRDs are there already, as other tests' own.
+  // Kinds that this API server does not have are checked by kubeconform. The CRDs are installed, and shared with other tests.
   const known = manifests.filter(
     ({ apiVersion, kind }) => !others.test(apiVersion) && kind !== "CustomResourceDefinition",
   );
@@ -30,7 +30,7 @@ async function applied(manifests: Manifest[]) {
   });
 }
 
-/** A pod by itself would need its ServiceAccount to be there; as a template it is judged all the same. */
+/** A bare Pod needs an existing ServiceAccount, so it is wrapped into a Job: pod templates are checked all the same. */
 function asTemplate(manifest: Manifest): Manifest {
   if (manifest.kind !== "Pod") return manifest;
   const { metadata, spec } = manifest;

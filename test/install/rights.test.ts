@@ -14,9 +14,9 @@ import { World } from "../support/world.ts";
 import { accountOf, type ServiceAccountLogin } from "./account.ts";
 import { command } from "./command.ts";
 
-// The rights that the chart grants, used: what the processes need is there, and nothing else is.
+// The processes work with the rights that the chart grants, and have no others.
 
-// One test asks kubectl a dozen times, which takes long beside builds.
+// One test runs kubectl a dozen times, which takes long on a busy machine.
 vi.setConfig({ testTimeout: 240_000 });
 
 const open: { remove(): Promise<unknown> }[] = [];
@@ -24,7 +24,7 @@ afterEach(async () => {
   for (const each of open.splice(0).reverse()) await each.remove();
 });
 
-/** Applies the chart's accounts and rights alone; they go with the test. */
+/** Applies the chart's ServiceAccounts and rights, without the rest. They are deleted after the test. */
 async function grant(namespace: string, values: object): Promise<Rendered> {
   const rendered = await render({ instance: "test", ...values }, { namespace, release: "test" });
   open.push({ remove: () => revoke(rendered) });
@@ -54,7 +54,7 @@ async function newWorld(): Promise<World> {
 }
 
 describe("the controller does its whole job with the chart's rights", () => {
-  // Always told to look at its own namespace alone: the others on this API server are other tests'.
+  // The operator always watches its own namespaces alone: the others on this API server belong to other tests.
   const modes: Record<string, (namespace: string) => object> = {
     "in all namespaces": () => ({}),
     "in named namespaces": (namespace) => ({ watchNamespaces: [namespace] }),
@@ -116,7 +116,7 @@ test("a watched namespace that is deleted whole takes its RoleBindings first, an
   const before = world.atTwilio().smsUrl;
   world.startOperator({}, { kubeconfig });
   await world.wired();
-  // The worst order, which the namespace controller may choose.
+  // The namespace controller deletes in any order: this is the worst one.
   await kubectl(["delete", "rolebinding", "--all", "-n", world.namespace]);
   expect(await kubectl(["delete", "namespace", world.namespace, "--timeout=40s"])).toMatchObject({ code: 0 });
   expect(await world.client.get(namespaces, { name: world.namespace })).toBeUndefined();
@@ -188,7 +188,7 @@ describe("the receiver", () => {
       // A table, whose columns are as wide as their widest cell.
       return stdout.split("\n").map((line) => line.trim().replaceAll(/ {2,}/g, " | "));
     };
-    // The migrations have no right: what they are told is what everybody may do.
+    // The migrations' account has no rights, so its list is what every account may do.
     const everybody = await rights(migrations);
     const more = (await rights(receiver)).filter((line) => !everybody.includes(line));
     expect(more).toEqual(

@@ -8,7 +8,7 @@ import { eventually } from "../support/eventually.ts";
 import { World } from "../support/world.ts";
 import { command } from "./command.ts";
 
-// `smschannel test-text`, which `helm test` runs: it passes when texts arrive, and fails when they do not.
+// `helm test` runs `smschannel test-text`, which passes when texts arrive and fails when they do not.
 
 let world: World;
 let env: Record<string, string>;
@@ -72,7 +72,7 @@ test("the test goes to the port of that other URL, whatever port the public one 
     RECEIVER_URL: other.url,
     WAIT: "1s",
   });
-  // The signature is over another URL than the route's; what counts is who answers.
+  // 403, as the signature is for another URL than the route's: the test is about which server answers.
   expect(output).toBe(`FAILED  a signed text is answered with 403 by ${new URL(other.url).origin}\n`);
   expect(
     (await run({ PUBLIC_URL: "https://sms.example.com:8443", RECEIVER_URL: "http://127.0.0.1", WAIT: "1s" }))

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../support/controlplane/directory.ts";
 
-// scripts/run.mjs in a small project of its own, with an npm that only says that it was called.
+// scripts/run.mjs in a small project of its own, with an npm that only records its calls.
 
 const root = resolve(import.meta.dirname, "../..");
 let folder: string;
@@ -52,7 +52,7 @@ async function run(env: Record<string, string> = {}) {
 }
 const npmCalls = () => readFile(join(folder, "called"), "utf8").catch(() => "");
 
-/** What npm left behind, and whether it is called. */
+/** What an earlier npm installed, and whether npm is called again. */
 const rows: Record<string, [left: object | undefined, called: boolean]> = {
   "a whole npm ci": [installed, false],
   "a package more, which somebody tries": [{ ...installed, "node_modules/x": { version: "1.0.0" } }, false],

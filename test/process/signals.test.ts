@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
 
-// How the program ends when it is told to, started as people start it: by bin/ and by scripts/run.mjs, whose wrappers pass signals on.
+// How the program ends on a signal when it is started as people start it: by bin/ or scripts/run.mjs, which pass signals on.
 
 const root = resolve(import.meta.dirname, "../..");
 const program = ["src/main/smschannel.ts"];
@@ -37,14 +37,14 @@ afterEach(() => {
     if (exitCode === null && signalCode === null) process.kill(-pid!, "SIGKILL");
 });
 
-/** Leads a process group, as what is started from a shell's prompt does. */
+/** Starts a process group, as a shell does for a command that is typed at its prompt. */
 function start(args: string[]): ChildProcess {
   const child = spawn(process.execPath, args, { detached: true, env, stdio: ["ignore", "pipe", "inherit"] });
   children.push(child);
   return child;
 }
 
-/** Resolves when the log has a line with this in it; the log is read on. */
+/** Resolves when the log contains this text. The function gives all that was logged by the time it is called. */
 async function said(child: ChildProcess, what: string): Promise<() => string> {
   let log = "";
   await new Promise<void>((found) =>

@@ -8,8 +8,8 @@ import { SkippingClock } from "../support/skipping-clock.ts";
 import { type Mode, type Spoiler, startSpoiler } from "../support/spoiler.ts";
 import { World, type WorldOptions } from "../support/world.ts";
 
-// What users see where something before the receiver spoils requests, or its database takes no texts: a real API server, operator,
-// receiver and database, and a simulated Twilio that goes the same way.
+// What users see when a proxy before the receiver spoils requests, or its database takes no texts. API server, operator, receiver and
+// database are real, and the simulated Twilio goes through the same proxy.
 
 let world: World;
 let spoiler: Spoiler;
@@ -26,7 +26,7 @@ async function begin(options: WorldOptions = {}) {
   world.publicUrl = spoiler.url;
 }
 
-/** Stream and number are not Ready for this reason, in these words. */
+/** Waits until stream and number are not Ready for this reason, with this message. */
 async function told(reason: string, says: RegExp): Promise<void> {
   for (const [type, name] of [
     [workStreams, "support"],
@@ -46,7 +46,7 @@ async function told(reason: string, says: RegExp): Promise<void> {
     });
 }
 
-/** Six ways of many; all of them are in spoils.test.ts. */
+/** Six examples; spoils.test.ts has all ways of spoiling. */
 const ways: [Mode, reason: string, says: RegExp][] = [
   ["signature removed", "PublicUrlAltersRequests", /the header X-Twilio-Signature is removed/],
   ["slash appended", "PublicUrlAltersRequests", /a slash is appended to the path/],
@@ -134,7 +134,7 @@ test("a database that takes no texts is reported within a minute, and so is its 
   expect(world.atTwilio().smsUrl).toBe(webhook);
 }, 120_000);
 
-/** Lets so much time pass, in pieces with moments between in which requests come and go, until there is what is waited for. */
+/** Lets the clock skip this time in small steps, with pauses in which requests can be answered, until `wanted` resolves. */
 async function during<T>(clock: SkippingClock, ms: number, wanted: Promise<T>): Promise<T> {
   let over = false;
   const ended = wanted.finally(() => {

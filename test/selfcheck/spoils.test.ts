@@ -17,8 +17,8 @@ import {
 } from "../receiver/harness.ts";
 import { type Mode, SPOILS, type Spoiler, startSpoiler } from "../support/spoiler.ts";
 
-// What a self-check says of everything that stands between Twilio and a receiver and spoils requests: with a real receiver on a
-// real database, and the requests on the wire.
+// What a self-check reports about each way in which a proxy can spoil requests, with a real receiver, a real database and requests
+// on the wire.
 
 let running: RunningReceiver;
 let spoiler: Spoiler;
@@ -44,7 +44,7 @@ beforeAll(async () => {
 });
 afterAll(() => end());
 
-/** The texts are refused that have what is changed; else none, or every one. */
+/** Some texts are refused: those that contain what the proxy changes. Otherwise every text is refused. */
 const SOME = /, and such texts are refused; /;
 const ALL = /, and every text is refused; /;
 
@@ -170,7 +170,7 @@ describe("a self-check reports the fault of the way to the receiver", () => {
       expect(problem?.reason, problem?.message).toBe(reason);
       for (const words of says) expect(problem?.message).toMatch(words);
       expect(problem?.message).not.toMatch(/secret/);
-      // The same fault gives the same words, or each look would be news.
+      // The same fault gives the same message: otherwise each self-check would change the status.
       expect(problemOf(newCheck(1), await ask())).toEqual(problem);
       expect(problem?.lasts === true).toBe(
         says.includes(SOME) || /refused on the way/.test(problem!.message),
@@ -179,7 +179,7 @@ describe("a self-check reports the fault of the way to the receiver", () => {
 });
 
 describe("a self-check passes where a text would arrive, and only there", () => {
-  /** A text with everything in it that texts can have; not the check's own fields. */
+  /** A text with everything that texts can contain, but without the fields of a self-check. */
   const odd = (): [string, string][] => [
     ...textFields({ Body: "Grüße 📦 Zoe\u0308, 2 + 2 & don't: 100%2B\nbye ", ToState: "" }),
     ["Extra", "1"],
@@ -194,7 +194,7 @@ describe("a self-check passes where a text would arrive, and only there", () => 
     });
 });
 
-/** As Twilio would see it: answered by TwiML, without a redirect. */
+/** Whether Twilio would take the text for delivered: it gets TwiML, without a redirect. */
 async function isTaken(fields: [string, string][]): Promise<boolean> {
   const { status, body } = await post(Number(new URL(spoiler.url).port), {
     path: new URL(target.url).pathname,

@@ -14,8 +14,8 @@ function sharedCore(): CoreV1Api {
 }
 
 /**
- * A namespace of the test's own; `prefix` says whose it is when one looks into a cluster by hand. With `kubeconfig` on a
- * cluster of the test's own.
+ * Creates a namespace for one test. `prefix` shows a person who looks into the cluster what it is for. With `kubeconfig` it is created
+ * in another cluster than the shared one.
  */
 export async function newNamespace(prefix: string, kubeconfig?: string): Promise<string> {
   const core = kubeconfig === undefined ? sharedCore() : kubeConfig(kubeconfig).makeApiClient(CoreV1Api);

@@ -30,7 +30,7 @@ export async function applyCrds(kubeconfig: string): Promise<void> {
     ),
   );
   const config = kubeConfig(kubeconfig);
-  // Not with a typed API: its models know no x-kubernetes-* and would leave out every CEL rule without a word.
+  // Not with a typed API: its models have no x-kubernetes-* fields, and would silently drop every CEL rule.
   const client = config.makeApiClient(CustomObjectsApi);
   const type = { group: "apiextensions.k8s.io", version: "v1", plural: "customresourcedefinitions" };
   for (const body of objects) {

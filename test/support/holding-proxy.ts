@@ -8,8 +8,8 @@ export interface HeldRequest {
 }
 
 /**
- * Stands between the operator and its Twilio, and answers nothing that it is told to hold: what came is known while the caller
- * still waits, which Twilio's own log cannot tell.
+ * A proxy between the operator and its Twilio that does not answer the requests that it is told to hold. It knows a request while the
+ * caller still waits for the answer; the simulator's log has it only afterwards.
  */
 export class HoldingProxy {
   /** Requests that wait for an answer. */
@@ -33,7 +33,7 @@ export class HoldingProxy {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Resolves while so many wait. */
+  /** Resolves when this many requests wait. */
   async holdsNow(count: number, timeoutMs?: number): Promise<void> {
     await eventually(
       `${count} requests are held`,

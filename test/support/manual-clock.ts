@@ -1,8 +1,8 @@
 import { type Clock, sleepOn } from "../../src/clock.ts";
 
 /**
- * A clock that stands still until told to move. `advance` fires what falls due in order of its time, one after another,
- * and lets promises settle between two of them, so that work which re-arms itself is seen.
+ * A clock that stands still until it is told to move. `advance` fires the due timers one after another in the order of their times,
+ * and lets promises settle in between, so that a timer that a callback starts is fired too.
  */
 export class ManualClock implements Clock {
   #now: number;

@@ -19,7 +19,7 @@ const rbac = (kind: string, plural: string): ResourceType => ({
 const roles = rbac("Role", "roles");
 const bindings = rbac("RoleBinding", "rolebindings");
 
-/** Gives a user, such as `system:serviceaccount:ns:name`, rights in a namespace; what it returns takes them away again. */
+/** Grants a user, such as `system:serviceaccount:ns:name`, rights in a namespace. The returned function revokes them. */
 export async function grant(
   admin: KubeClient,
   user: string,
@@ -48,7 +48,7 @@ export const inOperatorNamespace: RoleRule[] = [
   { apiGroups: [""], resources: ["secrets"], verbs: [...READ, "create", "update", "patch", "delete"] },
 ];
 
-/** What the controller needs in a namespace of users, by what it is for. */
+/** What the controller needs in a namespace of users, by purpose. */
 export const inUsersNamespace = {
   secrets: [{ apiGroups: [""], resources: ["secrets"], verbs: READ }],
   kind: (plural: string): RoleRule[] => [

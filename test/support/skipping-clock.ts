@@ -6,7 +6,7 @@ interface Due {
   disarm: () => void;
 }
 
-/** Time that runs as usual and can be told to skip: an hour of resyncs without an hour of waiting. */
+/** A clock that runs as usual and can skip time: an hour of resyncs without an hour of waiting. */
 export class SkippingClock implements Clock {
   #skipped = 0;
   readonly #due = new Set<Due>();
@@ -33,12 +33,12 @@ export class SkippingClock implements Clock {
   sleep(ms: number, signal?: AbortSignal) {
     return sleepOn(this, ms, signal);
   }
-  /** Time passes at once; what falls due fires in its order. */
+  /** Skips this time at once. Timers that become due fire in the order of their times. */
   skip(ms: number) {
     this.#skipped += ms;
     const now = this.monotonic();
     const all = [...this.#due].sort((a, b) => a.at - b.at);
-    // All are armed anew before any runs: what a run arms by itself must not be armed twice.
+    // All timers are armed again before any of them runs: one that a callback starts must not be armed twice.
     for (const due of all) {
       due.disarm();
       if (due.at > now) due.disarm = systemClock.after(due.at - now, due.run);

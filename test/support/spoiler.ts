@@ -1,5 +1,5 @@
-// A proxy that spoils requests as ingresses, CDNs and firewalls do. Imports nothing but Node's own, so that it can also run by
-// itself, in a pod: with SPOILER_TARGET and SPOILER_PORT set. `GET /_mode/NAME` says how requests are spoiled from now on.
+// A proxy that spoils requests as ingresses, CDNs and firewalls do. It imports only Node's own modules, so that it can also run alone
+// in a pod, with SPOILER_TARGET and SPOILER_PORT set. `GET /_mode/NAME` sets how requests are spoiled from then on.
 import {
   createServer,
   type IncomingHttpHeaders,
@@ -9,7 +9,7 @@ import {
 } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** A request on its way, to be changed in place. */
+/** A request on its way, which a spoil changes in place. */
 interface Passing {
   method: string;
   path: string;
@@ -23,10 +23,10 @@ interface SpoiledReply {
   body?: string;
 }
 
-/** Changes a request; what it returns is answered in the receiver's place. */
+/** Changes a request. When it returns a reply, the proxy sends that instead of forwarding the request. */
 type Spoil = (passing: Passing) => SpoiledReply | undefined;
 
-/** Changes the fields of a form, and encodes them as proxies that parse forms do. */
+/** Changes the fields of a form, and encodes them again, as a proxy does that parses forms. */
 const fields =
   (change: (pairs: [string, string][]) => [string, string][]): Spoil =>
   (passing) => {
@@ -66,7 +66,7 @@ const last = (pairs: [string, string][]) => [...new Map(pairs)];
 
 export const SPOILS = {
   nothing: () => undefined,
-  // Harmless: a text that comes like this is taken.
+  // Harmless: the receiver accepts a text that comes like this.
   "host rewritten": headers((all) => {
     all.host = "internal:1";
   }),
@@ -139,7 +139,7 @@ export const SPOILS = {
   "escaped for HTML": values((value) => value.replaceAll("&", "&amp;").replaceAll("'", "&#39;")),
   "unknown fields dropped": fields((pairs) => pairs.filter(([name]) => /^(To|From|Body|SmsCh)/.test(name))),
   "field added": fields((pairs) => [...pairs, ["csrf", "1"]]),
-  // Answers in the receiver's place.
+  // Answered by the proxy instead of the receiver.
   "moved for good": (passing) => ({
     status: 308,
     headers: { location: `https://sms.example.com${passing.path}` },
@@ -187,7 +187,7 @@ export interface Spoiler {
   close(): Promise<void>;
 }
 
-/** Between whoever calls and the receiver at `target`. */
+/** Starts the proxy in front of the receiver at `target`. */
 export async function startSpoiler(target: string, port = 0, host = "127.0.0.1"): Promise<Spoiler> {
   const spoiler = { url: "", mode: "nothing" as Mode, close: async () => {} };
   const server = createServer((incoming, outgoing) => {

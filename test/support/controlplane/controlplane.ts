@@ -44,7 +44,7 @@ const NO_WAY = `There is no Kubernetes API server to work with. One of these is 
 
 /** A real Kubernetes control plane: API server with RBAC, namespace controller, garbage collector; no nodes. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  // Never by accident: somebody's KUBECONFIG is set in many shells, and tests delete and replace things.
+  // Only when asked for: many shells have a KUBECONFIG of a real cluster, and tests delete and replace objects.
   if (process.env.TEST_USE_KUBECONFIG === "1") return givenCluster();
   const programs = await programsHere(options.log);
   if (programs !== undefined) {
@@ -61,7 +61,7 @@ async function programsHere(log: Log): Promise<Programs | undefined> {
   if (assets === undefined || assets === "") return build();
   const programs = programsOfAssets(assets);
   if (programs.controllerManager !== undefined) return programs;
-  // setup-envtest brings none, and without one deleted namespaces stay: take ours, where it can be built.
+  // setup-envtest has none, and without one deleted namespaces are never emptied: use our own, if it can be built.
   log.warn({ assets }, "these assets have no kube-controller-manager, looking for one of our own");
   const { controllerManager } = (await build()) ?? programs;
   return { ...programs, controllerManager };
@@ -93,7 +93,7 @@ async function disposable(
   };
 }
 
-/** A free port may be taken between looking and listening: then the whole is tried again with other ones. */
+/** Another process may take a port after it was found free: then everything is started again with other ports. */
 async function startWithFreePorts(
   programs: Programs,
   dir: string,

@@ -10,8 +10,8 @@ export async function stateDirectory(given: string | undefined): Promise<string>
 }
 
 /**
- * A fresh folder that carries this process's id in its name. Those of processes that are gone are removed first: their
- * programs ended with them, but nobody was left to clean up.
+ * A fresh folder with this process's id in its name. Folders of processes that no longer exist are removed first: those were killed
+ * before they could clean up.
  */
 export async function temporaryDirectory(prefix: string): Promise<string> {
   for (const name of await readdir(tmpdir())) {

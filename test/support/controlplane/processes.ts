@@ -31,7 +31,7 @@ export interface RestoreOptions {
   readonly meanwhile?: () => Promise<void>;
 }
 
-/** What a control plane without nodes needs; fewer controllers start faster and leave the CPU to the tests. */
+/** The controllers that tests need. Fewer start faster, and leave the CPU to the tests. */
 const CONTROLLERS = [
   "namespace-controller",
   "garbage-collector-controller",
@@ -69,7 +69,7 @@ export async function startProcesses(options: {
       `--secure-port=${port}`,
       "--bind-address=127.0.0.1",
       "--advertise-address=127.0.0.1",
-      // A loopback address cannot stand in the Endpoints of the kubernetes Service; nothing here reads them.
+      // Endpoints of the kubernetes Service may not have a loopback address. Nothing here reads them.
       "--endpoint-reconciler-type=none",
       "--service-account-issuer=https://kubernetes.default.svc",
       `--service-account-key-file=${at("service-account.pem")}`,
@@ -116,7 +116,7 @@ export async function startProcesses(options: {
   };
 
   const stop = async () => {
-    // Clients first: an API server without its etcd waits for it, and a controller manager only logs.
+    // Clients first: without its etcd an API server waits for it, and does not end.
     const order: [string, NodeJS.Signals][] = [
       ["kube-controller-manager", "SIGKILL"],
       ["kube-apiserver", "SIGTERM"],

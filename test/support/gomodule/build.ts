@@ -10,11 +10,11 @@ import { spawnTied } from "../../../src/child.ts";
 import { isAlive } from "../controlplane/directory.ts";
 import type { BuildProgress } from "./progress.ts";
 
-/** A program for tests that is built from Go modules: pinned by go.mod and go.sum, from nothing but the Go module proxy. */
+/** A program for tests that is built from Go modules, which go.mod and go.sum pin. Only the Go module proxy is needed. */
 export interface GoProgram {
   /** Names the folder in the cache, together with a hash of the module. */
   readonly name: string;
-  /** What is built, for a person who waits: "Argo CD 3.6.1". */
+  /** What is built, as a person who waits for it is told: "Argo CD 3.6.1". */
   readonly what: string;
   /** The folder of the module. */
   readonly module: string;
@@ -22,19 +22,19 @@ export interface GoProgram {
   readonly sources: readonly string[];
   /** Version stamps, `package.variable` → value. */
   readonly stamps: Record<string, string>;
-  /** What is built of it; absent: the module itself. */
+  /** The package to build; default: the module itself. */
   readonly package?: string;
   /** Build tags. */
   readonly tags?: readonly string[];
-  /** Other names of the one program, for those that look at what they are called. */
+  /** Other names for the same file, for a program that acts by the name that it is started with. */
   readonly links?: readonly string[];
-  /** Folders of other modules that go beside the program, as `module` and the path in it. */
+  /** Folders of other modules that are copied beside the program. */
   readonly folders?: readonly { readonly module: string; readonly path: string }[];
 }
 
 /**
- * The folder with the program, built where this has not been done before; later calls answer at once. The folder is named by
- * a hash of the module, appears only when it is complete, and two runs that build at once come to no harm.
+ * The folder with the program, which is built by the first call; later calls return at once. The folder's name has a hash of the
+ * module, it appears only when it is complete, and two runs can build at the same time.
  */
 export async function builtProgram(program: GoProgram, progress: BuildProgress): Promise<string> {
   const folder = join(cacheFolder(), `${program.name}-${await hashOf(program)}`);
@@ -114,13 +114,13 @@ async function build(program: GoProgram, folder: string, progress: BuildProgress
   }
 }
 
-/** One by one: the folders of Go's cache are closed to writing, and a copy of them would be too. */
+/** Copies file by file: folders in Go's cache are read-only, and a recursive copy of them would be too. */
 async function copyFiles(from: string, to: string): Promise<void> {
   await mkdir(to);
   for (const name of await readdir(from)) await copyFile(join(from, name), join(to, name));
 }
 
-/** As the projects build their releases: no debug information, and the version that the program gives as its own. */
+/** Flags as for a release: no debug information, and the version that the program reports as its own. */
 function flags(program: GoProgram): string[] {
   const set = Object.entries(program.stamps).map(([name, value]) => `-X ${name}=${value}`);
   return [...settings(program), "-buildvcs=false", `-ldflags=-s -w ${set.join(" ")}`];
@@ -129,7 +129,7 @@ function flags(program: GoProgram): string[] {
 /** What decides which packages are compiled, and how. */
 const settings = ({ tags = [] }: GoProgram) => ["-trimpath", ...(tags.length > 0 ? [`-tags=${tags}`] : [])];
 
-/** Runs `go` in the module; each line of its output is handed on with its number. Its last lines are the error's text. */
+/** Runs `go` in the module, and passes on each line of its output with its number. An error has the last lines as its text. */
 async function go(
   module: string,
   args: string[],
@@ -162,7 +162,7 @@ async function go(
   if (code !== 0) throw new Error(`go ${args[0]} failed:\n${last.join("\n")}`);
 }
 
-/** Only of this program: another one may be in the making. */
+/** Removes drafts of this program only: another one may be being built. */
 async function removeDrafts(folder: string, name: string): Promise<void> {
   const parent = dirname(folder);
   for (const entry of await readdir(parent))
@@ -171,9 +171,9 @@ async function removeDrafts(folder: string, name: string): Promise<void> {
 }
 
 /**
- * One build at a time: a second would only share the processor. The file names its holder's process, and the holder
- * touches it: one that is gone, or has not touched it for a minute (in another container), was killed. Should two ever
- * hold it, the rename above still lets one win.
+ * Allows one build at a time: a second would only slow down the first. The file has the process id of its holder, who touches it
+ * regularly. A holder that no longer exists, or has not touched it for a minute (it may be in another container), was killed. Even if
+ * two held it, the rename above lets only one win.
  */
 async function lock(
   path: string,

@@ -1,4 +1,4 @@
-/** Tells a waiting person what goes on; in a log file a line now and then, on a terminal one line that changes. */
+/** Tells a person who waits what is being done: on a terminal in one line that changes, in a log file every ten seconds. */
 export interface BuildProgress {
   say(text: string): void;
   end(): void;
@@ -14,7 +14,7 @@ export function progressOn(stream: NodeJS.WriteStream): BuildProgress {
   return {
     say(text) {
       const now = performance.now();
-      // A new step is worth a line at once; "3 of 10" after "2 of 10" is not a new step.
+      // A new step gets its line at once. "3 of 10" after "2 of 10" is not a new step.
       const step = text.replace(/[0-9]+/g, "#");
       const due = now - said >= (terminal ? 100 : LOG_EVERY_MS);
       if (!due && step === kind) return;
