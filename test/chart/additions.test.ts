@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { type Manifest, type Rendered, render } from "./helm.ts";
 
-// What users add to what the chart makes: volumes, variables, arguments, places, annotations, accounts, objects.
+// What users can add to the chart's objects: volumes, variables, arguments, node selectors, annotations, accounts, other objects.
 
-/** Each process by its key in the values: where its pod is. */
+/** The object with the pod template of each process, by the process's key in the values. */
 const processes: Record<string, (rendered: Rendered) => Manifest> = {
   controller: (rendered) => rendered.one("Deployment", "-controller"),
   receiver: (rendered) => rendered.one("Deployment", "-receiver"),
@@ -75,7 +75,7 @@ describe.each(Object.entries(processes))("%s", (key, of) => {
     const there = await render({ [key]: { serviceAccount: { create: false, name: "mine" } } });
     expect(podOf(of(there)).spec.serviceAccountName).toBe("mine");
     expect(there.of("ServiceAccount")).toHaveLength(4);
-    // What the account may do does not depend on who makes it.
+    // The rights of the account do not depend on who creates it.
     const subjects = (rendered: Rendered) =>
       [...rendered.of("RoleBinding"), ...rendered.of("ClusterRoleBinding")].flatMap(
         ({ metadata, subjects }) =>
@@ -255,7 +255,7 @@ describe("trusted certificates given as a value", () => {
   test("replace the pods when they change, and only then", async () => {
     for (const { metadata } of await podsOf({ pem }))
       expect(metadata.annotations).toMatchObject({ "checksum/trusted-certificates": hashOf(pem) });
-    // Nothing can be looked up here: an annotation that comes and goes would replace pods for nothing.
+    // Nothing can be looked up here. A checksum that comes and goes would replace pods for no reason.
     for (const { metadata } of await podsOf({ configMap: "ca" }))
       expect(metadata.annotations).not.toHaveProperty("checksum/trusted-certificates");
   });

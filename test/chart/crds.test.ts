@@ -17,9 +17,9 @@ function expectAll(rendered: Rendered) {
   for (const source of sources) {
     const crd = rendered.one("CustomResourceDefinition", source.metadata.name);
     expect(crd.spec).toEqual(source.spec);
-    // Whoever uninstalls the release must not delete every number with it.
+    // Otherwise uninstalling the release would delete every number.
     expect(crd.metadata.annotations).toMatchObject({ "helm.sh/resource-policy": "keep" });
-    // What a client-side apply can keep in an annotation.
+    // A client-side apply keeps a copy in an annotation, which has a limit.
     expect(JSON.stringify(crd).length).toBeLessThan(262_144);
   }
 }
@@ -42,7 +42,7 @@ describe("the CRDs", () => {
   });
 
   test("have a chart of their own", async () => {
-    // It has no values: those that every render brings along are refused by nothing.
+    // This chart has no schema, so the values that `render` always sets do no harm.
     const rendered = await render({}, { chart: CRDS_CHART });
     expectAll(rendered);
     expect(rendered.all).toHaveLength(sources.length);

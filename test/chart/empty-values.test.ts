@@ -7,8 +7,8 @@ import { keysOf } from "../../scripts/generate/chart-keys.ts";
 import { CHART, helm, merge, refusal } from "./helm.ts";
 import { required } from "./values.ts";
 
-// Helm takes an empty value for "remove this key", and asks the schema only then. What is left out must not render as something
-// that nobody asked for, such as a right on every Secret: each empty value is refused by its name.
+// An empty value makes Helm remove the key before it checks the schema. A template without the key could render something that nobody
+// asked for, such as a right on every Secret, so the chart refuses each empty value by its name.
 
 const defaults = parse(await readFile(join(CHART, "values.yaml"), "utf8")) as object;
 
@@ -132,7 +132,7 @@ describe("empty texts and lists are refused where the default has some", () => {
 });
 
 describe("even without the checks nothing empty widens a right or a policy", () => {
-  // As somebody does who wants to get past a schema that is in the way.
+  // What a person may do to get past a schema.
   const unchecked = ["--skip-schema-validation", "--set=checked=true"];
   const rows: Record<string, [values: object, sentence: string]> = {
     "no shard": [{ routeShards: 0 }, "routeShards must be 1 or more"],

@@ -34,7 +34,7 @@ export async function render(values: object = {}, options: Rendering = {}): Prom
   return new Rendered(stdout);
 }
 
-/** What `helm template` says to values that it refuses; throws when it takes them. */
+/** The message of `helm template` for values that it refuses. Throws when it takes them. */
 export async function refusal(values: object): Promise<string> {
   const { code, stderr } = await helmTemplate(merge(required, values), {});
   if (code === 0) throw new Error("the values were taken");
@@ -75,7 +75,7 @@ export class Rendered {
     return this.all.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
   }
 
-  /** Every pod template, whatever it stands in, with the name of what it stands in. */
+  /** Every pod template, with the name of the object that it is part of. */
   pods(): { of: string; labels: Record<string, string>; spec: Manifest["spec"]; annotations: object }[] {
     return this.all.flatMap(({ kind, metadata, spec }) => {
       const of = `${kind}/${metadata.name}`;
@@ -150,7 +150,7 @@ export function helm(args: string[], input?: object): Promise<HelmOutcome> {
   );
 }
 
-/** As Helm merges values: maps deeply, everything else is replaced. */
+/** Merges values as Helm does: maps deeply, and everything else is replaced. */
 export function merge(a: object, b: object): object {
   const merged: Record<string, unknown> = { ...a };
   for (const [key, value] of Object.entries(b)) {

@@ -107,7 +107,7 @@ describe("the uninstall has its rights only while it runs", () => {
   });
 
   test("in named namespaces the bindings stay, and name an account that is not there", async () => {
-    // Made by a hook, a binding in a namespace that is gone by then would fail, and with it the uninstall.
+    // As a hook, a binding in a namespace that no longer exists would fail, and with it the uninstall.
     const rendered = await render({ watchNamespaces: ["a", "b"], uninstall: { rights: "Hook" } });
     const lasting = naming(rendered).filter(
       ({ metadata }) => metadata.annotations?.["helm.sh/hook"] === undefined,
@@ -120,7 +120,7 @@ describe("the uninstall has its rights only while it runs", () => {
   });
 
   test("where the chart is rendered without a cluster, as by Argo CD, the Job alone is a hook", async () => {
-    // Argo CD can take several hooks for done before it has seen the Job among them.
+    // With several hooks Argo CD may think they are done before it has seen the Job.
     for (const values of [{}, { uninstall: { rights: "Lasting" } }]) {
       const rendered = await render(values);
       for (const { metadata } of naming(rendered))
@@ -211,7 +211,7 @@ test("docs/install/rbac.md lists the rights as they are", async () => {
 });
 
 const places: Record<string, string> = { "*": "all", a: "watched", sms: "release" };
-/** With names that stand for all. */
+/** Replaces names that differ between objects by placeholders. */
 const general = (right: string) =>
   right
     .replaceAll(/sms-channel-operator-(controller|receiver|work)-0/g, "{release}-$1-N")

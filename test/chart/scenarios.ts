@@ -16,7 +16,7 @@ const additions = {
   serviceAccount: { annotations: { a: "b" } },
 };
 
-/** Whole sets of values, for checks that look at everything that is rendered. Together they turn every switch. */
+/** Complete sets of values, for checks of everything that is rendered. Together they use every switch of the chart. */
 export const scenarios: Record<string, object> = {
   "as little as possible": required,
   "to try it out": {

@@ -8,7 +8,7 @@ declare module "vitest" {
   }
 }
 
-/** Built before any test runs, so that minutes of compiling count as none of them. */
+/** Builds Helm before any test runs, so that minutes of compiling do not count as the time of a test. */
 export default async function setup(project: TestProject) {
   project.provide("helm", await helmProgram());
 }

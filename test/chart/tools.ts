@@ -4,7 +4,7 @@ import { delimiter, join, resolve } from "node:path";
 import { builtProgram, pinnedVersion } from "../support/gomodule/build.ts";
 import { progressOn } from "../support/gomodule/progress.ts";
 
-// The programs that a chart is checked with, each pinned by a Go module of its own: their dependencies disagree.
+// The programs that check the chart. Each is pinned by a Go module of its own, as their dependencies need different versions.
 
 const tools = {
   helm: { module: "helm.sh/helm/v4", package: "helm.sh/helm/v4/cmd/helm", tags: [] },
@@ -21,7 +21,7 @@ const tools = {
   promtool: {
     module: "github.com/prometheus/prometheus",
     package: "github.com/prometheus/prometheus/cmd/promtool",
-    // Service discovery of twenty clouds, which nobody asks here.
+    // Leaves out service discovery for twenty clouds, which these checks do not use.
     tags: ["remove_all_sd"],
   },
 } as const;

@@ -110,7 +110,7 @@ describe("the controller", () => {
   test("leads by the chart's Lease, or by one of its own making", async () => {
     const [lease, ...others] = (await render({ instance: "blue" })).of("Lease");
     expect(lease!.metadata).toMatchObject({ name: "blue-controller", namespace: "sms" });
-    // Who holds it is the controllers' to write: an upgrade must not set it back.
+    // The controllers write the holder: an upgrade must not reset it.
     expect(lease).not.toHaveProperty("spec");
     expect(others).toEqual([]);
     const without = await render({ controller: { lease: { create: false } } });
@@ -173,7 +173,7 @@ describe("the migrations", () => {
       RECEIVER_DATABASE_URL_FILE: "/etc/smschannel/database/receiver-url",
       CONTROLLER_DATABASE_URL_FILE: "/etc/smschannel/database/controller-url",
     });
-    // Files follow their Secrets: one that was wrong can be mended while the Job waits.
+    // A mounted file follows its Secret, so that a wrong URL can be corrected while the Job waits.
     expect(filesOf(job.spec.template.spec)).toEqual({
       "/etc/smschannel/database/url": "owner/owner-url",
       "/etc/smschannel/database/receiver-url": "sms-database/receiver-url",
@@ -314,7 +314,7 @@ describe("several replicas", () => {
     const behavior = { scaleDown: { stabilizationWindowSeconds: 60 } };
     const autoscaling = { enabled: true, minReplicas: 3, maxReplicas: 9, targetCpuPercent: 50, behavior };
     const rendered = await render({ receiver: { autoscaling } });
-    // Else every upgrade would set back what the autoscaler chose.
+    // Otherwise every upgrade would reset the number that the autoscaler chose.
     expect(rendered.one("Deployment", "-receiver").spec).not.toHaveProperty("replicas");
     expect(rendered.one("HorizontalPodAutoscaler").spec).toEqual({
       scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "sms-channel-operator-receiver" },

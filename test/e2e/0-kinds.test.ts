@@ -11,8 +11,8 @@ import { Release } from "./release.ts";
 import { tell } from "./tell.ts";
 import { ClusterTwilio } from "./twilio.ts";
 
-// The chart where the kinds come apart from it, as platform teams have it: they are not there yet, then they are of an older
-// version than the operator, then they are upgraded. The first file, as it begins without them.
+// Platform teams often install the kinds apart from the chart: at first they are missing, then they are older than the operator, then
+// they are upgraded. This is the first file, as it needs a cluster without them.
 
 const CRDS = resolve(import.meta.dirname, "../../crds");
 /** A status field that this test's older version of the kind does not have. */
@@ -36,7 +36,7 @@ beforeAll(async () => {
     accounts: [{ sid, authToken }],
     numbers: [{ sid: demoAccount.numberSid, accountSid: sid, phoneNumber: demoAccount.number }],
   });
-  // No receiver works here: it has no database, and nobody asks whether it answers.
+  // The receiver has no database and does not work here, so the URL check is off.
   release = new Release(namespace, twilio, {
     crds: { install: false },
     watchNamespaces: [users],
@@ -78,9 +78,9 @@ test("kinds of an older version do: status goes without what they lack", async (
 });
 
 test("the chart's own kinds take the older ones' place, and status is whole", async () => {
-  // They were kubectl's until now, as field managers go.
+  // Until now kubectl was their field manager.
   await release.upgrade({ crds: { install: true } }, "--take-ownership", "--force-conflicts");
-  // What a kind lacks is remembered for ten minutes; a new version of the operator, which this stands for, asks at once.
+  // The operator remembers for ten minutes what a kind lacks. Restarting it stands for an upgrade, after which it asks at once.
   await release.kubectl("rollout", "restart", `deployment/${release.name}-controller`);
   await release.rolledOut("controller");
   let status: Record<string, unknown> = {};

@@ -15,8 +15,8 @@ import { type Streamed, TextStream } from "./stream.ts";
 import { tell } from "./tell.ts";
 import { ClusterTwilio, type WebhookAtTwilio } from "./twilio.ts";
 
-// The life of one release: installed as the version before, used, disturbed under load, upgraded, rolled back, upgraded again,
-// tested, uninstalled. Each test begins where the one before it ended.
+// The life of one installation: the older version is installed and used, disturbed under load, upgraded, rolled back, upgraded again,
+// tested and uninstalled. Each test begins where the one before it ended.
 
 const number = demoAccount.number.slice(1);
 const team = `${inject("runId")}-team`;
@@ -100,10 +100,10 @@ test("pods that are deleted, an upgrade, a rollback and an upgrade refuse no tex
   await upgraded(stream);
 
   const { acknowledged, refused, retried, unknown } = await summed(stream);
-  // Nor was one asked for twice: whoever Twilio called was there.
+  // Twilio did not have to repeat a request: each receiver that it called was there.
   expect({ refused, retried, unknown }).toEqual({ refused: [], retried: {}, unknown: {} });
   expect(await lostOrDoubled(acknowledged)).toEqual({ lost: [], doubled: [] });
-  // The webhook was right all the time: a leader that takes over looks, and changes nothing.
+  // The webhook was right all the time, so a new leader changes nothing.
   expect(await twilio.updates()).toEqual([]);
   await ready();
 });
@@ -123,7 +123,7 @@ test("the receiver's account may see its compiled Secrets and nothing else", asy
 
 test("helm test sends a signed text through the Service and finds it in the store", async () => {
   const said = await release.test();
-  // Helm calls a chart without a test a success as well.
+  // Helm reports success for a chart without tests as well.
   expect(said).toMatch(/TEST SUITE:\s+sms-channel-operator-test\n[\s\S]*Phase:\s+Succeeded/);
 });
 
@@ -182,8 +182,8 @@ test("a password that is rotated in database and Secret is taken up, and no pod 
   const stringData = JSON.stringify({ stringData: { "receiver-url": url.href } });
   await release.kubectl("patch", "secret", database.name, "-p", stringData);
   tell("rotated; the kubelet brings it to the pods within two minutes");
-  // Connections go on with the former one until they break: each look breaks them all. The receivers take turns, so that
-  // several texts in a row tell of all of them.
+  // Open connections go on with the former password, so each try closes them all. The receivers take turns, and several texts in a row
+  // reach all of them.
   let inARow = 0;
   await waitFor({
     expected: "texts over connections with the new password",
@@ -215,12 +215,12 @@ if (restartNode !== "")
     tell("it is back");
     await release.kubectl("rollout", "status", `statefulset/${database.name}`, "--timeout=120s");
     await release.rolledOut("controller", "receiver");
-    // The simulator forgot everything with its pod: the number's webhook is as it was before us, which is drift.
+    // The simulator's pod lost its state, so the number has its first webhook again, which is drift.
     let smsUrl = "";
     await waitFor({
       expected: "the webhook to be set back",
       look: async () => {
-        // Nobody plays Twilio before its pod is back as well.
+        // The simulator's pod may not be back yet.
         ({ smsUrl } = await twilio.webhookOf(number).catch(({ message }: Error) => ({ smsUrl: message })));
         return smsUrl.includes(`/inbound/${team}/support#`) ? true : undefined;
       },
@@ -259,7 +259,7 @@ async function upgraded(stream: TextStream): Promise<void> {
   await flowing(stream);
 }
 
-/** Another two seconds' worth of texts came through. */
+/** Waits until the texts of another two seconds were acknowledged. */
 async function flowing(stream: TextStream): Promise<void> {
   const from = stream.acknowledged;
   await waitFor({
@@ -294,7 +294,7 @@ async function startsOf(component: string): Promise<Record<string, number>> {
   );
 }
 
-/** Packets are dropped or turned away, as each implementation likes. */
+/** Implementations of NetworkPolicies drop packets or reject them. */
 const refused = expect.stringMatching(/^(silent|ECONNREFUSED|EHOSTUNREACH)$/);
 
 async function podIpOf(component: string): Promise<string> {
@@ -363,7 +363,7 @@ async function lostOrDoubled(acknowledged: readonly string[]) {
   };
 }
 
-/** What was deleted goes in its own time: pods drain, and the volume claim follows its StatefulSet. */
+/** Waits, as deleted objects take their time: pods drain, and the volume claim is deleted after its StatefulSet. */
 async function emptied(namespace: string): Promise<void> {
   let left: string[] = [];
   await waitFor({
@@ -378,7 +378,7 @@ async function emptied(namespace: string): Promise<void> {
   });
 }
 
-/** Names of what is in a namespace beyond what every namespace has. */
+/** Names of the objects in a namespace, without those that every namespace has. */
 async function everythingIn(namespace: string): Promise<string[]> {
   const kinds = await kubectl(["api-resources", "--namespaced", "--verbs=list", "-o", "name"]);
   const wanted = kinds

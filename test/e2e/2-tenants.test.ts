@@ -9,7 +9,7 @@ import { Release } from "./release.ts";
 import { tell } from "./tell.ts";
 import { ClusterTwilio, type WebhookAtTwilio } from "./twilio.ts";
 
-// Two releases in one cluster, each with namespaces of its own to look after; namespaces that are deleted whole.
+// Two installations in one cluster, each with namespaces of its own, and namespaces that are deleted whole.
 
 const runId = inject("runId");
 const [first, second] = [`${runId}-first`, `${runId}-second`];
@@ -52,7 +52,7 @@ beforeAll(async () => {
     second: new Release(second, twilio, {
       watchNamespaces: many.map(({ namespace }) => namespace),
       database,
-      // They are the first one's, which came earlier.
+      // The first installation has made them.
       crds: { install: false },
     }),
   };

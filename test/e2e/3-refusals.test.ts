@@ -5,7 +5,7 @@ import { apply, kubectl, tryHelm } from "./kubectl.ts";
 import { restrictedNamespace } from "./manifests.ts";
 import { imageValues } from "./release.ts";
 
-// Values that cannot work are refused by `helm install` itself, in a sentence, with nothing in the cluster.
+// `helm install` refuses values that cannot work, says why in a sentence, and creates nothing.
 
 const namespace = `${inject("runId")}-refused`;
 const good = {

@@ -11,7 +11,7 @@ import { Release } from "./release.ts";
 import { tell } from "./tell.ts";
 import { ClusterTwilio, type WebhookAtTwilio } from "./twilio.ts";
 
-// A proxy in front of the receiver that spoils requests, as ingresses, CDNs and firewalls do: what the number says of it.
+// A proxy in front of the receiver spoils requests, as ingresses, CDNs and firewalls do, and the number reports it.
 
 const operator = `${inject("runId")}-spoiled`;
 const users = `${inject("runId")}-spoiled-team`;

@@ -10,7 +10,7 @@ export interface OwnerSecret {
   name: string;
 }
 
-/** Looks into a database as its owner, by a port-forward of its own each time: pods come and go. */
+/** Reads a database as its owner. Each call opens a port-forward, as pods come and go. */
 export async function query<R extends pg.QueryResultRow>(
   { namespace, name }: OwnerSecret,
   sql: string,
@@ -42,7 +42,7 @@ export async function storedTexts(secret: OwnerSecret): Promise<Map<string, numb
   return new Map(rows.map(({ message_sid, count }) => [message_sid, count]));
 }
 
-/** A PostgreSQL as somebody's own, apart from the chart; it forgets everything with its pod. */
+/** A PostgreSQL apart from the chart, as a user's own. Its data is lost with its pod. */
 export class ClusterDatabase {
   readonly namespace: string;
   readonly #password = randomBytes(12).toString("hex");

@@ -2,7 +2,7 @@ import { afterEach, inject } from "vitest";
 import { tryHelm, tryKubectl } from "./kubectl.ts";
 import { tell } from "./tell.ts";
 
-/** After a failed test: what a person would look at next, while it is still there. Secrets are not among it. */
+/** Prints after a failed test what a person would look at next, while it still exists. Secrets are left out. */
 export function explainFailures(): void {
   afterEach(async ({ task }) => {
     if (task.result?.state !== "fail") return;

@@ -8,7 +8,7 @@ import { podSecurity, restrictedNamespace } from "./manifests.ts";
 const PROGRAM = resolve(import.meta.dirname, "../support/spoiler.ts");
 const PORT = 8080;
 
-/** A proxy in front of the receiver, a pod of the image under test, that spoils requests as it is told. */
+/** A pod of the image under test that spoils requests on their way to the receiver. */
 export class FrontDoor {
   readonly namespace = `${inject("runId")}-door`;
   readonly url = `http://door.${this.namespace}.svc:${PORT}`;

@@ -10,7 +10,7 @@ export interface ProgramOutcome {
   stderr: string;
 }
 
-/** The real kubectl, as a user would type it. Throws what it says when it fails. */
+/** Runs kubectl as a user would. Throws its output when it fails. */
 export async function kubectl(args: readonly string[], input?: unknown): Promise<string> {
   const result = await tryKubectl(args, input);
   if (result.code !== 0)
@@ -20,7 +20,7 @@ export async function kubectl(args: readonly string[], input?: unknown): Promise
 
 export const tryKubectl = (args: readonly string[], input?: unknown) => run("kubectl", args, input);
 
-/** Helm on the chart in this checkout; values as an object. Throws what it says when it fails. */
+/** Runs Helm with values given as an object. Throws its output when it fails. */
 export async function helm(args: readonly string[], values?: object): Promise<string> {
   const result = await tryHelm(args, values);
   if (result.code !== 0)
@@ -56,7 +56,7 @@ function run(program: string, args: readonly string[], input: unknown): Promise<
   );
 }
 
-/** A kubectl that goes on (`proxy`, `port-forward`), and the local port that it says it listens on. */
+/** A kubectl that keeps running (`proxy`, `port-forward`), and the local port that it prints. */
 export async function listening(args: readonly string[]): Promise<{ port: number; stop(): Promise<void> }> {
   const child = spawnTied("kubectl", args, { env: { ...process.env, KUBECONFIG: inject("kubeconfig") } });
   child.stderr?.resume();
@@ -69,7 +69,7 @@ export async function listening(args: readonly string[]): Promise<{ port: number
   throw new Error(`kubectl ${args.join(" ")} ended without a port`);
 }
 
-/** The API server's own HTTP, by `kubectl proxy`: for pods and Services that no port leads to. */
+/** HTTP to the API server by `kubectl proxy`, which also reaches pods and Services that have no port outside the cluster. */
 export class ClusterApi {
   readonly #proxy: Awaited<ReturnType<typeof listening>>;
   readonly #connections = new Agent({ connections: 128 });

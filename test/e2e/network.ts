@@ -9,7 +9,7 @@ export async function kubernetesPorts(): Promise<number[]> {
   return slices.flatMap(({ ports }) => ports.map(({ port }) => port));
 }
 
-/** Prints `open`, or why there is no connection. A policy drops packets, which is silence. */
+/** Prints `open`, or why there is no connection. A policy drops packets, so that there may be no answer at all. */
 const CONNECT = `const [host, port] = process.argv.slice(1);
 const socket = require("node:net").connect({ host, port: Number(port), timeout: 4000 });
 const say = (word) => { console.log(word); process.exit(); };
@@ -17,13 +17,13 @@ socket.on("connect", () => say("open")).on("timeout", () => say("silent")).on("e
 
 const NODE = "/nodejs/bin/node";
 
-/** From a container of the operator's image that runs, such as `deployment/…`. */
+/** Tries from a running container of the operator's image, such as `deployment/…`. */
 export async function connects(namespace: string, from: string, host: string, port: number): Promise<string> {
   const said = await kubectl(["-n", namespace, "exec", from, "--", NODE, "-e", CONNECT, host, String(port)]);
   return said.trim();
 }
 
-/** From a pod of nobody's, of the operator's image, that is made for it. */
+/** Tries from a new pod of the operator's image that is not part of the operator. */
 export async function strangerConnects(
   at: { namespace: string; image: string },
   name: string,

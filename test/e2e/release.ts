@@ -67,7 +67,7 @@ export class Release {
     return helm(["uninstall", this.name, "--namespace", this.namespace, "--timeout=180s", ...flags]);
   }
 
-  /** For what may or may not be installed any more. */
+  /** Also when it is not installed any more. */
   async remove(): Promise<void> {
     await tryHelm([
       "uninstall",
@@ -108,7 +108,7 @@ export class Release {
 
 export const underTest = (): Version => ({ chart: CHART, image: inject("image") });
 
-/** The version before it, when there is one to be had; else the same once more. */
+/** The version to upgrade from: an older one when it is given, otherwise the one under test. */
 export const older = (): Version => ({ chart: inject("olderChart"), image: inject("olderImage") });
 
 /** `registry/repository:tag` as the chart's values. */

@@ -29,7 +29,7 @@ declare module "vitest" {
 
 const CRDS = resolve(import.meta.dirname, "../../crds");
 
-/** Looks whether everything is there before minutes are spent; every lack is a sentence that says what to do. */
+/** Checks that everything is there before minutes are spent. A message says what is missing and what to do. */
 export default async function setup(project: TestProject) {
   const { E2E_IMAGE: image, E2E_POSTGRES_IMAGE: postgresImage } = process.env;
   if (image === undefined || postgresImage === undefined)
@@ -53,7 +53,7 @@ export default async function setup(project: TestProject) {
   project.provide("enforcesPolicies", process.env.E2E_NETWORK_POLICIES === "enforced");
   project.provide("restartNode", process.env.E2E_RESTART_NODE ?? "");
   project.provide("postgresUser", Number(process.env.E2E_POSTGRES_USER ?? "999"));
-  // The chart keeps the kinds when it is uninstalled; in a cluster that had none they are ours to remove.
+  // The chart keeps the kinds when it is uninstalled. In a cluster that had none before, the run removes them.
   return () => (hadKinds ? undefined : kubectl("delete", "--ignore-not-found", "--timeout=60s", "-f", CRDS));
 }
 

@@ -6,11 +6,11 @@ export interface Streamed {
   sent: number;
   /** SIDs of the texts that a receiver acknowledged. */
   acknowledged: string[];
-  /** Texts that nobody acknowledged, whatever Twilio tried: first those that were refused. */
+  /** Texts that were never acknowledged, however often Twilio tried. */
   refused: InboundDelivery[];
-  /** Attempts that failed and were followed by another one, by what was wrong with them. */
+  /** Failed attempts that were repeated, by what was wrong with them. */
   retried: Record<string, Retried>;
-  /** Texts of which it is not known whether they came in, by what was wrong on the way from the test to the simulator. */
+  /** Texts that may not have reached the simulator, by what was wrong on the way from the test to it. */
   unknown: Record<string, number>;
 }
 
@@ -57,7 +57,7 @@ export class TextStream {
     while (!this.#stop.signal.aborted) {
       const due = Math.floor(((performance.now() - started) / 1000) * perSecond);
       while (this.#result.sent < due) this.#send();
-      // Its own beat, not a wait for something to happen.
+      // The rate of the texts, and not a wait for something to happen.
       await sleep(20, undefined, { signal: this.#stop.signal }).catch(() => undefined);
     }
   }

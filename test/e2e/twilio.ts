@@ -18,10 +18,10 @@ export interface WebhookAtTwilio {
   smsApplicationSid: string;
 }
 
-/** The simulated Twilio, a pod of the image under test, and its control API by way of the API server. */
+/** The simulated Twilio in a pod of the image under test. The tests reach its control API through the API server. */
 export class ClusterTwilio {
   readonly namespace = `${inject("runId")}-twilio`;
-  /** What the operator takes for Twilio. */
+  /** TWILIO_BASE_URL of the operators. */
   readonly baseUrl = `http://twilio.${this.namespace}.svc:4010`;
   readonly #api: ClusterApi;
 
@@ -110,7 +110,7 @@ export class ClusterTwilio {
                   args: ["twilio-simulator"],
                   env: Object.entries(env).map(([name, value]) => ({ name, value })),
                   ports: [{ containerPort: 4010 }],
-                  // Not for readiness: on a busy machine a slow answer would cut the test off from it.
+                  // No readiness probe: on a busy machine a slow answer would take the pod out of its Service.
                   startupProbe: {
                     httpGet: { path: "/_simulator/faults", port: 4010 },
                     periodSeconds: 1,

@@ -5,7 +5,7 @@ import { packagesOf } from "../../scripts/bundle/packages.ts";
 import { bundleProgram } from "../../scripts/bundle/program.ts";
 import { describeImage, type LayerFile, layerFiles } from "./layers.ts";
 
-// What is in the image, and what is not: read from its layers, where a deleted file would still be.
+// What is in the image, and what is not. Read from its layers, which still have files that a later layer deletes.
 
 let files: LayerFile[];
 let image: Awaited<ReturnType<typeof describeImage>>;

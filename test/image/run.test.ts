@@ -4,7 +4,7 @@ import { Wait } from "testcontainers";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ContainerLog, Hardened, handle, prepared, run } from "./support.ts";
 
-// How the image runs: as whom, with what, and to what end.
+// How the image runs: as which user, with which rights, and how it ends.
 
 const kubeconfig = join(import.meta.dirname, "../bundle/kubeconfig.yaml");
 const examples = join(import.meta.dirname, "../../examples");
@@ -100,7 +100,7 @@ describe("SIGTERM, as the first process of the container", () => {
   });
 });
 
-/** A started command whose end the test waits for itself. */
+/** Starts a command, and leaves waiting for its end to the test. */
 async function start(command: string) {
   const container = prepared(new Hardened().withCommand([command]), { env, files });
   const started = await container.withWaitStrategy(atOnce).start();
@@ -116,7 +116,7 @@ const atOnce = {
   getStartupTimeout: () => 60_000,
 };
 
-/** A request of which half the body is sent; `finish` sends the rest and gives the answer's status. */
+/** Sends a request with half of its body. `finish` sends the rest and gives the status of the answer. */
 function halfPost(url: string) {
   const body = "MessageSid=SM1&Body=half";
   const headers = { "content-type": "application/x-www-form-urlencoded", "content-length": body.length };

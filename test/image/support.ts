@@ -4,13 +4,13 @@ import { text } from "node:stream/consumers";
 import { GenericContainer, getContainerRuntimeClient, type WaitStrategy } from "testcontainers";
 import { inject } from "vitest";
 
-/** A container of the image as hard as a cluster may make it: read-only, without any capability or way to more rights. */
+/** A container with the strictest settings of a cluster: read-only, without capabilities or privilege escalation. */
 export class Hardened extends GenericContainer {
   constructor() {
     super(inject("image"));
     this.hostConfig.ReadonlyRootfs = true;
     this.withDroppedCapabilities("ALL").withSecurityOpt("no-new-privileges");
-    // The cleaner that testcontainers would start is an image of its own; each test stops what it started.
+    // Testcontainers would start another image to clean up. Each test stops what it has started instead.
     this.withAutoCleanup(false);
   }
 }
@@ -49,7 +49,7 @@ export async function handle(id: string) {
   return (await getContainerRuntimeClient()).container.dockerode.getContainer(id);
 }
 
-/** A container that is meant to end: it is "ready" when it has, whatever its exit code. */
+/** For a container that ends by itself: it counts as ready when it has ended, with any exit code. */
 const untilEnded: WaitStrategy = {
   waitUntilReady: async (container) => void (await container.wait()),
   withStartupTimeout: () => untilEnded,
@@ -57,7 +57,7 @@ const untilEnded: WaitStrategy = {
   getStartupTimeout: () => 60_000,
 };
 
-/** Log lines as they come; `said` resolves with the first that has this message, also of the past. */
+/** Reads log lines as they come. `said` resolves with the first line of this message, also one that came before. */
 export class ContainerLog {
   readonly #lines: { msg?: string }[] = [];
   readonly #waiting = new Map<string, () => void>();
