@@ -37,10 +37,10 @@ export async function describeImage(image: string) {
   return { config: inspected.Config, history: history.map(({ CreatedBy }) => CreatedBy) };
 }
 
-type Entry = Omit<LayerFile, "layer">;
+type TarEntry = Omit<LayerFile, "layer">;
 
-async function entries(tar: Readable | Buffer): Promise<Entry[]> {
-  const found: Entry[] = [];
+async function entries(tar: Readable | Buffer): Promise<TarEntry[]> {
+  const found: TarEntry[] = [];
   const extraction = extract();
   extraction.on("entry", ({ name, mode, type }: Header, stream, next) => {
     buffer(stream).then((content) => {
