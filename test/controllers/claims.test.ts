@@ -20,15 +20,24 @@ beforeEach(async () => {
   }
 });
 
-test("two namespaces of one account name the same number: the first keeps it, and its deletion hands the number on", async () => {
-  const [a, b] = world.namespaces as [string, string];
-  const before = world.atTwilio().smsUrl;
-  for (const namespace of [a, b]) {
+/** Secret and stream of the same Twilio account in each of the namespaces. */
+const channelsIn = async (...namespaces: string[]) => {
+  for (const namespace of namespaces) {
     await world.secret({}, { namespace });
     await world.stream({}, { namespace });
   }
-  await world.number({}, { namespace: a });
-  await world.numberIs("line", { Ready: "True" }, a);
+};
+/** Both namespaces could have the number, and the first one has it. */
+const heldByFirst = async (first: string, second: string) => {
+  await channelsIn(first, second);
+  await world.number({}, { namespace: first });
+  await world.numberIs("line", { Ready: "True" }, first);
+};
+
+test("two namespaces of one account name the same number: the first keeps it, and its deletion hands the number on", async () => {
+  const [a, b] = world.namespaces as [string, string];
+  const before = world.atTwilio().smsUrl;
+  await heldByFirst(a, b);
   await world.number({}, { namespace: b });
   const refused = await world.numberIs(
     "line",
@@ -77,10 +86,7 @@ test("a refused SmsNumber gets no number, neither as the older one nor when the 
   const automatedMessages = COMPLIANCE_REPLIES;
   const code = () => [...world.simulator.state.shortCodes].find(({ shortCode }) => shortCode === number)!;
   const before = code().smsUrl;
-  for (const namespace of [a, b]) {
-    await world.secret({}, { namespace });
-    await world.stream({}, { namespace });
-  }
+  await channelsIn(a, b);
   await world.number({ number, type }, { namespace: a });
   await world.numberIs("line", { Accepted: "ComplianceRepliesMissing" }, a);
   await world.number({ number, type, automatedMessages }, { namespace: b });
@@ -92,12 +98,7 @@ test("a refused SmsNumber gets no number, neither as the older one nor when the 
 
 test("a holder whose token Twilio refuses for a while keeps its claim", async () => {
   const [a, b] = world.namespaces as [string, string];
-  for (const namespace of [a, b]) {
-    await world.secret({}, { namespace });
-    await world.stream({}, { namespace });
-  }
-  await world.number({}, { namespace: a });
-  await world.numberIs("line", { Ready: "True" }, a);
+  await heldByFirst(a, b);
   await world.secret({ authToken: "00000000000000000000000000000bad" }, { namespace: a });
   await world.numberIs("line", { Ready: "TwilioUnauthorized" }, a);
   await world.number({}, { namespace: b });
@@ -163,12 +164,7 @@ test("of several SmsNumbers of one stream the oldest valid one holds it, and one
 
 test("an SmsNumber that is set to Observe gives its claim to the one that waits", async () => {
   const [a, b] = world.namespaces as [string, string];
-  for (const namespace of [a, b]) {
-    await world.secret({}, { namespace });
-    await world.stream({}, { namespace });
-  }
-  await world.number({}, { namespace: a });
-  await world.numberIs("line", { Ready: "True" }, a);
+  await heldByFirst(a, b);
   await world.number({}, { namespace: b });
   await world.numberIs("line", { Accepted: "NumberAlreadyClaimed" }, b);
   await world.number({ managementPolicy: "Observe" }, { namespace: a });

@@ -199,11 +199,7 @@ test("a claim ends when its object lost its finalizer by hand, and what was save
 test("a former PUBLIC_URL ends an hour after the last number has left it", async () => {
   world.startOperator();
   await world.wired();
-  const former = world.publicUrl;
-  const { url } = await world.startReceiver();
-  await world.stopOperators();
-  world.publicUrl = url;
-  world.startOperator();
+  const { former, url } = await world.changePublicUrl();
   await eventually("the number points at the new URL", () =>
     world.atTwilio().smsUrl.startsWith(url) ? true : undefined,
   );
@@ -238,11 +234,8 @@ test("a former PUBLIC_URL goes on while a number that is now only observed point
   await world.wired();
   await world.number({ managementPolicy: "Observe" });
   await world.numberIs("line", { Ready: "True" });
-  const former = world.publicUrl;
-  const { url } = await world.startReceiver();
-  await world.stopOperators();
-  world.publicUrl = url;
-  const { records } = world.startOperator();
+  const { former } = await world.changePublicUrl();
+  const { records } = world.operators[0]!.operator;
   await world.numberIs("line", { Ready: "Observing" });
   const urls = await eventually("the route has both URLs", () => {
     const [route] = records.routes();

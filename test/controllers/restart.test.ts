@@ -150,12 +150,8 @@ test("a restart with another PUBLIC_URL refuses no text and counts no drift", as
   await applied();
   world.startOperator();
   await world.numberIs("line", { Ready: "True" });
-  const former = world.publicUrl;
   const traffic = world.traffic();
-  const { url } = await world.startReceiver();
-  await world.stopOperators();
-  world.publicUrl = url;
-  world.startOperator();
+  const { former, url } = await world.changePublicUrl();
   await eventually("the number points at the new URL", () =>
     world.atTwilio().smsUrl.startsWith(url) ? true : undefined,
   );

@@ -175,6 +175,16 @@ export class World {
     return started.operator;
   }
 
+  /** Restarts the operators with another PUBLIC_URL, that of a second receiver. */
+  async changePublicUrl(): Promise<{ former: string; url: string }> {
+    const former = this.publicUrl;
+    const { url } = await this.startReceiver();
+    await this.stopOperators();
+    this.publicUrl = url;
+    this.startOperator();
+    return { former, url };
+  }
+
   #configWith(config: Partial<OperatorConfig>): OperatorConfig {
     return {
       operatorNamespace: this.operatorNamespace,
