@@ -104,7 +104,7 @@ export function errorOfTransport(
   if (signal?.aborted) return signal.reason;
   if (error instanceof KubeError) return error;
   // `timedOut` is our own limit for the whole request; the transport has limits of its own.
-  const timeout = timedOut || /Timeout/.test((error as { code?: string }).code ?? "");
+  const timeout = timedOut || /TIMEOUT/.test((error as { code?: string }).code ?? "");
   const reason = timeout ? "Timeout" : "Network";
   return new KubeError(
     `${what}: ${timeout ? "no answer in time" : ((error as Error).message ?? String(error))}`,

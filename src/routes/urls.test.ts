@@ -41,8 +41,12 @@ test("a URL under the current public URLs is recognised, whatever its stream", (
   expect(isInboundUrl(bases, "https://old.example.com/inbound/team/support")).toBe(false);
 });
 
-test("the inbound URL of a fallback URL is found", () => {
-  const { inbound, fallback } = urlsUnder("https://sms.example.com", "team", "support");
+test.each([
+  ["https://sms.example.com", "team", "support"],
+  ["https://sms.example.com/fallback/sms", "team", "support"],
+  ["https://sms.example.com", "fallback", "fallback"],
+])("the inbound URL of a fallback URL under %s of %s/%s is found", (base, namespace, stream) => {
+  const { inbound, fallback } = urlsUnder(base, namespace, stream);
   expect(inboundBeside(fallback)).toBe(inbound);
 });
 

@@ -65,7 +65,8 @@ export function isFallbackUrl({ fallbackPublicUrl }: PublicUrls, url: string): b
 
 /** The inbound URL of the same stream. Only right when both URLs were made from one PUBLIC_URL. */
 export function inboundBeside(fallbackUrl: string): string {
-  return fallbackUrl.replace("/fallback/", "/inbound/");
+  // At the end: the base may have a part of that name as well.
+  return fallbackUrl.replace(/\/fallback\/([^/]+\/[^/]+)$/, "/inbound/$1");
 }
 
 /** The parts of a request's target. */
