@@ -83,7 +83,7 @@ describe("decideClaim", () => {
     );
 });
 
-test("a number that nobody holds is free for the first in line at the most", () => {
+test("a number that nobody holds is free for nobody but the first in line", () => {
   const line = fc.uniqueArray(
     fc.record({
       namespace: fc.constantFrom("a", "b", "c"),

@@ -71,7 +71,7 @@ const rows: Record<string, [LookInput, ReturnType<typeof isEnough>]> = {
     nothing,
   ],
 };
-describe("how fresh a look a number needs", () => {
+describe("lookOf decides how fresh the readings for a number must be", () => {
   test.each(Object.entries(rows))("%s", (_, [given, want]) =>
     expect(isEnough(given, lookOf(given))).toEqual(want));
 });
@@ -111,7 +111,7 @@ const waits: Record<string, [SmsNumber, boolean]> = {
   "all is well": [number("LongCode", "InboundUrlReady", "True", "UrlAnswers"), false],
   "nothing is known yet": [{ spec: { type: "LongCode" } } as SmsNumber, false],
 };
-describe("whether a number waits for what is read once an hour", () => {
+describe("waitsForSurroundings tells whether a number waits for what is read once an hour", () => {
   test.each(Object.entries(waits))("%s", (_, [object, want]) =>
     expect(waitsForSurroundings(object)).toBe(want));
 });

@@ -48,7 +48,7 @@ const leave = (reason: string) => expect.objectContaining({ do: "leave", reason 
 const rows: Record<string, [PlanInput, unknown]> = {
   "an empty webhook is ours to set, and what was saved earlier is out of date": [
     input({}),
-    set({ forget: true }),
+    set({ discard: true }),
   ],
   "Twilio's demo reply is free, and kept for later": [input({ seen: demo }), set({ save: demo })],
   "set already": [input({ seen: ours }), { do: "nothing" }],
@@ -147,7 +147,7 @@ describe("plan", () => {
   for (const [name, [given, want]] of Object.entries(rows))
     test(name, () => expect(plan(given)).toEqual(want));
 
-  test("no message tells more than the other's host", () => {
+  test("no message names more of a foreign webhook than its host", () => {
     for (const [given] of Object.values(rows)) {
       const result = plan(given);
       if (result.do === "leave") expect(result.message).not.toMatch(/secret|key=1|user:/);

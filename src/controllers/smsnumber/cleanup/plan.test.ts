@@ -64,10 +64,10 @@ const rows: Record<string, [DeletionInput, unknown]> = {
 };
 
 describe("planDeletion", () => {
-  test("a number that is gone is let go, which is told and counted", () =>
+  test("a number that is gone from the account is let go, and that is told and counted", () =>
     expect(planDeletion(input({ seen: null }))).toMatchObject({ letGo: { reason: "NumberNotInAccount" } }));
 
-  test("what Twilio refuses to take back is cleared instead, and that is a warning", () =>
+  test("a webhook that Twilio refuses to restore is cleared instead, with a warning", () =>
     expect(planDeletion(input({}))).toMatchObject({
       fallback: { webhook: { smsUrl: "" }, event: { type: "Warning", reason: "WebhookCleared" } },
     }));
@@ -75,7 +75,7 @@ describe("planDeletion", () => {
   for (const [name, [given, want]] of Object.entries(rows))
     test(name, () => expect(planDeletion(given)).toEqual(want));
 
-  test("clearing empties URL and fallback in one update, which Twilio wants (error 21406)", () => {
+  test("clearing empties URL and fallback in one update, as Twilio demands (error 21406)", () => {
     expect(planDeletion(input({ policy: "Clear" }))).toMatchObject({
       webhook: { smsUrl: "", smsFallbackUrl: "", smsApplicationSid: "" },
     });

@@ -112,7 +112,7 @@ const table: Record<string, [rows: Row[], successor: string | undefined, holders
 for (const [name, [rows, successor, holders]] of Object.entries(table))
   test(name, () => expect(succession(rows, holders).successor).toBe(successor));
 
-test("each of the others is looked at a few times, however many there are in one stream", () => {
+test("each other SmsNumber is looked at only a few times, however many share one stream", () => {
   const many = Array.from({ length: 500 }, (_, age) => ({ ...old, name: `n${age}`, age, stream: "s" }));
   const { successor, looks } = succession(many);
   expect(successor).toBe("n499");
