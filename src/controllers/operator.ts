@@ -199,7 +199,7 @@ export class Operator {
       lastAcceptedTextMs: (key) => evidence.lastAcceptedAt(key),
       onChange: (key) => wakeups.route(key, "change"),
     });
-    this.records.onForgotten((key) => this.#checks.forget(key));
+    this.records.onEvicted((key) => this.#checks.forget(key));
     const ruleJudge = new RuleJudge();
     const routing = new RoutingChecks({
       judge: ruleJudge,

@@ -43,7 +43,7 @@ export class PacedWrite {
   }
 
   /** As `changed`, for who changed nothing: resolves at once when all is written. */
-  async settled(): Promise<void> {
+  async durable(): Promise<void> {
     if (this.#dirty) await this.#schedule();
     else await this.#running;
   }

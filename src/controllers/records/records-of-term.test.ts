@@ -20,7 +20,7 @@ test("an answer that comes after its term takes nothing from the next one", asyn
   const clock = new ManualClock();
   const answers = [Promise.withResolvers<Shard>(), Promise.withResolvers<Shard>()];
   let asked = 0;
-  const store = { load: () => answers[asked++]!.promise, save: async () => 1000, forget: () => {} };
+  const store = { load: () => answers[asked++]!.promise, save: async () => 1000, invalidate: () => {} };
   const records = new Records({ store, shards: 1, maxStreamsPerNamespace: 3, clock, isLive: () => true });
   const terms = new RecordsOfTerm(records, { clock, log: silentLog });
   const former = new AbortController();
@@ -45,7 +45,7 @@ test("a term that ends while records are rewritten has none", async () => {
       term.abort(new Error("the lease is lost"));
       throw new Error("not enough time left");
     },
-    forget: () => {},
+    invalidate: () => {},
   };
   const records = new Records({ store, shards: 1, maxStreamsPerNamespace: 3, clock, isLive: () => true });
   const terms = new RecordsOfTerm(records, { clock, log: silentLog });

@@ -34,7 +34,7 @@ class MemoryStore {
     this.saved.set(shard, await encodeRecords(content));
     return this.bytes;
   }
-  forget() {}
+  invalidate() {}
 }
 
 const route = (more: Partial<RouteRecord> = {}): RouteRecord => ({
@@ -83,7 +83,7 @@ function fresh() {
     clock,
     isLive: ({ stream }) => !deleted.has(stream),
   });
-  made.onForgotten((key) => forgotten.push(key));
+  made.onEvicted((key) => forgotten.push(key));
   return made;
 }
 /** Runs `work` while time passes. */
@@ -225,7 +225,7 @@ describe("records", () => {
       store.broken.clear();
       await timed(records.putClaim(other));
       expect(store.saves).toBe(3);
-      await timed(records.settled(claim()));
+      await timed(records.durable(claim()));
       const next = fresh();
       await timed(next.load({ rewrite: false }));
       expect(next.claim("PN1")).toEqual(claim());
@@ -406,7 +406,7 @@ describe("records", () => {
     store.bytes = 1000;
     const made = records.updateRoute(routeKey(route()), route(), () => route());
     // One writing measures what is left, the next one holds the new route.
-    await timed(records.settled(route()));
+    await timed(records.durable(route()));
     expect(await timed(made)).toBeDefined();
     expect(records.routesOf("uid", former!)).toEqual([]);
     expect(forgotten).toEqual([routeKey(where)]);

@@ -9,7 +9,7 @@ import { OwedNumbers } from "./owed-numbers.ts";
 import { PacedWrite } from "./paced-write.ts";
 import type { ClaimRecord, OwedRecord, RouteRecord, Shard, UrlRecord } from "./record.ts";
 import { routeKey } from "./record.ts";
-import { forgottenForRoom, type RouteStanding, roomInNamespace } from "./room.ts";
+import { evictedForRoom, type RouteStanding, roomInNamespace } from "./room.ts";
 
 /** Above this many bytes a shard takes no new route; a Secret may hold 1 MiB. */
 export const SHARD_LIMIT_BYTES = 900 * 1024;
@@ -22,7 +22,7 @@ export interface ShardStore {
   /** Durable when it resolves; gives the largest Secret's bytes. Writes only what differs. */
   save(shard: number, content: Shard): Promise<number>;
   /** What was read or written before may not be what is stored: the next `save` looks again. */
-  forget(): void;
+  invalidate(): void;
 }
 
 export interface RecordsOptions {
@@ -68,7 +68,7 @@ export class Records {
   readonly #sidsByUrls = new MultiMap<string, string>();
   /** Every inbound URL that some route has, or had while this process knew it. */
   readonly #inboundUrls = new Set<string>();
-  readonly #forgottenListeners: ((key: string) => void)[] = [];
+  readonly #evictionListeners: ((key: string) => void)[] = [];
 
   constructor(options: RecordsOptions) {
     this.#options = options;
@@ -128,7 +128,7 @@ export class Records {
    * written where it differs. Gives why shards could not be written.
    */
   async restored(): Promise<unknown[]> {
-    this.#options.store.forget();
+    this.#options.store.invalidate();
     return await this.#rewrite();
   }
 
@@ -138,8 +138,8 @@ export class Records {
   }
 
   /** Called with the key of a former route that left early, because a living stream needed the room. */
-  onForgotten(listener: (key: string) => void) {
-    this.#forgottenListeners.push(listener);
+  onEvicted(listener: (key: string) => void) {
+    this.#evictionListeners.push(listener);
   }
 
   route(key: string): RouteRecord | undefined {
@@ -218,12 +218,12 @@ export class Records {
     change: (before: RouteRecord | undefined) => RouteRecord | undefined,
   ): Promise<RouteRecord | undefined> {
     // Nothing may come between the answer and what takes the room: a thousand at once would all be told that there is some.
-    while (!this.#routes.has(key) && !this.#hasRoom(where)) await this.settled(where);
+    while (!this.#routes.has(key) && !this.#hasRoom(where)) await this.durable(where);
     const before = this.#routes.get(key);
     const wanted = change(before);
     if (wanted === undefined) return undefined;
     if (before !== undefined && JSON.stringify(before) === JSON.stringify(wanted)) {
-      await this.settled(before);
+      await this.durable(before);
       return before;
     }
     const generation =
@@ -247,7 +247,7 @@ export class Records {
   async putClaim(claim: ClaimRecord): Promise<void> {
     const before = this.#claims.get(claim.phoneNumberSid);
     if (before !== undefined && JSON.stringify(before) === JSON.stringify(claim))
-      return await this.settled(before);
+      return await this.durable(before);
     if (before !== undefined) this.#unindexClaim(before);
     this.#indexClaim(claim);
     // It may have been in another shard.
@@ -277,8 +277,8 @@ export class Records {
   }
 
   /** Resolves when everything changed so far in the shard of this stream is durable. */
-  async settled(place: ShardPlace): Promise<void> {
-    await this.#shardOf(place).write.settled();
+  async durable(place: ShardPlace): Promise<void> {
+    await this.#shardOf(place).write.durable();
   }
 
   async #changed(places: readonly ShardPlace[], options: { urgent?: boolean } = {}) {
@@ -286,7 +286,7 @@ export class Records {
     const written = [...changed].map(({ write }) => write.changed(options));
     // Shards that could not be written are tried again whenever there is something to write, at their own pace.
     for (const shard of this.#shards)
-      if (shard.write.dirty && !changed.has(shard)) shard.write.settled().catch(() => {});
+      if (shard.write.dirty && !changed.has(shard)) shard.write.durable().catch(() => {});
     await Promise.all(written);
   }
 
@@ -312,7 +312,7 @@ export class Records {
     if (shard.measured + shard.reserved + NEW_ROUTE_BYTES <= SHARD_LIMIT_BYTES) return true;
     const now = this.#options.clock.now();
     const standings = [...shard.routes.values()].map((route) => this.#standingOf(route));
-    this.#forget(forgottenForRoom(where.namespaceUid, standings, now));
+    this.#evict(evictedForRoom(where.namespaceUid, standings, now));
     // Without a writing to come nothing would change, and whoever waits for it would ask for ever.
     if ((shard.reserved === 0 && shard.left === 0) || shard.write.idle)
       throw new Failure(
@@ -329,7 +329,7 @@ export class Records {
     const standings = routes.map((route) => this.#standingOf(route));
     const room = roomInNamespace(stream, standings, most);
     if (room.do === "refuse") throw new Failure("RouteTableFull", room.message);
-    this.#forget(room.forget);
+    this.#evict(room.evict);
   }
 
   #standingOf(route: RouteRecord): RouteStanding {
@@ -338,13 +338,13 @@ export class Records {
   }
 
   /** Written by and by: nobody waits for it, and a failed writing is tried again with the next change. */
-  #forget(routes: readonly RouteRecord[]) {
+  #evict(routes: readonly RouteRecord[]) {
     for (const route of routes) {
       this.#unindexRoute(route);
       this.#shardOf(route)
         .write.changed()
         .catch(() => {});
-      for (const listener of this.#forgottenListeners) listener(routeKey(route));
+      for (const listener of this.#evictionListeners) listener(routeKey(route));
     }
   }
 

@@ -11,12 +11,12 @@ export type RouteStanding =
 type Former = Extract<RouteStanding, { isLive: false }>;
 
 /** What is to be done so that one more route fits; `forget` are routes that leave before their hour is over. */
-export type Room = { do: "take"; forget: RouteRecord[] } | { do: "refuse"; message: string };
+export type Room = { do: "take"; evict: RouteRecord[] } | { do: "refuse"; message: string };
 
 /** Twilio has tried a text for the last time long before this: a route that nothing needed for so long gets no text. */
 const NO_TEXT_LEFT_MS = 5 * 60_000;
 /** So many former routes of a full shard make room at a time: each of them frees about a third of a kilobyte. */
-const FORGOTTEN_AT_ONCE = 32;
+const EVICTED_AT_ONCE = 32;
 
 /**
  * Is there room in its namespace for a route of `stream`? A namespace has `most` streams, and besides them as many routes of
@@ -32,8 +32,8 @@ export function roomInNamespace(stream: string, standings: readonly RouteStandin
     };
   const former = standings.filter((standing): standing is Former => !standing.isLive);
   const tooMany = Math.max(0, former.length - most);
-  const forget = former.filter(({ hasNumber }) => !hasNumber).sort(oldestFirst);
-  if (forget.length >= tooMany) return { do: "take", forget: routesOf(forget.slice(0, tooMany)) };
+  const evictable = former.filter(({ hasNumber }) => !hasNumber).sort(oldestFirst);
+  if (evictable.length >= tooMany) return { do: "take", evict: routesOf(evictable.slice(0, tooMany)) };
   return {
     do: "refuse",
     message: `the namespace has more than ${most} former WorkStreams whose numbers still send texts here; delete those SmsNumbers, or raise MAX_STREAMS_PER_NAMESPACE`,
@@ -44,7 +44,7 @@ export function roomInNamespace(stream: string, standings: readonly RouteStandin
  * Which routes of a full shard leave so that a living stream's route fits: former ones of the same namespace, and others' when
  * no text can be on its way to them any more. Pure.
  */
-export function forgottenForRoom(
+export function evictedForRoom(
   namespaceUid: string,
   standings: readonly RouteStanding[],
   now: number,
@@ -54,7 +54,7 @@ export function forgottenForRoom(
     const { route } = standing;
     return route.namespaceUid === namespaceUid || now - (route.unneededSinceMs ?? now) >= NO_TEXT_LEFT_MS;
   };
-  return routesOf(standings.filter(mayGo).sort(oldestFirst).slice(0, FORGOTTEN_AT_ONCE));
+  return routesOf(standings.filter(mayGo).sort(oldestFirst).slice(0, EVICTED_AT_ONCE));
 }
 
 /** Those that nothing has needed for the longest time come first; one that was not noticed yet is the youngest. */

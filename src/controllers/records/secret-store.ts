@@ -68,7 +68,7 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
       await put("work", work);
       return Math.max(...[controller, receiver, work].map(bytesOf));
     },
-    forget: () => known.clear(),
+    invalidate: () => known.clear(),
   };
 }
 

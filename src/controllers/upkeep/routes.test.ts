@@ -40,7 +40,7 @@ test("routes that leave are told of although a shard cannot be written", async (
       if (shard === shardOf("team", "a", 4)) throw new Error("too large");
       return 1000;
     },
-    forget: () => {},
+    invalidate: () => {},
   };
   const records = new Records({ store, shards: 4, maxStreamsPerNamespace: 10, clock, isLive: () => true });
   await records.load({ rewrite: false });

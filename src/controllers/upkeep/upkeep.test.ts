@@ -24,7 +24,7 @@ const rows: Record<string, [OwedRecord, isGone: boolean, ageMs: number, ReturnTy
   "its SmsNumber is there: kept for as long as that is": [owed(), false, KEPT_MS * 2, "keep"],
   "its SmsNumber went without its finalizer: told": [owed(), true, 0, "tell"],
   "told already": [owed({ isGone: true }), true, KEPT_MS - 1, "keep"],
-  "nobody asked for it in all the time": [owed({ isGone: true }), true, KEPT_MS, "forget"],
+  "nobody asked for it in all the time": [owed({ isGone: true }), true, KEPT_MS, "drop"],
 };
 for (const [name, [record, isGone, ageMs, want]] of Object.entries(rows))
   test(name, () => expect(owedUpkeep(record, isGone, 1000 + ageMs)).toBe(want));
@@ -52,7 +52,7 @@ describe("an SmsNumber whose finalizer was removed by hand", () => {
         seen.stored = structuredClone(content);
         return 1000;
       },
-      forget: () => {},
+      invalidate: () => {},
     };
     const records = new Records({ store, shards: 1, maxStreamsPerNamespace: 9, clock, isLive: () => true });
     await records.load({ rewrite: false });

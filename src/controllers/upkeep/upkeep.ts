@@ -76,7 +76,7 @@ export class Upkeep {
     for (const owed of records.allOwed().filter(isNew)) {
       const step = owedUpkeep(owed, isGone(owed), clock.now());
       if (step === "tell") writes.push(this.#tell(owed));
-      if (step === "forget") writes.push(this.#forget(owed));
+      if (step === "drop") writes.push(this.#drop(owed));
     }
     const needs: RouteNeeds = {
       hasStream,
@@ -121,10 +121,10 @@ export class Upkeep {
     );
   }
 
-  async #forget(owed: OwedRecord): Promise<void> {
+  async #drop(owed: OwedRecord): Promise<void> {
     const { log, previous, records } = this.#options;
     const { number, phoneNumberSid, accountSid } = owed;
-    await previous.forget(owed, this.#stop.signal);
+    await previous.dropKept(owed, this.#stop.signal);
     // Before the record goes, which may fail after it has left the memory.
     log.warn(
       { number, phoneNumberSid, accountSid },
@@ -138,7 +138,7 @@ export class Upkeep {
 export const KEPT_MS = 90 * 86_400_000;
 
 /** What becomes of a number that is owed. Pure. */
-export function owedUpkeep(owed: OwedRecord, isGone: boolean, now: number): "keep" | "tell" | "forget" {
+export function owedUpkeep(owed: OwedRecord, isGone: boolean, now: number): "keep" | "tell" | "drop" {
   if (owed.isGone !== true) return isGone ? "tell" : "keep";
-  return now - owed.sinceMs >= KEPT_MS ? "forget" : "keep";
+  return now - owed.sinceMs >= KEPT_MS ? "drop" : "keep";
 }
