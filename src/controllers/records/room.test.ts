@@ -59,7 +59,7 @@ describe("room in a namespace that may have two streams", () => {
       else expect(room).toEqual(want);
     });
 
-  test("the refusal says which of the two bounds it was", () => {
+  test("a refusal says which of the two bounds was reached", () => {
     const refused = (standings: RouteStanding[]) => {
       const room = roomInNamespace("new", standings, 1);
       return room.do === "refuse" ? room.message : "";
