@@ -12,10 +12,10 @@ import type { Streams } from "./workstream/streams.ts";
 export interface ForgettingOptions {
   watches: Watches;
   streams: Pick<Streams, "delete">;
-  accounts: Pick<Accounts, "release">;
-  credentialChecks: Pick<CredentialChecks, "release">;
+  accounts: Pick<Accounts, "stopUsing">;
+  credentialChecks: Pick<CredentialChecks, "stopUsing">;
   routing: Pick<RoutingChecks, "forget">;
-  secretReader: Pick<SecretReader, "released">;
+  secretReader: Pick<SecretReader, "stoppedUsing">;
   namespaces: Pick<NamespaceUids, "forget">;
 }
 
@@ -29,7 +29,7 @@ export class Forgetting {
     watches.workStreams.onChange(({ type, object, previous }) => {
       const former = type === "deleted" ? object : previous;
       if (former !== undefined && (type === "deleted" || secretOf(former) !== secretOf(object)))
-        secretReader.released({ namespace: object.metadata.namespace!, name: secretOf(former) });
+        secretReader.stoppedUsing({ namespace: object.metadata.namespace!, name: secretOf(former) });
     });
   }
 
@@ -43,8 +43,8 @@ export class Forgetting {
   streamGone({ metadata }: WorkStream) {
     const { accounts, credentialChecks, routing, streams } = this.#options;
     const key = keyOf({ metadata });
-    accounts.release(key);
-    credentialChecks.release(key);
+    accounts.stopUsing(key);
+    credentialChecks.stopUsing(key);
     routing.forget(key);
     streams.delete(key);
     this.#namespaceOf(metadata.namespace!);

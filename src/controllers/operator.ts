@@ -169,7 +169,7 @@ export class Operator {
     this.#credentialChecks = new CredentialChecks(twilio, clock, config.resyncIntervalMs);
     const credentialsRefused = (stream: string) => {
       const account = streams.get(stream)?.account;
-      if (account !== undefined) this.#credentialChecks.forget(account.twilio.fingerprint);
+      if (account !== undefined) this.#credentialChecks.doubt(account.twilio.fingerprint);
       wakeups.stream(stream);
     };
     this.#accounts = new Accounts({

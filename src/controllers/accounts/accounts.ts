@@ -62,7 +62,7 @@ export class Accounts {
     term.signal.addEventListener("abort", () => this.#forget(), { once: true });
   }
 
-  /** The account for these credentials, used by `user` (a WorkStream's key) until `release`. */
+  /** The account for these credentials, used by `user` (a WorkStream's key) until `stopUsing`. */
   use(user: string, credentials: Credentials): AccountView {
     const twilio = this.#options.twilio.account(credentials);
     let entry = this.#accounts.get(twilio.fingerprint);
@@ -78,7 +78,7 @@ export class Accounts {
       this.#arm(twilio.fingerprint);
     }
     if (this.#accountOf.get(user) !== twilio.fingerprint) {
-      this.release(user);
+      this.stopUsing(user);
       this.#accountOf.set(user, twilio.fingerprint);
       entry.users.add(user);
     }
@@ -98,7 +98,7 @@ export class Accounts {
     );
   }
 
-  release(user: string) {
+  stopUsing(user: string) {
     const fingerprint = this.#accountOf.get(user);
     if (fingerprint === undefined) return;
     this.#accountOf.delete(user);

@@ -212,7 +212,7 @@ describe("self-checks", () => {
     state.answer = { kind: "failed", reason: "RoutesNotLoaded", message: "not yet" };
     checks.want("a", target(), 1);
     let waited = false;
-    const wait = checks.settled("a", 3000, signal).then(() => {
+    const wait = checks.firstVerdict("a", 3000, signal).then(() => {
       waited = true;
     });
     await clock.advance(600);

@@ -138,7 +138,7 @@ export class Checks {
   }
 
   /** Resolves when the newest generation has passed or the verdict is False, at the latest after `ms`. */
-  async settled(key: string, ms: number, signal: AbortSignal): Promise<void> {
+  async firstVerdict(key: string, ms: number, signal: AbortSignal): Promise<void> {
     const done = new AbortController();
     const listener = () => {
       const known = this.#routes.get(key);

@@ -86,7 +86,7 @@ async function urlProblem(
   // Asked for with `report` as well: there the condition still tells of a URL that does not answer.
   deps.checks.want(key, targetOf(route), route.generation);
   if (deps.urlCheck === "report" || deps.checks.passed(key, route.generation)) return undefined;
-  await deps.checks.settled(key, FIRST_VERDICT_MS, ctx.patience);
+  await deps.checks.firstVerdict(key, FIRST_VERDICT_MS, ctx.patience);
   if (deps.checks.passed(key, route.generation)) return undefined;
   const verdict = deps.checks.verdict(key);
   if (verdict.status === "False") return { reason: verdict.reason, message: verdict.message };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { publicUrlProblem, publicUrls, urlsOf } from "./urls.ts";
 
-test("a stream's URLs", () => {
+test("a stream's URLs end in its namespace and name", () => {
   expect(
     urlsOf(publicUrls("https://sms.example.com/", "https://sms2.example.com/edge/"), "team", "support"),
   ).toEqual({
@@ -11,7 +11,7 @@ test("a stream's URLs", () => {
   });
 });
 
-describe("what Twilio would call", () => {
+describe("publicUrlProblem tells what Twilio would call", () => {
   for (const good of ["https://sms.example.com", "https://sms.example.com:8443/edge", "https://203.0.113.7"])
     test(good, () => expect(publicUrlProblem(good, false)).toBeUndefined());
   for (const [bad, words] of [
@@ -27,6 +27,6 @@ describe("what Twilio would call", () => {
     ["https://my_host.example.com", "underscore"],
   ] as const)
     test(`not ${bad}`, () => expect(publicUrlProblem(bad, false)).toContain(words));
-  test("http to this machine, when allowed", () =>
+  test("http to this machine is fine when it is allowed", () =>
     expect(publicUrlProblem("http://127.0.0.1:8080", true)).toBeUndefined());
 });

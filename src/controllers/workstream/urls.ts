@@ -1,18 +1,25 @@
 import { isIP } from "node:net";
 import type { UrlRecord } from "../records/record.ts";
 
+/** Where Twilio reaches the receivers, as bases of URLs. */
 export interface PublicUrls {
   /** Without a slash at its end. */
   publicUrl: string;
   fallbackPublicUrl: string;
 }
 
-/** Settings to bases. Throws nothing: what Twilio would refuse is told by `publicUrlProblem`. */
+/**
+ * Settings to bases. Throws nothing: what Twilio would refuse is told by `publicUrlProblem`, in the conditions of
+ * every stream.
+ */
 export function publicUrls(publicUrl: string, fallbackPublicUrl: string | undefined): PublicUrls {
   return { publicUrl: trim(publicUrl), fallbackPublicUrl: trim(fallbackPublicUrl ?? publicUrl) };
 }
 
-/** The addresses of one stream: stable across restarts, Secrets and accounts. */
+/**
+ * The addresses of one stream. Stable across restarts, Secrets and accounts, because each number at Twilio holds
+ * one of them; and readable, because people see them in Twilio's console.
+ */
 export function urlsOf(
   { publicUrl, fallbackPublicUrl }: PublicUrls,
   namespace: string,
@@ -27,8 +34,10 @@ export function urlsOf(
 }
 
 /**
- * Why Twilio would not call this URL, as a sentence; undefined when it would. Twilio refuses private addresses, host names
- * without a dot or with an underscore, and anything but http and https (errors 21402, 11100, 11205).
+ * Why Twilio would not call this URL, as a sentence; undefined when it would. Twilio refuses private addresses,
+ * host names without a dot or with an underscore, and anything but http and https (errors 21402, 11100, 11205).
+ *
+ * `allowInsecure` is for demos and tests, where a simulator on this machine plays Twilio.
  */
 export function publicUrlProblem(text: string, allowInsecure: boolean): string | undefined {
   let url: URL;
@@ -42,6 +51,7 @@ export function publicUrlProblem(text: string, allowInsecure: boolean): string |
   if (url.username !== "" || url.password !== "") return "PUBLIC_URL must not hold a user name or password";
   if (url.search !== "" || url.hash !== "") return "PUBLIC_URL must not have a query or a fragment";
   if (allowInsecure) return undefined;
+  // `URL` keeps the brackets of an IPv6 address, which `isIP` does not take.
   const host = url.hostname.replace(/^\[|\]$/g, "");
   if (isIP(host) !== 0)
     return isPrivate(host) ? "PUBLIC_URL is a private address, which Twilio does not call" : undefined;
@@ -51,6 +61,7 @@ export function publicUrlProblem(text: string, allowInsecure: boolean): string |
   return undefined;
 }
 
+/** Private, loopback and link-local ranges, and 100.64/10, which clouds use inside. */
 function isPrivate(ip: string): boolean {
   return (
     /^(10\.|127\.|0\.|169\.254\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.)/.test(
