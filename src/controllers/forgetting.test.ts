@@ -23,7 +23,7 @@ const rows: Record<string, [Change<WorkStream>, string[]]> = {
 };
 
 for (const [name, [change, want]] of Object.entries(rows))
-  test(`the Secret that is let go by ${name}`, () => {
+  test(`the right Secret is forgotten by ${name}`, () => {
     const unused: string[] = [];
     let tell: (change: Change<WorkStream>) => void = () => {};
     const deps = {

@@ -31,6 +31,7 @@ export class OwedNumbers {
     return this.#sidsByUrls.count(urlsKey) > 0;
   }
 
+  /** Replaces the record of the same number, with its entries in every index. */
   put(owed: OwedRecord): void {
     this.delete(owed.phoneNumberSid);
     this.#bySid.set(owed.phoneNumberSid, owed);
@@ -41,6 +42,7 @@ export class OwedNumbers {
       this.#sidsByUrls.add(configuredKey(owed.configured), owed.phoneNumberSid);
   }
 
+  /** The record that was there, whose shard must be written. */
   delete(phoneNumberSid: string): OwedRecord | undefined {
     const owed = this.#bySid.get(phoneNumberSid);
     if (owed === undefined) return undefined;
@@ -52,6 +54,7 @@ export class OwedNumbers {
     return owed;
   }
 
+  /** Before the records are read anew. */
   clear(): void {
     for (const map of [this.#bySid, this.#sidsByUid, this.#sidsByStream, this.#sidsByUrls]) map.clear();
   }

@@ -1,3 +1,8 @@
+/**
+ * What the answer of a receiver tells about the request that reached it. Receivers of two versions run side by side
+ * during an upgrade, so an answer without a report is normal.
+ */
+
 import type { Answered, Report } from "../../routes/challenge.ts";
 import { alterations, type Sent } from "./alterations.ts";
 import type { ForeignAnswer } from "./refusals.ts";
@@ -15,6 +20,7 @@ export function judgeAnswer(
   return { kind: "answered", generation, ...(problem === undefined ? {} : { problem }) };
 }
 
+/** Part of several messages: the three paths that Twilio calls must pass unchanged. */
 const REMEDY = "let proxies, CDN and firewall pass /inbound/, /fallback/ and /status/ unchanged";
 
 /** Was the request changed on the way so that its signature fails? Then Twilio's texts are refused as forged. */

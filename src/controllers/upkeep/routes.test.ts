@@ -25,7 +25,7 @@ describe("upkeepOf", () => {
     );
 });
 
-test("routes that leave are told of although a shard cannot be written", async () => {
+test("onDrop hears of routes that leave although a shard cannot be written", async () => {
   const clock = new ManualClock();
   const streams = ["a", "b", "c", "d", "e"];
   const routes = streams.map((stream): RouteRecord => {

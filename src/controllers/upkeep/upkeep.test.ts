@@ -99,7 +99,7 @@ describe("an SmsNumber whose finalizer was removed by hand", () => {
     "its update was sent, and no answer is recorded": [{ claims: [held] }, {}],
   };
   for (const [name, [stored, fails]] of Object.entries(cases))
-    test(`${name}: told and counted once, and kept for the number alone`, async () => {
+    test(`${name}: it is told and counted once, and its webhook is kept for the number alone`, async () => {
       const { seen, counted, told, minutes } = await looking(stored, [["number-uid", before]], fails);
       await minutes(4);
       expect(counted).toEqual(["FinalizerRemoved"]);
@@ -108,7 +108,7 @@ describe("an SmsNumber whose finalizer was removed by hand", () => {
       expect(seen.stored).toMatchObject({ claims: [], owed: [{ phoneNumberSid: "PN1", isGone: true }] });
     });
 
-  test("it held the number and never set it: nothing is told", async () => {
+  test("it held the number and never pointed it: nothing is told", async () => {
     const { seen, told, minutes } = await looking({ claims: [held] }, [], {});
     await minutes(2);
     expect(told).toEqual([]);

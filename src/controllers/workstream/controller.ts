@@ -40,6 +40,7 @@ export function workStreamController(
       // signed with that are refused until the receivers know it.
       changedWhileAway: (stream) => secretChangedWhileAway(secrets, stream),
       ownStatus: ownStreamStatus,
+      // All conditions Unknown and both URLs, before any call: the URLs are what a person waits for.
       firstSight: ({ metadata }) => ({
         verdicts: streamVerdicts({
           credentials: undefined,
@@ -50,6 +51,7 @@ export function workStreamController(
         status: streamUrls(deps.urls, metadata.namespace!, metadata.name),
       }),
       async reconcile(ctx) {
+        // Routes are written from what the records hold, so nothing is decided before they are read.
         await orAborted(recordsLoaded(), ctx.patience);
         try {
           return await reconcile(ctx);
@@ -57,6 +59,7 @@ export function workStreamController(
           onReconciled(ctx.object);
         }
       },
+      // Routing rules are judged without Twilio, so their condition is right even when the attempt failed.
       onFailure: (object, error) => failedVerdicts(object, error, deps.routing.problems(object)),
       onGone,
     },

@@ -37,6 +37,7 @@ export function outcome(
     url: urlFact(deps, route),
     number: deps.numberOf(namespace, stream),
     ruleProblems: deps.routing.problems(object),
+    // A new leader has made no check yet, so what the status says for certain is kept.
     known: knownOf(object, urlsOf(deps.urls, namespace, stream).inbound),
   };
   const verdicts = streamVerdicts(facts);
@@ -51,6 +52,8 @@ export function outcome(
       ...numberRef(object, facts.number),
       appliedGeneration: appliedGeneration(deps, object, route),
     },
+    // While Twilio cannot be asked, the status stays as it was for a while; these are the conditions for when that
+    // lasts too long.
     ...(found.unobserved === undefined
       ? {}
       : { unobserved: streamVerdicts({ ...facts, credentials: asFailure(found.unobserved) }) }),
@@ -146,6 +149,7 @@ function numberRef(object: WorkStream, number: StreamFacts["number"]) {
 /** Which generation of the spec the controller acts by, and which one the receivers have proven to know. */
 function appliedGeneration(deps: WorkStreamDeps, object: WorkStream, route: RouteRecord | undefined) {
   const generation = object.metadata.generation ?? 0;
+  // Only a pass for the newest generation proves that the receivers act by this spec.
   const proven = route !== undefined && deps.checks.passed(routeKey(route), route.generation);
   const receiver = proven ? generation : object.status?.appliedGeneration?.receiver;
   return { controller: generation, ...(receiver === undefined ? {} : { receiver }) };

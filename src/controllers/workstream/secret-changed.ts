@@ -8,5 +8,6 @@ export function secretChangedWhileAway(
   { metadata, spec, status }: WorkStream,
 ): boolean {
   const secret = secrets.get(metadata.namespace, spec.sms.twilio.credentialsSecretRef.name);
+  // Versions may only be compared for equality.
   return secret?.metadata.resourceVersion !== status?.lastValidation?.secretResourceVersion;
 }
