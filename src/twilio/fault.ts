@@ -228,7 +228,7 @@ export function failureFrom(fault: TwilioFault, call: CallNature, retryAfterMs?:
     case "notFound":
       return new Failure(
         "TwilioRejected",
-        `Twilio finds nothing there when asked to ${call.purpose} (error ${fault.twilioCode ?? fault.status})`,
+        `Twilio found nothing when asked to ${call.purpose} (error ${fault.twilioCode ?? fault.status})`,
         options,
       );
     case "rejected":

@@ -15,7 +15,7 @@ import { LONGEST_PAUSE_MS } from "./budget.ts";
 import type { Login } from "./credentials.ts";
 import { type FaultFacts, failureFrom, faultFrom, kindOf, TwilioFault } from "./fault.ts";
 import { type Operation, type OperationInfo, operations } from "./operations.ts";
-import type { Incoming, Outgoing, Transport } from "./transport.ts";
+import type { Outgoing, Transport, TwilioAnswer } from "./transport.ts";
 import { type TwilioPlace, targetUrl } from "./url.ts";
 
 /** On whose behalf a call is made, and how long it may take. */
@@ -128,11 +128,11 @@ export class RequestClient {
   }
 
   /** One request within the budget, counted and logged. */
-  async #attempt(outgoing: Outgoing): Promise<{ incoming: Incoming; fault: TwilioFault | undefined }> {
+  async #attempt(outgoing: Outgoing): Promise<{ incoming: TwilioAnswer; fault: TwilioFault | undefined }> {
     const { budget, places, fingerprint } = this.#deps;
     const { lane, tenant = "", signal } = this.#options;
     const permit = await this.#orGiveUp(budget.acquire(lane, signal, tenant), () => this.#notInTime());
-    let incoming: Incoming | undefined;
+    let incoming: TwilioAnswer | undefined;
     try {
       const flow = { tenant, upstream: fingerprint };
       const sent = places.with(flow, () => this.#send(outgoing), signal);
@@ -144,13 +144,13 @@ export class RequestClient {
     }
   }
 
-  async #send(outgoing: Outgoing): Promise<{ incoming: Incoming; fault: TwilioFault | undefined }> {
+  async #send(outgoing: Outgoing): Promise<{ incoming: TwilioAnswer; fault: TwilioFault | undefined }> {
     const { transport, leadership, clock, log, requests } = this.#deps;
     const { signal, updateSignal = signal } = this.#options;
     // Now and not earlier: waiting for budget and place may have taken a while. A repetition asks again.
     leadership.assertTime(transport.timeoutMs);
     const startedMs = clock.monotonic();
-    let incoming: Incoming | undefined;
+    let incoming: TwilioAnswer | undefined;
     let fault: TwilioFault | undefined;
     try {
       incoming = await transport.send(outgoing, outgoing.method === "POST" ? updateSignal : signal);
@@ -167,7 +167,7 @@ export class RequestClient {
   }
 
   /** Tells the budget what came of the request. */
-  #giveBack(permit: Permit, incoming: Incoming | undefined) {
+  #giveBack(permit: Permit, incoming: TwilioAnswer | undefined) {
     const { budget } = this.#deps;
     if (incoming === undefined) budget.finish(permit, "abandoned");
     else if (incoming.status === 429) budget.finish(permit, { throttled: incoming.retryAfterMs });
@@ -175,7 +175,7 @@ export class RequestClient {
   }
 
   /** What is wrong with an answer; undefined for one that the SDK may see. */
-  #faultIn(incoming: Incoming): TwilioFault | undefined {
+  #faultIn(incoming: TwilioAnswer): TwilioFault | undefined {
     if (incoming.status === undefined) return new TwilioFault(this.#operation, { code: incoming.code });
     const { status, json } = incoming;
     if (status < 200 || status > 299) return faultFrom(this.#operation, status, json);
@@ -233,7 +233,7 @@ function unusable(json: unknown, { list }: Pick<OperationInfo, "product" | "list
 }
 
 /** A stranger's 403 or web page must not count as Twilio's. */
-function labelOf(incoming: Incoming, fault: TwilioFault | undefined): string {
+function labelOf(incoming: TwilioAnswer, fault: TwilioFault | undefined): string {
   return fault?.code ?? statusOf(incoming);
 }
 
@@ -242,7 +242,7 @@ function statusOf({ status, code }: { status?: number | undefined; code?: string
   return String(status ?? code ?? "NO_ANSWER");
 }
 
-const jsonOf = (incoming: Incoming) => (incoming.status === undefined ? undefined : incoming.json);
+const jsonOf = (incoming: TwilioAnswer) => (incoming.status === undefined ? undefined : incoming.json);
 
 function pairsOf(fields: Record<string, unknown>): [string, string][] {
   return Object.entries(fields).flatMap(([name, value]) =>

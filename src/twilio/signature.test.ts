@@ -9,7 +9,7 @@ import { sign, signatureBase, signatureUrls, verify } from "./signature.ts";
 // Random requests take a second of a free machine, and this one may be busy.
 vi.setConfig({ testTimeout: 60_000 });
 
-interface Vector {
+interface PublishedVector {
   name: string;
   url: string;
   params: Pair[];
@@ -19,7 +19,7 @@ interface Vector {
 }
 const fixture = (name: string) =>
   JSON.parse(readFileSync(new URL(`../../test/fixtures/twilio/${name}`, import.meta.url), "utf8"));
-const vectors = fixture("signature-vectors.json").vectors as Vector[];
+const vectors = fixture("signature-vectors.json").vectors as PublishedVector[];
 
 /** What the SDK's users hand over: a value, or a list of them where a name comes twice. */
 function sdkParams(pairs: readonly Pair[]): Record<string, string | string[]> {

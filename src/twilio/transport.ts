@@ -12,7 +12,7 @@ export interface Outgoing {
 }
 
 /** What came of it: a whole answer, or the reason why there is none. Neither holds anything that was sent. */
-export type Incoming =
+export type TwilioAnswer =
   | { status: number; json: unknown; retryAfterMs: number | undefined }
   | { status: undefined; code: string };
 
@@ -48,7 +48,7 @@ export class Transport {
   }
 
   /** Sends once. Rejects only with the signal's reason; a failure is a result. */
-  async send(outgoing: Outgoing, signal: AbortSignal): Promise<Incoming> {
+  async send(outgoing: Outgoing, signal: AbortSignal): Promise<TwilioAnswer> {
     signal.throwIfAborted();
     const timeout = new AbortController();
     const cancel = this.#options.clock.after(this.timeoutMs, () => timeout.abort());
@@ -69,7 +69,10 @@ export class Transport {
   }
 
   /** Reads the whole answer before it counts: half a list must not pass for one. */
-  async #exchange({ method, url, login, headers, body }: Outgoing, signal: AbortSignal): Promise<Incoming> {
+  async #exchange(
+    { method, url, login, headers, body }: Outgoing,
+    signal: AbortSignal,
+  ): Promise<TwilioAnswer> {
     const answer = await request(url, {
       dispatcher: this.#dispatcher,
       method,

@@ -36,7 +36,7 @@ export interface AccountsOptions {
 }
 
 /** An account in use. */
-interface Entry {
+interface AccountInUse {
   account: AccountView;
   /** Keys of the WorkStreams that use it. */
   users: Set<string>;
@@ -57,7 +57,7 @@ export class Accounts {
    * By the credentials' fingerprint, never by account SID: a SID is no secret, and naming one must not show what
    * others' credentials opened.
    */
-  readonly #accounts = new Map<string, Entry>();
+  readonly #accounts = new Map<string, AccountInUse>();
   readonly #accountOf = new Map<string, string>();
   readonly #stop = new AbortController();
   #ending: AbortSignal = this.#stop.signal;
@@ -201,7 +201,7 @@ export class Accounts {
    * At rest what surrounds the numbers is read once an hour; sooner while that could tell something, within the
    * account's bound (ADR 30).
    */
-  #surroundingsToo(entry: Entry): Pick<LookOptions, "surroundingsSinceMs"> {
+  #surroundingsToo(entry: AccountInUse): Pick<LookOptions, "surroundingsSinceMs"> {
     const { clock, waitsForSurroundings } = this.#options;
     const now = clock.monotonic();
     const { account, suspect, users } = entry;
@@ -212,7 +212,7 @@ export class Accounts {
 }
 
 /** Has the token that works changed since this was last told? */
-function tokenWasPromoted(entry: Entry): boolean {
+function tokenWasPromoted(entry: AccountInUse): boolean {
   const { promoted } = entry.account.twilio;
   const isNews = promoted !== entry.promoted;
   entry.promoted = promoted;

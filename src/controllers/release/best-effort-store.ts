@@ -29,7 +29,7 @@ export function bestEffortStore(store: ShardStore, options: BestEffortStoreOptio
         if (!warned)
           options.log.warn(
             { namespace: options.namespace },
-            "the operator's namespace is gone or being deleted: which numbers are owed their former webhook is not recorded",
+            "the operator's namespace is gone or being deleted, so numbers whose former webhook was not put back are not recorded",
           );
         warned = true;
         return 0;

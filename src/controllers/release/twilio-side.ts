@@ -217,7 +217,7 @@ async function previousNames(
     if (!(error instanceof KubeError && error.status === 403)) throw error;
     log.warn(
       { err: error },
-      "secrets cannot be listed: those of webhooks saved for deleted numbers may stay",
+      "secrets cannot be listed, so those with webhooks saved for deleted numbers may stay",
     );
     return [];
   }

@@ -24,7 +24,7 @@ export function refusal(url: string, { status, location, body }: ForeignAnswer):
   if (status === 502 || status === 503 || status === 504)
     return {
       reason: "PublicUrlUnreachable",
-      message: `something before the receiver answers ${status}, as an ingress does that finds no receiver which is ready`,
+      message: `something before the receiver answers ${status}, as an ingress does when no receiver is ready`,
     };
   return { reason: "PublicUrlNotOurs", message: `the inbound URL ${FOREIGN[status] ?? foreign(status)}` };
 }
@@ -35,7 +35,7 @@ const notLoaded = (status: number, message: string): ProbeProblem => ({
 });
 const REFUSED =
   "if that stays, something before it refuses or changes requests, or the clocks of controller and receiver differ by minutes";
-const STARTING = "if that stays, it cannot read its routes, or an ingress finds no receiver that is ready";
+const STARTING = "if that stays, it cannot read its routes, or no receiver is ready behind an ingress";
 
 /** By status, where a status has a usual cause. Each goes on after "the inbound URL". */
 const FOREIGN: Record<number, string> = {

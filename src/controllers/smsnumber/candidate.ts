@@ -8,11 +8,11 @@ import { findIn } from "../accounts/snapshot.ts";
 import { isInService, refusalOf } from "./accepted.ts";
 import type { Candidate } from "./claim-decision.ts";
 import type { SmsNumberDeps } from "./deps.ts";
-import type { Seen } from "./seen.ts";
+import type { ClusterSeen } from "./seen.ts";
 
 /** A part of the reconciler's dependencies: the cleanup asks with fewer. */
 export interface CandidateDeps extends Pick<SmsNumberDeps, "streams" | "records"> {
-  seen: Pick<Seen, "workStream">;
+  seen: Pick<ClusterSeen, "workStream">;
 }
 
 /** An SmsNumber as a candidate for its number, by what is known at this moment. */

@@ -17,7 +17,7 @@ const self = candidate({});
 const other = (more: Partial<Candidate> = {}) =>
   candidate({ uid: "other", namespace: "a", stream: "sales", ...more });
 
-interface Row {
+interface ClaimRow {
   self?: Candidate;
   sameNumber?: Candidate[];
   sameStream?: Candidate[];
@@ -25,7 +25,7 @@ interface Row {
   want: ClaimDecision["kind"];
 }
 
-const rows: Record<string, Row> = {
+const rows: Record<string, ClaimRow> = {
   "alone, it is free": { want: "free" },
   "held already": { holders: { PN1: "self" }, want: "held" },
   "held already, though an older one came along": {

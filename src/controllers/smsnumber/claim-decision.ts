@@ -43,7 +43,7 @@ export type ClaimDecision =
   | { kind: "streamTaken" };
 
 /** Everything the decision depends on. */
-export interface ClaimInput {
+export interface ClaimQuestion {
   self: Candidate;
   /** All SmsNumbers with the same digits, in every namespace of this release; may include self. */
   sameNumber: readonly Candidate[];
@@ -57,7 +57,7 @@ export interface ClaimInput {
  * Decides what `self` may do with its number. Records come before precedence: a recorded holder wins against any
  * age.
  */
-export function decideClaim({ self, sameNumber, sameStream, holderOf }: ClaimInput): ClaimDecision {
+export function decideClaim({ self, sameNumber, sameStream, holderOf }: ClaimQuestion): ClaimDecision {
   const holds = (candidate: Candidate) =>
     candidate.phoneNumberSid !== undefined && holderOf(candidate.phoneNumberSid) === candidate.uid;
   if (holds(self)) return { kind: "held" };

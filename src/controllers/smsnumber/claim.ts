@@ -35,12 +35,12 @@ const taken = {
  * The number is this object's to configure, and that is durable. `claim` is undefined for a number that is only
  * observed.
  */
-export interface Held extends FoundNumber {
+export interface NumberToWire extends FoundNumber {
   claim: ClaimRecord | undefined;
 }
 
 /** Completes `Accepted`: is this number this object's? Takes the claim if it is free. */
-export async function holdClaim(work: NumberWork, found: FoundNumber): Promise<StepEnd<Held>> {
+export async function holdClaim(work: NumberWork, found: FoundNumber): Promise<StepEnd<NumberToWire>> {
   const { deps, ctx, object, namespaceUid, stream } = work;
   if (object.spec.managementPolicy === "Observe") {
     await letGoOfClaim(work, found);

@@ -12,7 +12,7 @@ import type { Streams } from "../workstream/streams.ts";
 import type { PublicUrls } from "../workstream/urls.ts";
 import type { NewNumbers } from "./previous/new-numbers.ts";
 import type { PreviousWebhooks } from "./previous/previous-webhooks.ts";
-import type { Seen } from "./seen.ts";
+import type { ClusterSeen } from "./seen.ts";
 
 /** The queues of other objects: whom to look at again after a change that this one made. */
 export interface Wake {
@@ -29,7 +29,7 @@ export interface SmsNumberDeps {
   /** URL_CHECK: whether a failing self-check holds back the pointing (`enforce`), is only reported, or is not made. */
   urlCheck: "enforce" | "report" | "off";
   /** The cluster as watched. */
-  seen: Seen;
+  seen: ClusterSeen;
   /** What the WorkStream reconciler last found out about each stream: credentials, account, route. */
   streams: Streams;
   /** The views of Twilio accounts, shared by all numbers of an account. */
@@ -59,7 +59,7 @@ export interface SmsNumberDeps {
  */
 export interface Finalization
   extends Omit<SmsNumberDeps, "checks" | "urlCheck" | "newNumbers" | "seen" | "wake" | "metrics"> {
-  seen: Omit<Seen, "touchedAt" | "knowsWorkStreams" | "lacksHours">;
+  seen: Omit<ClusterSeen, "touchedAt" | "knowsWorkStreams" | "lacksHours">;
   wake: Omit<Wake, "credentialsRefused">;
   metrics: Pick<ControllerMetrics, "countLetGo">;
 }

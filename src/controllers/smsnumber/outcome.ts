@@ -15,13 +15,13 @@ import type { SeenNumber } from "./found.ts";
 import type { NumberWork } from "./work.ts";
 
 /** What one step says of its condition: good, not known yet, or why not. */
-export type Step = "good" | "unknown" | { reason: Reason; message: string };
+export type StepFinding = "good" | "unknown" | { reason: Reason; message: string };
 
 /** One word for each condition, from which `Ready` follows. */
 export interface NumberFacts {
-  accepted: Step;
-  found: Step;
-  url: Step;
+  accepted: StepFinding;
+  found: StepFinding;
+  url: StepFinding;
 }
 
 /** Type, reason and message of each condition when all is well. */
@@ -37,7 +37,7 @@ export function numberVerdicts(facts: NumberFacts): Verdict[] {
   return [...parts, readyVerdict(parts)];
 }
 
-function stepVerdict(key: keyof NumberFacts, step: Step): Verdict {
+function stepVerdict(key: keyof NumberFacts, step: StepFinding): Verdict {
   const [type, reason, message] = good[key];
   if (step === "good") return verdict(type, "True", reason, message);
   if (step === "unknown") return verdict(type, "Unknown", "Progressing", "not checked yet");
@@ -109,10 +109,10 @@ function pick<K extends keyof NonNullable<SmsNumber["status"]>>(status: SmsNumbe
 }
 
 /** The first condition's word, once every rule was asked. */
-export const accepted = ({ refusal }: NumberWork): Step => refusal ?? "good";
+export const accepted = ({ refusal }: NumberWork): StepFinding => refusal ?? "good";
 
 /** A condition as it stands in the status: what cannot be looked at now is not made worse. */
-export function before(object: SmsNumber, type: string): Step {
+export function before(object: SmsNumber, type: string): StepFinding {
   const condition = object.status?.conditions?.find((each) => each.type === type);
   if (condition?.status === "True") return "good";
   return condition?.status === "False"

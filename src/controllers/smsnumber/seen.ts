@@ -8,7 +8,7 @@ import type { Watches } from "../watches.ts";
 import { deletionSeen, leftMs } from "./cleanup/patience.ts";
 
 /** What is seen of the cluster around a number, as far as this process watches it. */
-export interface Seen {
+export interface ClusterSeen {
   workStream(namespace: string, name: string): WorkStream | undefined;
   /** False when WorkStreams of this namespace cannot be listed: one that is not seen may well exist. */
   knowsWorkStreams(namespace: string): boolean;
@@ -38,7 +38,13 @@ export interface SeenOptions {
  * Listens to the informers from now on, so it must be made before they start: a touch or deletion before that would
  * be missed.
  */
-export function seenBy({ watches, namespaces, clock, deleteTimeoutMs, atWorkSinceMs }: SeenOptions): Seen {
+export function seenBy({
+  watches,
+  namespaces,
+  clock,
+  deleteTimeoutMs,
+  atWorkSinceMs,
+}: SeenOptions): ClusterSeen {
   const { workStreams, smsNumbers, operatingHours } = watches;
   const touched = new Touches(smsNumbers, clock);
   const deletedAt = deletionSeen(smsNumbers, clock);

@@ -13,10 +13,10 @@ import type { ClaimRecord, RouteRecord } from "../records/record.ts";
 import { routeKey } from "../records/record.ts";
 import { targetOf } from "../selfcheck/target.ts";
 import { urlsOf } from "../workstream/urls.ts";
-import type { Held } from "./claim.ts";
+import type { NumberToWire } from "./claim.ts";
 import { claimAtPeace, claimSet, claimWired } from "./claim-record.ts";
 import type { SeenNumber } from "./found.ts";
-import type { NumberFacts, Step } from "./outcome.ts";
+import type { NumberFacts, StepFinding } from "./outcome.ts";
 import { accepted, outcome } from "./outcome.ts";
 import { dropOwedIfAny } from "./previous/owed.ts";
 import { type Plan, plan } from "./webhook-plan.ts";
@@ -30,7 +30,7 @@ import { callOptions, isOurFallback, isOursOrWas, isSuspended, type NumberWork, 
 const FIRST_VERDICT_MS = 10_000;
 
 /** Completes `InboundUrlReady`: where the number's texts go, and what to do about it. */
-export async function pointAtUs(work: NumberWork, held: Held): Promise<Outcome> {
+export async function pointAtUs(work: NumberWork, held: NumberToWire): Promise<Outcome> {
   const ours = ourWebhook(urlsOf(work.deps.urls, work.namespace, work.stream));
   const step = plan(await planInput(work, held, ours));
   switch (step.do) {
@@ -47,7 +47,7 @@ export async function pointAtUs(work: NumberWork, held: Held): Promise<Outcome> 
  * Collects what `plan` needs. The route is read again, since taking the claim has put the number's digits into it
  * and so raised its generation.
  */
-async function planInput(work: NumberWork, { route, seen, claim }: Held, ours: Webhook) {
+async function planInput(work: NumberWork, { route, seen, claim }: NumberToWire, ours: Webhook) {
   const { deps, object } = work;
   const current = deps.records.route(routeKey(route)) ?? route;
   return {
@@ -78,7 +78,7 @@ async function planInput(work: NumberWork, { route, seen, claim }: Held, ours: W
 async function urlProblem(
   { deps, ctx, namespace, stream }: NumberWork,
   route: RouteRecord,
-): Promise<Exclude<Step, string> | undefined> {
+): Promise<Exclude<StepFinding, string> | undefined> {
   const key = routeKey(route);
   const problem = deps.streams.get(`${namespace}/${stream}`)?.problem;
   if (problem !== undefined) return problem;
@@ -97,7 +97,7 @@ async function urlProblem(
  * Texts arrive already. Records what the look showed, so that a claim which was made by a process that ended is
  * complete again.
  */
-async function recordWired(work: NumberWork, { claim, seen }: Held, ours: Webhook): Promise<Outcome> {
+async function recordWired(work: NumberWork, { claim, seen }: NumberToWire, ours: Webhook): Promise<Outcome> {
   const { records, clock } = work.deps;
   // Where something else routes the texts here, the number's own webhook was not set by us and must not be recorded
   // as configured.
@@ -117,7 +117,7 @@ async function recordWired(work: NumberWork, { claim, seen }: Held, ours: Webhoo
  */
 async function leave(
   work: NumberWork,
-  { claim, seen }: Held,
+  { claim, seen }: NumberToWire,
   step: Extract<Plan, { do: "leave" }>,
 ): Promise<Outcome> {
   const { deps } = work;
@@ -126,14 +126,14 @@ async function leave(
     await deps.records.putClaim({ ...claim, contest: step.contest });
   const event: EventNote = { type: "Warning", reason: step.reason, message: step.message };
   // "Progressing" is no verdict of False: the receiver has not had the time to answer yet.
-  const url: Step = step.reason === "Progressing" ? "unknown" : step;
+  const url: StepFinding = step.reason === "Progressing" ? "unknown" : step;
   return { ...outcome(work, factsOf(work, url), seen), ...(contestBegins ? { events: [event] } : {}) };
 }
 
 /** The one update of an attempt. */
 async function set(
   work: NumberWork,
-  { account, seen, claim }: Held,
+  { account, seen, claim }: NumberToWire,
   step: Extract<Plan, { do: "set" }>,
 ): Promise<Outcome> {
   const { deps, ctx } = work;
@@ -219,7 +219,7 @@ function withNews({ deps, object }: NumberWork, base: Outcome, step: Extract<Pla
   return { ...base, events: [{ type: "Normal", reason: "WebhookSet", message }] };
 }
 
-const factsOf = (work: NumberWork, url: Step): NumberFacts => ({
+const factsOf = (work: NumberWork, url: StepFinding): NumberFacts => ({
   accepted: accepted(work),
   found: "good",
   url,
@@ -229,7 +229,7 @@ const factsOf = (work: NumberWork, url: Step): NumberFacts => ({
  * Texts reach the receiver only if the stream's own URL and credentials are good as well, so its problem is also
  * the number's.
  */
-function streamUrl({ deps, namespace, stream }: NumberWork): Step {
+function streamUrl({ deps, namespace, stream }: NumberWork): StepFinding {
   const state = deps.streams.get(`${namespace}/${stream}`);
   if (state?.problem !== undefined) return state.problem;
   if (state?.routeKey === undefined || deps.urlCheck === "off") return "good";

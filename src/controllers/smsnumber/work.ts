@@ -11,7 +11,7 @@ import { pointsAt, type Webhook } from "../../twilio/webhook.ts";
 import type { RouteRecord } from "../records/record.ts";
 import { isInService, type Refusal, refusalOf } from "./accepted.ts";
 import type { SmsNumberDeps, Wake } from "./deps.ts";
-import type { Seen } from "./seen.ts";
+import type { ClusterSeen } from "./seen.ts";
 
 /** One attempt at one SmsNumber. Made by `gather`, passed from step to step, thrown away at the end. */
 export interface NumberWork {
@@ -134,7 +134,7 @@ export function isOurFallback(
 
 /** Suspended by itself or with its stream: nothing is set at Twilio. */
 export function isSuspended(
-  { seen }: { seen: Pick<Seen, "workStream"> },
+  { seen }: { seen: Pick<ClusterSeen, "workStream"> },
   { metadata, spec }: SmsNumber,
 ): boolean {
   const stream = seen.workStream(metadata.namespace!, spec.workStreamRef.name);
@@ -146,7 +146,10 @@ export function isSuspended(
  * changes no object that they watch.
  */
 export function wakeOthers(
-  { seen, wake }: { seen: Pick<Seen, "numbersWithDigits" | "numbersOfStream">; wake: Pick<Wake, "number"> },
+  {
+    seen,
+    wake,
+  }: { seen: Pick<ClusterSeen, "numbersWithDigits" | "numbersOfStream">; wake: Pick<Wake, "number"> },
   { metadata, spec }: SmsNumber,
 ) {
   const waiting = [

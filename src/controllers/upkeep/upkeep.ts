@@ -145,7 +145,7 @@ export class Upkeep {
     // Before the record goes, which may fail after it has left the memory.
     log.warn(
       { number, phoneNumberSid, accountSid },
-      "webhook from before no longer kept: nobody asked for it",
+      "saved webhook deleted: nobody has held its number for 90 days",
     );
     await records.dropOwed(phoneNumberSid);
   }

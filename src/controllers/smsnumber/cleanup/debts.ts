@@ -72,7 +72,7 @@ async function unrecorded(
   if (isPatient && state === undefined && deps.seen.workStream(namespace, stream) !== undefined)
     throw new Failure(
       "RoutesNotLoaded",
-      "waiting for what is known of its WorkStream, to put the webhook back",
+      "waiting for the first check of its WorkStream, to put the webhook back",
     );
   const namespaceUid = await deps.seen.namespaceUid(namespace, signal);
   const route = deps.records.routesOf(namespaceUid, stream)[0];
@@ -102,6 +102,6 @@ export function accountOf(deps: Finalization, held: HeldNumber): AccountView {
   if (live !== undefined && live.twilio.accountSid === held.accountSid) return live;
   const route = deps.records.route(routeKey(held));
   if (route === undefined)
-    throw new Failure("SecretNotFound", "no credentials of its account are known any more");
+    throw new Failure("SecretNotFound", "the credentials of its account are no longer known");
   return deps.accounts.once(route.credentials);
 }

@@ -78,7 +78,10 @@ async function recordsAreRead(
   } catch (error) {
     if (signal.aborted || !deadline.signal.aborted) throw error;
     if (mayWaitMs > 0 || leftMs() <= 0) return false;
-    throw new Failure("RoutesNotLoaded", "waiting for the operator's own records, which its log tells of");
+    throw new Failure(
+      "RoutesNotLoaded",
+      "waiting for the operator's own records; its log says why they cannot be read",
+    );
   } finally {
     deadline.cancel();
   }

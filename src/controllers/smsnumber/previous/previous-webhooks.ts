@@ -210,7 +210,7 @@ function storedIn(secret: Secret | undefined, log: Log): StoredWebhook | undefin
   const { namespace, name } = secret.metadata;
   log.warn(
     { secret: `${namespace}/${name}` },
-    "a saved webhook cannot be read and is taken for none; what was there before us is not put back",
+    "a saved webhook cannot be read and is ignored; the webhook from before us will not be put back",
   );
   return undefined;
 }
