@@ -1,6 +1,6 @@
 /**
- * The promise's result, or the signal's reason once that aborts: whoever waits for work that others wait for as well leaves it
- * without ending it.
+ * Settles like `work`, or rejects with the signal's reason when that aborts first. The work itself goes on: others may wait for it as
+ * well.
  */
 export function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
@@ -12,5 +12,5 @@ export function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined):
   });
 }
 
-/** For work that ends by itself. */
+/** Never aborts. For work that ends by itself. */
 export const NEVER: AbortSignal = new AbortController().signal;

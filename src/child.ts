@@ -5,17 +5,17 @@ export interface ChildOptions {
   readonly cwd?: string;
   /** Run as this user instead (only root can). */
   readonly user?: { readonly uid: number; readonly gid: number };
-  /** What the child gets when we died without stopping it. Default: KILL. */
+  /** The signal that the child gets when we died without stopping it. Default: KILL. */
   readonly whenOrphaned?: "KILL" | "INT" | "TERM";
-  /** Where its output goes: to pipes (then they must be read), or both to one open file. Default: pipes. */
+  /** Where its output goes: to pipes, which must be read; to our own output; or to an open file. Default: pipes. */
   readonly output?: "pipe" | "inherit" | number;
 }
 
 /**
- * The shell starts a watcher, then becomes the program itself, so that the pid is the program's. The watcher reads a pipe
- * whose other end only we hold: a line means that all is well, the end of the file that we are gone, however we went
- * (SIGKILL included, which no exit handler sees). It is started twice removed, so that it is no child of the program:
- * PostgreSQL takes an unknown child that dies for a crash. PR_SET_PDEATHSIG would need a helper, and is Linux only.
+ * The shell starts a watcher and then becomes the program, so that the pid is the program's. The watcher reads a pipe whose other end
+ * only we hold. A line means that the program has ended; the end of the file means that we are gone, even by SIGKILL, which no exit
+ * handler sees. The watcher is a grandchild that was orphaned on purpose: PostgreSQL takes the death of an unknown child for a crash.
+ * PR_SET_PDEATHSIG would need a helper program, and exists only on Linux.
  */
 const WATCHED = `exec 3<&0 </dev/null
 ( ( read -r _ <&3 || kill -"$0" $$ ) </dev/null >/dev/null 2>&1 & )
@@ -23,8 +23,8 @@ exec 3<&-
 exec "$@"`;
 
 /**
- * Starts a program that cannot outlive this process. It leads a process group of its own: Ctrl-C in a terminal reaches us
- * alone, and we end our children in the order that suits them.
+ * Starts a program that cannot outlive this process. It has a process group of its own, so that Ctrl-C in a terminal reaches only us,
+ * and we can end our children in the right order.
  */
 export function spawnTied(
   command: string,
@@ -39,14 +39,14 @@ export function spawnTied(
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.user ?? {}),
   });
-  // The pipe may break at any time; that is what it is for.
+  // The pipe breaks when the child ends; that is no error.
   child.stdin?.on("error", () => undefined);
-  // Its pid may soon be another program's: tell the watcher to go without a kill.
+  // Another program may soon have its pid, so tell the watcher to end without a kill.
   child.once("exit", () => child.stdin?.end("gone\n"));
   return child;
 }
 
-/** From now on the child no longer keeps an otherwise finished process alive. */
+/** From now on the child does not keep this process alive. */
 export function background(child: ChildProcess): void {
   child.unref();
   for (const stream of [child.stdin, child.stdout, child.stderr])
@@ -61,7 +61,7 @@ export function ended(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => child.once("exit", () => resolve()).once("error", () => resolve()));
 }
 
-/** Asks the child to end and waits; after `graceMs` it is killed. May be called twice. */
+/** Sends the signal and waits for the child's end; kills it after `graceMs`. May be called twice. */
 export async function stopChild(child: ChildProcess, signal: NodeJS.Signals, graceMs: number): Promise<void> {
   if (hasEnded(child) || child.pid === undefined) return;
   child.ref();

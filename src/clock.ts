@@ -1,8 +1,14 @@
-/** Time as a dependency, so that tests own it. Production code takes a Clock and never calls Date.now or setTimeout itself. */
+/**
+ * Time as a dependency, so that tests can control it. Production code takes a Clock and never calls Date.now or setTimeout
+ * itself.
+ */
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Milliseconds of a clock that never jumps: for measuring how long something took, and for leases. */
+  /**
+   * Milliseconds of a clock that never jumps, for measuring how long something took and for leases. `now` jumps when the system's
+   * clock is set.
+   */
   monotonic(): number;
   /** Resolves after `ms`; rejects with the signal's reason when it aborts first. Never keeps the process alive by itself. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
@@ -10,7 +16,7 @@ export interface Clock {
   after(ms: number, run: () => void): () => void;
 }
 
-/** Node's timers overflow beyond this many milliseconds (24.8 days) and would fire at once; longer waits are chained. */
+/** Node's timers overflow beyond this many milliseconds (24.8 days) and would fire at once, so longer waits use several timers. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 import { LogOutput } from "./log-output.ts";
 
-/** What the reader got, and what the next writes meet. */
+/** What the reader got, and the result of the next writes. */
 let read: string;
 let room: (number | string)[];
 let output: LogOutput;
@@ -20,14 +20,14 @@ beforeEach(() => {
   });
 });
 
-test("lines come whole and in order, also when the reader takes them in pieces", () => {
+test("lines arrive complete and in order, also when the reader takes them in pieces", () => {
   room = [3, 2];
   output.write("first line\n");
   output.write("second\n");
   expect(read).toBe("first line\nsecond\n");
 });
 
-test("a reader who is gone ends the logging, and nothing else", () => {
+test("when the reader is gone only logging ends", () => {
   room = ["EPIPE"];
   output.write("first\n");
   output.write("second\n");
@@ -35,7 +35,7 @@ test("a reader who is gone ends the logging, and nothing else", () => {
   expect(read).toBe("");
 });
 
-test("what a slow reader does not take at once comes later", async () => {
+test("a slow reader gets later what it does not take at once", async () => {
   room = ["EAGAIN", "EAGAIN"];
   output.write("first\n");
   output.write("second\n");
@@ -50,14 +50,14 @@ test("the end of the process waits for a slow reader", () => {
   expect(read).toBe("first\n");
 });
 
-test("but not for ever", () => {
+test("the end of the process does not wait for ever", () => {
   room = Array.from({ length: 10_000 }, () => "EAGAIN");
   output.write("first\n");
   output.flush();
   expect(room.length).toBeGreaterThan(9000);
 });
 
-test("lines that a slow reader has no room for are counted", () => {
+test("lines that are dropped for a slow reader are counted", () => {
   room = ["EAGAIN"];
   for (let at = 0; at < 30; at++) output.write(`${"x".repeat(100_000)}\n`);
   output.flush();
@@ -65,7 +65,7 @@ test("lines that a slow reader has no room for are counted", () => {
   expect(read).toMatch(/\n\{"level":"warn","time":"[^"]+","lost":20,"msg":"log lines lost"\}\n$/);
 });
 
-test("a full disk costs the line that it met, not those after it", () => {
+test("a full disk loses one line, but not those after it", () => {
   room = ["ENOSPC"];
   output.write("first\n");
   output.write("second\n");

@@ -1,30 +1,31 @@
 import { writeSync } from "node:fs";
 
-/** So much is kept for a reader who is slow; what comes beyond it is counted and lost. */
+/** How much is kept for a slow reader. Lines beyond it are dropped and counted. */
 const MOST_WAITING_BYTES = 1024 * 1024;
 const RETRY_MS = 20;
-/** At the end of the process a slow reader is waited for, but not for ever. */
+/** How long the end of the process waits for a slow reader. */
 const FLUSH_MS = 500;
-/** Nobody will ever read: the pipe's other end, the terminal or the file descriptor is gone. */
+/** The reader is gone for good: the pipe's other end, the terminal or the file descriptor does not exist any more. */
 const GONE = new Set(["EPIPE", "EIO", "EBADF", "ECONNRESET"]);
-/** A pipe that does not block and is full. */
+/** A non-blocking pipe is full. */
 const FULL = new Set(["EAGAIN", "EBUSY"]);
 
-type Write = (fd: number, bytes: Buffer) => number;
+type WriteBytes = (fd: number, bytes: Buffer) => number;
 
 export interface LogOutputOptions {
   fd: number;
-  write?: Write;
+  write?: WriteBytes;
 }
 
 /**
- * Log lines to a file descriptor, at once where it takes them. pino's own output tries for ever to write what is left to a reader
- * who is gone, while nothing else can run: a process that was told to stop did not. Here a reader who is gone ends the logging
- * and nothing else, and a slow one costs lines, not the process.
+ * Writes log lines to a file descriptor, at once if possible. pino's own output retries for ever, and blocks the process, when the
+ * reader is gone: a process that was told to stop did not stop. Here only logging ends when the reader is gone, and a slow reader
+ * loses
+ * lines but does not hold up the process.
  */
 export class LogOutput {
   readonly #fd: number;
-  readonly #write: Write;
+  readonly #write: WriteBytes;
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #lost = 0;
@@ -42,7 +43,7 @@ export class LogOutput {
     if (this.#retry === undefined) this.#drain();
   }
 
-  /** For the end of the process: waits for a slow reader, with everything else standing still. */
+  /** For the end of the process: waits for a slow reader, and blocks everything else meanwhile. */
   flush(): void {
     const until = performance.now() + FLUSH_MS;
     while (this.#waiting.length > 0 && performance.now() < until) {
@@ -76,7 +77,7 @@ export class LogOutput {
     this.#waitingBytes -= written;
     if (written < bytes.length) this.#waiting[0] = bytes.subarray(written);
     else this.#waiting.shift();
-    if (this.#waiting.length === 0 && this.#lost > 0) this.#tellLost();
+    if (this.#waiting.length === 0 && this.#lost > 0) this.#logLost();
   }
 
   #failed(code: string): void {
@@ -85,20 +86,20 @@ export class LogOutput {
       return;
     }
     this.#gone = GONE.has(code);
-    // A full disk, say: this line is lost, the next one is tried again.
+    // Another error, such as a full disk: drop this line and try again with the next one.
     const dropped = this.#gone ? this.#waiting.splice(0) : this.#waiting.splice(0, 1);
     for (const { length } of dropped) this.#waitingBytes -= length;
   }
 
-  #tellLost(): void {
-    const told = { level: "warn", time: new Date().toISOString(), lost: this.#lost, msg: "log lines lost" };
+  #logLost(): void {
+    const line = { level: "warn", time: new Date().toISOString(), lost: this.#lost, msg: "log lines lost" };
     this.#lost = 0;
-    this.#keep(Buffer.from(`${JSON.stringify(told)}\n`));
+    this.#keep(Buffer.from(`${JSON.stringify(line)}\n`));
   }
 }
 
 const PAUSE = new Int32Array(new SharedArrayBuffer(4));
 
-/** Standard output, shared by all logs of the process. */
+/** Standard output. One for all logs, so that their lines keep their order. */
 export const standardOutput = new LogOutput({ fd: 1 });
 process.once("exit", () => standardOutput.flush());

@@ -1,20 +1,23 @@
 import { pino } from "pino";
 import { standardOutput } from "./log-output.ts";
 
-/** Constant lower-case text, facts as fields: `log.info({ reason }, "webhooks set")`. */
+/**
+ * Use constant lower-case messages and put facts into fields, `log.info({ reason }, "webhooks set")`, so that a search finds all
+ * lines of a kind.
+ */
 export type Log = pino.Logger;
 
 export interface LogOptions {
   level: string;
-  /** Which process speaks: `controller`, `receiver`, … */
+  /** The name of the process: `controller`, `receiver`, … */
   process: string;
-  /** Instead of stdout. */
+  /** Default: stdout. */
   destination?: pino.DestinationStream;
 }
 
 /**
- * JSON lines on stdout. Errors are logged by name, message, reason and stack only: an error's other fields may carry a
- * request with credentials in it (axios and PostgreSQL errors do), so the default serializer, which copies them, is replaced.
+ * A log that writes JSON lines. Of an error only name, message, reason and stack are logged: its other fields may contain a request
+ * with credentials (axios' and PostgreSQL's errors do), and pino's default serializer would copy them.
  */
 export function createLog({ level, process, destination }: LogOptions): Log {
   const options: pino.LoggerOptions = {
@@ -27,7 +30,7 @@ export function createLog({ level, process, destination }: LogOptions): Log {
   return pino(options, destination ?? standardOutput);
 }
 
-/** A log that says nothing, for tests and for library use. */
+/** A log that writes nothing, for tests and for use as a library. */
 export const silentLog: Log = pino({ level: "silent" });
 
 function describeError(error: unknown, depth = 0): unknown {
@@ -40,9 +43,4 @@ function describeError(error: unknown, depth = 0): unknown {
     stack: error.stack,
     ...(error.cause !== undefined && depth < 3 ? { cause: describeError(error.cause, depth + 1) } : {}),
   };
-}
-
-/** A phone number for logs: enough to tell two apart, not enough to call. `+14255550123` → `+1425…23`. */
-export function maskNumber(number: string): string {
-  return number.length < 8 ? "…" : `${number.slice(0, -6)}…${number.slice(-2)}`;
 }

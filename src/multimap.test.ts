@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { MultiMap } from "./multimap.ts";
 
-test("values come back in their order, each once", () => {
+test("values are returned in the order of insertion, each once", () => {
   const map = new MultiMap<string, string>();
   for (const value of ["b", "a", "b", "c"]) map.add("k", value);
   map.add("other", "x");
@@ -10,10 +10,10 @@ test("values come back in their order, each once", () => {
   expect(map.count("k")).toBe(3);
   expect(map.has("k", "a")).toBe(true);
   expect(map.has("k", "x")).toBe(false);
-  expect(map.get("nobody")).toEqual([]);
+  expect(map.get("missing")).toEqual([]);
 });
 
-test("one value more and one less, in every order", () => {
+test("values can be added and removed in any order", () => {
   const map = new MultiMap<string, string>();
   map.add("k", "a");
   expect([map.get("k"), map.count("k"), map.has("k", "a")]).toEqual([["a"], 1, true]);
@@ -27,7 +27,7 @@ test("one value more and one less, in every order", () => {
   map.delete("k", "b");
 });
 
-test("what was read does not change with the map", () => {
+test("a list that was read does not change with the map", () => {
   const map = new MultiMap<string, string>();
   map.add("k", "a");
   map.add("k", "b");

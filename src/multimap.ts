@@ -1,6 +1,7 @@
 /**
- * Several values under a key, each once. Most keys of our indexes have a single value: that one is kept bare, as a Set of its
- * own takes two hundred bytes, and there are tens of thousands of them.
+ * A map from a key to a set of values. Most keys of our indexes have one value, and there are tens of thousands of them; a single
+ * value
+ * is stored without a Set, which would take two hundred bytes.
  */
 export class MultiMap<K, V extends string> {
   readonly #values = new Map<K, V | Set<V>>();
@@ -20,7 +21,7 @@ export class MultiMap<K, V extends string> {
     } else if (known === value) this.#values.delete(key);
   }
 
-  /** In the order in which they came; a copy. */
+  /** A copy, in the order of insertion. */
   get(key: K): V[] {
     const known = this.#values.get(key);
     if (known === undefined) return [];
@@ -32,7 +33,7 @@ export class MultiMap<K, V extends string> {
     return known instanceof Set ? known.has(value) : known === value;
   }
 
-  /** How many values are under the key. */
+  /** How many values the key has. */
   count(key: K): number {
     const known = this.#values.get(key);
     if (known === undefined) return 0;

@@ -6,21 +6,18 @@ import { Agent, request } from "undici";
 import { describe, expect, test } from "vitest";
 import { codeOf, isCertificate, noAnswer } from "./no-answer.ts";
 
-describe("why there is no answer", () => {
+describe("the reason for no answer", () => {
   const rows: Record<string, [code: string | undefined, words: string]> = {
-    "an authority of one's own": [
+    "a private authority": [
       "SELF_SIGNED_CERT_IN_CHAIN",
       "its certificate is signed by an authority that is not trusted here",
     ],
-    "a certificate whose time is over": [
-      "CERT_HAS_EXPIRED",
-      "its certificate has expired (CERT_HAS_EXPIRED)",
-    ],
+    "an expired certificate": ["CERT_HAS_EXPIRED", "its certificate has expired (CERT_HAS_EXPIRED)"],
     "another host's certificate": [
       "ERR_TLS_CERT_ALTNAME_INVALID",
       "its certificate is for another host name",
     ],
-    "a certificate that is wrong in a way of which nobody thought": [
+    "an unknown problem with a certificate": [
       "CERT_SIGNATURE_FAILURE",
       "its certificate is not trusted (CERT_SIGNATURE_FAILURE)",
     ],
@@ -29,18 +26,18 @@ describe("why there is no answer", () => {
       "it speaks no TLS that is understood here (ERR_SSL_UNSUPPORTED_PROTOCOL)",
     ],
     "no such name": ["ENOTFOUND", "its host name does not resolve"],
-    "nobody listens": ["ECONNREFUSED", "connection refused"],
+    "a port without a server": ["ECONNREFUSED", "connection refused"],
     "a connection that takes too long": ["UND_ERR_CONNECT_TIMEOUT", "timed out"],
     "an answer that takes too long": ["UND_ERR_HEADERS_TIMEOUT", "timed out"],
     "a connection that breaks": ["ECONNRESET", "the connection was cut"],
-    "no way there": ["EHOSTUNREACH", "connection failed (EHOSTUNREACH)"],
-    "nobody knows": [undefined, "connection failed"],
+    "a host without a route to it": ["EHOSTUNREACH", "connection failed (EHOSTUNREACH)"],
+    "no code at all": [undefined, "connection failed"],
   };
   for (const [name, [code, words]] of Object.entries(rows))
     test(name, () => expect(noAnswer(code)).toContain(words));
 });
 
-describe("what a real server makes of it", () => {
+describe("the reason with a real server", () => {
   const fixture = (name: string) => readFileSync(new URL(`../test/fixtures/tls/${name}`, import.meta.url));
   const tls = (name: string) =>
     createServer({ cert: fixture(`${name}.crt`), key: fixture(`${name}.key`) }, (_, response) =>

@@ -1,4 +1,4 @@
-/** What OpenSSL's and Node's codes mean, after "its certificate". */
+/** What OpenSSL's and Node's codes mean; each text continues "its certificate". */
 const CERTIFICATE: Record<string, string> = {
   CERT_HAS_EXPIRED: "has expired",
   CERT_NOT_YET_VALID: "is not valid yet",
@@ -23,8 +23,9 @@ const NETWORK: Record<string, string> = {
 };
 
 /**
- * Why an HTTPS server gave no answer, in words that are the same each time: they go into status, which must not change with
- * addresses or times. `code` is Node's, undici's or OpenSSL's.
+ * Why an HTTPS server gave no answer. The same words each time, without addresses or times: they are written to status, and each
+ * change
+ * of status wakes its watchers. `code` is Node's, undici's or OpenSSL's.
  */
 export function noAnswer(code: string | undefined): string {
   if (code === undefined || code === "") return "connection failed";
@@ -36,11 +37,11 @@ export function noAnswer(code: string | undefined): string {
   return NETWORK[code] ?? `connection failed (${code})`;
 }
 
-/** Is it the certificate that keeps us from connecting? Then somebody must act, and waiting does not help. */
+/** Does the certificate prevent the connection? Then waiting does not help: somebody must act. */
 export const isCertificate = (code: string | undefined): boolean =>
   code !== undefined && (CERTIFICATE[code] !== undefined || /CERT|UNABLE_TO_/.test(code));
 
-/** The code of what `undici` or `node:tls` threw. */
+/** The code of an error from `undici` or `node:tls`; it may be in the error's cause. */
 export function codeOf(error: unknown): string | undefined {
   const { code, cause, name } = (error ?? {}) as { code?: unknown; cause?: unknown; name?: unknown };
   if (typeof code === "string" && code !== "") return code;

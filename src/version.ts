@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 
-/** Set by scripts/bundle.ts; a checkout has no such name. */
+/** Defined by scripts/bundle.ts; undefined in a checkout. */
 declare const SMSCHANNEL_VERSION: string | undefined;
 
 /** The program's version, as in package.json. */

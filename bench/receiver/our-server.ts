@@ -6,9 +6,9 @@ import { PostgresStore } from "../../src/inbox/store.ts";
 import { createLog } from "../../src/log.ts";
 import { RouteTable } from "../../src/receiver/route-table.ts";
 import { Receiver, STORE_BUDGET_MS } from "../../src/receiver/server.ts";
+import { encodeShard } from "../../src/routes/codec.ts";
 import type { Route } from "../../src/routes/route.ts";
 import { signatureKey } from "../../src/routes/signature-states.ts";
-import { encodeShard } from "../../src/routes/table.ts";
 import { ACCOUNT, databaseUrl, NUMBER, ready, TOKEN, URL_OF_STREAM } from "./server.ts";
 
 const log = createLog({ level: "warn", process: "receiver" });

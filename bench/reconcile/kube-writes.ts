@@ -103,7 +103,7 @@ async function write(client: KubeClient, { stream, number }: Pair, at: number): 
   if (kind < 5)
     return await client.applyStatus(smsNumbers, { metadata, status: statusLike(numberStatus, at) }, field);
   if (kind < 8)
-    return await client.create(events, eventOf(kind < 6 ? stream : number, at), undefined, {
+    return await client.create(events, eventOf(kind < 6 ? stream : number, at), {
       metadataOnly: true,
     });
   if (kind < 9) {

@@ -2,10 +2,10 @@ import { type Reason, type ReasonClass, reasons } from "../../src/api/reasons.ts
 
 const classes: Record<ReasonClass, string> = {
   good: "nothing to do",
-  waiting: "waits for another object",
-  transient: "tried again with backoff",
-  stalled: "someone must change something",
-  held: "told to leave things alone",
+  waiting: "the operator waits for another object",
+  transient: "the operator tries again, with growing delays",
+  stalled: "somebody must change something",
+  held: "nothing, until you change the setting or the installation",
 };
 
 /** `docs/reasons.md`: condition × status × reason, with meaning and remedy. */
@@ -17,7 +17,7 @@ export function reasonsPage(): [string, string][] {
     return [
       `## ${condition}`,
       "",
-      "| status | reason | meaning | remedy | then |",
+      "| status | reason | meaning | remedy | what happens next |",
       "| --- | --- | --- | --- | --- |",
       ...lines,
       "",
@@ -31,32 +31,33 @@ const intro = [
   "",
   "<!-- Generated from src/api/reasons.ts by `npm run generate`. Do not edit. -->",
   "",
-  "Every reason that stands in a condition; events, log lines and metrics' labels use the same words. `kubectl get` shows the reason of",
-  "`Ready`, and `-o wide` its message, which tells the remedy for the case at hand. `Ready` has the reason of the first",
-  "condition that keeps it from being `True`, so look that one up in the sections of the other conditions. A WorkStream's `NumberReady`",
-  "has the reason of its SmsNumber's `Ready`; `Reconciling` and `Stalled` have that of `Ready`. While an object's deletion waits, `Ready`",
-  "has the reason `DeletionWaits`, and `Reconciling` that of what it waits for.",
+  "This page lists every reason that a condition can have. Events, log lines and metric labels use the same words.",
   "",
-  "Names in capitals are settings of the processes; in the chart `PUBLIC_URL` is `publicUrl`, `ROUTE_SHARDS` `routeShards`,",
-  "`MAX_STREAMS_PER_NAMESPACE` `maxStreamsPerNamespace`, `URL_CHECK` `urlCheck.mode`. What only events tell stands at the end.",
+  "`kubectl get` shows the reason of `Ready`, and `-o wide` also its message, which says what to do in this case. `Ready` has the reason",
+  "of the first condition that keeps it from being `True`, so look that reason up in the section of the other condition. A WorkStream's",
+  "`NumberReady` has the reason of its SmsNumber's `Ready`; `Reconciling` and `Stalled` have that of `Ready`. While an object's deletion",
+  "waits, `Ready` has the reason `DeletionWaits`, and `Reconciling` has the reason why it waits.",
+  "",
+  "Names in capitals are settings of the processes. In the chart, `PUBLIC_URL` is `publicUrl`, `ROUTE_SHARDS` is `routeShards`,",
+  "`MAX_STREAMS_PER_NAMESPACE` is `maxStreamsPerNamespace`, and `URL_CHECK` is `urlCheck.mode`. Reasons that only events have are at the end.",
   "",
 ];
 
 /** What becomes of a number's webhook is an event; a condition says only how things are. */
 const events = [
-  "## Events alone",
+  "## Reasons that only events have",
   "",
   "| type | reason | meaning |",
   "| --- | --- | --- |",
-  "| Normal | `WebhookSet` | The number's webhook leads to this cluster now. |",
-  "| Warning | `WebhookRepaired` | Somebody had changed it; it was set back. The event names the host it led to. |",
-  "| Normal | `WebhookRestored` `WebhookCleared` | On deletion: it is what it was before us, or empty, as `deletionPolicy` says. |",
-  "| Normal | `WebhookRetained` | On deletion: it was left as it is, as `deletionPolicy` says; the message names the host before us. |",
-  "| Normal | `WebhookLeft` | On deletion: it is no longer ours, and was left as it is. |",
-  "| Warning | `WebhookLeft` | The number was let go and its webhook not given back; it may still lead here. The message says why, where its texts went before us, and how to put it back; what was there before is kept for the number. |",
-  "| Warning | `WebhookCleared` | On deletion: Twilio refuses what was there before, so it was cleared instead. |",
-  "| Normal | `WebhookHandedOver` | On deletion: another SmsNumber holds the number now, and the webhook is its own. |",
-  "| Warning | `ManagedByAnotherRelease` | Another release of the operator looks after this object; this one leaves it alone. |",
+  "| Normal | `WebhookSet` | The number's webhook now points to this cluster. |",
+  "| Warning | `WebhookRepaired` | Somebody had changed the webhook, and it was set back. The event names the host that it pointed to. |",
+  "| Normal | `WebhookRestored` `WebhookCleared` | On deletion: the webhook was restored or cleared, as `deletionPolicy` says. |",
+  "| Normal | `WebhookRetained` | On deletion: the webhook was left as it is, as `deletionPolicy` says. The message names the host of the previous webhook. |",
+  "| Normal | `WebhookLeft` | On deletion: the webhook no longer points to us, and was left as it is. |",
+  "| Warning | `WebhookLeft` | The number was let go and its webhook was not given back, so it may still point to this cluster. The message says why, where the number's texts went before, and how to put the webhook back. The previous webhook stays saved. |",
+  "| Warning | `WebhookCleared` | On deletion: Twilio refuses the previous webhook, so the webhook was cleared instead. |",
+  "| Normal | `WebhookHandedOver` | On deletion: another SmsNumber holds the number now, and the webhook belongs to it. |",
+  "| Warning | `ManagedByAnotherRelease` | Another release of the operator manages this object, so this one leaves it alone. |",
   "",
 ];
 

@@ -2,40 +2,40 @@
 import type { Condition } from "./shared.gen.ts";
 
 /**
- * What is wanted.
+ * The desired state.
  */
 export interface OperatingHoursSpec {
   /**
-   * Name of the IANA time zone database in which all times are meant, such as America/New_York, Europe/Vienna or UTC; not an offset and not Local. Daylight saving follows it. Required.
+   * Time zone of all times, as a name of the IANA time zone database, such as America/New_York, Europe/Vienna or UTC. Offsets and Local are refused. Daylight saving follows the time zone. Required.
    */
   timeZone: string;
   /**
-   * Spans that come every week; two of the same day may touch but not overlap. At most 50. Default: none, so that it is open on dates only.
+   * Spans that repeat every week. Two spans of the same day may touch but not overlap. At most 50. Default: none, so it is open on dates only.
    *
    * Items: One span, on each of its days.
    */
   weekly?: {
     /**
-     * Days of the week, in English; at least one. Required.
+     * Days of the week, in English. At least one. Required.
      */
     days: ("Monday" | "Tuesday" | "Wednesday" | "Thursday" | "Friday" | "Saturday" | "Sunday")[];
     /**
-     * First minute, 00:00 to 23:59, in quotes such as "08:00". Required.
+     * Start, 00:00 to 23:59, in quotes such as "08:00". Required.
      */
     start: string;
     /**
-     * The minute at which it ends, after start and up to 24:00, in quotes such as "17:00". Required.
+     * End, later than start and at most 24:00, in quotes such as "17:00". Required.
      */
     end: string;
   }[];
   /**
-   * Special openings: on these days only these spans count, whatever the week and the holidays say. Spans of the same day may touch but not overlap. At most 100. Default: none.
+   * Special openings. On these days only these spans apply, whatever the week and the holidays say. Spans of the same day may touch but not overlap. At most 100. Default: none.
    *
    * Items: One span, on one date or on each day of a range.
    */
   dates?: {
     /**
-     * The day, as YYYY-MM-DD. Either this, or from and to.
+     * The day, as YYYY-MM-DD. Set either this, or from and to.
      */
     date?: string;
     /**
@@ -43,26 +43,26 @@ export interface OperatingHoursSpec {
      */
     from?: string;
     /**
-     * Last day of a range, as YYYY-MM-DD; not before from.
+     * Last day of a range, as YYYY-MM-DD. Not before from.
      */
     to?: string;
     /**
-     * First minute, 00:00 to 23:59, in quotes such as "08:00". Required.
+     * Start, 00:00 to 23:59, in quotes such as "08:00". Required.
      */
     start: string;
     /**
-     * The minute at which it ends, after start and up to 24:00, in quotes such as "17:00". Required.
+     * End, later than start and at most 24:00, in quotes such as "17:00". Required.
      */
     end: string;
   }[];
   /**
-   * Days that are closed whatever the week says; the customer gets the Holiday text. At most 200. Default: none.
+   * Days on which it is closed, whatever the week says; the customer gets the Holiday text. At most 200. Default: none.
    *
-   * Items: One holiday, of a day or more.
+   * Items: One holiday, of one or more days.
    */
   holidays?: {
     /**
-     * What is celebrated, such as New Year. Required.
+     * Name of the holiday, such as New Year. Required.
      */
     name: string;
     /**
@@ -70,14 +70,14 @@ export interface OperatingHoursSpec {
      */
     from: string;
     /**
-     * Last day, as YYYY-MM-DD; not before from. Default: the same as from.
+     * Last day, as YYYY-MM-DD. Not before from. Default: the same as from.
      */
     to?: string;
   }[];
 }
 
 /**
- * What is so. The field manager smschannel-controller/{instance} owns all of it.
+ * The observed state. The field manager smschannel-controller/{instance} owns all of it.
  */
 export interface OperatingHoursStatus {
   /**
@@ -85,15 +85,15 @@ export interface OperatingHoursStatus {
    */
   observedGeneration?: number;
   /**
-   * The operator's instance that looks after this object.
+   * The operator's instance that manages this object.
    */
   managedBy?: string;
   /**
-   * Ready; Reconciling and Stalled only while true. See docs/reasons.md. Owned by the controller.
+   * Ready. Reconciling and Stalled exist only while they are True. See docs/reasons.md. Owned by the controller.
    */
   conditions?: Condition[];
   /**
-   * Is it open now?
+   * Whether it is open now.
    */
   open?: boolean;
   /**
@@ -101,21 +101,21 @@ export interface OperatingHoursStatus {
    */
   reason?: "Open" | "Closed" | "Holiday";
   /**
-   * When that changes; absent when it never does.
+   * When it opens or closes next. Absent if it never does.
    */
   nextTransition?: string;
   /**
-   * What changes within the next 14 days, in order; changes of daylight saving too.
+   * Changes within the next 14 days, in order. Includes changes of daylight saving time.
    *
    * Items: One change.
    */
   upcoming?: {
     /**
-     * When.
+     * When it happens.
      */
     time: string;
     /**
-     * Is it open from then on?
+     * Whether it is open from then on.
      */
     open: boolean;
     /**
@@ -127,7 +127,7 @@ export interface OperatingHoursStatus {
      */
     holiday?: string;
     /**
-     * Set when clocks change at this time.
+     * Set if the clocks change at this time.
      */
     daylightSaving?: "Starts" | "Ends";
   }[];

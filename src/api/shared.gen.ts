@@ -9,7 +9,7 @@ export interface Condition {
    */
   type: string;
   /**
-   * Is it so?
+   * Status of the condition.
    */
   status: "True" | "False" | "Unknown";
   /**
@@ -17,11 +17,11 @@ export interface Condition {
    */
   observedGeneration?: number;
   /**
-   * When status changed last.
+   * When status last changed.
    */
   lastTransitionTime: string;
   /**
-   * Why it is so, one word of docs/reasons.md.
+   * Reason for the status, from docs/reasons.md.
    */
   reason: string;
   /**
@@ -35,7 +35,7 @@ export interface Condition {
  */
 export interface AutomatedMessage {
   /**
-   * What has happened when this text is sent. Required.
+   * The event after which this text is sent. Required.
    */
   trigger:
     | "Greeting"
@@ -53,11 +53,11 @@ export interface AutomatedMessage {
     | "OptInConfirmation"
     | "Help";
   /**
-   * Language of the text as a BCP 47 tag, such as en or es-MX; the number's language chooses. Default: en.
+   * Language of the text as a BCP 47 tag, such as en or es-MX. The number's language selects the text. Default: en.
    */
   language?: string;
   /**
-   * The text, 1 to 1,600 characters. {AgentName} and {QueueName} are replaced; other placeholders are refused. Required.
+   * The text, 1 to 1,600 characters. {AgentName} and {QueueName} are replaced. Other placeholders are refused. Required.
    */
   text: string;
 }

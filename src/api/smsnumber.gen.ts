@@ -2,11 +2,11 @@
 import type { AutomatedMessage, Condition } from "./shared.gen.ts";
 
 /**
- * What is wanted.
+ * The desired state.
  */
 export interface SmsNumberSpec {
   /**
-   * The WorkStream that the number feeds. A stream has one number. Cannot be changed. Required.
+   * The WorkStream that the number feeds. A stream can have only one number. Cannot be changed. Required.
    */
   workStreamRef: {
     /**
@@ -15,11 +15,11 @@ export interface SmsNumberSpec {
     name: string;
   };
   /**
-   * The number: country code and number, digits only, in quotes, such as "14252306549" (without quotes YAML makes it an integer, which is refused); no plus, blank or dash. A LongCode has 7 to 15 digits (with country code 1: eleven), a TollFree number is 1, 800, 833, 844, 855, 866, 877 or 888 and seven digits, a ShortCode has 5 or 6 digits. The account must own it. Cannot be changed. Required.
+   * The number: country code and number, digits only, in quotes, such as "14252306549" (without quotes YAML reads it as an integer, which is refused). No plus, blank or dash. A LongCode has 7 to 15 digits (eleven with country code 1). A TollFree number is 1, then 800, 833, 844, 855, 866, 877 or 888, then seven digits. A ShortCode has 5 or 6 digits. The account must own the number. Cannot be changed. Required.
    */
   number: string;
   /**
-   * What kind of number it is; it decides how fast texts leave and who answers STOP and HELP: for a ShortCode that is in no Messaging Service the stream or the number must have texts for OptOutConfirmation, OptInConfirmation and Help. Cannot be changed. Default: LongCode.
+   * What kind of number it is. This decides how fast texts are sent, and who answers STOP and HELP. If a ShortCode is in no Messaging Service, the stream or the number must have texts for OptOutConfirmation, OptInConfirmation and Help. Cannot be changed. Default: LongCode.
    */
   type?: "LongCode" | "TollFree" | "ShortCode";
   /**
@@ -27,11 +27,11 @@ export interface SmsNumberSpec {
    */
   description?: string;
   /**
-   * Language of the texts that are sent by themselves, as a BCP 47 tag such as en or es-MX. Default: en.
+   * Language of automated messages, as a BCP 47 tag such as en or es-MX. Default: en.
    */
   language?: string;
   /**
-   * When the number is open. Only while the WorkStream has allowAutomatedMessages: true; otherwise the condition Accepted says OperatingHoursNotAllowed, texts still arrive and none is sent by itself. Default: always open.
+   * The number's operating hours. Needs allowAutomatedMessages: true on the WorkStream. Without it the condition Accepted says OperatingHoursNotAllowed; texts still arrive, and no automated message is sent. Default: always open.
    */
   operatingHoursRef?: {
     /**
@@ -40,29 +40,29 @@ export interface SmsNumberSpec {
     name: string;
   };
   /**
-   * Texts of this number, which win over those of the WorkStream by trigger and language. The rules are those of the WorkStream's list. At most 128. Default: none.
+   * Texts of this number. They take precedence over those of the WorkStream for the same trigger and language. The same rules apply as for the WorkStream's list. At most 128. Default: none.
    */
   automatedMessages?: AutomatedMessage[];
   /**
-   * Manage sets the number's webhook and keeps it; Observe looks and reports, and changes nothing at Twilio. Default: Manage.
+   * Manage sets the number's webhook and keeps it set. Observe only checks and reports, and changes nothing at Twilio. Default: Manage.
    */
   managementPolicy?: "Manage" | "Observe";
   /**
-   * WhenUnset refuses a number whose webhook or application is somebody else's (empty, Twilio's demo reply and this operator's own URLs are free); Always replaces it. Default: WhenUnset.
+   * WhenUnset refuses a number whose webhook or application belongs to somebody else. An empty webhook, Twilio's demo reply and this operator's own URLs count as free. Always replaces any webhook. Default: WhenUnset.
    */
   takeover?: "WhenUnset" | "Always";
   /**
-   * What happens to the webhook when this object is deleted: Restore what was there before, Clear it, or Retain ours. A webhook that points elsewhere by then is left alone. Default: Restore.
+   * What happens to the webhook when this object is deleted: Restore the previous one, Clear it, or Retain ours. A webhook that points elsewhere by then is left alone. Default: Restore.
    */
   deletionPolicy?: "Restore" | "Clear" | "Retain";
   /**
-   * Nothing is changed at Twilio for this number; texts, conversations and replies go on, and deletion still cleans up. Default: false.
+   * If true, the operator changes nothing at Twilio for this number. Texts, conversations and replies continue, and a deletion still cleans up. Default: false.
    */
   suspend?: boolean;
 }
 
 /**
- * What is so. The field manager smschannel-controller/{instance} owns all of it but lastInboundTime, which smschannel-work/{instance} owns.
+ * The observed state. The field manager smschannel-controller/{instance} owns all of it except lastInboundTime, which smschannel-work/{instance} owns.
  */
 export interface SmsNumberStatus {
   /**
@@ -70,11 +70,11 @@ export interface SmsNumberStatus {
    */
   observedGeneration?: number;
   /**
-   * The operator's instance that looks after this object. Owned by the controller.
+   * The operator's instance that manages this object. Owned by the controller.
    */
   managedBy?: string;
   /**
-   * Accepted, NumberFound, InboundUrlReady and Ready (all three); Reconciling and Stalled only while true. See docs/reasons.md. Owned by the controller.
+   * Accepted, NumberFound, InboundUrlReady, and Ready (all three of them). Reconciling and Stalled exist only while they are True. See docs/reasons.md. Owned by the controller.
    */
   conditions?: Condition[];
   /**
@@ -82,23 +82,23 @@ export interface SmsNumberStatus {
    */
   phoneNumberSid?: string;
   /**
-   * What Twilio says that the number can do. Owned by the controller.
+   * What the number can do, as Twilio reports it. Owned by the controller.
    */
   capabilities?: {
     /**
-     * It takes and sends texts.
+     * It receives and sends texts.
      */
     sms?: boolean;
     /**
-     * It takes and sends media.
+     * It receives and sends media.
      */
     mms?: boolean;
     /**
-     * It takes calls.
+     * It receives calls.
      */
     voice?: boolean;
     /**
-     * It takes faxes.
+     * It receives faxes.
      */
     fax?: boolean;
   };
@@ -111,11 +111,11 @@ export interface SmsNumberStatus {
    */
   configuredUrl?: string;
   /**
-   * The webhook as it was before this operator's; in full, since URLs can hold passwords, only in the operator's own Secret. Owned by the controller.
+   * The previous webhook, from before this operator's. Only its host is shown here, because URLs can contain passwords. The operator's own Secret has all of it. Owned by the controller.
    */
   previousWebhook?: {
     /**
-     * Host of the former webhook; empty when there was none.
+     * Host of the previous webhook. Empty if there was none.
      */
     host?: string;
     /**
@@ -124,7 +124,7 @@ export interface SmsNumberStatus {
     savedAt?: string;
   };
   /**
-   * How often somebody else's change of the webhook was set back. Owned by the controller.
+   * How often somebody else changed the webhook and the operator set it back. Owned by the controller.
    */
   driftRepairs?: {
     /**
@@ -132,16 +132,16 @@ export interface SmsNumberStatus {
      */
     count?: number;
     /**
-     * When it was repaired last.
+     * When the last repair was made.
      */
     lastTime?: string;
     /**
-     * Host that the webhook pointed at then.
+     * Host that the webhook pointed at before the last repair.
      */
     lastHost?: string;
   };
   /**
-   * When the newest text came, at most 30 seconds old. Owned by work.
+   * When the newest text arrived. The value is at most 30 seconds old. Owned by work.
    */
   lastInboundTime?: string;
 }

@@ -2,23 +2,23 @@
 import type { AutomatedMessage, Condition } from "./shared.gen.ts";
 
 /**
- * What is wanted.
+ * The desired state.
  */
 export interface WorkStreamSpec {
   /**
-   * Name that people see on the desk, 1 to 100 characters. Default: metadata.name.
+   * Name shown on the desk, 1 to 100 characters. Default: metadata.name.
    */
   displayName?: string;
   /**
-   * The channel of this stream. Only SMS. Default: SMS.
+   * The channel of this stream. Only SMS is supported. Default: SMS.
    */
   channel?: "SMS";
   /**
-   * A conversation in which neither side wrote for this long is closed; the customer's next text opens a new one. Only conversations that do not wait for us are closed. Hours, minutes and seconds, such as 8h or 1h30m; days in hours (48h). At least 8h. Required.
+   * A conversation is closed when neither side has written for this long; the customer's next text opens a new one. A conversation that waits for us is not closed. Hours, minutes and seconds, such as 8h or 1h30m; write days in hours (48h). At least 8h. Required.
    */
   autoCloseAfterInactivity: string;
   /**
-   * May texts be sent without a person? Without it none of automatedMessages is sent and the stream's number may have no operating hours; only what a short code owes by law (OptOutConfirmation, OptInConfirmation, Help) is sent all the same. Default: false.
+   * Whether texts may be sent without a person. If false, none of automatedMessages is sent, and the stream's number may have no operating hours. Only the texts that a short code must send by law (OptOutConfirmation, OptInConfirmation, Help) are sent anyway. Default: false.
    */
   allowAutomatedMessages?: boolean;
   /**
@@ -26,7 +26,7 @@ export interface WorkStreamSpec {
    */
   sms: {
     /**
-     * The provider. Only Twilio. Default: Twilio.
+     * The provider. Only Twilio is supported. Default: Twilio.
      */
     provider?: "Twilio";
     /**
@@ -34,7 +34,7 @@ export interface WorkStreamSpec {
      */
     twilio: {
       /**
-       * The Secret with the account's credentials, in the same namespace. Keys: accountSid and authToken; optional secondaryAuthToken (while a token is rotated), apiKeySid and apiKeySecret (used for calls to Twilio; signatures always need the auth token). A change of the Secret is seen at once.
+       * The Secret with the account's credentials, in the same namespace. Keys: accountSid and authToken; optionally secondaryAuthToken (while a token is rotated), apiKeySid and apiKeySecret (used for calls to Twilio; signatures always need the auth token). The operator notices a change of the Secret at once.
        */
       credentialsSecretRef: {
         /**
@@ -43,11 +43,11 @@ export interface WorkStreamSpec {
         name: string;
       };
       /**
-       * Twilio region that processes the account's texts, such as ie1 or au1; credentials differ by region. Together with edge or not at all. Default: Twilio's own (us1).
+       * Twilio region that processes the account's texts, such as ie1 or au1. Each region has its own credentials. Set both region and edge, or neither. Default: Twilio's own (us1).
        */
       region?: string;
       /**
-       * Twilio edge location through which the region is reached, such as dublin. Together with region or not at all. Default: Twilio's own.
+       * Twilio edge location through which the region is reached, such as dublin. Set both region and edge, or neither. Default: Twilio's own.
        */
       edge?: string;
     };
@@ -61,15 +61,15 @@ export interface WorkStreamSpec {
      */
     mode?: "Push" | "Pick";
     /**
-     * Units of an agent's capacity that one conversation of this stream blocks; an agent has 100 unless said otherwise. At least 1. Default: 25.
+     * Units of an agent's capacity that one conversation of this stream uses. An agent has 100 units unless configured otherwise. At least 1. Default: 25.
      */
     capacity?: number;
     /**
-     * Presences in which an agent is given conversations of this stream; at least one. Default: [Available].
+     * Presences in which an agent gets conversations of this stream. At least one. Default: [Available].
      */
     allowedPresences?: ("Available" | "Busy" | "BusyDoNotDisturb" | "Away")[];
     /**
-     * A conversation that comes back goes to the agent who had it, whatever their capacity and presence. Only with mode: Push. Default with Push: true.
+     * A returning conversation goes to the agent who had it, whatever their capacity and presence. Only with mode: Push. Default with Push: true.
      */
     keepSameAgent?: boolean;
     /**
@@ -81,29 +81,29 @@ export interface WorkStreamSpec {
      */
     notification?: {
       /**
-       * How long an offer stands before it goes to somebody else: 30s to 300s in steps of 30s. Default: 120s.
+       * How long an offer lasts before it goes to somebody else: 30s to 300s in steps of 30s. Default: 120s.
        */
       timeout?: string;
       /**
-       * May an agent decline an offer? Default: true.
+       * Whether an agent may decline an offer. Default: true.
        */
       rejectable?: boolean;
       /**
-       * An agent who lets an offer run out is set to Inactive and gets nothing until they come back. Default: false.
+       * If true, an agent who misses an offer is set to Inactive and gets no more offers until they come back. Default: false.
        */
       inactiveOnMiss?: boolean;
     };
     /**
-     * What follows when an agent ends a conversation.
+     * What happens after an agent ends a conversation.
      */
     wrapUp?: {
       /**
-       * How long a conversation in wrap-up blocks its agent's capacity: Always (until it is closed), Never, or a duration from 30s to 60m. Default: Always.
+       * How long a conversation in wrap-up uses its agent's capacity: Always (until it is closed), Never, or a duration from 30s to 60m. Default: Always.
        */
       blockCapacity?: string;
     };
     /**
-     * Exact: only agents with every skill that a routing rule asks for; Closest: those who come nearest; None: skills are not looked at. Default: None.
+     * Exact: only agents with every skill that a routing rule asks for. Closest: the agents who match best. None: skills are ignored. Default: None.
      */
     skillMatching?: "Exact" | "Closest" | "None";
   };
@@ -117,7 +117,7 @@ export interface WorkStreamSpec {
     name: string;
   };
   /**
-   * Rules that choose a queue, in this order; the first whose expression is true wins. One that fails is counted and the conversation goes to the default queue. At most 64. Default: none.
+   * Rules that choose a queue, in this order. The first rule whose expression is true wins. If a rule fails, the failure is counted and the conversation goes to the default queue. At most 64. Default: none.
    *
    * Items: One rule.
    */
@@ -127,7 +127,7 @@ export interface WorkStreamSpec {
      */
     name: string;
     /**
-     * CEL expression over message{text,segments,numMedia,receivedAt}, customer{number,country,returning, lastQueue}, number{number,type,language,open} and time{now,weekday,minuteOfDay} in the number's time zone, such as message.text.matches('(?i)invoice'). One that does not compile is skipped, see docs/routing-rules.md. At most 1,000 characters. Required.
+     * CEL expression over message{text,segments,numMedia,receivedAt}, customer{number,country,returning,lastQueue}, number{number,type,language,open} and time{now,weekday,minuteOfDay} in the number's time zone, such as message.text.matches('(?i)invoice'). A rule that does not compile is skipped; see docs/routing-rules.md. At most 1,000 characters. Required.
      */
     when: string;
     /**
@@ -140,7 +140,7 @@ export interface WorkStreamSpec {
       name: string;
     };
     /**
-     * Skills that an agent should have; workDistribution.skillMatching says how strictly. Default: none.
+     * Skills that an agent should have. workDistribution.skillMatching says how strictly they are required. Default: none.
      *
      * Items: One skill.
      */
@@ -150,25 +150,25 @@ export interface WorkStreamSpec {
        */
       name: string;
       /**
-       * Least rating that the agent should have in it, 1 to 100. Default: any.
+       * Minimum rating that the agent should have in this skill, 1 to 100. Default: any.
        */
       rating?: number;
     }[];
   }[];
   /**
-   * Texts that are sent to the customer by themselves, one per trigger and language; a trigger without a text sends nothing. An SmsNumber's own texts win. Sent only with allowAutomatedMessages: true. At most 128. Default: none.
+   * Texts that are sent to the customer automatically, one per trigger and language. A trigger without a text sends nothing. An SmsNumber's own texts take precedence. Sent only with allowAutomatedMessages: true. At most 128. Default: none.
    */
   automatedMessages?: AutomatedMessage[];
   /**
-   * How long a conversation may stay in one state before it is closed in any case, marked as unanswered where the customer still waited.
+   * How long a conversation may stay in one state before it is closed in any case. It is marked as unanswered if the customer was still waiting.
    */
   stateTimeouts?: {
     /**
-     * Longest time in Open: nobody has it. At least 1m. Default: 720h.
+     * Longest time in Open, while no agent has it. At least 1m. Default: 720h.
      */
     open?: string;
     /**
-     * Longest time in Active: an agent has it. At least 1m. Default: 720h.
+     * Longest time in Active, while an agent has it. At least 1m. Default: 720h.
      */
     active?: string;
     /**
@@ -177,7 +177,7 @@ export interface WorkStreamSpec {
     wrapUp?: string;
   };
   /**
-   * Services that get CloudEvents of this stream, in order per conversation, with retries. No redirect is followed and answers are read up to 64 KiB. At most 16. Default: none.
+   * Services that get CloudEvents of this stream, in order within each conversation, with retries. Redirects are not followed, and answers are read up to 64 KiB. At most 16. Default: none.
    *
    * Items: One service.
    */
@@ -187,7 +187,7 @@ export interface WorkStreamSpec {
      */
     name: string;
     /**
-     * Full CloudEvents types that it gets; at least one. Required.
+     * Full CloudEvents types that the service gets. At least one. Required.
      */
     events: (
       | "dev.smschannel.message.received"
@@ -198,11 +198,11 @@ export interface WorkStreamSpec {
       | "dev.smschannel.customer.erased"
     )[];
     /**
-     * How long an answer is waited for, 1s to 30s; then the delivery is tried again. Default: 10s.
+     * How long to wait for an answer, 1s to 30s, before the delivery is tried again. Default: 10s.
      */
     timeout?: string;
     /**
-     * Key of a Secret in the same namespace with which deliveries are signed (Standard Webhooks). Default: not signed.
+     * Key in a Secret of the same namespace with which deliveries are signed (Standard Webhooks). Default: not signed.
      */
     signingSecretRef?: {
       /**
@@ -215,7 +215,7 @@ export interface WorkStreamSpec {
       key: string;
     };
     /**
-     * A Service of the same namespace, reached inside the cluster; not one of type ExternalName. Either this or url.
+     * A Service in the same namespace, reached inside the cluster. Its type must not be ExternalName. Set either this or url.
      */
     serviceRef?: {
       /**
@@ -227,34 +227,34 @@ export interface WorkStreamSpec {
        */
       port: number;
       /**
-       * Path that events are posted to; starts with a slash. Default: /.
+       * Path that events are posted to. Starts with a slash. Default: /.
        */
       path?: string;
     };
     /**
-     * An https URL on a public address, without user, password or fragment; private address ranges need the operator's leave. Either this or serviceRef.
+     * An https URL on a public address, without user, password or fragment. The operator must permit private address ranges. Set either this or serviceRef.
      */
     url?: string;
   }[];
   /**
-   * A service answers first and hands over to people when it says so. Default: conversations go to the queue.
+   * A service that answers first, and hands over to people when it decides to. Default: conversations go to the queue.
    */
   firstResponder?: {
     /**
-     * Name of one of spec.sinks, which gets dev.smschannel.message.received. Required.
+     * Name of one of spec.sinks. That sink must get dev.smschannel.message.received. Required.
      */
     sink: string;
   };
   /**
-   * How long contents are kept. Raw request bytes and delivered sink payloads are kept for 7 days in any case.
+   * How long contents are kept. Raw request bytes and delivered sink payloads are always kept for 7 days.
    */
   retention?: {
     /**
-     * A message's text is emptied this long after it came; that it was there stays known. At least 1h. Default: kept.
+     * A message's text is deleted this long after it arrived; the record that there was a message stays. At least 1h. Default: kept.
      */
     messages?: string;
     /**
-     * Media are deleted this long after they came. At least 1h. Default: kept.
+     * Media are deleted this long after they arrived. At least 1h. Default: kept.
      */
     media?: string;
   };
@@ -263,7 +263,7 @@ export interface WorkStreamSpec {
    */
   media?: {
     /**
-     * Are media that customers send fetched from Twilio and kept? Default: false.
+     * Whether media that customers send are fetched from Twilio and kept. Default: false.
      */
     inbound?: boolean;
   };
@@ -283,21 +283,21 @@ export interface WorkStreamSpec {
     text: string;
   }[];
   /**
-   * An agent whose page is gone for longer loses their conversations to the queue. At least 1s. Default: 8m.
+   * If an agent's page is gone for longer than this, their conversations go back to the queue. At least 1s. Default: 8m.
    */
   agentDisconnectTimeout?: string;
   /**
-   * Nothing is sent and nothing assigned; texts are still kept. Default: false.
+   * If true, nothing is sent and nothing is assigned. Texts are still stored. Default: false.
    */
   pauseReplies?: boolean;
   /**
-   * Nothing is changed at Twilio for this stream's number; texts, conversations and replies go on, and deletion still cleans up. Default: false.
+   * If true, the operator changes nothing at Twilio for this stream's number. Texts, conversations and replies continue, and a deletion still cleans up. Default: false.
    */
   suspend?: boolean;
 }
 
 /**
- * What is so. The field manager smschannel-controller/{instance} owns all of it but conversations and appliedGeneration.work, which smschannel-work/{instance} owns.
+ * The observed state. The field manager smschannel-controller/{instance} owns all of it except conversations and appliedGeneration.work, which smschannel-work/{instance} owns.
  */
 export interface WorkStreamStatus {
   /**
@@ -305,11 +305,11 @@ export interface WorkStreamStatus {
    */
   observedGeneration?: number;
   /**
-   * The operator's instance that looks after this object. Owned by the controller.
+   * The operator's instance that manages this object. Owned by the controller.
    */
   managedBy?: string;
   /**
-   * CredentialsValid, InboundUrlReady, NumberReady, RoutingReady and Ready (the first two together); Reconciling and Stalled only while true. See docs/reasons.md. Owned by the controller.
+   * CredentialsValid, InboundUrlReady, NumberReady, RoutingReady, and Ready (the first two together). Reconciling and Stalled exist only while they are True. See docs/reasons.md. Owned by the controller.
    */
   conditions?: Condition[];
   /**
@@ -317,7 +317,7 @@ export interface WorkStreamStatus {
    */
   inboundUrl?: string;
   /**
-   * Where Twilio posts them when the inbound URL failed. Owned by the controller.
+   * Where Twilio posts this stream's texts if the inbound URL fails. Owned by the controller.
    */
   fallbackUrl?: string;
   /**
@@ -325,7 +325,7 @@ export interface WorkStreamStatus {
    */
   accountSid?: string;
   /**
-   * The last check of the credentials; moves only when its result or the Secret changes. Owned by the controller.
+   * The last check of the credentials. Changes only when its result or the Secret changes. Owned by the controller.
    */
   lastValidation?: {
     /**
@@ -333,7 +333,7 @@ export interface WorkStreamStatus {
      */
     time?: string;
     /**
-     * The reason that CredentialsValid has.
+     * The reason of CredentialsValid.
      */
     result?: string;
     /**
@@ -341,7 +341,7 @@ export interface WorkStreamStatus {
      */
     message?: string;
     /**
-     * The metadata.resourceVersion of the Secret that this is about. Once it is the Secret's own, the routing Secrets that receivers read hold its tokens: with a rotation, the time to promote.
+     * The metadata.resourceVersion of the Secret that was checked. Once it is the Secret's current version, the routing Secrets that receivers read contain its tokens. During a rotation, this is the time to promote the token.
      */
     secretResourceVersion?: string;
   };
@@ -355,11 +355,11 @@ export interface WorkStreamStatus {
     name?: string;
   };
   /**
-   * Conversations by state, at most 30 seconds old. Owned by work.
+   * Number of conversations by state. The values are at most 30 seconds old. Owned by work.
    */
   conversations?: {
     /**
-     * Nobody has them yet.
+     * No agent has them yet.
      */
     open?: number;
     /**
@@ -371,24 +371,24 @@ export interface WorkStreamStatus {
      */
     waiting?: number;
     /**
-     * Ended by the agent and not yet closed.
+     * Ended by the agent, but not closed yet.
      */
     wrapUp?: number;
   };
   /**
-   * The generation of spec by which each process acts.
+   * The generation of spec that each process uses.
    */
   appliedGeneration?: {
     /**
-     * By which the controller acts. Owned by the controller.
+     * Used by the controller. Owned by the controller.
      */
     controller?: number;
     /**
-     * By which the receivers act, as the self-check saw. Owned by the controller.
+     * Used by the receivers, as seen by the self-check. Owned by the controller.
      */
     receiver?: number;
     /**
-     * By which the conversation engine acts. Owned by work.
+     * Used by the conversation engine. Owned by work.
      */
     work?: number;
   };

@@ -14,7 +14,9 @@ import { EventRecorder } from "../kube/events.ts";
 import type { LeaderElector } from "../kube/leader.ts";
 import { ALWAYS, type Term } from "../leadership.ts";
 import type { Log } from "../log.ts";
+import { publicUrlProblem } from "../routes/public-url.ts";
 import { testRoute } from "../routes/test-route.ts";
+import { publicUrls } from "../routes/urls.ts";
 import { RuleJudge } from "../rules/judge.ts";
 import { Twilio } from "../twilio/twilio.ts";
 import { Accounts } from "./accounts/accounts.ts";
@@ -46,7 +48,6 @@ import { CredentialChecks } from "./workstream/credential-checks.ts";
 import { RoutingChecks } from "./workstream/routing-checks.ts";
 import { createSecretReader, type SecretReader } from "./workstream/secret-reader.ts";
 import { Streams } from "./workstream/streams.ts";
-import { publicUrlProblem, publicUrls } from "./workstream/urls.ts";
 
 /** The settings that the controllers need; see src/main/config.ts for what each means. */
 export interface OperatorConfig {

@@ -1,6 +1,6 @@
 import type { SmsNumber } from "../api/index.ts";
+import { routeKey } from "../routes/route.ts";
 import type { RouteRecord } from "./records/record.ts";
-import { routeKey } from "./records/record.ts";
 import type { Records } from "./records/records.ts";
 import { candidateOf } from "./smsnumber/candidate.ts";
 import { digitsOf } from "./upkeep/routes.ts";

@@ -1,5 +1,5 @@
 import type { SmsNumber, WorkStream } from "../api/index.ts";
-import type { Lane, WorkQueue } from "../kube/queue.ts";
+import type { QueueLane, WorkQueue } from "../kube/queue.ts";
 import { type KubeObject, keyOf } from "../kube/resource.ts";
 import type { ReadStore } from "../kube/store.ts";
 import type { Queues } from "./queues.ts";
@@ -67,23 +67,23 @@ export class Wakeups {
   }
 
   /** Wakes a stream, by its key. */
-  stream(key: string, lane: Lane = "change") {
+  stream(key: string, lane: QueueLane = "change") {
     this.#queues.workStreams.add(key, lane);
   }
 
   /** Wakes a number, by its key. */
-  number(key: string, lane: Lane = "change") {
+  number(key: string, lane: QueueLane = "change") {
     this.#queues.smsNumbers.add(key, lane);
   }
 
   /** Wakes the numbers of a stream, by the stream's key. */
-  numbersOf(stream: string, lane: Lane = "change") {
+  numbersOf(stream: string, lane: QueueLane = "change") {
     for (const number of this.#watches.smsNumbers.store.byIndex("stream", stream))
       this.number(keyOf(number), lane);
   }
 
   /** A self-check or a receiver's report changed what is known of this route: wakes its stream and numbers. */
-  route(key: string, lane: Lane) {
+  route(key: string, lane: QueueLane) {
     const route = this.#records.route(key);
     if (route === undefined) return;
     const stream = `${route.namespace}/${route.stream}`;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { FairLine } from "./line.ts";
 
-/** `tenant/upstream/item`, in the order in which they came. */
+/** Each item is written `tenant/upstream/item`, in the order in which they come. */
 function lineOf(...items: string[]) {
   const line = new FairLine<string>();
   for (const item of items) line.add(flowOf(item), item);
@@ -23,23 +23,23 @@ function drained(line: FairLine<string>, ...without: string[]) {
 }
 
 const rows: Record<string, [come: string[], go: string[], without?: string[]]> = {
-  "who came first, within a flow": [
+  "items of one flow are served in the order in which they came": [
     ["a//1", "a//2", "a//3"],
     ["a//1", "a//2", "a//3"],
   ],
-  "tenants by turns, however many wait for one": [
+  "tenants take turns, however many items one of them has": [
     ["a//1", "a//2", "a//3", "a//4", "b//1", "b//2"],
     ["a//1", "b//1", "a//2", "b//2", "a//3", "a//4"],
   ],
-  "an account's by turns with the tenant's other account": [
+  "the accounts of a tenant take turns": [
     ["a/x/1", "a/x/2", "a/x/3", "a/y/1"],
     ["a/x/1", "a/y/1", "a/x/2", "a/x/3"],
   ],
-  "a tenant with many accounts has no more turns than one with one": [
+  "a tenant with many accounts gets no more turns than one with a single account": [
     ["a/x/1", "a/y/1", "a/z/1", "b/w/1", "b/w/2", "b/w/3"],
     ["a/x/1", "b/w/1", "a/y/1", "b/w/2", "a/z/1", "b/w/3"],
   ],
-  "who is not admitted is passed over and keeps its place": [
+  "a tenant that is not admitted is passed over and keeps its place": [
     ["a//1", "b//1", "b//2"],
     ["b//1", "b//2"],
     ["a"],
@@ -49,7 +49,7 @@ const rows: Record<string, [come: string[], go: string[], without?: string[]]> =
     ["a/y/1"],
     ["a/x"],
   ],
-  "the same twice is once": [["a//1", "a//1"], ["a//1"]],
+  "an item that is added twice waits once": [["a//1", "a//1"], ["a//1"]],
 };
 for (const [name, [come, go, without = []]] of Object.entries(rows))
   test(name, () => {
@@ -60,7 +60,7 @@ for (const [name, [come, go, without = []]] of Object.entries(rows))
     expect(drained(line)).toEqual(left);
   });
 
-test("who left is not served, and leaves nothing behind", () => {
+test("an item that was removed is not served, and leaves nothing behind", () => {
   const line = lineOf("a//1", "b//1", "b//2");
   line.delete(flowOf("b//1"), "b//1");
   line.delete(flowOf("b//1"), "b//1");

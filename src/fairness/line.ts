@@ -1,14 +1,18 @@
 import type { Flow } from "./flow.ts";
 
-/** Who may be served now. */
+/** Says who may be served now. It may change between two calls of `take`. */
 export interface Admission {
+  /** False: no flow of this tenant is admitted. It saves a look at each of them. */
   admitsTenant(tenant: string): boolean;
   admits(flow: Flow): boolean;
 }
 
 /**
- * A line in which tenants are served by turns, within a tenant its upstreams by turns, and within an upstream who came first.
- * However many wait for one tenant, another's first waits for one turn of each.
+ * A line in which tenants take turns, within a tenant its upstreams, and within an upstream whoever came first. However
+ * many items of one tenant wait, the first of another waits for one turn of each tenant only.
+ *
+ * A Map keeps the order in which its keys were set, so it is the line: the first key is next, and to be served means to be
+ * moved to the end.
  */
 export class FairLine<T> {
   readonly #tenants = new Map<string, Map<string | undefined, Set<T>>>();
@@ -26,7 +30,7 @@ export class FairLine<T> {
     this.#size += 1;
   }
 
-  /** Nothing happens when it is not there. */
+  /** Does nothing when the item does not wait. */
   delete({ tenant, upstream }: Flow, item: T): void {
     const upstreams = this.#tenants.get(tenant);
     const items = upstreams?.get(upstream);
@@ -36,14 +40,14 @@ export class FairLine<T> {
     if (upstreams.size === 0) this.#tenants.delete(tenant);
   }
 
-  /** Takes out whose turn it is; undefined when nobody who waits is admitted. */
+  /** Removes and returns the next item; undefined when none is admitted. An item that is passed over keeps its place. */
   take(admission: Admission = ANYBODY): T | undefined {
     for (const [tenant, upstreams] of this.#tenants) {
       if (!admission.admitsTenant(tenant)) continue;
       for (const [upstream, items] of upstreams) {
         if (!admission.admits({ tenant, upstream })) continue;
         const [item] = items;
-        // To the end of the line, both: the next turn is somebody else's.
+        // Both go to the end of their lines: the next turn is somebody else's.
         upstreams.delete(upstream);
         upstreams.set(upstream, items);
         this.#tenants.delete(tenant);
@@ -55,7 +59,7 @@ export class FairLine<T> {
     return undefined;
   }
 
-  /** All that wait, in no particular order. */
+  /** All items that wait, in no particular order. */
   *[Symbol.iterator](): IterableIterator<T> {
     for (const upstreams of this.#tenants.values()) for (const items of upstreams.values()) yield* items;
   }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Places } from "./places.ts";
 
-/** Who holds a place, and a way to end it; `next` lets waiting promises settle. */
+/** `running` has the holders of places, each with a way to end it; `next` lets promises settle. */
 function scene(count: number) {
   const places = new Places(count);
   const running = new Map<string, () => void>();
@@ -15,7 +15,7 @@ function scene(count: number) {
   };
 }
 
-test("one who takes all leaves a place to another, and its line is served as places come free", async () => {
+test("a tenant that takes all it can leaves a place to another, and its own line is served as places come free", async () => {
   const { ask, running, next } = scene(8);
   for (let i = 0; i < 20; i++) void ask("a", `a${i}`);
   await next();
@@ -32,7 +32,7 @@ test("one who takes all leaves a place to another, and its line is served as pla
   expect(running.size).toBe(0);
 });
 
-test("tenants that wait are served by turns", async () => {
+test("tenants that wait take turns", async () => {
   const { ask, running, next } = scene(1);
   void ask("a", "first");
   for (const name of ["a1", "a2", "b1", "b2"]) void ask(name[0]!, name);
@@ -46,7 +46,7 @@ test("tenants that wait are served by turns", async () => {
   expect(order).toEqual(["first", "a1", "b1", "a2", "b2"]);
 });
 
-test("who gives up while it waits takes no place", async () => {
+test("a caller that gives up while it waits takes no place", async () => {
   const { ask, running, next } = scene(1);
   void ask("a", "first");
   const impatient = new AbortController();
@@ -59,7 +59,7 @@ test("who gives up while it waits takes no place", async () => {
   expect([...running.keys()]).toEqual(["stayed"]);
 });
 
-test("who has given up already gets none, and a failure gives its place back", async () => {
+test("a caller that has already given up gets no place, and a call that fails gives its place back", async () => {
   const places = new Places(1);
   const gone = AbortSignal.abort(new Error("gave up"));
   await expect(places.with({ tenant: "a" }, async () => 1, gone)).rejects.toThrow("gave up");

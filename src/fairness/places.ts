@@ -2,21 +2,30 @@ import type { Flow } from "./flow.ts";
 import { FairLine } from "./line.ts";
 import { Shares } from "./shares.ts";
 
-interface Waiter {
+interface PlaceWaiter {
   flow: Flow;
   start(): void;
 }
 
-/** So many at a time, shared fairly: see `Shares` for how many one flow may hold, and `FairLine` for whose turn it is. */
+/**
+ * Lets a limited number of calls run at a time, and shares the places fairly: `Shares` says how many a flow may hold, and
+ * `FairLine` whose turn it is.
+ *
+ *     const places = new Places(32);
+ *     const answer = await places.with({ tenant, upstream }, () => call(), signal);
+ */
 export class Places {
   readonly #shares: Shares;
-  readonly #line = new FairLine<Waiter>();
+  readonly #line = new FairLine<PlaceWaiter>();
 
   constructor(places: number) {
     this.#shares = new Shares(places);
   }
 
-  /** Waits for a place and holds it while `run` is under way; rejects with the signal's reason when that aborts before. */
+  /**
+   * Waits for a place and holds it until `run` has ended, however it ends. When the signal aborts before, it rejects with
+   * the signal's reason and `run` is not called. An abort during `run` is for `run` to heed.
+   */
   async with<T>(flow: Flow, run: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     await this.#acquire(flow, signal);
     try {
@@ -29,7 +38,7 @@ export class Places {
 
   #acquire(flow: Flow, signal: AbortSignal | undefined): Promise<void> | undefined {
     signal?.throwIfAborted();
-    // Nobody who waits is admitted as long as nothing changes: whoever is may go at once.
+    // This overtakes nobody: the line was served when a place last came free, so none that still waits is admitted now.
     if (this.#shares.admits(flow)) {
       this.#shares.take(flow);
       return undefined;
@@ -39,7 +48,7 @@ export class Places {
         this.#line.delete(flow, waiter);
         reject(signal?.reason);
       };
-      const waiter: Waiter = {
+      const waiter: PlaceWaiter = {
         flow,
         start: () => {
           signal?.removeEventListener("abort", onAbort);
@@ -51,6 +60,7 @@ export class Places {
     });
   }
 
+  /** Called when a place comes free. More than one may go, as each tenant's bound grows with the number of free places. */
   #serve() {
     for (;;) {
       const next = this.#line.take(this.#shares);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Flow } from "./flow.ts";
 import { Shares } from "./shares.ts";
 
-/** All take by turns what they can get; gives what each then holds. */
+/** The flows take places by turns until none is admitted; returns what each then holds. */
 function filled(places: number, flows: Flow[]) {
   const shares = new Shares(places);
   const held = flows.map(() => 0);
@@ -19,20 +19,20 @@ function filled(places: number, flows: Flow[]) {
 }
 const tenants = (count: number): Flow[] => Array.from({ length: count }, (_, at) => ({ tenant: `t${at}` }));
 
-describe("whoever takes all there is to be had", () => {
+describe("flows that take all they can get", () => {
   const rows: Record<string, [places: number, flows: Flow[], leastEach: number, leastFree: number]> = {
-    "alone gets three quarters": [300, tenants(1), 225, 60],
-    "two get the same, and an eighth is left": [300, tenants(2), 128, 37],
-    "ten get the same, and a thirtieth is left": [300, tenants(10), 28, 9],
-    "fifty still leave a place": [300, tenants(50), 5, 1],
-    "one account of ten tenants leaves others a fifth": [
+    "a single one gets three quarters of the places": [300, tenants(1), 225, 60],
+    "two get the same, and leave an eighth free": [300, tenants(2), 128, 37],
+    "ten get the same, and leave a thirtieth free": [300, tenants(10), 28, 9],
+    "fifty still leave a place free": [300, tenants(50), 5, 1],
+    "ten tenants with the same account leave a fifth to other accounts": [
       300,
       tenants(10).map(({ tenant }) => ({ tenant, upstream: "x" })),
       22,
       60,
     ],
-    "few places are not kept from who comes alone": [2, tenants(1), 2, 0],
-    "of eight places one is left": [8, tenants(1), 6, 1],
+    "a single one gets both of two places": [2, tenants(1), 2, 0],
+    "a single one leaves one of eight places free": [8, tenants(1), 6, 1],
   };
   for (const [name, [places, flows, leastEach, leastFree]] of Object.entries(rows))
     test(name, () => {
@@ -51,27 +51,27 @@ test("an account that takes all it can leaves room for the tenant's other accoun
   }
 });
 
-test("a tenant with many accounts gets no more than one with one", () => {
+test("a tenant with many accounts gets no more than one with a single account", () => {
   const many = Array.from({ length: 100 }, (_, at) => ({ tenant: "a", upstream: `x${at}` }));
   const { shares } = filled(300, many);
   expect(shares.free).toBeGreaterThanOrEqual(60);
 });
 
-test("what is to leave room for others of its flow gets less", () => {
+test("work with a smaller factor leaves room for other work of its flow", () => {
   const shares = new Shares(300);
   const flow = { tenant: "a", upstream: "x" };
   while (shares.admits(flow, 2)) shares.take(flow);
   expect(shares.admits(flow)).toBe(true);
 });
 
-test("what is given back can be had again, to the last", () => {
+test("every place that is given back can be taken again", () => {
   const { shares, held } = filled(300, tenants(3));
   for (const [at, flow] of tenants(3).entries()) for (let i = 0; i < held[at]!; i++) shares.giveBack(flow);
   expect(shares.free).toBe(300);
   expect(filled(300, tenants(3)).held).toEqual(held);
 });
 
-test("without an end to the places everybody gets one", () => {
+test("with an unlimited number of places every flow gets one", () => {
   const shares = new Shares(Number.POSITIVE_INFINITY);
   for (let i = 0; i < 1000; i++) shares.take({ tenant: "a" });
   expect(shares.admits({ tenant: "a" })).toBe(true);

@@ -1,17 +1,26 @@
 import type { Flow } from "./flow.ts";
 import type { Admission } from "./line.ts";
 
-/** So many times as many places as are free may be one's own. */
+/**
+ * How many times as many places as are free one may hold. A larger number uses more of the places when few want any; a
+ * smaller one leaves more for whoever comes next.
+ */
 const PER_FREE = 4;
 
 /**
- * A limited number of places, each held for as long as somebody else lets it last. A tenant, and an upstream, may hold at most
- * four times as many as are free; an upstream within a tenant at most four times as many as that leaves the tenant.
+ * Says how many of a limited number of places each may hold. Nobody can be made to give a place back: work that holds one
+ * lasts for as long as an outside system takes to answer. So there must always be a free one for whoever comes next.
  *
- * So whoever comes alone gets three quarters of all places, and nobody's share must be known beforehand: two who take all they
- * can get leave an eighth free, ten a thirtieth. Whoever holds nothing finds a free place, as long as those who take all they can
- * get are fewer than a quarter of the places. Switches share their buffers like this (Choudhury and Hahne, "Dynamic queue length
- * thresholds for shared-memory packet switches", 1998).
+ * A tenant may hold at most four times as many places as are free, and so may an upstream. An upstream within a tenant may
+ * hold at most four times what that leaves the tenant.
+ *
+ * With this no share has to be configured. A tenant that is alone gets three quarters of all places or a little more; two
+ * that take all they can get leave an eighth free, ten leave a thirtieth. Whoever holds nothing finds a free place as long
+ * as those who take all they can are fewer than a quarter of the places. Network switches share their buffers in this way
+ * (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998).
+ *
+ * The API server's own Priority and Fairness solves the same problem with shares that must be known beforehand:
+ * https://kubernetes.io/docs/concepts/cluster-administration/flow-control/
  */
 export class Shares implements Admission {
   readonly #places: number;
@@ -24,10 +33,6 @@ export class Shares implements Admission {
     this.#places = places;
   }
 
-  get held(): number {
-    return this.#held;
-  }
-
   get free(): number {
     return this.#places - this.#held;
   }
@@ -36,7 +41,7 @@ export class Shares implements Admission {
     return count(this.#byTenant, tenant) < PER_FREE * this.free;
   }
 
-  /** `perFree`: a smaller one for what must leave room for others of the same flow. */
+  /** Whether the flow may take another place. A smaller `perFree` is for work that must leave room for other work of its flow. */
   admits({ tenant, upstream }: Flow, perFree: number = PER_FREE): boolean {
     if (!this.admitsTenant(tenant)) return false;
     if (upstream !== undefined && count(this.#byUpstream, upstream) >= PER_FREE * this.free) return false;
@@ -44,6 +49,7 @@ export class Shares implements Admission {
     return count(this.#byFlow, nameOf(tenant, upstream)) < perFree * leftToTenant;
   }
 
+  /** Takes a place without asking `admits`, which is for the caller to do. */
   take({ tenant, upstream }: Flow): void {
     this.#add(tenant, upstream, 1);
   }
@@ -60,11 +66,12 @@ export class Shares implements Admission {
   }
 }
 
-/** No namespace has a blank. */
+/** No namespace has a blank in its name, so the two cannot run together. */
 const nameOf = (tenant: string, upstream = "") => `${tenant} ${upstream}`;
 
 const count = (held: Map<string, number>, name: string) => held.get(name) ?? 0;
 
+/** Counts of zero are removed: namespaces and accounts come and go, and the maps must not keep them all. */
 function change(held: Map<string, number>, name: string, difference: 1 | -1) {
   const now = count(held, name) + difference;
   if (now === 0) held.delete(name);

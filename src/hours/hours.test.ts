@@ -13,7 +13,7 @@ const at = (time: string) => Date.parse(time);
 const text = (ms: number | undefined) =>
   ms === undefined ? "never" : new Date(ms).toISOString().replace(".000", "");
 
-describe("what is so at an instant, and until when", () => {
+describe("whether it is open at an instant, and until when", () => {
   const rows: Record<string, [HoursSpec, string, string]> = {
     "open to the last millisecond": [
       vienna({ weekly: [office] }),
@@ -36,12 +36,12 @@ describe("what is so at an instant, and until when", () => {
       "Open until 2026-11-24T16:00:00Z",
     ],
     "nothing is ever open without a span": [vienna({}), "2026-11-24T07:00:00Z", "Closed until never"],
-    "always open never changes, nor at midnight": [
+    "always open: nothing changes, not even at midnight": [
       vienna({ weekly: [always] }),
       "2026-11-24T22:59:00Z",
       "Open until never",
     ],
-    "always open never changes, nor when clocks do": [
+    "always open: nothing changes, not even when clocks do": [
       vienna({ weekly: [always] }),
       "2026-10-25T00:59:59Z",
       "Open until never",
@@ -66,17 +66,17 @@ describe("what is so at an instant, and until when", () => {
       "2026-12-24T16:00:00Z",
       "Closed until 2026-12-28T07:00:00Z",
     ],
-    "a holiday beats the week": [
+    "a holiday replaces the weekly hours": [
       vienna({ weekly: [day], holidays: [{ name: "Christmas", from: "2026-12-25" }] }),
       "2026-12-25T10:00:00Z",
       "Holiday Christmas until 2026-12-26T07:00:00Z",
     ],
-    "a holiday is all of its day, also where the week is closed": [
+    "a holiday is its whole day, also when the week is closed": [
       vienna({ weekly: [office], holidays: [{ name: "Sunday fair", from: "2026-11-22" }] }),
       "2026-11-22T22:59:59Z",
       "Holiday Sunday fair until 2026-11-23T07:00:00Z",
     ],
-    "a date beats a holiday": [
+    "special opening hours replace a holiday": [
       vienna({
         weekly: [day],
         holidays: [{ name: "Christmas", from: "2026-12-25" }],
@@ -85,7 +85,7 @@ describe("what is so at an instant, and until when", () => {
       "2026-12-25T09:30:00Z",
       "Open until 2026-12-25T11:00:00Z",
     ],
-    "beside a special opening the holiday is merely closed": [
+    "outside of special opening hours a holiday is just closed": [
       vienna({
         weekly: [day],
         holidays: [{ name: "Christmas", from: "2026-12-25" }],
@@ -94,7 +94,7 @@ describe("what is so at an instant, and until when", () => {
       "2026-12-25T12:00:00Z",
       "Closed until 2026-12-26T07:00:00Z",
     ],
-    "a date takes the place of the week, earlier and later spans too": [
+    "special opening hours replace the weekly hours of the whole day": [
       vienna({ weekly: [day], dates: [{ date: "2026-11-24", start: "20:00", end: "21:00" }] }),
       "2026-11-24T10:00:00Z",
       "Closed until 2026-11-24T19:00:00Z",
@@ -114,7 +114,7 @@ describe("what is so at an instant, and until when", () => {
       "2026-11-26T10:00:00Z",
       "Holiday Sabbatical until 2029-11-26T07:00:00Z",
     ],
-    "a lone date thousands of years ahead is found": [
+    "a single date thousands of years ahead is found": [
       vienna({ dates: [{ date: "9999-12-31", start: "00:00", end: "24:00" }] }),
       "2026-11-26T10:00:00Z",
       "Closed until 9999-12-30T23:00:00Z",
@@ -129,12 +129,12 @@ describe("what is so at an instant, and until when", () => {
       "2028-02-29T12:00:00Z",
       "Open until 2028-02-29T23:00:00Z",
     ],
-    "a start that clocks skip is the moment they do": [
+    "a start that clocks skip is the moment of the change": [
       vienna({ weekly: [{ days: all, start: "02:30", end: "05:00" }] }),
       "2026-03-29T00:30:00Z",
       "Closed until 2026-03-29T01:00:00Z",
     ],
-    "an end that clocks skip is the moment they do": [
+    "an end that clocks skip is the moment of the change": [
       vienna({ weekly: [{ days: all, start: "00:00", end: "02:30" }] }),
       "2026-03-29T00:30:00Z",
       "Open until 2026-03-29T01:00:00Z",
@@ -144,7 +144,7 @@ describe("what is so at an instant, and until when", () => {
       "2026-03-28T12:00:00Z",
       "Closed until 2026-04-05T00:00:00Z",
     ],
-    "nor is it closed between spans for a break that clocks skip": [
+    "a break that clocks skip does not close": [
       vienna({
         weekly: [
           { days: all, start: "00:00", end: "02:00" },
@@ -154,12 +154,12 @@ describe("what is so at an instant, and until when", () => {
       "2026-03-29T00:00:00Z",
       "Open until 2026-03-29T06:00:00Z",
     ],
-    "of two starts the first": [
+    "a start that clocks show twice is the first": [
       vienna({ weekly: [{ days: all, start: "02:30", end: "05:00" }] }),
       "2026-10-24T23:00:00Z",
       "Closed until 2026-10-25T00:30:00Z",
     ],
-    "of two ends the second": [
+    "an end that clocks show twice is the second": [
       vienna({ weekly: [{ days: all, start: "00:00", end: "02:30" }] }),
       "2026-10-25T00:30:00Z",
       "Open until 2026-10-25T01:30:00Z",
@@ -200,7 +200,7 @@ describe("what is so at an instant, and until when", () => {
       "2011-12-30T09:59:59Z",
       "Closed until 2011-12-30T19:00:00Z",
     ],
-    "open before, over and after a day that a zone skipped": [
+    "open before, during and after a day that a zone skipped": [
       {
         timeZone: "Pacific/Apia",
         dates: [
@@ -231,7 +231,7 @@ describe("what is so at an instant, and until when", () => {
   });
 });
 
-test("while it is closed, a holiday's begin and end are changes but no transitions", () => {
+test("while it is closed, the beginning and end of a holiday are changes but not transitions", () => {
   const hours = parseHours(
     vienna({ weekly: [office], holidays: [{ name: "Christmas", from: "2026-12-25" }] }),
   );
@@ -242,7 +242,7 @@ test("while it is closed, a holiday's begin and end are changes but no transitio
   ]);
 });
 
-describe("a name that is no time zone of the IANA database is refused", () => {
+describe("a name that is not in the IANA time zone database is refused", () => {
   const names = [
     "Local",
     "+05:00",
@@ -305,19 +305,19 @@ describe("the closed period around an instant", () => {
   });
 });
 
-describe("what is to come", () => {
+describe("the list of upcoming changes", () => {
   const lines = (spec: HoursSpec, from: string, days: number) =>
     upcoming(parseHours(spec), at(from), days).map(({ timeMs, reason, holiday, daylightSaving }) =>
       [text(timeMs), reason, holiday, daylightSaving].filter((word) => word !== undefined).join(" "),
     );
-  test("a change of the clocks is marked, also where nothing else changes", () => {
+  test("marks a clock change, also when nothing else changes", () => {
     expect(lines(vienna({ weekly: [office] }), "2026-03-27T23:00:00Z", 3)).toEqual([
       "2026-03-29T01:00:00Z Closed Starts",
       "2026-03-30T06:00:00Z Open",
       "2026-03-30T15:00:00Z Closed",
     ]);
   });
-  test("and where it opens at that very moment, it is one entry", () => {
+  test("has one entry for a clock change at which it also opens", () => {
     expect(
       lines(
         vienna({ weekly: [{ days: ["Sunday"], start: "03:00", end: "04:00" }] }),
@@ -330,7 +330,7 @@ describe("what is to come", () => {
       "2026-10-25T03:00:00Z Closed",
     ]);
   });
-  test("a holiday has its name; what happens at the first moment belongs to it, at the last not", () => {
+  test("names holidays, includes a change at its first moment, and none at its last", () => {
     const spec = vienna({ weekly: [always], holidays: [{ name: "May Day", from: "2026-05-01" }] });
     expect(lines(spec, "2026-04-30T22:00:00Z", 1)).toEqual(["2026-04-30T22:00:00Z Holiday May Day"]);
     expect(lines(spec, "2026-04-30T22:00:00Z", 2)).toEqual([
@@ -338,14 +338,14 @@ describe("what is to come", () => {
       "2026-05-01T22:00:00Z Open",
     ]);
   });
-  test("fourteen local days, across the change of the clocks", () => {
+  test("covers fourteen local days, also across a clock change", () => {
     expect(
       lines(vienna({ weekly: [day] }), "2026-03-19T23:00:00Z", 14).filter((line) => line.endsWith("Open")),
     ).toHaveLength(14);
   });
 });
 
-test("a local day of 25 hours has them all, a skipped one is passed over", () => {
+test("a local day of 25 hours is complete, and a day that clocks skip is left out", () => {
   const cairo = localDay(parseHours({ timeZone: "Africa/Cairo" }), at("2026-10-29T20:30:00Z"));
   expect([text(cairo.startMs), text(cairo.endMs)]).toEqual(["2026-10-28T21:00:00Z", "2026-10-29T22:00:00Z"]);
   const apia = localDay(parseHours({ timeZone: "Pacific/Apia" }), at("2011-12-30T09:00:00Z"));

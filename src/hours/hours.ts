@@ -1,7 +1,7 @@
 import { Failure } from "../errors.ts";
 import { DAY_MS, type Zone, zoneOf } from "./zone.ts";
 
-/** The spec of an OperatingHours, as far as it says when it is open. */
+/** The fields of an OperatingHours' spec that say when it is open. */
 export interface HoursSpec {
   timeZone: string;
   weekly?: readonly { days: readonly string[]; start: string; end: string }[];
@@ -9,35 +9,38 @@ export interface HoursSpec {
   holidays?: readonly { name: string; from: string; to?: string }[];
 }
 
-/** Local minutes since midnight; `end` up to 1440. Those of one day are in order and do not touch. */
+/** Minutes since local midnight; `end` is at most 1440. Those of one day are sorted and do not touch. */
 interface Minutes {
   start: number;
   end: number;
 }
 
-/** What is so on each day of a stretch of local days: `weekly` is the only one that differs from day to day. */
-export type Rule =
+/** What applies to each day of a stretch. Only with `weekly` do the days differ from one another. */
+export type DayRule =
   | { kind: "weekly" }
   | { kind: "dates"; spans: readonly Minutes[] }
   | { kind: "holiday"; name: string };
 
-/** Local days, counted from 1970-01-01. `from` and `to` belong to it; the first has no beginning and the last no end. */
+/**
+ * Local days with the same rule, counted from 1970-01-01, `from` and `to` included. The first begins at -Infinity, the last ends
+ * at Infinity.
+ */
 export interface Stretch {
   from: number;
   to: number;
-  rule: Rule;
+  rule: DayRule;
 }
 
-/** Opening hours, ready to be asked. Immutable; holds no instant, so that it is good for as long as the spec is. */
+/** Parsed opening hours. Immutable and independent of the current time, so they can be kept as long as the spec stays the same. */
 export interface Hours {
   readonly zone: Zone;
-  /** By day of the week, Sunday first. */
+  /** One entry per day of the week, Sunday first. */
   readonly weekly: readonly (readonly Minutes[])[];
-  /** In order and without a gap. */
+  /** Sorted and without gaps. */
   readonly stretches: readonly Stretch[];
 }
 
-/** A part of time, in milliseconds since the epoch; `endMs` no longer belongs to it. */
+/** A span of time in milliseconds since the epoch. `endMs` is not part of it. */
 export interface Span {
   startMs: number;
   endMs: number;
@@ -60,7 +63,7 @@ export function parseHours(spec: HoursSpec): Hours {
   return { zone, weekly, stretches: stretchesOf(spec) };
 }
 
-/** Which days have a rule of their own. Days between two borders are all alike, so that a search can skip them. */
+/** Divides time into stretches. All days of a stretch have the same rule, so that a search can skip most of them. */
 function stretchesOf({ dates = [], holidays = [] }: HoursSpec): Stretch[] {
   const openings = dates.map((entry) => ({ ...daysOf(entry), spans: [minutesOf(entry)] }));
   const closings = holidays.map((entry) => ({ ...daysOf(entry), name: entry.name }));
@@ -70,7 +73,7 @@ function stretchesOf({ dates = [], holidays = [] }: HoursSpec): Stretch[] {
     const has = (range: { from: number; to: number }) => range.from <= from && from <= range.to;
     const spans = joined(openings.filter(has).flatMap((opening) => opening.spans));
     const holiday = closings.find(has);
-    const rule: Rule =
+    const rule: DayRule =
       spans.length > 0
         ? { kind: "dates", spans }
         : holiday !== undefined
@@ -93,14 +96,14 @@ function minutesOf({ start, end }: { start: string; end: string }): Minutes {
 
 const minuteOf = (time: string) => Number(time.slice(0, 2)) * 60 + Number(time.slice(3));
 
-/** The local day that has begun last. Where clocks go back over midnight the new day stays begun. */
+/** The local day at this instant. When clocks go back over midnight the new day goes on, although they show the old date again. */
 export function dayAt({ zone }: Hours, instantMs: number): number {
   let day = Math.floor(zone.localAt(instantMs) / DAY_MS);
   while (zone.startOf((day + 1) * DAY_MS) <= instantMs) day++;
   return day;
 }
 
-/** The stretch that this local day is in. */
+/** The stretch that contains this local day. */
 export function stretchAt({ stretches }: Hours, day: number): Stretch {
   let [low, high] = [0, stretches.length - 1];
   while (low < high) {
@@ -112,8 +115,9 @@ export function stretchAt({ stretches }: Hours, day: number): Stretch {
 }
 
 /**
- * When it is open by what the local days `first` to `last` say, in order, touching spans joined. A span belongs to the day on
- * which it starts, also where it ends after that day's last midnight.
+ * The open spans of the local days `first` to `last`, sorted, with touching spans joined. A span belongs to the day on which it
+ * starts,
+ * even when it ends after that day's last midnight.
  */
 export function openSpans(hours: Hours, first: number, last: number): Span[] {
   const spans: { start: number; end: number }[] = [];
@@ -121,13 +125,13 @@ export function openSpans(hours: Hours, first: number, last: number): Span[] {
     for (const minutes of minutesOn(hours, day)) {
       const start = hours.zone.startOf(day * DAY_MS + minutes.start * 60_000);
       const end = hours.zone.endOf(day * DAY_MS + minutes.end * 60_000);
-      // Nothing is left of a span that clocks skip.
+      // Clocks can skip a span when they go forward; nothing is left of it.
       if (start < end) spans.push({ start, end });
     }
   return joined(spans).map(({ start, end }) => ({ startMs: start, endMs: end }));
 }
 
-/** Are these local days open from midnight to midnight? Then they are one span together, whatever clocks do. */
+/** Are all these local days open from midnight to midnight? Then they are one span, even where clocks change. */
 export function openThroughout(hours: Hours, first: number, last: number): boolean {
   for (let day = first; day <= last; day++) {
     const [span, ...more] = minutesOn(hours, day);
@@ -144,8 +148,8 @@ function minutesOn(hours: Hours, day: number): readonly Minutes[] {
 }
 
 /**
- * In order, touching ones as one. Fifty spans that make up a whole day are then one: a search for the time when it closes looks at
- * each span of hundreds of days.
+ * Sorts the spans and joins those that touch. A search for the next closing time looks at the spans of hundreds of days, and fifty
+ * spans that make up a whole day become one.
  */
 function joined(spans: { start: number; end: number }[]): { start: number; end: number }[] {
   const result: { start: number; end: number }[] = [];

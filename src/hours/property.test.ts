@@ -4,13 +4,13 @@ import { type HoursSpec, parseHours } from "./hours.ts";
 import { closedPeriodAt, stateAt } from "./state.ts";
 import { upcoming } from "./upcoming.ts";
 
-// A second implementation, as simple as it can be: a list with what a wall clock shows in each minute of ten days, and the
-// sentences about spans applied to it by looking through the list. It shares nothing with the first but Intl.
+// Compares the code with a second implementation that is as simple as possible: a list of what a clock on the wall shows in each
+// minute of ten days, which is searched for spans. The two share nothing but Intl.
 
 const MINUTE = 60_000;
 const DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"] as const;
 
-/** Zone and the local date around which something odd happens. */
+/** A zone and the local date around which something unusual happens. */
 const places: Record<string, [string, string]> = {
   "an ordinary spring": ["America/New_York", "2026-03-08"],
   "an ordinary autumn": ["America/New_York", "2026-11-01"],
@@ -38,16 +38,16 @@ const places: Record<string, [string, string]> = {
   "no leap day": ["Asia/Tokyo", "2100-02-28"],
 };
 
-interface Place {
+interface ClockRun {
   zone: string;
   /** The first minute of the list. */
   fromMs: number;
-  /** What clocks show in each minute, in minutes since the epoch as if they were UTC's. */
+  /** What clocks show in each minute, as minutes since the epoch as if they showed UTC. */
   clock: number[];
   dates: string[];
 }
 
-function placeOf([zone, date]: [string, string]): Place {
+function clockRunOf([zone, date]: [string, string]): ClockRun {
   const middle = Date.parse(`${date}T00:00:00Z`);
   const fromMs = middle - 5 * 1440 * MINUTE;
   const format = new Intl.DateTimeFormat("sv-SE", {
@@ -66,8 +66,8 @@ function placeOf([zone, date]: [string, string]): Place {
 const isoDate = (minutes: number) => new Date(minutes * MINUTE).toISOString().slice(0, 10);
 const minutesOf = (text: string) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3));
 
-/** What is so in each minute of the list. */
-function oracle({ clock }: Place, spec: HoursSpec) {
+/** Whether it is open in each minute of the list, and why. */
+function oracle({ clock }: ClockRun, spec: HoursSpec) {
   const open = clock.map(() => false);
   const days = [...new Set(clock.map((shown) => Math.floor(shown / 1440)))];
   for (const day of days)
@@ -76,7 +76,7 @@ function oracle({ clock }: Place, spec: HoursSpec) {
       while (first < clock.length && clock[first]! < day * 1440 + minutesOf(start)) first++;
       let last = clock.length - 1;
       while (last >= 0 && clock[last]! > day * 1440 + minutesOf(end)) last--;
-      // A clock that jumps over the end never shows it: then the end is when it jumps.
+      // When clocks skip the end, the end is the moment of the change.
       const until = clock[last] === day * 1440 + minutesOf(end) ? last : last + 1;
       open.fill(true, first, Math.max(first, until));
     }
@@ -133,7 +133,7 @@ const times = fc
   .filter(([start, end]) => start < end)
   .map(([start, end]) => ({ start, end }));
 
-function specs({ zone, dates }: Place): fc.Arbitrary<HoursSpec> {
+function specs({ zone, dates }: ClockRun): fc.Arbitrary<HoursSpec> {
   const date = fc.constantFrom(...dates);
   const range = fc.tuple(date, date).map(([a, b]) => (a < b ? { from: a, to: b } : { from: b, to: a }));
   const days = fc.subarray([...DAYS], { minLength: 1 });
@@ -160,17 +160,17 @@ function specs({ zone, dates }: Place): fc.Arbitrary<HoursSpec> {
   });
 }
 
-/** At the edges of the list spans of days beyond it are missing; only its middle is compared. */
+/** Only the middle of the list is compared: at its edges the spans of days outside are missing. */
 const [FIRST, LAST] = [3 * 1440, 8 * 1440];
 
 describe.each(Object.entries(places))("%s", (_, where) => {
-  const place = placeOf(where);
+  const place = clockRunOf(where);
   const moments = fc.tuple(
     fc.integer({ min: FIRST, max: LAST - 1 }),
     fc.integer({ min: 0, max: MINUTE - 1 }),
   );
 
-  test("is judged as by looking at a clock", { timeout: 60_000 }, () => {
+  test("is open when a look at the clock says so", { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(specs(place), fc.array(moments, { minLength: 8, maxLength: 8 }), (spec, moments) => {
         const expected = oracle(place, spec);
@@ -206,14 +206,14 @@ describe.each(Object.entries(places))("%s", (_, where) => {
     }
   });
 
-  test("what is to come is each minute that differs from the one before, and each change of the clocks", {
+  test("lists each minute that differs from the one before, and each clock change", {
     timeout: 60_000,
   }, () => {
     fc.assert(
       fc.property(specs(place), fc.integer({ min: FIRST, max: LAST - 4 * 1440 }), (spec, minute) => {
         const expected = oracle(place, spec);
         const from = place.fromMs + minute * MINUTE;
-        // More days are asked for than are compared, since one of them may be a day that was skipped.
+        // Asks for more days than it compares, since one of them may have been skipped.
         const list = upcoming(parseHours(spec), from, 5).filter(
           ({ timeMs }) => timeMs < from + 3 * 1440 * MINUTE,
         );

@@ -1,31 +1,34 @@
 import { dayAt, type Hours, openSpans, openThroughout, stretchAt } from "./hours.ts";
 import { DAY_MS } from "./zone.ts";
 
-/** What is so at an instant, for `status` and for the reply that a customer gets. */
-export interface State {
+/** Whether it is open at an instant, for `status` and for the reply that a customer gets. */
+export interface OpeningState {
   open: boolean;
   reason: "Open" | "Closed" | "Holiday";
-  /** The holiday's name, where that is the reason. */
+  /** The holiday's name, when `reason` is Holiday. */
   holiday?: string;
 }
 
-/** `nextTransition`: when it opens or closes next, `nextChange`: when anything of this changes; absent when never. */
-export interface StateAt extends State {
+/** `nextTransition`: when it opens or closes next. `nextChange`: when any of these values changes next. Absent when never. */
+export interface StateAt extends OpeningState {
   nextTransition?: number;
   nextChange?: number;
 }
 
-/** Spans reach into other days where clocks go back over midnight; once, in 1969 on Kwajalein, by nearly a day. */
+/**
+ * How many more days to look at on both sides: spans reach into other days when clocks go back over midnight. In 1969, on
+ * Kwajalein, by nearly a day.
+ */
 export const MARGIN_DAYS = 2;
-/** Days looked at together; most calendars open and close within them. */
+/** Days searched at once: most calendars open and close within a week. */
 const CHUNK_DAYS = 8;
 /**
- * In a stretch of one rule everything repeats after a week, but for a span that clocks happen to skip in one week; what has
- * not happened within three does not happen before the stretch ends.
+ * How much of a stretch is searched. With one rule everything repeats each week, except for a span that clocks happen to skip in one
+ * week. What does not happen in three weeks does not happen before the stretch ends.
  */
 const CHUNKS_PER_STRETCH = 3;
 
-/** Is it open at this instant, why, and until when. Pure. */
+/** Whether it is open at this instant, why, and until when. Pure. */
 export function stateAt(hours: Hours, instantMs: number): StateAt {
   const state = labelAt(hours, instantMs);
   const nextTransition = flipAfter(hours, instantMs, state.open);
@@ -39,9 +42,8 @@ export function stateAt(hours: Hours, instantMs: number): StateAt {
 }
 
 /**
- * The whole time between closing and opening again that this instant is in, holidays and free days in a row included;
- * undefined while it is open. No `startMs`: it was never open before; no `endMs`: it never opens again. `reason` is the
- * instant's own.
+ * The closed time around this instant, from the last closing to the next opening, over holidays and free days; undefined while it is
+ * open. Without `startMs` it was never open before, without `endMs` it never opens again. `reason` is that of this instant.
  */
 export function closedPeriodAt(
   hours: Hours,
@@ -54,7 +56,7 @@ export function closedPeriodAt(
   return { reason, ...(startMs === undefined ? {} : { startMs }), ...(endMs === undefined ? {} : { endMs }) };
 }
 
-function labelAt(hours: Hours, instantMs: number): State {
+function labelAt(hours: Hours, instantMs: number): OpeningState {
   const day = dayAt(hours, instantMs);
   const spans = openSpans(hours, day - MARGIN_DAYS, day);
   return labelOf(
@@ -64,8 +66,11 @@ function labelAt(hours: Hours, instantMs: number): State {
   );
 }
 
-/** A special opening takes the holiday's place: closed before and after it is Closed, not Holiday. */
-export function labelOf(hours: Hours, day: number, open: boolean): State {
+/**
+ * Why it is open or closed. On a holiday with special opening hours the closed time is Closed, not Holiday: those hours replace
+ * the holiday.
+ */
+export function labelOf(hours: Hours, day: number, open: boolean): OpeningState {
   const { rule } = stretchAt(hours, day);
   if (open) return { open, reason: "Open" };
   return rule.kind === "holiday"
@@ -73,16 +78,17 @@ export function labelOf(hours: Hours, day: number, open: boolean): State {
     : { open, reason: "Closed" };
 }
 
-/** When what is open closes, or what is closed opens. */
+/** When it closes next if it is open, or opens next if it is closed. */
 function flipAfter(hours: Hours, instantMs: number, isOpen: boolean): number | undefined {
   for (const { first, last } of daysAhead(hours, dayAt(hours, instantMs))) {
-    // Nothing closes there; what closes at its edge is found from the days beside it. A calendar can have centuries of this.
+    // Nothing closes inside these days; a closing at their edge is found from the days next to them. A calendar can be open for
+    // centuries.
     if (isOpen && openThroughout(hours, first, last)) continue;
-    // Only the days inside are known well enough at both sides to tell where a span really starts and ends.
+    // Spans at the edges may go on outside, so only the days inside the margin tell where a span really starts and ends.
     const spans = openSpans(hours, first - MARGIN_DAYS, last + MARGIN_DAYS);
     if (spans.length === 0) continue;
     const until = hours.zone.startOf((last + MARGIN_DAYS) * DAY_MS);
-    // At `until` itself a span can go on: where clocks skip a day, the day after it begins there, and is not among these spans.
+    // `until` itself does not count: where clocks skip a day, the day after it begins there, and its spans are not among these.
     const from = Math.max(instantMs + 1, hours.zone.startOf((first - MARGIN_DAYS + 1) * DAY_MS));
     const flip = spans
       .map(({ startMs, endMs }) => (isOpen ? endMs : startMs))
@@ -111,10 +117,10 @@ function holidayChangeAfter(
   const { stretches, zone } = hours;
   const index = stretches.indexOf(stretchAt(hours, dayAt(hours, instantMs)));
   for (const { from, rule } of stretches.slice(index + 1)) {
-    // Holidays of one name can follow one another for centuries.
+    // Skip holidays of the same name: a calendar can list centuries of them.
     if ((rule.kind === "holiday" ? rule.name : undefined) === holiday) continue;
     const at = zone.startOf(from * DAY_MS);
-    // By the day at that instant: where clocks skip a whole day, a holiday on it never is.
+    // Ask for the day at that instant: when clocks skip a whole day, a holiday on it never takes place.
     if (at > instantMs && labelOf(hours, dayAt(hours, at), false).holiday !== holiday) return at;
   }
   return undefined;
@@ -125,7 +131,7 @@ interface Days {
   last: number;
 }
 
-/** The days worth looking at from `day` on: the beginning of each stretch, in chunks. */
+/** The days to search from `day` on: the first weeks of each stretch, in chunks. */
 function* daysAhead(hours: Hours, day: number): Generator<Days> {
   let stretch = stretchAt(hours, day);
   for (let from = day; ; from = stretch.from) {
@@ -136,7 +142,7 @@ function* daysAhead(hours: Hours, day: number): Generator<Days> {
   }
 }
 
-/** The same backwards: the end of each stretch. */
+/** The same backwards: the last weeks of each stretch. */
 function* daysBack(hours: Hours, day: number): Generator<Days> {
   let stretch = stretchAt(hours, day);
   for (let to = day; ; to = stretch.to) {

@@ -1,16 +1,17 @@
 import { dayAt, type Hours, openSpans } from "./hours.ts";
-import { labelOf, MARGIN_DAYS, type State } from "./state.ts";
+import { labelOf, MARGIN_DAYS, type OpeningState } from "./state.ts";
 import { DAY_MS } from "./zone.ts";
 
-/** What is so from `timeMs` on; `daylightSaving` where clocks go forward (Starts) or back (Ends) then. */
-export interface Upcoming extends State {
+/** The state from `timeMs` on. `daylightSaving` when clocks go forward (Starts) or back (Ends) at that time. */
+export interface Upcoming extends OpeningState {
   timeMs: number;
   daylightSaving?: "Starts" | "Ends";
 }
 
 /**
- * What changes from `fromMs` on within so many local days, in order: openings, closings, holidays while closed, and clocks.
- * One that happens at `fromMs` itself belongs to it.
+ * All changes in the local days from `fromMs` on, sorted: openings, closings, holidays that begin or end while it is closed, and
+ * clock
+ * changes. A change at `fromMs` itself is included.
  */
 export function upcoming(hours: Hours, fromMs: number, days = 14): Upcoming[] {
   const { zone } = hours;
@@ -18,7 +19,7 @@ export function upcoming(hours: Hours, fromMs: number, days = 14): Upcoming[] {
   const [first, last] = [dayAt(hours, fromMs), dayAt(hours, toMs)];
   const spans = openSpans(hours, first - MARGIN_DAYS, last + MARGIN_DAYS);
   let next = 0;
-  /** Asked in the order of time: a calendar with fifty openings a day has a thousand spans. */
+  /** Must be called in the order of time. So it need not search: fifty openings a day make a thousand spans. */
   const stateAt = (instantMs: number) => {
     while (next < spans.length && spans[next]!.endMs <= instantMs) next++;
     const open = next < spans.length && spans[next]!.startMs <= instantMs;
@@ -43,12 +44,12 @@ export function upcoming(hours: Hours, fromMs: number, days = 14): Upcoming[] {
   return result;
 }
 
-/** When the local day of this instant began, and when the next one begins. */
+/** When the local day of this instant begins, and when the next one does. */
 export function localDay(hours: Hours, instantMs: number): { startMs: number; endMs: number } {
   const day = dayAt(hours, instantMs);
   const { zone } = hours;
   let next = day + 1;
-  // A day that clocks skip begins together with the one after it.
+  // A day that clocks skip begins at the same instant as the one after it.
   while (zone.startOf(next * DAY_MS) <= instantMs) next++;
   return { startMs: zone.startOf(day * DAY_MS), endMs: zone.startOf(next * DAY_MS) };
 }

@@ -2,7 +2,7 @@ import { Temporal } from "temporal-polyfill";
 import { expect, test } from "vitest";
 import { zoneOf } from "./zone.ts";
 
-// A second opinion: Temporal finds the same changes by other means.
+// Compares with Temporal, which finds the same changes in another way.
 const names = [
   "America/New_York",
   "America/Argentina/Tucuman",
@@ -35,7 +35,7 @@ test.each(names)("%s changes its clocks when Temporal says so, 1970 to 2037", { 
   expect(seen.map(({ atMs, afterMs }) => `${atMs} ${afterMs}`)).toEqual(expected);
 });
 
-test("an instant and what clocks show then, with seconds in the offset", () => {
+test("an instant has the right local time, also when the offset has seconds", () => {
   const monrovia = zoneOf("Africa/Monrovia")!;
   expect(new Date(monrovia.localAt(Date.UTC(1971, 0, 1))).toISOString()).toBe("1970-12-31T23:15:30.000Z");
 });

@@ -1,4 +1,4 @@
-/** One change of a zone's clocks: from `atMs` on they are `afterMs` ahead of UTC, before it `beforeMs`. */
+/** A change of a zone's clocks at `atMs`. Before it they are `beforeMs` ahead of UTC, then `afterMs`. */
 export interface ClockChange {
   atMs: number;
   beforeMs: number;
@@ -7,16 +7,19 @@ export interface ClockChange {
 
 export const DAY_MS = 86_400_000;
 
-/** Clocks never change twice within this: in the whole of the database no two changes since 1970 are nearer than 7 days. */
+/**
+ * Two changes never fall between two samples: in the IANA database no two changes of a zone since 1970 are less than 7 days
+ * apart.
+ */
 const SAMPLE_MS = 3 * DAY_MS;
-/** A local time is reached within this of the same time in UTC: offsets go to 15 h, and Samoa once skipped a day. */
+/** A local time is never further than this from the same time in UTC: offsets go up to 15 h, and Samoa once skipped a day. */
 const NEAR_MS = 2 * DAY_MS;
-/** A year takes 0.4 ms to find out and some 300 bytes to keep. */
+/** A year takes 0.4 ms to compute and some 300 bytes to keep. */
 const YEARS_KEPT = 200;
 
 /**
- * Old abbreviations that ICU, the library behind Intl, takes in addition to the database's names, each for one of several
- * places (CST for Chicago, not for China or Cuba): https://github.com/unicode-org/icu/blob/main/icu4c/source/data/misc/timezoneTypes.txt
+ * Old abbreviations that ICU, the library behind Intl, accepts although they are not in the IANA database. Each is ambiguous, and ICU
+ * chooses one place (Chicago for CST, not China or Cuba), so we refuse them: https://github.com/unicode-org/icu/blob/main/icu4c/source/data/misc/timezoneTypes.txt
  */
 const NOT_IANA = new Set(
   "ACT AET AGT ART AST BET BST CAT CNT CST CTT EAT ECT IET IST JST MIT NET NST PLT PNT PRT PST SST VST".split(
@@ -26,7 +29,7 @@ const NOT_IANA = new Set(
 
 const zones = new Map<string, Zone>();
 
-/** The zone of this IANA name, in any case; undefined when there is none: an offset, `Local`, an abbreviation of ICU's own. */
+/** The zone of this IANA name, in upper or lower case; undefined for anything else, such as an offset, `Local` or an abbreviation. */
 export function zoneOf(name: string): Zone | undefined {
   const upper = name.toUpperCase();
   const known = zones.get(upper);
@@ -44,8 +47,8 @@ export function zoneOf(name: string): Zone | undefined {
 }
 
 /**
- * A time zone as arithmetic on milliseconds. A local time is written as the milliseconds since the epoch at which UTC clocks
- * would show it. Zones are shared; what a zone knows of a year is found out once.
+ * A time zone, for arithmetic on milliseconds. A local time is written as the milliseconds since the epoch at which a clock in UTC
+ * would show it. Zone objects are shared, and keep what they found out about each year.
  */
 export class Zone {
   readonly #format: Intl.DateTimeFormat;
@@ -55,13 +58,16 @@ export class Zone {
     this.#format = format;
   }
 
-  /** What clocks show at this instant. */
+  /** The local time at this instant. */
   localAt(instantMs: number): number {
     const { offsetMs, changes } = this.#year(new Date(instantMs).getUTCFullYear());
     return instantMs + (changes.findLast(({ atMs }) => atMs <= instantMs)?.afterMs ?? offsetMs);
   }
 
-  /** The first instant at which clocks show this or later: the first of two, or the end of a gap that swallows it. */
+  /**
+   * The first instant at which clocks show this time or a later one. When they show it twice, the first; when they skip it, the
+   * end of the gap.
+   */
   startOf(localMs: number): number {
     const pieces = this.#around(localMs);
     for (const { fromMs, toMs, offsetMs } of pieces) {
@@ -71,7 +77,10 @@ export class Zone {
     throw new Error("a local time lies outside of its own surroundings");
   }
 
-  /** The last instant at which clocks have not passed this: the second of two, or the end of a gap that swallows it. */
+  /**
+   * The last instant at which clocks show this time or an earlier one. When they show it twice, the second; when they skip it,
+   * the end of the gap.
+   */
   endOf(localMs: number): number {
     const pieces = this.#around(localMs);
     for (const { fromMs, toMs, offsetMs } of pieces.reverse()) {
@@ -81,7 +90,7 @@ export class Zone {
     throw new Error("a local time lies outside of its own surroundings");
   }
 
-  /** Changes from `fromMs` on and before `toMs`, in order. */
+  /** The changes from `fromMs` up to, but not including, `toMs`, sorted. */
   changesBetween(fromMs: number, toMs: number): ClockChange[] {
     const found: ClockChange[] = [];
     for (let year = new Date(fromMs - 1).getUTCFullYear(); year <= new Date(toMs).getUTCFullYear(); year++)
@@ -90,7 +99,7 @@ export class Zone {
     return found;
   }
 
-  /** Stretches of one offset each, that cover every instant at which this local time can be. */
+  /** Pieces of constant offset that together cover every instant at which this local time can occur. */
   #around(localMs: number): { fromMs: number; toMs: number; offsetMs: number }[] {
     const [first, last] = [localMs - NEAR_MS, localMs + NEAR_MS];
     const pieces = [{ fromMs: first, toMs: last, offsetMs: this.localAt(first) - first }];
@@ -122,7 +131,7 @@ export class Zone {
     return { startMs, offsetMs, changes };
   }
 
-  /** The whole second between the two at which the offset changes. */
+  /** The second at which the offset changes between these two instants. */
   #bisect(fromMs: number, toMs: number): number {
     const before = this.#offsetAt(fromMs);
     let [low, high] = [fromMs, toMs];
@@ -135,14 +144,14 @@ export class Zone {
   }
 
   #offsetAt(instantMs: number): number {
-    // Before our era the years that Intl shows count backwards; "0000-01-01" is a date to the API server.
+    // Not before the year 1: Intl counts the years before it backwards, but the API server accepts a date such as "0000-01-01".
     const at = Math.max(FIRST_MS, Math.floor(instantMs / 1000) * 1000);
     const [, month, day, year, hour, minute, second] = SHOWN.exec(this.#format.format(at))!.map(Number);
-    return utc(year!, month! - 1, day!, hour, minute, second) - at;
+    return utc([year!, month!, day!], [hour!, minute!, second!]) - at;
   }
 }
 
-/** `format` with a fixed locale costs a third of `formatToParts`, and nothing but digits is read. */
+/** Reads the output of `format`, which takes a third of the time of `formatToParts`. The locale is fixed, so the form is known. */
 const SHOWN = /(\d+)\/(\d+)\/(\d+), (\d+):(\d+):(\d+)/;
 
 function formatOf(timeZone: string): Intl.DateTimeFormat {
@@ -163,14 +172,17 @@ function formatOf(timeZone: string): Intl.DateTimeFormat {
   });
 }
 
-const startOfYear = (year: number) => utc(year, 0, 1);
+const startOfYear = (year: number) => utc([year, 1, 1]);
 
 const FIRST_MS = Date.parse("0001-01-03T00:00:00Z");
 
-/** Date.UTC takes the years 0 to 99 for 1900 to 1999; a spec may name them. */
-function utc(year: number, month: number, day: number, hour = 0, minute = 0, second = 0): number {
+/** Like Date.UTC, which takes the years 0 to 99 for 1900 to 1999. A spec may name those years. */
+function utc(
+  [year, month, day]: [year: number, month: number, day: number],
+  [hour, minute, second]: [hour: number, minute: number, second: number] = [0, 0, 0],
+): number {
   const date = new Date(0);
-  date.setUTCFullYear(year, month, day);
+  date.setUTCFullYear(year, month - 1, day);
   date.setUTCHours(hour, minute, second);
   return date.getTime();
 }

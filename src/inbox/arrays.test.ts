@@ -2,7 +2,10 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { textArray } from "./arrays.ts";
 
-/** As PostgreSQL reads it: https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/utils/adt/arrayfuncs.c, array_recv. */
+/**
+ * Reads an array as PostgreSQL does: https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/utils/adt/arrayfuncs.c,
+ * array_recv.
+ */
 function read(array: Buffer): (string | null)[] {
   const [dimensions, elementType, count] = [
     array.readInt32BE(0),
@@ -22,13 +25,13 @@ function read(array: Buffer): (string | null)[] {
   return values;
 }
 
-// Few different values, so that one often comes twice in a row, with and without a null between.
+// Few different values, so that one often comes twice in a row, with or without a null in between.
 const value = fc.oneof(
   fc.constantFrom("", "support", "AC00000000000000000000000000000001", "Köln 🎉", null),
   fc.string({ unit: "grapheme", maxLength: 8 }),
 );
 
-test("every list of texts is read back as it was", () => {
+test("every list of strings is read back unchanged", () => {
   const isReadBack = (values: (string | null)[]) => {
     expect(read(textArray(values))).toEqual(values);
   };

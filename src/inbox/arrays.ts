@@ -1,12 +1,12 @@
 /**
- * PostgreSQL's binary form of one-dimensional arrays. A batch goes as one array per column to one prepared statement:
- * bodies stay bytes, where the text form would write each as hex, escape it and have the server parse it back.
+ * PostgreSQL's binary form of one-dimensional arrays. A batch is sent as one array per column to one prepared statement. In the text
+ * form each body would have to be written as hex, escaped, and parsed by the server.
  */
 const OID = { bytea: 17, int8: 20, text: 25 } as const;
-/** Dimensions, has-nulls, element type; then length and lower bound of the one dimension. */
+/** Number of dimensions, null flag and element type, then length and lower bound of the only dimension: five numbers of 4 bytes. */
 const HEADER = 20;
 
-/** Most columns of a batch repeat one value: it is encoded once, then copied. */
+/** In most columns of a batch the same value repeats: it is encoded once and then copied. */
 export function textArray(values: readonly (string | null)[]): Buffer {
   let size = HEADER + 4 * values.length;
   let last: string | null = null;
@@ -49,7 +49,7 @@ export function byteaArray(values: readonly Buffer[]): Buffer {
   return into;
 }
 
-/** For whole numbers that JavaScript holds exactly. */
+/** Only for safe integers. */
 export function int8Array(values: readonly (number | null)[]): Buffer {
   const into = header(OID.int8, values.length, HEADER + 12 * values.length);
   let at = HEADER;
@@ -63,7 +63,7 @@ export function int8Array(values: readonly (number | null)[]): Buffer {
 function header(oid: number, length: number, size: number): Buffer {
   const into = Buffer.allocUnsafe(size);
   into.writeInt32BE(1, 0);
-  // The server only looks whether it is 0 or 1 and finds the nulls by itself.
+  // The null flag. The server accepts 1 when there is no null, so we need not look for one.
   into.writeInt32BE(1, 4);
   into.writeInt32BE(oid, 8);
   into.writeInt32BE(length, 12);

@@ -9,26 +9,26 @@ import { type DatabaseTarget, parseDatabaseUrl } from "./parse-database-url.ts";
 export interface ConnectOptions {
   /** For each host, unless the URL has a shorter `connect_timeout`. */
   readonly timeoutMs: number;
-  /** Shown in `pg_stat_activity`, unless the URL has one of its own. */
+  /** Shown in `pg_stat_activity`, unless the URL has an `application_name`. */
   readonly applicationName: string;
-  /** Of each query on the connection. */
+  /** For each query on the connection. */
   readonly queryTimeoutMs?: number;
-  /** For who tries again and again, and gives up before every host was tried. */
+  /** For callers that try again and again, and may abort a try before every host was tried. */
   readonly turn?: HostTurn;
 }
 
 /**
- * Where among the hosts a try begins: at the first, or after the one at which the try before was given up. Otherwise hosts that
- * are silent would use up the time of each try, and those behind them would never be reached.
+ * At which host the next try begins: at the first, or after the host at which the last try was aborted. Without it, hosts that do not
+ * answer would use up the time of every try, and the hosts after them would never be reached.
  */
 export interface HostTurn {
   begin: number;
 }
 
 /**
- * A connection to the database of `url`, as libpq would make it: hosts in their order until one takes us (from `turn` on),
- * with or without TLS as `sslmode` says. Throws what the last host said. A broken connection is silent until its next query; when `signal` aborts
- * first, what is under way is ended.
+ * Connects to the database of `url` as libpq would: tries the hosts in their order (from `turn` on) until one accepts us, with or
+ * without TLS as `sslmode` says. Throws the error of the last host. When the connection breaks later, only its next query tells. When
+ * `signal` aborts first, ends what is under way.
  */
 export async function connect(
   url: DatabaseUrl,
@@ -51,33 +51,33 @@ export async function connect(
         turn.begin = begin + tried + 1;
         break;
       }
-      // The next one would say the same of role, password and database.
+      // About role, password and database the next host would say the same.
       if (isOfServer(error)) break;
     }
   }
   throw last;
 }
 
-interface Attempt {
+interface LoginContext {
   target: DatabaseTarget;
   files: ConnectionOptions;
   options: ConnectOptions;
   signal: AbortSignal | undefined;
 }
-type Place = DatabaseTarget["hosts"][number];
+type DatabaseHost = DatabaseTarget["hosts"][number];
 
-async function connectTo(place: Place, attempt: Attempt): Promise<pg.Client> {
-  const [first, second] = encryptions(place, attempt);
+async function connectTo(place: DatabaseHost, context: LoginContext): Promise<pg.Client> {
+  const [first, second] = encryptions(place, context);
   try {
-    return await login(place, first!, attempt);
+    return await login(place, first!, context);
   } catch (error) {
-    if (second === undefined || attempt.signal?.aborted || !isOfEncryption(error)) throw error;
-    return login(place, second, attempt);
+    if (second === undefined || context.signal?.aborted || !isOfEncryption(error)) throw error;
+    return login(place, second, context);
   }
 }
 
-/** What to try: TLS with these options, or none. Sockets never speak TLS, whatever the mode. */
-function encryptions({ host }: Place, { target, files }: Attempt): (ConnectionOptions | false)[] {
+/** What to try in this order: TLS with these options, or no TLS (false). PostgreSQL's sockets never speak TLS, whatever the mode. */
+function encryptions({ host }: DatabaseHost, { target, files }: LoginContext): (ConnectionOptions | false)[] {
   if (host.startsWith("/")) return [false];
   const unverified = { ...files, rejectUnauthorized: false };
   const byAuthority = { ...files, checkServerIdentity: () => undefined };
@@ -89,7 +89,7 @@ function encryptions({ host }: Place, { target, files }: Attempt): (ConnectionOp
     case "prefer":
       return [unverified, false];
     case "require":
-      // As in libpq: whoever names an authority wants it to be looked at.
+      // As in libpq: with sslrootcert, `require` means the same as `verify-ca`.
       return [target.sslrootcert === undefined ? unverified : byAuthority];
     case "verify-ca":
       return [byAuthority];
@@ -99,9 +99,9 @@ function encryptions({ host }: Place, { target, files }: Attempt): (ConnectionOp
 }
 
 async function login(
-  { host, port }: Place,
+  { host, port }: DatabaseHost,
   ssl: ConnectionOptions | false,
-  { target, options, signal }: Attempt,
+  { target, options, signal }: LoginContext,
 ): Promise<pg.Client> {
   signal?.throwIfAborted();
   const client = new pg.Client({
@@ -116,12 +116,12 @@ async function login(
     keepAlive: target.keepAlive ?? true,
     connectionTimeoutMillis: Math.min(options.timeoutMs, target.connectTimeoutMs ?? options.timeoutMs),
   });
-  // A connection that breaks says so here, too; without a listener it would end the process.
+  // A broken connection emits an error event; without a listener that would end the process.
   client.on("error", () => undefined);
   const end = () => void client.end().catch(() => undefined);
   signal?.addEventListener("abort", end, { once: true });
   try {
-    // pg never settles this promise when it is told to end meanwhile and the server says goodbye.
+    // pg never settles this promise when `end` is called meanwhile and the server closes the connection in order.
     await orAborted(client.connect(), signal);
     await orAborted(checkSession(client, target), signal);
     signal?.throwIfAborted();
@@ -143,22 +143,22 @@ async function checkSession(client: pg.Client, { session }: DatabaseTarget): Pro
   if (standby || (session === "read-write" && readonly === "on")) throw new NotWantedError(session);
 }
 
-/** Another host may be what `target_session_attrs` wants. */
+/** This host is not what `target_session_attrs` asks for; another one may be. */
 class NotWantedError extends Error {
   override readonly name = "NotWantedError";
   readonly code = "25006";
   constructor(session: string) {
-    super(`no host is what target_session_attrs=${session} wants`);
+    super(`no host is a ${session} server, as target_session_attrs=${session} demands`);
   }
 }
 
-/** Did the server answer with an error that another host would answer with, too? One that is just starting is another matter. */
+/** Is this an error that every host would answer with? Not while a server is starting (57P03): another host may be up. */
 function isOfServer(error: unknown): boolean {
   const { code, severity } = error as { code?: string; severity?: string };
   return severity !== undefined && code !== "57P03";
 }
 
-/** Would the server perhaps take us with the other kind of encryption? `pg_hba.conf` can want or forbid TLS (28000). */
+/** May it work with TLS instead of without, or the other way round? `pg_hba.conf` can demand or forbid TLS (28000). */
 function isOfEncryption(error: unknown): boolean {
   const { code, message } = error as { code?: string; message: string };
   return (
@@ -168,7 +168,7 @@ function isOfEncryption(error: unknown): boolean {
 
 const isOfTls = (code: string | undefined) => code === "EPROTO" || /^ERR_(SSL|TLS|OSSL)/.test(code ?? "");
 
-/** Read at each connection: certificates change. */
+/** Read for each connection, because certificates are renewed. */
 async function readFiles(target: DatabaseTarget): Promise<ConnectionOptions> {
   const { sslrootcert, sslcert, sslkey, sslpassword, tlsVersions } = target;
   const [ca, cert, key] = await Promise.all([
@@ -196,7 +196,7 @@ async function readNamed(name: string, path: string | undefined): Promise<string
   }
 }
 
-/** Without what is undefined: pg and node:tls tell absent from undefined. */
+/** Leaves out undefined values: pg and node:tls treat an undefined option differently from one that is absent. */
 function defined<T extends object>(values: T): { [K in keyof T]?: NonNullable<T[K]> } {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: NonNullable<T[K]>;

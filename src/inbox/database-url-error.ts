@@ -1,4 +1,4 @@
-/** Its message is ours and holds no part of the URL but names that are no secret. */
+/** A mistake in a database's URL. The message may be logged: it quotes no part of the URL that could be a password's. */
 export class DatabaseUrlError extends Error {
   override readonly name = "DatabaseUrlError";
 }

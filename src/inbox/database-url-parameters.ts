@@ -4,18 +4,18 @@ const SSL_MODES = ["disable", "allow", "prefer", "require", "verify-ca", "verify
 export type SslMode = (typeof SSL_MODES)[number];
 const SESSIONS = ["any", "read-write", "primary"] as const;
 
-/** What stands after the question mark. */
-export interface Parameters {
+/** The parameters after the question mark of a URL. */
+export interface UrlParameters {
   readonly sslmode: SslMode;
-  /** A file with authorities, instead of those that the process trusts. */
+  /** A file with certificate authorities, used instead of those that the process trusts. */
   readonly sslrootcert: string | undefined;
-  /** A certificate to log in with: files. */
+  /** Files with a certificate and its key to log in with. */
   readonly sslcert: string | undefined;
   readonly sslkey: string | undefined;
   readonly sslpassword: string | undefined;
   readonly sslnegotiation: "postgres" | "direct";
   readonly tlsVersions: { readonly min: TlsVersion | undefined; readonly max: TlsVersion | undefined };
-  /** What a server must be, of several: one that takes writes, or any. */
+  /** Which of several servers will do: one that takes writes, or any. */
   readonly session: (typeof SESSIONS)[number];
   readonly inRandomOrder: boolean;
   readonly options: string | undefined;
@@ -28,17 +28,17 @@ export interface Parameters {
 const TLS_VERSIONS = ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"] as const;
 type TlsVersion = (typeof TLS_VERSIONS)[number];
 
-type Place = Partial<Record<"host" | "port" | "dbname" | "user" | "password", string>>;
-type Given = ReadonlyMap<string, string>;
+type UrlOverrides = Partial<Record<"host" | "port" | "dbname" | "user" | "password", string>>;
+type GivenParameters = ReadonlyMap<string, string>;
 
 export function readParameters(
   query: string,
   env: Readonly<Record<string, string | undefined>>,
-): Parameters & Place {
+): UrlParameters & UrlOverrides {
   const given = split(query);
   for (const name of given.keys()) checkName(name);
   refuseOthers(given);
-  const place: Place = {};
+  const place: UrlOverrides = {};
   for (const name of ["host", "port", "dbname", "user", "password"] as const) {
     const value = given.get(name);
     if (value !== undefined && value !== "") place[name] = value;
@@ -47,7 +47,7 @@ export function readParameters(
   return { ...place, ...tlsOf(given, sslmode, env), ...sessionOf(given), sslmode };
 }
 
-/** The last of a name counts, as in libpq. */
+/** When a name comes twice the last value counts, as in libpq. */
 function split(query: string): Map<string, string> {
   const given = new Map<string, string>();
   if (query === "") return given;
@@ -55,14 +55,14 @@ function split(query: string): Map<string, string> {
     const [name, value, ...more] = part.split("=");
     if (value === undefined || more.length > 0)
       throw new DatabaseUrlError(
-        "after the ? it wants name=value, joined by &; write %3D for = and %26 for & in a value",
+        "after the ? write name=value, joined by &; in a value write %3D for = and %26 for &",
       );
     given.set(decode(name!), decode(value));
   }
   return given;
 }
 
-/** Told by name only where it is one of PostgreSQL's: anything else may be a part of a password. */
+/** PostgreSQL's other parameters. Errors name only these: any other name may be a part of a password. */
 const UNSUPPORTED = new Set(
   `hostaddr passfile require_auth fallback_application_name keepalives_idle keepalives_interval keepalives_count
    tcp_user_timeout replication requiressl sslcrl sslcrldir requirepeer krbsrvname gsslib gssdelegation service
@@ -80,13 +80,13 @@ const SUPPORTED = new Set(
 function checkName(name: string): void {
   if (SUPPORTED.has(name)) return;
   if (UNSUPPORTED.has(name))
-    throw new DatabaseUrlError(`the parameter ${name} is not supported here: leave it out`);
+    throw new DatabaseUrlError(`the parameter ${name} is not supported: leave it out`);
   throw new DatabaseUrlError(
-    "a parameter after the ? is none of PostgreSQL's URLs; a ? in a password is written %3F",
+    "it has a parameter after the ? that PostgreSQL does not know; if the ? is part of a password, write %3F",
   );
 }
 
-/** Parameters of which only what we do anyway can be asked for. */
+/** Parameters of which we support these values only. */
 const ONLY: Record<string, readonly string[]> = {
   sslsni: ["1"],
   sslcompression: ["0"],
@@ -103,36 +103,36 @@ const ONLY: Record<string, readonly string[]> = {
   channel_binding: ["disable", "prefer"],
 };
 const REMEDY: Record<string, string> = {
-  channel_binding: "; require is not supported here, sslmode=verify-full keeps others away as well",
-  target_session_attrs: "; this program writes, a server that only reads is of no use to it",
+  channel_binding: "; require is not supported, but sslmode=verify-full protects as well",
+  target_session_attrs: "; this program writes, so it cannot use a server that only reads",
 };
 
-function refuseOthers(given: Given): void {
+function refuseOthers(given: GivenParameters): void {
   for (const [name, values] of Object.entries(ONLY))
     if (given.has(name) && !values.includes(given.get(name)!))
       throw new DatabaseUrlError(`${name} must be one of ${values.join(", ")}${REMEDY[name] ?? ""}`);
 }
 
-/** Without one libpq prefers TLS; `ssl=true` is how JDBC says `require`. */
-function sslModeOf(given: Given, env: Readonly<Record<string, string | undefined>>): SslMode {
+/** Without `sslmode` libpq prefers TLS. `ssl=true` is what JDBC calls `require`. */
+function sslModeOf(given: GivenParameters, env: Readonly<Record<string, string | undefined>>): SslMode {
   const ssl = given.get("ssl");
   const byFlag = ssl === undefined ? undefined : ssl === "true" || ssl === "1" ? "require" : "disable";
   const rootIsSystem = (given.get("sslrootcert") ?? env.PGSSLROOTCERT) === "system";
   const text = given.get("sslmode") ?? byFlag ?? (env.PGSSLMODE || (rootIsSystem ? "verify-full" : "prefer"));
   const mode = SSL_MODES.find((known) => known === text);
   if (text === "no-verify")
-    throw new DatabaseUrlError("sslmode=no-verify is none of PostgreSQL's: write sslmode=require");
+    throw new DatabaseUrlError("PostgreSQL has no sslmode=no-verify: write sslmode=require");
   if (mode === undefined) throw new DatabaseUrlError(`sslmode must be one of ${SSL_MODES.join(", ")}`);
   if (rootIsSystem && mode !== "verify-full")
-    throw new DatabaseUrlError("sslrootcert=system wants sslmode=verify-full");
+    throw new DatabaseUrlError("sslrootcert=system needs sslmode=verify-full");
   return mode;
 }
 
-function tlsOf(given: Given, sslmode: SslMode, env: Readonly<Record<string, string | undefined>>) {
+function tlsOf(given: GivenParameters, sslmode: SslMode, env: Readonly<Record<string, string | undefined>>) {
   const root = given.get("sslrootcert") || env.PGSSLROOTCERT;
   if (sslmode === "verify-ca" && !root)
     throw new DatabaseUrlError(
-      "sslmode=verify-ca wants the authority's certificate: add sslrootcert=/path/to/ca.crt, or write sslmode=verify-full",
+      "sslmode=verify-ca needs the authority's certificate: add sslrootcert=/path/to/ca.crt, or write sslmode=verify-full",
     );
   const sslcert = given.get("sslcert") || env.PGSSLCERT;
   const sslkey = given.get("sslkey") || env.PGSSLKEY;
@@ -141,7 +141,7 @@ function tlsOf(given: Given, sslmode: SslMode, env: Readonly<Record<string, stri
   const sslnegotiation =
     given.get("sslnegotiation") === "direct" ? ("direct" as const) : ("postgres" as const);
   if (sslnegotiation === "direct" && !/^(require|verify-)/.test(sslmode))
-    throw new DatabaseUrlError("sslnegotiation=direct wants sslmode=require or stricter");
+    throw new DatabaseUrlError("sslnegotiation=direct needs sslmode=require or stricter");
   return {
     sslrootcert: root === "system" ? undefined : root || undefined,
     sslcert,
@@ -155,7 +155,7 @@ function tlsOf(given: Given, sslmode: SslMode, env: Readonly<Record<string, stri
   };
 }
 
-function sessionOf(given: Given) {
+function sessionOf(given: GivenParameters) {
   const timeout = given.get("connect_timeout");
   if (timeout !== undefined && !/^[0-9]{1,6}$/.test(timeout))
     throw new DatabaseUrlError("connect_timeout must be a number of seconds");
@@ -171,15 +171,15 @@ function sessionOf(given: Given) {
   };
 }
 
-/** Percent signs as libpq reads them: a lone one is an error, + is no blank. */
+/** Decodes as libpq does: a lone % is an error, and + is not a blank. */
 export function decode(text: string): string {
   if (/%(?![0-9a-fA-F]{2})/.test(text))
-    throw new DatabaseUrlError("a % without two digits after it: write %25 for %");
+    throw new DatabaseUrlError("it has a % without two hexadecimal digits after it: write %25 for %");
   try {
     const decoded = decodeURIComponent(text);
     if (!decoded.includes("\0")) return decoded;
   } catch {
-    // Told below.
+    // The error below says it.
   }
-  throw new DatabaseUrlError("a percent-encoded character in it is no UTF-8, or is NUL");
+  throw new DatabaseUrlError("it has a percent-encoded character that is not UTF-8, or is NUL");
 }

@@ -4,13 +4,13 @@ import { parseDatabaseUrl } from "./parse-database-url.ts";
 
 export { DatabaseUrlError } from "./database-url-error.ts";
 
-/** A URL, or how to learn the one of now: a password may change while a process lives. */
+/** A URL, or a function that reads the current one: a password may change while a process runs. */
 export type DatabaseUrl = string | (() => Promise<string>);
 
 export const currentUrl = async (url: DatabaseUrl): Promise<string> =>
   typeof url === "string" ? url : await url();
 
-/** The URL in a file, such as one that a Secret is mounted as; read at each call. */
+/** Reads the URL from a file, such as a mounted Secret, at each call. */
 export function urlInFile(path: string): () => Promise<string> {
   return async () => {
     let text: string;
@@ -18,11 +18,11 @@ export function urlInFile(path: string): () => Promise<string> {
       text = await readFile(path, "utf8");
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      throw new DatabaseUrlError(`the file with the database's URL, ${path}, cannot be read (${code})`);
+      throw new DatabaseUrlError(`the file ${path} with the database's URL cannot be read (${code})`);
     }
-    // Not a word of what is in it: it holds a password.
+    // Never quote the content: it may hold a password.
     if (!/^\s*postgres(ql)?:\/\//.test(text))
-      throw new DatabaseUrlError(`the file ${path} holds no postgres:// URL`);
+      throw new DatabaseUrlError(`the file ${path} does not contain a postgres:// URL`);
     try {
       parseDatabaseUrl(text);
     } catch (error) {

@@ -3,13 +3,14 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../log.ts";
 
-/** As long as a server that lost its parent may take for its own fast shutdown. */
+/** A server whose parent died needs up to this long for its shutdown. */
 const WAIT_MS = 15_000;
 
 /**
- * PostgreSQL refuses to start while `postmaster.pid` names a living process, whatever that process is: after a restarted
- * container the old number is easily some other program's. So look who it is: a server that is just ending is waited for,
- * one that stays is an error, and a file that names somebody else, or nobody, goes.
+ * Makes sure that a server can start in this data directory. PostgreSQL refuses to while `postmaster.pid` names a living process,
+ * even
+ * if that is another program, as easily happens after a container was restarted. So we look what the process is: we wait for a server
+ * that is ending, throw when one stays, and remove a file that names another program or none.
  */
 export async function releaseDataDirectory(data: string, log: Log, waitMs = WAIT_MS): Promise<void> {
   const file = join(data, "postmaster.pid");
@@ -22,11 +23,11 @@ export async function releaseDataDirectory(data: string, log: Log, waitMs = WAIT
       throw new Error(`the data directory ${data} is in use by the PostgreSQL server with process id ${pid}`);
     await sleep(100);
   }
-  log.warn({ data }, "removing the lock file of a postgresql that ended without cleaning up");
+  log.warn({ data }, "removing the lock file of a postgresql that did not clean up");
   await rm(file, { force: true });
 }
 
-/** A server stands in its data directory. Where the system does not tell (no /proc), a living process is taken for one. */
+/** A server's working directory is its data directory. On systems without /proc every living process counts as a server. */
 async function isServerOf(pid: number, data: string): Promise<boolean> {
   try {
     process.kill(pid, 0);

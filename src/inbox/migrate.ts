@@ -17,7 +17,7 @@ export interface Migration {
 }
 
 export interface MigrateOptions {
-  /** The owner's URL, asked for at each attempt to connect. */
+  /** The owner's URL. A function is called for each try to connect. */
   url: DatabaseUrl;
   roles?: Roles;
   /** How long to wait for a database that does not answer yet. */
@@ -29,15 +29,16 @@ export interface MigrateOptions {
 }
 
 /**
- * How long a statement waits for a lock. While it does, every text waits behind it, and a text has 3 s: rather give up, let
- * the texts through, and try again.
+ * How long a statement waits for a lock. Meanwhile every text waits behind it, and a text has only 3 s. So it gives up early,
+ * lets the
+ * texts through, and tries again.
  */
 const LOCK_TIMEOUT_MS = 1000;
 const LOCK_PAUSE_MS = 3000;
 
 /**
- * Brings the schema to this program's version and sets the roles' rights, all in one transaction: many runners at once do
- * it once, one that dies leaves nothing half done. A schema of a newer version is left as it is.
+ * Brings the schema to this program's version and sets the roles' rights in one transaction. So it is safe to run it several times at
+ * once, and a run that dies leaves nothing half done. A newer schema is left as it is.
  */
 export async function migrate(options: MigrateOptions, signal?: AbortSignal): Promise<{ version: number }> {
   const client = await connectPatiently(options, signal);
@@ -50,7 +51,7 @@ export async function migrate(options: MigrateOptions, signal?: AbortSignal): Pr
   }
 }
 
-/** The project's migrations in order of their versions. */
+/** The project's migrations, ordered by version. */
 export function readMigrations(folder = assetFolder("migrations")): Migration[] {
   return readdirSync(folder)
     .filter((file) => /^\d{4}-[a-z0-9-]+\.sql$/.test(file))
@@ -62,7 +63,7 @@ export function readMigrations(folder = assetFolder("migrations")): Migration[] 
     }));
 }
 
-/** The version that this program reads and writes. */
+/** The schema version that this program needs. */
 export function latestVersion(migrations = readMigrations()): number {
   return migrations.at(-1)?.version ?? 0;
 }
@@ -73,7 +74,7 @@ async function apply(client: pg.Client, { roles, log, migrations = readMigration
     create schema if not exists smschannel;
     create table if not exists smschannel.migrations (
       version integer primary key, name text not null, sha256 text not null, applied_at timestamptz not null default now())`);
-  // One runner at a time. Not an advisory lock, which every role can take, that of a receiver that was broken into as well.
+  // One run at a time. No advisory lock: every role can take one, so a receiver that was broken into could block migrations for ever.
   await client.query("lock table smschannel.migrations in share row exclusive mode");
   const applied = await appliedVersions(client);
   for (const migration of migrations) {
@@ -106,8 +107,9 @@ async function applyOne(client: pg.Client, migration: Migration, log: Log) {
 }
 
 /**
- * How a role that can only insert learns the schema's version: a function that reads nothing. A comment on the schema
- * would do as well, but `pg_dump --no-comments` loses it, and a table would need the right to select.
+ * Stores the version in a function that reads nothing, so that the receiver's role, which can only insert, can learn it. A table
+ * would
+ * need the right to select, and a comment on the schema gets lost with `pg_dump --no-comments`.
  */
 async function publishVersion(client: pg.Client, version: number) {
   await client.query(
@@ -122,8 +124,8 @@ const edited = ({ version, name }: Migration) =>
   `migration ${version} (${name}) was changed after it was applied to this database; restore the file and add a new migration`;
 
 /**
- * After a failover by logical replication, or a restore, the sequence can be behind the rows. A new text must get a higher id
- * than those that wait, or it would come before them in its lane. Outside of the transaction, whose locks hold up texts.
+ * Moves the sequence of ids past the rows. After a failover by logical replication, or a restore, it can be behind them; a new text
+ * would then get a lower id than texts that wait, and be answered before them. Not in the transaction, whose locks hold up texts.
  */
 async function advanceIds(client: pg.Client) {
   await client.query(`
@@ -133,7 +135,7 @@ async function advanceIds(client: pg.Client) {
     where highest > coalesce(pg_sequence_last_value(sequence), 0)`);
 }
 
-/** Two runners that make the schema at once, or a role, which belongs to the whole server: one of them must begin anew. */
+/** Errors when two runs create the schema at once, or a role, which belongs to the whole server. The one that failed starts again. */
 const COLLIDED = new Set(["23505", "42710", "42P06", "42P07", "40001", "40P01"]);
 const LOCK_NOT_AVAILABLE = "55P03";
 
@@ -170,10 +172,10 @@ async function lockHolders(client: pg.Client): Promise<string> {
     from pg_locks join pg_class on pg_class.oid = relation join pg_namespace on pg_namespace.oid = relnamespace
       join pg_stat_activity using (pid)
     where nspname = 'smschannel' and datname = current_database() and granted and pid <> pg_backend_pid()`);
-  return rows.map(({ holder }) => holder).join(", ") || "a session that is gone by now";
+  return rows.map(({ holder }) => holder).join(", ") || "a session that has ended meanwhile";
 }
 
-/** Tries until the database answers or the wait is over. What only a person can mend ends it at once. */
+/** Tries until the database answers or the time is over. Gives up at once on errors that waiting does not cure. */
 async function connectPatiently({ url, waitMs, log, clock }: MigrateOptions, signal?: AbortSignal) {
   const until = clock.monotonic() + waitMs;
   for (let pauseMs = 250; ; pauseMs = Math.min(2 * pauseMs, 5000)) {

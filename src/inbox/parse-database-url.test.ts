@@ -1,15 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { parseDatabaseUrl } from "./parse-database-url.ts";
 
-/** Host and port of each, user, password and database. */
+/** Hosts with ports, user, password and database. */
 function read(text: string, env: Record<string, string> = {}) {
   const { hosts, user, password, database } = parseDatabaseUrl(text, env);
   return [hosts.map(({ host, port }) => `${host} ${port}`).join(", "), user, password, database];
 }
 
-describe("a URL means what it means to libpq", () => {
+describe("a URL is read as libpq reads it", () => {
   const rows: Record<string, [text: string, want: unknown[]]> = {
-    "the usual": ["postgres://u:p@db.example.com:5433/sms", ["db.example.com 5433", "u", "p", "sms"]],
+    "the usual form": ["postgres://u:p@db.example.com:5433/sms", ["db.example.com 5433", "u", "p", "sms"]],
     "the longer scheme": ["postgresql://u:p@db/sms", ["db 5432", "u", "p", "sms"]],
     "blanks and a line's end around it": ["  postgres://u:p@db/sms\n", ["db 5432", "u", "p", "sms"]],
     "a socket's folder": [
@@ -28,7 +28,7 @@ describe("a URL means what it means to libpq", () => {
     "a ? in the password": ["postgres://u:pa?ss@db/sms", ["db 5432", "u", "pa?ss", "sms"]],
     "a colon in the password": ["postgres://u:pa:ss@db/sms", ["db 5432", "u", "pa:ss", "sms"]],
     "a blank in the password": ["postgres://u:pa ss@db/sms", ["db 5432", "u", "pa ss", "sms"]],
-    "a plus in the password, which is no blank": [
+    "a plus in the password, which is not a blank": [
       "postgres://u:pa+ss@db/sms",
       ["db 5432", "u", "pa+ss", "sms"],
     ],
@@ -40,7 +40,7 @@ describe("a URL means what it means to libpq", () => {
       "postgres://db?user=u&password=p%40&dbname=sms",
       ["db 5432", "u", "p@", "sms"],
     ],
-    "a parameter goes before what stands in front": [
+    "a parameter wins over the same part of the URL": [
       "postgres://u:p@db:1/sms?user=v&port=2&host=e",
       ["e 2", "v", "p", "sms"],
     ],
@@ -48,15 +48,15 @@ describe("a URL means what it means to libpq", () => {
   };
   for (const [name, [text, want]] of Object.entries(rows)) test(name, () => expect(read(text)).toEqual(want));
 
-  test("what is left out comes from libpq's variables", () => {
+  test("libpq's variables fill in what the URL leaves out", () => {
     const env = { PGHOST: "/run", PGPORT: "7", PGUSER: "me", PGPASSWORD: "secret", PGDATABASE: "mine" };
     expect(read("postgres://", env)).toEqual(["/run 7", "me", "secret", "mine"]);
     expect(read("postgres://u:p@db:1/sms", env)).toEqual(["db 1", "u", "p", "sms"]);
   });
 
   const modes: Record<string, [query: string, want: string]> = {
-    "none: TLS where the server has it": ["", "prefer"],
-    "ssl=true, as JDBC says it": ["?ssl=true", "require"],
+    "none: TLS if the server has it": ["", "prefer"],
+    "ssl=true, as in JDBC": ["?ssl=true", "require"],
     "the system's authorities": ["?sslrootcert=system", "verify-full"],
     ...Object.fromEntries(
       ["disable", "allow", "prefer", "require", "verify-full"].map((mode) => [
@@ -70,42 +70,48 @@ describe("a URL means what it means to libpq", () => {
     test(`sslmode, ${name}`, () => expect(parseDatabaseUrl(`postgres://db${query}`, {}).sslmode).toBe(want));
 });
 
-describe("what is refused says what to write, and nothing of the password", () => {
+describe("an error says what to write and quotes nothing of the password", () => {
   const SECRET = "geheim";
   const rows: Record<string, [text: string, says: RegExp]> = {
     "no URL": [`host=db password=${SECRET}`, /starts with postgres:\/\//],
-    "another scheme": [`mysql://u:${SECRET}@db/sms`, /starts with postgres:\/\//],
+    "a URL with another scheme": [`mysql://u:${SECRET}@db/sms`, /starts with postgres:\/\//],
     "an @ in the password": [`postgres://u:x@${SECRET}@db/sms`, /write %40 for @/],
     "an @ and a slash in the password": [`postgres://u:x@${SECRET}/w@db/sms`, /write %40 for @/],
     "a slash in the password": [`postgres://u:x/${SECRET}@db/sms`, /%2F for \//],
     "a slash and a question mark in the password": [`postgres://u:x/${SECRET}?x=1@db/sms`, /%2F for \//],
     "a number and a slash in the password": [`postgres://u:5432/${SECRET}@db/sms`, /%2F for \//],
-    "a slash in the password and no host": [`postgres://u:${SECRET}/w`, /port is no number/],
-    "an @ and a # in the password, no host": [`postgres://u:x@${SECRET}#`, /no host name has/],
+    "a slash in the password and no host": [`postgres://u:${SECRET}/w`, /port is not a number/],
+    "an @ and a # in the password, no host": [`postgres://u:x@${SECRET}#`, /host names cannot have/],
     "a lone percent sign in the password": [`postgres://u:${SECRET}%@db/sms`, /write %25/],
     "a percent-encoded NUL": [`postgres://u:${SECRET}%00@db/sms`, /NUL/],
     "a line break inside": [`postgres://u:${SECRET}\n@db/sms`, /line break/],
-    "no host": [`postgres://u:${SECRET}@/sms`, /names no host/],
-    "a port that is none": [`postgres://u:${SECRET}@db:x/sms`, /port is no number/],
-    "a port beyond all": [`postgres://u:${SECRET}@db:70000/sms`, /port is no number/],
-    "more ports than hosts": [`postgres://u:${SECRET}@a,b/sms?port=1,2,3`, /one port, or as many as hosts/],
-    "an IPv6 address without brackets": [`postgres://u:${SECRET}@fd00::1/sms`, /port is no number/],
-    "a bogus sslmode": ["postgres://db?sslmode=bogus", /sslmode must be one of disable, allow, prefer/],
+    "no host": [`postgres://u:${SECRET}@/sms`, /has no host/],
+    "a port that is not a number": [`postgres://u:${SECRET}@db:x/sms`, /port is not a number/],
+    "a port that is too high": [`postgres://u:${SECRET}@db:70000/sms`, /port is not a number/],
+    "more ports than hosts": [
+      `postgres://u:${SECRET}@a,b/sms?port=1,2,3`,
+      /one port, or as many ports as hosts/,
+    ],
+    "an IPv6 address without brackets": [`postgres://u:${SECRET}@fd00::1/sms`, /port is not a number/],
+    "an unknown sslmode": ["postgres://db?sslmode=bogus", /sslmode must be one of disable, allow, prefer/],
     "an empty sslmode": ["postgres://db?sslmode=", /sslmode must be one of/],
-    "an sslmode of the driver's own": ["postgres://db?sslmode=no-verify", /write sslmode=require/],
+    "an sslmode that only the driver knows": ["postgres://db?sslmode=no-verify", /write sslmode=require/],
     "verify-ca without an authority": ["postgres://db?sslmode=verify-ca", /add sslrootcert=/],
     "a weak mode with the system's authorities": [
       "postgres://db?sslmode=require&sslrootcert=system",
-      /wants sslmode=verify-full/,
+      /needs sslmode=verify-full/,
     ],
-    "half of a client's certificate": ["postgres://db?sslcert=/x", /sslcert and sslkey belong together/],
-    "a channel binding that we cannot promise": ["postgres://db?channel_binding=require", /verify-full/],
+    "a client's certificate without its key": [
+      "postgres://db?sslcert=/x",
+      /sslcert and sslkey belong together/,
+    ],
+    "a channel binding that we cannot guarantee": ["postgres://db?channel_binding=require", /verify-full/],
     "a server that only reads": ["postgres://db?target_session_attrs=standby", /this program writes/],
-    "a parameter of libpq's that we have not": [
+    "a parameter of libpq that we do not support": [
       "postgres://db?hostaddr=1.2.3.4",
       /hostaddr is not supported/,
     ],
-    "a parameter that nobody has": [`postgres://db?${SECRET}=1`, /none of PostgreSQL's URLs/],
+    "a parameter that PostgreSQL does not know": [`postgres://db?${SECRET}=1`, /PostgreSQL does not know/],
     "a parameter without a value": [`postgres://db?${SECRET}`, /name=value/],
     "an equals sign in a value": [`postgres://db?options=-c a=${SECRET}`, /write %3D/],
   };

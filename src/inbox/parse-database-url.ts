@@ -1,22 +1,22 @@
 import { DatabaseUrlError } from "./database-url-error.ts";
-import { decode, type Parameters, readParameters } from "./database-url-parameters.ts";
+import { decode, readParameters, type UrlParameters } from "./database-url-parameters.ts";
 
-/** Where a database is and how to log in: what a URL means to libpq (psql), PostgreSQL's own client. */
-export interface DatabaseTarget extends Parameters {
-  /** Tried in this order. A host that begins with a slash is the folder of a socket. */
+/** Where a database is and how to log in, as libpq (psql), PostgreSQL's own client, understands a URL. */
+export interface DatabaseTarget extends UrlParameters {
+  /** Tried in this order. A host that begins with a slash is a folder with a socket. */
   readonly hosts: readonly { readonly host: string; readonly port: number }[];
   readonly user: string | undefined;
   readonly password: string | undefined;
-  /** Undefined: named like the user. */
+  /** Undefined: the database that is named like the user. */
   readonly database: string | undefined;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads a URL as libpq does; throws a DatabaseUrlError that says what to write where libpq would refuse it, would mean something
- * that cannot be meant (a password with @ or / in it), or where we cannot do what it says. No message holds a part of the URL
- * that could be one of the password. Variables of libpq (PGHOST, PGPASSWORD, …) fill in what the URL leaves out.
+ * Reads a URL as libpq does. Throws a DatabaseUrlError that says what to write when libpq would refuse the URL, when it would read
+ * something that was surely not meant (because of an @ or / in the password), or when we do not support what it asks for. No message
+ * quotes anything that could be a part of the password. libpq's variables (PGHOST, PGPASSWORD, …) fill in what the URL leaves out.
  */
 export function parseDatabaseUrl(text: string, env: Environment = process.env): DatabaseTarget {
   const url = text.trim();
@@ -24,9 +24,9 @@ export function parseDatabaseUrl(text: string, env: Environment = process.env): 
   if (rest === undefined)
     throw new DatabaseUrlError("expected a URL that starts with postgres:// or postgresql://");
   if (/\p{Cc}/u.test(rest))
-    throw new DatabaseUrlError("there is a line break or another control character in it");
+    throw new DatabaseUrlError("it contains a line break or another control character");
   const { login, place } = splitLogin(rest);
-  // Libpq would take what follows for a host or a database's name, and would look it up or tell it.
+  // libpq would take the rest of the password for a host or a database, and would look it up or print it.
   if (place.includes("@")) throw new DatabaseUrlError(ENCODE);
   const { authority, path, query } = splitPlace(place);
   const { host, port, dbname, user, password, ...parameters } = readParameters(query, env);
@@ -45,9 +45,9 @@ export function parseDatabaseUrl(text: string, env: Environment = process.env): 
 }
 
 const ENCODE =
-  "an @ stands after the host begins; in a user or password write %40 for @, %2F for /, %3A for :, %23 for #, %3F for ? and %25 for %";
+  "it has an @ after the beginning of the host; in a user or password write %40 for @, %2F for /, %3A for :, %23 for #, %3F for ? and %25 for %";
 
-/** The login ends at the first @ before any slash, and the user at the first colon. */
+/** The login ends at the first @ that has no slash before it, and the user at the first colon. */
 function splitLogin(rest: string): { login: [user: string, password: string]; place: string } {
   const end = /^[^@/]*@/.exec(rest)?.[0].length;
   if (end === undefined) return { login: ["", ""], place: rest };
@@ -69,7 +69,7 @@ function splitHosts(authority: string): { hosts: string[]; ports: string[] } {
     const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^:[\]]*))(?::(.*))?$/s.exec(part);
     if (match === null)
       throw new DatabaseUrlError(
-        "the host is none: an IPv6 address stands in brackets, and a password with : / or ? in it has them percent-encoded",
+        "the host is not valid: write an IPv6 address in brackets, and percent-encode : / and ? in a password",
       );
     hosts.push(decode(match[1] ?? match[2] ?? ""));
     ports.push(decode(match[3] ?? ""));
@@ -82,23 +82,23 @@ const nonEmpty = (list: string[]) => (list.some((item) => item !== "") ? list : 
 /** One port for all hosts, or one for each. */
 function pair(hosts: string[], ports: string[]): { host: string; port: number }[] {
   if (ports.length !== 1 && ports.length !== hosts.length)
-    throw new DatabaseUrlError("there must be one port, or as many as hosts");
+    throw new DatabaseUrlError("it must have one port, or as many ports as hosts");
   return hosts.map((host, i) => ({
     host: checkHost(host),
     port: checkPort(ports[ports.length === 1 ? 0 : i]!),
   }));
 }
 
-/** Never tells what it got: it may be a part of a password. */
+/** Its errors do not quote the host: it may be a part of a password. */
 function checkHost(host: string): string {
   if (host === "")
     throw new DatabaseUrlError(
-      "it names no host: write one, localhost for this machine, or ?host=/var/run/postgresql for a socket's folder",
+      "it has no host: write one, such as localhost for this machine, or ?host=/var/run/postgresql for the folder of a socket",
     );
   if (host.startsWith("/")) return host;
   if (!/^[a-zA-Z0-9._-]+$/.test(host) && !/^[0-9a-fA-F:]+(\.[0-9.]+)?(%[a-zA-Z0-9]+)?$/.test(host))
     throw new DatabaseUrlError(
-      "the host has a character that no host name has; in a password, # / ? : and @ must be percent-encoded",
+      "the host has a character that host names cannot have; in a password, # / ? : and @ must be percent-encoded",
     );
   return host;
 }
@@ -108,7 +108,7 @@ function checkPort(port: string): number {
   const number = Number(port);
   if (!/^[0-9]+$/.test(port) || number < 1 || number > 65535)
     throw new DatabaseUrlError(
-      "the port is no number from 1 to 65535; in a password, # / ? : and @ must be percent-encoded",
+      "the port is not a number from 1 to 65535; in a password, # / ? : and @ must be percent-encoded",
     );
   return number;
 }

@@ -1,10 +1,10 @@
 import pg from "pg";
 import type { Log } from "../log.ts";
 
-/** Who may do what in the schema, by the process that logs in with the role. */
+/** The rights of each role in the schema, by the process that logs in with it. */
 const RIGHTS = {
-  // Insert and nothing else: whoever breaks into the process that faces the internet cannot read a single text. And only the
-  // columns that the process fills: a text that says it is done, or has an id of its own choice, would never be answered.
+  // Only insert: somebody who breaks into the process that faces the internet cannot read a single text. And only into the columns
+  // that the process fills: a text that is marked as done, or has an id of somebody's choice, might never be answered.
   receiver: [
     `grant insert (kind, namespace_uid, stream, route_generation, account_sid, message_sid, event, our_number, customer, query, body)
        on smschannel.inbox to ROLE`,
@@ -12,13 +12,13 @@ const RIGHTS = {
        on smschannel.route_activity to ROLE`,
     "grant execute on function smschannel.missing_texts(text[], text[], text[]) to ROLE",
   ],
-  // Delete, because the one who reads the activity also throws away what is too old to say anything.
+  // It reads the evidence of the receivers, and deletes what is too old to prove anything.
   controller: ["grant select, delete on smschannel.route_activity to ROLE"],
   work: [
     "grant select, insert, update, delete on smschannel.inbox to ROLE",
     "grant select on smschannel.route_activity to ROLE",
   ],
-  // The desk shows conversations; the inbox is not its business.
+  // The desk shows conversations and needs nothing from the inbox.
   desk: [],
 } as const;
 
@@ -28,7 +28,7 @@ const SEE =
 export type RoleOf = keyof typeof RIGHTS;
 export interface Role {
   name: string;
-  /** For a role that is created, or whose password was changed. Without one it can log in by other means (certificate, cloud identity) or not at all. */
+  /** Set when the role is created, and again when it changes. A role without one logs in with a certificate or a cloud identity. */
   password?: string;
 }
 export interface Roles {
@@ -36,13 +36,14 @@ export interface Roles {
   controller?: Role;
   work?: Role;
   desk?: Role;
-  /** Create the roles that do not exist, and set the given passwords; else a missing one is an error. */
+  /** Create roles that do not exist, and set the given passwords. Without it a missing role is an error. */
   create?: boolean;
 }
 
 /**
- * Sets each named role's rights to exactly those above: what it had before on this schema is taken away first. The schema's
- * owner is let be: without its own rights it could not migrate again.
+ * Gives each named role exactly the rights above: first all its rights in this schema are taken away. The schema's owner is left
+ * as it
+ * is, since without its rights it could not migrate again.
  */
 export async function grantRoles(client: pg.ClientBase, roles: Roles, log: Log): Promise<void> {
   const owner = await ownerOfSchema(client);
@@ -52,7 +53,7 @@ export async function grantRoles(client: pg.ClientBase, roles: Roles, log: Log):
     if (role.name === owner) {
       log.warn(
         { role: role.name, for: of },
-        "this role owns the schema and may do everything there; give the process a role of its own",
+        "this role owns the schema and can do everything in it; give the process a role of its own",
       );
       return [];
     }
@@ -63,7 +64,7 @@ export async function grantRoles(client: pg.ClientBase, roles: Roles, log: Log):
     for (const on of ["all tables in schema", "all sequences in schema", "all functions in schema", "schema"])
       await client.query(`revoke all on ${on} smschannel from ${name}`);
   }
-  // After all revokes: one role may stand for several processes, and then has the rights of all of them.
+  // After all revokes: one role may serve several processes, and then needs the rights of all of them.
   for (const { of, role, name } of named) {
     for (const statement of [SEE, ...RIGHTS[of]]) await client.query(statement.replaceAll("ROLE", name));
     log.info({ role: role.name, for: of }, "rights set");
@@ -98,9 +99,9 @@ async function ensureRole(client: pg.ClientBase, { name, password }: Role, creat
   );
 }
 
-/** From PostgreSQL 16 on CREATEROLE alone does not let anybody change a role that somebody else made. */
+/** Since PostgreSQL 16, CREATEROLE allows to change only roles that one has created oneself. */
 const notOurs = (name: string, owner: string) =>
-  `the role "${name}" was made by somebody else, and "${owner}" may not set its password; either a superuser runs ` +
+  `the role "${name}" was created by another role, and "${owner}" may not set its password; either a superuser runs ` +
   `grant ${pg.escapeIdentifier(name)} to ${pg.escapeIdentifier(owner)} with admin option ` +
   `(and gives "${owner}" CREATEROLE), or leave its password as it is: run without --create-roles (CREATE_ROLES, the chart's database.createRoles)`;
 
@@ -108,5 +109,5 @@ const mayNotCreate = (name: string, owner: string) =>
   `"${owner}" may not create the role "${name}"; either a superuser runs ` +
   `alter role ${pg.escapeIdentifier(owner)} createrole, or create "${name}" yourself and run without --create-roles`;
 
-/** The transaction takes no more questions after an error: as whom the client logged in. */
+/** The user that the client logged in as. `select current_user` would fail, as the transaction has failed already. */
 const ownerOf = (client: pg.ClientBase) => (client as pg.Client).user ?? "the owner";

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 
-/** `raw` is what could not be stored as what it is. */
+/** `raw`: the request could only be stored as bytes. */
 export type InboxKind = "inbound" | "fallback" | "status" | "unrouted" | "raw";
 
-/** One verified request. Everything but `body` is short and clean: see src/receiver/row.ts. */
+/** One verified request. All values but `body` are short and clean, see src/receiver/row.ts. */
 export interface InboxRow {
   kind: InboxKind;
   namespaceUid: string;
@@ -11,19 +11,19 @@ export interface InboxRow {
   generation: number;
   accountSid: string;
   messageSid: string;
-  /** Empty for texts; `delivered` or `failed:30003` for a status. With account and SID it makes the row unique. */
+  /** Empty for texts; `delivered` or `failed:30003` for a status. Account, SID and event together are the row's key. */
   event: string;
   ourNumber: string | null;
   customer: string | null;
   query: string | null;
   body: Buffer;
-  /** The verified signature: the same for whatever bodies mean the same to Twilio's signature. Not stored. */
+  /** The verified signature. Bodies over which Twilio signs the same bytes have the same one. Not stored. */
   signature: string;
 }
 
 /**
- * The order in which rows of a batch are inserted. Two replicas that got the same texts then wait for each other in the
- * same order, and neither is ended as a deadlock.
+ * The order in which the rows of a batch are inserted. Two replicas that got the same texts then lock them in the same order, so that
+ * PostgreSQL need not end one of them as a deadlock.
  */
 export function inLockOrder(a: InboxRow, b: InboxRow): number {
   return (
@@ -34,8 +34,8 @@ export function inLockOrder(a: InboxRow, b: InboxRow): number {
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 /**
- * The same request with nothing in it that the request itself chose, but its bytes. Its key is what was signed, not its bytes:
- * what Twilio signs has no marks between fields, so that a request once seen can be cut anew in any number of ways.
+ * The same request, with its bytes but no column that the request itself could choose. Its key is made from the signature and not
+ * from the bytes: what Twilio signs has no separators between fields, so that the same signature fits many other bodies.
  */
 export function asRaw(row: InboxRow): InboxRow {
   return {

@@ -2,44 +2,44 @@ import type { Socket } from "node:net";
 import type pg from "pg";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Log } from "../log.ts";
-import type { ActivityRow } from "./activity.ts";
 import { byteaArray, int8Array, textArray } from "./arrays.ts";
 import { connect, type HostTurn } from "./connect.ts";
 import type { DatabaseUrl } from "./database-url.ts";
+import type { EvidenceRow } from "./evidence.ts";
 import { latestVersion } from "./migrate.ts";
 import type { InboxRow } from "./rows.ts";
 
-/** Where a writer puts rows. */
+/** Where `InboxWriter` stores rows. */
 export interface InboxStore {
   /**
-   * Stores all rows durably, or none; how many were new. Throws what PostgreSQL said, and `NotKeptError` when the database
-   * reported success and yet some rows are not there.
+   * Stores all rows durably or none, and returns how many were new. Throws PostgreSQL's errors, and `NotKeptError` when the database
+   * reported success although some rows are not there.
    */
   insert(rows: readonly InboxRow[]): Promise<number>;
-  insertActivity(rows: readonly ActivityRow[]): Promise<void>;
-  /** Resolves when a row would be stored now, on the connection that texts take; leaves none. */
+  insertEvidence(rows: readonly EvidenceRow[]): Promise<void>;
+  /** Writes a row on the connection that texts use and takes it back. Resolves when a text would be stored now. */
   probe(): Promise<void>;
-  /** Gives up on what is under way; the next insert connects again. */
+  /** Gives up what is under way. The next insert connects again. */
   drop(): void;
   close(): Promise<void>;
 }
 
 export interface PostgresStoreOptions {
-  /** Asked for at each new connection. */
+  /** A function is called for each new connection. */
   url: DatabaseUrl;
-  /** What one statement may take, so that a blocked one does not hold its locks after its requests were refused. */
+  /** How long a statement may take: one that is blocked must not hold its locks after its requests were answered with an error. */
   statementTimeoutMs: number;
   log: Log;
   clock?: Clock;
 }
 
-/** How long after a statement's time the server may take to say so: then the connection is one that went silent. */
+/** The server ends a statement that takes too long. When it has not said so after this much more time, the connection is dead. */
 const SILENT_MS = 500;
-/** How long a server may take to say goodbye: one that vanished never does. */
+/** How long the server may take to close a connection. One that vanished never does. */
 const GOODBYE_MS = 1000;
 
-// No target and no RETURNING: both need the right to select, which the receiver's role does not have. Without a target every
-// unique key counts, so the table has only the one that means "the same text".
+// No conflict target and no RETURNING: both need the right to select, which the receiver's role does not have. Without a target a
+// conflict with any unique key counts, so the table has only the key that means "the same text".
 const INSERT = `
   insert into smschannel.inbox (kind, namespace_uid, stream, route_generation, account_sid, message_sid, event,
     our_number, customer, query, body)
@@ -49,8 +49,8 @@ const INSERT = `
 
 const MISSING = "select smschannel.missing_texts($1::text[], $2::text[], $3::text[]) as position";
 
-// Is there anything that makes the table leave out a row that is not there yet: a key that is not ours, or a trigger before the
-// insert? Every role may read this of the catalog.
+// Is there anything that could leave out a row that is not there yet: a unique key that is not ours, or a trigger before the insert?
+// Every role may read these parts of the catalog.
 const LEAVES_OUT_OTHERS = `
   select exists (select from pg_index where indrelid = 'smschannel.inbox'::regclass
         and (indisunique or indisexclusion) and indexrelid <> 'smschannel.inbox_once'::regclass)
@@ -58,7 +58,7 @@ const LEAVES_OUT_OTHERS = `
         and not tgisinternal and tgenabled <> 'D' and tgtype & 7 = 7) -- before each row of an insert
     as others`;
 
-// The row is taken back, and then there is a commit all the same: it is made durable, and waits for a standby, as a text's is.
+// Takes the row back and commits all the same: the commit is made durable, and waits for a standby, like that of a text.
 const PROBE = `
   begin; savepoint row;
   insert into smschannel.inbox (kind, namespace_uid, stream, route_generation, account_sid, message_sid, event, body)
@@ -66,26 +66,25 @@ const PROBE = `
     'sha256:' || encode(sha256(gen_random_uuid()::text::bytea), 'hex'), 'inbound', '');
   rollback to savepoint row; commit`;
 
-const INSERT_ACTIVITY = `
+const INSERT_EVIDENCE = `
   insert into smschannel.route_activity (replica, namespace_uid, stream, account_sid, accepted, last_refused_at, refused_reason)
   select replica, uid, stream, account, accepted::jsonb, to_timestamp(refused / 1000.0), reason
   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int8[], $7::text[])
     as row (replica, uid, stream, account, accepted, refused, reason)`;
 
 /**
- * The inbox on PostgreSQL through one connection: batches follow each other anyway, and one backend is the least work for
- * the server. What the replica saw of its routes goes through another one, so that whatever is wrong with that table, a lock
- * or a missing right, holds up no text.
+ * The inbox in PostgreSQL. Texts use one connection: batches follow each other anyway, and a single backend is the least work for the
+ * server. Evidence uses another one, so that a problem with its table, such as a lock or a missing right, holds up no text.
  */
 export class PostgresStore implements InboxStore {
   readonly #options: PostgresStoreOptions;
-  readonly #texts: Connection;
-  readonly #activity: Connection;
+  readonly #texts: StoreConnection;
+  readonly #evidence: StoreConnection;
 
   constructor(options: PostgresStoreOptions) {
     this.#options = options;
-    this.#texts = new Connection(options);
-    this.#activity = new Connection(options);
+    this.#texts = new StoreConnection(options);
+    this.#evidence = new StoreConnection(options);
   }
 
   async insert(rows: readonly InboxRow[]): Promise<number> {
@@ -106,15 +105,16 @@ export class PostgresStore implements InboxStore {
       byteaArray(rows.map((row) => row.body)),
     ]);
     const inserted = rowCount ?? 0;
-    // A trigger, or a unique key that somebody added, can swallow a row as silently as a text that is there already.
+    // Fewer rows are usually Twilio's retries. But a trigger, or a unique key that somebody added, can drop a row just as silently.
     if (inserted < rows.length) await this.#throwMissing(inserted, [accountSids, messageSids, events]);
     return inserted;
   }
 
   /**
-   * Asked only when a statement added fewer rows than it was given, as at a retry of Twilio's. A rollback to a version that does
-   * not know the question takes away the right to ask it, while receivers of this version still serve. Then the catalog
-   * tells whether a row that was left out can be anything but a text that is there already.
+   * Asks which rows are missing. Called only when a statement added fewer rows than it was given. A rollback to a version without
+   * this
+   * function takes away the right to call it while receivers of this version still run. Then the catalog must do: it says whether
+   * anything but our own key can have left out a row.
    */
   async #throwMissing(inserted: number, keys: Buffer[]): Promise<void> {
     const keep = (error: unknown) => isDataError(error) || isDenied(error);
@@ -132,12 +132,12 @@ export class PostgresStore implements InboxStore {
     }
   }
 
-  /** Nobody else watches over this connection; and whoever stops waits for its last rows. */
-  async insertActivity(rows: readonly ActivityRow[]): Promise<void> {
+  /** Has its own timer, since no writer watches over this connection, and `stop` waits for the last rows. */
+  async insertEvidence(rows: readonly EvidenceRow[]): Promise<void> {
     const { clock = systemClock, statementTimeoutMs } = this.#options;
-    const cancel = clock.after(statementTimeoutMs + SILENT_MS, () => this.#activity.drop());
+    const cancel = clock.after(statementTimeoutMs + SILENT_MS, () => this.#evidence.drop());
     try {
-      const { rowCount } = await this.#activity.query("activity", INSERT_ACTIVITY, [
+      const { rowCount } = await this.#evidence.query("evidence", INSERT_EVIDENCE, [
         textArray(rows.map((row) => row.replica)),
         textArray(rows.map((row) => row.namespaceUid)),
         textArray(rows.map((row) => row.stream)),
@@ -158,7 +158,7 @@ export class PostgresStore implements InboxStore {
     if (inserted !== 1) throw new NotKeptError(0);
   }
 
-  /** Connects now, so that the first text does not pay for it and a wrong schema is known at once. */
+  /** Connects now, so that the first text need not wait for it and a wrong schema is found at once. */
   async connect(): Promise<void> {
     await this.#texts.connected();
   }
@@ -168,24 +168,24 @@ export class PostgresStore implements InboxStore {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#texts.close(), this.#activity.close()]);
+    await Promise.all([this.#texts.close(), this.#evidence.close()]);
   }
 }
 
-/** Connects when first used and after every failure, and before the first row makes sure that the schema fits. */
-class Connection {
+/** A connection that is made when it is first used and again after every failure. Checks the schema before anything is written. */
+class StoreConnection {
   readonly #options: PostgresStoreOptions;
   #client: pg.Client | undefined;
   #connecting: Promise<pg.Client> | undefined;
   readonly #turn: HostTurn = { begin: 0 };
-  /** Ends what is connecting, for `drop`. */
+  /** Aborts the connecting that is under way, for `drop`. */
   #coming: AbortController | undefined;
 
   constructor(options: PostgresStoreOptions) {
     this.#options = options;
   }
 
-  /** Connects anew after a failure, unless `keep` says that it is none of the connection's. */
+  /** Drops the connection after an error, unless `keep` says that the connection is not to blame. */
   async query<R extends pg.QueryResultRow>(
     name: string,
     text: string,
@@ -196,17 +196,17 @@ class Connection {
     try {
       return await client.query<R>({ name, text, values });
     } catch (error) {
-      // A server that turned read-only or full may be one that lost its role: the next connection may find the new one.
+      // A server that became read-only or full may not be the primary any more. The next connection may reach the new one.
       if (!keep(error) && this.#client === client) this.drop();
       throw error;
     }
   }
 
-  /** Statements without values, in one message. After a failure the connection is another one: this one is left in the middle. */
+  /** Runs statements without values in one message. Drops the connection after any error: a transaction may be open on it. */
   async run(statements: string): Promise<pg.QueryResult[]> {
     const client = this.#client ?? (await this.connected());
     try {
-      // pg gives a list where there are several, which its types do not say.
+      // pg returns a list for several statements, which its types do not say.
       return (await client.query(statements)) as unknown as pg.QueryResult[];
     } catch (error) {
       if (this.#client === client) this.drop();
@@ -218,7 +218,7 @@ class Connection {
     const client = this.#client;
     this.#client = undefined;
     this.#coming?.abort(new Error("given up"));
-    // Destroys the socket when a query is under way, which rejects that query.
+    // When a query is under way this destroys the socket, which rejects the query.
     client?.end().catch(() => undefined);
   }
 
@@ -260,7 +260,7 @@ class Connection {
     } finally {
       this.#coming = undefined;
     }
-    // A connection that breaks while nothing is asked says so only here.
+    // Only this event tells that an idle connection broke.
     const made = client;
     made.on("error", () => {
       if (this.#client === made) this.#client = undefined;
@@ -270,7 +270,7 @@ class Connection {
   }
 }
 
-/** pg's types leave it out. */
+/** pg's types do not have it. */
 const socketOf = (client: pg.Client) =>
   (client as unknown as { connection: { stream: Socket } }).connection.stream;
 
@@ -281,9 +281,9 @@ const RIGHTS = `
       or has_any_column_privilege('smschannel.inbox', 'select, update, references')
       or has_column_privilege('smschannel.inbox', 'done_at', 'insert') as more`;
 
-/** What makes an answered text durable, and what a receiver must know before its first row. */
+/** Prepares a new connection: settings that make an acknowledged text durable, and checks of schema and rights. */
 async function prepare(client: pg.Client, statementTimeoutMs: number, log: Log) {
-  // A stricter setting of the server (remote_apply) is left alone.
+  // Only `off` is replaced: stricter settings of the server, such as remote_apply, stay.
   await client.query(
     `select set_config('statement_timeout', $1, false), set_config('synchronous_commit',
        case current_setting('synchronous_commit') when 'off' then 'on' else current_setting('synchronous_commit') end, false)`,
@@ -291,10 +291,10 @@ async function prepare(client: pg.Client, statementTimeoutMs: number, log: Log) 
   );
   await checkSchema(client);
   const { rows } = await client.query<{ more: boolean; asks: boolean; fsync: string }>(RIGHTS);
-  // No reason to take no texts: see #throwMissing.
+  // Texts can be stored without it: see #throwMissing.
   if (rows[0]?.asks === false)
     log.warn(
-      "the receiver's database role may not ask which texts are there (missing_texts): run smschannel migrate --receiver-role with its name",
+      "the receiver's database role may not ask which texts are missing (missing_texts): run smschannel migrate --receiver-role with its name",
     );
   if (rows[0]?.more === true)
     log.warn(
@@ -307,7 +307,7 @@ async function prepare(client: pg.Client, statementTimeoutMs: number, log: Log) 
 const NO_RIGHTS =
   "the database role lacks rights that it needs: run smschannel migrate --receiver-role with its name";
 
-/** Throws a sentence for a person unless the schema has what this version writes. Later versions only add to it. */
+/** Throws a SchemaError that says what to do, unless the schema has what this version writes. Newer versions only add to it. */
 export async function checkSchema(client: pg.ClientBase, needed = latestVersion()): Promise<void> {
   let found = 0;
   try {
@@ -316,26 +316,26 @@ export async function checkSchema(client: pg.ClientBase, needed = latestVersion(
   } catch (error) {
     const { code } = error as { code?: string };
     if (isDenied(error)) throw new SchemaError(NO_RIGHTS);
-    // Neither the schema nor the function is there.
+    // The schema (3F000) or the function (42883) does not exist.
     if (code !== "3F000" && code !== "42883") throw error;
   }
   if (found < needed)
     throw new SchemaError(
-      `the database's schema is ${found === 0 ? "not there" : `version ${found}`}, version ${needed} is needed: run smschannel migrate`,
+      `the database's schema ${found === 0 ? "does not exist" : `has version ${found}`}, but version ${needed} is needed: run smschannel migrate`,
     );
 }
 
-/** The database reported success and did not keep every row. */
+/** The database reported success but did not keep every row. */
 export class NotKeptError extends Error {
   override readonly name = "NotKeptError";
-  /** How many rows were added. */
+  /** How many rows were new. */
   readonly inserted: number;
-  /** Places of the rows that are not there among those that were given. */
+  /** Indexes of the rows that are missing. */
   readonly missing: readonly number[];
 
   constructor(inserted: number, missing: readonly number[] = []) {
     super(
-      "the database reported success and did not keep every row: look for a trigger, or a unique key that is not ours",
+      "the database reported success but did not keep every row: look for a trigger, or a unique key that is not ours",
     );
     this.inserted = inserted;
     this.missing = missing;
@@ -348,7 +348,7 @@ export class SchemaError extends Error {
 
 const isDenied = (error: unknown) => (error as { code?: unknown } | null)?.code === "42501";
 
-/** Is it the rows' fault (SQLSTATE 22: data, 23: constraint, 54: limits)? Then others of the batch can still be stored. */
+/** Is a row to blame (SQLSTATE class 22: data, 23: constraint, 54: limits)? Then the others of the batch can still be stored. */
 export function isDataError(error: unknown): boolean {
   return /^(22|23|54)/.test(String((error as { code?: unknown } | null)?.code ?? ""));
 }

@@ -1,19 +1,19 @@
 import { isCertificate, noAnswer } from "../no-answer.ts";
 
-/** What is wrong with a database, for a person. */
-export interface Trouble {
+/** What is wrong with a database, in words for a person. */
+export interface DatabaseTrouble {
   code: string | undefined;
-  /** In our words: PostgreSQL's own can quote rows. */
+  /** In our own words: PostgreSQL's messages can quote rows. */
   problem: string;
-  /** Somebody must mend it; waiting does not help. */
+  /** Somebody must repair it: waiting does not help. */
   lasts: boolean;
 }
 
-/** Of these errors the message is ours. */
+/** Errors with messages of our own. */
 const OURS = new Set(["SchemaError", "DatabaseUrlError", "NotKeptError", "NotWantedError"]);
 
-/** Says why a connection, or a statement on it, failed. `role` is whose URL it is, such as "the receiver's role". */
-export function troubleOf(error: unknown, role: string): Trouble {
+/** Says why a connection, or a statement on it, failed. `role` says who logs in, such as "the receiver's role". */
+export function troubleOf(error: unknown, role: string): DatabaseTrouble {
   const { code, message, name } = error as { code?: string; message: string; name: string };
   if (OURS.has(name)) return { code, problem: message, lasts: name === "DatabaseUrlError" };
   const lasting = lastingProblem(code, message, role);
@@ -24,13 +24,13 @@ export function troubleOf(error: unknown, role: string): Trouble {
 function lastingProblem(code: string | undefined, message: string, role: string): string | undefined {
   if (code === "28P01") return `the database refuses ${role} (28P01): wrong password, or no such role`;
   if (code?.startsWith("28"))
-    return `the database refuses ${role} (${code}): no such role, or no line of pg_hba.conf for it from here`;
-  if (code?.startsWith("3D")) return `the database is not there (${code})`;
+    return `the database refuses ${role} (${code}): no such role, or pg_hba.conf does not allow it from here`;
+  if (code?.startsWith("3D")) return `the database does not exist (${code})`;
   if (code === "42501") return `${role} lacks a right (42501)`;
   if (isCertificate(code))
-    return `the database cannot be trusted: ${noAnswer(code)}. Name its authority by sslrootcert in the URL, or in the chart's trustedCertificates`;
+    return `the database's server is not trusted: ${noAnswer(code)}. Add its authority with sslrootcert in the URL, or with trustedCertificates in the chart`;
   if (code !== undefined) return undefined;
-  // Of these the driver says nothing but its own sentence.
+  // The driver reports these without a code, so only its message tells them apart.
   if (/password must be a (non-empty )?string/.test(message))
     return "the database asks for a password, and DATABASE_URL has none";
   if (/does not support SSL/.test(message))
@@ -39,7 +39,7 @@ function lastingProblem(code: string | undefined, message: string, role: string)
 }
 
 function passingProblem(code: string | undefined): string {
-  if (code === "57P03") return "the database is starting, or coming back (57P03)";
+  if (code === "57P03") return "the database is starting or recovering (57P03)";
   if (code === "53300") return "the database has no connection left (53300)";
   if (code !== undefined && /^[0-9A-Z]{5}$/.test(code) && /[0-9]/.test(code))
     return `the database answers with an error (${code})`;

@@ -5,9 +5,9 @@ import { systemClock } from "../clock.ts";
 import { createLog, type Log, silentLog } from "../log.ts";
 import type { InboxRow } from "./rows.ts";
 import { type InboxStore, NotKeptError } from "./store.ts";
-import { BYTES_BESIDE_BODY, InboxWriter, type Outcome } from "./writer.ts";
+import { BYTES_BESIDE_BODY, InboxWriter, type WriteOutcome } from "./writer.ts";
 
-/** A store that does what it is told, statement by statement. */
+/** A store that behaves as the test says, statement by statement. */
 class FakeStore implements InboxStore {
   readonly statements: string[][] = [];
   readonly stored = new Set<string>();
@@ -37,9 +37,9 @@ class FakeStore implements InboxStore {
     if (missing.length > 0) throw new NotKeptError(inserted, missing);
     return inserted;
   }
-  async insertActivity() {}
+  async insertEvidence() {}
   async probe() {}
-  /** Also of what hangs: its answer comes. */
+  /** Also lets a statement that hangs succeed. */
   recover() {
     this.fail = () => undefined;
     this.hang = false;
@@ -71,7 +71,7 @@ const row = (messageSid: string): InboxRow => ({
 
 function setup({ mostWaitingBytes, log = silentLog }: { mostWaitingBytes?: number; log?: Log } = {}) {
   const [store, clock] = [new FakeStore(), new ManualClock()];
-  const outcomes: Record<string, Outcome[]> = {};
+  const outcomes: Record<string, WriteOutcome[]> = {};
   const told: [rows: number, inserted: number][] = [];
   const onStored = (rows: number, inserted: number) => void told.push([rows, inserted]);
   const writer = new InboxWriter({
@@ -92,7 +92,7 @@ function setup({ mostWaitingBytes, log = silentLog }: { mostWaitingBytes?: numbe
 }
 
 describe("group commit", () => {
-  test("what arrives together is one statement, in an order that is the same everywhere", async () => {
+  test("stores rows that arrive together in one statement, in the same order in every replica", async () => {
     const { store, clock, outcomes, write } = setup();
     write("c", "a", "b");
     await clock.advance(0);
@@ -100,7 +100,7 @@ describe("group commit", () => {
     expect(outcomes).toEqual({ a: ["stored"], b: ["stored"], c: ["stored"] });
   });
 
-  test("one bad row is kept as raw bytes, the others as they are", async () => {
+  test("stores a bad row as raw bytes and the others normally", async () => {
     const { store, clock, outcomes, write } = setup();
     store.fail = (rows) => (rows.some(({ messageSid }) => messageSid === "bad") ? "22021" : undefined);
     write("a", "bad", "c");
@@ -109,7 +109,7 @@ describe("group commit", () => {
     expect([...store.stored].filter((sid) => sid.startsWith("sha256:"))).toHaveLength(1);
   });
 
-  test("a text that the store left out is told, its neighbours are stored, and it is not tried again", async () => {
+  test("reports a text that the store left out without trying again, and stores its neighbours", async () => {
     const { store, clock, outcomes, write, told } = setup();
     store.leaveOut = (messageSid) => messageSid === "b";
     write("a", "b", "c");
@@ -119,7 +119,7 @@ describe("group commit", () => {
     expect([store.statements.length, told]).toEqual([1, [[2, 2]]]);
   });
 
-  test("a class 54 or 23 error is the row's fault, too", async () => {
+  test("blames the row for errors of class 54 and 23 as well", async () => {
     for (const code of ["54000", "23514"]) {
       const { store, clock, outcomes, write } = setup();
       store.fail = (rows) => (rows.some(({ messageSid }) => messageSid === "bad") ? code : undefined);
@@ -142,7 +142,7 @@ describe("a store that fails", () => {
     expect(outcomes).toEqual({ a: ["stored"] });
   });
 
-  test("is told with its cause: once, and again when the cause changes or the trouble is new", async () => {
+  test("is logged with its cause once, and again when the cause changes or it fails anew", async () => {
     const lines: Record<string, string>[] = [];
     const destination = { write: (line: string) => void lines.push(JSON.parse(line)) };
     const { store, clock, write } = setup({
@@ -153,7 +153,7 @@ describe("a store that fails", () => {
     await clock.advance(1000);
     store.fail = () => "28P01";
     await clock.advance(1000);
-    // Causes that take turns are told once each.
+    // Causes that alternate are logged once each.
     store.fail = () => "ECONNREFUSED";
     await clock.advance(500);
     store.fail = () => undefined;
@@ -169,7 +169,7 @@ describe("a store that fails", () => {
     ]);
   });
 
-  test("each text waits out its own budget, and is told once", async () => {
+  test("lets each text wait for its own budget, and answers it once", async () => {
     const { store, clock, outcomes, write } = setup();
     store.fail = () => "57P01";
     write("a");
@@ -181,7 +181,7 @@ describe("a store that fails", () => {
     expect(outcomes).toEqual({ a: ["late"], b: ["late"] });
   });
 
-  test("lets wait what fits in the memory set aside for it, the rest is told at once", async () => {
+  test("lets texts wait that fit into the memory for them, and turns away the rest at once", async () => {
     const { store, clock, outcomes, write } = setup({
       mostWaitingBytes: 2 * (BYTES_BESIDE_BODY + row("second").body.length),
     });
@@ -190,13 +190,13 @@ describe("a store that fails", () => {
     await clock.advance(100);
     write("second", "third");
     expect(outcomes).toEqual({ third: ["overloaded"] });
-    // Whoever has waited in vain makes room again.
+    // A text that has waited too long makes room again.
     await clock.advance(3000);
     write("fourth");
     expect(outcomes).toEqual({ first: ["late"], second: ["late"], third: ["overloaded"] });
   });
 
-  test("counts bodies, and not only texts", async () => {
+  test("counts the size of bodies and not only the number of texts", async () => {
     const { store, clock, outcomes, writer, write } = setup({
       mostWaitingBytes: 2 * BYTES_BESIDE_BODY + 100_000,
     });
@@ -209,7 +209,7 @@ describe("a store that fails", () => {
     expect(outcomes).toEqual({ small: ["overloaded"] });
   });
 
-  test("a connection that went silent is given up, and the text was answered before", async () => {
+  test("is disconnected when it does not answer, after the text was answered", async () => {
     const { store, clock, outcomes, write } = setup();
     store.hang = true;
     write("a");
@@ -224,7 +224,7 @@ describe("a store that fails", () => {
   });
 });
 
-describe("a store that is away for some seconds costs no text: Twilio has not given up when it is back", () => {
+describe("an outage of some seconds loses no text: Twilio still tries when the store is back", () => {
   const rows: Record<string, { awayMs: number; perSecond: number; away: (store: FakeStore) => void }> = {
     "50 texts a second, it refuses for 10 s": { awayMs: 10_000, perSecond: 50, away: refusing },
     "50 texts a second, it is silent for 10 s": { awayMs: 10_000, perSecond: 50, away: silent },
@@ -238,9 +238,9 @@ describe("a store that is away for some seconds costs no text: Twilio has not gi
   for (const [name, { awayMs, perSecond, away }] of Object.entries(rows))
     test(name, async () => {
       const { store, clock, writer } = setup();
-      const twilio = new Twilio((sid, done) => writer.write(row(sid), done));
+      const twilio = new RetryingTwilio((sid, done) => writer.write(row(sid), done));
       const betweenMs = 1000 / perSecond;
-      // A second before, the outage, and until the last text that came in it must have found its way.
+      // One second before, the outage, and the time until the last text must have been stored.
       for (let atMs = 0; atMs < awayMs + 16_000; atMs += betweenMs) {
         if (atMs >= 1000 && atMs < 1000 + awayMs) away(store);
         else store.recover();
@@ -263,12 +263,12 @@ const silent = (store: FakeStore) => {
   store.hang = true;
 };
 
-/** Calls as our URLs tell Twilio to: at once again after a 503, three times, then as often the fallback URL. */
-class Twilio {
+/** Tries as our URLs tell Twilio to: after a 503 again at once, three times, and then as often at the fallback URL. */
+class RetryingTwilio {
   readonly counts = { delivered: 0, givenUp: 0 };
-  readonly #write: (sid: string, done: (outcome: Outcome) => void) => void;
+  readonly #write: (sid: string, done: (outcome: WriteOutcome) => void) => void;
 
-  constructor(write: (sid: string, done: (outcome: Outcome) => void) => void) {
+  constructor(write: (sid: string, done: (outcome: WriteOutcome) => void) => void) {
     this.#write = write;
   }
 
@@ -282,7 +282,7 @@ class Twilio {
   }
 }
 
-test("a text whose answer came while the whole process stood still is not late", async () => {
+test("a text is not late when its answer came while the process stood still", async () => {
   const store = new FakeStore();
   store.insert = () =>
     new Promise((resolve) => {
@@ -296,7 +296,7 @@ test("a text whose answer came while the whole process stood still is not late",
   await writer.stop();
 });
 
-test("stop waits for what is under way, closes the store, and takes nothing more", async () => {
+test("stop waits for what is under way, closes the store and accepts nothing more", async () => {
   const { store, clock, writer, outcomes, write } = setup();
   write("a", "b");
   const stopped = writer.stop();

@@ -1,18 +1,18 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
+import { LogFilter } from "./log-filter.ts";
 import { asRaw, type InboxRow, inLockOrder } from "./rows.ts";
 import { type InboxStore, isDataError, NotKeptError } from "./store.ts";
-import { Told } from "./told.ts";
 import { troubleOf } from "./trouble.ts";
 
 /**
- * - `stored`: durable; now, or already before.
- * - `raw`: durable as bytes only.
- * - `late`: not known to be durable within the budget.
- * - `overloaded`: what waits already fills the memory that it may take; nothing was tried.
- * - `notKept`: the database reported success and does not have it.
+ * - `stored`: the row is durable, now or already before.
+ * - `raw`: the row is durable as bytes only.
+ * - `late`: the budget is over, and it is not known whether the row is durable.
+ * - `overloaded`: not tried, because the rows that wait take all the memory they may.
+ * - `notKept`: the database reported success but does not have the row.
  */
-export type Outcome = "stored" | "raw" | "late" | "overloaded" | "notKept";
+export type WriteOutcome = "stored" | "raw" | "late" | "overloaded" | "notKept";
 
 export interface InboxWriterOptions {
   store: InboxStore;
@@ -20,45 +20,45 @@ export interface InboxWriterOptions {
   log: Log;
   /** How long a row may wait, from `write` to durable. */
   budgetMs: number;
-  /** What all waiting rows may take of the memory, each with its request and connection. */
+  /** How much memory all waiting rows may take, each with its request and connection. */
   mostWaitingBytes?: number;
-  /** Told after each statement: how many rows it was given, how many were new. */
+  /** Called after each statement with the number of its rows and how many of them were new. */
   onStored?: (rows: number, inserted: number) => void;
 }
 
-interface Waiting {
+interface WaitingRow {
   row: InboxRow;
   deadlineMs: number;
-  /** Called once; undefined afterwards. */
-  done: ((outcome: Outcome) => void) | undefined;
+  /** Called once, then set to undefined. */
+  done: ((outcome: WriteOutcome) => void) | undefined;
 }
 
-/** Rows of one statement: more gain nothing, and one bad row makes us try the others one by one. */
+/** Rows per statement. More gain nothing, and when one row is bad all others are tried one by one. */
 const LARGEST_BATCH = 256;
 const LARGEST_BATCH_BYTES = 4 * 1024 * 1024;
 /**
- * What a row that waits takes beside its body: the row, its request and its answer. Measured with 4,500 waiting texts: 9 KiB
+ * What a waiting row takes in addition to its body: the row, its request and its response. Measured with 4,500 waiting texts: 9 KiB
  * more than an idle connection takes.
  */
 export const BYTES_BESIDE_BODY = 8 * 1024;
-/** 7,500 texts of usual size: 500 a second for the 15 s that Twilio tries. A count would be filled by a second of load. */
+/** Enough for 7,500 texts of usual size: 500 a second for the 15 s in which Twilio tries. */
 const MOST_WAITING_BYTES = 64 * 1024 * 1024;
 const TICK_MS = 50;
-/** The longest is short beside the budget: a store that is back must not wait for us. */
+/** Even the longest pause is short compared to the budget, so that texts are stored soon after the database is back. */
 const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [50, 250];
 
 /**
- * Group commit: while one statement is under way, rows gather for the next. A failing store is tried again and again for
- * as long as somebody waits, since Twilio's few retries would be gone in a second; each row waits until its own deadline.
+ * Group commit: while one statement is under way, rows gather for the next one. A database that fails is tried again while any row
+ * waits, because Twilio's few retries would be used up within a second. Each row waits until its own deadline.
  *
- * States: idle (nothing waits) → writing (a statement is under way) → idle, or pausing (it failed; then writing again).
+ * States: idle (no row waits) → writing (a statement is under way) → idle, or pausing after a failure → writing.
  */
 export class InboxWriter {
   readonly #options: InboxWriterOptions;
-  readonly #notKept: Told;
-  readonly #failing: Told;
-  #queue: Waiting[] = [];
-  #underWay: Waiting[] = [];
+  readonly #notKept: LogFilter;
+  readonly #failing: LogFilter;
+  #queue: WaitingRow[] = [];
+  #underWay: WaitingRow[] = [];
   #bytes = 0;
   #running: Promise<void> | undefined;
   #ticking = false;
@@ -66,12 +66,12 @@ export class InboxWriter {
 
   constructor(options: InboxWriterOptions) {
     this.#options = options;
-    this.#notKept = new Told(options.clock);
-    this.#failing = new Told(options.clock);
+    this.#notKept = new LogFilter(options.clock);
+    this.#failing = new LogFilter(options.clock);
   }
 
   /** Calls `done` exactly once, when the row is durable or its budget is over. */
-  write(row: InboxRow, done: (outcome: Outcome) => void): void {
+  write(row: InboxRow, done: (outcome: WriteOutcome) => void): void {
     const { clock, budgetMs, mostWaitingBytes = MOST_WAITING_BYTES } = this.#options;
     const bytes = bytesOf(row);
     if (this.#stopped || this.#bytes + bytes > mostWaitingBytes) {
@@ -84,7 +84,7 @@ export class InboxWriter {
     this.#running ??= this.#run();
   }
 
-  /** Waits until every row is settled, then closes the store. */
+  /** Resolves when every row is settled and the store is closed. */
   async stop(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
     this.#stopped = true;
@@ -93,7 +93,7 @@ export class InboxWriter {
 
   async #run(): Promise<void> {
     let pauseMs = FIRST_PAUSE_MS;
-    // What arrives in the same turn of the event loop goes into the first batch, too.
+    // Rows that arrive in the same turn of the event loop join the first batch.
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#queue.length > 0) {
       this.#underWay = this.#take();
@@ -113,7 +113,7 @@ export class InboxWriter {
     this.#running = undefined;
   }
 
-  #take(): Waiting[] {
+  #take(): WaitingRow[] {
     let count = 0;
     let bytes = 0;
     while (count < this.#queue.length && count < LARGEST_BATCH && bytes < LARGEST_BATCH_BYTES)
@@ -123,7 +123,7 @@ export class InboxWriter {
     return batch.sort((a, b) => inLockOrder(a.row, b.row));
   }
 
-  async #store(batch: Waiting[]): Promise<void> {
+  async #store(batch: WaitingRow[]): Promise<void> {
     try {
       await this.#insert(batch, "stored");
     } catch (error) {
@@ -132,8 +132,8 @@ export class InboxWriter {
     }
   }
 
-  /** One row's data made the batch fail: the others are stored, and it is kept as the bytes that it came in. */
-  async #storeAlone(waiting: Waiting): Promise<void> {
+  /** One row of a batch has bad data. Stores this row alone, and when it is the bad one, as raw bytes. */
+  async #storeAlone(waiting: WaitingRow): Promise<void> {
     try {
       await this.#insert([waiting], "stored");
     } catch (error) {
@@ -146,9 +146,9 @@ export class InboxWriter {
     }
   }
 
-  /** Stores, then settles each. */
+  /** Stores the rows in one statement and settles each. */
   async #insert(
-    batch: readonly Waiting[],
+    batch: readonly WaitingRow[],
     outcome: "stored" | "raw",
     rows = batch.map(({ row }) => row),
   ): Promise<void> {
@@ -160,7 +160,7 @@ export class InboxWriter {
     });
   }
 
-  /** The server ends a statement that takes too long; the timer is for a connection that went silent. */
+  /** The server itself ends a statement that takes too long. The timer is for a connection that died silently. */
   async #insertRows(rows: InboxRow[]): Promise<{ inserted: number; missing: readonly number[] }> {
     const { store, clock, budgetMs } = this.#options;
     const cancel = clock.after(budgetMs + 500, () => store.drop());
@@ -168,20 +168,20 @@ export class InboxWriter {
       return { inserted: await store.insert(rows), missing: [] };
     } catch (error) {
       if (!(error instanceof NotKeptError)) throw error;
-      this.#tellNotKept(error);
+      this.#logNotKept(error);
       return error;
     } finally {
       cancel();
     }
   }
 
-  /** Nothing is tried again here: whatever swallows a row does it each time. Twilio's retry is answered when it was mended. */
-  #tellNotKept({ missing, message }: NotKeptError) {
+  /** No retry here: whatever drops a row would drop it again. Twilio's own retry succeeds once somebody has repaired it. */
+  #logNotKept({ missing, message }: NotKeptError) {
     if (this.#notKept.isNews(message))
       this.#options.log.error({ texts: missing.length, problem: message }, "texts not kept");
   }
 
-  #settle(waiting: Waiting, outcome: Outcome) {
+  #settle(waiting: WaitingRow, outcome: WriteOutcome) {
     const { done } = waiting;
     if (done === undefined) return;
     waiting.done = undefined;
@@ -189,12 +189,12 @@ export class InboxWriter {
     done(outcome);
   }
 
-  /** One timer for all rows: 50 ms more or less do not matter, a timer per text does. */
+  /** One timer for all rows: a deadline need not be exact to 50 ms, but a timer for each text would cost time. */
   #tick() {
     if (this.#ticking) return;
     this.#ticking = true;
-    // Timers come before the network in a turn of the event loop: after a pause of this process, or of the whole machine, the
-    // store's answer may be there already, and its texts are not late.
+    // setImmediate, because timers run before the network in a turn of the event loop: after a pause of this process or of the whole
+    // machine, the database's answer may have arrived already, and then its texts are not late.
     this.#options.clock.after(TICK_MS, () => setImmediate(() => this.#giveUpLate()));
   }
 
@@ -222,7 +222,7 @@ const bytesOf = (row: InboxRow) => row.body.length + BYTES_BESIDE_BODY;
 
 const codeOf = (error: unknown) => (error as { code?: string }).code;
 
-/** PostgreSQL's messages about data can quote it; the others say what is wrong with the server. */
+/** PostgreSQL's messages about data can quote it, so those are replaced. The others say best what is wrong with the server. */
 function problemOf(error: unknown) {
   const { code, problem, lasts } = troubleOf(error, "the receiver's role");
   return { code, problem: lasts || isDataError(error) ? problem : (error as Error).message || problem };

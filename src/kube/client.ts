@@ -1,10 +1,28 @@
+/**
+ * The Kubernetes API: one method per verb, for any kind.
+ *
+ *     const client = KubeClient.load({ kubeconfig, userAgent, log });
+ *     const secret = await client.get(secrets, { namespace, name }, signal);      // undefined: there is none
+ *     await client.close();
+ *
+ * Three things keep it usable when the API server is slow or gone:
+ * - Every request but a watch ends within `requestTimeoutMs` of being sent. A leader relies on that: it sends no write with
+ *   less than this left of its lease.
+ * - Requests share the connections fairly, by namespace and by kind, so that one tenant's objects cannot use up what the
+ *   Lease and the other tenants need (docs/adr/0029).
+ * - Nothing is retried. Whether a second try is harmless only the caller knows: after a time-out a write may have happened.
+ *   The one exception is a 401, by which nothing can have happened.
+ *
+ * https://kubernetes.io/docs/reference/using-api/api-concepts/
+ */
+
 import { request } from "undici";
 import type { IncomingHttpHeaders } from "undici/types/header.js";
 import type { Flow } from "../fairness/flow.ts";
 import { Places } from "../fairness/places.ts";
 import { ALWAYS, type Leadership, LeadershipLost } from "../leadership.ts";
 import type { Log } from "../log.ts";
-import { CONNECTIONS, Connection, loadConfig } from "./connection.ts";
+import { CONNECTIONS, KubeConnection, loadConfig } from "./connection.ts";
 import { errorOfStatus, errorOfTransport, KubeError, type StatusBody } from "./errors.ts";
 import { parsePage } from "./page.ts";
 import {
@@ -21,11 +39,11 @@ import { linesOf } from "./watch-lines.ts";
 export { KubeError } from "./errors.ts";
 
 export interface ClientOptions {
-  /** Path of a kubeconfig. Absent: the pod's own account, else what kubectl would use. */
+  /** The path of a kubeconfig. Absent: the pod's own account, else what kubectl would use. */
   kubeconfig?: string | undefined;
   userAgent: string;
   log: Log;
-  /** How long a request may take as a whole, watches aside. Default 10 s, well within a lease of 15. */
+  /** How long a request other than a watch may take once it is sent. Default 10 s, well within a lease of 15. */
   requestTimeoutMs?: number;
 }
 
@@ -34,67 +52,77 @@ export interface ListOptions {
   namespace?: string | undefined;
   labelSelector?: string | undefined;
   fieldSelector?: string | undefined;
-  /** Objects per page, default 500. `list` pages by itself. */
+  /** Objects per page, default 500. `list` reads all pages by itself. */
   limit?: number | undefined;
-  /** Ask for metadata only: spec, status and data never leave the server. */
+  /**
+   * Asks for metadata only: spec, status and data never leave the server.
+   * https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
+   */
   metadataOnly?: boolean | undefined;
 }
 
-export interface Page<T> {
+export interface ObjectPage<T> {
   items: T[];
+  /** The version of the whole list: a watch that begins there misses nothing. */
   resourceVersion: string;
+  /** The token of the next page; undefined on the last one. */
   continue: string | undefined;
 }
 
+/** A BOOKMARK only moves the version on. An ERROR ends the watch: its HTTP status was sent long ago. */
 export type WatchEvent<T> =
   | { type: "ADDED" | "MODIFIED" | "DELETED"; object: T }
   | { type: "BOOKMARK"; object: { metadata: ObjectMeta } }
   | { type: "ERROR"; object: StatusBody };
 
 export interface ApplyOptions {
+  /** The owner of the applied fields. Applies under one name must be of one program, each with all that it wants. */
   fieldManager: string;
-  /** Take fields from whoever has them. Default false: a 409 Conflict says who does. */
+  /** Takes fields away from their owners. Default false: then another owner's field is a 409 Conflict that names it. */
   force?: boolean;
 }
 
 type Query = Record<string, string | number | boolean | undefined>;
 
-interface Call {
+interface KubeCall {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  /** Whose turn it is when many wait for a connection: namespaces take turns, and within one the kinds. */
+  /** Says whose turn it is when requests wait for a connection: namespaces take turns, and within one the kinds. */
   flow: Flow;
   path: string;
   query?: Query;
   body?: unknown;
   contentType?: string;
   accept?: string;
-  /** Of the answer. */
+  /** The answer's size at most; a larger one is not read to its end. */
   maxBytes?: number | undefined;
-  /** Nothing of the answer is left out, whatever parsing it takes. */
+  /** Parses the whole answer, however long that takes. */
   whole?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
 
+/** A request that has waited this long for a connection fails unsent: the server does not answer, and the caller tries later. */
+const LONGEST_IN_LINE_MS = 60_000;
 const DEFAULT_PAGE = 500;
+// The API server tells the kinds of patch apart by their content type.
+// https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply
 const MERGE_PATCH = "application/merge-patch+json";
 const JSON_PATCH = "application/json-patch+json";
 const APPLY_PATCH = "application/apply-patch+yaml";
 
 /**
- * The Kubernetes API over one set of pooled connections. What is large is read without labels, managedFields and others'
- * annotations (skim.ts), unless a call asks for the whole. Every failure is a KubeError; an abort by the caller's signal rejects
- * with that signal's reason. Nothing is retried here but one 401 after reading the credentials again: whoever calls knows
- * whether a second try is harmless.
+ * A client over one set of pooled connections. Every failure is a KubeError; an abort by the caller's signal rejects with
+ * that signal's reason. Large objects are read without labels, managedFields and annotations that are not ours (skim.ts),
+ * except by `getWhole`.
  */
 export class KubeClient {
-  readonly #connection: Connection;
+  readonly #connection: KubeConnection;
   readonly #userAgent: string;
   readonly #requestTimeoutMs: number;
   readonly #places: Places;
   readonly #leadership: Leadership;
 
   static load(options: ClientOptions): KubeClient {
-    const connection = new Connection(
+    const connection = new KubeConnection(
       () => loadConfig(options.kubeconfig),
       () => performance.now(),
     );
@@ -103,7 +131,7 @@ export class KubeClient {
   }
 
   constructor(
-    connection: Connection,
+    connection: KubeConnection,
     {
       userAgent,
       requestTimeoutMs = 10_000,
@@ -119,8 +147,8 @@ export class KubeClient {
   }
 
   /**
-   * This client for the work of a leader: no write begins, or it throws LeadershipLost, with less left of the lease than a request may
-   * take. Reads are not held back. It shares the connections, which stay its origin's to close.
+   * This client for the work of a leader: a write with less left of the lease than a request may take throws
+   * LeadershipLost and is not sent. Reads are not held back. The connections are shared; the original client closes them.
    */
   whileLeading(leadership: Leadership): KubeClient {
     return new KubeClient(this.#connection, {
@@ -131,7 +159,7 @@ export class KubeClient {
     });
   }
 
-  /** The longest that one call can take: with less lease left than this, a leader begins none. */
+  /** The longest that a request can take once it is sent. A leader sends no write with less than this left of its lease. */
   get requestTimeoutMs(): number {
     return this.#requestTimeoutMs;
   }
@@ -140,23 +168,27 @@ export class KubeClient {
     return this.#connection.namespace;
   }
 
-  /** Undefined when there is no such object. `whole`: a large one with its managedFields, labels and annotations as well. */
-  async get<T extends KubeObject>(
+  /** Undefined when there is no such object. */
+  get<T extends KubeObject>(type: ResourceType<T>, ref: Ref, signal?: AbortSignal): Promise<T | undefined> {
+    return this.#get({ method: "GET", flow: flowOf(type, ref), path: pathOf(type, ref), signal });
+  }
+
+  /** Like `get`, with all managedFields, labels and annotations, also of a large object. */
+  getWhole<T extends KubeObject>(
     type: ResourceType<T>,
     ref: Ref,
     signal?: AbortSignal,
-    { whole }: { whole?: boolean } = {},
   ): Promise<T | undefined> {
-    const call: Call = { method: "GET", flow: flowOf(type, ref), path: pathOf(type, ref), whole, signal };
-    try {
-      return await this.#send<T>(call);
-    } catch (error) {
-      if (error instanceof KubeError && error.status === 404) return undefined;
-      throw error;
-    }
+    return this.#get({
+      method: "GET",
+      flow: flowOf(type, ref),
+      path: pathOf(type, ref),
+      whole: true,
+      signal,
+    });
   }
 
-  /** All objects, by pages of one consistent snapshot. */
+  /** All objects, read by pages of one consistent snapshot, that of the returned resourceVersion. */
   async list<T extends KubeObject>(
     type: ResourceType<T>,
     options: ListOptions = {},
@@ -172,8 +204,10 @@ export class KubeClient {
   }
 
   /**
-   * One page; a `limit` of 0 asks for everything at once. A page of more than `maxBytes` is a KubeError with the reason TooLarge.
-   * `transform` is called with each item as it is read, in turns with everything else.
+   * One page; a `limit` of 0 asks for everything at once. A page of more than `maxBytes` is a KubeError with the reason
+   * TooLarge. `transform` is called with each item as it is parsed, so that a page's items are
+   * never all in memory at full size.
+   * https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
    */
   async listPage<T extends KubeObject>(
     type: ResourceType<T>,
@@ -183,9 +217,9 @@ export class KubeClient {
       transform?: (item: T) => T;
     },
     signal?: AbortSignal,
-  ): Promise<Page<T>> {
+  ): Promise<ObjectPage<T>> {
     const limit = options.limit ?? DEFAULT_PAGE;
-    const call: Call = {
+    const call: KubeCall = {
       method: "GET",
       flow: flowOf(type, options),
       path: pathOf(type, { namespace: options.namespace }),
@@ -200,7 +234,8 @@ export class KubeClient {
       signal,
     };
     const { transform = (item: T) => item } = options;
-    // Items of a list of built-in kinds come without their kind, and partial ones with another.
+    // The API server leaves apiVersion and kind out of the items of a built-in kind's list, and items of metadata only
+    // have the kind PartialObjectMetadata.
     const { list, items } = await parsePage(await this.#read(call), (item) =>
       transform({ ...(item as T), apiVersion: apiVersionOf(type), kind: type.kind }),
     );
@@ -211,12 +246,15 @@ export class KubeClient {
     };
   }
 
-  /** `metadataOnly`: of what was written nothing else is sent back, which of a large object is as much again. */
+  /**
+   * Creates the object and returns it as stored. `metadataOnly`: only its metadata is sent back; the rest of a large object
+   * would cross the network a second time.
+   */
   create<T extends KubeObject>(
     type: ResourceType<T>,
     object: T,
-    signal?: AbortSignal,
     { metadataOnly }: { metadataOnly?: boolean } = {},
+    signal?: AbortSignal,
   ): Promise<T> {
     const path = pathOf(type, { namespace: object.metadata.namespace });
     const answer = accept(metadataOnly, "PartialObjectMetadata");
@@ -224,12 +262,15 @@ export class KubeClient {
     return this.#send({ method: "POST", flow, path, body: object, accept: answer, signal });
   }
 
-  /** Replaces the object as it was read: without a resourceVersion it throws, as it would overwrite what it has not seen. */
+  /**
+   * Replaces the object, unless it has changed since it was read: then it fails with a Conflict. The API server would take
+   * an object without a resourceVersion, and overwrite what the caller has not seen; here that throws.
+   */
   async replace<T extends KubeObject>(
     type: ResourceType<T>,
     object: T,
-    signal?: AbortSignal,
     { metadataOnly }: { metadataOnly?: boolean } = {},
+    signal?: AbortSignal,
   ): Promise<T> {
     if (object.metadata.resourceVersion === undefined)
       throw new Error(`replacing ${type.kind} ${object.metadata.name} needs its resourceVersion`);
@@ -244,7 +285,7 @@ export class KubeClient {
     });
   }
 
-  /** A merge patch, or a JSON patch when `patch` is a list. */
+  /** Sends a merge patch, or a JSON patch when `patch` is a list. A merge patch replaces lists as a whole. */
   patch<T extends KubeObject>(
     type: ResourceType<T>,
     ref: Ref,
@@ -264,7 +305,11 @@ export class KubeClient {
     });
   }
 
-  /** Server-side apply of the fields in `object`, which become this manager's; those it had and no longer names are removed. */
+  /**
+   * Server-side apply of the fields in `object`: they become this manager's, and fields that it owned and no longer names
+   * are removed. Creates the object where there is none.
+   * https://kubernetes.io/docs/reference/using-api/server-side-apply/
+   */
   apply<T extends KubeObject>(
     type: ResourceType<T>,
     object: T,
@@ -274,7 +319,7 @@ export class KubeClient {
     return this.#apply(type, object, undefined, options, signal);
   }
 
-  /** Server-side apply to the status subresource; fails with NotFound where the object is gone. */
+  /** Server-side apply to the status. Unlike `apply` it creates nothing: NotFound when the object is gone. */
   applyStatus<T extends KubeObject>(
     type: ResourceType<T>,
     object: { metadata: ObjectMeta; status: unknown },
@@ -284,7 +329,10 @@ export class KubeClient {
     return this.#apply(type, object, "status", options, signal);
   }
 
-  /** True when it was there. Preconditions that do not hold: KubeError Conflict. */
+  /**
+   * Deletes the object; false when there was none. `preconditions` protect a later object of the same name: where they do
+   * not hold, it fails with a Conflict. An object with finalizers is only marked, and goes later.
+   */
   async delete(
     type: ResourceType,
     ref: Ref,
@@ -303,8 +351,9 @@ export class KubeClient {
   }
 
   /**
-   * Events from `resourceVersion` on until the server ends the watch. `onOpen` is called when the server has accepted it,
-   * `onBytes` for each piece that arrives: what is silent for too long is the caller's to abort.
+   * Yields the changes after `resourceVersion` until the server ends the watch. `onOpen` is called when the server has
+   * accepted it, `onBytes` for each piece that arrives. There is no time limit: a quiet collection and a dead connection
+   * look the same here, so the caller aborts what is silent for too long.
    */
   async *watch<T extends KubeObject>(
     type: ResourceType<T>,
@@ -316,12 +365,13 @@ export class KubeClient {
     },
     signal: AbortSignal,
   ): AsyncGenerator<WatchEvent<T>, void, undefined> {
-    const call: Call = {
+    const call: KubeCall = {
       method: "GET",
       flow: flowOf(type, options),
       path: pathOf(type, { namespace: options.namespace }),
       query: {
         watch: true,
+        // Without bookmarks the version of a quiet collection gets old, and the next watch from there is refused.
         allowWatchBookmarks: true,
         resourceVersion: options.resourceVersion,
         timeoutSeconds: options.timeoutSeconds,
@@ -342,11 +392,11 @@ export class KubeClient {
         yield event;
       }
     } catch (error) {
-      throw errorOfTransport(what, error, signal, false);
+      throw errorOfTransport(what, error, { timedOut: false }, signal);
     }
   }
 
-  /** Ends every connection at once; requests in flight fail. */
+  /** Closes every connection at once; requests under way fail. */
   close(): Promise<void> {
     return this.#connection.close();
   }
@@ -363,54 +413,71 @@ export class KubeClient {
       flow: flowOf(type, object.metadata),
       path: pathOf(type, object.metadata, subresource),
       query: { fieldManager, force: force === true ? true : undefined },
-      // JSON is YAML, and every server since 1.22 takes it under this name.
+      // The content type says YAML, of which JSON is a part. Every server that has server-side apply takes it so.
       body: { ...object, apiVersion: apiVersionOf(type), kind: type.kind },
       contentType: APPLY_PATCH,
       signal,
     });
   }
 
-  async #send<R>(call: Call): Promise<R> {
+  async #get<T extends KubeObject>(call: KubeCall): Promise<T | undefined> {
+    try {
+      return await this.#send<T>(call);
+    } catch (error) {
+      if (error instanceof KubeError && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  async #send<R>(call: KubeCall): Promise<R> {
     const text = await this.#read(call);
     try {
       return (call.whole === true ? JSON.parse(text) : parseSkimmed(text)) as R;
     } catch (error) {
-      throw errorOfTransport(nameOf(call), error, call.signal, false);
+      throw errorOfTransport(nameOf(call), error, { timedOut: false }, call.signal);
     }
   }
 
-  /** The whole answer, unless that is an error, which is thrown. */
-  async #read(call: Call): Promise<string> {
-    const timeout = AbortSignal.timeout(this.#requestTimeoutMs);
+  /**
+   * The text of a successful answer; any other is thrown.
+   *
+   * The time-out counts from when the request is sent. If it counted the wait for a connection as well, then with a slow
+   * server the requests that had waited longest would be sent with no time left: their answers would come too late, and the
+   * server would work for nothing.
+   */
+  async #read(call: KubeCall): Promise<string> {
     const what = nameOf(call);
+    const inLine = AbortSignal.timeout(LONGEST_IN_LINE_MS);
+    let sent: AbortSignal | undefined;
+    const exchange = async () => {
+      // Checked here and not earlier: the wait for a connection may have used up the lease.
+      if (call.method !== "GET") this.#leadership.assertTime(this.#requestTimeoutMs);
+      sent = AbortSignal.timeout(this.#requestTimeoutMs);
+      const signal = either(call.signal, sent);
+      const { body } = await this.#exchange({ ...call, signal }, { what, watching: false });
+      return call.maxBytes === undefined ? await body.text() : await textUpTo(call.maxBytes, body, what);
+    };
     try {
-      const signal = call.signal === undefined ? timeout : AbortSignal.any([call.signal, timeout]);
-      const exchange = async () => {
-        // Now, not earlier: the line for a connection may have taken its time.
-        if (call.method !== "GET") this.#leadership.assertTime(this.#requestTimeoutMs);
-        const { body } = await this.#exchange({ ...call, signal }, { what, watching: false });
-        return call.maxBytes === undefined ? await body.text() : await textUpTo(call.maxBytes, body, what);
-      };
-      return await this.#places.with(call.flow, exchange, signal);
+      return await this.#places.with(call.flow, exchange, either(call.signal, inLine));
     } catch (error) {
       if (error instanceof LeadershipLost) throw error;
-      throw errorOfTransport(what, error, call.signal, timeout.aborted);
+      throw errorOfTransport(what, error, { timedOut: (sent ?? inLine).aborted }, call.signal);
     }
   }
 
-  /** One request; the body is the caller's to read, unless the answer is an error, which is thrown. */
-  async #exchange(call: Call, options: { what: string; watching: boolean }) {
+  /** Sends a request and returns the answer with its body unread. An answer that is an error is read and thrown. */
+  async #exchange(call: KubeCall, options: { what: string; watching: boolean }) {
     for (let attempt = 1; ; attempt++) {
       const answer = await this.#dispatch(call, options);
       if (answer.statusCode < 300) return answer;
       const body = await answer.body.text().catch(() => "");
-      // A token can be replaced between our reading it and the server's looking at it.
+      // A token can expire, or be replaced, between our reading it and the server's checking it.
       if (answer.statusCode === 401 && attempt === 1 && this.#connection.refresh()) continue;
       throw errorOfStatus(options.what, answer.statusCode, parseStatus(body), retryAfter(answer.headers));
     }
   }
 
-  async #dispatch(call: Call, { what, watching }: { what: string; watching: boolean }) {
+  async #dispatch(call: KubeCall, { what, watching }: { what: string; watching: boolean }) {
     try {
       call.signal?.throwIfAborted();
       const access = await this.#connection.access(call.signal);
@@ -425,23 +492,27 @@ export class KubeClient {
         },
         body: call.body === undefined ? null : JSON.stringify(call.body),
         signal: call.signal ?? null,
-        // A watch is accepted at once or not at all; how long it may then be silent is the reflector's business.
+        // A watch must be accepted in time like any other request. Its silence after that is the informer's to judge.
         ...(watching ? { headersTimeout: this.#requestTimeoutMs } : {}),
       });
     } catch (error) {
-      throw errorOfTransport(what, error, call.signal, false);
+      throw errorOfTransport(what, error, { timedOut: false }, call.signal);
     }
   }
 }
 
-const nameOf = ({ method, path }: Call) => `${method.toLowerCase()} ${path}`;
+const either = (given: AbortSignal | undefined, own: AbortSignal) =>
+  given === undefined ? own : AbortSignal.any([given, own]);
 
+const nameOf = ({ method, path }: KubeCall) => `${method.toLowerCase()} ${path}`;
+
+/** Reads at most `maxBytes`: users decide how large their objects are, and the memory is ours. */
 async function textUpTo(maxBytes: number, body: AsyncIterable<Buffer>, what: string): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
-    // Leaving the loop closes the connection: the rest is not even received.
+    // Leaving the loop closes the connection, so the rest is not even received.
     if (size > maxBytes)
       throw new KubeError(`${what}: the answer has more than ${maxBytes} bytes`, {
         status: 0,
@@ -452,11 +523,13 @@ async function textUpTo(maxBytes: number, body: AsyncIterable<Buffer>, what: str
   return Buffer.concat(chunks, size).toString("utf8");
 }
 
+/** Objects without a namespace are the operator's own business, such as CRDs and namespaces: they share one turn. */
 const flowOf = ({ plural }: ResourceType, { namespace = "" }: { namespace?: string | undefined }): Flow => ({
   tenant: namespace,
   upstream: plural,
 });
 
+/** The answer's form: the object itself, or its metadata as the given kind of meta.k8s.io. */
 function accept(metadataOnly: boolean | undefined, kind: string): string {
   return metadataOnly === true ? `application/json;as=${kind};g=meta.k8s.io;v=v1` : "application/json";
 }
@@ -472,7 +545,7 @@ function parseStatus(text: string): StatusBody | undefined {
     const body = JSON.parse(text) as StatusBody;
     return body.kind === "Status" ? body : undefined;
   } catch {
-    // Something between us and the API server answered in its own words, which are nobody's business.
+    // Something between us and the API server answered. Its page is not repeated in our error: it may hold anything.
     return undefined;
   }
 }

@@ -6,13 +6,13 @@ import { loadConfig } from "./connection.ts";
 
 afterEach(() => vi.unstubAllEnvs());
 
-test("without any kubeconfig the words say what to set", () => {
+test("without any kubeconfig the error says what to set", () => {
   for (const name of ["KUBECONFIG", "KUBERNETES_SERVICE_HOST"]) vi.stubEnv(name, undefined);
   vi.stubEnv("HOME", mkdtempSync(join(tmpdir(), "sms-home-")));
   expect(() => loadConfig(undefined)).toThrow("KUBECONFIG is not set");
 });
 
-test("a kubeconfig that is not there is named", () =>
+test("the error names a kubeconfig that does not exist", () =>
   expect(() => loadConfig("/nowhere/kubeconfig")).toThrow(
     "the kubeconfig /nowhere/kubeconfig cannot be read",
   ));

@@ -1,3 +1,16 @@
+/**
+ * Logs in to the Kubernetes API and owns the sockets.
+ *
+ * KubeConfig of @kubernetes/client-node knows every way to log in: a pod's token file, client certificates, exec plugins,
+ * OIDC. That is all we take of the official client. Its requests build a new dispatcher each, which is a TLS connection per
+ * request; ours live until the TLS settings change (docs/adr/0004).
+ *
+ * There are two pools of connections. Requests share one of a fixed size. Watches have another without a limit: each holds
+ * its connection for minutes, so in one pool a few watches would leave no connection for anything else.
+ *
+ * https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
+ */
+
 import { delimiter } from "node:path";
 import type { ConnectionOptions } from "node:tls";
 import { KubeConfig } from "@kubernetes/client-node";
@@ -5,23 +18,27 @@ import { Agent, type Dispatcher, ProxyAgent, Socks5ProxyAgent } from "undici";
 import { orAborted } from "../aborted.ts";
 
 /**
- * Credentials are read again this often: a mounted token lives for an hour, and is replaced at four fifths of that. (The official
- * client keeps a token file's content for a minute; a plugin it runs again only when what that gave has expired.)
+ * How long credentials are used before they are read again. A pod's token is valid for an hour, and the kubelet replaces
+ * the file when four fifths of that have passed, so there is time. KubeConfig has caches of its own below this: it reads a
+ * token file once a minute, and runs an exec plugin again only when what it gave has expired.
+ * https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken
  */
 const REREAD_MS = 10_000;
-/** A server that refuses every credential must not make us run an exec plugin per request. */
+/** A server that refuses every credential must not make us run an exec plugin, which is a process, for each request. */
 const REFRESH_AT_MOST_EVERY_MS = 2000;
-/** An exec plugin that has not answered by then is given up, and run again by the next request. */
+/** An exec plugin that has not answered by then is given up. The next request runs it again. */
 const LOGIN_WITHIN_MS = 30_000;
-/** HTTP/1.1 carries one request at a time per connection; more than these wait in line. Watches have their own, unlimited. */
+/** HTTP/1.1 carries one request at a time per connection, so this is how many requests are under way at a time. */
 export const CONNECTIONS = 32;
 
+/** What a request needs: the headers that say who we are, and the pool for its kind. */
 export interface Access {
   readonly headers: Record<string, string>;
   readonly requests: Dispatcher;
   readonly watches: Dispatcher;
 }
 
+/** The part of KubeConfig's answer that belongs to a connection; everything else goes into headers. */
 interface TlsSettings {
   ca?: Buffer | string;
   cert?: Buffer | string;
@@ -30,16 +47,14 @@ interface TlsSettings {
   servername?: string;
 }
 
-/**
- * Who we are and through which sockets we speak, kept apart from the requests. The official client's KubeConfig knows every
- * way to log in (token files, client certificates, exec plugins, OIDC); but its requests build a new dispatcher each, which
- * is a TLS connection per request, so the dispatchers are ours and live until the TLS settings change.
- */
-export class Connection {
+/** The credentials and connections of one client. `now` is in milliseconds of any clock that only goes forward. */
+export class KubeConnection {
   readonly #load: () => KubeConfig;
   readonly #now: () => number;
+  /** Replaced by `refresh`: a kubeconfig file, or the files that it names, may have been written again. */
   #config: KubeConfig;
   #access: (Access & { fingerprint: string; readAt: number }) | undefined;
+  /** The reading under way. All requests that come meanwhile wait for the same one, or each would run a plugin. */
   #reading: Promise<Access> | undefined;
   #refreshedAt = Number.NEGATIVE_INFINITY;
 
@@ -49,7 +64,7 @@ export class Connection {
     this.#config = load();
   }
 
-  /** The API server's URL without a slash at its end. */
+  /** The API server's URL, without a slash at the end: paths begin with one. */
   get server(): string {
     const cluster = this.#config.getCurrentCluster();
     if (cluster === null) throw new Error("the kubeconfig names no cluster: its current context is missing");
@@ -60,7 +75,7 @@ export class Connection {
     return this.#config.getContextObject(this.#config.getCurrentContext())?.namespace;
   }
 
-  /** Reading the credentials may take as long as a plugin likes, but the caller waits only until `signal` aborts. */
+  /** The credentials and pools to use now. A plugin may take its time, but the caller waits only until `signal` aborts. */
   async access(signal: AbortSignal | undefined): Promise<Access> {
     if (this.#access !== undefined && this.#now() - this.#access.readAt < REREAD_MS) return this.#access;
     this.#reading ??= orAborted(this.#read(), AbortSignal.timeout(LOGIN_WITHIN_MS)).finally(() => {
@@ -69,7 +84,10 @@ export class Connection {
     return await orAborted(this.#reading, signal);
   }
 
-  /** After a 401: everything from its source again. False when that was done a moment ago, so it would not help. */
+  /**
+   * After a 401: has everything read from its source again. False when that was done a moment ago: then the server refuses
+   * what is there, and a second try would not help.
+   */
   refresh(): boolean {
     if (this.#now() - this.#refreshedAt < REFRESH_AT_MOST_EVERY_MS) return false;
     this.#refreshedAt = this.#now();
@@ -88,9 +106,11 @@ export class Connection {
     const options: TlsSettings & { headers: Record<string, string>; auth?: string } = { headers: {} };
     await this.#config.applyToHTTPSOptions(options);
     const headers = { ...options.headers };
+    // KubeConfig leaves a user name and password to Node's https module, which we do not use.
     if (options.auth !== undefined)
       headers.Authorization = `Basic ${Buffer.from(options.auth).toString("base64")}`;
     const tls = tlsOf(options);
+    // A new token is only a new header. New certificates need new connections, as TLS is set up once for each.
     const fingerprint = JSON.stringify([this.server, tls]);
     const before = this.#access;
     if (before?.fingerprint === fingerprint) {
@@ -100,7 +120,7 @@ export class Connection {
     const requests = this.#dispatcher(tls, CONNECTIONS);
     const watches = this.#dispatcher(tls, null);
     this.#access = { headers, requests, watches, fingerprint, readAt: this.#now() };
-    // What is in flight ends on the old sockets: close() waits for it, a watch until the server ends it.
+    // Requests under way end on the old connections, which `close` waits for: a watch until the server ends it.
     void before?.requests.close();
     void before?.watches.close();
     return this.#access;
@@ -110,13 +130,17 @@ export class Connection {
     const chosen = this.#config.createDispatcherOptions(this.#config.getCurrentCluster(), tls);
     const shared = {
       connections,
+      // A second request on a busy connection would wait behind the first, however many connections are idle.
       pipelining: 1,
-      // One HTTP/2 connection for everything would let one half-open socket hold all watches and the Lease at once.
+      // HTTP/2 would put everything on one connection. When that is half-open (a NAT forgot it, a load balancer died), all
+      // watches and the Lease would hang together; this has hit Go clients (kubernetes/client-go#374).
       allowH2: false,
       keepAliveTimeout: 30_000,
+      // The client and the reflector have time limits of their own: of a whole request, and of a watch's silence.
       headersTimeout: 0,
       bodyTimeout: 0,
     };
+    // TCP keep-alive finds a dead peer where a watch sends nothing for minutes.
     const connect = { keepAlive: true, keepAliveInitialDelay: 15_000, timeout: 5000 };
     switch (chosen.type) {
       case "proxy":
@@ -139,6 +163,7 @@ export class Connection {
   }
 }
 
+/** Only what is set, and in text: two readings of the same files must give the same fingerprint. */
 function tlsOf({ ca, cert, key, rejectUnauthorized, servername }: TlsSettings): TlsSettings {
   return {
     ...(ca === undefined ? {} : { ca: text(ca) }),
@@ -151,7 +176,10 @@ function tlsOf({ ca, cert, key, rejectUnauthorized, servername }: TlsSettings): 
 
 const text = (value: Buffer | string) => (typeof value === "string" ? value : value.toString("utf8"));
 
-/** Given files (several, as in KUBECONFIG, are merged); else the pod's own account; else what kubectl would use. */
+/**
+ * The credentials to use: the given kubeconfig files (several, separated as in KUBECONFIG, are merged), else the pod's own
+ * account, else what kubectl would use.
+ */
 export function loadConfig(path: string | undefined): KubeConfig {
   const config = new KubeConfig();
   const [first, ...more] = (path ?? "").split(delimiter).filter((file) => file !== "");
@@ -175,7 +203,10 @@ function loadFile(config: KubeConfig, file: string): void {
   }
 }
 
-/** Without any kubeconfig the library tries localhost:8080, where nobody has answered for years. */
+/**
+ * Without any kubeconfig the library tries localhost:8080, where very old API servers listened without TLS. That would only
+ * say "connection refused"; our error says what to set.
+ */
 function loadAsKubectl(config: KubeConfig): void {
   config.loadFromDefault();
   if (config.getCurrentCluster()?.server === "http://localhost:8080")

@@ -1,3 +1,22 @@
+/**
+ * Runs the reconciler of one kind: decides which object is looked at when, and keeps track of what comes of it.
+ *
+ *     informer ── change ──▶ queue ──▶ workers ──▶ Reconciliation (one attempt) ──▶ status, events, next look
+ *                              ▲                                                        │
+ *                              └──────────── retry, resync, "after this long" ──────────┘
+ *
+ * What the parts guarantee together:
+ * - An object is never with two workers at once, and a change that comes meanwhile leads to another attempt afterwards.
+ * - Work is done under a term of leadership only, and each term begins with a look at every object: the process that led
+ *   before may have left anything unfinished.
+ * - Our own status write comes back as a watch event and causes no attempt.
+ * - Each object is looked at again at intervals (resync), because what it stands for outside can change without an event.
+ *
+ * Start it, and the informer; stop it before the LeaderElector, so that nothing is under way when the Lease is released.
+ *
+ * https://kubernetes.io/docs/concepts/architecture/controller/
+ */
+
 import { randomBytes } from "node:crypto";
 import type { Registry } from "@prometheus-io/client";
 import type { Clock } from "../clock.ts";
@@ -9,33 +28,33 @@ import type { Change, Informer } from "./informer.ts";
 import { Interruption } from "./interruption.ts";
 import type { LeaderElector } from "./leader.ts";
 import { KubeMetrics } from "./metrics.ts";
-import type { Item, Lane, WorkQueue } from "./queue.ts";
+import type { Item, QueueLane, WorkQueue } from "./queue.ts";
 import { type Next, type Reconciler, Reconciliation } from "./reconciliation.ts";
 import { type KubeObject, keyOf, type ResourceType } from "./resource.ts";
-import type { Status } from "./status-writer.ts";
+import type { ObjectStatus } from "./status-writer.ts";
 import { Urgency } from "./urgency.ts";
 
-export type { FailureLike, Finalized, ReconcileContext } from "./reconciliation.ts";
+export type { FailureLike, ReconcileContext } from "./reconciliation.ts";
 
-/** One kind: what of it is seen, in which order it is worked on, and what is done about each object. */
+/** One kind: its objects, the order in which they are worked on, and what is done about each. */
 export interface ControlledKind<T extends KubeObject> extends Reconciler<T> {
   type: ResourceType<T>;
   informer: Informer<T>;
-  /** Made by `queueOf`, before the controller: others put keys into it, too, and what they need may need the queue. */
+  /** Made by `queueOf` before the controller, because others put keys into it too, and the reconciler may need those. */
   queue: WorkQueue;
   finalizer?: string;
-  /** What of a status this controller owns, where another process owns part of it; default all. */
-  ownStatus?: (status: Status) => Status;
+  /** Gives the part of a status that this controller owns, where another process owns the rest; default all. */
+  ownStatus?: (status: ObjectStatus) => ObjectStatus;
   /**
-   * In how many milliseconds the object can wait for nothing outside any more, 0 for now; undefined: never. From then on it
-   * goes before all others, and an attempt under way that knows nothing of this is cut off.
+   * In how many milliseconds the object becomes urgent: from then on it waits for nothing outside. 0: it is now;
+   * undefined: never. It then goes before all others, and an attempt under way that began before is cut off.
    */
   urgentInMs?(object: T): number | undefined;
-  /** Somebody changed what belongs to the object while no controller was at work: it goes first when one begins. */
+  /** Whether somebody changed the object while no controller was at work. Such objects go first when one begins. */
   changedWhileAway?(object: T): boolean;
-  /** Every object is looked at again this often, jittered by a fifth; absent: only who puts its key into the queue does so. */
+  /** Every object is looked at again this often, give or take a tenth. Absent: only a key in the queue brings a look. */
   resyncIntervalMs?: number;
-  /** Called when an object is gone from the store. */
+  /** Called when an object has gone from the store. */
   onGone?(object: T): void;
 }
 
@@ -43,7 +62,7 @@ export interface ControlledKind<T extends KubeObject> extends Reconciler<T> {
 export interface ControllerRuntime {
   /** Writes go through `client.whileLeading(leader)`. */
   client: KubeClient;
-  /** Without one this process is taken to lead always. */
+  /** Absent: this process runs alone and always leads. */
   leader?: LeaderElector | undefined;
   clock: Clock;
   log: Log;
@@ -54,12 +73,12 @@ export interface ControllerRuntime {
   fieldManager: string;
   /** An installation whose objects are taken over. */
   takeOverFrom?: string | undefined;
-  /** Work begins after this too: when what reconcilers look up elsewhere is there. */
+  /** Work begins when this has resolved as well: what reconcilers look up elsewhere must have been read by then. */
   startAfter?: Promise<unknown>;
   random?: () => number;
 }
 
-/** Runs a kind's reconciler: which object is looked at when, by whom, and what becomes of its answer. */
+/** The controller of one kind. */
 export class Controller<T extends KubeObject> {
   readonly #kind: ControlledKind<T>;
   readonly #runtime: ControllerRuntime;
@@ -68,8 +87,9 @@ export class Controller<T extends KubeObject> {
   readonly #metrics: KubeMetrics;
   readonly #random: () => number;
   readonly #stop = new AbortController();
-  readonly #resyncAt = new Map<string, { at: number; cancel: () => void }>();
-  /** Attempts under way, by key. */
+  /** Cancels the planned resync of a key. */
+  readonly #plannedResyncs = new Map<string, () => void>();
+  /** The attempts under way, by key. */
   readonly #attempts = new Map<string, Interruption>();
   readonly #urgency: Urgency<T>;
   readonly #cleanup: (() => void)[] = [];
@@ -86,7 +106,7 @@ export class Controller<T extends KubeObject> {
       clock,
       inMs: kind.urgentInMs,
       newest: (key) => kind.informer.store.getByKey(key),
-      // A finalizer knows when its own time is over, and ends by itself.
+      // A finalizer knows by itself when its time is over. Cutting it off would only make it begin again.
       onDue: (key) =>
         this.#attempts.get(key)?.deleting === true ? this.#queue.add(key, "urgent") : this.#hurry(key),
     });
@@ -99,7 +119,7 @@ export class Controller<T extends KubeObject> {
     );
   }
 
-  /** Works from the first term after the informer has everything; the informer is started by whoever owns it. */
+  /** Work begins in the first term after the informer has synced. The informer is started by its owner, not by this. */
   start(): void {
     if (this.#workers !== undefined) return;
     const { informer, type, queue } = this.#kind;
@@ -118,31 +138,31 @@ export class Controller<T extends KubeObject> {
     });
   }
 
-  /** Resolves when no reconcile is under way. The Lease must be released after this, not before. */
+  /** Resolves when no attempt is under way. Release the Lease after this: until then something may still be written. */
   async stop(): Promise<void> {
     if (this.#stop.signal.aborted) return void (await this.#settled());
     this.#stop.abort(new LeadershipLost("stopping"));
     this.#queue.close();
     for (const undo of this.#cleanup) undo();
-    for (const { cancel } of this.#resyncAt.values()) cancel();
+    for (const cancel of this.#plannedResyncs.values()) cancel();
     this.#urgency.stop();
     await this.#settled();
   }
 
-  /** Workers begin only after the first sync, which may never come: then there is nothing to wait for. */
+  /** Waits for the workers, if they have begun: the first sync, for which they wait, may never come. */
   async #settled(): Promise<void> {
     if (this.#begun) await this.#workers;
   }
 
   #beginTerm({ signal }: Term): void {
     const { store } = this.#kind.informer;
-    // Whoever led before may have left anything unfinished.
+    // The process that led before may have left anything unfinished.
     for (const object of store.list()) {
       this.#queue.add(keyOf(object), this.#causeAtStart(object));
-      // How long it may wait can depend on when the term began.
+      // The time at which an object becomes urgent can depend on when the term began.
       this.#urgency.watch(object);
     }
-    // What is ready is then another process's to say.
+    // From then on another process reports which objects are ready. Two that report would be counted twice.
     signal.addEventListener(
       "abort",
       () => store.list().forEach((object) => void this.#reconciliation.unsay(object)),
@@ -152,11 +172,15 @@ export class Controller<T extends KubeObject> {
     );
   }
 
-  #causeAtStart(object: T): Lane {
+  /** A start looks at everything, which is a resync for all but the objects that somebody waits for. */
+  #causeAtStart(object: T): QueueLane {
     return this.#kind.changedWhileAway?.(object) === true ? "change" : "resync";
   }
 
-  /** The server's state is an earlier one than what was seen: every object may be another than a comparison would show. */
+  /**
+   * The API server was set back to an earlier state. A changed object may look unchanged to us, as it can have the same
+   * generation as the one that we knew, so every object is looked at again.
+   */
   #rewound(): void {
     for (const key of this.#kind.informer.store.keys()) {
       this.#reconciliation.forgetWrites(key);
@@ -167,7 +191,8 @@ export class Controller<T extends KubeObject> {
   #changed(change: Change<T>): void {
     const { type, object, previous } = change;
     const key = keyOf(object);
-    // At a start everything is new to us but not to the world: a user's change must not stand in line behind it.
+    // At a start every object arrives as "added". Those are resyncs, or a change that a user makes now would wait behind
+    // thousands of them.
     const known = this.#kind.informer.knows(object.metadata.namespace ?? "");
     if (type === "added") this.#queue.add(key, known ? "change" : "resync");
     else if (type === "deleted") this.#forget(key, object);
@@ -176,7 +201,7 @@ export class Controller<T extends KubeObject> {
     this.#interrupt(change);
   }
 
-  /** The attempt under way on an object was begun for what the object was then. */
+  /** Tells the attempt under way about a deletion or an urgency that came after it began. */
   #interrupt({ type, object, previous }: Change<T>): void {
     const key = keyOf(object);
     if (type === "deleted" || (isDeleting(object) && !isDeleting(previous)))
@@ -187,7 +212,7 @@ export class Controller<T extends KubeObject> {
     else if (!wasUrgent) this.#hurry(key);
   }
 
-  /** Nothing that waits may come before it, and the attempt under way began without knowing that. */
+  /** Puts the object before all others, and ends an attempt under way that does not know that it is urgent. */
   #hurry(key: string): void {
     const attempt = this.#attempts.get(key);
     if (attempt?.isUrgent !== true) attempt?.cutOff();
@@ -196,8 +221,8 @@ export class Controller<T extends KubeObject> {
 
   #forget(key: string, object: T): void {
     this.#queue.drop(key);
-    this.#resyncAt.get(key)?.cancel();
-    this.#resyncAt.delete(key);
+    this.#plannedResyncs.get(key)?.();
+    this.#plannedResyncs.delete(key);
     this.#urgency.forget(key);
     this.#reconciliation.forget(key, object);
     this.#kind.onGone?.(object);
@@ -210,9 +235,10 @@ export class Controller<T extends KubeObject> {
       if (term === undefined) return;
       const item = await this.#queue.take();
       if (item === undefined) return;
-      // Between the take and now, or while the queue was empty, the term may have ended: the key waits for the next.
+      // The wait for a key may have been long, and the term may have ended in it. Then the key waits for the next term.
       if (term.remainingMs() <= 0) this.#queue.add(item.key, item.cause);
       else await this.#process(item, term);
+      // Not before: until then the queue gives this key to nobody else.
       this.#queue.done(item.key);
     }
   }
@@ -241,7 +267,7 @@ export class Controller<T extends KubeObject> {
     const { clock } = this.#runtime;
     const object = informer.store.getByKey(key);
     if (object === undefined) return;
-    // It was urgent in an earlier term, say: places for what waits for nothing must not be held by what does.
+    // It is not urgent any more, as in a later term. An attempt that may wait must not take one of the urgent places.
     if (cause === "urgent" && !this.#urgency.isUrgent(object)) return this.#queue.add(key, "change");
     const { namespace, name } = object.metadata;
     const reconcileId = randomBytes(4).toString("hex");
@@ -252,7 +278,7 @@ export class Controller<T extends KubeObject> {
     const work = { key, cause, object, term, log, interruption };
     const { result, next } = await this.#reconciliation.attempt(work);
     this.#attempts.delete(key);
-    // Deleted while it was looked at: nothing may be left of it, and nothing planned.
+    // The object may have been deleted during the attempt, and created again. Nothing of the former one may stay.
     const now = informer.store.getByKey(key);
     if (now?.metadata.uid !== object.metadata.uid) this.#reconciliation.unsay(object);
     if (now === undefined) {
@@ -273,26 +299,34 @@ export class Controller<T extends KubeObject> {
     if (next.do === "after") this.#queue.addAfter(key, next.ms);
   }
 
-  /** Apart from the queue's own delays, of which only the earliest is kept: retries must not push resyncs away. */
+  /**
+   * Plans the object's next resync unless one is planned. It has timers of its own: the queue keeps only the earliest delay
+   * of a key, so an object that is retried every 30 s would never come to its resync.
+   */
   #scheduleResync(key: string): void {
     const { resyncIntervalMs } = this.#kind;
     const { clock } = this.#runtime;
-    if (resyncIntervalMs === undefined || this.#stop.signal.aborted || this.#resyncAt.has(key)) return;
+    if (resyncIntervalMs === undefined || this.#stop.signal.aborted || this.#plannedResyncs.has(key)) return;
+    // Spread by a tenth either way, so that objects that were created together are not looked at together for ever.
     const ms = resyncIntervalMs * (0.9 + this.#random() / 5);
     const cancel = clock.after(ms, () => {
-      this.#resyncAt.delete(key);
+      this.#plannedResyncs.delete(key);
       this.#queue.add(key, "resync");
     });
-    this.#resyncAt.set(key, { at: clock.monotonic() + ms, cancel });
+    this.#plannedResyncs.set(key, cancel);
   }
 }
 
 const isDeleting = (object: KubeObject | undefined) => object?.metadata.deletionTimestamp !== undefined;
 
-/** Our own status writes come back as updates, and would wake us for nothing. */
+/**
+ * Whether an update is worth an attempt. Our own status writes come back as updates too, and are not. A change of the
+ * spec raises the generation, a change of the status does not; labels and annotations raise nothing, so they are compared.
+ * Of the status only `managedBy` matters: another installation has let the object go, or has taken it.
+ */
 function isNews(before: KubeObject, after: KubeObject, instance: string): boolean {
   const [a, b] = [before.metadata, after.metadata];
-  const manager = ({ status }: KubeObject) => (status as Status | undefined)?.managedBy;
+  const manager = ({ status }: KubeObject) => (status as ObjectStatus | undefined)?.managedBy;
   return (
     a.uid !== b.uid ||
     a.generation !== b.generation ||

@@ -1,14 +1,19 @@
 /**
- * A request to the Kubernetes API that did not succeed. `reason` is Kubernetes' own word (NotFound, Conflict, AlreadyExists,
- * Forbidden, Invalid, Expired, TooManyRequests, …), or `Network` where no answer came and `Timeout` where none came in time;
- * then `status` is 0 and a write may or may not have happened; or `TooLarge` where the answer was larger than was asked for.
+ * A request to the Kubernetes API that did not succeed.
+ *
+ * `reason` is Kubernetes' own word for it (NotFound, Conflict, AlreadyExists, Forbidden, Invalid, Expired,
+ * TooManyRequests, …). Three are ours, and have the status 0:
+ * - `Network`: no answer came; `Timeout`: none came in time. A write may or may not have happened.
+ * - `TooLarge`: the answer was larger than the caller wanted.
+ *
+ * Compare the reason rather than the status: 409 is both Conflict and AlreadyExists, and they need different remedies.
  */
 export class KubeError extends Error {
   override readonly name = "KubeError";
   readonly status: number;
   readonly reason: string;
   readonly details: StatusDetails | undefined;
-  /** How long the server asked us to wait. */
+  /** How long the server asked us to wait; undefined when it did not ask. */
   readonly retryAfterMs: number | undefined;
 
   constructor(
@@ -32,10 +37,12 @@ export class KubeError extends Error {
 export interface StatusDetails {
   name?: string;
   kind?: string;
+  /** One for each field that is at fault; of a conflict in server-side apply, one for each field with another owner. */
   causes?: { reason?: string; message?: string; field?: string }[];
   retryAfterSeconds?: number;
 }
 
+/** The object of kind Status (metav1.Status) that the API server sends with every error. */
 export interface StatusBody {
   kind?: string;
   code?: number;
@@ -44,6 +51,7 @@ export interface StatusBody {
   details?: StatusDetails;
 }
 
+/** The reason where there is no Status object: a load balancer, or a server that is shutting down, answered in its place. */
 const REASON_OF: Record<number, string> = {
   400: "BadRequest",
   401: "Unauthorized",
@@ -61,7 +69,10 @@ const REASON_OF: Record<number, string> = {
   504: "Timeout",
 };
 
-/** From an answer that is not a 2xx, or from a watch's ERROR event. `what` names the request without any of its content. */
+/**
+ * The error for an answer that is not a 2xx. `what` names the request and nothing of its content: the message reaches the
+ * log, and a request can hold a credential.
+ */
 export function errorOfStatus(
   what: string,
   status: number,
@@ -69,6 +80,7 @@ export function errorOfStatus(
   retryAfter?: string | undefined,
 ): KubeError {
   const reason = body?.reason || REASON_OF[status] || `Http${status}`;
+  // The header can also be a date, which Kubernetes never sends; Number gives NaN for it, and no wait is taken from that.
   const seconds = retryAfter === undefined ? body?.details?.retryAfterSeconds : Number(retryAfter);
   return new KubeError(`${what}: ${status} ${reason}${body?.message ? `: ${body.message}` : ""}`, {
     status,
@@ -79,15 +91,19 @@ export function errorOfStatus(
   });
 }
 
-/** From what the transport threw. An abort by the caller is not a failure of the API and is passed on as it is. */
+/**
+ * The error for what the transport threw. When the caller's own signal has aborted it is that signal's reason, unchanged:
+ * the API did not fail, and the caller must recognise its own abort.
+ */
 export function errorOfTransport(
   what: string,
   error: unknown,
+  { timedOut }: { timedOut: boolean },
   signal: AbortSignal | undefined,
-  timedOut: boolean,
 ) {
   if (signal?.aborted) return signal.reason;
   if (error instanceof KubeError) return error;
+  // `timedOut` is our own limit for the whole request; the transport has limits of its own.
   const timeout = timedOut || /Timeout/.test((error as { code?: string }).code ?? "");
   const reason = timeout ? "Timeout" : "Network";
   return new KubeError(

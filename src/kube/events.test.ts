@@ -5,7 +5,7 @@ import type { KubeClient } from "./client.ts";
 import { EventRecorder } from "./events.ts";
 import type { EventObject, KubeObject } from "./resource.ts";
 
-/** An API server that answers when the test says so. */
+/** A recorder with an API server that answers when the test says so. */
 function scene() {
   const waiting: { event: EventObject; answer: () => void }[] = [];
   const client = {
@@ -32,7 +32,7 @@ function scene() {
   };
 }
 
-test("what happens in one namespace is told however much happens in another", async () => {
+test("events of one namespace are written however many another namespace has", async () => {
   const { waiting, record, next } = scene();
   for (let at = 0; at < 3000; at++) record("a", `busy-${at}`);
   await next();
@@ -40,7 +40,7 @@ test("what happens in one namespace is told however much happens in another", as
   await next();
   const asked = () => waiting.map(({ event }) => event.metadata.namespace);
   expect(asked()).toContain("b");
-  // Whatever waits is told in the end, and no more than that.
+  // All that wait are written in the end, and no more than the backlog holds.
   let told = 0;
   while (waiting.length > 0) {
     told += 1;

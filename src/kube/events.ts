@@ -1,3 +1,18 @@
+/**
+ * Records Kubernetes events: what `kubectl describe` shows below an object.
+ *
+ * Events are for people and may get lost. They are kept for an hour, each is a write to etcd like any other, and a
+ * reconcile that fails every few seconds would write one every few seconds. Three limits keep them useful and cheap:
+ * - Repetition: the same note about the same object becomes one event with a count (`series`), written once a minute.
+ * - Rate: an object gets 15 different events at once, then one a minute.
+ * - Backlog: 2,048 events wait at the most, 8 are written at a time, and namespaces take turns.
+ *
+ * Go controllers do the same by client-go's EventCorrelator, with other numbers. What an operator must know for certain
+ * is in a condition, a metric or the log, never in an event alone.
+ *
+ * https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
+ */
+
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import { Places } from "../fairness/places.ts";
@@ -11,42 +26,43 @@ export interface EventRecorderOptions {
   client: KubeClient;
   clock: Clock;
   log: Log;
-  /** Such as `smschannel.dev/controller`. */
+  /** The program, such as `smschannel.dev/controller`; the API server takes a qualified name only. */
   reportingController: string;
-  /** Such as the pod's name. */
+  /** The process, such as the pod's name. */
   reportingInstance: string;
 }
 
-/** The same note within this time is one event with a count. */
+/** The same note within this time belongs to the same series. client-go ends its series after six minutes as well. */
 const SERIES_MS = 6 * 60_000;
 /** A series is written at most this often; what happens in between is counted. */
 const SERIES_WRITE_MS = 60_000;
-/** New events per object: so many at once, then one per refill. */
+/** New events of one object: this many at once, then one for each refill. */
 const BURST = 15;
 const REFILL_MS = 60_000;
-/** Requests at a time: status writes of the same burst come first. */
+/** Events written at a time. A burst of reconciles writes status too, which matters more and has the other connections. */
 const AT_ONCE = 8;
 /**
- * More than this waiting: the API server has other worries, and events are the first thing to do without. One namespace fills
- * three quarters of it at the most, so that what happens elsewhere is told all the same.
+ * Events that wait to be written; more are dropped. With this many waiting the API server is in trouble, and events are
+ * the first thing to do without. One namespace fills three quarters at most, so that the others' events are still written.
  */
 const BACKLOG = 2048;
+/** Series and budgets remembered; the least recently used goes first. At worst an event is written once more. */
 const REMEMBERED = 4096;
 
-/** All that an event says of its object. What waits holds this and not the object, which has long been another. */
+/** All that an event says of its object. A waiting event keeps this instead of the object, which would stay in memory. */
 type Regarding = EventObject["regarding"];
 
 interface Series {
+  /** The event's name in the API; undefined until it is written. */
   name: string | undefined;
   count: number;
-  firstAt: number;
   lastAt: number;
   writtenAt: number;
-  /** Writes about the same event follow one another. */
+  /** The last write. Writes of one series follow one another, or a lower count could overwrite a higher one. */
   writing: Promise<void>;
 }
 
-/** Tells people what happened, by `kubectl describe`. Never throws and never makes a reconcile wait or fail. */
+/** Records events without ever throwing, and without making a reconcile wait. */
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
   readonly #series = new Map<string, Series>();
@@ -75,7 +91,6 @@ export class EventRecorder {
     const series = {
       name: undefined,
       count: 1,
-      firstAt: now,
       lastAt: now,
       writtenAt: now,
       writing: Promise.resolve(),
@@ -85,7 +100,7 @@ export class EventRecorder {
     this.#write(regarding, series, now, () => this.#create(regarding, note, series, key));
   }
 
-  /** Waits for what is under way. */
+  /** Waits until everything recorded so far is written or has failed. */
   async stop(): Promise<void> {
     await Promise.all(this.#inFlight);
   }
@@ -113,11 +128,14 @@ export class EventRecorder {
 
   async #create(regarding: Regarding, note: EventNote, series: Series, key: string): Promise<void> {
     const { client, clock, reportingController, reportingInstance } = this.#options;
+    // The API server refuses an event with a longer field: 128 bytes for a word, 1,024 for the note.
     const event: EventObject = {
       apiVersion: "events.k8s.io/v1",
       kind: "Event",
       metadata: {
+        // As client-go names events: the object's name and something unique. A name has 253 characters at most.
         name: `${regarding.name.slice(0, 200)}.${randomBytes(8).toString("hex")}`,
+        // Events about objects without a namespace are kept in "default", where kubectl looks for them.
         namespace: regarding.namespace ?? "default",
       },
       eventTime: microTime(clock.now()),
@@ -130,9 +148,9 @@ export class EventRecorder {
       regarding,
     };
     try {
-      series.name = (await client.create(events, event, undefined, { metadataOnly: true })).metadata.name;
+      series.name = (await client.create(events, event, { metadataOnly: true })).metadata.name;
     } catch (error) {
-      // The next of its kind is to be a new event, not one more of one that never was.
+      // Forget the series: the next of its kind must be a new event, as there is none whose count could be raised.
       if (this.#series.get(key) === series) this.#series.delete(key);
       throw error;
     }
@@ -147,13 +165,15 @@ export class EventRecorder {
   }
 
   #failed(regarding: Regarding, error: unknown): void {
-    // A terminating namespace takes no new events, and an event that was counted up may be an hour old and gone.
+    // Expected: a namespace that is being deleted takes no new objects (403), and an event whose count is to be raised
+    // may be over an hour old and gone (404).
     const expected = error instanceof KubeError && (error.status === 403 || error.status === 404);
     const { kind, namespace, name } = regarding;
     const facts = { err: error, kind, namespace, name };
     this.#options.log[expected ? "debug" : "warn"](facts, "event not recorded");
   }
 
+  /** A token bucket per object. */
   #allowed(uid: string, now: number): boolean {
     const before = this.#budgets.get(uid) ?? { tokens: BURST, at: now };
     const tokens = Math.min(BURST, before.tokens + (now - before.at) / REFILL_MS);
@@ -172,21 +192,23 @@ function regardingOf({ apiVersion, kind, metadata }: KubeObject): Regarding {
     kind,
     name,
     ...(namespace === undefined ? {} : { namespace }),
+    // kubectl describe finds an object's events by its uid, so an event never shows at a later object of the same name.
     ...(uid === undefined ? {} : { uid }),
     ...(resourceVersion === undefined ? {} : { resourceVersion }),
   };
 }
 
-/** Least recently set goes first. */
+/** Sets the key as the most recent one; the least recently set goes when there are too many. */
 function remember<V>(map: Map<string, V>, key: string, value: V): void {
   map.delete(key);
   map.set(key, value);
   if (map.size > REMEMBERED) map.delete(map.keys().next().value!);
 }
 
+/** A time as metav1.MicroTime wants it: always with six digits, of which JavaScript knows three. */
 const microTime = (ms: number) => new Date(ms).toISOString().replace(/Z$/, "000Z");
 
-/** At most so many bytes of UTF-8, in whole characters. */
+/** Cuts a text to at most so many bytes of UTF-8, in whole characters: the API server counts bytes. */
 function cut(text: string, bytes: number): string {
   const encoded = new TextEncoder().encodeInto(text, new Uint8Array(bytes));
   return encoded.read === text.length ? text : `${text.slice(0, Math.max(0, encoded.read - 3))}…`;

@@ -1,36 +1,60 @@
+/**
+ * Keeps a local copy of a collection of objects, and tells listeners about every change.
+ *
+ * A controller does not poll: it reads the collection once and then watches it. `Informer` does the requests for the state
+ * machine in reflector.ts, keeps the objects in a `Store`, and compares what arrives with what is there. Listeners get the
+ * difference, so a list that repeats what is known causes no event.
+ *
+ *     const informer = new Informer({ client, type, clock, log });
+ *     informer.onChange(({ type, object }) => …);    // before start(), or the first objects are missed
+ *     informer.start();
+ *     await informer.synced;                         // from here on an object that is not in the store does not exist
+ *     informer.store.get(namespace, name);
+ *     await informer.stop();
+ *
+ * What a listener is told is the newest state and not the history: changes that follow each other while the connection is
+ * down arrive as one. Controllers must therefore act on what an object is, not on what happened to it.
+ *
+ * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+ */
+
 import { isDeepStrictEqual } from "node:util";
 import type { Registry } from "@prometheus-io/client";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { KubeClient } from "./client.ts";
 import { KubeMetrics } from "./metrics.ts";
-import { type Action, type Input, type News, start, step } from "./reflector.ts";
+import { type ReflectorAction, type ReflectorInput, type ReflectorNews, start, step } from "./reflector.ts";
 import { type KubeObject, keyOf, type ResourceType } from "./resource.ts";
 import { type Indexes, type ReadStore, Store } from "./store.ts";
 import { trim } from "./trim.ts";
 import { type Failed, failureOf } from "./watch-failure.ts";
 
 /**
- * Of one page. 500 ordinary objects have less, but an object can have a megabyte, in labels and annotations that its owner writes.
+ * The size of a page at most; a larger one is asked for again in smaller pages. 500 ordinary objects have less, but an
+ * object's owner can write a megabyte into its labels and annotations, and 500 of those would not fit into our memory.
  */
 const PAGE_BYTES = 4 * 1024 * 1024;
 
 export interface InformerOptions<T extends KubeObject> {
   client: KubeClient;
   type: ResourceType<T>;
-  /** Namespaces to watch, each by a watch of its own; empty or absent: all by one. */
+  /**
+   * Namespaces to watch, each by a watch of its own, which needs no right beyond that namespace. Empty or absent: one
+   * watch for all of them.
+   */
   namespaces?: readonly string[];
   fieldSelector?: string;
   labelSelector?: string;
-  /** Metadata only: of Secrets nothing else is ever transferred. */
+  /** Asks for metadata only, so that a Secret's content never leaves the server. */
   metadataOnly?: boolean;
-  /** Makes objects smaller before they are stored. Gets its own copy, may change it; undefined: leave the object out. */
+  /** Makes objects smaller before they are stored. It gets its own copy, which it may change. */
   transform?: (object: T) => T;
   indexes?: Indexes<T>;
   clock: Clock;
   log: Log;
   registry?: Registry;
-  /** After silence for so long, bookmarks included, everything is listed anew. The server sends one a minute. Default 100 s. */
+  /** After this long without an event or a bookmark everything is listed again. Default 100 s. */
   silentAfterMs?: number;
   random?: () => number;
 }
@@ -41,25 +65,28 @@ export interface Change<T> {
   previous?: T;
 }
 
-interface Watched {
+/** One watch: of a namespace, or of all when `namespace` is undefined. */
+interface NamespaceWatch {
   namespace: string | undefined;
+  /** It has been listed completely at least once. */
   listed: boolean;
-  /** The server has said that it may not be listed, or does not know the kind: nobody need wait for the end of it. */
+  /** The server does not allow the list, or does not know the kind. `synced` does not wait for such a namespace. */
   refused: boolean;
   problem: string | undefined;
-  /** Keys of the pages so far of the list under way. */
+  /** The keys on the pages so far of the list under way. */
   seen: Set<string>;
+  /** When anything last came from the server, by the monotonic clock. */
   heardAt: number | undefined;
   /** Ends what is under way, because the server was set back. */
   distrust: AbortController;
 }
 
-/** Keeps a store equal to the API server's collection, and tells each change once it is in the store. */
+/** Keeps a store equal to the API server's collection. A listener is called once the change is in the store. */
 export class Informer<T extends KubeObject> {
   readonly type: ResourceType<T>;
   readonly #options: InformerOptions<T>;
   readonly #store: Store<T>;
-  readonly #watched: Watched[];
+  readonly #watched: NamespaceWatch[];
   readonly #listeners = new Set<(change: Change<T>) => void>();
   readonly #onListed = new Set<(namespace: string | undefined) => void>();
   readonly #onRewound = new Set<(found: boolean) => void>();
@@ -82,7 +109,7 @@ export class Informer<T extends KubeObject> {
       heardAt: undefined,
       distrust: new AbortController(),
     }));
-    // Who never asks must not end the process with an unhandled rejection; there is none, but a stop leaves it pending.
+    // Nothing rejects it so far. A rejection that nobody awaits would end the process.
     this.#synced.promise.catch(() => {});
   }
 
@@ -90,8 +117,8 @@ export class Informer<T extends KubeObject> {
     return this.#store;
   }
   /**
-   * Resolves when everything has been listed once that may be: one namespace without a right to it, or a kind that is not
-   * there, must not keep the others waiting. What has not been listed, `knows` tells.
+   * Resolves when every namespace has been listed once or was refused. A namespace that this account may not list, or a
+   * kind whose CRD is missing, must not keep the others from being worked on. Ask `knows` which namespaces were listed.
    */
   get synced(): Promise<void> {
     return this.#synced.promise;
@@ -99,12 +126,15 @@ export class Informer<T extends KubeObject> {
   get hasSynced(): boolean {
     return this.#watched.every(({ listed }) => listed);
   }
-  /** What is not in the store of this namespace is not in the cluster: its objects have been listed once, or are not watched. */
+  /**
+   * True when an object of this namespace that is not in the store does not exist: the namespace has been listed, or is
+   * not watched. Before that, "not found" means nothing, and nobody may act on it.
+   */
   knows(namespace: string): boolean {
     return this.#watched.every((watched) => watched.listed || (watched.namespace ?? namespace) !== namespace);
   }
 
-  /** Why the store may be behind, as a sentence for a person; undefined while all is well. */
+  /** Why the store may be out of date, as a sentence for a person; undefined while all is well. */
   problem(): string | undefined {
     const bad = this.#watched.filter(({ problem }) => problem !== undefined);
     if (bad.length === 0) return undefined;
@@ -113,29 +143,33 @@ export class Informer<T extends KubeObject> {
     return `${this.type.plural}${where}: ${problem}${bad.length > 1 ? ` (and ${bad.length - 1} more namespaces)` : ""}`;
   }
 
-  /** `listener` is called in order, after the store changed. What it throws is logged and stops nothing. */
+  /**
+   * Calls `listener` for each change, in order, once it is in the store. What a listener throws is logged and stops
+   * neither the others nor the watch. Returns a function that removes it.
+   */
   onChange(listener: (change: Change<T>) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  /** `listener` is called when a namespace, or with undefined all of them, has been listed for the first time. */
+  /** Calls `listener` when a namespace has been listed for the first time; with undefined when one watch is for all. */
   onListed(listener: (namespace: string | undefined) => void): void {
     this.#onListed.add(listener);
   }
 
   /**
-   * `listener` is called when the API server was set back to an earlier state (a backup was restored) and the store is equal to
-   * it again: whatever was remembered by version, generation or as our own last write may not have happened there. `found`: this
-   * informer's own watch shows it, and the informers of other kinds must be told by `distrust`.
+   * Calls `listener` when the API server was set back to an earlier state, because a backup was restored, and the store is
+   * equal to it again. Whatever was remembered by version, by generation, or as our own last write may not have happened
+   * there. `found`: this informer's own versions show it, and informers of other kinds must be told by `distrust`.
    */
   onRewound(listener: (found: boolean) => void): () => void {
     this.#onRewound.add(listener);
     return () => void this.#onRewound.delete(listener);
   }
 
-  /** The API server was set back: everything is listed anew, whatever the versions say. */
+  /** Another informer found that the API server was set back: list everything again, whatever the versions say. */
   distrust(): void {
+    // What was never listed is about to be listed anyway.
     for (const watched of this.#watched) if (watched.listed) watched.distrust.abort(DISTRUSTED);
   }
 
@@ -156,12 +190,13 @@ export class Informer<T extends KubeObject> {
     await this.#running;
   }
 
-  async #reflect(watched: Watched): Promise<void> {
+  /** Runs the state machine of one watch until the informer is stopped. */
+  async #reflect(watched: NamespaceWatch): Promise<void> {
     const { signal } = this.#stop;
     const random = this.#options.random ?? Math.random;
     let { state, action } = start();
     while (!signal.aborted) {
-      let next: Action | undefined;
+      let next: ReflectorAction | undefined;
       for await (const input of this.#perform(action, watched, signal)) {
         if (signal.aborted) return;
         if (action.do === "list" && input.type === "failed") this.#listFailed(watched, input.error);
@@ -174,14 +209,18 @@ export class Informer<T extends KubeObject> {
           break;
         }
       }
-      // An action that ended without a word can only be one that was stopped.
+      // Only a stop ends an action without a word about what came of it.
       if (next === undefined) return;
       action = next;
     }
   }
 
-  /** Does what the machine asked for and tells what came of it; never throws. */
-  async *#perform(action: Action, watched: Watched, stopped: AbortSignal): AsyncGenerator<Input<T>> {
+  /** Does what the state machine asked for and yields what came of it. Never throws: a failure is an input like any other. */
+  async *#perform(
+    action: ReflectorAction,
+    watched: NamespaceWatch,
+    stopped: AbortSignal,
+  ): AsyncGenerator<ReflectorInput<T>> {
     const { clock } = this.#options;
     const began = clock.monotonic();
     const { distrust } = watched;
@@ -211,17 +250,17 @@ export class Informer<T extends KubeObject> {
   }
 
   async #list(
-    action: Extract<Action, { do: "list" }>,
-    watched: Watched,
+    action: Extract<ReflectorAction, { do: "list" }>,
+    watched: NamespaceWatch,
     signal: AbortSignal,
-  ): Promise<Input<T>> {
+  ): Promise<ReflectorInput<T>> {
     const page = await this.#options.client.listPage(
       this.type,
       {
         ...this.#selection(watched),
         limit: action.limit,
         continue: action.continue,
-        // One object, or all at once, is taken as it is.
+        // No page is smaller than one object, and "all at once" is the last resort: both are taken at any size.
         maxBytes: action.limit > 1 ? PAGE_BYTES : undefined,
         transform: (item) => trim(item, this.#options),
       },
@@ -231,8 +270,8 @@ export class Informer<T extends KubeObject> {
     return { type: "page", ...page };
   }
 
-  /** A list tells how far the server is; of one object, as its content is of no interest. */
-  async #ask(watched: Watched, signal: AbortSignal): Promise<Input<T>> {
+  /** Every list carries the server's present version. One object is enough, as only the version is of interest. */
+  async #ask(watched: NamespaceWatch, signal: AbortSignal): Promise<ReflectorInput<T>> {
     const { client, clock, silentAfterMs = SILENT_AFTER_MS } = this.#options;
     const selection = { ...this.#selection(watched), metadataOnly: true, limit: 1 };
     const { resourceVersion } = await client.listPage(this.type, selection, signal);
@@ -241,10 +280,10 @@ export class Informer<T extends KubeObject> {
   }
 
   async *#watch(
-    action: Extract<Action, { do: "watch" }>,
-    watched: Watched,
+    action: Extract<ReflectorAction, { do: "watch" }>,
+    watched: NamespaceWatch,
     signal: AbortSignal,
-  ): AsyncGenerator<Input<T>> {
+  ): AsyncGenerator<ReflectorInput<T>> {
     const { client, clock, silentAfterMs = SILENT_AFTER_MS } = this.#options;
     const silence = new AbortController();
     const arm = () => clock.after(silentAfterMs, () => silence.abort(SILENT));
@@ -259,7 +298,8 @@ export class Informer<T extends KubeObject> {
         ...this.#selection(watched),
         resourceVersion: action.resourceVersion,
         timeoutSeconds: action.timeoutSeconds,
-        // A watch that is open proves little: from a version of the future it is accepted as well, and says nothing.
+        // An open watch ends a problem, except that of silence: the silent one was open too, since a watch from a version
+        // that the server does not have yet is accepted.
         onOpen: () => {
           if (!action.quiet) this.#report(watched, "");
         },
@@ -269,17 +309,17 @@ export class Informer<T extends KubeObject> {
       for await (const event of client.watch(this.type, options, both)) yield { type: "event", event };
     } finally {
       disarm();
-      // Leaving early must close the connection: nobody reads it any more.
+      // The caller may leave before the end. Then nobody reads any more, and the connection must be closed.
       silence.abort(SILENT);
     }
   }
 
-  #selection({ namespace }: Watched) {
+  #selection({ namespace }: NamespaceWatch) {
     const { fieldSelector, labelSelector, metadataOnly } = this.#options;
     return { namespace, fieldSelector, labelSelector, metadataOnly };
   }
 
-  #learn(watched: Watched, news: News<T>): void {
+  #learn(watched: NamespaceWatch, news: ReflectorNews<T>): void {
     if (news.type === "upsert") this.#upsert(trim(news.object, this.#options));
     else if (news.type === "remove") this.#remove(keyOf(news.object));
     else {
@@ -294,7 +334,7 @@ export class Informer<T extends KubeObject> {
     }
   }
 
-  #rewound(watched: Watched, found: boolean): void {
+  #rewound(watched: NamespaceWatch, found: boolean): void {
     const { log } = this.#options;
     log.warn(
       { kind: this.type.kind, namespace: watched.namespace },
@@ -305,8 +345,9 @@ export class Informer<T extends KubeObject> {
     for (const listener of this.#onRewound) listener(found);
   }
 
-  /** What a complete list did not have was deleted while nobody watched. */
-  #sweep(watched: Watched): void {
+  /** Removes what a complete list did not have: it was deleted while nobody watched, and no event will ever say so. */
+  #sweep(watched: NamespaceWatch): void {
+    // Only this watch's namespace: the other namespaces have lists of their own.
     const held =
       watched.namespace === undefined
         ? [...this.#store.keys()]
@@ -319,7 +360,8 @@ export class Informer<T extends KubeObject> {
     for (const listener of this.#onListed) listener(watched.namespace);
   }
 
-  #listFailed(watched: Watched, { status }: Failed): void {
+  #listFailed(watched: NamespaceWatch, { status }: Failed): void {
+    // Any other failure may pass in a moment, and `synced` waits for it.
     if (status !== 403 && status !== 404) return;
     watched.refused = true;
     this.#settle();
@@ -329,12 +371,16 @@ export class Informer<T extends KubeObject> {
     if (this.#watched.every(({ listed, refused }) => listed || refused)) this.#synced.resolve();
   }
 
-  /** `rewound`: what has the same version need not be the same, as the server counts on from an earlier one. */
+  /**
+   * An object with the version that we have is not news. `rewound`: it may be, because a server that was set back gives
+   * the same versions once more, to other content.
+   */
   #upsert(object: T, rewound = false): void {
     const previous = this.#store.getByKey(keyOf(object));
     const sameVersion = previous?.metadata.resourceVersion === object.metadata.resourceVersion;
     if (previous !== undefined && sameVersion && (!rewound || isDeepStrictEqual(previous, object))) return;
-    // A deleted and re-created object can have been missed as such: to listeners it is two objects.
+    // It was deleted and created again while nobody watched. Listeners must see both: what they remember of the first
+    // object is not true of the second.
     if (previous !== undefined && previous.metadata.uid !== object.metadata.uid)
       this.#remove(keyOf(previous));
     const replaced = this.#store.set(object);
@@ -358,7 +404,8 @@ export class Informer<T extends KubeObject> {
     }
   }
 
-  #report(watched: Watched, problem: string): void {
+  /** Logs a problem once when it begins or changes, and once when it ends. */
+  #report(watched: NamespaceWatch, problem: string): void {
     const now = problem === "" ? undefined : problem;
     if (now === watched.problem) return;
     watched.problem = now;
@@ -373,8 +420,8 @@ export class Informer<T extends KubeObject> {
   }
 }
 
-/** A bookmark comes at least every 75 s. */
+/** The API server sends a bookmark every minute, spread by a quarter: after 75 s one is overdue. */
 const SILENT_AFTER_MS = 100_000;
+/** Aborts with these two are told apart by identity from what the network throws. */
 const SILENT = new Error("the watch was silent for too long");
-/** The reason for which what is under way is ended. */
 const DISTRUSTED = new Error("the api server was set back to an earlier state");

@@ -1,17 +1,21 @@
-/** An attempt ends because its object needs another one: whoever interrupted it has put the object in line. */
+/** The attempt ended because its object needs another one. Whoever interrupted it has put the object in line. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
 }
 
 /**
- * How an attempt under way is told that its object needs another look at once. Two degrees: to make way, which ends looking and
- * waiting but no change that has been sent, so that what comes next need not fear that it lands later; and to be cut off.
+ * Tells an attempt under way that its object needs another look at once: it was deleted, or has become urgent.
+ *
+ * There are two degrees, because an attempt does two kinds of work. `makeWay` ends what only reads or waits, but not a
+ * change that was sent to an outside system: an abort would close our side of the connection only, and the change could
+ * take effect there after those that the deletion makes. `cutOff` ends everything, for an object that can wait for nothing
+ * any more.
  */
 export class Interruption {
   readonly #makeWay = new AbortController();
   readonly #cutOff = new AbortController();
   readonly isUrgent: boolean;
-  /** The attempt began with the object in deletion. */
+  /** The object was already being deleted when the attempt began. */
   readonly deleting: boolean;
 
   constructor({ isUrgent, deleting }: { isUrgent: boolean; deleting: boolean }) {
@@ -26,7 +30,7 @@ export class Interruption {
     return this.#cutOff.signal;
   }
 
-  /** Whoever did it has put the object in line. */
+  /** True after either degree: then the object is in line, and the attempt need not ask for another one. */
   get hasBegun(): boolean {
     return this.makesWay.aborted || this.isCutOff.aborted;
   }

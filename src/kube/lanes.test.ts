@@ -3,7 +3,7 @@ import { ManualClock } from "../../test/support/manual-clock.ts";
 import type { Cause } from "./lanes.ts";
 import { type Item, WorkQueue } from "./queue.ts";
 
-/** Keys are `namespace/name@account`; takers take all they can get and finish nothing until told. */
+/** Keys are `namespace/name@account`. Takers take all keys that they can get, and finish none until told to. */
 function setup(places: number, urgentPlaces = 2) {
   const queue = new WorkQueue({
     clock: new ManualClock(),
@@ -23,7 +23,7 @@ function setup(places: number, urgentPlaces = 2) {
   for (let i = 0; i < places + urgentPlaces; i++) void take();
   return {
     queue,
-    /** What was handed out since the last question. */
+    /** The keys handed out since the last call. */
     async handed() {
       await new Promise(setImmediate);
       return out.splice(0).map(({ key }) => key);
@@ -40,9 +40,9 @@ function setup(places: number, urgentPlaces = 2) {
 const many = (count: number, prefix: string, suffix = "") =>
   Array.from({ length: count }, (_, at) => `${prefix}${at}${suffix}`);
 
-describe("work that never ends", () => {
+describe("when attempts do not end", () => {
   for (const cause of ["change", "resync", "retry"] as const)
-    test(`of one namespace (${cause}) leaves places to another, whatever that one wants`, async () => {
+    test(`one namespace (${cause}) leaves places to another, for any cause`, async () => {
       for (const other of ["change", "resync", "retry"] as const) {
         const { add, handed } = setup(20);
         add(many(100, "a/"), cause);
@@ -52,7 +52,7 @@ describe("work that never ends", () => {
       }
     });
 
-  test("of one namespace may take nearly all places, in the order in which it came", async () => {
+  test("one namespace may take three quarters of the places, in the order in which its keys came", async () => {
     const { add, handed } = setup(300);
     add(many(400, "a/", "@x"));
     const out = await handed();
@@ -60,7 +60,7 @@ describe("work that never ends", () => {
     expect(out).toEqual(many(400, "a/", "@x").slice(0, out.length));
   });
 
-  test("for one account leaves places to its namespace's other account", async () => {
+  test("one account leaves places to its namespace's other account", async () => {
     const { add, handed } = setup(40);
     add(many(100, "a/", "@hangs"));
     await handed();
@@ -68,7 +68,7 @@ describe("work that never ends", () => {
     expect(await handed()).toEqual(["a/1@works"]);
   });
 
-  test("for one account of many namespaces leaves places to a namespace with another", async () => {
+  test("one account of many namespaces leaves places to a namespace with another account", async () => {
     const { add, handed } = setup(40);
     for (let at = 0; at < 30; at++) add(many(10, `a${at}/`, "@hangs"));
     await handed();
@@ -76,7 +76,7 @@ describe("work that never ends", () => {
     expect(await handed()).toEqual(["b/1@works"]);
   });
 
-  test("of resyncs leaves a place to a change of the same namespace and account", async () => {
+  test("resyncs leave a place to a change of the same namespace and account", async () => {
     const { add, handed } = setup(40);
     add(many(100, "a/", "@x"), "resync");
     await handed();
@@ -84,7 +84,7 @@ describe("work that never ends", () => {
     expect(await handed()).toEqual(["a/changed@x"]);
   });
 
-  test("goes on when one ends, by turns with whoever else waits", async () => {
+  test("namespaces take turns at the places that come free", async () => {
     const { add, handed, done } = setup(5);
     add(many(10, "a/"));
     const out = await handed();
@@ -102,8 +102,8 @@ describe("work that never ends", () => {
   });
 });
 
-describe("what is urgent", () => {
-  test("has places of its own when all others are taken by the same namespace", async () => {
+describe("urgent keys", () => {
+  test("have places of their own when their namespace has taken all others that it may", async () => {
     const { add, handed } = setup(4);
     add(many(10, "a/"));
     await handed();
@@ -111,7 +111,7 @@ describe("what is urgent", () => {
     expect(await handed()).toEqual(["a/9"]);
   });
 
-  test("goes before changes that came earlier, and by turns among namespaces", async () => {
+  test("go before changes that came earlier, and their namespaces take turns", async () => {
     const { add, handed, done } = setup(1, 1);
     add(["x/busy"]);
     add(["x/first"], "urgent");
@@ -126,7 +126,7 @@ describe("what is urgent", () => {
     expect(await handed()).toEqual(["a/2"]);
   });
 
-  test("has its namespace's share of the other places as well, and no more than that", async () => {
+  test("also get their namespace's share of the other places, and no more than that", async () => {
     const { add, handed } = setup(10, 2);
     add(many(30, "a/"), "urgent");
     expect((await handed()).length).toBeGreaterThanOrEqual(9);
@@ -134,7 +134,7 @@ describe("what is urgent", () => {
     expect(await handed()).toEqual(["b/1"]);
   });
 
-  test("of others goes on while one namespace's takes all there is", async () => {
+  test("of one namespace get a place while another namespace's take all they can", async () => {
     const { add, handed, done } = setup(10, 2);
     add(many(30, "a/"), "urgent");
     const out = await handed();
@@ -145,7 +145,7 @@ describe("what is urgent", () => {
     expect(await handed()).toEqual([]);
   });
 
-  test("and being worked on comes again as urgent when done", async () => {
+  test("that are asked for during an attempt come again as urgent after it", async () => {
     const { add, handed, done, queue } = setup(2);
     add(["a/1"]);
     await handed();

@@ -1,44 +1,52 @@
+/**
+ * Says which key is worked on next, so that no tenant's objects can keep another's waiting.
+ *
+ * Keys wait in one of three lines: urgent, changes, resyncs. Urgent ones go first, and changes before resyncs, except that
+ * every fifth key is a resync while both wait: a tenant that changes things all the time must not end all resyncs.
+ *
+ * Within a line namespaces take turns (`FairLine`). How many keys one namespace, or one outside system, may have at work at
+ * a time is limited as well (`Shares`), because an attempt lasts for as long as the outside system takes to answer: without
+ * a limit, objects whose account hangs would soon have all workers, and turns would be worth nothing (docs/adr/0029).
+ */
+
 import type { Flow } from "../fairness/flow.ts";
 import { FairLine } from "../fairness/line.ts";
 import { Shares } from "../fairness/shares.ts";
 
-/** A user's change goes before what is only looked at again. */
-export type Lane = "change" | "resync";
+/** `change`: somebody changed the object and waits for it. `resync`: it is looked at again in case something changed outside. */
+export type QueueLane = "change" | "resync";
 /**
- * Why a key is handed out, the strongest of what was asked for: what waits for nobody outside and need wait for nobody here, a
- * change, a scheduled look, or a try after a failure.
+ * Why a key is handed out. When it was asked for several times, the strongest counts: `urgent` (it waits for nothing
+ * outside), `change`, `resync` (a scheduled look), `retry` (after a failure).
  */
 export type Cause = "urgent" | "change" | "resync" | "retry";
 
 export interface LanesOptions {
-  /** One key of the resync lane for so many of the change lane while both wait. Default 4. */
+  /** While both wait, one resync is handed out after this many changes. Default 4. */
   changesPerResync?: number;
-  /** Keys that are out at a time, shared among flows. Default: no limit. */
+  /** How many keys are handed out at a time, shared among flows. Default: no limit. */
   places?: number;
-  /** Urgent keys have so many places of their own besides. Default 16. */
+  /** Urgent keys have this many places of their own besides. Default 16. */
   urgentPlaces?: number;
-  /** For whom work on a key is done, and what it waits for. Default: one flow for all. */
+  /** Says for whom work on a key is done, and which outside system it waits for. Default: the same for all keys. */
   flowOf?: (key: string) => Flow;
 }
 
-/** A key that was handed out; its place is taken until it is given back. */
+/** A key that was handed out. It takes a place until `giveBack` is called. */
 export interface Handed {
   key: string;
   cause: Cause;
   giveBack(): void;
 }
 
-/** What is urgent waits for nothing outside, and is done in a moment. */
+/** Few are enough: an urgent attempt waits for nothing outside, so it is done in a moment and its place is free again. */
 const URGENT_PLACES = 16;
-/** Resyncs of a flow leave room for its changes. */
+/** A flow's resyncs may hold fewer places than its changes (see `Shares`), so that a change finds one free. */
 const RESYNCS_PER_FREE = 2;
 const STRENGTH: Record<Cause, number> = { retry: 0, resync: 1, change: 2, urgent: 3 };
-const laneOf = (cause: Cause): Lane | "urgent" => (cause === "retry" ? "resync" : cause);
+const laneOf = (cause: Cause): QueueLane | "urgent" => (cause === "retry" ? "resync" : cause);
 
-/**
- * Keys in line, each once. Work on a key takes as long as somebody outside lets it take, so places are shared: how many a flow
- * may hold, and whose turn it is, is as in `Shares` and `FairLine`.
- */
+/** The keys in line, each at most once, and the places that are taken. */
 export class Lanes {
   readonly #changesPerResync: number;
   readonly #places: number;
@@ -50,6 +58,7 @@ export class Lanes {
     change: new FairLine<string>(),
     resync: new FairLine<string>(),
   };
+  /** The flow is that of when the key entered: a key must be found in the line where it was put. */
   readonly #waiting = new Map<string, { cause: Cause; flow: Flow }>();
   #urgentHeld = 0;
   #changesInARow = 0;
@@ -62,7 +71,7 @@ export class Lanes {
     this.#shares = new Shares(this.#places);
   }
 
-  /** Keys that can be out at a time, urgent ones included. */
+  /** How many keys can be handed out at a time, urgent ones included. */
   get places(): number {
     return this.#places + this.#urgentPlaces;
   }
@@ -71,7 +80,7 @@ export class Lanes {
     return this.#waiting.size;
   }
 
-  /** Puts the key in line, or from a weaker lane into a stronger one. */
+  /** Puts the key in line, or moves it to a stronger line. A key that is moved goes to the end of its new line. */
   enter(key: string, cause: Cause): void {
     const before = this.#waiting.get(key);
     const strongest = stronger(before?.cause, cause);
@@ -82,7 +91,7 @@ export class Lanes {
     this.#waiting.set(key, { cause: strongest, flow });
   }
 
-  /** Hands out whose turn it is; undefined while all who wait must go on waiting. */
+  /** Hands out the next key; undefined when none waits, or when no key that waits may have a place now. */
   next(): Handed | undefined {
     const urgent = this.#urgentHeld < this.#urgentPlaces ? this.#lines.urgent.take() : undefined;
     if (urgent !== undefined) {
@@ -110,6 +119,7 @@ export class Lanes {
     this.#waiting.clear();
   }
 
+  /** A key for one of the shared places. Urgent ones come here too, when all of their own places are taken. */
   #take(): string | undefined {
     const { urgent, change, resync } = this.#lines;
     const resyncFirst = this.#changesInARow >= this.#changesPerResync && resync.size > 0;

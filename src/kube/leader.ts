@@ -1,8 +1,29 @@
+/**
+ * Leader election: of several replicas one works, and the others stand by.
+ *
+ *     const elector = new LeaderElector({ client, namespace, name, identity, clock, log });
+ *     elector.onTerm((term) => …);        // a stretch of leadership, with a signal that aborts at its end
+ *     elector.start();
+ *     term.assertTime(10_000);            // before each call to the outside, with the call's own time-out; a client that
+ *                                         // was made by `whileLeading` does so itself
+ *     await elector.stop();               // stop what works under the term first
+ *
+ * A Lease alone is no fence: an outside API does not know it, and accepts a call from a process that no longer leads. What
+ * keeps two leaders from acting at once is time. A leader counts from before it sent its last successful renewal, the
+ * others from when they saw it, which is later. So the leader's time is over first, if the clocks of both run at the same
+ * rate. They need not show the same time. And because a call takes time too, none begins with less left than it may take.
+ *
+ * The three times are those of Kubernetes' own components: a Lease is good for 15 s, a leader that could not renew it for
+ * 10 s stops, and renewals are 2 s apart.
+ *
+ * https://kubernetes.io/docs/concepts/architecture/leases/#leader-election
+ */
+
 import type { Clock } from "../clock.ts";
 import { LeadershipLost, type Term } from "../leadership.ts";
 import type { Log } from "../log.ts";
 import { type KubeClient, KubeError } from "./client.ts";
-import { claim, claimed, NOBODY, type Observed, released } from "./lease.ts";
+import { decideOnLease, heldLease, NOBODY, type ObservedLease, releasedLease } from "./lease.ts";
 import { type Lease, leases } from "./resource.ts";
 
 export interface LeaderOptions {
@@ -10,29 +31,32 @@ export interface LeaderOptions {
   namespace: string;
   /** The Lease's name. */
   name: string;
-  /** Unlike any other process's, a former one in the same pod included. */
+  /** Different from every other process's, also from that of a former container in the same pod. */
   identity: string;
   clock: Clock;
   log: Log;
-  /** How long others wait after the last renewal they saw. Default 15 s. */
+  /** How long the others wait after the last renewal that they saw. Default 15 s. */
   leaseMs?: number;
-  /** Without a renewal for so long we stop. Default 10 s. */
+  /** After this long without a renewal we stop, while the others still wait. Default 10 s. */
   renewDeadlineMs?: number;
   /** Between two renewals, or two looks at another's Lease. Default 2 s. */
   retryMs?: number;
-  /** From which holders the Lease is taken, to begin when they have certainly stopped. Default: none, all are waited for. */
+  /**
+   * Says from which holders the Lease is taken while they hold it. The term begins when they have certainly stopped.
+   * Default: from none; we wait for all of them.
+   */
   seize?: (holder: string) => boolean;
-  /** Called when there is somebody to wait for, once for each; also for `nobody`, for whom the Lease is kept. */
+  /** Called once for each holder that we wait for, also for `nobody`. */
   onWait?: (holder: string) => void;
   random?: () => number;
 }
 
 /**
- * Leader election by a Lease. Of several processes at most one has time remaining, as long as their clocks run at the same
- * rate: the leader counts from before it sent its last successful renewal, the others from after they saw it.
+ * Takes and renews the Lease. Of all processes that use the same Lease at most one has time remaining.
  *
- * A process that was frozen finds out by the clock, not by a timer: `remainingMs` compares times at each call, so what runs
- * first after waking up, before any timer or answer has been handled, already sees that the term is over.
+ * A process can be frozen at any point: by SIGSTOP, by a laptop's sleep, by a node without memory. When it wakes up, the
+ * code that runs first may be anything, and timers fire later. So nothing relies on a timer: `remainingMs` reads the clock
+ * at each call, and the first question after waking up already gets 0.
  */
 export class LeaderElector {
   readonly #options: Required<LeaderOptions>;
@@ -40,13 +64,13 @@ export class LeaderElector {
   readonly #listeners = new Set<(term: Term) => void>();
   #term: RunningTerm | undefined;
   #lease: Lease | undefined;
-  #observed: Observed = { resourceVersion: undefined, sinceMs: 0 };
+  #observed: ObservedLease = { resourceVersion: undefined, sinceMs: 0 };
   #holder: string | undefined;
-  /** Whom this process waits for, once that was told. */
+  /** The holder whose wait was logged last, so that each is logged once. */
   #waitsFor: string | undefined;
-  /** There was no Lease when this process first looked. */
+  /** There was no Lease when this process first looked: then nobody else uses it, and nobody needs to be held off. */
   #foundNone: boolean | undefined;
-  /** Before this no term begins: a holder that was displaced may still act on what it had left. */
+  /** No term begins before this: the holder from whom we took the Lease may act until its own time is over. */
   #displacedUntilMs = Number.NEGATIVE_INFINITY;
   #failing = false;
   #running: Promise<void> | undefined;
@@ -64,7 +88,7 @@ export class LeaderElector {
     const { leaseMs, renewDeadlineMs, retryMs } = this.#options;
     if (!(leaseMs > renewDeadlineMs && renewDeadlineMs > retryMs))
       throw new Error("a lease must be longer than the renew deadline, and that longer than the retry time");
-    // Else there would never be enough time left to begin a request.
+    // A request begins only with its time-out left of the lease. With a longer one there would never be enough.
     if (options.client.requestTimeoutMs + 2 * retryMs > leaseMs)
       throw new Error("the client's request time-out must be shorter than the lease by two retry times");
   }
@@ -76,7 +100,7 @@ export class LeaderElector {
   get isLeading(): boolean {
     return this.term !== undefined;
   }
-  /** Who leads, as last seen. */
+  /** The holder of the Lease as last seen. */
   get holder(): string | undefined {
     return this.#holder;
   }
@@ -88,7 +112,7 @@ export class LeaderElector {
       throw new LeadershipLost("this process does not lead, or not for long enough");
   }
 
-  /** Called at the beginning of each term, and at once when one is under way. */
+  /** Calls `listener` at the beginning of each term, and at once when one is under way. Returns a function that removes it. */
   onTerm(listener: (term: Term) => void): () => void {
     this.#listeners.add(listener);
     if (this.term !== undefined) listener(this.term);
@@ -100,9 +124,9 @@ export class LeaderElector {
   }
 
   /**
-   * Ends the term and releases the Lease, so that the next leader need not wait. Stop what works under the term first: the
-   * Lease is renewed until here. With `release: false` the Lease is left to run out. With `holdMs` nobody leads for so long,
-   * whoever waits; where there was no Lease at first there is nobody to hold off, and it is deleted.
+   * Ends the term and releases the Lease, so that the next leader need not wait until it runs out. Stop what works under
+   * the term before: the Lease is renewed until this is called. With `release: false` the Lease is left to run out. With
+   * `holdMs` it is kept so that nobody leads for that long; a Lease that this process itself created is deleted instead.
    */
   async stop({ release = true, holdMs }: { release?: boolean; holdMs?: number } = {}): Promise<void> {
     if (this.#stop.signal.aborted) return this.#running;
@@ -118,7 +142,7 @@ export class LeaderElector {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       await this.#round();
-      // A little spread, so that two that wait for the same Lease do not collide at each look.
+      // Spread by a tenth, or two processes that started together would collide at each try.
       await clock.sleep(retryMs * (1 + random() / 10), signal).catch(() => {});
     }
   }
@@ -126,7 +150,7 @@ export class LeaderElector {
   async #round(): Promise<void> {
     const { clock, log, renewDeadlineMs, retryMs } = this.#options;
     const within = new AbortController();
-    // No longer than what is left until the deadline, else a request that hangs would outlive the term.
+    // Two tries must fit before the deadline, and a request that hangs must not outlive the term.
     const limitMs = Math.max(
       retryMs,
       Math.min(renewDeadlineMs / 2, this.#term?.untilDeadlineMs() ?? renewDeadlineMs),
@@ -138,9 +162,10 @@ export class LeaderElector {
       this.#failing = false;
     } catch (error) {
       if (this.#stop.signal.aborted) return;
-      // Our copy may be old: the next round reads the Lease.
+      // The write may have happened, or somebody else's. Our copy is worth nothing: the next round reads the Lease.
       this.#lease = undefined;
-      // Once per outage: a round every two seconds would bury everything else.
+      // Logged once per outage: a line every two seconds would bury everything else. A conflict is no outage; somebody was
+      // faster, and the next round sees who.
       const quiet = this.#failing || (error instanceof KubeError && error.reason === "Conflict");
       this.#failing ||= !quiet;
       log[quiet ? "debug" : "warn"]({ err: error }, "lease could not be read or written, will retry");
@@ -153,13 +178,13 @@ export class LeaderElector {
 
   async #contend(signal: AbortSignal): Promise<void> {
     const { client, namespace, name, identity, clock } = this.#options;
-    // A leader writes over the version of its own last renewal: one request, and a conflict tells of anybody else.
+    // A leader does not read first: its write names the version of its last renewal, so a conflict tells of anybody else.
     if (this.#lease === undefined || this.#term === undefined) {
       const lease = await client.get(leases, { namespace, name }, signal);
       this.#observe(lease);
       this.#foundNone ??= lease === undefined;
     }
-    const decision = claim({
+    const decision = decideOnLease({
       lease: this.#lease,
       identity,
       observed: this.#observed,
@@ -170,26 +195,26 @@ export class LeaderElector {
     if (decision.do === "wait") return this.#wait(decision.restMs);
     this.#waitsFor = undefined;
     if (decision.do === "seize") this.#displacedUntilMs = clock.monotonic() + decision.restMs;
-    // Counted from before the request is sent: whoever sees the renewal sees it later than that.
+    // The term counts from before the request is sent. Nobody can see the renewal earlier than that.
     const from = timesOf(clock);
-    const next = claimed(this.#lease, {
+    const next = heldLease(this.#lease, {
       ...this.#options,
       nowMs: clock.now(),
       newTerm: this.#term === undefined,
     });
     const written =
       decision.do === "create"
-        ? await client.create(leases, next, signal)
-        : await client.replace(leases, next, signal);
+        ? await client.create(leases, next, {}, signal)
+        : await client.replace(leases, next, {}, signal);
     this.#observe(written);
-    // The answer to a renewal that was sent before a long freeze proves nothing about now.
+    // The process may have been frozen between the request and here. Then others may have taken the Lease since.
     if (this.#stop.signal.aborted || elapsedMs(clock, from) >= this.#options.renewDeadlineMs) return;
     if (clock.monotonic() < this.#displacedUntilMs) return;
     if (this.#term === undefined || this.#term.remainingMs() <= 0) this.#begin(from);
     else this.#term.renewed(from);
   }
 
-  /** Told once for each holder: a replica that stands by, and an install that waits for a release's end, look alike otherwise. */
+  /** Logs each holder once: otherwise a replica that stands by looks the same as one that waits for a release to end. */
   #wait(restMs: number): void {
     this.#end("another process took the lease");
     const holder = this.#holder;
@@ -214,7 +239,7 @@ export class LeaderElector {
       this.#observed = { resourceVersion, sinceMs: this.#options.clock.monotonic() };
   }
 
-  #begin(from: Times): void {
+  #begin(from: ClockTimes): void {
     this.#end("a new term begins");
     const term = new RunningTerm(this.#options, from);
     this.#term = term;
@@ -241,7 +266,7 @@ export class LeaderElector {
         log.info("lease deleted: there was none before");
         return;
       }
-      await client.replace(leases, released(lease, { nowMs: clock.now(), holdMs }), signal);
+      await client.replace(leases, releasedLease(lease, { nowMs: clock.now(), holdMs }), {}, signal);
       log.info({ holdMs }, holdMs === undefined ? "lease released" : "lease kept, so that nobody leads");
     } catch (error) {
       log.warn({ err: error }, "lease not released, it runs out by itself");
@@ -249,24 +274,28 @@ export class LeaderElector {
   }
 }
 
+/** What a KubeError says of a request that our own limit ended. */
 const TIMED_OUT = { status: 0, reason: "Timeout" };
 
-/** Both clocks: the monotonic one stands still while a machine sleeps, the wall clock can be set back. The later one counts. */
-interface Times {
+/**
+ * A moment by both clocks. The monotonic clock stands still while a machine sleeps, and the wall clock can be set back, so
+ * the elapsed time is that of the one by which more has passed: a mistake can only end a term too early.
+ */
+interface ClockTimes {
   monotonic: number;
   wall: number;
 }
-const timesOf = (clock: Clock): Times => ({ monotonic: clock.monotonic(), wall: clock.now() });
-const elapsedMs = (clock: Clock, from: Times) =>
+const timesOf = (clock: Clock): ClockTimes => ({ monotonic: clock.monotonic(), wall: clock.now() });
+const elapsedMs = (clock: Clock, from: ClockTimes) =>
   Math.max(clock.monotonic() - from.monotonic, clock.now() - from.wall);
 
 class RunningTerm implements Term {
   readonly #abort = new AbortController();
   readonly #options: { clock: Clock; leaseMs: number; renewDeadlineMs: number };
-  #from: Times;
+  #from: ClockTimes;
   #disarm = () => {};
 
-  constructor(options: { clock: Clock; leaseMs: number; renewDeadlineMs: number }, from: Times) {
+  constructor(options: { clock: Clock; leaseMs: number; renewDeadlineMs: number }, from: ClockTimes) {
     this.#options = options;
     this.#from = from;
     this.#arm();
@@ -286,7 +315,7 @@ class RunningTerm implements Term {
   untilDeadlineMs(): number {
     return this.#options.renewDeadlineMs - elapsedMs(this.#options.clock, this.#from);
   }
-  renewed(from: Times): void {
+  renewed(from: ClockTimes): void {
     this.#from = from;
     this.#disarm();
     this.#arm();
@@ -295,6 +324,7 @@ class RunningTerm implements Term {
     this.#disarm();
     if (!this.#abort.signal.aborted) this.#abort.abort(new LeadershipLost(why));
   }
+  /** Ends the term in time where nobody asks. Those who do ask need no timer. */
   #arm(): void {
     this.#disarm = this.#options.clock.after(Math.max(0, this.untilDeadlineMs()), () => this.remainingMs());
   }

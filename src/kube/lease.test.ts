@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Claim, claim, claimed, NOBODY, released } from "./lease.ts";
+import { decideOnLease, heldLease, type LeaseDecision, NOBODY, releasedLease } from "./lease.ts";
 import type { Lease } from "./resource.ts";
 
 const lease = (spec: Lease["spec"]): Lease => ({
@@ -15,29 +15,33 @@ const other = lease({
 });
 
 const NOW = Date.UTC(2026, 0, 1);
-/** Kept so that nobody leads, since so long ago by the wall clock. */
-const kept = (agoMs: number) => released(other, { nowMs: NOW - agoMs, holdMs: 120_000 });
+/** A Lease that was kept so that nobody leads, this long ago by the wall clock. */
+const kept = (agoMs: number) => releasedLease(other, { nowMs: NOW - agoMs, holdMs: 120_000 });
 
-const rows: Record<string, [lease: Lease | undefined, seenForMs: number, Claim["do"]]> = {
-  "no Lease": [undefined, 0, "create"],
-  ours: [lease({ holderIdentity: "me" }), 0, "renew"],
-  "ours since long ago": [lease({ holderIdentity: "me" }), 60_000, "renew"],
-  released: [lease({ holderIdentity: "" }), 0, "take"],
-  "made by hand, without a holder": [lease({}), 0, "take"],
-  "another's, seen for the first time, with a renewal of the last century": [other, 0, "wait"],
-  "another's, unchanged for almost its duration": [other, 14_999, "wait"],
-  "another's, unchanged for its duration": [other, 15_000, "take"],
-  "another's, with a duration of its own": [
+const rows: Record<string, [lease: Lease | undefined, seenForMs: number, LeaseDecision["do"]]> = {
+  "there is no Lease": [undefined, 0, "create"],
+  "we hold it": [lease({ holderIdentity: "me" }), 0, "renew"],
+  "we hold it, and have not renewed it for a long time": [lease({ holderIdentity: "me" }), 60_000, "renew"],
+  "it was released": [lease({ holderIdentity: "" }), 0, "take"],
+  "it was made by hand, without a holder": [lease({}), 0, "take"],
+  "another holds it, seen for the first time, with a renewal of the last century": [other, 0, "wait"],
+  "another holds it, unchanged for almost its duration": [other, 14_999, "wait"],
+  "another holds it, unchanged for its duration": [other, 15_000, "take"],
+  "another holds it, with a longer duration than ours": [
     lease({ holderIdentity: "other", leaseDurationSeconds: 60 }),
     15_000,
     "wait",
   ],
-  "kept by nobody, since a moment ago": [kept(1000), 0, "wait"],
-  "kept by nobody, until a moment ago": [kept(120_000), 0, "take"],
-  "kept by nobody, since last week": [kept(7 * 86_400_000), 0, "take"],
-  "kept by nobody, by a clock an hour ahead": [kept(-3_600_000), 0, "wait"],
-  "kept by nobody, by a clock ahead, and seen for the whole time": [kept(-3_600_000), 120_000, "take"],
-  "kept by nobody, without a time": [
+  "it was kept for nobody a moment ago": [kept(1000), 0, "wait"],
+  "it was kept for nobody, and the time has just ended": [kept(120_000), 0, "take"],
+  "it was kept for nobody last week": [kept(7 * 86_400_000), 0, "take"],
+  "it was kept for nobody, by a clock that is an hour ahead": [kept(-3_600_000), 0, "wait"],
+  "it was kept for nobody, by a clock that is ahead, and seen unchanged for the whole time": [
+    kept(-3_600_000),
+    120_000,
+    "take",
+  ],
+  "it was kept for nobody, without a time": [
     lease({ holderIdentity: NOBODY, leaseDurationSeconds: 120 }),
     119_999,
     "wait",
@@ -47,13 +51,13 @@ for (const [name, [found, seenForMs, want]] of Object.entries(rows))
   test(`${name}: ${want}`, () => {
     const observed = { resourceVersion: found?.metadata.resourceVersion, sinceMs: 1000 };
     const nowMs = 1000 + seenForMs;
-    const decided = claim({ lease: found, identity: "me", observed, nowMs, wallMs: NOW + seenForMs });
+    const decided = decideOnLease({ lease: found, identity: "me", observed, nowMs, wallMs: NOW + seenForMs });
     expect(decided.do).toBe(want);
   });
 
-describe("a Lease that is to be taken from whoever has it", () => {
+describe("a Lease that may be taken from its holder", () => {
   const seize = (found: Lease, seenForMs: number) =>
-    claim({
+    decideOnLease({
       lease: found,
       identity: "me",
       observed: { resourceVersion: "5", sinceMs: 1000 },
@@ -61,19 +65,19 @@ describe("a Lease that is to be taken from whoever has it", () => {
       wallMs: NOW,
       seize: (holder) => !holder.startsWith("release_"),
     });
-  test("waits for what its holder had left", () =>
+  test("is seized, and what its holder had left must pass", () =>
     expect(seize(other, 4000)).toEqual({ do: "seize", restMs: 11_000 }));
-  test("is left to those from whom it may not be taken", () =>
+  test("is left to a holder from whom it may not be taken", () =>
     expect(seize(lease({ holderIdentity: "release_a", leaseDurationSeconds: 15 }), 4000)).toEqual({
       do: "wait",
       restMs: 11_000,
     }));
-  test("of one who stopped renewing it is free in the end, whoever that was", () =>
+  test("is free when its holder has stopped renewing it, whoever that is", () =>
     expect(seize(lease({ holderIdentity: "release_a", leaseDurationSeconds: 15 }), 15_000)).toEqual({
       do: "take",
     }));
-  test("is free once that has run out", () => expect(seize(other, 15_000)).toEqual({ do: "take" }));
-  test("kept by nobody: is free at once", () =>
+  test("is free when it has run out", () => expect(seize(other, 15_000)).toEqual({ do: "take" }));
+  test("is free at once when it is kept for nobody", () =>
     expect(seize(lease({ holderIdentity: NOBODY, leaseDurationSeconds: 120 }), 0)).toEqual({ do: "take" }));
 });
 
@@ -86,8 +90,8 @@ describe("the Lease that is written", () => {
     nowMs: Date.UTC(2026, 0, 1),
     newTerm: true,
   };
-  test("a taken one carries the version it was read at, and counts the change", () => {
-    const next = claimed(other, options);
+  test("carries the version that was read, and counts the change of holder", () => {
+    const next = heldLease(other, options);
     expect(next.metadata.resourceVersion).toBe("5");
     expect(next.spec).toMatchObject({
       holderIdentity: "me",
@@ -95,18 +99,18 @@ describe("the Lease that is written", () => {
       acquireTime: "2026-01-01T00:00:00.000000Z",
     });
   });
-  test("a renewal leaves the beginning and the count", () => {
+  test("keeps the beginning and the count in a renewal", () => {
     const mine = lease({
       holderIdentity: "me",
       acquireTime: "2025-12-31T00:00:00.000000Z",
       leaseTransitions: 3,
     });
-    expect(claimed(mine, { ...options, newTerm: false }).spec).toMatchObject({
+    expect(heldLease(mine, { ...options, newTerm: false }).spec).toMatchObject({
       acquireTime: "2025-12-31T00:00:00.000000Z",
       leaseTransitions: 3,
       renewTime: "2026-01-01T00:00:00.000000Z",
     });
   });
-  test("the first one begins at zero", () =>
-    expect(claimed(undefined, options).spec?.leaseTransitions).toBe(0));
+  test("begins with no transitions when there was no Lease", () =>
+    expect(heldLease(undefined, options).spec?.leaseTransitions).toBe(0));
 });

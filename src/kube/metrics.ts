@@ -1,13 +1,28 @@
+/**
+ * The runtime's own metrics. docs/operations.md lists them; names and labels are a public contract.
+ *
+ * What can be read at any time (a queue's depth, a watch's age) is read when Prometheus asks, by the functions that the
+ * `sample…` methods take, so that nothing has to be kept up to date in between.
+ */
+
 import { Counter, Gauge, Histogram, type Registry } from "@prometheus-io/client";
 
-/** An informer's watches, of which there is one for each namespace. */
+/** The state of an informer's watches, of which there is one for each namespace that it watches, or one for all. */
 export interface WatchSample {
-  /** Since the quietest was last heard of; undefined while there is no contact to speak of. */
+  /** How long ago the quietest watch was last heard from; undefined while none has ever been. */
   ageMs: number | undefined;
+  /** How many watches have a problem. */
   interrupted: number;
 }
 
-/** The label `result` of `smschannel_reconcile_total`. */
+/**
+ * How an attempt ended: the label `result` of `smschannel_reconcile_total`.
+ * - `unchanged`, `changed`: it succeeded, and the status did not or did have to be written.
+ * - `failed`: the object has a problem that is retried; `retry`: the API server refused or did not answer, or a
+ *   finalizer is not done; `bug`: something was thrown that says nothing public.
+ * - `foreign`: another installation manages the object. `finalized`: our finalizer was removed. `gone`: deleted meanwhile.
+ * - `aborted`: the term ended, the controller stopped, or the object needed another look first.
+ */
 export const RESULTS = [
   "unchanged",
   "changed",
@@ -19,12 +34,13 @@ export const RESULTS = [
   "gone",
   "aborted",
 ] as const;
-export type Result = (typeof RESULTS)[number];
+export type ReconcileResult = (typeof RESULTS)[number];
 
 const PREFIX = "smschannel_";
+/** A registry refuses a second metric of the same name, and several controllers share one registry. */
 const known = new WeakMap<Registry, KubeMetrics>();
 
-/** The runtime's metrics in one registry, whatever the number of informers and controllers that share it. */
+/** The runtime's metrics in one registry. All informers and controllers of a process share them, told apart by `kind`. */
 export class KubeMetrics {
   readonly objectReady: Gauge<"kind" | "namespace" | "name">;
   readonly reconciles: Counter<"kind" | "result">;
@@ -57,6 +73,7 @@ export class KubeMetrics {
       name: `${PREFIX}reconcile_duration_seconds`,
       help: "How long a reconcile took, its status write included.",
       labelNames: ["kind"],
+      // From an attempt that finds nothing to do, in milliseconds, to one that waits for an outside call's time-out.
       buckets: [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
       registers,
     });
@@ -67,6 +84,7 @@ export class KubeMetrics {
       labelNames: ["kind"],
       registers,
       collect() {
+        // A kind that is no longer watched must lose its series; a stale age would look like a watch that hangs.
         this.reset();
         for (const [kind, samples] of watches) {
           const seen = [...samples].map((sample) => sample().ageMs).filter((age) => age !== undefined);
@@ -111,11 +129,15 @@ export class KubeMetrics {
     });
   }
 
-  /** Every result of a kind, from 0 on: Prometheus sees no increase in a series that begins with 1. */
+  /**
+   * Creates the series of every result with the value 0. Prometheus computes an increase from two samples, so a counter
+   * that first appears with 1 has not increased, and an alert on the first bug would never fire.
+   * https://prometheus.io/docs/practices/instrumentation/#avoid-missing-metrics
+   */
   countFromZero(kind: string): void {
     for (const result of RESULTS) this.reconciles.inc({ kind, result }, 0);
   }
-  /** Returns a function that ends the sampling. */
+  /** Each `sample…` method returns a function that ends the sampling. */
   sampleWatch(kind: string, sample: () => WatchSample): () => void {
     return register(this.#watches, kind, sample);
   }

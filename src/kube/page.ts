@@ -1,15 +1,18 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { parseSkimmed, splitList } from "./skim.ts";
 
-/** For so long the items of a page are read in one go; then everything else has its turn. */
+/**
+ * How long items are parsed before other work gets a turn. Node has one thread for everything: a page of 4 MB that is
+ * parsed in one go would hold up the renewal of the Lease and the answers to probes for as long.
+ */
 const TURN_MS = 10;
 
-/** What is left of a list without its items. */
+/** A list without its items. `continue` is the token of the next page; absent on the last one. */
 export interface ListBody {
   metadata: { resourceVersion: string; continue?: string };
 }
 
-/** Reads a list's text item by item, so that a page of many or large ones stops nothing else for long. */
+/** Parses the text of a list item by item, with pauses in which everything else goes on. */
 export async function parsePage<T>(
   text: string,
   each: (item: unknown) => T,

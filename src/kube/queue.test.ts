@@ -6,7 +6,7 @@ function setup(options: Partial<ConstructorParameters<typeof WorkQueue>[0]> = {}
   const clock = new ManualClock();
   return { clock, queue: new WorkQueue({ clock, random: () => 0, ...options }) };
 }
-/** Takes and finishes whatever is in line. */
+/** Takes and finishes every key in line. */
 async function drain(queue: WorkQueue): Promise<string[]> {
   const taken: string[] = [];
   while (queue.depth > 0) {
@@ -25,7 +25,7 @@ test("a key that is added twice is handed out once", async () => {
   expect(await drain(queue)).toEqual(["a", "b"]);
 });
 
-test("a key is never with two workers, and comes again when it was asked for meanwhile", async () => {
+test("a key is never with two workers, and comes again when it was asked for during the attempt", async () => {
   const { queue } = setup();
   queue.add("a");
   await queue.take();
@@ -51,14 +51,14 @@ describe("lanes", () => {
     queue.add("c", "change");
     expect(await drain(queue)).toEqual(["c", "r"]);
   });
-  test("a resync that becomes a change moves up", async () => {
+  test("a resync that becomes a change goes before other resyncs", async () => {
     const { queue } = setup();
     queue.add("r1", "resync");
     queue.add("r2", "resync");
     queue.add("r2", "change");
     expect(await queue.take()).toEqual({ key: "r2", cause: "change" });
   });
-  test("a change never becomes less than that", async () => {
+  test("a change stays a change when a retry is added", async () => {
     const { queue } = setup();
     queue.add("a", "change");
     queue.add("a", "retry");
@@ -74,7 +74,7 @@ describe("lanes", () => {
 });
 
 describe("delays", () => {
-  test("the earliest wins, whatever comes later", async () => {
+  test("of several delays of a key the earliest counts", async () => {
     const { queue, clock } = setup();
     queue.addAfter("a", 5000);
     queue.addAfter("a", 1000);
@@ -86,7 +86,7 @@ describe("delays", () => {
     await clock.advance(60_000);
     expect(queue.depth).toBe(0);
   });
-  test("being handed out ends a delay: who works on the key decides anew", async () => {
+  test("a key that is handed out has no delay any more", async () => {
     const { queue, clock } = setup();
     queue.addAfter("a", 5000);
     queue.add("a");
@@ -94,7 +94,7 @@ describe("delays", () => {
     await clock.advance(60_000);
     expect(queue.depth).toBe(0);
   });
-  test("failures of one key wait longer each time, to a limit, and do not touch others", async () => {
+  test("a key waits longer after each failure, up to a limit, and other keys do not", async () => {
     const { queue, clock } = setup({ backoffMs: 1000, maxBackoffMs: 4000 });
     for (const ms of [1000, 2000, 4000, 4000]) {
       queue.retry("a");
@@ -108,13 +108,13 @@ describe("delays", () => {
     await clock.advance(1000);
     expect(await drain(queue)).toEqual(["b"]);
   });
-  test("jitter makes a delay up to half shorter, never longer", async () => {
+  test("jitter shortens a delay by up to a half", async () => {
     const { queue, clock } = setup({ random: () => 0.999, backoffMs: 1000 });
     queue.retry("a");
     await clock.advance(501);
     expect(queue.depth).toBe(1);
   });
-  test("after a success the delay is the shortest again", async () => {
+  test("after a success the next delay is the shortest again", async () => {
     const { queue, clock } = setup();
     for (let i = 0; i < 5; i++) {
       queue.retry("a");
@@ -126,7 +126,7 @@ describe("delays", () => {
     await clock.advance(1000);
     expect(queue.depth).toBe(1);
   });
-  test("what the other side asked for is waited out", async () => {
+  test("a key is not retried before the time that the other side asked for", async () => {
     const { queue, clock } = setup();
     queue.retry("a", 20_000);
     await clock.advance(19_999);
@@ -134,7 +134,7 @@ describe("delays", () => {
     await clock.advance(1);
     expect(queue.depth).toBe(1);
   });
-  test("a dropped key's delay never fires", async () => {
+  test("a dropped key does not come back", async () => {
     const { queue, clock } = setup();
     queue.retry("a");
     queue.drop("a");
@@ -143,7 +143,7 @@ describe("delays", () => {
   });
 });
 
-test("closing wakes who waits, and nothing is handed out after it", async () => {
+test("closing the queue wakes waiting workers, and nothing is handed out afterwards", async () => {
   const { queue, clock } = setup();
   const waiting = queue.take();
   queue.addAfter("late", 1000);

@@ -1,18 +1,30 @@
+/**
+ * The work queue of a controller: keys of objects (`namespace/name`), not the objects. A worker that takes a key looks the
+ * object up then, so ten changes of an object in a second cost one attempt, on its newest state.
+ *
+ *     const item = await queue.take();      // undefined: the queue is closed
+ *     …                                     // nobody else gets this key meanwhile
+ *     queue.retry(item.key);                // or forget(key): the next failure's delay is the shortest again
+ *     queue.done(item.key);
+ *
+ * It does what client-go's workqueue does, and shares workers fairly besides (see `Lanes`).
+ */
+
 import type { Clock } from "../clock.ts";
 import type { Flow } from "../fairness/flow.ts";
 import { type Cause, Lanes, type LanesOptions, stronger } from "./lanes.ts";
 import type { KubeObject } from "./resource.ts";
 import type { ReadStore } from "./store.ts";
 
-export type { Cause, Lane } from "./lanes.ts";
+export type { Cause, QueueLane } from "./lanes.ts";
 
 export interface QueueOptions extends LanesOptions {
   clock: Clock;
-  /** In [0, 1); default Math.random. */
+  /** A number in [0, 1); default Math.random. */
   random?: () => number;
-  /** First delay after a failure; doubled each time. Default 1 s. */
+  /** The delay after a key's first failure; it doubles with each further one. Default 1 s. */
   backoffMs?: number;
-  /** No delay is longer. Default 30 s, so that nothing waits longer than that once the other side is back. */
+  /** The longest delay. Default 30 s: for as long at most an object still waits once the other side is back. */
   maxBackoffMs?: number;
 }
 
@@ -21,17 +33,19 @@ export interface Item {
   cause: Cause;
 }
 
-/** A key that is out. */
-interface Working {
+/** A key that a worker has. */
+interface KeyAtWork {
   giveBack(): void;
-  /** Asked for meanwhile. */
+  /** Set when the key was asked for meanwhile: it goes in line again when the worker is done. */
   again: Cause | undefined;
 }
 
 /**
- * Keys to be worked on, each at most once at a time and once in line. A key is in line, delayed, being worked on, or nowhere;
- * while it is being worked on it can be asked for again, and is then put in line when done. Delays: the earliest wins, and
- * being handed out ends it, since whoever works on the key then decides anew.
+ * A key is with a worker, in line, delayed, or nowhere; it is with one worker at most, and in line once at most. A key that
+ * is asked for while a worker has it goes in line when the worker is done: the change may have come after the worker looked.
+ *
+ * A key has one delay at most, and of two the earlier one stays. Being handed out ends it, since the attempt decides anew
+ * when to look again.
  */
 export class WorkQueue {
   readonly #clock: Clock;
@@ -39,7 +53,7 @@ export class WorkQueue {
   readonly #backoffMs: number;
   readonly #maxBackoffMs: number;
   readonly #lanes: Lanes;
-  readonly #working = new Map<string, Working>();
+  readonly #working = new Map<string, KeyAtWork>();
   readonly #delayed = new Map<string, { at: number; cause: Cause; cancel: () => void }>();
   readonly #failures = new Map<string, number>();
   readonly #takers: ((item: Item | undefined) => void)[] = [];
@@ -53,12 +67,12 @@ export class WorkQueue {
     this.#lanes = new Lanes(options);
   }
 
-  /** Keys that can be out at a time, those that are urgent included: so many takers are never in each other's way. */
+  /** How many keys can be handed out at a time, urgent ones included. With that many workers no place stays unused. */
   get places(): number {
     return this.#lanes.places;
   }
 
-  /** Keys in line; those delayed or being worked on are not counted. */
+  /** How many keys are in line. Keys that are delayed or with a worker are not counted. */
   get depth(): number {
     return this.#lanes.size;
   }
@@ -71,7 +85,7 @@ export class WorkQueue {
     this.#serve();
   }
 
-  /** Adds the key after `ms`. An earlier delay of the same key stays, a later one is replaced. */
+  /** Adds the key after `ms`. An earlier delay of the same key stays; a later one is replaced. */
   addAfter(key: string, ms: number, cause: Cause = "retry"): void {
     if (this.#closed) return;
     const at = this.#clock.monotonic() + ms;
@@ -89,28 +103,31 @@ export class WorkQueue {
     this.#delayed.set(key, entry);
   }
 
-  /** Adds the key after its own growing delay, jittered downwards by up to a half, and not before `atLeastMs`. */
+  /**
+   * Adds the key after a delay that grows with its failures, but not before `atLeastMs`. The delay is shortened by up to a
+   * half at random: objects that failed together, as in an outage, must not all come back together.
+   */
   retry(key: string, atLeastMs = 0, cause: Cause = "retry"): void {
     const failures = (this.#failures.get(key) ?? 0) + 1;
     this.#failures.set(key, failures);
-    // Past 2^30 doublings add nothing but overflow.
+    // The longest delay is reached long before; more doublings would end in Infinity.
     const delay = Math.min(this.#maxBackoffMs, this.#backoffMs * 2 ** Math.min(failures - 1, 30));
     this.addAfter(key, Math.max(atLeastMs, delay * (1 - this.#random() / 2)), cause);
   }
 
-  /** The key's next delay is the shortest again. */
+  /** After a success: the key's next failure gets the shortest delay again. */
   forget(key: string): void {
     this.#failures.delete(key);
   }
 
-  /** Nothing is left of the key: for objects that are gone. */
+  /** Forgets the key's failures and its delay, because the object is gone. */
   drop(key: string): void {
     this.#failures.delete(key);
     this.#delayed.get(key)?.cancel();
     this.#delayed.delete(key);
   }
 
-  /** The next key, which is this caller's alone until `done`; undefined once the queue is closed. */
+  /** Waits for the next key, which is the caller's alone until `done`. Undefined once the queue is closed. */
   take(): Promise<Item | undefined> {
     if (this.#closed) return Promise.resolve(undefined);
     return new Promise((resolve) => {
@@ -128,7 +145,7 @@ export class WorkQueue {
     this.#serve();
   }
 
-  /** Nothing is handed out any more, delays included; who waits gets undefined. */
+  /** Hands out nothing any more, delayed keys included. Callers that wait in `take` get undefined. */
   close(): void {
     this.#closed = true;
     for (const { cancel } of this.#delayed.values()) cancel();
@@ -150,12 +167,13 @@ export class WorkQueue {
   }
 }
 
-/** Objects that a kind's controller works on at a time, urgent ones aside. */
+/** How many objects a kind's controller works on at a time by default, without the urgent ones. */
 const WORKERS = 8;
 
 /**
- * The queue of a kind's controller. Its workers are shared fairly among namespaces, and among what `upstreamOf` tells apart: the
- * party outside that work on an object waits for, where that is known. One that hangs must not hold up the others.
+ * The queue of a kind's controller. Namespaces share its workers fairly, and so do the outside systems that `upstreamOf`
+ * tells apart: an object's work waits for one of those, and one that hangs must not hold up the others. It gives undefined
+ * where the system is not known yet.
  */
 export function queueOf<T extends KubeObject>(
   informer: { store: ReadStore<T> },

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { ManualClock } from "../../test/support/manual-clock.ts";
 import { Recent } from "./recent.ts";
 
-test("is remembered for ten seconds from the last time, and not asked for to be forgotten", async () => {
+test("a value is remembered for ten seconds after it was last set, and then forgotten by itself", async () => {
   const clock = new ManualClock();
   const recent = new Recent<string>(clock);
   recent.set("a", "1");

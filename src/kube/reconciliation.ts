@@ -1,3 +1,23 @@
+/**
+ * One attempt: one look at one object, from its first sight to the removal of its finalizer.
+ *
+ * In this order:
+ * 1. An object that another installation manages is left alone.
+ * 2. An object that is being deleted is finalized: the kind's code undoes what it did outside, then our finalizer goes,
+ *    and with it the object. Nothing is written after that.
+ * 3. An object that has no status of ours gets one before anything else is done. It shows that somebody is at work, and
+ *    its `managedBy` keeps other installations away from what follows.
+ * 4. The kind's code is asked for its verdicts, and they are written as status, once.
+ *
+ * The client that it is given begins no write without enough time left of the Lease (`KubeClient.whileLeading`): a process
+ * that no longer leads must not write, and no write may still be under way when another process leads.
+ *
+ * An attempt is level-triggered: it acts on what the object is and not on what happened to it, and doing it twice changes
+ * nothing. So a failed attempt needs no cleaning up, only another one.
+ *
+ * https://kubernetes.io/docs/concepts/architecture/controller/
+ */
+
 import type { Clock } from "../clock.ts";
 import { LeadershipLost, type Term } from "../leadership.ts";
 import type { Log } from "../log.ts";
@@ -6,11 +26,11 @@ import { conditionOf } from "./conditions.ts";
 import type { EventRecorder } from "./events.ts";
 import { addFinalizer, ObjectGone, removeFinalizer } from "./finalizer.ts";
 import { Interrupted, type Interruption } from "./interruption.ts";
-import type { KubeMetrics, Result } from "./metrics.ts";
-import type { Cause, Lane } from "./queue.ts";
+import type { KubeMetrics, ReconcileResult } from "./metrics.ts";
+import type { Cause, QueueLane } from "./queue.ts";
 import { Recent } from "./recent.ts";
 import type { KubeObject, ResourceType } from "./resource.ts";
-import { type Status, StatusWriter, type Written } from "./status-writer.ts";
+import { type ObjectStatus, StatusWriter, type WriteResult } from "./status-writer.ts";
 import {
   type EventNote,
   type Outcome,
@@ -20,34 +40,35 @@ import {
   type Verdict,
 } from "./summarise.ts";
 
+/** What the kind's own code gets to work with, for one attempt. */
 export interface ReconcileContext<T extends KubeObject> {
-  /** As the store has it, with the status as it was last written. Not to be changed. */
+  /** The object as the store has it, with the status as we last wrote it. It is frozen. */
   object: T;
-  lane: Lane;
-  /** Why it is looked at. */
+  lane: QueueLane;
+  /** Why the object is looked at. */
   cause: Cause;
-  /** Aborts when leadership is lost, the controller stops, or the object can wait for nothing any more. */
+  /** Aborts when leadership is lost, the controller stops, or the object has become urgent. */
   signal: AbortSignal;
   /**
-   * Aborts with `signal`, and when the object was deleted meanwhile: for what only looks or waits. A change outside that has
-   * been sent is better waited for, or it may land after what the deletion does.
+   * Aborts with `signal`, and also when the object is deleted. Pass it to what only reads or waits, and `signal` to what
+   * makes a change outside: a change that was sent should be waited for, or it may take effect after what the deletion does.
    */
   patience: AbortSignal;
-  /** Bound to kind, namespace, name and this reconcile. */
+  /** Adds kind, namespace, name and this attempt's id to each line. */
   log: Log;
   deleting: boolean;
-  /** Puts the finalizer on the object unless it is there: before the first change outside of the cluster. */
+  /** Puts the finalizer on the object unless it is there. Call it before the first change outside the cluster. */
   ensureFinalizer(): Promise<void>;
 }
 
-/** What a kind's own code has to say. */
+/** A kind's own code. The runtime does the rest: when to look, what to write, whom to tell. */
 export interface Reconciler<T extends KubeObject> {
-  /** The status of an object that has none yet, written before its first reconcile. */
+  /** The status of an object that has none yet; it is written before the first reconcile. */
   firstSight(object: T): { verdicts: readonly Verdict[]; status?: Record<string, unknown> };
   reconcile(ctx: ReconcileContext<T>): Promise<Outcome>;
-  /** Undoes what was done outside. Absent: nothing is to be undone. */
-  finalize?(ctx: ReconcileContext<T>): Promise<Finalized>;
-  /** All verdicts when a reconcile threw an error with a reason and a class. */
+  /** Undoes what was done outside, when the object is deleted. Absent: there is nothing to undo. */
+  finalize?(ctx: ReconcileContext<T>): Promise<FinalizeResult>;
+  /** All verdicts of the kind after a reconcile threw an error with a reason and a class. */
   onFailure(object: T, error: FailureLike): readonly Verdict[];
 }
 
@@ -57,46 +78,47 @@ export interface ReconciliationOptions<T extends KubeObject> extends Reconciler<
   clock: Clock;
   log: Log;
   events: EventRecorder;
-  /** This release's name, for `status.managedBy`. */
+  /** This installation's name, for `status.managedBy`. */
   instance: string;
   fieldManager: string;
   finalizer?: string;
-  /** A release whose objects are taken over. */
+  /** An installation whose objects are taken over. */
   takeOverFrom?: string | undefined;
-  /** What of a status this controller owns, where another process owns part of it; default all. */
-  ownStatus?: (status: Status) => Status;
+  /** Gives the part of a status that this controller owns, where another process owns the rest; default all. */
+  ownStatus?: (status: ObjectStatus) => ObjectStatus;
 }
 
-/** `done` lets the object go; an Outcome is written as status, and finalize is called again. */
-export type Finalized = { done: true; events?: readonly EventNote[] } | Outcome;
+/** `done`: the finalizer goes. An Outcome says what it waits for: it becomes the status, and finalize is called again. */
+export type FinalizeResult = { done: true; events?: readonly EventNote[] } | Outcome;
 
-/** Any error that says publicly what failed; all others are bugs. */
+/** An error that says in public words what failed. Everything else that is thrown counts as a bug. */
 export interface FailureLike extends Error {
   reason: string;
   class: ReasonClass;
   retryAfterMs?: number | undefined;
 }
 
-/** What a reader of the status gets to know of a bug; the rest is in the log. */
+/** What the status says of a bug. No more: an error's own text could hold a credential, and a status is widely readable. */
 const BUG = {
   reason: "InternalError",
   message: "the operator failed unexpectedly; its log has the details, and it tries again",
 } as const;
 
-/** When the object is to be looked at again: in its own growing time, after so long, or when something happens. */
+/** When the object is looked at again: after its own growing delay, after this long, or when something happens. */
 export type Next =
   | { do: "retry"; atLeastMs?: number | undefined }
   | { do: "after"; ms: number }
   | { do: "wait" };
 
-export interface Attempt {
-  result: Result;
-  /** Absent: as if this attempt had not been. */
+/** How an attempt ended, for the metrics and the queue. */
+export interface AttemptEnd {
+  result: ReconcileResult;
+  /** Absent: the attempt plans nothing and changes no plan, because the object is gone or is in line already. */
   next?: Next;
 }
 
-/** One object to be looked at. */
-export interface Work<T extends KubeObject> {
+/** The object to look at, and what the attempt is bound to: the term of leadership, and an interruption. */
+export interface AttemptInput<T extends KubeObject> {
   key: string;
   cause: Cause;
   object: T;
@@ -105,20 +127,17 @@ export interface Work<T extends KubeObject> {
   interruption: Interruption;
 }
 
-/**
- * One look at one object, from its first sight to the removal of its finalizer: asks the kind's own code, and writes what
- * comes of it, the status once. Knows nothing of queues; the answer says when to look again.
- */
+/** Makes the attempts of one kind. It knows nothing of queues: what it returns says when to look again. */
 export class Reconciliation<T extends KubeObject> {
   readonly #options: ReconciliationOptions<T>;
   readonly #status: StatusWriter<T>;
   readonly #metrics: KubeMetrics;
   readonly #stopping: AbortSignal;
-  /** Foreign objects' keys by the uid that was told about. */
+  /** The objects that another installation manages: the uid by key, so that each is reported once. */
   readonly #foreign = new Map<string, string>();
-  /** The uids of objects whose finalizer this process took away, which the store may still show with it. */
+  /** The uids of objects whose finalizer this process removed; the store may still show them with it. */
   readonly #finalized: Recent<string | undefined>;
-  /** Resyncs in a row that could not look at an outside system. */
+  /** Resyncs in a row that could not look at the outside system. In memory only: a new leader begins with patience. */
   readonly #blind = new Map<string, number>();
 
   constructor(options: ReconciliationOptions<T>, metrics: KubeMetrics, stopping: AbortSignal) {
@@ -129,18 +148,18 @@ export class Reconciliation<T extends KubeObject> {
     this.#finalized = new Recent(options.clock);
   }
 
-  /** Objects that another release manages. */
+  /** How many objects another installation manages. */
   get foreign(): number {
     return this.#foreign.size;
   }
 
-  /** What this process wrote a moment ago, and the store would show soon, may not have happened. */
+  /** After a restore from a backup: what this process wrote a moment ago may never have happened there. */
   forgetWrites(key: string): void {
     this.#status.forget(key);
     this.#finalized.delete(key);
   }
 
-  /** The object is gone. */
+  /** The object is gone: keep nothing of it. */
   forget(key: string, object: T): void {
     this.#status.forget(key);
     this.#foreign.delete(key);
@@ -149,34 +168,36 @@ export class Reconciliation<T extends KubeObject> {
     this.unsay(object);
   }
 
-  /** Whether it is ready is no longer this process's to say. */
+  /** Removes the object's `smschannel_object_ready`: this process no longer knows, and a stale value would look current. */
   unsay({ metadata: { namespace = "", name } }: T): void {
     this.#metrics.objectReady.remove({ kind: this.#options.type.kind, namespace, name });
   }
 
-  /** Whatever goes wrong stays with this one object; never throws. */
-  async attempt(work: Work<T>): Promise<Attempt> {
+  /** Never throws: whatever goes wrong with this object must not stop the worker that others wait for. */
+  async attempt(work: AttemptInput<T>): Promise<AttemptEnd> {
     const signal = AbortSignal.any([work.term.signal, this.#stopping, work.interruption.isCutOff]);
     try {
       return await this.#reconcile(work, signal);
     } catch (error) {
       if (error instanceof Interrupted && work.interruption.hasBegun) return { result: "aborted" };
       if (signal.aborted || error instanceof LeadershipLost)
-        // The term may go on once the Lease is renewed, and then nobody else would look at this object soon.
+        // Retried even so: when the Lease can be renewed after all, the term goes on, and nothing else would bring the
+        // object back soon.
         return this.#stopping.aborted ? { result: "aborted" } : { result: "aborted", next: { do: "retry" } };
       if (error instanceof ObjectGone) return { result: "gone" };
       if (error instanceof KubeError) {
         work.log.warn({ err: error }, "kubernetes api call failed, will retry");
         return { result: "retry", next: { do: "retry", atLeastMs: error.retryAfterMs } };
       }
-      // Work that is shared ended with somebody else's attempt; nobody has put this object in line.
+      // The attempt waited for work that it shared with another one, and that one was interrupted. Nobody has put this
+      // object in line.
       if (error instanceof Interrupted) return { result: "aborted", next: { do: "retry" } };
       work.log.error({ err: error }, "bug in the controller runtime or in a status");
       return { result: "bug", next: { do: "retry" } };
     }
   }
 
-  async #reconcile(work: Work<T>, signal: AbortSignal): Promise<Attempt> {
+  async #reconcile(work: AttemptInput<T>, signal: AbortSignal): Promise<AttemptEnd> {
     const { object, key } = work;
     if (this.#status.isForeign(object)) return this.#leaveAlone(work);
     this.#foreign.delete(key);
@@ -184,12 +205,15 @@ export class Reconciliation<T extends KubeObject> {
     const greeted = await this.#greet(work, signal);
     if (greeted === "foreign") return this.#leaveAlone(work);
     if (greeted === "gone") return { result: "gone" };
-    const { outcome, bug } = await this.#outcomeOf(work, signal, (ctx) => this.#options.reconcile(ctx));
-    return await this.#conclude(work, outcome, signal, bug ? "bug" : undefined);
+    const { outcome, bug } = await this.#outcomeOf(work, (ctx) => this.#options.reconcile(ctx), signal);
+    return await this.#conclude(work, outcome, bug ? { as: "bug" } : {}, signal);
   }
 
-  /** First sight: all conditions and whose object it is, before anything else is done. */
-  async #greet(work: Work<T>, signal: AbortSignal): Promise<Written> {
+  /**
+   * First sight: writes all conditions and `managedBy` unless they are there. An object that is taken over keeps its
+   * conditions as the former installation left them; nothing has been looked at yet.
+   */
+  async #greet(work: AttemptInput<T>, signal: AbortSignal): Promise<WriteResult> {
     const { instance, firstSight } = this.#options;
     const previousStatus = this.#status.previous(work.object);
     if (previousStatus?.managedBy === instance && conditionOf(previousStatus, "Ready") !== undefined)
@@ -202,45 +226,46 @@ export class Reconciliation<T extends KubeObject> {
     return written;
   }
 
-  async #finalize(work: Work<T>, signal: AbortSignal): Promise<Attempt> {
+  async #finalize(work: AttemptInput<T>, signal: AbortSignal): Promise<AttemptEnd> {
     const { object, log } = work;
     const { finalizer, client, type, finalize, events } = this.#options;
     if (finalizer === undefined || !(object.metadata.finalizers ?? []).includes(finalizer))
       return { result: "unchanged" };
-    // Once is enough, while the store does not know it yet; if it is right after all, that shows later.
+    // We removed the finalizer, and the store still shows it. Undoing things twice could undo what somebody else has set up
+    // since. If the store still shows the finalizer when it must have caught up, it is really there.
     if (this.#finalized.get(work.key) === object.metadata.uid && object.metadata.uid !== undefined)
       return { result: "unchanged", next: { do: "after", ms: this.#finalized.leftMs(work.key) } };
-    let done: Finalized = { done: true };
+    let done: FinalizeResult = { done: true };
     if (finalize !== undefined) {
-      const { outcome, bug } = await this.#outcomeOf(work, signal, finalize);
-      if (bug) return await this.#conclude(work, outcome, signal, "bug");
+      const { outcome, bug } = await this.#outcomeOf(work, finalize, signal);
+      if (bug) return await this.#conclude(work, outcome, { as: "bug" }, signal);
       done = outcome;
     }
     if (!("done" in done)) {
-      const { next } = await this.#conclude(work, done, signal);
-      // Whatever keeps a finalizer from its end, it is tried again: only it can let the object go.
+      const { next } = await this.#conclude(work, done, {}, signal);
+      // Retried whatever the reason's class: nothing else will bring it back, and until then the object cannot go.
       return { result: "retry", next: next?.do === "retry" ? next : { do: "retry" } };
     }
-    // As the store has it, which showed our finalizer a moment ago: the answer to our last write may be from before it was there.
+    // With the store's version of the object, which has our finalizer. The answer to our last status write may be older.
     await removeFinalizer({ client, type, finalizer, object }, signal);
-    // Only now: an attempt that fails before is made again, and would tell them twice.
+    // Not before: an attempt that fails on the way here is made again, and would record them twice.
     for (const note of done.events ?? []) events.record(object, note);
     this.#finalized.set(work.key, object.metadata.uid);
     log.info("finalized");
     return { result: "finalized" };
   }
 
-  /** Runs `run`; what it throws with a public reason is an outcome like any other, and a bug is a poor one. */
+  /** Calls the kind's code. An error with a public reason becomes an outcome like any other; a bug becomes InternalError. */
   async #outcomeOf<R extends object>(
-    work: Work<T>,
-    signal: AbortSignal,
+    work: AttemptInput<T>,
     run: (ctx: ReconcileContext<T>) => Promise<R>,
+    signal: AbortSignal,
   ): Promise<{ outcome: R | Outcome; bug: false } | { outcome: Outcome; bug: true }> {
     const { object, log } = work;
     try {
       return { outcome: await run(this.#context(work, signal)), bug: false };
     } catch (error) {
-      // The API server's trouble is no verdict about the object, and neither is our own end.
+      // A failing API server says nothing about the object, and neither does our own stop: no status is written for them.
       if (signal.aborted || error instanceof KubeError) throw error;
       if (error instanceof Interrupted) throw error;
       if (error instanceof LeadershipLost || error instanceof ObjectGone) throw error;
@@ -255,13 +280,13 @@ export class Reconciliation<T extends KubeObject> {
     }
   }
 
-  /** With the status that we wrote last, even while the watch has not brought it back: reconcilers carry fields over from it. */
+  /** The object with the status that we wrote last, even before the watch shows it: reconcilers carry fields over from it. */
   #current(object: T): T {
     const status = this.#status.previous(object);
     return status === object.status ? object : { ...object, status };
   }
 
-  #context(work: Work<T>, signal: AbortSignal): ReconcileContext<T> {
+  #context(work: AttemptInput<T>, signal: AbortSignal): ReconcileContext<T> {
     const { object, log, cause, interruption } = work;
     const { client, type, finalizer } = this.#options;
     let ensured = finalizer === undefined || (object.metadata.finalizers ?? []).includes(finalizer);
@@ -275,6 +300,7 @@ export class Reconciliation<T extends KubeObject> {
       deleting: object.metadata.deletionTimestamp !== undefined,
       ensureFinalizer: async () => {
         if (ensured) return;
+        // First sight was just written, so the store's version is old and would only bring a conflict.
         const newest = this.#status.withVersion(object);
         await addFinalizer({ client, type, finalizer: finalizer!, object: newest }, signal);
         ensured = true;
@@ -282,8 +308,13 @@ export class Reconciliation<T extends KubeObject> {
     };
   }
 
-  /** Writes what came out, tells it, and says when the next look is due. */
-  async #conclude(work: Work<T>, outcome: Outcome, signal: AbortSignal, as?: Result): Promise<Attempt> {
+  /** Writes the status, then logs and records events: nothing is announced that was not written. */
+  async #conclude(
+    work: AttemptInput<T>,
+    outcome: Outcome,
+    { as }: { as?: ReconcileResult },
+    signal: AbortSignal,
+  ): Promise<AttemptEnd> {
     signal.throwIfAborted();
     const { object, log } = work;
     this.#countBlind(work, outcome);
@@ -302,7 +333,7 @@ export class Reconciliation<T extends KubeObject> {
     return { result: written === "written" ? "changed" : "unchanged", next };
   }
 
-  #summarise(work: Work<T>, outcome: Outcome, previousStatus: Status | undefined): Summary {
+  #summarise(work: AttemptInput<T>, outcome: Outcome, previousStatus: ObjectStatus | undefined): Summary {
     return summarise({
       object: work.object,
       outcome,
@@ -313,22 +344,23 @@ export class Reconciliation<T extends KubeObject> {
     });
   }
 
-  #write(work: Work<T>, status: Record<string, unknown>, signal: AbortSignal): Promise<Written> {
+  #write(work: AttemptInput<T>, status: Record<string, unknown>, signal: AbortSignal): Promise<WriteResult> {
     return this.#status.write(work.object, status, signal);
   }
 
-  /** Only resyncs count: tries after a failure come within seconds and would use up the patience at once. */
-  #countBlind({ key, cause }: Work<T>, { unobserved, failure }: Outcome): void {
+  /** Counts resyncs only. Retries after a failure follow within seconds and would use up the patience at once. */
+  #countBlind({ key, cause }: AttemptInput<T>, { unobserved, failure }: Outcome): void {
     if (unobserved === undefined && failure?.class !== "transient") this.#blind.delete(key);
     else if (cause === "resync") this.#blind.set(key, (this.#blind.get(key) ?? 0) + 1);
   }
 
-  #leaveAlone({ key, object, log }: Work<T>): Attempt {
+  /** Says once per object, in the log and as an event, that another installation manages it; does nothing else. */
+  #leaveAlone({ key, object, log }: AttemptInput<T>): AttemptEnd {
     const uid = object.metadata.uid ?? "";
     if (this.#foreign.get(key) === uid) return { result: "foreign" };
     this.#foreign.set(key, uid);
     this.unsay(object);
-    const managedBy = (object.status as Status | undefined)?.managedBy;
+    const managedBy = (object.status as ObjectStatus | undefined)?.managedBy;
     log.warn({ managedBy }, "managed by another release, left alone");
     this.#options.events.record(object, {
       type: "Warning",
@@ -349,11 +381,11 @@ function isFailure(error: unknown): error is FailureLike {
   return error instanceof Error && typeof reason === "string" && typeof kind === "string";
 }
 
-const takenOver = (status: Status | undefined): status is Status =>
+const takenOver = (status: ObjectStatus | undefined): status is ObjectStatus =>
   conditionOf(status, "Ready") !== undefined;
 
-/** The named conditions as they stand; what the runtime adds by itself is not among them. */
-function verdictsOf(status: Status | undefined): Verdict[] {
+/** The kind's own conditions as they stand in a status, without the two that the runtime adds. */
+function verdictsOf(status: ObjectStatus | undefined): Verdict[] {
   const named = (status?.conditions ?? []).filter(({ type }) => type !== "Reconciling" && type !== "Stalled");
   return named.map(({ type, status, reason, message }) => ({
     type,
@@ -364,9 +396,11 @@ function verdictsOf(status: Status | undefined): Verdict[] {
   }));
 }
 
+/** A condition in a status does not say its class. One that is not True counts as waiting until it is looked at again. */
 const classBy = (status: string): ReasonClass => (status === "True" ? "good" : "waiting");
 
-function bugOutcome(previous: Status | undefined): Outcome {
+/** A bug leaves all other conditions as they were: nothing was found out about them. */
+function bugOutcome(previous: ObjectStatus | undefined): Outcome {
   const ready: Verdict = { type: "Ready", status: "False", ...BUG, class: "transient" };
   const others = verdictsOf(previous).filter(({ type }) => type !== "Ready");
   return { verdicts: [...others, ready], failure: { ...BUG, class: "transient" } };

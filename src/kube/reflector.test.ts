@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { type Action, type Input, type State, type Step, start, step } from "./reflector.ts";
+import {
+  type ReflectorAction,
+  type ReflectorInput,
+  type ReflectorState,
+  type ReflectorStep,
+  start,
+  step,
+} from "./reflector.ts";
 import type { KubeObject } from "./resource.ts";
 import type { Failed } from "./watch-failure.ts";
 
@@ -8,49 +15,49 @@ const object = (name: string, resourceVersion: string): KubeObject => ({
   kind: "Thing",
   metadata: { name, resourceVersion },
 });
-const page = (...items: KubeObject[]): Input<KubeObject> => ({
+const page = (...items: KubeObject[]): ReflectorInput<KubeObject> => ({
   type: "page",
   items,
   resourceVersion: "100",
   continue: undefined,
 });
-const failed = (error: Partial<Failed>, livedMs = 0): Input<KubeObject> => ({
+const failed = (error: Partial<Failed>, livedMs = 0): ReflectorInput<KubeObject> => ({
   type: "failed",
   error: { status: 0, reason: "Network", message: "connection reset", ...error },
   livedMs,
 });
-const added = (name: string, resourceVersion: string): Input<KubeObject> => ({
+const added = (name: string, resourceVersion: string): ReflectorInput<KubeObject> => ({
   type: "event",
   event: { type: "ADDED", object: object(name, resourceVersion) },
 });
-const bookmark = (resourceVersion: string): Input<KubeObject> => ({
+const bookmark = (resourceVersion: string): ReflectorInput<KubeObject> => ({
   type: "event",
   event: { type: "BOOKMARK", object: { metadata: { name: "", resourceVersion } } },
 });
-const expired: Input<KubeObject> = {
+const expired: ReflectorInput<KubeObject> = {
   type: "event",
   event: { type: "ERROR", object: { code: 410, reason: "Expired", message: "too old resource version" } },
 };
-const ended = (livedMs: number): Input<KubeObject> => ({ type: "ended", livedMs });
-const waited: Input<KubeObject> = { type: "waited" };
-/** The server says how far it is. */
-const serverIsAt = (resourceVersion: string, silent = false): Input<KubeObject> => ({
+const ended = (livedMs: number): ReflectorInput<KubeObject> => ({ type: "ended", livedMs });
+const waited: ReflectorInput<KubeObject> = { type: "waited" };
+/** The server's answer to the question how far it is. */
+const serverIsAt = (resourceVersion: string, silent = false): ReflectorInput<KubeObject> => ({
   type: "version",
   resourceVersion,
   silent,
 });
-const silence: Input<KubeObject> = { type: "silent" };
+const silence: ReflectorInput<KubeObject> = { type: "silent" };
 
-/** Runs the inputs with the chance in the middle; gives the last step and every action that was asked for. */
+/** Feeds the inputs to the machine; returns the last step and all actions that it asked for. */
 function run(
-  inputs: Input<KubeObject>[],
+  inputs: ReflectorInput<KubeObject>[],
   chance = 0.5,
-): { last: Step<KubeObject>; actions: Action[]; state: State } {
+): { last: ReflectorStep<KubeObject>; actions: ReflectorAction[]; state: ReflectorState } {
   const first = start();
   let { state } = first;
   const { action } = first;
   const actions = [action];
-  let last: Step<KubeObject> = { state, action };
+  let last: ReflectorStep<KubeObject> = { state, action };
   for (const input of inputs) {
     last = step(state, input, chance);
     state = last.state;
@@ -58,110 +65,110 @@ function run(
   }
   return { last, actions, state };
 }
-const watching: Input<KubeObject>[] = [page()];
-const rounds = (count: number, ...inputs: Input<KubeObject>[]) =>
+const watching: ReflectorInput<KubeObject>[] = [page()];
+const rounds = (count: number, ...inputs: ReflectorInput<KubeObject>[]) =>
   Array.from({ length: count }, () => inputs).flat();
 
-const rows: Record<string, [inputs: Input<KubeObject>[], last: Action | undefined]> = {
-  "begins with a list by pages": [[], { do: "list", continue: undefined, limit: 500 }],
-  "asks for the next page with the token of the last": [
+const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: ReflectorAction | undefined]> = {
+  "it begins with a list by pages": [[], { do: "list", continue: undefined, limit: 500 }],
+  "it asks for the next page with the token of the last one": [
     [{ type: "page", items: [], resourceVersion: "100", continue: "token" }],
     { do: "list", continue: "token", limit: 500 },
   ],
-  "a page that is too large is asked for in smaller ones, from the same place": [
+  "a page that is too large is asked for again in smaller ones, from the same place": [
     [{ type: "page", items: [], resourceVersion: "100", continue: "token" }, failed({ reason: "TooLarge" })],
     { do: "list", continue: "token", limit: 125 },
   ],
-  "a page that is too large again and again ends as one object": [
+  "a page that is too large each time shrinks to one object": [
     rounds(5, failed({ reason: "TooLarge" })),
     { do: "list", continue: undefined, limit: 1 },
   ],
-  "after a list of small pages the next one begins with large ones": [
+  "after a list of small pages the next list begins with large ones": [
     [failed({ reason: "TooLarge" }), page(), added("a", "101"), expired],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "watches from the list's version, for five to ten minutes": [
+  "it watches from the list's version, for five to ten minutes": [
     watching,
     { do: "watch", resourceVersion: "100", timeoutSeconds: 450, quiet: false },
   ],
-  "an event does not end the watch": [[...watching, added("a", "101")], undefined],
-  "before a watch is resumed the server is asked how far it is": [
+  "an event leaves the watch open": [[...watching, added("a", "101")], undefined],
+  "the server is asked how far it is before a watch is resumed": [
     [...watching, added("a", "101"), ended(60_000)],
     { do: "ask" },
   ],
-  "a watch that the server ended follows at once, from the last event": [
+  "a watch that the server ended is resumed at once, from the last event": [
     [...watching, added("a", "101"), ended(60_000), serverIsAt("101")],
     { do: "watch", resourceVersion: "101", timeoutSeconds: 450, quiet: false },
   ],
-  "a bookmark moves the place from which it resumes": [
+  "a bookmark moves the place from which the watch is resumed": [
     [...watching, bookmark("150"), ended(60_000), serverIsAt("170")],
     { do: "watch", resourceVersion: "150", timeoutSeconds: 450, quiet: false },
   ],
-  "a reset connection is resumed after a short wait": [
+  "after a reset connection it waits for a short time": [
     [...watching, added("a", "101"), failed({})],
     { do: "wait", ms: 375 },
   ],
-  "after the wait it goes on where it was": [
+  "after the wait the watch is resumed from its place": [
     [...watching, added("a", "101"), failed({}), waited, serverIsAt("101")],
     { do: "watch", resourceVersion: "101", timeoutSeconds: 450, quiet: false },
   ],
-  "an expired version of a watch that had worked is listed anew at once": [
+  "when the version of a watch that had worked has expired, it lists again at once": [
     [...watching, added("a", "101"), expired],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "a version that expires at each try makes no storm of lists": [
+  "when a version expires at each try, it waits before it lists": [
     [...watching, failed({}), waited, serverIsAt("100"), expired],
     { do: "wait", ms: 750 },
   ],
-  "a server that forgets each new version at once is not asked for list after list": [
+  "when the server forgets each new version at once, it waits before it lists": [
     [...watching, expired, { type: "page", items: [], resourceVersion: "101", continue: undefined }, expired],
     { do: "wait", ms: 750 },
   ],
-  "HTTP status 410 is the same as the event": [
+  "HTTP status 410 means the same as the event with that code": [
     [...watching, failed({ status: 410, reason: "Expired" })],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "a version from before a restored backup is listed anew": [
+  "when the server says that our version is too large, it lists again": [
     [
       ...watching,
       failed({ status: 504, reason: "Timeout", message: "Too large resource version: 9, current: 3" }),
     ],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "a server that is behind us is listed anew, at once": [
+  "when the server is behind us, it lists again at once": [
     [...watching, bookmark("150"), failed({}), waited, serverIsAt("120")],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "after a long outage too": [
+  "when the server is behind us after a long outage, it lists again at once": [
     [...watching, ...rounds(8, failed({}), waited), serverIsAt("90")],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "a server whose versions say nothing is believed": [
+  "when versions cannot be compared, the watch is resumed": [
     [...watching, bookmark("x150"), ended(60_000), serverIsAt("x120")],
     { do: "watch", resourceVersion: "x150", timeoutSeconds: 450, quiet: false },
   ],
-  "a server that may have been set back and counted on since is listed anew": [
+  "after a long silence it lists again, even if the server is ahead of us": [
     [...watching, failed({}), waited, serverIsAt("900", true)],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "a silent watch is given up, and the server asked": [[...watching, silence], { do: "ask" }],
-  "after a silent watch everything is listed anew": [
+  "when a watch is silent, it asks the server how far it is": [[...watching, silence], { do: "ask" }],
+  "after a silent watch it lists again, even if the server is where we are": [
     [...watching, silence, serverIsAt("100", true)],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "a server that cannot say how far it is is asked again": [
+  "when the server does not say how far it is, it asks again": [
     [...watching, failed({}), waited, failed({ status: 500 }), waited],
     { do: "ask" },
   ],
-  "an event that is older than the last one: everything is listed anew": [
+  "when an event is older than the last one, it lists again": [
     [...watching, added("a", "150"), added("b", "120")],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "events that are older again and again make no storm of lists": [
+  "when events are older a second time, it waits before it lists": [
     [...watching, added("a", "150"), added("b", "120"), page(), added("c", "90")],
     { do: "wait", ms: 750 },
   ],
-  "another 504 keeps its place": [
+  "after another kind of 504 the watch is resumed from its place": [
     [
       ...watching,
       failed({ status: 504, reason: "Timeout", message: "etcd is slow" }),
@@ -170,7 +177,7 @@ const rows: Record<string, [inputs: Input<KubeObject>[], last: Action | undefine
     ],
     { do: "watch", resourceVersion: "100", timeoutSeconds: 450, quiet: false },
   ],
-  "an expired continue token begins the list again": [
+  "when a continue token has expired, the list begins again": [
     [
       { type: "page", items: [], resourceVersion: "100", continue: "token" },
       failed({ status: 410, reason: "Expired" }),
@@ -178,7 +185,7 @@ const rows: Record<string, [inputs: Input<KubeObject>[], last: Action | undefine
     ],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "a first page that expires asks for everything at once": [
+  "when the first page finds its version expired, it asks for everything at once": [
     [failed({ status: 410, reason: "Expired" }), waited],
     { do: "list", continue: undefined, limit: 0 },
   ],
@@ -186,7 +193,7 @@ const rows: Record<string, [inputs: Input<KubeObject>[], last: Action | undefine
     [{ type: "page", items: [], resourceVersion: "100", continue: "token" }, failed({ status: 500 }), waited],
     { do: "list", continue: "token", limit: 500 },
   ],
-  "Retry-After is waited out, and a little more": [
+  "it waits for as long as Retry-After says, and a little more": [
     [failed({ status: 429, reason: "TooManyRequests", retryAfterMs: 7000 })],
     { do: "wait", ms: 7700 },
   ],
@@ -194,20 +201,23 @@ const rows: Record<string, [inputs: Input<KubeObject>[], last: Action | undefine
     [failed({ status: 503, reason: "ServiceUnavailable", retryAfterMs: 86_400_000 })],
     { do: "wait", ms: 330_000 },
   ],
-  "waits double": [rounds(4, failed({}), waited).slice(0, -1), { do: "wait", ms: 3000 }],
-  "no wait of its own is longer than 30 s": [
+  "each wait is twice as long as the one before": [
+    rounds(4, failed({}), waited).slice(0, -1),
+    { do: "wait", ms: 3000 },
+  ],
+  "no wait without Retry-After is longer than 30 s": [
     [...rounds(30, failed({}), waited), failed({})],
     { do: "wait", ms: 22_500 },
   ],
-  "watches that end at once, again and again, are waited for longer each time": [
+  "when watches end at once, each wait is longer than the one before": [
     [...watching, ...rounds(3, ended(5), waited, serverIsAt("100")), ended(5)],
     { do: "wait", ms: 3000 },
   ],
-  "an event makes the next wait the shortest again": [
+  "after an event the next wait is the shortest again": [
     [...watching, ...rounds(6, failed({}), waited), serverIsAt("100"), added("a", "101"), failed({})],
     { do: "wait", ms: 375 },
   ],
-  "a watch that lived makes the next wait the shortest again": [
+  "after a watch that lived for a while the next wait is the shortest again": [
     [...watching, ...rounds(6, failed({}), waited), serverIsAt("100"), failed({}, 60_000)],
     { do: "wait", ms: 375 },
   ],
@@ -219,7 +229,7 @@ for (const [name, [inputs, want]] of Object.entries(rows))
   });
 
 describe("what the store learns", () => {
-  test("pages are told as first and last", () => {
+  test("which page is the first and which the last", () => {
     const first = run([
       { type: "page", items: [object("a", "1")], resourceVersion: "100", continue: "token" },
     ]).last;
@@ -230,41 +240,41 @@ describe("what the store learns", () => {
     ]).last;
     expect(news).toMatchObject({ type: "page", first: false, last: true });
   });
-  const isRewound = (...inputs: Input<KubeObject>[]) => {
+  const isRewound = (...inputs: ReflectorInput<KubeObject>[]) => {
     const { news } = run(inputs).last;
     return news?.type === "page" && news.rewound;
   };
-  const rewinds: Record<string, [Input<KubeObject>[], boolean]> = {
-    "the first list tells of no rewind": [[page()], false],
-    "a list at a later version tells of none": [[...watching, expired, page()], false],
-    "a list at an earlier version than the last bookmark tells of one": [
+  const rewinds: Record<string, [ReflectorInput<KubeObject>[], boolean]> = {
+    "the first list is no rewind": [[page()], false],
+    "a list at a later version is no rewind": [[...watching, expired, page()], false],
+    "a list at an earlier version than the last bookmark is a rewind": [
       [...watching, bookmark("150"), ended(60_000), serverIsAt("120"), page()],
       true,
     ],
-    "so does one after a silent watch": [
+    "so is a list at an earlier version after a silent watch": [
       [...watching, bookmark("150"), silence, serverIsAt("120", true), page()],
       true,
     ],
-    "and one that had to be asked for again": [
+    "so is a list at an earlier version that had to be asked for again": [
       [...watching, bookmark("150"), ended(60_000), serverIsAt("120"), failed({}), waited, page()],
       true,
     ],
-    "and one after a version was refused as too large": [
+    "so is a list after our version was refused as too large": [
       [...watching, bookmark("150"), failed({ status: 504, message: "Too large resource version" }), page()],
       true,
     ],
   };
   for (const [name, [inputs, want]] of Object.entries(rewinds))
     test(name, () => expect(isRewound(...inputs)).toBe(want));
-  const distrusted: Input<KubeObject> = { type: "distrusted" };
-  const told: Record<string, Input<KubeObject>[]> = {
+  const distrusted: ReflectorInput<KubeObject> = { type: "distrusted" };
+  const told: Record<string, ReflectorInput<KubeObject>[]> = {
     "while it watches": watching,
     "while it waits after a failure": [...watching, failed({})],
     "while it asks how far the server is": [...watching, ended(60_000)],
     "while it lists": [...watching, expired],
   };
   for (const [name, inputs] of Object.entries(told))
-    test(`told ${name} that the server was set back, it lists anew, and tells nobody else`, () => {
+    test(`told ${name} that the server was set back, it lists again and does not report it as found`, () => {
       expect(run([...inputs, distrusted]).last.action).toMatchObject({ do: "list", continue: undefined });
       for (const more of [[page()], [failed({}), waited, page()], [failed({ status: 410 }), waited, page()]])
         expect(run([...inputs, distrusted, ...more]).last.news).toMatchObject({
@@ -272,24 +282,31 @@ describe("what the store learns", () => {
           found: false,
         });
     });
-  test("the next list is an ordinary one", () =>
+  test("the list after a rewind is an ordinary one", () =>
     expect(isRewound(...watching, distrusted, page(), expired, page())).toBe(false));
-  test("a bookmark is no news", () => expect(run([...watching, bookmark("150")]).last.news).toBeUndefined());
+  test("nothing from a bookmark", () =>
+    expect(run([...watching, bookmark("150")]).last.news).toBeUndefined());
 });
 
-describe("what a person is told", () => {
-  const problems: Record<string, [Input<KubeObject>, RegExp]> = {
-    "forbidden: what to grant": [failed({ status: 403, reason: "Forbidden" }), /may not list .*grant/],
-    "unknown kind: the CRDs": [failed({ status: 404, reason: "NotFound" }), /CRDs/],
-    "refused credentials": [failed({ status: 401, reason: "Unauthorized" }), /credentials/],
-    "no connection: what the system said": [failed({ message: "connect ECONNREFUSED" }), /ECONNREFUSED/],
+describe("the problem as a sentence", () => {
+  const problems: Record<string, [ReflectorInput<KubeObject>, RegExp]> = {
+    "a refused list: it says what to grant": [
+      failed({ status: 403, reason: "Forbidden" }),
+      /may not list .*grant/,
+    ],
+    "an unknown kind: it asks about the CRDs": [failed({ status: 404, reason: "NotFound" }), /CRDs/],
+    "refused credentials: it names them": [failed({ status: 401, reason: "Unauthorized" }), /credentials/],
+    "no connection: it repeats what the system said": [
+      failed({ message: "connect ECONNREFUSED" }),
+      /ECONNREFUSED/,
+    ],
   };
   for (const [name, [input, want]] of Object.entries(problems))
     test(name, () => expect(run([input]).last.problem).toMatch(want));
-  test("a page clears it", () =>
+  test("is cleared by a page", () =>
     expect(run([failed({ status: 403 }), waited, page()]).last.problem).toBe(""));
   const listedAfterSilence = [...watching, silence, serverIsAt("100", true), page()];
-  test("a silent watch is told of, also after the list: only what is heard from a watch clears it", () => {
+  test("stays after a silent watch until something is heard from a watch, also when a list succeeds", () => {
     expect(run([...watching, silence]).last.problem).toMatch(/silent/);
     expect(run(listedAfterSilence).last).toMatchObject({
       problem: expect.stringMatching(/silent/),
@@ -299,7 +316,7 @@ describe("what a person is told", () => {
   });
 });
 
-test("whatever happens, it goes on: there is always something to do or to wait for", () => {
+test("whatever happens, there is always something to do or to wait for", () => {
   const inputs = [
     page(),
     added("a", "1"),
@@ -319,7 +336,7 @@ test("whatever happens, it goes on: there is always something to do or to wait f
   };
   let { state, action } = start();
   for (let i = 0; i < 5000; i++) {
-    const fitting: Input<KubeObject>[] =
+    const fitting: ReflectorInput<KubeObject>[] =
       action.do === "wait"
         ? [waited]
         : action.do === "list"

@@ -1,89 +1,117 @@
+/**
+ * Keeps a copy of a collection equal to the API server's, as a pure state machine. `Informer` does what it asks for (list,
+ * watch, ask, wait), tells it what happened, and keeps the copy.
+ *
+ *     listing ── last page ──▶ watching ── ended, failed, silent ──▶ asking ──▶ watching again, from the same place
+ *        ▲                        │                                     │
+ *        └── place forgotten, or versions that go back ◀────────────────┘
+ *
+ * Before each of them it may be waiting: after a failure, for a time that grows.
+ *
+ * The protocol is Kubernetes' own:
+ * - A list is read by pages. Its `continue` token ties the pages to one snapshot. The list names no resourceVersion, so it
+ *   shows the newest state; a list from "any version" could come from a cache that is behind what we have already seen.
+ * - A watch begins after a resourceVersion, that of the list or of the last event, and sends each change since. So nothing
+ *   is missed between list and watch, nor between one watch and the next.
+ * - The server ends every watch after some minutes (`timeoutSeconds`), to move clients to other servers. That is no failure.
+ * - It keeps the history of about five minutes. A watch from an older place is refused with 410, and only a list helps.
+ *   In a quiet collection the last event is soon older than that, so the server sends a bookmark about once a minute: an
+ *   event without an object, which moves the place on.
+ * - After a backup was restored the server's versions are behind ours. A watch from a version of the future is accepted,
+ *   and then says nothing until the server has counted past that version (kubernetes/kubernetes#107457). So the server is
+ *   asked how far it is before a watch is resumed, and silence leads to a new list: docs/adr/0023.
+ *
+ * It never ends and never gives up: a controller that stopped watching would look healthy and do nothing.
+ *
+ * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+ */
+
 import type { WatchEvent } from "./client.ts";
 import type { KubeObject, ObjectMeta } from "./resource.ts";
 import { isOlder } from "./versions.ts";
 import { errorOf, type Failed, isForgotten, problemOf, SILENCE } from "./watch-failure.ts";
 
-/**
- * How a watched collection is kept equal to the server's, as a pure state machine: list by pages, watch from there, and after
- * anything that goes wrong ask how far the server is and resume, or list anew where it has forgotten that place, or has not
- * come so far: after a backup was restored, a watch from a version of the future is accepted and says nothing. It never ends.
- */
-export type State =
+/** `attempt` counts the failures since something last worked: the waits grow with it. */
+export type ReflectorState =
   | {
       phase: "listing";
       attempt: number;
+      /** Objects per page; 0 asks for all at once. */
       limit: number;
+      /** The token of the next page; absent before the first. */
       continue: string | undefined;
-      /** The newest version that was seen before this list. */
+      /** The newest version that was seen before this list. A list at an earlier one: the server was set back. */
       since: string | undefined;
-      /** The watch was given up for its silence, and nothing has been heard from one since. */
+      /** The last watch was given up for its silence, and nothing has been heard from another one since. */
       quiet: boolean;
-      /** Another watch of the same server found out that it was set back. */
+      /** Another watch of the same server found that it was set back, so this list counts as one after a restore. */
       distrusted: boolean;
     }
   | { phase: "watching"; attempt: number; resourceVersion: string; quiet: boolean }
-  /** Before a watch is resumed. */
+  /** How far is the server? Asked before a watch is resumed. */
   | { phase: "asking"; attempt: number; resourceVersion: string; quiet: boolean }
-  | { phase: "waiting"; attempt: number; next: State };
+  | { phase: "waiting"; attempt: number; next: ReflectorState };
 
-/** What happened, as the shell around this machine saw it. */
-export type Input<T extends KubeObject> =
+/** What happened, as the informer saw it. */
+export type ReflectorInput<T extends KubeObject> =
   | { type: "page"; items: T[]; resourceVersion: string; continue: string | undefined }
   | { type: "event"; event: WatchEvent<T> }
-  /** How far the server is. `silent`: nothing was heard of the collection for longer than a watch that works is silent. */
+  /** How far the server is. `silent`: nothing was heard of the collection for longer than a working watch is ever silent. */
   | { type: "version"; resourceVersion: string; silent: boolean }
-  /** The watch ended without an error. */
+  /** The watch ended without an error, after `livedMs`. */
   | { type: "ended"; livedMs: number }
-  /** Neither an event nor a bookmark came for too long, and the watch was given up. */
+  /** Neither an event nor a bookmark came for too long; the informer has closed the watch. */
   | { type: "silent" }
   /**
-   * Another watch found that the server was set back. The version of this watch need not show it: the server may have counted
+   * Another watch found that the server was set back. This watch's version need not show it: the server may have counted
    * past that version since.
    */
   | { type: "distrusted" }
   | { type: "failed"; error: Failed; livedMs: number }
   | { type: "waited" };
 
-/** What is to be done next; the one before has ended by then. */
-export type Action =
+/** What the informer is to do next; what it did before has ended by then. */
+export type ReflectorAction =
   | { do: "list"; continue: string | undefined; limit: number }
-  /** `quiet`: that it can be opened says nothing, the one before was open as well. */
+  /** `quiet`: that this watch can be opened proves nothing, as the silent one before it was open as well. */
   | { do: "watch"; resourceVersion: string; timeoutSeconds: number; quiet: boolean }
-  /** For the server's present version. */
+  /** Asks the server for its present version, by a list of one object. */
   | { do: "ask" }
   | { do: "wait"; ms: number };
 
 /**
- * What the store learns. After the `last` page everything was told since the `first`; what was not among it is gone.
- * `rewound`: the server was set back, so a version that is the same need not be the same object. `found`: this watch's
- * own versions show it, and others must be told.
+ * What the store learns. A list is complete with its `last` page: an object that was on none of its pages was deleted while
+ * nobody watched. `rewound`: the server was set back, so the same version need not mean the same object. `found`: this
+ * watch's own versions show that, and the watches of other collections must be told.
  */
-export type News<T extends KubeObject> =
+export type ReflectorNews<T extends KubeObject> =
   | { type: "page"; items: T[]; first: boolean; last: boolean; rewound: boolean; found: boolean }
   | { type: "upsert"; object: T }
   | { type: "remove"; object: { metadata: ObjectMeta } };
 
-export interface Step<T extends KubeObject> {
-  state: State;
-  news?: News<T>;
-  /** Absent: go on with what is being done. */
-  action?: Action;
-  /** Set by a failure, as a sentence for a person; "" clears it. */
+export interface ReflectorStep<T extends KubeObject> {
+  state: ReflectorState;
+  news?: ReflectorNews<T>;
+  /** Absent: go on with what is under way. */
+  action?: ReflectorAction;
+  /** What is wrong, as a sentence for a person; "" clears it. */
   problem?: string;
 }
 
+/** Objects per page, as in client-go. */
 const PAGE = 500;
+/** The limit that means no limit. */
 const EVERYTHING = 0;
 const MIN_BACKOFF_MS = 500;
-/** No wait is longer, so that this is the most that passes after contact is possible again. */
+/** The longest wait of our own: for as long at most we are blind after the server is back. */
 const MAX_BACKOFF_MS = 30_000;
-/** A server that asks for more than this is not believed: one wrong header must not end the watch for a day. */
+/** No longer Retry-After is believed: one wrong header must not end the watch for a day. */
 const LONGEST_RETRY_AFTER_MS = 5 * 60_000;
-/** A watch that lived as long as this worked; one that ends sooner, again and again, must not become a storm. */
+/** A watch that lived this long has worked. One that ends sooner is followed after a wait, or it would become a storm. */
 const LIVELY_MS = 2000;
 
-export function start(): { state: State; action: Action } {
-  const state: State = {
+export function start(): { state: ReflectorState; action: ReflectorAction } {
+  const state: ReflectorState = {
     phase: "listing",
     attempt: 0,
     limit: PAGE,
@@ -95,8 +123,15 @@ export function start(): { state: State; action: Action } {
   return { state, action: actionOf(state, 0) };
 }
 
-/** `chance` in [0, 1) spreads waits and watch durations, so that a thousand clients do not come back at once. */
-export function step<T extends KubeObject>(state: State, input: Input<T>, chance: number): Step<T> {
+/**
+ * The next state, and what to do. `chance` in [0, 1) spreads waits and the durations of watches: after an API server's
+ * restart its clients must not all come back in the same second.
+ */
+export function step<T extends KubeObject>(
+  state: ReflectorState,
+  input: ReflectorInput<T>,
+  chance: number,
+): ReflectorStep<T> {
   if (input.type === "distrusted") return go(distrusted(state), chance);
   if (state.phase === "waiting") return go(state.next, chance);
   if (input.type === "failed") return failed(state, input.error, input.livedMs, chance);
@@ -109,17 +144,18 @@ export function step<T extends KubeObject>(state: State, input: Input<T>, chance
 }
 
 function listed<T extends KubeObject>(
-  state: Extract<State, { phase: "listing" }>,
-  page: Extract<Input<T>, { type: "page" }>,
+  state: Extract<ReflectorState, { phase: "listing" }>,
+  page: Extract<ReflectorInput<T>, { type: "page" }>,
   chance: number,
-): Step<T> {
+): ReflectorStep<T> {
   const last = page.continue === undefined;
   const first = state.continue === undefined;
+  // All pages of a list carry the version of its snapshot, so any page can tell.
   const isBehind = state.since !== undefined && isOlder(page.resourceVersion, state.since) === true;
   const found = isBehind && !state.distrusted;
   const rewound = isBehind || state.distrusted;
-  const news: News<T> = { type: "page", items: page.items, first, last, rewound, found };
-  const next: State = last
+  const news: ReflectorNews<T> = { type: "page", items: page.items, first, last, rewound, found };
+  const next: ReflectorState = last
     ? {
         phase: "watching",
         attempt: state.attempt,
@@ -131,43 +167,53 @@ function listed<T extends KubeObject>(
 }
 
 function heard<T extends KubeObject>(
-  state: Extract<State, { phase: "watching" }>,
+  state: Extract<ReflectorState, { phase: "watching" }>,
   event: WatchEvent<T>,
   chance: number,
-): Step<T> {
+): ReflectorStep<T> {
   if (event.type === "ERROR") return failed(state, errorOf(event.object), 0, chance);
   const resourceVersion = event.object.metadata.resourceVersion ?? state.resourceVersion;
   if (isOlder(resourceVersion, state.resourceVersion) === true) return backwards(state, chance);
-  const next: State = { phase: "watching", attempt: 0, resourceVersion, quiet: false };
+  const next: ReflectorState = { phase: "watching", attempt: 0, resourceVersion, quiet: false };
+  // A bookmark is a sign of life and a new place, but nothing that the store could learn.
   if (event.type === "BOOKMARK") return { state: next, problem: "" };
-  const news: News<T> = { type: event.type === "DELETED" ? "remove" : "upsert", object: event.object };
+  const news: ReflectorNews<T> = {
+    type: event.type === "DELETED" ? "remove" : "upsert",
+    object: event.object,
+  };
   return { state: next, news, problem: "" };
 }
 
-/** The place is good to resume from, unless the server is not there yet, or so much time has passed that it may be again. */
+/**
+ * Resumes the watch from its place, unless the server is behind that place. After a long silence the answer proves nothing:
+ * a server that was restored meanwhile may have counted past our place since, so everything is listed again.
+ */
 function told<T extends KubeObject>(
-  state: Extract<State, { phase: "asking" }>,
-  { resourceVersion, silent }: Extract<Input<T>, { type: "version" }>,
+  state: Extract<ReflectorState, { phase: "asking" }>,
+  { resourceVersion, silent }: Extract<ReflectorInput<T>, { type: "version" }>,
   chance: number,
-): Step<T> {
+): ReflectorStep<T> {
   const isBehind = isOlder(resourceVersion, state.resourceVersion) === true;
   return go(silent || isBehind ? anew(state) : { ...state, phase: "watching" }, chance);
 }
 
-/** A watch's versions only grow, unless the server was set back under it. A second time in a row waits. */
+/** A watch's versions only grow, unless the server was set back under it. The second time in a row waits first. */
 function backwards<T extends KubeObject>(
-  state: Extract<State, { phase: "watching" }>,
+  state: Extract<ReflectorState, { phase: "watching" }>,
   chance: number,
-): Step<T> {
+): ReflectorStep<T> {
   return state.attempt === 0 ? go(anew(state), chance) : pause(anew(state), undefined, chance);
 }
 
-/** The version of this list says whether the server was set back. The watch after it must work before it is as good as new. */
+/**
+ * Begins a list whose version will say whether the server was set back. `attempt` is at least 1, so that another failure
+ * right after the list waits: only a watch that works makes everything as good as new.
+ */
 function anew({
   attempt,
   resourceVersion,
   quiet,
-}: Extract<State, { phase: "asking" | "watching" }>): Extract<State, { phase: "listing" }> {
+}: Extract<ReflectorState, { phase: "asking" | "watching" }>): Extract<ReflectorState, { phase: "listing" }> {
   const since = resourceVersion;
   return {
     phase: "listing",
@@ -180,19 +226,19 @@ function anew({
   };
 }
 
-/** Begun anew also where a list is under way, whose pages may be of before. */
-function distrusted(state: State): State {
+/** Also begins a list that is under way again: its first pages may be from before the restore. */
+function distrusted(state: ReflectorState): ReflectorState {
   if (state.phase === "waiting") return distrusted(state.next);
   const list = state.phase === "listing" ? state : anew(state);
   return { ...list, continue: undefined, distrusted: true };
 }
 
-/** The server ends watches all the time (timeoutSeconds, a restart): the next follows at once from the same place. */
+/** The server ends watches all the time (`timeoutSeconds`, a restart): the next follows at once from the same place. */
 function ended<T extends KubeObject>(
-  state: Extract<State, { phase: "watching" }>,
+  state: Extract<ReflectorState, { phase: "watching" }>,
   livedMs: number,
   chance: number,
-): Step<T> {
+): ReflectorStep<T> {
   if (livedMs < LIVELY_MS) return pause({ ...state, phase: "asking" }, undefined, chance);
   return {
     ...go<T>({ ...state, phase: "asking", attempt: 0 }, chance),
@@ -201,14 +247,15 @@ function ended<T extends KubeObject>(
 }
 
 function failed<T extends KubeObject>(
-  state: Exclude<State, { phase: "waiting" }>,
+  state: Exclude<ReflectorState, { phase: "waiting" }>,
   error: Failed,
   livedMs: number,
   chance: number,
-): Step<T> {
+): ReflectorStep<T> {
   const problem = problemOf(state.phase === "listing" ? "list" : "watch", error);
   if (isForgotten(error)) {
-    // A continue token expires when paging takes longer than etcd keeps history; when that happens twice, ask for all at once.
+    // A continue token expires when paging takes longer than etcd keeps history. Where even the first page finds its
+    // version expired, paging cannot work, and everything is asked for at once.
     const twice = state.phase === "listing" && state.continue === undefined;
     const limit = state.phase !== "listing" ? PAGE : twice ? EVERYTHING : state.limit;
     const { attempt, quiet } = state;
@@ -220,12 +267,13 @@ function failed<T extends KubeObject>(
       continue: undefined,
       distrusted: isDistrusted,
     } as const;
-    // From a watch that had worked it is the ordinary end of a long silence: no wait. The one after this list must work before
-    // that is so again, else a server that forgets at once would be asked for list after list.
+    // A watch that had worked was only quiet for too long: the list follows without a wait. The watch after that list must
+    // work before this is so again, or a server that forgets at once would be asked for list after list.
     return state.phase === "watching" && state.attempt === 0
       ? go({ ...list, attempt: 1 }, chance)
       : { ...pause(list, error, chance), problem };
   }
+  // The token stays good, so the smaller page begins where the large one would have. 500, 125, 32, 8, 2, 1.
   if (state.phase === "listing" && error.reason === "TooLarge" && state.limit > 1)
     return go({ ...state, limit: Math.ceil(state.limit / 4) }, chance);
   if (state.phase !== "watching") return { ...pause(state, error, chance), problem };
@@ -234,24 +282,24 @@ function failed<T extends KubeObject>(
 }
 
 function pause<T extends KubeObject>(
-  next: Exclude<State, { phase: "waiting" }>,
+  next: Exclude<ReflectorState, { phase: "waiting" }>,
   error: Failed | undefined,
   chance: number,
-): Step<T> {
+): ReflectorStep<T> {
   const attempt = next.attempt + 1;
   const backoff =
     Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** Math.min(attempt - 1, 20)) * (1 - chance / 2);
   const asked = Math.min(error?.retryAfterMs ?? 0, LONGEST_RETRY_AFTER_MS);
-  // Who was told the same time as everybody else comes a little later than told, and not all together.
+  // Every client was given the same Retry-After: ours is spread over a fifth more, never less than was asked for.
   const ms = Math.round(Math.max(backoff, asked * (1 + chance / 5)));
   return { state: { phase: "waiting", attempt, next: { ...next, attempt } }, action: { do: "wait", ms } };
 }
 
-function go<T extends KubeObject>(state: State, chance: number): Step<T> {
+function go<T extends KubeObject>(state: ReflectorState, chance: number): ReflectorStep<T> {
   return { state, action: actionOf(state, chance) };
 }
 
-function actionOf(state: State, chance: number): Action {
+function actionOf(state: ReflectorState, chance: number): ReflectorAction {
   switch (state.phase) {
     case "listing":
       return { do: "list", continue: state.continue, limit: state.limit };
@@ -261,6 +309,7 @@ function actionOf(state: State, chance: number): Action {
       return {
         do: "watch",
         resourceVersion: state.resourceVersion,
+        // Five to ten minutes, as client-go asks for: spread, so that watches do not end at the same moment.
         timeoutSeconds: 300 + Math.floor(chance * 300),
         quiet: state.quiet,
       };

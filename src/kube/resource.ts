@@ -1,4 +1,11 @@
-/** Kubernetes objects as JSON: what every kind has, and the built-in kinds that this runtime itself touches. */
+/**
+ * Kubernetes objects as JSON: what every kind has, and the built-in kinds that this runtime itself reads or writes.
+ *
+ * These are plain types and not the model classes of @kubernetes/client-node. Those copy each object field by field and
+ * turn times into Date objects, which a controller that keeps ten thousand objects would pay for at each event.
+ *
+ * https://kubernetes.io/docs/reference/using-api/api-concepts/
+ */
 
 export interface OwnerReference {
   apiVersion: string;
@@ -12,10 +19,14 @@ export interface OwnerReference {
 export interface ObjectMeta {
   name: string;
   namespace?: string;
+  /** Tells an object from a later one of the same name. */
   uid?: string;
+  /** Counts changes of the spec. Writes to the status leave it alone, in kinds that have a status subresource. */
   generation?: number;
+  /** Changes at every write. A write that names one fails with a conflict when the object has changed since. */
   resourceVersion?: string;
   creationTimestamp?: string;
+  /** Set when somebody deleted the object and finalizers still hold it. It is never taken back. */
   deletionTimestamp?: string;
   finalizers?: string[];
   labels?: Record<string, string>;
@@ -31,8 +42,12 @@ export interface KubeObject {
   status?: unknown;
 }
 
-/** Where a kind lives in the API. `__type` is never set: it ties the object's type to the value. */
+/**
+ * Where a kind lives in the API. `__type` is never set: it carries the object's type, so that `client.get(secrets, …)`
+ * gives a Secret.
+ */
 export interface ResourceType<T extends KubeObject = KubeObject> {
+  /** Empty for the core group, whose path begins with /api instead of /apis. */
   readonly group: string;
   readonly version: string;
   readonly plural: string;
@@ -48,10 +63,13 @@ export interface Ref {
 
 export interface Secret extends KubeObject {
   type?: string;
+  /** Values in base64. */
   data?: Record<string, string>;
+  /** Values as they are, for writing only: the API server moves them into `data`. */
   stringData?: Record<string, string>;
 }
 
+/** https://kubernetes.io/docs/concepts/architecture/leases/ */
 export interface Lease extends KubeObject {
   spec?: {
     holderIdentity?: string;
@@ -62,6 +80,7 @@ export interface Lease extends KubeObject {
   };
 }
 
+/** An event of events.k8s.io/v1. `Event` alone is a type of JavaScript's own. */
 export interface EventObject extends KubeObject {
   eventTime: string;
   reportingController: string;
@@ -78,6 +97,7 @@ export interface EventObject extends KubeObject {
     uid?: string;
     resourceVersion?: string;
   };
+  /** Set once the same thing has happened again; absent from an event that happened once. */
   series?: { count: number; lastObservedTime: string };
 }
 
@@ -121,7 +141,7 @@ export function apiVersionOf({ group, version }: ResourceType): string {
   return group === "" ? version : `${group}/${version}`;
 }
 
-/** The path of an object, or of a collection when `name` is absent; without a namespace: of all namespaces. */
+/** The path of an object, or of a collection when `name` is absent. Without a namespace it is that of all namespaces. */
 export function pathOf(
   type: ResourceType,
   ref: { namespace?: string | undefined; name?: string | undefined },
@@ -134,13 +154,7 @@ export function pathOf(
   return `${root}${scope}/${type.plural}${object}${subresource === undefined ? "" : `/${subresource}`}`;
 }
 
-/** `namespace/name`, or `/name` of a cluster's own object: the key in stores and queues. */
+/** `namespace/name`, or `/name` of an object without a namespace: the key in stores and queues. No name has a slash. */
 export function keyOf({ metadata }: { metadata: Ref }): string {
   return `${metadata.namespace ?? ""}/${metadata.name}`;
-}
-
-export function refOf(key: string): Ref {
-  const slash = key.indexOf("/");
-  const namespace = key.slice(0, slash);
-  return { ...(namespace === "" ? {} : { namespace }), name: key.slice(slash + 1) };
 }

@@ -14,21 +14,21 @@ const metadata = {
 const secret = { apiVersion: "v1", kind: "Secret", metadata, data: { accountSid: "QQ==" } };
 const kept = { name: "a", annotations: ours };
 
-/** What is read, and what is left of it when it is large. */
+/** A text that is read, and what must be left of it when it is large. */
 const rows: Record<string, [read: object, left: object]> = {
   "an object": [
     { ...secret, filler },
     { ...secret, metadata: kept, filler },
   ],
-  "a watch's event": [
+  "a watch event": [
     { type: "ADDED", object: { ...secret, filler } },
     { type: "ADDED", object: { ...secret, metadata: kept, filler } },
   ],
-  "metadata of which nothing is left": [
+  "metadata with nothing that is kept": [
     { metadata: { labels: {}, managedFields: [] }, filler },
     { metadata: {}, filler },
   ],
-  "fields of these names that are elsewhere": [
+  "fields of the same names outside the metadata": [
     { spec: { labels: { a: "b" }, metadata: { managedFields: [1] } }, filler },
     { spec: { labels: { a: "b" }, metadata: { managedFields: [1] } }, filler },
   ],
@@ -36,13 +36,13 @@ const rows: Record<string, [read: object, left: object]> = {
     { items: [secret], metadata, filler },
     { items: [secret], metadata: kept, filler },
   ],
-  "data of more keys than anybody has": [
+  "data with more keys than are kept": [
     { data: Object.fromEntries(Array.from({ length: 20_000 }, (_, at) => [`k${at}`, "value"])) },
     { data: Object.fromEntries(Array.from({ length: 1000 }, (_, at) => [`k${at}`, "value"])) },
   ],
 };
 
-describe("of a large text only what is read is parsed", () => {
+describe("of a large text only the parts that controllers read are parsed", () => {
   for (const [name, [read, left]] of Object.entries(rows)) {
     test(name, () => expect(parseSkimmed(JSON.stringify(read))).toEqual(left));
     test(`${name}, with blanks and line breaks`, () =>
@@ -52,10 +52,10 @@ describe("of a large text only what is read is parsed", () => {
 
 test("a small text is parsed as it is", () => expect(parseSkimmed(JSON.stringify(secret))).toEqual(secret));
 
-test("nothing but these fields is ever left out or changed", () => {
+test("all other fields come through unchanged", () => {
   fc.assert(
     fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (object) => {
-      // Names with a special meaning aside, whatever is in an object comes through.
+      // Without the three names that have a meaning of their own.
       const { object: _, metadata: __, data: ___, ...rest } = object;
       expect(parseSkimmed(JSON.stringify({ ...rest, metadata, filler }))).toEqual(
         JSON.parse(JSON.stringify({ ...rest, metadata: kept, filler })),
@@ -65,18 +65,18 @@ test("nothing but these fields is ever left out or changed", () => {
 });
 
 const lists: Record<string, [items: unknown, left: unknown[]]> = {
-  "none, as the API server writes it": [null, []],
+  "no items, as the API server writes it": [null, []],
   "an empty list": [[], []],
-  "small ones and a large one": [
+  "small items and a large one": [
     [secret, { ...secret, filler }, secret],
     [secret, { ...secret, metadata: kept, filler }, secret],
   ],
-  "more than one turn": [
+  "more items than are parsed in one go": [
     Array.from({ length: 20_000 }, () => secret),
     Array.from({ length: 20_000 }, () => secret),
   ],
 };
-describe("a list's items are read one by one", () => {
+describe("the items of a list are parsed one by one", () => {
   for (const [name, [items, left]] of Object.entries(lists))
     for (const blanks of [0, 2])
       test(`${name}${blanks === 0 ? "" : ", with blanks and line breaks"}`, async () => {
@@ -88,7 +88,7 @@ describe("a list's items are read one by one", () => {
       });
 });
 
-test("what is no JSON is an error, wherever it ends", () => {
+test("text that is not JSON throws, wherever it is cut", () => {
   const text = JSON.stringify({ metadata, data: { a: "b" }, filler });
   for (const end of [140_000, text.length - 1, text.length - 2, text.indexOf("labels") + 3])
     expect(() => parseSkimmed(text.slice(0, end).padEnd(140_000, "{"))).toThrow(SyntaxError);

@@ -1,21 +1,32 @@
-/** What of metadata no controller reads. */
+/**
+ * Parses the API server's JSON without the parts that no controller reads.
+ *
+ * Parsing is the one step of a request that nothing else can interrupt, as Node has one thread, and users decide how much
+ * there is to parse. An object may have about 1.5 MB (etcd's limit): a hundred thousand labels, or as many field names in
+ * `managedFields`. JSON.parse needs a hundred milliseconds for those, in which no Lease is renewed and no probe answered;
+ * to pass over their text takes five.
+ *
+ * So a large text is read once from left to right, and the members that nobody needs are cut out before JSON.parse sees
+ * them. Small texts, which is nearly all of them, go to JSON.parse as they are.
+ *
+ * https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
+ */
+
+/** The parts of a large object's metadata that no controller reads. */
 const UNREAD = new Set(["managedFields", "labels", "ownerReferences"]);
-/** Of a large object's annotations only ours are read: it may have fifty thousand. */
+/** The only annotations of a large object that are kept are ours: it may have fifty thousand others. */
 const OURS = "smschannel.dev/";
-/** Secrets have data of any number of keys; whoever is read here has a handful. */
+/** A Secret can have any number of keys; the ones we read have a few. */
 const MOST_DATA = 1000;
-/** An object of up to this many characters is kept as it is: parsing it takes a millisecond at most, whatever is in it. */
+/** In characters. Up to here parsing takes a millisecond at most, whatever the content, and skimming would save nothing. */
 const SMALL = 16 * 1024;
 
-/**
- * JSON.parse of an object or of a watch event, of a large one without what is never read. Its owner may write a hundred thousand
- * labels, or as many field names into managedFields: to parse those takes a hundred milliseconds, to pass over them five.
- */
+/** JSON.parse of an object or of a watch event; of a large one without what is never read. */
 export function parseSkimmed(text: string): unknown {
   return JSON.parse(text.length <= SMALL ? text : new Skimmer(text).skim());
 }
 
-/** A list's text in pieces: itself without its items, and each of those. */
+/** Splits the text of a list into the list without its items, and the text of each item, so that each is parsed alone. */
 export function splitList(text: string): { list: string; items: string[] } {
   return new Skimmer(text).split();
 }
@@ -23,10 +34,13 @@ export function splitList(text: string): { list: string; items: string[] } {
 const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c];
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
-/** Decides about a member when its value begins: drops it, looks into it, or keeps it as it is. */
-type Rule = (name: string, count: number) => "drop" | (() => void) | undefined;
+/** Decides about a member when its value begins: drop it, look into it by the returned function, or keep it as it is. */
+type MemberRule = (name: string, count: number) => "drop" | (() => void) | undefined;
 
-/** Reads a text once from left to right and remembers which parts of it to leave out. What is no JSON is kept as it is. */
+/**
+ * Reads a text once and notes which parts of it to leave out. It checks nothing: text that is not JSON passes through
+ * unchanged, or is cut at the wrong place, and JSON.parse throws in both cases.
+ */
 class Skimmer {
   readonly #text: string;
   readonly #kept: string[] = [];
@@ -39,6 +53,7 @@ class Skimmer {
   }
 
   skim(): string {
+    // In a watch event the object is the member "object"; elsewhere it is the whole text.
     this.#members((name) => (name === "object" ? () => this.#members(this.#ofObject) : this.#ofObject(name)));
     return this.#result();
   }
@@ -54,14 +69,14 @@ class Skimmer {
     return undefined;
   };
 
-  readonly #ofMetadata: Rule = (name) => {
+  readonly #ofMetadata: MemberRule = (name) => {
     if (name === "annotations")
       return () => this.#members((key) => (key.startsWith(OURS) ? undefined : "drop"));
     return UNREAD.has(name) ? "drop" : undefined;
   };
 
-  /** Passes over an object, member by member; over anything else as a whole. */
-  #members(rule: Rule): void {
+  /** Passes over an object and asks the rule about each of its members; passes over any other value as a whole. */
+  #members(rule: MemberRule): void {
     if (this.#next() !== OPEN_OBJECT) {
       this.#value();
       return;
@@ -75,7 +90,7 @@ class Skimmer {
       else this.#value();
       const end = this.#at;
       const commaAfter = this.#next() === COMMA ? this.#at++ : -1;
-      // With the comma before it, or, where nothing before it is kept, with the one after it.
+      // One comma must go with a dropped member: the one before it, or the one after it where no member before is kept.
       if (decision === "drop") this.#leaveOut(keptAny ? commaBefore : start, keptAny ? end : this.#at);
       else keptAny = true;
       if (commaAfter === -1) break;
@@ -84,7 +99,7 @@ class Skimmer {
     if (this.#next() === CLOSE_OBJECT) this.#at++;
   }
 
-  /** A member's name, and the colon after it. */
+  /** Passes over a member's name and the colon after it. Escapes are left as they are: no name that we look for has one. */
   #name(): string {
     const start = this.#at;
     this.#string();
@@ -94,6 +109,7 @@ class Skimmer {
   }
 
   #takeItems(): void {
+    // The API server writes an empty list of items as null.
     if (this.#next() !== OPEN_LIST) {
       this.#value();
       return;
@@ -110,7 +126,10 @@ class Skimmer {
     if (this.#next() === CLOSE_LIST) this.#at++;
   }
 
-  /** Passes over a value of any depth: up to the comma or bracket behind it. */
+  /**
+   * Passes over a value up to the comma or bracket behind it. It counts brackets instead of calling itself: nesting is as
+   * deep as the object's owner likes, and a call per level could exhaust the stack.
+   */
   #value(): void {
     for (let depth = 0; this.#at < this.#text.length; ) {
       const code = this.#text.charCodeAt(this.#at);
@@ -126,20 +145,21 @@ class Skimmer {
     }
   }
 
-  /** From its first quotation mark to behind its last. */
+  /** Passes over a string. `indexOf` is native code, and most of a large object is strings: this is what makes it fast. */
   #string(): void {
     let end = this.#text.indexOf('"', this.#at + 1);
     while (end !== -1 && this.#escaped(end)) end = this.#text.indexOf('"', end + 1);
     this.#at = end === -1 ? this.#text.length : end + 1;
   }
 
+  /** A quotation mark is escaped when an odd number of backslashes stands before it: `\"` is, `\\"` is not. */
   #escaped(at: number): boolean {
     let before = at - 1;
     while (this.#text.charCodeAt(before) === BACKSLASH) before--;
     return (at - before) % 2 === 0;
   }
 
-  /** The next character that is no blank. */
+  /** The next character that is not white space. At the end of the text it is NaN, which equals nothing. */
   #next(): number {
     while (this.#text.charCodeAt(this.#at) <= 0x20) this.#at++;
     return this.#text.charCodeAt(this.#at);

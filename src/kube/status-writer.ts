@@ -1,3 +1,21 @@
+/**
+ * Writes status: the one place where the runtime does so.
+ *
+ * Status is written by server-side apply to the `status` subresource. An apply names the fields that we want and our
+ * field manager; the API server remembers which manager owns which field. From that follow the rules used here:
+ * - A field that we owned and no longer name is removed. So each apply names the whole of our status.
+ * - A field that another manager owns with another value is a conflict, answered with 409 and the field's name. This is
+ *   how two installations that see the same object find out about each other: both apply `managedBy`, and one fails.
+ * - With `force` the field changes hands instead. That is only for objects that are taken over.
+ * - Where two managers apply the same value both own the field, and it stays until both have dropped it.
+ * - The conditions are a map by `type`, so each condition has owners of its own.
+ *
+ * Nothing is written when nothing differs. An apply that changes nothing would not raise the resourceVersion, but it would
+ * be a request for each object at each resync.
+ *
+ * https://kubernetes.io/docs/reference/using-api/server-side-apply/
+ */
+
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
@@ -8,20 +26,22 @@ import { type KubeObject, keyOf, type ObjectMeta, type ResourceType } from "./re
 import { trim } from "./trim.ts";
 import { undeclaredFields, without } from "./undeclared.ts";
 
-export type Status = RuntimeStatus & Record<string, unknown>;
+/** A status as this runtime knows it: its own fields, and whatever else the kind has. */
+export type ObjectStatus = RuntimeStatus & Record<string, unknown>;
 
 export interface StatusWriterOptions<T extends KubeObject> {
   client: KubeClient;
   type: ResourceType<T>;
   clock: Clock;
   log: Log;
+  /** `controller/INSTANCE`: the part before the slash is common to all installations, see `endFormer`. */
   fieldManager: string;
-  /** This release's name, as it stands in `status.managedBy`. */
+  /** This installation's name, as it stands in `status.managedBy`. */
   instance: string;
-  /** A release whose objects are taken over, by force and once each. */
+  /** An installation whose objects are taken over, by force and once each. */
   takeOverFrom?: string | undefined;
-  /** What of a status is this manager's; default all of it. */
-  ownStatus?: ((status: Status) => Status) | undefined;
+  /** Gives the part of a status that is this manager's; default all of it. */
+  ownStatus?: ((status: ObjectStatus) => ObjectStatus) | undefined;
 }
 
 interface LastWrite {
@@ -29,25 +49,30 @@ interface LastWrite {
   status: unknown;
 }
 
-export type Written = "unchanged" | "written" | "foreign" | "gone";
+/** `foreign`: another installation works on the object, and nothing was written. `gone`: there is no such object. */
+export type WriteResult = "unchanged" | "written" | "foreign" | "gone";
 
+/** An entry of `metadata.managedFields`: one manager's fields, per subresource. */
 interface ManagedFields {
   manager: string;
   subresource?: string;
 }
 
-/** After this long fields that the CRD did not have are tried again: it may have been upgraded. */
+/**
+ * After this long the fields that the CRD did not have are tried again, as it may have been upgraded. Watching the CRD
+ * would say so at once, but needs a right on CRDs, which belong to the cluster and not to a namespace.
+ */
 const FORGET_UNDECLARED_MS = 10 * 60_000;
 
 /**
- * The one place where status is written: by server-side apply, only when it differs, and never over another release's.
- * Remembers its last write per object until the store shows it, else two reconciles in quick succession would judge
- * "what was before" by a status that is already history.
+ * Writes status, and remembers its last write per object until the store shows it. Without that, two reconciles in quick
+ * succession would compare with a status from before the first one's write: they would write twice, and take the wrong
+ * `lastTransitionTime` over.
  */
 export class StatusWriter<T extends KubeObject> {
   readonly #options: StatusWriterOptions<T>;
   readonly #last: Recent<LastWrite>;
-  /** What the CRD does not have, by what the API server said; see `undeclaredFields`. */
+  /** Fields that the CRD does not have, as the API server said; see `undeclaredFields`. */
   #undeclared: { paths: readonly (readonly string[])[]; since: number } = { paths: [], since: 0 };
 
   constructor(options: StatusWriterOptions<T>) {
@@ -55,41 +80,45 @@ export class StatusWriter<T extends KubeObject> {
     this.#last = new Recent(options.clock);
   }
 
-  /** The status as it is now, to the best of our knowledge, without other managers' fields. */
-  previous(object: T): Status | undefined {
-    return this.#own(this.withStatus(object).status as Status | undefined);
-  }
-
-  /** The object with our last write in it: a reconciler that reads "what was" must not read older than that. */
-  withStatus(object: T): T {
+  /** The status as it is now, as far as we know, without other managers' fields. */
+  previous(object: T): ObjectStatus | undefined {
     const last = this.#ahead(object);
-    return last === undefined ? object : { ...object, status: last.status };
+    return this.#own((last ?? object).status as ObjectStatus | undefined);
   }
 
-  /** With the newest version that we know of: a write against an older one would only be refused. */
+  /** The object with the newest version that we know of: a write that names an older one would only be refused. */
   withVersion(object: T): T {
     const last = this.#ahead(object);
     return last === undefined ? object : { ...object, metadata: last.metadata };
   }
 
-  /** Does another release look after this object? One that is to be taken over does not count. */
+  /** Does another installation work on this object? One whose objects are to be taken over does not count. */
   isForeign(object: T): boolean {
     const { instance, takeOverFrom } = this.#options;
-    const managedBy = (object.status as Status | undefined)?.managedBy;
+    const managedBy = (object.status as ObjectStatus | undefined)?.managedBy;
     return managedBy !== undefined && managedBy !== instance && managedBy !== takeOverFrom;
   }
 
-  async write(
+  /**
+   * Applies the status unless it is what the object has. It repeats itself where a refusal says how to succeed: with force
+   * over a former installation's share, or without the fields that the CRD does not have.
+   */
+  async write(object: T, wanted: Record<string, unknown>, signal: AbortSignal): Promise<WriteResult> {
+    return await this.#write(object, wanted, { force: this.#mayTakeOver(object) }, signal);
+  }
+
+  async #write(
     object: T,
     wanted: Record<string, unknown>,
+    { force }: { force: boolean },
     signal: AbortSignal,
-    force = this.#mayTakeOver(object),
-  ): Promise<Written> {
+  ): Promise<WriteResult> {
     const status = without(wanted, this.#known());
     const previous = this.previous(object);
     if (isDeepStrictEqual(comparable(previous), comparable(status))) return "unchanged";
     const { client, type, fieldManager } = this.#options;
-    // An apply heeds no uid: what was re-created under the same name meanwhile gets this status, until its own reconcile.
+    // An apply cannot name a uid. An object that was deleted and created again under the same name gets this status too,
+    // until its own reconcile replaces it, which follows at once.
     const metadata = refOf(object);
     try {
       const written = await client.applyStatus<T>(
@@ -104,26 +133,29 @@ export class StatusWriter<T extends KubeObject> {
     } catch (error) {
       if (error instanceof KubeError && error.status === 404) return "gone";
       if (isConflictOver(error, "managedBy")) return "foreign";
-      // The object is ours, and a former release has a share in what is to change.
-      if (!force && this.#isWithFormer(error)) return await this.write(object, wanted, signal, true);
+      // `managedBy` says that the object is ours; a former installation still has a share in a field that changes now.
+      if (!force && this.#isWithFormer(error))
+        return await this.#write(object, wanted, { force: true }, signal);
       if (this.#learned(error)) return await this.write(object, wanted, signal);
       throw error;
     }
   }
 
   /**
-   * Ends the share that former releases have in the conditions: of equal values server-side apply makes both owners, so that a
-   * condition which this one no longer has would stay. What else they wrote is theirs until this one says something else: it
-   * may have seen less so far.
+   * Ends a former installation's share in the conditions of an object that was taken over. Where both applied the same
+   * condition both own it, so one that we drop later (Stalled, say) would stay for ever, held by a manager that no longer
+   * runs. We apply in the former manager's name without conditions, which removes its share.
+   *
+   * Its other fields are left as they are: this process may not have seen enough yet to write them itself.
    */
   async endFormer(object: T, signal: AbortSignal): Promise<void> {
     const { client, type } = this.#options;
     const metadata = refOf(object);
-    // Once for each object that is taken over: of a large one managedFields would else be left out.
-    const found = await client.get(type, metadata, signal, { whole: true });
+    // Read as a whole, because managedFields of a large object are skipped otherwise. It is one request per object taken over.
+    const found = await client.getWhole(type, metadata, signal);
     for (const manager of this.#formerOf(found)) {
       const { conditions, managedBy, observedGeneration, ...status } =
-        this.#own(found?.status as Status) ?? {};
+        this.#own(found?.status as ObjectStatus) ?? {};
       const written = await client.applyStatus<T>(
         type,
         { metadata, status },
@@ -139,7 +171,7 @@ export class StatusWriter<T extends KubeObject> {
     this.#last.delete(key);
   }
 
-  /** Field managers of other instances of this controller: of one name up to the slash. */
+  /** Field managers of this controller in other installations: those whose name is the same up to the slash. */
   #formerOf(object: T | undefined): Set<string> {
     const fields = (object?.metadata as { managedFields?: ManagedFields[] } | undefined)?.managedFields ?? [];
     const managers = fields
@@ -169,7 +201,7 @@ export class StatusWriter<T extends KubeObject> {
     return [];
   }
 
-  /** True when the next try leaves out what the server does not know; false when that is not what it complains of. */
+  /** True: the error named undeclared fields that we did not know of, and the next try leaves them out. */
   #learned(error: unknown): boolean {
     const { clock, log, type } = this.#options;
     const found = undeclaredFields(error);
@@ -185,7 +217,10 @@ export class StatusWriter<T extends KubeObject> {
     return true;
   }
 
-  /** Our last write, while the store does not show it yet. */
+  /**
+   * Our last write while the store does not show it yet. Versions are compared for equality only, so a newer version from
+   * somebody else's write also looks like "not yet"; `Recent` ends that after ten seconds.
+   */
   #ahead(object: T) {
     const key = keyOf(object);
     const last = this.#last.get(key);
@@ -198,10 +233,10 @@ export class StatusWriter<T extends KubeObject> {
   }
 
   #mayTakeOver(object: T): boolean {
-    const managedBy = (object.status as Status | undefined)?.managedBy;
+    const managedBy = (object.status as ObjectStatus | undefined)?.managedBy;
     return managedBy !== undefined && managedBy === this.#options.takeOverFrom;
   }
-  #own(status: Status | undefined): Status | undefined {
+  #own(status: ObjectStatus | undefined): ObjectStatus | undefined {
     const { ownStatus } = this.#options;
     return status === undefined || ownStatus === undefined ? status : ownStatus(status);
   }
@@ -210,9 +245,12 @@ export class StatusWriter<T extends KubeObject> {
 const refOf = ({ metadata: { name, namespace } }: KubeObject) =>
   namespace === undefined ? { name } : { name, namespace };
 
-/** As after a journey through JSON, and with conditions in one order: the server keeps its own, as they are a map. */
+/**
+ * A status in a form that can be compared: without undefined members, as after JSON, and with the conditions sorted. The
+ * API server keeps its own order of them, since they are a map.
+ */
 function comparable(status: Record<string, unknown> = {}): unknown {
-  const plain = JSON.parse(JSON.stringify(status)) as Status;
+  const plain = JSON.parse(JSON.stringify(status)) as ObjectStatus;
   return { ...plain, conditions: plain.conditions?.toSorted((a, b) => (a.type < b.type ? -1 : 1)) };
 }
 

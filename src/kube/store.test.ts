@@ -42,11 +42,11 @@ describe("a store", () => {
     expect(things.list()).toHaveLength(2);
     expect(things.get("o", "a")).toBeUndefined();
   });
-  test("an index that nobody declared is a mistake, not an empty answer", () =>
+  test("throws for an index that nobody declared", () =>
     expect(() => store().byIndex("typo", "x")).toThrow(/typo/));
 });
 
-describe("what is kept of an object", () => {
+describe("a trimmed object", () => {
   const secret = {
     apiVersion: "v1",
     kind: "Secret",
@@ -60,12 +60,12 @@ describe("what is kept of an object", () => {
     },
     data: { token: "dG9w" },
   };
-  test("metadata only: neither data nor kubectl's copy of it", () => {
+  test("has neither data nor kubectl's copy of it when it is metadata only", () => {
     const kept = trim(secret as KubeObject, { metadataOnly: true });
     expect(JSON.stringify(kept)).not.toContain("dG9w");
     expect(kept.metadata.annotations).toEqual({ keep: "1" });
   });
-  test("no managedFields, and nobody can change it", () => {
+  test("has no managedFields and cannot be changed", () => {
     const kept = trim(secret as KubeObject, {});
     expect(kept.metadata).not.toHaveProperty("managedFields");
     expect(() => {
@@ -74,17 +74,17 @@ describe("what is kept of an object", () => {
   });
 });
 
-describe("lines of a watch", () => {
+describe("the lines of a watch", () => {
   async function* chunks(...texts: (string | Uint8Array)[]) {
     for (const text of texts) yield typeof text === "string" ? new TextEncoder().encode(text) : text;
   }
   const read = async (source: AsyncIterable<Uint8Array>) => Array.fromAsync(linesOf(source));
   test("are put together from any pieces", async () =>
     expect(await read(chunks("{a", "}\n{b}\n{", "c}", "\n"))).toEqual(["{a}", "{b}", "{c}"]));
-  test("a character cut in two is one", async () => {
+  test("keep a character whole that arrives in two pieces", async () => {
     const bytes = new TextEncoder().encode("é\n");
     expect(await read(chunks(bytes.slice(0, 1), bytes.slice(1)))).toEqual(["é"]);
   });
-  test("what a cut connection leaves unfinished is dropped", async () =>
+  test("leave out what a cut connection left unfinished", async () =>
     expect(await read(chunks('{"a":1}\n{"type":"ADD'))).toEqual(['{"a":1}']));
 });

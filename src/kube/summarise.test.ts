@@ -52,31 +52,34 @@ const overdue = [
 ];
 const blind: Outcome = { verdicts: [good], unobserved: [fault] };
 
-interface Row {
+interface SummaryRow {
   object?: KubeObject;
   given: Outcome;
   after?: Condition[];
   failures?: number;
-  /** Ready's status and reason, and which of Reconciling and Stalled is there. */
+  /** Ready's status and reason, and which of Reconciling and Stalled is present. */
   gives: [status: string, reason: string, progress: "Reconciling" | "Stalled" | "neither"];
 }
-const table: Record<string, Row> = {
-  "nothing known yet": { given: { verdicts: [unknown] }, gives: ["Unknown", "Progressing", "Reconciling"] },
-  "waits for another object, first time": {
+const table: Record<string, SummaryRow> = {
+  "nothing is known yet": {
+    given: { verdicts: [unknown] },
+    gives: ["Unknown", "Progressing", "Reconciling"],
+  },
+  "it waits for another object, for the first time": {
     given: { verdicts: [waits] },
     gives: ["False", "SecretNotFound", "Reconciling"],
   },
-  "waits for 4 minutes 59": {
+  "it has waited for 4 minutes and 59 seconds": {
     given: { verdicts: [waits] },
     after: since("SecretNotFound", 5 * MINUTE - 1000),
     gives: ["False", "SecretNotFound", "Reconciling"],
   },
-  "waits for 5 minutes": {
+  "it has waited for 5 minutes": {
     given: { verdicts: [waits] },
     after: since("SecretNotFound", 5 * MINUTE),
     gives: ["False", "SecretNotFound", "Stalled"],
   },
-  "the 5 minutes count from the first sight": {
+  "the 5 minutes count from first sight": {
     given: { verdicts: [waits] },
     after: [
       former("Ready", "Unknown", "Progressing", 6 * MINUTE),
@@ -84,17 +87,17 @@ const table: Record<string, Row> = {
     ],
     gives: ["False", "SecretNotFound", "Stalled"],
   },
-  "another thing to wait for does not begin the 5 minutes anew": {
+  "the 5 minutes go on when it waits for something else": {
     given: { verdicts: [fault] },
     after: since("SecretNotFound", 6 * MINUTE),
     gives: ["False", "Throttled", "Stalled"],
   },
-  "overdue stays overdue when the transient reason changes": {
+  "an overdue wait stays Stalled when the transient reason changes": {
     given: { verdicts: [waits] },
     after: overdue,
     gives: ["False", "SecretNotFound", "Stalled"],
   },
-  "after somebody acted on a stalled object, a wait is progress again": {
+  "a wait is progress again after somebody has acted on a stalled object": {
     given: { verdicts: [waits] },
     after: [
       former("Ready", "False", "Conflict", 60 * MINUTE),
@@ -102,73 +105,73 @@ const table: Record<string, Row> = {
     ],
     gives: ["False", "SecretNotFound", "Reconciling"],
   },
-  "was Ready, then a reference goes": {
+  "it was Ready, and a reference has gone": {
     given: { verdicts: [waits] },
     after: wasReady,
     gives: ["False", "SecretNotFound", "Reconciling"],
   },
-  "a transient fault, not yet Ready": {
+  "it has a transient fault and was never Ready": {
     given: { verdicts: [fault] },
     gives: ["False", "Throttled", "Reconciling"],
   },
-  "spec, credentials, conflict, foreign webhook": {
+  "somebody must change something": {
     given: { verdicts: [conflict] },
     gives: ["False", "Conflict", "Stalled"],
   },
-  "stalled while it was progressing": {
+  "it was progressing, and somebody must change something": {
     given: { verdicts: [conflict] },
     after: since("SecretNotFound", MINUTE),
     gives: ["False", "Conflict", "Stalled"],
   },
-  "good after having been stalled": {
+  "it was Stalled, and all is well": {
     given: { verdicts: [good] },
     after: overdue,
     gives: ["True", "Ready", "neither"],
   },
-  "held, and a change would be needed": {
+  "it is held, and a change would be needed": {
     given: { verdicts: [held] },
     gives: ["False", "Suspended", "neither"],
   },
-  "held, and all is well": {
+  "it is held, and all is well": {
     given: { verdicts: [good] },
     after: wasReady,
     gives: ["True", "Ready", "neither"],
   },
-  "was Ready, cannot be observed for the first time": {
+  "it was Ready, and one resync could not observe it": {
     given: blind,
     after: wasReady,
     failures: 1,
     gives: ["True", "Ready", "neither"],
   },
-  "was Ready, cannot be observed for the second time": {
+  "it was Ready, and two resyncs in a row could not observe it": {
     given: blind,
     after: wasReady,
     failures: 2,
     gives: ["True", "Ready", "neither"],
   },
-  "was Ready, three resyncs in a row could not observe": {
+  "it was Ready, and three resyncs in a row could not observe it": {
     given: blind,
     after: wasReady,
     failures: 3,
     gives: ["False", "Throttled", "Reconciling"],
   },
-  "cannot be observed and never was Ready": {
+  "it cannot be observed and was never Ready": {
     given: blind,
     failures: 0,
     gives: ["False", "Throttled", "Reconciling"],
   },
-  "was Ready, and the look threw a transient failure": {
+  "it was Ready, and the reconcile threw a transient failure": {
     given: { verdicts: [fault], failure: { reason: "Throttled", message: "m", class: "transient" } },
     after: wasReady,
     failures: 1,
     gives: ["True", "Ready", "neither"],
   },
-  "was Ready, and the look threw a stalled failure": {
+  "it was Ready, and the reconcile threw a stalled failure": {
     given: { verdicts: [conflict], failure: { reason: "Conflict", message: "m", class: "stalled" } },
     after: wasReady,
     gives: ["False", "Conflict", "Stalled"],
   },
-  "cannot be observed, but something else is certainly wrong": {
+  "it cannot be observed, and something else is certainly wrong": {
     given: { verdicts: [conflict], unobserved: [fault] },
     after: wasReady,
     failures: 1,
@@ -176,7 +179,7 @@ const table: Record<string, Row> = {
   },
 };
 
-const summaryOf = ({ object: of = object, given, after = [], failures = 0 }: Row) =>
+const summaryOf = ({ object: of = object, given, after = [], failures = 0 }: SummaryRow) =>
   summarise({
     object: of,
     outcome: given,
@@ -185,7 +188,7 @@ const summaryOf = ({ object: of = object, given, after = [], failures = 0 }: Row
     managedBy: "me",
     now: NOW,
   });
-const conditionsOf = (row: Row) => summaryOf(row).status.conditions as Condition[];
+const conditionsOf = (row: SummaryRow) => summaryOf(row).status.conditions as Condition[];
 
 for (const [name, row] of Object.entries(table))
   test(name, () => {
@@ -198,7 +201,7 @@ for (const [name, row] of Object.entries(table))
   });
 
 describe("conditions", () => {
-  test("each names the generation it is about, as the status does", () => {
+  test("each condition names the generation that was judged, as the status does", () => {
     const { status } = summaryOf({ given: { verdicts: [fault] }, gives: ["", "", "neither"] });
     expect(status.observedGeneration).toBe(7);
     for (const condition of status.conditions as Condition[]) expect(condition.observedGeneration).toBe(7);
@@ -219,11 +222,11 @@ describe("conditions", () => {
     });
     expect(found?.lastTransitionTime).toBe(timeText(NOW));
   });
-  test("a new generation does not make Ready unknown again", () => {
+  test("Ready stays True at a new generation that could not be observed", () => {
     const [found] = conditionsOf({ given: blind, after: wasReady, failures: 1, gives: ["", "", "neither"] });
     expect(found).toMatchObject({ status: "True", observedGeneration: 7 });
   });
-  test("what could not be seen stays for each condition by itself", () => {
+  test("each condition that could not be seen stays True by itself", () => {
     const parts = [
       verdict("Seen", "False", "Conflict", "stalled"),
       verdict("Unseen", "Unknown", "Progressing", "waiting"),
@@ -246,7 +249,7 @@ describe("conditions", () => {
       ["Ready", "True"],
     ]);
   });
-  test("the same outcome gives the same status at any later time", () => {
+  test("the same outcome gives the same status later", () => {
     const first = summaryOf({ given: { verdicts: [conflict] }, gives: ["", "", "neither"] });
     const again = summarise({
       object,
@@ -259,7 +262,7 @@ describe("conditions", () => {
     expect(again.status).toEqual(first.status);
     expect(again.events).toEqual([]);
   });
-  test("an outcome without Ready is a bug", () =>
+  test("an outcome without Ready throws", () =>
     expect(() => summaryOf({ given: { verdicts: [] }, gives: ["", "", "neither"] })).toThrow(/Ready/));
 });
 
@@ -293,15 +296,25 @@ describe("while it is being deleted", () => {
     string,
     [outcome: Outcome, after: Condition[], readyStatus: string, events: EventNote[]]
   > = {
-    "was Ready": [{ verdicts: [fault], failure }, wasReady, "True", [told]],
-    "was not Ready": [{ verdicts: [conflict], failure }, notReady, "False", [told]],
-    "was not Ready for another reason": [{ verdicts: [fault], failure }, notReady, "False", [told]],
+    "it was Ready": [{ verdicts: [fault], failure }, wasReady, "True", [told]],
+    "it was not Ready": [{ verdicts: [conflict], failure }, notReady, "False", [told]],
+    "it was not Ready for another reason": [{ verdicts: [fault], failure }, notReady, "False", [told]],
     "nothing was known": [{ verdicts: [unknown], failure }, [], "Unknown", [told]],
-    "was Ready, and waits still": [{ verdicts: [fault], failure }, waiting("True"), "True", []],
-    "was not Ready, and waits still": [{ verdicts: [fault], failure }, waiting("False"), "False", []],
+    "it was Ready, and the deletion still waits": [
+      { verdicts: [fault], failure },
+      waiting("True"),
+      "True",
+      [],
+    ],
+    "it was not Ready, and the deletion still waits": [
+      { verdicts: [fault], failure },
+      waiting("False"),
+      "False",
+      [],
+    ],
   };
   for (const [name, [outcome, after, status, events]] of Object.entries(rows))
-    test(`${name}: Ready keeps its status, and its reason is that the deletion waits`, () => {
+    test(`${name}: Ready keeps its status and says that the deletion waits`, () => {
       const summary = of(outcome, after);
       const conditions = summary.status.conditions as Condition[];
       expect(conditions).toMatchObject([
@@ -309,12 +322,12 @@ describe("while it is being deleted", () => {
         { type: "Reconciling", status: "True", reason: failure.reason, message: failure.message },
       ]);
       expect(summary.events).toEqual(events);
-      // The next try finds the same: no other status, nothing to tell.
+      // The next try finds the same: the status stays, and there is no event.
       const again = of(outcome, conditions);
       expect(again.status.conditions).toEqual(conditions);
       expect([again.events, again.retry.do]).toEqual([[], "backoff"]);
     });
-  test("after three resyncs that could not look Ready is False, and its reason stays", () => {
+  test("Ready is False after three resyncs that could not look, and keeps its reason", () => {
     const [found] = conditionsOf({
       object: deleting,
       given: { verdicts: [fault], failure },
@@ -324,7 +337,7 @@ describe("while it is being deleted", () => {
     });
     expect(found).toMatchObject({ status: "False", reason: "DeletionWaits" });
   });
-  test("the other conditions say what they said", () => {
+  test("the other conditions stay as they were", () => {
     const parts = [verdict("Accepted", "True", "Accepted", "good"), fault];
     const { status } = of({ verdicts: parts, failure }, [
       former("Accepted", "True", "Accepted", MINUTE),
@@ -336,11 +349,11 @@ describe("while it is being deleted", () => {
       ["Reconciling", "Throttled"],
     ]);
   });
-  test("one line in the log that warns, and then none", () => {
+  test("the log warns once", () => {
     expect(of({ verdicts: [fault], failure }, notReady).log.level).toBe("warn");
     expect(of({ verdicts: [fault], failure }, waiting("False")).log.level).toBe("debug");
   });
-  test("what was Stalled is no longer: the finalizer lets go by itself", () => {
+  test("Stalled goes, as the finalizer lets go by itself", () => {
     const { status, events } = of({ verdicts: [conflict], failure }, [
       former("Ready", "False", "Conflict", 60 * MINUTE),
       former("Stalled", "True", "Conflict", 60 * MINUTE),
@@ -349,11 +362,11 @@ describe("while it is being deleted", () => {
     expect(types).toEqual(["Ready", "Reconciling"]);
     expect(events).toEqual([told]);
   });
-  test("told once, however long it lasts", () => {
+  test("there is one event, however long the deletion waits", () => {
     const after = [...wasReady, former("Reconciling", "True", "Throttled", 9 * MINUTE)];
     expect(of({ verdicts: [fault], failure }, after).events).toEqual([]);
   });
-  test("the same failure without a deletion is no news, and Ready's reason stays", () => {
+  test("without a deletion the same failure causes no event, and Ready keeps its reason", () => {
     const { status, events } = of({ verdicts: [fault], failure }, wasReady, object);
     expect(events).toEqual([]);
     expect((status.conditions as Condition[]).map(({ reason }) => reason)).toEqual(["Ready"]);
@@ -364,30 +377,30 @@ describe("other status fields", () => {
   const previousStatus = { managedBy: "other", conditions: [], url: "https://old", sid: "PN1" };
   const of = (outcome: Outcome) =>
     summarise({ object, outcome, previousStatus, failuresInARow: 0, managedBy: "me", now: NOW }).status;
-  test("stay when the outcome does not speak of them", () =>
+  test("stay when the outcome has none", () =>
     expect(of({ verdicts: [fault] })).toMatchObject({ url: "https://old", sid: "PN1", managedBy: "me" }));
-  test("are all replaced when it does", () => {
+  test("are all replaced when the outcome has some", () => {
     const status = of({ verdicts: [good], status: { url: "https://new" } });
     expect(status.url).toBe("https://new");
     expect(status).not.toHaveProperty("sid");
   });
 });
 
-describe("when it is looked at again", () => {
-  const rows: Record<string, [Row, object]> = {
-    "a wait: when it has lasted too long": [
+describe("the next look", () => {
+  const rows: Record<string, [SummaryRow, object]> = {
+    "comes when a wait has lasted too long": [
       { given: { verdicts: [waits] }, after: since("SecretNotFound", MINUTE), gives: ["", "", "neither"] },
       { do: "after", ms: 4 * MINUTE + 1000 },
     ],
-    "a wait that is overdue: not by itself": [
+    "does not come by itself when a wait is overdue": [
       { given: { verdicts: [waits] }, after: overdue, gives: ["", "", "neither"] },
       { do: "none" },
     ],
-    "a transient fault: with backoff": [
+    "comes with backoff after a transient fault": [
       { given: { verdicts: [fault] }, gives: ["", "", "neither"] },
       { do: "backoff", atLeastMs: 0 },
     ],
-    "a transient fault with Retry-After: not before that": [
+    "comes no earlier than Retry-After says": [
       {
         given: {
           verdicts: [fault],
@@ -397,17 +410,23 @@ describe("when it is looked at again", () => {
       },
       { do: "backoff", atLeastMs: 9000 },
     ],
-    "what could not be seen: with backoff, though Ready": [
+    "comes with backoff when something could not be seen, although Ready is True": [
       { given: blind, after: wasReady, failures: 1, gives: ["", "", "neither"] },
       { do: "backoff", atLeastMs: 0 },
     ],
-    "stalled: never hot": [{ given: { verdicts: [conflict] }, gives: ["", "", "neither"] }, { do: "none" }],
-    "held: not by itself": [{ given: { verdicts: [held] }, gives: ["", "", "neither"] }, { do: "none" }],
-    "good: when the reconciler asked for it": [
+    "does not come by itself when the object is stalled": [
+      { given: { verdicts: [conflict] }, gives: ["", "", "neither"] },
+      { do: "none" },
+    ],
+    "does not come by itself when the object is held": [
+      { given: { verdicts: [held] }, gives: ["", "", "neither"] },
+      { do: "none" },
+    ],
+    "comes when the reconciler asked for it": [
       { given: { verdicts: [good], requeueAfterMs: 1234 }, gives: ["", "", "neither"] },
       { do: "after", ms: 1234 },
     ],
-    "the earlier of what was asked for and of patience": [
+    "comes at the earlier of what was asked for and the end of patience": [
       { given: { verdicts: [waits], requeueAfterMs: 1234 }, gives: ["", "", "neither"] },
       { do: "after", ms: 1234 },
     ],
@@ -416,35 +435,39 @@ describe("when it is looked at again", () => {
     test(name, () => expect(summaryOf(row).retry).toEqual(want));
 });
 
-describe("what is told", () => {
-  const rows: Record<string, [Row, level: string, events: string[]]> = {
-    "nothing at first sight": [{ given: { verdicts: [unknown] }, gives: ["", "", "neither"] }, "info", []],
-    "becoming Ready": [
+describe("log level and events", () => {
+  const rows: Record<string, [SummaryRow, level: string, events: string[]]> = {
+    "first sight causes no event": [
+      { given: { verdicts: [unknown] }, gives: ["", "", "neither"] },
+      "info",
+      [],
+    ],
+    "an object that becomes Ready has an event": [
       { given: { verdicts: [good] }, after: since("SecretNotFound", MINUTE), gives: ["", "", "neither"] },
       "info",
       ["Normal Ready"],
     ],
-    "staying Ready": [
+    "an object that stays Ready is not news": [
       { given: { verdicts: [good] }, after: wasReady, gives: ["", "", "neither"] },
       "debug",
       [],
     ],
-    "no longer Ready": [
+    "an object that is no longer Ready has a warning": [
       { given: { verdicts: [conflict] }, after: wasReady, gives: ["", "", "neither"] },
       "error",
       ["Warning Conflict"],
     ],
-    "another reason": [
+    "an object that fails for another reason has a warning": [
       { given: { verdicts: [conflict] }, after: since("SecretNotFound", MINUTE), gives: ["", "", "neither"] },
       "error",
       ["Warning Conflict"],
     ],
-    "the same trouble again": [
+    "the same failure again is not news": [
       { given: { verdicts: [fault] }, after: since("Throttled", MINUTE), gives: ["", "", "neither"] },
       "debug",
       [],
     ],
-    "Ready, but it could not be looked at": [
+    "an object that is Ready and could not be looked at is logged, without an event": [
       { given: blind, after: wasReady, failures: 1, gives: ["", "", "neither"] },
       "warn",
       [],
@@ -454,7 +477,7 @@ describe("what is told", () => {
     test(name, () => {
       const summary = summaryOf(row);
       expect(summary.log.level).toBe(level);
-      // Who reads of trouble in the log finds its cause there.
+      // A log line about trouble also has its cause.
       const isTrouble = level === "warn" || level === "error";
       expect(summary.log.problem !== undefined).toBe(isTrouble);
       expect(summary.events.map(({ type, reason }) => `${type} ${reason}`)).toEqual(events);

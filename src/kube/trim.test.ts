@@ -40,7 +40,7 @@ const raw = (): KubeObject =>
     },
   }) as KubeObject;
 
-test("everything stays but what nobody reads", () => {
+test("everything stays except what nobody reads", () => {
   const wanted = raw();
   const metadata = wanted.metadata as unknown as Record<string, unknown>;
   delete metadata.managedFields;
@@ -50,12 +50,12 @@ test("everything stays but what nobody reads", () => {
   expect(trim(raw())).toEqual(wanted);
 });
 
-test("of metadata only nothing else is kept", () => {
+test("with metadata only, nothing but the metadata is kept", () => {
   const { apiVersion, kind, metadata } = trim(raw());
   expect(trim(raw(), { metadataOnly: true })).toEqual({ apiVersion, kind, metadata });
 });
 
-test("nobody can change it, however deep", () => {
+test("a trimmed object cannot be changed at any depth", () => {
   const object = trim(raw());
   const { conditions } = object.status as { conditions: { reason: string }[] };
   expect(() => {
@@ -66,14 +66,14 @@ test("nobody can change it, however deep", () => {
   }).toThrow(TypeError);
 });
 
-test("a transform sees the trimmed object and has the last word", () => {
+test("a transform gets the trimmed object, and what it returns is kept", () => {
   const seen = trim(raw(), {
     transform: (object) => ({ ...object, spec: Object.keys(object.metadata).includes("managedFields") }),
   });
   expect(seen.spec).toBe(false);
 });
 
-test("a status without conditions, and none at all", () => {
+test("a status without conditions stays as it is, and a missing status stays missing", () => {
   expect(trim({ ...raw(), status: { replicas: 1 } }).status).toEqual({ replicas: 1 });
   const less = { conditions: [{ type: "Ready", status: "True" }] };
   expect(trim({ ...raw(), status: less }).status).toEqual(less);

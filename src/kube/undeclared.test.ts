@@ -17,19 +17,19 @@ const status = {
   conditions: [{ type: "Ready", since: 1 }, { type: "Accepted" }],
 };
 
-test("the server's words, as it says them of one field and of several", () => {
+test("the fields are read from the server's message, for one field and for several", () => {
   expect(undeclaredFields(error(one))).toEqual([["next"]]);
   expect(undeclaredFields(error(many))).toEqual([["conditions", "since"], ["repairs", "by"], ["next"]]);
 });
 
-test("any other error is about something else", () => {
+test("any other error names no field", () => {
   expect(
     undeclaredFields(error("patch /x/status: 500 InternalError: etcdserver: leader changed")),
   ).toBeUndefined();
   expect(undeclaredFields(new Error(one))).toBeUndefined();
 });
 
-test("what was named is left out, and nothing else", () => {
+test("only the named fields are left out", () => {
   expect(without(status, undeclaredFields(error(many))!)).toEqual({
     url: "https://x",
     repairs: { count: 2 },

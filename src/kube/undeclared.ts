@@ -1,33 +1,47 @@
+/**
+ * Finds out which status fields the CRD in the cluster does not have, from the API server's refusal to apply them.
+ *
+ * An operator and its CRDs can be of different releases: during an upgrade, after a rollback, or for as long as somebody
+ * upgrades CRDs by hand (Helm never touches what is in a chart's `crds/` folder again). Server-side apply refuses a whole
+ * configuration for one field that the schema does not declare, so nothing of the status would be written; an ordinary
+ * write would drop that field without a word. The error names each such field: `StatusWriter` leaves them out and tries
+ * again.
+ */
+
 import { KubeError } from "./errors.ts";
 
-/** Where a field is: its names from the root on, without the items of lists. */
-type Path = readonly string[];
+/** Where a field is: its names from the status down, without the items of lists. */
+type StatusPath = readonly string[];
 
 /**
- * The fields of `status` that an apply named and the CRD does not have: it is older than this operator, as during an upgrade
- * or where CRDs are upgraded by hand. Undefined when the error is about something else. A plain write would lose such fields
- * silently, but an apply is refused whole.
+ * The status fields that an apply named and the CRD does not have; undefined when the error is about something else.
+ *
+ * Only the message says so: the server sends an internal error (500) that has no reason of its own. test/kube/skew.test.ts
+ * fails when an API server words it otherwise.
  */
-export function undeclaredFields(error: unknown): Path[] | undefined {
+export function undeclaredFields(error: unknown): StatusPath[] | undefined {
   if (!(error instanceof KubeError)) return undefined;
   const found = [...error.message.matchAll(/\.(status\.\S+): field not declared in schema/g)];
   return found.length === 0 ? undefined : found.map(([, text = ""]) => pathOf(text));
 }
 
-/** `status.conditions[type="Ready"].since` → conditions, since. A field that only one item of a list has is left out of all. */
-function pathOf(text: string): Path {
+/**
+ * `status.conditions[type="Ready"].since` becomes conditions, since. The item is left out of the path because a schema
+ * declares fields for all items of a list at once.
+ */
+function pathOf(text: string): StatusPath {
   return text
     .replace(/\[[^\]]*\]/g, "")
     .split(".")
     .slice(1);
 }
 
-/** The value without these fields. */
-export function without<T>(value: T, paths: readonly Path[]): T {
+/** A copy of the value without these fields. */
+export function without<T>(value: T, paths: readonly StatusPath[]): T {
   return paths.reduce((rest, path) => drop(rest, path), value as unknown) as T;
 }
 
-function drop(value: unknown, [name, ...deeper]: Path): unknown {
+function drop(value: unknown, [name, ...deeper]: StatusPath): unknown {
   if (Array.isArray(value))
     return name === undefined ? value : value.map((item) => drop(item, [name, ...deeper]));
   if (name === undefined || typeof value !== "object" || value === null || !(name in value)) return value;

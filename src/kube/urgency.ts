@@ -3,15 +3,21 @@ import { type KubeObject, keyOf } from "./resource.ts";
 
 export interface UrgencyOptions<T extends KubeObject> {
   clock: Clock;
-  /** In how many milliseconds the object becomes urgent, 0 or less for now; undefined: never. */
+  /** In how many milliseconds the object becomes urgent; 0 or less: it is now; undefined: it never will be. */
   inMs?: ((object: T) => number | undefined) | undefined;
   /** The object as it is now; undefined when it is gone. */
   newest(key: string): T | undefined;
-  /** Its time has come. */
+  /** The object has become urgent by the passing of time. */
   onDue(key: string): void;
 }
 
-/** Which objects can wait for nothing any more, and a timer for each that will be one of them. */
+/**
+ * Knows which objects are urgent, and has a timer for each that will be. An urgent object waits for nothing outside any
+ * more, such as one whose deletion has waited for as long as it may: an attempt on it takes a moment, and must not stand
+ * in line behind others that hang.
+ *
+ * No watch event comes when time passes, which is why there are timers.
+ */
 export class Urgency<T extends KubeObject> {
   readonly #options: UrgencyOptions<T>;
   readonly #timers = new Map<string, () => void>();
@@ -26,7 +32,7 @@ export class Urgency<T extends KubeObject> {
     return ms !== undefined && ms <= 0;
   }
 
-  /** Sets the object's timer, in place of an earlier one. */
+  /** Sets the object's timer in place of an earlier one: a change of the object can change its time. */
   watch(object: T): void {
     const key = keyOf(object);
     this.forget(key);
@@ -53,7 +59,7 @@ export class Urgency<T extends KubeObject> {
     this.#timers.delete(key);
     const object = this.#options.newest(key);
     if (object === undefined) return;
-    // It was given more time meanwhile, or the timer was a moment early.
+    // Asked again: the object may have been given more time since, and a timer can fire a moment early.
     if (this.isUrgent(object)) this.#options.onDue(key);
     else this.watch(object);
   }

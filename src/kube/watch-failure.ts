@@ -1,6 +1,11 @@
+/**
+ * Sorts the failures of a list or a watch by what helps: a new list, or another try from the same place; and says in a
+ * sentence what a person can do about each.
+ */
+
 import { KubeError, type StatusBody } from "./errors.ts";
 
-/** Why a list or a watch failed, whether the server said so or nobody answered. */
+/** Why a list or a watch failed. `status` is 0 where no answer came. */
 export interface Failed {
   status: number;
   reason: string;
@@ -8,33 +13,44 @@ export interface Failed {
   retryAfterMs?: number | undefined;
 }
 
-/** What a person is told of a watch that says nothing. */
+/** The problem of a watch that is open and sends nothing, as `/readyz` and the log show it. */
 export const SILENCE = "the watch is silent: neither an event nor a bookmark came for too long";
 
-/** The place from which we read is no longer, or not yet, known to the server: only a list helps. */
+/**
+ * The server no longer has the version from which we read, or does not have it yet. Trying again from there cannot work;
+ * only a new list helps.
+ *
+ * 410 (`Expired`, in older servers `Gone`) is the ordinary case: etcd keeps the history of changes for five minutes.
+ * https://kubernetes.io/docs/reference/using-api/api-concepts/#410-gone-responses
+ */
 export function isForgotten({ status, reason, message }: Failed): boolean {
   if (status === 410 || reason === "Expired" || reason === "Gone") return true;
-  // After a restore of etcd its versions are behind ours.
+  // After etcd was restored from a backup, the server's versions are behind ours. It then answers 400, or waits for its
+  // own versions to reach ours and gives up with 504. Any other 504 is a slow server, which still has our place.
   return status === 400 || (status === 504 && /too large resource version/i.test(message));
 }
 
-/** An error in the middle of a watch. */
+/**
+ * An ERROR event. A watch's HTTP status is sent when the watch is accepted, so what goes wrong later arrives as an event
+ * that carries a Status object.
+ */
 export function errorOf(body: StatusBody): Failed {
   return { status: body.code ?? 0, reason: body.reason ?? "", message: body.message ?? "" };
 }
 
-/** As a sentence for a person. */
+/** The failure as a sentence for a person: for a missing right, a missing kind and bad credentials it says what to do. */
 export function problemOf(doing: "list" | "watch", { status, reason, message }: Failed): string {
   if (status === 403) return `may not ${doing} (Forbidden): grant this account list and watch`;
+  // A collection that exists is never "not found", however empty: the server does not serve the kind.
   if (status === 404)
     return `cannot ${doing}: the API server does not know the kind; are the CRDs installed?`;
   if (status === 401) return `cannot ${doing}: the API server does not accept this account's credentials`;
   return `cannot ${doing}: ${reason === "Network" || reason === "Timeout" ? message : `${status} ${reason}`}`;
 }
 
-/** An error of a request, or of reading its answer. */
+/** Whatever a request, or the reading of its answer, threw. */
 export function failureOf(error: unknown): Failed {
   if (error instanceof KubeError) return error;
-  // A line that is not JSON: something between us and the server answered for it.
+  // A line that is not JSON: it came from something between us and the API server, such as a load balancer's error page.
   return { status: 0, reason: "Network", message: (error as Error).message ?? String(error) };
 }

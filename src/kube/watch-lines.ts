@@ -1,10 +1,16 @@
-/** The lines of a stream of bytes, whole characters and whole lines only: what a cut connection leaves unfinished is dropped. */
+/**
+ * Cuts the answer to a watch into lines. The API server sends one JSON document per event, each on a line of its own, in
+ * an answer that stays open until the watch ends. Network packets cut it anywhere, even within a character.
+ *
+ * Only whole lines are passed on: a connection that is cut leaves half an event, which the next watch sends again.
+ */
 export async function* linesOf(
   chunks: AsyncIterable<Uint8Array>,
   onBytes?: () => void,
 ): AsyncGenerator<string> {
+  // With `stream` the decoder keeps the first bytes of a character until the others arrive.
   const decoder = new TextDecoder();
-  // Pieces are joined once per line: a large object arrives in many, and adding each to a string would be quadratic.
+  // Joined once per line: a large object arrives in many pieces, and adding each to one string would take quadratic time.
   let pieces: string[] = [];
   for await (const chunk of chunks) {
     onBytes?.();

@@ -8,7 +8,7 @@ const command = (secret: boolean) => ({
   },
 });
 
-test("a flag is advised only where it is taken", () => {
+test("an error suggests a flag only if the setting can be given as a flag", () => {
   expect(() => parseConfig(command(false), [], {})).toThrow("DATABASE_URL (or --database-url) is required");
   expect(() => parseConfig(command(true), [], {})).toThrow("DATABASE_URL is required");
   expect(() => parseConfig(command(true), ["--database-url", "x"], {})).toThrow(

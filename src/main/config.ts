@@ -3,24 +3,24 @@ import { type DatabaseUrl, urlInFile } from "../inbox/database-url.ts";
 import { parseDatabaseUrl } from "../inbox/parse-database-url.ts";
 
 /**
- * Settings of a process: each is an environment variable and a flag of the same name (`PUBLIC_URL`, `--public-url`); the
- * flag wins. A command declares the settings that it takes; a flag that it does not take is an error, never ignored.
+ * A setting of a process: an environment variable and a flag with the same name (`PUBLIC_URL`, `--public-url`). The flag wins. Each
+ * command declares its settings; any other flag is an error, so that a misspelt one is not ignored.
  */
 export interface Setting<T> {
-  /** The environment variable; the flag's name is made from it. */
+  /** The environment variable. The flag's name is derived from it. */
   readonly env: string;
-  /** One or two sentences for `--help`: effect, unit. */
+  /** One or two sentences for `--help`: the effect and the unit. */
   readonly help: string;
-  /** Shown in `--help`, and parsed like a given value. Absent: undefined unless `required`. */
+  /** Shown in `--help`, and parsed like a given value. Without a default a setting that is not given is undefined. */
   readonly default?: string;
   readonly required?: boolean;
   /** A flag without a value (`--allow-insecure-public-url`); the variable takes `true` or `false`. */
   readonly boolean?: boolean;
-  /** Never shown, and refused as a flag with a value on the command line of `ps`: only the variable is read. */
+  /** Only the variable is read; the flag is refused, because `ps` shows it to every user of the machine. */
   readonly secret?: boolean;
-  /** Only the flag counts: for what belongs to one call, and would come as a surprise from the environment. */
+  /** Only the flag is read: for settings of a single call, which nobody expects from the environment. */
   readonly flagOnly?: boolean;
-  /** Turns the text into a value; throws an Error whose message says what is expected. */
+  /** Turns the text into a value. Throws an Error that says what it expects. */
   readonly parse: (text: string) => T;
 }
 
@@ -33,11 +33,12 @@ export type Config<S extends Settings> = {
     : never;
 };
 
+/** A mistake in flags, variables or arguments. It is printed without a stack, and the exit code is 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** What `--help` was asked for: not an error, but the command must not run. */
+/** Thrown for `--help`: nothing is wrong, but the command must not run. */
 export class HelpWanted extends Error {
   override readonly name = "HelpWanted";
 }
@@ -46,12 +47,12 @@ export interface Command<S extends Settings> {
   readonly name: string;
   readonly summary: string;
   readonly settings: S;
-  /** Names of positional arguments for the usage line, such as `FILE…`; absent: none are taken. */
+  /** The positional arguments for the usage line, such as `FILE…`. Without it the command takes none. */
   readonly positionals?: string;
   run(config: Config<S>, positionals: string[]): Promise<void>;
 }
 
-/** Reads flags and environment. Throws UsageError with every mistake at once, or HelpWanted. */
+/** Reads flags and environment. Throws a UsageError that lists all mistakes, or HelpWanted. */
 export function parseConfig<S extends Settings>(
   command: Pick<Command<S>, "name" | "settings" | "positionals">,
   argv: readonly string[],
@@ -70,6 +71,7 @@ export function parseConfig<S extends Settings>(
       args: [...argv],
       options: { ...flags, help: { type: "boolean", short: "h" } },
       allowPositionals: command.positionals !== undefined,
+      // `--no-…` switches a boolean setting off that the environment switches on.
       allowNegative: true,
     }) as typeof parsed;
   } catch (error) {
@@ -128,6 +130,7 @@ export function flagName(env: string): string {
   return env.toLowerCase().replaceAll("_", "-");
 }
 
+/** An empty variable counts as not set: templates and Compose files can hardly leave one out. */
 const emptyIsUnset = (text: string | undefined) => (text === "" ? undefined : text);
 
 // Parsers ----------------------------------------------------------------------------------------------------------------
@@ -177,6 +180,7 @@ export const oneOf =
     return value;
   };
 
+/** Its errors do not quote the URL, which may contain a password. */
 export const url =
   (...protocols: string[]) =>
   (value: string): string => {
@@ -191,7 +195,7 @@ export const url =
     return value;
   };
 
-/** As psql reads it; see src/inbox/parse-database-url.ts. */
+/** See src/inbox/parse-database-url.ts. Trimmed, because values in Secrets often end with a line break. */
 export const databaseUrl = (value: string): string => {
   parseDatabaseUrl(value);
   return value.trim();
@@ -214,7 +218,7 @@ const setting = <T, const O extends Partial<Setting<T>>>(
 ) => ({ env, help, parse, ...more }) as Setting<T> & O;
 
 export const settings = {
-  kubeconfig: setting("KUBECONFIG", "Kubeconfig file; without one the pod's ServiceAccount is used.", text),
+  kubeconfig: setting("KUBECONFIG", "Kubeconfig file. Without one the pod's ServiceAccount is used.", text),
   operatorNamespace: setting(
     "OPERATOR_NAMESPACE",
     "Namespace of the operator's own Secrets and Lease.",
@@ -223,24 +227,24 @@ export const settings = {
   ),
   instance: setting(
     "INSTANCE",
-    "Name of this release, as {namespace}/{release}; it stands in status.managedBy. Without one: {OPERATOR_NAMESPACE}/sms-channel-operator.",
+    "Name of this release, as {namespace}/{release}. The status of each object shows it as managedBy. Default: {OPERATOR_NAMESPACE}/sms-channel-operator.",
     text,
   ),
   routeShards: setting(
     "ROUTE_SHARDS",
-    "Number of Secrets that the compiled routes are spread over.",
+    "Number of Secrets over which the compiled routes are spread. It can be raised, but not lowered.",
     integer(1, 64),
     { default: "4" },
   ),
   maxStreamsPerNamespace: setting(
     "MAX_STREAMS_PER_NAMESPACE",
-    "Most WorkStreams of one namespace that get a route.",
+    "How many WorkStreams of one namespace get a route.",
     integer(1, 100_000),
     { default: "1000" },
   ),
   deleteTimeout: setting(
     "DELETE_TIMEOUT",
-    "How long a deletion waits for Twilio before the finalizer lets go.",
+    "How long a deletion waits for Twilio before the finalizer is removed all the same.",
     duration,
     { default: "10m" },
   ),
@@ -264,7 +268,7 @@ export const settings = {
   ),
   fallbackPublicUrl: setting(
     "FALLBACK_PUBLIC_URL",
-    "A second way in, which Twilio tries when PUBLIC_URL fails. Without one: PUBLIC_URL.",
+    "A second URL, which Twilio calls when PUBLIC_URL fails. Default: PUBLIC_URL.",
     url("https:", "http:"),
   ),
   databaseUrl: setting("DATABASE_URL", "postgres://user:password@host/database", databaseUrl, {
@@ -272,46 +276,46 @@ export const settings = {
   }),
   databaseUrlFile: setting(
     "DATABASE_URL_FILE",
-    "Instead of DATABASE_URL: a file that holds it, such as a mounted Secret, read anew for each connection, so that a password may change.",
+    "File that holds the URL, such as a mounted Secret; instead of DATABASE_URL. It is read for each connection, so the password may change.",
     text,
   ),
   twilioBaseUrl: setting(
     "TWILIO_BASE_URL",
-    "Replaces Twilio's hosts: for a simulator or a recording proxy.",
+    "URL to use instead of Twilio's hosts, for a simulator or a recording proxy.",
     url("https:", "http:"),
   ),
   urlCheck: setting(
     "URL_CHECK",
-    "enforce: point no number at a URL that has not answered; report: only say so; off: do not check.",
+    "enforce: do not point a number at a URL that has not answered; report: only report it; off: do not check.",
     oneOf("enforce", "report", "off"),
     { default: "enforce" },
   ),
   urlCheckAddress: setting(
     "URL_CHECK_ADDRESS",
-    "host:port to connect to for the self-check, for clusters that cannot reach their own front door; name and certificate stay those of PUBLIC_URL.",
+    "host:port to which the self-check connects, for clusters that cannot reach PUBLIC_URL from inside. Host name and certificate stay those of PUBLIC_URL.",
     address,
   ),
   takeOverFrom: setting(
     "TAKE_OVER_FROM",
-    "Instance whose objects are taken over, as status.managedBy names it.",
+    "Instance whose objects this one takes over, as status.managedBy shows it.",
     text,
   ),
   resyncInterval: setting(
     "RESYNC_INTERVAL",
-    "How often each Twilio account is compared with what should be there, jittered.",
+    "How often each Twilio account is compared with what should be set there, with some jitter.",
     duration,
     { default: "5m" },
   ),
-  shutdownDelay: setting("SHUTDOWN_DELAY", "How long requests are still accepted after SIGTERM.", duration, {
+  shutdownDelay: setting("SHUTDOWN_DELAY", "How long to accept requests after SIGTERM.", duration, {
     default: "10s",
   }),
-  port: setting("PORT", "Port for texts; 0 takes a free one.", port, { default: "8080" }),
+  port: setting("PORT", "Port for Twilio's requests; 0 takes a free one.", port, { default: "8080" }),
   metricsPort: setting("METRICS_PORT", "Port for /healthz, /readyz and /metrics; 0 takes a free one.", port, {
     default: "9090",
   }),
   refuseRoot: setting(
     "REFUSE_ROOT",
-    "End at once, with a sentence, when started as root: a guard for clusters without a policy of their own.",
+    "Refuse to run as root, for clusters that have no policy against it.",
     flag,
     { default: "false", boolean: true },
   ),
@@ -323,7 +327,7 @@ export const settings = {
   ),
 } as const;
 
-/** What was given of the two ways to name a database; undefined when neither was. */
+/** The URL from whichever of the two settings is set; undefined when neither is. */
 export function databaseUrlOf({
   databaseUrl,
   databaseUrlFile,

@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { setFlagsFromString } from "node:v8";
-import { Gauge } from "@prometheus-io/client";
 import { systemClock } from "../clock.ts";
 import { Operator, type OperatorConfig } from "../controllers/operator.ts";
 import { KubeClient } from "../kube/client.ts";
 import { LeaderElector } from "../kube/leader.ts";
-import { secretName } from "../routes/table.ts";
+import { leaseName } from "../routes/secrets.ts";
 import { type Command, type Config, databaseUrlOf, flag, settings } from "./config.ts";
+import { exposeLeading } from "./metrics.ts";
 import { runProcess } from "./process.ts";
 
 const own = {
@@ -22,7 +22,7 @@ const own = {
   urlCheckAddress: settings.urlCheckAddress,
   databaseUrl: {
     ...settings.databaseUrl,
-    help: "Optional: PostgreSQL as the controller's role, to read when texts last arrived; texts are proof that the URL works.",
+    help: "Optional: URL of PostgreSQL with the controller's role, to read when texts last arrived. A text proves that a URL works.",
   },
   databaseUrlFile: settings.databaseUrlFile,
   twilioBaseUrl: settings.twilioBaseUrl,
@@ -33,7 +33,7 @@ const own = {
   takeOverFrom: settings.takeOverFrom,
   testRoute: {
     env: "TEST_ROUTE",
-    help: "Give the receivers a route of the release's own, whose texts nobody answers, for smschannel test-text.",
+    help: "Give the receivers a route for smschannel test-text. Its texts are never answered.",
     default: "false",
     boolean: true,
     parse: flag,
@@ -42,12 +42,14 @@ const own = {
   logLevel: settings.logLevel,
 } as const;
 
-/** A call to the API server takes no longer than this, so that it fits into what is left of a Lease. */
+/** Timeout of calls to the API server: short, so that a call ends while this process still holds the Lease. */
 export const KUBE_TIMEOUT_MS = 5000;
 
 /**
- * The old generation grows by 15 %, then is collected; by default by as much as a half. A controller waits more than it
- * computes, and what 10,000 streams leave behind at a change would double its memory. V8 reads this at each collection.
+ * Collects garbage when the heap has grown by 15 %; by default V8 lets it grow by up to a half. A controller waits more than it
+ * computes, so the extra CPU time is cheap, while the garbage of a change to 10,000 streams would double its memory. V8 reads
+ * this flag
+ * at each collection, so it can be set at run time.
  */
 function keepHeapSmall(): void {
   setFlagsFromString("--heap-growing-percent=15");
@@ -56,7 +58,7 @@ function keepHeapSmall(): void {
 export const controllerCommand: Command<typeof own> = {
   name: "controller",
   summary:
-    "Reconciles WorkStream, SmsNumber and OperatingHours: checks Twilio credentials, points numbers at the receiver, keeps them there.",
+    "reconcile WorkStreams, SmsNumbers and OperatingHours: check Twilio credentials, point numbers at the receiver and keep them there",
   settings: own,
   run: (config) => {
     keepHeapSmall();
@@ -70,8 +72,9 @@ export const controllerCommand: Command<typeof own> = {
           log,
           requestTimeoutMs: KUBE_TIMEOUT_MS,
         });
+        // Unique for each start, so that a restarted pod does not take the Lease of its former self for its own.
         const identity = `${hostname()}_${randomBytes(4).toString("hex")}`;
-        // Connections of its own: a burst of status writes must never stand before a renewal of the Lease.
+        // The Lease has its own connections: a burst of status writes must not delay its renewal.
         const leaseClient = KubeClient.load({
           kubeconfig: config.kubeconfig,
           userAgent: "sms-channel-operator",
@@ -94,18 +97,12 @@ export const controllerCommand: Command<typeof own> = {
           log,
           registry: metrics,
         });
-        new Gauge({
-          name: "smschannel_leading",
-          help: "1 in the replica that works, 0 in those that stand by.",
-          registers: [metrics],
-          collect() {
-            this.set(leader.isLeading ? 1 : 0);
-          },
-        });
+        exposeLeading(metrics, leader);
         health.readyWhen("watches", () => operator.problem());
         operator.start();
         leader.start();
         await aborted(stopping);
+        // The operator first: nothing may be under way when the Lease is given back and another replica starts to work.
         await operator.stop();
         await leader.stop();
         await Promise.all([client.close(), leaseClient.close()]);
@@ -113,11 +110,6 @@ export const controllerCommand: Command<typeof own> = {
     );
   },
 };
-
-/** The Lease of a release's controllers: `{release}-controller`. */
-export function leaseName(instance: string): string {
-  return secretName(instance, "controller", 0).replace(/-0$/, "");
-}
 
 export function instanceOf({
   instance,

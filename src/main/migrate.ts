@@ -19,26 +19,26 @@ import { listenForStop } from "./signals.ts";
 
 const role = (process: string): Setting<string> => ({
   env: `${process.toUpperCase()}_ROLE`,
-  help: `Database role of smschannel ${process}: gets exactly the rights that it needs.`,
+  help: `Database role of smschannel ${process}. It gets exactly the rights that it needs.`,
   parse: text,
 });
 
-const roleUrl = (process: string): Setting<Login> => ({
+const roleUrl = (process: string): Setting<RoleLogin> => ({
   env: `${process.toUpperCase()}_DATABASE_URL`,
-  help: `The DATABASE_URL of smschannel ${process}, of which only the role and, for --create-roles, its password count: instead of ${process.toUpperCase()}_ROLE and ${process.toUpperCase()}_ROLE_PASSWORD.`,
+  help: `The DATABASE_URL of smschannel ${process}, instead of ${process.toUpperCase()}_ROLE and ${process.toUpperCase()}_ROLE_PASSWORD. Only the role is used and, with --create-roles, its password.`,
   secret: true,
   parse: login,
 });
 
 const roleUrlFile = (process: string): Setting<string> => ({
   env: `${process.toUpperCase()}_DATABASE_URL_FILE`,
-  help: `Instead of ${process.toUpperCase()}_DATABASE_URL: a file that holds it, such as a mounted Secret.`,
+  help: `File that holds this URL, such as a mounted Secret; instead of ${process.toUpperCase()}_DATABASE_URL.`,
   parse: text,
 });
 
 const password = (process: string): Setting<string> => ({
   env: `${process.toUpperCase()}_ROLE_PASSWORD`,
-  help: "Its password, for a role that --create-roles creates. Without one it logs in by certificate or cloud identity.",
+  help: "Password that --create-roles sets for this role. A role without one logs in with a certificate or a cloud identity.",
   secret: true,
   parse: text,
 });
@@ -46,7 +46,7 @@ const password = (process: string): Setting<string> => ({
 const own = {
   databaseUrl: {
     ...settings.databaseUrl,
-    help: "postgres://… of the owner, who makes and changes the schema. This or DATABASE_URL_FILE is required.",
+    help: "URL of PostgreSQL with the role that owns the schema. This or DATABASE_URL_FILE is required.",
   },
   databaseUrlFile: settings.databaseUrlFile,
   databaseWait: {
@@ -69,7 +69,7 @@ const own = {
   deskLoginFile: roleUrlFile("desk"),
   createRoles: {
     env: "CREATE_ROLES",
-    help: "Create the named roles that do not exist, and set the passwords that are given.",
+    help: "Create those of the named roles that do not exist, and set the given passwords.",
     default: "false",
     boolean: true,
     parse: flag,
@@ -81,7 +81,10 @@ const own = {
   logLevel: settings.logLevel,
 } as const;
 
-/** `smschannel migrate`: brings the database's schema up to date and sets the roles' rights; safe to run at any time, by many. */
+/**
+ * `smschannel migrate`: brings the database's schema up to date and sets the roles' rights. Safe to run at any time, also several
+ * times at once.
+ */
 export const migrateCommand: Command<typeof own> = {
   name: "migrate",
   summary: "bring the database's schema up to date; DATABASE_URL is its owner's",
@@ -120,7 +123,7 @@ async function rolesOf(config: Config<typeof own>): Promise<Roles> {
   return { ...(Object.fromEntries(given) as Roles), create: config.createRoles };
 }
 
-async function loginOf(of: RoleOf, config: Config<typeof own>): Promise<Login | undefined> {
+async function loginOf(of: RoleOf, config: Config<typeof own>): Promise<RoleLogin | undefined> {
   const [given, file] = [config[`${of}Login`], config[`${of}LoginFile`]];
   if (file === undefined) return given;
   const name = `${of.toUpperCase()}_DATABASE_URL`;
@@ -131,7 +134,7 @@ async function loginOf(of: RoleOf, config: Config<typeof own>): Promise<Login | 
 function roleOf(
   ownName: string | undefined,
   ownPassword: string | undefined,
-  login: Login | undefined,
+  login: RoleLogin | undefined,
 ): Role | undefined {
   const name = ownName ?? login?.name;
   const password = ownPassword ?? login?.password;
@@ -139,14 +142,14 @@ function roleOf(
   return password === undefined ? { name } : { name, password };
 }
 
-interface Login {
+interface RoleLogin {
   name: string;
   password: string | undefined;
 }
 
-/** Who logs in with a URL. */
-function login(text: string): Login {
-  // Of nobody's own variables: the role of this process is another one.
+/** The role and the password in a URL. */
+function login(text: string): RoleLogin {
+  // Ignore PGUSER and PGPASSWORD of this process: they are for the owner's role.
   const { user, password } = parseDatabaseUrl(text, {});
   if (user === undefined || user === "")
     throw new Error("expected a URL with a user: postgres://user:password@host/database");

@@ -1,52 +1,38 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { collectDefaultMetrics, Gauge, Registry } from "@prometheus-io/client";
+import { collectDefaultMetrics, Registry } from "@prometheus-io/client";
 import { createLog, type Log } from "../log.ts";
-import { version } from "../version.ts";
+import { exposeBuild, exposeReadiness } from "./metrics.ts";
 import { listenForStop } from "./signals.ts";
 
-/** What every long-running process has: a log, metrics, health and an orderly end. */
+/** What every long-running process needs: a log, metrics, health checks and an orderly end. */
 export interface Process {
   readonly log: Log;
   readonly metrics: Registry;
-  readonly health: Health;
-  /** Aborts at the first SIGTERM or SIGINT: drain and return. Another one, a second or more later, ends the process at once. */
+  readonly health: HealthChecks;
+  /** Aborts at the first SIGTERM or SIGINT: drain and return. Another signal, a second or more later, ends the process at once. */
   readonly stopping: AbortSignal;
 }
 
-/** Liveness and readiness are lists of named checks; each gives undefined when fine, else a sentence for a person. */
-export class Health {
+/** The checks behind `/readyz`. Each has a name, and returns undefined when all is well, else a sentence for a person. */
+export class HealthChecks {
   readonly #ready = new Map<string, () => string | undefined>();
-  readonly #alive = new Map<string, () => string | undefined>();
 
-  /** Part of `/readyz`. Never depends on something whose outage makes an unready process worse than a ready one. */
+  /** Adds a check. It must not depend on something during whose outage an unready process does more harm than a ready one. */
   readyWhen(name: string, check: () => string | undefined) {
     this.#ready.set(name, check);
-  }
-  /** Part of `/healthz`: false means that only a restart helps. */
-  aliveWhen(name: string, check: () => string | undefined) {
-    this.#alive.set(name, check);
   }
   ready() {
     return report(this.#ready);
   }
-  /** Each check of `/readyz` as `smschannel_ready{check}`, so that an alert can name what is missing. */
+  /** Adds each check to the metrics. */
   expose(metrics: Registry) {
-    const checks = this.#ready;
-    new Gauge({
-      name: "smschannel_ready",
-      help: "1 while this check of /readyz passes, else 0; the text of /readyz says why.",
-      labelNames: ["check"],
-      registers: [metrics],
-      collect() {
-        for (const [check, problem] of checks) this.set({ check }, problem() === undefined ? 1 : 0);
-      },
-    });
-  }
-  alive() {
-    return report(this.#alive);
+    exposeReadiness(metrics, this.#ready);
   }
 }
+
+/** `/healthz` only says that the process answers: nothing that we could check there would be cured by a restart. */
+const ALIVE = { ok: true, text: "\n" };
 
 function report(checks: Map<string, () => string | undefined>) {
   const lines = [...checks].map(([name, check]) => ({ name, problem: check() }));
@@ -62,7 +48,7 @@ export interface ProcessOptions {
   metricsPort: number;
 }
 
-/** Runs `main` with the probes up; resolves when it returned. What it throws ends the process with 1 after one log line. */
+/** Serves the probes and runs `main`; resolves when it has returned. An error that it throws is logged, and the exit code is 1. */
 export async function runProcess(
   options: ProcessOptions,
   main: (process: Process) => Promise<void>,
@@ -71,7 +57,7 @@ export async function runProcess(
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
   exposeBuild(metrics, options.name);
-  const health = new Health();
+  const health = new HealthChecks();
   health.expose(metrics);
   const stop = listenForStop({ onStop: (signal) => log.info({ signal }, "stopping") });
   const probes = await serveProbes({ port: options.metricsPort, health, metrics });
@@ -88,16 +74,6 @@ export async function runProcess(
   }
 }
 
-/** Which version runs where: joined with other metrics by its labels, its value is always 1. */
-export function exposeBuild(metrics: Registry, name: string): void {
-  new Gauge({
-    name: "smschannel_build_info",
-    help: "Always 1; the labels say which process of which version runs on which Node.",
-    labelNames: ["version", "process", "node"],
-    registers: [metrics],
-  }).set({ version, process: name, node: process.versions.node }, 1);
-}
-
 /** `/healthz`, `/readyz` and `/metrics` on one port. */
 export async function serveProbes({
   port,
@@ -105,7 +81,7 @@ export async function serveProbes({
   metrics,
 }: {
   port: number;
-  health: Health;
+  health: HealthChecks;
   metrics: Registry;
 }) {
   const server = createServer(async (request, response) => {
@@ -114,7 +90,7 @@ export async function serveProbes({
       response.writeHead(200, { "content-type": metrics.contentType }).end(await metrics.metrics());
       return;
     }
-    const found = path === "/healthz" ? health.alive() : path === "/readyz" ? health.ready() : undefined;
+    const found = path === "/healthz" ? ALIVE : path === "/readyz" ? health.ready() : undefined;
     if (found === undefined) response.writeHead(404).end();
     else
       response
@@ -124,6 +100,7 @@ export async function serveProbes({
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, resolve));
   return {
     port: (server.address() as AddressInfo).port,
+    // Prometheus and the kubelet keep connections open, and with them the server would not close.
     close: () => new Promise<void>((resolve) => server.close(() => resolve()).closeAllConnections()),
   };
 }

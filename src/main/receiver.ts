@@ -19,12 +19,12 @@ const own = {
   metricsPort: settings.metricsPort,
   databaseUrl: {
     ...settings.databaseUrl,
-    help: "postgres://… of the receiver's role, which needs to insert only. Without it an embedded PostgreSQL is started.",
+    help: "URL of PostgreSQL with the receiver's role, which only needs to insert. Without it an embedded PostgreSQL is started.",
   },
   databaseUrlFile: settings.databaseUrlFile,
   dataDir: {
     env: "DATA_DIR",
-    help: "Where the embedded PostgreSQL keeps its data, when DATABASE_URL is not set.",
+    help: "Folder for the data of the embedded PostgreSQL, which runs when DATABASE_URL is not set.",
     default: "smschannel-data",
     parse: text,
   },
@@ -36,10 +36,10 @@ const own = {
   logLevel: settings.logLevel,
 } as const;
 
-/** `smschannel receiver`: the only process that faces the internet. Stateless; run as many as you like. */
+/** `smschannel receiver`: the only process that faces the internet. It keeps no state, so any number of them can run. */
 export const receiverCommand: Command<typeof own> = {
   name: "receiver",
-  summary: "the internet-facing process: verifies, stores and answers Twilio's requests",
+  summary: "verify, store and answer Twilio's requests; the only process that faces the internet",
   settings: own,
   run: (config) =>
     runProcess({ name: "receiver", logLevel: config.logLevel, metricsPort: config.metricsPort }, (process) =>
@@ -64,22 +64,24 @@ async function serve(config: Config<typeof own>, process: Process): Promise<void
     metrics,
   });
   const store = new PostgresStore({ url: database.url, statementTimeoutMs: STORE_BUDGET_MS, log });
-  // A host's name is a pod's name; the rest tells two starts of it apart.
+  // In a pod the host name is the pod's name. The random part tells two starts in one pod apart.
   const replica = `${hostname()}-${randomBytes(3).toString("hex")}`;
   const receiver = new Receiver({ port: config.port, replica, routes, store, clock, log, metrics });
   const schema = new SchemaSeen({ store, log, clock });
-  // Not on the database: an ingress that finds no ready pod answers 503 by itself, at once, where we would wait and retry.
+  // Readiness does not depend on whether the database answers: without ready pods an ingress answers 503 at once, while we wait
+  // and try again.
   health.readyWhen("routes", () => (routes.loaded ? undefined : (watch.problem() ?? "not read yet")));
-  // But on its schema until that was seen to fit, once: before, there is nothing that a text could be stored in.
+  // But it does depend on the schema until that was seen to fit once: before, no text can be stored.
   health.readyWhen("schema", () => schema.problem());
   health.readyWhen("accepting", () => (receiver.draining ? "shutting down" : undefined));
   try {
-    // First: a port that is taken ends the process, and nothing must keep it.
+    // First, because a port in use ends the process, and then nothing else may be running that would keep it alive.
     const { port } = await receiver.start();
     log.info({ port }, "listening");
     watch.start();
     const looked = schema.look(stopping);
     await stopped(stopping);
+    // Routes are kept up to date until the last request is answered.
     await receiver.stop(config.shutdownDelay);
     await looked;
     await watch.stop();
@@ -89,18 +91,18 @@ async function serve(config: Config<typeof own>, process: Process): Promise<void
   }
 }
 
-interface Database {
+interface ReceiverDatabase {
   url: DatabaseUrl;
   stop(): Promise<void>;
 }
 
-/** The given database, or one of our own with everything in it; even that the receiver uses by a role that only inserts. */
+/** The configured database, or an embedded one. The receiver logs in to that as well with a role that can only insert. */
 async function databaseFor(
   config: Config<typeof own>,
   log: Log,
   clock: Clock,
   stopping: AbortSignal,
-): Promise<Database> {
+): Promise<ReceiverDatabase> {
   const given = databaseUrlOf(config);
   if (given !== undefined) return { url: given, stop: async () => {} };
   const postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, log });

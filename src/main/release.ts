@@ -2,63 +2,61 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { systemClock } from "../clock.ts";
 import { type Released, release, type Webhooks } from "../controllers/release/release.ts";
-import { previousPrefix } from "../controllers/smsnumber/previous/previous-webhooks.ts";
 import { KubeClient } from "../kube/client.ts";
 import { LeaderElector } from "../kube/leader.ts";
 import { namespaces } from "../kube/resource.ts";
 import { ALWAYS, type Term } from "../leadership.ts";
 import { createLog, type Log } from "../log.ts";
+import { leaseName, previousPrefix } from "../routes/secrets.ts";
 import { type Command, type Config, flag, settings, UsageError } from "./config.ts";
-import { instanceOf, KUBE_TIMEOUT_MS, leaseName } from "./controller.ts";
+import { instanceOf, KUBE_TIMEOUT_MS } from "./controller.ts";
 import { listenForStop } from "./signals.ts";
 
 const only = (env: string, help: string) =>
   ({ env, help, parse: flag, default: "false", boolean: true, flagOnly: true }) as const;
 
 const own = {
-  restore: only(
-    "RESTORE",
-    "Put every number's webhook back as it was, also where deletionPolicy says Retain.",
-  ),
+  restore: only("RESTORE", "Restore every number's former webhook, also where deletionPolicy is Retain."),
   retain: only(
     "RETAIN",
-    "Leave every webhook at Twilio as it is, for an operator that is installed again; what was there before stays saved.",
+    "Leave every webhook at Twilio as it is, when the operator will be installed again. The former webhooks stay saved.",
   ),
-  all: only("ALL", "Also objects that another release manages."),
+  all: only("ALL", "Also let go of objects that another release manages."),
   kubeconfig: settings.kubeconfig,
   operatorNamespace: settings.operatorNamespace,
   instance: settings.instance,
   watchNamespaces: settings.watchNamespaces,
   publicUrl: {
     env: settings.publicUrl.env,
-    help: "To know which webhooks are ours; without it the streams' own status tells.",
+    help: "Tells which webhooks are ours. Default: what the status of the WorkStreams shows.",
     parse: settings.publicUrl.parse,
   },
   routeShards: settings.routeShards,
   twilioBaseUrl: settings.twilioBaseUrl,
   deleteTimeout: {
     ...settings.deleteTimeout,
-    help: "How long an outage of Twilio is waited for, over all numbers, before their webhooks are left as they are.",
+    help: "How long to wait for Twilio during an outage, for all numbers together, before the webhooks are left as they are.",
   },
   logLevel: { ...settings.logLevel, default: "warn" },
 } as const;
 
 /**
- * For so long after the end no controller leads: time for whoever removes the operator to stop its processes, which would
- * otherwise take everything up again. An operator that is installed anew waits for as long at the most.
+ * For this long after the end no controller becomes the leader. That is time to stop the operator's processes, which would otherwise
+ * set every webhook again. An operator that is installed again waits at most this long.
  */
 const HOLD_MS = 120_000;
-/** How the identities of all releases begin, by which they know each other. */
+/** The prefix of every release's identity in the Lease, by which they recognise each other. */
 const RELEASE = "release_";
 
-/** `smschannel release`: lets all objects go before the operator is uninstalled, or after it has gone. */
+/** `smschannel release`: restores webhooks and removes finalizers, before the operator is uninstalled or after it is gone. */
 export const releaseCommand: Command<typeof own> = {
   name: "release",
   summary:
-    "let every number go, its webhook as it was before: for uninstalling, or when the operator is gone",
+    "restore every number's webhook and let go of all objects, before the operator is uninstalled or after",
   settings: own,
   async run(config) {
-    if (config.restore && config.retain) throw new UsageError("--restore and --retain exclude each other");
+    if (config.restore && config.retain)
+      throw new UsageError("--restore and --retain are both set: choose one");
     const log = createLog({ level: config.logLevel, process: "release" });
     const stop = listenForStop();
     try {
@@ -67,13 +65,23 @@ export const releaseCommand: Command<typeof own> = {
       if (released.kept > 0) say(keptOf(released, config));
       if (released.others.size > 0) say(othersOf(released, instanceOf(config)));
     } catch (error) {
-      log.fatal({ err: error }, "not everything was let go; run it again, it goes on where it stopped");
+      log.fatal(
+        { err: error },
+        "not all objects were let go; run the command again, it continues where it stopped",
+      );
       process.exitCode = 1;
     } finally {
       stop.end();
     }
   },
 };
+
+/** What all steps need. */
+interface ReleaseRun {
+  config: Config<typeof own>;
+  client: KubeClient;
+  log: Log;
+}
 
 async function run(config: Config<typeof own>, log: Log, stopped: AbortSignal): Promise<Released> {
   const { kubeconfig, operatorNamespace } = config;
@@ -84,15 +92,18 @@ async function run(config: Config<typeof own>, log: Log, stopped: AbortSignal): 
       log,
       requestTimeoutMs: KUBE_TIMEOUT_MS,
     });
+  // Two clients, so that a burst of writes cannot delay the renewal of the Lease.
   const [client, leaseClient] = [load(), load()];
   try {
-    // With its namespace the release's processes, Lease and Secrets are gone: nobody has to be stopped.
+    // With the namespace its processes, Lease and Secrets are gone, so there is no controller to take the Lease from.
     if ((await client.get(namespaces, { name: operatorNamespace }, stopped)) === undefined) {
       say(`namespace ${operatorNamespace} is gone, and with it whatever the operator had saved`);
-      return await letGo(config, client, ALWAYS, log, stopped);
+      return await letGo({ config, client, log }, ALWAYS, stopped);
     }
-    return await leading(config, leaseClient, log, stopped, (term) =>
-      letGo(config, client, term, log, AbortSignal.any([term.signal, stopped])),
+    return await leading(
+      { config, client: leaseClient, log },
+      (term) => letGo({ config, client, log }, term, AbortSignal.any([term.signal, stopped])),
+      stopped,
     );
   } finally {
     await Promise.all([client.close(), leaseClient.close()]);
@@ -100,15 +111,13 @@ async function run(config: Config<typeof own>, log: Log, stopped: AbortSignal): 
 }
 
 /**
- * Runs `work` as the leader. The Lease is taken from a controller, but another release is waited for: one at a time. Afterwards
- * nobody leads for a while, unless the work failed.
+ * Runs `work` as the leader. It takes the Lease from a controller, but waits for the end of another release. Afterwards it keeps the
+ * Lease for HOLD_MS, unless the work failed.
  */
 async function leading<T>(
-  config: Config<typeof own>,
-  client: KubeClient,
-  log: Log,
-  stopped: AbortSignal,
+  { config, client, log }: ReleaseRun,
   work: (term: Term) => Promise<T>,
+  stopped: AbortSignal,
 ): Promise<T> {
   const leader = new LeaderElector({
     client,
@@ -117,28 +126,26 @@ async function leading<T>(
     identity: `${RELEASE}${hostname()}_${randomBytes(4).toString("hex")}`,
     clock: systemClock,
     log,
-    // From a controller, never from another release: two that took it from each other would both never begin.
+    // Never take it from another release: two that take it from each other would both never begin.
     seize: (holder) => !holder.startsWith(RELEASE),
-    onWait: (holder) => say(`another release is at work (${holder}); waiting for its end …`),
+    onWait: (holder) => say(`another release is at work (${holder}); waiting until it ends …`),
   });
   let done = false;
   try {
-    say("taking the lead; a controller at work needs up to 15 s to stop …");
+    say("taking over from the controller, which needs up to 15 s to stop …");
     leader.start();
     const result = await work(await firstTerm(leader, stopped));
     done = true;
     return result;
   } finally {
-    // Unfinished: a controller that is still there shall go on.
+    // If the work failed, a controller that still runs shall take over at once.
     await leader.stop(done ? { holdMs: HOLD_MS } : {});
   }
 }
 
 async function letGo(
-  config: Config<typeof own>,
-  client: KubeClient,
+  { config, client, log }: ReleaseRun,
   term: Term,
-  log: Log,
   signal: AbortSignal,
 ): Promise<Released> {
   const { operatorNamespace, publicUrl, twilioBaseUrl, routeShards, all } = config;
@@ -169,20 +176,20 @@ function webhooksOf({ restore, retain }: { restore: boolean; retain: boolean }):
 }
 
 function summaryOf({ numbers, left, streams, hours, secrets }: Released): string {
-  const warning = left === 0 ? "" : ` (${left} with a warning above: look at their webhooks at Twilio)`;
+  const warning = left === 0 ? "" : ` (${left} with a warning above: check their webhooks at Twilio)`;
   return `let go: ${numbers} SmsNumbers${warning}, ${streams} WorkStreams, ${hours} OperatingHours; deleted: ${secrets} Secrets`;
 }
 
-/** They can hold passwords, and nobody else says that they are there. */
+/** The Secrets that stay may hold passwords, and the user learns of them only here. */
 function keptOf({ kept }: Released, config: Config<typeof own>): string {
   const names = `${config.operatorNamespace}/${previousPrefix(instanceOf(config))}…`;
-  return `kept: ${kept} webhooks from before, of numbers that still lead here, in the Secrets ${names}; an operator of the same name that is installed again puts them back`;
+  return `kept: ${kept} saved webhooks of numbers that still point at the receiver, in the Secrets ${names}; an operator that is installed again under the same name restores them`;
 }
 
-/** Who forgot to name the instance finds nothing let go, and here what to name. */
+/** For a user who forgot to name the instance: nothing was let go, and this says which name to use. */
 function othersOf({ others }: Released, instance: string): string {
   const owners = [...others].map(([owner, count]) => `${owner} (${count})`).join(", ");
-  return `left, as they are not of ${instance}: objects of ${owners}; name their release with --instance and --operator-namespace, or all with --all`;
+  return `left alone, because ${instance} does not manage them: objects of ${owners}; name their release with --instance and --operator-namespace, or let go of all with --all`;
 }
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);

@@ -3,7 +3,7 @@ import { listenForStop } from "./signals.ts";
 
 afterEach(() => void process.removeAllListeners("SIGUSR2"));
 
-// A signal that nothing else listens for: the test does to itself what a terminal does to a program.
+// Uses a signal that nothing else listens for. The process signals itself, as a terminal would.
 const listen = () => {
   const exits: number[] = [];
   const told: string[] = [];
@@ -21,7 +21,7 @@ const listen = () => {
   return { wish, exits, told, send };
 };
 
-test("one wish may come as several signals: it ends in order", () => {
+test("several signals in a short time count as one request, and the process ends in order", () => {
   const { wish, exits, told, send } = listen();
   for (const at of [5000, 5001, 5030, 5999]) send(at);
   expect(wish.signal.aborted).toBe(true);
@@ -29,14 +29,14 @@ test("one wish may come as several signals: it ends in order", () => {
   expect(exits).toEqual([]);
 });
 
-test("who asks again after a second does not want to wait", () => {
+test("a signal more than a second later ends the process at once", () => {
   const { exits, send } = listen();
   send(0);
   send(1000);
   expect(exits).toEqual([128 + 12]);
 });
 
-test("the last signal of a wish does not kill what has just ended", () => {
+test("the last signals of a request do not kill a process that has just finished", () => {
   const { wish, exits, send } = listen();
   send(0);
   wish.end();
@@ -45,7 +45,7 @@ test("the last signal of a wish does not kill what has just ended", () => {
   expect(exits).toEqual([]);
 });
 
-test("afterwards signals do what they do without us", () => {
+test("after the end signals have their usual effect", () => {
   const { wish } = listen();
   wish.end();
   expect(process.listenerCount("SIGUSR2")).toBe(0);

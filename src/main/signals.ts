@@ -1,22 +1,23 @@
 import { constants } from "node:os";
 
 /**
- * Ctrl-C in a terminal signals the whole group, and wrappers (npm, scripts/run.mjs, a supervisor that signals each process of a unit)
- * pass on what they got: one wish to stop comes several times within milliseconds. What comes later is another wish.
+ * Signals within this time count as one request to stop. Ctrl-C in a terminal signals the whole process group, and wrappers (npm,
+ * scripts/run.mjs, a supervisor that signals every process of a unit) pass it on, so that it arrives several times within
+ * milliseconds.
  */
-const SAME_WISH_MS = 1000;
+const SAME_REQUEST_MS = 1000;
 
-export interface StopWish {
-  /** Aborts at the first signal: come to an orderly end. */
+export interface StopRequest {
+  /** Aborts at the first signal: end in an orderly way. */
   readonly signal: AbortSignal;
   /**
-   * The work is done. Without a wish to stop, signals then do what they do without us; after one they are still taken, as the last of
-   * those that were one wish would else kill a process that is about to end in order.
+   * Call this when the work is done. Signals then have their usual effect, unless there was a request to stop: its remaining signals
+   * are still caught, since they would kill a process that is about to end properly.
    */
   end(): void;
 }
 
-/** Listens for signals that ask the process to stop. A second wish ends it at once. */
+/** Listens for signals that ask the process to stop. A second request ends it at once. */
 export function listenForStop({
   names = ["SIGTERM", "SIGINT"],
   onStop = () => {},
@@ -27,7 +28,7 @@ export function listenForStop({
   onStop?(name: NodeJS.Signals): void;
   now?(): number;
   exit?(code: number): void;
-} = {}): StopWish {
+} = {}): StopRequest {
   const stop = new AbortController();
   let firstAt = 0;
   const onSignal = (name: NodeJS.Signals) => {
@@ -35,7 +36,8 @@ export function listenForStop({
       firstAt = now();
       onStop(name);
       stop.abort(new Error(`stopped by ${name}`));
-    } else if (now() - firstAt >= SAME_WISH_MS) exit(128 + constants.signals[name]);
+      // 128 and the signal's number is the exit code that shells give to a program that a signal ended.
+    } else if (now() - firstAt >= SAME_REQUEST_MS) exit(128 + constants.signals[name]);
   };
   for (const name of names) process.on(name, onSignal);
   return {

@@ -9,14 +9,17 @@ import {
   UsageError,
 } from "./config.ts";
 
-/** One program, one subcommand per process. Each is loaded only when named, so that a receiver never pays for a controller. */
+/**
+ * One program with a subcommand for each process. A command is loaded only when it runs, so that a receiver does not load a
+ * controller's code.
+ */
 const commands: Record<string, { summary: string; load: () => Promise<Command<Settings>> }> = {
   controller: {
-    summary: "reconciles the kinds and owns the numbers' webhooks at Twilio",
+    summary: "reconcile the custom resources and point numbers at the receiver",
     load: async () => (await import("./controller.ts")).controllerCommand as unknown as Command<Settings>,
   },
   receiver: {
-    summary: "the internet-facing process: verifies, stores and answers Twilio's requests",
+    summary: "verify, store and answer Twilio's requests; the only process that faces the internet",
     load: async () => (await import("./receiver.ts")).receiverCommand as unknown as Command<Settings>,
   },
   migrate: {
@@ -25,11 +28,11 @@ const commands: Record<string, { summary: string; load: () => Promise<Command<Se
   },
   release: {
     summary:
-      "let every number go, its webhook as it was before: for uninstalling, or when the operator is gone",
+      "restore every number's webhook and let go of all objects, before the operator is uninstalled or after",
     load: async () => (await import("./release.ts")).releaseCommand as unknown as Command<Settings>,
   },
   "test-text": {
-    summary: "send a signed text through the receiver and look for it in the store",
+    summary: "send a signed text through the receiver and look for it in the database",
     load: async () => (await import("./test-text.ts")).testTextCommand as unknown as Command<Settings>,
   },
   validate: {
@@ -37,11 +40,11 @@ const commands: Record<string, { summary: string; load: () => Promise<Command<Se
     load: async () => (await import("./validate.ts")).validateCommand as unknown as Command<Settings>,
   },
   demo: {
-    summary: "everything on this machine, to watch it work",
+    summary: "run everything on this machine, to watch it work",
     load: async () => (await import("./demo.ts")).demoCommand as unknown as Command<Settings>,
   },
   "twilio-simulator": {
-    summary: "a Twilio of our own, for demos and tests",
+    summary: "run a simulated Twilio, for demos and tests",
     load: async () => (await import("./twilio-simulator.ts")).twilioSimulator as unknown as Command<Settings>,
   },
 };
@@ -51,7 +54,7 @@ const usage = () =>
     commands,
   )
     .map(([name, { summary }]) => `  ${name.padEnd(18)} ${summary}`)
-    .join("\n")}\n\nsmschannel COMMAND --help tells a command's settings.\n`;
+    .join("\n")}\n\nsmschannel COMMAND --help shows a command's settings.\n`;
 
 async function main(argv: string[]): Promise<void> {
   const [name, ...rest] = argv;
@@ -66,7 +69,7 @@ async function main(argv: string[]): Promise<void> {
     const { config, positionals } = parseConfig(command, rest, process.env);
     if (config.refuseRoot === true) refuseRoot();
     const running = command.run(config, positionals);
-    // Only now, when the command listens itself: without any listener, one that has just come in would be lost.
+    // Not before the command listens for signals itself: one that arrives while nothing listens would be lost.
     for (const signal of signals) process.off(signal, endAtOnce);
     await running;
   } catch (error) {
@@ -75,7 +78,7 @@ async function main(argv: string[]): Promise<void> {
   }
 }
 
-/** What every command takes. */
+/** Adds the settings that every command takes. */
 function withCommonSettings(command: Command<Settings>): Command<Settings> {
   return { ...command, settings: { ...command.settings, refuseRoot: settings.refuseRoot } };
 }
@@ -87,12 +90,15 @@ function refuseRoot(): void {
   );
 }
 
-/** The first process of a container has no default for signals: without this, one that comes while a command is still being loaded would be lost. */
+/**
+ * The kernel ignores signals to the first process of a container that has no handler. Without this one, a signal while a command
+ * is being loaded would be lost.
+ */
 const signals = ["SIGTERM", "SIGINT"] as const;
 const endAtOnce = (signal: NodeJS.Signals) => process.exit(128 + constants.signals[signal]);
 for (const signal of signals) process.once(signal, endAtOnce);
 
-/** Whoever read our output (head, less) is gone: what was begun goes on, unseen, and ends with its own exit code. */
+/** When the reader of our output (head, less) is gone, the work still goes on to its end and its own exit code. */
 for (const stream of [process.stdout, process.stderr])
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;

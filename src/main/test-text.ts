@@ -3,8 +3,8 @@ import { request } from "undici";
 import { systemClock } from "../clock.ts";
 import type { DatabaseUrl } from "../inbox/database-url.ts";
 import { isStored } from "../inbox/stored.ts";
-import { urlsUnder } from "../routes/table.ts";
 import { TEST_STREAM } from "../routes/test-route.ts";
+import { publicUrls, urlsOf } from "../routes/urls.ts";
 import { sign } from "../twilio/signature.ts";
 import {
   type Command,
@@ -21,31 +21,31 @@ const own = {
   publicUrl: settings.publicUrl,
   receiverUrl: {
     env: "RECEIVER_URL",
-    help: "Where the text is sent, such as the receiver's Service; the signature is over PUBLIC_URL in any case. Without it: PUBLIC_URL.",
+    help: "Where to send the text, such as the receiver's Service. It is signed for PUBLIC_URL in any case. Default: PUBLIC_URL.",
     parse: url("https:", "http:"),
   },
   operatorNamespace: settings.operatorNamespace,
   databaseUrl: {
     ...settings.databaseUrl,
-    help: "PostgreSQL as the receiver's role, to look whether the text was stored. This or DATABASE_URL_FILE is required.",
+    help: "URL of PostgreSQL with the receiver's role, to check that the text was stored. This or DATABASE_URL_FILE is required.",
   },
   databaseUrlFile: settings.databaseUrlFile,
   accountSid: {
     env: "TEST_ACCOUNT_SID",
-    help: "accountSid of the Secret {release}-test, which a controller with TEST_ROUTE makes.",
+    help: "The accountSid in the Secret {release}-test, which a controller with TEST_ROUTE creates.",
     required: true,
     parse: text,
   },
   authToken: {
     env: "TEST_AUTH_TOKEN",
-    help: "authToken of that Secret.",
+    help: "The authToken in that Secret.",
     required: true,
     secret: true,
     parse: text,
   },
   wait: {
     env: "WAIT",
-    help: "How long to try until a receiver knows the route.",
+    help: "How long to try until a receiver knows the test route.",
     default: "1m",
     parse: duration,
   },
@@ -54,10 +54,11 @@ const own = {
 const RETRY_MS = 500;
 const TIMEOUT_MS = 10_000;
 
-/** `smschannel test-text`: 0 when a text arrives the way that Twilio's do; what `helm test` runs. */
+/** `smschannel test-text`, which `helm test` runs. The exit code is 0 when a text arrives as Twilio's would. */
 export const testTextCommand: Command<typeof own> = {
   name: "test-text",
-  summary: "send a signed text through the receiver and look for it in the store; touches no user's number",
+  summary:
+    "send a signed text through the receiver and look for it in the database; no user's number is touched",
   settings: own,
   async run(config) {
     const databaseUrl = databaseUrlOf(config);
@@ -67,27 +68,24 @@ export const testTextCommand: Command<typeof own> = {
       await testText(config, databaseUrl);
     } catch (error) {
       const { message, code } = error as Error & { code?: string };
-      // Where a name has several addresses and all refuse, the error has a code only.
-      process.stdout.write(`FAILED  ${message || code || "for no reason that was told"}\n`);
+      // When a name has several addresses and all refuse, the error has a code but no message.
+      process.stdout.write(`FAILED  ${message || code || "for an unknown reason"}\n`);
       process.exitCode = 1;
     }
   },
 };
 
-/** Two texts: one that must be refused, else anybody's would be stored, and one that must be stored. */
+/** Sends two texts: one that must be stored, and one with a wrong signature that must be refused. */
 async function testText(config: Config<typeof own>, databaseUrl: DatabaseUrl): Promise<void> {
   const { accountSid, authToken } = config;
-  const inbound = urlsUnder(
-    config.publicUrl.replace(/\/+$/, ""),
-    config.operatorNamespace,
-    TEST_STREAM,
-  ).inbound;
+  const urls = publicUrls(config.publicUrl, undefined);
+  const { inbound } = urlsOf(urls, config.operatorNamespace, TEST_STREAM);
   const to = new URL(inbound);
   if (config.receiverUrl !== undefined) {
     const { protocol, hostname, port } = new URL(config.receiverUrl);
     to.protocol = protocol;
     to.hostname = hostname;
-    // A host without a port would leave that of the public URL where it is.
+    // Needs its own assignment: setting `host` to a value without a port would keep the port of the public URL.
     to.port = port;
   }
   const stranger = randomBytes(16).toString("hex");
@@ -97,8 +95,8 @@ async function testText(config: Config<typeof own>, databaseUrl: DatabaseUrl): P
   const good = newSid();
   const answer = await patiently(config.wait, () => send(good, authToken));
   expect(answer.status === 200, `a signed text is answered with ${answer.status} by ${to.origin}`);
-  expect(answer.body === "<Response/>", "something else than the receiver answers");
-  say("a signed text was taken");
+  expect(answer.body === "<Response/>", "the answer is not the receiver's");
+  say("a signed text was accepted");
 
   const forged = newSid();
   const refusal = await send(forged, stranger);
@@ -107,16 +105,17 @@ async function testText(config: Config<typeof own>, databaseUrl: DatabaseUrl): P
 
   expect(
     await isStored(databaseUrl, { accountSid, messageSid: good }),
-    "the text that was taken is not in the store",
+    "the text that was accepted is not in the database",
   );
-  say("the text is in the store");
+  say("the accepted text is in the database");
   expect(
     !(await isStored(databaseUrl, { accountSid, messageSid: forged })),
-    "the text that was refused is in the store",
+    "the text that was refused is in the database",
   );
-  say("the refused one is not");
+  say("the refused text is not");
 }
 
+/** The numbers are Twilio's own for tests, so that no person's number gets into the database. */
 const TEXT = {
   ApiVersion: "2010-04-01",
   Body: "smschannel test-text",
@@ -129,13 +128,18 @@ const TEXT = {
 
 const newSid = () => `SM${randomBytes(16).toString("hex")}`;
 
-interface Answer {
+interface ReceiverAnswer {
   status: number;
   body: string;
 }
 
-/** As Twilio sends it: signed over the configured URL, wherever the request itself goes. */
-async function post(to: URL, signed: string, fields: Record<string, string>, token: string): Promise<Answer> {
+/** Sends a text as Twilio does. It is signed for the configured URL, wherever the request goes. */
+async function post(
+  to: URL,
+  signed: string,
+  fields: Record<string, string>,
+  token: string,
+): Promise<ReceiverAnswer> {
   const answer = await request(to, {
     method: "POST",
     headers: {
@@ -148,8 +152,8 @@ async function post(to: URL, signed: string, fields: Record<string, string>, tok
   return { status: answer.statusCode, body: await answer.body.text() };
 }
 
-/** A receiver that has just started, or whose routes are a moment old, refuses what it will know soon. */
-async function patiently(waitMs: number, send: () => Promise<Answer>): Promise<Answer> {
+/** Repeats `send` while the receiver refuses: it may have just started, or may not have read the newest routes yet. */
+async function patiently(waitMs: number, send: () => Promise<ReceiverAnswer>): Promise<ReceiverAnswer> {
   const until = systemClock.monotonic() + waitMs;
   for (;;) {
     const answer = await send().catch((error: Error & { code?: string }) => error);

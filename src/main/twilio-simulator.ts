@@ -2,17 +2,7 @@ import { readFile } from "node:fs/promises";
 import { InputError, readFaults } from "../simulator/control/input.ts";
 import { startSimulator } from "../simulator/simulator.ts";
 import type { SimulatorSeed } from "../simulator/state/seed.ts";
-import {
-  type Command,
-  type Config,
-  flag,
-  integer,
-  oneOf,
-  port,
-  settings,
-  text,
-  UsageError,
-} from "./config.ts";
+import { type Command, type Config, flag, integer, port, settings, text, UsageError } from "./config.ts";
 import { runProcess } from "./process.ts";
 
 const own = {
@@ -33,24 +23,22 @@ const own = {
   },
   seed: {
     env: "SEED",
-    help: "JSON file with the accounts, numbers and services to start with; without one, the demo's.",
+    help: "JSON file with the accounts, numbers and services to start with. Default: those of the demo.",
     parse: text,
   },
   faults: {
     env: "FAULTS",
-    help: 'Faults in force from the start, as JSON: [{"kind":"status","status":429,"durationMs":60000}].',
+    help: 'Faults that are armed at the start, as JSON: [{"kind":"status","status":429,"durationMs":60000}].',
     parse: text,
   },
+  // A free port: the simulator often runs beside a controller or receiver on the same machine, which use the usual one.
   metricsPort: { ...settings.metricsPort, default: "0" },
-  logLevel: {
-    ...settings.logLevel,
-    parse: oneOf("trace", "debug", "info", "warn", "error", "fatal", "silent"),
-  },
+  logLevel: settings.logLevel,
 } as const;
 
 export const twilioSimulator: Command<typeof own> = {
   name: "twilio-simulator",
-  summary: "A Twilio of our own for demos and tests; its control API is under /_simulator/.",
+  summary: "Simulates Twilio for demos and tests; its control API is under /_simulator/.",
   settings: own,
   async run(config) {
     const { latency: latencyMs, host, allowLocalUrls, logLevel, metricsPort } = config;
@@ -75,6 +63,7 @@ export const twilioSimulator: Command<typeof own> = {
   },
 };
 
+/** Only reads the file: startSimulator checks what is in it. */
 async function readSeed(file: string): Promise<SimulatorSeed> {
   try {
     return JSON.parse(await readFile(file, "utf8")) as SimulatorSeed;

@@ -7,22 +7,22 @@ const settings = {
   old: {
     env: "OLD",
     flagOnly: true,
-    help: "File with the objects as they are in the cluster, such as kubectl get -o yaml prints: changes that are not allowed are found too.",
+    help: "File with the objects that are in the cluster, as kubectl get -o yaml prints them. Then forbidden changes are found as well.",
     parse: text,
   },
   output: {
     env: "OUTPUT",
     flagOnly: true,
-    help: "text: a line per finding; json: one object for tools.",
+    help: "text: one line per finding; json: one object, for tools.",
     default: "text",
     parse: oneOf("text", "json"),
   },
 } satisfies Record<string, Setting<unknown>>;
 
-/** `smschannel validate FILE…`: 0 no error, 1 errors, 2 wrong use. Needs no cluster and no network. */
+/** `smschannel validate FILE…`. Exit codes: 0 no error, 1 errors found, 2 wrong use. Needs neither a cluster nor a network. */
 export const validateCommand: Command<typeof settings> = {
   name: "validate",
-  summary: "Check manifests as the API server and the operator would, without a cluster.",
+  summary: "check manifests without a cluster, as the API server and the operator would",
   positionals: "FILE…",
   settings,
   async run({ old, output }, paths) {

@@ -1,32 +1,32 @@
 import type { ServerResponse } from "node:http";
 
-/** What happened to a request: the label of `smschannel_inbound_total`, and what decides the answer. */
-export type Result = keyof typeof ANSWERS;
+/** What became of a request. It decides the answer and is the label of `smschannel_inbound_total`. */
+export type RequestResult = keyof typeof ANSWERS;
 
-interface Answer {
+interface HttpAnswer {
   status: number;
   headers: string[];
   body: string;
 }
 
-const empty = (status: number, ...headers: string[]): Answer => ({
+const empty = (status: number, ...headers: string[]): HttpAnswer => ({
   status,
   headers: ["content-length", "0", ...headers],
   body: "",
 });
 
-// Twilio takes a text/plain body for a reply and sends it to the customer; an empty TwiML document says "no reply".
+// Twilio sends a text/plain body to the customer as a reply. An empty TwiML document means "no reply".
 const RESPONSE = "<Response/>";
-const accepted: Answer = {
+const accepted: HttpAnswer = {
   status: 200,
   headers: ["content-type", "text/xml", "content-length", String(RESPONSE.length)],
   body: RESPONSE,
 };
 
-/** Twilio hardly ever gets one of these. Whoever does must come anew: on a connection that is kept the next request would cost less. */
+/** Closes the connection. Twilio hardly ever gets a refusal, and a stranger's next request shall not be cheaper than the first. */
 const refusal = (status: number, ...headers: string[]) => empty(status, "connection", "close", ...headers);
 
-/** The whole table of answers. One 403 for all strangers: they learn neither a route's name nor what was wrong. */
+/** All answers. Strangers always get the same 403, so that they learn neither which routes exist nor what was wrong. */
 const ANSWERS = {
   stored: accepted,
   unrouted: accepted,
@@ -37,21 +37,21 @@ const ANSWERS = {
   badMethod: refusal(405, "allow", "POST"),
   tooLarge: refusal(413),
   badType: refusal(415),
-  /** It found no room among the large bodies, which nearly all are strangers': the store was not asked. Twilio tries again. */
+  /** There was no room among the large bodies, nearly all of which are strangers'. Twilio tries again. */
   crowded: refusal(503),
   routesNotLoaded: empty(503),
   storeLate: empty(503),
   overloaded: empty(503),
   notKept: empty(503),
-  /** The sender went away before its body was complete: nobody sees this. */
+  /** The sender went away before its body was complete. This answer is never sent, only counted. */
   aborted: empty(408),
-} as const satisfies Record<string, Answer>;
+} as const satisfies Record<string, HttpAnswer>;
 
-/** Every result, so that each is counted from 0 on. */
-export const RESULTS = Object.keys(ANSWERS) as Result[];
+/** All results, for metrics that must begin at 0. */
+export const RESULTS = Object.keys(ANSWERS) as RequestResult[];
 
-/** Sends the answer of `result`; `body` replaces it for a self-check, which only the controller ever gets. */
-export function answer(response: ServerResponse, result: Result, body?: string): void {
+/** Sends the answer for `result`. A self-check's answer has a `body` of its own; only the controller gets one. */
+export function answer(response: ServerResponse, result: RequestResult, body?: string): void {
   const { status, headers, body: usual } = ANSWERS[result];
   if (body === undefined) response.writeHead(status, headers).end(usual, "latin1");
   else
@@ -65,10 +65,16 @@ export function answer(response: ServerResponse, result: Result, body?: string):
       .end(body);
 }
 
-/** Is it what strangers get? It leaves at a fixed rate. */
-export const isRefusal = (result: Result): boolean => REFUSALS.has(result);
+/** Is this an answer that strangers get? `RefusalPace` limits how fast those leave. */
+export const isRefusal = (result: RequestResult): boolean => REFUSALS.has(result);
 
-const REFUSALS: ReadonlySet<Result> = new Set(["refused", "badMethod", "tooLarge", "badType", "crowded"]);
+const REFUSALS: ReadonlySet<RequestResult> = new Set([
+  "refused",
+  "badMethod",
+  "tooLarge",
+  "badType",
+  "crowded",
+]);
 
 /** The HTTP status of a result, for logs and tests. */
-export const statusOf = (result: Result): number => ANSWERS[result].status;
+export const statusOf = (result: RequestResult): number => ANSWERS[result].status;

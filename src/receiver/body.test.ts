@@ -22,8 +22,8 @@ function setup({ keep = true, most = 64 * KIB } = {}) {
   return { request, budget, bodies, seen, send };
 }
 
-describe("a body", () => {
-  test("is read to its end, and then holds nothing of the budget", () => {
+describe("a body that is read", () => {
+  test("is complete, and afterwards takes nothing of the budget", () => {
     const { request, budget, bodies, send } = setup();
     send(10 * KIB, 4);
     expect(budget.bytes).toBe(24 * KIB);
@@ -33,7 +33,7 @@ describe("a body", () => {
     expect(budget.bytes).toBe(0);
   });
 
-  test("that nobody needs is not kept", () => {
+  test("is not kept when it is not needed", () => {
     const { request, budget, bodies, send } = setup({ keep: false });
     send(10 * KIB, 10);
     expect(budget.bytes).toBe(0);
@@ -41,7 +41,7 @@ describe("a body", () => {
     expect(bodies).toEqual([0]);
   });
 
-  test("whose sender goes away is none", () => {
+  test("counts as aborted when its sender goes away", () => {
     const { request, budget, bodies, send } = setup();
     send(20 * KIB);
     request.emit("close");
@@ -50,8 +50,8 @@ describe("a body", () => {
   });
 });
 
-describe("too many pieces are told once", () => {
-  test.each([true, false])("whether the body is kept: %s", (keep) => {
+describe("a body in too many pieces is reported once", () => {
+  test.each([true, false])("when the body is kept: %s", (keep) => {
     const { request, budget, bodies, seen, send } = setup({ keep });
     send(1, 128);
     expect(seen.scattered).toBe(0);
@@ -63,7 +63,7 @@ describe("too many pieces are told once", () => {
     expect(budget.bytes).toBe(0);
   });
 
-  test("also when the body was found too large before, and its answer waits", () => {
+  test("even when it was found too large before and its answer waits", () => {
     const { bodies, seen, send } = setup();
     send(64 * KIB, 9);
     expect(bodies).toEqual(["tooLarge"]);
@@ -73,8 +73,8 @@ describe("too many pieces are told once", () => {
   });
 });
 
-describe("pieces", () => {
-  test("of one byte are held in two Buffers, however many", () => {
+describe("the pieces of a body", () => {
+  test("take no more than two Buffers when each has one byte, however many there are", () => {
     const pieces = new Pieces();
     for (let i = 0; i < 1000; i++) {
       pieces.add(Buffer.from([i % 256]));
@@ -83,7 +83,7 @@ describe("pieces", () => {
     expect(pieces.whole()).toEqual(Buffer.from(Array.from({ length: 1000 }, (_, i) => i % 256)));
   });
 
-  test("give what was sent, whatever their sizes", () => {
+  test("make up what was sent, whatever their sizes", () => {
     const piece = fc.oneof(
       fc.uint8Array({ maxLength: 3 }),
       fc.uint8Array({ minLength: 500, maxLength: 600 }),

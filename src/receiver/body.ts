@@ -1,56 +1,56 @@
 import type { IncomingMessage } from "node:http";
 
-/** Twilio's largest webhook is a few KiB; a text of 1,600 characters with ten media URLs stays under 16 KiB. */
+/** Far more than Twilio sends: a text of 1,600 characters with ten media URLs stays under 16 KiB. */
 export const LARGEST_BODY = 256 * 1024;
-/** How much of a body that is too large is read and thrown away, so that its sender gets to see the 413. */
+/** A body that is too large is read and thrown away up to here: many clients read no answer before they have sent everything. */
 const LARGEST_DISCARD = 512 * 1024;
 /**
- * A body comes in as many pieces as the network or a proxy makes of it, none smaller than half a KiB but for some at the end
- * of a read. Node takes some 3 µs for each: 256 KiB in chunks of one byte took 680 ms and 400 MiB.
+ * The network or a proxy cuts a body into pieces, but hardly any has less than half a KiB. Node needs about 3 µs for each piece,
+ * so tiny ones are an attack: 256 KiB in chunks of one byte took 680 ms and 400 MiB.
  */
 const MOST_SMALL_PIECES = 128;
 const SMALLEST_PIECE = 512;
 
 /**
- * So much of each body is free: no text of Twilio's is larger, and none shall be refused because strangers hold what all bodies
- * may take together. What is free is bounded by the number of connections.
+ * The first 16 KiB of each body do not count against the budget. No text of Twilio's is larger, so that strangers who use up the
+ * budget cannot have a text refused. The number of connections limits what all of this takes.
  */
 const FREE = 16 * 1024;
 
-/** What all bodies that are being read hold beyond their first 16 KiB: a thousand slow senders must not fill the memory. */
+/** The memory for all bodies that are being read, beyond the first 16 KiB of each: a thousand slow senders must not fill it. */
 export interface BodyBudget {
   bytes: number;
   readonly most: number;
 }
 
-/** Why there is no body. `crowded`: all bodies together hold too much; `aborted`: the sender went away. */
+/** Why there is no body. `crowded`: the budget is used up. `aborted`: the sender went away. */
 export type NoBody = "tooLarge" | "crowded" | "aborted";
 
 export interface BodyReader {
   budget: BodyBudget;
-  /** Where nobody needs the body nothing of it is kept, and `done` gets an empty one. */
+  /** False when the body is not needed. It is read all the same, but not kept, and `done` gets an empty one. */
   keep: boolean;
-  /** Called once, unless the body was scattered before: with the bytes, or with why there are none. */
+  /** Called once with the bytes or with why there are none, unless `scattered` was called before. */
   done: (body: Buffer | NoBody) => void;
   /**
-   * It comes in more pieces than anybody needs; called once, also after `done`: whoever waits for its answer can still send.
-   * The caller must end the connection.
+   * The body comes in far too many pieces, and the caller must end the connection. Called once, possibly after `done`: a sender
+   * whose answer is on its way can go on sending.
    */
   scattered: () => void;
 }
 
-/** Reads the body to its end. Callbacks instead of `for await`, which makes promises for each piece. */
+/** Reads the body to its end. Uses callbacks, because `for await` creates promises for every piece. */
 export function readBody(
   request: Pick<IncomingMessage, "on">,
   { budget, keep, done, scattered }: BodyReader,
 ): void {
-  /** Made for a second piece: nearly all bodies come in one. */
+  /** Only needed from the second piece on: nearly all bodies come in one. */
   let kept: Pieces | undefined;
   let only: Buffer | undefined;
   let size = 0;
   let pieces = 0;
   let isScattered = false;
-  /** Bytes that count against the budget. */
+  /** How many bytes of this body count against the budget. */
   let held = 0;
   let problem: "tooLarge" | "crowded" | undefined;
   let finished = false;
@@ -101,17 +101,17 @@ export function readBody(
 }
 
 /**
- * The pieces of one body. A Buffer takes some 200 bytes beside its own, and most of a body's first pieces may be of one byte:
- * those are copied together, so that thousands of bodies hold no more than twice what was sent.
+ * The pieces of one body. A Buffer takes some 200 bytes in addition to its content, and the first pieces of a body may have one byte
+ * each. Small pieces are therefore copied together, so that thousands of bodies take no more than twice what was sent.
  */
 export class Pieces {
   #buffers: Buffer[] = [];
-  /** Small pieces that follow one another, not yet among the buffers. */
+  /** Small pieces that follow one another and are not among the buffers yet. */
   #small: Buffer = NONE;
   #used = 0;
 
   add(piece: Buffer): void {
-    // Most texts come in one piece, which need not be copied.
+    // Most texts come in one piece; it need not be copied.
     if (piece.length >= SMALLEST_PIECE || this.held === 0) {
       this.#seal();
       this.#buffers.push(piece);
@@ -119,7 +119,7 @@ export class Pieces {
     }
     const end = this.#used + piece.length;
     if (end > this.#small.length) {
-      // Not from the pool that small Buffers share: one of them would keep all of it.
+      // Not from the pool that Node's small Buffers share: keeping one of them would keep the whole pool.
       const larger = Buffer.allocUnsafeSlow(Math.max(SMALLEST_PIECE, 2 * this.#small.length));
       this.#small.copy(larger, 0, 0, this.#used);
       this.#small = larger;
@@ -128,12 +128,12 @@ export class Pieces {
     this.#used = end;
   }
 
-  /** How many Buffers are held. */
+  /** How many Buffers there are now. */
   get held(): number {
     return this.#buffers.length + (this.#used > 0 ? 1 : 0);
   }
 
-  /** All of them in one. */
+  /** The whole body as one Buffer. */
   whole(): Buffer {
     this.#seal();
     return this.#buffers.length === 1 ? this.#buffers[0]! : Buffer.concat(this.#buffers);

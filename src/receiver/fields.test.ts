@@ -6,7 +6,7 @@ import { accountIn, readFields } from "./fields.ts";
 
 const URL_OF_STREAM = "https://sms.example.com/inbound/team-a/support";
 
-/** What the general code says of the same body. */
+/** The result of the general code for the same body. */
 function agree(body: Buffer) {
   const form = parseForm(body);
   const fields = readFields(body);
@@ -37,18 +37,18 @@ const rows: Record<string, string> = {
   "a name that comes twice": "a=2&b=1&a=1&a=2",
   "an escaped name": "%61=1&b+c=2",
   "names that begin alike": "ReasonX=1&Reason=2&Re=3",
-  "more fields than the quick way takes": Array.from({ length: 65 }, (_, i) => `f${i}=${i}`).join("&"),
-  "more fields than anybody takes": "a=1&".repeat(1001),
+  "more fields than the fast reader takes": Array.from({ length: 65 }, (_, i) => `f${i}=${i}`).join("&"),
+  "more fields than the general reader takes": "a=1&".repeat(1001),
 };
 for (const [name, body] of Object.entries(rows)) test(name, () => agree(Buffer.from(body, "latin1")));
 
-describe("what is unusual is read up to bounds that nobody but strangers reaches", () => {
+describe("an unusual body is read up to limits that only strangers reach", () => {
   const fields = (count: number, one: (i: number) => string) =>
     Buffer.from(Array.from({ length: count }, (_, i) => one(i)).join("&"));
   const rows: Record<string, [body: Buffer, isRead: boolean]> = {
     "128 fields": [fields(128, (i) => `n${i}=%ff`), true],
     "129 fields": [fields(129, (i) => `n${i}=%ff`), false],
-    "129 fields that are usual but for their number": [fields(129, (i) => `n${i}=1`), false],
+    "129 fields that are usual except for their number": [fields(129, (i) => `n${i}=1`), false],
     "names of 300 characters that begin alike": [fields(100, (i) => `${"n".repeat(300)}${i}=1`), true],
     "256 separators": [Buffer.from("&".repeat(256)), true],
     "257 separators": [Buffer.from("&".repeat(257)), false],
@@ -68,17 +68,17 @@ describe("what is unusual is read up to bounds that nobody but strangers reaches
     });
 });
 
-describe("the account that a body names is found without reading it", () => {
+describe("the account in a body is found without reading the fields", () => {
   const rows: Record<string, [body: string, account: string]> = {
     first: ["AccountSid=AC1&To=1", "AC1"],
     "in the middle": ["To=1&AccountSid=AC1&From=2", "AC1"],
     last: ["To=1&AccountSid=AC1", "AC1"],
     "after a name that ends like it": ["ParentAccountSid=AC2&AccountSid=AC1", "AC1"],
-    "after a value that holds it, as a client encodes it": ["Body=AccountSid%3DAC2&AccountSid=AC1", "AC1"],
-    "twice: the first counts, as when it is read": ["AccountSid=AC1&AccountSid=AC2", "AC1"],
+    "after a value that contains it, encoded by a client": ["Body=AccountSid%3DAC2&AccountSid=AC1", "AC1"],
+    "twice: the first counts, as in the fields": ["AccountSid=AC1&AccountSid=AC2", "AC1"],
     "without a value": ["AccountSid=&To=1", ""],
     nowhere: ["To=1", ""],
-    "after more names that end like it than anybody sends": [
+    "after more names that end like it than Twilio sends": [
       `${"xAccountSid=1&".repeat(9)}AccountSid=AC1`,
       "",
     ],
@@ -87,14 +87,14 @@ describe("the account that a body names is found without reading it", () => {
     test(name, () => expect(accountIn(Buffer.from(body))).toBe(account));
 });
 
-test("what is unusual is read up to 32 KiB, what is usual at any size", () => {
+test("an unusual body is read up to 32 KiB, a usual one of any size", () => {
   const unusual = (length: number) => Buffer.from(`a=%ff&b=${"x".repeat(length)}`);
   agree(unusual(30_000));
   expect(readFields(unusual(40_000))).toBeUndefined();
   agree(Buffer.from(`a=1&b=${"x".repeat(200_000)}`));
 });
 
-test("any bytes mean the same to both ways of reading", () => {
+test("both ways of reading give the same result for any bytes", () => {
   const piece = fc.oneof(
     fc.constantFrom(
       "a",
@@ -121,7 +121,7 @@ test("any bytes mean the same to both ways of reading", () => {
   );
 });
 
-test("a body that is longer than all before it", () => {
+test("a body may be longer than all bodies before it", () => {
   agree(Buffer.from(`Body=${"%41".repeat(20_000)}&To=1`));
   agree(Buffer.from("Body=short&To=1"));
 });

@@ -2,31 +2,31 @@ import { isUtf8 } from "node:buffer";
 import { type Form, fieldOf, parseForm } from "../twilio/form.ts";
 import { signatureBase } from "../twilio/signature.ts";
 
-/** A request's fields. Valid until its reader reads the next body: the bytes are in a buffer that all of them share. */
-export interface Fields {
+/** The fields of a request. Valid until their reader reads the next body, since it uses one buffer for all of them. */
+export interface RequestFields {
   /** The first field of that name. */
   get(name: string): string | undefined;
-  /** What Twilio may have signed for this URL: nearly always one reading, two where something is no UTF-8. */
+  /** The bytes that Twilio may have signed for this URL. Nearly always one candidate; two when the body is not UTF-8. */
   bases(url: string): readonly Uint8Array[];
 }
 
 /**
- * What is unusual costs several times as much to read: in the size a text of 1,600 characters with ten pictures fits twice,
- * in the number every parameter that Twilio documents, all at once.
+ * Limits for unusual bodies, which cost several times as much to read. The size is twice that of a text of 1,600 characters with
+ * ten pictures. The number allows every parameter that Twilio documents at once.
  */
 const LARGEST_UNUSUAL = 32 * 1024;
 const MOST_UNUSUAL = 128;
 
 /**
- * Reads bodies one after another. Same meaning as `parseForm` and `signatureBase`, to which everything unusual is left. The
- * usual (short names of plain ASCII, each once, values that are good UTF-8) goes from bytes to bytes without a string or an
- * object per field: that took a seventh off the CPU that a text costs.
+ * Reads bodies one after another, with the same result as `parseForm` and `signatureBase`. Those two read the unusual bodies. A usual
+ * body has short ASCII names, each once, and values that are valid UTF-8. It is read without a string or an object per field, which
+ * saves a seventh of the CPU time of a text.
  */
 export class FieldsReader {
   readonly #plain = new PlainFields();
 
-  /** Undefined when the body has too many fields, or is unusual and large. */
-  read(body: Buffer): Fields | undefined {
+  /** Undefined when the body is unusual and has too many fields or bytes. */
+  read(body: Buffer): RequestFields | undefined {
     if (this.#plain.read(body)) return this.#plain;
     if (body.length > LARGEST_UNUSUAL || hasMoreSeparators(body, 2 * MOST_UNUSUAL)) return undefined;
     const form = parseForm(body, MOST_UNUSUAL);
@@ -34,19 +34,19 @@ export class FieldsReader {
   }
 }
 
-/** By a reader that all callers share. */
-export function readFields(body: Buffer): Fields | undefined {
+/** Reads with a reader that all callers share: use the fields before you call it again. */
+export function readFields(body: Buffer): RequestFields | undefined {
   return shared.read(body);
 }
 
 const ACCOUNT_SID = Buffer.from("AccountSid=");
-/** Where a name only ends in it, the next place is looked at; Twilio's largest requests have two such names. */
+/** Other names can end with the same word, and then we look further. Twilio's largest requests have two such names. */
 const MOST_PLACES = 8;
 const LONGEST_SID = 64;
 
 /**
- * The account that a body names, without reading the body: the first field `AccountSid`, as Twilio writes it. Empty where there
- * is none. Only `Fields.get` decides whose a request is; this tells whether it is worth reading.
+ * The account that a body names, found without reading the fields: the first `AccountSid`, written as Twilio writes it; empty without
+ * one. This only tells whether a body is worth reading. Whose request it is, `RequestFields.get` decides.
  */
 export function accountIn(body: Buffer): string {
   let at = -1;
@@ -62,7 +62,7 @@ export function accountIn(body: Buffer): string {
   return "";
 }
 
-/** Nothing between two of them is no field, but must be looked at, too. */
+/** Counts separators and not fields: an empty place between two separators is no field, but costs time as well. */
 function hasMoreSeparators(body: Buffer, most: number): boolean {
   let at = -1;
   for (let count = 0; count <= most; count++) {
@@ -72,7 +72,7 @@ function hasMoreSeparators(body: Buffer, most: number): boolean {
   return true;
 }
 
-function fieldsOfForm({ pairs, bytes }: Form): Fields {
+function fieldsOfForm({ pairs, bytes }: Form): RequestFields {
   return {
     get: (name) => fieldOf(pairs, name),
     bases: (url) => [
@@ -83,18 +83,21 @@ function fieldsOfForm({ pairs, bytes }: Form): Fields {
 }
 
 const [AMPERSAND, EQUALS, PLUS, PERCENT, BLANK] = [0x26, 0x3d, 0x2b, 0x25, 0x20];
-/** A text of Twilio's has some 25 fields, with ten pictures 45. */
+/** A text has some 25 fields, one with ten pictures has 45. */
 const MOST_FIELDS = 64;
-/** The longest that Twilio documents has 28 characters. Names are compared: many long ones that begin alike would be dear. */
+/**
+ * The longest name that Twilio documents has 28 characters. Names are compared to sort them; long ones with equal beginnings are
+ * slow.
+ */
 const LONGEST_NAME = 64;
 const MOST_URL = 8192;
-/** From this length on a value is searched and copied by native code, which takes some 50 ns to call. */
+/** Longer values are searched and copied by native code. A call of it takes 50 ns, so for short values a loop is faster. */
 const LONG = 64;
 
-class PlainFields implements Fields {
+class PlainFields implements RequestFields {
   #body: Buffer = Buffer.alloc(0);
   #count = 0;
-  // Where name and value of field i are in the body, and its decoded value in #signed.
+  // Where the name and the value of field i are in #body, and its decoded value in #signed.
   readonly #name = new Int32Array(MOST_FIELDS);
   readonly #nameEnd = new Int32Array(MOST_FIELDS);
   readonly #value = new Int32Array(MOST_FIELDS);
@@ -102,11 +105,11 @@ class PlainFields implements Fields {
   readonly #decoded = new Int32Array(MOST_FIELDS);
   readonly #decodedEnd = new Int32Array(MOST_FIELDS);
   readonly #order = new Int32Array(MOST_FIELDS);
-  /** Room for a URL, then what is signed after it. */
+  /** The bytes that are signed. The first MOST_URL bytes are room for a URL, which is put in last. */
   #signed = Buffer.alloc(MOST_URL + 4096);
   #signedEnd = MOST_URL;
 
-  /** False when the body is not of the usual kind; then nothing of it may be used. */
+  /** False for an unusual body; then `get` and `bases` must not be called. */
   read(body: Buffer): boolean {
     this.#body = body;
     if (this.#signed.length < MOST_URL + body.length) this.#signed = Buffer.alloc(MOST_URL + 2 * body.length);
@@ -144,7 +147,7 @@ class PlainFields implements Fields {
         equals = -1;
       } else if (equals === -1) {
         if (byte === EQUALS) equals = at;
-        // A name that must be decoded first is none of Twilio's, nor is a long one.
+        // Twilio has no name that must be decoded, and no long one.
         else if (byte === PERCENT || byte === PLUS || byte > 0x7f || at - start === LONGEST_NAME)
           return false;
       } else if (at - equals === LONG) {
@@ -166,7 +169,10 @@ class PlainFields implements Fields {
     return true;
   }
 
-  /** By name; of ASCII names the bytes' order is that of Twilio's libraries. False where one comes twice. */
+  /**
+   * Sorts by name, as the signature wants it. For ASCII the order of bytes is that of Twilio's libraries. False when a name comes
+   * twice.
+   */
   #sort(): boolean {
     const order = this.#order;
     for (let i = 0; i < this.#count; i++) {
@@ -195,7 +201,7 @@ class PlainFields implements Fields {
     return endA - i - (endB - j);
   }
 
-  /** Names and decoded values, one after another. */
+  /** Writes names and decoded values one after another, as they are signed. */
   #join(): boolean {
     const [body, signed] = [this.#body, this.#signed];
     let to = MOST_URL;
@@ -211,7 +217,7 @@ class PlainFields implements Fields {
     return isUtf8(signed.subarray(MOST_URL, to));
   }
 
-  /** -1 where a % is not followed by two digits. */
+  /** Returns the end of what it wrote; -1 when a % is not followed by two hexadecimal digits. */
   #decode(from: number, end: number, into: number): number {
     const [body, signed] = [this.#body, this.#signed];
     let to = into;
@@ -239,7 +245,7 @@ class PlainFields implements Fields {
   }
 }
 
-/** Of each byte its value as a hexadecimal digit; of others so far below zero that no second digit makes up for it. */
+/** The value of each byte as a hexadecimal digit. For other bytes so far below zero that the sum of two digits stays negative. */
 const DIGITS = new Int16Array(256).fill(-1000);
 for (let i = 0; i < 16; i++)
   for (const digit of [i.toString(16), i.toString(16).toUpperCase()]) DIGITS[digit.charCodeAt(0)] = i;

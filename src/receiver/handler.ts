@@ -1,22 +1,22 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Clock } from "../clock.ts";
 import type { InboxRow } from "../inbox/rows.ts";
-import type { InboxWriter, Outcome } from "../inbox/writer.ts";
+import type { InboxWriter, WriteOutcome } from "../inbox/writer.ts";
 import { answerTo, askedInHeader, CHECK_HEADER } from "../routes/challenge.ts";
 import type { Route } from "../routes/route.ts";
-import type { Activity } from "./activity.ts";
-import { answer, isRefusal, type Result } from "./answers.ts";
+import { answer, isRefusal, type RequestResult } from "./answers.ts";
 import { type BodyBudget, type NoBody, readBody } from "./body.ts";
+import type { EvidenceRecorder } from "./evidence.ts";
 import { FieldsReader } from "./fields.ts";
 import type { HttpServer } from "./http-server.ts";
 import {
-  glance,
+  type Judgement,
   judge,
   judgeInSteps,
-  type Knock,
+  judgeUnread,
+  type ReceivedRequest,
   type RefusalReason,
   SMALL_BODY,
-  type Verdict,
 } from "./judge.ts";
 import type { ReceiverMetrics } from "./metrics.ts";
 import type { RefusalPace } from "./refusal-pace.ts";
@@ -29,25 +29,34 @@ export interface HandlerOptions {
   routes: RouteTable;
   writer: Pick<InboxWriter, "write">;
   storeSeen: Pick<StoreSeen, "note" | "takes">;
-  activity: Pick<Activity, "accepted" | "refused">;
+  evidence: Pick<EvidenceRecorder, "accepted" | "refused">;
   metrics: ReceiverMetrics;
   clock: Clock;
   budget: BodyBudget;
   pace: Pick<RefusalPace, "pass">;
   cut: HttpServer["cut"];
-  /** For large bodies. */
-  lane: Pick<SlowLane<Verdict>, "add">;
+  /** Large bodies are judged here. */
+  lane: Pick<SlowLane<Judgement>, "add">;
 }
 
-type Finish = (result: Result, body?: string) => void;
+type Finish = (result: RequestResult, body?: string) => void;
 
-/** What each request needs of its server. */
+/** A request that is being answered. */
+interface OpenRequest {
+  received: ReceivedRequest;
+  response: ServerResponse;
+  /** When its head arrived. */
+  startMs: number;
+  finish: Finish;
+}
+
+/** What all requests share. */
 interface Context extends HandlerOptions {
-  /** For the slow lane, which reads one body after another. */
+  /** The slow lane's own reader: it keeps one body over several turns of the event loop. */
   reader: FieldsReader;
 }
 
-/** Method, type and size, then route and signature, then account, then the store: each step answers and ends, or goes on. */
+/** Checks method, type and size, then route and signature, then the account, then stores. The first step that fails answers. */
 export function createHandler(options: HandlerOptions): RequestListener {
   const { clock, metrics, budget, routes, pace } = options;
   const context: Context = { ...options, reader: new FieldsReader() };
@@ -60,19 +69,21 @@ export function createHandler(options: HandlerOptions): RequestListener {
     };
     const wrong = wrongKind(request);
     const read = (body: Buffer | NoBody) => {
-      // Nobody is there any more to be answered.
+      // The sender is gone, so there is no answer to send.
       if (body === "aborted") return metrics.result("aborted");
       if (typeof body === "string") return finish(wrong ?? body);
+      // An unknown path may still be one of ours: answer 503, after which Twilio tries again.
       if (!routes.loaded) return finish(wrong ?? "routesNotLoaded");
+      // Before the refusal of a wrong method or type: the controller must learn that something on the way changed them.
       const check = checkIn(request, body, wrong === undefined, options);
       if (check !== undefined) void prove(check, finish, options);
       else if (wrong !== undefined) finish(wrong);
-      else decide(knockOf(request, body, clock.now()), response, startMs, finish, context);
+      else decide({ received: receivedOf(request, body, clock.now()), response, startMs, finish }, context);
     };
-    // Also a body that nobody looks at is read: node would go on with it, and keep each of its pieces.
+    // Also read a body that is not needed: otherwise node would read it all the same, and keep each piece.
     readBody(request, {
       budget,
-      // A self-check says by a header what it is: it is looked at whatever became of its method and type on the way.
+      // A self-check has a header. We need its body even if something on the way changed its method or type, to say what it changed.
       keep: wrong === undefined || request.headers[CHECK_HEADER] !== undefined,
       done: read,
       scattered: () => options.cut("scattered", request.socket),
@@ -115,53 +126,43 @@ async function prove(
   finish("selfCheck", answerTo(route, asked, { ...report, storeTakes: await storeSeen.takes() }));
 }
 
-const knockOf = (request: IncomingMessage, body: Buffer, nowMs: number): Knock => ({
+const receivedOf = (request: IncomingMessage, body: Buffer, nowMs: number): ReceivedRequest => ({
   target: request.url ?? "",
   signature: signatureOf(request),
   body,
   nowMs,
 });
 
-function decide(
-  knock: Knock,
-  response: ServerResponse,
-  startMs: number,
-  finish: Finish,
-  context: Context,
-): void {
+function decide(open: OpenRequest, context: Context): void {
+  const { received, response, finish } = open;
   const { routes, lane, reader } = context;
-  const act = (verdict: Verdict) => actOn(verdict, knock.nowMs, startMs, finish, context);
-  const isSmall = knock.body.length <= SMALL_BODY;
-  const verdict = isSmall ? judge(knock, routes) : glance(knock, routes);
-  if (verdict !== undefined) act(verdict);
+  const isSmall = received.body.length <= SMALL_BODY;
+  const judgement = isSmall ? judge(received, routes) : judgeUnread(received, routes);
+  if (judgement !== undefined) actOn(judgement, open, context);
   else
     lane.add({
-      bytes: knock.body.length,
-      work: () => judgeInSteps(knock, routes, reader),
+      bytes: received.body.length,
+      work: () => judgeInSteps(received, routes, reader),
       isGone: () => response.destroyed,
-      done: (verdict) => (verdict === "crowded" ? finish(verdict) : act(verdict)),
+      done: (judgement) => (judgement === "crowded" ? finish(judgement) : actOn(judgement, open, context)),
     });
 }
 
-function actOn(
-  verdict: Verdict,
-  nowMs: number,
-  startMs: number,
-  finish: Finish,
-  options: HandlerOptions,
-): void {
-  switch (verdict.do) {
+function actOn(judgement: Judgement, open: OpenRequest, options: HandlerOptions): void {
+  const { finish } = open;
+  const { nowMs } = open.received;
+  switch (judgement.do) {
     case "refuse":
-      refuse(verdict.reason, verdict.route, nowMs, options);
+      refuse(judgement.reason, judgement.route, nowMs, options);
       finish("refused");
       break;
     case "ignore":
-      options.activity.accepted(verdict.route, verdict.fingerprint, nowMs);
+      options.evidence.accepted(judgement.route, judgement.fingerprint, nowMs);
       finish("notMessage");
       break;
     case "store":
-      options.activity.accepted(verdict.route, verdict.fingerprint, nowMs);
-      store(verdict.row, startMs, finish, options);
+      options.evidence.accepted(judgement.route, judgement.fingerprint, nowMs);
+      store(judgement.row, open, options);
   }
 }
 
@@ -169,18 +170,18 @@ function refuse(
   reason: RefusalReason,
   route: Route | undefined,
   nowMs: number,
-  { metrics, activity }: HandlerOptions,
+  { metrics, evidence }: HandlerOptions,
 ): void {
   metrics.refusal(reason);
-  if (route !== undefined) activity.refused(route, reason, nowMs);
+  if (route !== undefined) evidence.refused(route, reason, nowMs);
 }
 
 function store(
   row: InboxRow,
-  startMs: number,
-  finish: Finish,
+  { startMs, finish }: OpenRequest,
   { writer, storeSeen, metrics, clock }: HandlerOptions,
 ): void {
+  // The answer waits until the row is durable: after a 200 Twilio forgets the text.
   writer.write(row, (outcome) => {
     storeSeen.note(outcome === "stored" || outcome === "raw");
     finish(resultOf(row, outcome));
@@ -188,14 +189,14 @@ function store(
   });
 }
 
-function resultOf(row: InboxRow, outcome: Outcome): Result {
+function resultOf(row: InboxRow, outcome: WriteOutcome): RequestResult {
   if (outcome === "late") return "storeLate";
   if (outcome === "overloaded" || outcome === "notKept") return outcome;
   if (outcome === "raw" || row.kind === "raw") return "raw";
   return row.kind === "unrouted" ? "unrouted" : "stored";
 }
 
-/** Node joins a header that comes twice with a comma; that is no signature, and fails as one. */
+/** Node joins repeated headers with a comma. No signature has a comma, so such a request is refused. */
 function signatureOf(request: IncomingMessage): string | undefined {
   const value = request.headers["x-twilio-signature"];
   return Array.isArray(value) ? value.join() : value;
@@ -203,7 +204,7 @@ function signatureOf(request: IncomingMessage): string | undefined {
 
 const FORM = "application/x-www-form-urlencoded";
 
-/** With or without parameters such as a charset, in any case. */
+/** Ignores upper case and parameters such as a charset. */
 function isForm(type: string | undefined): boolean {
   if (type === undefined) return false;
   if (type === FORM) return true;

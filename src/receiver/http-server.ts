@@ -9,22 +9,25 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Clock } from "../clock.ts";
 import type { RefusalPace } from "./refusal-pace.ts";
 
-/** What a stranger may take of this process. Twilio's own requests are a tenth of each and take milliseconds. */
+/** Limits on what a stranger can use up. Twilio's requests stay below a tenth of each and take milliseconds. */
 export interface HttpLimits {
-  /** All headers of one request together. */
+  /** The size of all headers of a request. */
   headerBytes: number;
-  /** The number of headers of one request. */
+  /** The number of headers of a request. */
   headers: number;
-  /** From a connection's begin, or a request's first byte, to the end of its headers. */
+  /** From the start of a connection, or the first byte of a later request, to the end of the headers. */
   headersMs: number;
-  /** The same to the end of its body. */
+  /** The same to the end of the body. */
   requestMs: number;
-  /** Between two requests. Longer than the 60 s after which load balancers close: else we would close what they are about to use. */
+  /**
+   * Between two requests. Load balancers close after 60 s; a shorter time here would close connections that they are about to
+   * use.
+   */
   idleMs: number;
   connections: number;
-  /** What the bodies that are being read hold together, beyond the first 16 KiB of each. */
+  /** Memory for all bodies that are being read, beyond the first 16 KiB of each. */
   bodiesBytes: number;
-  /** How often connections are looked at for those that are over their time. */
+  /** How often node looks for connections that exceed a time limit. */
   checkEveryMs: number;
 }
 
@@ -39,17 +42,20 @@ export const HTTP_LIMITS: HttpLimits = {
   checkEveryMs: 1000,
 };
 
-/** Why a connection was ended by us: label of `smschannel_connections_cut_total`. */
+/** Why we ended a connection; the label of `smschannel_connections_cut_total`. */
 export type CutReason = "malformed" | "slow" | "headersTooLarge" | "pipelined" | "scattered" | "tooMany";
 
-/** What node itself would answer; a request that is none gets no more than that. */
+/** The same answers as node's own. There is no request to answer, so they have no body. */
 const ANSWERS: Partial<Record<CutReason, string>> = {
   malformed: "400 Bad Request",
   slow: "408 Request Timeout",
   headersTooLarge: "431 Request Header Fields Too Large",
 };
 
-/** Whoever was slow has waited, and whoever is one too many must not take room. */
+/**
+ * The others wait for their turn, so that a stranger cannot come back at once. Slow ones have waited already, and one too many
+ * takes up room.
+ */
 const ENDED_AT_ONCE: ReadonlySet<CutReason> = new Set(["slow", "tooMany"]);
 
 const REASONS: Record<string, CutReason> = {
@@ -62,26 +68,26 @@ export interface HttpServerOptions {
   handle: RequestListener;
   clock: Clock;
   onCut: (reason: CutReason) => void;
-  /** Connections that are cut end in their turn among the refused. */
+  /** Most cut connections end in turn with the refused requests. */
   pace: Pick<RefusalPace, "pass">;
 }
 
-/** At most so often, since it looks at every connection: 8,192 take about a millisecond. */
+/** Not more often, because it visits every connection: 8,192 of them take about a millisecond. */
 const CLOSE_IDLE_EVERY_MS = 100;
 
 /**
- * Each turn of its event loop node accepts one connection per listener, so that while every turn has much to do new
- * connections would wait for seconds: with eight on one port, among which the kernel shares them out, it is eight a turn.
+ * Node accepts one connection per listener in each turn of its event loop. While turns are long, new connections would wait for
+ * seconds. With eight listeners on one port, among which the kernel distributes connections, it accepts eight in each turn.
  */
 const LISTENERS = 8;
 
-/** An HTTP server whose every connection ends by itself unless good requests come, and which keeps room for new ones. */
+/** An HTTP server that ends every connection without good requests, and always keeps room for new connections. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #servers: Server[];
   #open = 0;
   #closedIdleAtMs = Number.NEGATIVE_INFINITY;
-  /** Cut already; those that have not ended wait for their turn. */
+  /** Connections that were cut. Some of them are still open and wait for their turn to end. */
   readonly #stopped = new WeakSet<Socket>();
   /** The last request of each connection. */
   readonly #requests = new WeakMap<Socket, IncomingMessage>();
@@ -91,19 +97,19 @@ export class HttpServer {
     this.#servers = Array.from({ length: LISTENERS }, () => this.#create());
   }
 
-  /** Connections that are open now. */
+  /** How many connections are open. */
   get open(): number {
     return this.#open;
   }
 
-  /** Gives the port; 0 takes a free one. Rejects when another process has it, also one that would share it. */
+  /** Resolves with the port; 0 takes a free one. Rejects when another process has the port, even if that one would share it. */
   async listen(wanted: number): Promise<number> {
     const [first, ...others] = this.#servers as [Server, ...Server[]];
     if (wanted !== 0) await makeSureItIsFree(wanted);
     try {
       await listening(first, { port: wanted, reusePort: true });
     } catch (error) {
-      // Where the system cannot share a port, one listener must do.
+      // This system cannot share a port: make do with one listener.
       if ((error as NodeJS.ErrnoException).code !== "ENOTSUP") throw error;
       await listening(first, { port: wanted });
       return portOf(first);
@@ -112,27 +118,28 @@ export class HttpServer {
     return portOf(first);
   }
 
-  /** Lets nobody in any more; resolves when everybody has left. Whoever is between two requests leaves now. */
+  /** Accepts no more connections and closes the idle ones. Resolves when all have ended. */
   async close(): Promise<void> {
     const closed = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)));
     await Promise.all(closed);
   }
 
-  /** Ends all connections, whatever is under way on them. */
+  /** Ends all connections, also in the middle of a request. */
   cutAll(): void {
     for (const server of this.#servers) server.closeAllConnections();
   }
 
   /**
-   * Nothing more is read of this connection; it ends in its turn. Ended at once, a stranger would be back at once with another
-   * 64 KiB, for which it takes no more than to send them.
+   * Reads nothing more from this connection and ends it when its turn comes. If it ended at once, a stranger could be back at once
+   * with another 64 KiB to parse, at no cost.
    */
   cut(reason: CutReason, socket: Socket): void {
     if (socket.destroyed || this.#stopped.has(socket)) return;
     this.#stopped.add(socket);
     this.#options.onCut(reason);
     stopReading(socket);
-    // What was read of its body must not be held until its turn. Destroying the request would end the connection now.
+    // Drops what was read of the body: it must not take memory while the connection waits. Destroying the request instead would
+    // end the connection now.
     this.#requests.get(socket)?.emit("aborted");
     const end = () => {
       const answer = ANSWERS[reason];
@@ -147,8 +154,8 @@ export class HttpServer {
   #create(): Server {
     const { limits, handle } = this.#options;
     const server = createServer(optionsOf(limits), (request, response) => {
-      // Node gives a response its socket when those before it are done. Neither Twilio nor any proxy of today sends a
-      // request before it has the last answer; a flood of them on one connection would hold up all others.
+      // No socket yet means that an earlier request on this connection is not answered. Neither Twilio nor today's proxies send a
+      // request before they have the answer to the last one. A flood of such requests would hold up all others.
       if (response.socket === null) this.cut("pipelined", request.socket);
       else if (lacksHost(request)) this.cut("malformed", request.socket);
       else {
@@ -158,10 +165,10 @@ export class HttpServer {
     });
     server.maxHeadersCount = limits.headers;
     server.on("connection", (socket) => this.#connected(socket));
-    // An `Expect` that is not `100-continue`: no HTTP client of today sends one.
+    // An `Expect` other than `100-continue`, which no HTTP client of today sends.
     server.on("checkExpectation", ({ socket }) => this.cut("malformed", socket));
     server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-      // Otherwise the other side went away, or its answer is under way: nobody is left to be told.
+      // Otherwise the other side is gone, or its answer is on its way already: there is nothing to send.
       if (socket.writable && error.code !== "ECONNRESET")
         this.cut(REASONS[error.code ?? ""] ?? "malformed", socket);
       else socket.destroy();
@@ -177,8 +184,8 @@ export class HttpServer {
   }
 
   /**
-   * Connections that have done their request and are only kept are the first to go when nearly all are taken: whoever hoards
-   * them must not lock Twilio out. Those in the middle of a request end by their own time-outs.
+   * When nearly all connections are in use, closes those that are idle after a request: somebody who hoards connections must not
+   * lock Twilio out. Connections in the middle of a request are ended by the time limits.
    */
   #keepRoom(): void {
     const { limits, clock } = this.#options;
@@ -195,7 +202,7 @@ const optionsOf = (limits: HttpLimits): ServerOptions => ({
   requestTimeout: limits.requestMs,
   connectionsCheckingInterval: limits.checkEveryMs,
   keepAliveTimeout: limits.idleMs,
-  // Node itself would answer whatever lacks it, thousands of requests from one read.
+  // We check it ourselves: node would answer each request without it, thousands of them from one read.
   requireHostHeader: false,
 });
 
@@ -203,14 +210,14 @@ const lacksHost = ({ headers, httpVersion }: IncomingMessage) =>
   headers.host === undefined && httpVersion === "1.1";
 
 /**
- * Reads and parses nothing more. What was read of a connection, up to 64 KiB, node parses to its end even when the socket is
- * destroyed: thousands of requests or of one-byte chunks, 20 to 50 ms. Only taking its parser away stops that; there is no
- * documented way, and where this one should be missing the rest is parsed in vain. Without its parser a connection has none
- * of node's time-outs and is not among those that `closeAllConnections` ends: whoever calls this must end it.
+ * Reads and parses nothing more. Node reads up to 64 KiB at once and parses all of it, even after the socket was destroyed: with
+ * thousands of requests or one-byte chunks in it that takes 20 to 50 ms. Only removing the parser stops that. There is no documented
+ * way to do so; should a later node lack this one, the rest is parsed for nothing. Without its parser a connection has no time limit
+ * and `closeAllConnections` does not end it, so the caller must.
  */
 function stopReading(socket: Socket): void {
   socket.pause();
-  // Node resumes a socket by itself when a response is done or a body's reader wants more.
+  // Node would resume the socket when a response ends or the body's reader wants more.
   socket.resume = () => socket;
   (socket as { parser?: { remove?: () => void } | null }).parser?.remove?.();
 }
@@ -227,7 +234,7 @@ function listening(server: Server, options: { port: number; reusePort?: boolean 
   });
 }
 
-/** A port that is shared can be taken twice, by two receivers on one machine each of which gets half of the texts. */
+/** Two receivers on one machine could share a port without an error, and each would get half of the texts. */
 async function makeSureItIsFree(port: number): Promise<void> {
   const probe = createServer();
   await listening(probe, { port });

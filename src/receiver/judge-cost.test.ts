@@ -3,11 +3,11 @@ import { describe, expect, test } from "vitest";
 import type { Route } from "../routes/route.ts";
 import { signatureKey } from "../routes/signature-states.ts";
 import { sign } from "../simulator/webhooks/sign.ts";
+import { decoyFor } from "./decoy.ts";
 import { FieldsReader } from "./fields.ts";
-import { glance, judge, judgeInSteps, SMALL_BODY, type Verdict } from "./judge.ts";
-import { nobodyAmong } from "./nobody.ts";
+import { type Judgement, judge, judgeInSteps, judgeUnread, SMALL_BODY } from "./judge.ts";
 
-// What a request costs, counted in bytes that were read and hashed: times differ from machine to machine.
+// What a request costs, counted in bytes that were read and hashed, because times differ from machine to machine.
 
 const KIB = 1024;
 const ACCOUNT = "AC00000000000000000000000000000001";
@@ -42,20 +42,20 @@ const routes = new Map([
     routeAt("team-a/moved", { urls: [urls(urlOf("team-a/moved")), urls(urlOf("team-a/moved", "old"))] }),
   ],
 ]);
-/** The most: two tokens or two URLs, each with and without its port. */
+/** The most that one route takes: two tokens or two URLs, each URL with and without its port. */
 const MOST_HMACS = 4;
 
 interface Cost {
-  /** Hashed before anybody else had a turn. */
+  /** Hashed before other requests had a turn. */
   hashedAtOnce: number;
-  /** Read or hashed in one step of the slow lane, beside texts. */
+  /** Read or hashed in the largest step of the slow lane. Texts are served between steps. */
   largestStep: number;
-  /** All steps together. */
+  /** Read or hashed in all steps together. */
   inSteps: number;
-  verdict: Verdict;
+  judgement: Judgement;
 }
 
-/** What the handler does with a body, with its bytes counted. */
+/** Does what the handler does with a body, and counts bytes. */
 function costOf(body: Buffer, path: string, signature: string | undefined = SIGNATURE): Cost {
   let hmacs = 0;
   const counted = (route: Route): Route => ({
@@ -71,19 +71,19 @@ function costOf(body: Buffer, path: string, signature: string | undefined = SIGN
   });
   const table = {
     find: (name: string) => [routes.get(name) ?? []].flat().map(counted),
-    nobody: counted(nobodyAmong([...routes.values()].map((route) => [route]))),
+    decoy: counted(decoyFor([...routes.values()].map((route) => [route]))),
     hasAccount: (sid: string) => sid === ACCOUNT,
   };
-  const knock = { target: `/inbound/${path}`, signature, body, nowMs: 0 };
+  const received = { target: `/inbound/${path}`, signature, body, nowMs: 0 };
   const isSmall = body.length <= SMALL_BODY;
-  const verdict = isSmall ? judge(knock, table) : glance(knock, table);
+  const judgement = isSmall ? judge(received, table) : judgeUnread(received, table);
   const hashedAtOnce = hmacs * body.length;
-  if (verdict !== undefined) return { hashedAtOnce, largestStep: 0, inSteps: 0, verdict };
+  if (judgement !== undefined) return { hashedAtOnce, largestStep: 0, inSteps: 0, judgement };
   let [largestStep, inSteps] = [0, 0];
-  const work = judgeInSteps(knock, table, new FieldsReader());
+  const work = judgeInSteps(received, table, new FieldsReader());
   for (;;) {
     const { done, value } = work.next();
-    if (done === true) return { hashedAtOnce, largestStep, inSteps, verdict: value };
+    if (done === true) return { hashedAtOnce, largestStep, inSteps, judgement: value };
     largestStep = Math.max(largestStep, value);
     inSteps += value;
   }
@@ -93,7 +93,7 @@ const fields = (count: number, one: (i: number) => string) =>
   Array.from({ length: count }, (_, i) => one(i)).join("&");
 const filledTo = (size: number, piece: string) => `a=${piece.repeat(Math.floor((size - 2) / piece.length))}`;
 
-/** What strangers send. */
+/** Bodies that strangers could send. */
 const strangers: Record<string, string> = {
   "a text's size": filledTo(600, "x"),
   "the largest that is small": filledTo(4 * KIB, "x"),
@@ -111,15 +111,15 @@ const strangers: Record<string, string> = {
   "256 KiB of names that only end like an account": fields(10_000, () => `XAccountSid=${ACCOUNT}`),
 };
 
-/** Four HMACs of a text of 1 KiB each: what one text costs at most is what a stranger may cost a few times. */
+/** What a text of 1 KiB costs at most, four HMACs. A stranger may cost a few times as much. */
 const A_FEW_TEXTS = MOST_HMACS * 4 * KIB;
 
-describe("a stranger's body costs at most a few texts, at any path the same", () => {
+describe("a stranger's body costs at most as much as a few texts, and the same at any path", () => {
   for (const [name, body] of Object.entries(strangers))
     test(name, () => {
       const costs = PATHS.map((path) => costOf(Buffer.from(body), path));
-      for (const { hashedAtOnce, inSteps, verdict } of costs) {
-        expect(verdict.do).toBe("refuse");
+      for (const { hashedAtOnce, inSteps, judgement } of costs) {
+        expect(judgement.do).toBe("refuse");
         expect(hashedAtOnce).toBeLessThanOrEqual(A_FEW_TEXTS);
         expect(inSteps).toBe(0);
       }
@@ -127,27 +127,27 @@ describe("a stranger's body costs at most a few texts, at any path the same", ()
     });
 });
 
-describe("whoever knows an account's SID costs steps between which texts go on, at any path as many", () => {
+describe("a large body with a known account's SID takes steps between which texts are served, and as many at any path", () => {
   for (const [name, body] of Object.entries(strangers)) {
     const named = Buffer.from(`AccountSid=${ACCOUNT}&${body}`);
     if (named.length > 256 * KIB + 100 || named.length <= SMALL_BODY) continue;
     test(name, () => {
       const costs = PATHS.map((path) => costOf(named, path));
-      for (const { hashedAtOnce, largestStep, inSteps, verdict } of costs) {
-        expect(verdict.do).toBe("refuse");
+      for (const { hashedAtOnce, largestStep, inSteps, judgement } of costs) {
+        expect(judgement.do).toBe("refuse");
         expect(hashedAtOnce).toBe(0);
-        // The body is read in one step, most of it by native code, and hashed in many.
+        // The body is read in one step, mostly by native code, and hashed in many.
         expect(largestStep).toBeLessThanOrEqual(Math.max(named.length, 32 * KIB));
-        // Twice what is no UTF-8: its bytes, and what stands for them.
+        // Bodies that are not UTF-8 are hashed twice: as the bytes that were sent, and with replacement characters.
         expect(inSteps).toBeLessThanOrEqual((1 + 2 * MOST_HMACS) * (named.length + 2 * KIB));
       }
-      // Some bytes more or less are the URLs'.
+      // The URLs differ by a few bytes.
       expect(new Set(costs.map(({ inSteps }) => Math.round(inSteps / KIB / 4))).size).toBe(1);
     });
   }
 });
 
-describe("a large body that cannot be signed is not read, and refused for the same reasons as a small one", () => {
+describe("a large body without a possible signature is refused unread, for the same reasons as a small one", () => {
   const large = Buffer.from(`AccountSid=${ACCOUNT}&${filledTo(20 * KIB, "x")}`);
   const rows: Record<string, [path: string, signature: string | undefined, reason: string]> = {
     "no signature": ["team-a/plain", "", "mismatch"],
@@ -160,17 +160,17 @@ describe("a large body that cannot be signed is not read, and refused for the sa
   };
   for (const [name, [path, signature, reason]] of Object.entries(rows))
     test(name, () => {
-      const knock = { target: `/inbound/${path}`, signature, body: large, nowMs: 0 };
+      const received = { target: `/inbound/${path}`, signature, body: large, nowMs: 0 };
       const table = {
         find: (name: string) => [routes.get(name) ?? []].flat(),
-        nobody: nobodyAmong([]),
+        decoy: decoyFor([]),
         hasAccount: () => true,
       };
-      expect(glance(knock, table)).toMatchObject({ do: "refuse", reason });
+      expect(judgeUnread(received, table)).toMatchObject({ do: "refuse", reason });
     });
 });
 
-describe("what Twilio signs is taken, however large", () => {
+describe("a request that Twilio signed is accepted, however large", () => {
   const text: [string, string][] = [
     ["ToCountry", "US"],
     ["MessageSid", `SM${"0".repeat(32)}`],
@@ -207,12 +207,12 @@ describe("what Twilio signs is taken, however large", () => {
       for (const token of ["token", ...(path === "team-a/rotated" ? ["secondary"] : [])])
         test(`${name}, at ${path}, signed with the ${token}`, () => {
           const body = Buffer.from(new URLSearchParams(pairs).toString());
-          const { verdict, hashedAtOnce } = costOf(body, path, sign(token, urlOf(path), pairs));
-          expect(verdict.do).toBe("store");
+          const { judgement, hashedAtOnce } = costOf(body, path, sign(token, urlOf(path), pairs));
+          expect(judgement.do).toBe("store");
           expect(hashedAtOnce).toBe(0);
         });
 
-  test("bytes that are no UTF-8, signed as they are and as their replacement", () => {
+  test("bytes that are not UTF-8 are accepted when they are signed as they are, or as replacement characters", () => {
     const start = `AccountSid=${ACCOUNT}&MessageSid=SM1&Body=`;
     const body = Buffer.from(`${start}%ff${"x".repeat(20_000)}`);
     const base = (replacement: Buffer) => {
@@ -221,7 +221,7 @@ describe("what Twilio signs is taken, however large", () => {
     };
     for (const replacement of [Buffer.from([0xff]), Buffer.from("\ufffd")]) {
       const signature = createHmac("sha1", "token").update(base(replacement)).digest("base64");
-      expect(costOf(body, "team-a/plain", signature).verdict.do).toBe("store");
+      expect(costOf(body, "team-a/plain", signature).judgement.do).toBe("store");
     }
   });
 });

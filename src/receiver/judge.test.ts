@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
+import { encodeShard } from "../routes/codec.ts";
 import type { Route } from "../routes/route.ts";
 import { signatureKey } from "../routes/signature-states.ts";
-import { encodeShard } from "../routes/table.ts";
 import { sign } from "../simulator/webhooks/sign.ts";
-import { judge, parseTarget } from "./judge.ts";
-import { nobodyAmong } from "./nobody.ts";
+import { decoyFor } from "./decoy.ts";
+import { judge } from "./judge.ts";
 import { RouteTable } from "./route-table.ts";
 
 const URL_OF_STREAM = "https://sms.example.com/inbound/team-a/support";
@@ -28,7 +28,7 @@ async function route(more: Partial<Route>): Promise<Route> {
 
 const SID = `SM${"0".repeat(32)}`;
 
-function ask(routes: Route[], token = TOKEN, accountSid = ACCOUNT, messageSid = SID) {
+function judgementOf(routes: Route[], token = TOKEN, accountSid = ACCOUNT, messageSid = SID) {
   const fields: [string, string][] = [
     ["AccountSid", accountSid],
     ["MessageSid", messageSid],
@@ -37,32 +37,32 @@ function ask(routes: Route[], token = TOKEN, accountSid = ACCOUNT, messageSid = 
   ];
   const body = Buffer.from(new URLSearchParams(fields).toString());
   const signature = sign(token, URL_OF_STREAM, fields);
-  const verdict = judge(
+  const judgement = judge(
     { target: "/inbound/team-a/support", signature, body, nowMs: 0 },
-    { find: () => routes, nobody: nobodyAmong([routes]) },
+    { find: () => routes, decoy: decoyFor([routes]) },
   );
-  if (verdict.do === "store") return `${verdict.row.kind} for ${verdict.route.namespaceUid}`;
-  return verdict.do === "refuse" ? verdict.reason : verdict.do;
+  if (judgement.do === "store") return `${judgement.row.kind} for ${judgement.route.namespaceUid}`;
+  return judgement.do === "refuse" ? judgement.reason : judgement.do;
 }
 
-describe("several routes on one path", () => {
-  test("a namespace was replaced: the one that has the number is meant, whichever comes first", async () => {
+describe("when one path has several routes", () => {
+  test("after a namespace was replaced, the route with the number gets the text, in whatever order they come", async () => {
     const [old, now] = [await route({}), await route({ namespaceUid: "new", numbers: ["15005550006"] })];
-    expect(ask([old, now])).toBe("inbound for new");
-    expect(ask([now, old])).toBe("inbound for new");
+    expect(judgementOf([old, now])).toBe("inbound for new");
+    expect(judgementOf([now, old])).toBe("inbound for new");
   });
-  test("neither has the number: it is kept unrouted", async () => {
-    expect(ask([await route({}), await route({ namespaceUid: "new" })])).toBe("unrouted for old");
+  test("a text for a number of neither is stored as unrouted", async () => {
+    expect(judgementOf([await route({}), await route({ namespaceUid: "new" })])).toBe("unrouted for old");
   });
-  test("the account was changed: each account's texts go to its own route", async () => {
+  test("after the account was changed, each account's texts go to its own route", async () => {
     const keys = [await signatureKey("other")];
     const other = await route({ namespaceUid: "other", accountSid: "AC2", keys });
-    expect(ask([await route({}), other], "other", "AC2")).toBe("unrouted for other");
-    expect(ask([await route({}), other], "other", ACCOUNT)).toBe("account");
+    expect(judgementOf([await route({}), other], "other", "AC2")).toBe("unrouted for other");
+    expect(judgementOf([await route({}), other], "other", ACCOUNT)).toBe("account");
   });
 });
 
-describe("what is kept under the name of a message", () => {
+describe("a MessageSid decides whether a request is stored as a message or as raw bytes", () => {
   const rows: Record<string, [sid: string, kind: string]> = {
     "a text's": [SID, "unrouted"],
     "a picture message's": [`MM${"f".repeat(32)}`, "unrouted"],
@@ -72,11 +72,13 @@ describe("what is kept under the name of a message", () => {
     "another kind of SID": [`CH${"0".repeat(32)}`, "raw"],
   };
   for (const [name, [sid, kind]] of Object.entries(rows))
-    test(name, async () => expect(ask([await route({})], TOKEN, ACCOUNT, sid)).toBe(`${kind} for old`));
+    test(name, async () =>
+      expect(judgementOf([await route({})], TOKEN, ACCOUNT, sid)).toBe(`${kind} for old`),
+    );
 });
 
-describe("a refusal takes as many HMACs whatever exists", () => {
-  /** HMACs that a text costs which is not signed by anybody. */
+describe("a refusal takes the same number of HMACs, whatever routes exist", () => {
+  /** How many HMACs a text with a wrong signature costs. */
   async function cost(path: string): Promise<number> {
     let made = 0;
     const counted = (each: Route): Route => ({
@@ -102,10 +104,10 @@ describe("a refusal takes as many HMACs whatever exists", () => {
       ["team-a/expired", [await route({ keys: keys.map((key) => ({ ...key, notAfterMs: -1 })) })]],
       ["team-a/replaced", [await route({}), await route({ namespaceUid: "new" })]],
     ]);
-    const nobody = counted(nobodyAmong(routes.values()));
-    const table = { find: (name: string) => (routes.get(name) ?? []).map(counted), nobody };
-    const knock = { target: `/inbound/${path}`, signature: "no", body: Buffer.from("a=1"), nowMs: 0 };
-    expect(judge(knock, table).do).toBe("refuse");
+    const decoy = counted(decoyFor(routes.values()));
+    const table = { find: (name: string) => (routes.get(name) ?? []).map(counted), decoy };
+    const received = { target: `/inbound/${path}`, signature: "no", body: Buffer.from("a=1"), nowMs: 0 };
+    expect(judge(received, table).do).toBe("refuse");
     return made;
   }
   const paths = ["support", "moved", "rotated", "expired", "replaced", "nobody"].map(
@@ -117,28 +119,8 @@ describe("a refusal takes as many HMACs whatever exists", () => {
   });
 });
 
-describe("targets", () => {
-  const rows: Record<string, [string, ReturnType<typeof parseTarget>]> = {
-    "a path": ["/inbound/a/b", { kind: "inbound", path: "a/b", query: undefined }],
-    "a path under another": ["/x/y/fallback/a/b", { kind: "fallback", path: "a/b", query: undefined }],
-    "a query, which only a status has": [
-      "/inbound/a/b?m=1",
-      { kind: "inbound", path: "a/b", query: undefined },
-    ],
-    "a status with a query": ["/status/a/b?m=1&x=%20", { kind: "status", path: "a/b", query: "m=1&x=%20" }],
-    "a slash in the query": ["/status/a/b?m=/c/d", { kind: "status", path: "a/b", query: "m=/c/d" }],
-    "a query that is no ASCII": ["/status/a/b?m=\xe9", undefined],
-    "an unknown kind": ["/outbound/a/b", undefined],
-    "too few parts": ["/inbound/a", undefined],
-    nothing: ["", undefined],
-    "a whole URL": ["http://evil.example/inbound/a/b", { kind: "inbound", path: "a/b", query: undefined }],
-  };
-  for (const [name, [target, want]] of Object.entries(rows))
-    test(name, () => expect(parseTarget(target)).toEqual(want));
-});
-
 describe("the route table", () => {
-  test("a route that stands in two shards while their number changes is one, the newer", async () => {
+  test("a route that is in two shards while their number changes counts once, as the newer one", async () => {
     const table = new RouteTable(2);
     table.replaceShard(0, await encodeShard([await route({ generation: 1 })]));
     expect(table.missing).toEqual([1]);

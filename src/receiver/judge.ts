@@ -1,14 +1,16 @@
 import type { InboxRow } from "../inbox/rows.ts";
 import type { Route } from "../routes/route.ts";
-import { accountIn, type Fields, type FieldsReader, readFields } from "./fields.ts";
-import { type PathKind, rowOf } from "./row.ts";
+import { type ParsedTarget, parseTarget } from "../routes/urls.ts";
+import { accountIn, type FieldsReader, type RequestFields, readFields } from "./fields.ts";
+import { rowOf } from "./row.ts";
 import { findSigner, findSignerInSteps, type Signed, type Signer } from "./signers.ts";
 
-/** Why a request is nobody's business: the label of `smschannel_signature_failures_total`. Never told to the sender. */
+/** Why a request was refused; the label of `smschannel_signature_failures_total`. The sender never learns it. */
 export type RefusalReason = "unknownPath" | "unknownRoute" | "malformed" | "missing" | "mismatch" | "account";
 
-export interface Knock {
-  /** The request's target as received: path and query. */
+/** What of a request decides about it. */
+export interface ReceivedRequest {
+  /** Path and query as they were received. */
   target: string;
   /** The X-Twilio-Signature header. */
   signature: string | undefined;
@@ -16,136 +18,130 @@ export interface Knock {
   nowMs: number;
 }
 
-export type Verdict =
+/** What to do with a request. `ignore`: it is signed, but names no message, so there is nothing to store. */
+export type Judgement =
   | { do: "store"; row: InboxRow; route: Route; fingerprint: string }
   | { do: "ignore"; route: Route; fingerprint: string }
   | { do: "refuse"; reason: RefusalReason; route?: Route };
 
+/** What a judgement needs to know of the routes. */
 export interface Routes {
-  /** `path` is `{namespace}/{stream}`. */
+  /** `path` is a `streamPath`. */
   find(path: string): readonly Route[];
-  /** As slow to refuse as the slowest of them. */
-  readonly nobody: Route;
-  /** Has any of them this account? */
+  /** Stands in for unknown routes, see `decoyFor`. */
+  readonly decoy: Route;
+  /** Does any route belong to this account? */
   hasAccount(accountSid: string): boolean;
 }
 
 /**
- * Up to this size a body is read and hashed at once: nine texts of ten are under 1 KiB. What is larger costs more than a few
- * texts, and has to pass `glance` and then wait its turn.
+ * A body up to this size is read and hashed at once; nine of ten texts have less than 1 KiB. A larger one costs as much as several
+ * texts, so it must pass `judgeUnread` and then waits in the slow lane.
  */
 export const SMALL_BODY = 4 * 1024;
 
 /**
- * What can be said of a large body at no cost: undefined where it must be read to know more. Whoever signs for an account that
- * nobody here has, or sends what is no signature, is refused as if it had been tried; that holds for every path alike.
+ * Refuses a large body without reading it, if possible; undefined when it must be read. It refuses what has no signature of the right
+ * form or names an account without a route, with the reason that a full check would give. Known and unknown paths are treated alike.
  */
-export function glance(knock: Knock, table: Routes): Verdict | undefined {
-  const { signature, body } = knock;
+export function judgeUnread(received: ReceivedRequest, table: Routes): Judgement | undefined {
+  const { signature, body } = received;
   if (signature !== undefined && SIGNATURE.test(signature) && table.hasAccount(accountIn(body)))
     return undefined;
-  const target = parseTarget(knock.target);
-  return refusal(knock, target, target === undefined ? undefined : table.find(target.path)[0]);
+  const target = parseTarget(received.target);
+  return refusal(received, target, target === undefined ? undefined : table.find(target.path)[0]);
 }
 
 /** 20 bytes as base64. */
 const SIGNATURE = /^[A-Za-z0-9+/]{27}=$/;
 
-/** Decides what a request is, from its bytes and the routes alone. For small bodies. */
-export function judge(knock: Knock, table: Omit<Routes, "hasAccount">): Verdict {
-  const fields = readFields(knock.body);
+/** Decides what to do with a request, from its bytes and the routes alone. For small bodies. */
+export function judge(received: ReceivedRequest, table: Omit<Routes, "hasAccount">): Judgement {
+  const fields = readFields(received.body);
   if (fields === undefined) return MALFORMED;
-  const ask = askOf(knock, table, fields);
-  return conclude(ask, ask.signed === undefined ? undefined : findSigner(ask.signed, table.nobody));
+  const examined = examine(received, table, fields);
+  return conclude(
+    examined,
+    examined.signed === undefined ? undefined : findSigner(examined.signed, table.decoy),
+  );
 }
 
 /**
- * The same for a body that takes milliseconds: yields after each step how many bytes it has worked on, so that others get their
- * turn. `reader` must read nothing else meanwhile.
+ * The same in steps, for a body that takes milliseconds: other requests are served in between. Yields the number of bytes worked on
+ * in each step. `reader` must read nothing else meanwhile.
  */
 export function* judgeInSteps(
-  knock: Knock,
+  received: ReceivedRequest,
   table: Omit<Routes, "hasAccount">,
   reader: FieldsReader,
-): Generator<number, Verdict> {
-  const fields = reader.read(knock.body);
-  yield knock.body.length;
+): Generator<number, Judgement> {
+  const fields = reader.read(received.body);
+  yield received.body.length;
   if (fields === undefined) return MALFORMED;
-  const ask = askOf(knock, table, fields);
-  const signer = ask.signed === undefined ? undefined : yield* findSignerInSteps(ask.signed, table.nobody);
-  return conclude(ask, signer);
+  const examined = examine(received, table, fields);
+  const signer =
+    examined.signed === undefined ? undefined : yield* findSignerInSteps(examined.signed, table.decoy);
+  return conclude(examined, signer);
 }
 
-/** All that is known of a request before anybody is looked for who signed it. */
-interface Ask {
-  knock: Knock;
-  target: Target | undefined;
-  /** Of the path. */
+/** What is known of a request before its signature is checked. */
+interface Examined {
+  received: ReceivedRequest;
+  target: ParsedTarget | undefined;
+  /** The first route of the path; undefined for an unknown path. */
   first: Route | undefined;
-  fields: Fields;
-  /** Undefined without a signature. */
+  fields: RequestFields;
+  /** What to check; undefined when the request has no signature. */
   signed: Signed | undefined;
 }
 
-function askOf(knock: Knock, table: Omit<Routes, "hasAccount">, fields: Fields): Ask {
-  const { signature, nowMs } = knock;
-  const target = parseTarget(knock.target);
+function examine(
+  received: ReceivedRequest,
+  table: Omit<Routes, "hasAccount">,
+  fields: RequestFields,
+): Examined {
+  const { signature, nowMs } = received;
+  const target = parseTarget(received.target);
   const known = target === undefined ? NONE : table.find(target.path);
-  // The same work for a path that nobody has: the time it takes must not tell which names exist.
-  const routes = known.length > 0 ? known : [table.nobody];
+  // Do the same work for an unknown path: the time must not tell which streams exist.
+  const routes = known.length > 0 ? known : [table.decoy];
   const { kind, query } = target ?? NOWHERE;
   const signed = signature === undefined ? undefined : { signature, kind, query, fields, routes, nowMs };
-  return { knock, target, first: known[0], fields, signed };
+  return { received, target, first: known[0], fields, signed };
 }
 
-function conclude(ask: Ask, signer: Signer | undefined): Verdict {
-  const { knock, target, first } = ask;
-  const { signature } = knock;
+function conclude(examined: Examined, signer: Signer | undefined): Judgement {
+  const { received, target, first } = examined;
+  const { signature } = received;
   if (first === undefined || signer === undefined || signature === undefined)
-    return refusal(knock, target, first);
-  return accept(ask, signature, signer);
+    return refusal(received, target, first);
+  return accept(examined, signature, signer);
 }
 
-/** What whoever signed nothing is refused for. */
-function refusal({ signature }: Knock, target: Target | undefined, first: Route | undefined): Verdict {
+/** The refusal of a request without a valid signature. */
+function refusal(
+  { signature }: ReceivedRequest,
+  target: ParsedTarget | undefined,
+  first: Route | undefined,
+): Judgement {
   if (target === undefined) return { do: "refuse", reason: "unknownPath" };
   if (first === undefined) return { do: "refuse", reason: "unknownRoute" };
   return { do: "refuse", reason: signature === undefined ? "missing" : "mismatch", route: first };
 }
 
-const MALFORMED: Verdict = { do: "refuse", reason: "malformed" };
+const MALFORMED: Judgement = { do: "refuse", reason: "malformed" };
 
-function accept({ knock, target, fields }: Ask, signature: string, { route, fingerprint }: Signer): Verdict {
-  // Whoever holds one account's token must not speak for another.
+function accept(
+  { received, target, fields }: Examined,
+  signature: string,
+  { route, fingerprint }: Signer,
+): Judgement {
+  // The owner of one account's token must not be able to send texts in another account's name.
   if (fields.get("AccountSid") !== route.accountSid) return { do: "refuse", reason: "account", route };
   const { kind, query } = target ?? NOWHERE;
-  const row = rowOf({ kind, route, query, body: knock.body, fields, signature });
+  const row = rowOf({ kind, route, query, body: received.body, fields, signature });
   return row === undefined ? { do: "ignore", route, fingerprint } : { do: "store", row, route, fingerprint };
 }
 
-interface Target {
-  kind: PathKind;
-  /** `{namespace}/{stream}` */
-  path: string;
-  query: string | undefined;
-}
-
-/** The last three segments count: PUBLIC_URL may have a path of its own, which an ingress strips or leaves. */
-export function parseTarget(target: string): Target | undefined {
-  const mark = target.indexOf("?");
-  const end = mark === -1 ? target.length : mark;
-  const beforeStream = target.lastIndexOf("/", end - 1);
-  const beforeNamespace = target.lastIndexOf("/", beforeStream - 1);
-  const beforeKind = target.lastIndexOf("/", beforeNamespace - 1);
-  if (beforeStream < 1 || beforeNamespace < 1 || beforeKind < 0) return undefined;
-  const kind = target.slice(beforeKind + 1, beforeNamespace);
-  if (kind !== "inbound" && kind !== "fallback" && kind !== "status") return undefined;
-  // Only our own status callbacks have a query; it is part of what was signed, as it was received.
-  const query = kind === "status" && mark !== -1 ? target.slice(mark + 1) : undefined;
-  // A header of Twilio's is ASCII; node gives other bytes as Latin-1, which no signature of ours covers.
-  if (query !== undefined && !/^[\x21-\x7e]{0,2048}$/.test(query)) return undefined;
-  return { kind, path: target.slice(beforeNamespace + 1, end), query };
-}
-
 const NONE: readonly Route[] = [];
-const NOWHERE: Target = { kind: "inbound", path: "", query: undefined };
+const NOWHERE: ParsedTarget = { kind: "inbound", path: "", query: undefined };

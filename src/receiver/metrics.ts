@@ -1,24 +1,24 @@
 import { Counter, Gauge, Histogram, type Registry } from "@prometheus-io/client";
-import { RESULTS, type Result } from "./answers.ts";
+import { RESULTS, type RequestResult } from "./answers.ts";
 import type { CutReason } from "./http-server.ts";
 import type { RefusalReason } from "./judge.ts";
 
 export interface ReceiverMetrics {
-  result(result: Result): void;
+  result(result: RequestResult): void;
   refusal(reason: RefusalReason): void;
-  /** From the request's head to its 200. */
+  /** The time from the request's arrival to its 200. */
   acknowledged(seconds: number): void;
   batch(rows: number, inserted: number): void;
   cut(reason: CutReason): void;
 }
 
-/** From a fast commit to past the store's budget of 3 s. */
+/** From a fast commit to beyond the 3 s that a text may wait for the database. */
 const ACK_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4];
 
-/** Refusals that concern a route that exists, for which there is an alert. */
+/** The refusals that an alert watches: they concern a route that exists, so a number of ours may lose texts. */
 const OF_ROUTES = ["mismatch", "missing", "account"] as const satisfies RefusalReason[];
 
-/** What is looked up when somebody asks. */
+/** Values that are read at each scrape. */
 interface Gauges {
   routes: () => number;
   connections: () => number;
@@ -76,7 +76,7 @@ export function receiverMetrics(registry: Registry, gauges: Gauges): ReceiverMet
       this.set(gauges.connections());
     },
   });
-  // From 0 on: Prometheus sees no increase in a series that begins with 1, and alerts would miss the first of each.
+  // Begin at 0: Prometheus sees no increase in a series that begins with 1, so alerts would miss the first event.
   for (const result of RESULTS) inbound.inc({ result }, 0);
   for (const reason of OF_ROUTES) failures.inc({ reason }, 0);
   const results = perLabel((label) => inbound.labels(label));
@@ -93,7 +93,7 @@ export function receiverMetrics(registry: Registry, gauges: Gauges): ReceiverMet
   };
 }
 
-/** The client hashes the labels at each call; a child that is kept does not. */
+/** Keeps the counter of each label: the client hashes labels at each call, which takes time for every text. */
 function perLabel<T>(make: (label: string) => T): (label: string) => T {
   const children = new Map<string, T>();
   return (label) => {

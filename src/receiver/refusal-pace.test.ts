@@ -16,7 +16,7 @@ function setup(mostWaiting = 1000) {
   return { clock, pace, left, pass };
 }
 
-describe("refusals", () => {
+describe("refusals at a limited rate", () => {
   test("leave at once while they are few", async () => {
     const { clock, left, pass } = setup();
     for (let i = 0; i < 50; i++) {
@@ -36,7 +36,7 @@ describe("refusals", () => {
     expect(left).toEqual(Array.from({ length: 500 }, (_, i) => i));
   });
 
-  test("whoever asks again when answered gets no more than the rate allows, on a hundred connections", async () => {
+  test("answer a sender that waits for each answer no faster than the rate, even on a hundred connections", async () => {
     const { clock, pace } = setup();
     let answers = 0;
     const stranger = () =>
@@ -50,7 +50,7 @@ describe("refusals", () => {
     expect(answers).toBeLessThanOrEqual(1100);
   });
 
-  test("keep only so many waiting: the one that came first leaves", () => {
+  test("wait up to a limit, beyond which the first one leaves", () => {
     const { left, pass } = setup(10);
     pass(110);
     expect(left).toHaveLength(100);
@@ -58,7 +58,7 @@ describe("refusals", () => {
     expect(left).toEqual(Array.from({ length: 105 }, (_, i) => i));
   });
 
-  test("all leave when the process ends", () => {
+  test("leave at once when the process ends", () => {
     const { pace, left, pass } = setup();
     pass(300);
     pace.end();

@@ -2,22 +2,22 @@ import type { Clock } from "../clock.ts";
 
 export interface RefusalPaceOptions {
   clock: Clock;
-  /** Refusals that leave in a second, after as many at once. */
+  /** Refusals per second. As many may leave at once after a quiet second. */
   perSecond?: number;
-  /** How many may wait; beyond that the one that has waited longest leaves. */
+  /** How many may wait. When one more comes, the one that has waited longest leaves. */
   mostWaiting?: number;
 }
 
-/** A number set up wrongly is refused as often as texts come to it; a hundred a second are many of those. */
+/** Refusals that are not attacks come from numbers that are set up wrongly, as often as those get texts: far less than this. */
 const PER_SECOND = 100;
-/** Each keeps its connection: far fewer than there may be, so that no text is turned away for them. */
+/** Each keeps its connection, so this is far below the number of connections: no text may be turned away for them. */
 const MOST_WAITING = 512;
 const TICK_MS = 10;
 
 /**
- * Lets refusals leave no faster than at a fixed rate. Whoever waits for an answer before it sends the next request, on however
- * many connections, cannot take more of this process than so many requests a second cost; whoever does not wait gains nothing,
- * since its connections are cut, and end in their turn here (see `http-server.ts`).
+ * Limits the rate at which refusals leave. A stranger that waits for each answer before its next request can then cause no more than
+ * this many requests a second, on however many connections. One that does not wait gains nothing: its connections are cut, and wait
+ * here for their end (see `http-server.ts`).
  */
 export class RefusalPace {
   readonly #clock: Clock;
@@ -37,7 +37,7 @@ export class RefusalPace {
     this.#creditAtMs = clock.monotonic();
   }
 
-  /** Calls `refuse` now, or in its turn. */
+  /** Calls `refuse` now, or when its turn comes. */
   pass(refuse: () => void): void {
     if (this.#ended) {
       refuse();
@@ -50,7 +50,7 @@ export class RefusalPace {
     this.#tick();
   }
 
-  /** Everybody who waits may leave, and nobody waits from now on. */
+  /** Sends all that wait. From now on nothing waits, so that a shutdown is not held up. */
   end(): void {
     this.#ended = true;
     for (const refuse of this.#waiting.splice(0)) refuse();

@@ -1,36 +1,37 @@
-import type { Route } from "../routes/route.ts";
-import { decodeShard } from "../routes/table.ts";
+import { decodeShard } from "../routes/codec.ts";
+import { type Route, routeKey } from "../routes/route.ts";
+import { streamPath } from "../routes/urls.ts";
+import { decoyFor } from "./decoy.ts";
 import type { Routes } from "./judge.ts";
-import { nobodyAmong } from "./nobody.ts";
 
-/** The routes of one path, `{namespace}/{stream}`: several while a namespace or an account has just been replaced. */
+/** The routes of one stream. Several while its namespace or its account is being replaced. */
 export type RoutesOfPath = readonly Route[];
 
 /**
- * The routes as last read from the compiled Secrets. Fed shard by shard; a shard that vanishes keeps its last routes, since
- * numbers may still point here and an old route does less harm than a refused text.
+ * The routes as they were last read from the compiled Secrets, one shard at a time. When a Secret is deleted its routes stay: numbers
+ * may still point here, and an outdated route does less harm than a refused text.
  */
 export class RouteTable implements Routes {
   readonly #shards: (Route[] | undefined)[];
   #byPath: ReadonlyMap<string, RoutesOfPath> = new Map();
   #accounts: ReadonlySet<string> = new Set();
-  #nobody = nobodyAmong([]);
+  #decoy = decoyFor([]);
 
   constructor(shards: number) {
     this.#shards = new Array(shards).fill(undefined);
   }
 
-  /** Takes over a Secret's `data`. Throws, and keeps what it had, when that cannot be read. */
+  /** Replaces a shard's routes by those in a Secret's `data`. Throws and keeps the routes it had when it cannot read them. */
   replaceShard(shard: number, data: Record<string, string>): void {
     if (!(shard in this.#shards)) throw new Error(`there is no shard ${shard}`);
     this.#shards[shard] = decodeShard(data);
     const routes = this.#shards.flatMap((routes) => routes ?? []);
     this.#byPath = byPath(routes);
     this.#accounts = new Set(routes.map(({ accountSid }) => accountSid));
-    this.#nobody = nobodyAmong(this.#byPath.values());
+    this.#decoy = decoyFor(this.#byPath.values());
   }
 
-  /** Shards not seen yet. Until there is none, an unknown path may be a known one. */
+  /** Shards that were never read. Until this is empty, a path that is not found may still exist. */
   get missing(): number[] {
     return this.#shards.flatMap((routes, shard) => (routes === undefined ? [shard] : []));
   }
@@ -39,7 +40,7 @@ export class RouteTable implements Routes {
     return !this.#shards.includes(undefined);
   }
 
-  /** `path` is `{namespace}/{stream}`. */
+  /** `path` is a `streamPath`. */
   find(path: string): RoutesOfPath {
     return this.#byPath.get(path) ?? NONE;
   }
@@ -48,8 +49,8 @@ export class RouteTable implements Routes {
     return this.#accounts.has(accountSid);
   }
 
-  get nobody(): Route {
-    return this.#nobody;
+  get decoy(): Route {
+    return this.#decoy;
   }
 
   get size(): number {
@@ -64,14 +65,14 @@ const NONE: RoutesOfPath = [];
 function byPath(routes: Route[]): Map<string, RoutesOfPath> {
   const newest = new Map<string, Route>();
   for (const route of routes) {
-    // While ROUTE_SHARDS changes, a route can stand in its old shard and in its new one.
-    const key = `${route.namespaceUid}/${route.stream}/${route.accountSid}`;
+    // While ROUTE_SHARDS changes, a route can be in its old and in its new shard. The higher generation is newer.
+    const key = routeKey(route);
     const other = newest.get(key);
     if (other === undefined || other.generation < route.generation) newest.set(key, route);
   }
   const paths = new Map<string, Route[]>();
   for (const route of newest.values()) {
-    const path = `${route.namespace}/${route.stream}`;
+    const path = streamPath(route.namespace, route.stream);
     const others = paths.get(path);
     if (others === undefined) paths.set(path, [route]);
     else others.push(route);

@@ -4,7 +4,7 @@ import type { KubeClient } from "../kube/client.ts";
 import { Informer } from "../kube/informer.ts";
 import { type Secret, secrets } from "../kube/resource.ts";
 import type { Log } from "../log.ts";
-import { secretName } from "../routes/table.ts";
+import { secretName } from "../routes/secrets.ts";
 import type { RouteTable } from "./route-table.ts";
 
 export interface RouteWatchOptions {
@@ -21,8 +21,8 @@ export interface RouteWatchOptions {
 }
 
 /**
- * Keeps the route table equal to the compiled Secrets: one watch per Secret, each by its name, which is all that the
- * receiver's role allows. While the Kubernetes API is away the last routes go on working.
+ * Keeps the route table up to date with the compiled Secrets. Each Secret has a watch by its name, because the receiver's RBAC role
+ * allows these names and no others. While the Kubernetes API does not answer, the last routes stay in use.
  */
 export class RouteWatch {
   readonly #options: RouteWatchOptions;
@@ -41,7 +41,7 @@ export class RouteWatch {
     await Promise.all(this.#informers.map((informer) => informer.stop()));
   }
 
-  /** Why routes may be missing or old, as a sentence; undefined while all is well. */
+  /** Why routes may be missing or outdated, as a sentence; undefined when all is well. */
   problem(): string | undefined {
     const [missing, ...more] = this.#options.routes.missing;
     const watching = this.#informers

@@ -4,10 +4,10 @@ import { signatureKey } from "../routes/signature-states.ts";
 import { sign } from "../simulator/webhooks/sign.ts";
 import type { Pair } from "../twilio/form.ts";
 import { signatureBase } from "../twilio/signature.ts";
+import { decoyFor } from "./decoy.ts";
 import { judge } from "./judge.ts";
-import { nobodyAmong } from "./nobody.ts";
 
-// What Twilio signs are names and values without a mark between them. Whoever has seen one request can cut it anew.
+// Twilio signs names and values without separators, so a recorded request can be cut into fields in other ways.
 
 const PATH = "/team-a/support";
 const BASE = "https://sms.example.com";
@@ -32,13 +32,13 @@ const route = {
   keys: [await signatureKey(TOKEN)],
   checkKey: Buffer.alloc(32),
 };
-const table = { find: () => [route], nobody: nobodyAmong([[route]]) };
+const table = { find: () => [route], decoy: decoyFor([[route]]) };
 
 const mutable = (pairs: readonly Pair[]) => pairs.map(([name, value]): [string, string] => [name, value]);
 
 const byName = ([a]: Pair, [b]: Pair) => (a < b ? -1 : a > b ? 1 : 0);
 
-/** Each field cut at each place, and joined with those after it. */
+/** Each field cut at each place, and the rest joined to the fields after it. */
 function cutsOf(pairs: readonly Pair[]): Pair[][] {
   const cuts: Pair[][] = [];
   for (let i = 0; i < pairs.length; i++)
@@ -53,7 +53,7 @@ function cutsOf(pairs: readonly Pair[]): Pair[][] {
   return cuts;
 }
 
-/** A field cut in two at any places. */
+/** A field cut at any two places. */
 function splitsOf(pairs: readonly Pair[]): Pair[][] {
   return pairs.flatMap(([name, value], i) => {
     const text = name + value;
@@ -69,7 +69,7 @@ function splitsOf(pairs: readonly Pair[]): Pair[][] {
   });
 }
 
-/** What the rows of these requests, all with the signature of the first, are named. */
+/** The keys of the rows of these requests, which all have the signature of the first one. */
 function keysOf(url: string, original: readonly Pair[], requests: readonly (readonly Pair[])[]): Set<string> {
   const signature = sign(TOKEN, url, mutable(original));
   const wanted = signatureBase(url, original);
@@ -113,11 +113,11 @@ const failure: Pair[] = Object.entries({
   To: "+15555550100",
 });
 
-describe("the rows of one recorded request are bounded, however it is cut", () => {
+describe("one recorded request makes only a few rows, however it is cut", () => {
   const RAW = expect.stringMatching(/^sha256:[0-9a-f]{64}$/);
   const rows: Record<string, [url: string, pairs: Pair[], keys: unknown[]]> = {
     "a text": [`${BASE}/inbound${PATH}`, text, [`${SID} `, RAW]],
-    // Its error code can be hidden in another field's value; the state cannot be another one.
+    // The error code can be hidden in another field's value, but the state cannot become another one.
     "a delivery state": [
       `${BASE}/status${PATH}?m=1`,
       failure,
@@ -146,7 +146,7 @@ describe("the rows of one recorded request are bounded, however it is cut", () =
 
 const rawLast = (a: unknown, b: unknown) => (String(a) < String(b) ? -1 : 1);
 
-describe("delivery states", () => {
+describe("a delivery state", () => {
   const of = (more: Record<string, string>) => {
     const { MessageStatus: _, SmsStatus: __, ErrorCode: ___, ...rest } = Object.fromEntries(failure);
     const pairs: Pair[] = Object.entries({ ...rest, ...more });
@@ -155,7 +155,7 @@ describe("delivery states", () => {
   const states =
     "accepted scheduled queued sending sent delivered undelivered partially_delivered read failed canceled receiving received";
   for (const state of states.split(" "))
-    test(`${state} is one`, () => expect(of({ MessageStatus: state })).toEqual([`${SID} ${state}`]));
+    test(`${state} is known`, () => expect(of({ MessageStatus: state })).toEqual([`${SID} ${state}`]));
 
   const none: Record<string, Record<string, string>> = {
     "no state at all": {},
@@ -167,8 +167,9 @@ describe("delivery states", () => {
     "a state with an endless code": { MessageStatus: "failed", ErrorCode: "3".repeat(7) },
   };
   for (const [name, more] of Object.entries(none))
-    test(`${name} is kept as bytes`, () => expect(of(more)).toEqual([expect.stringMatching(/^sha256:/)]));
+    test(`${name} is stored as raw bytes`, () =>
+      expect(of(more)).toEqual([expect.stringMatching(/^sha256:/)]));
 
-  test("the older name of the state counts where the newer is not sent", () =>
+  test("is taken from the older field when the newer one is missing", () =>
     expect(of({ SmsStatus: "sent" })).toEqual([`${SID} sent`]));
 });

@@ -1,23 +1,21 @@
 import { asRaw, type InboxKind, type InboxRow } from "../inbox/rows.ts";
 import type { Route } from "../routes/route.ts";
-import type { Fields } from "./fields.ts";
-
-/** The three kinds of path that Twilio is given. */
-export type PathKind = "inbound" | "fallback" | "status";
+import type { UrlKind } from "../routes/urls.ts";
+import type { RequestFields } from "./fields.ts";
 
 export interface Verified {
-  kind: PathKind;
+  kind: UrlKind;
   route: Route;
   query: string | undefined;
   body: Buffer;
-  fields: Fields;
-  /** As it was verified. */
+  fields: RequestFields;
+  /** The signature that was verified. */
   signature: string;
 }
 
 /**
- * What is stored of a verified request; undefined when it names no message. The few columns beside the bytes are made
- * clean here, so that nothing a customer writes can make an insert fail.
+ * The row to store for a verified request; undefined when it names no message. The columns other than the body are cleaned here, so
+ * that nothing a customer writes can make the insert fail.
  */
 export function rowOf({ kind, route, query, body, fields, signature }: Verified): InboxRow | undefined {
   const messageSid = fields.get("MessageSid");
@@ -39,20 +37,20 @@ export function rowOf({ kind, route, query, body, fields, signature }: Verified)
     body,
     signature,
   };
-  // Whatever else it may send one day is kept, but not as a key. What Twilio signs has no marks between fields, so that a request
-  // once seen can be cut anew, with the next field's name in this one's value: such a key is none of Twilio's.
+  // Anything else that Twilio may send one day is stored, but not used as a key. What Twilio signs has no separators between fields,
+  // so a recorded request can be cut into fields differently, with the next field's name inside this value: not a key of Twilio's.
   return SID.test(messageSid) && event !== undefined ? row : asRaw(row);
 }
 
 const SID = /^(SM|MM)[0-9a-f]{32}$/;
 
-/** A text for a number that is not the stream's, or of another channel, is kept but never answered. */
-function kindOf(kind: PathKind, route: Route, to: string): InboxKind {
+/** A text for a number that is not the stream's, or of another channel, is stored but never answered. */
+function kindOf(kind: UrlKind, route: Route, to: string): InboxKind {
   if (kind === "status") return kind;
   return hasNumber(route, to) ? kind : "unrouted";
 }
 
-/** Is `address` one of the stream's own numbers, as a number and not as an address of another channel? */
+/** Is `address` one of the stream's numbers? The address of another channel, such as `whatsapp:+1…`, never is. */
 export function hasNumber(route: Pick<Route, "numbers">, address: string): boolean {
   const digits = digitsOf(address);
   return digits !== undefined && route.numbers.includes(digits);
@@ -64,13 +62,16 @@ function digitsOf(address: string): string | undefined {
   return address.charCodeAt(0) === 0x2b ? address.slice(1) : address;
 }
 
-/** Digits where it is a number, else the sender's name or channel address, cleaned: control characters fail in PostgreSQL or in logs. */
+/**
+ * The digits of a number; else the sender's name or channel address, without control characters: PostgreSQL stores no NUL, and
+ * logs suffer from the rest.
+ */
 function partyOf(address: string): string | null {
   if (address === "") return null;
   return digitsOf(address) ?? clean(address);
 }
 
-/** Twilio's, all of them: https://www.twilio.com/docs/messaging/api/message-resource#message-status-values */
+/** All of Twilio's message states: https://www.twilio.com/docs/messaging/api/message-resource#message-status-values */
 const STATES = new Set([
   "accepted",
   "scheduled",
@@ -87,8 +88,8 @@ const STATES = new Set([
   "received",
 ]);
 
-/** `delivered`, `failed:30003`; undefined for what is no state of Twilio's. */
-function statusOf(fields: Fields): string | undefined {
+/** `delivered` or `failed:30003`; undefined when Twilio has no such state. */
+function statusOf(fields: RequestFields): string | undefined {
   const status = fields.get("MessageStatus") || fields.get("SmsStatus") || "";
   if (!STATES.has(status)) return undefined;
   const errorCode = fields.get("ErrorCode");

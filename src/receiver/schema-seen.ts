@@ -1,40 +1,41 @@
 import type { Clock } from "../clock.ts";
-import { Told } from "../inbox/told.ts";
+import { LogFilter } from "../inbox/log-filter.ts";
 import { troubleOf } from "../inbox/trouble.ts";
 import type { Log } from "../log.ts";
 
 export interface SchemaSeenOptions {
-  /** Rejects while the database does not answer or its schema does not fit. */
+  /** `connect` rejects while the database does not answer or its schema does not fit. */
   store: { connect(): Promise<void> };
   clock: Clock;
   log: Log;
 }
 
-/** How soon a database that answers again, or a schema that was just migrated, is noticed. */
+/** How soon we notice a database that answers again, or a schema that was just migrated. */
 const RETRY_MS = 1000;
 
 /**
- * Has this process ever seen a database whose schema fits? Until then it is not ready: after an install its texts could not
- * be stored at all, and in a rollout its predecessors, which fit, must not go. From then on the database may come and go;
- * a text that finds it away waits in the receiver, which is better than to be turned away by an ingress without pods.
+ * Whether this process has ever seen a database whose schema fits. Until then it is not ready: after an installation it could
+ * store no
+ * text at all, and during a rollout the pods before it, which can, must stay. Afterwards an outage of the database does not make it
+ * unready: a text then waits in the receiver, while an ingress without ready pods would refuse it at once.
  */
 export class SchemaSeen {
   readonly #options: SchemaSeenOptions;
-  #problem: string | undefined = "the database was not asked yet";
+  #problem: string | undefined = "the database has not been asked yet";
 
   constructor(options: SchemaSeenOptions) {
     this.#options = options;
   }
 
-  /** What is in the way, as a sentence; undefined for good once the schema was seen to fit. */
+  /** Why it is not ready, as a sentence; undefined for good once the schema was seen to fit. */
   problem(): string | undefined {
     return this.#problem;
   }
 
-  /** Looks until the schema fits, or `stopping` aborts. Each new trouble is logged once, and again when it lasts. */
+  /** Tries until the schema fits or `stopping` aborts. Logs each new problem, and again from time to time while it lasts. */
   async look(stopping: AbortSignal): Promise<void> {
     const { store, clock, log } = this.#options;
-    const told = new Told(clock);
+    const filter = new LogFilter(clock);
     while (!stopping.aborted) {
       try {
         await store.connect();
@@ -44,7 +45,7 @@ export class SchemaSeen {
       } catch (error) {
         const { code, problem } = troubleOf(error, "the receiver's role");
         this.#problem = problem;
-        if (told.isNews(problem)) log.warn({ code, problem }, "store is not ready");
+        if (filter.isNews(problem)) log.warn({ code, problem }, "store is not ready");
         await clock.sleep(RETRY_MS, stopping).catch(() => undefined);
       }
     }

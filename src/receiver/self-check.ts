@@ -1,9 +1,10 @@
 import { timingSafeEqual } from "node:crypto";
 import { type Asked, askedInBody, checkSignature, isGenuine, type Report } from "../routes/challenge.ts";
 import type { Route } from "../routes/route.ts";
+import { parseTarget, streamPath } from "../routes/urls.ts";
 import { signatureUrls } from "../twilio/signature.ts";
 import { readFields } from "./fields.ts";
-import { parseTarget, type Routes } from "./judge.ts";
+import type { Routes } from "./judge.ts";
 
 /** A request as it arrived. */
 export interface Arrival {
@@ -11,53 +12,56 @@ export interface Arrival {
   /** Path and query. */
   target: string;
   contentType: string | undefined;
-  /** Would its method and content type do for a text? */
+  /** Does it have the method and content type of a text? */
   isFormPost: boolean;
   /** The X-Twilio-Signature header. */
   signature: string | undefined;
-  /** The challenge that a header brought, if one did. */
+  /** The challenge in the header, if there is one. */
   asked: Asked | undefined;
   body: Buffer;
   nowMs: number;
 }
 
-/** A genuine challenge for this route, and what is to be said of the request that brought it. */
+/** A genuine challenge for this route, and a report about the request that brought it. */
 export interface SelfCheck {
   route: Route;
   asked: Asked;
   report: Omit<Report, "storeTakes">;
 }
 
-/** What a report repeats of the request: all of a self-check, and no more of what something on the way made of it. */
+/** How much of the request a report repeats: enough for any self-check, but not for everything that something on the way may add. */
 const MOST = { body: 16 * 1024, target: 512, header: 256 };
 
 /**
- * The self-check that a request is; undefined for everything else. The challenge alone decides, and both places that it may
- * stand in are looked at, so that a request whose path, method, type, header or body was changed on the way can still be told of.
+ * Recognises a self-check; undefined for any other request. Only the challenge decides, and it is looked for in the header and in the
+ * body. So a receiver can still report about a request whose path, method, type, header or body was changed on the way.
  */
 export function recogniseCheck(arrival: Arrival, table: Routes): SelfCheck | undefined {
   const asked = arrival.asked ?? askedInBody(arrival.body);
   if (asked === undefined) return undefined;
   const target = parseTarget(arrival.target);
-  // For a path that nobody has the same work is done: the time that it takes must not tell which names exist.
+  // Do the same work for an unknown path: the time must not tell which streams exist.
   const route =
     prover(candidates(table, target?.path), asked, arrival.nowMs) ??
     prover(candidates(table, asked.path), asked, arrival.nowMs);
   if (route === undefined) return undefined;
-  const leadsThere = target?.kind === "inbound" && target.path === `${route.namespace}/${route.stream}`;
+  const leadsThere = target?.kind === "inbound" && target.path === streamPath(route.namespace, route.stream);
   const fits = arrival.isFormPost && leadsThere && isSigned(arrival, route);
   return { route, asked, report: reportOf(arrival, route, fits) };
 }
 
 function candidates(table: Routes, path: string | undefined): readonly Route[] {
   const known = path === undefined ? [] : table.find(path);
-  return known.length > 0 ? known : [table.nobody];
+  return known.length > 0 ? known : [table.decoy];
 }
 
 const prover = (routes: readonly Route[], asked: Asked, nowMs: number) =>
   routes.find((route) => isGenuine(route, asked, nowMs));
 
-/** The same bytes that a text's signature is made over, so that what spoils one spoils the other, and nothing else does. */
+/**
+ * Checks the self-check's signature over the same bytes as a text's, so that what spoils a text's signature spoils this one as
+ * well.
+ */
 function isSigned({ body, signature }: Arrival, route: Route): boolean {
   const fields = readFields(body);
   if (fields === undefined || signature === undefined) return false;
@@ -67,7 +71,7 @@ function isSigned({ body, signature }: Arrival, route: Route): boolean {
       const wanted = Buffer.from(checkSignature(route, base), "latin1");
       return wanted.length === given.length && timingSafeEqual(wanted, given);
     });
-  // Nearly always it is the URL as it is, and its other forms need not be made.
+  // Try the URL itself first: nearly always that is it, and the other forms take time to make.
   return route.urls.some(({ inbound }) => isOver(inbound) || signatureUrls(inbound).some(isOver));
 }
 

@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { InboxStore } from "../inbox/store.ts";
 import { InboxWriter } from "../inbox/writer.ts";
 import type { Log } from "../log.ts";
-import { Activity } from "./activity.ts";
+import { EvidenceRecorder } from "./evidence.ts";
 import { createHandler } from "./handler.ts";
 import { HTTP_LIMITS, type HttpLimits, HttpServer } from "./http-server.ts";
 import { receiverMetrics } from "./metrics.ts";
@@ -15,31 +15,34 @@ import { StoreSeen } from "./store-seen.ts";
 export interface ReceiverOptions {
   /** 0 takes a free one. */
   port: number;
-  /** Names this process in `route_activity`. */
+  /** The name of this process in `route_activity`. */
   replica: string;
   routes: RouteTable;
   store: InboxStore;
   clock: Clock;
   log: Log;
   metrics: Registry;
-  /** What a text may wait for the store. */
+  /** How long a text may wait for the database. */
   storeBudgetMs?: number;
   limits?: Partial<HttpLimits>;
 }
 
-/** Twilio waits 4.5 s by the `rt` that our URLs carry; 3 s for the store leave room for the network and one retry. */
+/**
+ * How long a text may wait for the database. Our URLs tell Twilio to wait 4.5 s (`rt`); this leaves room for the network and one
+ * retry.
+ */
 export const STORE_BUDGET_MS = 3000;
 
 /**
- * The internet-facing HTTP server. `stop` first lets `delayMs` pass in which it still accepts, while load balancers take
- * it out, then finishes what is in flight; nothing that was acknowledged is lost, nothing that was accepted is dropped.
+ * The HTTP server that faces the internet. `stop` accepts requests for another `delayMs`, because load balancers need time to notice
+ * that this process is not ready any more, and then finishes those under way. No text that was acknowledged is lost.
  */
 export class Receiver {
   readonly #options: ReceiverOptions;
   readonly #http: HttpServer;
   readonly #pace: RefusalPace;
   readonly #writer: InboxWriter;
-  readonly #activity: Activity;
+  readonly #evidence: EvidenceRecorder;
   #draining = false;
   #stopping: Promise<void> | undefined;
 
@@ -57,7 +60,12 @@ export class Receiver {
       budgetMs: options.storeBudgetMs ?? STORE_BUDGET_MS,
       onStored: metrics.batch,
     });
-    this.#activity = new Activity({ replica, clock, log, insert: (rows) => store.insertActivity(rows) });
+    this.#evidence = new EvidenceRecorder({
+      replica,
+      clock,
+      log,
+      insert: (rows) => store.insertEvidence(rows),
+    });
     const storeSeen = new StoreSeen({
       probe: () => store.probe(),
       drop: () => store.drop(),
@@ -72,7 +80,7 @@ export class Receiver {
       routes,
       writer: this.#writer,
       storeSeen,
-      activity: this.#activity,
+      evidence: this.#evidence,
       metrics,
       clock,
       budget,
@@ -94,11 +102,11 @@ export class Receiver {
 
   async start(): Promise<{ port: number }> {
     const port = await this.#http.listen(this.#options.port);
-    this.#activity.start();
+    this.#evidence.start();
     return { port };
   }
 
-  /** May be called twice; both wait for the end. */
+  /** May be called twice; both calls resolve at the end. */
   stop(delayMs = 0): Promise<void> {
     this.#stopping ??= this.#stop(delayMs);
     return this.#stopping;
@@ -113,12 +121,14 @@ export class Receiver {
     this.#draining = true;
     if (delayMs > 0) await clock.sleep(delayMs);
     const closed = this.#http.close();
+    // Refusals that wait for their turn would hold up the end.
     this.#pace.end();
-    // Whoever has not finished its request by then never will; an answer takes at most the store's budget.
+    // An answer takes no longer than the database's budget. A request that is not complete by then never will be.
     const cancel = clock.after(storeBudgetMs + 1000, () => this.#http.cutAll());
     await closed;
     cancel();
-    await this.#activity.stop();
+    // In this order: the writer closes the store, to which the last evidence is written.
+    await this.#evidence.stop();
     await this.#writer.stop();
   }
 }

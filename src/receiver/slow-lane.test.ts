@@ -28,14 +28,14 @@ function setup(limits: Partial<SlowLaneLimits> = {}) {
   return { clock, add, done, worked, gone };
 }
 
-describe("a free lane", () => {
-  test("works at once, without a turn of the event loop between", () => {
+describe("an idle lane", () => {
+  test("starts a job at once, in the same turn of the event loop", () => {
     const { add, done } = setup();
     add("a", 250);
     expect(done).toEqual(["a"]);
   });
 
-  test("is free again after a rest", async () => {
+  test("is idle again after a rest", async () => {
     const { clock, add, done } = setup();
     add("a", 250);
     await clock.advance(10);
@@ -44,8 +44,8 @@ describe("a free lane", () => {
   });
 });
 
-describe("a lane that is asked for more than its share", () => {
-  test("works on no more bytes than its share, in steps", async () => {
+describe("a lane with more work than its share of the time", () => {
+  test("works on no more bytes than its share allows, in steps", async () => {
     const { clock, add, worked } = setup();
     for (let i = 0; i < 20; i++) add(`${i}`, 1000);
     expect(worked.bytes).toBeLessThanOrEqual(LIMITS.burstBytes + STEP);
@@ -56,14 +56,14 @@ describe("a lane that is asked for more than its share", () => {
     expect(worked.bytes).toBeGreaterThan(90 * LIMITS.bytesPerMs);
   });
 
-  test("is not paid for time in which nothing waited, beyond a burst", async () => {
+  test("saves up idle time only for one burst", async () => {
     const { clock, add, worked } = setup();
     await clock.advance(60_000);
     add("a", 10_000);
     expect(worked.bytes).toBeLessThanOrEqual(LIMITS.burstBytes + STEP);
   });
 
-  test("lets a small one pass large ones that came before it", async () => {
+  test("lets a small job pass large ones that came before it", async () => {
     const { clock, add, done } = setup({ waitMs: 60_000 });
     add("under way", 2000);
     for (const name of ["large 1", "large 2", "large 3"]) add(name, 20_000);
@@ -72,11 +72,11 @@ describe("a lane that is asked for more than its share", () => {
     expect(done).toEqual(["under way", "small", "large 1", "large 2", "large 3"]);
   });
 
-  test("lets no large one be passed for ever", async () => {
+  test("does not let a large job be passed for ever", async () => {
     const { clock, add, done } = setup({ waitMs: 60_000 });
     add("large", 20_000);
     add("larger", 25_000);
-    // As much work as fits, of small ones without end.
+    // Small jobs without end take as much time as there is.
     for (let i = 0; i < 200 && !done.includes("larger"); i++) {
       add(`small ${i}`, 1000);
       await clock.advance(10);
@@ -84,7 +84,7 @@ describe("a lane that is asked for more than its share", () => {
     expect(done).toContain("larger");
   });
 
-  test("turns away whoever had no turn in time, not whoever had", async () => {
+  test("turns away jobs whose turn did not come in time, and no others", async () => {
     const { clock, add, done } = setup();
     add("under way", 90_000);
     add("in time", 20_000);
@@ -101,7 +101,7 @@ describe("a lane that is asked for more than its share", () => {
     expect(done.slice(3)).toEqual(["under way again", "two: crowded", "three: crowded"]);
   });
 
-  test("turns away the last in the queue where there is no room to wait", () => {
+  test("turns away the last job in the queue when there is no room to wait", () => {
     const { add, done } = setup({ waitingBytes: 60_000 });
     add("under way", 50_000);
     add("small", 20_000);
@@ -113,8 +113,8 @@ describe("a lane that is asked for more than its share", () => {
   });
 });
 
-describe("whoever has gone", () => {
-  test("costs nothing more, and is told nothing", async () => {
+describe("a job whose sender is gone", () => {
+  test("costs no more work, and its callback is not called", async () => {
     const { clock, add, done, worked, gone } = setup();
     add("under way", 50_000);
     add("waiting", 5000);

@@ -1,14 +1,14 @@
 import type { Clock } from "../clock.ts";
 
-/** A piece of work that costs more than a few texts. */
+/** Work that costs as much as several texts. */
 export interface SlowJob<T> {
-  /** What it holds in memory; the larger, the later its turn. */
+  /** How much memory it holds. The larger it is, the later its turn comes. */
   bytes: number;
-  /** Does the work in steps; yields after each how many bytes it has worked on. */
+  /** Does the work in steps, and yields the number of bytes that each step worked on. */
   work: () => Generator<number, T>;
-  /** Is nobody there any more who waits for it? Then it is dropped. */
+  /** Has its sender gone away? Then the job is dropped. */
   isGone: () => boolean;
-  /** Called once, unless it is gone. `crowded`: it had no turn in time, or there was no room to wait. */
+  /** Called once, unless `isGone`. `crowded`: its turn did not come in time, or there was no room to wait. */
   done: (result: T | "crowded") => void;
 }
 
@@ -18,17 +18,17 @@ export interface SlowLaneOptions {
 }
 
 export interface SlowLaneLimits {
-  /** Work for each millisecond that passes. */
+  /** How much work each millisecond allows. */
   bytesPerMs: number;
-  /** What may be worked on at once after some time without work. */
+  /** How much work may be done at once after some idle time. */
   burstBytes: number;
-  /** What all that wait may hold. */
+  /** How much memory all waiting jobs may hold. */
   waitingBytes: number;
-  /** How long one may wait for its turn. */
+  /** How long a job may wait for its turn. */
   waitMs: number;
 }
 
-/** SHA-1 hashes some 240 bytes in a microsecond here, so that this takes a fifth of one core at most. */
+/** Our SHA-1 hashes about 240 bytes in a microsecond, so 48 KiB per millisecond take a fifth of a core. */
 const LIMITS: SlowLaneLimits = {
   bytesPerMs: 48 * 1024,
   burstBytes: 128 * 1024,
@@ -36,30 +36,31 @@ const LIMITS: SlowLaneLimits = {
   waitMs: 1000,
 };
 
-/** So many bytes wait as if they had come a millisecond later: 256 KiB let everything small of half a second pass. */
+/** This many bytes count as if the job had arrived a millisecond later: small jobs of the next half second pass one of 256 KiB. */
 const BYTES_PER_MS_LATER = 512;
 const TICK_MS = 1;
 
-interface Waiting<T> extends SlowJob<T> {
+interface WaitingJob<T> extends SlowJob<T> {
   arrivedMs: number;
-  /** Place in the queue: small ones pass large ones, and none is passed for ever. */
+  /** The order in the queue. Small jobs pass large ones, but every job's turn comes. */
   turn: number;
 }
 
 /**
- * One job after another, in small steps between which the event loop serves everybody else, and not more of them than a fixed
- * share of the time allows: however many strangers send what is dear to refuse, texts go on. Nothing waits while the lane is
- * free: a large text alone is as fast as a small one.
+ * Does one job after another in small steps. Between steps the event loop serves other requests, and all steps together take no more
+ * than a fixed share of the time. So texts are answered however many strangers send requests that are expensive to refuse. When the
+ * lane is idle a job starts at once: a large text alone is as fast as a small one.
  *
- * States: idle (nothing waits) → working (a step at a time, while there is credit) → resting (until there is) → working or idle.
+ * States: idle (no job waits) → working (step by step, while there is credit) → resting (until there is credit again) → working
+ * or idle.
  */
 export class SlowLane<T> {
   readonly #clock: Clock;
   readonly #limits: SlowLaneLimits;
-  /** In the order of their turns. */
-  #waiting: Waiting<T>[] = [];
+  /** Sorted by turn. */
+  #waiting: WaitingJob<T>[] = [];
   #waitingBytes = 0;
-  #current: { job: Waiting<T>; work: Generator<number, T> } | undefined;
+  #current: { job: WaitingJob<T>; work: Generator<number, T> } | undefined;
   #credit: number;
   #creditAtMs: number;
   #resting = false;
@@ -100,7 +101,7 @@ export class SlowLane<T> {
     this.#creditAtMs = now;
   }
 
-  /** Is there something under way? Takes the next one where there is not. */
+  /** Takes the next job when none is under way. False when there is none to take. */
   #begin(): boolean {
     while (this.#current === undefined) {
       const job = this.#waiting[0];
@@ -125,19 +126,19 @@ export class SlowLane<T> {
     }
   }
 
-  /** Those who have waited too long. Whoever is gone makes room, too. */
+  /** Removes jobs that have waited too long, and those whose sender is gone. */
   #giveUp(): void {
     const since = this.#clock.monotonic() - this.#limits.waitMs;
     for (const job of this.#waiting.filter((job) => job.arrivedMs <= since || job.isGone()))
       this.#leave(job, "crowded");
   }
 
-  #leave(job: Waiting<T>, result: "crowded"): void {
+  #leave(job: WaitingJob<T>, result: "crowded"): void {
     this.#remove(job);
     if (!job.isGone()) job.done(result);
   }
 
-  #remove(job: Waiting<T>): void {
+  #remove(job: WaitingJob<T>): void {
     this.#waiting.splice(this.#waiting.indexOf(job), 1);
     this.#waitingBytes -= job.bytes;
   }

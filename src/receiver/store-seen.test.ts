@@ -20,7 +20,7 @@ function scene() {
 }
 
 describe("whether the store takes texts", () => {
-  test("many who ask at once share one write, and what it told is good for ten seconds", async () => {
+  test("is found out by one write for all who ask at once, and the result is good for ten seconds", async () => {
     const { clock, state, seen } = scene();
     expect(await Promise.all(Array.from({ length: 50 }, () => seen.takes()))).not.toContain(false);
     await clock.advance(9_999);
@@ -31,7 +31,7 @@ describe("whether the store takes texts", () => {
     expect(state.probes).toBe(2);
   });
 
-  test("a text tells as much as a write", async () => {
+  test("is known from the last text as well", async () => {
     const { state, seen } = scene();
     seen.note(false);
     expect(await seen.takes()).toBe(false);
@@ -40,7 +40,7 @@ describe("whether the store takes texts", () => {
     expect(state.probes).toBe(0);
   });
 
-  test("a write that fails is no, and the next one may be yes", async () => {
+  test("is no after a write that fails, and yes after one that succeeds", async () => {
     const { clock, state, seen } = scene();
     state.probe = () => Promise.reject(Object.assign(new Error("down"), { code: "ECONNREFUSED" }));
     expect(await seen.takes()).toBe(false);
@@ -50,7 +50,7 @@ describe("whether the store takes texts", () => {
     expect(await seen.takes()).toBe(true);
   });
 
-  test("a write that takes longer than a text may wait is no, and its connection is given up", async () => {
+  test("is no after a write that takes longer than a text may wait, and the connection is given up", async () => {
     const { clock, state, seen } = scene();
     state.probe = () => new Promise(() => {});
     const asked = seen.takes();

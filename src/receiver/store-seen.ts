@@ -2,22 +2,23 @@ import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 
 export interface StoreSeenOptions {
-  /** A write that leaves nothing; rejects when the store does not take it. */
+  /** Makes a write that leaves no row; rejects when the database does not take it. */
   probe: () => Promise<void>;
-  /** Gives up on a write that is under way. */
+  /** Gives up the write that is under way. */
   drop: () => void;
-  /** What a text may wait for the store: a write that takes longer counts as refused. */
+  /** How long a text may wait for the database. A write that takes longer counts as failed. */
   budgetMs: number;
   clock: Clock;
   log: Log;
 }
 
-/** What is known of the store is good for this long; then a write of our own asks anew, when somebody wants to know. */
+/** After this time the last result is too old, and the next self-check makes a write of its own. */
 const KNOWN_FOR_MS = 10_000;
 
 /**
- * Does the store take texts? The last text tells, and where none came for a while a write of our own, so that a receiver that
- * gets no texts knows as well. For self-checks alone: neither readiness nor the answer to a text depends on it.
+ * Whether the database takes texts. The last text tells; when none came for a while, a write of our own does, so that a receiver
+ * without
+ * texts knows as well. Only self-checks report it. Readiness does not depend on it: see `SchemaSeen`.
  */
 export class StoreSeen {
   readonly #options: StoreSeenOptions;
@@ -28,12 +29,12 @@ export class StoreSeen {
     this.#options = options;
   }
 
-  /** A text was stored, or was refused for want of a store. */
+  /** Call this when a text was stored (true), or could not be (false). */
   note(takes: boolean): void {
     this.#last = { takes, atMs: this.#options.clock.monotonic() };
   }
 
-  /** Never rejects, and takes no longer than a text may wait. */
+  /** Never rejects. Takes no longer than a text may wait. */
   async takes(): Promise<boolean> {
     const last = this.#last;
     if (last !== undefined && this.#options.clock.monotonic() - last.atMs < KNOWN_FOR_MS) return last.takes;
@@ -53,7 +54,7 @@ export class StoreSeen {
     return problem === undefined;
   }
 
-  /** A word for what is wrong: PostgreSQL's messages may tell more than a log should. */
+  /** An error code or name. PostgreSQL's messages can quote data, which does not belong into a log. */
   async #problem(): Promise<string | undefined> {
     const { probe, drop, budgetMs, clock } = this.#options;
     let cancel = () => {};
@@ -66,7 +67,7 @@ export class StoreSeen {
     );
     const problem = await Promise.race([asked, late]);
     cancel();
-    // A connection that went silent would hold up the next text for as long.
+    // The connection may be dead without having said so; the next text would wait just as long on it.
     if (problem === "late") drop();
     return problem;
   }

@@ -1,46 +1,47 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Route, RouteKey } from "./route.ts";
 
-// The self-check: the controller asks through the public URL whether this very receiver, with this very route, answers, and what
-// arrives there of a request like Twilio's. Both directions are HMACs under the route's own random key, over different prefixes,
-// so that neither can be turned into the other; whoever does not hold the key gets what every stranger gets, and learns nothing.
+// The self-check: the controller sends a request like Twilio's to the public URL and learns whether one of our receivers answers
+// it, which version of the route that receiver has, and what arrived there. Question and answer carry HMACs under the route's own
+// random key. Their prefixes differ, so that a question cannot be sent back as its answer. A request without a valid HMAC is
+// treated like any stranger's and learns nothing.
 const ASK = "smschannel self-check 1";
 const ANSWER = "smschannel self-check answer 1";
 const REPORT = "smschannel self-check report 2";
 const SIGNATURE = "smschannel self-check signature 2";
 
-/** How long a challenge can be answered. */
+/** How long a challenge is valid: longer than any check takes, too short to be of use to somebody who recorded it. */
 const LIFETIME_MS = 60_000;
 /** How far the clocks of controller and receiver may differ. */
 const SKEW_MS = 60_000;
 
 /**
- * What the random part of a challenge begins with when the asker reads reports. Receivers that know no reports take it for
- * random bytes, and answer as they always did; so controller and receivers can be upgraded in any order.
+ * The random part of a challenge begins with this when its sender can read reports. Older receivers take it for random bytes and
+ * give the older answer, so that controller and receivers can be upgraded in any order.
  */
 const READS_REPORTS = "c2VsZmNoZWNr";
 
-/** The challenge as a header's value: so it is known again when the body has become another on the way. */
+/** The challenge is also sent in this header, so that a receiver recognises it when something on the way changed the body. */
 export const CHECK_HEADER = "x-smschannel-check";
 
 type Keyed = RouteKey & Pick<Route, "checkKey">;
 
-/** A challenge as it was received; nothing is proven yet. */
+/** A challenge as it was received; `isGenuine` says whether it is one of ours. */
 export interface Asked {
   challenge: string;
   expires: string;
   mac: string;
-  /** `{namespace}/{stream}` that the asker means, for a request whose path was changed on the way. */
+  /** The stream that is meant, as `{namespace}/{stream}`: the request's own path may have been changed on the way. */
   path: string | undefined;
 }
 
-/** What a receiver says of itself and of the request that brought the challenge. */
+/** What a receiver says about itself and about the request that brought the challenge. */
 export interface Report {
-  /** Of the route, as this receiver has it. */
+  /** The generation of the route that this receiver has. */
   generation: number;
-  /** Does its store take texts? */
+  /** Does its database take texts? */
   storeTakes: boolean;
-  /** Would a text of Twilio's that arrived like this have been taken? */
+  /** Would a text from Twilio have been accepted if it had arrived like this? */
   fits: boolean;
   method: string;
   /** Path and query. */
@@ -48,23 +49,23 @@ export interface Report {
   contentType?: string;
   /** The value of X-Twilio-Signature. */
   signature?: string;
-  /** The body's bytes, as base64; only where the request does not fit. */
+  /** The body's bytes as base64; only when `fits` is false, to find out what was changed. */
   body?: string;
 }
 
 export type Answered =
   | { ok: false }
-  /** Without a report: from a receiver that knows none. */
+  /** Older receivers send no report. */
   | { ok: true; generation: number; report?: Report };
 
 export interface Challenge {
-  /** To stand before all other fields of a form. */
+  /** Put these before all other fields of the form. */
   fields: [name: string, value: string][];
-  /** The same as the value of `CHECK_HEADER`. */
+  /** The same as a value of `CHECK_HEADER`. */
   header: string;
-  /** The fields alone, form-encoded: what a receiver of any version answers when no signature comes with it. */
+  /** The fields alone, form-encoded. Receivers of all versions answer it without a signature. */
   body: string;
-  /** Judges the body of a 200: was it made by somebody who holds the route's key, for this challenge, and what does it say? */
+  /** Reads the body of a 200. `ok` is false unless it was made with the route's key for this very challenge. */
   expect(answer: string): Answered;
 }
 
@@ -99,12 +100,12 @@ function reported(route: Keyed, challenge: string, answer: string): Answered {
   if (parts === null) return { ok: false };
   const [, json, mac] = parts as unknown as [string, string, string];
   if (!equal(mac, macOf(route, REPORT, challenge, json))) return { ok: false };
-  // Whoever holds the key made it: its shape is that of `Report`, perhaps with more of a later version.
+  // The MAC is right, so a receiver of ours wrote it: it has the fields of `Report`, and a later version may have added some.
   const report = JSON.parse(json) as Report;
   return { ok: true, generation: report.generation, report };
 }
 
-/** The challenge in a header's value; undefined when it has not the form of one. */
+/** Reads a challenge from a header's value; undefined when it does not have the form of one. */
 export function askedInHeader(value: string | string[] | undefined): Asked | undefined {
   if (typeof value !== "string" || value.length > LONGEST_HEADER) return undefined;
   const parts = /^([\w-]{43})\.([0-9]{1,15})\.([\w-]{43})(?:\.([\w.-]+\/[\w.-]+))?$/.exec(value);
@@ -114,10 +115,13 @@ export function askedInHeader(value: string | string[] | undefined): Asked | und
 }
 
 const LONGEST_HEADER = 512;
-/** The largest request of Twilio's has 16 KiB; beyond twice as much nobody's challenge is looked for. */
+/**
+ * Twilio's largest requests have 16 KiB. In a body of more than twice that size we look for no challenge: it would cost a
+ * stranger nothing and us much.
+ */
 const LARGEST_BODY = 32 * 1024;
 
-/** The challenge among a body's fields. Reads the bytes as they are: none of the values needs an escape but the path's slash. */
+/** Reads a challenge from a body's fields. The bytes need no decoding: the path's slash is all that may be percent-encoded. */
 export function askedInBody(body: Buffer): Asked | undefined {
   if (body.length > LARGEST_BODY || !body.includes("SmsChannelChallenge=")) return undefined;
   const text = body.toString("latin1");
@@ -131,13 +135,13 @@ export function askedInBody(body: Buffer): Asked | undefined {
   return { challenge, expires, mac, path: path?.replace(/%2f/i, "/") };
 }
 
-/** Was this challenge made by somebody who holds the route's key, not long ago? */
+/** Was this challenge made with the route's key, and is it still valid? */
 export function isGenuine(route: Keyed, { challenge, expires, mac }: Asked, nowMs: number): boolean {
   if (!equal(mac, macOf(route, ASK, challenge, expires))) return false;
   return Number(expires) + SKEW_MS >= nowMs && Number(expires) <= nowMs + LIFETIME_MS + SKEW_MS;
 }
 
-/** The body of the answer to a genuine challenge, in the form that its asker reads. */
+/** The body that answers a genuine challenge, in the form that its sender can read. */
 export function answerTo(route: Keyed, { challenge }: Asked, report: Report): string {
   if (!challenge.startsWith(READS_REPORTS)) {
     const generation = String(report.generation);
@@ -148,14 +152,14 @@ export function answerTo(route: Keyed, { challenge }: Asked, report: Report): st
 }
 
 /**
- * What stands in X-Twilio-Signature of a self-check: of the same form as Twilio's and over the same bytes, but with the check's
- * key and after a line of its own. It is good for no text.
+ * The X-Twilio-Signature of a self-check. It has the form of Twilio's and is made over the same bytes, so that whatever spoils one
+ * spoils the other. But it uses the self-check's key and a prefix, so that it can never pass for the signature of a text.
  */
 export function checkSignature({ checkKey }: Pick<Route, "checkKey">, base: Uint8Array): string {
   return createHmac("sha1", checkKey).update(`${SIGNATURE}\n`).update(base).digest("base64");
 }
 
-/** Each part on a line of its own: none of them can hold a line break, so no two lists of parts give the same bytes. */
+/** One part per line. No part can contain a line break, so different parts never give the same bytes. */
 function macOf(route: Keyed, ...parts: string[]): Buffer {
   return createHmac("sha256", route.checkKey)
     .update([...parts, route.namespaceUid, route.stream, route.accountSid].join("\n"))

@@ -2,15 +2,15 @@ import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { PackedList, packedText } from "./packed-list.ts";
 
-interface Value {
+interface PackedValue {
   id: number;
   text: string;
 }
 
-/** Counts how often a value was put into words. */
+/** Counts how often a value was written as JSON. */
 function counted() {
   const worded: number[] = [];
-  const list = new PackedList<Value>({
+  const list = new PackedList<PackedValue>({
     orderOf: ({ id }) => String(id).padStart(6, "0"),
     textOf: (value) => {
       worded.push(value.id);
@@ -20,13 +20,14 @@ function counted() {
   return { list, worded };
 }
 
-const values = (count: number): Value[] => Array.from({ length: count }, (_, id) => ({ id, text: `v${id}` }));
-const read = (text: string): Value[] => JSON.parse(gunzipSync(Buffer.from(text, "base64")).toString());
-const pack = async (list: PackedList<Value>, of: readonly Value[]) =>
+const values = (count: number): PackedValue[] =>
+  Array.from({ length: count }, (_, id) => ({ id, text: `v${id}` }));
+const read = (text: string): PackedValue[] => JSON.parse(gunzipSync(Buffer.from(text, "base64")).toString());
+const pack = async (list: PackedList<PackedValue>, of: readonly PackedValue[]) =>
   packedText("[", await list.members(of), "]");
-const byId = (of: readonly Value[]) => of.toSorted((a, b) => a.id - b.id);
+const byId = (of: readonly PackedValue[]) => of.toSorted((a, b) => a.id - b.id);
 
-describe("what goes in comes out", () => {
+describe("what was packed is read again", () => {
   for (const count of [0, 1, 2, 31, 32, 33, 64, 65, 1000])
     test(`${count} values`, async () => {
       const text = await pack(counted().list, values(count));
@@ -34,7 +35,7 @@ describe("what goes in comes out", () => {
     });
 });
 
-test("the bytes depend on nothing but the values: not on their order, nor on what was packed before", async () => {
+test("the bytes depend only on the values, not on their order or on what was packed before", async () => {
   const all = values(300);
   const fresh = await pack(counted().list, all);
   const { list } = counted();
@@ -44,7 +45,7 @@ test("the bytes depend on nothing but the values: not on their order, nor on wha
   expect(await pack(counted().list, structuredClone(all))).toBe(fresh);
 });
 
-test("the same again puts nothing into words, one change only its bucket", async () => {
+test("packing the same values again writes nothing, and one change writes only its bucket", async () => {
   const { list, worded } = counted();
   const all = values(1000);
   await pack(list, all);
@@ -60,7 +61,7 @@ test("the same again puts nothing into words, one change only its bucket", async
   expect(byId(read(text))).toEqual(changed);
 });
 
-test("values that come and go", async () => {
+test("values can be added and removed", async () => {
   const { list } = counted();
   let all = values(70);
   for (const step of [
@@ -75,9 +76,9 @@ test("values that come and go", async () => {
   }
 });
 
-test("what cannot be put into words fails the packing, and the next one is whole", async () => {
+test("a value that cannot be written fails the packing, and the next packing is complete", async () => {
   let broken = true;
-  const list = new PackedList<Value>({
+  const list = new PackedList<PackedValue>({
     orderOf: ({ id }) => String(id),
     textOf: async (value) => {
       if (broken && value.id === 7) throw new Error("not now");

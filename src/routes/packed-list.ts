@@ -1,11 +1,11 @@
 import { promisify } from "node:util";
 import { gzip, gzipSync, type ZlibOptions } from "node:zlib";
 
-/** How the values of a list are put into words. */
-export interface Words<T> {
-  /** Its place among the others, unique in a list; cheap, as it is asked for at every packing. */
+/** How the values of a list are ordered and written. */
+export interface Packing<T> {
+  /** Values are sorted by this; it must be unique in the list. Called for every value at each packing, so it must be cheap. */
   orderOf(value: T): string;
-  /** JSON; equal values give equal texts. Asked for when the value's bucket is compressed. */
+  /** The value as JSON; equal values must give equal texts. Called only when the value's bucket is compressed anew. */
   textOf(value: T): string | Promise<string>;
 }
 
@@ -14,14 +14,14 @@ interface Bucket<T> {
   bytes: Buffer | undefined;
 }
 
-/** About so many values share a bucket: enough to compress well together, few enough to do it again for each change. */
+/** Values per bucket: enough to compress well together, few enough to compress again for each change. */
 const PER_BUCKET = 32;
 
 const gzipped = promisify(gzip) as (text: string, options: ZlibOptions) => Promise<Buffer>;
-/** For a few kilobytes at a time: by default a compression takes a quarter of a megabyte while it lasts. */
+/** Smaller buffers than zlib's default, which takes a quarter of a megabyte to compress a few kilobytes. */
 const SMALL: ZlibOptions = { level: 9, windowBits: 14, memLevel: 6 };
 
-/** What zlib gives is a slice of a buffer of 16 KiB, which would be kept as long as the slice: copied to its size. */
+/** Copies the result: zlib returns a slice of a 16 KiB buffer, and keeping the slice would keep all of the buffer. */
 async function compress(text: string): Promise<Buffer> {
   const bytes = await gzipped(text, SMALL);
   const exact = Buffer.allocUnsafeSlow(bytes.length);
@@ -30,28 +30,28 @@ async function compress(text: string): Promise<Buffer> {
 }
 
 /**
- * A JSON list, compressed, of which only what changed is compressed anew: values are spread over buckets by a hash, each
- * bucket is a gzip member of its own, and members can be strung together (RFC 1952, 2.2). Values must be replaced, never
- * changed: which bucket changed is told by their identity. The bytes depend on nothing but the values, in any order.
+ * A compressed JSON list that compresses again only what changed. Values are spread over buckets by a hash; each bucket is a gzip
+ * member of its own, and a gzip file may consist of several members (RFC 1952, 2.2). Replace values, never change them in place:
+ * a bucket counts as changed when its value objects are others. The bytes depend only on the values, not on their order.
  *
  * A change among 2,500 routes costs some five milliseconds instead of a hundred.
  */
 export class PackedList<T extends object> {
-  readonly #words: Words<T>;
+  readonly #packing: Packing<T>;
   #buckets: Bucket<T>[] = [];
 
-  constructor(words: Words<T>) {
-    this.#words = words;
+  constructor(packing: Packing<T>) {
+    this.#packing = packing;
   }
 
-  /** The list's values with commas between them, without its brackets. One packing at a time. */
+  /** The values with commas between them, without brackets. Wait for one call to end before the next. */
   async members(values: readonly T[]): Promise<Buffer[]> {
     const count = bucketsFor(values.length);
     const groups: T[][] = Array.from({ length: count }, () => []);
-    for (const value of values) groups[hashOf(this.#words.orderOf(value)) & (count - 1)]!.push(value);
+    for (const value of values) groups[hashOf(this.#packing.orderOf(value)) & (count - 1)]!.push(value);
     const before = count === this.#buckets.length ? this.#buckets : [];
     const buckets: Bucket<T>[] = [];
-    // One after the other: a thousand compressions at a time would take more memory than all routes.
+    // One after the other: a thousand compressions at once would take more memory than all the routes.
     for (const [at, group] of groups.entries()) {
       const known = before[at];
       buckets.push(known !== undefined && sameValues(known.values, group) ? known : await this.#pack(group));
@@ -63,24 +63,27 @@ export class PackedList<T extends object> {
 
   async #pack(values: readonly T[]): Promise<Bucket<T>> {
     if (values.length === 0) return { values, bytes: undefined };
-    const words = await Promise.all(
+    const written = await Promise.all(
       values.map(async (value) => ({
-        order: this.#words.orderOf(value),
-        text: await this.#words.textOf(value),
+        order: this.#packing.orderOf(value),
+        text: await this.#packing.textOf(value),
       })),
     );
-    words.sort((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : 0));
-    return { values, bytes: await compress(words.map(({ text }) => text).join(",")) };
+    written.sort((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : 0));
+    return { values, bytes: await compress(written.map(({ text }) => text).join(",")) };
   }
 }
 
-/** A gzip file of these parts one after another, as base64: what a Secret's data holds. */
+/** These parts one after another as one gzip file, in base64 as a Secret's data wants it. */
 export function packedText(...parts: (string | readonly Buffer[])[]): string {
   const members = parts.flatMap((part) => (typeof part === "string" ? [constant(part)] : part));
   return Buffer.concat(members).toString("base64");
 }
 
-/** Brackets and commas: few, and always the same. gzip's header carries no time, so that equal texts give equal bytes. */
+/**
+ * Compressed brackets and commas, kept because they are always the same. Node's gzip header has no time in it, so equal texts
+ * give equal bytes.
+ */
 const constants = new Map<string, Buffer>();
 
 function constant(text: string): Buffer {
@@ -92,7 +95,7 @@ function constant(text: string): Buffer {
   return bytes;
 }
 
-/** A power of two, so that a value stays in its bucket while the list grows, until their number doubles. */
+/** A power of two: while the list grows its values stay in their buckets, until the number of buckets doubles. */
 function bucketsFor(values: number): number {
   return 2 ** Math.max(0, Math.ceil(Math.log2(values / PER_BUCKET)));
 }
@@ -101,7 +104,7 @@ function sameValues<T>(a: readonly T[], b: readonly T[]): boolean {
   return a.length === b.length && a.every((value, at) => value === b[at]);
 }
 
-/** FNV-1a, finished as MurmurHash3 does, as its low bits alone are poor. */
+/** FNV-1a with MurmurHash3's last step: the low bits, which choose the bucket, are poorly mixed without it. */
 function hashOf(text: string): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);

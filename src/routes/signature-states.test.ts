@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { signatureKey, verify } from "./signature-states.ts";
 
-test("signs as node:crypto does, for any token and any bytes", async () => {
+test("the signature is the same as node:crypto's, for any token and any bytes", async () => {
   const bytes = fc.uint8Array({ maxLength: 1000 });
   await fc.assert(
     fc.asyncProperty(fc.string({ maxLength: 200 }), bytes, async (token, base) => {
@@ -18,7 +18,7 @@ test("signs as node:crypto does, for any token and any bytes", async () => {
   );
 });
 
-test("every length around a block's end", async () => {
+test("the signature is right for every length around the end of a block", async () => {
   const key = await signatureKey("token");
   for (let length = 0; length < 200; length++) {
     const base = Buffer.alloc(length, "x");
@@ -26,14 +26,14 @@ test("every length around a block's end", async () => {
   }
 });
 
-test("what is kept of a token tells tokens apart and is not the token", async () => {
+test("what is kept of a token differs between tokens and does not contain the token", async () => {
   const [one, same, other] = await Promise.all(["one", "one", "two"].map(signatureKey));
   expect(one).toEqual(same);
   expect(one!.fingerprint).not.toBe(other!.fingerprint);
   expect([one!.inner.length, one!.outer.length]).toEqual([20, 20]);
 });
 
-interface Sample {
+interface SignatureSample {
   name: string;
   url: string;
   params: [string, string][];
@@ -42,12 +42,12 @@ interface Sample {
 }
 const { samples } = JSON.parse(
   readFileSync(new URL("../../test/fixtures/twilio/webhook-requests.json", import.meta.url), "utf8"),
-) as { samples: Sample[] };
+) as { samples: SignatureSample[] };
 
-test("every recorded request's signature over its URL and sorted parameters is good", async () => {
+test("the signature of every recorded request is right", async () => {
   let checked = 0;
   for (const { url, params, token, headers } of samples) {
-    // Requests with a name that comes twice, or no form at all, are other files' business.
+    // Requests with a repeated name, or without a form, are tested elsewhere.
     if (headers["x-twilio-signature"] === undefined || !Array.isArray(params)) continue;
     if (new Set(params.map(([name]) => name)).size !== params.length) continue;
     const sorted = params.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => name + value);

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { SignatureKey } from "./route.ts";
 import { BLOCK, compress, finish, fromBytes, initialState, STATE, toBytes } from "./sha1.ts";
 
-/** Compiles an auth token into what verifies its signatures and cannot log in. */
+/** Compiles an auth token; see `SignatureKey`. */
 export async function signatureKey(token: string): Promise<SignatureKey> {
   const inner = stateAfterPad(token, 0x36);
   const outer = stateAfterPad(token, 0x5c);
@@ -12,7 +12,7 @@ export async function signatureKey(token: string): Promise<SignatureKey> {
 
 function stateAfterPad(token: string, pad: number): Uint8Array {
   const bytes = Buffer.from(token, "utf8");
-  // HMAC: a key longer than a block is replaced by its hash.
+  // RFC 2104: a key longer than a block is replaced by its hash.
   const key = bytes.length > BLOCK ? createHash("sha1").update(bytes).digest() : bytes;
   const block = new Uint8Array(BLOCK).fill(pad);
   for (let i = 0; i < key.length; i++) block[i] = key[i]! ^ pad;
@@ -25,13 +25,13 @@ const state = new Int32Array(5);
 const innerDigest = new Uint8Array(STATE);
 const mac = Buffer.alloc(STATE);
 
-/** HMAC-SHA1 of `base` as base64, from the states alone. Equal to node:crypto's with the token. */
+/** HMAC-SHA1 of `base` as base64, computed from the states. Equal to what node:crypto gives with the token. */
 export function sign(key: Pick<SignatureKey, "inner" | "outer">, base: Uint8Array): string {
   finish(fromBytes(key.inner, state), base, BLOCK);
   return signatureFrom(key, state);
 }
 
-/** The second of an HMAC's two passes, over the digest that `inner` holds; what `inner` may be used for again. */
+/** The second of HMAC's two passes, over the digest in `inner`. Overwrites `inner`. */
 function signatureFrom(key: Pick<SignatureKey, "outer">, inner: Int32Array): string {
   toBytes(inner, innerDigest);
   finish(fromBytes(key.outer, inner), innerDigest, BLOCK);
@@ -39,7 +39,7 @@ function signatureFrom(key: Pick<SignatureKey, "outer">, inner: Int32Array): str
   return mac.toString("base64");
 }
 
-/** Is `signature` (an X-Twilio-Signature header's value) the HMAC-SHA1 of `base`? Takes the same time for every wrong one. */
+/** Is `signature` (an X-Twilio-Signature header's value) the HMAC-SHA1 of `base`? Takes the same time however much of it is right. */
 export function verify(
   key: Pick<SignatureKey, "inner" | "outer">,
   base: Uint8Array,
@@ -48,12 +48,12 @@ export function verify(
   return isSame(sign(key, base), signature);
 }
 
-/** Bytes of one step: 0.1 to 0.2 ms. */
+/** Bytes hashed in one step, which take 0.1 to 0.2 ms. */
 const STEP = 512 * BLOCK;
 
 /**
- * The same for a `base` that takes milliseconds: yields after each step how many bytes it has hashed, so that others get their
- * turn. `base` must not change meanwhile.
+ * The same in steps, for a `base` that takes milliseconds: the caller can serve other requests in between. Yields the number of
+ * bytes hashed in each step. `base` must not change meanwhile.
  */
 export function* verifyInSteps(
   key: Pick<SignatureKey, "inner" | "outer">,
@@ -74,7 +74,7 @@ export function* verifyInSteps(
 
 function isSame(want: string, signature: string): boolean {
   if (signature.length !== want.length) return false;
-  // Every character is looked at; node's timingSafeEqual would need two buffers for the same.
+  // Compares every character, so that the time does not tell how many are right. node's timingSafeEqual would need two buffers.
   let difference = 0;
   for (let i = 0; i < want.length; i++) difference |= signature.charCodeAt(i) ^ want.charCodeAt(i);
   return difference === 0;

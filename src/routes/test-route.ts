@@ -1,18 +1,18 @@
 import { randomBytes } from "node:crypto";
 import type { Route } from "./route.ts";
 import { signatureKey } from "./signature-states.ts";
-import { releasePrefix, urlsUnder } from "./table.ts";
+import { urlsUnder } from "./urls.ts";
 
 /**
- * A release's own route, for `smschannel test-text`: an account that Twilio does not know, with a token of its own, so that a
- * text can be signed without anybody's credentials. It has no number, so its texts are stored as `unrouted` and answered by
- * nobody. No WorkStream can have its name, as Kubernetes allows no underscore.
+ * An installation's own route for `smschannel test-text`. Its account does not exist at Twilio and has a token of its own, so that
+ * a text can be signed without any user's credentials. It has no number, so its texts are stored as `unrouted` and never answered.
+ * No WorkStream can have this name, since names in Kubernetes have no underscore.
  */
 export const TEST_STREAM = "_test";
-/** Stands in `namespace_uid` of what is stored: no namespace's. */
+/** The `namespace_uid` of its texts. It is no UID, so it belongs to no namespace. */
 const TEST_NAMESPACE_UID = "release-test";
 
-/** What `{instance}-test` holds. */
+/** The content of the Secret `testSecretName`. */
 export interface TestAccount {
   accountSid: string;
   authToken: string;
@@ -27,7 +27,7 @@ export function newTestAccount(): TestAccount {
   };
 }
 
-/** `publicUrl` as it is configured, without a slash at its end; `namespace` the release's. */
+/** `publicUrl` must not end with a slash; `namespace` is the installation's. */
 export async function testRoute(
   { accountSid, authToken, checkKey }: TestAccount,
   { publicUrl, namespace }: { publicUrl: string; namespace: string },
@@ -44,6 +44,3 @@ export async function testRoute(
     checkKey: Buffer.from(checkKey, "base64"),
   };
 }
-
-/** The Secret with the account. */
-export const testSecretName = (instance: string) => `${releasePrefix(instance)}-test`;

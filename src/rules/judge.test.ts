@@ -16,7 +16,7 @@ function newJudge(options: RuleJudgeOptions = {}): RuleJudge {
 
 const rules = (...whens: string[]) => whens.map((when, at) => ({ name: `r${at}`, when }));
 
-/** A thread that does with each expression what its text says, as one would that the bounds on patterns do not stop. */
+/** A thread that behaves as each expression's text says, like a rule that exceeds a limit. */
 const asTold = new URL(
   `data:text/javascript,${encodeURIComponent(`
     import { parentPort } from "node:worker_threads";
@@ -32,7 +32,7 @@ const asTold = new URL(
   `)}`,
 );
 
-test("each rule is judged by itself, and told with its place", async () => {
+test("each rule is checked by itself and reported with its index", async () => {
   const { problems, certain } = await newJudge().judge("team", rules("true", "nothing", "false", "1"));
   expect(certain).toBe(true);
   expect(problems).toEqual([
@@ -41,12 +41,12 @@ test("each rule is judged by itself, and told with its place", async () => {
   ]);
 });
 
-test("no rules need no thread", async () => {
+test("without rules no thread is started", async () => {
   const file = new URL("data:text/javascript,process.exit(1)");
   expect(await newJudge({ file }).judge("team", [])).toEqual({ problems: [], certain: true });
 });
 
-test("one that takes too long is named, and those before and after it are judged", async () => {
+test("a rule that takes too long is reported, and the rules before and after it are checked", async () => {
   const judge = newJudge({ file: asTold, timeMs: 50 });
   const { problems, certain } = await judge.judge("team", rules("fine", "loop", "fine"));
   expect(problems).toEqual([
@@ -55,7 +55,7 @@ test("one that takes too long is named, and those before and after it are judged
   expect(certain).toBe(false);
 });
 
-test("this thread goes on while one takes too long", async () => {
+test("the main thread goes on while a rule takes too long", async () => {
   const judge = newJudge({ file: asTold, timeMs: 200 });
   let turns = 0;
   let judging = true;
@@ -70,7 +70,7 @@ test("this thread goes on while one takes too long", async () => {
   expect(turns).toBeGreaterThan(100);
 });
 
-test("a stream whose rules took too long gets no more time, and another one does", async () => {
+test("a stream whose rules took too long gets no more time, but another stream does", async () => {
   const judge = newJudge({ file: asTold, timeMs: 30, streamMs: 50 });
   const { problems } = await judge.judge("team", rules("loop", "fine", "fine"));
   expect(problems.map(({ message }) => message)).toEqual([
@@ -81,19 +81,19 @@ test("a stream whose rules took too long gets no more time, and another one does
   expect(await judge.judge("team", rules("fine"))).toEqual({ problems: [], certain: true });
 });
 
-test("one that fills the memory is named, and ends neither this process nor what comes after it", async () => {
+test("a rule that fills the memory is reported, and neither the process nor the next rule suffers", async () => {
   const judge = newJudge({ file: asTold, timeMs: 60_000, streamMs: 120_000, memoryMb: 16 });
   const { problems } = await judge.judge("team", rules("fine", "fill", "fine"));
   expect(problems).toEqual([{ index: 1, name: "r1", message: "it needs too much memory: make it simpler" }]);
 });
 
-test("memory that others used up is not held against a rule", async () => {
+test("a rule is not blamed for memory that others used up", async () => {
   const judge = newJudge({ file: asTold, timeMs: 60_000, streamMs: 120_000, memoryMb: 32 });
   const many = Array.from({ length: 12 }, () => "third of the memory");
   expect(await judge.judge("team", rules(...many))).toEqual({ problems: [], certain: true });
 });
 
-test("a thread that fails is told as an error, and the next rule gets a new one", async () => {
+test("a failing thread rejects, and the next rule gets a new thread", async () => {
   const judge = newJudge({ file: asTold });
   await expect(judge.judge("team", rules("throw"))).rejects.toThrow("a bug in the thread");
   expect(await judge.judge("team", rules("fine"))).toEqual({ problems: [], certain: true });
@@ -110,7 +110,7 @@ test("a namespace with many rules does not keep another one waiting for all of t
   await Promise.all(many);
 });
 
-test("stopping ends what is being judged, and may be done twice", async () => {
+test("stop ends what is being checked, and may be called twice", async () => {
   const judge = newJudge({ file: asTold, timeMs: 60_000 });
   const busy = judge.judge("team", rules("loop"));
   const waiting = judge.judge("team", rules("fine"));
@@ -119,7 +119,7 @@ test("stopping ends what is being judged, and may be done twice", async () => {
   await ended;
 });
 
-test("a thread keeps no process alive", async () => {
+test("an idle thread does not keep the process alive", async () => {
   const program = `import { RuleJudge } from ${JSON.stringify(join(import.meta.dirname, "judge.ts"))};
     const judge = new RuleJudge({ idleMs: 600_000 });
     const { problems } = await judge.judge("team", [{ name: "a", when: "nobody" }]);

@@ -1,35 +1,36 @@
 import { problemsOf, type RuleProblem } from "./problems.ts";
-import type { Judgement, RoutingRule } from "./rules.ts";
-import { type Answer, type Overrun, RuleThread, type RuleThreadOptions } from "./thread.ts";
+import type { ExpressionCheck, RoutingRule } from "./rules.ts";
+import { type Overrun, RuleThread, type RuleThreadOptions, type TimedAnswer } from "./thread.ts";
 import { Turns } from "./turns.ts";
 
 export interface RuleJudgeOptions extends Partial<RuleThreadOptions> {
-  /** For all rules of one WorkStream; those that are left then are not judged. */
+  /** For all rules of one WorkStream. Rules that are left after this time are not checked. */
   streamMs?: number;
-  /** A thread without work ends after this long, for its memory. */
+  /** An idle thread ends after this time, to free its memory. */
   idleMs?: number;
 }
 
 export interface Judged {
   problems: RuleProblem[];
-  /** False when a rule was too dear, which on a machine that stands still for seconds can be any. */
+  /** False when a rule took too much time or memory. On a machine that stands still for seconds that can happen to any rule. */
   certain: boolean;
 }
 
 interface Timed {
-  judgement: Judgement;
+  check: ExpressionCheck;
   certain: boolean;
   ms: number;
 }
 
 const DEFAULTS = { timeMs: 2000, memoryMb: 64, streamMs: 5000, idleMs: 10_000 };
 
-/** The CEL library keeps every type that an expression made up for as long as its thread lives. */
+/** Then the thread is replaced: the CEL library never frees the types that expressions make up. */
 const EXPRESSIONS_PER_THREAD = 2000;
 
 /**
- * Says which routing rules cannot be evaluated. Rules are parsed, checked and compiled in a thread of their own, within bounds of
- * time and memory: whatever a tenant writes, nobody else waits for it. One expression at a time, in turns by namespace.
+ * Says which routing rules cannot be evaluated. It parses, checks and compiles rules in a thread of their own, with limits on
+ * time and
+ * memory, so that nothing a tenant writes holds up others. One expression at a time; namespaces take turns.
  */
 export class RuleJudge {
   readonly #options: typeof DEFAULTS & Partial<RuleThreadOptions>;
@@ -42,7 +43,7 @@ export class RuleJudge {
     this.#options = { ...DEFAULTS, ...options };
   }
 
-  /** Rejects when no thread can be had, or after `stop`. */
+  /** Rejects when the thread cannot be started, and after `stop`. */
   async judge(namespace: string, rules: readonly RoutingRule[]): Promise<Judged> {
     const answers: Timed[] = [];
     let spentMs = 0;
@@ -52,11 +53,11 @@ export class RuleJudge {
       answers.push(answer);
       spentMs += answer.ms;
     }
-    const judgements = answers.map(({ judgement }) => judgement);
-    return { problems: problemsOf(rules, judgements), certain: answers.every(({ certain }) => certain) };
+    const checks = answers.map(({ check }) => check);
+    return { problems: problemsOf(rules, checks), certain: answers.every(({ certain }) => certain) };
   }
 
-  /** May be called twice. What is being judged is rejected. */
+  /** Rejects what is being checked. May be called twice. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#endThread();
@@ -64,17 +65,17 @@ export class RuleJudge {
 
   async #one(when: string): Promise<Timed> {
     const first = await this.#inThread(when);
-    if (typeof first.answer === "object") return { judgement: first.answer, certain: true, ms: first.ms };
-    // A new thread has all its memory, and a machine that stood still for a moment has gone on.
+    if (typeof first.answer === "object") return { check: first.answer, certain: true, ms: first.ms };
+    // Try once more: a new thread has all its memory, and a machine that stood still for a moment may run again.
     const { answer, ms } = await this.#inThread(when);
     const spent = { ms: first.ms + ms };
     return typeof answer === "object"
-      ? { judgement: answer, certain: true, ...spent }
-      : { judgement: tooDear[answer], certain: false, ...spent };
+      ? { check: answer, certain: true, ...spent }
+      : { check: tooExpensive[answer], certain: false, ...spent };
   }
 
-  async #inThread(when: string): Promise<Answer> {
-    if (this.#stopped) throw new Error("rules are no longer judged: the process stops");
+  async #inThread(when: string): Promise<TimedAnswer> {
+    if (this.#stopped) throw new Error("rules are no longer checked: the process stops");
     clearTimeout(this.#idle);
     if ((this.#thread?.expressions ?? 0) >= EXPRESSIONS_PER_THREAD) await this.#endThread();
     this.#thread ??= { thread: new RuleThread(this.#options), expressions: 0 };
@@ -99,12 +100,12 @@ export class RuleJudge {
   }
 }
 
-const tooDear: Record<Overrun, Judgement> = {
+const tooExpensive: Record<Overrun, ExpressionCheck> = {
   time: { good: false, message: "it takes too long to check: make it simpler" },
   memory: { good: false, message: "it needs too much memory: make it simpler" },
 };
 const notJudged: Timed = {
-  judgement: { good: false, message: "it was not checked: the rules before it took too long" },
+  check: { good: false, message: "it was not checked: the rules before it took too long" },
   certain: false,
   ms: 0,
 };

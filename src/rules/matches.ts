@@ -2,36 +2,38 @@ import type { Environment } from "@marcbachmann/cel-js";
 import type { RE2JS } from "re2js";
 import { compilePattern, type Pattern } from "./pattern.ts";
 
-/** A node of a parsed expression, as far as it is looked at here. */
-interface Node {
+/** A node of the library's parsed expressions, with the parts that we use. */
+interface ExpressionNode {
   op: string;
   args: unknown;
 }
 interface Checker {
-  check(node: Node, scope: unknown): { name: string };
+  check(node: ExpressionNode, scope: unknown): { name: string };
   getType(name: string): unknown;
-  createError(code: string, message: string, node: Node): Error;
+  createError(code: string, message: string, node: ExpressionNode): Error;
 }
 interface Evaluator {
-  run(node: Node, scope: unknown): string;
+  run(node: ExpressionNode, scope: unknown): string;
 }
 
 /** A type that no value has. */
-const NOBODY = "PatternOwner";
+const NO_VALUE = "PatternOwner";
 
 /**
- * Gives an environment a `matches` in linear time. The library's own is JavaScript's RegExp, which one evil text can keep busy
- * for years, and it cannot be replaced, as no two functions may have the same parameters. A macro can: it is found by name and
- * number of arguments alone, whatever type it is said to belong to, and is given the pattern before anything is evaluated.
+ * Gives an environment a `matches` that takes linear time. The library's own uses JavaScript's RegExp, for which a bad pattern
+ * and one
+ * text can take years. It cannot be replaced by a function, as two functions may not have the same parameters, but by a macro: the
+ * library finds macros by name and number of arguments alone, before functions, whatever their type. And a macro gets the pattern
+ * before anything is evaluated, so that it is compiled once.
  */
 export function withLinearMatches(
   environment: Environment,
-  /** Told of each pattern that was compiled. */
+  /** Called for each pattern that was compiled. */
   onPattern: (pattern: Pattern) => void,
 ): Environment {
   return environment
-    .registerType({ name: NOBODY, fields: { none: "string" } })
-    .registerFunction(`${NOBODY}.matches(ast): bool`, ({ receiver, args: [pattern] }: Call) => {
+    .registerType({ name: NO_VALUE, fields: { none: "string" } })
+    .registerFunction(`${NO_VALUE}.matches(ast): bool`, ({ receiver, args: [pattern] }: MacroCall) => {
       let compiled: RE2JS | undefined;
       return {
         typeCheck(checker: Checker, _call: unknown, scope: unknown) {
@@ -53,13 +55,16 @@ export function withLinearMatches(
     });
 }
 
-interface Call {
-  receiver: Node;
-  args: [Node];
+interface MacroCall {
+  receiver: ExpressionNode;
+  args: [ExpressionNode];
 }
 
-/** Only what stands in the rule itself: a bad pattern is then found when the rule is applied, and none is compiled per text. */
-function compile(pattern: Node, checker: Checker): Pattern {
+/**
+ * Accepts only a pattern written in the rule: then a bad one is found when the rule is applied, and none is compiled for each
+ * text.
+ */
+function compile(pattern: ExpressionNode, checker: Checker): Pattern {
   if (pattern.op !== "value" || typeof pattern.args !== "string")
     throw checker.createError(
       "invalid_regular_expression",

@@ -3,9 +3,9 @@ import { describe, expect, test } from "vitest";
 import { STEPS_PER_RULE } from "./bounds.ts";
 import { compilePattern } from "./pattern.ts";
 
-// The bound is checked before anything is compiled, so the count must be what compiling would give. It reads the library's parsed
-// patterns, which no version promises to keep.
-describe("the steps that are counted are those of the compiled program", () => {
+// The limit is checked before anything is compiled, so the count must be what compiling would give. It reads the library's parsed
+// patterns, whose form may change with any version.
+describe("the count of steps is that of the compiled program", () => {
   for (const pattern of [
     "",
     "a",
@@ -36,7 +36,7 @@ describe("the steps that are counted are those of the compiled program", () => {
     });
 });
 
-describe("refused before it is compiled", () => {
+describe("a pattern with too many steps is refused before it is compiled", () => {
   const rows: Record<string, [pattern: string, said: string]> = {
     "a group that is repeated many times": ["(x?){300}".repeat(97), "at least 29,100 steps"],
     "a letter that is repeated many times": ["x{1000}".repeat(130), "at least 130,000 steps"],
@@ -51,6 +51,6 @@ describe("refused before it is compiled", () => {
   for (const [name, [pattern, said]] of Object.entries(rows))
     test(name, () => expect(() => compilePattern(pattern)).toThrow(said));
 
-  test("as many steps as may be are fine", () =>
+  test("a pattern with the largest number of steps is accepted", () =>
     expect(compilePattern("x{1000}x{1000}y{998}").steps).toBe(STEPS_PER_RULE));
 });

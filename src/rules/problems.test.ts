@@ -1,36 +1,36 @@
 import { describe, expect, test } from "vitest";
 import { PATTERNS_PER_STREAM, STEPS_PER_STREAM } from "./bounds.ts";
 import { problemsOf } from "./problems.ts";
-import type { Judgement } from "./rules.ts";
+import type { ExpressionCheck } from "./rules.ts";
 
-const good = (patterns: number, steps: number): Judgement => ({ good: true, patterns, steps });
-const bad = (message: string): Judgement => ({ good: false, message });
+const good = (patterns: number, steps: number): ExpressionCheck => ({ good: true, patterns, steps });
+const bad = (message: string): ExpressionCheck => ({ good: false, message });
 const half = PATTERNS_PER_STREAM / 2;
 
-/** What is thought of each rule alone, and the places and sentences of those that are left out. */
-const rows: Record<string, [alone: Judgement[], problems: [index: number, said: string][]]> = {
+/** The check of each rule alone, and the index and message of each rule that is skipped. */
+const rows: Record<string, [alone: ExpressionCheck[], problems: [index: number, said: string][]]> = {
   none: [[], []],
-  "each is told with its place": [
+  "each is reported with its index": [
     [good(0, 0), bad("no such field"), good(1, 8), bad("not finished")],
     [
       [1, "no such field"],
       [3, "not finished"],
     ],
   ],
-  "as many patterns as may be": [[good(half, 9), good(half, 9), good(0, 0)], []],
-  "one pattern too many, and none after it": [
+  "the largest number of patterns": [[good(half, 9), good(half, 9), good(0, 0)], []],
+  "one pattern too many, and no pattern after it": [
     [good(half, 9), good(half, 9), good(1, 3), good(0, 0)],
-    [[2, "257 patterns, and a WorkStream may have 256"]],
+    [[2, "257 patterns, and a WorkStream can have at most 256"]],
   ],
-  "as many steps as may be": [[good(1, STEPS_PER_STREAM - 1), good(1, 1)], []],
+  "the largest number of steps": [[good(1, STEPS_PER_STREAM - 1), good(1, 1)], []],
   "too many steps; a smaller rule after it fits": [
     [good(1, STEPS_PER_STREAM - 10), good(1, 11), good(1, 10)],
-    [[1, "30,001 steps, and a WorkStream may have 30,000"]],
+    [[1, "30,001 steps, and a WorkStream can have at most 30,000"]],
   ],
-  "a bad rule takes no room": [[bad("too long"), good(1, STEPS_PER_STREAM)], [[0, "too long"]]],
+  "a bad rule does not count": [[bad("too long"), good(1, STEPS_PER_STREAM)], [[0, "too long"]]],
 };
 
-describe("of the rules of one stream", () => {
+describe("the rules of one stream that are skipped", () => {
   for (const [name, [alone, problems]] of Object.entries(rows))
     test(name, () => {
       const rules = alone.map((_, at) => ({ name: `r${at}`, when: "true" }));

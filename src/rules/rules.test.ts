@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { facts } from "./facts.ts";
 import { environment, judge } from "./rules.ts";
 
-/** An expression, and a piece of what is said against it; undefined: it is good. */
+/** An expression, and a part of the message about it; undefined when it is good. */
 const rows: Record<string, [when: string, complaint: string | undefined]> = {
   "a word in the text": ["message.text.matches('(?i)invoice')", undefined],
   "a word and a day": ["message.text.contains('x') && time.weekday in ['Saturday', 'Sunday']", undefined],
@@ -24,7 +24,7 @@ const rows: Record<string, [when: string, complaint: string | undefined]> = {
   "a whole variable": ["message.contains('x')", "'message.contains(string)'"],
   "not finished": ["message.segments > ", "Unexpected token: EOF (at character 20)"],
   "a number": ["message.segments", "of type int"],
-  "what may be anything": ["dyn(true)", "of type dyn"],
+  "a value of any type": ["dyn(true)", "of type dyn"],
   "a text": ["'true'", "of type string"],
   "the letter a, 1,000 times": ["a".repeat(1000), "Unknown variable"],
   "brackets, 500 deep": [`${"(".repeat(500)}true${")".repeat(496)}`, "maxDepth"],
@@ -39,11 +39,14 @@ const rows: Record<string, [when: string, complaint: string | undefined]> = {
   "a pattern that is no text": ["message.text.matches(1)", "written out in quotes"],
   "matches on a number": ["message.segments.matches('1')", "matches is for texts, not for int"],
   "matches on a whole variable": ["message.matches('1')", "matches is for texts, not for message"],
-  "a bad pattern in the half that is never asked": ["true || message.text.matches('(')", "missing closing )"],
+  "a bad pattern in the part that is never evaluated": [
+    "true || message.text.matches('(')",
+    "missing closing )",
+  ],
   "a bad pattern in a list": ["['a'].exists(each, each.matches('['))", "missing closing ]"],
 };
 
-describe("what is said of an expression", () => {
+describe("an expression is checked", () => {
   for (const [name, [when, complaint]] of Object.entries(rows))
     test(name, () => {
       const said = judge(when);
@@ -72,13 +75,13 @@ describe("an expression is evaluated", () => {
     test(when, () => expect(environment.parse(when)(asked)).toBe(want));
 });
 
-// JavaScript's own RegExp would be at this one for longer than the universe has been there.
-test("an evil text against an evil pattern takes no time to speak of", () => {
+// JavaScript's own RegExp would need longer for this than the age of the universe.
+test("a bad text against a bad pattern takes almost no time", () => {
   const evil = { ...asked, message: { ...asked.message, text: `${"a".repeat(1600)}!` } };
   expect(environment.parse("message.text.matches('^(a+)+$')")(evil)).toBe(false);
 });
 
-test("the CRD's description names every field", () => {
+test("the description in the CRD names every field", () => {
   const crd = readFileSync(join(import.meta.dirname, "../../crds/workstreams.yaml"), "utf8");
   const described = crd.replaceAll(/\s+/g, "");
   for (const [name, fields] of Object.entries(facts))

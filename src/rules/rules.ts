@@ -6,16 +6,16 @@ import { withLinearMatches } from "./matches.ts";
 
 export type RoutingRule = NonNullable<WorkStreamSpec["routingRules"]>[number];
 
-/** What is thought of one expression. */
-export type Judgement =
+/** The result of checking one expression. */
+export type ExpressionCheck =
   | { good: true; patterns: number; steps: number }
-  /** What is wrong with it, and where. */
+  /** Says what is wrong, and where. */
   | { good: false; message: string };
 
-/** The patterns of the expression that is being checked. */
+/** Counts the patterns of the expression that is being checked; `onPattern` has no other way to return them. */
 const compiled = { patterns: 0, steps: 0 };
 
-/** What rules are checked and evaluated in; nothing that is not declared exists. */
+/** The environment in which rules are checked and evaluated. They can use nothing but the facts. */
 export const environment = withLinearMatches(
   Object.entries(facts).reduce(
     (declared, [name, fields]) =>
@@ -31,28 +31,28 @@ export const environment = withLinearMatches(
   },
 );
 
-/** Parses, type-checks and compiles an expression. May take tens of milliseconds: never call it where others wait. */
-export function judge(when: string): Judgement {
+/** Parses, type-checks and compiles an expression. It may take tens of milliseconds, so call it only in the thread for rules. */
+export function judge(when: string): ExpressionCheck {
   Object.assign(compiled, { patterns: 0, steps: 0 });
   const { valid, type, error } = environment.check(when);
   if (!valid) return bad(`${named(error?.summary ?? String(error))}${placeOf(error?.range)}`);
   if (type !== "bool")
-    return bad(`it must be true or false, and is a value of type ${type}: compare it with something`);
+    return bad(`it must be true or false, but is a value of type ${type}: compare it with something`);
   if (compiled.steps > STEPS_PER_RULE)
     return bad(tooManySteps("what its patterns ask for", counted(compiled.steps)));
   return { good: true, ...compiled };
 }
 
-/** A type of nested lists can have a name of thousands of characters. */
+/** The name of a type of nested lists can have thousands of characters. */
 const LONGEST_MESSAGE = 400;
 
-const bad = (message: string): Judgement => ({
+const bad = (message: string): ExpressionCheck => ({
   good: false,
   message:
     message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE).toWellFormed()}…` : message,
 });
 
-/** The library calls the type of a variable `$message`, which nobody wrote. */
+/** The library names the type of the variable message `$message`, which the user did not write. */
 const named = (text: string) => text.replaceAll(TYPE_OF_VARIABLE, "$1");
 const TYPE_OF_VARIABLE = new RegExp(`\\$(${Object.keys(facts).join("|")})\\b`, "g");
 

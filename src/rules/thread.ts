@@ -1,18 +1,18 @@
 import { Worker } from "node:worker_threads";
 import { threadFile } from "../assets.ts";
-import type { Judgement } from "./rules.ts";
+import type { ExpressionCheck } from "./rules.ts";
 
-/** Of what an expression used more than it may. */
+/** The limit that an expression exceeded. */
 export type Overrun = "time" | "memory";
 
-export interface Answer {
-  answer: Judgement | Overrun;
-  /** How long it took, without the start of the thread. */
+export interface TimedAnswer {
+  answer: ExpressionCheck | Overrun;
+  /** How long it took, not counting the start of the thread. */
   ms: number;
 }
 
 export interface ThreadLimits {
-  /** For one expression. What passes the bounds on patterns takes tens of milliseconds. */
+  /** For one expression. One that stays within the limits on patterns takes tens of milliseconds. */
   timeMs: number;
   memoryMb: number;
 }
@@ -22,12 +22,14 @@ export interface RuleThreadOptions extends ThreadLimits {
   file?: URL;
 }
 
-/** Loading takes a fraction of a second; a machine under load takes longer. */
+/** A thread starts in a fraction of a second, but may need much longer on a busy machine. */
 const START_MS = 60_000;
 
 /**
- * A thread that judges expressions, one at a time. It is starting, then idle or busy in turns, then gone: after an overrun, an
- * error of its own or `end`. Idle it does not keep the process alive.
+ * A thread that checks expressions, one at a time.
+ * States: starting → idle ⇄ busy → gone (after an overrun, an error of the thread, or `end`). An idle thread does not keep the
+ * process
+ * alive.
  */
 export class RuleThread {
   readonly #worker: Worker;
@@ -40,22 +42,22 @@ export class RuleThread {
   constructor({ timeMs, memoryMb, file = threadFile("rules") }: RuleThreadOptions) {
     this.#timeMs = timeMs;
     this.#worker = new Worker(file, {
-      // Not this process's: an --import or --input-type of ours is nothing to the thread.
+      // Our own flags, such as --import or --input-type, must not apply to the thread.
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: memoryMb, maxYoungGenerationSizeMb: 8 },
     });
     this.#worker.on("message", (message) => this.#answered?.(message));
     this.#worker.on("error", (error: Error) => this.#end(error));
-    this.#worker.on("exit", () => this.#end(new Error("the thread that judges rules ended")));
+    this.#worker.on("exit", () => this.#end(new Error("the thread that checks rules ended")));
     this.#started = this.#message(START_MS, () => {
-      throw new Error("the thread that judges rules does not start");
+      throw new Error("the thread that checks rules does not start");
     });
     this.#started.catch(() => undefined);
     this.#worker.unref();
   }
 
-  /** After an overrun the thread is gone. Rejects when the thread has an error of its own, or was ended. */
-  async judge(when: string): Promise<Answer> {
+  /** The thread is gone after an overrun. Rejects when the thread fails, or was ended. */
+  async judge(when: string): Promise<TimedAnswer> {
     this.#worker.ref();
     try {
       await this.#started;
@@ -67,12 +69,12 @@ export class RuleThread {
     }
   }
 
-  async #ask(when: string): Promise<Judgement | Overrun> {
+  async #ask(when: string): Promise<ExpressionCheck | Overrun> {
     if (this.#gone !== undefined) throw this.#gone;
     const answer = this.#message(this.#timeMs, () => "time" as const);
     this.#worker.postMessage(when);
     try {
-      return (await answer) as Judgement | "time";
+      return (await answer) as ExpressionCheck | "time";
     } catch (error) {
       if ((error as { code?: string }).code === "ERR_WORKER_OUT_OF_MEMORY") return "memory";
       throw error;
@@ -83,10 +85,10 @@ export class RuleThread {
     await this.#worker.terminate();
   }
 
-  /** The next message. When none comes in time the thread is ended, and `late` says what to make of it. */
+  /** The thread's next message. When none comes in time it ends the thread and settles with the result of `late`. */
   #message<T>(withinMs: number, late: () => T): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      // Real time: whatever a test does to its clock, a thread computes in this one.
+      // A real timer and not a Clock: a thread computes in real time, also in tests.
       const timer = setTimeout(() => setImmediate(overdue), withinMs);
       const settle = () => {
         clearTimeout(timer);
@@ -101,11 +103,11 @@ export class RuleThread {
         settle();
         reject(error);
       };
-      // Not at once: while this thread was busy the answer may have come, and has only not been read yet.
+      // By setImmediate, because the answer may have arrived while this thread was busy, and is read before.
       const overdue = () => {
         if (this.#answered === undefined) return;
         settle();
-        this.#end(new Error("the thread that judges rules took too long"));
+        this.#end(new Error("the thread that checks rules took too long"));
         void this.#worker.terminate();
         Promise.resolve().then(late).then(resolve, reject);
       };

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Turns } from "./turns.ts";
 
-test("namespaces are served in turns, and one at a time", async () => {
+test("namespaces take turns, one task at a time", async () => {
   const turns = new Turns();
   const order: string[] = [];
   let running = 0;
@@ -20,7 +20,7 @@ test("namespaces are served in turns, and one at a time", async () => {
   expect(order).toEqual(["a1", "a2", "b1", "c1", "a3", "b2", "a4"]);
 });
 
-test("one that fails does not keep the others from their turn", async () => {
+test("after a task that fails the others still get their turn", async () => {
   const turns = new Turns();
   const failing = turns.take("a", () => Promise.reject(new Error("no")));
   const next = turns.take("a", async () => "done");

@@ -1,9 +1,9 @@
-/** One thing is done at a time. Who waits is served in turns, namespace by namespace: one with a thousand waits for itself. */
+/** Runs one task at a time. Namespaces take turns, so that one with a thousand tasks holds up the others by only one of them. */
 export class Turns {
   readonly #waiting = new Map<string, (() => void)[]>();
   #busy = false;
 
-  /** Runs `run` when it is its turn. */
+  /** Calls `run` when its turn comes. */
   async take<T>(namespace: string, run: () => Promise<T>): Promise<T> {
     if (this.#busy) await this.#wait(namespace);
     this.#busy = true;
@@ -22,7 +22,7 @@ export class Turns {
     });
   }
 
-  /** Stays busy when it hands over: whoever comes in between must wait as well. */
+  /** Stays busy while it hands over, so that a task that arrives just then waits like the others. */
   #next(): void {
     const [first] = this.#waiting;
     if (first === undefined) {

@@ -1,4 +1,5 @@
-// What runs in the thread of src/rules/thread.ts: one expression after the other is judged, and an end by force harms nobody.
+// Runs in the thread of src/rules/thread.ts and checks one expression after the other. It holds nothing else, so it can be ended
+// at any time.
 import { parentPort } from "node:worker_threads";
 import { judge } from "./rules.ts";
 

@@ -1,32 +1,35 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Log } from "../log.ts";
-import { answerCall } from "./api/api.ts";
+import { answerCall, type IncomingCall } from "./api/answer-call.ts";
 import { userNameOf } from "./api/auth.ts";
 import { TwilioError } from "./api/errors.ts";
-import type { Answer, World } from "./api/exchange.ts";
 import type { Contract } from "./api/openapi.ts";
-import { type Address, addressOf, type Match, matchOperation } from "./api/operations.ts";
-import type { Control } from "./control/control.ts";
-import type { Fault, Faults } from "./control/faults.ts";
+import type { ApiAnswer, SimulatorContext } from "./api/operation.ts";
+import { type ApiAddress, type MatchedOperation, matchOperation, readAddress } from "./api/router.ts";
+import type { ControlApi } from "./control/control-api.ts";
 import type { RequestRecord } from "./control/request-log.ts";
-import { faultAnswer, spoil } from "./control/spoil.ts";
+import type { Faults, SimulatedFault } from "./faults/faults.ts";
+import { applyFault, faultAnswer } from "./faults/faulty-answer.ts";
 import { readBody } from "./read-body.ts";
 import { isSid, randomSid } from "./state/sids.ts";
 
-export interface ServerOptions {
-  world: World;
+export interface ApiServerOptions {
+  context: SimulatorContext;
   faults: Faults;
-  control: Control;
+  control: ControlApi;
+  /** Each call takes at least this long. */
   latencyMs: number;
   log: Log;
+  /** Undefined: calls are not compared with Twilio's OpenAPI files. */
   contract: Contract | undefined;
 }
 
-/** The HTTP side: reads a call, plays the fault that strikes it, has it answered, writes answer and log. */
-export function createApiServer(options: ServerOptions): Server {
+/** The HTTP server. Each call is read, struck by a fault if one is armed for it, answered, and written to the request log. */
+export function createApiServer(options: ApiServerOptions): Server {
+  // How many calls are in progress, by region and account: Twilio limits that.
   const inFlight = new Map<string, number>();
   return createServer((request, response) => {
-    // Never relative to a base: two slashes would begin a host.
+    // Not `new URL(path, base)`: a path that begins with two slashes would be read as a host.
     const target = `http://simulator${request.url ?? "/"}`;
     if (!URL.canParse(target)) {
       response.writeHead(400).end();
@@ -35,29 +38,34 @@ export function createApiServer(options: ServerOptions): Server {
     const url = new URL(target);
     const handled = url.pathname.startsWith("/_simulator/")
       ? options.control.handle(request, response, url)
-      : serve(options, inFlight, request, response, url);
+      : serve(options, inFlight, { request, response, url });
     handled.catch((error: unknown) => {
-      // A client that hangs up while it sends is no news.
+      // A client may hang up at any time; only our own mistakes are worth a log line.
       if (!request.destroyed) options.log.error({ err: error }, "a simulated call failed");
       response.destroy();
     });
   });
 }
 
+interface HttpCall {
+  request: IncomingMessage;
+  response: ServerResponse;
+  url: URL;
+}
+
 async function serve(
-  options: ServerOptions,
+  options: ApiServerOptions,
   inFlight: Map<string, number>,
-  request: IncomingMessage,
-  response: ServerResponse,
-  url: URL,
+  { request, response, url }: HttpCall,
 ): Promise<void> {
-  const { world, faults, latencyMs } = options;
-  const { clock } = world;
+  const { context, faults, latencyMs } = options;
+  const { clock } = context;
   const begun = clock.monotonic();
   const method = request.method ?? "GET";
-  const address = addressOf(url.pathname);
+  const address = readAddress(url.pathname);
   const match = matchOperation(method, address);
-  const record = newRecord(request, url, address, match, clock.now());
+  const record = newRecord({ request, url, address, match, at: clock.now() });
+  // Before the body is read, because a fault may reset the connection first.
   const fault = faults.take({
     ...address,
     operation: record.operation,
@@ -70,47 +78,51 @@ async function serve(
   inFlight.set(key, concurrent);
   try {
     if (fault?.kind === "reset" && fault.when === "before") return void request.socket.resetAndDestroy();
+    // Twilio's API takes parameters as a form. A body of another type has none.
     const form = new URLSearchParams(isForm(request) ? await readBody(request) : "");
     record.form = [...form];
     const waitMs = latencyMs + (fault?.kind === "slow" && fault.when !== "after" ? fault.ms : 0);
     if (waitMs > 0) await clock.sleep(waitMs);
-    const done =
-      fault?.kind === "unchanged"
-        ? { match: matchOperation("GET", address), method: "GET", form: new URLSearchParams() }
-        : { match, method, form };
-    const answer =
-      (fault === undefined ? undefined : faultAnswer(fault)) ??
-      answerCall({
-        options,
-        address,
-        ...done,
-        url,
-        concurrent,
-        fault,
-        ignored: record.ignored,
-        header: request.headers.authorization,
-      });
+    const { ignored } = record;
+    const header = request.headers.authorization;
+    const answer = answerOf({ options, address, match, form, url, header, concurrent, fault, ignored });
     if (fault?.kind === "slow" && fault.when === "after") await clock.sleep(fault.ms);
     record.errorCode = answer instanceof TwilioError ? answer.code : null;
-    record.status = write(response, answer, { address, fault, world, concurrent, begun });
+    record.status = write(response, answer, { address, fault, context, concurrent, begun });
   } finally {
+    // Also after an error: a call that failed must not count against the limit for ever, and belongs into the log.
     const left = inFlight.get(key)! - 1;
     if (left === 0) inFlight.delete(key);
     else inFlight.set(key, left);
     record.durationMs = clock.monotonic() - begun;
-    world.state.recordRequest(record);
+    context.state.recordRequest(record);
   }
 }
 
-function newRecord(
-  request: IncomingMessage,
-  url: URL,
-  { product, region, path }: Address,
-  match: Match | "otherMethods" | undefined,
-  at: number,
-): RequestRecord {
+/** The answer of the API, or that of a fault in its place. */
+function answerOf(call: IncomingCall): ApiAnswer | TwilioError {
+  const { fault, address } = call;
+  const instead = fault === undefined ? undefined : faultAnswer(fault);
+  if (instead !== undefined) return instead;
+  if (fault?.kind !== "unchanged") return answerCall(call);
+  // The read of the same resource in place of its update.
+  return answerCall({ ...call, match: matchOperation("GET", address), form: new URLSearchParams() });
+}
+
+/** A call of which the head has been read. */
+interface ArrivedCall {
+  request: IncomingMessage;
+  url: URL;
+  address: ApiAddress;
+  match: MatchedOperation | "methodNotAllowed" | undefined;
+  at: number;
+}
+
+function newRecord({ request, url, address, match, at }: ArrivedCall): RequestRecord {
+  const { product, region, path } = address;
   const found = typeof match === "object" ? match : undefined;
   const user = userNameOf(request.headers.authorization);
+  // Logged without checking the password: a failed login is part of the log, too.
   const caller = user !== undefined && isSid(user, "AC") ? user : null;
   return {
     at,
@@ -130,41 +142,48 @@ function newRecord(
   };
 }
 
-interface Written {
-  address: Address;
-  fault: Fault | undefined;
-  world: World;
+interface ResponseDetails {
+  address: ApiAddress;
+  fault: SimulatedFault | undefined;
+  context: SimulatorContext;
   concurrent: number;
   begun: number;
 }
 
-/** Writes the answer, or what the fault leaves of it; gives the status that was sent, null when the connection was cut. */
-function write(response: ServerResponse, answer: Answer | TwilioError, written: Written): number | null {
-  const { address, fault, world, concurrent, begun } = written;
+/** Writes the answer, or what the fault makes of it. Returns the status that was sent; null: the connection was cut. */
+function write(
+  response: ServerResponse,
+  answer: ApiAnswer | TwilioError,
+  written: ResponseDetails,
+): number | null {
+  const { address, fault, context, concurrent, begun } = written;
   if (fault?.kind === "reset") {
     response.socket?.resetAndDestroy();
     return null;
   }
   const { status, headers, text } = toText(answer, address);
-  const sent = spoil({ status, text, fault, address, world });
+  const sent = applyFault({ status, text, fault, address, context });
+  // The headers that Twilio sends with every answer.
   response.writeHead(sent.status, {
     "twilio-request-id": randomSid("RQ"),
-    "twilio-request-duration": ((world.clock.monotonic() - begun) / 1000).toFixed(3),
+    "twilio-request-duration": ((context.clock.monotonic() - begun) / 1000).toFixed(3),
     "twilio-concurrent-requests": String(concurrent),
     "x-shenanigans": "none",
     "x-home-region": address.region,
     "x-api-domain": `${address.product}.twilio.com`,
     ...headers,
     ...(sent.contentType === undefined ? {} : { "content-type": sent.contentType }),
+    // HTTP forbids a content-length with 204.
     ...(status === 204 ? {} : { "content-length": Buffer.byteLength(sent.text) }),
   });
   if (fault?.kind !== "cut") response.end(sent.text);
-  // The length promises the whole; what comes is half, then nothing.
+  // The content-length announces all of it, so the client notices that the second half is missing.
   else response.write(sent.text.slice(0, Math.floor(sent.text.length / 2)), () => response.socket?.destroy());
   return sent.status;
 }
 
-function toText(answer: Answer | TwilioError, { product, path }: Address) {
+function toText(answer: ApiAnswer | TwilioError, { product, path }: ApiAddress) {
+  // Only the newer APIs name the charset.
   const json = product === "api" ? "application/json" : "application/json; charset=utf-8";
   if (answer instanceof TwilioError) {
     const isXml = product === "api" && !path.endsWith(".json");

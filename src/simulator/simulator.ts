@@ -3,57 +3,55 @@ import type { AddressInfo } from "node:net";
 import { type Clock, systemClock } from "../clock.ts";
 import { type Log, silentLog } from "../log.ts";
 import { openApiContract } from "./api/openapi.ts";
-import { Control, type Controls } from "./control/control.ts";
-import { Faults } from "./control/faults.ts";
-import { Inbox } from "./messages/inbound.ts";
+import { ControlApi, type Controls } from "./control/control-api.ts";
+import { Faults } from "./faults/faults.ts";
+import { InboundTexts } from "./messages/inbound.ts";
 import { Outbox } from "./messages/outbox.ts";
 import { Replies } from "./messages/replies.ts";
 import { createApiServer } from "./server.ts";
 import { defaultSeed } from "./state/default-seed.ts";
 import { plant, type SimulatorSeed } from "./state/seed.ts";
 import { SimulatorState } from "./state/state.ts";
-import { WebhookCaller } from "./webhooks/webhooks.ts";
+import { WebhookCaller } from "./webhooks/webhook-caller.ts";
 
-export type { Fault } from "./control/faults.ts";
-export type { RequestRecord } from "./control/request-log.ts";
-export type { InboundDelivery, InboundText } from "./messages/inbound.ts";
+export type { SimulatedFault } from "./faults/faults.ts";
+export type { InboundDelivery } from "./messages/inbound.ts";
 export type { SimulatorSeed } from "./state/seed.ts";
 export type { SimulatorState } from "./state/state.ts";
 
 export interface SimulatorOptions {
-  /** Default 0: a free one. */
+  /** Default 0: any free port. */
   port?: number;
   /** Default 127.0.0.1. */
   host?: string;
-  /** Lets webhooks point at this machine and private addresses, which Twilio refuses. */
+  /** Accepts webhook URLs at this machine and at private addresses, which Twilio refuses. Default false. */
   allowLocalUrls?: boolean;
-  /** Each API call takes at least this long. */
+  /** Each API call takes at least this long. Default 0. */
   latencyMs?: number;
+  /** What is there at the start, and again after a reset. Default: the accounts and numbers of the demo. */
   seed?: "default" | SimulatorSeed;
+  /** With a manual clock nothing happens by itself: texts, time-outs and faults move when the test says so. */
   clock?: Clock;
   log?: Log;
-  /** Checks each call and answer against Twilio's OpenAPI files; what does not fit stands in `contractViolations`. For tests. */
+  /** For tests: compares each call with Twilio's OpenAPI files, and lists what does not fit in `contractViolations`. */
   validateAgainstOpenApi?: boolean;
 }
 
-/** A Twilio of our own, for demo and tests. */
+/** A running simulator of Twilio, for the demo and for tests. */
 export interface Simulator {
-  /** The `TWILIO_BASE_URL` to use. */
+  /** The value for `TWILIO_BASE_URL`. */
   readonly url: string;
-  /** Direct access for tests: read anything, change anything. */
+  /** The simulator's whole state. Tests may read and change anything in it. */
   readonly state: SimulatorState;
   /** Empty unless `validateAgainstOpenApi` found something. */
   readonly contractViolations: readonly string[];
-  /**
-   * `inbound`: a text comes in; resolves when its webhook was delivered or given up. `reset`: back to the seed; faults, logs
-   * and whatever was on its way are gone.
-   */
+  /** What the control API offers over HTTP. */
   readonly control: Controls;
-  /** Cuts off what is in flight; may be called twice. */
+  /** Stops at once and cuts off calls and webhooks in progress. May be called twice. */
   close(): Promise<void>;
 }
 
-/** Starts a simulated Twilio; it listens when this resolves. */
+/** Starts a simulator; it accepts calls when this resolves. Rejects when the seed is invalid or the port is taken. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const { clock = systemClock, log = silentLog, allowLocalUrls = false, latencyMs = 0 } = options;
   const seed = options.seed === undefined || options.seed === "default" ? defaultSeed : options.seed;
@@ -62,16 +60,17 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 
   const faults = new Faults(clock);
   const webhooks = new WebhookCaller({ clock, allowLocalUrls });
+  // A text to one of our own numbers leaves through the outbox and comes in again: the two need each other.
   const outbox: Outbox = new Outbox({
     state,
     clock,
     webhooks,
-    onArrival: (text) => void inbox.receive(text),
+    onArrival: (text) => void inboundTexts.receive(text),
   });
   const replies = new Replies({ clock, outbox });
-  const inbox = new Inbox({ state, clock, webhooks, replies });
+  const inboundTexts = new InboundTexts({ state, clock, webhooks, replies });
   const controls: Controls = {
-    inbound: (text) => inbox.receive(text),
+    inbound: (text) => inboundTexts.receive(text),
     faults(given) {
       for (const fault of [given].flat()) faults.add(fault);
     },
@@ -85,8 +84,9 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     },
   };
   const contract = options.validateAgainstOpenApi === true ? await openApiContract() : undefined;
+  // Known only when the server listens, but the operations that need it run later.
   let url = "";
-  const world = {
+  const context = {
     state,
     clock,
     allowLocalUrls,
@@ -95,8 +95,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       return url;
     },
   };
-  const control = new Control(state, controls);
-  const server = createApiServer({ world, faults, control, latencyMs, log, contract });
+  const control = new ControlApi(state, controls);
+  const server = createApiServer({ context, faults, control, latencyMs, log, contract });
   url = await listen(server, options.port ?? 0, options.host ?? "127.0.0.1");
   log.info({ url, allowLocalUrls, latencyMs }, "simulating twilio");
   return {
@@ -121,6 +121,7 @@ async function listen(server: Server, port: number, host: string): Promise<strin
     server.listen({ port, host }, resolve);
   });
   const { port: actual } = server.address() as AddressInfo;
+  // One can listen on every address, but not call "every address".
   const name = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
   return `http://${name.includes(":") ? `[${name}]` : name}:${actual}`;
 }

@@ -2,24 +2,24 @@ import { effectiveNumber, effectiveStream, messageFor } from "../api/effective.t
 import type { OperatingHours, SmsNumber, WorkStream } from "../api/index.ts";
 import type { Reason } from "../api/reasons.ts";
 import type { RuleProblem } from "../rules/problems.ts";
-import type { Path } from "./finding.ts";
+import type { FieldPath } from "./finding.ts";
 import { isObject } from "./structure.ts";
 
-/** A Secret as far as it matters here: which keys it has. */
+/** A Secret's name and keys. Its values are not needed, so they are not kept. */
 export interface SecretKeys {
   metadata: { name: string; namespace?: string };
   keys: string[];
 }
 
-/** All objects that were given, each well formed by itself. */
-export interface Given {
+/** All objects in the files, as far as each is valid by itself. */
+export interface GivenObjects {
   streams: WorkStream[];
   numbers: SmsNumber[];
   hours: OperatingHours[];
   secrets: SecretKeys[];
-  /** Is there an object of this kind and name near another one, be it one with faults of its own, which are told of it? */
+  /** Is there an object of this kind and name in the namespace? Also one that is invalid: that has findings of its own. */
   isThere(kind: "WorkStream" | "OperatingHours", name: string, namespace: string | undefined): boolean;
-  /** What is wrong with the routing rules of each stream. */
+  /** What is wrong with the routing rules of each WorkStream. */
   ruleProblems: ReadonlyMap<WorkStream, readonly RuleProblem[]>;
 }
 
@@ -28,16 +28,17 @@ type Subject = WorkStream | SmsNumber | OperatingHours;
 export interface AcrossProblem {
   object: Subject;
   severity: "error" | "warning";
-  path: Path;
+  path: FieldPath;
   message: string;
   reason?: Reason;
 }
 
 /**
- * What the API server cannot know: it shows only when several objects, the time zones of this machine or expressions of ours are
- * looked at. In the cluster a condition says it.
+ * What the API server cannot check, because it needs several objects, the time zones of this machine or our own rules. In the
+ * cluster a
+ * condition says it.
  */
-export function acrossProblems(given: Given): AcrossProblem[] {
+export function acrossProblems(given: GivenObjects): AcrossProblem[] {
   return [
     ...given.numbers.flatMap((number) => numberRules.flatMap((rule) => rule(number, given))),
     ...given.streams.flatMap((stream) => streamRules.flatMap((rule) => rule(stream, given))),
@@ -56,44 +57,42 @@ const numberRules = [
 ];
 const streamRules = [messagesUnused, secretKeys, routingRules];
 
-/** The cluster would refuse to work with it, or it would never do what it says. */
-const error = (object: Subject, path: Path, message: string, reason?: Reason) =>
-  problem("error", object, path, message, reason);
-/** It may well be meant: what is missing can come later, or from elsewhere. */
-const warning = (object: Subject, path: Path, message: string, reason?: Reason) =>
-  problem("warning", object, path, message, reason);
+/** The operator would refuse to work with it, or it could never do what it says. */
+const error = problemOf("error");
+/** It may be intended: what is missing can be applied later, or come from other files. */
+const warning = problemOf("warning");
 
-function problem(
-  severity: AcrossProblem["severity"],
-  object: Subject,
-  path: Path,
-  message: string,
-  reason: Reason | undefined,
-): AcrossProblem {
-  return { object, severity, path, message, ...(reason === undefined ? {} : { reason }) };
+function problemOf(severity: AcrossProblem["severity"]) {
+  return (object: Subject, path: FieldPath, message: string, reason?: Reason): AcrossProblem => ({
+    object,
+    severity,
+    path,
+    message,
+    ...(reason === undefined ? {} : { reason }),
+  });
 }
 
 const near = (a: Subject, b: { metadata: { namespace?: string } }) =>
   (a.metadata.namespace ?? "") === (b.metadata.namespace ?? "");
 const manages = (number: SmsNumber) => effectiveNumber(number).managementPolicy === "Manage";
-const streamOf = (number: SmsNumber, { streams }: Given) =>
+const streamOf = (number: SmsNumber, { streams }: GivenObjects) =>
   streams.find((stream) => near(number, stream) && stream.metadata.name === number.spec.workStreamRef.name);
 
-function streamMissing(number: SmsNumber, given: Given): AcrossProblem[] {
+function streamMissing(number: SmsNumber, given: GivenObjects): AcrossProblem[] {
   const { name } = number.spec.workStreamRef;
   if (given.isThere("WorkStream", name, number.metadata.namespace)) return [];
   const message = `WorkStream ${name} is not among these files; the number waits until it is in the cluster`;
   return [warning(number, ["spec", "workStreamRef", "name"], message, "WorkStreamNotFound")];
 }
 
-function hoursMissing(number: SmsNumber, { isThere }: Given): AcrossProblem[] {
+function hoursMissing(number: SmsNumber, { isThere }: GivenObjects): AcrossProblem[] {
   const name = number.spec.operatingHoursRef?.name;
   if (name === undefined || isThere("OperatingHours", name, number.metadata.namespace)) return [];
   const message = `OperatingHours ${name} is not among these files; the number waits until it is in the cluster`;
   return [warning(number, ["spec", "operatingHoursRef", "name"], message, "OperatingHoursNotFound")];
 }
 
-function hoursNotAllowed(number: SmsNumber, given: Given): AcrossProblem[] {
+function hoursNotAllowed(number: SmsNumber, given: GivenObjects): AcrossProblem[] {
   const stream = streamOf(number, given);
   if (
     number.spec.operatingHoursRef === undefined ||
@@ -105,7 +104,7 @@ function hoursNotAllowed(number: SmsNumber, given: Given): AcrossProblem[] {
   return [error(number, ["spec", "operatingHoursRef"], message, "OperatingHoursNotAllowed")];
 }
 
-function hoursSilent(number: SmsNumber, given: Given): AcrossProblem[] {
+function hoursSilent(number: SmsNumber, given: GivenObjects): AcrossProblem[] {
   const stream = streamOf(number, given);
   if (number.spec.operatingHoursRef === undefined || stream?.spec.allowAutomatedMessages !== true) return [];
   if (messageFor("OutOfOperatingHours", stream, number) !== undefined) return [];
@@ -113,10 +112,11 @@ function hoursSilent(number: SmsNumber, given: Given): AcrossProblem[] {
   return [warning(number, ["spec", "operatingHoursRef"], message)];
 }
 
+/** The replies that carriers demand of every sender, whether or not automated messages are allowed. */
 const REPLIES = ["OptOutConfirmation", "OptInConfirmation", "Help"] as const;
 
-/** Whether the short code is in a Messaging Service, which answers for it, only Twilio knows. */
-function repliesMissing(number: SmsNumber, given: Given): AcrossProblem[] {
+/** Only a warning: a Messaging Service may answer for the short code, which only Twilio knows. */
+function repliesMissing(number: SmsNumber, given: GivenObjects): AcrossProblem[] {
   const stream = streamOf(number, given);
   if (number.spec.type !== "ShortCode" || stream === undefined) return [];
   const texts = [...(number.spec.automatedMessages ?? []), ...(stream.spec.automatedMessages ?? [])];
@@ -126,7 +126,7 @@ function repliesMissing(number: SmsNumber, given: Given): AcrossProblem[] {
   return [warning(number, ["spec", "automatedMessages"], message, "ComplianceRepliesMissing")];
 }
 
-function streamTaken(number: SmsNumber, { numbers }: Given): AcrossProblem[] {
+function streamTaken(number: SmsNumber, { numbers }: GivenObjects): AcrossProblem[] {
   const { name } = number.spec.workStreamRef;
   const other = before(number, numbers, (one) => near(number, one) && one.spec.workStreamRef.name === name);
   if (other === undefined) return [];
@@ -134,7 +134,7 @@ function streamTaken(number: SmsNumber, { numbers }: Given): AcrossProblem[] {
   return [error(number, ["spec", "workStreamRef", "name"], message, "WorkStreamAlreadyHasNumber")];
 }
 
-function numberTaken(number: SmsNumber, { numbers }: Given): AcrossProblem[] {
+function numberTaken(number: SmsNumber, { numbers }: GivenObjects): AcrossProblem[] {
   const other = before(number, numbers, (one) => one.spec.number === number.spec.number);
   if (other === undefined) return [];
   const where = [other.metadata.namespace, other.metadata.name].filter(Boolean).join("/");
@@ -142,7 +142,7 @@ function numberTaken(number: SmsNumber, { numbers }: Given): AcrossProblem[] {
   return [error(number, ["spec", "number"], message, "NumberAlreadyClaimed")];
 }
 
-/** An earlier one of the same kind; who only observes claims nothing. */
+/** The first number before this one that matches. Numbers that only observe do not count: they claim nothing. */
 function before(
   number: SmsNumber,
   numbers: SmsNumber[],
@@ -152,21 +152,21 @@ function before(
   return numbers.slice(0, numbers.indexOf(number)).find((one) => manages(one) && same(one));
 }
 
-function messagesUnused(stream: WorkStream, { numbers }: Given): AcrossProblem[] {
+function messagesUnused(stream: WorkStream, { numbers }: GivenObjects): AcrossProblem[] {
   const texts = stream.spec.automatedMessages ?? [];
-  const owed = numbers.some(
+  const hasShortCode = numbers.some(
     (one) =>
       near(stream, one) &&
       one.spec.workStreamRef.name === stream.metadata.name &&
       one.spec.type === "ShortCode",
   );
-  const unused = texts.filter(({ trigger }) => !owed || !REPLIES.some((reply) => reply === trigger));
+  const unused = texts.filter(({ trigger }) => !hasShortCode || !REPLIES.some((reply) => reply === trigger));
   if (effectiveStream(stream).allowAutomatedMessages || unused.length === 0) return [];
   const message = "these texts are never sent: write allowAutomatedMessages: true, or remove them";
   return [warning(stream, ["spec", "automatedMessages"], message)];
 }
 
-function secretKeys(stream: WorkStream, { secrets }: Given): AcrossProblem[] {
+function secretKeys(stream: WorkStream, { secrets }: GivenObjects): AcrossProblem[] {
   const { name } = stream.spec.sms.twilio.credentialsSecretRef;
   const secret = secrets.find((one) => near(stream, one) && one.metadata.name === name);
   const missing =
@@ -177,7 +177,7 @@ function secretKeys(stream: WorkStream, { secrets }: Given): AcrossProblem[] {
   );
 }
 
-function routingRules(stream: WorkStream, { ruleProblems }: Given): AcrossProblem[] {
+function routingRules(stream: WorkStream, { ruleProblems }: GivenObjects): AcrossProblem[] {
   return (ruleProblems.get(stream) ?? []).map(({ index, name, message }) =>
     error(stream, ["spec", "routingRules", index, "when"], `rule ${name}: ${message}`, "RoutingRuleInvalid"),
   );
@@ -194,7 +194,7 @@ function timeZoneUnknown(hours: OperatingHours): AcrossProblem[] {
   }
 }
 
-/** Which keys a Secret has; its values are never looked at. */
+/** Reads the keys of a Secret, never its values; undefined when the object is no Secret. */
 export function secretKeysOf(object: Record<string, unknown>): SecretKeys | undefined {
   const { apiVersion, kind, metadata, data, stringData } = object;
   if (apiVersion !== "v1" || kind !== "Secret" || !isObject(metadata) || typeof metadata.name !== "string")

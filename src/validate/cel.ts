@@ -1,23 +1,24 @@
 import { Environment } from "@marcbachmann/cel-js";
 import type { Rule, Schema } from "../api/crds.ts";
-import type { Path, Problem } from "./finding.ts";
+import type { FieldPath, FieldProblem } from "./finding.ts";
 import { isObject } from "./structure.ts";
 
-type Program = (context: Record<string, unknown>) => unknown;
+type CelProgram = (context: Record<string, unknown>) => unknown;
 
-/** A rule that is compiled; `transition` when it compares with the object as it was. */
+/** A compiled rule. `transition`: it compares with the object before the update. */
 interface Compiled {
-  holds: Program;
-  says: Program | undefined;
+  holds: CelProgram;
+  says: CelProgram | undefined;
   rule: Rule;
   transition: boolean;
 }
 
 /**
- * Evaluates the x-kubernetes-validations of a schema as the API server does. Compiled once; `old` undefined means a create,
- * for which transition rules are left out.
+ * Evaluates the x-kubernetes-validations of a schema as the API server does. Rules are compiled once. With `old` undefined it
+ * checks a
+ * create, to which transition rules do not apply.
  */
-export function celCheck(schema: Schema): (value: unknown, old: unknown) => Problem[] {
+export function celCheck(schema: Schema): (value: unknown, old: unknown) => FieldProblem[] {
   const rules = new Map<Schema, Compiled[]>();
   collect(schema, rules, false);
   return (value, old) => walk(schema, { value, old, path: [] }, rules);
@@ -25,7 +26,7 @@ export function celCheck(schema: Schema): (value: unknown, old: unknown) => Prob
 
 function collect(schema: Schema, rules: Map<Schema, Compiled[]>, inList: boolean) {
   const own = (schema["x-kubernetes-validations"] ?? []).map(compile);
-  // The API server pairs old and new items of lists by key; none of our rules needs that, and to leave it out silently would lie.
+  // The API server pairs old and new list items by key. None of our rules needs that; should one, say so instead of skipping it.
   if (inList && own.some(({ transition }) => transition))
     throw new Error("transition rules inside a list are not supported");
   if (own.length > 0) rules.set(schema, own);
@@ -37,13 +38,14 @@ function compile(rule: Rule): Compiled {
   const { messageExpression } = rule;
   return {
     rule,
-    holds: environment.parse(rule.rule) as Program,
-    says: messageExpression === undefined ? undefined : (environment.parse(messageExpression) as Program),
+    holds: environment.parse(rule.rule) as CelProgram,
+    says: messageExpression === undefined ? undefined : (environment.parse(messageExpression) as CelProgram),
+    // The API server decides it in the same way: a rule that uses oldSelf is a transition rule.
     transition: /\boldSelf\b/.test(rule.rule),
   };
 }
 
-/** The string functions of Kubernetes that this CEL lacks. */
+/** Adds Kubernetes' string functions that this CEL library lacks and our CRDs use. */
 const environment = new Environment({ unlistedVariablesAreDyn: true })
   .registerFunction("string.replace(string, string): string", (text: string, from: string, to: string) =>
     text.replaceAll(from, to),
@@ -53,13 +55,14 @@ const environment = new Environment({ unlistedVariablesAreDyn: true })
     (text: string, pattern: string) => new RegExp(pattern).exec(text)?.[0] ?? "",
   );
 
-interface Place {
+/** A value in the object, with the one in its place before the update. */
+interface CheckedPlace {
   value: unknown;
   old: unknown;
-  path: Path;
+  path: FieldPath;
 }
 
-function walk(schema: Schema, place: Place, rules: Map<Schema, Compiled[]>): Problem[] {
+function walk(schema: Schema, place: CheckedPlace, rules: Map<Schema, Compiled[]>): FieldProblem[] {
   const { value, old, path } = place;
   if (value === undefined || value === null) return [];
   const own = (rules.get(schema) ?? []).flatMap((rule) => judge(rule, schema, place));
@@ -83,10 +86,11 @@ function walk(schema: Schema, place: Place, rules: Map<Schema, Compiled[]>): Pro
 function judge(
   { holds, says, rule, transition }: Compiled,
   schema: Schema,
-  { value, old, path }: Place,
-): Problem[] {
+  { value, old, path }: CheckedPlace,
+): FieldProblem[] {
   if (transition && old === undefined) return [];
   const context = { self: toCel(schema, value), ...(transition ? { oldSelf: toCel(schema, old) } : {}) };
+  // A fieldPath begins with a dot.
   const at = [...path, ...(rule.fieldPath ?? "").split(".").slice(1)];
   try {
     if (holds(context) === true) return [];
@@ -96,8 +100,8 @@ function judge(
   return [{ path: at, message: sayWhy(says, context) ?? rule.message ?? `failed rule: ${rule.rule}` }];
 }
 
-/** As in the API server, an expression that fails or gives nothing of use leaves the fixed message. */
-function sayWhy(says: Program | undefined, context: Record<string, unknown>): string | undefined {
+/** As in the API server, undefined when the messageExpression fails or gives no usable text; then the fixed message is used. */
+function sayWhy(says: CelProgram | undefined, context: Record<string, unknown>): string | undefined {
   try {
     const text = says?.(context);
     return typeof text === "string" && text.trim() !== "" && !text.includes("\n") ? text : undefined;
@@ -106,7 +110,7 @@ function sayWhy(says: Program | undefined, context: Record<string, unknown>): st
   }
 }
 
-/** CEL's types: integers are not doubles, and dates are moments. */
+/** Converts JSON to CEL's types: CEL tells integers from doubles, and the API server makes a date a timestamp. */
 function toCel(schema: Schema, value: unknown): unknown {
   if (Array.isArray(value)) return value.map((item) => toCel(schema.items ?? {}, item));
   if (isObject(value))

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { type Parsed, parseSources } from "./source.ts";
 
-/** Reads files, folders (their .yaml, .yml and .json, and those below) and `-`, standard input. Throws for what is not there. */
+/** Reads files, folders (all .yaml, .yml and .json files below them) and `-`, standard input. Throws when a path does not exist. */
 export async function readSources(paths: readonly string[]): Promise<Parsed[]> {
   const files = (await Promise.all(paths.map(filesOf))).flat();
   return await Promise.all(

@@ -1,6 +1,7 @@
-import { inQuotes, type Path, type Problem, type Typed } from "./finding.ts";
+import { type FieldPath, type FieldProblem, inQuotes, type Typed } from "./finding.ts";
 import { isObject } from "./structure.ts";
 
+/** All fields of Kubernetes' ObjectMeta. */
 const KNOWN = new Set([
   "name",
   "generateName",
@@ -19,13 +20,14 @@ const KNOWN = new Set([
   "selfLink",
 ]);
 
+// As the API server checks them: names are RFC 1123 subdomains of up to 253 characters.
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const LABEL_VALUE = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;
 const LABEL_KEY = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]$/;
 
-/** The part of an object whose rules are not in the CRD: name, labels, annotations. */
-export function metadataProblems(metadata: unknown, typed: Typed): Problem[] {
-  const at = (...path: Path) => ["metadata", ...path];
+/** Checks metadata. Its rules are the API server's own and not in the CRD. */
+export function metadataProblems(metadata: unknown, typed: Typed): FieldProblem[] {
+  const at = (...path: FieldPath) => ["metadata", ...path];
   if (!isObject(metadata)) return [{ path: at(), message: "Required value: write metadata with a name" }];
   const unknown = Object.keys(metadata)
     .filter((name) => !KNOWN.has(name))
@@ -39,7 +41,7 @@ export function metadataProblems(metadata: unknown, typed: Typed): Problem[] {
   ];
 }
 
-function nameProblems(name: unknown, path: Path, typed: Typed): Problem[] {
+function nameProblems(name: unknown, path: FieldPath, typed: Typed): FieldProblem[] {
   if (name === undefined || name === null || name === "")
     return [{ path, message: "Required value: name or generateName is required" }];
   if (typeof name !== "string")
@@ -54,13 +56,18 @@ function nameProblems(name: unknown, path: Path, typed: Typed): Problem[] {
   ];
 }
 
-function namespaceProblems(namespace: unknown, path: Path, typed: Typed): Problem[] {
+function namespaceProblems(namespace: unknown, path: FieldPath, typed: Typed): FieldProblem[] {
   return namespace === undefined || namespace === null || typeof namespace === "string"
     ? []
     : [{ path, message: `must be of type string; ${inQuotes(path, namespace, typed)}` }];
 }
 
-function mapProblems(map: unknown, path: Path, values: RegExp | undefined, typed: Typed): Problem[] {
+function mapProblems(
+  map: unknown,
+  path: FieldPath,
+  values: RegExp | undefined,
+  typed: Typed,
+): FieldProblem[] {
   if (map === undefined || map === null) return [];
   if (!isObject(map)) return [{ path, message: "must be a map of strings" }];
   return Object.entries(map).flatMap(([key, value]) => {

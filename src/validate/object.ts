@@ -1,6 +1,6 @@
 import { type Crd, readCrds } from "../api/crds.ts";
 import { celCheck } from "./cel.ts";
-import { fieldOf, type Problem, type Typed } from "./finding.ts";
+import { type FieldProblem, fieldOf, type Typed } from "./finding.ts";
 import { metadataProblems } from "./metadata.ts";
 import { schemaCheck } from "./schema.ts";
 import { duplicates, isObject, normalise, unknownFields } from "./structure.ts";
@@ -8,28 +8,28 @@ import { duplicates, isObject, normalise, unknownFields } from "./structure.ts";
 export interface ObjectCheck {
   /** The object as the API server would store it. */
   object: Record<string, unknown>;
-  problems: Problem[];
+  problems: FieldProblem[];
 }
 
 interface ObjectCheckOptions {
-  /** The object as it is in the cluster: then this is an update. */
+  /** The object as it is in the cluster, if this is an update. */
   old?: unknown;
-  /** A scalar as it was typed. */
+  /** Looks up scalars as they were typed, for messages. */
   typed?: Typed;
 }
 
-/** One kind's rules, compiled. */
-export interface Kind extends Crd {
+/** A kind with its compiled rules. */
+export interface KindChecker extends Crd {
   check(object: Record<string, unknown>, options?: ObjectCheckOptions): ObjectCheck;
 }
 
-/** The kinds of crds/, by name. */
-export function readKinds(): Map<string, Kind> {
+/** Our kinds by name, from crds/. */
+export function readKinds(): Map<string, KindChecker> {
   return new Map(readCrds().map((crd) => [crd.kind, { ...crd, check: checkOf(crd) }]));
 }
 
-function checkOf({ group, version, schema }: Crd): Kind["check"] {
-  // Status is the operator's: what stands in a file is dropped, and metadata has rules of its own.
+function checkOf({ group, version, schema }: Crd): KindChecker["check"] {
+  // The API server ignores status in a file, since it is a subresource. Metadata is checked on its own.
   const checkSchema = schemaCheck(schema);
   const checkCel = celCheck(schema);
   const known = { ...schema, properties: { ...schema.properties, metadata: { type: "object" as const } } };
@@ -49,14 +49,14 @@ function checkOf({ group, version, schema }: Crd): Kind["check"] {
     const rules = shape.some(({ blocking }) => blocking)
       ? []
       : checkCel(value, old === undefined ? undefined : prepare(old));
-    // A rule tells more than the pattern that stands beside it for tools.
-    const told = new Set(rules.map(({ path }) => fieldOf(path)));
-    const rest = shape.filter(({ pattern, path }) => pattern !== true || !told.has(fieldOf(path)));
+    // Where a rule and a pattern both fail only the rule is reported: it says more. Patterns are there for tools.
+    const reported = new Set(rules.map(({ path }) => fieldOf(path)));
+    const rest = shape.filter(({ pattern, path }) => pattern !== true || !reported.has(fieldOf(path)));
     return { object: value, problems: [...rest, ...rules] };
   };
 }
 
-function versionProblems(given: unknown, wanted: string): Problem[] {
+function versionProblems(given: unknown, wanted: string): FieldProblem[] {
   return given === wanted
     ? []
     : [

@@ -1,8 +1,8 @@
 import type { Finding } from "./finding.ts";
-import type { Result } from "./validate.ts";
+import type { ValidationResult } from "./validate.ts";
 
-/** One line per finding, as compilers write them, and a last line that sums up. */
-export function textReport({ findings, objects }: Result): string {
+/** One line per finding in the format of compilers, then a summary. */
+export function textReport({ findings, objects }: ValidationResult): string {
   return [...findings.map(lineOf), summary(findings, objects), ""].join("\n");
 }
 
@@ -20,8 +20,8 @@ function summary(findings: Finding[], objects: number): string {
 
 const counted = (n: number, noun: string) => `${n} ${noun}${n === 1 ? "" : "s"}`;
 
-/** The same as one JSON object, for tools. */
-export function jsonReport({ findings, objects }: Result): string {
+/** The same as a JSON object, for tools. */
+export function jsonReport({ findings, objects }: ValidationResult): string {
   return `${JSON.stringify({ objects, ...counts(findings), findings }, null, 2)}\n`;
 }
 

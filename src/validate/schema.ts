@@ -1,9 +1,10 @@
 import { Ajv, type ErrorObject, type SchemaObject, type ValidateFunction } from "ajv";
 import type { Schema } from "../api/crds.ts";
-import { inQuotes, type Path, type Problem, type Typed } from "./finding.ts";
+import { type FieldPath, type FieldProblem, inQuotes, type Typed } from "./finding.ts";
 
-/** Checks a value against an OpenAPI schema; the words are the API server's where it has any, so that both can be searched. */
-export function schemaCheck(schema: Schema): (value: unknown, typed: Typed) => Problem[] {
+/** Checks a value against an OpenAPI schema. Uses the API server's own words where it has some, so that a search finds both. */
+export function schemaCheck(schema: Schema): (value: unknown, typed: Typed) => FieldProblem[] {
+  // allErrors, because the API server reports all errors at once; verbose, because messages quote the value.
   const ajv = new Ajv({ allErrors: true, strictTypes: false, verbose: true });
   ajv.addFormat("int32", true);
   ajv.addFormat("int64", true);
@@ -16,7 +17,7 @@ export function schemaCheck(schema: Schema): (value: unknown, typed: Typed) => P
   };
 }
 
-/** A day that exists, as the API server's `format: date`: 2026-02-30 does not. */
+/** Is it a day that exists, as the API server checks `format: date`? 2026-02-30 does not. */
 function isDate(text: string): boolean {
   const date = new Date(`${text}T00:00:00Z`);
   return (
@@ -24,7 +25,7 @@ function isDate(text: string): boolean {
   );
 }
 
-/** Without what ajv does not know, and without defaults, which are applied before. */
+/** The schema without what ajv does not know, and without defaults, which `normalise` has applied. */
 function plain(schema: Schema): SchemaObject {
   const { description: _, default: __, properties, items, ...rest } = schema;
   const known = Object.entries(rest).filter(([key]) => !key.startsWith("x-kubernetes-"));
@@ -41,7 +42,7 @@ function plain(schema: Schema): SchemaObject {
   };
 }
 
-function problemOf(error: ErrorObject, typed: Typed): Problem {
+function problemOf(error: ErrorObject, typed: Typed): FieldProblem {
   const at = pathOf(error.instancePath);
   const path = error.keyword === "required" ? [...at, error.params.missingProperty as string] : at;
   const words = worded[error.keyword];
@@ -49,12 +50,12 @@ function problemOf(error: ErrorObject, typed: Typed): Problem {
   return { path, message, blocking: BLOCKING.has(error.keyword), pattern: error.keyword === "pattern" };
 }
 
-/** After these the API server evaluates no CEL rule of the object. */
+/** The API server evaluates no CEL rule of an object that breaks one of these. */
 const BLOCKING = new Set(["type", "required", "enum", "maxLength", "maxItems", "format"]);
 
-type Words = (error: ErrorObject, path: Path, typed: Typed) => string;
+type Wording = (error: ErrorObject, path: FieldPath, typed: Typed) => string;
 
-const worded: Record<string, Words> = {
+const worded: Record<string, Wording> = {
   required: () => "Required value",
   type: ({ params, data }, path, typed) => {
     const said = `must be of type ${params.type}: "${typeOf(data)}"`;
@@ -81,8 +82,8 @@ function typeOf(value: unknown): string {
   return typeof value === "number" ? (Number.isInteger(value) ? "integer" : "number") : typeof value;
 }
 
-/** `/spec/sinks/0/url` → its steps. */
-function pathOf(pointer: string): Path {
+/** The steps of a JSON pointer such as `/spec/sinks/0/url`. */
+function pathOf(pointer: string): FieldPath {
   return pointer
     .split("/")
     .slice(1)

@@ -9,18 +9,18 @@ import {
   parseAllDocuments,
   visit,
 } from "yaml";
-import type { Path } from "./finding.ts";
+import type { FieldPath } from "./finding.ts";
 
-/** One object of a file, and where its fields are. */
+/** One object in a file, and where its fields are. */
 export interface Source {
   file: string;
-  /** Counted from 1; objects of a List share the number of their document. */
+  /** Counted from 1. All objects of a List have the number of its document. */
   document: number;
   object: unknown;
-  /** Line of a field; of the nearest field around it when it is not there. */
-  lineOf(path: Path): number;
-  /** A scalar as it was typed, without quotes: `014` where the object holds 12. */
-  typed(path: Path): string | undefined;
+  /** The line of a field, or of the nearest field around it when it is missing. */
+  lineOf(path: FieldPath): number;
+  /** A scalar as it was typed, without quotes: `014` when the object has 12. */
+  typed(path: FieldPath): string | undefined;
 }
 
 /** A text that is not YAML. */
@@ -38,8 +38,8 @@ export interface Parsed {
 }
 
 /**
- * Reads YAML or JSON as kubectl does. Its parser follows YAML 1.1 (`no` is false, `010` is 8) but leaves dates and times of day
- * as strings; the same here, or a file would pass that the API server refuses.
+ * Reads YAML or JSON as kubectl does. Its parser follows YAML 1.1 (`no` is false, `010` is 8), but leaves dates and times of day as
+ * strings. We must do the same, or we would accept files that the API server refuses.
  */
 export function parseSources(file: string, text: string): Parsed {
   const lines = new LineCounter();
@@ -51,23 +51,27 @@ export function parseSources(file: string, text: string): Parsed {
     customTags: (tags) => tags.filter((tag) => typeof tag === "string" || !isTime(tag)),
   });
   const parsed: Parsed = { file, sources: [], problems: [] };
-  // A text without any document is an empty array with properties of its own.
+  // Copied, because for an empty text the library returns an empty array with a type of its own.
   for (const [index, document] of [...documents].entries())
-    read(parsed, { file, document: index + 1 }, document, lines, text);
+    read(parsed, { where: { file, document: index + 1 }, document, lines, text });
   return parsed;
 }
 
 const isTime = (tag: { tag: string; format?: string | undefined }) =>
   tag.format === "TIME" || tag.tag === "tag:yaml.org,2002:timestamp";
 
-function read(
-  parsed: Parsed,
-  where: { file: string; document: number },
-  document: Document,
-  lines: LineCounter,
-  text: string,
-) {
-  if (isTemplate(document, lines, text)) {
+/** One document of a file, with what it takes to find its lines. */
+interface YamlDocument {
+  where: { file: string; document: number };
+  document: Document;
+  lines: LineCounter;
+  /** The whole file. */
+  text: string;
+}
+
+function read(parsed: Parsed, yaml: YamlDocument) {
+  const { where, document, lines } = yaml;
+  if (isTemplate(yaml)) {
     parsed.problems.push({ ...where, line: lines.linePos(document.range?.[0] ?? 0).line, message: TEMPLATE });
     return;
   }
@@ -81,7 +85,7 @@ function read(
   try {
     object = document.toJS();
   } catch (error) {
-    // Aliases are followed only here: one without an anchor, or so many that they would fill the memory.
+    // Aliases are resolved only here. One may have no anchor, or there are so many that they would fill the memory.
     parsed.problems.push({
       ...where,
       line: lines.linePos(document.range?.[0] ?? 0).line,
@@ -90,23 +94,22 @@ function read(
     return;
   }
   if (object === null || object === undefined) return;
-  for (const [prefix, item] of itemsOf(object))
-    parsed.sources.push(sourceOf(where, document, lines, prefix, item));
+  for (const [prefix, item] of itemsOf(object)) parsed.sources.push(sourceOf(yaml, prefix, item));
 }
 
 const TEMPLATE =
   "this is a template, not YAML: render it first and check what comes out, such as helm template CHART | smschannel validate -";
 
 /**
- * What stands in double braces and in no quotes is no YAML, or a map whose key is a map, which no object of Kubernetes has. In a
- * text, such as a reply to a customer, it is nobody's template, and what is wrong elsewhere is to be told.
+ * Is this a template, such as Helm's? Double braces outside of quotes are either a syntax error or a map whose key is a map, which no
+ * Kubernetes object has. Inside a string, such as a reply to a customer, they mean nothing, and other errors must be reported.
  */
-function isTemplate(document: Document, lines: LineCounter, text: string): boolean {
+function isTemplate({ document, lines, text }: YamlDocument): boolean {
   const [start, , end] = document.range ?? [0, 0, text.length];
   if (!text.slice(start, end).includes("{{")) return false;
   if (document.errors.length > 0) {
     const written = text.split("\n");
-    // A line of a template by itself can make the next one an error.
+    // A line that holds only a template action can make the line after it an error.
     return document.errors.some(({ pos: [at] }) => {
       const { line } = lines.linePos(at);
       return hasOpenBraces(written[line - 1] ?? "") || /^\s*\{\{/.test(written[line - 2] ?? "");
@@ -123,26 +126,23 @@ function isTemplate(document: Document, lines: LineCounter, text: string): boole
   return found;
 }
 
-/** Double braces at the beginning of a value or of a line, where YAML takes them for maps; not in quotes, a comment or a text. */
+/**
+ * Has the line double braces at its beginning or at the beginning of a value, where YAML reads a map? Ignores quotes and
+ * comments.
+ */
 const hasOpenBraces = (line: string) =>
   /(?:^\s*|[:[{?]\s*|-\s+)\{\{/.test(
     line.replaceAll(/(?<=^|[\s,[{:])(?:"(?:[^"\\]|\\.)*(?:"|$)|'[^']*(?:'|$)|#.*$)/g, ""),
   );
 
-/** A List, as `kubectl get -o yaml` prints it, holds its objects under items. */
-function itemsOf(object: unknown): [Path, unknown][] {
+/** `kubectl get -o yaml` prints a List with its objects under items. */
+function itemsOf(object: unknown): [FieldPath, unknown][] {
   const { kind, items } = object as { kind?: unknown; items?: unknown };
   if (typeof kind !== "string" || !kind.endsWith("List") || !Array.isArray(items)) return [[[], object]];
   return items.map((item, index) => [["items", index], item]);
 }
 
-function sourceOf(
-  where: { file: string; document: number },
-  document: Document,
-  lines: LineCounter,
-  prefix: Path,
-  object: unknown,
-): Source {
+function sourceOf({ where, document, lines }: YamlDocument, prefix: FieldPath, object: unknown): Source {
   return {
     ...where,
     object,
@@ -154,8 +154,8 @@ function sourceOf(
   };
 }
 
-/** Where the deepest part of the path begins that is there; of a field its name, which stands on the line people look for. */
-function offsetOf(document: Document, path: Path): number {
+/** Where the deepest existing part of the path begins. For a field that is its name, on the line where people look for it. */
+function offsetOf(document: Document, path: FieldPath): number {
   let node = document.contents as Node | null;
   let offset = node?.range?.[0] ?? 0;
   for (const step of path) {

@@ -1,20 +1,20 @@
 import type { Schema } from "../api/crds.ts";
-import { fieldOf, type Path, type Problem } from "./finding.ts";
+import { type FieldPath, type FieldProblem, fieldOf } from "./finding.ts";
 
-/** What the API server does to an object before it looks at rules: unknown fields, defaults, and lists with a key. */
+// What the API server does to an object before it evaluates rules: unknown fields, defaults, and lists with a key.
 
-type Json = Record<string, unknown>;
+type PlainObject = Record<string, unknown>;
 
-export const isObject = (value: unknown): value is Json =>
+export const isObject = (value: unknown): value is PlainObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Fields that the schema does not have: the API server would drop them without a word, and kubectl refuses them. */
-export function unknownFields(schema: Schema, value: unknown, path: Path = []): Problem[] {
+/** Fields that the schema does not have. The API server would silently drop them; kubectl refuses them, and so do we. */
+export function unknownFields(schema: Schema, value: unknown, path: FieldPath = []): FieldProblem[] {
   if (Array.isArray(value)) {
     const { items } = schema;
     return items === undefined ? [] : value.flatMap((item, i) => unknownFields(items, item, [...path, i]));
   }
-  // An object without declared fields may hold any; a scalar or a list has none, so that every field of it is unknown.
+  // A schema of type object without properties allows any field. One of another type allows none, so all fields are unknown.
   if (!isObject(value) || (schema.type === "object" && schema.properties === undefined)) return [];
   const properties = schema.properties ?? {};
   return Object.entries(value).flatMap(([name, child]) => {
@@ -25,7 +25,7 @@ export function unknownFields(schema: Schema, value: unknown, path: Path = []): 
   });
 }
 
-function unknown(path: Path, properties: Record<string, Schema>): Problem {
+function unknown(path: FieldPath, properties: Record<string, Schema>): FieldProblem {
   const name = String(path.at(-1));
   const near = Object.keys(properties).find((candidate) => isNear(candidate, name));
   const hint =
@@ -37,9 +37,10 @@ function unknown(path: Path, properties: Record<string, Schema>): Problem {
   return { path, message: `unknown field "${fieldOf(path)}"; ${hint}` };
 }
 
-/** The same but for case, or at most two letters inserted, removed or exchanged. */
+/** Equal except for case, or with at most two letters inserted, removed or replaced. */
 function isNear(a: string, b: string): boolean {
   if (a.toLowerCase() === b.toLowerCase()) return true;
+  // The Levenshtein distance, row by row.
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
@@ -50,14 +51,14 @@ function isNear(a: string, b: string): boolean {
   return row[b.length]! <= Math.min(2, Math.floor(b.length / 3));
 }
 
-/** A copy without unknown fields, without the nulls that no field may have, and with the schema's defaults. */
+/** A copy as the API server would store it: without unknown fields and without nulls, and with the schema's defaults. */
 export function normalise(schema: Schema, value: unknown): unknown {
   if (Array.isArray(value)) {
     const { items } = schema;
     return items === undefined ? value : value.map((item) => normalise(items, item));
   }
   if (!isObject(value) || schema.properties === undefined) return value;
-  const copy: Json = {};
+  const copy: PlainObject = {};
   for (const [name, child] of Object.entries(schema.properties)) {
     const given = Object.hasOwn(value, name) ? value[name] : undefined;
     const wanted = given ?? structuredClone(child.default);
@@ -66,8 +67,8 @@ export function normalise(schema: Schema, value: unknown): unknown {
   return copy;
 }
 
-/** Items of a set, or of a list with a key, that are there twice. */
-export function duplicates(schema: Schema, value: unknown, path: Path = []): Problem[] {
+/** Items that come twice in a set or in a list with a key. */
+export function duplicates(schema: Schema, value: unknown, path: FieldPath = []): FieldProblem[] {
   if (isObject(value))
     return Object.entries(schema.properties ?? {}).flatMap(([name, child]) =>
       duplicates(child, value[name], [...path, name]),

@@ -108,13 +108,13 @@ const rows: Record<string, [documents: string[], findings: string[]]> = {
     ["error WorkStream a spec.sms.twilio.credentialsSecretRef.name SecretKeyMissing"],
   ],
   "a Secret with both keys": [[secret("accountSid: AC1, authToken: x"), stream("a")], []],
-  "a time zone that nobody knows": [
+  "an unknown time zone": [
     [hours("h", "Europe/Wien")],
     ["error OperatingHours h spec.timeZone TimeZoneUnknown"],
   ],
   "the same object twice": [[hours("h", "UTC"), hours("h", "UTC")], ["error OperatingHours h metadata.name"]],
   "a kind that does not exist": [[header("SmsNumbers", "line")], ["error undefined undefined kind"]],
-  "an object of somebody else": [
+  "an object of another API group": [
     ["apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {replicas: many}\n"],
     [],
   ],
@@ -131,7 +131,7 @@ describe("rules across objects", () => {
     test(name, async () => expect(await judge(...documents)).toEqual(findings));
 });
 
-/** A document, and what is said of it: the whole list of messages, of which each holds the text given here. */
+/** A document, and a part of each message about it, in order. */
 const advice: Record<string, [text: string, said: string[]]> = {
   "a name that YAML takes for a boolean": [
     hours("n", "UTC"),
@@ -211,7 +211,7 @@ const advice: Record<string, [text: string, said: string[]]> = {
   ],
 };
 
-/** A stream with this reply, and this line behind it. */
+/** A stream with this reply, followed by this line. */
 function reply(text: string, line: string): string {
   return `${header("WorkStream", "a")}spec:\n  greeting: ${text}\n${line}\n`;
 }
@@ -225,13 +225,13 @@ describe("what to write instead", () => {
       );
     });
 
-  test("braces in a text are nobody's template", async () => {
+  test("braces in a text do not make a template", async () => {
     const text = stream("a", `${ALLOWED}  automatedMessages: [{trigger: Greeting, text: "{{ hello }}"}]\n`);
     const { findings } = await validate([parseSources("a.yaml", text)]);
     expect(findings.filter(({ message }) => message.includes("render it first"))).toEqual([]);
   });
 
-  test("a stream or hours with a fault of their own are there all the same", async () => {
+  test("a reference to an invalid stream or invalid hours is not reported as missing", async () => {
     const faulty = [stream("a", "  channel: Fax\n"), hours("h", "Local")];
     const said = await judge(...faulty, number("line", "a", "14252306549", HOURS));
     expect(said).toEqual(["error WorkStream a spec.channel", "error OperatingHours h spec.timeZone"]);
@@ -245,21 +245,21 @@ describe("where a finding is", () => {
     report = textReport(await validate([parseSources("dir/x.yaml", text)]));
   });
 
-  test("names file, line, kind, name, field, document, and what to write", () => {
+  test("is reported with file, line, kind, name, field and document, and what to write", () => {
     expect(report.split("\n")[0]).toBe(
       'dir/x.yaml:12: error: SmsNumber line: spec.number: must be of type string: "integer"; put it in quotes: number: "14252306549" (document 2)',
     );
   });
 
-  test("the last line sums up", () => expect(report).toContain("2 objects, 1 error, 0 warnings\n"));
+  test("is counted in the last line", () => expect(report).toContain("2 objects, 1 error, 0 warnings\n"));
 
-  test("a List's items are found too", async () => {
+  test("is found for the items of a List", async () => {
     const list = `kind: List\napiVersion: v1\nitems:\n- ${hours("h", "Local").trimEnd().replaceAll("\n", "\n  ")}\n`;
     const [finding] = (await validate([parseSources("list.yaml", list)])).findings;
     expect(finding).toMatchObject({ line: 7, field: "spec.timeZone", name: "h" });
   });
 
-  test("JSON is read, and reported as JSON", async () => {
+  test("is the same for JSON, and in a JSON report", async () => {
     const object = {
       apiVersion: "smschannel.dev/v1alpha1",
       kind: "OperatingHours",
@@ -286,14 +286,14 @@ describe("where a finding is", () => {
     expect(findings[0]).toMatchObject({ file: "bad.yaml", document: 2, severity: "error" });
     expect(findings[0]!.message).toContain(message);
   });
-  test("what is no YAML is an error with its line", async () => {
+  test("includes the line of a syntax error", async () => {
     const [finding] = (await validate([parseSources("bad.yaml", "a: 1\nb: [1\nc: 2\n")])).findings;
     expect(finding).toMatchObject({ severity: "error", file: "bad.yaml", field: "" });
     expect(finding!.line).toBeGreaterThan(1);
   });
 
-  // kubectl lets the last one win, so that one of the two lines has no effect: here it is told.
-  test("a field that stands there twice is an error", async () => {
+  // For kubectl the last one wins, so one of the two lines has no effect. We report it.
+  test("is known for a field that comes twice", async () => {
     const { findings } = await validate([
       parseSources("x.yaml", `${hours("h", "UTC")}kind: OperatingHours\n`),
     ]);
@@ -302,7 +302,7 @@ describe("where a finding is", () => {
   });
 });
 
-describe("with the objects as they were", () => {
+describe("with the objects that are in the cluster", () => {
   const before = number("line", "a", "14252306549");
   const judgeChange = async (after: string) => {
     const old = [parseSources("old.yaml", before)];
@@ -318,5 +318,5 @@ describe("with the objects as they were", () => {
     ]));
   test("another object may have another number", async () =>
     expect(await judgeChange(number("m", "a", "14252306550"))).toEqual([]));
-  test("the same object is fine", async () => expect(await judgeChange(before)).toEqual([]));
+  test("the same object is accepted", async () => expect(await judgeChange(before)).toEqual([]));
 });

@@ -1,20 +1,20 @@
 import type { OperatingHours, SmsNumber, WorkStream } from "../api/index.ts";
 import { RuleJudge } from "../rules/judge.ts";
 import type { RuleProblem } from "../rules/problems.ts";
-import { acrossProblems, type Given, secretKeysOf } from "./across.ts";
-import { type Finding, fieldOf, type Path } from "./finding.ts";
-import { type Kind, readKinds } from "./object.ts";
+import { acrossProblems, type GivenObjects, secretKeysOf } from "./across.ts";
+import { type FieldPath, type Finding, fieldOf } from "./finding.ts";
+import { type KindChecker, readKinds } from "./object.ts";
 import type { Parsed, Source } from "./source.ts";
 import { isObject } from "./structure.ts";
 
-export interface Result {
-  /** In the order of the files and of the lines in them. */
+export interface ValidationResult {
+  /** Sorted by file, in the order given, and line. */
   findings: Finding[];
-  /** How many objects of our kinds were looked at; others are passed over. */
+  /** How many objects of our kinds were checked. Other kinds are ignored. */
   objects: number;
 }
 
-/** An object of one of our kinds with where it stands. */
+/** An object of one of our kinds and where it is. */
 interface Checked {
   source: Source;
   kind: string;
@@ -24,8 +24,14 @@ interface Checked {
   good: boolean;
 }
 
-/** Checks files as the API server and then the operator would. `old` holds the objects as they are in the cluster. */
-export async function validate(files: readonly Parsed[], old: readonly Parsed[] = []): Promise<Result> {
+/**
+ * Checks files as the API server and then the operator would. `old` has the objects that are in the cluster, to find forbidden
+ * changes.
+ */
+export async function validate(
+  files: readonly Parsed[],
+  old: readonly Parsed[] = [],
+): Promise<ValidationResult> {
   const kinds = readKinds();
   const before = new Map(
     old.flatMap(({ sources }) => sources).map(({ object }) => [identityOf(object), object]),
@@ -36,6 +42,7 @@ export async function validate(files: readonly Parsed[], old: readonly Parsed[] 
   for (const source of files.flatMap(({ sources }) => sources))
     checkOne(source, { kinds, before, checked, findings });
   const given = await givenOf(files, checked);
+  // Findings across objects name the object only; this finds its place in the files.
   const places = new Map(checked.map((one) => [one.object as unknown, one]));
   for (const { object, severity, path, message, reason } of acrossProblems(given)) {
     const finding = findingOf(places.get(object)!, severity, path, message);
@@ -63,14 +70,15 @@ const empty = (file: string): Finding => ({
   message: "there is no object in it: is it the right file, and did what should have written it work?",
 });
 
-interface Work {
-  kinds: Map<string, Kind>;
+/** What checking all files shares and collects. */
+interface CheckRun {
+  kinds: Map<string, KindChecker>;
   before: Map<string, unknown>;
   checked: Checked[];
   findings: Finding[];
 }
 
-function checkOne(source: Source, { kinds, before, checked, findings }: Work) {
+function checkOne(source: Source, { kinds, before, checked, findings }: CheckRun) {
   const raw = source.object;
   const kind = isObject(raw) && isOurs(raw.apiVersion) ? kinds.get(String(raw.kind)) : undefined;
   if (!isObject(raw) || kind === undefined) {
@@ -113,7 +121,7 @@ function checkOne(source: Source, { kinds, before, checked, findings }: Work) {
 
 const isOurs = (apiVersion: unknown) =>
   typeof apiVersion === "string" && apiVersion.startsWith("smschannel.dev/");
-const unknownKind = (kind: unknown, kinds: Map<string, Kind>) =>
+const unknownKind = (kind: unknown, kinds: Map<string, KindChecker>) =>
   `there is no kind "${String(kind)}": write ${[...kinds.keys()].join(", ")}`;
 const placed = (source: Source) => ({
   severity: "error" as const,
@@ -139,7 +147,7 @@ function identityOf(object: unknown): string {
   return JSON.stringify([object.kind, namespace ?? "", name]);
 }
 
-function findingOf(one: Checked, severity: Finding["severity"], path: Path, message: string): Finding {
+function findingOf(one: Checked, severity: Finding["severity"], path: FieldPath, message: string): Finding {
   const { source, kind, namespace, name } = one;
   return {
     severity,
@@ -154,8 +162,8 @@ function findingOf(one: Checked, severity: Finding["severity"], path: Path, mess
   };
 }
 
-/** Only objects that are good by themselves: rules across objects may then trust their types. */
-async function givenOf(files: readonly Parsed[], checked: Checked[]): Promise<Given> {
+/** Only objects that are valid by themselves, so that rules across objects can rely on their types. */
+async function givenOf(files: readonly Parsed[], checked: Checked[]): Promise<GivenObjects> {
   const of = <T>(kind: string) =>
     checked.filter((one) => one.kind === kind && one.good).map(({ object }) => object as T);
   const streams = of<WorkStream>("WorkStream");
@@ -172,8 +180,8 @@ async function givenOf(files: readonly Parsed[], checked: Checked[]): Promise<Gi
   };
 }
 
-/** As the operator judges them, with the same bounds. */
-async function judged(streams: readonly WorkStream[]): Promise<Given["ruleProblems"]> {
+/** Checks routing rules with the same limits as the operator. */
+async function judged(streams: readonly WorkStream[]): Promise<GivenObjects["ruleProblems"]> {
   const judge = new RuleJudge();
   try {
     const problems = new Map<WorkStream, RuleProblem[]>();

@@ -43,7 +43,19 @@ test("troubleshooting has every reason", () => {
 });
 
 describe("files that comments and pages name are there", () => {
-  const folders = ["bench", "bin", "charts", "crds", "deploy", "docs", "examples", "scripts", "src", "test"];
+  const folders = [
+    "bench",
+    "bin",
+    "charts",
+    "crds",
+    "demo",
+    "deploy",
+    "docs",
+    "examples",
+    "scripts",
+    "src",
+    "test",
+  ];
   const files = [".", ...folders].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: folder !== ".", withFileTypes: true })
       .filter((entry) => entry.isFile())

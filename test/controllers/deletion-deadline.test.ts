@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { smsNumbers } from "../../src/api/index.ts";
 import { createLog } from "../../src/log.ts";
-import type { Fault } from "../../src/simulator/simulator.ts";
+import type { SimulatedFault } from "../../src/simulator/simulator.ts";
 import { applyFleet, deleteFleet, fleetIsGone, fleetIsReady, fleetSeed } from "../support/fleet.ts";
 import { eventually, World } from "../support/world.ts";
 
@@ -10,7 +10,7 @@ const DEMO = {
   smsFallbackUrl: "",
   smsApplicationSid: "",
 };
-const troubles: Record<string, Fault> = {
+const troubles: Record<string, SimulatedFault> = {
   "429 for ever": { kind: "status", status: 429 },
   "429 that asks for half a minute": { kind: "status", status: 429, retryAfterSeconds: 30 },
   "no answer to anything": { kind: "slow", ms: 600_000, when: "before" },

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { smsNumbers } from "../../src/api/index.ts";
 import { secrets } from "../../src/kube/resource.ts";
 import { createLog } from "../../src/log.ts";
-import { secretName } from "../../src/routes/table.ts";
+import { secretName } from "../../src/routes/secrets.ts";
 import { eventually, World } from "../support/world.ts";
 
 // What the operator remembers is in its own Secrets: somebody changes, damages or takes away one of them.

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { type SmsNumber, smsNumbers, workStreams } from "../../src/api/index.ts";
 import { secrets } from "../../src/kube/resource.ts";
 import { createLog } from "../../src/log.ts";
-import type { Fault } from "../../src/simulator/simulator.ts";
+import type { SimulatedFault } from "../../src/simulator/simulator.ts";
 import { kubectl } from "../support/cluster.ts";
 import { ACCOUNT, eventually, NUMBER, World, type WorldOptions } from "../support/world.ts";
 
@@ -372,7 +372,7 @@ describe("what else may be gone or refuse", () => {
   for (const [name, break_, reason] of [
     ["401: the token was revoked", { kind: "status", status: 401 }, "TwilioUnauthorized"],
     ["403", { kind: "status", status: 403 }, "TwilioPermissionMissing"],
-  ] as [string, Fault, string][])
+  ] as [string, SimulatedFault, string][])
     test(`${name}: lets go, says so, and gives it back when the number comes back`, async () => {
       await wiredAnew();
       const counted = (await countedBy(reason))!;
@@ -420,14 +420,14 @@ describe("what else may be gone or refuse", () => {
     ["500", { kind: "status", status: 500 }],
     ["connections reset", { kind: "reset", when: "before" }],
     // Who answers these is not Twilio, and its word ends nothing.
-    ...[401, 403, 404, 407, 425, 451].map((status): [string, Fault] => [
+    ...[401, 403, 404, 407, 425, 451].map((status): [string, SimulatedFault] => [
       `HTML with status ${status}`,
       { kind: "status", status, body: "html" },
     ]),
     ["a sign-in page for every request", { kind: "garbage" }],
     ["another number's answer", { kind: "otherNumber" }],
     ["an update that is answered and not done", { kind: "unchanged", method: "POST" }],
-  ] as [string, Fault][])
+  ] as [string, SimulatedFault][])
     test(`${name} for a while: waits and says so, then restores`, async () => {
       await wiredAnew();
       const before = conditionsIn((await world.numberIs("line", { Ready: "True" })).status);

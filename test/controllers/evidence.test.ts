@@ -17,7 +17,7 @@ async function migrated(): Promise<string> {
 test("the database's URL is asked for at each look, as it may change", async () => {
   const [before, after] = [await migrated(), await migrated()];
   const store = new PostgresStore({ url: after, statementTimeoutMs: 3000, log: silentLog });
-  await store.insertActivity([
+  await store.insertEvidence([
     { namespaceUid: "u", stream: "s", accountSid: "AC1", replica: "r", accepted: { one: Date.now() } },
   ]);
   await store.close();

@@ -6,7 +6,7 @@ import { systemClock } from "../../src/clock.ts";
 import type { OperatorConfig } from "../../src/controllers/operator.ts";
 import type { ResourceType } from "../../src/kube/resource.ts";
 import { createLog } from "../../src/log.ts";
-import type { Fault } from "../../src/simulator/simulator.ts";
+import type { SimulatedFault } from "../../src/simulator/simulator.ts";
 import { SkippingClock } from "../support/skipping-clock.ts";
 import { ACCOUNT, eventually, matches, NUMBER, TOKEN, World } from "../support/world.ts";
 
@@ -61,7 +61,7 @@ describe("Twilio is in trouble while objects are applied", () => {
     ["resets", { kind: "reset", when: "before" }],
     ["half an answer", { kind: "cut" }],
     ["garbage", { kind: "garbage" }],
-  ] as [string, Fault][])
+  ] as [string, SimulatedFault][])
     test(`${name}, for a while: Ready by itself when it ends`, async () => {
       await afresh();
       world.simulator.control.faults(fault);
@@ -116,7 +116,7 @@ describe("Twilio is in trouble while objects are applied", () => {
     ["an answer about another number", { kind: "otherNumber", count: 1 }, 2],
     ["429 three times", { kind: "status", status: 429, count: 3 }, 4],
     ["500 four times", { kind: "status", status: 500, count: 4 }, 6],
-  ] as [string, Fault, number][])
+  ] as [string, SimulatedFault, number][])
     test(`the update: ${name}`, async () => {
       await afresh();
       world.simulator.control.faults({ ...fault, operation: "UpdateIncomingPhoneNumber" });
@@ -205,7 +205,7 @@ describe("Twilio answers nothing from the start", () => {
     ["500", { kind: "status", status: 500 }, "TwilioUnavailable"],
     ["429", { kind: "status", status: 429 }, "TwilioThrottled"],
     ["no connection", { kind: "reset", when: "before" }, "TwilioUnavailable"],
-  ] as [string, Fault, string][])
+  ] as [string, SimulatedFault, string][])
     test(`${name}: stream and number say so alike, as progress for five minutes and as stalled after`, async () => {
       const clock = new SkippingClock();
       world = await World.start({ clock, receiverClock: systemClock });

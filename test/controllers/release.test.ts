@@ -155,7 +155,7 @@ describe("the operator is gone", () => {
     expect(code).toBe(0);
     expect(output).toContain("1 with a warning above");
     expect(output).toContain("the number's texts went to crm.example.com");
-    expect(output).toContain("kept: 1 webhooks from before");
+    expect(output).toContain("kept: 1 saved webhooks");
     await isLetGo();
     // All that is left in the cluster, and enough for an operator that comes back.
     const { sid } = world.atTwilio();

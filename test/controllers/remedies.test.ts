@@ -226,7 +226,7 @@ describe("a number that works joins a service that drops its texts", () => {
     const store = new PostgresStore({ url: world.databaseUrl, statementTimeoutMs: 3000, log: silentLog });
     for (let minute = 0; minute < 7; minute++) {
       const accepted = { one: clock.now() };
-      await store.insertActivity([{ namespaceUid, stream, accountSid, replica: "r", accepted }]);
+      await store.insertEvidence([{ namespaceUid, stream, accountSid, replica: "r", accepted }]);
       await polled(60_000);
     }
     await store.close();

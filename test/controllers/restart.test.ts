@@ -2,8 +2,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { smsNumbers, workStreams } from "../../src/api/index.ts";
 import { ended } from "../../src/child.ts";
 import { leases, secrets } from "../../src/kube/resource.ts";
-import type { Fault } from "../../src/simulator/simulator.ts";
-import { type CuttingProxy, cuttingProxy, type Seen } from "../kube/proxy.ts";
+import type { SimulatedFault } from "../../src/simulator/simulator.ts";
+import { type CuttingProxy, cuttingProxy, type SeenRequest } from "../kube/proxy.ts";
 import { kubeconfigPath } from "../support/cluster.ts";
 import { eventually, World } from "../support/world.ts";
 
@@ -11,7 +11,7 @@ const demo = { smsUrl: "https://demo.twilio.com/welcome/sms/reply/", smsFallback
 let world: World;
 let proxy: CuttingProxy;
 
-type Moment = (seen: Seen) => boolean;
+type Moment = (seen: SeenRequest) => boolean;
 const call =
   (method: string, path: RegExp): Moment =>
   (seen) =>
@@ -33,7 +33,7 @@ const once = (first: Moment, then: Moment): Moment => {
 };
 /** A call to Twilio that never comes back; the process is killed when `when` holds. */
 interface Hang {
-  fault: Partial<Fault>;
+  fault: Partial<SimulatedFault>;
   when: () => boolean;
 }
 
@@ -62,7 +62,7 @@ async function killed(at: Moment | Hang, act: () => Promise<unknown>, ready = fa
       operation: "UpdateIncomingPhoneNumber",
       count: 1,
       ...at.fault,
-    } as Fault);
+    } as SimulatedFault);
   await act();
   if (typeof at !== "function") {
     await eventually("the moment", () => (at.when() ? true : undefined));

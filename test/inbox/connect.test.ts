@@ -12,7 +12,7 @@ import { migrate } from "../../src/inbox/migrate.ts";
 import { createLog, silentLog } from "../../src/log.ts";
 import { temporaryDirectory } from "../support/controlplane/directory.ts";
 
-// A PostgreSQL with TLS and a socket, reached in every way that a URL can say.
+// A PostgreSQL with TLS and a socket, to which a URL can lead in many ways.
 
 const TLS = join(import.meta.dirname, "../fixtures/tls");
 const AUTHORITY = join(TLS, "self-signed.crt");
@@ -21,7 +21,7 @@ let postgres: EmbeddedPostgres;
 let sockets: string;
 let base: string;
 let login: string;
-/** A port where nobody listens. */
+/** A port without a server. */
 let closed: number;
 
 beforeAll(async () => {
@@ -70,7 +70,7 @@ async function closedPort(): Promise<number> {
   return port;
 }
 
-/** How the connection came about: over TLS, without, or by a socket. */
+/** How we are connected: with TLS, without, or by a socket. */
 async function reached(url: string): Promise<string> {
   const client = await connect(url, { timeoutMs: 5000, applicationName: "test" });
   try {
@@ -106,11 +106,11 @@ describe("connects as libpq does", () => {
       () => at(`smschannel?host=${sockets}&port=${postgres.port}&sslmode=verify-full`, ""),
       "socket",
     ],
-    "the second host when nobody listens at the first": [
+    "the second host when the first refuses connections": [
       () => at("smschannel", `127.0.0.1:${closed},localhost:${postgres.port}`),
       "tls",
     ],
-    "the second host when the first has no name": [
+    "the second host when the first does not resolve": [
       () => at("smschannel", `nowhere.invalid,localhost:${postgres.port}`).replace("d,", "d:1,"),
       "tls",
     ],
@@ -121,7 +121,7 @@ describe("connects as libpq does", () => {
   for (const [name, [url, want]] of Object.entries(rows))
     test(name, async () => expect(await reached(url())).toBe(want));
 
-  test("a password with every character that means something in a URL, some of them as they are", async () => {
+  test("a password may contain every special character of URLs, some of them without encoding", async () => {
     const name = `role_${randomBytes(4).toString("hex")}`;
     const admin = new pg.Client({ connectionString: postgres.ownerUrl });
     await admin.connect();
@@ -133,7 +133,7 @@ describe("connects as libpq does", () => {
   });
 });
 
-/** What `smschannel migrate` ends with, and what it logged; its wait is so long that only an end at once passes. */
+/** The error of `smschannel migrate`, and its log. It would wait so long that the test passes only if it ends at once. */
 async function endOf(url: string) {
   const lines: string[] = [];
   const destination = { write: (line: string) => void lines.push(line) };
@@ -149,7 +149,7 @@ async function endOf(url: string) {
   return { message, log: lines.join("") };
 }
 
-test("who gives up during the login of a server that then says goodbye waits no longer", async () => {
+test("an aborted login ends at once, also when the server then closes the connection in order", async () => {
   const began = Promise.withResolvers<void>();
   const server = createServer((socket) => {
     socket.once("data", () => began.resolve());
@@ -166,32 +166,32 @@ test("who gives up during the login of a server that then says goodbye waits no 
   await new Promise((resolve) => server.close(resolve));
 });
 
-describe("what only a person can mend ends a migration at once, in its own words", () => {
+describe("an error that waiting does not cure ends a migration at once, with words of our own", () => {
   const SECRET = "geheim";
   const rows: Record<string, [() => string, RegExp]> = {
     "a wrong password": [
       () => at("smschannel").replace(login, `smschannel:${SECRET}`),
       /refuses the owner's role \(28P01\): wrong password/,
     ],
-    "a role that is not there": [
+    "a role that does not exist": [
       () => at("smschannel").replace(login, `nobody:${SECRET}`),
       /refuses the owner's role \(28P01\)/,
     ],
     "no password": [() => at("smschannel").replace(login, "smschannel"), /asks for a password/],
-    "a database that is not there": [() => at("nothing"), /the database is not there \(3D000\)/],
-    "a certificate that nobody vouches for": [
+    "a database that does not exist": [() => at("nothing"), /the database does not exist \(3D000\)/],
+    "a self-signed certificate": [
       () => at("smschannel?sslmode=verify-full"),
-      /cannot be trusted: its certificate is signed by itself.*sslrootcert/,
+      /is not trusted: its certificate is signed by itself.*sslrootcert/,
     ],
     "a certificate for another name": [
       () => at(`smschannel?sslmode=verify-full&sslrootcert=${AUTHORITY}`, `127.0.0.1:${postgres.port}`),
       /its certificate is for another host name/,
     ],
-    "an authority that vouches for another server": [
+    "an authority that did not sign the certificate": [
       () => at(`smschannel?sslmode=require&sslrootcert=${join(TLS, "private-authority.crt")}`),
-      /cannot be trusted: its certificate/,
+      /is not trusted: its certificate/,
     ],
-    "an authority's file that is not there": [
+    "a missing file of an authority": [
       () => at("smschannel?sslmode=verify-full&sslrootcert=/nowhere.crt"),
       /the file \/nowhere.crt of sslrootcert cannot be read \(ENOENT\)/,
     ],
@@ -199,7 +199,7 @@ describe("what only a person can mend ends a migration at once, in its own words
       () => `postgres://u:p@${SECRET}/w@localhost:${postgres.port}/smschannel`,
       /write %40 for @/,
     ],
-    "a bogus sslmode": [() => at("smschannel?sslmode=bogus"), /sslmode must be one of/],
+    "an unknown sslmode": [() => at("smschannel?sslmode=bogus"), /sslmode must be one of/],
   };
   for (const [name, [url, want]] of Object.entries(rows))
     test(name, async () => {
@@ -208,7 +208,7 @@ describe("what only a person can mend ends a migration at once, in its own words
       expect(log).not.toMatch(/geheim|waiting for the database/);
     });
 
-  test("a server without TLS, where the URL wants it", async () => {
+  test("a server without TLS when the URL demands it", async () => {
     const plain = createServer((socket) =>
       socket.once("data", () => socket.write("N")).on("error", () => undefined),
     );
@@ -221,7 +221,7 @@ describe("what only a person can mend ends a migration at once, in its own words
   });
 });
 
-describe("roles that the owner may not touch are named with the remedy", () => {
+describe("for roles that the owner may not change the error names the remedy", () => {
   const name = (of: string) => `${of}_${randomBytes(4).toString("hex")}`;
 
   async function owned(owner: string, attributes: string) {
@@ -240,7 +240,7 @@ describe("roles that the owner may not touch are named with the remedy", () => {
       clock: systemClock,
     });
 
-  test("a role that a DBA made: the grant that is missing, which works", async () => {
+  test("a role that a DBA created: the missing grant, which then works", async () => {
     const [owner, receiver] = [name("owner"), name("receiver")];
     const { admin, url } = await owned(owner, "createrole");
     await admin.query(`create role ${receiver} login password 'x'`);

@@ -39,8 +39,8 @@ async function query(url: string, sql: string): Promise<Record<string, unknown>[
   }
 }
 
-describe("a server of our own", () => {
-  test("is reached on the loopback address only, by password only", async () => {
+describe("an embedded server", () => {
+  test("accepts connections only on the loopback address and with a password", async () => {
     const { ownerUrl, port } = await start();
     expect(await query(ownerUrl, "show listen_addresses")).toEqual([{ listen_addresses: "127.0.0.1" }]);
     expect(await query(ownerUrl, "show unix_socket_directories")).toEqual([{ unix_socket_directories: "" }]);
@@ -53,7 +53,7 @@ describe("a server of our own", () => {
     expect((await stat(join(dataDir, "data"))).mode & 0o077).toBe(0);
   });
 
-  test("keeps what was committed, and its password, over a stop and a start", async () => {
+  test("keeps committed data and its password when it is stopped and started", async () => {
     const first = await start();
     await query(first.ownerUrl, "create table kept as select 42 as answer");
     await first.stop();
@@ -64,14 +64,14 @@ describe("a server of our own", () => {
     expect(new URL(second.ownerUrl).password).toBe(new URL(first.ownerUrl).password);
   });
 
-  test("starts where a first start was killed half way", async () => {
+  test("starts after a first start that was killed half way", async () => {
     await mkdir(join(dataDir, "data.new"));
     await writeFile(join(dataDir, "data.new", "PG_VERSION"), "18\n");
     await writeFile(join(dataDir, "password.new"), "");
     expect(await query((await start()).ownerUrl, "select 1 as one")).toEqual([{ one: 1 }]);
   });
 
-  test("says which port is taken when that port was asked for", async () => {
+  test("names the port when the given port is in use", async () => {
     const taken: Server = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");
     const { port } = taken.address() as { port: number };
@@ -82,20 +82,20 @@ describe("a server of our own", () => {
   });
 });
 
-describe("a lock file left behind", () => {
-  test("that names a living process which is no server of this folder is removed", async () => {
+describe("a lock file that was left behind", () => {
+  test("is removed when it names a living process that is not a server of this folder", async () => {
     await (await start()).stop();
     await writeFile(join(dataDir, "data/postmaster.pid"), `${process.pid}\n${join(dataDir, "data")}\n`);
     expect(await query((await start()).ownerUrl, "select 1 as one")).toEqual([{ one: 1 }]);
   });
 
-  test("that names nobody is removed", async () => {
+  test("is removed when it names no process", async () => {
     await (await start()).stop();
     await writeFile(join(dataDir, "data/postmaster.pid"), `${2 ** 22 + 1}\n`);
     expect(await query((await start()).ownerUrl, "select 1 as one")).toEqual([{ one: 1 }]);
   });
 
-  test("of a server that runs is respected, and the error names it", async () => {
+  test("stays when its server runs, and the error names the process", async () => {
     const { ownerUrl } = await start();
     const data = join(dataDir, "data");
     const [pid] = (await readFile(join(data, "postmaster.pid"), "utf8")).split("\n");
@@ -104,11 +104,11 @@ describe("a lock file left behind", () => {
   });
 });
 
-test("a parent that is killed takes its server along, and the next one finds the data", async () => {
+test("when the parent is killed its server ends too, and the next one finds the data", async () => {
   const { parent, ownerUrl } = await startInAnotherProcess();
   await query(ownerUrl, "create table kept as select 42 as answer");
   parent.kill("SIGKILL");
-  // No waiting here: the next start has to cope with a server that is just going.
+  // No waiting: the next start must cope with a server that is still ending.
   const next = await start();
   expect(await query(next.ownerUrl, "select answer from kept")).toEqual([{ answer: 42 }]);
   await expect(query(ownerUrl, "select 1")).rejects.toMatchObject({ code: "ECONNREFUSED" });
@@ -129,7 +129,7 @@ async function startInAnotherProcess(): Promise<{ parent: ChildProcess; ownerUrl
   return { parent, ownerUrl: line.toString().trim() };
 }
 
-test("libraries without their links, as after npm without install scripts, are completed", async () => {
+test("missing links of libraries, as after npm without install scripts, are made", async () => {
   const { native, version } = await installedPrograms();
   const bare = join(dataDir, "native");
   await cp(native, bare, { recursive: true, verbatimSymlinks: true });
@@ -143,7 +143,7 @@ test("libraries without their links, as after npm without install scripts, are c
   expect(execFileSync(programs.postgres, ["--version"]).toString()).toContain("PostgreSQL");
 });
 
-// Only root is given another account, so only root can see that the account would be shut out.
+// Only root uses another account, so only as root can the account be unable to enter a folder.
 test.runIf(process.getuid?.() === 0)(
   "programs that the account cannot reach are copied to where it can",
   async () => {

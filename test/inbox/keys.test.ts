@@ -19,7 +19,7 @@ import {
 } from "../receiver/harness.ts";
 import { newDatabase } from "../support/database.ts";
 
-// "On conflict do nothing" may be silent about the same text, and about nothing else.
+// "On conflict do nothing" must only ever leave out a text that is stored already.
 
 let inbox: Awaited<ReturnType<typeof newInbox>>;
 let store: PostgresStore;
@@ -57,13 +57,13 @@ async function countRows(owner: pg.Client): Promise<number> {
   return (await owner.query("select count(*)::int as count from smschannel.inbox")).rows[0].count;
 }
 
-describe("texts are stored whatever became of the ids", () => {
+describe("texts are stored whatever happened to the ids", () => {
   const troubles: Record<string, string> = {
     "the sequence is behind the rows, as after a failover by logical replication":
       "select setval(pg_get_serial_sequence('smschannel.inbox', 'id'), 1, false)",
     "somebody took the ids that come next": `insert into smschannel.inbox (id, kind, namespace_uid, stream, route_generation, account_sid, message_sid, event, body)
        overriding system value select 50 + i, 'inbound', '', '', 0, 'AC', i::text, '', '' from generate_series(1, 50) as i`,
-    "the table was emptied and its sequence begins anew": "truncate smschannel.inbox restart identity",
+    "the table was emptied and its sequence restarted": "truncate smschannel.inbox restart identity",
   };
   for (const [name, sql] of Object.entries(troubles))
     test(name, async () => {
@@ -73,11 +73,11 @@ describe("texts are stored whatever became of the ids", () => {
       const later = rows(50);
       expect(await store.insert(later)).toBe(50);
       expect(await countRows(inbox.owner)).toBe(before + 50);
-      // Another time they are the same texts, whatever their ids.
+      // Sent again they are the same texts, whatever their ids.
       expect(await store.insert(later)).toBe(0);
     });
 
-  test("the same text twice in one batch, and again in the next, is no error", async () => {
+  test("the same text twice in one batch, and again in the next, is not an error", async () => {
     const [one, other] = [row(), row()];
     expect(await store.insert([one, one])).toBe(1);
     expect(await store.insert([one, other, other])).toBe(1);
@@ -92,7 +92,7 @@ describe("texts are stored whatever became of the ids", () => {
   });
 });
 
-describe("what swallows a text without being the same text is an error", () => {
+describe("anything else that drops a text is an error", () => {
   const swallowers: Record<string, string> = {
     "a unique key that somebody added": "create unique index mine on smschannel.inbox (customer)",
     "a trigger that returns nothing": `
@@ -103,7 +103,7 @@ describe("what swallows a text without being the same text is an error", () => {
       "alter table smschannel.inbox add constraint mine exclude using btree (customer with =)",
   };
   for (const [name, sql] of Object.entries(swallowers)) {
-    test(`${name}: the store says which`, async () => {
+    test(`${name}: the store says which texts are missing`, async () => {
       const known = row();
       await store.insert([known]);
       await inbox.owner.query(sql);
@@ -112,7 +112,7 @@ describe("what swallows a text without being the same text is an error", () => {
       await expect(refused).rejects.toMatchObject({ inserted: 1, missing: [1] });
     });
 
-    test(`${name}: answered 503 and counted, its neighbours stored, and stored when that is gone`, async () => {
+    test(`${name}: the text gets 503 and is counted, its neighbours are stored, and it is stored once the cause is gone`, async () => {
       await store.insert([row()]);
       await inbox.owner.query(sql);
       const running = await startReceiver({ url: inbox.receiverUrl, routes: [await routeFor()] });
@@ -137,7 +137,7 @@ describe("what swallows a text without being the same text is an error", () => {
     });
   }
 
-  test("the look of smschannel test-text is not taken in by it", async () => {
+  test("smschannel test-text notices it as well", async () => {
     const messageSid = newSid();
     const look = () => isStored(inbox.receiverUrl, { accountSid: ACCOUNT, messageSid });
     await inbox.owner.query(`
@@ -150,19 +150,19 @@ describe("what swallows a text without being the same text is an error", () => {
     expect(await countRows(inbox.owner)).toBe(1);
   });
 
-  test("what was seen of routes, too", async () => {
+  test("evidence that is dropped is an error as well", async () => {
     await inbox.owner.query(`
       create function public.swallow() returns trigger language plpgsql as $$ begin return null; end $$;
       create trigger swallow before insert on smschannel.route_activity for each row execute function public.swallow()`);
     const seen = { replica: "r", namespaceUid: "u", stream: "s", accountSid: ACCOUNT, accepted: {} };
-    await expect(store.insertActivity([seen])).rejects.toBeInstanceOf(NotKeptError);
+    await expect(store.insertEvidence([seen])).rejects.toBeInstanceOf(NotKeptError);
   });
 });
 
 describe("a database of the first version", () => {
   const options = { waitMs: 10_000, log: silentLog, clock: systemClock };
 
-  test("new texts come after those that wait, though the sequence was behind", async () => {
+  test("new texts come after those that wait, although the sequence was behind", async () => {
     const url = await newDatabase();
     await migrate({ ...options, url });
     const owner = new pg.Client({ connectionString: url });
@@ -179,20 +179,20 @@ describe("a database of the first version", () => {
     await Promise.all([filled.close(), owner.end()]);
   });
 
-  /** What a receiver of version 1 sends. */
+  /** The statement of a receiver of version 1. */
   const OLD_INSERT = {
     name: "inbox",
     text: `insert into smschannel.inbox (kind, namespace_uid, stream, route_generation, account_sid, message_sid, event, body)
            values ('inbound', '', '', 0, 'AC', $1, '', '') on conflict do nothing`,
   };
 
-  test("is brought up to date under a receiver of that version, which goes on inserting", async () => {
+  test("is migrated while a receiver of that version goes on inserting", async () => {
     const url = await newDatabase();
     const first = readMigrations().slice(0, 1);
     await migrate({ ...options, url, migrations: first });
     const owner = new pg.Client({ connectionString: url });
     await owner.connect();
-    // Rights that were given by hand, and that no later run is told of.
+    // Rights that were granted by hand, for a role that no later run names.
     await owner.query(`grant usage on schema smschannel to "${inbox.role}"`);
     await owner.query(`grant execute on function smschannel.schema_version() to "${inbox.role}"`);
     await owner.query(`grant insert on smschannel.inbox, smschannel.route_activity to "${inbox.role}"`);

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import pg from "pg";
 import { describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
-import { pruneRouteActivity, readRouteActivity } from "../../src/inbox/activity.ts";
+import { pruneEvidence, readEvidence } from "../../src/inbox/evidence.ts";
 import { type Migration, migrate, readMigrations } from "../../src/inbox/migrate.ts";
 import { checkSchema, PostgresStore } from "../../src/inbox/store.ts";
 import { createLog, silentLog } from "../../src/log.ts";
@@ -22,7 +22,7 @@ async function connected<T>(url: string, use: (client: pg.Client) => Promise<T>)
   }
 }
 
-test("many at once bring the schema up once", async () => {
+test("many migrations at once create the schema once", async () => {
   const url = await newDatabase();
   const role = { name: `receiver_${randomBytes(4).toString("hex")}`, password: "x" };
   const runs = Array.from({ length: 8 }, () =>
@@ -36,7 +36,7 @@ test("many at once bring the schema up once", async () => {
   });
 });
 
-test("an applied migration that was edited is refused, and nothing of the next one is applied", async () => {
+test("a migration that was edited after it was applied is refused, and the next one is not applied", async () => {
   const url = await newDatabase();
   await migrate({ ...options, url });
   const edited: Migration[] = [
@@ -66,7 +66,7 @@ test("a migration that fails half way leaves nothing behind", async () => {
   });
 });
 
-test("a schema of a newer version stays, and an older program still fits it", async () => {
+test("a newer schema stays as it is, and an older program still works with it", async () => {
   const url = await newDatabase();
   const newer = { version: 9000, name: "newer", sql: "create table smschannel.newer (id integer)" };
   await migrate({ ...options, url, migrations: [...readMigrations(), newer] });
@@ -74,7 +74,7 @@ test("a schema of a newer version stays, and an older program still fits it", as
   await connected(url, (client) => checkSchema(client));
 });
 
-/** Resolves at the first line of that text; every line is kept. */
+/** Resolves at the first log line with that message, and keeps all lines. */
 function listening(text: string) {
   const lines: string[] = [];
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -90,7 +90,7 @@ function listening(text: string) {
 }
 
 describe("a session that holds the inbox", () => {
-  /** A database of the first version, and a receiver that wrote into it and did not end its transaction. */
+  /** A database of the first version, with a receiver that has not ended its transaction. */
   async function held() {
     const url = await newDatabase();
     await migrate({ ...options, url, migrations: readMigrations().slice(0, 1) });
@@ -100,7 +100,7 @@ describe("a session that holds the inbox", () => {
     return { url, holder };
   }
 
-  test("makes the migration wait, and no text with it", async () => {
+  test("makes the migration wait, but no text", async () => {
     const { url, holder } = await held();
     const { log, heard } = listening("waiting for a lock");
     const migrated = migrate({ ...options, url, log });
@@ -112,7 +112,7 @@ describe("a session that holds the inbox", () => {
       void heard.then(() => {
         waiting = false;
       });
-      // Before, while and after the migration asks for its lock.
+      // Before, while and after the migration tries to get its lock.
       while (waiting) await client.query(insert);
       await client.query(insert);
     });
@@ -121,7 +121,7 @@ describe("a session that holds the inbox", () => {
     await holder.end();
   });
 
-  test("is named when it never ends", async () => {
+  test("is named in the error when it never ends", async () => {
     const { url, holder } = await held();
     const name = new URL(url).username;
     await expect(migrate({ ...options, url, waitMs: 0 })).rejects.toThrow(
@@ -130,10 +130,10 @@ describe("a session that holds the inbox", () => {
     await holder.end();
   });
 
-  test("holds up no migration with a lock that every role can take", async () => {
+  test("cannot hold up a migration with a lock that every role can take", async () => {
     const { receiverUrl, ownerUrl, owner } = await newInbox();
     await connected(receiverUrl, async (client) => {
-      // The lock of earlier versions.
+      // The lock that earlier versions used.
       await client.query("select pg_advisory_lock(1936552803, 1)");
       await migrate({ ...options, url: ownerUrl, waitMs: 0 });
     });
@@ -141,7 +141,7 @@ describe("a session that holds the inbox", () => {
   });
 });
 
-test("waits for a database that is not there yet", async () => {
+test("it waits for a database that does not answer yet", async () => {
   const url = new URL(await newDatabase());
   const target = { host: url.hostname, port: Number(url.port) };
   const closed = createServer();
@@ -168,7 +168,7 @@ test("a role that does not exist is an error that says what to do", async () => 
   await expect(migrate({ ...options, url, roles })).rejects.toThrow("--create-roles");
 });
 
-test("one login for everything: the schema's owner keeps its rights, and can migrate again", async () => {
+test("a schema's owner that is also the receiver's role keeps its rights, and can migrate again", async () => {
   const admin = await newDatabase();
   const owner = `owner_${randomBytes(5).toString("hex")}`;
   const url = new URL(admin);
@@ -191,7 +191,7 @@ test("one login for everything: the schema's owner keeps its rights, and can mig
 
 test("the receiver's role can insert and nothing else", async () => {
   const { receiverUrl, owner, ownerUrl, role } = await newInbox();
-  // Rights that somebody gave by hand are taken away by the next run.
+  // The next run takes away rights that were granted by hand.
   await owner.query(`grant select on smschannel.inbox to "${role}"`);
   await migrate({ ...options, url: ownerUrl, roles: { receiver: { name: role } } });
   const denied: Record<string, string> = {
@@ -203,10 +203,10 @@ test("the receiver's role can insert and nothing else", async () => {
     "change it": "update smschannel.inbox set done_at = now()",
     "delete from it": "delete from smschannel.inbox",
     "empty it": "truncate smschannel.inbox",
-    "read the activity": "select 1 from smschannel.route_activity",
+    "read the evidence": "select 1 from smschannel.route_activity",
     "read the migrations": "select 1 from smschannel.migrations",
     "lock others out": "do $$ begin lock table smschannel.inbox in access exclusive mode; end $$",
-    "make something": "create table smschannel.mine (id integer)",
+    "create something": "create table smschannel.mine (id integer)",
     "drop something": "drop table smschannel.inbox",
   };
   await connected(receiverUrl, async (client) => {
@@ -222,13 +222,15 @@ test("the receiver's role can insert and nothing else", async () => {
   await owner.end();
 });
 
-test("a store says in a sentence what the schema lacks", async () => {
+test("a store says what the schema lacks", async () => {
   const { ownerUrl, receiverUrl, owner, role } = await newInbox();
   await connected(await newDatabase(), (client) =>
-    expect(checkSchema(client)).rejects.toThrow(/not there, version \d+ is needed: run smschannel migrate/),
+    expect(checkSchema(client)).rejects.toThrow(
+      /does not exist, but version \d+ is needed: run smschannel migrate/,
+    ),
   );
   await connected(ownerUrl, (client) =>
-    expect(checkSchema(client, 9000)).rejects.toThrow(/is version \d+, version 9000 is needed/),
+    expect(checkSchema(client, 9000)).rejects.toThrow(/has version \d+, but version 9000 is needed/),
   );
   await owner.query(`revoke all on schema smschannel from "${role}"`);
   const store = new PostgresStore({ url: receiverUrl, statementTimeoutMs: 1000, log: silentLog });
@@ -237,12 +239,12 @@ test("a store says in a sentence what the schema lacks", async () => {
   await owner.end();
 });
 
-test("the controller reads the newest of each token over all replicas, and throws away the old", async () => {
+test("the controller reads the newest evidence of each token from all replicas, and deletes what is old", async () => {
   const { receiverUrl, owner } = await newInbox();
   const store = new PostgresStore({ url: receiverUrl, statementTimeoutMs: 1000, log: silentLog });
   const route = { namespaceUid: "u", stream: "s", accountSid: "AC1" };
   const now = Date.now();
-  await store.insertActivity([
+  await store.insertEvidence([
     { ...route, replica: "1", accepted: { one: now - 5000, two: now - 9000 } },
     {
       ...route,
@@ -253,14 +255,14 @@ test("the controller reads the newest of each token over all replicas, and throw
     },
     { ...route, replica: "2", accepted: {}, lastRefusedAtMs: now - 8000, refusedReason: "account" },
   ]);
-  const seen = await readRouteActivity(owner, 60_000, Date.now());
+  const seen = await readEvidence(owner, 60_000, Date.now());
   expect(seen.toSorted((a, b) => (a.tokenFingerprint < b.tokenFingerprint ? -1 : 1))).toEqual([
     { ...route, tokenFingerprint: "", lastRefusedAtMs: now - 3000, reason: "mismatch" },
     { ...route, tokenFingerprint: "one", lastAcceptedAtMs: now - 1000 },
     { ...route, tokenFingerprint: "two", lastAcceptedAtMs: now - 9000 },
   ]);
   await owner.query("update smschannel.route_activity set at = now() - interval '1 day' where replica = '1'");
-  expect(await pruneRouteActivity(owner, 3_600_000)).toBe(1);
+  expect(await pruneEvidence(owner, 3_600_000)).toBe(1);
   await store.close();
   await owner.end();
 });

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
-import { pruneRouteActivity, readRouteActivity } from "../../src/inbox/activity.ts";
+import { pruneEvidence, readEvidence } from "../../src/inbox/evidence.ts";
 import { latestVersion, migrate } from "../../src/inbox/migrate.ts";
 import { PostgresStore } from "../../src/inbox/store.ts";
 import { createLog, silentLog } from "../../src/log.ts";
@@ -15,7 +15,7 @@ import {
   textFields,
 } from "../receiver/harness.ts";
 
-// What whoever takes over a receiver can do with its database role: docs/security.md says the same.
+// What somebody who breaks into a receiver can do with its database role. docs/security.md says the same.
 
 let inbox: Awaited<ReturnType<typeof newInbox>>;
 let receiver: pg.Client;
@@ -30,7 +30,7 @@ afterAll(async () => {
   await inbox.owner.end();
 });
 
-/** What became of a statement as the receiver: `done`, or the SQLSTATE. */
+/** The result of a statement as the receiver: `done`, or the SQLSTATE. */
 async function attempt(sql: string): Promise<string> {
   await receiver.query("begin");
   try {
@@ -77,42 +77,48 @@ function activity(more: Record<string, string> = {}): string {
 describe("the receiver's role", () => {
   const rows: Record<string, [sql: string, want: string]> = {
     "may store a text": [text(), "done"],
-    "may not store one that says it is done": [text({ done_at: "now()" }), DENIED],
-    "may not store one that says it failed": [text({ failures: "5" }), DENIED],
-    "may not store one that says when it came": [text({ received_at: "'2000-01-01'" }), DENIED],
+    "may not store a text that is marked as done": [text({ done_at: "now()" }), DENIED],
+    "may not store a text with failures": [text({ failures: "5" }), DENIED],
+    "may not choose when a text came": [text({ received_at: "'2000-01-01'" }), DENIED],
     "may not choose an id": [text({ id: "7" }), DENIED],
-    "may not choose an id by default either": [text({ id: "default" }), DENIED],
-    "may not move the ids": ["select setval(pg_get_serial_sequence('smschannel.inbox', 'id'), 1)", DENIED],
+    "may not even name the id column": [text({ id: "default" }), DENIED],
+    "may not change the sequence of ids": [
+      "select setval(pg_get_serial_sequence('smschannel.inbox', 'id'), 1)",
+      DENIED,
+    ],
     "may not invent a kind": [text({ kind: "'mine'" }), OUT_OF_BOUNDS],
-    "may not store a body that no request has": [text({ body: "repeat('x', 262145)::bytea" }), OUT_OF_BOUNDS],
+    "may not store a body larger than any request's": [
+      text({ body: "repeat('x', 262145)::bytea" }),
+      OUT_OF_BOUNDS,
+    ],
     "may not store endless keys": [text({ message_sid: "repeat('x', 81)" }), OUT_OF_BOUNDS],
     "may not store an endless customer": [text({ customer: "repeat('x', 257)" }), OUT_OF_BOUNDS],
-    "may tell what it saw of a route": [activity({ accepted: `'{"one": 1}'` }), "done"],
-    "may not choose when it told": [activity({ at: "'infinity'" }), DENIED],
-    "may not tell it as a list": [activity({ accepted: "'[1]'" }), OUT_OF_BOUNDS],
-    "may not tell it as a word": [activity({ accepted: `'"x"'` }), OUT_OF_BOUNDS],
-    "may not tell a time that is no number": [activity({ accepted: `'{"one": "x"}'` }), OUT_OF_BOUNDS],
-    "may not tell a time that is an object": [activity({ accepted: `'{"one": {}}'` }), OUT_OF_BOUNDS],
-    "may not tell a time that no clock reaches": [activity({ accepted: `'{"one": 1e300}'` }), OUT_OF_BOUNDS],
-    "may not tell of tokens without end": [
+    "may store evidence": [activity({ accepted: `'{"one": 1}'` }), "done"],
+    "may not choose the time of evidence": [activity({ at: "'infinity'" }), DENIED],
+    "may not store evidence as a list": [activity({ accepted: "'[1]'" }), OUT_OF_BOUNDS],
+    "may not store evidence as a string": [activity({ accepted: `'"x"'` }), OUT_OF_BOUNDS],
+    "may not store a time that is not a number": [activity({ accepted: `'{"one": "x"}'` }), OUT_OF_BOUNDS],
+    "may not store a time that is an object": [activity({ accepted: `'{"one": {}}'` }), OUT_OF_BOUNDS],
+    "may not store a time that no clock reaches": [activity({ accepted: `'{"one": 1e300}'` }), OUT_OF_BOUNDS],
+    "may not store any number of tokens": [
       activity({ accepted: "(select jsonb_object_agg(i, i) from generate_series(1, 1000) as i)" }),
       OUT_OF_BOUNDS,
     ],
-    "may not tell that something was refused at the end of time": [
+    "may not store a refusal in the infinite future": [
       activity({ last_refused_at: "'infinity'" }),
       OUT_OF_BOUNDS,
     ],
-    "may ask what is missing": ["select smschannel.missing_texts('{AC1}', '{SM1}', '{x}')", "done"],
-    "may not make the function that answers another": [
+    "may ask which texts are missing": ["select smschannel.missing_texts('{AC1}', '{SM1}', '{x}')", "done"],
+    "may not replace the function that answers this": [
       "create or replace function smschannel.missing_texts(text[], text[], text[]) returns setof bigint language sql as 'select 1::bigint'",
       DENIED,
     ],
-    "may not take over rights": ["set role OWNER", DENIED],
-    "may not make a role": ["create role mine", DENIED],
+    "may not become the owner": ["set role OWNER", DENIED],
+    "may not create a role": ["create role mine", DENIED],
     "may not read files of the server": ["select pg_read_file('PG_VERSION')", DENIED],
     "may not run programs on the server": ["copy (select 1) to program 'true'", DENIED],
-    "may not make tables for all": ["create table public.mine (id integer)", DENIED],
-    "may not stop the migrations by their lock": [
+    "may not create tables in the public schema": ["create table public.mine (id integer)", DENIED],
+    "may not block migrations with their lock": [
       "do $$ begin lock table smschannel.migrations in access share mode; end $$",
       DENIED,
     ],
@@ -121,7 +127,7 @@ describe("the receiver's role", () => {
     test(name, async () => expect(await attempt(sql)).toBe(want));
 });
 
-describe("what PostgreSQL leaves to every role, and the security page names", () => {
+describe("the rights that PostgreSQL gives to every role, as the security page says", () => {
   const rows: Record<string, string> = {
     "its own password": "do $$ begin execute format('alter role %I password ''mine''', current_user); end $$",
     "its own settings":
@@ -133,7 +139,7 @@ describe("what PostgreSQL leaves to every role, and the security page names", ()
   for (const [name, sql] of Object.entries(rows))
     test(name, async () => expect(await attempt(sql)).toBe("done"));
 
-  test("the statements of the security page take the last three but one away", async () => {
+  test("the statements of the security page take away the last three except one", async () => {
     const own = await newInbox();
     const database = new URL(own.ownerUrl).pathname.slice(1);
     await own.owner.query(`
@@ -152,7 +158,7 @@ describe("what PostgreSQL leaves to every role, and the security page names", ()
   });
 });
 
-/** How many lines with these words a receiver's first connection logs. */
+/** How many log lines with this text a receiver writes at its first connection. */
 async function warningsOf(url: string, words: string): Promise<number> {
   const lines: string[] = [];
   const destination = { write: (line: string) => void lines.push(line) };
@@ -163,7 +169,7 @@ async function warningsOf(url: string, words: string): Promise<number> {
   return lines.filter((line) => line.includes(words)).length;
 }
 
-test("a role with rights of former versions is told of in the log, until the next migrate", async () => {
+test("a role with the rights of earlier versions is logged, until the next migrate", async () => {
   const own = await newInbox();
   await own.owner.query(`grant insert on smschannel.inbox to "${own.role}"`);
   const warnings = () => warningsOf(own.receiverUrl, "can do more than insert");
@@ -179,8 +185,8 @@ test("a role with rights of former versions is told of in the log, until the nex
   await own.owner.end();
 });
 
-describe("a rollback to the version that could not ask what is missing", () => {
-  /** What the migrations of that version run for the receiver's role, in one transaction. */
+describe("after a rollback to the version without missing_texts", () => {
+  /** What `migrate` of that version ran for the receiver's role, in one transaction. */
   const formerGrants = (role: string) => `
     begin;
     create or replace function smschannel.schema_version() returns integer language sql immutable parallel safe
@@ -195,7 +201,7 @@ describe("a rollback to the version that could not ask what is missing", () => {
     grant insert on smschannel.inbox, smschannel.route_activity to "${role}";
     commit`;
 
-  /** A receiver that has stored a text before the rollback; `send` gives the answer's status. */
+  /** A receiver that stored a text before the rollback. `send` returns the status of the answer. */
   async function rolledBack() {
     const own = await newInbox();
     const running = await startReceiver({
@@ -221,7 +227,7 @@ describe("a rollback to the version that could not ask what is missing", () => {
     return { own, known, send, count, end };
   }
 
-  test("texts, and texts that are there already, are still answered 200", async () => {
+  test("new texts and repeated texts are still answered 200", async () => {
     const { known, send, count, end } = await rolledBack();
     expect(await send(newSid())).toEqual([200]);
     expect(await send(known, newSid())).toEqual([200, 200]);
@@ -230,7 +236,7 @@ describe("a rollback to the version that could not ask what is missing", () => {
     await end();
   });
 
-  test("a receiver that connects after it serves, and its log says what it may not do", async () => {
+  test("a receiver that connects later works, and its log says which right is missing", async () => {
     const { own, known, send, count, end } = await rolledBack();
     await own.owner.query(
       `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${own.role}'`,
@@ -238,7 +244,7 @@ describe("a rollback to the version that could not ask what is missing", () => {
     expect(await send(known, newSid())).toEqual([200, 200]);
     expect(await send(known)).toEqual([200]);
     expect(await count()).toBe(2);
-    expect(await warningsOf(own.receiverUrl, "may not ask which texts are there")).toBe(1);
+    expect(await warningsOf(own.receiverUrl, "may not ask which texts are missing")).toBe(1);
     await end();
   });
 
@@ -249,7 +255,7 @@ describe("a rollback to the version that could not ask what is missing", () => {
       create trigger swallow before insert on smschannel.inbox for each row execute function public.swallow()`,
   };
   for (const [name, sql] of Object.entries(swallowers))
-    test(`no text that is not there is answered 200: ${name}`, async () => {
+    test(`no text that was dropped is answered 200: ${name}`, async () => {
       const { own, send, count, end } = await rolledBack();
       await own.owner.query(sql);
       expect(await send(newSid())).toEqual([503]);
@@ -258,21 +264,21 @@ describe("a rollback to the version that could not ask what is missing", () => {
     });
 });
 
-describe("whatever stands in route_activity, the controller reads the rest", () => {
+describe("whatever is in route_activity, the controller reads the valid rows", () => {
   const now = Date.now();
   const good = { namespaceUid: "u", stream: "good", accountSid: "AC1", tokenFingerprint: "one" };
-  /** Rows that came before the bounds, or around them. */
+  /** Rows from before the checks existed, or that got around them. */
   const bad: Record<string, Record<string, string>> = {
     "a list": { accepted: "'[1]'" },
-    "a word": { accepted: `'"x"'` },
+    "a string": { accepted: `'"x"'` },
     nothing: { accepted: "'null'" },
-    "a time that is a word": { accepted: `'{"one": "x"}'` },
-    "a time that is nothing": { accepted: `'{"one": null}'` },
+    "a time that is a string": { accepted: `'{"one": "x"}'` },
+    "a time that is null": { accepted: `'{"one": null}'` },
     "a time that no integer holds": { accepted: `'{"one": 1e300}'`, at: "now() + interval '2 hours'" },
-    "a row from the end of time": { at: "'infinity'", accepted: `'{"one": 1}'` },
-    "a row from before all time": { at: "'-infinity'", accepted: `'{"one": 1}'` },
-    "refused at the end of time": { last_refused_at: "'infinity'" },
-    "refused before all time": { last_refused_at: "'-infinity'" },
+    "a row from the infinite future": { at: "'infinity'", accepted: `'{"one": 1}'` },
+    "a row from the infinite past": { at: "'-infinity'", accepted: `'{"one": 1}'` },
+    "a refusal in the infinite future": { last_refused_at: "'infinity'" },
+    "a refusal in the infinite past": { last_refused_at: "'-infinity'" },
   };
   for (const [name, values] of Object.entries(bad))
     test(name, async () => {
@@ -280,10 +286,10 @@ describe("whatever stands in route_activity, the controller reads the rest", () 
       await own.owner.query("alter table smschannel.route_activity drop constraint route_activity_bounds");
       await own.owner.query(activity({ stream: "'bad'", ...values }));
       await own.owner.query(activity({ stream: "'good'", accepted: `'{"one": ${now - 1000}}'` }));
-      expect(await readRouteActivity(own.owner, 3_600_000, Date.now())).toEqual([
+      expect(await readEvidence(own.owner, 3_600_000, Date.now())).toEqual([
         { ...good, lastAcceptedAtMs: now - 1000 },
       ]);
-      await pruneRouteActivity(own.owner, 24 * 3_600_000);
+      await pruneEvidence(own.owner, 24 * 3_600_000);
       const { rows } = await own.owner.query(
         "select 1 from smschannel.route_activity where not isfinite(at) or at > now() + interval '1 hour'",
       );
@@ -291,20 +297,20 @@ describe("whatever stands in route_activity, the controller reads the rest", () 
       await own.owner.end();
     });
 
-  test("a time that is still to come counts as now", async () => {
+  test("a time in the future counts as now", async () => {
     const own = await newInbox();
     await own.owner.query(activity({ accepted: `'{"one": ${now + 86_400_000}}'` }));
-    const [seen] = await readRouteActivity(own.owner, 60_000, Date.now());
+    const [seen] = await readEvidence(own.owner, 60_000, Date.now());
     expect(seen!.lastAcceptedAtMs).toBeLessThanOrEqual(Date.now());
     await own.owner.end();
   });
 
-  test("more rows than there can be routes: only so many are taken", async () => {
+  test("only a limited number of rows is read", async () => {
     const own = await newInbox();
     await own.owner.query(`
       insert into smschannel.route_activity (replica, namespace_uid, stream, account_sid, accepted)
       select 'r', 'u', i::text, 'AC1', '{"one": 1}' from generate_series(1, 100100) as i`);
-    expect(await readRouteActivity(own.owner, 60_000, Date.now())).toHaveLength(100_000);
+    expect(await readEvidence(own.owner, 60_000, Date.now())).toHaveLength(100_000);
     await own.owner.end();
   });
 });

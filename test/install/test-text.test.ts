@@ -41,10 +41,10 @@ const run = (more: Record<string, string> = {}) => command(["test-text"], { ...e
 test("passes when a text arrives, and the text is nobody's", async () => {
   const { code, output } = await run();
   expect(output.split("\n")).toEqual([
-    "ok      a signed text was taken",
+    "ok      a signed text was accepted",
     "ok      a text with a wrong signature was refused",
-    "ok      the text is in the store",
-    "ok      the refused one is not",
+    "ok      the accepted text is in the database",
+    "ok      the refused text is not",
     "",
   ]);
   expect(code).toBe(0);
@@ -95,7 +95,7 @@ test("fails when the text went into another store than the one it looks into", a
   await elsewhere.stop();
   expect([code, output]).toEqual([
     1,
-    expect.stringContaining("FAILED  the text that was taken is not in the store"),
+    expect.stringContaining("FAILED  the text that was accepted is not in the database"),
   ]);
 });
 

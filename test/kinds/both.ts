@@ -5,7 +5,7 @@ import { readKinds } from "../../src/validate/object.ts";
 import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
 import { kubeConfig } from "../support/crds.ts";
 
-export interface KindObject {
+export interface TestedObject {
   apiVersion: string;
   kind: string;
   metadata: { name: string } & Record<string, unknown>;
@@ -13,23 +13,23 @@ export interface KindObject {
   status?: unknown;
 }
 
-/** What one of the two judges says of an object. */
-export interface Answer {
+/** What the API server or the validator says about an object. */
+export interface Opinion {
   accepted: boolean;
-  /** Every complaint, field and sentence. */
+  /** All errors, each with its field. */
   message: string;
-  /** As it is, or would be, stored; undefined when it was refused. */
-  object: KindObject | undefined;
+  /** The object as it is, or would be, stored; undefined when it was refused. */
+  object: TestedObject | undefined;
 }
 
-/** An object, and a piece of what both judges say against it; undefined: both accept it. */
-export type Rows = Record<string, [object: KindObject, complaint: string | undefined]>;
+/** An object, and a part of the error that both must report; undefined when both must accept it. */
+export type Rows = Record<string, [object: TestedObject, complaint: string | undefined]>;
 
 const kinds = readKinds();
 const pluralOf = (kind: string) => kinds.get(kind)!.plural;
 
-/** The real API server, asked by dry runs: nothing is kept, so one namespace serves any number of rows. */
-export class ApiServer {
+/** A real API server, asked by dry runs. It stores nothing, so one namespace is enough for any number of rows. */
+export class DryRunServer {
   readonly #api = kubeConfig(kubeconfigPath()).makeApiClient(CustomObjectsApi);
   readonly namespace: string;
 
@@ -37,7 +37,7 @@ export class ApiServer {
     this.namespace = namespace;
   }
 
-  create(object: KindObject, keep = false): Promise<Answer> {
+  create(object: TestedObject, keep = false): Promise<Opinion> {
     const dryRun = keep ? {} : { dryRun: "All" };
     return answerOf(
       this.#api.createNamespacedCustomObject({
@@ -49,8 +49,8 @@ export class ApiServer {
     );
   }
 
-  /** Replaces what `create(object, true)` left; a dry run too. */
-  replace(object: KindObject): Promise<Answer> {
+  /** Replaces what `create(object, true)` stored, as a dry run as well. */
+  replace(object: TestedObject): Promise<Opinion> {
     const { name } = object.metadata;
     return answerOf(
       this.#api.replaceNamespacedCustomObject({
@@ -63,7 +63,7 @@ export class ApiServer {
     );
   }
 
-  #at({ kind }: KindObject) {
+  #at({ kind }: TestedObject) {
     return {
       group: "smschannel.dev",
       version: "v1alpha1",
@@ -73,9 +73,9 @@ export class ApiServer {
   }
 }
 
-async function answerOf(call: Promise<unknown>): Promise<Answer> {
+async function answerOf(call: Promise<unknown>): Promise<Opinion> {
   try {
-    return { accepted: true, message: "", object: (await call) as KindObject };
+    return { accepted: true, message: "", object: (await call) as TestedObject };
   } catch (error) {
     if (!(error instanceof ApiException) || (error.code !== 422 && error.code !== 400)) throw error;
     return {
@@ -86,24 +86,24 @@ async function answerOf(call: Promise<unknown>): Promise<Answer> {
   }
 }
 
-/** `smschannel validate`, of one object. */
-export function validatorSays(object: KindObject, old?: KindObject): Answer {
+/** What `smschannel validate` says about one object. */
+export function validatorSays(object: TestedObject, old?: TestedObject): Opinion {
   const raw = object as unknown as Record<string, unknown>;
   const found = kinds.get(object.kind)!.check(raw, old === undefined ? {} : { old });
   const accepted = found.problems.length === 0;
   return {
     accepted,
     message: found.problems.map(({ path, message }) => `${fieldOf(path)}: ${message}`).join(", "),
-    object: accepted ? (found.object as unknown as KindObject) : undefined,
+    object: accepted ? (found.object as unknown as TestedObject) : undefined,
   };
 }
 
-/** One test per row: both judges must say the same, and say what the row says. */
+/** One test per row: API server and validator must agree, and report what the row says. */
 export function bothSay(title: string, rows: Rows) {
   describe(title, () => {
-    const answers = new Map<string, Answer>();
+    const answers = new Map<string, Opinion>();
     beforeAll(async () => {
-      const server = new ApiServer(await newNamespace("kinds"));
+      const server = new DryRunServer(await newNamespace("kinds"));
       await inTurns(Object.entries(rows), 16, async ([name, [object]]) => {
         answers.set(name, await server.create(object));
       });
@@ -116,8 +116,8 @@ export function bothSay(title: string, rows: Rows) {
   });
 }
 
-/** Fails unless both answers are what is wanted. */
-export function compare(server: Answer, validator: Answer, complaint: string | undefined) {
+/** Fails unless both opinions are as expected. */
+export function compare(server: Opinion, validator: Opinion, complaint: string | undefined) {
   expect(
     { server: server.accepted, validator: validator.accepted },
     `${server.message} | ${validator.message}`,

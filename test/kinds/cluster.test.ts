@@ -16,11 +16,11 @@ const kinds = {
 };
 
 for (const [plural, { short, columns }] of Object.entries(kinds)) {
-  test(`${plural} are served, with no complaint of the API server about their schema`, async () => {
+  test(`${plural} are served, and the API server accepts their schema`, async () => {
     const crd = await extensions().readCustomResourceDefinition({ name: `${plural}.smschannel.dev` });
     const told = Object.fromEntries((crd.status?.conditions ?? []).map(({ type, status }) => [type, status]));
     expect(told.Established).toBe("True");
-    // NonStructuralSchema would mean neither pruning nor defaults.
+    // With the condition NonStructuralSchema there would be neither pruning nor defaults.
     expect(told.NonStructuralSchema).toBeUndefined();
   });
 
@@ -40,7 +40,7 @@ for (const [plural, { short, columns }] of Object.entries(kinds)) {
   });
 }
 
-test("kubectl apply -f crds/ changes nothing when it is done again", async () => {
+test("a second kubectl apply -f crds/ changes nothing", async () => {
   const { stdout, stderr } = await kubectl([
     "apply",
     "--dry-run=server",
@@ -116,7 +116,7 @@ test("two field managers share a status, and neither takes a field from the othe
   expect(foreign.stderr).toContain("conflict");
 });
 
-/** YAML that a person types; kubectl's reader and ours must see the same values in it. */
+/** YAML as a person types it. kubectl and our parser must read the same values. */
 const typed: Record<string, [spec: string, complaint: string | undefined]> = {
   "a number in quotes": [`{workStreamRef: {name: a}, number: "14252306549"}`, undefined],
   "a number without quotes": ["{workStreamRef: {name: a}, number: 14252306549}", "must be of type string"],

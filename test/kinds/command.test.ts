@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 
 const root = resolve(import.meta.dirname, "../..");
 
-/** `smschannel validate …`, as a person or a pipeline runs it. */
+/** Runs `smschannel validate …` as a person or a pipeline would. */
 function run(args: string[], input = ""): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, ["src/main/smschannel.ts", "validate", ...args], { cwd: root });
   child.stdin.end(input);
@@ -18,7 +18,7 @@ function run(args: string[], input = ""): Promise<{ code: number | null; stdout:
 const hours = (zone: string) =>
   `apiVersion: smschannel.dev/v1alpha1\nkind: OperatingHours\nmetadata: {name: h}\nspec: {timeZone: ${zone}}\n`;
 
-test("the examples are good: exit code 0", async () => {
+test("the examples are valid: exit code 0", async () => {
   expect(await run(["examples"])).toEqual({
     code: 0,
     stdout: "3 objects, 0 errors, 0 warnings\n",
@@ -32,13 +32,13 @@ test("an error in standard input: exit code 1", async () => {
   expect(stdout).toContain("(stdin):4: error: OperatingHours h: spec.timeZone:");
 });
 
-test("--output json", async () => {
+test("--output json prints one JSON object", async () => {
   const { code, stdout } = await run(["--output", "json", "-"], hours("UTC"));
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toEqual({ objects: 1, errors: 0, warnings: 0, findings: [] });
 });
 
-test("wrong use: exit code 2, and what is wrong on stderr", async () => {
+test("wrong use: exit code 2 and a message on stderr", async () => {
   expect(await run([])).toMatchObject({ code: 2, stderr: expect.stringContaining("name at least one file") });
   expect(await run(["no-such.yaml"])).toMatchObject({
     code: 2,

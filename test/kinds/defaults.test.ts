@@ -2,10 +2,10 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { effectiveNumber, effectiveStream } from "../../src/api/effective.ts";
 import type { SmsNumber, WorkStream } from "../../src/api/index.ts";
 import { newNamespace } from "../support/cluster.ts";
-import { ApiServer, type KindObject, validatorSays } from "./both.ts";
+import { DryRunServer, type TestedObject, validatorSays } from "./both.ts";
 import { hours, number, stream } from "./objects.ts";
 
-const objects: Record<string, KindObject> = {
+const objects: Record<string, TestedObject> = {
   "the smallest WorkStream": stream(),
   "a WorkStream with empty objects everywhere": stream({
     "workDistribution.notification": {},
@@ -26,21 +26,21 @@ const objects: Record<string, KindObject> = {
       { trigger: "Help", language: "es", text: "b" },
     ],
   }),
-  "a WorkStream that says otherwise": stream({
+  "a WorkStream with other values": stream({
     "workDistribution.mode": "Pick",
     "workDistribution.capacity": 1,
     "workDistribution.notification.rejectable": false,
     pauseReplies: true,
   }),
   "the smallest SmsNumber": number(),
-  "an SmsNumber that says otherwise": number({ number: "894546", type: "ShortCode", takeover: "Always" }),
+  "an SmsNumber with other values": number({ number: "894546", type: "ShortCode", takeover: "Always" }),
   "the smallest OperatingHours": hours(),
 };
 
-describe("the defaults that are stored are those that the validator assumes", () => {
-  let server: ApiServer;
+describe("the API server stores the defaults that the validator assumes", () => {
+  let server: DryRunServer;
   beforeAll(async () => {
-    server = new ApiServer(await newNamespace("kinds"));
+    server = new DryRunServer(await newNamespace("kinds"));
   });
   for (const [name, object] of Object.entries(objects)) {
     test(name, async () => {
@@ -50,13 +50,13 @@ describe("the defaults that are stored are those that the validator assumes", ()
     });
   }
 
-  test("a reader sees the same stream whether or not its defaults were stored", async () => {
+  test("the effective WorkStream is the same with and without stored defaults", async () => {
     const object = stream();
     const stored = (await server.create(object)).object as unknown as WorkStream;
     expect(effectiveStream(stored)).toEqual(effectiveStream(object as unknown as WorkStream));
   });
 
-  test("a reader sees the same number whether or not its defaults were stored", async () => {
+  test("the effective SmsNumber is the same with and without stored defaults", async () => {
     const object = number();
     const stored = (await server.create(object)).object as unknown as SmsNumber;
     expect(effectiveNumber(stored)).toEqual(effectiveNumber(object as unknown as SmsNumber));

@@ -1,12 +1,12 @@
-import type { KindObject } from "./both.ts";
+import type { TestedObject } from "./both.ts";
 
-/** Changes to a spec: `{ "workDistribution.mode": "Pick" }`; undefined takes a field away. */
+/** Changes to a spec, such as `{ "workDistribution.mode": "Pick" }`. undefined removes a field. */
 export type Changes = Record<string, unknown>;
 
 const apiVersion = "smschannel.dev/v1alpha1";
 let made = 0;
 
-const object = (kind: string, spec: object, changes: Changes): KindObject => ({
+const object = (kind: string, spec: object, changes: Changes): TestedObject => ({
   apiVersion,
   kind,
   metadata: { name: `row-${++made}` },
@@ -30,7 +30,7 @@ export const hours = (changes: Changes = {}) =>
   object("OperatingHours", { timeZone: "Europe/Vienna" }, changes);
 
 /** The same object with another spec. */
-export const again = (before: KindObject, changes: Changes): KindObject => ({
+export const again = (before: TestedObject, changes: Changes): TestedObject => ({
   ...before,
   spec: changed(before.spec as object, changes),
 });

@@ -1,10 +1,10 @@
 import { beforeAll, describe, test } from "vitest";
 import { newNamespace } from "../support/cluster.ts";
-import { ApiServer, compare, type KindObject, validatorSays } from "./both.ts";
+import { compare, DryRunServer, type TestedObject, validatorSays } from "./both.ts";
 import { again, type Changes, hours, number, stream } from "./objects.ts";
 
-/** What is there, what is changed, and what both judges say against it. */
-type Transitions = Record<string, [before: KindObject, changes: Changes, complaint: string | undefined]>;
+/** The object before, the changes, and a part of the error that both must report. */
+type Transitions = Record<string, [before: TestedObject, changes: Changes, complaint: string | undefined]>;
 
 const MODE = "mode cannot be changed";
 const pick = () => stream({ "workDistribution.mode": "Pick" });
@@ -79,12 +79,12 @@ const operatingHours: Transitions = {
   "a week added": [hours(), { weekly: [{ days: ["Monday"], start: "08:00", end: "17:00" }] }, undefined],
 };
 
-/** An apply onto what is there. `--old` of the validator gets the object as the cluster prints it. */
+/** Replaces an existing object. The validator's `--old` gets the object as the cluster prints it. */
 function onUpdate(title: string, transitions: Transitions) {
   describe(title, () => {
-    let server: ApiServer;
+    let server: DryRunServer;
     beforeAll(async () => {
-      server = new ApiServer(await newNamespace("kinds"));
+      server = new DryRunServer(await newNamespace("kinds"));
     });
     for (const [name, [before, changes, complaint]] of Object.entries(transitions)) {
       test(name, async () => {

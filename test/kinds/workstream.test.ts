@@ -4,7 +4,7 @@ import { stream } from "./objects.ts";
 const one = (path: string, value: unknown) => stream({ [path]: value });
 const NOT_A_DURATION = "is not a duration in h, m and s";
 
-/** What every duration field has in common. */
+/** Rows that every duration field has. */
 function durations(
   path: string,
   said: { day: string; short: string; shortest: string; tooShort: string },
@@ -31,7 +31,7 @@ function durations(
   };
 }
 
-bothSay("durations with a least value", {
+bothSay("durations with a minimum", {
   ...durations("autoCloseAfterInactivity", {
     day: "two days as 48h",
     short: "is too short for texts: write at least 8h",
@@ -85,7 +85,7 @@ bothSay("the rule of eight hours", {
 });
 
 const OFFER = "write 30s, 60s, 90s and so on in steps of 30s up to 300s";
-bothSay("the time-out of an offer", {
+bothSay("the timeout of an offer", {
   ...Object.fromEntries(
     ["30s", "60s", "1m", "90s", "1m30s", "120s", "270s", "300s", "5m"].map((text) => [
       text,
@@ -116,7 +116,7 @@ bothSay("how long wrap-up blocks capacity", {
   ),
 });
 
-bothSay("what goes with Push only", {
+bothSay("fields that only Push allows", {
   "Push with keepSameAgent": [
     stream({ "workDistribution.mode": "Push", "workDistribution.keepSameAgent": false }),
     undefined,

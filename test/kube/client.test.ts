@@ -32,31 +32,31 @@ const failure = async (promise: Promise<unknown>) =>
     (error: unknown) => error,
   );
 
-test("what is not there is undefined to get, false to delete", async () => {
+test("get returns undefined and delete false for an object that does not exist", async () => {
   const ref = { namespace, name: "none" };
   expect(await client.get(widgets, ref)).toBeUndefined();
   expect(await client.delete(widgets, ref)).toBe(false);
 });
 
-test("of a large object labels are read only where the whole of it is asked for", async () => {
+test("labels of a large object are read only when the whole object is asked for", async () => {
   const { metadata, ...rest } = widget(namespace, "w");
   const annotations = { "example.com/notes": "x".repeat(20_000) };
   await client.create(widgets, { ...rest, metadata: { ...metadata, labels: { a: "b" }, annotations } });
   const skimmed = await client.get(widgets, metadata);
-  const whole = await client.get(widgets, metadata, undefined, { whole: true });
+  const whole = await client.getWhole(widgets, metadata);
   expect(skimmed?.metadata).not.toHaveProperty("labels");
   expect(skimmed?.metadata).not.toHaveProperty("managedFields");
   expect(whole?.metadata).toMatchObject({ labels: { a: "b" }, annotations, managedFields: [{}] });
 });
 
-test("a list goes through all pages of one snapshot", async () => {
+test("a list reads all pages of one snapshot", async () => {
   await Promise.all(["a", "b", "c", "d", "e"].map((name) => client.create(widgets, widget(namespace, name))));
   const { items } = await client.list(widgets, { namespace, limit: 2 });
   expect(items.map(({ metadata }) => metadata.name).sort()).toEqual(["a", "b", "c", "d", "e"]);
   expect(proxy.count("list")).toBe(3);
 });
 
-test("two writers of one version: the second is refused as a Conflict", async () => {
+test("of two writers of the same version the second gets a Conflict", async () => {
   const made = await client.create(widgets, widget(namespace, "w"));
   await client.replace(widgets, { ...made, spec: { size: 1 } });
   const error = await failure(client.replace(widgets, { ...made, spec: { size: 2 } }));
@@ -68,7 +68,7 @@ test("a replacement without a version is refused before it is sent", async () =>
   expect(proxy.seen).toEqual([]);
 });
 
-test("a name that is taken says AlreadyExists, a wrong object Invalid", async () => {
+test("a name that is taken is AlreadyExists, and an object that breaks the schema is Invalid", async () => {
   await client.create(widgets, widget(namespace, "w"));
   expect(await failure(client.create(widgets, widget(namespace, "w")))).toMatchObject({
     reason: "AlreadyExists",
@@ -77,14 +77,14 @@ test("a name that is taken says AlreadyExists, a wrong object Invalid", async ()
   expect(await failure(client.create(widgets, wrong))).toMatchObject({ status: 422, reason: "Invalid" });
 });
 
-test("deletion of another object of the same name is refused", async () => {
+test("an object with another uid than the given one is not deleted", async () => {
   await client.create(widgets, widget(namespace, "w"));
   const error = await failure(client.delete(widgets, { namespace, name: "w" }, { uid: "another" }));
   expect(error).toMatchObject({ reason: "Conflict" });
   expect(await client.get(widgets, { namespace, name: "w" })).toBeDefined();
 });
 
-test("an applied field of another manager is a Conflict that names the field", async () => {
+test("applying a field of another manager is a Conflict that names the field", async () => {
   await client.apply(widgets, widget(namespace, "w", { size: 1 }), { fieldManager: "one" });
   const error = (await failure(
     client.apply(widgets, widget(namespace, "w", { size: 2 }), { fieldManager: "two" }),
@@ -93,7 +93,7 @@ test("an applied field of another manager is a Conflict that names the field", a
   expect(error.details?.causes?.[0]).toMatchObject({ reason: "FieldManagerConflict", field: ".spec.size" });
 });
 
-test("two hundred requests, forty at a time, share at most 32 connections", async () => {
+test("two hundred requests, forty at a time, use at most 32 connections", async () => {
   const connections = new Set<string>();
   const work = async () => {
     for (let i = 0; i < 5; i++) await client.list(secrets, { namespace });
@@ -104,20 +104,32 @@ test("two hundred requests, forty at a time, share at most 32 connections", asyn
   expect(connections.size).toBeLessThanOrEqual(32);
 });
 
-test("one namespace's requests that wait for the server leave connections to another's", async () => {
+test("a namespace whose requests all hang leaves connections to another namespace", async () => {
   const other = await newNamespace("client-other");
   proxy.freeze();
   const many = Array.from({ length: 100 }, () => client.list(secrets, { namespace }));
-  await until("as many are sent as may be", () => proxy.seen.length >= 20);
+  await until("one namespace has all connections that it may have", () => proxy.seen.length >= 20);
   const one = client.list(secrets, { namespace: other });
-  await until("the other's is sent", () => proxy.seen.some(({ url }) => url.includes(other)));
+  await until("the other namespace's request is sent", () =>
+    proxy.seen.some(({ url }) => url.includes(other)),
+  );
   expect(proxy.seen.length).toBeLessThanOrEqual(32);
   proxy.thaw();
   await Promise.all([one, ...many]);
   expect(proxy.count("list")).toBe(101);
 });
 
-test("a server that does not answer: Timeout; one that hangs up: Network; an abort: the caller's own reason", async () => {
+test("a request's time counts from when it is sent, so none is given up while it waits for a connection", async () => {
+  const hasty = loadClient(proxy.kubeconfig, 300);
+  proxy.freeze();
+  const many = Array.from({ length: 100 }, () => failure(hasty.list(secrets, { namespace })));
+  for (const error of await Promise.all(many)) expect(error).toMatchObject({ reason: "Timeout" });
+  expect(proxy.seen).toHaveLength(100);
+  proxy.thaw();
+  await hasty.close();
+});
+
+test("no answer is a Timeout, a lost connection is Network, and an abort keeps the caller's reason", async () => {
   const hasty = loadClient(proxy.kubeconfig, 200);
   proxy.freeze();
   expect(await failure(hasty.list(widgets, { namespace }))).toMatchObject({ status: 0, reason: "Timeout" });
@@ -134,7 +146,7 @@ test("a server that does not answer: Timeout; one that hangs up: Network; an abo
   proxy.thaw();
 });
 
-test("a 401 is tried once more with fresh credentials, and then told", async () => {
+test("after a 401 the request is sent once more with fresh credentials, and then it fails", async () => {
   let refusals = 1;
   proxy.fault = () => (refusals-- > 0 ? { status: 401 } : undefined);
   expect(await client.list(widgets, { namespace })).toMatchObject({ items: [] });
@@ -145,14 +157,14 @@ test("a 401 is tried once more with fresh credentials, and then told", async () 
   });
 });
 
-test("429 tells how long to wait; what a proxy's error page says is not repeated", async () => {
+test("a 429 has the time to wait, and the text of a proxy's error page is not repeated", async () => {
   proxy.fault = () => ({ status: 429, headers: { "retry-after": "7" }, body: "<html>secret page</html>" });
   const error = (await failure(client.list(widgets, { namespace }))) as KubeError;
   expect(error).toMatchObject({ status: 429, reason: "TooManyRequests", retryAfterMs: 7000 });
   expect(error.message).not.toContain("secret page");
 });
 
-test("a leader's client begins no write that could outlast the lease, and reads all the same", async () => {
+test("a leader's client sends no write that could outlast the lease, and still reads", async () => {
   let leaseMs = 60_000;
   const leading = client.whileLeading({
     assertTime(ms) {

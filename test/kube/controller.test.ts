@@ -59,11 +59,11 @@ interface Setup extends Partial<Omit<ControlledKind<Widget>, "queue" | "informer
   instance?: string;
   takeOverFrom?: string;
   workers?: number;
-  /** Of the first retry. */
+  /** The delay of the first retry. */
   backoffMs?: number;
   leads?: { leaseMs: number; renewDeadlineMs: number; retryMs: number };
 }
-/** A controller of the test's own namespace, everything it says going through the proxy. */
+/** A controller of the test's own namespace. All its requests go through the proxy. */
 function run({ leads, ...options }: Setup = {}) {
   const client = loadClient(proxy.kubeconfig, leads === undefined ? 10_000 : 1000);
   const clock = options.clock ?? systemClock;
@@ -148,16 +148,16 @@ const eventsAbout = async (reason: string) =>
   (await admin.list(events, { namespace })).items.filter((event) => event.reason === reason);
 
 for (const leads of [undefined, { leaseMs: 6000, renewDeadlineMs: 4000, retryMs: 500 }])
-  test(`what was changed while nobody was at work goes first${leads === undefined ? "" : ", at the beginning of a term"}`, async () => {
+  test(`objects that were changed while no controller was at work go first${leads === undefined ? "" : ", at the beginning of a term"}`, async () => {
     const names = ["a", "b", "c", "d", "e", "f"];
     for (const name of names) await make(name);
     const changedWhileAway = ({ metadata }: Widget) => metadata.name === "e";
     const { reconciled } = run({ workers: 1, changedWhileAway, ...(leads === undefined ? {} : { leads }) });
-    await until("all are looked at", () => names.every((name) => reconciled.includes(name)));
+    await until("all objects are reconciled", () => names.every((name) => reconciled.includes(name)));
     expect(reconciled[0]).toBe("e");
   });
 
-test("first sight is written before the first reconcile, whole and with whose it is", async () => {
+test("first sight is written before the first reconcile, with all conditions and managedBy", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   run({ reconcile: () => promise.then(() => good) });
   await make();
@@ -177,7 +177,7 @@ test("first sight is written before the first reconcile, whole and with whose it
   expect((await statusOf())?.conditions).toHaveLength(1);
 });
 
-test("from nothing to Ready in two status writes and one finalizer; after that nothing is written or looked at", async () => {
+test("a new object becomes Ready by two status writes and one finalizer, and then nothing more happens", async () => {
   const { reconciled, informer } = run({
     reconcile: async (ctx) => {
       await ctx.ensureFinalizer();
@@ -188,7 +188,7 @@ test("from nothing to Ready in two status writes and one finalizer; after that n
   await make();
   await until("it is ready", () => readyIs("True", "Ready"));
   await until(
-    "our own writes came back",
+    "our own writes are in the store",
     () => conditionOf(informer.store.get(namespace, "w")?.status as never, "Ready")?.status === "True",
   );
   expect((await read())?.metadata.finalizers).toEqual([FINALIZER]);
@@ -198,20 +198,20 @@ test("from nothing to Ready in two status writes and one finalizer; after that n
   expect(writes).toHaveLength(3);
 });
 
-test("a look that finds what it found before writes nothing", async () => {
+test("a resync that finds nothing new writes nothing", async () => {
   const { controller, queue, reconciled } = run();
   await make();
   await until("it is ready", () => readyIs("True", "Ready"));
   const before = statusWrites();
   for (let i = 2; i <= 4; i++) {
     queue.add(`${namespace}/w`, "resync");
-    await until("it was looked at", () => reconciled.length === i);
+    await until("it was reconciled", () => reconciled.length === i);
   }
   await controller.stop();
   expect(statusWrites()).toBe(before);
 });
 
-test("a change of spec is reconciled, and status names the new generation", async () => {
+test("a change of the spec is reconciled, and the status names the new generation", async () => {
   const { reconciled } = run();
   await make();
   await until("it is ready", () => readyIs("True", "Ready"));
@@ -221,7 +221,7 @@ test("a change of spec is reconciled, and status names the new generation", asyn
   expect(conditionOf(await statusOf(), "Ready")).toMatchObject({ status: "True", observedGeneration: 2 });
 });
 
-test("another process's part of the status stays, whatever we write", async () => {
+test("our status writes leave another process's part of the status alone", async () => {
   run({ ownStatus: ({ conversations: _, ...own }) => own });
   await make();
   await until("it is ready", () => readyIs("True", "Ready"));
@@ -239,7 +239,7 @@ test("another process's part of the status stays, whatever we write", async () =
 });
 
 describe("two releases", () => {
-  test("the second leaves the object alone, says so once, and counts it", async () => {
+  test("the second release leaves the object alone, records one event and counts it", async () => {
     run({ instance: "first/release" });
     await make();
     await until("it is ready", () => readyIs("True", "Ready"));
@@ -254,7 +254,7 @@ describe("two releases", () => {
     expect(await eventsAbout("ManagedByAnotherRelease")).toHaveLength(1);
   });
 
-  test("both see a new object at once: one has it, the other does nothing", async () => {
+  test("of two releases that see a new object at the same time one takes it and the other does nothing", async () => {
     const both = ["first/release", "second/release"].map((instance) => run({ instance }));
     await Promise.all(both.map(({ informer }) => informer.synced));
     await make();
@@ -267,7 +267,7 @@ describe("two releases", () => {
     expect(both.map(({ reconciled }) => reconciled.length).sort()).toEqual([0, 1]);
   });
 
-  test("the one that may take over does so, and keeps what was known", async () => {
+  test("a release that may take over does so and keeps the status fields", async () => {
     const first = run({
       instance: "first/release",
       reconcile: async () => ({ ...good, status: { sid: "PN1" } }),
@@ -290,12 +290,12 @@ describe("two releases", () => {
   });
 });
 
-/** What a former release wrote is also the one's that takes over, and must not be in its way. */
-describe("after a take-over status goes on changing", () => {
+/** Where both releases applied the same value both own it. That share must not stand in the way of the one that took over. */
+describe("after a take-over the status can still change", () => {
   const waits: Outcome = { verdicts: [verdict("Ready", "False", "Waits", "waiting")] };
   const fails: Outcome = { verdicts: [verdict("Ready", "False", "Fails", "stalled")] };
 
-  /** The second finds what the first left, goes on the same way, and then comes to other conclusions. */
+  /** The second release finds what the first one left, writes the same at first, and then something else. */
   async function taken(second: Partial<Setup>) {
     let outcome = waits;
     const { controller } = run({
@@ -309,7 +309,7 @@ describe("after a take-over status goes on changing", () => {
     await until("it fails", () => readyIs("False", "Fails"));
     outcome = good;
     await until("it is ready", () => readyIs("True", "Ready"));
-    // Reconciling and Stalled were the first's as well.
+    // The first release owned Reconciling and Stalled as well.
     expect((await statusOf())?.conditions?.map(({ type }) => type)).toEqual(["Ready"]);
     await controller.stop();
   }
@@ -322,17 +322,17 @@ describe("after a take-over status goes on changing", () => {
     await first.controller.stop();
   }
 
-  test("of a release that is named", async () => {
+  test("when the former release is named", async () => {
     await former();
     await taken({ takeOverFrom: "first/release" });
   });
 
-  test("of a large object, of which little is read elsewhere", async () => {
+  test("when the object is so large that its managedFields are usually skipped", async () => {
     await former({ "example.com/notes": "x".repeat(20_000) });
     await taken({ takeOverFrom: "first/release" });
   });
 
-  test("of a release that let it go", async () => {
+  test("when the former release has let the object go", async () => {
     await former();
     const { conditions } = (await statusOf())!;
     await admin.applyStatus(
@@ -343,7 +343,7 @@ describe("after a take-over status goes on changing", () => {
     await taken({});
   });
 
-  test("also when the taking over was cut short", async () => {
+  test("when the take-over was interrupted halfway", async () => {
     await former();
     const { conditions } = (await statusOf())!;
     await admin.applyStatus(
@@ -358,8 +358,8 @@ describe("after a take-over status goes on changing", () => {
   });
 });
 
-describe("an object that is deleted while it is looked at", () => {
-  test("gets no finalizer, nor what would come after it, and leaves no metric", async () => {
+describe("an object that is deleted during an attempt", () => {
+  test("gets no finalizer and nothing after it, and leaves no metric", async () => {
     const began = Promise.withResolvers<void>();
     const goOn = Promise.withResolvers<void>();
     const done: string[] = [];
@@ -381,10 +381,13 @@ describe("an object that is deleted while it is looked at", () => {
     await make("other");
     await until("the next is ready", () => readyIs("True", "Ready", "other"));
     expect(done).toEqual([]);
-    await until("the first is not told of", async () => !/name="w"/.test(await registry.metrics()));
+    await until(
+      "the metrics have nothing of the first one",
+      async () => !/name="w"/.test(await registry.metrics()),
+    );
   });
 
-  test("another of its name is none of its business", async () => {
+  test("passes nothing on to a new object of the same name", async () => {
     const began = Promise.withResolvers<void>();
     const goOn = Promise.withResolvers<void>();
     const wired: (string | undefined)[] = [];
@@ -412,7 +415,7 @@ describe("an object that is deleted while it is looked at", () => {
 });
 
 describe("failures", () => {
-  test("one with a reason is a condition; tried again, it becomes Ready by itself", async () => {
+  test("a failure with a reason becomes a condition, and the retry makes the object Ready", async () => {
     let fails = 2;
     run({
       backoffMs: 10,
@@ -426,7 +429,7 @@ describe("failures", () => {
     expect(await eventsAbout("Throttled")).toHaveLength(1);
   });
 
-  test("one that somebody must act on is not tried again until something changes", async () => {
+  test("a failure that somebody must act on is not retried until something changes", async () => {
     const clock = new ManualClock();
     const { reconciled } = run({
       clock,
@@ -435,13 +438,13 @@ describe("failures", () => {
       },
     });
     await make();
-    await until("it is told", () => readyIs("False", "Unauthorized"));
+    await until("the status says so", () => readyIs("False", "Unauthorized"));
     await clock.advance(3_600_000);
     expect(reconciled).toHaveLength(1);
     expect(conditionOf(await statusOf(), "Stalled")?.status).toBe("True");
   });
 
-  test("a bug leaves what was known, says nothing of itself in the status, and touches no other object", async () => {
+  test("a bug leaves the status fields as they were, keeps its details out of the status, and touches no other object", async () => {
     run({
       backoffMs: 10,
       reconcile: async ({ object }) => {
@@ -451,11 +454,11 @@ describe("failures", () => {
     });
     await Promise.all([make("bad"), make("fine")]);
     await until("the fine one is ready", () => readyIs("True", "Ready", "fine"));
-    await until("the bug is told", () => readyIs("False", "InternalError", "bad"));
+    await until("the status says that it failed", () => readyIs("False", "InternalError", "bad"));
     expect(JSON.stringify(await statusOf("bad"))).not.toContain("secret of the code");
   });
 
-  test("an API server that refuses the status write for a while: written once it takes it", async () => {
+  test("a status write that the API server refuses for a while is written in the end", async () => {
     let refusals = 3;
     proxy.fault = ({ url, method }) =>
       method === "PATCH" && url.includes("/status") && refusals-- > 0 ? { status: 500 } : undefined;
@@ -470,7 +473,7 @@ describe("deletion", () => {
     await ctx.ensureFinalizer();
     return good;
   };
-  test("waits until finalize is done, and takes away no other finalizer", async () => {
+  test("waits until finalize is done, and removes no other finalizer", async () => {
     let tries = 0;
     run({
       backoffMs: 10,
@@ -493,11 +496,11 @@ describe("deletion", () => {
     );
     expect((await read())?.metadata.finalizers).toEqual(["someone.else/finalizer"]);
     expect(tries).toBe(3);
-    await until("it is told", async () => (await eventsAbout("Restored")).length === 1);
+    await until("the event is recorded", async () => (await eventsAbout("Restored")).length === 1);
     await admin.patch(widgets, { namespace, name: "w" }, { metadata: { finalizers: null } });
   });
 
-  test("an object that was never touched outside goes at once", async () => {
+  test("an object without our finalizer goes at once", async () => {
     run({ finalize: () => Promise.reject(new Error("there is nothing to undo")) });
     await make();
     await until("it is ready", () => readyIs("True", "Ready"));
@@ -505,20 +508,20 @@ describe("deletion", () => {
     await until("it is gone", async () => (await read()) === undefined);
   });
 
-  test("a namespace that goes is not held up, though it takes no events any more", async () => {
+  test("a namespace that is being deleted is not held up, although it takes no new events", async () => {
     const { registry } = run({
       reconcile: keeps,
       finalize: async () => ({ done: true, events: [{ type: "Warning", reason: "LetGo", message: "m" }] }),
     });
     await make();
     await until("it is ready", () => readyIs("True", "Ready"));
-    // The API server shows a status before the write's answer has come back to us.
+    // The API server shows the status before its answer to the write has reached us.
     const line = `smschannel_object_ready{kind="Widget",namespace="${namespace}",name="w"} 1`;
     await until("the metric says so", async () => (await registry.metrics()).includes(line));
     await admin.delete(namespaces, { name: namespace });
     await until("it is gone", async () => (await read()) === undefined);
     await until(
-      "nothing is said of it any more",
+      "the metrics have nothing of it any more",
       async () => !(await registry.metrics()).includes('name="w"'),
     );
   });
@@ -529,7 +532,7 @@ describe("an attempt under way", () => {
     new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
   const isDeleting = ({ metadata }: Widget) => metadata.deletionTimestamp !== undefined;
   const isForced = ({ metadata }: Widget) => metadata.annotations?.force === "true";
-  /** The first look never ends by itself, other than by the signal that `hangs` waits for. */
+  /** An attempt that ends only when what `hangs` returns does. */
   function hanging(hangs: (ctx: ReconcileContext<Widget>) => Promise<unknown>, options: Setup = {}) {
     const began = Promise.withResolvers<ReconcileContext<Widget>>();
     const finalized: string[] = [];
@@ -554,7 +557,7 @@ describe("an attempt under way", () => {
     admin.patch(widgets, { namespace, name }, { metadata: { annotations: { force: "true" } } });
   const gone = (name = "w") => until(`${name} is gone`, async () => (await read(name)) === undefined);
 
-  test("stops looking and waiting when its object is deleted", async () => {
+  test("stops reading and waiting when its object is deleted", async () => {
     const { began } = hanging(({ patience }) => ended(patience));
     await make();
     const { signal } = await began;
@@ -563,7 +566,7 @@ describe("an attempt under way", () => {
     expect(signal.aborted).toBe(false);
   });
 
-  test("ends a change that it has sent before the deletion's begins", async () => {
+  test("waits for a change that it has sent before the deletion is worked on", async () => {
     const sent = Promise.withResolvers<void>();
     const { began, finalized } = hanging(() => sent.promise);
     await make();
@@ -577,7 +580,7 @@ describe("an attempt under way", () => {
   });
 
   for (const order of ["deleted, then urgent", "urgent once deleted"])
-    test(`is cut off when its object can wait no more: ${order}`, async () => {
+    test(`is cut off when its object becomes urgent: ${order}`, async () => {
       const { began } = hanging(({ signal }) => ended(signal));
       await make();
       await began;
@@ -587,7 +590,7 @@ describe("an attempt under way", () => {
       await gone();
     });
 
-  test("is tried again when what it shared ended with another object's attempt", async () => {
+  test("is made again when work that it shared ended with another object's attempt", async () => {
     const shared = Promise.withResolvers<never>();
     shared.promise.catch(() => {});
     let looks = 0;
@@ -608,7 +611,7 @@ describe("an attempt under way", () => {
     await until("the other is looked at again", () => looks === 2);
   });
 
-  test("is cut off when the time of its object is over", async () => {
+  test("is cut off when time makes its object urgent", async () => {
     const since = performance.now();
     const { began } = hanging(({ signal }) => ended(signal), {
       urgentInMs: (object) => (isDeleting(object) ? since + 2000 - performance.now() : undefined),
@@ -619,7 +622,7 @@ describe("an attempt under way", () => {
     await gone();
   });
 
-  test("goes on when it knows by itself that its time is over, as a finalizer does", async () => {
+  test("goes on when it is a finalizer, which knows when its time is over", async () => {
     const time = Promise.withResolvers<void>();
     const tried: AbortSignal[] = [];
     let over = false;
@@ -643,7 +646,7 @@ describe("an attempt under way", () => {
     expect(tried).toHaveLength(1);
   });
 
-  test("of others does not hold up what can wait no more, though every worker has one", async () => {
+  test("does not hold up an urgent object, although every worker has one that hangs", async () => {
     const stuck: string[] = [];
     hanging(async () => {}, {
       workers: 2,
@@ -666,7 +669,7 @@ describe("an attempt under way", () => {
   });
 });
 
-test("without leadership nothing is done; when it is lost, what is under way is told to stop and writes nothing", async () => {
+test("when leadership is lost the attempt under way is aborted, and nothing is written or begun", async () => {
   const begun = Promise.withResolvers<AbortSignal>();
   const finish = Promise.withResolvers<void>();
   const { reconciled } = run({
@@ -695,7 +698,7 @@ test("without leadership nothing is done; when it is lost, what is under way is 
   expect(await readyIs("Unknown", "Progressing")).toBe(true);
 });
 
-test("the same event again and again is one event with a count", async () => {
+test("an event that is repeated is one event with a count", async () => {
   const clock = new ManualClock(Date.now());
   const client = loadClient(proxy.kubeconfig);
   const recorder = new EventRecorder({

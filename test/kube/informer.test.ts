@@ -32,7 +32,7 @@ afterEach(async () => {
   await proxy.close();
 });
 
-/** An informer on the test's namespace, through the proxy, that remembers what it told. */
+/** An informer of the test's namespace, through the proxy; `changes` has all that listeners were told. */
 function watchWidgets(options: Partial<InformerOptions<Widget>> = {}) {
   const informer = new Informer<Widget>({
     client,
@@ -53,7 +53,7 @@ const make = (...names: string[]) =>
 const sorted = (texts: Iterable<string>) => [...texts].sort();
 const names = ({ store }: Informer<Widget>) => sorted(store.list().map(({ metadata }) => metadata.name));
 
-test("what was there, what comes, what changes and what goes: each is told once", async () => {
+test("each addition, change and deletion is told once, and so is what was there before", async () => {
   await make("a");
   const { informer, changes } = watchWidgets();
   await informer.synced;
@@ -66,7 +66,7 @@ test("what was there, what comes, what changes and what goes: each is told once"
   expect(informer.store.get(namespace, "b")?.metadata).not.toHaveProperty("managedFields");
 });
 
-test("objects that are as large as they may be are listed in small pages", async () => {
+test("very large objects are listed in small pages", async () => {
   const large = { annotations: { fill: "x".repeat(250_000) } };
   for (let at = 0; at < 40; at++) {
     const { metadata, ...rest } = widget(namespace, `w${at}`);
@@ -81,13 +81,13 @@ test("objects that are as large as they may be are listed in small pages", async
   const { informer } = watchWidgets();
   await informer.synced;
   expect(informer.store.size).toBe(40);
-  // 10 MB in one page were refused by our own bound, 8 objects have half of what a page may have.
+  // Our own bound refuses 10 MB in one page; 8 objects are half of what a page may have.
   expect(limits.slice(0, 4)).toEqual([500, 125, 32, 8]);
   expect(limits.slice(4)).toEqual([8, 8, 8, 8]);
 });
 
 describe("a connection that is reset, again and again", () => {
-  test("no change is missed and none is told twice", async () => {
+  test("loses no change and tells none twice", async () => {
     const { informer, changes } = watchWidgets();
     await informer.synced;
     for (let round = 0; round < 5; round++) {
@@ -101,12 +101,12 @@ describe("a connection that is reset, again and again", () => {
     expect(names(informer)).toEqual(["w0b", "w1b", "w2b", "w3b", "w4b"]);
     expect(changes).toHaveLength(15);
     expect(new Set(changes).size).toBe(15);
-    // It resumes where it was: nothing is listed anew.
+    // It resumes where it was: nothing is listed again.
     expect(proxy.count("list")).toBe(1);
   });
 });
 
-test("a half-open connection is noticed by its silence, and what happened meanwhile is caught up", async () => {
+test("a half-open connection is noticed by its silence, and the changes since are told", async () => {
   const { informer, changes } = watchWidgets({ silentAfterMs: 300 });
   await informer.synced;
   await until("a watch is open", () => proxy.count("watch") > 0 && informer.problem() === undefined);
@@ -117,7 +117,7 @@ test("a half-open connection is noticed by its silence, and what happened meanwh
 });
 
 describe("a version that the server has forgotten", () => {
-  test("is listed anew, and what was deleted meanwhile is told as deleted", async () => {
+  test("leads to a new list, and what was deleted since is told as deleted", async () => {
     await make("stays", "goes");
     const { informer, changes } = watchWidgets();
     await informer.synced;
@@ -138,7 +138,7 @@ describe("a version that the server has forgotten", () => {
     expect(sorted(changes)).toEqual(["added goes", "added new", "added stays", "deleted goes"]);
   });
 
-  test("an object that was deleted and made again meanwhile is two objects", async () => {
+  test("an object that was deleted and created again since is told as two objects", async () => {
     await make("same");
     const { informer, changes } = watchWidgets();
     await informer.synced;
@@ -168,7 +168,7 @@ describe("a server that refuses", () => {
     "503 with an hour's Retry-After": { status: 503, headers: { "retry-after": "3600" } },
   };
   for (const [name, answer] of Object.entries(refusals))
-    test(`${name}, for ten minutes: no storm, and all is well after it`, async () => {
+    test(`with ${name} for ten minutes is asked at growing intervals, and is watched afterwards`, async () => {
       const clock = new ManualClock();
       proxy.fault = () => answer;
       const { informer } = watchWidgets({ clock });
@@ -190,7 +190,7 @@ describe("a server that refuses", () => {
       expect(names(informer)).toEqual(["a"]);
     });
 
-  test("429 with Retry-After: nothing is asked before that time, and then it is", async () => {
+  test("with 429 and Retry-After is asked again after that time, and not before", async () => {
     const clock = new ManualClock();
     proxy.fault = () => ({ status: 429, headers: { "retry-after": "9" } });
     const { informer } = watchWidgets({ clock });
@@ -203,7 +203,7 @@ describe("a server that refuses", () => {
     expect(proxy.count("list")).toBe(2);
   });
 
-  test("half an answer is not taken for a whole one", async () => {
+  test("with half an answer is asked again", async () => {
     await make("a", "b");
     let lists = 0;
     proxy.fault = ({ kind }) =>
@@ -213,19 +213,19 @@ describe("a server that refuses", () => {
     expect(names(informer)).toEqual(["a", "b"]);
   });
 
-  test("watches that the server ends at once are not opened in a loop", async () => {
+  test("by ending each watch at once is not asked in a loop", async () => {
     const clock = new ManualClock();
     proxy.fault = ({ kind }) => (kind === "watch" ? { status: 200 } : undefined);
     const { informer } = watchWidgets({ clock });
     await informer.synced;
     await expectCalm(clock, 300_000);
     expect(proxy.count("watch")).toBeLessThan(40);
-    // Nothing is heard from such watches: what they may have missed is listed every 100 s.
+    // Nothing is heard from such watches, so everything is listed again every 100 s.
     expect(proxy.count("list")).toBeLessThanOrEqual(4);
   });
 });
 
-test("a namespace that may not be listed: said in a sentence, the others work, and a later grant is enough", async () => {
+test("a namespace that may not be listed is reported, the others work, and a later grant is enough", async () => {
   const closed = await newNamespace("informer-closed");
   const account = `system:serviceaccount:${namespace}:watcher`;
   const read = [{ apiGroups: [widgets.group], resources: ["widgets"], verbs: ["list", "watch"] }];
@@ -240,7 +240,7 @@ test("a namespace that may not be listed: said in a sentence, the others work, a
   expect(informer.problem()).toBe(
     `widgets in namespace ${closed}: may not list (Forbidden): grant this account list and watch`,
   );
-  // Whoever waits for the first list is not kept waiting by a namespace that cannot be listed.
+  // `synced` does not wait for a namespace that cannot be listed.
   await informer.synced;
   expect([informer.hasSynced, informer.knows(namespace), informer.knows(closed)]).toEqual([
     false,
@@ -257,7 +257,7 @@ test("a namespace that may not be listed: said in a sentence, the others work, a
   // The open one may have been listed again meanwhile: the clock ran for as long as the grant took to hold.
   expect(listed.filter((where) => where !== namespace)).toEqual([closed]);
   expect(informer.knows(closed)).toBe(true);
-  // For the same reason the open one's watch may have been silent for too long; it is listed anew.
+  // For the same reason the open one's watch may have been silent for too long; it is listed again.
   await until("nothing is wrong any more", async () => {
     await clock.advance(1000);
     return informer.problem() === undefined;
@@ -266,7 +266,7 @@ test("a namespace that may not be listed: said in a sentence, the others work, a
   await limited.close();
 });
 
-test("Secrets as metadata: their content never crosses the wire, kubectl's copy of it is not kept", async () => {
+test("of Secrets that are watched as metadata neither the content nor kubectl's copy of it is kept", async () => {
   const annotations = {
     "kubectl.kubernetes.io/last-applied-configuration": '{"stringData":{"authToken":"verySecret"}}',
   };

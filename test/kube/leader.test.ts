@@ -15,7 +15,7 @@ import { loadClient, until } from "./widgets.ts";
 let admin: KubeClient;
 let namespace: string;
 const cleanup: (() => Promise<unknown>)[] = [];
-/** Short, so that a test need not wait for the real ones. */
+/** Shorter than the real times, so that tests take seconds. */
 const short = { leaseMs: 3000, renewDeadlineMs: 2000, retryMs: 200 };
 
 beforeAll(() => {
@@ -58,7 +58,7 @@ async function behindProxy(): Promise<CuttingProxy> {
   return proxy;
 }
 
-test("of two electors one leads, and when it stops the other does so at once", async () => {
+test("of two electors one leads, and when it stops the other leads at once", async () => {
   const first = elect("first");
   await until("the first leads", () => first.isLeading);
   const second = elect("second");
@@ -79,7 +79,7 @@ test("stopping without releasing leaves the Lease to run out", async () => {
   expect((await lease())?.spec?.holderIdentity).toBe("first");
 });
 
-test("a leader that is cut off stops by itself, and before anybody else leads", async () => {
+test("a leader that is cut off stops by itself before another one leads", async () => {
   const proxy = await behindProxy();
   const cut = elect("cut", { kubeconfig: proxy.kubeconfig });
   await until("it leads", () => cut.isLeading);
@@ -99,7 +99,7 @@ test("a leader that is cut off stops by itself, and before anybody else leads", 
   expect(cut.isLeading).toBe(false);
 });
 
-test("a Lease that somebody else wrote over ends the term at the next renewal", async () => {
+test("a term ends at the next renewal when somebody else has taken the Lease", async () => {
   const leader = elect("leader");
   await until("it leads", () => leader.isLeading);
   const { signal } = leader.term!;
@@ -113,7 +113,7 @@ test("a Lease that somebody else wrote over ends the term at the next renewal", 
   expect(leader.isLeading).toBe(false);
 });
 
-test("a Lease that was deleted is made anew, and the term goes on", async () => {
+test("a Lease that was deleted is created again, and the term goes on", async () => {
   const leader = elect("leader");
   await until("it leads", () => leader.isLeading);
   const { signal } = leader.term!;
@@ -130,13 +130,13 @@ describe("a Lease that a release kept so that nobody leads", () => {
     await admin.create(leases, { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata, spec });
   };
 
-  test("holds up no install that comes later", async () => {
+  test("does not hold up an install that comes later", async () => {
     await keptSince(121_000);
     const elector = elect("later");
     await until("it leads", () => elector.isLeading);
   });
 
-  test("holds up one that comes at once, which says so, and says it once", async () => {
+  test("holds up an install that comes at once, which logs it once", async () => {
     await keptSince(1000);
     const lines: { msg: string; waitSeconds?: number }[] = [];
     const destination = { write: (line: string) => void lines.push(JSON.parse(line)) };
@@ -164,7 +164,7 @@ describe("time left", () => {
     expect(() => term.assertTime(15_000)).not.toThrow();
     expect(() => term.assertTime(15_001)).toThrow(/lease/);
   });
-  test("a machine that slept finds out at the first question, before any timer has fired", async () => {
+  test("is over at the first question after the machine has slept, before any timer has fired", async () => {
     const { clock, elector, term } = await leading();
     clock.jump(10_000);
     expect(term.signal.aborted).toBe(false);
@@ -172,14 +172,14 @@ describe("time left", () => {
     expect(term.signal.aborted).toBe(true);
     expect(() => elector.assertTime(1)).toThrow();
   });
-  test("a wall clock that is set back gives nobody more time", async () => {
+  test("is not longer when the wall clock is set back", async () => {
     const { clock, elector } = await leading();
     clock.jump(-3_600_000);
     expect(elector.remainingMs()).toBe(15_000);
   });
 });
 
-test("a leader stopped by SIGSTOP for longer than the lease does nothing as leader after SIGCONT", async () => {
+test("a leader that was stopped by SIGSTOP for longer than the lease does not act as leader after SIGCONT", async () => {
   const file = new URL("./elector-process.ts", import.meta.url).pathname;
   const child = spawnTied(process.execPath, [file, kubeconfigPath(), namespace, JSON.stringify(short)], {
     output: "pipe",

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { KubeClient } from "../../src/kube/client.ts";
-import { Connection, loadConfig } from "../../src/kube/connection.ts";
+import { KubeConnection, loadConfig } from "../../src/kube/connection.ts";
 import type { KubeObject, ResourceType } from "../../src/kube/resource.ts";
 import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
 import { temporaryDirectory } from "../support/controlplane/directory.ts";
@@ -14,7 +14,7 @@ const core = () => kubeConfig(kubeconfigPath()).makeApiClient(CoreV1Api);
 let namespace: string;
 let folder: string;
 let client: KubeClient;
-/** What the connection takes for the time; it says when credentials are read again. */
+/** The connection's clock, by which it reads credentials again. */
 let now: number;
 
 beforeEach(async () => {
@@ -28,7 +28,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** A ServiceAccount of the test's own; gives a token for it, and what makes it worthless. */
+/** Creates a ServiceAccount of the test's own, with a token and a way to revoke it. */
 async function account(name: string) {
   await core().createNamespacedServiceAccount({ namespace, body: { metadata: { name } } });
   const { status } = await core().createNamespacedServiceAccountToken({
@@ -40,13 +40,13 @@ async function account(name: string) {
   return {
     token,
     user: `system:serviceaccount:${namespace}:${name}`,
-    /** The API server remembers for ten seconds that it took a token. */
+    /** Returns when the API server refuses the token: it remembers for ten seconds that it accepted one. */
     async revoke() {
       await core().deleteNamespacedServiceAccount({ namespace, name });
       const config = kubeConfig(kubeconfigPath());
       config.loadFromClusterAndUser(cluster(), { name, token });
       const other = new KubeClient(
-        new Connection(
+        new KubeConnection(
           () => config,
           () => 0,
         ),
@@ -65,7 +65,7 @@ const reviews: ResourceType<KubeObject> = {
   kind: "SelfSubjectReview",
   namespaced: false,
 };
-/** Whom the API server takes us for. */
+/** The user name that the API server knows us by. */
 async function whoAmI(as = client): Promise<string> {
   const { status } = await as.create(reviews, {
     apiVersion: "authentication.k8s.io/v1",
@@ -75,7 +75,7 @@ async function whoAmI(as = client): Promise<string> {
   return (status as { userInfo: { username: string } }).userInfo.username;
 }
 const connect = (load: () => KubeConfig, requestTimeoutMs = 10_000) => {
-  client = new KubeClient(new Connection(load, () => now), { userAgent: "login-test", requestTimeoutMs });
+  client = new KubeClient(new KubeConnection(load, () => now), { userAgent: "login-test", requestTimeoutMs });
 };
 const failure = (work: Promise<unknown>) =>
   work.then(
@@ -110,7 +110,7 @@ describe("in a pod", () => {
     expect(client.namespace).toBe(namespace);
   });
 
-  test("a token that was replaced is read again by itself", async () => {
+  test("a token that was replaced is read again after a while", async () => {
     const [first, second] = [await account("first"), await account("second")];
     await writeFile(mount("token"), first.token);
     expect(await whoAmI()).toBe(first.user);
@@ -122,7 +122,7 @@ describe("in a pod", () => {
     expect(await whoAmI()).toBe(second.user);
   });
 
-  test("a token that the server no longer takes is read again at once, and nobody notices", async () => {
+  test("a token that the server refuses is read again at once, and the request succeeds", async () => {
     const [first, second] = [await account("first"), await account("second")];
     await writeFile(mount("token"), first.token);
     expect(await whoAmI()).toBe(first.user);
@@ -131,7 +131,7 @@ describe("in a pod", () => {
     expect(await whoAmI()).toBe(second.user);
   });
 
-  test("the pod's account is taken unless a kubeconfig is given", () => {
+  test("the pod's account is used unless a kubeconfig is given", () => {
     const { users } = loadConfig(undefined);
     expect(users.map(({ authProvider }) => authProvider?.config?.tokenFile)).toEqual([
       "/var/run/secrets/kubernetes.io/serviceaccount/token",
@@ -145,7 +145,7 @@ describe("an exec plugin", () => {
   const answer = () => join(folder, "answer.json");
   const runs = async () => (await readFile(join(folder, "runs"), "utf8").catch(() => "")).length;
 
-  /** The plugin tells what the file says, and counts how often it was asked. */
+  /** A plugin that prints the content of the answer file, and counts its runs. */
   const plugin = (body = "") => `
     import { appendFileSync, readFileSync } from "node:fs";
     appendFileSync(${JSON.stringify(join(folder, "runs"))}, "x");
@@ -201,7 +201,7 @@ describe("an exec plugin", () => {
     expect(await runs()).toBe(1);
   });
 
-  test("is run again when what it gave has expired", async () => {
+  test("is run again when its credential has expired", async () => {
     const [first, second] = [await account("first"), await account("second")];
     await says(first.token, new Date(Date.now() - 1000).toISOString());
     expect(await whoAmI()).toBe(first.user);
@@ -211,7 +211,7 @@ describe("an exec plugin", () => {
     expect(await runs()).toBe(2);
   });
 
-  test("is run again when the server no longer takes what it gave, and nobody notices", async () => {
+  test("is run again when the server refuses its credential, and the request succeeds", async () => {
     const [first, second] = [await account("first"), await account("second")];
     await says(first.token);
     expect(await whoAmI()).toBe(first.user);
@@ -221,14 +221,14 @@ describe("an exec plugin", () => {
     expect(await runs()).toBe(2);
   });
 
-  test("is not run for each request while the server takes nothing that it gives", async () => {
+  test("is not run for each request while the server refuses whatever it gives", async () => {
     await says("nonsense");
     for (let i = 0; i < 10; i++)
       expect(await failure(whoAmI())).toMatchObject({ status: 401, reason: "Unauthorized" });
     expect(await runs()).toBe(2);
   });
 
-  test("that fails is an error with its own words, and the next request asks it again", async () => {
+  test("that fails is an error with the plugin's own message, and the next request runs it again", async () => {
     const user = await account("laptop");
     await install(plugin(`console.error("please log in first"); process.exit(1);`));
     expect(await failure(whoAmI())).toMatchObject({
@@ -241,7 +241,7 @@ describe("an exec plugin", () => {
     expect(await whoAmI()).toBe(user.user);
   });
 
-  test("that hangs keeps no request beyond its time", async () => {
+  test("that hangs does not keep a request beyond its time-out", async () => {
     await says("nonsense");
     await install(plugin("await new Promise((resolve) => setTimeout(resolve, 8000));"));
     expect(await failure(whoAmI())).toMatchObject({ status: 0, reason: "Timeout" });

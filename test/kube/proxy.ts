@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { temporaryDirectory } from "../support/controlplane/directory.ts";
 import { kubeConfig } from "../support/crds.ts";
 
-export interface Seen {
+export interface SeenRequest {
   method: string;
   url: string;
   /** `watch`, `list`, `ask` (a list of one, for the server's version), `get`, or `write`. */
@@ -20,27 +20,27 @@ export interface FaultAnswer {
   body?: string;
 }
 
-/** Decides on a request before it is passed on: an answer of its own, another URL, or undefined to leave it alone. */
-export type Fault = (seen: Seen) => FaultAnswer | { url: string } | undefined;
+/** Decides about a request before it is passed on: answer it, change its URL, or leave it alone (undefined). */
+export type ProxyFault = (seen: SeenRequest) => FaultAnswer | { url: string } | undefined;
 
-/** A hop in front of the API server that can do to a connection what networks and servers do, and counts what passes. */
+/** A proxy in front of the API server that breaks connections as networks and servers do, and records the requests. */
 export interface CuttingProxy {
   readonly kubeconfig: string;
-  readonly seen: Seen[];
-  fault: Fault | undefined;
-  /** Called with a name of its own for each connection that carries a request. */
+  readonly seen: SeenRequest[];
+  fault: ProxyFault | undefined;
+  /** Called for each request with the name of the connection that carries it. */
   onConnection: ((id: string) => void) | undefined;
   count(kind: string): number;
-  /** Requests that have not been answered in full; watches are among them. */
+  /** How many requests have not been answered in full, watches included. */
   readonly inFlight: number;
   /** Resets every connection, as a load balancer does that is replaced. */
   reset(): void;
-  /** Connections of now stay open and say nothing more, as after a lost NAT entry. New ones work. */
+  /** The present connections stay open and carry nothing more, as after a lost NAT entry. New ones work. */
   halfOpen(): void;
-  /** Nothing is passed on at all until `thaw`: requests hang. */
+  /** Passes nothing on until `thaw`: requests hang. */
   freeze(): void;
   thaw(): void;
-  /** Nobody listens any more, until `up`. */
+  /** Stops listening until `up`. */
   down(): Promise<void>;
   up(): Promise<void>;
   close(): Promise<void>;
@@ -50,7 +50,7 @@ export async function cuttingProxy(
   kubeconfigPath: string,
   options: { as?: string } = {},
 ): Promise<CuttingProxy> {
-  const seen: Seen[] = [];
+  const seen: SeenRequest[] = [];
   const sockets = new Set<Socket>();
   const deaf = new Set<Socket>();
   let thawed = Promise.resolve();
@@ -148,7 +148,7 @@ async function upstreamOf(path: string) {
   };
 }
 
-function describe({ method = "GET", url = "/" }: IncomingMessage): Seen {
+function describe({ method = "GET", url = "/" }: IncomingMessage): SeenRequest {
   const { pathname, searchParams } = new URL(url, "http://proxy");
   // /api/v1/… or /apis/group/version/…, then perhaps namespaces/name, then the collection: one part left is a list.
   const parts = pathname.split("/").slice(pathname.startsWith("/api/") ? 3 : 4);

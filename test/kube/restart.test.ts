@@ -6,7 +6,7 @@ import { silentLog } from "../../src/log.ts";
 import { type ControlPlane, startControlPlane } from "../support/controlplane/controlplane.ts";
 import { applyWidgetKind, loadClient, until, type Widget, widget, widgets } from "./widgets.ts";
 
-// A control plane of its own: it is killed here. Where the run uses a cluster that was given, its server is left alone.
+// This file kills the API server, so it starts a control plane of its own. It is skipped when the run uses a given cluster.
 const own = process.env.KUBECONFIG === undefined || process.env.KUBECONFIG === "";
 const namespace = "default";
 let controlPlane: ControlPlane;
@@ -24,7 +24,7 @@ afterAll(async () => {
 });
 
 test.runIf(own)(
-  "an API server that is killed and comes back: nothing is missed, nothing told twice",
+  "when the API server is killed and comes back no change is missed and none is told twice",
   async () => {
     const informer = new Informer<Widget>({ client, type: widgets, clock: systemClock, log: silentLog });
     const changes: string[] = [];

@@ -8,7 +8,7 @@ import type { RestoreOptions } from "../support/controlplane/processes.ts";
 import { type CuttingProxy, cuttingProxy } from "./proxy.ts";
 import { applyWidgetKind, loadClient, until, type Widget, widget, widgets } from "./widgets.ts";
 
-// A control plane of its own: its store is set back here. A cluster that was given, or k3s, is left alone.
+// This file sets the API server's store back, so it starts a control plane of its own. A given cluster, or k3s, is left alone.
 const own = process.env.TEST_USE_KUBECONFIG !== "1";
 const namespace = "default";
 let controlPlane: ControlPlane;
@@ -55,19 +55,19 @@ const clear = async () => {
 };
 const text = (items: Widget[]) => items.map(({ metadata, spec }) => `${metadata.name}=${spec.size}`).sort();
 
-interface Row {
-  /** What happens between the copy and the restore, beyond an edit, a deletion and a creation. */
+interface RestoreRow {
+  /** Writes between the backup and its restore, besides an edit, a deletion and a creation. */
   writesBefore: number;
-  /** While the informer has no contact, after the restore. */
+  /** Writes after the restore, while the informer has no contact. */
   writesAfter: number;
   silentAfterMs?: number;
   restore?: RestoreOptions;
-  /** Is it told as a rewind? */
+  /** Whether the informer reports a rewind. */
   rewound: boolean;
 }
-const rows: Record<string, Row> = {
+const rows: Record<string, RestoreRow> = {
   "an API server that comes back with an older store": { writesBefore: 20, writesAfter: 0, rewound: true },
-  "an older store that has counted past our version while we had no contact": {
+  "an older store that counts past our version while we have no contact": {
     writesBefore: 0,
     writesAfter: 60,
     silentAfterMs: 1000,
@@ -77,7 +77,7 @@ const rows: Record<string, Row> = {
 
 describe.runIf(own)("a backup of the cluster is restored", () => {
   for (const [name, row] of Object.entries(rows))
-    test(`${name}: what it holds is what is seen, and changes are seen`, async (context) => {
+    test(`${name} is seen as it is, and later changes are seen too`, async (context) => {
       if (controlPlane.saveStore === undefined) return context.skip();
       await clear();
       await create("edited", "deleted", "same");

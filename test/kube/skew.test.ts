@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { KubeClient } from "../../src/kube/client.ts";
 import type { ResourceType } from "../../src/kube/resource.ts";
-import { type Status, StatusWriter } from "../../src/kube/status-writer.ts";
+import { type ObjectStatus, StatusWriter } from "../../src/kube/status-writer.ts";
 import { silentLog } from "../../src/log.ts";
 import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { type CuttingProxy, cuttingProxy } from "./proxy.ts";
 import { applyKind, loadClient, until, type Widget } from "./widgets.ts";
 
-// An operator and CRDs of different ages, as during an upgrade, after a rollback, or where CRDs are upgraded by hand.
+// The operator and the CRDs are of different releases: during an upgrade, after a rollback, or when CRDs are upgraded by hand.
 
 const text = { type: "string" };
 const older = { observedGeneration: { type: "integer" }, managedBy: text, url: text };
@@ -31,7 +31,7 @@ afterAll(async () => {
   await proxy.close();
 });
 
-/** A kind of this test's own: the other one's CRD must not change under it. */
+/** Each test has a kind of its own, as it changes the kind's CRD. */
 const kind = (name: string): ResourceType<Widget> => ({
   group: "runtime.smschannel.test",
   version: "v1",
@@ -68,7 +68,7 @@ const create = (type: ResourceType<Widget>) =>
   });
 const read = async (type: ResourceType<Widget>) => (await admin.get(type, { namespace, name: "one" }))!;
 
-test("a CRD older than the operator: status goes without what it lacks, and with it once it is upgraded", async () => {
+test("with an older CRD the status is written without the fields that it lacks, and with them once it is upgraded", async () => {
   const type = kind("Gadget");
   await applyKind(admin, type, { properties: older });
   const clock = new ManualClock();
@@ -91,7 +91,7 @@ test("a CRD older than the operator: status goes without what it lacks, and with
   expect(await writer.write(await read(type), wanted, signal)).toBe("unchanged");
 });
 
-test("an operator older than the CRD, after a rollback: takes away what its successor wrote, once", async () => {
+test("after a rollback the older operator removes once what its successor wrote", async () => {
   const type = kind("Gizmo");
   await applyKind(admin, type, { properties: newer });
   const clock = new ManualClock();
@@ -102,7 +102,7 @@ test("an operator older than the CRD, after a rollback: takes away what its succ
   expect(await rolledBack.write(await read(type), status({}), signal)).toBe("unchanged");
 });
 
-test("a field of another process that this version does not know stays, and nothing changes", async () => {
+test("a field of another process that this version does not know stays, and nothing is written", async () => {
   const type = kind("Gimmick");
   await applyKind(admin, type, { properties: newer });
   const clock = new ManualClock();
@@ -111,7 +111,7 @@ test("a field of another process that this version does not know stays, and noth
   const { name } = (await read(type)).metadata;
   await admin.applyStatus(
     type,
-    { metadata: { name, namespace }, status: { extra: { a: 2 } } as Status },
+    { metadata: { name, namespace }, status: { extra: { a: 2 } } as ObjectStatus },
     { fieldManager: "work/main" },
   );
   const before = await read(type);

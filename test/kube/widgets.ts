@@ -3,7 +3,7 @@ import { KubeClient } from "../../src/kube/client.ts";
 import { customResourceDefinitions, type KubeObject, type ResourceType } from "../../src/kube/resource.ts";
 import { silentLog } from "../../src/log.ts";
 
-/** A kind of the tests' own: the runtime knows nothing of the product's kinds, and neither do its tests. */
+/** A kind of the tests' own: the runtime knows none of the product's kinds, and neither do its tests. */
 export interface Widget extends KubeObject {
   spec: { size?: number };
   status?: Record<string, unknown>;
@@ -27,12 +27,12 @@ export const widget = (namespace: string, name: string, spec: Widget["spec"] = {
 export const loadClient = (kubeconfig: string, requestTimeoutMs = 10_000) =>
   KubeClient.load({ kubeconfig, userAgent: "kube-test", log: silentLog, requestTimeoutMs });
 
-/** Several files may do so at once: applying the same thing twice changes nothing. */
+/** Creates the kind. Several files may do so at the same time, as applying the same twice changes nothing. */
 export async function applyWidgetKind(client: KubeClient): Promise<void> {
   await applyKind(client, widgets, { "x-kubernetes-preserve-unknown-fields": true });
 }
 
-/** A kind with conditions, and with what else its status declares; applied again, another version of it. */
+/** Creates or changes a kind whose status has conditions and the given properties. */
 export async function applyKind(client: KubeClient, type: ResourceType, status: object): Promise<void> {
   const { properties, ...more } = status as { properties?: object };
   const conditions = {
@@ -80,7 +80,7 @@ export async function applyKind(client: KubeClient, type: ResourceType, status: 
   );
 }
 
-/** At the edge of the process there is no event to wait for: looks again until it is so, or fails with what was awaited. */
+/** Looks every 10 ms until it is so, for what has no event to wait for. Fails with what it waited for. */
 export async function until(
   what: string,
   isSo: () => boolean | Promise<boolean>,

@@ -16,7 +16,7 @@ let admin: KubeClient;
 let namespace: string;
 let proxy: CuttingProxy;
 const cleanup: (() => unknown)[] = [];
-/** Has every reconcile of the controller under test that wrote something come to its end? Only then is its next wake-up armed. */
+/** Have all reconciles that wrote something ended? Only then is the next wake-up armed. */
 let atRest: () => Promise<boolean>;
 
 beforeAll(() => {
@@ -32,7 +32,7 @@ afterEach(async () => {
   await proxy.close();
 });
 
-/** The controller as the operator runs it, at a time of the test's own; everything it says goes through the proxy. */
+/** The controller as the operator runs it, with a clock of the test's own. All its requests go through the proxy. */
 function run(clock: ManualClock) {
   const client = loadClient(proxy.kubeconfig);
   const shared = { client, clock, log: silentLog };
@@ -93,7 +93,7 @@ const seen = async (name: string) => {
 const becomes = (name: string, text: string) =>
   until(`${name} is ${text}`, async () => (await seen(name)) === text && (await atRest()));
 
-test("it opens and closes at the second, with one write each and none between", async () => {
+test("it opens and closes on the second, with one write each and none in between", async () => {
   const clock = at("2026-11-23T15:59:58Z");
   run(clock);
   await create("office", { timeZone: "Europe/Vienna", weekly: daily("08:00", "17:00") });
@@ -106,7 +106,8 @@ test("it opens and closes at the second, with one write each and none between", 
   await becomes("office", "True Ready Closed until 2026-11-24T07:00:00Z");
   expect(writes()).toBe(2);
 
-  // An hour of looks at the clock: not a word to the API server, nor at the local midnight of a list that did not move.
+  // Looking at the clock for an hour makes no request to the API server, and neither does a midnight at which the list stays the
+  // same.
   await clock.advance(3_600_000);
   expect(writes()).toBe(2);
   expect((await statusOf("office"))?.upcoming?.slice(0, 2)).toEqual([
@@ -115,7 +116,7 @@ test("it opens and closes at the second, with one write each and none between", 
   ]);
 });
 
-test("at local midnight the list moves on, once", async () => {
+test("at local midnight the list is updated once", async () => {
   const clock = at("2026-11-23T22:59:59Z");
   run(clock);
   await create("office", { timeZone: "Europe/Vienna", weekly: daily("08:00", "17:00") });
@@ -128,7 +129,7 @@ test("at local midnight the list moves on, once", async () => {
   expect(writes()).toBe(2);
 });
 
-test("on a day of 23 hours a start that clocks skip is the moment they do, and marked", async () => {
+test("on a day of 23 hours a start that clocks skip is the moment of the change, which is marked", async () => {
   const clock = at("2026-03-08T06:59:59Z");
   run(clock);
   await create("night", { timeZone: "America/New_York", weekly: daily("02:30", "04:00") });
@@ -143,7 +144,7 @@ test("on a day of 23 hours a start that clocks skip is the moment they do, and m
   await becomes("night", "True Ready Open until 2026-03-08T08:00:00Z");
 });
 
-test("a holiday that begins while it is closed is told at its midnight", async () => {
+test("a holiday that begins while it is closed is shown from its midnight on", async () => {
   const clock = at("2026-12-24T22:59:59Z");
   run(clock);
   const holidays = [{ name: "Christmas", from: "2026-12-25" }];
@@ -153,7 +154,7 @@ test("a holiday that begins while it is closed is told at its midnight", async (
   await becomes("office", "True Ready Holiday until 2026-12-26T07:00:00Z");
 });
 
-test("a new spec counts at once", async () => {
+test("a new spec takes effect at once", async () => {
   run(at("2026-11-24T10:00:00Z"));
   const made = await create("office", { timeZone: "Europe/Vienna", weekly: daily("08:00", "17:00") });
   await becomes("office", "True Ready Open until 2026-11-24T16:00:00Z");
@@ -162,7 +163,7 @@ test("a new spec counts at once", async () => {
   expect((await statusOf("office"))?.observedGeneration).toBe(2);
 });
 
-test("an unknown zone says so and claims nothing; corrected, it is ready", async () => {
+test("an unknown time zone is reported and nothing else is shown; once corrected, it is ready", async () => {
   run(at("2026-11-24T10:00:00Z"));
   const made = await create("mars", { timeZone: "Europe/Vienna", weekly: daily("08:00", "17:00") });
   await becomes("mars", "True Ready Open until 2026-11-24T16:00:00Z");
@@ -178,7 +179,7 @@ test("an unknown zone says so and claims nothing; corrected, it is ready", async
   expect(conditionOf(await statusOf("mars"), "Stalled")).toBeUndefined();
 });
 
-test("calendars that are over, and those that never close, have no next transition", async () => {
+test("calendars that are over, or never close, have no next transition", async () => {
   run(at("2026-11-24T10:00:00Z"));
   await create("over", { timeZone: "UTC", dates: [{ date: "2024-02-29", start: "08:00", end: "17:00" }] });
   await create("always", { timeZone: "UTC", weekly: daily("00:00", "24:00") });
@@ -186,7 +187,7 @@ test("calendars that are over, and those that never close, have no next transiti
   await becomes("always", "True Ready Open until undefined");
 });
 
-test("after a restart nothing is written but what has become untrue meanwhile", async () => {
+test("after a restart only what has changed meanwhile is written", async () => {
   const first = run(at("2026-11-24T10:00:00Z"));
   await create("office", { timeZone: "Europe/Vienna", weekly: daily("08:00", "17:00") });
   await create("late", { timeZone: "Europe/Vienna", weekly: daily("08:00", "22:00") });
@@ -201,7 +202,7 @@ test("after a restart nothing is written but what has become untrue meanwhile", 
   expect(writes()).toBe(3);
 });
 
-test("when the wall clock jumps, forward or back, it is told anew within a second", async () => {
+test("when the system's clock jumps forward or back, the status is right within a second", async () => {
   const clock = at("2026-11-24T10:00:00Z");
   run(clock);
   await create("office", { timeZone: "Europe/Vienna", weekly: daily("08:00", "17:00") });
@@ -213,12 +214,12 @@ test("when the wall clock jumps, forward or back, it is told anew within a secon
   await clock.advance(1000);
   await becomes("office", "True Ready Open until 2026-11-24T16:00:00Z");
   expect(writes()).toBe(3);
-  // The wait for 17:00 was armed anew with the new time.
+  // The timer for 17:00 was set again for the new time.
   await clock.advance(Date.parse("2026-11-24T16:00:00Z") - clock.now());
   await becomes("office", "True Ready Closed until 2026-11-25T07:00:00Z");
 });
 
-test("fifty spans a day are cut to what the status may hold", async () => {
+test("with fifty spans a day the status shows as many as it may hold", async () => {
   run(at("2026-11-24T10:00:00Z"));
   const minute = (m: number) =>
     `${String(Math.floor(m / 60)).padStart(2, "0")}:${String(m % 60).padStart(2, "0")}`;

@@ -2,12 +2,13 @@ import { createHmac } from "node:crypto";
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createChallenge } from "../../src/routes/challenge.ts";
+import { encodeShard } from "../../src/routes/codec.ts";
 import type { Route } from "../../src/routes/route.ts";
 import { signatureKey } from "../../src/routes/signature-states.ts";
-import { encodeShard } from "../../src/routes/table.ts";
+import { urlsUnder } from "../../src/routes/urls.ts";
 import {
   ACCOUNT,
-  type Answer,
+  type HttpReply,
   metric,
   newInbox,
   newSid,
@@ -21,7 +22,6 @@ import {
   startReceiver,
   TOKEN,
   textFields,
-  urlsUnder,
 } from "./harness.ts";
 
 const OTHER_TOKEN = "fedcba9876543210fedcba9876543210";
@@ -59,7 +59,7 @@ afterAll(async () => {
   await owner.end();
 });
 
-const seen = ({ status, headers, body }: Answer) => ({ status, type: headers["content-type"], body });
+const seen = ({ status, headers, body }: HttpReply) => ({ status, type: headers["content-type"], body });
 
 const send = (request: Post) => post(running.port, request);
 
@@ -70,7 +70,7 @@ async function rowsOf(messageSid: string) {
   return rows;
 }
 
-describe("what is stored and answered 200", () => {
+describe("a request that is stored and answered 200", () => {
   const kinds: Record<string, [(sid: string) => Post, { kind: string; our: string; customer: string }]> = {
     "a text": [
       (MessageSid) => signedPost(textFields({ MessageSid })),
@@ -87,14 +87,14 @@ describe("what is stored and answered 200", () => {
       (MessageSid) => signedPost(textFields({ MessageSid }), { base: OLD_URL }),
       { kind: "inbound", our: "15005550006", customer: "15555550100" },
     ],
-    "a text that comes with the path of a former PUBLIC_URL, which the ingress leaves": [
+    "a text with the path of a former PUBLIC_URL, which the ingress does not strip": [
       (MessageSid) => ({
         ...signedPost(textFields({ MessageSid }), { base: OLD_URL }),
         path: "/sms/inbound/team-a/support",
       }),
       { kind: "inbound", our: "15005550006", customer: "15555550100" },
     ],
-    "a text signed with a second token that is still good": [
+    "a text signed with a second token that is still accepted": [
       (MessageSid) => signedPost(textFields({ MessageSid }), { token: "secondary-token" }),
       { kind: "inbound", our: "15005550006", customer: "15555550100" },
     ],
@@ -106,7 +106,7 @@ describe("what is stored and answered 200", () => {
       (MessageSid) => signedPost(textFields({ MessageSid, Body: "Grüß Gott 👩‍👩‍👧 مرحبا" })),
       { kind: "inbound", our: "15005550006", customer: "15555550100" },
     ],
-    "a text with fields that nobody knows yet": [
+    "a text with unknown fields": [
       (MessageSid) => signedPost(textFields({ MessageSid, FutureParam: "v1", Zzz: "" })),
       { kind: "inbound", our: "15005550006", customer: "15555550100" },
     ],
@@ -145,7 +145,7 @@ describe("what is stored and answered 200", () => {
       expect(row.body.toString()).toBe(request.body);
     });
 
-  test("a field that comes twice is signed as Twilio's libraries sign it", async () => {
+  test("a repeated field is verified as Twilio's libraries sign it", async () => {
     const sid = newSid();
     const fields = textFields({ MessageSid: sid });
     const twice: [string, string][] = [...fields, ["Tag", "b"], ["Tag", "a"], ["Tag", "b"]];
@@ -169,7 +169,7 @@ describe("what is stored and answered 200", () => {
     expect((await rowsOf(sid)).map(({ kind }) => kind)).toEqual(["inbound"]);
   });
 
-  test("delivery states are one row each, their repetitions none", async () => {
+  test("each delivery state is one row, and its repetitions add none", async () => {
     const sid = newSid();
     const states = [{ MessageStatus: "sent" }, { MessageStatus: "failed", ErrorCode: "30003" }];
     for (const state of [...states, ...states])
@@ -184,19 +184,19 @@ describe("what is stored and answered 200", () => {
     ]);
   });
 
-  test("a MessageSid that Twilio never made is kept as raw bytes", async () => {
+  test("a request with a MessageSid that Twilio never made is stored as raw bytes", async () => {
     const request = signedPost(textFields({ MessageSid: `SM${"x".repeat(5000)}` }));
     expect(seen(await send(request))).toEqual(RESPONSE);
     const { rows } = await owner.query("select body from smschannel.inbox where kind = 'raw'");
     expect(rows.map(({ body }) => body.toString())).toEqual([request.body]);
   });
 
-  test("one request cut anew in many ways is one row", async () => {
+  test("one request that is cut into fields in many ways is one row", async () => {
     const sid = newSid();
     const fields = textFields({ MessageSid: sid });
     const request = signedPost(fields);
     const swallowed = new URLSearchParams(
-      // What Twilio signed has no mark between this field and the next one by name.
+      // Twilio signs no separator between this field and the next one in the order of names.
       fields
         .filter(([name]) => name !== "NumMedia")
         .map(([name, value]): [string, string] => [
@@ -212,7 +212,7 @@ describe("what is stored and answered 200", () => {
     expect((await owner.query("select 1 from smschannel.inbox")).rowCount).toBe(before + 1);
   });
 
-  test("signed, but no message: counted, not stored", async () => {
+  test("a signed request that is not a message is counted, but not stored", async () => {
     const fields = textFields().filter(([name]) => name !== "MessageSid");
     const before = await metric(running.metrics, "smschannel_inbound_total", { result: "notMessage" });
     expect(seen(await send(signedPost(fields)))).toEqual(RESPONSE);
@@ -221,7 +221,7 @@ describe("what is stored and answered 200", () => {
     );
   });
 
-  test("a NUL byte, a lone surrogate and invalid UTF-8 do not keep 31 good texts of the same batch waiting", async () => {
+  test("a NUL byte, a lone surrogate and invalid UTF-8 do not hold up 31 good texts in the same batch", async () => {
     const sids = Array.from({ length: 31 }, newSid);
     const odd: Record<string, string> = { nul: "%00", surrogate: "%ED%A0%80", invalid: "%ff%fe" };
     const oddSids = Object.fromEntries(Object.keys(odd).map((name) => [name, newSid()]));
@@ -230,7 +230,7 @@ describe("what is stored and answered 200", () => {
       ...Object.entries(odd).map(([name, escaped]) => {
         const fields = textFields({ MessageSid: oddSids[name]!, Body: "MARK", From: "MARK" });
         const body = new URLSearchParams(fields).toString().replaceAll("MARK", `a${escaped}b`);
-        // Signed over the bytes as they were sent.
+        // The signature is over the bytes as they were sent.
         const bytes = Buffer.from(unescape(`a${escaped}b`), "latin1");
         const sorted = fields.toSorted(([a], [b]) => (a < b ? -1 : 1));
         const base = sorted.map(([key, value]) =>
@@ -256,11 +256,14 @@ describe("what is stored and answered 200", () => {
   });
 });
 
-describe("every stranger gets the same empty 403, and is counted apart", () => {
+describe("every stranger gets the same empty 403, and is counted by reason", () => {
   const rows: Record<string, [() => Post, string]> = {
     "no signature": [() => ({ ...signedPost(textFields()), headers: {} }), "missing"],
     "a signature by another token": [() => signedPost(textFields(), { token: OTHER_TOKEN }), "mismatch"],
-    "a token whose time is over": [() => signedPost(textFields(), { token: "expired-token" }), "mismatch"],
+    "a token that is no longer accepted": [
+      () => signedPost(textFields(), { token: "expired-token" }),
+      "mismatch",
+    ],
     "a body changed after signing": [
       () => ({ ...signedPost(textFields()), body: new URLSearchParams(textFields()).toString() }),
       "mismatch",
@@ -305,11 +308,11 @@ describe("every stranger gets the same empty 403, and is counted apart", () => {
       }),
       "mismatch",
     ],
-    "a stream that nobody has": [
+    "a stream that does not exist": [
       () => signedPost(textFields(), { path: "/inbound/team-a/nobody" }),
       "unknownRoute",
     ],
-    "a path that is none": [() => signedPost(textFields(), { path: "/wp-login.php" }), "unknownPath"],
+    "a path of another kind": [() => signedPost(textFields(), { path: "/wp-login.php" }), "unknownPath"],
     "an empty body": [() => ({ path: "/inbound/team-a/support", body: "" }), "missing"],
     "a thousand and one fields": [
       () => ({ path: "/inbound/team-a/support", body: "a=1&".repeat(1001) }),
@@ -346,12 +349,12 @@ describe("every stranger gets the same empty 403, and is counted apart", () => {
     });
 });
 
-describe("what is no webhook at all", () => {
-  test("a GET", async () => {
+describe("a request that is not a webhook", () => {
+  test("is answered 405 when it is a GET", async () => {
     const answer = await send({ path: "/inbound/team-a/support", body: "", method: "GET" });
     expect([answer.status, answer.headers.allow, answer.body]).toEqual([405, "POST", ""]);
   });
-  test("JSON", async () => {
+  test("is answered 415 when it is JSON", async () => {
     const answer = await send({
       path: "/inbound/team-a/support",
       body: "{}",
@@ -359,11 +362,11 @@ describe("what is no webhook at all", () => {
     });
     expect([answer.status, answer.body]).toEqual([415, ""]);
   });
-  test("a body over 256 KiB, signed or not", async () => {
+  test("is answered 413 when its body is over 256 KiB, signed or not", async () => {
     const answer = await send(signedPost(textFields({ Body: "x".repeat(256 * 1024) })));
     expect([answer.status, answer.body]).toEqual([413, ""]);
   });
-  test("a body just under 256 KiB is read", async () => {
+  test("has its body read up to 256 KiB", async () => {
     const answer = await send(signedPost(textFields({ Body: "x".repeat(255 * 1024) })));
     expect(answer.status).toBe(200);
   });
@@ -378,7 +381,7 @@ test("a self-check is answered with proof of the route and its generation", asyn
   expect(createChallenge(route, Date.now()).expect(answer.body)).toEqual({ ok: false });
 });
 
-test("until every shard of routes was seen, 503; then a route that came is known at once", async () => {
+test("the answer is 503 until every shard of routes was read; later a new route is known at once", async () => {
   const { receiverUrl, owner } = await newInbox();
   const fresh = await startReceiver({ url: receiverUrl });
   const request = signedPost(textFields());

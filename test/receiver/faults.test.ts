@@ -4,7 +4,7 @@ import { PostgresStore } from "../../src/inbox/store.ts";
 import { silentLog } from "../../src/log.ts";
 import {
   ACCOUNT,
-  type Answer,
+  type HttpReply,
   metric,
   newInbox,
   newSid,
@@ -16,11 +16,9 @@ import {
   textFields,
 } from "./harness.ts";
 import { databaseProxy } from "./proxy.ts";
-import { raising, STORE_FAULTS, storeFault } from "./store-faults.ts";
+import { raising, STORE_FAULTS, storeFault, type TestInbox } from "./store-faults.ts";
 
-type Inbox = Awaited<ReturnType<typeof newInbox>>;
-
-let inbox: Inbox;
+let inbox: TestInbox;
 let proxy: Awaited<ReturnType<typeof databaseProxy>>;
 let running: RunningReceiver;
 const BUDGET_MS = 600;
@@ -48,8 +46,8 @@ const countOf = async (...sids: string[]) => {
   return rows[0].count as number;
 };
 
-/** Until the store takes texts again: its connection is made anew with pauses. */
-async function untilStored(sid: string): Promise<Answer> {
+/** Waits until the store takes texts again: it connects again after pauses. */
+async function untilStored(sid: string): Promise<HttpReply> {
   for (let attempt = 0; attempt < 50; attempt++) {
     const answer = await send(sid);
     if (answer.status === 200) return answer;
@@ -72,7 +70,7 @@ describe("a text that the store does not take gets 503, and its retry is stored 
     });
 });
 
-test("a store that comes back within the budget costs nobody a retry", async () => {
+test("when the store is back within the budget, no text needs a retry", async () => {
   await inbox.owner.query("begin; lock table smschannel.inbox in access exclusive mode");
   const answers = Array.from({ length: 40 }, () => send());
   await untilWaiting(inbox);
@@ -80,7 +78,7 @@ test("a store that comes back within the budget costs nobody a retry", async () 
   expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(answers.map(() => 200));
 });
 
-test("a row that the database refuses is kept as raw bytes, its neighbours as they are", async () => {
+test("a row that the database refuses is stored as raw bytes, and its neighbours normally", async () => {
   const bad = newSid();
   await inbox.owner.query(raising("22P05", `new.message_sid = '${bad}'`));
   const good = Array.from({ length: 31 }, newSid);
@@ -95,7 +93,7 @@ test("a row that the database refuses is kept as raw bytes, its neighbours as th
   expect(rows[0].message_sid).toBe(asRaw({ ...row(bad), signature }).messageSid);
 });
 
-test("the same SID many times at once is one row, and everybody gets 200", async () => {
+test("the same SID many times at once is one row, and every request gets 200", async () => {
   const sid = newSid();
   await inbox.owner.query("begin; lock table smschannel.inbox in access exclusive mode");
   const answers = Array.from({ length: 32 }, () => send(sid));
@@ -106,11 +104,11 @@ test("the same SID many times at once is one row, and everybody gets 200", async
   expect(await metric(running.metrics, "smschannel_inbound_duplicates_total")).toBe(31);
 });
 
-test("two replicas with the same 50 SIDs in opposite order for a minute never wait for each other in a circle", async () => {
+test("two replicas that insert the same 50 SIDs in opposite order for a minute never deadlock", async () => {
   const other = await startReceiver({ url: inbox.receiverUrl, routes: [await routeFor()] });
   const end = performance.now() + 60_000;
   while (performance.now() < end) {
-    // Its own beat, ten times a second at the most: other tests run beside it.
+    // At most ten times a second, because other tests run at the same time.
     const next = new Promise((resolve) => setTimeout(resolve, 100));
     const sids = Array.from({ length: 50 }, newSid);
     const requests = sids.map((MessageSid) => signedPost(textFields({ MessageSid })));
@@ -129,7 +127,7 @@ test("two replicas with the same 50 SIDs in opposite order for a minute never wa
   await other.stop();
 }, 120_000);
 
-test("draining: what is in flight is stored and answered, what still comes is too, then nobody is let in", async () => {
+test("while draining, requests under way and new ones are stored and answered; then no connection is accepted", async () => {
   await inbox.owner.query("begin; lock table smschannel.inbox in access exclusive mode");
   const inFlight = Array.from({ length: 20 }, () => send());
   await untilWaiting(inbox);
@@ -144,7 +142,7 @@ test("draining: what is in flight is stored and answered, what still comes is to
   expect(rows[0].count).toBe(22);
 });
 
-test("what was seen of a route is written when it stops, nothing of routes that do not exist", async () => {
+test("stopping writes the evidence of a route, but none of routes that do not exist", async () => {
   await post(running.port, { ...signedPost(textFields()), headers: { "x-twilio-signature": "x" } });
   await post(running.port, signedPost(textFields(), { path: "/inbound/nobody/nowhere" }));
   await running.stop();
@@ -154,37 +152,37 @@ test("what was seen of a route is written when it stops, nothing of routes that 
   expect(Object.keys(rows[0].accepted)).toHaveLength(1);
 });
 
-test("whatever is wrong with what is written of routes ends no text that is under way", async () => {
+test("a failure to write evidence does not affect a text that is under way", async () => {
   const store = new PostgresStore({ url: inbox.receiverUrl, statementTimeoutMs: 10_000, log: silentLog });
   const seen = { replica: "r", namespaceUid: "u", stream: "s", accountSid: ACCOUNT, accepted: {} };
-  await store.insertActivity([seen]);
+  await store.insertEvidence([seen]);
   await inbox.owner.query(`revoke insert on smschannel.route_activity from "${inbox.role}"`);
   await inbox.owner.query("begin; lock table smschannel.inbox in access exclusive mode");
   const text = store.insert([row(newSid())]);
   await untilWaiting(inbox);
-  await expect(store.insertActivity([seen])).rejects.toMatchObject({ code: "42501" });
+  await expect(store.insertEvidence([seen])).rejects.toMatchObject({ code: "42501" });
   await inbox.owner.query("rollback");
   expect(await text).toBe(1);
   await store.close();
 });
 
-describe("a database that vanishes without a word", () => {
+describe("a database that vanishes silently", () => {
   const seen = { replica: "r", namespaceUid: "u", stream: "s", accountSid: ACCOUNT, accepted: {} };
 
-  test("holds up what is written of routes no longer than a text, and not the next time", async () => {
+  test("holds up evidence no longer than a text, and only once", async () => {
     const store = new PostgresStore({ url: proxy.url, statementTimeoutMs: BUDGET_MS, log: silentLog });
-    await store.insertActivity([seen]);
+    await store.insertEvidence([seen]);
     proxy.set("silent");
-    await expect(store.insertActivity([seen])).rejects.toThrow();
+    await expect(store.insertEvidence([seen])).rejects.toThrow();
     proxy.set("pass");
-    await store.insertActivity([seen]);
+    await store.insertEvidence([seen]);
     await store.close();
   });
 
   test("does not keep a receiver from stopping", async () => {
     const store = new PostgresStore({ url: proxy.url, statementTimeoutMs: BUDGET_MS, log: silentLog });
-    // Both connections are there.
-    await store.insertActivity([seen]);
+    // Now there are both connections.
+    await store.insertEvidence([seen]);
     const other = await startReceiver({ store, routes: [await routeFor()], storeBudgetMs: BUDGET_MS });
     expect((await post(other.port, signedPost(textFields()))).status).toBe(200);
     proxy.set("silent");
@@ -207,10 +205,10 @@ const row = (messageSid: string): InboxRow => ({
   signature: messageSid,
 });
 
-/** A statement of the receiver waits for the lock: what was sent has arrived. */
-async function untilWaiting({ owner }: Inbox) {
+/** Waits until a statement of the receiver waits for the lock, so that what was sent has arrived. */
+async function untilWaiting({ owner }: TestInbox) {
   for (;;) {
-    // Within a transaction the first look would be what every later one gets.
+    // Not in a transaction, in which every later look would give the result of the first.
     await owner.query("select pg_stat_clear_snapshot()");
     const { rows } = await owner.query(
       "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",

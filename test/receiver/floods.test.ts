@@ -17,7 +17,7 @@ import {
   textFields,
 } from "./harness.ts";
 
-// Those who send as much as they can. What each of them may cost is counted, not timed.
+// Strangers that send as much as they can. Their cost is counted, not timed.
 
 let receiverUrl: string;
 let owner: pg.Client;
@@ -39,10 +39,10 @@ const begin = async (options: Partial<Parameters<typeof startReceiver>[0]> = {})
   running = await startReceiver({ url: receiverUrl, routes: [await routeFor()], ...options });
 };
 
-/** From now on refusals wait until the clock moves: as many as leave at once have left. */
+/** From now on refusals wait until the clock moves: those that may leave at once have left. */
 const useUpThePace = () => Promise.all(Array.from({ length: 100 }, () => flood(request(PATH, "a=1", FORM))));
 
-/** Sends these bytes; resolves with all that came back when the connection has ended. */
+/** Sends these bytes. Resolves with all that came back when the connection has ended. */
 async function flood(bytes: string): Promise<string> {
   const socket = connect({ port: running.port, host: "127.0.0.1", noDelay: true });
   sockets.add(socket);
@@ -67,17 +67,17 @@ const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 const text = () => signedPost(textFields());
 const status = async (request: Post) => (await post(running.port, request)).status;
 
-describe("whoever is refused must connect anew", () => {
+describe("a refusal ends the connection", () => {
   const rows: Record<string, [bytes: string, status: string]> = {
     "unsigned, for a stream that exists": [request(PATH, "a=1", FORM), "403"],
-    "unsigned, for one that does not": [request("/inbound/team-a/nobody", "a=1", FORM), "403"],
+    "unsigned, for a stream that does not exist": [request("/inbound/team-a/nobody", "a=1", FORM), "403"],
     "signed wrongly": [request(PATH, "a=1", FORM, `X-Twilio-Signature: ${"A".repeat(27)}=`), "403"],
     "a GET": ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "405"],
     "a GET with a large body": [request(PATH, "x".repeat(300 * 1024)).replace("POST", "GET"), "405"],
-    "no form": [request(PATH, "{}", "Content-Type: application/json"), "415"],
+    "not a form": [request(PATH, "{}", "Content-Type: application/json"), "415"],
     "too large": [request(PATH, "x".repeat(300 * 1024), FORM), "413"],
     "without a host": ["GET / HTTP/1.1\r\n\r\n", "400"],
-    "with an expectation that nobody knows": [request(PATH, "a=1", FORM, "Expect: more"), "400"],
+    "with an unknown expectation": [request(PATH, "a=1", FORM, "Expect: more"), "400"],
   };
   for (const [name, [bytes, status]] of Object.entries(rows))
     test(name, async () => {
@@ -87,7 +87,7 @@ describe("whoever is refused must connect anew", () => {
       expect(answer).toMatch(/\r\nconnection: close\r\n/i);
     });
 
-  test("a text keeps its connection", async () => {
+  test("but a text does not", async () => {
     await begin();
     const { path, body, headers } = text();
     const bytes = request(path, String(body), FORM, `x-twilio-signature: ${headers!["x-twilio-signature"]}`);
@@ -101,11 +101,11 @@ describe("whoever is refused must connect anew", () => {
   });
 });
 
-describe("of a flood of requests on one connection no more than two are looked at", () => {
+describe("no more than two requests of a flood on one connection are read", () => {
   const rows: Record<string, string> = {
     "the shortest": "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
     "without a host": "GET / HTTP/1.1\r\n\r\n",
-    "with an expectation that nobody knows": "GET / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n",
+    "with an unknown expectation": "GET / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n",
     "refused at once": request(PATH, "a=1", FORM),
     "that want another protocol": "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
   };
@@ -123,7 +123,7 @@ describe("of a flood of requests on one connection no more than two are looked a
     });
 });
 
-describe("a body that comes in more pieces than anybody needs ends its connection", () => {
+describe("a body in too many pieces ends its connection", () => {
   const chunked = (chunk: string, count: number, head = `POST ${PATH} HTTP/1.1\r\n${FORM}`) =>
     `${head}\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${`${chunk.length.toString(16)}\r\n${chunk}\r\n`.repeat(count)}0\r\n\r\n`;
   const endsTheConnection = async (bytes: string) => {
@@ -140,7 +140,7 @@ describe("a body that comes in more pieces than anybody needs ends its connectio
     ["of what is no form", `POST ${PATH} HTTP/1.1\r\nContent-Type: application/json`],
   ])("%s", (_, head) => endsTheConnection(chunked("a", 200_000, head)));
 
-  test("while the answer to what came before waits", async () => {
+  test("also while the answer to an earlier request waits", async () => {
     const clock = new ManualClock();
     await begin({ clock });
     await useUpThePace();
@@ -152,7 +152,7 @@ describe("a body that comes in more pieces than anybody needs ends its connectio
     await ended;
   });
 
-  test("not in such as a proxy makes", async () => {
+  test("but not a body in pieces as a proxy makes them", async () => {
     await begin();
     expect(await flood(chunked("a".repeat(1024), 200))).toMatch(/^HTTP\/1.1 403 /);
     expect(await flood(chunked("a".repeat(10), 100))).toMatch(/^HTTP\/1.1 403 /);
@@ -160,7 +160,7 @@ describe("a body that comes in more pieces than anybody needs ends its connectio
   });
 });
 
-describe("whoever is cut waits for its turn among the refused", () => {
+describe("a connection that is cut ends in turn with the refused requests", () => {
   const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
   const CHUNKED = `POST ${PATH} HTTP/1.1\r\nHost: a\r\n${FORM}\r\nTransfer-Encoding: chunked\r\n\r\n`;
   const rows: Record<string, [bytes: string, answer: RegExp]> = {
@@ -174,7 +174,7 @@ describe("whoever is cut waits for its turn among the refused", () => {
   };
 
   for (const [reason, [bytes, answer]] of Object.entries(rows))
-    test(`${reason}: nothing more is read of it meanwhile`, async () => {
+    test(`${reason}: nothing more is read from it meanwhile`, async () => {
       const clock = new ManualClock();
       await begin({ clock });
       await useUpThePace();
@@ -207,7 +207,7 @@ describe("whoever is cut waits for its turn among the refused", () => {
       while (going) await flood(bytes);
     };
     const strangers = Array.from({ length: 100 }, stranger);
-    // A hundred leave at once, or fifty of those who have an answer to get before; when they are back they wait.
+    // A hundred may leave at once, or fifty that get an answer before. When they are back they wait.
     await untilCut(reason, 150);
     await clock.advance(500);
     expect(await status(text())).toBe(200);
@@ -217,7 +217,7 @@ describe("whoever is cut waits for its turn among the refused", () => {
     await Promise.all(strangers);
   });
 
-  test("what was read of its body is dropped meanwhile", async () => {
+  test("what was read of its body is dropped at once", async () => {
     const size = 60_000;
     await begin({ clock: new ManualClock(), limits: { bodiesBytes: size } });
     await useUpThePace();
@@ -229,7 +229,7 @@ describe("whoever is cut waits for its turn among the refused", () => {
   });
 });
 
-test("several new connections are let in at each turn of the event loop", async () => {
+test("several new connections are accepted in each turn of the event loop", async () => {
   await begin();
   const CONNECTIONS = 80;
   const connected = new Int32Array(new SharedArrayBuffer(4));
@@ -241,7 +241,7 @@ test("several new connections are let in at each turn of the event loop", async 
        });`,
     { eval: true, workerData: { connected, port: running.port, count: CONNECTIONS } },
   );
-  // The kernel connects them while this thread, which is the receiver's, stands still.
+  // The kernel accepts them while this thread, in which the receiver runs, is blocked.
   await once(client, "online");
   for (let open = 0; open < CONNECTIONS; open = Atomics.load(connected, 0))
     Atomics.wait(connected, 0, open, 1000);
@@ -254,7 +254,7 @@ test("several new connections are let in at each turn of the event loop", async 
   await client.terminate();
 });
 
-test("a port that another receiver has is taken, though it could be shared", async () => {
+test("a receiver does not start on a port of another receiver, although they could share it", async () => {
   await begin();
   const second = startReceiver({ url: receiverUrl, routes: [], port: running.port });
   await expect(second).rejects.toThrow(/EADDRINUSE/);
@@ -262,7 +262,7 @@ test("a port that another receiver has is taken, though it could be shared", asy
 });
 
 describe("large texts", () => {
-  test("for which there is no room are answered in their turn among the refused", async () => {
+  test("for which there is no room are answered in turn with the refused requests", async () => {
     const clock = new ManualClock();
     await begin({ clock, limits: { bodiesBytes: 0 } });
     await useUpThePace();
@@ -277,7 +277,7 @@ describe("large texts", () => {
     expect(answers[0]).toMatch(/\r\nconnection: close\r\n/i);
   });
 
-  test("get through beside strangers who send as much, and know the account", async () => {
+  test("get through while strangers who know the account send as much", async () => {
     await begin();
     const size = 20_000;
     const account = textFields().find(([name]) => name === "AccountSid")![1];
@@ -295,7 +295,7 @@ describe("large texts", () => {
     for (const answer of await Promise.all(strangers)) expect(answer).toMatch(/^HTTP\/1.1 (403|503) /);
   });
 
-  test("whose sender has gone are dropped", async () => {
+  test("are dropped when their sender is gone", async () => {
     await begin();
     const fields = textFields({ Body: "x".repeat(200_000) });
     const { path, body, headers } = signedPost(fields);

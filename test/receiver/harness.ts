@@ -10,9 +10,10 @@ import { silentLog } from "../../src/log.ts";
 import type { HttpLimits } from "../../src/receiver/http-server.ts";
 import { RouteTable } from "../../src/receiver/route-table.ts";
 import { Receiver } from "../../src/receiver/server.ts";
+import { encodeShard } from "../../src/routes/codec.ts";
 import type { Route } from "../../src/routes/route.ts";
 import { signatureKey } from "../../src/routes/signature-states.ts";
-import { encodeShard } from "../../src/routes/table.ts";
+import { urlsUnder } from "../../src/routes/urls.ts";
 import { sign } from "../../src/simulator/webhooks/sign.ts";
 import { newDatabase } from "../support/database.ts";
 
@@ -58,12 +59,6 @@ export async function routeFor(more: Partial<Route> & { token?: string } = {}): 
   };
 }
 
-export const urlsUnder = (base: string, namespace: string, stream: string) => ({
-  inbound: `${base}/inbound/${namespace}/${stream}`,
-  fallback: `${base}/fallback/${namespace}/${stream}`,
-  status: `${base}/status/${namespace}/${stream}`,
-});
-
 /** The route as a self-check asks for it. */
 export const probeTarget = (route: Route, url: string): ProbeTarget => ({
   ...route,
@@ -76,7 +71,7 @@ export interface RunningReceiver {
   port: number;
   routes: RouteTable;
   metrics: Registry;
-  /** For routes that can be known only once the port is. */
+  /** For routes that need to know the port. */
   setRoutes(routes: Route[]): Promise<void>;
   stop(): Promise<void>;
 }
@@ -148,14 +143,14 @@ export interface Post {
   method?: string;
 }
 
-export interface Answer {
+export interface HttpReply {
   status: number;
   headers: Record<string, string | string[] | undefined>;
   body: string;
 }
 
 /** A POST with exactly these bytes. */
-export function post(port: number, { path, body, headers = {}, method = "POST" }: Post): Promise<Answer> {
+export function post(port: number, { path, body, headers = {}, method = "POST" }: Post): Promise<HttpReply> {
   return new Promise((resolve, reject) => {
     const outgoing = request(
       {
@@ -188,7 +183,7 @@ export function post(port: number, { path, body, headers = {}, method = "POST" }
   });
 }
 
-/** A request as Twilio makes it: signed over the configured URL with all fields. */
+/** A request as Twilio makes it, signed for the configured URL with all fields. */
 export function signedPost(
   fields: [string, string][],
   {
@@ -204,7 +199,7 @@ export function signedPost(
   };
 }
 
-/** The value of one metric with exactly these labels, 0 when it is not there yet. */
+/** The value of a metric with exactly these labels; 0 when there is none yet. */
 export async function metric(
   registry: Registry,
   name: string,

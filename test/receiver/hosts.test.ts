@@ -4,14 +4,14 @@ import { PostgresStore } from "../../src/inbox/store.ts";
 import { silentLog } from "../../src/log.ts";
 import { metric, newInbox, post, routeFor, signedPost, startReceiver, textFields } from "./harness.ts";
 
-// A URL with several hosts, some of which take a connection and never say a word, as behind a firewall or a proxy without a server.
+// A URL with several hosts, some of which accept connections and never send anything, like a proxy without a server behind it.
 
 const ends: (() => void)[] = [];
 afterEach(() => {
   for (const end of ends.splice(0)) end();
 });
 
-/** A host that says nothing, not even goodbye. */
+/** A host that sends nothing and does not close a connection. */
 async function silentHost(onConnection = () => {}): Promise<string> {
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -28,7 +28,7 @@ async function silentHost(onConnection = () => {}): Promise<string> {
 
 const behind = (url: string, hosts: string[]) => url.replace("@", `@${hosts.join()},`);
 
-test("a text reaches the third host when the first two are silent for longer than it may wait", async () => {
+test("a text reaches the third host when the first two do not answer in the time that it may wait", async () => {
   const inbox = await newInbox();
   const url = behind(inbox.receiverUrl, [await silentHost(), await silentHost()]);
   const running = await startReceiver({ url, routes: [await routeFor()] });
@@ -41,7 +41,7 @@ test("a text reaches the third host when the first two are silent for longer tha
   await inbox.owner.end();
 }, 20_000);
 
-test("who gives up at each silent host is at the next one another time, and at the first again after a success", async () => {
+test("after a try that was aborted at a silent host the next one begins at the host after it, and after a success at the first", async () => {
   const inbox = await newInbox();
   const reached: number[] = [];
   const seen = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];

@@ -5,15 +5,15 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, describe, expect, test } from "vitest";
+import { encodeShard } from "../../src/routes/codec.ts";
 import type { Route } from "../../src/routes/route.ts";
-import { encodeShard } from "../../src/routes/table.ts";
 import { type CuttingProxy, cuttingProxy } from "../kube/proxy.ts";
 import { kubeconfigPath, kubectl, newNamespace } from "../support/cluster.ts";
 import { temporaryDirectory } from "../support/controlplane/directory.ts";
 import { newInbox, newSid, type Post, post, routeFor, signedPost, textFields } from "./harness.ts";
 import { databaseProxy } from "./proxy.ts";
 
-// `smschannel receiver` as it runs in a pod: a process of its own, routes from a real API server, texts to a real PostgreSQL.
+// `smschannel receiver` as in a pod: its own process, routes from a real API server, texts to a real PostgreSQL.
 
 const PROGRAM = join(import.meta.dirname, "../../src/main/smschannel.ts");
 const children = new Set<ChildProcess>();
@@ -22,27 +22,27 @@ afterEach(async () => {
   await Promise.all([...children].map((child) => end(child, "SIGKILL")));
 });
 
-interface Line {
+interface LogLine {
   msg: string;
   port?: number;
   routes?: number;
 }
 
-/** A running receiver; `said` resolves with the first log line of that text, also of the past. */
+/** A running receiver. `said` resolves with the first log line with that message, also one from before. */
 function start(env: Record<string, string>) {
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", PROGRAM, "receiver"], {
     env: { PATH: process.env.PATH ?? "", PORT: "0", METRICS_PORT: "0", ROUTE_SHARDS: "1", ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
   children.add(child);
-  const lines: Line[] = [];
+  const lines: LogLine[] = [];
   const listeners = new Set<() => void>();
   createInterface({ input: child.stdout! }).on("line", (text) => {
-    lines.push(JSON.parse(text) as Line);
+    lines.push(JSON.parse(text) as LogLine);
     for (const listener of listeners) listener();
   });
-  const said = (msg: string, fits: (line: Line) => boolean = () => true) =>
-    new Promise<Line>((resolve) => {
+  const said = (msg: string, fits: (line: LogLine) => boolean = () => true) =>
+    new Promise<LogLine>((resolve) => {
       const look = () => {
         const line = lines.find((line) => line.msg === msg && fits(line));
         if (line === undefined) return;
@@ -82,7 +82,7 @@ async function world() {
 
 const status = async (port: number, request: Post) => (await post(port, request)).status;
 
-test("routes appear, change and outlive their Secret; SIGTERM drains and ends with 0", async () => {
+test("routes appear, change and outlive their Secret, and SIGTERM drains and ends with 0", async () => {
   const { inbox, namespace, env } = await world();
   const { child, said } = start({ ...env, DATABASE_URL: inbox.receiverUrl, SHUTDOWN_DELAY: "1s" });
   const port = (await said("listening")).port!;
@@ -115,13 +115,13 @@ test("routes appear, change and outlive their Secret; SIGTERM drains and ends wi
   await inbox.owner.end();
 });
 
-test("a port that is taken ends the process, with its embedded database, instead of a receiver that nobody reaches", async () => {
+test("a port in use ends the process and its embedded database", async () => {
   const taken = createServer().listen(0);
   await once(taken, "listening");
   const { env } = await world();
   const PORT = String((taken.address() as AddressInfo).port);
   const folder = await temporaryDirectory("sms-taken");
-  // The database does not run as root, and its own account must get there.
+  // The database does not run as root, and its account must be able to enter the folder.
   await chmod(folder, 0o711);
   const { child, lines } = start({ ...env, PORT, DATA_DIR: join(folder, "data") });
   expect(await once(child, "exit")).toEqual([1, null]);
@@ -130,7 +130,7 @@ test("a port that is taken ends the process, with its embedded database, instead
   await rm(folder, { recursive: true });
 });
 
-test("killed between commit and answer: the replay at the next process finds one row", async () => {
+test("after a kill between commit and answer, the retry at the next process adds no row", async () => {
   const { inbox, namespace, env } = await world();
   await applyRoutes(namespace, [await routeFor()]);
   const proxy = await databaseProxy(inbox.receiverUrl);
@@ -159,9 +159,9 @@ test("killed between commit and answer: the replay at the next process finds one
   await inbox.owner.end();
 });
 
-describe("while the Kubernetes API is down the last routes keep working, and what changed meanwhile is known after", () => {
+describe("while the Kubernetes API is down the last routes stay in use, and changes are read afterwards", () => {
   const faults: Record<string, { begin(api: CuttingProxy): unknown; end(api: CuttingProxy): unknown }> = {
-    "nobody listens": { begin: (api) => api.down(), end: (api) => api.up() },
+    "its port is closed": { begin: (api) => api.down(), end: (api) => api.up() },
     "it answers nothing": {
       begin: (api) => {
         api.freeze();
@@ -178,7 +178,7 @@ describe("while the Kubernetes API is down the last routes keep working, and wha
         api.fault = undefined;
       },
     },
-    "it does not know us any more": {
+    "it does not accept our token any more": {
       begin: (api) => {
         api.fault = () => ({ status: 401 });
         api.reset();
@@ -216,7 +216,7 @@ describe("while the Kubernetes API is down the last routes keep working, and wha
     });
 });
 
-test("a receiver that starts while the Kubernetes API is down is not ready, says why, and burns no text", async () => {
+test("a receiver that starts while the Kubernetes API is down is not ready, says why, and refuses no text for good", async () => {
   const { inbox, namespace, env } = await world();
   const api = await cuttingProxy(kubeconfigPath());
   await applyRoutes(namespace, [await routeFor()]);
@@ -236,7 +236,7 @@ test("a receiver that starts while the Kubernetes API is down is not ready, says
   await inbox.owner.end();
 });
 
-test("unready with a sentence until the schema fits; then ready for good, whatever becomes of the database", async () => {
+test("it is not ready and says why until the schema fits; then it stays ready during any outage of the database", async () => {
   const { inbox, namespace, env } = await world();
   await applyRoutes(namespace, [await routeFor()]);
   await inbox.owner.query("alter schema smschannel rename to not_yet");
@@ -251,7 +251,7 @@ test("unready with a sentence until the schema fits; then ready for good, whatev
   };
   const [unready, text] = await ready();
   expect(unready).toBe(503);
-  expect(text).toContain("[-] schema: the database's schema is not there, version");
+  expect(text).toContain("[-] schema: the database's schema does not exist, but version");
   expect(text).toContain("run smschannel migrate");
 
   const metrics = async () => (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
@@ -272,7 +272,7 @@ test("unready with a sentence until the schema fits; then ready for good, whatev
   await inbox.owner.end();
 });
 
-test("a password that changes: the mounted Secret's new one is used for the next connection, without a restart", async () => {
+test("a new password in the mounted Secret is used for the next connection, without a restart", async () => {
   const { inbox, namespace, env } = await world();
   await applyRoutes(namespace, [await routeFor()]);
   const folder = await temporaryDirectory("sms-secret");
@@ -284,7 +284,7 @@ test("a password that changes: the mounted Secret's new one is used for the next
   expect(await status(port, signedPost(textFields()))).toBe(200);
 
   await inbox.owner.query(`alter role "${inbox.role}" password 'another'`);
-  // What is open goes on.
+  // Open connections go on.
   expect(await status(port, signedPost(textFields()))).toBe(200);
   await inbox.owner.query("select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", [
     inbox.role,
@@ -300,7 +300,7 @@ test("a password that changes: the mounted Secret's new one is used for the next
   await inbox.owner.end();
 });
 
-test("a file without a URL is told, not what is in it", async () => {
+test("a file without a URL is reported without quoting its content", async () => {
   const { inbox, env } = await world();
   const folder = await temporaryDirectory("sms-secret");
   const file = join(folder, "url");
@@ -308,7 +308,7 @@ test("a file without a URL is told, not what is in it", async () => {
   const { said, lines } = start({ ...env, DATABASE_URL_FILE: file });
   await said("store is not ready");
   expect(lines).toContainEqual(
-    expect.objectContaining({ problem: `the file ${file} holds no postgres:// URL` }),
+    expect.objectContaining({ problem: `the file ${file} does not contain a postgres:// URL` }),
   );
   expect(JSON.stringify(lines)).not.toContain("p@ssw0rd");
   await writeFile(file, inbox.receiverUrl);

@@ -1,6 +1,6 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-/** A way to the database that can be cut, made silent (not even a goodbye is answered), or made to swallow answers. */
+/** A proxy to the database that can cut connections, forward nothing, or drop the database's answers. */
 export async function databaseProxy(url: string) {
   const target = new URL(url);
   let mode: "pass" | "refuse" | "silent" | "swallowAnswers" = "pass";

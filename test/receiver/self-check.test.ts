@@ -47,7 +47,7 @@ afterAll(async () => {
 
 const send = (request: Post) => post(running.port, request);
 
-/** A self-check like Twilio's request, changed on the way or not, and what the receiver says of it. */
+/** Sends a self-check like Twilio's request, perhaps changed on the way, and returns the receiver's report. */
 async function check(change: (request: Post) => Post = (same) => same) {
   const {
     headers,
@@ -59,7 +59,7 @@ async function check(change: (request: Post) => Post = (same) => same) {
   return { status, report: answered.ok ? answered.report : undefined };
 }
 
-describe("a self-check is known again by its challenge, in the body or in a header", () => {
+describe("a self-check is recognised by its challenge, in the body or in a header", () => {
   const lacking = (name: string) => (request: Post) => ({
     ...request,
     headers: Object.fromEntries(Object.entries(request.headers!).filter(([key]) => key !== name)),
@@ -68,7 +68,7 @@ describe("a self-check is known again by its challenge, in the body or in a head
     "as it was sent": [(same) => same, { fits: true, method: "POST", target: PATH, generation: 7 }],
     "without our own header": [lacking(CHECK_HEADER), { fits: true }],
     "without a signature": [lacking("x-twilio-signature"), { fits: false }],
-    "at a path that nobody has": [(one) => ({ ...one, path: "/x" }), { fits: false, target: "/x" }],
+    "at an unknown path": [(one) => ({ ...one, path: "/x" }), { fits: false, target: "/x" }],
     "at the fallback URL": [(one) => ({ ...one, path: "/fallback/team-a/support" }), { fits: false }],
     "with a slash appended, and without our header": [
       (one) => ({ ...lacking(CHECK_HEADER)(one), path: `${PATH}/` }),
@@ -86,13 +86,13 @@ describe("a self-check is known again by its challenge, in the body or in a head
       expect(await check(change)).toMatchObject({ status: 200, report: { storeTakes: true, ...want } }),
     );
 
-  test("what does not fit is repeated up to 16 KiB", async () => {
+  test("a body that does not fit is repeated up to 16 KiB", async () => {
     const { report } = await check((one) => ({ ...one, body: "x".repeat(100_000) }));
     expect(Buffer.from(report?.body ?? "", "base64").toString()).toBe("x".repeat(16 * 1024));
   });
 });
 
-describe("a stranger's challenge gets what any stranger gets", () => {
+describe("a challenge that is not genuine is treated like any stranger's request", () => {
   const foreign = () =>
     createChallenge({ ...route, checkKey: Buffer.alloc(32) }, clock.now(), "team-a/support");
   const rows: Record<string, [() => Post, status: number]> = {
@@ -122,7 +122,7 @@ describe("a stranger's challenge gets what any stranger gets", () => {
       }),
       415,
     ],
-    "for a stream that nobody has": [
+    "for a stream that does not exist": [
       () => ({
         path: "/inbound/no/body",
         body: createChallenge({ ...route, stream: "body" }, clock.now()).body,
@@ -141,7 +141,7 @@ describe("a stranger's challenge gets what any stranger gets", () => {
     });
 });
 
-test("a self-check's signature is good for no text", async () => {
+test("the signature of a self-check is not accepted for a text", async () => {
   const url = PUBLIC_URL + PATH;
   const { headers, pairs } = twilioLike(probeTarget(route, url), "odd", clock.now());
   const text = pairs.filter(([name]) => !name.startsWith("SmsChannel"));
@@ -150,14 +150,14 @@ test("a self-check's signature is good for no text", async () => {
   expect((await send({ path: PATH, headers: kept, body })).status).toBe(403);
 });
 
-describe("controllers and receivers of two versions", () => {
+describe("controllers and receivers of different versions", () => {
   test("an older controller reads the answer of this receiver", async () => {
     const challenge = older.createChallenge(route, clock.now());
     const { body } = await send({ path: PATH, body: challenge.body });
     expect(challenge.expect(body)).toEqual({ ok: true, generation: 7 });
   });
 
-  /** Stands for several receivers; `isOld` says which version the next request goes to. */
+  /** Acts as several receivers. `isOld` says whether the next request goes to an old one. */
   async function door(isOld: () => boolean) {
     const state = { refused: 0 };
     const server = createServer(async (request, response) => {
@@ -168,7 +168,7 @@ describe("controllers and receivers of two versions", () => {
         const answer = await send({ path: PATH, body, headers: request.headers as Record<string, string> });
         return response.writeHead(answer.status).end(answer.body);
       }
-      // It takes whatever is signed for a text.
+      // An old receiver takes everything signed for a text.
       const isText = request.headers["x-twilio-signature"] !== undefined;
       const fields = new URLSearchParams(body);
       const answer = isText ? undefined : older.answerChallenge(route, fields, clock.now());
@@ -194,14 +194,14 @@ describe("controllers and receivers of two versions", () => {
     return running.setRoutes([{ ...route, urls: [...route.urls, { ...route.urls[0]!, inbound }] }]);
   });
 
-  test("this controller passes older receivers, and sends them hardly anything that they take for a forged text", async () => {
+  test("this controller passes older receivers, and sends them hardly any request that they take for a forged text", async () => {
     const { probe, state, close } = await door(() => true);
     for (let i = 0; i < 20; i++) expect(await probe()).toEqual(pass);
     expect(state.refused).toBe(1);
     await close();
   });
 
-  // As an ingress does that gives each request to the next of its pods, or to any.
+  // Like an ingress that gives each request to the next pod, or to a random one.
   const mixtures: Record<string, (turn: number) => boolean> = {
     "an old one and a new one, by turns": (turn) => turn % 2 === 0,
     "one old of three, by turns": (turn) => turn % 3 === 0,
@@ -227,7 +227,7 @@ describe("a self-check tells whether the store takes texts", () => {
   });
 
   const takes = async () => (await check()).report?.storeTakes;
-  /** Until the connection that a fault broke is made anew. */
+  /** Waits until the store has connected again after a fault. */
   async function takesSoon() {
     for (let attempt = 0; attempt < 20; attempt++) {
       clock.skip(10_000);
@@ -240,7 +240,7 @@ describe("a self-check tells whether the store takes texts", () => {
       .rows[0]?.count;
 
   for (const name of STORE_FAULTS)
-    test(`${name}: by a write of its own, which leaves nothing`, async () => {
+    test(`when ${name}, by a write of its own that leaves no row`, async () => {
       const before = await rows();
       const fault = storeFault(name, inbox, proxy);
       await fault.begin();
@@ -251,7 +251,7 @@ describe("a self-check tells whether the store takes texts", () => {
       expect(await rows()).toBe(before);
     });
 
-  test("a trigger that swallows rows without an error: by a write of its own", async () => {
+  test("when a trigger drops rows without an error, by a write of its own", async () => {
     const swallow = `create function public.swallow() returns trigger language plpgsql as $$ begin return null; end $$;
       create trigger swallow before insert on smschannel.inbox for each row execute function public.swallow()`;
     await inbox.owner.query(swallow);

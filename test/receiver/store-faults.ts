@@ -1,21 +1,21 @@
 import type { newInbox } from "./harness.ts";
 import type { databaseProxy } from "./proxy.ts";
 
-type Inbox = Awaited<ReturnType<typeof newInbox>>;
+export type TestInbox = Awaited<ReturnType<typeof newInbox>>;
 type Proxy = Awaited<ReturnType<typeof databaseProxy>>;
 
 interface StoreFault {
-  begin(inbox: Inbox, proxy: Proxy): unknown;
-  end(inbox: Inbox, proxy: Proxy): unknown;
+  begin(inbox: TestInbox, proxy: Proxy): unknown;
+  end(inbox: TestInbox, proxy: Proxy): unknown;
 }
 
-/** What keeps a store from taking texts. */
+/** Faults that keep a store from taking texts. */
 const FAULTS: Record<string, StoreFault> = {
   "the database is down": {
     begin: (_, proxy) => proxy.set("refuse"),
     end: (_, proxy) => proxy.set("pass"),
   },
-  "the way to the database is silent": {
+  "the connection to the database is silent": {
     begin: (_, proxy) => proxy.set("silent"),
     end: (_, proxy) => proxy.set("pass"),
   },
@@ -43,7 +43,7 @@ const FAULTS: Record<string, StoreFault> = {
 
 export const STORE_FAULTS = Object.keys(FAULTS);
 
-export function storeFault(name: string, inbox: Inbox, proxy: Proxy) {
+export function storeFault(name: string, inbox: TestInbox, proxy: Proxy) {
   const fault = FAULTS[name]!;
   return { begin: () => fault.begin(inbox, proxy), end: () => fault.end(inbox, proxy) };
 }

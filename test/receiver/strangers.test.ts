@@ -15,8 +15,8 @@ import {
   textFields,
 } from "./harness.ts";
 
-// What people do to a port that faces the internet: connections are hoarded, requests trickle in or never end. The receiver
-// must get rid of them by itself and have room for a text meanwhile.
+// What happens to a port that faces the internet: strangers hoard connections, and send requests slowly or without end. The receiver
+// must end these by itself, and still have room for a text.
 
 let receiverUrl: string;
 let owner: pg.Client;
@@ -38,12 +38,12 @@ const begin = async (limits: Partial<HttpLimits> = {}) => {
   running = await startReceiver({ url: receiverUrl, routes: [await routeFor()], limits });
 };
 
-/** Short enough to wait for, long enough for a text to get through on a busy machine. */
+/** Short enough for a test, but long enough for a text to get through on a busy machine. */
 const SHORT = { headersMs: 2000, requestMs: 2000, checkEveryMs: 50 };
 
 interface Stranger {
   socket: Socket;
-  /** All that it was sent until the connection ended. */
+  /** All that it received until the connection ended. */
   ended: Promise<string>;
 }
 
@@ -89,9 +89,9 @@ function bytesOf({ path, body, headers = {} }: Post, ...before: string[]): strin
   return `${[...lines, `Content-Length: ${body.length}`].join("\r\n")}\r\n\r\n${body.toString()}`;
 }
 
-describe("whoever is slow is answered 408 and cut, while a text gets through", () => {
+describe("a slow sender is answered 408 and cut, while a text gets through", () => {
   const rows: Record<string, () => Promise<Stranger>> = {
-    "a connection that says nothing": () => stranger(),
+    "a connection that sends nothing": () => stranger(),
     "headers that trickle in": async () => {
       const slow = await stranger(head());
       trickle(slow, "X-A: b\r\n");
@@ -126,7 +126,7 @@ describe("whoever is slow is answered 408 and cut, while a text gets through", (
     });
 });
 
-describe("what is no request is answered and cut at once", () => {
+describe("an invalid request is answered and cut at once", () => {
   const rows: Record<string, [bytes: string, answer: string, reason: string]> = {
     "a header of 17 KiB": [head(`X-Long: ${"x".repeat(17 * 1024)}`), "431", "headersTooLarge"],
     "headers of 17 KiB together": [
@@ -137,7 +137,7 @@ describe("what is no request is answered and cut at once", () => {
     "a hundred and ten small headers": [`${head(...smallHeaders(110))}\r\n`, "431", "headersTooLarge"],
     "a target of 17 KiB": [`POST /${"x".repeat(17 * 1024)}`, "431", "headersTooLarge"],
     "a TLS greeting": ["\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "400", "malformed"],
-    "HTTP/2 without asking": ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400", "malformed"],
+    "HTTP/2 without an upgrade": ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400", "malformed"],
     "two lengths": [`${head(FORM, "Content-Length: 1", "Content-Length: 2")}\r\na`, "400", "malformed"],
     "a length and chunks": [
       `${head(FORM, "Content-Length: 1", "Transfer-Encoding: chunked")}\r\n0\r\n\r\n`,
@@ -154,18 +154,18 @@ describe("what is no request is answered and cut at once", () => {
     });
 });
 
-test("ninety small headers more do no harm", async () => {
+test("a text with ninety more small headers is accepted", async () => {
   await begin();
   const { socket } = await stranger(bytesOf(text(), ...smallHeaders(90)));
   const [answer] = (await once(socket, "data")) as [Buffer];
   expect(answer.toString()).toContain("HTTP/1.1 200 ");
 });
 
-describe("whoever does not wait for an answer before the next request is cut: one flood must not hold up all others", () => {
+describe("a sender that does not wait for an answer before the next request is cut, so that it holds up no others", () => {
   const rows: Record<string, () => string> = {
-    "with what is refused at once": () => bytesOf({ ...text(), headers: {} }).repeat(10_000),
-    "with texts of its own, which wait for the store": () => bytesOf(text()).repeat(10_000),
-    "two are enough": () => bytesOf(text()).repeat(2),
+    "with requests that are refused at once": () => bytesOf({ ...text(), headers: {} }).repeat(10_000),
+    "with texts that wait for the store": () => bytesOf(text()).repeat(10_000),
+    "with only two requests": () => bytesOf(text()).repeat(2),
   };
   for (const [name, make] of Object.entries(rows))
     test(name, async () => {
@@ -176,12 +176,12 @@ describe("whoever does not wait for an answer before the next request is cut: on
     });
 });
 
-describe("connections are counted and bounded", () => {
+describe("the number of connections is limited", () => {
   const LIMIT = 20;
-  /** Below the part of the limit from which on idle ones are closed. */
+  /** Below the share of the limit at which idle connections are closed. */
   const HOARDED = 17;
 
-  test("a text finds room where all others are only kept: they are closed for it", async () => {
+  test("and idle ones are closed to make room for a text", async () => {
     await begin({ connections: LIMIT });
     const hoard = await Promise.all(Array.from({ length: HOARDED }, () => stranger()));
     for (const { socket } of hoard) {
@@ -194,7 +194,7 @@ describe("connections are counted and bounded", () => {
     expect(await cuts("tooMany")).toBe(0);
   });
 
-  test("a text under way keeps its connection when others are closed to make room", async () => {
+  test("but a text under way keeps its connection", async () => {
     await begin({ connections: LIMIT });
     await owner.query("begin; lock table smschannel.inbox in access exclusive mode");
     const underWay = Array.from({ length: HOARDED }, () => status(text()));
@@ -204,10 +204,10 @@ describe("connections are counted and bounded", () => {
     expect(new Set(await Promise.all([...underWay, last]))).toEqual(new Set([200]));
   });
 
-  test("where all are in the middle of a request a new one is cut, until those were too slow", async () => {
+  test("and a new one is cut while all others are in the middle of a request", async () => {
     await begin({ ...SHORT, connections: LIMIT });
     const hoard = await Promise.all(Array.from({ length: LIMIT }, () => stranger(head())));
-    // Several listeners let in whoever comes to them in no order between them.
+    // With several listeners connections are not accepted in their order.
     await untilOpen(LIMIT);
     expect(await (await stranger(head())).ended).toBe("");
     expect(await cuts("tooMany")).toBe(1);
@@ -216,10 +216,10 @@ describe("connections are counted and bounded", () => {
     expect(await cuts("slow")).toBe(LIMIT);
   });
 
-  test("a thousand idle ones and a thousand half requests leave texts alone", async () => {
+  test("and texts get through beside a thousand idle ones and a thousand half requests", async () => {
     await begin({ headersMs: 60_000, requestMs: 60_000 });
     const kinds = ["", head()];
-    // In waves, as the kernel lets only some hundred wait to be accepted.
+    // In waves, because the kernel lets only some hundreds wait to be accepted.
     for (let count = 100; count <= 2000; count += 100) {
       await Promise.all(Array.from({ length: 100 }, (_, i) => stranger(kinds[i % 2])));
       await untilOpen(count);
@@ -229,19 +229,19 @@ describe("connections are counted and bounded", () => {
   });
 });
 
-test("bodies that are held back do not fill the memory: 503 beyond the bound, and never for a text of usual size", async () => {
+test("slow bodies do not fill the memory: beyond the limit they get 503, but never a text of usual size", async () => {
   const size = 100_000;
   await begin({ ...SHORT, bodiesBytes: 10 * size });
   const request = `${head(FORM, `Content-Length: ${size + 1}`)}\r\n${"a".repeat(size)}`;
-  // The first 16 KiB of each are free, so that twelve are more than the bound.
+  // The first 16 KiB of each do not count, and twelve bodies exceed the limit.
   const hoard = await Promise.all(Array.from({ length: 12 }, () => stranger(request)));
   const large = () => signedPost(textFields({ Body: "b".repeat(size) }));
   let answer = await status(large());
-  // What was sent arrives when it arrives.
+  // Nothing tells when the bytes have arrived, so look again.
   while (answer === 200) answer = await status(large());
   expect(answer).toBe(503);
   expect(await result("crowded")).toBeGreaterThan(0);
-  // The store was not asked: this must not look as if it took no texts.
+  // The store was not asked, so this must not count as an outage of it.
   expect(await result("overloaded")).toBe(0);
   expect(await status(text())).toBe(200);
   await Promise.all(hoard.map(({ ended }) => ended));

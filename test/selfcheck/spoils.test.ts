@@ -3,6 +3,7 @@ import type { Reason } from "../../src/api/reasons.ts";
 import { createProber, type Prober } from "../../src/controllers/selfcheck/probe.ts";
 import type { ProbeTarget } from "../../src/controllers/selfcheck/target.ts";
 import { newCheck, problemOf } from "../../src/controllers/selfcheck/verdict.ts";
+import { urlsUnder } from "../../src/routes/urls.ts";
 import { sign } from "../../src/simulator/webhooks/sign.ts";
 import {
   newInbox,
@@ -13,7 +14,6 @@ import {
   startReceiver,
   TOKEN,
   textFields,
-  urlsUnder,
 } from "../receiver/harness.ts";
 import { type Mode, SPOILS, type Spoiler, startSpoiler } from "../support/spoiler.ts";
 

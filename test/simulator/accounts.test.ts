@@ -6,7 +6,7 @@ const { sid, authToken, number } = demoAccount;
 const sub = "AC00000000000000000000000000000003";
 
 describe("accounts", () => {
-  test("tell their state, and a parent may read its subaccount's token", () =>
+  test("an account shows its state, and a parent can read its subaccount's token", () =>
     withSimulator({}, async (simulator) => {
       const own = await sdk(simulator).api.v2010.accounts(sid).fetch();
       expect([own.status, own.type, own.ownerAccountSid]).toEqual(["active", "Full", sid]);
@@ -18,7 +18,7 @@ describe("accounts", () => {
       ]);
     }));
 
-  test("a parent works on a subaccount's path, but its Messaging Services are its own", () =>
+  test("a parent can use its subaccount's paths, but sees only its own Messaging Services", () =>
     withSimulator({}, async (simulator) => {
       simulator.state.addService({ accountSid: sub, friendlyName: "The subaccount's" });
       const numbers = await sdk(simulator).api.v2010.accounts(sub).incomingPhoneNumbers.list();
@@ -29,26 +29,34 @@ describe("accounts", () => {
       expect(own.map(({ friendlyName }) => friendlyName)).toEqual(["The subaccount's"]);
     }));
 
-  test("a subaccount does not reach its parent", () =>
+  test("a subaccount cannot use its parent's paths", () =>
     withSimulator({}, async (simulator) => {
       const caller = { user: sub, password: "simulator-auth-token-0000000003" };
       expect((await raw(simulator, `${accountPath}/IncomingPhoneNumbers.json`, caller)).status).toBe(401);
     }));
 
   const suspended: Record<string, [suspend: string, path: string, status: number]> = {
-    "its numbers are closed": [sid, `${accountPath}/IncomingPhoneNumbers.json`, 403],
+    "its numbers cannot be listed": [sid, `${accountPath}/IncomingPhoneNumbers.json`, 403],
     "it can still be read": [sid, `${accountPath}.json`, 200],
-    "so is a subaccount": [sid, `/2010-04-01/Accounts/${sub}/IncomingPhoneNumbers.json`, 403],
-    "a suspended subaccount leaves its parent alone": [sub, `${accountPath}/IncomingPhoneNumbers.json`, 200],
+    "a parent that is suspended suspends its subaccount": [
+      sid,
+      `/2010-04-01/Accounts/${sub}/IncomingPhoneNumbers.json`,
+      403,
+    ],
+    "a subaccount that is suspended leaves its parent alone": [
+      sub,
+      `${accountPath}/IncomingPhoneNumbers.json`,
+      200,
+    ],
   };
   for (const [name, [account, path, status]] of Object.entries(suspended))
-    test(`suspended: ${name}`, () =>
+    test(`while an account is suspended: ${name}`, () =>
       withSimulator({}, async (simulator) => {
         simulator.state.accounts.get(account)!.status = "suspended";
         expect((await raw(simulator, path)).status).toBe(status);
       }));
 
-  test("a closed account's credentials are worth nothing", () =>
+  test("the credentials of a closed account no longer log in", () =>
     withSimulator({}, async (simulator) => {
       simulator.state.accounts.get(sid)!.status = "closed";
       expect((await raw(simulator, `${accountPath}.json`)).status).toBe(401);
@@ -62,19 +70,19 @@ describe("keys", () => {
   const as = (simulator: Simulator, [user, secret]: readonly [string, string]) =>
     sdk(simulator, user, secret, { accountSid: sid });
 
-  test("a standard key does everything but accounts and keys", () =>
+  test("a standard key may do everything except read accounts and keys", () =>
     withSimulator({}, async (simulator) => {
       expect(await as(simulator, standard).incomingPhoneNumbers.list({ limit: 1 })).toHaveLength(1);
       await expect(as(simulator, standard).keys.list()).rejects.toMatchObject({ status: 401, code: 20003 });
     }));
 
-  test("a main key reads the account, and a subaccount's", () =>
+  test("a main key can read its account and its subaccounts", () =>
     withSimulator({}, async (simulator) => {
       expect((await as(simulator, main).api.v2010.accounts(sid).fetch()).sid).toBe(sid);
       expect((await as(simulator, main).api.v2010.accounts(sub).fetch()).sid).toBe(sub);
     }));
 
-  test("a restricted key does what it may, and the refusal names what it may not", () =>
+  test("a restricted key has only its permissions, and a refusal names the one that is missing", () =>
     withSimulator({}, async (simulator) => {
       const client = as(simulator, restricted);
       const text = { from: number, to: "+12065551234", body: "Hello" };
@@ -85,7 +93,7 @@ describe("keys", () => {
       });
     }));
 
-  test("a restricted key exists in us1 only", () =>
+  test("a restricted key works only in us1", () =>
     withSimulator({}, async (simulator) => {
       const allow = ["/twilio/messaging/*"];
       const key = { accountSid: sid, kind: "restricted" as const, allow, secret: "s" };
@@ -94,7 +102,7 @@ describe("keys", () => {
       expect((await raw(simulator, `/regions/ie1${accountPath}/Messages.json`, call)).status).toBe(401);
     }));
 
-  test("a key is made, works, and stops when it is deleted", () =>
+  test("a new key logs in until it is deleted", () =>
     withSimulator({}, async (simulator) => {
       const key = await sdk(simulator).newKeys.create({ friendlyName: "Made" });
       const login = [key.sid, key.secret] as const;
@@ -109,7 +117,7 @@ describe("rotation of the auth token", () => {
   const login = (simulator: Simulator, password: string) =>
     raw(simulator, `${accountPath}.json`, { password });
 
-  test("both tokens log in; the promotion kills the old one at once", () =>
+  test("both tokens log in until the promotion, and only the new one afterwards", () =>
     withSimulator({}, async (simulator) => {
       const { secondaryAuthToken } = await sdk(simulator).accounts.v1.secondaryAuthToken().create();
       expect((await login(simulator, authToken)).status).toBe(200);
@@ -122,7 +130,7 @@ describe("rotation of the auth token", () => {
       expect((await login(simulator, secondaryAuthToken)).status).toBe(200);
     }));
 
-  test("webhooks are signed by the primary until the promotion, then by the new one", async () => {
+  test("webhooks are signed by the primary token until the promotion, then by the new one", async () => {
     await using hook = await startWebhook();
     await withSimulator({}, async (simulator) => {
       const { validateRequest } = (await import("twilio")).default;
@@ -143,7 +151,7 @@ describe("rotation of the auth token", () => {
     });
   });
 
-  test("a deleted secondary logs nobody in, and there is nothing left to promote", () =>
+  test("a deleted secondary token does not log in and cannot be promoted", () =>
     withSimulator({}, async (simulator) => {
       const { secondaryAuthToken } = await sdk(simulator).accounts.v1.secondaryAuthToken().create();
       await sdk(simulator).accounts.v1.secondaryAuthToken().remove();
@@ -157,7 +165,7 @@ describe("rotation of the auth token", () => {
 describe("regions", () => {
   const ie1 = { region: "ie1", edge: "dublin" };
 
-  test("have credentials and configuration of their own, and answer the region's absolute URLs", () =>
+  test("a region has its own credentials and configuration, and its lists name URLs of the region", () =>
     withSimulator({}, async (simulator) => {
       const there = sdk(simulator, sid, `${authToken}-ie1`, ie1);
       const seen = await there.incomingPhoneNumbers(demoAccount.numberSid).fetch();
@@ -175,7 +183,7 @@ describe("regions", () => {
       expect(await there.messaging.v1.services.list({ pageSize: 1 })).toHaveLength(2);
     }));
 
-  test("a text reaches the region that the number's texts are routed to, signed by its token", async () => {
+  test("a text reaches the region that handles the number's texts, and is signed with its token", async () => {
     await using hook = await startWebhook();
     await withSimulator({}, async (simulator) => {
       const { validateRequest } = (await import("twilio")).default;

@@ -10,16 +10,16 @@ const program = new URL("../../src/main/smschannel.ts", import.meta.url).pathnam
 const run = (...flags: string[]) =>
   spawn(process.execPath, [program, "twilio-simulator", "--port", "0", ...flags]);
 
-/** The base URL, from the log line that tells it. */
+/** The base URL, which the command logs when it listens. */
 async function urlOf(child: ChildProcessWithoutNullStreams): Promise<string> {
   for await (const line of createInterface({ input: child.stdout })) {
     const { url } = JSON.parse(line) as { url?: string };
     if (url !== undefined) return url;
   }
-  throw new Error("it ended without a URL");
+  throw new Error("the command ended before it logged its URL");
 }
 
-test("the command serves a seed with a fault from the start, and ends on SIGTERM", async () => {
+test("the command serves a seed file with a fault from the start, and ends on SIGTERM", async () => {
   const directory = await mkdtemp(join(tmpdir(), "simulator-"));
   const seed = join(directory, "seed.json");
   const sid = `AC${"a".repeat(32)}`;
@@ -54,15 +54,15 @@ test("the command serves a seed with a fault from the start, and ends on SIGTERM
 });
 
 const mistakes: Record<string, [flags: string[], said: string]> = {
-  "a fault of no kind": [["--faults", '{"kind":"none"}'], "FAULTS: fault 1: kind is one of"],
-  "a seed that is not there": [
+  "a fault of an unknown kind": [["--faults", '{"kind":"none"}'], "FAULTS: fault 1: kind must be one of"],
+  "a seed file that does not exist": [
     ["--seed", "/nowhere/seed.json"],
     "SEED: /nowhere/seed.json cannot be read as JSON",
   ],
-  "a latency that is none": [["--latency", "fast"], "--latency: expected a whole number"],
+  "a latency that is not a number": [["--latency", "fast"], "--latency: expected a whole number"],
 };
 for (const [name, [flags, said]] of Object.entries(mistakes))
-  test(`refused with a sentence: ${name}`, async () => {
+  test(`the command refuses ${name} with a sentence and without a stack trace`, async () => {
     const child = run(...flags);
     let stderr = "";
     child.stderr.on("data", (chunk) => {

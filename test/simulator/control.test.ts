@@ -14,7 +14,7 @@ async function control(simulator: Simulator, method: string, name: string, body?
 }
 
 describe("the control API", () => {
-  test("inbound: a text comes in, and each attempt is told", async () => {
+  test("inbound delivers a text and answers with every attempt", async () => {
     await using hook = await startWebhook();
     await withSimulator({}, async (simulator) => {
       simulator.state.numbers.get(demoAccount.numberSid)!.smsUrl = `${hook.url}/in`;
@@ -45,7 +45,7 @@ describe("the control API", () => {
     });
   });
 
-  test("inbound: media come as base64 or as text", async () => {
+  test("inbound takes media as base64 or as text", async () => {
     await using hook = await startWebhook();
     await withSimulator({}, async (simulator) => {
       simulator.state.numbers.get(demoAccount.numberSid)!.smsUrl = hook.url;
@@ -65,7 +65,7 @@ describe("the control API", () => {
     });
   });
 
-  test("faults are armed, told and taken away", () =>
+  test("faults can be armed, listed and cleared", () =>
     withSimulator({}, async (simulator) => {
       const fault = { kind: "status", status: 429, durationMs: 60_000 };
       expect((await control(simulator, "POST", "faults", fault)).json).toEqual({ faults: [fault] });
@@ -78,7 +78,7 @@ describe("the control API", () => {
       expect((await raw(simulator, `${accountPath}.json`)).status).toBe(200);
     }));
 
-  test("requests: everything about a call but its credentials", () =>
+  test("requests shows everything about a call except its credentials", () =>
     withSimulator({}, async (simulator) => {
       const number = sdk(simulator).incomingPhoneNumbers(demoAccount.numberSid);
       await number.update({ smsUrl: "https://a.example.com/" });
@@ -106,7 +106,7 @@ describe("the control API", () => {
       expect((await control(simulator, "GET", "requests")).json).toEqual({ requests: [] });
     }));
 
-  test("state: everything but tokens and secrets", () =>
+  test("state shows everything except tokens and secrets", () =>
     withSimulator({}, async (simulator) => {
       await simulator.control.inbound({ ...inbound, to: "+14252306556" });
       const { json } = await control(simulator, "GET", "state");
@@ -121,7 +121,7 @@ describe("the control API", () => {
       expect(JSON.stringify(json)).not.toMatch(/simulator-(auth-token|secret)/);
     }));
 
-  test("reset: as at the start, faults and logs included; what was on its way never arrives", async () => {
+  test("reset restores the seed, drops faults and logs, and texts on their way never arrive", async () => {
     await using hook = await startWebhook();
     await withSimulator({}, async (simulator) => {
       const { json: fresh } = await control(simulator, "GET", "state");
@@ -146,16 +146,22 @@ describe("the control API", () => {
   });
 });
 
-describe("bad input gets a sentence", () => {
+describe("the control API answers invalid input with a sentence", () => {
   const rows: Record<
     string,
     [method: string, name: string, body: unknown, status: number, sentence: string]
   > = {
-    "no JSON": ["POST", "inbound", "from=a", 400, "The body is not JSON."],
-    "a list for a text": ["POST", "inbound", [], 400, "The body must be a JSON object."],
-    "no from": ["POST", "inbound", { to: "+1", body: "x" }, 400, "from must be a string."],
-    "an empty to": ["POST", "inbound", { ...inbound, to: "" }, 400, "to is empty."],
-    "no body and no media": ["POST", "inbound", { from: "+1", to: "+1" }, 400, "body must be a string."],
+    "input that is not JSON": ["POST", "inbound", "from=a", 400, "The input is not valid JSON."],
+    "a list in place of a text": ["POST", "inbound", [], 400, "The body must be a JSON object."],
+    "a text without from": ["POST", "inbound", { to: "+1", body: "x" }, 400, "from must be a string."],
+    "a text with an empty to": ["POST", "inbound", { ...inbound, to: "" }, 400, "to must not be empty."],
+    "a text with neither body nor media": [
+      "POST",
+      "inbound",
+      { from: "+1", to: "+1" },
+      400,
+      "body must be a string.",
+    ],
     "a body that is a number": ["POST", "inbound", { ...inbound, body: 1 }, 400, "body must be a string."],
     "an unknown field": [
       "POST",
@@ -176,77 +182,76 @@ describe("bad input gets a sentence", () => {
       "inbound",
       { ...inbound, media: [{ contentType: "a/b", encoding: "hex" }] },
       400,
-      "media[0].encoding is base64 or utf8.",
+      "media[0].encoding must be base64 or utf8.",
     ],
-    "a parameter that is no text": [
+    "a parameter that is not a string": [
       "POST",
       "inbound",
       { ...inbound, params: { A: 1 } },
       400,
       "params.A must be a string.",
     ],
-    "a fault of no kind": [
+    "a fault without a kind": [
       "POST",
       "faults",
       { status: 429 },
       400,
-      "fault 1: kind is one of status, slow, reset, cut, garbage, otherNumber, unchanged, nextPage, listLacks, listLag.",
+      "fault 1: kind must be one of status, slow, reset, cut, garbage, otherNumber, unchanged, nextPage, listLacks, listLag.",
     ],
-    "a fault that lacks something": [
+    "a fault without a field that it needs": [
       "POST",
       "faults",
       { kind: "slow" },
       400,
       "fault 1: a fault of kind slow needs ms.",
     ],
-    "a fault with something strange": [
+    "a fault with a field of another kind": [
       "POST",
       "faults",
       [{ kind: "cut" }, { kind: "cut", ms: 1 }],
       400,
       'fault 2 has an unknown field "ms"; it takes operation, product, method, path, accountSid, region, count, durationMs, after, kind.',
     ],
-    "a status that is no error": [
+    "a fault with a status that is not an error": [
       "POST",
       "faults",
       { kind: "status", status: 200 },
       400,
       "fault 1: status must be a whole number from 400 to 599.",
     ],
-    "a count that is none": [
+    "a fault with a negative count": [
       "POST",
       "faults",
       { kind: "cut", count: -1 },
       400,
       "fault 1: count must be a whole number from 0 to 86400000.",
     ],
-    "a reset at no time": [
+    "a reset at an unknown time": [
       "POST",
       "faults",
       { kind: "reset", when: "later" },
       400,
-      "fault 1: when is before or after.",
+      "fault 1: when must be before or after.",
     ],
-    "a method that the path does not take": [
+    "a method that the path does not allow": [
       "PUT",
       "faults",
       undefined,
       405,
       "/_simulator/faults takes GET and POST and DELETE.",
     ],
-    "a path that is none": [
+    "a path that does not exist": [
       "GET",
       "fault",
       undefined,
       404,
-      "There is no /_simulator/fault; there are inbound, faults, requests, reset, state.",
+      "There is no /_simulator/fault; the control API has inbound, faults, requests, reset, state.",
     ],
   };
   for (const [name, [method, path, body, status, sentence]] of Object.entries(rows))
-    test(name, () =>
+    test(`it refuses ${name}`, () =>
       withSimulator({}, async (simulator) => {
         expect(await control(simulator, method, path, body)).toEqual({ status, json: { error: sentence } });
         expect([simulator.control.armedFaults(), simulator.state.messages.size]).toEqual([[], 0]);
-      }),
-    );
+      }));
 });

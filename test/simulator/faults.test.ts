@@ -1,6 +1,6 @@
 import { request } from "node:http";
 import { describe, expect, test } from "vitest";
-import type { Fault, Simulator } from "../../src/simulator/simulator.ts";
+import type { SimulatedFault, Simulator } from "../../src/simulator/simulator.ts";
 import { startSimulator } from "../../src/simulator/simulator.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { accountPath, demoAccount, type RawCall, raw, SleeperClock, sdk, withSimulator } from "./support.ts";
@@ -12,7 +12,7 @@ const newUrl = "https://new.example.com/";
 const update = { form: { SmsUrl: newUrl } };
 const smsUrl = (simulator: Simulator) => simulator.state.numbers.get(demoAccount.numberSid)!.smsUrl;
 
-/** The error's code where the connection was lost, as a client sees it. */
+/** Calls the path; returns what a client has read and the error's code if the connection was lost. */
 function brokenCall(simulator: Simulator, path: string): Promise<{ code: string | undefined; read: string }> {
   return new Promise((resolve) => {
     let read = "";
@@ -30,8 +30,11 @@ function brokenCall(simulator: Simulator, path: string): Promise<{ code: string 
   });
 }
 
-describe("a fault that answers", () => {
-  const rows: Record<string, [fault: Fault, status: number, body: unknown, retryAfter: string | null]> = {
+describe("a fault of the answer", () => {
+  const rows: Record<
+    string,
+    [fault: SimulatedFault, status: number, body: unknown, retryAfter: string | null]
+  > = {
     "429 without Retry-After": [
       { kind: "status", status: 429 },
       429,
@@ -49,24 +52,24 @@ describe("a fault that answers", () => {
       expect.objectContaining({ code: 20429 }),
       "7",
     ],
-    "500 that is no JSON": [{ kind: "status", status: 500 }, 500, undefined, null],
-    "500 in Twilio's shape": [
+    "500 that is not JSON": [{ kind: "status", status: 500 }, 500, undefined, null],
+    "500 in Twilio's format": [
       { kind: "status", status: 500, body: "json" },
       500,
       expect.objectContaining({ code: 20500, status: 500 }),
       null,
     ],
-    "503 from an edge": [{ kind: "status", status: 503 }, 503, undefined, null],
+    "503 as from a proxy": [{ kind: "status", status: 503 }, 503, undefined, null],
     "401 though the token is right": [
       { kind: "status", status: 401 },
       401,
       expect.objectContaining({ code: 20003, message: "Authenticate" }),
       null,
     ],
-    "200 that is no JSON": [{ kind: "garbage" }, 200, undefined, null],
+    "200 that is not JSON": [{ kind: "garbage" }, 200, undefined, null],
   };
   for (const [name, [fault, status, body, retryAfter]] of Object.entries(rows))
-    test(name, () =>
+    test(`it can be ${name}`, () =>
       withSimulator({}, async (simulator) => {
         simulator.control.faults({ ...fault, count: 1 });
         const answer = await raw(simulator, `${accountPath}.json`);
@@ -76,17 +79,16 @@ describe("a fault that answers", () => {
           retryAfter,
         ]);
         expect((await raw(simulator, `${accountPath}.json`)).json.sid).toBe(demoAccount.sid);
-      }),
-    );
+      }));
 
-  test("a status is answered instead of doing the work", () =>
+  test("a status fault answers instead of doing the work", () =>
     withSimulator({}, async (simulator) => {
       simulator.control.faults({ kind: "status", status: 500, count: 1 });
       await raw(simulator, number, update);
       expect(smsUrl(simulator)).not.toBe(newUrl);
     }));
 
-  test("the body of another number, though this one was changed", () =>
+  test("otherNumber changes the right number and answers with another one", () =>
     withSimulator({}, async (simulator) => {
       simulator.control.faults({ kind: "otherNumber", count: 1 });
       const { json } = await raw(simulator, number, update);
@@ -95,7 +97,7 @@ describe("a fault that answers", () => {
       expect(smsUrl(simulator)).toBe(newUrl);
     }));
 
-  test("an update that is answered as if it were a read, and not done", () =>
+  test("unchanged ignores an update and answers it like a read", () =>
     withSimulator({}, async (simulator) => {
       const before = smsUrl(simulator);
       simulator.control.faults({ kind: "unchanged", count: 1 });
@@ -104,7 +106,7 @@ describe("a fault that answers", () => {
       expect(smsUrl(simulator)).toBe(before);
     }));
 
-  test("a next page that leads elsewhere, in both kinds of lists", () =>
+  test("nextPage names another host as the next page, in both formats of lists", () =>
     withSimulator({}, async (simulator) => {
       simulator.control.faults({ kind: "nextPage", url: "https://evil.example.com/steal" });
       const numbers = await raw(simulator, list);
@@ -115,7 +117,7 @@ describe("a fault that answers", () => {
       expect(numbers.json.incoming_phone_numbers).toHaveLength(9);
     }));
 
-  test("a list that lacks a number, which is there all the same", () =>
+  test("listLacks leaves a number out of the list, while it can still be fetched", () =>
     withSimulator({}, async (simulator) => {
       simulator.control.faults({ kind: "listLacks", number: demoAccount.number });
       const numbers = await raw(simulator, list);
@@ -124,7 +126,7 @@ describe("a fault that answers", () => {
       expect((await raw(simulator, number)).json.phone_number).toBe(demoAccount.number);
     }));
 
-  test("the list of messages lags for as long as it is told", () =>
+  test("listLag keeps new messages out of the list", () =>
     withSimulator({ clock: new ManualClock() }, async (simulator) => {
       await sdk(simulator).messages.create({ from: demoAccount.number, to: "+12065551234", body: "x" });
       simulator.control.faults({ kind: "listLag", ms: 1000, operation: "ListMessage", count: 1 });
@@ -134,7 +136,7 @@ describe("a fault that answers", () => {
 });
 
 describe("a fault of the connection", () => {
-  test("reset before the request was read: nothing happened", () =>
+  test("a reset before the request was read leaves everything as it was", () =>
     withSimulator({}, async (simulator) => {
       simulator.control.faults({ kind: "reset", when: "before", count: 1 });
       expect((await brokenCall(simulator, number)).code).toBe("ECONNRESET");
@@ -142,7 +144,7 @@ describe("a fault of the connection", () => {
       expect(simulator.control.requests()).toMatchObject([{ status: null, fault: "reset", form: [] }]);
     }));
 
-  test("reset after the work was done: the update is there, its answer is lost", () =>
+  test("a reset after the work loses the answer, but not the update", () =>
     withSimulator({}, async (simulator) => {
       simulator.control.faults({ kind: "reset", when: "after", count: 1 });
       expect((await brokenCall(simulator, number)).code).toBe("ECONNRESET");
@@ -152,7 +154,7 @@ describe("a fault of the connection", () => {
       ]);
     }));
 
-  test("half an answer: the work is done, the body ends in the middle", () =>
+  test("cut does the work and sends half of the answer", () =>
     withSimulator({}, async (simulator) => {
       simulator.control.faults({ kind: "cut", count: 1 });
       const { code, read } = await brokenCall(simulator, number);
@@ -162,7 +164,7 @@ describe("a fault of the connection", () => {
     }));
 
   for (const when of ["before", "after"] as const)
-    test(`slow, ${when} the work: it is done even when the client has gone`, () => {
+    test(`a fault that is slow ${when} the work does the work even if the client hangs up`, () => {
       const clock = new SleeperClock();
       return withSimulator({ clock }, async (simulator) => {
         const form = { From: demoAccount.number, To: "+12065551234", Body: "Hello" };
@@ -178,7 +180,7 @@ describe("a fault of the connection", () => {
     });
 });
 
-describe("which calls are struck, and how often", () => {
+describe("a fault strikes only the calls that it is for", () => {
   const fault = { kind: "status", status: 503 } as const;
   const calls: [string, RawCall][] = [
     [list, {}],
@@ -187,34 +189,36 @@ describe("which calls are struck, and how often", () => {
     [messages, {}],
     ["/messaging/v1/Services", {}],
   ];
-  const rows: Record<string, [fault: Fault, struck: boolean[]]> = {
-    "by operation": [
+  const rows: Record<string, [fault: SimulatedFault, struck: boolean[]]> = {
+    "chosen by operation": [
       { ...fault, operation: "UpdateIncomingPhoneNumber" },
       [false, false, true, false, false],
     ],
-    "by method": [{ ...fault, method: "post" }, [false, false, true, false, false]],
-    "by path, with stars": [
+    "chosen by method": [{ ...fault, method: "post" }, [false, false, true, false, false]],
+    "chosen by path, with stars": [
       { ...fault, path: "*/IncomingPhoneNumbers/*.json" },
       [false, true, true, false, false],
     ],
-    "by product": [{ ...fault, product: "messaging" }, [false, false, false, false, true]],
-    "by account": [{ ...fault, accountSid: `AC${"0".repeat(32)}` }, [false, false, false, false, false]],
-    "by region": [{ ...fault, region: "ie1" }, [false, false, false, false, false]],
-    all: [fault, [true, true, true, true, true]],
-    "the first two": [{ ...fault, count: 2 }, [true, true, false, false, false]],
-    "the third only": [{ ...fault, count: 1, after: 2 }, [false, false, true, false, false]],
+    "chosen by product": [{ ...fault, product: "messaging" }, [false, false, false, false, true]],
+    "chosen by account": [
+      { ...fault, accountSid: `AC${"0".repeat(32)}` },
+      [false, false, false, false, false],
+    ],
+    "chosen by region": [{ ...fault, region: "ie1" }, [false, false, false, false, false]],
+    "all without a choice": [fault, [true, true, true, true, true]],
+    "the first two, with a count": [{ ...fault, count: 2 }, [true, true, false, false, false]],
+    "only the third, with after": [{ ...fault, count: 1, after: 2 }, [false, false, true, false, false]],
   };
   for (const [name, [armed, struck]] of Object.entries(rows))
-    test(name, () =>
+    test(`these are ${name}`, () =>
       withSimulator({}, async (simulator) => {
         simulator.control.faults(armed);
         const statuses: number[] = [];
         for (const [path, call] of calls) statuses.push((await raw(simulator, path, call)).status);
         expect(statuses.map((status) => status === 503)).toEqual(struck);
-      }),
-    );
+      }));
 
-  test("for a minute", () => {
+  test("a fault with a duration of a minute ends after a minute", () => {
     const clock = new ManualClock();
     return withSimulator({ clock }, async (simulator) => {
       simulator.control.faults({ kind: "status", status: 429, durationMs: 60_000 });
@@ -227,9 +231,9 @@ describe("which calls are struck, and how often", () => {
     });
   });
 
-  test("two faults strike one after the other, and clearing ends them", () =>
+  test("two faults strike one after the other, and clearing ends both", () =>
     withSimulator({}, async (simulator) => {
-      const both: Fault[] = [{ kind: "status", status: 429, count: 1 }, fault];
+      const both: SimulatedFault[] = [{ kind: "status", status: 429, count: 1 }, fault];
       simulator.control.faults(both);
       expect([(await raw(simulator, list)).status, (await raw(simulator, list)).status]).toEqual([429, 503]);
       simulator.control.clearFaults();
@@ -237,8 +241,8 @@ describe("which calls are struck, and how often", () => {
     }));
 });
 
-describe("load", () => {
-  test("more calls at once than the account may have: 429, and the work is not done", () => {
+describe("the simulator under load", () => {
+  test("a call above the account's limit for calls at once gets 429", () => {
     const clock = new SleeperClock();
     return withSimulator({ clock, latencyMs: 100 }, async (simulator) => {
       simulator.state.accounts.get(demoAccount.sid)!.concurrencyLimit = 2;
@@ -252,7 +256,7 @@ describe("load", () => {
     });
   });
 
-  test("each call takes the latency it was started with", () => {
+  test("each call takes at least the latency that was set", () => {
     const clock = new SleeperClock();
     return withSimulator({ clock, latencyMs: 100 }, async (simulator) => {
       const call = raw(simulator, list);
@@ -264,7 +268,7 @@ describe("load", () => {
   });
 });
 
-test("closing twice, with calls in flight, is fine", async () => {
+test("a simulator can be closed twice, and while calls are in progress", async () => {
   const simulator = await startSimulator({ clock: new ManualClock(), latencyMs: 1000 });
   const call = raw(simulator, list);
   call.catch(() => {});

@@ -18,26 +18,35 @@ const { sid: accountSid, number } = demoAccount;
 describe("the list of messages", () => {
   const day = 86_400_000;
   const filters: Record<string, [query: string, found: string[]]> = {
-    "newest first": ["", ["today", "waiting", "late yesterday", "early yesterday", "the day before"]],
-    "DateSent is one UTC day": ["DateSent=2026-11-22", ["late yesterday", "early yesterday"]],
-    "a time of day in DateSent says nothing": [
+    "without a filter has the newest first": [
+      "",
+      ["today", "waiting", "late yesterday", "early yesterday", "the day before"],
+    ],
+    "filtered by DateSent has one day in UTC": ["DateSent=2026-11-22", ["late yesterday", "early yesterday"]],
+    "filtered by DateSent ignores a time of day": [
       "DateSent=2026-11-22T23:59:59Z",
       ["late yesterday", "early yesterday"],
     ],
-    "DateSent> includes its day": ["DateSent%3E=2026-11-22", ["today", "late yesterday", "early yesterday"]],
-    "DateSent< includes its day": [
+    "filtered by DateSent> includes that day": [
+      "DateSent%3E=2026-11-22",
+      ["today", "late yesterday", "early yesterday"],
+    ],
+    "filtered by DateSent< includes that day": [
       "DateSent%3C=2026-11-22",
       ["late yesterday", "early yesterday", "the day before"],
     ],
-    "both ends": ["DateSent%3C=2026-11-22&DateSent%3E=2026-11-22", ["late yesterday", "early yesterday"]],
-    "To is exact": [
+    "filtered by both ends has the days between them": [
+      "DateSent%3C=2026-11-22&DateSent%3E=2026-11-22",
+      ["late yesterday", "early yesterday"],
+    ],
+    "filtered by To compares the whole number": [
       `To=${encodeURIComponent(customer)}&DateSent=2026-11-22`,
       ["late yesterday", "early yesterday"],
     ],
-    "From finds nobody else's": ["From=%2B19995550000", []],
+    "filtered by From finds no texts of other senders": ["From=%2B19995550000", []],
   };
   for (const [name, [query, bodies]] of Object.entries(filters))
-    test(name, () => {
+    test(`the list ${name}`, () => {
       const clock = new ManualClock(Date.UTC(2026, 10, 21, 15));
       return withSimulator({ clock }, async (simulator) => {
         const at = async (ms: number, body: string) => {
@@ -50,7 +59,7 @@ describe("the list of messages", () => {
         await at(midnight + 60_000, "early yesterday");
         await at(midnight + day - 60_000, "late yesterday");
         await clock.advance(midnight + day + 3_600_000 - clock.now());
-        // Taken, never sent: it has no date_sent and is found by no day.
+        // It was accepted but never sent, so it has no date_sent and no filter by day finds it.
         await sdk(simulator).messages.create({ messagingServiceSid: mg(2), to: customer, body: "waiting" });
         simulator.state.messages.get([...simulator.state.messages].at(-1)!.sid)!.status = "canceled";
         await at(midnight + day + 3_660_000, "today");
@@ -59,7 +68,7 @@ describe("the list of messages", () => {
       });
     });
 
-  test("lags: what can be fetched is not listed yet", () => {
+  test("a new message can be fetched before the list shows it", () => {
     const clock = noon();
     return withSimulator({ clock }, async (simulator) => {
       simulator.state.timing.messageListLagMs = 30_000;
@@ -72,7 +81,7 @@ describe("the list of messages", () => {
     });
   });
 
-  test("inbound ones are receiving while the webhook is asked, then received", async () => {
+  test("an inbound text is receiving while its webhook is called, then received", async () => {
     let answer = () => {};
     await using hook = await startWebhook((response) => {
       answer = () => void response.writeHead(204).end();
@@ -89,7 +98,7 @@ describe("the list of messages", () => {
     });
   });
 
-  test("other accounts' messages are theirs", () =>
+  test("the list does not show messages of other accounts", () =>
     withSimulator({}, async (simulator) => {
       await simulator.control.inbound({ from: customer, to: "+12065550100", body: "For Fabrikam" });
       expect(await sdk(simulator).messages.list()).toEqual([]);
@@ -99,7 +108,7 @@ describe("the list of messages", () => {
 });
 
 describe("media of an inbound MMS", () => {
-  test("are listed, described, and fetched over a redirect", async () => {
+  test("media are listed, described, and fetched over a redirect", async () => {
     await using hook = await startWebhook();
     await withSimulator({}, async (simulator) => {
       simulator.state.numbers.get(demoAccount.numberSid)!.smsUrl = hook.url;

@@ -14,8 +14,8 @@ import {
 
 const { number } = demoAccount;
 
-describe("a text on its way out", () => {
-  test("is queued, sending, sent, delivered; date_sent is null until it was sent", () => {
+describe("an outgoing text", () => {
+  test("a text is queued, sending, sent and delivered, and has no date_sent before it was sent", () => {
     const clock = noon();
     return withSimulator({ clock }, async (simulator) => {
       const created = await sdk(simulator).messages.create({ from: number, to: customer, body: "Hello" });
@@ -37,7 +37,7 @@ describe("a text on its way out", () => {
     });
   });
 
-  test("a Messaging Service accepts it first, without a sender and without segments", () => {
+  test("a text through a Messaging Service is first accepted, without a sender and without segments", () => {
     const clock = noon();
     return withSimulator({ clock }, async (simulator) => {
       const text = { messagingServiceSid: mg(2), to: customer, body: "Hello" };
@@ -50,12 +50,16 @@ describe("a text on its way out", () => {
   });
 
   const outcomes = {
-    "undelivered by the carrier": [{ outcome: "undelivered", errorCode: 30003 }, "undelivered", 30003],
-    "failed before it was sent": [{ outcome: "failed", errorCode: 30007 }, "failed", 30007],
-    "sent, and never heard of again": [{ outcome: "silent" }, "sent", null],
+    "undelivered when the carrier refuses it": [
+      { outcome: "undelivered", errorCode: 30003 },
+      "undelivered",
+      30003,
+    ],
+    "failed when it cannot be sent": [{ outcome: "failed", errorCode: 30007 }, "failed", 30007],
+    "sent when no receipt arrives": [{ outcome: "silent" }, "sent", null],
   } as const;
   for (const [name, [handset, status, errorCode]] of Object.entries(outcomes))
-    test(name, () => {
+    test(`a text ends as ${name}`, () => {
       const clock = noon();
       return withSimulator({ clock }, async (simulator) => {
         simulator.state.handsets.set(customer, handset);
@@ -68,12 +72,12 @@ describe("a text on its way out", () => {
     });
 
   const rates: Record<string, [from: string, secondsForThree: number]> = {
-    "a long code sends one segment a second": [number, 3],
-    "toll-free three": ["+18885550100", 1],
-    "a short code a hundred": ["894546", 0.03],
+    "a long code sends one segment per second": [number, 3],
+    "a toll-free number sends three segments per second": ["+18885550100", 1],
+    "a short code sends a hundred segments per second": ["894546", 0.03],
   };
   for (const [name, [from, seconds]] of Object.entries(rates))
-    test(`queue per sender: ${name}`, () => {
+    test(`each sender has a queue: ${name}`, () => {
       const clock = noon();
       return withSimulator({ clock }, async (simulator) => {
         const sids: string[] = [];
@@ -86,7 +90,7 @@ describe("a text on its way out", () => {
       });
     });
 
-  test("a text of three segments takes three seconds; other senders do not wait for it", () => {
+  test("a text of three segments takes its sender three seconds, and no other sender waits for it", () => {
     const clock = noon();
     return withSimulator({ clock }, async (simulator) => {
       const long = { from: number, to: customer, body: "ü€".repeat(153) };
@@ -103,7 +107,7 @@ describe("a text on its way out", () => {
     });
   });
 
-  test("waits no longer than its validity: 30036", () => {
+  test("a text that waits longer than its validity period fails with 30036", () => {
     const clock = noon();
     return withSimulator({ clock }, async (simulator) => {
       const { messages } = sdk(simulator);
@@ -114,7 +118,7 @@ describe("a text on its way out", () => {
     });
   });
 
-  test("a full queue refuses more: 21611, or 30001 in a Messaging Service", () => {
+  test("a full queue refuses a text with 21611; in a Messaging Service the text fails with 30001", () => {
     const clock = noon();
     return withSimulator({ clock }, async (simulator) => {
       const { messages } = sdk(simulator);
@@ -132,7 +136,7 @@ describe("a text on its way out", () => {
     });
   });
 
-  test("scheduled, it waits for its time; called off, it is canceled and stays it", () => {
+  test("a scheduled text waits for its time, and a canceled one is never sent", () => {
     const clock = noon();
     return withSimulator({ clock }, async (simulator) => {
       const { messages } = sdk(simulator);
@@ -155,7 +159,7 @@ describe("a text on its way out", () => {
     });
   });
 
-  test("redacted it loses its text, deleted it is gone", () =>
+  test("a redacted text loses its body, and a deleted one can no longer be fetched", () =>
     withSimulator({ clock: noon() }, async (simulator) => {
       const { messages } = sdk(simulator);
       const { sid } = await messages.create({ from: number, to: customer, body: "Secret" });
@@ -165,7 +169,7 @@ describe("a text on its way out", () => {
       expect(await messages.list()).toEqual([]);
     }));
 
-  test("two equal creates are two texts: nothing makes a repeated one safe", () =>
+  test("the same create twice sends two texts, because there is no idempotency key", () =>
     withSimulator({ clock: noon() }, async (simulator) => {
       const text = { from: number, to: customer, body: "Hello" };
       const sids = [
@@ -175,7 +179,7 @@ describe("a text on its way out", () => {
       expect(new Set(sids).size).toBe(2);
     }));
 
-  test("to one of our own numbers it comes in there", async () => {
+  test("a text to a simulated number comes in there", async () => {
     await using hook = await startWebhook();
     const clock = noon();
     await withSimulator({ clock }, async (simulator) => {
@@ -188,8 +192,8 @@ describe("a text on its way out", () => {
   });
 });
 
-describe("status callbacks", () => {
-  test("sent and delivered are told, signed, with Twilio's parameters", async () => {
+describe("a status callback", () => {
+  test("a callback tells that the text was sent and delivered, signed and with Twilio's parameters", async () => {
     await using hook = await startWebhook();
     const clock = noon();
     await withSimulator({ clock }, async (simulator) => {
@@ -224,15 +228,18 @@ describe("status callbacks", () => {
   });
 
   const precedence: Record<string, [form: Record<string, string>, told: string]> = {
-    "the text's own before its application's": [
+    "the text has its own, even with an application": [
       { StatusCallback: "/own", ApplicationSid: `AP${"0".repeat(31)}1` },
       "/own",
     ],
-    "its application's before the service's": [{ ApplicationSid: `AP${"0".repeat(31)}1` }, "/application"],
-    "the service's when there is no other": [{}, "/service"],
+    "its application has one, even in a service": [
+      { ApplicationSid: `AP${"0".repeat(31)}1` },
+      "/application",
+    ],
+    "only the service has one": [{}, "/service"],
   };
   for (const [name, [fields, told]] of Object.entries(precedence))
-    test(name, async () => {
+    test(`the right URL is called when ${name}`, async () => {
       await using hook = await startWebhook();
       const clock = noon();
       await withSimulator({ clock }, async (simulator) => {
@@ -257,7 +264,7 @@ describe("status callbacks", () => {
       });
     });
 
-  test("a failed one carries its code", async () => {
+  test("the callback of a failed text has its error code", async () => {
     await using hook = await startWebhook();
     const clock = noon();
     await withSimulator({ clock }, async (simulator) => {

@@ -4,8 +4,8 @@ import { accountPath, demoAccount, raw, sdk, withSimulator } from "./support.ts"
 const { sid: accountSid, numberSid } = demoAccount;
 const path = `${accountPath}/IncomingPhoneNumbers/${numberSid}.json`;
 
-describe("numbers, by Twilio's own SDK", () => {
-  test("a fresh number has Twilio's demo reply, POST and no application", () =>
+describe("a number, as Twilio's own SDK sees it", () => {
+  test("a new number has the URL of Twilio's demo, the method POST and no application", () =>
     withSimulator({}, async (simulator) => {
       const number = await sdk(simulator).incomingPhoneNumbers(numberSid).fetch();
       expect(number.phoneNumber).toBe("+14252306549");
@@ -15,7 +15,7 @@ describe("numbers, by Twilio's own SDK", () => {
       expect(number.dateUpdated).toBeInstanceOf(Date);
     }));
 
-  test("an update changes what was sent and nothing else, and its answer is the read-back", () =>
+  test("an update changes only the fields that were sent, and answers the number as it is then", () =>
     withSimulator({}, async (simulator) => {
       const number = sdk(simulator).incomingPhoneNumbers(numberSid);
       const before = await number.fetch();
@@ -27,7 +27,7 @@ describe("numbers, by Twilio's own SDK", () => {
       expect([after.voiceUrl, after.friendlyName]).toEqual([before.voiceUrl, before.friendlyName]);
     }));
 
-  test("an empty string clears; a fallback may go together with its URL", () =>
+  test("an empty string clears a URL, which must not go while its fallback stays", () =>
     withSimulator({}, async (simulator) => {
       const number = sdk(simulator).incomingPhoneNumbers("PN00000000000000000000000000000002");
       await expect(number.update({ smsUrl: "" })).rejects.toMatchObject({ status: 400, code: 21406 });
@@ -35,14 +35,14 @@ describe("numbers, by Twilio's own SDK", () => {
       expect([cleared.smsUrl, cleared.smsFallbackUrl]).toEqual(["", ""]);
     }));
 
-  test("one wrong field, and nothing of the update happens", () =>
+  test("an update with one invalid field changes nothing", () =>
     withSimulator({}, async (simulator) => {
       const form = { FriendlyName: "New", SmsUrl: "https://a.example.com/", SmsMethod: "PUT" };
       expect((await raw(simulator, path, { form })).json.code).toBe(21403);
       expect(simulator.state.numbers.get(numberSid)).toMatchObject({ friendlyName: "Demo" });
     }));
 
-  test("an application is taken off together with a new URL", () =>
+  test("one update can remove the application and set a URL", () =>
     withSimulator({}, async (simulator) => {
       const number = sdk(simulator).incomingPhoneNumbers("PN00000000000000000000000000000003");
       expect((await number.fetch()).smsApplicationSid).toBe("AP00000000000000000000000000000001");
@@ -50,7 +50,7 @@ describe("numbers, by Twilio's own SDK", () => {
       expect([updated.smsApplicationSid, updated.smsUrl]).toEqual(["", "https://a.example.com/"]);
     }));
 
-  test("a number moves to a subaccount, leaves its service and keeps its SID", () =>
+  test("a number that moves to a subaccount leaves its service and keeps its SID", () =>
     withSimulator({}, async (simulator) => {
       const sub = "AC00000000000000000000000000000003";
       const moving = "PN00000000000000000000000000000006";
@@ -64,7 +64,7 @@ describe("numbers, by Twilio's own SDK", () => {
       expect(found.phoneNumber).toBe("+14252306554");
     }));
 
-  test("a released number is gone for everybody", () =>
+  test("a released number can be neither fetched nor reached", () =>
     withSimulator({}, async (simulator) => {
       await sdk(simulator).incomingPhoneNumbers(numberSid).remove();
       await expect(sdk(simulator).incomingPhoneNumbers(numberSid).fetch()).rejects.toMatchObject({
@@ -75,26 +75,26 @@ describe("numbers, by Twilio's own SDK", () => {
     }));
 });
 
-describe("lists", () => {
+describe("the lists of numbers", () => {
   const filters: Record<string, [filter: object, numbers: string[]]> = {
-    "the exact number": [{ phoneNumber: "+14252306550" }, ["+14252306550"]],
-    "a part finds several": [
+    "the whole number finds it": [{ phoneNumber: "+14252306550" }, ["+14252306550"]],
+    "a part of a number finds several": [
       { phoneNumber: "1425230655" },
       ["0", "1", "2", "3", "4", "5", "6"].map((n) => `+1425230655${n}`),
     ],
-    "a star is any digit": [{ phoneNumber: "+1425230*549" }, ["+14252306549"]],
-    "a star is one digit, not many": [{ phoneNumber: "+14252*49" }, []],
-    "by name": [{ friendlyName: "Toll-free" }, ["+18885550100"]],
-    "hosted numbers": [{ origin: "hosted" }, []],
+    "a star stands for any digit": [{ phoneNumber: "+1425230*549" }, ["+14252306549"]],
+    "a star stands for one digit, not for several": [{ phoneNumber: "+14252*49" }, []],
+    "a name finds numbers of that name": [{ friendlyName: "Toll-free" }, ["+18885550100"]],
+    "the origin hosted finds none of the bought numbers": [{ origin: "hosted" }, []],
   };
   for (const [name, [filter, numbers]] of Object.entries(filters))
-    test(`filtered: ${name}`, () =>
+    test(`in a filter, ${name}`, () =>
       withSimulator({}, async (simulator) => {
         const found = await sdk(simulator).incomingPhoneNumbers.list(filter);
         expect(found.map(({ phoneNumber }) => phoneNumber).sort()).toEqual(numbers);
       }));
 
-  test("2,500 numbers come in three pages of at most 1,000, each once", () =>
+  test("2,500 numbers are listed in three pages of at most 1,000, each number once", () =>
     withSimulator({}, async (simulator) => {
       simulator.state.addNumbers(accountSid, 2500);
       const found = await sdk(simulator).incomingPhoneNumbers.list({ pageSize: 1000 });
@@ -105,7 +105,7 @@ describe("lists", () => {
       expect(calls).toEqual(Array(3).fill(["ListIncomingPhoneNumber", "1000"]));
     }));
 
-  test("a page is 50 by default; its next URI is relative and carries the filter and a token", () =>
+  test("a page has 50 numbers by default, and its next URI is relative and has the filter and a token", () =>
     withSimulator({}, async (simulator) => {
       simulator.state.addNumbers(accountSid, 60);
       const { json } = await raw(simulator, `${accountPath}/IncomingPhoneNumbers.json?PhoneNumber=%2B13602`);
@@ -125,7 +125,7 @@ describe("lists", () => {
       ]);
     }));
 
-  test("numbers bought between two pages neither repeat nor hide others", () =>
+  test("numbers that are bought between two pages cause no duplicates and no gaps", () =>
     withSimulator({}, async (simulator) => {
       const first = (await raw(simulator, `${accountPath}/IncomingPhoneNumbers.json?PageSize=4`)).json;
       simulator.state.addNumbers(accountSid, 3);
@@ -136,7 +136,7 @@ describe("lists", () => {
       expect(new Set(sids).size).toBe(8);
     }));
 
-  test("by type", () =>
+  test("there is a list for each type of number", () =>
     withSimulator({}, async (simulator) => {
       const { local, mobile, tollFree } = sdk(simulator).incomingPhoneNumbers;
       expect([(await local.list()).length, (await mobile.list()).length]).toEqual([8, 0]);
@@ -144,8 +144,8 @@ describe("lists", () => {
     }));
 });
 
-describe("short codes", () => {
-  test("are listed by pattern, fetched and pointed elsewhere", () =>
+describe("a short code", () => {
+  test("a short code can be listed by a pattern, fetched, and given another URL", () =>
     withSimulator({}, async (simulator) => {
       const { shortCodes } = sdk(simulator).api.v2010.accounts(accountSid);
       const [found] = await shortCodes.list({ shortCode: "8945*6" });

@@ -18,10 +18,10 @@ const withAdvanced = (state: SimulatorState) => {
 };
 const nothing = () => {};
 
-/** Texts in order; after each: Twilio's own answer (its beginning), the OptOutType, and whether a text to them is refused. */
-type Said = [text: string, reply: string | null, optOutType: string | undefined, stopped: boolean];
-const rows: Record<string, [to: string, set: (state: SimulatorState) => void, said: Said[]]> = {
-  "STOP stops, in any case and with blanks, and is answered once": [
+/** One text of a customer, and then: the start of Twilio's own answer, the OptOutType, whether a text to the customer is refused. */
+type KeywordText = [text: string, reply: string | null, optOutType: string | undefined, stopped: boolean];
+const rows: Record<string, [to: string, set: (state: SimulatorState) => void, said: KeywordText[]]> = {
+  "STOP opts out, in any case and with blanks around it, and is answered once": [
     demoAccount.number,
     nothing,
     [
@@ -30,12 +30,12 @@ const rows: Record<string, [to: string, set: (state: SimulatorState) => void, sa
       ["Start", "You have successfully been re-subscribed", undefined, false],
     ],
   ],
-  "a word among others is no keyword": [
+  "a keyword among other words has no effect": [
     demoAccount.number,
     nothing,
     [["please stop", null, undefined, false]],
   ],
-  "yes is an ordinary text from whoever never stopped, and opts in whoever did": [
+  "yes opts in a customer who has opted out, and is an ordinary text from all others": [
     demoAccount.number,
     nothing,
     [
@@ -53,7 +53,7 @@ const rows: Record<string, [to: string, set: (state: SimulatorState) => void, sa
       ["INFO", "Reply STOP to unsubscribe", undefined, true],
     ],
   ],
-  "toll-free: the carriers' words, and YES opts nobody in": [
+  "on a toll-free number the carriers' keywords count, and YES does not opt in": [
     tollFree,
     nothing,
     [
@@ -63,8 +63,12 @@ const rows: Record<string, [to: string, set: (state: SimulatorState) => void, sa
       ["UNSTOP", "NETWORK MSG", undefined, false],
     ],
   ],
-  "a stand-alone short code: Twilio does nothing": [shortCode, nothing, [["STOP", null, undefined, false]]],
-  "Advanced Opt-Out: own words, own answers, OptOutType": [
+  "on a short code outside of a service Twilio does nothing": [
+    shortCode,
+    nothing,
+    [["STOP", null, undefined, false]],
+  ],
+  "Advanced Opt-Out has its own keywords and answers, and sends OptOutType": [
     inService,
     withAdvanced,
     [
@@ -87,7 +91,7 @@ describe("opt-out", () => {
         const client = sdk(simulator);
         for (const [body, reply, optOutType, stopped] of said) {
           const delivery = await simulator.control.inbound({ from: customer, to, body });
-          // The webhook is called in any case.
+          // Twilio calls the webhook for keywords, too.
           expect([delivery.outcome, hook.received.at(-1)!.get("Body")]).toEqual(["delivered", body]);
           expect(hook.received.at(-1)!.get("OptOutType")).toBe(optOutType);
           const replies = delivery.replies.map((sid) => simulator.state.messages.get(sid)!.body);
@@ -99,7 +103,7 @@ describe("opt-out", () => {
       });
     });
 
-  test("with Advanced Opt-Out a text through the service is accepted, then fails with 21610", () => {
+  test("with Advanced Opt-Out a text to a customer who has opted out is accepted, then fails with 21610", () => {
     const clock = new ManualClock();
     return withSimulator({ clock }, async (simulator) => {
       withAdvanced(simulator.state);
@@ -113,7 +117,7 @@ describe("opt-out", () => {
     });
   });
 
-  test("who stops one number of a service stops them all, and other customers hear nothing of it", () =>
+  test("STOP to one number of a service stops all of its numbers, but only for that customer", () =>
     withSimulator({ clock: new ManualClock() }, async (simulator) => {
       simulator.state.join(service, demoAccount.numberSid);
       await simulator.control.inbound({ from: customer, to: inService, body: "STOP" });
@@ -125,7 +129,7 @@ describe("opt-out", () => {
       });
     }));
 
-  test("STOP counts even where no webhook is, and where inbound texts are dropped", () =>
+  test("STOP counts even without a webhook, and where inbound texts are dropped", () =>
     withSimulator({ clock: new ManualClock() }, async (simulator) => {
       simulator.state.numbers.get(demoAccount.numberSid)!.smsUrl = "";
       const { messages } = sdk(simulator);

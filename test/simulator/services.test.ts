@@ -4,8 +4,8 @@ import { demoAccount, mg, raw, sdk, withSimulator } from "./support.ts";
 const { sid: accountSid, numberSid } = demoAccount;
 const pn = (n: number) => `PN0000000000000000000000000000000${n}`;
 
-describe("Messaging Services", () => {
-  test("tell how they treat inbound texts", () =>
+describe("a Messaging Service", () => {
+  test("a service shows what it does with inbound texts", () =>
     withSimulator({}, async (simulator) => {
       const services = await sdk(simulator).messaging.v1.services.list();
       const told = services.map((s) => [s.sid, s.useInboundWebhookOnNumber, s.inboundRequestUrl]);
@@ -16,7 +16,7 @@ describe("Messaging Services", () => {
       ]);
     }));
 
-  test("are made, changed, cleared and deleted; their numbers are free then", () =>
+  test("a service can be created, changed and deleted, and its numbers are in no service then", () =>
     withSimulator({}, async (simulator) => {
       const { services } = sdk(simulator).messaging.v1;
       const made = await services.create({
@@ -34,13 +34,13 @@ describe("Messaging Services", () => {
       expect(simulator.state.serviceOf(numberSid)).toBeUndefined();
     }));
 
-  test("of another account are not there", () =>
+  test("a service of another account cannot be fetched", () =>
     withSimulator({}, async (simulator) => {
       const { sid } = simulator.state.addService({ accountSid: "AC00000000000000000000000000000002" });
       await expect(sdk(simulator).messaging.v1.services(sid).fetch()).rejects.toMatchObject({ code: 20404 });
     }));
 
-  test("are listed over absolute URLs at Twilio's host, which lead back through the base URL", () =>
+  test("the list names its next page by a URL at Twilio's host, which the SDK maps back", () =>
     withSimulator({}, async (simulator) => {
       for (let i = 0; i < 5; i++) simulator.state.addService({ accountSid });
       const { json } = await raw(simulator, "/messaging/v1/Services?PageSize=3");
@@ -53,7 +53,7 @@ describe("Messaging Services", () => {
 });
 
 describe("a service's pool", () => {
-  test("takes a number, shows it and gives it up", () =>
+  test("a number can be added to a pool, fetched and removed", () =>
     withSimulator({}, async (simulator) => {
       const { phoneNumbers } = sdk(simulator).messaging.v1.services(mg(2));
       await phoneNumbers.create({ phoneNumberSid: numberSid });
@@ -68,7 +68,7 @@ describe("a service's pool", () => {
       await expect(phoneNumbers(numberSid).fetch()).rejects.toMatchObject({ status: 404, code: 20404 });
     }));
 
-  test("takes short codes too, and keeps them apart from numbers", () =>
+  test("a pool lists its short codes apart from its numbers", () =>
     withSimulator({}, async (simulator) => {
       const service = sdk(simulator).messaging.v1.services(mg(2));
       await service.shortCodes.create({ shortCodeSid: "SC00000000000000000000000000000001" });
@@ -78,7 +78,7 @@ describe("a service's pool", () => {
       expect(await service.shortCodes.list()).toEqual([]);
     }));
 
-  test("is full at 400", () =>
+  test("a pool is full with 400 numbers", () =>
     withSimulator({}, async (simulator) => {
       for (const { sid } of simulator.state.addNumbers(accountSid, 399)) simulator.state.join(mg(1), sid);
       const create = sdk(simulator)
@@ -88,8 +88,8 @@ describe("a service's pool", () => {
     }));
 });
 
-describe("Conversations addresses", () => {
-  test("are listed with their autocreation, and found by address", () =>
+describe("a Conversations address", () => {
+  test("an address is listed with its autocreation and can be fetched by the address itself", () =>
     withSimulator({}, async (simulator) => {
       const { addressConfigurations } = sdk(simulator).conversations.v1;
       const [found] = await addressConfigurations.list({ type: "sms" });

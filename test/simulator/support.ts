@@ -12,23 +12,23 @@ export const accountPath = `/2010-04-01/Accounts/${demoAccount.sid}`;
 export const customer = "+12065551234";
 /** A text that comes in from the customer. */
 export const hello = { from: customer, to: demoAccount.number, body: "Hello" };
-/** Nobody listens there. */
-export const closed = "http://127.0.0.1:1";
+/** A URL at which nothing listens: connections are refused. */
+export const closedUrl = "http://127.0.0.1:1";
 export const messagesPath = `${accountPath}/Messages.json`;
 /** The SID of a Messaging Service. */
 export const mg = (n: number) => `MG0000000000000000000000000000000${n}`;
 
-/** Noon, so that a test's minutes stay within one UTC day. */
+/** A clock that starts at noon, so that a test's minutes stay within one UTC day. */
 export const noon = () => new ManualClock(Date.UTC(2026, 10, 23, 12));
 
 export const statusOf = async (simulator: Simulator, sid: string) =>
   (await sdk(simulator).messages(sid).fetch()).status;
 
 /** Sets webhooks of the account's number. */
-export const point = (simulator: Simulator, webhooks: object) =>
+export const setWebhooks = (simulator: Simulator, webhooks: object) =>
   Object.assign(simulator.state.numbers.get(demoAccount.numberSid)!, webhooks);
 
-/** Runs `use` with a simulator whose every call is held against Twilio's OpenAPI files; fails when one does not fit. */
+/** Runs `use` with a simulator. Fails when a call or an answer does not fit Twilio's OpenAPI files. */
 export async function withSimulator(
   options: SimulatorOptions,
   use: (simulator: Simulator) => Promise<void>,
@@ -42,17 +42,17 @@ export async function withSimulator(
   }
 }
 
-/** Twilio's own SDK, led to the simulator in the way that a base URL leads the operator's client. */
+/** Twilio's own SDK as a client of the simulator. Its URLs are mapped to the base URL as the operator's client does it. */
 export function sdk(
   simulator: Simulator,
   user: string = demoAccount.sid,
   password: string = demoAccount.authToken,
   options: { accountSid?: string; region?: string; edge?: string } = {},
 ): ReturnType<typeof twilio> {
-  return twilio(user, password, { ...options, httpClient: new Rewriting(simulator.url) });
+  return twilio(user, password, { ...options, httpClient: new MappingClient(simulator.url) });
 }
 
-class Rewriting extends twilio.RequestClient {
+class MappingClient extends twilio.RequestClient {
   readonly #base: string;
   constructor(base: string) {
     super();
@@ -73,7 +73,7 @@ export function rewritten(uri: string, base: string): string {
   return `${base}${at}${url.pathname}${url.search}`;
 }
 
-export interface RawAnswer {
+interface RawAnswer {
   status: number;
   headers: Headers;
   text: string;
@@ -86,12 +86,12 @@ export interface RawCall {
   form?: Record<string, string> | [string, string][];
   user?: string;
   password?: string;
-  /** Sent as it is; "" sends none. */
+  /** The Authorization header in place of Basic with user and password; "" sends none. */
   authorization?: string;
   signal?: AbortSignal;
 }
 
-/** A call below the SDK, for what the SDK would not send or would not show. */
+/** A plain HTTP call, for what the SDK would not send or would not show. */
 export async function raw(simulator: Simulator, path: string, call: RawCall = {}): Promise<RawAnswer> {
   const { user = demoAccount.sid, password = demoAccount.authToken, form } = call;
   const authorization =
@@ -121,19 +121,20 @@ function tryJson(text: string): unknown {
   }
 }
 
-export interface Received {
+/** A request to a webhook. */
+interface Received {
   method: string;
   /** Path and query. */
   path: string;
   headers: IncomingHttpHeaders;
-  /** Of the query for a GET, of the body for a POST; in the order received. */
+  /** The parameters in the order received: from the query of a GET, from the body of a POST. */
   params: [string, string][];
   get(name: string): string | undefined;
 }
 
 export type Respond = (response: ServerResponse, request: Received) => void;
 
-/** Somebody's webhook: remembers what came and answers as told; `twiml` by default with an empty Response. */
+/** Starts a webhook that keeps its requests and answers with `respond`, by default with an empty TwiML Response. */
 export async function startWebhook(respond: Respond = twiml()) {
   const received: Received[] = [];
   const waiting: (() => void)[] = [];
@@ -158,7 +159,7 @@ export async function startWebhook(respond: Respond = twiml()) {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     received,
-    /** Resolves when so many requests have come in all. */
+    /** Resolves when this many requests have arrived since the start. */
     async count(n: number): Promise<Received[]> {
       while (received.length < n) await new Promise<void>((resolve) => waiting.push(resolve));
       return received;
@@ -180,7 +181,7 @@ export function status(code: number): Respond {
   return (response) => response.writeHead(code, { "content-type": "text/xml" }).end("<Response/>");
 }
 
-/** A manual clock that tells when somebody sleeps by it: the sign that a call has come as far as its wait. */
+/** A manual clock that reports sleeps. A test knows by them that a call has reached the point where it waits. */
 export class SleeperClock extends ManualClock {
   #asleep = 0;
   readonly #watchers: { count: number; wake: () => void }[] = [];
@@ -190,7 +191,7 @@ export class SleeperClock extends ManualClock {
     for (const { count, wake } of this.#watchers) if (this.#asleep >= count) wake();
     return super.sleep(ms, signal);
   }
-  /** Resolves when so many sleeps have begun in all. */
+  /** Resolves when this many sleeps have begun since the start. */
   sleepers(count: number): Promise<void> {
     return new Promise((resolve) => {
       if (this.#asleep >= count) resolve();

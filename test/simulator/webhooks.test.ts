@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { SimulatorState } from "../../src/simulator/simulator.ts";
-import { closed, demoAccount, hello, point, startWebhook, withSimulator } from "./support.ts";
+import { closedUrl, demoAccount, hello, setWebhooks, startWebhook, withSimulator } from "./support.ts";
 
 const { number, authToken } = demoAccount;
 
@@ -12,10 +12,10 @@ describe("an inbound webhook", () => {
   const sample = (name: string) => fixture.samples.find((one: { name: string }) => one.name === name);
   const names = (params: [string, string][]) => params.map(([name]) => name);
 
-  test("has the recorded headers and parameters, in the recorded order", async () => {
+  test("a webhook has the recorded headers and parameters, in the recorded order", async () => {
     await using hook = await startWebhook();
     await withSimulator({}, async (simulator) => {
-      point(simulator, { smsUrl: `${hook.url}/twilio/sms?ns=team-a&p=b%2Fc` });
+      setWebhooks(simulator, { smsUrl: `${hook.url}/twilio/sms?ns=team-a&p=b%2Fc` });
       await simulator.control.inbound({ ...hello, media: [{ contentType: "image/jpeg", content: "x" }] });
       await simulator.control.inbound({ ...hello, body: "" });
       const [mms, sms] = hook.received;
@@ -29,7 +29,7 @@ describe("an inbound webhook", () => {
     });
   });
 
-  test("in a service names it, and a GET carries everything in the query", async () => {
+  test("the webhook of a service names the service, and a GET has all parameters in its query", async () => {
     await using hook = await startWebhook();
     await withSimulator({}, async (simulator) => {
       const service = simulator.state.services.get("MG00000000000000000000000000000003")!;
@@ -44,16 +44,24 @@ describe("an inbound webhook", () => {
     string,
     [smsUrl: (base: string) => string, method: string, signed: (base: string) => string]
   > = {
-    "its fragment is neither sent nor signed": [(b) => `${b}/in?a=b#rc=2`, "POST", (b) => `${b}/in?a=b`],
-    "its user is not signed": [(b) => `${b.replace("//", "//u:p%40@")}/in`, "POST", (b) => `${b}/in`],
-    "a GET is signed with its query": [(b) => `${b}/in?a=b`, "GET", (b) => `${b}/in?a=b`],
+    "the fragment of the URL is neither sent nor signed": [
+      (b) => `${b}/in?a=b#rc=2`,
+      "POST",
+      (b) => `${b}/in?a=b`,
+    ],
+    "the user in the URL is not signed": [
+      (b) => `${b.replace("//", "//u:p%40@")}/in`,
+      "POST",
+      (b) => `${b}/in`,
+    ],
+    "a GET is signed with its parameters in the query": [(b) => `${b}/in?a=b`, "GET", (b) => `${b}/in?a=b`],
   };
   for (const [name, [smsUrl, smsMethod, signed]] of Object.entries(urls))
-    test(`signature: ${name}`, async () => {
+    test(`the signature fits: ${name}`, async () => {
       await using hook = await startWebhook();
       await withSimulator({}, async (simulator) => {
         const { validateRequest } = (await import("twilio")).default;
-        point(simulator, { smsUrl: smsUrl(hook.url), smsMethod });
+        setWebhooks(simulator, { smsUrl: smsUrl(hook.url), smsMethod });
         await simulator.control.inbound({ ...hello, body: "Grüße & 100% ✓", params: { FutureParam: "v 1" } });
         const [got] = hook.received;
         const url = smsMethod === "GET" ? hook.url + got!.path : signed(hook.url);
@@ -68,8 +76,8 @@ describe("an inbound webhook", () => {
     });
 });
 
-describe("who gets a text", () => {
-  type Row = [
+describe("an inbound text", () => {
+  type DestinationCase = [
     to: string,
     set: (state: SimulatorState, url: string) => void,
     outcome: string,
@@ -80,19 +88,19 @@ describe("who gets a text", () => {
     Object.assign(state.services.get(`MG0000000000000000000000000000000${n}`)!, fields);
   const own = (state: SimulatorState, to: string, url: string) =>
     Object.assign(state.sender(to)!, { smsUrl: url });
-  const rows: Record<string, Row> = {
-    "the number's own URL": [number, (s, url) => own(s, number, url), "delivered", "number", true],
-    "its application before its URL": [
+  const rows: Record<string, DestinationCase> = {
+    "to the number's own URL": [number, (s, url) => own(s, number, url), "delivered", "number", true],
+    "to the number's application, rather than to its own URL": [
       "+14252306551",
       (s, url) => {
-        own(s, "+14252306551", closed);
+        own(s, "+14252306551", closedUrl);
         s.applications.get("AP00000000000000000000000000000001")!.smsUrl = url;
       },
       "delivered",
       "application",
       true,
     ],
-    "an application without a URL: nobody": [
+    "nowhere when the number's application has no URL": [
       "+14252306551",
       (s, url) => {
         own(s, "+14252306551", url);
@@ -102,39 +110,39 @@ describe("who gets a text", () => {
       null,
       true,
     ],
-    "nobody, when no URL is set": [number, (s) => own(s, number, ""), "notSent", null, true],
-    "the service's URL before the number's": [
+    "nowhere when the number has no URL": [number, (s) => own(s, number, ""), "notSent", null, true],
+    "to the service's URL, rather than to the number's": [
       "+14252306555",
       (s, url) => {
-        own(s, "+14252306555", closed);
+        own(s, "+14252306555", closedUrl);
         service(s, 3, { inboundRequestUrl: url });
       },
       "delivered",
       "service",
       true,
     ],
-    "the number's, in a service that defers to it": [
+    "to the number's URL in a service that defers to its senders": [
       "+14252306554",
       (s, url) => own(s, "+14252306554", url),
       "delivered",
       "number",
       true,
     ],
-    "nobody in a service without a URL, and no log of it": [
+    "nowhere in a service without a URL, and is not logged": [
       "+14252306553",
       (s, url) => own(s, "+14252306553", url),
       "dropped",
       null,
       false,
     ],
-    "Conversations before everything": [
+    "to Conversations, rather than to any webhook": [
       "+14252306556",
       (s, url) => own(s, "+14252306556", url),
       "conversation",
       "conversation",
       true,
     ],
-    "a Conversations address without autocreation leaves it alone": [
+    "to the number's URL when its Conversations address has no autocreation": [
       "+14252306556",
       (s, url) => {
         own(s, "+14252306556", url);
@@ -144,16 +152,16 @@ describe("who gets a text", () => {
       "number",
       true,
     ],
-    "a short code's own URL": ["894546", (s, url) => own(s, "894546", url), "delivered", "number", true],
-    "nobody at a number without SMS": [
+    "to a short code's own URL": ["894546", (s, url) => own(s, "894546", url), "delivered", "number", true],
+    "nowhere when the number takes no SMS": [
       "+14252306552",
       (s, url) => own(s, "+14252306552", url),
       "unreachable",
       null,
       false,
     ],
-    "nobody at a number of nobody": ["+19998887777", () => {}, "unreachable", null, false],
-    "nobody in a suspended account": [
+    "nowhere when nobody owns the number": ["+19998887777", () => {}, "unreachable", null, false],
+    "nowhere when the account is suspended": [
       number,
       (s, url) => {
         own(s, number, url);
@@ -165,7 +173,7 @@ describe("who gets a text", () => {
     ],
   };
   for (const [name, [to, set, outcome, route, logged]] of Object.entries(rows))
-    test(name, async () => {
+    test(`a text goes ${name}`, async () => {
       await using hook = await startWebhook();
       await withSimulator({}, async (simulator) => {
         set(simulator.state, hook.url);

@@ -6,10 +6,10 @@
 
 import type pg from "pg";
 import type { Clock } from "../../clock.ts";
-import { pruneRouteActivity, readRouteActivity } from "../../inbox/activity.ts";
 import { connect } from "../../inbox/connect.ts";
 import { currentUrl, type DatabaseUrl } from "../../inbox/database-url.ts";
-import { Told } from "../../inbox/told.ts";
+import { pruneEvidence, readEvidence } from "../../inbox/evidence.ts";
+import { LogFilter } from "../../inbox/log-filter.ts";
 import { troubleOf } from "../../inbox/trouble.ts";
 import type { Log } from "../../log.ts";
 import { TextsSeen } from "./texts-seen.ts";
@@ -61,7 +61,7 @@ export function watchEvidence({ databaseUrl, clock, log, onChange, onSilent }: E
 
   const poll = async () => {
     const client = await database.now(stopping.signal);
-    for (const row of await readRouteActivity(client, windowMs, clock.now())) {
+    for (const row of await readEvidence(client, windowMs, clock.now())) {
       const changed = seen.note(row);
       if (changed !== undefined) onChange(changed);
     }
@@ -69,11 +69,11 @@ export function watchEvidence({ databaseUrl, clock, log, onChange, onSilent }: E
     for (const key of seen.fallenSilent(clock.now())) onSilent(key);
     seen.forgetSilent(clock.now());
     windowMs = OVERLAP_MS;
-    await pruneRouteActivity(client, KEEP_MS);
+    await pruneEvidence(client, KEEP_MS);
   };
 
   const run = async () => {
-    const told = new Told(clock);
+    const told = new LogFilter(clock);
     while (!stopping.signal.aborted) {
       try {
         await poll();

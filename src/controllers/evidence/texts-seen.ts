@@ -1,5 +1,5 @@
-import type { RouteActivity } from "../../inbox/activity.ts";
-import { routeKey } from "../records/record.ts";
+import type { RouteEvidence } from "../../inbox/evidence.ts";
+import { routeKey } from "../../routes/route.ts";
 import { isSilent, type Pace, paced } from "./pace.ts";
 
 /** When texts by one token were accepted. */
@@ -28,7 +28,7 @@ export class TextsSeen {
   }
 
   /** Returns the route's key when this is news of it. Beyond the bounds nothing new is noted. */
-  note({ tokenFingerprint, lastAcceptedAtMs: at, ...route }: RouteActivity): string | undefined {
+  note({ tokenFingerprint, lastAcceptedAtMs: at, ...route }: RouteEvidence): string | undefined {
     if (at === undefined) return undefined;
     const key = routeKey(route);
     if (!this.#hasRoom(key, tokenFingerprint)) return undefined;

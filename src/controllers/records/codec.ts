@@ -6,9 +6,9 @@
 
 import { gunzipSync } from "node:zlib";
 import { PackedList, packedText } from "../../routes/packed-list.ts";
+import { routeKey } from "../../routes/route.ts";
 import { compileWorkRoute } from "./compile.ts";
 import type { ClaimRecord, OwedRecord, RouteRecord, Shard } from "./record.ts";
-import { routeKey } from "./record.ts";
 
 /**
  * The Secret's key. The number in it is the format's: a later format gets another key and is written beside this

@@ -5,6 +5,7 @@
  * though it drops what it does not know with its next write.
  */
 
+import type { RouteUrls } from "../../routes/route.ts";
 import type { Credentials } from "../../twilio/credentials.ts";
 
 /**
@@ -26,10 +27,7 @@ export interface TokenRecord {
  * One set of URLs at which texts of a route may arrive. The first set of a route is the one that numbers are set
  * to.
  */
-export interface UrlRecord {
-  inbound: string;
-  fallback: string;
-  status: string;
+export interface UrlRecord extends RouteUrls {
   /** Set once another set took its place. It goes on verifying until no number points at it any more. */
   replacedAtMs?: number;
 }
@@ -119,13 +117,4 @@ export interface Shard {
   routes: RouteRecord[];
   claims: ClaimRecord[];
   owed?: OwedRecord[];
-}
-
-/** The identity of a route as a map's key. */
-export function routeKey({
-  namespaceUid,
-  stream,
-  accountSid,
-}: Pick<RouteRecord, "namespaceUid" | "stream" | "accountSid">): string {
-  return `${namespaceUid}/${stream}/${accountSid}`;
 }

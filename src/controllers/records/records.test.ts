@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { ManualClock } from "../../../test/support/manual-clock.ts";
 import { KubeError } from "../../kube/client.ts";
-import { shardOf } from "../../routes/table.ts";
+import { routeKey } from "../../routes/route.ts";
+import { shardOf } from "../../routes/secrets.ts";
 import { decodeRecords, encodeRecords } from "./codec.ts";
 import type { ClaimRecord, OwedRecord, RouteRecord, Shard } from "./record.ts";
-import { routeKey } from "./record.ts";
 import { Records, SHARD_LIMIT_BYTES } from "./records.ts";
 
 /** Keeps shards as Secrets would, encoded; can refuse, and counts. */

@@ -11,13 +11,13 @@ import type { Clock } from "../../clock.ts";
 import { Failure } from "../../errors.ts";
 import { KubeError } from "../../kube/client.ts";
 import { MultiMap } from "../../multimap.ts";
-import { shardOf } from "../../routes/table.ts";
+import { routeKey } from "../../routes/route.ts";
+import { shardOf } from "../../routes/secrets.ts";
 import { sameForReceiver } from "./compile.ts";
 import { configuredKey, urlsKey } from "./configured.ts";
 import { OwedNumbers } from "./owed-numbers.ts";
 import { PacedWrite } from "./paced-write.ts";
 import type { ClaimRecord, OwedRecord, RouteRecord, Shard, UrlRecord } from "./record.ts";
-import { routeKey } from "./record.ts";
 import { evictedForRoom, type RouteStanding, roomInNamespace } from "./room.ts";
 
 /**

@@ -3,8 +3,8 @@
  * their way to it, so deleting and making streams in a loop could fill the shared Secrets. Pure.
  */
 
+import { routeKey } from "../../routes/route.ts";
 import type { RouteRecord } from "./record.ts";
-import { routeKey } from "./record.ts";
 
 /** A route with what decides whether it may be evicted. */
 export type RouteStanding =

@@ -7,8 +7,9 @@
 import { createHash } from "node:crypto";
 import type { KubeClient } from "../../kube/client.ts";
 import { type Secret, secrets } from "../../kube/resource.ts";
+import { ShardEncoder } from "../../routes/codec.ts";
 import type { Route } from "../../routes/route.ts";
-import { ShardEncoder, secretName, shardOf } from "../../routes/table.ts";
+import { type SecretPart, secretName, shardOf } from "../../routes/secrets.ts";
 import { decodeRecords, RecordsEncoder, WorkRoutesEncoder } from "./codec.ts";
 import { compileRoute } from "./compile.ts";
 import type { RouteRecord } from "./record.ts";
@@ -70,7 +71,7 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
     async save(shard, content) {
       const encode = encoders[shard]!;
       const { instance } = options;
-      const put = (part: "controller" | "receiver" | "work", data: Record<string, string>) =>
+      const put = (part: SecretPart, data: Record<string, string>) =>
         write(options, known, secretName(instance, part, shard), data);
       // The receivers' Secret is written first: a token may have been promoted at Twilio already, and texts signed
       // with it are refused until the receivers know it. Nothing relies on this Secret alone: callers wait for all
@@ -159,8 +160,8 @@ async function write(
   try {
     const written =
       before === undefined
-        ? await client.create(secrets, secret, signal, { metadataOnly: true })
-        : await client.replace(secrets, secret, signal, { metadataOnly: true });
+        ? await client.create(secrets, secret, { metadataOnly: true }, signal)
+        : await client.replace(secrets, secret, { metadataOnly: true }, signal);
     known.set(name, { resourceVersion: written.metadata.resourceVersion, shards: String(shards), digest });
   } catch (error) {
     // A write whose answer was lost may have been done. Read the Secret before the next attempt.

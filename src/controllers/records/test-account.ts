@@ -1,6 +1,7 @@
 import { type KubeClient, KubeError } from "../../kube/client.ts";
 import { type Secret, secrets } from "../../kube/resource.ts";
-import { newTestAccount, type TestAccount, testSecretName } from "../../routes/test-route.ts";
+import { testSecretName } from "../../routes/secrets.ts";
+import { newTestAccount, type TestAccount } from "../../routes/test-route.ts";
 
 /** Where the Secret of the test account is. */
 export interface TestAccountOptions {
@@ -30,7 +31,7 @@ export async function testAccount(options: TestAccountOptions): Promise<TestAcco
       data: mapValues(newTestAccount(), (value) => Buffer.from(value).toString("base64")),
     };
     try {
-      await client.create(secrets, secret, signal);
+      await client.create(secrets, secret, {}, signal);
     } catch (error) {
       // Another process made it between our read and our write. Theirs counts, so read it.
       if (!(error instanceof KubeError && error.reason === "AlreadyExists")) throw error;

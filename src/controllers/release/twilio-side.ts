@@ -10,24 +10,19 @@ import { timeText } from "../../kube/conditions.ts";
 import { keyOf, secrets } from "../../kube/resource.ts";
 import type { Term } from "../../leadership.ts";
 import type { Log } from "../../log.ts";
-import { secretName } from "../../routes/table.ts";
-import { testSecretName } from "../../routes/test-route.ts";
+import { routeKey } from "../../routes/route.ts";
+import { previousPrefix, secretName, testSecretName } from "../../routes/secrets.ts";
+import { publicUrlOf, publicUrls } from "../../routes/urls.ts";
 import { parseCredentials } from "../../twilio/credentials.ts";
 import { Twilio } from "../../twilio/twilio.ts";
 import { Accounts } from "../accounts/accounts.ts";
 import { NamespaceUids } from "../namespaces.ts";
-import { routeKey } from "../records/record.ts";
 import { Records } from "../records/records.ts";
 import { createSecretStore } from "../records/secret-store.ts";
 import type { Finalization } from "../smsnumber/deps.ts";
-import {
-  createPreviousWebhooks,
-  isKeptForNumber,
-  previousPrefix,
-} from "../smsnumber/previous/previous-webhooks.ts";
+import { createPreviousWebhooks, isKeptForNumber } from "../smsnumber/previous/previous-webhooks.ts";
 import { createSecretReader } from "../workstream/secret-reader.ts";
 import { Streams } from "../workstream/streams.ts";
-import { publicUrls } from "../workstream/urls.ts";
 import { bestEffortStore } from "./best-effort-store.ts";
 
 /** As in the operator: it must fit into what is left of the Lease. */
@@ -99,7 +94,7 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
     await learnAccounts(options, { accounts, streams, unrecorded, namespaces }, signal);
   const byKey = new Map(options.streams.map((stream) => [keyOf(stream), stream]));
   const previous = createPreviousWebhooks({ client, log, namespace: operatorNamespace, instance });
-  const urls = publicUrls(options.publicUrl ?? publicUrlOf(options.streams), undefined);
+  const urls = publicUrls(options.publicUrl ?? publicUrlIn(options.streams), undefined);
 
   const deps: Finalization = {
     clock,
@@ -223,12 +218,11 @@ async function previousNames(
   }
 }
 
-/** Every stream's inboundUrl is `{PUBLIC_URL}/inbound/{namespace}/{name}`, so any of them tells PUBLIC_URL. */
-function publicUrlOf(streams: readonly WorkStream[]): string {
-  for (const stream of streams) {
-    const url = stream.status?.inboundUrl;
-    const end = `/inbound/${keyOf(stream)}`;
-    if (url?.endsWith(end) === true) return url.slice(0, -end.length);
+/** The PUBLIC_URL that the streams' status was made with: `release` may be run without the setting. */
+function publicUrlIn(streams: readonly WorkStream[]): string {
+  for (const { metadata, status } of streams) {
+    const publicUrl = publicUrlOf(status?.inboundUrl ?? "", metadata.namespace ?? "", metadata.name);
+    if (publicUrl !== undefined) return publicUrl;
   }
   // No stream has a URL yet, so no number can lead here. The reserved top-level domain matches nothing.
   return "https://unknown.invalid";

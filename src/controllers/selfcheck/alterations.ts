@@ -6,6 +6,7 @@
  */
 
 import type { Report } from "../../routes/challenge.ts";
+import { ownPathOf } from "../../routes/urls.ts";
 import { type Pair, parseForm } from "../../twilio/form.ts";
 import { type CheckRequest, isOfSomeTexts } from "./request.ts";
 
@@ -43,7 +44,7 @@ const methodChange = ({ method }: Report) => (method === "POST" ? undefined : `P
  * configured.
  */
 function pathChange(url: string, target: string): string | undefined {
-  const wanted = new URL(url).pathname.split("/").slice(-3).join("/");
+  const wanted = ownPathOf(url);
   const path = target.replace(/\?.*$/s, "");
   if (path === `/${wanted}` || path.endsWith(`/${wanted}`)) return undefined;
   if (path.replace(/\/+$/, "").endsWith(`/${wanted}`)) return "a slash is appended to the path";

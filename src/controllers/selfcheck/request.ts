@@ -5,6 +5,7 @@
 
 import { randomUUID } from "node:crypto";
 import { type Answered, CHECK_HEADER, checkSignature, createChallenge } from "../../routes/challenge.ts";
+import { streamPathOf } from "../../routes/urls.ts";
 import type { Pair } from "../../twilio/form.ts";
 import { signatureBase } from "../../twilio/signature.ts";
 import type { ProbeTarget } from "./target.ts";
@@ -98,7 +99,7 @@ const FORMS = {
  */
 export function twilioLike(target: ProbeTarget, kind: "odd" | "long", nowMs: number): CheckRequest {
   const key = keyOf(target);
-  const challenge = createChallenge(key, nowMs, pathOf(target.url));
+  const challenge = createChallenge(key, nowMs, streamPathOf(target.url));
   const text = FORMS[kind];
   const pairs = [...challenge.fields, ...text.pairs];
   return {
@@ -122,15 +123,10 @@ export function twilioLike(target: ProbeTarget, kind: "odd" | "long", nowMs: num
  * reason to change or refuse it.
  */
 export function plain(target: ProbeTarget, nowMs: number): CheckRequest {
-  const { fields, body, expect } = createChallenge(keyOf(target), nowMs, pathOf(target.url));
+  const { fields, body, expect } = createChallenge(keyOf(target), nowMs, streamPathOf(target.url));
   const headers = { "content-type": FORM, "user-agent": "smschannel-self-check" };
   return { headers, pairs: fields, body, expect };
 }
 
 /** The route's check key as bytes. */
 const keyOf = (target: ProbeTarget) => ({ ...target, checkKey: Buffer.from(target.checkKey, "base64") });
-
-/** `{namespace}/{stream}` of an inbound URL. */
-export function pathOf(url: string): string {
-  return new URL(url).pathname.split("/").slice(-2).join("/");
-}

@@ -4,12 +4,12 @@
  */
 
 import type { Clock } from "../../clock.ts";
+import type { PublicUrls } from "../../routes/urls.ts";
 import type { Accounts } from "../accounts/accounts.ts";
 import type { ControllerMetrics } from "../metrics.ts";
 import type { Records } from "../records/records.ts";
 import type { Checks } from "../selfcheck/checks.ts";
 import type { Streams } from "../workstream/streams.ts";
-import type { PublicUrls } from "../workstream/urls.ts";
 import type { NewNumbers } from "./previous/new-numbers.ts";
 import type { PreviousWebhooks } from "./previous/previous-webhooks.ts";
 import type { ClusterSeen } from "./seen.ts";

@@ -8,11 +8,11 @@
 import { Failure } from "../../errors.ts";
 import { timeText } from "../../kube/conditions.ts";
 import type { EventNote, Outcome } from "../../kube/summarise.ts";
+import { routeKey } from "../../routes/route.ts";
+import { urlsOf } from "../../routes/urls.ts";
 import { differences, ourWebhook, pointsAt, type Webhook, webhookOf } from "../../twilio/webhook.ts";
 import type { ClaimRecord, RouteRecord } from "../records/record.ts";
-import { routeKey } from "../records/record.ts";
 import { targetOf } from "../selfcheck/target.ts";
-import { urlsOf } from "../workstream/urls.ts";
 import type { NumberToWire } from "./claim.ts";
 import { claimAtPeace, claimSet, claimWired } from "./claim-record.ts";
 import type { SeenNumber } from "./found.ts";

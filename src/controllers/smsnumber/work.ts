@@ -6,6 +6,7 @@
 import type { SmsNumber } from "../../api/index.ts";
 import type { ReconcileContext } from "../../kube/controller.ts";
 import type { Outcome } from "../../kube/summarise.ts";
+import { inboundBeside, isFallbackUrl, isInboundUrl } from "../../routes/urls.ts";
 import type { CallOptions } from "../../twilio/twilio.ts";
 import { pointsAt, type Webhook } from "../../twilio/webhook.ts";
 import type { RouteRecord } from "../records/record.ts";
@@ -91,7 +92,7 @@ export function callOptions(
  * PUBLIC_URLs by the records.
  */
 export function isOurs({ urls, records }: Pick<SmsNumberDeps, "urls" | "records">, url: string): boolean {
-  if (url.startsWith(`${urls.publicUrl}/inbound/`)) return true;
+  if (isInboundUrl(urls, url)) return true;
   return records.hasInboundUrl(url);
 }
 
@@ -126,10 +127,10 @@ export function isOurFallback(
   route: RouteRecord,
   url: string,
 ): boolean {
-  if (url.startsWith(`${urls.fallbackPublicUrl}/fallback/`)) return true;
+  if (isFallbackUrl(urls, url)) return true;
   if (route.urls.some(({ fallback }) => fallback === url)) return true;
   // FALLBACK_PUBLIC_URL defaults to PUBLIC_URL, so a former fallback URL mostly has an inbound twin in the records.
-  return records.hasInboundUrl(url.replace("/fallback/", "/inbound/"));
+  return records.hasInboundUrl(inboundBeside(url));
 }
 
 /** Suspended by itself or with its stream: nothing is set at Twilio. */

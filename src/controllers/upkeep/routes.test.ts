@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { ManualClock } from "../../../test/support/manual-clock.ts";
-import { shardOf } from "../../routes/table.ts";
-import { type RouteRecord, routeKey } from "../records/record.ts";
+import { routeKey } from "../../routes/route.ts";
+import { shardOf } from "../../routes/secrets.ts";
+import type { RouteRecord } from "../records/record.ts";
 import { Records } from "../records/records.ts";
 import { keepUp, type RouteUpkeep, UNNEEDED_ROUTE_MS, upkeepOf } from "./routes.ts";
 

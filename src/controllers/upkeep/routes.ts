@@ -1,5 +1,5 @@
+import { routeKey } from "../../routes/route.ts";
 import type { RouteRecord } from "../records/record.ts";
-import { routeKey } from "../records/record.ts";
 import type { Records } from "../records/records.ts";
 
 /**

@@ -7,9 +7,9 @@
 import type { WorkStream } from "../../api/index.ts";
 import { Failure } from "../../errors.ts";
 import type { ReconcileContext } from "../../kube/controller.ts";
+import { routeKey } from "../../routes/route.ts";
 import { KeyRefused } from "../../twilio/check.ts";
 import { type Credentials, parseCredentials } from "../../twilio/credentials.ts";
-import { routeKey } from "../records/record.ts";
 import type { CheckOptions } from "./credential-checks.ts";
 import type { StreamKey, WorkStreamDeps } from "./deps.ts";
 import type { StreamFacts } from "./verdicts.ts";

@@ -1,5 +1,6 @@
 import type { WorkStream } from "../../api/index.ts";
 import type { Clock } from "../../clock.ts";
+import type { PublicUrls } from "../../routes/urls.ts";
 import type { Accounts } from "../accounts/accounts.ts";
 import type { Evidence } from "../evidence/evidence.ts";
 import type { RouteRecord, UrlRecord } from "../records/record.ts";
@@ -9,7 +10,6 @@ import type { CredentialChecks } from "./credential-checks.ts";
 import type { RoutingChecks } from "./routing-checks.ts";
 import type { SecretReader } from "./secret-reader.ts";
 import type { Streams } from "./streams.ts";
-import type { PublicUrls } from "./urls.ts";
 import type { StreamFacts } from "./verdicts.ts";
 
 /** Everything the WorkStream reconciler works with; tests put other parts in their place. */

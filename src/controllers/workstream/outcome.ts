@@ -2,14 +2,14 @@ import type { WorkStream } from "../../api/index.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { conditionOf, timeText } from "../../kube/conditions.ts";
 import type { EventNote, Outcome, Verdict } from "../../kube/summarise.ts";
+import { routeKey } from "../../routes/route.ts";
+import { type PublicUrls, urlsOf } from "../../routes/urls.ts";
 import type { RouteRecord } from "../records/record.ts";
-import { routeKey } from "../records/record.ts";
 import { asFailure, type CredentialFacts } from "./credentials-valid.ts";
 import type { StreamKey, WorkStreamDeps } from "./deps.ts";
 import { nextTokenEnd } from "./rotation.ts";
 import { nextUrlEnd } from "./route.ts";
 import type { Recorded } from "./route-recorded.ts";
-import { type PublicUrls, urlsOf } from "./urls.ts";
 import {
   knownOf,
   readyVerdict,

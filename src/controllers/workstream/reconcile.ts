@@ -8,7 +8,7 @@ import type { WorkStream } from "../../api/index.ts";
 import { Failure } from "../../errors.ts";
 import type { ReconcileContext } from "../../kube/controller.ts";
 import type { Outcome } from "../../kube/summarise.ts";
-import { routeKey } from "../records/record.ts";
+import { routeKey } from "../../routes/route.ts";
 import { type CredentialFacts, judgeCredentials } from "./credentials-valid.ts";
 import type { StreamKey, WorkStreamDeps } from "./deps.ts";
 import { outcome } from "./outcome.ts";

@@ -6,16 +6,16 @@
 import type { WorkStream } from "../../api/index.ts";
 import { Failure } from "../../errors.ts";
 import type { ReconcileContext } from "../../kube/controller.ts";
+import { routeKey } from "../../routes/route.ts";
 import { signatureKey } from "../../routes/signature-states.ts";
+import { urlsOf } from "../../routes/urls.ts";
 import type { RouteRecord } from "../records/record.ts";
-import { routeKey } from "../records/record.ts";
 import { targetOf } from "../selfcheck/target.ts";
 import type { CredentialFacts } from "./credentials-valid.ts";
 import type { StreamKey, WorkStreamDeps } from "./deps.ts";
 import { FORGET_ANNOTATION, forgetOf } from "./forget.ts";
 import { rotate } from "./rotation.ts";
 import { routeOf } from "./route.ts";
-import { urlsOf } from "./urls.ts";
 import type { StreamFacts } from "./verdicts.ts";
 
 /** How long the first outcome waits for the self-check, so that one status write tells both. */

@@ -1,17 +1,20 @@
 import type { Region } from "../state/region.ts";
-import type { Account } from "../state/resources.ts";
+import type { SimulatedAccount } from "../state/resources.ts";
 import { isSid } from "../state/sids.ts";
 import { TwilioError } from "./errors.ts";
-import type { Operation, Principal } from "./exchange.ts";
+import type { ApiOperation, Principal } from "./operation.ts";
 
 const unauthorized = (message = "Authenticate") => new TwilioError(401, 20003, message);
 
-/** Whose user name stands in the header, without judging the password: for the log and the faults. */
+/** The user name in the header. The password is not checked: the request log and the faults also cover failed logins. */
 export function userNameOf(header: string | undefined): string | undefined {
   return header === undefined ? undefined : basic(header)?.user;
 }
 
-/** Who calls. Both tokens of a rotation log in; a key logs in as its account. Throws the 401s of the real API. */
+/**
+ * Finds the caller. During a rotation both tokens log in; a key logs in as its account. Throws the same 401s as Twilio,
+ * which do not say whether the account or the token was wrong.
+ */
 export function authenticate(header: string | undefined, region: Region): Principal {
   const given = header === undefined ? undefined : basic(header);
   if (given === undefined) throw unauthorized("Authentication Error - No credentials provided");
@@ -26,34 +29,36 @@ export function authenticate(header: string | undefined, region: Region): Princi
 }
 
 /**
- * The account that the call is about, when this caller may do this there. A parent acts on its subaccounts' paths; a path
- * without an account acts on the one that logged in, which is why a parent cannot read a subaccount's Messaging Services.
+ * The account that the call acts on; throws when the caller may not do this there. A parent may use its subaccounts' paths.
+ * The newer APIs have no account in the path and act on the account that logged in, so a parent cannot read a subaccount's
+ * Messaging Services with its own credentials.
  */
 export function authorize(
   principal: Principal,
-  operation: Operation,
+  operation: ApiOperation,
   accountSid: string | undefined,
   region: Region,
-): Account {
+): SimulatedAccount {
   const { account: caller, key } = principal;
   const account = accountSid === undefined ? caller : region.accounts.get(accountSid);
   if (account === undefined || !mayActOn(principal, account)) throw unauthorized();
   if (key?.kind === "standard" && operation.mainOnly === true) throw unauthorized();
   if (key?.kind === "restricted") checkPermission(key.allow, operation, region);
   const owner = region.accounts.get(account.ownerAccountSid);
-  // Suspension cascades from the parent. The account itself can still be read: that is how one learns of it.
+  // Suspending a parent suspends its subaccounts. The account can still be read, or nobody could see that it is suspended.
   const isSuspended = account.status === "suspended" || owner?.status === "suspended";
   if (isSuspended && operation.name !== "FetchAccount") throw new TwilioError(403, 20005);
   return account;
 }
 
-function mayActOn({ account: caller, key }: Principal, account: Account): boolean {
+/** An account acts on itself; a parent also on its subaccounts, by its token or a main key. */
+function mayActOn({ account: caller, key }: Principal, account: SimulatedAccount): boolean {
   if (account.sid === caller.sid) return true;
   return account.ownerAccountSid === caller.sid && (key === undefined || key.kind === "main");
 }
 
-/** Restricted keys exist in us1 only, and say which permission is missing. */
-function checkPermission(allow: string[], operation: Operation, region: Region): void {
+/** Restricted keys work in us1 only. The refusal names the missing permission, so that the key can be given it. */
+function checkPermission(allow: string[], operation: ApiOperation, region: Region): void {
   if (region.name !== "us1") throw unauthorized();
   const { permission } = operation;
   if (
@@ -68,9 +73,11 @@ function checkPermission(allow: string[], operation: Operation, region: Region):
   );
 }
 
+/** A permission that ends in `/*` includes all permissions below it. */
 const covers = (allowed: string, permission: string) =>
   allowed.endsWith("/*") && permission.startsWith(allowed.slice(0, -1));
 
+/** Reads Basic credentials. The password may have colons, the user name may not. */
 function basic(header: string): { user: string; password: string } | undefined {
   const match = /^Basic +([A-Za-z0-9+/=]+)$/i.exec(header);
   if (match === null) return undefined;

@@ -1,4 +1,4 @@
-/** Messages of Twilio's error catalogue; a code that stands here without more is answered with exactly this text. */
+/** Messages of Twilio's error catalogue. An error that is thrown without a message of its own is answered with this text. */
 const messages = {
   20001: "Invalid parameter",
   20003: "Authenticate",
@@ -42,11 +42,12 @@ const messages = {
 
 export type TwilioErrorCode = keyof typeof messages;
 
-/** An error that Twilio answers: the handler throws it, the server writes it in Twilio's shape. */
+/** An error that Twilio would answer. An operation throws it, the server writes it in Twilio's format. */
 export class TwilioError extends Error {
   readonly status: number;
   readonly code: TwilioErrorCode;
 
+  /** Without a message it is the one of the catalogue. */
   constructor(status: number, code: TwilioErrorCode, message: string = messages[code]) {
     super(message);
     this.status = status;
@@ -58,7 +59,7 @@ export class TwilioError extends Error {
     return { code, message, more_info: `https://www.twilio.com/docs/errors/${code}`, status };
   }
 
-  /** What the 2010 API answers to a path without `.json`. */
+  /** For paths without `.json`: the 2010 API answers those in XML. */
   get xml(): string {
     const { code, message, more_info, status } = this.body;
     const text = message.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
@@ -68,5 +69,6 @@ export class TwilioError extends Error {
 
 export const badRequest = (code: TwilioErrorCode, message?: string) => new TwilioError(400, code, message);
 
+/** The path as Twilio's own host would see it, which is what Twilio names in the message. */
 export const notFound = (path: string) =>
   new TwilioError(404, 20404, `The requested resource ${path} was not found`);

@@ -1,21 +1,21 @@
-import { isWebhookUrl } from "../webhooks/url.ts";
-import { badRequest, type TwilioErrorCode } from "./errors.ts";
-import type { Call, World } from "./exchange.ts";
+import { isWebhookUrl } from "../webhooks/webhook-url.ts";
+import { badRequest } from "./errors.ts";
+import type { ApiCall, SimulatorContext } from "./operation.ts";
 
-/** How a form field is checked; what is sent empty is cleared to the given value. */
-export type FieldKind =
+/** How a form field is checked. For most kinds an empty value is allowed and clears the setting, as at Twilio. */
+type FieldKind =
   | { kind: "text"; max?: number }
-  | { kind: "url"; code?: TwilioErrorCode }
+  | { kind: "url" }
   | { kind: "method" }
   | { kind: "boolean" }
   | { kind: "integer"; min: number; max: number }
   /** A TwiML application of the same account. */
   | { kind: "application" };
 
-/** Form fields by Twilio's names, each with the property that it sets. */
-export type Fields<T> = Record<string, FieldKind & { sets: keyof T & string }>;
+/** The form fields of an operation, by Twilio's names, and the property that each one sets. */
+export type FormFields<T> = Record<string, FieldKind & { sets: keyof T & string }>;
 
-/** Text, URL, method and flag without more. */
+/** Shorthands for the usual fields. */
 export const field = {
   text: <S extends string>(sets: S, max?: number) =>
     ({ kind: "text", sets, ...(max === undefined ? {} : { max }) }) as const,
@@ -24,8 +24,11 @@ export const field = {
   boolean: <S extends string>(sets: S) => ({ kind: "boolean", sets }) as const,
 };
 
-/** The changes that a form asks for: only what was sent, each value checked. Unknown fields are ignored and noted. */
-export function readForm<T>(call: Call, world: World, fields: Fields<T>): Partial<T> {
+/**
+ * The changes that a form asks for: a field that was not sent changes nothing. Throws at the first invalid value, before
+ * anything is changed. Unknown fields are ignored and noted, see docs/simulator.md.
+ */
+export function readForm<T>(call: ApiCall, context: SimulatorContext, fields: FormFields<T>): Partial<T> {
   const changes: Record<string, unknown> = {};
   for (const [name, value] of call.form) {
     const known = fields[name];
@@ -33,25 +36,31 @@ export function readForm<T>(call: Call, world: World, fields: Fields<T>): Partia
       call.ignored.push(name);
       continue;
     }
-    changes[known.sets] = readField(name, value, known, call, world);
+    changes[known.sets] = readField({ name, value, field: known }, call, context);
   }
   return changes as Partial<T>;
 }
 
-/** Notes what a form holds beside the names that the operation knows. */
-export function noteUnknown({ form, ignored }: Call, known: (name: string) => boolean): void {
+/** For operations that read their form themselves: notes the fields that they do not know. */
+export function noteUnknown({ form, ignored }: ApiCall, known: (name: string) => boolean): void {
   ignored.push(...[...form.keys()].filter((name) => !known(name)));
 }
 
-function readField(name: string, value: string, field: FieldKind, call: Call, world: World): unknown {
+interface SentField {
+  name: string;
+  value: string;
+  field: FieldKind;
+}
+
+function readField({ name, value, field }: SentField, call: ApiCall, context: SimulatorContext): unknown {
   switch (field.kind) {
     case "text":
       if (field.max !== undefined && value.length > field.max)
         throw badRequest(20001, `${name} is longer than ${field.max} characters`);
       return value;
     case "url":
-      if (value !== "" && !isWebhookUrl(value, world))
-        throw badRequest(field.code ?? 21402, `${name} is not valid: ${value}`);
+      if (value !== "" && !isWebhookUrl(value, context))
+        throw badRequest(21402, `${name} is not valid: ${value}`);
       return value;
     case "method":
       if (value !== "" && value !== "GET" && value !== "POST")
@@ -65,7 +74,7 @@ function readField(name: string, value: string, field: FieldKind, call: Call, wo
         throw badRequest(20001, `${name} must be a whole number from ${field.min} to ${field.max}`);
       return Number(value);
     case "application":
-      // An application of another account does not exist for this one.
+      // Another account's application is refused like one that does not exist.
       if (value !== "" && call.region.applications.of(call.account.sid, value) === undefined)
         throw badRequest(21420);
       return value;

@@ -1,32 +1,47 @@
 import { readFile } from "node:fs/promises";
 import { Ajv, type ValidateFunction } from "ajv";
-import type { Answer, Operation, Product } from "./exchange.ts";
+import type { ApiAnswer, ApiOperation, TwilioProduct } from "./operation.ts";
 
-/** One call that was answered without an error, to be held against Twilio's OpenAPI files. */
+/** One successful call, to be compared with Twilio's OpenAPI files. */
 export interface CheckedCall {
-  operation: Operation;
+  operation: ApiOperation;
   form: URLSearchParams;
   query: URLSearchParams;
-  answer: Answer;
+  answer: ApiAnswer;
 }
 
-/** Says what of a call does not fit the published contract. */
+/**
+ * Compares calls with the API that Twilio publishes. This is what keeps the simulator honest: a test against a simulator that
+ * answers other fields than Twilio would prove nothing.
+ */
 export interface Contract {
+  /** One sentence for each thing that did not fit, in all calls so far. */
   readonly violations: string[];
   check(call: CheckedCall): void;
 }
 
-type Json = Record<string, unknown>;
+type JsonSchema = Record<string, unknown>;
 interface OpenApiOperation {
-  parameters?: { name: string; in: string; schema: Json }[];
-  requestBody?: { content: Record<string, { schema: Json }> };
-  responses: Record<string, { content?: Record<string, { schema: Json }> }>;
+  parameters?: { name: string; in: string; schema: JsonSchema }[];
+  requestBody?: { content: Record<string, { schema: JsonSchema }> };
+  responses: Record<string, { content?: Record<string, { schema: JsonSchema }> }>;
 }
 interface OpenApiFile {
   paths: Record<string, Record<string, OpenApiOperation>>;
-  components: { schemas: Record<string, Json> };
+  components: { schemas: Record<string, JsonSchema> };
 }
 
+/** One part of a call (its form, one query parameter, its answer) and the schema that it must fit. */
+interface Validation {
+  ajv: Ajv;
+  operation: ApiOperation;
+  what: string;
+  value: unknown;
+  schema: JsonSchema;
+  document: OpenApiFile;
+}
+
+/** The formats that Twilio's files use and Ajv does not know, or knows otherwise. */
 const formats = {
   "date-time-rfc-2822": /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} \+0000$/,
   "date-time": /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d+)?Z)?$/,
@@ -40,23 +55,26 @@ const formats = {
   "phone-number-capabilities": true,
 } as const;
 
-/** Published in the snapshot that the project keeps; the other products are not in it. */
-const files: Partial<Record<Product, string>> = { api: "twilio_api_v2010", messaging: "twilio_messaging_v1" };
+/** The products of which the project keeps an OpenAPI file. Calls of the others are not checked. */
+const files: Partial<Record<TwilioProduct, string>> = {
+  api: "twilio_api_v2010",
+  messaging: "twilio_messaging_v1",
+};
 const directory = new URL("../../../test/fixtures/twilio-oai/", import.meta.url);
 const formType = "application/x-www-form-urlencoded";
 
-/** Read once in a process, since they are two megabytes. */
-let documents: Promise<Map<Product, OpenApiFile>> | undefined;
+/** Read once per process: the files have two megabytes, and every test starts a simulator of its own. */
+let documents: Promise<Map<TwilioProduct, OpenApiFile>> | undefined;
 
-/** Reads Twilio's OpenAPI files. Only in a checkout of the project: they are test data and not part of the image. */
+/** Reads Twilio's OpenAPI files. Works only in a checkout of the project: the files are test data and not in the image. */
 export async function openApiContract(): Promise<Contract> {
   documents ??= readDocuments();
   return new OpenApiContract(await documents);
 }
 
-async function readDocuments(): Promise<Map<Product, OpenApiFile>> {
-  const read = new Map<Product, OpenApiFile>();
-  for (const [product, name] of Object.entries(files) as [Product, string][]) {
+async function readDocuments(): Promise<Map<TwilioProduct, OpenApiFile>> {
+  const read = new Map<TwilioProduct, OpenApiFile>();
+  for (const [product, name] of Object.entries(files) as [TwilioProduct, string][]) {
     const text = await readFile(new URL(`${name}.json`, directory), "utf8");
     read.set(product, tighten(JSON.parse(text)) as OpenApiFile);
   }
@@ -64,16 +82,16 @@ async function readDocuments(): Promise<Map<Product, OpenApiFile>> {
 }
 
 const answers = new Ajv({ strict: false, allErrors: true, formats });
-/** A form and a query are all text: `true` is the boolean, one value a list of one. */
+/** Forms and queries carry only text: the text `true` counts as a boolean, and a single value as a list of one. */
 const requests = new Ajv({ strict: false, allErrors: true, formats, coerceTypes: "array" });
-/** Shared by all simulators of a process: compiling one takes longer than a hundred calls. */
+/** Compiled schemas, shared by all simulators of a process: compiling one takes longer than a hundred calls. */
 const compiled = new Map<string, ValidateFunction>();
 
 class OpenApiContract implements Contract {
   readonly violations: string[] = [];
-  readonly #documents: Map<Product, OpenApiFile>;
+  readonly #documents: Map<TwilioProduct, OpenApiFile>;
 
-  constructor(documents: Map<Product, OpenApiFile>) {
+  constructor(documents: Map<TwilioProduct, OpenApiFile>) {
     this.#documents = documents;
   }
 
@@ -82,36 +100,41 @@ class OpenApiContract implements Contract {
     if (document === undefined) return;
     const published = find(document, operation);
     if (published === undefined) {
-      // The content of media (no `.json`) is not in the files.
+      // The only operation that Twilio's files lack is the content of media, which has no JSON body.
       if (answer.body !== undefined) this.#report(operation, "is not in the published API");
       return;
     }
     const asked = published.requestBody?.content[formType]?.schema;
-    if (asked !== undefined) this.#validate(requests, operation, "form", fields(form), asked, document);
+    if (asked !== undefined)
+      this.#validate({
+        ajv: requests,
+        operation,
+        what: "form",
+        value: fields(form),
+        schema: asked,
+        document,
+      });
     for (const { name, in: where, schema } of published.parameters ?? []) {
       if (where !== "query" || !query.has(name)) continue;
+      const value = { [name]: query.get(name) };
       const parameter = { type: "object", properties: { [name]: schema } };
-      this.#validate(requests, operation, name, { [name]: query.get(name) }, parameter, document);
+      this.#validate({ ajv: requests, operation, what: name, value, schema: parameter, document });
     }
     const response = published.responses[answer.status];
     if (response === undefined) return this.#report(operation, `may not answer ${answer.status}`);
     const schema = Object.values(response.content ?? {})[0]?.schema;
-    if (schema !== undefined) this.#validate(answers, operation, "answer", answer.body, schema, document);
+    if (schema !== undefined)
+      this.#validate({ ajv: answers, operation, what: "answer", value: answer.body, schema, document });
   }
 
-  #validate(
-    ajv: Ajv,
-    operation: Operation,
-    what: string,
-    value: unknown,
-    schema: Json,
-    document: OpenApiFile,
-  ): void {
+  #validate({ ajv, operation, what, value, schema, document }: Validation): void {
+    // An operation has one schema per part, so the name is enough as a key.
     const key = `${operation.product} ${operation.name} ${what}`;
     const { components } = document;
     const validate = compiled.get(key) ?? ajv.compile({ ...schema, components });
     compiled.set(key, validate);
     if (validate(value)) return;
+    // `anyOf` only says that no alternative fits; the errors of the alternatives say why.
     const problems = validate.errors!.filter(({ keyword }) => keyword !== "anyOf");
     this.#report(
       operation,
@@ -119,13 +142,13 @@ class OpenApiContract implements Contract {
     );
   }
 
-  #report(operation: Operation, problem: string): void {
+  #report(operation: ApiOperation, problem: string): void {
     this.violations.push(`${operation.product} ${operation.name} ${problem}`);
   }
 }
 
-/** Parameters have other names here and there; the path is the same. */
-function find({ paths }: OpenApiFile, { path, method }: Operation): OpenApiOperation | undefined {
+/** Compares paths without the names of their parameters, because Twilio's files name some of them differently. */
+function find({ paths }: OpenApiFile, { path, method }: ApiOperation): OpenApiOperation | undefined {
   const shape = (text: string) => text.replace(/\{\w+\}/g, "{}");
   const found = Object.entries(paths).find(([published]) => shape(published) === shape(path));
   return found?.[1][method.toLowerCase()];
@@ -139,24 +162,27 @@ function fields(form: URLSearchParams): Record<string, string | string[]> {
 }
 
 /**
- * The published schemas, made strict and made true. Strict: an object has all of its fields and no other. True: what is
- * nullable may be null even where it has a pattern or a list of values, and an unset string comes as "".
+ * Changes the published schemas in two ways. Stricter: an object must have all of its fields and no others, or a field that
+ * is missing or misspelt would pass. Closer to what Twilio really answers: a nullable value may be null even where it has a
+ * pattern or a list of allowed values, and an unset string may be "".
  */
 function tighten(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(tighten);
   if (typeof node !== "object" || node === null) return node;
   const { nullable, ...rest } = Object.fromEntries(
     Object.entries(node).map(([key, value]) => [key, tighten(value)]),
-  ) as Json;
+  ) as JsonSchema;
   const isObject = rest.type === "object" && typeof rest.properties === "object" && rest.properties !== null;
   const isForm = typeof rest.title === "string" && rest.title.endsWith("Request");
   if (isObject) rest.additionalProperties = false;
-  if (isObject && !isForm) rest.required = Object.keys(rest.properties as Json);
-  // A form clears a field by sending it empty.
+  if (isObject && !isForm) rest.required = Object.keys(rest.properties as JsonSchema);
+  // A client clears a setting by sending its field empty.
   if (isForm)
-    rest.properties = mapValues(rest.properties as Json, (schema) => ({ anyOf: [schema, { const: "" }] }));
+    rest.properties = mapValues(rest.properties as JsonSchema, (schema) => ({
+      anyOf: [schema, { const: "" }],
+    }));
   return nullable === true ? { anyOf: [rest, { type: "null" }, { const: "" }] } : rest;
 }
 
-const mapValues = (object: Json, map: (value: unknown) => unknown): Json =>
+const mapValues = (object: JsonSchema, map: (value: unknown) => unknown): JsonSchema =>
   Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value)]));

@@ -1,10 +1,10 @@
 import { badRequest } from "./errors.ts";
-import { type Answer, type Call, ok, type Product } from "./exchange.ts";
+import { type ApiAnswer, type ApiCall, ok, type TwilioProduct } from "./operation.ts";
 
 const DEFAULT_PAGE_SIZE = 50;
 const LARGEST_PAGE = 1000;
 
-interface Page<T> {
+interface ListPage<T> {
   rows: T[];
   page: number;
   pageSize: number;
@@ -14,10 +14,11 @@ interface Page<T> {
 }
 
 /**
- * Cuts a page. The token names the last row of the page before, so that rows which come or go meanwhile neither repeat nor
- * hide others; `Page` alone is only a number for people.
+ * Cuts one page out of a list. The token names the last row of the previous page, so that rows added between two calls do
+ * not shift the pages: no row is listed twice or left out. `Page` decides only when there is no token, or when the row that
+ * it names is gone.
  */
-function cut<T extends { sid: string }>(rows: T[], query: URLSearchParams): Page<T> {
+function cut<T extends { sid: string }>(rows: T[], query: URLSearchParams): ListPage<T> {
   const pageSize = wholeNumber(query, "PageSize", DEFAULT_PAGE_SIZE, 1);
   if (pageSize > LARGEST_PAGE) throw badRequest(20007);
   const page = wholeNumber(query, "Page", 0, 0);
@@ -42,13 +43,13 @@ function wholeNumber(query: URLSearchParams, name: string, fallback: number, min
   return Number(text);
 }
 
-/** The 2010 API's envelope: its URIs are relative to the host. */
+/** A list in the format of the 2010 API, whose URIs are relative to the host. */
 export function page2010<T extends { sid: string }>(
-  call: Call,
+  call: ApiCall,
   key: string,
   rows: T[],
   render: (row: T) => Record<string, unknown>,
-): Answer {
+): ApiAnswer {
   const found = cut(rows, call.query);
   const { page, pageSize, nextToken } = found;
   const uri = (n: number, token?: string) => `${call.path}?${pageQuery(call.query, pageSize, n, token)}`;
@@ -66,14 +67,13 @@ export function page2010<T extends { sid: string }>(
   });
 }
 
-/** The newer APIs' envelope: its URLs are absolute, at Twilio's host. */
+/** A list in the format of the newer APIs, whose URLs are absolute and name Twilio's host. */
 export function pageV1<T extends { sid: string }>(
-  call: Call,
-  product: Product,
-  key: string,
+  call: ApiCall,
+  { product, key }: { product: TwilioProduct; key: string },
   rows: T[],
   render: (row: T) => Record<string, unknown>,
-): Answer {
+): ApiAnswer {
   const { rows: found, page, pageSize, nextToken, isFirst } = cut(rows, call.query);
   const base = twilioUrl(call, product, call.path);
   const url = (n: number, token?: string) => `${base}?${pageQuery(call.query, pageSize, n, token)}`;
@@ -91,10 +91,14 @@ export function pageV1<T extends { sid: string }>(
   });
 }
 
+/** Twilio's hosts name an edge beside the region; these are the edges that its documentation pairs with each region. */
 const edges: Record<string, string> = { ie1: "dublin", au1: "sydney", jp1: "tokyo" };
 
-/** The absolute URL that Twilio would name; a client with a base URL of its own maps it like any other. */
-export function twilioUrl(call: Pick<Call, "region">, product: Product, path: string): string {
+/**
+ * The absolute URL that Twilio would answer, not one of the simulator: a client that has a base URL must map every URL of
+ * Twilio to it, and would not be tested on that otherwise.
+ */
+export function twilioUrl(call: Pick<ApiCall, "region">, product: TwilioProduct, path: string): string {
   const { name } = call.region;
   const where = name === "us1" ? "" : `.${edges[name] ?? "ashburn"}.${name}`;
   return `https://${product}${where}.twilio.com${path}`;

@@ -1,12 +1,12 @@
+import type { SimulatedFault } from "../faults/faults.ts";
 import type { InboundText } from "../messages/inbound.ts";
-import type { Fault } from "./faults.ts";
 
-/** Input that the control API does not take; the message is a sentence for a person. */
+/** Invalid input of the control API. The message is a sentence for the person who sent it. */
 export class InputError extends Error {}
 
-type Json = Record<string, unknown>;
+type InputObject = Record<string, unknown>;
 
-/** The body of `POST /_simulator/inbound`. Media content is base64, or text as it is with `"encoding": "utf8"`. */
+/** Reads the body of `POST /_simulator/inbound`. The content of media is base64, or plain text with `"encoding": "utf8"`. */
 export function readInbound(text: string): InboundText {
   const input = object(parse(text), "The body");
   only(input, "The body", ["from", "to", "body", "media", "params"]);
@@ -18,6 +18,7 @@ export function readInbound(text: string): InboundText {
   return {
     from: nonEmpty(input.from, "from"),
     to: nonEmpty(input.to, "to"),
+    // A picture needs no text.
     body: input.body === undefined && media.length > 0 ? "" : string(input.body, "body"),
     media,
     params: Object.fromEntries(params) as Record<string, string>,
@@ -30,11 +31,12 @@ function readMedia(value: unknown, index: number): { contentType: string; conten
   only(input, where, ["contentType", "content", "encoding"]);
   const encoding = input.encoding ?? "base64";
   if (encoding !== "base64" && encoding !== "utf8")
-    throw new InputError(`${where}.encoding is base64 or utf8.`);
+    throw new InputError(`${where}.encoding must be base64 or utf8.`);
   const content = Buffer.from(string(input.content ?? "", `${where}.content`), encoding);
   return { contentType: nonEmpty(input.contentType, `${where}.contentType`), content };
 }
 
+/** The fields that every fault may have. */
 const common = [
   "operation",
   "product",
@@ -47,8 +49,8 @@ const common = [
   "after",
   "kind",
 ];
-/** Each fault's own fields; those in `needs` must be there. */
-const kinds: Record<Fault["kind"], { takes: string[]; needs: string[] }> = {
+/** The further fields of each kind of fault; those in `needs` are required. */
+const kinds: Record<SimulatedFault["kind"], { takes: string[]; needs: string[] }> = {
   status: { takes: ["status", "retryAfterSeconds", "body"], needs: ["status"] },
   slow: { takes: ["ms", "when"], needs: ["ms"] },
   reset: { takes: ["when"], needs: ["when"] },
@@ -61,17 +63,18 @@ const kinds: Record<Fault["kind"], { takes: string[]; needs: string[] }> = {
   listLag: { takes: ["ms"], needs: ["ms"] },
 };
 
-/** One fault or a list of them, as JSON. */
-export function readFaults(text: string): Fault[] {
+/** Reads one fault or a list of them from JSON. One mistake refuses the whole list: half of it would be hard to notice. */
+export function readFaults(text: string): SimulatedFault[] {
   const input = parse(text);
   return (Array.isArray(input) ? input : [input]).map((value, index) => readFault(value, index));
 }
 
-function readFault(value: unknown, index: number): Fault {
+function readFault(value: unknown, index: number): SimulatedFault {
   const where = `fault ${index + 1}`;
   const input = object(value, where);
-  const kind = kinds[input.kind as Fault["kind"]];
-  if (kind === undefined) throw new InputError(`${where}: kind is one of ${Object.keys(kinds).join(", ")}.`);
+  const kind = kinds[input.kind as SimulatedFault["kind"]];
+  if (kind === undefined)
+    throw new InputError(`${where}: kind must be one of ${Object.keys(kinds).join(", ")}.`);
   only(input, where, [...common, ...kind.takes]);
   for (const name of kind.needs)
     if (input[name] === undefined)
@@ -82,16 +85,16 @@ function readFault(value: unknown, index: number): Fault {
     if (input[name] !== undefined) whole(input[name], `${where}: ${name}`, 0, 86_400_000);
   if (input.status !== undefined) whole(input.status, `${where}: status`, 400, 599);
   if (input.when !== undefined && input.when !== "before" && input.when !== "after")
-    throw new InputError(`${where}: when is before or after.`);
+    throw new InputError(`${where}: when must be before or after.`);
   if (input.body !== undefined && input.body !== "json" && input.body !== "html")
-    throw new InputError(`${where}: body is json or html.`);
-  return input as unknown as Fault;
+    throw new InputError(`${where}: body must be json or html.`);
+  // Every field was checked above, but TypeScript cannot follow that.
+  return input as unknown as SimulatedFault;
 }
 
-/** What `from` and `to` of a text, and every other string, must at least be. */
 function nonEmpty(value: unknown, name: string): string {
   const text = string(value, name);
-  if (text === "") throw new InputError(`${name} is empty.`);
+  if (text === "") throw new InputError(`${name} must not be empty.`);
   return text;
 }
 
@@ -110,13 +113,14 @@ function array(value: unknown, name: string): unknown[] {
   return value;
 }
 
-function object(value: unknown, name: string): Json {
+function object(value: unknown, name: string): InputObject {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new InputError(`${name} must be a JSON object.`);
-  return value as Json;
+  return value as InputObject;
 }
 
-function only(input: Json, where: string, names: string[]): void {
+/** Refuses unknown fields, because a misspelt one would silently have no effect. */
+function only(input: InputObject, where: string, names: string[]): void {
   const unknown = Object.keys(input).find((name) => !names.includes(name));
   if (unknown !== undefined)
     throw new InputError(`${where} has an unknown field "${unknown}"; it takes ${names.join(", ")}.`);
@@ -126,6 +130,6 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new InputError("The body is not JSON.");
+    throw new InputError("The input is not valid JSON.");
   }
 }

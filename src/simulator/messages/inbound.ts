@@ -1,133 +1,139 @@
 import type { Clock } from "../../clock.ts";
 import type { Region } from "../state/region.ts";
-import type { Account, Media, Message, PhoneNumber, ShortCode } from "../state/resources.ts";
+import type { Media, Message, SimulatedAccount, SimulatedSender } from "../state/resources.ts";
+import { canText } from "../state/sender.ts";
 import { randomSid } from "../state/sids.ts";
 import type { SimulatorState } from "../state/state.ts";
 import { inboundParams, withExtra } from "../webhooks/params.ts";
-import type { Webhook, WebhookAttempt, WebhookCaller } from "../webhooks/webhooks.ts";
+import type { WebhookAttempt, WebhookCall, WebhookCaller } from "../webhooks/webhook-caller.ts";
+import { type Destination, destinationOf, type WebhookTarget } from "./destination.ts";
 import { isStopped, keywordsFor, type OptOutStep, optOutStep, setStopped } from "./opt-out.ts";
 import type { Replies } from "./replies.ts";
-import { type Route, routeOf, type Target } from "./routing.ts";
 import { segmentsOf } from "./segments.ts";
-import { type Reply, repliesIn, TwimlError } from "./twiml.ts";
+import { repliesIn, TwimlError, type TwimlReply } from "./twiml.ts";
 
-/** A text that a customer's handset sends to a number of the simulated Twilio. */
+/** A text that a customer sends to a number of the simulated Twilio. */
 export interface InboundText {
   /** A customer's number in E.164, a short code, or an alphanumeric name. */
   from: string;
-  /** A number or short code of ours. */
+  /** A number or short code of the simulated Twilio. */
   to: string;
   body: string;
   media?: { contentType: string; content: string | Buffer }[];
-  /** More webhook parameters, or other values for those that Twilio sends (`FromCity`, …). */
+  /** Additional webhook parameters, or other values for the usual ones (`FromCity`, …). */
   params?: Record<string, string>;
 }
 
+/** What became of an inbound text. */
 export interface InboundDelivery {
-  /** Null where Twilio does not even log the text. */
+  /** Null: Twilio does not even log the text. */
   messageSid: string | null;
   /**
-   * delivered: a webhook answered; failed: none did; notSent: there is no webhook to call; conversation: Conversations took
-   * it; dropped: its Messaging Service throws inbound texts away; unreachable: nobody owns the number, or it takes no SMS.
+   * delivered: a webhook answered. failed: no webhook did. notSent: there is no webhook to call. conversation: Conversations
+   * took it. dropped: the Messaging Service has no webhook and drops inbound texts. unreachable: nobody owns the number, its
+   * account is not active, or it takes no SMS.
    */
   outcome: "delivered" | "failed" | "notSent" | "conversation" | "dropped" | "unreachable";
-  /** Whose webhook it was. */
+  /** Where the called webhook is configured; null: none was called. */
   route: "number" | "application" | "service" | "conversation" | null;
   attempts: WebhookAttempt[];
-  /** SIDs of the texts that the answer's TwiML, or Twilio's own opt-out handling, sent back. */
+  /** SIDs of the texts that went back to the customer: Twilio's own answer to a keyword, and those that the webhook asked for. */
   replies: string[];
 }
 
-export interface InboxOptions {
+interface InboundTextsOptions {
   state: SimulatorState;
   clock: Clock;
   webhooks: WebhookCaller;
   replies: Replies;
 }
 
-/** Texts that come in: what Twilio does with them until somebody's webhook has answered. */
-export class Inbox {
-  readonly #options: InboxOptions;
+/** Receives texts, as Twilio does: opt-out keywords, the message log, the webhook with its fallback, and the replies. */
+export class InboundTexts {
+  readonly #options: InboundTextsOptions;
 
-  constructor(options: InboxOptions) {
+  constructor(options: InboundTextsOptions) {
     this.#options = options;
   }
 
+  /** Resolves when a webhook has answered, or when none will. Never rejects because of a webhook. */
   async receive(text: InboundText): Promise<InboundDelivery> {
     const { state, clock } = this.#options;
     const region = state.regionOf(text.to);
     const sender = region.sender(text.to);
     const account = sender === undefined ? undefined : region.accounts.get(sender.accountSid);
-    if (sender === undefined || account?.status !== "active" || !takesSms(sender)) return lost("unreachable");
+    if (sender === undefined || account?.status !== "active" || !canText(sender)) return lost("unreachable");
 
+    // Twilio acts on a keyword even where the text itself reaches no webhook.
     const consent = this.#applyOptOut(region, sender, text);
-    const route = routeOf(sender, region);
-    const message = route.to === "dropped" ? undefined : this.#record(region, sender, text);
+    const destination = destinationOf(sender, region);
+    const message = destination.to === "dropped" ? undefined : this.#record(region, sender, text);
     const replies = this.#answerKeyword(region, sender, text, consent);
     if (message === undefined) return { ...lost("dropped"), replies };
 
-    const target = "target" in route ? route.target : undefined;
+    const target = "target" in destination ? destination.target : undefined;
     const extra = { ...(consent.optOutType && { OptOutType: consent.optOutType }), ...text.params };
-    const called = target === undefined ? undefined : await this.#call(account, message, target, extra);
+    const response = target === undefined ? undefined : await this.#call(account, message, target, extra);
     Object.assign(message, { status: "received", dateUpdated: clock.now() });
-    // Deleted or reset while its webhook was called: nobody asked for its answer any more.
+    // If the text was deleted or the simulator reset meanwhile, the answer must leave no trace in the new state.
     if (region.messages.get(message.sid) === message)
-      replies.push(...this.#finish(region, sender, message, route, called));
+      replies.push(...this.#finish({ region, sender, message, destination }, response));
     return {
       messageSid: message.sid,
-      outcome: outcomeOf(route, called),
-      route: route.to === "nowhere" || route.to === "dropped" ? null : route.to,
-      attempts: called?.attempts ?? [],
+      outcome: outcomeOf(destination, response),
+      route: destination.to === "nowhere" || destination.to === "dropped" ? null : destination.to,
+      attempts: response?.attempts ?? [],
       replies,
     };
   }
 
-  /** Logs the delivery and sends what the answer asks for. */
+  /** Records the delivery and sends the replies that the answer asks for. Returns their SIDs. */
   #finish(
-    region: Region,
-    sender: PhoneNumber | ShortCode,
-    message: Message,
-    route: Route,
-    called: Called | undefined,
+    { region, sender, message, destination }: LoggedText,
+    response: WebhookResponse | undefined,
   ): string[] {
-    if (called === undefined) return [];
+    if (response === undefined) return [];
     const { state, replies } = this.#options;
-    const kind = route.to === "conversation" ? "conversation" : "inbound";
-    const { attempts } = called;
+    const kind = destination.to === "conversation" ? "conversation" : "inbound";
+    const { attempts } = response;
     state.recordDelivery({
       kind,
       messageSid: message.sid,
       attempts,
-      delivered: called.replies !== undefined,
+      delivered: response.replies !== undefined,
     });
-    return (called.replies ?? []).flatMap((reply) => replies.sendReply(region, sender, message.from, reply));
+    return (response.replies ?? []).flatMap((reply) =>
+      replies.sendReply(region, sender, message.from, reply),
+    );
   }
 
-  #answerKeyword(region: Region, sender: PhoneNumber | ShortCode, text: InboundText, { reply }: OptOutStep) {
+  #answerKeyword(region: Region, sender: SimulatedSender, text: InboundText, { reply }: OptOutStep) {
     return reply ? [this.#options.replies.sendOwn(region, sender, text.from, reply)] : [];
   }
 
-  /** The webhook, then once the fallback with what went wrong; there is no third chance. */
+  /** Calls the webhook. If that fails, calls the fallback once and tells it what went wrong; Twilio never tries a third URL. */
   async #call(
-    account: Account,
+    account: SimulatedAccount,
     message: Message,
-    target: Target,
+    target: WebhookTarget,
     extra: Record<string, string>,
-  ): Promise<Called> {
+  ): Promise<WebhookResponse> {
     const params = inboundParams(message, extra);
+    // Read when a request is signed: the token may be promoted while Twilio retries.
     const authToken = () => account.authToken;
     message.dateSent = this.#options.clock.now();
     const first = await this.#try({ url: target.url, method: target.method, params, authToken });
     const last = first.attempts.at(-1)!;
     if (first.replies !== undefined || target.fallbackUrl === "") return first;
+    // What Twilio tells the fallback about the webhook that failed. ErrorUrl is the URL as it was called, without the fragment.
     const why = { ErrorCode: String(last.errorCode ?? 11200), ErrorUrl: target.url.replace(/#.*$/s, "") };
     const fallback = { url: target.fallbackUrl, method: target.fallbackMethod, authToken };
     const second = await this.#try({ ...fallback, params: withExtra(params, why) });
     return { attempts: [...first.attempts, ...second.attempts], replies: second.replies };
   }
 
-  /** An answer whose TwiML does not parse is a failure like any other, but is not asked for again. */
-  async #try(webhook: Webhook): Promise<Called> {
+  /** An answer that is not TwiML counts as a failure, but the same URL is not tried again: only the fallback is. */
+  async #try(webhook: WebhookCall): Promise<WebhookResponse> {
     const { attempts, answer } = await this.#options.webhooks.call(webhook);
     if (answer === undefined) return { attempts, replies: undefined };
     try {
@@ -139,7 +145,8 @@ export class Inbox {
     }
   }
 
-  #record(region: Region, sender: PhoneNumber | ShortCode, text: InboundText): Message {
+  /** Adds the text to the message log. Twilio uses the prefix MM for texts with media and SM for all others. */
+  #record(region: Region, sender: SimulatedSender, text: InboundText): Message {
     const now = this.#options.clock.now();
     const media = (text.media ?? []).map(({ contentType, content }): Media => {
       return { sid: randomSid("ME"), contentType, content: Buffer.from(content), dateCreated: now };
@@ -164,29 +171,42 @@ export class Inbox {
     });
   }
 
-  #applyOptOut(region: Region, sender: PhoneNumber | ShortCode, text: InboundText): OptOutStep {
+  /** What a keyword in the text does to the customer's consent, which is changed here. */
+  #applyOptOut(region: Region, sender: SimulatedSender, text: InboundText): OptOutStep {
     const service = region.serviceOf(sender.sid);
-    const wasStopped = isStopped(region, sender, service, text.from);
-    const step = optOutStep(text.body, wasStopped, keywordsFor(sender, service));
-    if (step.stopped !== undefined) setStopped(region, sender, service, text.from, step.stopped);
+    const pair = { sender, service, customer: text.from };
+    const step = optOutStep(text.body, isStopped(region, pair), keywordsFor(sender, service));
+    if (step.stopped !== undefined) setStopped(region, pair, step.stopped);
     return step;
   }
 }
 
-/** What came of a webhook: its attempts, and the answer's replies when there was a good one. */
-interface Called {
+/** A text in the message log, and where it goes. */
+interface LoggedText {
+  region: Region;
+  sender: SimulatedSender;
+  message: Message;
+  destination: Destination;
+}
+
+/** What a webhook answered, after all attempts. */
+interface WebhookResponse {
   attempts: WebhookAttempt[];
-  replies: Reply[] | undefined;
+  /** Undefined: no attempt got a good answer. */
+  replies: TwimlReply[] | undefined;
 }
 
-function outcomeOf(route: Route, called: Called | undefined): InboundDelivery["outcome"] {
-  if (route.to === "conversation") return "conversation";
-  if (called === undefined) return "notSent";
-  return called.replies === undefined ? "failed" : "delivered";
+function outcomeOf(
+  destination: Destination,
+  response: WebhookResponse | undefined,
+): InboundDelivery["outcome"] {
+  // Conversations keeps the text whether or not its webhook answers.
+  if (destination.to === "conversation") return "conversation";
+  if (response === undefined) return "notSent";
+  return response.replies === undefined ? "failed" : "delivered";
 }
 
-const takesSms = (sender: PhoneNumber | ShortCode) => !("capabilities" in sender) || sender.capabilities.sms;
-
+/** A text that is not even logged. */
 const lost = (outcome: "dropped" | "unreachable"): InboundDelivery => ({
   messageSid: null,
   outcome,

@@ -1,6 +1,7 @@
 import type { Region } from "../state/region.ts";
-import type { AdvancedOptOut, MessagingService, PhoneNumber, ShortCode } from "../state/resources.ts";
+import type { AdvancedOptOut, SimulatedSender, SimulatedService } from "../state/resources.ts";
 
+/** Twilio's keywords and answers for long codes. */
 const standard: AdvancedOptOut = {
   stop: {
     keywords: ["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"],
@@ -15,7 +16,7 @@ const standard: AdvancedOptOut = {
   help: { keywords: ["HELP", "INFO"], reply: "Reply STOP to unsubscribe. Msg&Data Rates May Apply." },
 };
 
-/** On toll-free numbers the carriers do it: other words, no answer to HELP, and YES opts nobody in. */
+/** On toll-free numbers the carriers handle opt-outs: other keywords, no answer to HELP, and YES does not opt in. */
 const tollFree: AdvancedOptOut = {
   stop: {
     keywords: ["STOP"],
@@ -29,22 +30,22 @@ const tollFree: AdvancedOptOut = {
   help: { keywords: [], reply: "" },
 };
 
-export type OptOutType = "STOP" | "START" | "HELP";
+type OptOutType = "STOP" | "START" | "HELP";
 
 /** What Twilio does by itself with a customer's text, before any webhook. */
 export interface OptOutStep {
-  /** The pair's consent afterwards; undefined: as it was. */
+  /** Whether the customer is opted out afterwards; undefined: nothing changes. */
   stopped?: boolean;
   /** Twilio's own answer to the customer. */
   reply?: string;
-  /** The webhook's parameter: sent with Advanced Opt-Out only. */
+  /** The webhook's parameter OptOutType, which only Advanced Opt-Out sends. */
   optOutType?: OptOutType;
 }
 
-/** Which words count for this sender; undefined: a stand-alone short code, for which Twilio does nothing. */
+/** The keywords of this sender; undefined: a short code without Advanced Opt-Out, for which Twilio handles no opt-outs. */
 export function keywordsFor(
-  sender: PhoneNumber | ShortCode,
-  service: MessagingService | undefined,
+  sender: SimulatedSender,
+  service: SimulatedService | undefined,
 ): { words: AdvancedOptOut; isAdvanced: boolean } | undefined {
   if (service?.advancedOptOut !== undefined) return { words: service.advancedOptOut, isAdvanced: true };
   if ("shortCode" in sender) return undefined;
@@ -52,8 +53,9 @@ export function keywordsFor(
 }
 
 /**
- * Decides, pure. A keyword is the whole text, in any case. Without Advanced Opt-Out only a change of consent is answered,
- * so that "yes" from somebody who never stopped is an ordinary text; with it each keyword is.
+ * Decides what a text does to the customer's consent; pure. A keyword must be the whole text, in any case. Without Advanced
+ * Opt-Out, START and STOP are answered only when they change something, so that "yes" from a customer who never opted out is
+ * an ordinary text. With it every keyword is answered.
  */
 export function optOutStep(
   body: string,
@@ -70,29 +72,22 @@ export function optOutStep(
   if (type === "help") return { reply, ...named };
   const changes = (type === "stop") !== wasStopped;
   if (!changes && !isAdvanced) return {};
-  return { stopped: type === "stop", ...(changes || isAdvanced ? { reply } : {}), ...named };
+  return { stopped: type === "stop", reply, ...named };
 }
 
-/** A customer stops a number, or the whole Messaging Service that it is in. */
-const pair = (sender: { sid: string }, service: { sid: string } | undefined, customer: string) =>
-  `${service?.sid ?? sender.sid} ${customer}`;
-
-export function isStopped(
-  region: Region,
-  sender: { sid: string },
-  service: { sid: string } | undefined,
-  customer: string,
-): boolean {
-  return region.optedOut.has(pair(sender, service, customer));
+/** Whose texts a customer no longer wants. */
+export interface OptOutPair {
+  sender: { sid: string };
+  /** The Messaging Service that the sender is in: the customer then stops all of its senders. */
+  service: { sid: string } | undefined;
+  customer: string;
 }
 
-export function setStopped(
-  region: Region,
-  sender: { sid: string },
-  service: { sid: string } | undefined,
-  customer: string,
-  stopped: boolean,
-): void {
-  if (stopped) region.optedOut.add(pair(sender, service, customer));
-  else region.optedOut.delete(pair(sender, service, customer));
+const keyOf = ({ sender, service, customer }: OptOutPair) => `${service?.sid ?? sender.sid} ${customer}`;
+
+export const isStopped = (region: Region, pair: OptOutPair): boolean => region.optedOut.has(keyOf(pair));
+
+export function setStopped(region: Region, pair: OptOutPair, stopped: boolean): void {
+  if (stopped) region.optedOut.add(keyOf(pair));
+  else region.optedOut.delete(keyOf(pair));
 }

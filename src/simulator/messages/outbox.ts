@@ -4,14 +4,14 @@ import type { Media, Message, MessageStatus } from "../state/resources.ts";
 import { randomSid } from "../state/sids.ts";
 import type { SimulatorState } from "../state/state.ts";
 import { statusParams } from "../webhooks/params.ts";
-import type { WebhookCaller } from "../webhooks/webhooks.ts";
-import { poolSender } from "./pool-sender.ts";
+import type { WebhookCaller } from "../webhooks/webhook-caller.ts";
+import { poolSender } from "./choose-sender.ts";
 import { segmentsOf, segmentsPerSecond } from "./segments.ts";
 
-/** A text to send, already judged acceptable. */
-export interface Draft {
+/** A text to send. Whoever makes one has checked it. */
+export interface OutgoingText {
   accountSid: string;
-  /** Null: the Messaging Service chooses. */
+  /** Null: the Messaging Service chooses a sender. */
   from: string | null;
   messagingServiceSid: string | null;
   to: string;
@@ -19,22 +19,23 @@ export interface Draft {
   media: Media[];
   direction: "outbound-api" | "outbound-reply";
   statusCallback: string;
-  /** How long it may wait in the sender's queue. */
+  /** How long it may wait in the sender's queue before it fails with 30036. */
   validityMs: number;
-  /** Not before this time; undefined: at once. */
+  /** When to send it; undefined: at once. */
   sendAt?: number;
-  /** The customer opted out of a service with Advanced Opt-Out: accepted, then failed. */
+  /** The customer opted out of a service with Advanced Opt-Out. Twilio accepts the text, then fails it. */
   isOptedOut?: boolean;
 }
 
-export interface OutboxOptions {
+interface OutboxOptions {
   state: SimulatorState;
   clock: Clock;
   webhooks: WebhookCaller;
-  /** A text was sent to one of our own numbers. */
+  /** Called when a text was sent to a number that is itself simulated. */
   onArrival: (message: Message) => void;
 }
 
+/** The statuses for which the status callback is called. */
 const calledBack: ReadonlySet<MessageStatus> = new Set([
   "queued",
   "sent",
@@ -45,85 +46,92 @@ const calledBack: ReadonlySet<MessageStatus> = new Set([
 ]);
 
 /**
- * Outgoing texts. accepted or scheduled (Messaging Services) → queued → sending → sent → delivered, undelivered or failed;
- * each sender puts its segments on the air one after another. `#move` alone changes a status.
+ * Sends texts. accepted or scheduled (Messaging Services only) → queued → sending → sent → delivered, undelivered or failed.
+ * Each sender has a queue, because it sends only so many segments per second. All changes of status go through `#move`, so
+ * that a text that has ended or was deleted is never changed again.
  */
 export class Outbox {
   readonly #options: OutboxOptions;
+  /** By region and sender: until when its queue keeps it busy, on the monotonic clock. */
   readonly #busyUntil = new Map<string, number>();
+  /** What cancels the timers that have not fired. */
   readonly #timers = new Set<() => void>();
 
   constructor(options: OutboxOptions) {
     this.#options = options;
   }
 
-  /** Forgets queues and timers: nothing moves any more, and no callback is sent. */
+  /** Drops queues and timers: no text changes any more, and no callback is sent. */
   clear(): void {
     for (const cancel of this.#timers) cancel();
     this.#timers.clear();
     this.#busyUntil.clear();
   }
 
-  /** How long a text by this sender would wait now. */
+  /** How long another text of this sender would wait in its queue. */
   queueMs(region: Region, sender: string): number {
     const now = this.#options.clock.monotonic();
     return Math.max(0, (this.#busyUntil.get(`${region.name} ${sender}`) ?? 0) - now);
   }
 
-  /** Takes a text; what becomes of it is seen in the message's status and told by status callbacks. */
-  accept(region: Region, draft: Draft): Message {
+  /** Accepts a text. What becomes of it shows in the message's status and in the status callbacks. */
+  accept(region: Region, text: OutgoingText): Message {
     const now = this.#options.clock.now();
-    const viaService = draft.messagingServiceSid !== null;
+    const viaService = text.messagingServiceSid !== null;
     const message: Message = {
-      sid: randomSid(draft.media.length > 0 ? "MM" : "SM"),
-      accountSid: draft.accountSid,
-      messagingServiceSid: draft.messagingServiceSid,
-      from: draft.from ?? "",
-      to: draft.to,
-      body: draft.body,
-      direction: draft.direction,
-      status: draft.sendAt !== undefined ? "scheduled" : viaService ? "accepted" : "queued",
-      numSegments: viaService ? 0 : segmentsOf(draft.body),
-      media: draft.media,
+      sid: randomSid(text.media.length > 0 ? "MM" : "SM"),
+      accountSid: text.accountSid,
+      messagingServiceSid: text.messagingServiceSid,
+      from: text.from ?? "",
+      to: text.to,
+      body: text.body,
+      direction: text.direction,
+      status: text.sendAt !== undefined ? "scheduled" : viaService ? "accepted" : "queued",
+      // Twilio counts the segments of a text through a service only once it has a sender.
+      numSegments: viaService ? 0 : segmentsOf(text.body),
+      media: text.media,
       errorCode: null,
       errorMessage: null,
-      statusCallback: draft.statusCallback,
+      statusCallback: text.statusCallback,
       dateCreated: now,
       dateSent: null,
       dateUpdated: now,
     };
     region.messages.add(message);
-    if (!viaService) this.#enqueue(region, message, draft);
-    else this.#later((draft.sendAt ?? now) - now, () => this.#assign(region, message, draft));
+    if (!viaService) this.#enqueue(region, message, text);
+    else this.#later((text.sendAt ?? now) - now, () => this.#assign(region, message, text));
     return message;
   }
 
-  /** A scheduled text is called off; false: too late. */
+  /** Cancels a scheduled text; false: it is not scheduled, or no longer. */
   cancel(region: Region, message: Message): boolean {
     if (message.status !== "scheduled") return false;
     this.#move(region, message, "canceled");
     return true;
   }
 
-  /** The Messaging Service gives the text a sender of its pool; the same customer keeps getting the same one. */
-  #assign(region: Region, message: Message, draft: Draft) {
+  /** Gives the text a sender of the Messaging Service's pool and puts it into that sender's queue. */
+  #assign(region: Region, message: Message, text: OutgoingText) {
     if (this.#isOver(region, message)) return;
-    if (draft.isOptedOut === true)
+    if (text.isOptedOut === true)
       return this.#fail(region, message, 21610, "Attempt to send to unsubscribed recipient");
     message.numSegments = segmentsOf(message.body);
+    // The text may name a sender and a service.
     message.from ||= poolSender(region, message.messagingServiceSid!, message.to) ?? "";
     if (this.queueMs(region, message.from) > this.#options.state.timing.longestQueueMs)
       return this.#fail(region, message, 30001, "Queue overflow");
     this.#move(region, message, "queued");
-    this.#enqueue(region, message, draft);
+    this.#enqueue(region, message, text);
   }
 
-  #enqueue(region: Region, message: Message, { validityMs }: Draft): void {
+  #enqueue(region: Region, message: Message, { validityMs }: OutgoingText): void {
     const waitMs = this.queueMs(region, message.from);
+    // It is known now that the text will expire, but it shows only at that time.
     if (waitMs > validityMs) {
       this.#later(validityMs, () => this.#fail(region, message, 30036, "Validity Period Expired"));
       return;
     }
+    // The time that the text occupies its sender for, so that the next one waits for it.
     const onAirMs = (message.numSegments * 1000) / segmentsPerSecond(message.from);
     this.#busyUntil.set(`${region.name} ${message.from}`, this.#options.clock.monotonic() + waitMs + onAirMs);
     this.#later(waitMs, () => this.#send(region, message));
@@ -133,11 +141,13 @@ export class Outbox {
     if (this.#isOver(region, message)) return;
     const { state, clock, onArrival } = this.#options;
     const handset = state.handsets.get(message.to) ?? { outcome: "delivered" };
+    // Fails before it is sent, so it has no date_sent.
     if (handset.outcome === "failed") return this.#fail(region, message, handset.errorCode, null);
     this.#move(region, message, "sending");
     this.#later(state.timing.sendingMs, () => {
       message.dateSent = clock.now();
       this.#move(region, message, "sent");
+      // The numbers of the simulated Twilio are not only senders: texts between them arrive.
       if (state.regionOf(message.to).sender(message.to) !== undefined) onArrival(message);
       if (handset.outcome === "silent") return;
       this.#later(state.timing.receiptMs, () => {
@@ -159,7 +169,7 @@ export class Outbox {
     if (calledBack.has(status)) void this.#callBack(region, message, status);
   }
 
-  /** Best effort, as at Twilio: nothing waits for it, nothing is sent again, two of them may overtake each other. */
+  /** Best effort, as at Twilio: no status waits for a callback, none has a fallback, and two may overtake each other. */
   async #callBack(region: Region, message: Message, status: MessageStatus): Promise<void> {
     const { state, clock, webhooks } = this.#options;
     const service =
@@ -169,6 +179,7 @@ export class Outbox {
     if (!url || account === undefined) return;
     const params = statusParams(message, status, clock.now());
     const tried = await webhooks.call({ url, method: "POST", params, authToken: () => account.authToken });
+    // Deleted or reset meanwhile: the delivery must not show up in the new state.
     if (region.messages.get(message.sid) !== message) return;
     state.recordDelivery({
       kind: "status",
@@ -179,12 +190,13 @@ export class Outbox {
     });
   }
 
-  /** Deleted, called off or at its end. */
+  /** Whether the text was deleted or has its final status. */
   #isOver(region: Region, message: Message): boolean {
     const isFinal = ["canceled", "failed", "delivered", "undelivered"].includes(message.status);
     return isFinal || region.messages.get(message.sid) !== message;
   }
 
+  /** Like `Clock.after`, but cancelled by `clear`. */
   #later(ms: number, run: () => void): void {
     const cancel = this.#options.clock.after(Math.max(0, ms), () => {
       this.#timers.delete(cancel);

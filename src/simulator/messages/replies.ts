@@ -1,17 +1,19 @@
 import type { Clock } from "../../clock.ts";
 import type { Region } from "../state/region.ts";
-import type { Media, PhoneNumber, ShortCode } from "../state/resources.ts";
+import type { Media, SimulatedSender } from "../state/resources.ts";
+import { senderAddress } from "../state/sender.ts";
 import { randomSid } from "../state/sids.ts";
 import { isStopped } from "./opt-out.ts";
 import type { Outbox } from "./outbox.ts";
-import type { Reply } from "./twiml.ts";
+import type { TwimlReply } from "./twiml.ts";
 
-/** Error 14107: after so many answers to one pair, each within 30 s of the one before, Twilio stops answering. */
+/** Error 14107: after 15 answers to one customer, each within 30 s of the one before, Twilio sends no more. */
 const MOST_ANSWERS = 15;
 const ANSWER_GAP_MS = 30_000;
+/** Twilio's default of ten hours: TwiML cannot ask for another. */
 const VALIDITY_MS = 36_000_000;
 
-/** The texts that answer a text: Twilio's own for a keyword, and those that a webhook's TwiML asks for. */
+/** Sends the answers to a text: Twilio's own to a keyword, and those that a webhook's TwiML asks for. */
 export class Replies {
   readonly #clock: Clock;
   readonly #outbox: Outbox;
@@ -26,24 +28,23 @@ export class Replies {
     this.#answered.clear();
   }
 
-  /** Twilio's own answer to a keyword: it goes out even to somebody who has just stopped. Gives the new text's SID. */
-  sendOwn(region: Region, sender: PhoneNumber | ShortCode, to: string, body: string): string {
+  /** Sends Twilio's own answer to a keyword, also to a customer who has just opted out. Returns the new text's SID. */
+  sendOwn(region: Region, sender: SimulatedSender, to: string, body: string): string {
     return this.#send(region, sender, to, { body, media: [] });
   }
 
-  /** What a webhook's answer asks for; nothing to whoever has stopped, and nothing more in a loop of two machines. */
-  sendReply(region: Region, sender: PhoneNumber | ShortCode, customer: string, reply: Reply): string[] {
+  /** Sends what a webhook's answer asks for, unless the customer has opted out or two machines answer each other in a loop. */
+  sendReply(region: Region, sender: SimulatedSender, customer: string, reply: TwimlReply): string[] {
     const to = reply.to ?? customer;
-    if (this.#isLoop(`${sender.sid} ${to}`) || isStopped(region, sender, region.serviceOf(sender.sid), to))
-      return [];
+    const pair = { sender, service: region.serviceOf(sender.sid), customer: to };
+    if (this.#isLoop(`${sender.sid} ${to}`) || isStopped(region, pair)) return [];
     return [this.#send(region, sender, to, reply)];
   }
 
-  #send(region: Region, sender: PhoneNumber | ShortCode, to: string, reply: Reply): string {
-    const address = "phoneNumber" in sender ? sender.phoneNumber : sender.shortCode;
+  #send(region: Region, sender: SimulatedSender, to: string, reply: TwimlReply): string {
     const message = this.#outbox.accept(region, {
       accountSid: sender.accountSid,
-      from: reply.from ?? address,
+      from: reply.from ?? senderAddress(sender),
       messagingServiceSid: region.serviceOf(sender.sid)?.sid ?? null,
       to,
       body: reply.body,
@@ -55,6 +56,7 @@ export class Replies {
     return message.sid;
   }
 
+  /** Counts this answer. */
   #isLoop(pair: string): boolean {
     const now = this.#clock.now();
     const last = this.#answered.get(pair);
@@ -64,7 +66,7 @@ export class Replies {
   }
 }
 
-/** Outgoing media are counted, never fetched. */
+/** Stands for outgoing media: they are counted, but never fetched from their URL. */
 export const emptyMedia = (now: number): Media => ({
   sid: randomSid("ME"),
   contentType: "application/octet-stream",

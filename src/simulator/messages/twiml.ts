@@ -1,5 +1,5 @@
-/** A text that a webhook's answer asks Twilio to send. */
-export interface Reply {
+/** A text that a webhook's answer asks Twilio to send: to the customer and from the called number, unless it says otherwise. */
+export interface TwimlReply {
   body: string;
   media: string[];
   to?: string;
@@ -7,6 +7,7 @@ export interface Reply {
   statusCallback?: string;
 }
 
+/** An answer that Twilio cannot use. The codes are Twilio's: 11750 too large, 12100 not TwiML, 12300 wrong content type. */
 export class TwimlError extends Error {
   readonly code: 11750 | 12100 | 12300;
   constructor(code: 11750 | 12100 | 12300, message: string) {
@@ -15,15 +16,17 @@ export class TwimlError extends Error {
   }
 }
 
+/** Twilio reads no answer that is larger. */
 const LONGEST_BODY = 64 * 1024;
-/** Error 14109: Twilio sends no more than these of one answer. */
+/** Error 14109: Twilio sends at most this many texts for one answer. */
 const MOST_REPLIES = 10;
 
 /**
- * The replies in a webhook's answer. TwiML by type text/xml, application/xml or text/html; a text/plain body is itself the
- * reply, which is why nobody should answer "ok"; an empty body says nothing; anything else Twilio cannot read.
+ * The texts that a webhook's answer asks for. Twilio reads text/xml, application/xml and text/html as TwiML. It sends a
+ * text/plain body to the customer as it is, so a webhook must not simply answer "ok". An empty body asks for nothing. Throws
+ * TwimlError for everything else.
  */
-export function repliesIn(contentType: string | undefined, body: string): Reply[] {
+export function repliesIn(contentType: string | undefined, body: string): TwimlReply[] {
   if (Buffer.byteLength(body) > LONGEST_BODY) throw new TwimlError(11750, "the answer is over 64 KiB");
   if (body.trim() === "") return [];
   const type = (contentType ?? "").split(";")[0]?.trim().toLowerCase();
@@ -31,16 +34,17 @@ export function repliesIn(contentType: string | undefined, body: string): Reply[
   if (type !== "text/xml" && type !== "application/xml" && type !== "text/html")
     throw new TwimlError(12300, `the answer's content type is ${type || "missing"}`);
   const root = parse(body);
-  if (root.name !== "Response")
-    throw new TwimlError(12100, `the document's element is ${root.name}, not Response`);
+  if (root.name !== "Response") throw new TwimlError(12100, `the root element is ${root.name}, not Response`);
+  // Sms is the older name of Message. Other verbs send nothing.
   const verbs = root.children.filter(({ name }) => name === "Message" || name === "Sms");
   return verbs.slice(0, MOST_REPLIES).map(reply);
 }
 
-function reply(verb: Element): Reply {
+function reply(verb: XmlElement): TwimlReply {
   const nouns = (name: string) =>
     verb.children.filter((child) => child.name === name).map(({ text }) => text.trim());
   const { to, from, statusCallback, action } = verb.attributes;
+  // `action` is what the older Sms calls its callback.
   const callback = statusCallback ?? action;
   return {
     body: nouns("Body")[0] ?? verb.text.trim(),
@@ -51,19 +55,21 @@ function reply(verb: Element): Reply {
   };
 }
 
-interface Element {
+/** An element of the answer. `text` is all the text directly in it. */
+interface XmlElement {
   name: string;
   attributes: Record<string, string>;
   text: string;
-  children: Element[];
+  children: XmlElement[];
 }
 
+/** One piece of XML, at `lastIndex` (sticky): comment, instruction, CDATA, doctype, end tag, start tag with attributes, or text. */
 const token =
   /<!--[\s\S]*?-->|<\?[\s\S]*?\?>|<!\[CDATA\[([\s\S]*?)\]\]>|<!DOCTYPE[^>]*>|<\/([\w:.-]+)\s*>|<([\w:.-]+)((?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(\/?)>|([^<]+)/y;
 
-/** As much XML as TwiML needs; throws 12100 for what is not well-formed. */
-function parse(source: string): Element {
-  const top: Element = { name: "", attributes: {}, text: "", children: [] };
+/** Parses as much of XML as TwiML needs. Throws 12100 for what is not well-formed. */
+function parse(source: string): XmlElement {
+  const top: XmlElement = { name: "", attributes: {}, text: "", children: [] };
   const open = [top];
   token.lastIndex = 0;
   while (token.lastIndex < source.length) {
@@ -76,19 +82,25 @@ function parse(source: string): Element {
     else if (text !== undefined) parent.text += decode(text);
     else if (end !== undefined) close(open, end);
     else if (start !== undefined) {
-      const child: Element = { name: start, attributes: readAttributes(attributes!), text: "", children: [] };
+      const child: XmlElement = {
+        name: start,
+        attributes: readAttributes(attributes!),
+        text: "",
+        children: [],
+      };
       parent.children.push(child);
       if (isEmpty === "") open.push(child);
     }
   }
   const root = top.children[0];
   if (open.length > 1 || top.children.length !== 1 || top.text.trim() !== "" || root === undefined)
-    throw new TwimlError(12100, "not one well-formed document");
+    throw new TwimlError(12100, "the answer is not exactly one well-formed document");
   return root;
 }
 
-function close(open: Element[], name: string): void {
-  if (open.length < 2 || open.pop()!.name !== name) throw new TwimlError(12100, `</${name}> closes nothing`);
+function close(open: XmlElement[], name: string): void {
+  if (open.length < 2 || open.pop()!.name !== name)
+    throw new TwimlError(12100, `the end tag </${name}> has no start tag`);
 }
 
 function readAttributes(text: string): Record<string, string> {
@@ -96,8 +108,10 @@ function readAttributes(text: string): Record<string, string> {
   return Object.fromEntries([...pairs].map(([, name, double, single]) => [name!, decode(double ?? single!)]));
 }
 
+/** The five entities of XML. Those of HTML, such as &nbsp;, make the answer invalid. */
 const named: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
 
+/** Replaces entities and character references. A bare `&` is not well-formed either. */
 function decode(text: string): string {
   return text.replace(/&(?:#x([0-9a-f]+)|#([0-9]+)|(\w+));|&/gi, (whole, hex, decimal, name) => {
     const code = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16);
@@ -107,7 +121,7 @@ function decode(text: string): string {
           ? String.fromCodePoint(code)
           : undefined
         : named[name];
-    if (char === undefined) throw new TwimlError(12100, `not an entity: ${whole}`);
+    if (char === undefined) throw new TwimlError(12100, `${whole} is not an XML entity`);
     return char;
   });
 }

@@ -1,7 +1,7 @@
 import type { SimulatorSeed } from "./seed.ts";
 import { numberedSid } from "./sids.ts";
 
-/** The account that examples and the demo use. */
+/** The account and the number that the examples and the demo use. */
 export const demoAccount = {
   sid: numberedSid("AC", 1),
   authToken: "simulator-auth-token-0000000001",
@@ -12,7 +12,7 @@ export const demoAccount = {
 const accountSid = demoAccount.sid;
 const pn = (n: number) => numberedSid("PN", n);
 
-/** One number for each way in which a text may, or may not, reach its webhook. */
+/** One number for each way in which a text reaches its webhook, or does not. docs/simulator.md lists them. */
 export const defaultSeed: SimulatorSeed = {
   accounts: [
     { sid: accountSid, authToken: demoAccount.authToken, friendlyName: "Contoso" },

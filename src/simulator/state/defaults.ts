@@ -1,23 +1,25 @@
 import type {
-  Account,
   ApiKey,
-  Application,
   ConversationAddress,
-  MessagingService,
-  PhoneNumber,
-  ShortCode,
+  SimulatedAccount,
+  SimulatedNumber,
+  SimulatedService,
+  SimulatedShortCode,
+  TwimlApplication,
 } from "./resources.ts";
 
-/** What Twilio fills in when somebody makes one of these: everything but who owns it, its SID and its dates. */
+/** What Twilio fills in for a new resource: everything except its SID, its owner and its dates. */
 type Defaults<T> = Omit<T, "sid" | "accountSid" | "dateCreated" | "dateUpdated">;
 
+/** The URLs that Twilio sets on a new number. The controller must recognize them as nobody's own webhook. */
 const demoReply = "https://demo.twilio.com/welcome/sms/reply/";
 const demoVoice = "https://demo.twilio.com/welcome/voice/";
+/** The toll-free area codes of North America. */
 const tollFree = /^\+1(?:800|833|844|855|866|877|888)/;
 const noWebhooks = { smsUrl: "", smsMethod: "POST", smsFallbackUrl: "", smsFallbackMethod: "POST" } as const;
 
-/** The n-th account of a region. */
-export const accountDefaults = (n: number, sid: string): Defaults<Account> => ({
+/** The defaults of the n-th account of a region; its token is predictable, so that tests and docs can name it. */
+export const accountDefaults = (n: number, sid: string): Defaults<SimulatedAccount> => ({
   friendlyName: `Account ${n}`,
   authToken: `simulator-auth-token-${String(n).padStart(10, "0")}`,
   secondaryAuthToken: undefined,
@@ -27,6 +29,7 @@ export const accountDefaults = (n: number, sid: string): Defaults<Account> => ({
   concurrencyLimit: undefined,
 });
 
+/** The secret is derived from the SID, so that a seed with a key needs no secret of its own. */
 export const keyDefaults = (sid: string): Defaults<ApiKey> => ({
   friendlyName: sid,
   secret: `simulator-secret-${sid.slice(-8)}`,
@@ -34,8 +37,8 @@ export const keyDefaults = (sid: string): Defaults<ApiKey> => ({
   allow: [],
 });
 
-/** A number as it is when it has just been bought: Twilio's demo answers its texts and calls. */
-export const numberDefaults = (phoneNumber: string): Defaults<PhoneNumber> => ({
+/** A number that has just been bought: Twilio's demo answers its texts and calls. */
+export const numberDefaults = (phoneNumber: string): Defaults<SimulatedNumber> => ({
   phoneNumber,
   friendlyName: phoneNumber,
   type: tollFree.test(phoneNumber) ? "tollfree" : "local",
@@ -59,20 +62,20 @@ export const numberDefaults = (phoneNumber: string): Defaults<PhoneNumber> => ({
   beta: false,
 });
 
-export const shortCodeDefaults = (shortCode: string): Defaults<ShortCode> => ({
+export const shortCodeDefaults = (shortCode: string): Defaults<SimulatedShortCode> => ({
   shortCode,
   friendlyName: shortCode,
   ...noWebhooks,
 });
 
-export const applicationDefaults = (sid: string): Defaults<Application> => ({
+export const applicationDefaults = (sid: string): Defaults<TwimlApplication> => ({
   friendlyName: sid,
   messageStatusCallback: "",
   ...noWebhooks,
 });
 
-/** As the API makes one: without a webhook, so that inbound texts are dropped. */
-export const serviceDefaults = (sid: string): Defaults<MessagingService> => ({
+/** A service as the API creates it: without a webhook, so it drops inbound texts. */
+export const serviceDefaults = (sid: string): Defaults<SimulatedService> => ({
   friendlyName: sid,
   inboundRequestUrl: null,
   inboundMethod: "POST",
@@ -87,6 +90,7 @@ export const serviceDefaults = (sid: string): Defaults<MessagingService> => ({
   advancedOptOut: undefined,
 });
 
+/** Enabled, because only an enabled address makes a difference. */
 export const addressDefaults = (address: string): Defaults<ConversationAddress> => ({
   address,
   friendlyName: "",

@@ -1,22 +1,23 @@
-/** What the simulated Twilio keeps. Times are milliseconds since the epoch; an unset string is "", as Twilio answers it. */
+/** The resources of the simulated Twilio. Times are milliseconds since the epoch; an unset string is "", as Twilio answers it. */
 
-export interface Account {
+export interface SimulatedAccount {
   sid: string;
   friendlyName: string;
   authToken: string;
-  /** Set between `POST /v1/AuthTokens/Secondary` and its promotion or deletion: both tokens log in, only the primary signs. */
+  /** Set from `POST /v1/AuthTokens/Secondary` until it is promoted or deleted. Both tokens log in, only the primary signs. */
   secondaryAuthToken: string | undefined;
   status: "active" | "suspended" | "closed";
   type: "Trial" | "Full";
-  /** Its own SID, or the parent's for a subaccount. */
+  /** The parent's SID for a subaccount, else its own. */
   ownerAccountSid: string;
-  /** Calls at once before 429; undefined: no limit. */
+  /** How many calls may run at the same time; one more gets 429. Undefined: no limit. */
   concurrencyLimit: number | undefined;
   dateCreated: number;
   dateUpdated: number;
 }
 
-interface Owned {
+/** What all resources of an account have. */
+interface OwnedResource {
   sid: string;
   accountSid: string;
   friendlyName: string;
@@ -24,7 +25,8 @@ interface Owned {
   dateUpdated: number;
 }
 
-export interface ApiKey extends Owned {
+/** A key logs in as its account; the kind decides what it may do there. */
+export interface ApiKey extends OwnedResource {
   secret: string;
   kind: "main" | "standard" | "restricted";
   /** Permissions of a restricted key, such as `/twilio/messaging/messages/create`. */
@@ -33,6 +35,7 @@ export interface ApiKey extends Owned {
 
 export type HttpMethod = "GET" | "POST";
 
+/** The webhooks of a number, a short code or an application. */
 export interface SmsWebhooks {
   smsUrl: string;
   smsMethod: HttpMethod;
@@ -40,11 +43,12 @@ export interface SmsWebhooks {
   smsFallbackMethod: HttpMethod;
 }
 
-export interface PhoneNumber extends Owned, SmsWebhooks {
+export interface SimulatedNumber extends OwnedResource, SmsWebhooks {
   /** E.164. */
   phoneNumber: string;
   type: "local" | "mobile" | "tollfree";
   capabilities: { voice: boolean; sms: boolean; mms: boolean; fax: boolean };
+  /** A TwiML application that receives the texts in place of `smsUrl`; "" is none. */
   smsApplicationSid: string;
   statusCallback: string;
   statusCallbackMethod: HttpMethod;
@@ -62,31 +66,38 @@ export interface PhoneNumber extends Owned, SmsWebhooks {
   beta: boolean;
 }
 
-export interface ShortCode extends Owned, SmsWebhooks {
+export interface SimulatedShortCode extends OwnedResource, SmsWebhooks {
   shortCode: string;
 }
 
-/** A TwiML application; a number that names one gets its texts sent to the application's URLs. */
-export interface Application extends Owned, SmsWebhooks {
+/** What can send and receive texts. */
+export type SimulatedSender = SimulatedNumber | SimulatedShortCode;
+
+/** A TwiML application. The texts to a number that names one go to the application's URLs. */
+export interface TwimlApplication extends OwnedResource, SmsWebhooks {
+  /** Called for texts that name the application and no callback of their own. */
   messageStatusCallback: string;
 }
 
-export interface MessagingService extends Owned {
+export interface SimulatedService extends OwnedResource {
+  /** Null: inbound texts are dropped, unless `useInboundWebhookOnNumber` is set. */
   inboundRequestUrl: string | null;
   inboundMethod: HttpMethod;
   fallbackUrl: string | null;
   fallbackMethod: HttpMethod;
   statusCallback: string | null;
-  /** The console's "Defer to sender's webhook". */
+  /** What Twilio's console calls "Defer to sender's webhook". */
   useInboundWebhookOnNumber: boolean;
+  /** Seconds that a text may wait in a queue. */
   validityPeriod: number;
   stickySender: boolean;
   usecase: string;
   usAppToPersonRegistered: boolean;
+  /** Undefined: Twilio's own keywords and answers. */
   advancedOptOut: AdvancedOptOut | undefined;
 }
 
-/** Keywords and answers of a service with Advanced Opt-Out; keywords upper-case. */
+/** The keywords, in upper case, and the answers of a service with Advanced Opt-Out. */
 export interface AdvancedOptOut {
   stop: { keywords: string[]; reply: string };
   start: { keywords: string[]; reply: string };
@@ -100,8 +111,11 @@ export interface PoolMember {
   dateCreated: number;
 }
 
-/** A Conversations address: with autoCreation on, texts to it become a conversation instead of a webhook. */
-export interface ConversationAddress extends Owned {
+/**
+ * A Conversations address. While autoCreation is enabled, texts to it start conversations, and the number's webhook is not
+ * called.
+ */
+export interface ConversationAddress extends OwnedResource {
   address: string;
   type: "sms" | "whatsapp";
   autoCreation: { enabled: boolean; type: "webhook" | "studio" | "default"; webhookUrl: string };
@@ -135,7 +149,7 @@ export interface Message {
   errorMessage: string | null;
   statusCallback: string;
   dateCreated: number;
-  /** Null until it was sent; for an inbound one: when the webhook was called. */
+  /** Null until it was sent. For an inbound text: when its webhook was called. */
   dateSent: number | null;
   dateUpdated: number;
 }

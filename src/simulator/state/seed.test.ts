@@ -13,14 +13,14 @@ const accountSid = `AC${"0".repeat(31)}1`;
 const accounts = [{ sid: accountSid }];
 
 describe("a seed", () => {
-  test("changed in one state is unchanged in the next", () => {
+  test("a seed does not change when a state that it was planted in changes", () => {
     const first = planted(defaultSeed);
     for (const number of first.numbers) Object.assign(number.capabilities, { sms: !number.capabilities.sms });
     const [one] = planted(defaultSeed).numbers;
     expect(one!.capabilities.sms).toBe(true);
   });
 
-  test("gives what is left out Twilio's defaults", () => {
+  test("what a seed leaves out gets Twilio's defaults", () => {
     const state = planted({
       accounts,
       numbers: [{ accountSid, phoneNumber: "+4930123456" }],
@@ -37,27 +37,27 @@ describe("a seed", () => {
   });
 
   const wrong: Record<string, [seed: object, sentence: string]> = {
-    "an unknown key": [
+    "an unknown field": [
       { accounts, phoneNumbers: [] },
-      "seed: there is no phoneNumbers; it takes accounts, keys",
+      'seed: unknown field "phoneNumbers"; it takes accounts, keys',
     ],
-    "an unknown key of a region": [
+    "an unknown field of a region": [
       { accounts, regions: { ie1: { number: [] } } },
-      "seed: there is no number",
+      'seed: unknown field "number"',
     ],
-    "a number of no account": [
+    "a number whose account is missing": [
       { numbers: [{ accountSid, phoneNumber: "+4930123456" }] },
       `seed: numbers name the account ${accountSid}, which is not in region us1`,
     ],
-    "a number that is not E.164": [
+    "a number that is not in the format E.164": [
       { accounts, numbers: [{ accountSid, phoneNumber: "030" }] },
-      "030 is not E.164",
+      "030 is not in the format E.164",
     ],
-    "a number twice": [
+    "a number that is listed twice": [
       { accounts, numbers: [1, 2].map(() => ({ accountSid, phoneNumber: "+4930123456" })) },
-      "+4930123456 is there already",
+      "+4930123456 exists already",
     ],
   };
   for (const [name, [seed, sentence]] of Object.entries(wrong))
-    test(`refused: ${name}`, () => expect(() => planted(seed as SimulatorSeed)).toThrow(sentence));
+    test(`${name} is refused`, () => expect(() => planted(seed as SimulatorSeed)).toThrow(sentence));
 });

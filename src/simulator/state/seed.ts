@@ -2,10 +2,11 @@ import type { NewAccount, Region } from "./region.ts";
 import type { ConversationAddress } from "./resources.ts";
 import type { Handset, SimulatorState, Timing } from "./state.ts";
 
+/** What a region's `add…` method takes. */
 type First<M extends keyof Region> = Region[M] extends (first: infer F) => unknown ? F : never;
 
-/** What one region starts with. A service lists its pool by the senders' SIDs. */
-export interface RegionSeed {
+/** What a region has at the start. A service names the senders in its pool by their SIDs. */
+interface RegionSeed {
   accounts?: NewAccount[];
   keys?: First<"addKey">[];
   applications?: First<"addApplication">[];
@@ -15,20 +16,21 @@ export interface RegionSeed {
   addresses?: (Partial<ConversationAddress> & Pick<ConversationAddress, "accountSid" | "address">)[];
 }
 
-/** A whole simulator's beginning, as JSON: us1, and other regions by name. */
+/** What a simulator has at the start, and what a seed file holds as JSON. The fields of RegionSeed are for us1. */
 export interface SimulatorSeed extends RegionSeed {
   regions?: Record<string, RegionSeed>;
-  /** Regions that start as a copy of us1's accounts and numbers, with tokens of their own and no webhooks. */
+  /** Regions that start with us1's accounts and numbers, under the same SIDs, with their own tokens and without webhooks. */
   mirrors?: string[];
-  /** The region that handles a number's texts, by E.164. */
+  /** The region that handles the texts to a number, by its E.164 number. */
   messagingRegions?: Record<string, string>;
+  /** What becomes of texts to a customer, by E.164 number. */
   handsets?: Record<string, Handset>;
   timing?: Partial<Timing>;
 }
 
-/** Puts a seed into an empty state. Throws a sentence about what does not fit. */
+/** Puts a seed into an empty state. Throws an error whose message says what is wrong with the seed. */
 export function plant(given: SimulatorSeed, state: SimulatorState): void {
-  // What is changed in the state must not change the seed: it is planted again at each reset, and shared by all simulators.
+  // A copy: each reset plants the seed again, and simulators share it, so changes of the state must not reach it.
   const seed = structuredClone(given);
   checkKeys(seed, [...regionKeys, ...wholeKeys]);
   plantRegion(seed, state);
@@ -44,6 +46,7 @@ export function plant(given: SimulatorSeed, state: SimulatorState): void {
 }
 
 function plantRegion(seed: RegionSeed, region: Region): void {
+  // Accounts first: everything else belongs to one.
   for (const account of seed.accounts ?? []) region.addAccount(account);
   for (const key of ["keys", "applications", "numbers", "shortCodes", "services", "addresses"] as const)
     for (const { accountSid } of seed[key] ?? [])
@@ -63,7 +66,9 @@ function plantRegion(seed: RegionSeed, region: Region): void {
 const regionKeys = ["accounts", "keys", "applications", "numbers", "shortCodes", "services", "addresses"];
 const wholeKeys = ["regions", "mirrors", "messagingRegions", "handsets", "timing"];
 
+/** A misspelt field would silently leave something out. */
 function checkKeys(seed: object, known: string[]): void {
   const unknown = Object.keys(seed).find((key) => !known.includes(key));
-  if (unknown !== undefined) throw new Error(`seed: there is no ${unknown}; it takes ${known.join(", ")}`);
+  if (unknown !== undefined)
+    throw new Error(`seed: unknown field "${unknown}"; it takes ${known.join(", ")}`);
 }

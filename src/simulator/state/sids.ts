@@ -1,26 +1,20 @@
 import { randomBytes } from "node:crypto";
 
-/** What a SID may name; Twilio's prefixes. */
+/** Twilio's prefixes for the resources that the simulator has. */
 export type SidPrefix = "AC" | "SK" | "PN" | "SC" | "MG" | "AP" | "SM" | "MM" | "ME" | "IG" | "RQ";
 
-/** A SID that no other run repeats: a message's SID is the key under which texts are stored, restarts must not reuse it. */
+/**
+ * A SID that no other run of the simulator repeats. The receiver stores a text under its message's SID and takes a second one
+ * for a retry, so a restarted simulator must not begin again with the same SIDs.
+ */
 export const randomSid = (prefix: SidPrefix): string => prefix + randomBytes(16).toString("hex");
 
-/** 32 hexadecimal digits, as real tokens and secrets are. */
+/** A token or secret in the format of the real ones: 32 hexadecimal digits. */
 export const newSecret = (): string => randomBytes(16).toString("hex");
 
-/** The n-th SID of a kind, the same in each run: for what is configured. */
+/** The n-th SID of a kind, the same in every run, so that seeds, tests and docs can name it. */
 export const numberedSid = (prefix: SidPrefix, n: number): string =>
   prefix + n.toString(16).padStart(32, "0");
 
 export const isSid = (text: string, ...prefixes: SidPrefix[]): boolean =>
   /^[A-Z]{2}[0-9a-fA-F]{32}$/.test(text) && prefixes.some((prefix) => text.startsWith(prefix));
-
-/** `Mon, 16 Aug 2010 03:45:01 +0000`: dates of the 2010 API, to the second. */
-export const rfc2822 = (ms: number): string => new Date(ms).toUTCString().replace("GMT", "+0000");
-
-/** `2015-07-30T20:12:31Z`: dates of every newer API, to the second. */
-export const iso8601 = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
-
-export const dateOrNull = (ms: number | null, format: (ms: number) => string): string | null =>
-  ms === null ? null : format(ms);

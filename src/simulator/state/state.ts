@@ -1,39 +1,40 @@
 import type { Clock } from "../../clock.ts";
 import type { RequestRecord } from "../control/request-log.ts";
-import type { WebhookDelivery } from "../webhooks/webhooks.ts";
+import type { WebhookDelivery } from "../webhooks/webhook-caller.ts";
 import { Region } from "./region.ts";
 
-/** What becomes of texts to a customer's number; unlisted ones are delivered. */
+/** What becomes of texts to a customer's number. Texts to all other numbers are delivered. */
 export type Handset =
   | { outcome: "delivered" }
-  /** The carrier says no: the text ends `undelivered`, or `failed` before it is sent. */
+  /** The carrier refuses the text: it ends as `undelivered`, or as `failed` before it is sent. */
   | { outcome: "undelivered" | "failed"; errorCode: number }
-  /** No delivery receipt ever comes: the text stays `sent`. */
+  /** No delivery receipt arrives: the text stays `sent`. */
   | { outcome: "silent" };
 
+/** How long the simulated Twilio takes. Tests may change it at any time. */
 export interface Timing {
   /** From `sending` to `sent`. */
   sendingMs: number;
-  /** From `sent` to the carrier's receipt. */
+  /** From `sent` to the carrier's delivery receipt. */
   receiptMs: number;
-  /** How long `GET Messages` does not show a new message that can already be fetched by its SID. */
+  /** How long a new message is missing from the list of messages, while it can already be fetched by its SID. */
   messageListLagMs: number;
-  /** A sender's queue holds this much; more is refused with 21611, or fails with 30001 in a Messaging Service. */
+  /** How much a sender's queue holds. A further text is refused with 21611; in a Messaging Service it fails with 30001. */
   longestQueueMs: number;
 }
 
 const timing: Timing = { sendingMs: 50, receiptMs: 250, messageListLagMs: 0, longestQueueMs: 36_000_000 };
-/** Logs end somewhere: a benchmark must not grow the simulator without bound. */
+/** The logs keep this many records, so that a long benchmark does not use up the memory. */
 const MOST_RECORDS = 50_000;
 
 /**
- * Everything that the simulated Twilio knows, for tests to read and change directly. It is the region us1; other regions
- * are made on first use by `region(name)`.
+ * The whole state of a simulator. Tests may read and change it directly. It is itself the region us1, because nearly every
+ * test needs only that one; `region(name)` creates another region on first use.
  */
 export class SimulatorState extends Region {
   readonly timing: Timing = { ...timing };
   readonly handsets = new Map<string, Handset>();
-  /** The region that handles a number's texts (`routes.twilio.com`); unlisted ones: us1. */
+  /** The region that handles the texts to a number, as set at `routes.twilio.com`; us1 for all others. */
   readonly messagingRegions = new Map<string, string>();
   readonly requests: RequestRecord[] = [];
   readonly webhookDeliveries: WebhookDelivery[] = [];
@@ -45,7 +46,7 @@ export class SimulatorState extends Region {
     this.#clock = clock;
   }
 
-  /** A region by its name, empty when nobody has put anything there. */
+  /** The region of this name; empty when nothing was put there. */
   region(name: string): Region {
     if (name === this.name) return this;
     const region = this.#others.get(name) ?? new Region(name, () => this.#clock.now());
@@ -58,8 +59,8 @@ export class SimulatorState extends Region {
   }
 
   /**
-   * The same accounts and numbers in another region, as Twilio has them: same SIDs, own tokens (the us1 token with the
-   * region's name behind it), no webhooks.
+   * Copies the accounts and numbers into another region, as Twilio does: same SIDs, but no webhooks and different tokens (the
+   * us1 token followed by the region's name).
    */
   mirrorInto(name: string): Region {
     const region = this.region(name);
@@ -74,7 +75,7 @@ export class SimulatorState extends Region {
     return region;
   }
 
-  /** The region that a text to this number reaches. */
+  /** The region that handles texts to this number. */
   regionOf(address: string): Region {
     return this.region(this.messagingRegions.get(address) ?? this.name);
   }
@@ -95,6 +96,7 @@ export class SimulatorState extends Region {
   }
 }
 
+/** Drops a tenth at a time: dropping one at each record would move the whole array each time. */
 function keepNewest<T>(rows: T[], row: T): void {
   if (rows.length >= MOST_RECORDS) rows.splice(0, MOST_RECORDS / 10);
   rows.push(row);

@@ -1,10 +1,13 @@
-/** Resources of one kind by SID and by account, in the order of their creation. Ten thousand accounts list in no time. */
+/**
+ * Resources of one kind, by SID and by account, in the order of their creation. The index by account keeps lists fast when
+ * many accounts have many resources, as in the benchmarks.
+ */
 export class Table<T extends { sid: string; accountSid: string }> implements Iterable<T> {
   readonly #bySid = new Map<string, T>();
   readonly #byAccount = new Map<string, Map<string, T>>();
 
   add(row: T): T {
-    if (this.#bySid.has(row.sid)) throw new Error(`${row.sid} is there already`);
+    if (this.#bySid.has(row.sid)) throw new Error(`${row.sid} exists already`);
     this.#bySid.set(row.sid, row);
     const rows = this.#byAccount.get(row.accountSid) ?? new Map<string, T>();
     this.#byAccount.set(row.accountSid, rows.set(row.sid, row));
@@ -13,11 +16,11 @@ export class Table<T extends { sid: string; accountSid: string }> implements Ite
   get(sid: string): T | undefined {
     return this.#bySid.get(sid);
   }
-  /** Only when it is that account's: to everybody else it does not exist. */
+  /** Undefined also when another account owns it: to everybody else it does not exist. */
   of(accountSid: string, sid: string): T | undefined {
     return this.#byAccount.get(accountSid)?.get(sid);
   }
-  /** An account's, oldest first. */
+  /** All of an account, oldest first. */
   ofAccount(accountSid: string): T[] {
     return [...(this.#byAccount.get(accountSid)?.values() ?? [])];
   }
@@ -27,7 +30,7 @@ export class Table<T extends { sid: string; accountSid: string }> implements Ite
     if (row !== undefined) this.#byAccount.get(row.accountSid)?.delete(sid);
     return row;
   }
-  /** Hands it to another account under the same SID. */
+  /** Gives the resource to another account. It keeps its SID. */
   transfer(sid: string, accountSid: string): void {
     const row = this.remove(sid);
     if (row !== undefined) this.add(Object.assign(row, { accountSid }));

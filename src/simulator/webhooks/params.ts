@@ -1,7 +1,9 @@
 import type { Message, MessageStatus } from "../state/resources.ts";
 
+/** A list, because the order is part of what is compared with recorded requests. */
 type Params = [string, string][];
 
+/** Enough prefixes to show that the country depends on the number. */
 const countries: [prefix: string, country: string][] = [
   ["+1", "US"],
   ["+353", "IE"],
@@ -12,7 +14,7 @@ const countries: [prefix: string, country: string][] = [
   ["+81", "JP"],
 ];
 
-/** Twilio knows where a number is from only for some; the parameters are sent all the same, empty. */
+/** Twilio knows the place of some numbers only. It sends the parameters for all, empty where it does not know. */
 function geography(prefix: "From" | "To", address: string): Record<string, string> {
   const country = countries.find(([start]) => address.startsWith(start))?.[1] ?? "";
   const isUs = country === "US";
@@ -73,7 +75,7 @@ export function statusParams(message: Message, status: MessageStatus, now: numbe
   ];
 }
 
-/** Named values replace Twilio's; new ones go before ApiVersion, which stands last. */
+/** Replaces the parameters that exist and adds the others before ApiVersion, which Twilio sends last. */
 export function withExtra(params: Params, extra: Record<string, string>): Params {
   const names = new Set(params.map(([name]) => name));
   const added = Object.entries(extra).filter(([name]) => !names.has(name));
@@ -83,8 +85,9 @@ export function withExtra(params: Params, extra: Record<string, string>): Params
 
 const optional = (name: string, value: string | null): Params => (value === null ? [] : [[name, value]]);
 
-/** YYMMDDhhmm in UTC. */
+/** YYMMDDhhmm in UTC: how carriers write the time of a receipt. */
 const receiptDate = (now: number) => new Date(now).toISOString().replace(/\D/g, "").slice(2, 12);
 
+/** At Twilio's host, like all absolute URLs: a client must map it to its base URL. */
 const mediaUrl = ({ accountSid, sid }: Message, mediaSid: string) =>
   `https://api.twilio.com/2010-04-01/Accounts/${accountSid}/Messages/${sid}/Media/${mediaSid}`;

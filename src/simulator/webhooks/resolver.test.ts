@@ -3,12 +3,12 @@ import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { rememberingLookup } from "./resolver.ts";
 
-/** What a lookup's callback gets, `all` as given. */
+/** The arguments that a lookup passes to its callback. */
 function ask(lookup: ReturnType<typeof rememberingLookup>, host: string, all: boolean) {
   return new Promise((resolve) => lookup(host, { all }, (...got) => resolve(got)));
 }
 
-test("one address and all of them, as node:net asks for them", async () => {
+test("a lookup gives one address or all of them, as node:net asks", async () => {
   const lookup = rememberingLookup(() => 0);
   const [none, address, family] = (await ask(lookup, "localhost", false)) as [null, string, number];
   expect(none).toBeNull();
@@ -17,7 +17,7 @@ test("one address and all of them, as node:net asks for them", async () => {
   expect(addresses.map((each) => each.address)).toContain(address);
 });
 
-test("a name that is none is an error with its code, each time anew", async () => {
+test("an unknown name is an error with its code, each time it is asked for", async () => {
   const lookup = rememberingLookup(() => 0);
   for (let again = 0; again < 2; again++) {
     const [error] = (await ask(lookup, "nowhere.invalid", true)) as [NodeJS.ErrnoException];
@@ -25,7 +25,7 @@ test("a name that is none is an error with its code, each time anew", async () =
   }
 });
 
-test("serves a real request", async () => {
+test("a request can use the lookup", async () => {
   const server = createServer((_, response) => response.end("here"));
   await new Promise<void>((resolve) => server.listen(0, resolve));
   try {

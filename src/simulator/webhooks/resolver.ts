@@ -1,20 +1,20 @@
 import { type LookupAddress, lookup } from "node:dns";
 import type { LookupFunction } from "node:net";
 
-/** As long as most resolvers keep an answer at the least. */
+/** About the shortest time for which resolvers keep an answer. */
 const KEPT_MS = 5000;
 
-type Answer = Promise<LookupAddress[]>;
+type Addresses = Promise<LookupAddress[]>;
 
 /**
- * Name look-ups that remember their answers for a moment and are asked once at a time, as a resolver does between Twilio and
- * a customer's name server: else a hundred texts a second are a hundred look-ups, of which a cluster's DNS loses some, and a
- * webhook would seem to be gone. Failures are not remembered.
+ * A DNS lookup that keeps answers for a moment and asks only once for lookups at the same time, like the resolver that Twilio
+ * has in front of a customer's name server. Without it a hundred texts per second would be a hundred lookups: a cluster's DNS
+ * loses some of those, and the webhook would look unreachable. Failures are not kept.
  */
 export function rememberingLookup(now: () => number): LookupFunction {
-  const answers = new Map<string, { answer: Answer; until: number }>();
+  const answers = new Map<string, { answer: Addresses; until: number }>();
 
-  function ask(hostname: string): Answer {
+  function ask(hostname: string): Addresses {
     const known = answers.get(hostname);
     if (known !== undefined && now() < known.until) return known.answer;
     const answer = resolve(hostname);
@@ -34,7 +34,7 @@ export function rememberingLookup(now: () => number): LookupFunction {
   };
 }
 
-function resolve(hostname: string): Answer {
+function resolve(hostname: string): Addresses {
   return new Promise((fulfil, reject) =>
     lookup(hostname, { all: true }, (error, addresses) =>
       error === null ? fulfil(addresses) : reject(error),

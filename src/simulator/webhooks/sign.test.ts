@@ -5,7 +5,7 @@ import { sign } from "./sign.ts";
 const fixture = (name: string) =>
   JSON.parse(readFileSync(new URL(`../../../test/fixtures/twilio/${name}.json`, import.meta.url), "utf8"));
 
-interface Vector {
+interface SignatureVector {
   name: string;
   url: string;
   params: [string, string][];
@@ -14,16 +14,16 @@ interface Vector {
   class: string;
 }
 
-describe("signs as Twilio does", () => {
-  const vectors: Vector[] = fixture("signature-vectors").vectors;
-  // Duplicate names and bodies that are no form are nothing that Twilio sends for a text; a URL with a user is the one
-  // thing on which Twilio (leaves the user out) and the SDK's own suite (signs what it is given) differ.
-  const isSent = ({ params, url }: Vector) =>
+describe("a webhook is signed as Twilio signs it", () => {
+  const vectors: SignatureVector[] = fixture("signature-vectors").vectors;
+  // Twilio sends neither duplicate names nor bodies other than forms for a text. URLs with a user are left out because Twilio
+  // signs them without the user, but the SDK's tests with it.
+  const isSent = ({ params, url }: SignatureVector) =>
     new Set(params.map(([name]) => name)).size === params.length && !/bodySHA256|\/\/[^/]*@/.test(url);
   for (const v of vectors.filter((one) => one.class === "must-accept" && isSent(one)))
     test(v.name, () => expect(sign(v.token, v.url, v.params)).toBe(v.signature));
 
-  for (const sample of fixture("webhook-requests").samples as (Omit<Vector, "signature"> & {
+  for (const sample of fixture("webhook-requests").samples as (Omit<SignatureVector, "signature"> & {
     method: string;
     headers: Record<string, string>;
   })[])

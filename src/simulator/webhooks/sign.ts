@@ -1,8 +1,9 @@
 import { createHmac } from "node:crypto";
 
 /**
- * `X-Twilio-Signature` of a webhook: the URL as it is configured, without fragment and user, then for a POST each parameter's
- * name and value, sorted by name. Written apart from the code that verifies, so that one mistake cannot hide in both.
+ * The `X-Twilio-Signature` of a webhook: an HMAC of the configured URL without fragment and user, followed by the names and
+ * values of a POST's parameters, sorted by name. It shares no code with the receiver that verifies it, so that a mistake in
+ * one of them shows.
  */
 export function sign(authToken: string, url: string, params: readonly (readonly [string, string])[]): string {
   const sorted = [...params].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
@@ -10,6 +11,7 @@ export function sign(authToken: string, url: string, params: readonly (readonly 
   return createHmac("sha1", authToken).update(text, "utf8").digest("base64");
 }
 
+/** The URL that Twilio calls and signs: without the fragment, which is for Twilio only, and without user and password. */
 export function signedUrl(url: string): string {
   return url.replace(/#.*$/s, "").replace(/^(https?:\/\/)[^/?@]*@/i, "$1");
 }

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import type { KubeClient } from "../../../kube/client.ts";
 import type { Secret } from "../../../kube/resource.ts";
 import { createLog } from "../../../log.ts";
-import { createPreviousWebhooks, previousPrefix } from "./previous-webhooks.ts";
+import { previousPrefix } from "../../../routes/secrets.ts";
+import { createPreviousWebhooks } from "./previous-webhooks.ts";
 
 const INSTANCE = "operator/test";
 const name = `${previousPrefix(INSTANCE)}uid`;

@@ -10,7 +10,7 @@ import type { KubeClient } from "../../../kube/client.ts";
 import { KubeError } from "../../../kube/client.ts";
 import { type Secret, secrets } from "../../../kube/resource.ts";
 import type { Log } from "../../../log.ts";
-import { secretName } from "../../../routes/table.ts";
+import { previousPrefix } from "../../../routes/secrets.ts";
 import { FIELDS, type Webhook } from "../../../twilio/webhook.ts";
 
 /** Stores, finds and moves saved webhooks. */
@@ -128,7 +128,7 @@ function webhookSecrets(options: PreviousWebhooksOptions) {
     // beforehand, and RBAC cannot match a prefix.
     if (before !== undefined)
       await client.delete(secrets, own(key), { uid: before.metadata.uid ?? "" }, signal);
-    await client.create(secrets, secret, signal);
+    await client.create(secrets, secret, {}, signal);
   };
   const read = async (key: string, signal: AbortSignal): Promise<StoredWebhook | undefined> => {
     const saved = storedIn(await client.get(secrets, own(key), signal), log);
@@ -164,17 +164,12 @@ function secretOf(ref: { namespace: string; name: string }, { webhook, accountSi
 /** False: there is one already. */
 async function created(client: KubeClient, secret: Secret, signal: AbortSignal): Promise<boolean> {
   try {
-    await client.create(secrets, secret, signal);
+    await client.create(secrets, secret, {}, signal);
     return true;
   } catch (error) {
     if (error instanceof KubeError && error.reason === "AlreadyExists") return false;
     throw error;
   }
-}
-
-/** How the names of all of a release's begin; the SmsNumber's UID follows, or the number's SID. */
-export function previousPrefix(instance: string): string {
-  return `${secretName(instance, "controller", 0).replace(/-controller-0$/, "")}-previous-`;
 }
 
 const nameOf = (instance: string, key: string) => `${previousPrefix(instance)}${key}`;

@@ -1,14 +1,15 @@
-import type { Account, ApiKey } from "../../state/resources.ts";
-import { newSecret, rfc2822 } from "../../state/sids.ts";
+import type { ApiKey, SimulatedAccount } from "../../state/resources.ts";
+import { newSecret } from "../../state/sids.ts";
+import { rfc2822 } from "../dates.ts";
 import { notFound } from "../errors.ts";
-import { type Call, created, noContent, type Operation, ok } from "../exchange.ts";
 import { noteUnknown } from "../form.ts";
+import { type ApiCall, type ApiOperation, created, noContent, ok } from "../operation.ts";
 import { page2010 } from "../paging.ts";
 
 const keys = "/2010-04-01/Accounts/{AccountSid}/Keys";
 
-/** Accounts and their keys: what a standard key is refused. */
-export const accountOperations: Operation[] = [
+/** Accounts and their keys. Twilio refuses all of these to standard keys. */
+export const accountOperations: ApiOperation[] = [
   {
     name: "FetchAccount",
     product: "api",
@@ -66,28 +67,30 @@ export const accountOperations: Operation[] = [
 ];
 
 /** The caller's own account and its subaccounts, oldest first. */
-function family({ region, account, query }: Call): Account[] {
+function family({ region, account, query }: ApiCall): SimulatedAccount[] {
   return [...region.accounts.values()]
     .filter(({ sid, ownerAccountSid }) => sid === account.sid || ownerAccountSid === account.sid)
     .filter(({ friendlyName }) => (query.get("FriendlyName") ?? friendlyName) === friendlyName)
     .filter(({ status }) => (query.get("Status") ?? status) === status);
 }
 
-function findKey(call: Call): ApiKey {
+/** Keys of other accounts are not found, even those of a subaccount on the parent's path. */
+function findKey(call: ApiCall): ApiKey {
   const key = call.region.keys.of(call.account.sid, call.params.Sid!);
   if (key === undefined) throw notFound(call.path);
   return key;
 }
 
-/** The 2010 API makes standard keys only; their secret is told once. */
-function createKey(call: Call): ApiKey {
+/** The 2010 API makes standard keys only. Their secret is in the answer to this call and in no later one. */
+function createKey(call: ApiCall): ApiKey {
   const { region, account, form } = call;
   noteUnknown(call, (name) => name === "FriendlyName");
   const friendlyName = form.get("FriendlyName") ?? "";
   return region.addKey({ accountSid: account.sid, friendlyName, secret: newSecret() });
 }
 
-function renderAccount(account: Account): Record<string, unknown> {
+/** The token is in the answer, as at Twilio: whoever may read an account may also log in as it. */
+function renderAccount(account: SimulatedAccount): Record<string, unknown> {
   const { sid } = account;
   const under = (name: string) => `/2010-04-01/Accounts/${sid}/${name}.json`;
   return {

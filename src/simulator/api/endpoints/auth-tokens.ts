@@ -1,24 +1,32 @@
-import { iso8601, newSecret } from "../../state/sids.ts";
+import { newSecret } from "../../state/sids.ts";
+import { iso8601 } from "../dates.ts";
 import { notFound } from "../errors.ts";
-import { type Call, created, noContent, type Operation, ok, type World } from "../exchange.ts";
+import {
+  type ApiCall,
+  type ApiOperation,
+  created,
+  noContent,
+  ok,
+  type SimulatorContext,
+} from "../operation.ts";
 import { twilioUrl } from "../paging.ts";
 
 /**
- * Rotation of an account's auth token. Both tokens log in from the moment that the secondary exists; webhooks are signed
- * by the primary until `Promote`, which makes the secondary the primary and kills the old one at once.
+ * Rotation of an account's auth token. As soon as a secondary token exists, both tokens log in, but only the primary signs
+ * webhooks. `Promote` makes the secondary the primary; from then on the old token neither logs in nor signs.
  */
-export const authTokenOperations: Operation[] = [
+export const authTokenOperations: ApiOperation[] = [
   {
     name: "CreateSecondaryAuthToken",
     product: "accounts",
     method: "POST",
     path: "/v1/AuthTokens/Secondary",
     mainOnly: true,
-    handle(call, world) {
-      // A second POST gives a new secondary; the first one is forgotten.
+    handle(call, context) {
+      // A second POST replaces the first secondary. This is an assumption, see docs/simulator.md.
       const token = newSecret();
       call.account.secondaryAuthToken = token;
-      return created({ ...render(call, world, "Secondary"), secondary_auth_token: token });
+      return created({ ...render(call, context, "Secondary"), secondary_auth_token: token });
     },
   },
   {
@@ -39,22 +47,23 @@ export const authTokenOperations: Operation[] = [
     method: "POST",
     path: "/v1/AuthTokens/Promote",
     mainOnly: true,
-    handle(call, world) {
+    handle(call, context) {
       call.account.authToken = secondary(call);
       call.account.secondaryAuthToken = undefined;
-      return ok({ ...render(call, world, "Promote"), auth_token: call.account.authToken });
+      return ok({ ...render(call, context, "Promote"), auth_token: call.account.authToken });
     },
   },
 ];
 
-function secondary(call: Call): string {
+/** Without a secondary token there is nothing to delete or to promote: 404. */
+function secondary(call: ApiCall): string {
   const token = call.account.secondaryAuthToken;
   if (token === undefined) throw notFound(call.path);
   return token;
 }
 
-function render(call: Call, world: World, name: string): Record<string, unknown> {
-  const now = world.clock.now();
+function render(call: ApiCall, context: SimulatorContext, name: string): Record<string, unknown> {
+  const now = context.clock.now();
   call.account.dateUpdated = now;
   return {
     account_sid: call.account.sid,

@@ -1,11 +1,14 @@
 import type { ConversationAddress } from "../../state/resources.ts";
-import { iso8601 } from "../../state/sids.ts";
+import { iso8601 } from "../dates.ts";
 import { notFound } from "../errors.ts";
-import { type Call, type Operation, ok } from "../exchange.ts";
+import { type ApiCall, type ApiOperation, ok } from "../operation.ts";
 import { pageV1, twilioUrl } from "../paging.ts";
 
-/** Conversations' address configurations, to be read: they take texts away from a number's webhook. */
-export const conversationOperations: Operation[] = [
+/**
+ * The address configurations of Conversations, read only. An enabled one takes the texts to its number, and the number's
+ * webhook is not called: the controller reads them to warn about that.
+ */
+export const conversationOperations: ApiOperation[] = [
   {
     name: "ListConfigurationAddress",
     product: "conversations",
@@ -17,7 +20,9 @@ export const conversationOperations: Operation[] = [
       const rows = call.region.addresses
         .ofAccount(call.account.sid)
         .filter((row) => type === null || row.type === type);
-      return pageV1(call, "conversations", "address_configurations", rows, (row) => render(call, row));
+      return pageV1(call, { product: "conversations", key: "address_configurations" }, rows, (row) =>
+        render(call, row),
+      );
     },
   },
   {
@@ -27,7 +32,7 @@ export const conversationOperations: Operation[] = [
     path: "/v1/Configuration/Addresses/{Sid}",
     permission: "/twilio/conversations/configuration.addresses/read",
     handle(call) {
-      // Twilio takes the address itself as well as its SID.
+      // The path may name the address itself instead of its SID.
       const wanted = decodeURIComponent(call.params.Sid!);
       const rows = call.region.addresses.ofAccount(call.account.sid);
       const found = rows.find(({ sid, address }) => sid === wanted || address === wanted);
@@ -37,7 +42,7 @@ export const conversationOperations: Operation[] = [
   },
 ];
 
-function render(call: Call, row: ConversationAddress): Record<string, unknown> {
+function render(call: ApiCall, row: ConversationAddress): Record<string, unknown> {
   const { enabled, type, webhookUrl } = row.autoCreation;
   return {
     sid: row.sid,

@@ -1,17 +1,17 @@
 import type { Media, Message } from "../../state/resources.ts";
-import { rfc2822 } from "../../state/sids.ts";
+import { rfc2822 } from "../dates.ts";
 import { notFound } from "../errors.ts";
-import { type Call, noContent, type Operation, ok } from "../exchange.ts";
+import { type ApiCall, type ApiOperation, noContent, ok } from "../operation.ts";
 import { page2010 } from "../paging.ts";
 import { findMessage } from "./messages.ts";
 
 const permission = "/twilio/messaging/messages.media";
 const list = "/2010-04-01/Accounts/{AccountSid}/Messages/{MessageSid}/Media";
 
-/** Where the bytes are fetched without credentials, as from Twilio's storage. */
+/** Twilio keeps media in a storage of its own, which serves them without credentials; here they are below this path. */
 export const mediaPath = "/_simulator/media/";
 
-export const mediaOperations: Operation[] = [
+export const mediaOperations: ApiOperation[] = [
   {
     name: "ListMedia",
     product: "api",
@@ -35,15 +35,15 @@ export const mediaOperations: Operation[] = [
     },
   },
   {
-    // Without `.json` it is the content itself: a redirect to where it is stored.
+    // Without `.json` the path is the content itself, which Twilio answers with a redirect to its storage.
     name: "FetchMedia",
     product: "api",
     method: "GET",
     path: `${list}/{Sid}`,
     permission: `${permission}/read`,
-    handle(call, world) {
+    handle(call, context) {
       const { message, media } = find(call);
-      return { status: 307, headers: { location: `${world.url}${mediaPath}${message.sid}/${media.sid}` } };
+      return { status: 307, headers: { location: `${context.url}${mediaPath}${message.sid}/${media.sid}` } };
     },
   },
   {
@@ -60,7 +60,8 @@ export const mediaOperations: Operation[] = [
   },
 ];
 
-function find(call: Call): { message: Message; media: Media } {
+/** A medium is found only below its own message: the SID alone is not enough. */
+function find(call: ApiCall): { message: Message; media: Media } {
   const message = findMessage(call, call.params.MessageSid!);
   const media = message.media.find(({ sid }) => sid === call.params.Sid);
   if (media === undefined) throw notFound(call.path);

@@ -1,7 +1,14 @@
 import type { Message } from "../../state/resources.ts";
-import { dateOrNull, rfc2822 } from "../../state/sids.ts";
+import { rfc2822 } from "../dates.ts";
 import { badRequest, notFound } from "../errors.ts";
-import { type Call, created, noContent, type Operation, ok, type World } from "../exchange.ts";
+import {
+  type ApiCall,
+  type ApiOperation,
+  created,
+  noContent,
+  ok,
+  type SimulatorContext,
+} from "../operation.ts";
 import { page2010 } from "../paging.ts";
 import { createMessage } from "./message-create.ts";
 
@@ -10,14 +17,14 @@ const list = "/2010-04-01/Accounts/{AccountSid}/Messages";
 const instance = `${list}/{Sid}.json`;
 const DAY_MS = 86_400_000;
 
-export const messageOperations: Operation[] = [
+export const messageOperations: ApiOperation[] = [
   {
     name: "ListMessage",
     product: "api",
     method: "GET",
     path: `${list}.json`,
     permission: `${permission}/list`,
-    handle: (call, world) => page2010(call, "messages", listed(call, world), renderMessage),
+    handle: (call, context) => page2010(call, "messages", listed(call, context), renderMessage),
   },
   {
     name: "CreateMessage",
@@ -25,7 +32,7 @@ export const messageOperations: Operation[] = [
     method: "POST",
     path: `${list}.json`,
     permission: `${permission}/create`,
-    handle: (call, world) => created(renderMessage(createMessage(call, world))),
+    handle: (call, context) => created(renderMessage(createMessage(call, context))),
   },
   {
     name: "FetchMessage",
@@ -41,7 +48,7 @@ export const messageOperations: Operation[] = [
     method: "POST",
     path: instance,
     permission: `${permission}/update`,
-    handle: (call, world) => ok(renderMessage(update(call, world))),
+    handle: (call, context) => ok(renderMessage(update(call, context))),
   },
   {
     name: "DeleteMessage",
@@ -56,38 +63,44 @@ export const messageOperations: Operation[] = [
   },
 ];
 
-export function findMessage(call: Call, sid: string): Message {
+/** Throws 404 when the calling account has no such message. */
+export function findMessage(call: ApiCall, sid: string): Message {
   const message = call.region.messages.of(call.account.sid, sid);
   if (message === undefined) throw notFound(call.path);
   return message;
 }
 
 /**
- * Newest first. The list lags behind: a message can be fetched by its SID before it is listed. DateSent selects days in
- * UTC, whatever time is given, and never finds a text that has not been sent.
+ * Newest first. The list lags behind: a message can be fetched by its SID before it is listed. DateSent selects whole days
+ * in UTC, even when a time is given, and never finds a text that has not been sent.
  */
-function listed(call: Call, { state, clock }: World): Message[] {
+function listed(call: ApiCall, { state, clock }: SimulatorContext): Message[] {
   const to = call.query.get("To");
   const from = call.query.get("From");
   const on = dayOf(call, "DateSent");
   const until = dayOf(call, "DateSent<");
   const since = dayOf(call, "DateSent>");
   const visibleFrom = clock.now() - state.timing.messageListLagMs - call.extraLagMs;
+  // Any filter by date leaves out texts without a date.
   const byDay = on !== undefined || until !== undefined || since !== undefined;
-  return call.region.messages
-    .ofAccount(call.account.sid)
-    .filter((message) => message.dateCreated <= visibleFrom)
-    .filter((message) => (to ?? message.to) === message.to && (from ?? message.from) === message.from)
-    .filter(({ dateSent }) => {
-      if (dateSent === null) return !byDay;
-      const day = Math.floor(dateSent / DAY_MS);
-      return day === (on ?? day) && day <= (until ?? day) && day >= (since ?? day);
-    })
-    .reverse()
-    .sort((a, b) => (b.dateSent ?? b.dateCreated) - (a.dateSent ?? a.dateCreated));
+  return (
+    call.region.messages
+      .ofAccount(call.account.sid)
+      .filter((message) => message.dateCreated <= visibleFrom)
+      .filter((message) => (to ?? message.to) === message.to && (from ?? message.from) === message.from)
+      .filter(({ dateSent }) => {
+        if (dateSent === null) return !byDay;
+        const day = Math.floor(dateSent / DAY_MS);
+        return day === (on ?? day) && day <= (until ?? day) && day >= (since ?? day);
+      })
+      // The sort is stable: of two texts at the same millisecond the newer one stays first.
+      .reverse()
+      .sort((a, b) => (b.dateSent ?? b.dateCreated) - (a.dateSent ?? a.dateCreated))
+  );
 }
 
-function dayOf(call: Call, name: string): number | undefined {
+/** The number of the day in UTC; undefined: the call has no such filter. */
+function dayOf(call: ApiCall, name: string): number | undefined {
   const text = call.query.get(name);
   if (text === null) return undefined;
   const ms = Date.parse(/^\d{4}-\d{2}-\d{2}/.test(text) ? text : "");
@@ -95,8 +108,8 @@ function dayOf(call: Call, name: string): number | undefined {
   return Math.floor(ms / DAY_MS);
 }
 
-/** A text may be redacted (an empty Body), and called off while it is scheduled; nothing else changes. */
-function update(call: Call, { clock, outbox }: World): Message {
+/** Two changes are possible: an empty Body removes the content, and a scheduled text may be canceled. */
+function update(call: ApiCall, { clock, outbox }: SimulatorContext): Message {
   const message = findMessage(call, call.params.Sid!);
   for (const [name, value] of call.form) {
     if (name === "Body" && value === "") message.body = "";
@@ -115,6 +128,7 @@ function renderMessage(message: Message): Record<string, unknown> {
   const uri = `/2010-04-01/Accounts/${accountSid}/Messages/${sid}`;
   return {
     body: message.body,
+    // The 2010 API answers these numbers as text.
     num_segments: String(message.numSegments),
     direction: message.direction,
     from: message.from || null,
@@ -128,7 +142,7 @@ function renderMessage(message: Message): Record<string, unknown> {
     date_created: rfc2822(message.dateCreated),
     status: message.status,
     sid,
-    date_sent: dateOrNull(message.dateSent, rfc2822),
+    date_sent: message.dateSent === null ? null : rfc2822(message.dateSent),
     messaging_service_sid: message.messagingServiceSid,
     error_code: message.errorCode,
     price_unit: "USD",

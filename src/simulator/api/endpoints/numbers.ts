@@ -1,15 +1,15 @@
-import type { PhoneNumber } from "../../state/resources.ts";
-import { rfc2822 } from "../../state/sids.ts";
+import type { SimulatedNumber } from "../../state/resources.ts";
+import { rfc2822 } from "../dates.ts";
 import { badRequest, notFound } from "../errors.ts";
-import { type Call, noContent, type Operation, ok, type World } from "../exchange.ts";
-import { type Fields, field, readForm } from "../form.ts";
+import { type FormFields, field, readForm } from "../form.ts";
+import { type ApiCall, type ApiOperation, noContent, ok, type SimulatorContext } from "../operation.ts";
 import { page2010 } from "../paging.ts";
 
 const permission = "/twilio/phone-numbers/incoming-phone-numbers";
 const list = "/2010-04-01/Accounts/{AccountSid}/IncomingPhoneNumbers";
 const instance = `${list}/{Sid}.json`;
 
-export const numberOperations: Operation[] = [
+export const numberOperations: ApiOperation[] = [
   listing("ListIncomingPhoneNumber", `${list}.json`),
   listing("ListIncomingPhoneNumberLocal", `${list}/Local.json`, "local"),
   listing("ListIncomingPhoneNumberMobile", `${list}/Mobile.json`, "mobile"),
@@ -28,7 +28,7 @@ export const numberOperations: Operation[] = [
     method: "POST",
     path: instance,
     permission: `${permission}/update`,
-    handle: (call, world) => ok(renderNumber(update(call, world))),
+    handle: (call, context) => ok(renderNumber(update(call, context))),
   },
   {
     name: "DeleteIncomingPhoneNumber",
@@ -43,7 +43,8 @@ export const numberOperations: Operation[] = [
   },
 ];
 
-function listing(name: string, path: string, type?: PhoneNumber["type"]): Operation {
+/** Twilio has one list of all numbers and one for each type; they take the same filters. */
+function listing(name: string, path: string, type?: SimulatedNumber["type"]): ApiOperation {
   return {
     name,
     product: "api",
@@ -52,16 +53,17 @@ function listing(name: string, path: string, type?: PhoneNumber["type"]): Operat
     permission: `${permission}/list`,
     handle(call) {
       const filters = [
-        (n: PhoneNumber) => type === undefined || n.type === type,
+        (n: SimulatedNumber) => type === undefined || n.type === type,
         phoneNumberFilter(call.query.get("PhoneNumber")),
         equals(call.query.get("FriendlyName"), (n) => n.friendlyName),
         equals(call.query.get("Origin"), (n) => n.origin),
-        (n: PhoneNumber) => call.query.get("Beta") !== "false" || !n.beta,
+        (n: SimulatedNumber) => call.query.get("Beta") !== "false" || !n.beta,
       ];
       const rows = call.region.numbers.ofAccount(call.account.sid).filter((n) => filters.every((f) => f(n)));
       return page2010(
         call,
         "incoming_phone_numbers",
+        // Newest first.
         rows.reverse(),
         type === undefined ? renderNumber : renderTyped,
       );
@@ -69,8 +71,11 @@ function listing(name: string, path: string, type?: PhoneNumber["type"]): Operat
   };
 }
 
-/** Twilio's filter is a pattern: any part of the number matches, `*` is any digit. Who wants one number compares exactly. */
-function phoneNumberFilter(pattern: string | null): (number: PhoneNumber) => boolean {
+/**
+ * Twilio's filter is a pattern: it matches any part of the number, and `*` is any digit. A client that wants one number must
+ * compare it itself.
+ */
+function phoneNumberFilter(pattern: string | null): (number: SimulatedNumber) => boolean {
   if (pattern === null || pattern === "") return () => true;
   const wanted = new RegExp(
     pattern
@@ -81,16 +86,17 @@ function phoneNumberFilter(pattern: string | null): (number: PhoneNumber) => boo
   return ({ phoneNumber }) => wanted.test(phoneNumber);
 }
 
-const equals = (wanted: string | null, of: (number: PhoneNumber) => string) => (number: PhoneNumber) =>
-  wanted === null || of(number) === wanted;
+const equals =
+  (wanted: string | null, of: (number: SimulatedNumber) => string) => (number: SimulatedNumber) =>
+    wanted === null || of(number) === wanted;
 
-function find(call: Call): PhoneNumber {
+function find(call: ApiCall): SimulatedNumber {
   const number = call.region.numbers.of(call.account.sid, call.params.Sid!);
   if (number === undefined) throw notFound(call.path);
   return number;
 }
 
-const fields: Fields<PhoneNumber> = {
+const fields: FormFields<SimulatedNumber> = {
   FriendlyName: field.text("friendlyName", 64),
   SmsUrl: field.url("smsUrl"),
   SmsMethod: field.method("smsMethod"),
@@ -112,22 +118,24 @@ const fields: Fields<PhoneNumber> = {
   AccountSid: field.text("accountSid"),
 };
 
-/** Nothing changes unless all of it is valid. */
-function update(call: Call, world: World): PhoneNumber {
+/** Checks everything before it changes anything: one invalid field must leave the number as it was. */
+function update(call: ApiCall, context: SimulatorContext): SimulatedNumber {
   const number = find(call);
-  const { accountSid, ...changes } = readForm(call, world, fields);
+  const { accountSid, ...changes } = readForm(call, context, fields);
   const next = { ...number, ...changes };
+  // Both are checked as they will be after the update: a form may set or clear the URL and its fallback together. A number
+  // that already breaks the rule can still be changed in other ways.
   const touches = (...names: string[]) => names.some((name) => call.form.has(name));
   if (touches("SmsUrl", "SmsFallbackUrl") && next.smsFallbackUrl !== "" && next.smsUrl === "")
     throw badRequest(21406);
   if (touches("VoiceUrl", "VoiceFallbackUrl") && next.voiceFallbackUrl !== "" && next.voiceUrl === "")
     throw badRequest(21405);
   if (accountSid !== undefined) transfer(call, number, accountSid);
-  return Object.assign(number, changes, { dateUpdated: world.clock.now() });
+  return Object.assign(number, changes, { dateUpdated: context.clock.now() });
 }
 
-/** A number moves between a parent and its subaccounts only, and leaves its Messaging Service on the way. */
-function transfer(call: Call, number: PhoneNumber, accountSid: string): void {
+/** A number can move only between a parent and its subaccounts. It leaves its Messaging Service, which stays in the old account. */
+function transfer(call: ApiCall, number: SimulatedNumber, accountSid: string): void {
   const target = call.region.accounts.get(accountSid);
   if (target === undefined || target.ownerAccountSid !== call.account.ownerAccountSid)
     throw badRequest(21470);
@@ -136,13 +144,14 @@ function transfer(call: Call, number: PhoneNumber, accountSid: string): void {
   call.region.numbers.transfer(number.sid, target.sid);
 }
 
-/** The lists of one type do not say it. */
-function renderTyped(number: PhoneNumber): Record<string, unknown> {
+/** The lists of one type leave the type out, as Twilio does. */
+function renderTyped(number: SimulatedNumber): Record<string, unknown> {
   const { type: _, ...rest } = renderNumber(number);
   return rest;
 }
 
-export function renderNumber(number: PhoneNumber): Record<string, unknown> {
+/** The 2010 API answers most unset strings as "", but some unset SIDs as null. */
+export function renderNumber(number: SimulatedNumber): Record<string, unknown> {
   const { sid, accountSid } = number;
   return {
     account_sid: accountSid,

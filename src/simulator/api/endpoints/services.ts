@@ -1,13 +1,20 @@
-import type { MessagingService } from "../../state/resources.ts";
-import { iso8601 } from "../../state/sids.ts";
+import type { SimulatedService } from "../../state/resources.ts";
+import { iso8601 } from "../dates.ts";
 import { badRequest, notFound } from "../errors.ts";
-import { type Call, created, noContent, type Operation, ok, type World } from "../exchange.ts";
-import { type Fields, field, readForm } from "../form.ts";
+import { type FormFields, field, readForm } from "../form.ts";
+import {
+  type ApiCall,
+  type ApiOperation,
+  created,
+  noContent,
+  ok,
+  type SimulatorContext,
+} from "../operation.ts";
 import { pageV1, twilioUrl } from "../paging.ts";
 
 const permission = "/twilio/messaging/services";
 
-export const serviceOperations: Operation[] = [
+export const serviceOperations: ApiOperation[] = [
   {
     name: "ListService",
     product: "messaging",
@@ -17,8 +24,7 @@ export const serviceOperations: Operation[] = [
     handle: (call) =>
       pageV1(
         call,
-        "messaging",
-        "services",
+        { product: "messaging", key: "services" },
         call.region.services.ofAccount(call.account.sid).reverse(),
         (row) => renderService(call, row),
       ),
@@ -29,7 +35,7 @@ export const serviceOperations: Operation[] = [
     method: "POST",
     path: "/v1/Services",
     permission: `${permission}/create`,
-    handle: (call, world) => created(renderService(call, create(call, world))),
+    handle: (call, context) => created(renderService(call, create(call, context))),
   },
   {
     name: "FetchService",
@@ -45,7 +51,7 @@ export const serviceOperations: Operation[] = [
     method: "POST",
     path: "/v1/Services/{Sid}",
     permission: `${permission}/update`,
-    handle: (call, world) => ok(renderService(call, update(call, world))),
+    handle: (call, context) => ok(renderService(call, update(call, context))),
   },
   {
     name: "DeleteService",
@@ -60,13 +66,14 @@ export const serviceOperations: Operation[] = [
   },
 ];
 
-export function findService(call: Call, sid: string): MessagingService {
+/** Throws 404 when the calling account has no such service. */
+export function findService(call: ApiCall, sid: string): SimulatedService {
   const service = call.region.services.of(call.account.sid, sid);
   if (service === undefined) throw notFound(call.path);
   return service;
 }
 
-const fields: Fields<MessagingService & Ignored> = {
+const fields: FormFields<SimulatedService & Ignored> = {
   FriendlyName: field.text("friendlyName", 64),
   InboundRequestUrl: field.url("inboundRequestUrl"),
   InboundMethod: field.method("inboundMethod"),
@@ -85,30 +92,33 @@ const fields: Fields<MessagingService & Ignored> = {
   SynchronousValidation: field.boolean("ignored"),
 };
 
-/** Settings that Twilio takes and that make no difference here. */
+/** Where the settings go that Twilio knows and that make no difference here. */
 interface Ignored {
   ignored: unknown;
 }
 
-function read(call: Call, world: World): Partial<MessagingService> {
-  const { ignored: _, ...changes } = readForm(call, world, fields);
-  // An unset URL of a service is null, where a number's is "".
+/** The changes that a form asks for, without the settings that make no difference. */
+function read(call: ApiCall, context: SimulatorContext): Partial<SimulatedService> {
+  const { ignored: _, ...changes } = readForm(call, context, fields);
+  // Twilio answers an unset URL of a service as null, but that of a number as "".
   for (const name of ["inboundRequestUrl", "fallbackUrl", "statusCallback"] as const)
     if (changes[name] === "") changes[name] = null;
   return changes;
 }
 
-function create(call: Call, world: World): MessagingService {
+/** FriendlyName is the only field that Twilio requires. */
+function create(call: ApiCall, context: SimulatorContext): SimulatedService {
   if (!call.form.get("FriendlyName")) throw badRequest(20001, "FriendlyName is required");
-  return call.region.addService({ ...read(call, world), accountSid: call.account.sid });
+  return call.region.addService({ ...read(call, context), accountSid: call.account.sid });
 }
 
-function update(call: Call, world: World): MessagingService {
+function update(call: ApiCall, context: SimulatorContext): SimulatedService {
   const service = findService(call, call.params.Sid!);
-  return Object.assign(service, read(call, world), { dateUpdated: world.clock.now() });
+  return Object.assign(service, read(call, context), { dateUpdated: context.clock.now() });
 }
 
-function renderService(call: Call, service: MessagingService): Record<string, unknown> {
+/** The settings that make no difference here have fixed values. */
+function renderService(call: ApiCall, service: SimulatedService): Record<string, unknown> {
   const url = twilioUrl(call, "messaging", `/v1/Services/${service.sid}`);
   return {
     account_sid: service.accountSid,

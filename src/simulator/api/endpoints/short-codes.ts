@@ -1,15 +1,15 @@
-import type { ShortCode } from "../../state/resources.ts";
-import { rfc2822 } from "../../state/sids.ts";
+import type { SimulatedShortCode } from "../../state/resources.ts";
+import { rfc2822 } from "../dates.ts";
 import { badRequest, notFound } from "../errors.ts";
-import { type Call, type Operation, ok, type World } from "../exchange.ts";
-import { type Fields, field, readForm } from "../form.ts";
+import { type FormFields, field, readForm } from "../form.ts";
+import { type ApiCall, type ApiOperation, ok, type SimulatorContext } from "../operation.ts";
 import { page2010 } from "../paging.ts";
 
 const permission = "/twilio/messaging/short-codes";
 const list = "/2010-04-01/Accounts/{AccountSid}/SMS/ShortCodes";
 const instance = `${list}/{Sid}.json`;
 
-export const shortCodeOperations: Operation[] = [
+export const shortCodeOperations: ApiOperation[] = [
   {
     name: "ListShortCode",
     product: "api",
@@ -17,6 +17,7 @@ export const shortCodeOperations: Operation[] = [
     path: `${list}.json`,
     permission: `${permission}/list`,
     handle(call) {
+      // The same pattern language as for numbers.
       const pattern = (call.query.get("ShortCode") ?? "").replace(/[^0-9*]/g, "").replaceAll("*", "[0-9]");
       const friendlyName = call.query.get("FriendlyName");
       const rows = call.region.shortCodes
@@ -40,11 +41,12 @@ export const shortCodeOperations: Operation[] = [
     method: "POST",
     path: instance,
     permission: `${permission}/update`,
-    handle: (call, world) => ok(renderShortCode(update(call, world))),
+    handle: (call, context) => ok(renderShortCode(update(call, context))),
   },
 ];
 
-const fields: Fields<ShortCode & { apiVersion: string }> = {
+/** ApiVersion is accepted, but the simulator has only one version. */
+const fields: FormFields<SimulatedShortCode & { apiVersion: string }> = {
   FriendlyName: field.text("friendlyName", 64),
   ApiVersion: field.text("apiVersion"),
   SmsUrl: field.url("smsUrl"),
@@ -53,22 +55,23 @@ const fields: Fields<ShortCode & { apiVersion: string }> = {
   SmsFallbackMethod: field.method("smsFallbackMethod"),
 };
 
-function find(call: Call): ShortCode {
+function find(call: ApiCall): SimulatedShortCode {
   const code = call.region.shortCodes.of(call.account.sid, call.params.Sid!);
   if (code === undefined) throw notFound(call.path);
   return code;
 }
 
-function update(call: Call, world: World): ShortCode {
+/** As for numbers, a fallback needs a URL, and nothing changes unless all fields are valid. */
+function update(call: ApiCall, context: SimulatorContext): SimulatedShortCode {
   const code = find(call);
-  const { apiVersion: _, ...changes } = readForm(call, world, fields);
+  const { apiVersion: _, ...changes } = readForm(call, context, fields);
   const next = { ...code, ...changes };
   const touched = call.form.has("SmsUrl") || call.form.has("SmsFallbackUrl");
   if (touched && next.smsFallbackUrl !== "" && next.smsUrl === "") throw badRequest(21406);
-  return Object.assign(code, changes, { dateUpdated: world.clock.now() });
+  return Object.assign(code, changes, { dateUpdated: context.clock.now() });
 }
 
-function renderShortCode(code: ShortCode): Record<string, unknown> {
+function renderShortCode(code: SimulatedShortCode): Record<string, unknown> {
   return {
     account_sid: code.accountSid,
     api_version: "2010-04-01",

@@ -3,53 +3,60 @@ import { request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import type { Clock } from "../../clock.ts";
 
-export interface AttemptRequest {
+/** One HTTP request to a webhook, ready to be sent. */
+interface WebhookRequest {
   url: string;
   method: "GET" | "POST";
   headers: Record<string, string>;
   body: string | undefined;
   connectTimeoutMs: number;
   readTimeoutMs: number;
-  /** What is left of the total. */
+  /** How long the whole request may take: what the earlier attempts have left of the total. */
   totalTimeoutMs: number;
   lookup: LookupFunction;
 }
 
-export type AttemptResult =
+export type WebhookResult =
   | { status: number; headers: IncomingMessage["headers"]; body: string }
-  /** `retry`: what a retry policy calls it; undefined: never tried again, such as an answer that broke off. */
+  /** `code` is Twilio's. `retry`: the retry policy (`rp`) that covers this failure; undefined: Twilio never retries it. */
   | { failed: { code: number; text: string; retry: "ct" | "rt" | undefined } };
 
-/** More than this Twilio does not read of an answer. */
+/** Bounds memory. Far above the 64 KiB from which on the TwiML is refused. */
 const LONGEST_ANSWER = 256 * 1024;
 
-/** Never rejects. `signal`: the simulator stops. */
-export function attempt(wanted: AttemptRequest, clock: Clock, signal: AbortSignal): Promise<AttemptResult> {
-  return new Promise((resolve) => new Attempt(wanted, clock, signal, resolve).start());
+/** Sends one request. Never rejects: a failure is a result, too. Aborting the signal ends the request when the simulator stops. */
+export function sendWebhookRequest(
+  wanted: WebhookRequest,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<WebhookResult> {
+  return new Promise((resolve) => new RequestInProgress({ wanted, clock, resolve }, signal).start());
+}
+
+interface WebhookRequestOptions {
+  wanted: WebhookRequest;
+  clock: Clock;
+  resolve: (result: WebhookResult) => void;
 }
 
 /**
- * One request to a webhook on a connection of its own, as Twilio's proxy makes it: so long to connect, so long until the
- * first and each further packet of the answer, so long in all. connecting → waiting → reading → over, by `#enter` alone.
- * The host's name is looked up while connecting.
+ * One request on a connection of its own. Like Twilio's proxy it has three time limits: to connect (including the name
+ * look-up and TLS), to wait for the first and for each further packet of the answer, and for everything together. The
+ * stages are connecting → waiting → reading → over; `#enter` and `#end` alone change them.
  */
-class Attempt {
+class RequestInProgress {
   #stage: "connecting" | "waiting" | "reading" | "over" = "connecting";
+  /** Whether the host's name is known, to tell a slow name server from a slow server. */
   #resolved = false;
   #cancelStage = () => {};
   #cancelTotal = () => {};
   #request: ClientRequest | undefined;
-  readonly #wanted: AttemptRequest;
+  readonly #wanted: WebhookRequest;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
-  readonly #resolve: (result: AttemptResult) => void;
+  readonly #resolve: (result: WebhookResult) => void;
 
-  constructor(
-    wanted: AttemptRequest,
-    clock: Clock,
-    signal: AbortSignal,
-    resolve: (result: AttemptResult) => void,
-  ) {
+  constructor({ wanted, clock, resolve }: WebhookRequestOptions, signal: AbortSignal) {
     this.#wanted = wanted;
     this.#clock = clock;
     this.#signal = signal;
@@ -69,9 +76,11 @@ class Attempt {
     const request = (secure ? httpsRequest : httpRequest)({
       hostname,
       port: url.port || (secure ? 443 : 80),
+      // The fragment is for Twilio only and never sent.
       path: url.pathname + url.search,
       method,
       headers: { host: url.host, ...headers, connection: "close" },
+      // A connection of its own, so that each attempt also tests the connection.
       agent: false,
       lookup,
     });
@@ -97,7 +106,7 @@ class Attempt {
       length += chunk.length;
       if (length <= LONGEST_ANSWER) chunks.push(chunk);
     });
-    // A connection that is cut in the middle raises an error here and no `end`.
+    // When the connection is cut in the middle there is an error and no `end`.
     response.on("error", (error: NodeJS.ErrnoException) => this.#broken(error));
     response.on("end", () => {
       const { statusCode, headers } = response;
@@ -107,7 +116,7 @@ class Attempt {
 
   readonly #stopped = () => this.#fail(11205, "the simulator stopped");
 
-  /** A partial answer is never asked for again. */
+  /** An answer that began and then stopped is never retried: the webhook has done its work. */
   #timedOut(): void {
     if (this.#stage === "connecting")
       this.#fail(11201, this.#resolved ? "no connection in time" : "host name not resolved in time", "ct");
@@ -115,7 +124,10 @@ class Attempt {
     else this.#fail(11205, "the answer broke off");
   }
 
-  /** Everything before the connection stands may be tried again; a connection that is lost later is not a time-out. */
+  /**
+   * What fails before the connection is made may be retried. A connection that is lost later is not a time-out and is not
+   * retried. This is an assumption, see docs/simulator.md.
+   */
   #broken({ code = "", message }: NodeJS.ErrnoException) {
     if (this.#stage === "reading") return this.#fail(11205, "the answer broke off");
     if (this.#stage === "waiting")
@@ -141,7 +153,8 @@ class Attempt {
     this.#end({ failed: { code, text, retry } });
   }
 
-  #end(result: AttemptResult): void {
+  /** Every request ends here, exactly once. */
+  #end(result: WebhookResult): void {
     if (this.#stage === "over") return;
     this.#stage = "over";
     this.#cancelStage();

@@ -1,17 +1,19 @@
-/** How long and how often Twilio tries a webhook; the URL's fragment may override it. */
+/** How long and how often Twilio tries a webhook. The fragment of the webhook's URL may override it. */
 export interface ConnectionSettings {
   connectTimeoutMs: number;
   readTimeoutMs: number;
-  /** Over all attempts. */
+  /** For all attempts together. */
   totalTimeoutMs: number;
+  /** Attempts after the first one. */
   retries: number;
   retryOn: ReadonlySet<RetryPolicy>;
 }
 
+/** Failures that are worth a retry: status 4xx or 5xx, no connection (ct), no answer in time (rt). */
 export type RetryPolicy = "4xx" | "5xx" | "ct" | "rt";
 
-/** Twilio's defaults: one retry, and only when no connection came about; none after a 5xx or a silent server. */
-export const defaultSettings: ConnectionSettings = {
+/** Twilio's defaults: one retry, and only if there was no connection. A 5xx or a silent server is not retried. */
+const defaultSettings: ConnectionSettings = {
   connectTimeoutMs: 5000,
   readTimeoutMs: 15_000,
   totalTimeoutMs: 15_000,
@@ -19,9 +21,10 @@ export const defaultSettings: ConnectionSettings = {
   retryOn: new Set(["ct"]),
 };
 
-/** Twilio's error codes for a fragment that it does not take. */
-export type OverrideErrorCode = 11240 | 11241 | 11243;
+/** Twilio's error codes for an invalid fragment: 11240 unknown name, 11241 invalid value, 11243 unknown edge. */
+type OverrideErrorCode = 11240 | 11241 | 11243;
 
+/** An invalid fragment. Twilio then does not call the webhook at all. */
 export class OverrideError extends Error {
   readonly code: OverrideErrorCode;
   constructor(code: OverrideErrorCode, message: string) {
@@ -31,10 +34,11 @@ export class OverrideError extends Error {
 }
 
 const policies: readonly RetryPolicy[] = ["4xx", "5xx", "ct", "rt"];
+/** Twilio's edges: where its request leaves for the webhook. */
 const edges = ["ashburn", "dublin", "frankfurt", "sao-paulo", "singapore", "sydney", "tokyo", "umatilla"];
 
 /**
- * Reads the overrides in a URL's fragment. A fragment without any `name=value` is an ordinary one and overrides nothing.
+ * Reads the overrides from a URL's fragment. A fragment without any `name=value` is an ordinary one. Throws OverrideError.
  * https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
  */
 export function connectionSettings(url: string): ConnectionSettings {
@@ -63,7 +67,7 @@ function apply(settings: ConnectionSettings, name: string, value: string): void 
       settings.retryOn = retryOn(value);
       return;
     case "sni":
-      if (!/^[yn]$/.test(value)) throw new OverrideError(11241, `sni is y or n, not ${value}`);
+      if (!/^[yn]$/.test(value)) throw new OverrideError(11241, `sni must be y or n, not ${value}`);
       return;
     case "e": {
       const unknown = value.split(",").find((edge) => !edges.includes(edge));
@@ -80,13 +84,13 @@ function retryOn(value: string): Set<RetryPolicy> {
   if (names.includes("all")) return new Set(policies);
   const unknown = names.find((name) => !policies.includes(name as RetryPolicy));
   if (unknown !== undefined)
-    throw new OverrideError(11241, `rp takes 4xx, 5xx, ct, rt or all, not ${unknown}`);
+    throw new OverrideError(11241, `rp must be 4xx, 5xx, ct, rt or all, not ${unknown}`);
   return new Set(names as RetryPolicy[]);
 }
 
 function whole(name: string, value: string, min: number, max: number): number {
   if (!/^[0-9]{1,5}$/.test(value) || Number(value) < min || Number(value) > max)
-    throw new OverrideError(11241, `${name} is a whole number from ${min} to ${max}, not ${value}`);
+    throw new OverrideError(11241, `${name} must be a whole number from ${min} to ${max}, not ${value}`);
   return Number(value);
 }
 

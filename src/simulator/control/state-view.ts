@@ -1,8 +1,8 @@
-import type { Region } from "./region.ts";
-import type { Message } from "./resources.ts";
-import type { SimulatorState } from "./state.ts";
+import type { Region } from "../state/region.ts";
+import type { Message } from "../state/resources.ts";
+import type { SimulatorState } from "../state/state.ts";
 
-/** Everything that a person may want to look at, as JSON; tokens and secrets stay inside. */
+/** The whole state as JSON, without tokens and secrets: the control API has no credentials, so anybody may read it. */
 export function describeState(state: SimulatorState): Record<string, unknown> {
   return {
     regions: Object.fromEntries(state.regions.map((region) => [region.name, describeRegion(region)])),
@@ -33,6 +33,7 @@ function describeRegion(region: Region): Record<string, unknown> {
   };
 }
 
+/** The size of media in place of their content, which may be megabytes. */
 const describeMessage = ({ media, ...message }: Message) => ({
   ...message,
   media: media.map(({ content, ...rest }) => ({ ...rest, bytes: content.length })),

@@ -1,17 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { publicUrlProblem, publicUrls, urlsOf } from "./urls.ts";
+import { publicUrlProblem } from "./public-url.ts";
 
-test("a stream's URLs end in its namespace and name", () => {
-  expect(
-    urlsOf(publicUrls("https://sms.example.com/", "https://sms2.example.com/edge/"), "team", "support"),
-  ).toEqual({
-    inbound: "https://sms.example.com/inbound/team/support",
-    fallback: "https://sms2.example.com/edge/fallback/team/support",
-    status: "https://sms.example.com/status/team/support",
-  });
-});
-
-describe("publicUrlProblem tells what Twilio would call", () => {
+describe("whether Twilio would call a PUBLIC_URL", () => {
   for (const good of ["https://sms.example.com", "https://sms.example.com:8443/edge", "https://203.0.113.7"])
     test(good, () => expect(publicUrlProblem(good, false)).toBeUndefined());
   for (const [bad, words] of [
@@ -27,6 +17,6 @@ describe("publicUrlProblem tells what Twilio would call", () => {
     ["https://my_host.example.com", "underscore"],
   ] as const)
     test(`not ${bad}`, () => expect(publicUrlProblem(bad, false)).toContain(words));
-  test("http to this machine is fine when it is allowed", () =>
+  test("http to this machine is accepted when it is allowed", () =>
     expect(publicUrlProblem("http://127.0.0.1:8080", true)).toBeUndefined());
 });

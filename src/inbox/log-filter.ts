@@ -1,19 +1,19 @@
 import type { Clock } from "../clock.ts";
 
-/** The same trouble is told again after this. */
+/** After this time a problem that lasts is logged again. */
 const REPEAT_MS = 30_000;
 
-/** Whether a trouble is worth a line in the log: when it begins, when its cause changes, and now and then while it lasts. */
-export class Told {
+/** Decides whether a problem is worth a line in the log: when it begins, when its cause changes, and every 30 s while it lasts. */
+export class LogFilter {
   readonly #clock: Clock;
-  /** When each cause was told last: two that take turns are not told at each turn. */
+  /** When each cause was logged last. One time for all would let two causes that alternate be logged at every change. */
   readonly #causes = new Map<string, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Is this news? Whoever asks is taken to tell it. */
+  /** Should this cause be logged now? After `true` the caller must log it. */
   isNews(cause: string): boolean {
     const now = this.#clock.monotonic();
     if (now - (this.#causes.get(cause) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) return false;
@@ -21,7 +21,7 @@ export class Told {
     return true;
   }
 
-  /** The trouble is over; was there one that was told? */
+  /** Call when the problem is over. True when it was logged, so that its end is worth a line as well. */
   isOver(): boolean {
     const wasTold = this.#causes.size > 0;
     this.#causes.clear();

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { Registry } from "@prometheus-io/client";
 import { expect, test } from "vitest";
-import { exposeBuild } from "./process.ts";
+import { exposeBuild } from "./metrics.ts";
 
-test("a process says which version it is", async () => {
+test("the metrics say which version of the process runs", async () => {
   const registry = new Registry();
   exposeBuild(registry, "controller");
   const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };

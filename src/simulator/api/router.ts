@@ -4,30 +4,31 @@ import { conversationOperations } from "./endpoints/conversations.ts";
 import { mediaOperations } from "./endpoints/media.ts";
 import { messageOperations } from "./endpoints/messages.ts";
 import { numberOperations } from "./endpoints/numbers.ts";
-import { poolOperations } from "./endpoints/pool.ts";
+import { poolOperations } from "./endpoints/service-pool.ts";
 import { serviceOperations } from "./endpoints/services.ts";
 import { shortCodeOperations } from "./endpoints/short-codes.ts";
-import type { Operation, Product } from "./exchange.ts";
+import type { ApiOperation, TwilioProduct } from "./operation.ts";
 
-/** Where a call goes: product, region and the path that Twilio's own host would see. */
-export interface Address {
-  product: Product;
+/** What a call addresses: Twilio puts product and region into the host name, the simulator into the path. */
+export interface ApiAddress {
+  product: TwilioProduct;
   region: string;
+  /** The path that Twilio's own host would see. */
   path: string;
 }
 
-/** Reads a path below the base URL: `[/regions/{region}][/{product}]/…`, `api` without its name. */
-export function addressOf(pathname: string): Address {
+/** Reads a path below the base URL: `[/regions/{region}][/{product}]/…`. Without a product it is `api`, without a region us1. */
+export function readAddress(pathname: string): ApiAddress {
   const regional = /^\/regions\/([a-z][a-z0-9-]{0,30})(\/.*)$/.exec(pathname);
   const [region, rest] = regional === null ? ["us1", pathname] : [regional[1]!, regional[2]!];
   const named = /^\/(messaging|conversations|accounts)(\/.*)$/.exec(rest);
   return named === null
     ? { product: "api", region, path: rest }
-    : { product: named[1] as Product, region, path: named[2]! };
+    : { product: named[1] as TwilioProduct, region, path: named[2]! };
 }
 
-export interface Match {
-  operation: Operation;
+export interface MatchedOperation {
+  operation: ApiOperation;
   params: Record<string, string>;
 }
 
@@ -43,22 +44,22 @@ const all = [
   ...shortCodeOperations,
 ].map((operation) => ({ operation, pattern: patternOf(operation.path) }));
 
-/** The operation for a call; `otherMethods`: the path exists, but not for this method. */
+/** Finds the operation for a call. `methodNotAllowed`: the path exists, but not with this method; undefined: no such path. */
 export function matchOperation(
   method: string,
-  { product, path }: Address,
-): Match | "otherMethods" | undefined {
+  { product, path }: ApiAddress,
+): MatchedOperation | "methodNotAllowed" | undefined {
   const atPath = all.flatMap(({ operation, pattern }) => {
     const found = operation.product === product ? pattern.exec(path) : null;
     return found === null ? [] : [{ operation, params: { ...found.groups } }];
   });
   return (
     atPath.find(({ operation }) => operation.method === method) ??
-    (atPath.length > 0 ? "otherMethods" : undefined)
+    (atPath.length > 0 ? "methodNotAllowed" : undefined)
   );
 }
 
-/** An empty SID matches too: it is not found, rather than no such path. */
+/** An empty segment matches too, so that an empty SID gets the 404 of its resource, as at Twilio. */
 function patternOf(path: string): RegExp {
   return new RegExp(`^${path.replaceAll(".", "\\.").replace(/\{(\w+)\}/g, "(?<$1>[^/.]*)")}$`);
 }

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from "node:net";
 
-/** Addresses that Twilio's proxies do not call: this machine, private networks, link-local, multicast, reserved. */
+/** Addresses that Twilio does not call: loopback, private networks, link-local, multicast and reserved ones. */
 const unreachable = new BlockList();
 for (const [net, prefix] of [
   ["0.0.0.0", 8],
@@ -21,24 +21,26 @@ for (const [net, prefix] of [
 ] as const)
   unreachable.addSubnet(net, prefix, "ipv6");
 
+/** One label of a host name. */
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
 
-/** An absolute http or https URL whose host is a name or address that Twilio could call. */
+/** Whether Twilio would accept this webhook URL: absolute, http or https, with a public host. */
 export function isWebhookUrl(text: string, { allowLocalUrls }: { allowLocalUrls: boolean }): boolean {
   if (!/^https?:\/\/[^\s]+$/i.test(text) || !URL.canParse(text)) return false;
   const { hostname } = new URL(text);
   if (isAddress(hostname)) return allowLocalUrls || !isLocalAddress(hostname);
   const labels = hostname.replace(/\.$/, "").split(".");
-  // `new URL` lets underscores through; Twilio does not.
+  // `new URL` accepts underscores in a host, Twilio does not.
   if (!labels.every((part) => label.test(part))) return false;
+  // A name without a dot, and names below .local and .localhost, exist only inside a network.
   return allowLocalUrls || (labels.length > 1 && !["localhost", "local"].includes(labels.at(-1)!));
 }
 
 const bare = (hostname: string) => hostname.replace(/^\[|\]$/g, "");
 const isAddress = (hostname: string) => isIP(bare(hostname)) !== 0;
 
-/** Whether an IP address is one that only this machine or its network reaches. IPv4 inside IPv6 counts as IPv4. */
-export function isLocalAddress(hostname: string): boolean {
+/** Whether only this machine or its network can reach the IP address. An IPv4 address inside IPv6 counts as IPv4. */
+function isLocalAddress(hostname: string): boolean {
   const address = bare(hostname);
   return unreachable.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
 }

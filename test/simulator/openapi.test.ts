@@ -1,17 +1,17 @@
 import { describe, expect, test } from "vitest";
-import type { Answer } from "../../src/simulator/api/exchange.ts";
 import { type CheckedCall, openApiContract } from "../../src/simulator/api/openapi.ts";
-import { matchOperation } from "../../src/simulator/api/operations.ts";
+import type { ApiAnswer } from "../../src/simulator/api/operation.ts";
+import { matchOperation } from "../../src/simulator/api/router.ts";
 import { accountPath, demoAccount, raw, withSimulator } from "./support.ts";
 
-// Every other test of the simulator relies on this check; it must be able to fail.
+// Every other test of the simulator relies on this check, so it must be able to fail.
 describe("the check against Twilio's OpenAPI files", () => {
   const spoiled: Record<string, [spoil: (call: CheckedCall) => void, problem: RegExp]> = {
     "a field that is missing": [
       ({ answer }) => void delete answer.body!.sms_url,
       /required property 'sms_url'/,
     ],
-    "a field too many": [
+    "a field that Twilio does not have": [
       ({ answer }) => Object.assign(answer.body!, { etag: "1" }),
       /additional properties.*etag/,
     ],
@@ -24,22 +24,28 @@ describe("the check against Twilio's OpenAPI files", () => {
       /\/sid/,
     ],
     "text for a boolean": [({ answer }) => Object.assign(answer.body!, { beta: "false" }), /\/beta/],
-    "a method that is none": [
+    "an HTTP method that Twilio does not allow": [
       ({ answer }) => Object.assign(answer.body!, { sms_method: "PUT" }),
       /\/sms_method/,
     ],
-    "another status": [({ answer }) => Object.assign(answer, { status: 201 }), /may not answer 201/],
+    "a status that Twilio does not answer": [
+      ({ answer }) => Object.assign(answer, { status: 201 }),
+      /may not answer 201/,
+    ],
     "a form field that is not published": [({ form }) => form.set("SmsUri", "x"), /SmsUri/],
-    "a form value that is none of the list": [({ form }) => form.set("SmsMethod", "PUT"), /SmsMethod/],
+    "a form value that is not on the list of allowed ones": [
+      ({ form }) => form.set("SmsMethod", "PUT"),
+      /SmsMethod/,
+    ],
   };
   for (const [name, [spoil, problem]] of Object.entries(spoiled))
-    test(`sees ${name}`, () =>
+    test(`the check reports ${name}`, () =>
       withSimulator({}, async (simulator) => {
         const path = `${accountPath}/IncomingPhoneNumbers/${demoAccount.numberSid}.json`;
         const { json } = await raw(simulator, path);
         const match = matchOperation("POST", { product: "api", region: "us1", path });
         if (typeof match !== "object") throw new Error("no such operation");
-        const answer: Answer = { status: 200, body: json };
+        const answer: ApiAnswer = { status: 200, body: json };
         const call = {
           operation: match.operation,
           form: new URLSearchParams(),

@@ -1,26 +1,27 @@
-import type { PhoneNumber, PoolMember, ShortCode } from "../../state/resources.ts";
-import { iso8601 } from "../../state/sids.ts";
+import type { PoolMember, SimulatedSender } from "../../state/resources.ts";
+import { iso8601 } from "../dates.ts";
 import { badRequest, notFound, TwilioError } from "../errors.ts";
-import { type Call, created, noContent, type Operation, ok } from "../exchange.ts";
 import { noteUnknown } from "../form.ts";
+import { type ApiCall, type ApiOperation, created, noContent, ok } from "../operation.ts";
 import { pageV1, twilioUrl } from "../paging.ts";
 import { findService } from "./services.ts";
 
-/** Twilio's default; more only by its support. */
+/** Twilio's default; its support raises it on request. */
 const LARGEST_POOL = 400;
 
-/** One kind of sender in a Messaging Service's pool; numbers and short codes behave alike. */
-interface Kind {
+/** A kind of sender in a Messaging Service's pool. Numbers and short codes have the same operations under other names. */
+interface PoolSenderKind {
   collection: "PhoneNumbers" | "ShortCodes";
   singular: "PhoneNumber" | "ShortCode";
   key: "phone_numbers" | "short_codes";
   /** The form field that names the sender. */
   fieldName: "PhoneNumberSid" | "ShortCodeSid";
   permission: string;
-  owned(call: Call, sid: string): PhoneNumber | ShortCode | undefined;
+  /** The sender with this SID, if the calling account owns it. */
+  owned(call: ApiCall, sid: string): SimulatedSender | undefined;
 }
 
-const numbers: Kind = {
+const numbers: PoolSenderKind = {
   collection: "PhoneNumbers",
   singular: "PhoneNumber",
   key: "phone_numbers",
@@ -28,7 +29,7 @@ const numbers: Kind = {
   permission: "/twilio/messaging/services.phone-numbers",
   owned: (call, sid) => call.region.numbers.of(call.account.sid, sid),
 };
-const shortCodes: Kind = {
+const shortCodes: PoolSenderKind = {
   collection: "ShortCodes",
   singular: "ShortCode",
   key: "short_codes",
@@ -37,7 +38,7 @@ const shortCodes: Kind = {
   owned: (call, sid) => call.region.shortCodes.of(call.account.sid, sid),
 };
 
-export const poolOperations: Operation[] = [numbers, shortCodes].flatMap((kind): Operation[] => [
+export const poolOperations: ApiOperation[] = [numbers, shortCodes].flatMap((kind): ApiOperation[] => [
   {
     name: `List${kind.singular}`,
     product: "messaging",
@@ -45,7 +46,9 @@ export const poolOperations: Operation[] = [numbers, shortCodes].flatMap((kind):
     path: `/v1/Services/{ServiceSid}/${kind.collection}`,
     permission: `${kind.permission}/list`,
     handle: (call) =>
-      pageV1(call, "messaging", kind.key, members(call, kind), (row) => render(call, kind, row)),
+      pageV1(call, { product: "messaging", key: kind.key }, members(call, kind), (row) =>
+        render(call, kind, row),
+      ),
   },
   {
     name: `Create${kind.singular}`,
@@ -76,35 +79,39 @@ export const poolOperations: Operation[] = [numbers, shortCodes].flatMap((kind):
   },
 ]);
 
-function members(call: Call, kind: Kind): PoolMember[] {
+/** The members of one kind. The pool holds both kinds together, and the API lists them apart. */
+function members(call: ApiCall, kind: PoolSenderKind): PoolMember[] {
   const { sid } = findService(call, call.params.ServiceSid!);
   return [...call.region.pool.values()].filter(
     (member) => member.serviceSid === sid && kind.owned(call, member.sid) !== undefined,
   );
 }
 
-function find(call: Call, kind: Kind): PoolMember {
+function find(call: ApiCall, kind: PoolSenderKind): PoolMember {
   const member = members(call, kind).find(({ sid }) => sid === call.params.Sid);
   if (member === undefined) throw notFound(call.path);
   return member;
 }
 
-function add(call: Call, kind: Kind): PoolMember {
+/** Checks in Twilio's order. A sender that is in another service must leave it first. */
+function add(call: ApiCall, kind: PoolSenderKind): PoolMember {
   const service = findService(call, call.params.ServiceSid!);
   noteUnknown(call, (name) => name === kind.fieldName);
   if (!call.form.has(kind.fieldName))
     throw badRequest(20001, `Missing required parameter: ${kind.fieldName}`);
   const sender = kind.owned(call, call.form.get(kind.fieldName) ?? "");
   if (sender === undefined) throw new TwilioError(404, 21711);
+  // Twilio has different codes for "in this service already" and "in another service".
   const already = call.region.pool.get(sender.sid);
   if (already !== undefined) throw new TwilioError(409, already.serviceSid === service.sid ? 21710 : 21712);
+  // A sender for MMS alone is allowed, so `canText` would be too strict.
   if ("capabilities" in sender && !sender.capabilities.sms && !sender.capabilities.mms)
     throw badRequest(21715);
   if (members(call, kind).length >= LARGEST_POOL) throw badRequest(21714);
   return call.region.join(service.sid, sender.sid);
 }
 
-function render(call: Call, kind: Kind, member: PoolMember): Record<string, unknown> {
+function render(call: ApiCall, kind: PoolSenderKind, member: PoolMember): Record<string, unknown> {
   const sender = kind.owned(call, member.sid)!;
   const date = iso8601(member.dateCreated);
   return {
@@ -120,7 +127,7 @@ function render(call: Call, kind: Kind, member: PoolMember): Record<string, unkn
   };
 }
 
-function capabilities(sender: PhoneNumber | ShortCode): string[] {
+function capabilities(sender: SimulatedSender): string[] {
   if (!("capabilities" in sender)) return ["SMS"];
   const { voice, sms, mms } = sender.capabilities;
   return [mms && "MMS", sms && "SMS", voice && "Voice"].filter((name) => name !== false);

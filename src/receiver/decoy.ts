@@ -1,16 +1,16 @@
 import { randomBytes } from "node:crypto";
 import type { Route, RouteUrls, SignatureKey } from "../routes/route.ts";
 
-const URL_OF_NOBODY = "https://nobody.example.com/inbound/namespace/stream-of-nobody";
+const DECOY_URL = "https://nobody.example.com/inbound/namespace/stream-of-nobody";
 
 /**
- * Stands for every route that does not exist, and takes as long to refuse as the slowest of those that do: each token and each
- * URL that a route still has is one more HMAC, and the time of a refusal must not tell which names exist. Its keys are random,
- * its URL is of the form that the others have.
+ * A made-up route that requests for unknown paths are checked against. Each token and each URL of a route costs one HMAC, and the
+ * time of a refusal must not tell which routes exist. So every refusal costs as many HMACs as the route with the most pairs of token
+ * and URL. The decoy's keys are random, and its URL is as long as a real one.
  */
-export function nobodyAmong(paths: Iterable<readonly Route[]>): Route {
+export function decoyFor(paths: Iterable<readonly Route[]>): Route {
   let most = 1;
-  let urls: RouteUrls = { inbound: URL_OF_NOBODY, fallback: URL_OF_NOBODY, status: URL_OF_NOBODY };
+  let urls: RouteUrls = { inbound: DECOY_URL, fallback: DECOY_URL, status: DECOY_URL };
   for (const routes of paths) {
     const pairs = routes.reduce((sum, route) => sum + route.keys.length * route.urls.length, 0);
     most = Math.max(most, pairs);

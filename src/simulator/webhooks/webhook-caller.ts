@@ -1,58 +1,73 @@
 import { randomUUID } from "node:crypto";
 import type { LookupFunction } from "node:net";
 import type { Clock } from "../../clock.ts";
-import { type AttemptResult, attempt } from "./attempt.ts";
-import { type ConnectionSettings, connectionSettings, OverrideError, type RetryPolicy } from "./overrides.ts";
+import {
+  type ConnectionSettings,
+  connectionSettings,
+  OverrideError,
+  type RetryPolicy,
+} from "./connection-overrides.ts";
 import { rememberingLookup } from "./resolver.ts";
 import { sign, signedUrl } from "./sign.ts";
-import { isWebhookUrl } from "./url.ts";
+import { sendWebhookRequest, type WebhookResult } from "./webhook-request.ts";
+import { isWebhookUrl } from "./webhook-url.ts";
 
-/** One request to somebody's webhook. */
+/** One attempt to deliver a webhook: one request and the redirects that it led to. */
 export interface WebhookAttempt {
   url: string;
   /** When it began, milliseconds since the epoch. */
   at: number;
   durationMs: number;
-  /** The answer's status; null: none came. */
+  /** The status of the answer; null: there was none. */
   status: number | null;
-  /** What went wrong, in words; null: nothing. */
+  /** What went wrong, in words; null: nothing did. */
   error: string | null;
-  /** Twilio's error code for it; null: nothing went wrong. */
+  /** Twilio's error code for what went wrong; null: nothing did. */
   errorCode: number | null;
 }
 
-/** Everything that was tried to deliver one webhook, the fallback included. */
+/** All attempts to deliver one webhook, including those at its fallback. */
 export interface WebhookDelivery {
   kind: "inbound" | "status" | "conversation";
   messageSid: string;
-  /** `MessageStatus` of a status callback. */
+  /** The text's status that the callback reports. Only for the kind `status`. */
   messageStatus?: string;
   attempts: WebhookAttempt[];
   delivered: boolean;
 }
 
-export interface Webhook {
+/** A webhook to call. */
+export interface WebhookCall {
   url: string;
   method: "GET" | "POST";
   params: [string, string][];
-  /** The token that signs: read at each attempt, so that a promotion counts from the next attempt on. */
+  /** The token that signs. Read at each attempt, so that a token that was promoted meanwhile signs the next one. */
   authToken: () => string;
 }
 
-export interface WebhookAnswer {
+interface WebhookAnswer {
   contentType: string | undefined;
   body: string;
 }
 
-export interface Tried {
+interface WebhookOutcome {
   attempts: WebhookAttempt[];
+  /** The first good answer; undefined: all attempts failed. */
   answer?: WebhookAnswer;
 }
 
-/** Twilio follows this many redirects of a webhook. */
+interface WebhookAttemptOptions {
+  webhook: WebhookCall;
+  settings: ConnectionSettings;
+  /** What is left of the total time for all attempts. */
+  leftMs: number;
+  idempotencyToken: string;
+}
+
+/** Twilio follows at most this many redirects. */
 const MOST_REDIRECTS = 10;
 
-/** Calls one webhook URL as Twilio does: signed, with its connection overrides and retries. No fallback. */
+/** Calls one URL as Twilio does: signed, with the connection overrides of its fragment, and with retries. Knows no fallback. */
 export class WebhookCaller {
   readonly #clock: Clock;
   readonly #allowLocalUrls: boolean;
@@ -65,13 +80,14 @@ export class WebhookCaller {
     this.#lookup = rememberingLookup(() => clock.monotonic());
   }
 
-  /** Cuts off what is in flight; nothing of it is tried again. */
+  /** Aborts the calls in progress. They are not retried. */
   clear(): void {
     this.#inFlight.abort();
     this.#inFlight = new AbortController();
   }
 
-  async call(webhook: Webhook): Promise<Tried> {
+  /** Resolves after the last attempt. Never rejects because of the webhook. */
+  async call(webhook: WebhookCall): Promise<WebhookOutcome> {
     const begun = this.#clock.monotonic();
     const { signal } = this.#inFlight;
     let settings: ConnectionSettings;
@@ -86,14 +102,15 @@ export class WebhookCaller {
       return { attempts: [this.#refused(webhook, 11205, "not a public http or https URL")] };
 
     const attempts: WebhookAttempt[] = [];
-    // The same for every retry of one webhook, so that a receiver can tell a retry from another request.
+    // Twilio sends the same token with every retry, so that a receiver can recognize one.
     const idempotencyToken = randomUUID();
     for (;;) {
-      const left = settings.totalTimeoutMs - (this.#clock.monotonic() - begun);
-      const { made, result } = await this.#attempt(webhook, settings, left, idempotencyToken, signal);
+      const leftMs = settings.totalTimeoutMs - (this.#clock.monotonic() - begun);
+      const { made, result } = await this.#attempt({ webhook, settings, leftMs, idempotencyToken }, signal);
       attempts.push(made);
       if (made.error === null && "status" in result)
         return { attempts, answer: { contentType: result.headers["content-type"], body: result.body } };
+      // The total time covers all attempts. It runs out even if retries are left.
       const spent = this.#clock.monotonic() - begun;
       const isOver = attempts.length > settings.retries || spent >= settings.totalTimeoutMs;
       const policy = policyOf(result);
@@ -102,24 +119,22 @@ export class WebhookCaller {
     }
   }
 
-  /** One attempt, redirects followed: a 301, 302 or 303 turns the POST into a GET without its parameters. */
+  /** One attempt with its redirects. As at Twilio, a 301, 302 or 303 turns the POST into a GET without its parameters. */
   async #attempt(
-    webhook: Webhook,
-    settings: ConnectionSettings,
-    leftMs: number,
-    idempotencyToken: string,
+    { webhook, settings, leftMs, idempotencyToken }: WebhookAttemptOptions,
     signal: AbortSignal,
   ) {
     const at = this.#clock.now();
     const begun = this.#clock.monotonic();
     const { connectTimeoutMs, readTimeoutMs } = settings;
+    // Redirects count as part of the attempt: they share its time and show up as one entry in the log.
     let { url, method, params } = webhook;
-    let result: AttemptResult = { failed: { code: 11215, text: "too many redirects", retry: undefined } };
+    let result: WebhookResult = { failed: { code: 11215, text: "too many redirects", retry: undefined } };
     for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
       const request = toRequest({ ...webhook, url, method, params }, idempotencyToken);
       const totalTimeoutMs = Math.max(1, leftMs - (this.#clock.monotonic() - begun));
       const given = { ...request, connectTimeoutMs, readTimeoutMs, totalTimeoutMs, lookup: this.#lookup };
-      result = await attempt(given, this.#clock, signal);
+      result = await sendWebhookRequest(given, this.#clock, signal);
       const location = "status" in result && redirectOf(result);
       if (location === false || location === undefined || !URL.canParse(location, url)) break;
       url = new URL(location, url).href;
@@ -127,19 +142,26 @@ export class WebhookCaller {
       if (redirects === MOST_REDIRECTS)
         result = { failed: { code: 11215, text: "too many redirects", retry: undefined } };
     }
-    const made = { url: webhook.url, at, durationMs: this.#clock.monotonic() - begun, ...verdict(result) };
+    const made = {
+      url: webhook.url,
+      at,
+      durationMs: this.#clock.monotonic() - begun,
+      ...describeResult(result),
+    };
     return { made, result };
   }
 
-  #refused(webhook: Webhook, errorCode: number, error: string): WebhookAttempt {
+  /** The attempt that is logged for a URL that Twilio does not call. */
+  #refused(webhook: WebhookCall, errorCode: number, error: string): WebhookAttempt {
     return { url: webhook.url, at: this.#clock.now(), durationMs: 0, status: null, error, errorCode };
   }
 }
 
+/** Where the answer redirects to; undefined: nowhere. */
 const redirectOf = (result: { status: number; headers: { location?: string | undefined } }) =>
   [301, 302, 303, 307, 308].includes(result.status) ? result.headers.location : undefined;
 
-function verdict(result: AttemptResult): Pick<WebhookAttempt, "status" | "error" | "errorCode"> {
+function describeResult(result: WebhookResult): Pick<WebhookAttempt, "status" | "error" | "errorCode"> {
   if ("failed" in result) return { status: null, error: result.failed.text, errorCode: result.failed.code };
   const { status } = result;
   return status >= 200 && status < 300
@@ -147,12 +169,14 @@ function verdict(result: AttemptResult): Pick<WebhookAttempt, "status" | "error"
     : { status, error: `HTTP ${status}`, errorCode: 11200 };
 }
 
-function policyOf(result: AttemptResult): RetryPolicy | undefined {
+/** The retry policy that covers the result; undefined: Twilio never retries it. */
+function policyOf(result: WebhookResult): RetryPolicy | undefined {
   if ("failed" in result) return result.failed.retry;
   return result.status >= 500 ? "5xx" : result.status >= 400 ? "4xx" : undefined;
 }
 
-function toRequest(webhook: Webhook, idempotencyToken: string) {
+/** A GET carries the parameters in its URL, and the signature covers them there. A POST carries and signs them as a form. */
+function toRequest(webhook: WebhookCall, idempotencyToken: string) {
   const { method, params } = webhook;
   const form = new URLSearchParams(params).toString();
   const bare = signedUrl(webhook.url);
@@ -172,7 +196,7 @@ function toRequest(webhook: Webhook, idempotencyToken: string) {
   return { url, method, headers, body: form };
 }
 
-/** `https://user:password@host/` logs in by Basic; the signature covers the URL without it. */
+/** The user and password of `https://user:password@host/` are sent as Basic credentials; the signature leaves them out. */
 function basicOf(url: string): Record<string, string> {
   const { username, password } = new URL(url);
   if (username === "") return {};

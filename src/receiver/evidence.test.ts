@@ -1,33 +1,33 @@
 import { expect, test } from "vitest";
 import { ManualClock } from "../../test/support/manual-clock.ts";
-import type { ActivityRow } from "../inbox/activity.ts";
+import type { EvidenceRow } from "../inbox/evidence.ts";
 import { silentLog } from "../log.ts";
 import type { Route } from "../routes/route.ts";
-import { Activity } from "./activity.ts";
+import { EvidenceRecorder } from "./evidence.ts";
 
 const route = { namespaceUid: "u", namespace: "team-a", stream: "s", accountSid: "AC1" } as Route;
 
 function setup() {
   const clock = new ManualClock();
-  const rows: ActivityRow[] = [];
-  const activity = new Activity({
+  const rows: EvidenceRow[] = [];
+  const recorder = new EvidenceRecorder({
     replica: "r",
     clock,
     log: silentLog,
     insert: async (more) => void rows.push(...more),
   });
-  activity.start();
-  return { clock, rows, activity };
+  recorder.start();
+  return { clock, rows, recorder };
 }
 
-test("the first text of a route is written within seconds, the next ones once a minute, silence not at all", async () => {
-  const { clock, rows, activity } = setup();
-  activity.accepted(route, "one", clock.now());
+test("evidence of a route's first text is written within seconds, of later ones once a minute, and without texts none is", async () => {
+  const { clock, rows, recorder } = setup();
+  recorder.accepted(route, "one", clock.now());
   await clock.advance(5000);
   expect(rows.map(({ accepted }) => Object.keys(accepted))).toEqual([["one"]]);
-  activity.accepted(route, "one", clock.now());
-  activity.accepted(route, "two", clock.now());
-  activity.refused(route, "mismatch", clock.now());
+  recorder.accepted(route, "one", clock.now());
+  recorder.accepted(route, "two", clock.now());
+  recorder.refused(route, "mismatch", clock.now());
   await clock.advance(50_000);
   expect(rows).toHaveLength(1);
   await clock.advance(15_000);
@@ -40,20 +40,20 @@ test("the first text of a route is written within seconds, the next ones once a 
   expect(rows).toHaveLength(2);
 });
 
-test("what is new when it stops is written, and nothing after", async () => {
-  const { clock, rows, activity } = setup();
-  activity.accepted(route, "one", clock.now());
-  await activity.stop();
-  await activity.stop();
+test("stopping writes what is left, and nothing is written afterwards", async () => {
+  const { clock, rows, recorder } = setup();
+  recorder.accepted(route, "one", clock.now());
+  await recorder.stop();
+  await recorder.stop();
   expect(rows).toHaveLength(1);
   await clock.advance(100_000);
   expect(rows).toHaveLength(1);
 });
 
-test("a route that was read anew, as another object, is the same route", async () => {
-  const { clock, rows, activity } = setup();
-  activity.accepted(route, "one", clock.now());
-  activity.accepted({ ...route, generation: 2 }, "two", clock.now());
+test("a route that was read again, as another object, counts as the same route", async () => {
+  const { clock, rows, recorder } = setup();
+  recorder.accepted(route, "one", clock.now());
+  recorder.accepted({ ...route, generation: 2 }, "two", clock.now());
   await clock.advance(5000);
   expect(rows.map(({ accepted }) => Object.keys(accepted))).toEqual([["one", "two"]]);
 });

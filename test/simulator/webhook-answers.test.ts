@@ -4,8 +4,8 @@ import {
   customer,
   demoAccount,
   hello,
-  point,
   type Respond,
+  setWebhooks,
   startWebhook,
   twiml,
   withSimulator,
@@ -13,30 +13,30 @@ import {
 
 const { number } = demoAccount;
 
-describe("what the answer says", () => {
+describe("a webhook's answer", () => {
   const inner = (inside: string): Respond => twiml(inside);
   const typed =
     (type: string, body: string): Respond =>
     (response) =>
       response.writeHead(200, { "content-type": type }).end(body);
   const rows: Record<string, [respond: Respond, bodies: string[]]> = {
-    "an empty Response: nothing": [inner(""), []],
-    "a Message": [inner("<Message>Hi &amp; welcome</Message>"), ["Hi & welcome"]],
-    "a Message with a Body": [
+    "an empty Response sends nothing": [inner(""), []],
+    "a Message sends a text": [inner("<Message>Hi &amp; welcome</Message>"), ["Hi & welcome"]],
+    "a Message with a Body and Media sends the Body": [
       inner("<Message><Body>Hi</Body><Media>https://a.example.com/p.png</Media></Message>"),
       ["Hi"],
     ],
-    "two Messages": [inner("<Message>1</Message><Message>2</Message>"), ["1", "2"]],
-    "at most ten": [inner("<Message>x</Message>".repeat(12)), Array(10).fill("x")],
-    "a text/plain body is sent to the customer as it is": [typed("text/plain; charset=utf-8", "ok"), ["ok"]],
-    "an empty text/plain body is not": [typed("text/plain", ""), []],
+    "two Messages send two texts": [inner("<Message>1</Message><Message>2</Message>"), ["1", "2"]],
+    "twelve Messages send only ten texts": [inner("<Message>x</Message>".repeat(12)), Array(10).fill("x")],
+    "a text/plain body goes to the customer as it is": [typed("text/plain; charset=utf-8", "ok"), ["ok"]],
+    "an empty text/plain body sends nothing": [typed("text/plain", ""), []],
     "text/html is read as TwiML": [typed("text/html", "<Response><Message>Hi</Message></Response>"), ["Hi"]],
   };
   for (const [name, [respond, bodies]] of Object.entries(rows))
     test(name, async () => {
       await using hook = await startWebhook(respond);
       await withSimulator({ clock: new ManualClock() }, async (simulator) => {
-        point(simulator, { smsUrl: hook.url });
+        setWebhooks(simulator, { smsUrl: hook.url });
         const { replies, outcome } = await simulator.control.inbound(hello);
         const sent = replies.map((sid) => simulator.state.messages.get(sid)!);
         expect([outcome, sent.map(({ body }) => body)]).toEqual(["delivered", bodies]);
@@ -45,21 +45,21 @@ describe("what the answer says", () => {
       });
     });
 
-  test("to somebody who has stopped nothing is sent back", async () => {
+  test("a customer who has opted out gets none of the texts that the answer asks for", async () => {
     await using hook = await startWebhook(twiml("<Message>Sorry to see you go</Message>"));
     await withSimulator({ clock: new ManualClock() }, async (simulator) => {
-      point(simulator, { smsUrl: hook.url });
+      setWebhooks(simulator, { smsUrl: hook.url });
       const { replies } = await simulator.control.inbound({ ...hello, body: "STOP" });
       const bodies = replies.map((sid) => simulator.state.messages.get(sid)!.body);
       expect(bodies).toEqual([expect.stringContaining("unsubscribed")]);
     });
   });
 
-  test("after fifteen answers in a row the loop guard is silent, until half a minute has passed", async () => {
+  test("after fifteen answers in a row nothing more is sent until half a minute has passed", async () => {
     await using hook = await startWebhook(twiml("<Message>ping</Message>"));
     const clock = new ManualClock();
     await withSimulator({ clock }, async (simulator) => {
-      point(simulator, { smsUrl: hook.url });
+      setWebhooks(simulator, { smsUrl: hook.url });
       const answers = async () => (await simulator.control.inbound(hello)).replies.length;
       const counts: number[] = [];
       for (let i = 0; i < 17; i++) counts.push(await answers());

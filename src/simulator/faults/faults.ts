@@ -1,52 +1,53 @@
 import type { Clock } from "../../clock.ts";
 
-/** Which API calls a fault strikes; what is left out matches everything. */
-export interface FaultMatch {
-  /** Operation id, such as `UpdateIncomingPhoneNumber`. */
+/** Which API calls a fault strikes. A field that is left out matches every call. */
+interface FaultMatch {
+  /** The operation's id in Twilio's OpenAPI files, such as `UpdateIncomingPhoneNumber`. */
   operation?: string;
-  /** `api`, `messaging`, `conversations` or `accounts`: some operation ids exist in two. */
+  /** `api`, `messaging`, `conversations` or `accounts`. Some operation ids exist in two of them. */
   product?: string;
   method?: string;
-  /** The path at Twilio's host; `*` stands for anything. */
+  /** The path as Twilio's own host would see it; `*` stands for any characters. */
   path?: string;
   accountSid?: string;
   region?: string;
 }
 
-export type FaultEffect =
-  /** Answered instead of doing the work. `json` is Twilio's error shape (429: code 20429), `html` what an edge answers. */
+type FaultEffect =
+  /** Answers with this status and does no work. `json` is Twilio's error format, `html` the page of a proxy in front of it. */
   | { kind: "status"; status: number; retryAfterSeconds?: number; body?: "json" | "html" }
-  /** Waits `ms` before the work is done, or after it and before the answer; the work is done even if the client left. */
+  /** Waits `ms` before the work (the default), or between the work and the answer. The work is done even if the client hangs up. */
   | { kind: "slow"; ms: number; when?: "before" | "after" }
-  /** Resets the connection: before the request is read, or after its work was done and instead of the answer. */
+  /** Resets the connection: `before` the request is read, or `after` the work was done and in place of the answer. */
   | { kind: "reset"; when: "before" | "after" }
-  /** Announces the whole answer, sends half of it and closes the connection. */
+  /** Announces the full length, sends half of the answer and closes the connection. */
   | { kind: "cut" }
-  /** 200 with a body that is no JSON. */
+  /** Does the work and answers 200 with a body that is not JSON. */
   | { kind: "garbage" }
-  /** 200 with the body of another number of the account (or of the same shape, where it has only one). */
+  /** Does the work and answers 200 about another number of the account, or about an invented SID if it has only one. */
   | { kind: "otherNumber" }
-  /** An update is not done, and answered 200 with the resource as it was: a cache, or something that only lets reads through. */
+  /** Ignores an update and answers 200 with the resource as it was, as a cache or a read-only proxy in between might. */
   | { kind: "unchanged" }
-  /** A list's next page is said to be here: what a client must not follow with its credentials. */
+  /** Names this URL as a list's next page. A client must not send its credentials there. */
   | { kind: "nextPage"; url: string }
-  /** A list of numbers or short codes lacks this one, though the account owns it. */
+  /** Leaves this one out of the lists of numbers and short codes, though the account owns it. */
   | { kind: "listLacks"; number: string }
-  /** The list of messages does not show those younger than this. */
+  /** The list of messages leaves out those that are younger than this. */
   | { kind: "listLag"; ms: number };
 
-/** A fault: what to do, to which calls, how often. Without `count` and `durationMs` it lasts until it is taken away. */
-export type Fault = FaultMatch &
+/** A fault: what happens, to which calls, how often. Without `count` and `durationMs` it lasts until it is cleared. */
+export type SimulatedFault = FaultMatch &
   FaultEffect & {
-    /** Strikes this many calls and is gone. */
+    /** Ends after it has struck this many calls. */
     count?: number;
-    /** Is gone this long after it was set. */
+    /** Ends this long after it was armed. */
     durationMs?: number;
-    /** Lets this many matching calls pass first. */
+    /** Leaves this many matching calls alone first. */
     after?: number;
   };
 
-export interface FaultSubject {
+/** What is known of a call before its body is read. */
+interface FaultSubject {
   operation: string | null;
   product: string;
   method: string;
@@ -56,13 +57,13 @@ export interface FaultSubject {
 }
 
 interface Armed {
-  fault: Fault;
+  fault: SimulatedFault;
   until: number;
   left: number;
   skip: number;
 }
 
-/** The faults in force. The first armed one that matches a call strikes it; a call is never struck twice. */
+/** The armed faults. A call is struck by the first one that matches it, in the order in which they were armed, and by no other. */
 export class Faults {
   #armed: Armed[] = [];
   readonly #clock: Clock;
@@ -71,7 +72,7 @@ export class Faults {
     this.#clock = clock;
   }
 
-  add(fault: Fault): void {
+  add(fault: SimulatedFault): void {
     const until =
       fault.durationMs === undefined ? Number.POSITIVE_INFINITY : this.#clock.monotonic() + fault.durationMs;
     this.#armed.push({ fault, until, left: fault.count ?? Number.POSITIVE_INFINITY, skip: fault.after ?? 0 });
@@ -81,14 +82,14 @@ export class Faults {
     this.#armed = [];
   }
 
-  /** Those still in force. */
-  list(): Fault[] {
+  /** The faults that have not ended. */
+  list(): SimulatedFault[] {
     this.#forgetSpent();
     return this.#armed.map(({ fault }) => fault);
   }
 
-  /** The fault that strikes this call; taking it uses it up by one. */
-  take(subject: FaultSubject): Fault | undefined {
+  /** The fault that strikes this call, which then counts as one of its `count`. */
+  take(subject: FaultSubject): SimulatedFault | undefined {
     this.#forgetSpent();
     for (const armed of this.#armed) {
       if (!matches(armed.fault, subject)) continue;

@@ -1,32 +1,35 @@
 import type { Region } from "../state/region.ts";
-import type { HttpMethod, PhoneNumber, ShortCode, SmsWebhooks } from "../state/resources.ts";
+import type { HttpMethod, SimulatedSender, SmsWebhooks } from "../state/resources.ts";
+import { senderAddress } from "../state/sender.ts";
 
-export interface Target {
+/** A webhook as it is configured. Without a fallback its URL is "". */
+export interface WebhookTarget {
   url: string;
   method: HttpMethod;
   fallbackUrl: string;
   fallbackMethod: HttpMethod;
 }
 
-/** Where a text to one of our numbers goes. */
-export type Route =
-  | { to: "number" | "application" | "service"; target: Target }
-  | { to: "conversation"; target: Target | undefined }
-  /** There is nothing to call; the text is in the log all the same. */
+/** Where an inbound text goes. */
+export type Destination =
+  | { to: "number" | "application" | "service"; target: WebhookTarget }
+  | { to: "conversation"; target: WebhookTarget | undefined }
+  /** No webhook is configured. The text is logged all the same. */
   | { to: "nowhere" }
-  /** Its Messaging Service takes no inbound texts: Twilio does not even log them. */
+  /** The Messaging Service has no webhook: Twilio drops the text and does not even log it. */
   | { to: "dropped" };
 
 /**
- * Decides who gets a text: Conversations, then the Messaging Service unless it defers to its senders, then the number's
- * application, then the number's own URL.
+ * Decides where a text goes. Twilio asks in this order: Conversations, the Messaging Service (unless it defers to its
+ * senders), the number's application, the number's own URL. The first one that is configured decides alone, even when its
+ * webhook fails.
  */
-export function routeOf(sender: PhoneNumber | ShortCode, region: Region): Route {
-  const address = "phoneNumber" in sender ? sender.phoneNumber : sender.shortCode;
+export function destinationOf(sender: SimulatedSender, region: Region): Destination {
+  const address = senderAddress(sender);
   const conversation = [...region.addresses].find(
     (row) => row.address === address && row.autoCreation.enabled,
   );
-  if (conversation !== undefined) return conversationRoute(conversation.autoCreation.webhookUrl);
+  if (conversation !== undefined) return conversationDestination(conversation.autoCreation.webhookUrl);
   const service = region.serviceOf(sender.sid);
   if (service !== undefined && !service.useInboundWebhookOnNumber) {
     if (service.inboundRequestUrl === null) return { to: "dropped" };
@@ -35,11 +38,11 @@ export function routeOf(sender: PhoneNumber | ShortCode, region: Region): Route 
   }
   const sid = "smsApplicationSid" in sender ? sender.smsApplicationSid : "";
   const application = sid === "" ? undefined : region.applications.of(sender.accountSid, sid);
-  // Even an application without a URL takes the number's own one out of play.
+  // An application without a URL still overrides the number's own URL.
   return application === undefined ? own("number", sender) : own("application", application);
 }
 
-function own(to: "number" | "application", from: SmsWebhooks): Route {
+function own(to: "number" | "application", from: SmsWebhooks): Destination {
   if (from.smsUrl === "") return { to: "nowhere" };
   const {
     smsUrl: url,
@@ -50,7 +53,7 @@ function own(to: "number" | "application", from: SmsWebhooks): Route {
   return { to, target: { url, method, fallbackUrl, fallbackMethod } };
 }
 
-function conversationRoute(url: string): Route {
+function conversationDestination(url: string): Destination {
   const target = { url, method: "POST", fallbackUrl: "", fallbackMethod: "POST" } as const;
   return { to: "conversation", target: url === "" ? undefined : target };
 }

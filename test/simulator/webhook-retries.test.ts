@@ -2,11 +2,11 @@ import { createServer } from "node:net";
 import { describe, expect, test } from "vitest";
 import { ManualClock } from "../support/manual-clock.ts";
 import {
-  closed,
+  closedUrl,
   demoAccount,
   hello,
-  point,
   type Respond,
+  setWebhooks,
   startWebhook,
   status,
   twiml,
@@ -15,8 +15,8 @@ import {
 
 const { authToken } = demoAccount;
 
-describe("retries and fallback", () => {
-  /** Answers of one webhook, one after another; the last one goes on. */
+describe("a webhook that fails", () => {
+  /** Answers in this order; the last answer is repeated. */
   const inTurn = (...responds: Respond[]): Respond => {
     let n = 0;
     return (response, request) => responds[Math.min(n++, responds.length - 1)]!(response, request);
@@ -31,47 +31,62 @@ describe("retries and fallback", () => {
     (response) =>
       response.writeHead(200, type === undefined ? {} : { "content-type": type }).end(body);
 
-  type Row = [fragment: string, respond: Respond, statuses: (number | null)[], errorCode: number | null];
-  const rows: Record<string, Row> = {
-    "2xx: done": ["", status(204), [204], null],
-    "5xx is not tried again by default": ["", status(503), [503], 11200],
-    "4xx is not tried again by default": ["", status(403), [403], 11200],
-    "5xx with rp=5xx: once more": ["#rp=5xx", status(500), [500, 500], 11200],
-    "5xx with rp=5xx and rc=3: three times more": ["#rp=5xx&rc=3", status(500), [500, 500, 500, 500], 11200],
-    "rc=0 tries nothing again": ["#rp=all&rc=0", status(500), [500], 11200],
-    "4xx needs its own policy": ["#rp=5xx,ct,rt", status(429), [429], 11200],
-    "4xx with rp=all": ["#rc=1&rp=all", status(429), [429, 429], 11200],
-    "the second try may succeed": ["#rp=5xx", inTurn(status(503), status(200)), [503, 200], null],
-    "a connection that is lost before the answer is not tried again": ["#rp=all&rc=5", reset, [null], 11205],
-    "nor is half an answer": ["#rp=all&rc=5", half, [null], 11205],
+  type RetryCase = [
+    fragment: string,
+    respond: Respond,
+    statuses: (number | null)[],
+    errorCode: number | null,
+  ];
+  const rows: Record<string, RetryCase> = {
+    "a 2xx is a success": ["", status(204), [204], null],
+    "a 5xx is not retried by default": ["", status(503), [503], 11200],
+    "a 4xx is not retried by default": ["", status(403), [403], 11200],
+    "a 5xx is retried once with rp=5xx": ["#rp=5xx", status(500), [500, 500], 11200],
+    "a 5xx is retried three times with rp=5xx and rc=3": [
+      "#rp=5xx&rc=3",
+      status(500),
+      [500, 500, 500, 500],
+      11200,
+    ],
+    "nothing is retried with rc=0": ["#rp=all&rc=0", status(500), [500], 11200],
+    "a 4xx is not retried by the other policies": ["#rp=5xx,ct,rt", status(429), [429], 11200],
+    "a 4xx is retried with rp=all": ["#rc=1&rp=all", status(429), [429, 429], 11200],
+    "a retry may succeed": ["#rp=5xx", inTurn(status(503), status(200)), [503, 200], null],
+    "a connection that is lost before the answer is not retried": ["#rp=all&rc=5", reset, [null], 11205],
+    "half an answer is not retried": ["#rp=all&rc=5", half, [null], 11205],
     "TwiML that does not parse is a failure": ["#rp=all", plain("text/xml", "<Response>"), [200], 12100],
-    "so is another document": ["", plain("text/xml", "<html></html>"), [200], 12100],
-    "so is a type that Twilio does not read": ["", plain("application/json", "{}"), [200], 12300],
-    "so is an answer without a type": ["", plain(undefined, "ok"), [200], 12300],
-    "so is more than 64 KiB": [
+    "another document than TwiML is a failure": ["", plain("text/xml", "<html></html>"), [200], 12100],
+    "a content type that Twilio does not read is a failure": [
+      "",
+      plain("application/json", "{}"),
+      [200],
+      12300,
+    ],
+    "an answer without a content type is a failure": ["", plain(undefined, "ok"), [200], 12300],
+    "an answer of more than 64 KiB is a failure": [
       "",
       plain("text/xml", `<Response><!--${"x".repeat(65_536)}--></Response>`),
       [200],
       11750,
     ],
-    "an unknown override": ["#zz=1", status(200), [null], 11240],
-    "an override out of range": ["#ct=50", status(200), [null], 11241],
-    "a retry count out of range": ["#rc=6", status(200), [null], 11241],
-    "a policy that is none": ["#rp=3xx", status(200), [null], 11241],
-    "an edge that is none": ["#e=atlantis", status(200), [null], 11243],
-    "every override at once": [
+    "an unknown override is a failure": ["#zz=1", status(200), [null], 11240],
+    "an override out of range is a failure": ["#ct=50", status(200), [null], 11241],
+    "a retry count out of range is a failure": ["#rc=6", status(200), [null], 11241],
+    "an unknown retry policy is a failure": ["#rp=3xx", status(200), [null], 11241],
+    "an unknown edge is a failure": ["#e=atlantis", status(200), [null], 11243],
+    "all overrides together are accepted": [
       "#ct=2000&rt=4500&tt=15000&rc=2&rp=4xx,5xx,ct,rt&sni=y&e=dublin,ashburn",
       status(200),
       [200],
       null,
     ],
-    "an ordinary fragment": ["#top", status(200), [200], null],
+    "an ordinary fragment is accepted": ["#top", status(200), [200], null],
   };
   for (const [name, [fragment, respond, statuses, errorCode]] of Object.entries(rows))
     test(name, async () => {
       await using hook = await startWebhook(respond);
       await withSimulator({}, async (simulator) => {
-        point(simulator, { smsUrl: `${hook.url}/in${fragment}` });
+        setWebhooks(simulator, { smsUrl: `${hook.url}/in${fragment}` });
         const delivery = await simulator.control.inbound(hello);
         expect(delivery.attempts.map((made) => made.status)).toEqual(statuses);
         expect(delivery.attempts.at(-1)!.errorCode).toBe(errorCode);
@@ -83,26 +98,26 @@ describe("retries and fallback", () => {
     });
 
   const connections: Record<string, [url: string, tries: number, code: number]> = {
-    "a refused connection is tried once more by default": [closed, 2, 11202],
-    "rc=3: three times more": [`${closed}/#rc=3`, 4, 11202],
-    "not at all when the policy names others": [`${closed}/#rp=5xx`, 1, 11202],
-    "a host that is none": ["http://nowhere.invalid/", 2, 11210],
+    "a refused connection is retried once by default": [closedUrl, 2, 11202],
+    "a refused connection is retried three times with rc=3": [`${closedUrl}/#rc=3`, 4, 11202],
+    "a refused connection is not retried when the policy leaves ct out": [`${closedUrl}/#rp=5xx`, 1, 11202],
+    "an unknown host is retried once by default": ["http://nowhere.invalid/", 2, 11210],
   };
   for (const [name, [smsUrl, tries, code]] of Object.entries(connections))
     test(name, () =>
       withSimulator({}, async (simulator) => {
-        point(simulator, { smsUrl });
+        setWebhooks(simulator, { smsUrl });
         const { attempts } = await simulator.control.inbound(hello);
         expect(attempts.map(({ errorCode }) => errorCode)).toEqual(Array(tries).fill(code));
       }),
     );
 
-  test("the fallback gets the same parameters with ErrorCode and ErrorUrl, signed for its own URL", async () => {
+  test("the fallback gets the same parameters plus ErrorCode and ErrorUrl, signed for its own URL", async () => {
     await using primary = await startWebhook(status(500));
     await using fallback = await startWebhook();
     await withSimulator({}, async (simulator) => {
       const { validateRequest } = (await import("twilio")).default;
-      point(simulator, {
+      setWebhooks(simulator, {
         smsUrl: `${primary.url}/in#rc=1&rp=5xx`,
         smsFallbackUrl: `${fallback.url}/fb#rc=2`,
       });
@@ -126,11 +141,11 @@ describe("retries and fallback", () => {
     });
   });
 
-  test("a good answer, also a late one, leaves the fallback alone", async () => {
+  test("the fallback is not called when a retry succeeds", async () => {
     await using primary = await startWebhook(inTurn(status(503), twiml()));
     await using fallback = await startWebhook();
     await withSimulator({}, async (simulator) => {
-      point(simulator, { smsUrl: `${primary.url}#rp=5xx`, smsFallbackUrl: fallback.url });
+      setWebhooks(simulator, { smsUrl: `${primary.url}#rp=5xx`, smsFallbackUrl: fallback.url });
       const delivery = await simulator.control.inbound(hello);
       expect([delivery.outcome, primary.received.length, fallback.received.length]).toEqual([
         "delivered",
@@ -140,11 +155,11 @@ describe("retries and fallback", () => {
     });
   });
 
-  test("after the fallback there is no third chance, and the text stays in the log", async () => {
+  test("nothing is called after the fallback, and the text stays in the log", async () => {
     await using primary = await startWebhook(status(500));
     await using fallback = await startWebhook(status(500));
     await withSimulator({}, async (simulator) => {
-      point(simulator, { smsUrl: primary.url, smsFallbackUrl: fallback.url });
+      setWebhooks(simulator, { smsUrl: primary.url, smsFallbackUrl: fallback.url });
       const delivery = await simulator.control.inbound(hello);
       expect([delivery.outcome, primary.received.length, fallback.received.length]).toEqual(["failed", 1, 1]);
       expect(simulator.state.messages.get(delivery.messageSid!)!.status).toBe("received");
@@ -152,33 +167,33 @@ describe("retries and fallback", () => {
     });
   });
 
-  test("a redirect is followed, but the POST becomes a GET without its parameters", async () => {
+  test("a redirect turns the POST into a GET without its parameters", async () => {
     await using target = await startWebhook();
     await using first = await startWebhook((response) =>
       response.writeHead(302, { location: target.url }).end(),
     );
     await withSimulator({}, async (simulator) => {
-      point(simulator, { smsUrl: first.url });
+      setWebhooks(simulator, { smsUrl: first.url });
       expect((await simulator.control.inbound(hello)).outcome).toBe("delivered");
       expect([target.received[0]!.method, target.received[0]!.params]).toEqual(["GET", []]);
     });
   });
 
-  test("a redirect to itself ends with 11215", async () => {
+  test("a redirect loop ends with 11215", async () => {
     await using hook = await startWebhook((response) =>
       response.writeHead(307, { location: "/again" }).end(),
     );
     await withSimulator({}, async (simulator) => {
-      point(simulator, { smsUrl: hook.url });
+      setWebhooks(simulator, { smsUrl: hook.url });
       const { attempts } = await simulator.control.inbound(hello);
       expect([attempts.length, attempts[0]!.errorCode]).toEqual([1, 11215]);
     });
   });
 
-  test("a local URL that got into the configuration is not called without allowLocalUrls", async () => {
+  test("a local URL in the configuration is not called without allowLocalUrls", async () => {
     await using hook = await startWebhook();
     await withSimulator({ allowLocalUrls: false }, async (simulator) => {
-      point(simulator, { smsUrl: hook.url });
+      setWebhooks(simulator, { smsUrl: hook.url });
       const delivery = await simulator.control.inbound(hello);
       expect([delivery.outcome, hook.received.length]).toEqual(["failed", 0]);
     });
@@ -188,19 +203,19 @@ describe("retries and fallback", () => {
 describe("how long Twilio waits", () => {
   const silent: Respond = () => {};
 
-  type Row = [fragment: string, advances: number[], tries: number];
-  const rows: Record<string, Row> = {
-    "15 s for an answer by default, and no second try": ["", [15_000], 1],
-    "rt shortens it": ["#rt=4500", [4500], 1],
-    "rp=rt tries again": ["#rt=4500&rp=rt&rc=2", [4500, 4500, 4500], 3],
-    "tt caps all tries": ["#rt=4000&rp=rt&rc=5&tt=10000", [4000, 4000, 2000], 3],
+  type TimeoutCase = [fragment: string, advances: number[], tries: number];
+  const rows: Record<string, TimeoutCase> = {
+    "15 s for an answer by default, and does not retry": ["", [15_000], 1],
+    "only as long as rt says": ["#rt=4500", [4500], 1],
+    "as long as rt for each attempt with rp=rt": ["#rt=4500&rp=rt&rc=2", [4500, 4500, 4500], 3],
+    "no longer than tt for all attempts together": ["#rt=4000&rp=rt&rc=5&tt=10000", [4000, 4000, 2000], 3],
   };
   for (const [name, [fragment, advances, tries]] of Object.entries(rows))
-    test(name, async () => {
+    test(`Twilio waits ${name}`, async () => {
       await using hook = await startWebhook(silent);
       const clock = new ManualClock();
       await withSimulator({ clock }, async (simulator) => {
-        point(simulator, { smsUrl: hook.url + fragment });
+        setWebhooks(simulator, { smsUrl: hook.url + fragment });
         let isOver = false;
         const delivery = simulator.control.inbound(hello).finally(() => {
           isOver = true;
@@ -219,8 +234,8 @@ describe("how long Twilio waits", () => {
       });
     });
 
-  test("5 s for a connection, twice, then the fallback", async () => {
-    // Takes connections and never speaks: TLS is never made, which counts as no connection.
+  test("Twilio waits 5 s for a connection, retries once, then calls the fallback", async () => {
+    // Accepts connections and never answers: TLS is never set up, which counts as no connection.
     let connected = () => {};
     const dumb = createServer(() => connected());
     await new Promise<void>((resolve) => dumb.listen(0, "127.0.0.1", resolve));
@@ -228,7 +243,7 @@ describe("how long Twilio waits", () => {
     await using fallback = await startWebhook();
     const clock = new ManualClock();
     await withSimulator({ clock }, async (simulator) => {
-      point(simulator, { smsUrl: `https://127.0.0.1:${port}/`, smsFallbackUrl: fallback.url });
+      setWebhooks(simulator, { smsUrl: `https://127.0.0.1:${port}/`, smsFallbackUrl: fallback.url });
       const arrivals = [0, 1].map(() => Promise.withResolvers<void>());
       let n = 0;
       connected = () => arrivals[n++]?.resolve();
@@ -244,15 +259,15 @@ describe("how long Twilio waits", () => {
     dumb.close();
   });
 
-  test("an answer that begins and then stalls is not asked for again", async () => {
+  test("an answer that begins and then stalls is not retried", async () => {
     await using hook = await startWebhook((response) => {
       response.writeHead(200, { "content-type": "text/xml" });
       response.write("<Resp");
     });
-    // Timers are armed for the whole, the connection, the wait, the headers and the first packet.
+    // Five timers: for the total, the connection, the wait, the headers and the first packet.
     const clock = new CountingClock(5);
     await withSimulator({ clock }, async (simulator) => {
-      point(simulator, { smsUrl: `${hook.url}#rp=all&rc=5` });
+      setWebhooks(simulator, { smsUrl: `${hook.url}#rp=all&rc=5` });
       const delivery = simulator.control.inbound(hello);
       await clock.armed;
       await clock.advance(15_000);
@@ -261,7 +276,7 @@ describe("how long Twilio waits", () => {
   });
 });
 
-/** Tells when so many timers have been armed: the only sign from inside of how far a request has come. */
+/** Reports when this many timers were armed. It is the only sign from outside of how far a request has come. */
 class CountingClock extends ManualClock {
   #left: number;
   readonly #reached = Promise.withResolvers<void>();

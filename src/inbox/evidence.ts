@@ -1,19 +1,19 @@
 import type pg from "pg";
 
-/** What a replica saw of one route since its last row. */
-export interface ActivityRow {
+/** What one replica saw of one route since its last row. */
+export interface EvidenceRow {
   replica: string;
   namespaceUid: string;
   stream: string;
   accountSid: string;
-  /** Token's fingerprint → when it last verified a signature, ms since the epoch. */
+  /** Fingerprint of a token → when it last verified a signature, in milliseconds since the epoch. */
   accepted: Record<string, number>;
   lastRefusedAtMs?: number;
   refusedReason?: string;
 }
 
-/** Over all replicas: what one token of one route last did, or, with an empty fingerprint, when the route last refused. */
-export interface RouteActivity {
+/** What all replicas together saw of one token of a route; with an empty fingerprint, when the route last refused a request. */
+export interface RouteEvidence {
   namespaceUid: string;
   stream: string;
   accountSid: string;
@@ -23,18 +23,18 @@ export interface RouteActivity {
   reason?: string;
 }
 
-/** More than 10,000 routes have. A receiver that was broken into can write any number of rows, which must not fill our memory. */
+/** More than 10,000 routes have. A receiver that was broken into could write any number of rows, and must not fill our memory. */
 const MOST = 100_000;
 
 /**
- * What was seen in the last `windowMs`, newest per route and token. For the controller's role. A receiver cannot have seen what
- * is still to come: malformed rows are left out, and an acceptance later than `nowMs`, the reader's time, counts as now.
+ * The newest evidence of the last `windowMs` for each route and token. For the controller's role. The rows are not trusted, as any
+ * receiver may have been broken into: malformed rows are left out, and a time after `nowMs`, the reader's time, counts as `nowMs`.
  */
-export async function readRouteActivity(
+export async function readEvidence(
   client: pg.ClientBase | pg.Pool,
   windowMs: number,
   nowMs: number,
-): Promise<RouteActivity[]> {
+): Promise<RouteEvidence[]> {
   const { rows } = await client.query(READ, [windowMs, MOST, nowMs]);
   return rows.map((row) => ({
     namespaceUid: row.namespace_uid,
@@ -47,8 +47,8 @@ export async function readRouteActivity(
   }));
 }
 
-/** Throws away what is older than `keepMs`, or of a time that is still to come; how many rows. For the controller's role. */
-export async function pruneRouteActivity(client: pg.ClientBase | pg.Pool, keepMs: number): Promise<number> {
+/** Deletes rows that are older than `keepMs` or lie in the future, and returns how many. For the controller's role. */
+export async function pruneEvidence(client: pg.ClientBase | pg.Pool, keepMs: number): Promise<number> {
   const { rowCount } = await client.query(
     "delete from smschannel.route_activity where at < now() - $1 * interval '1 ms' or at > now() + interval '1 hour'",
     [keepMs],
@@ -56,7 +56,7 @@ export async function pruneRouteActivity(client: pg.ClientBase | pg.Pool, keepMs
   return rowCount ?? 0;
 }
 
-// The cases keep each cast from a value that it would fail at, in whatever order the server does its work.
+// A cast must not see a value that it would fail at. Only `case` guarantees that: the server may evaluate `where` in any order.
 const READ = `
   with recent as (
     select *,

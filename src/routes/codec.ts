@@ -1,16 +1,16 @@
-import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { PackedList, packedText } from "./packed-list.ts";
 import type { Route, RouteUrls, SignatureKey } from "./route.ts";
+import { publicUrlOf, urlsUnder } from "./urls.ts";
 
-/** The Secret's one key. */
+/** The only key in the Secret's data. */
 const DATA_KEY = "routes.json.gz";
-/** A later format gets another number; a field that is only added does not. */
+/** Raise it for a change that older receivers would misread. They ignore fields that are only added. */
 const FORMAT = 1;
-/** Far above what a Secret can hold: a bomb is refused before it is unpacked. */
+/** Far above what routes in a Secret of 1 MiB unpack to: a decompression bomb must not fill the memory. */
 const LARGEST_UNPACKED = 64 * 1024 * 1024;
 
-/** A route on the wire: short names, bytes as base64, URLs that follow from their base written as the base alone. */
+/** A route as it is stored. Names are short and URLs are left out where they follow from their base, since a Secret is small. */
 interface Packed {
   ns: string;
   uid: string;
@@ -23,7 +23,7 @@ interface Packed {
   c: string;
 }
 
-/** The `data` of a Secret that holds these routes: the same routes give the same bytes in any order. */
+/** The `data` of a Secret that holds these routes. The same routes give the same bytes, in whatever order they come. */
 export async function encodeShard(routes: readonly Route[]): Promise<Record<string, string>> {
   return await new ShardEncoder<Route>((route) => route).encode(routes);
 }
@@ -31,15 +31,15 @@ export async function encodeShard(routes: readonly Route[]): Promise<Record<stri
 type OrderedRoute = Pick<Route, "namespace" | "stream" | "accountSid" | "namespaceUid">;
 
 /**
- * Encodes a shard again and again, as its routes change, from whatever routes are made of. Measured with 2,500 routes of one
- * token each: 138 bytes per route; the controller's own records take more, see ADR 13.
+ * Encodes a shard again and again while its routes change. `S` is what a route is made from. Measured with 2,500 routes of one
+ * token each: 138 bytes per route. The controller's own records take more, see ADR 13.
  */
 export class ShardEncoder<S extends OrderedRoute> {
   readonly #routes: PackedList<S>;
 
   constructor(routeOf: (source: S) => Route | Promise<Route>) {
     this.#routes = new PackedList({
-      // No name has a NUL, so that this orders as the parts do, one after the other.
+      // No name contains a NUL, so this sorts like the list of its parts.
       orderOf: ({ namespace, stream, accountSid, namespaceUid }) =>
         `${namespace}\0${stream}\0${accountSid}\0${namespaceUid}`,
       textOf: async (source) => JSON.stringify(pack(await routeOf(source))),
@@ -52,7 +52,7 @@ export class ShardEncoder<S extends OrderedRoute> {
   }
 }
 
-/** Reads what `encodeShard` of this or a newer version wrote; throws on anything else. */
+/** Reads what `encodeShard` of this version wrote, or of one that only added fields. Throws on anything else, without quoting it. */
 export function decodeShard(data: Record<string, string>): Route[] {
   const text = data[DATA_KEY];
   if (text === undefined) throw new Error(`the routing Secret has no key ${DATA_KEY}`);
@@ -67,36 +67,6 @@ export function decodeShard(data: Record<string, string>): Route[] {
   if (format !== FORMAT)
     throw new Error("the routing Secret was written by a version that this one cannot read");
   return array(routes, "routes").map(unpack);
-}
-
-/** Which shard holds a stream's routes. Stable: it depends on nothing but its arguments. */
-export function shardOf(namespace: string, stream: string, shards: number): number {
-  return createHash("sha256").update(`${namespace}/${stream}`).digest().readUInt32BE(0) % shards;
-}
-
-/** Name of a compiled Secret of this release. `instance` is `{namespace}/{release}`; the name holds the release only. */
-export function secretName(
-  instance: string,
-  part: "receiver" | "work" | "controller",
-  shard: number,
-): string {
-  return `${releasePrefix(instance)}-${part}-${shard}`;
-}
-
-/** What the names of this release's Secrets begin with, before the first dash of ours. */
-export function releasePrefix(instance: string): string {
-  return dnsName(instance.slice(instance.indexOf("/") + 1));
-}
-
-/** A release name that is no DNS name gets a hash, so that two which differ stay different. */
-function dnsName(release: string): string {
-  if (/^[a-z0-9]([a-z0-9.-]{0,198}[a-z0-9])?$/.test(release)) return release;
-  const safe = release
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^-+|-+$/g, "")
-    .slice(0, 180);
-  return `${safe === "" ? "r" : safe.replace(/-+$/, "")}-${createHash("sha256").update(release).digest("hex").slice(0, 8)}`;
 }
 
 function pack(route: Route): Packed {
@@ -144,13 +114,12 @@ function unpackKey(value: unknown): SignatureKey {
   };
 }
 
-/** Nearly always three URLs differ only in their first segment; then the base alone says it all. */
+/** Nearly always the three URLs follow from one base; then only the base is stored. */
 function packUrls(
   { namespace, stream }: Pick<Route, "namespace" | "stream">,
   urls: RouteUrls,
 ): Packed["u"][number] {
-  const path = `/inbound/${namespace}/${stream}`;
-  const base = urls.inbound.endsWith(path) ? urls.inbound.slice(0, -path.length) : undefined;
+  const base = publicUrlOf(urls.inbound, namespace, stream);
   const whole = base === undefined ? undefined : urlsUnder(base, namespace, stream);
   if (whole !== undefined && whole.fallback === urls.fallback && whole.status === urls.status)
     return base as string;
@@ -164,15 +133,6 @@ function unpackUrls({ namespace, stream }: Pick<Route, "namespace" | "stream">, 
     inbound: string(inbound, "URL"),
     fallback: string(fallback, "URL"),
     status: string(status, "URL"),
-  };
-}
-
-/** The URLs of a stream below a PUBLIC_URL without a slash at its end. */
-export function urlsUnder(base: string, namespace: string, stream: string): RouteUrls {
-  return {
-    inbound: `${base}/inbound/${namespace}/${stream}`,
-    fallback: `${base}/fallback/${namespace}/${stream}`,
-    status: `${base}/status/${namespace}/${stream}`,
   };
 }
 

@@ -1,15 +1,16 @@
 import { renderNumber } from "../api/endpoints/numbers.ts";
 import type { TwilioError } from "../api/errors.ts";
-import type { Answer, World } from "../api/exchange.ts";
-import type { Address } from "../api/operations.ts";
-import type { PhoneNumber } from "../state/resources.ts";
-import type { Fault } from "./faults.ts";
+import type { ApiAnswer, SimulatorContext } from "../api/operation.ts";
+import type { ApiAddress } from "../api/router.ts";
+import type { SimulatedNumber } from "../state/resources.ts";
+import type { SimulatedFault } from "./faults.ts";
 
-/** What is answered instead of doing the work; undefined: the fault lets the work be done. */
-export function faultAnswer(fault: Fault): Answer | TwilioError | undefined {
+/** The answer that a fault gives in place of the work; undefined: the work is done. */
+export function faultAnswer(fault: SimulatedFault): ApiAnswer | TwilioError | undefined {
   if (fault.kind !== "status") return undefined;
   const headers: Record<string, string> =
     fault.retryAfterSeconds === undefined ? {} : { "retry-after": String(fault.retryAfterSeconds) };
+  // Twilio's API answers its own errors as JSON; those from 500 on usually come from a proxy in front of it.
   const isJson = fault.body === "json" || (fault.body === undefined && fault.status < 500);
   if (!isJson) return { status: fault.status, headers: { ...headers, "content-type": "text/html" } };
   const code = { 401: 20003, 404: 20404, 429: 20429 }[fault.status] ?? 20500;
@@ -20,34 +21,35 @@ export function faultAnswer(fault: Fault): Answer | TwilioError | undefined {
   return { status: fault.status, headers, body: { code, message, more_info, status: fault.status } };
 }
 
-export interface Whole {
+/** An answer before the fault, and what the fault needs to know about its call. */
+export interface IntactAnswer {
   status: number;
   text: string;
-  fault: Fault | undefined;
-  address: Address;
-  world: World;
+  fault: SimulatedFault | undefined;
+  address: ApiAddress;
+  context: SimulatorContext;
 }
 
-export interface Spoiled {
+interface FaultyAnswer {
   status: number;
   text: string;
   contentType?: string;
 }
 
-/** The answer as the fault wants it on the wire. */
-export function spoil({ status, text, fault, address, world }: Whole): Spoiled {
-  // What an edge in front of the API answers: a page for people, no JSON.
+/** The answer as it is sent: changed by the fault, or as it was when the fault is of another kind. */
+export function applyFault({ status, text, fault, address, context }: IntactAnswer): FaultyAnswer {
+  // A proxy in front of the API answers a page for people, not JSON.
   if (fault?.kind === "status" && text === "")
     return { status, text: `<html><body><h1>${status}</h1></body></html>`, contentType: "text/html" };
   if (fault?.kind === "garbage")
     return { status: 200, text: '{"account_sid": "AC', contentType: "application/json" };
-  if (fault?.kind === "otherNumber") return { status: 200, text: wrongBody(text, address, world) };
+  if (fault?.kind === "otherNumber") return { status: 200, text: wrongBody(text, address, context) };
   if (fault?.kind === "nextPage") return { status, text: withNextPage(text, fault.url) };
   if (fault?.kind === "listLacks") return { status, text: without(text, fault.number) };
   return { status, text };
 }
 
-/** Only where there is such a list; every other answer is left as it is. */
+/** Takes a number out of a list. Answers that are no such list stay as they are. */
 function without(text: string, number: string): string {
   const body = JSON.parse(text || "{}") as Record<string, unknown>;
   for (const [list, name] of [
@@ -60,7 +62,7 @@ function without(text: string, number: string): string {
   return JSON.stringify(body);
 }
 
-/** Only where there is a list; every other answer is left as it is. */
+/** Replaces the next page of a list, in both of Twilio's formats. Answers that are no list stay as they are. */
 function withNextPage(text: string, url: string): string {
   const body = JSON.parse(text || "{}") as { next_page_uri?: unknown; meta?: { next_page_url?: unknown } };
   if (body.next_page_uri !== undefined) body.next_page_uri = url;
@@ -68,12 +70,12 @@ function withNextPage(text: string, url: string): string {
   return JSON.stringify(body);
 }
 
-/** A body of the right shape about something else: another number where there is one, else the same with another SID. */
-function wrongBody(text: string, address: Address, world: World): string {
+/** A well-formed body about something else: another number of the account, or the same body with another SID. */
+function wrongBody(text: string, address: ApiAddress, context: SimulatorContext): string {
   const body = JSON.parse(text || "{}") as Record<string, unknown>;
-  const region = world.state.region(address.region);
+  const region = context.state.region(address.region);
   const number = typeof body.sid === "string" ? region.numbers.get(body.sid) : undefined;
-  const other: PhoneNumber | undefined = region.numbers
+  const other: SimulatedNumber | undefined = region.numbers
     .ofAccount(number?.accountSid ?? "")
     .find(({ sid }) => sid !== number?.sid);
   if (other !== undefined) return JSON.stringify(renderNumber(other));

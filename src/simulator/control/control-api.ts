@@ -1,31 +1,35 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { mediaPath } from "../api/endpoints/media.ts";
+import type { SimulatedFault } from "../faults/faults.ts";
 import type { InboundDelivery, InboundText } from "../messages/inbound.ts";
 import { readBody } from "../read-body.ts";
 import type { Media } from "../state/resources.ts";
 import type { SimulatorState } from "../state/state.ts";
-import { describeState } from "../state/view.ts";
-import type { Fault } from "./faults.ts";
 import { InputError, readFaults, readInbound } from "./input.ts";
 import type { RequestRecord } from "./request-log.ts";
+import { describeState } from "./state-view.ts";
 
-/** What the control API does; tests get the same. */
+/** What the control API can do. Tests call the same functions directly. */
 export interface Controls {
+  /** A text comes in. Resolves when a webhook has answered, or none will. */
   inbound(text: InboundText): Promise<InboundDelivery>;
-  faults(fault: Fault | Fault[]): void;
-  armedFaults(): Fault[];
+  /** Arms faults, in addition to those already armed. */
+  faults(fault: SimulatedFault | SimulatedFault[]): void;
+  armedFaults(): SimulatedFault[];
   clearFaults(): void;
+  /** Oldest first. */
   requests(): RequestRecord[];
   clearRequests(): void;
+  /** Restores the seed and drops faults, logs and texts on their way. */
   reset(): void;
 }
 
-type Handler = (body: string) => unknown;
+type ControlHandler = (body: string) => unknown;
 
-/** The control API under `/_simulator/`: JSON in and out, no credentials. Bad input is answered with a sentence. */
-export class Control {
+/** The control API under `/_simulator/`: JSON in and out, no credentials. Invalid input is answered with 400 and a sentence. */
+export class ControlApi {
   readonly #state: SimulatorState;
-  readonly #routes: Record<string, Record<string, Handler>>;
+  readonly #routes: Record<string, Record<string, ControlHandler>>;
 
   constructor(state: SimulatorState, controls: Controls) {
     this.#state = state;
@@ -49,10 +53,11 @@ export class Control {
     if (url.pathname.startsWith(mediaPath)) return this.#sendMedia(response, url.pathname);
     const route = this.#routes[url.pathname.slice("/_simulator/".length)];
     const handler = route?.[request.method ?? "GET"];
+    // Also for a request that is refused: the connection can be reused only after its body was read.
     const body = await readBody(request);
     if (route === undefined) {
       const known = Object.keys(this.#routes).join(", ");
-      return sendJson(response, 404, { error: `There is no ${url.pathname}; there are ${known}.` });
+      return sendJson(response, 404, { error: `There is no ${url.pathname}; the control API has ${known}.` });
     }
     if (handler === undefined)
       return sendJson(response, 405, { error: `${url.pathname} takes ${Object.keys(route).join(" and ")}.` });
@@ -60,12 +65,13 @@ export class Control {
       const result = await handler(body);
       sendJson(response, result === undefined ? 204 : 200, result);
     } catch (error) {
+      // Anything else is a mistake of ours; the server logs it and closes the connection.
       if (!(error instanceof InputError)) throw error;
       sendJson(response, 400, { error: error.message });
     }
   }
 
-  /** Twilio's own media URLs redirect here; the SIDs in the path are what keeps strangers out, as with a signed URL. */
+  /** Media URLs of the API redirect here. As at Twilio's storage, the SIDs in the path are the only protection. */
   #sendMedia(response: ServerResponse, path: string) {
     const [messageSid = "", mediaSid = ""] = path.slice(mediaPath.length).split("/");
     const found: Media | undefined = this.#state.regions
@@ -78,6 +84,7 @@ export class Control {
   }
 }
 
+/** A newline at the end keeps the answer apart from the prompt when curl is used by hand. */
 function sendJson(response: ServerResponse, status: number, body: unknown): void {
   if (status === 204) response.writeHead(204).end();
   else response.writeHead(status, { "content-type": "application/json" }).end(`${JSON.stringify(body)}\n`);

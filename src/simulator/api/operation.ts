@@ -1,0 +1,67 @@
+import type { Clock } from "../../clock.ts";
+import type { Outbox } from "../messages/outbox.ts";
+import type { Region } from "../state/region.ts";
+import type { ApiKey, SimulatedAccount } from "../state/resources.ts";
+import type { SimulatorState } from "../state/state.ts";
+
+/** What all operations share. */
+export interface SimulatorContext {
+  readonly state: SimulatorState;
+  readonly clock: Clock;
+  readonly allowLocalUrls: boolean;
+  readonly outbox: Outbox;
+  /** The simulator's own address, such as `http://127.0.0.1:4010`. */
+  readonly url: string;
+}
+
+/** The caller: an account that logged in with its token, or with one of its keys. */
+export interface Principal {
+  account: SimulatedAccount;
+  key: ApiKey | undefined;
+}
+
+/** One authenticated call of the API. */
+export interface ApiCall {
+  readonly region: Region;
+  /** The account in the path; the one that logged in when the path names none. */
+  readonly account: SimulatedAccount;
+  /** The SIDs in the path by their names in Twilio's OpenAPI files. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  readonly form: URLSearchParams;
+  /** As Twilio's own host would see it, without the base URL's region and product. */
+  readonly path: string;
+  /** How much more than usual the list of messages lags behind; set by a fault. */
+  readonly extraLagMs: number;
+  /** The operation adds the names of parameters that it does not know. It goes on without them, as Twilio does. */
+  readonly ignored: string[];
+}
+
+/** A successful answer; errors are thrown as TwilioError. */
+export interface ApiAnswer {
+  status: number;
+  /** Sent as JSON; undefined: an empty body. */
+  body?: Record<string, unknown>;
+  headers?: Record<string, string>;
+}
+
+export type TwilioProduct = "api" | "messaging" | "conversations" | "accounts";
+
+/** One operation of the API: what the router, the authorization and the OpenAPI check need to know, and the work itself. */
+export interface ApiOperation {
+  /** The operation's id in Twilio's OpenAPI files. */
+  name: string;
+  product: TwilioProduct;
+  method: "GET" | "POST" | "DELETE";
+  /** Names in braces stand for one path segment; `ApiCall.params` has their values. */
+  path: string;
+  /** The permission that a restricted key needs; undefined: no restricted key may do this. */
+  permission?: string;
+  /** Only for tokens and main keys. Standard keys get the same 401 as for a wrong password. */
+  mainOnly?: boolean;
+  handle(call: ApiCall, context: SimulatorContext): ApiAnswer;
+}
+
+export const ok = (body: Record<string, unknown>): ApiAnswer => ({ status: 200, body });
+export const created = (body: Record<string, unknown>): ApiAnswer => ({ status: 201, body });
+export const noContent: ApiAnswer = { status: 204 };
