@@ -11,10 +11,10 @@ import { Failure } from "../../errors.ts";
 import type { CallOptions, Lane, PhoneNumber, TwilioAccount, WebhookChange } from "../../twilio/twilio.ts";
 import type { Webhook } from "../../twilio/webhook.ts";
 import {
+  type AccountSurroundings,
   digits,
   readSurroundings,
   type Snapshot,
-  type Surroundings,
   sameSurroundings,
   snapshotOf,
 } from "./snapshot.ts";
@@ -67,7 +67,7 @@ export class AccountView {
   readonly #ending: AbortSignal;
   #snapshot: Snapshot | undefined;
   #numbers: NumberList | undefined;
-  #surroundings: Surroundings | undefined;
+  #surroundings: AccountSurroundings | undefined;
   /** When the surroundings were last found to differ from before. */
   #changedAtMs = Number.NEGATIVE_INFINITY;
   /** Answers to our updates, which are younger than the last list. */
@@ -206,7 +206,7 @@ export class AccountView {
     return this.#snapshot;
   }
 
-  #compose({ list, takenAtMs }: NumberList, surroundings: Surroundings): Snapshot {
+  #compose({ list, takenAtMs }: NumberList, surroundings: AccountSurroundings): Snapshot {
     // A list that began after our update has its result. Short codes are read with the surroundings, which can be
     // an hour old, so for them our answer lasts longer.
     for (const [sid, { number, atMs }] of this.#updated)
@@ -218,7 +218,7 @@ export class AccountView {
   }
 
   /** Takes over a reading of the surroundings unless a younger one is there, and notes whether it shows a change. */
-  #learn(read: Surroundings) {
+  #learn(read: AccountSurroundings) {
     const before = this.#surroundings;
     if (before !== undefined && before.takenAtMs > read.takenAtMs) return;
     if (before !== undefined && !sameSurroundings(before, read)) this.#changedAtMs = this.#clock.monotonic();

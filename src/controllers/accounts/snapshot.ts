@@ -15,7 +15,7 @@ export interface Snapshot {
   takenAtMs: number;
   /** By digits: `14252306549`, or a short code's `12345`. */
   numbers: Map<string, PhoneNumber>;
-  surroundings: Surroundings;
+  surroundings: AccountSurroundings;
 }
 
 /**
@@ -35,7 +35,7 @@ export function findIn(
  * What can take precedence over a number's own webhook. It changes rarely, so it is read once an hour, or with a
  * reason.
  */
-export interface Surroundings {
+export interface AccountSurroundings {
   takenAtMs: number;
   /** How many calls to Twilio the reading took, pages beyond the first not counted. */
   calls: number;
@@ -60,8 +60,8 @@ export async function readSurroundings(
   account: TwilioAccount,
   options: CallOptions,
   nowMs: number,
-  before?: Surroundings,
-): Promise<Surroundings> {
+  before?: AccountSurroundings,
+): Promise<AccountSurroundings> {
   const filled = new Set<string>();
   const optional: Optional = async (name, list) => {
     const rows = await orNone(list, { hadSome: before?.filled.has(name) ?? false });
@@ -103,8 +103,8 @@ async function orNone<T>(list: Promise<T[]>, { hadSome }: { hadSome: boolean }):
 }
 
 /** Would every number be judged by one as by the other? */
-export function sameSurroundings(a: Surroundings, b: Surroundings): boolean {
-  const facts = ({ shortCodes, services, conversations }: Surroundings) => [
+export function sameSurroundings(a: AccountSurroundings, b: AccountSurroundings): boolean {
+  const facts = ({ shortCodes, services, conversations }: AccountSurroundings) => [
     new Set(shortCodes.map(({ sid }) => sid)),
     services,
     conversations,
@@ -137,7 +137,7 @@ async function membersOf(
 /** Numbers and short codes in one map; their digits cannot meet, as a short code has five or six. */
 export function snapshotOf(
   numbers: readonly PhoneNumber[],
-  surroundings: Surroundings,
+  surroundings: AccountSurroundings,
   nowMs: number,
 ): Snapshot {
   const all = [...numbers, ...surroundings.shortCodes];

@@ -26,9 +26,9 @@ interface ClaimRow {
 }
 
 const rows: Record<string, ClaimRow> = {
-  "alone, it is free": { want: "free" },
-  "held already": { holders: { PN1: "self" }, want: "held" },
-  "held already, though an older one came along": {
+  "the number is free for an object that is alone": { want: "free" },
+  "an object that holds the number goes on holding it": { holders: { PN1: "self" }, want: "held" },
+  "an object that holds the number goes on holding it when an older one appears": {
     holders: { PN1: "self" },
     sameNumber: [other({ createdAtMs: 1 })],
     want: "held",
@@ -38,19 +38,28 @@ const rows: Record<string, ClaimRow> = {
     holders: { PN1: "gone" },
     want: "numberTaken",
   },
-  "an older one owns it too": { sameNumber: [other({ createdAtMs: 1 })], want: "numberTaken" },
-  "an older one names it, but its account does not own it": {
+  "an older object whose account owns the number gets it first": {
+    sameNumber: [other({ createdAtMs: 1 })],
+    want: "numberTaken",
+  },
+  "an older object whose account does not own the number is passed over": {
     sameNumber: [other({ createdAtMs: 1, found: false, phoneNumberSid: undefined })],
     want: "free",
   },
-  "an older one names it and is not looked up yet": {
+  "the decision waits for an older object whose account was not read yet": {
     sameNumber: [other({ createdAtMs: 1, found: undefined, phoneNumberSid: undefined })],
     want: "undecided",
   },
-  "an older one only observes": { sameNumber: [other({ createdAtMs: 1, eligible: false })], want: "free" },
-  "a younger one owns it too": { sameNumber: [other({ createdAtMs: 200 })], want: "free" },
-  "of the same age, the namespace decides": { sameNumber: [other()], want: "numberTaken" },
-  "of the same age and namespace, the name decides": {
+  "an older object that only observes is passed over": {
+    sameNumber: [other({ createdAtMs: 1, eligible: false })],
+    want: "free",
+  },
+  "a younger object whose account owns the number comes later": {
+    sameNumber: [other({ createdAtMs: 200 })],
+    want: "free",
+  },
+  "between objects of the same age the namespace decides": { sameNumber: [other()], want: "numberTaken" },
+  "between objects of the same age and namespace the name decides": {
     sameNumber: [other({ namespace: "b", name: "zebra" })],
     want: "free",
   },
