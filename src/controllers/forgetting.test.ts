@@ -23,18 +23,19 @@ const rows: Record<string, [Change<WorkStream>, string[]]> = {
 };
 
 for (const [name, [change, want]] of Object.entries(rows))
-  test(`the Secret that is let go by ${name}`, () => {
-    const released: string[] = [];
+  test(`the right Secret is forgotten by ${name}`, () => {
+    const unused: string[] = [];
     let tell: (change: Change<WorkStream>) => void = () => {};
     const deps = {
       watches: { workStreams: { onChange: (listener: typeof tell) => (tell = listener) } },
       secretReader: {
-        released: (ref: { namespace: string; name: string }) => released.push(`${ref.namespace}/${ref.name}`),
+        stoppedUsing: (ref: { namespace: string; name: string }) =>
+          unused.push(`${ref.namespace}/${ref.name}`),
       },
     };
     new Forgetting(deps as unknown as ForgettingOptions);
     tell(change);
-    expect(released).toEqual(want);
+    expect(unused).toEqual(want);
   });
 
 for (const [name, present, want] of [
@@ -51,8 +52,8 @@ for (const [name, present, want] of [
     const store = { getByKey: () => (present ? object : undefined), byIndex: () => [], list: () => [] };
     const deps = {
       watches: { workStreams: { store, onChange: () => {} }, smsNumbers: { store } },
-      accounts: { release: () => gone.push("account") },
-      credentialChecks: { release: () => gone.push("answer") },
+      accounts: { stopUsing: () => gone.push("account") },
+      credentialChecks: { stopUsing: () => gone.push("answer") },
       routing: { forget: () => gone.push("rules") },
       streams: { delete: () => gone.push("state") },
       namespaces: { forget: () => {} },

@@ -9,17 +9,21 @@ import { secretOf } from "./workstream/secret.ts";
 import type { SecretReader } from "./workstream/secret-reader.ts";
 import type { Streams } from "./workstream/streams.ts";
 
+/** Everything that remembers something of an object by its key. */
 export interface ForgettingOptions {
   watches: Watches;
   streams: Pick<Streams, "delete">;
-  accounts: Pick<Accounts, "release">;
-  credentialChecks: Pick<CredentialChecks, "release">;
+  accounts: Pick<Accounts, "stopUsing">;
+  credentialChecks: Pick<CredentialChecks, "stopUsing">;
   routing: Pick<RoutingChecks, "forget">;
-  secretReader: Pick<SecretReader, "released">;
+  secretReader: Pick<SecretReader, "stoppedUsing">;
   namespaces: Pick<NamespaceUids, "forget">;
 }
 
-/** What this process remembers of objects goes with them: else it would grow for as long as the process lives. */
+/**
+ * Drops what this process remembers of objects once they are gone. Otherwise its memory would grow as long as the
+ * process lives, and a new object of an old name would inherit it.
+ */
 export class Forgetting {
   readonly #options: ForgettingOptions;
 
@@ -29,32 +33,39 @@ export class Forgetting {
     watches.workStreams.onChange(({ type, object, previous }) => {
       const former = type === "deleted" ? object : previous;
       if (former !== undefined && (type === "deleted" || secretOf(former) !== secretOf(object)))
-        secretReader.released({ namespace: object.metadata.namespace!, name: secretOf(former) });
+        secretReader.stoppedUsing({ namespace: object.metadata.namespace!, name: secretOf(former) });
     });
   }
 
-  /** It may have gone during the attempt on it: what that attempt made known of it must go as well. True if so. */
+  /**
+   * The stream may have been deleted during an attempt on it. Then what that attempt found out must go as well.
+   * True if so.
+   */
   streamReconciled(object: WorkStream): boolean {
     if (this.#options.watches.workStreams.store.getByKey(keyOf(object)) !== undefined) return false;
     this.streamGone(object);
     return true;
   }
 
+  /** The WorkStream is gone. */
   streamGone({ metadata }: WorkStream) {
     const { accounts, credentialChecks, routing, streams } = this.#options;
     const key = keyOf({ metadata });
-    accounts.release(key);
-    credentialChecks.release(key);
+    accounts.stopUsing(key);
+    credentialChecks.stopUsing(key);
     routing.forget(key);
     streams.delete(key);
     this.#namespaceOf(metadata.namespace!);
   }
 
+  /** The SmsNumber is gone. */
   numberGone({ metadata }: SmsNumber) {
     this.#namespaceOf(metadata.namespace!);
   }
 
-  /** With its last object goes what is known of the namespace: one that comes back by that name is another. */
+  /**
+   * The namespace's UID goes with its last object of ours: a namespace that comes back under that name has another.
+   */
   #namespaceOf(namespace: string) {
     const { watches, namespaces } = this.#options;
     const { workStreams, smsNumbers } = watches;

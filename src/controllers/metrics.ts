@@ -1,14 +1,15 @@
 import { Counter, type Registry } from "@prometheus-io/client";
 import { LET_GO_REASONS } from "./smsnumber/cleanup/let-go.ts";
 
-/** What the controllers count, beside what src/kube and src/twilio count for everybody. */
+/** What the controllers count, besides what src/kube and src/twilio count for everybody. */
 export interface ControllerMetrics {
   /** Somebody changed a webhook, and it was set back. */
   countDrift(): void;
-  /** A number was let go, and its webhook not given back. */
+  /** A number was let go without its webhook being given back. */
   countLetGo(reason: string): void;
 }
 
+/** Registers the counters. */
 export function controllerMetrics(registry: Registry): ControllerMetrics {
   const drift = new Counter({
     name: "smschannel_webhook_drift_total",
@@ -21,7 +22,8 @@ export function controllerMetrics(registry: Registry): ControllerMetrics {
     labelNames: ["reason"] as const,
     registers: [registry],
   });
-  // Every reason is there from the start: Prometheus sees no increase in a counter whose first value is 1.
+  // Every reason is there from the start with 0: Prometheus sees no increase in a counter whose first value is 1,
+  // and an alert would miss the first number.
   for (const reason of LET_GO_REASONS) letGo.inc({ reason }, 0);
   return { countDrift: () => drift.inc(), countLetGo: (reason) => letGo.inc({ reason }) };
 }

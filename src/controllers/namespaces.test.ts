@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { KubeClient } from "../kube/client.ts";
 import { NamespaceUids } from "./namespaces.ts";
 
-test("whoever asked first and gives up leaves the answer to the others", async () => {
+test("a caller who asked first and gives up leaves the answer to the others", async () => {
   const answer = Promise.withResolvers<unknown>();
   let asked = 0;
   // Like the real one: a request ends with the signal that it is given.

@@ -3,8 +3,9 @@ import type { KubeClient } from "../kube/client.ts";
 import { namespaces } from "../kube/resource.ts";
 
 /**
- * UIDs of namespaces: a route belongs to the namespace's UID, so that a re-created namespace sees nothing of the old one.
- * Asked for once and kept for as long as the namespace has an object of ours; needs no right to list namespaces.
+ * UIDs of namespaces. A route belongs to the namespace's UID, so that a re-created namespace sees nothing of the
+ * old one. Each is asked for once and kept as long as the namespace has an object of ours; that needs no right to
+ * list or watch namespaces.
  */
 export class NamespaceUids {
   readonly #client: KubeClient;
@@ -14,10 +15,11 @@ export class NamespaceUids {
     this.#client = client;
   }
 
+  /** Throws when the namespace is not there; the next caller asks again. */
   async uidOf(namespace: string, signal: AbortSignal): Promise<string> {
     let uid = this.#known.get(namespace);
     if (uid === undefined) {
-      // Not under the signal of who happens to ask first: others wait for the same answer.
+      // Without the signal of the caller who happens to ask first: others wait for the same answer.
       uid = this.#fetch(namespace);
       this.#known.set(namespace, uid);
       uid.catch(() => this.#known.delete(namespace));
@@ -25,12 +27,12 @@ export class NamespaceUids {
     return await orAborted(uid, signal);
   }
 
-  /** The last object of the namespace is gone: if it comes back it may be another. */
+  /** The last object of the namespace is gone. If the namespace comes back it may be another one. */
   forget(namespace: string) {
     this.#known.delete(namespace);
   }
 
-  /** All of them may be others: a backup of the cluster was restored. */
+  /** A backup of the cluster was restored: any namespace may be another one now. */
   clear() {
     this.#known.clear();
   }

@@ -1,3 +1,9 @@
+/**
+ * The operator as a whole: every part is made here, told of the others it needs, and started and stopped in an
+ * order that keeps its promises. All wiring is in this one constructor, from the bottom up, so that no part has to
+ * be set late and one can read what depends on what.
+ */
+
 import type { Registry } from "@prometheus-io/client";
 import { orAborted } from "../aborted.ts";
 import type { Clock } from "../clock.ts";
@@ -43,6 +49,7 @@ import { RoutingChecks } from "./workstream/routing-checks.ts";
 import { createSecretReader, type SecretReader } from "./workstream/secret-reader.ts";
 import { Streams } from "./workstream/streams.ts";
 
+/** The settings that the controllers need; see src/main/config.ts for what each means. */
 export interface OperatorConfig {
   operatorNamespace: string;
   instance: string;
@@ -59,10 +66,11 @@ export interface OperatorConfig {
   urlCheckAddress: string | undefined;
   resyncIntervalMs: number;
   takeOverFrom: string | undefined;
-  /** Give the receivers a route of the release's own, for `smschannel test-text`. */
+  /** Give the receivers a route of the installation's own, for `smschannel test-text` (ADR 19). */
   testRoute?: boolean;
 }
 
+/** The outside world of the operator. */
 export interface OperatorOptions {
   config: OperatorConfig;
   client: KubeClient;
@@ -77,18 +85,26 @@ export interface OperatorOptions {
   workers?: number;
 }
 
-/** Attempts mostly wait (for Twilio, for Secrets, for self-checks), and cost nothing while they do. */
+/**
+ * Attempts mostly wait (for Twilio, for Secrets, for self-checks) and cost nothing meanwhile, so there can be many.
+ */
 const WORKERS = 300;
-/** For one request to Twilio. It must fit into what is left of the Lease, or it does not begin. */
+/**
+ * For one request to Twilio. A request begins only if it must end within what is left of the Lease, so this is
+ * below the Lease's duration.
+ */
 const TWILIO_TIMEOUT_MS = 8000;
 
-/** Has a beginning, and an end that waits for what is under way. */
+/** Something with a beginning, and an end that waits for what is under way. */
 interface Part {
   start?(): void;
   stop(): unknown;
 }
 
-/** The controllers of all kinds, and what they share: `start` it once the leader election runs, `stop` it before that ends. */
+/**
+ * The controllers of all kinds, and what they share. `start` it once the leader election runs, and `stop` it before
+ * that ends: what is under way may still have to write.
+ */
 export class Operator {
   readonly watches: Watches;
   readonly records: Records;
@@ -105,18 +121,20 @@ export class Operator {
   /** Started in this order, once the watches are. */
   readonly #controllers: readonly Part[];
   readonly #upkeep: Upkeep;
-  /** What controllers use to their end, and may be stopped in any order after them. */
+  /** What controllers use until they end; stopped after them, in any order. */
   readonly #shared: readonly Part[];
   #offTerm = () => {};
   #atWorkSinceMs = 0;
 
   /**
-   * In layers, each of what is below it: what is seen, what waits to be worked on, what is remembered, who is woken, what is asked
-   * of the world, and the controllers. Whoever listens to an informer is made here, before the informers start.
+   * Builds the operator in layers, each from what is below it: what is seen, what waits to be worked on, what is
+   * remembered, who is woken, what is asked of the outside world, and the controllers. Everything that listens to
+   * an informer is made here, before the informers start, or it would miss their first events.
    */
   constructor(options: OperatorOptions) {
     const { config, client, clock, log, registry, identity, leader, workers = WORKERS } = options;
     this.#options = options;
+    // Records and saved webhooks are written by this client, which refuses to write without the Lease.
     const leadersClient = leader === undefined ? client : client.whileLeading(leader);
     const streams = this.#streams;
 
@@ -170,7 +188,9 @@ export class Operator {
     this.#credentialChecks = new CredentialChecks(twilio, clock, config.resyncIntervalMs);
     const credentialsRefused = (stream: string) => {
       const account = streams.get(stream)?.account;
-      if (account !== undefined) this.#credentialChecks.forget(account.twilio.fingerprint);
+      // All streams with these credentials would meet the same refusal, so the answer that they share is doubted,
+      // and one of them asks again.
+      if (account !== undefined) this.#credentialChecks.doubt(account.twilio.fingerprint);
       wakeups.stream(stream);
     };
     this.#accounts = new Accounts({
@@ -185,11 +205,13 @@ export class Operator {
       onResync({ streams, promoted }) {
         for (const stream of streams) {
           wakeups.numbersOf(stream, "resync");
+          // A resync logged in with the second token: the first was refused, which the stream's condition must say.
           if (promoted) credentialsRefused(stream);
         }
       },
     });
     const evidence = this.#watchEvidence(wakeups);
+    // Its connections are its own, so that a slow front door takes none from Twilio.
     const prober = createProber(
       config.urlCheckAddress === undefined ? {} : { address: config.urlCheckAddress },
     );
@@ -200,7 +222,8 @@ export class Operator {
       lastAcceptedTextMs: (key) => evidence.lastAcceptedAt(key),
       onChange: (key) => wakeups.route(key, "change"),
     });
-    this.records.onForgotten((key) => this.#checks.forget(key));
+    // A route that left early needs no more checks.
+    this.records.onEvicted((key) => this.#checks.forget(key));
     const ruleJudge = new RuleJudge();
     const routing = new RoutingChecks({
       judge: ruleJudge,
@@ -226,6 +249,8 @@ export class Operator {
       reportingController: "smschannel.dev/controller",
       reportingInstance: identity,
     });
+    // No controller starts before all watches are full: an object judged without its neighbours would be judged
+    // wrong.
     const runtime = runtimeOf(options, { events, startAfter: watches.synced });
     const shared = {
       clock,
@@ -306,13 +331,16 @@ export class Operator {
       leading: () => this.#leads(),
       loaded: () => this.#recordsOfTerm.loaded,
     });
+    // Rule judge, prober and the rest hold threads and sockets that would keep the process alive.
     this.#shared = [watches, evidence, events, twilio, { stop: () => prober.close() }, ruleJudge];
+    // Whichever watch notices a restored backup, the memory of all kinds is suspect.
     for (const informer of watches.all) informer.onRewound(() => void this.#restored());
   }
 
   start() {
     const { leader } = this.#options;
-    // Before the controllers, which listen later, put anything to work.
+    // Before the controllers listen: when a term begins the records must be loading before any attempt asks for
+    // them.
     this.#offTerm = leader?.onTerm((term) => this.#beginTerm(term)) ?? (() => {});
     if (leader === undefined) this.#beginTerm(ALWAYS);
     this.watches.start();
@@ -320,29 +348,31 @@ export class Operator {
     this.#upkeep.start();
   }
 
-  /** Lets what is under way come to its end; the Lease is released after this, not before. */
+  /** Lets what is under way come to its end. The Lease is given up after this, not before. */
   async stop() {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort(new Error("operator stopped"));
     this.#offTerm();
     this.#upkeep.stop();
     this.#checks.stop();
-    // Before the controllers: their attempts may wait for a resync's reading.
+    // Before the controllers: their attempts may be waiting for a resync's reading.
     this.#accounts.stop();
     await Promise.all(this.#controllers.map((controller) => controller.stop()));
     await Promise.allSettled(this.#shared.map((part) => part.stop()));
   }
 
-  /** Why this replica is not at work, for `/readyz`; undefined when it is, or waits its turn. */
+  /** Why this replica is not at work, for `/readyz`; undefined when it is, or when it waits for its turn to lead. */
   problem(): string | undefined {
     return this.watches.problem();
   }
 
+  /** Without leader election this process always leads. */
   #leads(): boolean {
     const { leader } = this.#options;
     return leader === undefined || leader.term !== undefined;
   }
 
+  /** Reports by receivers, if there is a database to read them from. */
   #watchEvidence(wakeups: Wakeups) {
     const { config, clock, log } = this.#options;
     if (config.databaseUrl === undefined) return noEvidence;
@@ -351,7 +381,7 @@ export class Operator {
       clock,
       log,
       onChange: (key) => wakeups.route(key, "resync"),
-      // Something may take the route's texts at Twilio.
+      // Something at Twilio may take the route's texts, so the account is looked at sooner.
       onSilent: (key) => {
         const route = this.records.route(key);
         if (route !== undefined) this.#accounts.suspect(`${route.namespace}/${route.stream}`);
@@ -359,7 +389,7 @@ export class Operator {
     });
   }
 
-  /** A backup of the cluster was restored: what is remembered by name or version may be of another object. */
+  /** A backup of the cluster was restored (ADR 23): what is remembered by name or version may be of another object. */
   async #restored() {
     this.#secretReader.clear();
     this.#namespaces.clear();
@@ -374,6 +404,7 @@ export class Operator {
     }
   }
 
+  /** What was seen in an earlier term is dropped: another leader may have changed Twilio meanwhile. */
   #beginTerm(term: Term) {
     const ending = AbortSignal.any([term.signal, this.#stop.signal]);
     this.#recordsOfTerm.begin(ending);
@@ -381,8 +412,8 @@ export class Operator {
     this.#credentialChecks.begin(ending);
     this.#accounts.begin(term);
     this.#checks.begin(term);
-    // What was seen by the end of the last term, or a little later by attempts that were still under way, is from before
-    // another leader.
+    // Once now and once at the end: attempts that were still under way at the end of a term may write here a little
+    // later.
     const forget = () => {
       this.#streams.clear();
       this.#credentialChecks.clear();
@@ -393,11 +424,13 @@ export class Operator {
       this.#atWorkSinceMs = this.#options.clock.monotonic();
     };
     atWork();
-    // Until then nothing is tried, and that may take longer than a deletion waits.
+    // Nothing can be tried before the records are read and the watches are full, and that may take longer than a
+    // deletion waits. So a deletion's time counts from here.
     Promise.all([this.#recordsOfTerm.loaded, this.watches.synced]).then(atWork, () => {});
   }
 }
 
+/** The records in Secrets, with the test route if it is wanted. */
 function createRecords(
   { config, clock }: OperatorOptions,
   {
@@ -426,6 +459,10 @@ function createRecords(
   });
 }
 
+/**
+ * What every controller is run with. The field manager names the installation, so that two of them never count as
+ * one writer.
+ */
 function runtimeOf(
   { client, clock, log, registry, leader, config }: OperatorOptions,
   own: Pick<ControllerRuntime, "events" | "startAfter">,

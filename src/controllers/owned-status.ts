@@ -1,9 +1,10 @@
 import type { SmsNumberStatus, WorkStreamStatus } from "../api/index.ts";
 
 /**
- * What of a kind's status the controller owns; `smschannel work` owns the rest, and server-side apply keeps the two apart.
- * Fields that this version does not know are somebody else's too: else a controller that is older than a field would find at
- * each look that status differs, and write it again for nothing.
+ * Which part of a kind's status the controller owns. `smschannel work` owns the rest, and server-side apply keeps
+ * the two apart by field manager (ADR 5). Fields that this version does not know belong to somebody else too:
+ * otherwise a controller that is older than a field would find a difference at each attempt, and write the status
+ * again for nothing.
  */
 type Owner = "controller" | "work";
 
@@ -17,7 +18,7 @@ const OF_STREAM: Record<keyof WorkStreamStatus, Owner> = {
   lastValidation: "controller",
   numberRef: "controller",
   conversations: "work",
-  // Of each process a field, see below.
+  // Has a field for each process, see below.
   appliedGeneration: "controller",
 };
 
@@ -40,6 +41,7 @@ const OF_NUMBER: Record<keyof SmsNumberStatus, Owner> = {
   lastInboundTime: "work",
 };
 
+/** The fields of a WorkStream's status that the controller compares and writes. */
 export function ownStreamStatus(status: Record<string, unknown>): Record<string, unknown> {
   const own = controllers(OF_STREAM, status);
   if (own.appliedGeneration === undefined) return own;
@@ -47,6 +49,7 @@ export function ownStreamStatus(status: Record<string, unknown>): Record<string,
   return { ...own, appliedGeneration: controllers(OF_APPLIED_GENERATION, applied) };
 }
 
+/** The fields of an SmsNumber's status that the controller compares and writes. */
 export function ownNumberStatus(status: Record<string, unknown>): Record<string, unknown> {
   return controllers(OF_NUMBER, status);
 }

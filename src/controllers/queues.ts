@@ -5,24 +5,31 @@ import type { Watches } from "./watches.ts";
 import { secretOf } from "./workstream/secret.ts";
 import type { Streams } from "./workstream/streams.ts";
 
-/** What waits to be worked on, by kind. They are made first, since whatever happens in this process puts keys into them. */
+/** What waits to be worked on, by kind. Made before everything else that puts keys into them. */
 export interface Queues {
   workStreams: WorkQueue;
   smsNumbers: WorkQueue;
 }
 
+/** What the queues are made from. */
 export interface QueuesOptions {
   watches: Pick<Watches, "workStreams" | "smsNumbers">;
   streams: Pick<Streams, "get">;
   clock: Clock;
-  /** Objects of a kind that are worked on at a time. */
+  /** How many objects of a kind are worked on at a time. */
   workers: number;
 }
 
-/** Work on a stream or a number mostly waits for Twilio, so accounts share the workers as namespaces do. */
+/**
+ * Work on a stream or a number mostly waits for Twilio, so accounts share the workers fairly, as namespaces do
+ * (ADR 29): one whose Twilio hangs must not hold them all.
+ */
 export function createQueues({ watches, streams, clock, workers }: QueuesOptions): Queues {
   const { workStreams, smsNumbers } = watches;
-  /** While a stream's credentials are not known its Secret stands for the account: streams that share one share an account. */
+  /**
+   * While a stream's credentials are not known its Secret stands for the account: streams that share the one share
+   * the other.
+   */
   const accountOf = (namespace: string, stream: string): string | undefined => {
     const known = streams.get(`${namespace}/${stream}`)?.fingerprint;
     if (known !== undefined) return known;

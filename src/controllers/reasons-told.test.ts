@@ -113,7 +113,7 @@ describe("the table has every reason on every condition that can carry it", () =
     expect(lacking("SmsNumber", failedNumber(number, failure))).toEqual([]);
   });
 
-  test.each(ofTheUrl)("a URL that does not work: %s, on the stream and on its number", (reason) => {
+  test.each(ofTheUrl)("a URL that does not work gives %s on the stream and on its number", (reason) => {
     const url = { status: "False", reason, message: "any" } as const;
     const credentials = { ok: true, promoted: false } as const;
     expect(lacking("WorkStream", streamVerdicts({ ...unknownStream, credentials, url }))).toEqual([]);
@@ -129,7 +129,7 @@ describe("the table has every reason on every condition that can carry it", () =
     { number, stream, hoursExist: true, inService: true },
     { number, stream: allowing, hoursExist: false, inService: true },
   ].map((input) => refusalOf(input)!);
-  test.each(refusals)("a number that is not accepted: $reason", (refused) => {
+  test.each(refusals)("a number that is not accepted says $reason", (refused) => {
     const url = refused.stopsWiring ? refused : "good";
     expect(lacking("SmsNumber", numberVerdicts({ accepted: refused, found: "good", url }))).toEqual([]);
   });
@@ -150,7 +150,7 @@ describe("the table has every reason on every condition that can carry it", () =
     expect(lacking("SmsNumber", numberVerdicts({ accepted: "good", found, url: found }))).toEqual([]);
   });
 
-  test("nobody looks after it any more", () => {
+  test("an object that nobody looks after any more says so", () => {
     const verdicts = numberVerdicts({ accepted: "good", found: "good", url: "good" });
     const conditions = verdicts.map(({ type, status, reason, message }) => ({
       type,
@@ -166,7 +166,7 @@ describe("the table has every reason on every condition that can carry it", () =
     expect(lacking("SmsNumber", said.conditions ?? [])).toEqual([]);
   });
 
-  test("what is good", () => {
+  test("a condition that is True has its reason", () => {
     const good = { name: "n", status: "True", reason: "Ready", message: "any" } as const;
     for (const promoted of [false, true])
       expect(

@@ -8,7 +8,7 @@ import type { Watches } from "./watches.ts";
 import type { Streams } from "./workstream/streams.ts";
 import type { StreamFacts } from "./workstream/verdicts.ts";
 
-/** What one object is to another, from what is watched and recorded at this moment; asks nobody. */
+/** How objects relate to each other, from what is watched and recorded at this moment; asks nobody. */
 export class Relations {
   readonly #watches: Watches;
   readonly #records: Records;
@@ -20,7 +20,7 @@ export class Relations {
     this.#streams = streams;
   }
 
-  /** The number that a stream's status speaks of: who holds it, else the oldest that asks for it. */
+  /** The number that a stream's status speaks of: the one that holds its claim, else the oldest that asks for it. */
   numberOf(namespace: string, stream: string): StreamFacts["number"] {
     const numbers = this.#numbersOf(namespace, stream).filter(
       ({ metadata }) => metadata.deletionTimestamp === undefined,
@@ -37,7 +37,10 @@ export class Relations {
     };
   }
 
-  /** The digits whose texts belong to a route: those that it configured, and those that are only observed. */
+  /**
+   * The digits whose texts the receiver takes for this route: those that we configured, and those that are only
+   * observed.
+   */
   digitsOf(route: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream" | "accountSid">): string[] {
     const before = this.#records.route(routeKey(route))?.numbers ?? [];
     const observed = this.#watches.smsNumbers.knows(route.namespace)
@@ -46,7 +49,10 @@ export class Relations {
     return digitsOf(route, this.#records, observed);
   }
 
-  /** After a start nobody knows yet whether the account owns them: until then what was the route's stays so. */
+  /**
+   * After a start nobody knows yet whether the account owns a number. Until then a number stays in the route if it
+   * was there, so that a restart does not refuse its texts.
+   */
   #observedDigits(route: Pick<RouteRecord, "namespace" | "stream">, before: readonly string[]): string[] {
     const deps = {
       records: this.#records,
@@ -64,7 +70,7 @@ export class Relations {
       .map(({ spec }) => spec.number);
   }
 
-  /** Brings the numbers of a stream's routes up to date; durable when it resolves. */
+  /** Brings the numbers of a stream's routes up to date. Durable when it resolves. */
   async refreshDigits(namespaceUid: string, stream: string): Promise<void> {
     for (const route of this.#records.routesOf(namespaceUid, stream)) {
       const numbers = this.digitsOf(route);
@@ -77,6 +83,7 @@ export class Relations {
   }
 }
 
+/** Creation times as text: RFC 3339 in UTC sorts by time. */
 function oldest(numbers: readonly SmsNumber[]): SmsNumber | undefined {
   return numbers.reduce<SmsNumber | undefined>(
     (best, each) => (best === undefined || createdAt(each) < createdAt(best) ? each : best),
@@ -86,7 +93,10 @@ function oldest(numbers: readonly SmsNumber[]): SmsNumber | undefined {
 
 const createdAt = ({ metadata }: SmsNumber) => metadata.creationTimestamp ?? "";
 
-/** Whether a route's WorkStream exists, as far as can be seen, and uses this account or has not been judged yet. */
+/**
+ * Does a route's WorkStream exist, as far as can be seen, and use this account, or was it not judged yet? In doubt
+ * true: a route that is dropped by mistake refuses texts.
+ */
 export function hasStream(
   { watches, streams }: { watches: Watches; streams: Streams },
   route: RouteRecord,

@@ -47,7 +47,7 @@ for (const [name, [previous, after, isTouch]] of Object.entries(rows))
     expect(touches.at(after) - made).toBe(isTouch ? 5000 : 0);
   });
 
-test("made anew it is another object; what belongs to it counts when it is told so", async () => {
+test("an object made anew is another one, and a touch of its Secret counts for it", async () => {
   tell({ type: "added", object: object() });
   tell({ type: "deleted", object: object() });
   await clock.advance(5000);
@@ -58,7 +58,7 @@ test("made anew it is another object; what belongs to it counts when it is told 
   expect(touches.at(object({ uid: "v" }))).toBe(clock.monotonic());
 });
 
-test("a wall clock that is set back makes no touch older than the one before", async () => {
+test("a wall clock that is set back does not make a touch older than the one before", async () => {
   tell({ type: "added", object: object() });
   const made = touches.at(object());
   clock.jump(-3_600_000);

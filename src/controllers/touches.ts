@@ -6,9 +6,10 @@ import { type KubeObject, keyOf } from "../kube/resource.ts";
 import type { Watches } from "./watches.ts";
 
 /**
- * When a user last did something to an object, as far as this process saw it and by its monotonic clock: Kubernetes' own times are
- * whole seconds, and it has none for a change. Making it, changing its spec, and changing a label or an annotation count; our own
- * writes of status and finalizers do not. Listens from now on, so it must be made before the informer starts.
+ * When a user last did something to an object, as far as this process saw it and by its monotonic clock:
+ * Kubernetes' own times are whole seconds, and it has none for a change. Making an object counts, and so does
+ * changing its spec, a label or an annotation; our own writes of status and finalizers do not. Listens from now on,
+ * so it must be made before the informer starts.
  */
 export class Touches<T extends KubeObject> {
   readonly #clock: Clock;
@@ -23,17 +24,19 @@ export class Touches<T extends KubeObject> {
     });
   }
 
+  /** An object that was not seen yet counts as touched now. */
   at({ metadata }: T): number {
     return this.#at.get(metadata.uid ?? "") ?? this.#clock.monotonic();
   }
 
-  /** Something that belongs to it was touched: its Secret, say. */
+  /** Something that belongs to the object was touched, such as its Secret. */
   touch({ metadata }: T) {
     if (metadata.uid !== undefined && this.#at.has(metadata.uid))
       this.#at.set(metadata.uid, this.#clock.monotonic());
   }
 }
 
+/** A status write raises no generation; a finalizer is neither label nor annotation. */
 function isTouch({ object, previous }: Change<KubeObject>): boolean {
   if (previous === undefined) return true;
   const [a, b] = [previous.metadata, object.metadata];
@@ -44,7 +47,7 @@ function isTouch({ object, previous }: Change<KubeObject>): boolean {
   );
 }
 
-/** A stream's Secret is a part of it: who changes the Secret touches the stream. */
+/** A stream's Secret is a part of it: a user who changes the Secret touches the stream. */
 export function touchesOfStreams({ workStreams, secrets }: Watches, clock: Clock): Touches<WorkStream> {
   const touches = new Touches(workStreams, clock);
   secrets.onChange(({ object }) => {

@@ -14,6 +14,7 @@ import { Informer } from "../kube/informer.ts";
 import { type Secret, secrets } from "../kube/resource.ts";
 import type { Log } from "../log.ts";
 
+/** What to watch, and how. */
 export interface WatchesOptions {
   client: KubeClient;
   /** Empty: all. */
@@ -23,12 +24,17 @@ export interface WatchesOptions {
   registry: Registry;
 }
 
-/** What is watched, by every replica and for as long as the process lives: a new leader begins with full stores. */
+/**
+ * What is watched, by every replica and as long as the process lives, so that a new leader begins with full stores.
+ */
 export class Watches {
   readonly workStreams: Informer<WorkStream>;
   readonly smsNumbers: Informer<SmsNumber>;
   readonly operatingHours: Informer<OperatingHours>;
-  /** Names and versions only; contents are fetched by name. */
+  /**
+   * Names and versions only. The operator may not and need not hold the content of a cluster's Secrets; those it
+   * needs are fetched by name.
+   */
   readonly secrets: Informer<Secret>;
 
   constructor(options: WatchesOptions) {
@@ -39,6 +45,7 @@ export class Watches {
         secret: ({ metadata, spec }) => [
           `${metadata.namespace}/${spec.sms.twilio.credentialsSecretRef.name}`,
         ],
+        // Streams for which there was no room: one of them is woken when a route leaves.
         roomless: (stream) => (isRoomless(stream) ? [stream.metadata.namespace!] : []),
       },
     });
@@ -59,15 +66,17 @@ export class Watches {
       ...options,
       type: secrets,
       metadataOnly: true,
-      // A cluster has many that are nobody's here, some with large labels and annotations.
+      // A cluster has many Secrets that are not ours, some with large labels and annotations (Helm's, say). Only
+      // name and version are kept (ADR 21).
       transform: ({ apiVersion, kind, metadata: { name, namespace, uid, resourceVersion } }) => ({
         apiVersion,
         kind,
         metadata: { name, namespace: namespace!, uid: uid!, resourceVersion: resourceVersion! },
       }),
     });
-    // All watches talk to one server. When one finds that it was set back, the others list anew, too: the server may have
-    // counted past their versions since, and then they would not find it by themselves.
+    // All watches talk to one API server. When one finds that the server was set back to a backup (ADR 23) the
+    // others must list anew too: the server may have counted past their versions since, and then they could not
+    // find out by themselves.
     for (const informer of this.all)
       informer.onRewound((found) => {
         if (found) for (const other of this.all) if (other !== informer) other.distrust();
@@ -78,7 +87,7 @@ export class Watches {
     return [this.workStreams, this.smsNumbers, this.operatingHours, this.secrets];
   }
 
-  /** Resolves when everything has been listed once that may be. */
+  /** Resolves when everything that may be listed has been listed once. */
   get synced(): Promise<unknown> {
     return Promise.all(this.all.map(({ synced }) => synced));
   }
@@ -98,7 +107,7 @@ export class Watches {
   }
 }
 
-/** It found no room for a route. */
+/** It found no room for its route. */
 function isRoomless({ status }: WorkStream): boolean {
   return conditionOf(status, "InboundUrlReady")?.reason === "RouteTableFull";
 }

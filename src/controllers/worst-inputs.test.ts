@@ -154,12 +154,12 @@ const rows: Record<string, () => unknown> = {
   "5,000 SmsNumbers of the same digits": () => candidates.map((each) => candidateOf(nobodyKnown, each)),
 };
 
-describe("the dearest that a tenant can write", () => {
+describe("the dearest input that a tenant can write stays within its bound", () => {
   for (const [name, run] of Object.entries(rows))
     test(name, async () => expect(await leastMs(run)).toBeLessThan(BOUND_MS));
 });
 
-test("a page of objects that are just not large is read in turns with everything else", async () => {
+test("a page of objects that are just below the bound is read in turns with everything else", async () => {
   const read = listed(...Array.from({ length: 300 }, () => object({ labels: keys(1000, "") })));
   let turns = 0;
   let reading = true;

@@ -1,3 +1,8 @@
+/**
+ * The calls of one account, in the operator's terms. Here the SDK's types end: what leaves this file was checked
+ * field by field.
+ */
+
 import { Failure } from "../errors.ts";
 import { Calls } from "./calls.ts";
 import { type AccountSeen, checkCredentials } from "./check.ts";
@@ -21,7 +26,10 @@ import {
 import type { Sdk } from "./sdk.ts";
 import type { TwilioAccount } from "./twilio.ts";
 
-/** See `TwilioAccount` for the contract. */
+/**
+ * `TwilioAccount` by means of Twilio's SDK; see there for the contract. Answers are checked before they are
+ * believed: a cache or proxy in between can return another account's or another number's.
+ */
 export class SdkAccount implements TwilioAccount {
   readonly accountSid: string;
   readonly fingerprint: string;
@@ -39,6 +47,7 @@ export class SdkAccount implements TwilioAccount {
     return this.#calls.promoted;
   }
 
+  /** The tokens' order is remembered, so that the next call does not begin with one that is refused. */
   async check(options: CallOptions): Promise<CredentialCheck> {
     const check = await checkCredentials(this.#credentials, {
       fetchAccount: (login) => this.#fetchAccount(login, options),
@@ -51,6 +60,7 @@ export class SdkAccount implements TwilioAccount {
     return check;
   }
 
+  /** One request for each 1,000 numbers. */
   async listNumbers(options: CallOptions): Promise<PhoneNumber[]> {
     return await this.#calls.list(
       "ListNumbers",
@@ -62,7 +72,8 @@ export class SdkAccount implements TwilioAccount {
   }
 
   async findNumber(e164: string, options: CallOptions): Promise<PhoneNumber | null> {
-    // The filter is a pattern: +1425555 finds every number that contains it.
+    // Twilio's filter is a pattern: +1425555 finds every number that contains it. So the exact number is picked
+    // from the result.
     const found = await this.#calls.list(
       "ListNumbers",
       options,
@@ -81,6 +92,10 @@ export class SdkAccount implements TwilioAccount {
     );
   }
 
+  /**
+   * Twilio has no versions, so nothing tells whether somebody changed the number since it was read. The caller
+   * compares the answer.
+   */
   async updateNumber(sid: string, change: WebhookChange, options: CallOptions): Promise<PhoneNumber> {
     return await orGone(
       this.#calls.call("UpdateNumber", options, async (sdk) =>
@@ -96,6 +111,7 @@ export class SdkAccount implements TwilioAccount {
     );
   }
 
+  /** Most accounts have none, and some regions lack the resource. */
   async listShortCodes(options: CallOptions): Promise<PhoneNumber[]> {
     return await orEmpty(
       this.#calls.list("ListShortCodes", options, (sdk) => this.#v2010(sdk).shortCodes, {}, this.#shortCode),
@@ -103,7 +119,7 @@ export class SdkAccount implements TwilioAccount {
   }
 
   async updateShortCode(sid: string, change: WebhookChange, options: CallOptions): Promise<PhoneNumber> {
-    // Short codes have no application, and Twilio refuses parameters that it does not know.
+    // Short codes have no application, and Twilio refuses parameters that it does not know (error 20001).
     const { smsApplicationSid: _, ...webhook } = change;
     return await orGone(
       this.#calls.call("UpdateShortCode", options, async (sdk) =>
@@ -118,6 +134,7 @@ export class SdkAccount implements TwilioAccount {
     );
   }
 
+  /** A service may be deleted between the list of services and this call. */
   async listServiceNumbers(serviceSid: string, options: CallOptions): Promise<string[]> {
     const sid = sidOf(serviceSid);
     return await orEmpty(
@@ -144,6 +161,7 @@ export class SdkAccount implements TwilioAccount {
     );
   }
 
+  /** Only addresses for SMS: those of WhatsApp and others take no texts. */
   async listConversationsAddresses(options: CallOptions): Promise<ConversationsAddress[]> {
     return await orEmpty(
       this.#calls.list(
@@ -156,9 +174,11 @@ export class SdkAccount implements TwilioAccount {
     );
   }
 
+  /** As one login and no other: the check wants to know about this very token. */
   async #fetchAccount(login: Login, options: CallOptions): Promise<AccountSeen> {
     return await this.#calls.as(login, "FetchAccount", options, async (sdk) => {
       const { sid, status, type, ownerAccountSid, authToken } = await this.#v2010(sdk).fetch();
+      // An answer about another account, from a cache, would make its token count as ours.
       if (sid !== this.accountSid) throw new BadAnswer("sid is not that of the account");
       return {
         status: text(status, "status"),
@@ -172,23 +192,25 @@ export class SdkAccount implements TwilioAccount {
   readonly #number = (sdk: Parameters<typeof numberFrom>[0]) => this.#own(numberFrom(sdk));
   readonly #shortCode = (sdk: Parameters<typeof shortCodeFrom>[0]) => this.#own(shortCodeFrom(sdk));
 
-  /** A cache between Twilio and us that heeds no login would show another account's numbers. */
+  /** A cache between us and Twilio that ignores the login would show another account's numbers. */
   #own(number: PhoneNumber): PhoneNumber {
     if (number.accountSid !== this.accountSid) throw new BadAnswer("account_sid is not that of the account");
     return number;
   }
 
+  /** The account stands in the path, as subaccounts can be opened with a parent's login. */
   #v2010(sdk: Sdk) {
     return sdk.api.v2010.accounts(this.accountSid);
   }
 }
 
-/** A cache or a proxy that mixes up answers must not make us believe that a number is set. */
+/** A cache or proxy that mixes up answers must not make us believe that a number is set. */
 function only(sid: string, found: PhoneNumber): PhoneNumber {
   if (found.sid !== sid) throw new BadAnswer("sid is not that of the number");
   return found;
 }
 
+/** Twilio's own 404 as null. */
 async function orNull<T>(call: Promise<T>): Promise<T | null> {
   try {
     return await call;
@@ -198,12 +220,14 @@ async function orNull<T>(call: Promise<T>): Promise<T | null> {
   }
 }
 
-/** What is listed may have gone since it was found, or the region has no such product. */
+/** What is listed may be gone since it was found, or the region lacks the product. */
 async function orEmpty<T>(call: Promise<T[]>): Promise<T[]> {
   return (await orNull(call)) ?? [];
 }
 
-/** Gone between the look and the change: released, ported or moved to another account. */
+/**
+ * The number left the account between the look and the change: it was released, ported or moved to another account.
+ */
 async function orGone<T>(call: Promise<T>): Promise<T> {
   try {
     return await call;

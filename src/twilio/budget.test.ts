@@ -23,10 +23,10 @@ function setUp({
           .acquire(lane, never)
           .then((permit) => void started.push({ name, permit, atMs: clock.monotonic() }));
     },
-    async end(name: string, outcome: Parameters<Budget["release"]>[1] = "answered") {
+    async end(name: string, outcome: Parameters<Budget["finish"]>[1] = "answered") {
       const call = started.find((call) => call.name === name);
       assert.ok(call !== undefined, `${name} has not started`);
-      budget.release(call.permit, outcome);
+      budget.finish(call.permit, outcome);
       await clock.advance(0);
     },
     async started() {
@@ -37,22 +37,22 @@ function setUp({
   };
 }
 
-describe("lanes", () => {
-  test("as many calls at once as allowed, the next when one ends", async () => {
+describe("the lanes of a budget", () => {
+  test("let as many calls begin at once as allowed, and the next when one ends", async () => {
     const calls = setUp({ concurrency: 2 });
     calls.ask("change", "a", "b", "c");
     assert.deepEqual(await calls.started(), ["a", "b"]);
     await calls.end("a");
     assert.deepEqual(await calls.started(), ["a", "b", "c"]);
   });
-  test("resyncs leave a quarter free, which a change takes at once", async () => {
+  test("keep a quarter free of resyncs, which a change takes at once", async () => {
     const calls = setUp({ concurrency: 8 });
     calls.ask("resync", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8");
     assert.equal((await calls.started()).length, 6);
     calls.ask("change", "c1", "c2");
     assert.deepEqual((await calls.started()).slice(6), ["c1", "c2"]);
   });
-  test("changes go before resyncs that waited longer", async () => {
+  test("put changes before resyncs that have waited longer", async () => {
     const calls = setUp({ concurrency: 2 });
     calls.ask("resync", "r1", "r2");
     calls.ask("change", "c1", "c2");
@@ -60,7 +60,7 @@ describe("lanes", () => {
     await calls.end("r1");
     assert.deepEqual(await calls.started(), ["r1", "c1", "r2"]);
   });
-  test("changes without end leave one place to a resync that waits", async () => {
+  test("leave one place to a waiting resync while changes come without end", async () => {
     const calls = setUp({ concurrency: 4 });
     calls.ask("change", "c1", "c2", "c3", "c4");
     calls.ask("resync", "r1");
@@ -95,12 +95,12 @@ describe("lanes", () => {
         for (const name of [first.at(-1)!, ...want]) await calls.end(name, "failed");
         assert.deepEqual((await calls.started()).slice(first.length), want);
       });
-  test("changes alone may use everything", async () => {
+  test("let changes alone use everything", async () => {
     const calls = setUp({ concurrency: 4 });
     calls.ask("change", "c1", "c2", "c3", "c4", "c5");
     assert.equal((await calls.started()).length, 4);
   });
-  test("whoever no longer waits takes no place", async () => {
+  test("give no place to a caller who no longer waits", async () => {
     const { budget, clock } = setUp({ concurrency: 1 });
     const first = await budget.acquire("change", never);
     const stop = new AbortController();
@@ -108,28 +108,28 @@ describe("lanes", () => {
     const third = budget.acquire("change", never);
     stop.abort(new Error("gone"));
     await assert.rejects(given, /gone/);
-    budget.release(first, "answered");
+    budget.finish(first, "answered");
     await clock.advance(0);
     assert.equal((await third).lane, "change");
   });
-  test("tenants that share the account take turns, however many of one's calls came first", async () => {
+  test("let tenants that share the account take turns, however many calls of one came first", async () => {
     const { budget, clock } = setUp({ concurrency: 1 });
     const order: string[] = [];
     for (const name of ["a1", "a2", "a3", "a4", "b1", "b2"])
       void budget.acquire("change", never, name[0]).then((permit) => {
         order.push(name);
-        budget.release(permit, "answered");
+        budget.finish(permit, "answered");
       });
     for (let i = 0; i < 6; i++) await clock.advance(0);
     assert.deepEqual(order, ["a1", "a2", "b1", "a3", "b2", "a4"]);
   });
-  test("an aborted signal is refused at once", async () => {
+  test("refuse an aborted signal at once", async () => {
     await assert.rejects(setUp().budget.acquire("change", AbortSignal.abort(new Error("late"))), /late/);
   });
 });
 
-describe("whoever has waited for half a minute", () => {
-  const rows: Record<string, [Parameters<Budget["release"]>[1], sentAway: boolean]> = {
+describe("a caller who has waited for half a minute", () => {
+  const rows: Record<string, [Parameters<Budget["finish"]>[1], sentAway: boolean]> = {
     "goes with the next 429": [{ throttled: undefined }, true],
     "goes with the next call that has no answer": ["failed", true],
     "stays while calls are answered, however slowly": ["answered", false],
@@ -148,7 +148,7 @@ describe("whoever has waited for half a minute", () => {
       await clock.advance(20_000);
       const young = fate("change");
       await clock.advance(10_000);
-      budget.release(first, outcome);
+      budget.finish(first, outcome);
       await clock.advance(1);
       assert.equal(await old[0], sentAway ? "TimeoutError" : "started");
       if (sentAway) assert.equal(await old[1], "TimeoutError");
@@ -196,7 +196,7 @@ describe("a 429", () => {
     await calls.end("z", { throttled: 3_600_000 });
     assert.equal(calls.budget.pauseMs, 30_000);
   });
-  test("is obeyed where it says for how long", async () => {
+  test("is obeyed where it says how long to wait", async () => {
     const calls = setUp();
     calls.ask("change", "a");
     await calls.started();
@@ -230,7 +230,7 @@ describe("a 429", () => {
     await calls.clock.advance(30_000);
     assert.equal((await calls.started()).at(-1), "last");
   });
-  test("is forgotten step by step with good answers, and not with those asked before it", async () => {
+  test("is forgotten step by step with good answers, but not with answers to calls from before it", async () => {
     const calls = setUp({ concurrency: 8 });
     calls.ask("change", "old", "refused");
     await calls.started();

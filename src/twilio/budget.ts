@@ -1,9 +1,10 @@
 import type { Clock } from "../clock.ts";
 import { FairLine } from "../fairness/line.ts";
 
-/** `change`: what a user waits for; `resync`: looking whether things are still as they should be. */
+/** `change`: a user waits for it. `resync`: looking whether things are still as they should be. */
 export type Lane = "change" | "resync";
 
+/** The bounds of one account. */
 export interface BudgetOptions {
   clock: Clock;
   /** Calls at once. */
@@ -21,11 +22,12 @@ export interface Permit {
 }
 
 /**
- * `answered`: Twilio dealt with it, also when it refused it. `failed`: no answer. `abandoned`: its caller ended it, which tells
- * nothing. `throttled`: 429, with how long Twilio asks to wait, where it does.
+ * `answered`: Twilio dealt with it, even if it refused. `failed`: no answer. `abandoned`: its caller ended it,
+ * which says nothing. `throttled`: 429, with how long Twilio asks to wait, where it does.
  */
 export type CallOutcome = "answered" | "failed" | "abandoned" | { throttled: number | undefined };
 
+/** A caller who waits for a permit. */
 interface BudgetWaiter {
   tenant: string;
   sinceMs: number;
@@ -33,23 +35,26 @@ interface BudgetWaiter {
   sendAway(): void;
 }
 
+/** The first pause after a 429; doubled by each further one. */
 const FIRST_BACKOFF_MS = 100;
-/** No pause is longer, whatever Twilio asks for. */
+/** No pause is longer, whatever Twilio asks for: it must still be noticed when Twilio has recovered. */
 export const LONGEST_PAUSE_MS = 30_000;
-/** Who has waited for longer goes away with the next failure of the account. */
+/** A caller who has waited longer than this is sent away with the account's next failure. */
 const LONGEST_WAIT_MS = 30_000;
-/** With one call at a time: so many changes, then one resync that waits. */
+/** With a window of one call: so many changes, then one resync that waits. */
 const CHANGES_PER_RESYNC = 4;
 
 /**
- * What one account may ask of Twilio: so many calls at once, so many per second. Twilio limits accounts by calls in flight
- * and does not publish the limit, so it is found as TCP finds a line's: a 429 halves the window and pauses the whole account
- * (full jitter from 100 ms, doubling up to 30 s), each good answer widens it a little.
+ * What one account may ask of Twilio: so many calls at once, so many per second. Twilio limits accounts by calls in
+ * flight and does not publish the limit, so it is found as TCP finds a line's capacity: a 429 halves the window and
+ * pauses the whole account (full jitter from 100 ms, doubling up to 30 s), each good answer widens the window a
+ * little.
  *
- * Changes go first, and a quarter of the window is kept free for them. A resync that waits gets one place of the window; where
- * the window is a single place, it gets every fifth turn. Tenants that share the account take turns.
+ * Changes go first, and a quarter of the window is kept free for them. A resync that waits gets one place of the
+ * window; where the window is a single place, it gets every fifth turn. Tenants that share the account take turns
+ * (ADR 29).
  *
- * While the account fails, nobody waits for long: the caller can then tell why, and try again.
+ * While the account fails nobody waits for long: the caller can then say why, and try again.
  */
 export class Budget {
   readonly #options: BudgetOptions;
@@ -60,7 +65,7 @@ export class Budget {
   #throttles = 0;
   #pausedUntilMs = 0;
   #epoch = 0;
-  /** When the rate alone would allow the next request, were there no burst (generic cell rate algorithm). */
+  /** When the rate alone would allow the next request if there were no burst (generic cell rate algorithm). */
   #rateMs = 0;
   #cancelWake: (() => void) | undefined;
   /** Changes that began one after another while a resync waited. */
@@ -71,17 +76,17 @@ export class Budget {
     this.#window = options.concurrency;
   }
 
-  /** How long the account is paused from now on. */
+  /** How long the account is still paused. */
   get pauseMs(): number {
     return Math.max(0, this.#pausedUntilMs - this.#options.clock.monotonic());
   }
 
-  /** How many calls at once are allowed right now. */
+  /** How many calls at once are allowed now. */
   get window(): number {
     return Math.floor(this.#window);
   }
 
-  /** Waits for its turn; rejects with the signal's reason, or with a TimeoutError when the account fails for long. */
+  /** Waits for its turn. Rejects with the signal's reason, or with a TimeoutError when the account fails for long. */
   acquire(lane: Lane, signal: AbortSignal, tenant = ""): Promise<Permit> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
@@ -109,8 +114,8 @@ export class Budget {
     });
   }
 
-  /** The call is over. */
-  release(permit: Permit, outcome: CallOutcome): void {
+  /** The call is over: gives the permit back with what came of it. */
+  finish(permit: Permit, outcome: CallOutcome): void {
     this.#running[permit.lane] -= 1;
     // Calls that began before the account was slowed down say nothing about the new pace.
     const isNews = permit.epoch === this.#epoch;
@@ -120,17 +125,20 @@ export class Budget {
     this.#pump();
   }
 
+  /** Called after a failure: callers who have waited too long get it as their answer. */
   #sendAway() {
     const latest = this.#options.clock.monotonic() - LONGEST_WAIT_MS;
     const all = Object.values(this.#waiting).flatMap((line) => [...line]);
     for (const waiter of all) if (waiter.sinceMs <= latest) waiter.sendAway();
   }
 
+  /** Adds one call to the window for each whole window of good answers, as TCP does. */
   #answered() {
     this.#throttles = 0;
     this.#window = Math.min(this.#options.concurrency, this.#window + 1 / this.#window);
   }
 
+  /** A 429: of all calls that were in flight together only the first one halves the window. */
   #throttled(retryAfterMs: number | undefined, isNews: boolean) {
     const { clock, random = Math.random } = this.#options;
     const now = clock.monotonic();
@@ -145,6 +153,7 @@ export class Budget {
       this.#pausedUntilMs = Math.max(this.#pausedUntilMs, now + pauseMs);
   }
 
+  /** Starts whatever may start now. */
   #pump() {
     for (;;) {
       const lane = this.#next();
@@ -166,6 +175,7 @@ export class Budget {
     return resyncMayStart && this.#resyncStarves(limit) ? "resync" : "change";
   }
 
+  /** Would changes without end keep a waiting resync out? */
   #resyncStarves(limit: number): boolean {
     if (limit < 2) return this.#changesInARow >= CHANGES_PER_RESYNC;
     return this.#running.resync === 0 && this.#running.change >= limit - 1;

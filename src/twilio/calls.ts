@@ -1,3 +1,8 @@
+/**
+ * How the SDK is driven: one client for each call, logged in as one login, page by page. Everything that the SDK
+ * throws is caught here, because its errors can hold answers and credentials (ADR 6).
+ */
+
 import { Failure } from "../errors.ts";
 import { LeadershipLost } from "../leadership.ts";
 import { type Credentials, type Login, loginsOf } from "./credentials.ts";
@@ -8,8 +13,9 @@ import { BadAnswer } from "./resources.ts";
 import { type Sdk, sdkClient } from "./sdk.ts";
 import { ForeignUrl, nextPageUrl } from "./url.ts";
 
+/** The largest that Twilio allows; a larger one is error 20007. */
 const PAGE_SIZE = 1000;
-/** A million numbers; Twilio's own pages come to an end. */
+/** A million numbers. Twilio's own lists end; one that does not is somebody else's answer. */
 const MOST_PAGES = 1000;
 
 /** A page of the SDK's, and what leads to the next. */
@@ -17,12 +23,13 @@ interface SdkPage<I> {
   instances: I[];
   nextPageUrl?: string | undefined;
 }
+/** A list of the SDK's, by its first page and by a page's URL. */
 interface Listing<P, I> {
   page(params: P & { pageSize: number }): Promise<SdkPage<I>>;
   getPage(url: string): Promise<SdkPage<I>>;
 }
 
-/** How an account's calls are made: as whom, page by page, and what the SDK's surprises become. */
+/** The calls of one account: as whom, page by page, and with every surprise of the SDK made into a Failure. */
 export class Calls {
   readonly #accountSid: string;
   readonly #deps: CallDeps;
@@ -41,12 +48,15 @@ export class Calls {
     return this.#preferred !== 0;
   }
 
-  /** What a check found out about the two tokens. */
+  /** Notes what a check found out about the two tokens. */
   preferSecond(promoted: boolean) {
     this.#preferred = promoted && this.#logins.length > 1 ? 1 : 0;
   }
 
-  /** All pages. A resource that moves from one page to the next between two requests is there once. */
+  /**
+   * All pages of a list. A resource that moves from one page to the next between two requests is in the result
+   * once.
+   */
   async list<P extends object, I, T extends { sid: string } | string>(
     operation: Operation,
     options: CallOptions,
@@ -71,6 +81,7 @@ export class Calls {
           ? undefined
           : nextPageUrl(page.nextPageUrl, operations[operation].product, this.#deps.place);
       });
+      // A cache in between may answer with the same page for ever.
       if (url !== undefined && (seen.has(url) || seen.size >= MOST_PAGES))
         throw badAnswer(operation, "ENDLESS_LIST", "its list of pages has no end");
       if (url !== undefined) seen.add(url);
@@ -78,7 +89,7 @@ export class Calls {
     return [...found.values()];
   }
 
-  /** A call that gets 401 is tried once with the other token: it may have been promoted a moment ago. */
+  /** A call that gets 401 is tried once with the other token: the tokens may have been promoted a moment ago. */
   async call<T>(operation: Operation, options: CallOptions, run: (sdk: Sdk) => Promise<T>): Promise<T> {
     const first = this.#preferred;
     try {
@@ -93,7 +104,7 @@ export class Calls {
     }
   }
 
-  /** As exactly this login. */
+  /** Makes the call as exactly this login. */
   async as<T>(
     login: Login,
     operation: Operation,
@@ -105,6 +116,7 @@ export class Calls {
     try {
       return await run(sdk);
     } catch (error) {
+      // These are ours already. Anything else comes from the SDK.
       if (error instanceof Failure || error instanceof LeadershipLost) throw error;
       if (options.signal.aborted) throw options.signal.reason;
       throw unusable(operation, error);
@@ -112,7 +124,10 @@ export class Calls {
   }
 }
 
-/** The SDK met something that it does not expect, or we did. Its error may hold the answer, so only words of ours go further. */
+/**
+ * The SDK met something that it does not expect, or we did. Its error may hold the answer, so only words of our own
+ * go further.
+ */
 function unusable(operation: Operation, error: unknown): Failure {
   if (error instanceof ForeignUrl)
     return badAnswer(operation, "FOREIGN_URL", "its next page is at another address");

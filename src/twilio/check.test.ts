@@ -70,7 +70,7 @@ const good: Record<string, [Credentials, CheckCalls, CredentialCheck]> = {
     { ...accepted, ownerAccountSid: parent },
   ],
 };
-describe("accepted", () => {
+describe("checkCredentials accepts", () => {
   for (const [name, [credentials, calls, want]] of Object.entries(good))
     test(name, async () => assert.deepEqual(await checkCredentials(credentials, calls), want));
 });
@@ -120,7 +120,7 @@ const bad: Record<string, [Credentials, CheckCalls, Reason, RegExp?]> = {
     "TwilioThrottled",
   ],
 };
-describe("a key that is refused says nothing against the tokens", () => {
+describe("an API key that is refused says nothing against the tokens", () => {
   const tokens: Record<string, [CheckCalls, readonly string[]]> = {
     "both are accepted": [twilio({ one: account, two: account }), ["one", "two"]],
     "one is, promoted or not": [twilio({ two: { ...account, authToken: "two" } }), ["two"]],
@@ -139,7 +139,7 @@ describe("a key that is refused says nothing against the tokens", () => {
     });
 });
 
-describe("refused", () => {
+describe("checkCredentials refuses", () => {
   for (const [name, [credentials, calls, reason, message = /./]] of Object.entries(bad))
     test(name, async () => {
       await assert.rejects(checkCredentials(credentials, calls), (error) => {

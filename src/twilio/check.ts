@@ -1,8 +1,14 @@
+/**
+ * Which of the Secret's credentials Twilio accepts. Two facts make this less simple than one call: a standard API
+ * key may not read the account and gets the same 401 as a wrong one, and a parent account's token opens its
+ * subaccounts although it verifies none of their signatures.
+ */
+
 import { Failure } from "../errors.ts";
 import type { Credentials, Login } from "./credentials.ts";
 import type { CredentialCheck } from "./resources.ts";
 
-/** What `GET /Accounts/{sid}` tells. Holds the account's token: never logged, never kept. */
+/** What `GET /Accounts/{sid}` tells. Holds the account's token, so it is never logged and never kept. */
 export interface AccountSeen {
   status: string;
   type: string;
@@ -10,13 +16,13 @@ export interface AccountSeen {
   authToken: string;
 }
 
-/** Both are asked as exactly the login given; they throw Failures. */
+/** The two calls of a check, made as exactly the login given; they throw Failures. */
 export interface CheckCalls {
   fetchAccount(login: Login): Promise<AccountSeen>;
   listOne(login: Login): Promise<void>;
 }
 
-/** The API key is refused while the token is fine: REST has to wait, signatures need not. */
+/** The API key is refused while a token is fine: REST has to wait, signatures need not. */
 export class KeyRefused extends Failure {
   /** Tokens that Twilio accepts, in the Secret's order. */
   readonly acceptedTokens: readonly string[];
@@ -33,11 +39,13 @@ export class KeyRefused extends Failure {
   }
 }
 
+/** What Twilio says of one token. */
 type TokenAnswer = { accepted: true; account: AccountSeen } | { accepted: false; failure: Failure };
 
 /**
- * Asks Twilio about each of the Secret's credentials by itself: one that is never tried alone is found wrong on the day when
- * it is needed. The tokens are asked also where an API key does the work, as signatures are made with them.
+ * Asks Twilio about each of the Secret's credentials by itself: one that is never tried alone turns out to be wrong
+ * on the day when it is needed. Tokens are asked about also where an API key does the work, since signatures are
+ * made with them.
  */
 export async function checkCredentials(
   credentials: Credentials,
@@ -54,6 +62,7 @@ export async function checkCredentials(
     : secondary?.accepted === true
       ? secondary.account
       : undefined;
+  // No token works, and the first one's refusal is what a person mends first.
   if (account === undefined) throw (primary as TokenAnswer & { accepted: false }).failure;
   if (account.status !== "active")
     throw new Failure(
@@ -80,7 +89,7 @@ export async function checkCredentials(
   };
 }
 
-/** Only a 401 is an answer about the token; anything else says nothing of it. */
+/** Only a 401 is an answer about the token; any other failure says nothing about it. */
 async function askToken(user: string, password: string, { fetchAccount }: CheckCalls): Promise<TokenAnswer> {
   try {
     return { accepted: true, account: await fetchAccount({ user, password }) };
@@ -91,7 +100,10 @@ async function askToken(user: string, password: string, { fetchAccount }: CheckC
   }
 }
 
-/** A standard key may not read the account (401, like a wrong one), so it is asked for one number. Gives the refusal. */
+/**
+ * A standard key may not read the account (401, as a wrong key gets), so it is asked for one number. Returns the
+ * refusal.
+ */
 async function askKey(
   { apiKeySid, apiKeySecret }: Credentials,
   { listOne }: CheckCalls,
@@ -107,8 +119,9 @@ async function askKey(
 }
 
 /**
- * A parent's token opens its subaccounts too, and would verify none of their signatures. The account's own token is in the
- * answer; where the Secret's is another one, it is the second of a rotation or the parent's, and the parent's SID tells which.
+ * A parent's token opens its subaccounts too, but Twilio signs a subaccount's webhooks with the subaccount's own
+ * token. That one is in Twilio's answer; where the Secret holds another, it is either the second of a rotation or
+ * the parent's, and a request as the parent tells which.
  */
 async function refuseParentsToken(
   credentials: Credentials,

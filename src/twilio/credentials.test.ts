@@ -42,7 +42,7 @@ const rows: Record<string, [Record<string, string>, { region?: string; edge?: st
 for (const [name, [data, where, want]] of Object.entries(rows))
   test(name, () => assert.deepEqual(parseCredentials(data, where), want));
 
-describe("refused", () => {
+describe("parseCredentials refuses", () => {
   const refused: Record<
     string,
     [Record<string, string>, { region?: string; edge?: string }, string, RegExp]
@@ -195,7 +195,8 @@ describe("a value that was spoiled is named by what happened to it, and not show
     apiKeySecret: "aBcDeFgHiJkLmNoPqRsTuVwXyZ012345",
   };
   const whole = { accountSid, apiKeySid, secondaryAuthToken: real.authToken, ...real };
-  test("none of these is what Twilio makes", () => assert.deepEqual(parseCredentials(whole, {}), whole));
+  test("a Secret with values as Twilio makes them is accepted", () =>
+    assert.deepEqual(parseCredentials(whole, {}), whole));
   for (const [name, [spoil, said]] of Object.entries(spoilings))
     for (const key of Object.keys(whole) as (keyof typeof whole)[])
       test(`${key}: ${name}`, () => {
@@ -212,7 +213,7 @@ describe("a value that was spoiled is named by what happened to it, and not show
           },
         );
       });
-  test("a SID in a token's place", () =>
+  test("a SID in a token's place is named as one", () =>
     assert.throws(
       () => parseCredentials({ ...good, authToken: accountSid }, {}),
       /authToken in the Secret is a SID/,
@@ -235,7 +236,7 @@ describe("the fingerprint", () => {
     test(`changes with the ${what}`, () =>
       assert.notEqual(fingerprintOf({ ...base, ...change }), fingerprintOf(base)));
   test("holds nothing of what it is made from", () => assert.match(fingerprintOf(base), /^[0-9a-f]{24}$/));
-  test("tells apart what only a boundary distinguishes", () =>
+  test("differs for values that differ only in where one ends and the next begins", () =>
     assert.notEqual(fingerprint("AC1", "b", "a"), fingerprint("AC1", "", "ab")));
 });
 

@@ -1,3 +1,9 @@
+/**
+ * A WorkStream's Secret as credentials. People copy these values by hand, between consoles, editors and base64, so
+ * most of what goes wrong with them goes wrong here, and each message says which key is wrong and what to do. No
+ * message holds a part of a value, since it goes into a status that many may read.
+ */
+
 import { createHash } from "node:crypto";
 import { Failure } from "../errors.ts";
 import { spoiled } from "./spoiled.ts";
@@ -5,17 +11,19 @@ import { spoiled } from "./spoiled.ts";
 /** What a WorkStream's Secret holds, and where at Twilio it is valid. */
 export interface Credentials {
   accountSid: string;
+  /** Twilio signs webhooks with it, so it is needed even where an API key does the REST calls. */
   authToken: string;
-  /** The other token of a rotation. */
+  /** The other token of a rotation. Both log in from the moment when Twilio makes it; only the primary signs. */
   secondaryAuthToken?: string;
-  /** Used for REST instead of the tokens; signatures are always made with a token. */
+  /** Used for REST instead of the tokens. An API key never signs webhooks. */
   apiKeySid?: string;
   apiKeySecret?: string;
-  /** Both or neither; without them Twilio's us1. */
+  /** Both or neither; without them Twilio's us1. Tokens and webhooks differ by region. */
   region?: string;
   edge?: string;
 }
 
+/** The region and edge of a WorkStream's spec. */
 export interface Where {
   region?: string;
   edge?: string;
@@ -27,9 +35,10 @@ export interface Login {
   password: string;
 }
 
+/** The form of Twilio's SIDs: two letters and 32 hexadecimal digits. */
 const SID = { accountSid: /^AC[0-9a-fA-F]{32}$/, apiKeySid: /^SK[0-9a-fA-F]{32}$/ } as const;
 
-/** The keys of a Secret that are read. */
+/** The keys of a Secret that are read; all others are somebody else's. */
 export const CREDENTIAL_KEYS = [
   "accountSid",
   "authToken",
@@ -38,13 +47,13 @@ export const CREDENTIAL_KEYS = [
   "apiKeySecret",
 ] as const;
 
-/** Region and edge become parts of a host name. */
+/** Region and edge become parts of a host name, so they must not be able to end it: no dot, slash, colon or @. */
 export const HOST_LABEL = /^[a-z][a-z0-9-]{0,30}$/;
 
 /**
- * Reads a Secret's decoded data. Only trailing line breaks are cut off, which editors and `echo` leave behind; whatever else
- * happened to a value on its way is told (spoiled.ts). Throws Failure SecretKeyMissing or AccountSidMalformed; no message holds a
- * part of a value.
+ * Reads a Secret's decoded data. Only trailing line breaks are cut off, which editors and `echo` leave behind;
+ * anything else that happened to a value is reported (spoiled.ts), since guessing could send a wrong token. Throws
+ * Failure SecretKeyMissing or AccountSidMalformed.
  */
 export function parseCredentials(data: Record<string, string>, where: Where): Credentials {
   const value = (key: string) => {
@@ -75,7 +84,10 @@ function apiKey(sid: string | undefined, secret: string | undefined) {
   return { apiKeySid: sid, apiKeySecret: secret };
 }
 
-/** The CRD refuses these too; a client that trusts its caller would send the token to any host that a name can be bent to. */
+/**
+ * The CRD refuses these too. A client that trusts its caller would send the token to any host that a name can be
+ * bent to.
+ */
 function place({ region, edge }: Where): Where {
   if (region === undefined && edge === undefined) return {};
   if (region === undefined || edge === undefined || !HOST_LABEL.test(region) || !HOST_LABEL.test(edge))
@@ -97,12 +109,14 @@ function refuseMalformed(key: keyof typeof SID, value: string, prefix: string): 
   );
 }
 
+/** A token's form is not documented by Twilio, so only what is certainly wrong is refused. */
 function refuseSpoiled(key: string, value: string | undefined): void {
   if (value === undefined) return;
   const why = spoiled(value) ?? sidInstead(value);
   if (why !== undefined) throw new Failure("SecretKeyMissing", `${key} in the Secret ${why}`);
 }
 
+/** A SID in a token's place is the most common mix-up of all. */
 const sidInstead = (value: string) =>
   SID.accountSid.test(value) || SID.apiKeySid.test(value)
     ? "is a SID, which names an account or a key; write the token or secret that belongs to it"
@@ -120,16 +134,17 @@ function missing(key: string, why = "it is missing or empty"): Failure {
 }
 
 /**
- * Names a secret without telling it: for cache keys and metrics. One-way as far as the secret cannot be guessed, which holds
- * for what Twilio makes (128 random bits); log it alone, never next to what it was made from.
+ * Names a secret without telling it, for cache keys and metrics. One-way as long as the secret cannot be guessed,
+ * which holds for what Twilio makes (128 random bits). Log it alone, never next to what it was made from.
  */
 export function fingerprint(accountSid: string, secret: string, region?: string): string {
   const hash = createHash("sha256").update("smschannel twilio credentials 1");
+  // With the length of each part, so that no two lists of parts run together into the same text.
   for (const part of [accountSid, region ?? "", secret]) hash.update(`\0${part.length}:${part}`);
   return hash.digest("hex").slice(0, 24);
 }
 
-/** Of all that a client is made from: any change is another client with caches of its own. */
+/** Of everything that a client is made from: any change makes another client with caches of its own. */
 export function fingerprintOf(credentials: Credentials): string {
   const { accountSid, authToken, secondaryAuthToken, apiKeySid, apiKeySecret, region, edge } = credentials;
   const secrets = [authToken, secondaryAuthToken ?? "", apiKeySid ?? "", apiKeySecret ?? "", edge ?? ""];
@@ -137,8 +152,8 @@ export function fingerprintOf(credentials: Credentials): string {
 }
 
 /**
- * The logins for REST, in the order in which they are tried. With an API key it alone: whoever restricts a key does not want
- * the operator to fall back to the token that may do everything.
+ * The logins for REST, in the order in which they are tried. With an API key only that: a user who restricts a key
+ * does not want the operator to fall back to the token, which may do everything.
  */
 export function loginsOf({
   accountSid,

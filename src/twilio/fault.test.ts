@@ -17,7 +17,7 @@ import { operations } from "./operations.ts";
 const update = operations.UpdateNumber;
 const fault = (facts: FaultFacts) => new TwilioFault("UpdateNumber", facts);
 
-describe("what a fault means", () => {
+describe("what a fault of Twilio's means", () => {
   const rows: Record<string, [FaultFacts, Reason, RegExp]> = {
     "401 Authenticate": [
       { status: 401, twilioCode: 20003 },
@@ -99,7 +99,7 @@ describe("what a fault means", () => {
     });
 });
 
-test("outages have few texts: a status that changes with each would wake its own watcher", () => {
+test("outages have few texts, since a status that changes with each would wake its own watcher", () => {
   const texts = [500, 502, 503, 504, 520].map((status) => failureFrom(fault({ status }), update).message);
   const silences = ["ECONNRESET", "ENOTFOUND", "ETIMEDOUT", "UND_ERR_SOCKET"].map(
     (code) => failureFrom(fault({ code }), update).message,
@@ -122,7 +122,7 @@ test("the answer's own text is not kept, whatever it holds", () => {
   }
 });
 
-describe("error bodies", () => {
+describe("an error body", () => {
   const rows: Record<string, [unknown, Partial<TwilioFault>]> = {
     "of the 2010 API": [{ code: 21402, message: "x", status: 400 }, { twilioCode: 21402 }],
     "of newer APIs (RFC 9457)": [
@@ -149,7 +149,7 @@ describe("error bodies", () => {
     });
 });
 
-describe("who answered: only an error in Twilio's form is Twilio's word", () => {
+describe("only an error in Twilio's form counts as Twilio's answer", () => {
   const link = (code: number) => `https://www.twilio.com/docs/errors/${code}`;
   const told = (code: number, status: number) => ({ code, message: "x", more_info: link(code), status });
   const twilios: Record<string, [status: number, body: unknown, reason: Reason]> = {
@@ -199,7 +199,7 @@ describe("who answered: only an error in Twilio's form is Twilio's word", () => 
       });
 });
 
-test("something else that failed has no fault", () => {
+test("an error of another kind has no fault", () => {
   assert.equal(faultOf(new Error("x")), undefined);
   assert.equal(faultOf(new Failure("SecretNotFound", "x")), undefined);
 });

@@ -1,7 +1,16 @@
+/**
+ * What an error of Twilio's means for this operator. The hard part is to tell Twilio from whatever may answer in
+ * its place (a proxy, a firewall, a sign-in page): a stranger's 401 or 404 must not end a claim or condemn
+ * credentials, so it counts as an outage.
+ */
+
 import { Failure } from "../errors.ts";
 import { isCertificate, noAnswer } from "../no-answer.ts";
 
-/** What went wrong with a call, for those who decide by it. Stands as `cause` of the Failure, and holds nothing secret. */
+/**
+ * What went wrong with a call, for those who decide by it. Stands as `cause` of the Failure, and holds nothing
+ * secret.
+ */
 export class TwilioFault extends Error {
   override readonly name = "TwilioFault";
   /** The operator's name of the call, such as `UpdateNumber`. */
@@ -11,13 +20,13 @@ export class TwilioFault extends Error {
   /** Twilio's error code, where the answer had one. */
   readonly twilioCode: number | undefined;
   /**
-   * Without an answer: why, such as `ECONNREFUSED`. With one that cannot be used: `BAD_ANSWER` for a success that is not what
-   * was asked for, `NOT_TWILIO` for a refusal that is not in Twilio's form.
+   * Without an answer: why, such as `ECONNREFUSED`. With one that cannot be used: `BAD_ANSWER` for a success that
+   * is not what was asked for, `NOT_TWILIO` for a refusal that is not in Twilio's form.
    */
   readonly code: string | undefined;
   /** The permission that Twilio names as missing. */
   readonly permission: string | undefined;
-  /** What is wrong with an answer that cannot be used, in words of ours: the field's name, never its value. */
+  /** What is wrong with an answer that cannot be used, in our words: the field's name, never its value. */
   readonly detail: string | undefined;
 
   constructor(operation: string, { status, twilioCode, code, permission, detail }: FaultFacts) {
@@ -31,6 +40,7 @@ export class TwilioFault extends Error {
   }
 }
 
+/** What a fault is made from. */
 export interface FaultFacts {
   status?: number | undefined;
   twilioCode?: number | undefined;
@@ -56,14 +66,15 @@ function describe({ status, twilioCode, code, detail }: FaultFacts): string {
 }
 
 /**
- * Reads Twilio's error bodies: {code, message, …} of the 2010 API, RFC 9457 of newer ones. Their text is not kept. A refusal in
- * any other form is not Twilio's word: a proxy, a firewall or a sign-in page answers in its place.
+ * Reads Twilio's error bodies: {code, message, …} of the 2010 API, RFC 9457 of newer ones. Their text is not kept:
+ * it can quote what was sent, and it changes. A refusal in any other form is not Twilio's.
  */
 export function faultFrom(operation: string, status: number, body: unknown): TwilioFault {
   const error = errorIn(body);
   const { message, detail } = error;
   const code = Number(error.code);
   const twilioCode = Number.isInteger(code) && code > 0 ? code : undefined;
+  // Error 70051 of a restricted key names the permission in its text only.
   const permission = twilioCode === 70051 ? permissionIn(`${message} ${detail}`) : undefined;
   const stranger = isRefusal(status) && !isTwilioError(error, status);
   return new TwilioFault(operation, {
@@ -77,16 +88,19 @@ export function faultFrom(operation: string, status: number, body: unknown): Twi
 const errorIn = (body: unknown) =>
   (typeof body === "object" && body !== null ? body : {}) as Record<string, unknown>;
 
-/** Statuses by which a caller would change its mind. All others are retried, whoever answers them. */
+/** Statuses that would make a caller change its mind. All others are retried, whoever answers them. */
 const isRefusal = (status: number) => status >= 400 && status < 500 && !isTransient(status);
 
 /** 407 is a proxy's by definition; 408, 425 and 429 ask to come back later. */
 const isTransient = (status: number) => [407, 408, 425, 429].includes(status);
 
-/** The smallest code in Twilio's catalogue is 10001; other APIs put the HTTP status there, or a word. */
+/** The smallest code in Twilio's catalogue is 10001. Other APIs put the HTTP status there, or a word. */
 const SMALLEST_TWILIO_CODE = 10_000;
 
-/** Has the body the form of Twilio's errors? A text, a code of the catalogue, and the HTTP status or a link to the catalogue. */
+/**
+ * Has the body the form of Twilio's errors? A text, a code of the catalogue, and the HTTP status or a link to the
+ * catalogue.
+ */
 function isTwilioError(
   { code, message, title, status, more_info, type }: Record<string, unknown>,
   httpStatus: number,
@@ -103,10 +117,14 @@ function strangerDetail(status: number): string {
   return `HTTP ${status} came, but not in the form of Twilio's errors, as from a proxy, a firewall or a sign-in page in its place; check the cluster's way out to Twilio`;
 }
 
-/** Permissions are written like `/twilio/messaging/messages/create`. */
+/**
+ * Permissions are written like `/twilio/messaging/messages/create`. The pattern is bounded, as the text comes from
+ * outside and goes into a status.
+ */
 const permissionIn = (text: string) =>
   /\/twilio(?:\/[a-z0-9-]{1,60}(?:\.[a-z0-9-]{1,60})*|\/\*){1,5}/.exec(text)?.[0];
 
+/** The kinds of trouble that callers tell apart. */
 export type FaultKind =
   | "throttled"
   | "unavailable"
@@ -116,7 +134,7 @@ export type FaultKind =
   | "notFound"
   | "rejected";
 
-/** Codes say more than the status; they are stable, Twilio's texts are not. */
+/** Codes say more than the status, and they are stable, which Twilio's texts are not. */
 const kindOfCode: Record<number, FaultKind> = {
   10001: "suspended",
   20003: "unauthorized",
@@ -129,7 +147,10 @@ const kindOfCode: Record<number, FaultKind> = {
   70051: "forbidden",
 };
 
-/** Pure: which kind of trouble it is. Whatever is not an answer of Twilio's API counts as Twilio not being there. */
+/**
+ * Which kind of trouble it is. Anything that is not an answer of Twilio's API counts as Twilio not being there.
+ * Pure.
+ */
 export function kindOf({
   status,
   twilioCode,
@@ -145,13 +166,13 @@ export function kindOf({
   return status === 404 ? "notFound" : "rejected";
 }
 
-/** Twilio's word that there is no such thing. A 404 of anybody else says nothing about Twilio. */
+/** Twilio says that there is no such thing. A 404 of anybody else says nothing about Twilio. */
 export function isNotFound(error: unknown): boolean {
   const fault = faultOf(error);
   return fault !== undefined && kindOf(fault) === "notFound";
 }
 
-/** Something answered 404, Twilio or whatever stands in its place. */
+/** Something answered 404: Twilio, or whatever stands in its place. */
 export function isAnyNotFound(error: unknown): boolean {
   return faultOf(error)?.status === 404;
 }
@@ -167,6 +188,7 @@ const meanings: Record<number, string> = {
   21420: "the application belongs to another account",
 };
 
+/** What a message says about the call that failed. */
 export interface CallNature {
   /** What the call is for, to be read after "to": `list the account's numbers`. */
   purpose: string;
@@ -174,7 +196,10 @@ export interface CallNature {
   permission: string;
 }
 
-/** The one error that everybody sees. Its text is the same for the same trouble: it goes into status. */
+/**
+ * The one error that everybody sees. The same trouble always has the same text: it goes into a status, and a text
+ * that changes with each attempt would be a write for each attempt.
+ */
 export function failureFrom(fault: TwilioFault, call: CallNature, retryAfterMs?: number): Failure {
   const options = { cause: fault, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
   switch (kindOf(fault)) {
@@ -203,7 +228,7 @@ export function failureFrom(fault: TwilioFault, call: CallNature, retryAfterMs?:
     case "notFound":
       return new Failure(
         "TwilioRejected",
-        `Twilio finds nothing there when asked to ${call.purpose} (error ${fault.twilioCode ?? fault.status})`,
+        `Twilio found nothing when asked to ${call.purpose} (error ${fault.twilioCode ?? fault.status})`,
         options,
       );
     case "rejected":
@@ -211,6 +236,7 @@ export function failureFrom(fault: TwilioFault, call: CallNature, retryAfterMs?:
   }
 }
 
+/** Says whether to wait or to look at the way to Twilio. */
 function unavailable({ status, code, detail }: TwilioFault): string {
   if (status === undefined)
     return isCertificate(code)
@@ -229,6 +255,7 @@ function whyUnusable(status: number): string {
   return `HTTP ${status}`;
 }
 
+/** 20008 is the one 401 with a cause of its own. */
 function unauthorized({ twilioCode }: TwilioFault): string {
   if (twilioCode === 20008)
     return "these are Twilio's test credentials, which cannot do this; use the account's own";

@@ -65,7 +65,7 @@ for (const [name, [body, want]] of Object.entries(rows))
     assert.deepEqual(parse(body), { pairs: want, bytes: undefined });
   });
 
-describe("what is no UTF-8", () => {
+describe("a value that is not UTF-8", () => {
   test("is U+FFFD in the text and itself in the bytes", () => {
     assert.deepEqual(parse("Body=a%FFb&To=%2B1"), {
       pairs: [

@@ -1,25 +1,32 @@
+/**
+ * Parses the body of a webhook. Signatures are made over decoded fields in Twilio's reading, so the parser must
+ * read every body, however odd, exactly as Twilio's libraries do; and it faces the internet, so its time must be in
+ * proportion to the body's size.
+ */
+
 import { isUtf8 } from "node:buffer";
 
 /** One field of a form as received: name and value, decoded. */
 export type Pair = readonly [name: string, value: string];
 
+/** A parsed body. */
 export interface Form {
-  /** In the order received, duplicates and empty values included; what is no UTF-8 is U+FFFD, as in URLSearchParams. */
+  /** In the order received, with duplicates and empty values. What is not UTF-8 is U+FFFD, as in URLSearchParams. */
   readonly pairs: readonly Pair[];
   /**
-   * The same with each byte as one character (latin1), there only when something is no UTF-8. Nobody documents what Twilio
-   * would sign then, the bytes or their replacement, so a receiver tries both rather than lose a text.
+   * The same with each byte as one character (latin1); only there when something is not UTF-8. Nobody documents
+   * what Twilio would sign then, the bytes or their replacement, so a receiver tries both rather than lose a text.
    */
   readonly bytes: readonly Pair[] | undefined;
 }
 
-/** A text of Twilio's has some 25 fields, with ten pictures 45; beyond this somebody plays with us. */
+/** A text of Twilio's has some 25 fields, one with ten pictures 45. A body with more than this is an attack. */
 const MOST_PAIRS = 1000;
 
 /**
- * Parses an `application/x-www-form-urlencoded` body as the URL standard does (`+` is a blank, a lone `%` stands for itself,
- * empty parts are skipped). Undefined when it has more than `mostPairs` fields. The caller bounds the size; the time is in
- * proportion to it, whatever the body holds.
+ * Parses an `application/x-www-form-urlencoded` body as the URL standard does (`+` is a blank, a lone `%` stands
+ * for itself, empty parts are skipped). Undefined when it has more than `mostPairs` fields. The caller bounds the
+ * size.
  */
 export function parseForm(body: Uint8Array, mostPairs = MOST_PAIRS): Form | undefined {
   const raw = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1");
@@ -38,6 +45,7 @@ export function parseForm(body: Uint8Array, mostPairs = MOST_PAIRS): Form | unde
   return { pairs, bytes: bytes.flat().every(isGood) ? undefined : bytes.map(exactBytes) };
 }
 
+/** A part without `=` is a name with an empty value. */
 function partOf(field: string): [name: string, value: string] {
   const equals = field.indexOf("=");
   return equals < 0 ? [field, ""] : [field.slice(0, equals), field.slice(equals + 1)];
@@ -50,14 +58,17 @@ export function fieldOf(pairs: readonly Pair[], name: string): string | undefine
 
 const escaped = /[%+\u0080-\u00ff]/;
 
-/** A text that is plain ASCII as it is; otherwise its bytes, percent-decoded. */
+/**
+ * Plain ASCII stays the string that it is, which is nearly always the case; anything else becomes its
+ * percent-decoded bytes.
+ */
 function unescaped(text: string): string | Buffer {
   if (!escaped.test(text)) return text;
   const bytes = Buffer.allocUnsafe(text.length);
   let length = 0;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
-    // Byte by byte: `decodeURIComponent` throws at what is no UTF-8, and a thousand throws took 20 ms.
+    // Byte by byte: `decodeURIComponent` throws at what is not UTF-8, and a thousand throws took 20 ms.
     const value = code === PERCENT ? hexAt(text, at + 1) * 16 + hexAt(text, at + 2) : -1;
     if (value >= 0) at += 2;
     bytes[length++] = value >= 0 ? value : code === PLUS ? BLANK : code;
@@ -67,7 +78,7 @@ function unescaped(text: string): string | Buffer {
 
 const [PLUS, PERCENT, BLANK] = [0x2b, 0x25, 0x20];
 
-/** The value of a hexadecimal digit; of anything else so far below zero that no second digit makes up for it. */
+/** The value of a hexadecimal digit. For anything else so far below zero that no second digit makes up for it. */
 function hexAt(text: string, at: number): number {
   const code = text.charCodeAt(at);
   if (code >= 0x30 && code <= 0x39) return code - 0x30;

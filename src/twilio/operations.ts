@@ -1,20 +1,32 @@
+/**
+ * The calls to Twilio, as data. A call that is added here has its metric, its log name and its message for missing
+ * rights without another line.
+ */
+
 import type { CallNature } from "./fault.ts";
 import type { Product } from "./url.ts";
 
+/** What is known of one call before it is made. */
 export interface OperationInfo extends CallNature {
+  /** Which host it goes to. */
   product: Product;
+  /** Twilio creates and updates by POST. */
   method: "GET" | "POST";
-  /** The key of the answer under which a list stands. */
+  /** The key of the answer under which a list stands. An answer without it is not Twilio's. */
   list?: string;
 }
 
-/** Every call that this client makes. Logs and metrics know calls by these names, never by path or query. */
+/**
+ * Every call that this client makes. Logs and metrics know calls by these names and never by path or query, which
+ * hold SIDs and numbers. `permission` is what a restricted API key needs for the call, for the message when it is
+ * missing (error 70051).
+ */
 export const operations = {
   FetchAccount: {
     product: "api",
     method: "GET",
     purpose: "read the account",
-    // No restricted key can have it, so nobody is told to grant it: the check lists one number instead.
+    // No restricted key can have it, so nobody is told to grant it: the check of a key lists one number instead.
     permission: "access to the account",
   },
   ListNumbers: {

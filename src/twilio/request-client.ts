@@ -1,3 +1,9 @@
+/**
+ * The HTTP client that the SDK is given (ADR 6). It holds back what the SDK would let through: credentials in
+ * errors, strangers' answers, hosts from an answer; and adds what the SDK lacks: budgets, fair shares, repetition
+ * and the Lease.
+ */
+
 import type { Counter } from "@prometheus-io/client";
 import type { Clock } from "../clock.ts";
 import type { Failure } from "../errors.ts";
@@ -9,18 +15,19 @@ import { LONGEST_PAUSE_MS } from "./budget.ts";
 import type { Login } from "./credentials.ts";
 import { type FaultFacts, failureFrom, faultFrom, kindOf, TwilioFault } from "./fault.ts";
 import { type Operation, type OperationInfo, operations } from "./operations.ts";
-import type { Incoming, Outgoing, Transport } from "./transport.ts";
+import type { Outgoing, Transport, TwilioAnswer } from "./transport.ts";
 import { type TwilioPlace, targetUrl } from "./url.ts";
 
+/** On whose behalf a call is made, and how long it may take. */
 export interface CallOptions {
   /** Whether a user waits for it. */
   lane: Lane;
-  /** For which namespace: those that share an account, or all connections, take turns. */
+  /** The namespace that asks: tenants that share an account, or the connections, take turns. */
   tenant?: string;
   signal: AbortSignal;
   /**
-   * Ends an update that has been sent, in place of `signal`: for who would rather know what became of it, since it may land
-   * after its sender has gone.
+   * Ends an update that has been sent, in place of `signal`: for callers who would rather know what became of it,
+   * since it may land after they have gone.
    */
   updateSignal?: AbortSignal;
 }
@@ -29,7 +36,7 @@ export interface CallOptions {
 export interface CallDeps {
   transport: Transport;
   budget: Budget;
-  /** For requests of all accounts. */
+  /** Bounds the requests of all accounts together. */
   places: Places;
   /** Names the account among them. */
   fingerprint: string;
@@ -50,13 +57,19 @@ export interface SdkRequest {
   data?: Record<string, unknown>;
 }
 
+/** What the SDK gets back. */
 export interface SdkResponse {
   statusCode: number;
   body: unknown;
   headers: Record<string, string>;
 }
 
+/** A 429 was not processed at Twilio, so it may be repeated more often than a call whose fate is unknown. */
 const MOST_THROTTLED = 5;
+/**
+ * An update whose answer was lost may have been done. It sets the same values again, so one repetition is harmless;
+ * more would only delay the message.
+ */
 const MOST_FAILED = { GET: 3, POST: 2 } as const;
 const FIRST_BACKOFF_MS = 100;
 
@@ -78,6 +91,7 @@ export class RequestClient {
     this.#options = options;
   }
 
+  /** One call of the SDK's, with all its repetitions. Throws one Failure. */
   async request(asked: SdkRequest): Promise<SdkResponse> {
     const outgoing = this.#outgoing(asked);
     const tries = { throttled: 0, failed: 0, pausedMs: 0 };
@@ -114,11 +128,11 @@ export class RequestClient {
   }
 
   /** One request within the budget, counted and logged. */
-  async #attempt(outgoing: Outgoing): Promise<{ incoming: Incoming; fault: TwilioFault | undefined }> {
+  async #attempt(outgoing: Outgoing): Promise<{ incoming: TwilioAnswer; fault: TwilioFault | undefined }> {
     const { budget, places, fingerprint } = this.#deps;
     const { lane, tenant = "", signal } = this.#options;
     const permit = await this.#orGiveUp(budget.acquire(lane, signal, tenant), () => this.#notInTime());
-    let incoming: Incoming | undefined;
+    let incoming: TwilioAnswer | undefined;
     try {
       const flow = { tenant, upstream: fingerprint };
       const sent = places.with(flow, () => this.#send(outgoing), signal);
@@ -130,13 +144,13 @@ export class RequestClient {
     }
   }
 
-  async #send(outgoing: Outgoing): Promise<{ incoming: Incoming; fault: TwilioFault | undefined }> {
+  async #send(outgoing: Outgoing): Promise<{ incoming: TwilioAnswer; fault: TwilioFault | undefined }> {
     const { transport, leadership, clock, log, requests } = this.#deps;
     const { signal, updateSignal = signal } = this.#options;
-    // Now, not earlier: the lines before this may have taken their time. A repetition asks again.
+    // Now and not earlier: waiting for budget and place may have taken a while. A repetition asks again.
     leadership.assertTime(transport.timeoutMs);
     const startedMs = clock.monotonic();
-    let incoming: Incoming | undefined;
+    let incoming: TwilioAnswer | undefined;
     let fault: TwilioFault | undefined;
     try {
       incoming = await transport.send(outgoing, outgoing.method === "POST" ? updateSignal : signal);
@@ -152,14 +166,16 @@ export class RequestClient {
     }
   }
 
-  #giveBack(permit: Permit, incoming: Incoming | undefined) {
+  /** Tells the budget what came of the request. */
+  #giveBack(permit: Permit, incoming: TwilioAnswer | undefined) {
     const { budget } = this.#deps;
-    if (incoming === undefined) budget.release(permit, "abandoned");
-    else if (incoming.status === 429) budget.release(permit, { throttled: incoming.retryAfterMs });
-    else budget.release(permit, incoming.status === undefined ? "failed" : "answered");
+    if (incoming === undefined) budget.finish(permit, "abandoned");
+    else if (incoming.status === 429) budget.finish(permit, { throttled: incoming.retryAfterMs });
+    else budget.finish(permit, incoming.status === undefined ? "failed" : "answered");
   }
 
-  #faultIn(incoming: Incoming): TwilioFault | undefined {
+  /** What is wrong with an answer; undefined for one that the SDK may see. */
+  #faultIn(incoming: TwilioAnswer): TwilioFault | undefined {
     if (incoming.status === undefined) return new TwilioFault(this.#operation, { code: incoming.code });
     const { status, json } = incoming;
     if (status < 200 || status > 299) return faultFrom(this.#operation, status, json);
@@ -168,6 +184,7 @@ export class RequestClient {
     return new TwilioFault(this.#operation, { status, code: "BAD_ANSWER", detail });
   }
 
+  /** The request that the SDK wants, sent to where our settings say. */
   #outgoing({ method, uri, headers = {}, params = {}, data }: SdkRequest): Outgoing {
     const known = operations[this.#operation];
     if (method.toUpperCase() !== known.method) throw new Error(`${this.#operation} is a ${known.method}`);
@@ -177,7 +194,7 @@ export class RequestClient {
     return { method: known.method, url, login: this.#login, headers, ...body };
   }
 
-  /** A caller who ran out of time learns why; one who was told to stop gets back the reason that he gave. */
+  /** A caller who ran out of time gets a Failure that says why; one who was told to stop gets its own reason back. */
   async #orGiveUp<T>(work: Promise<T>, failure: () => Failure): Promise<T> {
     try {
       return await work;
@@ -186,6 +203,7 @@ export class RequestClient {
     }
   }
 
+  /** A pause is Twilio's doing and has its own reason. */
   #notInTime(): Failure {
     const throttledMs = this.#deps.budget.pauseMs;
     return throttledMs > 0
@@ -202,7 +220,10 @@ export class RequestClient {
   }
 }
 
-/** Why a success cannot be Twilio's: cut off, a sign-in page, a proxy's own JSON. Every answer that we use is a JSON object. */
+/**
+ * Why a success cannot be Twilio's: it was cut off, or is a sign-in page or a proxy's own JSON. Every answer that
+ * we use is a JSON object.
+ */
 function unusable(json: unknown, { list }: Pick<OperationInfo, "product" | "list">): string | undefined {
   if (json === undefined) return "it is not JSON, as a sign-in page or half an answer";
   if (typeof json !== "object" || json === null || Array.isArray(json)) return "it is not a JSON object";
@@ -211,8 +232,8 @@ function unusable(json: unknown, { list }: Pick<OperationInfo, "product" | "list
   return undefined;
 }
 
-/** A stranger's 403 or page must not count as Twilio's. */
-function labelOf(incoming: Incoming, fault: TwilioFault | undefined): string {
+/** A stranger's 403 or web page must not count as Twilio's. */
+function labelOf(incoming: TwilioAnswer, fault: TwilioFault | undefined): string {
   return fault?.code ?? statusOf(incoming);
 }
 
@@ -221,7 +242,7 @@ function statusOf({ status, code }: { status?: number | undefined; code?: string
   return String(status ?? code ?? "NO_ANSWER");
 }
 
-const jsonOf = (incoming: Incoming) => (incoming.status === undefined ? undefined : incoming.json);
+const jsonOf = (incoming: TwilioAnswer) => (incoming.status === undefined ? undefined : incoming.json);
 
 function pairsOf(fields: Record<string, unknown>): [string, string][] {
   return Object.entries(fields).flatMap(([name, value]) =>

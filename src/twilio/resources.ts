@@ -18,7 +18,10 @@ export interface PhoneNumber {
   smsApplicationSid: string;
 }
 
-/** The webhook as it shall be; URLs go together, as Twilio refuses a fallback without a URL. */
+/**
+ * The webhook as it shall be. Its URLs go together, since Twilio refuses a fallback URL without a URL (error
+ * 21406).
+ */
 export interface WebhookChange {
   smsUrl: string;
   smsMethod?: "POST" | "GET";
@@ -28,6 +31,7 @@ export interface WebhookChange {
   smsApplicationSid?: string;
 }
 
+/** A Messaging Service, as far as incoming texts are concerned. */
 export interface MessagingService {
   sid: string;
   friendlyName: string;
@@ -45,12 +49,12 @@ export interface ConversationsAddress {
   autoCreation: boolean;
 }
 
-/** What Twilio says of credentials. All of it is good news: whatever is wrong with them is thrown as a Failure. */
+/** What Twilio says of credentials. All of it is good news: anything wrong with them is thrown as a Failure. */
 export interface CredentialCheck {
   authToken: "accepted" | "refused";
   secondaryAuthToken?: "accepted" | "refused";
   apiKey?: "accepted";
-  /** Only the secondary token is accepted: the tokens were promoted, and the Secret does not know yet. */
+  /** Only the secondary token is accepted: the tokens were promoted, and the Secret does not know that yet. */
   promoted: boolean;
   accountStatus: "active";
   /** `Trial` or `Full`. */
@@ -59,12 +63,12 @@ export interface CredentialCheck {
   ownerAccountSid?: string;
 }
 
-/** An answer that is not what Twilio's reference says. The message names the field, never what stands in it. */
+/** An answer that differs from Twilio's reference. The message names the field, never its value. */
 export class BadAnswer extends Error {
   override readonly name = "BadAnswer";
 }
 
-/** A number as the SDK gives it. */
+/** A number as the SDK gives it. Unknown until checked: the SDK passes on whatever the answer holds. */
 export interface SdkNumber {
   sid: unknown;
   accountSid: unknown;
@@ -78,6 +82,7 @@ export interface SdkNumber {
   smsApplicationSid: unknown;
 }
 
+/** Throws BadAnswer. */
 export function numberFrom(sdk: SdkNumber): PhoneNumber {
   const { sms, mms, voice } = (sdk.capabilities ?? {}) as Record<string, unknown>;
   return {
@@ -91,7 +96,7 @@ export type SdkShortCode = Omit<SdkNumber, "phoneNumber" | "capabilities" | "sms
   shortCode: unknown;
 };
 
-/** Twilio says no capabilities of short codes; all of them take texts. */
+/** Twilio names no capabilities for short codes; all of them take texts. */
 export function shortCodeFrom(sdk: SdkShortCode): PhoneNumber {
   return {
     ...addressFrom("shortCode", sdk, sdk.shortCode),
@@ -111,6 +116,7 @@ function addressFrom(kind: PhoneNumber["kind"], sdk: Omit<SdkShortCode, "shortCo
     phoneNumber,
     friendlyName: text(sdk.friendlyName, "friendly_name"),
     smsUrl: text(sdk.smsUrl, "sms_url"),
+    // Unset strings come as "" or null. POST is Twilio's default.
     smsMethod: text(sdk.smsMethod, "sms_method") || "POST",
     smsFallbackUrl: text(sdk.smsFallbackUrl, "sms_fallback_url"),
     smsFallbackMethod: text(sdk.smsFallbackMethod, "sms_fallback_method") || "POST",
@@ -147,6 +153,7 @@ export function sidOf(value: unknown, field = "sid"): string {
   return value;
 }
 
+/** Twilio says "" or null for unset strings; both become "". */
 export function text(value: unknown, field: string): string {
   if (value === null || value === undefined) return "";
   if (typeof value !== "string") throw new BadAnswer(`${field} is not text`);

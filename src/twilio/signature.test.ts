@@ -9,7 +9,7 @@ import { sign, signatureBase, signatureUrls, verify } from "./signature.ts";
 // Random requests take a second of a free machine, and this one may be busy.
 vi.setConfig({ testTimeout: 60_000 });
 
-interface Vector {
+interface PublishedVector {
   name: string;
   url: string;
   params: Pair[];
@@ -19,7 +19,7 @@ interface Vector {
 }
 const fixture = (name: string) =>
   JSON.parse(readFileSync(new URL(`../../test/fixtures/twilio/${name}`, import.meta.url), "utf8"));
-const vectors = fixture("signature-vectors.json").vectors as Vector[];
+const vectors = fixture("signature-vectors.json").vectors as PublishedVector[];
 
 /** What the SDK's users hand over: a value, or a list of them where a name comes twice. */
 function sdkParams(pairs: readonly Pair[]): Record<string, string | string[]> {
@@ -36,7 +36,7 @@ function sdkVerdict(token: string, signature: string, url: string, pairs: readon
   }
 }
 
-describe("published vectors", () => {
+describe("published vectors verify", () => {
   for (const { name, url, params, token, signature, expect } of vectors)
     test(name, () => {
       assert.equal(verify(token, url, params, signature), expect);
@@ -121,7 +121,7 @@ test("each value of a name counts once, sorted", () => {
   assert.equal(base.toString(), "ua9b1b2");
 });
 
-test("names are sorted by UTF-16 code units, as Twilio's libraries do", () => {
+test("names are sorted by UTF-16 code units, as in Twilio's libraries", () => {
   assert.equal(
     signatureBase("", [
       ["\u{ff5e}", "1"],
@@ -131,7 +131,7 @@ test("names are sorted by UTF-16 code units, as Twilio's libraries do", () => {
   );
 });
 
-test("bytes that are no UTF-8 are signed as they are", () => {
+test("bytes that are not UTF-8 are signed as they are", () => {
   assert.deepEqual(
     signatureBase("é", [["B", "\xff"]], "latin1"),
     Buffer.concat([Buffer.from("éB"), Buffer.from([0xff])]),
@@ -162,8 +162,8 @@ const someUrl = fc
   })
   .map(({ scheme, host, port, path, query }) => scheme + host + port + path + query);
 
-describe("random requests get the SDK's verdict", () => {
-  test("signed over some form of the URL", () => {
+describe("a random request gets the SDK's verdict", () => {
+  test("when it is signed over some form of the URL", () => {
     fc.assert(
       fc.property(someUrl, someUrl, somePairs, fc.nat(), (configured, other, given, pick) => {
         const signedUrls = [configured, other, ...signatureUrls(configured)];
@@ -180,7 +180,7 @@ describe("random requests get the SDK's verdict", () => {
       { numRuns: 3000 },
     );
   });
-  test("and their signatures are the SDK's", () => {
+  test("and has the SDK's signature", () => {
     fc.assert(
       fc.property(someUrl, somePairs, (configured, given) => {
         assert.equal(
@@ -191,7 +191,7 @@ describe("random requests get the SDK's verdict", () => {
       { numRuns: 1000 },
     );
   });
-  test("fragments aside, which the SDK does not drop", () => {
+  test("apart from fragments, which the SDK does not drop", () => {
     fc.assert(
       fc.property(
         someUrl,
@@ -204,7 +204,7 @@ describe("random requests get the SDK's verdict", () => {
       ),
     );
   });
-  test("with one changed character somewhere", () => {
+  test("when one character somewhere is changed", () => {
     fc.assert(
       fc.property(someUrl, somePairs, names, chars, (configured, given, name, value) => {
         const signature = sign(token, configured, given);

@@ -1,3 +1,8 @@
+/**
+ * Twilio's signatures (`X-Twilio-Signature`). The SDK's own check needs the token, which the receiver does not have
+ * (ADR 8), and does not drop fragment and user; tests hold this one to the SDK's verdict.
+ */
+
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { parse, stringify } from "node:querystring";
 import type { Pair } from "./form.ts";
@@ -26,6 +31,7 @@ export function signatureBase(
   return Buffer.concat([Buffer.from(url, "utf8"), Buffer.from(text, "latin1")]);
 }
 
+/** Compares UTF-16 code units, as Twilio's libraries do; a locale's order would differ. */
 function byNameAndValue([nameA, valueA]: Pair, [nameB, valueB]: Pair): number {
   if (nameA !== nameB) return nameA < nameB ? -1 : 1;
   return valueA === valueB ? 0 : valueA < valueB ? -1 : 1;
@@ -43,6 +49,7 @@ export function signatureUrls(url: string): string[] {
   return [...new Set([...formsOf(bare), ...(bare === configured ? [] : formsOf(configured))])];
 }
 
+/** The forms of one URL that Twilio's products and libraries are known to sign. */
 function formsOf(url: string): string[] {
   const normalised = URL.canParse(url) ? withOtherPort(new URL(url).href) : [];
   return [...withOtherPort(url), ...normalised, ...normalised.map(withLegacyQuery)];
@@ -53,7 +60,10 @@ export function sign(token: string, url: string, pairs: readonly Pair[]): string
   return createHmac("sha1", token).update(signatureBase(url, pairs)).digest("base64");
 }
 
-/** Did the holder of `token` sign this request to the configured `url`? Takes as long for every wrong signature. */
+/**
+ * Did the holder of `token` sign this request to the configured `url`? Takes equally long for every wrong
+ * signature, so that time tells nothing about it.
+ */
 export function verify(
   token: string,
   url: string,
@@ -78,7 +88,7 @@ function withoutUser(url: string): string {
   return match[1]! + url.slice(match[1]!.length + match[2].length);
 }
 
-/** The URL, and the same with the scheme's port where none stands or without the one that stands. */
+/** The URL, and the same URL with the scheme's port where none stands, or without the one that stands. */
 function withOtherPort(url: string): string[] {
   const match = authority.exec(url);
   if (match === null) return [url];
@@ -87,7 +97,7 @@ function withOtherPort(url: string): string[] {
   return [url, scheme + user + host + (port === undefined ? standard : "") + url.slice(whole.length)];
 }
 
-/** Some back ends signed the query as Node's old querystring module encodes it. */
+/** Some of Twilio's back ends signed the query as Node's old querystring module encodes it. */
 function withLegacyQuery(url: string): string {
   const at = url.indexOf("?");
   if (at < 0 || at === url.length - 1) return url;

@@ -1,4 +1,7 @@
-/** What can happen to a value on its way into a Secret. Gives a sentence about it, never a part of it; undefined: nothing is seen. */
+/**
+ * One way in which a value can be spoiled on its way into a Secret. Returns a sentence about it, never a part of
+ * the value; undefined when there is no sign of it.
+ */
 type Sign = (value: string) => string | undefined;
 
 const says =
@@ -9,7 +12,7 @@ const says =
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const CONTROL = /[\x00-\x1f\x7f]/;
 
-/** In this order: a value in quotes may also have blanks, and the first sentence is the one that helps. */
+/** In this order: a value in quotes may also contain blanks, and the first sentence is the one that helps. */
 const SIGNS: readonly Sign[] = [
   says(
     /(?:[^\0]\0){3}/,
@@ -46,8 +49,8 @@ const SIGNS: readonly Sign[] = [
 ];
 
 /**
- * What is wrong with a value that was copied, quoted or encoded once too often, as the end of a sentence that begins with its name.
- * Nothing that Twilio makes looks like any of these.
+ * What is wrong with a value that was copied, quoted or encoded once too often, as the end of a sentence that
+ * begins with its name. Nothing that Twilio makes looks like any of these, so no good value is refused.
  */
 export function spoiled(value: string): string | undefined {
   for (const sign of SIGNS) {
@@ -57,7 +60,10 @@ export function spoiled(value: string): string | undefined {
   return undefined;
 }
 
-/** What Twilio makes has 32. A value is recorded in a Secret that other tenants' routes share. */
+/**
+ * What Twilio makes has 32 or 34 characters. The value is recorded in a Secret that other tenants' routes share, so
+ * it must have a bound.
+ */
 const LONGEST = 256;
 
 function tooLong(value: string): string | undefined {
@@ -66,7 +72,10 @@ function tooLong(value: string): string | undefined {
     : undefined;
 }
 
-/** Blanks that look like one but are none, and characters of no width. */
+/**
+ * Characters that look like a blank but are none, and characters of no width: web pages and chats put them into
+ * copied text.
+ */
 const INVISIBLE: Record<string, string> = {
   "\u00A0": "a non-breaking space",
   "\u00AD": "a soft hyphen",
@@ -92,12 +101,14 @@ function notAscii(value: string): string | undefined {
     : `has a character that none of Twilio's values has (${codeOf(found)}): copy it from Twilio's console anew`;
 }
 
+/** The character as U+ and its number, since it cannot be seen. */
 const codeOf = (character: string) =>
   `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}`;
 
 /** What Twilio makes, with the line break that `echo` adds before it is encoded. */
 const OF_TWILIO = /^(?:[0-9A-Za-z]{32}|(?:AC|SK)[0-9a-fA-F]{32})[\r\n]*$/;
 
+/** Encoding a value by hand and then writing it under stringData, which encodes it again. */
 function base64Twice(value: string): string | undefined {
   const decoded = Buffer.from(value, "base64");
   if (decoded.toString("base64") !== value || !OF_TWILIO.test(decoded.toString("latin1"))) return undefined;

@@ -11,28 +11,29 @@ export interface Outgoing {
   body?: string;
 }
 
-/** What came of it: a whole answer, or the reason why there is none. Nothing in either holds what was sent. */
-export type Incoming =
+/** What came of it: a whole answer, or the reason why there is none. Neither holds anything that was sent. */
+export type TwilioAnswer =
   | { status: number; json: unknown; retryAfterMs: number | undefined }
   | { status: undefined; code: string };
 
+/** How requests are sent. */
 export interface TransportOptions {
   clock: Clock;
-  /** For one request, from connecting to the answer's last byte. */
+  /** For one request, from connecting to the last byte of the answer. */
   timeoutMs: number;
-  /** Sends the requests; absent: a pool of its own. */
+  /** Sends the requests; absent: a pool of our own. */
   dispatcher?: Dispatcher;
 }
 
 /** A page of 1,000 numbers has about 2 MB. */
 const LARGEST_ANSWER = 16 * 1024 * 1024;
-/** Longer than any sensible Retry-After; what is above is a mistake or an attack. */
+/** Longer than any sensible Retry-After; anything above is a mistake or an attack. */
 const LONGEST_RETRY_AFTER_MS = 3_600_000;
 
 /**
- * HTTP to Twilio: kept-alive connections shared by all accounts, proxies from HTTPS_PROXY, HTTP_PROXY and NO_PROXY, further
- * authorities from NODE_EXTRA_CA_CERTS (Node's own). Redirects are answers like any other and never followed: they would
- * carry the credentials along.
+ * HTTP to Twilio: kept-alive connections shared by all accounts, proxies from HTTPS_PROXY, HTTP_PROXY and NO_PROXY,
+ * further authorities from NODE_EXTRA_CA_CERTS (read by Node itself). Redirects are answers like any other and
+ * never followed: they would carry the credentials along.
  */
 export class Transport {
   readonly timeoutMs: number;
@@ -46,8 +47,8 @@ export class Transport {
     this.#dispatcher = options.dispatcher ?? createPool(options.timeoutMs);
   }
 
-  /** Sends once. Rejects only with the signal's reason. */
-  async send(outgoing: Outgoing, signal: AbortSignal): Promise<Incoming> {
+  /** Sends once. Rejects only with the signal's reason; a failure is a result. */
+  async send(outgoing: Outgoing, signal: AbortSignal): Promise<TwilioAnswer> {
     signal.throwIfAborted();
     const timeout = new AbortController();
     const cancel = this.#options.clock.after(this.timeoutMs, () => timeout.abort());
@@ -61,13 +62,17 @@ export class Transport {
     }
   }
 
-  /** Waits for what is in flight; may be called twice. A given dispatcher is its giver's to close. */
+  /** Waits for what is in flight; may be called twice. A dispatcher that was given is its owner's to close. */
   stop(): Promise<void> {
     this.#stopped ??= this.#options.dispatcher === undefined ? this.#dispatcher.close() : Promise.resolve();
     return this.#stopped;
   }
 
-  async #exchange({ method, url, login, headers, body }: Outgoing, signal: AbortSignal): Promise<Incoming> {
+  /** Reads the whole answer before it counts: half a list must not pass for one. */
+  async #exchange(
+    { method, url, login, headers, body }: Outgoing,
+    signal: AbortSignal,
+  ): Promise<TwilioAnswer> {
     const answer = await request(url, {
       dispatcher: this.#dispatcher,
       method,
@@ -86,18 +91,21 @@ export class Transport {
 
 function createPool(timeoutMs: number): Dispatcher {
   const options: Agent.Options = {
-    // Who may have one is decided before: a limit here would be a line in which all accounts wait for the slowest.
+    // No limit: the budgets decide who may send. A limit here would be a line in which all accounts wait for the
+    // slowest.
     connections: null,
     connect: { timeout: timeoutMs },
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
-    // Twilio closes idle connections after a minute; one that it closes while an update leaves costs a repetition.
+    // Twilio closes idle connections after a minute. If it closes one while an update is being sent, the update has
+    // to be repeated, so we close first.
     keepAliveTimeout: 20_000,
     keepAliveMaxTimeout: 50_000,
   };
   return new EnvHttpProxyAgent(options);
 }
 
+/** The whole answer, up to its bound. */
 async function readAll(body: AsyncIterable<Buffer> & { destroy(): unknown }): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -110,6 +118,7 @@ async function readAll(body: AsyncIterable<Buffer> & { destroy(): unknown }): Pr
   return Buffer.concat(chunks, size);
 }
 
+/** Undefined for what is not JSON; the parser's error would quote it. */
 function parseJson(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString("utf8"));
@@ -118,6 +127,7 @@ function parseJson(bytes: Buffer): unknown {
   }
 }
 
+/** Retry-After is a number of seconds or a date (RFC 9110). */
 function retryAfterMs(header: string | string[] | undefined, nowMs: number): number | undefined {
   const text = Array.isArray(header) ? header[0] : header;
   if (text === undefined) return undefined;
@@ -125,7 +135,7 @@ function retryAfterMs(header: string | string[] | undefined, nowMs: number): num
   return Number.isFinite(ms) ? Math.min(Math.max(0, ms), LONGEST_RETRY_AFTER_MS) : undefined;
 }
 
-/** undici's errors carry sockets and requests; only their code leaves this file. */
+/** undici's errors carry sockets and requests, with headers; only their code leaves this file. */
 function codeOf(error: unknown): string {
   const { code, cause } = (error ?? {}) as { code?: unknown; cause?: { code?: unknown } };
   const found = [code, cause?.code].find(

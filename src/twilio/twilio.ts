@@ -23,19 +23,21 @@ export type { CallOptions } from "./request-client.ts";
 export type * from "./resources.ts";
 
 /**
- * One Twilio account, seen with one set of credentials. Every method throws a Failure whose `cause` (see `faultOf`) has
- * status and Twilio's code, and which holds nothing secret; or the signal's reason, when that is not a time-out.
- * Reads are repeated a few times, an update once when its answer was lost; nothing here is done twice by that.
+ * One Twilio account, seen with one set of credentials. Every method throws a Failure whose `cause` (see `faultOf`)
+ * has status and Twilio's code and holds nothing secret, or the signal's reason when that is not a time-out. Reads
+ * are repeated a few times, an update once when its answer was lost; an update sets the same values each time, so
+ * nothing is done twice by that.
  */
 export interface TwilioAccount {
   readonly accountSid: string;
-  /** Names the credentials without telling them. The key of every cache: account SIDs are no secret. */
+  /** Names the credentials without telling them. The key of every cache, since account SIDs are no secret. */
   readonly fingerprint: string;
-  /** The secondary token is what worked last: the first was refused meanwhile. */
+  /** The secondary token is the one that worked last: the first was refused meanwhile. */
   readonly promoted: boolean;
   /**
-   * Which of the credentials Twilio accepts, each tried by itself. Throws TwilioUnauthorized when no token is accepted, or
-   * not the API key; AccountSuspended, SubaccountNeedsOwnToken, TwilioPermissionMissing, TwilioThrottled, TwilioUnavailable.
+   * Which of the credentials Twilio accepts, each tried by itself. Throws TwilioUnauthorized when no token is
+   * accepted, or when the API key is not; AccountSuspended, SubaccountNeedsOwnToken, TwilioPermissionMissing,
+   * TwilioThrottled, TwilioUnavailable.
    */
   check(options: CallOptions): Promise<CredentialCheck>;
   /** All of them, a request per 1,000. */
@@ -44,19 +46,23 @@ export interface TwilioAccount {
   getNumber(sid: string, options: CallOptions): Promise<PhoneNumber | null>;
   /** By `+` and digits, exactly. */
   findNumber(e164: string, options: CallOptions): Promise<PhoneNumber | null>;
-  /** One request, all or nothing; what it returns is what Twilio has now. NumberNotInAccount when the number is gone. */
+  /**
+   * One request, all or nothing. Returns the number as Twilio has it now; throws NumberNotInAccount when the number
+   * is gone.
+   */
   updateNumber(sid: string, change: WebhookChange, options: CallOptions): Promise<PhoneNumber>;
   listShortCodes(options: CallOptions): Promise<PhoneNumber[]>;
-  /** As `updateNumber`; an application is ignored, as short codes have none. */
+  /** Like `updateNumber`. An application is ignored, since short codes have none. */
   updateShortCode(sid: string, change: WebhookChange, options: CallOptions): Promise<PhoneNumber>;
   listMessagingServices(options: CallOptions): Promise<MessagingService[]>;
   /** SIDs of the numbers in a service; none when the service is gone. */
   listServiceNumbers(serviceSid: string, options: CallOptions): Promise<string[]>;
   listServiceShortCodes(serviceSid: string, options: CallOptions): Promise<string[]>;
-  /** Of type sms; none where the region has no Conversations. */
+  /** Of type sms; none where the region lacks Conversations. */
   listConversationsAddresses(options: CallOptions): Promise<ConversationsAddress[]>;
 }
 
+/** How Twilio is reached, and how much it is asked. */
 export interface TwilioOptions {
   clock: Clock;
   log: Log;
@@ -65,7 +71,10 @@ export interface TwilioOptions {
   registry?: Registry;
   /** For one request; default 10 s. */
   timeoutMs?: number;
-  /** Of whom only a leader may ask Twilio: no request, nor a repetition, begins that could outlast its lease. Default: nobody asks. */
+  /**
+   * Only a leader may ask Twilio: no request, and no repetition, begins that could outlast its Lease. Default:
+   * always allowed.
+   */
   leadership?: Leadership;
   /** Calls at once, default 20. */
   concurrencyPerAccount?: number;
@@ -78,8 +87,8 @@ export interface TwilioOptions {
 }
 
 /**
- * Requests of all accounts at a time. Each holds a connection for as long as Twilio lets it wait, so they are shared fairly:
- * accounts that hang leave some to the others, however many there are.
+ * Requests of all accounts at a time. Each holds a connection for as long as Twilio lets it wait, so they are
+ * shared fairly (ADR 29): accounts that hang leave some to the others, however many they are.
  */
 const REQUESTS_AT_ONCE = 256;
 
@@ -89,7 +98,10 @@ export class Twilio {
   readonly #transport: Transport;
   readonly #places = new Places(REQUESTS_AT_ONCE);
   readonly #requests: Counter<"operation" | "status"> | undefined;
-  // Held as long as somebody uses them, so that former credentials go with their last user.
+  /**
+   * Weak references: an account lives as long as somebody uses it, so that former credentials leave the memory with
+   * their last user.
+   */
   readonly #accounts = new Map<string, WeakRef<SdkAccount>>();
   readonly #forget = new FinalizationRegistry<string>((key) => {
     if (this.#accounts.get(key)?.deref() === undefined) this.#accounts.delete(key);

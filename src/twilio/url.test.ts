@@ -7,7 +7,7 @@ const services = "https://messaging.twilio.com/v1/Services";
 const dublin: TwilioPlace = { region: "ie1", edge: "dublin" };
 const base: TwilioPlace = { baseUrl: "http://127.0.0.1:8080" };
 
-describe("where a call goes", () => {
+describe("a call goes", () => {
   const rows: Record<string, [string, Product, TwilioPlace, string]> = {
     "to Twilio": [numbers, "api", {}, numbers],
     "to a region of Twilio's": [
@@ -71,10 +71,10 @@ describe("where a call goes", () => {
     "a region that climbs out of the base URL": [numbers, "api", { ...base, region: "../x", edge: "dublin" }],
   };
   for (const [name, [uri, product, place]] of Object.entries(refused))
-    test(`never to ${name}`, () => assert.throws(() => targetUrl(uri, product, place), ForeignUrl));
+    test(`never goes to ${name}`, () => assert.throws(() => targetUrl(uri, product, place), ForeignUrl));
 });
 
-describe("the next page", () => {
+describe("the next page is", () => {
   const rows: Record<string, [string, Product, TwilioPlace, string]> = {
     "at Twilio": [`${services}?PageToken=PA1`, "messaging", {}, `${services}?PageToken=PA1`],
     "at a region of Twilio's is asked for where we are": [

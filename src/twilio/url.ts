@@ -1,20 +1,25 @@
+/**
+ * Where a call goes. The request carries a tenant's credentials, so the host is built here from settings alone and
+ * never taken from an answer or from the SDK.
+ */
+
 import { HOST_LABEL } from "./credentials.ts";
 
 /** The parts of Twilio's API that the operator talks to, each with a host name of its own. */
 export type Product = "api" | "messaging" | "conversations";
 
-/** Where calls go. Hosts are built here from these and from nothing that an answer says. */
+/** Where calls go. */
 export interface TwilioPlace {
   region?: string;
   edge?: string;
-  /** Replaces Twilio's hosts. */
+  /** TWILIO_BASE_URL: replaces Twilio's hosts, for a gateway or the simulator. */
   baseUrl?: string;
 }
 
 /**
- * Where to send what the SDK addresses to `https://{product}.twilio.com/…`: to `https://{product}[.{edge}.{region}].twilio.com/…`,
- * or with a base URL to `{base}[/regions/{region}]/{product}/…`, there `api` without its name. Throws for every other host:
- * the credentials go along.
+ * Where to send what the SDK addresses to `https://{product}.twilio.com/…`: to
+ * `https://{product}[.{edge}.{region}].twilio.com/…`, or with a base URL to
+ * `{base}[/regions/{region}]/{product}/…`, where `api` has no name. Throws for every other host.
  */
 export function targetUrl(canonical: string, product: Product, place: TwilioPlace): URL {
   const url = parse(canonical);
@@ -28,8 +33,9 @@ export function targetUrl(canonical: string, product: Product, place: TwilioPlac
 }
 
 /**
- * The next page's URL as `targetUrl` takes it. It comes from an answer, so it is held to the product that was asked, at
- * Twilio or at the base URL: other hosts below twilio.com serve what customers put there.
+ * The next page's URL in the form that `targetUrl` takes. It comes from an answer, so it must be of the product
+ * that was asked, at Twilio or at the base URL. Other hosts below twilio.com are refused: some serve what customers
+ * put there.
  */
 export function nextPageUrl(given: string, product: Product, place: TwilioPlace): string {
   const url = parse(given);
@@ -39,7 +45,9 @@ export function nextPageUrl(given: string, product: Product, place: TwilioPlace)
   return originOf(product) + path + url.search;
 }
 
-/** Somebody tried to send the credentials elsewhere. Says nothing of where. */
+/**
+ * Something tried to send the credentials elsewhere. The message does not say where: the URL is not ours to repeat.
+ */
 export class ForeignUrl extends Error {
   override readonly name = "ForeignUrl";
   constructor() {
@@ -47,17 +55,19 @@ export class ForeignUrl extends Error {
   }
 }
 
+/** The path, if this is a URL of the product at Twilio. */
 function pathAtTwilio(url: URL, product: Product): string | undefined {
   if (url.protocol !== "https:" || url.port !== "") return undefined;
   const [first, ...rest] = url.hostname.split(".");
   const labels = rest.slice(0, -2);
   const isTwilio = first === product && rest.slice(-2).join(".") === "twilio.com";
-  // Ours alone decides on edge and region; what stands there is dropped.
+  // Edge and region in the answer are dropped: our settings alone decide about them.
   return isTwilio && labels.length <= 2 && labels.every((label) => HOST_LABEL.test(label))
     ? url.pathname
     : undefined;
 }
 
+/** The path, if this is a URL below the base URL. */
 function pathAtBase(url: URL, product: Product, place: TwilioPlace): string | undefined {
   if (place.baseUrl === undefined) return undefined;
   const prefix = new URL(prefixOf(product, place));
@@ -67,6 +77,7 @@ function pathAtBase(url: URL, product: Product, place: TwilioPlace): string | un
     : undefined;
 }
 
+/** Where a product begins below the base URL. */
 function prefixOf(product: Product, { baseUrl, region }: TwilioPlace): string {
   if (region !== undefined && !HOST_LABEL.test(region)) throw new ForeignUrl();
   const base = baseUrl!.replace(/\/+$/, "");

@@ -17,7 +17,7 @@ const rows: Record<string, [change: Partial<typeof ours>, names: string[]]> = {
   "the application": [{ smsApplicationSid: "AP1" }, ["SmsApplicationSid"]],
 };
 
-describe("the fields in which two webhooks differ", () => {
+describe("differences names the fields in which two webhooks differ", () => {
   test.each(Object.entries(rows))("%s", (_, [change, names]) => {
     expect(differences(ours, { ...ours, ...change })).toEqual(names);
     expect(sameWebhook(ours, { ...ours, ...change })).toBe(names.length === 0);

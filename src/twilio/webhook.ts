@@ -11,15 +11,19 @@ export interface Webhook {
   smsApplicationSid: string;
 }
 
-/** What a new Twilio number is provisioned with: a canned reply, nobody's production. */
+/** What a new Twilio number is provisioned with: a canned reply, nobody's production, and so free to replace. */
 const DEMO_REPLY = /^https?:\/\/demo\.twilio\.com\//i;
 
+/** The webhook of a number. */
 export function webhookOf(number: PhoneNumber): Webhook {
   const { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid } = number;
   return { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid };
 }
 
-/** The webhook as this operator sets it. */
+/**
+ * The webhook as this operator sets it. The application is emptied too, since it would take precedence over the
+ * URL.
+ */
 export function ourWebhook(urls: { inbound: string; fallback: string }): Webhook {
   return {
     smsUrl: urls.inbound + CONNECTION_OVERRIDES,
@@ -30,7 +34,7 @@ export function ourWebhook(urls: { inbound: string; fallback: string }): Webhook
   };
 }
 
-/** Equal to the letter, fragment included: a lost fragment is drift, it would cost retries. */
+/** Equal to the letter, fragment included: a lost fragment is drift, since it costs retries. */
 export function sameWebhook(a: Webhook, b: Webhook): boolean {
   return differences(a, b).length === 0;
 }
@@ -40,6 +44,7 @@ export function differences(a: Webhook, b: Webhook): string[] {
   return FIELDS.filter((field) => a[field] !== b[field]).map((field) => `S${field.slice(1)}`);
 }
 
+/** All fields of a webhook, in the order in which they are told. */
 export const FIELDS = [
   "smsUrl",
   "smsMethod",
@@ -58,7 +63,7 @@ export function isUnset(webhook: Webhook): boolean {
   return webhook.smsUrl === "" || DEMO_REPLY.test(webhook.smsUrl);
 }
 
-/** The host to name in status and events: never the path, query or userinfo, which can carry secrets. */
+/** The host to name in status and events. Never path, query or user, which can hold secrets. */
 export function hostOf(url: string): string {
   try {
     return new URL(url).host;
@@ -67,7 +72,7 @@ export function hostOf(url: string): string {
   }
 }
 
-/** To tell whether a foreign webhook changed without keeping it. */
+/** Tells whether a foreign webhook has changed without keeping it. */
 export function fingerprintOf(webhook: Webhook): string {
   return createHash("sha256")
     .update(JSON.stringify(Object.values(webhook)))

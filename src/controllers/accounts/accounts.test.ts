@@ -42,7 +42,7 @@ class FakeTwilio {
 }
 
 describe("an account's snapshot", () => {
-  test("is shared by all who ask while it is being read", async () => {
+  test("is shared by all callers who ask while it is being read", async () => {
     const twilio = new FakeTwilio();
     const account = new AccountView(twilio.account, new ManualClock());
     const all = await Promise.all(Array.from({ length: 50 }, () => account.since(0, options)));
@@ -50,7 +50,7 @@ describe("an account's snapshot", () => {
     expect(new Set(all).size).toBe(1);
   });
 
-  test("is read anew only for who wants a younger one", async () => {
+  test("is read anew only for a caller who wants a younger one", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -62,7 +62,7 @@ describe("an account's snapshot", () => {
     expect(twilio.asked).toBe(2);
   });
 
-  test("users' changes that come while one is read for another share the next one", async () => {
+  test("is read once for all users' changes that come while it is being read for another", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -89,7 +89,7 @@ describe("an account's snapshot", () => {
     expect(twilio.asked).toBe(2);
   });
 
-  test("a user's change does not wait for a resync's, and an older reading that ends later is not taken for newer", async () => {
+  test("is read for a user's change beside a resync's reading, and an older reading that ends later does not replace it", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -105,7 +105,7 @@ describe("an account's snapshot", () => {
     expect(account.latest?.numbers.get("14252306549")?.smsUrl).toBe("https://now");
   });
 
-  test("resyncs that come while Twilio hangs wait for the one reading, and share the next one or its failure", async () => {
+  test("is read once for all resyncs that come while Twilio hangs; they share the next reading or its failure", async () => {
     for (const ends of ["answers", "fails"]) {
       const twilio = new FakeTwilio();
       const clock = new ManualClock();
@@ -127,7 +127,7 @@ describe("an account's snapshot", () => {
     }
   });
 
-  test("while a resync hangs, users' changes begin one reading of their own, whoever else comes meanwhile", async () => {
+  test("is read once for users' changes while a resync hangs, whoever else comes meanwhile", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -145,7 +145,7 @@ describe("an account's snapshot", () => {
     expect(twilio.asked).toBe(3);
   });
 
-  test("whoever began a reading and gives up leaves it to those who wait for it as well", async () => {
+  test("is still read for the others when the caller who began the reading gives up", async () => {
     for (const gaveUp of ["first", "second"]) {
       const twilio = new FakeTwilio();
       const clock = new ManualClock();
@@ -165,7 +165,7 @@ describe("an account's snapshot", () => {
     }
   });
 
-  test("who wants to see what surrounds the numbers shares one reading, and the list that is young enough is not in vain", async () => {
+  test("is read once for all who want to see the surroundings, and a list that is young enough still counts", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -182,7 +182,7 @@ describe("an account's snapshot", () => {
     expect(await account.since(touched, { ...options, surroundingsSinceMs: touched })).toBe(many[0]);
   });
 
-  test("surroundings that were read earlier and come later than a list are those of the snapshot", async () => {
+  test("takes surroundings that were read earlier but arrive later than a list", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -199,7 +199,7 @@ describe("an account's snapshot", () => {
     expect(account.latest).toMatchObject({ takenAtMs: since + 1000, surroundings: { takenAtMs: since } });
   });
 
-  test("the bound on extra readings grows with what there is to read", async () => {
+  test("has a bound on extra readings that grows with what there is to read", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -212,7 +212,7 @@ describe("an account's snapshot", () => {
     expect(account.surroundingsFromMs - clock.monotonic()).toBe(51_500);
   });
 
-  test("looks at services and addresses once an hour", async () => {
+  test("has its services and addresses read once an hour", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -263,7 +263,7 @@ describe("an account's snapshot", () => {
     );
   });
 
-  test("a failure is everybody's answer for two seconds, and then asked about again", async () => {
+  test("fails for everybody for two seconds after a failure, and is then read again", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -278,7 +278,7 @@ describe("an account's snapshot", () => {
 });
 
 describe("a wall clock that is set back or ahead", () => {
-  test("makes no failure stand for longer than it does", async () => {
+  test("does not make a failure stand for longer", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -290,7 +290,7 @@ describe("a wall clock that is set back or ahead", () => {
     expect(twilio.asked).toBe(2);
   });
 
-  test("makes no old look pass for a fresh one", async () => {
+  test("does not let an old reading pass for a fresh one", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -301,7 +301,7 @@ describe("a wall clock that is set back or ahead", () => {
     expect(twilio.asked).toBe(2);
   });
 
-  test("keeps no update for newer than a later list, and reads what surrounds numbers at its hour", async () => {
+  test("does not make an update look newer than a later list, nor change the hour of the surroundings", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -341,7 +341,7 @@ describe("the accounts in use", () => {
     return { twilio, clock, accounts, resynced, begin, wanted };
   }
 
-  test("accounts are resynced within a term only", async () => {
+  test("are resynced within a term only", async () => {
     const { twilio, clock, accounts, resynced, begin } = scene();
     accounts.use("team/support", credentials);
     await clock.advance(INTERVAL);
@@ -362,7 +362,7 @@ describe("the accounts in use", () => {
     accounts.stop();
   });
 
-  test("what was seen of them ends with the term, and what ends after it starts nothing", async () => {
+  test("are forgotten at the end of the term, and a reading that ends after it starts nothing", async () => {
     const { twilio, clock, accounts, resynced, begin } = scene();
     const end = begin();
     const before = accounts.use("team/support", credentials);
@@ -387,7 +387,7 @@ describe("the accounts in use", () => {
     accounts.stop();
   });
 
-  test("what surrounds numbers is read once an hour at rest, and at each resync while somebody waits for it", async () => {
+  test("have their surroundings read once an hour at rest, and at each resync while a number waits for that", async () => {
     const { twilio, clock, accounts, begin, wanted } = scene();
     begin();
     accounts.use("team/support", credentials);
@@ -402,7 +402,7 @@ describe("the accounts in use", () => {
     accounts.stop();
   });
 
-  test("it is read at the next resync after texts fell silent, once", async () => {
+  test("have their surroundings read once at the next resync after texts fell silent", async () => {
     const { twilio, clock, accounts, begin } = scene();
     begin();
     accounts.use("team/support", credentials);
@@ -414,7 +414,7 @@ describe("the accounts in use", () => {
     accounts.stop();
   });
 
-  test("a reading of it that fails is made up for at the next resync", async () => {
+  test("make up for a failed reading of the surroundings at the next resync", async () => {
     const { twilio, clock, accounts, begin } = scene();
     begin();
     accounts.use("team/support", credentials);
@@ -430,7 +430,7 @@ describe("the accounts in use", () => {
     accounts.stop();
   });
 
-  test("after a change of it, at each resync for an hour", async () => {
+  test("have their surroundings read at each resync for an hour after a change of them", async () => {
     const { twilio, clock, accounts, begin } = scene();
     begin();
     accounts.use("team/support", credentials);
@@ -446,7 +446,7 @@ describe("the accounts in use", () => {
     accounts.stop();
   });
 
-  test("a process that has not noticed yet that its term is over asks nothing", async () => {
+  test("are not asked by a process that has not noticed yet that its term is over", async () => {
     const { twilio, clock, accounts, begin } = scene();
     begin(() => 0);
     accounts.use("team/support", credentials);

@@ -40,7 +40,7 @@ describe("overrideOf", () => {
   for (const [name, [given, want]] of Object.entries(rows))
     test(name, () => expect(overrideOf(given)).toEqual(want));
 
-  test("tells a host, never more of a URL", () => {
+  test("names the host of a URL and nothing more of it", () => {
     const override = overrideOf(rows["a service with somebody's URL"]![0]);
     expect(JSON.stringify(override)).toContain("crm.example.net");
     expect(JSON.stringify(override)).not.toMatch(/hush|key=1/);

@@ -17,6 +17,7 @@ export interface ServiceMembership {
   inboundUrl: string;
 }
 
+/** What surrounds one number. */
 export interface PrecedenceInput {
   service: ServiceMembership | undefined;
   /** A Conversations address with autocreation exists for this number. */
@@ -26,6 +27,10 @@ export interface PrecedenceInput {
   hostOf(url: string): string;
 }
 
+/**
+ * What takes this number's texts before its own webhook, or undefined. Conversations first: an address there takes
+ * the text whatever the service says. Pure.
+ */
 export function overrideOf({
   service,
   conversationsAddress,
@@ -37,12 +42,15 @@ export function overrideOf({
       "ConversationsOverrides",
       "a Twilio Conversations address takes this number's texts; remove its autocreation at Twilio",
     );
+  // "Defer to sender's webhook" is what services made in Twilio's console have.
   if (service === undefined || service.usesNumbersWebhook) return undefined;
+  // A service without a URL that does not defer drops incoming texts; Twilio does not even log them.
   if (service.inboundUrl === "")
     return elsewhere(
       "MessagingServiceDropsInbound",
       `Messaging Service ${service.serviceSid} drops incoming texts; turn on “Defer to sender's webhook” there`,
     );
+  // Somebody pointed the service at our URL, which works as well.
   if (isThisRoute(service.inboundUrl.split("#")[0]!)) return { kind: "routesHere" };
   return elsewhere(
     "MessagingServiceOverrides",

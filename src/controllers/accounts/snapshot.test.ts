@@ -35,33 +35,33 @@ describe("a 404 that is not in Twilio's form", () => {
   for (const [list, has] of optional) {
     const missing = account({ [list]: failing(404) });
 
-    test(`${list}: nothing was read before: none, and again`, async () => {
+    test(`${list}: counts as an empty list when nothing was read before`, async () => {
       const first = await readSurroundings(missing, options, 1);
       expect(has(first)).toBe(0);
       expect(has(await readSurroundings(missing, options, 2, first))).toBe(0);
     });
-    test(`${list}: there were none: none`, async () => {
+    test(`${list}: counts as an empty list when there were none before`, async () => {
       const before = await readSurroundings(account({ [list]: none }), options, 1);
       expect(has(await readSurroundings(missing, options, 2, before))).toBe(0);
     });
-    test(`${list}: there were some: an outage`, async () => {
+    test(`${list}: counts as an outage when there were some before`, async () => {
       const before = await readSurroundings(account({}), options, 1);
       expect(has(before)).toBe(1);
       await expect(readSurroundings(missing, options, 2, before)).rejects.toMatchObject(unavailable);
     });
-    test(`${list}: there were some, until Twilio said that there are none: none`, async () => {
+    test(`${list}: counts as an empty list once Twilio has said that there are none any more`, async () => {
       const some = await readSurroundings(account({}), options, 1);
       const before = await readSurroundings(account({ [list]: none }), options, 2, some);
       expect(has(await readSurroundings(missing, options, 3, before))).toBe(0);
     });
     for (const status of [401, 403, 407, 451, 500])
-      test(`${list}: ${status} is an outage, whatever was before`, () =>
+      test(`${list}: ${status} is an outage, whatever was there before`, () =>
         expect(readSurroundings(account({ [list]: failing(status) }), options, 1)).rejects.toMatchObject(
           unavailable,
         ));
   }
 
-  test("another service's numbers are no reason to doubt it", async () => {
+  test("is not doubted because of another service's numbers", async () => {
     const before = await readSurroundings(account({}), options, 1);
     const listMessagingServices = async () =>
       ["MG1", "MG2"].map((sid) => ({ sid, useInboundWebhookOnNumber: false, inboundRequestUrl: "" }));
@@ -71,7 +71,7 @@ describe("a 404 that is not in Twilio's form", () => {
     const { services } = await readSurroundings(account(lists), options, 2, before);
     expect([...services].map(([sid, { serviceSid }]) => [sid, serviceSid])).toEqual([["PN1", "MG1"]]);
   });
-  test("the list of services is not optional", () =>
+  test("fails the reading when it answers the list of services", () =>
     expect(
       readSurroundings(account({ listMessagingServices: failing(404) }), options, 1),
     ).rejects.toMatchObject(unavailable));

@@ -1,3 +1,9 @@
+/**
+ * What the receivers report, by way of the database: when a text of which route, signed by which token, was last
+ * accepted. A rotation ends sooner with it, and a text proves a URL as well as a probe does. All of it is optional:
+ * without a database nothing is known, and nothing depends on it.
+ */
+
 import type pg from "pg";
 import type { Clock } from "../../clock.ts";
 import { connect } from "../../inbox/connect.ts";
@@ -8,40 +14,45 @@ import { troubleOf } from "../../inbox/trouble.ts";
 import type { Log } from "../../log.ts";
 import { TextsSeen } from "./texts-seen.ts";
 
+/** How old a report may be when it is seen. Receivers write one a minute for each route. */
 const POLL_MS = 30_000;
-/** What a poll looks back, beyond the time since the last one: rows become visible a little after their time. */
+/**
+ * How far a poll looks back: the time since the last one and two minutes more, since rows become visible a little
+ * after their time.
+ */
 const OVERLAP_MS = POLL_MS + 120_000;
-/** After this a row tells nothing that is still asked. */
+/** A row older than this answers no question any more. */
 const KEEP_MS = 24 * 3_600_000;
 const QUERY_TIMEOUT_MS = 5_000;
 
-/** What receivers report of each route: when texts signed by which token were accepted. */
+/** When texts of each route were accepted, and by which token they were signed. */
 export interface Evidence {
   /** When a text of this route was last accepted, in ms. */
   lastAcceptedAt(key: string): number | undefined;
-  /** When this process first learnt of a text signed by the token of this fingerprint. */
+  /** When the first text signed by the token of this fingerprint was accepted, as far as this process knows. */
   firstAcceptedAt(key: string, fingerprint: string): number | undefined;
   stop(): Promise<void>;
 }
 
-/** Without a database nothing is known, and nothing depends on it. */
+/** For installations without a database. */
 export const noEvidence: Evidence = {
   lastAcceptedAt: () => undefined,
   firstAcceptedAt: () => undefined,
   stop: async () => {},
 };
 
+/** Where reports are read, and who hears of them. */
 export interface EvidenceOptions {
   databaseUrl: DatabaseUrl;
   clock: Clock;
   log: Log;
   /** A route's evidence changed. */
   onChange(key: string): void;
-  /** Texts of the route used to come, and come no more. */
+  /** Texts of the route used to come and no longer do. */
   onSilent(key: string): void;
 }
 
-/** Polls `route_activity`. The database being down is logged and changes nothing: what is known stays known. */
+/** Polls `route_activity`. A database that is down is logged and changes nothing: what is known stays known. */
 export function watchEvidence({ databaseUrl, clock, log, onChange, onSilent }: EvidenceOptions): Evidence {
   const database = connectionTo(databaseUrl);
   const seen = new TextsSeen(KEEP_MS);
@@ -54,7 +65,7 @@ export function watchEvidence({ databaseUrl, clock, log, onChange, onSilent }: E
       const changed = seen.note(row);
       if (changed !== undefined) onChange(changed);
     }
-    // Only after a look that succeeded: a database that does not answer is no silence.
+    // Only after a poll that succeeded: a database that does not answer is no silence.
     for (const key of seen.fallenSilent(clock.now())) onSilent(key);
     seen.forgetSilent(clock.now());
     windowMs = OVERLAP_MS;
@@ -90,7 +101,7 @@ export function watchEvidence({ databaseUrl, clock, log, onChange, onSilent }: E
   };
 }
 
-/** One connection, made anew when it failed or the URL is another. */
+/** One connection, made anew when it failed or when the URL has changed. */
 function connectionTo(databaseUrl: DatabaseUrl) {
   let made: { url: string; client: pg.Client } | undefined;
   const end = async () => {

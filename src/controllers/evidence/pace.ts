@@ -1,9 +1,14 @@
-/** How texts of one route come, as far as receivers report: at most once a minute and replica. */
+/**
+ * Notices when texts of a route stop coming. Twilio tells nobody that a number was put into a service that drops
+ * its texts; silence on a route that was busy is the only sign (ADR 30).
+ */
+
+/** How often texts of one route come, as receivers report it: at most once a minute and replica. */
 export interface Pace {
   lastMs: number;
-  /** Between two reports, those of late counting most; undefined after the first. */
+  /** The usual time between two reports, recent ones counting most; undefined after the first report. */
   gapMs?: number;
-  /** Reports that gaps were measured with. */
+  /** How many gaps that was measured from. */
   gaps: number;
   /** Its silence has been told. */
   told: boolean;
@@ -11,14 +16,14 @@ export interface Pace {
 
 /** With fewer gaps nobody knows what is usual. */
 const FEWEST_GAPS = 5;
-/** A route is silent after so many usual gaps without a text. */
+/** A route is silent after this many usual gaps without a text. */
 const GAPS_MISSED = 5;
 /** Busy routes report once a minute, and a report may be a little late. */
 const SHORTEST_SILENCE_MS = 5 * 60_000;
-/** What happens so seldom is looked at once an hour anyway. */
+/** Texts that come more rarely are not worth it: the surroundings are read once an hour anyway. */
 const LONGEST_SILENCE_MS = 3_600_000;
 
-/** After a report of a text at `atMs`. Pure. */
+/** The pace after a report of a text at `atMs`: a moving average, so that it follows the time of day. Pure. */
 export function paced(before: Pace | undefined, atMs: number): Pace {
   if (before === undefined) return { lastMs: atMs, gaps: 0, told: false };
   if (atMs <= before.lastMs) return before;

@@ -2,18 +2,21 @@ import type { RouteEvidence } from "../../inbox/evidence.ts";
 import { routeKey } from "../../routes/route.ts";
 import { isSilent, type Pace, paced } from "./pace.ts";
 
+/** When texts by one token were accepted. */
 interface TokenSeen {
   first: number;
   last: number;
 }
 
-/** A receiver that was broken into can name routes and tokens without end. There are 10,000 routes, each with a few tokens. */
+/**
+ * A receiver that was broken into can report routes and tokens without end. There are ten thousand routes with a
+ * few tokens each, so these bounds leave room for honest ones.
+ */
 const [MOST_ROUTES, MOST_TOKENS] = [50_000, 64];
 
 /**
- * When texts of which route, signed by which token, were accepted, as far as it is still asked for: what has been silent for
- * `keepMs` is forgotten, as if this process had begun only then. Routes and tokens come and go, and rows of routes that this
- * release does not know are among those that are read.
+ * When texts of which route, signed by which token, were accepted. What has been silent for `keepMs` is forgotten:
+ * routes and tokens come and go, and the rows also name routes that this installation does not know.
  */
 export class TextsSeen {
   readonly #keepMs: number;
@@ -24,7 +27,7 @@ export class TextsSeen {
     this.#keepMs = keepMs;
   }
 
-  /** Gives the route's key when this is news of it. Beyond the bounds nothing is noted of what is not known yet. */
+  /** Returns the route's key when this is news of it. Beyond the bounds nothing new is noted. */
   note({ tokenFingerprint, lastAcceptedAtMs: at, ...route }: RouteEvidence): string | undefined {
     if (at === undefined) return undefined;
     const key = routeKey(route);
@@ -45,6 +48,7 @@ export class TextsSeen {
     return tokens.has(tokenFingerprint) || tokens.size < MOST_TOKENS;
   }
 
+  /** Forgets what no question can be about any more. */
   forgetSilent(now: number) {
     for (const [key, tokens] of this.#routes) {
       for (const [fingerprint, { last }] of tokens) if (now - last > this.#keepMs) tokens.delete(fingerprint);
@@ -54,7 +58,7 @@ export class TextsSeen {
     }
   }
 
-  /** Routes whose texts used to come and come no more, each told once until its next text. */
+  /** Routes whose texts used to come and no longer do, each told once until its next text. */
   fallenSilent(now: number): string[] {
     const fallen = [...this.#paces].filter(([, pace]) => !pace.told && isSilent(pace, now));
     for (const [key, pace] of fallen) this.#paces.set(key, { ...pace, told: true });

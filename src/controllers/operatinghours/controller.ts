@@ -7,8 +7,8 @@ import { watchClock } from "./clock-watch.ts";
 import { outcomeOf } from "./outcome.ts";
 
 /**
- * Keeps `status` of all OperatingHours as it is at this second. It wakes when one opens, closes, has or had a holiday, and at
- * its local midnight, and writes then and on changes of the spec only. The informer is started by whoever owns it.
+ * Keeps the `status` of all OperatingHours right to the second. It wakes when one opens, closes or has a holiday,
+ * and at its local midnight, and writes only then and on changes of the spec. The informer is started by its owner.
  */
 export function operatingHoursController(
   { informer, workers }: { informer: Informer<OperatingHours>; workers?: number | undefined },
@@ -21,8 +21,9 @@ export function operatingHoursController(
       type: operatingHours,
       informer,
       queue,
-      // Nothing has to be asked of anybody, so that the first word is already the whole one: one write instead of two.
+      // Nobody has to be asked, so the first status is already the whole one: one write instead of two.
       firstSight: (object) => outcomeOf(object, clock.now()),
+      // Each attempt is computed from spec and clock alone, so a missed wake-up costs nothing but time.
       reconcile: async ({ object }) => outcomeOf(object, clock.now()),
       onFailure: (_, error) => [failed(error)],
     },
@@ -32,6 +33,7 @@ export function operatingHoursController(
   return {
     start() {
       controller.start();
+      // Every timer was set by the clock before it jumped.
       endWatch = watchClock(clock, () => {
         for (const key of informer.store.keys()) queue.add(key, "resync");
       });

@@ -6,12 +6,13 @@ import { localDay, upcoming } from "../../hours/upcoming.ts";
 import { timeText } from "../../kube/conditions.ts";
 import type { Outcome, Verdict } from "../../kube/summarise.ts";
 
-/** What the CRD lets `status.upcoming` hold; fourteen days of an ordinary calendar are about thirty. */
+/** What the CRD lets `status.upcoming` hold. Fourteen days of an ordinary calendar are about thirty entries. */
 const MOST_UPCOMING = 512;
 
+/** The part of the status that tells of the hours. */
 type Found = Pick<OperatingHoursStatus, "open" | "reason" | "nextTransition" | "upcoming">;
 
-/** What is to be said of these hours now, and when that will no longer be so. Pure. */
+/** What the hours say now, and when that will no longer be so. Pure: the clock is an argument. */
 export function outcomeOf({ spec }: OperatingHours, now: number): Outcome {
   let hours: Hours;
   try {
@@ -26,11 +27,13 @@ export function outcomeOf({ spec }: OperatingHours, now: number): Outcome {
     open: state.open,
     reason: state.reason,
     ...(state.nextTransition === undefined ? {} : { nextTransition: timeText(state.nextTransition) }),
-    // From this midnight on, not from now: so the list moves once a day and not with each look.
+    // From this midnight on, not from now, so that the list changes once a day and not with each attempt: each
+    // change is a status write.
     upcoming: upcoming(hours, today.startMs)
       .slice(0, MOST_UPCOMING)
       .map(({ timeMs, ...change }) => ({ time: timeText(timeMs), ...change })),
   };
+  // The next change, or the local midnight at which the list moves on, whichever comes first.
   const until = Math.min(state.nextChange ?? Number.POSITIVE_INFINITY, today.endMs);
   return { verdicts: [ready], status: { ...found }, requeueAfterMs: until - now };
 }
@@ -43,7 +46,7 @@ const ready: Verdict = {
   class: "good",
 };
 
-/** Only a change of the spec helps, and that wakes us. */
+/** No retry: only a change of the spec helps, and that wakes us. */
 function unknown({ reason, message, class: kind }: Failure): Verdict {
   return { type: "Ready", status: "False", reason, message, class: kind };
 }

@@ -1,3 +1,5 @@
+/** What the readers of the compiled Secrets get of a route. */
+
 import { randomBytes } from "node:crypto";
 import type { Route } from "../../routes/route.ts";
 import { signatureKey } from "../../routes/signature-states.ts";
@@ -16,7 +18,10 @@ export interface WorkRoute {
   generation: number;
 }
 
-/** The receiver's part: signature states instead of tokens. */
+/**
+ * The receiver's part. Instead of tokens it holds the HMAC states made from them, which verify a signature but
+ * cannot log in at Twilio (ADR 8).
+ */
 export async function compileRoute(record: RouteRecord): Promise<Route> {
   const keys = await Promise.all(
     record.tokens.map(async ({ token, notAfterMs }) => ({
@@ -37,6 +42,7 @@ export async function compileRoute(record: RouteRecord): Promise<Route> {
   };
 }
 
+/** The part for sending: credentials, and where delivery reports are to go. */
 export function compileWorkRoute(record: RouteRecord): WorkRoute {
   const { namespace, namespaceUid, stream, accountSid, numbers, credentials, urls, generation } = record;
   return {
@@ -51,15 +57,20 @@ export function compileWorkRoute(record: RouteRecord): WorkRoute {
   };
 }
 
+/** A new key for the self-check of one route. */
 export function newCheckKey(): string {
   return randomBytes(32).toString("base64");
 }
 
-/** Does the receiver's part differ, so that the route's generation must rise? */
+/**
+ * Is the receiver's part of both the same? If not, the route's generation must rise, or a self-check could pass on
+ * the old version.
+ */
 export function sameForReceiver(a: RouteRecord, b: RouteRecord): boolean {
   return JSON.stringify(receiverPart(a)) === JSON.stringify(receiverPart(b));
 }
 
+/** Everything that the receiver's answers depend on; numbers sorted, as their order means nothing. */
 function receiverPart({ tokens, urls, numbers, checkKey }: RouteRecord) {
   return [
     tokens.map(({ token, notAfterMs }) => [token, notAfterMs ?? 0]),

@@ -1,12 +1,12 @@
 import { withoutFragment } from "../../twilio/connection-overrides.ts";
 import type { ClaimRecord } from "./record.ts";
 
-/** Where a number points, as a key. */
+/** Where a number points, as a map's key. Without the fragment, which tunes Twilio's retries and is not sent. */
 export function configuredKey({ url, fallbackUrl }: NonNullable<ClaimRecord["configured"]>): string {
   return urlsKey(withoutFragment(url), fallbackUrl === undefined ? undefined : withoutFragment(fallbackUrl));
 }
 
-/** No URL has a blank. */
+/** The key of a pair of URLs. A blank separates them, since no URL has one. */
 export function urlsKey(inbound: string, fallback: string | undefined): string {
   return `${inbound} ${fallback ?? ""}`;
 }

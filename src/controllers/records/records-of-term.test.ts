@@ -16,11 +16,11 @@ const claim: ClaimRecord = {
   uid: "number-uid",
 };
 
-test("an answer that comes after its term takes nothing from the next one", async () => {
+test("a load that is answered after its term does not change the records of the next term", async () => {
   const clock = new ManualClock();
   const answers = [Promise.withResolvers<Shard>(), Promise.withResolvers<Shard>()];
   let asked = 0;
-  const store = { load: () => answers[asked++]!.promise, save: async () => 1000, forget: () => {} };
+  const store = { load: () => answers[asked++]!.promise, save: async () => 1000, invalidate: () => {} };
   const records = new Records({ store, shards: 1, maxStreamsPerNamespace: 3, clock, isLive: () => true });
   const terms = new RecordsOfTerm(records, { clock, log: silentLog });
   const former = new AbortController();
@@ -36,7 +36,7 @@ test("an answer that comes after its term takes nothing from the next one", asyn
   expect(records.claim("PN1")).toEqual(claim);
 });
 
-test("a term that ends while records are rewritten has none", async () => {
+test("a term that ends while its records are rewritten rejects", async () => {
   const clock = new ManualClock();
   const term = new AbortController();
   const store = {
@@ -45,7 +45,7 @@ test("a term that ends while records are rewritten has none", async () => {
       term.abort(new Error("the lease is lost"));
       throw new Error("not enough time left");
     },
-    forget: () => {},
+    invalidate: () => {},
   };
   const records = new Records({ store, shards: 1, maxStreamsPerNamespace: 3, clock, isLive: () => true });
   const terms = new RecordsOfTerm(records, { clock, log: silentLog });

@@ -2,14 +2,21 @@ import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
 import type { Records } from "./records.ts";
 
-/** How long the next try to read the records waits. */
+/**
+ * How long to wait before reading the records again after a failure. Nothing can be reconciled meanwhile, so it is
+ * short.
+ */
 const LOAD_RETRY_MS = 1000;
 
-/** Reads the records at the beginning of each term: whoever led before may have written, and nothing is decided before. */
+/**
+ * Reads the records at the beginning of each term: a former leader may have written since this process read them
+ * last. Nothing is decided before they are read.
+ */
 export class RecordsOfTerm {
   readonly #records: Records;
   readonly #clock: Clock;
   readonly #log: Log;
+  /** Before the first term it stays pending: there is nothing to wait for yet, and nothing that has failed. */
   #loaded: Promise<void> = new Promise(() => {});
 
   constructor(records: Records, { clock, log }: { clock: Clock; log: Log }) {
@@ -18,13 +25,15 @@ export class RecordsOfTerm {
     this.#log = log;
   }
 
-  /** Resolves when the records of the term under way are read; rejects when it ends before. */
+  /** Resolves when the records of the present term are read; rejects when the term ends before. */
   get loaded(): Promise<void> {
     return this.#loaded;
   }
 
+  /** A new term begins; `signal` aborts at its end. */
   begin(signal: AbortSignal) {
     this.#loaded = this.#load(signal);
+    // The end of a term is no error of ours, and nobody may be waiting for it.
     this.#loaded.catch(() => {});
   }
 

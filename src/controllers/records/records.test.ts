@@ -34,7 +34,7 @@ class MemoryStore {
     this.saved.set(shard, await encodeRecords(content));
     return this.bytes;
   }
-  forget() {}
+  invalidate() {}
 }
 
 const route = (more: Partial<RouteRecord> = {}): RouteRecord => ({
@@ -83,7 +83,7 @@ function fresh() {
     clock,
     isLive: ({ stream }) => !deleted.has(stream),
   });
-  made.onForgotten((key) => forgotten.push(key));
+  made.onEvicted((key) => forgotten.push(key));
   return made;
 }
 /** Runs `work` while time passes. */
@@ -104,7 +104,7 @@ beforeEach(async () => {
 });
 
 describe("records", () => {
-  test("are there for the next process", async () => {
+  test("are read back by the next process", async () => {
     await timed(
       Promise.all([
         records.updateRoute(routeKey(route()), route(), () => route()),
@@ -120,7 +120,7 @@ describe("records", () => {
     expect(next.hasInboundUrl("https://a/inbound/team/support")).toBe(true);
   });
 
-  test("a change is durable when its promise resolves, and changes at one time share a write", async () => {
+  test("a change is durable when its promise resolves, and changes made at the same time share a write", async () => {
     await timed(records.putClaim(claim()));
     expect(store.saves).toBe(1);
     await timed(
@@ -133,7 +133,7 @@ describe("records", () => {
     expect(store.saves).toBe(2);
   });
 
-  test("a token that is new is written at once; what else changed meanwhile goes along", async () => {
+  test("a new token is written at once, together with what else changed meanwhile", async () => {
     const key = routeKey(route());
     const change = (more: Partial<RouteRecord>) =>
       records.updateRoute(key, route(), (before) => ({ ...(before ?? route()), ...more }));
@@ -151,7 +151,7 @@ describe("records", () => {
     await timed(ends);
   });
 
-  test("the same again writes nothing", async () => {
+  test("putting the same record again writes nothing", async () => {
     await timed(records.putClaim(claim()));
     await timed(records.putClaim(claim()));
     expect(store.saves).toBe(1);
@@ -168,7 +168,7 @@ describe("records", () => {
     expect(await timed(records.restored())).toEqual([new Error("too large")]);
   });
 
-  test("a refused write is told to whoever waits for it, and made good by the next try", async () => {
+  test("a refused write is reported to its callers and made good by the next attempt", async () => {
     store.failures = 1;
     await expect(timed(records.putClaim(claim()))).rejects.toThrow("away");
     await timed(records.putClaim(claim()));
@@ -192,13 +192,13 @@ describe("records", () => {
     expect(store.saves).toBe(2);
   });
 
-  describe("of a shard that cannot be written", () => {
+  describe("while one shard cannot be written", () => {
     const broken = shardOf("team", "support", 4);
     const others = ["a", "b", "c", "d", "e"].filter((stream) => shardOf("team", stream, 4) !== broken);
     const other = claim({ phoneNumberSid: "PN2", uid: "PN2", stream: others[0]! });
     const tooLarge = new Error("too large");
 
-    test("nobody hears who is in another one", async () => {
+    test("streams of other shards get no error", async () => {
       store.broken.set(broken, tooLarge);
       const failing = records.putClaim(claim());
       failing.catch(() => {});
@@ -211,7 +211,7 @@ describe("records", () => {
       expect([...next.claims()]).toEqual([other]);
     });
 
-    test("nobody waits who is in another one", async () => {
+    test("streams of other shards do not wait", async () => {
       store.stuck = broken;
       void records.putClaim(claim());
       await clock.advance(10_000);
@@ -219,19 +219,19 @@ describe("records", () => {
       expect(store.saved.size).toBe(4);
     });
 
-    test("another's change is the occasion to try again", async () => {
+    test("a change in another shard makes it try again", async () => {
       store.broken.set(broken, tooLarge);
       await expect(timed(records.putClaim(claim()))).rejects.toThrow("too large");
       store.broken.clear();
       await timed(records.putClaim(other));
       expect(store.saves).toBe(3);
-      await timed(records.settled(claim()));
+      await timed(records.durable(claim()));
       const next = fresh();
       await timed(next.load({ rewrite: false }));
       expect(next.claim("PN1")).toEqual(claim());
     });
 
-    test("the next process begins all the same, and is told", async () => {
+    test("the next process begins all the same and gets the reason", async () => {
       await timed(Promise.all([records.putClaim(claim()), records.putClaim(other)]));
       store.broken.set(broken, tooLarge);
       const next = fresh();
@@ -240,7 +240,7 @@ describe("records", () => {
       expect(next.claim("PN1")).toEqual(claim());
     });
 
-    test("what somebody else wrote after the reading is read again", async () => {
+    test("a load reads again when somebody else wrote after it had read", async () => {
       store.broken.set(broken, new KubeError("changed meanwhile", { status: 409, reason: "Conflict" }));
       await expect(timed(fresh().load())).rejects.toThrow("changed meanwhile");
     });
@@ -267,7 +267,7 @@ describe("records", () => {
     expect((await change({ tokens: [{ token: "secret", notAfterMs: 9 }] }))?.generation).toBe(3);
   });
 
-  test("two who change different parts do not undo each other", async () => {
+  test("two callers who change different parts of a route do not undo each other", async () => {
     const key = routeKey(route());
     await timed(records.updateRoute(key, route(), () => route()));
     await timed(
@@ -279,7 +279,7 @@ describe("records", () => {
     expect(records.route(key)).toMatchObject({ numbers: ["1"], tokens: [{ token: "new" }] });
   });
 
-  test("a claim that goes is gone from every index", async () => {
+  test("a dropped claim is gone from every index", async () => {
     const url = "https://a/inbound/team/support#ct=2000";
     await timed(records.putClaim(claim({ configured: { url, sinceMs: 1 } })));
     const pointedAt = () => records.pointedAt({ inbound: "https://a/inbound/team/support", fallback: "f" });
@@ -290,7 +290,7 @@ describe("records", () => {
     expect(pointedAt()).toBe(false);
   });
 
-  test("a number points at the inbound and the fallback URL that it was set to", async () => {
+  test("a number counts as pointed at the inbound and the fallback URL that it was set to", async () => {
     const inbound = "https://a/inbound/team/support";
     const configured = { url: `${inbound}#ct=2000`, fallbackUrl: "https://b/fallback#ct=2000", sinceMs: 1 };
     await timed(records.putClaim(claim({ configured })));
@@ -302,7 +302,7 @@ describe("records", () => {
     expect(records.pointedAt({ inbound, fallback: "https://b/fallback" })).toBe(false);
   });
 
-  test("a number that is owed still points there, until its SmsNumber is gone", async () => {
+  test("an owed number still counts as pointed there until its SmsNumber is gone", async () => {
     const inbound = "https://a/inbound/team/support";
     const configured = { url: `${inbound}#ct=2000`, fallbackUrl: "https://b/fallback", sinceMs: 1 };
     const pointedAt = (of: Records) => of.pointedAt({ inbound, fallback: "https://b/fallback" });
@@ -320,7 +320,7 @@ describe("records", () => {
     expect(pointedAt(records)).toBe(false);
   });
 
-  test("a namespace has its share of routes, and keeps those it has", async () => {
+  test("a namespace may have its share of routes, and keeps those that it has", async () => {
     const add = (stream: string) =>
       records.updateRoute(routeKey(route({ stream })), route({ stream }), () => route({ stream }));
     await timed(Promise.all([add("a"), add("b"), add("c")]));
@@ -337,7 +337,7 @@ describe("records", () => {
     ).toEqual(["1"]);
   });
 
-  test("streams that were deleted do not count, and leave early once they are as many as a namespace's share", async () => {
+  test("routes of deleted streams do not count, and leave early once there are as many as a namespace's share", async () => {
     const add = async (stream: string) =>
       await timed(
         records.updateRoute(routeKey(route({ stream })), route({ stream }), () => route({ stream })),
@@ -357,14 +357,14 @@ describe("records", () => {
     expect([...next.routes()]).toHaveLength(4);
   });
 
-  test("nor can many at once exceed it", async () => {
+  test("many new routes at once cannot exceed the share of a namespace", async () => {
     const add = (stream: string) =>
       records.updateRoute(routeKey(route({ stream })), route({ stream }), () => route({ stream }));
     const results = await timed(Promise.allSettled(["a", "b", "c", "d"].map(add)));
     expect(results.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled", "rejected"]);
   });
 
-  test("a route that is not made after all takes no room", async () => {
+  test("a route that is not made after all reserves no room", async () => {
     store.bytes = SHARD_LIMIT_BYTES - 2000;
     await timed(records.putClaim(claim()));
     const gate = Promise.withResolvers<void>();
@@ -393,7 +393,7 @@ describe("records", () => {
     expect(await timed(records.updateRoute(routeKey(route()), route(), () => route()))).toBeDefined();
   });
 
-  test("a full shard makes room by what belonged to streams that are gone", async () => {
+  test("a full shard makes room by evicting routes of streams that are gone", async () => {
     const shard = shardOf("team", "support", 4);
     const [former] = Array.from({ length: 30 }, (_, at) => `s${at}`).filter(
       (stream) => shardOf("team", stream, 4) === shard,
@@ -406,7 +406,7 @@ describe("records", () => {
     store.bytes = 1000;
     const made = records.updateRoute(routeKey(route()), route(), () => route());
     // One writing measures what is left, the next one holds the new route.
-    await timed(records.settled(route()));
+    await timed(records.durable(route()));
     expect(await timed(made)).toBeDefined();
     expect(records.routesOf("uid", former!)).toEqual([]);
     expect(forgotten).toEqual([routeKey(where)]);
@@ -425,7 +425,7 @@ describe("a number that was not given back", () => {
     await timed(records.owe(owed()));
   });
 
-  test("is no longer held, and the next process knows what is owed", async () => {
+  test("is no longer held, and the next process knows that it is owed", async () => {
     const next = await reread();
     expect(next.claim("PN1")).toBeUndefined();
     expect(next.claimOf("number-uid")).toBeUndefined();
@@ -433,14 +433,14 @@ describe("a number that was not given back", () => {
     expect(next.owedOf("number-uid")).toEqual([owed()]);
   });
 
-  test("keeps its route, and the credentials in it, while its object is there", async () => {
+  test("keeps its route and the credentials in it while its object exists", async () => {
     expect(records.hasNumber(route())).toBe(true);
     expect(records.hasNumber(route({ accountSid: "AC2" }))).toBe(false);
     await timed(records.owe(owed({ isGone: true })));
     expect((await reread()).hasNumber(route())).toBe(false);
   });
 
-  test("can be held again by another, whose claim it does not touch", async () => {
+  test("can be held again by another object, whose claim stays untouched", async () => {
     const other = claim({ uid: "other-uid", stream: "sales", name: "other" });
     await timed(records.putClaim(other));
     await timed(records.owe(owed({ isGone: true })));
@@ -449,14 +449,14 @@ describe("a number that was not given back", () => {
     expect(next.owed("PN1")).toEqual(owed({ isGone: true }));
   });
 
-  test("is forgotten once it was given back", async () => {
+  test("is no longer recorded once it was given back", async () => {
     await timed(records.dropOwed("PN1"));
     const next = await reread();
     expect(next.allOwed()).toEqual([]);
     expect(next.owedOf("number-uid")).toEqual([]);
   });
 
-  test("moves to the shard of whoever owes it now", async () => {
+  test("moves to the shard of the object that owes it now", async () => {
     for (const stream of ["sales", "billing", "care"]) await timed(records.owe(owed({ stream })));
     expect((await reread()).allOwed()).toEqual([owed({ stream: "care" })]);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { RouteRecord } from "./record.ts";
-import { forgottenForRoom, type Room, type RouteStanding, roomInNamespace } from "./room.ts";
+import { evictedForRoom, type Room, type RouteStanding, roomInNamespace } from "./room.ts";
 
 const now = 10_000_000;
 const route = (stream: string, more: Partial<RouteRecord> = {}) =>
@@ -21,7 +21,7 @@ const former = (
 const withNumber = (stream: string): RouteStanding =>
   ({ ...former(stream, 1), hasNumber: true }) as RouteStanding;
 
-const take = (...forget: RouteStanding[]): Room => ({ do: "take", forget: forget.map(({ route }) => route) });
+const take = (...evict: RouteStanding[]): Room => ({ do: "take", evict: evict.map(({ route }) => route) });
 const namespaceRows: Record<string, [RouteStanding[], Room | "refuse"]> = {
   "an empty namespace": [[], take()],
   "as many living streams as it may have": [[live("a"), live("b")], "refuse"],
@@ -59,7 +59,7 @@ describe("room in a namespace that may have two streams", () => {
       else expect(room).toEqual(want);
     });
 
-  test("the refusal says which of the two bounds it was", () => {
+  test("a refusal says which of the two bounds was reached", () => {
     const refused = (standings: RouteStanding[]) => {
       const room = roomInNamespace("new", standings, 1);
       return room.do === "refuse" ? room.message : "";
@@ -84,7 +84,5 @@ const shardRows: Record<string, [RouteStanding[], string[]]> = {
 
 describe("room in a full shard", () => {
   for (const [name, [standings, want]] of Object.entries(shardRows))
-    test(name, () =>
-      expect(forgottenForRoom("uid", standings, now).map(({ stream }) => stream)).toEqual(want),
-    );
+    test(name, () => expect(evictedForRoom("uid", standings, now).map(({ stream }) => stream)).toEqual(want));
 });

@@ -1,29 +1,41 @@
+/**
+ * Which former routes make room for new ones. A route outlives its stream for an hour, since texts may still be on
+ * their way to it, so deleting and making streams in a loop could fill the shared Secrets. Pure.
+ */
+
 import { routeKey } from "../../routes/route.ts";
 import type { RouteRecord } from "./record.ts";
 
-/** A route as it stands in the line of those that may have to make room. */
+/** A route with what decides whether it may be evicted. */
 export type RouteStanding =
   /** Its stream exists and uses it. */
   | { route: RouteRecord; isLive: true }
-  /** A former stream's; `hasNumber`: a number that we configured still sends its texts to it. */
+  /** A former stream's. `hasNumber`: a number that we configured still sends its texts to it. */
   | { route: RouteRecord; isLive: false; hasNumber: boolean };
 
 type Former = Extract<RouteStanding, { isLive: false }>;
 
-/** What is to be done so that one more route fits; `forget` are routes that leave before their hour is over. */
-export type Room = { do: "take"; forget: RouteRecord[] } | { do: "refuse"; message: string };
-
-/** Twilio has tried a text for the last time long before this: a route that nothing needed for so long gets no text. */
-const NO_TEXT_LEFT_MS = 5 * 60_000;
-/** So many former routes of a full shard make room at a time: each of them frees about a third of a kilobyte. */
-const FORGOTTEN_AT_ONCE = 32;
+/** What to do so that one more route fits; `evict` are routes that leave before their hour is over. */
+export type Room = { do: "take"; evict: RouteRecord[] } | { do: "refuse"; message: string };
 
 /**
- * Is there room in its namespace for a route of `stream`? A namespace has `most` streams, and besides them as many routes of
- * former streams (which stay for an hour after their stream). Beyond that the oldest former routes leave early. Pure.
+ * Twilio gives a text up after 15 s and its retries; after five minutes no text can be on its way to a route that
+ * nothing needs.
+ */
+const NO_TEXT_LEFT_MS = 5 * 60_000;
+/**
+ * A full shard evicts this many former routes at a time. Each frees about a third of a kilobyte, so this makes room
+ * for several new routes in one write.
+ */
+const EVICTED_AT_ONCE = 32;
+
+/**
+ * Is there room in its namespace for a route of `stream`? A namespace may have `most` streams and as many routes of
+ * former streams besides. Beyond that the oldest former routes leave early. Pure.
  */
 export function roomInNamespace(stream: string, standings: readonly RouteStanding[], most: number): Room {
   const live = new Set(standings.filter(({ isLive }) => isLive).map(({ route }) => route.stream));
+  // The stream that asks may have a route already, for another account.
   live.delete(stream);
   if (live.size >= most)
     return {
@@ -32,8 +44,8 @@ export function roomInNamespace(stream: string, standings: readonly RouteStandin
     };
   const former = standings.filter((standing): standing is Former => !standing.isLive);
   const tooMany = Math.max(0, former.length - most);
-  const forget = former.filter(({ hasNumber }) => !hasNumber).sort(oldestFirst);
-  if (forget.length >= tooMany) return { do: "take", forget: routesOf(forget.slice(0, tooMany)) };
+  const evictable = former.filter(({ hasNumber }) => !hasNumber).sort(oldestFirst);
+  if (evictable.length >= tooMany) return { do: "take", evict: routesOf(evictable.slice(0, tooMany)) };
   return {
     do: "refuse",
     message: `the namespace has more than ${most} former WorkStreams whose numbers still send texts here; delete those SmsNumbers, or raise MAX_STREAMS_PER_NAMESPACE`,
@@ -41,10 +53,11 @@ export function roomInNamespace(stream: string, standings: readonly RouteStandin
 }
 
 /**
- * Which routes of a full shard leave so that a living stream's route fits: former ones of the same namespace, and others' when
- * no text can be on its way to them any more. Pure.
+ * Which routes of a full shard leave so that a living stream's route fits: former routes of the same namespace, and
+ * those of others once no text can be on its way to them. A tenant can so disturb only its own former streams.
+ * Pure.
  */
-export function forgottenForRoom(
+export function evictedForRoom(
   namespaceUid: string,
   standings: readonly RouteStanding[],
   now: number,
@@ -54,10 +67,13 @@ export function forgottenForRoom(
     const { route } = standing;
     return route.namespaceUid === namespaceUid || now - (route.unneededSinceMs ?? now) >= NO_TEXT_LEFT_MS;
   };
-  return routesOf(standings.filter(mayGo).sort(oldestFirst).slice(0, FORGOTTEN_AT_ONCE));
+  return routesOf(standings.filter(mayGo).sort(oldestFirst).slice(0, EVICTED_AT_ONCE));
 }
 
-/** Those that nothing has needed for the longest time come first; one that was not noticed yet is the youngest. */
+/**
+ * Routes that nothing has needed for the longest time come first. One that the upkeep has not noticed yet is the
+ * youngest; the key makes the order the same everywhere.
+ */
 function oldestFirst(a: RouteStanding, b: RouteStanding): number {
   const [atA, atB] = [a, b].map(({ route }) => route.unneededSinceMs ?? Number.POSITIVE_INFINITY);
   if (atA !== atB) return atA! - atB!;

@@ -42,7 +42,7 @@ function store(allow: (name: string) => Promise<void>) {
   return { save: () => secretStore.save(0, { routes: [route], claims: [] }), begun, ended };
 }
 
-test("the receivers' part is written first and waits for no other", async () => {
+test("the receivers' Secret is written first and waits for no other", async () => {
   const receiver = Promise.withResolvers<void>();
   const { save, begun, ended } = store(async (name) => {
     if (name === "sms-receiver-0") receiver.resolve();
@@ -55,7 +55,7 @@ test("the receivers' part is written first and waits for no other", async () => 
 });
 
 for (const broken of ["sms-receiver-0", "sms-controller-0", "sms-work-0"])
-  test(`a writing that fails in ${broken} has failed as a whole, and the others do not wait for it`, async () => {
+  test(`a write that fails in ${broken} fails as a whole, and the others do not wait for it`, async () => {
     const { save, ended } = store(async (name) => {
       if (name === broken) throw new Error(`${name} is refused`);
     });
@@ -64,7 +64,7 @@ for (const broken of ["sms-receiver-0", "sms-controller-0", "sms-work-0"])
     expect(ended).toEqual(expect.arrayContaining(independent));
   });
 
-test("of a Secret that is damaged the error quotes nothing", async () => {
+test("the error about a damaged Secret quotes nothing of it", async () => {
   const data = { "records.v1.json.gz": gzipSync('{"authToken": s3cret').toString("base64") };
   const client = { get: async () => ({ metadata: { name: "sms-controller-0" }, data }) };
   const { load } = createSecretStore({

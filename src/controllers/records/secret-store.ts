@@ -1,3 +1,9 @@
+/**
+ * The records as Secrets: `{instance}-controller-N`, and what is compiled from them, `{instance}-receiver-N` for
+ * the receivers and `{instance}-work-N` for the processes that send. Three Secrets, because each reader may only
+ * have what it needs: the receiver, which faces the internet, gets no credentials (ADR 8).
+ */
+
 import { createHash } from "node:crypto";
 import type { KubeClient } from "../../kube/client.ts";
 import { type Secret, secrets } from "../../kube/resource.ts";
@@ -9,29 +15,40 @@ import { compileRoute } from "./compile.ts";
 import type { RouteRecord } from "./record.ts";
 import type { ShardStore } from "./records.ts";
 
+/** Into how many shards the routes were spread when this Secret was written. */
 const SHARDS_ANNOTATION = "smschannel.dev/route-shards";
 
+/** Where the Secrets are, and how to write them. */
 export interface SecretStoreOptions {
-  /** One that writes only while this process leads. */
+  /** A client that writes only while this process leads. */
   client: KubeClient;
   /** Where the operator's own Secrets are. */
   namespace: string;
   instance: string;
   shards: number;
   signal: AbortSignal;
-  /** A route that belongs to no stream and goes to the receivers with those of its shard. */
+  /**
+   * The installation's own route for `helm test` (ADR 19). It belongs to no stream and goes to the receivers with
+   * those of its shard.
+   */
   testRoute?: (() => Promise<Route>) | undefined;
 }
 
-/** What a Secret was when this process saw it last; of its content, which can be a megabyte, only that it was this. */
+/**
+ * What a Secret was when this process saw it last. Its content can be a megabyte, so only a digest of it is kept
+ * (ADR 21).
+ */
 interface KnownSecret {
   resourceVersion: string | undefined;
-  /** Of how many shards it was one. */
+  /** The value of the annotation: of how many shards it was one. */
   shards: string | undefined;
   digest: string;
 }
 
-/** The `{instance}-controller-N` Secrets, and what is compiled from them: `{instance}-receiver-N` and `{instance}-work-N`. */
+/**
+ * Keeps the records in Secrets. A damaged Secret stops the operator with a sentence instead of making it forget
+ * claims.
+ */
 export function createSecretStore(options: SecretStoreOptions): ShardStore {
   const known = new Map<string, KnownSecret>();
   const encoders = Array.from({ length: options.shards }, newEncoders);
@@ -46,7 +63,7 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
       } catch (cause) {
         throw new Error(
           `Secret ${options.namespace}/${name} is damaged; restore it, or delete it to begin without its records`,
-          // What could not be parsed is quoted in the error, and can be a token.
+          // A JSON error quotes the text that it could not parse, which can hold a token.
           cause instanceof SyntaxError ? {} : { cause },
         );
       }
@@ -56,24 +73,27 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
       const { instance } = options;
       const put = (part: SecretPart, data: Record<string, string>) =>
         write(options, known, secretName(instance, part, shard), data);
-      // The receivers' part is what texts wait for: a token may have been promoted already. Nothing relies on it alone, since
-      // whoever changes something outside waits for all parts; and what it holds comes from the same records.
+      // The receivers' Secret is written first: a token may have been promoted at Twilio already, and texts signed
+      // with it are refused until the receivers know it. Nothing relies on this Secret alone: callers wait for all
+      // parts before they act, and it can be compiled again from the records.
       const receiver = await encode.receiver.encode([...content.routes, ...(await testRoutes(shard))]);
       const received = put("receiver", receiver);
+      // Awaited below; without this a failure before then would be an unhandled rejection, which ends the process.
       received.catch(() => {});
       const controller = await encode.records.encode(content);
       const recorded = put("controller", controller);
       recorded.catch(() => {});
       const work = await encode.work.encode(content.routes);
       await Promise.all([received, recorded]);
+      // Last, and alone: sending can wait for a moment, and three large writes at once would be a burst.
       await put("work", work);
       return Math.max(...[controller, receiver, work].map(bytesOf));
     },
-    forget: () => known.clear(),
+    invalidate: () => known.clear(),
   };
 }
 
-/** Made once; a failure is a failed writing, after which it is tried again. */
+/** The test route is made once. A failure fails the write, after which it is tried again. */
 function testRoutesOf({ testRoute, shards }: SecretStoreOptions) {
   let made: Promise<Route> | undefined;
   return async (shard: number): Promise<Route[]> => {
@@ -87,7 +107,7 @@ function testRoutesOf({ testRoute, shards }: SecretStoreOptions) {
   };
 }
 
-/** One each for every shard: they remember what it was made of. */
+/** One set for each shard: encoders remember what they have packed, so that a change packs only its own part anew. */
 const newEncoders = () => ({
   records: new RecordsEncoder(),
   work: new WorkRoutesEncoder(),
@@ -108,8 +128,9 @@ async function read(
 }
 
 /**
- * Writes the Secret when it differs. Always against the resourceVersion that this process saw last: whoever else wrote it (a
- * leader that does not know yet that it lost) makes this fail with a conflict instead of being overwritten.
+ * Writes the Secret when it differs, always against the resourceVersion that this process saw last. If anybody else
+ * wrote it meanwhile (a former leader that does not know yet that it lost) this fails with a conflict instead of
+ * overwriting.
  */
 async function write(
   options: SecretStoreOptions,
@@ -143,12 +164,13 @@ async function write(
         : await client.replace(secrets, secret, { metadataOnly: true }, signal);
     known.set(name, { resourceVersion: written.metadata.resourceVersion, shards: String(shards), digest });
   } catch (error) {
-    // After an answer that was lost the Secret may or may not be ours: look again before the next try.
+    // A write whose answer was lost may have been done. Read the Secret before the next attempt.
     known.delete(name);
     throw error;
   }
 }
 
+/** Shards beyond the new number would never be read again, and their claims would be forgotten. */
 function refuseFewerShards(secret: Secret | undefined, shards: number) {
   const before = Number(secret?.metadata.annotations?.[SHARDS_ANNOTATION] ?? shards);
   if (before > shards)
@@ -162,13 +184,14 @@ function knownOf({ metadata, data = {} }: Secret): KnownSecret {
   return { resourceVersion, shards: annotations?.[SHARDS_ANNOTATION], digest: digestOf(data) };
 }
 
+/** A digest of keys and values, separated by a byte that base64 does not have. */
 function digestOf(data: Record<string, string>): string {
   const hash = createHash("sha256");
   for (const key of Object.keys(data).sort()) hash.update(`${key}\0${data[key]}\0`);
   return hash.digest("base64");
 }
 
-/** Of the bytes themselves, as the API server counts them, not of their base64. */
+/** The size as the API server counts it against 1 MiB: the bytes themselves, not their base64. */
 function bytesOf(data: Record<string, string>): number {
   return Object.values(data).reduce((sum, text) => sum + Math.floor((text.length * 3) / 4), 0);
 }

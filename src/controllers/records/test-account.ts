@@ -3,15 +3,20 @@ import { type Secret, secrets } from "../../kube/resource.ts";
 import { testSecretName } from "../../routes/secrets.ts";
 import { newTestAccount, type TestAccount } from "../../routes/test-route.ts";
 
+/** Where the Secret of the test account is. */
 export interface TestAccountOptions {
-  /** One that writes only while this process leads. */
+  /** A client that writes only while this process leads. */
   client: KubeClient;
   namespace: string;
   instance: string;
   signal: AbortSignal;
 }
 
-/** The account of the release's own route: as it is in its Secret, which is made when it is not there. */
+/**
+ * The account of the installation's own test route (ADR 19): as it is in its Secret, which is made when it is not
+ * there. Kept and not made anew at each start: `helm test` has the token in its environment and must not be
+ * surprised by another.
+ */
 export async function testAccount(options: TestAccountOptions): Promise<TestAccount> {
   const { client, namespace, instance, signal } = options;
   const name = testSecretName(instance);
@@ -28,7 +33,7 @@ export async function testAccount(options: TestAccountOptions): Promise<TestAcco
     try {
       await client.create(secrets, secret, {}, signal);
     } catch (error) {
-      // Whoever led before was faster: theirs counts.
+      // Another process made it between our read and our write. Theirs counts, so read it.
       if (!(error instanceof KubeError && error.reason === "AlreadyExists")) throw error;
     }
   }

@@ -3,17 +3,19 @@ import { namespaces } from "../../kube/resource.ts";
 import type { Log } from "../../log.ts";
 import type { ShardStore } from "../records/records.ts";
 
+/** How to find out whether the namespace is going. */
 export interface BestEffortStoreOptions {
   client: KubeClient;
-  /** The operator's. */
+  /** The operator's own. */
   namespace: string;
   log: Log;
   signal: AbortSignal;
 }
 
 /**
- * The store of an operator whose namespace may be gone or being deleted. A record that cannot be written for that reason does not
- * fail the release: the webhooks can be put back without it. Any other failed write is an error.
+ * The records' store for an uninstallation during which the operator's namespace may be gone or being deleted
+ * (`kubectl delete namespace`). A record that cannot be written for that reason does not fail the release: the
+ * webhooks can be given back without it. Any other failed write is an error.
  */
 export function bestEffortStore(store: ShardStore, options: BestEffortStoreOptions): ShardStore {
   let warned = false;
@@ -27,7 +29,7 @@ export function bestEffortStore(store: ShardStore, options: BestEffortStoreOptio
         if (!warned)
           options.log.warn(
             { namespace: options.namespace },
-            "the operator's namespace is gone or being deleted: which numbers are owed their former webhook is not recorded",
+            "the operator's namespace is gone or being deleted, so numbers whose former webhook was not put back are not recorded",
           );
         warned = true;
         return 0;
@@ -36,7 +38,7 @@ export function bestEffortStore(store: ShardStore, options: BestEffortStoreOptio
   };
 }
 
-/** As the API server answers who writes into a namespace that is not there (404) or that is being deleted (403). */
+/** The API server's answers to a write into a namespace that is not there (404) or is being deleted (403). */
 const isRefused = (error: unknown) =>
   error instanceof KubeError && (error.status === 404 || error.status === 403);
 

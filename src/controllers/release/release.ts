@@ -1,3 +1,9 @@
+/**
+ * `smschannel release`: what an uninstallation does to the objects that stay. The CRDs and their objects outlive
+ * the operator; without this every deletion of an SmsNumber would hang on a finalizer that nobody removes, and
+ * every number would lead to a receiver that is gone (ADR 17).
+ */
+
 import { randomBytes } from "node:crypto";
 import {
   type OperatingHours,
@@ -21,12 +27,13 @@ import { FINALIZER } from "../smsnumber/controller.ts";
 import { withTwilio } from "./twilio-side.ts";
 import { uninstalledStatus } from "./uninstalled.ts";
 
-/** What becomes of the webhooks: as each object's deletionPolicy says, put back for all, or left for all. */
+/** What becomes of the webhooks: as each object's deletionPolicy says, given back for all, or left for all. */
 export type Webhooks = "asSpecified" | "restore" | "retain";
 
+/** What to release, and how. */
 export interface ReleaseOptions {
   client: KubeClient;
-  /** Nobody else leads while this lasts. */
+  /** The Lease, taken from whoever held it (ADR 17): nobody else changes anything while this lasts. */
   term: Term;
   operatorNamespace: string;
   instance: string;
@@ -37,38 +44,45 @@ export interface ReleaseOptions {
   publicUrl: string | undefined;
   twilioBaseUrl: string | undefined;
   webhooks: Webhooks;
-  /** Also objects that another release manages, or managed once. */
+  /** Also objects that another installation manages, or managed once. */
   all: boolean;
   /** How long an outage of Twilio is waited for, over all numbers. */
   timeoutMs: number;
   clock: Clock;
   log: Log;
-  /** One sentence about each object as it is let go. */
+  /** One sentence about each object as it is let go, for the person at the terminal. */
   tell(kind: string, key: string, what: string): void;
 }
 
+/** What the release came to. */
 export interface Released {
   numbers: number;
-  /** Numbers whose webhook could not be put back: what they lead to is somebody's to look at. */
+  /** Numbers whose webhook could not be given back: somebody must look where they lead. */
   left: number;
   streams: number;
   hours: number;
   secrets: number;
   /** Secrets that stay: webhooks from before us, of numbers that were not given back. */
   kept: number;
-  /** Objects that were left because other releases manage them: how many, by `status.managedBy`. */
+  /** Objects that were left because other installations manage them: how many, by `status.managedBy`. */
   others: ReadonlyMap<string, number>;
 }
 
-/** Numbers at a time: each mostly waits for Twilio. */
+/** Numbers at a time; each mostly waits for Twilio. */
 const AT_ONCE = 16;
+/**
+ * The pause after a failed attempt on one number; it doubles up to the next constant. The finalizer itself gives up
+ * in the end.
+ */
 const RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 10_000;
+/** The message of every condition from now on. */
 const UNINSTALLED = "the operator was uninstalled; nobody looks after this object";
 
 /**
- * Lets every object of this release go, so that deleting it later needs no operator: webhooks first, then status, finalizer,
- * and at last the operator's own Secrets. Safe to stop and to run again at any point: what is done is not done twice.
+ * Lets every object of this installation go, so that deleting it later needs no operator: webhooks first, then
+ * status, finalizer, and at last the operator's own Secrets. Safe to stop and to run again at any point: what is
+ * done is not done twice.
  */
 export async function release(given: ReleaseOptions, signal: AbortSignal): Promise<Released> {
   const { client, clock, log, term } = given;
@@ -109,6 +123,7 @@ export async function release(given: ReleaseOptions, signal: AbortSignal): Promi
   }
 }
 
+/** What letting one object go needs. */
 interface LettingGo {
   options: ReleaseOptions;
   twilio: Awaited<ReturnType<typeof withTwilio>>;
@@ -145,10 +160,14 @@ async function listed<T extends KubeObject>(
   return objects.filter(ours);
 }
 
-/** True when its webhook could not be put back. */
+/**
+ * Does for one SmsNumber what its deletion would do, without deleting it. True when its webhook could not be given
+ * back.
+ */
 async function releaseNumber(work: LettingGo, number: SmsNumber): Promise<boolean> {
   const { options, events, signal } = work;
   const notes = await putBack(work, number);
+  // With Retain the webhook goes on leading here, so the status keeps saying where.
   const retained = notes.some(({ reason }) => reason === "WebhookRetained");
   const message = [UNINSTALLED, ...notes.map(({ message }) => message)].join(": ");
   await sayUninstalled(work, smsNumbers, number, { message, wired: retained });
@@ -165,7 +184,10 @@ async function releaseNumber(work: LettingGo, number: SmsNumber): Promise<boolea
   return notes.some(({ type }) => type === "Warning");
 }
 
-/** As its deletion would, with the same patience and the same rules for letting go. */
+/**
+ * Gives the webhook back as a deletion would, by the same finalizer, with the same patience and the same rules for
+ * letting go.
+ */
 async function putBack(
   { options, twilio, signal }: LettingGo,
   number: SmsNumber,
@@ -206,6 +228,7 @@ function asDeleted(number: SmsNumber, webhooks: Webhooks, startedAt: string): Sm
   };
 }
 
+/** WorkStreams and OperatingHours have nothing at Twilio; only their status must no longer claim to be true. */
 async function releaseOther<T extends WorkStream | OperatingHours>(
   work: LettingGo,
   type: ResourceType<T>,
@@ -215,6 +238,7 @@ async function releaseOther<T extends WorkStream | OperatingHours>(
   work.options.tell(type.kind, keyOf(object), "let go");
 }
 
+/** Writes the object's last status. */
 async function sayUninstalled<T extends KubeObject>(
   { options, signal }: LettingGo,
   type: ResourceType<T>,
@@ -229,7 +253,8 @@ async function sayUninstalled<T extends KubeObject>(
     await client.applyStatus(
       type,
       { metadata: { name, ...(namespace === undefined ? {} : { namespace }) }, status },
-      // As whoever wrote the status before: what that one no longer says is then gone.
+      // As the field manager that wrote the status before: server-side apply then removes the fields that this last
+      // status leaves out.
       { fieldManager: `smschannel-controller/${managedBy}`, force: all },
       signal,
     );
@@ -239,6 +264,7 @@ async function sayUninstalled<T extends KubeObject>(
   }
 }
 
+/** Runs at most AT_ONCE at a time; results stand in the order of the items. */
 async function inParallel<T, R>(items: readonly T[], run: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
   let next = 0;

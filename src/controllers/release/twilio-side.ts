@@ -1,3 +1,8 @@
+/**
+ * The parts of the operator that a finalizer needs, put together for a command that runs once: no watches, no
+ * resyncs, no self-checks. The same finalizer code then gives numbers back in both.
+ */
+
 import type { SmsNumber, WorkStream } from "../../api/index.ts";
 import type { Clock } from "../../clock.ts";
 import { type KubeClient, KubeError } from "../../kube/client.ts";
@@ -20,8 +25,10 @@ import { createSecretReader } from "../workstream/secret-reader.ts";
 import { Streams } from "../workstream/streams.ts";
 import { bestEffortStore } from "./best-effort-store.ts";
 
+/** As in the operator: it must fit into what is left of the Lease. */
 const TWILIO_TIMEOUT_MS = 8000;
 
+/** What finalizers will be run on, and with which means. */
 export interface TwilioSideOptions {
   client: KubeClient;
   term: Term;
@@ -37,7 +44,10 @@ export interface TwilioSideOptions {
   numbers: readonly SmsNumber[];
 }
 
-/** What finalizers need of the operator, for a process that is none: its records and Secrets, Twilio, and no watches. */
+/**
+ * What finalizers need of the operator, for a process that is not one: its records and Secrets, Twilio, and no
+ * watches.
+ */
 export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal) {
   const { client, term, operatorNamespace, instance, routeShards, clock, log } = options;
   const startedAt = timeText(clock.now());
@@ -52,8 +62,10 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
     shards: routeShards,
     maxStreamsPerNamespace: Number.POSITIVE_INFINITY,
     clock,
+    // No new route is made here, so nothing must be evicted.
     isLive: () => true,
   });
+  // The records are about to be deleted, so there is no sense in rewriting them.
   await records.load({ rewrite: false });
   const twilio = new Twilio({
     clock,
@@ -66,12 +78,14 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
     twilio,
     clock,
     log,
+    // No resync ever comes: the process ends before.
     resyncIntervalMs: Number.MAX_SAFE_INTEGER,
     onResync: () => {},
     waitsForSurroundings: () => false,
   });
   const namespaces = new NamespaceUids(client);
   const streams = new Streams();
+  // Pointed at us by their status, and unknown to the records.
   const unrecorded = options.numbers.filter(
     ({ metadata, status }) =>
       status?.configuredUrl !== undefined && records.claimOf(metadata.uid ?? "") === undefined,
@@ -92,12 +106,14 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
     urls,
     seen: {
       workStream: (namespace, name) => byKey.get(`${namespace}/${name}`),
-      // All are let go, so that nobody is left to take a number over.
+      // All objects are let go, so none is left to take a number over.
       numbersWithDigits: () => [],
       numbersOfStream: () => [],
       namespaceUid: (namespace) => namespaces.uidOf(namespace, signal),
+      // One deadline for all numbers, from the start of the command.
       deletionLeftMs: () => startedMs + options.timeoutMs - clock.monotonic(),
     },
+    // Receivers are going away, so their routes need not be kept right.
     refreshDigits: async () => {},
     wake: { stream: () => {}, number: () => {} },
     metrics: { countLetGo: () => {} },
@@ -107,8 +123,8 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
     startedAt,
     deps,
     /**
-     * Also what was saved for objects that are gone. What is kept for numbers that were not given back stays: it is all that is
-     * known of where their texts went.
+     * Deletes the operator's own Secrets, also what was saved for objects that are gone. What is kept for numbers
+     * that were not given back stays: nothing else tells where their texts went.
      */
     async deleteSecrets(): Promise<{ deleted: number; kept: number }> {
       const names = Array.from({ length: routeShards }, (_, shard) =>
@@ -118,6 +134,7 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
       const kept = saved.filter((name) => isKeptForNumber(instance, name));
       const gone = saved.filter((name) => !kept.includes(name));
       let deleted = 0;
+      // The saved webhooks first: the records that name them go last, so that a second run finds what is left.
       for (const name of [...gone, ...names, testSecretName(instance)]) {
         if (await client.delete(secrets, { namespace: operatorNamespace, name }, {}, signal)) deleted += 1;
       }
@@ -130,7 +147,10 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
   };
 }
 
-/** Numbers that the records do not know (they were lost, or are another release's) are reached with the streams' own Secrets. */
+/**
+ * Numbers that the records do not know (they were lost, or are another installation's) are reached with the
+ * credentials in the streams' own Secrets.
+ */
 async function learnAccounts(
   { client, streams: objects, log }: TwilioSideOptions,
   {
@@ -175,7 +195,7 @@ async function learnAccounts(
   }
 }
 
-/** Of all webhooks from before us that are still saved. */
+/** Names of all Secrets with webhooks from before us. */
 async function previousNames(
   { client, operatorNamespace, instance, log }: TwilioSideOptions,
   signal: AbortSignal,
@@ -192,7 +212,7 @@ async function previousNames(
     if (!(error instanceof KubeError && error.status === 403)) throw error;
     log.warn(
       { err: error },
-      "secrets cannot be listed: those of webhooks saved for deleted numbers may stay",
+      "secrets cannot be listed, so those with webhooks saved for deleted numbers may stay",
     );
     return [];
   }
@@ -204,5 +224,6 @@ function publicUrlIn(streams: readonly WorkStream[]): string {
     const publicUrl = publicUrlOf(status?.inboundUrl ?? "", metadata.namespace ?? "", metadata.name);
     if (publicUrl !== undefined) return publicUrl;
   }
+  // No stream has a URL yet, so no number can lead here. The reserved top-level domain matches nothing.
   return "https://unknown.invalid";
 }

@@ -10,20 +10,22 @@ const LASTING = [
   "accountSid",
   "driftRepairs",
 ] as const;
-/** True as long as the webhook was left at Twilio. */
+/** True only while the webhook is left at Twilio. */
 const WHILE_WIRED = ["configuredUrl", "previousWebhook"] as const;
 
+/** Any of the kinds' statuses. */
 type UninstalledStatus = Record<string, unknown> & { conditions?: Condition[] };
 
 /**
- * The last status of an object: every condition Unknown with `OperatorUninstalled`, and nobody's (`managedBy` is gone), so
- * that another release can take it up without force. Pure.
+ * The last status of an object: every condition Unknown with `OperatorUninstalled`, since nobody knows any more,
+ * and without `managedBy`, so that another installation can take it up without force. Pure.
  */
 export function uninstalledStatus(
   object: KubeObject,
   { message, wired, now }: { message: string; wired: boolean; now: number },
 ): UninstalledStatus {
   const before = (object.status ?? {}) as UninstalledStatus;
+  // Reconciling and Stalled must go: tools that follow kstatus would wait for them for ever.
   const named = (before.conditions ?? []).filter(({ type }) => type !== "Reconciling" && type !== "Stalled");
   const types = named.some(({ type }) => type === "Ready")
     ? named.map(({ type }) => type)
@@ -44,6 +46,7 @@ export function uninstalledStatus(
   };
 }
 
+/** As the Kubernetes conventions ask: the time moves only when the status does. */
 function transitionTime(conditions: readonly Condition[], type: string, now: number): string {
   const before = conditions.find((each) => each.type === type);
   return before?.status === "Unknown" ? before.lastTransitionTime : timeText(now);

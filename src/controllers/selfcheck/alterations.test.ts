@@ -22,9 +22,9 @@ const arrived = (more: Partial<Report>): Report => ({
 const body = (change: (text: string) => string) => Buffer.from(change(sent.body)).toString("base64");
 const said = (more: Partial<Report>) => alterations(sent, arrived(more)).map(({ what }) => what);
 
-describe("what is told of a request that was changed", () => {
-  test("nothing where nothing is different", () => expect(said({})).toEqual([]));
-  test("all of it, the gravest first", () =>
+describe("the alterations named for a request", () => {
+  test("are none where nothing differs", () => expect(said({})).toEqual([]));
+  test("name everything that differs, the gravest first", () =>
     expect(
       said({
         target: "/inbound/team/support/",
@@ -37,15 +37,15 @@ describe("what is told of a request that was changed", () => {
       "empty fields are dropped",
       "emoji are removed or replaced",
     ]));
-  test("only plain characters of a path, and not many", () =>
+  test("quote only plain characters of a path, and not many", () =>
     expect(said({ target: `/<script>\u0007${"x".repeat(500)}` })[0]).toMatch(
       /^the path becomes \/scriptx{113}$/,
     ));
-  test("a body of bytes that are no form", () =>
+  test("tell of a body that is no form", () =>
     expect(said({ body: Buffer.from([0xff, 0xfe, 0, 1]).toString("base64") })).toEqual([
       "the body becomes something else",
     ]));
-  test("a body of more fields than anybody reads", () =>
+  test("tell of a body of more fields than the parser reads", () =>
     expect(said({ body: Buffer.from("a=1&".repeat(2000)).toString("base64") })).toEqual([
       "the body becomes something else",
     ]));

@@ -1,3 +1,10 @@
+/**
+ * Names what was changed between the request that the self-check sent and the request that arrived. A signature
+ * covers every byte of the form and the URL, so a proxy that "cleans" requests makes every text look forged, and
+ * neither Twilio nor the receiver can say why. Here the cause is named in words that a person can take to whoever
+ * runs the proxy.
+ */
+
 import type { Report } from "../../routes/challenge.ts";
 import { ownPathOf } from "../../routes/urls.ts";
 import { type Pair, parseForm } from "../../twilio/form.ts";
@@ -6,15 +13,17 @@ import { type CheckRequest, isOfSomeTexts } from "./request.ts";
 /** What was changed, as the end of the sentence "on the way to the receiver …". */
 export interface Alteration {
   what: string;
-  /** Some texts get through all the same: those without the thing that is changed. */
+  /** Texts without the thing that is changed get through all the same. */
   some: boolean;
 }
 
+/** The request as it was sent. */
 export type Sent = Pick<CheckRequest, "headers" | "pairs" | "body"> & { url: string };
 
 /**
- * Names what is different between a request as it was sent and as the receiver saw it. In a fixed order and without values, so
- * that the same fault gives the same words. Empty when nothing can be named. Pure.
+ * Names what differs between the request as sent and as the receiver saw it: in a fixed order and without values,
+ * so that the same fault gives the same words and the status is not written anew each time. Empty when nothing can
+ * be named. Pure.
  */
 export function alterations(sent: Sent, report: Report): Alteration[] {
   const all = (what: string | undefined): Alteration[] => (what === undefined ? [] : [{ what, some: false }]);
@@ -27,9 +36,13 @@ export function alterations(sent: Sent, report: Report): Alteration[] {
   ];
 }
 
+/** A redirect on the way turns POST into GET. */
 const methodChange = ({ method }: Report) => (method === "POST" ? undefined : `POST becomes ${word(method)}`);
 
-/** A path in front of ours does no harm, and neither does a query: a signature is over the URL as it is configured. */
+/**
+ * A path in front of ours does no harm, and neither does a query: the signature is verified over the URL as it is
+ * configured.
+ */
 function pathChange(url: string, target: string): string | undefined {
   const wanted = ownPathOf(url);
   const path = target.replace(/\?.*$/s, "");
@@ -39,17 +52,20 @@ function pathChange(url: string, target: string): string | undefined {
   return `the path becomes ${word(path)}`;
 }
 
+/** The one header without which nothing verifies. */
 function signatureChange(sent: string | undefined, arrived: string | undefined): string | undefined {
   if (arrived === undefined || arrived === "") return "the header X-Twilio-Signature is removed";
   return arrived === sent ? undefined : "the header X-Twilio-Signature is changed";
 }
 
+/** Parameters such as a charset may be added; only the type decides how the body is read. */
 function typeChange(arrived: string | undefined): string | undefined {
   if (arrived === undefined) return "the header Content-Type is removed";
   const type = arrived.replace(/;.*$/s, "").trim().toLowerCase();
   return type === "application/x-www-form-urlencoded" ? undefined : `the content type becomes ${word(type)}`;
 }
 
+/** What happened to the body, from the whole of it to single fields. */
 function bodyChanges({ pairs, body }: Sent, report: Report): Alteration[] {
   if (report.body === undefined) return [];
   const bytes = Buffer.from(report.body, "base64");
@@ -68,7 +84,7 @@ function bodyChanges({ pairs, body }: Sent, report: Report): Alteration[] {
   return fieldChanges(pairs, arrived);
 }
 
-/** What happened to each field that is not as it was sent; the same words once. */
+/** What happened to each field that differs from what was sent; the same words once. */
 function fieldChanges(sent: readonly Pair[], arrived: readonly Pair[]): Alteration[] {
   const found = new Map<string, boolean>();
   const names = new Set(sent.map(([name]) => name));
@@ -85,11 +101,11 @@ function fieldChanges(sent: readonly Pair[], arrived: readonly Pair[]): Alterati
 const valuesOf = (pairs: readonly Pair[], name: string) =>
   pairs.filter(([candidate]) => candidate === name).map(([, value]) => value);
 
-/** As a signature takes them: in any order, each different one once. */
+/** Compares as a signature does: values in any order, each different one once. */
 const same = (a: readonly string[], b: readonly string[]) =>
   JSON.stringify([...new Set(a)].sort()) === JSON.stringify([...new Set(b)].sort());
 
-/** In the order in which they are told. */
+/** What can happen to a field, in the order in which it is told. */
 const WORDS = {
   empty: "empty fields are dropped",
   dropped: "fields are dropped",
@@ -106,6 +122,7 @@ const WORDS = {
   added: "fields are added",
 } as const;
 
+/** The change of one field in words. */
 function valueChange(before: readonly string[], after: readonly string[]): string {
   if (after.length === 0) return before[0] === "" ? WORDS.empty : WORDS.dropped;
   if (before.length > 1) return WORDS.merged;
@@ -113,7 +130,7 @@ function valueChange(before: readonly string[], after: readonly string[]): strin
   return RULES.find(([, holds]) => holds(sent, arrived))?.[0] ?? WORDS.changed;
 }
 
-/** The first that holds. */
+/** Recognises a change by its result. The first rule that holds counts, so the narrower ones come first. */
 const RULES: readonly [what: string, holds: (sent: string, arrived: string) => boolean][] = [
   [WORDS.trimmed, (sent, arrived) => arrived === sent.trim()],
   [WORDS.lines, (sent, arrived) => sent.includes("\n") && withoutBlanks(sent) === withoutBlanks(arrived)],
@@ -128,10 +145,14 @@ const RULES: readonly [what: string, holds: (sent: string, arrived: string) => b
 const EMOJI = /\p{Extended_Pictographic}/u;
 const BEYOND_ASCII = /[^\0-\x7f]/;
 const withoutBlanks = (text: string) => text.replace(/\s+/g, "");
-/** Without what a character beyond ASCII is, or becomes where it is not understood; with or without the letter below an accent. */
+/**
+ * Equal apart from characters beyond ASCII, and what they become in software that does not understand them; with or
+ * without the letter below an accent.
+ */
 const sameInAscii = (a: string, b: string) =>
   asciiOf(a) === asciiOf(b) || asciiOf(a.normalize("NFD")) === asciiOf(b.normalize("NFD"));
 const asciiOf = (text: string) => text.replace(/[^\x21-\x7e]+|\?/g, "");
+/** Undoes HTML entities and backslashes before quotes, as "protection" against injections adds them. */
 const unescaped = (text: string) =>
   text
     .replace(/&#(?:x([0-9a-f]+)|([0-9]+));/gi, (_, hex, decimal) =>
@@ -144,6 +165,7 @@ const unescaped = (text: string) =>
     .replaceAll("&amp;", "&")
     .replace(/\\(['"])/g, "$1");
 
+/** Percent-decodes once more, as a proxy does that decodes a form and forgets to encode it again. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text.replaceAll("+", " "));
@@ -152,5 +174,8 @@ function decoded(text: string): string {
   }
 }
 
-/** A short piece of what arrived, fit for a status: a few plain characters. */
+/**
+ * A short piece of what arrived, fit for a status: a few plain characters, since anybody on the way can put
+ * anything there.
+ */
 const word = (text: string) => text.replace(/[^\w.~!$&'()*+,;=:@/%-]/g, "").slice(0, 120) || "nothing";

@@ -1,9 +1,17 @@
+/**
+ * What the answer of a receiver tells about the request that reached it. Receivers of two versions run side by side
+ * during an upgrade, so an answer without a report is normal.
+ */
+
 import type { Answered, Report } from "../../routes/challenge.ts";
 import { alterations, type Sent } from "./alterations.ts";
 import type { ForeignAnswer } from "./refusals.ts";
 import type { ProbeProblem, ProbeResult } from "./verdict.ts";
 
-/** Judges what the receiver says of a request like Twilio's. Without a report it is of a version that says no more. Pure. */
+/**
+ * Judges what the receiver reports of a request like Twilio's. A receiver of an older version gives no report, and
+ * then its answer alone counts. Pure.
+ */
 export function judgeAnswer(
   sent: Sent,
   { generation, report }: Extract<Answered, { ok: true }>,
@@ -12,8 +20,10 @@ export function judgeAnswer(
   return { kind: "answered", generation, ...(problem === undefined ? {} : { problem }) };
 }
 
+/** Part of several messages: the three paths that Twilio calls must pass unchanged. */
 const REMEDY = "let proxies, CDN and firewall pass /inbound/, /fallback/ and /status/ unchanged";
 
+/** Was the request changed on the way so that its signature fails? Then Twilio's texts are refused as forged. */
 function altered(sent: Sent, report: Report): ProbeProblem | undefined {
   if (report.fits) return undefined;
   const found = alterations(sent, report);
@@ -29,6 +39,7 @@ function altered(sent: Sent, report: Report): ProbeProblem | undefined {
   };
 }
 
+/** Can the receiver store texts? Without its database it answers 503, and Twilio gives a text up after its retries. */
 function storeOf({ storeTakes }: Report): ProbeProblem | undefined {
   if (storeTakes) return undefined;
   return {
@@ -39,7 +50,7 @@ function storeOf({ storeTakes }: Report): ProbeProblem | undefined {
   };
 }
 
-/** A plain request came through to the receiver, and one like Twilio's did not. Pure. */
+/** The problem when a plain request reached the receiver and one like Twilio's did not. Pure. */
 export function refusedOnTheWay(kind: "odd" | "long", { status }: ForeignAnswer): ProbeProblem {
   const message =
     kind === "long"

@@ -56,7 +56,7 @@ function scene({ begun = true } = {}) {
 }
 
 describe("self-checks", () => {
-  test("a new route is probed three times and then left in peace", async () => {
+  test("a new route is probed three times and then no more", async () => {
     const { clock, state, checks } = scene();
     checks.want("a", target(), 1);
     await clock.advance(10);
@@ -82,7 +82,7 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("three failures fail the host, and a pass mends it within seconds", async () => {
+  test("three failures fail the host, and one pass restores it within seconds", async () => {
     const { clock, state, checks } = scene();
     checks.want("a", target(), 1);
     checks.want("b", target(), 1);
@@ -116,7 +116,7 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("a failing host that fails in another way is told anew", async () => {
+  test("a failing host that begins to fail in another way gets a new verdict", async () => {
     const { clock, state, checks } = scene();
     checks.want("a", target(), 1);
     await clock.advance(10);
@@ -134,7 +134,7 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("a receiver with an older route says nothing of the host", async () => {
+  test("an answer by a receiver with an older route says nothing about the host", async () => {
     const { clock, state, checks } = scene();
     state.answer = { kind: "answered", generation: 2 };
     checks.want("a", target(), 2);
@@ -146,7 +146,7 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("tries grow rarer while nothing answers", async () => {
+  test("probes grow rarer while nothing answers", async () => {
     const { clock, state, checks } = scene();
     state.answer = refused;
     checks.want("a", target(), 1);
@@ -176,7 +176,7 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("another route takes over from one that is forgotten while it was tried often", async () => {
+  test("another route becomes the scout when the scout is forgotten", async () => {
     const { clock, state, checks } = scene();
     state.answer = refused;
     for (const name of ["a", "b"]) checks.want(name, target(undefined, name), 1);
@@ -189,7 +189,7 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("each trouble is logged once with its cause, and its end", async () => {
+  test("each trouble is logged once with its cause, and so is its end", async () => {
     const { clock, state, checks } = scene();
     state.answer = refused;
     checks.want("a", target(), 1);
@@ -206,13 +206,13 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("who waits for a verdict gets it as soon as there is one, or his patience back", async () => {
+  test("a caller who waits for a verdict gets it as soon as there is one, and stops waiting when its time is over", async () => {
     const { clock, state, checks } = scene();
     const signal = new AbortController().signal;
     state.answer = { kind: "failed", reason: "RoutesNotLoaded", message: "not yet" };
     checks.want("a", target(), 1);
     let waited = false;
-    const wait = checks.settled("a", 3000, signal).then(() => {
+    const wait = checks.firstVerdict("a", 3000, signal).then(() => {
       waited = true;
     });
     await clock.advance(600);
@@ -224,7 +224,7 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("nothing is probed outside of a term, and what was found ends with it", async () => {
+  test("nothing is probed outside a term, and what was found ends with the term", async () => {
     const { clock, state, checks } = scene({ begun: false });
     const begin = (remainingMs = 9000) => {
       const end = new AbortController();

@@ -1,3 +1,13 @@
+/**
+ * The self-check: does a text that Twilio posts to the public URL reach the receiver, in a form whose signature
+ * verifies? It sends such texts itself, over the same public name, since nothing inside the cluster shows what DNS,
+ * CDN, firewall and ingress do to a request (ADR 24). A number is pointed at the URL only after its route has
+ * passed (ADR 14).
+ *
+ * With ten thousand routes on one host it would be the largest client of the receiver, so routes share what they
+ * learn of their host.
+ */
+
 import type { Clock } from "../../clock.ts";
 import { Places } from "../../fairness/places.ts";
 import type { Term } from "../../leadership.ts";
@@ -20,29 +30,33 @@ import {
 } from "./verdict.ts";
 
 /**
- * One random route of each host is probed this often; sooner while the host fails, so that recovery is seen. With three failures
- * in a row a host that fails is told of within a minute.
+ * How often one random route of each host is probed; more often while the host fails, so that recovery is seen
+ * soon. With three failures in a row a host that fails is reported within a minute.
  */
 const HOST_INTERVAL_MS = 30_000;
 const FAILING_HOST_INTERVAL_MS = 5_000;
+/** A route takes some tenths of a second from the Secret to the receivers; the pause doubles from here. */
 const FIRST_RETRY_MS = 250;
-/** At most this often a host is sent the longest text that there is. */
+/** A host is sent the longest text at most this often: once in each regular check, and not for each new route. */
 const LONG_EVERY_MS = 25_000;
+/** Probes at a time, over all hosts. The receiver should have room for real texts. */
 const PROBES_AT_ONCE = 16;
 
+/** A route that is being checked. */
 interface WatchedRoute {
   target: ProbeTarget;
   check: RouteCheck;
   host: string;
-  /** A loop is at work on this route until it passed. */
+  /** A loop is at work on this route until it passes. */
   running: boolean;
 }
 
+/** Who probes, and who hears of verdicts. */
 export interface ChecksOptions {
   prober: Prober;
   clock: Clock;
   log: Log;
-  /** When a signed text of this route was last accepted, where that is known. */
+  /** When a signed text of this route was last accepted, where that is known. A real text proves more than a probe. */
   lastAcceptedTextMs(key: string): number | undefined;
   /** The verdict on this route may have changed. */
   onChange(key: string): void;
@@ -50,9 +64,10 @@ export interface ChecksOptions {
 }
 
 /**
- * Proves that the way from the public URL to the receiver works. A new or changed route is probed until it passed three times
- * in a row; from then on one random route of each host, every half minute, stands for all of them. Only a leader probes, and
- * what it found ends with its term.
+ * Proves that the way from the public URL to the receiver works. A new or changed route is probed until it has
+ * passed three times in a row: there are several receivers, and each learns of a route at its own time. From then
+ * on one random route of each host stands for all of them. Only a leader probes, and what it found ends with its
+ * term.
  */
 export class Checks {
   readonly #options: ChecksOptions;
@@ -60,7 +75,7 @@ export class Checks {
   readonly #hosts = new Map<string, Host>();
   readonly #stop = new AbortController();
   readonly #places = new Places(PROBES_AT_ONCE);
-  /** Who waits for a route to settle, by the route's key. */
+  /** Callers who wait for a first verdict, by the route's key. */
   readonly #listeners = new Map<string, Set<() => void>>();
   /** When the longest text last got through to a host. */
   readonly #longAtMs = new Map<string, number>();
@@ -70,7 +85,7 @@ export class Checks {
     this.#options = options;
   }
 
-  /** Probes until the term ends; before the first one nothing is. */
+  /** Probes until the term ends; before the first term nothing is probed. */
   begin(term: Pick<Term, "signal" | "remainingMs">) {
     this.#forgetAll();
     const signal = AbortSignal.any([term.signal, this.#stop.signal]);
@@ -97,11 +112,13 @@ export class Checks {
       return;
     }
     if (known.check.generation === generation) return;
+    // The same URL: what was proven stays, only the new generation must show that the receivers know it.
     known.target = target;
     known.check = retarget(known.check, generation);
     void this.#run(key, known);
   }
 
+  /** The route is gone. */
   forget(key: string) {
     const known = this.#routes.get(key);
     if (known === undefined) return;
@@ -109,7 +126,7 @@ export class Checks {
     this.#leaveHost(key, known);
   }
 
-  /** Has this very generation, or a later one, answered often enough that a number may be pointed at it? */
+  /** Has this generation, or a later one, answered often enough that a number may be pointed at the URL? */
   passed(key: string, generation: number): boolean {
     const known = this.#routes.get(key);
     return known !== undefined && known.check.generation >= generation && passed(known.check);
@@ -121,6 +138,7 @@ export class Checks {
     return known !== undefined && passed(known.check) ? known.check.generation : undefined;
   }
 
+  /** What is known of the route's URL: its own probes, or its host's if that fails. Asks nobody. */
   verdict(key: string): UrlVerdict {
     const known = this.#routes.get(key);
     if (known === undefined) return { status: "Unknown" };
@@ -129,7 +147,8 @@ export class Checks {
     const host = this.#hosts.get(known.host);
     const lastFailure = host && failureOf(host);
     if (lastFailure !== undefined) {
-      // Three on a route that had passed are not a route on its way any more.
+      // So many failures of a host that had worked are no longer a route on its way to the receivers, so the
+      // verdict is not softened for that.
       const failures = FAILURES_ALLOWED + LOADING_FAILURES;
       const failing: RouteCheck = { ...known.check, proven: false, failures, lastFailure };
       return verdictOf(failing, lastText, clock.now());
@@ -137,8 +156,8 @@ export class Checks {
     return verdictOf(known.check, lastText, clock.now());
   }
 
-  /** Resolves when the newest generation has passed or the verdict is False, at the latest after `ms`. */
-  async settled(key: string, ms: number, signal: AbortSignal): Promise<void> {
+  /** Resolves when the newest generation has passed or the verdict is False, after `ms` at the latest. */
+  async firstVerdict(key: string, ms: number, signal: AbortSignal): Promise<void> {
     const done = new AbortController();
     const listener = () => {
       const known = this.#routes.get(key);
@@ -152,7 +171,7 @@ export class Checks {
     try {
       await this.#options.clock.sleep(ms, AbortSignal.any([signal, done.signal, term.signal]));
     } catch {
-      // Settled, or the caller is stopping; it looks at its own signal.
+      // The verdict is there, or the caller is stopping and looks at its own signal.
     } finally {
       listeners.delete(listener);
       if (listeners.size === 0) this.#listeners.delete(key);
@@ -163,6 +182,7 @@ export class Checks {
     this.#stop.abort(new Error("self-checks stopped"));
   }
 
+  /** What was found ends with the term: the next leader may be elsewhere in the network. */
   #forgetAll() {
     this.#term = undefined;
     for (const { cancel } of this.#hosts.values()) cancel();
@@ -171,6 +191,7 @@ export class Checks {
     this.#longAtMs.clear();
   }
 
+  /** Probes one route until it has passed. One loop for each route at a time. */
   async #run(key: string, watched: WatchedRoute) {
     const term = this.#term;
     const host = this.#hosts.get(watched.host);
@@ -186,6 +207,7 @@ export class Checks {
         host.observe(problemOf(watched.check, result));
         this.#tell(key);
         if (passed(watched.check) || changed(before, this.verdict(key))) this.#options.onChange(key);
+        // After a pass the next two follow at once; otherwise wait, or go on when another route of the host passes.
         const soon = watched.check.passes > 0 || (await host.pause(key, wait, term.signal));
         wait = soon ? FIRST_RETRY_MS : wait * 2;
       }
@@ -197,10 +219,12 @@ export class Checks {
     }
   }
 
+  /** Wakes the callers who wait for this route. */
   #tell(key: string) {
     for (const listener of this.#listeners.get(key) ?? []) listener();
   }
 
+  /** The first route of a host starts its regular checks. */
   #joinHost(key: string, watched: WatchedRoute) {
     let host = this.#hosts.get(watched.host);
     if (host === undefined) {
@@ -212,6 +236,7 @@ export class Checks {
     host.routes.add(key);
   }
 
+  /** The last route of a host ends them. */
   #leaveHost(key: string, watched: WatchedRoute) {
     const host = this.#hosts.get(watched.host);
     host?.routes.delete(key);
@@ -220,6 +245,7 @@ export class Checks {
     this.#hosts.delete(watched.host);
   }
 
+  /** Spread by 10 % either way, so that hosts are not probed in step. */
   #armHost(name: string, host: Host, ms: number) {
     const { clock, random = Math.random } = this.#options;
     host.cancel = clock.after(ms * (0.9 + 0.2 * random()), () => void this.#checkHost(name, host));
@@ -229,7 +255,8 @@ export class Checks {
     const { clock, random = Math.random, onChange } = this.#options;
     const term = this.#term;
     if (term === undefined) return;
-    // Only routes that have passed stand for the host: one that is still loading would blame it unjustly.
+    // Only routes that have passed stand for the host. One that is still loading would put its own delay on the
+    // host.
     const candidates = [...host.routes].filter((key) => this.#routes.get(key)?.check.proven === true);
     const key = candidates[Math.floor(random() * candidates.length)];
     const watched = key === undefined ? undefined : this.#routes.get(key);
@@ -241,6 +268,7 @@ export class Checks {
       host.failures = problem === undefined ? 0 : host.failures + 1;
       if (problem !== undefined) host.lastFailure = { ...problem, atMs: clock.now() };
       host.observe(problem);
+      // Every route of the host gets another verdict, so all of them are told.
       if (failureOf(host)?.message !== before?.message)
         for (const each of host.routes) {
           this.#tell(each);
@@ -250,7 +278,7 @@ export class Checks {
     this.#armHost(name, host, host.failures > 0 ? FAILING_HOST_INTERVAL_MS : HOST_INTERVAL_MS);
   }
 
-  /** Undefined when the term ended meanwhile: the answer, if there is one, tells nothing. */
+  /** Undefined when the term ended meanwhile: the answer, if there is one, says nothing about the next term. */
   async #probe(
     { target, host }: WatchedRoute,
     term: Pick<Term, "signal" | "remainingMs">,
@@ -259,7 +287,8 @@ export class Checks {
       // A process that was frozen may get here before it has noticed that its term is over.
       if (term.remainingMs() <= 0 || term.signal.aborted) return undefined;
       const { clock, prober } = this.#options;
-      // The longest text costs more than all others, and what bounds bodies does so for the whole host.
+      // Once for the whole host: the longest text costs more than all others together, and limits on bodies hold
+      // for a host.
       const long =
         clock.monotonic() - (this.#longAtMs.get(host) ?? Number.NEGATIVE_INFINITY) >= LONG_EVERY_MS;
       const result = await prober.probe(target, { long }, term.signal);
@@ -270,7 +299,7 @@ export class Checks {
   }
 }
 
-/** What stands for all routes of a host that failed often enough. */
+/** What stands for all routes of a host that has failed often enough. */
 const failureOf = ({ failures, lastFailure }: Host) =>
   failures >= FAILURES_ALLOWED ? lastFailure : undefined;
 

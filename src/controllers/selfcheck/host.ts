@@ -2,13 +2,18 @@ import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
 import type { ProbeProblem } from "./verdict.ts";
 
+/** The longest pause between two probes of a route that does not pass. */
 const LONGEST_RETRY_MS = 30_000;
-/** One route of a host that does not answer yet is tried at least this often, for so long: an install takes minutes. */
+/**
+ * For the first two minutes one route of a host that does not answer is tried at least this often: an installation
+ * takes minutes until DNS, certificate and load balancer are there, and a person is watching.
+ */
 const SCOUT_RETRY_MS = 2_000;
 const SCOUTING_MS = 2 * 60_000;
-/** At most this often all waiting routes are tried again because one has passed. */
+/** When one route has passed, all waiting ones are tried again, but not more often than this. */
 const WAKE_EVERY_MS = 2_000;
 
+/** A host, and where its troubles are logged. */
 export interface HostOptions {
   name: string;
   clock: Clock;
@@ -17,12 +22,13 @@ export interface HostOptions {
 }
 
 /**
- * What the routes of one host share: whether requests get through to the receiver, and who finds that out. While they do not, one
- * route is tried often, as a scout, and the others ever more rarely; as soon as one passes, all that wait are tried.
+ * What the routes of one host share: whether requests get through to the receiver, and who finds that out. While
+ * they do not, one route is tried often, as a scout, and the others ever more rarely: ten thousand routes that all
+ * knock at a dead host tell no more than one. As soon as one passes, all waiting ones are tried.
  */
 export class Host {
   readonly routes = new Set<string>();
-  /** Of its regular checks, in a row. */
+  /** Failures in a row of its regular checks. */
   failures = 0;
   lastFailure: (ProbeProblem & { atMs: number }) | undefined;
   /** Ends the wait for its next regular check. */
@@ -48,7 +54,7 @@ export class Host {
     }
   }
 
-  /** Each new trouble is logged once, and its end. That a new route takes its moment is none. */
+  /** Logs each new trouble once, and its end. A new route that is still on its way to the receivers is no trouble. */
   #tell(problem: ProbeProblem | undefined): void {
     const { name, log } = this.#options;
     if (problem?.reason === "RoutesNotLoaded" || problem?.message === this.#told) return;
@@ -57,7 +63,9 @@ export class Host {
     else log.warn({ host: name, reason: problem.reason, problem: problem.message }, "self-check fails");
   }
 
-  /** A route's wait for its next try. True when another route passed meanwhile, so that this one may pass now, too. */
+  /**
+   * A route's wait for its next probe. True when another route passed meanwhile, so that this one may pass now too.
+   */
   async pause(key: string, ms: number, signal: AbortSignal): Promise<boolean> {
     const { clock, random } = this.#options;
     const woken = new AbortController();
@@ -75,11 +83,12 @@ export class Host {
     }
   }
 
-  /** This route needs no more tries. */
+  /** This route needs no more probes. Another one may become the scout. */
   done(key: string): void {
     if (this.#scout === key) this.#scout = undefined;
   }
 
+  /** The scout of a host that began to fail a moment ago waits least. */
   #longestPause(key: string): number {
     const now = this.#options.clock.monotonic();
     const isNew = now - (this.#failingSinceMs ?? now) < SCOUTING_MS;

@@ -55,11 +55,11 @@ async function askedWith(address?: string): Promise<string[]> {
   return [...new Set(asked)];
 }
 
-test("a probe takes the proxy that the environment names, as the way out may be the only way back in", async () => {
+test("a probe goes through the proxy that the environment names, as that may be the only way", async () => {
   expect(await askedWith()).toEqual(["proxy http://sms.invalid/inbound/a/b"]);
 });
 
-test("a given address is connected to, whatever the proxy", async () => {
+test("a probe connects to a given address, whatever the proxy", async () => {
   expect(await askedWith("DOOR")).toEqual(["door sms.invalid/inbound/a/b"]);
 });
 
@@ -93,7 +93,7 @@ async function firewalled() {
   return { seen, probe };
 }
 
-test("that a firewall refuses requests like Twilio's is made certain once, and looked at by one of each from then on", async () => {
+test("a firewall that refuses requests like Twilio's is made certain once, and from then on checked by one request of each kind", async () => {
   const { seen, probe } = await firewalled();
   expect(await probe()).toEqual(["PublicUrlAltersRequests", 14]);
   expect(await probe()).toEqual(["PublicUrlAltersRequests", 2]);

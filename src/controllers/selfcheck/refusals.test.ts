@@ -3,7 +3,7 @@ import { refusal } from "./refusals.ts";
 
 const URL_OF_STREAM = "https://sms.example.com/base/inbound/team/support";
 
-describe("where a redirect leads says what to do", () => {
+describe("the message about a redirect says what to do, by where it leads", () => {
   const rows: Record<string, [location: string | undefined, where: string]> = {
     "another host": [
       "https://new.example.com/base/inbound/team/support",
@@ -51,7 +51,7 @@ describe("where a redirect leads says what to do", () => {
     });
 });
 
-describe("who answers 403 and 503 is told by the body", () => {
+describe("the body tells who answered 403 or 503", () => {
   const rows: Record<string, [status: number, body: string | undefined, reason: string]> = {
     "the receiver's 403": [403, "", "RoutesNotLoaded"],
     "a page with 403": [403, "<html>", "PublicUrlNotOurs"],

@@ -1,3 +1,8 @@
+/**
+ * What an answer that is not the receiver's says about the way to it. Each message names the usual cause of such an
+ * answer and the remedy, as the reader of a condition seldom has the proxy's log at hand.
+ */
+
 import type { ProbeProblem } from "./verdict.ts";
 
 /** An answer that is not the receiver's to a challenge. */
@@ -8,17 +13,18 @@ export interface ForeignAnswer {
   body: string | undefined;
 }
 
-/** What such an answer to a plain POST says about the way to the receiver. The same answer gives the same words. Pure. */
+/** What this answer to a plain POST says about the way to the receiver. The same answer gives the same words. Pure. */
 export function refusal(url: string, { status, location, body }: ForeignAnswer): ProbeProblem {
   if (status >= 300 && status < 400) return redirect(url, status, location);
   const isEmpty = body === "";
-  // The receiver's own words to strangers and while it starts. It will know the route soon.
+  // An empty body is what the receiver itself answers: 403 to strangers, 503 while it starts. It will know the
+  // route soon.
   if (status === 403 && isEmpty) return notLoaded(status, REFUSED);
   if (status === 503 && isEmpty) return notLoaded(status, STARTING);
   if (status === 502 || status === 503 || status === 504)
     return {
       reason: "PublicUrlUnreachable",
-      message: `something before the receiver answers ${status}, as an ingress does that finds no receiver which is ready`,
+      message: `something before the receiver answers ${status}, as an ingress does when no receiver is ready`,
     };
   return { reason: "PublicUrlNotOurs", message: `the inbound URL ${FOREIGN[status] ?? foreign(status)}` };
 }
@@ -29,7 +35,7 @@ const notLoaded = (status: number, message: string): ProbeProblem => ({
 });
 const REFUSED =
   "if that stays, something before it refuses or changes requests, or the clocks of controller and receiver differ by minutes";
-const STARTING = "if that stays, it cannot read its routes, or an ingress finds no receiver that is ready";
+const STARTING = "if that stays, it cannot read its routes, or no receiver is ready behind an ingress";
 
 /** By status, where a status has a usual cause. Each goes on after "the inbound URL". */
 const FOREIGN: Record<number, string> = {
@@ -50,7 +56,10 @@ const foreign = (status: number) =>
 /** Words in the address of a page where one logs in. */
 const LOGIN = /\b(log-?in|sign-?in|signon|sso|oauth2?|oidc|openid|saml2?|auth|authorize|adfs|idp|cas)\b/i;
 
-/** Where a redirect leads decides what to do about it. Only hosts and our own paths are told: a query can hold secrets. */
+/**
+ * Where a redirect leads decides what to do about it. Only hosts and our own paths are named: a query can hold
+ * secrets.
+ */
 function redirect(url: string, status: number, location: string | undefined): ProbeProblem {
   const problem = (where: string): ProbeProblem => ({
     reason: "PublicUrlRedirects",

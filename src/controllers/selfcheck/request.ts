@@ -1,3 +1,8 @@
+/**
+ * The requests of the self-check. A field or header that something on the way is known to change stands in each of
+ * them, so that a fault is found before a customer's text meets it (ADR 24).
+ */
+
 import { randomUUID } from "node:crypto";
 import { type Answered, CHECK_HEADER, checkSignature, createChallenge } from "../../routes/challenge.ts";
 import { streamPathOf } from "../../routes/urls.ts";
@@ -8,7 +13,7 @@ import type { ProbeTarget } from "./target.ts";
 /** One request of a self-check, and how its answer is judged. */
 export interface CheckRequest {
   headers: Record<string, string>;
-  /** What the form says. */
+  /** The form's fields as a signature takes them, to be compared with what arrived. */
   pairs: readonly Pair[];
   body: string;
   /** Judges the body of a 200. */
@@ -16,9 +21,10 @@ export interface CheckRequest {
 }
 
 const FORM = "application/x-www-form-urlencoded; charset=utf-8";
+/** A SID that Twilio never gives. */
 const MESSAGE = `SM${"0".repeat(32)}`;
 
-/** What every text has, in the order that Twilio sends it. The numbers are Twilio's own for tests. */
+/** The fields of every text, in Twilio's order. The numbers are Twilio's own for tests. */
 const TEXT: readonly Pair[] = [
   ["ToCountry", "US"],
   ["ToState", ""],
@@ -40,29 +46,38 @@ const TEXT: readonly Pair[] = [
 ];
 
 /**
- * What texts can have and things on the way are known to change, one field for one kind of change. Nothing that a firewall would
- * take for an attack: a text that is refused for what it says is another matter.
+ * What texts can contain and things on the way are known to change, one field for each kind of change. Nothing that
+ * a firewall would take for an attack: a text that is refused for what it says is another matter.
  */
 const ODDITIES: readonly Pair[] = [
-  // Twilio sends names twice nowhere, but signs them as its libraries read them.
+  // Twilio sends no name twice, but signs such forms as its libraries read them.
   ["Tag", "one"],
   ["Tag", "two"],
   ["ButtonText", "ends with a blank "],
   ["ButtonPayload", "first line\nsecond line"],
-  // The same letter as one character and as two.
+  // The same letter as one character and as two: some software normalises Unicode.
   ["Address", "Caf\u00e9 Cafe\u0301"],
   ["Label", "2 + 2, 100% & don't"],
   ["ButtonType", "a%2Bb"],
 ];
 
-/** Is it a field that not every text has, or whose content differs so much that what is changed in one is not in another? */
+/**
+ * Is it a field that only some texts have, or whose content differs so much that a change in one text may not
+ * happen to another?
+ */
 export const isOfSomeTexts = (name: string) =>
   name === "Body" || ODDITIES.some(([candidate]) => candidate === name);
 
-/** The longest text that there is: 1,600 characters as JavaScript and Twilio count them, each pair of them 12 bytes on the way. */
+/**
+ * The longest text: 1,600 characters as JavaScript and Twilio count them. Each pair of them takes 12 bytes
+ * percent-encoded.
+ */
 const LONGEST = "📦".repeat(800);
 
-/** As Twilio writes a form, but for one value whose blanks are `%20`: both ways are good, and both must arrive. */
+/**
+ * Encodes a form as Twilio does, but for one value with `%20` for blanks: `+` and `%20` are both right, and both
+ * must arrive.
+ */
 const encode = (pairs: readonly Pair[]) =>
   pairs
     .map(([name, value]) => {
@@ -71,7 +86,7 @@ const encode = (pairs: readonly Pair[]) =>
     })
     .join("&");
 
-/** Made once: thousands of routes are checked when a controller begins. */
+/** Encoded once: thousands of routes are checked when a controller starts. */
 const form = (pairs: readonly Pair[]) => ({ pairs, body: encode(pairs) });
 const FORMS = {
   odd: form([...TEXT, ...ODDITIES]),
@@ -79,8 +94,8 @@ const FORMS = {
 };
 
 /**
- * A request as Twilio sends it, signed as Twilio signs it with a key of the check's own, and a challenge in it.
- * `odd` has everything in it that is easily changed on the way; `long` is as long as a text can be.
+ * A request as Twilio sends it, signed as Twilio signs, but with a key of the check's own, and with a challenge in
+ * it. `odd` holds everything that is easily changed on the way; `long` is as long as a text can be.
  */
 export function twilioLike(target: ProbeTarget, kind: "odd" | "long", nowMs: number): CheckRequest {
   const key = keyOf(target);
@@ -104,8 +119,8 @@ export function twilioLike(target: ProbeTarget, kind: "odd" | "long", nowMs: num
 }
 
 /**
- * The challenge alone, without a signature: what receivers of every version answer, and what nothing on the way has a reason to
- * change or to refuse.
+ * The challenge alone, without a signature: receivers of every version answer it, and nothing on the way has a
+ * reason to change or refuse it.
  */
 export function plain(target: ProbeTarget, nowMs: number): CheckRequest {
   const { fields, body, expect } = createChallenge(keyOf(target), nowMs, streamPathOf(target.url));
@@ -113,4 +128,5 @@ export function plain(target: ProbeTarget, nowMs: number): CheckRequest {
   return { headers, pairs: fields, body, expect };
 }
 
+/** The route's check key as bytes. */
 const keyOf = (target: ProbeTarget) => ({ ...target, checkKey: Buffer.from(target.checkKey, "base64") });

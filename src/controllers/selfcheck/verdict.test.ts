@@ -18,13 +18,13 @@ const checkedBy = (start: RouteCheck, ...results: ProbeResult[]) =>
 describe("a route's checks", () => {
   test("nothing is known before the first probe", () =>
     expect(verdictOf(newCheck(1), undefined, 0)).toEqual({ status: "Unknown" }));
-  test("two passes are not enough", () =>
+  test("two passes in a row are not enough", () =>
     expect(passed(checkedBy(newCheck(1), answered(1), answered(1)))).toBe(false));
-  test("three in a row are", () =>
+  test("three passes in a row are enough", () =>
     expect(passed(checkedBy(newCheck(1), answered(1), answered(1), answered(1)))).toBe(true));
-  test("a failure in between starts over", () =>
+  test("a failure in between starts the count over", () =>
     expect(passed(checkedBy(newCheck(1), answered(1), answered(1), failed, answered(1)))).toBe(false));
-  test("a replica with an older route is no pass, and says so", () => {
+  test("an answer by a replica with an older route is no pass, and the message says so", () => {
     const check = checkedBy(newCheck(2), answered(2), answered(2), answered(1));
     expect(check.passes).toBe(0);
     expect(verdictOf(check, undefined, 9)).toEqual({ status: "Unknown" });
@@ -38,30 +38,30 @@ describe("a route's checks", () => {
     expect(passed(check)).toBe(false);
     expect(verdictOf(check, undefined, 9)).toEqual({ status: "True" });
   });
-  test("once proven, two failures are borne and the third counts", () => {
+  test("once proven, a route may fail twice, and the third failure counts", () => {
     const proven = checkedBy(newCheck(1), answered(1), answered(1), answered(1));
     expect(verdictOf(checkedBy(proven, failed, failed), undefined, 9).status).toBe("True");
     expect(verdictOf(checkedBy(proven, failed, failed, failed), undefined, 9)).toMatchObject({
       reason: "PublicUrlUnreachable",
     });
   });
-  test("a text that arrived after the failure proves the way", () => {
+  test("a text that arrived after the failure proves that the way works", () => {
     const check = checkedBy(newCheck(1), failed);
     expect(verdictOf(check, 5, 10).status).toBe("True");
     expect(verdictOf(check, 5, 5 + PROOF_MS).status).toBe("False");
     expect(verdictOf(check, -5, 10).status).toBe("False");
   });
-  test("a receiver that answers and would lose texts all the same is a failure", () => {
+  test("an answer by a receiver that would lose texts all the same is a failure", () => {
     const problem = { reason: "StoreUnavailable", message: "down" } as const;
     const check = checkedBy(newCheck(1), { ...answered(1), problem } as ProbeResult);
     expect(check.passes).toBe(0);
     expect(verdictOf(check, undefined, 9)).toEqual({ status: "False", ...problem });
   });
-  test("a text that arrives later says nothing of what hits only some texts", () => {
+  test("a text that arrives later does not disprove a problem that hits only some texts", () => {
     const check = checkedBy(newCheck(1), { ...failed, lasts: true } as ProbeResult);
     expect(verdictOf(check, 5, 10).status).toBe("False");
   });
-  test("what a receiver with an older route says of the request counts for nothing", () => {
+  test("a report by a receiver with an older route does not count", () => {
     const problem = { reason: "PublicUrlAltersRequests", message: "signed for another URL" } as const;
     const check = checkedBy(newCheck(2), { ...answered(1), problem } as ProbeResult);
     expect(check.lastFailure?.reason).toBe("RoutesNotLoaded");

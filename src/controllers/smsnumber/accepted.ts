@@ -1,3 +1,8 @@
+/**
+ * The rules about an SmsNumber that need a second object, and so cannot stand in the CRD (ADR 2). Each names what
+ * to change and where.
+ */
+
 import type { SmsNumber, WorkStream } from "../../api/index.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { findIn } from "../accounts/snapshot.ts";
@@ -7,19 +12,24 @@ import type { SmsNumberDeps } from "./deps.ts";
 export interface Refusal {
   reason: Reason;
   message: string;
-  /** False: only automatic texts suffer, and the number is wired all the same. */
+  /**
+   * False: only automatic texts suffer, and the number is wired all the same. Losing a customer's text is worse
+   * than sending no greeting.
+   */
   stopsWiring: boolean;
 }
 
+/** Everything the rules look at. */
 export interface AcceptanceInput {
   number: SmsNumber;
   stream: WorkStream | undefined;
+  /** The OperatingHours it refers to exist, or may exist: "not found" needs certainty. */
   hoursExist: boolean;
   /** The number is in a Messaging Service, whose opt-out handling answers for it. */
   inService: boolean;
 }
 
-/** The rules that need a second object, in the order in which a person would fix them. The first that applies is told. */
+/** The first rule that refuses, in the order in which a person would fix them: one thing at a time to mend. */
 export function refusalOf(input: AcceptanceInput): Refusal | undefined {
   for (const rule of rules) {
     const refusal = rule(input);
@@ -44,9 +54,10 @@ function streamMissing({ number, stream }: AcceptanceInput): Refusal | undefined
   };
 }
 
+/** What US carriers require a short code to answer: STOP, START and HELP. */
 const REQUIRED_REPLIES = ["OptOutConfirmation", "OptInConfirmation", "Help"] as const;
 
-/** Carriers demand these answers, and Twilio gives none for a short code that stands alone. */
+/** Twilio answers these keywords for long codes and inside Messaging Services, but not for a short code on its own. */
 function repliesMissing({ number, stream, inService }: AcceptanceInput): Refusal | undefined {
   if (number.spec.type !== "ShortCode" || inService) return undefined;
   const given = new Set(
@@ -63,6 +74,7 @@ function repliesMissing({ number, stream, inService }: AcceptanceInput): Refusal
   };
 }
 
+/** Hours send automatic texts ("we are closed"), which the WorkStream must allow; its default is not to. */
 function hoursNotAllowed({ number, stream }: AcceptanceInput): Refusal | undefined {
   if (number.spec.operatingHoursRef === undefined || stream?.spec.allowAutomatedMessages === true)
     return undefined;
@@ -83,7 +95,10 @@ function hoursMissing({ number, hoursExist }: AcceptanceInput): Refusal | undefi
   };
 }
 
-/** By the last look at the account; before there is one, by the status. */
+/**
+ * By the last reading of the account; before there is one, by the status, so that a restart does not refuse a short
+ * code for a moment.
+ */
 export function isInService(
   deps: Pick<SmsNumberDeps, "streams">,
   { metadata, spec, status }: SmsNumber,

@@ -1,15 +1,21 @@
+/**
+ * Collects what `decideClaim` needs to know of an SmsNumber. It is asked for every SmsNumber with the same digits,
+ * of which there may be thousands, so it reads what is in memory and never calls Twilio.
+ */
+
 import type { SmsNumber } from "../../api/index.ts";
 import { findIn } from "../accounts/snapshot.ts";
 import { isInService, refusalOf } from "./accepted.ts";
 import type { Candidate } from "./claim-decision.ts";
 import type { SmsNumberDeps } from "./deps.ts";
-import type { Seen } from "./seen.ts";
+import type { ClusterSeen } from "./seen.ts";
 
+/** A part of the reconciler's dependencies: the cleanup asks with fewer. */
 export interface CandidateDeps extends Pick<SmsNumberDeps, "streams" | "records"> {
-  seen: Pick<Seen, "workStream">;
+  seen: Pick<ClusterSeen, "workStream">;
 }
 
-/** What claims are decided by, from what is known at this moment; asks nobody. */
+/** An SmsNumber as a candidate for its number, by what is known at this moment. */
 export function candidateOf(deps: CandidateDeps, object: SmsNumber): Candidate {
   const namespace = object.metadata.namespace!;
   const stream = object.spec.workStreamRef.name;
@@ -17,7 +23,7 @@ export function candidateOf(deps: CandidateDeps, object: SmsNumber): Candidate {
   const refusal = refusalOf({
     number: object,
     stream: deps.seen.workStream(namespace, stream),
-    // What hours are refused for stops no wiring, and so no claim.
+    // Missing hours are reported but do not stop the wiring, so they do not cost the claim either.
     hoursExist: true,
     inService: isInService(deps, object),
   });
@@ -28,19 +34,22 @@ export function candidateOf(deps: CandidateDeps, object: SmsNumber): Candidate {
     namespace,
     name: object.metadata.name,
     stream: `${namespace}/${stream}`,
+    // An object without a readable time sorts as the oldest, the same on every replica.
     createdAtMs: Date.parse(object.metadata.creationTimestamp ?? "") || 0,
     eligible:
       object.spec.managementPolicy !== "Observe" &&
       object.metadata.deletionTimestamp === undefined &&
       refusal?.stopsWiring !== true,
-    // Credentials that are not good prove nothing, and must not make others wait.
+    // True needs a reading of the account. Refused credentials count as "not found" rather than "not known": they
+    // prove nothing, and an object with a wrong token must not make others wait.
     found:
       snapshot !== undefined
         ? number?.capabilities.sms === true
         : state === undefined || state.credentials.ok
           ? undefined
           : false,
-    // Who holds a number does so whatever a look at the account shows, or before there is one.
+    // A holder keeps its number even if a reading does not show it, or before there is one: only the step that
+    // looks at Twilio ends a claim.
     phoneNumberSid: number?.sid ?? deps.records.claimOf(object.metadata.uid!)?.phoneNumberSid,
   };
 }

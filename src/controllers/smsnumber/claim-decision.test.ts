@@ -17,7 +17,7 @@ const self = candidate({});
 const other = (more: Partial<Candidate> = {}) =>
   candidate({ uid: "other", namespace: "a", stream: "sales", ...more });
 
-interface Row {
+interface ClaimRow {
   self?: Candidate;
   sameNumber?: Candidate[];
   sameStream?: Candidate[];
@@ -25,10 +25,10 @@ interface Row {
   want: ClaimDecision["kind"];
 }
 
-const rows: Record<string, Row> = {
-  "alone, it is free": { want: "free" },
-  "held already": { holders: { PN1: "self" }, want: "held" },
-  "held already, though an older one came along": {
+const rows: Record<string, ClaimRow> = {
+  "the number is free for an object that is alone": { want: "free" },
+  "an object that holds the number goes on holding it": { holders: { PN1: "self" }, want: "held" },
+  "an object that holds the number goes on holding it when an older one appears": {
     holders: { PN1: "self" },
     sameNumber: [other({ createdAtMs: 1 })],
     want: "held",
@@ -38,19 +38,28 @@ const rows: Record<string, Row> = {
     holders: { PN1: "gone" },
     want: "numberTaken",
   },
-  "an older one owns it too": { sameNumber: [other({ createdAtMs: 1 })], want: "numberTaken" },
-  "an older one names it, but its account does not own it": {
+  "an older object whose account owns the number gets it first": {
+    sameNumber: [other({ createdAtMs: 1 })],
+    want: "numberTaken",
+  },
+  "an older object whose account does not own the number is passed over": {
     sameNumber: [other({ createdAtMs: 1, found: false, phoneNumberSid: undefined })],
     want: "free",
   },
-  "an older one names it and is not looked up yet": {
+  "the decision waits for an older object whose account was not read yet": {
     sameNumber: [other({ createdAtMs: 1, found: undefined, phoneNumberSid: undefined })],
     want: "undecided",
   },
-  "an older one only observes": { sameNumber: [other({ createdAtMs: 1, eligible: false })], want: "free" },
-  "a younger one owns it too": { sameNumber: [other({ createdAtMs: 200 })], want: "free" },
-  "of the same age, the namespace decides": { sameNumber: [other()], want: "numberTaken" },
-  "of the same age and namespace, the name decides": {
+  "an older object that only observes is passed over": {
+    sameNumber: [other({ createdAtMs: 1, eligible: false })],
+    want: "free",
+  },
+  "a younger object whose account owns the number comes later": {
+    sameNumber: [other({ createdAtMs: 200 })],
+    want: "free",
+  },
+  "between objects of the same age the namespace decides": { sameNumber: [other()], want: "numberTaken" },
+  "between objects of the same age and namespace the name decides": {
     sameNumber: [other({ namespace: "b", name: "zebra" })],
     want: "free",
   },
@@ -83,7 +92,7 @@ describe("decideClaim", () => {
     );
 });
 
-test("a number that nobody holds is free for the first in line at the most", () => {
+test("a number that nobody holds is free for nobody but the first in line", () => {
   const line = fc.uniqueArray(
     fc.record({
       namespace: fc.constantFrom("a", "b", "c"),

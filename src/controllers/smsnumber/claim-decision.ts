@@ -1,33 +1,49 @@
 /**
  * Who holds a number, and which number a WorkStream has. Pure.
  *
- * Nobody gets a claim by naming a number: only an object whose account owns it (`found`) counts, so that a typo or malice in
- * one namespace takes nothing from another. Whoever holds a claim keeps it.
+ * Nobody gets a claim by naming a number: only an object whose account owns the number (`found`) counts, so that a
+ * typo or malice in one namespace takes nothing from another. Whoever holds a claim keeps it, whoever else appears:
+ * a number in use must not change hands because an object was recreated with an older time. Among those without a
+ * claim the oldest object wins, as in the Gateway API.
  */
+
+/** An SmsNumber as far as claims are concerned. */
 export interface Candidate {
+  /** Claims are held by UID, so that an object recreated under the same name does not inherit one by accident. */
   uid: string;
   namespace: string;
   name: string;
   stream: string;
   createdAtMs: number;
-  /** `managementPolicy: Manage`, not being deleted, and nothing is missing without which it is not wired: its WorkStream, say. */
+  /**
+   * `managementPolicy: Manage`, not being deleted, and accepted as far as wiring needs it (its WorkStream exists,
+   * say).
+   */
   eligible: boolean;
-  /** Does the account of its WorkStream own the number, and does it take SMS? Undefined: not known yet. */
+  /**
+   * Does the account of its WorkStream own the number, and can the number take SMS? Undefined while that is not
+   * known.
+   */
   found: boolean | undefined;
-  /** Twilio's SID of the number, once found; of one that it holds, always. */
+  /** Twilio's SID of the number once it was found; for a number that it holds, always. */
   phoneNumberSid: string | undefined;
 }
 
+/**
+ * `held`: it has the claim. `numberTaken` and `streamTaken`: another object has the number, or another number has
+ * the stream.
+ */
 export type ClaimDecision =
   | { kind: "held" }
-  /** Free, and this object's turn. */
+  /** Nobody holds it, and it is this object's turn. */
   | { kind: "free" }
-  /** An older object may have a better right, but is not known well enough yet; ask again soon. */
+  /** An older object may have a better right, but its account was not read yet; ask again soon. */
   | { kind: "undecided" }
   | { kind: "numberTaken" }
   | { kind: "streamTaken" };
 
-export interface ClaimInput {
+/** Everything the decision depends on. */
+export interface ClaimQuestion {
   self: Candidate;
   /** All SmsNumbers with the same digits, in every namespace of this release; may include self. */
   sameNumber: readonly Candidate[];
@@ -37,13 +53,17 @@ export interface ClaimInput {
   holderOf(phoneNumberSid: string): string | undefined;
 }
 
-/** Decides what `self` may do with its number. */
-export function decideClaim({ self, sameNumber, sameStream, holderOf }: ClaimInput): ClaimDecision {
+/**
+ * Decides what `self` may do with its number. Records come before precedence: a recorded holder wins against any
+ * age.
+ */
+export function decideClaim({ self, sameNumber, sameStream, holderOf }: ClaimQuestion): ClaimDecision {
   const holds = (candidate: Candidate) =>
     candidate.phoneNumberSid !== undefined && holderOf(candidate.phoneNumberSid) === candidate.uid;
   if (holds(self)) return { kind: "held" };
   const holder = self.phoneNumberSid === undefined ? undefined : holderOf(self.phoneNumberSid);
   if (holder !== undefined) return { kind: "numberTaken" };
+  // A stream has one number: the receiver must know from which number a conversation is answered.
   if (sameStream.some((other) => other.uid !== self.uid && holds(other))) return { kind: "streamTaken" };
 
   const byNumber = precedence(self, sameNumber);
@@ -53,7 +73,10 @@ export function decideClaim({ self, sameNumber, sameStream, holderOf }: ClaimInp
   return byNumber === "unclear" || byStream === "unclear" ? { kind: "undecided" } : { kind: "free" };
 }
 
-/** The only one of these for whom a number that nobody holds can be free. Its account owns the number, or may own it. */
+/**
+ * The only candidate for whom a number that nobody holds can be free: the oldest whose account owns the number, or
+ * may own it.
+ */
 export function firstInLine(candidates: readonly Candidate[]): Candidate | undefined {
   return candidates
     .filter(({ eligible, found }) => eligible && found !== false)
@@ -63,7 +86,7 @@ export function firstInLine(candidates: readonly Candidate[]): Candidate | undef
     );
 }
 
-/** Is somebody before us in the line, for certain or perhaps? */
+/** Is an older object ahead of us in the line, for certain or perhaps? */
 function precedence(self: Candidate, others: readonly Candidate[]): "first" | "behind" | "unclear" {
   const older = others.filter(
     (other) => other.uid !== self.uid && other.eligible && comesBefore(other, self),
@@ -72,7 +95,10 @@ function precedence(self: Candidate, others: readonly Candidate[]): "first" | "b
   return older.some(({ found }) => found === undefined) ? "unclear" : "first";
 }
 
-/** The oldest first, then by namespace and name, so that every replica decides alike. */
+/**
+ * The oldest first, then by namespace and name, so that every process decides alike. Creation times have whole
+ * seconds; one `kubectl apply` makes many objects in the same one.
+ */
 function comesBefore(a: Candidate, b: Candidate): boolean {
   if (a.createdAtMs !== b.createdAtMs) return a.createdAtMs < b.createdAtMs;
   if (a.namespace !== b.namespace) return a.namespace < b.namespace;

@@ -66,12 +66,12 @@ describe("after an update", () => {
     );
 });
 
-test("found wired: as after an update, without a repair", () =>
+test("a number found wired is recorded as after an update, without a repair", () =>
   expect(claimWired({ claim: { ...claim, contest }, saved, now: NOW }, webhook())).toEqual({
     ...claim,
     configured,
     previous: { host: "crm.example.com", savedAtMs: NOW },
   }));
 
-test("where something else takes precedence, only the contest is over", () =>
+test("where something else takes precedence, only the contest ends", () =>
   expect(claimAtPeace({ ...claim, contest, repairs: [1] })).toEqual({ ...claim, repairs: [1] }));

@@ -1,29 +1,38 @@
+/** How a claim's record changes with each step at Twilio. Pure: the callers write the result. */
+
 import { hostOf, type Webhook } from "../../twilio/webhook.ts";
 import type { ClaimRecord } from "../records/record.ts";
 import { recentRepairs } from "./contest.ts";
 import type { Plan } from "./webhook-plan.ts";
 
-/** The step that was taken, and what it was taken on; `saved`: where the number's texts went before us, where that is known. */
+/** The claim before the step; `saved` is the webhook from before us, where it is known. */
 interface Taken {
   claim: ClaimRecord;
   saved: Webhook | undefined;
   now: number;
 }
 
-/** What is remembered after a look that found the number wired, by us or by a process before us. Pure. */
+/**
+ * The claim after a look that found the number pointed at us already, by this process or one before it. A contest
+ * is over then.
+ */
 export function claimWired({ claim, saved, now }: Taken, ours: Webhook): ClaimRecord {
   const { contest, ...rest } = claim;
   return { ...rest, ...previous(claim, saved, now), configured: configured(claim, ours, now) };
 }
 
-/** The number's texts reach us without the number's own webhook: only a contest is over. Pure. */
+/**
+ * The claim of a number whose texts reach us by another way than its own webhook. Only a contest ends; nothing was
+ * configured.
+ */
 export function claimAtPeace({ contest, ...rest }: ClaimRecord): ClaimRecord {
   return rest;
 }
 
-/** What is remembered after our update was answered. Pure. */
+/** The claim after Twilio answered our update. */
 export function claimSet({ claim, saved, now }: Taken, step: Extract<Plan, { do: "set" }>): ClaimRecord {
   const { contest, repairs: before = [], ...rest } = claim;
+  // A repair is counted when it was done, not when it was decided: an update that fails is no foreign change.
   const repairs = [...recentRepairs(before, now), ...(step.repairOf === undefined ? [] : [now])];
   return {
     ...rest,
@@ -33,11 +42,18 @@ export function claimSet({ claim, saved, now }: Taken, step: Extract<Plan, { do:
   };
 }
 
+/**
+ * What we set. `sinceMs` stays at the first time: it tells since when the number is ours, not when it was last
+ * repaired.
+ */
 function configured(claim: ClaimRecord, { smsUrl, smsFallbackUrl }: Webhook, now: number) {
   return { url: smsUrl, fallbackUrl: smsFallbackUrl, sinceMs: claim.configured?.sinceMs ?? now };
 }
 
-/** Once it is ours, what is saved is history: it does not change any more. */
+/**
+ * Where texts went before us, without the URL's secrets. It is fixed with the first update: what is seen later is
+ * drift.
+ */
 function previous(
   claim: ClaimRecord,
   saved: Webhook | undefined,

@@ -29,7 +29,7 @@ const younger = smsNumber("b", "2025-01-02T00:00:00Z");
 
 /** Two objects of one release that may both have the number, as soon as the accounts of both are known. */
 function release() {
-  const store = { load: async () => ({ routes: [], claims: [] }), save: async () => 0, forget: () => {} };
+  const store = { load: async () => ({ routes: [], claims: [] }), save: async () => 0, invalidate: () => {} };
   const records = new Records({
     store,
     shards: 1,
@@ -64,7 +64,7 @@ function release() {
   return { records, known, hold };
 }
 
-test("who got the number while another wrote its finalizer keeps it", async () => {
+test("an SmsNumber that gets the number while another writes its finalizer keeps the number", async () => {
   const { records, known, hold } = release();
   known.add("b/support");
   const late = await hold(younger, async () => {
@@ -77,7 +77,7 @@ test("who got the number while another wrote its finalizer keeps it", async () =
   expect(late).not.toHaveProperty("go");
 });
 
-test("two at once: one of them", async () => {
+test("when two SmsNumbers claim a number at once, exactly one gets it", async () => {
   const { records, known, hold } = release();
   known.add("b/support");
   let write = () => {};

@@ -1,3 +1,9 @@
+/**
+ * The step that takes a number: from here on this object, and no other, may change the number's webhook. A claim is
+ * durable before the first change at Twilio, so that after a crash no two objects believe the number theirs
+ * (ADR 13).
+ */
+
 import type { Outcome } from "../../kube/summarise.ts";
 import { webhookOf } from "../../twilio/webhook.ts";
 import type { ClaimRecord } from "../records/record.ts";
@@ -8,8 +14,13 @@ import { outcome } from "./outcome.ts";
 import { oweNumber } from "./previous/owed.ts";
 import { leadsHere, type NumberWork, type StepEnd, wakeOthers } from "./work.ts";
 
-/** An older object that may have a better right is waited for no longer than this after our own creation. */
+/**
+ * How long an object waits, after its own creation, for older ones whose account was not read yet. A first reading
+ * takes a second or two; ten are enough for one that is throttled, and an account that cannot be read must not
+ * block the number for everybody.
+ */
 const UNDECIDED_MS = 10_000;
+/** Nothing wakes the waiting object when the other's account is read, so it asks again. Nothing is called for that. */
 const ASK_AGAIN_MS = 500;
 
 const taken = {
@@ -20,13 +31,16 @@ const taken = {
   },
 } as const;
 
-/** The number is this object's to configure, durably so; one that is only observed has no claim. */
-export interface Held extends FoundNumber {
+/**
+ * The number is this object's to configure, and that is durable. `claim` is undefined for a number that is only
+ * observed.
+ */
+export interface NumberToWire extends FoundNumber {
   claim: ClaimRecord | undefined;
 }
 
-/** Makes `Accepted` true as far as other objects are concerned: whose number it is. */
-export async function holdClaim(work: NumberWork, found: FoundNumber): Promise<StepEnd<Held>> {
+/** Completes `Accepted`: is this number this object's? Takes the claim if it is free. */
+export async function holdClaim(work: NumberWork, found: FoundNumber): Promise<StepEnd<NumberToWire>> {
   const { deps, ctx, object, namespaceUid, stream } = work;
   if (object.spec.managementPolicy === "Observe") {
     await letGoOfClaim(work, found);
@@ -35,17 +49,19 @@ export async function holdClaim(work: NumberWork, found: FoundNumber): Promise<S
   }
   const barred = notItsTurn(work, found);
   if (barred !== undefined) return { stop: barred };
+  // Before the claim: an object that could be deleted without its finalizer would leave a claim that nobody ends.
   await ctx.ensureFinalizer();
-  // Another may have got it meanwhile. From here to the record there is no waiting, so that only one gets it.
+  // Adding the finalizer took a round trip, and another object may have taken the number meanwhile. From here to
+  // `putClaim` nothing is awaited, so exactly one of them gets it.
   const outrun = notItsTurn(work, found);
   if (outrun !== undefined) return { stop: outrun };
   const claim = claimOf(work, found);
-  // Both are in memory at once, so that one write makes both durable.
+  // Both changes reach memory in the same turn, so that one write of the Secret makes both durable.
   await Promise.all([deps.records.putClaim(claim), deps.refreshDigits(namespaceUid, stream)]);
   return { go: { ...found, claim } };
 }
 
-/** Why the claim is not, or not yet, this object's to take; undefined when it is. */
+/** The outcome when the claim is not, or not yet, this object's to take; undefined when it is. */
 function notItsTurn(work: NumberWork, { seen }: FoundNumber): Outcome | undefined {
   const decision = judgeClaim(work);
   if (decision.kind === "undecided")
@@ -58,6 +74,10 @@ function notItsTurn(work: NumberWork, { seen }: FoundNumber): Outcome | undefine
   return outcome(work, { accepted: why, found: "good", url: why }, seen);
 }
 
+/**
+ * The claim as it will be recorded. What an earlier claim of this number remembers (what was configured, repairs)
+ * is kept.
+ */
 function claimOf(
   { deps, object, namespace, namespaceUid, stream }: NumberWork,
   { seen, route }: FoundNumber,
@@ -75,10 +95,12 @@ function claimOf(
   };
 }
 
+/** Decides from memory, without waiting for anybody. */
 function judgeClaim({ deps, object, namespace, stream }: NumberWork): ClaimDecision {
   const self = candidateOf(deps, object);
   const holderOf = (sid: string) => deps.records.claim(sid)?.uid;
-  // Who holds the number is known without a look at others, of whom there can be ten thousand with the same digits.
+  // First without the others: who holds a number is known from the records, and ten thousand objects with the same
+  // digits would each look at ten thousand others.
   const known = decideClaim({ self, sameNumber: [], sameStream: [], holderOf });
   if (known.kind === "held" || known.kind === "numberTaken") return known;
   const claim = decideClaim({
@@ -87,11 +109,16 @@ function judgeClaim({ deps, object, namespace, stream }: NumberWork): ClaimDecis
     sameStream: deps.seen.numbersOfStream(namespace, stream).map((other) => candidateOf(deps, other)),
     holderOf,
   });
+  // After that the number is given to this object. Should the older one turn out to own the number later, it finds
+  // it taken, and says so.
   const waitedEnough = deps.clock.now() - self.createdAtMs >= UNDECIDED_MS;
   return claim.kind === "undecided" && waitedEnough ? { kind: "free" } : claim;
 }
 
-/** What is ours at Twilio stays there, and is remembered: nobody may change it as long as the number is only observed. */
+/**
+ * The object was changed to Observe: it gives up its claim. What is set at Twilio stays, since Observe forbids
+ * changing it, and the number is recorded as owed so that the webhook from before us is not lost.
+ */
 async function letGoOfClaim(work: NumberWork, { seen }: FoundNumber) {
   const { deps, ctx, object } = work;
   const claim = deps.records.claimOf(object.metadata.uid!);
@@ -101,7 +128,8 @@ async function letGoOfClaim(work: NumberWork, { seen }: FoundNumber) {
       await oweNumber(deps, claim, { why: "Observing", isGone: false }, ctx.signal);
     else await deps.records.dropClaim(claim.phoneNumberSid);
   } finally {
-    // Also when it could not be written down yet: the next try finds no claim any more.
+    // Also when the write failed: memory has no claim any more, so the next attempt would not come here and would
+    // wake nobody.
     wakeOthers(work.deps, work.object);
   }
 }

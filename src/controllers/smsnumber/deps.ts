@@ -1,3 +1,8 @@
+/**
+ * What the SmsNumber controller is given. The reconciler and the finalizer get all of the outside world through
+ * these interfaces, so that tests and the command `smschannel release` can put other parts in their place.
+ */
+
 import type { Clock } from "../../clock.ts";
 import type { PublicUrls } from "../../routes/urls.ts";
 import type { Accounts } from "../accounts/accounts.ts";
@@ -7,47 +12,54 @@ import type { Checks } from "../selfcheck/checks.ts";
 import type { Streams } from "../workstream/streams.ts";
 import type { NewNumbers } from "./previous/new-numbers.ts";
 import type { PreviousWebhooks } from "./previous/previous-webhooks.ts";
-import type { Seen } from "./seen.ts";
+import type { ClusterSeen } from "./seen.ts";
 
-/** Which objects hear of a change that this one made. */
+/** The queues of other objects: whom to look at again after a change that this one made. */
 export interface Wake {
   stream(namespace: string, name: string): void;
   number(namespace: string, name: string): void;
-  /** Twilio refused the stream's credentials in some call: what is known of them no longer holds. */
+  /** Twilio refused the stream's credentials in some call: the last answer about them no longer holds. */
   credentialsRefused(stream: string): void;
 }
 
-/** What the SmsNumber reconciler works with. */
+/** Everything the SmsNumber reconciler works with. */
 export interface SmsNumberDeps {
   clock: Clock;
   urls: PublicUrls;
+  /** URL_CHECK: whether a failing self-check holds back the pointing (`enforce`), is only reported, or is not made. */
   urlCheck: "enforce" | "report" | "off";
   /** The cluster as watched. */
-  seen: Seen;
-  /** What the WorkStreams' reconciler found out. */
+  seen: ClusterSeen;
+  /** What the WorkStream reconciler last found out about each stream: credentials, account, route. */
   streams: Streams;
-  /** Twilio as seen. */
+  /** The views of Twilio accounts, shared by all numbers of an account. */
   accounts: Accounts;
-  /** Whether the receiver answers. */
+  /** The self-checks: whether the receiver answers at a route's URL. */
   checks: Checks;
-  /** What is remembered of routes, claims and owed numbers. */
+  /** The durable memory of routes, claims and owed numbers (ADR 13). */
   records: Records;
-  /** Resolves when the records of this term are read; rejects when the signal aborts before, or the term ends. */
+  /** Resolves once the records of this term are read; rejects when the signal aborts before, or the term ends. */
   recordsLoaded(signal: AbortSignal): Promise<void>;
-  /** Brings the numbers of a stream's routes up to date; durable when it resolves. */
+  /**
+   * Brings the numbers in a stream's routes up to date, so that the receiver accepts them. Durable when it
+   * resolves.
+   */
   refreshDigits(namespaceUid: string, stream: string): Promise<void>;
-  /** Webhooks as they were before us. */
+  /** The webhooks as they were before us, in Secrets. */
   previous: PreviousWebhooks;
-  /** Those of which nothing can be stored in `previous`. */
+  /** Numbers for which `previous` cannot hold anything yet, so that asking it can be skipped. */
   newNumbers: Pick<NewNumbers, "has" | "end">;
   wake: Wake;
   metrics: ControllerMetrics;
 }
 
-/** What of it a finalizer needs: also there for a process that is no operator. */
+/**
+ * What of that a finalizer needs. `smschannel release` runs the same finalizer without watching for touches,
+ * self-checks or a metrics endpoint, so these are left out.
+ */
 export interface Finalization
   extends Omit<SmsNumberDeps, "checks" | "urlCheck" | "newNumbers" | "seen" | "wake" | "metrics"> {
-  seen: Omit<Seen, "touchedAt" | "knowsWorkStreams" | "lacksHours">;
+  seen: Omit<ClusterSeen, "touchedAt" | "knowsWorkStreams" | "lacksHours">;
   wake: Omit<Wake, "credentialsRefused">;
   metrics: Pick<ControllerMetrics, "countLetGo">;
 }

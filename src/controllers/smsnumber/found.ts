@@ -1,3 +1,9 @@
+/**
+ * The step that finds the number in the Twilio account, with everything there that decides where its texts go. A
+ * number's own webhook is only one of the ways: an application on it, a Messaging Service around it or a
+ * Conversations address each take precedence.
+ */
+
 import { Failure } from "../../errors.ts";
 import { conditionOf } from "../../kube/conditions.ts";
 import type { EventNote, Outcome } from "../../kube/summarise.ts";
@@ -16,6 +22,7 @@ import { callOptions, type NumberWork, refused, type StepEnd, wakeOthers } from 
 /** A number as Twilio has it, with what decides where its texts go. */
 export interface SeenNumber {
   number: PhoneNumber;
+  /** What takes precedence over the number's own webhook, if anything. */
   override: Override | undefined;
   messagingServiceSid: string | undefined;
 }
@@ -27,15 +34,18 @@ export interface FoundNumber {
   seen: SeenNumber;
 }
 
-/** Makes `NumberFound` true: the account, and the number in it. */
+/** Completes `NumberFound`: the account of the stream, and the number in it. */
 export async function findNumber(work: NumberWork): Promise<StepEnd<FoundNumber>> {
   const { deps, object, namespace, stream } = work;
   const key = `${namespace}/${stream}`;
   const state = deps.streams.get(key);
   // Nothing is known of the stream because Twilio does not answer: nothing can be known of the number either, for that reason.
   const failure = deps.streams.failure(key);
+  // Nothing is known of the stream because Twilio does not answer. The number cannot be known either, and for the
+  // same reason: say that one.
   if (state === undefined && failure !== undefined) throw new Failure(failure.reason, failure.message);
-  // The stream's own reconciler wakes us as soon as it knows. Nothing is told by halves meanwhile: each part would be a write.
+  // The stream's reconciler wakes us as soon as it knows. Write no partial status meanwhile: each part costs a
+  // write for each of thousands of numbers at a start.
   if (state === undefined)
     return {
       stop: outcome(work, {
@@ -52,13 +62,17 @@ export async function findNumber(work: NumberWork): Promise<StepEnd<FoundNumber>
   }
   const { account } = state;
   const snapshot = await look(work, account);
+  // Cheapest first: the shared list, one call for a number that is younger than it, one call for a number that it
+  // may have missed.
   const number =
     findIn(snapshot, object.spec) ??
     (await boughtJustNow(work, account)) ??
     (await stillThere(work, account));
   if (number === undefined) return { stop: await notInAccount(work) };
+  // Twilio would refuse an SmsUrl on it with error 21407.
   if (!number.capabilities.sms)
     return { stop: outcome(work, { accepted: accepted(work), found: notCapable, url: notCapable }) };
+  // The route is recorded by the stream's reconciler, which wakes us then.
   const route = deps.records.route(state.routeKey);
   if (route === undefined)
     return { stop: outcome(work, { accepted: accepted(work), found: "good", url: "unknown" }) };
@@ -66,6 +80,7 @@ export async function findNumber(work: NumberWork): Promise<StepEnd<FoundNumber>
   return { go: { account, route, seen: seenIn(snapshot, number, isThisRoute) } };
 }
 
+/** Twilio's number has no field that names its service; the snapshot's index over the services tells. */
 function seenIn(snapshot: Snapshot, number: PhoneNumber, isThisRoute: (url: string) => boolean): SeenNumber {
   const service = snapshot.surroundings.services.get(number.sid);
   const conversationsAddress = snapshot.surroundings.conversations.has(digits(number.phoneNumber));
@@ -76,13 +91,16 @@ function seenIn(snapshot: Snapshot, number: PhoneNumber, isThisRoute: (url: stri
   };
 }
 
-/** The account as fresh as it needs to be for this number; where it is not quite, `work` remembers when to look again. */
+/**
+ * A snapshot of the account, as fresh as this number needs it. If it had to be older, `work.againInMs` says when to
+ * look again.
+ */
 async function look(work: NumberWork, account: AccountView): Promise<Snapshot> {
   const { deps, ctx, object } = work;
   const { latest, surroundingsFromMs, failedResyncs } = account;
-  const settled = deps.records.claimOf(object.metadata.uid!)?.configured !== undefined;
+  const isConfigured = deps.records.claimOf(object.metadata.uid!)?.configured !== undefined;
   const { numbersSinceMs, surroundingsSinceMs, againInMs } = lookOf({
-    isWired: settled && latest !== undefined && findIn(latest, object.spec) !== undefined,
+    isWired: isConfigured && latest !== undefined && findIn(latest, object.spec) !== undefined,
     isReady: before(object, "InboundUrlReady") === "good",
     touchedAtMs: deps.seen.touchedAt(object),
     nowMs: deps.clock.monotonic(),
@@ -96,8 +114,9 @@ async function look(work: NumberWork, account: AccountView): Promise<Snapshot> {
 }
 
 /**
- * A short code without replies of its own is fine in a Messaging Service, which answers for it. Nothing further is done for one
- * that is refused, so that this look is the only one that can show that it has joined a service, or left it.
+ * A short code without replies of its own is fine inside a Messaging Service, which answers STOP and HELP for it. A
+ * refused short code goes no further than this, so this look is the only one that can show that it has joined a
+ * service, or left it.
  */
 export async function seeService(work: NumberWork): Promise<void> {
   const { deps, refusal, namespace, stream } = work;
@@ -107,7 +126,11 @@ export async function seeService(work: NumberWork): Promise<void> {
   work.refusal = refused(deps, work.object);
 }
 
-/** Somebody buys a number and applies it at once: it may be younger than the list. One call, and only for a user's change. */
+/**
+ * Somebody buys a number and applies it at once: it may be younger than the list. One call by its digits, and only
+ * for a user's change, so that a typo does not cost a call at each resync. Short codes cannot be bought within
+ * minutes.
+ */
 async function boughtJustNow(
   { ctx, object }: NumberWork,
   account: AccountView,
@@ -117,8 +140,8 @@ async function boughtJustNow(
 }
 
 /**
- * A list can lack a number that is there: half an answer, a replica that lags. What this object holds is looked at by itself
- * before it is taken to be gone.
+ * A list can lack a number that is there: a partial answer, a replica of Twilio's that lags. A number that this
+ * object holds is asked for by its SID before it is taken to be gone, since that would end the claim.
  */
 async function stillThere(
   { deps, ctx, object }: NumberWork,
@@ -138,25 +161,25 @@ const notCapable = {
 } as const;
 
 /**
- * Twilio's word that the number is not in the account ends a claim; 401, throttling and outages do not get here. Of a number
- * that was pointed at us it is still so as far as anybody knows: in the account that it was in, which may be another one than
- * the Secret now names.
+ * Only Twilio's own answer that the number is not in the account gets here, not 401, throttling or an outage. It
+ * ends the claim. The number's webhook may still lead to us in the account that it was in, which may be another
+ * than the Secret now names, so the number becomes owed.
  */
 async function notInAccount(work: NumberWork): Promise<Outcome> {
   const { deps, object, namespaceUid, stream } = work;
   const claim = deps.records.claimOf(object.metadata.uid!);
-  // It was found once, and the status does not say yet that it is gone: an earlier try may have ended the claim, and then failed
-  // to write something down.
+  // It was found once and the status does not yet say that it is gone: an earlier attempt may have ended the claim
+  // and then failed to write something down. Then finish its work here.
   const isNews =
     object.status?.phoneNumberSid !== undefined &&
     conditionOf(object.status, "NumberFound")?.reason !== "NumberNotInAccount";
-  const held = claim ?? (isNews ? leftByEarlierTry(work) : undefined);
+  const held = claim ?? (isNews ? leftByEarlierAttempt(work) : undefined);
   let events: EventNote[] = [];
   try {
     if (held !== undefined) events = await letGoOf(work, held);
     if (claim !== undefined || isNews) await deps.refreshDigits(namespaceUid, stream);
   } finally {
-    // Once, also when it could not be written down yet: those who wake each other would never rest.
+    // Once, and also when the write failed. Objects that wake each other at every attempt would never rest.
     if (claim !== undefined) wakeOthers(work.deps, work.object);
   }
   const why = {
@@ -166,7 +189,8 @@ async function notInAccount(work: NumberWork): Promise<Outcome> {
   return { ...outcome(work, { accepted: accepted(work), found: why, url: why }), events };
 }
 
-const leftByEarlierTry = ({ deps, object }: NumberWork): HeldNumber | undefined =>
+/** What an earlier attempt recorded as owed for this reason before it failed. */
+const leftByEarlierAttempt = ({ deps, object }: NumberWork): HeldNumber | undefined =>
   deps.records
     .owedOf(object.metadata.uid!)
     .find(
@@ -174,6 +198,10 @@ const leftByEarlierTry = ({ deps, object }: NumberWork): HeldNumber | undefined 
         why === "NumberNotInAccount" && deps.records.claim(phoneNumberSid) === undefined,
     );
 
+/**
+ * Ends the claim. A number that we never pointed at us is just free again; another is owed, with a warning in log
+ * and event.
+ */
 async function letGoOf({ deps, ctx }: NumberWork, held: HeldNumber): Promise<EventNote[]> {
   const claim = deps.records.claimOf(held.uid);
   if (claim !== undefined && claim.configured === undefined) {

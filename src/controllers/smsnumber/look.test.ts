@@ -24,24 +24,27 @@ const isEnough = ({ numbersReadMs, surroundingsReadMs }: LookInput, look: Look) 
 const nothing = { numbers: true, surroundings: true };
 const rows: Record<string, [LookInput, ReturnType<typeof isEnough>]> = {
   "at rest the last readings are enough": [input({ touchedAtMs: now - 3_600_000 }), nothing],
-  "touched since the hourly reading: that is read": [input(), { numbers: true, surroundings: false }],
-  "touched since the last list: both are read": [
+  "the surroundings are read when it was touched since the hourly reading": [
+    input(),
+    { numbers: true, surroundings: false },
+  ],
+  "both are read when it was touched since the last list": [
     input({ touchedAtMs: now - 60_000 }),
     { numbers: false, surroundings: false },
   ],
-  "a number that works was changed a moment ago: that goes first, the look follows": [
+  "a change of a number that works goes first, and the look follows": [
     input({ touchedAtMs: now - 200 }),
     { ...nothing, againInMs: 800 },
   ],
-  "it was read after the change already": [
+  "no look follows when all was read after the change": [
     input({ touchedAtMs: now - 200, numbersReadMs: now - 100, surroundingsReadMs: now - 100 }),
     nothing,
   ],
-  "a number that does not work was touched a moment ago: read at once": [
+  "both are read at once when a number that does not work was touched": [
     input({ isReady: false, touchedAtMs: now - 200 }),
     { numbers: false, surroundings: false },
   ],
-  "the account's bound is used up: the list is read, the rest as soon as it may be": [
+  "the list is read, and the rest as soon as the account's bound allows it": [
     input({
       isReady: false,
       touchedAtMs: now - 200,
@@ -50,15 +53,15 @@ const rows: Record<string, [LookInput, ReturnType<typeof isEnough>]> = {
     }),
     { numbers: false, surroundings: true, againInMs: 6000 },
   ],
-  "nothing was ever read: the bound does not count": [
+  "the bound does not count before the first reading": [
     input({ isWired: false, numbersReadMs: undefined, surroundingsReadMs: undefined, surroundingsFromMs: 0 }),
     { numbers: false, surroundings: false },
   ],
-  "not wired yet: a look of this minute will do": [
+  "a reading of this minute will do for a number that is not wired yet": [
     input({ isWired: false, isReady: false, numbersReadMs: now - 59_000, surroundingsReadMs: now - 59_000 }),
     nothing,
   ],
-  "not wired yet: an older one will not": [
+  "an older reading will not do for a number that is not wired yet": [
     input({ isWired: false, isReady: false, numbersReadMs: now - 61_000, surroundingsReadMs: now - 61_000 }),
     { numbers: false, surroundings: true },
   ],
@@ -71,7 +74,7 @@ const rows: Record<string, [LookInput, ReturnType<typeof isEnough>]> = {
     nothing,
   ],
 };
-describe("how fresh a look a number needs", () => {
+describe("lookOf decides how fresh the readings for a number must be", () => {
   test.each(Object.entries(rows))("%s", (_, [given, want]) =>
     expect(isEnough(given, lookOf(given))).toEqual(want));
 });
@@ -80,27 +83,27 @@ const number = (type: SmsNumber["spec"]["type"], condition: string, status: stri
   ({ spec: { type }, status: { conditions: [{ type: condition, status, reason }] } }) as SmsNumber;
 
 const waits: Record<string, [SmsNumber, boolean]> = {
-  "a service drops its texts": [
+  "its service drops its texts": [
     number("LongCode", "InboundUrlReady", "False", "MessagingServiceDropsInbound"),
     true,
   ],
-  "a service sends them elsewhere": [
+  "its service sends its texts elsewhere": [
     number("TollFree", "InboundUrlReady", "False", "MessagingServiceOverrides"),
     true,
   ],
-  "a Conversations address takes them": [
+  "a Conversations address takes its texts": [
     number("LongCode", "InboundUrlReady", "False", "ConversationsOverrides"),
     true,
   ],
-  "a short code that is not there yet": [
+  "the short code is not in the account yet": [
     number("ShortCode", "NumberFound", "False", "NumberNotInAccount"),
     true,
   ],
-  "a long code that is not there yet: it is in the list that each resync reads": [
+  "it is a long code that is not there yet: each resync reads that list": [
     number("LongCode", "NumberFound", "False", "NumberNotInAccount"),
     false,
   ],
-  "a short code that a service could answer for": [
+  "it is a short code that a service could answer for": [
     number("ShortCode", "Accepted", "False", "ComplianceRepliesMissing"),
     true,
   ],
@@ -111,7 +114,7 @@ const waits: Record<string, [SmsNumber, boolean]> = {
   "all is well": [number("LongCode", "InboundUrlReady", "True", "UrlAnswers"), false],
   "nothing is known yet": [{ spec: { type: "LongCode" } } as SmsNumber, false],
 };
-describe("whether a number waits for what is read once an hour", () => {
+describe("waitsForSurroundings tells whether a number waits for what is read once an hour", () => {
   test.each(Object.entries(waits))("%s", (_, [object, want]) =>
     expect(waitsForSurroundings(object)).toBe(want));
 });

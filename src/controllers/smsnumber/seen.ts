@@ -1,3 +1,5 @@
+/** The watched cluster, as the SmsNumber controller asks about it. Everything answers from memory. */
+
 import type { SmsNumber, WorkStream } from "../../api/index.ts";
 import type { Clock } from "../../clock.ts";
 import type { NamespaceUids } from "../namespaces.ts";
@@ -6,12 +8,13 @@ import type { Watches } from "../watches.ts";
 import { deletionSeen, leftMs } from "./cleanup/patience.ts";
 
 /** What is seen of the cluster around a number, as far as this process watches it. */
-export interface Seen {
+export interface ClusterSeen {
   workStream(namespace: string, name: string): WorkStream | undefined;
-  /** False: they may not be listed there, so that one which is not seen may well be there. */
+  /** False when WorkStreams of this namespace cannot be listed: one that is not seen may well exist. */
   knowsWorkStreams(namespace: string): boolean;
-  /** True only when it is certain that there are none of this name. */
+  /** True only when it is certain that there is no OperatingHours of this name. */
   lacksHours(namespace: string, name: string): boolean;
+  /** Across all namespaces: a number can be claimed from any of them. */
   numbersWithDigits(digits: string): SmsNumber[];
   numbersOfStream(namespace: string, stream: string): SmsNumber[];
   namespaceUid(namespace: string, signal: AbortSignal): Promise<string>;
@@ -21,17 +24,27 @@ export interface Seen {
   deletionLeftMs(number: SmsNumber): number;
 }
 
+/** What it is built from. */
 export interface SeenOptions {
   watches: Watches;
   namespaces: Pick<NamespaceUids, "uidOf">;
   clock: Clock;
   deleteTimeoutMs: number;
-  /** Since when this process could have put webhooks back, by the monotonic clock. */
+  /** Since when this process has been able to put webhooks back, by the monotonic clock. */
   atWorkSinceMs(): number;
 }
 
-/** Listens from now on, so it must be made before the informers start. */
-export function seenBy({ watches, namespaces, clock, deleteTimeoutMs, atWorkSinceMs }: SeenOptions): Seen {
+/**
+ * Listens to the informers from now on, so it must be made before they start: a touch or deletion before that would
+ * be missed.
+ */
+export function seenBy({
+  watches,
+  namespaces,
+  clock,
+  deleteTimeoutMs,
+  atWorkSinceMs,
+}: SeenOptions): ClusterSeen {
   const { workStreams, smsNumbers, operatingHours } = watches;
   const touched = new Touches(smsNumbers, clock);
   const deletedAt = deletionSeen(smsNumbers, clock);

@@ -48,10 +48,10 @@ const leave = (reason: string) => expect.objectContaining({ do: "leave", reason 
 const rows: Record<string, [PlanInput, unknown]> = {
   "an empty webhook is ours to set, and what was saved earlier is out of date": [
     input({}),
-    set({ forget: true }),
+    set({ discard: true }),
   ],
   "Twilio's demo reply is free, and kept for later": [input({ seen: demo }), set({ save: demo })],
-  "set already": [input({ seen: ours }), { do: "nothing" }],
+  "nothing is done when the webhook is ours already": [input({ seen: ours }), { do: "nothing" }],
   "a lost fragment is drift": [input({ seen: { ...ours, smsUrl: url } }), set()],
   "a lost fallback is drift": [input({ seen: { ...ours, smsFallbackUrl: "" } }), set()],
   "GET instead of POST is drift": [input({ seen: { ...ours, smsMethod: "GET" } }), set()],
@@ -94,7 +94,7 @@ const rows: Record<string, [PlanInput, unknown]> = {
     input({ seen: { ...ours, smsUrl: url }, configuredUrl: ours.smsUrl }),
     set({ repairOf: "sms.example.com" }),
   ],
-  "PUBLIC_URL changed: pointed anew, nobody's drift": [
+  "a changed PUBLIC_URL points the number anew and counts as nobody's drift": [
     input({ seen: formerUrl, configuredUrl: formerUrl.smsUrl }),
     set(),
   ],
@@ -114,26 +114,29 @@ const rows: Record<string, [PlanInput, unknown]> = {
     input({ urlNotReady: { reason: "PublicUrlUnreachable", message: "refused" } }),
     leave("PublicUrlUnreachable"),
   ],
-  "a URL that stopped answering unpoints nothing": [
+  "a URL that stopped answering does not change a number that is pointed at it": [
     input({ seen: ours, urlNotReady: { reason: "PublicUrlUnreachable", message: "refused" } }),
     { do: "nothing" },
   ],
-  "observed and not ours": [input({ seen: foreign, policy: observe }), leave("Observing")],
-  "observed and pointing at us, overrides missing: texts arrive": [
+  "an observed number that is not ours is left alone": [
+    input({ seen: foreign, policy: observe }),
+    leave("Observing"),
+  ],
+  "an observed number that points at us without overrides is fine, since texts arrive": [
     input({ seen: { ...ours, smsUrl: url, smsFallbackUrl: "" }, policy: observe }),
     { do: "nothing" },
   ],
-  "observed and pointing at us by GET: they do not": [
+  "an observed number that points at us by GET is not fine, since texts do not arrive": [
     input({ seen: { ...ours, smsUrl: url, smsMethod: "GET" }, policy: observe }),
     leave("Observing"),
   ],
-  "suspended and ours": [input({ seen: ours, policy: suspended }), { do: "nothing" }],
-  "suspended and empty": [input({ policy: suspended }), leave("Suspended")],
-  "suspended, drift is not repaired": [
+  "a suspended number that is ours is fine": [input({ seen: ours, policy: suspended }), { do: "nothing" }],
+  "a suspended number without a webhook is left alone": [input({ policy: suspended }), leave("Suspended")],
+  "drift of a suspended number is not repaired": [
     input({ seen: foreign, policy: suspended, configuredUrl: ours.smsUrl }),
     leave("Suspended"),
   ],
-  "a Messaging Service that sends here does": [
+  "a Messaging Service that sends here is fine": [
     input({ override: { kind: "routesHere" } }),
     { do: "nothing" },
   ],
@@ -147,7 +150,7 @@ describe("plan", () => {
   for (const [name, [given, want]] of Object.entries(rows))
     test(name, () => expect(plan(given)).toEqual(want));
 
-  test("no message tells more than the other's host", () => {
+  test("no message names more of a foreign webhook than its host", () => {
     for (const [given] of Object.values(rows)) {
       const result = plan(given);
       if (result.do === "leave") expect(result.message).not.toMatch(/secret|key=1|user:/);

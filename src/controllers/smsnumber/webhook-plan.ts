@@ -1,3 +1,9 @@
+/**
+ * What is to be done at Twilio about one number's webhook. Twilio keeps no versions and no owner of a webhook, so
+ * the decision is made from three things: what is there now, what we remember having set, and what we would set.
+ * From the difference follows whose change it is.
+ */
+
 import type { Reason } from "../../api/reasons.ts";
 import { withoutFragment } from "../../twilio/connection-overrides.ts";
 import { fingerprintOf, hostOf, isUnset, pointsAt, sameWebhook, type Webhook } from "../../twilio/webhook.ts";
@@ -6,39 +12,51 @@ import { type Contest, judgeContest } from "./contest.ts";
 
 /** What is to be done at Twilio so that the number's texts reach us. */
 export type Plan =
-  /** Texts arrive; nothing to do. */
+  /** Texts arrive. */
   | { do: "nothing" }
   /**
-   * One update. `save` is the webhook as it was before us, to be stored durably before; `forget`: there was none before us, and
-   * one that is stored is of an earlier time; with neither, what is stored stands. `repairOf` names a host that changed ours.
+   * One update. `save` is the webhook from before us, to be stored durably before the update. `discard`: there was
+   * none before us, so one that is stored is of an earlier time and must go. With neither, what is stored stands.
+   * `repairOf` names the host that somebody else had set.
    */
-  | { do: "set"; webhook: Webhook; save?: Webhook; forget?: true; repairOf?: string }
-  /** Texts do not arrive, and we may not or must not change it. */
+  | { do: "set"; webhook: Webhook; save?: Webhook; discard?: true; repairOf?: string }
+  /** Texts do not arrive, and we may not or must not change that. */
   | { do: "leave"; reason: Reason; message: string; contest?: Contest };
 
+/** Everything the plan depends on. */
 export interface PlanInput {
+  /** The webhook as Twilio has it. */
   seen: Webhook;
+  /** The webhook that we would set, with Twilio's connection overrides in its fragment. */
   ours: Webhook;
-  /** Is, or was, this URL (without fragment) one of ours? */
+  /** Is this URL (without fragment) one that we set or would set? */
   isOurs(url: string): boolean;
-  /** The same of a fallback URL. */
+  /** The same for a fallback URL. */
   isOurFallback(url: string): boolean;
   /** What takes precedence over the number's own webhook, if anything. */
   override: Override | undefined;
   policy: { manage: boolean; suspended: boolean; takeover: "WhenUnset" | "Always" };
-  /** The URL that we set before, fragment included: what is there instead is drift, not somebody's earlier property. */
+  /**
+   * The URL that we set, fragment included. Once there is one, anything else at Twilio is drift and not somebody's
+   * earlier property.
+   */
   configuredUrl: string | undefined;
-  /** The fallback URL that we set with it, where that is known. */
+  /** The fallback URL that we set with it, where that is known: older records lack it. */
   configuredFallbackUrl?: string | undefined;
-  /** Why no number may be pointed at the stream's URL yet; undefined when it has answered. */
+  /** Why no number may be pointed at the stream's URL yet; undefined once it has answered. */
   urlNotReady: { reason: Reason; message: string } | undefined;
+  /** When we set foreign changes back, in ms; with `contest`, `generation` and `now` the input of the contest. */
   repairs: readonly number[];
   contest: Contest | undefined;
   generation: number;
   now: number;
 }
 
-/** Decides the one next step for a number that this object may configure. Pure. */
+/**
+ * Decides the next step for a number that this object may configure. The order matters: what takes precedence at
+ * Twilio makes our URL pointless; what forbids changes comes before what is worth changing; the takeover rule is
+ * told before the self-check, since a person must act on it, while the self-check mends itself. Pure.
+ */
 export function plan(input: PlanInput): Plan {
   const { seen, ours, override } = input;
   if (override?.kind === "routesHere") return { do: "nothing" };
@@ -55,7 +73,10 @@ export function plan(input: PlanInput): Plan {
   return isUntouched(input, foreign) ? { do: "set", webhook: ours } : repair(input, foreign);
 }
 
-/** Still as we left it, and only our own wish changed: PUBLIC_URL or FALLBACK_PUBLIC_URL. */
+/**
+ * The webhook is as we left it, and only our own wish has changed: PUBLIC_URL or FALLBACK_PUBLIC_URL. That is no
+ * repair, and must not count as one.
+ */
 function isUntouched(input: PlanInput, foreign: Foreign | undefined): boolean {
   const { seen, ours, configuredUrl, configuredFallbackUrl = seen.smsFallbackUrl } = input;
   const asLeft = seen.smsUrl === configuredUrl && seen.smsFallbackUrl === configuredFallbackUrl;
@@ -63,17 +84,24 @@ function isUntouched(input: PlanInput, foreign: Foreign | undefined): boolean {
   return asLeft && wishChanged && foreign === undefined;
 }
 
-/** The webhook from before us is worth keeping when there was one; a URL of ours never is. */
+/**
+ * We have not set this number's webhook yet. What was there is worth keeping, unless it was nothing or a URL of
+ * ours.
+ */
 function firstTime(input: PlanInput): Plan {
   const { seen, ours, isOurs } = input;
   const set = { do: "set", webhook: ours } as const;
   if (seen.smsApplicationSid !== "") return { ...set, save: withoutOurs(input) };
-  // It was set by a process that ended before it could record so, or by another object.
+  // Set by a process that ended before it could record so, or by another object. What was before is stored already,
+  // so keep that.
   if (pointsAt(seen, isOurs)) return set;
-  return seen.smsUrl === "" ? { ...set, forget: true } : { ...set, save: withoutOurs(input) };
+  return seen.smsUrl === "" ? { ...set, discard: true } : { ...set, save: withoutOurs(input) };
 }
 
-/** Who changes one of a number's URLs at Twilio may leave the other as we had set it. */
+/**
+ * A person who changes one of a number's two URLs may leave the other as we had set it. That one must not be
+ * restored one day.
+ */
 function withoutOurs({ seen, isOurs, isOurFallback }: PlanInput): Webhook {
   const { smsFallbackUrl } = seen;
   return {
@@ -87,13 +115,14 @@ function withoutOurs({ seen, isOurs, isOurFallback }: PlanInput): Webhook {
 
 type Foreign = { kind: "application" } | { kind: "webhook"; host: string };
 
-/** An application takes precedence over the number's URL, whatever that is. */
+/** Whose webhook is it, if not ours? An application takes precedence over the number's URL, whatever the URL says. */
 function isForeign({ seen, isOurs }: PlanInput): Foreign | undefined {
   if (seen.smsApplicationSid !== "") return { kind: "application" };
   if (isUnset(seen) || pointsAt(seen, isOurs)) return undefined;
   return { kind: "webhook", host: hostOf(seen.smsUrl) };
 }
 
+/** Messages name the host only: a webhook's path, query or user part can hold a password. */
 function refuseTakeover(foreign: Foreign): Plan {
   return foreign.kind === "application"
     ? {
@@ -109,7 +138,10 @@ function refuseTakeover(foreign: Foreign): Plan {
       };
 }
 
-/** Suspended and observed numbers are left as they are; that is fine as long as their texts arrive. */
+/**
+ * Suspended and observed numbers are left as they are. That is fine as long as their texts arrive; the fragment is
+ * no reason to complain about, as it only tunes Twilio's retries.
+ */
 function holdBack({ seen, ours, policy }: PlanInput): Plan | undefined {
   if (policy.manage && !policy.suspended) return undefined;
   const sameUrl = withoutFragment(seen.smsUrl) === withoutFragment(ours.smsUrl);
@@ -128,6 +160,7 @@ function holdBack({ seen, ours, policy }: PlanInput): Plan | undefined {
       };
 }
 
+/** Somebody changed what we had set: set it back, unless it has become a contest. */
 function repair(input: PlanInput, foreign: Foreign | undefined): Plan {
   const host =
     foreign?.kind === "application" ? "a Twilio application" : hostOf(input.seen.smsUrl) || "nowhere";

@@ -1,3 +1,10 @@
+/**
+ * The step that gets texts to us: decides what to do about the webhook, does it, and records it. The order of
+ * writes is what makes a crash harmless: first the webhook from before us is stored, then Twilio is changed, then
+ * the claim says so. A process that ends in between leaves a state from which the next attempt finds the same or a
+ * later step.
+ */
+
 import { Failure } from "../../errors.ts";
 import { timeText } from "../../kube/conditions.ts";
 import type { EventNote, Outcome } from "../../kube/summarise.ts";
@@ -6,28 +13,29 @@ import { urlsOf } from "../../routes/urls.ts";
 import { differences, ourWebhook, pointsAt, type Webhook, webhookOf } from "../../twilio/webhook.ts";
 import type { ClaimRecord, RouteRecord } from "../records/record.ts";
 import { targetOf } from "../selfcheck/target.ts";
-import type { Held } from "./claim.ts";
+import type { NumberToWire } from "./claim.ts";
 import { claimAtPeace, claimSet, claimWired } from "./claim-record.ts";
 import type { SeenNumber } from "./found.ts";
-import type { NumberFacts, Step } from "./outcome.ts";
+import type { NumberFacts, StepFinding } from "./outcome.ts";
 import { accepted, outcome } from "./outcome.ts";
-import { settleOwed } from "./previous/owed.ts";
+import { dropOwedIfAny } from "./previous/owed.ts";
 import { type Plan, plan } from "./webhook-plan.ts";
 import { callOptions, isOurFallback, isOursOrWas, isSuspended, type NumberWork, wakeOthers } from "./work.ts";
 
 /**
- * How long a first verdict waits for the self-check, so that one write tells both. A receiver that cannot be reached ends the
- * wait sooner, with its own reason; this long it only takes while many routes become known at once.
+ * How long the first outcome waits for the self-check, so that one status write tells both. A receiver that cannot
+ * be reached ends the wait sooner, with its own reason. The full time is needed only when hundreds of routes become
+ * known at once.
  */
-const SETTLE_MS = 10_000;
+const FIRST_VERDICT_MS = 10_000;
 
-/** Makes `InboundUrlReady` true: where the number's texts go, and what is to be done about it. */
-export async function pointAtUs(work: NumberWork, held: Held): Promise<Outcome> {
+/** Completes `InboundUrlReady`: where the number's texts go, and what to do about it. */
+export async function pointAtUs(work: NumberWork, held: NumberToWire): Promise<Outcome> {
   const ours = ourWebhook(urlsOf(work.deps.urls, work.namespace, work.stream));
   const step = plan(await planInput(work, held, ours));
   switch (step.do) {
     case "nothing":
-      return await settle(work, held, ours);
+      return await recordWired(work, held, ours);
     case "leave":
       return await leave(work, held, step);
     case "set":
@@ -35,7 +43,11 @@ export async function pointAtUs(work: NumberWork, held: Held): Promise<Outcome> 
   }
 }
 
-async function planInput(work: NumberWork, { route, seen, claim }: Held, ours: Webhook) {
+/**
+ * Collects what `plan` needs. The route is read again, since taking the claim has put the number's digits into it
+ * and so raised its generation.
+ */
+async function planInput(work: NumberWork, { route, seen, claim }: NumberToWire, ours: Webhook) {
   const { deps, object } = work;
   const current = deps.records.route(routeKey(route)) ?? route;
   return {
@@ -59,55 +71,69 @@ async function planInput(work: NumberWork, { route, seen, claim }: Held, ours: W
   };
 }
 
-/** With URL_CHECK=enforce a number is pointed only at a URL whose newest route has passed the self-check. */
+/**
+ * Why the number must not be pointed at the URL yet. With URL_CHECK=enforce the newest generation of the route must
+ * have passed the self-check: only then is it known that the receivers have this route with this number (ADR 14).
+ */
 async function urlProblem(
   { deps, ctx, namespace, stream }: NumberWork,
   route: RouteRecord,
-): Promise<Exclude<Step, string> | undefined> {
+): Promise<Exclude<StepFinding, string> | undefined> {
   const key = routeKey(route);
   const problem = deps.streams.get(`${namespace}/${stream}`)?.problem;
   if (problem !== undefined) return problem;
   if (deps.urlCheck === "off") return undefined;
+  // Asked for with `report` as well: there the condition still tells of a URL that does not answer.
   deps.checks.want(key, targetOf(route), route.generation);
   if (deps.urlCheck === "report" || deps.checks.passed(key, route.generation)) return undefined;
-  await deps.checks.settled(key, SETTLE_MS, ctx.patience);
+  await deps.checks.firstVerdict(key, FIRST_VERDICT_MS, ctx.patience);
   if (deps.checks.passed(key, route.generation)) return undefined;
   const verdict = deps.checks.verdict(key);
   if (verdict.status === "False") return { reason: verdict.reason, message: verdict.message };
   return { reason: "Progressing", message: "waiting until the receiver answers for this number" };
 }
 
-/** Texts arrive already. */
-async function settle(work: NumberWork, { claim, seen }: Held, ours: Webhook): Promise<Outcome> {
+/**
+ * Texts arrive already. Records what the look showed, so that a claim which was made by a process that ended is
+ * complete again.
+ */
+async function recordWired(work: NumberWork, { claim, seen }: NumberToWire, ours: Webhook): Promise<Outcome> {
   const { records, clock } = work.deps;
-  // Where something takes precedence, the number's own webhook is none of ours.
+  // Where something else routes the texts here, the number's own webhook was not set by us and must not be recorded
+  // as configured.
   if (claim !== undefined && seen.override !== undefined) await records.putClaim(claimAtPeace(claim));
   else if (claim !== undefined) {
     const saved = await savedBefore(work, claim, seen);
     work.deps.newNumbers.end(claim.uid);
     await records.putClaim(claimWired({ claim, saved, now: clock.now() }, ours));
-    await settleOwed(work.deps, claim.phoneNumberSid, work.ctx.signal);
+    await dropOwedIfAny(work.deps, claim.phoneNumberSid, work.ctx.signal);
   }
   return outcome(work, factsOf(work, streamUrl(work)), seen);
 }
 
+/**
+ * Texts do not arrive and nothing is changed. The event is given once, when a contest begins: the condition tells
+ * the rest.
+ */
 async function leave(
   work: NumberWork,
-  { claim, seen }: Held,
+  { claim, seen }: NumberToWire,
   step: Extract<Plan, { do: "leave" }>,
 ): Promise<Outcome> {
   const { deps } = work;
-  const news = step.contest !== undefined && claim?.contest === undefined;
+  const contestBegins = step.contest !== undefined && claim?.contest === undefined;
   if (claim !== undefined && step.contest !== undefined)
     await deps.records.putClaim({ ...claim, contest: step.contest });
   const event: EventNote = { type: "Warning", reason: step.reason, message: step.message };
-  const url: Step = step.reason === "Progressing" ? "unknown" : step;
-  return { ...outcome(work, factsOf(work, url), seen), ...(news ? { events: [event] } : {}) };
+  // "Progressing" is no verdict of False: the receiver has not had the time to answer yet.
+  const url: StepFinding = step.reason === "Progressing" ? "unknown" : step;
+  return { ...outcome(work, factsOf(work, url), seen), ...(contestBegins ? { events: [event] } : {}) };
 }
 
+/** The one update of an attempt. */
 async function set(
   work: NumberWork,
-  { account, seen, claim }: Held,
+  { account, seen, claim }: NumberToWire,
   step: Extract<Plan, { do: "set" }>,
 ): Promise<Outcome> {
   const { deps, ctx } = work;
@@ -117,19 +143,23 @@ async function set(
   account.noteUpdated(answer);
   // Those who only observe this number, or wait for it, see another webhook now.
   wakeOthers(work.deps, work.object);
+  // Twilio answers with the number as it now is. A URL it has changed or dropped would be set again at every
+  // resync, so say it instead.
   const kept = differences(webhookOf(answer), step.webhook);
   if (kept.length > 0)
     throw new Failure("TwilioRejected", `Twilio took the update but kept another ${kept.join(" and ")}`);
   deps.newNumbers.end(claim.uid);
+  // Only after Twilio's answer: a record made before would pass off the old webhook as drift if the update failed.
   await deps.records.putClaim(claimSet({ claim, saved, now: deps.clock.now() }, step));
-  await settleOwed(deps, claim.phoneNumberSid, ctx.signal);
+  await dropOwedIfAny(deps, claim.phoneNumberSid, ctx.signal);
   if (step.repairOf !== undefined) deps.metrics.countDrift();
   return withNews(work, outcome(work, factsOf(work, streamUrl(work)), { ...seen, number: answer }), step);
 }
 
 /**
- * What is stored of the webhook from before us is brought up to date before the first change, and given. The number at Twilio
- * is its witness until then: a process that ends in between leaves all there is to be seen again.
+ * Stores what `step` found worth keeping, before the first change, and returns what is stored in the end. Until
+ * that change the number at Twilio is its own witness: a process that ends in between leaves everything there to be
+ * read again.
  */
 async function save(
   work: NumberWork,
@@ -139,9 +169,11 @@ async function save(
 ): Promise<Webhook | undefined> {
   const { deps, ctx, object } = work;
   const uid = object.metadata.uid!;
-  if (step.forget === true && !deps.newNumbers.has(uid)) await deps.previous.remove(uid, ctx.signal);
+  // There was no webhook before us. One stored under this UID is from an earlier time with us.
+  if (step.discard === true && !deps.newNumbers.has(uid)) await deps.previous.remove(uid, ctx.signal);
   if (step.save === undefined) return await savedBefore(work, claim, seen);
-  // An application over a URL of ours: what is stored is still what that URL took the place of.
+  // An application over a URL of ours: what is stored is still what that URL took the place of, and only the
+  // application is new.
   const under = await savedBefore(work, claim, seen);
   const whole = { ...step.save, ...under, smsApplicationSid: step.save.smsApplicationSid };
   await deps.previous.save(uid, whole, ctx.signal);
@@ -149,9 +181,9 @@ async function save(
 }
 
 /**
- * The webhook from before us, when it was saved by a process that ended since, handed over by another object, or kept for the
- * number while nobody held it. In all cases the number points at us by now: one that does not has nothing saved, and nobody
- * needs to be asked.
+ * What an earlier process saved, another object handed over, or was kept for the number while nobody held it. In
+ * each case the number leads to us by now. A number that does not has nothing saved, which spares a request for
+ * every number that is wired for the first time.
  */
 async function savedBefore(
   work: NumberWork,
@@ -164,12 +196,12 @@ async function savedBefore(
   const uid = object.metadata.uid!;
   const own = await deps.previous.read(uid, ctx.signal);
   if (own !== undefined) return own;
-  // What is inherited is stored for it from now on.
+  // From now on something is stored for it.
   deps.newNumbers.end(uid);
   return await deps.previous.inherit(uid, claim, ctx.signal);
 }
 
-/** What a person wants to know of an update: that it was a repair, or where texts went before. */
+/** Adds the event that a person wants to see for an update: that it was a repair, or where the texts went before. */
 function withNews({ deps, object }: NumberWork, base: Outcome, step: Extract<Plan, { do: "set" }>): Outcome {
   if (step.repairOf !== undefined) {
     const count = (object.status?.driftRepairs?.count ?? 0) + 1;
@@ -187,14 +219,17 @@ function withNews({ deps, object }: NumberWork, base: Outcome, step: Extract<Pla
   return { ...base, events: [{ type: "Normal", reason: "WebhookSet", message }] };
 }
 
-const factsOf = (work: NumberWork, url: Step): NumberFacts => ({
+const factsOf = (work: NumberWork, url: StepFinding): NumberFacts => ({
   accepted: accepted(work),
   found: "good",
   url,
 });
 
-/** Texts reach the receiver only if the stream's own URL and credentials are good as well. */
-function streamUrl({ deps, namespace, stream }: NumberWork): Step {
+/**
+ * Texts reach the receiver only if the stream's own URL and credentials are good as well, so its problem is also
+ * the number's.
+ */
+function streamUrl({ deps, namespace, stream }: NumberWork): StepFinding {
   const state = deps.streams.get(`${namespace}/${stream}`);
   if (state?.problem !== undefined) return state.problem;
   if (state?.routeKey === undefined || deps.urlCheck === "off") return "good";

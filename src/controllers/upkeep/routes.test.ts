@@ -26,7 +26,7 @@ describe("upkeepOf", () => {
     );
 });
 
-test("routes that leave are told of although a shard cannot be written", async () => {
+test("onDrop hears of routes that leave although a shard cannot be written", async () => {
   const clock = new ManualClock();
   const streams = ["a", "b", "c", "d", "e"];
   const routes = streams.map((stream): RouteRecord => {
@@ -41,7 +41,7 @@ test("routes that leave are told of although a shard cannot be written", async (
       if (shard === shardOf("team", "a", 4)) throw new Error("too large");
       return 1000;
     },
-    forget: () => {},
+    invalidate: () => {},
   };
   const records = new Records({ store, shards: 4, maxStreamsPerNamespace: 10, clock, isLive: () => true });
   await records.load({ rewrite: false });

@@ -2,19 +2,27 @@ import { routeKey } from "../../routes/route.ts";
 import type { RouteRecord } from "../records/record.ts";
 import type { Records } from "../records/records.ts";
 
-/** How long a route goes on after nothing needs it: texts may be on their way, and a stream may come back. */
+/**
+ * How long a route stays after nothing needs it: texts may be on their way, and a stream that was deleted by
+ * mistake may come back.
+ */
 export const UNNEEDED_ROUTE_MS = 3_600_000;
 
+/** What can need a route. */
 export interface RouteNeeds {
-  /** The stream's WorkStream exists in this very namespace, and uses this account or has not been judged yet. */
+  /** The stream's WorkStream exists in this very namespace, and uses this account or was not judged yet. */
   hasStream(route: RouteRecord): boolean;
-  /** A number that we configured points at it, or waits to be put back. */
+  /** A number that we configured points at it, or waits to be given back. */
   hasClaim(route: RouteRecord): boolean;
 }
 
+/** What to do with one route: `mark` and `unmark` note since when nothing needs it. */
 export type RouteUpkeep = { do: "keep" } | { do: "mark" } | { do: "unmark" } | { do: "drop" };
 
-/** A route leaves when neither a stream nor a number has needed it for an hour. Pure. */
+/**
+ * A route leaves when neither a stream nor a number has needed it for an hour. The time is recorded, so that a
+ * restart does not begin the hour again. Pure.
+ */
 export function upkeepOf(route: RouteRecord, needs: RouteNeeds, now: number): RouteUpkeep {
   if (needs.hasStream(route) || needs.hasClaim(route))
     return { do: route.unneededSinceMs === undefined ? "keep" : "unmark" };
@@ -23,8 +31,8 @@ export function upkeepOf(route: RouteRecord, needs: RouteNeeds, now: number): Ro
 }
 
 /**
- * Looks at every route once; what changes is durable when it resolves. `onDrop` hears of each route that leaves, whether or not
- * what others need can be written.
+ * Looks at every route once; what changes is durable when it resolves. `onDrop` hears of each route that leaves,
+ * even if a write fails.
  */
 export async function keepUp(
   records: Records,
@@ -48,11 +56,12 @@ export async function keepUp(
   await Promise.all(writes);
 }
 
+/** The route without its mark. */
 function needed({ unneededSinceMs, ...route }: RouteRecord): RouteRecord {
   return route;
 }
 
-/** The digits whose texts belong to a route: those it configured, and those that are only observed. */
+/** The digits whose texts belong to a route: those of claims in its account, and those that are only observed. */
 export function digitsOf(
   route: Pick<RouteRecord, "namespaceUid" | "stream" | "accountSid">,
   records: Records,

@@ -24,7 +24,7 @@ const rows: Record<string, [OwedRecord, isGone: boolean, ageMs: number, ReturnTy
   "its SmsNumber is there: kept for as long as that is": [owed(), false, KEPT_MS * 2, "keep"],
   "its SmsNumber went without its finalizer: told": [owed(), true, 0, "tell"],
   "told already": [owed({ isGone: true }), true, KEPT_MS - 1, "keep"],
-  "nobody asked for it in all the time": [owed({ isGone: true }), true, KEPT_MS, "forget"],
+  "nobody asked for it in all the time": [owed({ isGone: true }), true, KEPT_MS, "drop"],
 };
 for (const [name, [record, isGone, ageMs, want]] of Object.entries(rows))
   test(name, () => expect(owedUpkeep(record, isGone, 1000 + ageMs)).toBe(want));
@@ -52,7 +52,7 @@ describe("an SmsNumber whose finalizer was removed by hand", () => {
         seen.stored = structuredClone(content);
         return 1000;
       },
-      forget: () => {},
+      invalidate: () => {},
     };
     const records = new Records({ store, shards: 1, maxStreamsPerNamespace: 9, clock, isLive: () => true });
     await records.load({ rewrite: false });
@@ -99,7 +99,7 @@ describe("an SmsNumber whose finalizer was removed by hand", () => {
     "its update was sent, and no answer is recorded": [{ claims: [held] }, {}],
   };
   for (const [name, [stored, fails]] of Object.entries(cases))
-    test(`${name}: told and counted once, and kept for the number alone`, async () => {
+    test(`${name}: it is told and counted once, and its webhook is kept for the number alone`, async () => {
       const { seen, counted, told, minutes } = await looking(stored, [["number-uid", before]], fails);
       await minutes(4);
       expect(counted).toEqual(["FinalizerRemoved"]);
@@ -108,7 +108,7 @@ describe("an SmsNumber whose finalizer was removed by hand", () => {
       expect(seen.stored).toMatchObject({ claims: [], owed: [{ phoneNumberSid: "PN1", isGone: true }] });
     });
 
-  test("it held the number and never set it: nothing is told", async () => {
+  test("it held the number and never pointed it: nothing is told", async () => {
     const { seen, told, minutes } = await looking({ claims: [held] }, [], {});
     await minutes(2);
     expect(told).toEqual([]);

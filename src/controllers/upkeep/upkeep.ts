@@ -10,9 +10,13 @@ import type { PreviousWebhooks } from "../smsnumber/previous/previous-webhooks.t
 import type { Watches } from "../watches.ts";
 import { keepUp, type RouteNeeds } from "./routes.ts";
 
-/** How often the records are looked at for what nothing needs any more. */
+/**
+ * How often the records are searched for what nothing needs any more. All its deadlines are hours or days, so a
+ * minute is exact enough.
+ */
 const UPKEEP_MS = 60_000;
 
+/** What the upkeep compares the records with. */
 export interface UpkeepOptions {
   clock: Clock;
   log: Log;
@@ -29,12 +33,19 @@ export interface UpkeepOptions {
   loaded(): Promise<void>;
 }
 
-/** Once a minute: claims whose objects are gone, and routes that nobody has needed for an hour, leave the records. */
+/**
+ * Once a minute: claims whose objects are gone, owed numbers whose time is over and routes that nobody has needed
+ * for an hour leave the records. For objects this does what their finalizer would have done, for the cases in which
+ * no finalizer ran: it was taken off by hand, or the records were not readable then.
+ */
 export class Upkeep {
   readonly #options: UpkeepOptions;
   #cancel = () => {};
   readonly #stop = new AbortController();
-  /** Numbers that are being let go, by SID: what was cut off after the records changed is done again, and told. */
+  /**
+   * Numbers that are being let go, by SID. An upkeep that is cut off after the records changed finds them here and
+   * tells of them the next time.
+   */
   readonly #untold = new Map<string, HeldNumber>();
 
   constructor(options: UpkeepOptions) {
@@ -66,6 +77,7 @@ export class Upkeep {
     await Promise.all([loaded(), watches.synced]);
     // What may not be listed would look as if it were gone.
     const { smsNumbers } = watches;
+    // Namespaces that cannot be listed are left alone: their objects look as if they were gone.
     const live = new Set(smsNumbers.store.list().map(({ metadata }) => metadata.uid));
     const isGone = ({ uid, namespace }: HeldNumber) => smsNumbers.knows(namespace) && !live.has(uid);
     const writes: Promise<void>[] = [];
@@ -76,7 +88,7 @@ export class Upkeep {
     for (const owed of records.allOwed().filter(isNew)) {
       const step = owedUpkeep(owed, isGone(owed), clock.now());
       if (step === "tell") writes.push(this.#tell(owed));
-      if (step === "forget") writes.push(this.#forget(owed));
+      if (step === "drop") writes.push(this.#drop(owed));
     }
     const needs: RouteNeeds = {
       hasStream,
@@ -87,20 +99,24 @@ export class Upkeep {
   }
 
   /**
-   * Where nothing was saved and no update was answered, nothing of ours is left at Twilio. What is saved is saved before the
-   * update is sent: that may have landed although the record does not say so.
+   * A claim whose SmsNumber is gone. Where no webhook was saved and no update was answered, nothing of ours can be
+   * at Twilio: what was there before is saved before an update is sent. Otherwise the number is owed, since the
+   * update may have landed although the record does not say so.
    */
   async #dropClaim(claim: ClaimRecord): Promise<void> {
     const { previous, records } = this.#options;
     const { signal } = this.#stop;
     if (claim.configured !== undefined || (await previous.read(claim.uid, signal)) !== undefined)
       return await this.#tell(claim);
-    // It may be saved and unreadable. It goes first, as only the claim tells of it.
+    // A Secret that could not be read may exist. It goes first, since only the claim tells of it.
     await previous.remove(claim.uid, signal);
     await records.dropClaim(claim.phoneNumberSid);
   }
 
-  /** Its finalizer was removed by hand: whoever did that meant to let go, and may not know what stays at Twilio. */
+  /**
+   * The number's finalizer was removed by hand. Whoever did that meant to let go of it, but may not know what stays
+   * at Twilio, so it is logged and counted.
+   */
   async #tell(held: HeldNumber): Promise<void> {
     const { log, previous, metrics } = this.#options;
     const { number, phoneNumberSid, accountSid, namespace, name } = held;
@@ -121,24 +137,28 @@ export class Upkeep {
     );
   }
 
-  async #forget(owed: OwedRecord): Promise<void> {
+  /** Nobody has held the number for 90 days: its record and saved webhook go. */
+  async #drop(owed: OwedRecord): Promise<void> {
     const { log, previous, records } = this.#options;
     const { number, phoneNumberSid, accountSid } = owed;
-    await previous.forget(owed, this.#stop.signal);
+    await previous.dropKept(owed, this.#stop.signal);
     // Before the record goes, which may fail after it has left the memory.
     log.warn(
       { number, phoneNumberSid, accountSid },
-      "webhook from before no longer kept: nobody asked for it",
+      "saved webhook deleted: nobody has held its number for 90 days",
     );
     await records.dropOwed(phoneNumberSid);
   }
 }
 
-/** How long a saved webhook waits for its number to come back; it can hold a password. */
+/**
+ * How long a saved webhook waits for its number to be held again. Not for ever, since its URL can hold a password
+ * (ADR 31).
+ */
 export const KEPT_MS = 90 * 86_400_000;
 
 /** What becomes of a number that is owed. Pure. */
-export function owedUpkeep(owed: OwedRecord, isGone: boolean, now: number): "keep" | "tell" | "forget" {
+export function owedUpkeep(owed: OwedRecord, isGone: boolean, now: number): "keep" | "tell" | "drop" {
   if (owed.isGone !== true) return isGone ? "tell" : "keep";
-  return now - owed.sinceMs >= KEPT_MS ? "forget" : "keep";
+  return now - owed.sinceMs >= KEPT_MS ? "drop" : "keep";
 }

@@ -10,6 +10,7 @@ import { workStreamReconciler } from "./reconcile.ts";
 import { secretChangedWhileAway } from "./secret-changed.ts";
 import { streamVerdicts } from "./verdicts.ts";
 
+/** Where the objects come from, what the steps work with, and who hears of each attempt. */
 export interface WorkStreamControllerOptions
   extends Pick<ControlledKind<WorkStream>, "informer" | "queue">,
     Required<Pick<ControlledKind<WorkStream>, "onGone" | "resyncIntervalMs">> {
@@ -18,11 +19,11 @@ export interface WorkStreamControllerOptions
   secrets: Pick<ReadStore<Secret>, "get">;
   /** Resolves when the records of this term are read. */
   recordsLoaded(): Promise<void>;
-  /** Each attempt on a stream is over, however it ended. */
+  /** An attempt at a stream is over, however it ended. */
   onReconciled(object: WorkStream): void;
 }
 
-/** Looks after WorkStreams. */
+/** The controller of WorkStreams. They have no finalizer: nothing at Twilio belongs to a stream itself. */
 export function workStreamController(
   options: WorkStreamControllerOptions,
   runtime: ControllerRuntime,
@@ -35,9 +36,11 @@ export function workStreamController(
       informer,
       queue,
       resyncIntervalMs,
-      // A token in it may have been promoted meanwhile.
+      // A Secret that changed while no operator ran goes first: a token in it may have been promoted, and texts
+      // signed with that are refused until the receivers know it.
       changedWhileAway: (stream) => secretChangedWhileAway(secrets, stream),
       ownStatus: ownStreamStatus,
+      // All conditions Unknown and both URLs, before any call: the URLs are what a person waits for.
       firstSight: ({ metadata }) => ({
         verdicts: streamVerdicts({
           credentials: undefined,
@@ -48,6 +51,7 @@ export function workStreamController(
         status: streamUrls(deps.urls, metadata.namespace!, metadata.name),
       }),
       async reconcile(ctx) {
+        // Routes are written from what the records hold, so nothing is decided before they are read.
         await orAborted(recordsLoaded(), ctx.patience);
         try {
           return await reconcile(ctx);
@@ -55,6 +59,7 @@ export function workStreamController(
           onReconciled(ctx.object);
         }
       },
+      // Routing rules are judged without Twilio, so their condition is right even when the attempt failed.
       onFailure: (object, error) => failedVerdicts(object, error, deps.routing.problems(object)),
       onGone,
     },

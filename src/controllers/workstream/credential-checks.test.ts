@@ -40,7 +40,7 @@ test("streams with the same credentials share an answer", async () => {
   expect(asked).toEqual(["one"]);
 });
 
-test("whoever asked first and gives up leaves the answer to the others", async () => {
+test("a caller who asked first and gives up leaves the answer to the others", async () => {
   const slow = Promise.withResolvers<CredentialCheck>();
   answer = () => slow.promise;
   const impatient = new AbortController();
@@ -59,13 +59,13 @@ test("whoever asked first and gives up leaves the answer to the others", async (
   expect(asked).toEqual(["one"]);
 });
 
-test("an answer goes with the last stream that has these credentials, by a rotation or its end", async () => {
+test("an answer goes with the last stream that has these credentials, whether that is rotated or deleted", async () => {
   await check("team/a", "one");
   await check("team/b", "one");
   await check("team/a", "two");
   await check("team/b", "one");
   expect(asked).toEqual(["one", "two"]);
-  checks.release("team/b");
+  checks.stopUsing("team/b");
   await check("team/c", "one");
   expect(asked).toEqual(["one", "two", "one"]);
 });
@@ -80,12 +80,12 @@ test("a refusal stands until a resync, and goes with its stream as well", async 
   await clock.advance(RESYNC_MS);
   await expect(check("team/a", "one", true)).rejects.toThrow("no");
   expect(asked).toHaveLength(2);
-  checks.release("team/a");
+  checks.stopUsing("team/a");
   await expect(check("team/a", "one")).rejects.toThrow("no");
   expect(asked).toHaveLength(3);
 });
 
-test("a refusal does not stand for who has touched the stream since", async () => {
+test("a refusal does not stand for a user who has touched the stream since", async () => {
   const refused = Promise.withResolvers<CredentialCheck>();
   answer = () => refused.promise;
   const before = check("team/a", "one");
@@ -106,7 +106,7 @@ test("a refusal does not stand for who has touched the stream since", async () =
 const bad = () => new Failure("TwilioUnauthorized", "no");
 const streams = Array.from({ length: 1000 }, (_, at) => `team/s${at}`);
 
-test("an outage is an answer for two seconds, to whoever asks, and no longer", async () => {
+test("an outage stands as the answer to all callers for two seconds, and no longer", async () => {
   answer = async () => {
     throw new Failure("TwilioUnavailable", "away");
   };
@@ -121,7 +121,7 @@ test("an outage is an answer for two seconds, to whoever asks, and no longer", a
   expect(asked).toHaveLength(2);
 });
 
-test("a question that ended without an answer is asked again at once", async () => {
+test("a question that was aborted without an answer is asked again at once", async () => {
   answer = async () => {
     throw new Error("the term is over");
   };
@@ -131,12 +131,12 @@ test("a question that ended without an answer is asked again at once", async () 
   expect(asked).toHaveLength(2);
 });
 
-test("a refused call ends a good answer, once however many calls are refused, and never a bad one", async () => {
+test("refused calls end a good answer once, however many there are, and never a bad one", async () => {
   await check("team/a", "one");
   const slow = Promise.withResolvers<CredentialCheck>();
   answer = () => slow.promise;
   const looks = streams.map((each) => {
-    checks.forget("one");
+    checks.doubt("one");
     return check(each, "one");
   });
   expect(asked).toHaveLength(2);
@@ -145,7 +145,7 @@ test("a refused call ends a good answer, once however many calls are refused, an
     new Set(["rejected"]),
   );
   for (const each of streams) {
-    checks.forget("one");
+    checks.doubt("one");
     await expect(check(each, "one")).rejects.toThrow("no");
   }
   expect(asked).toHaveLength(2);
@@ -155,7 +155,7 @@ test("a good answer that was on its way while a call was refused is not kept", a
   const slow = Promise.withResolvers<CredentialCheck>();
   answer = () => slow.promise;
   const look = check("team/a", "one");
-  checks.forget("one");
+  checks.doubt("one");
   slow.resolve(good);
   await look;
   await check("team/a", "one");

@@ -5,7 +5,7 @@ import type { CallOptions } from "../../twilio/twilio.ts";
 import { judgeCredentials } from "./credentials-valid.ts";
 import type { WorkStreamDeps } from "./deps.ts";
 
-test("Twilio is asked about credentials on behalf of the namespace, and no longer than the attempt is patient", async () => {
+test("Twilio is asked about credentials on behalf of the namespace, for as long as the attempt has patience", async () => {
   let asked: CallOptions | undefined;
   const deps = {
     secrets: {

@@ -1,3 +1,9 @@
+/**
+ * The step that judges a stream's credentials: the Secret is read, its form checked, and Twilio asked. An outage of
+ * Twilio, or of the API server, must not make good credentials look bad: what was accepted before counts until
+ * Twilio says otherwise.
+ */
+
 import type { WorkStream } from "../../api/index.ts";
 import { Failure } from "../../errors.ts";
 import type { ReconcileContext } from "../../kube/controller.ts";
@@ -13,7 +19,7 @@ export interface CredentialFacts {
   facts: NonNullable<StreamFacts["credentials"]>;
   /** Present when they are good. */
   good: { credentials: Credentials; accepted: string[] } | undefined;
-  /** They are not good, but for signatures: Twilio accepts these tokens of this account. */
+  /** The credentials are not good, but Twilio accepts these tokens of this account, and so signatures by them. */
   onlyTokens?: { accountSid: string; accepted: readonly string[] } | undefined;
   /** The version of the Secret that was judged; undefined where there is none to read. */
   secretVersion: string | undefined;
@@ -21,7 +27,10 @@ export interface CredentialFacts {
   unobserved: Failure | undefined;
 }
 
-/** Makes `CredentialsValid` true: the Secret, and what Twilio thinks of it. */
+/**
+ * Completes `CredentialsValid`. Throws a transient `Failure` when nothing could be found out; all other failures
+ * are an answer.
+ */
 export async function judgeCredentials(
   deps: WorkStreamDeps,
   { object, lane, patience }: ReconcileContext<WorkStream>,
@@ -43,6 +52,7 @@ export async function judgeCredentials(
       lane,
       tenant: where.namespace,
       signal: patience,
+      // A resync asks again about refused credentials; a change of something else need not.
       again: lane === "resync",
       touchedAtMs: deps.touchedAt(object),
     });
@@ -56,6 +66,7 @@ export async function judgeCredentials(
   }
 }
 
+/** Asks Twilio, or goes by the records while Twilio is away. */
 async function askTwilio(
   deps: WorkStreamDeps,
   credentials: Credentials,
@@ -97,6 +108,7 @@ async function askTwilio(
   }
 }
 
+/** A failure as the fact that it means. */
 export function asFailure({ reason, message }: Failure) {
   return { ok: false as const, reason, message };
 }

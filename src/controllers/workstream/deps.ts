@@ -12,7 +12,7 @@ import type { SecretReader } from "./secret-reader.ts";
 import type { Streams } from "./streams.ts";
 import type { StreamFacts } from "./verdicts.ts";
 
-/** What the WorkStream reconciler works with. */
+/** Everything the WorkStream reconciler works with; tests put other parts in their place. */
 export interface WorkStreamDeps {
   clock: Clock;
   records: Records;
@@ -28,8 +28,12 @@ export interface WorkStreamDeps {
   urls: PublicUrls;
   /** Why PUBLIC_URL is of no use to Twilio; undefined when it is fine. */
   publicUrlProblem: string | undefined;
+  /** URL_CHECK: whether a failing self-check gates, is only reported, or is not made. */
   urlCheck: "enforce" | "report" | "off";
-  /** A resync of the stream could not look at Twilio: for its numbers, of which nothing can be known either, that is one as well. */
+  /**
+   * A resync of the stream could not ask Twilio. Its numbers, of which nothing can be known either, count it as one
+   * of theirs.
+   */
   resyncFailed(stream: string): void;
   namespaceUid(namespace: string, signal: AbortSignal): Promise<string>;
   /** The stream's number as its own status tells it. */
@@ -40,7 +44,10 @@ export interface WorkStreamDeps {
   pointedAt(urls: UrlRecord): boolean;
 }
 
-/** A stream's place: its routes are those of the namespace's UID, not of its name. */
+/**
+ * A stream's place. Its routes go by the namespace's UID and not its name, so that a new namespace of the same name
+ * inherits none.
+ */
 export interface StreamKey {
   namespace: string;
   namespaceUid: string;

@@ -1,13 +1,18 @@
 import { createHash } from "node:crypto";
 
-/** Set on a WorkStream, with any value, it ends former tokens at once; each value acts one time. */
+/**
+ * Public: set on a WorkStream, with any value, it ends former tokens at once. Each value acts once, so that an
+ * annotation in Git does not end every later rotation.
+ */
 export const FORGET_ANNOTATION = "smschannel.dev/forget-previous-token";
 
+/** Hex digits of the hash: 96 bits, so that no two values of one object meet by chance. */
 const MARK_LENGTH = 24;
 
 /**
- * Is this value of the annotation a new one, and what is to be remembered of it? Only its hash: a value may have 256 KiB, and
- * the record shares its Secret with other tenants'. Older versions recorded the value itself, which must not act again. Pure.
+ * Is this value of the annotation new, and what is to be remembered of it? Only its hash is: a value may have 256
+ * KiB, and the record shares its Secret with other tenants. Older versions recorded the value itself, which must
+ * not act again. Pure.
  */
 export function forgetOf(
   annotation: string | undefined,
@@ -18,7 +23,7 @@ export function forgetOf(
   return { forget: recorded !== mark && recorded !== annotation, forgotten: mark };
 }
 
-/** A long value of an older version takes no room either once its annotation is gone. */
+/** A long value that an older version recorded is shortened, also once its annotation is gone. */
 function shortened(recorded: string | undefined): string | undefined {
   return recorded !== undefined && recorded.length > MARK_LENGTH ? markOf(recorded) : recorded;
 }

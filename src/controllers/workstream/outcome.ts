@@ -19,7 +19,10 @@ import {
   verdict,
 } from "./verdicts.ts";
 
-/** What a look at a stream comes to: conditions, status fields, and when the next look is due. */
+/**
+ * What an attempt comes to: conditions, status fields, and when the next look is due. The status is written whole
+ * (ADR 5), so each field that should stay is given.
+ */
 export function outcome(
   deps: WorkStreamDeps,
   object: WorkStream,
@@ -34,6 +37,7 @@ export function outcome(
     url: urlFact(deps, route),
     number: deps.numberOf(namespace, stream),
     ruleProblems: deps.routing.problems(object),
+    // A new leader has made no check yet, so what the status says for certain is kept.
     known: knownOf(object, urlsOf(deps.urls, namespace, stream).inbound),
   };
   const verdicts = streamVerdicts(facts);
@@ -48,6 +52,8 @@ export function outcome(
       ...numberRef(object, facts.number),
       appliedGeneration: appliedGeneration(deps, object, route),
     },
+    // While Twilio cannot be asked, the status stays as it was for a while; these are the conditions for when that
+    // lasts too long.
     ...(found.unobserved === undefined
       ? {}
       : { unobserved: streamVerdicts({ ...facts, credentials: asFailure(found.unobserved) }) }),
@@ -55,18 +61,22 @@ export function outcome(
   };
 }
 
+/** What the self-check says of the route's URL. */
 function urlFact({ urlCheck, checks }: WorkStreamDeps, route: RouteRecord | undefined): StreamFacts["url"] {
   if (route === undefined) return undefined;
   return urlCheck === "off" ? "off" : checks.verdict(routeKey(route));
 }
 
-/** Both URLs are in status at first sight, before any check: a person can prepare DNS and ingress with them. */
+/**
+ * Both URLs stand in the status at first sight, before any check: a person needs them to prepare DNS and the
+ * ingress.
+ */
 export function streamUrls(urls: PublicUrls, namespace: string, name: string) {
   const { inbound, fallback } = urlsOf(urls, namespace, name);
   return { inboundUrl: inbound, fallbackUrl: fallback };
 }
 
-/** The verdicts when a step threw: the credentials could not be judged, the rest stands as it was. */
+/** The verdicts when an attempt threw: the credentials could not be judged, the rest stands as it was. */
 export function failedVerdicts(
   object: WorkStream,
   { reason, message }: { reason: string; message: string },
@@ -94,7 +104,10 @@ export function failedVerdicts(
   ];
 }
 
-/** Ready says nothing of rules, so nobody would hear of one that is skipped: an event for each new thing that is wrong. */
+/**
+ * Ready says nothing of the rules (ADR 20), so nobody would hear of one that is skipped: an event for each new
+ * message.
+ */
 function routingEvents(object: WorkStream, verdicts: readonly Verdict[]): EventNote[] {
   const routing = verdicts.find(({ type }) => type === "RoutingReady");
   if (routing?.status !== "False") return [];
@@ -104,7 +117,10 @@ function routingEvents(object: WorkStream, verdicts: readonly Verdict[]): EventN
     : [{ type: "Warning", reason, message }];
 }
 
-/** `time` moves only with the result or the Secret, so that an unchanged stream is never written. */
+/**
+ * The field `lastValidation`. Its `time` moves only with the result or the Secret: a time that moved at each resync
+ * would write every status each time, and each write wakes all watchers.
+ */
 function validation(
   object: WorkStream,
   { facts, secretVersion }: CredentialFacts,
@@ -115,27 +131,31 @@ function validation(
   const result = facts.ok ? (facts.promoted ? "TokenPromoted" : "CredentialsValid") : facts.reason;
   const message = facts.ok ? "Twilio accepted the credentials" : facts.message;
   const version = secretVersion === undefined ? {} : { secretResourceVersion: secretVersion };
-  const isSame = before?.result === result && before.message === message && !secretChanged;
+  const isSameResult = before?.result === result && before.message === message && !secretChanged;
   const sameSecret = before?.secretResourceVersion === secretVersion;
-  // A version that older operators did not tell is no news of the Secret.
-  if (isSame && (sameSecret || before?.secretResourceVersion === undefined)) return { ...before, ...version };
+  // An operator before this field existed did not record the version. Its absence is no news of the Secret.
+  if (isSameResult && (sameSecret || before?.secretResourceVersion === undefined))
+    return { ...before, ...version };
   return { time: timeText(now), result, message, ...version };
 }
 
+/** While the SmsNumbers are not listed yet, the name in the status stays. */
 function numberRef(object: WorkStream, number: StreamFacts["number"]) {
   if (number === "unseen")
     return object.status?.numberRef === undefined ? {} : { numberRef: object.status.numberRef };
   return number === undefined ? {} : { numberRef: { name: number.name } };
 }
 
+/** Which generation of the spec the controller acts by, and which one the receivers have proven to know. */
 function appliedGeneration(deps: WorkStreamDeps, object: WorkStream, route: RouteRecord | undefined) {
   const generation = object.metadata.generation ?? 0;
+  // Only a pass for the newest generation proves that the receivers act by this spec.
   const proven = route !== undefined && deps.checks.passed(routeKey(route), route.generation);
   const receiver = proven ? generation : object.status?.appliedGeneration?.receiver;
   return { controller: generation, ...(receiver === undefined ? {} : { receiver }) };
 }
 
-/** Tokens and URLs that end by themselves: be there then. */
+/** Looks again when a token or former URL ends by itself, a second later so that it has ended by then. */
 function wake(route: RouteRecord | undefined, now: number): { requeueAfterMs?: number } {
   const ends =
     route === undefined

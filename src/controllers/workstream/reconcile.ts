@@ -1,3 +1,9 @@
+/**
+ * One attempt at a WorkStream, from the top: are its credentials good, what does its route look like, does the
+ * receiver answer for it. Credentials that were good once keep their route when they no longer are: texts keep
+ * arriving while a person mends the Secret.
+ */
+
 import type { WorkStream } from "../../api/index.ts";
 import { Failure } from "../../errors.ts";
 import type { ReconcileContext } from "../../kube/controller.ts";
@@ -8,10 +14,13 @@ import type { StreamKey, WorkStreamDeps } from "./deps.ts";
 import { outcome } from "./outcome.ts";
 import { checkRoute, type Recorded, recordRoute } from "./route-recorded.ts";
 
-/** How long a first verdict waits for the rules to be judged, so that one write tells both. */
-const SETTLE_MS = 2000;
+/** How long the first outcome waits for the rules to be judged, so that one status write tells both. */
+const FIRST_VERDICT_MS = 2000;
 
-/** A WorkStream's life: credentials judged, route recorded, its numbers told, its URL checked; its rules judged meanwhile. */
+/**
+ * Returns the reconcile function of WorkStreams. Its result holds every condition; it throws a `Failure` when
+ * nothing could be judged.
+ */
 export function workStreamReconciler(deps: WorkStreamDeps) {
   return async function reconcile(ctx: ReconcileContext<WorkStream>): Promise<Outcome> {
     const { object, signal } = ctx;
@@ -19,18 +28,23 @@ export function workStreamReconciler(deps: WorkStreamDeps) {
     const namespaceUid = await deps.namespaceUid(namespace, signal);
     const where: StreamKey = { namespace, namespaceUid, stream: object.metadata.name };
 
+    // Judged in a thread of their own (ADR 22) while the credentials are asked about.
     deps.routing.want(object);
     const found = await judge(deps, ctx, where);
     const recorded = await recordRoute(deps, object, where, found);
+    // Before the self-check, so that the stream's numbers can start to look at their account meanwhile.
     const secretChanged = publish(deps, where, found, recorded);
     if (recorded.route !== undefined && recorded.problem === undefined)
       await checkRoute(deps, recorded.route, ctx);
-    await deps.routing.settled(object, SETTLE_MS, signal);
+    await deps.routing.judged(object, FIRST_VERDICT_MS, signal);
     return outcome(deps, object, where, found, recorded, secretChanged);
   };
 }
 
-/** Where Twilio does not answer, the stream's numbers are told that they cannot be known either. */
+/**
+ * Judges the credentials. Where Twilio does not answer, the stream's numbers are told that they cannot be known
+ * either.
+ */
 async function judge(
   deps: WorkStreamDeps,
   ctx: ReconcileContext<WorkStream>,
@@ -56,7 +70,7 @@ function publish(
 ): boolean {
   const key = `${namespace}/${stream}`;
   const before = deps.streams.get(key)?.fingerprint;
-  if (good === undefined) deps.accounts.release(key);
+  if (good === undefined) deps.accounts.stopUsing(key);
   const fingerprint = good === undefined ? before : deps.accounts.fingerprintOf(good.credentials);
   deps.streams.set(key, {
     routeKey: route === undefined ? undefined : routeKey(route),

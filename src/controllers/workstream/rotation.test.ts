@@ -91,7 +91,7 @@ const rows: Record<string, [RotationInput, TokenRecord[]]> = {
   ],
 };
 
-test("however often a token is rotated in a day, so many former ones are kept: the newest", () => {
+test("however often a token is rotated in a day, only the newest former tokens are kept", () => {
   let known: TokenRecord[] = [];
   for (let at = 0; at < 3 * MOST_FORMER_TOKENS; at++)
     known = rotate(input({ known, accepted: [`t${at}`], now: now + at }));
@@ -107,7 +107,7 @@ describe("rotate", () => {
     test(name, () => expect(rotate(given)).toEqual(want));
 });
 
-test("the next end is the earliest of the former tokens'", () => {
+test("the next end is the earliest end of a former token", () => {
   expect(nextTokenEnd([{ token: "a" }])).toBeUndefined();
   expect(nextTokenEnd([{ token: "a" }, { token: "b", notAfterMs: 5 }, { token: "c", notAfterMs: 3 }])).toBe(
     3,

@@ -45,7 +45,7 @@ describe("urlsInForce", () => {
     test(name, () => expect(urlsInForce(known, urls("new"), pointedAt, now)).toEqual(want));
 });
 
-test("the next end is the earliest", () => {
+test("the next end is the earliest end of a former URL", () => {
   expect(nextUrlEnd([urls("a")])).toBeUndefined();
   expect(nextUrlEnd([urls("a"), { ...urls("b"), replacedAtMs: 5 }, { ...urls("c"), replacedAtMs: 3 }])).toBe(
     3 + REPLACED_URL_MS,

@@ -39,7 +39,7 @@ beforeEach(() => {
 
 const answer = async (judged: Partial<Judged> = {}) => {
   asked.at(-1)!.resolve({ problems, certain: true, ...judged });
-  await checks.settled(stream(), 0, signal);
+  await checks.judged(stream(), 0, signal);
   await clock.advance(0);
 };
 
@@ -58,7 +58,7 @@ test("a stream without rules is judged at once", () => {
   expect(asked).toHaveLength(0);
 });
 
-test("changed rules, and a stream that was made anew, are judged again", async () => {
+test("changed rules, and those of a stream that was made anew, are judged again", async () => {
   checks.want(stream());
   await answer();
   checks.want(edited);
@@ -77,7 +77,7 @@ test("an edit that leaves the rules as they are keeps their verdict", async () =
   expect(asked).toHaveLength(1);
 });
 
-test("the same while they are being judged: the verdict is about the new spec, and wakes who missed it", async () => {
+test("an edit while the rules are being judged makes the verdict count for the new spec, and wakes the stream that missed it", async () => {
   checks.want(stream());
   checks.want(stream(2));
   expect(checks.problems(stream(2))).toBeUndefined();
@@ -87,26 +87,26 @@ test("the same while they are being judged: the verdict is about the new spec, a
   expect(checks.problems(stream(2))).toEqual(problems);
 });
 
-test("nobody is woken for a verdict that came in time", async () => {
+test("no stream is woken for a verdict that came in time", async () => {
   checks.want(stream());
-  const settled = checks.settled(stream(), 2000, signal);
+  const judged = checks.judged(stream(), 2000, signal);
   asked[0]!.resolve({ problems, certain: true });
-  await settled;
+  await judged;
   expect(checks.problems(stream())).toEqual(problems);
   expect(changed).toEqual([]);
 });
 
-test("whoever went on without the verdict is woken when it is there", async () => {
+test("a stream that went on without the verdict is woken when it is there", async () => {
   checks.want(stream());
-  const settled = checks.settled(stream(), 2000, signal);
+  const judged = checks.judged(stream(), 2000, signal);
   await clock.advance(2000);
-  await settled;
+  await judged;
   expect(checks.problems(stream())).toBeUndefined();
   await answer();
   expect(changed).toEqual(["team/support"]);
 });
 
-test("the verdict on former rules wakes nobody and is not kept", async () => {
+test("a verdict on former rules wakes no stream and is not kept", async () => {
   checks.want(stream());
   checks.problems(stream());
   checks.want(edited);
@@ -116,7 +116,7 @@ test("the verdict on former rules wakes nobody and is not kept", async () => {
   expect(checks.problems(edited)).toBeUndefined();
 });
 
-test("a judge that fails is asked again at the next look", async () => {
+test("a judge that fails is asked again at the next attempt", async () => {
   checks.want(stream());
   asked[0]!.reject(new Error("no thread"));
   await clock.advance(0);
@@ -139,7 +139,7 @@ test("a rule that was too dear is judged again after an hour, and is held agains
   expect(checks.problems(stream())).toEqual([]);
 });
 
-test("of a stream that is gone nothing is kept", async () => {
+test("nothing is kept of a stream that is gone", async () => {
   checks.want(stream());
   await answer();
   checks.forget("team/support");

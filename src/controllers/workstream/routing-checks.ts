@@ -7,19 +7,24 @@ import type { RuleJudge } from "../../rules/judge.ts";
 import type { RuleProblem } from "../../rules/problems.ts";
 import type { RoutingRule } from "../../rules/rules.ts";
 
+/** Who judges the rules, and who hears of late verdicts. */
 export interface RoutingChecksOptions {
   judge: Pick<RuleJudge, "judge">;
   clock: Clock;
   log: Log;
-  /** The verdict on this stream came after somebody had asked for it in vain. */
+  /** A verdict on this stream came after somebody had gone on without it. */
   onChange(key: string): void;
 }
 
-/** Too dear may have been the machine's fault, which stood still: such a verdict is judged anew after this long. */
+/**
+ * "Too dear" can be the machine's fault, when it stood still during the measurement. Such a verdict is judged again
+ * after this long.
+ */
 const UNCERTAIN_MS = 3_600_000;
 
+/** The rules of one stream, and what came of judging them. */
 interface Check {
-  /** Of the newest spec that has these rules. */
+  /** The newest spec that has these rules. */
   version: string;
   uid: string | undefined;
   rules: readonly RoutingRule[];
@@ -27,13 +32,14 @@ interface Check {
   endsAtMs: number;
   problems: RuleProblem[] | undefined;
   done: Promise<void>;
-  /** Somebody had to go on without the verdict. */
+  /** Somebody went on without the verdict, and must be told when it is there. */
   missed: boolean;
 }
 
 /**
- * What is wrong with each stream's routing rules, by the stream's key. They are judged apart, once for each change of the rules, and a
- * reconcile goes on without the verdict when that takes long.
+ * What is wrong with each stream's routing rules, by the stream's key. Compiling CEL can take long for a rule that
+ * is written badly or to do harm, so it is done in a thread (ADR 22), once for each change of the rules, and a
+ * reconcile goes on without the verdict when it takes too long.
  */
 export class RoutingChecks {
   readonly #options: RoutingChecksOptions;
@@ -52,7 +58,8 @@ export class RoutingChecks {
     const same = before !== undefined && (before.version === version || isAbout(before, object, rules));
     if (same) {
       before.version = version;
-      // Not those of an object that the store has replaced: they would stay in memory beside the new ones.
+      // Keep the new object's rules, although they are equal: the old ones belong to an object that the store has
+      // replaced, and would stay in memory beside it.
       before.rules = rules;
     }
     if (same && this.#options.clock.now() < before.endsAtMs) return;
@@ -71,8 +78,8 @@ export class RoutingChecks {
     else check.done = this.#run(key, check, object);
   }
 
-  /** Resolves when the rules are judged, at the latest after `ms`. */
-  async settled(object: WorkStream, ms: number, signal: AbortSignal): Promise<void> {
+  /** Resolves when the rules are judged, after `ms` at the latest. */
+  async judged(object: WorkStream, ms: number, signal: AbortSignal): Promise<void> {
     const check = this.#checks.get(keyOf(object));
     if (check === undefined || check.problems !== undefined) return;
     const enough = new AbortController();
@@ -81,7 +88,7 @@ export class RoutingChecks {
     enough.abort();
   }
 
-  /** Undefined while they are not judged; then `onChange` tells when they are. */
+  /** Undefined while they are not judged; `onChange` tells when they are. */
   problems(object: WorkStream): readonly RuleProblem[] | undefined {
     const check = this.#checks.get(keyOf(object));
     if (check?.version !== versionOf(object)) return undefined;
@@ -105,17 +112,21 @@ export class RoutingChecks {
         { err: error, namespace: metadata.namespace, name: metadata.name },
         "routing rules could not be judged, will retry",
       );
-      // The next look at the stream begins anew.
+      // The next attempt at the stream begins anew.
       if (this.#checks.get(key) === check) this.#checks.delete(key);
       return;
     }
+    // Only where somebody waits: waking each stream for each verdict would double the reconciles at a start.
     if (check.missed && this.#checks.get(key) === check) onChange(key);
   }
 }
 
-/** Most edits of a stream leave its rules as they are. */
+/** Are these the same rules? Most edits of a stream leave them as they are. */
 const isAbout = (check: Check, { metadata }: WorkStream, rules: readonly RoutingRule[]) =>
   check.uid === metadata.uid && isDeepStrictEqual(check.rules, rules);
 
-/** A spec changes only together with the generation. */
+/**
+ * A spec changes only together with the generation. The UID is part of it, as a new object of the same name starts
+ * at generation 1 again.
+ */
 const versionOf = ({ metadata }: WorkStream) => `${metadata.uid} ${metadata.generation}`;

@@ -50,31 +50,31 @@ test("keys that credentials do not use are not kept", async () => {
   ]);
 });
 
-test("of a value that can be no credential not more is kept than tells so", async () => {
+test("of a value that is too long for a credential only the beginning is kept", async () => {
   content = { ...content, authToken: base64("x".repeat(500_000)) };
   const { authToken } = (await reader.read(ref, signal)).data;
   expect(authToken!.length).toBeGreaterThan(256);
   expect(authToken!.length).toBeLessThan(10_000);
 });
 
-test("what is known goes with the last stream that uses it, and not before", async () => {
+test("what is known of a Secret goes with the last stream that uses it, and not before", async () => {
   users = 2;
   await reader.read(ref, signal);
   users = 1;
-  reader.released(ref);
+  reader.stoppedUsing(ref);
   await reader.read(ref, signal);
   expect(fetched).toBe(1);
   users = 0;
-  reader.released(ref);
+  reader.stoppedUsing(ref);
   users = 1;
   await reader.read(ref, signal);
   expect(fetched).toBe(2);
 });
 
-test("also when it went while the Secret was fetched", async () => {
+test("nothing is kept when the last stream went while the Secret was fetched", async () => {
   whileFetching = () => {
     users = 0;
-    reader.released(ref);
+    reader.stoppedUsing(ref);
   };
   await reader.read(ref, signal);
   users = 1;

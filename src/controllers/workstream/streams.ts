@@ -1,26 +1,32 @@
 import type { Reason } from "../../api/reasons.ts";
 import type { AccountView } from "../accounts/account-view.ts";
 
-/** What the SmsNumbers of a WorkStream need to know of it, in this process; the WorkStream's reconciler writes it. */
+/**
+ * What the SmsNumbers of a WorkStream need to know of it. Written by the WorkStream's reconciler, held in this
+ * process only: after a restart it is found out again.
+ */
 export interface StreamState {
   /** Key of the route in the records; absent while Twilio has never accepted the credentials. */
   routeKey: string | undefined;
-  /** Present only while the credentials are good: without them nothing is asked of Twilio. */
+  /** Present only while the credentials are good: with bad ones every call would be refused. */
   account: AccountView | undefined;
   /** Why the stream can have no good URL, whatever the receiver says. */
   problem?: { reason: Reason; message: string } | undefined;
   credentials: { ok: true } | { ok: false; reason: Reason; message: string };
-  /** Of the last credentials that were good: tells when the Secret brought others. */
+  /** Of the last credentials that were good; tells when the Secret brought others. */
   fingerprint?: string | undefined;
 }
 
-/** Why nothing can be known of a stream at the moment: Twilio does not answer. */
+/** Why nothing can be known of a stream at the moment, for example because Twilio does not answer. */
 export interface StreamFailure {
   reason: Reason;
   message: string;
 }
 
-/** What is known of each stream, by its key (`namespace/name`). */
+/**
+ * What is known of each stream, by its key (`namespace/name`). This is how a number's reconciler learns from its
+ * stream's without reading the stream's status, which lags behind by a write and a watch.
+ */
 export class Streams {
   readonly #states = new Map<string, StreamState>();
   readonly #failures = new Map<string, StreamFailure>();
@@ -31,22 +37,27 @@ export class Streams {
     this.#listeners.push(listener);
   }
 
+  /** Undefined until the stream's first attempt in this term. */
   get(key: string): StreamState | undefined {
     return this.#states.get(key);
   }
 
-  /** Of a stream of which nothing is known yet; undefined when nothing has failed. */
+  /** Why the first attempt failed, for a stream of which nothing is known yet; undefined when nothing has failed. */
   failure(key: string): StreamFailure | undefined {
     return this.#states.has(key) ? undefined : this.#failures.get(key);
   }
 
-  /** The look at a stream failed. What was known of it stays. */
+  /** An attempt failed. What was known of the stream stays. */
   failed(key: string, { reason, message }: StreamFailure) {
     const before = this.failure(key);
     this.#failures.set(key, { reason, message });
     if (!this.#states.has(key) && (before?.reason !== reason || before.message !== message)) this.#tell(key);
   }
 
+  /**
+   * An attempt ended. Listeners are called only if it changed something, or a stream's every resync would wake its
+   * numbers.
+   */
   set(key: string, state: StreamState) {
     this.#failures.delete(key);
     const before = this.#states.get(key);
@@ -54,12 +65,13 @@ export class Streams {
     if (before === undefined || !same(before, state)) this.#tell(key);
   }
 
-  /** All at once, and without a word: whoever begins anew looks at everything anyway. */
+  /** Forgets everything without calling listeners: at the start of a term every object is looked at anyway. */
   clear() {
     this.#states.clear();
     this.#failures.clear();
   }
 
+  /** The stream is gone. */
   delete(key: string) {
     this.#failures.delete(key);
     if (this.#states.delete(key)) this.#tell(key);
@@ -70,6 +82,7 @@ export class Streams {
   }
 }
 
+/** The account is compared by identity, the rest by value. */
 function same(a: StreamState, b: StreamState): boolean {
   return (
     a.routeKey === b.routeKey &&

@@ -74,7 +74,7 @@ describe("the controller and smschannel validate judge routing rules alike", () 
     });
 });
 
-test("a rule that is wrong takes nothing from Ready", () => {
+test("a rule that is wrong does not change Ready", () => {
   const facts: StreamFacts = {
     credentials: { ok: true, promoted: false },
     urlProblem: undefined,
@@ -92,7 +92,7 @@ test("a rule that is wrong takes nothing from Ready", () => {
   });
 });
 
-describe("what the status said before holds while there is nothing newer to say", () => {
+describe("what the status said before holds while nothing newer is known", () => {
   const inboundUrl = "https://sms.example.com/inbound/team/support";
   const answers = { type: "InboundUrlReady", status: "True", reason: "UrlAnswers", message: "it answered" };
   const wrong = { type: "RoutingReady", status: "False", reason: "RoutingRuleInvalid", message: "rule a" };
@@ -153,7 +153,7 @@ describe("what the status said before holds while there is nothing newer to say"
   };
   for (const [name, [told, want]] of Object.entries(rows)) test(name, () => expect(told).toBe(want));
 
-  test("also where the look itself failed", () => {
+  test("the former verdict holds also where the attempt itself failed", () => {
     const verdicts = failedVerdicts(
       stream(wrong),
       { reason: "TwilioUnavailable", message: "away" },

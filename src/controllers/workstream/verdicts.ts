@@ -1,3 +1,8 @@
+/**
+ * From facts to the conditions of a WorkStream. Pure. Each message says what to do where a person must act, and
+ * never holds anything that changes with each attempt: that would be a status write each time.
+ */
+
 import type { WorkStream } from "../../api/index.ts";
 import { classOf, type Reason } from "../../api/reasons.ts";
 import { type Condition, conditionOf } from "../../kube/conditions.ts";
@@ -5,34 +10,44 @@ import type { Verdict } from "../../kube/summarise.ts";
 import type { RuleProblem } from "../../rules/problems.ts";
 import type { UrlVerdict } from "../selfcheck/verdict.ts";
 
-/** A condition in the making, with the class that its reason has. */
+/** A verdict on one condition, with the class that its reason has (see api/reasons.ts). */
 export function verdict(type: string, status: Verdict["status"], reason: Reason, message: string): Verdict {
   return { type, status, reason, message, class: classOf(reason) };
 }
 
+/** What is known of a stream at the end of an attempt. */
 export interface StreamFacts {
   credentials: { ok: true; promoted: boolean } | { ok: false; reason: Reason; message: string } | undefined;
   /** Why there can be no good URL whatever the receiver says; undefined when there is no such reason. */
   urlProblem: { reason: Reason; message: string } | undefined;
-  /** The self-check's word, "off" when it is switched off, undefined while there is no route. */
+  /** What the self-check says; "off" when it is switched off, undefined while there is no route. */
   url: UrlVerdict | "off" | undefined;
-  /** The stream's number: its own Ready condition, undefined when none refers to the stream, "unseen" when that is not known. */
+  /**
+   * The stream's number with its own Ready condition; undefined when none refers to the stream, "unseen" while that
+   * is not known.
+   */
   number: { name: string; status: Verdict["status"]; reason: string; message: string } | "unseen" | undefined;
-  /** What is wrong with the routing rules; absent or undefined while they are not judged yet. */
+  /** What is wrong with the routing rules; absent or undefined while they are not judged. */
   ruleProblems?: readonly RuleProblem[] | undefined;
-  /** What earlier looks found, told for as long as this one does not know better. */
+  /** What earlier attempts found; told as long as this one does not know better. */
   known?: Known | undefined;
 }
 
-/** Earlier verdicts that hold until there are new ones: a leader that has just begun knows none of its own. */
+/**
+ * Earlier verdicts that hold until there are new ones. A new leader knows none of its own yet, and must not turn
+ * every condition Unknown at each change of leader.
+ */
 export interface Known {
   /** The inbound URL answered. */
   url?: Verdict | undefined;
-  /** On the rules as they are now. */
+  /** About the rules as they are now. */
   routing?: Verdict | undefined;
 }
 
-/** What the status still says for certain of this generation's rules, and of the URL that the stream has now. */
+/**
+ * What the status still says for certain: of the rules, if the condition is of this generation; of the URL, if it
+ * is the one that the stream has now.
+ */
 export function knownOf({ metadata, status }: WorkStream, inboundUrl: string): Known {
   const url = conditionOf(status, "InboundUrlReady");
   const routing = conditionOf(status, "RoutingReady");
@@ -47,7 +62,11 @@ export function knownOf({ metadata, status }: WorkStream, inboundUrl: string): K
 const asVerdict = ({ type, status, reason, message }: Condition): Verdict =>
   verdict(type, status, reason as Reason, message);
 
-/** The five conditions of a WorkStream. `Ready` is the first two; NumberReady and RoutingReady inform and never gate. */
+/**
+ * The five conditions of a WorkStream. `Ready` rests on the first two: a text that is sent now arrives. NumberReady
+ * and RoutingReady inform and never gate (ADR 20): a stream is applied before its number, and Argo CD must not wait
+ * for ever.
+ */
 export function streamVerdicts(facts: StreamFacts): Verdict[] {
   const credentials = credentialsVerdict(facts.credentials);
   const url = urlVerdict(facts);
@@ -78,7 +97,7 @@ function urlVerdict({ urlProblem, url, credentials, known }: StreamFacts): Verdi
   if (urlProblem !== undefined)
     return verdict("InboundUrlReady", "False", urlProblem.reason, urlProblem.message);
   if (url === undefined) {
-    // Without credentials that were good once there is no route, and every text is refused.
+    // No credentials were ever good, so there is no route, and the receiver refuses every text.
     if (credentials !== undefined && !credentials.ok)
       return verdict(
         "InboundUrlReady",
@@ -98,6 +117,7 @@ function urlVerdict({ urlProblem, url, credentials, known }: StreamFacts): Verdi
   return verdict("InboundUrlReady", "True", "UrlAnswers", "the receiver answers at the inbound URL");
 }
 
+/** The number's own reason and message are repeated, so that a person need not look for the SmsNumber first. */
 function numberVerdict(number: StreamFacts["number"]): Verdict {
   if (number === undefined)
     return verdict("NumberReady", "False", "NoNumber", "no SmsNumber refers to this WorkStream");
@@ -120,9 +140,13 @@ function numberVerdict(number: StreamFacts["number"]): Verdict {
   );
 }
 
-/** A condition's message is for reading: the first of many problems are enough to begin with. */
+/**
+ * A condition's message is for reading: the first few of many problems are enough to begin with. Kubernetes allows
+ * 32 KiB, no screen does.
+ */
 const RULES_TOLD = 5;
 
+/** The condition RoutingReady; `known` is what it said before, for as long as the rules are being judged. */
 export function routingVerdict(problems: readonly RuleProblem[] | undefined, known?: Verdict): Verdict {
   if (problems === undefined)
     return known ?? verdict("RoutingReady", "Unknown", "Progressing", "the routing rules are being checked");
@@ -133,7 +157,10 @@ export function routingVerdict(problems: readonly RuleProblem[] | undefined, kno
   return verdict("RoutingReady", "False", "RoutingRuleInvalid", [...told, ...more].join("; "));
 }
 
-/** Ready is as bad as the worst of what it rests on: False before Unknown before True. */
+/**
+ * Ready is as bad as the worst of the conditions it rests on: False before Unknown before True. It repeats the
+ * worst one's reason and message.
+ */
 export function readyVerdict(parts: readonly Verdict[]): Verdict {
   const worst =
     parts.find(({ status }) => status === "False") ?? parts.find(({ status }) => status === "Unknown");

@@ -1,15 +1,20 @@
+/**
+ * The second half of each ending: record it, then say it. The event comes last so that a process which ends in
+ * between leaves the record, from which the next one tells it: a line twice is better than none.
+ */
+
 import type { SmsNumber } from "../../../api/index.ts";
 import type { ReconcileContext } from "../../../kube/controller.ts";
 import type { EventNote } from "../../../kube/summarise.ts";
 import type { Webhook } from "../../../twilio/webhook.ts";
 import type { HeldNumber } from "../../records/record.ts";
 import type { Finalization } from "../deps.ts";
-import { forgetOwed, oweNumber, settleOwed } from "../previous/owed.ts";
+import { dropOwed, dropOwedIfAny, oweNumber } from "../previous/owed.ts";
 import { type Debt, UNKNOWN_ACCOUNT } from "./debts.ts";
 import type { DecidedEnding } from "./endings.ts";
 import { beforeUs, formerHostOf, type LetGo, letGoEvent, letGoFields } from "./let-go.ts";
 
-/** Records how it ended, and gives the event that tells of it. */
+/** Records how it ended, and returns the event that tells of it. Can be repeated. */
 export async function conclude(
   deps: Finalization,
   ctx: ReconcileContext<SmsNumber>,
@@ -17,14 +22,16 @@ export async function conclude(
 ): Promise<EventNote> {
   const { held } = debt;
   switch (ending.do) {
-    case "settle":
-      if (debt.by === "status") await forgetOwed(deps, held, ctx.signal);
-      else await settleOwed(deps, held.phoneNumberSid, ctx.signal);
-      // Another may have it by now, if this is not the first try.
+    case "close":
+      // By the status alone nobody knows whether something is kept for the number, so delete it unasked.
+      if (debt.by === "status") await dropOwed(deps, held, ctx.signal);
+      else await dropOwedIfAny(deps, held.phoneNumberSid, ctx.signal);
+      // In a repeated attempt the claim may belong to the successor by now.
       if (deps.records.claimOf(held.uid)?.phoneNumberSid === held.phoneNumberSid)
         await deps.records.dropClaim(held.phoneNumberSid);
-      // The try before this one may have changed the records without making that durable.
-      await deps.records.settled(held);
+      // An earlier attempt may have changed the records in memory without getting them written; the calls above
+      // then find nothing to do.
+      await deps.records.durable(held);
       await deps.refreshDigits(held.namespaceUid, held.stream);
       return ending.note;
     case "retain": {
@@ -37,12 +44,14 @@ export async function conclude(
   }
 }
 
+/** The number becomes owed, and its digits leave the route. */
 async function owe(deps: Finalization, { signal }: ReconcileContext<SmsNumber>, { held }: Debt, why: string) {
   const saved = await oweNumber(deps, held, { why, isGone: true }, signal);
   await deps.refreshDigits(held.namespaceUid, held.stream);
   return saved;
 }
 
+/** Owes the number, then tells of it. */
 async function tell(
   deps: Finalization,
   ctx: ReconcileContext<SmsNumber>,
@@ -53,7 +62,10 @@ async function tell(
   return told(deps, ctx, { held: debt.held, letGo, saved });
 }
 
-/** In a namespace that goes no event is taken, so the log line says all of it. */
+/**
+ * Counts and logs it, and returns the event. The log line says all of it too: a namespace that is being deleted
+ * takes no events.
+ */
 export function told(
   deps: Finalization,
   ctx: ReconcileContext<SmsNumber>,

@@ -1,3 +1,9 @@
+/**
+ * What a deleted SmsNumber has to give back, and with which credentials. The records know it; the object's own
+ * status is asked only where they do not, as after a take-over from another installation or when the records were
+ * lost.
+ */
+
 import type { SmsNumber } from "../../../api/index.ts";
 import { Failure } from "../../../errors.ts";
 import type { ReconcileContext } from "../../../kube/controller.ts";
@@ -10,16 +16,16 @@ import type { Finalization } from "../deps.ts";
 export interface Debt {
   held: HeldNumber;
   /**
-   * `claim`: it holds the number. `owed`: it held it, and what was saved is kept for the number. `status`: only its own status
-   * tells, since the records were lost or are another release's.
+   * `claim`: it holds the number. `owed`: it held the number, and what was saved is kept for the number. `status`:
+   * only its own status says so.
    */
   by: "claim" | "owed" | "status";
 }
 
 /**
- * What an SmsNumber that goes has to give back; usually one number, or none. What is recorded as left by it counts as well: the
- * process that recorded it may have ended before it told so. `forced`: asks nobody, which could take its time. `decided`: SIDs of
- * numbers that it has given back, or let go, in an earlier attempt.
+ * What an SmsNumber that is being deleted has to give back; usually one number, or none. Numbers recorded as left
+ * by it count as well: the process that recorded them may have ended before it told of them. `forced`: ask nobody,
+ * which could take time. `decided`: SIDs of numbers that an earlier attempt has given back or let go.
  */
 export async function debtsOf(
   deps: Finalization,
@@ -30,6 +36,7 @@ export async function debtsOf(
   const uid = ctx.object.metadata.uid!;
   const claim = records.claimOf(uid);
   const owed = records.owedOf(uid);
+  // A number that somebody claims again is the new holder's to give back.
   const open = owed.filter(({ phoneNumberSid }) => records.claim(phoneNumberSid) === undefined);
   const recorded: Debt[] = [
     ...(claim === undefined ? [] : [{ held: claim, by: "claim" } as const]),
@@ -42,12 +49,13 @@ export async function debtsOf(
   return held === undefined ? [] : [{ held, by: "status" }];
 }
 
-/** Where no account of the number is known any more. */
+/** Stands for the account of a number where nobody knows it any more. */
 export const UNKNOWN_ACCOUNT = "";
 
 /**
- * Its status says that it was wired, but not by our records: another release had it a moment ago, or the records were lost.
- * Unless the number has been somebody else's since, it is put back all the same.
+ * The status says that the number was pointed at us, but the records do not know of it: another installation had
+ * the object a moment ago, or the records were lost. Unless somebody else claims the number by now, it is put back
+ * all the same.
  */
 async function unrecorded(
   deps: Finalization,
@@ -60,10 +68,11 @@ async function unrecorded(
   const { namespace, stream } = held;
   const state = deps.streams.get(`${namespace}/${stream}`);
   const isPatient = object.spec.deletionPolicy !== "Retain" && deps.seen.deletionLeftMs(object) > 0;
+  // The stream's first attempt after a start is still to come, and brings the credentials.
   if (isPatient && state === undefined && deps.seen.workStream(namespace, stream) !== undefined)
     throw new Failure(
       "RoutesNotLoaded",
-      "waiting for what is known of its WorkStream, to put the webhook back",
+      "waiting for the first check of its WorkStream, to put the webhook back",
     );
   const namespaceUid = await deps.seen.namespaceUid(namespace, signal);
   const route = deps.records.routesOf(namespaceUid, stream)[0];
@@ -71,7 +80,10 @@ async function unrecorded(
   return { ...held, namespaceUid, accountSid };
 }
 
-/** What an SmsNumber holds by its own word, which leaves its account and the namespace's UID open. */
+/**
+ * What an SmsNumber holds by its own status. That names neither the account nor the namespace's UID; the caller
+ * fills them in where it can.
+ */
 export function heldByStatus({ metadata, spec, status }: SmsNumber): HeldNumber | undefined {
   const { phoneNumberSid, configuredUrl } = status ?? {};
   if (phoneNumberSid === undefined || configuredUrl === undefined) return undefined;
@@ -80,12 +92,16 @@ export function heldByStatus({ metadata, spec, status }: SmsNumber): HeldNumber 
   return { ...where, phoneNumberSid, number: spec.number, accountSid: UNKNOWN_ACCOUNT };
 }
 
-/** With the credentials of the living stream, else those recorded: Argo CD deletes the Secret in the same sync. */
+/**
+ * The API of the number's account: with the credentials of the living stream, else with those recorded. Argo CD and
+ * a deleted namespace remove the Secret together with the SmsNumber, so its credentials are gone when they are
+ * needed most.
+ */
 export function accountOf(deps: Finalization, held: HeldNumber): AccountView {
   const live = deps.streams.get(`${held.namespace}/${held.stream}`)?.account;
   if (live !== undefined && live.twilio.accountSid === held.accountSid) return live;
   const route = deps.records.route(routeKey(held));
   if (route === undefined)
-    throw new Failure("SecretNotFound", "no credentials of its account are known any more");
+    throw new Failure("SecretNotFound", "the credentials of its account are no longer known");
   return deps.accounts.once(route.credentials);
 }

@@ -6,13 +6,14 @@ import type { Ending } from "./give-back.ts";
 export interface DecidedEnding {
   debt: Debt;
   ending: Ending;
-  /** The event that tells of it: there once all that it changed is durable. */
+  /** The event that tells of it; set once everything that it changed is durable. */
   event?: EventNote;
 }
 
 /**
- * What finalizers have decided, until their objects are gone. Records change in memory before they are durable, and Twilio
- * before the records: an attempt that follows one which failed in between would find nothing to do, and tell nothing.
+ * What finalizers have decided, kept until their objects are gone. Records change in memory before they are
+ * durable, and Twilio before the records: an attempt that follows a failed one would find nothing left to do, and
+ * so tell and count nothing. Not durable itself: after a restart the records of owed numbers take its place.
  */
 export class Endings {
   readonly #byUid = new Map<string, DecidedEnding[]>();

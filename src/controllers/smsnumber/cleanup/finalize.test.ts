@@ -71,7 +71,7 @@ async function begin(recordsLoaded: Finalization["recordsLoaded"] = async () => 
       stored = structuredClone(content);
       return 1000;
     },
-    forget: () => {},
+    invalidate: () => {},
   };
   const records = new Records({ store, shards: 1, maxStreamsPerNamespace: 9, clock, isLive: () => true });
   await records.load({ rewrite: false });
@@ -106,7 +106,7 @@ async function begin(recordsLoaded: Finalization["recordsLoaded"] = async () => 
         return own;
       },
       kept: async ({ phoneNumberSid }: { phoneNumberSid: string }) => saved.get(phoneNumberSid),
-      forget: async ({ phoneNumberSid }: { phoneNumberSid: string }) => void saved.delete(phoneNumberSid),
+      dropKept: async ({ phoneNumberSid }: { phoneNumberSid: string }) => void saved.delete(phoneNumberSid),
       keptIn: () => "operator/previous-pn1",
     },
     seen: {
@@ -147,7 +147,7 @@ const endings: Record<string, { object: SmsNumber; is401?: boolean; tells: strin
   Clear: { object: line({ spec: { deletionPolicy: "Clear" } }), tells: "WebhookCleared", counts: [] },
 };
 
-describe("a write that fails once takes nothing from what is told", () => {
+describe("a deletion tells everything even if one of its writes fails once", () => {
   for (const [name, { object, is401, tells, counts }] of Object.entries(endings))
     for (const failure of failures)
       test(`${name}, and ${failure} fails`, async () => {
@@ -171,7 +171,7 @@ describe("a write that fails once takes nothing from what is told", () => {
       });
 });
 
-test("it is not done as long as nothing can be written", async () => {
+test("a deletion is not done as long as nothing can be written", async () => {
   failing = { save: 3 };
   const { tried } = await begin();
   for (let times = 0; times < 3; times += 1)
@@ -181,7 +181,7 @@ test("it is not done as long as nothing can be written", async () => {
   expect((await tried(line({ force: true }))).events).toHaveLength(1);
 });
 
-test("the process ends between the record and the telling: the next one tells it", async () => {
+test("when the process ends after recording a number as owed, the next process tells of it", async () => {
   refused = true;
   failing = { remove: 1 };
   await expect((await begin()).tried(line())).rejects.toThrow("changed meanwhile");
@@ -193,7 +193,7 @@ test("the process ends between the record and the telling: the next one tells it
   expect([...saved.keys()]).toEqual(["PN1"]);
 });
 
-test("the finalizer could not be removed afterwards: what is told again is the same, and nothing is counted twice", async () => {
+test("when the finalizer could not be removed, the next attempt tells the same again and counts nothing twice", async () => {
   refused = true;
   const { tried } = await begin();
   const first = await tried(line());
@@ -203,7 +203,7 @@ test("the finalizer could not be removed afterwards: what is told again is the s
   expect(atTwilio.smsUrl).toBe(ours);
 });
 
-test("a number that it owed and another holds: nobody waits for it any more", async () => {
+test("a number that the object owed and another holds by now is marked as gone", async () => {
   const other = { ...claim, name: "other", uid: "other-uid", namespace: "b", stream: "b" };
   const owed = { ...claim, why: "Observing", sinceMs: 1 };
   stored = { routes: [], claims: [other], owed: [owed] };
@@ -213,12 +213,12 @@ test("a number that it owed and another holds: nobody waits for it any more", as
   expect(stored.owed).toMatchObject([{ phoneNumberSid: "PN1", uid: "uid", isGone: true }]);
 });
 
-describe("the records cannot be read", () => {
+describe("while the records cannot be read", () => {
   /** As of a Secret that is damaged: they never come. */
   const never = (signal: AbortSignal) =>
     new Promise<void>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 
-  test("force-delete: let go by what the status says, told, and nothing is recorded", async () => {
+  test("force-delete lets the number go by what the status says, tells it, and records nothing", async () => {
     const { tried, records } = await begin(never);
     const { done, events } = await tried(line({ force: true }));
     expect(done).toBe(true);
@@ -231,7 +231,7 @@ describe("the records cannot be read", () => {
     expect([...saved.keys()]).toEqual(["PN1"]);
   });
 
-  test("force-delete of one that was never wired: nothing to tell", async () => {
+  test("force-delete of an SmsNumber that was never wired tells nothing", async () => {
     const { tried } = await begin(never);
     const object = { ...line({ force: true }), status: {} } as SmsNumber;
     expect(await tried(object)).toEqual({ done: true, events: [] });
@@ -239,7 +239,7 @@ describe("the records cannot be read", () => {
     expect([...saved.keys()]).toEqual(["uid"]);
   });
 
-  test("no force: waits as long as a deletion may, then is let go", async () => {
+  test("a deletion without force waits as long as it may, then lets the number go", async () => {
     const { tried, clock } = await begin(never);
     const work = tried(line());
     await clock.advance(590_000);
@@ -249,7 +249,7 @@ describe("the records cannot be read", () => {
     expect(counted).toEqual(["RoutesNotLoaded"]);
   });
 
-  test("Retain holds no place for what is urgent meanwhile", async () => {
+  test("a deletion with Retain does not hold a worker for urgent objects while it waits", async () => {
     const { tried } = await begin(never);
     const work = tried(line({ spec: { deletionPolicy: "Retain" } }));
     await expect(work).rejects.toMatchObject({ reason: "RoutesNotLoaded" });

@@ -1,3 +1,8 @@
+/**
+ * What a deletion does at Twilio for one number. It first looks whether the number still leads to us: somebody may
+ * have pointed it elsewhere, and that must not be undone.
+ */
+
 import type { SmsNumber } from "../../../api/index.ts";
 import { Failure } from "../../../errors.ts";
 import type { ReconcileContext } from "../../../kube/controller.ts";
@@ -14,16 +19,19 @@ import { formerHostOf, type LetGo } from "./let-go.ts";
 import { type DeletionPlan, planDeletion } from "./plan.ts";
 import { successorOf } from "./successor.ts";
 
-/** How a deletion ends for a number. */
+/** How a deletion ends for one number. */
 export type Ending =
-  /** Nothing of ours is left at Twilio, or the next one has it: what was saved may go. */
-  | { do: "settle"; note: EventNote }
-  /** It stays as we set it, as its object asks; what was saved is kept. */
+  /** Nothing of ours is left at Twilio, or another SmsNumber takes it over: what was saved may go. */
+  | { do: "close"; note: EventNote }
+  /** It stays as we set it because its object asks for that; what was saved is kept. */
   | { do: "retain"; note: EventNote }
-  /** It stays as we set it, and nobody wanted that; what was saved is kept. */
+  /** It stays as we set it although nobody wanted that; what was saved is kept. */
   | { do: "letGo"; letGo: LetGo };
 
-/** Puts the webhook back as the object's policy says. Throws the Failure that came in the way. */
+/**
+ * Puts the webhook back as the object's deletionPolicy says. Throws the `Failure` that prevented it; `deadline`
+ * ends a call under way.
+ */
 export async function giveBack(
   deps: Finalization,
   ctx: ReconcileContext<SmsNumber>,
@@ -33,8 +41,9 @@ export async function giveBack(
   const { held } = debt;
   const work = { deps, object: ctx.object };
   const policy = ctx.object.spec.deletionPolicy ?? "Restore";
+  // The `change` lane: a person who deletes something is waiting.
   const options = { ...callOptions(ctx, deadline), lane: "change" as const };
-  // Who changes nothing at Twilio asks nothing there, and waits for nothing.
+  // Retain changes nothing at Twilio, so it needs neither credentials nor an answer.
   const account = policy === "Retain" ? undefined : accountOf(deps, held);
   const number =
     account === undefined ? null : await account.fetch(ctx.object.spec.type, held.phoneNumberSid, options);
@@ -50,18 +59,18 @@ export async function giveBack(
   switch (step.do) {
     case "handOver":
       if (saved !== undefined) await deps.previous.save(successor!.metadata.uid!, saved, ctx.signal);
-      return { do: "settle", note: step.event };
+      return { do: "close", note: step.event };
     case "leave":
       if (step.letGo !== undefined) return { do: "letGo", letGo: step.letGo };
-      return { do: policy === "Retain" ? "retain" : "settle", note: step.event };
+      return { do: policy === "Retain" ? "retain" : "close", note: step.event };
     case "set":
-      return { do: "settle", note: await set(deps, ctx, account!, number!, step, options) };
+      return { do: "close", note: await set(deps, ctx, account!, number!, step, options) };
   }
 }
 
 /**
- * The number's own webhook while its SmsNumber may change nothing. The last look at the account tells whether it still leads
- * to us; Twilio is not asked, since nothing depends on it.
+ * With `managementPolicy: Observe` nothing may be changed, so Twilio is not asked. The last reading tells whether
+ * the number still leads to us, and with that whether there is something to owe.
  */
 export function leaveObserved(deps: Finalization, object: SmsNumber, { held }: Debt): Ending {
   const snapshot = deps.streams.get(`${held.namespace}/${held.stream}`)?.account?.latest;
@@ -69,7 +78,7 @@ export function leaveObserved(deps: Finalization, object: SmsNumber, { held }: D
   const isElsewhere = seen?.sid === held.phoneNumberSid && !leadsHere({ deps, object }, webhookOf(seen));
   if (isElsewhere)
     return {
-      do: "settle",
+      do: "close",
       note: {
         type: "Normal",
         reason: "WebhookLeft",
@@ -93,6 +102,7 @@ async function savedFor(
   return by === "status" ? await deps.previous.kept(held, signal) : await keptWhileOwed(deps, held, signal);
 }
 
+/** Makes the one update, or the planned fallback where Twilio refuses the first as wrong. */
 async function set(
   deps: Finalization,
   ctx: ReconcileContext<SmsNumber>,
@@ -103,7 +113,7 @@ async function set(
 ): Promise<EventNote> {
   const change = async (webhook: Webhook) => {
     const answer = await account.update(number, webhook, options);
-    // A cache, or something that only lets reads through: Twilio has not done it, whatever the answer says.
+    // A cache or a proxy that only lets reads through: whatever the status code says, Twilio has not done it.
     if (leadsHere({ deps, object: ctx.object }, webhookOf(answer)))
       throw new Failure("TwilioUnavailable", "Twilio took the update but kept SmsUrl; tried again later");
     account.noteUpdated(answer);
@@ -115,7 +125,8 @@ async function set(
     const { fallback } = step;
     if (fallback === undefined || !(error instanceof Failure) || error.reason !== "TwilioRejected")
       throw error;
-    // What was there is no longer acceptable to Twilio (an application since deleted, say): better nothing than us.
+    // What was there before is no longer acceptable to Twilio, for example an application that was deleted since. A
+    // number without a webhook is better than one that leads to a stream that is gone.
     await change(fallback.webhook);
     const formerHost = formerHostOf(step.webhook);
     ctx.log.warn(

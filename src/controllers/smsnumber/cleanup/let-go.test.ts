@@ -21,8 +21,8 @@ const left: LeftNumber = {
 };
 const letGo = { reason: "TwilioUnauthorized", why: "Twilio refused the credentials (401)" };
 
-describe("what is told of a number that was let go", () => {
-  test("the event says why, where texts went before, and how to put that back", () => {
+describe("a number that was let go", () => {
+  test("has an event that says why, where its texts went before, and how to put that back", () => {
     const { type, message } = letGoEvent(letGo, left);
     expect(type).toBe("Warning");
     expect(message).toMatch(
@@ -31,17 +31,17 @@ describe("what is told of a number that was let go", () => {
     expect(message).toMatch(/set it in Twilio's console, or apply an SmsNumber for it again/);
   });
 
-  test("the log line says all of it by itself", () => {
+  test("has a log line that says all of it by itself", () => {
     expect(letGoFields(letGo, left)).toMatchObject({ ...letGo, ...left, remedy: expect.any(String) });
   });
 
-  test("where nothing was there before, it is to be cleared", () => {
+  test("is to be cleared by hand where nothing was there before", () => {
     const nothing = { ...left, formerHost: undefined, keptIn: undefined };
     expect(letGoEvent(letGo, nothing).message).toMatch(/nothing is known to have been there.*clear it/);
     expect(letGoFields(letGo, nothing).formerHost).toBe("none");
   });
 
-  test("an event is never longer than Kubernetes takes, whatever Twilio said", () => {
+  test("never has an event that is longer than Kubernetes accepts, whatever Twilio said", () => {
     const why = "x".repeat(400);
     expect(letGoEvent({ ...letGo, why }, left).message.length).toBeLessThan(1024);
   });
@@ -82,7 +82,7 @@ test("every reason of a Failure that ends a deletion is counted from the start",
   }
 });
 
-describe("what lets a number go while its webhook is being given back", () => {
+describe("letGoAfter decides whether a failure lets the number go", () => {
   const rows: Record<string, [Reason, boolean, LetGo | undefined]> = {
     "Twilio is away, and the deletion may wait: it is tried again": ["TwilioUnavailable", false, undefined],
     "Twilio is away, and the deletion has waited long enough": [

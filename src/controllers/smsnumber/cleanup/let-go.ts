@@ -1,8 +1,17 @@
+/**
+ * What is said of a number that was let go without being given back: texts may still come to this cluster and get
+ * no answer. The words are made so that a person can repair it without knowing the operator: which number, in which
+ * account, where its texts went before, what to do.
+ */
+
 import type { Failure } from "../../../errors.ts";
 import type { EventNote } from "../../../kube/summarise.ts";
 import { hostOf, type Webhook } from "../../../twilio/webhook.ts";
 
-/** Why a number was let go without its webhook given back: the label `reason` of the metric, and of the log line. */
+/**
+ * Why a number was let go: the label `reason` of smschannel_finalizer_gave_up_total and of the log line. All are
+ * known beforehand, so that each time series exists from the start and an alert on its increase sees the first one.
+ */
 export const LET_GO_REASONS = [
   "TwilioUnauthorized",
   "TwilioPermissionMissing",
@@ -18,15 +27,16 @@ export const LET_GO_REASONS = [
   "FinalizerRemoved",
 ] as const;
 
+/** Why one number was let go. */
 export interface LetGo {
   reason: string;
-  /** To be read after "the webhook at Twilio was left as it is: ". */
+  /** A clause to be read after "the webhook at Twilio was left as it is: ". */
   why: string;
 }
 
 /**
- * Whether a number is let go because of what came in the way of giving its webhook back; undefined: try again. What no waiting
- * will mend lets go at once, an outage only when the deletion has waited long enough. Pure.
+ * Decides whether a failure to give the webhook back lets the number go; undefined: try again. What no waiting will
+ * mend does so at once, an outage only when the deletion has waited long enough. Pure.
  */
 export function letGoAfter(failure: Failure, { waitIsOver }: { waitIsOver: boolean }): LetGo | undefined {
   const { reason, message } = failure;
@@ -41,17 +51,20 @@ export interface LeftNumber {
   accountSid: string | undefined;
   /** Where its texts went before us; undefined where nothing is known to have been there. */
   formerHost: string | undefined;
-  /** The Secret that holds the whole of it; undefined where there is nothing to hold. */
+  /** The Secret that holds the whole webhook from before; undefined where there is nothing to hold. */
   keptIn: string | undefined;
 }
 
-/** Where texts went by this webhook, without what may be secret in it. */
+/** Where texts went by this webhook. The host only: path, query and user part can hold a secret. */
 export function formerHostOf(webhook: Webhook): string | undefined {
   if (webhook.smsApplicationSid !== "") return "a Twilio application";
   return webhook.smsUrl === "" ? undefined : hostOf(webhook.smsUrl);
 }
 
-/** The event on the object. In a namespace that goes it is refused, so the log line says all of it as well. Pure. */
+/**
+ * The event on the object. A namespace that is being deleted refuses it, so `letGoFields` says all of it as well.
+ * Pure.
+ */
 export function letGoEvent({ why }: LetGo, left: LeftNumber): EventNote {
   return {
     type: "Warning",
@@ -60,7 +73,10 @@ export function letGoEvent({ why }: LetGo, left: LeftNumber): EventNote {
   };
 }
 
-/** The fields of the log line. A number that is bought for the channel is no customer's, and may stand in the log. */
+/**
+ * The fields of the log line. The number may stand in the log: it was bought for the channel and belongs to no
+ * customer.
+ */
 export function letGoFields({ reason, why }: LetGo, left: LeftNumber): Record<string, string | undefined> {
   const { number, phoneNumberSid, accountSid, formerHost, keptIn } = left;
   return {
@@ -75,7 +91,7 @@ export function letGoFields({ reason, why }: LetGo, left: LeftNumber): Record<st
   };
 }
 
-/** Where the number's texts went before us, to be read in a sentence. */
+/** Where the number's texts went before us, as a clause. */
 export function beforeUs(formerHost: string | undefined): string {
   return formerHost === undefined
     ? "nothing is known to have been there before"

@@ -6,7 +6,7 @@ import { deletionSeen, leftMs } from "./patience.ts";
 
 const minutes = (count: number) => count * 60_000;
 
-describe("a deletion waits for Twilio ten minutes", () => {
+describe("a deletion waits ten minutes for Twilio", () => {
   for (const [name, deleted, atWorkSince, now, patient] of [
     ["from the deletion on, where somebody was at work", 0, -60, 9, true],
     ["and no longer", 0, -60, 10, false],
@@ -19,7 +19,7 @@ describe("a deletion waits for Twilio ten minutes", () => {
     });
 });
 
-describe("a deletion is seen", () => {
+describe("the wait of a deletion", () => {
   const object = (uid: string, deletionTimestamp?: string): KubeObject => ({
     apiVersion: "v1",
     kind: "Thing",
@@ -42,7 +42,7 @@ describe("a deletion is seen", () => {
   /** Whatever the API server's clock says. */
   const [past, future] = ["2020-01-01T00:00:00Z", "2030-01-01T00:00:00Z"];
 
-  test("at its first word of it, however often the object changes afterwards", async () => {
+  test("begins when the deletion is first seen, however often the object changes afterwards", async () => {
     for (const at of [past, future]) {
       const { clock, seenAt, tell } = scene();
       tell({ type: "added", object: object("u") });
@@ -54,7 +54,7 @@ describe("a deletion is seen", () => {
     }
   });
 
-  test("anew when another object has its name", async () => {
+  test("begins anew for another object of the same name", async () => {
     const { clock, seenAt, tell } = scene();
     tell({ type: "added", object: object("u1", past) });
     await clock.advance(1000);

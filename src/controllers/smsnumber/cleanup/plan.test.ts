@@ -32,42 +32,57 @@ const rows: Record<string, [DeletionInput, unknown]> = {
       event: expect.objectContaining({ reason: "WebhookRestored" }),
     }),
   ],
-  "nothing was saved: cleared": [input({ saved: undefined }), does("set", "WebhookCleared")],
-  "cleared when told so": [input({ policy: "Clear" }), does("set", "WebhookCleared")],
-  "retained when told so": [input({ policy: "Retain" }), does("leave", "WebhookRetained")],
-  "retained without a look at Twilio": [
+  "the webhook is cleared when nothing was saved": [
+    input({ saved: undefined }),
+    does("set", "WebhookCleared"),
+  ],
+  "the webhook is cleared with deletionPolicy: Clear": [
+    input({ policy: "Clear" }),
+    does("set", "WebhookCleared"),
+  ],
+  "the webhook is retained with deletionPolicy: Retain": [
+    input({ policy: "Retain" }),
+    does("leave", "WebhookRetained"),
+  ],
+  "the webhook is retained without a look at Twilio": [
     input({ policy: "Retain", seen: null }),
     does("leave", "WebhookRetained"),
   ],
-  "another waits, and nobody looked": [
+  "the number is handed over although nobody looked at Twilio": [
     input({ successor: true, policy: "Retain", seen: null }),
     does("handOver", "WebhookHandedOver"),
   ],
-  "pointed elsewhere since: left": [
+  "a number that was pointed elsewhere since is left alone": [
     input({ seen: { ...ours, smsUrl: "https://new.example.org/" } }),
     does("leave", "WebhookLeft"),
   ],
-  "an application was put on it since: left": [
+  "a number that got an application since is left alone": [
     input({ seen: { ...ours, smsApplicationSid: "AP2" } }),
     does("leave", "WebhookLeft"),
   ],
-  "cleared by somebody since: left": [input({ seen: { ...ours, smsUrl: "" } }), does("leave", "WebhookLeft")],
-  "no longer in the account: left": [input({ seen: null }), does("leave", "WebhookLeft")],
-  "another waits for the number: handed over": [
+  "a number that somebody cleared since is left alone": [
+    input({ seen: { ...ours, smsUrl: "" } }),
+    does("leave", "WebhookLeft"),
+  ],
+  "a number that is no longer in the account is left alone": [
+    input({ seen: null }),
+    does("leave", "WebhookLeft"),
+  ],
+  "the number is handed over to an object that waits for it": [
     input({ successor: true }),
     does("handOver", "WebhookHandedOver"),
   ],
-  "another waits, though Retain was asked": [
+  "the number is handed over to an object that waits for it, also with Retain": [
     input({ successor: true, policy: "Retain" }),
     does("handOver", "WebhookHandedOver"),
   ],
 };
 
 describe("planDeletion", () => {
-  test("a number that is gone is let go, which is told and counted", () =>
+  test("a number that is gone from the account is let go, and that is told and counted", () =>
     expect(planDeletion(input({ seen: null }))).toMatchObject({ letGo: { reason: "NumberNotInAccount" } }));
 
-  test("what Twilio refuses to take back is cleared instead, and that is a warning", () =>
+  test("a webhook that Twilio refuses to restore is cleared instead, with a warning", () =>
     expect(planDeletion(input({}))).toMatchObject({
       fallback: { webhook: { smsUrl: "" }, event: { type: "Warning", reason: "WebhookCleared" } },
     }));
@@ -75,7 +90,7 @@ describe("planDeletion", () => {
   for (const [name, [given, want]] of Object.entries(rows))
     test(name, () => expect(planDeletion(given)).toEqual(want));
 
-  test("clearing empties URL and fallback in one update, which Twilio wants (error 21406)", () => {
+  test("clearing empties URL and fallback in one update, as Twilio demands (error 21406)", () => {
     expect(planDeletion(input({ policy: "Clear" }))).toMatchObject({
       webhook: { smsUrl: "", smsFallbackUrl: "", smsApplicationSid: "" },
     });

@@ -1,7 +1,9 @@
+/** What a deletion does with the webhook at Twilio, decided from what is there. Pure. */
+
 import { pointsAt, type Webhook } from "../../../twilio/webhook.ts";
 import type { LetGo } from "./let-go.ts";
 
-/** What deletion does at Twilio before the finalizer goes. */
+/** What a deletion does at Twilio before the finalizer goes. */
 export type DeletionPlan =
   /** One update, then done. `fallback` is tried when Twilio refuses the first as wrong: a number left pointing at us is worse. */
   | {
@@ -10,28 +12,34 @@ export type DeletionPlan =
       event: DeletionEvent;
       fallback?: { webhook: Webhook; event: DeletionEvent };
     }
-  /** Another SmsNumber waits for this number: it gets the saved webhook and the claim; nothing changes at Twilio. */
+  /**
+   * Another SmsNumber waits for this number: it gets the saved webhook and then the claim. Nothing changes at
+   * Twilio.
+   */
   | { do: "handOver"; event: DeletionEvent }
-  /** With `letGo` something of ours may be left there although nobody wanted that. */
+  /** Nothing is changed. With `letGo` something of ours may be left there although nobody wanted that. */
   | { do: "leave"; event: DeletionEvent; letGo?: LetGo };
 
+/** The event that tells the user how it ended. */
 export interface DeletionEvent {
   type: "Normal" | "Warning";
   reason: "WebhookRestored" | "WebhookCleared" | "WebhookRetained" | "WebhookLeft" | "WebhookHandedOver";
   message: string;
 }
 
+/** Everything the plan depends on. */
 export interface DeletionInput {
   policy: "Restore" | "Clear" | "Retain";
-  /** The number as Twilio has it; null when it is no longer in the account. Retain does not need it. */
+  /** The number as Twilio has it; null when it is no longer in the account. Not needed for Retain. */
   seen: Webhook | null;
-  /** The webhook from before us; undefined when nothing was worth saving. */
+  /** The webhook from before us; undefined when there was nothing worth saving. */
   saved: Webhook | undefined;
   isOurs(url: string): boolean;
-  /** Another object waits for this number. */
+  /** Another SmsNumber waits for this number. */
   successor: boolean;
 }
 
+/** URL and fallback are emptied in one update: Twilio refuses a fallback URL without a URL (error 21406). */
 const cleared: Webhook = {
   smsUrl: "",
   smsMethod: "POST",
@@ -40,11 +48,12 @@ const cleared: Webhook = {
   smsApplicationSid: "",
 };
 
-/** Decides what is done at Twilio when an SmsNumber that held its number goes. Pure. */
+/** Decides what is done at Twilio when an SmsNumber that held its number is deleted. Pure. */
 export function planDeletion({ policy, seen, saved, isOurs, successor }: DeletionInput): DeletionPlan {
+  // Before the number is looked at: Retain does not call Twilio, so nothing was seen.
   if (policy === "Retain") return successor ? handOver : retain;
   if (seen === null) return notInAccount;
-  // Somebody may have pointed the number elsewhere since; what is not ours stays.
+  // Somebody has pointed the number elsewhere since. What is not ours stays.
   if (seen.smsApplicationSid !== "" || !pointsAt(seen, isOurs))
     return {
       do: "leave",
@@ -89,7 +98,7 @@ const handOver: DeletionPlan = {
   event: event("Normal", "WebhookHandedOver", "another SmsNumber takes the number over; the webhook stays"),
 };
 
-/** Nobody looked, so nothing is said of what is there now. */
+/** The message does not say what is there now, since nobody looked. */
 const retain: DeletionPlan = {
   do: "leave",
   event: event(

@@ -7,7 +7,7 @@ const DIGITS = "14252306549";
 const SID = "PN1";
 const at = (minute: number) => new Date(Date.UTC(2026, 0, 1) + minute * 60_000).toISOString();
 
-interface Row {
+interface SuccessionRow {
   name: string;
   /** In minutes. */
   age: number;
@@ -18,7 +18,7 @@ interface Row {
   owns?: boolean;
 }
 
-const smsNumber = ({ name, age, stream = name, spec = {}, deleted = false }: Row) =>
+const smsNumber = ({ name, age, stream = name, spec = {}, deleted = false }: SuccessionRow) =>
   ({
     metadata: {
       namespace: "team",
@@ -34,7 +34,7 @@ const going = smsNumber({ name: "going", age: 900_000, deleted: true });
 const held = { phoneNumberSid: SID, number: DIGITS, uid: "uid-going" } as HeldNumber;
 
 /** Who gets the number of `going`, and how many objects were looked at for it. */
-function succession(rows: readonly Row[], holders: Record<string, string> = {}) {
+function succession(rows: readonly SuccessionRow[], holders: Record<string, string> = {}) {
   const numbers = [going, ...rows.map(smsNumber)];
   const owns = new Map(rows.map(({ name, stream = name, owns }) => [`team/${stream}`, owns]));
   const number = { sid: SID, kind: "number", phoneNumber: `+${DIGITS}`, capabilities: { sms: true } };
@@ -74,45 +74,47 @@ function succession(rows: readonly Row[], holders: Record<string, string> = {}) 
   return { successor: successorOf(deps, going, held)?.metadata.name, looks: looks.count };
 }
 
-const old: Row = { name: "old", age: 3, owns: true };
-const young: Row = { name: "young", age: 2, owns: true };
-const table: Record<string, [rows: Row[], successor: string | undefined, holders?: Record<string, string>]> =
-  {
-    "nobody else": [[], undefined],
-    "the oldest, wherever it stands": [[young, old], "old"],
-    "of the same age, the first by name": [
-      [
-        { ...old, name: "b" },
-        { ...old, name: "a" },
-      ],
-      "a",
+const old: SuccessionRow = { name: "old", age: 3, owns: true };
+const young: SuccessionRow = { name: "young", age: 2, owns: true };
+const table: Record<
+  string,
+  [rows: SuccessionRow[], successor: string | undefined, holders?: Record<string, string>]
+> = {
+  "nobody else": [[], undefined],
+  "the oldest, wherever it stands": [[young, old], "old"],
+  "of the same age, the first by name": [
+    [
+      { ...old, name: "b" },
+      { ...old, name: "a" },
     ],
-    "one whose account does not own the number is passed over": [[{ ...old, owns: false }, young], "young"],
-    "one that is being deleted is passed over": [[{ ...old, deleted: true }, young], "young"],
-    "one that only observes is passed over": [
-      [{ ...old, spec: { managementPolicy: "Observe" } }, young],
-      "young",
+    "a",
+  ],
+  "one whose account does not own the number is passed over": [[{ ...old, owns: false }, young], "young"],
+  "one that is being deleted is passed over": [[{ ...old, deleted: true }, young], "young"],
+  "one that only observes is passed over": [
+    [{ ...old, spec: { managementPolicy: "Observe" } }, young],
+    "young",
+  ],
+  "nobody, while it is not known whether the oldest one's account owns it": [
+    [{ name: "old", age: 3 }, young],
+    undefined,
+  ],
+  "nobody, when the oldest is suspended": [[{ ...old, spec: { suspend: true } }, young], undefined],
+  "nobody, when the oldest one's stream has a number": [
+    [
+      { ...old, stream: "s" },
+      young,
+      { name: "other", age: 1, stream: "s", owns: true, spec: { number: "15005550006" } },
     ],
-    "nobody, while it is not known whether the oldest one's account owns it": [
-      [{ name: "old", age: 3 }, young],
-      undefined,
-    ],
-    "nobody, when the oldest is suspended": [[{ ...old, spec: { suspend: true } }, young], undefined],
-    "nobody, when the oldest one's stream has a number": [
-      [
-        { ...old, stream: "s" },
-        young,
-        { name: "other", age: 1, stream: "s", owns: true, spec: { number: "15005550006" } },
-      ],
-      undefined,
-      { PN2: "uid-other" },
-    ],
-    "nobody, when another one has the number already": [[old, young], undefined, { [SID]: "uid-young" }],
-  };
+    undefined,
+    { PN2: "uid-other" },
+  ],
+  "nobody, when another one has the number already": [[old, young], undefined, { [SID]: "uid-young" }],
+};
 for (const [name, [rows, successor, holders]] of Object.entries(table))
   test(name, () => expect(succession(rows, holders).successor).toBe(successor));
 
-test("each of the others is looked at a few times, however many there are in one stream", () => {
+test("each other SmsNumber is looked at only a few times, however many share one stream", () => {
   const many = Array.from({ length: 500 }, (_, age) => ({ ...old, name: `n${age}`, age, stream: "s" }));
   const { successor, looks } = succession(many);
   expect(successor).toBe("n499");

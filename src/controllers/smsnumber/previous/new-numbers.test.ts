@@ -17,7 +17,7 @@ function listening() {
   return { numbers, tell: (change: Change<SmsNumber>) => tell(change) };
 }
 
-test("one that comes without a status is new, until it is wired or goes", () => {
+test("a number that comes without a status is new until it is wired or deleted", () => {
   const { numbers, tell } = listening();
   for (const uid of ["a", "b", "c"]) tell({ type: "added", object: object(uid) });
   tell({ type: "updated", object: object("a", { managedBy: "us" }), previous: object("a") });
@@ -27,14 +27,14 @@ test("one that comes without a status is new, until it is wired or goes", () => 
   expect(["a", "b", "c"].map((uid) => numbers.has(uid))).toEqual([false, false, true]);
 });
 
-test("one that some operator has looked at is not new, nor one that only changed", () => {
+test("a number that some operator has looked at is not new, and neither is one that only changed", () => {
   const { numbers, tell } = listening();
   tell({ type: "added", object: object("a", { managedBy: "another/release" }) });
   tell({ type: "updated", object: object("b"), previous: object("b") });
   expect([numbers.has("a"), numbers.has("b")]).toEqual([false, false]);
 });
 
-test("who begins to lead takes no number for new that another leader has looked at meanwhile", () => {
+test("a new leader takes no number for new that another leader has looked at meanwhile", () => {
   const { numbers, tell } = listening();
   for (const uid of ["a", "b"]) tell({ type: "added", object: object(uid) });
   numbers.begin([object("a", { managedBy: "us" }), object("b")]);

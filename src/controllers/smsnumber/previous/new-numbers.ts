@@ -3,9 +3,9 @@ import type { Informer } from "../../../kube/informer.ts";
 import type { PreviousWebhooks } from "./previous-webhooks.ts";
 
 /**
- * SmsNumbers that no operator has looked at before this process: they came without a status, and nothing can be stored of the
- * webhook from before. It spares a request for each of hundreds of numbers that are wired at once. Listens from now on, so it
- * must be made before the informer starts.
+ * SmsNumbers that no operator has looked at before this process: they came without a status, so no webhook from
+ * before can be stored for them. Knowing that spares a read of a Secret for each of hundreds of numbers that are
+ * wired at once. Listens from now on, so it must be made before the informer starts.
  */
 export class NewNumbers {
   readonly #uids = new Set<string>();
@@ -18,28 +18,32 @@ export class NewNumbers {
     });
   }
 
-  /** This process begins to lead: what another one has looked at meanwhile is new no more. */
+  /**
+   * This process begins to lead. Numbers that another leader has looked at since they appeared here are new no
+   * more.
+   */
   begin(stored: readonly SmsNumber[]) {
     for (const { metadata, status } of stored)
       if (status?.managedBy !== undefined) this.end(metadata.uid ?? "");
   }
 
+  /** True: nothing is stored for it, for certain. */
   has(uid: string): boolean {
     return this.#uids.has(uid);
   }
 
-  /** It is wired, or something is stored of it: from now on it is one like any other. */
+  /** It is wired, or something is stored for it: from now on it is one like any other. */
   end(uid: string) {
     this.#uids.delete(uid);
   }
 }
 
-/** Stores for an SmsNumber as `previous` does, and remembers that something is stored of it. */
+/** `previous`, with every save noted in `newNumbers`. */
 export function notingSaved(previous: PreviousWebhooks, newNumbers: NewNumbers): PreviousWebhooks {
   return {
     ...previous,
     async save(uid, webhook, signal) {
-      // Before the write: one whose answer is lost may have stored it.
+      // Before the write: one whose answer is lost may have been stored all the same.
       newNumbers.end(uid);
       await previous.save(uid, webhook, signal);
     },

@@ -27,7 +27,7 @@ function previousOf(text: string) {
   return { lines, read: () => previous.read("uid", new AbortController().signal) };
 }
 
-describe("a saved webhook that somebody damaged is none, and the log names only its Secret", () => {
+describe("a saved webhook that somebody damaged counts as none, and the log names only its Secret", () => {
   const texts = {
     "no JSON": "https://bot:s3cret@legacy.example.com/",
     "half of it": '{"smsUrl":"https://bot:s3cret@legacy.example.com/',
