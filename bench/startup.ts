@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { bundleProgram } from "../scripts/bundle/program.ts";
 import { workStreams } from "../src/api/index.ts";
-import { KubeClient } from "../src/kube/client.ts";
+import { KubeClient } from "../src/kube/client/client.ts";
 import { namespaces } from "../src/kube/resource.ts";
 import { createLog, silentLog } from "../src/log.ts";
 import { startControlPlane } from "../test/support/controlplane/controlplane.ts";

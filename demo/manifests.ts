@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
-import type { KubeClient } from "../src/kube/client.ts";
+import type { KubeClient } from "../src/kube/client/client.ts";
 import {
   customResourceDefinitions,
   type KubeObject,

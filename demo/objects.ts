@@ -1,8 +1,8 @@
 import { type Condition, operatingHours, smsNumbers, workStreams } from "../src/api/index.ts";
 import type { Clock } from "../src/clock.ts";
-import type { KubeClient } from "../src/kube/client.ts";
-import { Informer } from "../src/kube/informer.ts";
+import type { KubeClient } from "../src/kube/client/client.ts";
 import type { KubeObject, ResourceType } from "../src/kube/resource.ts";
+import { Informer } from "../src/kube/watch/informer.ts";
 import type { Log } from "../src/log.ts";
 import { waitFor } from "./expect.ts";
 

@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { KubeConfig, VersionApi } from "@kubernetes/client-node";
 import { startEmbeddedPostgres } from "../src/inbox/embedded.ts";
-import { KubeClient } from "../src/kube/client.ts";
+import { KubeClient } from "../src/kube/client/client.ts";
 import { namespaces } from "../src/kube/resource.ts";
 import type { Log } from "../src/log.ts";
 import { type Simulator, type SimulatorSeed, startSimulator } from "../src/simulator/simulator.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { smsNumbers } from "../../src/api/index.ts";
-import type { KubeClient } from "../../src/kube/client.ts";
+import type { KubeClient } from "../../src/kube/client/client.ts";
 import { namespaceOf } from "./objects.ts";
 import type { SpokenProgress } from "./progress.ts";
 

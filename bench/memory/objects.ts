@@ -1,5 +1,5 @@
 import { type SmsNumber, smsNumbers, type WorkStream, workStreams } from "../../src/api/index.ts";
-import type { KubeClient } from "../../src/kube/client.ts";
+import type { KubeClient } from "../../src/kube/client/client.ts";
 import { namespaces, type Secret, secrets } from "../../src/kube/resource.ts";
 import type { SimulatorSeed } from "../../src/simulator/simulator.ts";
 import type { SpokenProgress } from "./progress.ts";

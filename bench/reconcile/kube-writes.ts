@@ -4,7 +4,7 @@ import { KubeConfig } from "@kubernetes/client-node";
 import { Agent, request } from "undici";
 import { parse } from "yaml";
 import { type SmsNumber, smsNumbers, type WorkStream, workStreams } from "../../src/api/index.ts";
-import type { KubeClient } from "../../src/kube/client.ts";
+import type { KubeClient } from "../../src/kube/client/client.ts";
 import { type EventObject, events, type KubeObject, secrets } from "../../src/kube/resource.ts";
 
 /** The writes that the API server has counted so far, by resource (`smsnumbers/status`, `secrets`, …). */

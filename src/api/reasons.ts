@@ -3,7 +3,7 @@
  * `docs/reasons.md` is generated. Reasons are a public contract: never renamed, only added.
  */
 
-import type { ReasonClass } from "../kube/summarise.ts";
+import type { ReasonClass } from "../kube/status/summarise.ts";
 
 export type { ReasonClass };
 

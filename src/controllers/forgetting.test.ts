@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { WorkStream } from "../api/index.ts";
-import type { Change } from "../kube/informer.ts";
+import type { Change } from "../kube/watch/informer.ts";
 import { Forgetting, type ForgettingOptions } from "./forgetting.ts";
 
 const stream = (secret: string, generation: number) =>

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { KubeClient } from "../kube/client.ts";
+import type { KubeClient } from "../kube/client/client.ts";
 import { NamespaceUids } from "./namespaces.ts";
 
 test("a caller who asked first and gives up leaves the answer to the others", async () => {

@@ -1,5 +1,5 @@
 import { orAborted } from "../aborted.ts";
-import type { KubeClient } from "../kube/client.ts";
+import type { KubeClient } from "../kube/client/client.ts";
 import { namespaces } from "../kube/resource.ts";
 
 /**

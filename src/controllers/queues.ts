@@ -1,6 +1,6 @@
 import type { SmsNumber, WorkStream } from "../api/index.ts";
 import type { Clock } from "../clock.ts";
-import { queueOf, type WorkQueue } from "../kube/queue.ts";
+import { queueOf, type WorkQueue } from "../kube/controller/queue.ts";
 import type { Watches } from "./watches.ts";
 import { secretOf } from "./workstream/secret.ts";
 import type { Streams } from "./workstream/streams.ts";

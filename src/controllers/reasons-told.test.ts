@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { SmsNumber, WorkStream } from "../api/index.ts";
 import { type Reason, reasons } from "../api/reasons.ts";
 import { Failure } from "../errors.ts";
-import type { Verdict } from "../kube/summarise.ts";
+import type { Verdict } from "../kube/status/summarise.ts";
 import { parseCredentials } from "../twilio/credentials.ts";
 import { failureFrom, TwilioFault } from "../twilio/fault.ts";
 import { uninstalledStatus } from "./release/uninstalled.ts";

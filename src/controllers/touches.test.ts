@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 import { ManualClock } from "../../test/support/manual-clock.ts";
-import type { Change } from "../kube/informer.ts";
 import type { KubeObject, ObjectMeta } from "../kube/resource.ts";
+import type { Change } from "../kube/watch/informer.ts";
 import { Touches } from "./touches.ts";
 
 const object = (metadata: Partial<ObjectMeta> = {}, status?: unknown): KubeObject => ({

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import type { WorkStream } from "../api/index.ts";
 import type { Clock } from "../clock.ts";
-import type { Change, Informer } from "../kube/informer.ts";
 import { type KubeObject, keyOf } from "../kube/resource.ts";
+import type { Change, Informer } from "../kube/watch/informer.ts";
 import type { Watches } from "./watches.ts";
 
 /**

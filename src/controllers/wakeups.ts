@@ -1,7 +1,7 @@
 import type { SmsNumber, WorkStream } from "../api/index.ts";
-import type { QueueLane, WorkQueue } from "../kube/queue.ts";
+import type { QueueLane, WorkQueue } from "../kube/controller/queue.ts";
 import { type KubeObject, keyOf } from "../kube/resource.ts";
-import type { ReadStore } from "../kube/store.ts";
+import type { ReadStore } from "../kube/watch/store.ts";
 import type { Queues } from "./queues.ts";
 import type { Records } from "./records/records.ts";
 import type { Watches } from "./watches.ts";

@@ -8,10 +8,10 @@ import {
   workStreams,
 } from "../api/index.ts";
 import type { Clock } from "../clock.ts";
-import type { KubeClient } from "../kube/client.ts";
-import { conditionOf } from "../kube/conditions.ts";
-import { Informer } from "../kube/informer.ts";
+import type { KubeClient } from "../kube/client/client.ts";
 import { type Secret, secrets } from "../kube/resource.ts";
+import { conditionOf } from "../kube/status/conditions.ts";
+import { Informer } from "../kube/watch/informer.ts";
 import type { Log } from "../log.ts";
 
 /** What to watch, and how. */

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { OperatingHours, SmsNumber } from "../api/index.ts";
-import { parsePage } from "../kube/page.ts";
+import { parsePage } from "../kube/client/page.ts";
+import { parseSkimmed } from "../kube/client/skim.ts";
 import type { KubeObject } from "../kube/resource.ts";
-import { parseSkimmed } from "../kube/skim.ts";
-import { trim } from "../kube/trim.ts";
+import { trim } from "../kube/watch/trim.ts";
 import { parseCredentials } from "../twilio/credentials.ts";
 import { outcomeOf } from "./operatinghours/outcome.ts";
 import { candidateOf } from "./smsnumber/candidate.ts";

@@ -5,7 +5,7 @@ import type { DatabaseUrl } from "../inbox/database-url.ts";
 import { startEmbeddedPostgres } from "../inbox/embedded.ts";
 import { migrate } from "../inbox/migrate.ts";
 import { PostgresStore } from "../inbox/store.ts";
-import { KubeClient } from "../kube/client.ts";
+import { KubeClient } from "../kube/client/client.ts";
 import type { Log } from "../log.ts";
 import { RouteTable } from "../receiver/route-table.ts";
 import { RouteWatch } from "../receiver/route-watch.ts";

@@ -1,8 +1,8 @@
 import type { Registry } from "@prometheus-io/client";
 import type { Clock } from "../clock.ts";
-import type { KubeClient } from "../kube/client.ts";
-import { Informer } from "../kube/informer.ts";
+import type { KubeClient } from "../kube/client/client.ts";
 import { type Secret, secrets } from "../kube/resource.ts";
+import { Informer } from "../kube/watch/informer.ts";
 import type { Log } from "../log.ts";
 import { secretName } from "../routes/secrets.ts";
 import type { RouteTable } from "./route-table.ts";

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { stringify } from "yaml";
 import { smsNumbers } from "../../src/api/index.ts";
 import { systemClock } from "../../src/clock.ts";
-import { KubeClient } from "../../src/kube/client.ts";
+import { KubeClient } from "../../src/kube/client/client.ts";
 import { namespaces } from "../../src/kube/resource.ts";
 import { silentLog } from "../../src/log.ts";
 import { RouteTable } from "../../src/receiver/route-table.ts";

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import type { KubeClient, KubeError } from "../../src/kube/client.ts";
+import type { KubeClient, KubeError } from "../../src/kube/client/client.ts";
 import { secrets } from "../../src/kube/resource.ts";
 import { LeadershipLost } from "../../src/leadership.ts";
 import { kubeconfigPath, newNamespace } from "../support/cluster.ts";

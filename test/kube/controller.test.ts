@@ -1,15 +1,19 @@
 import { Registry } from "@prometheus-io/client";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Clock, systemClock } from "../../src/clock.ts";
-import type { KubeClient } from "../../src/kube/client.ts";
-import { type Condition, conditionOf } from "../../src/kube/conditions.ts";
-import { type ControlledKind, Controller, type ReconcileContext } from "../../src/kube/controller.ts";
-import { EventRecorder } from "../../src/kube/events.ts";
-import { Informer } from "../../src/kube/informer.ts";
-import { LeaderElector } from "../../src/kube/leader.ts";
-import { queueOf } from "../../src/kube/queue.ts";
+import type { KubeClient } from "../../src/kube/client/client.ts";
+import {
+  type ControlledKind,
+  Controller,
+  type ReconcileContext,
+} from "../../src/kube/controller/controller.ts";
+import { queueOf } from "../../src/kube/controller/queue.ts";
+import { LeaderElector } from "../../src/kube/leader/leader.ts";
 import { events, type KubeObject, namespaces } from "../../src/kube/resource.ts";
-import type { Outcome, ReasonClass, Verdict } from "../../src/kube/summarise.ts";
+import { type Condition, conditionOf } from "../../src/kube/status/conditions.ts";
+import { EventRecorder } from "../../src/kube/status/events.ts";
+import type { Outcome, ReasonClass, Verdict } from "../../src/kube/status/summarise.ts";
+import { Informer } from "../../src/kube/watch/informer.ts";
 import { silentLog } from "../../src/log.ts";
 import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
 import { ManualClock } from "../support/manual-clock.ts";

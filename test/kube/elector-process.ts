@@ -1,5 +1,5 @@
 import { systemClock } from "../../src/clock.ts";
-import { LeaderElector } from "../../src/kube/leader.ts";
+import { LeaderElector } from "../../src/kube/leader/leader.ts";
 import { silentLog } from "../../src/log.ts";
 import { loadClient } from "./widgets.ts";
 

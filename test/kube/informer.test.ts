@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
-import type { KubeClient } from "../../src/kube/client.ts";
-import { type Change, Informer, type InformerOptions } from "../../src/kube/informer.ts";
+import type { KubeClient } from "../../src/kube/client/client.ts";
 import { type KubeObject, keyOf, secrets } from "../../src/kube/resource.ts";
+import { type Change, Informer, type InformerOptions } from "../../src/kube/watch/informer.ts";
 import { silentLog } from "../../src/log.ts";
 import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
 import { ManualClock } from "../support/manual-clock.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
-import type { KubeClient } from "../../src/kube/client.ts";
-import { Informer } from "../../src/kube/informer.ts";
+import type { KubeClient } from "../../src/kube/client/client.ts";
+import { Informer } from "../../src/kube/watch/informer.ts";
 import { silentLog } from "../../src/log.ts";
 import { type ControlPlane, startControlPlane } from "../support/controlplane/controlplane.ts";
 import type { RestoreOptions } from "../support/controlplane/processes.ts";

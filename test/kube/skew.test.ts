@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { KubeClient } from "../../src/kube/client.ts";
+import type { KubeClient } from "../../src/kube/client/client.ts";
 import type { ResourceType } from "../../src/kube/resource.ts";
-import { type ObjectStatus, StatusWriter } from "../../src/kube/status-writer.ts";
+import { type ObjectStatus, StatusWriter } from "../../src/kube/status/status-writer.ts";
 import { silentLog } from "../../src/log.ts";
 import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
 import { ManualClock } from "../support/manual-clock.ts";

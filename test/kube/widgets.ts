@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { KubeClient } from "../../src/kube/client.ts";
+import { KubeClient } from "../../src/kube/client/client.ts";
 import { customResourceDefinitions, type KubeObject, type ResourceType } from "../../src/kube/resource.ts";
 import { silentLog } from "../../src/log.ts";
 

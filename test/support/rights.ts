@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { KubeClient } from "../../src/kube/client.ts";
+import type { KubeClient } from "../../src/kube/client/client.ts";
 import type { KubeObject, ResourceType } from "../../src/kube/resource.ts";
 
 export interface RoleRule {

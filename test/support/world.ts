@@ -11,7 +11,7 @@ import { stopChild } from "../../src/child.ts";
 import { type Clock, systemClock } from "../../src/clock.ts";
 import type { Operator, OperatorConfig } from "../../src/controllers/operator.ts";
 import { migrate } from "../../src/inbox/migrate.ts";
-import { KubeClient } from "../../src/kube/client.ts";
+import { KubeClient } from "../../src/kube/client/client.ts";
 import {
   type EventObject,
   events,

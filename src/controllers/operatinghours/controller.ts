@@ -1,8 +1,8 @@
 import { type OperatingHours, operatingHours } from "../../api/index.ts";
-import { Controller, type ControllerRuntime, type FailureLike } from "../../kube/controller.ts";
-import type { Informer } from "../../kube/informer.ts";
-import { queueOf } from "../../kube/queue.ts";
-import type { Verdict } from "../../kube/summarise.ts";
+import { Controller, type ControllerRuntime, type FailureLike } from "../../kube/controller/controller.ts";
+import { queueOf } from "../../kube/controller/queue.ts";
+import type { Verdict } from "../../kube/status/summarise.ts";
+import type { Informer } from "../../kube/watch/informer.ts";
 import { watchClock } from "./clock-watch.ts";
 import { outcomeOf } from "./outcome.ts";
 

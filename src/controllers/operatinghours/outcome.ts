@@ -3,8 +3,8 @@ import { Failure } from "../../errors.ts";
 import { type Hours, parseHours } from "../../hours/hours.ts";
 import { stateAt } from "../../hours/state.ts";
 import { localDay, upcoming } from "../../hours/upcoming.ts";
-import { timeText } from "../../kube/conditions.ts";
-import type { Outcome, Verdict } from "../../kube/summarise.ts";
+import { timeText } from "../../kube/status/conditions.ts";
+import type { Outcome, Verdict } from "../../kube/status/summarise.ts";
 
 /** What the CRD lets `status.upcoming` hold. Fourteen days of an ordinary calendar are about thirty entries. */
 const MOST_UPCOMING = 512;

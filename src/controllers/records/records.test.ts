@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { ManualClock } from "../../../test/support/manual-clock.ts";
-import { KubeError } from "../../kube/client.ts";
+import { KubeError } from "../../kube/client/client.ts";
 import { routeKey } from "../../routes/route.ts";
 import { shardOf } from "../../routes/secrets.ts";
 import { decodeRecords, encodeRecords } from "./codec.ts";

@@ -9,7 +9,7 @@
 
 import type { Clock } from "../../clock.ts";
 import { Failure } from "../../errors.ts";
-import { KubeError } from "../../kube/client.ts";
+import { KubeError } from "../../kube/client/client.ts";
 import { MultiMap } from "../../multimap.ts";
 import { routeKey } from "../../routes/route.ts";
 import { shardOf } from "../../routes/secrets.ts";

@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import type { KubeClient } from "../../kube/client.ts";
+import type { KubeClient } from "../../kube/client/client.ts";
 import type { Secret } from "../../kube/resource.ts";
 import type { RouteRecord } from "./record.ts";
 import { createSecretStore } from "./secret-store.ts";

@@ -5,7 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
-import type { KubeClient } from "../../kube/client.ts";
+import type { KubeClient } from "../../kube/client/client.ts";
 import { type Secret, secrets } from "../../kube/resource.ts";
 import { ShardEncoder } from "../../routes/codec.ts";
 import type { Route } from "../../routes/route.ts";

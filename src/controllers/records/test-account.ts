@@ -1,4 +1,4 @@
-import { type KubeClient, KubeError } from "../../kube/client.ts";
+import { type KubeClient, KubeError } from "../../kube/client/client.ts";
 import { type Secret, secrets } from "../../kube/resource.ts";
 import { testSecretName } from "../../routes/secrets.ts";
 import { newTestAccount, type TestAccount } from "../../routes/test-route.ts";

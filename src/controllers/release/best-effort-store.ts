@@ -1,4 +1,4 @@
-import { type KubeClient, KubeError } from "../../kube/client.ts";
+import { type KubeClient, KubeError } from "../../kube/client/client.ts";
 import { namespaces } from "../../kube/resource.ts";
 import type { Log } from "../../log.ts";
 import type { ShardStore } from "../records/records.ts";

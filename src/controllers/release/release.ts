@@ -15,11 +15,11 @@ import {
 } from "../../api/index.ts";
 import type { Clock } from "../../clock.ts";
 import { Failure } from "../../errors.ts";
-import { type KubeClient, KubeError } from "../../kube/client.ts";
-import { EventRecorder } from "../../kube/events.ts";
-import { removeFinalizer } from "../../kube/finalizer.ts";
+import { type KubeClient, KubeError } from "../../kube/client/client.ts";
+import { removeFinalizer } from "../../kube/controller/finalizer.ts";
 import { type KubeObject, keyOf, type ResourceType } from "../../kube/resource.ts";
-import type { EventNote } from "../../kube/summarise.ts";
+import { EventRecorder } from "../../kube/status/events.ts";
+import type { EventNote } from "../../kube/status/summarise.ts";
 import type { Term } from "../../leadership.ts";
 import type { Log } from "../../log.ts";
 import { smsNumberFinalizer } from "../smsnumber/cleanup/finalize.ts";

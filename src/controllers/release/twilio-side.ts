@@ -5,9 +5,9 @@
 
 import type { SmsNumber, WorkStream } from "../../api/index.ts";
 import type { Clock } from "../../clock.ts";
-import { type KubeClient, KubeError } from "../../kube/client.ts";
-import { timeText } from "../../kube/conditions.ts";
+import { type KubeClient, KubeError } from "../../kube/client/client.ts";
 import { keyOf, secrets } from "../../kube/resource.ts";
+import { timeText } from "../../kube/status/conditions.ts";
 import type { Term } from "../../leadership.ts";
 import type { Log } from "../../log.ts";
 import { routeKey } from "../../routes/route.ts";

@@ -1,6 +1,6 @@
 import type { Condition } from "../../api/index.ts";
-import { timeText } from "../../kube/conditions.ts";
 import type { KubeObject } from "../../kube/resource.ts";
+import { timeText } from "../../kube/status/conditions.ts";
 
 /** Fields that stay true when nobody looks after the object any more; all others go with the operator. */
 const LASTING = [

@@ -4,7 +4,7 @@
  * (ADR 13).
  */
 
-import type { Outcome } from "../../kube/summarise.ts";
+import type { Outcome } from "../../kube/status/summarise.ts";
 import { webhookOf } from "../../twilio/webhook.ts";
 import type { ClaimRecord } from "../records/record.ts";
 import { candidateOf } from "./candidate.ts";

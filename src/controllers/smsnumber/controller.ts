@@ -1,5 +1,5 @@
 import { type SmsNumber, smsNumbers } from "../../api/index.ts";
-import { type ControlledKind, Controller, type ControllerRuntime } from "../../kube/controller.ts";
+import { type ControlledKind, Controller, type ControllerRuntime } from "../../kube/controller/controller.ts";
 import { ownNumberStatus } from "../owned-status.ts";
 import { Endings } from "./cleanup/endings.ts";
 import { smsNumberFinalizer } from "./cleanup/finalize.ts";

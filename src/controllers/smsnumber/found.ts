@@ -5,8 +5,8 @@
  */
 
 import { Failure } from "../../errors.ts";
-import { conditionOf } from "../../kube/conditions.ts";
-import type { EventNote, Outcome } from "../../kube/summarise.ts";
+import { conditionOf } from "../../kube/status/conditions.ts";
+import type { EventNote, Outcome } from "../../kube/status/summarise.ts";
 import type { PhoneNumber } from "../../twilio/twilio.ts";
 import { hostOf } from "../../twilio/webhook.ts";
 import type { AccountView } from "../accounts/account-view.ts";

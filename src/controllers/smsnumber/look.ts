@@ -5,7 +5,7 @@
 
 import type { SmsNumber } from "../../api/index.ts";
 import type { Reason } from "../../api/reasons.ts";
-import { conditionOf } from "../../kube/conditions.ts";
+import { conditionOf } from "../../kube/status/conditions.ts";
 
 /** What is known before the account of a number is looked at. All times are of the monotonic clock. */
 export interface LookInput {

@@ -6,8 +6,8 @@
 
 import type { SmsNumber } from "../../api/index.ts";
 import type { Reason } from "../../api/reasons.ts";
-import { timeText } from "../../kube/conditions.ts";
-import type { Outcome, Verdict } from "../../kube/summarise.ts";
+import { timeText } from "../../kube/status/conditions.ts";
+import type { Outcome, Verdict } from "../../kube/status/summarise.ts";
 import { withoutFragment } from "../../twilio/connection-overrides.ts";
 import type { ClaimRecord } from "../records/record.ts";
 import { readyVerdict, verdict } from "../workstream/verdicts.ts";

@@ -10,8 +10,8 @@
 
 import type { SmsNumber } from "../../api/index.ts";
 import { Failure } from "../../errors.ts";
-import type { ReconcileContext } from "../../kube/controller.ts";
-import type { Outcome } from "../../kube/summarise.ts";
+import type { ReconcileContext } from "../../kube/controller/controller.ts";
+import type { Outcome } from "../../kube/status/summarise.ts";
 import { holdClaim } from "./claim.ts";
 import type { SmsNumberDeps } from "./deps.ts";
 import { findNumber, seeService } from "./found.ts";

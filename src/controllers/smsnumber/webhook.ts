@@ -6,8 +6,8 @@
  */
 
 import { Failure } from "../../errors.ts";
-import { timeText } from "../../kube/conditions.ts";
-import type { EventNote, Outcome } from "../../kube/summarise.ts";
+import { timeText } from "../../kube/status/conditions.ts";
+import type { EventNote, Outcome } from "../../kube/status/summarise.ts";
 import { routeKey } from "../../routes/route.ts";
 import { urlsOf } from "../../routes/urls.ts";
 import { differences, ourWebhook, pointsAt, type Webhook, webhookOf } from "../../twilio/webhook.ts";

@@ -4,8 +4,8 @@
  */
 
 import type { SmsNumber } from "../../api/index.ts";
-import type { ReconcileContext } from "../../kube/controller.ts";
-import type { Outcome } from "../../kube/summarise.ts";
+import type { ReconcileContext } from "../../kube/controller/controller.ts";
+import type { Outcome } from "../../kube/status/summarise.ts";
 import { inboundBeside, isFallbackUrl, isInboundUrl } from "../../routes/urls.ts";
 import type { CallOptions } from "../../twilio/twilio.ts";
 import { pointsAt, type Webhook } from "../../twilio/webhook.ts";

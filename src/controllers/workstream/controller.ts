@@ -1,8 +1,8 @@
 import { orAborted } from "../../aborted.ts";
 import { type WorkStream, workStreams } from "../../api/index.ts";
-import { type ControlledKind, Controller, type ControllerRuntime } from "../../kube/controller.ts";
+import { type ControlledKind, Controller, type ControllerRuntime } from "../../kube/controller/controller.ts";
 import type { Secret } from "../../kube/resource.ts";
-import type { ReadStore } from "../../kube/store.ts";
+import type { ReadStore } from "../../kube/watch/store.ts";
 import { ownStreamStatus } from "../owned-status.ts";
 import type { WorkStreamDeps } from "./deps.ts";
 import { failedVerdicts, streamUrls } from "./outcome.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { WorkStream } from "../../api/index.ts";
-import type { ReconcileContext } from "../../kube/controller.ts";
+import type { ReconcileContext } from "../../kube/controller/controller.ts";
 import type { CallOptions } from "../../twilio/twilio.ts";
 import { judgeCredentials } from "./credentials-valid.ts";
 import type { WorkStreamDeps } from "./deps.ts";

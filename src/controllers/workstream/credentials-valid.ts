@@ -6,7 +6,7 @@
 
 import type { WorkStream } from "../../api/index.ts";
 import { Failure } from "../../errors.ts";
-import type { ReconcileContext } from "../../kube/controller.ts";
+import type { ReconcileContext } from "../../kube/controller/controller.ts";
 import { routeKey } from "../../routes/route.ts";
 import { KeyRefused } from "../../twilio/check.ts";
 import { type Credentials, parseCredentials } from "../../twilio/credentials.ts";

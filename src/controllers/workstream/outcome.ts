@@ -1,7 +1,7 @@
 import type { WorkStream } from "../../api/index.ts";
 import type { Reason } from "../../api/reasons.ts";
-import { conditionOf, timeText } from "../../kube/conditions.ts";
-import type { EventNote, Outcome, Verdict } from "../../kube/summarise.ts";
+import { conditionOf, timeText } from "../../kube/status/conditions.ts";
+import type { EventNote, Outcome, Verdict } from "../../kube/status/summarise.ts";
 import { routeKey } from "../../routes/route.ts";
 import { type PublicUrls, urlsOf } from "../../routes/urls.ts";
 import type { RouteRecord } from "../records/record.ts";

@@ -6,8 +6,8 @@
 
 import type { WorkStream } from "../../api/index.ts";
 import { Failure } from "../../errors.ts";
-import type { ReconcileContext } from "../../kube/controller.ts";
-import type { Outcome } from "../../kube/summarise.ts";
+import type { ReconcileContext } from "../../kube/controller/controller.ts";
+import type { Outcome } from "../../kube/status/summarise.ts";
 import { routeKey } from "../../routes/route.ts";
 import { type CredentialFacts, judgeCredentials } from "./credentials-valid.ts";
 import type { StreamKey, WorkStreamDeps } from "./deps.ts";

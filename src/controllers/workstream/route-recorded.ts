@@ -5,7 +5,7 @@
 
 import type { WorkStream } from "../../api/index.ts";
 import { Failure } from "../../errors.ts";
-import type { ReconcileContext } from "../../kube/controller.ts";
+import type { ReconcileContext } from "../../kube/controller/controller.ts";
 import { routeKey } from "../../routes/route.ts";
 import { signatureKey } from "../../routes/signature-states.ts";
 import { urlsOf } from "../../routes/urls.ts";

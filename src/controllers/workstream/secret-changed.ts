@@ -1,6 +1,6 @@
 import type { WorkStream } from "../../api/index.ts";
 import type { Secret } from "../../kube/resource.ts";
-import type { ReadStore } from "../../kube/store.ts";
+import type { ReadStore } from "../../kube/watch/store.ts";
 
 /** Has the stream's Secret changed since the last attempt that its status tells of? */
 export function secretChangedWhileAway(

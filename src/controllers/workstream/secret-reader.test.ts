@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import type { KubeClient } from "../../kube/client.ts";
+import type { KubeClient } from "../../kube/client/client.ts";
 import { createSecretReader, type SecretReader } from "./secret-reader.ts";
 
 const ref = { namespace: "team", name: "twilio" };

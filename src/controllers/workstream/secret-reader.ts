@@ -6,8 +6,8 @@
 
 import { orAborted } from "../../aborted.ts";
 import { Failure } from "../../errors.ts";
-import type { KubeClient } from "../../kube/client.ts";
-import { KubeError } from "../../kube/client.ts";
+import type { KubeClient } from "../../kube/client/client.ts";
+import { KubeError } from "../../kube/client/client.ts";
 import type { KubeObject, Secret } from "../../kube/resource.ts";
 import { secrets } from "../../kube/resource.ts";
 import { CREDENTIAL_KEYS } from "../../twilio/credentials.ts";

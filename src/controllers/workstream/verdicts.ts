@@ -5,8 +5,8 @@
 
 import type { WorkStream } from "../../api/index.ts";
 import { classOf, type Reason } from "../../api/reasons.ts";
-import { type Condition, conditionOf } from "../../kube/conditions.ts";
-import type { Verdict } from "../../kube/summarise.ts";
+import { type Condition, conditionOf } from "../../kube/status/conditions.ts";
+import type { Verdict } from "../../kube/status/summarise.ts";
 import type { RuleProblem } from "../../rules/problems.ts";
 import type { UrlVerdict } from "../selfcheck/verdict.ts";
 

@@ -1,5 +1,5 @@
 import type { Condition } from "../../../src/api/index.ts";
-import type { KubeClient } from "../../../src/kube/client.ts";
+import type { KubeClient } from "../../../src/kube/client/client.ts";
 import type { KubeObject, ResourceType } from "../../../src/kube/resource.ts";
 import { eventually } from "../eventually.ts";
 

@@ -1,5 +1,5 @@
 import { type SmsNumber, smsNumbers, type WorkStream, workStreams } from "../../../src/api/index.ts";
-import type { KubeClient } from "../../../src/kube/client.ts";
+import type { KubeClient } from "../../../src/kube/client/client.ts";
 import { apiVersionOf, type KubeObject, type ResourceType, secrets } from "../../../src/kube/resource.ts";
 import { ACCOUNT, NUMBER, TOKEN } from "./simulated-twilio.ts";
 

@@ -1,8 +1,8 @@
 import { Registry } from "@prometheus-io/client";
 import type { Clock } from "../../../src/clock.ts";
 import { Operator, type OperatorConfig } from "../../../src/controllers/operator.ts";
-import { KubeClient } from "../../../src/kube/client.ts";
-import { LeaderElector } from "../../../src/kube/leader.ts";
+import { KubeClient } from "../../../src/kube/client/client.ts";
+import { LeaderElector } from "../../../src/kube/leader/leader.ts";
 import type { Log } from "../../../src/log.ts";
 
 export interface RunningOperator {

@@ -1,7 +1,7 @@
 import { Registry } from "@prometheus-io/client";
 import type { Clock } from "../../../src/clock.ts";
 import { PostgresStore } from "../../../src/inbox/store.ts";
-import { KubeClient } from "../../../src/kube/client.ts";
+import { KubeClient } from "../../../src/kube/client/client.ts";
 import { silentLog } from "../../../src/log.ts";
 import { RouteTable } from "../../../src/receiver/route-table.ts";
 import { RouteWatch } from "../../../src/receiver/route-watch.ts";

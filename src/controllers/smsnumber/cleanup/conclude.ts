@@ -4,8 +4,8 @@
  */
 
 import type { SmsNumber } from "../../../api/index.ts";
-import type { ReconcileContext } from "../../../kube/controller.ts";
-import type { EventNote } from "../../../kube/summarise.ts";
+import type { ReconcileContext } from "../../../kube/controller/controller.ts";
+import type { EventNote } from "../../../kube/status/summarise.ts";
 import type { Webhook } from "../../../twilio/webhook.ts";
 import type { HeldNumber } from "../../records/record.ts";
 import type { Finalization } from "../deps.ts";

@@ -6,7 +6,7 @@
 
 import type { SmsNumber } from "../../../api/index.ts";
 import { Failure } from "../../../errors.ts";
-import type { ReconcileContext } from "../../../kube/controller.ts";
+import type { ReconcileContext } from "../../../kube/controller/controller.ts";
 import { routeKey } from "../../../routes/route.ts";
 import type { AccountView } from "../../accounts/account-view.ts";
 import type { HeldNumber } from "../../records/record.ts";

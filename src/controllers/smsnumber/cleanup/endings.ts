@@ -1,4 +1,4 @@
-import type { EventNote } from "../../../kube/summarise.ts";
+import type { EventNote } from "../../../kube/status/summarise.ts";
 import type { Debt } from "./debts.ts";
 import type { Ending } from "./give-back.ts";
 

@@ -7,8 +7,8 @@
 
 import type { SmsNumber } from "../../../api/index.ts";
 import { Failure } from "../../../errors.ts";
-import type { ReconcileContext } from "../../../kube/controller.ts";
-import type { EventNote } from "../../../kube/summarise.ts";
+import type { ReconcileContext } from "../../../kube/controller/controller.ts";
+import type { EventNote } from "../../../kube/status/summarise.ts";
 import type { Finalization } from "../deps.ts";
 import { unlessForbidden } from "../previous/previous-webhooks.ts";
 import { wakeOthers } from "../work.ts";

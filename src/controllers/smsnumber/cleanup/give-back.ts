@@ -5,8 +5,8 @@
 
 import type { SmsNumber } from "../../../api/index.ts";
 import { Failure } from "../../../errors.ts";
-import type { ReconcileContext } from "../../../kube/controller.ts";
-import type { EventNote } from "../../../kube/summarise.ts";
+import type { ReconcileContext } from "../../../kube/controller/controller.ts";
+import type { EventNote } from "../../../kube/status/summarise.ts";
 import type { CallOptions, PhoneNumber } from "../../../twilio/twilio.ts";
 import { type Webhook, webhookOf } from "../../../twilio/webhook.ts";
 import type { AccountView } from "../../accounts/account-view.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { Failure } from "../../../errors.ts";
-import type { EventNote } from "../../../kube/summarise.ts";
+import type { EventNote } from "../../../kube/status/summarise.ts";
 import { hostOf, type Webhook } from "../../../twilio/webhook.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ManualClock } from "../../../../test/support/manual-clock.ts";
-import type { Change } from "../../../kube/informer.ts";
 import type { KubeObject } from "../../../kube/resource.ts";
+import type { Change } from "../../../kube/watch/informer.ts";
 import { deletionSeen, leftMs } from "./patience.ts";
 
 const minutes = (count: number) => count * 60_000;

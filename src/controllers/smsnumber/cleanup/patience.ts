@@ -5,8 +5,8 @@
 
 import type { SmsNumber } from "../../../api/index.ts";
 import type { Clock } from "../../../clock.ts";
-import type { Informer } from "../../../kube/informer.ts";
 import type { KubeObject } from "../../../kube/resource.ts";
+import type { Informer } from "../../../kube/watch/informer.ts";
 
 /**
  * What DELETE_TIMEOUT is compared with, in milliseconds of one monotonic clock: the wall clock may be set while a

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { SmsNumber } from "../../../api/index.ts";
-import type { Change } from "../../../kube/informer.ts";
+import type { Change } from "../../../kube/watch/informer.ts";
 import { NewNumbers } from "./new-numbers.ts";
 
 const object = (uid: string, status?: Partial<SmsNumber["status"]>) =>

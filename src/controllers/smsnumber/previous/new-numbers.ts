@@ -1,5 +1,5 @@
 import type { SmsNumber } from "../../../api/index.ts";
-import type { Informer } from "../../../kube/informer.ts";
+import type { Informer } from "../../../kube/watch/informer.ts";
 import type { PreviousWebhooks } from "./previous-webhooks.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { KubeClient } from "../../../kube/client.ts";
+import type { KubeClient } from "../../../kube/client/client.ts";
 import type { Secret } from "../../../kube/resource.ts";
 import { createLog } from "../../../log.ts";
 import { previousPrefix } from "../../../routes/secrets.ts";

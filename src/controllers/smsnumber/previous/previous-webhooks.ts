@@ -6,8 +6,8 @@
  * to find one.
  */
 
-import type { KubeClient } from "../../../kube/client.ts";
-import { KubeError } from "../../../kube/client.ts";
+import type { KubeClient } from "../../../kube/client/client.ts";
+import { KubeError } from "../../../kube/client/client.ts";
 import { type Secret, secrets } from "../../../kube/resource.ts";
 import type { Log } from "../../../log.ts";
 import { previousPrefix } from "../../../routes/secrets.ts";

@@ -17,14 +17,14 @@
  */
 
 import { isDeepStrictEqual } from "node:util";
-import type { Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
-import { type KubeClient, KubeError } from "./client.ts";
+import type { Clock } from "../../clock.ts";
+import type { Log } from "../../log.ts";
+import { type KubeClient, KubeError } from "../client/client.ts";
+import { undeclaredFields, without } from "../client/undeclared.ts";
+import { Recent } from "../controller/recent.ts";
+import { type KubeObject, keyOf, type ObjectMeta, type ResourceType } from "../resource.ts";
+import { trim } from "../watch/trim.ts";
 import type { RuntimeStatus } from "./conditions.ts";
-import { Recent } from "./recent.ts";
-import { type KubeObject, keyOf, type ObjectMeta, type ResourceType } from "./resource.ts";
-import { trim } from "./trim.ts";
-import { undeclaredFields, without } from "./undeclared.ts";
 
 /** A status as this runtime knows it: its own fields, and whatever else the kind has. */
 export type ObjectStatus = RuntimeStatus & Record<string, unknown>;

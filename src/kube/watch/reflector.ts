@@ -26,8 +26,8 @@
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
  */
 
-import type { WatchEvent } from "./client.ts";
-import type { KubeObject, ObjectMeta } from "./resource.ts";
+import type { WatchEvent } from "../client/client.ts";
+import type { KubeObject, ObjectMeta } from "../resource.ts";
 import { isOlder } from "./versions.ts";
 import { errorOf, type Failed, isForgotten, problemOf, SILENCE } from "./watch-failure.ts";
 

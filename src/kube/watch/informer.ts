@@ -20,12 +20,12 @@
 
 import { isDeepStrictEqual } from "node:util";
 import type { Registry } from "@prometheus-io/client";
-import type { Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
-import type { KubeClient } from "./client.ts";
-import { KubeMetrics } from "./metrics.ts";
+import type { Clock } from "../../clock.ts";
+import type { Log } from "../../log.ts";
+import type { KubeClient } from "../client/client.ts";
+import { KubeMetrics } from "../controller/metrics.ts";
+import { type KubeObject, keyOf, type ResourceType } from "../resource.ts";
 import { type ReflectorAction, type ReflectorInput, type ReflectorNews, start, step } from "./reflector.ts";
-import { type KubeObject, keyOf, type ResourceType } from "./resource.ts";
 import { type Indexes, type ReadStore, Store } from "./store.ts";
 import { trim } from "./trim.ts";
 import { type Failed, failureOf } from "./watch-failure.ts";

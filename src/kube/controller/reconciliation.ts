@@ -18,19 +18,14 @@
  * https://kubernetes.io/docs/concepts/architecture/controller/
  */
 
-import type { Clock } from "../clock.ts";
-import { LeadershipLost, type Term } from "../leadership.ts";
-import type { Log } from "../log.ts";
-import { type KubeClient, KubeError } from "./client.ts";
-import { conditionOf } from "./conditions.ts";
-import type { EventRecorder } from "./events.ts";
-import { addFinalizer, ObjectGone, removeFinalizer } from "./finalizer.ts";
-import { Interrupted, type Interruption } from "./interruption.ts";
-import type { KubeMetrics, ReconcileResult } from "./metrics.ts";
-import type { Cause, QueueLane } from "./queue.ts";
-import { Recent } from "./recent.ts";
-import type { KubeObject, ResourceType } from "./resource.ts";
-import { type ObjectStatus, StatusWriter, type WriteResult } from "./status-writer.ts";
+import type { Clock } from "../../clock.ts";
+import { LeadershipLost, type Term } from "../../leadership.ts";
+import type { Log } from "../../log.ts";
+import { type KubeClient, KubeError } from "../client/client.ts";
+import type { KubeObject, ResourceType } from "../resource.ts";
+import { conditionOf } from "../status/conditions.ts";
+import type { EventRecorder } from "../status/events.ts";
+import { type ObjectStatus, StatusWriter, type WriteResult } from "../status/status-writer.ts";
 import {
   type EventNote,
   type Outcome,
@@ -38,7 +33,12 @@ import {
   type Summary,
   summarise,
   type Verdict,
-} from "./summarise.ts";
+} from "../status/summarise.ts";
+import { addFinalizer, ObjectGone, removeFinalizer } from "./finalizer.ts";
+import { Interrupted, type Interruption } from "./interruption.ts";
+import type { KubeMetrics, ReconcileResult } from "./metrics.ts";
+import type { Cause, QueueLane } from "./queue.ts";
+import { Recent } from "./recent.ts";
 
 /** What the kind's own code gets to work with, for one attempt. */
 export interface ReconcileContext<T extends KubeObject> {

@@ -9,9 +9,9 @@
  * a limit, objects whose account hangs would soon have all workers, and turns would be worth nothing (docs/adr/0029).
  */
 
-import type { Flow } from "../fairness/flow.ts";
-import { FairLine } from "../fairness/line.ts";
-import { Shares } from "../fairness/shares.ts";
+import type { Flow } from "../../fairness/flow.ts";
+import { FairLine } from "../../fairness/line.ts";
+import { Shares } from "../../fairness/shares.ts";
 
 /** `change`: somebody changed the object and waits for it. `resync`: it is looked at again in case something changed outside. */
 export type QueueLane = "change" | "resync";

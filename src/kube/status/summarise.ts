@@ -16,6 +16,7 @@
  * https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
  */
 
+import type { KubeObject } from "../resource.ts";
 import {
   type Condition,
   type ConditionStatus,
@@ -23,7 +24,6 @@ import {
   type RuntimeStatus,
   timeText,
 } from "./conditions.ts";
-import type { KubeObject } from "./resource.ts";
 
 /**
  * What a reason says about the time to come. The table in docs/adr/0005 says what each class means for `Ready`.

@@ -10,11 +10,11 @@
  * It does what client-go's workqueue does, and shares workers fairly besides (see `Lanes`).
  */
 
-import type { Clock } from "../clock.ts";
-import type { Flow } from "../fairness/flow.ts";
+import type { Clock } from "../../clock.ts";
+import type { Flow } from "../../fairness/flow.ts";
+import type { KubeObject } from "../resource.ts";
+import type { ReadStore } from "../watch/store.ts";
 import { type Cause, Lanes, type LanesOptions, stronger } from "./lanes.ts";
-import type { KubeObject } from "./resource.ts";
-import type { ReadStore } from "./store.ts";
 
 export type { Cause, QueueLane } from "./lanes.ts";
 

@@ -1,5 +1,5 @@
-import type { Clock } from "../clock.ts";
-import { type KubeObject, keyOf } from "./resource.ts";
+import type { Clock } from "../../clock.ts";
+import { type KubeObject, keyOf } from "../resource.ts";
 
 export interface UrgencyOptions<T extends KubeObject> {
   clock: Clock;

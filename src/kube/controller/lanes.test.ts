@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../../test/support/manual-clock.ts";
+import { ManualClock } from "../../../test/support/manual-clock.ts";
 import type { Cause } from "./lanes.ts";
 import { type Item, WorkQueue } from "./queue.ts";
 

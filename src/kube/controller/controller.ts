@@ -19,19 +19,19 @@
 
 import { randomBytes } from "node:crypto";
 import type { Registry } from "@prometheus-io/client";
-import type { Clock } from "../clock.ts";
-import { ALWAYS, LeadershipLost, type Term } from "../leadership.ts";
-import type { Log } from "../log.ts";
-import type { KubeClient } from "./client.ts";
-import type { EventRecorder } from "./events.ts";
-import type { Change, Informer } from "./informer.ts";
+import type { Clock } from "../../clock.ts";
+import { ALWAYS, LeadershipLost, type Term } from "../../leadership.ts";
+import type { Log } from "../../log.ts";
+import type { KubeClient } from "../client/client.ts";
+import type { LeaderElector } from "../leader/leader.ts";
+import { type KubeObject, keyOf, type ResourceType } from "../resource.ts";
+import type { EventRecorder } from "../status/events.ts";
+import type { ObjectStatus } from "../status/status-writer.ts";
+import type { Change, Informer } from "../watch/informer.ts";
 import { Interruption } from "./interruption.ts";
-import type { LeaderElector } from "./leader.ts";
 import { KubeMetrics } from "./metrics.ts";
 import type { Item, QueueLane, WorkQueue } from "./queue.ts";
 import { type Next, type Reconciler, Reconciliation } from "./reconciliation.ts";
-import { type KubeObject, keyOf, type ResourceType } from "./resource.ts";
-import type { ObjectStatus } from "./status-writer.ts";
 import { Urgency } from "./urgency.ts";
 
 export type { FailureLike, ReconcileContext } from "./reconciliation.ts";

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { KubeObject } from "../resource.ts";
 import {
   type ReflectorAction,
   type ReflectorInput,
@@ -7,7 +8,6 @@ import {
   start,
   step,
 } from "./reflector.ts";
-import type { KubeObject } from "./resource.ts";
 import type { Failed } from "./watch-failure.ts";
 
 const object = (name: string, resourceVersion: string): KubeObject => ({

@@ -15,7 +15,7 @@ import { delimiter } from "node:path";
 import type { ConnectionOptions } from "node:tls";
 import { KubeConfig } from "@kubernetes/client-node";
 import { Agent, type Dispatcher, ProxyAgent, Socks5ProxyAgent } from "undici";
-import { orAborted } from "../aborted.ts";
+import { orAborted } from "../../aborted.ts";
 
 /**
  * How long credentials are used before they are read again. A pod's token is valid for an hour, and the kubelet replaces

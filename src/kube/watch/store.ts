@@ -1,6 +1,6 @@
-import { MultiMap } from "../multimap.ts";
-import type { KubeObject } from "./resource.ts";
-import { keyOf } from "./resource.ts";
+import { MultiMap } from "../../multimap.ts";
+import type { KubeObject } from "../resource.ts";
+import { keyOf } from "../resource.ts";
 
 /**
  * What controllers may do with an informer's objects: read them. The objects are frozen and have no managedFields.

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import type { Lease } from "../resource.ts";
 import { decideOnLease, heldLease, type LeaseDecision, NOBODY, releasedLease } from "./lease.ts";
-import type { Lease } from "./resource.ts";
 
 const lease = (spec: Lease["spec"]): Lease => ({
   apiVersion: "coordination.k8s.io/v1",

@@ -19,12 +19,12 @@
  * https://kubernetes.io/docs/concepts/architecture/leases/#leader-election
  */
 
-import type { Clock } from "../clock.ts";
-import { LeadershipLost, type Term } from "../leadership.ts";
-import type { Log } from "../log.ts";
-import { type KubeClient, KubeError } from "./client.ts";
+import type { Clock } from "../../clock.ts";
+import { LeadershipLost, type Term } from "../../leadership.ts";
+import type { Log } from "../../log.ts";
+import { type KubeClient, KubeError } from "../client/client.ts";
+import { type Lease, leases } from "../resource.ts";
 import { decideOnLease, heldLease, NOBODY, type ObservedLease, releasedLease } from "./lease.ts";
-import { type Lease, leases } from "./resource.ts";
 
 export interface LeaderOptions {
   client: KubeClient;

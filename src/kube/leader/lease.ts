@@ -11,7 +11,7 @@
  * https://kubernetes.io/docs/concepts/architecture/leases/#leader-election
  */
 
-import type { Lease } from "./resource.ts";
+import type { Lease } from "../resource.ts";
 
 /** The version of the Lease that we saw last, and when we first saw it, by our monotonic clock. */
 export interface ObservedLease {

@@ -18,13 +18,10 @@
 
 import { request } from "undici";
 import type { IncomingHttpHeaders } from "undici/types/header.js";
-import type { Flow } from "../fairness/flow.ts";
-import { Places } from "../fairness/places.ts";
-import { ALWAYS, type Leadership, LeadershipLost } from "../leadership.ts";
-import type { Log } from "../log.ts";
-import { CONNECTIONS, KubeConnection, loadConfig } from "./connection.ts";
-import { errorOfStatus, errorOfTransport, KubeError, type StatusBody } from "./errors.ts";
-import { parsePage } from "./page.ts";
+import type { Flow } from "../../fairness/flow.ts";
+import { Places } from "../../fairness/places.ts";
+import { ALWAYS, type Leadership, LeadershipLost } from "../../leadership.ts";
+import type { Log } from "../../log.ts";
 import {
   apiVersionOf,
   type KubeObject,
@@ -32,7 +29,10 @@ import {
   pathOf,
   type Ref,
   type ResourceType,
-} from "./resource.ts";
+} from "../resource.ts";
+import { CONNECTIONS, KubeConnection, loadConfig } from "./connection.ts";
+import { errorOfStatus, errorOfTransport, KubeError, type StatusBody } from "./errors.ts";
+import { parsePage } from "./page.ts";
 import { parseSkimmed } from "./skim.ts";
 import { linesOf } from "./watch-lines.ts";
 

@@ -9,8 +9,8 @@
  * https://kubernetes.io/docs/concepts/overview/working-with-objects/finalizers/
  */
 
-import { type KubeClient, KubeError } from "./client.ts";
-import type { KubeObject, ResourceType } from "./resource.ts";
+import { type KubeClient, KubeError } from "../client/client.ts";
+import type { KubeObject, ResourceType } from "../resource.ts";
 
 /** How many writes a call tries when others change the object. Then it fails, and the whole attempt is retried after a pause. */
 const ATTEMPTS = 5;

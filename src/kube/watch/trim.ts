@@ -5,8 +5,8 @@
  * times. docs/adr/0021 has the target (400 MiB for 10,000 streams) and what was measured on the way.
  */
 
-import type { Condition, RuntimeStatus } from "./conditions.ts";
-import type { KubeObject, ObjectMeta } from "./resource.ts";
+import type { KubeObject, ObjectMeta } from "../resource.ts";
+import type { Condition, RuntimeStatus } from "../status/conditions.ts";
 
 /**
  * `kubectl apply` keeps a copy of the whole object in this annotation. It comes with the metadata, so a Secret's content

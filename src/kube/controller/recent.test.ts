@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ManualClock } from "../../test/support/manual-clock.ts";
+import { ManualClock } from "../../../test/support/manual-clock.ts";
 import { Recent } from "./recent.ts";
 
 test("a value is remembered for ten seconds after it was last set, and then forgotten by itself", async () => {

@@ -3,7 +3,7 @@
  * sentence what a person can do about each.
  */
 
-import { KubeError, type StatusBody } from "./errors.ts";
+import { KubeError, type StatusBody } from "../client/errors.ts";
 
 /** Why a list or a watch failed. `status` is 0 where no answer came. */
 export interface Failed {

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 
 /**
  * How long our own write counts for more than the store. A watch that works brings it back in well under a second. After

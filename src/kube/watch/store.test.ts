@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { KubeObject } from "./resource.ts";
+import { linesOf } from "../client/watch-lines.ts";
+import type { KubeObject } from "../resource.ts";
 import { Store } from "./store.ts";
 import { trim } from "./trim.ts";
-import { linesOf } from "./watch-lines.ts";
 
 interface Thing extends KubeObject {
   spec: { refs: string[] };

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { ManualClock } from "../../test/support/manual-clock.ts";
-import { silentLog } from "../log.ts";
-import type { KubeClient } from "./client.ts";
+import { ManualClock } from "../../../test/support/manual-clock.ts";
+import { silentLog } from "../../log.ts";
+import type { KubeClient } from "../client/client.ts";
+import type { EventObject, KubeObject } from "../resource.ts";
 import { EventRecorder } from "./events.ts";
-import type { EventObject, KubeObject } from "./resource.ts";
 
 /** A recorder with an API server that answers when the test says so. */
 function scene() {

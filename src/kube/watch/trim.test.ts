@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { KubeObject } from "./resource.ts";
+import type { KubeObject } from "../resource.ts";
 import { trim } from "./trim.ts";
 
 const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";

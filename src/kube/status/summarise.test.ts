@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import type { KubeObject } from "../resource.ts";
 import { type Condition, conditionOf, timeText } from "./conditions.ts";
-import type { KubeObject } from "./resource.ts";
 import { type EventNote, type Outcome, type ReasonClass, summarise, type Verdict } from "./summarise.ts";
 
 const NOW = Date.UTC(2026, 2, 1, 12);

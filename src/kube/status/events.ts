@@ -14,12 +14,12 @@
  */
 
 import { randomBytes } from "node:crypto";
-import type { Clock } from "../clock.ts";
-import { Places } from "../fairness/places.ts";
-import { Shares } from "../fairness/shares.ts";
-import type { Log } from "../log.ts";
-import { type KubeClient, KubeError } from "./client.ts";
-import { type EventObject, events, type KubeObject } from "./resource.ts";
+import type { Clock } from "../../clock.ts";
+import { Places } from "../../fairness/places.ts";
+import { Shares } from "../../fairness/shares.ts";
+import type { Log } from "../../log.ts";
+import { type KubeClient, KubeError } from "../client/client.ts";
+import { type EventObject, events, type KubeObject } from "../resource.ts";
 import type { EventNote } from "./summarise.ts";
 
 export interface EventRecorderOptions {
