@@ -1,3 +1,4 @@
+import { effectiveNumber } from "../api/effective.ts";
 import type { SmsNumber } from "../api/index.ts";
 import { routeKey } from "../routes/route.ts";
 import type { RouteRecord } from "./records/record.ts";
@@ -63,8 +64,9 @@ export class Relations {
     };
     return this.#numbersOf(route.namespace, route.stream)
       .filter(
-        ({ metadata, spec }) =>
-          spec.managementPolicy === "Observe" && metadata.deletionTimestamp === undefined,
+        (number) =>
+          effectiveNumber(number).managementPolicy === "Observe" &&
+          number.metadata.deletionTimestamp === undefined,
       )
       .filter((number) => candidateOf(deps, number).found ?? before.includes(number.spec.number))
       .map(({ spec }) => spec.number);

@@ -339,3 +339,14 @@ export function databaseUrlOf({
     throw new UsageError("DATABASE_URL and DATABASE_URL_FILE are both set: choose one");
   return databaseUrlFile === undefined ? databaseUrl : urlInFile(databaseUrlFile);
 }
+
+/** What INSTANCE is, or by default would be. The chart always sets it. */
+export function instanceOf({
+  instance,
+  operatorNamespace,
+}: {
+  instance: string | undefined;
+  operatorNamespace: string;
+}): string {
+  return instance ?? `${operatorNamespace}/sms-channel-operator`;
+}

@@ -6,7 +6,7 @@ import { Operator, type OperatorConfig } from "../controllers/operator.ts";
 import { KubeClient } from "../kube/client/client.ts";
 import { LeaderElector } from "../kube/leader/leader.ts";
 import { leaseName } from "../routes/secrets.ts";
-import { type Command, type Config, databaseUrlOf, flag, settings } from "./config.ts";
+import { type Command, type Config, databaseUrlOf, flag, instanceOf, settings } from "./config.ts";
 import { exposeLeading } from "./metrics.ts";
 import { runProcess } from "./process.ts";
 
@@ -110,16 +110,6 @@ export const controllerCommand: Command<typeof own> = {
     );
   },
 };
-
-export function instanceOf({
-  instance,
-  operatorNamespace,
-}: {
-  instance: string | undefined;
-  operatorNamespace: string;
-}): string {
-  return instance ?? `${operatorNamespace}/sms-channel-operator`;
-}
 
 function operatorConfig(config: Config<typeof own>, instance: string): OperatorConfig {
   return {

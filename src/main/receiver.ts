@@ -11,7 +11,7 @@ import { RouteTable } from "../receiver/route-table.ts";
 import { RouteWatch } from "../receiver/route-watch.ts";
 import { SchemaSeen } from "../receiver/schema-seen.ts";
 import { Receiver, STORE_BUDGET_MS } from "../receiver/server.ts";
-import { type Command, type Config, databaseUrlOf, settings, text } from "./config.ts";
+import { type Command, type Config, databaseUrlOf, instanceOf, settings, text } from "./config.ts";
 import { type Process, runProcess } from "./process.ts";
 
 const own = {
@@ -57,7 +57,7 @@ async function serve(config: Config<typeof own>, process: Process): Promise<void
     client,
     routes,
     namespace: config.operatorNamespace,
-    instance: config.instance ?? `${config.operatorNamespace}/sms-channel-operator`,
+    instance: instanceOf(config),
     shards: config.routeShards,
     clock,
     log,

@@ -8,8 +8,8 @@ import { namespaces } from "../kube/resource.ts";
 import { ALWAYS, type Term } from "../leadership.ts";
 import { createLog, type Log } from "../log.ts";
 import { leaseName, previousPrefix } from "../routes/secrets.ts";
-import { type Command, type Config, flag, settings, UsageError } from "./config.ts";
-import { instanceOf, KUBE_TIMEOUT_MS } from "./controller.ts";
+import { type Command, type Config, flag, instanceOf, settings, UsageError } from "./config.ts";
+import { KUBE_TIMEOUT_MS } from "./controller.ts";
 import { listenForStop } from "./signals.ts";
 
 const only = (env: string, help: string) =>

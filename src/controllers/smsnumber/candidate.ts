@@ -3,6 +3,7 @@
  * of which there may be thousands, so it reads what is in memory and never calls Twilio.
  */
 
+import { effectiveNumber } from "../../api/effective.ts";
 import type { SmsNumber } from "../../api/index.ts";
 import { findIn } from "../accounts/snapshot.ts";
 import { isInService, refusalOf } from "./accepted.ts";
@@ -37,7 +38,7 @@ export function candidateOf(deps: CandidateDeps, object: SmsNumber): Candidate {
     // An object without a readable time sorts as the oldest, the same on every replica.
     createdAtMs: Date.parse(object.metadata.creationTimestamp ?? "") || 0,
     eligible:
-      object.spec.managementPolicy !== "Observe" &&
+      effectiveNumber(object).managementPolicy === "Manage" &&
       object.metadata.deletionTimestamp === undefined &&
       refusal?.stopsWiring !== true,
     // True needs a reading of the account. Refused credentials count as "not found" rather than "not known": they

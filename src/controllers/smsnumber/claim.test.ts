@@ -58,7 +58,8 @@ function release() {
   };
   const hold = (object: SmsNumber, ensureFinalizer: () => Promise<void>) => {
     const { namespace } = object.metadata;
-    const work = { deps, ctx: { ensureFinalizer }, object, namespace, namespaceUid: namespace };
+    const effective = { managementPolicy: "Manage" };
+    const work = { deps, ctx: { ensureFinalizer }, object, effective, namespace, namespaceUid: namespace };
     return holdClaim({ ...work, stream: "support" } as unknown as NumberWork, found);
   };
   return { records, known, hold };

@@ -41,8 +41,8 @@ export interface NumberToWire extends FoundNumber {
 
 /** Completes `Accepted`: is this number this object's? Takes the claim if it is free. */
 export async function holdClaim(work: NumberWork, found: FoundNumber): Promise<StepEnd<NumberToWire>> {
-  const { deps, ctx, object, namespaceUid, stream } = work;
-  if (object.spec.managementPolicy === "Observe") {
+  const { deps, ctx, effective, namespaceUid, stream } = work;
+  if (effective.managementPolicy === "Observe") {
     await letGoOfClaim(work, found);
     await deps.refreshDigits(namespaceUid, stream);
     return { go: { ...found, claim: undefined } };

@@ -48,7 +48,7 @@ export async function pointAtUs(work: NumberWork, held: NumberToWire): Promise<O
  * and so raised its generation.
  */
 async function planInput(work: NumberWork, { route, seen, claim }: NumberToWire, ours: Webhook) {
-  const { deps, object } = work;
+  const { deps, object, effective } = work;
   const current = deps.records.route(routeKey(route)) ?? route;
   return {
     seen: webhookOf(seen.number),
@@ -57,9 +57,9 @@ async function planInput(work: NumberWork, { route, seen, claim }: NumberToWire,
     isOurFallback: (url: string) => isOurFallback(deps, current, url),
     override: seen.override,
     policy: {
-      manage: object.spec.managementPolicy !== "Observe",
+      manage: effective.managementPolicy === "Manage",
       suspended: isSuspended(deps, object),
-      takeover: object.spec.takeover ?? ("WhenUnset" as const),
+      takeover: effective.takeover,
     },
     configuredUrl: claim?.configured?.url,
     configuredFallbackUrl: claim?.configured?.fallbackUrl,

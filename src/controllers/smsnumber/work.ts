@@ -3,6 +3,7 @@
  * the same words.
  */
 
+import { type EffectiveNumber, effectiveNumber } from "../../api/effective.ts";
 import type { SmsNumber } from "../../api/index.ts";
 import type { ReconcileContext } from "../../kube/controller/controller.ts";
 import type { Outcome } from "../../kube/status/summarise.ts";
@@ -19,6 +20,8 @@ export interface NumberWork {
   deps: SmsNumberDeps;
   ctx: ReconcileContext<SmsNumber>;
   object: SmsNumber;
+  /** What its spec comes to with the defaults. */
+  effective: EffectiveNumber;
   namespace: string;
   /** Routes and claims go by the UID: a namespace that is deleted and made again under its name has other tenants. */
   namespaceUid: string;
@@ -42,6 +45,7 @@ export async function gather(deps: SmsNumberDeps, ctx: ReconcileContext<SmsNumbe
     deps,
     ctx,
     object,
+    effective: effectiveNumber(object),
     namespace,
     namespaceUid: await deps.seen.namespaceUid(namespace, ctx.signal),
     stream,

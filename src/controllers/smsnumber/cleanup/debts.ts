@@ -4,6 +4,7 @@
  * lost.
  */
 
+import { effectiveNumber } from "../../../api/effective.ts";
 import type { SmsNumber } from "../../../api/index.ts";
 import { Failure } from "../../../errors.ts";
 import type { ReconcileContext } from "../../../kube/controller/controller.ts";
@@ -67,7 +68,8 @@ async function unrecorded(
   if (forced) return held;
   const { namespace, stream } = held;
   const state = deps.streams.get(`${namespace}/${stream}`);
-  const isPatient = object.spec.deletionPolicy !== "Retain" && deps.seen.deletionLeftMs(object) > 0;
+  const isPatient =
+    effectiveNumber(object).deletionPolicy !== "Retain" && deps.seen.deletionLeftMs(object) > 0;
   // The stream's first attempt after a start is still to come, and brings the credentials.
   if (isPatient && state === undefined && deps.seen.workStream(namespace, stream) !== undefined)
     throw new Failure(

@@ -5,6 +5,7 @@
  * is recorded as owed, told in log and event, and counted (ADR 31).
  */
 
+import { effectiveNumber } from "../../../api/effective.ts";
 import type { SmsNumber } from "../../../api/index.ts";
 import { Failure } from "../../../errors.ts";
 import type { ReconcileContext } from "../../../kube/controller/controller.ts";
@@ -123,7 +124,7 @@ const forced: LetGo = { reason: "ForceDelete", why: `${FORCE_DELETE_ANNOTATION} 
 async function endingOf(deps: Finalization, ctx: ReconcileContext<SmsNumber>, debt: Debt): Promise<Ending> {
   const { object } = ctx;
   if (isForced(object)) return { do: "letGo", letGo: forced };
-  if (object.spec.managementPolicy === "Observe") return leaveObserved(deps, object, debt);
+  if (effectiveNumber(object).managementPolicy === "Observe") return leaveObserved(deps, object, debt);
   const deadline = abortingAfter(deps.clock, deps.seen.deletionLeftMs(object));
   try {
     return await giveBack(deps, ctx, debt, deadline.signal);

@@ -3,6 +3,7 @@
  * have pointed it elsewhere, and that must not be undone.
  */
 
+import { effectiveNumber } from "../../../api/effective.ts";
 import type { SmsNumber } from "../../../api/index.ts";
 import { Failure } from "../../../errors.ts";
 import type { ReconcileContext } from "../../../kube/controller/controller.ts";
@@ -40,7 +41,7 @@ export async function giveBack(
 ): Promise<Ending> {
   const { held } = debt;
   const work = { deps, object: ctx.object };
-  const policy = ctx.object.spec.deletionPolicy ?? "Restore";
+  const policy = effectiveNumber(ctx.object).deletionPolicy;
   // The `change` lane: a person who deletes something is waiting.
   const options = { ...callOptions(ctx, deadline), lane: "change" as const };
   // Retain changes nothing at Twilio, so it needs neither credentials nor an answer.

@@ -3,6 +3,7 @@
  * blocks a namespace, and people then take it off by hand. So every wait here ends with DELETE_TIMEOUT.
  */
 
+import { effectiveNumber } from "../../../api/effective.ts";
 import type { SmsNumber } from "../../../api/index.ts";
 import type { Clock } from "../../../clock.ts";
 import type { KubeObject } from "../../../kube/resource.ts";
@@ -59,9 +60,9 @@ export const isForced = ({ metadata }: SmsNumber): boolean =>
  * deleted.
  */
 export function urgentInMs(number: SmsNumber, leftMs: () => number): number | undefined {
-  const { metadata, spec } = number;
-  if (metadata.deletionTimestamp === undefined) return undefined;
-  const changesNothing = spec.deletionPolicy === "Retain" || spec.managementPolicy === "Observe";
+  if (number.metadata.deletionTimestamp === undefined) return undefined;
+  const { deletionPolicy, managementPolicy } = effectiveNumber(number);
+  const changesNothing = deletionPolicy === "Retain" || managementPolicy === "Observe";
   return isForced(number) || changesNothing ? 0 : leftMs();
 }
 
