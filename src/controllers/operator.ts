@@ -70,7 +70,7 @@ export interface OperatorConfig {
   testRoute?: boolean;
 }
 
-/** The outside world of the operator. */
+/** What the operator is given from outside: its settings, clients and clock. Tests pass their own. */
 export interface OperatorOptions {
   config: OperatorConfig;
   client: KubeClient;

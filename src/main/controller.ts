@@ -102,7 +102,7 @@ export const controllerCommand: Command<typeof own> = {
         operator.start();
         leader.start();
         await aborted(stopping);
-        // The operator first: nothing may be under way when the Lease is given back and another replica starts to work.
+        // Stop the operator first: nothing may be under way when the Lease is given back and another replica starts to work.
         await operator.stop();
         await leader.stop();
         await Promise.all([client.close(), leaseClient.close()]);

@@ -180,7 +180,7 @@ describe("a random request gets the SDK's verdict", () => {
       { numRuns: 3000 },
     );
   });
-  test("and has the SDK's signature", () => {
+  test("every such request gets the same signature from us as from the SDK", () => {
     fc.assert(
       fc.property(someUrl, somePairs, (configured, given) => {
         assert.equal(

@@ -7,6 +7,7 @@ import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { inject } from "vitest";
 import { parse } from "yaml";
+import { smsNumbers, workStreams } from "../../src/api/index.ts";
 import { spawnTied, stopChild } from "../../src/child.ts";
 import { KubeClient } from "../../src/kube/client/client.ts";
 import { KubeError } from "../../src/kube/client/errors.ts";
@@ -176,10 +177,23 @@ export class ArgoCd {
     } catch (error) {
       const log = readFileSync(join(this.#folder, "application-controller.log"), "utf8");
       const lines = log.split("\n").filter((line) => /level=(warn|error)/.test(line));
+      const objects = await this.#conditionsOf(last);
       throw new Error(
-        `${(error as Error).message}; it is ${JSON.stringify(last?.status ?? null)}\n${lines.slice(-5).join("\n")}`,
+        `${(error as Error).message}; it is ${JSON.stringify(last?.status ?? null)}\n${objects}\n${lines.slice(-5).join("\n")}`,
       );
     }
+  }
+
+  /** What the objects of an Application say of themselves, which Argo CD may not have seen. */
+  async #conditionsOf(app: ArgoApplication | undefined): Promise<string> {
+    const kinds = [workStreams, smsNumbers] as const;
+    const told = (app?.status?.resources ?? []).map(async ({ kind, namespace, name }) => {
+      const type = kinds.find((each) => each.kind === kind);
+      if (type === undefined) return [];
+      const object = await this.client.get<KubeObject>(type as ResourceType<KubeObject>, { namespace, name });
+      return [`${kind} ${name}: ${JSON.stringify(object?.metadata.deletionTimestamp ?? object?.status)}`];
+    });
+    return (await Promise.all(told)).flat().join("\n");
   }
 
   /** Synced to the newest commit, its sync ended, and of this health. */

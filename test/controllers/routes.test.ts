@@ -132,7 +132,7 @@ describe("a route outlives its stream", () => {
   });
 });
 
-test("texts of a number that is only observed are the stream's own, also while the operator starts again", async () => {
+test("texts to a number that is only observed count as the stream's own, even while the operator restarts", async () => {
   await begin();
   await world.wired();
   await world.number({ managementPolicy: "Observe" });
@@ -217,7 +217,7 @@ test("a stream beyond the number that a namespace may have is refused, and the o
   expect(world.updates()).toHaveLength(1);
 });
 
-test("streams that were deleted take no room from those that are made anew", async () => {
+test("deleted streams do not count against the limit for new ones", async () => {
   await begin({ config: { maxStreamsPerNamespace: 2 } });
   await world.secret();
   world.startOperator();

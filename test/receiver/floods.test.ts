@@ -262,7 +262,7 @@ test("a receiver does not start on a port of another receiver, although they cou
 });
 
 describe("large texts", () => {
-  test("for which there is no room are answered in turn with the refused requests", async () => {
+  test("large texts for which there is no room wait in the same line as refused requests", async () => {
     const clock = new ManualClock();
     await begin({ clock, limits: { bodiesBytes: 0 } });
     await useUpThePace();

@@ -13,9 +13,7 @@ export interface TestAccountOptions {
 }
 
 /**
- * The account of the installation's own test route (ADR 19): as it is in its Secret, which is made when it is not
- * there. Kept and not made anew at each start: `helm test` has the token in its environment and must not be
- * surprised by another.
+ * The account of the installation's own test route (ADR 19): read from its Secret, which is created if it is missing. The account is not made anew at each start: `helm test` has the token in its environment, and would fail if the token changed.
  */
 export async function testAccount(options: TestAccountOptions): Promise<TestAccount> {
   const { client, namespace, instance, signal } = options;

@@ -130,7 +130,7 @@ function valueChange(before: readonly string[], after: readonly string[]): strin
   return RULES.find(([, holds]) => holds(sent, arrived))?.[0] ?? WORDS.changed;
 }
 
-/** Recognises a change by its result. The first rule that holds counts, so the narrower ones come first. */
+/** Recognises, from the request as it arrived, what was changed on the way. The first rule that matches wins, so narrower rules come first. */
 const RULES: readonly [what: string, holds: (sent: string, arrived: string) => boolean][] = [
   [WORDS.trimmed, (sent, arrived) => arrived === sent.trim()],
   [WORDS.lines, (sent, arrived) => sent.includes("\n") && withoutBlanks(sent) === withoutBlanks(arrived)],

@@ -207,7 +207,7 @@ export class Checks {
         host.observe(problemOf(watched.check, result));
         this.#tell(key);
         if (passed(watched.check) || changed(before, this.verdict(key))) this.#options.onChange(key);
-        // After a pass the next two follow at once; otherwise wait, or go on when another route of the host passes.
+        // After a probe that passed, the next two follow at once. After one that failed we wait, or go on as soon as another route of the same host passes.
         const soon = watched.check.passes > 0 || (await host.pause(key, wait, term.signal));
         wait = soon ? FIRST_RETRY_MS : wait * 2;
       }

@@ -14,7 +14,7 @@ import type { NewNumbers } from "./previous/new-numbers.ts";
 import type { PreviousWebhooks } from "./previous/previous-webhooks.ts";
 import type { ClusterSeen } from "./seen.ts";
 
-/** The queues of other objects: whom to look at again after a change that this one made. */
+/** Puts other objects into their queues after a change that this SmsNumber made and that concerns them. */
 export interface Wake {
   stream(namespace: string, name: string): void;
   number(namespace: string, name: string): void;

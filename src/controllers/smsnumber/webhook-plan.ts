@@ -92,7 +92,7 @@ function firstTime(input: PlanInput): Plan {
   const { seen, ours, isOurs } = input;
   const set = { do: "set", webhook: ours } as const;
   if (seen.smsApplicationSid !== "") return { ...set, save: withoutOurs(input) };
-  // Set by a process that ended before it could record so, or by another object. What was before is stored already,
+  // The webhook is ours already: another object set it, or a process that ended before it could record that. The webhook from before us is saved already,
   // so keep that.
   if (pointsAt(seen, isOurs)) return set;
   return seen.smsUrl === "" ? { ...set, discard: true } : { ...set, save: withoutOurs(input) };

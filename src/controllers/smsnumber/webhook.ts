@@ -196,7 +196,7 @@ async function savedBefore(
   const uid = object.metadata.uid!;
   const own = await deps.previous.read(uid, ctx.signal);
   if (own !== undefined) return own;
-  // From now on something is stored for it.
+  // A webhook from before us is now saved for this SmsNumber, so it is no longer new: its cleanup has something to delete.
   deps.newNumbers.end(uid);
   return await deps.previous.inherit(uid, claim, ctx.signal);
 }

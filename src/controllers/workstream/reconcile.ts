@@ -32,7 +32,7 @@ export function workStreamReconciler(deps: WorkStreamDeps) {
     deps.routing.want(object);
     const found = await judge(deps, ctx, where);
     const recorded = await recordRoute(deps, object, where, found);
-    // Before the self-check, so that the stream's numbers can start to look at their account meanwhile.
+    // This comes before the self-check, which takes a while: the stream's numbers can look for themselves in the account meanwhile.
     const secretChanged = publish(deps, where, found, recorded);
     if (recorded.route !== undefined && recorded.problem === undefined)
       await checkRoute(deps, recorded.route, ctx);

@@ -100,7 +100,7 @@ interface KubeCall {
   signal?: AbortSignal | undefined;
 }
 
-/** A request that has waited this long for a connection fails unsent: the server does not answer, and the caller tries later. */
+/** A request that has waited this long for a connection fails without being sent. The server is evidently not answering, and the caller tries again later. */
 const LONGEST_IN_LINE_MS = 60_000;
 const DEFAULT_PAGE = 500;
 // The API server tells the kinds of patch apart by their content type.

@@ -152,7 +152,7 @@ export class Informer<T extends KubeObject> {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Calls `listener` when a namespace has been listed for the first time; with undefined when one watch is for all. */
+  /** Calls `listener` with a namespace once its objects were listed for the first time; with undefined where one watch covers all namespaces. */
   onListed(listener: (namespace: string | undefined) => void): void {
     this.#onListed.add(listener);
   }

@@ -60,7 +60,7 @@ describe("a trimmed object", () => {
     },
     data: { token: "dG9w" },
   };
-  test("has neither data nor kubectl's copy of it when it is metadata only", () => {
+  test("a Secret kept as metadata only has neither its data nor the copy of it in kubectl's annotation", () => {
     const kept = trim(secret as KubeObject, { metadataOnly: true });
     expect(JSON.stringify(kept)).not.toContain("dG9w");
     expect(kept.metadata.annotations).toEqual({ keep: "1" });

@@ -24,7 +24,7 @@ type FaultEffect =
   | { kind: "cut" }
   /** Does the work and answers 200 with a body that is not JSON. */
   | { kind: "garbage" }
-  /** Does the work and answers 200 about another number of the account, or about an invented SID if it has only one. */
+  /** Carries out the request, but the 200 describes another number of the account, or an invented SID if the account has only one number. */
   | { kind: "otherNumber" }
   /** Ignores an update and answers 200 with the resource as it was, as a cache or a read-only proxy in between might. */
   | { kind: "unchanged" }

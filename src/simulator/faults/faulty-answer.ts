@@ -49,7 +49,7 @@ export function applyFault({ status, text, fault, address, context }: IntactAnsw
   return { status, text };
 }
 
-/** Takes a number out of a list. Answers that are no such list stay as they are. */
+/** Removes one phone number from an answer that lists phone numbers. Any other answer stays as it is. */
 function without(text: string, number: string): string {
   const body = JSON.parse(text || "{}") as Record<string, unknown>;
   for (const [list, name] of [

@@ -116,7 +116,10 @@ async function set(
     const answer = await account.update(number, webhook, options);
     // A cache or a proxy that only lets reads through: whatever the status code says, Twilio has not done it.
     if (leadsHere({ deps, object: ctx.object }, webhookOf(answer)))
-      throw new Failure("TwilioUnavailable", "Twilio took the update but kept SmsUrl; tried again later");
+      throw new Failure(
+        "TwilioUnavailable",
+        "Twilio accepted the update but did not change SmsUrl; the operator tries again later",
+      );
     account.noteUpdated(answer);
   };
   try {
