@@ -1,8 +1,9 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFailed, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { operatingHours, smsNumbers, workStreams } from "../../src/api/index.ts";
 import { type KubeObject, type ResourceType, secrets } from "../../src/kube/resource.ts";
 import { eventually } from "../support/eventually.ts";
+import { recordedLog } from "../support/recorded-log.ts";
 import { World } from "../support/world.ts";
 import { ArgoCd } from "./argocd.ts";
 import { channel } from "./examples.ts";
@@ -23,14 +24,23 @@ const BACKGROUND = "resources-finalizer.argocd.argoproj.io/background";
 let world: World;
 let argocd: ArgoCd;
 let before: object;
+/** What the operator said: a failure here is mostly something that Argo CD or the operator waited for in vain. */
+const operatorLog = recordedLog("debug");
 beforeAll(async () => {
-  [world, argocd] = await Promise.all([World.start({ config: { resyncIntervalMs: 1000 } }), ArgoCd.start()]);
+  [world, argocd] = await Promise.all([
+    World.start({ config: { resyncIntervalMs: 1000 }, log: operatorLog.log }),
+    ArgoCd.start(),
+  ]);
 });
 afterAll(async () => {
   await argocd.stop();
   await world.stop();
 });
 beforeEach(async () => {
+  const from = operatorLog.lines.length;
+  onTestFailed(() => {
+    process.stderr.write(`the operator said:\n${operatorLog.lines.slice(from).slice(-100).join("")}\n`);
+  });
   if (world.operators.length === 0) world.startOperator();
   before = world.webhook();
 });
