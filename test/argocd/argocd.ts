@@ -9,6 +9,7 @@ import { inject } from "vitest";
 import { parse } from "yaml";
 import { smsNumbers, workStreams } from "../../src/api/index.ts";
 import { spawnTied, stopChild } from "../../src/child.ts";
+import { systemClock } from "../../src/clock.ts";
 import { KubeClient } from "../../src/kube/client/client.ts";
 import { KubeError } from "../../src/kube/client/errors.ts";
 import type { KubeObject, ResourceType } from "../../src/kube/resource.ts";
@@ -65,6 +66,12 @@ export const applicationSets = argo("ApplicationSet");
 function unlessConflict(error: unknown): void {
   if (!(error instanceof KubeError) || error.reason !== "Conflict") throw error;
 }
+
+/**
+ * When an Application that a test waits for is compared again. Argo CD does not notice when only the message of an object's health
+ * changes: it shows the former message until its next resync.
+ */
+const RESYNC_AFTER_MS = 15_000;
 
 /** Where Argo CD deploys to: the cluster that it runs in. */
 export const IN_CLUSTER = "https://kubernetes.default.svc";
@@ -165,6 +172,7 @@ export class ArgoCd {
   /** Resolves with the Application once `is` holds. */
   async until(name: string, what: string, is: (app: ArgoApplication) => boolean): Promise<ArgoApplication> {
     let last: ArgoApplication | undefined;
+    const cancel = systemClock.after(RESYNC_AFTER_MS, () => void this.#compare(name).catch(() => {}));
     try {
       return await eventually(
         `Application ${name}: ${what}`,
@@ -181,7 +189,15 @@ export class ArgoCd {
       throw new Error(
         `${(error as Error).message}; it is ${JSON.stringify(last?.status ?? null)}\n${objects}\n${lines.slice(-5).join("\n")}`,
       );
+    } finally {
+      cancel();
     }
+  }
+
+  /** Compares again, as Argo CD's own resync does every few minutes, which is turned off here. */
+  async #compare(name: string): Promise<void> {
+    const patch = { metadata: { annotations: { "argocd.argoproj.io/refresh": "normal" } } };
+    await this.client.patch(applications, { namespace: this.namespace, name }, patch);
   }
 
   /** What the objects of an Application say of themselves, which Argo CD may not have seen. */
