@@ -73,11 +73,8 @@ const child = spawn(
   { cwd, stdio: "inherit", env: { ...env, PATH: `${at("node_modules", ".bin")}:${env.PATH}` } },
 );
 // A supervisor signals this process only, so signals are passed on, and the child decides when to end. A terminal signals the whole
-// group, and the child gets the signal twice: src/main/signals.ts takes two at once for one. Passed on a moment later, because a child
-// that has ended its work at the first signal would be killed by the second while it exits, and its exit code would be lost.
-const PASS_ON_AFTER_MS = 100;
-for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"])
-  process.on(signal, () => setTimeout(() => child.kill(signal), PASS_ON_AFTER_MS));
+// group, and the child gets the signal twice: src/main/signals.ts takes two at once for one.
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("error", (error) => {
   process.stderr.write(`${first} cannot be started: ${error.message}\n`);
   process.exit(1);

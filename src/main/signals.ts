@@ -6,6 +6,8 @@ import { constants } from "node:os";
  * milliseconds.
  */
 const SAME_REQUEST_MS = 1000;
+/** On a busy machine a wrapper may take this long to pass a signal on. */
+const REPETITIONS_WITHIN_MS = 250;
 
 export interface StopRequest {
   /** Aborts at the first signal: end in an orderly way. */
@@ -34,6 +36,9 @@ export function listenForStop({
   const onSignal = (name: NodeJS.Signals) => {
     if (!stop.signal.aborted) {
       firstAt = now();
+      // Keeps the process alive for a moment: a job that ends at once would be killed by the repetition while it exits, when
+      // nobody listens any more, and its exit code would be lost.
+      setTimeout(() => {}, REPETITIONS_WITHIN_MS);
       onStop(name);
       stop.abort(new Error(`stopped by ${name}`));
       // 128 and the signal's number is the exit code that shells give to a program that a signal ended.
