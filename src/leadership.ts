@@ -8,14 +8,14 @@ export interface Term {
   readonly signal: AbortSignal;
   /** How long nobody else can lead for certain; 0 once over. */
   remainingMs(): number;
-  /** Throws LeadershipLost when less than `ms` remain. A request that may take `ms` would else end after another has begun to lead. */
+  /** Throws LeadershipLost when less than `ms` remain: a request that takes `ms` could end after another process has begun to lead. */
   assertTime(ms: number): void;
 }
 
 /** Whoever may ask before a request: a term, or an elector for the term under way. */
 export type Leadership = Pick<Term, "assertTime">;
 
-/** For a process that shares its work with nobody. */
+/** For a process that is the only one to do its work. */
 export const ALWAYS: Term = {
   signal: new AbortController().signal,
   remainingMs: () => Number.POSITIVE_INFINITY,

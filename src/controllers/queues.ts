@@ -27,8 +27,8 @@ export interface QueuesOptions {
 export function createQueues({ watches, streams, clock, workers }: QueuesOptions): Queues {
   const { workStreams, smsNumbers } = watches;
   /**
-   * While a stream's credentials are not known its Secret stands for the account: streams that share the one share
-   * the other.
+   * While a stream's credentials are not known, the name of its Secret stands for the account: streams with the same
+   * Secret have the same account.
    */
   const accountOf = (namespace: string, stream: string): string | undefined => {
     const known = streams.get(`${namespace}/${stream}`)?.fingerprint;

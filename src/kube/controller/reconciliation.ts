@@ -248,7 +248,7 @@ export class Reconciliation<T extends KubeObject> {
     }
     // With the store's version of the object, which has our finalizer. The answer to our last status write may be older.
     await removeFinalizer({ client, type, finalizer, object }, signal);
-    // Not before: an attempt that fails on the way here is made again, and would record them twice.
+    // Only now: an attempt that fails before this is repeated, and would record the events twice.
     for (const note of done.events ?? []) events.record(object, note);
     this.#finalized.set(work.key, object.metadata.uid);
     log.info("finalized");
