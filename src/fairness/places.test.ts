@@ -70,3 +70,14 @@ test("a caller that has already given up gets no place, and a call that fails gi
   ).rejects.toThrow("failed");
   expect(await places.with({ tenant: "a" }, async () => 1)).toBe(1);
 });
+
+test("whoever waits for longer than allowed is refused, and takes no place", async () => {
+  const places = new Places(1, { longestWaitMs: 20 });
+  const flow = { tenant: "a" };
+  const first = Promise.withResolvers<void>();
+  const holding = places.with(flow, () => first.promise);
+  await expect(places.with(flow, async () => "late")).rejects.toMatchObject({ name: "TimeoutError" });
+  first.resolve();
+  await holding;
+  expect(await places.with(flow, async () => "next")).toBe("next");
+});

@@ -18,8 +18,12 @@ export class Places {
   readonly #shares: Shares;
   readonly #line = new FairLine<PlaceWaiter>();
 
-  constructor(places: number) {
+  readonly #longestWaitMs: number | undefined;
+
+  /** `longestWaitMs`: whoever waits for longer is refused with a TimeoutError. Default: nobody is. */
+  constructor(places: number, { longestWaitMs }: { longestWaitMs?: number } = {}) {
     this.#shares = new Shares(places);
+    this.#longestWaitMs = longestWaitMs;
   }
 
   /**
@@ -36,13 +40,15 @@ export class Places {
     }
   }
 
-  #acquire(flow: Flow, signal: AbortSignal | undefined): Promise<void> | undefined {
-    signal?.throwIfAborted();
+  #acquire(flow: Flow, given: AbortSignal | undefined): Promise<void> | undefined {
+    given?.throwIfAborted();
     // This overtakes nobody: the line was served when a place last came free, so none that still waits is admitted now.
     if (this.#shares.admits(flow)) {
       this.#shares.take(flow);
       return undefined;
     }
+    // Only now: most need not wait, and need no timer.
+    const signal = this.#untilGivenUp(given);
     return new Promise((resolve, reject) => {
       const onAbort = () => {
         this.#line.delete(flow, waiter);
@@ -58,6 +64,12 @@ export class Places {
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#line.add(flow, waiter);
     });
+  }
+
+  #untilGivenUp(given: AbortSignal | undefined): AbortSignal | undefined {
+    if (this.#longestWaitMs === undefined) return given;
+    const timeout = AbortSignal.timeout(this.#longestWaitMs);
+    return given === undefined ? timeout : AbortSignal.any([given, timeout]);
   }
 
   /** Called when a place comes free. More than one may go, as each tenant's bound grows with the number of free places. */

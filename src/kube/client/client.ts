@@ -135,7 +135,7 @@ export class KubeClient {
     {
       userAgent,
       requestTimeoutMs = 10_000,
-      places = new Places(CONNECTIONS),
+      places = new Places(CONNECTIONS, { longestWaitMs: LONGEST_IN_LINE_MS }),
       leadership = ALWAYS,
     }: Omit<ClientOptions, "kubeconfig" | "log"> & { places?: Places; leadership?: Leadership },
   ) {
@@ -447,21 +447,25 @@ export class KubeClient {
    */
   async #read(call: KubeCall): Promise<string> {
     const what = nameOf(call);
-    const inLine = AbortSignal.timeout(LONGEST_IN_LINE_MS);
     let sent: AbortSignal | undefined;
     const exchange = async () => {
       // Checked here and not earlier: the wait for a connection may have used up the lease.
       if (call.method !== "GET") this.#leadership.assertTime(this.#requestTimeoutMs);
       sent = AbortSignal.timeout(this.#requestTimeoutMs);
-      const signal = either(call.signal, sent);
+      const signal = call.signal === undefined ? sent : AbortSignal.any([call.signal, sent]);
       const { body } = await this.#exchange({ ...call, signal }, { what, watching: false });
       return call.maxBytes === undefined ? await body.text() : await textUpTo(call.maxBytes, body, what);
     };
     try {
-      return await this.#places.with(call.flow, exchange, either(call.signal, inLine));
+      return await this.#places.with(call.flow, exchange, call.signal);
     } catch (error) {
       if (error instanceof LeadershipLost) throw error;
-      throw errorOfTransport(what, error, { timedOut: (sent ?? inLine).aborted }, call.signal);
+      throw errorOfTransport(
+        what,
+        error,
+        { timedOut: sent?.aborted ?? (error as Error).name === "TimeoutError" },
+        call.signal,
+      );
     }
   }
 
@@ -500,9 +504,6 @@ export class KubeClient {
     }
   }
 }
-
-const either = (given: AbortSignal | undefined, own: AbortSignal) =>
-  given === undefined ? own : AbortSignal.any([given, own]);
 
 const nameOf = ({ method, path }: KubeCall) => `${method.toLowerCase()} ${path}`;
 
