@@ -1,4 +1,4 @@
-import type { AutomatedMessage, OperatingHours, Sink, SmsNumber, WorkStream } from "./index.ts";
+import type { AutomatedMessage, SmsNumber, WorkStream } from "./index.ts";
 
 /**
  * The defaults by which an object acts. Some are stored by the API server, others are not, since a rule could clash with a
@@ -77,16 +77,6 @@ export function effectiveNumber({ spec }: Pick<SmsNumber, "spec">): EffectiveNum
     deletionPolicy: spec.deletionPolicy ?? "Restore",
     suspend: spec.suspend ?? false,
   };
-}
-
-/** A sink's time-out and path. */
-export function effectiveSink({ timeout, serviceRef }: Sink): { timeoutMs: number; path: string } {
-  return { timeoutMs: parseDuration(timeout ?? "10s"), path: serviceRef?.path ?? "/" };
-}
-
-/** Holidays as ranges: a single day ends on the day on which it begins. */
-export function effectiveHolidays({ spec }: Pick<OperatingHours, "spec">) {
-  return (spec.holidays ?? []).map(({ name, from, to }) => ({ name, from, to: to ?? from }));
 }
 
 /**

@@ -16,12 +16,12 @@ test("names are made of the release's name alone", () => {
 });
 
 test("names of Secrets are DNS names and differ when releases differ", () => {
-  const odd = [secretName("sms/My Release", "work", 0), secretName("sms/my release", "work", 0)];
+  const odd = [secretName("sms/My Release", "receiver", 0), secretName("sms/my release", "receiver", 0)];
   expect(new Set(odd).size).toBe(2);
   for (const name of [
     ...odd,
-    secretName(`sms/${"x".repeat(300)}`, "work", 0),
-    secretName("sms/%", "work", 0),
+    secretName(`sms/${"x".repeat(300)}`, "receiver", 0),
+    secretName("sms/%", "receiver", 0),
   ])
     expect(name).toMatch(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/);
 });

@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 // Names of the objects that an installation keeps in its own namespace. `instance` is `{namespace}/{release}`; only the release
 // becomes part of a name, since the objects are in that namespace. Two installations in one namespace must not share an object.
 
-/** Who reads a Secret. `controller` holds the records; `receiver` and `work` hold what is compiled from them for these processes. */
-export type SecretPart = "receiver" | "work" | "controller";
+/** Who reads a Secret. `controller` holds the records, `receiver` what is compiled from them. An earlier version wrote `work` too. */
+export type SecretPart = "receiver" | "controller" | "work";
 
 /** Name of one of the Secrets with records or compiled routes. Shards exist because a Secret holds 1 MiB at most. */
 export function secretName(instance: string, part: SecretPart, shard: number): string {

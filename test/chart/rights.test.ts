@@ -43,7 +43,7 @@ const own = [
   "create core/secrets",
   "get,delete core/secrets",
   "get,update coordination.k8s.io/leases named sms-channel-operator-controller",
-  "get,update core/secrets named sms-channel-operator-controller-0,sms-channel-operator-receiver-0,sms-channel-operator-work-0",
+  "get,update core/secrets named sms-channel-operator-controller-0,sms-channel-operator-receiver-0",
 ];
 
 describe("the controller", () => {

@@ -71,7 +71,7 @@ subjects:
 - apiGroups: [""]
   resources: [secrets]
   resourceNames:
-    {{- include "smschannel.shards" (dict "root" . "parts" (list "controller" "receiver" "work")) | nindent 4 }}
+    {{- include "smschannel.shards" (dict "root" . "parts" (list "controller" "receiver")) | nindent 4 }}
   verbs: [get, update]
 # `{{ include "smschannel.instance" . }}-previous-{uid of an SmsNumber}`, the webhook as it was before us: names that nobody can list beforehand.
 - apiGroups: [""]

@@ -7,7 +7,6 @@
 import { gunzipSync } from "node:zlib";
 import { PackedList, packedText } from "../../routes/packed-list.ts";
 import { routeKey } from "../../routes/route.ts";
-import { compileWorkRoute } from "./compile.ts";
 import type { ClaimRecord, OwedRecord, RouteRecord, Shard } from "./record.ts";
 
 /**
@@ -15,7 +14,6 @@ import type { ClaimRecord, OwedRecord, RouteRecord, Shard } from "./record.ts";
  * one for a release, so that a downgrade finds its own.
  */
 const KEY = "records.v1.json.gz";
-const WORK_KEY = "routes.v1.json.gz";
 
 /** Encodes a shard once. The same records give the same bytes, whatever their order. */
 export async function encodeRecords(shard: Shard): Promise<Record<string, string>> {
@@ -48,18 +46,6 @@ export class RecordsEncoder {
     return {
       [KEY]: packedText('{"claims":[', packedClaims, "],", ...owes, '"routes":[', packedRoutes, "]}"),
     };
-  }
-}
-
-/** Encodes what the sending processes get of a shard's routes. */
-export class WorkRoutesEncoder {
-  readonly #routes = new PackedList<RouteRecord>({
-    orderOf: routeKey,
-    textOf: (record) => jsonOf(compileWorkRoute(record)),
-  });
-
-  async encode(routes: readonly RouteRecord[]): Promise<Record<string, string>> {
-    return { [WORK_KEY]: packedText("[", await this.#routes.members(routes), "]") };
   }
 }
 

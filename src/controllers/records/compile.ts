@@ -1,22 +1,9 @@
-/** What the readers of the compiled Secrets get of a route. */
+/** What the receivers get of a route. */
 
 import { randomBytes } from "node:crypto";
 import type { Route } from "../../routes/route.ts";
 import { signatureKey } from "../../routes/signature-states.ts";
-import type { Credentials } from "../../twilio/credentials.ts";
 import type { RouteRecord } from "./record.ts";
-
-/** What a sending process gets of a route. It holds credentials; the receiver's part never does. */
-export interface WorkRoute {
-  namespace: string;
-  namespaceUid: string;
-  stream: string;
-  accountSid: string;
-  numbers: string[];
-  credentials: Credentials;
-  statusUrl: string;
-  generation: number;
-}
 
 /**
  * The receiver's part. Instead of tokens it holds the HMAC states made from them, which verify a signature but
@@ -39,21 +26,6 @@ export async function compileRoute(record: RouteRecord): Promise<Route> {
     urls: record.urls.map(({ inbound, fallback, status }) => ({ inbound, fallback, status })),
     keys,
     checkKey: Buffer.from(record.checkKey, "base64"),
-  };
-}
-
-/** The part for sending: credentials, and where delivery reports are to go. */
-export function compileWorkRoute(record: RouteRecord): WorkRoute {
-  const { namespace, namespaceUid, stream, accountSid, numbers, credentials, urls, generation } = record;
-  return {
-    namespace,
-    namespaceUid,
-    stream,
-    accountSid,
-    numbers,
-    credentials,
-    statusUrl: urls[0]?.status ?? "",
-    generation,
   };
 }
 

@@ -1,7 +1,7 @@
 /**
- * The records as Secrets: `{instance}-controller-N`, and what is compiled from them, `{instance}-receiver-N` for
- * the receivers and `{instance}-work-N` for the processes that send. Three Secrets, because each reader may only
- * have what it needs: the receiver, which faces the internet, gets no credentials (ADR 8).
+ * The records as Secrets: `{instance}-controller-N`, and what is compiled from them for the receivers,
+ * `{instance}-receiver-N`. Two Secrets, because each reader may only have what it needs: the receiver, which faces
+ * the internet, gets no credentials (ADR 8).
  */
 
 import { createHash } from "node:crypto";
@@ -10,7 +10,7 @@ import { type Secret, secrets } from "../../kube/resource.ts";
 import { ShardEncoder } from "../../routes/codec.ts";
 import type { Route } from "../../routes/route.ts";
 import { type SecretPart, secretName, shardOf } from "../../routes/secrets.ts";
-import { decodeRecords, RecordsEncoder, WorkRoutesEncoder } from "./codec.ts";
+import { decodeRecords, RecordsEncoder } from "./codec.ts";
 import { compileRoute } from "./compile.ts";
 import type { RouteRecord } from "./record.ts";
 import type { ShardStore } from "./records.ts";
@@ -74,20 +74,16 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
       const put = (part: SecretPart, data: Record<string, string>) =>
         write(options, known, secretName(instance, part, shard), data);
       // The receivers' Secret is written first: a token may have been promoted at Twilio already, and texts signed
-      // with it are refused until the receivers know it. Nothing relies on this Secret alone: callers wait for all
-      // parts before they act, and it can be compiled again from the records.
+      // with it are refused until the receivers know it. Nothing relies on this Secret alone: callers wait for both
+      // before they act, and it can be compiled again from the records.
       const receiver = await encode.receiver.encode([...content.routes, ...(await testRoutes(shard))]);
       const received = put("receiver", receiver);
       // Awaited below; without this a failure before then would be an unhandled rejection, which ends the process.
       received.catch(() => {});
       const controller = await encode.records.encode(content);
       const recorded = put("controller", controller);
-      recorded.catch(() => {});
-      const work = await encode.work.encode(content.routes);
       await Promise.all([received, recorded]);
-      // Last, and alone: sending can wait for a moment, and three large writes at once would be a burst.
-      await put("work", work);
-      return Math.max(...[controller, receiver, work].map(bytesOf));
+      return Math.max(bytesOf(controller), bytesOf(receiver));
     },
     invalidate: () => known.clear(),
   };
@@ -110,7 +106,6 @@ function testRoutesOf({ testRoute, shards }: SecretStoreOptions) {
 /** One set for each shard: encoders remember what they have packed, so that a change packs only its own part anew. */
 const newEncoders = () => ({
   records: new RecordsEncoder(),
-  work: new WorkRoutesEncoder(),
   receiver: new ShardEncoder<RouteRecord | Route>((source) =>
     "tokens" in source ? compileRoute(source) : source,
   ),

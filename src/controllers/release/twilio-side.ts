@@ -127,6 +127,7 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
      * that were not given back stays: nothing else tells where their texts went.
      */
     async deleteSecrets(): Promise<{ deleted: number; kept: number }> {
+      // An earlier version wrote `{instance}-work-N` as well, with credentials in it.
       const names = Array.from({ length: routeShards }, (_, shard) =>
         (["controller", "receiver", "work"] as const).map((part) => secretName(instance, part, shard)),
       ).flat();

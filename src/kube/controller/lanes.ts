@@ -22,8 +22,6 @@ export type QueueLane = "change" | "resync";
 export type Cause = "urgent" | "change" | "resync" | "retry";
 
 export interface LanesOptions {
-  /** While both wait, one resync is handed out after this many changes. Default 4. */
-  changesPerResync?: number;
   /** How many keys are handed out at a time, shared among flows. Default: no limit. */
   places?: number;
   /** Urgent keys have this many places of their own besides. Default 16. */
@@ -43,12 +41,13 @@ export interface Handed {
 const URGENT_PLACES = 16;
 /** A flow's resyncs may hold fewer places than its changes (see `Shares`), so that a change finds one free. */
 const RESYNCS_PER_FREE = 2;
+/** While both wait, one resync is handed out after this many changes. */
+const CHANGES_PER_RESYNC = 4;
 const STRENGTH: Record<Cause, number> = { retry: 0, resync: 1, change: 2, urgent: 3 };
 const laneOf = (cause: Cause): QueueLane | "urgent" => (cause === "retry" ? "resync" : cause);
 
 /** The keys in line, each at most once, and the places that are taken. */
 export class Lanes {
-  readonly #changesPerResync: number;
   readonly #places: number;
   readonly #urgentPlaces: number;
   readonly #flowOf: (key: string) => Flow;
@@ -64,7 +63,6 @@ export class Lanes {
   #changesInARow = 0;
 
   constructor(options: LanesOptions) {
-    this.#changesPerResync = options.changesPerResync ?? 4;
     this.#urgentPlaces = options.urgentPlaces ?? URGENT_PLACES;
     this.#flowOf = options.flowOf ?? (() => ({ tenant: "" }));
     this.#places = options.places ?? Number.POSITIVE_INFINITY;
@@ -122,7 +120,7 @@ export class Lanes {
   /** A key for one of the shared places. Urgent ones come here too, when all of their own places are taken. */
   #take(): string | undefined {
     const { urgent, change, resync } = this.#lines;
-    const resyncFirst = this.#changesInARow >= this.#changesPerResync && resync.size > 0;
+    const resyncFirst = this.#changesInARow >= CHANGES_PER_RESYNC && resync.size > 0;
     for (const line of resyncFirst ? [urgent, resync, change] : [urgent, change, resync]) {
       const key = this.#takeFrom(line);
       if (key === undefined) continue;

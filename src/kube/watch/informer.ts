@@ -123,9 +123,6 @@ export class Informer<T extends KubeObject> {
   get synced(): Promise<void> {
     return this.#synced.promise;
   }
-  get hasSynced(): boolean {
-    return this.#watched.every(({ listed }) => listed);
-  }
   /**
    * True when an object of this namespace that is not in the store does not exist: the namespace has been listed, or is
    * not watched. Before that, "not found" means nothing, and nobody may act on it.
