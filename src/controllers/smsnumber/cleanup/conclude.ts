@@ -1,6 +1,7 @@
 /**
- * The second half of each ending: record it, then say it. The event comes last so that a process which ends in
- * between leaves the record, from which the next one tells it: a line twice is better than none.
+ * The second half of each ending of a deletion: record it, then report it. The event comes last. If the process
+ * ends in between, the next process reports the ending from the record. An event that appears twice is better than
+ * none.
  */
 
 import type { SmsNumber } from "../../../api/index.ts";
@@ -14,7 +15,7 @@ import { type Debt, UNKNOWN_ACCOUNT } from "./debts.ts";
 import type { DecidedEnding } from "./endings.ts";
 import { beforeUs, formerHostOf, type LetGo, letGoEvent, letGoFields } from "./let-go.ts";
 
-/** Records how it ended, and returns the event that tells of it. Can be repeated. */
+/** Records how the deletion ended for one number, and returns the event that reports it. Can be repeated. */
 export async function conclude(
   deps: Finalization,
   ctx: ReconcileContext<SmsNumber>,
@@ -23,14 +24,15 @@ export async function conclude(
   const { held } = debt;
   switch (ending.do) {
     case "close":
-      // By the status alone nobody knows whether something is kept for the number, so delete it unasked.
+      // When only the SmsNumber's status names the number, it is unknown whether a saved webhook is kept for the
+      // number. So delete one in any case.
       if (debt.by === "status") await dropOwed(deps, held, ctx.signal);
       else await dropOwedIfAny(deps, held.phoneNumberSid, ctx.signal);
-      // In a repeated attempt the claim may belong to the successor by now.
+      // In a repeated attempt the claim may already belong to the successor.
       if (deps.records.claimOf(held.uid)?.phoneNumberSid === held.phoneNumberSid)
         await deps.records.dropClaim(held.phoneNumberSid);
-      // An earlier attempt may have changed the records in memory without getting them written; the calls above
-      // then find nothing to do.
+      // An earlier attempt may have changed the records in memory and then failed to write them. The calls above
+      // then find nothing left to do, so make sure here that the records are written.
       await deps.records.durable(held);
       await deps.refreshDigits(held.namespaceUid, held.stream);
       return ending.note;
@@ -44,14 +46,14 @@ export async function conclude(
   }
 }
 
-/** The number becomes owed, and its digits leave the route. */
+/** Makes the number owed, and removes its digits from the route. */
 async function owe(deps: Finalization, { signal }: ReconcileContext<SmsNumber>, { held }: Debt, why: string) {
   const saved = await oweNumber(deps, held, { why, isGone: true }, signal);
   await deps.refreshDigits(held.namespaceUid, held.stream);
   return saved;
 }
 
-/** Owes the number, then tells of it. */
+/** Makes the number owed, then reports that it was let go. */
 async function tell(
   deps: Finalization,
   ctx: ReconcileContext<SmsNumber>,
@@ -63,8 +65,8 @@ async function tell(
 }
 
 /**
- * Counts and logs it, and returns the event. The log line says all of it too: a namespace that is being deleted
- * takes no events.
+ * Counts and logs that a number was let go, and returns the event. The log line repeats all that the event says,
+ * because a namespace that is being deleted accepts no events.
  */
 export function told(
   deps: Finalization,

@@ -1,7 +1,7 @@
 /**
- * What a deleted SmsNumber has to give back, and with which credentials. The records know it; the object's own
- * status is asked only where they do not, as after a take-over from another installation or when the records were
- * lost.
+ * Finds out which numbers a deleted SmsNumber has to give back, and with which credentials. The records answer
+ * that. The SmsNumber's own status is used only where they do not, as after a take-over from another installation
+ * or when the records were lost.
  */
 
 import { effectiveNumber } from "../../../api/effective.ts";
@@ -13,20 +13,21 @@ import type { AccountView } from "../../accounts/account-view.ts";
 import type { HeldNumber } from "../../records/record.ts";
 import type { Finalization } from "../deps.ts";
 
-/** A number that a deleted SmsNumber has to give back, and how that is known. */
+/** A number that a deleted SmsNumber has to give back, and the source of that knowledge. */
 export interface Debt {
   held: HeldNumber;
   /**
-   * `claim`: it holds the number. `owed`: it held the number, and what was saved is kept for the number. `status`:
-   * only its own status says so.
+   * `claim`: the SmsNumber holds the number. `owed`: the SmsNumber held the number, and the saved webhook is kept
+   * for the number. `status`: only the SmsNumber's own status names the number.
    */
   by: "claim" | "owed" | "status";
 }
 
 /**
- * What an SmsNumber that is being deleted has to give back; usually one number, or none. Numbers recorded as left
- * by it count as well: the process that recorded them may have ended before it told of them. `forced`: ask nobody,
- * which could take time. `decided`: SIDs of numbers that an earlier attempt has given back or let go.
+ * Lists the numbers that an SmsNumber has to give back when it is deleted; usually one, or none. Numbers recorded
+ * as owed by it count as well, because the process that recorded them may have ended before it reported them.
+ * `forced`: send no request, since that could take time. `decided`: SIDs of numbers that an earlier attempt has
+ * given back or let go.
  */
 export async function debtsOf(
   deps: Finalization,
@@ -37,7 +38,7 @@ export async function debtsOf(
   const uid = ctx.object.metadata.uid!;
   const claim = records.claimOf(uid);
   const owed = records.owedOf(uid);
-  // A number that somebody claims again is the new holder's to give back.
+  // If another SmsNumber has claimed an owed number, the new holder gives the number back.
   const open = owed.filter(({ phoneNumberSid }) => records.claim(phoneNumberSid) === undefined);
   const recorded: Debt[] = [
     ...(claim === undefined ? [] : [{ held: claim, by: "claim" } as const]),
@@ -50,13 +51,13 @@ export async function debtsOf(
   return held === undefined ? [] : [{ held, by: "status" }];
 }
 
-/** Stands for the account of a number where nobody knows it any more. */
+/** Stands for the account of a number when that account is no longer known. */
 export const UNKNOWN_ACCOUNT = "";
 
 /**
- * The status says that the number was pointed at us, but the records do not know of it: another installation had
- * the object a moment ago, or the records were lost. Unless somebody else claims the number by now, it is put back
- * all the same.
+ * Finds the number that only the status names: the status says that the webhook was set, but the records do not
+ * know the number. Another installation managed the SmsNumber a moment ago, or the records were lost. The webhook
+ * is put back all the same, unless another SmsNumber has claimed the number.
  */
 async function unrecorded(
   deps: Finalization,
@@ -70,11 +71,12 @@ async function unrecorded(
   const state = deps.streams.get(`${namespace}/${stream}`);
   const isPatient =
     effectiveNumber(object).deletionPolicy !== "Retain" && deps.seen.deletionLeftMs(object) > 0;
-  // The stream's first attempt after a start is still to come, and brings the credentials.
+  // The WorkStream was not processed yet since the start of this process. Its first attempt will provide the
+  // credentials.
   if (isPatient && state === undefined && deps.seen.workStream(namespace, stream) !== undefined)
     throw new Failure(
       "RoutesNotLoaded",
-      "waiting for the first check of its WorkStream, to put the webhook back",
+      "waiting for the first check of the WorkStream; then the webhook is put back",
     );
   const namespaceUid = await deps.seen.namespaceUid(namespace, signal);
   const route = deps.records.routesOf(namespaceUid, stream)[0];
@@ -83,8 +85,8 @@ async function unrecorded(
 }
 
 /**
- * What an SmsNumber holds by its own status. That names neither the account nor the namespace's UID; the caller
- * fills them in where it can.
+ * The number that an SmsNumber holds according to its own status. The status names neither the account nor the
+ * namespace's UID; the caller adds them where it can.
  */
 export function heldByStatus({ metadata, spec, status }: SmsNumber): HeldNumber | undefined {
   const { phoneNumberSid, configuredUrl } = status ?? {};
@@ -95,15 +97,15 @@ export function heldByStatus({ metadata, spec, status }: SmsNumber): HeldNumber 
 }
 
 /**
- * The API of the number's account: with the credentials of the living stream, else with those recorded. Argo CD and
- * a deleted namespace remove the Secret together with the SmsNumber, so its credentials are gone when they are
- * needed most.
+ * The API of the number's account, with the credentials of the existing WorkStream, or else with the recorded ones.
+ * Argo CD and the deletion of a namespace remove the Secret together with the SmsNumber, so the Secret is gone when
+ * its credentials are needed most.
  */
 export function accountOf(deps: Finalization, held: HeldNumber): AccountView {
   const live = deps.streams.get(`${held.namespace}/${held.stream}`)?.account;
   if (live !== undefined && live.twilio.accountSid === held.accountSid) return live;
   const route = deps.records.route(routeKey(held));
   if (route === undefined)
-    throw new Failure("SecretNotFound", "the credentials of its account are no longer known");
+    throw new Failure("SecretNotFound", "the credentials of the number's Twilio account are no longer known");
   return deps.accounts.once(route.credentials);
 }

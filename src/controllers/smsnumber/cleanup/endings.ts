@@ -6,14 +6,15 @@ import type { Ending } from "./give-back.ts";
 export interface DecidedEnding {
   debt: Debt;
   ending: Ending;
-  /** The event that tells of it; set once everything that it changed is durable. */
+  /** The event that reports the ending. It is set once everything that the ending changed is durable. */
   event?: EventNote;
 }
 
 /**
- * What finalizers have decided, kept until their objects are gone. Records change in memory before they are
- * durable, and Twilio before the records: an attempt that follows a failed one would find nothing left to do, and
- * so tell and count nothing. Not durable itself: after a restart the records of owed numbers take its place.
+ * Remembers what finalizers have decided until their SmsNumbers are gone. Records change in memory before they are
+ * durable, and Twilio changes before the records do. An attempt after a failed one would therefore find nothing
+ * left to do, and would report and count nothing. The decisions are not durable: after a restart the records of
+ * owed numbers take their place.
  */
 export class Endings {
   readonly #byUid = new Map<string, DecidedEnding[]>();

@@ -1,8 +1,8 @@
 /**
- * The finalizer of an SmsNumber: gives the webhook back before the object goes. It is written against three things
- * that do happen: Twilio is away, the process ends at any point, and a namespace is deleted with its Secrets and
- * everything else in it at once. So it has a deadline, every step can be repeated, and what could not be given back
- * is recorded as owed, told in log and event, and counted (ADR 31).
+ * The finalizer of an SmsNumber gives the webhook back before the object is removed. It is made for three
+ * situations that do occur: Twilio does not answer, the process ends at any point, and a namespace is deleted
+ * together with its Secrets. So it has a deadline, and every step can be repeated. A number that could not be given
+ * back is recorded as owed, reported in the log and an event, and counted (ADR 31).
  */
 
 import { effectiveNumber } from "../../../api/effective.ts";
@@ -20,35 +20,37 @@ import { type Ending, giveBack, leaveObserved } from "./give-back.ts";
 import { type LetGo, letGoAfter } from "./let-go.ts";
 import { abortingAfter, FORCE_DELETE_ANNOTATION, isForced, urgentInMs } from "./patience.ts";
 
-/** The finalizer may go, after these events. */
+/** The result of a finished cleanup: the finalizer may be removed after these events are recorded. */
 export interface CleanedUp {
   done: true;
   events: EventNote[];
 }
 
 /**
- * Returns the finalize function. It resolves once everything that it changed is durable, and throws a `Failure` to
- * be tried again. What no waiting will mend (a bad token, a number that is gone) lets the number go at once with a
- * warning; an outage of Twilio does so after DELETE_TIMEOUT, which also ends a call that is under way. An attempt
- * that follows a failed one goes on from what that one had decided.
+ * Returns the finalize function. It resolves once everything that it changed is durable, and throws a `Failure`
+ * when it must be tried again.
+ *
+ * If waiting cannot help (a bad token, a number that is gone), the number is let go at once with a warning. After
+ * an outage of Twilio the number is let go when DELETE_TIMEOUT is over, which also ends a call in progress. An
+ * attempt that follows a failed one continues from what the failed one had decided.
  */
 export function smsNumberFinalizer(deps: Finalization, endings = new Endings()) {
   return async function finalize(ctx: ReconcileContext<SmsNumber>): Promise<CleanedUp> {
     if (!(await recordsAreRead(deps, ctx))) return await letGoUnrecorded(deps, ctx);
     const uid = ctx.object.metadata.uid!;
-    // First finish what earlier attempts decided: at Twilio that is done already, only the record and the event are
-    // missing.
+    // First finish what earlier attempts decided. Their changes at Twilio are done already; only the record and the
+    // event are missing.
     for (const ended of endings.of(uid)) ended.event ??= await conclude(deps, ctx, ended);
     const decided = new Set(endings.of(uid).map(({ debt }) => debt.held.phoneNumberSid));
     for (const debt of await debtsOf(deps, ctx, { forced: isForced(ctx.object), decided })) {
       const ended: DecidedEnding = { debt, ending: await endingOf(deps, ctx, debt) };
-      // Before it is recorded: should the record fail, the next attempt must not decide again, as Twilio now shows
-      // the result of this decision.
+      // The ending is remembered before it is recorded. If recording it fails, the next attempt must not decide
+      // again, because Twilio already shows the result of this decision.
       endings.add(uid, ended);
       ended.event = await conclude(deps, ctx, ended);
     }
     await leaveToHolders(deps, uid);
-    // The copy under the SmsNumber's UID is of no use to anybody once the object is gone.
+    // Once the SmsNumber is gone, nothing needs the copy of the webhook under its UID any more.
     await deps.previous.remove(uid, ctx.signal);
     wakeWaiting(deps, ctx.object);
     return { done: true, events: endings.of(uid).flatMap(({ event }) => event ?? []) };
@@ -56,15 +58,15 @@ export function smsNumberFinalizer(deps: Finalization, endings = new Endings()) 
 }
 
 /**
- * A deletion waits for the records as it does for Twilio, and at least this long: at a start they come within a
- * moment, even for a forced deletion.
+ * A deletion waits for the records as long as it waits for Twilio, and at least two seconds. Even a forced deletion
+ * waits, because after a start the records are loaded within a moment.
  */
 const RECORDS_WAIT_MS = 2000;
 
 /**
- * False: the records did not come in all the time that the deletion may wait, for example because one of their
- * Secrets is damaged. Throws when the deletion may wait longer but is urgent all the same (Retain, Observe): urgent
- * objects share few workers, which this one must not hold.
+ * Waits for the records. Returns false if they were not loaded in all the time that the deletion may wait, for
+ * example because one of their Secrets is damaged. Throws if the deletion is urgent and may still wait (Retain,
+ * Observe): urgent deletions share a few workers, and this one must not hold a worker while it waits.
  */
 async function recordsAreRead(
   deps: Finalization,
@@ -81,7 +83,7 @@ async function recordsAreRead(
     if (mayWaitMs > 0 || leftMs() <= 0) return false;
     throw new Failure(
       "RoutesNotLoaded",
-      "waiting for the operator's own records; its log says why they cannot be read",
+      "waiting for the operator's own records; the operator's log says why they cannot be read",
     );
   } finally {
     deadline.cancel();
@@ -89,9 +91,9 @@ async function recordsAreRead(
 }
 
 /**
- * Only the status tells what the object held. Nothing is recorded: a write before the records are read would
- * replace what is stored. Once they are read, the upkeep finds there that the SmsNumber is gone, and records what
- * is owed.
+ * Lets the number go while the records cannot be read. Only the status says which number the SmsNumber held.
+ * Nothing is recorded, because a write before the records are read would replace what is stored. Once they can be
+ * read, the upkeep finds that the SmsNumber is gone and records what is owed.
  */
 async function letGoUnrecorded(deps: Finalization, ctx: ReconcileContext<SmsNumber>): Promise<CleanedUp> {
   const { object, signal } = ctx;
@@ -108,8 +110,8 @@ async function letGoUnrecorded(deps: Finalization, ctx: ReconcileContext<SmsNumb
 }
 
 /**
- * Another SmsNumber holds by now what this one owed, and so will give it back. The record only says that this
- * object is gone.
+ * If another SmsNumber now holds a number that this SmsNumber owed, the new holder will give it back. The record
+ * only gets a note that this SmsNumber is gone.
  */
 async function leaveToHolders({ records }: Finalization, uid: string): Promise<void> {
   for (const owed of records.owedOf(uid))
@@ -117,10 +119,12 @@ async function leaveToHolders({ records }: Finalization, uid: string): Promise<v
     else await records.durable(owed);
 }
 
-/** For `smschannel.dev/force-delete`: the user has decided not to wait. */
-const forced: LetGo = { reason: "ForceDelete", why: `${FORCE_DELETE_ANNOTATION} asked to let go` };
+/** How a number is let go with the annotation `smschannel.dev/force-delete`: the user has decided not to wait. */
+const forced: LetGo = { reason: "ForceDelete", why: `the annotation ${FORCE_DELETE_ANNOTATION} is set` };
 
-/** Decides for one number. With force-delete and Observe Twilio is not called at all. */
+/**
+ * Decides how the deletion ends for one number. With force-delete and with Observe, Twilio is not called at all.
+ */
 async function endingOf(deps: Finalization, ctx: ReconcileContext<SmsNumber>, debt: Debt): Promise<Ending> {
   const { object } = ctx;
   if (isForced(object)) return { do: "letGo", letGo: forced };
@@ -138,7 +142,10 @@ async function endingOf(deps: Finalization, ctx: ReconcileContext<SmsNumber>, de
   }
 }
 
-/** Wakes the SmsNumbers that wait for the number or the stream, and the stream itself, whose NumberReady may turn. */
+/**
+ * Wakes the SmsNumbers that wait for the number or the WorkStream, and the WorkStream itself, because its condition
+ * NumberReady may change.
+ */
 function wakeWaiting(deps: Finalization, object: SmsNumber) {
   wakeOthers(deps, object);
   deps.wake.stream(object.metadata.namespace!, object.spec.workStreamRef.name);

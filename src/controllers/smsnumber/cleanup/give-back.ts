@@ -1,6 +1,6 @@
 /**
- * What a deletion does at Twilio for one number. It first looks whether the number still leads to us: somebody may
- * have pointed it elsewhere, and that must not be undone.
+ * The changes that a deletion makes at Twilio for one number. It first checks whether the number still leads to
+ * this operator: somebody may have pointed the number elsewhere, and the deletion must not undo that.
  */
 
 import { effectiveNumber } from "../../../api/effective.ts";
@@ -22,16 +22,21 @@ import { successorOf } from "./successor.ts";
 
 /** How a deletion ends for one number. */
 export type Ending =
-  /** Nothing of ours is left at Twilio, or another SmsNumber takes it over: what was saved may go. */
+  /**
+   * The operator's webhook is gone from Twilio, or another SmsNumber takes the number over. The saved webhook may
+   * be deleted.
+   */
   | { do: "close"; note: EventNote }
-  /** It stays as we set it because its object asks for that; what was saved is kept. */
+  /**
+   * The operator's webhook stays at Twilio because the SmsNumber's spec asks for that. The saved webhook is kept.
+   */
   | { do: "retain"; note: EventNote }
-  /** It stays as we set it although nobody wanted that; what was saved is kept. */
+  /** The operator's webhook stays at Twilio although nobody wanted that. The saved webhook is kept. */
   | { do: "letGo"; letGo: LetGo };
 
 /**
- * Puts the webhook back as the object's deletionPolicy says. Throws the `Failure` that prevented it; `deadline`
- * ends a call under way.
+ * Puts the webhook back as the SmsNumber's deletionPolicy says. Throws the `Failure` that prevented it. `deadline`
+ * ends a call in progress.
  */
 export async function giveBack(
   deps: Finalization,
@@ -42,9 +47,9 @@ export async function giveBack(
   const { held } = debt;
   const work = { deps, object: ctx.object };
   const policy = effectiveNumber(ctx.object).deletionPolicy;
-  // The `change` lane: a person who deletes something is waiting.
+  // The calls use the lane `change`, since a person who deletes something is waiting.
   const options = { ...callOptions(ctx, deadline), lane: "change" as const };
-  // Retain changes nothing at Twilio, so it needs neither credentials nor an answer.
+  // With Retain nothing changes at Twilio, so neither credentials nor an answer from Twilio are needed.
   const account = policy === "Retain" ? undefined : accountOf(deps, held);
   const number =
     account === undefined ? null : await account.fetch(ctx.object.spec.type, held.phoneNumberSid, options);
@@ -70,8 +75,9 @@ export async function giveBack(
 }
 
 /**
- * With `managementPolicy: Observe` nothing may be changed, so Twilio is not asked. The last reading tells whether
- * the number still leads to us, and with that whether there is something to owe.
+ * Decides the ending with `managementPolicy: Observe`, which forbids changes, so Twilio is not called. The last
+ * reading of the account shows whether the number still leads to this operator, and so whether the number becomes
+ * owed.
  */
 export function leaveObserved(deps: Finalization, object: SmsNumber, { held }: Debt): Ending {
   const snapshot = deps.streams.get(`${held.namespace}/${held.stream}`)?.account?.latest;
@@ -83,7 +89,7 @@ export function leaveObserved(deps: Finalization, object: SmsNumber, { held }: D
       note: {
         type: "Normal",
         reason: "WebhookLeft",
-        message: "the webhook at Twilio is no longer ours and was left as it is",
+        message: "the webhook at Twilio no longer leads to this operator and was left as it is",
       },
     };
   return {
@@ -92,7 +98,10 @@ export function leaveObserved(deps: Finalization, object: SmsNumber, { held }: D
   };
 }
 
-/** The webhook from before us: stored for the SmsNumber, or kept for the number since an earlier holder. */
+/**
+ * Returns the webhook that the number had before this operator. It is saved for the SmsNumber, or kept for the
+ * number since an earlier holder.
+ */
 async function savedFor(
   deps: Finalization,
   { held, by }: Debt,
@@ -103,7 +112,7 @@ async function savedFor(
   return by === "status" ? await deps.previous.kept(held, signal) : await keptWhileOwed(deps, held, signal);
 }
 
-/** Makes the one update, or the planned fallback where Twilio refuses the first as wrong. */
+/** Makes the planned update, or the planned fallback if Twilio rejects the update as invalid. */
 async function set(
   deps: Finalization,
   ctx: ReconcileContext<SmsNumber>,
@@ -114,7 +123,8 @@ async function set(
 ): Promise<EventNote> {
   const change = async (webhook: Webhook) => {
     const answer = await account.update(number, webhook, options);
-    // A cache or a proxy that only lets reads through: whatever the status code says, Twilio has not done it.
+    // The answer shows that Twilio has not made the change, whatever the status code says. A cache, or a proxy that
+    // only passes reads on, can cause this.
     if (leadsHere({ deps, object: ctx.object }, webhookOf(answer)))
       throw new Failure(
         "TwilioUnavailable",
@@ -129,13 +139,13 @@ async function set(
     const { fallback } = step;
     if (fallback === undefined || !(error instanceof Failure) || error.reason !== "TwilioRejected")
       throw error;
-    // What was there before is no longer acceptable to Twilio, for example an application that was deleted since. A
-    // number without a webhook is better than one that leads to a stream that is gone.
+    // Twilio no longer accepts the saved webhook, for example because its application was deleted. A number without
+    // a webhook is better than a number that leads to a WorkStream that is gone.
     await change(fallback.webhook);
     const formerHost = formerHostOf(step.webhook);
     ctx.log.warn(
       { reason: error.reason, number: ctx.object.spec.number, formerHost },
-      "twilio refused the webhook from before; it was cleared instead",
+      "twilio refused the number's former webhook; the webhook was cleared instead",
     );
     return fallback.event;
   }

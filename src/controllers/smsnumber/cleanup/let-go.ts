@@ -1,7 +1,7 @@
 /**
- * What is said of a number that was let go without being given back: texts may still come to this cluster and get
- * no answer. The words are made so that a person can repair it without knowing the operator: which number, in which
- * account, where its texts went before, what to do.
+ * The texts that report a number which was let go without being given back. Messages to such a number may still
+ * come to this cluster and get no answer. The report tells a person who does not know the operator how to repair
+ * that: which number in which account, where its texts went before, and what to do.
  */
 
 import type { Failure } from "../../../errors.ts";
@@ -9,8 +9,9 @@ import type { EventNote } from "../../../kube/status/summarise.ts";
 import { hostOf, type Webhook } from "../../../twilio/webhook.ts";
 
 /**
- * Why a number was let go: the label `reason` of smschannel_finalizer_gave_up_total and of the log line. All are
- * known beforehand, so that each time series exists from the start and an alert on its increase sees the first one.
+ * The reasons for letting a number go, used as the label `reason` of smschannel_finalizer_gave_up_total and in the
+ * log line. All reasons are known in advance, so that each time series exists from the start and an alert on its
+ * increase notices the first one.
  */
 export const LET_GO_REASONS = [
   "TwilioUnauthorized",
@@ -30,13 +31,14 @@ export const LET_GO_REASONS = [
 /** Why one number was let go. */
 export interface LetGo {
   reason: string;
-  /** A clause to be read after "the webhook at Twilio was left as it is: ". */
+  /** A clause that follows "the webhook at Twilio was left as it is: " in a message. */
   why: string;
 }
 
 /**
- * Decides whether a failure to give the webhook back lets the number go; undefined: try again. What no waiting will
- * mend does so at once, an outage only when the deletion has waited long enough. Pure.
+ * Decides whether a failure to give the webhook back lets the number go; undefined means that the deletion tries
+ * again. A failure that waiting cannot fix lets the number go at once. An outage lets it go only when the deletion
+ * has waited long enough. Pure.
  */
 export function letGoAfter(failure: Failure, { waitIsOver }: { waitIsOver: boolean }): LetGo | undefined {
   const { reason, message } = failure;
@@ -44,26 +46,32 @@ export function letGoAfter(failure: Failure, { waitIsOver }: { waitIsOver: boole
   return waitIsOver ? { reason, why: `gave up after waiting for Twilio: ${message}` } : undefined;
 }
 
-/** The number, and what is known of the time before us. */
+/** A number that was let go, and what is known of the webhook that the number had before this operator. */
 export interface LeftNumber {
   number: string;
   phoneNumberSid: string | undefined;
   accountSid: string | undefined;
-  /** Where its texts went before us; undefined where nothing is known to have been there. */
+  /**
+   * The host that the number's texts went to before this operator set its webhook; undefined when no earlier
+   * webhook is known.
+   */
   formerHost: string | undefined;
-  /** The Secret that holds the whole webhook from before; undefined where there is nothing to hold. */
+  /** The Secret that keeps the webhook that the number had before this operator; undefined when there is none. */
   keptIn: string | undefined;
 }
 
-/** Where texts went by this webhook. The host only: path, query and user part can hold a secret. */
+/**
+ * The host that this webhook sends texts to. Only the host is reported, since the path, the query and the user part
+ * of a URL can hold a secret.
+ */
 export function formerHostOf(webhook: Webhook): string | undefined {
   if (webhook.smsApplicationSid !== "") return "a Twilio application";
   return webhook.smsUrl === "" ? undefined : hostOf(webhook.smsUrl);
 }
 
 /**
- * The event on the object. A namespace that is being deleted refuses it, so `letGoFields` says all of it as well.
- * Pure.
+ * The event on the SmsNumber. A namespace that is being deleted accepts no events, so `letGoFields` puts the same
+ * facts into the log. Pure.
  */
 export function letGoEvent({ why }: LetGo, left: LeftNumber): EventNote {
   return {
@@ -74,8 +82,8 @@ export function letGoEvent({ why }: LetGo, left: LeftNumber): EventNote {
 }
 
 /**
- * The fields of the log line. The number may stand in the log: it was bought for the channel and belongs to no
- * customer.
+ * The fields of the log line about a number that was let go. The number itself may appear in the log: it was bought
+ * for the channel and does not belong to a customer.
  */
 export function letGoFields({ reason, why }: LetGo, left: LeftNumber): Record<string, string | undefined> {
   const { number, phoneNumberSid, accountSid, formerHost, keptIn } = left;
@@ -91,16 +99,16 @@ export function letGoFields({ reason, why }: LetGo, left: LeftNumber): Record<st
   };
 }
 
-/** Where the number's texts went before us, as a clause. */
+/** Says, as a clause of a message, where the number's texts went before this operator set its webhook. */
 export function beforeUs(formerHost: string | undefined): string {
   return formerHost === undefined
-    ? "nothing is known to have been there before"
+    ? "no earlier webhook of the number is known"
     : `before, the number's texts went to ${formerHost}`;
 }
 
-/** How to put it back, by hand or by us. */
+/** Says how to repair the webhook of a number that was let go, by hand or through the operator. */
 function remedyFor({ formerHost }: LeftNumber): string {
   return formerHost === undefined
-    ? "If it still leads to this cluster, clear it in Twilio's console, or apply an SmsNumber for it again and delete that"
-    : "If it still leads to this cluster, set it in Twilio's console, or apply an SmsNumber for it again with credentials of its account, and delete that: what was there before is put back then";
+    ? "If the webhook still leads to this cluster, clear it in Twilio's console, or apply an SmsNumber for this number again and then delete that SmsNumber"
+    : "If the webhook still leads to this cluster, set it in Twilio's console. Or apply an SmsNumber for this number again, with credentials of its account, and then delete that SmsNumber: this puts the former webhook back";
 }

@@ -1,6 +1,7 @@
 /**
- * How long a deletion waits for Twilio. A finalizer that waits for ever is the best known fault of operators: it
- * blocks a namespace, and people then take it off by hand. So every wait here ends with DELETE_TIMEOUT.
+ * Says how long a deletion waits for Twilio. A finalizer that waits for ever is a common fault of operators: it
+ * blocks the deletion of a namespace, and people then remove the finalizer by hand. So every wait here ends with
+ * DELETE_TIMEOUT.
  */
 
 import { effectiveNumber } from "../../../api/effective.ts";
@@ -10,31 +11,31 @@ import type { KubeObject } from "../../../kube/resource.ts";
 import type { Informer } from "../../../kube/watch/informer.ts";
 
 /**
- * What DELETE_TIMEOUT is compared with, in milliseconds of one monotonic clock: the wall clock may be set while a
- * deletion waits.
+ * The times that DELETE_TIMEOUT is compared with, in milliseconds of one monotonic clock: the wall clock may be
+ * adjusted while a deletion waits.
  */
 export interface DeletionWait {
-  /** When this process learnt of the deletion. */
+  /** The time when this process learnt of the deletion. */
   seenAtMs: number;
-  /** Since when this process could have put webhooks back. */
+  /** The time since which this process has been able to put webhooks back. */
   atWorkSinceMs: number;
   nowMs: number;
   timeoutMs: number;
 }
 
 /**
- * How long a deletion still waits for Twilio; 0 or less when its time is over. Time in which no operator could ask
- * Twilio does not count, or the first fault after an outage of ours would end the wait. All other time counts: in a
- * queue, for a worker, for a call.
+ * How much longer a deletion waits for Twilio; 0 or less when its time is over. Time in which no operator could
+ * call Twilio does not count. Otherwise the first error after an outage of the operator itself would end the wait.
+ * All other time counts, including the time in a queue, and the waits for a worker and for a call.
  */
 export function leftMs({ seenAtMs, atWorkSinceMs, nowMs, timeoutMs }: DeletionWait): number {
   return Math.max(seenAtMs, atWorkSinceMs) + timeoutMs - nowMs;
 }
 
 /**
- * When this process learnt of an object's deletion. The object's deletionTimestamp is not used: it comes from the
- * API server's clock, which may differ from ours. Listens from now on, so it must be made before the informer
- * starts.
+ * Remembers when this process learnt of each object's deletion. The object's deletionTimestamp is not used: it
+ * comes from the API server's clock, which may differ from this machine's. Call this before the informer starts,
+ * because it listens from now on.
  */
 export function deletionSeen<T extends KubeObject>(informer: Pick<Informer<T>, "onChange">, clock: Clock) {
   const seen = new Map<string, number>();
@@ -43,21 +44,24 @@ export function deletionSeen<T extends KubeObject>(informer: Pick<Informer<T>, "
     if (type === "deleted") seen.delete(uid);
     else if (deletionTimestamp !== undefined && !seen.has(uid)) seen.set(uid, clock.monotonic());
   });
-  // An object that was not seen being deleted starts its wait now.
+  // If the informer did not report the deletion, the wait starts now.
   return ({ metadata }: T): number => seen.get(metadata.uid ?? "") ?? clock.monotonic();
 }
 
-/** Public: set to "true" on an SmsNumber, it ends the wait for Twilio at once. */
+/**
+ * Name of an annotation, which is public: set to "true" on an SmsNumber that is being deleted, it ends the wait for
+ * Twilio at once.
+ */
 export const FORCE_DELETE_ANNOTATION = "smschannel.dev/force-delete";
 
-/** Only "true" counts, so that nobody forces a deletion by "false". */
+/** Is the deletion forced? Only the value "true" counts, so that nobody forces a deletion with "false". */
 export const isForced = ({ metadata }: SmsNumber): boolean =>
   metadata.annotations?.[FORCE_DELETE_ANNOTATION] === "true";
 
 /**
- * In how many milliseconds a deletion may no longer wait in the queue; 0 or less for now: its time is over, it is
- * forced, or it changes nothing at Twilio and so has nothing to wait for. Undefined while the object is not being
- * deleted.
+ * Returns after how many milliseconds a deletion may no longer wait in the queue. The result is 0 or less when the
+ * deletion's time is over, when it is forced, and when it changes nothing at Twilio. It is undefined while the
+ * object is not being deleted.
  */
 export function urgentInMs(number: SmsNumber, leftMs: () => number): number | undefined {
   if (number.metadata.deletionTimestamp === undefined) return undefined;
@@ -67,8 +71,8 @@ export function urgentInMs(number: SmsNumber, leftMs: () => number): number | un
 }
 
 /**
- * A signal that aborts, as a time-out does, when the deletion has waited long enough. `cancel` must be called, or
- * the timer stays.
+ * Makes a signal that aborts, like a time-out, when the deletion has waited long enough. The caller must call
+ * `cancel`, or the timer keeps running.
  */
 export function abortingAfter(clock: Clock, left: number) {
   const controller = new AbortController();

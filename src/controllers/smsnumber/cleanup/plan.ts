@@ -1,11 +1,14 @@
-/** What a deletion does with the webhook at Twilio, decided from what is there. Pure. */
+/** Decides what a deletion does with the webhook at Twilio, from the webhook that is there now. Pure. */
 
 import { pointsAt, type Webhook } from "../../../twilio/webhook.ts";
 import type { LetGo } from "./let-go.ts";
 
-/** What a deletion does at Twilio before the finalizer goes. */
+/** The step that a deletion takes at Twilio before the finalizer is removed. */
 export type DeletionPlan =
-  /** One update, then done. `fallback` is tried when Twilio refuses the first as wrong: a number left pointing at us is worse. */
+  /**
+   * Make one update. If Twilio rejects it as invalid, make the update `fallback` instead: leaving the number
+   * pointed at this operator would be worse.
+   */
   | {
       do: "set";
       webhook: Webhook;
@@ -17,29 +20,35 @@ export type DeletionPlan =
    * Twilio.
    */
   | { do: "handOver"; event: DeletionEvent }
-  /** Nothing is changed. With `letGo` something of ours may be left there although nobody wanted that. */
+  /** Change nothing. With `letGo`, the operator's webhook may stay at Twilio although nobody wanted that. */
   | { do: "leave"; event: DeletionEvent; letGo?: LetGo };
 
-/** The event that tells the user how it ended. */
+/** The event that reports to the user how the deletion ended. */
 export interface DeletionEvent {
   type: "Normal" | "Warning";
   reason: "WebhookRestored" | "WebhookCleared" | "WebhookRetained" | "WebhookLeft" | "WebhookHandedOver";
   message: string;
 }
 
-/** Everything the plan depends on. */
+/** The input of the plan of a deletion. */
 export interface DeletionInput {
   policy: "Restore" | "Clear" | "Retain";
-  /** The number as Twilio has it; null when it is no longer in the account. Not needed for Retain. */
+  /**
+   * The number's webhook as Twilio has it; null when the number is no longer in the account. The policy Retain does
+   * not need it.
+   */
   seen: Webhook | null;
-  /** The webhook from before us; undefined when there was nothing worth saving. */
+  /** The webhook that the number had before this operator; undefined when there was none worth saving. */
   saved: Webhook | undefined;
   isOurs(url: string): boolean;
-  /** Another SmsNumber waits for this number. */
+  /** True when another SmsNumber waits for this number. */
   successor: boolean;
 }
 
-/** URL and fallback are emptied in one update: Twilio refuses a fallback URL without a URL (error 21406). */
+/**
+ * A cleared webhook. One update empties both URLs, because Twilio refuses a fallback URL without a URL (error
+ * 21406).
+ */
 const cleared: Webhook = {
   smsUrl: "",
   smsMethod: "POST",
@@ -48,16 +57,21 @@ const cleared: Webhook = {
   smsApplicationSid: "",
 };
 
-/** Decides what is done at Twilio when an SmsNumber that held its number is deleted. Pure. */
+/** Decides what to do at Twilio when an SmsNumber is deleted that held its number. Pure. */
 export function planDeletion({ policy, seen, saved, isOurs, successor }: DeletionInput): DeletionPlan {
-  // Before the number is looked at: Retain does not call Twilio, so nothing was seen.
+  // The policy Retain is checked before the webhook, because Retain does not call Twilio and so knows no webhook.
   if (policy === "Retain") return successor ? handOver : retain;
   if (seen === null) return notInAccount;
-  // Somebody has pointed the number elsewhere since. What is not ours stays.
+  // Somebody has pointed the number elsewhere in the meantime. A webhook that does not lead to this operator stays
+  // as it is.
   if (seen.smsApplicationSid !== "" || !pointsAt(seen, isOurs))
     return {
       do: "leave",
-      event: event("Normal", "WebhookLeft", "the webhook at Twilio is no longer ours and was left as it is"),
+      event: event(
+        "Normal",
+        "WebhookLeft",
+        "the webhook at Twilio no longer leads to this operator and was left as it is",
+      ),
     };
   if (successor) return handOver;
   if (policy === "Clear" || saved === undefined)
@@ -98,12 +112,12 @@ const handOver: DeletionPlan = {
   event: event("Normal", "WebhookHandedOver", "another SmsNumber takes the number over; the webhook stays"),
 };
 
-/** The message does not say what is there now, since nobody looked. */
+/** The message does not say where the webhook leads, because Retain does not read the number at Twilio. */
 const retain: DeletionPlan = {
   do: "leave",
   event: event(
     "Normal",
     "WebhookRetained",
-    "nothing was changed at Twilio, as deletionPolicy: Retain asks; unless somebody else changed it, the webhook still leads to this cluster",
+    "nothing was changed at Twilio, because deletionPolicy is Retain; unless somebody else changed it, the webhook still leads to this cluster",
   ),
 };

@@ -5,27 +5,27 @@ import { decideClaim, firstInLine } from "../claim-decision.ts";
 import type { Finalization } from "../deps.ts";
 import { isSuspended } from "../work.ts";
 
-/** It asks the same questions as a claim, and needs no more. */
+/** The dependencies of `successorOf`: the same ones that a decision about a claim needs, and no others. */
 type Succession = Pick<Finalization, "streams" | "records" | "seen">;
 
 /**
- * Who gets the number next: the first in line among those whose account owns it. Handing over at once keeps texts
- * arriving: the webhook stays, and no number is cleared only to be pointed at us again a second later. A suspended
- * SmsNumber is no successor, since it would not point the number at itself and texts would go on to a stream that
- * is gone.
+ * Returns the SmsNumber that gets the number next: the first in line whose Twilio account owns the number. Handing
+ * the number over at once keeps texts arriving, because the webhook stays. Otherwise the webhook would be cleared
+ * and set again a second later. A suspended SmsNumber is no successor: it would not set the webhook to its own
+ * WorkStream, so texts would go on to a WorkStream that is gone.
  */
 export function successorOf(deps: Succession, object: SmsNumber, held: HeldNumber): SmsNumber | undefined {
   const others = deps.seen
     .numbersWithDigits(held.number)
     .filter(({ metadata }) => metadata.uid !== object.metadata.uid);
   const candidates = others.map((other) => candidateOf(deps, other));
-  // As if our own claim had ended already.
+  // Look claims up as if the claim of the deleted SmsNumber had ended already.
   const holderOf = (sid: string) => {
     const uid = deps.records.claim(sid)?.uid;
     return uid === held.uid ? undefined : uid;
   };
-  // Only the first in line can find the number free. Deciding for each of the others would look at all others each
-  // time, and there can be ten thousand.
+  // Only the first in line can find the number free. Deciding for each of the other SmsNumbers would examine all
+  // others each time, and there can be ten thousand.
   const self = firstInLine(candidates);
   const other = others.find(({ metadata }) => metadata.uid === self?.uid);
   if (self === undefined || other === undefined) return undefined;

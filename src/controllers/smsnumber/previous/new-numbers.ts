@@ -3,9 +3,9 @@ import type { Informer } from "../../../kube/watch/informer.ts";
 import type { PreviousWebhooks } from "./previous-webhooks.ts";
 
 /**
- * SmsNumbers that no operator has looked at before this process: they came without a status, so no webhook from
- * before can be stored for them. Knowing that spares a read of a Secret for each of hundreds of numbers that are
- * wired at once. Listens from now on, so it must be made before the informer starts.
+ * Remembers the SmsNumbers that no operator has processed before this process: they appeared without a status, so
+ * no webhook can be saved for them yet. Knowing this avoids a read of a Secret for each of hundreds of numbers
+ * whose webhooks are set at once. Create it before the informer starts: it listens to the informer from now on.
  */
 export class NewNumbers {
   readonly #uids = new Set<string>();
@@ -19,31 +19,34 @@ export class NewNumbers {
   }
 
   /**
-   * This process begins to lead. Numbers that another leader has looked at since they appeared here are new no
-   * more.
+   * Call this when this process begins to lead. SmsNumbers that another leader has processed since they appeared
+   * here are no longer new.
    */
   begin(stored: readonly SmsNumber[]) {
     for (const { metadata, status } of stored)
       if (status?.managedBy !== undefined) this.end(metadata.uid ?? "");
   }
 
-  /** True: nothing is stored for it, for certain. */
+  /** True when it is certain that no webhook is saved for this SmsNumber. */
   has(uid: string): boolean {
     return this.#uids.has(uid);
   }
 
-  /** It is wired, or something is stored for it: from now on it is one like any other. */
+  /**
+   * Call this when the SmsNumber's webhook is set, or when something is saved for it. It then no longer counts as
+   * new.
+   */
   end(uid: string) {
     this.#uids.delete(uid);
   }
 }
 
-/** `previous`, with every save noted in `newNumbers`. */
+/** Wraps `previous` so that every save also ends the SmsNumber's entry in `newNumbers`. */
 export function notingSaved(previous: PreviousWebhooks, newNumbers: NewNumbers): PreviousWebhooks {
   return {
     ...previous,
     async save(uid, webhook, signal) {
-      // Before the write: one whose answer is lost may have been stored all the same.
+      // The entry ends before the write, because a write whose answer is lost may have taken effect all the same.
       newNumbers.end(uid);
       await previous.save(uid, webhook, signal);
     },

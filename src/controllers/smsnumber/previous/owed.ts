@@ -1,7 +1,8 @@
 /**
- * How a number becomes owed and stops being so (ADR 31). A number is owed when nobody holds it and its webhook was
- * not given back: it may still lead to this cluster, and what was there before must wait for the next holder. Each
- * function can be repeated after it was cut off at any point; the order of the writes inside sees to that.
+ * The steps by which a number becomes owed and stops being owed (ADR 31). A number is owed when no SmsNumber holds
+ * it and its webhook was not given back. It may then still lead to this cluster, and the saved webhook waits for
+ * the next holder. Each function can be repeated after it was interrupted at any point; the order of its writes
+ * makes that safe.
  */
 
 import type { Clock } from "../../../clock.ts";
@@ -10,7 +11,7 @@ import type { HeldNumber } from "../../records/record.ts";
 import type { Records } from "../../records/records.ts";
 import type { NumberRef, PreviousWebhooks } from "./previous-webhooks.ts";
 
-/** Where the record stands, and where the webhook is kept. */
+/** The stores of the records and of the saved webhooks. */
 export interface OwedDeps {
   clock: Clock;
   records: Records;
@@ -18,9 +19,9 @@ export interface OwedDeps {
 }
 
 /**
- * The holder lets the number go without giving it back. Moves the saved webhook from the SmsNumber to the number,
- * records the number as owed (which ends the claim in the same write), then deletes the first copy. Returns the
- * saved webhook.
+ * Makes a number owed when its holder lets it go without giving the webhook back. Moves the saved webhook from the
+ * SmsNumber to the number, records the number as owed (the same write ends the claim), and then deletes the first
+ * copy. Returns the saved webhook.
  */
 export async function oweNumber(
   { clock, records, previous }: OwedDeps,
@@ -30,14 +31,14 @@ export async function oweNumber(
 ): Promise<Webhook | undefined> {
   const { phoneNumberSid, accountSid, number, namespace, namespaceUid, stream, name, uid, configured } = held;
   const own = await previous.keep(uid, held, signal);
-  // Nothing under the SmsNumber: it is owed already, or this object held the number without ever pointing it at us.
-  // What is kept is then from the holder before.
+  // Nothing is saved for the SmsNumber. Either the number is owed already, or this SmsNumber held the number
+  // without ever setting its webhook. What is kept for the number is then from an earlier holder.
   const saved = own ?? (await previous.kept(held, signal));
   await records.owe({
     ...{ phoneNumberSid, accountSid, number, namespace, namespaceUid, stream, name, uid, why },
     sinceMs: clock.now(),
-    // The URL is recorded as long as the SmsNumber may still give the number back: texts arrive by it, and the
-    // receiver keeps taking them.
+    // The URL stays recorded while the SmsNumber exists and may still give the number back. Texts still arrive at
+    // that URL, and the receiver goes on accepting them.
     ...(isGone ? { isGone } : configured === undefined ? {} : { configured }),
   });
   await previous.remove(uid, signal);
@@ -45,8 +46,8 @@ export async function oweNumber(
 }
 
 /**
- * What is kept for a number that is owed. A Secret of one that is not owed is a leftover from an earlier time with
- * us, and must not be restored.
+ * Returns the webhook that is kept for a number, if the number is owed. For a number that is not owed, a kept
+ * webhook is out of date and must not be restored.
  */
 export async function keptWhileOwed(
   { records, previous }: Pick<OwedDeps, "records" | "previous">,
@@ -57,7 +58,8 @@ export async function keptWhileOwed(
 }
 
 /**
- * The number is held and pointed at us again: what was kept for it is history. Costs nothing where nothing is owed.
+ * Drops what was kept for a number whose webhook an SmsNumber has set again. Costs nothing if the number is not
+ * owed.
  */
 export async function dropOwedIfAny(
   deps: Pick<OwedDeps, "records" | "previous">,
@@ -69,8 +71,8 @@ export async function dropOwedIfAny(
 }
 
 /**
- * It was given back. The Secret goes first: only the record tells that there is one, so the other order could leave
- * a Secret behind for ever.
+ * Ends the debt for a number that was given back. The Secret is deleted first: only the record says that the Secret
+ * exists, so the other order could leave the Secret behind for ever.
  */
 export async function dropOwed(
   { records, previous }: Pick<OwedDeps, "records" | "previous">,

@@ -1,9 +1,11 @@
 /**
- * The webhook of each number as it was before us, one Secret for each: `{release}-previous-{UID of the SmsNumber}`
- * while an SmsNumber holds the number, and `{release}-previous-{SID of the number}` while nobody does. Secrets,
- * since a webhook's URL can carry a password. One each and not one for all, since a Secret holds 1 MiB and these
- * are needed only when a number is taken or given back. UID and SID stand in the name, so nothing has to be listed
- * to find one.
+ * Saves the webhook that each number had before this operator set its own, one Secret for each webhook.
+ *
+ * The Secret's name is `{release}-previous-{UID of the SmsNumber}` while an SmsNumber holds the number, and
+ * `{release}-previous-{SID of the number}` while none does. UID and SID are part of the name, so a Secret can be
+ * found without a list. Secrets are used because a webhook's URL can carry a password. One Secret for all webhooks
+ * would not do: a Secret holds at most 1 MiB, and a saved webhook is needed only when a number is claimed or given
+ * back.
  */
 
 import type { KubeClient } from "../../../kube/client/client.ts";
@@ -13,59 +15,65 @@ import type { Log } from "../../../log.ts";
 import { previousPrefix } from "../../../routes/secrets.ts";
 import { FIELDS, type Webhook } from "../../../twilio/webhook.ts";
 
-/** Stores, finds and moves saved webhooks. */
+/** The store of saved webhooks. A saved webhook is the one that a number had before this operator set its own. */
 export interface PreviousWebhooks {
   /**
-   * Stores it for the SmsNumber of this UID, in place of what is stored there, which may be from an earlier time
-   * with us. Durable when it resolves. In between nothing may be stored at all, so the number at Twilio must still
-   * be as it is saved here.
+   * Saves the webhook for the SmsNumber with this UID, and replaces an earlier one, which may be out of date. The
+   * webhook is durable when the promise resolves. During the replacement nothing may be stored for a moment, so the
+   * number at Twilio must still have the webhook that is saved here.
    */
   save(uid: string, webhook: Webhook, signal: AbortSignal): Promise<void>;
-  /** Undefined: none is stored. */
+  /** Returns the saved webhook of this SmsNumber, or undefined if there is none. */
   read(uid: string, signal: AbortSignal): Promise<Webhook | undefined>;
-  /** No error when there is none. */
+  /** Deletes the saved webhook of this SmsNumber. It is no error if there is none. */
   remove(uid: string, signal: AbortSignal): Promise<void>;
   /**
-   * The number is let go without being given back: copies what is stored for the SmsNumber to the number, for the
-   * next holder in the same account, and returns it. It stays stored for the SmsNumber until `remove`, so that this
-   * may be repeated.
+   * Call this when a number is let go without being given back. Copies the saved webhook from the SmsNumber to the
+   * number, for the next holder in the same account, and returns it. The SmsNumber's copy stays until `remove`, so
+   * that this call can be repeated.
    */
   keep(uid: string, number: NumberRef, signal: AbortSignal): Promise<Webhook | undefined>;
-  /** What is kept for the number; undefined also when it is of another account. */
+  /**
+   * Returns the webhook that is kept for the number. Undefined if there is none, or if it was kept while the number
+   * was in another account.
+   */
   kept(number: NumberRef, signal: AbortSignal): Promise<Webhook | undefined>;
-  /** Moves what is kept for the number to this SmsNumber, and returns it. */
+  /** Moves the webhook that is kept for the number to this SmsNumber, and returns it. */
   inherit(uid: string, number: NumberRef, signal: AbortSignal): Promise<Webhook | undefined>;
-  /** Deletes what is kept for the number. */
+  /** Deletes the webhook that is kept for the number. */
   dropKept(number: NumberRef, signal: AbortSignal): Promise<void>;
-  /** `namespace/name` of the Secret in which it is kept, for a person to look at. */
+  /** Returns `namespace/name` of the Secret that keeps the number's webhook, so that a person can find it. */
   keptIn(number: NumberRef): string;
 }
 
 /**
- * A number in its account. Twilio lets a number move to another account, whose owner must not get a former owner's
- * URL.
+ * Identifies a number in its Twilio account. A number can move to another account, and the new owner must not get
+ * the former owner's URL.
  */
 export interface NumberRef {
   phoneNumberSid: string;
-  /** "" where it is not known any more. */
+  /** The empty string if the account is no longer known. */
   accountSid: string;
 }
 
-/** Where the Secrets live. */
+/** The options of the store: the client, and the namespace and installation that the Secrets belong to. */
 export interface PreviousWebhooksOptions {
   client: KubeClient;
   log: Log;
   namespace: string;
   instance: string;
-  /** An installation whose objects are taken over, and with them what it saved. */
+  /**
+   * `namespace/release` of an installation whose objects this one takes over, together with the webhooks that it
+   * saved.
+   */
   takeOverFrom?: string | undefined;
 }
 
-/** The Secret's one key. Public in effect: docs tell how to read a saved webhook by hand. */
+/** The only key in each Secret. It is effectively public: the docs say how to read a saved webhook by hand. */
 const KEY = "webhook.json";
 const ACCOUNT_ANNOTATION = "smschannel.dev/account-sid";
 
-/** Keeps saved webhooks in Secrets of the operator's namespace. */
+/** Creates a store that keeps saved webhooks in Secrets in the operator's namespace. */
 export function createPreviousWebhooks(options: PreviousWebhooksOptions): PreviousWebhooks {
   const { save, read, remove } = webhookSecrets(options);
   const store: PreviousWebhooks = {
@@ -80,7 +88,7 @@ export function createPreviousWebhooks(options: PreviousWebhooksOptions): Previo
     },
     async kept(number, signal) {
       const found = await read(keyOf(number), signal);
-      // Saved when nobody knew the account any more: then it serves whoever holds the number.
+      // If the account was not known when the webhook was saved, any holder of the number may have it.
       const isIts = (found?.accountSid || number.accountSid) === number.accountSid;
       return isIts ? found?.webhook : undefined;
     },
@@ -97,12 +105,12 @@ export function createPreviousWebhooks(options: PreviousWebhooksOptions): Previo
   return store;
 }
 
-/** Names of Secrets must be in lower case. */
+/** Names of Secrets must be in lower case, but Twilio's SIDs begin with upper-case letters. */
 const keyOf = ({ phoneNumberSid }: NumberRef) => phoneNumberSid.toLowerCase();
 
 /**
- * Does this Secret belong to a number, not to an SmsNumber? Twilio's SIDs of numbers begin with PN, those of short
- * codes with SC; UIDs have dashes.
+ * Does this Secret belong to a number and not to an SmsNumber? Twilio's SIDs of numbers begin with PN and those of
+ * short codes with SC, while an SmsNumber's UID contains dashes.
  */
 export function isKeptForNumber(instance: string, secret: string): boolean {
   const prefix = previousPrefix(instance);
@@ -114,25 +122,26 @@ interface StoredWebhook {
   accountSid?: string | undefined;
 }
 
-/** Reads and writes the Secrets; the key is a part of the name. */
+/** Reads and writes the Secrets. The key (a UID or a SID) is a part of the Secret's name. */
 function webhookSecrets(options: PreviousWebhooksOptions) {
   const { client, log, namespace, instance } = options;
   const own = (key: string) => ({ namespace, name: nameOf(instance, key) });
   const save = async (key: string, stored: StoredWebhook, signal: AbortSignal): Promise<void> => {
     const secret = secretOf(own(key), stored);
-    // Creating comes first: nearly always there is none, and then it costs one request.
+    // Try to create the Secret first: nearly always there is none yet, and then saving costs a single request.
     if (await created(client, secret, signal)) return;
     const before = await client.get(secrets, own(key), signal);
     if (before?.data?.[KEY] === secret.data?.[KEY] && accountOf(before) === stored.accountSid) return;
-    // Delete and create instead of update: the Role grants update only for Secrets whose names are known
-    // beforehand, and RBAC cannot match a prefix.
+    // Delete and create the Secret instead of updating it. The Role grants `update` only for Secrets whose names
+    // are known in advance, and RBAC cannot match a prefix.
     if (before !== undefined)
       await client.delete(secrets, own(key), { uid: before.metadata.uid ?? "" }, signal);
     await client.create(secrets, secret, {}, signal);
   };
   const read = async (key: string, signal: AbortSignal): Promise<StoredWebhook | undefined> => {
     const saved = storedIn(await client.get(secrets, own(key), signal), log);
-    // Not here: perhaps the installation that was taken over has it. It is copied on the first read.
+    // This installation has no such Secret, but the installation that was taken over may have one. It is copied on
+    // the first read.
     const former = saved === undefined ? formerOf(options, key) : undefined;
     if (former === undefined) return saved;
     const inherited = storedIn(await unlessForbidden(client.get(secrets, former, signal)), log);
@@ -161,7 +170,7 @@ function secretOf(ref: { namespace: string; name: string }, { webhook, accountSi
   };
 }
 
-/** False: there is one already. */
+/** Creates the Secret; returns false if it exists already. */
 async function created(client: KubeClient, secret: Secret, signal: AbortSignal): Promise<boolean> {
   try {
     await client.create(secrets, secret, {}, signal);
@@ -174,7 +183,7 @@ async function created(client: KubeClient, secret: Secret, signal: AbortSignal):
 
 const nameOf = (instance: string, key: string) => `${previousPrefix(instance)}${key}`;
 
-/** Where the installation that is taken over keeps it: `takeOverFrom` is `namespace/release`. */
+/** The Secret of the installation that is taken over; `takeOverFrom` is `namespace/release`. */
 function formerOf({ takeOverFrom }: PreviousWebhooksOptions, key: string) {
   const slash = takeOverFrom?.indexOf("/") ?? -1;
   if (takeOverFrom === undefined || slash < 1) return undefined;
@@ -182,8 +191,9 @@ function formerOf({ takeOverFrom }: PreviousWebhooksOptions, key: string) {
 }
 
 /**
- * The Secrets of another namespace may be closed to us. Then the number is cleared one day instead of restored,
- * which is better than never finishing.
+ * Treats a 403 from the API server as "there is no Secret": this operator may lack access to the Secrets of another
+ * namespace. A number is then cleared one day instead of restored, which is better than a deletion that never
+ * finishes.
  */
 export async function unlessForbidden<T>(call: Promise<T>): Promise<T | undefined> {
   try {
@@ -196,7 +206,10 @@ export async function unlessForbidden<T>(call: Promise<T>): Promise<T | undefine
 
 const accountOf = (secret: Secret | undefined) => secret?.metadata.annotations?.[ACCOUNT_ANNOTATION];
 
-/** A damaged Secret counts as none. A deletion that insisted on it would never end. */
+/**
+ * Reads the webhook in a Secret. A damaged Secret counts as none, because a deletion that insisted on reading it
+ * would never end.
+ */
 function storedIn(secret: Secret | undefined, log: Log): StoredWebhook | undefined {
   const text = secret?.data?.[KEY];
   if (secret === undefined || text === undefined) return undefined;
@@ -205,12 +218,14 @@ function storedIn(secret: Secret | undefined, log: Log): StoredWebhook | undefin
   const { namespace, name } = secret.metadata;
   log.warn(
     { secret: `${namespace}/${name}` },
-    "a saved webhook cannot be read and is ignored; the webhook from before us will not be put back",
+    "a saved webhook cannot be read and is ignored; the number's former webhook will not be put back",
   );
   return undefined;
 }
 
-/** Throws nothing: a JSON error quotes the text it could not read, which can hold a password. */
+/**
+ * Parses a saved webhook without throwing: a JSON error would quote the unreadable text, which can hold a password.
+ */
 function webhookIn(text: string): Webhook | undefined {
   try {
     const parsed = JSON.parse(text) as Partial<Webhook> | null;
