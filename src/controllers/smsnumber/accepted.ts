@@ -1,6 +1,6 @@
 /**
- * The rules about an SmsNumber that need a second object, and so cannot stand in the CRD (ADR 2). Each names what
- * to change and where.
+ * The rules about an SmsNumber that need a second object to judge, so that the CRD's own validation cannot hold
+ * them (ADR 2). The message of each rule names what to change and in which object.
  */
 
 import type { SmsNumber, WorkStream } from "../../api/index.ts";
@@ -8,28 +8,37 @@ import type { Reason } from "../../api/reasons.ts";
 import { findIn } from "../accounts/snapshot.ts";
 import type { SmsNumberDeps } from "./deps.ts";
 
-/** Why an SmsNumber is not accepted as it stands. */
+/** Why the spec of an SmsNumber is not accepted. */
 export interface Refusal {
   reason: Reason;
   message: string;
   /**
-   * False: only automatic texts suffer, and the number is wired all the same. Losing a customer's text is worse
-   * than sending no greeting.
+   * False when the problem only affects automatic texts: the number's webhook is set all the same. Losing a
+   * customer's text is worse than not sending a greeting.
    */
   stopsWiring: boolean;
 }
 
-/** Everything the rules look at. */
+/** The input of the acceptance rules. */
 export interface AcceptanceInput {
   number: SmsNumber;
   stream: WorkStream | undefined;
-  /** The OperatingHours it refers to exist, or may exist: "not found" needs certainty. */
+  /**
+   * True when the OperatingHours that the number refers to exist, or may exist: "not found" is only reported when
+   * it is certain.
+   */
   hoursExist: boolean;
-  /** The number is in a Messaging Service, whose opt-out handling answers for it. */
+  /**
+   * True when the number is in a Messaging Service at Twilio. The service then answers STOP, START and HELP for the
+   * number.
+   */
   inService: boolean;
 }
 
-/** The first rule that refuses, in the order in which a person would fix them: one thing at a time to mend. */
+/**
+ * Returns the first refusal, with the rules in the order in which a person would fix the problems. Reporting one
+ * problem at a time is enough.
+ */
 export function refusalOf(input: AcceptanceInput): Refusal | undefined {
   for (const rule of rules) {
     const refusal = rule(input);
@@ -54,10 +63,13 @@ function streamMissing({ number, stream }: AcceptanceInput): Refusal | undefined
   };
 }
 
-/** What US carriers require a short code to answer: STOP, START and HELP. */
+/** The automatic replies (to STOP, START and HELP) that US carriers require of a short code. */
 const REQUIRED_REPLIES = ["OptOutConfirmation", "OptInConfirmation", "Help"] as const;
 
-/** Twilio answers these keywords for long codes and inside Messaging Services, but not for a short code on its own. */
+/**
+ * Twilio answers STOP, START and HELP for long codes and inside Messaging Services, but not for a short code
+ * outside a service.
+ */
 function repliesMissing({ number, stream, inService }: AcceptanceInput): Refusal | undefined {
   if (number.spec.type !== "ShortCode" || inService) return undefined;
   const given = new Set(
@@ -74,13 +86,16 @@ function repliesMissing({ number, stream, inService }: AcceptanceInput): Refusal
   };
 }
 
-/** Hours send automatic texts ("we are closed"), which the WorkStream must allow; its default is not to. */
+/**
+ * Operating hours send automatic texts ("we are closed"), so the WorkStream must allow automatic texts. By default
+ * a WorkStream does not.
+ */
 function hoursNotAllowed({ number, stream }: AcceptanceInput): Refusal | undefined {
   if (number.spec.operatingHoursRef === undefined || stream?.spec.allowAutomatedMessages === true)
     return undefined;
   return {
     reason: "OperatingHoursNotAllowed",
-    message: `WorkStream ${number.spec.workStreamRef.name} does not allow automated messages, so the number may have no operating hours; set allowAutomatedMessages: true there, or remove operatingHoursRef here`,
+    message: `WorkStream ${number.spec.workStreamRef.name} does not allow automated messages, so this SmsNumber cannot have operating hours; set allowAutomatedMessages: true in the WorkStream, or remove operatingHoursRef from this SmsNumber`,
     stopsWiring: false,
   };
 }
@@ -96,8 +111,8 @@ function hoursMissing({ number, hoursExist }: AcceptanceInput): Refusal | undefi
 }
 
 /**
- * By the last reading of the account; before there is one, by the status, so that a restart does not refuse a short
- * code for a moment.
+ * Is the number in a Messaging Service? The last reading of the Twilio account decides. Before there is a reading
+ * the status decides, so that a restart does not refuse a short code for a moment.
  */
 export function isInService(
   deps: Pick<SmsNumberDeps, "streams">,

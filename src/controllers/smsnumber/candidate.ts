@@ -1,6 +1,6 @@
 /**
- * Collects what `decideClaim` needs to know of an SmsNumber. It is asked for every SmsNumber with the same digits,
- * of which there may be thousands, so it reads what is in memory and never calls Twilio.
+ * Collects what `decideClaim` needs to know about an SmsNumber. This runs for every SmsNumber with the same digits,
+ * and there may be thousands, so it only reads memory and never calls Twilio.
  */
 
 import { effectiveNumber } from "../../api/effective.ts";
@@ -11,12 +11,14 @@ import type { Candidate } from "./claim-decision.ts";
 import type { SmsNumberDeps } from "./deps.ts";
 import type { ClusterSeen } from "./seen.ts";
 
-/** A part of the reconciler's dependencies: the cleanup asks with fewer. */
+/**
+ * The dependencies of `candidateOf`: a part of the reconciler's, since the cleanup of a deletion has fewer of them.
+ */
 export interface CandidateDeps extends Pick<SmsNumberDeps, "streams" | "records"> {
   seen: Pick<ClusterSeen, "workStream">;
 }
 
-/** An SmsNumber as a candidate for its number, by what is known at this moment. */
+/** Describes an SmsNumber as a candidate for its number, from what is known at this moment. */
 export function candidateOf(deps: CandidateDeps, object: SmsNumber): Candidate {
   const namespace = object.metadata.namespace!;
   const stream = object.spec.workStreamRef.name;
@@ -24,7 +26,8 @@ export function candidateOf(deps: CandidateDeps, object: SmsNumber): Candidate {
   const refusal = refusalOf({
     number: object,
     stream: deps.seen.workStream(namespace, stream),
-    // Missing hours are reported but do not stop the wiring, so they do not cost the claim either.
+    // Missing OperatingHours are reported but do not stop the operator from setting the webhook, so they do not
+    // cost the claim either.
     hoursExist: true,
     inService: isInService(deps, object),
   });
@@ -35,22 +38,22 @@ export function candidateOf(deps: CandidateDeps, object: SmsNumber): Candidate {
     namespace,
     name: object.metadata.name,
     stream: `${namespace}/${stream}`,
-    // An object without a readable time sorts as the oldest, the same on every replica.
+    // An object without a readable creation time sorts as the oldest. Every replica then decides alike.
     createdAtMs: Date.parse(object.metadata.creationTimestamp ?? "") || 0,
     eligible:
       effectiveNumber(object).managementPolicy === "Manage" &&
       object.metadata.deletionTimestamp === undefined &&
       refusal?.stopsWiring !== true,
-    // True needs a reading of the account. Refused credentials count as "not found" rather than "not known": they
-    // prove nothing, and an object with a wrong token must not make others wait.
+    // "Found" needs a reading of the Twilio account. Refused credentials count as "not found" and not as "unknown":
+    // they prove nothing, and an SmsNumber with a wrong token must not make other SmsNumbers wait.
     found:
       snapshot !== undefined
         ? number?.capabilities.sms === true
         : state === undefined || state.credentials.ok
           ? undefined
           : false,
-    // A holder keeps its number even if a reading does not show it, or before there is one: only the step that
-    // looks at Twilio ends a claim.
+    // The holder of a claim keeps its number even if a reading of the account does not show the number, or before
+    // there is a reading. Only the step that asks Twilio for the number itself ends a claim.
     phoneNumberSid: number?.sid ?? deps.records.claimOf(object.metadata.uid!)?.phoneNumberSid,
   };
 }

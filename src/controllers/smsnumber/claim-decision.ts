@@ -1,61 +1,72 @@
 /**
- * Who holds a number, and which number a WorkStream has. Pure.
+ * Decides which SmsNumber holds a number, and which number a WorkStream has. Pure.
  *
- * Nobody gets a claim by naming a number: only an object whose account owns the number (`found`) counts, so that a
- * typo or malice in one namespace takes nothing from another. Whoever holds a claim keeps it, whoever else appears:
- * a number in use must not change hands because an object was recreated with an older time. Among those without a
- * claim the oldest object wins, as in the Gateway API.
+ * Naming a number in a spec is not enough for a claim: only an SmsNumber whose Twilio account owns the number
+ * (`found`) counts. So a typo or malice in one namespace takes nothing from another. The holder of a claim keeps
+ * it, whatever other SmsNumbers appear: a number in use must not change hands because an object was recreated with
+ * an older time. Among SmsNumbers without a claim the oldest wins, as in the Gateway API.
  */
 
-/** An SmsNumber as far as claims are concerned. */
+/** The facts about an SmsNumber that decide about claims. */
 export interface Candidate {
-  /** Claims are held by UID, so that an object recreated under the same name does not inherit one by accident. */
+  /**
+   * Claims are held by UID, so that an SmsNumber which is recreated under the same name does not inherit a claim by
+   * accident.
+   */
   uid: string;
   namespace: string;
   name: string;
   stream: string;
   createdAtMs: number;
   /**
-   * `managementPolicy: Manage`, not being deleted, and accepted as far as wiring needs it (its WorkStream exists,
-   * say).
+   * True when the SmsNumber has `managementPolicy: Manage`, is not being deleted, and breaks no rule that stops the
+   * operator from setting its webhook (its WorkStream exists, for example).
    */
   eligible: boolean;
   /**
-   * Does the account of its WorkStream own the number, and can the number take SMS? Undefined while that is not
-   * known.
+   * Does the Twilio account of the SmsNumber's WorkStream own the number, and can the number receive SMS? Undefined
+   * while that is not known.
    */
   found: boolean | undefined;
-  /** Twilio's SID of the number once it was found; for a number that it holds, always. */
+  /** Twilio's SID of the number: known once the number was found, and always known for the holder of the claim. */
   phoneNumberSid: string | undefined;
 }
 
 /**
- * `held`: it has the claim. `numberTaken` and `streamTaken`: another object has the number, or another number has
- * the stream.
+ * `held`: this SmsNumber has the claim. `numberTaken`: another SmsNumber has the number. `streamTaken`: the
+ * WorkStream already has another number.
  */
 export type ClaimDecision =
   | { kind: "held" }
-  /** Nobody holds it, and it is this object's turn. */
+  /** No SmsNumber holds the number, and it is this SmsNumber's turn to claim it. */
   | { kind: "free" }
-  /** An older object may have a better right, but its account was not read yet; ask again soon. */
+  /**
+   * An older SmsNumber may have a better right, but its Twilio account was not read yet. The caller decides again
+   * soon.
+   */
   | { kind: "undecided" }
   | { kind: "numberTaken" }
   | { kind: "streamTaken" };
 
-/** Everything the decision depends on. */
+/** The input of the decision about a claim. */
 export interface ClaimQuestion {
   self: Candidate;
-  /** All SmsNumbers with the same digits, in every namespace of this release; may include self. */
+  /**
+   * All SmsNumbers with the same digits, in every namespace that this installation watches. The list may include
+   * `self`.
+   */
   sameNumber: readonly Candidate[];
-  /** All SmsNumbers of the same WorkStream; may include self. */
+  /** All SmsNumbers of the same WorkStream. The list may include `self`. */
   sameStream: readonly Candidate[];
-  /** UID of the holder by Twilio's SID, as recorded. */
+  /**
+   * Looks up the recorded holder of a number by Twilio's SID of the number, and returns the UID of that SmsNumber.
+   */
   holderOf(phoneNumberSid: string): string | undefined;
 }
 
 /**
- * Decides what `self` may do with its number. Records come before precedence: a recorded holder wins against any
- * age.
+ * Decides whether `self` may claim its number. The records count more than age: a recorded holder wins over an
+ * older SmsNumber.
  */
 export function decideClaim({ self, sameNumber, sameStream, holderOf }: ClaimQuestion): ClaimDecision {
   const holds = (candidate: Candidate) =>
@@ -63,7 +74,7 @@ export function decideClaim({ self, sameNumber, sameStream, holderOf }: ClaimQue
   if (holds(self)) return { kind: "held" };
   const holder = self.phoneNumberSid === undefined ? undefined : holderOf(self.phoneNumberSid);
   if (holder !== undefined) return { kind: "numberTaken" };
-  // A stream has one number: the receiver must know from which number a conversation is answered.
+  // A stream has only one number, because the receiver must know which number to answer a conversation from.
   if (sameStream.some((other) => other.uid !== self.uid && holds(other))) return { kind: "streamTaken" };
 
   const byNumber = precedence(self, sameNumber);
@@ -74,8 +85,8 @@ export function decideClaim({ self, sameNumber, sameStream, holderOf }: ClaimQue
 }
 
 /**
- * The only candidate for whom a number that nobody holds can be free: the oldest whose account owns the number, or
- * may own it.
+ * Returns the only candidate that can find an unclaimed number free: the oldest SmsNumber whose Twilio account owns
+ * the number or may own it.
  */
 export function firstInLine(candidates: readonly Candidate[]): Candidate | undefined {
   return candidates
@@ -86,7 +97,7 @@ export function firstInLine(candidates: readonly Candidate[]): Candidate | undef
     );
 }
 
-/** Is an older object ahead of us in the line, for certain or perhaps? */
+/** Is an older SmsNumber ahead of `self` in the line: no (`first`), yes (`behind`), or perhaps (`unclear`)? */
 function precedence(self: Candidate, others: readonly Candidate[]): "first" | "behind" | "unclear" {
   const older = others.filter(
     (other) => other.uid !== self.uid && other.eligible && comesBefore(other, self),
@@ -96,8 +107,8 @@ function precedence(self: Candidate, others: readonly Candidate[]): "first" | "b
 }
 
 /**
- * The oldest first, then by namespace and name, so that every process decides alike. Creation times have whole
- * seconds; one `kubectl apply` makes many objects in the same one.
+ * Sorts the oldest first, then by namespace and name, so that every process decides alike. Age alone is not enough:
+ * creation times have whole seconds, and one `kubectl apply` makes many objects within the same second.
  */
 function comesBefore(a: Candidate, b: Candidate): boolean {
   if (a.createdAtMs !== b.createdAtMs) return a.createdAtMs < b.createdAtMs;

@@ -1,11 +1,14 @@
-/** How a claim's record changes with each step at Twilio. Pure: the callers write the result. */
+/** Says how the record of a claim changes with each step at Twilio. Pure: the callers write the result. */
 
 import { hostOf, type Webhook } from "../../twilio/webhook.ts";
 import type { ClaimRecord } from "../records/record.ts";
 import { recentRepairs } from "./contest.ts";
 import type { Plan } from "./webhook-plan.ts";
 
-/** The claim before the step; `saved` is the webhook from before us, where it is known. */
+/**
+ * The claim before the step. `saved` is the webhook that the number had before this operator set its own, where
+ * that is known.
+ */
 interface Taken {
   claim: ClaimRecord;
   saved: Webhook | undefined;
@@ -13,8 +16,8 @@ interface Taken {
 }
 
 /**
- * The claim after a look that found the number pointed at us already, by this process or one before it. A contest
- * is over then.
+ * The claim after a reading of the account showed that the webhook already leads to this operator. This process may
+ * have set it, or an earlier one. A contest is over then.
  */
 export function claimWired({ claim, saved, now }: Taken, ours: Webhook): ClaimRecord {
   const { contest, ...rest } = claim;
@@ -22,17 +25,18 @@ export function claimWired({ claim, saved, now }: Taken, ours: Webhook): ClaimRe
 }
 
 /**
- * The claim of a number whose texts reach us by another way than its own webhook. Only a contest ends; nothing was
- * configured.
+ * The claim of a number whose texts reach the receiver in another way than through the number's own webhook. Only a
+ * contest ends; nothing is recorded as configured.
  */
 export function claimAtPeace({ contest, ...rest }: ClaimRecord): ClaimRecord {
   return rest;
 }
 
-/** The claim after Twilio answered our update. */
+/** The claim after Twilio accepted the operator's update of the webhook. */
 export function claimSet({ claim, saved, now }: Taken, step: Extract<Plan, { do: "set" }>): ClaimRecord {
   const { contest, repairs: before = [], ...rest } = claim;
-  // A repair is counted when it was done, not when it was decided: an update that fails is no foreign change.
+  // A repair is counted when it was done, not when it was decided. A repair whose update failed does not count as
+  // one of the foreign changes that make a contest.
   const repairs = [...recentRepairs(before, now), ...(step.repairOf === undefined ? [] : [now])];
   return {
     ...rest,
@@ -43,16 +47,16 @@ export function claimSet({ claim, saved, now }: Taken, step: Extract<Plan, { do:
 }
 
 /**
- * What we set. `sinceMs` stays at the first time: it tells since when the number is ours, not when it was last
- * repaired.
+ * What the operator set at Twilio. `sinceMs` keeps the time of the first update: it says how long the webhook has
+ * been the operator's, not when it was last repaired.
  */
 function configured(claim: ClaimRecord, { smsUrl, smsFallbackUrl }: Webhook, now: number) {
   return { url: smsUrl, fallbackUrl: smsFallbackUrl, sinceMs: claim.configured?.sinceMs ?? now };
 }
 
 /**
- * Where texts went before us, without the URL's secrets. It is fixed with the first update: what is seen later is
- * drift.
+ * Where texts went before this operator set its webhook: only the host, since a URL can hold secrets. The host is
+ * recorded with the first update, because a foreign webhook that appears later is drift.
  */
 function previous(
   claim: ClaimRecord,

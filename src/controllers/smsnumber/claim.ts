@@ -1,7 +1,7 @@
 /**
- * The step that takes a number: from here on this object, and no other, may change the number's webhook. A claim is
- * durable before the first change at Twilio, so that after a crash no two objects believe the number theirs
- * (ADR 13).
+ * The step that claims a number: from here on only this SmsNumber may change the number's webhook. A claim is
+ * durable before the first change at Twilio, so that after a crash no two SmsNumbers both believe that they hold
+ * the number (ADR 13).
  */
 
 import type { Outcome } from "../../kube/status/summarise.ts";
@@ -15,31 +15,34 @@ import { oweNumber } from "./previous/owed.ts";
 import { leadsHere, type NumberWork, type StepEnd, wakeOthers } from "./work.ts";
 
 /**
- * How long an object waits, after its own creation, for older ones whose account was not read yet. A first reading
- * takes a second or two; ten are enough for one that is throttled, and an account that cannot be read must not
- * block the number for everybody.
+ * How long a new SmsNumber waits for older ones whose Twilio account was not read yet, counted from its creation. A
+ * first reading takes a second or two, and ten seconds are enough for an account that Twilio throttles. An account
+ * that cannot be read must not block the number for all other SmsNumbers.
  */
 const UNDECIDED_MS = 10_000;
-/** Nothing wakes the waiting object when the other's account is read, so it asks again. Nothing is called for that. */
+/**
+ * Nothing wakes the waiting SmsNumber when the other SmsNumber's account has been read, so it decides again every
+ * half second. Deciding again makes no request.
+ */
 const ASK_AGAIN_MS = 500;
 
 const taken = {
-  numberTaken: { reason: "NumberAlreadyClaimed", message: "another SmsNumber holds this number" },
+  numberTaken: { reason: "NumberAlreadyClaimed", message: "another SmsNumber already holds this number" },
   streamTaken: {
     reason: "WorkStreamAlreadyHasNumber",
-    message: "another SmsNumber holds this WorkStream, and a stream has one number",
+    message: "another SmsNumber already serves this WorkStream, and a WorkStream can have only one number",
   },
 } as const;
 
 /**
- * The number is this object's to configure, and that is durable. `claim` is undefined for a number that is only
- * observed.
+ * A number whose webhook this SmsNumber may set: its claim is durable. `claim` is undefined for a number that is
+ * only observed.
  */
 export interface NumberToWire extends FoundNumber {
   claim: ClaimRecord | undefined;
 }
 
-/** Completes `Accepted`: is this number this object's? Takes the claim if it is free. */
+/** Completes the condition `Accepted`: may this SmsNumber have the number? Takes the claim if it is free. */
 export async function holdClaim(work: NumberWork, found: FoundNumber): Promise<StepEnd<NumberToWire>> {
   const { deps, ctx, effective, namespaceUid, stream } = work;
   if (effective.managementPolicy === "Observe") {
@@ -49,19 +52,21 @@ export async function holdClaim(work: NumberWork, found: FoundNumber): Promise<S
   }
   const barred = notItsTurn(work, found);
   if (barred !== undefined) return { stop: barred };
-  // Before the claim: an object that could be deleted without its finalizer would leave a claim that nobody ends.
+  // The finalizer comes before the claim: an SmsNumber that could be deleted without a finalizer would leave a
+  // claim that nothing ends.
   await ctx.ensureFinalizer();
-  // Adding the finalizer took a round trip, and another object may have taken the number meanwhile. From here to
-  // `putClaim` nothing is awaited, so exactly one of them gets it.
+  // Adding the finalizer took a round trip, and another SmsNumber may have claimed the number meanwhile. From here
+  // to `putClaim` nothing is awaited, so exactly one SmsNumber gets the claim.
   const outrun = notItsTurn(work, found);
   if (outrun !== undefined) return { stop: outrun };
   const claim = claimOf(work, found);
-  // Both changes reach memory in the same turn, so that one write of the Secret makes both durable.
+  // The claim and the route's digits change in memory in the same turn of the event loop, so that one write of the
+  // Secret makes both durable.
   await Promise.all([deps.records.putClaim(claim), deps.refreshDigits(namespaceUid, stream)]);
   return { go: { ...found, claim } };
 }
 
-/** The outcome when the claim is not, or not yet, this object's to take; undefined when it is. */
+/** The outcome when this SmsNumber may not take the claim, or not yet. Undefined when it may. */
 function notItsTurn(work: NumberWork, { seen }: FoundNumber): Outcome | undefined {
   const decision = judgeClaim(work);
   if (decision.kind === "undecided")
@@ -75,8 +80,8 @@ function notItsTurn(work: NumberWork, { seen }: FoundNumber): Outcome | undefine
 }
 
 /**
- * The claim as it will be recorded. What an earlier claim of this number remembers (what was configured, repairs)
- * is kept.
+ * The claim as it will be recorded. What an earlier claim of the same number remembers (the webhook that was set,
+ * the repairs) is kept.
  */
 function claimOf(
   { deps, object, namespace, namespaceUid, stream }: NumberWork,
@@ -95,12 +100,12 @@ function claimOf(
   };
 }
 
-/** Decides from memory, without waiting for anybody. */
+/** Decides about the claim from memory, without waiting for anything. */
 function judgeClaim({ deps, object, namespace, stream }: NumberWork): ClaimDecision {
   const self = candidateOf(deps, object);
   const holderOf = (sid: string) => deps.records.claim(sid)?.uid;
-  // First without the others: who holds a number is known from the records, and ten thousand objects with the same
-  // digits would each look at ten thousand others.
+  // First decide without the other SmsNumbers: the records alone say which SmsNumber holds a number. Otherwise each
+  // of ten thousand SmsNumbers with the same digits would examine ten thousand others.
   const known = decideClaim({ self, sameNumber: [], sameStream: [], holderOf });
   if (known.kind === "held" || known.kind === "numberTaken") return known;
   const claim = decideClaim({
@@ -109,15 +114,16 @@ function judgeClaim({ deps, object, namespace, stream }: NumberWork): ClaimDecis
     sameStream: deps.seen.numbersOfStream(namespace, stream).map((other) => candidateOf(deps, other)),
     holderOf,
   });
-  // After that the number is given to this object. Should the older one turn out to own the number later, it finds
-  // it taken, and says so.
+  // When the wait for older SmsNumbers is over, this SmsNumber gets the number. If an older SmsNumber's account
+  // turns out to own the number later, that SmsNumber reports the number as taken.
   const waitedEnough = deps.clock.now() - self.createdAtMs >= UNDECIDED_MS;
   return claim.kind === "undecided" && waitedEnough ? { kind: "free" } : claim;
 }
 
 /**
- * The object was changed to Observe: it gives up its claim. What is set at Twilio stays, since Observe forbids
- * changing it, and the number is recorded as owed so that the webhook from before us is not lost.
+ * Gives up the claim of an SmsNumber that was changed to `managementPolicy: Observe`. The webhook at Twilio stays
+ * as it is, since Observe forbids a change. The number is recorded as owed, so that the saved webhook, which the
+ * number had before this operator, is not lost.
  */
 async function letGoOfClaim(work: NumberWork, { seen }: FoundNumber) {
   const { deps, ctx, object } = work;
@@ -128,8 +134,8 @@ async function letGoOfClaim(work: NumberWork, { seen }: FoundNumber) {
       await oweNumber(deps, claim, { why: "Observing", isGone: false }, ctx.signal);
     else await deps.records.dropClaim(claim.phoneNumberSid);
   } finally {
-    // Also when the write failed: memory has no claim any more, so the next attempt would not come here and would
-    // wake nobody.
+    // The other SmsNumbers are woken also when the write failed: memory no longer has the claim, so the next
+    // attempt would return early and wake none of them.
     wakeOthers(work.deps, work.object);
   }
 }

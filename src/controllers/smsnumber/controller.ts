@@ -8,10 +8,16 @@ import type { SmsNumberDeps } from "./deps.ts";
 import { failedVerdicts, firstSight, numberVerdicts } from "./outcome.ts";
 import { smsNumberReconciler } from "./reconcile.ts";
 
-/** Public: users see it on their objects, and docs tell how to take it off by hand. */
+/**
+ * The finalizer of SmsNumbers. Its name is public: users see it on their objects, and the docs say how to remove it
+ * by hand.
+ */
 export const FINALIZER = "smschannel.dev/webhook";
 
-/** Where the objects come from, what the steps work with, and who hears that an object is gone. */
+/**
+ * The options of the SmsNumber controller: the source of its objects, the dependencies of its steps, and a callback
+ * for objects that are gone.
+ */
 export interface SmsNumberControllerOptions
   extends Pick<ControlledKind<SmsNumber>, "informer" | "queue">,
     Required<Pick<ControlledKind<SmsNumber>, "onGone">> {
@@ -19,8 +25,8 @@ export interface SmsNumberControllerOptions
 }
 
 /**
- * The controller of SmsNumbers. They have no resync of their own: the resync of their account wakes them, so that a
- * thousand numbers of one account cost one list at Twilio.
+ * The controller of SmsNumbers. SmsNumbers have no resync of their own: the resync of their Twilio account wakes
+ * them, so that a thousand numbers of one account cost one list at Twilio.
  */
 export function smsNumberController(
   { informer, queue, deps, onGone }: SmsNumberControllerOptions,
@@ -34,21 +40,22 @@ export function smsNumberController(
       informer,
       queue,
       finalizer: FINALIZER,
-      // A deletion whose time is nearly over jumps the queue: it may wait for DELETE_TIMEOUT, not for
-      // DELETE_TIMEOUT and a queue.
+      // A deletion whose time is nearly over goes to the head of the queue. It may wait for DELETE_TIMEOUT in all,
+      // not for DELETE_TIMEOUT plus the time in the queue.
       urgentInMs: (number) => urgentInMs(number, () => deps.seen.deletionLeftMs(number)),
       ownStatus: ownNumberStatus,
       firstSight: () => ({ verdicts: numberVerdicts(firstSight) }),
       async reconcile(ctx) {
-        // Without the records nobody knows who holds what. `patience` ends this wait when the object is deleted;
-        // the finalizer has its own.
+        // Without the records it is not known which SmsNumber holds which number. `patience` ends this wait when
+        // the object is deleted; the finalizer has its own wait.
         await deps.recordsLoaded(ctx.patience);
         return await reconcile(ctx);
       },
       finalize: smsNumberFinalizer(deps, endings),
       onFailure: failedVerdicts,
       onGone(object) {
-        // Only now: until the object is really gone an attempt may have to tell the same endings again.
+        // The endings are forgotten only now: until the object is really gone, an attempt may have to report the
+        // same endings again.
         endings.forget(object.metadata.uid!);
         onGone(object);
       },

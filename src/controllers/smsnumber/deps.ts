@@ -1,6 +1,6 @@
 /**
- * What the SmsNumber controller is given. The reconciler and the finalizer get all of the outside world through
- * these interfaces, so that tests and the command `smschannel release` can put other parts in their place.
+ * The dependencies of the SmsNumber controller. The reconciler and the finalizer reach the outside world only
+ * through these interfaces, so that tests and the command `smschannel release` can replace parts of it.
  */
 
 import type { Clock } from "../../clock.ts";
@@ -14,48 +14,57 @@ import type { NewNumbers } from "./previous/new-numbers.ts";
 import type { PreviousWebhooks } from "./previous/previous-webhooks.ts";
 import type { ClusterSeen } from "./seen.ts";
 
-/** Puts other objects into their queues after a change that this SmsNumber made and that concerns them. */
+/** Puts other objects into their queues when this SmsNumber made a change that concerns them. */
 export interface Wake {
   stream(namespace: string, name: string): void;
   number(namespace: string, name: string): void;
-  /** Twilio refused the stream's credentials in some call: the last answer about them no longer holds. */
+  /**
+   * Twilio refused the stream's credentials in some call, so the last answer about these credentials no longer
+   * holds.
+   */
   credentialsRefused(stream: string): void;
 }
 
-/** Everything the SmsNumber reconciler works with. */
+/** The dependencies of the SmsNumber reconciler. */
 export interface SmsNumberDeps {
   clock: Clock;
   urls: PublicUrls;
-  /** URL_CHECK: whether a failing self-check holds back the pointing (`enforce`), is only reported, or is not made. */
+  /**
+   * The setting URL_CHECK. A failing self-check keeps the webhook from being set (`enforce`) or is only reported
+   * (`report`); with `off` no self-check is made.
+   */
   urlCheck: "enforce" | "report" | "off";
-  /** The cluster as watched. */
+  /** The watched objects of the cluster. */
   seen: ClusterSeen;
-  /** What the WorkStream reconciler last found out about each stream: credentials, account, route. */
+  /** What the WorkStream reconciler last found out about each WorkStream: credentials, account, route. */
   streams: Streams;
   /** The views of Twilio accounts, shared by all numbers of an account. */
   accounts: Accounts;
-  /** The self-checks: whether the receiver answers at a route's URL. */
+  /** The self-checks: does the receiver answer at a route's URL? */
   checks: Checks;
   /** The durable memory of routes, claims and owed numbers (ADR 13). */
   records: Records;
-  /** Resolves once the records of this term are read; rejects when the signal aborts before, or the term ends. */
+  /**
+   * Resolves once the records were read in this term of leadership. Rejects when the signal aborts first, or when
+   * the term ends.
+   */
   recordsLoaded(signal: AbortSignal): Promise<void>;
   /**
-   * Brings the numbers in a stream's routes up to date, so that the receiver accepts them. Durable when it
-   * resolves.
+   * Brings the numbers in a stream's routes up to date, so that the receiver accepts their texts. The change is
+   * durable when the promise resolves.
    */
   refreshDigits(namespaceUid: string, stream: string): Promise<void>;
-  /** The webhooks as they were before us, in Secrets. */
+  /** The saved webhooks, which the numbers had before this operator. They are kept in Secrets. */
   previous: PreviousWebhooks;
-  /** Numbers for which `previous` cannot hold anything yet, so that asking it can be skipped. */
+  /** SmsNumbers for which `previous` cannot hold anything yet, so that the request to read it can be skipped. */
   newNumbers: Pick<NewNumbers, "has" | "end">;
   wake: Wake;
   metrics: ControllerMetrics;
 }
 
 /**
- * What of that a finalizer needs. `smschannel release` runs the same finalizer without watching for touches,
- * self-checks or a metrics endpoint, so these are left out.
+ * The part of the dependencies that a finalizer needs. `smschannel release` runs the same finalizer, and has no
+ * watch for user edits, no self-checks and no metrics endpoint.
  */
 export interface Finalization
   extends Omit<SmsNumberDeps, "checks" | "urlCheck" | "newNumbers" | "seen" | "wake" | "metrics"> {

@@ -1,7 +1,7 @@
 /**
- * The step that finds the number in the Twilio account, with everything there that decides where its texts go. A
- * number's own webhook is only one of the ways: an application on it, a Messaging Service around it or a
- * Conversations address each take precedence.
+ * The step that finds the number in the Twilio account, together with everything in the account that decides where
+ * the number's texts go. The number's own webhook is only one way: an application on the number, a Messaging
+ * Service around it, and a Conversations address each take precedence over the webhook.
  */
 
 import { Failure } from "../../errors.ts";
@@ -19,33 +19,34 @@ import { accepted, before, outcome } from "./outcome.ts";
 import { oweNumber } from "./previous/owed.ts";
 import { callOptions, type NumberWork, refused, type StepEnd, wakeOthers } from "./work.ts";
 
-/** A number as Twilio has it, with what decides where its texts go. */
+/** A number as Twilio has it, together with the settings that decide where its texts go. */
 export interface SeenNumber {
   number: PhoneNumber;
-  /** What takes precedence over the number's own webhook, if anything. */
+  /** What takes precedence over the number's own webhook at Twilio; undefined when nothing does. */
   override: Override | undefined;
   messagingServiceSid: string | undefined;
 }
 
-/** The number in its account, and the route that its texts are to take. */
+/** The number in its Twilio account, and the route that its texts are to take. */
 export interface FoundNumber {
   account: AccountView;
   route: RouteRecord;
   seen: SeenNumber;
 }
 
-/** Completes `NumberFound`: the account of the stream, and the number in it. */
+/** Completes the condition `NumberFound`: finds the account of the WorkStream, and the number in the account. */
 export async function findNumber(work: NumberWork): Promise<StepEnd<FoundNumber>> {
   const { deps, object, namespace, stream } = work;
   const key = `${namespace}/${stream}`;
   const state = deps.streams.get(key);
-  // Nothing is known of the stream because Twilio does not answer: nothing can be known of the number either, for that reason.
+  // The reason why nothing is known of the WorkStream yet, for example because Twilio does not answer. It also
+  // keeps the number from being found.
   const failure = deps.streams.failure(key);
-  // Nothing is known of the stream because Twilio does not answer. The number cannot be known either, and for the
-  // same reason: say that one.
+  // While nothing is known of the WorkStream because Twilio does not answer, nothing can be known of its number
+  // either. So report the WorkStream's reason for the number as well.
   if (state === undefined && failure !== undefined) throw new Failure(failure.reason, failure.message);
-  // The stream's reconciler wakes us as soon as it knows. Write no partial status meanwhile: each part costs a
-  // write for each of thousands of numbers at a start.
+  // The WorkStream's reconciler wakes this SmsNumber as soon as it knows more. Write no partial status meanwhile:
+  // at a start, each partial status would cost a write for each of thousands of numbers.
   if (state === undefined)
     return {
       stop: outcome(work, {
@@ -62,17 +63,17 @@ export async function findNumber(work: NumberWork): Promise<StepEnd<FoundNumber>
   }
   const { account } = state;
   const snapshot = await look(work, account);
-  // Cheapest first: the shared list, one call for a number that is younger than it, one call for a number that it
-  // may have missed.
+  // Look in the cheapest place first, which is the shared list. Then make one call, in case the number was bought
+  // after the list was read. At last make one call for a number that the list may have missed.
   const number =
     findIn(snapshot, object.spec) ??
     (await boughtJustNow(work, account)) ??
     (await stillThere(work, account));
   if (number === undefined) return { stop: await notInAccount(work) };
-  // Twilio would refuse an SmsUrl on it with error 21407.
+  // Twilio would refuse an SmsUrl on a number that cannot receive SMS (error 21407).
   if (!number.capabilities.sms)
     return { stop: outcome(work, { accepted: accepted(work), found: notCapable, url: notCapable }) };
-  // The route is recorded by the stream's reconciler, which wakes us then.
+  // The WorkStream's reconciler records the route, and then wakes this SmsNumber.
   const route = deps.records.route(state.routeKey);
   if (route === undefined)
     return { stop: outcome(work, { accepted: accepted(work), found: "good", url: "unknown" }) };
@@ -80,7 +81,10 @@ export async function findNumber(work: NumberWork): Promise<StepEnd<FoundNumber>
   return { go: { account, route, seen: seenIn(snapshot, number, isThisRoute) } };
 }
 
-/** Twilio's number has no field that names its service; the snapshot's index over the services tells. */
+/**
+ * Adds the settings that decide where the number's texts go. Twilio's number has no field that names its Messaging
+ * Service, so the snapshot has an index from numbers to services.
+ */
 function seenIn(snapshot: Snapshot, number: PhoneNumber, isThisRoute: (url: string) => boolean): SeenNumber {
   const service = snapshot.surroundings.services.get(number.sid);
   const conversationsAddress = snapshot.surroundings.conversations.has(digits(number.phoneNumber));
@@ -92,8 +96,8 @@ function seenIn(snapshot: Snapshot, number: PhoneNumber, isThisRoute: (url: stri
 }
 
 /**
- * A snapshot of the account, as fresh as this number needs it. If it had to be older, `work.againInMs` says when to
- * look again.
+ * Returns a snapshot of the account that is as fresh as this number needs. If only an older one could be had,
+ * `work.againInMs` says when to read again.
  */
 async function look(work: NumberWork, account: AccountView): Promise<Snapshot> {
   const { deps, ctx, object } = work;
@@ -114,9 +118,9 @@ async function look(work: NumberWork, account: AccountView): Promise<Snapshot> {
 }
 
 /**
- * A short code without replies of its own is fine inside a Messaging Service, which answers STOP and HELP for it. A
- * refused short code goes no further than this, so this look is the only one that can show that it has joined a
- * service, or left it.
+ * Finds out whether a refused short code has joined or left a Messaging Service. Inside a service a short code
+ * needs no replies of its own, since the service answers STOP and HELP. A refused short code ends its attempt after
+ * this step, so no later step could notice the change.
  */
 export async function seeService(work: NumberWork): Promise<void> {
   const { deps, refusal, namespace, stream } = work;
@@ -127,9 +131,9 @@ export async function seeService(work: NumberWork): Promise<void> {
 }
 
 /**
- * Somebody buys a number and applies it at once: it may be younger than the list. One call by its digits, and only
- * for a user's change, so that a typo does not cost a call at each resync. Short codes cannot be bought within
- * minutes.
+ * Finds a number that is newer than the list, since users buy a number and apply its SmsNumber at once. Costs one
+ * call by the number's digits, and only for a user's change, so that a typo does not cost a call at each resync.
+ * Short codes are skipped: nobody can buy one within minutes.
  */
 async function boughtJustNow(
   { ctx, object }: NumberWork,
@@ -140,8 +144,8 @@ async function boughtJustNow(
 }
 
 /**
- * A list can lack a number that is there: a partial answer, a replica of Twilio's that lags. A number that this
- * object holds is asked for by its SID before it is taken to be gone, since that would end the claim.
+ * Asks Twilio for a held number by its SID before the number counts as gone, since that would end the claim. A list
+ * can lack a number that exists: the answer may be partial, or come from a replica of Twilio's that lags behind.
  */
 async function stillThere(
   { deps, ctx, object }: NumberWork,
@@ -157,19 +161,19 @@ async function stillThere(
 
 const notCapable = {
   reason: "NumberNotSmsCapable",
-  message: "the Twilio account owns the number, but it cannot take SMS",
+  message: "the Twilio account owns the number, but the number cannot receive SMS",
 } as const;
 
 /**
- * Only Twilio's own answer that the number is not in the account gets here, not 401, throttling or an outage. It
- * ends the claim. The number's webhook may still lead to us in the account that it was in, which may be another
- * than the Secret now names, so the number becomes owed.
+ * Ends the claim of a number that is not in the account. Only Twilio's own answer leads here, not a 401, throttling
+ * or an outage. The number's webhook may still lead to this cluster in its former account, which may be another
+ * account than the Secret names now. So the number becomes owed.
  */
 async function notInAccount(work: NumberWork): Promise<Outcome> {
   const { deps, object, namespaceUid, stream } = work;
   const claim = deps.records.claimOf(object.metadata.uid!);
-  // It was found once and the status does not yet say that it is gone: an earlier attempt may have ended the claim
-  // and then failed to write something down. Then finish its work here.
+  // The number was found once, and the status does not yet say that it is gone. An earlier attempt may have ended
+  // the claim and then failed in a later write. In that case finish its work here.
   const isNews =
     object.status?.phoneNumberSid !== undefined &&
     conditionOf(object.status, "NumberFound")?.reason !== "NumberNotInAccount";
@@ -179,7 +183,8 @@ async function notInAccount(work: NumberWork): Promise<Outcome> {
     if (held !== undefined) events = await letGoOf(work, held);
     if (claim !== undefined || isNews) await deps.refreshDigits(namespaceUid, stream);
   } finally {
-    // Once, and also when the write failed. Objects that wake each other at every attempt would never rest.
+    // Other SmsNumbers are woken once, and also when the write failed. If SmsNumbers woke each other at every
+    // attempt, they would never rest.
     if (claim !== undefined) wakeOthers(work.deps, work.object);
   }
   const why = {
@@ -189,7 +194,10 @@ async function notInAccount(work: NumberWork): Promise<Outcome> {
   return { ...outcome(work, { accepted: accepted(work), found: why, url: why }), events };
 }
 
-/** What an earlier attempt recorded as owed for this reason before it failed. */
+/**
+ * The number that an earlier attempt recorded as owed, for the reason NumberNotInAccount, before that attempt
+ * failed.
+ */
 const leftByEarlierAttempt = ({ deps, object }: NumberWork): HeldNumber | undefined =>
   deps.records
     .owedOf(object.metadata.uid!)
@@ -199,8 +207,8 @@ const leftByEarlierAttempt = ({ deps, object }: NumberWork): HeldNumber | undefi
     );
 
 /**
- * Ends the claim. A number that we never pointed at us is just free again; another is owed, with a warning in log
- * and event.
+ * Ends the claim. If the operator never set the number's webhook, the number is simply free again. Otherwise the
+ * number becomes owed, with a warning in the log and an event.
  */
 async function letGoOf({ deps, ctx }: NumberWork, held: HeldNumber): Promise<EventNote[]> {
   const claim = deps.records.claimOf(held.uid);
@@ -215,6 +223,6 @@ async function letGoOf({ deps, ctx }: NumberWork, held: HeldNumber): Promise<Eve
     { number, phoneNumberSid, accountSid, formerHost: formerHost ?? "none" },
     "number no longer in the account; its webhook at twilio may still lead to this cluster",
   );
-  const message = `account ${accountSid} had the number until now, and its webhook there may still lead to this cluster; ${beforeUs(formerHost)}. It is put back when this SmsNumber is deleted, as far as the account's last credentials allow`;
+  const message = `account ${accountSid} had the number until now, and the number's webhook there may still lead to this cluster; ${beforeUs(formerHost)}. When this SmsNumber is deleted, the operator tries to put the former webhook back with the last known credentials of that account`;
   return [{ type: "Warning", reason: "WebhookLeft", message }];
 }

@@ -1,7 +1,7 @@
 /**
- * Turns what the steps found into conditions and status fields. The status is written whole by server-side apply
- * (ADR 5): a field that is left out here is deleted from the object, so what cannot be known in this attempt is
- * carried over from the present status.
+ * Turns the findings of the steps into conditions and status fields. The status is written whole by server-side
+ * apply (ADR 5), so a field that is left out is deleted from the object. A field whose value is not known in this
+ * attempt is therefore copied from the present status.
  */
 
 import type { SmsNumber } from "../../api/index.ts";
@@ -14,20 +14,20 @@ import { readyVerdict, verdict } from "../workstream/verdicts.ts";
 import type { SeenNumber } from "./found.ts";
 import type { NumberWork } from "./work.ts";
 
-/** What one step says of its condition: good, not known yet, or why not. */
+/** What one step found for its condition: good, not known yet, or the reason why not. */
 export type StepFinding = "good" | "unknown" | { reason: Reason; message: string };
 
-/** One word for each condition, from which `Ready` follows. */
+/** The finding for each condition. `Ready` follows from all of them. */
 export interface NumberFacts {
   accepted: StepFinding;
   found: StepFinding;
   url: StepFinding;
 }
 
-/** Type, reason and message of each condition when all is well. */
+/** Type, reason and message of each condition when the check passes. */
 const good: Record<keyof NumberFacts, [string, Reason, string]> = {
-  accepted: ["Accepted", "Accepted", "the spec is fine and the number is this object's"],
-  found: ["NumberFound", "NumberFound", "the Twilio account owns the number and it takes SMS"],
+  accepted: ["Accepted", "Accepted", "the spec is valid, and this SmsNumber may have the number"],
+  found: ["NumberFound", "NumberFound", "the Twilio account owns the number, and the number can receive SMS"],
   url: ["InboundUrlReady", "UrlAnswers", "texts to this number reach the receiver"],
 };
 
@@ -44,12 +44,15 @@ function stepVerdict(key: keyof NumberFacts, step: StepFinding): Verdict {
   return verdict(type, "False", step.reason, step.message);
 }
 
-/** What an object is given at first sight: all conditions, all Unknown, as the Kubernetes conventions ask. */
+/**
+ * The findings for an SmsNumber that the operator sees for the first time: all conditions exist and are Unknown, as
+ * the Kubernetes API conventions ask.
+ */
 export const firstSight: NumberFacts = { accepted: "unknown", found: "unknown", url: "unknown" };
 
 /**
- * What an attempt comes to: conditions, and the status fields as far as they are known. `seen` is left out when
- * Twilio was not looked at.
+ * The outcome of an attempt: the conditions, and the status fields as far as they are known. `seen` is left out
+ * when the Twilio account was not read.
  */
 export function outcome({ deps, object }: NumberWork, facts: NumberFacts, seen?: SeenNumber): Outcome {
   const claim = deps.records.claimOf(object.metadata.uid!);
@@ -66,21 +69,22 @@ export function outcome({ deps, object }: NumberWork, facts: NumberFacts, seen?:
 }
 
 /**
- * What we set at Twilio. Where the records do not tell (they were lost, say) the status still knows it, and the
- * cleanup goes by that; it is dropped only when it is certain that the number is not this object's.
+ * The URL that the operator set at Twilio. If the records do not have it (they were lost, for example), the status
+ * still does, and the cleanup of a deletion relies on it. It is dropped only when it is certain that the number
+ * does not belong to this SmsNumber.
  */
 function configuredUrl(claim: ClaimRecord | undefined, status: SmsNumber["status"], over: boolean) {
   if (claim?.configured !== undefined) return { configuredUrl: withoutFragment(claim.configured.url) };
   return over ? {} : pick(status, "configuredUrl");
 }
 
-/** Twilio said that the account does not own the number. */
+/** True when Twilio said that the account does not own the number. */
 const notOwned = ({ found }: NumberFacts) =>
   typeof found === "object" && found.reason === "NumberNotInAccount";
 
 /**
- * Until the number is ours again nobody knows better than the status. Then the record does, and also that there was
- * nothing before.
+ * The status field `previousWebhook`. Until the claim records that the operator set the webhook, only the status
+ * knows the earlier webhook. After that the claim knows it, and also knows when there was none.
  */
 function previousWebhook(claim: ClaimRecord | undefined, status: SmsNumber["status"]) {
   if (claim?.previous !== undefined)
@@ -108,10 +112,12 @@ function pick<K extends keyof NonNullable<SmsNumber["status"]>>(status: SmsNumbe
   return status?.[key] === undefined ? {} : { [key]: status[key] };
 }
 
-/** The first condition's word, once every rule was asked. */
+/** The finding for the condition Accepted, once every rule was checked. */
 export const accepted = ({ refusal }: NumberWork): StepFinding => refusal ?? "good";
 
-/** A condition as it stands in the status: what cannot be looked at now is not made worse. */
+/**
+ * Reads a step's finding from the present condition. A condition that cannot be checked now thus stays as it is.
+ */
 export function before(object: SmsNumber, type: string): StepFinding {
   const condition = object.status?.conditions?.find((each) => each.type === type);
   if (condition?.status === "True") return "good";
@@ -120,7 +126,7 @@ export function before(object: SmsNumber, type: string): StepFinding {
     : "unknown";
 }
 
-/** All conditions as they stand. */
+/** Reads the findings of all steps from the present conditions. */
 export function known(object: SmsNumber): NumberFacts {
   return {
     accepted: before(object, "Accepted"),
@@ -130,8 +136,8 @@ export function known(object: SmsNumber): NumberFacts {
 }
 
 /**
- * The verdicts when a step threw: what was known stays known, and only the conditions that this failure speaks of
- * turn. A Twilio outage does not make a found number not found.
+ * The verdicts when a step threw an error. What was known stays known, and only the conditions that the error
+ * concerns change. A Twilio outage does not turn a found number into one that is not found.
  */
 export function failedVerdicts(
   object: SmsNumber,

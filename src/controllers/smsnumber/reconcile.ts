@@ -1,11 +1,11 @@
 /**
- * One attempt at an SmsNumber, from the top. The steps stand in the order of the conditions that a user reads: the
- * spec is accepted, the number is in the account, this object holds it, its webhook is ours. Each step may end the
- * attempt, and then reports the later conditions with the same reason, so that a reader finds the first cause in
- * any of them.
+ * One attempt at an SmsNumber. The steps run in the order of the conditions that a user reads: the spec is
+ * accepted, the number is in the account, this SmsNumber holds the number, and the webhook leads to this operator.
+ * Each step may end the attempt. It then reports the later conditions with the same reason, so that each of them
+ * shows the first cause.
  *
- * Every attempt starts from what Twilio and the records say now; nothing is carried over from the last one. So a
- * process that dies at any point is followed by one that simply does the same steps again.
+ * Every attempt starts from what Twilio and the records say now, and keeps nothing from the attempt before. So when
+ * a process dies at any point, the next process simply repeats the steps.
  */
 
 import type { SmsNumber } from "../../api/index.ts";
@@ -20,8 +20,8 @@ import { pointAtUs } from "./webhook.ts";
 import { gather, type NumberWork } from "./work.ts";
 
 /**
- * Returns the reconcile function of SmsNumbers. Its result holds every condition; a step that cannot finish throws
- * a `Failure`.
+ * Returns the reconcile function of SmsNumbers. Its result holds every condition. If a step cannot finish, the
+ * function throws a `Failure`.
  */
 export function smsNumberReconciler(deps: SmsNumberDeps) {
   return async function reconcile(ctx: ReconcileContext<SmsNumber>): Promise<Outcome> {
@@ -30,8 +30,8 @@ export function smsNumberReconciler(deps: SmsNumberDeps) {
     try {
       return atTheLatest(await steps(work), work.againInMs);
     } catch (error) {
-      // A refusal in any call is news about the whole stream: its WorkStream must turn CredentialsValid, and every
-      // other number of it would meet the same refusal.
+      // When Twilio refuses the credentials in any call, the whole WorkStream is affected: its CredentialsValid
+      // must turn False, and each of its other numbers would meet the same refusal.
       if (error instanceof Failure && error.reason === "TwilioUnauthorized")
         deps.wake.credentialsRefused(`${namespace}/${stream}`);
       throw error;
@@ -41,14 +41,14 @@ export function smsNumberReconciler(deps: SmsNumberDeps) {
 
 async function steps(work: NumberWork): Promise<Outcome> {
   const { deps, object, namespace } = work;
-  // WorkStreams of this namespace cannot be listed, for want of a right or during a restart. Report the last
-  // conditions unchanged: "not found" would be a guess, and Argo CD would turn the application degraded for it. The
-  // log and /readyz name the cause.
+  // The WorkStreams of this namespace cannot be listed, because a permission is missing or the process has just
+  // started. Report the last conditions unchanged: "not found" would be a guess, and Argo CD would show the
+  // application as degraded because of it. The log and /readyz name the cause.
   if (!deps.seen.knowsWorkStreams(namespace)) return outcome(work, known(object));
   await seeService(work);
   const { refusal } = work;
-  // Without its WorkStream a text has no route, and a short code without replies breaks the carriers' rules. Other
-  // refusals are reported with `Accepted`, and the number is wired all the same.
+  // Without a WorkStream a text has no route, and a short code without the required replies breaks the carriers'
+  // rules. Other refusals are reported in the condition `Accepted`, and the webhook is set all the same.
   if (refusal?.stopsWiring === true)
     return outcome(work, { accepted: refusal, found: before(object, "NumberFound"), url: refusal });
   const found = await findNumber(work);
@@ -58,7 +58,7 @@ async function steps(work: NumberWork): Promise<Outcome> {
   return await pointAtUs(work, held.go);
 }
 
-/** The outcome, with the object looked at again after `ms` at the latest. */
+/** The outcome, with the next attempt due after `ms` at the latest. */
 function atTheLatest(outcome: Outcome, ms: number | undefined): Outcome {
   if (ms === undefined) return outcome;
   return { ...outcome, requeueAfterMs: Math.min(ms, outcome.requeueAfterMs ?? ms) };

@@ -1,4 +1,7 @@
-/** The watched cluster, as the SmsNumber controller asks about it. Everything answers from memory. */
+/**
+ * The watched cluster, with the questions that the SmsNumber controller has about it. Every answer comes from
+ * memory, except a namespace's UID, which may need a request.
+ */
 
 import type { SmsNumber, WorkStream } from "../../api/index.ts";
 import type { Clock } from "../../clock.ts";
@@ -7,36 +10,42 @@ import { Touches } from "../touches.ts";
 import type { Watches } from "../watches.ts";
 import { deletionSeen, leftMs } from "./cleanup/patience.ts";
 
-/** What is seen of the cluster around a number, as far as this process watches it. */
+/** What this process knows of the cluster around a number, through its watches. */
 export interface ClusterSeen {
   workStream(namespace: string, name: string): WorkStream | undefined;
-  /** False when WorkStreams of this namespace cannot be listed: one that is not seen may well exist. */
+  /**
+   * False when WorkStreams of this namespace cannot be listed. A WorkStream that the watch does not show may then
+   * exist all the same.
+   */
   knowsWorkStreams(namespace: string): boolean;
-  /** True only when it is certain that there is no OperatingHours of this name. */
+  /** True only when it is certain that the namespace has no OperatingHours with this name. */
   lacksHours(namespace: string, name: string): boolean;
-  /** Across all namespaces: a number can be claimed from any of them. */
+  /** Returns the SmsNumbers with these digits in all namespaces, since any of them can claim the number. */
   numbersWithDigits(digits: string): SmsNumber[];
   numbersOfStream(namespace: string, stream: string): SmsNumber[];
   namespaceUid(namespace: string, signal: AbortSignal): Promise<string>;
-  /** When a user last did something to the object, by the monotonic clock. */
+  /** When a user last changed the SmsNumber, by the monotonic clock. */
   touchedAt(number: SmsNumber): number;
-  /** How long its deletion still waits for Twilio; 0 or less when it has waited long enough. */
+  /**
+   * How much longer the SmsNumber's deletion waits for Twilio, in milliseconds; 0 or less when it has waited long
+   * enough.
+   */
   deletionLeftMs(number: SmsNumber): number;
 }
 
-/** What it is built from. */
+/** The parts that `seenBy` is built from. */
 export interface SeenOptions {
   watches: Watches;
   namespaces: Pick<NamespaceUids, "uidOf">;
   clock: Clock;
   deleteTimeoutMs: number;
-  /** Since when this process has been able to put webhooks back, by the monotonic clock. */
+  /** The time since which this process has been able to put webhooks back, by the monotonic clock. */
   atWorkSinceMs(): number;
 }
 
 /**
- * Listens to the informers from now on, so it must be made before they start: a touch or deletion before that would
- * be missed.
+ * Builds the view of the cluster. Call this before the informers start: it listens to them from now on, and would
+ * miss earlier edits and deletions.
  */
 export function seenBy({
   watches,

@@ -1,7 +1,7 @@
 /**
- * What is to be done at Twilio about one number's webhook. Twilio keeps no versions and no owner of a webhook, so
- * the decision is made from three things: what is there now, what we remember having set, and what we would set.
- * From the difference follows whose change it is.
+ * Decides what to do at Twilio about one number's webhook. Twilio stores neither a version nor an owner with a
+ * webhook. So the decision compares three things: the webhook that is there now, the webhook that the operator
+ * remembers having set, and the webhook that it would set. The differences show who made a change.
  */
 
 import type { Reason } from "../../api/reasons.ts";
@@ -10,42 +10,45 @@ import { fingerprintOf, hostOf, isUnset, pointsAt, sameWebhook, type Webhook } f
 import type { Override } from "../accounts/precedence.ts";
 import { type Contest, judgeContest } from "./contest.ts";
 
-/** What is to be done at Twilio so that the number's texts reach us. */
+/** The step to take at Twilio so that the number's texts reach the receiver. */
 export type Plan =
-  /** Texts arrive. */
+  /** Texts arrive already. */
   | { do: "nothing" }
   /**
-   * One update. `save` is the webhook from before us, to be stored durably before the update. `discard`: there was
-   * none before us, so one that is stored is of an earlier time and must go. With neither, what is stored stands.
-   * `repairOf` names the host that somebody else had set.
+   * Make one update. `save` is the webhook that the number had before this operator, and must be stored durably
+   * before the update. `discard` means that there was no such webhook, so a stored one is out of date and must be
+   * deleted. With neither, a stored webhook stays. `repairOf` names the host that a foreign change had set.
    */
   | { do: "set"; webhook: Webhook; save?: Webhook; discard?: true; repairOf?: string }
-  /** Texts do not arrive, and we may not or must not change that. */
+  /** Texts do not arrive, and the operator may not or must not change the webhook. */
   | { do: "leave"; reason: Reason; message: string; contest?: Contest };
 
-/** Everything the plan depends on. */
+/** The input of the plan. */
 export interface PlanInput {
   /** The webhook as Twilio has it. */
   seen: Webhook;
-  /** The webhook that we would set, with Twilio's connection overrides in its fragment. */
+  /** The webhook that the operator would set, with Twilio's connection overrides in the fragment of its URL. */
   ours: Webhook;
-  /** Is this URL (without fragment) one that we set or would set? */
+  /** Is this URL (without its fragment) one that the operator set or would set? */
   isOurs(url: string): boolean;
-  /** The same for a fallback URL. */
+  /** Is this fallback URL one that the operator set or would set? */
   isOurFallback(url: string): boolean;
-  /** What takes precedence over the number's own webhook, if anything. */
+  /** What takes precedence over the number's own webhook at Twilio; undefined when nothing does. */
   override: Override | undefined;
   policy: { manage: boolean; suspended: boolean; takeover: "WhenUnset" | "Always" };
   /**
-   * The URL that we set, fragment included. Once there is one, anything else at Twilio is drift and not somebody's
-   * earlier property.
+   * The URL that the operator set, including its fragment. Once it is set, any other webhook at Twilio is drift,
+   * and no longer a webhook that somebody had before.
    */
   configuredUrl: string | undefined;
-  /** The fallback URL that we set with it, where that is known: older records lack it. */
+  /** The fallback URL that the operator set together with the URL, where it is known: older records lack it. */
   configuredFallbackUrl?: string | undefined;
-  /** Why no number may be pointed at the stream's URL yet; undefined once it has answered. */
+  /** The reason why no number may be pointed at the WorkStream's URL yet; undefined once the URL has answered. */
   urlNotReady: { reason: Reason; message: string } | undefined;
-  /** When we set foreign changes back, in ms; with `contest`, `generation` and `now` the input of the contest. */
+  /**
+   * When the operator set foreign changes back, in milliseconds. `repairs`, `contest`, `generation` and `now` are
+   * the input of the judgement about a contest.
+   */
   repairs: readonly number[];
   contest: Contest | undefined;
   generation: number;
@@ -53,9 +56,12 @@ export interface PlanInput {
 }
 
 /**
- * Decides the next step for a number that this object may configure. The order matters: what takes precedence at
- * Twilio makes our URL pointless; what forbids changes comes before what is worth changing; the takeover rule is
- * told before the self-check, since a person must act on it, while the self-check mends itself. Pure.
+ * Decides the next step for a number that this SmsNumber may configure. Pure.
+ *
+ * The order of the checks matters. Whatever takes precedence at Twilio makes the operator's URL pointless, so it
+ * comes first. Rules that forbid a change come before the question whether a change is worthwhile. The takeover
+ * rule is reported before the self-check, because a person must act on it, while a failing self-check can recover
+ * by itself.
  */
 export function plan(input: PlanInput): Plan {
   const { seen, ours, override } = input;
@@ -74,10 +80,11 @@ export function plan(input: PlanInput): Plan {
 }
 
 /**
- * The webhook is as we left it, and only our own wish has changed: PUBLIC_URL or FALLBACK_PUBLIC_URL. That is no
- * repair, and must not count as one.
+ * True when the webhook is as the operator left it, and only the operator's own settings have changed: PUBLIC_URL
+ * or FALLBACK_PUBLIC_URL. Setting the new URL is not a repair, and must not count as one.
  */
 function isUntouched(input: PlanInput, foreign: Foreign | undefined): boolean {
+  // Older records lack the fallback URL. The present fallback URL then counts as the one that the operator set.
   const { seen, ours, configuredUrl, configuredFallbackUrl = seen.smsFallbackUrl } = input;
   const asLeft = seen.smsUrl === configuredUrl && seen.smsFallbackUrl === configuredFallbackUrl;
   const wishChanged = ours.smsUrl !== configuredUrl || ours.smsFallbackUrl !== configuredFallbackUrl;
@@ -85,22 +92,22 @@ function isUntouched(input: PlanInput, foreign: Foreign | undefined): boolean {
 }
 
 /**
- * We have not set this number's webhook yet. What was there is worth keeping, unless it was nothing or a URL of
- * ours.
+ * The plan for a number whose webhook the operator has not set yet. The present webhook is saved, unless it is
+ * empty or already leads to this operator.
  */
 function firstTime(input: PlanInput): Plan {
   const { seen, ours, isOurs } = input;
   const set = { do: "set", webhook: ours } as const;
   if (seen.smsApplicationSid !== "") return { ...set, save: withoutOurs(input) };
-  // The webhook is ours already: another object set it, or a process that ended before it could record that. The webhook from before us is saved already,
-  // so keep that.
+  // The webhook leads to this operator already: another SmsNumber set it, or a process that ended before it could
+  // record that. The original webhook was saved at that time, so it stays as saved.
   if (pointsAt(seen, isOurs)) return set;
   return seen.smsUrl === "" ? { ...set, discard: true } : { ...set, save: withoutOurs(input) };
 }
 
 /**
- * A person who changes one of a number's two URLs may leave the other as we had set it. That one must not be
- * restored one day.
+ * Removes the operator's own URLs from a webhook that is to be saved. A person may change one of a number's two
+ * URLs and leave the other as the operator set it. The operator's URL must not be restored later.
  */
 function withoutOurs({ seen, isOurs, isOurFallback }: PlanInput): Webhook {
   const { smsFallbackUrl } = seen;
@@ -115,14 +122,20 @@ function withoutOurs({ seen, isOurs, isOurFallback }: PlanInput): Webhook {
 
 type Foreign = { kind: "application" } | { kind: "webhook"; host: string };
 
-/** Whose webhook is it, if not ours? An application takes precedence over the number's URL, whatever the URL says. */
+/**
+ * Describes the present webhook if it is not the operator's; undefined if it is, or if there is none. An
+ * application takes precedence over the number's URL at Twilio, so it is checked first.
+ */
 function isForeign({ seen, isOurs }: PlanInput): Foreign | undefined {
   if (seen.smsApplicationSid !== "") return { kind: "application" };
   if (isUnset(seen) || pointsAt(seen, isOurs)) return undefined;
   return { kind: "webhook", host: hostOf(seen.smsUrl) };
 }
 
-/** Messages name the host only: a webhook's path, query or user part can hold a password. */
+/**
+ * Refuses to take the webhook over. Messages name only the host, because the path, the query or the user part of a
+ * webhook's URL can hold a password.
+ */
 function refuseTakeover(foreign: Foreign): Plan {
   return foreign.kind === "application"
     ? {
@@ -139,8 +152,8 @@ function refuseTakeover(foreign: Foreign): Plan {
 }
 
 /**
- * Suspended and observed numbers are left as they are. That is fine as long as their texts arrive; the fragment is
- * no reason to complain about, as it only tunes Twilio's retries.
+ * Suspended and observed numbers are left as they are, which is good as long as their texts arrive. A missing
+ * fragment is no reason to complain, because the fragment only tunes Twilio's retries.
  */
 function holdBack({ seen, ours, policy }: PlanInput): Plan | undefined {
   if (policy.manage && !policy.suspended) return undefined;
@@ -151,16 +164,21 @@ function holdBack({ seen, ours, policy }: PlanInput): Plan | undefined {
     ? {
         do: "leave",
         reason: "Suspended",
-        message: "the webhook at Twilio is not ours, and suspend: true forbids setting it",
+        message:
+          "the webhook at Twilio is not as this operator would set it, and suspend: true forbids changing it",
       }
     : {
         do: "leave",
         reason: "Observing",
-        message: "the webhook at Twilio is not ours, and managementPolicy: Observe forbids setting it",
+        message:
+          "the webhook at Twilio is not as this operator would set it, and managementPolicy: Observe forbids changing it",
       };
 }
 
-/** Somebody changed what we had set: set it back, unless it has become a contest. */
+/**
+ * The plan after somebody changed the webhook that the operator had set: set it back, unless the changes have
+ * become a contest.
+ */
 function repair(input: PlanInput, foreign: Foreign | undefined): Plan {
   const host =
     foreign?.kind === "application" ? "a Twilio application" : hostOf(input.seen.smsUrl) || "nowhere";
@@ -169,7 +187,7 @@ function repair(input: PlanInput, foreign: Foreign | undefined): Plan {
   return {
     do: "leave",
     reason: "Contested",
-    message: `something else keeps pointing the number at ${host}; find and stop it, then change this object, or leave the webhook alone for an hour`,
+    message: `something else keeps pointing the number at ${host}. Find out what it is and stop it. Then change the spec of this SmsNumber, or wait until the webhook has not changed for an hour`,
     contest: verdict,
   };
 }

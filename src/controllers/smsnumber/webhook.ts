@@ -1,8 +1,8 @@
 /**
- * The step that gets texts to us: decides what to do about the webhook, does it, and records it. The order of
- * writes is what makes a crash harmless: first the webhook from before us is stored, then Twilio is changed, then
- * the claim says so. A process that ends in between leaves a state from which the next attempt finds the same or a
- * later step.
+ * The step that makes texts reach this operator: it decides what to do about the number's webhook, does it, and
+ * records it. The order of the writes makes a crash harmless. First the original webhook is stored, then Twilio is
+ * changed, and then the claim records the change. After a crash in between, the next attempt continues at the same
+ * step or a later one.
  */
 
 import { Failure } from "../../errors.ts";
@@ -23,13 +23,16 @@ import { type Plan, plan } from "./webhook-plan.ts";
 import { callOptions, isOurFallback, isOursOrWas, isSuspended, type NumberWork, wakeOthers } from "./work.ts";
 
 /**
- * How long the first outcome waits for the self-check, so that one status write tells both. A receiver that cannot
- * be reached ends the wait sooner, with its own reason. The full time is needed only when hundreds of routes become
- * known at once.
+ * How long the first outcome waits for the self-check, so that one status write reports the webhook and the check
+ * together. If the receiver cannot be reached, the wait ends sooner with a reason of its own. The full time is only
+ * needed when hundreds of routes become known at once.
  */
 const FIRST_VERDICT_MS = 10_000;
 
-/** Completes `InboundUrlReady`: where the number's texts go, and what to do about it. */
+/**
+ * Completes the condition `InboundUrlReady`: finds out where the number's texts go, and changes the webhook if
+ * needed.
+ */
 export async function pointAtUs(work: NumberWork, held: NumberToWire): Promise<Outcome> {
   const ours = ourWebhook(urlsOf(work.deps.urls, work.namespace, work.stream));
   const step = plan(await planInput(work, held, ours));
@@ -44,8 +47,8 @@ export async function pointAtUs(work: NumberWork, held: NumberToWire): Promise<O
 }
 
 /**
- * Collects what `plan` needs. The route is read again, since taking the claim has put the number's digits into it
- * and so raised its generation.
+ * Collects the input of `plan`. The route is read again, because taking the claim added the number's digits to the
+ * route and so raised its generation.
  */
 async function planInput(work: NumberWork, { route, seen, claim }: NumberToWire, ours: Webhook) {
   const { deps, object, effective } = work;
@@ -72,8 +75,9 @@ async function planInput(work: NumberWork, { route, seen, claim }: NumberToWire,
 }
 
 /**
- * Why the number must not be pointed at the URL yet. With URL_CHECK=enforce the newest generation of the route must
- * have passed the self-check: only then is it known that the receivers have this route with this number (ADR 14).
+ * Returns the reason why the number must not be pointed at the URL yet, if there is one. With URL_CHECK=enforce the
+ * newest generation of the route must have passed the self-check. Only then is it certain that the receivers know
+ * this route with this number (ADR 14).
  */
 async function urlProblem(
   { deps, ctx, namespace, stream }: NumberWork,
@@ -83,7 +87,7 @@ async function urlProblem(
   const problem = deps.streams.get(`${namespace}/${stream}`)?.problem;
   if (problem !== undefined) return problem;
   if (deps.urlCheck === "off") return undefined;
-  // Asked for with `report` as well: there the condition still tells of a URL that does not answer.
+  // A self-check also runs with URL_CHECK=report: the condition then still reports a URL that does not answer.
   deps.checks.want(key, targetOf(route), route.generation);
   if (deps.urlCheck === "report" || deps.checks.passed(key, route.generation)) return undefined;
   await deps.checks.firstVerdict(key, FIRST_VERDICT_MS, ctx.patience);
@@ -94,13 +98,13 @@ async function urlProblem(
 }
 
 /**
- * Texts arrive already. Records what the look showed, so that a claim which was made by a process that ended is
- * complete again.
+ * Handles a number whose texts arrive already. Records what the reading showed, which completes a claim whose
+ * process ended before it could record that.
  */
 async function recordWired(work: NumberWork, { claim, seen }: NumberToWire, ours: Webhook): Promise<Outcome> {
   const { records, clock } = work.deps;
-  // Where something else routes the texts here, the number's own webhook was not set by us and must not be recorded
-  // as configured.
+  // If a Messaging Service sends the texts to this operator, the number's own webhook was not set by the operator.
+  // It must not be recorded as configured.
   if (claim !== undefined && seen.override !== undefined) await records.putClaim(claimAtPeace(claim));
   else if (claim !== undefined) {
     const saved = await savedBefore(work, claim, seen);
@@ -112,8 +116,8 @@ async function recordWired(work: NumberWork, { claim, seen }: NumberToWire, ours
 }
 
 /**
- * Texts do not arrive and nothing is changed. The event is given once, when a contest begins: the condition tells
- * the rest.
+ * Reports that texts do not arrive, and changes nothing. An event is recorded once, when a contest begins; after
+ * that the condition is enough.
  */
 async function leave(
   work: NumberWork,
@@ -125,31 +129,33 @@ async function leave(
   if (claim !== undefined && step.contest !== undefined)
     await deps.records.putClaim({ ...claim, contest: step.contest });
   const event: EventNote = { type: "Warning", reason: step.reason, message: step.message };
-  // "Progressing" is no verdict of False: the receiver has not had the time to answer yet.
+  // With the reason "Progressing" the condition is Unknown and not False: the receiver has not had the time to
+  // answer yet.
   const url: StepFinding = step.reason === "Progressing" ? "unknown" : step;
   return { ...outcome(work, factsOf(work, url), seen), ...(contestBegins ? { events: [event] } : {}) };
 }
 
-/** The one update of an attempt. */
+/** Makes the one update of an attempt, and records it. */
 async function set(
   work: NumberWork,
   { account, seen, claim }: NumberToWire,
   step: Extract<Plan, { do: "set" }>,
 ): Promise<Outcome> {
   const { deps, ctx } = work;
-  if (claim === undefined) throw new Error("a number without a claim was to be changed");
+  if (claim === undefined) throw new Error("tried to change a number for which this SmsNumber has no claim");
   const saved = await save(work, claim, seen, step);
   const answer = await account.update(seen.number, step.webhook, callOptions(ctx));
   account.noteUpdated(answer);
-  // Those who only observe this number, or wait for it, see another webhook now.
+  // SmsNumbers that only observe this number, or wait for it, now see another webhook.
   wakeOthers(work.deps, work.object);
-  // Twilio answers with the number as it now is. A URL it has changed or dropped would be set again at every
-  // resync, so say it instead.
+  // Twilio answers with the number as it is after the update. If Twilio changed or dropped a URL, the operator
+  // would set it again at every resync. So report the difference instead.
   const kept = differences(webhookOf(answer), step.webhook);
   if (kept.length > 0)
-    throw new Failure("TwilioRejected", `Twilio took the update but kept another ${kept.join(" and ")}`);
+    throw new Failure("TwilioRejected", `Twilio accepted the update but kept another ${kept.join(" and ")}`);
   deps.newNumbers.end(claim.uid);
-  // Only after Twilio's answer: a record made before would pass off the old webhook as drift if the update failed.
+  // The claim is recorded only after Twilio's answer. If it were recorded before and the update failed, the
+  // original webhook would look like drift.
   await deps.records.putClaim(claimSet({ claim, saved, now: deps.clock.now() }, step));
   await dropOwedIfAny(deps, claim.phoneNumberSid, ctx.signal);
   if (step.repairOf !== undefined) deps.metrics.countDrift();
@@ -157,9 +163,8 @@ async function set(
 }
 
 /**
- * Stores what `step` found worth keeping, before the first change, and returns what is stored in the end. Until
- * that change the number at Twilio is its own witness: a process that ends in between leaves everything there to be
- * read again.
+ * Stores the webhook that `step` wants saved, before the first change at Twilio, and returns what is stored in the
+ * end. Until that change Twilio still has the original webhook, so after a crash it can be read again.
  */
 async function save(
   work: NumberWork,
@@ -169,11 +174,11 @@ async function save(
 ): Promise<Webhook | undefined> {
   const { deps, ctx, object } = work;
   const uid = object.metadata.uid!;
-  // There was no webhook before us. One stored under this UID is from an earlier time with us.
+  // The number has no webhook at Twilio, so a webhook that is stored under this UID is out of date.
   if (step.discard === true && !deps.newNumbers.has(uid)) await deps.previous.remove(uid, ctx.signal);
   if (step.save === undefined) return await savedBefore(work, claim, seen);
-  // An application over a URL of ours: what is stored is still what that URL took the place of, and only the
-  // application is new.
+  // The number has an application, and under it a URL of this operator. What is stored is still the webhook from
+  // before that URL, and only the application is new.
   const under = await savedBefore(work, claim, seen);
   const whole = { ...step.save, ...under, smsApplicationSid: step.save.smsApplicationSid };
   await deps.previous.save(uid, whole, ctx.signal);
@@ -181,9 +186,10 @@ async function save(
 }
 
 /**
- * What an earlier process saved, another object handed over, or was kept for the number while nobody held it. In
- * each case the number leads to us by now. A number that does not has nothing saved, which spares a request for
- * every number that is wired for the first time.
+ * Returns the saved webhook, which the number had before this operator. An earlier process saved it, another
+ * SmsNumber handed it over, or it was kept for the number while no SmsNumber held it. In each of these cases the
+ * number already leads to this operator. For any other number nothing is saved, so no request is made: that helps
+ * when many numbers get their first webhook.
  */
 async function savedBefore(
   work: NumberWork,
@@ -196,17 +202,17 @@ async function savedBefore(
   const uid = object.metadata.uid!;
   const own = await deps.previous.read(uid, ctx.signal);
   if (own !== undefined) return own;
-  // A webhook from before us is now saved for this SmsNumber, so it is no longer new: its cleanup has something to delete.
+  // A webhook is now stored for this SmsNumber, so it no longer counts as new: its cleanup has something to delete.
   deps.newNumbers.end(uid);
   return await deps.previous.inherit(uid, claim, ctx.signal);
 }
 
-/** Adds the event that a person wants to see for an update: that it was a repair, or where the texts went before. */
+/** Adds the event that tells a person about the update: that it was a repair, or where the texts went before. */
 function withNews({ deps, object }: NumberWork, base: Outcome, step: Extract<Plan, { do: "set" }>): Outcome {
   if (step.repairOf !== undefined) {
     const count = (object.status?.driftRepairs?.count ?? 0) + 1;
     const driftRepairs = { count, lastTime: timeText(deps.clock.now()), lastHost: step.repairOf };
-    const message = `the webhook had been pointed at ${step.repairOf}; it leads to this cluster again`;
+    const message = `something else had pointed the webhook at ${step.repairOf}; it leads to this cluster again`;
     return {
       ...base,
       status: { ...base.status, driftRepairs },
@@ -214,8 +220,8 @@ function withNews({ deps, object }: NumberWork, base: Outcome, step: Extract<Pla
     };
   }
   const from = base.status?.previousWebhook as { host: string } | undefined;
-  const before = step.save === undefined || from === undefined ? "" : `; before, to ${from.host}`;
-  const message = `the number's webhook leads to this cluster${before}`;
+  const before = step.save === undefined || from === undefined ? "" : `; before, it led to ${from.host}`;
+  const message = `the number's webhook now leads to this cluster${before}`;
   return { ...base, events: [{ type: "Normal", reason: "WebhookSet", message }] };
 }
 
@@ -226,8 +232,8 @@ const factsOf = (work: NumberWork, url: StepFinding): NumberFacts => ({
 });
 
 /**
- * Texts reach the receiver only if the stream's own URL and credentials are good as well, so its problem is also
- * the number's.
+ * Texts reach the receiver only if the WorkStream's own URL and credentials are good as well. So a problem of the
+ * WorkStream is also a problem of its number.
  */
 function streamUrl({ deps, namespace, stream }: NumberWork): StepFinding {
   const state = deps.streams.get(`${namespace}/${stream}`);

@@ -1,7 +1,4 @@
-/**
- * What the steps of one attempt share: the object, what surrounds it, and a few questions that several steps ask in
- * the same words.
- */
+/** The data that the steps of one attempt share, and the questions that several steps ask in the same way. */
 
 import { type EffectiveNumber, effectiveNumber } from "../../api/effective.ts";
 import type { SmsNumber } from "../../api/index.ts";
@@ -15,28 +12,37 @@ import { isInService, type Refusal, refusalOf } from "./accepted.ts";
 import type { SmsNumberDeps, Wake } from "./deps.ts";
 import type { ClusterSeen } from "./seen.ts";
 
-/** One attempt at one SmsNumber. Made by `gather`, passed from step to step, thrown away at the end. */
+/** One attempt at one SmsNumber. `gather` makes it, each step passes it on, and it is thrown away at the end. */
 export interface NumberWork {
   deps: SmsNumberDeps;
   ctx: ReconcileContext<SmsNumber>;
   object: SmsNumber;
-  /** What its spec comes to with the defaults. */
+  /** The SmsNumber's spec with all defaults filled in. */
   effective: EffectiveNumber;
   namespace: string;
-  /** Routes and claims go by the UID: a namespace that is deleted and made again under its name has other tenants. */
+  /**
+   * UID of the namespace. Routes and claims use the UID and not the name: a namespace that is deleted and created
+   * again under the same name may belong to another tenant.
+   */
   namespaceUid: string;
   /** Name of the WorkStream. */
   stream: string;
-  /** Why the spec is not accepted as it stands. `seeService` may take it back once it has seen the account. */
+  /**
+   * Why the spec is not accepted; undefined when it is. `seeService` may withdraw the refusal after reading the
+   * account.
+   */
   refusal: Refusal | undefined;
-  /** Set by a look at the account that was not quite fresh enough: look again after this long. */
+  /** Set when the account could not be read freshly enough: read it again after this many milliseconds. */
   againInMs: number | undefined;
 }
 
-/** How a step ends: `go` with what the next step needs, `stop` with the outcome of the attempt. */
+/** The end of a step: `go` with the input of the next step, or `stop` with the outcome of the attempt. */
 export type StepEnd<T> = { go: T } | { stop: Outcome };
 
-/** Collects what every step needs. The only wait is for the namespace's UID, which is cached after the first time. */
+/**
+ * Collects the data that every step needs. It waits only for the namespace's UID, which is cached after the first
+ * time.
+ */
 export async function gather(deps: SmsNumberDeps, ctx: ReconcileContext<SmsNumber>): Promise<NumberWork> {
   const { object } = ctx;
   const namespace = object.metadata.namespace!;
@@ -54,7 +60,10 @@ export async function gather(deps: SmsNumberDeps, ctx: ReconcileContext<SmsNumbe
   };
 }
 
-/** Why the spec is not accepted, by the watched objects and the last reading of the account; asks nobody. */
+/**
+ * Returns why the spec is not accepted, from the watched objects and the last reading of the account. Makes no
+ * request.
+ */
 export function refused(deps: SmsNumberDeps, object: SmsNumber): Refusal | undefined {
   return refusalOf({
     number: object,
@@ -72,11 +81,11 @@ function hoursExist(deps: SmsNumberDeps, { metadata, spec }: SmsNumber): boolean
 }
 
 /**
- * How Twilio is called on behalf of this SmsNumber: as its tenant (the namespace), in the lane of the attempt.
- * Reads give up when the object is deleted meanwhile; an update that was sent is waited for, because it could land
- * after what the deletion does.
+ * The options of calls to Twilio on behalf of this SmsNumber: its namespace is the tenant, and the calls use the
+ * lane of the attempt. Reads give up when the SmsNumber is deleted meanwhile. An update that was sent is waited
+ * for, because it could otherwise take effect after the changes of the deletion.
  *
- * Once `deadline` is aborted no call begins, and one under way ends.
+ * After `deadline` aborts, no call begins, and a call in progress ends.
  */
 export function callOptions(
   { object, lane, signal, patience }: ReconcileContext<SmsNumber>,
@@ -92,8 +101,8 @@ export function callOptions(
 }
 
 /**
- * Did this installation set this URL, or would it, for any stream? The path is known by its beginning; former
- * PUBLIC_URLs by the records.
+ * Did this installation set this URL, or would it set it, for any WorkStream? URLs under the current PUBLIC_URL are
+ * recognised by the beginning of their path, and URLs under a former PUBLIC_URL by the records.
  */
 export function isOurs({ urls, records }: Pick<SmsNumberDeps, "urls" | "records">, url: string): boolean {
   if (isInboundUrl(urls, url)) return true;
@@ -101,30 +110,29 @@ export function isOurs({ urls, records }: Pick<SmsNumberDeps, "urls" | "records"
 }
 
 /**
- * Like `isOurs`, and also true for the URL in this object's status, which is still there when the records were
- * lost.
+ * Like `isOurs`, and also true for the URL in this SmsNumber's status, which remains when the records were lost.
  */
 export function isOursOrWas({ deps, object }: Ours, url: string): boolean {
   return url === object.status?.configuredUrl || isOurs(deps, url);
 }
 
-/** What it takes to recognise our URLs. */
+/** The data that is needed to recognise this operator's URLs. */
 interface Ours {
   deps: Pick<SmsNumberDeps, "urls" | "records">;
   object: SmsNumber;
 }
 
 /**
- * Does the number's own webhook send its texts to us? An application on the number takes precedence over its URLs
- * at Twilio, so with one the URL does not count.
+ * Does the number's own webhook send its texts to this operator? At Twilio an application on the number takes
+ * precedence over the URLs, so the URL does not count when there is an application.
  */
 export function leadsHere(ours: Ours, webhook: Webhook): boolean {
   return webhook.smsApplicationSid === "" && pointsAt(webhook, (url) => isOursOrWas(ours, url));
 }
 
 /**
- * Like `isOurs` for a fallback URL. Former fallback URLs are known for this route only: the records index inbound
- * URLs alone.
+ * Like `isOurs`, for a fallback URL. Former fallback URLs are only known for this route, because the records index
+ * only inbound URLs.
  */
 export function isOurFallback(
   { urls, records }: Pick<SmsNumberDeps, "urls" | "records">,
@@ -133,11 +141,15 @@ export function isOurFallback(
 ): boolean {
   if (isFallbackUrl(urls, url)) return true;
   if (route.urls.some(({ fallback }) => fallback === url)) return true;
-  // FALLBACK_PUBLIC_URL defaults to PUBLIC_URL, so a former fallback URL mostly has an inbound twin in the records.
+  // FALLBACK_PUBLIC_URL defaults to PUBLIC_URL, so for most former fallback URLs the records have an inbound URL on
+  // the same host.
   return records.hasInboundUrl(inboundBeside(url));
 }
 
-/** Suspended by itself or with its stream: nothing is set at Twilio. */
+/**
+ * Is the SmsNumber suspended, by its own spec or by its WorkStream's? Then the operator sets nothing at Twilio for
+ * it.
+ */
 export function isSuspended(
   { seen }: { seen: Pick<ClusterSeen, "workStream"> },
   { metadata, spec }: SmsNumber,
@@ -147,8 +159,8 @@ export function isSuspended(
 }
 
 /**
- * Wakes the SmsNumbers that wait for the same number or the same stream. Nothing else would: a claim that ends
- * changes no object that they watch.
+ * Wakes the SmsNumbers that wait for the same number or the same WorkStream. Nothing else would wake them: a claim
+ * that ends changes no object that they watch.
  */
 export function wakeOthers(
   {
