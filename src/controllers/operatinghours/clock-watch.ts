@@ -1,17 +1,18 @@
 import type { Clock } from "../../clock.ts";
 
-/** A status may be wrong for so long after the clock was set. */
+/** How often the clocks are compared: after the wall clock was set, a status may be wrong for this long. */
 const LOOK_MS = 1000;
 /**
- * A smaller difference is not worth waking every object; a larger one could be seen in a status that is exact to
- * the second.
+ * The smallest jump of the clock that matters. A smaller one is not worth waking every object; a larger one could
+ * show in a status that is exact to the second.
  */
 const TOLERANCE_MS = 250;
 
 /**
- * Timers run by a clock that never jumps, opening hours by the wall clock. Whenever the two have moved apart (NTP,
- * a machine that slept, a slow drift over days) `onJump` is called within a second, so that whoever waits for a
- * time can set the timer anew. Returns a function that ends the watch.
+ * Calls `onJump` when the wall clock has moved relative to the monotonic clock: timers use the monotonic clock, and
+ * opening hours the wall clock. Possible causes are NTP, a machine that slept, and a slow drift over days. The call
+ * comes within a second, so that timers which wait for a wall-clock time can be set again. Returns a function that
+ * ends the watch.
  */
 export function watchClock(clock: Clock, onJump: () => void): () => void {
   const distance = () => clock.now() - clock.monotonic();

@@ -7,8 +7,9 @@ import { watchClock } from "./clock-watch.ts";
 import { outcomeOf } from "./outcome.ts";
 
 /**
- * Keeps the `status` of all OperatingHours right to the second. It wakes when one opens, closes or has a holiday,
- * and at its local midnight, and writes only then and on changes of the spec. The informer is started by its owner.
+ * Keeps the `status` of all OperatingHours right to the second. It wakes up when one of them opens, closes or has a
+ * holiday, and at its local midnight. It writes the status only at those times and after changes of the spec. The
+ * caller starts the informer.
  */
 export function operatingHoursController(
   { informer, workers }: { informer: Informer<OperatingHours>; workers?: number | undefined },
@@ -21,9 +22,10 @@ export function operatingHoursController(
       type: operatingHours,
       informer,
       queue,
-      // Nobody has to be asked, so the first status is already the whole one: one write instead of two.
+      // No request is needed to compute the status, so the first status is already complete. That makes one write
+      // instead of two.
       firstSight: (object) => outcomeOf(object, clock.now()),
-      // Each attempt is computed from spec and clock alone, so a missed wake-up costs nothing but time.
+      // Each attempt is computed from the spec and the clock alone, so a missed wake-up only delays the status.
       reconcile: async ({ object }) => outcomeOf(object, clock.now()),
       onFailure: (_, error) => [failed(error)],
     },
@@ -33,7 +35,7 @@ export function operatingHoursController(
   return {
     start() {
       controller.start();
-      // Every timer was set by the clock before it jumped.
+      // All timers were set before the wall clock jumped, so every object gets a new attempt.
       endWatch = watchClock(clock, () => {
         for (const key of informer.store.keys()) queue.add(key, "resync");
       });

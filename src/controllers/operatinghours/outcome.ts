@@ -6,13 +6,19 @@ import { localDay, upcoming } from "../../hours/upcoming.ts";
 import { timeText } from "../../kube/status/conditions.ts";
 import type { Outcome, Verdict } from "../../kube/status/summarise.ts";
 
-/** What the CRD lets `status.upcoming` hold. Fourteen days of an ordinary calendar are about thirty entries. */
+/**
+ * The most entries that the CRD allows in `status.upcoming`. Fourteen days of an ordinary calendar are about thirty
+ * entries.
+ */
 const MOST_UPCOMING = 512;
 
-/** The part of the status that tells of the hours. */
+/** The part of the status that describes the opening hours. */
 type Found = Pick<OperatingHoursStatus, "open" | "reason" | "nextTransition" | "upcoming">;
 
-/** What the hours say now, and when that will no longer be so. Pure: the clock is an argument. */
+/**
+ * Computes the status of the opening hours at `now`, and when it must be computed again. Pure: the clock is an
+ * argument.
+ */
 export function outcomeOf({ spec }: OperatingHours, now: number): Outcome {
   let hours: Hours;
   try {
@@ -27,13 +33,14 @@ export function outcomeOf({ spec }: OperatingHours, now: number): Outcome {
     open: state.open,
     reason: state.reason,
     ...(state.nextTransition === undefined ? {} : { nextTransition: timeText(state.nextTransition) }),
-    // From this midnight on, not from now, so that the list changes once a day and not with each attempt: each
-    // change is a status write.
+    // The list starts at the last local midnight and not at the present time, so that it changes once a day and not
+    // with each attempt. Each change is a status write.
     upcoming: upcoming(hours, today.startMs)
       .slice(0, MOST_UPCOMING)
       .map(({ timeMs, ...change }) => ({ time: timeText(timeMs), ...change })),
   };
-  // The next change, or the local midnight at which the list moves on, whichever comes first.
+  // The next attempt is due at the next change of the hours, or at the local midnight when the list moves on,
+  // whichever comes first.
   const until = Math.min(state.nextChange ?? Number.POSITIVE_INFINITY, today.endMs);
   return { verdicts: [ready], status: { ...found }, requeueAfterMs: until - now };
 }
@@ -42,11 +49,14 @@ const ready: Verdict = {
   type: "Ready",
   status: "True",
   reason: "Ready",
-  message: "opening hours are known",
+  message: "the opening hours are valid",
   class: "good",
 };
 
-/** No retry: only a change of the spec helps, and that wakes us. */
+/**
+ * The verdict on opening hours that cannot be read. There is no retry, because only a change of the spec can help,
+ * and that wakes the controller.
+ */
 function unknown({ reason, message, class: kind }: Failure): Verdict {
   return { type: "Ready", status: "False", reason, message, class: kind };
 }

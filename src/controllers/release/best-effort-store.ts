@@ -3,18 +3,18 @@ import { namespaces } from "../../kube/resource.ts";
 import type { Log } from "../../log.ts";
 import type { ShardStore } from "../records/records.ts";
 
-/** How to find out whether the namespace is going. */
+/** The means to find out whether the operator's namespace is being deleted. */
 export interface BestEffortStoreOptions {
   client: KubeClient;
-  /** The operator's own. */
+  /** The operator's own namespace. */
   namespace: string;
   log: Log;
   signal: AbortSignal;
 }
 
 /**
- * The records' store for an uninstallation during which the operator's namespace may be gone or being deleted
- * (`kubectl delete namespace`). A record that cannot be written for that reason does not fail the release: the
+ * The store of the records for an uninstallation during which the operator's namespace may be deleted (`kubectl
+ * delete namespace`). A record that cannot be written for that reason does not make the release fail, because the
  * webhooks can be given back without it. Any other failed write is an error.
  */
 export function bestEffortStore(store: ShardStore, options: BestEffortStoreOptions): ShardStore {
@@ -38,7 +38,10 @@ export function bestEffortStore(store: ShardStore, options: BestEffortStoreOptio
   };
 }
 
-/** The API server's answers to a write into a namespace that is not there (404) or is being deleted (403). */
+/**
+ * True for the API server's answers to a write into a namespace that does not exist (404) or is being deleted
+ * (403).
+ */
 const isRefused = (error: unknown) =>
   error instanceof KubeError && (error.status === 404 || error.status === 403);
 

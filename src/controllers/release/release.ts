@@ -1,7 +1,7 @@
 /**
- * `smschannel release`: what an uninstallation does to the objects that stay. The CRDs and their objects outlive
- * the operator; without this every deletion of an SmsNumber would hang on a finalizer that nobody removes, and
- * every number would lead to a receiver that is gone (ADR 17).
+ * `smschannel release` releases the objects that stay when the operator is uninstalled. The CRDs and their objects
+ * outlive the operator. Without this command every deletion of an SmsNumber would hang on a finalizer that nothing
+ * removes. Also, every number would lead to a receiver that is gone (ADR 17).
  */
 
 import { randomBytes } from "node:crypto";
@@ -27,62 +27,68 @@ import { FINALIZER } from "../smsnumber/controller.ts";
 import { withTwilio } from "./twilio-side.ts";
 import { uninstalledStatus } from "./uninstalled.ts";
 
-/** What becomes of the webhooks: as each object's deletionPolicy says, given back for all, or left for all. */
+/**
+ * What happens to the webhooks: each is treated as its SmsNumber's deletionPolicy says, or all are given back, or
+ * all are left as they are.
+ */
 export type Webhooks = "asSpecified" | "restore" | "retain";
 
-/** What to release, and how. */
+/** The options of a release: which objects to release, and how. */
 export interface ReleaseOptions {
   client: KubeClient;
-  /** The Lease, taken from whoever held it (ADR 17): nobody else changes anything while this lasts. */
+  /**
+   * The term of the Lease, which was taken from its former holder (ADR 17). No other process changes anything
+   * during the release.
+   */
   term: Term;
   operatorNamespace: string;
   instance: string;
-  /** Empty: all. */
+  /** The namespaces to release objects in; all namespaces when empty. */
   namespaces: readonly string[];
   routeShards: number;
-  /** Absent: taken from the streams' own status. */
+  /** PUBLIC_URL; when undefined, it is derived from the status of the WorkStreams. */
   publicUrl: string | undefined;
   twilioBaseUrl: string | undefined;
   webhooks: Webhooks;
-  /** Also objects that another installation manages, or managed once. */
+  /** True to release also objects that another installation manages or once managed. */
   all: boolean;
-  /** How long an outage of Twilio is waited for, over all numbers. */
+  /** How long the release waits for Twilio during an outage, for all numbers together. */
   timeoutMs: number;
   clock: Clock;
   log: Log;
-  /** One sentence about each object as it is let go, for the person at the terminal. */
+  /** Prints one sentence about each object that is released, for the person at the terminal. */
   tell(kind: string, key: string, what: string): void;
 }
 
-/** What the release came to. */
+/** The result of a release. */
 export interface Released {
   numbers: number;
-  /** Numbers whose webhook could not be given back: somebody must look where they lead. */
+  /** How many numbers could not be given back: a person must check where they lead. */
   left: number;
   streams: number;
   hours: number;
   secrets: number;
-  /** Secrets that stay: webhooks from before us, of numbers that were not given back. */
+  /** How many Secrets stay: they hold the former webhooks of numbers that were not given back. */
   kept: number;
-  /** Objects that were left because other installations manage them: how many, by `status.managedBy`. */
+  /** Objects that were skipped because other installations manage them: how many, by `status.managedBy`. */
   others: ReadonlyMap<string, number>;
 }
 
-/** Numbers at a time; each mostly waits for Twilio. */
+/** How many numbers are released at a time; each mostly waits for Twilio. */
 const AT_ONCE = 16;
 /**
- * The pause after a failed attempt on one number; it doubles up to the next constant. The finalizer itself gives up
- * in the end.
+ * The first pause after a failed attempt on one number. It doubles with each failure, up to LONGEST_RETRY_MS. The
+ * finalizer itself gives up in the end.
  */
 const RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 10_000;
-/** The message of every condition from now on. */
-const UNINSTALLED = "the operator was uninstalled; nobody looks after this object";
+/** The message of every condition after the release. */
+const UNINSTALLED = "the operator was uninstalled; nothing manages this object any more";
 
 /**
- * Lets every object of this installation go, so that deleting it later needs no operator: webhooks first, then
- * status, finalizer, and at last the operator's own Secrets. Safe to stop and to run again at any point: what is
- * done is not done twice.
+ * Releases every object of this installation, so that deleting it later needs no operator. Webhooks come first,
+ * then status and finalizer, and the operator's own Secrets last. It is safe to stop this and to run it again at
+ * any point: nothing is done twice.
  */
 export async function release(given: ReleaseOptions, signal: AbortSignal): Promise<Released> {
   const { client, clock, log, term } = given;
@@ -106,7 +112,7 @@ export async function release(given: ReleaseOptions, signal: AbortSignal): Promi
     const left = await inParallel(numbers, (number) => releaseNumber(letGoOf, number));
     for (const object of streams) await releaseOther(letGoOf, workStreams, object);
     for (const object of hours) await releaseOther(letGoOf, operatingHours, object);
-    // Last: until here a second run needs them.
+    // The Secrets are deleted last: if the command is interrupted before, a second run needs them.
     const { deleted, kept } = await twilio.deleteSecrets();
     return {
       numbers: numbers.length,
@@ -123,7 +129,7 @@ export async function release(given: ReleaseOptions, signal: AbortSignal): Promi
   }
 }
 
-/** What letting one object go needs. */
+/** The means to release one object. */
 interface LettingGo {
   options: ReleaseOptions;
   twilio: Awaited<ReturnType<typeof withTwilio>>;
@@ -131,7 +137,10 @@ interface LettingGo {
   signal: AbortSignal;
 }
 
-/** This release's objects; a kind that is not there has none. Those of other releases are counted into `others`. */
+/**
+ * Lists the objects of this installation; a kind whose CRD is not installed has none. Objects of other
+ * installations are counted in `others`.
+ */
 async function listed<T extends KubeObject>(
   { client, namespaces, instance, all }: ReleaseOptions,
   type: ResourceType<T>,
@@ -150,6 +159,8 @@ async function listed<T extends KubeObject>(
     }),
   );
   const managedBy = ({ status }: T) => (status as { managedBy?: string } | undefined)?.managedBy;
+  // An object without `managedBy` counts as this installation's if it has the finalizer, because its deletion would
+  // hang on that finalizer.
   const ours = (object: T) =>
     managedBy(object) === instance ||
     (managedBy(object) === undefined && (object.metadata.finalizers ?? []).includes(FINALIZER));
@@ -161,13 +172,13 @@ async function listed<T extends KubeObject>(
 }
 
 /**
- * Does for one SmsNumber what its deletion would do, without deleting it. True when its webhook could not be given
- * back.
+ * Does for one SmsNumber what its deletion would do, without deleting it. Returns true when its webhook could not
+ * be given back.
  */
 async function releaseNumber(work: LettingGo, number: SmsNumber): Promise<boolean> {
   const { options, events, signal } = work;
   const notes = await putBack(work, number);
-  // With Retain the webhook goes on leading here, so the status keeps saying where.
+  // With the policy Retain the webhook still leads to this operator, so the status keeps the URL.
   const retained = notes.some(({ reason }) => reason === "WebhookRetained");
   const message = [UNINSTALLED, ...notes.map(({ message }) => message)].join(": ");
   await sayUninstalled(work, smsNumbers, number, { message, wired: retained });
@@ -179,14 +190,14 @@ async function releaseNumber(work: LettingGo, number: SmsNumber): Promise<boolea
   options.tell(
     "SmsNumber",
     keyOf(number),
-    notes.map((note) => note.message).join("; ") || "it had no webhook of ours",
+    notes.map((note) => note.message).join("; ") || "the operator had set no webhook for it",
   );
   return notes.some(({ type }) => type === "Warning");
 }
 
 /**
- * Gives the webhook back as a deletion would, by the same finalizer, with the same patience and the same rules for
- * letting go.
+ * Gives the webhook back as a deletion would: with the same finalizer, the same patience and the same rules for
+ * letting a number go.
  */
 async function putBack(
   { options, twilio, signal }: LettingGo,
@@ -210,14 +221,17 @@ async function putBack(
       return (await finalize(context)).events;
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      // The finalizer itself gives up when its time is over; nothing else ends this loop.
+      // Only the finalizer ends this loop: it gives up when its time is over.
       log.warn({ reason: error.reason, namespace, name }, "twilio does not answer, will retry");
       await clock.sleep(waitMs, signal);
     }
   }
 }
 
-/** The finalizer counts its patience from the deletion; here that is the beginning of the release. */
+/**
+ * Makes the SmsNumber look deleted to the finalizer. The finalizer expects a deletion time, which here is the start
+ * of the release.
+ */
 function asDeleted(number: SmsNumber, webhooks: Webhooks, startedAt: string): SmsNumber {
   const policy = { asSpecified: undefined, restore: "Restore", retain: "Retain" } as const;
   const deletionPolicy = policy[webhooks] ?? number.spec.deletionPolicy;
@@ -228,17 +242,20 @@ function asDeleted(number: SmsNumber, webhooks: Webhooks, startedAt: string): Sm
   };
 }
 
-/** WorkStreams and OperatingHours have nothing at Twilio; only their status must no longer claim to be true. */
+/**
+ * Releases a WorkStream or OperatingHours. Such an object has set nothing at Twilio; only its status must no longer
+ * look up to date.
+ */
 async function releaseOther<T extends WorkStream | OperatingHours>(
   work: LettingGo,
   type: ResourceType<T>,
   object: T,
 ): Promise<void> {
   await sayUninstalled(work, type, object, { message: UNINSTALLED, wired: false });
-  work.options.tell(type.kind, keyOf(object), "let go");
+  work.options.tell(type.kind, keyOf(object), "no longer managed by the operator");
 }
 
-/** Writes the object's last status. */
+/** Writes the last status of the object. */
 async function sayUninstalled<T extends KubeObject>(
   { options, signal }: LettingGo,
   type: ResourceType<T>,
@@ -253,18 +270,18 @@ async function sayUninstalled<T extends KubeObject>(
     await client.applyStatus(
       type,
       { metadata: { name, ...(namespace === undefined ? {} : { namespace }) }, status },
-      // As the field manager that wrote the status before: server-side apply then removes the fields that this last
-      // status leaves out.
+      // The write uses the field manager that wrote the status before. Server-side apply then removes the fields
+      // that this last status leaves out.
       { fieldManager: `smschannel-controller/${managedBy}`, force: all },
       signal,
     );
   } catch (error) {
-    // Deleted meanwhile: nothing is left to be said.
+    // The object was deleted meanwhile, so it needs no last status.
     if (!(error instanceof KubeError && error.status === 404)) throw error;
   }
 }
 
-/** Runs at most AT_ONCE at a time; results stand in the order of the items. */
+/** Runs at most AT_ONCE tasks at a time. The results are in the order of the items. */
 async function inParallel<T, R>(items: readonly T[], run: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
   let next = 0;

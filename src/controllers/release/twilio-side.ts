@@ -1,6 +1,6 @@
 /**
- * The parts of the operator that a finalizer needs, put together for a command that runs once: no watches, no
- * resyncs, no self-checks. The same finalizer code then gives numbers back in both.
+ * Builds the parts of the operator that a finalizer needs, for a command that runs once: no watches, no resyncs, no
+ * self-checks. So the operator and the command give numbers back with the same finalizer code.
  */
 
 import type { SmsNumber, WorkStream } from "../../api/index.ts";
@@ -25,10 +25,10 @@ import { createSecretReader } from "../workstream/secret-reader.ts";
 import { Streams } from "../workstream/streams.ts";
 import { bestEffortStore } from "./best-effort-store.ts";
 
-/** As in the operator: it must fit into what is left of the Lease. */
+/** The time-out of a call to Twilio, as in the operator: it must be shorter than what is left of the Lease. */
 const TWILIO_TIMEOUT_MS = 8000;
 
-/** What finalizers will be run on, and with which means. */
+/** The objects that the finalizers run on, and the means that they need. */
 export interface TwilioSideOptions {
   client: KubeClient;
   term: Term;
@@ -45,8 +45,8 @@ export interface TwilioSideOptions {
 }
 
 /**
- * What finalizers need of the operator, for a process that is not one: its records and Secrets, Twilio, and no
- * watches.
+ * Builds what finalizers need from the operator, for a process that is not an operator: its records and Secrets,
+ * and Twilio, but no watches.
  */
 export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal) {
   const { client, term, operatorNamespace, instance, routeShards, clock, log } = options;
@@ -62,10 +62,10 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
     shards: routeShards,
     maxStreamsPerNamespace: Number.POSITIVE_INFINITY,
     clock,
-    // No new route is made here, so nothing must be evicted.
+    // The release makes no new routes, so the records need not make room by removing unused ones.
     isLive: () => true,
   });
-  // The records are about to be deleted, so there is no sense in rewriting them.
+  // The records are about to be deleted, so it makes no sense to rewrite them.
   await records.load({ rewrite: false });
   const twilio = new Twilio({
     clock,
@@ -78,14 +78,14 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
     twilio,
     clock,
     log,
-    // No resync ever comes: the process ends before.
+    // A resync never happens, because the process ends before its first one.
     resyncIntervalMs: Number.MAX_SAFE_INTEGER,
     onResync: () => {},
     waitsForSurroundings: () => false,
   });
   const namespaces = new NamespaceUids(client);
   const streams = new Streams();
-  // Pointed at us by their status, and unknown to the records.
+  // SmsNumbers whose status says that the operator set the webhook, although the records do not know them.
   const unrecorded = options.numbers.filter(
     ({ metadata, status }) =>
       status?.configuredUrl !== undefined && records.claimOf(metadata.uid ?? "") === undefined,
@@ -106,14 +106,14 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
     urls,
     seen: {
       workStream: (namespace, name) => byKey.get(`${namespace}/${name}`),
-      // All objects are let go, so none is left to take a number over.
+      // All SmsNumbers are released, so there is none that could take a number over.
       numbersWithDigits: () => [],
       numbersOfStream: () => [],
       namespaceUid: (namespace) => namespaces.uidOf(namespace, signal),
-      // One deadline for all numbers, from the start of the command.
+      // All numbers share one deadline, which counts from the start of the command.
       deletionLeftMs: () => startedMs + options.timeoutMs - clock.monotonic(),
     },
-    // Receivers are going away, so their routes need not be kept right.
+    // The receivers are being removed, so their routes need not be kept up to date.
     refreshDigits: async () => {},
     wake: { stream: () => {}, number: () => {} },
     metrics: { countLetGo: () => {} },
@@ -123,11 +123,12 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
     startedAt,
     deps,
     /**
-     * Deletes the operator's own Secrets, also what was saved for objects that are gone. What is kept for numbers
-     * that were not given back stays: nothing else tells where their texts went.
+     * Deletes the operator's own Secrets, including webhooks that were saved for SmsNumbers which are gone.
+     * Webhooks that are kept for numbers which were not given back stay: nothing else says where their texts went
+     * before.
      */
     async deleteSecrets(): Promise<{ deleted: number; kept: number }> {
-      // An earlier version wrote `{instance}-work-N` as well, with credentials in it.
+      // An earlier version of the operator also wrote Secrets `{instance}-work-N` with credentials in them.
       const names = Array.from({ length: routeShards }, (_, shard) =>
         (["controller", "receiver", "work"] as const).map((part) => secretName(instance, part, shard)),
       ).flat();
@@ -135,7 +136,8 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
       const kept = saved.filter((name) => isKeptForNumber(instance, name));
       const gone = saved.filter((name) => !kept.includes(name));
       let deleted = 0;
-      // The saved webhooks first: the records that name them go last, so that a second run finds what is left.
+      // The saved webhooks are deleted first. The records that name them are deleted last, so that a second run
+      // finds what is left.
       for (const name of [...gone, ...names, testSecretName(instance)]) {
         if (await client.delete(secrets, { namespace: operatorNamespace, name }, {}, signal)) deleted += 1;
       }
@@ -149,8 +151,8 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
 }
 
 /**
- * Numbers that the records do not know (they were lost, or are another installation's) are reached with the
- * credentials in the streams' own Secrets.
+ * Prepares the accounts of numbers that the records do not know, because the records were lost or belong to another
+ * installation. Their accounts are reached with the credentials in the WorkStreams' own Secrets.
  */
 async function learnAccounts(
   { client, streams: objects, log }: TwilioSideOptions,
@@ -165,6 +167,7 @@ async function learnAccounts(
   const wanted = new Set(
     unrecorded.map(({ metadata, spec }) => `${metadata.namespace}/${spec.workStreamRef.name}`),
   );
+  // There are no watches here, so the reader fetches each Secret and caches none.
   const reader = createSecretReader({
     client,
     metadata: { get: () => undefined },
@@ -185,18 +188,23 @@ async function learnAccounts(
         credentials: { ok: true },
       });
     } catch (err) {
-      // Its numbers are let go all the same, with a warning: nobody can reach Twilio for them.
-      log.warn({ err, namespace, name }, "credentials of a stream cannot be read");
+      // The numbers of this WorkStream are let go all the same, with a warning: without credentials Twilio cannot
+      // be called for them.
+      log.warn({ err, namespace, name }, "credentials of a WorkStream cannot be read");
       streams.set(keyOf(object), {
         routeKey: undefined,
         account: undefined,
-        credentials: { ok: false, reason: "SecretNotFound", message: "its credentials cannot be read" },
+        credentials: {
+          ok: false,
+          reason: "SecretNotFound",
+          message: "the WorkStream's credentials cannot be read",
+        },
       });
     }
   }
 }
 
-/** Names of all Secrets with webhooks from before us. */
+/** Lists the names of all Secrets with webhooks that were saved before the operator set its own. */
 async function previousNames(
   { client, operatorNamespace, instance, log }: TwilioSideOptions,
   signal: AbortSignal,
@@ -219,12 +227,13 @@ async function previousNames(
   }
 }
 
-/** The PUBLIC_URL that the streams' status was made with: `release` may be run without the setting. */
+/** Derives PUBLIC_URL from the status of the WorkStreams, because `release` may run without that setting. */
 function publicUrlIn(streams: readonly WorkStream[]): string {
   for (const { metadata, status } of streams) {
     const publicUrl = publicUrlOf(status?.inboundUrl ?? "", metadata.namespace ?? "", metadata.name);
     if (publicUrl !== undefined) return publicUrl;
   }
-  // No stream has a URL yet, so no number can lead here. The reserved top-level domain matches nothing.
+  // No WorkStream has a URL yet, so no number can lead to this operator. The reserved top-level domain `.invalid`
+  // matches nothing.
   return "https://unknown.invalid";
 }

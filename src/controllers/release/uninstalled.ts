@@ -2,7 +2,9 @@ import type { Condition } from "../../api/index.ts";
 import type { KubeObject } from "../../kube/resource.ts";
 import { timeText } from "../../kube/status/conditions.ts";
 
-/** Fields that stay true when nobody looks after the object any more; all others go with the operator. */
+/**
+ * Status fields that stay true without an operator. All other fields are removed when the operator is uninstalled.
+ */
 const LASTING = [
   "phoneNumberSid",
   "capabilities",
@@ -10,22 +12,23 @@ const LASTING = [
   "accountSid",
   "driftRepairs",
 ] as const;
-/** True only while the webhook is left at Twilio. */
+/** Status fields that are true only while the operator's webhook stays at Twilio. */
 const WHILE_WIRED = ["configuredUrl", "previousWebhook"] as const;
 
-/** Any of the kinds' statuses. */
+/** The status of an object of any kind. */
 type UninstalledStatus = Record<string, unknown> & { conditions?: Condition[] };
 
 /**
- * The last status of an object: every condition Unknown with `OperatorUninstalled`, since nobody knows any more,
- * and without `managedBy`, so that another installation can take it up without force. Pure.
+ * The last status of an object when the operator is uninstalled. Every condition is Unknown with the reason
+ * `OperatorUninstalled`, because nothing checks the object any more. The status has no `managedBy`, so that another
+ * installation can take the object over without force. Pure.
  */
 export function uninstalledStatus(
   object: KubeObject,
   { message, wired, now }: { message: string; wired: boolean; now: number },
 ): UninstalledStatus {
   const before = (object.status ?? {}) as UninstalledStatus;
-  // Reconciling and Stalled must go: tools that follow kstatus would wait for them for ever.
+  // Reconciling and Stalled must be removed: tools that follow kstatus would wait for them for ever.
   const named = (before.conditions ?? []).filter(({ type }) => type !== "Reconciling" && type !== "Stalled");
   const types = named.some(({ type }) => type === "Ready")
     ? named.map(({ type }) => type)
@@ -46,7 +49,9 @@ export function uninstalledStatus(
   };
 }
 
-/** As the Kubernetes conventions ask: the time moves only when the status does. */
+/**
+ * The transition time changes only when the status of the condition changes, as the Kubernetes API conventions ask.
+ */
 function transitionTime(conditions: readonly Condition[], type: string, now: number): string {
   const before = conditions.find((each) => each.type === type);
   return before?.status === "Unknown" ? before.lastTransitionTime : timeText(now);

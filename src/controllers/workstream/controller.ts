@@ -10,20 +10,26 @@ import { workStreamReconciler } from "./reconcile.ts";
 import { secretChangedWhileAway } from "./secret-changed.ts";
 import { streamVerdicts } from "./verdicts.ts";
 
-/** Where the objects come from, what the steps work with, and who hears of each attempt. */
+/**
+ * The options of the WorkStream controller: the source of its objects, the dependencies of its steps, and callbacks
+ * after each attempt and after a deletion.
+ */
 export interface WorkStreamControllerOptions
   extends Pick<ControlledKind<WorkStream>, "informer" | "queue">,
     Required<Pick<ControlledKind<WorkStream>, "onGone" | "resyncIntervalMs">> {
   deps: WorkStreamDeps;
-  /** Secrets as watched. */
+  /** The watched Secrets (their metadata). */
   secrets: Pick<ReadStore<Secret>, "get">;
-  /** Resolves when the records of this term are read. */
+  /** Resolves when the records were read in this term of leadership. */
   recordsLoaded(): Promise<void>;
-  /** An attempt at a stream is over, however it ended. */
+  /** Called when an attempt at a WorkStream is over, whether it succeeded or failed. */
   onReconciled(object: WorkStream): void;
 }
 
-/** The controller of WorkStreams. They have no finalizer: nothing at Twilio belongs to a stream itself. */
+/**
+ * The controller of WorkStreams. WorkStreams have no finalizer, because nothing at Twilio belongs to the WorkStream
+ * itself.
+ */
 export function workStreamController(
   options: WorkStreamControllerOptions,
   runtime: ControllerRuntime,
@@ -36,11 +42,12 @@ export function workStreamController(
       informer,
       queue,
       resyncIntervalMs,
-      // A Secret that changed while no operator ran goes first: a token in it may have been promoted, and texts
-      // signed with that are refused until the receivers know it.
+      // A WorkStream whose Secret changed while no operator ran goes first. A token in the Secret may have been
+      // promoted at Twilio, and the receivers refuse texts signed with that token until they know it.
       changedWhileAway: (stream) => secretChangedWhileAway(secrets, stream),
       ownStatus: ownStreamStatus,
-      // All conditions Unknown and both URLs, before any call: the URLs are what a person waits for.
+      // The first status has all conditions Unknown and both URLs, before any call to Twilio, because the URLs are
+      // what a person waits for.
       firstSight: ({ metadata }) => ({
         verdicts: streamVerdicts({
           credentials: undefined,
@@ -51,7 +58,7 @@ export function workStreamController(
         status: streamUrls(deps.urls, metadata.namespace!, metadata.name),
       }),
       async reconcile(ctx) {
-        // Routes are written from what the records hold, so nothing is decided before they are read.
+        // Routes are made from the records, so nothing is decided before the records are read.
         await orAborted(recordsLoaded(), ctx.patience);
         try {
           return await reconcile(ctx);

@@ -1,7 +1,8 @@
 /**
- * What Twilio thinks of credentials, asked once for each set of them, however many WorkStreams share it: with a
- * thousand streams of one account a restart costs one call and not a thousand. The difficulty is when to ask again.
- * A wrong answer must not outlive its cause, and a stream that is broken must not ask for ever.
+ * Checks credentials with Twilio, once for each set of credentials, however many WorkStreams share it: with a
+ * thousand WorkStreams of one account, a restart costs one call and not a thousand. The difficult part is when to
+ * check again. A wrong answer must not stay in use after its cause is gone, and a broken WorkStream must not call
+ * Twilio again and again.
  */
 
 import { NEVER, orAborted } from "../../aborted.ts";
@@ -11,51 +12,52 @@ import { MultiMap } from "../../multimap.ts";
 import type { Credentials } from "../../twilio/credentials.ts";
 import type { CallOptions, CredentialCheck, Twilio, TwilioAccount } from "../../twilio/twilio.ts";
 
-/** One question to Twilio, under way or answered. */
+/** One check with Twilio, in progress or answered. */
 interface KnownAnswer {
   answer: Promise<CredentialCheck>;
   askedAtMs: number;
-  /** `bad`: Twilio refused them. `down`: Twilio could not tell. */
+  /** `bad`: Twilio refused the credentials. `down`: Twilio could not answer. */
   state: "asking" | "good" | "bad" | "down";
   answeredAtMs: number;
   /**
-   * Some call was refused while this was being asked. If the answer is "good", Twilio may have given it before that
-   * refusal, so it is not kept.
+   * True when Twilio refused another call with these credentials during the check. If the check then succeeds,
+   * Twilio may have decided before that refusal, so the good answer is not kept.
    */
   doubted: boolean;
 }
 
 /**
- * How long a failure to ask stands as the answer, so that a thousand streams need not each find out that Twilio is
- * down.
+ * How long a failed check counts as the answer, so that a thousand WorkStreams need not each find out that Twilio
+ * is down.
  */
 const FAILURE_STANDS_MS = 2000;
 
-/** How to ask, and how old an answer may be. */
+/** How to call Twilio, and how old an answer may be. */
 export interface CheckOptions extends CallOptions {
   /**
-   * Ask again if the known answer is bad and older than half a resync: what was wrong may have been mended at
-   * Twilio.
+   * Check again if the known answer is bad and older than half a resync interval: the problem may have been fixed
+   * at Twilio in the meantime.
    */
   again: boolean;
   /**
-   * When a user last touched the stream or its Secret, by the monotonic clock. A bad answer from before that does
-   * not count.
+   * When a user last changed the WorkStream or its Secret, by the monotonic clock. A bad answer from before that
+   * time does not count.
    */
   touchedAtMs: number;
 }
 
 /**
- * A good answer stands until some call is refused; a bad one until the next resync, or until a user touches a
- * stream or its Secret. An answer goes with the last stream that has these credentials.
+ * Checks credentials and remembers the answers. A good answer counts until Twilio refuses a call. A bad answer
+ * counts until the next resync, or until a user changes a WorkStream or its Secret. An answer is forgotten with the
+ * last WorkStream that has these credentials.
  */
 export class CredentialChecks {
   readonly #twilio: Pick<Twilio, "account">;
   readonly #clock: Clock;
   readonly #resyncIntervalMs: number;
-  /** By the credentials' fingerprint. */
+  /** The known answers, by the fingerprint of the credentials. */
   readonly #known = new Map<string, KnownAnswer>();
-  /** Which streams have these credentials, by fingerprint. */
+  /** The keys of the WorkStreams that have each set of credentials, by fingerprint. */
   readonly #users = new MultiMap<string, string>();
   readonly #fingerprintOf = new Map<string, string>();
   #ending = NEVER;
@@ -67,9 +69,9 @@ export class CredentialChecks {
   }
 
   /**
-   * Asks for `user`, the key of a WorkStream, which counts as a user of these credentials until it asks about
-   * others or stops. Throws the `Failure` that Twilio's answer means. An aborted signal ends only this caller's
-   * wait: others may wait for the same answer.
+   * Checks the credentials for `user`, the key of a WorkStream. The WorkStream counts as a user of these
+   * credentials until it checks others or stops. Throws the `Failure` that Twilio's answer means. An aborted signal
+   * only ends this caller's wait: other callers may wait for the same answer.
    */
   async check(user: string, credentials: Credentials, options: CheckOptions): Promise<CredentialCheck> {
     const account = this.#twilio.account(credentials);
@@ -81,7 +83,8 @@ export class CredentialChecks {
       try {
         return await orAborted(known.answer, options.signal);
       } catch (error) {
-        // Asked before the touch, and answered "bad" after it: ask once more. All who waited share the new answer.
+        // The check began before the user's change and failed after it, so check once more. All callers that waited
+        // share the new answer.
         if (known.state !== "bad" || known.askedAtMs >= touchedAtMs) throw error;
       }
     }
@@ -91,8 +94,8 @@ export class CredentialChecks {
     const now = this.#clock.monotonic();
     if (state === "down") return now - answeredAtMs >= FAILURE_STANDS_MS;
     if (state !== "bad") return false;
-    // Each of a thousand streams has a resync of its own in each interval; half an interval lets one of them ask
-    // for all.
+    // Each of a thousand WorkStreams has a resync of its own in each interval. With half an interval as the limit,
+    // one of them checks for all.
     return askedAtMs < touchedAtMs || (again && now - askedAtMs >= this.#resyncIntervalMs / 2);
   }
 
@@ -100,8 +103,8 @@ export class CredentialChecks {
     const { fingerprint } = account;
     const now = this.#clock.monotonic();
     const known: KnownAnswer = {
-      // Not the signal of the caller who happens to ask first: others wait for the same answer, and only the end of
-      // the term ends it.
+      // The call does not use the signal of the first caller: other callers wait for the same answer, and only the
+      // end of the term ends the call.
       answer: account.check({ ...options, signal: this.#ending }),
       askedAtMs: now,
       state: "asking",
@@ -118,23 +121,26 @@ export class CredentialChecks {
       () => noteAnswer("good", !known.doubted),
       (error: unknown) =>
         noteAnswer(
-          // A stalled class means that only a person can mend it; anything else may pass by itself.
+          // The class "stalled" means that only a person can fix the problem. Any other failure may pass by itself.
           error instanceof Failure && error.class === "stalled" ? "bad" : "down",
-          // An abort is no answer and is not kept.
+          // An aborted call is not an answer, so it is not kept.
           error instanceof Failure,
         ),
     );
     return known;
   }
 
-  /** Some call with these credentials was refused, so a good answer may no longer hold. A bad answer stands. */
+  /**
+   * Reports that Twilio refused a call with these credentials, so that a good answer may no longer hold. A bad
+   * answer stays.
+   */
   doubt(fingerprint: string) {
     const known = this.#known.get(fingerprint);
     if (known?.state === "good") this.#known.delete(fingerprint);
     else if (known?.state === "asking") known.doubted = true;
   }
 
-  /** This stream is gone, or has other credentials. */
+  /** Reports that this WorkStream is gone or has other credentials. */
   stopUsing(user: string) {
     const fingerprint = this.#fingerprintOf.get(user);
     if (fingerprint === undefined) return;
@@ -150,12 +156,12 @@ export class CredentialChecks {
     this.#users.add(fingerprint, user);
   }
 
-  /** From now on questions end with this signal, that of a term. */
+  /** Makes all later checks end with this signal, which belongs to a term of leadership. */
   begin(signal: AbortSignal) {
     this.#ending = signal;
   }
 
-  /** At the end of a term: the next leader asks anew. */
+  /** Forgets all answers at the end of a term, so that the next leader checks again. */
   clear() {
     for (const map of [this.#known, this.#users, this.#fingerprintOf]) map.clear();
   }

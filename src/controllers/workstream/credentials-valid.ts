@@ -1,7 +1,7 @@
 /**
- * The step that judges a stream's credentials: the Secret is read, its form checked, and Twilio asked. An outage of
- * Twilio, or of the API server, must not make good credentials look bad: what was accepted before counts until
- * Twilio says otherwise.
+ * The step that judges a WorkStream's credentials: it reads the Secret, checks the form of its values, and calls
+ * Twilio. An outage of Twilio or of the API server must not make good credentials look bad. Credentials that Twilio
+ * accepted before count as good until Twilio refuses them.
  */
 
 import type { WorkStream } from "../../api/index.ts";
@@ -14,22 +14,25 @@ import type { CheckOptions } from "./credential-checks.ts";
 import type { StreamKey, WorkStreamDeps } from "./deps.ts";
 import type { StreamFacts } from "./verdicts.ts";
 
-/** What is known of a stream's credentials. */
+/** What is known about a WorkStream's credentials. */
 export interface CredentialFacts {
   facts: NonNullable<StreamFacts["credentials"]>;
-  /** Present when they are good. */
+  /** The credentials and the tokens that Twilio accepts; undefined when the credentials are not good. */
   good: { credentials: Credentials; accepted: string[] } | undefined;
-  /** The credentials are not good, but Twilio accepts these tokens of this account, and so signatures by them. */
+  /**
+   * Set when Twilio refuses the API key but accepts these auth tokens of the account: signatures made with them are
+   * valid.
+   */
   onlyTokens?: { accountSid: string; accepted: readonly string[] } | undefined;
-  /** The version of the Secret that was judged; undefined where there is none to read. */
+  /** The resourceVersion of the Secret that was judged; undefined when no Secret could be read. */
   secretVersion: string | undefined;
-  /** Twilio could not be asked; nothing is known that was not known before. */
+  /** The failure, when Twilio could not be reached and the attempt goes by what was known before. */
   unobserved: Failure | undefined;
 }
 
 /**
- * Completes `CredentialsValid`. Throws a transient `Failure` when nothing could be found out; all other failures
- * are an answer.
+ * Completes the condition `CredentialsValid`. Throws a transient `Failure` when nothing could be found out. Any
+ * other failure is a result: the credentials are not good.
  */
 export async function judgeCredentials(
   deps: WorkStreamDeps,
@@ -52,7 +55,7 @@ export async function judgeCredentials(
       lane,
       tenant: where.namespace,
       signal: patience,
-      // A resync asks again about refused credentials; a change of something else need not.
+      // A resync checks refused credentials again. An attempt for any other change need not.
       again: lane === "resync",
       touchedAtMs: deps.touchedAt(object),
     });
@@ -66,7 +69,7 @@ export async function judgeCredentials(
   }
 }
 
-/** Asks Twilio, or goes by the records while Twilio is away. */
+/** Checks the credentials with Twilio, or relies on the records while Twilio does not answer. */
 async function askTwilio(
   deps: WorkStreamDeps,
   credentials: Credentials,
@@ -90,7 +93,7 @@ async function askTwilio(
   } catch (error) {
     const recorded = deps.records.route(routeKey({ ...where, accountSid: credentials.accountSid }));
     const transient = error instanceof Failure && error.class === "transient";
-    // The very credentials that Twilio accepted before: an outage takes nothing away from them.
+    // Twilio accepted exactly these credentials before, so they stay good during an outage.
     if (
       !transient ||
       recorded === undefined ||
@@ -108,7 +111,7 @@ async function askTwilio(
   }
 }
 
-/** A failure as the fact that it means. */
+/** Turns a failure into a fact about the credentials. */
 export function asFailure({ reason, message }: Failure) {
   return { ok: false as const, reason, message };
 }

@@ -12,41 +12,44 @@ import type { SecretReader } from "./secret-reader.ts";
 import type { Streams } from "./streams.ts";
 import type { StreamFacts } from "./verdicts.ts";
 
-/** Everything the WorkStream reconciler works with; tests put other parts in their place. */
+/** The dependencies of the WorkStream reconciler. Tests replace some of them. */
 export interface WorkStreamDeps {
   clock: Clock;
   records: Records;
   accounts: Accounts;
   checks: Checks;
   credentialChecks: CredentialChecks;
-  /** When a user last did something to the stream or its Secret, as far as this process saw it. */
+  /** When a user last changed the WorkStream or its Secret, as far as this process saw it. */
   touchedAt(stream: WorkStream): number;
   routing: RoutingChecks;
   streams: Streams;
   secrets: SecretReader;
   evidence: Evidence;
   urls: PublicUrls;
-  /** Why PUBLIC_URL is of no use to Twilio; undefined when it is fine. */
+  /** Why Twilio cannot use PUBLIC_URL; undefined when PUBLIC_URL is fine. */
   publicUrlProblem: string | undefined;
-  /** URL_CHECK: whether a failing self-check gates, is only reported, or is not made. */
+  /**
+   * The setting URL_CHECK. A failing self-check keeps webhooks from being set (`enforce`) or is only reported
+   * (`report`); with `off` no self-check is made.
+   */
   urlCheck: "enforce" | "report" | "off";
   /**
-   * A resync of the stream could not ask Twilio. Its numbers, of which nothing can be known either, count it as one
-   * of theirs.
+   * Reports that a resync of the WorkStream could not reach Twilio. It counts as a failed resync of the
+   * WorkStream's numbers too, because nothing can be known of them either.
    */
   resyncFailed(stream: string): void;
   namespaceUid(namespace: string, signal: AbortSignal): Promise<string>;
-  /** The stream's number as its own status tells it. */
+  /** The WorkStream's number, as the status of the SmsNumber describes it. */
   numberOf(namespace: string, stream: string): StreamFacts["number"];
-  /** Digits whose texts belong to this route. */
+  /** The digits of the numbers whose texts belong to this route. */
   digitsOf(route: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream" | "accountSid">): string[];
-  /** Does a number that we configured point at these URLs? */
+  /** Is there a number whose webhook the operator set to these URLs? */
   pointedAt(urls: UrlRecord): boolean;
 }
 
 /**
- * A stream's place. Its routes go by the namespace's UID and not its name, so that a new namespace of the same name
- * inherits none.
+ * Identifies a WorkStream. Its routes use the namespace's UID and not its name, so that a new namespace with the
+ * same name inherits no routes.
  */
 export interface StreamKey {
   namespace: string;

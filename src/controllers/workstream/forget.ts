@@ -1,18 +1,21 @@
 import { createHash } from "node:crypto";
 
 /**
- * Public: set on a WorkStream, with any value, it ends former tokens at once. Each value acts once, so that an
- * annotation in Git does not end every later rotation.
+ * Name of an annotation, which is public: set on a WorkStream, with any value, it ends former tokens at once. Each
+ * value acts only once, so that an annotation that stays in Git does not end former tokens at every later rotation.
  */
 export const FORGET_ANNOTATION = "smschannel.dev/forget-previous-token";
 
-/** Hex digits of the hash: 96 bits, so that no two values of one object meet by chance. */
+/**
+ * How many hex digits of the hash are kept. They hold 96 bits, so two values of one WorkStream do not collide by
+ * chance.
+ */
 const MARK_LENGTH = 24;
 
 /**
- * Is this value of the annotation new, and what is to be remembered of it? Only its hash is: a value may have 256
- * KiB, and the record shares its Secret with other tenants. Older versions recorded the value itself, which must
- * not act again. Pure.
+ * Decides whether this value of the annotation is new, and what to remember of it. Pure. Only a hash of the value
+ * is remembered: a value may have 256 KiB, and the record shares its Secret with other tenants. Older versions
+ * recorded the value itself, and such a value must not act again.
  */
 export function forgetOf(
   annotation: string | undefined,
@@ -23,7 +26,7 @@ export function forgetOf(
   return { forget: recorded !== mark && recorded !== annotation, forgotten: mark };
 }
 
-/** A long value that an older version recorded is shortened, also once its annotation is gone. */
+/** Shortens a long value that an older version recorded, even after the annotation was removed. */
 function shortened(recorded: string | undefined): string | undefined {
   return recorded !== undefined && recorded.length > MARK_LENGTH ? markOf(recorded) : recorded;
 }

@@ -20,8 +20,8 @@ import {
 } from "./verdicts.ts";
 
 /**
- * What an attempt comes to: conditions, status fields, and when the next look is due. The status is written whole
- * (ADR 5), so each field that should stay is given.
+ * The outcome of an attempt: the conditions, the status fields, and when the next attempt is due. The status is
+ * written whole (ADR 5), so the outcome contains each field that should stay.
  */
 export function outcome(
   deps: WorkStreamDeps,
@@ -37,7 +37,7 @@ export function outcome(
     url: urlFact(deps, route),
     number: deps.numberOf(namespace, stream),
     ruleProblems: deps.routing.problems(object),
-    // A new leader has made no check yet, so what the status says for certain is kept.
+    // A new leader has made no check yet, so verdicts in the status that are certain still count.
     known: knownOf(object, urlsOf(deps.urls, namespace, stream).inbound),
   };
   const verdicts = streamVerdicts(facts);
@@ -52,8 +52,8 @@ export function outcome(
       ...numberRef(object, facts.number),
       appliedGeneration: appliedGeneration(deps, object, route),
     },
-    // While Twilio cannot be asked, the status stays as it was for a while; these are the conditions for when that
-    // lasts too long.
+    // While Twilio does not answer, the status stays as it was for a while. These are the conditions for an outage
+    // that lasts too long.
     ...(found.unobserved === undefined
       ? {}
       : { unobserved: streamVerdicts({ ...facts, credentials: asFailure(found.unobserved) }) }),
@@ -61,22 +61,25 @@ export function outcome(
   };
 }
 
-/** What the self-check says of the route's URL. */
+/** The result of the self-check of the route's URL. */
 function urlFact({ urlCheck, checks }: WorkStreamDeps, route: RouteRecord | undefined): StreamFacts["url"] {
   if (route === undefined) return undefined;
   return urlCheck === "off" ? "off" : checks.verdict(routeKey(route));
 }
 
 /**
- * Both URLs stand in the status at first sight, before any check: a person needs them to prepare DNS and the
- * ingress.
+ * The status fields with both URLs. They are in the status from the first write, before any check, because a person
+ * needs them to prepare DNS and the ingress.
  */
 export function streamUrls(urls: PublicUrls, namespace: string, name: string) {
   const { inbound, fallback } = urlsOf(urls, namespace, name);
   return { inboundUrl: inbound, fallbackUrl: fallback };
 }
 
-/** The verdicts when an attempt threw: the credentials could not be judged, the rest stands as it was. */
+/**
+ * The verdicts when an attempt threw an error: the credentials could not be judged, and the other conditions stay
+ * as they were.
+ */
 export function failedVerdicts(
   object: WorkStream,
   { reason, message }: { reason: string; message: string },
@@ -105,8 +108,8 @@ export function failedVerdicts(
 }
 
 /**
- * Ready says nothing of the rules (ADR 20), so nobody would hear of one that is skipped: an event for each new
- * message.
+ * Returns an event for each new message about the routing rules. Ready does not depend on the rules (ADR 20), so
+ * without an event nobody would notice a rule that is skipped.
  */
 function routingEvents(object: WorkStream, verdicts: readonly Verdict[]): EventNote[] {
   const routing = verdicts.find(({ type }) => type === "RoutingReady");
@@ -118,8 +121,8 @@ function routingEvents(object: WorkStream, verdicts: readonly Verdict[]): EventN
 }
 
 /**
- * The field `lastValidation`. Its `time` moves only with the result or the Secret: a time that moved at each resync
- * would write every status each time, and each write wakes all watchers.
+ * The status field `lastValidation`. Its `time` changes only with the result or the Secret. If it changed at each
+ * resync, every status would be written each time, and each write wakes all watchers.
  */
 function validation(
   object: WorkStream,
@@ -133,29 +136,36 @@ function validation(
   const version = secretVersion === undefined ? {} : { secretResourceVersion: secretVersion };
   const isSameResult = before?.result === result && before.message === message && !secretChanged;
   const sameSecret = before?.secretResourceVersion === secretVersion;
-  // An operator before this field existed did not record the version. Its absence is no news of the Secret.
+  // Older versions of the operator did not record `secretResourceVersion`. A missing value therefore does not mean
+  // that the Secret changed.
   if (isSameResult && (sameSecret || before?.secretResourceVersion === undefined))
     return { ...before, ...version };
   return { time: timeText(now), result, message, ...version };
 }
 
-/** While the SmsNumbers are not listed yet, the name in the status stays. */
+/** The status field `numberRef`. While the SmsNumbers are not listed yet, the name in the status stays. */
 function numberRef(object: WorkStream, number: StreamFacts["number"]) {
   if (number === "unseen")
     return object.status?.numberRef === undefined ? {} : { numberRef: object.status.numberRef };
   return number === undefined ? {} : { numberRef: { name: number.name } };
 }
 
-/** Which generation of the spec the controller acts by, and which one the receivers have proven to know. */
+/**
+ * The generation of the spec that the controller acts on, and the generation that the receivers have proven to
+ * know.
+ */
 function appliedGeneration(deps: WorkStreamDeps, object: WorkStream, route: RouteRecord | undefined) {
   const generation = object.metadata.generation ?? 0;
-  // Only a pass for the newest generation proves that the receivers act by this spec.
+  // Only a passed self-check of the newest generation proves that the receivers act on this spec.
   const proven = route !== undefined && deps.checks.passed(routeKey(route), route.generation);
   const receiver = proven ? generation : object.status?.appliedGeneration?.receiver;
   return { controller: generation, ...(receiver === undefined ? {} : { receiver }) };
 }
 
-/** Looks again when a token or former URL ends by itself, a second later so that it has ended by then. */
+/**
+ * Schedules the next attempt for when a token or a former URL expires. It comes one second later, so that the
+ * expiry has certainly passed.
+ */
 function wake(route: RouteRecord | undefined, now: number): { requeueAfterMs?: number } {
   const ends =
     route === undefined

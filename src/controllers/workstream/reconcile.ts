@@ -1,7 +1,7 @@
 /**
- * One attempt at a WorkStream, from the top: are its credentials good, what does its route look like, does the
- * receiver answer for it. Credentials that were good once keep their route when they no longer are: texts keep
- * arriving while a person mends the Secret.
+ * One attempt at a WorkStream: are its credentials good, what does its route look like, and does the receiver
+ * answer for it? Credentials that were good once keep their route when they are no longer good, so that texts keep
+ * arriving while a person repairs the Secret.
  */
 
 import type { WorkStream } from "../../api/index.ts";
@@ -14,12 +14,15 @@ import type { StreamKey, WorkStreamDeps } from "./deps.ts";
 import { outcome } from "./outcome.ts";
 import { checkRoute, type Recorded, recordRoute } from "./route-recorded.ts";
 
-/** How long the first outcome waits for the rules to be judged, so that one status write tells both. */
+/**
+ * How long the first outcome waits for the verdict on the routing rules, so that one status write reports
+ * everything together.
+ */
 const FIRST_VERDICT_MS = 2000;
 
 /**
- * Returns the reconcile function of WorkStreams. Its result holds every condition; it throws a `Failure` when
- * nothing could be judged.
+ * Returns the reconcile function of WorkStreams. Its result holds every condition. If nothing could be judged, the
+ * function throws a `Failure`.
  */
 export function workStreamReconciler(deps: WorkStreamDeps) {
   return async function reconcile(ctx: ReconcileContext<WorkStream>): Promise<Outcome> {
@@ -28,11 +31,12 @@ export function workStreamReconciler(deps: WorkStreamDeps) {
     const namespaceUid = await deps.namespaceUid(namespace, signal);
     const where: StreamKey = { namespace, namespaceUid, stream: object.metadata.name };
 
-    // Judged in a thread of their own (ADR 22) while the credentials are asked about.
+    // The routing rules are judged in a thread of their own (ADR 22) while the credentials are checked.
     deps.routing.want(object);
     const found = await judge(deps, ctx, where);
     const recorded = await recordRoute(deps, object, where, found);
-    // This comes before the self-check, which takes a while: the stream's numbers can look for themselves in the account meanwhile.
+    // Publish before the self-check, which takes a while: meanwhile the SmsNumbers can already look up their
+    // numbers in the account.
     const secretChanged = publish(deps, where, found, recorded);
     if (recorded.route !== undefined && recorded.problem === undefined)
       await checkRoute(deps, recorded.route, ctx);
@@ -42,8 +46,8 @@ export function workStreamReconciler(deps: WorkStreamDeps) {
 }
 
 /**
- * Judges the credentials. Where Twilio does not answer, the stream's numbers are told that they cannot be known
- * either.
+ * Judges the credentials. If Twilio does not answer, the WorkStream's numbers are informed that nothing can be
+ * known about them either.
  */
 async function judge(
   deps: WorkStreamDeps,
@@ -61,7 +65,7 @@ async function judge(
   }
 }
 
-/** Tells the stream's numbers what they need to know. True when its credentials are others than before. */
+/** Publishes what the WorkStream's numbers need to know. Returns true when the credentials have changed. */
 function publish(
   deps: WorkStreamDeps,
   { namespace, stream }: StreamKey,

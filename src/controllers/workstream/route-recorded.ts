@@ -1,6 +1,6 @@
 /**
- * The step that records a stream's route: the tokens that verify its texts, the URLs that they come to, the numbers
- * that they may be for. From the record the receivers' Secrets are compiled.
+ * The step that records a WorkStream's route: the tokens that verify its texts, the URLs that receive them, and the
+ * numbers that they may be sent to. The Secrets of the receivers are compiled from this record.
  */
 
 import type { WorkStream } from "../../api/index.ts";
@@ -18,18 +18,21 @@ import { rotate } from "./rotation.ts";
 import { routeOf } from "./route.ts";
 import type { StreamFacts } from "./verdicts.ts";
 
-/** How long the first outcome waits for the self-check, so that one status write tells both. */
+/**
+ * How long the first outcome waits for the self-check, so that one status write reports the route and the check
+ * together.
+ */
 const FIRST_VERDICT_MS = 2000;
 
-/** The route as recorded, and why its URL can be of no use whatever the receiver says. */
+/** The route as recorded, and why its URL cannot work, whatever the self-check says. */
 export interface Recorded {
   route: RouteRecord | undefined;
   problem: StreamFacts["urlProblem"];
 }
 
 /**
- * Brings the route up to date; resolves when that is durable. Without good credentials what was recorded stays in
- * force: a wrong edit of a Secret must not stop texts that are signed with the token at Twilio.
+ * Brings the route up to date, and resolves when the change is durable. Without good credentials the recorded route
+ * stays in force: a wrong edit of a Secret must not stop texts that Twilio signs with the right token.
  */
 export async function recordRoute(
   deps: WorkStreamDeps,
@@ -50,8 +53,8 @@ export async function recordRoute(
   const annotation = object.metadata.annotations?.[FORGET_ANNOTATION];
   const now = deps.clock.now();
   try {
-    // All of it is decided inside the callback, from the record as it is at that moment: other attempts change
-    // other parts of it.
+    // Everything is decided inside the callback, from the record as it is at that moment, because other attempts
+    // change other parts of the record.
     const route = await deps.records.updateRoute(key, where, (before) => {
       const { forget, forgotten } = forgetOf(annotation, before?.forgotten);
       return routeOf({
@@ -74,15 +77,16 @@ export async function recordRoute(
     });
     return { route, problem };
   } catch (error) {
-    // Told as the URL's problem, not as a failure: the credentials are good, and the stream waits for room.
+    // A full route table is reported as a problem of the URL and not as a failure: the credentials are good, and
+    // the WorkStream waits until there is room for its route.
     if (!(error instanceof Failure) || error.reason !== "RouteTableFull") throw error;
     return { route: undefined, problem: { reason: error.reason, message: error.message } };
   }
 }
 
 /**
- * Twilio refused the API key but accepts a token. Texts signed with that are good, whatever is wrong with the key,
- * so the route gets it.
+ * Records the accepted tokens when Twilio refuses the API key. Texts signed with an accepted token are valid,
+ * whatever is wrong with the API key.
  */
 async function recordTokens(
   deps: WorkStreamDeps,
@@ -90,8 +94,8 @@ async function recordTokens(
   { accountSid, accepted }: NonNullable<CredentialFacts["onlyTokens"]>,
 ) {
   const key = routeKey({ ...where, accountSid });
-  // Only into a route that exists. For a new one there might be no room, and that would be told in place of what is
-  // wrong with the credentials.
+  // Only an existing route gets the tokens. For a new route the table might be full, and that report would hide
+  // what is wrong with the credentials.
   if (deps.records.route(key) === undefined) return;
   const firstAcceptedAt = await acceptedSince(deps, key, accepted);
   const now = deps.clock.now();
@@ -106,14 +110,17 @@ async function recordTokens(
   );
 }
 
-/** When each token was first seen to sign a text. Receivers report fingerprints, never tokens. */
+/**
+ * Looks up when a receiver first accepted a text that was signed with each token. Receivers report fingerprints,
+ * never tokens.
+ */
 async function acceptedSince(deps: WorkStreamDeps, key: string, tokens: readonly string[]) {
   const fingerprints = new Map<string, string>();
   for (const token of tokens) fingerprints.set(token, (await signatureKey(token)).fingerprint);
   return (token: string) => deps.evidence.firstAcceptedAt(key, fingerprints.get(token) ?? "");
 }
 
-/** A stream whose account changed has several routes; the one that was changed last counts. */
+/** Returns the route that was changed last. A WorkStream whose Twilio account changed has several routes. */
 function newest(routes: RouteRecord[]): RouteRecord | undefined {
   return routes.reduce<RouteRecord | undefined>(
     (best, route) => (best === undefined || route.generation > best.generation ? route : best),
@@ -121,7 +128,7 @@ function newest(routes: RouteRecord[]): RouteRecord | undefined {
   );
 }
 
-/** Has the newest generation of the route checked, and waits a moment for its first verdict. */
+/** Starts a self-check of the route's newest generation, and waits a moment for its first verdict. */
 export async function checkRoute(
   deps: WorkStreamDeps,
   route: RouteRecord,

@@ -3,12 +3,12 @@ import { newCheckKey } from "../records/compile.ts";
 import type { RouteRecord, TokenRecord, UrlRecord } from "../records/record.ts";
 
 /**
- * How long a URL that no number points at any more still verifies: texts may be on their way, with Twilio's retries
- * and fallback.
+ * How long the receiver accepts texts at a former URL after the last number stopped pointing at it. Texts may still
+ * arrive there, with Twilio's retries and fallback.
  */
 export const REPLACED_URL_MS = 3_600_000;
 
-/** What a route is made of. */
+/** The input from which a route is made. */
 export interface RouteInput {
   before: RouteRecord | undefined;
   where: { namespace: string; namespaceUid: string; stream: string };
@@ -16,13 +16,16 @@ export interface RouteInput {
   tokens: TokenRecord[];
   urls: UrlRecord;
   numbers: string[];
-  /** Does some number still point at these URLs, as far as is known? */
+  /** Is there a number that still points at these URLs, as far as is known? */
   pointedAt(urls: UrlRecord): boolean;
   forgotten: string | undefined;
   now: number;
 }
 
-/** The route of a stream whose credentials Twilio accepted. Pure but for the check key of a new route. */
+/**
+ * Makes the route of a WorkStream whose credentials Twilio accepted. Pure, except that a new route gets a random
+ * check key.
+ */
 export function routeOf({
   before,
   where,
@@ -43,14 +46,15 @@ export function routeOf({
     checkKey: before?.checkKey ?? newCheckKey(),
     urls: urlsInForce(before?.urls ?? [], urls, pointedAt, now),
     numbers: [...new Set(numbers)].sort(),
-    // The records raise it when the receiver's part differs.
+    // The records raise the generation when the receiver's part of the route changes.
     generation: before?.generation ?? 1,
   };
 }
 
 /**
- * The current URLs first, then former ones: as long as a number points at them, and an hour more. Twilio signs the
- * URL that it calls, so a URL that was dropped too early turns good texts into forged ones.
+ * Lists the URLs at which the receiver accepts texts: the current ones first, then the former ones. A former URL
+ * stays while a number points at it, and for one hour more. Twilio signs the URL that it calls, so if a URL is
+ * dropped too early, genuine texts look forged.
  */
 export function urlsInForce(
   known: readonly UrlRecord[],
@@ -67,12 +71,12 @@ export function urlsInForce(
   return [stillInUse(current), ...former];
 }
 
-/** A URL that is in use again has no end. */
+/** Removes the end of a URL that is in use again. */
 function stillInUse({ inbound, fallback, status }: UrlRecord): UrlRecord {
   return { inbound, fallback, status };
 }
 
-/** When the next former URL ends by itself; undefined when none does. */
+/** When the next former URL expires; undefined when none does. */
 export function nextUrlEnd(urls: readonly UrlRecord[]): number | undefined {
   const ends = urls.flatMap(({ replacedAtMs }) =>
     replacedAtMs === undefined ? [] : [replacedAtMs + REPLACED_URL_MS],

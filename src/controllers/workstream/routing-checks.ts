@@ -7,39 +7,42 @@ import type { RuleJudge } from "../../rules/judge.ts";
 import type { RuleProblem } from "../../rules/problems.ts";
 import type { RoutingRule } from "../../rules/rules.ts";
 
-/** Who judges the rules, and who hears of late verdicts. */
+/** The judge of the rules, and the callback for verdicts that come late. */
 export interface RoutingChecksOptions {
   judge: Pick<RuleJudge, "judge">;
   clock: Clock;
   log: Log;
-  /** A verdict on this stream came after somebody had gone on without it. */
+  /** Called when a verdict on this WorkStream comes after an attempt has finished without it. */
   onChange(key: string): void;
 }
 
 /**
- * "Too dear" can be the machine's fault, when it stood still during the measurement. Such a verdict is judged again
- * after this long.
+ * The verdict that a rule costs too much time can be wrong, if the machine paused during the measurement. Such a
+ * rule is judged again after this long.
  */
 const UNCERTAIN_MS = 3_600_000;
 
-/** The rules of one stream, and what came of judging them. */
+/** The rules of one WorkStream, and the result of judging them. */
 interface Check {
-  /** The newest spec that has these rules. */
+  /** UID and generation of the newest spec that has these rules. */
   version: string;
   uid: string | undefined;
   rules: readonly RoutingRule[];
-  /** When the verdict is to be judged anew. */
+  /** The time at which the rules must be judged again. */
   endsAtMs: number;
   problems: RuleProblem[] | undefined;
   done: Promise<void>;
-  /** Somebody went on without the verdict, and must be told when it is there. */
+  /**
+   * True when an attempt went on without the verdict, so that the WorkStream must be woken when the verdict is
+   * there.
+   */
   missed: boolean;
 }
 
 /**
- * What is wrong with each stream's routing rules, by the stream's key. Compiling CEL can take long for a rule that
- * is written badly or to do harm, so it is done in a thread (ADR 22), once for each change of the rules, and a
- * reconcile goes on without the verdict when it takes too long.
+ * The problems of each WorkStream's routing rules, by the WorkStream's key. Compiling CEL can take long for a rule
+ * that is badly written or malicious. So it runs in a thread (ADR 22), once for each change of the rules. A
+ * reconcile that has waited too long goes on without the verdict.
  */
 export class RoutingChecks {
   readonly #options: RoutingChecksOptions;
@@ -49,7 +52,7 @@ export class RoutingChecks {
     this.#options = options;
   }
 
-  /** Sees to it that the rules get judged. Cheap when nothing changed. */
+  /** Makes sure that the WorkStream's rules are judged. Cheap when nothing changed. */
   want(object: WorkStream): void {
     const key = keyOf(object);
     const version = versionOf(object);
@@ -58,8 +61,8 @@ export class RoutingChecks {
     const same = before !== undefined && (before.version === version || isAbout(before, object, rules));
     if (same) {
       before.version = version;
-      // Keep the new object's rules, although they are equal: the old ones belong to an object that the store has
-      // replaced, and would stay in memory beside it.
+      // Keep the new object's rules although they are equal. The old rules belong to an object that the store has
+      // replaced, and would stay in memory as a second copy.
       before.rules = rules;
     }
     if (same && this.#options.clock.now() < before.endsAtMs) return;
@@ -68,7 +71,7 @@ export class RoutingChecks {
       uid: object.metadata.uid,
       rules,
       endsAtMs: Number.POSITIVE_INFINITY,
-      // Until the new verdict is there, the old one of the same rules holds.
+      // Until there is a new verdict, the old verdict on the same rules holds.
       problems: same ? before.problems : undefined,
       done: Promise.resolve(),
       missed: false,
@@ -78,7 +81,7 @@ export class RoutingChecks {
     else check.done = this.#run(key, check, object);
   }
 
-  /** Resolves when the rules are judged, after `ms` at the latest. */
+  /** Waits until the rules are judged, but not longer than `ms`. */
   async judged(object: WorkStream, ms: number, signal: AbortSignal): Promise<void> {
     const check = this.#checks.get(keyOf(object));
     if (check === undefined || check.problems !== undefined) return;
@@ -88,7 +91,10 @@ export class RoutingChecks {
     enough.abort();
   }
 
-  /** Undefined while they are not judged; `onChange` tells when they are. */
+  /**
+   * Returns the problems of the WorkStream's rules. Undefined while the rules are not judged; `onChange` is called
+   * when they are.
+   */
   problems(object: WorkStream): readonly RuleProblem[] | undefined {
     const check = this.#checks.get(keyOf(object));
     if (check?.version !== versionOf(object)) return undefined;
@@ -96,7 +102,7 @@ export class RoutingChecks {
     return check.problems;
   }
 
-  /** The stream is gone. */
+  /** Forgets a WorkStream that was deleted. */
   forget(key: string): void {
     this.#checks.delete(key);
   }
@@ -112,21 +118,22 @@ export class RoutingChecks {
         { err: error, namespace: metadata.namespace, name: metadata.name },
         "routing rules could not be judged, will retry",
       );
-      // The next attempt at the stream begins anew.
+      // The next attempt at the WorkStream starts a new check.
       if (this.#checks.get(key) === check) this.#checks.delete(key);
       return;
     }
-    // Only where somebody waits: waking each stream for each verdict would double the reconciles at a start.
+    // Wake the WorkStream only if an attempt missed the verdict. Waking each WorkStream for each verdict would
+    // double the reconciles at a start.
     if (check.missed && this.#checks.get(key) === check) onChange(key);
   }
 }
 
-/** Are these the same rules? Most edits of a stream leave them as they are. */
+/** Are these the same rules? Most edits of a WorkStream do not change them. */
 const isAbout = (check: Check, { metadata }: WorkStream, rules: readonly RoutingRule[]) =>
   check.uid === metadata.uid && isDeepStrictEqual(check.rules, rules);
 
 /**
- * A spec changes only together with the generation. The UID is part of it, as a new object of the same name starts
- * at generation 1 again.
+ * Identifies a version of the spec: a spec only changes together with the generation. The UID is included because a
+ * new object with the same name starts at generation 1 again.
  */
 const versionOf = ({ metadata }: WorkStream) => `${metadata.uid} ${metadata.generation}`;

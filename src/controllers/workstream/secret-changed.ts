@@ -2,12 +2,12 @@ import type { WorkStream } from "../../api/index.ts";
 import type { Secret } from "../../kube/resource.ts";
 import type { ReadStore } from "../../kube/watch/store.ts";
 
-/** Has the stream's Secret changed since the last attempt that its status tells of? */
+/** Has the WorkStream's Secret changed since the attempt that its status reports? */
 export function secretChangedWhileAway(
   secrets: Pick<ReadStore<Secret>, "get">,
   { metadata, spec, status }: WorkStream,
 ): boolean {
   const secret = secrets.get(metadata.namespace, spec.sms.twilio.credentialsSecretRef.name);
-  // Versions may only be compared for equality.
+  // Kubernetes allows clients to compare resourceVersions only for equality.
   return secret?.metadata.resourceVersion !== status?.lastValidation?.secretResourceVersion;
 }

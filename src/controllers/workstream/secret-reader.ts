@@ -1,7 +1,7 @@
 /**
- * Reads the Secrets with Twilio's credentials. The operator watches only metadata of Secrets and fetches those that
- * a WorkStream names: the content of a cluster's Secrets does not belong into an operator's memory, and would not
- * fit there either (ADR 21).
+ * Reads the Secrets with Twilio's credentials. The operator watches only the metadata of Secrets, and fetches only
+ * the Secrets that a WorkStream names. The content of all Secrets of a cluster does not belong in an operator's
+ * memory, and would not fit into it either (ADR 21).
  */
 
 import { orAborted } from "../../aborted.ts";
@@ -13,44 +13,59 @@ import { secrets } from "../../kube/resource.ts";
 import { CREDENTIAL_KEYS } from "../../twilio/credentials.ts";
 
 /**
- * So much of a value is kept, in base64. Far more than a credential may have, and little enough that a Secret of
- * one megabyte does not fill the memory.
+ * How many base64 characters of a value are kept. That is far more than a credential may have, and so little that a
+ * Secret of one megabyte does not fill the memory.
  */
 const KEPT_BASE64 = 4096;
 
-/** A Secret as far as it matters here. */
+/** The part of a Secret that the operator uses. */
 export interface SecretContent {
-  /** Decoded values of the keys that credentials use. */
+  /** The decoded values of the keys that credentials use. */
   data: Record<string, string>;
-  /** The resourceVersion that was read. */
+  /** The resourceVersion of the Secret that was read. */
   version: string;
 }
 
-/** Reads Secrets by name, and remembers those in use. */
+/** Reads Secrets by name, and remembers those that a WorkStream uses. */
 export interface SecretReader {
-  /** Throws Failure SecretNotFound or SecretForbidden; a KubeError when the API server did not answer. */
+  /**
+   * Reads a Secret. Throws the Failure SecretNotFound or SecretForbidden, or a KubeError when the API server did
+   * not answer.
+   */
   read(ref: { namespace: string; name: string }, signal: AbortSignal): Promise<SecretContent>;
-  /** A stream stopped using the Secret: what is known of it goes with its last user. */
+  /**
+   * Reports that a WorkStream stopped using the Secret. The remembered content is forgotten with the last
+   * WorkStream that uses it.
+   */
   stoppedUsing(ref: { namespace: string; name: string }): void;
-  /** Versions no longer tell contents apart, since a backup of the cluster was restored (ADR 23). */
+  /**
+   * Forgets all contents. After a backup of the cluster was restored, the same resourceVersion may stand for
+   * another content (ADR 23).
+   */
   clear(): void;
 }
 
-/** How Secrets are fetched, and what the watches tell of them. */
+/** The client that fetches Secrets, and what the watches know about them. */
 export interface SecretReaderOptions {
   client: KubeClient;
-  /** Secrets' metadata as watched: existence and version, without content. */
+  /** The watched metadata of Secrets: existence and version, without content. */
   metadata: { get(namespace: string, name: string): KubeObject | undefined };
-  /** Everything there is in the namespace has been listed. */
+  /** True when all Secrets of the namespace have been listed. */
   knows(namespace: string): boolean;
-  /** Does some WorkStream name this Secret? */
+  /** Is there a WorkStream that names this Secret? */
   used(namespace: string, name: string): boolean;
 }
 
-/** Fetches a Secret only when its metadata says that it changed, or when the watch does not show it. */
+/**
+ * Creates a reader that fetches a Secret only when its metadata shows a change, or when the watch does not show the
+ * Secret.
+ */
 export function createSecretReader({ client, metadata, knows, used }: SecretReaderOptions): SecretReader {
   const cache = new Map<string, SecretContent>();
-  /** Calls under way: a thousand streams that share a Secret see its change in the same moment. */
+  /**
+   * The calls in progress: a thousand WorkStreams that share a Secret notice its change in the same moment, and
+   * share one call.
+   */
   const fetching = new Map<string, Promise<Secret | undefined>>();
   return {
     async read({ namespace, name }, signal) {
@@ -59,11 +74,12 @@ export function createSecretReader({ client, metadata, knows, used }: SecretRead
       const cached = cache.get(key);
       if (seen !== undefined && cached !== undefined && cached.version === seen.metadata.resourceVersion)
         return cached;
-      // The watch may be a moment behind, so a Secret that it does not show is asked for before it is said to be
-      // missing.
+      // The watch may be a moment behind. So a Secret that the watch does not show is fetched before it is reported
+      // as missing.
       if (seen === undefined && knows(namespace)) cache.delete(key);
+      // The version is part of the key, so that a read after a change does not share a call from before the change.
       const flight = `${key} ${seen?.metadata.resourceVersion}`;
-      // Without the signal of the caller who happens to ask first: others wait for the same answer.
+      // The call does not use the signal of the first caller, because other callers wait for the same answer.
       const fetched = shared(fetching, flight, () => fetchSecret(client, { namespace, name }));
       const secret = await orAborted(fetched, signal);
       if (secret === undefined) {
@@ -74,7 +90,8 @@ export function createSecretReader({ client, metadata, knows, used }: SecretRead
         );
       }
       const content = { version: secret.metadata.resourceVersion ?? "", data: decode(secret.data) };
-      // The last stream may have gone while the Secret was fetched, and then nothing would ever remove it.
+      // The last WorkStream that used the Secret may have gone during the fetch. Then nothing would ever remove the
+      // content from the cache.
       if (used(namespace, name)) cache.set(key, content);
       return content;
     },
@@ -85,7 +102,7 @@ export function createSecretReader({ client, metadata, knows, used }: SecretRead
   };
 }
 
-/** The call of this key that is under way, or a new one. */
+/** Returns the call for this key that is in progress, or starts one. */
 function shared<T>(calls: Map<string, Promise<T>>, key: string, call: () => Promise<T>): Promise<T> {
   let running = calls.get(key);
   if (running === undefined) {
@@ -113,8 +130,8 @@ async function fetchSecret(
 }
 
 /**
- * A Secret can have any number of keys; the ones we read have a few. A value that was cut is still too long to be
- * accepted as a credential.
+ * Decodes the keys that credentials use and ignores all others, since a Secret can have any number of keys. A value
+ * that was cut off is still too long to be accepted as a credential.
  */
 function decode(data: Record<string, string> = {}): Record<string, string> {
   const used = CREDENTIAL_KEYS.filter((key) => Object.hasOwn(data, key));

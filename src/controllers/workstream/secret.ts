@@ -1,4 +1,4 @@
 import type { WorkStream } from "../../api/index.ts";
 
-/** Name of the Secret with the stream's Twilio credentials, in the stream's namespace. */
+/** Returns the name of the Secret with the WorkStream's Twilio credentials, in the WorkStream's namespace. */
 export const secretOf = ({ spec }: WorkStream): string => spec.sms.twilio.credentialsSecretRef.name;

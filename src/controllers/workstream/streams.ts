@@ -2,52 +2,57 @@ import type { Reason } from "../../api/reasons.ts";
 import type { AccountView } from "../accounts/account-view.ts";
 
 /**
- * What the SmsNumbers of a WorkStream need to know of it. Written by the WorkStream's reconciler, held in this
- * process only: after a restart it is found out again.
+ * What the SmsNumbers of a WorkStream need to know about it. The WorkStream's reconciler writes it. It exists only
+ * in this process: after a restart it is determined again.
  */
 export interface StreamState {
-  /** Key of the route in the records; absent while Twilio has never accepted the credentials. */
+  /** Key of the route in the records; undefined while Twilio has never accepted the credentials. */
   routeKey: string | undefined;
-  /** Present only while the credentials are good: with bad ones every call would be refused. */
+  /** The Twilio account; undefined while the credentials are bad, because Twilio would refuse every call. */
   account: AccountView | undefined;
-  /** Why the stream can have no good URL, whatever the receiver says. */
+  /** Why the WorkStream's URL cannot work, whatever the self-check says. */
   problem?: { reason: Reason; message: string } | undefined;
   credentials: { ok: true } | { ok: false; reason: Reason; message: string };
-  /** Of the last credentials that were good; tells when the Secret brought others. */
+  /** Fingerprint of the last credentials that were good. It shows when the Secret brought other credentials. */
   fingerprint?: string | undefined;
 }
 
-/** Why nothing can be known of a stream at the moment, for example because Twilio does not answer. */
+/** Why nothing can be known about a WorkStream at the moment, for example because Twilio does not answer. */
 export interface StreamFailure {
   reason: Reason;
   message: string;
 }
 
 /**
- * What is known of each stream, by its key (`namespace/name`). This is how a number's reconciler learns from its
- * stream's without reading the stream's status, which lags behind by a write and a watch.
+ * What is known about each WorkStream, by its key (`namespace/name`). An SmsNumber's reconciler reads this instead
+ * of the WorkStream's status, which is only up to date after a write and a watch event.
  */
 export class Streams {
   readonly #states = new Map<string, StreamState>();
   readonly #failures = new Map<string, StreamFailure>();
   readonly #listeners: ((key: string) => void)[] = [];
 
-  /** Called with a stream's key when what is known of it differs. */
+  /**
+   * Registers a listener. It is called with a WorkStream's key when what is known about that WorkStream changes.
+   */
   onChange(listener: (key: string) => void) {
     this.#listeners.push(listener);
   }
 
-  /** Undefined until the stream's first attempt in this term. */
+  /** Returns what is known about a WorkStream; undefined until the WorkStream's first attempt in this term. */
   get(key: string): StreamState | undefined {
     return this.#states.get(key);
   }
 
-  /** Why the first attempt failed, for a stream of which nothing is known yet; undefined when nothing has failed. */
+  /**
+   * Returns why the first attempt failed, for a WorkStream about which nothing is known yet; undefined when no
+   * attempt has failed.
+   */
   failure(key: string): StreamFailure | undefined {
     return this.#states.has(key) ? undefined : this.#failures.get(key);
   }
 
-  /** An attempt failed. What was known of the stream stays. */
+  /** Records that an attempt at the WorkStream failed. What was known about the WorkStream stays. */
   failed(key: string, { reason, message }: StreamFailure) {
     const before = this.failure(key);
     this.#failures.set(key, { reason, message });
@@ -55,8 +60,8 @@ export class Streams {
   }
 
   /**
-   * An attempt ended. Listeners are called only if it changed something, or a stream's every resync would wake its
-   * numbers.
+   * Records the result of an attempt at the WorkStream. Listeners are called only if the result changed; otherwise
+   * every resync of a WorkStream would wake its numbers.
    */
   set(key: string, state: StreamState) {
     this.#failures.delete(key);
@@ -65,13 +70,13 @@ export class Streams {
     if (before === undefined || !same(before, state)) this.#tell(key);
   }
 
-  /** Forgets everything without calling listeners: at the start of a term every object is looked at anyway. */
+  /** Forgets everything without calling listeners: at the start of a term every object gets an attempt anyway. */
   clear() {
     this.#states.clear();
     this.#failures.clear();
   }
 
-  /** The stream is gone. */
+  /** Forgets a WorkStream that was deleted. */
   delete(key: string) {
     this.#failures.delete(key);
     if (this.#states.delete(key)) this.#tell(key);
@@ -82,7 +87,7 @@ export class Streams {
   }
 }
 
-/** The account is compared by identity, the rest by value. */
+/** Compares two states: the account by identity, the rest by value. */
 function same(a: StreamState, b: StreamState): boolean {
   return (
     a.routeKey === b.routeKey &&

@@ -1,6 +1,6 @@
 /**
- * From facts to the conditions of a WorkStream. Pure. Each message says what to do where a person must act, and
- * never holds anything that changes with each attempt: that would be a status write each time.
+ * Turns facts into the conditions of a WorkStream. Pure. If a person must act, the message says what to do. A
+ * message never contains anything that changes with each attempt, because each change is a status write.
  */
 
 import type { WorkStream } from "../../api/index.ts";
@@ -10,43 +10,43 @@ import type { Verdict } from "../../kube/status/summarise.ts";
 import type { RuleProblem } from "../../rules/problems.ts";
 import type { UrlVerdict } from "../selfcheck/verdict.ts";
 
-/** A verdict on one condition, with the class that its reason has (see api/reasons.ts). */
+/** Makes a verdict on one condition, with the class of its reason (see api/reasons.ts). */
 export function verdict(type: string, status: Verdict["status"], reason: Reason, message: string): Verdict {
   return { type, status, reason, message, class: classOf(reason) };
 }
 
-/** What is known of a stream at the end of an attempt. */
+/** What is known about a WorkStream at the end of an attempt. */
 export interface StreamFacts {
   credentials: { ok: true; promoted: boolean } | { ok: false; reason: Reason; message: string } | undefined;
-  /** Why there can be no good URL whatever the receiver says; undefined when there is no such reason. */
+  /** Why the URL cannot work, whatever the self-check says; undefined when there is no such reason. */
   urlProblem: { reason: Reason; message: string } | undefined;
-  /** What the self-check says; "off" when it is switched off, undefined while there is no route. */
+  /** The result of the self-check: "off" when self-checks are switched off, undefined while there is no route. */
   url: UrlVerdict | "off" | undefined;
   /**
-   * The stream's number with its own Ready condition; undefined when none refers to the stream, "unseen" while that
-   * is not known.
+   * The WorkStream's number with its own condition Ready. Undefined when no SmsNumber refers to the WorkStream, and
+   * "unseen" while that is not known.
    */
   number: { name: string; status: Verdict["status"]; reason: string; message: string } | "unseen" | undefined;
-  /** What is wrong with the routing rules; absent or undefined while they are not judged. */
+  /** The problems of the routing rules; absent or undefined while the rules are not judged yet. */
   ruleProblems?: readonly RuleProblem[] | undefined;
-  /** What earlier attempts found; told as long as this one does not know better. */
+  /** The results of earlier attempts, which are reported until there are newer ones. */
   known?: Known | undefined;
 }
 
 /**
- * Earlier verdicts that hold until there are new ones. A new leader knows none of its own yet, and must not turn
- * every condition Unknown at each change of leader.
+ * Earlier verdicts that hold until there are new ones. A new leader has no verdicts of its own yet, and a change of
+ * leader must not turn every condition Unknown.
  */
 export interface Known {
-  /** The inbound URL answered. */
+  /** The earlier verdict that the inbound URL answers. */
   url?: Verdict | undefined;
-  /** About the rules as they are now. */
+  /** The earlier verdict on the present routing rules. */
   routing?: Verdict | undefined;
 }
 
 /**
- * What the status still says for certain: of the rules, if the condition is of this generation; of the URL, if it
- * is the one that the stream has now.
+ * Takes the verdicts that are still certain from the status. The verdict on the rules counts if its condition is of
+ * the present generation. The verdict on the URL counts if the WorkStream still has the same URL.
  */
 export function knownOf({ metadata, status }: WorkStream, inboundUrl: string): Known {
   const url = conditionOf(status, "InboundUrlReady");
@@ -63,9 +63,9 @@ const asVerdict = ({ type, status, reason, message }: Condition): Verdict =>
   verdict(type, status, reason as Reason, message);
 
 /**
- * The five conditions of a WorkStream. `Ready` rests on the first two: a text that is sent now arrives. NumberReady
- * and RoutingReady inform and never gate (ADR 20): a stream is applied before its number, and Argo CD must not wait
- * for ever.
+ * The five conditions of a WorkStream. `Ready` depends on the first two, which say whether a text that is sent now
+ * arrives. NumberReady and RoutingReady only inform and do not affect Ready (ADR 20): a WorkStream is applied
+ * before its number, and Argo CD must not wait for ever.
  */
 export function streamVerdicts(facts: StreamFacts): Verdict[] {
   const credentials = credentialsVerdict(facts.credentials);
@@ -97,18 +97,18 @@ function urlVerdict({ urlProblem, url, credentials, known }: StreamFacts): Verdi
   if (urlProblem !== undefined)
     return verdict("InboundUrlReady", "False", urlProblem.reason, urlProblem.message);
   if (url === undefined) {
-    // No credentials were ever good, so there is no route, and the receiver refuses every text.
+    // Twilio has never accepted the credentials, so there is no route, and the receiver refuses every text.
     if (credentials !== undefined && !credentials.ok)
       return verdict(
         "InboundUrlReady",
         "False",
         credentials.reason,
-        `the receiver has no route: ${credentials.message}`,
+        `the receiver cannot accept texts for this WorkStream: ${credentials.message}`,
       );
     return verdict("InboundUrlReady", "Unknown", "Progressing", "the inbound URL is being checked");
   }
   if (url === "off")
-    return verdict("InboundUrlReady", "True", "UrlAnswers", "not checked, as URL_CHECK=off asks");
+    return verdict("InboundUrlReady", "True", "UrlAnswers", "not checked, because URL_CHECK is off");
   if (url.status === "Unknown")
     return (
       known?.url ?? verdict("InboundUrlReady", "Unknown", "Progressing", "the inbound URL is being checked")
@@ -117,7 +117,10 @@ function urlVerdict({ urlProblem, url, credentials, known }: StreamFacts): Verdi
   return verdict("InboundUrlReady", "True", "UrlAnswers", "the receiver answers at the inbound URL");
 }
 
-/** The number's own reason and message are repeated, so that a person need not look for the SmsNumber first. */
+/**
+ * The condition NumberReady. It repeats the reason and message of the SmsNumber, so that a person need not look up
+ * the SmsNumber first.
+ */
 function numberVerdict(number: StreamFacts["number"]): Verdict {
   if (number === undefined)
     return verdict("NumberReady", "False", "NoNumber", "no SmsNumber refers to this WorkStream");
@@ -141,12 +144,14 @@ function numberVerdict(number: StreamFacts["number"]): Verdict {
 }
 
 /**
- * A condition's message is for reading: the first few of many problems are enough to begin with. Kubernetes allows
- * 32 KiB, no screen does.
+ * How many broken rules a message lists: the first few of many problems are enough to start with. Kubernetes allows
+ * messages of 32 KiB, but no screen shows that much.
  */
 const RULES_TOLD = 5;
 
-/** The condition RoutingReady; `known` is what it said before, for as long as the rules are being judged. */
+/**
+ * The condition RoutingReady. `known` is the earlier verdict, which is reported while the rules are being judged.
+ */
 export function routingVerdict(problems: readonly RuleProblem[] | undefined, known?: Verdict): Verdict {
   if (problems === undefined)
     return known ?? verdict("RoutingReady", "Unknown", "Progressing", "the routing rules are being checked");
@@ -158,8 +163,8 @@ export function routingVerdict(problems: readonly RuleProblem[] | undefined, kno
 }
 
 /**
- * Ready is as bad as the worst of the conditions it rests on: False before Unknown before True. It repeats the
- * worst one's reason and message.
+ * The condition Ready. It is as bad as the worst of the conditions that it depends on: False is worse than Unknown,
+ * and Unknown is worse than True. It repeats the reason and message of the worst one.
  */
 export function readyVerdict(parts: readonly Verdict[]): Verdict {
   const worst =
