@@ -20,7 +20,7 @@ const object = (status?: object) => ({
 const said = (status: object | undefined, wired = false) =>
   uninstalledStatus(object(status), { message: "gone", wired, now: NOW });
 
-test("every named condition is Unknown for the newest generation, and those that the runtime added are gone", () => {
+test("an uninstallation makes every condition Unknown for the newest generation, and removes Reconciling and Stalled", () => {
   const conditions = [
     condition("Accepted", "True"),
     condition("Ready", "False"),
@@ -40,15 +40,15 @@ test("every named condition is Unknown for the newest generation, and those that
   });
 });
 
-test("a condition that was Unknown before keeps its time", () =>
+test("a condition that was Unknown before the uninstallation keeps its transition time", () =>
   expect(said({ conditions: [condition("Ready", "Unknown")] }).conditions?.[0]?.lastTransitionTime).toBe(
     "2026-01-01T00:00:00Z",
   ));
 
-test("an object that nobody had looked at yet gets a Ready condition", () =>
+test("an uninstallation gives an object without a status the condition Ready", () =>
   expect(said(undefined).conditions?.map(({ type }) => type)).toEqual(["Ready"]));
 
-test("facts stay and fields that only an operator keeps true go; a webhook that was left stays known", () => {
+test("an uninstallation keeps lasting facts in the status, but the webhook's fields only if the webhook was left at Twilio", () => {
   const facts = { phoneNumberSid: "PN1", accountSid: "AC1" };
   const wiring = { configuredUrl: "https://us", previousWebhook: { host: "crm.example.com" } };
   const status = { ...facts, ...wiring, inboundUrl: "https://us", open: true };

@@ -26,59 +26,66 @@ interface ClaimRow {
 }
 
 const rows: Record<string, ClaimRow> = {
-  "the number is free for an object that is alone": { want: "free" },
-  "an object that holds the number goes on holding it": { holders: { PN1: "self" }, want: "held" },
-  "an object that holds the number goes on holding it when an older one appears": {
+  "the number is free for the only SmsNumber that names it": { want: "free" },
+  "the holder of the number keeps it": { holders: { PN1: "self" }, want: "held" },
+  "the holder of the number keeps it when an older SmsNumber appears": {
     holders: { PN1: "self" },
     sameNumber: [other({ createdAtMs: 1 })],
     want: "held",
   },
-  "another holds the number": { holders: { PN1: "other" }, sameNumber: [other()], want: "numberTaken" },
-  "another of a namespace that is gone from view still holds it": {
+  "the number is taken when another SmsNumber holds it": {
+    holders: { PN1: "other" },
+    sameNumber: [other()],
+    want: "numberTaken",
+  },
+  "the number is taken when its holder is in a namespace that is no longer watched": {
     holders: { PN1: "gone" },
     want: "numberTaken",
   },
-  "an older object whose account owns the number gets it first": {
+  "an older SmsNumber whose account owns the number gets it first": {
     sameNumber: [other({ createdAtMs: 1 })],
     want: "numberTaken",
   },
-  "an older object whose account does not own the number is passed over": {
+  "an older SmsNumber whose account does not own the number does not count": {
     sameNumber: [other({ createdAtMs: 1, found: false, phoneNumberSid: undefined })],
     want: "free",
   },
-  "the decision waits for an older object whose account was not read yet": {
+  "the decision waits for an older SmsNumber whose account was not read yet": {
     sameNumber: [other({ createdAtMs: 1, found: undefined, phoneNumberSid: undefined })],
     want: "undecided",
   },
-  "an older object that only observes is passed over": {
+  "an older SmsNumber that only observes does not count": {
     sameNumber: [other({ createdAtMs: 1, eligible: false })],
     want: "free",
   },
-  "a younger object whose account owns the number comes later": {
+  "a younger SmsNumber whose account owns the number does not count": {
     sameNumber: [other({ createdAtMs: 200 })],
     want: "free",
   },
-  "between objects of the same age the namespace decides": { sameNumber: [other()], want: "numberTaken" },
-  "between objects of the same age and namespace the name decides": {
+  "among SmsNumbers of the same age the first namespace by name wins": {
+    sameNumber: [other()],
+    want: "numberTaken",
+  },
+  "among SmsNumbers of the same age and namespace the first name wins": {
     sameNumber: [other({ namespace: "b", name: "zebra" })],
     want: "free",
   },
-  "another number holds the stream": {
+  "the stream is taken when another number holds it": {
     holders: { PN2: "other" },
     sameStream: [other({ stream: "support", phoneNumberSid: "PN2", createdAtMs: 300 })],
     want: "streamTaken",
   },
-  "an older number of the stream is good": {
+  "the stream is taken when the account owns an older number of the stream": {
     sameStream: [other({ stream: "support", phoneNumberSid: "PN2", createdAtMs: 1 })],
     want: "streamTaken",
   },
-  "an older number of the stream is a typo": {
+  "the stream is free when its older number is a typo that the account does not own": {
     sameStream: [other({ stream: "support", phoneNumberSid: undefined, found: false, createdAtMs: 1 })],
     want: "free",
   },
 };
 
-describe("decideClaim", () => {
+describe("decideClaim decides whether an SmsNumber may have its number", () => {
   for (const [name, row] of Object.entries(rows))
     test(name, () =>
       expect(
@@ -92,7 +99,7 @@ describe("decideClaim", () => {
     );
 });
 
-test("a number that nobody holds is free for nobody but the first in line", () => {
+test("a number that no SmsNumber holds is free only for the first SmsNumber in line", () => {
   const line = fc.uniqueArray(
     fc.record({
       namespace: fc.constantFrom("a", "b", "c"),

@@ -28,37 +28,47 @@ const configured = { url: "https://us/inbound", fallbackUrl: "https://us/fallbac
 const contest = { sinceMs: 1, generation: 1, seen: "x" };
 const set = (more: { repairOf?: string } = {}) => ({ do: "set" as const, webhook: webhook(), ...more });
 
-describe("after an update", () => {
+describe("claimSet says how an update at Twilio changes the record of a claim", () => {
   const rows: Record<
     string,
     [ClaimRecord, Webhook | undefined, { repairOf?: string }, Partial<ClaimRecord>]
   > = {
-    "the first, where nothing was before": [claim, undefined, {}, { configured }],
-    "the first: the host from before is kept, never the URL": [
+    "after the first update without an earlier webhook, the record has the URLs that were set": [
+      claim,
+      undefined,
+      {},
+      { configured },
+    ],
+    "after the first update, the record has the host of the earlier webhook but never its URL": [
       claim,
       saved,
       {},
       { configured, previous: { host: "crm.example.com", savedAtMs: NOW } },
     ],
-    "the first, where an application was before": [
+    "after the first update of a number with an application, the record names the application": [
       claim,
       webhook({ smsApplicationSid: "AP1", smsUrl: "" }),
       {},
       { configured, previous: { host: "a Twilio application", savedAtMs: NOW } },
     ],
-    "a repair is remembered, and since when it is ours": [
+    "after a repair, the record has the time of the repair and still the time of the first update": [
       { ...claim, configured: { ...configured, sinceMs: 5 }, repairs: [NOW - 2 * HOUR, NOW - 1000] },
       undefined,
       { repairOf: "crm.example.com" },
       { configured: { ...configured, sinceMs: 5 }, repairs: [NOW - 1000, NOW] },
     ],
-    "once it is ours, what is saved is history": [
+    "after a later update, the record keeps the earlier webhook that was recorded first": [
       { ...claim, configured, previous: { host: "first.example.com", savedAtMs: 1 } },
       saved,
       {},
       { configured, previous: { host: "first.example.com", savedAtMs: 1 } },
     ],
-    "a contest is over": [{ ...claim, configured, contest }, undefined, {}, { configured }],
+    "after an update, the record has no contest any more": [
+      { ...claim, configured, contest },
+      undefined,
+      {},
+      { configured },
+    ],
   };
   for (const [name, [before, was, step, want]] of Object.entries(rows))
     test(name, () =>
@@ -66,12 +76,12 @@ describe("after an update", () => {
     );
 });
 
-test("a number found wired is recorded as after an update, without a repair", () =>
+test("a number whose webhook is found set already is recorded as after an update, but without a repair", () =>
   expect(claimWired({ claim: { ...claim, contest }, saved, now: NOW }, webhook())).toEqual({
     ...claim,
     configured,
     previous: { host: "crm.example.com", savedAtMs: NOW },
   }));
 
-test("where something else takes precedence, only the contest ends", () =>
+test("when something else takes precedence over the webhook, only the contest is removed from the claim", () =>
   expect(claimAtPeace({ ...claim, contest, repairs: [1] })).toEqual({ ...claim, repairs: [1] }));

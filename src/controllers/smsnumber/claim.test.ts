@@ -27,7 +27,7 @@ const smsNumber = (namespace: string, creationTimestamp: string) =>
 const older = smsNumber("a", "2025-01-01T00:00:00Z");
 const younger = smsNumber("b", "2025-01-02T00:00:00Z");
 
-/** Two objects of one release that may both have the number, as soon as the accounts of both are known. */
+/** Two SmsNumbers of one installation that may both claim the number as soon as their Twilio accounts are known. */
 function release() {
   const store = { load: async () => ({ routes: [], claims: [] }), save: async () => 0, invalidate: () => {} };
   const records = new Records({
@@ -65,11 +65,12 @@ function release() {
   return { records, known, hold };
 }
 
-test("an SmsNumber that gets the number while another writes its finalizer keeps the number", async () => {
+test("an SmsNumber keeps the number that it claimed while another SmsNumber was writing its finalizer", async () => {
   const { records, known, hold } = release();
   known.add("b/support");
   const late = await hold(younger, async () => {
-    // The older one's credentials are good from now on, and it is quicker.
+    // The older SmsNumber's credentials are accepted from now on, and it claims the number before the younger one
+    // can.
     known.add("a/support");
     expect(await hold(older, async () => {})).toHaveProperty("go");
   });

@@ -13,26 +13,29 @@ const input = (more: Partial<ContestInput>): ContestInput => ({
 const under = { sinceMs: now - 1000, generation: 1, seen: "theirs" };
 
 const rows: Record<string, [ContestInput, ReturnType<typeof judgeContest>]> = {
-  "the first change is set back": [input({}), "repair"],
-  "the second change is set back": [input({ repairs: [now - 1000] }), "repair"],
-  "the third within an hour is a contest": [
+  "the first foreign change is set back": [input({}), "repair"],
+  "the second foreign change within an hour is set back": [input({ repairs: [now - 1000] }), "repair"],
+  "the third foreign change within an hour starts a contest": [
     input({ repairs: [now - 2000, now - 1000] }),
     { sinceMs: now, generation: 1, seen: "theirs" },
   ],
-  "changes spread over hours are not": [input({ repairs: [now - CONTEST_WINDOW_MS, now - 1000] }), "repair"],
-  "under way and unchanged, it goes on": [input({ contest: under }), under],
-  "another foreign change starts its hour anew": [
+  "foreign changes that are spread over hours start no contest": [
+    input({ repairs: [now - CONTEST_WINDOW_MS, now - 1000] }),
+    "repair",
+  ],
+  "a contest goes on while the foreign webhook stays the same": [input({ contest: under }), under],
+  "another foreign change starts the contest's hour again": [
     input({ contest: under, seen: "theirs, again" }),
     { sinceMs: now, generation: 1, seen: "theirs, again" },
   ],
-  "a change of the object ends it": [input({ contest: under, generation: 2 }), "repair"],
-  "an hour without a change ends it": [
+  "a new generation of the SmsNumber ends the contest": [input({ contest: under, generation: 2 }), "repair"],
+  "an hour without a foreign change ends the contest": [
     input({ contest: { ...under, sinceMs: now - CONTEST_WINDOW_MS } }),
     "repair",
   ],
 };
 
-describe("judgeContest", () => {
+describe("judgeContest decides whether to repair a webhook that somebody changed", () => {
   for (const [name, [given, want]] of Object.entries(rows))
     test(name, () => expect(judgeContest(given)).toEqual(want));
 });

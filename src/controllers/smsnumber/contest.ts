@@ -1,43 +1,48 @@
 /**
- * When to stop repairing a webhook. Another tool that also insists on its URL (a second cluster, Terraform, a
- * script) would otherwise flip a live number back and forth for ever, and texts would arrive at random places (ADR
- * 14).
+ * Decides when to stop repairing a webhook. Another tool may also insist on its own URL: a second cluster,
+ * Terraform, a script. Without a limit a live number would be switched back and forth for ever, and texts would
+ * arrive at random places (ADR 14).
  */
 
 /**
- * So many foreign changes within so much time count as a contest. One is a slip and two may be a person who tries
- * things out; no person changes the same number three times in an hour and means all of it.
+ * Three foreign changes of one webhook within an hour count as a contest. One change is a slip, and two may be a
+ * person who tries things out; but no person changes the same number three times in an hour on purpose.
  */
 export const CONTEST_CHANGES = 3;
+/** One hour: the time within which foreign changes count together, and after which a quiet contest ends. */
 export const CONTEST_WINDOW_MS = 3_600_000;
 
-/** A contest under way. */
+/** A contest in progress: some other writer keeps changing the webhook. */
 export interface Contest {
-  /** Since when the webhook has not changed. */
+  /** The time since which the webhook has not changed. */
   sinceMs: number;
-  /** The object's generation when it began: a new spec is the user's word that the other writer was stopped. */
-  generation: number;
   /**
-   * Fingerprint of the foreign webhook. Not the webhook itself, which may hold a password and would stand in the
-   * records.
+   * The SmsNumber's generation when the contest began. A new generation means that the user edited the spec, which
+   * counts as the sign that the other writer was stopped.
    */
+  generation: number;
+  /** Fingerprint of the foreign webhook. The webhook itself is not recorded, because it may hold a password. */
   seen: string;
 }
 
-/** Everything the judgement depends on. */
+/** The input of the judgement about a contest. */
 export interface ContestInput {
-  /** When we set a foreign change back, in ms since the epoch: it must outlive the process. */
+  /**
+   * When the operator set foreign changes back, in milliseconds since the epoch: wall-clock times, because they
+   * must outlive the process.
+   */
   repairs: readonly number[];
   contest: Contest | undefined;
-  /** Fingerprint of the foreign webhook that is there now. */
+  /** Fingerprint of the foreign webhook that is at Twilio now. */
   seen: string;
   generation: number;
   now: number;
 }
 
 /**
- * Repair it, or leave the number alone as long as the returned contest lasts. It ends with a new generation of the
- * object, or after an hour in which the webhook did not change; a further foreign change starts that hour again.
+ * Says whether to repair the webhook, or to leave the number alone while the returned contest lasts. A contest ends
+ * with a new generation of the SmsNumber, or after an hour in which the webhook did not change. Another foreign
+ * change starts that hour again.
  */
 export function judgeContest({ repairs, contest, seen, generation, now }: ContestInput): "repair" | Contest {
   if (contest === undefined) {
@@ -49,7 +54,7 @@ export function judgeContest({ repairs, contest, seen, generation, now }: Contes
   return now - contest.sinceMs >= CONTEST_WINDOW_MS ? "repair" : contest;
 }
 
-/** The repairs that still count; older ones are dropped from the record so that it does not grow. */
+/** Returns the repairs that still count. Older repairs are dropped from the record so that it does not grow. */
 export function recentRepairs(repairs: readonly number[], now: number): number[] {
   return repairs.filter((at) => now - at < CONTEST_WINDOW_MS);
 }

@@ -3,7 +3,7 @@ import type { SmsNumber } from "../../api/index.ts";
 import { type Look, type LookInput, lookOf, waitsForSurroundings } from "./look.ts";
 
 const now = 10_000_000;
-/** A number that works, looked at three minutes ago and touched long before. */
+/** A number that works. Its account was read three minutes ago, and a user changed it long before that. */
 const input = (more: Partial<LookInput> = {}): LookInput => ({
   isWired: true,
   isReady: true,
@@ -23,28 +23,29 @@ const isEnough = ({ numbersReadMs, surroundingsReadMs }: LookInput, look: Look) 
 
 const nothing = { numbers: true, surroundings: true };
 const rows: Record<string, [LookInput, ReturnType<typeof isEnough>]> = {
-  "at rest the last readings are enough": [input({ touchedAtMs: now - 3_600_000 }), nothing],
-  "the surroundings are read when it was touched since the hourly reading": [
+  "the last readings are enough when no user has changed anything since": [
+    input({ touchedAtMs: now - 3_600_000 }),
+    nothing,
+  ],
+  "only the surroundings are read when the user's change came after their hourly reading": [
     input(),
     { numbers: true, surroundings: false },
   ],
-  "both are read when it was touched since the last list": [
+  "the list of numbers and the surroundings are read when the user's change came after both readings": [
     input({ touchedAtMs: now - 60_000 }),
     { numbers: false, surroundings: false },
   ],
-  "a change of a number that works goes first, and the look follows": [
+  "a change of a number that works is carried out first, and a reading follows a second later": [
     input({ touchedAtMs: now - 200 }),
     { ...nothing, againInMs: 800 },
   ],
-  "no look follows when all was read after the change": [
+  "no reading follows when the list of numbers and the surroundings were read after the change": [
     input({ touchedAtMs: now - 200, numbersReadMs: now - 100, surroundingsReadMs: now - 100 }),
     nothing,
   ],
-  "both are read at once when a number that does not work was touched": [
-    input({ isReady: false, touchedAtMs: now - 200 }),
-    { numbers: false, surroundings: false },
-  ],
-  "the list is read, and the rest as soon as the account's bound allows it": [
+  "the list of numbers and the surroundings are read at once when a user changes a number that does not work":
+    [input({ isReady: false, touchedAtMs: now - 200 }), { numbers: false, surroundings: false }],
+  "the list of numbers is read at once, and the surroundings as soon as the limit on readings allows it": [
     input({
       isReady: false,
       touchedAtMs: now - 200,
@@ -53,23 +54,23 @@ const rows: Record<string, [LookInput, ReturnType<typeof isEnough>]> = {
     }),
     { numbers: false, surroundings: true, againInMs: 6000 },
   ],
-  "the bound does not count before the first reading": [
+  "the limit on readings of an account does not apply before the first reading": [
     input({ isWired: false, numbersReadMs: undefined, surroundingsReadMs: undefined, surroundingsFromMs: 0 }),
     { numbers: false, surroundings: false },
   ],
-  "a reading of this minute will do for a number that is not wired yet": [
+  "a reading from the last minute is enough for a number whose webhook is not set yet": [
     input({ isWired: false, isReady: false, numbersReadMs: now - 59_000, surroundingsReadMs: now - 59_000 }),
     nothing,
   ],
-  "an older reading will not do for a number that is not wired yet": [
+  "an older reading is not enough for a number whose webhook is not set yet": [
     input({ isWired: false, isReady: false, numbersReadMs: now - 61_000, surroundingsReadMs: now - 61_000 }),
     { numbers: false, surroundings: true },
   ],
-  "while resyncs fail a wired number is looked at anew": [
+  "while resyncs fail, the list of numbers is read again for a number whose webhook is set": [
     input({ resyncsFail: true, touchedAtMs: now - 3_600_000 }),
     { numbers: false, surroundings: true },
   ],
-  "a clock that was set back asks for nothing of the future": [
+  "no reading from the future is demanded when the change is newer than the present time": [
     input({ isReady: false, touchedAtMs: now + 5000, numbersReadMs: now, surroundingsReadMs: now }),
     nothing,
   ],
@@ -83,38 +84,39 @@ const number = (type: SmsNumber["spec"]["type"], condition: string, status: stri
   ({ spec: { type }, status: { conditions: [{ type: condition, status, reason }] } }) as SmsNumber;
 
 const waits: Record<string, [SmsNumber, boolean]> = {
-  "its service drops its texts": [
+  "the number waits when its Messaging Service drops its texts": [
     number("LongCode", "InboundUrlReady", "False", "MessagingServiceDropsInbound"),
     true,
   ],
-  "its service sends its texts elsewhere": [
+  "the number waits when its Messaging Service sends its texts elsewhere": [
     number("TollFree", "InboundUrlReady", "False", "MessagingServiceOverrides"),
     true,
   ],
-  "a Conversations address takes its texts": [
+  "the number waits when a Conversations address takes its texts": [
     number("LongCode", "InboundUrlReady", "False", "ConversationsOverrides"),
     true,
   ],
-  "the short code is not in the account yet": [
+  "the number waits when it is a short code that is not in the account yet": [
     number("ShortCode", "NumberFound", "False", "NumberNotInAccount"),
     true,
   ],
-  "it is a long code that is not there yet: each resync reads that list": [
-    number("LongCode", "NumberFound", "False", "NumberNotInAccount"),
-    false,
-  ],
-  "it is a short code that a service could answer for": [
+  "the number does not wait when it is a long code that is not in the account yet, since each resync lists long codes":
+    [number("LongCode", "NumberFound", "False", "NumberNotInAccount"), false],
+  "the number waits when it is a short code without replies, which a Messaging Service could send": [
     number("ShortCode", "Accepted", "False", "ComplianceRepliesMissing"),
     true,
   ],
-  "somebody else's webhook is on the number itself": [
+  "the number does not wait when the number has somebody else's webhook": [
     number("LongCode", "InboundUrlReady", "False", "WebhookOwnedByOther"),
     false,
   ],
-  "all is well": [number("LongCode", "InboundUrlReady", "True", "UrlAnswers"), false],
-  "nothing is known yet": [{ spec: { type: "LongCode" } } as SmsNumber, false],
+  "the number does not wait when everything is well": [
+    number("LongCode", "InboundUrlReady", "True", "UrlAnswers"),
+    false,
+  ],
+  "the number does not wait when nothing is known yet": [{ spec: { type: "LongCode" } } as SmsNumber, false],
 };
-describe("waitsForSurroundings tells whether a number waits for what is read once an hour", () => {
+describe("waitsForSurroundings says whether a number waits for something that is read once an hour", () => {
   test.each(Object.entries(waits))("%s", (_, [object, want]) =>
     expect(waitsForSurroundings(object)).toBe(want));
 });

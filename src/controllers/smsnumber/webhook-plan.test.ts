@@ -46,63 +46,75 @@ const set = (more: Partial<Extract<Plan, { do: "set" }>> = {}): Plan => ({
 const leave = (reason: string) => expect.objectContaining({ do: "leave", reason });
 
 const rows: Record<string, [PlanInput, unknown]> = {
-  "an empty webhook is ours to set, and what was saved earlier is out of date": [
+  "an empty webhook is replaced, and a webhook that was saved earlier is discarded": [
     input({}),
     set({ discard: true }),
   ],
-  "Twilio's demo reply is free, and kept for later": [input({ seen: demo }), set({ save: demo })],
-  "nothing is done when the webhook is ours already": [input({ seen: ours }), { do: "nothing" }],
-  "a lost fragment is drift": [input({ seen: { ...ours, smsUrl: url } }), set()],
-  "a lost fallback is drift": [input({ seen: { ...ours, smsFallbackUrl: "" } }), set()],
-  "GET instead of POST is drift": [input({ seen: { ...ours, smsMethod: "GET" } }), set()],
-  "a former URL of ours is replaced and never saved": [input({ seen: formerUrl }), set()],
-  "somebody's webhook is not taken over": [input({ seen: foreign }), leave("WebhookOwnedByOther")],
-  "somebody's webhook is taken over when told so, and saved": [
+  "the URL of Twilio's demo reply is replaced and saved": [input({ seen: demo }), set({ save: demo })],
+  "nothing is done when the webhook leads to this operator already": [
+    input({ seen: ours }),
+    { do: "nothing" },
+  ],
+  "a URL that lost its fragment is set again": [input({ seen: { ...ours, smsUrl: url } }), set()],
+  "a fallback URL that was lost is set again": [input({ seen: { ...ours, smsFallbackUrl: "" } }), set()],
+  "a method that was changed to GET is set to POST again": [
+    input({ seen: { ...ours, smsMethod: "GET" } }),
+    set(),
+  ],
+  "a former URL of this operator is replaced and never saved": [input({ seen: formerUrl }), set()],
+  "somebody else's webhook is not taken over by default": [
+    input({ seen: foreign }),
+    leave("WebhookOwnedByOther"),
+  ],
+  "somebody else's webhook is taken over and saved with takeover: Always": [
     input({ seen: foreign, policy: always }),
     set({ save: foreign }),
   ],
-  "somebody's application is not taken over": [input({ seen: application }), leave("ApplicationOverrides")],
-  "an application beats even our own URL": [
+  "somebody else's application is not taken over by default": [
+    input({ seen: application }),
+    leave("ApplicationOverrides"),
+  ],
+  "an application takes precedence even over the operator's own URL": [
     input({ seen: { ...ours, smsApplicationSid: "AP1" } }),
     leave("ApplicationOverrides"),
   ],
-  "somebody's webhook beside our fallback is saved without it": [
+  "somebody else's webhook is saved without the operator's fallback URL beside it": [
     input({ seen: { ...ours, smsUrl: foreign.smsUrl }, policy: always }),
     set({ save: { ...ours, smsUrl: foreign.smsUrl, smsFallbackUrl: "" } }),
   ],
-  "somebody's webhook beside their own fallback is saved with it": [
+  "somebody else's webhook is saved together with their own fallback URL": [
     input({ seen: { ...foreign, smsFallbackUrl: "https://flows.example.net/f" }, policy: always }),
     set({ save: { ...foreign, smsFallbackUrl: "https://flows.example.net/f" } }),
   ],
-  "an application over our own URL is saved without that": [
+  "an application is saved without the operator's own URL under it": [
     input({ seen: { ...ours, smsApplicationSid: "AP1" }, policy: always }),
     set({ save: application }),
   ],
-  "an application is taken over when told so, and saved": [
+  "somebody else's application is taken over and saved with takeover: Always": [
     input({ seen: application, policy: always }),
     set({ save: application }),
   ],
-  "what we set and somebody changed is set back": [
+  "a webhook that the operator set and somebody changed is set back": [
     input({ seen: foreign, configuredUrl: ours.smsUrl }),
     set({ repairOf: "flows.example.net" }),
   ],
-  "what we set and somebody cleared is set back": [
+  "a webhook that the operator set and somebody cleared is set back": [
     input({ configuredUrl: ours.smsUrl }),
     set({ repairOf: "nowhere" }),
   ],
-  "what we set and somebody stripped of its fragment is set back": [
+  "a webhook that the operator set and whose fragment somebody removed is set back": [
     input({ seen: { ...ours, smsUrl: url }, configuredUrl: ours.smsUrl }),
     set({ repairOf: "sms.example.com" }),
   ],
-  "a changed PUBLIC_URL points the number anew and counts as nobody's drift": [
+  "a changed PUBLIC_URL sets the webhook again and does not count as drift": [
     input({ seen: formerUrl, configuredUrl: formerUrl.smsUrl }),
     set(),
   ],
-  "an application put on our number is removed": [
+  "an application that somebody put on a configured number is removed": [
     input({ seen: application, configuredUrl: ours.smsUrl }),
     set({ repairOf: "a Twilio application" }),
   ],
-  "the third change within an hour is left alone": [
+  "the third foreign change within an hour is not set back": [
     input({ seen: foreign, configuredUrl: ours.smsUrl, repairs: [now - 2, now - 1] }),
     expect.objectContaining({
       do: "leave",
@@ -110,43 +122,46 @@ const rows: Record<string, [PlanInput, unknown]> = {
       contest: { sinceMs: now, generation: 1, seen: fingerprintOf(foreign) },
     }),
   ],
-  "nothing is pointed at a URL that has not answered": [
+  "no webhook is set to a URL that has not answered yet": [
     input({ urlNotReady: { reason: "PublicUrlUnreachable", message: "refused" } }),
     leave("PublicUrlUnreachable"),
   ],
-  "a URL that stopped answering does not change a number that is pointed at it": [
+  "a number stays pointed at a URL that stopped answering": [
     input({ seen: ours, urlNotReady: { reason: "PublicUrlUnreachable", message: "refused" } }),
     { do: "nothing" },
   ],
-  "an observed number that is not ours is left alone": [
+  "an observed number with somebody else's webhook is not changed": [
     input({ seen: foreign, policy: observe }),
     leave("Observing"),
   ],
-  "an observed number that points at us without overrides is fine, since texts arrive": [
+  "an observed number that leads to this operator without a fragment is fine, since its texts arrive": [
     input({ seen: { ...ours, smsUrl: url, smsFallbackUrl: "" }, policy: observe }),
     { do: "nothing" },
   ],
-  "an observed number that points at us by GET is not fine, since texts do not arrive": [
+  "an observed number that leads to this operator by GET is reported, since its texts do not arrive": [
     input({ seen: { ...ours, smsUrl: url, smsMethod: "GET" }, policy: observe }),
     leave("Observing"),
   ],
-  "a suspended number that is ours is fine": [input({ seen: ours, policy: suspended }), { do: "nothing" }],
-  "a suspended number without a webhook is left alone": [input({ policy: suspended }), leave("Suspended")],
+  "a suspended number that leads to this operator is fine": [
+    input({ seen: ours, policy: suspended }),
+    { do: "nothing" },
+  ],
+  "a suspended number without a webhook is not changed": [input({ policy: suspended }), leave("Suspended")],
   "drift of a suspended number is not repaired": [
     input({ seen: foreign, policy: suspended, configuredUrl: ours.smsUrl }),
     leave("Suspended"),
   ],
-  "a Messaging Service that sends here is fine": [
+  "a number is fine when its Messaging Service sends texts to this operator": [
     input({ override: { kind: "routesHere" } }),
     { do: "nothing" },
   ],
-  "a Messaging Service that drops texts is not written around": [
+  "a number is not changed when its Messaging Service drops texts": [
     input({ override: { kind: "elsewhere", reason: "MessagingServiceDropsInbound", message: "…" } }),
     leave("MessagingServiceDropsInbound"),
   ],
 };
 
-describe("plan", () => {
+describe("plan decides what to do about a number's webhook at Twilio", () => {
   for (const [name, [given, want]] of Object.entries(rows))
     test(name, () => expect(plan(given)).toEqual(want));
 

@@ -34,13 +34,13 @@ const check = (stream: string, authToken: string, again = false, touchedAtMs = 0
     { lane: "change", signal: new AbortController().signal, again, touchedAtMs },
   );
 
-test("streams with the same credentials share an answer", async () => {
+test("streams with the same credentials share one answer from Twilio", async () => {
   await check("team/a", "one");
   await check("team/b", "one");
   expect(asked).toEqual(["one"]);
 });
 
-test("a caller who asked first and gives up leaves the answer to the others", async () => {
+test("when the caller that started a check gives up, other callers still get the answer", async () => {
   const slow = Promise.withResolvers<CredentialCheck>();
   answer = () => slow.promise;
   const impatient = new AbortController();
@@ -59,7 +59,7 @@ test("a caller who asked first and gives up leaves the answer to the others", as
   expect(asked).toEqual(["one"]);
 });
 
-test("an answer goes with the last stream that has these credentials, whether that is rotated or deleted", async () => {
+test("Twilio's answer about credentials is forgotten when the last stream with them is rotated or deleted", async () => {
   await check("team/a", "one");
   await check("team/b", "one");
   await check("team/a", "two");
@@ -70,7 +70,7 @@ test("an answer goes with the last stream that has these credentials, whether th
   expect(asked).toEqual(["one", "two", "one"]);
 });
 
-test("a refusal stands until a resync, and goes with its stream as well", async () => {
+test("refused credentials are not checked again until a resync, unless their stream is deleted", async () => {
   answer = async () => {
     throw new Failure("TwilioUnauthorized", "no");
   };
@@ -85,12 +85,12 @@ test("a refusal stands until a resync, and goes with its stream as well", async 
   expect(asked).toHaveLength(3);
 });
 
-test("a refusal does not stand for a user who has touched the stream since", async () => {
+test("refused credentials are checked again after a user has changed the stream", async () => {
   const refused = Promise.withResolvers<CredentialCheck>();
   answer = () => refused.promise;
   const before = check("team/a", "one");
   await clock.advance(1000);
-  // While it is being asked about, too: what is mended meanwhile may not be in that answer.
+  // A change during the check counts too: Twilio's answer may not include a fix that was made meanwhile.
   const touchedAt = clock.monotonic();
   const meanwhile = check("team/a", "one", false, touchedAt);
   answer = async () => good;
@@ -100,13 +100,13 @@ test("a refusal does not stand for a user who has touched the stream since", asy
   expect(asked).toHaveLength(2);
   await clock.advance(1000);
   await check("team/a", "one", false, clock.monotonic());
-  expect(asked, "a good answer stands").toHaveLength(2);
+  expect(asked, "a good answer still counts").toHaveLength(2);
 });
 
 const bad = () => new Failure("TwilioUnauthorized", "no");
 const streams = Array.from({ length: 1000 }, (_, at) => `team/s${at}`);
 
-test("an outage stands as the answer to all callers for two seconds, and no longer", async () => {
+test("after an outage of Twilio, credentials are not checked again for two seconds", async () => {
   answer = async () => {
     throw new Failure("TwilioUnavailable", "away");
   };
@@ -121,7 +121,7 @@ test("an outage stands as the answer to all callers for two seconds, and no long
   expect(asked).toHaveLength(2);
 });
 
-test("a question that was aborted without an answer is asked again at once", async () => {
+test("a check of credentials that was aborted without an answer is made again at once", async () => {
   answer = async () => {
     throw new Error("the term is over");
   };
@@ -131,7 +131,7 @@ test("a question that was aborted without an answer is asked again at once", asy
   expect(asked).toHaveLength(2);
 });
 
-test("refused calls end a good answer once, however many there are, and never a bad one", async () => {
+test("many refused calls cause only one new check of good credentials, and none of bad credentials", async () => {
   await check("team/a", "one");
   const slow = Promise.withResolvers<CredentialCheck>();
   answer = () => slow.promise;
@@ -151,7 +151,7 @@ test("refused calls end a good answer once, however many there are, and never a 
   expect(asked).toHaveLength(2);
 });
 
-test("a good answer that was on its way while a call was refused is not kept", async () => {
+test("good credentials are checked again when another call was refused during their check", async () => {
   const slow = Promise.withResolvers<CredentialCheck>();
   answer = () => slow.promise;
   const look = check("team/a", "one");
@@ -162,7 +162,7 @@ test("a good answer that was on its way while a call was refused is not kept", a
   expect(asked).toHaveLength(2);
 });
 
-test("all who touched their streams while bad credentials were being asked about share the next question", async () => {
+test("users who change their streams during a check of bad credentials share the next check", async () => {
   const slow = Promise.withResolvers<CredentialCheck>();
   answer = () => slow.promise;
   const first = check("team/a", "one");
@@ -177,13 +177,13 @@ test("all who touched their streams while bad credentials were being asked about
   expect(asked).toHaveLength(2);
 });
 
-test("a thousand streams with the same bad credentials ask once in each resync", async () => {
+test("a thousand streams with the same bad credentials cause one check in each resync interval", async () => {
   answer = async () => {
     throw bad();
   };
   await Promise.allSettled(streams.map((each) => check(each, "one")));
   expect(asked).toHaveLength(1);
-  // Each has a resync of its own, between nine and eleven tenths of the interval after the last.
+  // Each stream has a resync of its own, after 90 % to 110 % of the interval.
   await clock.advance(RESYNC_MS * 0.9);
   for (const each of streams) {
     await expect(check(each, "one", true)).rejects.toThrow("no");

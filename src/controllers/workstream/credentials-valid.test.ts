@@ -5,7 +5,7 @@ import type { CallOptions } from "../../twilio/twilio.ts";
 import { judgeCredentials } from "./credentials-valid.ts";
 import type { WorkStreamDeps } from "./deps.ts";
 
-test("Twilio is asked about credentials on behalf of the namespace, for as long as the attempt has patience", async () => {
+test("credentials are checked as the tenant of the namespace, and the check ends when the attempt gives up", async () => {
   let asked: CallOptions | undefined;
   const deps = {
     secrets: {

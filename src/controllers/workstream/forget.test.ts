@@ -6,23 +6,55 @@ const hash = (text: string) => createHash("sha256").update(text).digest("hex").s
 const long = "x".repeat(256 * 1024);
 
 const rows: Record<string, [string | undefined, string | undefined, ReturnType<typeof forgetOf>]> = {
-  "no annotation, ever": [undefined, undefined, { forget: false, forgotten: undefined }],
-  "the first value": ["now", undefined, { forget: true, forgotten: hash("now") }],
-  "an empty one counts": ["", undefined, { forget: true, forgotten: hash("") }],
-  "the same value again": ["now", hash("now"), { forget: false, forgotten: hash("now") }],
-  "another value": ["again", hash("now"), { forget: true, forgotten: hash("again") }],
-  "a value that an older version recorded as it is": [
+  "no annotation ends no former tokens": [undefined, undefined, { forget: false, forgotten: undefined }],
+  "the first value of the annotation ends former tokens": [
+    "now",
+    undefined,
+    { forget: true, forgotten: hash("now") },
+  ],
+  "an empty value of the annotation ends former tokens": [
+    "",
+    undefined,
+    { forget: true, forgotten: hash("") },
+  ],
+  "the same value does not act a second time": [
+    "now",
+    hash("now"),
+    { forget: false, forgotten: hash("now") },
+  ],
+  "another value of the annotation ends former tokens again": [
+    "again",
+    hash("now"),
+    { forget: true, forgotten: hash("again") },
+  ],
+  "a value that an older version recorded without hashing it does not act again": [
     "now",
     "now",
     { forget: false, forgotten: hash("now") },
   ],
-  "another than an older version recorded": ["again", "now", { forget: true, forgotten: hash("again") }],
-  "the annotation is taken away": [undefined, hash("now"), { forget: false, forgotten: hash("now") }],
-  "a value of any length takes the same room": [long, undefined, { forget: true, forgotten: hash(long) }],
-  "also where an older version recorded it": [undefined, long, { forget: false, forgotten: hash(long) }],
+  "a value that differs from the value that an older version recorded ends former tokens": [
+    "again",
+    "now",
+    { forget: true, forgotten: hash("again") },
+  ],
+  "removing the annotation keeps the recorded hash": [
+    undefined,
+    hash("now"),
+    { forget: false, forgotten: hash("now") },
+  ],
+  "a long value is recorded as a hash of the same length": [
+    long,
+    undefined,
+    { forget: true, forgotten: hash(long) },
+  ],
+  "a long value that an older version recorded is replaced by its hash": [
+    undefined,
+    long,
+    { forget: false, forgotten: hash(long) },
+  ],
 };
 
-describe("forgetOf", () => {
+describe("forgetOf decides whether the annotation ends former tokens", () => {
   for (const [name, [annotation, recorded, want]] of Object.entries(rows))
     test(name, () => expect(forgetOf(annotation, recorded)).toEqual(want));
 });

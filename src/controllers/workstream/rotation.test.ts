@@ -22,15 +22,15 @@ const input = (more: Partial<RotationInput>): RotationInput => ({
 
 const rows: Record<string, [RotationInput, TokenRecord[]]> = {
   "the first token has no end": [input({ accepted: ["a"] }), [{ token: "a" }]],
-  "both tokens of the Secret are tried, in its order": [
+  "both tokens of the Secret verify signatures, in the order of the Secret": [
     input({ known: [{ token: "a" }], accepted: ["b", "a"] }),
     [{ token: "b" }, { token: "a" }],
   ],
-  "an overwritten token goes on for a day": [
+  "a token that was overwritten stays valid for a day": [
     input({ known: [{ token: "a" }], accepted: ["b"] }),
     [{ token: "b" }, { token: "a", retiredAtMs: now, notAfterMs: now + FORMER_TOKEN_MS }],
   ],
-  "a text signed by the new one shortens that to an hour after it": [
+  "a text signed with the new token makes the former token end an hour after that text": [
     input({
       known: [
         { token: "b" },
@@ -41,7 +41,7 @@ const rows: Record<string, [RotationInput, TokenRecord[]]> = {
     }),
     [{ token: "b" }, { token: "a", retiredAtMs: now - 5000, notAfterMs: now - 1000 + AFTER_NEWER_SEEN_MS }],
   ],
-  "a text signed by the other key before this one was retired counts from the retirement": [
+  "a text signed with the other token before the retirement counts from the retirement": [
     input({
       known: [{ token: "a" }, { token: "b" }],
       accepted: ["b"],
@@ -49,21 +49,21 @@ const rows: Record<string, [RotationInput, TokenRecord[]]> = {
     }),
     [{ token: "b" }, { token: "a", retiredAtMs: now, notAfterMs: now + AFTER_NEWER_SEEN_MS }],
   ],
-  "an end never moves later": [
+  "the end of a former token never moves later": [
     input({
       known: [{ token: "b" }, { token: "a", retiredAtMs: now - 10, notAfterMs: now + 7 }],
       accepted: ["b"],
     }),
     [{ token: "b" }, { token: "a", retiredAtMs: now - 10, notAfterMs: now + 7 }],
   ],
-  "a token past its end is gone": [
+  "a former token is dropped at its end": [
     input({
       known: [{ token: "b" }, { token: "a", retiredAtMs: now - 10, notAfterMs: now }],
       accepted: ["b"],
     }),
     [{ token: "b" }],
   ],
-  "asked to forget, former ones end now": [
+  "former tokens end at once when the user asks for it": [
     input({
       known: [{ token: "a" }, { token: "c", retiredAtMs: 1, notAfterMs: now + 9 }],
       accepted: ["b"],
@@ -78,7 +78,7 @@ const rows: Record<string, [RotationInput, TokenRecord[]]> = {
     }),
     [{ token: "a" }, { token: "b", retiredAtMs: now, notAfterMs: now + FORMER_TOKEN_MS }],
   ],
-  "two overwrites in a row keep both former ones": [
+  "two overwrites in a row keep both former tokens": [
     input({
       known: [{ token: "b" }, { token: "a", retiredAtMs: now - 10, notAfterMs: now - 10 + FORMER_TOKEN_MS }],
       accepted: ["c"],
@@ -102,12 +102,12 @@ test("however often a token is rotated in a day, only the newest former tokens a
   expect(known.map(({ token }) => token)).toEqual(newest);
 });
 
-describe("rotate", () => {
+describe("rotate decides which tokens verify signatures", () => {
   for (const [name, [given, want]] of Object.entries(rows))
     test(name, () => expect(rotate(given)).toEqual(want));
 });
 
-test("the next end is the earliest end of a former token", () => {
+test("nextTokenEnd returns the earliest end of a former token", () => {
   expect(nextTokenEnd([{ token: "a" }])).toBeUndefined();
   expect(nextTokenEnd([{ token: "a" }, { token: "b", notAfterMs: 5 }, { token: "c", notAfterMs: 3 }])).toBe(
     3,

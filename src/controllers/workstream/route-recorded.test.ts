@@ -4,7 +4,7 @@ import type { WorkStream } from "../../api/index.ts";
 import { Failure } from "../../errors.ts";
 import { recordRoute } from "./route-recorded.ts";
 
-test("a full table is reported only for credentials that are good", async () => {
+test("a full route table is reported only for a stream whose credentials are good", async () => {
   const records = {
     route: () => undefined,
     routesOf: () => [],

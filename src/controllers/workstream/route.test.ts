@@ -11,41 +11,41 @@ const now = 10 * REPLACED_URL_MS;
 const nobody = () => false;
 
 const rows: Record<string, [UrlRecord[], (urls: UrlRecord) => boolean, UrlRecord[]]> = {
-  "the first URL": [[], nobody, [urls("new")]],
-  unchanged: [[urls("new")], nobody, [urls("new")]],
-  "a former one goes on for an hour": [
+  "the first URL of a stream is in force": [[], nobody, [urls("new")]],
+  "a URL that did not change is listed once": [[urls("new")], nobody, [urls("new")]],
+  "a former URL stays in force for an hour": [
     [urls("old")],
     nobody,
     [urls("new"), { ...urls("old"), replacedAtMs: now }],
   ],
-  "and then is gone": [
+  "a former URL is dropped after an hour": [
     [urls("new"), { ...urls("old"), replacedAtMs: now - REPLACED_URL_MS }],
     nobody,
     [urls("new")],
   ],
-  "unless a number still points at it": [
+  "a former URL stays in force while a number still points at it": [
     [urls("new"), { ...urls("old"), replacedAtMs: now - REPLACED_URL_MS }],
     ({ inbound }) => inbound.includes("//old/"),
     [urls("new"), urls("old")],
   ],
-  "one that differs in its fallback ends when numbers point at the new one": [
+  "a former fallback URL gets an end once numbers point at the new fallback URL": [
     [{ ...urls("new"), fallback: "https://old/fallback/team/support" }],
     ({ inbound, fallback }) => inbound === urls("new").inbound && fallback === urls("new").fallback,
     [urls("new"), { ...urls("new"), fallback: "https://old/fallback/team/support", replacedAtMs: now }],
   ],
-  "a former one that becomes current again is listed once": [
+  "a former URL that becomes current again is listed once": [
     [urls("old"), { ...urls("new"), replacedAtMs: now - 1 }],
     nobody,
     [urls("new"), { ...urls("old"), replacedAtMs: now }],
   ],
 };
 
-describe("urlsInForce", () => {
+describe("urlsInForce lists the URLs at which the receiver accepts texts", () => {
   for (const [name, [known, pointedAt, want]] of Object.entries(rows))
     test(name, () => expect(urlsInForce(known, urls("new"), pointedAt, now)).toEqual(want));
 });
 
-test("the next end is the earliest end of a former URL", () => {
+test("nextUrlEnd returns the earliest end of a former URL", () => {
   expect(nextUrlEnd([urls("a")])).toBeUndefined();
   expect(nextUrlEnd([urls("a"), { ...urls("b"), replacedAtMs: 5 }, { ...urls("c"), replacedAtMs: 3 }])).toBe(
     3 + REPLACED_URL_MS,

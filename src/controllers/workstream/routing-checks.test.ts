@@ -43,7 +43,7 @@ const answer = async (judged: Partial<Judged> = {}) => {
   await clock.advance(0);
 };
 
-test("a spec is judged once, however often it is looked at", async () => {
+test("the rules of a spec are judged once, however many attempts need the verdict", async () => {
   checks.want(stream());
   checks.want(stream());
   await answer();
@@ -52,13 +52,13 @@ test("a spec is judged once, however often it is looked at", async () => {
   expect(checks.problems(stream())).toEqual(problems);
 });
 
-test("a stream without rules is judged at once", () => {
+test("a stream without rules has its verdict at once, without the judge", () => {
   checks.want(stream(1, "u", []));
   expect(checks.problems(stream())).toEqual([]);
   expect(asked).toHaveLength(0);
 });
 
-test("changed rules, and those of a stream that was made anew, are judged again", async () => {
+test("rules are judged again when they change, and when the stream was deleted and created again", async () => {
   checks.want(stream());
   await answer();
   checks.want(edited);
@@ -69,7 +69,7 @@ test("changed rules, and those of a stream that was made anew, are judged again"
   expect(asked).toHaveLength(3);
 });
 
-test("an edit that leaves the rules as they are keeps their verdict", async () => {
+test("an edit that does not change the rules keeps their verdict", async () => {
   checks.want(stream());
   await answer();
   checks.want(stream(2));
@@ -77,7 +77,7 @@ test("an edit that leaves the rules as they are keeps their verdict", async () =
   expect(asked).toHaveLength(1);
 });
 
-test("an edit while the rules are being judged makes the verdict count for the new spec, and wakes the stream that missed it", async () => {
+test("when an edit during the judgement does not change the rules, the verdict counts for the new spec and wakes the stream", async () => {
   checks.want(stream());
   checks.want(stream(2));
   expect(checks.problems(stream(2))).toBeUndefined();
@@ -87,7 +87,7 @@ test("an edit while the rules are being judged makes the verdict count for the n
   expect(checks.problems(stream(2))).toEqual(problems);
 });
 
-test("no stream is woken for a verdict that came in time", async () => {
+test("a stream is not woken for a verdict that came in time", async () => {
   checks.want(stream());
   const judged = checks.judged(stream(), 2000, signal);
   asked[0]!.resolve({ problems, certain: true });
@@ -96,7 +96,7 @@ test("no stream is woken for a verdict that came in time", async () => {
   expect(changed).toEqual([]);
 });
 
-test("a stream that went on without the verdict is woken when it is there", async () => {
+test("a stream that went on without the verdict is woken when the verdict is there", async () => {
   checks.want(stream());
   const judged = checks.judged(stream(), 2000, signal);
   await clock.advance(2000);
@@ -106,7 +106,7 @@ test("a stream that went on without the verdict is woken when it is there", asyn
   expect(changed).toEqual(["team/support"]);
 });
 
-test("a verdict on former rules wakes no stream and is not kept", async () => {
+test("a verdict on rules that have changed since wakes no stream and is not kept", async () => {
   checks.want(stream());
   checks.problems(stream());
   checks.want(edited);
@@ -116,7 +116,7 @@ test("a verdict on former rules wakes no stream and is not kept", async () => {
   expect(checks.problems(edited)).toBeUndefined();
 });
 
-test("a judge that fails is asked again at the next attempt", async () => {
+test("rules are judged again at the next attempt when the judge fails", async () => {
   checks.want(stream());
   asked[0]!.reject(new Error("no thread"));
   await clock.advance(0);
@@ -125,7 +125,7 @@ test("a judge that fails is asked again at the next attempt", async () => {
   expect(asked).toHaveLength(2);
 });
 
-test("a rule that was too dear is judged again after an hour, and is held against the stream until then", async () => {
+test("a rule that cost too much time counts as a problem and is judged again after an hour", async () => {
   checks.want(stream());
   await answer({ certain: false });
   await clock.advance(3_599_000);
@@ -139,7 +139,7 @@ test("a rule that was too dear is judged again after an hour, and is held agains
   expect(checks.problems(stream())).toEqual([]);
 });
 
-test("nothing is kept of a stream that is gone", async () => {
+test("the problems of a stream that was deleted are forgotten", async () => {
   checks.want(stream());
   await answer();
   checks.forget("team/support");

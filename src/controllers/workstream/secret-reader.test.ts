@@ -41,7 +41,7 @@ test("a Secret is fetched once for each version", async () => {
   expect(fetched).toBe(1);
 });
 
-test("keys that credentials do not use are not kept", async () => {
+test("keys of a Secret that credentials do not use are not kept", async () => {
   content = { ...content, "kubeconfig.yaml": base64("clusters: []"), apiKeySecret: base64("s") };
   expect(Object.keys((await reader.read(ref, signal)).data)).toEqual([
     "accountSid",
@@ -50,14 +50,14 @@ test("keys that credentials do not use are not kept", async () => {
   ]);
 });
 
-test("of a value that is too long for a credential only the beginning is kept", async () => {
+test("only the beginning is kept of a value that is too long for a credential", async () => {
   content = { ...content, authToken: base64("x".repeat(500_000)) };
   const { authToken } = (await reader.read(ref, signal)).data;
   expect(authToken!.length).toBeGreaterThan(256);
   expect(authToken!.length).toBeLessThan(10_000);
 });
 
-test("what is known of a Secret goes with the last stream that uses it, and not before", async () => {
+test("the content of a Secret is kept until the last stream stops using it", async () => {
   users = 2;
   await reader.read(ref, signal);
   users = 1;
@@ -71,7 +71,7 @@ test("what is known of a Secret goes with the last stream that uses it, and not 
   expect(fetched).toBe(2);
 });
 
-test("nothing is kept when the last stream went while the Secret was fetched", async () => {
+test("the content of a Secret is not kept when its last stream is deleted during the fetch", async () => {
   whileFetching = () => {
     users = 0;
     reader.stoppedUsing(ref);

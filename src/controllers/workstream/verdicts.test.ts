@@ -6,27 +6,30 @@ import { validate } from "../../validate/validate.ts";
 import { failedVerdicts } from "./outcome.ts";
 import { knownOf, routingVerdict, type StreamFacts, streamVerdicts, verdict } from "./verdicts.ts";
 
-/** Rules by name, and the names of those that do not compile. */
+/** Sets of rules by name, and the names of the rules that do not compile. */
 const rows: Record<string, [rules: Record<string, string>, bad: string[]]> = {
-  none: [{}, []],
-  "one that is good": [{ billing: "message.text.matches('(?i)invoice')" }, []],
-  "one that asks for what is not there": [{ billing: "message.body == 'invoice'" }, ["billing"]],
-  "one that is no bool": [{ billing: "message.segments" }, ["billing"]],
-  "a pattern that is none": [{ billing: "message.text.matches('(')" }, ["billing"]],
-  "a pattern of the customer's": [{ billing: "'x'.matches(message.text)" }, ["billing"]],
-  "good ones between bad ones": [
+  "no rules": [{}, []],
+  "a good rule": [{ billing: "message.text.matches('(?i)invoice')" }, []],
+  "a rule with a field that does not exist": [{ billing: "message.body == 'invoice'" }, ["billing"]],
+  "a rule whose result is not a bool": [{ billing: "message.segments" }, ["billing"]],
+  "a rule with an invalid pattern": [{ billing: "message.text.matches('(')" }, ["billing"]],
+  "a rule whose pattern comes from the customer's text": [
+    { billing: "'x'.matches(message.text)" },
+    ["billing"],
+  ],
+  "good rules between bad rules": [
     { a: "1", b: "true", c: "nobody", d: "number.open", e: "message.text == 1" },
     ["a", "c", "e"],
   ],
-  "many bad ones": [
+  "many bad rules": [
     Object.fromEntries(Array.from({ length: 9 }, (_, at) => [`r${at}`, "x"])),
     Array.from({ length: 9 }, (_, at) => `r${at}`),
   ],
-  "a pattern that grows beyond a rule's bound": [
+  "a rule whose pattern becomes larger than allowed": [
     { good: "true", big: `message.text.matches('${"(x?){300}".repeat(97)}')` },
     ["big"],
   ],
-  "good ones that are too much together": [
+  "good rules that together exceed the limit": [
     Object.fromEntries(Array.from({ length: 64 }, (_, at) => [`r${at}`, `message.text.matches('x{1000}')`])),
     Array.from({ length: 35 }, (_, at) => `r${at + 29}`),
   ],
@@ -46,7 +49,7 @@ const withRules = (routingRules: { name: string; when: string }[]) => ({
   },
 });
 
-describe("the controller and smschannel validate judge routing rules alike", () => {
+describe("the controller and smschannel validate give the same verdict on routing rules", () => {
   for (const [name, [byName, bad]] of Object.entries(rows))
     test(name, async () => {
       const rules = Object.entries(byName).map(([name, when]) => ({ name, when }));
@@ -74,7 +77,7 @@ describe("the controller and smschannel validate judge routing rules alike", () 
     });
 });
 
-test("a rule that is wrong does not change Ready", () => {
+test("an invalid routing rule does not change the condition Ready", () => {
   const facts: StreamFacts = {
     credentials: { ok: true, promoted: false },
     urlProblem: undefined,
@@ -92,7 +95,7 @@ test("a rule that is wrong does not change Ready", () => {
   });
 });
 
-describe("what the status said before holds while nothing newer is known", () => {
+describe("verdicts in the status hold until there are newer ones", () => {
   const inboundUrl = "https://sms.example.com/inbound/team/support";
   const answers = { type: "InboundUrlReady", status: "True", reason: "UrlAnswers", message: "it answered" };
   const wrong = { type: "RoutingReady", status: "False", reason: "RoutingRuleInvalid", message: "rule a" };
@@ -118,42 +121,57 @@ describe("what the status said before holds while nothing newer is known", () =>
   const judging = "Unknown: the routing rules are being checked";
 
   const rows: Record<string, [told: string, want: string]> = {
-    "a URL that answered": [told("InboundUrlReady", stream(answers)), "True: it answered"],
-    "Ready with it": [told("Ready", stream(answers)), "True: everything is in place"],
-    "a URL that answered at an older generation": [
+    "a URL that answered before is still reported as good": [
+      told("InboundUrlReady", stream(answers)),
+      "True: it answered",
+    ],
+    "Ready stays True when the URL answered before": [
+      told("Ready", stream(answers)),
+      "True: everything is in place",
+    ],
+    "a URL that answered at an older generation is still reported as good": [
       told("InboundUrlReady", stream({ ...answers, observedGeneration: 2 })),
       "True: it answered",
     ],
-    "another URL": [told("InboundUrlReady", stream(answers, { inboundUrl: "https://old" })), checking],
-    "a URL that did not answer": [told("InboundUrlReady", stream({ ...answers, status: "False" })), checking],
-    "a URL that fails now": [
+    "a URL that differs from the one that answered is being checked": [
+      told("InboundUrlReady", stream(answers, { inboundUrl: "https://old" })),
+      checking,
+    ],
+    "a URL that did not answer before is being checked": [
+      told("InboundUrlReady", stream({ ...answers, status: "False" })),
+      checking,
+    ],
+    "a URL that fails now is reported as failing": [
       told("InboundUrlReady", stream(answers), {
         url: { status: "False", reason: "PublicUrlUnreachable", message: "no answer" },
       }),
       "False: no answer",
     ],
-    "a rule that was wrong": [told("RoutingReady", stream(wrong)), "False: rule a"],
-    "rules that were good": [
+    "a rule that was wrong before is still reported": [told("RoutingReady", stream(wrong)), "False: rule a"],
+    "rules that were good before are still reported as good": [
       told("RoutingReady", stream({ ...wrong, status: "True", reason: "Ready", message: "good" })),
       "True: good",
     ],
-    "rules of an older generation": [
+    "rules of an older generation are being checked": [
       told("RoutingReady", stream({ ...wrong, observedGeneration: 2 })),
       judging,
     ],
-    "rules of which nobody knew": [
+    "rules whose condition was Unknown are being checked": [
       told("RoutingReady", stream({ ...wrong, status: "Unknown", message: "let go" })),
       judging,
     ],
-    "rules that are judged now": [
+    "rules that are judged now get the new verdict": [
       told("RoutingReady", stream(wrong), { ruleProblems: [] }),
       "True: every routing rule can be evaluated",
     ],
-    "no conditions yet": [told("RoutingReady", { ...stream({}), status: {} }), judging],
+    "rules of a stream without conditions are being checked": [
+      told("RoutingReady", { ...stream({}), status: {} }),
+      judging,
+    ],
   };
   for (const [name, [told, want]] of Object.entries(rows)) test(name, () => expect(told).toBe(want));
 
-  test("the former verdict holds also where the attempt itself failed", () => {
+  test("the former verdict on the rules holds also when the attempt failed", () => {
     const verdicts = failedVerdicts(
       stream(wrong),
       { reason: "TwilioUnavailable", message: "away" },

@@ -36,14 +36,14 @@ const line = (more: { force?: boolean; spec?: Partial<SmsNumber["spec"]> } = {})
 
 const conflict = () => new KubeError("changed meanwhile", { status: 409, reason: "Conflict" });
 
-/** What is durable, and what processes that come one after another did with it. */
+/** The durable state, and what the processes that run one after another did. */
 let stored: Shard;
 let saved: Map<string, Webhook>;
 let atTwilio: Webhook;
 let refused: boolean;
 let counted: string[];
 let warnings: string[];
-/** What fails, and how often yet. */
+/** The writes that fail, and how many more times each of them fails. */
 let failing: Partial<Record<"save" | "remove" | "refreshDigits", number>>;
 const fails = (what: keyof typeof failing) => {
   const left = failing[what] ?? 0;
@@ -61,7 +61,7 @@ beforeEach(() => {
   failing = {};
 });
 
-/** A process: its records, and its finalizer, which is tried until it is done. */
+/** Starts a process with its own records and its own finalizer; `tried` makes one attempt of the finalizer. */
 async function begin(recordsLoaded: Finalization["recordsLoaded"] = async () => {}) {
   const clock = new ManualClock();
   const store = {
@@ -140,17 +140,30 @@ async function begin(recordsLoaded: Finalization["recordsLoaded"] = async () => 
 
 const failures = ["save", "remove", "refreshDigits"] as const;
 const endings: Record<string, { object: SmsNumber; is401?: boolean; tells: string; counts: string[] }> = {
-  "force-delete": { object: line({ force: true }), tells: "WebhookLeft", counts: ["ForceDelete"] },
-  "a 401": { object: line(), is401: true, tells: "WebhookLeft", counts: ["TwilioUnauthorized"] },
-  Retain: { object: line({ spec: { deletionPolicy: "Retain" } }), tells: "WebhookRetained", counts: [] },
-  Restore: { object: line(), tells: "WebhookRestored", counts: [] },
-  Clear: { object: line({ spec: { deletionPolicy: "Clear" } }), tells: "WebhookCleared", counts: [] },
+  "a forced deletion": { object: line({ force: true }), tells: "WebhookLeft", counts: ["ForceDelete"] },
+  "a deletion whose credentials Twilio refuses": {
+    object: line(),
+    is401: true,
+    tells: "WebhookLeft",
+    counts: ["TwilioUnauthorized"],
+  },
+  "a deletion with the policy Retain": {
+    object: line({ spec: { deletionPolicy: "Retain" } }),
+    tells: "WebhookRetained",
+    counts: [],
+  },
+  "a deletion with the policy Restore": { object: line(), tells: "WebhookRestored", counts: [] },
+  "a deletion with the policy Clear": {
+    object: line({ spec: { deletionPolicy: "Clear" } }),
+    tells: "WebhookCleared",
+    counts: [],
+  },
 };
 
-describe("a deletion tells everything even if one of its writes fails once", () => {
+describe("a deletion reports its result once although one of its writes fails at first", () => {
   for (const [name, { object, is401, tells, counts }] of Object.entries(endings))
     for (const failure of failures)
-      test(`${name}, and ${failure} fails`, async () => {
+      test(`${name} reports its result although ${failure} fails once`, async () => {
         refused = is401 === true;
         failing = { [failure]: 1 };
         const { tried } = await begin();
@@ -160,7 +173,7 @@ describe("a deletion tells everything even if one of its writes fails once", () 
         expect(events.map(({ reason }) => reason)).toEqual([tells]);
         expect(counted).toEqual(counts);
         expect(warnings).toHaveLength(counts.length);
-        // What it recorded is durable before the finalizer goes.
+        // Everything that the cleanup recorded must be durable before the finalizer is removed.
         expect(stored.claims).toEqual([]);
         const isOwed = tells === "WebhookLeft" || tells === "WebhookRetained";
         expect(stored.owed?.map(({ isGone }) => isGone)).toEqual(isOwed ? [true] : []);
@@ -171,7 +184,7 @@ describe("a deletion tells everything even if one of its writes fails once", () 
       });
 });
 
-test("a deletion is not done as long as nothing can be written", async () => {
+test("a deletion is not finished while nothing can be written", async () => {
   failing = { save: 3 };
   const { tried } = await begin();
   for (let times = 0; times < 3; times += 1)
@@ -181,7 +194,7 @@ test("a deletion is not done as long as nothing can be written", async () => {
   expect((await tried(line({ force: true }))).events).toHaveLength(1);
 });
 
-test("when the process ends after recording a number as owed, the next process tells of it", async () => {
+test("when the process ends after recording a number as owed, the next process reports it", async () => {
   refused = true;
   failing = { remove: 1 };
   await expect((await begin()).tried(line())).rejects.toThrow("changed meanwhile");
@@ -193,7 +206,7 @@ test("when the process ends after recording a number as owed, the next process t
   expect([...saved.keys()]).toEqual(["PN1"]);
 });
 
-test("when the finalizer could not be removed, the next attempt tells the same again and counts nothing twice", async () => {
+test("when the finalizer could not be removed, the next attempt reports the same result and counts nothing twice", async () => {
   refused = true;
   const { tried } = await begin();
   const first = await tried(line());
@@ -203,7 +216,7 @@ test("when the finalizer could not be removed, the next attempt tells the same a
   expect(atTwilio.smsUrl).toBe(ours);
 });
 
-test("a number that the object owed and another holds by now is marked as gone", async () => {
+test("when another SmsNumber holds a number that the deleted SmsNumber owed, the record says that the deleted one is gone", async () => {
   const other = { ...claim, name: "other", uid: "other-uid", namespace: "b", stream: "b" };
   const owed = { ...claim, why: "Observing", sinceMs: 1 };
   stored = { routes: [], claims: [other], owed: [owed] };
@@ -214,11 +227,11 @@ test("a number that the object owed and another holds by now is marked as gone",
 });
 
 describe("while the records cannot be read", () => {
-  /** As of a Secret that is damaged: they never come. */
+  /** A Secret with records is damaged, so the records are never loaded. */
   const never = (signal: AbortSignal) =>
     new Promise<void>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 
-  test("force-delete lets the number go by what the status says, tells it, and records nothing", async () => {
+  test("force-delete lets the number go that the status names, reports it, and records nothing", async () => {
     const { tried, records } = await begin(never);
     const { done, events } = await tried(line({ force: true }));
     expect(done).toBe(true);
@@ -231,15 +244,15 @@ describe("while the records cannot be read", () => {
     expect([...saved.keys()]).toEqual(["PN1"]);
   });
 
-  test("force-delete of an SmsNumber that was never wired tells nothing", async () => {
+  test("force-delete of an SmsNumber whose webhook was never set reports nothing", async () => {
     const { tried } = await begin(never);
     const object = { ...line({ force: true }), status: {} } as SmsNumber;
     expect(await tried(object)).toEqual({ done: true, events: [] });
-    // The records may know better; what is saved waits until they are read.
+    // The records may know more than the status, so the saved webhook stays until the records can be read.
     expect([...saved.keys()]).toEqual(["uid"]);
   });
 
-  test("a deletion without force waits as long as it may, then lets the number go", async () => {
+  test("a deletion without force waits until its time-out, then lets the number go", async () => {
     const { tried, clock } = await begin(never);
     const work = tried(line());
     await clock.advance(590_000);
@@ -249,7 +262,7 @@ describe("while the records cannot be read", () => {
     expect(counted).toEqual(["RoutesNotLoaded"]);
   });
 
-  test("a deletion with Retain does not hold a worker for urgent objects while it waits", async () => {
+  test("a deletion with the policy Retain does not keep a worker for urgent objects busy while it waits", async () => {
     const { tried } = await begin(never);
     const work = tried(line({ spec: { deletionPolicy: "Retain" } }));
     await expect(work).rejects.toMatchObject({ reason: "RoutesNotLoaded" });

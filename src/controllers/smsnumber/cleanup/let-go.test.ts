@@ -22,32 +22,32 @@ const left: LeftNumber = {
 const letGo = { reason: "TwilioUnauthorized", why: "Twilio refused the credentials (401)" };
 
 describe("a number that was let go", () => {
-  test("has an event that says why, where its texts went before, and how to put that back", () => {
+  test("gets an event that says why, where its texts went before, and how to put the former webhook back", () => {
     const { type, message } = letGoEvent(letGo, left);
     expect(type).toBe("Warning");
     expect(message).toMatch(
       /left as it is: Twilio refused the credentials \(401\); before, .* crm\.example\.com/,
     );
-    expect(message).toMatch(/set it in Twilio's console, or apply an SmsNumber for it again/);
+    expect(message).toMatch(/set it in Twilio's console\. Or apply an SmsNumber for this number again/);
   });
 
-  test("has a log line that says all of it by itself", () => {
+  test("gets a log line with all facts of the event", () => {
     expect(letGoFields(letGo, left)).toMatchObject({ ...letGo, ...left, remedy: expect.any(String) });
   });
 
-  test("is to be cleared by hand where nothing was there before", () => {
+  test("gets the advice to clear the webhook when no earlier webhook is known", () => {
     const nothing = { ...left, formerHost: undefined, keptIn: undefined };
-    expect(letGoEvent(letGo, nothing).message).toMatch(/nothing is known to have been there.*clear it/);
+    expect(letGoEvent(letGo, nothing).message).toMatch(/no earlier webhook of the number is known.*clear it/);
     expect(letGoFields(letGo, nothing).formerHost).toBe("none");
   });
 
-  test("never has an event that is longer than Kubernetes accepts, whatever Twilio said", () => {
+  test("gets an event that is never longer than Kubernetes accepts, whatever Twilio answered", () => {
     const why = "x".repeat(400);
     expect(letGoEvent({ ...letGo, why }, left).message.length).toBeLessThan(1024);
   });
 });
 
-describe("the former host never tells a password, a path or a query", () => {
+describe("the former host in a message contains no password, path or query", () => {
   const webhook = (more: Partial<Webhook>): Webhook => ({
     smsUrl: "",
     smsMethod: "POST",
@@ -57,14 +57,20 @@ describe("the former host never tells a password, a path or a query", () => {
     ...more,
   });
   const rows: Record<string, [Partial<Webhook>, string | undefined]> = {
-    "a URL with a password": [
+    "for a URL with a password, the message names only host and port": [
       { smsUrl: "https://bot:s3cret@crm.example.com:8443/in?key=1" },
       "crm.example.com:8443",
     ],
-    "no URL": [{}, undefined],
-    "only a fallback": [{ smsFallbackUrl: "https://b.example.com/" }, undefined],
-    "no URL that can be read": [{ smsUrl: "crm secret" }, "an unreadable URL"],
-    "an application, whatever the URL": [
+    "without a URL, there is no former host": [{}, undefined],
+    "with only a fallback URL, there is no former host": [
+      { smsFallbackUrl: "https://b.example.com/" },
+      undefined,
+    ],
+    "for an unreadable URL, the message says so and does not quote the URL": [
+      { smsUrl: "crm secret" },
+      "an unreadable URL",
+    ],
+    "for an application, the message names the application and not the URL": [
       { smsUrl: "https://crm.example.com/", smsApplicationSid: "AP1" },
       "a Twilio application",
     ],
@@ -73,7 +79,7 @@ describe("the former host never tells a password, a path or a query", () => {
     test(name, () => expect(formerHostOf(webhook(given))).toBe(want));
 });
 
-test("every reason of a Failure that ends a deletion is counted from the start", () => {
+test("every Failure reason that can let a number go has a time series from the start", () => {
   const ends = ["TwilioUnauthorized", "TwilioPermissionMissing", "TwilioRejected", "AccountSuspended"];
   const waits = ["TwilioThrottled", "TwilioUnavailable"];
   for (const reason of [...ends, ...waits, "NumberNotInAccount", "SecretNotFound"]) {
@@ -84,23 +90,27 @@ test("every reason of a Failure that ends a deletion is counted from the start",
 
 describe("letGoAfter decides whether a failure lets the number go", () => {
   const rows: Record<string, [Reason, boolean, LetGo | undefined]> = {
-    "Twilio is away, and the deletion may wait: it is tried again": ["TwilioUnavailable", false, undefined],
-    "Twilio is away, and the deletion has waited long enough": [
+    "an outage of Twilio does not let the number go while the deletion may still wait": [
+      "TwilioUnavailable",
+      false,
+      undefined,
+    ],
+    "an outage of Twilio lets the number go when the deletion has waited long enough": [
       "TwilioUnavailable",
       true,
       { reason: "TwilioUnavailable", why: "gave up after waiting for Twilio: it failed" },
     ],
-    "Twilio slows us down, and the deletion has waited long enough": [
+    "throttling by Twilio lets the number go when the deletion has waited long enough": [
       "TwilioThrottled",
       true,
       { reason: "TwilioThrottled", why: "gave up after waiting for Twilio: it failed" },
     ],
-    "the credentials are refused: no waiting helps": [
+    "refused credentials let the number go at once": [
       "TwilioUnauthorized",
       false,
       { reason: "TwilioUnauthorized", why: "it failed" },
     ],
-    "the number is no longer in the account": [
+    "a number that is no longer in the account is let go at once": [
       "NumberNotInAccount",
       false,
       { reason: "NumberNotInAccount", why: "it failed" },

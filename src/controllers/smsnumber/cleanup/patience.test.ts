@@ -6,12 +6,24 @@ import { deletionSeen, leftMs } from "./patience.ts";
 
 const minutes = (count: number) => count * 60_000;
 
-describe("a deletion waits ten minutes for Twilio", () => {
+describe("with a time-out of ten minutes a deletion", () => {
   for (const [name, deleted, atWorkSince, now, patient] of [
-    ["from the deletion on, where somebody was at work", 0, -60, 9, true],
-    ["and no longer", 0, -60, 10, false],
-    ["from the return of an operator that was away when it came", 0, 30, 31, true],
-    ["and no longer after that either", 0, 30, 40, false],
+    ["still waits nine minutes after it was requested, when an operator was running", 0, -60, 9, true],
+    ["no longer waits ten minutes after it was requested, when an operator was running", 0, -60, 10, false],
+    [
+      "still waits one minute after the operator returned, when none was running at the request",
+      0,
+      30,
+      31,
+      true,
+    ],
+    [
+      "no longer waits ten minutes after the operator returned, when none was running at the request",
+      0,
+      30,
+      40,
+      false,
+    ],
   ] as const)
     test(name, () => {
       const times = { seenAtMs: minutes(deleted), atWorkSinceMs: minutes(atWorkSince), nowMs: minutes(now) };
@@ -19,7 +31,7 @@ describe("a deletion waits ten minutes for Twilio", () => {
     });
 });
 
-describe("the wait of a deletion", () => {
+describe("the time that a deletion waits", () => {
   const object = (uid: string, deletionTimestamp?: string): KubeObject => ({
     apiVersion: "v1",
     kind: "Thing",
@@ -39,7 +51,7 @@ describe("the wait of a deletion", () => {
     );
     return { clock, seenAt, tell: (change: Change<KubeObject>) => tell(change) };
   }
-  /** Whatever the API server's clock says. */
+  /** Deletion times from an API server whose clock is far behind or far ahead. */
   const [past, future] = ["2020-01-01T00:00:00Z", "2030-01-01T00:00:00Z"];
 
   test("begins when the deletion is first seen, however often the object changes afterwards", async () => {
@@ -54,7 +66,7 @@ describe("the wait of a deletion", () => {
     }
   });
 
-  test("begins anew for another object of the same name", async () => {
+  test("begins again for another object with the same name", async () => {
     const { clock, seenAt, tell } = scene();
     tell({ type: "added", object: object("u1", past) });
     await clock.advance(1000);

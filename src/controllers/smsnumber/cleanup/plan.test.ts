@@ -24,7 +24,7 @@ const does = (what: string, reason: string) =>
   expect.objectContaining({ do: what, event: expect.objectContaining({ reason }) });
 
 const rows: Record<string, [DeletionInput, unknown]> = {
-  "what was there is restored, application included": [
+  "the saved webhook is restored, including its application": [
     input({}),
     expect.objectContaining({
       do: "set",
@@ -44,42 +44,42 @@ const rows: Record<string, [DeletionInput, unknown]> = {
     input({ policy: "Retain" }),
     does("leave", "WebhookRetained"),
   ],
-  "the webhook is retained without a look at Twilio": [
+  "the webhook is retained without a call to Twilio": [
     input({ policy: "Retain", seen: null }),
     does("leave", "WebhookRetained"),
   ],
-  "the number is handed over although nobody looked at Twilio": [
+  "the number is handed over without a call to Twilio": [
     input({ successor: true, policy: "Retain", seen: null }),
     does("handOver", "WebhookHandedOver"),
   ],
-  "a number that was pointed elsewhere since is left alone": [
+  "a number that was pointed elsewhere in the meantime is not changed": [
     input({ seen: { ...ours, smsUrl: "https://new.example.org/" } }),
     does("leave", "WebhookLeft"),
   ],
-  "a number that got an application since is left alone": [
+  "a number that got an application in the meantime is not changed": [
     input({ seen: { ...ours, smsApplicationSid: "AP2" } }),
     does("leave", "WebhookLeft"),
   ],
-  "a number that somebody cleared since is left alone": [
+  "a number whose webhook somebody cleared in the meantime is not changed": [
     input({ seen: { ...ours, smsUrl: "" } }),
     does("leave", "WebhookLeft"),
   ],
-  "a number that is no longer in the account is left alone": [
+  "a number that is no longer in the account is not changed": [
     input({ seen: null }),
     does("leave", "WebhookLeft"),
   ],
-  "the number is handed over to an object that waits for it": [
+  "the number is handed over to an SmsNumber that waits for it": [
     input({ successor: true }),
     does("handOver", "WebhookHandedOver"),
   ],
-  "the number is handed over to an object that waits for it, also with Retain": [
+  "the number is handed over to an SmsNumber that waits for it, also with deletionPolicy: Retain": [
     input({ successor: true, policy: "Retain" }),
     does("handOver", "WebhookHandedOver"),
   ],
 };
 
-describe("planDeletion", () => {
-  test("a number that is gone from the account is let go, and that is told and counted", () =>
+describe("planDeletion decides what a deletion does with the webhook at Twilio", () => {
+  test("a number that is no longer in the account is let go with a reason", () =>
     expect(planDeletion(input({ seen: null }))).toMatchObject({ letGo: { reason: "NumberNotInAccount" } }));
 
   test("a webhook that Twilio refuses to restore is cleared instead, with a warning", () =>
@@ -90,7 +90,7 @@ describe("planDeletion", () => {
   for (const [name, [given, want]] of Object.entries(rows))
     test(name, () => expect(planDeletion(given)).toEqual(want));
 
-  test("clearing empties URL and fallback in one update, as Twilio demands (error 21406)", () => {
+  test("clearing empties the URL and the fallback URL in one update, as Twilio demands (error 21406)", () => {
     expect(planDeletion(input({ policy: "Clear" }))).toMatchObject({
       webhook: { smsUrl: "", smsFallbackUrl: "", smsApplicationSid: "" },
     });

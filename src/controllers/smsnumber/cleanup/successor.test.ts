@@ -9,12 +9,12 @@ const at = (minute: number) => new Date(Date.UTC(2026, 0, 1) + minute * 60_000).
 
 interface SuccessionRow {
   name: string;
-  /** In minutes. */
+  /** Age of the SmsNumber in minutes. */
   age: number;
   stream?: string;
   spec?: Partial<SmsNumber["spec"]>;
   deleted?: boolean;
-  /** Does the account of its stream own the number? Absent: not known yet. */
+  /** Does the Twilio account of the SmsNumber's WorkStream own the number? Undefined while that is not known. */
   owns?: boolean;
 }
 
@@ -33,7 +33,7 @@ const smsNumber = ({ name, age, stream = name, spec = {}, deleted = false }: Suc
 const going = smsNumber({ name: "going", age: 900_000, deleted: true });
 const held = { phoneNumberSid: SID, number: DIGITS, uid: "uid-going" } as HeldNumber;
 
-/** Who gets the number of `going`, and how many objects were looked at for it. */
+/** Returns which SmsNumber gets the number of `going`, and how many objects were examined for the decision. */
 function succession(rows: readonly SuccessionRow[], holders: Record<string, string> = {}) {
   const numbers = [going, ...rows.map(smsNumber)];
   const owns = new Map(rows.map(({ name, stream = name, owns }) => [`team/${stream}`, owns]));
@@ -80,27 +80,33 @@ const table: Record<
   string,
   [rows: SuccessionRow[], successor: string | undefined, holders?: Record<string, string>]
 > = {
-  "nobody else": [[], undefined],
-  "the oldest, wherever it stands": [[young, old], "old"],
-  "of the same age, the first by name": [
+  "there is no successor when no other SmsNumber names the number": [[], undefined],
+  "the oldest SmsNumber is the successor, wherever it is in the list": [[young, old], "old"],
+  "among SmsNumbers of the same age the first by name is the successor": [
     [
       { ...old, name: "b" },
       { ...old, name: "a" },
     ],
     "a",
   ],
-  "one whose account does not own the number is passed over": [[{ ...old, owns: false }, young], "young"],
-  "one that is being deleted is passed over": [[{ ...old, deleted: true }, young], "young"],
-  "one that only observes is passed over": [
+  "an SmsNumber whose account does not own the number is no successor": [
+    [{ ...old, owns: false }, young],
+    "young",
+  ],
+  "an SmsNumber that is being deleted is no successor": [[{ ...old, deleted: true }, young], "young"],
+  "an SmsNumber that only observes is no successor": [
     [{ ...old, spec: { managementPolicy: "Observe" } }, young],
     "young",
   ],
-  "nobody, while it is not known whether the oldest one's account owns it": [
+  "there is no successor while it is unknown whether the oldest SmsNumber's account owns the number": [
     [{ name: "old", age: 3 }, young],
     undefined,
   ],
-  "nobody, when the oldest is suspended": [[{ ...old, spec: { suspend: true } }, young], undefined],
-  "nobody, when the oldest one's stream has a number": [
+  "there is no successor when the oldest SmsNumber is suspended": [
+    [{ ...old, spec: { suspend: true } }, young],
+    undefined,
+  ],
+  "there is no successor when the oldest SmsNumber's WorkStream already has a number": [
     [
       { ...old, stream: "s" },
       young,
@@ -109,12 +115,16 @@ const table: Record<
     undefined,
     { PN2: "uid-other" },
   ],
-  "nobody, when another one has the number already": [[old, young], undefined, { [SID]: "uid-young" }],
+  "there is no successor when another SmsNumber has claimed the number already": [
+    [old, young],
+    undefined,
+    { [SID]: "uid-young" },
+  ],
 };
 for (const [name, [rows, successor, holders]] of Object.entries(table))
   test(name, () => expect(succession(rows, holders).successor).toBe(successor));
 
-test("each other SmsNumber is looked at only a few times, however many share one stream", () => {
+test("each other SmsNumber is examined only a few times, however many share one WorkStream", () => {
   const many = Array.from({ length: 500 }, (_, age) => ({ ...old, name: `n${age}`, age, stream: "s" }));
   const { successor, looks } = succession(many);
   expect(successor).toBe("n499");

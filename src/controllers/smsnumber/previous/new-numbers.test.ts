@@ -17,7 +17,7 @@ function listening() {
   return { numbers, tell: (change: Change<SmsNumber>) => tell(change) };
 }
 
-test("a number that comes without a status is new until it is wired or deleted", () => {
+test("an SmsNumber that appears without a status is new until its webhook is set or it is deleted", () => {
   const { numbers, tell } = listening();
   for (const uid of ["a", "b", "c"]) tell({ type: "added", object: object(uid) });
   tell({ type: "updated", object: object("a", { managedBy: "us" }), previous: object("a") });
@@ -27,14 +27,14 @@ test("a number that comes without a status is new until it is wired or deleted",
   expect(["a", "b", "c"].map((uid) => numbers.has(uid))).toEqual([false, false, true]);
 });
 
-test("a number that some operator has looked at is not new, and neither is one that only changed", () => {
+test("an SmsNumber that some operator has processed is not new, and neither is an SmsNumber that only changed", () => {
   const { numbers, tell } = listening();
   tell({ type: "added", object: object("a", { managedBy: "another/release" }) });
   tell({ type: "updated", object: object("b"), previous: object("b") });
   expect([numbers.has("a"), numbers.has("b")]).toEqual([false, false]);
 });
 
-test("a new leader takes no number for new that another leader has looked at meanwhile", () => {
+test("for a new leader, an SmsNumber that another leader has processed meanwhile is not new", () => {
   const { numbers, tell } = listening();
   for (const uid of ["a", "b"]) tell({ type: "added", object: object(uid) });
   numbers.begin([object("a", { managedBy: "us" }), object("b")]);

@@ -8,7 +8,7 @@ import { createPreviousWebhooks } from "./previous-webhooks.ts";
 const INSTANCE = "operator/test";
 const name = `${previousPrefix(INSTANCE)}uid`;
 
-/** With one Secret, which holds this text. */
+/** A store of saved webhooks with one Secret, which holds this text. */
 function previousOf(text: string) {
   const lines: string[] = [];
   const secret = {
@@ -27,14 +27,14 @@ function previousOf(text: string) {
   return { lines, read: () => previous.read("uid", new AbortController().signal) };
 }
 
-describe("a saved webhook that somebody damaged counts as none, and the log names only its Secret", () => {
+describe("a saved webhook that was damaged counts as none, and the log names only its Secret", () => {
   const texts = {
-    "no JSON": "https://bot:s3cret@legacy.example.com/",
-    "half of it": '{"smsUrl":"https://bot:s3cret@legacy.example.com/',
-    empty: "",
-    null: "null",
-    "a text": '"s3cret"',
-    "a list": '["s3cret"]',
+    "the content is not JSON": "https://bot:s3cret@legacy.example.com/",
+    "the JSON ends in the middle": '{"smsUrl":"https://bot:s3cret@legacy.example.com/',
+    "the content is empty": "",
+    "the JSON is null": "null",
+    "the JSON is a string": '"s3cret"',
+    "the JSON is a list": '["s3cret"]',
     "a field is missing": '{"smsUrl":"https://bot:s3cret@legacy.example.com/"}',
   };
   for (const [what, text] of Object.entries(texts))
@@ -46,7 +46,7 @@ describe("a saved webhook that somebody damaged counts as none, and the log name
     });
 });
 
-test("a saved webhook is read as it was saved, and nothing is logged", async () => {
+test("an undamaged webhook is read as it was saved, and nothing is logged", async () => {
   const webhook = {
     ...{ smsUrl: "https://legacy.example.com/", smsMethod: "GET", smsFallbackUrl: "" },
     ...{ smsFallbackMethod: "POST", smsApplicationSid: "" },
