@@ -10,20 +10,20 @@ const stream = (secret: string, generation: number) =>
   }) as WorkStream;
 
 const rows: Record<string, [Change<WorkStream>, string[]]> = {
-  "a new stream": [{ type: "added", object: stream("new", 1) }, []],
-  "a stream that goes on with its Secret": [
+  "a stream is added": [{ type: "added", object: stream("new", 1) }, []],
+  "a stream changes and keeps its Secret": [
     { type: "updated", object: stream("same", 2), previous: stream("same", 1) },
     [],
   ],
-  "a stream that names another one": [
+  "a stream changes to another Secret": [
     { type: "updated", object: stream("new", 2), previous: stream("old", 1) },
     ["team/old"],
   ],
-  "a stream that is gone": [{ type: "deleted", object: stream("old", 1) }, ["team/old"]],
+  "a stream is deleted": [{ type: "deleted", object: stream("old", 1) }, ["team/old"]],
 };
 
 for (const [name, [change, want]] of Object.entries(rows))
-  test(`the right Secret is forgotten by ${name}`, () => {
+  test(`when ${name}, the operator forgets ${want.length === 0 ? "no Secret" : "the Secret that it named"}`, () => {
     const unused: string[] = [];
     let tell: (change: Change<WorkStream>) => void = () => {};
     const deps = {
@@ -40,11 +40,11 @@ for (const [name, [change, want]] of Object.entries(rows))
 
 for (const [name, present, want] of [
   [
-    "a stream that went while it was looked at leaves nothing behind",
+    "what was learnt of a stream is dropped if the stream was deleted during the attempt",
     false,
     ["account", "answer", "rules", "state"],
   ],
-  ["a stream that is still there keeps what is known of it", true, []],
+  ["what was learnt of a stream is kept if the stream still exists after the attempt", true, []],
 ] as const)
   test(name, () => {
     const gone: string[] = [];

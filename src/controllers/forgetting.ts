@@ -9,7 +9,7 @@ import { secretOf } from "./workstream/secret.ts";
 import type { SecretReader } from "./workstream/secret-reader.ts";
 import type { Streams } from "./workstream/streams.ts";
 
-/** Everything that remembers something of an object by its key. */
+/** The parts of the operator that remember something of an object by its key, and the watches. */
 export interface ForgettingOptions {
   watches: Watches;
   streams: Pick<Streams, "delete">;
@@ -21,8 +21,8 @@ export interface ForgettingOptions {
 }
 
 /**
- * Drops what this process remembers of objects once they are gone. Otherwise its memory would grow as long as the
- * process lives, and a new object of an old name would inherit it.
+ * Drops what this process remembers of objects once they are deleted. Otherwise its memory would grow as long as the
+ * process lives, and a new object of the same name would inherit what was remembered of the old one.
  */
 export class Forgetting {
   readonly #options: ForgettingOptions;
@@ -38,8 +38,8 @@ export class Forgetting {
   }
 
   /**
-   * The stream may have been deleted during an attempt on it. Then what that attempt found out must go as well.
-   * True if so.
+   * Call this after each attempt on a stream. The stream may have been deleted during the attempt; then what the
+   * attempt stored must be dropped as well. Returns true if the stream was deleted.
    */
   streamReconciled(object: WorkStream): boolean {
     if (this.#options.watches.workStreams.store.getByKey(keyOf(object)) !== undefined) return false;
@@ -47,7 +47,7 @@ export class Forgetting {
     return true;
   }
 
-  /** The WorkStream is gone. */
+  /** Call this when a WorkStream has been deleted. */
   streamGone({ metadata }: WorkStream) {
     const { accounts, credentialChecks, routing, streams } = this.#options;
     const key = keyOf({ metadata });
@@ -58,13 +58,14 @@ export class Forgetting {
     this.#namespaceOf(metadata.namespace!);
   }
 
-  /** The SmsNumber is gone. */
+  /** Call this when an SmsNumber has been deleted. */
   numberGone({ metadata }: SmsNumber) {
     this.#namespaceOf(metadata.namespace!);
   }
 
   /**
-   * The namespace's UID goes with its last object of ours: a namespace that comes back under that name has another.
+   * Forgets the namespace's UID when the namespace has no WorkStream or SmsNumber left: a namespace that is created
+   * again under the same name has another UID.
    */
   #namespaceOf(namespace: string) {
     const { watches, namespaces } = this.#options;

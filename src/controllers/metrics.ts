@@ -1,15 +1,15 @@
 import { Counter, type Registry } from "@prometheus-io/client";
 import { LET_GO_REASONS } from "./smsnumber/cleanup/let-go.ts";
 
-/** What the controllers count, besides what src/kube and src/twilio count for everybody. */
+/** The counters of the controllers. src/kube and src/twilio register their own. */
 export interface ControllerMetrics {
-  /** Somebody changed a webhook, and it was set back. */
+  /** Counts a webhook that somebody changed and that the operator set back. */
   countDrift(): void;
-  /** A number was let go without its webhook being given back. */
+  /** Counts a number that was let go without its webhook being given back. */
   countLetGo(reason: string): void;
 }
 
-/** Registers the counters. */
+/** Registers the counters of the controllers. */
 export function controllerMetrics(registry: Registry): ControllerMetrics {
   const drift = new Counter({
     name: "smschannel_webhook_drift_total",
@@ -22,8 +22,8 @@ export function controllerMetrics(registry: Registry): ControllerMetrics {
     labelNames: ["reason"] as const,
     registers: [registry],
   });
-  // Every reason is there from the start with 0: Prometheus sees no increase in a counter whose first value is 1,
-  // and an alert would miss the first number.
+  // Every reason is exported from the start with the value 0. Prometheus sees no increase in a counter whose first
+  // value is 1, so an alert would miss the first number of a reason.
   for (const reason of LET_GO_REASONS) letGo.inc({ reason }, 0);
   return { countDrift: () => drift.inc(), countLetGo: (reason) => letGo.inc({ reason }) };
 }

@@ -2,10 +2,10 @@ import { expect, test } from "vitest";
 import type { KubeClient } from "../kube/client/client.ts";
 import { NamespaceUids } from "./namespaces.ts";
 
-test("a caller who asked first and gives up leaves the answer to the others", async () => {
+test("a caller that gives up does not cancel the request for a namespace's UID that other callers share", async () => {
   const answer = Promise.withResolvers<unknown>();
   let asked = 0;
-  // Like the real one: a request ends with the signal that it is given.
+  // Like the real client: a request ends when its signal aborts.
   const get = (_type: unknown, _ref: unknown, signal?: AbortSignal) => {
     asked++;
     return new Promise((resolve, reject) => {

@@ -3,9 +3,9 @@ import type { KubeClient } from "../kube/client/client.ts";
 import { namespaces } from "../kube/resource.ts";
 
 /**
- * UIDs of namespaces. A route belongs to the namespace's UID, so that a re-created namespace sees nothing of the
- * old one. Each is asked for once and kept as long as the namespace has an object of ours; that needs no right to
- * list or watch namespaces.
+ * UIDs of namespaces. A route belongs to the UID of its namespace, so that a namespace created again sees nothing of
+ * the old one. Each UID is requested once and kept as long as the namespace has a WorkStream or SmsNumber. That needs
+ * no right to list or watch namespaces.
  */
 export class NamespaceUids {
   readonly #client: KubeClient;
@@ -15,11 +15,12 @@ export class NamespaceUids {
     this.#client = client;
   }
 
-  /** Throws when the namespace is not there; the next caller asks again. */
+  /** Throws when the namespace does not exist; the next call requests its UID again. */
   async uidOf(namespace: string, signal: AbortSignal): Promise<string> {
     let uid = this.#known.get(namespace);
     if (uid === undefined) {
-      // Without the signal of the caller who happens to ask first: others wait for the same answer.
+      // The request does not get the signal of the caller that comes first, because other callers wait for the same
+      // answer.
       uid = this.#fetch(namespace);
       this.#known.set(namespace, uid);
       uid.catch(() => this.#known.delete(namespace));
@@ -27,12 +28,15 @@ export class NamespaceUids {
     return await orAborted(uid, signal);
   }
 
-  /** The last object of the namespace is gone. If the namespace comes back it may be another one. */
+  /**
+   * Call this when the last WorkStream or SmsNumber of the namespace is deleted. If the namespace is created again it
+   * has another UID.
+   */
   forget(namespace: string) {
     this.#known.delete(namespace);
   }
 
-  /** A backup of the cluster was restored: any namespace may be another one now. */
+  /** Call this when a backup of the cluster was restored: any namespace may have another UID now. */
   clear() {
     this.#known.clear();
   }

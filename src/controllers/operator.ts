@@ -1,7 +1,7 @@
 /**
- * The operator as a whole: every part is made here, told of the others it needs, and started and stopped in an
- * order that keeps its promises. All wiring is in this one constructor, from the bottom up, so that no part has to
- * be set late and one can read what depends on what.
+ * The operator as a whole. Every part is made here, gets the parts that it needs, and is started and stopped in an
+ * order that keeps its promises. All wiring is in this one constructor, from the bottom up, so that no part has to be
+ * set late and a reader sees which part depends on which.
  */
 
 import type { Registry } from "@prometheus-io/client";
@@ -74,36 +74,37 @@ export interface OperatorConfig {
 export interface OperatorOptions {
   config: OperatorConfig;
   client: KubeClient;
-  /** Absent: this process is taken to lead always. */
+  /** Without a leader elector this process leads all the time. */
   leader: LeaderElector | undefined;
   /** Names this process in events. */
   identity: string;
   clock: Clock;
   log: Log;
   registry: Registry;
-  /** Objects of a kind that are worked on at a time; tests make it small. */
+  /** How many objects of a kind are worked on at the same time; tests make it small. */
   workers?: number;
 }
 
 /**
- * Attempts mostly wait (for Twilio, for Secrets, for self-checks) and cost nothing meanwhile, so there can be many.
+ * How many objects of a kind are worked on at the same time. An attempt mostly waits (for Twilio, for Secrets, for
+ * self-checks) and costs little meanwhile, so there can be many.
  */
 const WORKERS = 300;
 /**
- * For one request to Twilio. A request begins only if it must end within what is left of the Lease, so this is
- * below the Lease's duration.
+ * The longest time for one request to Twilio. A request begins only if it is certain to end before the Lease expires,
+ * so this is below the duration of the Lease.
  */
 const TWILIO_TIMEOUT_MS = 8000;
 
-/** Something with a beginning, and an end that waits for what is under way. */
+/** A part that can be started, and whose `stop` waits for the work that is under way. */
 interface Part {
   start?(): void;
   stop(): unknown;
 }
 
 /**
- * The controllers of all kinds, and what they share. `start` it once the leader election runs, and `stop` it before
- * that ends: what is under way may still have to write.
+ * The controllers of all kinds, and the parts that they share. Call `start` once the leader election runs, and `stop`
+ * before the election ends: an attempt under way may still have to write.
  */
 export class Operator {
   readonly watches: Watches;
@@ -118,23 +119,24 @@ export class Operator {
   readonly #recordsOfTerm: RecordsOfTerm;
   readonly #accounts: Accounts;
   readonly #checks: Checks;
-  /** Started in this order, once the watches are. */
+  /** The controllers, in the order in which they are started, after the watches. */
   readonly #controllers: readonly Part[];
   readonly #upkeep: Upkeep;
-  /** What controllers use until they end; stopped after them, in any order. */
+  /** Parts that controllers use until they end. They are stopped after the controllers, in any order. */
   readonly #shared: readonly Part[];
   #offTerm = () => {};
   #atWorkSinceMs = 0;
 
   /**
-   * Builds the operator in layers, each from what is below it: what is seen, what waits to be worked on, what is
-   * remembered, who is woken, what is asked of the outside world, and the controllers. Everything that listens to
-   * an informer is made here, before the informers start, or it would miss their first events.
+   * Builds the operator in layers, each from the layers below it: the watches, the queues, the records, the wakeups,
+   * the clients of the outside world, and the controllers. Everything that listens to an informer is made here,
+   * before the informers start, because it would otherwise miss their first events.
    */
   constructor(options: OperatorOptions) {
     const { config, client, clock, log, registry, identity, leader, workers = WORKERS } = options;
     this.#options = options;
-    // Records and saved webhooks are written by this client, which refuses to write without the Lease.
+    // Records and saved webhooks are written by this client, which refuses to write while this process does not hold
+    // the Lease.
     const leadersClient = leader === undefined ? client : client.whileLeading(leader);
     const streams = this.#streams;
 
@@ -188,8 +190,8 @@ export class Operator {
     this.#credentialChecks = new CredentialChecks(twilio, clock, config.resyncIntervalMs);
     const credentialsRefused = (stream: string) => {
       const account = streams.get(stream)?.account;
-      // All streams with these credentials would meet the same refusal, so the answer that they share is doubted,
-      // and one of them asks again.
+      // Twilio would refuse all streams with these credentials. So the shared answer of the last credential check is
+      // marked as doubtful, and one stream checks the credentials again.
       if (account !== undefined) this.#credentialChecks.doubt(account.twilio.fingerprint);
       wakeups.stream(stream);
     };
@@ -205,13 +207,15 @@ export class Operator {
       onResync({ streams, promoted }) {
         for (const stream of streams) {
           wakeups.numbersOf(stream, "resync");
-          // A resync logged in with the second token: the first was refused, which the stream's condition must say.
+          // The resync logged in with the second token because the first was refused. The condition of the stream
+          // must say so.
           if (promoted) credentialsRefused(stream);
         }
       },
     });
     const evidence = this.#watchEvidence(wakeups);
-    // Its connections are its own, so that a slow front door takes none from Twilio.
+    // The prober has connections of its own, so that a slow ingress in front of the receiver takes no connections
+    // from the requests to Twilio.
     const prober = createProber(
       config.urlCheckAddress === undefined ? {} : { address: config.urlCheckAddress },
     );
@@ -222,7 +226,7 @@ export class Operator {
       lastAcceptedTextMs: (key) => evidence.lastAcceptedAt(key),
       onChange: (key) => wakeups.route(key, "change"),
     });
-    // A route that left early needs no more checks.
+    // A route that was evicted needs no more checks.
     this.records.onEvicted((key) => this.#checks.forget(key));
     const ruleJudge = new RuleJudge();
     const routing = new RoutingChecks({
@@ -249,8 +253,8 @@ export class Operator {
       reportingController: "smschannel.dev/controller",
       reportingInstance: identity,
     });
-    // No controller starts before all watches are full: an object judged without its neighbours would be judged
-    // wrong.
+    // No controller starts before all watches have their first list. An attempt on an SmsNumber, for example, that
+    // cannot see its WorkStream yet would report a wrong condition.
     const runtime = runtimeOf(options, { events, startAfter: watches.synced });
     const shared = {
       clock,
@@ -331,16 +335,16 @@ export class Operator {
       leading: () => this.#leads(),
       loaded: () => this.#recordsOfTerm.loaded,
     });
-    // Rule judge, prober and the rest hold threads and sockets that would keep the process alive.
+    // These parts hold threads and sockets, which would keep the process alive if they were not closed.
     this.#shared = [watches, evidence, events, twilio, { stop: () => prober.close() }, ruleJudge];
-    // Whichever watch notices a restored backup, the memory of all kinds is suspect.
+    // If any watch notices that a backup was restored, the remembered state of all kinds may be wrong.
     for (const informer of watches.all) informer.onRewound(() => void this.#restored());
   }
 
   start() {
     const { leader } = this.#options;
-    // Before the controllers listen: when a term begins the records must be loading before any attempt asks for
-    // them.
+    // This listener comes before those of the controllers: when a term begins, the records must be loading before any
+    // attempt waits for them.
     this.#offTerm = leader?.onTerm((term) => this.#beginTerm(term)) ?? (() => {});
     if (leader === undefined) this.#beginTerm(ALWAYS);
     this.watches.start();
@@ -348,31 +352,31 @@ export class Operator {
     this.#upkeep.start();
   }
 
-  /** Lets what is under way come to its end. The Lease is given up after this, not before. */
+  /** Waits for the attempts under way. The caller gives up the Lease after this, not before. */
   async stop() {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort(new Error("operator stopped"));
     this.#offTerm();
     this.#upkeep.stop();
     this.#checks.stop();
-    // Before the controllers: their attempts may be waiting for a resync's reading.
+    // The accounts stop before the controllers, whose attempts may be waiting for the list that a resync reads.
     this.#accounts.stop();
     await Promise.all(this.#controllers.map((controller) => controller.stop()));
     await Promise.allSettled(this.#shared.map((part) => part.stop()));
   }
 
-  /** Why this replica is not at work, for `/readyz`; undefined when it is, or when it waits for its turn to lead. */
+  /** Why this replica cannot work, for `/readyz`. Undefined when it works, or when it waits for its turn to lead. */
   problem(): string | undefined {
     return this.watches.problem();
   }
 
-  /** Without leader election this process always leads. */
+  /** Whether this process leads. Without leader election it always does. */
   #leads(): boolean {
     const { leader } = this.#options;
     return leader === undefined || leader.term !== undefined;
   }
 
-  /** Reports by receivers, if there is a database to read them from. */
+  /** Starts to read what receivers report, if there is a database to read from. */
   #watchEvidence(wakeups: Wakeups) {
     const { config, clock, log } = this.#options;
     if (config.databaseUrl === undefined) return noEvidence;
@@ -381,7 +385,7 @@ export class Operator {
       clock,
       log,
       onChange: (key) => wakeups.route(key, "resync"),
-      // Something at Twilio may take the route's texts, so the account is looked at sooner.
+      // Something at Twilio may take the route's texts, so the next resync checks the account for that.
       onSilent: (key) => {
         const route = this.records.route(key);
         if (route !== undefined) this.#accounts.suspect(`${route.namespace}/${route.stream}`);
@@ -389,7 +393,10 @@ export class Operator {
     });
   }
 
-  /** A backup of the cluster was restored (ADR 23): what is remembered by name or version may be of another object. */
+  /**
+   * Runs after a backup of the cluster was restored (ADR 23). What is remembered by name or by version may belong to
+   * another object.
+   */
   async #restored() {
     this.#secretReader.clear();
     this.#namespaces.clear();
@@ -400,11 +407,11 @@ export class Operator {
       for (const err of problems)
         this.#options.log.error({ err }, "one of the operator's own secrets cannot be written, will retry");
     } catch {
-      // The term is over: the next one reads everything anew.
+      // The term is over. The next term reads everything again.
     }
   }
 
-  /** What was seen in an earlier term is dropped: another leader may have changed Twilio meanwhile. */
+  /** Drops what was seen in an earlier term, because another leader may have changed Twilio since. */
   #beginTerm(term: Term) {
     const ending = AbortSignal.any([term.signal, this.#stop.signal]);
     this.#recordsOfTerm.begin(ending);
@@ -412,8 +419,8 @@ export class Operator {
     this.#credentialChecks.begin(ending);
     this.#accounts.begin(term);
     this.#checks.begin(term);
-    // Once now and once at the end: attempts that were still under way at the end of a term may write here a little
-    // later.
+    // This runs now and again at the end of the term. An attempt that is still under way when a term ends may write
+    // here a little later, so one run is not enough.
     const forget = () => {
       this.#streams.clear();
       this.#credentialChecks.clear();
@@ -424,13 +431,13 @@ export class Operator {
       this.#atWorkSinceMs = this.#options.clock.monotonic();
     };
     atWork();
-    // Nothing can be tried before the records are read and the watches are full, and that may take longer than a
-    // deletion waits. So a deletion's time counts from here.
+    // The time limit of a deletion counts from here. Before the records are read and the watches are full no cleanup
+    // can be tried, and that may take longer than the limit.
     Promise.all([this.#recordsOfTerm.loaded, this.watches.synced]).then(atWork, () => {});
   }
 }
 
-/** The records in Secrets, with the test route if it is wanted. */
+/** Makes the records, which are kept in Secrets, with the test route if it is enabled. */
 function createRecords(
   { config, clock }: OperatorOptions,
   {
@@ -460,8 +467,8 @@ function createRecords(
 }
 
 /**
- * What every controller is run with. The field manager names the installation, so that two of them never count as
- * one writer.
+ * The runtime that all controllers share. The field manager names the installation, so that the API server never
+ * takes two installations for one writer.
  */
 function runtimeOf(
   { client, clock, log, registry, leader, config }: OperatorOptions,

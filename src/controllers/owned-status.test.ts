@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { ownNumberStatus, ownStreamStatus } from "./owned-status.ts";
 
-test("a stream's status is ours but for the work process's fields and those that this version does not know", () => {
+test("the controller owns a stream's status, except fields of the work process and fields that it does not know", () => {
   const own = { managedBy: "sms/blue", inboundUrl: "https://x", conditions: [] };
   expect(
     ownStreamStatus({
@@ -14,7 +14,7 @@ test("a stream's status is ours but for the work process's fields and those that
   expect(ownStreamStatus({ managedBy: "sms/blue" })).toEqual({ managedBy: "sms/blue" });
 });
 
-test("a number's status is ours but for the work process's fields and those that this version does not know", () => {
+test("the controller owns a number's status, except fields of the work process and fields that it does not know", () => {
   expect(
     ownNumberStatus({ phoneNumberSid: "PN1", lastInboundTime: "2026-01-01T00:00:00Z", ofTomorrow: 1 }),
   ).toEqual({ phoneNumberSid: "PN1" });

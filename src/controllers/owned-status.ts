@@ -1,10 +1,10 @@
 import type { SmsNumberStatus, WorkStreamStatus } from "../api/index.ts";
 
 /**
- * Which part of a kind's status the controller owns. `smschannel work` owns the rest, and server-side apply keeps
- * the two apart by field manager (ADR 5). Fields that this version does not know belong to somebody else too:
- * otherwise a controller that is older than a field would find a difference at each attempt, and write the status
- * again for nothing.
+ * Which process owns a field of a kind's status. The controller owns most fields and `smschannel work` owns the rest;
+ * server-side apply keeps the two apart by field manager (ADR 5). Fields that are not listed here belong to neither.
+ * Otherwise a controller that is older than a field would find a difference at each attempt, and would write the
+ * status again each time.
  */
 type Owner = "controller" | "work";
 
@@ -18,7 +18,7 @@ const OF_STREAM: Record<keyof WorkStreamStatus, Owner> = {
   lastValidation: "controller",
   numberRef: "controller",
   conversations: "work",
-  // Has a field for each process, see below.
+  // This field has a part for each process: see OF_APPLIED_GENERATION.
   appliedGeneration: "controller",
 };
 

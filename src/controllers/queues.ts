@@ -5,30 +5,30 @@ import type { Watches } from "./watches.ts";
 import { secretOf } from "./workstream/secret.ts";
 import type { Streams } from "./workstream/streams.ts";
 
-/** What waits to be worked on, by kind. Made before everything else that puts keys into them. */
+/** The objects that wait for an attempt, by kind. The queues are made before all parts that put keys into them. */
 export interface Queues {
   workStreams: WorkQueue;
   smsNumbers: WorkQueue;
 }
 
-/** What the queues are made from. */
+/** The parts from which the queues are made. */
 export interface QueuesOptions {
   watches: Pick<Watches, "workStreams" | "smsNumbers">;
   streams: Pick<Streams, "get">;
   clock: Clock;
-  /** How many objects of a kind are worked on at a time. */
+  /** How many objects of a kind are worked on at the same time. */
   workers: number;
 }
 
 /**
- * Work on a stream or a number mostly waits for Twilio, so accounts share the workers fairly, as namespaces do
- * (ADR 29): one whose Twilio hangs must not hold them all.
+ * Makes the queues. An attempt on a stream or a number mostly waits for Twilio, so accounts share the workers fairly,
+ * as namespaces do (ADR 29): one account whose requests hang must not hold all workers.
  */
 export function createQueues({ watches, streams, clock, workers }: QueuesOptions): Queues {
   const { workStreams, smsNumbers } = watches;
   /**
-   * While a stream's credentials are not known, the name of its Secret stands for the account: streams with the same
-   * Secret have the same account.
+   * The account that stands for the stream in the queue. While the credentials of a stream are not known, the name of
+   * its Secret stands for the account, because streams with the same Secret have the same account.
    */
   const accountOf = (namespace: string, stream: string): string | undefined => {
     const known = streams.get(`${namespace}/${stream}`)?.fingerprint;

@@ -9,7 +9,10 @@ import type { Watches } from "./watches.ts";
 import type { Streams } from "./workstream/streams.ts";
 import type { StreamFacts } from "./workstream/verdicts.ts";
 
-/** How objects relate to each other, from what is watched and recorded at this moment; asks nobody. */
+/**
+ * How objects relate to each other, from what is watched and recorded at this moment. All of it is read from memory,
+ * without a request.
+ */
 export class Relations {
   readonly #watches: Watches;
   readonly #records: Records;
@@ -21,7 +24,10 @@ export class Relations {
     this.#streams = streams;
   }
 
-  /** The number that a stream's status speaks of: the one that holds its claim, else the oldest that asks for it. */
+  /**
+   * The number that the status of a stream names: the number that holds its claim, or else the oldest one that refers
+   * to the stream.
+   */
   numberOf(namespace: string, stream: string): StreamFacts["number"] {
     const numbers = this.#numbersOf(namespace, stream).filter(
       ({ metadata }) => metadata.deletionTimestamp === undefined,
@@ -39,8 +45,8 @@ export class Relations {
   }
 
   /**
-   * The digits whose texts the receiver takes for this route: those that we configured, and those that are only
-   * observed.
+   * The digits to which the receiver accepts texts for this route: the numbers whose webhook the operator sets, and
+   * the numbers that it only observes.
    */
   digitsOf(route: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream" | "accountSid">): string[] {
     const before = this.#records.route(routeKey(route))?.numbers ?? [];
@@ -51,8 +57,8 @@ export class Relations {
   }
 
   /**
-   * After a start nobody knows yet whether the account owns a number. Until then a number stays in the route if it
-   * was there, so that a restart does not refuse its texts.
+   * After a start it is not known yet whether the account owns a number. Until then a number stays in the route if it
+   * was there before, so that a restart does not make the receiver refuse its texts.
    */
   #observedDigits(route: Pick<RouteRecord, "namespace" | "stream">, before: readonly string[]): string[] {
     const deps = {
@@ -72,7 +78,7 @@ export class Relations {
       .map(({ spec }) => spec.number);
   }
 
-  /** Brings the numbers of a stream's routes up to date. Durable when it resolves. */
+  /** Updates the numbers in all routes of a stream. The change is durable when the promise resolves. */
   async refreshDigits(namespaceUid: string, stream: string): Promise<void> {
     for (const route of this.#records.routesOf(namespaceUid, stream)) {
       const numbers = this.digitsOf(route);
@@ -85,7 +91,7 @@ export class Relations {
   }
 }
 
-/** Creation times as text: RFC 3339 in UTC sorts by time. */
+/** The oldest of these numbers. Creation times are compared as text: RFC 3339 in UTC sorts by time. */
 function oldest(numbers: readonly SmsNumber[]): SmsNumber | undefined {
   return numbers.reduce<SmsNumber | undefined>(
     (best, each) => (best === undefined || createdAt(each) < createdAt(best) ? each : best),
@@ -96,8 +102,8 @@ function oldest(numbers: readonly SmsNumber[]): SmsNumber | undefined {
 const createdAt = ({ metadata }: SmsNumber) => metadata.creationTimestamp ?? "";
 
 /**
- * Does a route's WorkStream exist, as far as can be seen, and use this account, or was it not judged yet? In doubt
- * true: a route that is dropped by mistake refuses texts.
+ * Whether the WorkStream of a route exists and uses the account of the route. True also when that cannot be seen, or
+ * when the stream was not judged yet: a route that is dropped by mistake makes the receiver refuse texts.
  */
 export function hasStream(
   { watches, streams }: { watches: Watches; streams: Streams },

@@ -12,13 +12,13 @@ const object = (metadata: Partial<ObjectMeta> = {}, status?: unknown): KubeObjec
 });
 
 const rows: Record<string, [before: KubeObject, after: KubeObject, isTouch: boolean]> = {
-  "its spec is changed": [object(), object({ generation: 2 }), true],
-  "an annotation comes": [object(), object({ annotations: { look: "now" } }), true],
+  "the spec is changed": [object(), object({ generation: 2 }), true],
+  "an annotation is added": [object(), object({ annotations: { look: "now" } }), true],
   "an annotation changes": [object({ annotations: { a: "1" } }), object({ annotations: { a: "2" } }), true],
-  "a label goes": [object({ labels: { a: "1" } }), object({ labels: {} }), true],
-  "its status is written": [object(), object({ resourceVersion: "2" }, { ready: true }), false],
-  "our finalizer is put on it": [object(), object({ finalizers: ["ours"] }), false],
-  "it is being deleted": [object(), object({ deletionTimestamp: "2026-01-01T00:00:00Z" }), false],
+  "a label is removed": [object({ labels: { a: "1" } }), object({ labels: {} }), true],
+  "the status is written": [object(), object({ resourceVersion: "2" }, { ready: true }), false],
+  "our finalizer is added": [object(), object({ finalizers: ["ours"] }), false],
+  "a deletion begins": [object(), object({ deletionTimestamp: "2026-01-01T00:00:00Z" }), false],
 };
 
 let clock: ManualClock;
@@ -38,7 +38,7 @@ beforeEach(() => {
 });
 
 for (const [name, [previous, after, isTouch]] of Object.entries(rows))
-  test(`${name}: ${isTouch ? "a touch" : "no touch"}`, async () => {
+  test(`when ${name}, that ${isTouch ? "counts" : "does not count"} as a change by the user`, async () => {
     const made = clock.monotonic();
     tell({ type: "added", object: previous });
     await clock.advance(5000);
@@ -47,7 +47,7 @@ for (const [name, [previous, after, isTouch]] of Object.entries(rows))
     expect(touches.at(after) - made).toBe(isTouch ? 5000 : 0);
   });
 
-test("an object made anew is another one, and a touch of its Secret counts for it", async () => {
+test("an object created again under the same name gets times of its own, and a change of its Secret counts for it", async () => {
   tell({ type: "added", object: object() });
   tell({ type: "deleted", object: object() });
   await clock.advance(5000);
@@ -58,7 +58,7 @@ test("an object made anew is another one, and a touch of its Secret counts for i
   expect(touches.at(object({ uid: "v" }))).toBe(clock.monotonic());
 });
 
-test("a wall clock that is set back does not make a touch older than the one before", async () => {
+test("a later change of an object counts as later even if the wall clock was set back", async () => {
   tell({ type: "added", object: object() });
   const made = touches.at(object());
   clock.jump(-3_600_000);

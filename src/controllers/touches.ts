@@ -6,10 +6,10 @@ import type { Change, Informer } from "../kube/watch/informer.ts";
 import type { Watches } from "./watches.ts";
 
 /**
- * When a user last did something to an object, as far as this process saw it and by its monotonic clock:
- * Kubernetes' own times are whole seconds, and it has none for a change. Making an object counts, and so does
- * changing its spec, a label or an annotation; our own writes of status and finalizers do not. Listens from now on,
- * so it must be made before the informer starts.
+ * When a user last changed an object (a "touch"), as far as this process saw it and by its monotonic clock.
+ * Kubernetes' own times are whole seconds, and Kubernetes stores no time of a change. Creating an object counts, and
+ * so does changing its spec, a label or an annotation. The operator's own writes of status and finalizers do not
+ * count. Make this before the informer starts, because it sees only changes from then on.
  */
 export class Touches<T extends KubeObject> {
   readonly #clock: Clock;
@@ -24,19 +24,22 @@ export class Touches<T extends KubeObject> {
     });
   }
 
-  /** An object that was not seen yet counts as touched now. */
+  /** When the object was last touched. An object that was not seen yet counts as touched now. */
   at({ metadata }: T): number {
     return this.#at.get(metadata.uid ?? "") ?? this.#clock.monotonic();
   }
 
-  /** Something that belongs to the object was touched, such as its Secret. */
+  /** Call this when something that belongs to the object was changed, such as its Secret. */
   touch({ metadata }: T) {
     if (metadata.uid !== undefined && this.#at.has(metadata.uid))
       this.#at.set(metadata.uid, this.#clock.monotonic());
   }
 }
 
-/** A status write raises no generation; a finalizer is neither label nor annotation. */
+/**
+ * Whether a user made this change. A write of the status does not raise the generation, and a finalizer is neither a
+ * label nor an annotation.
+ */
 function isTouch({ object, previous }: Change<KubeObject>): boolean {
   if (previous === undefined) return true;
   const [a, b] = [previous.metadata, object.metadata];
@@ -47,7 +50,7 @@ function isTouch({ object, previous }: Change<KubeObject>): boolean {
   );
 }
 
-/** A stream's Secret is a part of it: a user who changes the Secret touches the stream. */
+/** The touches of WorkStreams. A user who changes the Secret of a stream touches the stream. */
 export function touchesOfStreams({ workStreams, secrets }: Watches, clock: Clock): Touches<WorkStream> {
   const touches = new Touches(workStreams, clock);
   secrets.onChange(({ object }) => {

@@ -9,7 +9,7 @@ import type { Streams } from "./workstream/streams.ts";
 
 type Enqueue = Pick<WorkQueue, "add">;
 
-/** The queues, and what is listened to. */
+/** The queues, and the parts whose changes put objects into them. */
 export interface WakeupsOptions {
   queues: { [Kind in keyof Queues]: Enqueue };
   watches: Watches;
@@ -18,11 +18,11 @@ export interface WakeupsOptions {
 }
 
 /**
- * Decides which objects must be looked at again when something else has changed. Changes of a kind's own objects
- * are its controller's business. Nothing is changed here; what must be forgotten is in forgetting.ts.
+ * Decides which objects need an attempt because something else has changed. The controller of a kind handles changes
+ * of its own objects. This class only fills queues; forgetting.ts drops what is remembered.
  *
- * Each line here stands for a status that would otherwise stay wrong until a resync, and each must be narrow: two
- * kinds that wake each other on every write would never rest.
+ * Without one of these rules some status would stay wrong until a resync. Each rule must also be narrow: two kinds
+ * that wake each other on every write would never rest.
  */
 export class Wakeups {
   readonly #queues: WakeupsOptions["queues"];
@@ -37,52 +37,57 @@ export class Wakeups {
     this.#listen();
   }
 
-  /** Listens to changes of one kind that another kind must hear of. */
+  /** Listens to changes of one kind that matter to objects of another kind. */
   #listen() {
     const { workStreams, smsNumbers, operatingHours, secrets } = this.#watches;
     const queues = this.#queues;
-    // A right was granted, or a CRD was installed. Nothing else wakes the objects that waited for this list.
+    // This kind can be listed now: a right was granted, or a CRD was installed. Nothing else wakes the objects that
+    // waited for this list.
     workStreams.onListed((namespace) => all(queues.smsNumbers, smsNumbers, namespace));
     operatingHours.onListed((namespace) => all(queues.smsNumbers, smsNumbers, namespace));
     smsNumbers.onListed((namespace) => all(queues.workStreams, workStreams, namespace));
     secrets.onChange(({ object }) => {
       for (const stream of workStreams.store.byIndex("secret", keyOf(object))) this.stream(keyOf(stream));
     });
-    // Only a new generation: the stream's own status writes must not wake its numbers, or theirs would wake it in
-    // turn.
+    // Only a new generation of a stream wakes its numbers. If the stream's own status writes did so too, stream and
+    // numbers would wake each other without end.
     workStreams.onChange(({ type, object, previous }) => {
       if (type !== "updated" || object.metadata.generation !== previous?.metadata.generation)
         this.numbersOf(keyOf(object));
     });
     operatingHours.onChange(({ type, object }) => {
-      // Numbers refer to opening hours only by name. Their content does not matter to the number.
+      // An SmsNumber only checks that its OperatingHours exist. Their content does not matter to it.
       if (type === "updated") return;
       for (const number of smsNumbers.store.byIndex("hours", keyOf(object))) this.number(keyOf(number));
     });
-    // The stream repeats its number's Ready condition, so it looks again only when that reads differently.
+    // The stream repeats the Ready condition of its number, so it needs an attempt only when that condition has
+    // changed.
     smsNumbers.onChange(({ type, object, previous }) => {
       if (type === "updated" && readyText(object) === readyText(previous)) return;
       this.stream(`${object.metadata.namespace}/${object.spec.workStreamRef.name}`);
     });
   }
 
-  /** Wakes a stream, by its key. */
+  /** Puts a stream into its queue, by its key. */
   stream(key: string, lane: QueueLane = "change") {
     this.#queues.workStreams.add(key, lane);
   }
 
-  /** Wakes a number, by its key. */
+  /** Puts a number into its queue, by its key. */
   number(key: string, lane: QueueLane = "change") {
     this.#queues.smsNumbers.add(key, lane);
   }
 
-  /** Wakes the numbers of a stream, by the stream's key. */
+  /** Puts all numbers of a stream into their queue, by the stream's key. */
   numbersOf(stream: string, lane: QueueLane = "change") {
     for (const number of this.#watches.smsNumbers.store.byIndex("stream", stream))
       this.number(keyOf(number), lane);
   }
 
-  /** A self-check or a receiver's report changed what is known of this route: wakes its stream and numbers. */
+  /**
+   * Wakes the stream and the numbers of a route. Called when a self-check or a receiver's report changed what is
+   * known of the route.
+   */
   route(key: string, lane: QueueLane) {
     const route = this.#records.route(key);
     if (route === undefined) return;
@@ -92,8 +97,8 @@ export class Wakeups {
   }
 
   /**
-   * A stream is gone: wakes its numbers, and one stream of the namespace that had found no room. One at a time,
-   * since each that takes room may leave none for the next.
+   * Called when a stream is gone. Wakes its numbers, and one stream of the namespace for whose route there was no
+   * room. It wakes one stream at a time, because each route that is added may leave no room for the next.
    */
   streamGone({ metadata }: WorkStream) {
     this.numbersOf(keyOf({ metadata }));
@@ -101,7 +106,10 @@ export class Wakeups {
     if (waiting !== undefined) this.stream(keyOf(waiting));
   }
 
-  /** A number is gone: wakes those that may have waited for it, or for its stream. */
+  /**
+   * Called when a number is gone. Wakes the SmsNumbers that may have waited for the same digits or for the same
+   * stream.
+   */
   numberGone({ metadata, spec }: SmsNumber) {
     for (const other of this.#watches.smsNumbers.store.byIndex("digits", spec.number))
       this.number(keyOf(other));
@@ -109,12 +117,15 @@ export class Wakeups {
   }
 }
 
-/** In the lane of resyncs: a whole list must not hold up a user's change. */
+/**
+ * Queues every object of the namespace. They go into the lane of resyncs, so that a whole list does not delay a
+ * user's change.
+ */
 function all(queue: Enqueue, { store }: { store: ReadStore<KubeObject> }, namespace: string | undefined) {
   for (const object of store.list(namespace)) queue.add(keyOf(object), "resync");
 }
 
-/** The Ready condition as one text, to be compared. */
+/** The Ready condition as one text, for comparison. */
 function readyText(object: SmsNumber | undefined): string {
   const ready = object?.status?.conditions?.find(({ type }) => type === "Ready");
   return `${ready?.status} ${ready?.reason} ${ready?.message}`;

@@ -17,23 +17,21 @@ import type { Log } from "../log.ts";
 /** What to watch, and how. */
 export interface WatchesOptions {
   client: KubeClient;
-  /** Empty: all. */
+  /** The namespaces to watch. An empty list means all namespaces. */
   namespaces: readonly string[];
   clock: Clock;
   log: Log;
   registry: Registry;
 }
 
-/**
- * What is watched, by every replica and as long as the process lives, so that a new leader begins with full stores.
- */
+/** The watches. Every replica keeps them as long as it lives, so that a new leader begins with full stores. */
 export class Watches {
   readonly workStreams: Informer<WorkStream>;
   readonly smsNumbers: Informer<SmsNumber>;
   readonly operatingHours: Informer<OperatingHours>;
   /**
-   * Names and versions only. The operator may not and need not hold the content of a cluster's Secrets; those it
-   * needs are fetched by name.
+   * Secrets, with only their names and versions. The operator has no need and no right to hold the content of all
+   * Secrets of a cluster; it fetches those that it needs by name.
    */
   readonly secrets: Informer<Secret>;
 
@@ -45,7 +43,7 @@ export class Watches {
         secret: ({ metadata, spec }) => [
           `${metadata.namespace}/${spec.sms.twilio.credentialsSecretRef.name}`,
         ],
-        // Streams for which there was no room: one of them is woken when a route leaves.
+        // Streams for whose route there was no room. One of them is woken when a route leaves.
         roomless: (stream) => (isRoomless(stream) ? [stream.metadata.namespace!] : []),
       },
     });
@@ -66,17 +64,17 @@ export class Watches {
       ...options,
       type: secrets,
       metadataOnly: true,
-      // A cluster has many Secrets that are not ours, some with large labels and annotations (Helm's, say). Only
-      // name and version are kept (ADR 21).
+      // A cluster has many Secrets that are not ours, and some have large labels and annotations (those of Helm, for
+      // example). So only name and version are kept (ADR 21).
       transform: ({ apiVersion, kind, metadata: { name, namespace, uid, resourceVersion } }) => ({
         apiVersion,
         kind,
         metadata: { name, namespace: namespace!, uid: uid!, resourceVersion: resourceVersion! },
       }),
     });
-    // All watches talk to one API server. When one finds that the server was set back to a backup (ADR 23) the
-    // others must list anew too: the server may have counted past their versions since, and then they could not
-    // find out by themselves.
+    // All watches talk to one API server. When one watch finds that the server was set back to a backup (ADR 23), the
+    // other watches must list again too. Since the restore, the server may have counted past the resource versions
+    // that the other watches know, and then they cannot notice the restore by themselves.
     for (const informer of this.all)
       informer.onRewound((found) => {
         if (found) for (const other of this.all) if (other !== informer) other.distrust();
@@ -87,12 +85,12 @@ export class Watches {
     return [this.workStreams, this.smsNumbers, this.operatingHours, this.secrets];
   }
 
-  /** Resolves when everything that may be listed has been listed once. */
+  /** Resolves when every kind and namespace that may be listed has been listed once. */
   get synced(): Promise<unknown> {
     return Promise.all(this.all.map(({ synced }) => synced));
   }
 
-  /** What is not watched at the moment and why, for `/readyz`; undefined when everything is. */
+  /** What is not watched at the moment and why, for `/readyz`. Undefined when everything is watched. */
   problem(): string | undefined {
     const problems = this.all.flatMap((informer) => informer.problem() ?? []);
     return problems.length === 0 ? undefined : problems.join("; ");
@@ -107,7 +105,7 @@ export class Watches {
   }
 }
 
-/** It found no room for its route. */
+/** Whether the status says that there was no room for the route of this stream. */
 function isRoomless({ status }: WorkStream): boolean {
   return conditionOf(status, "InboundUrlReady")?.reason === "RouteTableFull";
 }

@@ -1,7 +1,7 @@
 /**
- * What this process last saw in a Twilio account, and the only place where readings of it begin. The rule is that
- * any number of callers cost one reading: with a thousand numbers, or a Twilio that hangs, each caller with a
- * reading of its own would use up the account's rate limit.
+ * What this process last saw in a Twilio account. Readings of an account begin only here. The rule is that any number
+ * of callers cost one reading. With a thousand numbers, or when Twilio does not answer, callers with a reading each
+ * would use up the rate limit of the account.
  */
 
 import { NEVER, orAborted } from "../../aborted.ts";
@@ -21,29 +21,33 @@ import {
 
 type NumberType = SmsNumber["spec"]["type"];
 
-/** How long a failure to read stands as everybody's answer. */
+/** For how long a failed reading is the answer to all callers. */
 const FAILURE_STANDS_MS = 2000;
 /**
- * How often services, short codes and Conversations addresses are read while nobody has a reason to look sooner.
- * They change rarely and cost a call for each service.
+ * How often services, short codes and Conversations addresses (the surroundings) are read while there is no reason to
+ * read them sooner. They change rarely, and reading them costs a call for each service.
  */
 const SURROUNDINGS_MS = 3_600_000;
-/** A person who changes them may not be done: so long they are read in each resync. */
+/**
+ * After a change of the surroundings each resync reads them for this long, because the person who changes them may
+ * not be done.
+ */
 const CHANGING_MS = 3_600_000;
 /**
- * Readings before their time: no sooner than this after the last one, and later where there is much to read, so
- * that touching objects in a loop cannot use up the account's rate limit.
+ * The shortest time between two readings of the surroundings that come before their hour. It grows with the number of
+ * calls that a reading needs. Without it a user who changes objects in a loop could use up the rate limit of the
+ * account.
  */
 const EXTRA_READING_MS = 10_000;
 const EXTRA_READING_MS_PER_CALL = 500;
 
-/** How Twilio is called, and how young the surroundings must be. */
+/** How Twilio is called, and how recent the surroundings must be. */
 export interface LookOptions extends CallOptions {
-  /** When the reading of the surroundings must have begun; absent: the hourly one is young enough. */
+  /** The surroundings must have been read at this time or later. Absent: the hourly reading is recent enough. */
   surroundingsSinceMs?: number;
 }
 
-/** The account's numbers as last listed. */
+/** The numbers of the account as they were last listed. */
 interface NumberList {
   list: readonly PhoneNumber[];
   takenAtMs: number;
@@ -57,9 +61,9 @@ interface Reading {
 }
 
 /**
- * A Twilio account as seen with one set of credentials. One paged list serves all its numbers: the alternative, a
- * call for each number, would be a thousand. Keyed by the credentials' fingerprint and never by account SID alone,
- * so that nobody sees a list that their own credentials did not open.
+ * A Twilio account as seen with one set of credentials. One paged list serves all its numbers; a call for each number
+ * would be a thousand calls. A view belongs to the fingerprint of its credentials and never just to an account SID,
+ * so that no user sees a list that their own credentials did not open.
  */
 export class AccountView {
   readonly twilio: TwilioAccount;
@@ -68,46 +72,50 @@ export class AccountView {
   #snapshot: Snapshot | undefined;
   #numbers: NumberList | undefined;
   #surroundings: AccountSurroundings | undefined;
-  /** When the surroundings were last found to differ from before. */
+  /** When the surroundings were last found to have changed. */
   #changedAtMs = Number.NEGATIVE_INFINITY;
-  /** Answers to our updates, which are younger than the last list. */
+  /** Answers to our updates that are more recent than the last list. */
   readonly #updated = new Map<string, { number: PhoneNumber; atMs: number }>();
   #failure: { error: unknown; atMs: number } | undefined;
-  /** Readings under way, one for each lane at the most. */
+  /** The readings under way, at most one for each lane. */
   readonly #readings = new Map<Lane, Reading>();
-  /** Resyncs in a row that failed. */
+  /** How many resyncs in a row have failed. */
   failedResyncs = 0;
 
-  /** `ending` ends readings. They are shared, so the caller who asked first must not end them. */
+  /** `ending` ends all readings. They are shared, so a caller cannot end them with a signal of its own. */
   constructor(twilio: TwilioAccount, clock: Clock, ending: AbortSignal = NEVER) {
     this.twilio = twilio;
     this.#clock = clock;
     this.#ending = ending;
   }
 
-  /** The last snapshot, however old; undefined before the first. */
+  /** The last snapshot, however old it is. Undefined before the first reading. */
   get latest(): Snapshot | undefined {
     return this.#snapshot;
   }
 
-  /** From when on the surroundings may be read before their time. One bound for each account, whoever asks. */
+  /**
+   * The time from which the surroundings may be read before their hour. There is one limit for each account, for all
+   * callers together.
+   */
   get surroundingsFromMs(): number {
     if (this.#surroundings === undefined) return 0;
     const { takenAtMs, calls } = this.#surroundings;
     return takenAtMs + Math.max(EXTRA_READING_MS, calls * EXTRA_READING_MS_PER_CALL);
   }
 
-  /** Has somebody changed the surroundings within the last hour? */
+  /** Whether the surroundings were found to have changed within the last hour. */
   get isChanging(): boolean {
     return this.#clock.monotonic() - this.#changedAtMs < CHANGING_MS;
   }
 
   /**
-   * A snapshot whose reading began at `sinceMs` or later: the one at hand, the one under way, or a new one. The
-   * beginning counts, since a change at Twilio after it may be missing in the answer. Callers who come after a
-   * reading began share the next one, so that a thousand numbers applied one after another are not a thousand
-   * lists. Only a user's change does not wait for a resync's reading. An aborted signal ends this caller's wait,
-   * not the reading.
+   * A snapshot whose reading began at `sinceMs` or later: the last one, the one under way, or a new one. The
+   * beginning counts because a change at Twilio after it may be missing in the answer.
+   *
+   * Callers that come after a reading began share the next one, so that a thousand numbers that are applied one after
+   * another do not cause a thousand lists. Only a change by a user does not wait for the reading of a resync. An
+   * aborted signal ends the wait of this caller but not the reading.
    */
   async since(sinceMs: number, { surroundingsSinceMs = 0, ...options }: LookOptions): Promise<Snapshot> {
     for (;;) {
@@ -121,24 +129,25 @@ export class AccountView {
           startedMs >= sinceMs && (isYoung || (surroundings && startedMs >= surroundingsSinceMs)),
       );
       if (young !== undefined) return await orAborted(young.promise, options.signal);
-      // A user's change starts a reading of its own beside a resync's, which can take minutes in a large account; a
-      // resync waits for whatever is under way.
+      // A change by a user starts a reading of its own beside that of a resync, which can take minutes in a large
+      // account. A resync waits for any reading under way.
       const nothingToWaitFor =
         options.lane === "change" ? !this.#readings.has("change") : readings.length === 0;
       if (nothingToWaitFor) return await orAborted(this.#begin(options, !isYoung), options.signal);
-      // What is under way began too early for this caller. Wait for its end and look again: by then another caller
-      // may have begun the next one.
+      // The readings under way began too early for this caller. Wait until one ends and check again, because another
+      // caller may have begun the next reading meanwhile.
       await orAborted(Promise.race(readings.map(({ promise }) => promise.catch(() => {}))), options.signal);
     }
   }
 
-  /** Starts a reading, of the surroundings too if asked or if they are an hour old. */
+  /** Starts a reading. It includes the surroundings if the caller wants them or if they are an hour old. */
   async #begin(options: CallOptions, surroundingsToo: boolean): Promise<Snapshot> {
     const startedMs = this.#clock.monotonic();
     const stale =
       this.#surroundings === undefined || startedMs - this.#surroundings.takenAtMs >= SURROUNDINGS_MS;
     const surroundings = surroundingsToo || stale;
-    // A thousand numbers that share this account must not each find out that Twilio is down.
+    // All callers get a recent failure as their answer: a thousand numbers that share this account must not each find
+    // out that Twilio is down.
     if (this.#failure !== undefined && startedMs - this.#failure.atMs < FAILURE_STANDS_MS)
       throw this.#failure.error;
     const promise = this.#read(startedMs, surroundings, { ...options, signal: this.#ending });
@@ -149,7 +158,7 @@ export class AccountView {
       this.failedResyncs = 0;
       return snapshot;
     } catch (error) {
-      // An abort is no answer of Twilio's.
+      // An abort is not an answer from Twilio, so it is not remembered.
       if (error instanceof Failure) this.#failure = { error, atMs: this.#clock.monotonic() };
       throw error;
     } finally {
@@ -157,7 +166,10 @@ export class AccountView {
     }
   }
 
-  /** A number that the last list does not have, looked for by its digits. Found, it becomes part of the snapshot. */
+  /**
+   * Looks for a number that is missing in the last list, by its digits. A number that is found becomes part of the
+   * snapshot.
+   */
   async find(spec: string, options: CallOptions): Promise<PhoneNumber | undefined> {
     const found = await this.twilio.findNumber(`+${spec}`, options);
     if (found === null) return undefined;
@@ -166,8 +178,8 @@ export class AccountView {
   }
 
   /**
-   * One number by its SID, without a list; null: Twilio says that the account has no such number. Short codes are
-   * listed instead: an account has a few at the most.
+   * Fetches one number by its SID, without a list. Null means that Twilio says the account has no such number. Short
+   * codes are listed instead, because an account has only a few.
    */
   async fetch(type: NumberType, sid: string, options: CallOptions): Promise<PhoneNumber | null> {
     if (type !== "ShortCode") return await this.twilio.getNumber(sid, options);
@@ -176,9 +188,9 @@ export class AccountView {
   }
 
   /**
-   * Sets a number's webhook and returns the number as Twilio answers it. The answer becomes part of the snapshot
-   * only by `noteUpdated`, once the caller has seen in it that Twilio did what it was asked: a cache in between may
-   * answer with the state from before.
+   * Sets the webhook of a number and returns the number as it is in the answer from Twilio. A cache in between may
+   * answer with the state from before the update. So the answer becomes part of the snapshot only by `noteUpdated`,
+   * once the caller has seen in it that Twilio made the change.
    */
   async update(number: PhoneNumber, webhook: Webhook, options: CallOptions): Promise<PhoneNumber> {
     const change = webhook as WebhookChange;
@@ -187,7 +199,7 @@ export class AccountView {
       : await this.twilio.updateNumber(number.sid, change, options);
   }
 
-  /** This answer is younger than any list whose reading began before it. */
+  /** Adds the answer to an update to the snapshot. It is more recent than any list whose reading began before it. */
   noteUpdated(number: PhoneNumber) {
     this.#updated.set(number.sid, { number, atMs: this.#clock.monotonic() });
     this.#snapshot?.numbers.set(digits(number.phoneNumber), number);
@@ -199,7 +211,7 @@ export class AccountView {
       surroundingsToo ? readSurroundings(this.twilio, options, startedMs, this.#surroundings) : undefined,
     ]);
     if (read !== undefined) this.#learn(read);
-    // A reading that began earlier may end later.
+    // A reading that began earlier may end later, and its list must not replace a more recent one.
     if (this.#numbers === undefined || this.#numbers.takenAtMs <= startedMs)
       this.#numbers = { list: numbers, takenAtMs: startedMs };
     this.#snapshot = this.#compose(this.#numbers, this.#surroundings!);
@@ -207,8 +219,8 @@ export class AccountView {
   }
 
   #compose({ list, takenAtMs }: NumberList, surroundings: AccountSurroundings): Snapshot {
-    // A list that began after our update has its result. Short codes are read with the surroundings, which can be
-    // an hour old, so for them our answer lasts longer.
+    // A list whose reading began after our update contains its result, so the stored answer is dropped. Short codes
+    // are read with the surroundings, which can be an hour old, so an answer about a short code is kept longer.
     for (const [sid, { number, atMs }] of this.#updated)
       if (atMs < (number.kind === "shortCode" ? surroundings.takenAtMs : takenAtMs))
         this.#updated.delete(sid);
@@ -217,7 +229,7 @@ export class AccountView {
     return snapshotOf(list.map(current), { ...surroundings, shortCodes }, takenAtMs);
   }
 
-  /** Takes over a reading of the surroundings unless a younger one is there, and notes whether it shows a change. */
+  /** Stores a reading of the surroundings unless a more recent one is stored, and notes whether it shows a change. */
   #learn(read: AccountSurroundings) {
     const before = this.#surroundings;
     if (before !== undefined && before.takenAtMs > read.takenAtMs) return;

@@ -1,6 +1,7 @@
 /**
- * The Twilio accounts in use, and the timer on which each is compared with what its numbers should look like.
- * Twilio tells nobody of changes made there, so drift is found by looking.
+ * The Twilio accounts in use, and the timer of each account that starts its resync: the comparison of its numbers
+ * with the specs. Twilio sends no notice of changes to a webhook, so the operator has to read them regularly to find
+ * drift.
  */
 
 import type { Clock } from "../../clock.ts";
@@ -10,52 +11,55 @@ import type { Credentials } from "../../twilio/credentials.ts";
 import type { Twilio } from "../../twilio/twilio.ts";
 import { AccountView, type LookOptions } from "./account-view.ts";
 
-/** What a resync came to, for those who compare numbers afterwards. */
+/** The result of a resync, for the parts that compare numbers afterwards. */
 export interface Resynced {
   /** Keys of the WorkStreams that use the account. */
   streams: ReadonlySet<string>;
-  /** The secondary token took over since the last resync. Told once for each promotion. */
+  /**
+   * Whether the token that works has changed since the last resync, because the secondary token was promoted.
+   * Reported once for each promotion.
+   */
   promoted: boolean;
 }
 
-/** Where accounts come from, and who hears of resyncs. */
+/** The clients that make accounts, and the functions that are called about resyncs. */
 export interface AccountsOptions {
   twilio: Twilio;
   clock: Clock;
   log: Log;
   resyncIntervalMs: number;
-  /** Called after each resync, also a failed one: the account's numbers are to be compared again. */
+  /** Called after each resync, even a failed one: the numbers of the account must then be compared again. */
   onResync(resynced: Resynced): void;
   /**
-   * Is some number of these streams not Ready because of what surrounds numbers? Then each resync reads that as
-   * well (ADR 30).
+   * Whether some number of these streams is not Ready because of the surroundings of numbers: a Messaging Service or
+   * a Conversations address. If so, each resync reads the surroundings as well (ADR 30).
    */
   waitsForSurroundings(streams: ReadonlySet<string>): boolean;
-  /** Between 0 and 1; tests make it constant. */
+  /** Returns a number between 0 and 1; tests make it constant. */
   random?: () => number;
 }
 
-/** An account in use. */
+/** A Twilio account that some WorkStream uses. */
 interface AccountInUse {
   account: AccountView;
   /** Keys of the WorkStreams that use it. */
   users: Set<string>;
-  /** Was the secondary token the one that worked, when that was told last? */
+  /** Whether the secondary token was the one that worked, when that was last reported. */
   promoted: boolean;
-  /** Texts that used to come no longer come. */
+  /** Whether texts that used to come no longer come, so that something at Twilio may take them. */
   suspect: boolean;
   cancel: () => void;
 }
 
 /**
- * All accounts in use, each resynced on its own jittered timer as long as some WorkStream uses it. What was seen of
- * them ends with the term: the next leader may change it.
+ * All accounts in use. Each is resynced on a timer of its own as long as some WorkStream uses it; the timers vary at
+ * random. What was seen of the accounts is forgotten when the term ends, because the next leader may change it.
  */
 export class Accounts {
   readonly #options: AccountsOptions;
   /**
-   * By the credentials' fingerprint, never by account SID: a SID is no secret, and naming one must not show what
-   * others' credentials opened.
+   * The accounts by the fingerprint of their credentials. The account SID is never the key: it is not a secret, and a
+   * user who names an account must not see what the credentials of other users opened.
    */
   readonly #accounts = new Map<string, AccountInUse>();
   readonly #accountOf = new Map<string, string>();
@@ -67,9 +71,9 @@ export class Accounts {
     this.#options = options;
   }
 
-  /** Resyncs until the term ends; before the first term nothing is resynced. */
+  /** Starts the resyncs, which go on until the term ends. Before the first term nothing is resynced. */
   begin(term: Pick<Term, "signal" | "remainingMs">) {
-    // Attempts that were still running after the last term's end may have left something.
+    // Attempts that were still running after the end of the last term may have added accounts.
     this.#forgetAll();
     this.#term = term;
     this.#ending = AbortSignal.any([term.signal, this.#stop.signal]);
@@ -77,8 +81,8 @@ export class Accounts {
   }
 
   /**
-   * The account for these credentials. Counts as used by `user` (a WorkStream's key) until `stopUsing`, or until
-   * the user comes with others.
+   * The account for these credentials. It counts as used by `user` (the key of a WorkStream) until `stopUsing`, or
+   * until the same user calls this with other credentials.
    */
   use(user: string, credentials: Credentials): AccountView {
     const twilio = this.#options.twilio.account(credentials);
@@ -102,12 +106,12 @@ export class Accounts {
     return entry.account;
   }
 
-  /** Identifies credentials without showing them. */
+  /** A fingerprint that identifies credentials without revealing them. */
   fingerprintOf(credentials: Credentials): string {
     return this.#options.twilio.account(credentials).fingerprint;
   }
 
-  /** For a single call that must not start resyncs, such as a finalizer's. */
+  /** The account for a single call that must not start resyncs, such as a call of a finalizer. */
   once(credentials: Credentials): AccountView {
     const twilio = this.#options.twilio.account(credentials);
     return (
@@ -116,7 +120,10 @@ export class Accounts {
     );
   }
 
-  /** The stream is gone, or its credentials are no longer good. The last user ends the account's timer. */
+  /**
+   * Call this when the stream is gone, or when its credentials are no longer valid. The timer of an account ends with
+   * its last user.
+   */
   stopUsing(user: string) {
     const fingerprint = this.#accountOf.get(user);
     if (fingerprint === undefined) return;
@@ -128,7 +135,10 @@ export class Accounts {
     this.#accounts.delete(fingerprint);
   }
 
-  /** Texts that used to come to this user's numbers no longer come: the next resync looks at what may take them. */
+  /**
+   * Call this when texts that used to come to the numbers of this user no longer come. The next resync then reads the
+   * services that may take the texts.
+   */
   suspect(user: string) {
     const entry = this.#accounts.get(this.#accountOf.get(user) ?? "");
     if (entry !== undefined) entry.suspect = true;
@@ -147,8 +157,8 @@ export class Accounts {
   }
 
   /**
-   * Spread by 10 % either way, so that a thousand accounts that appeared at once do not ask in the same second for
-   * ever.
+   * Starts the timer of an account. The interval varies by 10 % either way; otherwise a thousand accounts that
+   * appeared at once would always send their requests in the same second.
    */
   #arm(fingerprint: string) {
     const { clock, resyncIntervalMs, random = Math.random } = this.#options;
@@ -164,16 +174,17 @@ export class Accounts {
     const { clock, log, onResync } = this.#options;
     const entry = this.#accounts.get(fingerprint);
     const term = this.#term;
-    // A process that was frozen may get here before it has noticed that its term is over. The Lease, not the timer,
-    // says who may ask.
+    // A process that was frozen may get here before it has noticed that its term is over. So the remaining time of
+    // the Lease decides whether it may send a request.
     if (entry === undefined || term === undefined || term.remainingMs() <= 0) return;
     const isUnused = () => this.#accounts.get(fingerprint) !== entry;
     const surroundingsToo = this.#surroundingsToo(entry);
     const { suspect } = entry;
-    // A suspicion that comes during the reading is for the next one.
+    // If the account becomes suspect during this reading, the next reading checks it.
     if (surroundingsToo.surroundingsSinceMs !== undefined) entry.suspect = false;
     try {
-      // Some tenant must pay for the call in the fair shares (ADR 29); all users of the account share the answer.
+      // The call must count against the share of one tenant (ADR 29), here that of the first user. All users of the
+      // account share the answer.
       const [user = ""] = entry.users;
       await entry.account.since(clock.monotonic(), {
         lane: "resync",
@@ -191,15 +202,15 @@ export class Accounts {
       );
     }
     if (isUnused()) return;
-    // Called after each resync, also a failed one: the account's numbers are to be compared again, or must say that
-    // Twilio is away.
+    // This is called after each resync, even a failed one. The numbers of the account must be compared again, or must
+    // report that Twilio does not answer.
     onResync({ streams: entry.users, promoted: tokenWasPromoted(entry) });
     this.#arm(fingerprint);
   }
 
   /**
-   * At rest what surrounds the numbers is read once an hour; sooner while that could tell something, within the
-   * account's bound (ADR 30).
+   * Whether the resync also reads the surroundings of the numbers. Normally they are read once an hour. With a reason
+   * they are read sooner, within the limit of the account (ADR 30).
    */
   #surroundingsToo(entry: AccountInUse): Pick<LookOptions, "surroundingsSinceMs"> {
     const { clock, waitsForSurroundings } = this.#options;
@@ -211,7 +222,7 @@ export class Accounts {
   }
 }
 
-/** Has the token that works changed since this was last told? */
+/** Whether the token that works has changed since this was last reported. */
 function tokenWasPromoted(entry: AccountInUse): boolean {
   const { promoted } = entry.account.twilio;
   const isNews = promoted !== entry.promoted;

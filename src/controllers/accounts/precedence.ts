@@ -1,35 +1,37 @@
 import type { Reason } from "../../api/reasons.ts";
 
 /**
- * What at Twilio takes a number's texts before its own webhook is asked. From the Messaging Service reference
- * (use_inbound_webhook_on_number, inbound_request_url) and the Conversations address configuration:
- * https://www.twilio.com/docs/messaging/api/service-resource, https://www.twilio.com/docs/conversations/api/address-configuration-resource
+ * A setting at Twilio that takes the texts of a number before Twilio calls the webhook of the number. See the
+ * references of the Messaging Service (use_inbound_webhook_on_number, inbound_request_url) and of the Conversations
+ * address configuration:
+ * https://www.twilio.com/docs/messaging/api/service-resource,
+ * https://www.twilio.com/docs/conversations/api/address-configuration-resource
  */
 export type Override =
-  /** Not the number's webhook, but texts come to this route all the same. */
+  /** Twilio does not call the webhook of the number, but the texts still come to this route. */
   { kind: "routesHere" } | { kind: "elsewhere"; reason: Reason; message: string };
 
-/** The Messaging Service that a number is in, as far as incoming texts are concerned. */
+/** The Messaging Service that a number is in, reduced to what matters for incoming texts. */
 export interface ServiceMembership {
   serviceSid: string;
-  /** “Defer to sender's webhook”. */
+  /** Whether the service has the setting “Defer to sender's webhook”. */
   usesNumbersWebhook: boolean;
   inboundUrl: string;
 }
 
-/** What surrounds one number. */
+/** The settings at Twilio that can take the texts of one number. */
 export interface PrecedenceInput {
   service: ServiceMembership | undefined;
-  /** A Conversations address with autocreation exists for this number. */
+  /** Whether a Conversations address with autocreation exists for this number. */
   conversationsAddress: boolean;
-  /** Is this URL (without fragment) the current one of this number's route? */
+  /** Whether this URL (without its fragment) is the current URL of the route of this number. */
   isThisRoute(url: string): boolean;
   hostOf(url: string): string;
 }
 
 /**
- * What takes this number's texts before its own webhook, or undefined. Conversations first: an address there takes
- * the text whatever the service says. Pure.
+ * What takes the texts of this number before its own webhook, or undefined if nothing does. Conversations are checked
+ * first: a Conversations address takes a text whatever the Messaging Service says. Pure.
  */
 export function overrideOf({
   service,
@@ -42,15 +44,15 @@ export function overrideOf({
       "ConversationsOverrides",
       "a Twilio Conversations address takes this number's texts; remove its autocreation at Twilio",
     );
-  // "Defer to sender's webhook" is what services made in Twilio's console have.
+  // Services that are made in the console of Twilio have the setting "Defer to sender's webhook".
   if (service === undefined || service.usesNumbersWebhook) return undefined;
-  // A service without a URL that does not defer drops incoming texts; Twilio does not even log them.
+  // A service that has no URL and does not defer drops incoming texts. Twilio does not even log these texts.
   if (service.inboundUrl === "")
     return elsewhere(
       "MessagingServiceDropsInbound",
       `Messaging Service ${service.serviceSid} drops incoming texts; turn on “Defer to sender's webhook” there`,
     );
-  // Somebody pointed the service at our URL, which works as well.
+  // A user pointed the service at our URL, which works as well.
   if (isThisRoute(service.inboundUrl.split("#")[0]!)) return { kind: "routesHere" };
   return elsewhere(
     "MessagingServiceOverrides",

@@ -1,4 +1,4 @@
-/** What an account looked like at one moment, as far as incoming texts are concerned. */
+/** The numbers and settings of an account at one moment, as far as they matter for incoming texts. */
 
 import { isDeepStrictEqual } from "node:util";
 import type { SmsNumber } from "../../api/index.ts";
@@ -6,21 +6,21 @@ import { isAnyNotFound } from "../../twilio/fault.ts";
 import type { CallOptions, MessagingService, PhoneNumber, TwilioAccount } from "../../twilio/twilio.ts";
 import type { ServiceMembership } from "./precedence.ts";
 
-/** Read once, shared by all numbers of the account. */
+/** What one reading of an account found. All numbers of the account share it. */
 export interface Snapshot {
   /**
-   * When its reading began, by the monotonic clock like all times of readings: a wall clock that is set back would
-   * let an old one pass for fresh.
+   * When the reading began, by the monotonic clock like all times of readings. With a wall clock that is set back, an
+   * old reading would count as recent.
    */
   takenAtMs: number;
-  /** By digits: `14252306549`, or a short code's `12345`. */
+  /** The numbers by their digits: `14252306549`, or `12345` for a short code. */
   numbers: Map<string, PhoneNumber>;
   surroundings: AccountSurroundings;
 }
 
 /**
- * Finds the number among what the account owns: exactly these digits, and a short code only as a short code, whose
- * digits could be those of a number elsewhere.
+ * Finds the number among the numbers of the account by its exact digits. A short code is found only for a spec of
+ * type ShortCode, because its digits could be those of a number in another country.
  */
 export function findIn(
   snapshot: Snapshot,
@@ -32,29 +32,32 @@ export function findIn(
 }
 
 /**
- * What can take precedence over a number's own webhook. It changes rarely, so it is read once an hour, or with a
- * reason.
+ * What can take precedence over the webhook of a number (the surroundings). It changes rarely, so it is read once an
+ * hour, or sooner with a reason.
  */
 export interface AccountSurroundings {
   takenAtMs: number;
-  /** How many calls to Twilio the reading took, pages beyond the first not counted. */
+  /** How many calls to Twilio the reading took. Pages after the first of a list do not count. */
   calls: number;
   shortCodes: readonly PhoneNumber[];
-  /** By SID of the number or short code. At Twilio a number is in one service at the most (error 21712). */
+  /**
+   * The Messaging Service of each number or short code, by its SID. At Twilio a number is in one service at most
+   * (error 21712).
+   */
   services: ReadonlyMap<string, ServiceMembership>;
-  /** Digits of the numbers that a Conversations address with autocreation takes. */
+  /** The digits of the numbers whose texts a Conversations address with autocreation takes. */
   conversations: ReadonlySet<string>;
-  /** The optional lists that had something in them. */
+  /** The names of the optional lists that were not empty. */
   filled: ReadonlySet<string>;
 }
 
-/** Reads a list that a server in Twilio's place may not have. */
+/** Reads a list that a server which replaces Twilio may not have. */
 type Optional = <T>(name: string, list: Promise<T[]>) => Promise<T[]>;
 
 /**
- * Reads services, short codes and Conversations addresses, and each service's pool. The pools are the only way to
- * learn in which service a number is: its own resource has no such field. `before`: what was read last, if
- * anything.
+ * Reads services, short codes and Conversations addresses, and the members of each service. Only the lists of members
+ * show which service a number is in, because the resource of the number has no such field. `before` is the last
+ * reading, if there is one.
  */
 export async function readSurroundings(
   account: TwilioAccount,
@@ -78,7 +81,7 @@ export async function readSurroundings(
   );
   return {
     takenAtMs: nowMs,
-    // Three lists, and one or two for each service.
+    // Three lists for the account, and one or two lists for each service.
     calls: 3 + services.length * (shortCodes.length === 0 ? 1 : 2),
     shortCodes,
     services: new Map(memberships.flat()),
@@ -90,8 +93,9 @@ export async function readSurroundings(
 }
 
 /**
- * A server in Twilio's place that lacks such a resource answers 404 in a form of its own, and the list counts as
- * empty. So may a broken proxy answer, and that is no reason to forget what is known to be there.
+ * A server that replaces Twilio and lacks such a resource answers 404 in a form of its own. The list then counts as
+ * empty. A broken proxy may answer in the same way, so a list that had entries before does not become empty by a 404:
+ * that is an error.
  */
 async function orNone<T>(list: Promise<T[]>, { hadSome }: { hadSome: boolean }): Promise<T[]> {
   try {
@@ -102,7 +106,7 @@ async function orNone<T>(list: Promise<T[]>, { hadSome }: { hadSome: boolean }):
   }
 }
 
-/** Would every number be judged by one as by the other? */
+/** Whether every number would be judged the same by either reading. */
 export function sameSurroundings(a: AccountSurroundings, b: AccountSurroundings): boolean {
   const facts = ({ shortCodes, services, conversations }: AccountSurroundings) => [
     new Set(shortCodes.map(({ sid }) => sid)),
@@ -112,7 +116,7 @@ export function sameSurroundings(a: AccountSurroundings, b: AccountSurroundings)
   return isDeepStrictEqual(facts(a), facts(b));
 }
 
-/** The pool of one service, each member with what the service does with its texts. */
+/** The members of one Messaging Service, each with what the service does with its texts. */
 async function membersOf(
   account: TwilioAccount,
   service: MessagingService,
@@ -121,7 +125,7 @@ async function membersOf(
 ): Promise<[string, ServiceMembership][]> {
   const [numberSids, shortCodeSids] = await Promise.all([
     optional(`${service.sid}/numbers`, account.listServiceNumbers(service.sid, options)),
-    // An account without short codes has none in its services either.
+    // An account without short codes has no short codes in its services either.
     shortCodes.length === 0
       ? []
       : optional(`${service.sid}/shortCodes`, account.listServiceShortCodes(service.sid, options)),
@@ -134,7 +138,10 @@ async function membersOf(
   return [...numberSids, ...shortCodeSids].map((sid) => [sid, membership]);
 }
 
-/** Numbers and short codes in one map; their digits cannot meet, as a short code has five or six. */
+/**
+ * Makes a snapshot with numbers and short codes in one map. Their digits are never the same, because a short code has
+ * five or six.
+ */
 export function snapshotOf(
   numbers: readonly PhoneNumber[],
   surroundings: AccountSurroundings,
@@ -148,7 +155,7 @@ export function snapshotOf(
   };
 }
 
-/** `+14252306549` becomes `14252306549`, the notation of the spec. */
+/** Turns `+14252306549` into `14252306549`, the notation of the spec. */
 export function digits(phoneNumber: string): string {
   return phoneNumber.replace(/^\+/, "");
 }

@@ -1,7 +1,7 @@
 /**
- * What the receivers report, by way of the database: when a text of which route, signed by which token, was last
- * accepted. A rotation ends sooner with it, and a text proves a URL as well as a probe does. All of it is optional:
- * without a database nothing is known, and nothing depends on it.
+ * Reads what the receivers report in the database: when a text of which route, signed by which token, was last
+ * accepted. With this a rotation ends sooner, and a text proves a URL as well as a probe does. All of it is optional:
+ * without a database nothing is reported, and no function depends on it.
  */
 
 import type pg from "pg";
@@ -14,14 +14,14 @@ import { troubleOf } from "../../inbox/trouble.ts";
 import type { Log } from "../../log.ts";
 import { TextsSeen } from "./texts-seen.ts";
 
-/** How old a report may be when it is seen. Receivers write one a minute for each route. */
+/** How often the reports are read. Receivers write one report a minute for each route. */
 const POLL_MS = 30_000;
 /**
- * How far a poll looks back: the time since the last one and two minutes more, since rows become visible a little
+ * How far a poll looks back: the time since the last poll, and two minutes more because rows become visible a little
  * after their time.
  */
 const OVERLAP_MS = POLL_MS + 120_000;
-/** A row older than this answers no question any more. */
+/** Rows that are older than this are of no use any more. */
 const KEEP_MS = 24 * 3_600_000;
 const QUERY_TIMEOUT_MS = 5_000;
 
@@ -34,25 +34,28 @@ export interface Evidence {
   stop(): Promise<void>;
 }
 
-/** For installations without a database. */
+/** The evidence of an installation without a database: none. */
 export const noEvidence: Evidence = {
   lastAcceptedAt: () => undefined,
   firstAcceptedAt: () => undefined,
   stop: async () => {},
 };
 
-/** Where reports are read, and who hears of them. */
+/** Where reports are read, and the functions that are called about them. */
 export interface EvidenceOptions {
   databaseUrl: DatabaseUrl;
   clock: Clock;
   log: Log;
-  /** A route's evidence changed. */
+  /** Called when there is new evidence of a route. */
   onChange(key: string): void;
-  /** Texts of the route used to come and no longer do. */
+  /** Called when texts of the route used to come and no longer do. */
   onSilent(key: string): void;
 }
 
-/** Polls `route_activity`. A database that is down is logged and changes nothing: what is known stays known. */
+/**
+ * Polls the table `route_activity`. If the database is down that is logged, and the evidence that was read before
+ * stays.
+ */
 export function watchEvidence({ databaseUrl, clock, log, onChange, onSilent }: EvidenceOptions): Evidence {
   const database = connectionTo(databaseUrl);
   const seen = new TextsSeen(KEEP_MS);
@@ -65,7 +68,8 @@ export function watchEvidence({ databaseUrl, clock, log, onChange, onSilent }: E
       const changed = seen.note(row);
       if (changed !== undefined) onChange(changed);
     }
-    // Only after a poll that succeeded: a database that does not answer is no silence.
+    // Silence is judged only after a poll that succeeded: a database that does not answer does not mean that no texts
+    // come.
     for (const key of seen.fallenSilent(clock.now())) onSilent(key);
     seen.forgetSilent(clock.now());
     windowMs = OVERLAP_MS;
@@ -101,7 +105,7 @@ export function watchEvidence({ databaseUrl, clock, log, onChange, onSilent }: E
   };
 }
 
-/** One connection, made anew when it failed or when the URL has changed. */
+/** One connection to the database, made again after it failed or when the URL has changed. */
 function connectionTo(databaseUrl: DatabaseUrl) {
   let made: { url: string; client: pg.Client } | undefined;
   const end = async () => {

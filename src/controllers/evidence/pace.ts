@@ -1,29 +1,35 @@
 /**
- * Notices when texts of a route stop coming. Twilio tells nobody that a number was put into a service that drops
- * its texts; silence on a route that was busy is the only sign (ADR 30).
+ * Notices when texts of a route stop coming. If somebody puts a number into a Messaging Service that drops its texts,
+ * Twilio notifies nobody. Silence on a route that was busy is the only sign (ADR 30).
  */
 
-/** How often texts of one route come, as receivers report it: at most once a minute and replica. */
+/** How often texts of one route come. Each receiver reports a route at most once a minute. */
 export interface Pace {
   lastMs: number;
-  /** The usual time between two reports, recent ones counting most; undefined after the first report. */
+  /** The usual time between two reports; recent times count most. Undefined after the first report. */
   gapMs?: number;
-  /** How many gaps that was measured from. */
+  /** From how many gaps between reports `gapMs` was computed. */
   gaps: number;
-  /** Its silence has been told. */
+  /** Whether the silence of the route has been reported. */
   told: boolean;
 }
 
-/** With fewer gaps nobody knows what is usual. */
+/** With fewer gaps between reports it is not known what is usual for the route. */
 const FEWEST_GAPS = 5;
-/** A route is silent after this many usual gaps without a text. */
+/** A route counts as silent after this many usual gaps without a text. */
 const GAPS_MISSED = 5;
-/** Busy routes report once a minute, and a report may be a little late. */
+/**
+ * The shortest time that counts as silence. A busy route is reported once a minute, and a report may be a little
+ * late.
+ */
 const SHORTEST_SILENCE_MS = 5 * 60_000;
-/** Texts that come more rarely are not worth it: the surroundings are read once an hour anyway. */
+/**
+ * The longest silence that is worth reporting. For a route whose texts come more rarely there is no gain: the
+ * services of the account are read once an hour anyway.
+ */
 const LONGEST_SILENCE_MS = 3_600_000;
 
-/** The pace after a report of a text at `atMs`: a moving average, so that it follows the time of day. Pure. */
+/** The pace after a report of a text at `atMs`. It is a moving average, so that it follows the time of day. Pure. */
 export function paced(before: Pace | undefined, atMs: number): Pace {
   if (before === undefined) return { lastMs: atMs, gaps: 0, told: false };
   if (atMs <= before.lastMs) return before;
@@ -32,7 +38,7 @@ export function paced(before: Pace | undefined, atMs: number): Pace {
   return { lastMs: atMs, gapMs: usualMs, gaps: before.gaps + 1, told: false };
 }
 
-/** Texts came regularly, and have not come for much longer than usual. Pure. */
+/** Whether texts came regularly and then did not come for much longer than usual. Pure. */
 export function isSilent({ lastMs, gapMs, gaps }: Pace, nowMs: number): boolean {
   if (gapMs === undefined || gaps < FEWEST_GAPS) return false;
   const silenceMs = Math.max(SHORTEST_SILENCE_MS, GAPS_MISSED * gapMs);

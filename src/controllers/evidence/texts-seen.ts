@@ -2,21 +2,22 @@ import type { RouteEvidence } from "../../inbox/evidence.ts";
 import { routeKey } from "../../routes/route.ts";
 import { isSilent, type Pace, paced } from "./pace.ts";
 
-/** When texts by one token were accepted. */
+/** When the first and the last text signed by one token were accepted. */
 interface TokenSeen {
   first: number;
   last: number;
 }
 
 /**
- * A receiver that was broken into can report routes and tokens without end. There are ten thousand routes with a
- * few tokens each, so these bounds leave room for honest ones.
+ * The most routes, and the most tokens of a route, that are noted. An attacker who controls a receiver can report
+ * routes and tokens without end. There are ten thousand routes with a few tokens each, so honest reports stay far
+ * below these bounds.
  */
 const [MOST_ROUTES, MOST_TOKENS] = [50_000, 64];
 
 /**
- * When texts of which route, signed by which token, were accepted. What has been silent for `keepMs` is forgotten:
- * routes and tokens come and go, and the rows also name routes that this installation does not know.
+ * When texts of each route, signed by each token, were accepted. A route or token without texts for `keepMs` is
+ * forgotten: routes and tokens come and go, and the rows also name routes that this installation does not know.
  */
 export class TextsSeen {
   readonly #keepMs: number;
@@ -27,7 +28,9 @@ export class TextsSeen {
     this.#keepMs = keepMs;
   }
 
-  /** Returns the route's key when this is news of it. Beyond the bounds nothing new is noted. */
+  /**
+   * Notes one report. Returns the key of the route when the report is news. Beyond the bounds nothing new is noted.
+   */
   note({ tokenFingerprint, lastAcceptedAtMs: at, ...route }: RouteEvidence): string | undefined {
     if (at === undefined) return undefined;
     const key = routeKey(route);
@@ -48,7 +51,7 @@ export class TextsSeen {
     return tokens.has(tokenFingerprint) || tokens.size < MOST_TOKENS;
   }
 
-  /** Forgets what no question can be about any more. */
+  /** Forgets routes and tokens that had no text for `keepMs`. */
   forgetSilent(now: number) {
     for (const [key, tokens] of this.#routes) {
       for (const [fingerprint, { last }] of tokens) if (now - last > this.#keepMs) tokens.delete(fingerprint);
@@ -58,7 +61,7 @@ export class TextsSeen {
     }
   }
 
-  /** Routes whose texts used to come and no longer do, each told once until its next text. */
+  /** Routes whose texts used to come and no longer do. Each is returned once, and again only after its next text. */
   fallenSilent(now: number): string[] {
     const fallen = [...this.#paces].filter(([, pace]) => !pace.told && isSilent(pace, now));
     for (const [key, pace] of fallen) this.#paces.set(key, { ...pace, told: true });

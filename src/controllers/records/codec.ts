@@ -1,6 +1,6 @@
 /**
- * How records become the bytes of a Secret. Gzipped JSON, packed in buckets so that a change costs only its own
- * bucket (ADR 13), and deterministic, so that equal records give equal bytes and an unchanged Secret is never
+ * Turns records into the bytes of a Secret: gzipped JSON, packed in buckets so that a change costs only its own
+ * bucket (ADR 13). The encoding is deterministic: equal records give equal bytes, so an unchanged Secret is never
  * written.
  */
 
@@ -10,8 +10,9 @@ import { routeKey } from "../../routes/route.ts";
 import type { ClaimRecord, OwedRecord, RouteRecord, Shard } from "./record.ts";
 
 /**
- * The Secret's key. The number in it is the format's: a later format gets another key and is written beside this
- * one for a release, so that a downgrade finds its own.
+ * The key in the data of the Secret. It contains the version of the format. A later format gets another key and is
+ * written beside this one for a release, so that a version that is installed again by a downgrade finds the key that
+ * it knows.
  */
 const KEY = "records.v1.json.gz";
 
@@ -21,8 +22,8 @@ export async function encodeRecords(shard: Shard): Promise<Record<string, string
 }
 
 /**
- * Encodes a shard again and again as its records change. It keeps what it has packed and recognises a change by
- * identity, so records must be replaced, never changed.
+ * Encodes a shard again and again as its records change. It keeps what it has packed and recognises a changed record
+ * by its identity. So a record must be replaced by a new object, never changed in place.
  */
 export class RecordsEncoder {
   readonly #claims = new PackedList<ClaimRecord>({
@@ -41,7 +42,8 @@ export class RecordsEncoder {
       this.#owed.members(owed),
       this.#routes.members(routes),
     ]);
-    // Left out when empty, so that most Secrets stay byte for byte what a release without owed numbers writes.
+    // The list of owed numbers is left out when it is empty. Then the Secret has the same bytes as one written by a
+    // release that did not have owed numbers yet.
     const owes = owed.length === 0 ? [] : ['"owed":[', packedOwed, "],"];
     return {
       [KEY]: packedText('{"claims":[', packedClaims, "],", ...owes, '"routes":[', packedRoutes, "]}"),
@@ -49,14 +51,14 @@ export class RecordsEncoder {
   }
 }
 
-/** JSON with its keys in one order: equal values give equal texts. */
+/** JSON with its keys sorted, so that equal values give equal texts. */
 function jsonOf(value: unknown): string {
   return JSON.stringify(sortKeys(value));
 }
 
 /**
- * Decodes a shard; no Secret is an empty shard. Throws on anything that we did not write: guessing would lose
- * claims.
+ * Decodes a shard. Without a Secret the shard is empty. Throws on any content that we did not write, because a guess
+ * could lose claims.
  */
 export function decodeRecords(data: Record<string, string> | undefined): Shard {
   const parsed = unpack(KEY, data) as Partial<Shard> | undefined;
@@ -69,8 +71,8 @@ export function decodeRecords(data: Record<string, string> | undefined): Shard {
 
 function unpack(key: string, data: Record<string, string> | undefined): unknown {
   const text = data?.[key];
-  // A Secret of one megabyte cannot honestly unpack to more than this. The bound keeps a crafted one from filling
-  // the memory.
+  // A Secret of one megabyte that we wrote never unpacks to more than 64 MiB. The bound keeps a Secret that an
+  // attacker made from filling the memory.
   return text === undefined
     ? undefined
     : JSON.parse(gunzipSync(Buffer.from(text, "base64"), { maxOutputLength: 64 * 2 ** 20 }).toString());

@@ -1,4 +1,4 @@
-/** What the receivers get of a route. */
+/** Makes the part of a route that the receivers get. */
 
 import { randomBytes } from "node:crypto";
 import type { Route } from "../../routes/route.ts";
@@ -6,7 +6,7 @@ import { signatureKey } from "../../routes/signature-states.ts";
 import type { RouteRecord } from "./record.ts";
 
 /**
- * The receiver's part. Instead of tokens it holds the HMAC states made from them, which verify a signature but
+ * The receiver's part of a route. It holds no tokens but the HMAC states made from them, which verify a signature but
  * cannot log in at Twilio (ADR 8).
  */
 export async function compileRoute(record: RouteRecord): Promise<Route> {
@@ -35,14 +35,14 @@ export function newCheckKey(): string {
 }
 
 /**
- * Is the receiver's part of both the same? If not, the route's generation must rise, or a self-check could pass on
- * the old version.
+ * Whether the receiver's part of two versions of a route is the same. If it differs, the generation of the route must
+ * rise, or a self-check could pass on the old version.
  */
 export function sameForReceiver(a: RouteRecord, b: RouteRecord): boolean {
   return JSON.stringify(receiverPart(a)) === JSON.stringify(receiverPart(b));
 }
 
-/** Everything that the receiver's answers depend on; numbers sorted, as their order means nothing. */
+/** Everything that the receiver's answers depend on. The numbers are sorted, because their order means nothing. */
 function receiverPart({ tokens, urls, numbers, checkKey }: RouteRecord) {
   return [
     tokens.map(({ token, notAfterMs }) => [token, notAfterMs ?? 0]),

@@ -3,8 +3,8 @@ import { configuredKey } from "./configured.ts";
 import type { OwedRecord } from "./record.ts";
 
 /**
- * The numbers that are owed, found by number, by the SmsNumber that held it, by stream, and by where they point. An
- * index for each: all four are asked during reconciles.
+ * The numbers that are owed. They can be looked up by number, by the SmsNumber that held the number, by stream, and
+ * by the URLs that the number points at. Each has an index, because reconciles use all four.
  */
 export class OwedNumbers {
   readonly #bySid = new Map<string, OwedRecord>();
@@ -18,7 +18,7 @@ export class OwedNumbers {
   all(): OwedRecord[] {
     return [...this.#bySid.values()];
   }
-  /** Those that this SmsNumber held and did not give back. */
+  /** The owed numbers that this SmsNumber held and did not give back. */
   ofHolder(uid: string): OwedRecord[] {
     return this.#sidsByUid.get(uid).map((sid) => this.#bySid.get(sid)!);
   }
@@ -26,23 +26,23 @@ export class OwedNumbers {
     return this.#sidsByStream.get(`${namespaceUid}/${stream}`).map((sid) => this.#bySid.get(sid)!);
   }
 
-  /** Does one of them point at these URLs, and may its SmsNumber still give it back? */
+  /** Whether an owed number points at these URLs while its SmsNumber may still give it back. */
   pointsAt(urlsKey: string): boolean {
     return this.#sidsByUrls.count(urlsKey) > 0;
   }
 
-  /** Replaces the record of the same number, with its entries in every index. */
+  /** Adds the record to every index, in place of an older record of the same number. */
   put(owed: OwedRecord): void {
     this.delete(owed.phoneNumberSid);
     this.#bySid.set(owed.phoneNumberSid, owed);
     this.#sidsByUid.add(owed.uid, owed.phoneNumberSid);
     this.#sidsByStream.add(`${owed.namespaceUid}/${owed.stream}`, owed.phoneNumberSid);
-    // Once the SmsNumber is gone nobody answers its texts, so its URLs need not verify any more.
+    // Once the SmsNumber is gone, nobody answers texts to this number any more, so its URLs need not verify.
     if (owed.configured !== undefined && owed.isGone !== true)
       this.#sidsByUrls.add(configuredKey(owed.configured), owed.phoneNumberSid);
   }
 
-  /** The record that was there, whose shard must be written. */
+  /** Removes the record of a number and returns it. The caller must write the shard in which it was. */
   delete(phoneNumberSid: string): OwedRecord | undefined {
     const owed = this.#bySid.get(phoneNumberSid);
     if (owed === undefined) return undefined;
@@ -54,7 +54,7 @@ export class OwedNumbers {
     return owed;
   }
 
-  /** Before the records are read anew. */
+  /** Removes all records. Called before they are read again. */
   clear(): void {
     for (const map of [this.#bySid, this.#sidsByUid, this.#sidsByStream, this.#sidsByUrls]) map.clear();
   }

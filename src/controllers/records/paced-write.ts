@@ -1,25 +1,25 @@
 /**
- * The pace of one Secret's writes. A thousand streams that appear at once make a thousand changes to a few Secrets
- * of several hundred kilobytes, and each write costs the API server and etcd as much as its whole size. So changes
- * are gathered, and writes pause in between; a change on its own is written at once.
+ * Limits how often one Secret is written. A thousand streams that appear at once make a thousand changes to a few
+ * Secrets of several hundred kilobytes, and each write costs the API server and etcd as much as the whole Secret. So
+ * changes are gathered, with pauses between the writes. A single change is written at once.
  */
 
 import type { Clock } from "../../clock.ts";
 
 /**
- * Changes within this time of the beginning of a write share the next one. A quarter of a second is not felt by a
- * person and gathers hundreds of changes.
+ * Changes within this time after a write began share the next write. A person does not notice a quarter of a second,
+ * and it gathers hundreds of changes.
  */
 const COALESCE_MS = 250;
 /**
- * A write that took longer than this was not slow but stuck (a frozen process, a lost answer), and says nothing
- * about how busy the API server is.
+ * The longest pause after a write. A write that took longer than this was stuck (a frozen process, a lost answer), so
+ * its duration does not show how busy the API server is.
  */
 const LONGEST_PAUSE_MS = 2000;
 
 /**
- * Writes one thing whenever it changed, one write at a time. What failed stays to be written, by the next change or
- * by the next caller who waits.
+ * Calls `write` after each change, one call at a time. After a failure the content still counts as unwritten; the
+ * next change writes it, and so does the next caller of `durable`.
  */
 export class PacedWrite {
   readonly #write: () => Promise<void>;
@@ -27,29 +27,29 @@ export class PacedWrite {
   #dirty = false;
   #running: Promise<void> | undefined;
   #scheduled: Promise<void> | undefined;
-  /** No write begins before this, unless one is urgent. */
+  /** No write begins before this time, unless a change is urgent. */
   #nextMs = Number.NEGATIVE_INFINITY;
   #urgent = new AbortController();
 
-  /** `write` takes what there is to write when it is called, not later. */
+  /** `write` must read the content in the same turn in which it is called, not later. */
   constructor(write: () => Promise<void>, clock: Clock) {
     this.#write = write;
     this.#clock = clock;
   }
 
-  /** It differs from what was written last. */
+  /** Whether the content differs from what was written last. */
   get dirty(): boolean {
     return this.#dirty;
   }
 
-  /** Nothing is to be written, and nothing is being written. */
+  /** Whether there is nothing to write and no write under way. */
   get idle(): boolean {
     return !this.#dirty && this.#running === undefined;
   }
 
   /**
-   * Resolves when what there is now is written; rejects when the next write fails. `urgent` skips the pause: it is
-   * written as soon as the write before it ends.
+   * Call this after a change. Resolves when the present content is written; rejects when the next write fails.
+   * `urgent` skips the pause: the next write begins as soon as the present one ends.
    */
   changed({ urgent = false }: { urgent?: boolean } = {}): Promise<void> {
     this.#dirty = true;
@@ -57,25 +57,25 @@ export class PacedWrite {
     return this.#schedule();
   }
 
-  /** Like `changed` for a caller who changed nothing: resolves at once when all is written. */
+  /** Like `changed`, for a caller that changed nothing: resolves at once when everything is written. */
   async durable(): Promise<void> {
     if (this.#dirty) await this.#schedule();
     else await this.#running;
   }
 
-  /** Every change until the write begins shares its promise. */
+  /** All changes until the next write begins share its promise. */
   #schedule(): Promise<void> {
     this.#scheduled ??= this.#next();
     return this.#scheduled;
   }
 
   async #next() {
-    // The write under way has its own callers, who are told how it ended.
+    // A failure of the write under way is reported to its own callers, so it is ignored here.
     await this.#running?.catch(() => {});
     const waitMs = Math.max(0, this.#nextMs - this.#clock.monotonic());
     await this.#clock.sleep(waitMs, this.#urgent.signal).catch(() => {});
     this.#urgent = new AbortController();
-    // From here on changes need another write: `#write` takes its content in the same turn.
+    // Changes from here on need another write, because `#write` reads the content in the same turn.
     this.#scheduled = undefined;
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
@@ -93,8 +93,8 @@ export class PacedWrite {
       this.#dirty = true;
       throw error;
     } finally {
-      // A busy API server must not be asked to write whole shards back to back: pause as long as the write took, so
-      // that at least half of the time belongs to others.
+      // A busy API server must not get writes of whole shards back to back. So the pause is as long as the write
+      // took, and at least half of the time is left for other requests.
       const took = Math.min(this.#clock.monotonic() - began, LONGEST_PAUSE_MS);
       this.#nextMs = Math.max(this.#nextMs, this.#clock.monotonic() + took);
     }

@@ -1,71 +1,82 @@
 /**
- * What the operator must not forget: it lives in the `{instance}-controller-N` Secrets and is read back by the next
- * leader. Everything that can be observed again (conditions, account snapshots, self-checks) is not recorded.
- * Fields may be added; the decoder passes over those it does not know, so an older version can read a newer record,
- * though it drops what it does not know with its next write.
+ * The records: what the operator must not forget. They are in the `{instance}-controller-N` Secrets, and the next
+ * leader reads them back. What can be observed again (conditions, account snapshots, self-checks) is not recorded.
+ *
+ * Fields may be added. The decoder ignores fields that it does not know, so an older version can read a newer record,
+ * but drops those fields with its next write.
  */
 
 import type { RouteUrls } from "../../routes/route.ts";
 import type { Credentials } from "../../twilio/credentials.ts";
 
 /**
- * A token that signatures are tried with. Only tokens that Twilio has accepted ever get here: a typo in a Secret
- * must not become a key that opens the receiver.
+ * A token that the receiver verifies signatures with. Only tokens that Twilio has accepted are recorded: a typo in a
+ * Secret must not become a key that opens the receiver.
  */
 export interface TokenRecord {
   token: string;
-  /** Set once the token has left the Secret, or Twilio has stopped accepting it. */
+  /** When the token left the Secret, or Twilio stopped accepting it. Absent until then. */
   retiredAtMs?: number;
   /**
-   * When a retired token stops being tried. The receiver keeps to it by itself, so that the end comes in time even
-   * while no controller runs.
+   * When a retired token stops verifying signatures. The receiver enforces this time by itself, so that the token
+   * ends in time even while no controller runs.
    */
   notAfterMs?: number;
 }
 
 /**
- * One set of URLs at which texts of a route may arrive. The first set of a route is the one that numbers are set
- * to.
+ * One pair of URLs at which texts of a route may arrive. The webhooks of numbers are set to the first pair of a
+ * route.
  */
 export interface UrlRecord extends RouteUrls {
-  /** Set once another set took its place. It goes on verifying until no number points at it any more. */
+  /**
+   * When another pair took the place of this one. A replaced pair goes on verifying until no number points at it any
+   * more.
+   */
   replacedAtMs?: number;
 }
 
 /**
- * A route: what the receiver knows of (namespace UID, stream, account SID). The namespace's UID and not its name: a
- * new namespace of an old name is another tenant, whose texts must not be mixed with the old one's.
+ * A route: what the receiver knows of (namespace UID, stream, account SID). A route is identified by the UID of the
+ * namespace and not by its name: a new namespace of an old name is another tenant, whose texts must not be mixed with
+ * those of the old one.
  */
 export interface RouteRecord {
   namespace: string;
   namespaceUid: string;
   stream: string;
   accountSid: string;
-  /** As Twilio last accepted them. Finalizers use them after the user's Secret is gone. */
+  /** The credentials that Twilio last accepted. Finalizers use them after the user has deleted the Secret. */
   credentials: Credentials;
   tokens: TokenRecord[];
-  /** The last value of the annotation forget-previous-token that was acted on, shortened: see workstream/forget.ts. */
+  /**
+   * A shortened form of the last value of the annotation forget-previous-token that the operator acted on: see
+   * workstream/forget.ts.
+   */
   forgotten?: string;
   /**
-   * 32 random bytes in base64: the key of the self-check. Never an auth token, so that an answer to a check proves
-   * nothing about tokens.
+   * The key of the self-check: 32 random bytes in base64. It is never an auth token, so that an answer to a check
+   * proves nothing about tokens.
    */
   checkKey: string;
   urls: UrlRecord[];
-  /** Digits, as in SmsNumber.spec.number. The receiver refuses texts to any other number. */
+  /**
+   * The numbers of the route, as digits like in SmsNumber.spec.number. The receiver refuses texts to any other
+   * number.
+   */
   numbers: string[];
   /**
-   * Rises with every change of what the receiver gets. The answer to a self-check names it, which proves that the
-   * receiver has this very version.
+   * A number that rises with every change of the part that the receiver gets. The answer to a self-check contains it,
+   * which proves that the receiver has this very version.
    */
   generation: number;
-  /** Since when neither a stream nor a number needs it. */
+  /** The time since which neither a stream nor a number has needed the route. Absent while one needs it. */
   unneededSinceMs?: number;
 }
 
 /**
- * Who holds a number. Keyed by Twilio's SID of the number: the same digits can be in two accounts for a moment
- * while a number moves between them.
+ * A claim: which SmsNumber holds a number. It is keyed by Twilio's SID of the number, because the same digits can be
+ * in two accounts for a moment while a number moves between them.
  */
 export interface ClaimRecord {
   phoneNumberSid: string;
@@ -76,17 +87,26 @@ export interface ClaimRecord {
   stream: string;
   name: string;
   uid: string;
-  /** What we set at Twilio; absent until the first update was answered, or found to have been done. */
+  /**
+   * The webhook that we set at Twilio. It is absent until Twilio answered the first update, or until the operator
+   * found that the update had been done.
+   */
   configured?: { url: string; fallbackUrl?: string; sinceMs: number };
-  /** Where the webhook led before us, for the status. The whole of it is in a Secret of its own. */
+  /**
+   * The host to which the webhook led before ours, for the status. The whole former webhook is in a Secret of its
+   * own.
+   */
   previous?: { host: string; savedAtMs: number };
-  /** When somebody else's change was set back, newest last, an hour back at most. */
+  /**
+   * The times at which a change by somebody else was set back, newest last. Times of more than an hour ago are
+   * dropped.
+   */
   repairs?: number[];
-  /** A contest over the webhook that we stepped out of; see smsnumber/contest.ts. */
+  /** A contest over the webhook in which the operator stopped setting the webhook back: see smsnumber/contest.ts. */
   contest?: { sinceMs: number; generation: number; seen: string };
 }
 
-/** A number that an SmsNumber holds or held, with all that giving it back takes. */
+/** A number that an SmsNumber holds or held, with everything that is needed to give it back. */
 export type HeldNumber = Pick<
   ClaimRecord,
   | "phoneNumberSid"
@@ -101,14 +121,17 @@ export type HeldNumber = Pick<
 >;
 
 /**
- * A number that nobody holds although what we set at Twilio may still be there. What was there before waits in a
- * Secret of the number's own for the next holder. Keyed by Twilio's SID of the number.
+ * A number that nobody holds although the webhook that we set may still be at Twilio. The webhook from before us is
+ * kept for the next holder, in a Secret of the number's own. Keyed by Twilio's SID of the number.
  */
 export interface OwedRecord extends HeldNumber {
-  /** Why it was not given back, as in the metric's label. */
+  /** Why the number was not given back: a value of the label of smschannel_finalizer_gave_up_total. */
   why: string;
   sinceMs: number;
-  /** Its SmsNumber is gone as well: nobody will give it back until somebody holds it again. */
+  /**
+   * The SmsNumber of this number is gone as well. So nobody will give the number back until another SmsNumber holds
+   * it.
+   */
   isGone?: true;
 }
 

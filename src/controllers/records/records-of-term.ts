@@ -3,20 +3,20 @@ import type { Log } from "../../log.ts";
 import type { Records } from "./records.ts";
 
 /**
- * How long to wait before reading the records again after a failure. Nothing can be reconciled meanwhile, so it is
- * short.
+ * How long to wait before reading the records again after a failure. The pause is short, because nothing can be
+ * reconciled meanwhile.
  */
 const LOAD_RETRY_MS = 1000;
 
 /**
- * Reads the records at the beginning of each term: a former leader may have written since this process read them
- * last. Nothing is decided before they are read.
+ * Reads the records at the beginning of each term: another leader may have written them since this process read them
+ * last. The operator decides nothing before the records are read.
  */
 export class RecordsOfTerm {
   readonly #records: Records;
   readonly #clock: Clock;
   readonly #log: Log;
-  /** Before the first term it stays pending: there is nothing to wait for yet, and nothing that has failed. */
+  /** Before the first term this promise stays pending, because nothing is being read and nothing has failed. */
   #loaded: Promise<void> = new Promise(() => {});
 
   constructor(records: Records, { clock, log }: { clock: Clock; log: Log }) {
@@ -25,15 +25,16 @@ export class RecordsOfTerm {
     this.#log = log;
   }
 
-  /** Resolves when the records of the present term are read; rejects when the term ends before. */
+  /** Resolves when the records of the present term are read; rejects when the term ends before that. */
   get loaded(): Promise<void> {
     return this.#loaded;
   }
 
-  /** A new term begins; `signal` aborts at its end. */
+  /** Starts to read the records for a new term. `signal` aborts at the end of the term. */
   begin(signal: AbortSignal) {
     this.#loaded = this.#load(signal);
-    // The end of a term is no error of ours, and nobody may be waiting for it.
+    // The end of a term is not an error, and there may be no caller that waits for this promise. Without this handler
+    // it would be an unhandled rejection, which ends the process.
     this.#loaded.catch(() => {});
   }
 

@@ -1,10 +1,11 @@
 /**
- * The operator's durable memory (ADR 13). It is what cannot be seen again after a restart: tokens that were
- * accepted a minute ago, URLs that were set at Twilio, who holds which number, which numbers are owed. Status
- * cannot hold it, since users may write there and tokens must not stand in it.
+ * The durable memory of the operator (ADR 13). It holds what cannot be seen again after a restart: tokens that were
+ * accepted a minute ago, URLs that were set at Twilio, which SmsNumber holds which number, and which numbers are
+ * owed. The status of objects cannot hold this, because users may write to a status and a token must not appear
+ * there.
  *
- * The records are spread over ROUTE_SHARDS shards by namespace and stream, since a Secret holds 1 MiB. Everything
- * is indexed: a reconcile must not scan ten thousand records.
+ * The records are spread over ROUTE_SHARDS shards by namespace and stream, since a Secret holds 1 MiB. There is an
+ * index for each lookup, because a reconcile must not scan ten thousand records.
  */
 
 import type { Clock } from "../../clock.ts";
@@ -21,85 +22,91 @@ import type { ClaimRecord, OwedRecord, RouteRecord, Shard, UrlRecord } from "./r
 import { evictedForRoom, type RouteStanding, roomInNamespace } from "./room.ts";
 
 /**
- * Above this many bytes a shard takes no new route. A Secret may hold 1 MiB; the rest is room for routes that grow,
- * by a second token in a rotation or a former URL.
+ * A shard that is larger than this takes no new route. A Secret may hold 1 MiB; the rest is for routes that grow, by
+ * a second token in a rotation or by a former URL.
  */
 export const SHARD_LIMIT_BYTES = 900 * 1024;
 /**
- * What a new route adds at the most, until the next write measures it. A bound, not an average: a route with its
- * claim takes some 243 bytes after compression.
+ * The most bytes that a new route can add, used until the next write has measured the shard. This is an upper bound,
+ * not an average: a route with its claim takes about 243 bytes after compression.
  */
 const NEW_ROUTE_BYTES = 1500;
 
-/** Where the records are kept. A test puts a map in its place. */
+/** The storage of the records. A test uses a map in its place. */
 export interface ShardStore {
-  /** Throws rather than returning less than is stored: what is missing would be overwritten by the next save. */
+  /** Throws if it cannot return everything that is stored: the next save would overwrite what is missing. */
   load(shard: number): Promise<Shard>;
   /**
-   * Durable when it resolves; returns the bytes of the largest Secret. Writes only what differs from what was
-   * written last.
+   * Stores the content. It is durable when the promise resolves, with the bytes of the largest Secret. Writes only
+   * what differs from the last write.
    */
   save(shard: number, content: Shard): Promise<number>;
-  /** What was read or written before may not be what is stored: the next `save` reads again. */
+  /**
+   * Drops what is known of the stored content, so that the next `save` reads it again. Needed when the stored content
+   * may have changed.
+   */
   invalidate(): void;
 }
 
-/** How large the memory may grow, and where it is kept. */
+/** Where the records are kept, and how many there may be. */
 export interface RecordsOptions {
   store: ShardStore;
   shards: number;
-  /** MAX_STREAMS_PER_NAMESPACE: one tenant must not fill the shards that all share. */
+  /** MAX_STREAMS_PER_NAMESPACE. It keeps one tenant from filling the shards, which all tenants share. */
   maxStreamsPerNamespace: number;
   clock: Clock;
   /**
-   * Does the route's stream exist and use it? Routes of former streams stay for an hour and do not count as
-   * streams.
+   * Whether the stream of the route exists and uses the route. Routes of former streams stay for an hour and do not
+   * count as streams.
    */
   isLive(route: RouteRecord): boolean;
 }
 
-/** A part of the records, and what is known of its Secrets. */
+/** One shard of the records, and what is known of the size of its Secrets. */
 interface ShardState {
   routes: Map<string, RouteRecord>;
   claims: Map<string, ClaimRecord>;
-  /** Bytes as last written. */
+  /** The bytes of the largest Secret when the shard was last written. */
   measured: number;
   /**
-   * Bytes that routes added since may take, and how many routes have left since. The next write shows how much room
-   * there really is.
+   * The bytes that the routes added since the last write may take (`reserved`), and how many routes have left since
+   * (`left`). The next write shows how much room there really is.
    */
   reserved: number;
   left: number;
   write: PacedWrite;
 }
 
-/** Namespace and stream decide the shard; a claim lies beside its route, so that one write changes both. */
+/** What decides the shard of a record. A claim is in the same shard as its route, so that one write changes both. */
 type ShardPlace = Pick<RouteRecord, "namespace" | "stream">;
 
 /**
- * Routes, claims and owed numbers. A change is applied in memory at once and is durable when the promise of the
- * mutation resolves; changes within 250 ms share one write. Whoever changes something outside (Twilio, a status)
- * awaits that promise first. Each shard is written by itself, so one that cannot be written does not hold up the
- * streams of the others.
+ * Routes, claims and owed numbers. A change applies in memory at once, and is durable when the promise of the method
+ * resolves; changes within 250 ms share one write. Await that promise before you change Twilio or a status. Each
+ * shard is written separately, so a shard that cannot be written does not delay streams of other shards.
  *
- * Records are replaced, never changed in place: encoders and indexes recognise a change by identity (ADR 21).
+ * A record is replaced by a new object, never changed in place: encoders and indexes recognise a change by identity
+ * (ADR 21).
  */
 export class Records {
   readonly #options: RecordsOptions;
   readonly #routes = new Map<string, RouteRecord>();
   readonly #claims = new Map<string, ClaimRecord>();
   readonly #owed = new OwedNumbers();
-  /** Routes and claims by shard, so that a write need not ask of every record where it belongs. */
+  /** Routes and claims by shard, so that a write does not have to compute the shard of every record. */
   readonly #shards: ShardState[];
-  /** Keys of routes by `namespaceUid/stream` and by namespace UID, and claims by the holder's UID. */
+  /**
+   * Keys of routes by `namespaceUid/stream` and by namespace UID. SIDs of claims by the UID of the holder, by stream
+   * and by URLs.
+   */
   readonly #keysByStream = new MultiMap<string, string>();
   readonly #keysByNamespace = new MultiMap<string, string>();
   readonly #sidByHolder = new Map<string, string>();
   readonly #sidsByStream = new MultiMap<string, string>();
   readonly #sidsByUrls = new MultiMap<string, string>();
   /**
-   * Every inbound URL that some route has, or had while this process knew it. Never shrinks: a number that still
-   * has a former URL is ours.
+   * Every inbound URL that a route has, or had while this process knew it. It never shrinks, because a number that
+   * still has a former URL belongs to us.
    */
   readonly #inboundUrls = new Set<string>();
   readonly #evictionListeners: ((key: string) => void)[] = [];
@@ -117,12 +124,11 @@ export class Records {
   }
 
   /**
-   * Reads every shard; call it before anything else, at the start of each term of leadership. Resolves with the
-   * reasons why shards could not be rewritten: their streams hear of it when they change something, and all others
-   * can begin.
-   * - `rewrite: false` is for `smschannel release`, which takes records away and has no use for bringing them up to
-   *   date.
-   * - With `signal` aborted during the read, what is known stays.
+   * Reads every shard. Call it before any other method, at the start of each term of leadership. Resolves with the
+   * reasons why shards could not be rewritten. Streams of such a shard fail when they change something; all other
+   * streams can begin.
+   * - `rewrite: false` is for `smschannel release`, which removes records and need not bring them up to date.
+   * - If `signal` aborts during the read, what is in memory stays.
    */
   async load({
     rewrite = true,
@@ -132,7 +138,7 @@ export class Records {
     signal?: AbortSignal;
   } = {}): Promise<unknown[]> {
     const shards = await Promise.all(this.#shards.map((_, shard) => this.#options.store.load(shard)));
-    // An answer that comes after the term may be older than what the next term has read and changed.
+    // An answer that comes after the end of the term may be older than what the next term has read and changed.
     signal?.throwIfAborted();
     for (const map of [
       this.#routes,
@@ -152,20 +158,21 @@ export class Records {
       for (const record of owed) this.#owed.put(record);
     }
     if (!rewrite) return [];
-    // After a change of ROUTE_SHARDS records lie in other shards than they were read from. Writing all of them once
-    // moves them; where nothing changed, nothing is written.
+    // After a change of ROUTE_SHARDS some records belong into other shards than they were read from. Writing all
+    // shards once moves these records. A shard that did not change is not written.
     const problems = await this.#rewrite();
-    // Somebody wrote after we had read: a former leader that did not know yet that it lost. What was read is old,
-    // so the caller reads again.
+    // A conflict means that another process wrote after this process had read: a former leader that did not know yet
+    // that it lost the Lease. The records in memory are old, so the caller must read again.
     const conflict = problems.find((problem) => problem instanceof KubeError && problem.status === 409);
     if (conflict !== undefined) throw conflict;
     return problems;
   }
 
   /**
-   * A backup of the cluster was restored, so the Secrets may not hold what was written last (ADR 23). Each is
-   * compared with what is known here and written where it differs: Twilio was not set back, and this memory knows
-   * what was set there. Resolves with the reasons why shards could not be written.
+   * Call this after a backup of the cluster was restored, when the Secrets may be older than the last write (ADR 23).
+   * Compares each Secret with the records in memory and writes those that differ. The memory is right and the Secret
+   * wrong: Twilio was not set back, and the memory knows what was set there. Resolves with the reasons why shards
+   * could not be written.
    */
   async restored(): Promise<unknown[]> {
     this.#options.store.invalidate();
@@ -177,24 +184,27 @@ export class Records {
     return results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
   }
 
-  /** Called with the key of a former route that left early because a living stream needed the room. */
+  /**
+   * The listener is called with the key of each former route that is evicted because the route of an existing stream
+   * needed the room.
+   */
   onEvicted(listener: (key: string) => void) {
     this.#evictionListeners.push(listener);
   }
 
-  /** The route of this key, as it is in memory: perhaps not durable yet. */
+  /** The route of this key as it is in memory, which may not be durable yet. */
   route(key: string): RouteRecord | undefined {
     return this.#routes.get(key);
   }
   routes(): IterableIterator<RouteRecord> {
     return this.#routes.values();
   }
-  /** All routes of a stream, one for each account that it has used; usually one. */
+  /** All routes of a stream: one for each account that it has used, and usually just one. */
   routesOf(namespaceUid: string, stream: string): RouteRecord[] {
     const keys = this.#keysByStream.get(`${namespaceUid}/${stream}`);
     return keys.map((key) => this.#routes.get(key)!);
   }
-  /** Is this URL, or was it, one of ours? */
+  /** Whether this URL is or was the inbound URL of one of our routes. */
   hasInboundUrl(url: string): boolean {
     return this.#inboundUrls.has(url);
   }
@@ -204,26 +214,26 @@ export class Records {
   claims(): IterableIterator<ClaimRecord> {
     return this.#claims.values();
   }
-  /** The claim that this SmsNumber holds. Every attempt asks for it, so it is indexed. */
+  /** The claim that this SmsNumber holds. It is indexed because every attempt looks it up. */
   claimOf(uid: string): ClaimRecord | undefined {
     const sid = this.#sidByHolder.get(uid);
     return sid === undefined ? undefined : this.#claims.get(sid);
   }
 
-  /** The record of a number that nobody holds and that was not given back. */
+  /** The record of this number if it is owed: nobody holds it, and it was not given back. */
   owed(phoneNumberSid: string): OwedRecord | undefined {
     return this.#owed.get(phoneNumberSid);
   }
   allOwed(): OwedRecord[] {
     return this.#owed.all();
   }
-  /** What this SmsNumber held and did not give back. */
+  /** The numbers that this SmsNumber held and did not give back. */
   owedOf(uid: string): OwedRecord[] {
     return this.#owed.ofHolder(uid);
   }
 
   /**
-   * Does a number of this route still lead to us, or wait to be given back? Then the route must stay, with its
+   * Whether a number of this route still leads to us, or waits to be given back. If so, the route must stay, with its
    * credentials.
    */
   hasNumber({
@@ -238,9 +248,9 @@ export class Records {
   }
 
   /**
-   * Does a number that we configured point at these URLs? Then they must go on verifying. A number whose fallback
-   * is not known (an older record) counts by its inbound URL. An owed number still counts as long as its SmsNumber
-   * may give it back.
+   * Whether a number that we configured points at these URLs. If so, they must go on verifying. A number whose
+   * fallback URL is not known (an older record) counts by its inbound URL alone. An owed number counts as long as its
+   * SmsNumber may still give it back.
    */
   pointedAt({ inbound, fallback }: Pick<UrlRecord, "inbound" | "fallback">): boolean {
     const keys = [urlsKey(inbound, fallback), urlsKey(inbound, undefined)];
@@ -253,23 +263,23 @@ export class Records {
   }
 
   /**
-   * Changes a route, or makes one where `change` gets undefined. `change` runs at once, so that two callers who
-   * change different parts do not undo each other. The generation rises when the receiver's part differs. Resolves
-   * with the route once it is durable, or with undefined when `change` returns that. Throws RouteTableFull for a
-   * new route without room; a route in use is always kept.
+   * Changes a route, or makes one where `change` gets undefined. `change` runs at once, so that two callers that
+   * change different parts do not undo each other. The generation rises when the part of the receiver differs.
+   * Resolves with the route once it is durable, or with undefined when `change` returns undefined. Throws
+   * RouteTableFull for a new route without room; a route in use is always kept.
    */
   async updateRoute(
     key: string,
     where: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream">,
     change: (before: RouteRecord | undefined) => RouteRecord | undefined,
   ): Promise<RouteRecord | undefined> {
-    // Nothing may be awaited between this check and `#indexRoute`: a thousand callers at once would all be told
-    // that there is room.
+    // Nothing may be awaited between the last check for room and `#indexRoute`. Otherwise a thousand callers at once
+    // would all find the same room.
     while (!this.#routes.has(key) && !this.#hasRoom(where)) await this.durable(where);
     const before = this.#routes.get(key);
     const wanted = change(before);
     if (wanted === undefined) return undefined;
-    // The same again costs no write. An earlier call may not be durable yet, so wait for that.
+    // A route that did not change needs no write. An earlier change may not be durable yet, so wait for that.
     if (before !== undefined && JSON.stringify(before) === JSON.stringify(wanted)) {
       await this.durable(before);
       return before;
@@ -281,13 +291,13 @@ export class Records {
     const next = { ...wanted, generation };
     this.#indexRoute(next);
     if (before === undefined) this.#shardOf(next).reserved += NEW_ROUTE_BYTES;
-    // A token that is promoted at Twilio signs texts from that moment on, and the receivers refuse them until they
-    // know it.
+    // Once a token is promoted at Twilio it signs texts, and the receivers refuse these texts until they know the
+    // token. So a new token is written without a pause.
     await this.#changed([next], { urgent: hasNewToken(before, next) });
     return next;
   }
 
-  /** The route is of no use any more. Durable when it resolves. */
+  /** Removes a route that is not needed any more. The removal is durable when the promise resolves. */
   async dropRoute(key: string): Promise<void> {
     const route = this.#routes.get(key);
     if (route === undefined) return;
@@ -295,18 +305,22 @@ export class Records {
     await this.#changed([route]);
   }
 
-  /** Makes or changes a claim. Durable when it resolves, and only then may Twilio be changed. */
+  /**
+   * Makes or changes a claim. The claim is durable when the promise resolves; the caller must not change Twilio
+   * before that.
+   */
   async putClaim(claim: ClaimRecord): Promise<void> {
     const before = this.#claims.get(claim.phoneNumberSid);
     if (before !== undefined && JSON.stringify(before) === JSON.stringify(claim))
       return await this.durable(before);
     if (before !== undefined) this.#unindexClaim(before);
     this.#indexClaim(claim);
-    // The number may have been held by a stream of another shard, which loses it in the same turn.
+    // A stream of another shard may have held the number before. Then that shard changes too, and is written at the
+    // same time.
     await this.#changed([claim, before ?? claim]);
   }
 
-  /** Nobody holds the number any more, and nothing of ours is left at Twilio. */
+  /** Removes a claim. For a number that nobody holds any more, when nothing of ours is left at Twilio. */
   async dropClaim(phoneNumberSid: string): Promise<void> {
     const claim = this.#claims.get(phoneNumberSid);
     if (claim === undefined) return;
@@ -315,8 +329,8 @@ export class Records {
   }
 
   /**
-   * Nobody holds the number any more, and it was not given back. One write ends the claim and adds the record, so
-   * that no crash leaves a number that is neither.
+   * Records that a number is owed: nobody holds it any more, and it was not given back. One write ends the claim and
+   * adds the record, so a crash never leaves the number without both.
    */
   async owe(owed: OwedRecord): Promise<void> {
     const claim = this.#claims.get(owed.phoneNumberSid);
@@ -326,13 +340,13 @@ export class Records {
     await this.#changed([owed, before ?? owed, claim ?? owed]);
   }
 
-  /** It was given back, or there is nothing to give back. */
+  /** Removes the record of an owed number, because it was given back or there is nothing to give back. */
   async dropOwed(phoneNumberSid: string): Promise<void> {
     const owed = this.#owed.delete(phoneNumberSid);
     if (owed !== undefined) await this.#changed([owed]);
   }
 
-  /** Resolves when everything changed so far in the shard of this stream is durable; rejects when the write fails. */
+  /** Resolves when every change so far in the shard of this stream is durable; rejects when the write fails. */
   async durable(place: ShardPlace): Promise<void> {
     await this.#shardOf(place).write.durable();
   }
@@ -340,9 +354,8 @@ export class Records {
   async #changed(places: readonly ShardPlace[], options: { urgent?: boolean } = {}) {
     const changed = new Set(places.map((place) => this.#shardOf(place)));
     const written = [...changed].map(({ write }) => write.changed(options));
-    // Shards that could not be written are tried again whenever there is something to write, at their own pace.
-    // Shards whose last write failed are tried again whenever something is written, at their own pace. No timer
-    // is needed: the writes of others, and the upkeep once a minute, come often enough.
+    // Each write also retries the shards whose last write failed, at their own pace. This needs no timer: other
+    // writes, and the upkeep once a minute, come often enough.
     for (const shard of this.#shards)
       if (shard.write.dirty && !changed.has(shard)) shard.write.durable().catch(() => {});
     await Promise.all(written);
@@ -352,8 +365,8 @@ export class Records {
     const state = this.#shards[shard]!;
     const { reserved, left } = state;
     state.measured = await this.#options.store.save(shard, this.#contentOf(shard));
-    // Only after the write: until it is measured, and after a failure, the reservation is the best that is known.
-    // Routes added meanwhile stay reserved.
+    // The reservation ends only after the write. Before that, and after a failed write, it is the best estimate.
+    // Routes added during the write stay reserved.
     state.reserved -= reserved;
     state.left -= left;
   }
@@ -365,8 +378,8 @@ export class Records {
   }
 
   /**
-   * True when a new route fits now. False: not before the next write has measured what new routes really take.
-   * Throws when there is no room at all.
+   * Returns true when a new route fits now. Returns false when the next write must first measure what the new routes
+   * really take. Throws when there is no room at all.
    */
   #hasRoom(where: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream">): boolean {
     this.#makeRoomInNamespace(where);
@@ -375,7 +388,8 @@ export class Records {
     const now = this.#options.clock.now();
     const standings = [...shard.routes.values()].map((route) => this.#standingOf(route));
     this.#evict(evictedForRoom(where.namespaceUid, standings, now));
-    // Waiting makes sense only for a write that will measure something. Without one the caller would ask for ever.
+    // Waiting makes sense only for a write that will measure something. Without such a write the caller would wait
+    // for ever.
     if ((shard.reserved === 0 && shard.left === 0) || shard.write.idle)
       throw new Failure(
         "RouteTableFull",
@@ -384,7 +398,7 @@ export class Records {
     return false;
   }
 
-  /** Keeps a namespace within its share, by evicting its former routes if need be. */
+  /** Keeps a namespace within its limit, by evicting its former routes where needed. */
   #makeRoomInNamespace({ namespaceUid, stream }: Pick<RouteRecord, "namespaceUid" | "stream">) {
     const { maxStreamsPerNamespace: most } = this.#options;
     if (this.#keysByNamespace.count(namespaceUid) < most) return;
@@ -395,13 +409,13 @@ export class Records {
     this.#evict(room.evict);
   }
 
-  /** A route with what decides whether it may be evicted. */
+  /** The route, with the facts that decide whether it may be evicted. */
   #standingOf(route: RouteRecord): RouteStanding {
     if (this.#options.isLive(route)) return { route, isLive: true };
     return { route, isLive: false, hasNumber: this.hasNumber(route) };
   }
 
-  /** Nobody waits for these writes. One that fails is tried again with the next change. */
+  /** Removes these routes. No caller waits for the writes; one that fails is repeated with the next change. */
   #evict(routes: readonly RouteRecord[]) {
     for (const route of routes) {
       this.#unindexRoute(route);
@@ -459,8 +473,8 @@ export class Records {
 }
 
 /**
- * Has a token been added that the receivers do not know? From the moment when it is promoted at Twilio they refuse
- * texts signed with it.
+ * Whether `tokens` has a token that the receivers do not know. From the moment when the token is promoted at Twilio,
+ * they refuse texts signed with it.
  */
 function hasNewToken(before: RouteRecord | undefined, { tokens }: RouteRecord): boolean {
   if (before === undefined) return false;

@@ -1,41 +1,45 @@
 /**
- * Which former routes make room for new ones. A route outlives its stream for an hour, since texts may still be on
- * their way to it, so deleting and making streams in a loop could fill the shared Secrets. Pure.
+ * Decides which routes of deleted streams are evicted to make room for new routes. A route outlives its stream for an
+ * hour, since texts may still be on their way to it. So a tenant that deletes and makes streams in a loop could fill
+ * the shared Secrets. Pure.
  */
 
 import { routeKey } from "../../routes/route.ts";
 import type { RouteRecord } from "./record.ts";
 
-/** A route with what decides whether it may be evicted. */
+/** A route, with the facts that decide whether it may be evicted. */
 export type RouteStanding =
-  /** Its stream exists and uses it. */
+  /** The stream of this route exists and uses it. */
   | { route: RouteRecord; isLive: true }
-  /** A former stream's. `hasNumber`: a number that we configured still sends its texts to it. */
+  /**
+   * The stream of this route is gone or uses another account. `hasNumber`: a number that we configured still sends
+   * its texts to this route.
+   */
   | { route: RouteRecord; isLive: false; hasNumber: boolean };
 
 type Former = Extract<RouteStanding, { isLive: false }>;
 
-/** What to do so that one more route fits; `evict` are routes that leave before their hour is over. */
+/** What to do so that one more route fits. `evict` lists the routes that leave before their hour is over. */
 export type Room = { do: "take"; evict: RouteRecord[] } | { do: "refuse"; message: string };
 
 /**
- * Twilio gives a text up after 15 s and its retries; after five minutes no text can be on its way to a route that
- * nothing needs.
+ * How long a text can be on its way. Twilio gives up on a text after 15 s and some retries, so after five minutes no
+ * text can be on its way to a route that nothing needs.
  */
 const NO_TEXT_LEFT_MS = 5 * 60_000;
 /**
- * A full shard evicts this many former routes at a time. Each frees about a third of a kilobyte, so this makes room
+ * How many former routes a full shard evicts at a time. Each frees about a third of a kilobyte, so this makes room
  * for several new routes in one write.
  */
 const EVICTED_AT_ONCE = 32;
 
 /**
- * Is there room in its namespace for a route of `stream`? A namespace may have `most` streams and as many routes of
- * former streams besides. Beyond that the oldest former routes leave early. Pure.
+ * Whether there is room in the namespace for a route of `stream`. A namespace may have `most` streams, and as many
+ * routes of former streams in addition. Beyond that number the oldest former routes leave early. Pure.
  */
 export function roomInNamespace(stream: string, standings: readonly RouteStanding[], most: number): Room {
   const live = new Set(standings.filter(({ isLive }) => isLive).map(({ route }) => route.stream));
-  // The stream that asks may have a route already, for another account.
+  // The stream that needs the new route may have another route already, for another account.
   live.delete(stream);
   if (live.size >= most)
     return {
@@ -53,9 +57,9 @@ export function roomInNamespace(stream: string, standings: readonly RouteStandin
 }
 
 /**
- * Which routes of a full shard leave so that a living stream's route fits: former routes of the same namespace, and
- * those of others once no text can be on its way to them. A tenant can so disturb only its own former streams.
- * Pure.
+ * The routes that leave a full shard so that the route of an existing stream fits. These are former routes of the
+ * same namespace, and former routes of other namespaces once no text can be on its way to them. So a tenant can
+ * disturb only its own former streams. Pure.
  */
 export function evictedForRoom(
   namespaceUid: string,
@@ -71,8 +75,8 @@ export function evictedForRoom(
 }
 
 /**
- * Routes that nothing has needed for the longest time come first. One that the upkeep has not noticed yet is the
- * youngest; the key makes the order the same everywhere.
+ * Sorts the routes that nothing has needed for the longest time first. A route that the upkeep has not marked yet
+ * counts as the youngest. Routes of the same age are sorted by key, so that the order is the same each time.
  */
 function oldestFirst(a: RouteStanding, b: RouteStanding): number {
   const [atA, atB] = [a, b].map(({ route }) => route.unneededSinceMs ?? Number.POSITIVE_INFINITY);

@@ -1,7 +1,7 @@
 /**
- * The records as Secrets: `{instance}-controller-N`, and what is compiled from them for the receivers,
- * `{instance}-receiver-N`. Two Secrets, because each reader may only have what it needs: the receiver, which faces
- * the internet, gets no credentials (ADR 8).
+ * Stores the records in Secrets. `{instance}-controller-N` holds the records, and `{instance}-receiver-N` holds what
+ * is compiled from them for the receivers. There are two kinds of Secrets because each reader may only have what it
+ * needs: the receiver, which faces the internet, gets no credentials (ADR 8).
  */
 
 import { createHash } from "node:crypto";
@@ -15,39 +15,39 @@ import { compileRoute } from "./compile.ts";
 import type { RouteRecord } from "./record.ts";
 import type { ShardStore } from "./records.ts";
 
-/** Into how many shards the routes were spread when this Secret was written. */
+/** This annotation says how many shards the routes were spread over when the Secret was written. */
 const SHARDS_ANNOTATION = "smschannel.dev/route-shards";
 
-/** Where the Secrets are, and how to write them. */
+/** Where the Secrets are, and the client that writes them. */
 export interface SecretStoreOptions {
   /** A client that writes only while this process leads. */
   client: KubeClient;
-  /** Where the operator's own Secrets are. */
+  /** The namespace of the operator's own Secrets. */
   namespace: string;
   instance: string;
   shards: number;
   signal: AbortSignal;
   /**
-   * The installation's own route for `helm test` (ADR 19). It belongs to no stream and goes to the receivers with
-   * those of its shard.
+   * Makes the installation's own route for `helm test` (ADR 19). This route belongs to no stream; the receivers get
+   * it with the routes of its shard.
    */
   testRoute?: (() => Promise<Route>) | undefined;
 }
 
 /**
- * What a Secret was when this process saw it last. Its content can be a megabyte, so only a digest of it is kept
- * (ADR 21).
+ * The version and content of a Secret when this process last read or wrote it. The content can be a megabyte, so only
+ * a digest of it is kept (ADR 21).
  */
 interface KnownSecret {
   resourceVersion: string | undefined;
-  /** The value of the annotation: of how many shards it was one. */
+  /** The value of the annotation: how many shards there were when the Secret was written. */
   shards: string | undefined;
   digest: string;
 }
 
 /**
- * Keeps the records in Secrets. A damaged Secret stops the operator with a sentence instead of making it forget
- * claims.
+ * Keeps the records in Secrets. A damaged Secret stops the operator with an error; otherwise the operator would
+ * forget claims.
  */
 export function createSecretStore(options: SecretStoreOptions): ShardStore {
   const known = new Map<string, KnownSecret>();
@@ -63,7 +63,8 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
       } catch (cause) {
         throw new Error(
           `Secret ${options.namespace}/${name} is damaged; restore it, or delete it to begin without its records`,
-          // A JSON error quotes the text that it could not parse, which can hold a token.
+          // The error of a JSON parser is not passed on: it quotes the text that it could not parse, which can hold a
+          // token.
           cause instanceof SyntaxError ? {} : { cause },
         );
       }
@@ -73,12 +74,13 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
       const { instance } = options;
       const put = (part: SecretPart, data: Record<string, string>) =>
         write(options, known, secretName(instance, part, shard), data);
-      // The receivers' Secret is written first: a token may have been promoted at Twilio already, and texts signed
-      // with it are refused until the receivers know it. Nothing relies on this Secret alone: callers wait for both
-      // before they act, and it can be compiled again from the records.
+      // The receivers' Secret is written first. A token may have been promoted at Twilio already, and the receivers
+      // refuse texts signed with it until they know it. Writing this Secret first is safe: callers wait for both
+      // Secrets before they act, and this one can be compiled again from the records.
       const receiver = await encode.receiver.encode([...content.routes, ...(await testRoutes(shard))]);
       const received = put("receiver", receiver);
-      // Awaited below; without this a failure before then would be an unhandled rejection, which ends the process.
+      // `received` is awaited below. Without this handler a failure before that would be an unhandled rejection,
+      // which ends the process.
       received.catch(() => {});
       const controller = await encode.records.encode(content);
       const recorded = put("controller", controller);
@@ -89,7 +91,10 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
   };
 }
 
-/** The test route is made once. A failure fails the write, after which it is tried again. */
+/**
+ * Adds the test route to its shard. The route is made once; if that fails, the write fails, and the next write tries
+ * again.
+ */
 function testRoutesOf({ testRoute, shards }: SecretStoreOptions) {
   let made: Promise<Route> | undefined;
   return async (shard: number): Promise<Route[]> => {
@@ -103,7 +108,10 @@ function testRoutesOf({ testRoute, shards }: SecretStoreOptions) {
   };
 }
 
-/** One set for each shard: encoders remember what they have packed, so that a change packs only its own part anew. */
+/**
+ * The encoders of one shard. Each shard needs its own, because encoders remember what they have packed, and after a
+ * change pack only the changed part again.
+ */
 const newEncoders = () => ({
   records: new RecordsEncoder(),
   receiver: new ShardEncoder<RouteRecord | Route>((source) =>
@@ -123,9 +131,9 @@ async function read(
 }
 
 /**
- * Writes the Secret when it differs, always against the resourceVersion that this process saw last. If anybody else
- * wrote it meanwhile (a former leader that does not know yet that it lost) this fails with a conflict instead of
- * overwriting.
+ * Writes the Secret when it differs, always with the resourceVersion that this process saw last. If another process
+ * wrote the Secret meanwhile, this write fails with a conflict and overwrites nothing. Such a process can be a former
+ * leader that does not know yet that it lost the Lease.
  */
 async function write(
   options: SecretStoreOptions,
@@ -159,13 +167,16 @@ async function write(
         : await client.replace(secrets, secret, { metadataOnly: true }, signal);
     known.set(name, { resourceVersion: written.metadata.resourceVersion, shards: String(shards), digest });
   } catch (error) {
-    // A write whose answer was lost may have been done. Read the Secret before the next attempt.
+    // The write may have been done although its answer was lost. So the Secret is read before the next write.
     known.delete(name);
     throw error;
   }
 }
 
-/** Shards beyond the new number would never be read again, and their claims would be forgotten. */
+/**
+ * Throws if ROUTE_SHARDS was lowered. The shards beyond the new number would never be read again, and their claims
+ * would be forgotten.
+ */
 function refuseFewerShards(secret: Secret | undefined, shards: number) {
   const before = Number(secret?.metadata.annotations?.[SHARDS_ANNOTATION] ?? shards);
   if (before > shards)
@@ -179,7 +190,7 @@ function knownOf({ metadata, data = {} }: Secret): KnownSecret {
   return { resourceVersion, shards: annotations?.[SHARDS_ANNOTATION], digest: digestOf(data) };
 }
 
-/** A digest of keys and values, separated by a byte that base64 does not have. */
+/** A digest of keys and values. They are separated by a byte that base64 does not contain. */
 function digestOf(data: Record<string, string>): string {
   const hash = createHash("sha256");
   for (const key of Object.keys(data).sort()) hash.update(`${key}\0${data[key]}\0`);

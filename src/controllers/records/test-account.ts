@@ -13,7 +13,9 @@ export interface TestAccountOptions {
 }
 
 /**
- * The account of the installation's own test route (ADR 19): read from its Secret, which is created if it is missing. The account is not made anew at each start: `helm test` has the token in its environment, and would fail if the token changed.
+ * The account of the installation's own test route (ADR 19). It is read from its Secret, which is created if it is
+ * missing. The account is not made anew at each start: `helm test` has the token in its environment, and would fail
+ * if the token changed.
  */
 export async function testAccount(options: TestAccountOptions): Promise<TestAccount> {
   const { client, namespace, instance, signal } = options;
@@ -31,7 +33,7 @@ export async function testAccount(options: TestAccountOptions): Promise<TestAcco
     try {
       await client.create(secrets, secret, {}, signal);
     } catch (error) {
-      // Another process made it between our read and our write. Theirs counts, so read it.
+      // Another process created the Secret after this process had looked for it. That Secret is used, so read it.
       if (!(error instanceof KubeError && error.reason === "AlreadyExists")) throw error;
     }
   }

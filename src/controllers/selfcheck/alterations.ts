@@ -1,8 +1,8 @@
 /**
  * Names what was changed between the request that the self-check sent and the request that arrived. A signature
  * covers every byte of the form and the URL, so a proxy that "cleans" requests makes every text look forged, and
- * neither Twilio nor the receiver can say why. Here the cause is named in words that a person can take to whoever
- * runs the proxy.
+ * neither Twilio nor the receiver can say why. The text that is made here names the cause so that a user can report
+ * it to the people who run the proxy.
  */
 
 import type { Report } from "../../routes/challenge.ts";
@@ -10,10 +10,10 @@ import { ownPathOf } from "../../routes/urls.ts";
 import { type Pair, parseForm } from "../../twilio/form.ts";
 import { type CheckRequest, isOfSomeTexts } from "./request.ts";
 
-/** What was changed, as the end of the sentence "on the way to the receiver …". */
+/** One change, as the end of a sentence that begins with "on the way to the receiver". */
 export interface Alteration {
   what: string;
-  /** Texts without the thing that is changed get through all the same. */
+  /** Set when the change affects only some texts: those without the changed content still get through. */
   some: boolean;
 }
 
@@ -21,9 +21,9 @@ export interface Alteration {
 export type Sent = Pick<CheckRequest, "headers" | "pairs" | "body"> & { url: string };
 
 /**
- * Names what differs between the request as sent and as the receiver saw it: in a fixed order and without values,
- * so that the same fault gives the same words and the status is not written anew each time. Empty when nothing can
- * be named. Pure.
+ * Names the differences between the request as it was sent and as the receiver got it. The order is fixed and no
+ * values are named, so that the same fault gives the same text and the status is not written again each time. Empty
+ * when no difference can be named. Pure.
  */
 export function alterations(sent: Sent, report: Report): Alteration[] {
   const all = (what: string | undefined): Alteration[] => (what === undefined ? [] : [{ what, some: false }]);
@@ -36,12 +36,12 @@ export function alterations(sent: Sent, report: Report): Alteration[] {
   ];
 }
 
-/** A redirect on the way turns POST into GET. */
+/** The change of the method, if any: a redirect on the way turns POST into GET. */
 const methodChange = ({ method }: Report) => (method === "POST" ? undefined : `POST becomes ${word(method)}`);
 
 /**
- * A path in front of ours does no harm, and neither does a query: the signature is verified over the URL as it is
- * configured.
+ * The change of the path, if any. Another path in front of ours or a query does no harm: the signature is verified
+ * over the URL as it is configured.
  */
 function pathChange(url: string, target: string): string | undefined {
   const wanted = ownPathOf(url);
@@ -52,20 +52,23 @@ function pathChange(url: string, target: string): string | undefined {
   return `the path becomes ${word(path)}`;
 }
 
-/** The one header without which nothing verifies. */
+/** The change of the signature header, if any. No request verifies without it. */
 function signatureChange(sent: string | undefined, arrived: string | undefined): string | undefined {
   if (arrived === undefined || arrived === "") return "the header X-Twilio-Signature is removed";
   return arrived === sent ? undefined : "the header X-Twilio-Signature is changed";
 }
 
-/** Parameters such as a charset may be added; only the type decides how the body is read. */
+/**
+ * The change of the content type, if any. A parameter such as a charset may be added, because only the type decides
+ * how the body is read.
+ */
 function typeChange(arrived: string | undefined): string | undefined {
   if (arrived === undefined) return "the header Content-Type is removed";
   const type = arrived.replace(/;.*$/s, "").trim().toLowerCase();
   return type === "application/x-www-form-urlencoded" ? undefined : `the content type becomes ${word(type)}`;
 }
 
-/** What happened to the body, from the whole of it to single fields. */
+/** What happened to the body: first changes of the whole body, then changes of single fields. */
 function bodyChanges({ pairs, body }: Sent, report: Report): Alteration[] {
   if (report.body === undefined) return [];
   const bytes = Buffer.from(report.body, "base64");
@@ -84,7 +87,7 @@ function bodyChanges({ pairs, body }: Sent, report: Report): Alteration[] {
   return fieldChanges(pairs, arrived);
 }
 
-/** What happened to each field that differs from what was sent; the same words once. */
+/** The changes of the fields that differ from what was sent. Each kind of change is named once. */
 function fieldChanges(sent: readonly Pair[], arrived: readonly Pair[]): Alteration[] {
   const found = new Map<string, boolean>();
   const names = new Set(sent.map(([name]) => name));
@@ -101,11 +104,11 @@ function fieldChanges(sent: readonly Pair[], arrived: readonly Pair[]): Alterati
 const valuesOf = (pairs: readonly Pair[], name: string) =>
   pairs.filter(([candidate]) => candidate === name).map(([, value]) => value);
 
-/** Compares as a signature does: values in any order, each different one once. */
+/** Compares two lists of values as a signature does: the order does not matter, and neither do repeated values. */
 const same = (a: readonly string[], b: readonly string[]) =>
   JSON.stringify([...new Set(a)].sort()) === JSON.stringify([...new Set(b)].sort());
 
-/** What can happen to a field, in the order in which it is told. */
+/** What can happen to a field, in the order in which it is reported. */
 const WORDS = {
   empty: "empty fields are dropped",
   dropped: "fields are dropped",
@@ -122,7 +125,7 @@ const WORDS = {
   added: "fields are added",
 } as const;
 
-/** The change of one field in words. */
+/** Names the change of one field. */
 function valueChange(before: readonly string[], after: readonly string[]): string {
   if (after.length === 0) return before[0] === "" ? WORDS.empty : WORDS.dropped;
   if (before.length > 1) return WORDS.merged;
@@ -130,7 +133,10 @@ function valueChange(before: readonly string[], after: readonly string[]): strin
   return RULES.find(([, holds]) => holds(sent, arrived))?.[0] ?? WORDS.changed;
 }
 
-/** Recognises, from the request as it arrived, what was changed on the way. The first rule that matches wins, so narrower rules come first. */
+/**
+ * Rules that recognise, from the request as it arrived, what was changed on the way. The first rule that matches
+ * wins, so narrower rules come first.
+ */
 const RULES: readonly [what: string, holds: (sent: string, arrived: string) => boolean][] = [
   [WORDS.trimmed, (sent, arrived) => arrived === sent.trim()],
   [WORDS.lines, (sent, arrived) => sent.includes("\n") && withoutBlanks(sent) === withoutBlanks(arrived)],
@@ -146,13 +152,13 @@ const EMOJI = /\p{Extended_Pictographic}/u;
 const BEYOND_ASCII = /[^\0-\x7f]/;
 const withoutBlanks = (text: string) => text.replace(/\s+/g, "");
 /**
- * Equal apart from characters beyond ASCII, and what they become in software that does not understand them; with or
- * without the letter below an accent.
+ * Whether two texts are equal apart from characters beyond ASCII, and apart from what software that does not
+ * understand such characters makes of them. The letter under an accent may be kept or lost.
  */
 const sameInAscii = (a: string, b: string) =>
   asciiOf(a) === asciiOf(b) || asciiOf(a.normalize("NFD")) === asciiOf(b.normalize("NFD"));
 const asciiOf = (text: string) => text.replace(/[^\x21-\x7e]+|\?/g, "");
-/** Undoes HTML entities and backslashes before quotes, as "protection" against injections adds them. */
+/** Undoes HTML entities and backslashes before quotes. Some software adds them as "protection" against injections. */
 const unescaped = (text: string) =>
   text
     .replace(/&#(?:x([0-9a-f]+)|([0-9]+));/gi, (_, hex, decimal) =>
@@ -175,7 +181,7 @@ function decoded(text: string): string {
 }
 
 /**
- * A short piece of what arrived, fit for a status: a few plain characters, since anybody on the way can put
- * anything there.
+ * A short piece of the request that arrived, safe for a status: only a few plain characters, because anything on the
+ * way can put any text there.
  */
 const word = (text: string) => text.replace(/[^\w.~!$&'()*+,;=:@/%-]/g, "").slice(0, 120) || "nothing";

@@ -1,6 +1,6 @@
 /**
- * What the answer of a receiver tells about the request that reached it. Receivers of two versions run side by side
- * during an upgrade, so an answer without a report is normal.
+ * Judges what a receiver reports about the request that reached it. Receivers of two versions run side by side during
+ * an upgrade, so an answer without a report is normal.
  */
 
 import type { Answered, Report } from "../../routes/challenge.ts";
@@ -9,8 +9,8 @@ import type { ForeignAnswer } from "./refusals.ts";
 import type { ProbeProblem, ProbeResult } from "./verdict.ts";
 
 /**
- * Judges what the receiver reports of a request like Twilio's. A receiver of an older version gives no report, and
- * then its answer alone counts. Pure.
+ * Judges what the receiver reports about a request like those of Twilio. A receiver of an older version gives no
+ * report; then only the fact that it answered counts. Pure.
  */
 export function judgeAnswer(
   sent: Sent,
@@ -23,7 +23,10 @@ export function judgeAnswer(
 /** Part of several messages: the three paths that Twilio calls must pass unchanged. */
 const REMEDY = "let proxies, CDN and firewall pass /inbound/, /fallback/ and /status/ unchanged";
 
-/** Was the request changed on the way so that its signature fails? Then Twilio's texts are refused as forged. */
+/**
+ * The problem if the request was changed on the way so that its signature fails: the receiver would refuse texts from
+ * Twilio as forged.
+ */
 function altered(sent: Sent, report: Report): ProbeProblem | undefined {
   if (report.fits) return undefined;
   const found = alterations(sent, report);
@@ -39,7 +42,10 @@ function altered(sent: Sent, report: Report): ProbeProblem | undefined {
   };
 }
 
-/** Can the receiver store texts? Without its database it answers 503, and Twilio gives a text up after its retries. */
+/**
+ * The problem if the receiver cannot store texts. Without its database it answers 503, and Twilio gives up on a text
+ * after its retries.
+ */
 function storeOf({ storeTakes }: Report): ProbeProblem | undefined {
   if (storeTakes) return undefined;
   return {
@@ -50,7 +56,7 @@ function storeOf({ storeTakes }: Report): ProbeProblem | undefined {
   };
 }
 
-/** The problem when a plain request reached the receiver and one like Twilio's did not. Pure. */
+/** The problem when a plain request reached the receiver and a request like those of Twilio did not. Pure. */
 export function refusedOnTheWay(kind: "odd" | "long", { status }: ForeignAnswer): ProbeProblem {
   const message =
     kind === "long"

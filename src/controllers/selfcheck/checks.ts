@@ -1,11 +1,11 @@
 /**
- * The self-check: does a text that Twilio posts to the public URL reach the receiver, in a form whose signature
- * verifies? It sends such texts itself, over the same public name, since nothing inside the cluster shows what DNS,
- * CDN, firewall and ingress do to a request (ADR 24). A number is pointed at the URL only after its route has
- * passed (ADR 14).
+ * The self-check: it finds out whether a text that Twilio posts to the public URL reaches the receiver with a
+ * signature that verifies. The operator sends such texts itself, to the same public name, because nothing inside the
+ * cluster shows what DNS, CDN, firewall and ingress do to a request (ADR 24). A number is pointed at the URL only
+ * after its route has passed (ADR 14).
  *
- * With ten thousand routes on one host it would be the largest client of the receiver, so routes share what they
- * learn of their host.
+ * With ten thousand routes on one host the self-check would be the largest client of the receiver, so routes share
+ * what they learn of their host.
  */
 
 import type { Clock } from "../../clock.ts";
@@ -30,16 +30,19 @@ import {
 } from "./verdict.ts";
 
 /**
- * How often one random route of each host is probed; more often while the host fails, so that recovery is seen
- * soon. With three failures in a row a host that fails is reported within a minute.
+ * How often one random route of each host is probed. A failing host is probed more often, so that its recovery is
+ * seen soon. At these intervals a host that fails is reported after three failures in a row, within a minute.
  */
 const HOST_INTERVAL_MS = 30_000;
 const FAILING_HOST_INTERVAL_MS = 5_000;
-/** A route takes some tenths of a second from the Secret to the receivers; the pause doubles from here. */
+/**
+ * The first pause between two probes of a new route; each further pause is twice as long. A route takes some tenths
+ * of a second from the Secret to the receivers.
+ */
 const FIRST_RETRY_MS = 250;
-/** A host is sent the longest text at most this often: once in each regular check, and not for each new route. */
+/** The longest text is sent to a host at most this often: in each regular check, and not for each new route. */
 const LONG_EVERY_MS = 25_000;
-/** Probes at a time, over all hosts. The receiver should have room for real texts. */
+/** How many probes may run at a time, over all hosts. The limit leaves capacity of the receiver for real texts. */
 const PROBES_AT_ONCE = 16;
 
 /** A route that is being checked. */
@@ -47,27 +50,27 @@ interface WatchedRoute {
   target: ProbeTarget;
   check: RouteCheck;
   host: string;
-  /** A loop is at work on this route until it passes. */
+  /** Whether a loop is probing this route, which goes on until the route passes. */
   running: boolean;
 }
 
-/** Who probes, and who hears of verdicts. */
+/** The prober, and the parts that get the verdicts. */
 export interface ChecksOptions {
   prober: Prober;
   clock: Clock;
   log: Log;
-  /** When a signed text of this route was last accepted, where that is known. A real text proves more than a probe. */
+  /** When a signed text of this route was last accepted, if that is known. A real text proves more than a probe. */
   lastAcceptedTextMs(key: string): number | undefined;
-  /** The verdict on this route may have changed. */
+  /** Called when the verdict on this route may have changed. */
   onChange(key: string): void;
   random?: () => number;
 }
 
 /**
- * Proves that the way from the public URL to the receiver works. A new or changed route is probed until it has
- * passed three times in a row: there are several receivers, and each learns of a route at its own time. From then
- * on one random route of each host stands for all of them. Only a leader probes, and what it found ends with its
- * term.
+ * Proves that requests to the public URL reach the receiver. A new or changed route is probed until it has passed
+ * three times in a row: there are several receivers, and each learns of a route at its own time. From then on one
+ * random route of each host is probed in place of all its routes. Only a leader probes, and forgets its findings when
+ * its term ends.
  */
 export class Checks {
   readonly #options: ChecksOptions;
@@ -85,7 +88,7 @@ export class Checks {
     this.#options = options;
   }
 
-  /** Probes until the term ends; before the first term nothing is probed. */
+  /** Starts probing, which goes on until the term ends. Before the first term nothing is probed. */
   begin(term: Pick<Term, "signal" | "remainingMs">) {
     this.#forgetAll();
     const signal = AbortSignal.any([term.signal, this.#stop.signal]);
@@ -93,7 +96,7 @@ export class Checks {
     signal.addEventListener("abort", () => this.#forgetAll(), { once: true });
   }
 
-  /** Sees to it that this generation of the route gets checked. Cheap when nothing changed. */
+  /** Makes sure that this generation of the route gets checked. Cheap when nothing changed. */
   want(key: string, target: ProbeTarget, generation: number) {
     if (this.#term === undefined) return;
     const known = this.#routes.get(key);
@@ -112,13 +115,13 @@ export class Checks {
       return;
     }
     if (known.check.generation === generation) return;
-    // The same URL: what was proven stays, only the new generation must show that the receivers know it.
+    // The URL is the same, so it stays proven. Only the new generation must show that the receivers know it.
     known.target = target;
     known.check = retarget(known.check, generation);
     void this.#run(key, known);
   }
 
-  /** The route is gone. */
+  /** Stops checking a route that is gone. */
   forget(key: string) {
     const known = this.#routes.get(key);
     if (known === undefined) return;
@@ -126,19 +129,25 @@ export class Checks {
     this.#leaveHost(key, known);
   }
 
-  /** Has this generation, or a later one, answered often enough that a number may be pointed at the URL? */
+  /**
+   * Whether this generation of the route, or a later one, was answered often enough that a number may be pointed at
+   * the URL.
+   */
   passed(key: string, generation: number): boolean {
     const known = this.#routes.get(key);
     return known !== undefined && known.check.generation >= generation && passed(known.check);
   }
 
-  /** The generation that the receivers have proven to know; undefined before the first pass. */
+  /** The generation of the route that the receivers have proven to know. Undefined before the first pass. */
   provenGeneration(key: string): number | undefined {
     const known = this.#routes.get(key);
     return known !== undefined && passed(known.check) ? known.check.generation : undefined;
   }
 
-  /** What is known of the route's URL: its own probes, or its host's if that fails. Asks nobody. */
+  /**
+   * What is known of the URL of the route: the result of its host if the host fails, otherwise the result of the
+   * route's own probes. Sends no request.
+   */
   verdict(key: string): UrlVerdict {
     const known = this.#routes.get(key);
     if (known === undefined) return { status: "Unknown" };
@@ -147,8 +156,9 @@ export class Checks {
     const host = this.#hosts.get(known.host);
     const lastFailure = host && failureOf(host);
     if (lastFailure !== undefined) {
-      // So many failures of a host that had worked are no longer a route on its way to the receivers, so the
-      // verdict is not softened for that.
+      // A new route that fails may just not have reached the receivers yet, and `verdictOf` waits for some failures
+      // before it says so. A failing host had worked before, so the verdict must not wait: the number of failures is
+      // above every limit.
       const failures = FAILURES_ALLOWED + LOADING_FAILURES;
       const failing: RouteCheck = { ...known.check, proven: false, failures, lastFailure };
       return verdictOf(failing, lastText, clock.now());
@@ -156,7 +166,7 @@ export class Checks {
     return verdictOf(known.check, lastText, clock.now());
   }
 
-  /** Resolves when the newest generation has passed or the verdict is False, after `ms` at the latest. */
+  /** Resolves when the newest generation has passed or the verdict is False, and after `ms` at the latest. */
   async firstVerdict(key: string, ms: number, signal: AbortSignal): Promise<void> {
     const done = new AbortController();
     const listener = () => {
@@ -171,7 +181,7 @@ export class Checks {
     try {
       await this.#options.clock.sleep(ms, AbortSignal.any([signal, done.signal, term.signal]));
     } catch {
-      // The verdict is there, or the caller is stopping and looks at its own signal.
+      // The verdict is known, or the caller is being stopped and checks its own signal.
     } finally {
       listeners.delete(listener);
       if (listeners.size === 0) this.#listeners.delete(key);
@@ -182,7 +192,7 @@ export class Checks {
     this.#stop.abort(new Error("self-checks stopped"));
   }
 
-  /** What was found ends with the term: the next leader may be elsewhere in the network. */
+  /** Forgets all findings at the end of a term: the next leader may be elsewhere in the network. */
   #forgetAll() {
     this.#term = undefined;
     for (const { cancel } of this.#hosts.values()) cancel();
@@ -191,7 +201,7 @@ export class Checks {
     this.#longAtMs.clear();
   }
 
-  /** Probes one route until it has passed. One loop for each route at a time. */
+  /** Probes one route until it has passed. Only one loop runs for a route at a time. */
   async #run(key: string, watched: WatchedRoute) {
     const term = this.#term;
     const host = this.#hosts.get(watched.host);
@@ -207,7 +217,8 @@ export class Checks {
         host.observe(problemOf(watched.check, result));
         this.#tell(key);
         if (passed(watched.check) || changed(before, this.verdict(key))) this.#options.onChange(key);
-        // After a probe that passed, the next two follow at once. After one that failed we wait, or go on as soon as another route of the same host passes.
+        // After a probe that passed, the next probes follow at once. After one that failed we wait, or go on as soon
+        // as another route of the same host passes.
         const soon = watched.check.passes > 0 || (await host.pause(key, wait, term.signal));
         wait = soon ? FIRST_RETRY_MS : wait * 2;
       }
@@ -219,12 +230,12 @@ export class Checks {
     }
   }
 
-  /** Wakes the callers who wait for this route. */
+  /** Wakes the callers that wait for this route. */
   #tell(key: string) {
     for (const listener of this.#listeners.get(key) ?? []) listener();
   }
 
-  /** The first route of a host starts its regular checks. */
+  /** Adds a route to its host. The first route starts the regular checks of the host. */
   #joinHost(key: string, watched: WatchedRoute) {
     let host = this.#hosts.get(watched.host);
     if (host === undefined) {
@@ -236,7 +247,7 @@ export class Checks {
     host.routes.add(key);
   }
 
-  /** The last route of a host ends them. */
+  /** Removes a route from its host. The last route ends the regular checks of the host. */
   #leaveHost(key: string, watched: WatchedRoute) {
     const host = this.#hosts.get(watched.host);
     host?.routes.delete(key);
@@ -245,7 +256,10 @@ export class Checks {
     this.#hosts.delete(watched.host);
   }
 
-  /** Spread by 10 % either way, so that hosts are not probed in step. */
+  /**
+   * Schedules the next regular check of a host. The interval varies by 10 % either way, so that not all hosts are
+   * probed at the same moment.
+   */
   #armHost(name: string, host: Host, ms: number) {
     const { clock, random = Math.random } = this.#options;
     host.cancel = clock.after(ms * (0.9 + 0.2 * random()), () => void this.#checkHost(name, host));
@@ -255,8 +269,8 @@ export class Checks {
     const { clock, random = Math.random, onChange } = this.#options;
     const term = this.#term;
     if (term === undefined) return;
-    // Only routes that have passed stand for the host. One that is still loading would put its own delay on the
-    // host.
+    // Only a route that has passed may be probed for the whole host. A route that the receivers do not know yet would
+    // make the host look broken.
     const candidates = [...host.routes].filter((key) => this.#routes.get(key)?.check.proven === true);
     const key = candidates[Math.floor(random() * candidates.length)];
     const watched = key === undefined ? undefined : this.#routes.get(key);
@@ -268,7 +282,7 @@ export class Checks {
       host.failures = problem === undefined ? 0 : host.failures + 1;
       if (problem !== undefined) host.lastFailure = { ...problem, atMs: clock.now() };
       host.observe(problem);
-      // Every route of the host gets another verdict, so all of them are told.
+      // Every route of the host gets another verdict, so the listeners of all of them are called.
       if (failureOf(host)?.message !== before?.message)
         for (const each of host.routes) {
           this.#tell(each);
@@ -278,7 +292,7 @@ export class Checks {
     this.#armHost(name, host, host.failures > 0 ? FAILING_HOST_INTERVAL_MS : HOST_INTERVAL_MS);
   }
 
-  /** Undefined when the term ended meanwhile: the answer, if there is one, says nothing about the next term. */
+  /** Sends one probe. Undefined when the term ended meanwhile: an answer then says nothing about the next term. */
   async #probe(
     { target, host }: WatchedRoute,
     term: Pick<Term, "signal" | "remainingMs">,
@@ -287,8 +301,8 @@ export class Checks {
       // A process that was frozen may get here before it has noticed that its term is over.
       if (term.remainingMs() <= 0 || term.signal.aborted) return undefined;
       const { clock, prober } = this.#options;
-      // Once for the whole host: the longest text costs more than all others together, and limits on bodies hold
-      // for a host.
+      // The longest text is sent once for the whole host: it costs more than all other probes together, and a limit
+      // on the size of bodies applies to the whole host.
       const long =
         clock.monotonic() - (this.#longAtMs.get(host) ?? Number.NEGATIVE_INFINITY) >= LONG_EVERY_MS;
       const result = await prober.probe(target, { long }, term.signal);
@@ -299,7 +313,7 @@ export class Checks {
   }
 }
 
-/** What stands for all routes of a host that has failed often enough. */
+/** The failure that counts for all routes of a host, once the host has failed often enough. */
 const failureOf = ({ failures, lastFailure }: Host) =>
   failures >= FAILURES_ALLOWED ? lastFailure : undefined;
 

@@ -5,15 +5,15 @@ import type { ProbeProblem } from "./verdict.ts";
 /** The longest pause between two probes of a route that does not pass. */
 const LONGEST_RETRY_MS = 30_000;
 /**
- * For the first two minutes one route of a host that does not answer is tried at least this often: an installation
- * takes minutes until DNS, certificate and load balancer are there, and a person is watching.
+ * For the first two minutes in which a host does not answer, one of its routes is tried at least this often. A new
+ * installation takes minutes until DNS, certificate and load balancer work, and a person is watching.
  */
 const SCOUT_RETRY_MS = 2_000;
 const SCOUTING_MS = 2 * 60_000;
-/** When one route has passed, all waiting ones are tried again, but not more often than this. */
+/** When one route has passed, all waiting routes are tried again, but not more often than this. */
 const WAKE_EVERY_MS = 2_000;
 
-/** A host, and where its troubles are logged. */
+/** A host, and the log in which its problems appear. */
 export interface HostOptions {
   name: string;
   clock: Clock;
@@ -22,16 +22,17 @@ export interface HostOptions {
 }
 
 /**
- * What the routes of one host share: whether requests get through to the receiver, and who finds that out. While
- * they do not, one route is tried often, as a scout, and the others ever more rarely: ten thousand routes that all
- * knock at a dead host tell no more than one. As soon as one passes, all waiting ones are tried.
+ * What the routes of one host share: whether requests get through to the receiver, and which route finds that out.
+ * While no request gets through, one route is tried often (the scout) and the others ever more rarely. Ten thousand
+ * routes that all probe a dead host learn no more than one route does. As soon as one route passes, all waiting
+ * routes are tried.
  */
 export class Host {
   readonly routes = new Set<string>();
-  /** Failures in a row of its regular checks. */
+  /** How many regular checks of the host have failed in a row. */
   failures = 0;
   lastFailure: (ProbeProblem & { atMs: number }) | undefined;
-  /** Ends the wait for its next regular check. */
+  /** Cancels the next regular check of the host. */
   cancel = () => {};
   readonly #options: HostOptions;
   #told: string | undefined;
@@ -44,7 +45,7 @@ export class Host {
     this.#options = options;
   }
 
-  /** Takes note of what a probe of any of its routes found; undefined: nothing is in the way. */
+  /** Notes what a probe of any route of the host found. Undefined means that no problem was found. */
   observe(problem: ProbeProblem | undefined): void {
     this.#tell(problem);
     if (problem !== undefined) this.#failingSinceMs ??= this.#options.clock.monotonic();
@@ -54,7 +55,7 @@ export class Host {
     }
   }
 
-  /** Logs each new trouble once, and its end. A new route that is still on its way to the receivers is no trouble. */
+  /** Logs each new problem once, and its end. A new route that the receivers do not know yet is not a problem. */
   #tell(problem: ProbeProblem | undefined): void {
     const { name, log } = this.#options;
     if (problem?.reason === "RoutesNotLoaded" || problem?.message === this.#told) return;
@@ -64,7 +65,8 @@ export class Host {
   }
 
   /**
-   * A route's wait for its next probe. True when another route passed meanwhile, so that this one may pass now too.
+   * Waits before the next probe of a route. Returns true when another route passed meanwhile, so that this route may
+   * pass now too.
    */
   async pause(key: string, ms: number, signal: AbortSignal): Promise<boolean> {
     const { clock, random } = this.#options;
@@ -83,12 +85,12 @@ export class Host {
     }
   }
 
-  /** This route needs no more probes. Another one may become the scout. */
+  /** Call this when a route needs no more probes. Another route may then become the scout. */
   done(key: string): void {
     if (this.#scout === key) this.#scout = undefined;
   }
 
-  /** The scout of a host that began to fail a moment ago waits least. */
+  /** The longest pause for this route. It is shortest for the scout of a host that began to fail a moment ago. */
   #longestPause(key: string): number {
     const now = this.#options.clock.monotonic();
     const isNew = now - (this.#failingSinceMs ?? now) < SCOUTING_MS;

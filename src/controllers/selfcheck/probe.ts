@@ -1,7 +1,8 @@
 /**
- * One probe: a request as Twilio sends it, to the public URL, and from the answer the finding what happens on the
- * way. Where the receiver does not answer a request like Twilio's, a plain one tells whether it is there at all:
- * the difference is what somebody in between does to texts.
+ * One probe: it sends a request as Twilio does to the public URL, and finds out from the answer what happens to
+ * requests on the way. If the receiver does not answer a request like those of Twilio, a plain request shows whether
+ * the receiver can be reached at all. If only the plain request is answered, a proxy or firewall in between treats
+ * texts differently.
  */
 
 import { lookup } from "node:dns";
@@ -18,8 +19,8 @@ import type { ProbeResult } from "./verdict.ts";
 /** How to reach the public URL from inside. */
 export interface ProberOptions {
   /**
-   * URL_CHECK_ADDRESS: `host:port` to connect to instead of the URL's host, for clusters that cannot reach their
-   * own front door. Name and certificate stay the URL's.
+   * URL_CHECK_ADDRESS: the `host:port` to connect to in place of the host of the URL, for clusters that cannot reach
+   * their own ingress by its public name. The name in the request and in the certificate stays that of the URL.
    */
   address?: string;
   timeoutMs?: number;
@@ -31,7 +32,7 @@ export interface ProbeOptions {
   long: boolean;
 }
 
-/** Sends probes over connections that it keeps. */
+/** Sends probes over connections that it keeps open. */
 export interface Prober {
   /** Posts to the URL what Twilio would post. Never throws: every failure is a result. */
   probe(target: ProbeTarget, options: ProbeOptions, signal: AbortSignal): Promise<ProbeResult>;
@@ -39,17 +40,17 @@ export interface Prober {
 }
 
 /**
- * A receiver repeats at most 16 KiB of a request, as base64. Anything longer is not the receiver, and must not fill
- * the memory.
+ * The largest answer that is read. A receiver reports at most 16 KiB of a request, as base64. A longer answer does
+ * not come from the receiver, and must not fill the memory.
  */
 const LARGEST_ANSWER = 32 * 1024;
 /**
- * How often a request like Twilio's is refused before it is certain that not the receivers are the reason: during
- * an upgrade some of them may be of a version that does not know these requests.
+ * How often a request like those of Twilio must be refused before the receivers are ruled out as the cause. During an
+ * upgrade some receivers may be of a version that does not know these requests.
  */
 const TRIES = 4;
 
-/** A prober. Only `close` ends its connections. */
+/** Makes a prober. Only `close` ends its connections. */
 export function createProber({ address, timeoutMs = 5000 }: ProberOptions = {}): Prober {
   const options = { connections: 32, headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
   const connect = { timeout: timeoutMs };
@@ -72,30 +73,31 @@ export function createProber({ address, timeoutMs = 5000 }: ProberOptions = {}):
   };
 }
 
-/** One probe, with what all probes share. */
+/** The input of one probe, with the state that all probes share. */
 interface ProbeAsk {
   door: { dispatcher: Dispatcher; port: string | undefined; timeoutMs: number };
   target: ProbeTarget;
-  /** Hosts whose receivers were of a version without reports when last asked. Shared by all probes. */
+  /** Hosts whose receivers were of a version without reports when they last answered. Shared by all probes. */
   older: Set<string>;
   /**
-   * Kinds of request with the host (`odd sms.example.com`) that are refused on the way for certain. Shared as well.
+   * Which kinds of request are certainly refused on the way to which host, as `odd sms.example.com`. Shared by all
+   * probes.
    */
   refusing: Set<string>;
   signal: AbortSignal;
 }
 
-/** What a request met: the receiver, with proof; something else; or nothing at all. */
+/** What answered a request: the receiver, with proof; something else; or nothing at all. */
 type Met =
   | { by: "receiver"; answered: Extract<Answered, { ok: true }> }
   | { by: "other"; answer: ForeignAnswer }
   | { by: "nobody"; code: string | undefined };
 
 /**
- * Sends a request like Twilio's. Where the receiver does not answer it, plain ones tell why: a receiver of an older
- * version takes it for a text, which is no fault, or something on the way refuses it. A refusal that is certain
- * once stays so as long as every request like Twilio's is refused; then one of each kind is enough to see that it
- * still is.
+ * Sends a request like those of Twilio. If the receiver does not answer it, plain requests show the reason. Either a
+ * receiver of an older version takes the request for a text, which is no fault, or a proxy or firewall refuses it. A
+ * refusal that was certain once stays certain as long as every request like those of Twilio is refused. While that
+ * lasts, one request of each kind is enough to see that it is still refused.
  */
 async function askAsTwilio(kind: "odd" | "long", ask: ProbeAsk): Promise<ProbeResult> {
   const { older, refusing, target } = ask;
@@ -107,8 +109,8 @@ async function askAsTwilio(kind: "odd" | "long", ask: ProbeAsk): Promise<ProbeRe
       refusing.delete(refused);
       return asTwilio.result;
     }
-    // One more plain request in each round. During an upgrade two versions take turns behind a load balancer, and
-    // each kind of request could otherwise meet the wrong one every time.
+    // Each round sends one more plain request than the round before. During an upgrade two versions take turns behind
+    // a load balancer, and each kind of request could otherwise meet the wrong version every time.
     const met = await sendPlain(asTwilio === undefined ? 1 : tries, ask);
     if (met.by !== "receiver") return failed(target.url, met);
     const { generation, report } = met.answered;
@@ -124,7 +126,10 @@ async function askAsTwilio(kind: "odd" | "long", ask: ProbeAsk): Promise<ProbeRe
   }
 }
 
-/** Sends it once: a result, or the refusal that needs a second look. */
+/**
+ * Sends a request like those of Twilio once. Returns a result, or the refusal that must be examined with plain
+ * requests.
+ */
 async function sendAsTwilio(
   kind: "odd" | "long",
   ask: ProbeAsk,
@@ -137,24 +142,33 @@ async function sendAsTwilio(
   return { result: failed(target.url, met) };
 }
 
-/** Sends up to `times` plain requests: the answer of the first receiver of an older version, else the last answer. */
+/**
+ * Sends up to `times` plain requests. Returns the answer of the first receiver of an older version, or else the last
+ * answer.
+ */
 async function sendPlain(times: number, ask: ProbeAsk): Promise<Met> {
   const met = await send(plain(ask.target, systemClock.now()), ask);
   const isNew = met.by === "receiver" && met.answered.report !== undefined;
   return isNew && times > 1 ? await sendPlain(times - 1, ask) : met;
 }
 
-/** A 4xx judges the request; a 5xx or nothing at all would have met any request. */
+/**
+ * Whether the answer refuses this request. A 4xx status judges the request; any request would have got a 5xx or no
+ * answer.
+ */
 const isRefusal = ({ status }: ForeignAnswer) => status >= 400 && status < 500;
 
-/** The result when something else than the receiver answered, or nothing. */
+/** The result when something other than the receiver answered, or nothing at all. */
 function failed(url: string, met: Exclude<Met, { by: "receiver" }>): ProbeResult {
   if (met.by === "other") return { kind: "failed", ...refusal(url, met.answer) };
   const message = `the inbound URL does not answer: ${noAnswer(met.code)}`;
   return { kind: "failed", reason: "PublicUrlUnreachable", message };
 }
 
-/** One request, and who answered it. Only the answer to the challenge proves that it was the receiver. */
+/**
+ * Sends one request and finds out what answered it. Only the right answer to the challenge proves that it was the
+ * receiver.
+ */
 async function send(
   { headers, body, expect }: CheckRequest,
   { door, target, signal }: ProbeAsk,
@@ -165,7 +179,8 @@ async function send(
   try {
     const answer = await request(url, {
       method: "POST",
-      // The URL's name also when another port or address is connected to, as Twilio would send it.
+      // The Host header has the name of the URL, as Twilio sends it, even when another port or address is connected
+      // to.
       headers: { ...headers, host },
       body,
       dispatcher: door.dispatcher,
@@ -185,7 +200,7 @@ async function send(
   }
 }
 
-/** The body; undefined when it is too long to be the receiver's. */
+/** The body of the answer. Undefined when it is too long to come from the receiver. */
 async function readBounded(body: Dispatcher.ResponseData["body"]): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -200,7 +215,7 @@ async function readBounded(body: Dispatcher.ResponseData["body"]): Promise<strin
   return Buffer.concat(chunks).toString();
 }
 
-/** Connects elsewhere by a DNS lookup of our own, so that TLS still checks the URL's name. */
+/** Connects to another address by replacing the DNS lookup, so that TLS still checks the name of the URL. */
 function redirectTo(address: string) {
   const host = address.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
   return {

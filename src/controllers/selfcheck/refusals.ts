@@ -1,24 +1,28 @@
 /**
- * What an answer that is not the receiver's says about the way to it. Each message names the usual cause of such an
- * answer and the remedy, as the reader of a condition seldom has the proxy's log at hand.
+ * Explains an answer that did not come from the receiver, or that the receiver gave because it does not know the
+ * route. Each message names the usual cause of such an answer and the remedy, because the reader of a condition
+ * seldom has the log of the proxy at hand.
  */
 
 import type { ProbeProblem } from "./verdict.ts";
 
-/** An answer that is not the receiver's to a challenge. */
+/** An answer that does not prove that the receiver got the challenge. */
 export interface ForeignAnswer {
   status: number;
   location?: string | undefined;
-  /** Undefined when it was too long to be the receiver's. */
+  /** The body of the answer. Undefined when it was too long to come from the receiver. */
   body: string | undefined;
 }
 
-/** What this answer to a plain POST says about the way to the receiver. The same answer gives the same words. Pure. */
+/**
+ * What this answer to a plain POST says about the way to the receiver. The same answer always gives the same text.
+ * Pure.
+ */
 export function refusal(url: string, { status, location, body }: ForeignAnswer): ProbeProblem {
   if (status >= 300 && status < 400) return redirect(url, status, location);
   const isEmpty = body === "";
-  // An empty body is what the receiver itself answers: 403 to strangers, 503 while it starts. It will know the
-  // route soon.
+  // The receiver itself answers with an empty body: 403 to requests that nobody signed for a route, 503 while it
+  // starts. It will know the route soon.
   if (status === 403 && isEmpty) return notLoaded(status, REFUSED);
   if (status === 503 && isEmpty) return notLoaded(status, STARTING);
   if (status === 502 || status === 503 || status === 504)
@@ -37,7 +41,10 @@ const REFUSED =
   "if that stays, something before it refuses or changes requests, or the clocks of controller and receiver differ by minutes";
 const STARTING = "if that stays, it cannot read its routes, or no receiver is ready behind an ingress";
 
-/** By status, where a status has a usual cause. Each goes on after "the inbound URL". */
+/**
+ * The usual cause and remedy of an answer, by its status. Each text continues a sentence that begins with "the
+ * inbound URL".
+ */
 const FOREIGN: Record<number, string> = {
   200: "is answered by something else (200), such as a web page; let the ingress send /inbound/ and /fallback/ to the receiver",
   401: "asks for a login (401), which Twilio does not have; let /inbound/, /fallback/ and /status/ through without one",
@@ -53,12 +60,12 @@ const FOREIGN: Record<number, string> = {
 const foreign = (status: number) =>
   `is answered by something else (${status}); let the ingress send /inbound/ and /fallback/ to the receiver`;
 
-/** Words in the address of a page where one logs in. */
+/** Words that appear in the addresses of login pages. */
 const LOGIN = /\b(log-?in|sign-?in|signon|sso|oauth2?|oidc|openid|saml2?|auth|authorize|adfs|idp|cas)\b/i;
 
 /**
- * Where a redirect leads decides what to do about it. Only hosts and our own paths are named: a query can hold
- * secrets.
+ * The problem of a redirect: its target decides what to do about it. The message names only hosts and our own paths,
+ * because a query can hold secrets.
  */
 function redirect(url: string, status: number, location: string | undefined): ProbeProblem {
   const problem = (where: string): ProbeProblem => ({

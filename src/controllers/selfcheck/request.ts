@@ -1,6 +1,6 @@
 /**
- * The requests of the self-check. A field or header that something on the way is known to change stands in each of
- * them, so that a fault is found before a customer's text meets it (ADR 24).
+ * The requests of the self-check. They contain fields and headers that proxies and firewalls are known to change, so
+ * that such a fault is found before it affects the text of a customer (ADR 24).
  */
 
 import { randomUUID } from "node:crypto";
@@ -10,21 +10,24 @@ import type { Pair } from "../../twilio/form.ts";
 import { signatureBase } from "../../twilio/signature.ts";
 import type { ProbeTarget } from "./target.ts";
 
-/** One request of a self-check, and how its answer is judged. */
+/** One request of a self-check, and the function that judges its answer. */
 export interface CheckRequest {
   headers: Record<string, string>;
-  /** The form's fields as a signature takes them, to be compared with what arrived. */
+  /** The fields of the form as the signature covers them, for comparison with the request that arrived. */
   pairs: readonly Pair[];
   body: string;
-  /** Judges the body of a 200. */
+  /** Judges the body of an answer with status 200. */
   expect(answer: string): Answered;
 }
 
 const FORM = "application/x-www-form-urlencoded; charset=utf-8";
-/** A SID that Twilio never gives. */
+/** The SID of a message, one that Twilio never assigns. */
 const MESSAGE = `SM${"0".repeat(32)}`;
 
-/** The fields of every text, in Twilio's order. The numbers are Twilio's own for tests. */
+/**
+ * The fields that every text has, in the order in which Twilio sends them. The phone numbers are the ones that Twilio
+ * reserves for tests.
+ */
 const TEXT: readonly Pair[] = [
   ["ToCountry", "US"],
   ["ToState", ""],
@@ -46,37 +49,38 @@ const TEXT: readonly Pair[] = [
 ];
 
 /**
- * What texts can contain and things on the way are known to change, one field for each kind of change. Nothing that
- * a firewall would take for an attack: a text that is refused for what it says is another matter.
+ * Fields with content that proxies and firewalls are known to change, one field for each kind of change. They hold
+ * nothing that a firewall would take for an attack, because the self-check does not test whether a text is blocked
+ * for what it says.
  */
 const ODDITIES: readonly Pair[] = [
-  // Twilio sends no name twice, but signs such forms as its libraries read them.
+  // Twilio sends no field name twice, but its libraries define how such a form is signed.
   ["Tag", "one"],
   ["Tag", "two"],
   ["ButtonText", "ends with a blank "],
   ["ButtonPayload", "first line\nsecond line"],
-  // The same letter as one character and as two: some software normalises Unicode.
+  // The same letter as one character and as two, because some software normalises Unicode.
   ["Address", "Caf\u00e9 Cafe\u0301"],
   ["Label", "2 + 2, 100% & don't"],
   ["ButtonType", "a%2Bb"],
 ];
 
 /**
- * Is it a field that only some texts have, or whose content differs so much that a change in one text may not
- * happen to another?
+ * Whether only some texts have this field, or its content differs so much between texts that a change in one text may
+ * not happen to another.
  */
 export const isOfSomeTexts = (name: string) =>
   name === "Body" || ODDITIES.some(([candidate]) => candidate === name);
 
 /**
- * The longest text: 1,600 characters as JavaScript and Twilio count them. Each pair of them takes 12 bytes
- * percent-encoded.
+ * The longest text: 1,600 characters as JavaScript and Twilio count them. Each emoji counts as two of them and takes
+ * 12 bytes when it is percent-encoded.
  */
 const LONGEST = "📦".repeat(800);
 
 /**
- * Encodes a form as Twilio does, but for one value with `%20` for blanks: `+` and `%20` are both right, and both
- * must arrive.
+ * Encodes a form as Twilio does, except that one value has `%20` for blanks. `+` and `%20` both stand for a blank,
+ * and both must arrive unchanged.
  */
 const encode = (pairs: readonly Pair[]) =>
   pairs
@@ -86,7 +90,7 @@ const encode = (pairs: readonly Pair[]) =>
     })
     .join("&");
 
-/** Encoded once: thousands of routes are checked when a controller starts. */
+/** The forms are encoded once, because thousands of routes are checked when a controller starts. */
 const form = (pairs: readonly Pair[]) => ({ pairs, body: encode(pairs) });
 const FORMS = {
   odd: form([...TEXT, ...ODDITIES]),
@@ -94,8 +98,8 @@ const FORMS = {
 };
 
 /**
- * A request as Twilio sends it, signed as Twilio signs, but with a key of the check's own, and with a challenge in
- * it. `odd` holds everything that is easily changed on the way; `long` is as long as a text can be.
+ * A request as Twilio sends it. It contains a challenge, and is signed as Twilio signs but with a key of the
+ * self-check. `odd` holds everything that is easily changed on the way; `long` is as long as a text can be.
  */
 export function twilioLike(target: ProbeTarget, kind: "odd" | "long", nowMs: number): CheckRequest {
   const key = keyOf(target);
@@ -119,8 +123,8 @@ export function twilioLike(target: ProbeTarget, kind: "odd" | "long", nowMs: num
 }
 
 /**
- * The challenge alone, without a signature: receivers of every version answer it, and nothing on the way has a
- * reason to change or refuse it.
+ * A request with only the challenge and no signature. Receivers of every version answer it, and no proxy or firewall
+ * has a reason to change or refuse it.
  */
 export function plain(target: ProbeTarget, nowMs: number): CheckRequest {
   const { fields, body, expect } = createChallenge(keyOf(target), nowMs, streamPathOf(target.url));

@@ -1,17 +1,18 @@
 /**
- * How probes become a verdict. Pure. A single failed probe proves little (a rolling update, a lost packet), and
- * Ready turning False wakes people and stops Argo CD, so a route that had worked must fail three times in a row.
+ * Turns probes into a verdict. Pure. A single failed probe proves little: it may come from a rolling update or a lost
+ * packet. A condition Ready that turns False wakes people and stops Argo CD, so a route that had worked must fail
+ * three times in a row.
  */
 
 import type { Reason } from "../../api/reasons.ts";
 
-/** Why texts do not get through, as a probe saw it. */
+/** Why texts do not get through, as a probe found it. */
 export interface ProbeProblem {
   reason: Reason;
   message: string;
   /**
-   * A text that arrives later does not disprove it: it hits only some texts, or is about what happens to them after
-   * they were accepted.
+   * Set when a text that arrives later does not disprove the problem: it affects only some texts, or it is about what
+   * happens to texts after they were accepted.
    */
   lasts?: true;
 }
@@ -19,48 +20,61 @@ export interface ProbeProblem {
 /** What one probe of the inbound URL showed. */
 export type ProbeResult =
   /**
-   * Our receiver answered for this route, and knows this generation of it. With a `problem` it would lose texts all
-   * the same.
+   * Our receiver answered for this route, and knows this generation of the route. If there is a `problem` the
+   * receiver would still lose texts.
    */
   { kind: "answered"; generation: number; problem?: ProbeProblem } | ({ kind: "failed" } & ProbeProblem);
 
-/** How the checks of one route stand. Plain data in memory, begun anew after a restart. */
+/** The state of the checks of one route. Plain data in memory, which starts from nothing after a restart. */
 export interface RouteCheck {
-  /** The generation that must be answered for. */
+  /** The generation of the route that receivers must answer for. */
   generation: number;
   /** Passes in a row for that generation. */
   passes: number;
   /** Failures in a row. */
   failures: number;
-  /** It has passed often enough once since this process began. From then on a failure must repeat to count. */
+  /**
+   * Whether the route has passed often enough once since this process began. From then on a failure counts only when
+   * it repeats.
+   */
   proven: boolean;
   lastFailure?: ProbeProblem & { atMs: number };
 }
 
-/** Several receivers answer in turn, and each must know the route. Three in a row make it likely that all do. */
+/**
+ * How many passes in a row a route needs. Several receivers answer in turn, and each must know the route; three
+ * passes in a row make it likely that all do.
+ */
 export const PASSES_NEEDED = 3;
-/** A route that had worked may fail twice in a row: pods are replaced and packets are lost. */
+/**
+ * How many failures in a row make a route that had worked count as failing. Fewer are normal: pods are replaced and
+ * packets are lost.
+ */
 export const FAILURES_ALLOWED = 3;
-/** So long a new route may be unknown to the receivers: with the growing pauses in between some four seconds. */
+/**
+ * How many probes may fail because the receivers do not know a new route yet. With the growing pauses between probes
+ * this is about four seconds.
+ */
 export const LOADING_FAILURES = 5;
-/** A text that Twilio delivered within this time proves the way as well as a probe. */
+/** A text that Twilio delivered within this time proves the public URL as well as a probe does. */
 export const PROOF_MS = 15 * 60_000;
 
-/** A route that was never probed. */
+/** The state of a route that was never probed. */
 export function newCheck(generation: number): RouteCheck {
   return { generation, passes: 0, failures: 0, proven: false };
 }
 
 /**
- * The route changed: it must pass anew before a number is pointed, but what was proven stays proven until it fails.
+ * The state after the route changed. The new generation must pass before a number is pointed at the URL, but a URL
+ * that was proven stays proven until it fails.
  */
 export function retarget(check: RouteCheck, generation: number): RouteCheck {
   return check.generation === generation ? check : { ...check, generation, passes: 0 };
 }
 
 /**
- * Why texts would not get through, from a receiver that can know. One with an older version of the route judged the
- * request by that, so what it says of the request does not count.
+ * Why texts would not get through, according to a receiver that can know. A receiver with an older version of the
+ * route judged the request by that version, so what it reports does not count.
  */
 export function problemOf({ generation }: RouteCheck, result: ProbeResult): ProbeProblem | undefined {
   if (result.kind === "answered") return result.generation < generation ? undefined : result.problem;
@@ -68,9 +82,10 @@ export function problemOf({ generation }: RouteCheck, result: ProbeResult): Prob
   return problem;
 }
 
-/** The check after one more probe. Pure. */
+/** The state after one more probe. Pure. */
 export function note(check: RouteCheck, result: ProbeResult, nowMs: number): RouteCheck {
-  // A replica that has not seen the change yet: no failure of the way in, but no pass either.
+  // A receiver that has not seen the change yet answered. That is not a failure of the way to the receiver, but also
+  // not a pass.
   if (result.kind === "answered" && result.generation < check.generation) {
     const message = "a receiver answered that does not have the newest route yet";
     const lastFailure = { reason: "RoutesNotLoaded", message, atMs: nowMs } as const;
@@ -91,20 +106,20 @@ export function note(check: RouteCheck, result: ProbeResult, nowMs: number): Rou
   return { ...check, passes, failures: 0, proven: check.proven || passes >= PASSES_NEEDED };
 }
 
-/** May numbers be pointed at the URL: did this very generation pass often enough? */
+/** Whether numbers may be pointed at the URL: whether exactly this generation passed often enough. */
 export function passed(check: RouteCheck): boolean {
   return check.passes >= PASSES_NEEDED;
 }
 
-/** What is known of a URL, as the condition will say it. */
+/** What is known of a URL, in the form in which the condition reports it. */
 export type UrlVerdict =
   | { status: "True" }
   | { status: "Unknown" }
   | { status: "False"; reason: Reason; message: string };
 
 /**
- * Does the URL work, as far as is known? A text that was accepted after the last failed probe proves it as well as
- * a probe does.
+ * Whether the URL works, as far as is known. A text that was accepted after the last failed probe proves the URL as
+ * well as a probe does.
  */
 export function verdictOf(
   check: RouteCheck,
@@ -114,7 +129,7 @@ export function verdictOf(
   if (check.proven) return { status: "True" };
   if (check.lastFailure === undefined) return { status: "Unknown" };
   const { atMs, reason, message, lasts } = check.lastFailure;
-  // A route takes a moment from the Secret to the receivers. That is worth reporting only when it does not end.
+  // A route takes a moment from the Secret to the receivers. That is worth reporting only when it lasts too long.
   if (reason === "RoutesNotLoaded" && check.failures < LOADING_FAILURES) return { status: "Unknown" };
   const arrived = lastAcceptedTextMs !== undefined && lastAcceptedTextMs > atMs;
   if (arrived && lasts !== true && nowMs - lastAcceptedTextMs < PROOF_MS) return { status: "True" };

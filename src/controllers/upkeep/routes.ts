@@ -3,25 +3,30 @@ import type { RouteRecord } from "../records/record.ts";
 import type { Records } from "../records/records.ts";
 
 /**
- * How long a route stays after nothing needs it: texts may be on their way, and a stream that was deleted by
- * mistake may come back.
+ * How long a route stays after nothing needs it any more: texts may be on their way, and a stream that was deleted by
+ * mistake may be created again.
  */
 export const UNNEEDED_ROUTE_MS = 3_600_000;
 
-/** What can need a route. */
+/** The two things that can need a route: a stream and a number. */
 export interface RouteNeeds {
-  /** The stream's WorkStream exists in this very namespace, and uses this account or was not judged yet. */
+  /**
+   * Whether the WorkStream of the route exists in a namespace of the same UID, and uses the account of the route or
+   * was not judged yet.
+   */
   hasStream(route: RouteRecord): boolean;
-  /** A number that we configured points at it, or waits to be given back. */
+  /** Whether a number that we configured points at the route, or waits to be given back. */
   hasClaim(route: RouteRecord): boolean;
 }
 
-/** What to do with one route: `mark` and `unmark` note since when nothing needs it. */
+/**
+ * What to do with one route. `mark` records the time since which nothing needs it, and `unmark` removes that time.
+ */
 export type RouteUpkeep = { do: "keep" } | { do: "mark" } | { do: "unmark" } | { do: "drop" };
 
 /**
- * A route leaves when neither a stream nor a number has needed it for an hour. The time is recorded, so that a
- * restart does not begin the hour again. Pure.
+ * Decides what to do with one route. A route is dropped when neither a stream nor a number has needed it for an hour.
+ * The beginning of that hour is recorded, so that a restart does not begin it again. Pure.
  */
 export function upkeepOf(route: RouteRecord, needs: RouteNeeds, now: number): RouteUpkeep {
   if (needs.hasStream(route) || needs.hasClaim(route))
@@ -31,8 +36,8 @@ export function upkeepOf(route: RouteRecord, needs: RouteNeeds, now: number): Ro
 }
 
 /**
- * Looks at every route once; what changes is durable when it resolves. `onDrop` hears of each route that leaves,
- * even if a write fails.
+ * Checks every route once. Its changes are durable when the promise resolves. `onDrop` is called for each route that
+ * is dropped, even if a write fails.
  */
 export async function keepUp(
   records: Records,
@@ -56,12 +61,15 @@ export async function keepUp(
   await Promise.all(writes);
 }
 
-/** The route without its mark. */
+/** The route without the time since which nothing needs it. */
 function needed({ unneededSinceMs, ...route }: RouteRecord): RouteRecord {
   return route;
 }
 
-/** The digits whose texts belong to a route: those of claims in its account, and those that are only observed. */
+/**
+ * The digits whose texts belong to a route: the numbers with a claim in the account of the route, and the numbers
+ * that are only observed.
+ */
 export function digitsOf(
   route: Pick<RouteRecord, "namespaceUid" | "stream" | "accountSid">,
   records: Records,

@@ -11,40 +11,41 @@ import type { Watches } from "../watches.ts";
 import { keepUp, type RouteNeeds } from "./routes.ts";
 
 /**
- * How often the records are searched for what nothing needs any more. All its deadlines are hours or days, so a
+ * How often the records are searched for those that nothing needs any more. Their deadlines are hours or days, so a
  * minute is exact enough.
  */
 const UPKEEP_MS = 60_000;
 
-/** What the upkeep compares the records with. */
+/** The parts with which the upkeep compares the records, and those that it tells of its changes. */
 export interface UpkeepOptions {
   clock: Clock;
   log: Log;
   watches: Watches;
   records: Records;
-  /** Does the route's stream exist and use it? */
+  /** Whether the stream of the route exists and uses the route. */
   hasStream(route: RouteRecord): boolean;
   checks: Checks;
   previous: PreviousWebhooks;
   metrics: Pick<ControllerMetrics, "countLetGo">;
-  /** May this process write right now? */
+  /** Whether this process leads and may write right now. */
   leading(): boolean;
   /** Resolves when the records are read. */
   loaded(): Promise<void>;
 }
 
 /**
- * Once a minute: claims whose objects are gone, owed numbers whose time is over and routes that nobody has needed
- * for an hour leave the records. For objects this does what their finalizer would have done, for the cases in which
- * no finalizer ran: it was taken off by hand, or the records were not readable then.
+ * Once a minute, removes from the records the claims whose objects are gone, the owed numbers whose time is over, and
+ * the routes that nobody has needed for an hour. For an object that is gone this does what its finalizer would have
+ * done. It is needed when no finalizer ran: a user removed the finalizer, or the records could not be read at that
+ * time.
  */
 export class Upkeep {
   readonly #options: UpkeepOptions;
   #cancel = () => {};
   readonly #stop = new AbortController();
   /**
-   * Numbers that are being let go, by SID. An upkeep that is cut off after the records changed finds them here and
-   * tells of them the next time.
+   * Numbers that are being let go, by SID. If an upkeep is cut off after it changed the records, the next upkeep
+   * finds the numbers here and reports them.
    */
   readonly #untold = new Map<string, HeldNumber>();
 
@@ -75,9 +76,8 @@ export class Upkeep {
     const { watches, records, hasStream, checks, clock, leading, loaded } = this.#options;
     if (!leading()) return;
     await Promise.all([loaded(), watches.synced]);
-    // What may not be listed would look as if it were gone.
     const { smsNumbers } = watches;
-    // Namespaces that cannot be listed are left alone: their objects look as if they were gone.
+    // Namespaces that cannot be listed are skipped, because all their objects look as if they were gone.
     const live = new Set(smsNumbers.store.list().map(({ metadata }) => metadata.uid));
     const isGone = ({ uid, namespace }: HeldNumber) => smsNumbers.knows(namespace) && !live.has(uid);
     const writes: Promise<void>[] = [];
@@ -99,23 +99,24 @@ export class Upkeep {
   }
 
   /**
-   * A claim whose SmsNumber is gone. Where no webhook was saved and no update was answered, nothing of ours can be
-   * at Twilio: what was there before is saved before an update is sent. Otherwise the number is owed, since the
-   * update may have landed although the record does not say so.
+   * Ends a claim whose SmsNumber is gone. If no webhook was saved and no update was answered, nothing of ours can be
+   * at Twilio, because the former webhook is saved before an update is sent. In all other cases the number is owed:
+   * an update may have taken effect at Twilio although the record does not say so.
    */
   async #dropClaim(claim: ClaimRecord): Promise<void> {
     const { previous, records } = this.#options;
     const { signal } = this.#stop;
     if (claim.configured !== undefined || (await previous.read(claim.uid, signal)) !== undefined)
       return await this.#tell(claim);
-    // A Secret that could not be read may exist. It goes first, since only the claim tells of it.
+    // A Secret that could not be read may exist. It is deleted before the claim, because only the claim shows that
+    // the Secret may exist.
     await previous.remove(claim.uid, signal);
     await records.dropClaim(claim.phoneNumberSid);
   }
 
   /**
-   * The number's finalizer was removed by hand. Whoever did that meant to let go of it, but may not know what stays
-   * at Twilio, so it is logged and counted.
+   * Records and reports a number whose finalizer a user removed. That user meant to let go of the number, but may not
+   * know what stays at Twilio, so this is logged and counted.
    */
   async #tell(held: HeldNumber): Promise<void> {
     const { log, previous, metrics } = this.#options;
@@ -137,12 +138,13 @@ export class Upkeep {
     );
   }
 
-  /** Nobody has held the number for 90 days: its record and saved webhook go. */
+  /** Deletes the record and the saved webhook of a number that nobody has held for 90 days. */
   async #drop(owed: OwedRecord): Promise<void> {
     const { log, previous, records } = this.#options;
     const { number, phoneNumberSid, accountSid } = owed;
     await previous.dropKept(owed, this.#stop.signal);
-    // Before the record goes, which may fail after it has left the memory.
+    // This is logged before the record is removed: the removal may fail after the record has left the memory, and
+    // would then never be logged.
     log.warn(
       { number, phoneNumberSid, accountSid },
       "saved webhook deleted: nobody has held its number for 90 days",
@@ -152,12 +154,12 @@ export class Upkeep {
 }
 
 /**
- * How long a saved webhook waits for its number to be held again. Not for ever, since its URL can hold a password
- * (ADR 31).
+ * How long a saved webhook is kept until its number is held again. It is not kept for ever, because its URL can hold
+ * a password (ADR 31).
  */
 export const KEPT_MS = 90 * 86_400_000;
 
-/** What becomes of a number that is owed. Pure. */
+/** What the upkeep does with a number that is owed. Pure. */
 export function owedUpkeep(owed: OwedRecord, isGone: boolean, now: number): "keep" | "tell" | "drop" {
   if (owed.isGone !== true) return isGone ? "tell" : "keep";
   return now - owed.sinceMs >= KEPT_MS ? "drop" : "keep";
