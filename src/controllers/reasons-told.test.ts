@@ -12,7 +12,8 @@ import { failedVerdicts as failedNumber, numberVerdicts } from "./smsnumber/outc
 import { failedVerdicts as failedStream } from "./workstream/outcome.ts";
 import { streamVerdicts } from "./workstream/verdicts.ts";
 
-// docs/reasons.md is made from the table: a reason that stands in a condition and not in its section there has no remedy.
+// docs/reasons.md is made from the table `reasons`. A reason that a condition can have and that the table does not
+// list for that condition would have no remedy there.
 
 const EVERY: Record<string, string[]> = {
   WorkStream: ["CredentialsValid", "InboundUrlReady", "NumberReady", "RoutingReady", "Ready"],
@@ -26,7 +27,10 @@ const table = new Set(
     }),
   ),
 );
-/** What of these conditions the table lacks. `Ready` and `NumberReady` repeat what another condition says. */
+/**
+ * The reasons of these conditions that the table does not list for them. `Ready` and `NumberReady` are left out,
+ * because they repeat the reason of another condition.
+ */
 const lacking = (kind: string, conditions: readonly Pick<Verdict, "type" | "reason">[]) =>
   conditions
     .filter(({ type }) => type !== "Ready" && type !== "NumberReady")
@@ -73,7 +77,7 @@ const ofTwilio = [
   { code: "ECONNREFUSED" },
 ].map((facts) => failureFrom(new TwilioFault("Any", facts), { purpose: "look", permission: "any" }));
 
-/** What a self-check finds, and what makes a URL useless whatever it finds. */
+/** The reasons that a self-check finds, and those that make a URL useless without a self-check. */
 const ofTheUrl: Reason[] = [
   ...[200, 302, 401, 404, 503].map((status) => refusal("https://a/b", { status, body: "x" }).reason),
   ...[403, 503].map((status) => refusal("https://a/b", { status, body: "" }).reason),
@@ -88,10 +92,10 @@ const ofTheUrl: Reason[] = [
 const why = ({ reason, message }: { reason: Reason; message: string }) => ({ reason, message });
 const unknownStream = { urlProblem: undefined, url: undefined, number: "unseen" } as const;
 
-describe("the table has every reason on every condition that can carry it", () => {
+describe("the table of reasons lists every condition that can have the reason of", () => {
   test.each(
     [...ofTheSecret, ...ofTwilio].filter((failure) => failure.class !== "transient"),
-  )("credentials that are not good: $reason, on the stream and on its number", (failure) => {
+  )("invalid credentials, on the stream and on its number: $reason", (failure) => {
     const verdicts = streamVerdicts({ ...unknownStream, credentials: { ok: false, ...why(failure) } });
     expect(lacking("WorkStream", verdicts)).toEqual([]);
     expect(
@@ -101,19 +105,19 @@ describe("the table has every reason on every condition that can carry it", () =
 
   test.each(
     ofTwilio.filter((failure) => failure.class === "transient"),
-  )("a look at a stream that failed: $reason", (failure) => {
+  )("a failed attempt on a stream: $reason", (failure) => {
     expect(lacking("WorkStream", failedStream(stream, failure, []))).toEqual([]);
   });
 
   test.each([
     ...ofTwilio,
-    new Failure("NumberNotInAccount", "it has gone since the look"),
-    new Failure("RoutesNotLoaded", "a deletion waits for what is known of the stream"),
-  ])("a look at a number that failed: $reason", (failure) => {
+    new Failure("NumberNotInAccount", "the number has left the account since the account was read"),
+    new Failure("RoutesNotLoaded", "a deletion waits for the routes of the stream"),
+  ])("a failed attempt on a number: $reason", (failure) => {
     expect(lacking("SmsNumber", failedNumber(number, failure))).toEqual([]);
   });
 
-  test.each(ofTheUrl)("a URL that does not work gives %s on the stream and on its number", (reason) => {
+  test.each(ofTheUrl)("a URL that does not work, on the stream and on its number: %s", (reason) => {
     const url = { status: "False", reason, message: "any" } as const;
     const credentials = { ok: true, promoted: false } as const;
     expect(lacking("WorkStream", streamVerdicts({ ...unknownStream, credentials, url }))).toEqual([]);
@@ -129,7 +133,7 @@ describe("the table has every reason on every condition that can carry it", () =
     { number, stream, hoursExist: true, inService: true },
     { number, stream: allowing, hoursExist: false, inService: true },
   ].map((input) => refusalOf(input)!);
-  test.each(refusals)("a number that is not accepted says $reason", (refused) => {
+  test.each(refusals)("a number that is not accepted: $reason", (refused) => {
     const url = refused.stopsWiring ? refused : "good";
     expect(lacking("SmsNumber", numberVerdicts({ accepted: refused, found: "good", url }))).toEqual([]);
   });
@@ -137,7 +141,7 @@ describe("the table has every reason on every condition that can carry it", () =
   test.each<Reason>([
     "NumberAlreadyClaimed",
     "WorkStreamAlreadyHasNumber",
-  ])("a claim of another: %s", (reason) => {
+  ])("a number or stream that another object holds: %s", (reason) => {
     const taken = { reason, message: "any" };
     expect(lacking("SmsNumber", numberVerdicts({ accepted: taken, found: "good", url: taken }))).toEqual([]);
   });
@@ -150,7 +154,7 @@ describe("the table has every reason on every condition that can carry it", () =
     expect(lacking("SmsNumber", numberVerdicts({ accepted: "good", found, url: found }))).toEqual([]);
   });
 
-  test("an object that nobody looks after any more says so", () => {
+  test("an object whose operator was uninstalled", () => {
     const verdicts = numberVerdicts({ accepted: "good", found: "good", url: "good" });
     const conditions = verdicts.map(({ type, status, reason, message }) => ({
       type,
@@ -166,7 +170,7 @@ describe("the table has every reason on every condition that can carry it", () =
     expect(lacking("SmsNumber", said.conditions ?? [])).toEqual([]);
   });
 
-  test("a condition that is True has its reason", () => {
+  test("a condition that is True", () => {
     const good = { name: "n", status: "True", reason: "Ready", message: "any" } as const;
     for (const promoted of [false, true])
       expect(

@@ -8,8 +8,9 @@ import { SkippingClock } from "../support/skipping-clock.ts";
 import { type Mode, type Spoiler, startSpoiler } from "../support/spoiler.ts";
 import { World, type WorldOptions } from "../support/world.ts";
 
-// What users see when a proxy before the receiver spoils requests, or its database takes no texts. API server, operator, receiver and
-// database are real, and the simulated Twilio goes through the same proxy.
+// The tests here check the conditions that users see when a proxy in front of the receiver spoils requests, or when
+// the database of the receiver takes no texts. API server, operator, receiver and database are real, and the
+// simulated Twilio goes through the same proxy.
 
 let world: World;
 let spoiler: Spoiler;
@@ -26,7 +27,7 @@ async function begin(options: WorldOptions = {}) {
   world.publicUrl = spoiler.url;
 }
 
-/** Waits until stream and number are not Ready for this reason, with this message. */
+/** Waits until the stream and the number are not Ready for this reason and with this message. */
 async function told(reason: string, says: RegExp): Promise<void> {
   for (const [type, name] of [
     [workStreams, "support"],
@@ -46,7 +47,7 @@ async function told(reason: string, says: RegExp): Promise<void> {
     });
 }
 
-/** Six examples; spoils.test.ts has all ways of spoiling. */
+/** Six ways of spoiling requests. spoils.test.ts tests all of them. */
 const ways: [Mode, reason: string, says: RegExp][] = [
   ["signature removed", "PublicUrlAltersRequests", /the header X-Twilio-Signature is removed/],
   ["slash appended", "PublicUrlAltersRequests", /a slash is appended to the path/],
@@ -56,9 +57,9 @@ const ways: [Mode, reason: string, says: RegExp][] = [
   ["firewall's page", "PublicUrlNotOurs", /refused by something before the receiver \(403\)/],
 ];
 
-describe("a number is not pointed at a URL that spoils requests, says why, and is Ready once that ends", () => {
+describe("a number whose URL spoils requests is not pointed there, reports why, and becomes Ready once the proxy stops", () => {
   for (const [mode, reason, says] of ways)
-    test(`by: ${mode}`, async () => {
+    test(`spoiled by the proxy: ${mode}`, async () => {
       await begin();
       spoiler.mode = mode;
       await world.secret();
@@ -74,7 +75,7 @@ describe("a number is not pointed at a URL that spoils requests, says why, and i
     });
 });
 
-test("each way of spoiling that begins while the number is Ready is reported within a minute, and changes nothing at Twilio", async () => {
+test("a proxy that begins to spoil requests of a Ready number is reported within a minute, and the webhook stays", async () => {
   const clock = new SkippingClock();
   await begin({ clock, receiverClock: new SkippingClock() });
   await world.wired();
@@ -90,7 +91,7 @@ test("each way of spoiling that begins while the number is Ready is reported wit
   expect(world.updates()).toHaveLength(1);
 }, 120_000);
 
-describe("a proxy that does no harm keeps no number from being Ready", () => {
+describe("a number becomes Ready behind a proxy that changes requests without harm", () => {
   const harmless: Mode[] = [
     "host rewritten",
     "query appended",
@@ -99,7 +100,7 @@ describe("a proxy that does no harm keeps no number from being Ready", () => {
     "headers added",
   ];
   for (const mode of harmless)
-    test(`by: ${mode}`, async () => {
+    test(`spoiled by the proxy: ${mode}`, async () => {
       await begin();
       spoiler.mode = mode;
       await world.wired();
@@ -107,7 +108,7 @@ describe("a proxy that does no harm keeps no number from being Ready", () => {
     });
 });
 
-test("a database that takes no texts is reported within a minute, and so is its return", async () => {
+test("a database that takes no texts is reported within a minute, and so is its recovery", async () => {
   const clock = new SkippingClock();
   const receiverClock = new SkippingClock();
   const database = {} as { proxy: Awaited<ReturnType<typeof databaseProxy>> };
@@ -134,7 +135,10 @@ test("a database that takes no texts is reported within a minute, and so is its 
   expect(world.atTwilio().smsUrl).toBe(webhook);
 }, 120_000);
 
-/** Lets the clock skip this time in small steps, with pauses in which requests can be answered, until `wanted` resolves. */
+/**
+ * Advances the clock by this time in small steps until `wanted` resolves. Requests can be answered in the pauses
+ * between the steps.
+ */
 async function during<T>(clock: SkippingClock, ms: number, wanted: Promise<T>): Promise<T> {
   let over = false;
   const ended = wanted.finally(() => {

@@ -17,8 +17,8 @@ import {
 } from "../receiver/harness.ts";
 import { type Mode, SPOILS, type Spoiler, startSpoiler } from "../support/spoiler.ts";
 
-// What a self-check reports about each way in which a proxy can spoil requests, with a real receiver, a real database and requests
-// on the wire.
+// The tests here check what a self-check reports about each way in which a proxy can spoil requests. Receiver and
+// database are real, and the requests go over the network.
 
 let running: RunningReceiver;
 let spoiler: Spoiler;
@@ -44,7 +44,10 @@ beforeAll(async () => {
 });
 afterAll(() => end());
 
-/** Some texts are refused: those that contain what the proxy changes. Otherwise every text is refused. */
+/**
+ * The two ends of a message: the receiver refuses only texts with the content that the proxy changes, or it refuses
+ * every text.
+ */
 const SOME = /, and such texts are refused; /;
 const ALL = /, and every text is refused; /;
 
@@ -158,11 +161,11 @@ const rows: Record<Mode, "good" | [reason: Reason, ...says: RegExp[]]> = {
   ],
 };
 
-describe("a self-check reports the fault of the way to the receiver", () => {
-  test("for every way of spoiling", () =>
+describe("what a self-check reports when a proxy changes requests", () => {
+  test("is tested for every way in which the test proxy can change requests", () =>
     expect(Object.keys(rows).sort()).toEqual(Object.keys(SPOILS).sort()));
   for (const [mode, want] of Object.entries(rows) as [Mode, (typeof rows)[Mode]][])
-    test(`which is: ${mode}`, async () => {
+    test(`is ${want === "good" ? "no problem" : want[0]} for: ${mode}`, async () => {
       spoiler.mode = mode;
       const problem = problemOf(newCheck(1), await ask());
       if (want === "good") return expect(problem).toBeUndefined();
@@ -178,8 +181,8 @@ describe("a self-check reports the fault of the way to the receiver", () => {
     });
 });
 
-describe("a self-check passes where a text would arrive, and only there", () => {
-  /** A text with everything that texts can contain, but without the fields of a self-check. */
+describe("a self-check passes exactly when texts would be delivered", () => {
+  /** A text with every kind of content that a text can have, but without the fields of a self-check. */
   const odd = (): [string, string][] => [
     ...textFields({ Body: "Grüße 📦 Zoe\u0308, 2 + 2 & don't: 100%2B\nbye ", ToState: "" }),
     ["Extra", "1"],
@@ -187,14 +190,14 @@ describe("a self-check passes where a text would arrive, and only there", () => 
   ];
   const long = (): [string, string][] => textFields({ Body: "📦".repeat(800) });
   for (const mode of Object.keys(SPOILS) as Mode[])
-    test(`by: ${mode}`, async () => {
+    test(`through a proxy that changes requests in this way: ${mode}`, async () => {
       spoiler.mode = mode;
       const taken = await Promise.all([odd(), long()].map(isTaken));
       expect(problemOf(newCheck(1), await ask()) === undefined).toBe(!taken.includes(false));
     });
 });
 
-/** Whether Twilio would take the text for delivered: it gets TwiML, without a redirect. */
+/** Whether Twilio would count the text as delivered: the answer must be TwiML, without a redirect. */
 async function isTaken(fields: [string, string][]): Promise<boolean> {
   const { status, body } = await post(Number(new URL(spoiler.url).port), {
     path: new URL(target.url).pathname,

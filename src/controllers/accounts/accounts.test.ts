@@ -11,7 +11,7 @@ const options = { lane: "change" as const, signal: new AbortController().signal 
 const number = (smsUrl: string): PhoneNumber =>
   ({ kind: "number", sid: "PN1", phoneNumber: "+14252306549", smsUrl }) as PhoneNumber;
 
-/** An account at Twilio whose answers are given one by one; it counts what it is asked. */
+/** An account at Twilio whose answers a test gives one by one. It counts the requests. */
 class FakeTwilio {
   asked = 0;
   services = 0;
@@ -42,7 +42,7 @@ class FakeTwilio {
 }
 
 describe("an account's snapshot", () => {
-  test("is shared by all callers who ask while it is being read", async () => {
+  test("is shared by all callers that need it while it is being read", async () => {
     const twilio = new FakeTwilio();
     const account = new AccountView(twilio.account, new ManualClock());
     const all = await Promise.all(Array.from({ length: 50 }, () => account.since(0, options)));
@@ -50,7 +50,7 @@ describe("an account's snapshot", () => {
     expect(new Set(all).size).toBe(1);
   });
 
-  test("is read anew only for a caller who wants a younger one", async () => {
+  test("is read again only for a caller that needs a more recent one", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -62,7 +62,7 @@ describe("an account's snapshot", () => {
     expect(twilio.asked).toBe(2);
   });
 
-  test("is read once for all users' changes that come while it is being read for another", async () => {
+  test("is read once more for all changes by users that come during a reading", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -89,7 +89,7 @@ describe("an account's snapshot", () => {
     expect(twilio.asked).toBe(2);
   });
 
-  test("is read for a user's change beside a resync's reading, and an older reading that ends later does not replace it", async () => {
+  test("is read for a user's change during a resync's reading, whose older result does not replace the newer one", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -105,7 +105,7 @@ describe("an account's snapshot", () => {
     expect(account.latest?.numbers.get("14252306549")?.smsUrl).toBe("https://now");
   });
 
-  test("is read once for all resyncs that come while Twilio hangs; they share the next reading or its failure", async () => {
+  test("is read once for all resyncs that come while Twilio does not answer, and they share its result or failure", async () => {
     for (const ends of ["answers", "fails"]) {
       const twilio = new FakeTwilio();
       const clock = new ManualClock();
@@ -127,7 +127,7 @@ describe("an account's snapshot", () => {
     }
   });
 
-  test("is read once for users' changes while a resync hangs, whoever else comes meanwhile", async () => {
+  test("is read only once for all changes by users while the reading of a resync does not end", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -145,7 +145,7 @@ describe("an account's snapshot", () => {
     expect(twilio.asked).toBe(3);
   });
 
-  test("is still read for the others when the caller who began the reading gives up", async () => {
+  test("is still read for the other callers when one of them gives up", async () => {
     for (const gaveUp of ["first", "second"]) {
       const twilio = new FakeTwilio();
       const clock = new ManualClock();
@@ -165,7 +165,7 @@ describe("an account's snapshot", () => {
     }
   });
 
-  test("is read once for all who want to see the surroundings, and a list that is young enough still counts", async () => {
+  test("is read once for all callers that need recent surroundings", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -182,7 +182,7 @@ describe("an account's snapshot", () => {
     expect(await account.since(touched, { ...options, surroundingsSinceMs: touched })).toBe(many[0]);
   });
 
-  test("takes surroundings that were read earlier but arrive later than a list", async () => {
+  test("includes surroundings whose reading began before a newer list and ended after it", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -199,7 +199,7 @@ describe("an account's snapshot", () => {
     expect(account.latest).toMatchObject({ takenAtMs: since + 1000, surroundings: { takenAtMs: since } });
   });
 
-  test("has a bound on extra readings that grows with what there is to read", async () => {
+  test("has a shortest time between extra readings, which grows with the number of calls that one takes", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -212,7 +212,7 @@ describe("an account's snapshot", () => {
     expect(account.surroundingsFromMs - clock.monotonic()).toBe(51_500);
   });
 
-  test("has its services and addresses read once an hour", async () => {
+  test("has its services and addresses read again only once an hour", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -245,7 +245,7 @@ describe("an account's snapshot", () => {
     expect(await seen()).toBe("https://somebody");
   });
 
-  test("keeps an update whose answer came while an older list was still under way", async () => {
+  test("keeps an update that was answered while an older list was still being read", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -263,7 +263,7 @@ describe("an account's snapshot", () => {
     );
   });
 
-  test("fails for everybody for two seconds after a failure, and is then read again", async () => {
+  test("fails for all callers for two seconds after a failure, and is then read again", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -278,7 +278,7 @@ describe("an account's snapshot", () => {
 });
 
 describe("a wall clock that is set back or ahead", () => {
-  test("does not make a failure stand for longer", async () => {
+  test("does not change for how long a failure counts", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -290,7 +290,7 @@ describe("a wall clock that is set back or ahead", () => {
     expect(twilio.asked).toBe(2);
   });
 
-  test("does not let an old reading pass for a fresh one", async () => {
+  test("does not make an old reading count as recent", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -301,7 +301,7 @@ describe("a wall clock that is set back or ahead", () => {
     expect(twilio.asked).toBe(2);
   });
 
-  test("does not make an update look newer than a later list, nor change the hour of the surroundings", async () => {
+  test("does not make an update count as newer than a later list, and does not delay the hourly reading", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -341,7 +341,7 @@ describe("the accounts in use", () => {
     return { twilio, clock, accounts, resynced, begin, wanted };
   }
 
-  test("are resynced within a term only", async () => {
+  test("are resynced only during a term of leadership", async () => {
     const { twilio, clock, accounts, resynced, begin } = scene();
     accounts.use("team/support", credentials);
     await clock.advance(INTERVAL);
@@ -362,7 +362,7 @@ describe("the accounts in use", () => {
     accounts.stop();
   });
 
-  test("are forgotten at the end of the term, and a reading that ends after it starts nothing", async () => {
+  test("are forgotten at the end of the term, and a reading that ends later starts no resync", async () => {
     const { twilio, clock, accounts, resynced, begin } = scene();
     const end = begin();
     const before = accounts.use("team/support", credentials);
@@ -373,7 +373,7 @@ describe("the accounts in use", () => {
     expect(twilio.asked).toBe(2);
     end.abort();
     expect(twilio.lastCall?.signal.aborted).toBe(true);
-    // Whoever was at work when the term ended may come a little later.
+    // An attempt that was under way when the term ended may use the account a little later.
     accounts.use("team/support", credentials);
     begin();
     hanging.resolve([number("https://before")]);
@@ -387,7 +387,7 @@ describe("the accounts in use", () => {
     accounts.stop();
   });
 
-  test("have their surroundings read once an hour at rest, and at each resync while a number waits for that", async () => {
+  test("have their services read once an hour, and at each resync while a number is not Ready because of a service", async () => {
     const { twilio, clock, accounts, begin, wanted } = scene();
     begin();
     accounts.use("team/support", credentials);
@@ -402,7 +402,7 @@ describe("the accounts in use", () => {
     accounts.stop();
   });
 
-  test("have their surroundings read once at the next resync after texts fell silent", async () => {
+  test("have their services read once at the next resync after texts stopped coming", async () => {
     const { twilio, clock, accounts, begin } = scene();
     begin();
     accounts.use("team/support", credentials);
@@ -414,7 +414,7 @@ describe("the accounts in use", () => {
     accounts.stop();
   });
 
-  test("make up for a failed reading of the surroundings at the next resync", async () => {
+  test("have their services read at the next resync after a failed reading", async () => {
     const { twilio, clock, accounts, begin } = scene();
     begin();
     accounts.use("team/support", credentials);
@@ -430,7 +430,7 @@ describe("the accounts in use", () => {
     accounts.stop();
   });
 
-  test("have their surroundings read at each resync for an hour after a change of them", async () => {
+  test("have their services read at each resync for an hour after the services changed", async () => {
     const { twilio, clock, accounts, begin } = scene();
     begin();
     accounts.use("team/support", credentials);
@@ -446,7 +446,7 @@ describe("the accounts in use", () => {
     accounts.stop();
   });
 
-  test("are not asked by a process that has not noticed yet that its term is over", async () => {
+  test("are not read by a process that has not noticed yet that its term is over", async () => {
     const { twilio, clock, accounts, begin } = scene();
     begin(() => 0);
     accounts.use("team/support", credentials);

@@ -7,7 +7,7 @@ import { readSurroundings } from "./snapshot.ts";
 const options = { lane: "resync" as const, signal: new AbortController().signal };
 const failing = (status: number) => () =>
   Promise.reject(failureFrom(faultFrom("ListShortCodes", status, "<html>"), operations.ListShortCodes));
-/** What a list answers: rows, or a refusal that is not in Twilio's form. */
+/** The answers to lists: rows, or an error that is not in the form of Twilio. */
 type Lists = Partial<Record<keyof TwilioAccount, () => Promise<object[] | string[]>>>;
 const some: Lists = {
   listMessagingServices: async () => [
@@ -22,7 +22,7 @@ const none = async () => [];
 const account = (lists: Lists) => ({ ...some, ...lists }) as unknown as TwilioAccount;
 const unavailable = { reason: "TwilioUnavailable" };
 
-describe("a 404 that is not in Twilio's form", () => {
+describe("a list that answers 404 in a form that is not Twilio's", () => {
   const optional: [
     list: keyof TwilioAccount,
     has: (read: Awaited<ReturnType<typeof readSurroundings>>) => number,
@@ -35,33 +35,33 @@ describe("a 404 that is not in Twilio's form", () => {
   for (const [list, has] of optional) {
     const missing = account({ [list]: failing(404) });
 
-    test(`${list}: counts as an empty list when nothing was read before`, async () => {
+    test(`counts as empty when nothing was read before: ${list}`, async () => {
       const first = await readSurroundings(missing, options, 1);
       expect(has(first)).toBe(0);
       expect(has(await readSurroundings(missing, options, 2, first))).toBe(0);
     });
-    test(`${list}: counts as an empty list when there were none before`, async () => {
+    test(`counts as empty when it was empty before: ${list}`, async () => {
       const before = await readSurroundings(account({ [list]: none }), options, 1);
       expect(has(await readSurroundings(missing, options, 2, before))).toBe(0);
     });
-    test(`${list}: counts as an outage when there were some before`, async () => {
+    test(`counts as unavailable when it had entries before: ${list}`, async () => {
       const before = await readSurroundings(account({}), options, 1);
       expect(has(before)).toBe(1);
       await expect(readSurroundings(missing, options, 2, before)).rejects.toMatchObject(unavailable);
     });
-    test(`${list}: counts as an empty list once Twilio has said that there are none any more`, async () => {
+    test(`counts as empty when its last proper answer was empty: ${list}`, async () => {
       const some = await readSurroundings(account({}), options, 1);
       const before = await readSurroundings(account({ [list]: none }), options, 2, some);
       expect(has(await readSurroundings(missing, options, 3, before))).toBe(0);
     });
     for (const status of [401, 403, 407, 451, 500])
-      test(`${list}: ${status} is an outage, whatever was there before`, () =>
+      test(`counts as unavailable with ${status} in place of 404, even if nothing was read before: ${list}`, () =>
         expect(readSurroundings(account({ [list]: failing(status) }), options, 1)).rejects.toMatchObject(
           unavailable,
         ));
   }
 
-  test("is not doubted because of another service's numbers", async () => {
+  test("counts as empty for one service although another service has numbers", async () => {
     const before = await readSurroundings(account({}), options, 1);
     const listMessagingServices = async () =>
       ["MG1", "MG2"].map((sid) => ({ sid, useInboundWebhookOnNumber: false, inboundRequestUrl: "" }));
@@ -71,7 +71,7 @@ describe("a 404 that is not in Twilio's form", () => {
     const { services } = await readSurroundings(account(lists), options, 2, before);
     expect([...services].map(([sid, { serviceSid }]) => [sid, serviceSid])).toEqual([["PN1", "MG1"]]);
   });
-  test("fails the reading when it answers the list of services", () =>
+  test("makes the whole reading fail when it is the list of services", () =>
     expect(
       readSurroundings(account({ listMessagingServices: failing(404) }), options, 1),
     ).rejects.toMatchObject(unavailable));

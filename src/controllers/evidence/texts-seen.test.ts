@@ -10,7 +10,7 @@ beforeEach(() => {
   seen = new TextsSeen(KEEP);
 });
 
-test("a later text of the route and the first text of a token are news", () => {
+test("a report is news if it has a later text of the route or the first text of a token", () => {
   expect(note("s", "one", 100)).toBe("u/s/AC1");
   expect(note("s", "one", 100)).toBeUndefined();
   expect(note("s", "two", 50)).toBe("u/s/AC1");
@@ -23,7 +23,7 @@ test("a later text of the route and the first text of a token are news", () => {
   ).toBeUndefined();
 });
 
-test("a token in use keeps its first text; a silent token is forgotten, and so is its route", () => {
+test("the first text of a token in use is kept, and a token or route without recent texts is forgotten", () => {
   note("s", "former", 100);
   note("s", "current", 200);
   note("gone", "one", 100);
@@ -36,7 +36,7 @@ test("a token in use keeps its first text; a silent token is forgotten, and so i
   expect(seen.lastAcceptedAt("u/gone/AC1")).toBeUndefined();
 });
 
-test("with routes and tokens without end, what is known goes on and nothing new is noted beyond the bounds", () => {
+test("beyond the limits of routes and tokens new ones are ignored, and known ones are still updated", () => {
   note("s", "known", 100);
   for (let i = 0; i < 100; i++) note("s", `token ${i}`, 100);
   expect([note("s", "one more", 200), note("s", "known", 200)]).toEqual([undefined, "u/s/AC1"]);
@@ -44,7 +44,7 @@ test("with routes and tokens without end, what is known goes on and nothing new 
   expect([note("new", "one", 100), note("stream 0", "one", 300)]).toEqual([undefined, "u/stream 0/AC1"]);
 });
 
-test("a route that falls silent is told once, and once more after its next text", () => {
+test("a route that falls silent is reported once, and again only after its next text", () => {
   const minute = 60_000;
   const kept = new TextsSeen(24 * 60 * minute);
   const text = (at: number) =>

@@ -16,7 +16,7 @@ const claim: ClaimRecord = {
   uid: "number-uid",
 };
 
-test("a load that is answered after its term does not change the records of the next term", async () => {
+test("records that arrive after the end of their term do not replace the records of the next term", async () => {
   const clock = new ManualClock();
   const answers = [Promise.withResolvers<Shard>(), Promise.withResolvers<Shard>()];
   let asked = 0;
@@ -36,7 +36,7 @@ test("a load that is answered after its term does not change the records of the 
   expect(records.claim("PN1")).toEqual(claim);
 });
 
-test("a term that ends while its records are rewritten rejects", async () => {
+test("loading fails when the term ends while the records are being rewritten", async () => {
   const clock = new ManualClock();
   const term = new AbortController();
   const store = {

@@ -7,17 +7,17 @@ import { decodeRecords, encodeRecords } from "./codec.ts";
 import type { ClaimRecord, OwedRecord, RouteRecord, Shard } from "./record.ts";
 import { Records, SHARD_LIMIT_BYTES } from "./records.ts";
 
-/** Keeps shards as Secrets would, encoded; can refuse, and counts. */
+/** A store that keeps the shards encoded, as Secrets do. It can refuse writes, and counts them. */
 class MemoryStore {
   readonly saved = new Map<number, Record<string, string>>();
   saves = 0;
   failures = 0;
-  /** What writes of these shards are answered with. */
+  /** The errors that writes of these shards fail with. */
   readonly broken = new Map<number, Error>();
   /** Writes of this shard never end. */
   stuck: number | undefined;
   bytes = 1000;
-  /** A write waits for this. */
+  /** Each write waits for this promise. */
   gate: Promise<void> = Promise.resolve();
   async load(shard: number): Promise<Shard> {
     return decodeRecords(this.saved.get(shard));
@@ -72,7 +72,7 @@ const owed = (more: Partial<OwedRecord> = {}): OwedRecord => ({
 let store: MemoryStore;
 let clock: ManualClock;
 let records: Records;
-/** Streams that were deleted, and the keys of routes that left early. */
+/** The streams that were deleted, and the keys of the routes that were evicted. */
 let deleted: Set<string>;
 let forgotten: string[];
 function fresh() {
@@ -86,7 +86,7 @@ function fresh() {
   made.onEvicted((key) => forgotten.push(key));
   return made;
 }
-/** Runs `work` while time passes. */
+/** Waits for `work` while the clock advances. */
 const timed = async <T>(work: Promise<T>): Promise<T> => {
   work.catch(() => {});
   await clock.advance(1000);
@@ -104,7 +104,7 @@ beforeEach(async () => {
 });
 
 describe("records", () => {
-  test("are read back by the next process", async () => {
+  test("are read back by the next process that leads", async () => {
     await timed(
       Promise.all([
         records.updateRoute(routeKey(route()), route(), () => route()),
@@ -120,7 +120,7 @@ describe("records", () => {
     expect(next.hasInboundUrl("https://a/inbound/team/support")).toBe(true);
   });
 
-  test("a change is durable when its promise resolves, and changes made at the same time share a write", async () => {
+  test("are durable when the promise resolves, and changes made at the same time share a write", async () => {
     await timed(records.putClaim(claim()));
     expect(store.saves).toBe(1);
     await timed(
@@ -133,7 +133,7 @@ describe("records", () => {
     expect(store.saves).toBe(2);
   });
 
-  test("a new token is written at once, together with what else changed meanwhile", async () => {
+  test("a new token is written at once, together with all other waiting changes", async () => {
     const key = routeKey(route());
     const change = (more: Partial<RouteRecord>) =>
       records.updateRoute(key, route(), (before) => ({ ...(before ?? route()), ...more }));
@@ -142,16 +142,16 @@ describe("records", () => {
     await timed(change({ numbers: ["1"] }));
     const numbers = change({ numbers: ["2"] });
     await clock.advance(0);
-    expect(store.saves, "it waits its time").toBe(2);
+    expect(store.saves, "a change of numbers waits for the pause").toBe(2);
     await Promise.all([numbers, change({ tokens: [{ token: "new" }, { token: "secret" }] })]);
     expect(store.saves).toBe(3);
     const ends = change({ tokens: [{ token: "new" }, { token: "secret", notAfterMs: 5 }] });
     await clock.advance(0);
-    expect(store.saves, "one that ends is in no hurry").toBe(3);
+    expect(store.saves, "the end of a token waits for the pause").toBe(3);
     await timed(ends);
   });
 
-  test("putting the same record again writes nothing", async () => {
+  test("storing an unchanged record again causes no write", async () => {
     await timed(records.putClaim(claim()));
     await timed(records.putClaim(claim()));
     expect(store.saves).toBe(1);
@@ -168,7 +168,7 @@ describe("records", () => {
     expect(await timed(records.restored())).toEqual([new Error("too large")]);
   });
 
-  test("a refused write is reported to its callers and made good by the next attempt", async () => {
+  test("a failed write is reported to its callers, and the next attempt writes the change", async () => {
     store.failures = 1;
     await expect(timed(records.putClaim(claim()))).rejects.toThrow("away");
     await timed(records.putClaim(claim()));
@@ -177,7 +177,7 @@ describe("records", () => {
     expect(next.claimOf("number-uid")).toEqual(claim());
   });
 
-  test("a write that was stuck for a minute holds the next one back for two seconds, and no longer", async () => {
+  test("after a write that was stuck for a minute, the next write waits for only two seconds", async () => {
     const stuck = Promise.withResolvers<void>();
     store.gate = stuck.promise;
     const first = records.putClaim(claim());
@@ -219,7 +219,7 @@ describe("records", () => {
       expect(store.saved.size).toBe(4);
     });
 
-    test("a change in another shard makes it try again", async () => {
+    test("a change in another shard makes the broken shard try again", async () => {
       store.broken.set(broken, tooLarge);
       await expect(timed(records.putClaim(claim()))).rejects.toThrow("too large");
       store.broken.clear();
@@ -231,7 +231,7 @@ describe("records", () => {
       expect(next.claim("PN1")).toEqual(claim());
     });
 
-    test("the next process begins all the same and gets the reason", async () => {
+    test("the next process that leads starts anyway and gets the error", async () => {
       await timed(Promise.all([records.putClaim(claim()), records.putClaim(other)]));
       store.broken.set(broken, tooLarge);
       const next = fresh();
@@ -240,12 +240,12 @@ describe("records", () => {
       expect(next.claim("PN1")).toEqual(claim());
     });
 
-    test("a load reads again when somebody else wrote after it had read", async () => {
+    test("a load fails with a conflict when another process wrote after it had read", async () => {
       store.broken.set(broken, new KubeError("changed meanwhile", { status: 409, reason: "Conflict" }));
       await expect(timed(fresh().load())).rejects.toThrow("changed meanwhile");
     });
 
-    test("new routes are taken as far as there is room for them", async () => {
+    test("only as many new routes are accepted as there is room for", async () => {
       store.bytes = SHARD_LIMIT_BYTES - 2000;
       await timed(records.putClaim(claim()));
       store.broken.set(broken, tooLarge);
@@ -257,7 +257,7 @@ describe("records", () => {
     });
   });
 
-  test("a route's generation rises with what the receiver gets, and only then", async () => {
+  test("a route's generation rises only when the part that the receiver gets changes", async () => {
     const key = routeKey(route());
     const change = (change: Partial<RouteRecord>) =>
       timed(records.updateRoute(key, route(), (before) => ({ ...(before ?? route()), ...change })));
@@ -267,7 +267,7 @@ describe("records", () => {
     expect((await change({ tokens: [{ token: "secret", notAfterMs: 9 }] }))?.generation).toBe(3);
   });
 
-  test("two callers who change different parts of a route do not undo each other", async () => {
+  test("two callers that change different parts of a route do not undo each other", async () => {
     const key = routeKey(route());
     await timed(records.updateRoute(key, route(), () => route()));
     await timed(
@@ -279,7 +279,7 @@ describe("records", () => {
     expect(records.route(key)).toMatchObject({ numbers: ["1"], tokens: [{ token: "new" }] });
   });
 
-  test("a dropped claim is gone from every index", async () => {
+  test("a dropped claim is removed from every index", async () => {
     const url = "https://a/inbound/team/support#ct=2000";
     await timed(records.putClaim(claim({ configured: { url, sinceMs: 1 } })));
     const pointedAt = () => records.pointedAt({ inbound: "https://a/inbound/team/support", fallback: "f" });
@@ -290,7 +290,7 @@ describe("records", () => {
     expect(pointedAt()).toBe(false);
   });
 
-  test("a number counts as pointed at the inbound and the fallback URL that it was set to", async () => {
+  test("a number counts as pointed at exactly the inbound and fallback URL that its webhook was set to", async () => {
     const inbound = "https://a/inbound/team/support";
     const configured = { url: `${inbound}#ct=2000`, fallbackUrl: "https://b/fallback#ct=2000", sinceMs: 1 };
     await timed(records.putClaim(claim({ configured })));
@@ -302,7 +302,7 @@ describe("records", () => {
     expect(records.pointedAt({ inbound, fallback: "https://b/fallback" })).toBe(false);
   });
 
-  test("an owed number still counts as pointed there until its SmsNumber is gone", async () => {
+  test("an owed number counts as pointed at its URLs until its SmsNumber is gone", async () => {
     const inbound = "https://a/inbound/team/support";
     const configured = { url: `${inbound}#ct=2000`, fallbackUrl: "https://b/fallback", sinceMs: 1 };
     const pointedAt = (of: Records) => of.pointedAt({ inbound, fallback: "https://b/fallback" });
@@ -320,7 +320,7 @@ describe("records", () => {
     expect(pointedAt(records)).toBe(false);
   });
 
-  test("a namespace may have its share of routes, and keeps those that it has", async () => {
+  test("a namespace at its limit of routes gets no new one, and can still change those that it has", async () => {
     const add = (stream: string) =>
       records.updateRoute(routeKey(route({ stream })), route({ stream }), () => route({ stream }));
     await timed(Promise.all([add("a"), add("b"), add("c")]));
@@ -337,7 +337,7 @@ describe("records", () => {
     ).toEqual(["1"]);
   });
 
-  test("routes of deleted streams do not count, and leave early once there are as many as a namespace's share", async () => {
+  test("routes of deleted streams do not count as streams, and the oldest are evicted once there are more of them than the limit", async () => {
     const add = async (stream: string) =>
       await timed(
         records.updateRoute(routeKey(route({ stream })), route({ stream }), () => route({ stream })),
@@ -357,14 +357,14 @@ describe("records", () => {
     expect([...next.routes()]).toHaveLength(4);
   });
 
-  test("many new routes at once cannot exceed the share of a namespace", async () => {
+  test("many new routes at once cannot exceed the limit of a namespace", async () => {
     const add = (stream: string) =>
       records.updateRoute(routeKey(route({ stream })), route({ stream }), () => route({ stream }));
     const results = await timed(Promise.allSettled(["a", "b", "c", "d"].map(add)));
     expect(results.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled", "rejected"]);
   });
 
-  test("a route that is not made after all reserves no room", async () => {
+  test("an update that makes no route after all reserves no room", async () => {
     store.bytes = SHARD_LIMIT_BYTES - 2000;
     await timed(records.putClaim(claim()));
     const gate = Promise.withResolvers<void>();
@@ -375,14 +375,14 @@ describe("records", () => {
     expect(nothing).toBeUndefined();
     const made = records.updateRoute(routeKey(route()), route(), () => route());
     await clock.advance(0);
-    // Had the other one kept its room, this one would wait for the write to end.
+    // If the update above had kept its reservation, this one would wait for the write to end.
     expect(records.route(routeKey(route()))).toBeDefined();
     gate.resolve();
     await writing;
     await timed(made);
   });
 
-  test("a full shard takes no new route, and many new ones at once wait to be measured", async () => {
+  test("a full shard takes no new route until a write has measured that there is room again", async () => {
     store.bytes = SHARD_LIMIT_BYTES;
     await timed(records.putClaim(claim()));
     await expect(timed(records.updateRoute(routeKey(route()), route(), () => route()))).rejects.toMatchObject(
@@ -393,7 +393,7 @@ describe("records", () => {
     expect(await timed(records.updateRoute(routeKey(route()), route(), () => route()))).toBeDefined();
   });
 
-  test("a full shard makes room by evicting routes of streams that are gone", async () => {
+  test("a full shard makes room by evicting routes of deleted streams", async () => {
     const shard = shardOf("team", "support", 4);
     const [former] = Array.from({ length: 30 }, (_, at) => `s${at}`).filter(
       (stream) => shardOf("team", stream, 4) === shard,
@@ -405,7 +405,7 @@ describe("records", () => {
     deleted.add(former!);
     store.bytes = 1000;
     const made = records.updateRoute(routeKey(route()), route(), () => route());
-    // One writing measures what is left, the next one holds the new route.
+    // The first write measures the room that is left; the next write stores the new route.
     await timed(records.durable(route()));
     expect(await timed(made)).toBeDefined();
     expect(records.routesOf("uid", former!)).toEqual([]);
@@ -425,7 +425,7 @@ describe("a number that was not given back", () => {
     await timed(records.owe(owed()));
   });
 
-  test("is no longer held, and the next process knows that it is owed", async () => {
+  test("is no longer held, and the next process that leads knows that it is owed", async () => {
     const next = await reread();
     expect(next.claim("PN1")).toBeUndefined();
     expect(next.claimOf("number-uid")).toBeUndefined();
@@ -433,14 +433,14 @@ describe("a number that was not given back", () => {
     expect(next.owedOf("number-uid")).toEqual([owed()]);
   });
 
-  test("keeps its route and the credentials in it while its object exists", async () => {
+  test("keeps its route, with the credentials, while its SmsNumber exists", async () => {
     expect(records.hasNumber(route())).toBe(true);
     expect(records.hasNumber(route({ accountSid: "AC2" }))).toBe(false);
     await timed(records.owe(owed({ isGone: true })));
     expect((await reread()).hasNumber(route())).toBe(false);
   });
 
-  test("can be held again by another object, whose claim stays untouched", async () => {
+  test("can be held by another SmsNumber, whose claim stays when the number is recorded as owed again", async () => {
     const other = claim({ uid: "other-uid", stream: "sales", name: "other" });
     await timed(records.putClaim(other));
     await timed(records.owe(owed({ isGone: true })));
@@ -456,13 +456,13 @@ describe("a number that was not given back", () => {
     expect(next.owedOf("number-uid")).toEqual([]);
   });
 
-  test("moves to the shard of the object that owes it now", async () => {
+  test("moves to the shard of the SmsNumber that owes it now", async () => {
     for (const stream of ["sales", "billing", "care"]) await timed(records.owe(owed({ stream })));
     expect((await reread()).allOwed()).toEqual([owed({ stream: "care" })]);
   });
 });
 
-test("equal records give equal bytes, whatever their order", async () => {
+test("equal records are encoded as equal bytes in any order", async () => {
   const a = await encodeRecords({
     routes: [route({ stream: "a" }), route({ stream: "b" })],
     claims: [claim()],
@@ -474,7 +474,7 @@ test("equal records give equal bytes, whatever their order", async () => {
   expect(a).toEqual(b);
 });
 
-test("a damaged Secret is an error, not an empty one", () => {
+test("a damaged Secret is an error and does not count as an empty one", () => {
   expect(() => decodeRecords({ "records.v1.json.gz": "bm90IGd6aXA=" })).toThrow();
   expect(decodeRecords({})).toEqual({ routes: [], claims: [] });
 });

@@ -23,35 +23,35 @@ const withNumber = (stream: string): RouteStanding =>
 
 const take = (...evict: RouteStanding[]): Room => ({ do: "take", evict: evict.map(({ route }) => route) });
 const namespaceRows: Record<string, [RouteStanding[], Room | "refuse"]> = {
-  "an empty namespace": [[], take()],
-  "as many living streams as it may have": [[live("a"), live("b")], "refuse"],
-  "the stream that asks has a route of another account": [[live("new", "AC2"), live("b")], take()],
-  "a stream that has not been judged has routes of two accounts": [
+  "an empty namespace has room": [[], take()],
+  "there is no room when it already has two existing streams": [[live("a"), live("b")], "refuse"],
+  "a route that the same stream has for another account does not count": [[live("new", "AC2"), live("b")], take()],
+  "a stream with routes of two accounts counts once": [
     [live("a", "AC1"), live("a", "AC2")],
     take(),
   ],
-  "all of its streams were deleted a moment ago": [[former("a"), former("b")], take()],
-  "living and former streams are counted apart": [[live("a"), former("b", 5), former("c", 6)], take()],
-  "more former ones than streams are allowed: the oldest leaves": [
+  "two streams that were deleted a moment ago do not count": [[former("a"), former("b")], take()],
+  "existing and deleted streams are counted separately": [[live("a"), former("b", 5), former("c", 6)], take()],
+  "the oldest route of a deleted stream is evicted when there are more than two": [
     [live("a"), former("b", 7), former("c", 5), former("d", 6)],
     take(former("c", 5)),
   ],
-  "one that nobody has noticed yet is the youngest": [
+  "a former route that the upkeep has not marked yet counts as the youngest": [
     [former("a"), former("b", 7), former("c", 6), former("d")],
     take(former("c", 6), former("b", 7)),
   ],
-  "a stream whose account changes again and again has former routes as well": [
+  "routes for former accounts of the same stream count as former routes": [
     ["AC2", "AC3", "AC4"].map((accountSid, at) => former("new", at + 1, { accountSid })),
     take(former("new", 1, { accountSid: "AC2" })),
   ],
-  "one that a number points at stays, whatever its age": [
+  "a former route that a number points at is not evicted, however old it is": [
     [former("a", 9), withNumber("b"), withNumber("c")],
     take(former("a", 9)),
   ],
-  "numbers point at all of them": [[withNumber("a"), withNumber("b"), withNumber("c")], "refuse"],
+  "there is no room when numbers point at all former routes": [[withNumber("a"), withNumber("b"), withNumber("c")], "refuse"],
 };
 
-describe("room in a namespace that may have two streams", () => {
+describe("room for a route in a namespace that may have two streams", () => {
   for (const [name, [standings, want]] of Object.entries(namespaceRows))
     test(name, () => {
       const room = roomInNamespace("new", standings, 2);
@@ -59,7 +59,7 @@ describe("room in a namespace that may have two streams", () => {
       else expect(room).toEqual(want);
     });
 
-  test("a refusal says which of the two bounds was reached", () => {
+  test("the error says which of the two limits was reached", () => {
     const refused = (standings: RouteStanding[]) => {
       const room = roomInNamespace("new", standings, 1);
       return room.do === "refuse" ? room.message : "";
@@ -71,18 +71,18 @@ describe("room in a namespace that may have two streams", () => {
 
 const elsewhere = { namespaceUid: "other" };
 const shardRows: Record<string, [RouteStanding[], string[]]> = {
-  "living routes stay": [[live("a")], []],
-  "former ones of the same namespace leave, the oldest first": [
+  "a route of an existing stream is not evicted": [[live("a")], []],
+  "former routes of the same namespace are evicted, the oldest first": [
     [former("a"), former("b", 5)],
     ["b", "a"],
   ],
-  "another namespace's stays while a text may be on its way": [[former("a", now - 299_999, elsewhere)], []],
-  "another namespace's leaves after five minutes": [[former("a", now - 300_000, elsewhere)], ["a"]],
-  "another namespace's that was not noticed yet stays": [[former("a", undefined, elsewhere)], []],
-  "one that a number points at stays": [[withNumber("a")], []],
+  "a former route of another namespace stays while a text may be on its way": [[former("a", now - 299_999, elsewhere)], []],
+  "a former route of another namespace is evicted after five minutes": [[former("a", now - 300_000, elsewhere)], ["a"]],
+  "a former route of another namespace stays if the upkeep has not marked it yet": [[former("a", undefined, elsewhere)], []],
+  "a former route that a number points at stays": [[withNumber("a")], []],
 };
 
-describe("room in a full shard", () => {
+describe("room for a route in a full shard", () => {
   for (const [name, [standings, want]] of Object.entries(shardRows))
     test(name, () => expect(evictedForRoom("uid", standings, now).map(({ stream }) => stream)).toEqual(want));
 });

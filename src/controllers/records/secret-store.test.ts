@@ -18,7 +18,7 @@ const route: RouteRecord = {
   generation: 1,
 };
 
-/** An API server without Secrets that takes new ones when `allow` says so. */
+/** An API server that has no Secrets and creates new ones when `allow` resolves. */
 function store(allow: (name: string) => Promise<void>) {
   const begun: string[] = [];
   const ended: string[] = [];
@@ -42,11 +42,11 @@ function store(allow: (name: string) => Promise<void>) {
   return { save: () => secretStore.save(0, { routes: [route], claims: [] }), begun, ended };
 }
 
-test("the receivers' Secret is written first and waits for no other", async () => {
+test("the receivers' Secret is written first and does not wait for the Secret with the records", async () => {
   const receiver = Promise.withResolvers<void>();
   const { save, begun, ended } = store(async (name) => {
     if (name === "sms-receiver-0") receiver.resolve();
-    // The records cannot be written before the receivers' part is.
+    // The write of the records ends only after the write of the receivers' part has begun.
     if (name === "sms-controller-0") await receiver.promise;
   });
   await save();
@@ -55,7 +55,7 @@ test("the receivers' Secret is written first and waits for no other", async () =
 });
 
 for (const broken of ["sms-receiver-0", "sms-controller-0"])
-  test(`a write that fails in ${broken} fails as a whole, and the other is written all the same`, async () => {
+  test(`a save whose write of ${broken} fails is reported as failed, and still writes the other Secret`, async () => {
     const { save, ended } = store(async (name) => {
       if (name === broken) throw new Error(`${name} is refused`);
     });
@@ -64,7 +64,7 @@ for (const broken of ["sms-receiver-0", "sms-controller-0"])
     expect(ended).toEqual(others);
   });
 
-test("the error about a damaged Secret quotes nothing of it", async () => {
+test("the error about a damaged Secret quotes none of its content", async () => {
   const data = { "records.v1.json.gz": gzipSync('{"authToken": s3cret').toString("base64") };
   const client = { get: async () => ({ metadata: { name: "sms-controller-0" }, data }) };
   const { load } = createSecretStore({

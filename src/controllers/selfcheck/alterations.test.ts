@@ -3,7 +3,8 @@ import type { Report } from "../../routes/challenge.ts";
 import { alterations } from "./alterations.ts";
 import { twilioLike } from "./request.ts";
 
-// Each change by itself is in test/selfcheck/spoils.test.ts, on the wire. Here is what comes together, and what is hostile.
+// test/selfcheck/spoils.test.ts tests each single change with requests over the network. The tests here cover
+// combined changes and hostile content.
 
 const url = "https://sms.example.com/inbound/team/support";
 const key = { namespaceUid: "u", stream: "support", accountSid: "AC1", checkKey: "a2V5" };
@@ -22,9 +23,9 @@ const arrived = (more: Partial<Report>): Report => ({
 const body = (change: (text: string) => string) => Buffer.from(change(sent.body)).toString("base64");
 const said = (more: Partial<Report>) => alterations(sent, arrived(more)).map(({ what }) => what);
 
-describe("the alterations named for a request", () => {
-  test("are none where nothing differs", () => expect(said({})).toEqual([]));
-  test("name everything that differs, the gravest first", () =>
+describe("the changes that are named for a request", () => {
+  test("are none if nothing differs", () => expect(said({})).toEqual([]));
+  test("include every difference, the most serious first", () =>
     expect(
       said({
         target: "/inbound/team/support/",
@@ -37,15 +38,15 @@ describe("the alterations named for a request", () => {
       "empty fields are dropped",
       "emoji are removed or replaced",
     ]));
-  test("quote only plain characters of a path, and not many", () =>
+  test("quote only plain characters of a path, and not more than 120", () =>
     expect(said({ target: `/<script>\u0007${"x".repeat(500)}` })[0]).toMatch(
       /^the path becomes \/scriptx{113}$/,
     ));
-  test("tell of a body that is no form", () =>
+  test("include a body that is not a form", () =>
     expect(said({ body: Buffer.from([0xff, 0xfe, 0, 1]).toString("base64") })).toEqual([
       "the body becomes something else",
     ]));
-  test("tell of a body of more fields than the parser reads", () =>
+  test("include a body with more fields than the parser reads", () =>
     expect(said({ body: Buffer.from("a=1&".repeat(2000)).toString("base64") })).toEqual([
       "the body becomes something else",
     ]));

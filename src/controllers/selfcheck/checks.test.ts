@@ -16,7 +16,7 @@ const target = (url = "https://sms.example.com/inbound/team/support", stream = "
 });
 const refused: ProbeResult = { kind: "failed", reason: "PublicUrlUnreachable", message: "refused" };
 
-/** Keeps a line for each warning, and for what ends it. */
+/** A log that keeps each warning and each info message as a line. */
 function noting(lines: string[]): Log {
   const note = (fields: object, text: string) => void lines.push(`${text} ${JSON.stringify(fields)}`);
   return { ...silentLog, warn: note, info: note } as unknown as Log;
@@ -26,9 +26,9 @@ function scene({ begun = true } = {}) {
   const clock = new ManualClock();
   const state = {
     probes: 0,
-    /** How many of them were with the longest text. */
+    /** How many probes sent the longest text. */
     long: 0,
-    /** When each stream was probed, by its name. */
+    /** The times at which each stream was probed, by the name of the stream. */
     at: {} as Record<string, number[]>,
     answer: { kind: "answered", generation: 1 } as ProbeResult,
     changes: [] as string[],
@@ -56,7 +56,7 @@ function scene({ begun = true } = {}) {
 }
 
 describe("self-checks", () => {
-  test("a new route is probed three times and then no more", async () => {
+  test("probe a new route three times and then stop", async () => {
     const { clock, state, checks } = scene();
     checks.want("a", target(), 1);
     await clock.advance(10);
@@ -68,13 +68,13 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("one route stands for its host, twice a minute, and is sent the longest text as well", async () => {
+  test("probe one route of each host twice a minute, also with the longest text", async () => {
     const { clock, state, checks } = scene();
     for (let at = 0; at < 50; at++) checks.want(`r${at}`, target(), 1);
     await clock.advance(10);
     const before = state.probes;
     const long = state.long;
-    // Of fifty routes only the first of the first probes are long.
+    // Up to 16 probes run at once, so at most the first 16 of the fifty routes got the longest text.
     expect(long).toBeLessThanOrEqual(16);
     await clock.advance(600_000);
     expect(state.probes - before).toBe(20);
@@ -82,7 +82,7 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("three failures fail the host, and one pass restores it within seconds", async () => {
+  test("report a host as failing after three failures, and as working within seconds after one pass", async () => {
     const { clock, state, checks } = scene();
     checks.want("a", target(), 1);
     checks.want("b", target(), 1);
@@ -90,11 +90,11 @@ describe("self-checks", () => {
     state.answer = refused;
     await clock.advance(30_000);
     expect(checks.verdict("a").status).toBe("True");
-    // Within a minute, as a person waits who has broken something.
+    // The third failure comes within a minute, because a person who broke something may be waiting for the result.
     await clock.advance(15_000);
     expect(checks.verdict("a")).toMatchObject({ status: "False", reason: "PublicUrlUnreachable" });
     expect(checks.verdict("b").status).toBe("False");
-    // A failing host says nothing about what the receivers know: a number may stay where it is.
+    // A failing host does not show that the receivers have lost the route, so a number may stay pointed at it.
     expect(checks.passed("a", 1)).toBe(true);
     state.answer = { kind: "answered", generation: 1 };
     await clock.advance(6_000);
@@ -102,7 +102,7 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("a changed route must pass anew before a number is pointed", async () => {
+  test("let a number be pointed at a changed route only after the new version has passed", async () => {
     const { clock, state, checks } = scene();
     checks.want("a", target(), 1);
     await clock.advance(10);
@@ -116,7 +116,7 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("a failing host that begins to fail in another way gets a new verdict", async () => {
+  test("report a new verdict when a failing host begins to fail in another way", async () => {
     const { clock, state, checks } = scene();
     checks.want("a", target(), 1);
     await clock.advance(10);
@@ -134,7 +134,7 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("an answer by a receiver with an older route says nothing about the host", async () => {
+  test("do not count an answer of a receiver with an older route as a failure of the host", async () => {
     const { clock, state, checks } = scene();
     state.answer = { kind: "answered", generation: 2 };
     checks.want("a", target(), 2);
@@ -146,7 +146,7 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("probes grow rarer while nothing answers", async () => {
+  test("send probes more and more rarely while there is no answer", async () => {
     const { clock, state, checks } = scene();
     state.answer = refused;
     checks.want("a", target(), 1);
@@ -158,7 +158,7 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("while a host is new, one of its routes is tried every two seconds, and all as soon as it passes", async () => {
+  test("probe one route of a failing new host every two seconds, and all its routes as soon as that one passes", async () => {
     const { clock, state, checks } = scene();
     state.answer = refused;
     for (const name of ["a", "b", "c"]) checks.want(name, target(undefined, name), 1);
@@ -176,7 +176,7 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("another route becomes the scout when the scout is forgotten", async () => {
+  test("choose another route to probe often when the one that was probed often is removed", async () => {
     const { clock, state, checks } = scene();
     state.answer = refused;
     for (const name of ["a", "b"]) checks.want(name, target(undefined, name), 1);
@@ -189,7 +189,7 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("each trouble is logged once with its cause, and so is its end", async () => {
+  test("log each problem once with its cause, and log its end once", async () => {
     const { clock, state, checks } = scene();
     state.answer = refused;
     checks.want("a", target(), 1);
@@ -206,7 +206,7 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("a caller who waits for a verdict gets it as soon as there is one, and stops waiting when its time is over", async () => {
+  test("end a caller's wait for a verdict as soon as there is one", async () => {
     const { clock, state, checks } = scene();
     const signal = new AbortController().signal;
     state.answer = { kind: "failed", reason: "RoutesNotLoaded", message: "not yet" };
@@ -224,7 +224,7 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("nothing is probed outside a term, and what was found ends with the term", async () => {
+  test("probe only during a term of leadership, and forget the results at its end", async () => {
     const { clock, state, checks } = scene({ begun: false });
     const begin = (remainingMs = 9000) => {
       const end = new AbortController();

@@ -30,7 +30,7 @@ const target = {
   url: "http://sms.invalid/inbound/a/b",
 };
 
-/** Which way a probe's requests went, by who was asked for what. */
+/** Where the requests of a probe went, as lines with the server (proxy or door) and the URL. */
 async function askedWith(address?: string): Promise<string[]> {
   const asked: string[] = [];
   const proxy = await serve((request, response) => {
@@ -55,15 +55,18 @@ async function askedWith(address?: string): Promise<string[]> {
   return [...new Set(asked)];
 }
 
-test("a probe goes through the proxy that the environment names, as that may be the only way", async () => {
+test("a probe goes through the proxy that HTTP_PROXY names, because that may be the only way out", async () => {
   expect(await askedWith()).toEqual(["proxy http://sms.invalid/inbound/a/b"]);
 });
 
-test("a probe connects to a given address, whatever the proxy", async () => {
+test("a probe connects to a given address even if HTTP_PROXY names a proxy", async () => {
   expect(await askedWith("DOOR")).toEqual(["door sms.invalid/inbound/a/b"]);
 });
 
-/** A receiver that takes everything, behind a firewall that may refuse what looks like Twilio's; counts requests. */
+/**
+ * A receiver that accepts every request, behind a firewall that refuses requests like those of Twilio when told to.
+ * It counts requests.
+ */
 async function firewalled() {
   const seen = { requests: 0, refuses: true };
   const door = await serve(async (request, response) => {
@@ -83,7 +86,7 @@ async function firewalled() {
   });
   const prober = createProber({ address: door });
   open.push(() => prober.close());
-  /** What a probe of a route finds, and how many requests it takes. */
+  /** The result of a probe of a route, and how many requests the probe sent. */
   const probe = async (url = target.url) => {
     seen.requests = 0;
     const result = await prober.probe({ ...target, url }, { long: false }, new AbortController().signal);
@@ -93,7 +96,7 @@ async function firewalled() {
   return { seen, probe };
 }
 
-test("a firewall that refuses requests like Twilio's is made certain once, and from then on checked by one request of each kind", async () => {
+test("a firewall that refuses requests like Twilio's is confirmed with many requests once, and later with one request of each kind", async () => {
   const { seen, probe } = await firewalled();
   expect(await probe()).toEqual(["PublicUrlAltersRequests", 14]);
   expect(await probe()).toEqual(["PublicUrlAltersRequests", 2]);
@@ -103,7 +106,7 @@ test("a firewall that refuses requests like Twilio's is made certain once, and f
     14,
   ]);
   seen.refuses = false;
-  expect(await probe(), "the firewall lets them pass").toEqual(["good", 1]);
+  expect(await probe(), "the firewall lets requests like Twilio's pass").toEqual(["good", 1]);
   seen.refuses = true;
-  expect(await probe(), "and no longer").toEqual(["PublicUrlAltersRequests", 14]);
+  expect(await probe(), "the firewall refuses them again").toEqual(["PublicUrlAltersRequests", 14]);
 });

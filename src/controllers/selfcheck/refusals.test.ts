@@ -3,7 +3,7 @@ import { refusal } from "./refusals.ts";
 
 const URL_OF_STREAM = "https://sms.example.com/base/inbound/team/support";
 
-describe("the message about a redirect says what to do, by where it leads", () => {
+describe("the message about a redirect says what to do about a redirect to", () => {
   const rows: Record<string, [location: string | undefined, where: string]> = {
     "another host": [
       "https://new.example.com/base/inbound/team/support",
@@ -15,17 +15,17 @@ describe("the message about a redirect says what to do, by where it leads", () =
       "//b.example.com/inbound/team/support/",
       "to https://b.example.com; set",
     ],
-    "http, as a wrong X-Forwarded-Proto does": [
+    "http, which a wrong X-Forwarded-Proto causes": [
       "http://sms.example.com/base/inbound/team/support",
       "to http://sms.example.com/base; set PUBLIC_URL",
     ],
-    "a slash appended": [`${URL_OF_STREAM}/`, "to the same path with a slash appended;"],
-    "the same URL, as a check for browsers does": [`${URL_OF_STREAM}?seen=1`, "to itself; exempt it;"],
+    "the same path with a slash appended": [`${URL_OF_STREAM}/`, "to the same path with a slash appended;"],
+    "the same URL, as some browser checks do": [`${URL_OF_STREAM}?seen=1`, "to itself; exempt it;"],
     "a login page with our path at its end": [
       "/login/inbound/team/support",
       "to a login page at sms.example.com;",
     ],
-    "a login page that is told by its host": [
+    "a login page that is recognised by its host": [
       "https://sso.example.com/",
       "to a login page at sso.example.com;",
     ],
@@ -33,12 +33,12 @@ describe("the message about a redirect says what to do, by where it leads", () =
       `https://idp.example.com/start?to=${encodeURIComponent(URL_OF_STREAM)}`,
       "to a login page at idp.example.com;",
     ],
-    "a page that only sounds like one": [
+    "a page whose name only contains a word like auth": [
       "https://blog.example.com/authors",
       "to another page at blog.example.com;",
     ],
-    nowhere: [undefined, "without saying where;"],
-    "what is no URL": ["https://", "without saying where;"],
+    "no place, without a Location header": [undefined, "without saying where;"],
+    "a Location that is not a URL": ["https://", "without saying where;"],
   };
   for (const [name, [location, where]] of Object.entries(rows))
     test(name, () => {
@@ -51,13 +51,13 @@ describe("the message about a redirect says what to do, by where it leads", () =
     });
 });
 
-describe("the body tells who answered 403 or 503", () => {
+describe("the body shows what answered a probe with 403 or 503", () => {
   const rows: Record<string, [status: number, body: string | undefined, reason: string]> = {
-    "the receiver's 403": [403, "", "RoutesNotLoaded"],
-    "a page with 403": [403, "<html>", "PublicUrlNotOurs"],
-    "a very long page with 403": [403, undefined, "PublicUrlNotOurs"],
-    "the receiver's 503": [503, "", "RoutesNotLoaded"],
-    "an ingress's 503": [503, "no healthy upstream", "PublicUrlUnreachable"],
+    "403 with an empty body comes from the receiver": [403, "", "RoutesNotLoaded"],
+    "403 with a page does not come from the receiver": [403, "<html>", "PublicUrlNotOurs"],
+    "403 with a very long page does not come from the receiver": [403, undefined, "PublicUrlNotOurs"],
+    "503 with an empty body comes from the receiver": [503, "", "RoutesNotLoaded"],
+    "503 with a text comes from an ingress without receivers": [503, "no healthy upstream", "PublicUrlUnreachable"],
   };
   for (const [name, [status, body, reason]] of Object.entries(rows))
     test(name, () => expect(refusal(URL_OF_STREAM, { status, body }).reason).toBe(reason));

@@ -15,53 +15,53 @@ const failed: ProbeResult = { kind: "failed", reason: "PublicUrlUnreachable", me
 const checkedBy = (start: RouteCheck, ...results: ProbeResult[]) =>
   results.reduce((check, result, at) => note(check, result, at), start);
 
-describe("a route's checks", () => {
-  test("nothing is known before the first probe", () =>
+describe("the verdict on a route", () => {
+  test("is Unknown before the first probe", () =>
     expect(verdictOf(newCheck(1), undefined, 0)).toEqual({ status: "Unknown" }));
-  test("two passes in a row are not enough", () =>
+  test("needs more than two passes in a row", () =>
     expect(passed(checkedBy(newCheck(1), answered(1), answered(1)))).toBe(false));
-  test("three passes in a row are enough", () =>
+  test("needs only three passes in a row", () =>
     expect(passed(checkedBy(newCheck(1), answered(1), answered(1), answered(1)))).toBe(true));
-  test("a failure in between starts the count over", () =>
+  test("counts passes from the start again after a failure", () =>
     expect(passed(checkedBy(newCheck(1), answered(1), answered(1), failed, answered(1)))).toBe(false));
-  test("an answer by a replica with an older route is no pass, and the message says so", () => {
+  test("does not count an answer from a receiver with an older route as a pass, and reports it if it lasts", () => {
     const check = checkedBy(newCheck(2), answered(2), answered(2), answered(1));
     expect(check.passes).toBe(0);
     expect(verdictOf(check, undefined, 9)).toEqual({ status: "Unknown" });
     const stubborn = checkedBy(check, answered(1), answered(1), answered(1), answered(1));
     expect(verdictOf(stubborn, undefined, 9)).toMatchObject({ status: "False", reason: "RoutesNotLoaded" });
   });
-  test("a newer generation than wanted is a pass", () =>
+  test("counts an answer for a newer generation than wanted as a pass", () =>
     expect(checkedBy(newCheck(1), answered(2)).passes).toBe(1));
-  test("a changed route must pass anew, and stays True meanwhile", () => {
+  test("stays True after a change of the route, which must pass again", () => {
     const check = retarget(checkedBy(newCheck(1), answered(1), answered(1), answered(1)), 2);
     expect(passed(check)).toBe(false);
     expect(verdictOf(check, undefined, 9)).toEqual({ status: "True" });
   });
-  test("once proven, a route may fail twice, and the third failure counts", () => {
+  test("stays True for two failures of a proven route and becomes False with the third", () => {
     const proven = checkedBy(newCheck(1), answered(1), answered(1), answered(1));
     expect(verdictOf(checkedBy(proven, failed, failed), undefined, 9).status).toBe("True");
     expect(verdictOf(checkedBy(proven, failed, failed, failed), undefined, 9)).toMatchObject({
       reason: "PublicUrlUnreachable",
     });
   });
-  test("a text that arrived after the failure proves that the way works", () => {
+  test("is True for a while when a text arrived after the failure", () => {
     const check = checkedBy(newCheck(1), failed);
     expect(verdictOf(check, 5, 10).status).toBe("True");
     expect(verdictOf(check, 5, 5 + PROOF_MS).status).toBe("False");
     expect(verdictOf(check, -5, 10).status).toBe("False");
   });
-  test("an answer by a receiver that would lose texts all the same is a failure", () => {
+  test("is False when a receiver answers but would lose texts", () => {
     const problem = { reason: "StoreUnavailable", message: "down" } as const;
     const check = checkedBy(newCheck(1), { ...answered(1), problem } as ProbeResult);
     expect(check.passes).toBe(0);
     expect(verdictOf(check, undefined, 9)).toEqual({ status: "False", ...problem });
   });
-  test("a text that arrives later does not disprove a problem that hits only some texts", () => {
+  test("stays False when a text arrives and the problem affects only some texts", () => {
     const check = checkedBy(newCheck(1), { ...failed, lasts: true } as ProbeResult);
     expect(verdictOf(check, 5, 10).status).toBe("False");
   });
-  test("a report by a receiver with an older route does not count", () => {
+  test("ignores a problem that a receiver with an older route reports", () => {
     const problem = { reason: "PublicUrlAltersRequests", message: "signed for another URL" } as const;
     const check = checkedBy(newCheck(2), { ...answered(1), problem } as ProbeResult);
     expect(check.lastFailure?.reason).toBe("RoutesNotLoaded");

@@ -11,22 +11,22 @@ const route = (unneededSinceMs?: number) =>
   ({ stream: "support", ...(unneededSinceMs === undefined ? {} : { unneededSinceMs }) }) as RouteRecord;
 
 const rows: Record<string, [RouteRecord, { stream: boolean; claim: boolean }, RouteUpkeep["do"]]> = {
-  "its stream is there": [route(), { stream: true, claim: false }, "keep"],
-  "only a number still points at it": [route(), { stream: false, claim: true }, "keep"],
-  "nothing needs it any more": [route(), { stream: false, claim: false }, "mark"],
-  "not for an hour yet": [route(now - UNNEEDED_ROUTE_MS + 1), { stream: false, claim: false }, "keep"],
-  "for an hour": [route(now - UNNEEDED_ROUTE_MS), { stream: false, claim: false }, "drop"],
-  "its stream came back in time": [route(now - 1), { stream: true, claim: false }, "unmark"],
+  "keeps it while its stream exists": [route(), { stream: true, claim: false }, "keep"],
+  "keeps it while a number still points at it": [route(), { stream: false, claim: true }, "keep"],
+  "marks it when nothing needs it any more": [route(), { stream: false, claim: false }, "mark"],
+  "keeps it until nothing has needed it for an hour": [route(now - UNNEEDED_ROUTE_MS + 1), { stream: false, claim: false }, "keep"],
+  "drops it after nothing has needed it for an hour": [route(now - UNNEEDED_ROUTE_MS), { stream: false, claim: false }, "drop"],
+  "removes the mark when its stream is created again in time": [route(now - 1), { stream: true, claim: false }, "unmark"],
 };
 
-describe("upkeepOf", () => {
+describe("the upkeep of a route", () => {
   for (const [name, [given, { stream, claim }, want]] of Object.entries(rows))
     test(name, () =>
       expect(upkeepOf(given, { hasStream: () => stream, hasClaim: () => claim }, now).do).toBe(want),
     );
 });
 
-test("onDrop hears of routes that leave although a shard cannot be written", async () => {
+test("onDrop is called for each route that is dropped, even if a shard cannot be written", async () => {
   const clock = new ManualClock();
   const streams = ["a", "b", "c", "d", "e"];
   const routes = streams.map((stream): RouteRecord => {

@@ -21,20 +21,25 @@ const owed = (more: Partial<OwedRecord> = {}): OwedRecord => ({
 });
 
 const rows: Record<string, [OwedRecord, isGone: boolean, ageMs: number, ReturnType<typeof owedUpkeep>]> = {
-  "its SmsNumber is there: kept for as long as that is": [owed(), false, KEPT_MS * 2, "keep"],
-  "its SmsNumber went without its finalizer: told": [owed(), true, 0, "tell"],
-  "told already": [owed({ isGone: true }), true, KEPT_MS - 1, "keep"],
-  "nobody asked for it in all the time": [owed({ isGone: true }), true, KEPT_MS, "drop"],
+  "its SmsNumber exists": [owed(), false, KEPT_MS * 2, "keep"],
+  "its SmsNumber is gone, and that was not reported yet": [owed(), true, 0, "tell"],
+  "its SmsNumber is gone, that was reported, and 90 days are not over": [owed({ isGone: true }), true, KEPT_MS - 1, "keep"],
+  "its SmsNumber is gone, that was reported, and 90 days are over": [owed({ isGone: true }), true, KEPT_MS, "drop"],
 };
+const IS = { keep: "is kept", tell: "is reported", drop: "is dropped" };
 for (const [name, [record, isGone, ageMs, want]] of Object.entries(rows))
-  test(name, () => expect(owedUpkeep(record, isGone, 1000 + ageMs)).toBe(want));
+  test(`an owed number ${IS[want]} by the upkeep if ${name}`, () =>
+    expect(owedUpkeep(record, isGone, 1000 + ageMs)).toBe(want));
 
 describe("an SmsNumber whose finalizer was removed by hand", () => {
   const { why, sinceMs, ...held } = owed();
   const configured = { url: "https://a/inbound/team/support", sinceMs: 1 };
   const before = { smsUrl: "https://legacy.example.com/", smsApplicationSid: "" } as Webhook;
 
-  /** Looks once a minute; `fails`: how often a write of the records fails, or the removal of what is saved. */
+  /**
+   * Runs the upkeep once a minute. `fails` says how often a write of the records fails, or the removal of the saved
+   * webhook.
+   */
   async function looking(stored: Partial<Shard>, saved: [string, Webhook][], fails: Record<string, number>) {
     const clock = new ManualClock();
     const seen = { stored: { routes: [], claims: [], ...stored } as Shard, saved: new Map(saved) };
@@ -92,14 +97,14 @@ describe("an SmsNumber whose finalizer was removed by hand", () => {
   }
 
   const cases: Record<string, [Partial<Shard>, Record<string, number>]> = {
-    "it held the number": [{ claims: [{ ...held, configured }] }, {}],
-    "a write of the records fails": [{ claims: [{ ...held, configured }] }, { save: 1 }],
-    "what is saved cannot be removed at first": [{ claims: [{ ...held, configured }] }, { remove: 1 }],
-    "it owed the number, and a write fails": [{ owed: [owed()] }, { save: 1 }],
-    "its update was sent, and no answer is recorded": [{ claims: [held] }, {}],
+    "when it held the number": [{ claims: [{ ...held, configured }] }, {}],
+    "when a write of the records fails at first": [{ claims: [{ ...held, configured }] }, { save: 1 }],
+    "when the saved webhook cannot be removed at first": [{ claims: [{ ...held, configured }] }, { remove: 1 }],
+    "when it owed the number and a write fails at first": [{ owed: [owed()] }, { save: 1 }],
+    "when an update was sent and no answer is recorded": [{ claims: [held] }, {}],
   };
   for (const [name, [stored, fails]] of Object.entries(cases))
-    test(`${name}: it is told and counted once, and its webhook is kept for the number alone`, async () => {
+    test(`is reported and counted once ${name}, and the saved webhook is kept for the number`, async () => {
       const { seen, counted, told, minutes } = await looking(stored, [["number-uid", before]], fails);
       await minutes(4);
       expect(counted).toEqual(["FinalizerRemoved"]);
@@ -108,7 +113,7 @@ describe("an SmsNumber whose finalizer was removed by hand", () => {
       expect(seen.stored).toMatchObject({ claims: [], owed: [{ phoneNumberSid: "PN1", isGone: true }] });
     });
 
-  test("it held the number and never pointed it: nothing is told", async () => {
+  test("is not reported when it held the number but never set the webhook", async () => {
     const { seen, told, minutes } = await looking({ claims: [held] }, [], {});
     await minutes(2);
     expect(told).toEqual([]);
