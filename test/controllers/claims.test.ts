@@ -20,21 +20,21 @@ beforeEach(async () => {
   }
 });
 
-/** Secret and stream of the same Twilio account in each of the namespaces. */
+/** Applies a Secret and a stream of the same Twilio account in each of the namespaces. */
 const channelsIn = async (...namespaces: string[]) => {
   for (const namespace of namespaces) {
     await world.secret({}, { namespace });
     await world.stream({}, { namespace });
   }
 };
-/** Both namespaces could have the number, and the first one has it. */
+/** Lets the first namespace hold the number. The second one has credentials of the same account. */
 const heldByFirst = async (first: string, second: string) => {
   await channelsIn(first, second);
   await world.number({}, { namespace: first });
   await world.numberIs("line", { Ready: "True" }, first);
 };
 
-test("two namespaces of one account name the same number: the first keeps it, and its deletion hands the number on", async () => {
+test("of two namespaces that apply the same number the first keeps it, and its deletion gives it to the second", async () => {
   const [a, b] = world.namespaces as [string, string];
   const before = world.atTwilio().smsUrl;
   await heldByFirst(a, b);
@@ -59,9 +59,9 @@ test("two namespaces of one account name the same number: the first keeps it, an
 
 for (const [name, spec, stream] of [
   ["suspended", { suspend: true }, {}],
-  ["suspended with its stream", {}, { suspend: true }],
+  ["suspended by its stream", {}, { suspend: true }],
 ] as const)
-  test(`an SmsNumber that waits but is ${name} does not get the number: the webhook is put back`, async () => {
+  test(`an SmsNumber that waits for a number and is ${name} does not get it, and the webhook is restored`, async () => {
     const [a, b] = world.namespaces as [string, string];
     const before = world.atTwilio().smsUrl;
     await world.secret({}, { namespace: a });
@@ -79,7 +79,7 @@ for (const [name, spec, stream] of [
     await world.stream({}, { namespace: b });
   });
 
-test("a refused SmsNumber gets no number, neither as the older one nor when the holder is deleted", async () => {
+test("an SmsNumber that is not accepted gets no number, even if it is older or the holder is deleted", async () => {
   const [a, b] = world.namespaces as [string, string];
   const number = "894546";
   const type = "ShortCode";
@@ -96,7 +96,7 @@ test("a refused SmsNumber gets no number, neither as the older one nor when the 
   expect(code().smsUrl).toBe(before);
 });
 
-test("a holder whose token Twilio refuses for a while keeps its claim", async () => {
+test("an SmsNumber keeps its claim while Twilio refuses its token", async () => {
   const [a, b] = world.namespaces as [string, string];
   await heldByFirst(a, b);
   await world.secret({ authToken: "00000000000000000000000000000bad" }, { namespace: a });
@@ -125,7 +125,7 @@ test("a namespace whose account does not own the number takes nothing by naming 
   await world.numberIs("line", { Ready: "True" }, b);
 });
 
-test("another account's SID with a token of one's own gives access to nothing", async () => {
+test("the SID of another account with a token of the own account gives access to nothing", async () => {
   const [, b, c] = world.namespaces as [string, string, string];
   await world.secret({}, { namespace: b });
   await world.stream({}, { namespace: b });
@@ -144,7 +144,7 @@ test("another account's SID with a token of one's own gives access to nothing", 
   expect(world.atTwilio().smsUrl).toBe(world.inboundUrl("support", b) + CONNECTION_OVERRIDES);
 });
 
-test("of several SmsNumbers of one stream the oldest valid one holds it, and one with a typo never does", async () => {
+test("of several SmsNumbers of a stream the oldest valid one gets the stream, and one with a typo never does", async () => {
   const [a] = world.namespaces as [string];
   await world.secret({}, { namespace: a });
   await world.stream({}, { namespace: a });
@@ -162,7 +162,7 @@ test("of several SmsNumbers of one stream the oldest valid one holds it, and one
   await world.numberIs("late", { Ready: "True" }, a);
 });
 
-test("an SmsNumber that is set to Observe gives its claim to the one that waits", async () => {
+test("an SmsNumber that is set to Observe gives its claim to the SmsNumber that waits", async () => {
   const [a, b] = world.namespaces as [string, string];
   await heldByFirst(a, b);
   await world.number({}, { namespace: b });

@@ -7,22 +7,22 @@ import { recordedLog } from "../support/recorded-log.ts";
 import { World } from "../support/world.ts";
 
 const troubles: Record<string, SimulatedFault> = {
-  "429 for ever": { kind: "status", status: 429 },
-  "429 that asks for half a minute": { kind: "status", status: 429, retryAfterSeconds: 30 },
-  "nothing at all": { kind: "slow", ms: 600_000, when: "before" },
-  "everything but the update": {
+  "every request with 429": { kind: "status", status: 429 },
+  "with 429 and a Retry-After of half a minute": { kind: "status", status: 429, retryAfterSeconds: 30 },
+  "no request at all": { kind: "slow", ms: 600_000, when: "before" },
+  "all requests except the update": {
     kind: "slow",
     ms: 600_000,
     when: "before",
     operation: "UpdateIncomingPhoneNumber",
   },
-  "nothing to an update that it has made": {
+  "all requests except an update that it has made": {
     kind: "slow",
     ms: 600_000,
     when: "after",
     operation: "UpdateIncomingPhoneNumber",
   },
-  "503": { kind: "status", status: 503 },
+  "with 503": { kind: "status", status: 503 },
   "by resetting connections": { kind: "reset", when: "before" },
   "with half an answer": { kind: "cut" },
 };
@@ -34,7 +34,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-/** A new operator for each test: the pause that a 429 puts on an account outlasts the fault. */
+/** Each test has a new operator, because the pause that a 429 puts on an account outlasts the fault. */
 const afresh = async (config: Parameters<World["startOperator"]>[0] = {}) => {
   await world.stopOperators();
   world.simulator.control.reset();
@@ -43,13 +43,16 @@ const afresh = async (config: Parameters<World["startOperator"]>[0] = {}) => {
 };
 const gaveUp = () => world.metric("smschannel_finalizer_gave_up_total");
 
-/** Without DELETE_TIMEOUT none of these would end within the 20 s that a test waits: failed calls are repeated after growing pauses. */
-describe("a deletion ends after DELETE_TIMEOUT, whatever Twilio does", () => {
+/**
+ * Without DELETE_TIMEOUT no test in this group would end within the 20 s that a test waits, because failed calls are
+ * repeated after growing pauses.
+ */
+describe("a deletion ends after DELETE_TIMEOUT while Twilio fails", () => {
   beforeEach(() => afresh({ deleteTimeoutMs: 2000 }));
 
   for (const deletionPolicy of ["Restore", "Clear"] as const)
     for (const [name, fault] of Object.entries(troubles))
-      test(`with ${deletionPolicy} the number is let go with an event, a log line and a metric when Twilio answers ${name}`, async () => {
+      test(`and the number is let go with an event, a log line and a metric, with ${deletionPolicy}, when Twilio answers ${name}`, async () => {
         await world.wired({ deletionPolicy });
         lines.splice(0);
         world.simulator.control.faults(fault);
@@ -63,12 +66,12 @@ describe("a deletion ends after DELETE_TIMEOUT, whatever Twilio does", () => {
           (await world.events()).find(({ note }) => note.includes("gave up after waiting for Twilio")),
         );
         expect(told.type).toBe("Warning");
-        // What was there before is kept, in case the number comes back.
+        // The webhook from before us is kept, in case an SmsNumber of the same number is created again.
         expect(await world.previousWebhooks()).toHaveLength(1);
       });
 });
 
-describe("with Retain a deletion changes nothing at Twilio and does not wait for it", () => {
+describe("with Retain a deletion changes nothing at Twilio and does not wait for Twilio", () => {
   beforeEach(() => afresh());
 
   for (const [name, fault] of Object.entries(troubles))
@@ -82,7 +85,7 @@ describe("with Retain a deletion changes nothing at Twilio and does not wait for
       expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
     });
 
-  test("when Twilio refuses the token, which is not counted as giving up", async () => {
+  test("when Twilio refuses the token, and the metric does not count the number as let go", async () => {
     await world.wired({ deletionPolicy: "Retain" });
     world.simulator.control.faults({ kind: "status", status: 401 });
     await world.deleteNumber();
@@ -91,7 +94,7 @@ describe("with Retain a deletion changes nothing at Twilio and does not wait for
   });
 });
 
-describe("a hundred deletions of one account", { timeout: 180_000 }, () => {
+describe("a hundred deletions in one account", { timeout: 180_000 }, () => {
   const SIZE = 100;
   let many: World;
   beforeAll(async () => {
@@ -100,10 +103,10 @@ describe("a hundred deletions of one account", { timeout: 180_000 }, () => {
   afterAll(() => many.stop());
 
   for (const [name, resyncIntervalMs] of [
-    ["nothing else to do", 300_000],
-    ["resyncs beside them", 500],
+    ["no other work", 300_000],
+    ["resyncs at the same time", 500],
   ] as const)
-    test(`all are let go after DELETE_TIMEOUT while Twilio answers 429 for ever, with ${name}`, async () => {
+    test(`all end after DELETE_TIMEOUT while Twilio answers every request with 429, with ${name}`, async () => {
       await many.stopOperators();
       many.simulator.control.reset();
       many.startOperator({ deleteTimeoutMs: 3000, resyncIntervalMs });
@@ -116,7 +119,8 @@ describe("a hundred deletions of one account", { timeout: 180_000 }, () => {
       const left = [...many.simulator.state.numbers].filter(({ smsUrl }) =>
         smsUrl.startsWith(many.publicUrl),
       );
-      // Some deletions may have got through before the fault took effect. Every webhook that was left at Twilio is counted.
+      // Some deletions may have got through before the fault took effect. The metric counts every webhook that was
+      // left at Twilio.
       expect(left.length).toBeGreaterThan(SIZE / 2);
       expect(counted).toBe(left.length);
     });

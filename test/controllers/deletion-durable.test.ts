@@ -7,7 +7,8 @@ import { recordedLog } from "../support/recorded-log.ts";
 import { DEMO_URL, OTHER_ACCOUNT } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-// The operator keeps its records in Secrets of its own. Here somebody changes, damages or deletes one of them.
+// The operator keeps its records in Secrets of its own. In these tests somebody changes, damages or deletes one of
+// these Secrets.
 const SHARDS = [0, 1, 2, 3];
 const { log, lines: logged } = recordedLog();
 let world: World;
@@ -17,7 +18,9 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-/** Each test begins with an operator that knows nothing of the tests before, and with a number that it has just wired. */
+/**
+ * Each test begins with an operator that has no records of earlier tests, and with a number that it has just wired.
+ */
 beforeEach(async () => {
   await world.stopOperators();
   world.simulator.control.reset();
@@ -54,20 +57,20 @@ const deleted = async () => {
   await world.gone(smsNumbers, "line");
   return metadata.uid!;
 };
-/** The event about the SmsNumber of this UID: there were others of the same name. */
+/** Waits for the event about the SmsNumber of this UID, because earlier tests had SmsNumbers of the same name. */
 const eventOf = (reason: string, uid: string) =>
   eventually(`event ${reason}`, async () =>
     (await world.events()).find((each) => each.reason === reason && each.regarding.uid === uid),
   );
 
-describe("when one write of the records fails while a number is let go", () => {
+describe("when one write of the records fails during a deletion", () => {
   const letGo: Record<string, () => Promise<unknown>> = {
     "a token that Twilio refuses": async () =>
       world.simulator.control.faults({ kind: "status", status: 401 }),
     "force-delete": force,
   };
   for (const [name, begin] of Object.entries(letGo))
-    test(`because of ${name}, the event, the count and the record of it are still made`, async () => {
+    test(`the number is let go because of ${name}, and the event, the metric and the record are still written`, async () => {
       await begin();
       await recordsAreTouched();
       const uid = await deleted();
@@ -83,7 +86,7 @@ describe("when one write of the records fails while a number is let go", () => {
       expect([...records.claims()]).toEqual([]);
     });
 
-  test("a restored webhook is reported as restored", async () => {
+  test("a restored webhook is still reported as restored", async () => {
     await recordsAreTouched();
     const uid = await deleted();
     expect(conflictsMet()).toBeGreaterThan(0);
@@ -92,7 +95,7 @@ describe("when one write of the records fails while a number is let go", () => {
     expect(await gaveUp()).toBe(0);
   });
 
-  test("a number that has left the account is reported once", async () => {
+  test("a number that has left the account is still reported just once", async () => {
     const { sid, accountSid } = world.atTwilio();
     const { uid } = (await world.numberIs("line", { Ready: "True" })).metadata;
     world.simulator.state.numbers.transfer(sid, OTHER_ACCOUNT.accountSid);
@@ -130,7 +133,7 @@ describe("when the saved webhook is damaged", () => {
     toldWithoutIt();
   });
 
-  test("Restore clears the number's webhook, as nothing is known of the time before", async () => {
+  test("Restore clears the webhook of the number, because the former one is not known", async () => {
     await damaged();
     const uid = await deleted();
     await eventOf("WebhookCleared", uid);
@@ -152,7 +155,7 @@ describe("when one of the operator's own Secrets is damaged", () => {
       logged.some((line) => line.includes("own secrets cannot be read")) ? true : undefined,
     );
   };
-  /** Repairs the Secret, and shows that the operator wrote nothing over the records while it could not read them. */
+  /** Repairs the Secret. Expects that the operator has not overwritten the records while it could not read them. */
   const mended = async (uid: string) => {
     await world.client.patch(secrets, controllerSecret(0), { data });
     const { records } = world.operators[0]!.operator;

@@ -6,7 +6,8 @@ import { type RecordedLog, recordedLog } from "../support/recorded-log.ts";
 import { DEMO_WEBHOOK, NUMBER, OTHER_ACCOUNT } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-// Two namespaces use the same Twilio account. What happens to a number when one of them gives it up?
+// Two namespaces use the same Twilio account. The tests check what happens to a number when one namespace gives it
+// up.
 
 let world: World;
 let logged: RecordedLog;
@@ -43,7 +44,7 @@ const namespaceDeleted = async (namespace: string, timeout = "40s") =>
     code: 0,
   });
 
-/** The number is the second namespace's, together with what was saved of the time before us. */
+/** Expects that the second namespace has the number, and also the saved webhook from before us. */
 const isTheSecondNow = async () => {
   const heir = await world.numberIs("line", { Ready: "True" }, second);
   expect(heir.status?.previousWebhook?.host).toBe("demo.twilio.com");
@@ -54,8 +55,8 @@ const isAsBeforeUs = async () => {
   expect(await world.previousWebhooks()).toEqual([]);
 };
 
-describe("a number that another namespace waits for goes to it, and the last one to delete it restores it", () => {
-  test("when the first deletes its SmsNumber", async () => {
+describe("a number goes to the namespace that waits for it, and the last deletion restores the webhook", () => {
+  test("when the first namespace deletes its SmsNumber", async () => {
     await wiredIn(first);
     await waitsIn(second);
     await deletedIn(first);
@@ -65,7 +66,7 @@ describe("a number that another namespace waits for goes to it, and the last one
     await isAsBeforeUs();
   });
 
-  test("when the first only observes it from now on", async () => {
+  test("when the first namespace sets its SmsNumber to Observe", async () => {
     await wiredIn(first);
     await waitsIn(second);
     await world.number({ managementPolicy: "Observe" }, { namespace: first });
@@ -76,7 +77,7 @@ describe("a number that another namespace waits for goes to it, and the last one
     await isAsBeforeUs();
   });
 
-  test("when the Secret of the first is replaced by another account's", async () => {
+  test("when the first namespace's Secret is replaced by one of another account", async () => {
     await wiredIn(first);
     await world.secret(OTHER_ACCOUNT, { namespace: first });
     await world.numberIs("line", { Ready: "NumberNotInAccount" }, first);
@@ -89,15 +90,15 @@ describe("a number that another namespace waits for goes to it, and the last one
   });
 });
 
-describe("a namespace that is deleted whole", () => {
-  test("puts its number's webhook back", async () => {
+describe("deleting a whole namespace", () => {
+  test("restores the webhook of its number", async () => {
     await wiredIn(first);
     await namespaceDeleted(first, "30s");
     expect(await world.client.get(namespaces, { name: first })).toBeUndefined();
     await isAsBeforeUs();
   });
 
-  test("leaves in the log all that no event can say when Twilio refuses its token, and is counted", async () => {
+  test("is logged with all details and counted when Twilio refuses the token, because its events are deleted too", async () => {
     await wiredIn(first);
     world.simulator.control.faults({ kind: "status", status: 401 });
     await namespaceDeleted(first);
@@ -112,7 +113,7 @@ describe("a namespace that is deleted whole", () => {
       },
     ]);
     expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(1);
-    // The next SmsNumber of this number, in whatever namespace, gives it back as it was.
+    // The next SmsNumber of this number restores its former webhook when it is deleted, in any namespace.
     world.simulator.control.clearFaults();
     await wiredIn(second);
     await deletedIn(second);
@@ -126,7 +127,7 @@ describe("a namespace that is deleted whole", () => {
     world.simulator.control.faults({ kind: "status", status: 503 });
     await namespaceDeleted(first);
     expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(1);
-    // What was there before is kept for the next SmsNumber of this number.
+    // The webhook from before us is kept for the next SmsNumber of this number.
     const { sid } = world.atTwilio();
     expect(await world.previousWebhooks()).toEqual([expect.stringContaining(sid.toLowerCase())]);
   });

@@ -23,7 +23,10 @@ const { log, lines: logged, linesOf } = recordedLog();
 const start = async () => {
   world = await World.start({ log });
 };
-/** Each test begins with the simulator's seed, and with an operator that has no records and has counted nothing. */
+/**
+ * Each test begins with the initial data of the simulator, and with a new operator whose records and counters are
+ * empty.
+ */
 beforeEach(async () => {
   await world.stopOperators();
   world.simulator.control.reset();
@@ -31,7 +34,7 @@ beforeEach(async () => {
   logged.splice(0);
   world.startOperator();
 });
-/** Somebody changes the number at Twilio. */
+/** Changes the number at Twilio, as another user of the account could. */
 const change = (to: Partial<ReturnType<World["webhook"]>>) => Object.assign(world.atTwilio(), to);
 const webhook = (number = NUMBER) => world.webhook(number);
 const at = (name: string) => ({ namespace: world.namespace, name });
@@ -41,53 +44,56 @@ const deleted = async () => {
   await world.gone(smsNumbers, "line");
   expect(await world.previousWebhooks()).toEqual([]);
 };
-/** Deletes the number, which is not given back: what was there before us is kept for it. */
+/**
+ * Deletes the SmsNumber of a number that is not given back. Expects that the webhook from before us is kept for the
+ * number.
+ */
 const leftBehind = async () => {
   await world.deleteNumber();
   await world.gone(smsNumbers, "line");
   const { sid } = world.atTwilio();
   expect(await world.previousWebhooks()).toEqual([expect.stringContaining(sid.toLowerCase())]);
 };
-/** Creates and deletes the number once more: then its webhook is what it was before us, as that was kept. */
+/** Creates and deletes the SmsNumber once more. Expects the webhook from before us at Twilio, because it was kept. */
 const comesBack = async (was: object, spec: Parameters<World["number"]>[0] = {}) => {
   await world.wired(spec);
   isOurs();
   await deleted();
   expect(webhook()).toMatchObject(was);
 };
-/** Conditions without their generation and their time. */
+/** The conditions of a status, without their generations and times. */
 const conditionsIn = (status: SmsNumber["status"]) =>
   (status?.conditions ?? []).map(({ type, status, reason, message }) => ({ type, status, reason, message }));
-/** Waits for a warning on the object with this text. */
+/** Waits for a warning event WebhookLeft with this text. */
 const warned = (note: RegExp) =>
   eventually(`a warning ${note}`, async () =>
     (await world.events()).find(
       (each) => each.reason === "WebhookLeft" && each.type === "Warning" && note.test(each.note ?? ""),
     ),
   );
-/** The log's warnings about numbers that were let go. */
+/** The log lines about numbers that were let go. */
 const letGoLines = () => linesOf("number let go");
 const countedBy = async (reason: string) => {
   const metric = world.operators.at(-1)!.registry.getSingleMetric("smschannel_finalizer_gave_up_total");
   return (await metric!.get()).values.find(({ labels }) => labels.reason === reason)?.value;
 };
 
-describe("what a deletion leaves at Twilio", () => {
+describe("after the deletion of an SmsNumber", () => {
   beforeAll(start);
   afterAll(() => world.stop());
 
   for (const [name, before, spec, after] of [
-    ["Restore puts Twilio's demo reply back", {}, {}, undefined],
-    ["Restore puts somebody's webhook back to the letter", FOREIGN, { takeover: "Always" }, undefined],
+    ["Restore has put back Twilio's demo reply", {}, {}, undefined],
+    ["Restore has put back another service's webhook, letter by letter", FOREIGN, { takeover: "Always" }, undefined],
     [
-      "Restore puts an application back",
+      "Restore has put back a Twilio application",
       { ...FOREIGN, smsApplicationSid: APPLICATION },
       { takeover: "Always" },
       undefined,
     ],
-    ["Restore leaves the webhook empty where it was empty", NOTHING, {}, NOTHING],
+    ["Restore has left a webhook empty that was empty before us", NOTHING, {}, NOTHING],
     [
-      "Clear empties the webhook",
+      "Clear has emptied the webhook",
       FOREIGN,
       { takeover: "Always", deletionPolicy: "Clear" },
       { smsUrl: "", smsFallbackUrl: "", smsApplicationSid: "" },
@@ -104,7 +110,7 @@ describe("what a deletion leaves at Twilio", () => {
       expect(world.updates()).toHaveLength(1);
     });
 
-  test("Retain leaves the webhook, and what was there before comes back with the number", async () => {
+  test("Retain has left the webhook, and deleting the number again with Restore puts back the former one", async () => {
     change(FOREIGN);
     await world.wired({ takeover: "Always", deletionPolicy: "Retain" });
     world.simulator.control.clearRequests();
@@ -118,14 +124,14 @@ describe("what a deletion leaves at Twilio", () => {
     await comesBack(FOREIGN);
   });
 
-  test("a webhook that was changed since is left as it is", async () => {
+  test("a webhook that was changed at Twilio meanwhile stays as it is", async () => {
     await world.wired();
     Object.assign(world.atTwilio(), FOREIGN);
     await deleted();
     expect(webhook()).toEqual(FOREIGN);
   });
 
-  test("somebody else's webhook that we never took over is left as it is", async () => {
+  test("a webhook that the operator never took over stays as it is", async () => {
     change(FOREIGN);
     await world.secret();
     await world.stream();
@@ -136,13 +142,14 @@ describe("what a deletion leaves at Twilio", () => {
   });
 
   for (const spec of [{ suspend: true }, { managementPolicy: "Observe" as const }])
-    test(`a wired number that gets ${JSON.stringify(spec)} is given back, or kept for when it comes back`, async () => {
+    test(`a wired number that was set to ${JSON.stringify(spec)} is ${"suspend" in spec ? "given back" : "let go, and its former webhook is kept"}`, async () => {
       const before = { ...FOREIGN, smsUrl: DEMO_URL };
       change(before);
       await world.wired();
       await world.number(spec);
       await world.numberIs("line", { Ready: "True" });
-      // Observe gives up the claim, and with it the right to change anything. A suspended number keeps its claim and is cleaned up.
+      // Observe gives up the claim, and with it the right to change the webhook. A suspended number keeps its claim,
+      // so its webhook is given back.
       if (spec.suspend === true) {
         await deleted();
         expect(webhook()).toEqual(before);
@@ -156,7 +163,7 @@ describe("what a deletion leaves at Twilio", () => {
       await comesBack(before);
     });
 
-  test("a number that is set to Observe and deleted at once is not changed at Twilio", async () => {
+  test("a number that was set to Observe just before is unchanged at Twilio", async () => {
     change(FOREIGN);
     await world.wired({ takeover: "Always" });
     await world.stopOperators();
@@ -170,7 +177,7 @@ describe("what a deletion leaves at Twilio", () => {
     await comesBack(FOREIGN);
   });
 
-  test("an observed number that was pointed elsewhere since is deleted without a warning", async () => {
+  test("no warning is left about an observed number that was pointed elsewhere meanwhile", async () => {
     change(NOTHING);
     await world.wired();
     await world.number({ managementPolicy: "Observe" });
@@ -184,7 +191,7 @@ describe("what a deletion leaves at Twilio", () => {
     expect(letGoLines()).toEqual([]);
   });
 
-  describe("when a number is taken over again after a time without us", () => {
+  describe("when a number was observed for a while and then managed again", () => {
     const SECOND = { ...FOREIGN, smsUrl: "https://second.example.com/sms", smsFallbackUrl: "" };
     const observed = async () => {
       change(FOREIGN);
@@ -205,7 +212,7 @@ describe("what a deletion leaves at Twilio", () => {
       expect(webhook()).toEqual(SECOND);
     });
 
-    test("our own fallback URL beside it is not restored", async () => {
+    test("our own fallback URL is not restored together with another service's webhook", async () => {
       await observed();
       change({ smsUrl: SECOND.smsUrl });
       await world.wired({ takeover: "Always" });
@@ -225,7 +232,7 @@ describe("what a deletion leaves at Twilio", () => {
       expect(webhook()).toMatchObject(NOTHING);
     });
 
-    test("a webhook that stayed ours is restored to what was there at first", async () => {
+    test("a webhook that stayed ours is replaced by the one from before us", async () => {
       await observed();
       await world.wired({ takeover: "Always" });
       expect(await previous()).toBe("legacy.example.com");
@@ -233,7 +240,7 @@ describe("what a deletion leaves at Twilio", () => {
       expect(webhook()).toEqual(FOREIGN);
     });
 
-    test("an application over our URL is restored together with what was there at first", async () => {
+    test("an application that somebody set meanwhile is restored, together with the webhook from before us", async () => {
       await observed();
       change({ smsApplicationSid: APPLICATION });
       await world.wired({ takeover: "Always" });
@@ -242,7 +249,7 @@ describe("what a deletion leaves at Twilio", () => {
       expect(webhook()).toEqual({ ...FOREIGN, smsApplicationSid: APPLICATION });
     });
 
-    test("a webhook that changed after it was saved is restored as it was last", async () => {
+    test("a webhook that changed after it was saved is restored in its last version", async () => {
       await observed();
       change(SECOND);
       world.simulator.control.faults({
@@ -283,7 +290,7 @@ describe("what a deletion leaves at Twilio", () => {
   });
 });
 
-describe("a number that was never wired is let go, and nothing at Twilio is changed", () => {
+describe("deleting an SmsNumber that was never wired changes nothing at Twilio", () => {
   beforeAll(start);
   afterAll(() => world.stop());
   beforeEach(async () => {
@@ -323,30 +330,31 @@ describe("a number that was never wired is let go, and nothing at Twilio is chan
     });
 });
 
-describe("objects that are deleted one after another, in every order", () => {
+describe("Secret, WorkStream and SmsNumber that are deleted one after another", () => {
   beforeAll(start);
   afterAll(() => world.stop());
 
   for (const order of permutations(["secret/twilio", "workstream/support", "smsnumber/line"]))
     for (const cascade of ["foreground", "background"])
-      test(`leave the webhook as it was before us: ${order.join(", ")}, with cascade ${cascade}`, async () => {
+      test(`leave the webhook from before us, in the order ${order.join(", ")}, with cascade ${cascade}`, async () => {
         await world.wired();
         for (const object of order) {
           const args = ["-n", world.namespace, "delete", object, `--cascade=${cascade}`, "--timeout=60s"];
-          // kubectl waits until the object is gone, so that the operator sees each deletion without the objects before it.
+          // kubectl waits until the object is gone, so each deletion reaches an operator that does not have the
+          // earlier objects any more.
           expect(await kubectl(args)).toMatchObject({ code: 0 });
         }
         expect(webhook()).toEqual(DEMO_WEBHOOK);
         expect(await world.previousWebhooks()).toEqual([]);
-        // A reconcile that still sees the deleted object must not clean up or report a second time.
+        // A reconcile that still sees the deleted object must not give the number back or report it a second time.
         expect((await world.events()).map(({ reason }) => reason)).not.toContain("WebhookLeft");
       });
 });
 
-describe("what else may be gone, and who may refuse", () => {
+describe("a deletion when objects are missing or Twilio fails", () => {
   beforeAll(start);
   afterAll(() => world.stop());
-  test("the webhook is put back when everything is deleted at once, the Secret first", async () => {
+  test("restores the webhook when everything is deleted at once and the Secret first", async () => {
     await world.wired();
     await world.client.delete(secrets, { namespace: world.namespace, name: "twilio" });
     const all = await kubectl(["-n", world.namespace, "delete", "secret,ws,smsn", "--all", "--wait=false"]);
@@ -360,7 +368,7 @@ describe("what else may be gone, and who may refuse", () => {
     ["401 to a revoked token", { kind: "status", status: 401 }, "TwilioUnauthorized"],
     ["403", { kind: "status", status: 403 }, "TwilioPermissionMissing"],
   ] as [string, SimulatedFault, string][])
-    test(`when Twilio answers ${name} the number is let go with a warning, and given back when it comes back`, async () => {
+    test(`lets the number go with a warning when Twilio answers ${name}, and the next SmsNumber gives it back`, async () => {
       await world.wired();
       world.simulator.control.faults(break_);
       await leftBehind();
@@ -386,7 +394,7 @@ describe("what else may be gone, and who may refuse", () => {
       await comesBack(DEMO_WEBHOOK);
     });
 
-  test("a number that Twilio no longer has is let go with a warning, and given back when it comes back", async () => {
+  test("lets a number that has left the account go with a warning, and gives it back if it returns", async () => {
     await world.wired();
     const released = { ...world.atTwilio() };
     world.simulator.state.releaseNumber(released.sid);
@@ -405,16 +413,16 @@ describe("what else may be gone, and who may refuse", () => {
     ["429", { kind: "status", status: 429 }],
     ["500", { kind: "status", status: 500 }],
     ["with a reset", { kind: "reset", when: "before" }],
-    // These answers come from a proxy and not from Twilio, so they do not end the deletion.
+    // Answers in HTML come from a proxy and not from Twilio, so they do not end the deletion.
     ...[401, 403, 404, 407, 425, 451].map((status): [string, SimulatedFault] => [
       `HTML with status ${status}`,
       { kind: "status", status, body: "html" },
     ]),
-    ["a sign-in page for every request", { kind: "garbage" }],
-    ["another number's answer", { kind: "otherNumber" }],
-    ["an update that is answered and not done", { kind: "unchanged", method: "POST" }],
+    ["every request with a login page", { kind: "garbage" }],
+    ["with the data of another number", { kind: "otherNumber" }],
+    ["an update without making it", { kind: "unchanged", method: "POST" }],
   ] as [string, SimulatedFault][])
-    test(`while Twilio answers ${name} the deletion waits and says so, and then restores`, async () => {
+    test(`waits and reports that while Twilio answers ${name}, and then restores the webhook`, async () => {
       await world.wired();
       const before = conditionsIn((await world.numberIs("line", { Ready: "True" })).status);
       world.simulator.control.faults(fault);
@@ -446,7 +454,7 @@ describe("what else may be gone, and who may refuse", () => {
       expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(0);
     });
 
-  test("an application that no longer exists cannot be restored, so the webhook is cleared", async () => {
+  test("clears the webhook when the former application no longer exists", async () => {
     change({ smsApplicationSid: APPLICATION, smsUrl: "" });
     await world.wired({ takeover: "Always" });
     world.simulator.state.applications.remove(APPLICATION);
@@ -457,7 +465,7 @@ describe("what else may be gone, and who may refuse", () => {
     expect(lines).toMatchObject([{ level: "warn", number: NUMBER, formerHost: "a Twilio application" }]);
   });
 
-  test("without records and Secret the number is let go with a warning, and given back when it comes back", async () => {
+  test("lets the number go with a warning without records and Secret, and the next SmsNumber gives it back", async () => {
     await world.wired();
     await world.stopOperators();
     await world.loseRecords();
@@ -470,7 +478,7 @@ describe("what else may be gone, and who may refuse", () => {
     await comesBack(DEMO_WEBHOOK);
   });
 
-  test("a number is restored even when the operator's own records were lost", async () => {
+  test("restores the webhook even when the operator's own records were lost", async () => {
     await world.wired();
     await world.stopOperators();
     await world.loseRecords();
@@ -482,7 +490,7 @@ describe("what else may be gone, and who may refuse", () => {
   });
 
   for (const config of [{}, { publicUrl: "another" }])
-    test(`an operator that lost its records and starts with ${JSON.stringify(config)} still restores what was there at first`, async () => {
+    test(`restores the first webhook after the records were lost, with ${config.publicUrl === undefined ? "the same" : "another"} PUBLIC_URL`, async () => {
       change(FOREIGN);
       await world.wired({ takeover: "Always" });
       await world.stopOperators();
@@ -498,7 +506,7 @@ describe("what else may be gone, and who may refuse", () => {
       expect(webhook()).toEqual(FOREIGN);
     });
 
-  test("force-delete lets the number go in the middle of an outage", async () => {
+  test("lets the number go during an outage when force-delete is set", async () => {
     await world.wired();
     world.simulator.control.faults({ kind: "status", status: 500 });
     world.simulator.control.clearRequests();
@@ -516,7 +524,7 @@ describe("what else may be gone, and who may refuse", () => {
     await comesBack(DEMO_WEBHOOK);
   });
 
-  test("an outage longer than DELETE_TIMEOUT lets the number go with a warning and a metric", async () => {
+  test("lets the number go with a warning and a metric when an outage is longer than DELETE_TIMEOUT", async () => {
     await world.wired();
     await world.stopOperators();
     world.startOperator({ deleteTimeoutMs: 1500 });
@@ -534,7 +542,7 @@ describe("what else may be gone, and who may refuse", () => {
   });
 });
 
-describe("when the Secret has become another account's", () => {
+describe("when the Secret was replaced by one of another account", () => {
   beforeAll(start);
   afterAll(() => world.stop());
   const ofAnotherAccount = async () => {
@@ -563,7 +571,7 @@ describe("when the Secret has become another account's", () => {
     expect(letGoLines()).toEqual([]);
   });
 
-  test("a deletion after a restart, its stream first, gives the number back as well", async () => {
+  test("a deletion after a restart and after its stream's deletion gives the number back as well", async () => {
     await ofAnotherAccount();
     await world.stopOperators();
     await world.client.delete(workStreams, at("support"));
@@ -573,7 +581,7 @@ describe("when the Secret has become another account's", () => {
     expect(webhook()).toEqual(FOREIGN);
   });
 
-  test("a deletion that the number's own account refuses lets it go with a warning, and gives it back when it comes back", async () => {
+  test("a deletion lets the number go if its own account refuses, and the next SmsNumber gives it back", async () => {
     await ofAnotherAccount();
     world.simulator.control.faults({ kind: "status", status: 401, accountSid: ACCOUNT });
     await leftBehind();
@@ -585,12 +593,12 @@ describe("when the Secret has become another account's", () => {
     await comesBack(FOREIGN);
   });
 
-  test("a Secret that is corrected makes the number Ready again, and its deletion gives it back", async () => {
+  test("correcting the Secret makes the number Ready again, and its deletion gives it back", async () => {
     await ofAnotherAccount();
     await comesBack(FOREIGN, { takeover: "Always" });
   });
 
-  test("a number that moved to the other account gets nothing that was saved in the first one", async () => {
+  test("a number that moved to the other account does not get the webhook that was saved in the first one", async () => {
     await ofAnotherAccount();
     world.simulator.state.numbers.transfer(world.atTwilio().sid, OTHER_ACCOUNT.accountSid);
     await world.stopOperators();

@@ -16,7 +16,7 @@ const THEIRS = "https://somebody.example.org/x";
 const ours = () => world.inboundUrl() + CONNECTION_OVERRIDES;
 const setBack = () =>
   eventually("the webhook is ours again", () => (world.atTwilio().smsUrl === ours() ? true : undefined));
-/** Two repairs in a row are tried, and the third change is taken for a fight. */
+/** Changes the webhook three times. The operator repairs it twice and takes the third change for a contest. */
 const contested = async () => {
   for (const _ of [1, 2]) {
     world.atTwilio().smsUrl = THEIRS;
@@ -26,10 +26,10 @@ const contested = async () => {
   return await world.numberIs("line", { InboundUrlReady: "Contested", Stalled: "True" });
 };
 
-test("a changed webhook is set back, and the status counts it and names the other host", async () => {
+test("a changed webhook is set back, and the status counts the repair and names the other host", async () => {
   world.atTwilio().smsUrl = "https://user:hush@somebody.example.org/x";
   await setBack();
-  const once = await eventually("the repair is told", async () => {
+  const once = await eventually("the status counts the repair", async () => {
     const number = await world.numberIs("line", { Ready: "True" });
     return number.status?.driftRepairs?.count === 1 ? number : undefined;
   });
@@ -37,12 +37,12 @@ test("a changed webhook is set back, and the status counts it and names the othe
   expect(JSON.stringify(once)).not.toContain("hush");
 });
 
-test("a webhook without our fragment is set back, as Twilio would not retry a text without it", async () => {
+test("a webhook without our URL fragment is set back, because Twilio would not retry texts without it", async () => {
   world.atTwilio().smsUrl = world.inboundUrl();
   await setBack();
 });
 
-test("a fight about the webhook is given up until a person changes the object", async () => {
+test("a contested webhook is left alone until a user changes the SmsNumber", async () => {
   const number = await contested();
   expect(number.status?.conditions?.find(({ type }) => type === "Ready")?.message).toContain(
     "somebody.example.org",
@@ -54,13 +54,13 @@ test("a fight about the webhook is given up until a person changes the object", 
   await eventually("three more resyncs", () => (resyncs() >= seen + 3 ? true : undefined));
   expect(world.atTwilio().smsUrl).toBe(THEIRS);
 
-  // A person changes the object: another try.
+  // A user changes the object, so the operator tries again.
   await world.number({ description: "ours again" });
   await setBack();
   await world.numberIs("line", { Ready: "True" });
 });
 
-test("after repairs and a fight a deletion still restores what was there before us", async () => {
+test("a deletion after repairs and a contest still restores the webhook from before us", async () => {
   await contested();
   await world.number({ description: "ours again" });
   await setBack();

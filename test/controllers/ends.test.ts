@@ -8,8 +8,8 @@ import { SkippingClock } from "../support/skipping-clock.ts";
 import { ACCOUNT, DEMO_URL, TOKEN } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-// Former tokens, routes and URLs stay valid for a while after they were replaced, and end by themselves. The clock skips those hours
-// while operator and receiver go on.
+// Former tokens, routes and URLs stay valid for a while after they were replaced, and then end without a user. The
+// clock skips these hours while operator and receiver go on running.
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 let world: World;
@@ -32,7 +32,7 @@ async function secondaryToken(): Promise<string> {
   return ((await response.json()) as { secondary_auth_token: string }).secondary_auth_token;
 }
 
-/** The answers to a text that Twilio signs with this token. */
+/** The status codes with which the receiver answers a text that Twilio signs with this token. */
 async function signedWith(token: string): Promise<(number | null)[]> {
   const { authToken } = account();
   account().authToken = token;
@@ -59,8 +59,8 @@ const forgotten = (token: string) =>
     (await keyOf(token)) === undefined ? true : undefined,
   );
 
-describe("a token that was overwritten", () => {
-  test("ends a day later when Twilio never signs with the new one", async () => {
+describe("a token that was replaced in the Secret", () => {
+  test("stops verifying a day later when Twilio never signs with the new token", async () => {
     world.startOperator();
     await world.wired();
     await overwritten(await secondaryToken());
@@ -72,16 +72,16 @@ describe("a token that was overwritten", () => {
     await world.numberIs("line", { Ready: "True" });
   });
 
-  test("ends an hour after the first text that was signed with the new one", async () => {
+  test("stops verifying an hour after the first text that was signed with the new token", async () => {
     world.startOperator({ databaseUrl: world.databaseUrl });
     await world.wired();
     const next = await secondaryToken();
     await overwritten(next);
     clock.skip(5 * HOUR);
     expect(await signedWith(next)).toEqual([200]);
-    // The receiver writes what it saw, and the controller reads it.
+    // The receiver writes its report to the database, and the controller reads it from there.
     const { fingerprint } = await signatureKey(next);
-    await eventually("the receiver has told it", async () => {
+    await eventually("the receiver has reported the text", async () => {
       clock.skip(MINUTE);
       return (await acceptedTokens()).includes(fingerprint) ? true : undefined;
     });
@@ -97,7 +97,7 @@ describe("a token that was overwritten", () => {
     await forgotten(TOKEN);
   });
 
-  test("ends at the receiver by itself while no operator is there", async () => {
+  test("stops verifying at the receiver even while no operator is running", async () => {
     world.startOperator();
     await world.wired();
     await overwritten(await secondaryToken());
@@ -109,7 +109,7 @@ describe("a token that was overwritten", () => {
   });
 });
 
-describe("a route that nothing needs", () => {
+describe("the route of a deleted stream without numbers", () => {
   const deleted = async (): Promise<Operator> => {
     const operator = world.startOperator();
     await world.wired({ deletionPolicy: "Retain" });
@@ -125,7 +125,7 @@ describe("a route that nothing needs", () => {
       return route?.unneededSinceMs;
     });
 
-  test("goes on for an hour, and then belongs to nobody", async () => {
+  test("is kept for an hour and then removed", async () => {
     const operator = await deleted();
     const since = await unneeded(operator);
     clock.skip(since + HOUR - MINUTE - clock.now());
@@ -141,7 +141,7 @@ describe("a route that nothing needs", () => {
     expect((await world.text()).attempts.map(({ status }) => status)).toContain(403);
   });
 
-  test("stays when its stream comes back within the hour", async () => {
+  test("stays when its stream is created again within the hour", async () => {
     const operator = await deleted();
     const since = await unneeded(operator);
     clock.skip(since + HOUR - MINUTE - clock.now());
@@ -159,7 +159,7 @@ describe("a route that nothing needs", () => {
   });
 });
 
-test("a claim ends when its object lost its finalizer by hand, and what was saved is kept for ninety days", async () => {
+test("a claim ends when a user removed the finalizer, and the saved webhook is kept for ninety days", async () => {
   const operator = world.startOperator();
   await world.wired();
   expect(await world.previousWebhooks()).toHaveLength(1);
@@ -176,7 +176,8 @@ test("a claim ends when its object lost its finalizer by hand, and what was save
     return [...next.records.claims()].length === 0 ? true : undefined;
   });
   expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
-  // What was there before is kept in case the number comes back. It ends after ninety days, as a URL can contain a password.
+  // The webhook from before us is kept, in case the number gets an SmsNumber again. It is deleted after ninety days,
+  // because a URL can contain a password.
   await eventually("it is counted", async () =>
     (await world.metric("smschannel_finalizer_gave_up_total")) === 1 ? true : undefined,
   );
@@ -189,14 +190,14 @@ test("a claim ends when its object lost its finalizer by hand, and what was save
   clock.skip(89 * 24 * HOUR);
   clock.skip(2 * MINUTE);
   expect(await world.previousWebhooks()).toEqual(kept);
-  await eventually("nothing is left of it", async () => {
+  await eventually("the saved webhook is deleted", async () => {
     clock.skip(HOUR);
     return (await world.previousWebhooks()).length === 0 ? true : undefined;
   });
   expect(next.records.allOwed()).toEqual([]);
 });
 
-test("a former PUBLIC_URL ends an hour after the last number has left it", async () => {
+test("a former PUBLIC_URL stops verifying an hour after the last number has left it", async () => {
   world.startOperator();
   await world.wired();
   const { former, url } = await world.changePublicUrl();
@@ -204,13 +205,13 @@ test("a former PUBLIC_URL ends an hour after the last number has left it", async
     world.atTwilio().smsUrl.startsWith(url) ? true : undefined,
   );
   const end = await eventually("the former URL has an end", () => {
-    // At the stream's next resync at the latest.
+    // The end is set at the next resync of the stream at the latest.
     clock.skip(MINUTE);
     const [route] = world.operators[0]!.operator.records.routes();
     const replaced = route?.urls.find(({ replacedAtMs }) => replacedAtMs !== undefined);
     return replaced === undefined ? undefined : replaced.replacedAtMs! + HOUR;
   });
-  // Somebody else's number of the same account still calls it.
+  // Another number of the same account still has the former URL in its webhook.
   Object.assign(world.atTwilio("14252306550"), {
     smsUrl: `${former}/inbound/${world.namespace}/support`,
     smsFallbackUrl: "",
@@ -220,7 +221,7 @@ test("a former PUBLIC_URL ends an hour after the last number has left it", async
   expect(await answers()).toEqual([200]);
   clock.skip(2 * MINUTE);
   await eventually("the receivers have forgotten the former URL", () => {
-    // A resync that was under way when the clock skipped has still seen the former URL, so it takes another one.
+    // A resync that was under way when the clock skipped still saw the former URL, so one more resync is needed.
     clock.skip(MINUTE);
     const routes = world.routes.find(`${world.namespace}/support`);
     return routes.every(({ urls }) => urls.length === 1) ? true : undefined;
@@ -229,7 +230,7 @@ test("a former PUBLIC_URL ends an hour after the last number has left it", async
   expect((await world.text()).outcome).toBe("delivered");
 });
 
-test("a former PUBLIC_URL goes on while a number that is now only observed points at it", async () => {
+test("a former PUBLIC_URL goes on verifying while an observed number points at it", async () => {
   world.startOperator();
   await world.wired();
   await world.number({ managementPolicy: "Observe" });
@@ -250,7 +251,7 @@ test("a former PUBLIC_URL goes on while a number that is now only observed point
   expect(world.atTwilio().smsUrl).toContain(former);
 });
 
-/** Fingerprints of the tokens that the receivers have reported texts for. */
+/** The fingerprints of the tokens for which the receivers have reported texts. */
 async function acceptedTokens(): Promise<string[]> {
   const database = new pg.Client(world.databaseUrl);
   await database.connect();
@@ -262,7 +263,7 @@ async function acceptedTokens(): Promise<string[]> {
   }
 }
 
-test("a deletion that came while no operator was there is not given up at the first fault of Twilio", async () => {
+test("a deletion from a time without an operator is not ended by the first fault of Twilio", async () => {
   world.startOperator();
   await world.wired();
   await world.stopOperators();
@@ -272,7 +273,7 @@ test("a deletion that came while no operator was there is not given up at the fi
   world.simulator.control.faults({ kind: "status", status: 503, operation });
   world.simulator.control.clearRequests();
   world.startOperator();
-  // A call is made of three requests: the fourth is that of the finalizer's second attempt.
+  // Each call is tried with three requests. So the fourth request belongs to the second attempt of the finalizer.
   const tried = () => world.simulator.control.requests().filter((each) => each.operation === operation);
   await eventually("it tries again", () => (tried().length > 3 ? true : undefined));
   world.simulator.control.clearFaults();

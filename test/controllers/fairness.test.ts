@@ -13,7 +13,7 @@ import { HoldingProxy } from "../support/holding-proxy.ts";
 import { DEMO_URL } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-/** A tenth of what runs in production, with more objects than workers. */
+/** The number of workers: a tenth of the number in production, and fewer than there are objects. */
 const WORKERS = 30;
 const SIZE = 50;
 const CHANGES = 10;
@@ -22,7 +22,7 @@ let twilio: HoldingProxy;
 let a: string;
 let b: string;
 let ours: Fleet;
-/** How long a change of B takes to be observed while nobody else does anything. */
+/** How long it takes until a change of B is observed while A does nothing. */
 let usualMs: number;
 
 beforeAll(async () => {
@@ -44,7 +44,10 @@ const operator = () => world.startOperator({ twilioBaseUrl: twilio.url });
 
 const median = (times: number[]) => times.toSorted((one, other) => one - other)[times.length >> 1]!;
 
-/** B changes its numbers one after another; gives how long it took until each was observed, which may be 10 s at the most. */
+/**
+ * Changes the numbers of B one after another. Returns how long it took until each change was observed; a change may
+ * take at most 10 s.
+ */
 async function changes(description: string): Promise<number[]> {
   const times: number[] = [];
   for (const name of ours.names) {
@@ -62,9 +65,9 @@ async function changes(description: string): Promise<number[]> {
 }
 
 let next = CHANGES;
-/** All that a tenant does: changes, a new number, a deletion. */
+/** Expects that B is served in everything that a tenant does: changes, a new number and a deletion. */
 async function bIsServed(meanwhile: string) {
-  // A second, or more on a machine that is so slow that B needs more even when it is alone.
+  // The limit is a second, or more on a machine that is so slow that B needs longer even when A does nothing.
   expect(median(await changes(meanwhile))).toBeLessThan(Math.max(1000, 4 * usualMs));
   const added = await applyFleet(world, { account: 2, namespace: b, from: next, to: next + 1 });
   next += 1;
@@ -76,14 +79,17 @@ async function bIsServed(meanwhile: string) {
 
 const ACCOUNT_OF_A = `AC${"1".padStart(32, "0")}`;
 const troubles: Record<string, () => void> = {
-  "Twilio does not answer A": () => {
+  "Twilio does not answer requests of tenant A": () => {
     twilio.holds = ({ path }) => path.includes(ACCOUNT_OF_A);
   },
-  "Twilio answers A with 429 for ever": () =>
+  "Twilio answers all requests of tenant A with 429": () =>
     world.simulator.control.faults({ kind: "status", status: 429, accountSid: ACCOUNT_OF_A }),
 };
 const allOfA = () => applyFleet(world, { account: 1, namespace: a, to: SIZE });
-/** Ends the trouble and deletes all objects of A, with a new operator that has no pauses and no backoff left. */
+/**
+ * Ends the fault and deletes all objects of A. A new operator does this, because it has no pauses and no backoff
+ * left.
+ */
 const over = async (fleet: Fleet) => {
   twilio.holds = () => false;
   world.simulator.control.clearFaults();
@@ -93,9 +99,9 @@ const over = async (fleet: Fleet) => {
   await fleetIsGone(world, fleet, 60_000);
 };
 
-describe("B is served within a second, whatever A does", { timeout: 180_000 }, () => {
+describe("tenant B is served within a second", { timeout: 180_000 }, () => {
   for (const [name, begins] of Object.entries(troubles)) {
-    test(`${name}, and A deletes ${SIZE} numbers`, async () => {
+    test(`while ${name}, and tenant A deletes ${SIZE} numbers`, async () => {
       const fleet = await allOfA();
       await fleetIsReady(world, fleet);
       begins();
@@ -107,7 +113,7 @@ describe("B is served within a second, whatever A does", { timeout: 180_000 }, (
       await over(fleet);
     });
 
-    test(`${name}, and A applies ${SIZE} numbers`, async () => {
+    test(`while ${name}, and tenant A applies ${SIZE} numbers`, async () => {
       begins();
       const fleet = await allOfA();
       await bIsServed(name);
@@ -115,23 +121,23 @@ describe("B is served within a second, whatever A does", { timeout: 180_000 }, (
     });
   }
 
-  test(`Twilio does not answer A, who has ${2 * WORKERS} streams with credentials of their own`, async () => {
-    troubles["Twilio does not answer A"]!();
+  test(`while Twilio does not answer requests of tenant A, which has ${2 * WORKERS} streams with different credentials`, async () => {
+    troubles["Twilio does not answer requests of tenant A"]!();
     const withItsOwn = async (at: number) => {
       const name = `of-its-own-${at}`;
-      // A wrong token in the form of a real one: any other is refused before Twilio is asked.
+      // A wrong token in the form of a real one. Any other token is refused without a request to Twilio.
       const authToken = `a1b2c3d4e5f60718293a4b5c6d7e8f${at.toString(16).padStart(2, "0")}`;
       await world.secret({ accountSid: ACCOUNT_OF_A, authToken }, { name, namespace: a });
       await world.stream({ sms: { twilio: { credentialsSecretRef: { name } } } }, { name, namespace: a });
     };
     await Promise.all(Array.from({ length: 2 * WORKERS }, (_, at) => withItsOwn(at)));
-    // Some calls time out while others begin, so that A's whole share is never held at one time.
+    // Some calls time out while others begin, so the whole share of A is never in use at the same time.
     await twilio.holdsNow(WORKERS / 3);
     await bIsServed("many credentials");
     twilio.holds = () => false;
   });
 
-  test("A changes everything it has without end, and Twilio answers", async () => {
+  test("while tenant A changes its objects without pause", async () => {
     const fleet = await allOfA();
     await fleetIsReady(world, fleet);
     let stopped = false;
@@ -139,7 +145,8 @@ describe("B is served within a second, whatever A does", { timeout: 180_000 }, (
       for (let round = 0; !stopped; round++)
         await world.client.patch(smsNumbers, { namespace: a, name }, { spec: { description: `${round}` } });
     };
-    // Two at a time: with more the test would measure the API server, which shares this machine's processors.
+    // Only two numbers are changed at a time. With more the test would measure the API server, which uses the same
+    // processors.
     const busy = Promise.all(fleet.names.slice(0, 2).map(busily));
     try {
       await bIsServed("changes without end");

@@ -29,7 +29,10 @@ const force = (name = "line") =>
     { namespace: world.namespace, name },
     { metadata: { annotations: ANNOTATION } },
   );
-/** 4 s: a tenth of what a hanging call takes, an eighth of an account's pause, and enough for a busy machine. */
+/**
+ * Waits at most 4 s. That is a tenth of the time of a hanging call and an eighth of the pause of an account, and
+ * enough for a busy machine.
+ */
 const goneAtOnce = (name = "line") =>
   eventually(
     `${name} is gone`,
@@ -40,7 +43,7 @@ const goneAtOnce = (name = "line") =>
     4000,
   );
 
-/** A fault of Twilio, and how to see that a deletion has met it. */
+/** A fault of Twilio, and a function that waits until a deletion has met it. */
 interface TwilioTrouble {
   begins(): void;
   isMet(): Promise<unknown>;
@@ -63,18 +66,18 @@ const answering = (status: number, retryAfterSeconds?: number): TwilioTrouble =>
     ),
 });
 const troubles: Record<string, TwilioTrouble> = {
-  "Twilio does not answer when asked for the number": holding(anything),
+  "Twilio does not answer any request": holding(anything),
   "Twilio does not answer the update": holding(updates),
   "Twilio answers 429": answering(429),
-  "Twilio answers 429 and asks for half a minute": answering(429, 30),
+  "Twilio answers 429 with a Retry-After of half a minute": answering(429, 30),
   "Twilio answers 503": answering(503),
 };
 
-describe("force-delete lets go at once", () => {
+describe("force-delete ends a deletion at once", () => {
   beforeEach(() => started());
 
   for (const [name, trouble] of Object.entries(troubles)) {
-    test(`when ${name} and the deletion waits for it`, async () => {
+    test(`when ${name} and the deletion is already waiting`, async () => {
       operator();
       await world.wired();
       trouble.begins();
@@ -82,14 +85,14 @@ describe("force-delete lets go at once", () => {
       await trouble.isMet();
       await force();
       await goneAtOnce();
-      // The number was let go without waiting, and still it is counted as such, and what was there before is kept.
+      // The number was let go without waiting. It is still counted, and the webhook from before us is kept.
       expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(1);
       const { sid } = world.atTwilio();
       expect(await world.previousWebhooks()).toEqual([expect.stringContaining(sid.toLowerCase())]);
       expect((await world.event("WebhookLeft", "line")).note).toContain("force-delete");
     });
 
-    test(`when ${name} and the annotation was there before`, async () => {
+    test(`when ${name} and the annotation was set before the deletion`, async () => {
       operator();
       await world.wired();
       await force();
@@ -100,20 +103,20 @@ describe("force-delete lets go at once", () => {
   }
 
   const underWay: Record<string, () => Promise<unknown>> = {
-    "its number is being wired, and Twilio does not answer the update": async () => {
+    "the number is being wired and Twilio does not answer the update": async () => {
       twilio.holds = updates;
       await world.secret();
       await world.stream();
       await world.number();
       operator();
     },
-    "its webhook is being repaired, and Twilio does not answer": async () => {
+    "the webhook is being repaired and Twilio does not answer": async () => {
       operator(300);
       await world.wired();
       twilio.holds = updates;
       Object.assign(world.atTwilio(), { smsUrl: "https://else.example.com/", smsFallbackUrl: "" });
     },
-    "the operator waits for the account's list": async () => {
+    "the operator waits for the list of the account's numbers": async () => {
       operator();
       await world.wired();
       await world.number({ managementPolicy: "Observe" });
@@ -135,7 +138,7 @@ describe("force-delete lets go at once", () => {
 describe("a deletion that is not forced", () => {
   beforeEach(() => started());
 
-  test("does not wait for the look at its account that is under way", async () => {
+  test("does not wait for a reading of its account that is under way", async () => {
     operator();
     await world.wired();
     await world.number({ managementPolicy: "Observe" });
@@ -147,7 +150,7 @@ describe("a deletion that is not forced", () => {
     await goneAtOnce();
   });
 
-  test("waits for an update that was sent, so that it does not land afterwards", async () => {
+  test("waits for an update that was sent, so that the update does not take effect after the deletion", async () => {
     operator();
     await world.secret();
     await world.stream();
@@ -156,7 +159,8 @@ describe("a deletion that is not forced", () => {
     twilio.holds = updates;
     await twilio.holdsNow(1);
     await world.deleteNumber();
-    // While the update is not answered, nothing else may be asked: a look at the number would see it as it was before.
+    // While the update is not answered, the operator must send no other request: a read of the number would return
+    // its state from before the update.
     const asked = world.simulator.control.requests().length;
     await new Promise((resolve) => setTimeout(resolve, 1000));
     expect(twilio.held.size).toBe(1);
@@ -167,7 +171,7 @@ describe("a deletion that is not forced", () => {
   });
 });
 
-test("a forced deletion among many that wait for Twilio ends at once, whatever waits before it", async () => {
+test("a forced deletion ends at once although many other deletions wait for Twilio before it", async () => {
   const [workers, size] = [6, 24];
   await started({ workers, simulator: { seed: fleetSeed(size) } });
   operator();

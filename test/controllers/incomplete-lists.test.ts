@@ -6,7 +6,7 @@ import { COMPLIANCE_REPLIES } from "../support/world/manifests.ts";
 import { NUMBER } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-// Twilio's list of numbers can lack one that exists, for example when it comes from a replica that lags behind.
+// Twilio's list of numbers can be incomplete, for example when it comes from a database replica that lags behind.
 const CODE = "894546";
 const LIST = "ListIncomingPhoneNumber";
 const FETCH = "FetchIncomingPhoneNumber";
@@ -20,13 +20,13 @@ afterEach(() => world.stop());
 
 const calls = (name: string) =>
   world.simulator.control.requests().filter(({ operation }) => operation === name).length;
-/** Waits for three more calls: the operator has finished with the first ones by then. */
+/** Waits for three more calls. The operator has then finished with the first of them. */
 const more = async (name: string) => {
   const seen = calls(name);
   await eventually(`three more of ${name}`, () => (calls(name) >= seen + 3 ? true : undefined));
 };
 
-test("a number that the list lacks keeps its claim, and its texts stay its stream's", async () => {
+test("a number that is missing in Twilio's list keeps its claim, and its texts still reach its stream", async () => {
   expect(calls(FETCH)).toBe(0);
   world.simulator.control.faults({ kind: "listLacks", number: `+${NUMBER}`, operation: LIST });
   await more(FETCH);
@@ -34,7 +34,7 @@ test("a number that the list lacks keeps its claim, and its texts stay its strea
   expect((await world.text()).outcome).toBe("delivered");
   expect(await world.stored()).toMatchObject([{ stream: "support", kind: "inbound" }]);
 
-  // Each list that lacks the number costs one direct look, and a complete list costs none.
+  // For each list that lacks the number the operator fetches the number once, and for a complete list it does not.
   world.simulator.control.clearFaults();
   await more(LIST);
   const before = calls(FETCH);
@@ -42,14 +42,14 @@ test("a number that the list lacks keeps its claim, and its texts stay its strea
   expect(calls(FETCH)).toBe(before);
 });
 
-test("a number that is really gone loses its claim", async () => {
+test("a number that has really left the account loses its claim", async () => {
   world.simulator.state.releaseNumber(world.atTwilio().sid);
   const number = await world.numberIs("line", { NumberFound: "NumberNotInAccount" });
   expect(number.status?.configuredUrl).toBeUndefined();
   expect(calls(FETCH)).toBe(1);
 });
 
-test("another number does not get its stream while the missing one cannot be looked up", async () => {
+test("a stream goes to no other number while its number is missing in the list and cannot be fetched", async () => {
   await world.number({ number: "14252306554" }, { name: "late" });
   await world.numberIs("late", { Accepted: "WorkStreamAlreadyHasNumber" });
   world.simulator.control.faults([
@@ -64,14 +64,14 @@ test("another number does not get its stream while the missing one cannot be loo
   await world.numberIs("line", { Ready: "True" });
 });
 
-test("a short code is looked for once more in its own list", async () => {
+test("a short code that is missing in the first list is found in a second one", async () => {
   await world.deleteNumber();
   await world.gone(smsNumbers, "line");
   const automatedMessages = COMPLIANCE_REPLIES;
   await world.number({ number: CODE, type: "ShortCode", automatedMessages });
   await world.numberIs("line", { Ready: "True" });
   await world.stopOperators();
-  // Only the first list of the new process lacks it.
+  // Only the first list that the new process reads lacks the short code.
   world.simulator.control.faults({
     kind: "listLacks",
     number: CODE,

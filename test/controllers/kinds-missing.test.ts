@@ -13,7 +13,8 @@ import { type ControlPlane, startControlPlane } from "../support/controlplane/co
 import { applyCrds } from "../support/crds.ts";
 import { eventually } from "../support/eventually.ts";
 
-// Needs a control plane of its own, without our kinds. A cluster that was given has them already, and keeps them.
+// This test needs a control plane of its own, without our CRDs. An existing cluster may have the CRDs already, and
+// the test must not remove them.
 const own = process.env.TEST_USE_KUBECONFIG !== "1";
 let controlPlane: ControlPlane;
 let admin: KubeClient;
@@ -49,7 +50,7 @@ const PLURALS = ["workstreams", "smsnumbers", "operatinghours"];
 const logged = (text: string) => lines.filter((line) => line.includes(text));
 
 test.runIf(own)(
-  "a controller that comes before its kinds waits, says so, and goes on by itself",
+  "a controller that starts before its CRDs are installed waits, reports that, and continues by itself",
   async () => {
     const port = await eventually("it listens", () => /"port":(\d+)/.exec(logged("started")[0] ?? "")?.[1]);
     const get = async (path: string) => {
@@ -60,7 +61,7 @@ test.runIf(own)(
       `${plural}: cannot list: the API server does not know the kind; are the CRDs installed?`;
 
     // A kind is reported as unknown after its first list was refused. Before that it is only reported as not listed yet.
-    await eventually("it is not ready, for want of every kind", async () => {
+    await eventually("it is not ready because every kind is missing", async () => {
       const answer = await get("/readyz");
       return answer.status === 503 && PLURALS.every((plural) => answer.text.includes(missing(plural)))
         ? answer
@@ -68,11 +69,11 @@ test.runIf(own)(
     });
     expect((await get("/healthz")).status).toBe(200);
     expect((await get("/metrics")).text).toContain('smschannel_watch_interrupted{kind="SmsNumber"} 1');
-    // Logged once for each kind and not for each try. An API server that has just started may interrupt other watches as well. Lines
-    // come through a pipe, and may be later than the answer of /readyz.
+    // The watch of each kind is logged once and not for each try. An API server that has just started may interrupt
+    // other watches as well. Log lines come through a pipe, so they may arrive after the answer of /readyz.
     const interrupted = () => logged("watch interrupted, will retry");
     const told = (kind: string) => interrupted().some((line) => line.includes(`"kind":"${kind}"`));
-    await eventually("each kind is told of in the log", () =>
+    await eventually("each kind is named in the log", () =>
       ["WorkStream", "SmsNumber", "OperatingHours"].every(told) ? true : undefined,
     );
     expect(interrupted().length).toBeLessThanOrEqual(2 * PLURALS.length);

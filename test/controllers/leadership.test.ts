@@ -9,7 +9,8 @@ import { eventually } from "../support/eventually.ts";
 import { DEMO_URL } from "../support/world/simulated-twilio.ts";
 import { World, type WorldOptions } from "../support/world.ts";
 
-// A call to Twilio begins only when the Lease outlasts its time-out, so the Lease is longer than that by some renewals.
+// A call to Twilio begins only when the rest of the Lease is longer than the time-out of the call. So this Lease is
+// longer than that time-out, by several renewals.
 const elect = { leaseMs: 14_000, renewDeadlineMs: 10_000, retryMs: 500 };
 
 let world: World;
@@ -29,7 +30,7 @@ const applied = async () => {
 };
 
 describe("two replicas of one release", () => {
-  test("one replica works, and the other goes on when it stops", async () => {
+  test("take turns: one works, and the other continues when it stops", async () => {
     await begin({ elect });
     world.startOperator();
     world.startOperator();
@@ -52,12 +53,12 @@ describe("two replicas of one release", () => {
     await stopped!.client.close();
   });
 
-  test("a webhook that was saved and then removed by the user is not given back by the one that leads next", async () => {
+  test("do not restore a webhook that the user cleared after the former leader had saved it", async () => {
     await begin({ elect });
     world.startOperator();
     world.startOperator();
     const first = await somebodyLeads();
-    // The first leader saves what is there, and its update fails.
+    // The first leader saves the webhook that is there, and its update fails.
     world.simulator.control.faults({ kind: "status", status: 500, operation: "UpdateIncomingPhoneNumber" });
     Object.assign(world.atTwilio(), { smsUrl: "https://crm.example.com/sms" });
     await world.secret();
@@ -82,7 +83,7 @@ describe("two replicas of one release", () => {
     await stopped!.client.close();
   });
 
-  test("a leader that is cut off from the API server changes nothing any more", async () => {
+  test("never work at the same time: a leader that is cut off from the API server changes nothing any more", async () => {
     await begin({ elect, config: { resyncIntervalMs: 500 } });
     const proxy = await cuttingProxy(kubeconfigPath());
     world.startOperator({}, { kubeconfig: proxy.kubeconfig });
@@ -92,12 +93,12 @@ describe("two replicas of one release", () => {
     world.startOperator();
     proxy.freeze();
     expect(await somebodyLeads(0)).toBe(1);
-    await eventually("the other one has looked", async () => ((await reconciles(1)) > 2 ? true : undefined));
+    await eventually("the other replica has reconciled", async () => ((await reconciles(1)) > 2 ? true : undefined));
     const written = () => requestsBy(0, "UpdateNumber");
     const before = await written();
     const looked = await requestsBy(0, "ListNumbers");
 
-    // A drift that both would see at their next resync.
+    // A drift that both replicas would see at their next resync.
     Object.assign(world.atTwilio(), { smsUrl: "https://other.example.com/" });
     await eventually("repaired", () =>
       world.atTwilio().smsUrl.includes(world.inboundUrl()) ? true : undefined,
@@ -116,12 +117,12 @@ describe("two replicas of one release", () => {
     await proxy.close();
   }, 90_000);
 
-  test("a replica that leads again does not mistake its own old view of the account for what another leader did meanwhile", async () => {
+  test("drop their old view of a Twilio account before they lead again", async () => {
     await begin({ elect });
     const proxy = await cuttingProxy(kubeconfigPath());
     world.startOperator({}, { kubeconfig: proxy.kubeconfig });
     expect(await somebodyLeads()).toBe(0);
-    // Its view of the account has every number, also the one that only the other leader will wire.
+    // Its view of the account has every number, even the number that only the other leader will wire.
     await world.secret();
     await world.stream({}, { name: "sales" });
     await world.number(
@@ -150,7 +151,7 @@ describe("two replicas of one release", () => {
       );
       return stream?.value === 1 ? true : undefined;
     });
-    // Makes sure that the number is reconciled after the stream is known.
+    // This change makes sure that the number is reconciled after the stream is known.
     await world.number({ description: "changed" });
     await world.numberIs("line", { Ready: "True" });
     expect(world.updates()).toHaveLength(updates);
@@ -158,15 +159,16 @@ describe("two replicas of one release", () => {
     await proxy.close();
   }, 90_000);
 
-  test("a leader that was frozen in the middle of its work and wakes up late does no harm", async () => {
-    // The Lease as in production, with no time shortened.
+  test("stay correct when a leader is frozen in the middle of its work and wakes up late", async () => {
+    // The times of the Lease are those in production.
     await begin({ elect: { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2000 } });
     const proxy = await cuttingProxy(kubeconfigPath());
     const { child, lines } = world.startProcess({ kubeconfig: proxy.kubeconfig });
     await eventually("the process leads", () =>
       lines.some((line) => line.includes('"msg":"leading"')) ? true : undefined,
     );
-    // It has decided to set the webhook, and only waits for Twilio's pause to end: the worst moment to be frozen.
+    // The process has decided to set the webhook and only waits for the pause that Twilio asked for. That is the
+    // worst moment to be frozen.
     const throttled = { kind: "status", status: 429, retryAfterSeconds: 5, count: 1 } as const;
     world.simulator.control.faults({ ...throttled, operation: "UpdateIncomingPhoneNumber" });
     await applied();
@@ -186,7 +188,8 @@ describe("two replicas of one release", () => {
     await eventually("it knows that its term is over", () =>
       lines.slice(said).some((line) => line.includes("no longer leading")) ? true : undefined,
     );
-    // Rounds of the election are two seconds apart, so by then it has done whatever it still wanted to do.
+    // The process reads the Lease every two seconds, so after three reads it has done everything that it still wanted
+    // to do.
     const seen = proxy.count("get");
     await eventually("it has looked at the Lease thrice", () =>
       proxy.count("get") >= seen + 3 ? true : undefined,
@@ -198,7 +201,7 @@ describe("two replicas of one release", () => {
   }, 120_000);
 });
 
-test("a new leader leaves a stream Ready while its own first self-check is under way", async () => {
+test("a new leader leaves a stream Ready until its own first self-check ends", async () => {
   await begin();
   await world.secret();
   await world.stream();
@@ -218,8 +221,8 @@ test("a new leader leaves a stream Ready while its own first self-check is under
   door.close();
 });
 
-describe("two installations", () => {
-  test("the second leaves the objects of the first alone until it is told to take over", async () => {
+describe("two installations in one cluster", () => {
+  test("leave each other's objects alone until one is configured to take over", async () => {
     await begin();
     await world.wired();
     const other = `${world.operatorNamespace}/other`;
@@ -242,7 +245,7 @@ describe("two installations", () => {
     });
     expect(taken.status?.configuredUrl).toBe(world.inboundUrl());
     expect(world.updates()).toHaveLength(1);
-    // Now it is the first installation that leaves them alone.
+    // Now the first installation leaves the objects alone.
     world.startOperator();
     await eventually("the first one sees foreign objects", async () =>
       (await world.metric("smschannel_foreign_objects", 1)) === 2 ? true : undefined,
@@ -254,7 +257,7 @@ describe("two installations", () => {
   });
 });
 
-/** Requests to Twilio that this operator itself sent. */
+/** How many requests of this kind this operator sent to Twilio. */
 async function requestsBy(operator: number, operation: string): Promise<number> {
   const metric = await world.operators[operator]!.registry.getSingleMetric(
     "smschannel_twilio_requests_total",

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-test("a WorkStream and an SmsNumber are applied, and a text sent to the number arrives", async () => {
+test("a text arrives at a number for which a WorkStream and an SmsNumber were applied", async () => {
   const before = world.atTwilio().smsUrl;
   expect(before).toContain("demo.twilio.com");
   await world.wired();

@@ -7,7 +7,10 @@ import { World } from "../support/world.ts";
 // One tenant applies the most expensive objects that the API server accepts. The operator, which runs in this process, must still serve
 // the other tenant.
 
-/** A generous limit for "did not block", as the machine may be busy: before rules were judged in a thread it was 16 s and more. */
+/**
+ * The longest time for which the thread may be blocked. The limit is generous because the machine may be busy; before
+ * rules were judged in a thread of their own it was 16 s and more.
+ */
 const BLOCKED_MS = 3000;
 
 let world: World;
@@ -22,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-/** Runs `work` and gives the longest time in milliseconds for which this thread did nothing else. */
+/** Runs `work` and returns the longest time in milliseconds for which this thread did nothing else. */
 async function longestPause(work: () => Promise<void>): Promise<number> {
   const delay = monitorEventLoopDelay({ resolution: 10 });
   delay.enable();
@@ -32,11 +35,11 @@ async function longestPause(work: () => Promise<void>): Promise<number> {
 }
 
 const patterns: Record<string, string> = {
-  "groups that are repeated 300 times, a hundred of them": "(x?){300}".repeat(100),
-  "letters that are repeated 1,000 times, 130 of them": "x{1000}".repeat(130),
+  "a hundred groups that are repeated 300 times": "(x?){300}".repeat(100),
+  "130 letters that are repeated 1,000 times": "x{1000}".repeat(130),
 };
 for (const [name, pattern] of Object.entries(patterns))
-  test(`64 routing rules of ${name} do not hold up the other tenant`, async () => {
+  test(`64 routing rules with ${name} do not delay the other tenant`, async () => {
     const [, other] = world.namespaces;
     const when = `message.text.matches('${pattern.slice(0, 970)}')`;
     const routingRules = Array.from({ length: 64 }, (_, at) => ({
@@ -55,12 +58,13 @@ for (const [name, pattern] of Object.entries(patterns))
     expect(pause).toBeLessThan(BLOCKED_MS);
   });
 
-test("a Secret with 60,000 labels and a WorkStream with 5,000 do not hold up the other tenant", async () => {
+test("a Secret with 60,000 labels and a WorkStream with 5,000 labels do not delay the other tenant", async () => {
   const [own, other] = world.namespaces;
   const labels = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at.toString(36)}`, ""]));
   const pause = await longestPause(async () => {
-    // Created, not applied: for so many labels the API server takes longer to apply than a request may last.
+    // The objects are created and not applied: with so many labels the API server needs longer for an apply than a
+    // request may last.
     await world.client.create(secrets, {
       apiVersion: "v1",
       kind: "Secret",

@@ -18,7 +18,7 @@ let world: World;
 const requests = () => world.simulator.control.requests();
 const asked = (count: number) =>
   eventually(`${count} calls`, () => (requests().length >= count ? true : undefined));
-/** Begins again: no object, the demo reply at Twilio, and a new operator. */
+/** Starts again with no objects, the demo reply at Twilio and a new operator. */
 const afresh = async (config: Partial<OperatorConfig> = {}) => {
   world.simulator.control.clearFaults();
   for (const name of (await world.client.list(smsNumbers, { namespace: world.namespace })).items) {
@@ -44,22 +44,22 @@ const wiredOnce = async () => {
   expect((await world.text()).outcome).toBe("delivered");
 };
 
-describe("when Twilio is in trouble while objects are applied", () => {
+describe("when Twilio fails while objects are applied", () => {
   beforeAll(async () => {
     world = await World.start();
   });
   afterAll(() => world.stop());
 
   for (const [name, fault] of [
-    ["429s", { kind: "status", status: 429 }],
-    ["429s with Retry-After", { kind: "status", status: 429, retryAfterSeconds: 1 }],
-    ["500s as JSON", { kind: "status", status: 500, body: "json" }],
-    ["502s of an edge, as HTML", { kind: "status", status: 502, body: "html" }],
-    ["resets", { kind: "reset", when: "before" }],
-    ["half answers", { kind: "cut" }],
-    ["garbage", { kind: "garbage" }],
+    ["answers with status 429", { kind: "status", status: 429 }],
+    ["answers with status 429 and Retry-After", { kind: "status", status: 429, retryAfterSeconds: 1 }],
+    ["answers with status 500 in JSON", { kind: "status", status: 500, body: "json" }],
+    ["answers with status 502 in HTML", { kind: "status", status: 502, body: "html" }],
+    ["connections that are reset", { kind: "reset", when: "before" }],
+    ["answers that are cut off", { kind: "cut" }],
+    ["answers that are garbage", { kind: "garbage" }],
   ] as [string, SimulatedFault][])
-    test(`a time of ${name} keeps them from being Ready only until it ends`, async () => {
+    test(`${name} keep the objects from being Ready only until the fault ends`, async () => {
       await afresh();
       world.simulator.control.faults(fault);
       await applied();
@@ -67,7 +67,8 @@ describe("when Twilio is in trouble while objects are applied", () => {
       await asked(6);
       await world.streamIs("support", { Ready: "False" });
       const seconds = (performance.now() - since) / 1000;
-      // There is no hot loop: each of the first tries may repeat its reads, but then they slow down.
+      // The operator must not retry without pauses. Each of the first attempts may repeat its reads, but then they
+      // slow down.
       expect(requests().length).toBeLessThan(40 + 20 * seconds);
       expect(world.webhook()).toEqual(DEMO_WEBHOOK);
       world.simulator.control.clearFaults();
@@ -75,7 +76,7 @@ describe("when Twilio is in trouble while objects are applied", () => {
       expect(world.updates()).toHaveLength(1);
     });
 
-  test("a server like Twilio's without short codes and Conversations, which it says in its own words, is enough", async () => {
+  test("a server that replaces Twilio needs no short codes and no Conversations", async () => {
     await afresh();
     const missing = { kind: "status", status: 404, body: "html" } as const;
     world.simulator.control.faults([
@@ -86,13 +87,14 @@ describe("when Twilio is in trouble while objects are applied", () => {
     await wiredOnce();
   });
 
-  test("a minute of 429s sees few calls, and objects are Ready within a minute of its end", async () => {
+  test("a minute of status 429 causes few calls, and the objects are Ready within a minute of its end", async () => {
     await afresh();
     world.simulator.control.faults({ kind: "status", status: 429 });
     await applied();
     await world.streamIs("support", { Ready: "False" });
     world.simulator.control.clearRequests();
-    // The minute itself is tested: pauses between tries grow to half a minute at most.
+    // This test really waits for a minute, to see how many calls are made. The pauses between tries grow to at most
+    // half a minute.
     await new Promise((resolve) => setTimeout(resolve, 60_000));
     expect(requests().length).toBeGreaterThan(1);
     expect(requests().length).toBeLessThan(60);
@@ -107,14 +109,14 @@ describe("when Twilio is in trouble while objects are applied", () => {
   }, 180_000);
 
   for (const [name, fault, most] of [
-    ["a reset before it was read", { kind: "reset", when: "before", count: 1 }, 2],
-    ["a reset after it was applied", { kind: "reset", when: "after", count: 1 }, 2],
-    ["half an answer", { kind: "cut", count: 2 }, 4],
+    ["a connection reset before Twilio read it", { kind: "reset", when: "before", count: 1 }, 2],
+    ["a connection reset after Twilio applied it", { kind: "reset", when: "after", count: 1 }, 2],
+    ["an answer that is cut off", { kind: "cut", count: 2 }, 4],
     ["an answer about another number", { kind: "otherNumber", count: 1 }, 2],
-    ["three 429s", { kind: "status", status: 429, count: 3 }, 4],
-    ["four 500s", { kind: "status", status: 500, count: 4 }, 6],
+    ["three answers with status 429", { kind: "status", status: 429, count: 3 }, 4],
+    ["four answers with status 500", { kind: "status", status: 500, count: 4 }, 6],
   ] as [string, SimulatedFault, number][])
-    test(`an update that meets ${name} is repeated, and done once`, async () => {
+    test(`an update that meets ${name} is repeated and takes effect once`, async () => {
       await afresh();
       world.simulator.control.faults({ ...fault, operation: "UpdateIncomingPhoneNumber" });
       await applied();
@@ -128,7 +130,7 @@ describe("when Twilio is in trouble while objects are applied", () => {
       expect(world.webhook()).toEqual(DEMO_WEBHOOK);
     });
 
-  test("an update that is applied and never answered is looked at again after the time-out", async () => {
+  test("an update that Twilio applies but never answers is checked again after the time-out", async () => {
     await afresh();
     const hangs = { kind: "slow", ms: 600_000, when: "after", count: 1 } as const;
     world.simulator.control.faults({ ...hangs, operation: "UpdateIncomingPhoneNumber" });
@@ -137,7 +139,7 @@ describe("when Twilio is in trouble while objects are applied", () => {
     expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
   });
 
-  test("a list that never comes is reported, holds up no other account, and costs nothing after it ends", async () => {
+  test("a list that Twilio never answers is reported, and delays no other account", async () => {
     await afresh();
     world.simulator.control.faults({
       kind: "slow",
@@ -152,7 +154,7 @@ describe("when Twilio is in trouble while objects are applied", () => {
     await world.number({ number: "12065550100", workStreamRef: { name: "other" } }, { name: "other" });
     await world.numberIs("other", { Ready: "True" });
     const line = { namespace: world.namespace, name: "line" };
-    // A read is tried three times for 8 s before it counts as not answered.
+    // A read is tried three times for 8 s each before it counts as not answered.
     await eventually(
       "it is told",
       async () => {
@@ -167,7 +169,7 @@ describe("when Twilio is in trouble while objects are applied", () => {
     await world.client.delete(workStreams, { namespace: world.namespace, name: "other" });
   }, 90_000);
 
-  test("a short outage changes no Ready object, and a long one is reported until it ends", async () => {
+  test("a short outage does not change a Ready object, and a long one is reported until it ends", async () => {
     await afresh({ resyncIntervalMs: 1000 });
     await applied();
     await wiredOnce();
@@ -195,15 +197,15 @@ describe("when Twilio is in trouble while objects are applied", () => {
   });
 });
 
-describe("when Twilio answers nothing from the start", () => {
+describe("when Twilio fails from the start", () => {
   afterEach(() => world.stop());
 
   for (const [name, fault, reason] of [
-    ["500s", { kind: "status", status: 500 }, "TwilioUnavailable"],
-    ["429s", { kind: "status", status: 429 }, "TwilioThrottled"],
-    ["missing connections", { kind: "reset", when: "before" }, "TwilioUnavailable"],
+    ["answers with status 500", { kind: "status", status: 500 }, "TwilioUnavailable"],
+    ["answers with status 429", { kind: "status", status: 429 }, "TwilioThrottled"],
+    ["reset connections", { kind: "reset", when: "before" }, "TwilioUnavailable"],
   ] as [string, SimulatedFault, string][])
-    test(`stream and number report ${name} alike, as progress for five minutes and then as stalled`, async () => {
+    test(`stream and number both report ${name}, as Reconciling for five minutes and then as Stalled`, async () => {
       const clock = new SkippingClock();
       world = await World.start({ clock, receiverClock: systemClock });
       world.simulator.control.faults(fault);
@@ -228,7 +230,7 @@ describe("when Twilio answers nothing from the start", () => {
       });
     });
 
-  test("a number that was Ready stays so until three resyncs have failed, though the Secret's new token cannot be judged", async () => {
+  test("a Ready number stays Ready until three resyncs have failed, even if the Secret has a new token", async () => {
     const clock = new SkippingClock();
     world = await World.start({ clock, receiverClock: systemClock });
     await applied();
@@ -260,10 +262,10 @@ describe("when Twilio answers nothing from the start", () => {
   });
 });
 
-describe("credentials stay where they belong", () => {
+describe("credentials and other secrets do not leak", () => {
   afterEach(() => world.stop());
 
-  test("the operator fetches no page from another host, and takes no host as a region", async () => {
+  test("to another host: the operator fetches no page from there, and a host is refused as a region", async () => {
     world = await World.start();
     const thief = await listener(() => undefined);
     const twisted = await listener(async (path, init) => {
@@ -289,7 +291,7 @@ describe("credentials stay where they belong", () => {
     await Promise.all([thief.close(), twisted.close()]);
   });
 
-  test("status, events, metrics and every line of the log hold no secret", async () => {
+  test("into status, events, metrics or any line of the log", async () => {
     const lines: string[] = [];
     const destination = { write: (line: string) => void lines.push(line) };
     world = await World.start({ log: createLog({ level: "trace", process: "test", destination }) });
@@ -359,7 +361,7 @@ describe("credentials stay where they belong", () => {
   });
 });
 
-/** An HTTP server of the test's own. */
+/** An HTTP server that records the paths of the requests it gets. */
 async function listener(
   answer: (path: string, init: RequestInit) => Promise<{ status: number; body: string }> | undefined,
 ) {

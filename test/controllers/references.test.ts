@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 afterEach(() => world.stop());
 
-test("number, stream and Secret find each other, whatever the order in which they are applied", async () => {
+test("SmsNumber, WorkStream and Secret become Ready although they are applied in the opposite order", async () => {
   await world.number();
   const alone = await world.numberIs("line", {
     Accepted: "WorkStreamNotFound",
@@ -41,7 +41,7 @@ test("number, stream and Secret find each other, whatever the order in which the
   await world.numberIs("line", { Ready: "True" });
 });
 
-test("hours need a stream that may send automatic texts, and never stop texts from arriving", async () => {
+test("opening hours are refused if the stream allows no automated messages, and texts still arrive", async () => {
   await world.wired();
   await world.number({ operatingHoursRef: { name: "office" } });
   await world.numberIs("line", {
@@ -63,7 +63,7 @@ test("hours need a stream that may send automatic texts, and never stop texts fr
   await world.numberIs("line", { Ready: "True" });
 });
 
-test("a routing rule that does not compile is named in condition and event, and texts still arrive", async () => {
+test("a routing rule that does not compile is named in a condition and an event, and texts still arrive", async () => {
   await world.wired();
   const rules = (when: string) => ({ routingRules: [{ name: "billing", when }] });
   await world.stream(rules("message.body == 'invoice'"));
@@ -92,7 +92,7 @@ test("deleting a stream leaves the number's webhook where it is, and texts still
   await world.numberIs("line", { Ready: "True" });
 });
 
-test("when everything is deleted at once, the Secret included, the webhook is put back", async () => {
+test("the webhook is restored when SmsNumber, WorkStream and Secret are deleted at the same time", async () => {
   await world.wired();
   await Promise.all([
     world.client.delete(secrets, { namespace: world.namespace, name: "twilio" }),

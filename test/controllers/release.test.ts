@@ -14,7 +14,7 @@ const crm = "https://crm.example.com/sms";
 const startRelease = (...args: string[]) => world.startRelease(...args);
 const release = (...args: string[]) => world.release(...args);
 
-/** Wires the number, whose webhook was somebody else's before. */
+/** Wires the number, whose webhook belonged to somebody else before. */
 async function wired(previous = crm) {
   world.atTwilio().smsUrl = previous;
   await world.secret();
@@ -45,8 +45,8 @@ async function isLetGo() {
   return found;
 }
 
-describe("when the operator is gone", () => {
-  test("webhooks are put back and every object and Secret is let go, so that deleting needs no operator", async () => {
+describe("smschannel release without a running operator", () => {
+  test("restores webhooks, removes all finalizers and Secrets, so that objects can be deleted without an operator", async () => {
     world = await World.start();
     await wired();
     await world.apply(operatingHours, {
@@ -74,7 +74,7 @@ describe("when the operator is gone", () => {
     await world.gone(smsNumbers, "line");
   });
 
-  test("without its records the number is reached with the stream's own Secret", async () => {
+  test("restores the webhook with the stream's own Secret when the operator's records are missing", async () => {
     world = await World.start();
     await wired(DEMO_URL);
     await world.stopOperators();
@@ -85,7 +85,7 @@ describe("when the operator is gone", () => {
     await isLetGo();
   });
 
-  test("without records and Secret the number is let go with a warning", async () => {
+  test("lets the number go with a warning when both the records and the stream's Secret are missing", async () => {
     world = await World.start();
     await wired();
     await world.stopOperators();
@@ -99,7 +99,7 @@ describe("when the operator is gone", () => {
     await world.event("WebhookLeft", "line");
   });
 
-  test("with --retain the webhooks stay, and so does what they were before, for an operator that comes back", async () => {
+  test("with --retain leaves the webhooks, and keeps the former ones for an operator that is installed again", async () => {
     world = await World.start();
     await wired();
     await world.stopOperators();
@@ -116,7 +116,7 @@ describe("when the operator is gone", () => {
     expect(world.atTwilio().smsUrl).toBe(crm);
   });
 
-  test("--restore overrides a deletionPolicy Retain, which holds without it", async () => {
+  test("with --restore overrides deletionPolicy Retain, and otherwise follows it", async () => {
     world = await World.start();
     await wired();
     await world.number({ takeover: "Always", deletionPolicy: "Retain" });
@@ -127,19 +127,19 @@ describe("when the operator is gone", () => {
     await world.numberIs("line", { Ready: "True" });
     await world.stopOperators();
     expect((await release("--restore")).code).toBe(0);
-    // The first run kept what was there before for the number.
+    // The first run kept the webhook from before us in the Secret of the number.
     expect(world.atTwilio().smsUrl).toBe(crm);
     expect(await ownSecrets()).toEqual([]);
   });
 
-  test("another installation's objects are left alone unless --all asks for them", async () => {
+  test("leaves objects of another installation alone unless --all is given", async () => {
     world = await World.start();
     await wired();
     await world.stopOperators();
     const other = ["--instance", `${world.operatorNamespace}/other`];
     const { output } = await release(...other);
     expect(output).toContain("let go: 0 SmsNumbers, 0 WorkStreams");
-    // The output names the instance that a person may have forgotten to give.
+    // The output names the installation whose name a user may have forgotten to pass.
     expect(output).toContain(`objects of ${world.instance} (2)`);
     expect((await number())?.status?.managedBy).toBe(world.instance);
     expect((await release(...other, "--all")).code).toBe(0);
@@ -147,7 +147,7 @@ describe("when the operator is gone", () => {
     expect(world.atTwilio().smsUrl).not.toContain(world.publicUrl);
   });
 
-  test("a number whose token Twilio refuses is let go with a warning", async () => {
+  test("lets a number whose token Twilio refuses go with a warning", async () => {
     world = await World.start();
     await wired();
     await world.stopOperators();
@@ -158,7 +158,7 @@ describe("when the operator is gone", () => {
     expect(output).toContain("the number's texts went to crm.example.com");
     expect(output).toContain("kept: 1 saved webhooks");
     await isLetGo();
-    // This is all that is left in the cluster, and enough for an operator that comes back.
+    // This Secret is all that is left in the cluster, and it is enough for an operator that is installed again.
     const { sid } = world.atTwilio();
     expect(await ownSecrets()).toEqual([expect.stringContaining(`-previous-${sid.toLowerCase()}`)]);
     world.simulator.control.clearFaults();
@@ -170,7 +170,7 @@ describe("when the operator is gone", () => {
     expect(await world.previousWebhooks()).toEqual([]);
   });
 
-  test("a short outage of Twilio is waited out, and a long one ends in letting the number go", async () => {
+  test("waits for the end of a short Twilio outage, and lets the number go in a long one", async () => {
     world = await World.start();
     await wired();
     await world.stopOperators();
@@ -189,7 +189,7 @@ describe("when the operator is gone", () => {
     await isLetGo();
   });
 
-  test("when its namespace is gone too, the number is reached with the stream's own Secret", async () => {
+  test("restores the webhook with the stream's own Secret when the operator's namespace is gone", async () => {
     world = await World.start();
     await wired(DEMO_URL);
     await world.stopOperators();
@@ -202,10 +202,10 @@ describe("when the operator is gone", () => {
 
   const ways: Record<string, { flags: string[]; status?: number; says: string }> = {
     "Twilio refuses the token": { flags: [], status: 401, says: "1 with a warning above" },
-    "webhooks are left as they are": { flags: ["--retain"], says: "let go: 1 SmsNumbers" },
+    "--retain is given": { flags: ["--retain"], says: "let go: 1 SmsNumbers" },
   };
   for (const [name, { flags, status, says }] of Object.entries(ways))
-    test(`when its namespace is gone too and ${name}, all objects are let go`, async () => {
+    test(`removes all finalizers when the operator's namespace is gone and ${name}`, async () => {
       world = await World.start();
       await wired(DEMO_URL);
       await world.stopOperators();
@@ -218,7 +218,7 @@ describe("when the operator is gone", () => {
       await isLetGo();
     });
 
-  test("a second run finds nothing to do", async () => {
+  test("does nothing in a second run", async () => {
     world = await World.start();
     await wired();
     await world.stopOperators();
@@ -229,7 +229,7 @@ describe("when the operator is gone", () => {
   });
 });
 
-test("a run that was killed after Twilio restored the webhook and before it answered is finished by the next run", async () => {
+test("a run of smschannel release that is killed before Twilio answers is completed by the next run", async () => {
   world = await World.start();
   await wired();
   await world.stopOperators();
@@ -254,7 +254,7 @@ describe("two runs of smschannel release at once", () => {
   const lease = async () =>
     (await world.client.list(leases, { namespace: world.operatorNamespace })).items[0]?.spec;
 
-  test("work one after the other while a controller works, and both end", { timeout: 120_000 }, async () => {
+  test("work one after the other while a controller is running, and both end", { timeout: 120_000 }, async () => {
     world = await World.start({ elect });
     await wired();
     const both = await Promise.all([release(), release()]);
@@ -264,11 +264,12 @@ describe("two runs of smschannel release at once", () => {
     expect(waited[0]?.output).toContain("let go: 0 SmsNumbers");
     expect(world.atTwilio().smsUrl).toBe(crm);
     await isLetGo();
-    // Controller, one run, nobody, the other run, nobody. Without the queue they took the Lease from each other 90 times a minute.
+    // The Lease is held by the controller, then one run, then nobody, then the other run, then nobody. Before runs
+    // waited for each other, they took the Lease from each other 90 times a minute.
     expect(((await lease()) as { leaseTransitions?: number } | undefined)?.leaseTransitions).toBeLessThan(6);
   });
 
-  test("go on when the first is killed: the second takes over after the Lease has run out", {
+  test("end even if the first is killed: the second takes over after the Lease has expired", {
     timeout: 120_000,
   }, async () => {
     world = await World.start();
@@ -276,7 +277,7 @@ describe("two runs of smschannel release at once", () => {
     await world.stopOperators();
     world.simulator.control.faults({ kind: "status", status: 503 });
     const first = startRelease();
-    const holder = await eventually("it works", async () => (await lease())?.holderIdentity || undefined);
+    const holder = await eventually("the first run holds the Lease", async () => (await lease())?.holderIdentity || undefined);
     const second = release();
     first.kill("SIGKILL");
     await once(first, "close");
@@ -289,7 +290,7 @@ describe("two runs of smschannel release at once", () => {
   });
 });
 
-test("where no operator is left, no Lease is left behind either", async () => {
+test("smschannel release leaves no Lease behind when no operator is running", async () => {
   world = await World.start();
   await wired();
   await world.stopOperators();
@@ -297,7 +298,7 @@ test("where no operator is left, no Lease is left behind either", async () => {
   expect((await world.client.list(leases, { namespace: world.operatorNamespace })).items).toEqual([]);
 });
 
-test("a controller at work is stopped first, and does not take the number up again", async () => {
+test("smschannel release first stops a running controller, which then does not wire the number again", async () => {
   world = await World.start({ elect: { leaseMs: 14_000, renewDeadlineMs: 10_000, retryMs: 500 } });
   await wired();
   const { code, output } = await release();
@@ -310,7 +311,7 @@ test("a controller at work is stopped first, and does not take the number up aga
     return found?.spec?.holderIdentity === "nobody" ? found : undefined;
   });
   expect(lease.spec?.leaseDurationSeconds).toBe(120);
-  // The controller goes on reading the Lease, and does not take it.
+  // The controller goes on reading the Lease but must not take it.
   await world.apply(workStreams, {
     metadata: { name: "support", namespace: world.namespace, labels: { touched: "yes" } },
     spec: {

@@ -9,11 +9,11 @@ import { COMPLIANCE_REPLIES } from "../support/world/manifests.ts";
 import { ACCOUNT, NUMBER } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-// What a person repairs at Twilio is seen at the next resync while a number is not Ready because of it, and at once when its object
-// is changed in any way.
+// When a user repairs a setting at Twilio because of which a number is not Ready, the next resync notices that. It is
+// noticed at once when the object is changed in any way.
 const DROPPING = "14252306553";
 const RESYNC_MS = 300_000;
-/** Long enough for a resync with its jitter, and for another extra reading of an account. */
+/** Long enough for a resync with its random delay, and for another extra reading of an account. */
 const A_RESYNC_MS = RESYNC_MS * 1.11;
 const BETWEEN_READINGS_MS = 10_000;
 
@@ -37,32 +37,32 @@ interface RemedyRow {
 }
 const CODE = { type: "ShortCode" as const };
 const rows: Record<string, RemedyRow> = {
-  "a service that dropped texts defers to the number": {
+  "a Messaging Service that dropped texts now defers to the number's webhook": {
     number: DROPPING,
     before: { InboundUrlReady: "MessagingServiceDropsInbound" },
     mend: () => {
       serviceOf(DROPPING).useInboundWebhookOnNumber = true;
     },
   },
-  "the number leaves a service that sent its texts elsewhere": {
+  "the number has left a Messaging Service that sent its texts elsewhere": {
     number: "14252306555",
     before: { InboundUrlReady: "MessagingServiceOverrides" },
     mend: () => void state().pool.delete(world.atTwilio("14252306555").sid),
   },
-  "a Conversations address no longer takes its texts": {
+  "a Conversations address no longer takes the number's texts": {
     number: "14252306556",
     before: { InboundUrlReady: "ConversationsOverrides" },
     mend: () => {
       for (const { sid } of [...state().addresses]) state().addresses.remove(sid);
     },
   },
-  "a short code is added to the account": {
+  "a short code was added to the account": {
     number: "55501",
     spec: { ...CODE, automatedMessages: COMPLIANCE_REPLIES },
     before: { NumberFound: "NumberNotInAccount" },
     mend: () => void state().addShortCode({ accountSid: ACCOUNT, shortCode: "55501" }),
   },
-  "a short code without replies joins a service that gives them": {
+  "a short code without replies has joined a Messaging Service, which sends them": {
     number: "894546",
     spec: CODE,
     before: { Accepted: "ComplianceRepliesMissing" },
@@ -72,7 +72,7 @@ const rows: Record<string, RemedyRow> = {
       state().join(service.sid, code.sid);
     },
   },
-  "somebody's webhook is cleared": {
+  "a webhook of another service was cleared": {
     number: "14252306550",
     before: { InboundUrlReady: "WebhookOwnedByOther" },
     mend: () => void Object.assign(world.atTwilio("14252306550"), { smsUrl: "", smsFallbackUrl: "" }),
@@ -87,7 +87,7 @@ const applied = async ({ number, spec, before }: RemedyRow) => {
   return name;
 };
 
-describe("the next resync sees that", () => {
+describe("the next resync notices that", () => {
   beforeAll(async () => {
     await begin();
     world.startOperator();
@@ -103,7 +103,7 @@ describe("the next resync sees that", () => {
     });
 });
 
-describe("touching the object shows at once what was mended", () => {
+describe("changing the object makes the operator notice a repair at Twilio at once", () => {
   beforeAll(async () => {
     await begin();
     world.startOperator();
@@ -112,7 +112,7 @@ describe("touching the object shows at once what was mended", () => {
   beforeEach(() => clock.skip(BETWEEN_READINGS_MS));
 
   for (const [title, row] of Object.entries(rows))
-    test(`with an annotation, when ${title}`, async () => {
+    test(`by an annotation, when ${title}`, async () => {
       const name = await applied(row);
       clock.skip(BETWEEN_READINGS_MS);
       row.mend();
@@ -124,7 +124,7 @@ describe("touching the object shows at once what was mended", () => {
       await world.numberIs(name, { Ready: "True" });
     });
 
-  /** A number of the test's own, Ready, in a service that lets its texts through. */
+  /** Creates a number of the test's own that is Ready, in a Messaging Service that lets its texts through. */
   const working = async (number: string) => {
     const { sid } = state().addNumber({ accountSid: ACCOUNT, phoneNumber: `+${number}`, smsUrl: "" });
     const service = state().addService({ accountSid: ACCOUNT, useInboundWebhookOnNumber: true });
@@ -138,9 +138,10 @@ describe("touching the object shows at once what was mended", () => {
     return { name, spec, service };
   };
 
-  test("with a change of its spec, and when the object is made anew", async () => {
+  test("by a change of its spec, or by creating it again", async () => {
     const { name, spec: again, service } = await working("14252306581");
-    // A break is seen as well: a number that works is checked a moment after its object was changed.
+    // A setting that breaks a number is noticed as well: a working number is checked a moment after its object was
+    // changed.
     service.useInboundWebhookOnNumber = false;
     await world.number({ ...again, description: "broken now" }, { name });
     await eventually("it is seen", async () => {
@@ -168,7 +169,7 @@ describe("touching the object shows at once what was mended", () => {
     await world.numberIs(name, { Ready: "True" });
   });
 
-  test("with few readings of the account for many touches", async () => {
+  test("and many changes cause only a few readings of the account", async () => {
     const { name, spec } = await working("14252306582");
     clock.skip(BETWEEN_READINGS_MS);
     world.simulator.control.clearRequests();
@@ -179,10 +180,10 @@ describe("touching the object shows at once what was mended", () => {
     expect(calls("ListService")).toBeLessThanOrEqual(3);
   });
 
-  test("for a stream whose account is active again", async () => {
+  test("and a stream whose account is active again becomes Ready", async () => {
     const account = state().accounts.get(ACCOUNT)!;
     account.status = "suspended";
-    // Other credentials in the eyes of the operator, so that it checks them again.
+    // A change of the Secret makes the operator check the credentials again.
     await world.secret({ secondaryAuthToken: "another-token-000000000000000000" }, { name: "mended" });
     const spec = { sms: { twilio: { credentialsSecretRef: { name: "mended" } } } };
     await world.stream(spec, { name: "mended" });
@@ -204,10 +205,10 @@ describe("touching the object shows at once what was mended", () => {
   });
 });
 
-describe("when a number that works joins a service that drops its texts", () => {
+describe("when a working number joins a Messaging Service that drops its texts", () => {
   afterEach(() => world.stop());
 
-  test("its texts fall silent, and the next resync sees why", async () => {
+  test("its texts stop coming, and the next resync finds the reason", async () => {
     await begin();
     let polls = 0;
     world.startOperator({
@@ -219,9 +220,9 @@ describe("when a number that works joins a service that drops its texts", () => 
     const polled = async (ms: number) => {
       const before = polls;
       clock.skip(ms);
-      await eventually("a look at the database", () => {
+      await eventually("the operator polls the database", () => {
         if (polls > before) return true;
-        // The look before may not have ended yet, and the next one is only planned after it.
+        // The poll before may not have ended yet, and the next one is only scheduled when it ends.
         clock.skip(10_000);
         return undefined;
       });
@@ -239,7 +240,7 @@ describe("when a number that works joins a service that drops its texts", () => 
     }
     await store.close();
     state().join(serviceOf(DROPPING).sid, world.atTwilio(NUMBER).sid);
-    // No texts for ten minutes, far less than the hour after which everything is read anyway.
+    // No texts come for ten minutes, which is far less than the hour after which the services are read anyway.
     for (let half = 0; half < 20; half++) await polled(30_000);
     clock.skip(A_RESYNC_MS);
     await world.numberIs("line", { InboundUrlReady: "MessagingServiceDropsInbound" });

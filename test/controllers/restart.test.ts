@@ -32,7 +32,7 @@ const once = (first: Moment, then: Moment): Moment => {
     return false;
   };
 };
-/** A call to Twilio that is never answered. The process is killed when `when` holds. */
+/** A call to Twilio that is never answered. The process is killed when `when` returns true. */
 interface Hang {
   fault: Partial<SimulatedFault>;
   when: () => boolean;
@@ -43,7 +43,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-/** Lets the real program work until the moment comes, and kills it before that request has any effect. */
+/** Runs the real program until the given moment, and kills it before that request has any effect. */
 async function killed(at: Moment | Hang, act: () => Promise<unknown>, ready = false) {
   for (const { metadata } of (await world.client.list(leases, { namespace: world.operatorNamespace })).items)
     await world.client.delete(leases, { namespace: world.operatorNamespace, name: metadata.name });
@@ -89,20 +89,20 @@ afterEach(async () => {
   Object.assign(world.atTwilio(), DEMO_WEBHOOK);
 });
 
-describe("a controller that is killed while it sets up a number, and started again, completes it", () => {
+describe("a controller that is killed while it wires a number completes that after a restart", () => {
   for (const [name, at] of [
-    ["before the finalizer", finalizer],
-    ["after the finalizer, before the claim", once(finalizer, claim)],
-    // The receivers' Secret and the claim are written at the same time, so either can exist without the other.
-    ["before the receiver hears of the number", once(finalizer, compiled)],
-    ["before the previous webhook is saved", once(finalizer, previous)],
+    ["killed before it adds the finalizer", finalizer],
+    ["killed after it adds the finalizer and before it records the claim", once(finalizer, claim)],
+    // The receivers' Secret and the claim are written at the same time, so each can exist without the other.
+    ["killed before it writes the receivers' Secret", once(finalizer, compiled)],
+    ["killed before it saves the previous webhook", once(finalizer, previous)],
     [
-      "after the previous webhook is saved, before the update arrives",
+      "killed after it saves the previous webhook and before the update reaches Twilio",
       { fault: { when: "before" }, when: () => saved === 1 },
     ],
-    ["after the update, when its answer is lost", { fault: { when: "after" }, when: pointsHere }],
-    ["after the update, before it is recorded", (seen) => pointsHere() && claim(seen)],
-    ["after the update is recorded, before the status is written", (seen) => pointsHere() && status(seen)],
+    ["killed after the update, before Twilio answers", { fault: { when: "after" }, when: pointsHere }],
+    ["killed after the update and before it records the update", (seen) => pointsHere() && claim(seen)],
+    ["killed after it records the update and before it writes the status", (seen) => pointsHere() && status(seen)],
   ] as [string, Moment | Hang][])
     test(name, async () => {
       watchSaved();
@@ -125,14 +125,14 @@ describe("a controller that is killed while it sets up a number, and started aga
     });
 });
 
-describe("a controller that is killed while it deletes a number, and started again, completes it", () => {
+describe("a controller that is killed while it gives a number back completes that after a restart", () => {
   const restored = () => world.atTwilio().smsUrl === DEMO_URL;
   for (const [name, at] of [
-    ["before the webhook is put back", { fault: { when: "before" }, when: fetched }],
-    ["after it is put back, when the answer is lost", { fault: { when: "after" }, when: restored }],
-    ["after it is put back, while the claim is still held", (seen) => restored() && claim(seen)],
-    ["after the claim is dropped, while the saved webhook is still there", previousGoes],
-    ["when only the finalizer is left", once(previousGoes, finalizer)],
+    ["killed before the webhook is restored", { fault: { when: "before" }, when: fetched }],
+    ["killed after the webhook is restored, before Twilio answers", { fault: { when: "after" }, when: restored }],
+    ["killed after the webhook is restored and before it drops the claim", (seen) => restored() && claim(seen)],
+    ["killed after it drops the claim and before it deletes the saved webhook", previousGoes],
+    ["killed before it removes the finalizer", once(previousGoes, finalizer)],
   ] as [string, Moment | Hang][])
     test(name, async () => {
       await applied();
@@ -155,7 +155,7 @@ test("a restart with another PUBLIC_URL refuses no text and counts no drift", as
   await eventually("the number points at the new URL", () =>
     world.atTwilio().smsUrl.startsWith(url) ? true : undefined,
   );
-  const number = await eventually("status tells it", async () => {
+  const number = await eventually("the status has the new URL", async () => {
     const object = await world.numberIs("line", { Ready: "True" });
     return object.status?.configuredUrl === world.inboundUrl() ? object : undefined;
   });
@@ -170,7 +170,8 @@ test("a restart with another PUBLIC_URL refuses no text and counts no drift", as
   expect([...hosts].sort()).toEqual(expect.arrayContaining([former, url].sort()));
   expect(number.status?.driftRepairs).toBeUndefined();
   expect(await world.metric("smschannel_webhook_drift_total")).toBe(0);
-  // Requests to the former URL (a text in flight, a Messaging Service) are accepted for another hour.
+  // Requests to the former URL are accepted for another hour: they can come from a text in flight or a Messaging
+  // Service.
   Object.assign(world.atTwilio("14252306550"), {
     smsUrl: `${former}/inbound/${world.namespace}/support`,
     smsFallbackUrl: "",
@@ -178,7 +179,7 @@ test("a restart with another PUBLIC_URL refuses no text and counts no drift", as
   expect((await world.text("14252306550")).attempts.map(({ status }) => status)).toEqual([200]);
 });
 
-test("a restart with another FALLBACK_PUBLIC_URL sets it anew and counts no drift", async () => {
+test("a restart with another FALLBACK_PUBLIC_URL sets the new fallback URL and counts no drift", async () => {
   await applied();
   world.startOperator();
   await world.numberIs("line", { Ready: "True" });
@@ -192,7 +193,7 @@ test("a restart with another FALLBACK_PUBLIC_URL sets it anew and counts no drif
   expect(await world.metric("smschannel_webhook_drift_total")).toBe(0);
 });
 
-test("while one kind cannot be listed after a restart, nothing is judged by what is not seen", async () => {
+test("while one kind cannot be listed after a restart, no status changes because of missing objects", async () => {
   await applied();
   world.startOperator();
   const before = await world.numberIs("line", { Ready: "True" });
@@ -206,7 +207,7 @@ test("while one kind cannot be listed after a restart, nothing is judged by what
   const number = await world.client.get(smsNumbers, { namespace: world.namespace, name: "line" });
   expect(number?.status).toEqual(before.status);
   proxy.fault = undefined;
-  await eventually("everything was looked at", async () =>
+  await eventually("both objects were reconciled", async () =>
     (await world.metric("smschannel_reconcile_total")) >= 2 ? true : undefined,
   );
   expect((await world.numberIs("line", { Ready: "True" })).status?.conditions).toEqual(
@@ -217,7 +218,7 @@ test("while one kind cannot be listed after a restart, nothing is judged by what
   world.startOperator();
 });
 
-test("an operator that lost its own records claims the number anew, and still knows what was there before", async () => {
+test("an operator that lost its records claims the number again and still restores the webhook from before us", async () => {
   await applied();
   world.startOperator();
   await world.numberIs("line", { Ready: "True" });
@@ -236,7 +237,7 @@ test("an operator that lost its own records claims the number anew, and still kn
   expect(world.webhook()).toEqual(DEMO_WEBHOOK);
 });
 
-/** How many former webhooks are saved. Filled by polling, as `when` of a Hang cannot wait. */
+/** How many former webhooks are saved. It is updated by polling, because `when` of a Hang is not asynchronous. */
 let saved = 0;
 function watchSaved() {
   saved = 0;

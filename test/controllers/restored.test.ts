@@ -7,7 +7,8 @@ import { eventually } from "../support/eventually.ts";
 import { NUMBER } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-// Needs a control plane of its own, as its store is set back. A cluster that was given, or k3s, is left alone.
+// This test needs a control plane of its own, because it sets the store of the API server back. It does not run on an
+// existing cluster or k3s.
 const own = process.env.TEST_USE_KUBECONFIG !== "1";
 let controlPlane: ControlPlane;
 let world: World;
@@ -24,7 +25,7 @@ afterAll(async () => {
 });
 
 test.runIf(own)(
-  "after a restored backup of the cluster the operator goes by what is there now",
+  "after a backup of the cluster is restored, the operator works with the restored objects and its own claims",
   async (context) => {
     if (controlPlane.saveStore === undefined) return context.skip();
     const [, second] = world.namespaces as [string, string];
@@ -48,10 +49,10 @@ test.runIf(own)(
       const { store } = world.operators[0]!.operator.watches.workStreams;
       return store.get(world.namespace, "made-since") === undefined ? true : undefined;
     });
-    // By their restored status both hold the number; the one that really holds it keeps it.
+    // According to the restored status both objects hold the number. The object that really holds it must keep it.
     await eventually(
       "the object that lost the number says so",
-      // On a busy machine the operator may have to win its Lease back first.
+      // On a busy machine the operator may first have to get its Lease back.
       async () => {
         const number = await world.client.get(smsNumbers, { namespace: world.namespace, name: "line" });
         return number?.status?.conditions?.find(({ type }) => type === "Accepted")?.reason ===
@@ -64,7 +65,7 @@ test.runIf(own)(
     await world.numberIs("line", { Accepted: "NumberAlreadyClaimed", Ready: "False" });
     await world.numberIs("line", { Ready: "True" }, second);
     expect(world.atTwilio().smsUrl).toContain(world.inboundUrl("support", second));
-    // The receiver's Secrets were set back too, and the operator has written them again.
+    // The Secrets of the receiver were set back too, and the operator has written them again.
     await eventually("a text is taken", async () =>
       (await world.text(NUMBER)).outcome === "delivered" ? true : undefined,
     );

@@ -16,7 +16,7 @@ let proxy: CuttingProxy;
 let user: string;
 let lines: string[];
 
-/** The operator runs as a ServiceAccount that has only the rights that a test grants. */
+/** The operator runs as a ServiceAccount that has only the permissions that a test grants. */
 beforeEach(async () => {
   lines = [];
   const destination = { write: (line: string) => void lines.push(line) };
@@ -50,7 +50,7 @@ const applied = async (namespace: string, number: string) => {
     spec: { timeZone: "Europe/Vienna" },
   });
 };
-/** Log, metric and /readyz name what is not watched. */
+/** Expects that log, metric and /readyz name the kind that is not watched. */
 const told = async (operator: ReturnType<typeof startOperator>, kind: string, sentence: string) => {
   await eventually("the operator says so", () => (operator.problem() === undefined ? undefined : true));
   expect(operator.problem()).toContain(sentence);
@@ -65,8 +65,8 @@ const allIsWell = (operator: ReturnType<typeof startOperator>) =>
     60_000,
   );
 
-describe("the right to read Secrets", () => {
-  test("that is missing in one namespace is reported there, the other one works, and granting it is enough", async () => {
+describe("permission to read Secrets", () => {
+  test("that is missing in one namespace is reported there, and only granting it is needed to repair that", async () => {
     const [open, closed] = world.namespaces as [string, string];
     await grantKinds("workstreams", "smsnumbers", "operatinghours");
     await grantSecrets(open);
@@ -93,7 +93,7 @@ describe("the right to read Secrets", () => {
     await allIsWell(operator);
   });
 
-  test("that is taken away while the operator runs stops no text, is reported with the next change, and granting it is enough", async () => {
+  test("that is revoked while the operator runs stops no text, and is reported with the next change of the Secret", async () => {
     const { namespace } = world;
     await grantKinds("workstreams", "smsnumbers", "operatinghours");
     await grantSecrets(world.namespaces[1]!);
@@ -126,7 +126,7 @@ describe("the right to read Secrets", () => {
   });
 });
 
-describe("a missing right on one kind is named, the other kinds work, and granting it is enough", () => {
+describe("missing permission to read one kind is reported, the other kinds work, and granting it is enough", () => {
   const begin = async (missing: string) => {
     const rest = ["workstreams", "smsnumbers", "operatinghours"].filter((plural) => plural !== missing);
     await grantKinds(...rest);
@@ -160,7 +160,7 @@ describe("a missing right on one kind is named, the other kinds work, and granti
     await allIsWell(operator);
   });
 
-  test("when the kind is WorkStream: a wired number stays Ready and as it is, and a new one waits", async () => {
+  test("when the kind is WorkStream: a wired number stays Ready and unchanged, and a new number waits", async () => {
     await begin("workstreams");
     const kinds = inUsersNamespace.kind("workstreams");
     const revoke = [];
@@ -177,7 +177,7 @@ describe("a missing right on one kind is named, the other kinds work, and granti
     const waiting = await world.numberIs("line", { Ready: "Progressing" }, world.namespaces[1]);
     expect(JSON.stringify(waiting.status)).not.toContain("NotFound");
     await told(operator, "WorkStream", "workstreams");
-    await eventually("the wired one was looked at", async () =>
+    await eventually("the wired number was reconciled", async () =>
       (await world.metric("smschannel_reconcile_total")) >= 4 ? true : undefined,
     );
     await world.numberIs("line", { Ready: "True", Accepted: "True" });

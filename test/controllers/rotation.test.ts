@@ -19,7 +19,7 @@ const start =
     token = TOKEN;
   };
 
-/** Does what an administrator does at Twilio. `Secondary` returns the new token. */
+/** Does one step of a rotation at Twilio, as an administrator does. `Secondary` returns the new token. */
 async function atTwilio(step: "Secondary" | "Promote"): Promise<string> {
   const response = await fetch(`${world.simulator.url}/accounts/v1/AuthTokens/${step}`, {
     method: "POST",
@@ -30,7 +30,7 @@ async function atTwilio(step: "Secondary" | "Promote"): Promise<string> {
   return answer.secondary_auth_token ?? token;
 }
 
-/** Waits until the receiver accepts signatures of this token, or no longer does. */
+/** Waits until the receiver knows this token, or until it has forgotten it. */
 async function verifiesWith(key: string, known = true, namespace = world.namespace) {
   const { fingerprint } = await signatureKey(key);
   await eventually(`the receiver ${known ? "knows" : "forgot"} a token`, () => {
@@ -45,7 +45,10 @@ async function texts(count: number): Promise<InboundDelivery[]> {
   return deliveries;
 }
 
-/** Texts that were not delivered at the first attempt: a retry would hide that one was refused. */
+/**
+ * The texts that were not delivered at the first attempt. Texts that were delivered by a retry count too, because the
+ * receiver refused them once.
+ */
 const refused = (deliveries: InboundDelivery[]) =>
   deliveries.filter(
     ({ outcome, attempts }) => outcome !== "delivered" || attempts.some(({ status }) => status !== 200),
@@ -77,13 +80,13 @@ describe("no text is refused while a token is rotated", () => {
 
   for (const [name, steps] of [
     [
-      "with both tokens in the Secret, then the promotion, then the new one alone",
+      "in three steps: both tokens in the Secret, the promotion, only the new token",
       [both, promote, promotionIsTold, onlyNew],
     ],
-    ["with both tokens in the Secret, then the new one alone, then the promotion", [both, onlyNew, promote]],
-    ["with the new token alone in the Secret, then the promotion", [onlyNew, promote]],
+    ["in three steps: both tokens in the Secret, only the new token, the promotion", [both, onlyNew, promote]],
+    ["in two steps: only the new token in the Secret, the promotion", [onlyNew, promote]],
     [
-      "with both tokens, the promotion, and the new one alone before the promotion was reported",
+      "in three steps when the Secret gets only the new token before the promotion was reported",
       [both, promote, onlyNew],
     ],
   ] as const)
@@ -108,7 +111,7 @@ describe("when a Secret changes", () => {
   });
   afterAll(() => world.stop());
 
-  test("forget-previous-token ends former tokens at once, and once for each value", async () => {
+  test("the annotation forget-previous-token ends former tokens at once, and once for each value", async () => {
     const next = await atTwilio("Secondary");
     const forget = (value: string) =>
       world.stream({}, { annotations: { "smschannel.dev/forget-previous-token": value } });
@@ -138,7 +141,7 @@ describe("when a Secret changes", () => {
     await overwrite(token);
   });
 
-  test("a wrong token is reported, and refuses no text", async () => {
+  test("a wrong token is reported, and no text is refused because of it", async () => {
     await world.secret({ authToken: WRONG });
     await world.streamIs("support", { CredentialsValid: "TwilioUnauthorized", Ready: "False" });
     expect(refused(await texts(3))).toEqual([]);
@@ -149,7 +152,7 @@ describe("when a Secret changes", () => {
     await world.numberIs("line", { Ready: "True" });
   });
 
-  test("without its Secret a stream goes on with its texts and asks Twilio nothing", async () => {
+  test("a stream without its Secret still gets texts, and the operator sends no request to Twilio for it", async () => {
     await world.client.delete(secrets, { namespace: world.namespace, name: "twilio" });
     await world.streamIs("support", { CredentialsValid: "SecretNotFound", Ready: "False" });
     await world.numberIs("line", { Ready: "SecretNotFound" });
@@ -186,12 +189,12 @@ describe("a token can be promoted safely", () => {
   /** Waits until the status names this version of the Secret. */
   const judged = (version: string | undefined) =>
     eventually(
-      "the Secret's version is told",
+      "the status names the version of the Secret",
       async () => {
         const stream = await world.client.get(workStreams, { namespace: world.namespace, name: "support" });
         return stream?.status?.lastValidation?.secretResourceVersion === version ? stream : undefined;
       },
-      // The Lease of the killed process has to run out first.
+      // The Lease of the killed process must expire first.
       60_000,
     );
   const promote = async (next: string) => {
@@ -199,7 +202,7 @@ describe("a token can be promoted safely", () => {
     token = next;
   };
 
-  test("as soon as the status names the Secret's version: the receivers' routes hold it by then", async () => {
+  test("as soon as the status names the Secret's version, because the receivers know the token then", async () => {
     world.startOperator();
     await world.numberIs("line", { Ready: "True" });
     const traffic = world.traffic();
@@ -213,10 +216,10 @@ describe("a token can be promoted safely", () => {
     expect(refused([...(await traffic.stop()), ...last])).toEqual([]);
   });
 
-  test("after a controller was killed before it saw the Secret: it looks at that first when it is back", async () => {
+  test("soon after a controller that was killed is back, because it reads changed Secrets first", async () => {
     const { child, lines } = world.startProcess();
     await world.numberIs("line", { Ready: "True" });
-    // Other streams that it also has to reconcile, and whose calls to Twilio will hang.
+    // Other streams that the controller also has to reconcile, and whose calls to Twilio will hang.
     const hanging = ["a", "b", "c"];
     await world.secret(OTHER_ACCOUNT, { name: "other" });
     for (const name of hanging)
@@ -244,7 +247,7 @@ describe("a token can be promoted safely", () => {
     expect(await world.stored()).toHaveLength(3);
   }, 120_000);
 
-  test("although the API key beside it is refused: the receivers get the token all the same", async () => {
+  test("even if the API key in the same Secret is refused, because the receivers still get the token", async () => {
     world.startOperator();
     await world.numberIs("line", { Ready: "True" });
     const traffic = world.traffic();
@@ -261,11 +264,11 @@ describe("a token can be promoted safely", () => {
   });
 });
 
-describe("an account SID is no secret", () => {
+describe("knowing the account SID of another tenant", () => {
   beforeAll(start(2));
   afterAll(() => world.stop());
 
-  test("a namespace with another's account SID and a wrong token gets nothing", async () => {
+  test("together with a wrong token gives a namespace no number and no text", async () => {
     const [, thief] = world.namespaces as [string, string];
     await world.secret({ authToken: WRONG }, { namespace: thief });
     await world.stream({}, { namespace: thief });
@@ -274,7 +277,7 @@ describe("an account SID is no secret", () => {
     await world.streamIs("support", { CredentialsValid: "TwilioUnauthorized" }, thief);
     const theirs = await world.numberIs("line", { Ready: "False", NumberFound: "Unknown" }, thief);
     expect(theirs.status?.phoneNumberSid).toBeUndefined();
-    // The first SmsNumber has claimed nothing, so the owner gets the number.
+    // The SmsNumber of the other namespace has claimed nothing, so the owner gets the number.
     await world.wired();
     expect(refused(await texts(3))).toEqual([]);
     expect(new Set((await world.stored()).map(({ namespace_uid }) => namespace_uid)).size).toBe(1);
@@ -285,7 +288,8 @@ describe("an account SID is no secret", () => {
     expect(stray.attempts.map(({ status }) => status)).toContain(403);
     expect(stray.outcome).toBe("failed");
 
-    // The other way round: a signature of the owner's account is not accepted at the thief's own route.
+    // The thief's stream now has valid credentials of another account. Its route still does not accept a text that
+    // the owner's account signed.
     await world.secret(OTHER_ACCOUNT, { namespace: thief });
     await world.streamIs("support", { CredentialsValid: "True", Ready: "True" }, thief);
     expect((await world.text("14252306550")).outcome).toBe("failed");

@@ -28,7 +28,7 @@ const refused = (deliveries: InboundDelivery[]) =>
     ({ outcome, attempts }) => outcome !== "delivered" || attempts.some(({ status }) => status !== 200),
   );
 
-/** Starts a server that is not our receiver, and gives its URL. */
+/** Starts a server that is not our receiver, and returns its URL. */
 async function stranger(answer: { status: number; headers?: Record<string, string>; body?: string }) {
   const server = createServer((request, response) => {
     request.resume();
@@ -39,15 +39,15 @@ async function stranger(answer: { status: number; headers?: Record<string, strin
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** A port at which nobody answers. */
+/** A port at which no server listens. */
 async function deadPort(): Promise<number> {
   const url = await stranger({ status: 200 });
   await closers.pop()!();
   return Number(new URL(url).port);
 }
 
-describe("when nobody answers at PUBLIC_URL", () => {
-  test("the number is not pointed there until the receiver answers, with URL_CHECK enforce", async () => {
+describe("when no server answers at PUBLIC_URL", () => {
+  test("the number is not pointed at the URL until the receiver answers, with URL_CHECK enforce", async () => {
     await begin();
     const port = await deadPort();
     world.publicUrl = `http://127.0.0.1:${port}`;
@@ -70,7 +70,7 @@ describe("when nobody answers at PUBLIC_URL", () => {
     ["report", "PublicUrlUnreachable"],
     ["off", "True"],
   ] as const)
-    test(`the number is pointed there all the same, with URL_CHECK ${urlCheck}`, async () => {
+    test(`the number is still pointed at the URL, with URL_CHECK ${urlCheck}`, async () => {
       await begin();
       world.publicUrl = `http://127.0.0.1:${await deadPort()}`;
       await applied();
@@ -100,7 +100,7 @@ describe("the number is not pointed at a PUBLIC_URL where something else answers
 });
 
 describe("a route outlives its stream", () => {
-  test("a stream that is deleted and applied again under traffic refuses no text", async () => {
+  test("no text is refused while a stream is deleted and applied again", async () => {
     await begin();
     await world.wired();
     const traffic = world.traffic();
@@ -117,7 +117,7 @@ describe("a route outlives its stream", () => {
     expect(world.updates()).toHaveLength(1);
   });
 
-  test("a stream that is deleted refuses no text, also through a restart of the operator", async () => {
+  test("no text is refused after a stream was deleted, even if the operator restarts", async () => {
     await begin();
     await world.wired();
     await world.client.delete(workStreams, { namespace: world.namespace, name: "support" });
@@ -132,13 +132,13 @@ describe("a route outlives its stream", () => {
   });
 });
 
-test("texts to a number that is only observed count as the stream's own, even while the operator restarts", async () => {
+test("texts to an observed number are stored as inbound texts of the stream, even while the operator restarts", async () => {
   await begin();
   await world.wired();
   await world.number({ managementPolicy: "Observe" });
   await world.numberIs("line", { Ready: "True" });
   await world.stopOperators();
-  // With a slow list at Twilio the operator does not know yet whether the account owns the number.
+  // Because the list at Twilio is slow, the operator does not know yet whether the account owns the number.
   world.simulator.control.faults({
     kind: "slow",
     ms: 1500,
@@ -162,7 +162,7 @@ test("texts to a number that is only observed count as the stream's own, even wh
   expect(new Set(kinds)).toEqual(new Set(["inbound"]));
 });
 
-test("a namespace that is created again gets nothing of the old one's route", async () => {
+test("a namespace that is created again has another route than the old namespace of that name", async () => {
   await begin();
   await world.wired({ deletionPolicy: "Retain" });
   expect((await world.text()).outcome).toBe("delivered");
@@ -188,7 +188,8 @@ test("a namespace that is created again gets nothing of the old one's route", as
     .find(`${world.namespace}/support`)
     .find(({ namespaceUid }) => namespaceUid === uid);
   expect(fresh?.checkKey).not.toEqual(old?.checkKey);
-  // The retained webhook was our own, so it is not saved as the former one. What was there before us was kept, and is restored.
+  // The retained webhook was our own, so it is not saved as the former webhook. The webhook from before us was kept,
+  // and is restored.
   await world.deleteNumber();
   await world.gone(smsNumbers, "line");
   expect(world.atTwilio()).toMatchObject({
@@ -197,7 +198,7 @@ test("a namespace that is created again gets nothing of the old one's route", as
   });
 }, 90_000);
 
-test("a stream beyond the number that a namespace may have is refused, and the others go on", async () => {
+test("a stream above the limit of its namespace is refused, and the other streams go on", async () => {
   await begin({ config: { maxStreamsPerNamespace: 1 } });
   await world.wired();
   await world.stream({}, { name: "second" });
@@ -217,7 +218,7 @@ test("a stream beyond the number that a namespace may have is refused, and the o
   expect(world.updates()).toHaveLength(1);
 });
 
-test("deleted streams do not count against the limit for new ones", async () => {
+test("deleted streams do not count against the limit of streams in a namespace", async () => {
   await begin({ config: { maxStreamsPerNamespace: 2 } });
   await world.secret();
   world.startOperator();
@@ -227,13 +228,13 @@ test("deleted streams do not count against the limit for new ones", async () => 
     for (const name of names) await world.streamIs(name, { Ready: "True" });
     await world.stream({}, { name: `${generation}-three` });
     await world.streamIs(`${generation}-three`, { InboundUrlReady: "RouteTableFull" });
-    // The waiting stream gets the place of a deleted one at once.
+    // The waiting stream gets the place of a deleted stream at once.
     await world.client.delete(workStreams, { namespace: world.namespace, name: names[0]! });
     await world.streamIs(`${generation}-three`, { Ready: "True" });
     for (const name of [names[1]!, `${generation}-three`])
       await world.client.delete(workStreams, { namespace: world.namespace, name });
   }
-  // The number of routes of former streams is bounded too.
+  // The number of routes of deleted streams is limited too.
   const routes = await eventually("former routes beyond the bound have left", () => {
     const found = [...world.operators[0]!.operator.records.routes()];
     return found.length <= 5 ? found : undefined;

@@ -8,7 +8,8 @@ import { COMPLIANCE_REPLIES } from "../support/world/manifests.ts";
 import { ACCOUNT } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-// Each row has a stream and a number of its own, all in one account: what is at Twilio, what is applied, and what comes of it.
+// Each row has a stream and a number of its own, all in one account. A row says what is configured at Twilio, what is
+// applied and what the result is.
 let world: World;
 beforeAll(async () => {
   world = await World.start();
@@ -27,7 +28,7 @@ interface WiringRow {
 }
 
 const rows: Record<string, WiringRow> = {
-  "somebody's webhook is left alone": {
+  "a webhook of another service is left alone": {
     number: "14252306550",
     want: {
       Accepted: "True",
@@ -39,7 +40,7 @@ const rows: Record<string, WiringRow> = {
     wired: false,
     says: /crm\.example\.com.*takeover: Always/,
   },
-  "an application is left alone": {
+  "a number with a Twilio application is left alone": {
     number: "14252306551",
     want: { InboundUrlReady: "ApplicationOverrides", Stalled: "True" },
     wired: false,
@@ -49,18 +50,18 @@ const rows: Record<string, WiringRow> = {
     want: { NumberFound: "NumberNotSmsCapable", Ready: "False" },
     wired: false,
   },
-  "a service that drops inbound texts is reported, and nothing is written": {
+  "a Messaging Service that drops inbound texts is reported, and the webhook is not set": {
     number: "14252306553",
     want: { InboundUrlReady: "MessagingServiceDropsInbound" },
     wired: false,
     says: /Defer to sender/,
   },
-  "a service that defers to the number does no harm": {
+  "a number in a Messaging Service that defers to the number's webhook is wired": {
     number: "14252306554",
     want: { Ready: "True" },
     wired: true,
   },
-  "a service with a URL of its own is reported": {
+  "a Messaging Service with a URL of its own is reported": {
     number: "14252306555",
     want: { InboundUrlReady: "MessagingServiceOverrides" },
     wired: false,
@@ -85,7 +86,7 @@ const rows: Record<string, WiringRow> = {
   },
 };
 
-describe("what Twilio has decides what is done", () => {
+describe("the settings at Twilio decide what the operator does", () => {
   for (const [title, row] of Object.entries(rows))
     test.concurrent(title, async () => {
       const name = `n${row.number}`;
@@ -99,7 +100,7 @@ describe("what Twilio has decides what is done", () => {
       if (row.says !== undefined) expect(ready?.message).toMatch(row.says);
     });
 
-  test("a short code needs its STOP, START and HELP answers", async () => {
+  test("a short code is accepted only with its STOP, START and HELP answers", async () => {
     await world.stream({}, { name: "code" });
     await world.number(
       { workStreamRef: { name: "code" }, number: "894546", type: "ShortCode" },
@@ -143,7 +144,7 @@ describe("with takeover Always", () => {
     expect(JSON.stringify(object)).not.toMatch(/hush|whisper/);
   });
 
-  test("an application is taken off", async () => {
+  test("a Twilio application is removed from the number", async () => {
     const number = world.simulator.state.addNumber({
       accountSid: ACCOUNT,
       phoneNumber: "+14252306571",
@@ -162,7 +163,7 @@ describe("with takeover Always", () => {
   });
 });
 
-test("a webhook that somebody sets up a moment before applying is seen, also right after a look at the account", async () => {
+test("a webhook that is set just before an SmsNumber is applied is noticed, even right after the account was read", async () => {
   const lists = () =>
     world.simulator.control.requests().filter(({ operation }) => operation === "ListIncomingPhoneNumber")
       .length;
@@ -183,8 +184,8 @@ test("a webhook that somebody sets up a moment before applying is seen, also rig
   }
 });
 
-describe("the operator keeps its hands off", () => {
-  test("with Observe it reports and changes nothing, until it is told to manage the number", async () => {
+describe("the operator does not change the webhook", () => {
+  test("with managementPolicy Observe, until the policy is changed to Manage", async () => {
     const number = world.simulator.state.addNumber({
       accountSid: ACCOUNT,
       phoneNumber: "+14252306572",
@@ -210,7 +211,7 @@ describe("the operator keeps its hands off", () => {
     expect(number.smsUrl).toBe(world.inboundUrl("look") + CONNECTION_OVERRIDES);
   });
 
-  test("with suspend it leaves the webhook as it is, until that is lifted", async () => {
+  test("while suspend is true", async () => {
     const number = world.simulator.state.addNumber({
       accountSid: ACCOUNT,
       phoneNumber: "+14252306573",
@@ -231,7 +232,7 @@ describe("the operator keeps its hands off", () => {
   });
 });
 
-test("wiring a number without a webhook deletes no Secret, and one that was saved earlier is still deleted", async () => {
+test("wiring a number without a webhook sends no request to delete a saved webhook unless one was saved before", async () => {
   const proxy = await cuttingProxy(kubeconfigPath());
   const deletions = () =>
     proxy.seen.filter(({ method, url }) => method === "DELETE" && url.includes("-previous-"));
@@ -245,7 +246,8 @@ test("wiring a number without a webhook deletes no Secret, and one that was save
     await fresh.numberIs("line", { Ready: "True" });
     expect(deletions()).toEqual([]);
 
-    // Somebody's webhook is taken over, then only observed, then cleared by somebody, and taken over again.
+    // The operator takes over a webhook and then only observes the number. A user clears the webhook, and the
+    // operator manages the number again.
     await fresh.deleteNumber();
     await fresh.gone(smsNumbers, "line");
     Object.assign(fresh.atTwilio(), { smsUrl: "https://crm.example.com/sms" });
@@ -263,7 +265,7 @@ test("wiring a number without a webhook deletes no Secret, and one that was save
   }
 });
 
-test("when Twilio answers an update without making it, the message names what Twilio kept", async () => {
+test("when Twilio accepts an update without making it, the message names the unchanged fields", async () => {
   const fresh = await World.start();
   try {
     await fresh.secret();
