@@ -13,7 +13,7 @@ export interface ControllerMetrics {
 export function controllerMetrics(registry: Registry): ControllerMetrics {
   const drift = new Counter({
     name: "smschannel_webhook_drift_total",
-    help: "Webhooks that somebody changed and that were set back.",
+    help: "Webhooks that somebody changed at Twilio and that the operator set back.",
     registers: [registry],
   });
   const letGo = new Counter({
@@ -23,7 +23,7 @@ export function controllerMetrics(registry: Registry): ControllerMetrics {
     registers: [registry],
   });
   // Every reason is exported from the start with the value 0. Prometheus sees no increase in a counter whose first
-  // value is 1, so an alert would miss the first number of a reason.
+  // value is 1, so an alert would miss the first number that was let go for a reason.
   for (const reason of LET_GO_REASONS) letGo.inc({ reason }, 0);
   return { countDrift: () => drift.inc(), countLetGo: (reason) => letGo.inc({ reason }) };
 }

@@ -43,7 +43,7 @@ export class NamespaceUids {
 
   async #fetch(namespace: string): Promise<string> {
     const found = await this.#client.get(namespaces, { name: namespace });
-    if (found?.metadata.uid === undefined) throw new Error(`namespace ${namespace} is not there`);
+    if (found?.metadata.uid === undefined) throw new Error(`namespace ${namespace} does not exist`);
     return found.metadata.uid;
   }
 }

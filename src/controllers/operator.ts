@@ -49,7 +49,7 @@ import { RoutingChecks } from "./workstream/routing-checks.ts";
 import { createSecretReader, type SecretReader } from "./workstream/secret-reader.ts";
 import { Streams } from "./workstream/streams.ts";
 
-/** The settings that the controllers need; see src/main/config.ts for what each means. */
+/** The settings that the controllers need. src/main/config.ts explains each of them. */
 export interface OperatorConfig {
   operatorNamespace: string;
   instance: string;
@@ -66,7 +66,7 @@ export interface OperatorConfig {
   urlCheckAddress: string | undefined;
   resyncIntervalMs: number;
   takeOverFrom: string | undefined;
-  /** Give the receivers a route of the installation's own, for `smschannel test-text` (ADR 19). */
+  /** Whether the receivers get a route of the installation's own, for `smschannel test-text` (ADR 19). */
   testRoute?: boolean;
 }
 
@@ -76,7 +76,7 @@ export interface OperatorOptions {
   client: KubeClient;
   /** Without a leader elector this process leads all the time. */
   leader: LeaderElector | undefined;
-  /** Names this process in events. */
+  /** The name of this process in events. */
   identity: string;
   clock: Clock;
   log: Log;
@@ -119,7 +119,7 @@ export class Operator {
   readonly #recordsOfTerm: RecordsOfTerm;
   readonly #accounts: Accounts;
   readonly #checks: Checks;
-  /** The controllers, in the order in which they are started, after the watches. */
+  /** The controllers, in the order in which they are started. They are started after the watches. */
   readonly #controllers: readonly Part[];
   readonly #upkeep: Upkeep;
   /** Parts that controllers use until they end. They are stopped after the controllers, in any order. */
@@ -384,6 +384,7 @@ export class Operator {
       databaseUrl: config.databaseUrl,
       clock,
       log,
+      // Busy routes have new evidence every minute, so it goes into the lane that does not delay changes by users.
       onChange: (key) => wakeups.route(key, "resync"),
       // Something at Twilio may take the route's texts, so the next resync checks the account for that.
       onSilent: (key) => {

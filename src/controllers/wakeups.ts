@@ -118,8 +118,8 @@ export class Wakeups {
 }
 
 /**
- * Queues every object of the namespace. They go into the lane of resyncs, so that a whole list does not delay a
- * user's change.
+ * Queues every object of the namespace. The objects go into the lane of resyncs, so that a whole list does not delay
+ * a user's change.
  */
 function all(queue: Enqueue, { store }: { store: ReadStore<KubeObject> }, namespace: string | undefined) {
   for (const object of store.list(namespace)) queue.add(keyOf(object), "resync");

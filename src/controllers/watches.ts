@@ -14,7 +14,7 @@ import { conditionOf } from "../kube/status/conditions.ts";
 import { Informer } from "../kube/watch/informer.ts";
 import type { Log } from "../log.ts";
 
-/** What to watch, and how. */
+/** Which namespaces to watch, and the clients for that. */
 export interface WatchesOptions {
   client: KubeClient;
   /** The namespaces to watch. An empty list means all namespaces. */

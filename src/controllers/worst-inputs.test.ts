@@ -141,17 +141,19 @@ const rows: Record<string, () => unknown> = {
   "metadata with 60,000 finalizers": heard(
     object({ finalizers: Array.from({ length: 60_000 }, (_, at) => `a.b/c${at.toString(36)}`) }),
   ),
-  "the annotation that ends former tokens, with a value of 256 KiB": () => forgetOf("x".repeat(262_144), undefined),
+  "the annotation that ends former tokens, with a value of 256 KiB": () =>
+    forgetOf("x".repeat(262_144), undefined),
   "a Secret with 100,000 keys": heard(object({}, { data: keys(100_000, "") })),
   "a Secret whose values are line breaks and one letter": secret(`${"\n".repeat(KEPT)}x`),
   "a Secret whose values are blanks between two letters": secret(`x${" ".repeat(KEPT)}x`),
   "a Secret whose values are quotes and blanks": secret('" '.repeat(KEPT / 2)),
   "a Secret whose values are JSON lists nested 3,072 deep": secret("[".repeat(KEPT)),
   "a Secret whose values are one word of 3,072 letters": secret("a".repeat(KEPT)),
-  "OperatingHours that are always open, in 50 pieces a day and with a special day in each of 100 years": hours({
-    weekly: spans(28),
-    dates: dates("00:00", "24:00"),
-  }),
+  "OperatingHours that are always open, in 50 pieces a day and with a special day in each of 100 years":
+    hours({
+      weekly: spans(28),
+      dates: dates("00:00", "24:00"),
+    }),
   "OperatingHours with 50 openings a day": hours({ weekly: spans(1) }),
   "OperatingHours that open only in minutes that clocks skip, in 100 years": hours({ dates: skippedHours }),
   "OperatingHours with one holiday after another for 7,800 years": hours({ holidays: centuries }),

@@ -27,7 +27,10 @@ const channelsIn = async (...namespaces: string[]) => {
     await world.stream({}, { namespace });
   }
 };
-/** Lets the first namespace hold the number. The second one has credentials of the same account. */
+/**
+ * Gives the number to the first namespace. The second namespace has credentials of the same account, so it could have
+ * the number too.
+ */
 const heldByFirst = async (first: string, second: string) => {
   await channelsIn(first, second);
   await world.number({}, { namespace: first });
@@ -113,7 +116,7 @@ test("an SmsNumber keeps its claim while Twilio refuses its token", async () => 
   expect((await world.text()).outcome).toBe("delivered");
 });
 
-test("a namespace whose account does not own the number takes nothing by naming it first", async () => {
+test("a namespace whose account does not own a number does not get it by applying it first", async () => {
   const [a, b] = world.namespaces as [string, string];
   await world.secret(OTHER_ACCOUNT, { namespace: a });
   await world.stream({}, { namespace: a });
@@ -125,7 +128,7 @@ test("a namespace whose account does not own the number takes nothing by naming 
   await world.numberIs("line", { Ready: "True" }, b);
 });
 
-test("the SID of another account with a token of the own account gives access to nothing", async () => {
+test("an account SID together with the token of another account gives access to nothing", async () => {
   const [, b, c] = world.namespaces as [string, string, string];
   await world.secret({}, { namespace: b });
   await world.stream({}, { namespace: b });

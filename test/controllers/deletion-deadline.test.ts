@@ -66,7 +66,7 @@ describe("a deletion ends after DELETE_TIMEOUT while Twilio fails", () => {
           (await world.events()).find(({ note }) => note.includes("gave up after waiting for Twilio")),
         );
         expect(told.type).toBe("Warning");
-        // The webhook from before us is kept, in case an SmsNumber of the same number is created again.
+        // The number's former webhook is kept, in case an SmsNumber of the same number is created again.
         expect(await world.previousWebhooks()).toHaveLength(1);
       });
 });

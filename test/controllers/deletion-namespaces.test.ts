@@ -44,7 +44,7 @@ const namespaceDeleted = async (namespace: string, timeout = "40s") =>
     code: 0,
   });
 
-/** Expects that the second namespace has the number, and also the saved webhook from before us. */
+/** Expects that the second namespace has the number, and also the number's saved former webhook. */
 const isTheSecondNow = async () => {
   const heir = await world.numberIs("line", { Ready: "True" }, second);
   expect(heir.status?.previousWebhook?.host).toBe("demo.twilio.com");
@@ -127,7 +127,7 @@ describe("deleting a whole namespace", () => {
     world.simulator.control.faults({ kind: "status", status: 503 });
     await namespaceDeleted(first);
     expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(1);
-    // The webhook from before us is kept for the next SmsNumber of this number.
+    // The number's former webhook is kept for the next SmsNumber of this number.
     const { sid } = world.atTwilio();
     expect(await world.previousWebhooks()).toEqual([expect.stringContaining(sid.toLowerCase())]);
   });

@@ -44,17 +44,16 @@ const deleted = async () => {
   await world.gone(smsNumbers, "line");
   expect(await world.previousWebhooks()).toEqual([]);
 };
-/**
- * Deletes the SmsNumber of a number that is not given back. Expects that the webhook from before us is kept for the
- * number.
- */
+/** Deletes the SmsNumber of a number that is not given back. Expects that the number's former webhook is kept. */
 const leftBehind = async () => {
   await world.deleteNumber();
   await world.gone(smsNumbers, "line");
   const { sid } = world.atTwilio();
   expect(await world.previousWebhooks()).toEqual([expect.stringContaining(sid.toLowerCase())]);
 };
-/** Creates and deletes the SmsNumber once more. Expects the webhook from before us at Twilio, because it was kept. */
+/**
+ * Creates and deletes the SmsNumber once more. Expects the number's former webhook at Twilio, because it was kept.
+ */
 const comesBack = async (was: object, spec: Parameters<World["number"]>[0] = {}) => {
   await world.wired(spec);
   isOurs();
@@ -84,14 +83,19 @@ describe("after the deletion of an SmsNumber", () => {
 
   for (const [name, before, spec, after] of [
     ["Restore has put back Twilio's demo reply", {}, {}, undefined],
-    ["Restore has put back another service's webhook, letter by letter", FOREIGN, { takeover: "Always" }, undefined],
+    [
+      "Restore has put back another service's webhook, letter by letter",
+      FOREIGN,
+      { takeover: "Always" },
+      undefined,
+    ],
     [
       "Restore has put back a Twilio application",
       { ...FOREIGN, smsApplicationSid: APPLICATION },
       { takeover: "Always" },
       undefined,
     ],
-    ["Restore has left a webhook empty that was empty before us", NOTHING, {}, NOTHING],
+    ["Restore has left the webhook empty if it was empty before", NOTHING, {}, NOTHING],
     [
       "Clear has emptied the webhook",
       FOREIGN,
@@ -232,7 +236,7 @@ describe("after the deletion of an SmsNumber", () => {
       expect(webhook()).toMatchObject(NOTHING);
     });
 
-    test("a webhook that stayed ours is replaced by the one from before us", async () => {
+    test("a webhook that stayed ours is replaced by the number's former webhook", async () => {
       await observed();
       await world.wired({ takeover: "Always" });
       expect(await previous()).toBe("legacy.example.com");
@@ -240,7 +244,7 @@ describe("after the deletion of an SmsNumber", () => {
       expect(webhook()).toEqual(FOREIGN);
     });
 
-    test("an application that somebody set meanwhile is restored, together with the webhook from before us", async () => {
+    test("an application that somebody set meanwhile is restored, together with the number's former webhook", async () => {
       await observed();
       change({ smsApplicationSid: APPLICATION });
       await world.wired({ takeover: "Always" });
@@ -336,7 +340,7 @@ describe("Secret, WorkStream and SmsNumber that are deleted one after another", 
 
   for (const order of permutations(["secret/twilio", "workstream/support", "smsnumber/line"]))
     for (const cascade of ["foreground", "background"])
-      test(`leave the webhook from before us, in the order ${order.join(", ")}, with cascade ${cascade}`, async () => {
+      test(`leave the number's former webhook at Twilio, in the order ${order.join(", ")}, with cascade ${cascade}`, async () => {
         await world.wired();
         for (const object of order) {
           const args = ["-n", world.namespace, "delete", object, `--cascade=${cascade}`, "--timeout=60s"];

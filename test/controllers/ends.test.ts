@@ -176,7 +176,7 @@ test("a claim ends when a user removed the finalizer, and the saved webhook is k
     return [...next.records.claims()].length === 0 ? true : undefined;
   });
   expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
-  // The webhook from before us is kept, in case the number gets an SmsNumber again. It is deleted after ninety days,
+  // The number's former webhook is kept, in case the number gets an SmsNumber again. It is deleted after ninety days,
   // because a URL can contain a password.
   await eventually("it is counted", async () =>
     (await world.metric("smschannel_finalizer_gave_up_total")) === 1 ? true : undefined,
@@ -263,7 +263,7 @@ async function acceptedTokens(): Promise<string[]> {
   }
 }
 
-test("a deletion from a time without an operator is not ended by the first fault of Twilio", async () => {
+test("a deletion that was requested while no operator ran is tried again after a fault of Twilio", async () => {
   world.startOperator();
   await world.wired();
   await world.stopOperators();

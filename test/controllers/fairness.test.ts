@@ -22,7 +22,7 @@ let twilio: HoldingProxy;
 let a: string;
 let b: string;
 let ours: Fleet;
-/** How long it takes until a change of B is observed while A does nothing. */
+/** How long it takes until a change of tenant B is observed while tenant A does nothing. */
 let usualMs: number;
 
 beforeAll(async () => {
@@ -45,8 +45,8 @@ const operator = () => world.startOperator({ twilioBaseUrl: twilio.url });
 const median = (times: number[]) => times.toSorted((one, other) => one - other)[times.length >> 1]!;
 
 /**
- * Changes the numbers of B one after another. Returns how long it took until each change was observed; a change may
- * take at most 10 s.
+ * Changes the numbers of tenant B one after another. Returns how long it took until each change was observed; a
+ * change may take at most 10 s.
  */
 async function changes(description: string): Promise<number[]> {
   const times: number[] = [];
@@ -65,9 +65,10 @@ async function changes(description: string): Promise<number[]> {
 }
 
 let next = CHANGES;
-/** Expects that B is served in everything that a tenant does: changes, a new number and a deletion. */
+/** Expects that tenant B is served in everything that a tenant does: changes, a new number and a deletion. */
 async function bIsServed(meanwhile: string) {
-  // The limit is a second, or more on a machine that is so slow that B needs longer even when A does nothing.
+  // The limit is a second, or more on a machine that is so slow that tenant B needs longer even when tenant A does
+  // nothing.
   expect(median(await changes(meanwhile))).toBeLessThan(Math.max(1000, 4 * usualMs));
   const added = await applyFleet(world, { account: 2, namespace: b, from: next, to: next + 1 });
   next += 1;
@@ -87,8 +88,8 @@ const troubles: Record<string, () => void> = {
 };
 const allOfA = () => applyFleet(world, { account: 1, namespace: a, to: SIZE });
 /**
- * Ends the fault and deletes all objects of A. A new operator does this, because it has no pauses and no backoff
- * left.
+ * Ends the fault and deletes all objects of tenant A. A new operator does this, because it has no pauses and no
+ * backoff left.
  */
 const over = async (fleet: Fleet) => {
   twilio.holds = () => false;
@@ -131,7 +132,7 @@ describe("tenant B is served within a second", { timeout: 180_000 }, () => {
       await world.stream({ sms: { twilio: { credentialsSecretRef: { name } } } }, { name, namespace: a });
     };
     await Promise.all(Array.from({ length: 2 * WORKERS }, (_, at) => withItsOwn(at)));
-    // Some calls time out while others begin, so the whole share of A is never in use at the same time.
+    // Some calls time out while others begin, so the whole share of tenant A is never in use at the same time.
     await twilio.holdsNow(WORKERS / 3);
     await bIsServed("many credentials");
     twilio.holds = () => false;

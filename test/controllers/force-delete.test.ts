@@ -85,7 +85,7 @@ describe("force-delete ends a deletion at once", () => {
       await trouble.isMet();
       await force();
       await goneAtOnce();
-      // The number was let go without waiting. It is still counted, and the webhook from before us is kept.
+      // The number was let go without waiting. It is still counted, and the number's former webhook is kept.
       expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(1);
       const { sid } = world.atTwilio();
       expect(await world.previousWebhooks()).toEqual([expect.stringContaining(sid.toLowerCase())]);

@@ -93,12 +93,14 @@ describe("two replicas of one release", () => {
     world.startOperator();
     proxy.freeze();
     expect(await somebodyLeads(0)).toBe(1);
-    await eventually("the other replica has reconciled", async () => ((await reconciles(1)) > 2 ? true : undefined));
+    await eventually("the other replica has reconciled", async () =>
+      (await reconciles(1)) > 2 ? true : undefined,
+    );
     const written = () => requestsBy(0, "UpdateNumber");
     const before = await written();
     const looked = await requestsBy(0, "ListNumbers");
 
-    // A drift that both replicas would see at their next resync.
+    // This change of the webhook is a drift that both replicas would see at their next resync.
     Object.assign(world.atTwilio(), { smsUrl: "https://other.example.com/" });
     await eventually("repaired", () =>
       world.atTwilio().smsUrl.includes(world.inboundUrl()) ? true : undefined,
@@ -122,7 +124,8 @@ describe("two replicas of one release", () => {
     const proxy = await cuttingProxy(kubeconfigPath());
     world.startOperator({}, { kubeconfig: proxy.kubeconfig });
     expect(await somebodyLeads()).toBe(0);
-    // Its view of the account has every number, even the number that only the other leader will wire.
+    // The view that this replica has of the account contains every number, even the number that only the other leader
+    // will wire.
     await world.secret();
     await world.stream({}, { name: "sales" });
     await world.number(

@@ -63,7 +63,7 @@ test("a Secret with 60,000 labels and a WorkStream with 5,000 labels do not dela
   const labels = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at.toString(36)}`, ""]));
   const pause = await longestPause(async () => {
-    // The objects are created and not applied: with so many labels the API server needs longer for an apply than a
+    // The objects are created and not applied, because the API server needs more time to apply so many labels than a
     // request may last.
     await world.client.create(secrets, {
       apiVersion: "v1",

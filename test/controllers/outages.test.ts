@@ -265,7 +265,7 @@ describe("when Twilio fails from the start", () => {
 describe("credentials and other secrets do not leak", () => {
   afterEach(() => world.stop());
 
-  test("to another host: the operator fetches no page from there, and a host is refused as a region", async () => {
+  test("to another host, neither through a link to a next page nor through the field region", async () => {
     world = await World.start();
     const thief = await listener(() => undefined);
     const twisted = await listener(async (path, init) => {

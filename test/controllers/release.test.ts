@@ -127,7 +127,7 @@ describe("smschannel release without a running operator", () => {
     await world.numberIs("line", { Ready: "True" });
     await world.stopOperators();
     expect((await release("--restore")).code).toBe(0);
-    // The first run kept the webhook from before us in the Secret of the number.
+    // The first run kept the number's former webhook in the Secret of the number.
     expect(world.atTwilio().smsUrl).toBe(crm);
     expect(await ownSecrets()).toEqual([]);
   });
@@ -254,7 +254,9 @@ describe("two runs of smschannel release at once", () => {
   const lease = async () =>
     (await world.client.list(leases, { namespace: world.operatorNamespace })).items[0]?.spec;
 
-  test("work one after the other while a controller is running, and both end", { timeout: 120_000 }, async () => {
+  test("work one after the other while a controller is running, and both end", {
+    timeout: 120_000,
+  }, async () => {
     world = await World.start({ elect });
     await wired();
     const both = await Promise.all([release(), release()]);
@@ -277,7 +279,10 @@ describe("two runs of smschannel release at once", () => {
     await world.stopOperators();
     world.simulator.control.faults({ kind: "status", status: 503 });
     const first = startRelease();
-    const holder = await eventually("the first run holds the Lease", async () => (await lease())?.holderIdentity || undefined);
+    const holder = await eventually(
+      "the first run holds the Lease",
+      async () => (await lease())?.holderIdentity || undefined,
+    );
     const second = release();
     first.kill("SIGKILL");
     await once(first, "close");

@@ -102,7 +102,10 @@ describe("a controller that is killed while it wires a number completes that aft
     ],
     ["killed after the update, before Twilio answers", { fault: { when: "after" }, when: pointsHere }],
     ["killed after the update and before it records the update", (seen) => pointsHere() && claim(seen)],
-    ["killed after it records the update and before it writes the status", (seen) => pointsHere() && status(seen)],
+    [
+      "killed after it records the update and before it writes the status",
+      (seen) => pointsHere() && status(seen),
+    ],
   ] as [string, Moment | Hang][])
     test(name, async () => {
       watchSaved();
@@ -129,8 +132,14 @@ describe("a controller that is killed while it gives a number back completes tha
   const restored = () => world.atTwilio().smsUrl === DEMO_URL;
   for (const [name, at] of [
     ["killed before the webhook is restored", { fault: { when: "before" }, when: fetched }],
-    ["killed after the webhook is restored, before Twilio answers", { fault: { when: "after" }, when: restored }],
-    ["killed after the webhook is restored and before it drops the claim", (seen) => restored() && claim(seen)],
+    [
+      "killed after the webhook is restored, before Twilio answers",
+      { fault: { when: "after" }, when: restored },
+    ],
+    [
+      "killed after the webhook is restored and before it drops the claim",
+      (seen) => restored() && claim(seen),
+    ],
     ["killed after it drops the claim and before it deletes the saved webhook", previousGoes],
     ["killed before it removes the finalizer", once(previousGoes, finalizer)],
   ] as [string, Moment | Hang][])
@@ -218,7 +227,7 @@ test("while one kind cannot be listed after a restart, no status changes because
   world.startOperator();
 });
 
-test("an operator that lost its records claims the number again and still restores the webhook from before us", async () => {
+test("an operator that lost its records claims the number again and still restores the former webhook", async () => {
   await applied();
   world.startOperator();
   await world.numberIs("line", { Ready: "True" });

@@ -7,8 +7,8 @@ import { eventually } from "../support/eventually.ts";
 import { NUMBER } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-// This test needs a control plane of its own, because it sets the store of the API server back. It does not run on an
-// existing cluster or k3s.
+// This test needs a control plane of its own, because it sets the store of the API server back. So it is skipped on
+// an existing cluster and on k3s.
 const own = process.env.TEST_USE_KUBECONFIG !== "1";
 let controlPlane: ControlPlane;
 let world: World;

@@ -66,7 +66,7 @@ const allIsWell = (operator: ReturnType<typeof startOperator>) =>
   );
 
 describe("permission to read Secrets", () => {
-  test("that is missing in one namespace is reported there, and only granting it is needed to repair that", async () => {
+  test("that is missing in one namespace is reported there, and the operator recovers when it is granted", async () => {
     const [open, closed] = world.namespaces as [string, string];
     await grantKinds("workstreams", "smsnumbers", "operatinghours");
     await grantSecrets(open);

@@ -83,7 +83,10 @@ describe("no text is refused while a token is rotated", () => {
       "in three steps: both tokens in the Secret, the promotion, only the new token",
       [both, promote, promotionIsTold, onlyNew],
     ],
-    ["in three steps: both tokens in the Secret, only the new token, the promotion", [both, onlyNew, promote]],
+    [
+      "in three steps: both tokens in the Secret, only the new token, the promotion",
+      [both, onlyNew, promote],
+    ],
     ["in two steps: only the new token in the Secret, the promotion", [onlyNew, promote]],
     [
       "in three steps when the Secret gets only the new token before the promotion was reported",
@@ -177,7 +180,7 @@ describe("when a Secret changes", () => {
   });
 });
 
-describe("a token can be promoted safely", () => {
+describe("the receivers get a new token", () => {
   beforeEach(async () => {
     await start()();
     await world.secret();
@@ -202,7 +205,7 @@ describe("a token can be promoted safely", () => {
     token = next;
   };
 
-  test("as soon as the status names the Secret's version, because the receivers know the token then", async () => {
+  test("before the status names the Secret's version, so that the token can be promoted then", async () => {
     world.startOperator();
     await world.numberIs("line", { Ready: "True" });
     const traffic = world.traffic();
@@ -216,7 +219,7 @@ describe("a token can be promoted safely", () => {
     expect(refused([...(await traffic.stop()), ...last])).toEqual([]);
   });
 
-  test("soon after a controller that was killed is back, because it reads changed Secrets first", async () => {
+  test("first of all when a killed controller is back, even if calls for other streams hang", async () => {
     const { child, lines } = world.startProcess();
     await world.numberIs("line", { Ready: "True" });
     // Other streams that the controller also has to reconcile, and whose calls to Twilio will hang.
@@ -247,7 +250,7 @@ describe("a token can be promoted safely", () => {
     expect(await world.stored()).toHaveLength(3);
   }, 120_000);
 
-  test("even if the API key in the same Secret is refused, because the receivers still get the token", async () => {
+  test("even if Twilio refuses the API key in the same Secret", async () => {
     world.startOperator();
     await world.numberIs("line", { Ready: "True" });
     const traffic = world.traffic();

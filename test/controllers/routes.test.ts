@@ -188,8 +188,8 @@ test("a namespace that is created again has another route than the old namespace
     .find(`${world.namespace}/support`)
     .find(({ namespaceUid }) => namespaceUid === uid);
   expect(fresh?.checkKey).not.toEqual(old?.checkKey);
-  // The retained webhook was our own, so it is not saved as the former webhook. The webhook from before us was kept,
-  // and is restored.
+  // The retained webhook is our own, so the operator does not save it as the former one. The real former webhook was
+  // kept, and is restored.
   await world.deleteNumber();
   await world.gone(smsNumbers, "line");
   expect(world.atTwilio()).toMatchObject({
@@ -234,7 +234,7 @@ test("deleted streams do not count against the limit of streams in a namespace",
     for (const name of [names[1]!, `${generation}-three`])
       await world.client.delete(workStreams, { namespace: world.namespace, name });
   }
-  // The number of routes of deleted streams is limited too.
+  // The number of routes of deleted streams is limited as well.
   const routes = await eventually("former routes beyond the bound have left", () => {
     const found = [...world.operators[0]!.operator.records.routes()];
     return found.length <= 5 ? found : undefined;

@@ -54,7 +54,7 @@ const ways: [Mode, reason: string, says: RegExp][] = [
   ["emoji removed", "PublicUrlAltersRequests", /emoji are removed or replaced/],
   ["empty fields dropped", "PublicUrlAltersRequests", /empty fields are dropped/],
   ["login page", "PublicUrlRedirects", /a login page at sso\.example\.com/],
-  ["firewall's page", "PublicUrlNotOurs", /refused by something before the receiver \(403\)/],
+  ["firewall's page", "PublicUrlNotOurs", /refused by something in front of the receiver \(403\)/],
 ];
 
 describe("a number whose URL spoils requests is not pointed there, reports why, and becomes Ready once the proxy stops", () => {

@@ -21,29 +21,32 @@ import {
 
 type NumberType = SmsNumber["spec"]["type"];
 
-/** For how long a failed reading is the answer to all callers. */
+/** How long all callers get the error of a failed reading, without a new request to Twilio. */
 const FAILURE_STANDS_MS = 2000;
 /**
- * How often services, short codes and Conversations addresses (the surroundings) are read while there is no reason to
- * read them sooner. They change rarely, and reading them costs a call for each service.
+ * How often the Messaging Services, short codes and Conversations addresses of an account are read while there is no
+ * reason to read them sooner. They change rarely, and reading them costs a call for each service.
  */
 const SURROUNDINGS_MS = 3_600_000;
 /**
- * After a change of the surroundings each resync reads them for this long, because the person who changes them may
- * not be done.
+ * After a change of Messaging Services or Conversations addresses, each resync reads them for this long. The person
+ * who changes them may not be done.
  */
 const CHANGING_MS = 3_600_000;
 /**
- * The shortest time between two readings of the surroundings that come before their hour. It grows with the number of
- * calls that a reading needs. Without it a user who changes objects in a loop could use up the rate limit of the
- * account.
+ * The shortest time between two readings of Messaging Services and Conversations addresses that come before their
+ * hour. It grows with the number of calls that a reading needs. Without it a user who changes objects in a loop could
+ * use up the rate limit of the account.
  */
 const EXTRA_READING_MS = 10_000;
 const EXTRA_READING_MS_PER_CALL = 500;
 
-/** How Twilio is called, and how recent the surroundings must be. */
+/** How Twilio is called, and how recent the data about Messaging Services and Conversations addresses must be. */
 export interface LookOptions extends CallOptions {
-  /** The surroundings must have been read at this time or later. Absent: the hourly reading is recent enough. */
+  /**
+   * The reading of Messaging Services and Conversations addresses must have begun at this time or later. If absent,
+   * the hourly reading is recent enough.
+   */
   surroundingsSinceMs?: number;
 }
 
@@ -53,7 +56,7 @@ interface NumberList {
   takenAtMs: number;
 }
 
-/** A reading under way. */
+/** A reading of the account that is under way. */
 interface Reading {
   startedMs: number;
   surroundings: boolean;
@@ -72,12 +75,12 @@ export class AccountView {
   #snapshot: Snapshot | undefined;
   #numbers: NumberList | undefined;
   #surroundings: AccountSurroundings | undefined;
-  /** When the surroundings were last found to have changed. */
+  /** When the Messaging Services, short codes or Conversations addresses were last found to have changed. */
   #changedAtMs = Number.NEGATIVE_INFINITY;
-  /** Answers to our updates that are more recent than the last list. */
+  /** Answers of Twilio to our updates that are more recent than the last list of numbers. */
   readonly #updated = new Map<string, { number: PhoneNumber; atMs: number }>();
   #failure: { error: unknown; atMs: number } | undefined;
-  /** The readings under way, at most one for each lane. */
+  /** The readings under way: at most one for changes by users and one for resyncs. */
   readonly #readings = new Map<Lane, Reading>();
   /** How many resyncs in a row have failed. */
   failedResyncs = 0;
@@ -95,8 +98,8 @@ export class AccountView {
   }
 
   /**
-   * The time from which the surroundings may be read before their hour. There is one limit for each account, for all
-   * callers together.
+   * The time from which Messaging Services and Conversations addresses may be read before their hour. There is one
+   * limit for each account, for all callers together.
    */
   get surroundingsFromMs(): number {
     if (this.#surroundings === undefined) return 0;
@@ -104,7 +107,10 @@ export class AccountView {
     return takenAtMs + Math.max(EXTRA_READING_MS, calls * EXTRA_READING_MS_PER_CALL);
   }
 
-  /** Whether the surroundings were found to have changed within the last hour. */
+  /**
+   * Whether Messaging Services, short codes or Conversations addresses were found to have changed within the last
+   * hour.
+   */
   get isChanging(): boolean {
     return this.#clock.monotonic() - this.#changedAtMs < CHANGING_MS;
   }
@@ -114,8 +120,8 @@ export class AccountView {
    * beginning counts because a change at Twilio after it may be missing in the answer.
    *
    * Callers that come after a reading began share the next one, so that a thousand numbers that are applied one after
-   * another do not cause a thousand lists. Only a change by a user does not wait for the reading of a resync. An
-   * aborted signal ends the wait of this caller but not the reading.
+   * another do not cause a thousand lists. Only a change by a user does not wait for the reading of a resync. If
+   * `options.signal` aborts, this caller stops waiting and the reading goes on.
    */
   async since(sinceMs: number, { surroundingsSinceMs = 0, ...options }: LookOptions): Promise<Snapshot> {
     for (;;) {
@@ -134,13 +140,16 @@ export class AccountView {
       const nothingToWaitFor =
         options.lane === "change" ? !this.#readings.has("change") : readings.length === 0;
       if (nothingToWaitFor) return await orAborted(this.#begin(options, !isYoung), options.signal);
-      // The readings under way began too early for this caller. Wait until one ends and check again, because another
-      // caller may have begun the next reading meanwhile.
+      // Each reading under way began too early for this caller. Wait until a reading ends and check again, because
+      // another caller may have begun the next reading meanwhile.
       await orAborted(Promise.race(readings.map(({ promise }) => promise.catch(() => {}))), options.signal);
     }
   }
 
-  /** Starts a reading. It includes the surroundings if the caller wants them or if they are an hour old. */
+  /**
+   * Starts a reading of the numbers. It includes Messaging Services and Conversations addresses if the caller wants
+   * them or if the last data about them are an hour old.
+   */
   async #begin(options: CallOptions, surroundingsToo: boolean): Promise<Snapshot> {
     const startedMs = this.#clock.monotonic();
     const stale =
@@ -220,7 +229,8 @@ export class AccountView {
 
   #compose({ list, takenAtMs }: NumberList, surroundings: AccountSurroundings): Snapshot {
     // A list whose reading began after our update contains its result, so the stored answer is dropped. Short codes
-    // are read with the surroundings, which can be an hour old, so an answer about a short code is kept longer.
+    // are read together with Messaging Services, and that can be an hour ago, so an answer about a short code is kept
+    // longer.
     for (const [sid, { number, atMs }] of this.#updated)
       if (atMs < (number.kind === "shortCode" ? surroundings.takenAtMs : takenAtMs))
         this.#updated.delete(sid);
@@ -229,7 +239,10 @@ export class AccountView {
     return snapshotOf(list.map(current), { ...surroundings, shortCodes }, takenAtMs);
   }
 
-  /** Stores a reading of the surroundings unless a more recent one is stored, and notes whether it shows a change. */
+  /**
+   * Stores a reading of Messaging Services and Conversations addresses unless a more recent one is stored. Also notes
+   * whether it shows a change.
+   */
   #learn(read: AccountSurroundings) {
     const before = this.#surroundings;
     if (before !== undefined && before.takenAtMs > read.takenAtMs) return;

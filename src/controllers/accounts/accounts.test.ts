@@ -41,7 +41,7 @@ class FakeTwilio {
   } as unknown as TwilioAccount;
 }
 
-describe("an account's snapshot", () => {
+describe("the snapshot of a Twilio account", () => {
   test("is shared by all callers that need it while it is being read", async () => {
     const twilio = new FakeTwilio();
     const account = new AccountView(twilio.account, new ManualClock());
@@ -50,7 +50,7 @@ describe("an account's snapshot", () => {
     expect(new Set(all).size).toBe(1);
   });
 
-  test("is read again only for a caller that needs a more recent one", async () => {
+  test("is read again only for a caller that needs a more recent snapshot", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -89,7 +89,7 @@ describe("an account's snapshot", () => {
     expect(twilio.asked).toBe(2);
   });
 
-  test("is read for a user's change during a resync's reading, whose older result does not replace the newer one", async () => {
+  test("is read for a user's change while a resync reads, and the older result does not replace the newer one", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -165,7 +165,7 @@ describe("an account's snapshot", () => {
     }
   });
 
-  test("is read once for all callers that need recent surroundings", async () => {
+  test("is read once for all callers that need recent data about Messaging Services", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -182,7 +182,7 @@ describe("an account's snapshot", () => {
     expect(await account.since(touched, { ...options, surroundingsSinceMs: touched })).toBe(many[0]);
   });
 
-  test("includes surroundings whose reading began before a newer list and ended after it", async () => {
+  test("includes Messaging Services whose reading began before a newer list and ended after it", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -199,7 +199,7 @@ describe("an account's snapshot", () => {
     expect(account.latest).toMatchObject({ takenAtMs: since + 1000, surroundings: { takenAtMs: since } });
   });
 
-  test("has a shortest time between extra readings, which grows with the number of calls that one takes", async () => {
+  test("allows extra readings less often if one reading takes many calls", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -263,7 +263,7 @@ describe("an account's snapshot", () => {
     );
   });
 
-  test("fails for all callers for two seconds after a failure, and is then read again", async () => {
+  test("cannot be read for two seconds after a failure, and is then read again", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -278,7 +278,7 @@ describe("an account's snapshot", () => {
 });
 
 describe("a wall clock that is set back or ahead", () => {
-  test("does not change for how long a failure counts", async () => {
+  test("does not change how long the error of a failed reading is repeated to callers", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);

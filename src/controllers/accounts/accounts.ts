@@ -1,7 +1,7 @@
 /**
  * The Twilio accounts in use, and the timer of each account that starts its resync: the comparison of its numbers
- * with the specs. Twilio sends no notice of changes to a webhook, so the operator has to read them regularly to find
- * drift.
+ * with the specs. Twilio sends no notice of changes to a webhook, so the operator has to read the webhooks regularly
+ * to find drift.
  */
 
 import type { Clock } from "../../clock.ts";
@@ -22,7 +22,7 @@ export interface Resynced {
   promoted: boolean;
 }
 
-/** The clients that make accounts, and the functions that are called about resyncs. */
+/** The Twilio client, and the functions that are called about resyncs. */
 export interface AccountsOptions {
   twilio: Twilio;
   clock: Clock;
@@ -31,8 +31,8 @@ export interface AccountsOptions {
   /** Called after each resync, even a failed one: the numbers of the account must then be compared again. */
   onResync(resynced: Resynced): void;
   /**
-   * Whether some number of these streams is not Ready because of the surroundings of numbers: a Messaging Service or
-   * a Conversations address. If so, each resync reads the surroundings as well (ADR 30).
+   * Whether some number of these streams is not Ready because of a Messaging Service, a short code or a Conversations
+   * address. If so, each resync reads those as well (ADR 30).
    */
   waitsForSurroundings(streams: ReadonlySet<string>): boolean;
   /** Returns a number between 0 and 1; tests make it constant. */
@@ -42,7 +42,7 @@ export interface AccountsOptions {
 /** A Twilio account that some WorkStream uses. */
 interface AccountInUse {
   account: AccountView;
-  /** Keys of the WorkStreams that use it. */
+  /** Keys of the WorkStreams that use this account. */
   users: Set<string>;
   /** Whether the secondary token was the one that worked, when that was last reported. */
   promoted: boolean;
@@ -175,7 +175,7 @@ export class Accounts {
     const entry = this.#accounts.get(fingerprint);
     const term = this.#term;
     // A process that was frozen may get here before it has noticed that its term is over. So the remaining time of
-    // the Lease decides whether it may send a request.
+    // the Lease decides whether the process may send a request.
     if (entry === undefined || term === undefined || term.remainingMs() <= 0) return;
     const isUnused = () => this.#accounts.get(fingerprint) !== entry;
     const surroundingsToo = this.#surroundingsToo(entry);
@@ -209,8 +209,8 @@ export class Accounts {
   }
 
   /**
-   * Whether the resync also reads the surroundings of the numbers. Normally they are read once an hour. With a reason
-   * they are read sooner, within the limit of the account (ADR 30).
+   * Whether the resync also reads Messaging Services, short codes and Conversations addresses. Normally they are read
+   * once an hour. With a reason they are read sooner, within the limit of the account (ADR 30).
    */
   #surroundingsToo(entry: AccountInUse): Pick<LookOptions, "surroundingsSinceMs"> {
     const { clock, waitsForSurroundings } = this.#options;

@@ -21,7 +21,10 @@ const rows: Record<string, [PrecedenceInput, unknown]> = {
     input({ service: { ...service, usesNumbersWebhook: true, inboundUrl: "https://crm.example.net/" } }),
     undefined,
   ],
-  "a service without a URL, which drops texts": [input({ service }), elsewhere("MessagingServiceDropsInbound")],
+  "a service without a URL, which drops texts": [
+    input({ service }),
+    elsewhere("MessagingServiceDropsInbound"),
+  ],
   "a service with another URL": [
     input({ service: { ...service, inboundUrl: "https://user:hush@crm.example.net/in?key=1" } }),
     elsewhere("MessagingServiceOverrides"),

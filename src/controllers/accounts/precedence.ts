@@ -30,8 +30,8 @@ export interface PrecedenceInput {
 }
 
 /**
- * What takes the texts of this number before its own webhook, or undefined if nothing does. Conversations are checked
- * first: a Conversations address takes a text whatever the Messaging Service says. Pure.
+ * Returns the setting that takes the texts of this number before its own webhook, or undefined if there is none.
+ * Conversations are checked first: a Conversations address takes a text whatever the Messaging Service says. Pure.
  */
 export function overrideOf({
   service,

@@ -32,8 +32,8 @@ export function findIn(
 }
 
 /**
- * What can take precedence over the webhook of a number (the surroundings). It changes rarely, so it is read once an
- * hour, or sooner with a reason.
+ * What can take precedence over the webhooks of the account's numbers: Messaging Services and Conversations
+ * addresses. They change rarely, so they are read once an hour, or sooner with a reason.
  */
 export interface AccountSurroundings {
   takenAtMs: number;
@@ -51,7 +51,7 @@ export interface AccountSurroundings {
   filled: ReadonlySet<string>;
 }
 
-/** Reads a list that a server which replaces Twilio may not have. */
+/** Reads a list that may be missing on a server that stands in for Twilio. */
 type Optional = <T>(name: string, list: Promise<T[]>) => Promise<T[]>;
 
 /**
@@ -93,9 +93,9 @@ export async function readSurroundings(
 }
 
 /**
- * A server that replaces Twilio and lacks such a resource answers 404 in a form of its own. The list then counts as
- * empty. A broken proxy may answer in the same way, so a list that had entries before does not become empty by a 404:
- * that is an error.
+ * A server that stands in for Twilio and lacks such a resource answers 404 in a form of its own. The list then counts
+ * as empty. A broken proxy may answer in the same way, so a 404 for a list that had entries before counts as an
+ * error.
  */
 async function orNone<T>(list: Promise<T[]>, { hadSome }: { hadSome: boolean }): Promise<T[]> {
   try {
@@ -106,7 +106,7 @@ async function orNone<T>(list: Promise<T[]>, { hadSome }: { hadSome: boolean }):
   }
 }
 
-/** Whether every number would be judged the same by either reading. */
+/** Whether both readings lead to the same judgement of every number. */
 export function sameSurroundings(a: AccountSurroundings, b: AccountSurroundings): boolean {
   const facts = ({ shortCodes, services, conversations }: AccountSurroundings) => [
     new Set(shortCodes.map(({ sid }) => sid)),

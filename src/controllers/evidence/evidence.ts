@@ -1,7 +1,7 @@
 /**
  * Reads what the receivers report in the database: when a text of which route, signed by which token, was last
- * accepted. With this a rotation ends sooner, and a text proves a URL as well as a probe does. All of it is optional:
- * without a database nothing is reported, and no function depends on it.
+ * accepted. With this a rotation ends sooner, and a text proves a URL as well as a probe does. The reports are
+ * optional: without a database there are none, and the operator works without them.
  */
 
 import type pg from "pg";
@@ -23,6 +23,7 @@ const POLL_MS = 30_000;
 const OVERLAP_MS = POLL_MS + 120_000;
 /** Rows that are older than this are of no use any more. */
 const KEEP_MS = 24 * 3_600_000;
+/** A query that takes longer counts as failed, so that a database that hangs does not end the polls. */
 const QUERY_TIMEOUT_MS = 5_000;
 
 /** When texts of each route were accepted, and by which token they were signed. */

@@ -8,15 +8,35 @@ const after = (...minutes: number[]): Pace =>
 const busy = [0, 1, 2, 3, 4, 5, 6];
 
 const rows: Record<string, [Pace, atMinute: number, want: boolean]> = {
-  "a route with a text every minute, after four minutes": [after(...busy), 10, false],
-  "a route with a text every minute, after five minutes": [after(...busy), 11, true],
-  "a route with a text every four minutes, after nineteen minutes": [after(0, 4, 8, 12, 16, 20), 39, false],
-  "a route with a text every four minutes, after twenty minutes": [after(0, 4, 8, 12, 16, 20), 40, true],
-  "a route with a text every half hour, after many hours": [after(0, 30, 60, 90, 120, 150), 1000, false],
+  "a route with a text every minute, after four minutes without a text": [after(...busy), 10, false],
+  "a route with a text every minute, after five minutes without a text": [after(...busy), 11, true],
+  "a route with a text every four minutes, after nineteen minutes without a text": [
+    after(0, 4, 8, 12, 16, 20),
+    39,
+    false,
+  ],
+  "a route with a text every four minutes, after twenty minutes without a text": [
+    after(0, 4, 8, 12, 16, 20),
+    40,
+    true,
+  ],
+  "a route with a text every half hour, after many hours without a text": [
+    after(0, 30, 60, 90, 120, 150),
+    1000,
+    false,
+  ],
   "a route that has had only three texts": [after(0, 1, 2), 100, false],
   "a route that has had only one text": [after(0), 100, false],
-  "a route whose texts have become rarer, after half an hour": [after(...busy, 16, 26, 36, 46, 56, 66), 96, false],
-  "a route with a text every minute and a late report, after five minutes": [paced(after(...busy), 3 * MINUTE), 11, true],
+  "a route whose texts have become rarer, after half an hour without a text": [
+    after(...busy, 16, 26, 36, 46, 56, 66),
+    96,
+    false,
+  ],
+  "a route with a text every minute and a late report, after five minutes without a text": [
+    paced(after(...busy), 3 * MINUTE),
+    11,
+    true,
+  ],
 };
 for (const [name, [pace, atMinute, want]] of Object.entries(rows))
   test(`${want ? "counts as silent" : "does not count as silent"}: ${name}`, () =>

@@ -61,7 +61,10 @@ export class TextsSeen {
     }
   }
 
-  /** Routes whose texts used to come and no longer do. Each is returned once, and again only after its next text. */
+  /**
+   * The routes whose texts used to come and no longer do. Each such route is returned once, and again only after its
+   * next text.
+   */
   fallenSilent(now: number): string[] {
     const fallen = [...this.#paces].filter(([, pace]) => !pace.told && isSilent(pace, now));
     for (const [key, pace] of fallen) this.#paces.set(key, { ...pace, told: true });

@@ -11,8 +11,8 @@ import type { ClaimRecord, OwedRecord, RouteRecord, Shard } from "./record.ts";
 
 /**
  * The key in the data of the Secret. It contains the version of the format. A later format gets another key and is
- * written beside this one for a release, so that a version that is installed again by a downgrade finds the key that
- * it knows.
+ * written together with this key for one release. So an older version that is installed again finds the key that it
+ * knows.
  */
 const KEY = "records.v1.json.gz";
 

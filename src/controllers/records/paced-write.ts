@@ -8,7 +8,7 @@ import type { Clock } from "../../clock.ts";
 
 /**
  * Changes within this time after a write began share the next write. A person does not notice a quarter of a second,
- * and it gathers hundreds of changes.
+ * and in that time hundreds of changes can be gathered.
  */
 const COALESCE_MS = 250;
 /**

@@ -25,8 +25,8 @@ export interface TokenRecord {
 }
 
 /**
- * One pair of URLs at which texts of a route may arrive. The webhooks of numbers are set to the first pair of a
- * route.
+ * A pair of URLs (inbound and fallback) at which texts of a route may arrive. The webhooks of numbers are set to the
+ * first pair of a route.
  */
 export interface UrlRecord extends RouteUrls {
   /**
@@ -93,8 +93,8 @@ export interface ClaimRecord {
    */
   configured?: { url: string; fallbackUrl?: string; sinceMs: number };
   /**
-   * The host to which the webhook led before ours, for the status. The whole former webhook is in a Secret of its
-   * own.
+   * The host to which the webhook led before we set ours, for the status. The whole former webhook is in a Secret of
+   * its own.
    */
   previous?: { host: string; savedAtMs: number };
   /**
@@ -121,11 +121,14 @@ export type HeldNumber = Pick<
 >;
 
 /**
- * A number that nobody holds although the webhook that we set may still be at Twilio. The webhook from before us is
+ * A number that nobody holds although the webhook that we set may still be at Twilio. The number's former webhook is
  * kept for the next holder, in a Secret of the number's own. Keyed by Twilio's SID of the number.
  */
 export interface OwedRecord extends HeldNumber {
-  /** Why the number was not given back: a value of the label of smschannel_finalizer_gave_up_total. */
+  /**
+   * Why the number was not given back: a value of the label `reason` of the metric
+   * smschannel_finalizer_gave_up_total.
+   */
   why: string;
   sinceMs: number;
   /**

@@ -37,7 +37,7 @@ export interface ShardStore {
   /** Throws if it cannot return everything that is stored: the next save would overwrite what is missing. */
   load(shard: number): Promise<Shard>;
   /**
-   * Stores the content. It is durable when the promise resolves, with the bytes of the largest Secret. Writes only
+   * Stores the content. Once it is durable, the promise resolves with the bytes of the largest Secret. Writes only
    * what differs from the last write.
    */
   save(shard: number, content: Shard): Promise<number>;
@@ -82,8 +82,8 @@ type ShardPlace = Pick<RouteRecord, "namespace" | "stream">;
 
 /**
  * Routes, claims and owed numbers. A change applies in memory at once, and is durable when the promise of the method
- * resolves; changes within 250 ms share one write. Await that promise before you change Twilio or a status. Each
- * shard is written separately, so a shard that cannot be written does not delay streams of other shards.
+ * resolves; changes within 250 ms share one write. Await that promise before you change something at Twilio or a
+ * status. Each shard is written separately, so a shard that cannot be written does not delay streams of other shards.
  *
  * A record is replaced by a new object, never changed in place: encoders and indexes recognise a change by identity
  * (ADR 21).
@@ -105,8 +105,8 @@ export class Records {
   readonly #sidsByStream = new MultiMap<string, string>();
   readonly #sidsByUrls = new MultiMap<string, string>();
   /**
-   * Every inbound URL that a route has, or had while this process knew it. It never shrinks, because a number that
-   * still has a former URL belongs to us.
+   * Every inbound URL that a route has, or had while this process knew it. URLs are never removed, because a number
+   * that still has a former URL belongs to us.
    */
   readonly #inboundUrls = new Set<string>();
   readonly #evictionListeners: ((key: string) => void)[] = [];
@@ -158,8 +158,8 @@ export class Records {
       for (const record of owed) this.#owed.put(record);
     }
     if (!rewrite) return [];
-    // After a change of ROUTE_SHARDS some records belong into other shards than they were read from. Writing all
-    // shards once moves these records. A shard that did not change is not written.
+    // After a change of ROUTE_SHARDS some records belong in other shards than they were read from. Writing all shards
+    // once moves these records. A shard that did not change is not written.
     const problems = await this.#rewrite();
     // A conflict means that another process wrote after this process had read: a former leader that did not know yet
     // that it lost the Lease. The records in memory are old, so the caller must read again.
@@ -279,7 +279,7 @@ export class Records {
     const before = this.#routes.get(key);
     const wanted = change(before);
     if (wanted === undefined) return undefined;
-    // A route that did not change needs no write. An earlier change may not be durable yet, so wait for that.
+    // A route that did not change needs no write. An earlier change may not be durable yet, so wait for its write.
     if (before !== undefined && JSON.stringify(before) === JSON.stringify(wanted)) {
       await this.durable(before);
       return before;
@@ -330,7 +330,7 @@ export class Records {
 
   /**
    * Records that a number is owed: nobody holds it any more, and it was not given back. One write ends the claim and
-   * adds the record, so a crash never leaves the number without both.
+   * adds the record, so no crash can leave a number that has neither a claim nor such a record.
    */
   async owe(owed: OwedRecord): Promise<void> {
     const claim = this.#claims.get(owed.phoneNumberSid);

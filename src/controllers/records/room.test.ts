@@ -25,13 +25,16 @@ const take = (...evict: RouteStanding[]): Room => ({ do: "take", evict: evict.ma
 const namespaceRows: Record<string, [RouteStanding[], Room | "refuse"]> = {
   "an empty namespace has room": [[], take()],
   "there is no room when it already has two existing streams": [[live("a"), live("b")], "refuse"],
-  "a route that the same stream has for another account does not count": [[live("new", "AC2"), live("b")], take()],
-  "a stream with routes of two accounts counts once": [
-    [live("a", "AC1"), live("a", "AC2")],
+  "a route that the same stream has for another account does not count": [
+    [live("new", "AC2"), live("b")],
     take(),
   ],
+  "a stream with routes of two accounts counts once": [[live("a", "AC1"), live("a", "AC2")], take()],
   "two streams that were deleted a moment ago do not count": [[former("a"), former("b")], take()],
-  "existing and deleted streams are counted separately": [[live("a"), former("b", 5), former("c", 6)], take()],
+  "existing and deleted streams are counted separately": [
+    [live("a"), former("b", 5), former("c", 6)],
+    take(),
+  ],
   "the oldest route of a deleted stream is evicted when there are more than two": [
     [live("a"), former("b", 7), former("c", 5), former("d", 6)],
     take(former("c", 5)),
@@ -48,7 +51,10 @@ const namespaceRows: Record<string, [RouteStanding[], Room | "refuse"]> = {
     [former("a", 9), withNumber("b"), withNumber("c")],
     take(former("a", 9)),
   ],
-  "there is no room when numbers point at all former routes": [[withNumber("a"), withNumber("b"), withNumber("c")], "refuse"],
+  "there is no room when numbers point at all former routes": [
+    [withNumber("a"), withNumber("b"), withNumber("c")],
+    "refuse",
+  ],
 };
 
 describe("room for a route in a namespace that may have two streams", () => {
@@ -76,9 +82,18 @@ const shardRows: Record<string, [RouteStanding[], string[]]> = {
     [former("a"), former("b", 5)],
     ["b", "a"],
   ],
-  "a former route of another namespace stays while a text may be on its way": [[former("a", now - 299_999, elsewhere)], []],
-  "a former route of another namespace is evicted after five minutes": [[former("a", now - 300_000, elsewhere)], ["a"]],
-  "a former route of another namespace stays if the upkeep has not marked it yet": [[former("a", undefined, elsewhere)], []],
+  "a former route of another namespace stays while a text may be on its way": [
+    [former("a", now - 299_999, elsewhere)],
+    [],
+  ],
+  "a former route of another namespace is evicted after five minutes": [
+    [former("a", now - 300_000, elsewhere)],
+    ["a"],
+  ],
+  "a former route of another namespace stays if the upkeep has not marked it yet": [
+    [former("a", undefined, elsewhere)],
+    [],
+  ],
   "a former route that a number points at stays": [[withNumber("a")], []],
 };
 

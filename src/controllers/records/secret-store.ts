@@ -181,7 +181,7 @@ function refuseFewerShards(secret: Secret | undefined, shards: number) {
   const before = Number(secret?.metadata.annotations?.[SHARDS_ANNOTATION] ?? shards);
   if (before > shards)
     throw new Error(
-      `ROUTE_SHARDS was lowered from ${before} to ${shards}, which would forget the routes in the Secrets beyond; raise it back`,
+      `ROUTE_SHARDS was lowered from ${before} to ${shards}, which would forget the routes in the other Secrets; raise it to ${before} again`,
     );
 }
 

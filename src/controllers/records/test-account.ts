@@ -33,7 +33,8 @@ export async function testAccount(options: TestAccountOptions): Promise<TestAcco
     try {
       await client.create(secrets, secret, {}, signal);
     } catch (error) {
-      // Another process created the Secret after this process had looked for it. That Secret is used, so read it.
+      // Another process created the Secret after this process had looked for it. So read the account from that
+      // Secret.
       if (!(error instanceof KubeError && error.reason === "AlreadyExists")) throw error;
     }
   }
@@ -45,7 +46,9 @@ function accountIn(secret: Secret | undefined): TestAccount | undefined {
     Buffer.from(value, "base64").toString(),
   );
   if (accountSid === undefined || authToken === undefined || checkKey === undefined)
-    throw new Error(`Secret ${secret.metadata.namespace}/${secret.metadata.name} is damaged; delete it`);
+    throw new Error(
+      `Secret ${secret.metadata.namespace}/${secret.metadata.name} is damaged; delete it, and the operator makes another`,
+    );
   return { accountSid, authToken, checkKey };
 }
 

@@ -23,7 +23,7 @@ const arrived = (more: Partial<Report>): Report => ({
 const body = (change: (text: string) => string) => Buffer.from(change(sent.body)).toString("base64");
 const said = (more: Partial<Report>) => alterations(sent, arrived(more)).map(({ what }) => what);
 
-describe("the changes that are named for a request", () => {
+describe("the changes of a request that a self-check reports", () => {
   test("are none if nothing differs", () => expect(said({})).toEqual([]));
   test("include every difference, the most serious first", () =>
     expect(

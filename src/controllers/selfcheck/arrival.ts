@@ -20,7 +20,7 @@ export function judgeAnswer(
   return { kind: "answered", generation, ...(problem === undefined ? {} : { problem }) };
 }
 
-/** Part of several messages: the three paths that Twilio calls must pass unchanged. */
+/** The remedy that several messages name: the three paths that Twilio calls must pass unchanged. */
 const REMEDY = "let proxies, CDN and firewall pass /inbound/, /fallback/ and /status/ unchanged";
 
 /**
@@ -51,7 +51,7 @@ function storeOf({ storeTakes }: Report): ProbeProblem | undefined {
   return {
     reason: "StoreUnavailable",
     message:
-      "a receiver answers, but its database takes no texts; they are answered 503, which Twilio tries again for some seconds only",
+      "a receiver answers, but its database takes no texts; the receiver answers each text with 503, and Twilio tries again for only some seconds",
     lasts: true,
   };
 }
@@ -60,7 +60,7 @@ function storeOf({ storeTakes }: Report): ProbeProblem | undefined {
 export function refusedOnTheWay(kind: "odd" | "long", { status }: ForeignAnswer): ProbeProblem {
   const message =
     kind === "long"
-      ? `requests as large as a long text are refused on the way (${status}), shorter ones are not; raise the limit of bodies to 64 KiB`
-      : `requests like Twilio's are refused on the way (${status}), or changed so much that the receiver does not know them, and plain ones are not, as a firewall does; ${REMEDY}`;
+      ? `requests as large as a long text are refused on the way (${status}), shorter requests are not; raise the limit of request bodies to 64 KiB`
+      : `requests like Twilio's are refused on the way (${status}), or changed so much that the receiver does not recognise them, and plain requests are not; a firewall may do that; ${REMEDY}`;
   return { reason: "PublicUrlAltersRequests", message, lasts: true };
 }

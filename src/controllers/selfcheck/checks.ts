@@ -50,7 +50,7 @@ interface WatchedRoute {
   target: ProbeTarget;
   check: RouteCheck;
   host: string;
-  /** Whether a loop is probing this route, which goes on until the route passes. */
+  /** Whether a loop is probing this route. The loop goes on until the route passes. */
   running: boolean;
 }
 
@@ -78,7 +78,7 @@ export class Checks {
   readonly #hosts = new Map<string, Host>();
   readonly #stop = new AbortController();
   readonly #places = new Places(PROBES_AT_ONCE);
-  /** Callers who wait for a first verdict, by the route's key. */
+  /** Callers that wait for a first verdict, by the route's key. */
   readonly #listeners = new Map<string, Set<() => void>>();
   /** When the longest text last got through to a host. */
   readonly #longAtMs = new Map<string, number>();

@@ -16,7 +16,7 @@ import { type CheckRequest, plain, twilioLike } from "./request.ts";
 import type { ProbeTarget } from "./target.ts";
 import type { ProbeResult } from "./verdict.ts";
 
-/** How to reach the public URL from inside. */
+/** How the operator reaches the public URL from inside the cluster. */
 export interface ProberOptions {
   /**
    * URL_CHECK_ADDRESS: the `host:port` to connect to in place of the host of the URL, for clusters that cannot reach
@@ -26,9 +26,9 @@ export interface ProberOptions {
   timeoutMs?: number;
 }
 
-/** What to send. */
+/** What a probe sends. */
 export interface ProbeOptions {
-  /** Send the longest possible text as well. */
+  /** Whether the probe also sends the longest possible text. */
   long: boolean;
 }
 
@@ -54,8 +54,8 @@ const TRIES = 4;
 export function createProber({ address, timeoutMs = 5000 }: ProberOptions = {}): Prober {
   const options = { connections: 32, headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
   const connect = { timeout: timeoutMs };
-  // A cluster whose way out is a proxy comes back in by it too. A given address is what to connect to, without a
-  // proxy.
+  // A cluster that reaches the internet only through a proxy also reaches its own public URL through that proxy. With
+  // URL_CHECK_ADDRESS the prober connects to that address directly.
   const dispatcher =
     address === undefined
       ? new EnvHttpProxyAgent({ ...options, connect })
@@ -80,8 +80,8 @@ interface ProbeAsk {
   /** Hosts whose receivers were of a version without reports when they last answered. Shared by all probes. */
   older: Set<string>;
   /**
-   * Which kinds of request are certainly refused on the way to which host, as `odd sms.example.com`. Shared by all
-   * probes.
+   * Kinds of request that are certainly refused on the way to a host, each with its host (`odd sms.example.com`).
+   * Shared by all probes.
    */
   refusing: Set<string>;
   signal: AbortSignal;

@@ -57,7 +57,11 @@ describe("the body shows what answered a probe with 403 or 503", () => {
     "403 with a page does not come from the receiver": [403, "<html>", "PublicUrlNotOurs"],
     "403 with a very long page does not come from the receiver": [403, undefined, "PublicUrlNotOurs"],
     "503 with an empty body comes from the receiver": [503, "", "RoutesNotLoaded"],
-    "503 with a text comes from an ingress without receivers": [503, "no healthy upstream", "PublicUrlUnreachable"],
+    "503 with a text comes from an ingress without receivers": [
+      503,
+      "no healthy upstream",
+      "PublicUrlUnreachable",
+    ],
   };
   for (const [name, [status, body, reason]] of Object.entries(rows))
     test(name, () => expect(refusal(URL_OF_STREAM, { status, body }).reason).toBe(reason));

@@ -15,20 +15,20 @@ export interface ForeignAnswer {
 }
 
 /**
- * What this answer to a plain POST says about the way to the receiver. The same answer always gives the same text.
- * Pure.
+ * Returns what this answer to a plain POST says about the way to the receiver. The same answer always gives the same
+ * text. Pure.
  */
 export function refusal(url: string, { status, location, body }: ForeignAnswer): ProbeProblem {
   if (status >= 300 && status < 400) return redirect(url, status, location);
   const isEmpty = body === "";
-  // The receiver itself answers with an empty body: 403 to requests that nobody signed for a route, 503 while it
+  // An empty body comes from the receiver itself: it answers 403 to a request that it cannot verify, and 503 while it
   // starts. It will know the route soon.
   if (status === 403 && isEmpty) return notLoaded(status, REFUSED);
   if (status === 503 && isEmpty) return notLoaded(status, STARTING);
   if (status === 502 || status === 503 || status === 504)
     return {
       reason: "PublicUrlUnreachable",
-      message: `something before the receiver answers ${status}, as an ingress does when no receiver is ready`,
+      message: `something in front of the receiver answers ${status}, as an ingress does when no receiver is ready`,
     };
   return { reason: "PublicUrlNotOurs", message: `the inbound URL ${FOREIGN[status] ?? foreign(status)}` };
 }
@@ -38,7 +38,7 @@ const notLoaded = (status: number, message: string): ProbeProblem => ({
   message: `the receiver does not have this route yet (${status}); ${message}`,
 });
 const REFUSED =
-  "if that stays, something before it refuses or changes requests, or the clocks of controller and receiver differ by minutes";
+  "if that stays, something in front of it refuses or changes requests, or the clocks of controller and receiver differ by minutes";
 const STARTING = "if that stays, it cannot read its routes, or no receiver is ready behind an ingress";
 
 /**
@@ -48,11 +48,11 @@ const STARTING = "if that stays, it cannot read its routes, or no receiver is re
 const FOREIGN: Record<number, string> = {
   200: "is answered by something else (200), such as a web page; let the ingress send /inbound/ and /fallback/ to the receiver",
   401: "asks for a login (401), which Twilio does not have; let /inbound/, /fallback/ and /status/ through without one",
-  403: "is refused by something before the receiver (403), such as a firewall; let Twilio's requests through",
+  403: "is refused by something in front of the receiver (403), such as a firewall; let Twilio's requests through",
   404: "leads to nothing (404); let the ingress send /inbound/ and /fallback/ to the receiver",
-  405: "is answered by something that takes no POST (405); let the ingress send /inbound/ and /fallback/ to the receiver",
+  405: "is answered by something that accepts no POST (405); let the ingress send /inbound/ and /fallback/ to the receiver",
   407: "is answered by a proxy that asks for a login (407); name its host in NO_PROXY, or set URL_CHECK_ADDRESS",
-  413: "is refused by something that takes only smaller bodies (413); raise its limit to 64 KiB",
+  413: "is refused by something that accepts only smaller bodies (413); raise its limit to 64 KiB",
   415: "is refused for its content type (415): by a firewall, or because something on the way changes it",
   429: "is refused by a limit of requests (429); Twilio's requests all come from a few addresses and must not be limited",
 };

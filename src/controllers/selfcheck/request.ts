@@ -21,7 +21,7 @@ export interface CheckRequest {
 }
 
 const FORM = "application/x-www-form-urlencoded; charset=utf-8";
-/** The SID of a message, one that Twilio never assigns. */
+/** A SID of a message that Twilio never assigns. */
 const MESSAGE = `SM${"0".repeat(32)}`;
 
 /**

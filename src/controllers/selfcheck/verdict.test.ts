@@ -15,14 +15,14 @@ const failed: ProbeResult = { kind: "failed", reason: "PublicUrlUnreachable", me
 const checkedBy = (start: RouteCheck, ...results: ProbeResult[]) =>
   results.reduce((check, result, at) => note(check, result, at), start);
 
-describe("the verdict on a route", () => {
+describe("the self-check of a route", () => {
   test("is Unknown before the first probe", () =>
     expect(verdictOf(newCheck(1), undefined, 0)).toEqual({ status: "Unknown" }));
-  test("needs more than two passes in a row", () =>
+  test("is not complete after two passes in a row", () =>
     expect(passed(checkedBy(newCheck(1), answered(1), answered(1)))).toBe(false));
-  test("needs only three passes in a row", () =>
+  test("is complete after three passes in a row", () =>
     expect(passed(checkedBy(newCheck(1), answered(1), answered(1), answered(1)))).toBe(true));
-  test("counts passes from the start again after a failure", () =>
+  test("begins to count passes again after a failure", () =>
     expect(passed(checkedBy(newCheck(1), answered(1), answered(1), failed, answered(1)))).toBe(false));
   test("does not count an answer from a receiver with an older route as a pass, and reports it if it lasts", () => {
     const check = checkedBy(newCheck(2), answered(2), answered(2), answered(1));

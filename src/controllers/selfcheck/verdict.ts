@@ -17,7 +17,7 @@ export interface ProbeProblem {
   lasts?: true;
 }
 
-/** What one probe of the inbound URL showed. */
+/** The result of one probe of the inbound URL. */
 export type ProbeResult =
   /**
    * Our receiver answered for this route, and knows this generation of the route. If there is a `problem` the
@@ -29,9 +29,9 @@ export type ProbeResult =
 export interface RouteCheck {
   /** The generation of the route that receivers must answer for. */
   generation: number;
-  /** Passes in a row for that generation. */
+  /** How many probes in a row have passed for the wanted generation. */
   passes: number;
-  /** Failures in a row. */
+  /** How many probes in a row have failed. */
   failures: number;
   /**
    * Whether the route has passed often enough once since this process began. From then on a failure counts only when
@@ -87,7 +87,7 @@ export function note(check: RouteCheck, result: ProbeResult, nowMs: number): Rou
   // A receiver that has not seen the change yet answered. That is not a failure of the way to the receiver, but also
   // not a pass.
   if (result.kind === "answered" && result.generation < check.generation) {
-    const message = "a receiver answered that does not have the newest route yet";
+    const message = "a receiver answered that does not have the newest version of the route yet";
     const lastFailure = { reason: "RoutesNotLoaded", message, atMs: nowMs } as const;
     return { ...check, passes: 0, failures: check.failures + 1, lastFailure };
   }

@@ -23,8 +23,18 @@ const owed = (more: Partial<OwedRecord> = {}): OwedRecord => ({
 const rows: Record<string, [OwedRecord, isGone: boolean, ageMs: number, ReturnType<typeof owedUpkeep>]> = {
   "its SmsNumber exists": [owed(), false, KEPT_MS * 2, "keep"],
   "its SmsNumber is gone, and that was not reported yet": [owed(), true, 0, "tell"],
-  "its SmsNumber is gone, that was reported, and 90 days are not over": [owed({ isGone: true }), true, KEPT_MS - 1, "keep"],
-  "its SmsNumber is gone, that was reported, and 90 days are over": [owed({ isGone: true }), true, KEPT_MS, "drop"],
+  "its SmsNumber is gone, that was reported, and 90 days are not over": [
+    owed({ isGone: true }),
+    true,
+    KEPT_MS - 1,
+    "keep",
+  ],
+  "its SmsNumber is gone, that was reported, and 90 days are over": [
+    owed({ isGone: true }),
+    true,
+    KEPT_MS,
+    "drop",
+  ],
 };
 const IS = { keep: "is kept", tell: "is reported", drop: "is dropped" };
 for (const [name, [record, isGone, ageMs, want]] of Object.entries(rows))
@@ -99,7 +109,10 @@ describe("an SmsNumber whose finalizer was removed by hand", () => {
   const cases: Record<string, [Partial<Shard>, Record<string, number>]> = {
     "when it held the number": [{ claims: [{ ...held, configured }] }, {}],
     "when a write of the records fails at first": [{ claims: [{ ...held, configured }] }, { save: 1 }],
-    "when the saved webhook cannot be removed at first": [{ claims: [{ ...held, configured }] }, { remove: 1 }],
+    "when the saved webhook cannot be removed at first": [
+      { claims: [{ ...held, configured }] },
+      { remove: 1 },
+    ],
     "when it owed the number and a write fails at first": [{ owed: [owed()] }, { save: 1 }],
     "when an update was sent and no answer is recorded": [{ claims: [held] }, {}],
   };

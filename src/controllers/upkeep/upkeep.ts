@@ -11,12 +11,12 @@ import type { Watches } from "../watches.ts";
 import { keepUp, type RouteNeeds } from "./routes.ts";
 
 /**
- * How often the records are searched for those that nothing needs any more. Their deadlines are hours or days, so a
+ * How often the records are searched for records that nothing needs any more. Their deadlines are hours or days, so a
  * minute is exact enough.
  */
 const UPKEEP_MS = 60_000;
 
-/** The parts with which the upkeep compares the records, and those that it tells of its changes. */
+/** The parts with which the upkeep compares the records, and those that it informs of its changes. */
 export interface UpkeepOptions {
   clock: Clock;
   log: Log;
@@ -67,7 +67,10 @@ export class Upkeep {
       await this.#keepUp();
     } catch (error) {
       if (!this.#stop.signal.aborted)
-        this.#options.log.warn({ err: error }, "upkeep of routes failed, will retry");
+        this.#options.log.warn(
+          { err: error },
+          "records that nothing needs any more cannot be removed, will retry",
+        );
     }
     if (!this.#stop.signal.aborted) this.start();
   }
@@ -108,8 +111,8 @@ export class Upkeep {
     const { signal } = this.#stop;
     if (claim.configured !== undefined || (await previous.read(claim.uid, signal)) !== undefined)
       return await this.#tell(claim);
-    // A Secret that could not be read may exist. It is deleted before the claim, because only the claim shows that
-    // the Secret may exist.
+    // The Secret with the saved webhook may exist although it could not be read. It is deleted before the claim,
+    // because nothing else shows that it may exist.
     await previous.remove(claim.uid, signal);
     await records.dropClaim(claim.phoneNumberSid);
   }
