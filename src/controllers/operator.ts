@@ -1,7 +1,7 @@
 /**
  * The operator as a whole. Every part is made here, gets the parts that it needs, and is started and stopped in an
- * order that keeps its promises. All wiring is in this one constructor, from the bottom up, so that no part has to be
- * set late and a reader sees which part depends on which.
+ * order that keeps its promises. All parts are connected in this one constructor, from the bottom up. So no part has
+ * to be set late, and a reader sees which part depends on which.
  */
 
 import type { Registry } from "@prometheus-io/client";

@@ -22,7 +22,7 @@ export interface QueuesOptions {
 
 /**
  * Makes the queues. An attempt on a stream or a number mostly waits for Twilio, so accounts share the workers fairly,
- * as namespaces do (ADR 29): one account whose requests hang must not hold all workers.
+ * as namespaces do (ADR 29). One account whose requests hang must not hold all workers.
  */
 export function createQueues({ watches, streams, clock, workers }: QueuesOptions): Queues {
   const { workStreams, smsNumbers } = watches;

@@ -19,10 +19,10 @@ export interface WakeupsOptions {
 
 /**
  * Decides which objects need an attempt because something else has changed. The controller of a kind handles changes
- * of its own objects. This class only fills queues; forgetting.ts drops what is remembered.
+ * of its own objects. This class only fills queues; forgetting.ts drops what is remembered of deleted objects.
  *
- * Without one of these rules some status would stay wrong until a resync. Each rule must also be narrow: two kinds
- * that wake each other on every write would never rest.
+ * Without any one of these rules, the status of some object would stay wrong until a resync. Each rule must also be
+ * narrow: two kinds that wake each other on every write would never rest.
  */
 export class Wakeups {
   readonly #queues: WakeupsOptions["queues"];

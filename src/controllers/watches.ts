@@ -30,8 +30,8 @@ export class Watches {
   readonly smsNumbers: Informer<SmsNumber>;
   readonly operatingHours: Informer<OperatingHours>;
   /**
-   * Secrets, with only their names and versions. The operator has no need and no right to hold the content of all
-   * Secrets of a cluster; it fetches those that it needs by name.
+   * Secrets, of which only names and versions are kept. The operator has no need and no right to hold the content of
+   * all Secrets of a cluster; it fetches those that it needs by name.
    */
   readonly secrets: Informer<Secret>;
 
@@ -74,7 +74,7 @@ export class Watches {
     });
     // All watches talk to one API server. When one watch finds that the server was set back to a backup (ADR 23), the
     // other watches must list again too. Since the restore, the server may have counted past the resource versions
-    // that the other watches know, and then they cannot notice the restore by themselves.
+    // that the other watches know. Then the other watches cannot notice the restore by themselves.
     for (const informer of this.all)
       informer.onRewound((found) => {
         if (found) for (const other of this.all) if (other !== informer) other.distrust();

@@ -8,8 +8,8 @@ import { COMPLIANCE_REPLIES } from "../support/world/manifests.ts";
 import { ACCOUNT } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-// Each row has a stream and a number of its own, all in one account. A row says what is configured at Twilio, what is
-// applied and what the result is.
+// Each row has a stream and a number of its own, and all rows use one account. A row says what is configured at
+// Twilio, what is applied and what the result is.
 let world: World;
 beforeAll(async () => {
   world = await World.start();

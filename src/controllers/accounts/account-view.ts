@@ -65,8 +65,8 @@ interface Reading {
 
 /**
  * A Twilio account as seen with one set of credentials. One paged list serves all its numbers; a call for each number
- * would be a thousand calls. A view belongs to the fingerprint of its credentials and never just to an account SID,
- * so that no user sees a list that their own credentials did not open.
+ * would be a thousand calls. A view belongs to the fingerprint of its credentials and never just to an account SID.
+ * So no user sees a list that other credentials opened.
  */
 export class AccountView {
   readonly twilio: TwilioAccount;
@@ -119,7 +119,7 @@ export class AccountView {
    * A snapshot whose reading began at `sinceMs` or later: the last one, the one under way, or a new one. The
    * beginning counts because a change at Twilio after it may be missing in the answer.
    *
-   * Callers that come after a reading began share the next one, so that a thousand numbers that are applied one after
+   * Callers that come after a reading began share the next one. So a thousand numbers that are applied one after
    * another do not cause a thousand lists. Only a change by a user does not wait for the reading of a resync. If
    * `options.signal` aborts, this caller stops waiting and the reading goes on.
    */

@@ -32,7 +32,7 @@ export interface AccountsOptions {
   onResync(resynced: Resynced): void;
   /**
    * Whether some number of these streams is not Ready because of a Messaging Service, a short code or a Conversations
-   * address. If so, each resync reads those as well (ADR 30).
+   * address. If so, each resync reads these settings as well (ADR 30).
    */
   waitsForSurroundings(streams: ReadonlySet<string>): boolean;
   /** Returns a number between 0 and 1; tests make it constant. */

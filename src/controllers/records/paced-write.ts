@@ -1,6 +1,6 @@
 /**
  * Limits how often one Secret is written. A thousand streams that appear at once make a thousand changes to a few
- * Secrets of several hundred kilobytes, and each write costs the API server and etcd as much as the whole Secret. So
+ * Secrets of several hundred kilobytes. Each write costs the API server and etcd as much as the whole Secret. So
  * changes are gathered, with pauses between the writes. A single change is written at once.
  */
 

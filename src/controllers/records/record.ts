@@ -38,7 +38,7 @@ export interface UrlRecord extends RouteUrls {
 
 /**
  * A route: what the receiver knows of (namespace UID, stream, account SID). A route is identified by the UID of the
- * namespace and not by its name: a new namespace of an old name is another tenant, whose texts must not be mixed with
+ * namespace and not by its name. A new namespace of an old name is another tenant, whose texts must not be mixed with
  * those of the old one.
  */
 export interface RouteRecord {

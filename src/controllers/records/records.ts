@@ -82,7 +82,7 @@ type ShardPlace = Pick<RouteRecord, "namespace" | "stream">;
 
 /**
  * Routes, claims and owed numbers. A change applies in memory at once, and is durable when the promise of the method
- * resolves; changes within 250 ms share one write. Await that promise before you change something at Twilio or a
+ * resolves. Changes within 250 ms share one write. Await that promise before you change something at Twilio or a
  * status. Each shard is written separately, so a shard that cannot be written does not delay streams of other shards.
  *
  * A record is replaced by a new object, never changed in place: encoders and indexes recognise a change by identity

@@ -1,8 +1,8 @@
 /**
  * Names what was changed between the request that the self-check sent and the request that arrived. A signature
- * covers every byte of the form and the URL, so a proxy that "cleans" requests makes every text look forged, and
- * neither Twilio nor the receiver can say why. The text that is made here names the cause so that a user can report
- * it to the people who run the proxy.
+ * covers every byte of the form and the URL, so a proxy that "cleans" requests makes every text look forged. Neither
+ * Twilio nor the receiver can say why. The text that is made here names the cause so that a user can report it to the
+ * people who run the proxy.
  */
 
 import type { Report } from "../../routes/challenge.ts";

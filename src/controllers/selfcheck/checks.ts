@@ -68,9 +68,9 @@ export interface ChecksOptions {
 
 /**
  * Proves that requests to the public URL reach the receiver. A new or changed route is probed until it has passed
- * three times in a row: there are several receivers, and each learns of a route at its own time. From then on one
- * random route of each host is probed in place of all its routes. Only a leader probes, and forgets its findings when
- * its term ends.
+ * three times in a row, because there are several receivers and each learns of a route at its own time. From then on
+ * one random route of each host is probed in place of all its routes. Only a leader probes, and forgets its findings
+ * when its term ends.
  */
 export class Checks {
   readonly #options: ChecksOptions;
@@ -217,8 +217,8 @@ export class Checks {
         host.observe(problemOf(watched.check, result));
         this.#tell(key);
         if (passed(watched.check) || changed(before, this.verdict(key))) this.#options.onChange(key);
-        // After a probe that passed, the next probes follow at once. After one that failed we wait, or go on as soon
-        // as another route of the same host passes.
+        // After a probe that passed, the next probes follow at once. After a probe that failed the loop waits, or
+        // goes on as soon as another route of the same host passes.
         const soon = watched.check.passes > 0 || (await host.pause(key, wait, term.signal));
         wait = soon ? FIRST_RETRY_MS : wait * 2;
       }
@@ -301,8 +301,8 @@ export class Checks {
       // A process that was frozen may get here before it has noticed that its term is over.
       if (term.remainingMs() <= 0 || term.signal.aborted) return undefined;
       const { clock, prober } = this.#options;
-      // The longest text is sent once for the whole host: it costs more than all other probes together, and a limit
-      // on the size of bodies applies to the whole host.
+      // The longest text is sent once for the whole host: it costs more than all other probes together. A limit on
+      // the size of bodies applies to the whole host anyway.
       const long =
         clock.monotonic() - (this.#longAtMs.get(host) ?? Number.NEGATIVE_INFINITY) >= LONG_EVERY_MS;
       const result = await prober.probe(target, { long }, term.signal);

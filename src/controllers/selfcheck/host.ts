@@ -24,7 +24,7 @@ export interface HostOptions {
 /**
  * What the routes of one host share: whether requests get through to the receiver, and which route finds that out.
  * While no request gets through, one route is tried often (the scout) and the other routes more and more rarely. Ten
- * thousand routes that all probe a dead host learn no more than one route does. As soon as one route passes, all
+ * thousand routes that all probe a dead host would learn no more than one route. As soon as one route passes, all
  * waiting routes are tried.
  */
 export class Host {

@@ -34,10 +34,10 @@ export interface UpkeepOptions {
 }
 
 /**
- * Once a minute, removes from the records the claims whose objects are gone, the owed numbers whose time is over, and
- * the routes that nobody has needed for an hour. For an object that is gone this does what its finalizer would have
- * done. It is needed when no finalizer ran: a user removed the finalizer, or the records could not be read at that
- * time.
+ * Once a minute, removes records that are not needed any more: claims whose objects are gone, owed numbers after 90
+ * days, and routes that nothing has needed for an hour. For an object that is gone this does what its finalizer would
+ * have done. It is needed when no finalizer ran: a user removed the finalizer, or the records could not be read at
+ * that time.
  */
 export class Upkeep {
   readonly #options: UpkeepOptions;
