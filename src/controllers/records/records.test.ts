@@ -257,6 +257,40 @@ describe("records", () => {
     });
   });
 
+  test("a stream's route in another account has a higher generation than its former one, and is the newest", async () => {
+    const change = (accountSid: string, more: Partial<RouteRecord>) =>
+      timed(
+        records.updateRoute(routeKey(route({ accountSid })), route(), (before) => ({
+          ...(before ?? route({ accountSid })),
+          ...more,
+        })),
+      );
+    await change("AC1", {});
+    await change("AC1", { numbers: ["1"] });
+    await change("AC1", { numbers: ["1", "2"] });
+    expect((await change("AC2", {}))?.generation).toBe(4);
+    expect(records.newestRouteOf("uid", "support")?.accountSid).toBe("AC2");
+  });
+
+  test("a fallback URL on a host of its own is known as ours after another one has replaced it", async () => {
+    const former = { inbound: "https://a/inbound/team/support", fallback: "https://b/fallback/team/support" };
+    const urls = (fallback: string) => [{ ...former, fallback, status: "https://a/status/team/support" }];
+    await timed(
+      records.updateRoute(routeKey(route()), route(), () => ({ ...route(), urls: urls(former.fallback) })),
+    );
+    await timed(
+      records.updateRoute(routeKey(route()), route(), (before) => ({
+        ...before!,
+        urls: urls("https://c/fallback/team/support"),
+      })),
+    );
+    const known = ["b", "c", "a", "d"].map((host) =>
+      records.hasFallbackUrl(`https://${host}/fallback/team/support`),
+    );
+    // The one on a has an inbound URL of ours beside it.
+    expect(known).toEqual([true, true, true, false]);
+  });
+
   test("a route's generation rises only when the part that the receiver gets changes", async () => {
     const key = routeKey(route());
     const change = (change: Partial<RouteRecord>) =>

@@ -14,6 +14,7 @@ import { KubeError } from "../../kube/client/client.ts";
 import { MultiMap } from "../../multimap.ts";
 import { routeKey } from "../../routes/route.ts";
 import { shardOf } from "../../routes/secrets.ts";
+import { inboundBeside } from "../../routes/urls.ts";
 import { sameForReceiver } from "./compile.ts";
 import { configuredKey, urlsKey } from "./configured.ts";
 import { OwedNumbers } from "./owed-numbers.ts";
@@ -109,6 +110,8 @@ export class Records {
    * that still has a former URL belongs to us.
    */
   readonly #inboundUrls = new Set<string>();
+  /** The same for fallback URLs, without those that have an inbound URL beside them: most do, and memory is short. */
+  readonly #fallbackUrls = new Set<string>();
   readonly #evictionListeners: ((key: string) => void)[] = [];
 
   constructor(options: RecordsOptions) {
@@ -204,9 +207,20 @@ export class Records {
     const keys = this.#keysByStream.get(`${namespaceUid}/${stream}`);
     return keys.map((key) => this.#routes.get(key)!);
   }
+  /** The route of the account that the stream used last. */
+  newestRouteOf(namespaceUid: string, stream: string): RouteRecord | undefined {
+    return this.routesOf(namespaceUid, stream).reduce<RouteRecord | undefined>(
+      (best, route) => (best === undefined || route.generation > best.generation ? route : best),
+      undefined,
+    );
+  }
   /** Whether this URL is or was the inbound URL of one of our routes. */
   hasInboundUrl(url: string): boolean {
     return this.#inboundUrls.has(url);
+  }
+  /** Whether this URL is or was the fallback URL of one of our routes. */
+  hasFallbackUrl(url: string): boolean {
+    return this.#fallbackUrls.has(url) || this.#inboundUrls.has(inboundBeside(url));
   }
   claim(phoneNumberSid: string): ClaimRecord | undefined {
     return this.#claims.get(phoneNumberSid);
@@ -264,7 +278,8 @@ export class Records {
 
   /**
    * Changes a route, or makes one where `change` gets undefined. `change` runs at once, so that two callers that
-   * change different parts do not undo each other. The generation rises when the part of the receiver differs.
+   * change different parts do not undo each other. The generation rises when the part of the receiver differs, and a
+   * new route's is above those of the stream's other routes.
    * Resolves with the route once it is durable, or with undefined when `change` returns undefined. Throws
    * RouteTableFull for a new route without room; a route in use is always kept.
    */
@@ -286,7 +301,10 @@ export class Records {
     }
     const generation =
       before === undefined
-        ? wanted.generation
+        ? Math.max(
+            wanted.generation,
+            (this.newestRouteOf(where.namespaceUid, where.stream)?.generation ?? 0) + 1,
+          )
         : before.generation + (sameForReceiver(before, wanted) ? 0 : 1);
     const next = { ...wanted, generation };
     this.#indexRoute(next);
@@ -430,7 +448,10 @@ export class Records {
     const key = routeKey(route);
     this.#routes.set(key, route);
     this.#shardOf(route).routes.set(key, route);
-    for (const { inbound } of route.urls) this.#inboundUrls.add(inbound);
+    for (const { inbound, fallback } of route.urls) {
+      this.#inboundUrls.add(inbound);
+      if (inboundBeside(fallback) !== inbound) this.#fallbackUrls.add(fallback);
+    }
     this.#keysByStream.add(`${route.namespaceUid}/${route.stream}`, key);
     this.#keysByNamespace.add(route.namespaceUid, key);
   }

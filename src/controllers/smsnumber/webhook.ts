@@ -57,7 +57,7 @@ async function planInput(work: NumberWork, { route, seen, claim }: NumberToWire,
     seen: webhookOf(seen.number),
     ours,
     isOurs: (url: string) => isOursOrWas(work, url),
-    isOurFallback: (url: string) => isOurFallback(deps, current, url),
+    isOurFallback: (url: string) => isOurFallback(deps, url),
     override: seen.override,
     policy: {
       manage: effective.managementPolicy === "Manage",

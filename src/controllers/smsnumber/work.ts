@@ -4,10 +4,9 @@ import { type EffectiveNumber, effectiveNumber } from "../../api/effective.ts";
 import type { SmsNumber } from "../../api/index.ts";
 import type { ReconcileContext } from "../../kube/controller/controller.ts";
 import type { Outcome } from "../../kube/status/summarise.ts";
-import { inboundBeside, isFallbackUrl, isInboundUrl } from "../../routes/urls.ts";
+import { isFallbackUrl, isInboundUrl } from "../../routes/urls.ts";
 import type { CallOptions } from "../../twilio/twilio.ts";
 import { pointsAt, type Webhook } from "../../twilio/webhook.ts";
-import type { RouteRecord } from "../records/record.ts";
 import { isInService, type Refusal, refusalOf } from "./accepted.ts";
 import type { SmsNumberDeps, Wake } from "./deps.ts";
 import type { ClusterSeen } from "./seen.ts";
@@ -130,20 +129,12 @@ export function leadsHere(ours: Ours, webhook: Webhook): boolean {
   return webhook.smsApplicationSid === "" && pointsAt(webhook, (url) => isOursOrWas(ours, url));
 }
 
-/**
- * Like `isOurs`, for a fallback URL. Former fallback URLs are only known for this route, because the records index
- * only inbound URLs.
- */
+/** Like `isOurs`, for a fallback URL. */
 export function isOurFallback(
   { urls, records }: Pick<SmsNumberDeps, "urls" | "records">,
-  route: RouteRecord,
   url: string,
 ): boolean {
-  if (isFallbackUrl(urls, url)) return true;
-  if (route.urls.some(({ fallback }) => fallback === url)) return true;
-  // FALLBACK_PUBLIC_URL defaults to PUBLIC_URL, so for most former fallback URLs the records have an inbound URL on
-  // the same host.
-  return records.hasInboundUrl(inboundBeside(url));
+  return isFallbackUrl(urls, url) || records.hasFallbackUrl(url);
 }
 
 /**

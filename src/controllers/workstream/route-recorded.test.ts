@@ -7,7 +7,7 @@ import { recordRoute } from "./route-recorded.ts";
 test("a full route table is reported only for a stream whose credentials are good", async () => {
   const records = {
     route: () => undefined,
-    routesOf: () => [],
+    newestRouteOf: () => undefined,
     updateRoute: () => Promise.reject(new Failure("RouteTableFull", "no room")),
   };
   const deps = { publicUrlProblem: undefined, clock: new ManualClock(), records } as unknown as Parameters<

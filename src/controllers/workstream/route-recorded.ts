@@ -46,7 +46,7 @@ export async function recordRoute(
       : { reason: "PublicUrlInvalid" as const, message: deps.publicUrlProblem };
   if (good === undefined) {
     if (onlyTokens !== undefined) await recordTokens(deps, where, onlyTokens);
-    return { route: newest(deps.records.routesOf(where.namespaceUid, where.stream)), problem };
+    return { route: deps.records.newestRouteOf(where.namespaceUid, where.stream), problem };
   }
   const key = routeKey({ ...where, accountSid: good.credentials.accountSid });
   const firstAcceptedAt = await acceptedSince(deps, key, good.accepted);
@@ -118,14 +118,6 @@ async function acceptedSince(deps: WorkStreamDeps, key: string, tokens: readonly
   const fingerprints = new Map<string, string>();
   for (const token of tokens) fingerprints.set(token, (await signatureKey(token)).fingerprint);
   return (token: string) => deps.evidence.firstAcceptedAt(key, fingerprints.get(token) ?? "");
-}
-
-/** Returns the route that was changed last. A WorkStream whose Twilio account changed has several routes. */
-function newest(routes: RouteRecord[]): RouteRecord | undefined {
-  return routes.reduce<RouteRecord | undefined>(
-    (best, route) => (best === undefined || route.generation > best.generation ? route : best),
-    undefined,
-  );
 }
 
 /** Starts a self-check of the route's newest generation, and waits a moment for its first verdict. */

@@ -79,7 +79,7 @@ async function unrecorded(
       "waiting for the first check of the WorkStream; then the webhook is put back",
     );
   const namespaceUid = await deps.seen.namespaceUid(namespace, signal);
-  const route = deps.records.routesOf(namespaceUid, stream)[0];
+  const route = deps.records.newestRouteOf(namespaceUid, stream);
   const accountSid = state?.account?.twilio.accountSid ?? route?.accountSid ?? UNKNOWN_ACCOUNT;
   return { ...held, namespaceUid, accountSid };
 }
