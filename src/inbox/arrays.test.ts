@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { textArray } from "./arrays.ts";
 
 /**
- * Reads an array as PostgreSQL does: https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/utils/adt/arrayfuncs.c,
- * array_recv.
+ * Reads an array as PostgreSQL does in array_recv:
+ * https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/utils/adt/arrayfuncs.c
  */
 function read(array: Buffer): (string | null)[] {
   const [dimensions, elementType, count] = [
@@ -25,13 +25,13 @@ function read(array: Buffer): (string | null)[] {
   return values;
 }
 
-// Few different values, so that one often comes twice in a row, with or without a null in between.
+// The values are few, so that the same value often comes twice in a row, with or without a null in between.
 const value = fc.oneof(
   fc.constantFrom("", "support", "AC00000000000000000000000000000001", "Köln 🎉", null),
   fc.string({ unit: "grapheme", maxLength: 8 }),
 );
 
-test("every list of strings is read back unchanged", () => {
+test("every list of strings that is encoded as an array is read back unchanged", () => {
   const isReadBack = (values: (string | null)[]) => {
     expect(read(textArray(values))).toEqual(values);
   };

@@ -1,12 +1,18 @@
 /**
- * PostgreSQL's binary form of one-dimensional arrays. A batch is sent as one array per column to one prepared statement. In the text
- * form each body would have to be written as hex, escaped, and parsed by the server.
+ * This file writes PostgreSQL's binary form of one-dimensional arrays. A batch of rows is sent to a prepared statement as one array per
+ * column. In the text form, each body would have to be written as hex, escaped, and parsed by the server.
  */
 const OID = { bytea: 17, int8: 20, text: 25 } as const;
-/** Number of dimensions, null flag and element type, then length and lower bound of the only dimension: five numbers of 4 bytes. */
+/**
+ * Size of the header of an array: number of dimensions, null flag, element type, and the length and lower bound of the only dimension.
+ * Each of the five numbers takes 4 bytes.
+ */
 const HEADER = 20;
 
-/** In most columns of a batch the same value repeats: it is encoded once and then copied. */
+/**
+ * Encodes strings as a text array. In most columns of a batch the same value repeats, so a value that repeats is encoded once and then
+ * copied.
+ */
 export function textArray(values: readonly (string | null)[]): Buffer {
   let size = HEADER + 4 * values.length;
   let last: string | null = null;
@@ -36,6 +42,7 @@ export function textArray(values: readonly (string | null)[]): Buffer {
   return into;
 }
 
+/** Encodes byte strings as a bytea array. */
 export function byteaArray(values: readonly Buffer[]): Buffer {
   let size = HEADER + 4 * values.length;
   for (const value of values) size += value.length;
@@ -49,7 +56,7 @@ export function byteaArray(values: readonly Buffer[]): Buffer {
   return into;
 }
 
-/** Only for safe integers. */
+/** Encodes numbers as an int8 array. Each number must be a safe integer. */
 export function int8Array(values: readonly (number | null)[]): Buffer {
   const into = header(OID.int8, values.length, HEADER + 12 * values.length);
   let at = HEADER;
@@ -63,7 +70,7 @@ export function int8Array(values: readonly (number | null)[]): Buffer {
 function header(oid: number, length: number, size: number): Buffer {
   const into = Buffer.allocUnsafe(size);
   into.writeInt32BE(1, 0);
-  // The null flag. The server accepts 1 when there is no null, so we need not look for one.
+  // The null flag is always 1, for "may hold nulls". The server accepts it also for an array without nulls, so we need not search for one.
   into.writeInt32BE(1, 4);
   into.writeInt32BE(oid, 8);
   into.writeInt32BE(length, 12);

@@ -6,29 +6,30 @@ import { currentUrl, type DatabaseUrl } from "./database-url.ts";
 import { DatabaseUrlError } from "./database-url-error.ts";
 import { type DatabaseTarget, parseDatabaseUrl } from "./parse-database-url.ts";
 
+/** Options of `connect`. */
 export interface ConnectOptions {
-  /** For each host, unless the URL has a shorter `connect_timeout`. */
+  /** How long connecting to each host may take, unless the URL has a shorter `connect_timeout`. */
   readonly timeoutMs: number;
-  /** Shown in `pg_stat_activity`, unless the URL has an `application_name`. */
+  /** The name of this program in `pg_stat_activity`, unless the URL has an `application_name`. */
   readonly applicationName: string;
-  /** For each query on the connection. */
+  /** How long each query on the connection may take. */
   readonly queryTimeoutMs?: number;
-  /** For callers that try again and again, and may abort a try before every host was tried. */
+  /** Remembers where to begin, for a caller that connects again and again and may abort a try before every host was tried. */
   readonly turn?: HostTurn;
 }
 
 /**
- * At which host the next try begins: at the first, or after the host at which the last try was aborted. Without it, hosts that do not
- * answer would use up the time of every try, and the hosts after them would never be reached.
+ * The host with which the next try to connect begins: the first host, or the host after the one at which the last try was aborted.
+ * Otherwise hosts that do not answer would use up the time of every try, and the hosts after them would never be reached.
  */
 export interface HostTurn {
   begin: number;
 }
 
 /**
- * Connects to the database of `url` as libpq would: tries the hosts in their order (from `turn` on) until one accepts us, with or
- * without TLS as `sslmode` says. Throws the error of the last host. When the connection breaks later, only its next query tells. When
- * `signal` aborts first, ends what is under way.
+ * Connects to the database of `url` as libpq would: tries the hosts in their order (from `turn` on) until one accepts us, with or without
+ * TLS as `sslmode` says. Throws the error of the last host that was tried. When the connection breaks later, only its next query fails.
+ * When `signal` aborts, connecting ends at once.
  */
 export async function connect(
   url: DatabaseUrl,
@@ -51,7 +52,7 @@ export async function connect(
         turn.begin = begin + tried + 1;
         break;
       }
-      // About role, password and database the next host would say the same.
+      // The next host would refuse the same role, password or database, too.
       if (isOfServer(error)) break;
     }
   }
@@ -76,7 +77,10 @@ async function connectTo(place: DatabaseHost, context: LoginContext): Promise<pg
   }
 }
 
-/** What to try in this order: TLS with these options, or no TLS (false). PostgreSQL's sockets never speak TLS, whatever the mode. */
+/**
+ * The ways to connect to a host, in the order to try them: the options of TLS, or false for a connection without TLS. PostgreSQL never
+ * speaks TLS on a Unix socket, whatever the `sslmode`.
+ */
 function encryptions({ host }: DatabaseHost, { target, files }: LoginContext): (ConnectionOptions | false)[] {
   if (host.startsWith("/")) return [false];
   const unverified = { ...files, rejectUnauthorized: false };
@@ -89,7 +93,7 @@ function encryptions({ host }: DatabaseHost, { target, files }: LoginContext): (
     case "prefer":
       return [unverified, false];
     case "require":
-      // As in libpq: with sslrootcert, `require` means the same as `verify-ca`.
+      // As in libpq, `require` with sslrootcert means the same as `verify-ca`.
       return [target.sslrootcert === undefined ? unverified : byAuthority];
     case "verify-ca":
       return [byAuthority];
@@ -116,12 +120,12 @@ async function login(
     keepAlive: target.keepAlive ?? true,
     connectionTimeoutMillis: Math.min(options.timeoutMs, target.connectTimeoutMs ?? options.timeoutMs),
   });
-  // A broken connection emits an error event; without a listener that would end the process.
+  // A broken connection emits an error event. Without a listener, the event would end the process.
   client.on("error", () => undefined);
   const end = () => void client.end().catch(() => undefined);
   signal?.addEventListener("abort", end, { once: true });
   try {
-    // pg never settles this promise when `end` is called meanwhile and the server closes the connection in order.
+    // pg never settles the promise of `connect` when `end` is called meanwhile and the server closes the connection in an orderly way.
     await orAborted(client.connect(), signal);
     await orAborted(checkSession(client, target), signal);
     signal?.throwIfAborted();
@@ -143,7 +147,7 @@ async function checkSession(client: pg.Client, { session }: DatabaseTarget): Pro
   if (standby || (session === "read-write" && readonly === "on")) throw new NotWantedError(session);
 }
 
-/** This host is not what `target_session_attrs` asks for; another one may be. */
+/** The host is not the kind of server that `target_session_attrs` asks for. Another host may be. */
 class NotWantedError extends Error {
   override readonly name = "NotWantedError";
   readonly code = "25006";
@@ -152,13 +156,19 @@ class NotWantedError extends Error {
   }
 }
 
-/** Is this an error that every host would answer with? Not while a server is starting (57P03): another host may be up. */
+/**
+ * True for an error that every host would answer with, such as a wrong password. An error of a server that is still starting (57P03) is no
+ * such error: another host may be up.
+ */
 function isOfServer(error: unknown): boolean {
   const { code, severity } = error as { code?: string; severity?: string };
   return severity !== undefined && code !== "57P03";
 }
 
-/** May it work with TLS instead of without, or the other way round? `pg_hba.conf` can demand or forbid TLS (28000). */
+/**
+ * True when a connection with TLS failed and one without TLS may succeed, or the other way round. `pg_hba.conf` can demand or forbid TLS
+ * (28000).
+ */
 function isOfEncryption(error: unknown): boolean {
   const { code, message } = error as { code?: string; message: string };
   return (
@@ -168,7 +178,7 @@ function isOfEncryption(error: unknown): boolean {
 
 const isOfTls = (code: string | undefined) => code === "EPROTO" || /^ERR_(SSL|TLS|OSSL)/.test(code ?? "");
 
-/** Read for each connection, because certificates are renewed. */
+/** Reads the certificate files. They are read again for each connection, because certificates are renewed while the process runs. */
 async function readFiles(target: DatabaseTarget): Promise<ConnectionOptions> {
   const { sslrootcert, sslcert, sslkey, sslpassword, tlsVersions } = target;
   const [ca, cert, key] = await Promise.all([
@@ -196,7 +206,7 @@ async function readNamed(name: string, path: string | undefined): Promise<string
   }
 }
 
-/** Leaves out undefined values: pg and node:tls treat an undefined option differently from one that is absent. */
+/** Leaves out undefined values, because pg and node:tls treat an option that is undefined differently from an option that is absent. */
 function defined<T extends object>(values: T): { [K in keyof T]?: NonNullable<T[K]> } {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: NonNullable<T[K]>;

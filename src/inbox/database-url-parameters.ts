@@ -4,18 +4,18 @@ const SSL_MODES = ["disable", "allow", "prefer", "require", "verify-ca", "verify
 export type SslMode = (typeof SSL_MODES)[number];
 const SESSIONS = ["any", "read-write", "primary"] as const;
 
-/** The parameters after the question mark of a URL. */
+/** The parameters after the question mark of a database URL. */
 export interface UrlParameters {
   readonly sslmode: SslMode;
-  /** A file with certificate authorities, used instead of those that the process trusts. */
+  /** File with certificate authorities, which replace the authorities that the process trusts. */
   readonly sslrootcert: string | undefined;
-  /** Files with a certificate and its key to log in with. */
+  /** File with the certificate to log in with. Its private key is in the file `sslkey`. */
   readonly sslcert: string | undefined;
   readonly sslkey: string | undefined;
   readonly sslpassword: string | undefined;
   readonly sslnegotiation: "postgres" | "direct";
   readonly tlsVersions: { readonly min: TlsVersion | undefined; readonly max: TlsVersion | undefined };
-  /** Which of several servers will do: one that takes writes, or any. */
+  /** The kind of server that is needed: a primary, one that takes writes, or any. */
   readonly session: (typeof SESSIONS)[number];
   readonly inRandomOrder: boolean;
   readonly options: string | undefined;
@@ -31,6 +31,10 @@ type TlsVersion = (typeof TLS_VERSIONS)[number];
 type UrlOverrides = Partial<Record<"host" | "port" | "dbname" | "user" | "password", string>>;
 type GivenParameters = ReadonlyMap<string, string>;
 
+/**
+ * Reads the parameters after the question mark, and the environment variables of libpq for TLS settings that are missing. Throws a
+ * DatabaseUrlError for a parameter or value that we do not support.
+ */
 export function readParameters(
   query: string,
   env: Readonly<Record<string, string | undefined>>,
@@ -47,7 +51,7 @@ export function readParameters(
   return { ...place, ...tlsOf(given, sslmode, env), ...sessionOf(given), sslmode };
 }
 
-/** When a name comes twice the last value counts, as in libpq. */
+/** Splits the query string into names and values. When a name comes twice, its last value counts, as in libpq. */
 function split(query: string): Map<string, string> {
   const given = new Map<string, string>();
   if (query === "") return given;
@@ -55,14 +59,17 @@ function split(query: string): Map<string, string> {
     const [name, value, ...more] = part.split("=");
     if (value === undefined || more.length > 0)
       throw new DatabaseUrlError(
-        "after the ? write name=value, joined by &; in a value write %3D for = and %26 for &",
+        "after the ? of the URL, write each parameter as name=value and join them by &; in a value, write %3D for = and %26 for &",
       );
     given.set(decode(name!), decode(value));
   }
   return given;
 }
 
-/** PostgreSQL's other parameters. Errors name only these: any other name may be a part of a password. */
+/**
+ * The parameters of PostgreSQL that we do not support. An error may name them, since PostgreSQL knows them. Any other unknown name may be
+ * part of a password and is never quoted.
+ */
 const UNSUPPORTED = new Set(
   `hostaddr passfile require_auth fallback_application_name keepalives_idle keepalives_interval keepalives_count
    tcp_user_timeout replication requiressl sslcrl sslcrldir requirepeer krbsrvname gsslib gssdelegation service
@@ -82,11 +89,11 @@ function checkName(name: string): void {
   if (UNSUPPORTED.has(name))
     throw new DatabaseUrlError(`the parameter ${name} is not supported: leave it out`);
   throw new DatabaseUrlError(
-    "it has a parameter after the ? that PostgreSQL does not know; if the ? is part of a password, write %3F",
+    "the URL has a parameter after the ? that PostgreSQL does not know; if the ? is part of a password, write %3F",
   );
 }
 
-/** Parameters of which we support these values only. */
+/** Parameters that we support only with the values listed here. */
 const ONLY: Record<string, readonly string[]> = {
   sslsni: ["1"],
   sslcompression: ["0"],
@@ -113,7 +120,7 @@ function refuseOthers(given: GivenParameters): void {
       throw new DatabaseUrlError(`${name} must be one of ${values.join(", ")}${REMEDY[name] ?? ""}`);
 }
 
-/** Without `sslmode` libpq prefers TLS. `ssl=true` is what JDBC calls `require`. */
+/** The sslmode that the URL or the environment asks for. Without one, libpq prefers TLS. JDBC writes `ssl=true` for `sslmode=require`. */
 function sslModeOf(given: GivenParameters, env: Readonly<Record<string, string | undefined>>): SslMode {
   const ssl = given.get("ssl");
   const byFlag = ssl === undefined ? undefined : ssl === "true" || ssl === "1" ? "require" : "disable";
@@ -171,15 +178,15 @@ function sessionOf(given: GivenParameters) {
   };
 }
 
-/** Decodes as libpq does: a lone % is an error, and + is not a blank. */
+/** Percent-decodes a part of a URL as libpq does: a lone % is an error, and + is not a blank. */
 export function decode(text: string): string {
   if (/%(?![0-9a-fA-F]{2})/.test(text))
-    throw new DatabaseUrlError("it has a % without two hexadecimal digits after it: write %25 for %");
+    throw new DatabaseUrlError("the URL has a % without two hexadecimal digits after it: write %25 for %");
   try {
     const decoded = decodeURIComponent(text);
     if (!decoded.includes("\0")) return decoded;
   } catch {
-    // The error below says it.
+    // decodeURIComponent throws when the bytes are not UTF-8. The error below says so.
   }
-  throw new DatabaseUrlError("it has a percent-encoded character that is not UTF-8, or is NUL");
+  throw new DatabaseUrlError("the URL has a percent-encoded character that is not UTF-8, or is NUL");
 }

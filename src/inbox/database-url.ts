@@ -4,13 +4,14 @@ import { parseDatabaseUrl } from "./parse-database-url.ts";
 
 export { DatabaseUrlError } from "./database-url-error.ts";
 
-/** A URL, or a function that reads the current one: a password may change while a process runs. */
+/** A database URL, or a function that reads the current URL, since the password may change while the process runs. */
 export type DatabaseUrl = string | (() => Promise<string>);
 
+/** The database URL as it is now. */
 export const currentUrl = async (url: DatabaseUrl): Promise<string> =>
   typeof url === "string" ? url : await url();
 
-/** Reads the URL from a file, such as a mounted Secret, at each call. */
+/** Returns a function that reads the database URL from a file, such as a mounted Secret, each time it is called. */
 export function urlInFile(path: string): () => Promise<string> {
   return async () => {
     let text: string;
@@ -20,7 +21,7 @@ export function urlInFile(path: string): () => Promise<string> {
       const { code } = error as NodeJS.ErrnoException;
       throw new DatabaseUrlError(`the file ${path} with the database's URL cannot be read (${code})`);
     }
-    // Never quote the content: it may hold a password.
+    // Never quote the content of the file: it may hold a password.
     if (!/^\s*postgres(ql)?:\/\//.test(text))
       throw new DatabaseUrlError(`the file ${path} does not contain a postgres:// URL`);
     try {

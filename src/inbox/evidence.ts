@@ -1,18 +1,21 @@
 import type pg from "pg";
 
-/** What one replica saw of one route since its last row. */
+/** What one receiver replica saw of one route since the previous row that it wrote. */
 export interface EvidenceRow {
   replica: string;
   namespaceUid: string;
   stream: string;
   accountSid: string;
-  /** Fingerprint of a token → when it last verified a signature, in milliseconds since the epoch. */
+  /** When each token last verified a signature, in milliseconds since the epoch, by the fingerprint of the token. */
   accepted: Record<string, number>;
   lastRefusedAtMs?: number;
   refusedReason?: string;
 }
 
-/** What all replicas together saw of one token of a route; with an empty fingerprint, when the route last refused a request. */
+/**
+ * What all receiver replicas together saw of one token of a route. An entry with an empty fingerprint says when the route last refused a
+ * request.
+ */
 export interface RouteEvidence {
   namespaceUid: string;
   stream: string;
@@ -23,12 +26,16 @@ export interface RouteEvidence {
   reason?: string;
 }
 
-/** More than 10,000 routes have. A receiver that was broken into could write any number of rows, and must not fill our memory. */
+/**
+ * The most rows that are read, more than 10,000 routes need. A receiver that was broken into could write any number of rows, and they must
+ * not fill our memory.
+ */
 const MOST = 100_000;
 
 /**
- * The newest evidence of the last `windowMs` for each route and token. For the controller's role. The rows are not trusted, as any
- * receiver may have been broken into: malformed rows are left out, and a time after `nowMs`, the reader's time, counts as `nowMs`.
+ * Reads the newest evidence of the last `windowMs` for each route and token, with the database role of the controller. The rows are not
+ * trusted, since any receiver may have been broken into. Malformed rows are left out, and a time after `nowMs`, the clock of the reader,
+ * counts as `nowMs`.
  */
 export async function readEvidence(
   client: pg.ClientBase | pg.Pool,
@@ -47,7 +54,10 @@ export async function readEvidence(
   }));
 }
 
-/** Deletes rows that are older than `keepMs` or lie in the future, and returns how many. For the controller's role. */
+/**
+ * Deletes evidence that is older than `keepMs` or lies in the future, with the database role of the controller. Returns how many rows it
+ * deleted.
+ */
 export async function pruneEvidence(client: pg.ClientBase | pg.Pool, keepMs: number): Promise<number> {
   const { rowCount } = await client.query(
     "delete from smschannel.route_activity where at < now() - $1 * interval '1 ms' or at > now() + interval '1 hour'",
@@ -56,7 +66,8 @@ export async function pruneEvidence(client: pg.ClientBase | pg.Pool, keepMs: num
   return rowCount ?? 0;
 }
 
-// A cast must not see a value that it would fail at. Only `case` guarantees that: the server may evaluate `where` in any order.
+// A cast must not get a value that it would fail on. Only `case` guarantees this, because the server may evaluate the conditions of
+// `where` in any order.
 const READ = `
   with recent as (
     select *,

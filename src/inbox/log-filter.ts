@@ -1,19 +1,19 @@
 import type { Clock } from "../clock.ts";
 
-/** After this time a problem that lasts is logged again. */
+/** How long after a log line a problem that lasts is logged again. */
 const REPEAT_MS = 30_000;
 
 /** Decides whether a problem is worth a line in the log: when it begins, when its cause changes, and every 30 s while it lasts. */
 export class LogFilter {
   readonly #clock: Clock;
-  /** When each cause was logged last. One time for all would let two causes that alternate be logged at every change. */
+  /** When each cause was last logged. With one time for all causes, two causes that alternate would be logged at every change. */
   readonly #causes = new Map<string, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Should this cause be logged now? After `true` the caller must log it. */
+  /** True when this cause should be logged now. The caller must then log it. */
   isNews(cause: string): boolean {
     const now = this.#clock.monotonic();
     if (now - (this.#causes.get(cause) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) return false;
@@ -21,10 +21,10 @@ export class LogFilter {
     return true;
   }
 
-  /** Call when the problem is over. True when it was logged, so that its end is worth a line as well. */
+  /** Must be called when the problem is over. Returns true when the problem was logged, so that its end should be logged as well. */
   isOver(): boolean {
-    const wasTold = this.#causes.size > 0;
+    const wasLogged = this.#causes.size > 0;
     this.#causes.clear();
-    return wasTold;
+    return wasLogged;
   }
 }

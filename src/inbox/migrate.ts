@@ -10,6 +10,7 @@ import type { DatabaseUrl } from "./database-url.ts";
 import { grantRoles, type Roles } from "./roles.ts";
 import { troubleOf } from "./trouble.ts";
 
+/** One step of the schema. `sql` must never change after a release: its hash is stored in each database and compared. */
 export interface Migration {
   version: number;
   name: string;
@@ -17,28 +18,27 @@ export interface Migration {
 }
 
 export interface MigrateOptions {
-  /** The owner's URL. A function is called for each try to connect. */
+  /** The URL of the schema's owner. A function is called again for each try to connect. */
   url: DatabaseUrl;
   roles?: Roles;
   /** How long to wait for a database that does not answer yet. */
   waitMs: number;
   log: Log;
   clock: Clock;
-  /** For tests: other migrations than the project's. */
+  /** Migrations that replace the migrations of the project, for tests. */
   migrations?: Migration[];
 }
 
 /**
- * How long a statement waits for a lock. Meanwhile every text waits behind it, and a text has only 3 s. So it gives up early,
- * lets the
- * texts through, and tries again.
+ * How long a statement waits for a lock. While it waits, every text waits behind it, and a text has only 3 s. So the statement gives up
+ * early, lets the texts through, and tries again.
  */
 const LOCK_TIMEOUT_MS = 1000;
 const LOCK_PAUSE_MS = 3000;
 
 /**
- * Brings the schema to this program's version and sets the roles' rights in one transaction. So it is safe to run it several times at
- * once, and a run that dies leaves nothing half done. A newer schema is left as it is.
+ * Brings the schema to this program's version and sets the roles' rights in one transaction. So several runs at once are safe, and a run
+ * that dies leaves nothing half done. The schema of a newer version is left as it is.
  */
 export async function migrate(options: MigrateOptions, signal?: AbortSignal): Promise<{ version: number }> {
   const client = await connectPatiently(options, signal);
@@ -51,7 +51,7 @@ export async function migrate(options: MigrateOptions, signal?: AbortSignal): Pr
   }
 }
 
-/** The project's migrations, ordered by version. */
+/** Reads the migrations of this project, ordered by version. */
 export function readMigrations(folder = assetFolder("migrations")): Migration[] {
   return readdirSync(folder)
     .filter((file) => /^\d{4}-[a-z0-9-]+\.sql$/.test(file))
@@ -74,7 +74,8 @@ async function apply(client: pg.Client, { roles, log, migrations = readMigration
     create schema if not exists smschannel;
     create table if not exists smschannel.migrations (
       version integer primary key, name text not null, sha256 text not null, applied_at timestamptz not null default now())`);
-  // One run at a time. No advisory lock: every role can take one, so a receiver that was broken into could block migrations for ever.
+  // The lock lets one run work at a time. It is no advisory lock: every role can take such a lock, so a receiver that was broken into
+  // could block migrations for ever.
   await client.query("lock table smschannel.migrations in share row exclusive mode");
   const applied = await appliedVersions(client);
   for (const migration of migrations) {
@@ -107,9 +108,8 @@ async function applyOne(client: pg.Client, migration: Migration, log: Log) {
 }
 
 /**
- * Stores the version in a function that reads nothing, so that the receiver's role, which can only insert, can learn it. A table
- * would
- * need the right to select, and a comment on the schema gets lost with `pg_dump --no-comments`.
+ * Publishes the version as a function that reads nothing, because the receiver's role can only insert and still has to learn the version.
+ * A table would need the right to select, and a comment on the schema gets lost with `pg_dump --no-comments`.
  */
 async function publishVersion(client: pg.Client, version: number) {
   await client.query(
@@ -124,8 +124,9 @@ const edited = ({ version, name }: Migration) =>
   `migration ${version} (${name}) was changed after it was applied to this database; restore the file and add a new migration`;
 
 /**
- * Moves the sequence of ids past the rows. After a failover by logical replication, or a restore, it can be behind them; a new text
- * would then get a lower id than texts that wait, and be answered before them. Not in the transaction, whose locks hold up texts.
+ * Moves the sequence of ids past the existing rows. After a restore, or a failover by logical replication, the sequence can be behind the
+ * rows. A new text would then get a lower id than texts that wait, and would be answered before them. The sequence is moved after the
+ * transaction, because the locks of the transaction hold up texts.
  */
 async function advanceIds(client: pg.Client) {
   await client.query(`
@@ -135,7 +136,10 @@ async function advanceIds(client: pg.Client) {
     where highest > coalesce(pg_sequence_last_value(sequence), 0)`);
 }
 
-/** Errors when two runs create the schema at once, or a role, which belongs to the whole server. The one that failed starts again. */
+/**
+ * The errors that arise when two runs create the schema or a role at once (a role belongs to the whole server). The run that failed starts
+ * again.
+ */
 const COLLIDED = new Set(["23505", "42710", "42P06", "42P07", "40001", "40P01"]);
 const LOCK_NOT_AVAILABLE = "55P03";
 
@@ -175,7 +179,7 @@ async function lockHolders(client: pg.Client): Promise<string> {
   return rows.map(({ holder }) => holder).join(", ") || "a session that has ended meanwhile";
 }
 
-/** Tries until the database answers or the time is over. Gives up at once on errors that waiting does not cure. */
+/** Tries to connect until the database answers or the time is over. Gives up at once on an error that waiting does not cure. */
 async function connectPatiently({ url, waitMs, log, clock }: MigrateOptions, signal?: AbortSignal) {
   const until = clock.monotonic() + waitMs;
   for (let pauseMs = 250; ; pauseMs = Math.min(2 * pauseMs, 5000)) {

@@ -1,17 +1,20 @@
 import { describe, expect, test } from "vitest";
 import { parseDatabaseUrl } from "./parse-database-url.ts";
 
-/** Hosts with ports, user, password and database. */
+/** Parses a URL and returns its hosts with ports, user, password and database. */
 function read(text: string, env: Record<string, string> = {}) {
   const { hosts, user, password, database } = parseDatabaseUrl(text, env);
   return [hosts.map(({ host, port }) => `${host} ${port}`).join(", "), user, password, database];
 }
 
-describe("a URL is read as libpq reads it", () => {
+describe("a database URL is read as libpq reads it", () => {
   const rows: Record<string, [text: string, want: unknown[]]> = {
     "the usual form": ["postgres://u:p@db.example.com:5433/sms", ["db.example.com 5433", "u", "p", "sms"]],
     "the longer scheme": ["postgresql://u:p@db/sms", ["db 5432", "u", "p", "sms"]],
-    "blanks and a line's end around it": ["  postgres://u:p@db/sms\n", ["db 5432", "u", "p", "sms"]],
+    "blanks before the URL and a line break after it": [
+      "  postgres://u:p@db/sms\n",
+      ["db 5432", "u", "p", "sms"],
+    ],
     "a socket's folder": [
       "postgres://u:p@/sms?host=/var/run/postgresql&port=5544",
       ["/var/run/postgresql 5544", "u", "p", "sms"],
@@ -48,16 +51,16 @@ describe("a URL is read as libpq reads it", () => {
   };
   for (const [name, [text, want]] of Object.entries(rows)) test(name, () => expect(read(text)).toEqual(want));
 
-  test("libpq's variables fill in what the URL leaves out", () => {
+  test("the environment variables of libpq fill in what the URL leaves out", () => {
     const env = { PGHOST: "/run", PGPORT: "7", PGUSER: "me", PGPASSWORD: "secret", PGDATABASE: "mine" };
     expect(read("postgres://", env)).toEqual(["/run 7", "me", "secret", "mine"]);
     expect(read("postgres://u:p@db:1/sms", env)).toEqual(["db 1", "u", "p", "sms"]);
   });
 
   const modes: Record<string, [query: string, want: string]> = {
-    "none: TLS if the server has it": ["", "prefer"],
+    "no sslmode: TLS if the server has it": ["", "prefer"],
     "ssl=true, as in JDBC": ["?ssl=true", "require"],
-    "the system's authorities": ["?sslrootcert=system", "verify-full"],
+    "sslrootcert=system: verify-full": ["?sslrootcert=system", "verify-full"],
     ...Object.fromEntries(
       ["disable", "allow", "prefer", "require", "verify-full"].map((mode) => [
         mode,
@@ -67,10 +70,11 @@ describe("a URL is read as libpq reads it", () => {
     "verify-ca": ["?sslmode=verify-ca&sslrootcert=/ca.crt", "verify-ca"],
   };
   for (const [name, [query, want]] of Object.entries(modes))
-    test(`sslmode, ${name}`, () => expect(parseDatabaseUrl(`postgres://db${query}`, {}).sslmode).toBe(want));
+    test(`the mode of TLS: ${name}`, () =>
+      expect(parseDatabaseUrl(`postgres://db${query}`, {}).sslmode).toBe(want));
 });
 
-describe("an error says what to write and quotes nothing of the password", () => {
+describe("the error for a wrong database URL says what to write and quotes nothing of the password", () => {
   const SECRET = "geheim";
   const rows: Record<string, [text: string, says: RegExp]> = {
     "no URL": [`host=db password=${SECRET}`, /starts with postgres:\/\//],

@@ -1,22 +1,22 @@
 import { DatabaseUrlError } from "./database-url-error.ts";
 import { decode, readParameters, type UrlParameters } from "./database-url-parameters.ts";
 
-/** Where a database is and how to log in, as libpq (psql), PostgreSQL's own client, understands a URL. */
+/** Where a database is and how to log in to it. A URL means what it means to libpq, the client library of PostgreSQL that psql uses. */
 export interface DatabaseTarget extends UrlParameters {
-  /** Tried in this order. A host that begins with a slash is a folder with a socket. */
+  /** The hosts, in the order in which they are tried. A host that begins with a slash is the folder of a Unix socket. */
   readonly hosts: readonly { readonly host: string; readonly port: number }[];
   readonly user: string | undefined;
   readonly password: string | undefined;
-  /** Undefined: the database that is named like the user. */
+  /** The name of the database. When it is undefined, the database is named like the user. */
   readonly database: string | undefined;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads a URL as libpq does. Throws a DatabaseUrlError that says what to write when libpq would refuse the URL, when it would read
- * something that was surely not meant (because of an @ or / in the password), or when we do not support what it asks for. No message
- * quotes anything that could be a part of the password. libpq's variables (PGHOST, PGPASSWORD, …) fill in what the URL leaves out.
+ * Reads a URL as libpq does. Throws a DatabaseUrlError that says what to write instead when libpq would refuse the URL, or would misread
+ * it because of an @ or / in the password. Throws one also when the URL asks for something that we do not support. No message quotes
+ * anything that could be a part of the password. libpq's variables (PGHOST, PGPASSWORD, …) fill in what the URL leaves out.
  */
 export function parseDatabaseUrl(text: string, env: Environment = process.env): DatabaseTarget {
   const url = text.trim();
@@ -24,9 +24,9 @@ export function parseDatabaseUrl(text: string, env: Environment = process.env): 
   if (rest === undefined)
     throw new DatabaseUrlError("expected a URL that starts with postgres:// or postgresql://");
   if (/\p{Cc}/u.test(rest))
-    throw new DatabaseUrlError("it contains a line break or another control character");
+    throw new DatabaseUrlError("the URL contains a line break or another control character");
   const { login, place } = splitLogin(rest);
-  // libpq would take the rest of the password for a host or a database, and would look it up or print it.
+  // libpq would take the rest of the password for a host or a database name. It would look that name up or print it.
   if (place.includes("@")) throw new DatabaseUrlError(ENCODE);
   const { authority, path, query } = splitPlace(place);
   const { host, port, dbname, user, password, ...parameters } = readParameters(query, env);
@@ -45,9 +45,12 @@ export function parseDatabaseUrl(text: string, env: Environment = process.env): 
 }
 
 const ENCODE =
-  "it has an @ after the beginning of the host; in a user or password write %40 for @, %2F for /, %3A for :, %23 for #, %3F for ? and %25 for %";
+  "the URL has an @ after the beginning of the host; in a user or password write %40 for @, %2F for /, %3A for :, %23 for #, %3F for ? and %25 for %";
 
-/** The login ends at the first @ that has no slash before it, and the user at the first colon. */
+/**
+ * Splits the login from the rest of the URL. The login ends at the first @ that has no slash before it, and the user ends at the first
+ * colon.
+ */
 function splitLogin(rest: string): { login: [user: string, password: string]; place: string } {
   const end = /^[^@/]*@/.exec(rest)?.[0].length;
   if (end === undefined) return { login: ["", ""], place: rest };
@@ -62,7 +65,7 @@ function splitPlace(place: string): { authority: string; path: string; query: st
   return { authority, path, query };
 }
 
-/** `db1:5432,db2,[fd00::1]:5433` */
+/** Splits a list of hosts with optional ports, such as `db1:5432,db2,[fd00::1]:5433`. */
 function splitHosts(authority: string): { hosts: string[]; ports: string[] } {
   const [hosts, ports]: [string[], string[]] = [[], []];
   for (const part of authority.split(",")) {
@@ -79,21 +82,21 @@ function splitHosts(authority: string): { hosts: string[]; ports: string[] } {
 
 const nonEmpty = (list: string[]) => (list.some((item) => item !== "") ? list : undefined);
 
-/** One port for all hosts, or one for each. */
+/** Pairs each host with its port. A URL has one port for all hosts, or one port for each host. */
 function pair(hosts: string[], ports: string[]): { host: string; port: number }[] {
   if (ports.length !== 1 && ports.length !== hosts.length)
-    throw new DatabaseUrlError("it must have one port, or as many ports as hosts");
+    throw new DatabaseUrlError("the URL must have one port, or as many ports as hosts");
   return hosts.map((host, i) => ({
     host: checkHost(host),
     port: checkPort(ports[ports.length === 1 ? 0 : i]!),
   }));
 }
 
-/** Its errors do not quote the host: it may be a part of a password. */
+/** Throws unless the host is valid. The errors do not quote the host, because it may be part of a password. */
 function checkHost(host: string): string {
   if (host === "")
     throw new DatabaseUrlError(
-      "it has no host: write one, such as localhost for this machine, or ?host=/var/run/postgresql for the folder of a socket",
+      "the URL has no host: write a host, such as localhost for this machine, or ?host=/var/run/postgresql for the folder of a socket",
     );
   if (host.startsWith("/")) return host;
   if (!/^[a-zA-Z0-9._-]+$/.test(host) && !/^[0-9a-fA-F:]+(\.[0-9.]+)?(%[a-zA-Z0-9]+)?$/.test(host))

@@ -1,10 +1,11 @@
 import pg from "pg";
 import type { Log } from "../log.ts";
 
-/** The rights of each role in the schema, by the process that logs in with it. */
+/** The rights of each database role in the schema, by the process that logs in with the role. */
 const RIGHTS = {
-  // Only insert: somebody who breaks into the process that faces the internet cannot read a single text. And only into the columns
-  // that the process fills: a text that is marked as done, or has an id of somebody's choice, might never be answered.
+  // The receiver may only insert: an attacker who breaks into this process, which faces the internet, cannot read a single text. It may
+  // insert only into the columns that it fills: a text that is marked as done, or that has an id of the attacker's choice, might never be
+  // answered.
   receiver: [
     `grant insert (kind, namespace_uid, stream, route_generation, account_sid, message_sid, event, our_number, customer, query, body)
        on smschannel.inbox to ROLE`,
@@ -12,38 +13,43 @@ const RIGHTS = {
        on smschannel.route_activity to ROLE`,
     "grant execute on function smschannel.missing_texts(text[], text[], text[]) to ROLE",
   ],
-  // It reads the evidence of the receivers, and deletes what is too old to prove anything.
+  // The controller reads the evidence of the receivers and deletes evidence that is too old to prove anything.
   controller: ["grant select, delete on smschannel.route_activity to ROLE"],
   work: [
     "grant select, insert, update, delete on smschannel.inbox to ROLE",
     "grant select on smschannel.route_activity to ROLE",
   ],
-  // The desk shows conversations and needs nothing from the inbox.
+  // The process `desk` shows conversations and needs nothing from the inbox.
   desk: [],
 } as const;
 
 const SEE =
   "grant usage on schema smschannel to ROLE; grant execute on function smschannel.schema_version() to ROLE";
 
+/** The processes that have a database role. */
 export type RoleOf = keyof typeof RIGHTS;
+/** A database role to give rights to. */
 export interface Role {
   name: string;
-  /** Set when the role is created, and again when it changes. A role without one logs in with a certificate or a cloud identity. */
+  /**
+   * The password, which is set when the role is created and again when the password changes. A role without a password logs in with a
+   * certificate or a cloud identity.
+   */
   password?: string;
 }
+/** The roles that get rights, by the process that logs in with each role. */
 export interface Roles {
   receiver?: Role;
   controller?: Role;
   work?: Role;
   desk?: Role;
-  /** Create roles that do not exist, and set the given passwords. Without it a missing role is an error. */
+  /** Whether to create roles that do not exist and to set the given passwords. Otherwise a missing role is an error. */
   create?: boolean;
 }
 
 /**
- * Gives each named role exactly the rights above: first all its rights in this schema are taken away. The schema's owner is left
- * as it
- * is, since without its rights it could not migrate again.
+ * Gives each named role exactly the rights listed above: it first takes away all rights that the role has in this schema. The owner of the
+ * schema keeps its rights, since it could not migrate again without them.
  */
 export async function grantRoles(client: pg.ClientBase, roles: Roles, log: Log): Promise<void> {
   const owner = await ownerOfSchema(client);
@@ -64,7 +70,7 @@ export async function grantRoles(client: pg.ClientBase, roles: Roles, log: Log):
     for (const on of ["all tables in schema", "all sequences in schema", "all functions in schema", "schema"])
       await client.query(`revoke all on ${on} smschannel from ${name}`);
   }
-  // After all revokes: one role may serve several processes, and then needs the rights of all of them.
+  // Rights are granted after all revokes: one role may serve several processes, and then needs the rights of all of them.
   for (const { of, role, name } of named) {
     for (const statement of [SEE, ...RIGHTS[of]]) await client.query(statement.replaceAll("ROLE", name));
     log.info({ role: role.name, for: of }, "rights set");
@@ -99,7 +105,7 @@ async function ensureRole(client: pg.ClientBase, { name, password }: Role, creat
   );
 }
 
-/** Since PostgreSQL 16, CREATEROLE allows to change only roles that one has created oneself. */
+/** Since PostgreSQL 16, a role with CREATEROLE may change only roles that it created itself. */
 const notOurs = (name: string, owner: string) =>
   `the role "${name}" was created by another role, and "${owner}" may not set its password; either a superuser runs ` +
   `grant ${pg.escapeIdentifier(name)} to ${pg.escapeIdentifier(owner)} with admin option ` +
@@ -109,5 +115,5 @@ const mayNotCreate = (name: string, owner: string) =>
   `"${owner}" may not create the role "${name}"; either a superuser runs ` +
   `alter role ${pg.escapeIdentifier(owner)} createrole, or create "${name}" yourself and run without --create-roles`;
 
-/** The user that the client logged in as. `select current_user` would fail, as the transaction has failed already. */
+/** The role that the client logged in as. `select current_user` would fail here, because the transaction has already failed. */
 const ownerOf = (client: pg.ClientBase) => (client as pg.Client).user ?? "the owner";

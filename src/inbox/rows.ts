@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 
-/** `raw`: the request could only be stored as bytes. */
+/** What kind of request a row holds. `raw` means that the request could only be stored as bytes. */
 export type InboxKind = "inbound" | "fallback" | "status" | "unrouted" | "raw";
 
-/** One verified request. All values but `body` are short and clean, see src/receiver/row.ts. */
+/** One verified request. All values but `body` are short and clean: src/receiver/row.ts makes them so. */
 export interface InboxRow {
   kind: InboxKind;
   namespaceUid: string;
@@ -11,19 +11,21 @@ export interface InboxRow {
   generation: number;
   accountSid: string;
   messageSid: string;
-  /** Empty for texts; `delivered` or `failed:30003` for a status. Account, SID and event together are the row's key. */
+  /**
+   * Empty for a text; `delivered` or `failed:30003` for a delivery status. Account, message SID and event together are the key of the row.
+   */
   event: string;
   ourNumber: string | null;
   customer: string | null;
   query: string | null;
   body: Buffer;
-  /** The verified signature. Bodies over which Twilio signs the same bytes have the same one. Not stored. */
+  /** The verified signature, which is not stored. Two bodies have the same signature when Twilio signs the same bytes for them. */
   signature: string;
 }
 
 /**
- * The order in which the rows of a batch are inserted. Two replicas that got the same texts then lock them in the same order, so that
- * PostgreSQL need not end one of them as a deadlock.
+ * Compares two rows by the order in which the rows of a batch are inserted. Two replicas that got the same texts then lock the rows in the
+ * same order. In different orders they could deadlock, and PostgreSQL would abort one of them.
  */
 export function inLockOrder(a: InboxRow, b: InboxRow): number {
   return (
@@ -34,8 +36,9 @@ export function inLockOrder(a: InboxRow, b: InboxRow): number {
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 /**
- * The same request, with its bytes but no column that the request itself could choose. Its key is made from the signature and not
- * from the bytes: what Twilio signs has no separators between fields, so that the same signature fits many other bodies.
+ * Makes the row that stores the same request as bytes, without any column that the request itself could choose. The key of the row is made
+ * from the signature and not from the bytes. Twilio signs the fields without separators between them, so many other bodies have the same
+ * signature.
  */
 export function asRaw(row: InboxRow): InboxRow {
   return {

@@ -9,37 +9,42 @@ import type { EvidenceRow } from "./evidence.ts";
 import { latestVersion } from "./migrate.ts";
 import type { InboxRow } from "./rows.ts";
 
-/** Where `InboxWriter` stores rows. */
+/** The store into which `InboxWriter` writes rows. */
 export interface InboxStore {
   /**
-   * Stores all rows durably or none, and returns how many were new. Throws PostgreSQL's errors, and `NotKeptError` when the database
-   * reported success although some rows are not there.
+   * Stores either all rows durably or none, and returns how many rows were new. Throws errors of PostgreSQL, and `NotKeptError` when the
+   * database reported success although some rows are not there.
    */
   insert(rows: readonly InboxRow[]): Promise<number>;
   insertEvidence(rows: readonly EvidenceRow[]): Promise<void>;
-  /** Writes a row on the connection that texts use and takes it back. Resolves when a text would be stored now. */
+  /** Inserts a row on the connection that texts use, and takes it back. Resolves when a text would be stored now. */
   probe(): Promise<void>;
-  /** Gives up what is under way. The next insert connects again. */
+  /** Gives up the statement that is under way and drops the connection. The next insert connects again. */
   drop(): void;
   close(): Promise<void>;
 }
 
 export interface PostgresStoreOptions {
-  /** A function is called for each new connection. */
+  /** The database URL. When it is a function, the function is called for each new connection. */
   url: DatabaseUrl;
-  /** How long a statement may take: one that is blocked must not hold its locks after its requests were answered with an error. */
+  /**
+   * How long a statement may take. A statement that is blocked must not hold its locks after its requests were answered with an error.
+   */
   statementTimeoutMs: number;
   log: Log;
   clock?: Clock;
 }
 
-/** The server ends a statement that takes too long. When it has not said so after this much more time, the connection is dead. */
+/**
+ * How much longer than the statement timeout we wait. The server itself ends a statement that takes too long. When it is still silent
+ * after this time, the connection is dead.
+ */
 const SILENT_MS = 500;
-/** How long the server may take to close a connection. One that vanished never does. */
+/** How long the server may take to close a connection. A server that vanished never closes it. */
 const GOODBYE_MS = 1000;
 
-// No conflict target and no RETURNING: both need the right to select, which the receiver's role does not have. Without a target a
-// conflict with any unique key counts, so the table has only the key that means "the same text".
+// The insert has no conflict target and no RETURNING: both need the right to select, which the receiver's role does not have. Without a
+// target, a conflict with any unique key leaves the row out. So the table has only the key that means "the same text".
 const INSERT = `
   insert into smschannel.inbox (kind, namespace_uid, stream, route_generation, account_sid, message_sid, event,
     our_number, customer, query, body)
@@ -49,8 +54,8 @@ const INSERT = `
 
 const MISSING = "select smschannel.missing_texts($1::text[], $2::text[], $3::text[]) as position";
 
-// Is there anything that could leave out a row that is not there yet: a unique key that is not ours, or a trigger before the insert?
-// Every role may read these parts of the catalog.
+// Asks whether the table has anything that could leave out a new row: a unique key that is not ours, or a trigger before the insert. Every
+// role may read these parts of the catalog.
 const LEAVES_OUT_OTHERS = `
   select exists (select from pg_index where indrelid = 'smschannel.inbox'::regclass
         and (indisunique or indisexclusion) and indexrelid <> 'smschannel.inbox_once'::regclass)
@@ -58,7 +63,8 @@ const LEAVES_OUT_OTHERS = `
         and not tgisinternal and tgenabled <> 'D' and tgtype & 7 = 7) -- before each row of an insert
     as others`;
 
-// Takes the row back and commits all the same: the commit is made durable, and waits for a standby, like that of a text.
+// Inserts a row, takes it back and commits all the same. The commit becomes durable, and waits for a standby, just like the commit of a
+// text.
 const PROBE = `
   begin; savepoint row;
   insert into smschannel.inbox (kind, namespace_uid, stream, route_generation, account_sid, message_sid, event, body)
@@ -74,7 +80,7 @@ const INSERT_EVIDENCE = `
 
 /**
  * The inbox in PostgreSQL. Texts use one connection: batches follow each other anyway, and a single backend is the least work for the
- * server. Evidence uses another one, so that a problem with its table, such as a lock or a missing right, holds up no text.
+ * server. Evidence uses another connection, so that a problem with its table, such as a lock or a missing right, holds up no text.
  */
 export class PostgresStore implements InboxStore {
   readonly #options: PostgresStoreOptions;
@@ -105,16 +111,16 @@ export class PostgresStore implements InboxStore {
       byteaArray(rows.map((row) => row.body)),
     ]);
     const inserted = rowCount ?? 0;
-    // Fewer rows are usually Twilio's retries. But a trigger, or a unique key that somebody added, can drop a row just as silently.
+    // Fewer rows than were given are usually retries of Twilio. But a trigger, or a unique key that somebody added, can drop a row just as
+    // silently.
     if (inserted < rows.length) await this.#throwMissing(inserted, [accountSids, messageSids, events]);
     return inserted;
   }
 
   /**
-   * Asks which rows are missing. Called only when a statement added fewer rows than it was given. A rollback to a version without
-   * this
-   * function takes away the right to call it while receivers of this version still run. Then the catalog must do: it says whether
-   * anything but our own key can have left out a row.
+   * Asks which rows are missing, and throws when there are any. It is called only when a statement added fewer rows than it was given. A
+   * rollback to a version without `missing_texts` takes away the right to call that function while receivers of this version still run.
+   * Then the catalog has to answer: it shows whether anything but our own key can have left out a row.
    */
   async #throwMissing(inserted: number, keys: Buffer[]): Promise<void> {
     const keep = (error: unknown) => isDataError(error) || isDenied(error);
@@ -132,7 +138,7 @@ export class PostgresStore implements InboxStore {
     }
   }
 
-  /** Has its own timer, since no writer watches over this connection, and `stop` waits for the last rows. */
+  /** Inserts evidence within a timer of its own: no writer watches over this connection, and `stop` waits for the last rows. */
   async insertEvidence(rows: readonly EvidenceRow[]): Promise<void> {
     const { clock = systemClock, statementTimeoutMs } = this.#options;
     const cancel = clock.after(statementTimeoutMs + SILENT_MS, () => this.#evidence.drop());
@@ -158,7 +164,7 @@ export class PostgresStore implements InboxStore {
     if (inserted !== 1) throw new NotKeptError(0);
   }
 
-  /** Connects now, so that the first text need not wait for it and a wrong schema is found at once. */
+  /** Connects at once, so that the first text need not wait for a connection and a wrong schema is found early. */
   async connect(): Promise<void> {
     await this.#texts.connected();
   }
@@ -172,20 +178,20 @@ export class PostgresStore implements InboxStore {
   }
 }
 
-/** A connection that is made when it is first used and again after every failure. Checks the schema before anything is written. */
+/** A connection that is made when it is first used and again after every failure. It checks the schema before anything is written. */
 class StoreConnection {
   readonly #options: PostgresStoreOptions;
   #client: pg.Client | undefined;
   #connecting: Promise<pg.Client> | undefined;
   readonly #turn: HostTurn = { begin: 0 };
-  /** Aborts the connecting that is under way, for `drop`. */
+  /** Lets `drop` abort a connection that is being made. */
   #coming: AbortController | undefined;
 
   constructor(options: PostgresStoreOptions) {
     this.#options = options;
   }
 
-  /** Drops the connection after an error, unless `keep` says that the connection is not to blame. */
+  /** Runs a prepared statement. Drops the connection after an error, unless `keep` says that the connection is not to blame. */
   async query<R extends pg.QueryResultRow>(
     name: string,
     text: string,
@@ -196,17 +202,19 @@ class StoreConnection {
     try {
       return await client.query<R>({ name, text, values });
     } catch (error) {
-      // A server that became read-only or full may not be the primary any more. The next connection may reach the new one.
+      // A server that became read-only or full may no longer be the primary. The next connection may reach the new primary.
       if (!keep(error) && this.#client === client) this.drop();
       throw error;
     }
   }
 
-  /** Runs statements without values in one message. Drops the connection after any error: a transaction may be open on it. */
+  /**
+   * Runs several statements without values in one message. Drops the connection after any error, because a transaction may be open on it.
+   */
   async run(statements: string): Promise<pg.QueryResult[]> {
     const client = this.#client ?? (await this.connected());
     try {
-      // pg returns a list for several statements, which its types do not say.
+      // For several statements pg returns a list of results, which its types do not say.
       return (await client.query(statements)) as unknown as pg.QueryResult[];
     } catch (error) {
       if (this.#client === client) this.drop();
@@ -218,7 +226,7 @@ class StoreConnection {
     const client = this.#client;
     this.#client = undefined;
     this.#coming?.abort(new Error("given up"));
-    // When a query is under way this destroys the socket, which rejects the query.
+    // `end` destroys the socket when a query is under way, and so rejects the query.
     client?.end().catch(() => undefined);
   }
 
@@ -260,7 +268,7 @@ class StoreConnection {
     } finally {
       this.#coming = undefined;
     }
-    // Only this event tells that an idle connection broke.
+    // An idle connection that breaks reports it only by this event.
     const made = client;
     made.on("error", () => {
       if (this.#client === made) this.#client = undefined;
@@ -270,7 +278,7 @@ class StoreConnection {
   }
 }
 
-/** pg's types do not have it. */
+/** The socket of a client, which the types of pg do not have. */
 const socketOf = (client: pg.Client) =>
   (client as unknown as { connection: { stream: Socket } }).connection.stream;
 
@@ -281,9 +289,9 @@ const RIGHTS = `
       or has_any_column_privilege('smschannel.inbox', 'select, update, references')
       or has_column_privilege('smschannel.inbox', 'done_at', 'insert') as more`;
 
-/** Prepares a new connection: settings that make an acknowledged text durable, and checks of schema and rights. */
+/** Prepares a new connection: sets what makes an acknowledged text durable, and checks the schema and the rights. */
 async function prepare(client: pg.Client, statementTimeoutMs: number, log: Log) {
-  // Only `off` is replaced: stricter settings of the server, such as remote_apply, stay.
+  // Only the setting `off` is replaced. Stricter settings of the server, such as remote_apply, stay.
   await client.query(
     `select set_config('statement_timeout', $1, false), set_config('synchronous_commit',
        case current_setting('synchronous_commit') when 'off' then 'on' else current_setting('synchronous_commit') end, false)`,
@@ -291,7 +299,7 @@ async function prepare(client: pg.Client, statementTimeoutMs: number, log: Log) 
   );
   await checkSchema(client);
   const { rows } = await client.query<{ more: boolean; asks: boolean; fsync: string }>(RIGHTS);
-  // Texts can be stored without it: see #throwMissing.
+  // Texts can be stored without the right to call missing_texts: see #throwMissing.
   if (rows[0]?.asks === false)
     log.warn(
       "the receiver's database role may not ask which texts are missing (missing_texts): run smschannel migrate --receiver-role with its name",
@@ -307,7 +315,10 @@ async function prepare(client: pg.Client, statementTimeoutMs: number, log: Log) 
 const NO_RIGHTS =
   "the database role lacks rights that it needs: run smschannel migrate --receiver-role with its name";
 
-/** Throws a SchemaError that says what to do, unless the schema has what this version writes. Newer versions only add to it. */
+/**
+ * Throws a SchemaError that says what to do, unless the schema has everything that this version writes. Newer versions of the schema only
+ * add to it.
+ */
 export async function checkSchema(client: pg.ClientBase, needed = latestVersion()): Promise<void> {
   let found = 0;
   try {
@@ -316,7 +327,7 @@ export async function checkSchema(client: pg.ClientBase, needed = latestVersion(
   } catch (error) {
     const { code } = error as { code?: string };
     if (isDenied(error)) throw new SchemaError(NO_RIGHTS);
-    // The schema (3F000) or the function (42883) does not exist.
+    // The errors 3F000 and 42883 mean that the schema or the function does not exist.
     if (code !== "3F000" && code !== "42883") throw error;
   }
   if (found < needed)
@@ -325,10 +336,10 @@ export async function checkSchema(client: pg.ClientBase, needed = latestVersion(
     );
 }
 
-/** The database reported success but did not keep every row. */
+/** The error when the database reported success but did not keep every row. */
 export class NotKeptError extends Error {
   override readonly name = "NotKeptError";
-  /** How many rows were new. */
+  /** Number of rows that were new. */
   readonly inserted: number;
   /** Indexes of the rows that are missing. */
   readonly missing: readonly number[];
@@ -342,13 +353,17 @@ export class NotKeptError extends Error {
   }
 }
 
+/** The schema is missing or too old, or the role may not use it. The message says what to do. */
 export class SchemaError extends Error {
   override readonly name = "SchemaError";
 }
 
 const isDenied = (error: unknown) => (error as { code?: unknown } | null)?.code === "42501";
 
-/** Is a row to blame (SQLSTATE class 22: data, 23: constraint, 54: limits)? Then the others of the batch can still be stored. */
+/**
+ * True when a row of the batch caused the error (SQLSTATE class 22: data, 23: constraint, 54: limits). Then the other rows can still be
+ * stored.
+ */
 export function isDataError(error: unknown): boolean {
   return /^(22|23|54)/.test(String((error as { code?: unknown } | null)?.code ?? ""));
 }

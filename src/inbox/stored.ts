@@ -1,7 +1,9 @@
 import { connect } from "./connect.ts";
 import type { DatabaseUrl } from "./database-url.ts";
 
-/** Is this text in the inbox? The receiver's role can ask it without the right to read: it may ask which texts are missing. */
+/**
+ * True when the text is in the inbox. The receiver's role can find that out without the right to read: it may ask which texts are missing.
+ */
 export async function isStored(
   url: DatabaseUrl,
   { accountSid, messageSid }: { accountSid: string; messageSid: string },

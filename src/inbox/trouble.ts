@@ -1,18 +1,18 @@
 import { isCertificate, noAnswer } from "../no-answer.ts";
 
-/** What is wrong with a database, in words for a person. */
+/** Describes what is wrong with a database in words for a person. */
 export interface DatabaseTrouble {
   code: string | undefined;
-  /** In our own words: PostgreSQL's messages can quote rows. */
+  /** The problem in our own words, because messages of PostgreSQL can quote rows. */
   problem: string;
-  /** Somebody must repair it: waiting does not help. */
+  /** True when somebody must repair the problem: waiting does not help. */
   lasts: boolean;
 }
 
-/** Errors with messages of our own. */
+/** Names of our own errors. Their messages may be shown as they are. */
 const OURS = new Set(["SchemaError", "DatabaseUrlError", "NotKeptError", "NotWantedError"]);
 
-/** Says why a connection, or a statement on it, failed. `role` says who logs in, such as "the receiver's role". */
+/** Says why a connection, or a statement on it, failed. `role` names the login, such as "the receiver's role". */
 export function troubleOf(error: unknown, role: string): DatabaseTrouble {
   const { code, message, name } = error as { code?: string; message: string; name: string };
   if (OURS.has(name)) return { code, problem: message, lasts: name === "DatabaseUrlError" };
@@ -30,7 +30,7 @@ function lastingProblem(code: string | undefined, message: string, role: string)
   if (isCertificate(code))
     return `the database's server is not trusted: ${noAnswer(code)}. Add its authority with sslrootcert in the URL, or with trustedCertificates in the chart`;
   if (code !== undefined) return undefined;
-  // The driver reports these without a code, so only its message tells them apart.
+  // The driver reports the errors below without a code, so only their messages tell them apart.
   if (/password must be a (non-empty )?string/.test(message))
     return "the database asks for a password, and DATABASE_URL has none";
   if (/does not support SSL/.test(message))

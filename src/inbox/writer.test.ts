@@ -7,7 +7,7 @@ import type { InboxRow } from "./rows.ts";
 import { type InboxStore, NotKeptError } from "./store.ts";
 import { BYTES_BESIDE_BODY, InboxWriter, type WriteOutcome } from "./writer.ts";
 
-/** A store that behaves as the test says, statement by statement. */
+/** A store that fails, hangs or leaves out rows as the test says, and records its statements. */
 class FakeStore implements InboxStore {
   readonly statements: string[][] = [];
   readonly stored = new Set<string>();
@@ -27,7 +27,7 @@ class FakeStore implements InboxStore {
         this.#answer = resolve;
       });
     const code = this.fail(rows);
-    if (code !== undefined) throw Object.assign(new Error("told to fail"), { code });
+    if (code !== undefined) throw Object.assign(new Error("the test made it fail"), { code });
     const before = this.stored.size;
     const missing = rows.flatMap(({ messageSid }, place) => (this.leaveOut(messageSid) ? [place] : []));
     rows.forEach((row, place) => {
@@ -39,7 +39,7 @@ class FakeStore implements InboxStore {
   }
   async insertEvidence() {}
   async probe() {}
-  /** Also lets a statement that hangs succeed. */
+  /** Ends every trouble of the store, and lets a statement that hangs succeed. */
   recover() {
     this.fail = () => undefined;
     this.hang = false;
@@ -72,8 +72,8 @@ const row = (messageSid: string): InboxRow => ({
 function setup({ mostWaitingBytes, log = silentLog }: { mostWaitingBytes?: number; log?: Log } = {}) {
   const [store, clock] = [new FakeStore(), new ManualClock()];
   const outcomes: Record<string, WriteOutcome[]> = {};
-  const told: [rows: number, inserted: number][] = [];
-  const onStored = (rows: number, inserted: number) => void told.push([rows, inserted]);
+  const reported: [rows: number, inserted: number][] = [];
+  const onStored = (rows: number, inserted: number) => void reported.push([rows, inserted]);
   const writer = new InboxWriter({
     store,
     clock,
@@ -88,11 +88,11 @@ function setup({ mostWaitingBytes, log = silentLog }: { mostWaitingBytes?: numbe
         outcomes[sid] = [...(outcomes[sid] ?? []), outcome];
       });
   };
-  return { store, clock, writer, outcomes, write, told };
+  return { store, clock, writer, outcomes, write, reported };
 }
 
-describe("group commit", () => {
-  test("stores rows that arrive together in one statement, in the same order in every replica", async () => {
+describe("the inbox writer", () => {
+  test("stores rows that arrive together in one statement, in an order that is the same in every replica", async () => {
     const { store, clock, outcomes, write } = setup();
     write("c", "a", "b");
     await clock.advance(0);
@@ -100,7 +100,7 @@ describe("group commit", () => {
     expect(outcomes).toEqual({ a: ["stored"], b: ["stored"], c: ["stored"] });
   });
 
-  test("stores a bad row as raw bytes and the others normally", async () => {
+  test("stores a bad row as raw bytes and the other rows of the batch normally", async () => {
     const { store, clock, outcomes, write } = setup();
     store.fail = (rows) => (rows.some(({ messageSid }) => messageSid === "bad") ? "22021" : undefined);
     write("a", "bad", "c");
@@ -109,17 +109,17 @@ describe("group commit", () => {
     expect([...store.stored].filter((sid) => sid.startsWith("sha256:"))).toHaveLength(1);
   });
 
-  test("reports a text that the store left out without trying again, and stores its neighbours", async () => {
-    const { store, clock, outcomes, write, told } = setup();
+  test("reports a text that the store left out without trying again, and stores the other texts", async () => {
+    const { store, clock, outcomes, write, reported } = setup();
     store.leaveOut = (messageSid) => messageSid === "b";
     write("a", "b", "c");
     await clock.advance(0);
     expect(outcomes).toEqual({ a: ["stored"], b: ["notKept"], c: ["stored"] });
     await clock.advance(5000);
-    expect([store.statements.length, told]).toEqual([1, [[2, 2]]]);
+    expect([store.statements.length, reported]).toEqual([1, [[2, 2]]]);
   });
 
-  test("blames the row for errors of class 54 and 23 as well", async () => {
+  test("stores a row as raw bytes also after an error of SQLSTATE class 54 or 23", async () => {
     for (const code of ["54000", "23514"]) {
       const { store, clock, outcomes, write } = setup();
       store.fail = (rows) => (rows.some(({ messageSid }) => messageSid === "bad") ? code : undefined);
@@ -130,8 +130,8 @@ describe("group commit", () => {
   });
 });
 
-describe("a store that fails", () => {
-  test("is tried again, and a text that it takes within the budget is stored", async () => {
+describe("a store that fails or hangs", () => {
+  test("is tried again, and a text is stored when the store takes it in time", async () => {
     const { store, clock, outcomes, write } = setup();
     store.fail = () => "53100";
     write("a");
@@ -142,7 +142,7 @@ describe("a store that fails", () => {
     expect(outcomes).toEqual({ a: ["stored"] });
   });
 
-  test("is logged with its cause once, and again when the cause changes or it fails anew", async () => {
+  test("is logged once with its cause, and again when the cause changes or when it fails after a recovery", async () => {
     const lines: Record<string, string>[] = [];
     const destination = { write: (line: string) => void lines.push(JSON.parse(line)) };
     const { store, clock, write } = setup({
@@ -153,7 +153,7 @@ describe("a store that fails", () => {
     await clock.advance(1000);
     store.fail = () => "28P01";
     await clock.advance(1000);
-    // Causes that alternate are logged once each.
+    // A cause that was logged less than 30 s ago is not logged again when it comes back.
     store.fail = () => "ECONNREFUSED";
     await clock.advance(500);
     store.fail = () => undefined;
@@ -169,7 +169,7 @@ describe("a store that fails", () => {
     ]);
   });
 
-  test("lets each text wait for its own budget, and answers it once", async () => {
+  test("makes each text wait at most its own time, and each text gets one outcome", async () => {
     const { store, clock, outcomes, write } = setup();
     store.fail = () => "57P01";
     write("a");
@@ -181,7 +181,7 @@ describe("a store that fails", () => {
     expect(outcomes).toEqual({ a: ["late"], b: ["late"] });
   });
 
-  test("lets texts wait that fit into the memory for them, and turns away the rest at once", async () => {
+  test("makes texts wait as long as they fit into memory, and other texts are turned away at once", async () => {
     const { store, clock, outcomes, write } = setup({
       mostWaitingBytes: 2 * (BYTES_BESIDE_BODY + row("second").body.length),
     });
@@ -190,13 +190,13 @@ describe("a store that fails", () => {
     await clock.advance(100);
     write("second", "third");
     expect(outcomes).toEqual({ third: ["overloaded"] });
-    // A text that has waited too long makes room again.
+    // A text that has waited too long frees its memory.
     await clock.advance(3000);
     write("fourth");
     expect(outcomes).toEqual({ first: ["late"], second: ["late"], third: ["overloaded"] });
   });
 
-  test("counts the size of bodies and not only the number of texts", async () => {
+  test("is given fewer waiting texts when their bodies are large", async () => {
     const { store, clock, outcomes, writer, write } = setup({
       mostWaitingBytes: 2 * BYTES_BESIDE_BODY + 100_000,
     });
@@ -209,7 +209,7 @@ describe("a store that fails", () => {
     expect(outcomes).toEqual({ small: ["overloaded"] });
   });
 
-  test("is disconnected when it does not answer, after the text was answered", async () => {
+  test("is disconnected when it still does not answer after the text was given up", async () => {
     const { store, clock, outcomes, write } = setup();
     store.hang = true;
     write("a");
@@ -224,12 +224,12 @@ describe("a store that fails", () => {
   });
 });
 
-describe("an outage of some seconds loses no text: Twilio still tries when the store is back", () => {
+describe("an outage of some seconds loses no text, because Twilio still tries when the store is back", () => {
   const rows: Record<string, { awayMs: number; perSecond: number; away: (store: FakeStore) => void }> = {
-    "50 texts a second, it refuses for 10 s": { awayMs: 10_000, perSecond: 50, away: refusing },
-    "50 texts a second, it is silent for 10 s": { awayMs: 10_000, perSecond: 50, away: silent },
-    "500 texts a second, it refuses for 10 s": { awayMs: 10_000, perSecond: 500, away: refusing },
-    "500 texts a second, it refuses for less than a text may wait": {
+    "50 texts a second, and the store refuses for 10 s": { awayMs: 10_000, perSecond: 50, away: refusing },
+    "50 texts a second, and the store is silent for 10 s": { awayMs: 10_000, perSecond: 50, away: silent },
+    "500 texts a second, and the store refuses for 10 s": { awayMs: 10_000, perSecond: 500, away: refusing },
+    "500 texts a second, and the store refuses for less time than a text may wait": {
       awayMs: 2500,
       perSecond: 500,
       away: refusing,
@@ -240,7 +240,7 @@ describe("an outage of some seconds loses no text: Twilio still tries when the s
       const { store, clock, writer } = setup();
       const twilio = new RetryingTwilio((sid, done) => writer.write(row(sid), done));
       const betweenMs = 1000 / perSecond;
-      // One second before, the outage, and the time until the last text must have been stored.
+      // The loop runs one second before the outage, the outage itself, and the time until the last text must have been stored.
       for (let atMs = 0; atMs < awayMs + 16_000; atMs += betweenMs) {
         if (atMs >= 1000 && atMs < 1000 + awayMs) away(store);
         else store.recover();
@@ -263,7 +263,7 @@ const silent = (store: FakeStore) => {
   store.hang = true;
 };
 
-/** Tries as our URLs tell Twilio to: after a 503 again at once, three times, and then as often at the fallback URL. */
+/** Repeats a text as our webhook URLs ask Twilio to: after a 503 at once, three times, and then as often at the fallback URL. */
 class RetryingTwilio {
   readonly counts = { delivered: 0, givenUp: 0 };
   readonly #write: (sid: string, done: (outcome: WriteOutcome) => void) => void;
@@ -282,7 +282,7 @@ class RetryingTwilio {
   }
 }
 
-test("a text is not late when its answer came while the process stood still", async () => {
+test("a text is not late when the answer of the database came while the process was blocked", async () => {
   const store = new FakeStore();
   store.insert = () =>
     new Promise((resolve) => {
@@ -296,7 +296,7 @@ test("a text is not late when its answer came while the process stood still", as
   await writer.stop();
 });
 
-test("stop waits for what is under way, closes the store and accepts nothing more", async () => {
+test("stop waits until every row is stored, closes the store and accepts no more rows", async () => {
   const { store, clock, writer, outcomes, write } = setup();
   write("a", "b");
   const stopped = writer.stop();

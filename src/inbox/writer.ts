@@ -6,10 +6,11 @@ import { type InboxStore, isDataError, NotKeptError } from "./store.ts";
 import { troubleOf } from "./trouble.ts";
 
 /**
- * - `stored`: the row is durable, now or already before.
+ * What became of a row:
+ * - `stored`: the row is durable, now or from before.
  * - `raw`: the row is durable as bytes only.
- * - `late`: the budget is over, and it is not known whether the row is durable.
- * - `overloaded`: not tried, because the rows that wait take all the memory they may.
+ * - `late`: the time for the row is over, and it is not known whether the row is durable.
+ * - `overloaded`: the row was not tried, because the rows that wait take all the memory that they may.
  * - `notKept`: the database reported success but does not have the row.
  */
 export type WriteOutcome = "stored" | "raw" | "late" | "overloaded" | "notKept";
@@ -18,38 +19,42 @@ export interface InboxWriterOptions {
   store: InboxStore;
   clock: Clock;
   log: Log;
-  /** How long a row may wait, from `write` to durable. */
+  /** How long a row may wait, from `write` until it is durable. */
   budgetMs: number;
-  /** How much memory all waiting rows may take, each with its request and connection. */
+  /** How much memory all waiting rows together may take, each with its request and its connection. */
   mostWaitingBytes?: number;
-  /** Called after each statement with the number of its rows and how many of them were new. */
+  /** Called after each statement with the number of rows that it stored and how many of them were new. */
   onStored?: (rows: number, inserted: number) => void;
 }
 
 interface WaitingRow {
   row: InboxRow;
   deadlineMs: number;
-  /** Called once, then set to undefined. */
+  /** Called once with the outcome, and then set to undefined. */
   done: ((outcome: WriteOutcome) => void) | undefined;
 }
 
-/** Rows per statement. More gain nothing, and when one row is bad all others are tried one by one. */
+/** The most rows in one statement. More rows gain nothing, and when one row is bad, all rows of the statement are tried one by one. */
 const LARGEST_BATCH = 256;
 const LARGEST_BATCH_BYTES = 4 * 1024 * 1024;
 /**
- * What a waiting row takes in addition to its body: the row, its request and its response. Measured with 4,500 waiting texts: 9 KiB
- * more than an idle connection takes.
+ * Memory that a waiting row takes in addition to its body: the row, its request and its response. Measured with 4,500 waiting texts, each
+ * of which took 9 KiB more than an idle connection.
  */
 export const BYTES_BESIDE_BODY = 8 * 1024;
-/** Enough for 7,500 texts of usual size: 500 a second for the 15 s in which Twilio tries. */
+/** Memory for 7,500 texts of usual size: 500 texts a second for the 15 s in which Twilio tries. */
 const MOST_WAITING_BYTES = 64 * 1024 * 1024;
 const TICK_MS = 50;
-/** Even the longest pause is short compared to the budget, so that texts are stored soon after the database is back. */
+/**
+ * The pauses between tries while the database fails. Even the longest pause is short compared to the time that a row may wait, so that
+ * texts are stored soon after the database is back.
+ */
 const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [50, 250];
 
 /**
- * Group commit: while one statement is under way, rows gather for the next one. A database that fails is tried again while any row
- * waits, because Twilio's few retries would be used up within a second. Each row waits until its own deadline.
+ * Stores rows by group commit: while one statement is under way, rows gather for the next one. While any row waits, a failing database is
+ * tried again and again. If we answered with an error instead, the few retries of Twilio would be used up within a second. Each row waits
+ * until its own deadline.
  *
  * States: idle (no row waits) → writing (a statement is under way) → idle, or pausing after a failure → writing.
  */
@@ -70,7 +75,7 @@ export class InboxWriter {
     this.#failing = new LogFilter(options.clock);
   }
 
-  /** Calls `done` exactly once, when the row is durable or its budget is over. */
+  /** Takes a row to store. Calls `done` exactly once, when the row is durable or its time is over. */
   write(row: InboxRow, done: (outcome: WriteOutcome) => void): void {
     const { clock, budgetMs, mostWaitingBytes = MOST_WAITING_BYTES } = this.#options;
     const bytes = bytesOf(row);
@@ -84,7 +89,7 @@ export class InboxWriter {
     this.#running ??= this.#run();
   }
 
-  /** Resolves when every row is settled and the store is closed. */
+  /** Resolves when every row has its outcome and the store is closed. */
   async stop(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
     this.#stopped = true;
@@ -132,7 +137,7 @@ export class InboxWriter {
     }
   }
 
-  /** One row of a batch has bad data. Stores this row alone, and when it is the bad one, as raw bytes. */
+  /** Stores one row alone after a batch failed because of bad data. When this row is the bad one, it is stored as raw bytes. */
   async #storeAlone(waiting: WaitingRow): Promise<void> {
     try {
       await this.#insert([waiting], "stored");
@@ -146,7 +151,7 @@ export class InboxWriter {
     }
   }
 
-  /** Stores the rows in one statement and settles each. */
+  /** Stores the rows in one statement and reports the outcome of each. */
   async #insert(
     batch: readonly WaitingRow[],
     outcome: "stored" | "raw",
@@ -160,7 +165,9 @@ export class InboxWriter {
     });
   }
 
-  /** The server itself ends a statement that takes too long. The timer is for a connection that died silently. */
+  /**
+   * Inserts the rows. The server itself ends a statement that takes too long, so the timer here is for a connection that died silently.
+   */
   async #insertRows(rows: InboxRow[]): Promise<{ inserted: number; missing: readonly number[] }> {
     const { store, clock, budgetMs } = this.#options;
     const cancel = clock.after(budgetMs + 500, () => store.drop());
@@ -175,7 +182,10 @@ export class InboxWriter {
     }
   }
 
-  /** No retry here: whatever drops a row would drop it again. Twilio's own retry succeeds once somebody has repaired it. */
+  /**
+   * Logs texts that the database did not keep. They are not tried again here, because whatever drops a row would drop it again. A retry of
+   * Twilio succeeds once somebody has fixed the cause.
+   */
   #logNotKept({ missing, message }: NotKeptError) {
     if (this.#notKept.isNews(message))
       this.#options.log.error({ texts: missing.length, problem: message }, "texts not kept");
@@ -189,12 +199,12 @@ export class InboxWriter {
     done(outcome);
   }
 
-  /** One timer for all rows: a deadline need not be exact to 50 ms, but a timer for each text would cost time. */
+  /** Starts the timer that all waiting rows share. A deadline need not be exact to 50 ms, and a timer for each text would cost time. */
   #tick() {
     if (this.#ticking) return;
     this.#ticking = true;
-    // setImmediate, because timers run before the network in a turn of the event loop: after a pause of this process or of the whole
-    // machine, the database's answer may have arrived already, and then its texts are not late.
+    // Check the deadlines in setImmediate, because timers run before network input in a turn of the event loop. After a pause of this
+    // process or of the whole machine, the answer of the database may have arrived already, and then its texts are not late.
     this.#options.clock.after(TICK_MS, () => setImmediate(() => this.#giveUpLate()));
   }
 
@@ -222,7 +232,10 @@ const bytesOf = (row: InboxRow) => row.body.length + BYTES_BESIDE_BODY;
 
 const codeOf = (error: unknown) => (error as { code?: string }).code;
 
-/** PostgreSQL's messages about data can quote it, so those are replaced. The others say best what is wrong with the server. */
+/**
+ * Describes a failure for the log. A message of PostgreSQL about data can quote that data, so our own words replace it. Any other message
+ * of PostgreSQL says best what is wrong with the server.
+ */
 function problemOf(error: unknown) {
   const { code, problem, lasts } = troubleOf(error, "the receiver's role");
   return { code, problem: lasts || isDataError(error) ? problem : (error as Error).message || problem };

@@ -9,7 +9,7 @@ import { silentLog } from "../../src/log.ts";
 import { temporaryDirectory } from "../support/controlplane/directory.ts";
 import { newDatabase } from "../support/database.ts";
 
-// `smschannel migrate` as a Job runs it: settings from the environment.
+// These tests run `smschannel migrate` as a Job runs it: settings come from the environment.
 
 const PROGRAM = join(import.meta.dirname, "../../bin/smschannel.mjs");
 
@@ -26,7 +26,7 @@ function migrate(env: Record<string, string>): Promise<{ code: number | null; ou
   return new Promise((resolve) => child.once("close", (code) => resolve({ code, output })));
 }
 
-/** The database's URL as another role: with a password that a URL must escape. */
+/** The URL of the same database for another role, with a password that a URL must escape. */
 function urlAs(url: string, name: string, password: string): string {
   const login = new URL(url);
   login.username = encodeURIComponent(name);
@@ -34,7 +34,7 @@ function urlAs(url: string, name: string, password: string): string {
   return login.href;
 }
 
-test("roles and passwords come from the URLs that the processes will use", async () => {
+test("smschannel migrate takes roles and passwords from the URLs that the processes will use", async () => {
   const ownerUrl = await newDatabase();
   const name = `role@${randomBytes(4).toString("hex")}`;
   const receiverUrl = urlAs(ownerUrl, name, "p@ss/w:rd%25");
@@ -50,7 +50,7 @@ test("roles and passwords come from the URLs that the processes will use", async
   await client.end();
 });
 
-test("the owner's URL and the roles' URLs can all be files", async () => {
+test("smschannel migrate reads the URLs of the owner and of the roles from files", async () => {
   const folder = await temporaryDirectory("sms-urls");
   const ownerUrl = await newDatabase();
   const receiverUrl = urlAs(ownerUrl, `role_${randomBytes(4).toString("hex")}`, "p@ss/w:rd%25");
@@ -71,7 +71,7 @@ test("the owner's URL and the roles' URLs can all be files", async () => {
   await rm(folder, { recursive: true });
 });
 
-test("a URL that is missing or given twice is told with the variables' names", async () => {
+test("the error for a database URL that is missing or given twice names the variables", async () => {
   const url = "postgres://owner@db/sms";
   const rows: [Record<string, string>, string][] = [
     [{}, "DATABASE_URL or DATABASE_URL_FILE is required: the owner's URL"],
@@ -88,7 +88,7 @@ test("a URL that is missing or given twice is told with the variables' names", a
     expect(await migrate(env)).toEqual({ code: 2, output: `smschannel: ${want}\n` });
 });
 
-test("a URL without a user is a mistake that is told, without the URL", async () => {
+test("the error for a database URL without a user does not quote the URL", async () => {
   const { code, output } = await migrate({
     DATABASE_URL: "postgres://owner@db/sms",
     RECEIVER_DATABASE_URL: "postgres://db.example.com/sms",

@@ -12,7 +12,7 @@ import { migrate } from "../../src/inbox/migrate.ts";
 import { createLog, silentLog } from "../../src/log.ts";
 import { temporaryDirectory } from "../support/controlplane/directory.ts";
 
-// A PostgreSQL with TLS and a socket, to which a URL can lead in many ways.
+// These tests use a PostgreSQL server with TLS and a Unix socket, and reach it by different URLs.
 
 const TLS = join(import.meta.dirname, "../fixtures/tls");
 const AUTHORITY = join(TLS, "self-signed.crt");
@@ -21,7 +21,7 @@ let postgres: EmbeddedPostgres;
 let sockets: string;
 let base: string;
 let login: string;
-/** A port without a server. */
+/** A port on which no server listens. */
 let closed: number;
 
 beforeAll(async () => {
@@ -70,7 +70,7 @@ async function closedPort(): Promise<number> {
   return port;
 }
 
-/** How we are connected: with TLS, without, or by a socket. */
+/** Connects and returns how: with TLS ("tls"), without TLS ("plain") or by a Unix socket ("socket"). */
 async function reached(url: string): Promise<string> {
   const client = await connect(url, { timeoutMs: 5000, applicationName: "test" });
   try {
@@ -85,9 +85,9 @@ async function reached(url: string): Promise<string> {
 
 const at = (rest: string, place = `localhost:${postgres.port}`) => `postgres://${login}@${place}/${rest}`;
 
-describe("connects as libpq does", () => {
+describe("connect() reaches the database as libpq does", () => {
   const rows: Record<string, [() => string, string]> = {
-    "without an sslmode: TLS, as the server has it": [() => at("smschannel"), "tls"],
+    "with TLS when there is no sslmode and the server has TLS": [() => at("smschannel"), "tls"],
     "sslmode=disable": [() => at("smschannel?sslmode=disable"), "plain"],
     "sslmode=allow": [() => at("smschannel?sslmode=allow"), "plain"],
     "sslmode=prefer, whatever the certificate": [() => at("smschannel?sslmode=prefer"), "tls"],
@@ -96,13 +96,13 @@ describe("connects as libpq does", () => {
       () => at(`smschannel?sslmode=require&sslrootcert=${AUTHORITY}`),
       "tls",
     ],
-    "sslmode=verify-ca, for another name": [
+    "sslmode=verify-ca, when the certificate is for another name": [
       () => at(`smschannel?sslmode=verify-ca&sslrootcert=${AUTHORITY}`, `127.0.0.1:${postgres.port}`),
       "tls",
     ],
     "sslmode=verify-full": [() => at(`smschannel?sslmode=verify-full&sslrootcert=${AUTHORITY}`), "tls"],
-    "a socket": [() => at(`smschannel?host=${sockets}&port=${postgres.port}`, ""), "socket"],
-    "a socket, whatever the sslmode": [
+    "a Unix socket": [() => at(`smschannel?host=${sockets}&port=${postgres.port}`, ""), "socket"],
+    "a Unix socket, whatever the sslmode": [
       () => at(`smschannel?host=${sockets}&port=${postgres.port}&sslmode=verify-full`, ""),
       "socket",
     ],
@@ -116,7 +116,7 @@ describe("connects as libpq does", () => {
     ],
     "a host that takes writes": [() => at("smschannel?target_session_attrs=read-write"), "tls"],
     "a primary": [() => at("smschannel?target_session_attrs=primary"), "tls"],
-    "blanks around it": [() => `  ${at("smschannel")}\n`, "tls"],
+    "blanks around the URL": [() => `  ${at("smschannel")}\n`, "tls"],
   };
   for (const [name, [url, want]] of Object.entries(rows))
     test(name, async () => expect(await reached(url())).toBe(want));
@@ -133,7 +133,7 @@ describe("connects as libpq does", () => {
   });
 });
 
-/** The error of `smschannel migrate`, and its log. It would wait so long that the test passes only if it ends at once. */
+/** Runs the migration and returns its error and its log. It may wait so long that the test passes only if the migration ends at once. */
 async function endOf(url: string) {
   const lines: string[] = [];
   const destination = { write: (line: string) => void lines.push(line) };
@@ -149,7 +149,7 @@ async function endOf(url: string) {
   return { message, log: lines.join("") };
 }
 
-test("an aborted login ends at once, also when the server then closes the connection in order", async () => {
+test("an aborted login ends at once, also when the server closes the connection afterwards", async () => {
   const began = Promise.withResolvers<void>();
   const server = createServer((socket) => {
     socket.once("data", () => began.resolve());
@@ -166,7 +166,7 @@ test("an aborted login ends at once, also when the server then closes the connec
   await new Promise((resolve) => server.close(resolve));
 });
 
-describe("an error that waiting does not cure ends a migration at once, with words of our own", () => {
+describe("an error that waiting does not cure ends a migration at once, with a message of our own", () => {
   const SECRET = "geheim";
   const rows: Record<string, [() => string, RegExp]> = {
     "a wrong password": [
@@ -208,7 +208,7 @@ describe("an error that waiting does not cure ends a migration at once, with wor
       expect(log).not.toMatch(/geheim|waiting for the database/);
     });
 
-  test("a server without TLS when the URL demands it", async () => {
+  test("a server without TLS when the URL demands TLS", async () => {
     const plain = createServer((socket) =>
       socket.once("data", () => socket.write("N")).on("error", () => undefined),
     );
@@ -221,7 +221,7 @@ describe("an error that waiting does not cure ends a migration at once, with wor
   });
 });
 
-describe("for roles that the owner may not change the error names the remedy", () => {
+describe("when the owner may not change a role, the error of the migration names the remedy", () => {
   const name = (of: string) => `${of}_${randomBytes(4).toString("hex")}`;
 
   async function owned(owner: string, attributes: string) {
@@ -240,7 +240,7 @@ describe("for roles that the owner may not change the error names the remedy", (
       clock: systemClock,
     });
 
-  test("a role that a DBA created: the missing grant, which then works", async () => {
+  test("the missing grant, for a role that a DBA created, and the grant then helps", async () => {
     const [owner, receiver] = [name("owner"), name("receiver")];
     const { admin, url } = await owned(owner, "createrole");
     await admin.query(`create role ${receiver} login password 'x'`);
@@ -251,7 +251,7 @@ describe("for roles that the owner may not change the error names the remedy", (
     await admin.end();
   });
 
-  test("an owner without CREATEROLE", async () => {
+  test("the attribute CREATEROLE, for an owner without it", async () => {
     const [owner, receiver] = [name("owner"), name("receiver")];
     const { admin, url } = await owned(owner, "");
     await expect(run(url, receiver)).rejects.toThrow(

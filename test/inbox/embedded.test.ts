@@ -39,7 +39,7 @@ async function query(url: string, sql: string): Promise<Record<string, unknown>[
   }
 }
 
-describe("an embedded server", () => {
+describe("an embedded PostgreSQL server", () => {
   test("accepts connections only on the loopback address and with a password", async () => {
     const { ownerUrl, port } = await start();
     expect(await query(ownerUrl, "show listen_addresses")).toEqual([{ listen_addresses: "127.0.0.1" }]);
@@ -53,7 +53,7 @@ describe("an embedded server", () => {
     expect((await stat(join(dataDir, "data"))).mode & 0o077).toBe(0);
   });
 
-  test("keeps committed data and its password when it is stopped and started", async () => {
+  test("keeps committed data and the owner's password when it is stopped and started", async () => {
     const first = await start();
     await query(first.ownerUrl, "create table kept as select 42 as answer");
     await first.stop();
@@ -71,7 +71,7 @@ describe("an embedded server", () => {
     expect(await query((await start()).ownerUrl, "select 1 as one")).toEqual([{ one: 1 }]);
   });
 
-  test("names the port when the given port is in use", async () => {
+  test("fails to start with an error that says so when the given port is in use", async () => {
     const taken: Server = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");
     const { port } = taken.address() as { port: number };
@@ -82,7 +82,7 @@ describe("an embedded server", () => {
   });
 });
 
-describe("a lock file that was left behind", () => {
+describe("a lock file that PostgreSQL left behind", () => {
   test("is removed when it names a living process that is not a server of this folder", async () => {
     await (await start()).stop();
     await writeFile(join(dataDir, "data/postmaster.pid"), `${process.pid}\n${join(dataDir, "data")}\n`);
@@ -95,7 +95,7 @@ describe("a lock file that was left behind", () => {
     expect(await query((await start()).ownerUrl, "select 1 as one")).toEqual([{ one: 1 }]);
   });
 
-  test("stays when its server runs, and the error names the process", async () => {
+  test("stays while its server runs, and the error names the process", async () => {
     const { ownerUrl } = await start();
     const data = join(dataDir, "data");
     const [pid] = (await readFile(join(data, "postmaster.pid"), "utf8")).split("\n");
@@ -104,11 +104,11 @@ describe("a lock file that was left behind", () => {
   });
 });
 
-test("when the parent is killed its server ends too, and the next one finds the data", async () => {
+test("an embedded PostgreSQL server ends when its parent process is killed, and the next server finds the data", async () => {
   const { parent, ownerUrl } = await startInAnotherProcess();
   await query(ownerUrl, "create table kept as select 42 as answer");
   parent.kill("SIGKILL");
-  // No waiting: the next start must cope with a server that is still ending.
+  // The test does not wait here: the next start must cope with a server that is still ending.
   const next = await start();
   expect(await query(next.ownerUrl, "select answer from kept")).toEqual([{ answer: 42 }]);
   await expect(query(ownerUrl, "select 1")).rejects.toMatchObject({ code: "ECONNREFUSED" });
@@ -129,7 +129,7 @@ async function startInAnotherProcess(): Promise<{ parent: ChildProcess; ownerUrl
   return { parent, ownerUrl: line.toString().trim() };
 }
 
-test("missing links of libraries, as after npm without install scripts, are made", async () => {
+test("links of libraries that are missing, as after npm without install scripts, are made", async () => {
   const { native, version } = await installedPrograms();
   const bare = join(dataDir, "native");
   await cp(native, bare, { recursive: true, verbatimSymlinks: true });
@@ -143,9 +143,9 @@ test("missing links of libraries, as after npm without install scripts, are made
   expect(execFileSync(programs.postgres, ["--version"]).toString()).toContain("PostgreSQL");
 });
 
-// Only root uses another account, so only as root can the account be unable to enter a folder.
+// Only root runs the server under another account, so only root can test an account that cannot enter a folder.
 test.runIf(process.getuid?.() === 0)(
-  "programs that the account cannot reach are copied to where it can",
+  "PostgreSQL programs that the account cannot reach are copied to a folder that it can reach",
   async () => {
     const { native, version } = await installedPrograms();
     const closed = await mkdtemp(join(tmpdir(), "sms-embedded-closed-"));

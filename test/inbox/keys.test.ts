@@ -19,7 +19,7 @@ import {
 } from "../receiver/harness.ts";
 import { newDatabase } from "../support/database.ts";
 
-// "On conflict do nothing" must only ever leave out a text that is stored already.
+// `on conflict do nothing` may only ever leave out a text that is stored already: these tests prove it.
 
 let inbox: Awaited<ReturnType<typeof newInbox>>;
 let store: PostgresStore;
@@ -59,7 +59,7 @@ async function countRows(owner: pg.Client): Promise<number> {
 
 describe("texts are stored whatever happened to the ids", () => {
   const troubles: Record<string, string> = {
-    "the sequence is behind the rows, as after a failover by logical replication":
+    "the sequence of ids is behind the rows, as after a failover by logical replication":
       "select setval(pg_get_serial_sequence('smschannel.inbox', 'id'), 1, false)",
     "somebody took the ids that come next": `insert into smschannel.inbox (id, kind, namespace_uid, stream, route_generation, account_sid, message_sid, event, body)
        overriding system value select 50 + i, 'inbound', '', '', 0, 'AC', i::text, '', '' from generate_series(1, 50) as i`,
@@ -73,17 +73,17 @@ describe("texts are stored whatever happened to the ids", () => {
       const later = rows(50);
       expect(await store.insert(later)).toBe(50);
       expect(await countRows(inbox.owner)).toBe(before + 50);
-      // Sent again they are the same texts, whatever their ids.
+      // Texts that are sent again are the same texts, whatever their ids.
       expect(await store.insert(later)).toBe(0);
     });
 
-  test("the same text twice in one batch, and again in the next, is not an error", async () => {
+  test("no error arises when the same text comes twice in one batch and again in the next batch", async () => {
     const [one, other] = [row(), row()];
     expect(await store.insert([one, one])).toBe(1);
     expect(await store.insert([one, other, other])).toBe(1);
   });
 
-  test("the only unique key is the one that means the same text, and replication uses it", async () => {
+  test("the only unique key is the one that means the same text, and logical replication uses this key", async () => {
     const { rows: keys } = await inbox.owner.query(
       `select (select relname from pg_class where oid = indexrelid) as key, indisreplident as replicates from pg_index
        where indrelid = 'smschannel.inbox'::regclass and (indisunique or indisexclusion)`,
@@ -92,7 +92,7 @@ describe("texts are stored whatever happened to the ids", () => {
   });
 });
 
-describe("anything else that drops a text is an error", () => {
+describe("a text that the database drops for any other reason is an error", () => {
   const swallowers: Record<string, string> = {
     "a unique key that somebody added": "create unique index mine on smschannel.inbox (customer)",
     "a trigger that returns nothing": `
@@ -112,7 +112,7 @@ describe("anything else that drops a text is an error", () => {
       await expect(refused).rejects.toMatchObject({ inserted: 1, missing: [1] });
     });
 
-    test(`${name}: the text gets 503 and is counted, its neighbours are stored, and it is stored once the cause is gone`, async () => {
+    test(`${name}: the dropped text gets 503 and is stored after a repair, and other texts are stored at once`, async () => {
       await store.insert([row()]);
       await inbox.owner.query(sql);
       const running = await startReceiver({ url: inbox.receiverUrl, routes: [await routeFor()] });
@@ -137,7 +137,7 @@ describe("anything else that drops a text is an error", () => {
     });
   }
 
-  test("smschannel test-text notices it as well", async () => {
+  test("smschannel test-text reports a text that a trigger dropped as not stored", async () => {
     const messageSid = newSid();
     const look = () => isStored(inbox.receiverUrl, { accountSid: ACCOUNT, messageSid });
     await inbox.owner.query(`
@@ -150,7 +150,7 @@ describe("anything else that drops a text is an error", () => {
     expect(await countRows(inbox.owner)).toBe(1);
   });
 
-  test("evidence that is dropped is an error as well", async () => {
+  test("the store reports evidence that a trigger dropped as an error", async () => {
     await inbox.owner.query(`
       create function public.swallow() returns trigger language plpgsql as $$ begin return null; end $$;
       create trigger swallow before insert on smschannel.route_activity for each row execute function public.swallow()`);
@@ -159,10 +159,10 @@ describe("anything else that drops a text is an error", () => {
   });
 });
 
-describe("a database of the first version", () => {
+describe("a database with the schema of the first version", () => {
   const options = { waitMs: 10_000, log: silentLog, clock: systemClock };
 
-  test("new texts come after those that wait, although the sequence was behind", async () => {
+  test("new texts get higher ids than waiting texts after the next migration, although the sequence was behind", async () => {
     const url = await newDatabase();
     await migrate({ ...options, url });
     const owner = new pg.Client({ connectionString: url });
@@ -179,7 +179,7 @@ describe("a database of the first version", () => {
     await Promise.all([filled.close(), owner.end()]);
   });
 
-  /** The statement of a receiver of version 1. */
+  /** The insert statement of a receiver of version 1. */
   const OLD_INSERT = {
     name: "inbox",
     text: `insert into smschannel.inbox (kind, namespace_uid, stream, route_generation, account_sid, message_sid, event, body)
@@ -192,7 +192,7 @@ describe("a database of the first version", () => {
     await migrate({ ...options, url, migrations: first });
     const owner = new pg.Client({ connectionString: url });
     await owner.connect();
-    // Rights that were granted by hand, for a role that no later run names.
+    // These rights are granted by hand, to a role that no later migration names.
     await owner.query(`grant usage on schema smschannel to "${inbox.role}"`);
     await owner.query(`grant execute on function smschannel.schema_version() to "${inbox.role}"`);
     await owner.query(`grant insert on smschannel.inbox, smschannel.route_activity to "${inbox.role}"`);

@@ -22,7 +22,7 @@ async function connected<T>(url: string, use: (client: pg.Client) => Promise<T>)
   }
 }
 
-test("many migrations at once create the schema once", async () => {
+test("eight migrations that run at once create the schema once", async () => {
   const url = await newDatabase();
   const role = { name: `receiver_${randomBytes(4).toString("hex")}`, password: "x" };
   const runs = Array.from({ length: 8 }, () =>
@@ -36,7 +36,7 @@ test("many migrations at once create the schema once", async () => {
   });
 });
 
-test("a migration that was edited after it was applied is refused, and the next one is not applied", async () => {
+test("a migration that was edited after it was applied is refused, and the next migration is not applied", async () => {
   const url = await newDatabase();
   await migrate({ ...options, url });
   const edited: Migration[] = [
@@ -74,7 +74,7 @@ test("a newer schema stays as it is, and an older program still works with it", 
   await connected(url, (client) => checkSchema(client));
 });
 
-/** Resolves at the first log line with that message, and keeps all lines. */
+/** Makes a log that keeps all lines. `heard` resolves at the first line with the given text. */
 function listening(text: string) {
   const lines: string[] = [];
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -89,8 +89,8 @@ function listening(text: string) {
   };
 }
 
-describe("a session that holds the inbox", () => {
-  /** A database of the first version, with a receiver that has not ended its transaction. */
+describe("a session that holds a lock on the inbox table", () => {
+  /** Makes a database of the first version, in which a receiver has not ended its transaction. */
   async function held() {
     const url = await newDatabase();
     await migrate({ ...options, url, migrations: readMigrations().slice(0, 1) });
@@ -100,7 +100,7 @@ describe("a session that holds the inbox", () => {
     return { url, holder };
   }
 
-  test("makes the migration wait, but no text", async () => {
+  test("makes the migration wait, but texts are still stored", async () => {
     const { url, holder } = await held();
     const { log, heard } = listening("waiting for a lock");
     const migrated = migrate({ ...options, url, log });
@@ -112,7 +112,7 @@ describe("a session that holds the inbox", () => {
       void heard.then(() => {
         waiting = false;
       });
-      // Before, while and after the migration tries to get its lock.
+      // Inserts texts before, while and after the migration tries to get its lock.
       while (waiting) await client.query(insert);
       await client.query(insert);
     });
@@ -121,7 +121,7 @@ describe("a session that holds the inbox", () => {
     await holder.end();
   });
 
-  test("is named in the error when it never ends", async () => {
+  test("is named in the error of the migration when it never ends", async () => {
     const { url, holder } = await held();
     const name = new URL(url).username;
     await expect(migrate({ ...options, url, waitMs: 0 })).rejects.toThrow(
@@ -130,10 +130,10 @@ describe("a session that holds the inbox", () => {
     await holder.end();
   });
 
-  test("cannot hold up a migration with a lock that every role can take", async () => {
+  test("cannot hold up a migration with an advisory lock, which every role can take", async () => {
     const { receiverUrl, ownerUrl, owner } = await newInbox();
     await connected(receiverUrl, async (client) => {
-      // The lock that earlier versions used.
+      // Earlier versions of the migration took this advisory lock.
       await client.query("select pg_advisory_lock(1936552803, 1)");
       await migrate({ ...options, url: ownerUrl, waitMs: 0 });
     });
@@ -141,7 +141,7 @@ describe("a session that holds the inbox", () => {
   });
 });
 
-test("it waits for a database that does not answer yet", async () => {
+test("a migration waits for a database that does not answer yet", async () => {
   const url = new URL(await newDatabase());
   const target = { host: url.hostname, port: Number(url.port) };
   const closed = createServer();
@@ -162,13 +162,13 @@ test("it waits for a database that does not answer yet", async () => {
   proxy.close();
 });
 
-test("a role that does not exist is an error that says what to do", async () => {
+test("the error for a role that does not exist says to use --create-roles", async () => {
   const url = await newDatabase();
   const roles = { receiver: { name: "nobody-made-this" } };
   await expect(migrate({ ...options, url, roles })).rejects.toThrow("--create-roles");
 });
 
-test("a schema's owner that is also the receiver's role keeps its rights, and can migrate again", async () => {
+test("an owner of the schema that is also the receiver's role keeps its rights and can migrate again", async () => {
   const admin = await newDatabase();
   const owner = `owner_${randomBytes(5).toString("hex")}`;
   const url = new URL(admin);
@@ -189,20 +189,20 @@ test("a schema's owner that is also the receiver's role keeps its rights, and ca
   await connected(url.href, (client) => checkSchema(client));
 });
 
-test("the receiver's role can insert and nothing else", async () => {
+test("the receiver's role can insert rows and do nothing else", async () => {
   const { receiverUrl, owner, ownerUrl, role } = await newInbox();
-  // The next run takes away rights that were granted by hand.
+  // The next migration takes away rights that were granted by hand.
   await owner.query(`grant select on smschannel.inbox to "${role}"`);
   await migrate({ ...options, url: ownerUrl, roles: { receiver: { name: role } } });
   const denied: Record<string, string> = {
     "read the inbox": "select 1 from smschannel.inbox",
-    "read it by returning":
+    "read by returning":
       "insert into smschannel.route_activity (replica, namespace_uid, stream, account_sid, accepted) values ('','','','','{}') returning at",
     "learn what is there by a conflict":
       "insert into smschannel.inbox (account_sid) values ('') on conflict (account_sid, message_sid, event) do nothing",
-    "change it": "update smschannel.inbox set done_at = now()",
-    "delete from it": "delete from smschannel.inbox",
-    "empty it": "truncate smschannel.inbox",
+    "change the inbox": "update smschannel.inbox set done_at = now()",
+    "delete from the inbox": "delete from smschannel.inbox",
+    "empty the inbox": "truncate smschannel.inbox",
     "read the evidence": "select 1 from smschannel.route_activity",
     "read the migrations": "select 1 from smschannel.migrations",
     "lock others out": "do $$ begin lock table smschannel.inbox in access exclusive mode; end $$",
@@ -222,7 +222,7 @@ test("the receiver's role can insert and nothing else", async () => {
   await owner.end();
 });
 
-test("a store says what the schema lacks", async () => {
+test("the store's error says which schema version or right is missing", async () => {
   const { ownerUrl, receiverUrl, owner, role } = await newInbox();
   await connected(await newDatabase(), (client) =>
     expect(checkSchema(client)).rejects.toThrow(
@@ -239,7 +239,7 @@ test("a store says what the schema lacks", async () => {
   await owner.end();
 });
 
-test("the controller reads the newest evidence of each token from all replicas, and deletes what is old", async () => {
+test("the controller reads the newest evidence of each token from all replicas, and deletes old evidence", async () => {
   const { receiverUrl, owner } = await newInbox();
   const store = new PostgresStore({ url: receiverUrl, statementTimeoutMs: 1000, log: silentLog });
   const route = { namespaceUid: "u", stream: "s", accountSid: "AC1" };

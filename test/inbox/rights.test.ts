@@ -15,7 +15,7 @@ import {
   textFields,
 } from "../receiver/harness.ts";
 
-// What somebody who breaks into a receiver can do with its database role. docs/security.md says the same.
+// These tests show what an attacker who breaks into a receiver can do with its database role. docs/security.md says the same.
 
 let inbox: Awaited<ReturnType<typeof newInbox>>;
 let receiver: pg.Client;
@@ -30,7 +30,7 @@ afterAll(async () => {
   await inbox.owner.end();
 });
 
-/** The result of a statement as the receiver: `done`, or the SQLSTATE. */
+/** Runs a statement with the receiver's role and undoes it. Returns `done`, or the SQLSTATE of the error. */
 async function attempt(sql: string): Promise<string> {
   await receiver.query("begin");
   try {
@@ -45,7 +45,7 @@ async function attempt(sql: string): Promise<string> {
 
 const [DENIED, OUT_OF_BOUNDS] = ["42501", "23514"];
 
-/** A row as the receiver writes it, with these values instead of its own. */
+/** Makes the insert of a text as the receiver writes it, with the given columns changed or added. */
 function text(more: Record<string, string> = {}): string {
   const columns = {
     kind: "'inbound'",
@@ -62,6 +62,7 @@ function text(more: Record<string, string> = {}): string {
   return `insert into smschannel.inbox (${Object.keys(columns)}) ${override} values (${Object.values(columns)})`;
 }
 
+/** Makes the insert of a row of evidence, with the given columns changed or added. */
 function activity(more: Record<string, string> = {}): string {
   const columns = {
     replica: "'r'",
@@ -74,12 +75,12 @@ function activity(more: Record<string, string> = {}): string {
   return `insert into smschannel.route_activity (${Object.keys(columns)}) values (${Object.values(columns)})`;
 }
 
-describe("the receiver's role", () => {
+describe("the receiver's database role", () => {
   const rows: Record<string, [sql: string, want: string]> = {
     "may store a text": [text(), "done"],
     "may not store a text that is marked as done": [text({ done_at: "now()" }), DENIED],
     "may not store a text with failures": [text({ failures: "5" }), DENIED],
-    "may not choose when a text came": [text({ received_at: "'2000-01-01'" }), DENIED],
+    "may not choose the time at which a text came": [text({ received_at: "'2000-01-01'" }), DENIED],
     "may not choose an id": [text({ id: "7" }), DENIED],
     "may not even name the id column": [text({ id: "default" }), DENIED],
     "may not change the sequence of ids": [
@@ -91,16 +92,25 @@ describe("the receiver's role", () => {
       text({ body: "repeat('x', 262145)::bytea" }),
       OUT_OF_BOUNDS,
     ],
-    "may not store endless keys": [text({ message_sid: "repeat('x', 81)" }), OUT_OF_BOUNDS],
-    "may not store an endless customer": [text({ customer: "repeat('x', 257)" }), OUT_OF_BOUNDS],
+    "may not store a key longer than 80 bytes": [text({ message_sid: "repeat('x', 81)" }), OUT_OF_BOUNDS],
+    "may not store a customer longer than 256 bytes": [text({ customer: "repeat('x', 257)" }), OUT_OF_BOUNDS],
     "may store evidence": [activity({ accepted: `'{"one": 1}'` }), "done"],
     "may not choose the time of evidence": [activity({ at: "'infinity'" }), DENIED],
     "may not store evidence as a list": [activity({ accepted: "'[1]'" }), OUT_OF_BOUNDS],
     "may not store evidence as a string": [activity({ accepted: `'"x"'` }), OUT_OF_BOUNDS],
-    "may not store a time that is not a number": [activity({ accepted: `'{"one": "x"}'` }), OUT_OF_BOUNDS],
-    "may not store a time that is an object": [activity({ accepted: `'{"one": {}}'` }), OUT_OF_BOUNDS],
-    "may not store a time that no clock reaches": [activity({ accepted: `'{"one": 1e300}'` }), OUT_OF_BOUNDS],
-    "may not store any number of tokens": [
+    "may not store evidence with a time that is not a number": [
+      activity({ accepted: `'{"one": "x"}'` }),
+      OUT_OF_BOUNDS,
+    ],
+    "may not store evidence with a time that is an object": [
+      activity({ accepted: `'{"one": {}}'` }),
+      OUT_OF_BOUNDS,
+    ],
+    "may not store evidence with a time that no clock reaches": [
+      activity({ accepted: `'{"one": 1e300}'` }),
+      OUT_OF_BOUNDS,
+    ],
+    "may not store evidence with 1,000 tokens": [
       activity({ accepted: "(select jsonb_object_agg(i, i) from generate_series(1, 1000) as i)" }),
       OUT_OF_BOUNDS,
     ],
@@ -109,7 +119,7 @@ describe("the receiver's role", () => {
       OUT_OF_BOUNDS,
     ],
     "may ask which texts are missing": ["select smschannel.missing_texts('{AC1}', '{SM1}', '{x}')", "done"],
-    "may not replace the function that answers this": [
+    "may not replace the function missing_texts": [
       "create or replace function smschannel.missing_texts(text[], text[], text[]) returns setof bigint language sql as 'select 1::bigint'",
       DENIED,
     ],
@@ -118,7 +128,7 @@ describe("the receiver's role", () => {
     "may not read files of the server": ["select pg_read_file('PG_VERSION')", DENIED],
     "may not run programs on the server": ["copy (select 1) to program 'true'", DENIED],
     "may not create tables in the public schema": ["create table public.mine (id integer)", DENIED],
-    "may not block migrations with their lock": [
+    "may not block migrations with a lock on their table": [
       "do $$ begin lock table smschannel.migrations in access share mode; end $$",
       DENIED,
     ],
@@ -127,7 +137,7 @@ describe("the receiver's role", () => {
     test(name, async () => expect(await attempt(sql)).toBe(want));
 });
 
-describe("the rights that PostgreSQL gives to every role, as the security page says", () => {
+describe("PostgreSQL lets every role change or use the following, as the security page says", () => {
   const rows: Record<string, string> = {
     "its own password": "do $$ begin execute format('alter role %I password ''mine''', current_user); end $$",
     "its own settings":
@@ -139,7 +149,7 @@ describe("the rights that PostgreSQL gives to every role, as the security page s
   for (const [name, sql] of Object.entries(rows))
     test(name, async () => expect(await attempt(sql)).toBe("done"));
 
-  test("the statements of the security page take away the last three except one", async () => {
+  test("the statements on the security page take away large objects and temporary tables", async () => {
     const own = await newInbox();
     const database = new URL(own.ownerUrl).pathname.slice(1);
     await own.owner.query(`
@@ -158,7 +168,7 @@ describe("the rights that PostgreSQL gives to every role, as the security page s
   });
 });
 
-/** How many log lines with this text a receiver writes at its first connection. */
+/** Connects a new store and returns how many of its log lines contain the given words. */
 async function warningsOf(url: string, words: string): Promise<number> {
   const lines: string[] = [];
   const destination = { write: (line: string) => void lines.push(line) };
@@ -169,7 +179,7 @@ async function warningsOf(url: string, words: string): Promise<number> {
   return lines.filter((line) => line.includes(words)).length;
 }
 
-test("a role with the rights of earlier versions is logged, until the next migrate", async () => {
+test("the receiver logs that its role has the wider rights of earlier versions, until the next migration", async () => {
   const own = await newInbox();
   await own.owner.query(`grant insert on smschannel.inbox to "${own.role}"`);
   const warnings = () => warningsOf(own.receiverUrl, "can do more than insert");
@@ -185,8 +195,8 @@ test("a role with the rights of earlier versions is logged, until the next migra
   await own.owner.end();
 });
 
-describe("after a rollback to the version without missing_texts", () => {
-  /** What `migrate` of that version ran for the receiver's role, in one transaction. */
+describe("after a rollback to a version without the function missing_texts", () => {
+  /** The statements that `migrate` of the older version ran for the receiver's role, in one transaction. */
   const formerGrants = (role: string) => `
     begin;
     create or replace function smschannel.schema_version() returns integer language sql immutable parallel safe
@@ -201,7 +211,7 @@ describe("after a rollback to the version without missing_texts", () => {
     grant insert on smschannel.inbox, smschannel.route_activity to "${role}";
     commit`;
 
-  /** A receiver that stored a text before the rollback. `send` returns the status of the answer. */
+  /** Starts a receiver that stores a text before the rollback. `send` returns the HTTP status of each answer. */
   async function rolledBack() {
     const own = await newInbox();
     const running = await startReceiver({
@@ -255,7 +265,7 @@ describe("after a rollback to the version without missing_texts", () => {
       create trigger swallow before insert on smschannel.inbox for each row execute function public.swallow()`,
   };
   for (const [name, sql] of Object.entries(swallowers))
-    test(`no text that was dropped is answered 200: ${name}`, async () => {
+    test(`a text that the database dropped is not answered 200: ${name}`, async () => {
       const { own, send, count, end } = await rolledBack();
       await own.owner.query(sql);
       expect(await send(newSid())).toEqual([503]);
@@ -264,24 +274,27 @@ describe("after a rollback to the version without missing_texts", () => {
     });
 });
 
-describe("whatever is in route_activity, the controller reads the valid rows", () => {
+describe("the controller, reading evidence from route_activity,", () => {
   const now = Date.now();
   const good = { namespaceUid: "u", stream: "good", accountSid: "AC1", tokenFingerprint: "one" };
-  /** Rows from before the checks existed, or that got around them. */
+  /** Rows that are older than the checks of the table, or got around them. */
   const bad: Record<string, Record<string, string>> = {
-    "a list": { accepted: "'[1]'" },
-    "a string": { accepted: `'"x"'` },
-    nothing: { accepted: "'null'" },
-    "a time that is a string": { accepted: `'{"one": "x"}'` },
-    "a time that is null": { accepted: `'{"one": null}'` },
-    "a time that no integer holds": { accepted: `'{"one": 1e300}'`, at: "now() + interval '2 hours'" },
-    "a row from the infinite future": { at: "'infinity'", accepted: `'{"one": 1}'` },
-    "a row from the infinite past": { at: "'-infinity'", accepted: `'{"one": 1}'` },
+    "a list in place of the tokens": { accepted: "'[1]'" },
+    "a string in place of the tokens": { accepted: `'"x"'` },
+    "null in place of the tokens": { accepted: "'null'" },
+    "a token's time that is a string": { accepted: `'{"one": "x"}'` },
+    "a token's time that is null": { accepted: `'{"one": null}'` },
+    "a token's time that no integer can hold": {
+      accepted: `'{"one": 1e300}'`,
+      at: "now() + interval '2 hours'",
+    },
+    "a time of writing in the infinite future": { at: "'infinity'", accepted: `'{"one": 1}'` },
+    "a time of writing in the infinite past": { at: "'-infinity'", accepted: `'{"one": 1}'` },
     "a refusal in the infinite future": { last_refused_at: "'infinity'" },
     "a refusal in the infinite past": { last_refused_at: "'-infinity'" },
   };
   for (const [name, values] of Object.entries(bad))
-    test(name, async () => {
+    test(`skips only the row with ${name}`, async () => {
       const own = await newInbox();
       await own.owner.query("alter table smschannel.route_activity drop constraint route_activity_bounds");
       await own.owner.query(activity({ stream: "'bad'", ...values }));
@@ -297,7 +310,7 @@ describe("whatever is in route_activity, the controller reads the valid rows", (
       await own.owner.end();
     });
 
-  test("a time in the future counts as now", async () => {
+  test("takes a token's time in the future as now", async () => {
     const own = await newInbox();
     await own.owner.query(activity({ accepted: `'{"one": ${now + 86_400_000}}'` }));
     const [seen] = await readEvidence(own.owner, 60_000, Date.now());
@@ -305,7 +318,7 @@ describe("whatever is in route_activity, the controller reads the valid rows", (
     await own.owner.end();
   });
 
-  test("only a limited number of rows is read", async () => {
+  test("takes at most 100,000 rows", async () => {
     const own = await newInbox();
     await own.owner.query(`
       insert into smschannel.route_activity (replica, namespace_uid, stream, account_sid, accepted)
