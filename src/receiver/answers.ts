@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 
-/** What became of a request. It decides the answer and is the label of `smschannel_inbound_total`. */
+/** What became of a request. The result decides the answer and is the label of `smschannel_inbound_total`. */
 export type RequestResult = keyof typeof ANSWERS;
 
 interface HttpAnswer {
@@ -15,7 +15,7 @@ const empty = (status: number, ...headers: string[]): HttpAnswer => ({
   body: "",
 });
 
-// Twilio sends a text/plain body to the customer as a reply. An empty TwiML document means "no reply".
+// Twilio would send a text/plain body to the customer as a reply. An empty TwiML document means "no reply".
 const RESPONSE = "<Response/>";
 const accepted: HttpAnswer = {
   status: 200,
@@ -23,10 +23,16 @@ const accepted: HttpAnswer = {
   body: RESPONSE,
 };
 
-/** Closes the connection. Twilio hardly ever gets a refusal, and a stranger's next request shall not be cheaper than the first. */
+/**
+ * An answer that closes the connection. Twilio hardly ever gets a refusal, and the next request of an unauthenticated client should not be
+ * cheaper than its first.
+ */
 const refusal = (status: number, ...headers: string[]) => empty(status, "connection", "close", ...headers);
 
-/** All answers. Strangers always get the same 403, so that they learn neither which routes exist nor what was wrong. */
+/**
+ * The answer for each result. Clients without a valid signature always get the same 403, so that they learn neither which routes exist nor
+ * what was wrong with the request.
+ */
 const ANSWERS = {
   stored: accepted,
   unrouted: accepted,
@@ -37,20 +43,22 @@ const ANSWERS = {
   badMethod: refusal(405, "allow", "POST"),
   tooLarge: refusal(413),
   badType: refusal(415),
-  /** There was no room among the large bodies, nearly all of which are strangers'. Twilio tries again. */
+  /**
+   * The memory for large bodies is used up. Nearly all large bodies come from unauthenticated clients. Twilio tries again after the 503.
+   */
   crowded: refusal(503),
   routesNotLoaded: empty(503),
   storeLate: empty(503),
   overloaded: empty(503),
   notKept: empty(503),
-  /** The sender went away before its body was complete. This answer is never sent, only counted. */
+  /** The sender went away before its body was complete. The answer is never sent: the result is only counted. */
   aborted: empty(408),
 } as const satisfies Record<string, HttpAnswer>;
 
-/** All results, for metrics that must begin at 0. */
+/** All results, for metrics whose series must begin at 0. */
 export const RESULTS = Object.keys(ANSWERS) as RequestResult[];
 
-/** Sends the answer for `result`. A self-check's answer has a `body` of its own; only the controller gets one. */
+/** Sends the answer for `result`. Only the answer to a self-check, which the controller sends, has a `body` of its own. */
 export function answer(response: ServerResponse, result: RequestResult, body?: string): void {
   const { status, headers, body: usual } = ANSWERS[result];
   if (body === undefined) response.writeHead(status, headers).end(usual, "latin1");
@@ -65,7 +73,7 @@ export function answer(response: ServerResponse, result: RequestResult, body?: s
       .end(body);
 }
 
-/** Is this an answer that strangers get? `RefusalPace` limits how fast those leave. */
+/** True for an answer that a client without a valid signature gets. `RefusalPace` limits how fast these answers leave. */
 export const isRefusal = (result: RequestResult): boolean => REFUSALS.has(result);
 
 const REFUSALS: ReadonlySet<RequestResult> = new Set([

@@ -22,8 +22,8 @@ function setup({ keep = true, most = 64 * KIB } = {}) {
   return { request, budget, bodies, seen, send };
 }
 
-describe("a body that is read", () => {
-  test("is complete, and afterwards takes nothing of the budget", () => {
+describe("the body of a request", () => {
+  test("is read completely, and afterwards counts nothing against the memory budget", () => {
     const { request, budget, bodies, send } = setup();
     send(10 * KIB, 4);
     expect(budget.bytes).toBe(24 * KIB);
@@ -50,7 +50,7 @@ describe("a body that is read", () => {
   });
 });
 
-describe("a body in too many pieces is reported once", () => {
+describe("readBody() reports a body in too many pieces once", () => {
   test.each([true, false])("when the body is kept: %s", (keep) => {
     const { request, budget, bodies, seen, send } = setup({ keep });
     send(1, 128);
@@ -63,7 +63,7 @@ describe("a body in too many pieces is reported once", () => {
     expect(budget.bytes).toBe(0);
   });
 
-  test("even when it was found too large before and its answer waits", () => {
+  test("even when the body was found too large before and its answer waits", () => {
     const { bodies, seen, send } = setup();
     send(64 * KIB, 9);
     expect(bodies).toEqual(["tooLarge"]);
@@ -73,7 +73,7 @@ describe("a body in too many pieces is reported once", () => {
   });
 });
 
-describe("the pieces of a body", () => {
+describe("the collected pieces of a body", () => {
   test("take no more than two Buffers when each has one byte, however many there are", () => {
     const pieces = new Pieces();
     for (let i = 0; i < 1000; i++) {
@@ -83,7 +83,7 @@ describe("the pieces of a body", () => {
     expect(pieces.whole()).toEqual(Buffer.from(Array.from({ length: 1000 }, (_, i) => i % 256)));
   });
 
-  test("make up what was sent, whatever their sizes", () => {
+  test("together are the bytes that were sent, whatever the sizes of the pieces", () => {
     const piece = fc.oneof(
       fc.uint8Array({ maxLength: 3 }),
       fc.uint8Array({ minLength: 500, maxLength: 600 }),

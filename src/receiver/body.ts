@@ -1,56 +1,57 @@
 import type { IncomingMessage } from "node:http";
 
-/** Far more than Twilio sends: a text of 1,600 characters with ten media URLs stays under 16 KiB. */
+/** The largest body that we accept, far more than Twilio sends: a text of 1,600 characters with ten media URLs stays under 16 KiB. */
 export const LARGEST_BODY = 256 * 1024;
-/** A body that is too large is read and thrown away up to here: many clients read no answer before they have sent everything. */
+/** Up to this size, a body that is too large is read and thrown away: many clients read no answer before they have sent everything. */
 const LARGEST_DISCARD = 512 * 1024;
 /**
- * The network or a proxy cuts a body into pieces, but hardly any has less than half a KiB. Node needs about 3 µs for each piece,
- * so tiny ones are an attack: 256 KiB in chunks of one byte took 680 ms and 400 MiB.
+ * A body with more small pieces than this is treated as an attack. The network or a proxy cuts bodies into pieces, but hardly any piece
+ * has less than half a KiB. Node needs about 3 µs for each piece: 256 KiB in chunks of one byte took 680 ms and 400 MiB.
  */
 const MOST_SMALL_PIECES = 128;
 const SMALLEST_PIECE = 512;
 
 /**
- * The first 16 KiB of each body do not count against the budget. No text of Twilio's is larger, so that strangers who use up the
- * budget cannot have a text refused. The number of connections limits what all of this takes.
+ * The first 16 KiB of each body do not count against the budget. No text of Twilio is larger, so unauthenticated clients that use up the
+ * budget cannot have a text refused. The limit on connections bounds the memory for all these first parts.
  */
 const FREE = 16 * 1024;
 
-/** The memory for all bodies that are being read, beyond the first 16 KiB of each: a thousand slow senders must not fill it. */
+/** The memory for all bodies that are being read, without the first 16 KiB of each: a thousand slow senders must not fill it. */
 export interface BodyBudget {
   bytes: number;
   readonly most: number;
 }
 
-/** Why there is no body. `crowded`: the budget is used up. `aborted`: the sender went away. */
+/** The reason why there is no body. `crowded` means that the budget is used up, `aborted` that the sender went away. */
 export type NoBody = "tooLarge" | "crowded" | "aborted";
 
+/** How a body is read, and what is called at its end. */
 export interface BodyReader {
   budget: BodyBudget;
-  /** False when the body is not needed. It is read all the same, but not kept, and `done` gets an empty one. */
+  /** False when the body is not needed. The body is then read all the same, but not kept, and `done` gets an empty Buffer. */
   keep: boolean;
-  /** Called once with the bytes or with why there are none, unless `scattered` was called before. */
+  /** Called once with the bytes of the body, or with the reason why there are none. Not called after `scattered`. */
   done: (body: Buffer | NoBody) => void;
   /**
-   * The body comes in far too many pieces, and the caller must end the connection. Called once, possibly after `done`: a sender
-   * whose answer is on its way can go on sending.
+   * Called once when the body comes in far too many pieces. The caller must then end the connection. `scattered` may be called after
+   * `done`, because a sender can go on sending while it waits for its answer.
    */
   scattered: () => void;
 }
 
-/** Reads the body to its end. Uses callbacks, because `for await` creates promises for every piece. */
+/** Reads a request's body to its end. Uses callbacks, because `for await` creates promises for every piece. */
 export function readBody(
   request: Pick<IncomingMessage, "on">,
   { budget, keep, done, scattered }: BodyReader,
 ): void {
-  /** Only needed from the second piece on: nearly all bodies come in one. */
+  /** The pieces of the body. They are only kept here from the second piece on, because nearly all bodies come in one. */
   let kept: Pieces | undefined;
   let only: Buffer | undefined;
   let size = 0;
   let pieces = 0;
   let isScattered = false;
-  /** How many bytes of this body count against the budget. */
+  /** Number of bytes of this body that count against the budget. */
   let held = 0;
   let problem: "tooLarge" | "crowded" | undefined;
   let finished = false;
@@ -101,17 +102,17 @@ export function readBody(
 }
 
 /**
- * The pieces of one body. A Buffer takes some 200 bytes in addition to its content, and the first pieces of a body may have one byte
- * each. Small pieces are therefore copied together, so that thousands of bodies take no more than twice what was sent.
+ * Collects the pieces of one body. A Buffer takes some 200 bytes in addition to its content, and the first pieces of a body may have one
+ * byte each. So small pieces are copied together, and thousands of bodies take no more than twice what was sent.
  */
 export class Pieces {
   #buffers: Buffer[] = [];
-  /** Small pieces that follow one another and are not among the buffers yet. */
+  /** Small pieces that came one after another and are not among the buffers yet. */
   #small: Buffer = NONE;
   #used = 0;
 
   add(piece: Buffer): void {
-    // Most texts come in one piece; it need not be copied.
+    // Most texts come in one piece, which need not be copied.
     if (piece.length >= SMALLEST_PIECE || this.held === 0) {
       this.#seal();
       this.#buffers.push(piece);
@@ -119,7 +120,7 @@ export class Pieces {
     }
     const end = this.#used + piece.length;
     if (end > this.#small.length) {
-      // Not from the pool that Node's small Buffers share: keeping one of them would keep the whole pool.
+      // The buffer is not from the pool that small Buffers of Node share: keeping a part of the pool would keep the whole pool.
       const larger = Buffer.allocUnsafeSlow(Math.max(SMALLEST_PIECE, 2 * this.#small.length));
       this.#small.copy(larger, 0, 0, this.#used);
       this.#small = larger;
@@ -128,12 +129,12 @@ export class Pieces {
     this.#used = end;
   }
 
-  /** How many Buffers there are now. */
+  /** Number of Buffers that are held now. */
   get held(): number {
     return this.#buffers.length + (this.#used > 0 ? 1 : 0);
   }
 
-  /** The whole body as one Buffer. */
+  /** Returns the whole body as one Buffer. */
   whole(): Buffer {
     this.#seal();
     return this.#buffers.length === 1 ? this.#buffers[0]! : Buffer.concat(this.#buffers);

@@ -20,7 +20,7 @@ function setup() {
   return { clock, rows, recorder };
 }
 
-test("evidence of a route's first text is written within seconds, of later ones once a minute, and without texts none is", async () => {
+test("evidence of a route is written within seconds of its first text, then at most once a minute, and never without a text", async () => {
   const { clock, rows, recorder } = setup();
   recorder.accepted(route, "one", clock.now());
   await clock.advance(5000);
@@ -40,7 +40,7 @@ test("evidence of a route's first text is written within seconds, of later ones 
   expect(rows).toHaveLength(2);
 });
 
-test("stopping writes what is left, and nothing is written afterwards", async () => {
+test("stopping the recorder writes the evidence that is left, and nothing is written afterwards", async () => {
   const { clock, rows, recorder } = setup();
   recorder.accepted(route, "one", clock.now());
   await recorder.stop();
@@ -50,7 +50,7 @@ test("stopping writes what is left, and nothing is written afterwards", async ()
   expect(rows).toHaveLength(1);
 });
 
-test("a route that was read again, as another object, counts as the same route", async () => {
+test("evidence of a route that was read again, as another object, goes into the row of the same route", async () => {
   const { clock, rows, recorder } = setup();
   recorder.accepted(route, "one", clock.now());
   recorder.accepted({ ...route, generation: 2 }, "two", clock.now());

@@ -10,31 +10,31 @@ export interface EvidenceRecorderOptions {
   insert: (rows: EvidenceRow[]) => Promise<void>;
 }
 
-/** What was seen of a route since its last row. */
+/** What was seen of a route since its last row of evidence was written. */
 interface Collected {
   route: Route;
   accepted: Map<string, number>;
   refused: { count: number; lastMs: number; reason: string } | undefined;
-  /** Monotonic time. */
+  /** When the last row was written, in monotonic time. */
   writtenAtMs: number;
 }
 
 /**
- * How often we look for news, and how far apart two rows of one route must be: 10,000 routes then write 170 rows a second at
- * most.
+ * How often we look for new evidence to write, and how far apart two rows of one route must be. With a minute between rows, 10,000 routes
+ * write at most 170 rows a second.
  */
 const LOOK_EVERY_MS = 5000;
 const ROW_EVERY_MS = 60_000;
 
 /**
- * Records when the signatures of each route were last good or bad, for the controller. To it a real text is better proof that a URL
- * works than its own self-check, and the first text that was signed with a new token starts the end of the old one. Requests for
- * unknown routes leave no trace here: strangers could fill the memory with them.
+ * Records when the signatures of each route were last good or bad, for the controller. For the controller, a real text is better proof
+ * that a URL works than its own self-check. The first text that is signed with a new token starts the end of the old token. Requests for
+ * unknown routes are not recorded: unauthenticated clients could fill the memory with them.
  */
 export class EvidenceRecorder {
   readonly #options: EvidenceRecorderOptions;
   readonly #collected = new Map<string, Collected>();
-  /** The same by route object, for speed: building the key for each text costs more than this lookup. */
+  /** The collected evidence by route object, for speed: building the key for each text costs more than this lookup. */
   readonly #collectedOf = new WeakMap<Route, Collected>();
   readonly #dirty = new Set<Collected>();
   #cancel: (() => void) | undefined;
@@ -59,7 +59,7 @@ export class EvidenceRecorder {
     });
   }
 
-  /** Writes what is left, also for routes whose last row is not a minute old. */
+  /** Stops and writes all evidence that is left, also for routes whose last row is less than a minute old. */
   async stop(): Promise<void> {
     if (this.#cancel === undefined) return;
     this.#cancel();
@@ -67,7 +67,7 @@ export class EvidenceRecorder {
     await this.flush(0);
   }
 
-  /** Writes a row for each route with news whose last row is at least `apartMs` old. Does not reject. */
+  /** Writes a row for each route with new evidence whose last row is at least `apartMs` old. Never rejects. */
   async flush(apartMs: number): Promise<void> {
     const { clock, log, insert } = this.#options;
     const due = [...this.#dirty].filter(({ writtenAtMs }) => clock.monotonic() - writtenAtMs >= apartMs);
@@ -79,7 +79,8 @@ export class EvidenceRecorder {
     try {
       await insert(rows);
     } catch (error) {
-      // Lost evidence only delays a verdict. The next text of the route makes new evidence, which is written a minute later.
+      // Lost evidence only delays a verdict of the controller. The next text of the route makes new evidence, which is written a minute
+      // later.
       log.warn({ code: (error as { code?: string }).code, routes: rows.length }, "evidence not written");
     }
   }

@@ -6,7 +6,7 @@ import { accountIn, readFields } from "./fields.ts";
 
 const URL_OF_STREAM = "https://sms.example.com/inbound/team-a/support";
 
-/** The result of the general code for the same body. */
+/** Expects that readFields() gives the same result for a body as the general code in src/twilio. */
 function agree(body: Buffer) {
   const form = parseForm(body);
   const fields = readFields(body);
@@ -25,11 +25,11 @@ const rows: Record<string, string> = {
   "a name without a value": "Body&To=1",
   "an empty name": "=x&a=1",
   "values with = in them": "a=b=c&d==",
-  "escapes in upper and lower case": "a=%2B%2b%e2%82%AC&b=1+2",
+  "percent escapes in upper and lower case": "a=%2B%2b%e2%82%AC&b=1+2",
   "a lone percent sign": "a=100%&b=%zz&c=%2",
   "a percent sign before a separator": "a=%&b=%4&c=1",
   "bytes above 127 that are not escaped": "a=\xc3\xa9",
-  "bytes that are no UTF-8": "a=%ff%fe&b=1",
+  "bytes that are not UTF-8": "a=%ff%fe&b=1",
   "half a character at the end of one value, the other half in the next": "=%A9&a=%C3",
   "a NUL byte and a lone surrogate": "a=%00&b=%ED%A0%80",
   "a replacement character that was sent as such": "a=%EF%BF%BD",
@@ -40,16 +40,17 @@ const rows: Record<string, string> = {
   "more fields than the fast reader takes": Array.from({ length: 65 }, (_, i) => `f${i}=${i}`).join("&"),
   "more fields than the general reader takes": "a=1&".repeat(1001),
 };
-for (const [name, body] of Object.entries(rows)) test(name, () => agree(Buffer.from(body, "latin1")));
+for (const [name, body] of Object.entries(rows))
+  test(`the fast and the general reader of forms agree on ${name}`, () => agree(Buffer.from(body, "latin1")));
 
-describe("an unusual body is read up to limits that only strangers reach", () => {
+describe("readFields(), given an unusual body near its limits,", () => {
   const fields = (count: number, one: (i: number) => string) =>
     Buffer.from(Array.from({ length: count }, (_, i) => one(i)).join("&"));
   const rows: Record<string, [body: Buffer, isRead: boolean]> = {
     "128 fields": [fields(128, (i) => `n${i}=%ff`), true],
     "129 fields": [fields(129, (i) => `n${i}=%ff`), false],
     "129 fields that are usual except for their number": [fields(129, (i) => `n${i}=1`), false],
-    "names of 300 characters that begin alike": [fields(100, (i) => `${"n".repeat(300)}${i}=1`), true],
+    "100 names of 300 characters that begin alike": [fields(100, (i) => `${"n".repeat(300)}${i}=1`), true],
     "256 separators": [Buffer.from("&".repeat(256)), true],
     "257 separators": [Buffer.from("&".repeat(257)), false],
     "a name of 64 characters beside many bytes": [
@@ -62,23 +63,23 @@ describe("an unusual body is read up to limits that only strangers reach", () =>
     ],
   };
   for (const [name, [body, isRead]] of Object.entries(rows))
-    test(name, () => {
+    test(`${isRead ? "reads" : "refuses"} ${name}`, () => {
       if (isRead) agree(body);
       else expect(readFields(body)).toBeUndefined();
     });
 });
 
-describe("the account in a body is found without reading the fields", () => {
+describe("accountIn() returns the account of a body, or an empty string, when AccountSid is", () => {
   const rows: Record<string, [body: string, account: string]> = {
-    first: ["AccountSid=AC1&To=1", "AC1"],
+    "the first field": ["AccountSid=AC1&To=1", "AC1"],
     "in the middle": ["To=1&AccountSid=AC1&From=2", "AC1"],
-    last: ["To=1&AccountSid=AC1", "AC1"],
-    "after a name that ends like it": ["ParentAccountSid=AC2&AccountSid=AC1", "AC1"],
-    "after a value that contains it, encoded by a client": ["Body=AccountSid%3DAC2&AccountSid=AC1", "AC1"],
-    "twice: the first counts, as in the fields": ["AccountSid=AC1&AccountSid=AC2", "AC1"],
+    "the last field": ["To=1&AccountSid=AC1", "AC1"],
+    "after a name with the same ending": ["ParentAccountSid=AC2&AccountSid=AC1", "AC1"],
+    "after a value that contains it, percent-encoded": ["Body=AccountSid%3DAC2&AccountSid=AC1", "AC1"],
+    "there twice, and takes the first, like the reader of fields": ["AccountSid=AC1&AccountSid=AC2", "AC1"],
     "without a value": ["AccountSid=&To=1", ""],
-    nowhere: ["To=1", ""],
-    "after more names that end like it than Twilio sends": [
+    missing: ["To=1", ""],
+    "after nine names with the same ending, more than Twilio sends, and then gives up": [
       `${"xAccountSid=1&".repeat(9)}AccountSid=AC1`,
       "",
     ],
@@ -87,14 +88,14 @@ describe("the account in a body is found without reading the fields", () => {
     test(name, () => expect(accountIn(Buffer.from(body))).toBe(account));
 });
 
-test("an unusual body is read up to 32 KiB, a usual one of any size", () => {
+test("readFields() reads an unusual body up to 32 KiB, and a usual body of any size", () => {
   const unusual = (length: number) => Buffer.from(`a=%ff&b=${"x".repeat(length)}`);
   agree(unusual(30_000));
   expect(readFields(unusual(40_000))).toBeUndefined();
   agree(Buffer.from(`a=1&b=${"x".repeat(200_000)}`));
 });
 
-test("both ways of reading give the same result for any bytes", () => {
+test("the fast and the general reader of forms agree on any bytes", () => {
   const piece = fc.oneof(
     fc.constantFrom(
       "a",
@@ -121,7 +122,7 @@ test("both ways of reading give the same result for any bytes", () => {
   );
 });
 
-test("a body may be longer than all bodies before it", () => {
+test("readFields() reads a body that is longer than all bodies before it", () => {
   agree(Buffer.from(`Body=${"%41".repeat(20_000)}&To=1`));
   agree(Buffer.from("Body=short&To=1"));
 });

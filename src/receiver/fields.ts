@@ -2,30 +2,33 @@ import { isUtf8 } from "node:buffer";
 import { type Form, fieldOf, parseForm } from "../twilio/form.ts";
 import { signatureBase } from "../twilio/signature.ts";
 
-/** The fields of a request. Valid until their reader reads the next body, since it uses one buffer for all of them. */
+/** The fields of a request. They are valid until their reader reads the next body, since the reader uses one buffer for all bodies. */
 export interface RequestFields {
-  /** The first field of that name. */
+  /** The value of the first field with this name. */
   get(name: string): string | undefined;
-  /** The bytes that Twilio may have signed for this URL. Nearly always one candidate; two when the body is not UTF-8. */
+  /**
+   * The bytes that Twilio may have signed for this URL. There is nearly always one candidate, and there are two when the body is not
+   * UTF-8.
+   */
   bases(url: string): readonly Uint8Array[];
 }
 
 /**
- * Limits for unusual bodies, which cost several times as much to read. The size is twice that of a text of 1,600 characters with
- * ten pictures. The number allows every parameter that Twilio documents at once.
+ * Limits for unusual bodies, which cost several times as much to read. The size is twice that of a text of 1,600 characters with ten
+ * pictures. The number of fields allows all parameters that Twilio documents in one body.
  */
 const LARGEST_UNUSUAL = 32 * 1024;
 const MOST_UNUSUAL = 128;
 
 /**
- * Reads bodies one after another, with the same result as `parseForm` and `signatureBase`. Those two read the unusual bodies. A usual
- * body has short ASCII names, each once, and values that are valid UTF-8. It is read without a string or an object per field, which
- * saves a seventh of the CPU time of a text.
+ * Reads bodies one after another, with the same result as `parseForm` and `signatureBase`, which read the unusual bodies. A usual body has
+ * short ASCII names that come once each, and values that are valid UTF-8. It is read without a string or an object per field, which saves
+ * a seventh of the CPU time of a text.
  */
 export class FieldsReader {
   readonly #plain = new PlainFields();
 
-  /** Undefined when the body is unusual and has too many fields or bytes. */
+  /** Reads the fields of a body. Undefined when the body is unusual and has too many fields or bytes. */
   read(body: Buffer): RequestFields | undefined {
     if (this.#plain.read(body)) return this.#plain;
     if (body.length > LARGEST_UNUSUAL || hasMoreSeparators(body, 2 * MOST_UNUSUAL)) return undefined;
@@ -34,19 +37,22 @@ export class FieldsReader {
   }
 }
 
-/** Reads with a reader that all callers share: use the fields before you call it again. */
+/** Reads the fields of a body with a reader that all callers share. Use the fields before the next call, which overwrites them. */
 export function readFields(body: Buffer): RequestFields | undefined {
   return shared.read(body);
 }
 
 const ACCOUNT_SID = Buffer.from("AccountSid=");
-/** Other names can end with the same word, and then we look further. Twilio's largest requests have two such names. */
+/**
+ * How many places with this name we search. Other names can end with the same word, and then the search goes on. The largest requests of
+ * Twilio have two such names.
+ */
 const MOST_PLACES = 8;
 const LONGEST_SID = 64;
 
 /**
- * The account that a body names, found without reading the fields: the first `AccountSid`, written as Twilio writes it; empty without
- * one. This only tells whether a body is worth reading. Whose request it is, `RequestFields.get` decides.
+ * The account that a body names, found without reading all fields: the first `AccountSid`, written as Twilio writes it. Empty when there
+ * is none. The result only says whether the body is worth reading. `RequestFields.get` decides which account sent the request.
  */
 export function accountIn(body: Buffer): string {
   let at = -1;
@@ -62,7 +68,10 @@ export function accountIn(body: Buffer): string {
   return "";
 }
 
-/** Counts separators and not fields: an empty place between two separators is no field, but costs time as well. */
+/**
+ * True when the body has more than `most` separators. Separators are counted and not fields: an empty place between two separators is no
+ * field, but it costs time as well.
+ */
 function hasMoreSeparators(body: Buffer, most: number): boolean {
   let at = -1;
   for (let count = 0; count <= most; count++) {
@@ -83,21 +92,24 @@ function fieldsOfForm({ pairs, bytes }: Form): RequestFields {
 }
 
 const [AMPERSAND, EQUALS, PLUS, PERCENT, BLANK] = [0x26, 0x3d, 0x2b, 0x25, 0x20];
-/** A text has some 25 fields, one with ten pictures has 45. */
+/** The most fields of a usual body. A text has some 25 fields, and a text with ten pictures has 45. */
 const MOST_FIELDS = 64;
 /**
- * The longest name that Twilio documents has 28 characters. Names are compared to sort them; long ones with equal beginnings are
- * slow.
+ * The longest name of a field in a usual body. The longest name that Twilio documents has 28 characters. Names are compared to sort them,
+ * and long names with equal beginnings are slow to compare.
  */
 const LONGEST_NAME = 64;
 const MOST_URL = 8192;
-/** Longer values are searched and copied by native code. A call of it takes 50 ns, so for short values a loop is faster. */
+/**
+ * From this length on, a value is searched and copied by native code. A call of native code takes 50 ns, so a loop is faster for shorter
+ * values.
+ */
 const LONG = 64;
 
 class PlainFields implements RequestFields {
   #body: Buffer = Buffer.alloc(0);
   #count = 0;
-  // Where the name and the value of field i are in #body, and its decoded value in #signed.
+  // These arrays say where in #body the name and the value of field i are, and where in #signed its decoded value is.
   readonly #name = new Int32Array(MOST_FIELDS);
   readonly #nameEnd = new Int32Array(MOST_FIELDS);
   readonly #value = new Int32Array(MOST_FIELDS);
@@ -105,11 +117,11 @@ class PlainFields implements RequestFields {
   readonly #decoded = new Int32Array(MOST_FIELDS);
   readonly #decodedEnd = new Int32Array(MOST_FIELDS);
   readonly #order = new Int32Array(MOST_FIELDS);
-  /** The bytes that are signed. The first MOST_URL bytes are room for a URL, which is put in last. */
+  /** The bytes that are signed. The first MOST_URL bytes are reserved for the URL, which is written last. */
   #signed = Buffer.alloc(MOST_URL + 4096);
   #signedEnd = MOST_URL;
 
-  /** False for an unusual body; then `get` and `bases` must not be called. */
+  /** Reads a body. False for an unusual body; then `get` and `bases` must not be called. */
   read(body: Buffer): boolean {
     this.#body = body;
     if (this.#signed.length < MOST_URL + body.length) this.#signed = Buffer.alloc(MOST_URL + 2 * body.length);
@@ -147,7 +159,7 @@ class PlainFields implements RequestFields {
         equals = -1;
       } else if (equals === -1) {
         if (byte === EQUALS) equals = at;
-        // Twilio has no name that must be decoded, and no long one.
+        // Twilio sends no field name that must be decoded, and no long name.
         else if (byte === PERCENT || byte === PLUS || byte > 0x7f || at - start === LONGEST_NAME)
           return false;
       } else if (at - equals === LONG) {
@@ -170,8 +182,8 @@ class PlainFields implements RequestFields {
   }
 
   /**
-   * Sorts by name, as the signature wants it. For ASCII the order of bytes is that of Twilio's libraries. False when a name comes
-   * twice.
+   * Sorts the fields by name, as the signature needs it. For ASCII, the order of bytes is the order that Twilio's libraries use. False
+   * when a name comes twice.
    */
   #sort(): boolean {
     const order = this.#order;
@@ -201,7 +213,7 @@ class PlainFields implements RequestFields {
     return endA - i - (endB - j);
   }
 
-  /** Writes names and decoded values one after another, as they are signed. */
+  /** Writes names and decoded values one after another, in the form that is signed. */
   #join(): boolean {
     const [body, signed] = [this.#body, this.#signed];
     let to = MOST_URL;
@@ -217,7 +229,7 @@ class PlainFields implements RequestFields {
     return isUtf8(signed.subarray(MOST_URL, to));
   }
 
-  /** Returns the end of what it wrote; -1 when a % is not followed by two hexadecimal digits. */
+  /** Decodes a value and returns the end of what it wrote, or -1 when a % is not followed by two hexadecimal digits. */
   #decode(from: number, end: number, into: number): number {
     const [body, signed] = [this.#body, this.#signed];
     let to = into;
@@ -245,7 +257,9 @@ class PlainFields implements RequestFields {
   }
 }
 
-/** The value of each byte as a hexadecimal digit. For other bytes so far below zero that the sum of two digits stays negative. */
+/**
+ * The value of each byte as a hexadecimal digit. All other bytes have a value so far below zero that the sum of two digits stays negative.
+ */
 const DIGITS = new Int16Array(256).fill(-1000);
 for (let i = 0; i < 16; i++)
   for (const digit of [i.toString(16), i.toString(16).toUpperCase()]) DIGITS[digit.charCodeAt(0)] = i;

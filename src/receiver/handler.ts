@@ -35,7 +35,7 @@ export interface HandlerOptions {
   budget: BodyBudget;
   pace: Pick<RefusalPace, "pass">;
   cut: HttpServer["cut"];
-  /** Large bodies are judged here. */
+  /** The lane in which large bodies are judged. */
   lane: Pick<SlowLane<Judgement>, "add">;
 }
 
@@ -45,18 +45,21 @@ type Finish = (result: RequestResult, body?: string) => void;
 interface OpenRequest {
   received: ReceivedRequest;
   response: ServerResponse;
-  /** When its head arrived. */
+  /** The time at which the head of the request arrived. */
   startMs: number;
   finish: Finish;
 }
 
-/** What all requests share. */
+/** What the handling of all requests shares. */
 interface Context extends HandlerOptions {
-  /** The slow lane's own reader: it keeps one body over several turns of the event loop. */
+  /** The reader that only the slow lane uses, because the slow lane keeps one body over several turns of the event loop. */
   reader: FieldsReader;
 }
 
-/** Checks method, type and size, then route and signature, then the account, then stores. The first step that fails answers. */
+/**
+ * Makes the handler of HTTP requests. It checks method, content type and size, then route and signature, then the account, and then stores
+ * the text. The first check that fails decides the answer.
+ */
 export function createHandler(options: HandlerOptions): RequestListener {
   const { clock, metrics, budget, routes, pace } = options;
   const context: Context = { ...options, reader: new FieldsReader() };
@@ -69,21 +72,23 @@ export function createHandler(options: HandlerOptions): RequestListener {
     };
     const wrong = wrongKind(request);
     const read = (body: Buffer | NoBody) => {
-      // The sender is gone, so there is no answer to send.
+      // The sender has gone away, so no answer can be sent.
       if (body === "aborted") return metrics.result("aborted");
       if (typeof body === "string") return finish(wrong ?? body);
-      // An unknown path may still be one of ours: answer 503, after which Twilio tries again.
+      // Before all routes are loaded, an unknown path may still belong to a route. So the answer is 503, after which Twilio tries again.
       if (!routes.loaded) return finish(wrong ?? "routesNotLoaded");
-      // Before the refusal of a wrong method or type: the controller must learn that something on the way changed them.
+      // A self-check is answered before a wrong method or type is refused: the controller must learn that something on the way changed
+      // them.
       const check = checkIn(request, body, wrong === undefined, options);
       if (check !== undefined) void prove(check, finish, options);
       else if (wrong !== undefined) finish(wrong);
       else decide({ received: receivedOf(request, body, clock.now()), response, startMs, finish }, context);
     };
-    // Also read a body that is not needed: otherwise node would read it all the same, and keep each piece.
+    // A body that is not needed is read as well: otherwise Node would read it all the same, and keep each piece.
     readBody(request, {
       budget,
-      // A self-check has a header. We need its body even if something on the way changed its method or type, to say what it changed.
+      // A self-check has a header of its own. We need its body even if something on the way changed its method or type, to report what was
+      // changed.
       keep: wrong === undefined || request.headers[CHECK_HEADER] !== undefined,
       done: read,
       scattered: () => options.cut("scattered", request.socket),
@@ -181,7 +186,7 @@ function store(
   { startMs, finish }: OpenRequest,
   { writer, storeSeen, metrics, clock }: HandlerOptions,
 ): void {
-  // The answer waits until the row is durable: after a 200 Twilio forgets the text.
+  // The answer waits until the row is durable, because Twilio forgets a text after a 200.
   writer.write(row, (outcome) => {
     storeSeen.note(outcome === "stored" || outcome === "raw");
     finish(resultOf(row, outcome));
@@ -196,7 +201,10 @@ function resultOf(row: InboxRow, outcome: WriteOutcome): RequestResult {
   return row.kind === "unrouted" ? "unrouted" : "stored";
 }
 
-/** Node joins repeated headers with a comma. No signature has a comma, so such a request is refused. */
+/**
+ * The X-Twilio-Signature header of a request. Node joins repeated headers with a comma. No signature has a comma, so a request with two
+ * signatures is refused.
+ */
 function signatureOf(request: IncomingMessage): string | undefined {
   const value = request.headers["x-twilio-signature"];
   return Array.isArray(value) ? value.join() : value;
@@ -204,7 +212,7 @@ function signatureOf(request: IncomingMessage): string | undefined {
 
 const FORM = "application/x-www-form-urlencoded";
 
-/** Ignores upper case and parameters such as a charset. */
+/** True for the content type of a form. Upper case and parameters such as a charset are ignored. */
 function isForm(type: string | undefined): boolean {
   if (type === undefined) return false;
   if (type === FORM) return true;

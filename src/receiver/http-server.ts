@@ -9,28 +9,29 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Clock } from "../clock.ts";
 import type { RefusalPace } from "./refusal-pace.ts";
 
-/** Limits on what a stranger can use up. Twilio's requests stay below a tenth of each and take milliseconds. */
+/** Limits on what an unauthenticated client can use up. Twilio's requests stay below a tenth of each limit and take milliseconds. */
 export interface HttpLimits {
-  /** The size of all headers of a request. */
+  /** Limit for the size of all headers of a request. */
   headerBytes: number;
-  /** The number of headers of a request. */
+  /** Limit for the number of headers of a request. */
   headers: number;
-  /** From the start of a connection, or the first byte of a later request, to the end of the headers. */
+  /** Time from the start of a connection, or from the first byte of a later request, to the end of the headers. */
   headersMs: number;
-  /** The same to the end of the body. */
+  /** Time from the start of a connection, or from the first byte of a later request, to the end of the body. */
   requestMs: number;
   /**
-   * Between two requests. Load balancers close after 60 s; a shorter time here would close connections that they are about to
-   * use.
+   * Time that a connection may be idle between two requests. Load balancers close idle connections after 60 s. With a shorter time here,
+   * we would close connections that a load balancer is about to use.
    */
   idleMs: number;
   connections: number;
-  /** Memory for all bodies that are being read, beyond the first 16 KiB of each. */
+  /** Memory for all bodies that are being read, without the first 16 KiB of each. */
   bodiesBytes: number;
-  /** How often node looks for connections that exceed a time limit. */
+  /** How often Node looks for connections that exceed a time limit. */
   checkEveryMs: number;
 }
 
+/** The limits in production. */
 export const HTTP_LIMITS: HttpLimits = {
   headerBytes: 16 * 1024,
   headers: 100,
@@ -42,10 +43,13 @@ export const HTTP_LIMITS: HttpLimits = {
   checkEveryMs: 1000,
 };
 
-/** Why we ended a connection; the label of `smschannel_connections_cut_total`. */
+/** The reason why we ended a connection, and the label of `smschannel_connections_cut_total`. */
 export type CutReason = "malformed" | "slow" | "headersTooLarge" | "pipelined" | "scattered" | "tooMany";
 
-/** The same answers as node's own. There is no request to answer, so they have no body. */
+/**
+ * The answers on connections that we cut, which are the same as the answers of Node itself. They have no body, because there is no request
+ * to answer.
+ */
 const ANSWERS: Partial<Record<CutReason, string>> = {
   malformed: "400 Bad Request",
   slow: "408 Request Timeout",
@@ -53,8 +57,8 @@ const ANSWERS: Partial<Record<CutReason, string>> = {
 };
 
 /**
- * The others wait for their turn, so that a stranger cannot come back at once. Slow ones have waited already, and one too many
- * takes up room.
+ * Connections that are cut for these reasons end at once. All other cut connections wait for their turn, so that the client cannot come
+ * back at once. A slow client has waited already, and a connection above the limit takes a place that another client needs.
  */
 const ENDED_AT_ONCE: ReadonlySet<CutReason> = new Set(["slow", "tooMany"]);
 
@@ -68,20 +72,24 @@ export interface HttpServerOptions {
   handle: RequestListener;
   clock: Clock;
   onCut: (reason: CutReason) => void;
-  /** Most cut connections end in turn with the refused requests. */
+  /**
+   * Decides when a cut connection ends: in turn with the refused requests. Connections that are cut for a reason in ENDED_AT_ONCE do not
+   * wait.
+   */
   pace: Pick<RefusalPace, "pass">;
 }
 
-/** Not more often, because it visits every connection: 8,192 of them take about a millisecond. */
+/** How often idle connections may be closed to make places. Closing visits every connection: 8,192 of them take about a millisecond. */
 const CLOSE_IDLE_EVERY_MS = 100;
 
 /**
- * Node accepts one connection per listener in each turn of its event loop. While turns are long, new connections would wait for
- * seconds. With eight listeners on one port, among which the kernel distributes connections, it accepts eight in each turn.
+ * Number of listeners. Node accepts one connection per listener in each turn of its event loop, so while turns are long, new connections
+ * would wait for seconds. With eight listeners on one port, the kernel distributes connections among them, and Node accepts eight in each
+ * turn.
  */
 const LISTENERS = 8;
 
-/** An HTTP server that ends every connection without good requests, and always keeps room for new connections. */
+/** An HTTP server that ends every connection without good requests, and always has places for new connections. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #servers: Server[];
@@ -89,7 +97,7 @@ export class HttpServer {
   #closedIdleAtMs = Number.NEGATIVE_INFINITY;
   /** Connections that were cut. Some of them are still open and wait for their turn to end. */
   readonly #stopped = new WeakSet<Socket>();
-  /** The last request of each connection. */
+  /** The latest request on each connection. */
   readonly #requests = new WeakMap<Socket, IncomingMessage>();
 
   constructor(options: HttpServerOptions) {
@@ -97,19 +105,22 @@ export class HttpServer {
     this.#servers = Array.from({ length: LISTENERS }, () => this.#create());
   }
 
-  /** How many connections are open. */
+  /** Number of open connections. */
   get open(): number {
     return this.#open;
   }
 
-  /** Resolves with the port; 0 takes a free one. Rejects when another process has the port, even if that one would share it. */
+  /**
+   * Listens and resolves with the port. The port 0 means any free port. Rejects when another process has the port, even when that process
+   * would share it.
+   */
   async listen(wanted: number): Promise<number> {
     const [first, ...others] = this.#servers as [Server, ...Server[]];
     if (wanted !== 0) await makeSureItIsFree(wanted);
     try {
       await listening(first, { port: wanted, reusePort: true });
     } catch (error) {
-      // This system cannot share a port: make do with one listener.
+      // This system cannot share a port among listeners, so one listener has to do.
       if ((error as NodeJS.ErrnoException).code !== "ENOTSUP") throw error;
       await listening(first, { port: wanted });
       return portOf(first);
@@ -118,7 +129,7 @@ export class HttpServer {
     return portOf(first);
   }
 
-  /** Accepts no more connections and closes the idle ones. Resolves when all have ended. */
+  /** Accepts no more connections and closes the idle ones. Resolves when all connections have ended. */
   async close(): Promise<void> {
     const closed = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)));
     await Promise.all(closed);
@@ -130,16 +141,16 @@ export class HttpServer {
   }
 
   /**
-   * Reads nothing more from this connection and ends it when its turn comes. If it ended at once, a stranger could be back at once
-   * with another 64 KiB to parse, at no cost.
+   * Stops reading from a connection and ends it when its turn comes. If it ended at once, its client could be back at once with another 64
+   * KiB to parse, at no cost.
    */
   cut(reason: CutReason, socket: Socket): void {
     if (socket.destroyed || this.#stopped.has(socket)) return;
     this.#stopped.add(socket);
     this.#options.onCut(reason);
     stopReading(socket);
-    // Drops what was read of the body: it must not take memory while the connection waits. Destroying the request instead would
-    // end the connection now.
+    // The event drops what was read of the body, which must not take memory while the connection waits. Destroying the request instead
+    // would end the connection now.
     this.#requests.get(socket)?.emit("aborted");
     const end = () => {
       const answer = ANSWERS[reason];
@@ -154,8 +165,8 @@ export class HttpServer {
   #create(): Server {
     const { limits, handle } = this.#options;
     const server = createServer(optionsOf(limits), (request, response) => {
-      // No socket yet means that an earlier request on this connection is not answered. Neither Twilio nor today's proxies send a
-      // request before they have the answer to the last one. A flood of such requests would hold up all others.
+      // A response without a socket means that an earlier request on this connection is not answered yet. Neither Twilio nor today's
+      // proxies send a request before they have the answer to the last one. A flood of such requests would hold up all other clients.
       if (response.socket === null) this.cut("pipelined", request.socket);
       else if (lacksHost(request)) this.cut("malformed", request.socket);
       else {
@@ -165,10 +176,10 @@ export class HttpServer {
     });
     server.maxHeadersCount = limits.headers;
     server.on("connection", (socket) => this.#connected(socket));
-    // An `Expect` other than `100-continue`, which no HTTP client of today sends.
+    // The request has an `Expect` header other than `100-continue`, which no HTTP client of today sends.
     server.on("checkExpectation", ({ socket }) => this.cut("malformed", socket));
     server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-      // Otherwise the other side is gone, or its answer is on its way already: there is nothing to send.
+      // When the socket is not writable, the client is gone or its answer is on its way already. Then there is nothing to send.
       if (socket.writable && error.code !== "ECONNRESET")
         this.cut(REASONS[error.code ?? ""] ?? "malformed", socket);
       else socket.destroy();
@@ -184,7 +195,7 @@ export class HttpServer {
   }
 
   /**
-   * When nearly all connections are in use, closes those that are idle after a request: somebody who hoards connections must not
+   * When nearly all connections are in use, closes the ones that are idle after a request, so that a client that hoards connections cannot
    * lock Twilio out. Connections in the middle of a request are ended by the time limits.
    */
   #keepRoom(): void {
@@ -202,7 +213,7 @@ const optionsOf = (limits: HttpLimits): ServerOptions => ({
   requestTimeout: limits.requestMs,
   connectionsCheckingInterval: limits.checkEveryMs,
   keepAliveTimeout: limits.idleMs,
-  // We check it ourselves: node would answer each request without it, thousands of them from one read.
+  // We check the Host header ourselves: Node would answer each request without it, and one read can bring thousands of such requests.
   requireHostHeader: false,
 });
 
@@ -210,14 +221,14 @@ const lacksHost = ({ headers, httpVersion }: IncomingMessage) =>
   headers.host === undefined && httpVersion === "1.1";
 
 /**
- * Reads and parses nothing more. Node reads up to 64 KiB at once and parses all of it, even after the socket was destroyed: with
- * thousands of requests or one-byte chunks in it that takes 20 to 50 ms. Only removing the parser stops that. There is no documented
- * way to do so; should a later node lack this one, the rest is parsed for nothing. Without its parser a connection has no time limit
- * and `closeAllConnections` does not end it, so the caller must.
+ * Stops reading and parsing a connection. Node reads up to 64 KiB at once and parses all of it, even after the socket was destroyed. With
+ * thousands of requests or one-byte chunks in it, that takes 20 to 50 ms. Only removing the parser stops it, and there is no documented
+ * way to do so. Should a later Node lack this undocumented way, the rest is parsed for nothing. Without its parser a connection has no
+ * time limit and `closeAllConnections` does not end it, so the caller must end it.
  */
 function stopReading(socket: Socket): void {
   socket.pause();
-  // Node would resume the socket when a response ends or the body's reader wants more.
+  // Node would resume the socket when a response ends, or when the reader of the body wants more.
   socket.resume = () => socket;
   (socket as { parser?: { remove?: () => void } | null }).parser?.remove?.();
 }
@@ -234,7 +245,10 @@ function listening(server: Server, options: { port: number; reusePort?: boolean 
   });
 }
 
-/** Two receivers on one machine could share a port without an error, and each would get half of the texts. */
+/**
+ * Throws when the port is in use. Otherwise two receivers on one machine could share a port without an error, and each would get half of
+ * the texts.
+ */
 async function makeSureItIsFree(port: number): Promise<void> {
   const probe = createServer();
   await listening(probe, { port });

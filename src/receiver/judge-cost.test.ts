@@ -7,7 +7,7 @@ import { decoyFor } from "./decoy.ts";
 import { FieldsReader } from "./fields.ts";
 import { type Judgement, judge, judgeInSteps, judgeUnread, SMALL_BODY } from "./judge.ts";
 
-// What a request costs, counted in bytes that were read and hashed, because times differ from machine to machine.
+// These tests measure the cost of a request in bytes that were read and hashed, because times differ from machine to machine.
 
 const KIB = 1024;
 const ACCOUNT = "AC00000000000000000000000000000001";
@@ -42,20 +42,20 @@ const routes = new Map([
     routeAt("team-a/moved", { urls: [urls(urlOf("team-a/moved")), urls(urlOf("team-a/moved", "old"))] }),
   ],
 ]);
-/** The most that one route takes: two tokens or two URLs, each URL with and without its port. */
+/** The most HMACs that one route of this test takes: two tokens or two URLs, each URL with and without its port. */
 const MOST_HMACS = 4;
 
 interface Cost {
-  /** Hashed before other requests had a turn. */
+  /** Bytes that were hashed before other requests got a turn. */
   hashedAtOnce: number;
-  /** Read or hashed in the largest step of the slow lane. Texts are served between steps. */
+  /** Bytes that were read or hashed in the largest step of the slow lane. Texts are served between the steps. */
   largestStep: number;
-  /** Read or hashed in all steps together. */
+  /** Bytes that were read or hashed in all steps together. */
   inSteps: number;
   judgement: Judgement;
 }
 
-/** Does what the handler does with a body, and counts bytes. */
+/** Judges a request as the handler does, and counts bytes. */
 function costOf(body: Buffer, path: string, signature: string | undefined = SIGNATURE): Cost {
   let hmacs = 0;
   const counted = (route: Route): Route => ({
@@ -93,28 +93,30 @@ const fields = (count: number, one: (i: number) => string) =>
   Array.from({ length: count }, (_, i) => one(i)).join("&");
 const filledTo = (size: number, piece: string) => `a=${piece.repeat(Math.floor((size - 2) / piece.length))}`;
 
-/** Bodies that strangers could send. */
+/** Bodies that unauthenticated clients could send. */
 const strangers: Record<string, string> = {
-  "a text's size": filledTo(600, "x"),
-  "the largest that is small": filledTo(4 * KIB, "x"),
-  "32 KiB of 990 fields that are no UTF-8": fields(990, (i) => `n${i}=%ff`).padEnd(32 * KIB, "x"),
-  "32 KiB of one value that is no UTF-8": filledTo(32 * KIB, "%ff"),
+  "600 bytes, the size of a text": filledTo(600, "x"),
+  "4 KiB, the largest body that counts as small": filledTo(4 * KIB, "x"),
+  "32 KiB of 990 fields that are not UTF-8": fields(990, (i) => `n${i}=%ff`).padEnd(32 * KIB, "x"),
+  "32 KiB of one value that is not UTF-8": filledTo(32 * KIB, "%ff"),
   "a thousand names that begin alike": fields(1000, (i) => `${"n".repeat(25)}${i}=%ff`),
-  "a thousand names that begin alike, of plain values": fields(1000, (i) => `${"n".repeat(25)}${i}=1`),
+  "a thousand names that begin alike, with plain values": fields(1000, (i) => `${"n".repeat(25)}${i}=1`),
   "a thousand times the same name": fields(1000, (i) => `Body=${i}`),
   "a hundred names of 300 characters that begin alike": fields(100, (i) => `${"n".repeat(300)}${i}=`),
   "256 KiB of one name": "n".repeat(256 * KIB),
   "256 KiB of separators": "&".repeat(256 * KIB),
-  "256 KiB of escapes": filledTo(256 * KIB, "%41"),
+  "256 KiB of percent escapes": filledTo(256 * KIB, "%41"),
   "256 KiB of plain text": filledTo(256 * KIB, "x"),
   "256 KiB of plain text after an account that nobody has": `AccountSid=AC9&${filledTo(200 * KIB, "x")}`,
-  "256 KiB of names that only end like an account": fields(10_000, () => `XAccountSid=${ACCOUNT}`),
+  "256 KiB of names that only end with AccountSid": fields(10_000, () => `XAccountSid=${ACCOUNT}`),
 };
 
-/** What a text of 1 KiB costs at most, four HMACs. A stranger may cost a few times as much. */
+/**
+ * Number of bytes that may be hashed for a request without a valid signature: four HMACs over 4 KiB, the cost of a few texts of 1 KiB.
+ */
 const A_FEW_TEXTS = MOST_HMACS * 4 * KIB;
 
-describe("a stranger's body costs at most as much as a few texts, and the same at any path", () => {
+describe("a body without a valid signature costs at most as much as a few texts, and the same at every path", () => {
   for (const [name, body] of Object.entries(strangers))
     test(name, () => {
       const costs = PATHS.map((path) => costOf(Buffer.from(body), path));
@@ -127,7 +129,7 @@ describe("a stranger's body costs at most as much as a few texts, and the same a
     });
 });
 
-describe("a large body with a known account's SID takes steps between which texts are served, and as many at any path", () => {
+describe("a large body with the SID of a known account is judged in small steps, and as many at every path", () => {
   for (const [name, body] of Object.entries(strangers)) {
     const named = Buffer.from(`AccountSid=${ACCOUNT}&${body}`);
     if (named.length > 256 * KIB + 100 || named.length <= SMALL_BODY) continue;
@@ -136,27 +138,27 @@ describe("a large body with a known account's SID takes steps between which text
       for (const { hashedAtOnce, largestStep, inSteps, judgement } of costs) {
         expect(judgement.do).toBe("refuse");
         expect(hashedAtOnce).toBe(0);
-        // The body is read in one step, mostly by native code, and hashed in many.
+        // The body is read in one step, mostly by native code, and hashed in many steps.
         expect(largestStep).toBeLessThanOrEqual(Math.max(named.length, 32 * KIB));
         // Bodies that are not UTF-8 are hashed twice: as the bytes that were sent, and with replacement characters.
         expect(inSteps).toBeLessThanOrEqual((1 + 2 * MOST_HMACS) * (named.length + 2 * KIB));
       }
-      // The URLs differ by a few bytes.
+      // The hashed bytes are rounded, because the URLs differ by a few bytes.
       expect(new Set(costs.map(({ inSteps }) => Math.round(inSteps / KIB / 4))).size).toBe(1);
     });
   }
 });
 
-describe("a large body without a possible signature is refused unread, for the same reasons as a small one", () => {
+describe("a large body without a well-formed signature is refused unread, for the same reason as a small body, when there is", () => {
   const large = Buffer.from(`AccountSid=${ACCOUNT}&${filledTo(20 * KIB, "x")}`);
   const rows: Record<string, [path: string, signature: string | undefined, reason: string]> = {
-    "no signature": ["team-a/plain", "", "mismatch"],
-    "no header": ["team-a/plain", undefined, "missing"],
+    "an empty signature": ["team-a/plain", "", "mismatch"],
+    "no signature header": ["team-a/plain", undefined, "missing"],
     "a signature that is too short": ["team-a/plain", "AAAA", "mismatch"],
     "a signature that is too long": ["team-a/plain", "A".repeat(16_000), "mismatch"],
-    "28 characters that are no base64": ["team-a/plain", "-".repeat(28), "mismatch"],
-    "a path that nobody has": ["team-a/nobody", "AAAA", "unknownRoute"],
-    "no path": ["wp-login.php", "AAAA", "unknownPath"],
+    "a signature of 28 characters that are not base64": ["team-a/plain", "-".repeat(28), "mismatch"],
+    "a path without a route": ["team-a/nobody", "AAAA", "unknownRoute"],
+    "no path of ours": ["wp-login.php", "AAAA", "unknownPath"],
   };
   for (const [name, [path, signature, reason]] of Object.entries(rows))
     test(name, () => {
@@ -170,7 +172,7 @@ describe("a large body without a possible signature is refused unread, for the s
     });
 });
 
-describe("a request that Twilio signed is accepted, however large", () => {
+describe("a request that Twilio signed is accepted, even with", () => {
   const text: [string, string][] = [
     ["ToCountry", "US"],
     ["MessageSid", `SM${"0".repeat(32)}`],
@@ -195,7 +197,7 @@ describe("a request that Twilio signed is accepted, however large", () => {
       ["InteractiveData", JSON.stringify({ flow: "y".repeat(4000) })],
     ],
     "60 KiB of add-ons": [...text, ["AddOns", JSON.stringify({ results: "z".repeat(60 * KIB) })]],
-    "a name that comes twice": [...text, ["Body", "x".repeat(5000)], ["Body", "y"]],
+    "a field name that comes twice": [...text, ["Body", "x".repeat(5000)], ["Body", "y"]],
     "a hundred fields": [
       ...text,
       ...Array.from({ length: 94 }, (_, i): [string, string] => [`Future${i}`, "v".repeat(50)]),
@@ -205,14 +207,14 @@ describe("a request that Twilio signed is accepted, however large", () => {
   for (const [name, pairs] of Object.entries(rows))
     for (const path of PATHS.slice(0, 3))
       for (const token of ["token", ...(path === "team-a/rotated" ? ["secondary"] : [])])
-        test(`${name}, at ${path}, signed with the ${token}`, () => {
+        test(`${name}, at ${path}, signed with the token "${token}"`, () => {
           const body = Buffer.from(new URLSearchParams(pairs).toString());
           const { judgement, hashedAtOnce } = costOf(body, path, sign(token, urlOf(path), pairs));
           expect(judgement.do).toBe("store");
           expect(hashedAtOnce).toBe(0);
         });
 
-  test("bytes that are not UTF-8 are accepted when they are signed as they are, or as replacement characters", () => {
+  test("bytes that are not UTF-8 and are signed as they are, or as replacement characters", () => {
     const start = `AccountSid=${ACCOUNT}&MessageSid=SM1&Body=`;
     const body = Buffer.from(`${start}%ff${"x".repeat(20_000)}`);
     const base = (replacement: Buffer) => {

@@ -46,15 +46,15 @@ function judgementOf(routes: Route[], token = TOKEN, accountSid = ACCOUNT, messa
 }
 
 describe("when one path has several routes", () => {
-  test("after a namespace was replaced, the route with the number gets the text, in whatever order they come", async () => {
+  test("after a namespace was replaced, the route with the number gets the text, in whatever order the routes come", async () => {
     const [old, now] = [await route({}), await route({ namespaceUid: "new", numbers: ["15005550006"] })];
     expect(judgementOf([old, now])).toBe("inbound for new");
     expect(judgementOf([now, old])).toBe("inbound for new");
   });
-  test("a text for a number of neither is stored as unrouted", async () => {
+  test("a text for a number of neither route is stored as unrouted", async () => {
     expect(judgementOf([await route({}), await route({ namespaceUid: "new" })])).toBe("unrouted for old");
   });
-  test("after the account was changed, each account's texts go to its own route", async () => {
+  test("after the account of a stream was changed, the texts of each account go to its own route", async () => {
     const keys = [await signatureKey("other")];
     const other = await route({ namespaceUid: "other", accountSid: "AC2", keys });
     expect(judgementOf([await route({}), other], "other", "AC2")).toBe("unrouted for other");
@@ -64,21 +64,20 @@ describe("when one path has several routes", () => {
 
 describe("a MessageSid decides whether a request is stored as a message or as raw bytes", () => {
   const rows: Record<string, [sid: string, kind: string]> = {
-    "a text's": [SID, "unrouted"],
-    "a picture message's": [`MM${"f".repeat(32)}`, "unrouted"],
-    // Signed as `MessageSid=SM…` and `NumMedia=0`: the same text, for the second time.
-    "one with the next field in it": [`${SID}NumMedia0`, "raw"],
-    "one in capitals": [`SM${"F".repeat(32)}`, "raw"],
+    "the SID of a text": [SID, "unrouted"],
+    "the SID of a picture message": [`MM${"f".repeat(32)}`, "unrouted"],
+    // Twilio signed this as `MessageSid=SM…` and `NumMedia=0`, so it is the same text for the second time.
+    "a SID with the next field in it": [`${SID}NumMedia0`, "raw"],
+    "a SID in capitals": [`SM${"F".repeat(32)}`, "raw"],
     "another kind of SID": [`CH${"0".repeat(32)}`, "raw"],
   };
   for (const [name, [sid, kind]] of Object.entries(rows))
-    test(name, async () =>
-      expect(judgementOf([await route({})], TOKEN, ACCOUNT, sid)).toBe(`${kind} for old`),
-    );
+    test(`${name}: ${kind === "raw" ? "raw bytes" : "a message"}`, async () =>
+      expect(judgementOf([await route({})], TOKEN, ACCOUNT, sid)).toBe(`${kind} for old`));
 });
 
-describe("a refusal takes the same number of HMACs, whatever routes exist", () => {
-  /** How many HMACs a text with a wrong signature costs. */
+describe("a refusal takes the same number of HMACs at every path", () => {
+  /** Counts the HMACs that a text with a wrong signature costs. */
   async function cost(path: string): Promise<number> {
     let made = 0;
     const counted = (each: Route): Route => ({
@@ -114,13 +113,13 @@ describe("a refusal takes the same number of HMACs, whatever routes exist", () =
     (name) => `team-a/${name}`,
   );
   test.each([...paths, "nowhere"])("%s", async (path) => {
-    // Two tokens, two URLs, each with and without its port.
+    // There are two tokens and two URLs, and each URL is tried with and without its port.
     expect(await cost(path)).toBe(8);
   });
 });
 
 describe("the route table", () => {
-  test("a route that is in two shards while their number changes counts once, as the newer one", async () => {
+  test("has a route only once, as its newer generation, while the number of shards changes and two shards hold it", async () => {
     const table = new RouteTable(2);
     table.replaceShard(0, await encodeShard([await route({ generation: 1 })]));
     expect(table.missing).toEqual([1]);

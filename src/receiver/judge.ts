@@ -5,44 +5,45 @@ import { accountIn, type FieldsReader, type RequestFields, readFields } from "./
 import { rowOf } from "./row.ts";
 import { findSigner, findSignerInSteps, type Signed, type Signer } from "./signers.ts";
 
-/** Why a request was refused; the label of `smschannel_signature_failures_total`. The sender never learns it. */
+/** The reason why a request was refused, and the label of `smschannel_signature_failures_total`. The sender never learns it. */
 export type RefusalReason = "unknownPath" | "unknownRoute" | "malformed" | "missing" | "mismatch" | "account";
 
-/** What of a request decides about it. */
+/** The parts of a request that a judgement depends on. */
 export interface ReceivedRequest {
-  /** Path and query as they were received. */
+  /** Path and query of the request as they were received. */
   target: string;
-  /** The X-Twilio-Signature header. */
+  /** The value of the X-Twilio-Signature header. */
   signature: string | undefined;
   body: Buffer;
   nowMs: number;
 }
 
-/** What to do with a request. `ignore`: it is signed, but names no message, so there is nothing to store. */
+/** What to do with a request. `ignore` means that the request is signed but names no message, so there is nothing to store. */
 export type Judgement =
   | { do: "store"; row: InboxRow; route: Route; fingerprint: string }
   | { do: "ignore"; route: Route; fingerprint: string }
   | { do: "refuse"; reason: RefusalReason; route?: Route };
 
-/** What a judgement needs to know of the routes. */
+/** The part of the route table that a judgement needs. */
 export interface Routes {
-  /** `path` is a `streamPath`. */
+  /** Finds the routes of a path that is a `streamPath`. */
   find(path: string): readonly Route[];
-  /** Stands in for unknown routes, see `decoyFor`. */
+  /** The route that stands in for unknown routes, see `decoyFor`. */
   readonly decoy: Route;
-  /** Does any route belong to this account? */
+  /** True when a route belongs to this account. */
   hasAccount(accountSid: string): boolean;
 }
 
 /**
- * A body up to this size is read and hashed at once; nine of ten texts have less than 1 KiB. A larger one costs as much as several
- * texts, so it must pass `judgeUnread` and then waits in the slow lane.
+ * A body up to this size is read and hashed at once. Nine of ten texts have less than 1 KiB. A larger body costs as much as several texts,
+ * so it must pass `judgeUnread` and then waits in the slow lane.
  */
 export const SMALL_BODY = 4 * 1024;
 
 /**
- * Refuses a large body without reading it, if possible; undefined when it must be read. It refuses what has no signature of the right
- * form or names an account without a route, with the reason that a full check would give. Known and unknown paths are treated alike.
+ * Refuses a large body without reading it, if possible. Undefined when the body must be read. It refuses a request without a signature of
+ * the right form, and a request that names an account without a route. The reason is the one that a full check would give. Known and
+ * unknown paths are treated alike.
  */
 export function judgeUnread(received: ReceivedRequest, table: Routes): Judgement | undefined {
   const { signature, body } = received;
@@ -52,10 +53,10 @@ export function judgeUnread(received: ReceivedRequest, table: Routes): Judgement
   return refusal(received, target, target === undefined ? undefined : table.find(target.path)[0]);
 }
 
-/** 20 bytes as base64. */
+/** The form of a signature: 20 bytes as base64. */
 const SIGNATURE = /^[A-Za-z0-9+/]{27}=$/;
 
-/** Decides what to do with a request, from its bytes and the routes alone. For small bodies. */
+/** Decides what to do with a request with a small body, from its bytes and the routes alone. */
 export function judge(received: ReceivedRequest, table: Omit<Routes, "hasAccount">): Judgement {
   const fields = readFields(received.body);
   if (fields === undefined) return MALFORMED;
@@ -67,8 +68,8 @@ export function judge(received: ReceivedRequest, table: Omit<Routes, "hasAccount
 }
 
 /**
- * The same in steps, for a body that takes milliseconds: other requests are served in between. Yields the number of bytes worked on
- * in each step. `reader` must read nothing else meanwhile.
+ * Decides like `judge`, but in steps, for a body that takes milliseconds: other requests are served in between. Yields the number of bytes
+ * worked on in each step. `reader` must not read another body meanwhile.
  */
 export function* judgeInSteps(
   received: ReceivedRequest,
@@ -84,14 +85,14 @@ export function* judgeInSteps(
   return conclude(examined, signer);
 }
 
-/** What is known of a request before its signature is checked. */
+/** Everything that is known of a request before its signature is checked. */
 interface Examined {
   received: ReceivedRequest;
   target: ParsedTarget | undefined;
-  /** The first route of the path; undefined for an unknown path. */
+  /** The first route of the path. Undefined for an unknown path. */
   first: Route | undefined;
   fields: RequestFields;
-  /** What to check; undefined when the request has no signature. */
+  /** The signature and all that is needed to check it. Undefined when the request has no signature. */
   signed: Signed | undefined;
 }
 
@@ -103,7 +104,7 @@ function examine(
   const { signature, nowMs } = received;
   const target = parseTarget(received.target);
   const known = target === undefined ? NONE : table.find(target.path);
-  // Do the same work for an unknown path: the time must not tell which streams exist.
+  // An unknown path costs the same work: the time must not tell which streams exist.
   const routes = known.length > 0 ? known : [table.decoy];
   const { kind, query } = target ?? NOWHERE;
   const signed = signature === undefined ? undefined : { signature, kind, query, fields, routes, nowMs };
@@ -118,7 +119,7 @@ function conclude(examined: Examined, signer: Signer | undefined): Judgement {
   return accept(examined, signature, signer);
 }
 
-/** The refusal of a request without a valid signature. */
+/** Makes the refusal of a request without a valid signature. */
 function refusal(
   { signature }: ReceivedRequest,
   target: ParsedTarget | undefined,
@@ -136,7 +137,7 @@ function accept(
   signature: string,
   { route, fingerprint }: Signer,
 ): Judgement {
-  // The owner of one account's token must not be able to send texts in another account's name.
+  // Whoever has the token of one account must not be able to send texts in the name of another account.
   if (fields.get("AccountSid") !== route.accountSid) return { do: "refuse", reason: "account", route };
   const { kind, query } = target ?? NOWHERE;
   const row = rowOf({ kind, route, query, body: received.body, fields, signature });

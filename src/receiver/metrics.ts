@@ -3,32 +3,34 @@ import { RESULTS, type RequestResult } from "./answers.ts";
 import type { CutReason } from "./http-server.ts";
 import type { RefusalReason } from "./judge.ts";
 
+/** Counts what the receiver does. Each method is cheap enough to be called for every request. */
 export interface ReceiverMetrics {
   result(result: RequestResult): void;
   refusal(reason: RefusalReason): void;
-  /** The time from the request's arrival to its 200. */
+  /** Counts the time from the arrival of a request to its 200. */
   acknowledged(seconds: number): void;
   batch(rows: number, inserted: number): void;
   cut(reason: CutReason): void;
 }
 
-/** From a fast commit to beyond the 3 s that a text may wait for the database. */
+/** Buckets from the time of a fast commit to beyond the 3 s that a text may wait for the database. */
 const ACK_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4];
 
-/** The refusals that an alert watches: they concern a route that exists, so a number of ours may lose texts. */
+/** The refusals that an alert watches. They concern a route that exists, so one of our numbers may lose texts. */
 const OF_ROUTES = ["mismatch", "missing", "account"] as const satisfies RefusalReason[];
 
-/** Values that are read at each scrape. */
+/** Functions that return values at each scrape. */
 interface Gauges {
   routes: () => number;
   connections: () => number;
 }
 
+/** Registers the metrics of the receiver and returns the functions that count. */
 export function receiverMetrics(registry: Registry, gauges: Gauges): ReceiverMetrics {
   const registers = [registry];
   const inbound = new Counter({
     name: "smschannel_inbound_total",
-    help: "Requests by what became of them. Strangers are `refused`, whatever they got wrong.",
+    help: "Requests by their result. Requests without a valid signature are `refused`, whatever is wrong with them.",
     labelNames: ["result"],
     registers,
   });
@@ -46,17 +48,17 @@ export function receiverMetrics(registry: Registry, gauges: Gauges): ReceiverMet
   });
   const duplicates = new Counter({
     name: "smschannel_inbound_duplicates_total",
-    help: "Rows that were in the inbox already: Twilio's retries, its fallback, replays.",
+    help: "Rows that were in the inbox already: retries of Twilio, requests to the fallback URL, replays.",
     registers,
   });
   const batches = new Counter({
     name: "smschannel_inbound_batches_total",
-    help: "Statements that stored rows; stored texts divided by these is the size of a group commit.",
+    help: "Statements that stored rows. The number of stored texts divided by this number is the size of a group commit.",
     registers,
   });
   const cuts = new Counter({
     name: "smschannel_connections_cut_total",
-    help: "Connections that the receiver ended: slow, malformed or pipelined requests, headers too large, too many.",
+    help: "Connections that the receiver ended, by reason: slow, malformed or pipelined requests, too large headers, too many connections.",
     labelNames: ["reason"],
     registers,
   });
@@ -76,7 +78,7 @@ export function receiverMetrics(registry: Registry, gauges: Gauges): ReceiverMet
       this.set(gauges.connections());
     },
   });
-  // Begin at 0: Prometheus sees no increase in a series that begins with 1, so alerts would miss the first event.
+  // Every series begins at 0: Prometheus sees no increase in a series that begins with 1, so alerts would miss the first event.
   for (const result of RESULTS) inbound.inc({ result }, 0);
   for (const reason of OF_ROUTES) failures.inc({ reason }, 0);
   const results = perLabel((label) => inbound.labels(label));
@@ -93,7 +95,7 @@ export function receiverMetrics(registry: Registry, gauges: Gauges): ReceiverMet
   };
 }
 
-/** Keeps the counter of each label: the client hashes labels at each call, which takes time for every text. */
+/** Keeps the counter of each label. Otherwise the metrics client hashes labels at each call, which takes time for every text. */
 function perLabel<T>(make: (label: string) => T): (label: string) => T {
   const children = new Map<string, T>();
   return (label) => {

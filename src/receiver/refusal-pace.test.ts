@@ -26,7 +26,7 @@ describe("refusals at a limited rate", () => {
     }
   });
 
-  test("leave at a fixed rate while they are many, in their order", async () => {
+  test("leave at a fixed rate and in their order while they are many", async () => {
     const { clock, left, pass } = setup();
     pass(500);
     expect(left).toHaveLength(100);
@@ -36,7 +36,7 @@ describe("refusals at a limited rate", () => {
     expect(left).toEqual(Array.from({ length: 500 }, (_, i) => i));
   });
 
-  test("answer a sender that waits for each answer no faster than the rate, even on a hundred connections", async () => {
+  test("reach clients that wait for each answer no faster than the rate, even on a hundred connections", async () => {
     const { clock, pace } = setup();
     let answers = 0;
     const stranger = () =>
@@ -50,7 +50,7 @@ describe("refusals at a limited rate", () => {
     expect(answers).toBeLessThanOrEqual(1100);
   });
 
-  test("wait up to a limit, beyond which the first one leaves", () => {
+  test("wait up to a limit, beyond which the refusal that waited longest leaves", () => {
     const { left, pass } = setup(10);
     pass(110);
     expect(left).toHaveLength(100);

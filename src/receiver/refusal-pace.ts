@@ -2,22 +2,28 @@ import type { Clock } from "../clock.ts";
 
 export interface RefusalPaceOptions {
   clock: Clock;
-  /** Refusals per second. As many may leave at once after a quiet second. */
+  /** Number of refusals per second. As many may leave at once after a second without refusals. */
   perSecond?: number;
-  /** How many may wait. When one more comes, the one that has waited longest leaves. */
+  /** Number of refusals that may wait. When one more comes, the refusal that has waited longest leaves. */
   mostWaiting?: number;
 }
 
-/** Refusals that are not attacks come from numbers that are set up wrongly, as often as those get texts: far less than this. */
+/**
+ * The default limit of refusals per second. Refusals that are not attacks come from numbers that are set up wrongly. They come as often as
+ * these numbers get texts, which is far less than the limit.
+ */
 const PER_SECOND = 100;
-/** Each keeps its connection, so this is far below the number of connections: no text may be turned away for them. */
+/**
+ * The default limit of waiting refusals. Each of them keeps its connection open, so the limit is far below that of connections: no text
+ * may be turned away because of waiting refusals.
+ */
 const MOST_WAITING = 512;
 const TICK_MS = 10;
 
 /**
- * Limits the rate at which refusals leave. A stranger that waits for each answer before its next request can then cause no more than
- * this many requests a second, on however many connections. One that does not wait gains nothing: its connections are cut, and wait
- * here for their end (see `http-server.ts`).
+ * Limits the rate at which refusals leave. A client that waits for each answer before its next request can then cause no more than this
+ * many requests a second, on however many connections. A client that does not wait gains nothing: its connections are cut, and wait here
+ * for their end (see `http-server.ts`).
  */
 export class RefusalPace {
   readonly #clock: Clock;
@@ -37,7 +43,7 @@ export class RefusalPace {
     this.#creditAtMs = clock.monotonic();
   }
 
-  /** Calls `refuse` now, or when its turn comes. */
+  /** Calls `refuse` now or when its turn comes. */
   pass(refuse: () => void): void {
     if (this.#ended) {
       refuse();
@@ -50,7 +56,7 @@ export class RefusalPace {
     this.#tick();
   }
 
-  /** Sends all that wait. From now on nothing waits, so that a shutdown is not held up. */
+  /** Sends all refusals that wait. From now on no refusal waits, so that refusals do not hold up a shutdown. */
   end(): void {
     this.#ended = true;
     for (const refuse of this.#waiting.splice(0)) refuse();

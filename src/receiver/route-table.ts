@@ -4,12 +4,12 @@ import { streamPath } from "../routes/urls.ts";
 import { decoyFor } from "./decoy.ts";
 import type { Routes } from "./judge.ts";
 
-/** The routes of one stream. Several while its namespace or its account is being replaced. */
+/** The routes of one stream. There are several while its namespace or its account is being replaced. */
 export type RoutesOfPath = readonly Route[];
 
 /**
- * The routes as they were last read from the compiled Secrets, one shard at a time. When a Secret is deleted its routes stay: numbers
- * may still point here, and an outdated route does less harm than a refused text.
+ * The routes as they were last read from the compiled Secrets, one shard at a time. When a Secret is deleted, its routes stay: numbers may
+ * still point here, and an outdated route does less harm than a refused text.
  */
 export class RouteTable implements Routes {
   readonly #shards: (Route[] | undefined)[];
@@ -21,7 +21,10 @@ export class RouteTable implements Routes {
     this.#shards = new Array(shards).fill(undefined);
   }
 
-  /** Replaces a shard's routes by those in a Secret's `data`. Throws and keeps the routes it had when it cannot read them. */
+  /**
+   * Replaces the routes of a shard by the routes in the `data` of a Secret. When it cannot read the data, it throws and keeps the routes
+   * that the shard had.
+   */
   replaceShard(shard: number, data: Record<string, string>): void {
     if (!(shard in this.#shards)) throw new Error(`there is no shard ${shard}`);
     this.#shards[shard] = decodeShard(data);
@@ -31,7 +34,7 @@ export class RouteTable implements Routes {
     this.#decoy = decoyFor(this.#byPath.values());
   }
 
-  /** Shards that were never read. Until this is empty, a path that is not found may still exist. */
+  /** The shards that were never read. Until this list is empty, a path that is not found may still belong to a route. */
   get missing(): number[] {
     return this.#shards.flatMap((routes, shard) => (routes === undefined ? [shard] : []));
   }
@@ -40,7 +43,7 @@ export class RouteTable implements Routes {
     return !this.#shards.includes(undefined);
   }
 
-  /** `path` is a `streamPath`. */
+  /** Finds the routes of a path that is a `streamPath`. */
   find(path: string): RoutesOfPath {
     return this.#byPath.get(path) ?? NONE;
   }
@@ -65,7 +68,7 @@ const NONE: RoutesOfPath = [];
 function byPath(routes: Route[]): Map<string, RoutesOfPath> {
   const newest = new Map<string, Route>();
   for (const route of routes) {
-    // While ROUTE_SHARDS changes, a route can be in its old and in its new shard. The higher generation is newer.
+    // While ROUTE_SHARDS changes, a route can be in its old shard and in its new shard. The route with the higher generation is newer.
     const key = routeKey(route);
     const other = newest.get(key);
     if (other === undefined || other.generation < route.generation) newest.set(key, route);

@@ -10,9 +10,9 @@ import type { RouteTable } from "./route-table.ts";
 export interface RouteWatchOptions {
   client: KubeClient;
   routes: RouteTable;
-  /** Where the compiled Secrets are. */
+  /** The namespace of the compiled Secrets. */
   namespace: string;
-  /** `{namespace}/{release}` */
+  /** The name of the installation, as `{namespace}/{release}`. */
   instance: string;
   shards: number;
   clock: Clock;
@@ -21,8 +21,8 @@ export interface RouteWatchOptions {
 }
 
 /**
- * Keeps the route table up to date with the compiled Secrets. Each Secret has a watch by its name, because the receiver's RBAC role
- * allows these names and no others. While the Kubernetes API does not answer, the last routes stay in use.
+ * Keeps the route table up to date with the compiled Secrets. Each Secret has a watch by its name, because the RBAC role of the receiver
+ * allows only these names. While the Kubernetes API does not answer, the last routes stay in use.
  */
 export class RouteWatch {
   readonly #options: RouteWatchOptions;
@@ -41,7 +41,7 @@ export class RouteWatch {
     await Promise.all(this.#informers.map((informer) => informer.stop()));
   }
 
-  /** Why routes may be missing or outdated, as a sentence; undefined when all is well. */
+  /** Says in a sentence why routes may be missing or outdated. Undefined when all is well. */
   problem(): string | undefined {
     const [missing, ...more] = this.#options.routes.missing;
     const watching = this.#informers
@@ -82,10 +82,7 @@ export class RouteWatch {
       routes.replaceShard(shard, data ?? {});
       log.info({ secret: metadata.name, routes: routes.size, missing: routes.missing.length }, "routes read");
     } catch (error) {
-      log.error(
-        { err: error, secret: metadata.name },
-        "routing secret not readable, the routes before it stay",
-      );
+      log.error({ err: error, secret: metadata.name }, "routing secret cannot be read, its last routes stay");
     }
   }
 }

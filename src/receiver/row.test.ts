@@ -7,7 +7,8 @@ import { signatureBase } from "../twilio/signature.ts";
 import { decoyFor } from "./decoy.ts";
 import { judge } from "./judge.ts";
 
-// Twilio signs names and values without separators, so a recorded request can be cut into fields in other ways.
+// Twilio signs names and values without separators, so a recorded request can be cut into fields in other ways without losing its valid
+// signature.
 
 const PATH = "/team-a/support";
 const BASE = "https://sms.example.com";
@@ -38,7 +39,7 @@ const mutable = (pairs: readonly Pair[]) => pairs.map(([name, value]): [string, 
 
 const byName = ([a]: Pair, [b]: Pair) => (a < b ? -1 : a > b ? 1 : 0);
 
-/** Each field cut at each place, and the rest joined to the fields after it. */
+/** Cuts the text of each run of fields at each place into one name and one value. */
 function cutsOf(pairs: readonly Pair[]): Pair[][] {
   const cuts: Pair[][] = [];
   for (let i = 0; i < pairs.length; i++)
@@ -53,7 +54,7 @@ function cutsOf(pairs: readonly Pair[]): Pair[][] {
   return cuts;
 }
 
-/** A field cut at any two places. */
+/** Splits each field at each place into two fields. */
 function splitsOf(pairs: readonly Pair[]): Pair[][] {
   return pairs.flatMap(([name, value], i) => {
     const text = name + value;
@@ -69,7 +70,7 @@ function splitsOf(pairs: readonly Pair[]): Pair[][] {
   });
 }
 
-/** The keys of the rows of these requests, which all have the signature of the first one. */
+/** Returns the keys of the rows that are stored for these requests. All requests have the signature of the original one. */
 function keysOf(url: string, original: readonly Pair[], requests: readonly (readonly Pair[])[]): Set<string> {
   const signature = sign(TOKEN, url, mutable(original));
   const wanted = signatureBase(url, original);
@@ -113,11 +114,11 @@ const failure: Pair[] = Object.entries({
   To: "+15555550100",
 });
 
-describe("one recorded request makes only a few rows, however it is cut", () => {
+describe("one recorded request makes only a few rows, however it is cut into fields", () => {
   const RAW = expect.stringMatching(/^sha256:[0-9a-f]{64}$/);
   const rows: Record<string, [url: string, pairs: Pair[], keys: unknown[]]> = {
     "a text": [`${BASE}/inbound${PATH}`, text, [`${SID} `, RAW]],
-    // The error code can be hidden in another field's value, but the state cannot become another one.
+    // The error code can be hidden in the value of another field, but the state cannot become another state.
     "a delivery state": [
       `${BASE}/status${PATH}?m=1`,
       failure,
@@ -125,12 +126,12 @@ describe("one recorded request makes only a few rows, however it is cut", () => 
     ],
   };
   for (const [name, [url, pairs, want]] of Object.entries(rows)) {
-    test(`${name}: cut once`, () => {
+    test(`${name} that is cut once`, () => {
       const found = keysOf(url, pairs, [...cutsOf(pairs), ...splitsOf(pairs)]);
       expect([...found].sort()).toEqual([...want].sort(rawLast));
     });
 
-    test(`${name}: cut twice, with fields that add nothing`, () => {
+    test(`${name} that is cut twice, with fields that add nothing`, () => {
       const once = [...cutsOf(pairs), ...splitsOf(pairs)].filter((cut) =>
         signatureBase(url, cut).equals(signatureBase(url, pairs)),
       );
@@ -155,21 +156,22 @@ describe("a delivery state", () => {
   const states =
     "accepted scheduled queued sending sent delivered undelivered partially_delivered read failed canceled receiving received";
   for (const state of states.split(" "))
-    test(`${state} is known`, () => expect(of({ MessageStatus: state })).toEqual([`${SID} ${state}`]));
+    test(`${state} is a known state`, () =>
+      expect(of({ MessageStatus: state })).toEqual([`${SID} ${state}`]));
 
   const none: Record<string, Record<string, string>> = {
     "no state at all": {},
-    "a part of one": { MessageStatus: "deliv" },
-    "one with the next field in it": { MessageStatus: "deliveredSmsSid" },
-    "one in capitals": { MessageStatus: "DELIVERED" },
-    "one of another product": { MessageStatus: "completed" },
-    "a state with a code that is no number": { MessageStatus: "failed", ErrorCode: "30003From" },
-    "a state with an endless code": { MessageStatus: "failed", ErrorCode: "3".repeat(7) },
+    "a part of a state": { MessageStatus: "deliv" },
+    "a state with the next field in it": { MessageStatus: "deliveredSmsSid" },
+    "a state in capitals": { MessageStatus: "DELIVERED" },
+    "a state of another Twilio product": { MessageStatus: "completed" },
+    "a state with an error code that is not a number": { MessageStatus: "failed", ErrorCode: "30003From" },
+    "a state with an error code of seven digits": { MessageStatus: "failed", ErrorCode: "3".repeat(7) },
   };
   for (const [name, more] of Object.entries(none))
     test(`${name} is stored as raw bytes`, () =>
       expect(of(more)).toEqual([expect.stringMatching(/^sha256:/)]));
 
-  test("is taken from the older field when the newer one is missing", () =>
+  test("is taken from SmsStatus when MessageStatus is missing", () =>
     expect(of({ SmsStatus: "sent" })).toEqual([`${SID} sent`]));
 });

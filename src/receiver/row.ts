@@ -3,6 +3,7 @@ import type { Route } from "../routes/route.ts";
 import type { UrlKind } from "../routes/urls.ts";
 import type { RequestFields } from "./fields.ts";
 
+/** A request whose signature and account were verified. */
 export interface Verified {
   kind: UrlKind;
   route: Route;
@@ -14,8 +15,8 @@ export interface Verified {
 }
 
 /**
- * The row to store for a verified request; undefined when it names no message. The columns other than the body are cleaned here, so
- * that nothing a customer writes can make the insert fail.
+ * Makes the row to store for a verified request. Undefined when the request names no message. All columns but the body are cleaned here,
+ * so that nothing a customer writes can make the insert fail.
  */
 export function rowOf({ kind, route, query, body, fields, signature }: Verified): InboxRow | undefined {
   const messageSid = fields.get("MessageSid");
@@ -37,41 +38,41 @@ export function rowOf({ kind, route, query, body, fields, signature }: Verified)
     body,
     signature,
   };
-  // Anything else that Twilio may send one day is stored, but not used as a key. What Twilio signs has no separators between fields,
-  // so a recorded request can be cut into fields differently, with the next field's name inside this value: not a key of Twilio's.
+  // Any other SID that Twilio may send one day is stored, but not used as a key. Twilio signs the fields without separators between them.
+  // So a recorded request can be cut into fields differently, with the name of the next field inside this value.
   return SID.test(messageSid) && event !== undefined ? row : asRaw(row);
 }
 
 const SID = /^(SM|MM)[0-9a-f]{32}$/;
 
-/** A text for a number that is not the stream's, or of another channel, is stored but never answered. */
+/** The kind of the row. A text for a number that is not the stream's, or of another channel, is stored but never answered. */
 function kindOf(kind: UrlKind, route: Route, to: string): InboxKind {
   if (kind === "status") return kind;
   return hasNumber(route, to) ? kind : "unrouted";
 }
 
-/** Is `address` one of the stream's numbers? The address of another channel, such as `whatsapp:+1…`, never is. */
+/** True when `address` is one of the numbers of the stream. The address of another channel, such as `whatsapp:+1…`, never is. */
 export function hasNumber(route: Pick<Route, "numbers">, address: string): boolean {
   const digits = digitsOf(address);
   return digits !== undefined && route.numbers.includes(digits);
 }
 
-/** `+14255550123` and the short code `12345` as digits; undefined for `whatsapp:+1…`, `rcs:…` and everything else. */
+/** The digits of `+14255550123` or of the short code `12345`. Undefined for `whatsapp:+1…`, `rcs:…` and everything else. */
 function digitsOf(address: string): string | undefined {
   if (!/^\+?[0-9]{3,15}$/.test(address)) return undefined;
   return address.charCodeAt(0) === 0x2b ? address.slice(1) : address;
 }
 
 /**
- * The digits of a number; else the sender's name or channel address, without control characters: PostgreSQL stores no NUL, and
- * logs suffer from the rest.
+ * The digits of a number. For any other sender, its name or channel address without control characters: PostgreSQL stores no NUL, and the
+ * other control characters garble logs.
  */
 function partyOf(address: string): string | null {
   if (address === "") return null;
   return digitsOf(address) ?? clean(address);
 }
 
-/** All of Twilio's message states: https://www.twilio.com/docs/messaging/api/message-resource#message-status-values */
+/** All states of a message that Twilio documents: https://www.twilio.com/docs/messaging/api/message-resource#message-status-values */
 const STATES = new Set([
   "accepted",
   "scheduled",
@@ -88,7 +89,7 @@ const STATES = new Set([
   "received",
 ]);
 
-/** `delivered` or `failed:30003`; undefined when Twilio has no such state. */
+/** The event of a status callback, such as `delivered` or `failed:30003`. Undefined when Twilio has no such state. */
 function statusOf(fields: RequestFields): string | undefined {
   const status = fields.get("MessageStatus") || fields.get("SmsStatus") || "";
   if (!STATES.has(status)) return undefined;

@@ -3,7 +3,7 @@ import { ManualClock } from "../../test/support/manual-clock.ts";
 import { createLog } from "../log.ts";
 import { SchemaSeen } from "./schema-seen.ts";
 
-/** A store that gives these results, one for each try. */
+/** Makes a store that gives these results in turn, one result for each try to connect. */
 function setup(...answers: (Error | undefined)[]) {
   const clock = new ManualClock();
   const stop = new AbortController();
@@ -27,7 +27,7 @@ function setup(...answers: (Error | undefined)[]) {
 const failed = (code: string) => Object.assign(new Error("said by the server"), { code });
 const unfit = Object.assign(new Error("the schema is not there"), { name: "SchemaError" });
 
-test("it is not ready and says why until the schema fits, and is ready from then on", async () => {
+test("a receiver is not ready and says why until the database schema fits, and is ready from then on", async () => {
   const { schema, clock, looking } = setup(failed("ECONNREFUSED"), failed("28P01"), unfit, undefined);
   await clock.advance(0);
   expect(schema.problem()).toBe("the database does not answer (ECONNREFUSED)");
@@ -42,7 +42,7 @@ test("it is not ready and says why until the schema fits, and is ready from then
   expect(schema.problem()).toBeUndefined();
 });
 
-test("an error that only the driver describes gets words of our own", async () => {
+test("a database error without a code is reported in words of our own", async () => {
   const { schema, clock, looking } = setup(
     new Error("SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string"),
     new Error("The server does not support SSL connections"),
@@ -59,7 +59,7 @@ test("an error that only the driver describes gets words of our own", async () =
   await looking;
 });
 
-test("a problem that lasts is logged from time to time, not at every try", async () => {
+test("a database problem that lasts is logged every 30 s, not at every try", async () => {
   const { clock, stop, lines, looks, looking } = setup(failed("ECONNREFUSED"));
   await clock.advance(65_000);
   expect([looks(), lines.filter((line) => line.includes("store is not ready")).length]).toEqual([66, 3]);

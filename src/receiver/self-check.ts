@@ -6,41 +6,43 @@ import { signatureUrls } from "../twilio/signature.ts";
 import { readFields } from "./fields.ts";
 import type { Routes } from "./judge.ts";
 
-/** A request as it arrived. */
+/** A request as it arrived, which may be a self-check. */
 export interface Arrival {
   method: string;
-  /** Path and query. */
+  /** Path and query of the request. */
   target: string;
   contentType: string | undefined;
-  /** Does it have the method and content type of a text? */
+  /** True when the request has the method and the content type of a text. */
   isFormPost: boolean;
-  /** The X-Twilio-Signature header. */
+  /** The value of the X-Twilio-Signature header. */
   signature: string | undefined;
-  /** The challenge in the header, if there is one. */
+  /** The challenge in the header `CHECK_HEADER`, if there is one. */
   asked: Asked | undefined;
   body: Buffer;
   nowMs: number;
 }
 
-/** A genuine challenge for this route, and a report about the request that brought it. */
+/** A genuine challenge for a route, and a report about the request that brought the challenge. */
 export interface SelfCheck {
   route: Route;
   asked: Asked;
   report: Omit<Report, "storeTakes">;
 }
 
-/** How much of the request a report repeats: enough for any self-check, but not for everything that something on the way may add. */
+/**
+ * How much of the request a report repeats: enough for any self-check, but not for everything that something on the way may have added.
+ */
 const MOST = { body: 16 * 1024, target: 512, header: 256 };
 
 /**
- * Recognises a self-check; undefined for any other request. Only the challenge decides, and it is looked for in the header and in the
- * body. So a receiver can still report about a request whose path, method, type, header or body was changed on the way.
+ * Recognises a self-check. Undefined for any other request. Only the challenge decides, which we search for in the header and in the body.
+ * So a receiver can still report on a request whose path, method, type, header or body was changed on the way.
  */
 export function recogniseCheck(arrival: Arrival, table: Routes): SelfCheck | undefined {
   const asked = arrival.asked ?? askedInBody(arrival.body);
   if (asked === undefined) return undefined;
   const target = parseTarget(arrival.target);
-  // Do the same work for an unknown path: the time must not tell which streams exist.
+  // An unknown path costs the same work: the time must not tell which streams exist.
   const route =
     prover(candidates(table, target?.path), asked, arrival.nowMs) ??
     prover(candidates(table, asked.path), asked, arrival.nowMs);
@@ -59,8 +61,8 @@ const prover = (routes: readonly Route[], asked: Asked, nowMs: number) =>
   routes.find((route) => isGenuine(route, asked, nowMs));
 
 /**
- * Checks the self-check's signature over the same bytes as a text's, so that what spoils a text's signature spoils this one as
- * well.
+ * Checks the signature of the self-check over the same bytes as the signature of a text, so that whatever spoils a text's signature spoils
+ * this signature as well.
  */
 function isSigned({ body, signature }: Arrival, route: Route): boolean {
   const fields = readFields(body);
@@ -71,7 +73,7 @@ function isSigned({ body, signature }: Arrival, route: Route): boolean {
       const wanted = Buffer.from(checkSignature(route, base), "latin1");
       return wanted.length === given.length && timingSafeEqual(wanted, given);
     });
-  // Try the URL itself first: nearly always that is it, and the other forms take time to make.
+  // The URL itself is tried first. It is nearly always the signed one, and the other forms take time to make.
   return route.urls.some(({ inbound }) => isOver(inbound) || signatureUrls(inbound).some(isOver));
 }
 

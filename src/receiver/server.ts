@@ -13,7 +13,7 @@ import { SlowLane } from "./slow-lane.ts";
 import { StoreSeen } from "./store-seen.ts";
 
 export interface ReceiverOptions {
-  /** 0 takes a free one. */
+  /** The port to listen on. 0 means any free port. */
   port: number;
   /** The name of this process in `route_activity`. */
   replica: string;
@@ -28,14 +28,13 @@ export interface ReceiverOptions {
 }
 
 /**
- * How long a text may wait for the database. Our URLs tell Twilio to wait 4.5 s (`rt`); this leaves room for the network and one
- * retry.
+ * How long a text may wait for the database. Our URLs tell Twilio to wait 4.5 s (`rt`), so this leaves time for the network and one retry.
  */
 export const STORE_BUDGET_MS = 3000;
 
 /**
- * The HTTP server that faces the internet. `stop` accepts requests for another `delayMs`, because load balancers need time to notice
- * that this process is not ready any more, and then finishes those under way. No text that was acknowledged is lost.
+ * The HTTP server that faces the internet. `stop` accepts requests for another `delayMs`, because load balancers need time to notice that
+ * this process is no longer ready. Then it finishes the requests under way. No text that was acknowledged is lost.
  */
 export class Receiver {
   readonly #options: ReceiverOptions;
@@ -106,7 +105,7 @@ export class Receiver {
     return { port };
   }
 
-  /** May be called twice; both calls resolve at the end. */
+  /** Stops the server. It may be called twice: both calls resolve when the server has stopped. */
   stop(delayMs = 0): Promise<void> {
     this.#stopping ??= this.#stop(delayMs);
     return this.#stopping;
@@ -123,11 +122,12 @@ export class Receiver {
     const closed = this.#http.close();
     // Refusals that wait for their turn would hold up the end.
     this.#pace.end();
-    // An answer takes no longer than the database's budget. A request that is not complete by then never will be.
+    // An answer takes no longer than a text may wait for the database. A request that is still incomplete after that time will never be
+    // complete.
     const cancel = clock.after(storeBudgetMs + 1000, () => this.#http.cutAll());
     await closed;
     cancel();
-    // In this order: the writer closes the store, to which the last evidence is written.
+    // The evidence must stop before the writer: the writer closes the store, into which the last evidence is written.
     await this.#evidence.stop();
     await this.#writer.stop();
   }

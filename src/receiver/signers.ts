@@ -5,6 +5,7 @@ import { signatureUrls } from "../twilio/signature.ts";
 import type { RequestFields } from "./fields.ts";
 import { hasNumber } from "./row.ts";
 
+/** A signature, and everything that is needed to find out who made it. */
 export interface Signed {
   signature: string;
   kind: UrlKind;
@@ -14,15 +15,15 @@ export interface Signed {
   nowMs: number;
 }
 
+/** The route and the token that made a signature. */
 export interface Signer {
   route: Route;
   fingerprint: string;
 }
 
 /**
- * The route whose token made the signature; undefined when none did. Nearly always there is only one route. While a namespace is
- * being
- * replaced two can fit; then the one with the number is meant. A refusal always costs as many HMACs as the decoy has.
+ * Finds the route whose token made the signature. Undefined when no token did. Nearly always there is only one route. While a namespace is
+ * being replaced, two routes can fit, and then the route with the number is meant. A refusal always costs as many HMACs as the decoy has.
  */
 export function findSigner(signed: Signed, decoy: Route): Signer | undefined {
   let found: Signer | undefined;
@@ -38,7 +39,7 @@ export function findSigner(signed: Signed, decoy: Route): Signer | undefined {
   return found;
 }
 
-/** The same in steps, for large bodies. Yields the number of bytes hashed in each step. */
+/** Finds the signer like `findSigner`, but in steps, for large bodies. Yields the number of bytes hashed in each step. */
 export function* findSignerInSteps(signed: Signed, decoy: Route): Generator<number, Signer | undefined> {
   let found: Signer | undefined;
   let hashed = 0;
@@ -60,7 +61,9 @@ interface SigningCandidate {
   base: Uint8Array;
 }
 
-/** Every URL that a number may still have, in every form that Twilio may have signed, with every token that is still accepted. */
+/**
+ * Everything that Twilio may have signed: every URL that a number may still have, in every form, with every token that is still accepted.
+ */
 function* candidates({ routes, kind, query, fields, nowMs }: Signed): Generator<SigningCandidate> {
   for (const route of routes)
     for (const urls of route.urls)
@@ -69,7 +72,10 @@ function* candidates({ routes, kind, query, fields, nowMs }: Signed): Generator<
           for (const key of route.keys) if (isValid(key, nowMs)) yield { route, key, base };
 }
 
-/** As many more checks as the decoy would have cost, so that all refusals take the same time. Their results are not used. */
+/**
+ * The checks that a refusal still lacks to cost as many HMACs as the decoy, so that all refusals take the same time. The results of these
+ * checks are not used.
+ */
 function* decoyCandidates(
   { kind, query, fields }: Signed,
   decoy: Route,
@@ -98,7 +104,10 @@ const fits = (route: Route, fields: RequestFields) =>
 
 const forms = new WeakMap<RouteUrls, Map<UrlKind, string[]>>();
 
-/** Made when a URL is first used: most of 10,000 routes get no texts at a given time. */
+/**
+ * The forms of a URL that Twilio may have signed. They are made when the URL is first used, because most of 10,000 routes get no texts at
+ * a given time.
+ */
 function formsOf(urls: RouteUrls, kind: UrlKind): string[] {
   let known = forms.get(urls);
   if (known === undefined) {

@@ -9,7 +9,7 @@ function setup(limits: Partial<SlowLaneLimits> = {}) {
   const clock = new ManualClock();
   const lane = new SlowLane<string>({ clock, limits: { ...LIMITS, ...limits } });
   const done: string[] = [];
-  /** Bytes worked on so far. */
+  /** Number of bytes that were worked on so far. */
   const worked = { bytes: 0 };
   const gone = new Set<string>();
   const add = (name: string, bytes: number) =>
@@ -28,7 +28,7 @@ function setup(limits: Partial<SlowLaneLimits> = {}) {
   return { clock, add, done, worked, gone };
 }
 
-describe("an idle lane", () => {
+describe("an idle slow lane", () => {
   test("starts a job at once, in the same turn of the event loop", () => {
     const { add, done } = setup();
     add("a", 250);
@@ -44,7 +44,7 @@ describe("an idle lane", () => {
   });
 });
 
-describe("a lane with more work than its share of the time", () => {
+describe("a slow lane with more work than its share of the time", () => {
   test("works on no more bytes than its share allows, in steps", async () => {
     const { clock, add, worked } = setup();
     for (let i = 0; i < 20; i++) add(`${i}`, 1000);
@@ -63,7 +63,7 @@ describe("a lane with more work than its share of the time", () => {
     expect(worked.bytes).toBeLessThanOrEqual(LIMITS.burstBytes + STEP);
   });
 
-  test("lets a small job pass large ones that came before it", async () => {
+  test("lets a small job pass large jobs that came before it", async () => {
     const { clock, add, done } = setup({ waitMs: 60_000 });
     add("under way", 2000);
     for (const name of ["large 1", "large 2", "large 3"]) add(name, 20_000);
@@ -76,7 +76,7 @@ describe("a lane with more work than its share of the time", () => {
     const { clock, add, done } = setup({ waitMs: 60_000 });
     add("large", 20_000);
     add("larger", 25_000);
-    // Small jobs without end take as much time as there is.
+    // Small jobs keep coming and take as much time as there is.
     for (let i = 0; i < 200 && !done.includes("larger"); i++) {
       add(`small ${i}`, 1000);
       await clock.advance(10);
@@ -84,7 +84,7 @@ describe("a lane with more work than its share of the time", () => {
     expect(done).toContain("larger");
   });
 
-  test("turns away jobs whose turn did not come in time, and no others", async () => {
+  test("turns away jobs that did not get their turn in time, and no other jobs", async () => {
     const { clock, add, done } = setup();
     add("under way", 90_000);
     add("in time", 20_000);
@@ -101,15 +101,15 @@ describe("a lane with more work than its share of the time", () => {
     expect(done.slice(3)).toEqual(["under way again", "two: crowded", "three: crowded"]);
   });
 
-  test("turns away the last job in the queue when there is no room to wait", () => {
+  test("turns away the last job in the queue when the waiting jobs hold too much memory", () => {
     const { add, done } = setup({ waitingBytes: 60_000 });
     add("under way", 50_000);
     add("small", 20_000);
     add("large", 30_000);
     add("smaller", 15_000);
     expect(done).toEqual(["large: crowded"]);
-    add("no room at all", 40_000);
-    expect(done).toEqual(["large: crowded", "no room at all: crowded"]);
+    add("too large to wait", 40_000);
+    expect(done).toEqual(["large: crowded", "too large to wait: crowded"]);
   });
 });
 

@@ -1,14 +1,17 @@
 import type { Clock } from "../clock.ts";
 
-/** Work that costs as much as several texts. */
+/** A piece of work that costs as much as several texts. */
 export interface SlowJob<T> {
-  /** How much memory it holds. The larger it is, the later its turn comes. */
+  /** How much memory the job holds. A job with more memory gets its turn later. */
   bytes: number;
-  /** Does the work in steps, and yields the number of bytes that each step worked on. */
+  /** Does the work of the job in steps, and yields the number of bytes that each step worked on. */
   work: () => Generator<number, T>;
-  /** Has its sender gone away? Then the job is dropped. */
+  /** True when the sender of the request has gone away. Then the job is dropped. */
   isGone: () => boolean;
-  /** Called once, unless `isGone`. `crowded`: its turn did not come in time, or there was no room to wait. */
+  /**
+   * Called once with the result, unless `isGone`. `crowded` means that the job did not get its turn in time, or that there was no memory
+   * to let it wait.
+   */
   done: (result: T | "crowded") => void;
 }
 
@@ -17,18 +20,19 @@ export interface SlowLaneOptions {
   limits?: Partial<SlowLaneLimits>;
 }
 
+/** Limits of the slow lane. */
 export interface SlowLaneLimits {
-  /** How much work each millisecond allows. */
+  /** How many bytes of work each millisecond allows. */
   bytesPerMs: number;
-  /** How much work may be done at once after some idle time. */
+  /** How many bytes of work may be done at once after some idle time. */
   burstBytes: number;
-  /** How much memory all waiting jobs may hold. */
+  /** How much memory all waiting jobs together may hold. */
   waitingBytes: number;
   /** How long a job may wait for its turn. */
   waitMs: number;
 }
 
-/** Our SHA-1 hashes about 240 bytes in a microsecond, so 48 KiB per millisecond take a fifth of a core. */
+/** The default limits. Our SHA-1 hashes about 240 bytes in a microsecond, so 48 KiB per millisecond take a fifth of a core. */
 const LIMITS: SlowLaneLimits = {
   bytesPerMs: 48 * 1024,
   burstBytes: 128 * 1024,
@@ -36,28 +40,30 @@ const LIMITS: SlowLaneLimits = {
   waitMs: 1000,
 };
 
-/** This many bytes count as if the job had arrived a millisecond later: small jobs of the next half second pass one of 256 KiB. */
+/**
+ * So many bytes count as if the job had arrived a millisecond later. A job of 256 KiB is so passed by all small jobs of the next half
+ * second.
+ */
 const BYTES_PER_MS_LATER = 512;
 const TICK_MS = 1;
 
 interface WaitingJob<T> extends SlowJob<T> {
   arrivedMs: number;
-  /** The order in the queue. Small jobs pass large ones, but every job's turn comes. */
+  /** The place in the queue. Small jobs pass large jobs, but every job gets its turn. */
   turn: number;
 }
 
 /**
- * Does one job after another in small steps. Between steps the event loop serves other requests, and all steps together take no more
- * than a fixed share of the time. So texts are answered however many strangers send requests that are expensive to refuse. When the
- * lane is idle a job starts at once: a large text alone is as fast as a small one.
+ * Runs one job after another in small steps. Between steps the event loop serves other requests, and all steps together take no more than
+ * a fixed share of the time. So texts are answered however many unauthenticated clients send requests that are expensive to refuse. When
+ * the lane is idle, a job starts at once: a single large text is as fast as a small one.
  *
- * States: idle (no job waits) → working (step by step, while there is credit) → resting (until there is credit again) → working
- * or idle.
+ * States: idle (no job waits) → working (step by step, while there is credit) → resting (until there is credit again) → working or idle.
  */
 export class SlowLane<T> {
   readonly #clock: Clock;
   readonly #limits: SlowLaneLimits;
-  /** Sorted by turn. */
+  /** The waiting jobs, sorted by turn. */
   #waiting: WaitingJob<T>[] = [];
   #waitingBytes = 0;
   #current: { job: WaitingJob<T>; work: Generator<number, T> } | undefined;
@@ -101,7 +107,7 @@ export class SlowLane<T> {
     this.#creditAtMs = now;
   }
 
-  /** Takes the next job when none is under way. False when there is none to take. */
+  /** Takes the next job when no job is under way. False when there is no job to take. */
   #begin(): boolean {
     while (this.#current === undefined) {
       const job = this.#waiting[0];
@@ -126,7 +132,7 @@ export class SlowLane<T> {
     }
   }
 
-  /** Removes jobs that have waited too long, and those whose sender is gone. */
+  /** Removes jobs that have waited too long, and jobs whose sender is gone. */
   #giveUp(): void {
     const since = this.#clock.monotonic() - this.#limits.waitMs;
     for (const job of this.#waiting.filter((job) => job.arrivedMs <= since || job.isGone()))

@@ -19,8 +19,8 @@ function scene() {
   return { clock, state, seen };
 }
 
-describe("whether the store takes texts", () => {
-  test("is found out by one write for all who ask at once, and the result is good for ten seconds", async () => {
+describe("what the receiver knows about whether the store takes texts", () => {
+  test("comes from one write for 50 questions at once, and is used for ten seconds", async () => {
     const { clock, state, seen } = scene();
     expect(await Promise.all(Array.from({ length: 50 }, () => seen.takes()))).not.toContain(false);
     await clock.advance(9_999);
@@ -31,7 +31,7 @@ describe("whether the store takes texts", () => {
     expect(state.probes).toBe(2);
   });
 
-  test("is known from the last text as well", async () => {
+  test("comes from the last text as well", async () => {
     const { state, seen } = scene();
     seen.note(false);
     expect(await seen.takes()).toBe(false);
@@ -40,7 +40,7 @@ describe("whether the store takes texts", () => {
     expect(state.probes).toBe(0);
   });
 
-  test("is no after a write that fails, and yes after one that succeeds", async () => {
+  test("is no after a write that fails, and yes after a write that succeeds", async () => {
     const { clock, state, seen } = scene();
     state.probe = () => Promise.reject(Object.assign(new Error("down"), { code: "ECONNREFUSED" }));
     expect(await seen.takes()).toBe(false);

@@ -2,9 +2,9 @@ import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 
 export interface StoreSeenOptions {
-  /** Makes a write that leaves no row; rejects when the database does not take it. */
+  /** Makes a write that leaves no row. Rejects when the database does not take the write. */
   probe: () => Promise<void>;
-  /** Gives up the write that is under way. */
+  /** Gives up the write that is under way and drops its connection. */
   drop: () => void;
   /** How long a text may wait for the database. A write that takes longer counts as failed. */
   budgetMs: number;
@@ -12,13 +12,12 @@ export interface StoreSeenOptions {
   log: Log;
 }
 
-/** After this time the last result is too old, and the next self-check makes a write of its own. */
+/** How long the last result is used. After this time, the next self-check makes a write of its own. */
 const KNOWN_FOR_MS = 10_000;
 
 /**
- * Whether the database takes texts. The last text tells; when none came for a while, a write of our own does, so that a receiver
- * without
- * texts knows as well. Only self-checks report it. Readiness does not depend on it: see `SchemaSeen`.
+ * Knows whether the database takes texts. The last text shows it. When no text came for a while, a write of our own shows it, so that a
+ * receiver without texts knows as well. Only self-checks report it. Readiness does not depend on it: see `SchemaSeen`.
  */
 export class StoreSeen {
   readonly #options: StoreSeenOptions;
@@ -29,12 +28,12 @@ export class StoreSeen {
     this.#options = options;
   }
 
-  /** Call this when a text was stored (true), or could not be (false). */
+  /** Notes that a text was stored (true) or could not be stored (false). */
   note(takes: boolean): void {
     this.#last = { takes, atMs: this.#options.clock.monotonic() };
   }
 
-  /** Never rejects. Takes no longer than a text may wait. */
+  /** Says whether the database takes texts. Never rejects, and takes no longer than a text may wait. */
   async takes(): Promise<boolean> {
     const last = this.#last;
     if (last !== undefined && this.#options.clock.monotonic() - last.atMs < KNOWN_FOR_MS) return last.takes;
@@ -54,7 +53,10 @@ export class StoreSeen {
     return problem === undefined;
   }
 
-  /** An error code or name. PostgreSQL's messages can quote data, which does not belong into a log. */
+  /**
+   * The code or name of the error of a write; undefined when the write succeeded. Messages of PostgreSQL can quote data, which does not
+   * belong in a log.
+   */
   async #problem(): Promise<string | undefined> {
     const { probe, drop, budgetMs, clock } = this.#options;
     let cancel = () => {};
@@ -67,7 +69,7 @@ export class StoreSeen {
     );
     const problem = await Promise.race([asked, late]);
     cancel();
-    // The connection may be dead without having said so; the next text would wait just as long on it.
+    // The connection may be dead without having reported it. The next text would wait just as long on it.
     if (problem === "late") drop();
     return problem;
   }

@@ -70,7 +70,7 @@ async function rowsOf(messageSid: string) {
   return rows;
 }
 
-describe("a request that is stored and answered 200", () => {
+describe("the receiver stores a request and answers 200", () => {
   const kinds: Record<string, [(sid: string) => Post, { kind: string; our: string; customer: string }]> = {
     "a text": [
       (MessageSid) => signedPost(textFields({ MessageSid })),
@@ -102,7 +102,7 @@ describe("a request that is stored and answered 200", () => {
       (MessageSid) => signedPost(textFields({ MessageSid, From: "ExampleCo" })),
       { kind: "inbound", our: "15005550006", customer: "ExampleCo" },
     ],
-    "a text of several bytes per character": [
+    "a text with several bytes per character": [
       (MessageSid) => signedPost(textFields({ MessageSid, Body: "Grüß Gott 👩‍👩‍👧 مرحبا" })),
       { kind: "inbound", our: "15005550006", customer: "15555550100" },
     ],
@@ -110,7 +110,7 @@ describe("a request that is stored and answered 200", () => {
       (MessageSid) => signedPost(textFields({ MessageSid, FutureParam: "v1", Zzz: "" })),
       { kind: "inbound", our: "15005550006", customer: "15555550100" },
     ],
-    "a text for another number": [
+    "a text for a number that is not the stream's": [
       (MessageSid) => signedPost(textFields({ MessageSid, To: "+15005550007" })),
       { kind: "unrouted", our: "15005550007", customer: "15555550100" },
     ],
@@ -128,7 +128,7 @@ describe("a request that is stored and answered 200", () => {
     ],
   };
   for (const [name, [make, want]] of Object.entries(kinds))
-    test(name, async () => {
+    test(`for ${name}`, async () => {
       const sid = newSid();
       const request = make(sid);
       expect(seen(await send(request))).toEqual(RESPONSE);
@@ -155,21 +155,21 @@ describe("a request that is stored and answered 200", () => {
     expect(await rowsOf(sid)).toHaveLength(1);
   });
 
-  test("a replay is answered and not stored again", async () => {
+  test("a replayed text is answered 200 and not stored again", async () => {
     const sid = newSid();
     const request = signedPost(textFields({ MessageSid: sid }));
     for (const answer of [await send(request), await send(request)]) expect(seen(answer)).toEqual(RESPONSE);
     expect(await rowsOf(sid)).toHaveLength(1);
   });
 
-  test("a text that failed at the inbound URL and came again at the fallback URL is one row", async () => {
+  test("a text that came at the inbound URL and again at the fallback URL is one row", async () => {
     const sid = newSid();
     await send(signedPost(textFields({ MessageSid: sid })));
     await send(signedPost(textFields({ MessageSid: sid }), { path: "/fallback/team-a/support" }));
     expect((await rowsOf(sid)).map(({ kind }) => kind)).toEqual(["inbound"]);
   });
 
-  test("each delivery state is one row, and its repetitions add none", async () => {
+  test("each delivery state of a text is one row, and repetitions of a state add no row", async () => {
     const sid = newSid();
     const states = [{ MessageStatus: "sent" }, { MessageStatus: "failed", ErrorCode: "30003" }];
     for (const state of [...states, ...states])
@@ -196,7 +196,7 @@ describe("a request that is stored and answered 200", () => {
     const fields = textFields({ MessageSid: sid });
     const request = signedPost(fields);
     const swallowed = new URLSearchParams(
-      // Twilio signs no separator between this field and the next one in the order of names.
+      // Twilio signs no separator between this field and the field that follows it in the order of names.
       fields
         .filter(([name]) => name !== "NumMedia")
         .map(([name, value]): [string, string] => [
@@ -230,7 +230,7 @@ describe("a request that is stored and answered 200", () => {
       ...Object.entries(odd).map(([name, escaped]) => {
         const fields = textFields({ MessageSid: oddSids[name]!, Body: "MARK", From: "MARK" });
         const body = new URLSearchParams(fields).toString().replaceAll("MARK", `a${escaped}b`);
-        // The signature is over the bytes as they were sent.
+        // The signature covers the bytes as they were sent.
         const bytes = Buffer.from(unescape(`a${escaped}b`), "latin1");
         const sorted = fields.toSorted(([a], [b]) => (a < b ? -1 : 1));
         const base = sorted.map(([key, value]) =>
@@ -256,15 +256,18 @@ describe("a request that is stored and answered 200", () => {
   });
 });
 
-describe("every stranger gets the same empty 403, and is counted by reason", () => {
+describe("every request that is not verified gets the same empty 403 and is counted by its reason:", () => {
   const rows: Record<string, [() => Post, string]> = {
     "no signature": [() => ({ ...signedPost(textFields()), headers: {} }), "missing"],
-    "a signature by another token": [() => signedPost(textFields(), { token: OTHER_TOKEN }), "mismatch"],
+    "a signature made with the token of another route": [
+      () => signedPost(textFields(), { token: OTHER_TOKEN }),
+      "mismatch",
+    ],
     "a token that is no longer accepted": [
       () => signedPost(textFields(), { token: "expired-token" }),
       "mismatch",
     ],
-    "a body changed after signing": [
+    "a body that was changed after signing": [
       () => ({ ...signedPost(textFields()), body: new URLSearchParams(textFields()).toString() }),
       "mismatch",
     ],
@@ -279,66 +282,66 @@ describe("every stranger gets the same empty 403, and is counted by reason", () 
       }),
       "mismatch",
     ],
-    "a status callback whose query was changed": [
+    "a status callback with a changed query": [
       () => ({
         ...signedPost(textFields(), { path: "/status/team-a/support?m=1" }),
         path: "/status/team-a/support?m=2",
       }),
       "mismatch",
     ],
-    "a host that only the request's headers name": [
+    "a signature over a host that is only in the Host header": [
       () => {
         const request = signedPost(textFields(), { base: "https://evil.example.com" });
         return { ...request, headers: { ...request.headers, host: "evil.example.com" } };
       },
       "mismatch",
     ],
-    "another account, signed with this stream's token": [
+    "a text of another account that was signed with the token of this stream": [
       () => signedPost(textFields({ AccountSid: `AC${"2".repeat(32)}` })),
       "account",
     ],
-    "no account at all": [
+    "a text without an account": [
       () => signedPost(textFields().filter(([name]) => name !== "AccountSid")),
       "account",
     ],
-    "another stream's text": [
+    "a text of another stream": [
       () => ({
         ...signedPost(textFields(), { path: "/inbound/team-a/support" }),
         path: "/inbound/team-b/sales",
       }),
       "mismatch",
     ],
-    "a stream that does not exist": [
+    "the path of a stream that does not exist": [
       () => signedPost(textFields(), { path: "/inbound/team-a/nobody" }),
       "unknownRoute",
     ],
-    "a path of another kind": [() => signedPost(textFields(), { path: "/wp-login.php" }), "unknownPath"],
-    "an empty body": [() => ({ path: "/inbound/team-a/support", body: "" }), "missing"],
-    "a thousand and one fields": [
-      () => ({ path: "/inbound/team-a/support", body: "a=1&".repeat(1001) }),
-      "malformed",
+    "a path that is not a webhook": [
+      () => signedPost(textFields(), { path: "/wp-login.php" }),
+      "unknownPath",
     ],
-    "a challenge made by a stranger": [
+    "an empty body": [() => ({ path: "/inbound/team-a/support", body: "" }), "missing"],
+    "1,001 fields": [() => ({ path: "/inbound/team-a/support", body: "a=1&".repeat(1001) }), "malformed"],
+    "a self-check challenge made with another key": [
       () => ({
         path: "/inbound/team-a/support",
         body: createChallenge({ ...route, checkKey: Buffer.alloc(32) }, Date.now()).body,
       }),
       "missing",
     ],
-    "a challenge that is too old": [
+    "a self-check challenge that is too old": [
       () => ({
         path: "/inbound/team-a/support",
         body: createChallenge(route, Date.now() - 300_000).body,
       }),
       "missing",
     ],
-    "a challenge for another stream": [
+    "a self-check challenge for another stream": [
       () => ({ path: "/inbound/team-b/sales", body: createChallenge(route, Date.now()).body }),
       "missing",
     ],
   };
   for (const [name, [make, reason]] of Object.entries(rows))
-    test(name, async () => {
+    test(`with ${name}`, async () => {
       const before = await metric(running.metrics, "smschannel_signature_failures_total", { reason });
       const answer = await send(make());
       expect(seen(answer)).toEqual(STRANGER);
@@ -366,7 +369,7 @@ describe("a request that is not a webhook", () => {
     const answer = await send(signedPost(textFields({ Body: "x".repeat(256 * 1024) })));
     expect([answer.status, answer.body]).toEqual([413, ""]);
   });
-  test("has its body read up to 256 KiB", async () => {
+  test("is stored when its body is just below 256 KiB and it is signed", async () => {
     const answer = await send(signedPost(textFields({ Body: "x".repeat(255 * 1024) })));
     expect(answer.status).toBe(200);
   });
@@ -381,7 +384,7 @@ test("a self-check is answered with proof of the route and its generation", asyn
   expect(createChallenge(route, Date.now()).expect(answer.body)).toEqual({ ok: false });
 });
 
-test("the answer is 503 until every shard of routes was read; later a new route is known at once", async () => {
+test("the answer is 503 until every shard of routes was read, and from then on a text is stored", async () => {
   const { receiverUrl, owner } = await newInbox();
   const fresh = await startReceiver({ url: receiverUrl });
   const request = signedPost(textFields());

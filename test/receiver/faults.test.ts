@@ -46,7 +46,7 @@ const countOf = async (...sids: string[]) => {
   return rows[0].count as number;
 };
 
-/** Waits until the store takes texts again: it connects again after pauses. */
+/** Sends a text until it is stored: the store connects again after pauses. */
 async function untilStored(sid: string): Promise<HttpReply> {
   for (let attempt = 0; attempt < 50; attempt++) {
     const answer = await send(sid);
@@ -55,7 +55,7 @@ async function untilStored(sid: string): Promise<HttpReply> {
   throw new Error("the store did not come back");
 }
 
-describe("a text that the store does not take gets 503, and its retry is stored once", () => {
+describe("a text gets 503, and its retry is stored once, when", () => {
   for (const name of STORE_FAULTS)
     test(name, async () => {
       const fault = storeFault(name, inbox, proxy);
@@ -70,7 +70,7 @@ describe("a text that the store does not take gets 503, and its retry is stored 
     });
 });
 
-test("when the store is back within the budget, no text needs a retry", async () => {
+test("no text needs a retry when the store is back within the time that a text may wait", async () => {
   await inbox.owner.query("begin; lock table smschannel.inbox in access exclusive mode");
   const answers = Array.from({ length: 40 }, () => send());
   await untilWaiting(inbox);
@@ -78,7 +78,7 @@ test("when the store is back within the budget, no text needs a retry", async ()
   expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(answers.map(() => 200));
 });
 
-test("a row that the database refuses is stored as raw bytes, and its neighbours normally", async () => {
+test("a row that the database refuses is stored as raw bytes, and the other rows of the batch normally", async () => {
   const bad = newSid();
   await inbox.owner.query(raising("22P05", `new.message_sid = '${bad}'`));
   const good = Array.from({ length: 31 }, newSid);
@@ -93,7 +93,7 @@ test("a row that the database refuses is stored as raw bytes, and its neighbours
   expect(rows[0].message_sid).toBe(asRaw({ ...row(bad), signature }).messageSid);
 });
 
-test("the same SID many times at once is one row, and every request gets 200", async () => {
+test("32 requests with the same SID at once make one row, and every request gets 200", async () => {
   const sid = newSid();
   await inbox.owner.query("begin; lock table smschannel.inbox in access exclusive mode");
   const answers = Array.from({ length: 32 }, () => send(sid));
@@ -108,7 +108,7 @@ test("two replicas that insert the same 50 SIDs in opposite order for a minute n
   const other = await startReceiver({ url: inbox.receiverUrl, routes: [await routeFor()] });
   const end = performance.now() + 60_000;
   while (performance.now() < end) {
-    // At most ten times a second, because other tests run at the same time.
+    // The loop runs at most ten times a second, because other tests run at the same time.
     const next = new Promise((resolve) => setTimeout(resolve, 100));
     const sids = Array.from({ length: 50 }, newSid);
     const requests = sids.map((MessageSid) => signedPost(textFields({ MessageSid })));
@@ -127,7 +127,7 @@ test("two replicas that insert the same 50 SIDs in opposite order for a minute n
   await other.stop();
 }, 120_000);
 
-test("while draining, requests under way and new ones are stored and answered; then no connection is accepted", async () => {
+test("a draining receiver stores and answers requests under way and new ones, and then accepts no connection", async () => {
   await inbox.owner.query("begin; lock table smschannel.inbox in access exclusive mode");
   const inFlight = Array.from({ length: 20 }, () => send());
   await untilWaiting(inbox);
@@ -142,7 +142,7 @@ test("while draining, requests under way and new ones are stored and answered; t
   expect(rows[0].count).toBe(22);
 });
 
-test("stopping writes the evidence of a route, but none of routes that do not exist", async () => {
+test("a receiver that stops writes the evidence of its routes, but no evidence of routes that do not exist", async () => {
   await post(running.port, { ...signedPost(textFields()), headers: { "x-twilio-signature": "x" } });
   await post(running.port, signedPost(textFields(), { path: "/inbound/nobody/nowhere" }));
   await running.stop();
@@ -169,7 +169,7 @@ test("a failure to write evidence does not affect a text that is under way", asy
 describe("a database that vanishes silently", () => {
   const seen = { replica: "r", namespaceUid: "u", stream: "s", accountSid: ACCOUNT, accepted: {} };
 
-  test("holds up evidence no longer than a text, and only once", async () => {
+  test("holds up evidence no longer than a text, and the next evidence is written", async () => {
     const store = new PostgresStore({ url: proxy.url, statementTimeoutMs: BUDGET_MS, log: silentLog });
     await store.insertEvidence([seen]);
     proxy.set("silent");
@@ -181,7 +181,7 @@ describe("a database that vanishes silently", () => {
 
   test("does not keep a receiver from stopping", async () => {
     const store = new PostgresStore({ url: proxy.url, statementTimeoutMs: BUDGET_MS, log: silentLog });
-    // Now there are both connections.
+    // From here on the store has its two connections: for texts and for evidence.
     await store.insertEvidence([seen]);
     const other = await startReceiver({ store, routes: [await routeFor()], storeBudgetMs: BUDGET_MS });
     expect((await post(other.port, signedPost(textFields()))).status).toBe(200);
@@ -205,10 +205,10 @@ const row = (messageSid: string): InboxRow => ({
   signature: messageSid,
 });
 
-/** Waits until a statement of the receiver waits for the lock, so that what was sent has arrived. */
+/** Waits until a statement of the receiver waits for the lock, so that the requests have arrived. */
 async function untilWaiting({ owner }: TestInbox) {
   for (;;) {
-    // Not in a transaction, in which every later look would give the result of the first.
+    // Inside a transaction, every later query would see the same snapshot of pg_stat_activity.
     await owner.query("select pg_stat_clear_snapshot()");
     const { rows } = await owner.query(
       "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",

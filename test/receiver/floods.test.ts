@@ -17,7 +17,7 @@ import {
   textFields,
 } from "./harness.ts";
 
-// Strangers that send as much as they can. Their cost is counted, not timed.
+// In these tests unauthenticated clients send as much as they can. Their cost is counted, because times differ from machine to machine.
 
 let receiverUrl: string;
 let owner: pg.Client;
@@ -39,10 +39,10 @@ const begin = async (options: Partial<Parameters<typeof startReceiver>[0]> = {})
   running = await startReceiver({ url: receiverUrl, routes: [await routeFor()], ...options });
 };
 
-/** From now on refusals wait until the clock moves: those that may leave at once have left. */
+/** Uses up the refusals that may leave at once, so that later refusals wait until the clock moves. */
 const useUpThePace = () => Promise.all(Array.from({ length: 100 }, () => flood(request(PATH, "a=1", FORM))));
 
-/** Sends these bytes. Resolves with all that came back when the connection has ended. */
+/** Sends the bytes on a new connection. Resolves with everything that came back when the connection has ended. */
 async function flood(bytes: string): Promise<string> {
   const socket = connect({ port: running.port, host: "127.0.0.1", noDelay: true });
   sockets.add(socket);
@@ -67,27 +67,33 @@ const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 const text = () => signedPost(textFields());
 const status = async (request: Post) => (await post(running.port, request)).status;
 
-describe("a refusal ends the connection", () => {
+describe("the connection of a request", () => {
   const rows: Record<string, [bytes: string, status: string]> = {
-    "unsigned, for a stream that exists": [request(PATH, "a=1", FORM), "403"],
-    "unsigned, for a stream that does not exist": [request("/inbound/team-a/nobody", "a=1", FORM), "403"],
-    "signed wrongly": [request(PATH, "a=1", FORM, `X-Twilio-Signature: ${"A".repeat(27)}=`), "403"],
+    "an unsigned text for a stream that exists": [request(PATH, "a=1", FORM), "403"],
+    "an unsigned text for a stream that does not exist": [
+      request("/inbound/team-a/nobody", "a=1", FORM),
+      "403",
+    ],
+    "a text with a wrong signature": [
+      request(PATH, "a=1", FORM, `X-Twilio-Signature: ${"A".repeat(27)}=`),
+      "403",
+    ],
     "a GET": ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "405"],
     "a GET with a large body": [request(PATH, "x".repeat(300 * 1024)).replace("POST", "GET"), "405"],
-    "not a form": [request(PATH, "{}", "Content-Type: application/json"), "415"],
-    "too large": [request(PATH, "x".repeat(300 * 1024), FORM), "413"],
-    "without a host": ["GET / HTTP/1.1\r\n\r\n", "400"],
-    "with an unknown expectation": [request(PATH, "a=1", FORM, "Expect: more"), "400"],
+    "a POST that is not a form": [request(PATH, "{}", "Content-Type: application/json"), "415"],
+    "a POST with a body that is too large": [request(PATH, "x".repeat(300 * 1024), FORM), "413"],
+    "a GET without a Host header": ["GET / HTTP/1.1\r\n\r\n", "400"],
+    "a POST with an unknown Expect header": [request(PATH, "a=1", FORM, "Expect: more"), "400"],
   };
   for (const [name, [bytes, status]] of Object.entries(rows))
-    test(name, async () => {
+    test(`is ended by the refusal of ${name}`, async () => {
       await begin();
       const answer = await flood(bytes);
       expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
       expect(answer).toMatch(/\r\nconnection: close\r\n/i);
     });
 
-  test("but a text does not", async () => {
+  test("stays open after a signed text", async () => {
     await begin();
     const { path, body, headers } = text();
     const bytes = request(path, String(body), FORM, `x-twilio-signature: ${headers!["x-twilio-signature"]}`);
@@ -101,13 +107,14 @@ describe("a refusal ends the connection", () => {
   });
 });
 
-describe("no more than two requests of a flood on one connection are read", () => {
+describe("at most two requests of a flood on one connection are read when the requests are", () => {
   const rows: Record<string, string> = {
-    "the shortest": "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-    "without a host": "GET / HTTP/1.1\r\n\r\n",
-    "with an unknown expectation": "GET / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n",
+    "the shortest possible": "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "without a Host header": "GET / HTTP/1.1\r\n\r\n",
+    "with an unknown Expect header": "GET / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n",
     "refused at once": request(PATH, "a=1", FORM),
-    "that want another protocol": "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+    "upgrades to another protocol":
+      "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
   };
   for (const [name, one] of Object.entries(rows))
     test(name, async () => {
@@ -123,7 +130,7 @@ describe("no more than two requests of a flood on one connection are read", () =
     });
 });
 
-describe("a body in too many pieces ends its connection", () => {
+describe("the connection of a body in too many pieces is ended", () => {
   const chunked = (chunk: string, count: number, head = `POST ${PATH} HTTP/1.1\r\n${FORM}`) =>
     `${head}\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${`${chunk.length.toString(16)}\r\n${chunk}\r\n`.repeat(count)}0\r\n\r\n`;
   const endsTheConnection = async (bytes: string) => {
@@ -132,15 +139,15 @@ describe("a body in too many pieces ends its connection", () => {
     expect(await cuts("scattered")).toBe(1);
     expect(await status(text())).toBe(200);
   };
-  test.each([1, 10, 100])("in chunks of %d", (size) =>
+  test.each([1, 10, 100])("when the body comes in chunks of %d bytes", (size) =>
     endsTheConnection(chunked("a".repeat(size), 200_000 / size)));
 
   test.each([
-    ["of a GET", "GET / HTTP/1.1"],
-    ["of what is no form", `POST ${PATH} HTTP/1.1\r\nContent-Type: application/json`],
+    ["when the request is a GET", "GET / HTTP/1.1"],
+    ["when the request is not a form", `POST ${PATH} HTTP/1.1\r\nContent-Type: application/json`],
   ])("%s", (_, head) => endsTheConnection(chunked("a", 200_000, head)));
 
-  test("also while the answer to an earlier request waits", async () => {
+  test("also while the answer to the request waits for its turn", async () => {
     const clock = new ManualClock();
     await begin({ clock });
     await useUpThePace();
@@ -152,7 +159,7 @@ describe("a body in too many pieces ends its connection", () => {
     await ended;
   });
 
-  test("but not a body in pieces as a proxy makes them", async () => {
+  test("but not when the pieces are like those that a proxy makes", async () => {
     await begin();
     expect(await flood(chunked("a".repeat(1024), 200))).toMatch(/^HTTP\/1.1 403 /);
     expect(await flood(chunked("a".repeat(10), 100))).toMatch(/^HTTP\/1.1 403 /);
@@ -174,7 +181,7 @@ describe("a connection that is cut ends in turn with the refused requests", () =
   };
 
   for (const [reason, [bytes, answer]] of Object.entries(rows))
-    test(`${reason}: nothing more is read from it meanwhile`, async () => {
+    test(`and nothing more is read from it meanwhile (${reason})`, async () => {
       const clock = new ManualClock();
       await begin({ clock });
       await useUpThePace();
@@ -198,7 +205,7 @@ describe("a connection that is cut ends in turn with the refused requests", () =
 
   test.each(
     Object.keys(rows),
-  )("%s: a hundred who come back at once get no more than the rate", async (reason) => {
+  )("and 100 clients that come back at once are cut no faster than the rate of refusals (%s)", async (reason) => {
     const clock = new ManualClock();
     await begin({ clock });
     const [bytes] = rows[reason]!;
@@ -207,7 +214,7 @@ describe("a connection that is cut ends in turn with the refused requests", () =
       while (going) await flood(bytes);
     };
     const strangers = Array.from({ length: 100 }, stranger);
-    // A hundred may leave at once, or fifty that get an answer before. When they are back they wait.
+    // A hundred cuts may leave at once, or fifty when each of them gets an answer before. When the clients are back, they wait.
     await untilCut(reason, 150);
     await clock.advance(500);
     expect(await status(text())).toBe(200);
@@ -217,7 +224,7 @@ describe("a connection that is cut ends in turn with the refused requests", () =
     await Promise.all(strangers);
   });
 
-  test("what was read of its body is dropped at once", async () => {
+  test("and the part of its body that was read is dropped at once", async () => {
     const size = 60_000;
     await begin({ clock: new ManualClock(), limits: { bodiesBytes: size } });
     await useUpThePace();
@@ -229,7 +236,7 @@ describe("a connection that is cut ends in turn with the refused requests", () =
   });
 });
 
-test("several new connections are accepted in each turn of the event loop", async () => {
+test("the receiver accepts several new connections in each turn of the event loop", async () => {
   await begin();
   const CONNECTIONS = 80;
   const connected = new Int32Array(new SharedArrayBuffer(4));
@@ -241,7 +248,7 @@ test("several new connections are accepted in each turn of the event loop", asyn
        });`,
     { eval: true, workerData: { connected, port: running.port, count: CONNECTIONS } },
   );
-  // The kernel accepts them while this thread, in which the receiver runs, is blocked.
+  // The kernel accepts the connections while this thread, in which the receiver runs, is blocked.
   await once(client, "online");
   for (let open = 0; open < CONNECTIONS; open = Atomics.load(connected, 0))
     Atomics.wait(connected, 0, open, 1000);
@@ -254,15 +261,15 @@ test("several new connections are accepted in each turn of the event loop", asyn
   await client.terminate();
 });
 
-test("a receiver does not start on a port of another receiver, although they could share it", async () => {
+test("a receiver does not start on the port of another receiver, although the system would let them share it", async () => {
   await begin();
   const second = startReceiver({ url: receiverUrl, routes: [], port: running.port });
   await expect(second).rejects.toThrow(/EADDRINUSE/);
   expect(await status(text())).toBe(200);
 });
 
-describe("large texts", () => {
-  test("large texts for which there is no room wait in the same line as refused requests", async () => {
+describe("texts with a large body", () => {
+  test("are answered 503 in turn with the refused requests when the memory for bodies is used up", async () => {
     const clock = new ManualClock();
     await begin({ clock, limits: { bodiesBytes: 0 } });
     await useUpThePace();
@@ -277,7 +284,7 @@ describe("large texts", () => {
     expect(answers[0]).toMatch(/\r\nconnection: close\r\n/i);
   });
 
-  test("get through while strangers who know the account send as much", async () => {
+  test("are stored while unauthenticated clients that know the account send large bodies, too", async () => {
     await begin();
     const size = 20_000;
     const account = textFields().find(([name]) => name === "AccountSid")![1];
@@ -295,7 +302,7 @@ describe("large texts", () => {
     for (const answer of await Promise.all(strangers)) expect(answer).toMatch(/^HTTP\/1.1 (403|503) /);
   });
 
-  test("are dropped when their sender is gone", async () => {
+  test("are dropped when their sender is gone, and the receiver goes on working", async () => {
     await begin();
     const fields = textFields({ Body: "x".repeat(200_000) });
     const { path, body, headers } = signedPost(fields);

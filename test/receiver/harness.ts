@@ -22,7 +22,7 @@ export const ACCOUNT = "AC00000000000000000000000000000001";
 export const TOKEN = "0123456789abcdef0123456789abcdef";
 export const OURS = "+15005550006";
 
-/** A migrated database with a receiver's role of its own. */
+/** Makes a migrated database with its own role for a receiver. */
 export async function newInbox() {
   const ownerUrl = await newDatabase();
   const role = `receiver_${randomBytes(5).toString("hex")}`;
@@ -42,6 +42,7 @@ export async function newInbox() {
   return { ownerUrl, receiverUrl: receiverUrl.href, role, owner };
 }
 
+/** Makes the route of a stream, by default team-a/support. `token` is the auth token that signs its texts. */
 export async function routeFor(more: Partial<Route> & { token?: string } = {}): Promise<Route> {
   const { token = TOKEN, ...rest } = more;
   const [namespace, stream] = [rest.namespace ?? "team-a", rest.stream ?? "support"];
@@ -59,23 +60,25 @@ export async function routeFor(more: Partial<Route> & { token?: string } = {}): 
   };
 }
 
-/** The route as a self-check asks for it. */
+/** Makes the target of a self-check of the route. */
 export const probeTarget = (route: Route, url: string): ProbeTarget => ({
   ...route,
   checkKey: Buffer.from(route.checkKey).toString("base64"),
   url,
 });
 
+/** A receiver that runs in the process of the test. */
 export interface RunningReceiver {
   receiver: Receiver;
   port: number;
   routes: RouteTable;
   metrics: Registry;
-  /** For routes that need to know the port. */
+  /** Replaces all routes. A test whose routes contain the port needs this. */
   setRoutes(routes: Route[]): Promise<void>;
   stop(): Promise<void>;
 }
 
+/** Starts a receiver in this process, by default on a free port and with the system's clock. */
 export async function startReceiver(options: {
   url?: string;
   store?: InboxStore;
@@ -109,12 +112,12 @@ export async function startReceiver(options: {
 }
 
 let next = 0;
-/** A SID that no other text of the run has. */
+/** Makes a message SID that no other text of the test run has. */
 export function newSid(): string {
   return `SM${String(process.pid).padStart(8, "0")}${(next++).toString(16).padStart(24, "0")}`;
 }
 
-/** The fields of a text as Twilio sends it. */
+/** Makes the fields of a text as Twilio sends it. */
 export function textFields(more: Record<string, string> = {}): [string, string][] {
   const messageSid = more.MessageSid ?? newSid();
   return Object.entries({
@@ -136,6 +139,7 @@ export function textFields(more: Record<string, string> = {}): [string, string][
   });
 }
 
+/** An HTTP request to send. Without `method` it is a POST. */
 export interface Post {
   path: string;
   body: string | Buffer;
@@ -149,7 +153,7 @@ export interface HttpReply {
   body: string;
 }
 
-/** A POST with exactly these bytes. */
+/** Sends a request with exactly these bytes as body, by default as a POST. */
 export function post(port: number, { path, body, headers = {}, method = "POST" }: Post): Promise<HttpReply> {
   return new Promise((resolve, reject) => {
     const outgoing = request(
@@ -183,7 +187,7 @@ export function post(port: number, { path, body, headers = {}, method = "POST" }
   });
 }
 
-/** A request as Twilio makes it, signed for the configured URL with all fields. */
+/** Makes a request as Twilio does, signed over the configured URL and all fields. */
 export function signedPost(
   fields: [string, string][],
   {
@@ -199,7 +203,7 @@ export function signedPost(
   };
 }
 
-/** The value of a metric with exactly these labels; 0 when there is none yet. */
+/** The value of the metric with exactly these labels, or 0 when there is no such series yet. */
 export async function metric(
   registry: Registry,
   name: string,

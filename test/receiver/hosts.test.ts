@@ -4,14 +4,15 @@ import { PostgresStore } from "../../src/inbox/store.ts";
 import { silentLog } from "../../src/log.ts";
 import { metric, newInbox, post, routeFor, signedPost, startReceiver, textFields } from "./harness.ts";
 
-// A URL with several hosts, some of which accept connections and never send anything, like a proxy without a server behind it.
+// In these tests the database URL has several hosts. Some of them accept connections and never send anything, like a proxy without a
+// server behind it.
 
 const ends: (() => void)[] = [];
 afterEach(() => {
   for (const end of ends.splice(0)) end();
 });
 
-/** A host that sends nothing and does not close a connection. */
+/** Starts a host that accepts connections, sends nothing and does not close them. */
 async function silentHost(onConnection = () => {}): Promise<string> {
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -34,14 +35,14 @@ test("a text reaches the third host when the first two do not answer in the time
   const running = await startReceiver({ url, routes: [await routeFor()] });
   const text = signedPost(textFields());
   expect((await post(running.port, text)).status).toBe(503);
-  // Twilio's retry.
+  // The second request is the retry that Twilio makes.
   expect((await post(running.port, text)).status).toBe(200);
   expect(await metric(running.metrics, "smschannel_inbound_total", { result: "stored" })).toBe(1);
   await running.stop();
   await inbox.owner.end();
 }, 20_000);
 
-test("after a try that was aborted at a silent host the next one begins at the host after it, and after a success at the first", async () => {
+test("the next try begins after the silent host at which the last try was aborted, and at the first host after a success", async () => {
   const inbox = await newInbox();
   const reached: number[] = [];
   const seen = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];

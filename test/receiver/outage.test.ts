@@ -6,11 +6,11 @@ import { customer, demoAccount, setWebhooks, withSimulator } from "../simulator/
 import { metric, newInbox, routeFor, startReceiver } from "./harness.ts";
 import { databaseProxy } from "./proxy.ts";
 
-// The simulator follows Twilio's rules in real time. A shorter outage would test no more than the writer's unit tests.
+// The simulator follows Twilio's rules in real time. A shorter outage would test no more than the unit tests of the writer.
 const AWAY_MS = 10_000;
 const PER_SECOND = 50;
 
-test("in an outage of 10 s with 50 texts a second Twilio gives up no text, and each is stored once", async () => {
+test("in a database outage of 10 s with 50 texts a second, Twilio gives up no text and each text is stored once", async () => {
   const inbox = await newInbox();
   const proxy = await databaseProxy(inbox.receiverUrl);
   const running = await startReceiver({ url: proxy.url, routes: [] });
@@ -35,7 +35,7 @@ test("in an outage of 10 s with 50 texts a second Twilio gives up no text, and e
     const { rows } = await inbox.owner.query("select count(*)::int as count from smschannel.inbox");
     expect(rows[0].count).toBe(outcomes.length);
     const count = (result: string) => metric(running.metrics, "smschannel_inbound_total", { result });
-    // Texts waited for the store, and none was turned away at once.
+    // The counters show that texts waited for the store and that no text was turned away at once.
     expect(await count("storeLate")).toBeGreaterThan(0);
     expect(await count("overloaded")).toBe(0);
   });
@@ -44,7 +44,7 @@ test("in an outage of 10 s with 50 texts a second Twilio gives up no text, and e
   await inbox.owner.end();
 }, 60_000);
 
-/** Sends texts at the fixed rate, whatever becomes of earlier ones, until one second after the outage. */
+/** Sends texts at the fixed rate until one second after the outage, without waiting for earlier texts. */
 async function atEvenRate<T>(send: (i: number) => Promise<T>): Promise<Promise<T>[]> {
   const start = performance.now();
   const sent: Promise<T>[] = [];

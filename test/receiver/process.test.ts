@@ -13,7 +13,8 @@ import { temporaryDirectory } from "../support/controlplane/directory.ts";
 import { newInbox, newSid, type Post, post, routeFor, signedPost, textFields } from "./harness.ts";
 import { databaseProxy } from "./proxy.ts";
 
-// `smschannel receiver` as in a pod: its own process, routes from a real API server, texts to a real PostgreSQL.
+// These tests run `smschannel receiver` as in a pod: in its own process, with routes from a real API server and texts to a real
+// PostgreSQL.
 
 const PROGRAM = join(import.meta.dirname, "../../src/main/smschannel.ts");
 const children = new Set<ChildProcess>();
@@ -28,7 +29,7 @@ interface LogLine {
   routes?: number;
 }
 
-/** A running receiver. `said` resolves with the first log line with that message, also one from before. */
+/** Starts a receiver. `said` resolves with the first log line that has the message, also when it was logged before. */
 function start(env: Record<string, string>) {
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", PROGRAM, "receiver"], {
     env: { PATH: process.env.PATH ?? "", PORT: "0", METRICS_PORT: "0", ROUTE_SHARDS: "1", ...env },
@@ -82,7 +83,7 @@ async function world() {
 
 const status = async (port: number, request: Post) => (await post(port, request)).status;
 
-test("routes appear, change and outlive their Secret, and SIGTERM drains and ends with 0", async () => {
+test("a receiver follows the routes in its Secret, keeps them when the Secret is deleted, and after SIGTERM drains and exits with 0", async () => {
   const { inbox, namespace, env } = await world();
   const { child, said } = start({ ...env, DATABASE_URL: inbox.receiverUrl, SHUTDOWN_DELAY: "1s" });
   const port = (await said("listening")).port!;
@@ -115,13 +116,13 @@ test("routes appear, change and outlive their Secret, and SIGTERM drains and end
   await inbox.owner.end();
 });
 
-test("a port in use ends the process and its embedded database", async () => {
+test("a receiver whose port is in use ends, with its embedded database", async () => {
   const taken = createServer().listen(0);
   await once(taken, "listening");
   const { env } = await world();
   const PORT = String((taken.address() as AddressInfo).port);
   const folder = await temporaryDirectory("sms-taken");
-  // The database does not run as root, and its account must be able to enter the folder.
+  // The embedded database does not run as root, and its account must be able to enter the folder.
   await chmod(folder, 0o711);
   const { child, lines } = start({ ...env, PORT, DATA_DIR: join(folder, "data") });
   expect(await once(child, "exit")).toEqual([1, null]);
@@ -130,7 +131,7 @@ test("a port in use ends the process and its embedded database", async () => {
   await rm(folder, { recursive: true });
 });
 
-test("after a kill between commit and answer, the retry at the next process adds no row", async () => {
+test("a receiver is killed between commit and answer: the retry at the next receiver adds no row", async () => {
   const { inbox, namespace, env } = await world();
   await applyRoutes(namespace, [await routeFor()]);
   const proxy = await databaseProxy(inbox.receiverUrl);
@@ -159,10 +160,10 @@ test("after a kill between commit and answer, the retry at the next process adds
   await inbox.owner.end();
 });
 
-describe("while the Kubernetes API is down the last routes stay in use, and changes are read afterwards", () => {
+describe("the last routes stay in use, and changes are read afterwards, when the Kubernetes API is down because", () => {
   const faults: Record<string, { begin(api: CuttingProxy): unknown; end(api: CuttingProxy): unknown }> = {
     "its port is closed": { begin: (api) => api.down(), end: (api) => api.up() },
-    "it answers nothing": {
+    "it does not answer": {
       begin: (api) => {
         api.freeze();
         api.reset();
@@ -216,7 +217,7 @@ describe("while the Kubernetes API is down the last routes stay in use, and chan
     });
 });
 
-test("a receiver that starts while the Kubernetes API is down is not ready, says why, and refuses no text for good", async () => {
+test("a receiver that starts while the Kubernetes API is down is not ready, says why, and answers texts with 503", async () => {
   const { inbox, namespace, env } = await world();
   const api = await cuttingProxy(kubeconfigPath());
   await applyRoutes(namespace, [await routeFor()]);
@@ -236,7 +237,7 @@ test("a receiver that starts while the Kubernetes API is down is not ready, says
   await inbox.owner.end();
 });
 
-test("it is not ready and says why until the schema fits; then it stays ready during any outage of the database", async () => {
+test("a receiver is not ready until the database schema fits, and then stays ready during an outage of the database", async () => {
   const { inbox, namespace, env } = await world();
   await applyRoutes(namespace, [await routeFor()]);
   await inbox.owner.query("alter schema smschannel rename to not_yet");
@@ -284,7 +285,7 @@ test("a new password in the mounted Secret is used for the next connection, with
   expect(await status(port, signedPost(textFields()))).toBe(200);
 
   await inbox.owner.query(`alter role "${inbox.role}" password 'another'`);
-  // Open connections go on.
+  // A connection that is open goes on working with the old password.
   expect(await status(port, signedPost(textFields()))).toBe(200);
   await inbox.owner.query("select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", [
     inbox.role,
@@ -300,7 +301,7 @@ test("a new password in the mounted Secret is used for the next connection, with
   await inbox.owner.end();
 });
 
-test("a file without a URL is reported without quoting its content", async () => {
+test("the receiver reports a DATABASE_URL_FILE without a URL and does not quote its content", async () => {
   const { inbox, env } = await world();
   const folder = await temporaryDirectory("sms-secret");
   const file = join(folder, "url");

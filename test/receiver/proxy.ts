@@ -1,6 +1,6 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-/** A proxy to the database that can cut connections, forward nothing, or drop the database's answers. */
+/** Starts a proxy to the database that can cut connections, forward nothing, or drop the answers of the database. */
 export async function databaseProxy(url: string) {
   const target = new URL(url);
   let mode: "pass" | "refuse" | "silent" | "swallowAnswers" = "pass";

@@ -47,7 +47,7 @@ afterAll(async () => {
 
 const send = (request: Post) => post(running.port, request);
 
-/** Sends a self-check like Twilio's request, perhaps changed on the way, and returns the receiver's report. */
+/** Sends a self-check that looks like Twilio's request and may be changed on the way. Returns the report of the receiver. */
 async function check(change: (request: Post) => Post = (same) => same) {
   const {
     headers,
@@ -59,24 +59,27 @@ async function check(change: (request: Post) => Post = (same) => same) {
   return { status, report: answered.ok ? answered.report : undefined };
 }
 
-describe("a self-check is recognised by its challenge, in the body or in a header", () => {
+describe("the receiver recognises a self-check by its challenge", () => {
   const lacking = (name: string) => (request: Post) => ({
     ...request,
     headers: Object.fromEntries(Object.entries(request.headers!).filter(([key]) => key !== name)),
   });
   const rows: Record<string, [(request: Post) => Post, object]> = {
-    "as it was sent": [(same) => same, { fits: true, method: "POST", target: PATH, generation: 7 }],
-    "without our own header": [lacking(CHECK_HEADER), { fits: true }],
+    "when it arrives as it was sent": [
+      (same) => same,
+      { fits: true, method: "POST", target: PATH, generation: 7 },
+    ],
+    "without the header of the challenge": [lacking(CHECK_HEADER), { fits: true }],
     "without a signature": [lacking("x-twilio-signature"), { fits: false }],
     "at an unknown path": [(one) => ({ ...one, path: "/x" }), { fits: false, target: "/x" }],
     "at the fallback URL": [(one) => ({ ...one, path: "/fallback/team-a/support" }), { fits: false }],
-    "with a slash appended, and without our header": [
+    "with a slash appended to the path, and without the header of the challenge": [
       (one) => ({ ...lacking(CHECK_HEADER)(one), path: `${PATH}/` }),
       { fits: false, target: `${PATH}/` },
     ],
     "without a body": [(one) => ({ ...one, body: "" }), { fits: false, body: "" }],
     "as a GET": [(one) => ({ ...one, method: "GET", body: "" }), { fits: false, method: "GET" }],
-    "of another type": [
+    "of another content type": [
       (one) => ({ ...one, headers: { ...one.headers, "content-type": "text/plain" } }),
       { fits: false, contentType: "text/plain" },
     ],
@@ -86,19 +89,22 @@ describe("a self-check is recognised by its challenge, in the body or in a heade
       expect(await check(change)).toMatchObject({ status: 200, report: { storeTakes: true, ...want } }),
     );
 
-  test("a body that does not fit is repeated up to 16 KiB", async () => {
+  test("and repeats in its report up to 16 KiB of a body that was changed", async () => {
     const { report } = await check((one) => ({ ...one, body: "x".repeat(100_000) }));
     expect(Buffer.from(report?.body ?? "", "base64").toString()).toBe("x".repeat(16 * 1024));
   });
 });
 
-describe("a challenge that is not genuine is treated like any stranger's request", () => {
+describe("a request with a challenge that is not genuine gets the answer of a request without a challenge", () => {
   const foreign = () =>
     createChallenge({ ...route, checkKey: Buffer.alloc(32) }, clock.now(), "team-a/support");
   const rows: Record<string, [() => Post, status: number]> = {
-    "in a header": [() => ({ path: PATH, body: "a=b", headers: { [CHECK_HEADER]: foreign().header } }), 403],
-    "in the body": [() => ({ path: PATH, body: foreign().body }), 403],
-    "in both, with a signature": [
+    "when the challenge is in a header": [
+      () => ({ path: PATH, body: "a=b", headers: { [CHECK_HEADER]: foreign().header } }),
+      403,
+    ],
+    "when the challenge is in the body": [() => ({ path: PATH, body: foreign().body }), 403],
+    "when the challenge is in header and body, with a signature": [
       () => ({
         path: PATH,
         body: foreign().body,
@@ -106,15 +112,15 @@ describe("a challenge that is not genuine is treated like any stranger's request
       }),
       403,
     ],
-    "that is garbage": [
+    "when the challenge is garbage": [
       () => ({ path: PATH, body: "a=b", headers: { [CHECK_HEADER]: "x".repeat(900) } }),
       403,
     ],
-    "with a GET": [
+    "when the request is a GET": [
       () => ({ path: PATH, body: "", method: "GET", headers: { [CHECK_HEADER]: foreign().header } }),
       405,
     ],
-    "of another type": [
+    "when the content type is another": [
       () => ({
         path: PATH,
         body: "{}",
@@ -122,14 +128,14 @@ describe("a challenge that is not genuine is treated like any stranger's request
       }),
       415,
     ],
-    "for a stream that does not exist": [
+    "when the stream does not exist": [
       () => ({
         path: "/inbound/no/body",
         body: createChallenge({ ...route, stream: "body" }, clock.now()).body,
       }),
       403,
     ],
-    "that was answered a while ago": [
+    "when the challenge is too old": [
       () => ({ path: PATH, body: createChallenge(route, clock.now() - 300_000).body }),
       403,
     ],
@@ -157,7 +163,7 @@ describe("controllers and receivers of different versions", () => {
     expect(challenge.expect(body)).toEqual({ ok: true, generation: 7 });
   });
 
-  /** Acts as several receivers. `isOld` says whether the next request goes to an old one. */
+  /** Starts a server that stands for several receivers. `isOld` says whether an old receiver answers the next request. */
   async function door(isOld: () => boolean) {
     const state = { refused: 0 };
     const server = createServer(async (request, response) => {
@@ -168,7 +174,7 @@ describe("controllers and receivers of different versions", () => {
         const answer = await send({ path: PATH, body, headers: request.headers as Record<string, string> });
         return response.writeHead(answer.status).end(answer.body);
       }
-      // An old receiver takes everything signed for a text.
+      // An old receiver takes every signed request for a text.
       const isText = request.headers["x-twilio-signature"] !== undefined;
       const fields = new URLSearchParams(body);
       const answer = isText ? undefined : older.answerChallenge(route, fields, clock.now());
@@ -194,23 +200,23 @@ describe("controllers and receivers of different versions", () => {
     return running.setRoutes([{ ...route, urls: [...route.urls, { ...route.urls[0]!, inbound }] }]);
   });
 
-  test("this controller passes older receivers, and sends them hardly any request that they take for a forged text", async () => {
+  test("the self-check of this controller succeeds at older receivers, which take only one of its requests for a forged text", async () => {
     const { probe, state, close } = await door(() => true);
     for (let i = 0; i < 20; i++) expect(await probe()).toEqual(pass);
     expect(state.refused).toBe(1);
     await close();
   });
 
-  // Like an ingress that gives each request to the next pod, or to a random one.
+  // Each row is like an ingress that gives each request to the next pod, or to a random pod.
   const mixtures: Record<string, (turn: number) => boolean> = {
-    "an old one and a new one, by turns": (turn) => turn % 2 === 0,
-    "one old of three, by turns": (turn) => turn % 3 === 0,
-    "one new of three, by turns": (turn) => turn % 3 !== 0,
-    "one old of four, by turns": (turn) => turn % 4 === 0,
-    "half of them old, in no order": (turn) => (Math.imul(turn, 2_654_435_761) >>> 9) % 2 === 0,
+    "an old and a new receiver, in turn": (turn) => turn % 2 === 0,
+    "one old receiver of three, in turn": (turn) => turn % 3 === 0,
+    "one new receiver of three, in turn": (turn) => turn % 3 !== 0,
+    "one old receiver of four, in turn": (turn) => turn % 4 === 0,
+    "half of the receivers old, in random order": (turn) => (Math.imul(turn, 2_654_435_761) >>> 9) % 2 === 0,
   };
   for (const [name, isOld] of Object.entries(mixtures))
-    test(`this controller passes receivers of two versions: ${name}`, async () => {
+    test(`the self-check of this controller succeeds at receivers of two versions: ${name}`, async () => {
       for (let first = 0; first < 4; first++) {
         let turn = first;
         const { probe, close } = await door(() => isOld(turn++));
@@ -220,14 +226,14 @@ describe("controllers and receivers of different versions", () => {
     });
 });
 
-describe("a self-check tells whether the store takes texts", () => {
+describe("a self-check reports whether the store takes texts", () => {
   beforeEach(async () => {
     expect(await takesSoon()).toBe(true);
     expect((await send(signedPost(textFields()))).status).toBe(200);
   });
 
   const takes = async () => (await check()).report?.storeTakes;
-  /** Waits until the store has connected again after a fault. */
+  /** Repeats self-checks until the store has connected again after a fault. True when it has. */
   async function takesSoon() {
     for (let attempt = 0; attempt < 20; attempt++) {
       clock.skip(10_000);
@@ -240,7 +246,7 @@ describe("a self-check tells whether the store takes texts", () => {
       .rows[0]?.count;
 
   for (const name of STORE_FAULTS)
-    test(`when ${name}, by a write of its own that leaves no row`, async () => {
+    test(`by a write of its own that leaves no row, when ${name}`, async () => {
       const before = await rows();
       const fault = storeFault(name, inbox, proxy);
       await fault.begin();
@@ -251,7 +257,7 @@ describe("a self-check tells whether the store takes texts", () => {
       expect(await rows()).toBe(before);
     });
 
-  test("when a trigger drops rows without an error, by a write of its own", async () => {
+  test("by a write of its own, when a trigger drops rows without an error", async () => {
     const swallow = `create function public.swallow() returns trigger language plpgsql as $$ begin return null; end $$;
       create trigger swallow before insert on smschannel.inbox for each row execute function public.swallow()`;
     await inbox.owner.query(swallow);
@@ -261,7 +267,7 @@ describe("a self-check tells whether the store takes texts", () => {
     expect(await takesSoon()).toBe(true);
   });
 
-  test("by the last text, without a write of its own", async () => {
+  test("by the result of the last text, without a write of its own", async () => {
     const fault = storeFault("the table is locked", inbox, proxy);
     await fault.begin();
     expect(await takes()).toBe(true);

@@ -9,7 +9,7 @@ interface StoreFault {
   end(inbox: TestInbox, proxy: Proxy): unknown;
 }
 
-/** Faults that keep a store from taking texts. */
+/** Faults that keep the store from taking texts. */
 const FAULTS: Record<string, StoreFault> = {
   "the database is down": {
     begin: (_, proxy) => proxy.set("refuse"),
@@ -41,8 +41,10 @@ const FAULTS: Record<string, StoreFault> = {
   },
 };
 
+/** The names of all faults of the store, each a sentence. */
 export const STORE_FAULTS = Object.keys(FAULTS);
 
+/** Makes the functions that begin and end the fault with this name. */
 export function storeFault(name: string, inbox: TestInbox, proxy: Proxy) {
   const fault = FAULTS[name]!;
   return { begin: () => fault.begin(inbox, proxy), end: () => fault.end(inbox, proxy) };
@@ -52,8 +54,8 @@ const readOnly = (role: string, value: "on" | "off") => `
   alter role "${role}" set default_transaction_read_only = ${value};
   select pg_terminate_backend(pid) from pg_stat_activity where usename = '${role}'`;
 
-/** Makes an insert into the inbox fail with this code. */
+/** SQL that makes an insert into the inbox fail with this SQLSTATE while the condition `when` holds. */
 export const raising = (code: string, when: string) => `
   create or replace function public.fault() returns trigger language plpgsql as
-    $$ begin if ${when} then raise exception 'told to fail' using errcode = '${code}'; end if; return new; end $$;
+    $$ begin if ${when} then raise exception 'the test made it fail' using errcode = '${code}'; end if; return new; end $$;
   create trigger fault before insert on smschannel.inbox for each row execute function public.fault()`;

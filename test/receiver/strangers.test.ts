@@ -15,8 +15,8 @@ import {
   textFields,
 } from "./harness.ts";
 
-// What happens to a port that faces the internet: strangers hoard connections, and send requests slowly or without end. The receiver
-// must end these by itself, and still have room for a text.
+// These tests imitate what happens to a port that faces the internet: unauthenticated clients hoard connections, and send requests slowly
+// or without end. The receiver must end such connections by itself, and still serve a text.
 
 let receiverUrl: string;
 let owner: pg.Client;
@@ -38,12 +38,12 @@ const begin = async (limits: Partial<HttpLimits> = {}) => {
   running = await startReceiver({ url: receiverUrl, routes: [await routeFor()], limits });
 };
 
-/** Short enough for a test, but long enough for a text to get through on a busy machine. */
+/** Time limits that are short enough for a test, but long enough for a text to get through on a busy machine. */
 const SHORT = { headersMs: 2000, requestMs: 2000, checkEveryMs: 50 };
 
 interface Stranger {
   socket: Socket;
-  /** All that it received until the connection ended. */
+  /** Everything that the client received until the connection ended. */
   ended: Promise<string>;
 }
 
@@ -61,7 +61,9 @@ async function stranger(first = ""): Promise<Stranger> {
   return { socket, ended };
 }
 
-/** Sends the same again and again until the connection ends: slowly enough that a header a time stays below 100 headers for 10 s. */
+/**
+ * Sends the same bytes every 100 ms until the connection ends. At this rate even headers stay below the limit of 100 headers for 10 s.
+ */
 function trickle({ socket }: Stranger, bytes: string) {
   const timer = setInterval(() => socket.write(bytes), 100);
   socket.once("close", () => clearInterval(timer));
@@ -82,22 +84,22 @@ const untilOpen = async (count: number) => {
 const text = () => signedPost(textFields());
 const status = async (request: Post) => (await post(running.port, request)).status;
 
-/** The same bytes as `post`, with these headers before the others. */
+/** The bytes of the request that `post` would send, with the headers of `before` added in front. */
 function bytesOf({ path, body, headers = {} }: Post, ...before: string[]): string {
   const own = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   const lines = [`POST ${path} HTTP/1.1`, "Host: sms.example.com", FORM, ...before, ...own];
   return `${[...lines, `Content-Length: ${body.length}`].join("\r\n")}\r\n\r\n${body.toString()}`;
 }
 
-describe("a slow sender is answered 408 and cut, while a text gets through", () => {
+describe("a slow client is answered 408 and cut, while a text is stored:", () => {
   const rows: Record<string, () => Promise<Stranger>> = {
     "a connection that sends nothing": () => stranger(),
-    "headers that trickle in": async () => {
+    "headers that come one every 100 ms": async () => {
       const slow = await stranger(head());
       trickle(slow, "X-A: b\r\n");
       return slow;
     },
-    "a body that trickles in": async () => {
+    "a body that comes one byte every 100 ms": async () => {
       const slow = await stranger(`${head(FORM, "Content-Length: 100000")}\r\n`);
       trickle(slow, "a");
       return slow;
@@ -126,7 +128,7 @@ describe("a slow sender is answered 408 and cut, while a text gets through", () 
     });
 });
 
-describe("an invalid request is answered and cut at once", () => {
+describe("an invalid request is answered with an error and its connection cut at once:", () => {
   const rows: Record<string, [bytes: string, answer: string, reason: string]> = {
     "a header of 17 KiB": [head(`X-Long: ${"x".repeat(17 * 1024)}`), "431", "headersTooLarge"],
     "headers of 17 KiB together": [
@@ -136,10 +138,14 @@ describe("an invalid request is answered and cut at once", () => {
     ],
     "a hundred and ten small headers": [`${head(...smallHeaders(110))}\r\n`, "431", "headersTooLarge"],
     "a target of 17 KiB": [`POST /${"x".repeat(17 * 1024)}`, "431", "headersTooLarge"],
-    "a TLS greeting": ["\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "400", "malformed"],
+    "a TLS handshake": ["\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "400", "malformed"],
     "HTTP/2 without an upgrade": ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400", "malformed"],
-    "two lengths": [`${head(FORM, "Content-Length: 1", "Content-Length: 2")}\r\na`, "400", "malformed"],
-    "a length and chunks": [
+    "two Content-Length headers": [
+      `${head(FORM, "Content-Length: 1", "Content-Length: 2")}\r\na`,
+      "400",
+      "malformed",
+    ],
+    "a Content-Length header and a chunked body": [
       `${head(FORM, "Content-Length: 1", "Transfer-Encoding: chunked")}\r\n0\r\n\r\n`,
       "400",
       "malformed",
@@ -154,18 +160,18 @@ describe("an invalid request is answered and cut at once", () => {
     });
 });
 
-test("a text with ninety more small headers is accepted", async () => {
+test("the receiver accepts a text with ninety additional small headers", async () => {
   await begin();
   const { socket } = await stranger(bytesOf(text(), ...smallHeaders(90)));
   const [answer] = (await once(socket, "data")) as [Buffer];
   expect(answer.toString()).toContain("HTTP/1.1 200 ");
 });
 
-describe("a sender that does not wait for an answer before the next request is cut, so that it holds up no others", () => {
+describe("a client that does not wait for an answer before its next request is cut, and texts are still stored,", () => {
   const rows: Record<string, () => string> = {
-    "with requests that are refused at once": () => bytesOf({ ...text(), headers: {} }).repeat(10_000),
-    "with texts that wait for the store": () => bytesOf(text()).repeat(10_000),
-    "with only two requests": () => bytesOf(text()).repeat(2),
+    "when its requests are refused at once": () => bytesOf({ ...text(), headers: {} }).repeat(10_000),
+    "when its requests are texts that wait for the store": () => bytesOf(text()).repeat(10_000),
+    "when it sends only two requests": () => bytesOf(text()).repeat(2),
   };
   for (const [name, make] of Object.entries(rows))
     test(name, async () => {
@@ -178,10 +184,10 @@ describe("a sender that does not wait for an answer before the next request is c
 
 describe("the number of connections is limited", () => {
   const LIMIT = 20;
-  /** Below the share of the limit at which idle connections are closed. */
+  /** Number of hoarded connections, just below the share of the limit at which idle connections are closed. */
   const HOARDED = 17;
 
-  test("and idle ones are closed to make room for a text", async () => {
+  test("and idle connections are closed in favour of a text", async () => {
     await begin({ connections: LIMIT });
     const hoard = await Promise.all(Array.from({ length: HOARDED }, () => stranger()));
     for (const { socket } of hoard) {
@@ -194,7 +200,7 @@ describe("the number of connections is limited", () => {
     expect(await cuts("tooMany")).toBe(0);
   });
 
-  test("but a text under way keeps its connection", async () => {
+  test("and a text under way keeps its connection", async () => {
     await begin({ connections: LIMIT });
     await owner.query("begin; lock table smschannel.inbox in access exclusive mode");
     const underWay = Array.from({ length: HOARDED }, () => status(text()));
@@ -204,10 +210,10 @@ describe("the number of connections is limited", () => {
     expect(new Set(await Promise.all([...underWay, last]))).toEqual(new Set([200]));
   });
 
-  test("and a new one is cut while all others are in the middle of a request", async () => {
+  test("and a new connection is cut while all others are in the middle of a request", async () => {
     await begin({ ...SHORT, connections: LIMIT });
     const hoard = await Promise.all(Array.from({ length: LIMIT }, () => stranger(head())));
-    // With several listeners connections are not accepted in their order.
+    // With several listeners, connections are not accepted in the order in which they were made.
     await untilOpen(LIMIT);
     expect(await (await stranger(head())).ended).toBe("");
     expect(await cuts("tooMany")).toBe(1);
@@ -216,10 +222,10 @@ describe("the number of connections is limited", () => {
     expect(await cuts("slow")).toBe(LIMIT);
   });
 
-  test("and texts get through beside a thousand idle ones and a thousand half requests", async () => {
+  test("and texts are stored beside a thousand idle connections and a thousand incomplete requests", async () => {
     await begin({ headersMs: 60_000, requestMs: 60_000 });
     const kinds = ["", head()];
-    // In waves, because the kernel lets only some hundreds wait to be accepted.
+    // The connections are made in waves, because the kernel lets only some hundreds wait to be accepted.
     for (let count = 100; count <= 2000; count += 100) {
       await Promise.all(Array.from({ length: 100 }, (_, i) => stranger(kinds[i % 2])));
       await untilOpen(count);
@@ -229,19 +235,19 @@ describe("the number of connections is limited", () => {
   });
 });
 
-test("slow bodies do not fill the memory: beyond the limit they get 503, but never a text of usual size", async () => {
+test("large bodies get 503 when slow bodies have used up the memory for bodies, but a text of usual size is stored", async () => {
   const size = 100_000;
   await begin({ ...SHORT, bodiesBytes: 10 * size });
   const request = `${head(FORM, `Content-Length: ${size + 1}`)}\r\n${"a".repeat(size)}`;
-  // The first 16 KiB of each do not count, and twelve bodies exceed the limit.
+  // The first 16 KiB of each body do not count, and twelve bodies exceed the limit.
   const hoard = await Promise.all(Array.from({ length: 12 }, () => stranger(request)));
   const large = () => signedPost(textFields({ Body: "b".repeat(size) }));
   let answer = await status(large());
-  // Nothing tells when the bytes have arrived, so look again.
+  // Nothing shows when the bytes have arrived, so the test tries again.
   while (answer === 200) answer = await status(large());
   expect(answer).toBe(503);
   expect(await result("crowded")).toBeGreaterThan(0);
-  // The store was not asked, so this must not count as an outage of it.
+  // The store was not tried, so the result must not count as an outage of the store.
   expect(await result("overloaded")).toBe(0);
   expect(await status(text())).toBe(200);
   await Promise.all(hoard.map(({ ended }) => ended));
