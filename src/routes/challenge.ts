@@ -1,74 +1,85 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Route, RouteKey } from "./route.ts";
 
-// The self-check: the controller sends a request like Twilio's to the public URL and learns whether one of our receivers answers
-// it, which version of the route that receiver has, and what arrived there. Question and answer carry HMACs under the route's own
-// random key. Their prefixes differ, so that a question cannot be sent back as its answer. A request without a valid HMAC is
-// treated like any stranger's and learns nothing.
+// In a self-check, the controller sends a request like Twilio's to the public URL. It learns whether one of our receivers answers, which
+// version of the route that receiver has, and how the request arrived there. Challenge and answer carry HMACs under the route's own random
+// key. The prefixes of the HMACs differ, so that a challenge cannot be sent back as its own answer. A request without a valid HMAC is
+// treated like that of any unauthenticated client, which learns nothing.
 const ASK = "smschannel self-check 1";
 const ANSWER = "smschannel self-check answer 1";
 const REPORT = "smschannel self-check report 2";
 const SIGNATURE = "smschannel self-check signature 2";
 
-/** How long a challenge is valid: longer than any check takes, too short to be of use to somebody who recorded it. */
+/** How long a challenge is valid: longer than any self-check takes, and too short to be of use to somebody who recorded it. */
 const LIFETIME_MS = 60_000;
 /** How far the clocks of controller and receiver may differ. */
 const SKEW_MS = 60_000;
 
 /**
- * The random part of a challenge begins with this when its sender can read reports. Older receivers take it for random bytes and
- * give the older answer, so that controller and receivers can be upgraded in any order.
+ * The random part of a challenge begins with this text when the sender can read reports. Older receivers take the text for random bytes
+ * and give the older form of answer, so that controller and receivers can be upgraded in any order.
  */
 const READS_REPORTS = "c2VsZmNoZWNr";
 
-/** The challenge is also sent in this header, so that a receiver recognises it when something on the way changed the body. */
+/**
+ * The header in which the challenge is sent once more, so that a receiver recognises a self-check even when something on the way changed
+ * the body.
+ */
 export const CHECK_HEADER = "x-smschannel-check";
 
 type Keyed = RouteKey & Pick<Route, "checkKey">;
 
-/** A challenge as it was received; `isGenuine` says whether it is one of ours. */
+/** A challenge as a receiver got it. `isGenuine` says whether the controller made it. */
 export interface Asked {
   challenge: string;
   expires: string;
   mac: string;
-  /** The stream that is meant, as `{namespace}/{stream}`: the request's own path may have been changed on the way. */
+  /**
+   * The stream that is checked, as `{namespace}/{stream}`. It is in the challenge, because the path of the request may have been changed
+   * on the way.
+   */
   path: string | undefined;
 }
 
-/** What a receiver says about itself and about the request that brought the challenge. */
+/** What a receiver reports about itself and about the request that brought the challenge. */
 export interface Report {
   /** The generation of the route that this receiver has. */
   generation: number;
-  /** Does its database take texts? */
+  /** True when the database of the receiver takes texts. */
   storeTakes: boolean;
-  /** Would a text from Twilio have been accepted if it had arrived like this? */
+  /** True when a text from Twilio would have been accepted if it had arrived like this request. */
   fits: boolean;
   method: string;
-  /** Path and query. */
+  /** Path and query of the request. */
   target: string;
   contentType?: string;
-  /** The value of X-Twilio-Signature. */
+  /** The value of the header X-Twilio-Signature. */
   signature?: string;
-  /** The body's bytes as base64; only when `fits` is false, to find out what was changed. */
+  /** The bytes of the body as base64. Present only when `fits` is false, to find out what was changed. */
   body?: string;
 }
 
+/** What the controller learns from the answer to a challenge. */
 export type Answered =
   | { ok: false }
-  /** Older receivers send no report. */
+  /** The answer of an older receiver has no report. */
   | { ok: true; generation: number; report?: Report };
 
+/** A challenge that the controller sends, in each form in which it is sent. */
 export interface Challenge {
-  /** Put these before all other fields of the form. */
+  /** The fields to put before all other fields of the form. */
   fields: [name: string, value: string][];
-  /** The same as a value of `CHECK_HEADER`. */
+  /** The challenge as a value for the header `CHECK_HEADER`. */
   header: string;
-  /** The fields alone, form-encoded. Receivers of all versions answer it without a signature. */
+  /** A form-encoded body of the challenge's fields alone. Receivers of all versions answer it without a signature. */
   body: string;
-  /** Reads the body of a 200. `ok` is false unless it was made with the route's key for this very challenge. */
+  /**
+   * Reads the body of an answer with status 200. `ok` is false unless the answer was made with the route's key for exactly this challenge.
+   */
   expect(answer: string): Answered;
 }
 
+/** Makes a new challenge for a self-check of the route. `path` is the stream that is checked, as `{namespace}/{stream}`. */
 export function createChallenge(route: Keyed, nowMs: number, path?: string): Challenge {
   const challenge = READS_REPORTS + randomBytes(23).toString("base64url");
   const expires = String(nowMs + LIFETIME_MS);
@@ -100,12 +111,12 @@ function reported(route: Keyed, challenge: string, answer: string): Answered {
   if (parts === null) return { ok: false };
   const [, json, mac] = parts as unknown as [string, string, string];
   if (!equal(mac, macOf(route, REPORT, challenge, json))) return { ok: false };
-  // The MAC is right, so a receiver of ours wrote it: it has the fields of `Report`, and a later version may have added some.
+  // The MAC is right, so a receiver of ours wrote the report. It has the fields of `Report`, and a later version may have added some.
   const report = JSON.parse(json) as Report;
   return { ok: true, generation: report.generation, report };
 }
 
-/** Reads a challenge from a header's value; undefined when it does not have the form of one. */
+/** Reads a challenge from the value of the header. Undefined when the value does not have the form of a challenge. */
 export function askedInHeader(value: string | string[] | undefined): Asked | undefined {
   if (typeof value !== "string" || value.length > LONGEST_HEADER) return undefined;
   const parts = /^([\w-]{43})\.([0-9]{1,15})\.([\w-]{43})(?:\.([\w.-]+\/[\w.-]+))?$/.exec(value);
@@ -116,12 +127,12 @@ export function askedInHeader(value: string | string[] | undefined): Asked | und
 
 const LONGEST_HEADER = 512;
 /**
- * Twilio's largest requests have 16 KiB. In a body of more than twice that size we look for no challenge: it would cost a
- * stranger nothing and us much.
+ * The largest requests of Twilio have 16 KiB. We search no challenge in a body of more than twice that size: it would cost the sender
+ * nothing and us much.
  */
 const LARGEST_BODY = 32 * 1024;
 
-/** Reads a challenge from a body's fields. The bytes need no decoding: the path's slash is all that may be percent-encoded. */
+/** Reads a challenge from the fields of a body. The bytes need no decoding, because only the slash of the path may be percent-encoded. */
 export function askedInBody(body: Buffer): Asked | undefined {
   if (body.length > LARGEST_BODY || !body.includes("SmsChannelChallenge=")) return undefined;
   const text = body.toString("latin1");
@@ -135,13 +146,13 @@ export function askedInBody(body: Buffer): Asked | undefined {
   return { challenge, expires, mac, path: path?.replace(/%2f/i, "/") };
 }
 
-/** Was this challenge made with the route's key, and is it still valid? */
+/** True when the challenge was made with the key of this route and is still valid. */
 export function isGenuine(route: Keyed, { challenge, expires, mac }: Asked, nowMs: number): boolean {
   if (!equal(mac, macOf(route, ASK, challenge, expires))) return false;
   return Number(expires) + SKEW_MS >= nowMs && Number(expires) <= nowMs + LIFETIME_MS + SKEW_MS;
 }
 
-/** The body that answers a genuine challenge, in the form that its sender can read. */
+/** The body of the answer to a genuine challenge, in the form that its sender can read. */
 export function answerTo(route: Keyed, { challenge }: Asked, report: Report): string {
   if (!challenge.startsWith(READS_REPORTS)) {
     const generation = String(report.generation);
@@ -152,14 +163,15 @@ export function answerTo(route: Keyed, { challenge }: Asked, report: Report): st
 }
 
 /**
- * The X-Twilio-Signature of a self-check. It has the form of Twilio's and is made over the same bytes, so that whatever spoils one
- * spoils the other. But it uses the self-check's key and a prefix, so that it can never pass for the signature of a text.
+ * Makes the X-Twilio-Signature of a self-check. It has the form of Twilio's signature and covers the same bytes, so that whatever spoils a
+ * text's signature spoils this signature, too. But it uses the key of the self-check and a prefix, so that it can never pass for the
+ * signature of a text.
  */
 export function checkSignature({ checkKey }: Pick<Route, "checkKey">, base: Uint8Array): string {
   return createHmac("sha1", checkKey).update(`${SIGNATURE}\n`).update(base).digest("base64");
 }
 
-/** One part per line. No part can contain a line break, so different parts never give the same bytes. */
+/** The HMAC of the parts, one part per line. No part can contain a line break, so different parts never give the same bytes. */
 function macOf(route: Keyed, ...parts: string[]): Buffer {
   return createHmac("sha256", route.checkKey)
     .update([...parts, route.namespaceUid, route.stream, route.accountSid].join("\n"))

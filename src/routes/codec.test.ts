@@ -43,7 +43,7 @@ const comparable = (routes: Route[]) =>
     })),
   }));
 
-test("what was encoded is decoded again, with URLs of any form", async () => {
+test("routes are the same after they were encoded and decoded, with URLs of any form", async () => {
   const routes = [await route(1), await route(2, { numbers: [], urls: [], keys: [] })];
   same(decodeShard(await encodeShard(routes)), routes);
   expect(decodeShard(await encodeShard([]))).toEqual([]);
@@ -54,7 +54,7 @@ test("the same routes in any order give the same bytes", async () => {
   expect(await encodeShard(routes)).toEqual(await encodeShard(routes.toReversed()));
 });
 
-test("2,500 streams fit a Secret with room to spare", async () => {
+test("2,500 routes take less than 900 KiB, so they fit into a Secret", async () => {
   const routes = await Promise.all(Array.from({ length: 2500 }, (_, i) => route(i)));
   const bytes = Object.values(await encodeShard(routes)).reduce(
     (sum, text) => sum + Buffer.from(text, "base64").length,
@@ -63,7 +63,7 @@ test("2,500 streams fit a Secret with room to spare", async () => {
   expect(bytes).toBeLessThan(900 * 1024);
 });
 
-test("fields that a newer version added are ignored", async () => {
+test("decodeShard ignores fields that a newer version added", async () => {
   const [[key, text]] = Object.entries(await encodeShard([await route(1)])) as [[string, string]];
   const shard = JSON.parse(gunzipSync(Buffer.from(text, "base64")).toString());
   shard.more = true;
@@ -74,17 +74,18 @@ test("fields that a newer version added are ignored", async () => {
 
 const packed = (value: unknown) => ({ "routes.json.gz": gzipSync(JSON.stringify(value)).toString("base64") });
 const garbage: Record<string, Record<string, string>> = {
-  nothing: {},
-  "no gzip": { "routes.json.gz": "aGVsbG8=" },
+  "no data": {},
+  "data that is not gzip": { "routes.json.gz": "aGVsbG8=" },
   "a format that is not known": packed({ format: 2, routes: [] }),
   "no routes": packed({ format: 1 }),
   "a route without a stream": packed({ format: 1, routes: [{ ns: "a" }] }),
-  null: packed(null),
+  "null in place of the routes": packed(null),
 };
 for (const [name, data] of Object.entries(garbage))
-  test(`refuses ${name}`, () => expect(() => decodeShard(data)).toThrow(/routing Secret/));
+  test(`decodeShard refuses a Secret with ${name}`, () =>
+    expect(() => decodeShard(data)).toThrow(/routing Secret/));
 
-test("an error does not quote the Secret", () => {
+test("the error of decodeShard does not quote the content of the Secret", () => {
   try {
     decodeShard({ "routes.json.gz": gzipSync("not json: secret").toString("base64") });
   } catch (error) {

@@ -3,14 +3,21 @@ import { PackedList, packedText } from "./packed-list.ts";
 import type { Route, RouteUrls, SignatureKey } from "./route.ts";
 import { publicUrlOf, urlsUnder } from "./urls.ts";
 
-/** The only key in the Secret's data. */
+/** The only key in the data of a Secret with compiled routes. */
 const DATA_KEY = "routes.json.gz";
-/** Raise it for a change that older receivers would misread. They ignore fields that are only added. */
+/**
+ * The version of the format. Raise it for a change that older receivers would misread. Older receivers ignore fields that are only added.
+ */
 const FORMAT = 1;
-/** Far above what routes in a Secret of 1 MiB unpack to: a decompression bomb must not fill the memory. */
+/**
+ * The most bytes that we unpack from a Secret, far more than the routes in a Secret of 1 MiB. Without a limit a decompression bomb could
+ * fill the memory.
+ */
 const LARGEST_UNPACKED = 64 * 1024 * 1024;
 
-/** A route as it is stored. Names are short and URLs are left out where they follow from their base, since a Secret is small. */
+/**
+ * A route as it is stored. Its field names are short, and URLs are left out where they follow from their base, since a Secret is small.
+ */
 interface Packed {
   ns: string;
   uid: string;
@@ -23,7 +30,7 @@ interface Packed {
   c: string;
 }
 
-/** The `data` of a Secret that holds these routes. The same routes give the same bytes, in whatever order they come. */
+/** Makes the `data` of a Secret that holds these routes. The same routes give the same bytes, in whatever order they are given. */
 export async function encodeShard(routes: readonly Route[]): Promise<Record<string, string>> {
   return await new ShardEncoder<Route>((route) => route).encode(routes);
 }
@@ -31,15 +38,15 @@ export async function encodeShard(routes: readonly Route[]): Promise<Record<stri
 type OrderedRoute = Pick<Route, "namespace" | "stream" | "accountSid" | "namespaceUid">;
 
 /**
- * Encodes a shard again and again while its routes change. `S` is what a route is made from. Measured with 2,500 routes of one
- * token each: 138 bytes per route. The controller's own records take more, see ADR 13.
+ * Encodes a shard again and again while its routes change. `S` is the type that a route is made from. Measured with 2,500 routes of one
+ * token each, a route takes 138 bytes. The records of the controller take more, see ADR 13.
  */
 export class ShardEncoder<S extends OrderedRoute> {
   readonly #routes: PackedList<S>;
 
   constructor(routeOf: (source: S) => Route | Promise<Route>) {
     this.#routes = new PackedList({
-      // No name contains a NUL, so this sorts like the list of its parts.
+      // No name contains a NUL character, so these strings sort like the lists of their parts.
       orderOf: ({ namespace, stream, accountSid, namespaceUid }) =>
         `${namespace}\0${stream}\0${accountSid}\0${namespaceUid}`,
       textOf: async (source) => JSON.stringify(pack(await routeOf(source))),
@@ -52,7 +59,10 @@ export class ShardEncoder<S extends OrderedRoute> {
   }
 }
 
-/** Reads what `encodeShard` of this version wrote, or of one that only added fields. Throws on anything else, without quoting it. */
+/**
+ * Reads routes that `encodeShard` wrote, in this version or in a version that only added fields. Throws on anything else, without quoting
+ * it.
+ */
 export function decodeShard(data: Record<string, string>): Route[] {
   const text = data[DATA_KEY];
   if (text === undefined) throw new Error(`the routing Secret has no key ${DATA_KEY}`);
@@ -65,7 +75,7 @@ export function decodeShard(data: Record<string, string>): Route[] {
   }
   const { format, routes } = (shard ?? {}) as { format?: unknown; routes?: unknown };
   if (format !== FORMAT)
-    throw new Error("the routing Secret was written by a version that this one cannot read");
+    throw new Error("the routing Secret was written by a version whose format this version cannot read");
   return array(routes, "routes").map(unpack);
 }
 
@@ -114,7 +124,7 @@ function unpackKey(value: unknown): SignatureKey {
   };
 }
 
-/** Nearly always the three URLs follow from one base; then only the base is stored. */
+/** Nearly always the three URLs follow from one base. Then only the base is stored. */
 function packUrls(
   { namespace, stream }: Pick<Route, "namespace" | "stream">,
   urls: RouteUrls,
@@ -143,7 +153,7 @@ function string(value: unknown, what: string): string {
 
 function number(value: unknown, what: string): number {
   if (!Number.isSafeInteger(value))
-    throw new Error(`the routing Secret has a route whose ${what} is no number`);
+    throw new Error(`the routing Secret has a route whose ${what} is not a number`);
   return value as number;
 }
 

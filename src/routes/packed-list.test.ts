@@ -7,17 +7,17 @@ interface PackedValue {
   text: string;
 }
 
-/** Counts how often a value was written as JSON. */
+/** Makes a list that records the id of each value that is written as JSON. */
 function counted() {
-  const worded: number[] = [];
+  const written: number[] = [];
   const list = new PackedList<PackedValue>({
     orderOf: ({ id }) => String(id).padStart(6, "0"),
     textOf: (value) => {
-      worded.push(value.id);
+      written.push(value.id);
       return JSON.stringify(value);
     },
   });
-  return { list, worded };
+  return { list, written };
 }
 
 const values = (count: number): PackedValue[] =>
@@ -27,7 +27,7 @@ const pack = async (list: PackedList<PackedValue>, of: readonly PackedValue[]) =
   packedText("[", await list.members(of), "]");
 const byId = (of: readonly PackedValue[]) => of.toSorted((a, b) => a.id - b.id);
 
-describe("what was packed is read again", () => {
+describe("a packed list is read back unchanged with", () => {
   for (const count of [0, 1, 2, 31, 32, 33, 64, 65, 1000])
     test(`${count} values`, async () => {
       const text = await pack(counted().list, values(count));
@@ -35,7 +35,7 @@ describe("what was packed is read again", () => {
     });
 });
 
-test("the bytes depend only on the values, not on their order or on what was packed before", async () => {
+test("the bytes of a packed list depend only on its values, not on their order or on earlier packings", async () => {
   const all = values(300);
   const fresh = await pack(counted().list, all);
   const { list } = counted();
@@ -45,23 +45,23 @@ test("the bytes depend only on the values, not on their order or on what was pac
   expect(await pack(counted().list, structuredClone(all))).toBe(fresh);
 });
 
-test("packing the same values again writes nothing, and one change writes only its bucket", async () => {
-  const { list, worded } = counted();
+test("packing the same values again writes nothing, and packing one changed value writes only its bucket", async () => {
+  const { list, written } = counted();
   const all = values(1000);
   await pack(list, all);
-  expect(worded.length).toBe(1000);
-  worded.length = 0;
+  expect(written.length).toBe(1000);
+  written.length = 0;
   await pack(list, all);
-  expect(worded).toEqual([]);
+  expect(written).toEqual([]);
 
   const changed = all.with(500, { id: 500, text: "another" });
   const text = await pack(list, changed);
-  expect(worded).toContain(500);
-  expect(worded.length).toBeLessThan(100);
+  expect(written).toContain(500);
+  expect(written.length).toBeLessThan(100);
   expect(byId(read(text))).toEqual(changed);
 });
 
-test("values can be added and removed", async () => {
+test("a packed list stays right while values are added and removed", async () => {
   const { list } = counted();
   let all = values(70);
   for (const step of [
@@ -76,7 +76,7 @@ test("values can be added and removed", async () => {
   }
 });
 
-test("a value that cannot be written fails the packing, and the next packing is complete", async () => {
+test("packing fails when a value cannot be written as JSON, and the next packing is complete", async () => {
   let broken = true;
   const list = new PackedList<PackedValue>({
     orderOf: ({ id }) => String(id),

@@ -1,11 +1,16 @@
 import { promisify } from "node:util";
 import { gzip, gzipSync, type ZlibOptions } from "node:zlib";
 
-/** How the values of a list are ordered and written. */
+/** Says how the values of a list are ordered and written. */
 export interface Packing<T> {
-  /** Values are sorted by this; it must be unique in the list. Called for every value at each packing, so it must be cheap. */
+  /**
+   * Returns the string by which the values are sorted. It must be unique in the list. It is called for every value at each packing, so it
+   * must be cheap.
+   */
   orderOf(value: T): string;
-  /** The value as JSON; equal values must give equal texts. Called only when the value's bucket is compressed anew. */
+  /**
+   * Returns the value as JSON. Equal values must give equal texts. It is called only when the bucket of the value is compressed again.
+   */
   textOf(value: T): string | Promise<string>;
 }
 
@@ -14,14 +19,16 @@ interface Bucket<T> {
   bytes: Buffer | undefined;
 }
 
-/** Values per bucket: enough to compress well together, few enough to compress again for each change. */
+/** How many values a bucket has on average at most. That is enough to compress well, and few enough to compress again for each change. */
 const PER_BUCKET = 32;
 
 const gzipped = promisify(gzip) as (text: string, options: ZlibOptions) => Promise<Buffer>;
-/** Smaller buffers than zlib's default, which takes a quarter of a megabyte to compress a few kilobytes. */
+/** Options that make zlib use small buffers. By default it takes a quarter of a megabyte to compress a few kilobytes. */
 const SMALL: ZlibOptions = { level: 9, windowBits: 14, memLevel: 6 };
 
-/** Copies the result: zlib returns a slice of a 16 KiB buffer, and keeping the slice would keep all of the buffer. */
+/**
+ * Compresses a text and copies the result, because zlib returns a slice of a 16 KiB buffer. Keeping the slice would keep the whole buffer.
+ */
 async function compress(text: string): Promise<Buffer> {
   const bytes = await gzipped(text, SMALL);
   const exact = Buffer.allocUnsafeSlow(bytes.length);
@@ -30,9 +37,9 @@ async function compress(text: string): Promise<Buffer> {
 }
 
 /**
- * A compressed JSON list that compresses again only what changed. Values are spread over buckets by a hash; each bucket is a gzip
- * member of its own, and a gzip file may consist of several members (RFC 1952, 2.2). Replace values, never change them in place:
- * a bucket counts as changed when its value objects are others. The bytes depend only on the values, not on their order.
+ * A compressed JSON list that compresses again only what changed. Values are spread over buckets by a hash. Each bucket is a gzip member
+ * of its own, and a gzip file may consist of several members (RFC 1952, 2.2). Callers must replace values and never change them in place,
+ * because a bucket counts as changed only when it holds other objects. The bytes depend only on the values, not on their order.
  *
  * A change among 2,500 routes costs some five milliseconds instead of a hundred.
  */
@@ -44,14 +51,17 @@ export class PackedList<T extends object> {
     this.#packing = packing;
   }
 
-  /** The values with commas between them, without brackets. Wait for one call to end before the next. */
+  /**
+   * Packs the values, with commas between them and without brackets. Calls must not overlap: wait until one call has ended before the
+   * next.
+   */
   async members(values: readonly T[]): Promise<Buffer[]> {
     const count = bucketsFor(values.length);
     const groups: T[][] = Array.from({ length: count }, () => []);
     for (const value of values) groups[hashOf(this.#packing.orderOf(value)) & (count - 1)]!.push(value);
     const before = count === this.#buckets.length ? this.#buckets : [];
     const buckets: Bucket<T>[] = [];
-    // One after the other: a thousand compressions at once would take more memory than all the routes.
+    // The buckets are compressed one after the other: a thousand compressions at once would take more memory than all the routes.
     for (const [at, group] of groups.entries()) {
       const known = before[at];
       buckets.push(known !== undefined && sameValues(known.values, group) ? known : await this.#pack(group));
@@ -74,15 +84,15 @@ export class PackedList<T extends object> {
   }
 }
 
-/** These parts one after another as one gzip file, in base64 as a Secret's data wants it. */
+/** Joins the parts into one gzip file, in base64 as the data of a Secret needs it. */
 export function packedText(...parts: (string | readonly Buffer[])[]): string {
   const members = parts.flatMap((part) => (typeof part === "string" ? [constant(part)] : part));
   return Buffer.concat(members).toString("base64");
 }
 
 /**
- * Compressed brackets and commas, kept because they are always the same. Node's gzip header has no time in it, so equal texts
- * give equal bytes.
+ * The compressed forms of brackets and commas, kept because they are always the same. The gzip header that Node writes holds no time, so
+ * equal texts give equal bytes.
  */
 const constants = new Map<string, Buffer>();
 
@@ -95,7 +105,7 @@ function constant(text: string): Buffer {
   return bytes;
 }
 
-/** A power of two: while the list grows its values stay in their buckets, until the number of buckets doubles. */
+/** The number of buckets is a power of two: while the list grows, its values stay in their buckets until the number doubles. */
 function bucketsFor(values: number): number {
   return 2 ** Math.max(0, Math.ceil(Math.log2(values / PER_BUCKET)));
 }
@@ -104,7 +114,7 @@ function sameValues<T>(a: readonly T[], b: readonly T[]): boolean {
   return a.length === b.length && a.every((value, at) => value === b[at]);
 }
 
-/** FNV-1a with MurmurHash3's last step: the low bits, which choose the bucket, are poorly mixed without it. */
+/** Hashes with FNV-1a and the last step of MurmurHash3. Without that step the low bits, which choose the bucket, are poorly mixed. */
 function hashOf(text: string): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);

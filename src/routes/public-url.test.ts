@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { publicUrlProblem } from "./public-url.ts";
 
-describe("whether Twilio would call a PUBLIC_URL", () => {
+describe("the check of PUBLIC_URL", () => {
   for (const good of ["https://sms.example.com", "https://sms.example.com:8443/edge", "https://203.0.113.7"])
-    test(good, () => expect(publicUrlProblem(good, false)).toBeUndefined());
+    test(`accepts ${good}`, () => expect(publicUrlProblem(good, false)).toBeUndefined());
   for (const [bad, words] of [
     ["sms.example.com", "absolute"],
     ["http://sms.example.com", "https://"],
@@ -16,7 +16,7 @@ describe("whether Twilio would call a PUBLIC_URL", () => {
     ["https://receiver.sms.svc", "inside the cluster"],
     ["https://my_host.example.com", "underscore"],
   ] as const)
-    test(`not ${bad}`, () => expect(publicUrlProblem(bad, false)).toContain(words));
-  test("http to this machine is accepted when it is allowed", () =>
+    test(`refuses ${bad}`, () => expect(publicUrlProblem(bad, false)).toContain(words));
+  test("accepts http to this machine when insecure URLs are allowed", () =>
     expect(publicUrlProblem("http://127.0.0.1:8080", true)).toBeUndefined());
 });

@@ -8,7 +8,7 @@ test("a stream's shard depends on its name alone, and streams are spread evenly"
   expect(shardOf("team-1", "support", 4)).toBe(shardOf("team-1", "support", 4));
 });
 
-test("names are made of the release's name alone", () => {
+test("the names of our Secrets and Lease are made from the name of the Helm release alone", () => {
   expect(secretName("sms/my-release", "receiver", 3)).toBe("my-release-receiver-3");
   expect(leaseName("sms/my-release")).toBe("my-release-controller");
   expect(testSecretName("sms/my-release")).toBe("my-release-test");

@@ -1,34 +1,41 @@
 import { createHash } from "node:crypto";
 
-// Names of the objects that an installation keeps in its own namespace. `instance` is `{namespace}/{release}`; only the release
-// becomes part of a name, since the objects are in that namespace. Two installations in one namespace must not share an object.
+// This file makes the names of the objects that an installation keeps in its own namespace. `instance` is `{namespace}/{release}`. Only
+// the release becomes part of a name, since the objects are in that namespace. Two installations in one namespace must not share an
+// object.
 
-/** Who reads a Secret. `controller` holds the records, `receiver` what is compiled from them. An earlier version wrote `work` too. */
+/**
+ * The process that reads a Secret. The `controller` Secrets hold the records, and the `receiver` Secrets hold what is compiled from the
+ * records. An earlier version also wrote `work` Secrets.
+ */
 export type SecretPart = "receiver" | "controller" | "work";
 
-/** Name of one of the Secrets with records or compiled routes. Shards exist because a Secret holds 1 MiB at most. */
+/** The name of a Secret with records or compiled routes. There are several such shards because a Secret holds 1 MiB at most. */
 export function secretName(instance: string, part: SecretPart, shard: number): string {
   return `${releasePrefix(instance)}-${part}-${shard}`;
 }
 
-/** The Lease that the installation's controllers compete for. */
+/** The name of the Lease that the controllers of an installation compete for. */
 export const leaseName = (instance: string): string => `${releasePrefix(instance)}-controller`;
 
-/** The Secret with the account of the route for `smschannel test-text`. */
+/** The name of the Secret with the account of the route for `smschannel test-text`. */
 export const testSecretName = (instance: string): string => `${releasePrefix(instance)}-test`;
 
-/** How the names of the Secrets with saved webhooks begin. The SmsNumber's UID follows, or Twilio's SID of the number. */
+/** The beginning of the names of the Secrets with saved webhooks. The UID of the SmsNumber follows, or Twilio's SID of the number. */
 export const previousPrefix = (instance: string): string => `${releasePrefix(instance)}-previous-`;
 
 /**
- * The number of the Secret that holds a stream's routes. It must never come out differently: after an upgrade the controller
- * looks for its records where the version before wrote them.
+ * The number of the shard that holds the routes of a stream. The result must never change between versions: after an upgrade, the
+ * controller looks for its records where the version before wrote them.
  */
 export function shardOf(namespace: string, stream: string, shards: number): number {
   return createHash("sha256").update(`${namespace}/${stream}`).digest().readUInt32BE(0) % shards;
 }
 
-/** The release's name. One that Kubernetes would not take for a name is cleaned, and a hash keeps different releases different. */
+/**
+ * The prefix of all names: the name of the release. A name that Kubernetes would not accept is cleaned, and a hash of the original keeps
+ * the names of different releases different.
+ */
 function releasePrefix(instance: string): string {
   const release = instance.slice(instance.indexOf("/") + 1);
   if (/^[a-z0-9]([a-z0-9.-]{0,198}[a-z0-9])?$/.test(release)) return release;

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { signatureKey, verify } from "./signature-states.ts";
 
-test("the signature is the same as node:crypto's, for any token and any bytes", async () => {
+test("verify() accepts exactly the signature that node:crypto makes, for any token and any bytes", async () => {
   const bytes = fc.uint8Array({ maxLength: 1000 });
   await fc.assert(
     fc.asyncProperty(fc.string({ maxLength: 200 }), bytes, async (token, base) => {
@@ -18,7 +18,7 @@ test("the signature is the same as node:crypto's, for any token and any bytes", 
   );
 });
 
-test("the signature is right for every length around the end of a block", async () => {
+test("verify() is right for input of every length up to 199 bytes, across the ends of SHA-1 blocks", async () => {
   const key = await signatureKey("token");
   for (let length = 0; length < 200; length++) {
     const base = Buffer.alloc(length, "x");
@@ -26,7 +26,7 @@ test("the signature is right for every length around the end of a block", async 
   }
 });
 
-test("what is kept of a token differs between tokens and does not contain the token", async () => {
+test("the signature keys of different tokens differ and hold only two SHA-1 states of 20 bytes", async () => {
   const [one, same, other] = await Promise.all(["one", "one", "two"].map(signatureKey));
   expect(one).toEqual(same);
   expect(one!.fingerprint).not.toBe(other!.fingerprint);
@@ -44,10 +44,10 @@ const { samples } = JSON.parse(
   readFileSync(new URL("../../test/fixtures/twilio/webhook-requests.json", import.meta.url), "utf8"),
 ) as { samples: SignatureSample[] };
 
-test("the signature of every recorded request is right", async () => {
+test("verify() accepts the signature of every recorded request of Twilio", async () => {
   let checked = 0;
   for (const { url, params, token, headers } of samples) {
-    // Requests with a repeated name, or without a form, are tested elsewhere.
+    // The tests of signature.ts cover requests with a repeated name or without a form.
     if (headers["x-twilio-signature"] === undefined || !Array.isArray(params)) continue;
     if (new Set(params.map(([name]) => name)).size !== params.length) continue;
     const sorted = params.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => name + value);

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { SignatureKey } from "./route.ts";
 import { BLOCK, compress, finish, fromBytes, initialState, STATE, toBytes } from "./sha1.ts";
 
-/** Compiles an auth token; see `SignatureKey`. */
+/** Compiles an auth token into the states that verify its signatures: see `SignatureKey`. */
 export async function signatureKey(token: string): Promise<SignatureKey> {
   const inner = stateAfterPad(token, 0x36);
   const outer = stateAfterPad(token, 0x5c);
@@ -25,13 +25,13 @@ const state = new Int32Array(5);
 const innerDigest = new Uint8Array(STATE);
 const mac = Buffer.alloc(STATE);
 
-/** HMAC-SHA1 of `base` as base64, computed from the states. Equal to what node:crypto gives with the token. */
+/** The HMAC-SHA1 of `base` as base64, computed from the states. It equals what node:crypto computes with the token. */
 export function sign(key: Pick<SignatureKey, "inner" | "outer">, base: Uint8Array): string {
   finish(fromBytes(key.inner, state), base, BLOCK);
   return signatureFrom(key, state);
 }
 
-/** The second of HMAC's two passes, over the digest in `inner`. Overwrites `inner`. */
+/** Makes the second of HMAC's two passes, over the digest in `inner`, and returns the signature. Overwrites `inner`. */
 function signatureFrom(key: Pick<SignatureKey, "outer">, inner: Int32Array): string {
   toBytes(inner, innerDigest);
   finish(fromBytes(key.outer, inner), innerDigest, BLOCK);
@@ -39,7 +39,10 @@ function signatureFrom(key: Pick<SignatureKey, "outer">, inner: Int32Array): str
   return mac.toString("base64");
 }
 
-/** Is `signature` (an X-Twilio-Signature header's value) the HMAC-SHA1 of `base`? Takes the same time however much of it is right. */
+/**
+ * True when `signature`, the value of an X-Twilio-Signature header, is the HMAC-SHA1 of `base`. The check takes the same time however much
+ * of the signature is right.
+ */
 export function verify(
   key: Pick<SignatureKey, "inner" | "outer">,
   base: Uint8Array,
@@ -48,12 +51,12 @@ export function verify(
   return isSame(sign(key, base), signature);
 }
 
-/** Bytes hashed in one step, which take 0.1 to 0.2 ms. */
+/** Number of bytes that are hashed in one step, which takes 0.1 to 0.2 ms. */
 const STEP = 512 * BLOCK;
 
 /**
- * The same in steps, for a `base` that takes milliseconds: the caller can serve other requests in between. Yields the number of
- * bytes hashed in each step. `base` must not change meanwhile.
+ * Verifies like `verify`, but in steps, for a `base` that takes milliseconds: the caller can serve other requests in between. Yields the
+ * number of bytes hashed in each step. `base` must not change meanwhile.
  */
 export function* verifyInSteps(
   key: Pick<SignatureKey, "inner" | "outer">,
@@ -74,7 +77,7 @@ export function* verifyInSteps(
 
 function isSame(want: string, signature: string): boolean {
   if (signature.length !== want.length) return false;
-  // Compares every character, so that the time does not tell how many are right. node's timingSafeEqual would need two buffers.
+  // Every character is compared, so that the time does not tell how many are right. timingSafeEqual of node:crypto would need two buffers.
   let difference = 0;
   for (let i = 0; i < want.length; i++) difference |= signature.charCodeAt(i) ^ want.charCodeAt(i);
   return difference === 0;

@@ -4,21 +4,22 @@ import { signatureKey } from "./signature-states.ts";
 import { urlsUnder } from "./urls.ts";
 
 /**
- * An installation's own route for `smschannel test-text`. Its account does not exist at Twilio and has a token of its own, so that
- * a text can be signed without any user's credentials. It has no number, so its texts are stored as `unrouted` and never answered.
- * No WorkStream can have this name, since names in Kubernetes have no underscore.
+ * The stream of the route that an installation has for `smschannel test-text`. The account of the route does not exist at Twilio and has a
+ * token of its own. So a text can be signed without the credentials of any user. The route has no number, so its texts are stored as
+ * `unrouted` and never answered. No WorkStream can have this name, since names in Kubernetes have no underscore.
  */
 export const TEST_STREAM = "_test";
-/** The `namespace_uid` of its texts. It is no UID, so it belongs to no namespace. */
+/** The `namespace_uid` of the texts of the test route. It is not a UID, so it belongs to no namespace. */
 const TEST_NAMESPACE_UID = "release-test";
 
-/** The content of the Secret `testSecretName`. */
+/** The content of the Secret that `testSecretName` names. */
 export interface TestAccount {
   accountSid: string;
   authToken: string;
   checkKey: string;
 }
 
+/** Makes an account for the test route, with random credentials. */
 export function newTestAccount(): TestAccount {
   return {
     accountSid: `AC${randomBytes(16).toString("hex")}`,
@@ -27,7 +28,7 @@ export function newTestAccount(): TestAccount {
   };
 }
 
-/** `publicUrl` must not end with a slash; `namespace` is the installation's. */
+/** Makes the test route of an installation. `publicUrl` must not end with a slash; `namespace` is the namespace of the installation. */
 export async function testRoute(
   { accountSid, authToken, checkKey }: TestAccount,
   { publicUrl, namespace }: { publicUrl: string; namespace: string },

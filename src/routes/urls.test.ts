@@ -29,13 +29,13 @@ test("without a fallback public URL the fallback URL is under PUBLIC_URL as well
   expect(own.fallback).toBe("https://sms.example.com/fallback/team/support");
 });
 
-test("the PUBLIC_URL of an inbound URL is found, but only for its own stream", () => {
+test("publicUrlOf() finds the PUBLIC_URL of an inbound URL, but only for the stream of that URL", () => {
   expect(publicUrlOf(urls.inbound, "team", "support")).toBe("https://sms.example.com");
   expect(publicUrlOf(urls.inbound, "team", "sales")).toBeUndefined();
   expect(publicUrlOf("", "team", "support")).toBeUndefined();
 });
 
-test("a URL under the current public URLs is recognised, whatever its stream", () => {
+test("inbound and fallback URLs under the current public URLs are recognised, whatever their stream", () => {
   expect([isInboundUrl(bases, urls.inbound), isFallbackUrl(bases, urls.fallback)]).toEqual([true, true]);
   expect([isInboundUrl(bases, urls.fallback), isFallbackUrl(bases, urls.inbound)]).toEqual([false, false]);
   expect(isInboundUrl(bases, "https://old.example.com/inbound/team/support")).toBe(false);
@@ -45,35 +45,41 @@ test.each([
   ["https://sms.example.com", "team", "support"],
   ["https://sms.example.com/fallback/sms", "team", "support"],
   ["https://sms.example.com", "fallback", "fallback"],
-])("the inbound URL of a fallback URL under %s of %s/%s is found", (base, namespace, stream) => {
+])("inboundBeside() finds the inbound URL for a fallback URL under %s for the stream %s/%s", (base, namespace, stream) => {
   const { inbound, fallback } = urlsUnder(base, namespace, stream);
   expect(inboundBeside(fallback)).toBe(inbound);
 });
 
-test("the stream of a URL is found, whatever path PUBLIC_URL has", () => {
+test("streamPathOf() finds the stream of a URL, whatever path PUBLIC_URL has", () => {
   expect(streamPathOf(urls.fallback)).toBe("team/support");
   expect(streamPathOf("https://sms.example.com/somewhere/else")).toBeUndefined();
   expect(ownPathOf(urls.fallback)).toBe("fallback/team/support");
 });
 
-describe("the target of a request", () => {
+describe("parseTarget() reads the target of a request", () => {
   const rows: Record<string, [string, ReturnType<typeof parseTarget>]> = {
-    "a path": ["/inbound/a/b", { kind: "inbound", path: "a/b", query: undefined }],
-    "a path under another": ["/x/y/fallback/a/b", { kind: "fallback", path: "a/b", query: undefined }],
-    "a query, which only a status URL may have": [
+    "with a path": ["/inbound/a/b", { kind: "inbound", path: "a/b", query: undefined }],
+    "with a path under that of PUBLIC_URL": [
+      "/x/y/fallback/a/b",
+      { kind: "fallback", path: "a/b", query: undefined },
+    ],
+    "without the query of an inbound URL, since only status URLs may have a query": [
       "/inbound/a/b?m=1",
       { kind: "inbound", path: "a/b", query: undefined },
     ],
-    "a status URL with a query": [
+    "with the query of a status URL": [
       "/status/a/b?m=1&x=%20",
       { kind: "status", path: "a/b", query: "m=1&x=%20" },
     ],
-    "a slash in the query": ["/status/a/b?m=/c/d", { kind: "status", path: "a/b", query: "m=/c/d" }],
-    "a query that is not ASCII": ["/status/a/b?m=\xe9", undefined],
-    "an unknown kind": ["/outbound/a/b", undefined],
-    "too few parts": ["/inbound/a", undefined],
-    nothing: ["", undefined],
-    "a whole URL": ["http://evil.example/inbound/a/b", { kind: "inbound", path: "a/b", query: undefined }],
+    "with a slash in the query": ["/status/a/b?m=/c/d", { kind: "status", path: "a/b", query: "m=/c/d" }],
+    "as unknown when the query is not ASCII": ["/status/a/b?m=\xe9", undefined],
+    "as unknown when the kind is unknown": ["/outbound/a/b", undefined],
+    "as unknown when the path has too few parts": ["/inbound/a", undefined],
+    "as unknown when it is empty": ["", undefined],
+    "with a whole URL": [
+      "http://evil.example/inbound/a/b",
+      { kind: "inbound", path: "a/b", query: undefined },
+    ],
   };
   for (const [name, [target, want]] of Object.entries(rows))
     test(name, () => expect(parseTarget(target)).toEqual(want));
