@@ -1,6 +1,6 @@
 /**
- * The calls of one account, in the operator's terms. Here the SDK's types end: what leaves this file was checked
- * field by field.
+ * This file makes the calls of one Twilio account, in the terms of the operator. The types of the SDK end here: whatever leaves this file
+ * was checked field by field.
  */
 
 import { Failure } from "../errors.ts";
@@ -27,8 +27,8 @@ import type { Sdk } from "./sdk.ts";
 import type { TwilioAccount } from "./twilio.ts";
 
 /**
- * `TwilioAccount` by means of Twilio's SDK; see there for the contract. Answers are checked before they are
- * believed: a cache or proxy in between can return another account's or another number's.
+ * Implements `TwilioAccount` with Twilio's SDK; the contract is at that interface. Answers are checked before they are believed: a cache
+ * or proxy in between can return the answer for another account or another number.
  */
 export class SdkAccount implements TwilioAccount {
   readonly accountSid: string;
@@ -47,7 +47,7 @@ export class SdkAccount implements TwilioAccount {
     return this.#calls.promoted;
   }
 
-  /** The tokens' order is remembered, so that the next call does not begin with one that is refused. */
+  /** Remembers which token was accepted, so that the next call does not begin with a token that is refused. */
   async check(options: CallOptions): Promise<CredentialCheck> {
     const check = await checkCredentials(this.#credentials, {
       fetchAccount: (login) => this.#fetchAccount(login, options),
@@ -60,7 +60,7 @@ export class SdkAccount implements TwilioAccount {
     return check;
   }
 
-  /** One request for each 1,000 numbers. */
+  /** Lists all numbers, with one request for each 1,000 numbers. */
   async listNumbers(options: CallOptions): Promise<PhoneNumber[]> {
     return await this.#calls.list(
       "ListNumbers",
@@ -72,8 +72,7 @@ export class SdkAccount implements TwilioAccount {
   }
 
   async findNumber(e164: string, options: CallOptions): Promise<PhoneNumber | null> {
-    // Twilio's filter is a pattern: +1425555 finds every number that contains it. So the exact number is picked
-    // from the result.
+    // The filter of Twilio is a pattern: +1425555 finds every number that contains it. So the exact number is picked from the result.
     const found = await this.#calls.list(
       "ListNumbers",
       options,
@@ -93,7 +92,7 @@ export class SdkAccount implements TwilioAccount {
   }
 
   /**
-   * Twilio has no versions, so nothing tells whether somebody changed the number since it was read. The caller
+   * Twilio has no versions of a number, so an update does not notice that somebody changed the number since it was read. The caller
    * compares the answer.
    */
   async updateNumber(sid: string, change: WebhookChange, options: CallOptions): Promise<PhoneNumber> {
@@ -111,7 +110,7 @@ export class SdkAccount implements TwilioAccount {
     );
   }
 
-  /** Most accounts have none, and some regions lack the resource. */
+  /** Lists the short codes. Most accounts have none, and some regions of Twilio lack the resource. */
   async listShortCodes(options: CallOptions): Promise<PhoneNumber[]> {
     return await orEmpty(
       this.#calls.list("ListShortCodes", options, (sdk) => this.#v2010(sdk).shortCodes, {}, this.#shortCode),
@@ -119,7 +118,7 @@ export class SdkAccount implements TwilioAccount {
   }
 
   async updateShortCode(sid: string, change: WebhookChange, options: CallOptions): Promise<PhoneNumber> {
-    // Short codes have no application, and Twilio refuses parameters that it does not know (error 20001).
+    // Short codes have no application, and Twilio refuses parameters that a resource does not have (error 20001).
     const { smsApplicationSid: _, ...webhook } = change;
     return await orGone(
       this.#calls.call("UpdateShortCode", options, async (sdk) =>
@@ -134,7 +133,9 @@ export class SdkAccount implements TwilioAccount {
     );
   }
 
-  /** A service may be deleted between the list of services and this call. */
+  /**
+   * Lists the numbers of a service. The service may have been deleted since the list of services was read, and then the result is empty.
+   */
   async listServiceNumbers(serviceSid: string, options: CallOptions): Promise<string[]> {
     const sid = sidOf(serviceSid);
     return await orEmpty(
@@ -161,7 +162,7 @@ export class SdkAccount implements TwilioAccount {
     );
   }
 
-  /** Only addresses for SMS: those of WhatsApp and others take no texts. */
+  /** Lists only addresses of type sms: the addresses of WhatsApp and other channels take no texts. */
   async listConversationsAddresses(options: CallOptions): Promise<ConversationsAddress[]> {
     return await orEmpty(
       this.#calls.list(
@@ -174,11 +175,11 @@ export class SdkAccount implements TwilioAccount {
     );
   }
 
-  /** As one login and no other: the check wants to know about this very token. */
+  /** Reads the account as exactly this login, because the check wants to know about exactly this token. */
   async #fetchAccount(login: Login, options: CallOptions): Promise<AccountSeen> {
     return await this.#calls.as(login, "FetchAccount", options, async (sdk) => {
       const { sid, status, type, ownerAccountSid, authToken } = await this.#v2010(sdk).fetch();
-      // An answer about another account, from a cache, would make its token count as ours.
+      // An answer about another account, from a cache, would make a wrong token count as accepted.
       if (sid !== this.accountSid) throw new BadAnswer("sid is not that of the account");
       return {
         status: text(status, "status"),
@@ -192,25 +193,30 @@ export class SdkAccount implements TwilioAccount {
   readonly #number = (sdk: Parameters<typeof numberFrom>[0]) => this.#own(numberFrom(sdk));
   readonly #shortCode = (sdk: Parameters<typeof shortCodeFrom>[0]) => this.#own(shortCodeFrom(sdk));
 
-  /** A cache between us and Twilio that ignores the login would show another account's numbers. */
+  /**
+   * Throws when the number belongs to another account. A cache between us and Twilio that ignores the login would show us the numbers of
+   * another account.
+   */
   #own(number: PhoneNumber): PhoneNumber {
     if (number.accountSid !== this.accountSid) throw new BadAnswer("account_sid is not that of the account");
     return number;
   }
 
-  /** The account stands in the path, as subaccounts can be opened with a parent's login. */
+  /** The API below the account. The account stands in the path, since subaccounts can be opened with the login of their parent. */
   #v2010(sdk: Sdk) {
     return sdk.api.v2010.accounts(this.accountSid);
   }
 }
 
-/** A cache or proxy that mixes up answers must not make us believe that a number is set. */
+/**
+ * Throws when the answer is about another number: a cache or proxy that mixes up answers must not make us believe that a number is set.
+ */
 function only(sid: string, found: PhoneNumber): PhoneNumber {
   if (found.sid !== sid) throw new BadAnswer("sid is not that of the number");
   return found;
 }
 
-/** Twilio's own 404 as null. */
+/** Turns a 404 of Twilio itself into null. */
 async function orNull<T>(call: Promise<T>): Promise<T | null> {
   try {
     return await call;
@@ -220,13 +226,14 @@ async function orNull<T>(call: Promise<T>): Promise<T | null> {
   }
 }
 
-/** What is listed may be gone since it was found, or the region lacks the product. */
+/** Turns a 404 of Twilio into an empty list: the listed resource may be gone since it was found, or the region may lack the product. */
 async function orEmpty<T>(call: Promise<T[]>): Promise<T[]> {
   return (await orNull(call)) ?? [];
 }
 
 /**
- * The number left the account between the look and the change: it was released, ported or moved to another account.
+ * Turns a 404 of Twilio into NumberNotInAccount: the number left the account since it was last read. It was released, ported or moved to
+ * another account.
  */
 async function orGone<T>(call: Promise<T>): Promise<T> {
   try {

@@ -5,7 +5,7 @@ import { Budget, type Lane, type Permit } from "./budget.ts";
 
 const never = new AbortController().signal;
 
-/** A budget whose calls start and end as the test says. */
+/** Makes a budget whose calls start and end as the test says. */
 function setUp({
   concurrency = 4,
   requestsPerSecond = Number.POSITIVE_INFINITY,
@@ -38,21 +38,21 @@ function setUp({
 }
 
 describe("the lanes of a budget", () => {
-  test("let as many calls begin at once as allowed, and the next when one ends", async () => {
+  test("let as many calls begin at once as allowed, and the next call when one ends", async () => {
     const calls = setUp({ concurrency: 2 });
     calls.ask("change", "a", "b", "c");
     assert.deepEqual(await calls.started(), ["a", "b"]);
     await calls.end("a");
     assert.deepEqual(await calls.started(), ["a", "b", "c"]);
   });
-  test("keep a quarter free of resyncs, which a change takes at once", async () => {
+  test("keep a quarter of the window free of resyncs, and a change uses it at once", async () => {
     const calls = setUp({ concurrency: 8 });
     calls.ask("resync", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8");
     assert.equal((await calls.started()).length, 6);
     calls.ask("change", "c1", "c2");
     assert.deepEqual((await calls.started()).slice(6), ["c1", "c2"]);
   });
-  test("put changes before resyncs that have waited longer", async () => {
+  test("start changes before resyncs that have waited longer", async () => {
     const calls = setUp({ concurrency: 2 });
     calls.ask("resync", "r1", "r2");
     calls.ask("change", "c1", "c2");
@@ -60,7 +60,7 @@ describe("the lanes of a budget", () => {
     await calls.end("r1");
     assert.deepEqual(await calls.started(), ["r1", "c1", "r2"]);
   });
-  test("leave one place to a waiting resync while changes come without end", async () => {
+  test("leave one place to a waiting resync while more and more changes come", async () => {
     const calls = setUp({ concurrency: 4 });
     calls.ask("change", "c1", "c2", "c3", "c4");
     calls.ask("resync", "r1");
@@ -72,15 +72,19 @@ describe("the lanes of a budget", () => {
   for (const [title, ask, want] of [
     ["a change goes before resyncs that waited longer", ["r1", "r2", "c1"], ["c1", "r1", "r2"]],
     [
-      "every fifth turn is a resync's, however many changes wait",
+      "a resync gets every fifth turn, however many changes wait",
       ["r1", "r2", ..."123456789".split("")],
       [..."1234".split(""), "r1", ..."5678".split(""), "r2", "9"],
     ],
-    ["a resync that waits alone has its turn", ["r1", "r2"], ["r1", "r2"]],
-    ["changes that nobody waits behind do not count", ["1", "2", "3", "4", "5"], ["1", "2", "3", "4", "5"]],
+    ["resyncs that wait alone start at once", ["r1", "r2"], ["r1", "r2"]],
+    [
+      "changes behind which no resync waits do not count",
+      ["1", "2", "3", "4", "5"],
+      ["1", "2", "3", "4", "5"],
+    ],
   ] as const)
     for (const shrunkBy of ["its settings", "429s"] as const)
-      test(`one call at a time because of ${shrunkBy}: ${title}`, async () => {
+      test(`with a window of one call because of ${shrunkBy}: ${title}`, async () => {
         const calls = setUp({ concurrency: shrunkBy === "429s" ? 4 : 1 });
         const first = shrunkBy === "429s" ? ["t1", "t2", "t3"] : ["t1"];
         for (const name of first.slice(0, -1)) {
@@ -95,12 +99,12 @@ describe("the lanes of a budget", () => {
         for (const name of [first.at(-1)!, ...want]) await calls.end(name, "failed");
         assert.deepEqual((await calls.started()).slice(first.length), want);
       });
-  test("let changes alone use everything", async () => {
+  test("let changes use the whole window when no resync waits", async () => {
     const calls = setUp({ concurrency: 4 });
     calls.ask("change", "c1", "c2", "c3", "c4", "c5");
     assert.equal((await calls.started()).length, 4);
   });
-  test("give no place to a caller who no longer waits", async () => {
+  test("give no place to a caller that no longer waits", async () => {
     const { budget, clock } = setUp({ concurrency: 1 });
     const first = await budget.acquire("change", never);
     const stop = new AbortController();
@@ -112,7 +116,7 @@ describe("the lanes of a budget", () => {
     await clock.advance(0);
     assert.equal((await third).lane, "change");
   });
-  test("let tenants that share the account take turns, however many calls of one came first", async () => {
+  test("let tenants that share the account take turns, however many calls of one tenant came first", async () => {
     const { budget, clock } = setUp({ concurrency: 1 });
     const order: string[] = [];
     for (const name of ["a1", "a2", "a3", "a4", "b1", "b2"])
@@ -123,17 +127,17 @@ describe("the lanes of a budget", () => {
     for (let i = 0; i < 6; i++) await clock.advance(0);
     assert.deepEqual(order, ["a1", "a2", "b1", "a3", "b2", "a4"]);
   });
-  test("refuse an aborted signal at once", async () => {
+  test("reject a call whose signal is already aborted", async () => {
     await assert.rejects(setUp().budget.acquire("change", AbortSignal.abort(new Error("late"))), /late/);
   });
 });
 
-describe("a caller who has waited for half a minute", () => {
+describe("a caller that has waited for half a minute", () => {
   const rows: Record<string, [Parameters<Budget["finish"]>[1], sentAway: boolean]> = {
-    "goes with the next 429": [{ throttled: undefined }, true],
-    "goes with the next call that has no answer": ["failed", true],
-    "stays while calls are answered, however slowly": ["answered", false],
-    "stays when a caller gives up, which says nothing of Twilio": ["abandoned", false],
+    "is sent away at the next 429": [{ throttled: undefined }, true],
+    "is sent away at the next call that gets no answer": ["failed", true],
+    "goes on waiting while calls are answered, however slowly": ["answered", false],
+    "goes on waiting when another caller gives up, which says nothing about Twilio": ["abandoned", false],
   };
   for (const [name, [outcome, sentAway]] of Object.entries(rows))
     test(name, async () => {
@@ -156,7 +160,7 @@ describe("a caller who has waited for half a minute", () => {
     });
 });
 
-test("the rate holds after a burst of a full window", async () => {
+test("a budget keeps to its rate after a burst of a full window", async () => {
   const calls = setUp({ concurrency: 3, requestsPerSecond: 10 });
   for (const name of ["a", "b", "c", "d", "e"]) calls.ask("change", name);
   await calls.started();
@@ -165,8 +169,8 @@ test("the rate holds after a burst of a full window", async () => {
   assert.deepEqual(calls.times(), [0, 0, 0, 100, 200]);
 });
 
-describe("a 429", () => {
-  test("pauses the whole account, doubling with each in a row", async () => {
+describe("a 429 of Twilio", () => {
+  test("pauses the whole account, and each further 429 in a row doubles the pause", async () => {
     const calls = setUp();
     const pauses: number[] = [];
     for (const name of ["a", "b", "c", "d"]) {
@@ -182,7 +186,7 @@ describe("a 429", () => {
     await calls.clock.advance(1);
     assert.equal((await calls.started()).includes("e"), true);
   });
-  test("pauses no longer than 30 s, whatever is asked for", async () => {
+  test("pauses the account for at most 30 s, whatever Twilio asks for", async () => {
     const calls = setUp();
     for (let i = 0; i < 12; i++) {
       calls.ask("change", `call ${i}`);
@@ -196,21 +200,21 @@ describe("a 429", () => {
     await calls.end("z", { throttled: 3_600_000 });
     assert.equal(calls.budget.pauseMs, 30_000);
   });
-  test("is obeyed where it says how long to wait", async () => {
+  test("pauses the account for the time that its Retry-After asks for", async () => {
     const calls = setUp();
     calls.ask("change", "a");
     await calls.started();
     await calls.end("a", { throttled: 7000 });
     assert.equal(calls.budget.pauseMs, 7000);
   });
-  test("has jitter", async () => {
+  test("pauses the account for a random part of the backoff", async () => {
     const calls = setUp({ random: () => 0.25 });
     calls.ask("change", "a");
     await calls.started();
     await calls.end("a", { throttled: undefined });
     assert.equal(calls.budget.pauseMs, 50);
   });
-  test("halves the window once, however many calls in flight get one", async () => {
+  test("halves the window only once, however many calls in flight get a 429", async () => {
     const calls = setUp({ concurrency: 8 });
     calls.ask("change", "a", "b", "c", "d");
     await calls.started();
@@ -218,7 +222,7 @@ describe("a 429", () => {
     assert.equal(calls.budget.window, 4);
     assert.equal(calls.budget.pauseMs, 200);
   });
-  test("never stops the account for good", async () => {
+  test("leaves a window of at least one call, so the account never stops for good", async () => {
     const calls = setUp({ concurrency: 2 });
     for (let i = 0; i < 5; i++) {
       calls.ask("resync", `call ${i}`);
@@ -230,7 +234,7 @@ describe("a 429", () => {
     await calls.clock.advance(30_000);
     assert.equal((await calls.started()).at(-1), "last");
   });
-  test("is forgotten step by step with good answers, but not with answers to calls from before it", async () => {
+  test("is forgotten step by step with good answers, but not with answers to calls that began before it", async () => {
     const calls = setUp({ concurrency: 8 });
     calls.ask("change", "old", "refused");
     await calls.started();

@@ -1,33 +1,36 @@
 import type { Clock } from "../clock.ts";
 import { FairLine } from "../fairness/line.ts";
 
-/** `change`: a user waits for it. `resync`: looking whether things are still as they should be. */
+/**
+ * The kind of a call. `change` means that a user waits for it. `resync` means that the operator checks whether things are still as they
+ * should be.
+ */
 export type Lane = "change" | "resync";
 
-/** The bounds of one account. */
+/** The bounds on the calls of one account. */
 export interface BudgetOptions {
   clock: Clock;
-  /** Calls at once. */
+  /** Number of calls that may be under way at once. */
   concurrency: number;
   requestsPerSecond: number;
-  /** Between 0 and 1; tests make it constant. */
+  /** Returns a number between 0 and 1; tests make it constant. */
   random?: () => number;
 }
 
-/** The right to make one request, to be given back with what came of it. */
+/** The right to make one request. It is given back with the outcome of the request. */
 export interface Permit {
   readonly lane: Lane;
-  /** How often the account had been slowed down when the call began. */
+  /** Number of times that the account had been slowed down when the call began. */
   readonly epoch: number;
 }
 
 /**
- * `answered`: Twilio dealt with it, even if it refused. `failed`: no answer. `abandoned`: its caller ended it,
- * which says nothing. `throttled`: 429, with how long Twilio asks to wait, where it does.
+ * The outcome of a request. `answered`: Twilio processed it, even if Twilio refused it. `failed`: there was no answer. `abandoned`: the
+ * caller ended it, which says nothing about Twilio. `throttled`: Twilio answered 429, perhaps with the time that it asks us to wait.
  */
 export type CallOutcome = "answered" | "failed" | "abandoned" | { throttled: number | undefined };
 
-/** A caller who waits for a permit. */
+/** A caller that waits for a permit. */
 interface BudgetWaiter {
   tenant: string;
   sinceMs: number;
@@ -35,40 +38,38 @@ interface BudgetWaiter {
   sendAway(): void;
 }
 
-/** The first pause after a 429; doubled by each further one. */
+/** The first pause after a 429. Each further 429 doubles the pause. */
 const FIRST_BACKOFF_MS = 100;
-/** No pause is longer, whatever Twilio asks for: it must still be noticed when Twilio has recovered. */
+/** The longest pause, whatever Twilio asks for: we must still notice when Twilio has recovered. */
 export const LONGEST_PAUSE_MS = 30_000;
-/** A caller who has waited longer than this is sent away with the account's next failure. */
+/** A caller that has waited longer than this is sent away when the next call of the account fails. */
 const LONGEST_WAIT_MS = 30_000;
-/** With a window of one call: so many changes, then one resync that waits. */
+/** Number of changes after which a waiting resync gets its turn, while the window is a single call. */
 const CHANGES_PER_RESYNC = 4;
 
 /**
- * What one account may ask of Twilio: so many calls at once, so many per second. Twilio limits accounts by calls in
- * flight and does not publish the limit, so it is found as TCP finds a line's capacity: a 429 halves the window and
- * pauses the whole account (full jitter from 100 ms, doubling up to 30 s), each good answer widens the window a
- * little.
+ * The budget of one account: how many calls may be under way at once, and how many may start in a second. Twilio limits accounts by calls
+ * in flight and does not publish the limit. So the limit is found as TCP finds the capacity of a line. A 429 halves the window and pauses
+ * the whole account, with full jitter from 100 ms, doubling up to 30 s. Each good answer widens the window a little.
  *
- * Changes go first, and a quarter of the window is kept free for them. A resync that waits gets one place of the
- * window; where the window is a single place, it gets every fifth turn. Tenants that share the account take turns
- * (ADR 29).
+ * Changes go first, and a quarter of the window is kept free for them. A resync that waits gets one place of the window. When the window
+ * is a single place, a waiting resync gets every fifth turn. Tenants that share the account take turns (ADR 29).
  *
- * While the account fails nobody waits for long: the caller can then say why, and try again.
+ * While the account fails, no caller waits for long: the caller can then report why, and try again.
  */
 export class Budget {
   readonly #options: BudgetOptions;
   readonly #waiting = { change: new FairLine<BudgetWaiter>(), resync: new FairLine<BudgetWaiter>() };
   readonly #running: Record<Lane, number> = { change: 0, resync: 0 };
   #window: number;
-  /** 429s in a row, those of calls in flight together counted once. */
+  /** Number of 429s in a row. The 429s of calls that were in flight together count once. */
   #throttles = 0;
   #pausedUntilMs = 0;
   #epoch = 0;
-  /** When the rate alone would allow the next request if there were no burst (generic cell rate algorithm). */
+  /** The time at which the rate alone would allow the next request if there were no burst (generic cell rate algorithm). */
   #rateMs = 0;
   #cancelWake: (() => void) | undefined;
-  /** Changes that began one after another while a resync waited. */
+  /** Number of changes that began one after another while a resync waited. */
   #changesInARow = 0;
 
   constructor(options: BudgetOptions) {
@@ -81,12 +82,12 @@ export class Budget {
     return Math.max(0, this.#pausedUntilMs - this.#options.clock.monotonic());
   }
 
-  /** How many calls at once are allowed now. */
+  /** Number of calls that may be under way at once now. */
   get window(): number {
     return Math.floor(this.#window);
   }
 
-  /** Waits for its turn. Rejects with the signal's reason, or with a TimeoutError when the account fails for long. */
+  /** Waits until a call may be made. Rejects with the reason of the signal, or with a TimeoutError when the account keeps failing. */
   acquire(lane: Lane, signal: AbortSignal, tenant = ""): Promise<Permit> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
@@ -114,7 +115,7 @@ export class Budget {
     });
   }
 
-  /** The call is over: gives the permit back with what came of it. */
+  /** Gives a permit back with the outcome of its call. */
   finish(permit: Permit, outcome: CallOutcome): void {
     this.#running[permit.lane] -= 1;
     // Calls that began before the account was slowed down say nothing about the new pace.
@@ -125,20 +126,20 @@ export class Budget {
     this.#pump();
   }
 
-  /** Called after a failure: callers who have waited too long get it as their answer. */
+  /** Sends away callers that have waited too long. It is called after a failure, which they get as their answer. */
   #sendAway() {
     const latest = this.#options.clock.monotonic() - LONGEST_WAIT_MS;
     const all = Object.values(this.#waiting).flatMap((line) => [...line]);
     for (const waiter of all) if (waiter.sinceMs <= latest) waiter.sendAway();
   }
 
-  /** Adds one call to the window for each whole window of good answers, as TCP does. */
+  /** Widens the window by one call for each whole window of good answers, as TCP does. */
   #answered() {
     this.#throttles = 0;
     this.#window = Math.min(this.#options.concurrency, this.#window + 1 / this.#window);
   }
 
-  /** A 429: of all calls that were in flight together only the first one halves the window. */
+  /** Handles a 429. Of all calls that were in flight together, only the first 429 halves the window. */
   #throttled(retryAfterMs: number | undefined, isNews: boolean) {
     const { clock, random = Math.random } = this.#options;
     const now = clock.monotonic();
@@ -153,7 +154,7 @@ export class Budget {
       this.#pausedUntilMs = Math.max(this.#pausedUntilMs, now + pauseMs);
   }
 
-  /** Starts whatever may start now. */
+  /** Starts all calls that may start now. */
   #pump() {
     for (;;) {
       const lane = this.#next();
@@ -164,7 +165,7 @@ export class Budget {
     }
   }
 
-  /** Whose turn it is, as far as the window goes. */
+  /** The lane whose turn it is, as far as the window allows. */
   #next(): Lane | undefined {
     const limit = this.window;
     const { change, resync } = this.#running;
@@ -175,7 +176,7 @@ export class Budget {
     return resyncMayStart && this.#resyncStarves(limit) ? "resync" : "change";
   }
 
-  /** Would changes without end keep a waiting resync out? */
+  /** True when changes that keep coming would keep a waiting resync out. */
   #resyncStarves(limit: number): boolean {
     if (limit < 2) return this.#changesInARow >= CHANGES_PER_RESYNC;
     return this.#running.resync === 0 && this.#running.change >= limit - 1;
@@ -191,7 +192,7 @@ export class Budget {
     this.#waiting[lane].take()?.start({ lane, epoch: this.#epoch });
   }
 
-  /** Until pause and rate allow the next request; a full window may start at once. */
+  /** Time until the pause and the rate allow the next request. A full window of requests may start at once. */
   #waitMs(): number {
     const { clock, concurrency, requestsPerSecond } = this.#options;
     const burstMs = ((concurrency - 1) * 1000) / requestsPerSecond;

@@ -1,6 +1,6 @@
 /**
- * How the SDK is driven: one client for each call, logged in as one login, page by page. Everything that the SDK
- * throws is caught here, because its errors can hold answers and credentials (ADR 6).
+ * This file drives the SDK: it makes one client for each call, logged in as one login, and reads lists page by page. It catches everything
+ * that the SDK throws, because errors of the SDK can hold answers and credentials (ADR 6).
  */
 
 import { Failure } from "../errors.ts";
@@ -13,28 +13,30 @@ import { BadAnswer } from "./resources.ts";
 import { type Sdk, sdkClient } from "./sdk.ts";
 import { ForeignUrl, nextPageUrl } from "./url.ts";
 
-/** The largest that Twilio allows; a larger one is error 20007. */
+/** The largest page that Twilio allows. A larger one gets error 20007. */
 const PAGE_SIZE = 1000;
-/** A million numbers. Twilio's own lists end; one that does not is somebody else's answer. */
+/** The most pages of a list, enough for a million numbers. Lists of Twilio end, so a list that does not end comes from something else. */
 const MOST_PAGES = 1000;
 
-/** A page of the SDK's, and what leads to the next. */
+/** A page of a list as the SDK returns it, with the URL of the next page. */
 interface SdkPage<I> {
   instances: I[];
   nextPageUrl?: string | undefined;
 }
-/** A list of the SDK's, by its first page and by a page's URL. */
+/** A list as the SDK offers it: its first page, and each page by its URL. */
 interface Listing<P, I> {
   page(params: P & { pageSize: number }): Promise<SdkPage<I>>;
   getPage(url: string): Promise<SdkPage<I>>;
 }
 
-/** The calls of one account: as whom, page by page, and with every surprise of the SDK made into a Failure. */
+/**
+ * Makes the calls of one account. It chooses the login, reads all pages of a list, and turns every surprise of the SDK into a Failure.
+ */
 export class Calls {
   readonly #accountSid: string;
   readonly #deps: CallDeps;
   readonly #logins: readonly Login[];
-  /** The login that worked last: during a rotation the first or the second. */
+  /** Index of the login that worked last: during a rotation, the first or the second token. */
   #preferred = 0;
 
   constructor(credentials: Credentials, deps: CallDeps) {
@@ -43,20 +45,17 @@ export class Calls {
     this.#logins = loginsOf(credentials);
   }
 
-  /** Is the second token the one that works? */
+  /** True when the second token is the one that worked last. */
   get promoted(): boolean {
     return this.#preferred !== 0;
   }
 
-  /** Notes what a check found out about the two tokens. */
+  /** Notes whether a check of the credentials found the second token to be the one that works. */
   preferSecond(promoted: boolean) {
     this.#preferred = promoted && this.#logins.length > 1 ? 1 : 0;
   }
 
-  /**
-   * All pages of a list. A resource that moves from one page to the next between two requests is in the result
-   * once.
-   */
+  /** Reads all pages of a list. A resource that moves from one page to the next between two requests is in the result only once. */
   async list<P extends object, I, T extends { sid: string } | string>(
     operation: Operation,
     options: CallOptions,
@@ -81,7 +80,7 @@ export class Calls {
           ? undefined
           : nextPageUrl(page.nextPageUrl, operations[operation].product, this.#deps.place);
       });
-      // A cache in between may answer with the same page for ever.
+      // A cache in between could answer with the same page for ever.
       if (url !== undefined && (seen.has(url) || seen.size >= MOST_PAGES))
         throw badAnswer(operation, "ENDLESS_LIST", "its list of pages has no end");
       if (url !== undefined) seen.add(url);
@@ -89,7 +88,7 @@ export class Calls {
     return [...found.values()];
   }
 
-  /** A call that gets 401 is tried once with the other token: the tokens may have been promoted a moment ago. */
+  /** Makes a call. A call that gets 401 is tried once with the other token, because the tokens may have been promoted a moment ago. */
   async call<T>(operation: Operation, options: CallOptions, run: (sdk: Sdk) => Promise<T>): Promise<T> {
     const first = this.#preferred;
     try {
@@ -104,7 +103,7 @@ export class Calls {
     }
   }
 
-  /** Makes the call as exactly this login. */
+  /** Makes a call with exactly the given login. */
   async as<T>(
     login: Login,
     operation: Operation,
@@ -116,7 +115,7 @@ export class Calls {
     try {
       return await run(sdk);
     } catch (error) {
-      // These are ours already. Anything else comes from the SDK.
+      // These two errors are ours already. Any other error comes from the SDK.
       if (error instanceof Failure || error instanceof LeadershipLost) throw error;
       if (options.signal.aborted) throw options.signal.reason;
       throw unusable(operation, error);
@@ -125,8 +124,7 @@ export class Calls {
 }
 
 /**
- * The SDK met something that it does not expect, or we did. Its error may hold the answer, so only words of our own
- * go further.
+ * Makes a Failure for an error of the SDK or for an unexpected answer. The error may hold the answer, so only words of our own go further.
  */
 function unusable(operation: Operation, error: unknown): Failure {
   if (error instanceof ForeignUrl)

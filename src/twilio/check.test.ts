@@ -16,7 +16,7 @@ const account: AccountSeen = { status: "active", type: "Full", ownerAccountSid: 
 const sub: AccountSeen = { ...account, ownerAccountSid: parent };
 const fail = (reason: Reason) => new Failure(reason, reason);
 
-/** Twilio as far as a check sees it: what each login gets to see of the account; everybody else gets 401. */
+/** Stands for Twilio as far as a check sees it. The tables say what each login gets to see of the account. Every other login gets 401. */
 function twilio(
   accounts: Record<string, AccountSeen | Failure>,
   keys: Record<string, true | Failure> = {},
@@ -42,12 +42,12 @@ const good: Record<string, [Credentials, CheckCalls, CredentialCheck]> = {
     twilio({ one: account, two: account }),
     { ...accepted, secondaryAuthToken: "accepted" },
   ],
-  "a second token that is no longer, or not yet": [
+  "a second token that is not valid yet, or no longer": [
     both,
     twilio({ one: account }),
     { ...accepted, secondaryAuthToken: "refused" },
   ],
-  "only the second token: promoted": [
+  "a second token that was promoted, while the first is refused": [
     both,
     twilio({ two: { ...account, authToken: "two" } }),
     { ...accepted, authToken: "refused", secondaryAuthToken: "accepted", promoted: true },
@@ -59,12 +59,12 @@ const good: Record<string, [Credentials, CheckCalls, CredentialCheck]> = {
   ],
   "a trial account": [one, twilio({ one: { ...account, type: "Trial" } }), { ...accepted, type: "Trial" }],
   "a subaccount with its own token": [one, twilio({ one: sub }), { ...accepted, ownerAccountSid: parent }],
-  "a subaccount whose second token stands in authToken, as one key is all that some stores know": [
+  "a subaccount whose second token is under the key authToken": [
     one,
     twilio({ one: { ...sub, authToken: "not in the Secret" } }),
     { ...accepted, ownerAccountSid: parent },
   ],
-  "a subaccount in a region that tells no token": [
+  "a subaccount in a region whose answer has no token": [
     one,
     twilio({ one: { ...sub, authToken: "" } }),
     { ...accepted, ownerAccountSid: parent },
@@ -78,30 +78,30 @@ describe("checkCredentials accepts", () => {
 const bad: Record<string, [Credentials, CheckCalls, Reason, RegExp?]> = {
   "the only token is refused": [one, twilio({}), "TwilioUnauthorized"],
   "both tokens are refused": [both, twilio({}), "TwilioUnauthorized"],
-  "the key is refused though the token is good": [
+  "the API key is refused though the token is good": [
     { ...one, ...key },
     twilio({ one: account }),
     "TwilioUnauthorized",
     /apiKeySid/,
   ],
-  "the token is refused though the key is good": [
+  "the token is refused though the API key is good": [
     { ...one, ...key },
     twilio({}, { key: true }),
     "TwilioUnauthorized",
   ],
-  "the key lacks a permission": [
+  "the API key lacks a permission": [
     { ...one, ...key },
     twilio({ one: account }, { key: fail("TwilioPermissionMissing") }),
     "TwilioPermissionMissing",
   ],
   "the account is suspended": [one, twilio({ one: { ...account, status: "suspended" } }), "AccountSuspended"],
   "the account is closed": [one, twilio({ one: { ...account, status: "closed" } }), "AccountSuspended"],
-  "Twilio says of itself that the account is not active": [
+  "Twilio answers with the error that the account is not active": [
     one,
     twilio({ one: fail("AccountSuspended") }),
     "AccountSuspended",
   ],
-  "the token is the parent's": [
+  "the token of a subaccount is that of its parent": [
     one,
     twilio({
       one: { ...sub, authToken: "the subaccount's" },
@@ -109,22 +109,22 @@ const bad: Record<string, [Credentials, CheckCalls, Reason, RegExp?]> = {
     }),
     "SubaccountNeedsOwnToken",
   ],
-  "an outage says nothing about a token": [
+  "Twilio does not answer about one of the tokens": [
     both,
     twilio({ one: account, two: fail("TwilioUnavailable") }),
     "TwilioUnavailable",
   ],
-  "throttling says nothing about a key": [
+  "Twilio throttles the request with the API key": [
     { ...one, ...key },
     twilio({ one: account }, { key: fail("TwilioThrottled") }),
     "TwilioThrottled",
   ],
 };
-describe("an API key that is refused says nothing against the tokens", () => {
+describe("the error for a refused API key lists the accepted tokens", () => {
   const tokens: Record<string, [CheckCalls, readonly string[]]> = {
-    "both are accepted": [twilio({ one: account, two: account }), ["one", "two"]],
-    "one is, promoted or not": [twilio({ two: { ...account, authToken: "two" } }), ["two"]],
-    "also where the key lacks a permission": [
+    "when both tokens are accepted": [twilio({ one: account, two: account }), ["one", "two"]],
+    "when only the promoted token is accepted": [twilio({ two: { ...account, authToken: "two" } }), ["two"]],
+    "when the API key lacks a permission": [
       twilio({ one: account }, { key: fail("TwilioPermissionMissing") }),
       ["one"],
     ],
@@ -139,7 +139,7 @@ describe("an API key that is refused says nothing against the tokens", () => {
     });
 });
 
-describe("checkCredentials refuses", () => {
+describe("checkCredentials throws when", () => {
   for (const [name, [credentials, calls, reason, message = /./]] of Object.entries(bad))
     test(name, async () => {
       await assert.rejects(checkCredentials(credentials, calls), (error) => {

@@ -1,14 +1,14 @@
 /**
- * Which of the Secret's credentials Twilio accepts. Two facts make this less simple than one call: a standard API
- * key may not read the account and gets the same 401 as a wrong one, and a parent account's token opens its
- * subaccounts although it verifies none of their signatures.
+ * Finds out which credentials of the Secret Twilio accepts. Two facts make this less simple than one call. A standard API key may not read
+ * the account and gets the same 401 as a wrong key. And the token of a parent account opens its subaccounts, although it verifies none of
+ * their signatures.
  */
 
 import { Failure } from "../errors.ts";
 import type { Credentials, Login } from "./credentials.ts";
 import type { CredentialCheck } from "./resources.ts";
 
-/** What `GET /Accounts/{sid}` tells. Holds the account's token, so it is never logged and never kept. */
+/** What `GET /Accounts/{sid}` returns. It holds the token of the account, so it is never logged and never kept. */
 export interface AccountSeen {
   status: string;
   type: string;
@@ -16,15 +16,15 @@ export interface AccountSeen {
   authToken: string;
 }
 
-/** The two calls of a check, made as exactly the login given; they throw Failures. */
+/** The two calls of a check, each made as exactly the given login. They throw Failures. */
 export interface CheckCalls {
   fetchAccount(login: Login): Promise<AccountSeen>;
   listOne(login: Login): Promise<void>;
 }
 
-/** The API key is refused while a token is fine: REST has to wait, signatures need not. */
+/** The API key is refused while a token is accepted. Then the REST calls have to wait, but signatures can still be verified. */
 export class KeyRefused extends Failure {
-  /** Tokens that Twilio accepts, in the Secret's order. */
+  /** The tokens that Twilio accepts, in the order of the Secret. */
   readonly acceptedTokens: readonly string[];
 
   constructor({ reason, message, cause }: Failure, acceptedTokens: readonly string[]) {
@@ -39,13 +39,12 @@ export class KeyRefused extends Failure {
   }
 }
 
-/** What Twilio says of one token. */
+/** What Twilio answers about one token. */
 type TokenAnswer = { accepted: true; account: AccountSeen } | { accepted: false; failure: Failure };
 
 /**
- * Asks Twilio about each of the Secret's credentials by itself: one that is never tried alone turns out to be wrong
- * on the day when it is needed. Tokens are asked about also where an API key does the work, since signatures are
- * made with them.
+ * Asks Twilio about each of the credentials by itself: a token that is never tried alone would turn out to be wrong only on the day when
+ * it is needed. Tokens are also tried when an API key makes the REST calls, since signatures are made with tokens.
  */
 export async function checkCredentials(
   credentials: Credentials,
@@ -62,7 +61,7 @@ export async function checkCredentials(
     : secondary?.accepted === true
       ? secondary.account
       : undefined;
-  // No token works, and the first one's refusal is what a person mends first.
+  // No token works. We report the refusal of the first token, because a person should fix this token first.
   if (account === undefined) throw (primary as TokenAnswer & { accepted: false }).failure;
   if (account.status !== "active")
     throw new Failure(
@@ -89,7 +88,7 @@ export async function checkCredentials(
   };
 }
 
-/** Only a 401 is an answer about the token; any other failure says nothing about it. */
+/** Tries one token. Only a 401 is an answer about the token; any other failure says nothing about it. */
 async function askToken(user: string, password: string, { fetchAccount }: CheckCalls): Promise<TokenAnswer> {
   try {
     return { accepted: true, account: await fetchAccount({ user, password }) };
@@ -101,8 +100,8 @@ async function askToken(user: string, password: string, { fetchAccount }: CheckC
 }
 
 /**
- * A standard key may not read the account (401, as a wrong key gets), so it is asked for one number. Returns the
- * refusal.
+ * Tries the API key by listing one number, because a standard key may not read the account and would get the 401 of a wrong key. Returns
+ * the refusal.
  */
 async function askKey(
   { apiKeySid, apiKeySecret }: Credentials,
@@ -119,9 +118,9 @@ async function askKey(
 }
 
 /**
- * A parent's token opens its subaccounts too, but Twilio signs a subaccount's webhooks with the subaccount's own
- * token. That one is in Twilio's answer; where the Secret holds another, it is either the second of a rotation or
- * the parent's, and a request as the parent tells which.
+ * Throws when `authToken` is the token of the parent account. Such a token opens the subaccount too, but Twilio signs the webhooks of a
+ * subaccount with the subaccount's own token. The answer of Twilio holds that own token. When the Secret holds a different token, it is
+ * either the second token of a rotation or the token of the parent. A request as the parent shows which of the two it is.
  */
 async function refuseParentsToken(
   credentials: Credentials,
@@ -134,6 +133,6 @@ async function refuseParentsToken(
   if (!asParent.accepted) return;
   throw new Failure(
     "SubaccountNeedsOwnToken",
-    "authToken is the parent account's; write the subaccount's own, with which Twilio signs its texts",
+    "authToken is the token of the parent account; write the subaccount's own token, with which Twilio signs its texts",
   );
 }

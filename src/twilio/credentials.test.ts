@@ -9,13 +9,13 @@ const authToken = "token-token-token-token-token-01";
 const good = { accountSid, authToken };
 
 const rows: Record<string, [Record<string, string>, { region?: string; edge?: string }, Credentials]> = {
-  "account and token": [good, {}, good],
-  "a trailing line break is cut off": [
+  "an account and its token": [good, {}, good],
+  "values without their trailing line break": [
     { accountSid: `${accountSid}\n`, authToken: `${authToken}\r\n` },
     {},
     good,
   ],
-  "a thousand line breaks are cut off": [
+  "a token without a thousand line breaks after it": [
     { accountSid, authToken: `${authToken}${"\r\n".repeat(1000)}` },
     {},
     good,
@@ -25,31 +25,31 @@ const rows: Record<string, [Record<string, string>, { region?: string; edge?: st
     {},
     { ...good, secondaryAuthToken: "second" },
   ],
-  "the longest second token": [
+  "a second token of 256 characters, the longest": [
     { ...good, secondaryAuthToken: "s".repeat(256) },
     {},
     { ...good, secondaryAuthToken: "s".repeat(256) },
   ],
-  "an empty second token is none": [{ ...good, secondaryAuthToken: "\n" }, {}, good],
+  "an empty second token as none": [{ ...good, secondaryAuthToken: "\n" }, {}, good],
   "an API key": [{ ...good, apiKeySid, apiKeySecret: "s" }, {}, { ...good, apiKeySid, apiKeySecret: "s" }],
   "a region and its edge": [
     good,
     { region: "ie1", edge: "dublin" },
     { ...good, region: "ie1", edge: "dublin" },
   ],
-  "other keys are of no interest": [{ ...good, username: "x" }, {}, good],
+  "a Secret with other keys, which it ignores": [{ ...good, username: "x" }, {}, good],
 };
 for (const [name, [data, where, want]] of Object.entries(rows))
-  test(name, () => assert.deepEqual(parseCredentials(data, where), want));
+  test(`parseCredentials reads ${name}`, () => assert.deepEqual(parseCredentials(data, where), want));
 
 describe("parseCredentials refuses", () => {
   const refused: Record<
     string,
     [Record<string, string>, { region?: string; edge?: string }, string, RegExp]
   > = {
-    "no account": [{ authToken }, {}, "SecretKeyMissing", /accountSid/],
+    "a Secret without an account": [{ authToken }, {}, "SecretKeyMissing", /accountSid/],
     "an empty account": [{ accountSid: "\n", authToken }, {}, "SecretKeyMissing", /accountSid/],
-    "no token": [{ accountSid }, {}, "SecretKeyMissing", /authToken/],
+    "a Secret without a token": [{ accountSid }, {}, "SecretKeyMissing", /authToken/],
     "a key's secret without its SID": [{ ...good, apiKeySecret: "s" }, {}, "SecretKeyMissing", /apiKeySid/],
     "a key's SID without its secret": [{ ...good, apiKeySid }, {}, "SecretKeyMissing", /apiKeySecret/],
     "an account in quotes": [
@@ -70,8 +70,13 @@ describe("parseCredentials refuses", () => {
       "AccountSidMalformed",
       /accountSid/,
     ],
-    "a key's SID as account": [{ ...good, accountSid: apiKeySid }, {}, "AccountSidMalformed", /accountSid/],
-    "an account as key": [
+    "the SID of an API key as account": [
+      { ...good, accountSid: apiKeySid },
+      {},
+      "AccountSidMalformed",
+      /accountSid/,
+    ],
+    "the SID of an account as API key": [
       { ...good, apiKeySid: accountSid, apiKeySecret: "s" },
       {},
       "AccountSidMalformed",
@@ -83,7 +88,7 @@ describe("parseCredentials refuses", () => {
       "SecretKeyMissing",
       /authToken.*one line/,
     ],
-    "a token that is a file": [
+    "a token that is as long as a file": [
       { ...good, authToken: "token-token".repeat(24) },
       {},
       "SecretKeyMissing",
@@ -108,13 +113,18 @@ describe("parseCredentials refuses", () => {
       /accountSid/,
     ],
     "a region without its edge": [good, { region: "ie1" }, "TwilioRejected", /together/],
-    "a region that is no label": [
+    "a region that is not a label of a host name": [
       good,
       { region: "ie1.example.com", edge: "dublin" },
       "TwilioRejected",
       /lower-case/,
     ],
-    "an edge that is no label": [good, { region: "ie1", edge: "-x" }, "TwilioRejected", /lower-case/],
+    "an edge that is not a label of a host name": [
+      good,
+      { region: "ie1", edge: "-x" },
+      "TwilioRejected",
+      /lower-case/,
+    ],
   };
   for (const [name, [data, where, reason, message]] of Object.entries(refused))
     test(name, () =>
@@ -131,13 +141,13 @@ describe("parseCredentials refuses", () => {
     );
 });
 
-/** What a value can become on its way into a Secret, and what is then said of it. */
+/** The ways in which a value can be spoiled on its way into a Secret, and what the error must then say. */
 const spoilings: Record<string, [spoil: (value: string) => string, said: string]> = {
   "double quotes": [(value) => `"${value}"`, "is in quotes"],
   "single quotes": [(value) => `'${value}'`, "is in quotes"],
   backquotes: [(value) => `\`${value}\``, "is in quotes"],
   "typographic quotes": [(value) => `\u201C${value}\u201D`, "is in quotes"],
-  "a quote at its end alone": [(value) => `${value}"`, "is in quotes"],
+  "a quote only at the end": [(value) => `${value}"`, "is in quotes"],
   "quotes and a comma, from JSON": [(value) => `"${value}",`, "is in quotes"],
   "quotes with a line break within": [(value) => `"${value}\n"`, "is in quotes"],
   "a blank before it": [(value) => ` ${value}`, "begins or ends with a blank"],
@@ -154,15 +164,21 @@ const spoilings: Record<string, [spoil: (value: string) => string, said: string]
     "a zero-width space in it (U+200B)",
   ],
   "a zero-width joiner": [(value) => `${value}\u200D`, "a zero-width joiner in it (U+200D)"],
-  "a mark that turns the direction of writing": [
+  "a mark that changes the direction of writing": [
     (value) => `\u202A${value}`,
     "an invisible character in it (U+202A)",
   ],
-  "a letter that only looks like one": [(value) => `${value}\u0430`, "none of Twilio's values has (U+0430)"],
-  "an ellipsis, cut off": [(value) => `${value.slice(0, 9)}\u2026`, "none of Twilio's values has (U+2026)"],
+  "a Cyrillic letter that looks like a Latin one": [
+    (value) => `${value}\u0430`,
+    "none of Twilio's values has (U+0430)",
+  ],
+  "a value that was cut off with an ellipsis": [
+    (value) => `${value.slice(0, 9)}\u2026`,
+    "none of Twilio's values has (U+2026)",
+  ],
   "a mask": [() => "********************************", "is a mask"],
-  "base64 twice": [(value) => Buffer.from(value).toString("base64"), "was encoded in base64 twice"],
-  "base64 twice, with echo's line break": [
+  "base64 encoded twice": [(value) => Buffer.from(value).toString("base64"), "was encoded in base64 twice"],
+  "base64 encoded twice, with the line break of echo": [
     (value) => Buffer.from(`${value}\n`).toString("base64"),
     "was encoded in base64 twice",
   ],
@@ -176,20 +192,20 @@ const spoilings: Record<string, [spoil: (value: string) => string, said: string]
     "is JSON",
   ],
   "a JSON list": [(value) => JSON.stringify([value]), "is JSON"],
-  "a template of Helm that nothing was put in for": [() => "{{ .Values.authToken }}", "is a placeholder"],
-  "a variable that nothing was put in for": [() => `\${TWILIO_AUTH_TOKEN}`, "is a placeholder"],
-  "a hint of the manual": [() => "<your auth token>", "is a placeholder"],
-  "a comma behind it": [(value) => `${value},`, "ends with a comma"],
+  "a Helm template that was not filled in": [() => "{{ .Values.authToken }}", "is a placeholder"],
+  "a variable that was not filled in": [() => `\${TWILIO_AUTH_TOKEN}`, "is a placeholder"],
+  "a placeholder copied from a manual": [() => "<your auth token>", "is a placeholder"],
+  "a comma after the value": [(value) => `${value},`, "ends with a comma"],
   "UTF-16": [(value) => Buffer.from(`\uFEFF${value}`, "utf16le").toString("utf8"), "is UTF-16"],
-  "bytes that are no text": [
+  "bytes that are not text": [
     (value) => Buffer.from([...Buffer.from(value), 0xff, 0xfe]).toString("utf8"),
     "is not UTF-8",
   ],
-  "a NUL behind it": [(value) => `${value}\0`, "a control character"],
-  "twenty of them": [(value) => value.repeat(20), "has more than 256 characters"],
+  "a NUL after the value": [(value) => `${value}\0`, "a control character"],
+  "the value written twenty times": [(value) => value.repeat(20), "has more than 256 characters"],
 };
 
-describe("a value that was spoiled is named by what happened to it, and not shown", () => {
+describe("the error for a spoiled value says what happened to the value and does not show it", () => {
   const real = {
     authToken: "0123456789abcdef0123456789abcdef",
     apiKeySecret: "aBcDeFgHiJkLmNoPqRsTuVwXyZ012345",
@@ -213,14 +229,14 @@ describe("a value that was spoiled is named by what happened to it, and not show
           },
         );
       });
-  test("a SID in a token's place is named as one", () =>
+  test("a SID in the place of a token is reported as a SID", () =>
     assert.throws(
       () => parseCredentials({ ...good, authToken: accountSid }, {}),
       /authToken in the Secret is a SID/,
     ));
 });
 
-describe("the fingerprint", () => {
+describe("the fingerprint of credentials", () => {
   const base: Credentials = { ...good, region: "ie1", edge: "dublin" };
   test("is the same for the same credentials", () =>
     assert.equal(fingerprintOf(base), fingerprintOf({ ...base })));
@@ -235,12 +251,13 @@ describe("the fingerprint", () => {
   for (const [what, change] of Object.entries(changes))
     test(`changes with the ${what}`, () =>
       assert.notEqual(fingerprintOf({ ...base, ...change }), fingerprintOf(base)));
-  test("holds nothing of what it is made from", () => assert.match(fingerprintOf(base), /^[0-9a-f]{24}$/));
-  test("differs for values that differ only in where one ends and the next begins", () =>
+  test("is a hash, which holds nothing of the credentials", () =>
+    assert.match(fingerprintOf(base), /^[0-9a-f]{24}$/));
+  test("differs for two lists of values that only differ in where a value ends", () =>
     assert.notEqual(fingerprint("AC1", "b", "a"), fingerprint("AC1", "", "ab")));
 });
 
-test("with an API key REST logs in with it alone, else with one token after the other", () => {
+test("REST calls log in with the API key alone when there is one, and otherwise with the tokens in turn", () => {
   const tokens = { ...good, secondaryAuthToken: "second" };
   assert.deepEqual(loginsOf(tokens), [
     { user: accountSid, password: authToken },

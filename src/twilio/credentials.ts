@@ -1,24 +1,28 @@
 /**
- * A WorkStream's Secret as credentials. People copy these values by hand, between consoles, editors and base64, so
- * most of what goes wrong with them goes wrong here, and each message says which key is wrong and what to do. No
- * message holds a part of a value, since it goes into a status that many may read.
+ * This file reads the Secret of a WorkStream as credentials. People copy these values by hand, between consoles, editors and base64, and
+ * most mistakes happen there. So each message says which key is wrong and what to do. No message holds a part of a value, since messages
+ * go into a status that many people may read.
  */
 
 import { createHash } from "node:crypto";
 import { Failure } from "../errors.ts";
 import { spoiled } from "./spoiled.ts";
 
-/** What a WorkStream's Secret holds, and where at Twilio it is valid. */
+/** What the Secret of a WorkStream holds, and the region of Twilio where it is valid. */
 export interface Credentials {
   accountSid: string;
-  /** Twilio signs webhooks with it, so it is needed even where an API key does the REST calls. */
+  /** The token with which Twilio signs webhooks. It is needed even when an API key makes the REST calls. */
   authToken: string;
-  /** The other token of a rotation. Both log in from the moment when Twilio makes it; only the primary signs. */
+  /**
+   * The other token of a rotation. Both tokens log in from the moment when Twilio creates the second one; only the primary token signs.
+   */
   secondaryAuthToken?: string;
-  /** Used for REST instead of the tokens. An API key never signs webhooks. */
+  /** An API key, which is used for REST calls instead of the tokens. An API key never signs webhooks. */
   apiKeySid?: string;
   apiKeySecret?: string;
-  /** Both or neither; without them Twilio's us1. Tokens and webhooks differ by region. */
+  /**
+   * Region and edge are given together or not at all. Without them, the region of Twilio is us1. Tokens and webhooks differ by region.
+   */
   region?: string;
   edge?: string;
 }
@@ -38,7 +42,7 @@ export interface Login {
 /** The form of Twilio's SIDs: two letters and 32 hexadecimal digits. */
 const SID = { accountSid: /^AC[0-9a-fA-F]{32}$/, apiKeySid: /^SK[0-9a-fA-F]{32}$/ } as const;
 
-/** The keys of a Secret that are read; all others are somebody else's. */
+/** The keys of the Secret that are read. The operator ignores all other keys. */
 export const CREDENTIAL_KEYS = [
   "accountSid",
   "authToken",
@@ -47,13 +51,16 @@ export const CREDENTIAL_KEYS = [
   "apiKeySecret",
 ] as const;
 
-/** Region and edge become parts of a host name, so they must not be able to end it: no dot, slash, colon or @. */
+/**
+ * The form of a region and of an edge. They become parts of a host name and must not be able to end it, so no dot, slash, colon or @ is
+ * allowed.
+ */
 export const HOST_LABEL = /^[a-z][a-z0-9-]{0,30}$/;
 
 /**
- * Reads a Secret's decoded data. Only trailing line breaks are cut off, which editors and `echo` leave behind;
- * anything else that happened to a value is reported (spoiled.ts), since guessing could send a wrong token. Throws
- * Failure SecretKeyMissing or AccountSidMalformed.
+ * Reads the decoded data of a Secret. Only trailing line breaks are cut off, which editors and `echo` leave behind. Anything else that
+ * happened to a value is reported (spoiled.ts), since a guess could send a wrong token to Twilio. Throws a Failure SecretKeyMissing or
+ * AccountSidMalformed.
  */
 export function parseCredentials(data: Record<string, string>, where: Where): Credentials {
   const value = (key: string) => {
@@ -78,15 +85,15 @@ export function parseCredentials(data: Record<string, string>, where: Where): Cr
 
 function apiKey(sid: string | undefined, secret: string | undefined) {
   if (sid === undefined && secret === undefined) return {};
-  if (sid === undefined) throw missing("apiKeySid", "apiKeySecret is there without it");
-  if (secret === undefined) throw missing("apiKeySecret", "apiKeySid is there without it");
+  if (sid === undefined) throw missing("apiKeySid", "apiKeySecret is set without it");
+  if (secret === undefined) throw missing("apiKeySecret", "apiKeySid is set without it");
   refuseMalformed("apiKeySid", sid, "SK");
   return { apiKeySid: sid, apiKeySecret: secret };
 }
 
 /**
- * The CRD refuses these too. A client that trusts its caller would send the token to any host that a name can be
- * bent to.
+ * Checks region and edge, which the CRD checks as well. A client that trusted its caller would send the token to any host that such a name
+ * can be bent to.
  */
 function place({ region, edge }: Where): Where {
   if (region === undefined && edge === undefined) return {};
@@ -109,20 +116,23 @@ function refuseMalformed(key: keyof typeof SID, value: string, prefix: string): 
   );
 }
 
-/** A token's form is not documented by Twilio, so only what is certainly wrong is refused. */
+/** Throws for a token that is certainly wrong. Twilio does not document the form of a token, so nothing else is refused. */
 function refuseSpoiled(key: string, value: string | undefined): void {
   if (value === undefined) return;
   const why = spoiled(value) ?? sidInstead(value);
   if (why !== undefined) throw new Failure("SecretKeyMissing", `${key} in the Secret ${why}`);
 }
 
-/** A SID in a token's place is the most common mix-up of all. */
+/** Reports a SID in the place of a token, which is the most common mix-up. */
 const sidInstead = (value: string) =>
   SID.accountSid.test(value) || SID.apiKeySid.test(value)
     ? "is a SID, which names an account or a key; write the token or secret that belongs to it"
     : undefined;
 
-/** A loop, since a pattern that ends with $ begins anew at each of a thousand line breaks. */
+/**
+ * Cuts off line breaks at the end. This is a loop, since a regular expression that ends with $ would start again at each of a thousand
+ * line breaks.
+ */
 function withoutLineBreaks(text: string): string {
   let end = text.length;
   while (end > 0 && (text[end - 1] === "\n" || text[end - 1] === "\r")) end--;
@@ -134,17 +144,17 @@ function missing(key: string, why = "it is missing or empty"): Failure {
 }
 
 /**
- * Names a secret without telling it, for cache keys and metrics. One-way as long as the secret cannot be guessed,
- * which holds for what Twilio makes (128 random bits). Log it alone, never next to what it was made from.
+ * Names a secret without revealing it, for cache keys and metrics. The name is one-way as long as the secret cannot be guessed, which
+ * holds for the 128 random bits of Twilio's secrets. Log the name alone, never next to what it was made from.
  */
 export function fingerprint(accountSid: string, secret: string, region?: string): string {
   const hash = createHash("sha256").update("smschannel twilio credentials 1");
-  // With the length of each part, so that no two lists of parts run together into the same text.
+  // The length of each part is hashed as well, so that no two different lists of parts run together into the same text.
   for (const part of [accountSid, region ?? "", secret]) hash.update(`\0${part.length}:${part}`);
   return hash.digest("hex").slice(0, 24);
 }
 
-/** Of everything that a client is made from: any change makes another client with caches of its own. */
+/** The fingerprint of everything that a client is made from: any change makes another client with its own caches. */
 export function fingerprintOf(credentials: Credentials): string {
   const { accountSid, authToken, secondaryAuthToken, apiKeySid, apiKeySecret, region, edge } = credentials;
   const secrets = [authToken, secondaryAuthToken ?? "", apiKeySid ?? "", apiKeySecret ?? "", edge ?? ""];
@@ -152,8 +162,8 @@ export function fingerprintOf(credentials: Credentials): string {
 }
 
 /**
- * The logins for REST, in the order in which they are tried. With an API key only that: a user who restricts a key
- * does not want the operator to fall back to the token, which may do everything.
+ * The logins for REST calls, in the order in which they are tried. With an API key, the key is the only login: a user who restricts a key
+ * does not want the operator to fall back to the token, since a token may do everything.
  */
 export function loginsOf({
   accountSid,

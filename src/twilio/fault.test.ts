@@ -17,17 +17,17 @@ import { operations } from "./operations.ts";
 const update = operations.UpdateNumber;
 const fault = (facts: FaultFacts) => new TwilioFault("UpdateNumber", facts);
 
-describe("what a fault of Twilio's means", () => {
+describe("the reason and message of a failed call, for", () => {
   const rows: Record<string, [FaultFacts, Reason, RegExp]> = {
     "401 Authenticate": [
       { status: 401, twilioCode: 20003 },
       "TwilioUnauthorized",
       /differ by subaccount and by region/,
     ],
-    "401 with a code that nobody knows": [{ status: 401 }, "TwilioUnauthorized", /401/],
+    "401 with an unknown code": [{ status: 401 }, "TwilioUnauthorized", /401/],
     "test credentials": [{ status: 403, twilioCode: 20008 }, "TwilioUnauthorized", /test credentials/],
     "a suspended account": [{ status: 403, twilioCode: 20005 }, "AccountSuspended", /not active/],
-    "an account that is not active, by 401": [
+    "an account that is not active, as 401": [
       { status: 401, twilioCode: 20005 },
       "AccountSuspended",
       /not active/,
@@ -47,15 +47,19 @@ describe("what a fault of Twilio's means", () => {
       "TwilioPermissionMissing",
       /incoming-phone-numbers\/update$/,
     ],
-    "403 that names nothing": [{ status: 403 }, "TwilioPermissionMissing", /incoming-phone-numbers\/update$/],
+    "403 that names no permission": [
+      { status: 403 },
+      "TwilioPermissionMissing",
+      /incoming-phone-numbers\/update$/,
+    ],
     "20403 access denied": [{ status: 403, twilioCode: 20403 }, "TwilioPermissionMissing", /may not/],
-    "a URL that Twilio does not take": [
+    "a URL that Twilio does not accept": [
       { status: 400, twilioCode: 21402 },
       "TwilioRejected",
       /error 21402, the URL is not valid/,
     ],
     "a fallback without a URL": [{ status: 400, twilioCode: 21406 }, "TwilioRejected", /error 21406/],
-    "a code that nobody knows": [
+    "400 with an unknown code": [
       { status: 400, twilioCode: 29999 },
       "TwilioRejected",
       /error 29999; see https/,
@@ -69,7 +73,7 @@ describe("what a fault of Twilio's means", () => {
     "500": [{ status: 500, twilioCode: 20500 }, "TwilioUnavailable", /error of its own/],
     "503 of an edge, as HTML": [{ status: 503 }, "TwilioUnavailable", /error of its own/],
     "a redirect": [{ status: 302 }, "TwilioUnavailable", /cannot be understood: it redirects \(HTTP 302\)/],
-    "200 that is no JSON": [
+    "200 that is not JSON": [
       { status: 200, code: "BAD_ANSWER", detail: "it is not JSON" },
       "TwilioUnavailable",
       /cannot be understood: it is not JSON;/,
@@ -99,7 +103,7 @@ describe("what a fault of Twilio's means", () => {
     });
 });
 
-test("outages have few texts, since a status that changes with each would wake its own watcher", () => {
+test("all 5xx answers have one message and all silences have one, so that a status does not change with each attempt", () => {
   const texts = [500, 502, 503, 504, 520].map((status) => failureFrom(fault({ status }), update).message);
   const silences = ["ECONNRESET", "ENOTFOUND", "ETIMEDOUT", "UND_ERR_SOCKET"].map(
     (code) => failureFrom(fault({ code }), update).message,
@@ -108,7 +112,7 @@ test("outages have few texts, since a status that changes with each would wake i
   assert.equal(new Set(silences).size, 1);
 });
 
-test("the answer's own text is not kept, whatever it holds", () => {
+test("a failure keeps no text of the error answer, whatever it holds", () => {
   const { recorded } = JSON.parse(
     readFileSync(new URL("../../test/fixtures/twilio/api-errors.json", import.meta.url), "utf8"),
   );
@@ -122,7 +126,7 @@ test("the answer's own text is not kept, whatever it holds", () => {
   }
 });
 
-describe("an error body", () => {
+describe("faultFrom() reads the code and permission of an error body", () => {
   const rows: Record<string, [unknown, Partial<TwilioFault>]> = {
     "of the 2010 API": [{ code: 21402, message: "x", status: 400 }, { twilioCode: 21402 }],
     "of newer APIs (RFC 9457)": [
@@ -130,16 +134,16 @@ describe("an error body", () => {
       { twilioCode: 20001 },
     ],
     "with the code as text": [{ code: "20404" }, { twilioCode: 20404 }],
-    "that name a permission": [
+    "that names a permission": [
       {
         code: 70051,
         message: "Authorization Failed. Required permission: /twilio/messaging/services.phone-numbers/list.",
       },
       { twilioCode: 70051, permission: "/twilio/messaging/services.phone-numbers/list" },
     ],
-    "that name none": [{ code: 70051, message: "no" }, { twilioCode: 70051 }],
-    "that are a list": [[1], { twilioCode: undefined }],
-    "that are nothing": [undefined, { twilioCode: undefined }],
+    "that names no permission": [{ code: 70051, message: "no" }, { twilioCode: 70051 }],
+    "that is a list": [[1], { twilioCode: undefined }],
+    "that is missing": [undefined, { twilioCode: undefined }],
     "whose code is an object": [{ code: { valueOf: 1 } }, { twilioCode: undefined }],
   };
   for (const [name, [body, want]] of Object.entries(rows))
@@ -153,24 +157,28 @@ describe("only an error in Twilio's form counts as Twilio's answer", () => {
   const link = (code: number) => `https://www.twilio.com/docs/errors/${code}`;
   const told = (code: number, status: number) => ({ code, message: "x", more_info: link(code), status });
   const twilios: Record<string, [status: number, body: unknown, reason: Reason]> = {
-    "401 of the 2010 API": [401, told(20003, 401), "TwilioUnauthorized"],
-    "401 without a link": [401, { code: 20003, message: "Authenticate", status: 401 }, "TwilioUnauthorized"],
-    "403 of a newer API": [
+    "a 401 of the 2010 API": [401, told(20003, 401), "TwilioUnauthorized"],
+    "a 401 without a link to the catalogue": [
+      401,
+      { code: 20003, message: "Authenticate", status: 401 },
+      "TwilioUnauthorized",
+    ],
+    "a 403 of a newer API": [
       403,
       { type: link(20403), title: "Forbidden", status: 403, code: 20403, detail: "d" },
       "TwilioPermissionMissing",
     ],
-    "403 with a code that nobody knows": [403, told(29999, 403), "TwilioPermissionMissing"],
-    "404 of the 2010 API": [404, told(20404, 404), "TwilioRejected"],
-    "a link to the catalogue instead of a status": [
+    "a 403 with an unknown code": [403, told(29999, 403), "TwilioPermissionMissing"],
+    "a 404 of the 2010 API": [404, told(20404, 404), "TwilioRejected"],
+    "a 404 with a link to the catalogue instead of a status": [
       404,
       { code: 20404, message: "x", more_info: link(20404) },
       "TwilioRejected",
     ],
-    "400 of a wrong URL": [400, told(21402, 400), "TwilioRejected"],
+    "a 400 for a wrong URL": [400, told(21402, 400), "TwilioRejected"],
   };
   for (const [name, [status, body, reason]] of Object.entries(twilios))
-    test(`Twilio: ${name}`, () =>
+    test(`${name} counts as an answer of Twilio`, () =>
       assert.equal(failureFrom(faultFrom("UpdateNumber", status, body), update).reason, reason));
 
   const strangers: Record<string, unknown> = {
@@ -180,16 +188,24 @@ describe("only an error in Twilio's form counts as Twilio's answer", () => {
     "JSON of a gateway": { message: "Forbidden" },
     "JSON of a gateway with the HTTP status as code": { code: 403, message: "Forbidden", status: 403 },
     "JSON of Kubernetes": { kind: "Status", code: 403, reason: "Forbidden", message: "x", status: "Failure" },
-    "RFC 9457 of somebody else": { type: "about:blank", title: "Forbidden", status: 403, detail: "d" },
+    "an RFC 9457 error of another server": {
+      type: "about:blank",
+      title: "Forbidden",
+      status: 403,
+      detail: "d",
+    },
     "a word as code": { code: "AuthFailed", message: "x", status: 401 },
-    "the code within": { success: false, errors: [{ code: 10000, message: "Authentication error" }] },
+    "the code inside a list of errors": {
+      success: false,
+      errors: [{ code: 10000, message: "Authentication error" }],
+    },
     "a Twilio error about another status": { code: 20404, message: "x", status: 418 },
     "a code and no text": { code: 20003, status: 401 },
-    null: null,
+    "the JSON value null": null,
   };
   for (const [name, body] of Object.entries(strangers))
     for (const status of [400, 401, 402, 403, 404, 405, 407, 409, 410, 425, 451])
-      test(`not Twilio: ${status} with ${name}`, () => {
+      test(`${status} with ${name} does not count as an answer of Twilio`, () => {
         const failure = failureFrom(faultFrom("FetchNumber", status, body), operations.FetchNumber);
         assert.equal(failure.reason, "TwilioUnavailable");
         assert.equal(failure.class, "transient");
@@ -199,7 +215,7 @@ describe("only an error in Twilio's form counts as Twilio's answer", () => {
       });
 });
 
-test("an error of another kind has no fault", () => {
+test("faultOf() finds no fault in an error that is not from a call to Twilio", () => {
   assert.equal(faultOf(new Error("x")), undefined);
   assert.equal(faultOf(new Failure("SecretNotFound", "x")), undefined);
 });

@@ -1,32 +1,29 @@
 /**
- * What an error of Twilio's means for this operator. The hard part is to tell Twilio from whatever may answer in
- * its place (a proxy, a firewall, a sign-in page): a stranger's 401 or 404 must not end a claim or condemn
- * credentials, so it counts as an outage.
+ * This file decides what an error of Twilio means for this operator. The hard part is to tell Twilio from whatever may answer in its
+ * place, such as a proxy, a firewall or a sign-in page. A 401 or 404 that is not Twilio's must not end a claim or condemn credentials, so
+ * it counts as an outage.
  */
 
 import { Failure } from "../errors.ts";
 import { isCertificate, noAnswer } from "../no-answer.ts";
 
-/**
- * What went wrong with a call, for those who decide by it. Stands as `cause` of the Failure, and holds nothing
- * secret.
- */
+/** What went wrong with a call, for code that decides by it. It is the `cause` of the Failure and holds nothing secret. */
 export class TwilioFault extends Error {
   override readonly name = "TwilioFault";
-  /** The operator's name of the call, such as `UpdateNumber`. */
+  /** The name that the operator gives to the call, such as `UpdateNumber`. */
   readonly operation: string;
-  /** HTTP status; undefined when there was no whole answer. */
+  /** The HTTP status. Undefined when there was no whole answer. */
   readonly status: number | undefined;
-  /** Twilio's error code, where the answer had one. */
+  /** The error code of Twilio, if the answer had one. */
   readonly twilioCode: number | undefined;
   /**
-   * Without an answer: why, such as `ECONNREFUSED`. With one that cannot be used: `BAD_ANSWER` for a success that
-   * is not what was asked for, `NOT_TWILIO` for a refusal that is not in Twilio's form.
+   * Without an answer, the reason, such as `ECONNREFUSED`. With an answer that cannot be used: `BAD_ANSWER` for a success that is not what
+   * was asked for, `NOT_TWILIO` for a refusal that does not have the form of Twilio's errors.
    */
   readonly code: string | undefined;
   /** The permission that Twilio names as missing. */
   readonly permission: string | undefined;
-  /** What is wrong with an answer that cannot be used, in our words: the field's name, never its value. */
+  /** What is wrong with an answer that cannot be used, in our own words: the name of the field, never its value. */
   readonly detail: string | undefined;
 
   constructor(operation: string, { status, twilioCode, code, permission, detail }: FaultFacts) {
@@ -40,7 +37,7 @@ export class TwilioFault extends Error {
   }
 }
 
-/** What a fault is made from. */
+/** The facts from which a fault is made. */
 export interface FaultFacts {
   status?: number | undefined;
   twilioCode?: number | undefined;
@@ -66,15 +63,15 @@ function describe({ status, twilioCode, code, detail }: FaultFacts): string {
 }
 
 /**
- * Reads Twilio's error bodies: {code, message, …} of the 2010 API, RFC 9457 of newer ones. Their text is not kept:
- * it can quote what was sent, and it changes. A refusal in any other form is not Twilio's.
+ * Makes a fault from an error answer. Twilio's error bodies are {code, message, …} in the 2010 API and RFC 9457 in newer APIs. Their text
+ * is not kept: it can quote what was sent, and it changes. A refusal in any other form is not Twilio's.
  */
 export function faultFrom(operation: string, status: number, body: unknown): TwilioFault {
   const error = errorIn(body);
   const { message, detail } = error;
   const code = Number(error.code);
   const twilioCode = Number.isInteger(code) && code > 0 ? code : undefined;
-  // Error 70051 of a restricted key names the permission in its text only.
+  // Error 70051 of a restricted key names the missing permission only in its text.
   const permission = twilioCode === 70051 ? permissionIn(`${message} ${detail}`) : undefined;
   const stranger = isRefusal(status) && !isTwilioError(error, status);
   return new TwilioFault(operation, {
@@ -88,18 +85,23 @@ export function faultFrom(operation: string, status: number, body: unknown): Twi
 const errorIn = (body: unknown) =>
   (typeof body === "object" && body !== null ? body : {}) as Record<string, unknown>;
 
-/** Statuses that would make a caller change its mind. All others are retried, whoever answers them. */
+/**
+ * True for a status by which Twilio says no, after which a caller does not try again. All other error statuses are retried, whether Twilio
+ * or another server sent them.
+ */
 const isRefusal = (status: number) => status >= 400 && status < 500 && !isTransient(status);
 
-/** 407 is a proxy's by definition; 408, 425 and 429 ask to come back later. */
+/**
+ * True for a status that says nothing about the request itself. By definition 407 comes from a proxy; 408, 425 and 429 ask to try again
+ * later.
+ */
 const isTransient = (status: number) => [407, 408, 425, 429].includes(status);
 
-/** The smallest code in Twilio's catalogue is 10001. Other APIs put the HTTP status there, or a word. */
+/** The smallest code in Twilio's catalogue of errors is 10001. Other APIs use the HTTP status or a word as the code. */
 const SMALLEST_TWILIO_CODE = 10_000;
 
 /**
- * Has the body the form of Twilio's errors? A text, a code of the catalogue, and the HTTP status or a link to the
- * catalogue.
+ * True when the body has the form of Twilio's errors: a text, a code of the catalogue, and the HTTP status or a link to the catalogue.
  */
 function isTwilioError(
   { code, message, title, status, more_info, type }: Record<string, unknown>,
@@ -114,12 +116,12 @@ function isTwilioError(
 const TWILIO_LINK = /^https?:\/\/(www\.)?twilio\.com\//;
 
 function strangerDetail(status: number): string {
-  return `HTTP ${status} came, but not in the form of Twilio's errors, as from a proxy, a firewall or a sign-in page in its place; check the cluster's way out to Twilio`;
+  return `HTTP ${status} came, but not in the form of Twilio's errors, so it is probably from a proxy, a firewall or a sign-in page; check the cluster's network path to Twilio`;
 }
 
 /**
- * Permissions are written like `/twilio/messaging/messages/create`. The pattern is bounded, as the text comes from
- * outside and goes into a status.
+ * The permission that a text names. Permissions are written like `/twilio/messaging/messages/create`. The pattern is bounded, because the
+ * text comes from outside and the permission goes into a status.
  */
 const permissionIn = (text: string) =>
   /\/twilio(?:\/[a-z0-9-]{1,60}(?:\.[a-z0-9-]{1,60})*|\/\*){1,5}/.exec(text)?.[0];
@@ -134,7 +136,7 @@ export type FaultKind =
   | "notFound"
   | "rejected";
 
-/** Codes say more than the status, and they are stable, which Twilio's texts are not. */
+/** The kind of trouble by error code. Codes say more than the HTTP status, and they are stable, unlike the texts of Twilio. */
 const kindOfCode: Record<number, FaultKind> = {
   10001: "suspended",
   20003: "unauthorized",
@@ -148,8 +150,7 @@ const kindOfCode: Record<number, FaultKind> = {
 };
 
 /**
- * Which kind of trouble it is. Anything that is not an answer of Twilio's API counts as Twilio not being there.
- * Pure.
+ * Decides which kind of trouble it is. Anything that is not an answer of Twilio's API counts as Twilio being unavailable. A pure function.
  */
 export function kindOf({
   status,
@@ -166,18 +167,18 @@ export function kindOf({
   return status === 404 ? "notFound" : "rejected";
 }
 
-/** Twilio says that there is no such thing. A 404 of anybody else says nothing about Twilio. */
+/** True when Twilio itself says that the thing does not exist. A 404 of any other server says nothing about Twilio. */
 export function isNotFound(error: unknown): boolean {
   const fault = faultOf(error);
   return fault !== undefined && kindOf(fault) === "notFound";
 }
 
-/** Something answered 404: Twilio, or whatever stands in its place. */
+/** True when something answered 404: Twilio, or whatever stands in its place. */
 export function isAnyNotFound(error: unknown): boolean {
   return faultOf(error)?.status === 404;
 }
 
-/** What known codes mean, as far as this operator can cause them; the rest is named by its number alone. */
+/** The meanings of the error codes that this operator can cause. Any other code is shown by its number alone. */
 const meanings: Record<number, string> = {
   20001: "a parameter is unknown or not valid",
   21218: "the application does not exist",
@@ -188,17 +189,17 @@ const meanings: Record<number, string> = {
   21420: "the application belongs to another account",
 };
 
-/** What a message says about the call that failed. */
+/** What an error message says about the call that failed. */
 export interface CallNature {
-  /** What the call is for, to be read after "to": `list the account's numbers`. */
+  /** What the call is for, written so that it can follow "to": `list the account's numbers`. */
   purpose: string;
-  /** The permission that a restricted API key needs for it. */
+  /** The permission that a restricted API key needs for the call. */
   permission: string;
 }
 
 /**
- * The one error that everybody sees. The same trouble always has the same text: it goes into a status, and a text
- * that changes with each attempt would be a write for each attempt.
+ * Makes the one kind of error that all callers of Twilio get. The same trouble always has the same text: it goes into a status, and a text
+ * that changed with each attempt would be a write for each attempt.
  */
 export function failureFrom(fault: TwilioFault, call: CallNature, retryAfterMs?: number): Failure {
   const options = { cause: fault, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
@@ -236,7 +237,7 @@ export function failureFrom(fault: TwilioFault, call: CallNature, retryAfterMs?:
   }
 }
 
-/** Says whether to wait or to look at the way to Twilio. */
+/** The message for an unavailable Twilio, which says whether to wait or to check the network path to Twilio. */
 function unavailable({ status, code, detail }: TwilioFault): string {
   if (status === undefined)
     return isCertificate(code)
@@ -255,10 +256,10 @@ function whyUnusable(status: number): string {
   return `HTTP ${status}`;
 }
 
-/** 20008 is the one 401 with a cause of its own. */
+/** The message for refused credentials. Of these errors, only 20008 has a cause of its own. */
 function unauthorized({ twilioCode }: TwilioFault): string {
   if (twilioCode === 20008)
-    return "these are Twilio's test credentials, which cannot do this; use the account's own";
+    return "these are Twilio's test credentials, which cannot make this call; use the account's own credentials";
   return "Twilio refused the credentials (401); compare them with Twilio's console: tokens differ by subaccount and by region";
 }
 

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, test, vi } from "vitest";
 import { fieldOf, type Pair, parseForm } from "./form.ts";
 
-// Random requests take a second of a free machine, and this one may be busy.
+// Testing random requests takes a second on a free machine, and this machine may be busy.
 vi.setConfig({ testTimeout: 60_000 });
 
 const parse = (body: string | Uint8Array) =>
@@ -51,7 +51,7 @@ const rows: Record<string, [string, Pair[]]> = {
       ["b", "%4"],
     ],
   ],
-  "a lone percent sign spoils no neighbour": ["Body=%+%C3%A9", [["Body", "% é"]]],
+  "a lone percent sign does not affect the characters after it": ["Body=%+%C3%A9", [["Body", "% é"]]],
   "several bytes make one character": ["Body=%F0%9F%98%80+%e4%bd%a0", [["Body", "😀 你"]]],
   "raw UTF-8 without escapes is read": ["Body=\xc3\xa9", [["Body", "é"]]],
   "a NUL byte is a character": ["Body=a%00b", [["Body", "a\u0000b"]]],
@@ -61,12 +61,12 @@ const rows: Record<string, [string, Pair[]]> = {
   "an empty body has no fields": ["", []],
 };
 for (const [name, [body, want]] of Object.entries(rows))
-  test(name, () => {
+  test(`in a form, ${name}`, () => {
     assert.deepEqual(parse(body), { pairs: want, bytes: undefined });
   });
 
-describe("a value that is not UTF-8", () => {
-  test("is U+FFFD in the text and itself in the bytes", () => {
+describe("a form value that is not UTF-8", () => {
+  test("has U+FFFD in `pairs` and its own bytes in `bytes`", () => {
     assert.deepEqual(parse("Body=a%FFb&To=%2B1"), {
       pairs: [
         ["Body", "a\ufffdb"],
@@ -78,20 +78,20 @@ describe("a value that is not UTF-8", () => {
       ],
     });
   });
-  test("includes a surrogate written as three bytes", () => {
+  test("may be a surrogate written as three bytes", () => {
     assert.deepEqual(parse("Body=%ED%A0%80")?.bytes, [["Body", "\xed\xa0\x80"]]);
   });
-  test("does not include a replacement character that was sent as such", () => {
+  test("is not a replacement character that was sent as such", () => {
     assert.deepEqual(parse("Body=%EF%BF%BD"), { pairs: [["Body", "\ufffd"]], bytes: undefined });
   });
 });
 
-test("a thousand fields are read, one more is refused", () => {
+test("parseForm() reads a form of 1,000 fields and refuses a form of 1,001", () => {
   assert.equal(parse("a=1&".repeat(1000))?.pairs.length, 1000);
   assert.equal(parse("a=1&".repeat(1001)), undefined);
 });
 
-test("a part of a larger buffer is read alone", () => {
+test("parseForm() reads only the given part of a larger buffer", () => {
   const pool = Buffer.from("xxxxa=1&b=2yyyy");
   assert.deepEqual(parse(pool.subarray(4, 11))?.pairs, [
     ["a", "1"],
@@ -99,7 +99,7 @@ test("a part of a larger buffer is read alone", () => {
   ]);
 });
 
-test("the first field of a name is found", () => {
+test("fieldOf() finds the first field with a name", () => {
   assert.equal(
     fieldOf(
       [
@@ -114,7 +114,7 @@ test("the first field of a name is found", () => {
   assert.equal(fieldOf([["a", "1"]], "toString"), undefined);
 });
 
-test("any body is read as the URL standard reads it", () => {
+test("parseForm() reads any body as the URL standard does", () => {
   const atoms = fc.constantFrom(
     "&",
     "=",
@@ -136,7 +136,8 @@ test("any body is read as the URL standard reads it", () => {
   fc.assert(
     fc.property(fc.array(atoms, { maxLength: 30 }), (parts) => {
       const body = Buffer.from(parts.join(""), "latin1");
-      // URLSearchParams takes text and drops a leading question mark; bytes above 127 reach it escaped.
+      // URLSearchParams takes text and drops a leading question mark, so the body gets one more question mark, and bytes above 127 are
+      // escaped.
       const escaped = parts.join("").replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16)}`);
       assert.deepEqual(parse(body)?.pairs, [...new URLSearchParams(`?${escaped}`)]);
     }),
@@ -144,7 +145,7 @@ test("any body is read as the URL standard reads it", () => {
   );
 });
 
-test("whatever a client encodes is decoded again", () => {
+test("parseForm() decodes whatever a client encodes as a form", () => {
   const unit = fc.constantFrom(
     "a",
     " ",
@@ -172,7 +173,7 @@ test("whatever a client encodes is decoded again", () => {
   );
 });
 
-test("recorded webhooks are read as they were written", () => {
+test("parseForm() reads recorded webhooks of Twilio as their fields were written", () => {
   const { samples } = JSON.parse(
     readFileSync(new URL("../../test/fixtures/twilio/webhook-requests.json", import.meta.url), "utf8"),
   );

@@ -1,32 +1,35 @@
 /**
- * Parses the body of a webhook. Signatures are made over decoded fields in Twilio's reading, so the parser must
- * read every body, however odd, exactly as Twilio's libraries do; and it faces the internet, so its time must be in
- * proportion to the body's size.
+ * This file parses the body of a webhook. Signatures are made over the decoded fields as Twilio reads them, so the parser must read every
+ * body, however odd, exactly as Twilio's libraries do. It faces the internet, so its time must be in proportion to the size of the body.
  */
 
 import { isUtf8 } from "node:buffer";
 
-/** One field of a form as received: name and value, decoded. */
+/** One field of a form as it was received: its decoded name and value. */
 export type Pair = readonly [name: string, value: string];
 
-/** A parsed body. */
+/** A webhook body as its parsed fields. */
 export interface Form {
-  /** In the order received, with duplicates and empty values. What is not UTF-8 is U+FFFD, as in URLSearchParams. */
+  /**
+   * The fields in the order received, with duplicates and empty values. Bytes that are not UTF-8 become U+FFFD, as in URLSearchParams.
+   */
   readonly pairs: readonly Pair[];
   /**
-   * The same with each byte as one character (latin1); only there when something is not UTF-8. Nobody documents
-   * what Twilio would sign then, the bytes or their replacement, so a receiver tries both rather than lose a text.
+   * The same fields with each byte as one character (latin1), present only when something is not UTF-8. It is not documented whether
+   * Twilio would then sign the bytes or their replacement, so a receiver tries both rather than lose a text.
    */
   readonly bytes: readonly Pair[] | undefined;
 }
 
-/** A text of Twilio's has some 25 fields, one with ten pictures 45. A body with more than this is an attack. */
+/**
+ * The most fields of a body. A text of Twilio has some 25 fields, and a text with ten pictures has 45. A body with more fields than this
+ * limit is an attack.
+ */
 const MOST_PAIRS = 1000;
 
 /**
- * Parses an `application/x-www-form-urlencoded` body as the URL standard does (`+` is a blank, a lone `%` stands
- * for itself, empty parts are skipped). Undefined when it has more than `mostPairs` fields. The caller bounds the
- * size.
+ * Parses an `application/x-www-form-urlencoded` body as the URL standard does (`+` is a blank, a lone `%` stands for itself, empty parts
+ * are skipped). Undefined when the body has more than `mostPairs` fields. The caller must bound the size of the body.
  */
 export function parseForm(body: Uint8Array, mostPairs = MOST_PAIRS): Form | undefined {
   const raw = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1");
@@ -45,30 +48,27 @@ export function parseForm(body: Uint8Array, mostPairs = MOST_PAIRS): Form | unde
   return { pairs, bytes: bytes.flat().every(isGood) ? undefined : bytes.map(exactBytes) };
 }
 
-/** A part without `=` is a name with an empty value. */
+/** Splits a field into name and value. A field without `=` is a name with an empty value. */
 function partOf(field: string): [name: string, value: string] {
   const equals = field.indexOf("=");
   return equals < 0 ? [field, ""] : [field.slice(0, equals), field.slice(equals + 1)];
 }
 
-/** The value of the first field of that name. */
+/** The value of the first field with this name. */
 export function fieldOf(pairs: readonly Pair[], name: string): string | undefined {
   return pairs.find(([candidate]) => candidate === name)?.[1];
 }
 
 const escaped = /[%+\u0080-\u00ff]/;
 
-/**
- * Plain ASCII stays the string that it is, which is nearly always the case; anything else becomes its
- * percent-decoded bytes.
- */
+/** Percent-decodes a text. Nearly always it is plain ASCII and stays the string that it is; anything else becomes its decoded bytes. */
 function unescaped(text: string): string | Buffer {
   if (!escaped.test(text)) return text;
   const bytes = Buffer.allocUnsafe(text.length);
   let length = 0;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
-    // Byte by byte: `decodeURIComponent` throws at what is not UTF-8, and a thousand throws took 20 ms.
+    // The text is decoded byte by byte: `decodeURIComponent` throws for bytes that are not UTF-8, and a thousand throws took 20 ms.
     const value = code === PERCENT ? hexAt(text, at + 1) * 16 + hexAt(text, at + 2) : -1;
     if (value >= 0) at += 2;
     bytes[length++] = value >= 0 ? value : code === PLUS ? BLANK : code;
@@ -78,7 +78,9 @@ function unescaped(text: string): string | Buffer {
 
 const [PLUS, PERCENT, BLANK] = [0x2b, 0x25, 0x20];
 
-/** The value of a hexadecimal digit. For anything else so far below zero that no second digit makes up for it. */
+/**
+ * The value of a hexadecimal digit. Any other character has a value so far below zero that the sum with a second digit stays negative.
+ */
 function hexAt(text: string, at: number): number {
   const code = text.charCodeAt(at);
   if (code >= 0x30 && code <= 0x39) return code - 0x30;

@@ -1,32 +1,31 @@
 /**
- * The calls to Twilio, as data. A call that is added here has its metric, its log name and its message for missing
- * rights without another line.
+ * The calls to Twilio as a table. A call that is added here has its metric, its name in logs and its message for missing rights without
+ * further code.
  */
 
 import type { CallNature } from "./fault.ts";
 import type { Product } from "./url.ts";
 
-/** What is known of one call before it is made. */
+/** What is known of a call before it is made. */
 export interface OperationInfo extends CallNature {
-  /** Which host it goes to. */
+  /** The product, which decides the host that the call goes to. */
   product: Product;
-  /** Twilio creates and updates by POST. */
+  /** The HTTP method. Twilio creates and updates by POST. */
   method: "GET" | "POST";
-  /** The key of the answer under which a list stands. An answer without it is not Twilio's. */
+  /** The key under which the answer holds the list. An answer without this key is not Twilio's. */
   list?: string;
 }
 
 /**
- * Every call that this client makes. Logs and metrics know calls by these names and never by path or query, which
- * hold SIDs and numbers. `permission` is what a restricted API key needs for the call, for the message when it is
- * missing (error 70051).
+ * Every call that this client makes. Logs and metrics show calls by these names and never by path or query, which hold SIDs and numbers.
+ * `permission` is what a restricted API key needs for the call. The message for error 70051 shows it when the permission is missing.
  */
 export const operations = {
   FetchAccount: {
     product: "api",
     method: "GET",
     purpose: "read the account",
-    // No restricted key can have it, so nobody is told to grant it: the check of a key lists one number instead.
+    // No restricted key can have this permission, so no message asks to grant it: the check of a key lists one number instead.
     permission: "access to the account",
   },
   ListNumbers: {
@@ -91,4 +90,5 @@ export const operations = {
   },
 } as const satisfies Record<string, OperationInfo>;
 
+/** The name of a call that this client makes. */
 export type Operation = keyof typeof operations;

@@ -1,7 +1,7 @@
 /**
- * The HTTP client that the SDK is given (ADR 6). It holds back what the SDK would let through: credentials in
- * errors, strangers' answers, hosts from an answer; and adds what the SDK lacks: budgets, fair shares, repetition
- * and the Lease.
+ * This file has the HTTP client that the SDK is given (ADR 6). The client holds back what the SDK would let through: credentials in
+ * errors, answers that are not Twilio's, and hosts from an answer. It adds what the SDK lacks: budgets, fair shares, retries and the check
+ * of the Lease.
  */
 
 import type { Counter } from "@prometheus-io/client";
@@ -18,16 +18,16 @@ import { type Operation, type OperationInfo, operations } from "./operations.ts"
 import type { Outgoing, Transport, TwilioAnswer } from "./transport.ts";
 import { type TwilioPlace, targetUrl } from "./url.ts";
 
-/** On whose behalf a call is made, and how long it may take. */
+/** Options of one call: the tenant for which it is made, and how long it may take. */
 export interface CallOptions {
-  /** Whether a user waits for it. */
+  /** The lane, which says whether a user waits for the call. */
   lane: Lane;
-  /** The namespace that asks: tenants that share an account, or the connections, take turns. */
+  /** The namespace for which the call is made. Tenants that share an account, or the connections, take turns. */
   tenant?: string;
   signal: AbortSignal;
   /**
-   * Ends an update that has been sent, in place of `signal`: for callers who would rather know what became of it,
-   * since it may land after they have gone.
+   * Ends an update that has been sent, in place of `signal`. It is for callers that would rather know what became of the update, since the
+   * update may take effect after they have given up.
    */
   updateSignal?: AbortSignal;
 }
@@ -36,9 +36,9 @@ export interface CallOptions {
 export interface CallDeps {
   transport: Transport;
   budget: Budget;
-  /** Bounds the requests of all accounts together. */
+  /** Bounds the requests of all accounts together, and shares the places among them. */
   places: Places;
-  /** Names the account among them. */
+  /** Identifies the account among all accounts that share the places. */
   fingerprint: string;
   place: TwilioPlace;
   leadership: Leadership;
@@ -48,7 +48,7 @@ export interface CallDeps {
   random: () => number;
 }
 
-/** What the SDK asks of its HTTP client, as far as this operator's calls go. */
+/** The request that the SDK passes to its HTTP client, as far as the calls of this operator need it. */
 export interface SdkRequest {
   method: string;
   uri: string;
@@ -57,26 +57,29 @@ export interface SdkRequest {
   data?: Record<string, unknown>;
 }
 
-/** What the SDK gets back. */
+/** The response that the SDK gets back. */
 export interface SdkResponse {
   statusCode: number;
   body: unknown;
   headers: Record<string, string>;
 }
 
-/** A 429 was not processed at Twilio, so it may be repeated more often than a call whose fate is unknown. */
+/**
+ * The most tries of a call that gets 429. Twilio did not process such a call, so it may be repeated more often than a call whose fate is
+ * unknown.
+ */
 const MOST_THROTTLED = 5;
 /**
- * An update whose answer was lost may have been done. It sets the same values again, so one repetition is harmless;
- * more would only delay the message.
+ * The most tries of a call without an answer. An update whose answer was lost may have been done. It sets the same values again, so one
+ * repetition is harmless; more would only delay the error.
  */
 const MOST_FAILED = { GET: 3, POST: 2 } as const;
 const FIRST_BACKOFF_MS = 100;
 
 /**
- * The HTTP client that the SDK is given, made anew for each call, so that it knows what the call is, who waits for it and as
- * whom it logs in. Gives only answers of 2xx with JSON in them; whatever else comes is one Failure, thrown here, so that
- * the SDK's errors (whose network errors hold the Authorization header) never come about.
+ * The HTTP client that the SDK is given. It is made anew for each call, so that it knows what the call is, who waits for it and which
+ * login it uses. It returns only answers of 2xx with JSON in them. For everything else it throws one Failure itself, so the SDK never
+ * makes errors of its own: its network errors hold the Authorization header.
  */
 export class RequestClient {
   readonly #deps: CallDeps;
@@ -91,7 +94,7 @@ export class RequestClient {
     this.#options = options;
   }
 
-  /** One call of the SDK's, with all its repetitions. Throws one Failure. */
+  /** Makes one call of the SDK, with all its repetitions. Throws a single Failure. */
   async request(asked: SdkRequest): Promise<SdkResponse> {
     const outgoing = this.#outgoing(asked);
     const tries = { throttled: 0, failed: 0, pausedMs: 0 };
@@ -103,7 +106,7 @@ export class RequestClient {
     }
   }
 
-  /** Waits until the call may be tried again; throws the failure when it may not. */
+  /** Waits until the call may be tried again. Throws the failure when the call may not be tried again. */
   async #beforeNext(
     fault: TwilioFault,
     failure: Failure,
@@ -113,12 +116,12 @@ export class RequestClient {
     const { method } = operations[this.#operation];
     const kind = kindOf(fault);
     if (kind === "throttled") {
-      // The account's pause is waited out in the budget's queue, with everybody else.
+      // The pause of the account is waited out in the queue of the budget, like the pause of every other call.
       tries.throttled += 1;
       tries.pausedMs += budget.pauseMs;
       if (tries.throttled >= MOST_THROTTLED || tries.pausedMs > LONGEST_PAUSE_MS) throw failure;
     } else if (kind === "unavailable") {
-      // An update sets what is wanted whatever was before, so one whose answer was lost can be repeated once.
+      // An update sets the same values whatever was there before, so an update whose answer was lost can be repeated once.
       tries.failed += 1;
       if (tries.failed >= MOST_FAILED[method]) throw failure;
       const backoffMs = random() * FIRST_BACKOFF_MS * 2 ** tries.failed;
@@ -127,7 +130,7 @@ export class RequestClient {
     log.debug({ operation: this.#operation, status: statusOf(fault) }, "twilio call tried again");
   }
 
-  /** One request within the budget, counted and logged. */
+  /** Makes one request within the budget, counted and logged. */
   async #attempt(outgoing: Outgoing): Promise<{ incoming: TwilioAnswer; fault: TwilioFault | undefined }> {
     const { budget, places, fingerprint } = this.#deps;
     const { lane, tenant = "", signal } = this.#options;
@@ -147,7 +150,7 @@ export class RequestClient {
   async #send(outgoing: Outgoing): Promise<{ incoming: TwilioAnswer; fault: TwilioFault | undefined }> {
     const { transport, leadership, clock, log, requests } = this.#deps;
     const { signal, updateSignal = signal } = this.#options;
-    // Now and not earlier: waiting for budget and place may have taken a while. A repetition asks again.
+    // The Lease is checked only now, since waiting for budget and place may have taken a while. A repetition checks it again.
     leadership.assertTime(transport.timeoutMs);
     const startedMs = clock.monotonic();
     let incoming: TwilioAnswer | undefined;
@@ -166,7 +169,7 @@ export class RequestClient {
     }
   }
 
-  /** Tells the budget what came of the request. */
+  /** Gives the permit back to the budget with the outcome of the request. */
   #giveBack(permit: Permit, incoming: TwilioAnswer | undefined) {
     const { budget } = this.#deps;
     if (incoming === undefined) budget.finish(permit, "abandoned");
@@ -174,7 +177,7 @@ export class RequestClient {
     else budget.finish(permit, incoming.status === undefined ? "failed" : "answered");
   }
 
-  /** What is wrong with an answer; undefined for one that the SDK may see. */
+  /** Finds out what is wrong with an answer. Undefined for an answer that the SDK may see. */
   #faultIn(incoming: TwilioAnswer): TwilioFault | undefined {
     if (incoming.status === undefined) return new TwilioFault(this.#operation, { code: incoming.code });
     const { status, json } = incoming;
@@ -184,7 +187,7 @@ export class RequestClient {
     return new TwilioFault(this.#operation, { status, code: "BAD_ANSWER", detail });
   }
 
-  /** The request that the SDK wants, sent to where our settings say. */
+  /** Builds the request that the SDK wants, with the host that our settings give. */
   #outgoing({ method, uri, headers = {}, params = {}, data }: SdkRequest): Outgoing {
     const known = operations[this.#operation];
     if (method.toUpperCase() !== known.method) throw new Error(`${this.#operation} is a ${known.method}`);
@@ -194,7 +197,7 @@ export class RequestClient {
     return { method: known.method, url, login: this.#login, headers, ...body };
   }
 
-  /** A caller who ran out of time gets a Failure that says why; one who was told to stop gets its own reason back. */
+  /** Turns a time-out into a Failure that says why. A caller that was stopped for another reason gets that reason back. */
   async #orGiveUp<T>(work: Promise<T>, failure: () => Failure): Promise<T> {
     try {
       return await work;
@@ -203,7 +206,7 @@ export class RequestClient {
     }
   }
 
-  /** A pause is Twilio's doing and has its own reason. */
+  /** The failure of a call that ran out of time. A pause that Twilio asked for has its own reason. */
   #notInTime(): Failure {
     const throttledMs = this.#deps.budget.pauseMs;
     return throttledMs > 0
@@ -221,23 +224,23 @@ export class RequestClient {
 }
 
 /**
- * Why a success cannot be Twilio's: it was cut off, or is a sign-in page or a proxy's own JSON. Every answer that
- * we use is a JSON object.
+ * Says why a success cannot be Twilio's answer: it was cut off, or is a sign-in page, or is the own JSON of a proxy. Every answer that we
+ * use is a JSON object.
  */
 function unusable(json: unknown, { list }: Pick<OperationInfo, "product" | "list">): string | undefined {
-  if (json === undefined) return "it is not JSON, as a sign-in page or half an answer";
+  if (json === undefined) return "it is not JSON, perhaps a sign-in page or an incomplete answer";
   if (typeof json !== "object" || json === null || Array.isArray(json)) return "it is not a JSON object";
   if (list !== undefined && !Array.isArray((json as Record<string, unknown>)[list]))
     return `${list} is not a list`;
   return undefined;
 }
 
-/** A stranger's 403 or web page must not count as Twilio's. */
+/** The label of an answer in the metrics. The 403 or web page of another server must not count as Twilio's. */
 function labelOf(incoming: TwilioAnswer, fault: TwilioFault | undefined): string {
   return fault?.code ?? statusOf(incoming);
 }
 
-/** A label of few values: the HTTP status, or why there was none. */
+/** A label with few values: the HTTP status, or the reason why there was none. */
 function statusOf({ status, code }: { status?: number | undefined; code?: string | undefined }): string {
   return String(status ?? code ?? "NO_ANSWER");
 }

@@ -1,12 +1,12 @@
-/** What Twilio's resources are to this operator. Unset strings are "", whether Twilio says "" or null. */
+/** This file has Twilio's resources in the form that this operator uses. Unset strings are "", whether Twilio sends "" or null. */
 
-/** A number or a short code of the account. */
+/** A phone number or a short code of a Twilio account. */
 export interface PhoneNumber {
   kind: "number" | "shortCode";
-  /** PN… or SC…. */
+  /** The SID, which begins with PN for a number and with SC for a short code. */
   sid: string;
   accountSid: string;
-  /** `+` and digits; a short code's digits alone. */
+  /** The number as `+` and digits, or the digits of a short code alone. */
   phoneNumber: string;
   friendlyName: string;
   capabilities: { sms: boolean; mms: boolean; voice: boolean };
@@ -14,20 +14,19 @@ export interface PhoneNumber {
   smsMethod: string;
   smsFallbackUrl: string;
   smsFallbackMethod: string;
-  /** Where set, Twilio asks the application and not smsUrl. Always "" for a short code, which has none. */
+  /** When it is set, Twilio asks this application and not smsUrl. Always "" for a short code, which has no application. */
   smsApplicationSid: string;
 }
 
 /**
- * The webhook as it shall be. Its URLs go together, since Twilio refuses a fallback URL without a URL (error
- * 21406).
+ * The webhook that a number should have. Both URLs are given together, since Twilio refuses a fallback URL without a URL (error 21406).
  */
 export interface WebhookChange {
   smsUrl: string;
   smsMethod?: "POST" | "GET";
   smsFallbackUrl: string;
   smsFallbackMethod?: "POST" | "GET";
-  /** "" removes the application; left out, it stays. */
+  /** The value "" removes the application. Without a value, the application stays. */
   smsApplicationSid?: string;
 }
 
@@ -35,40 +34,42 @@ export interface WebhookChange {
 export interface MessagingService {
   sid: string;
   friendlyName: string;
-  /** "" with `useInboundWebhookOnNumber` false: the service drops incoming texts. */
+  /** The URL for incoming texts. When it is "" and `useInboundWebhookOnNumber` is false, the service drops incoming texts. */
   inboundRequestUrl: string;
-  /** “Defer to sender's webhook”. */
+  /** The setting that the console of Twilio calls “Defer to sender's webhook”. */
   useInboundWebhookOnNumber: boolean;
 }
 
 /** An address whose texts Twilio Conversations may take. */
 export interface ConversationsAddress {
   sid: string;
-  /** E.164. */
+  /** The number in E.164 form. */
   address: string;
   autoCreation: boolean;
 }
 
-/** What Twilio says of credentials. All of it is good news: anything wrong with them is thrown as a Failure. */
+/** What Twilio answers about credentials. It is always good news: anything wrong with them is thrown as a Failure. */
 export interface CredentialCheck {
   authToken: "accepted" | "refused";
   secondaryAuthToken?: "accepted" | "refused";
   apiKey?: "accepted";
-  /** Only the secondary token is accepted: the tokens were promoted, and the Secret does not know that yet. */
+  /** True when only the secondary token is accepted: the tokens were promoted, and the Secret does not know that yet. */
   promoted: boolean;
   accountStatus: "active";
-  /** `Trial` or `Full`. */
+  /** The type of the account, `Trial` or `Full`. */
   type: string;
   /** The parent account of a subaccount. */
   ownerAccountSid?: string;
 }
 
-/** An answer that differs from Twilio's reference. The message names the field, never its value. */
+/** An answer that differs from Twilio's reference. The message names the field and never its value. */
 export class BadAnswer extends Error {
   override readonly name = "BadAnswer";
 }
 
-/** A number as the SDK gives it. Unknown until checked: the SDK passes on whatever the answer holds. */
+/**
+ * A number as the SDK returns it. Its fields are `unknown` until they are checked, because the SDK passes on whatever the answer holds.
+ */
 export interface SdkNumber {
   sid: unknown;
   accountSid: unknown;
@@ -82,7 +83,7 @@ export interface SdkNumber {
   smsApplicationSid: unknown;
 }
 
-/** Throws BadAnswer. */
+/** Checks a number that the SDK returned. Throws BadAnswer when a field is wrong. */
 export function numberFrom(sdk: SdkNumber): PhoneNumber {
   const { sms, mms, voice } = (sdk.capabilities ?? {}) as Record<string, unknown>;
   return {
@@ -92,11 +93,12 @@ export function numberFrom(sdk: SdkNumber): PhoneNumber {
   };
 }
 
+/** A short code as the SDK returns it. Its fields are `unknown` until they are checked. */
 export type SdkShortCode = Omit<SdkNumber, "phoneNumber" | "capabilities" | "smsApplicationSid"> & {
   shortCode: unknown;
 };
 
-/** Twilio names no capabilities for short codes; all of them take texts. */
+/** Checks a short code that the SDK returned. Twilio names no capabilities for short codes; all of them take texts. */
 export function shortCodeFrom(sdk: SdkShortCode): PhoneNumber {
   return {
     ...addressFrom("shortCode", sdk, sdk.shortCode),
@@ -116,13 +118,14 @@ function addressFrom(kind: PhoneNumber["kind"], sdk: Omit<SdkShortCode, "shortCo
     phoneNumber,
     friendlyName: text(sdk.friendlyName, "friendly_name"),
     smsUrl: text(sdk.smsUrl, "sms_url"),
-    // Unset strings come as "" or null. POST is Twilio's default.
+    // Unset strings come as "" or null. The default method of Twilio is POST.
     smsMethod: text(sdk.smsMethod, "sms_method") || "POST",
     smsFallbackUrl: text(sdk.smsFallbackUrl, "sms_fallback_url"),
     smsFallbackMethod: text(sdk.smsFallbackMethod, "sms_fallback_method") || "POST",
   };
 }
 
+/** Checks a Messaging Service that the SDK returned. Throws BadAnswer when a field is wrong. */
 export function serviceFrom(sdk: {
   sid: unknown;
   friendlyName: unknown;
@@ -137,6 +140,7 @@ export function serviceFrom(sdk: {
   };
 }
 
+/** Checks a Conversations address that the SDK returned. Throws BadAnswer when a field is wrong. */
 export function addressOf(sdk: {
   sid: unknown;
   address: unknown;
@@ -146,14 +150,14 @@ export function addressOf(sdk: {
   return { sid: sidOf(sdk.sid), address: text(sdk.address, "address"), autoCreation: enabled === true };
 }
 
-/** SIDs become parts of paths, so none is taken on trust. */
+/** Checks a SID. SIDs become parts of paths, so none is taken on trust. */
 export function sidOf(value: unknown, field = "sid"): string {
   if (typeof value !== "string" || !/^[A-Z]{2}[0-9a-zA-Z]{32}$/.test(value))
     throw new BadAnswer(`${field} is not a SID`);
   return value;
 }
 
-/** Twilio says "" or null for unset strings; both become "". */
+/** Checks a string. Twilio sends "" or null for unset strings, and either becomes "". */
 export function text(value: unknown, field: string): string {
   if (value === null || value === undefined) return "";
   if (typeof value !== "string") throw new BadAnswer(`${field} is not text`);

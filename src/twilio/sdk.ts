@@ -2,26 +2,26 @@ import type TwilioSdk from "twilio";
 import type { Login } from "./credentials.ts";
 import type { RequestClient } from "./request-client.ts";
 
-/** The official SDK's client. */
+/** The client of Twilio's official SDK. */
 export type Sdk = TwilioSdk.Twilio;
 
-/** Loaded once, by the first call. */
+/** The SDK module, which the first call loads. */
 let loading: Promise<typeof TwilioSdk> | undefined;
 
 /**
- * An SDK client for one call: it costs 5 µs, as its parts are made when first used. The SDK itself is loaded with
- * the first one, since it takes 0.2 s and 25 MB, which the receiver and the command line have no use for.
+ * Makes an SDK client for one call. That costs 5 µs, since its parts are made when they are first used. The SDK itself is loaded with the
+ * first client: it takes 0.2 s and 25 MB, and the receiver and the command line do not need it.
  */
 export async function sdkClient(accountSid: string, login: Login, client: RequestClient): Promise<Sdk> {
   loading ??= import("twilio").then((module) => module.default);
   const { Twilio } = await loading;
   return new Twilio(login.user, login.password, {
     accountSid,
-    // Given as empty, or the SDK would take TWILIO_REGION and TWILIO_EDGE from the environment.
+    // Region and edge are set to empty strings. Otherwise the SDK would take TWILIO_REGION and TWILIO_EDGE from the environment.
     region: "",
     edge: "",
     userAgentExtensions: ["sms-channel-operator"],
-    // The SDK wants its own class and uses nothing of it but request().
+    // The type of the SDK demands its own class, but the SDK uses only its method request().
     httpClient: client as never,
   });
 }

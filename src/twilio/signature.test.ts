@@ -6,7 +6,7 @@ import { describe, test, vi } from "vitest";
 import type { Pair } from "./form.ts";
 import { sign, signatureBase, signatureUrls, verify } from "./signature.ts";
 
-// Random requests take a second of a free machine, and this one may be busy.
+// Testing random requests takes a second on a free machine, and this machine may be busy.
 vi.setConfig({ testTimeout: 60_000 });
 
 interface PublishedVector {
@@ -21,7 +21,7 @@ const fixture = (name: string) =>
   JSON.parse(readFileSync(new URL(`../../test/fixtures/twilio/${name}`, import.meta.url), "utf8"));
 const vectors = fixture("signature-vectors.json").vectors as PublishedVector[];
 
-/** What the SDK's users hand over: a value, or a list of them where a name comes twice. */
+/** The parameters as users of the SDK pass them: a value, or a list of values when a name comes twice. */
 function sdkParams(pairs: readonly Pair[]): Record<string, string | string[]> {
   const values = new Map<string, string[]>();
   for (const [name, value] of pairs) values.set(name, [...(values.get(name) ?? []), value]);
@@ -36,7 +36,7 @@ function sdkVerdict(token: string, signature: string, url: string, pairs: readon
   }
 }
 
-describe("published vectors verify", () => {
+describe("verify() and the SDK agree about a published test vector", () => {
   for (const { name, url, params, token, signature, expect } of vectors)
     test(name, () => {
       assert.equal(verify(token, url, params, signature), expect);
@@ -44,7 +44,7 @@ describe("published vectors verify", () => {
     });
 });
 
-test("every recorded webhook verifies with its token and not with another", () => {
+test("verify() accepts every recorded webhook with its token and with no other token", () => {
   const { samples } = fixture("webhook-requests.json");
   let verified = 0;
   for (const { url, params, token, headers, method, body } of samples) {
@@ -79,39 +79,40 @@ const rows: Record<string, [configured: string, signed: string]> = {
   "a port that is written may be left out": ["https://sms.example.com:8443/x", "https://sms.example.com/x"],
   "the standard port may be added": ["http://sms.example.com/x", "http://sms.example.com:80/x"],
   "an IPv6 address keeps its brackets": ["https://[2001:db8::1]/x", "https://[2001:db8::1]:443/x"],
-  "an @ in the path is no user": ["https://sms.example.com/a@b", "https://sms.example.com/a@b"],
+  "an @ in the path does not begin a user": ["https://sms.example.com/a@b", "https://sms.example.com/a@b"],
   "an apostrophe in the query may be escaped": [
     "https://sms.example.com/x?a=it's",
     "https://sms.example.com/x?a=it%27s",
   ],
 };
 for (const [name, [configured, signed]] of Object.entries(rows))
-  test(name, () => assert.equal(verify(token, configured, pairs, sign(token, signed, pairs)), true));
+  test(`in a signature, ${name}`, () =>
+    assert.equal(verify(token, configured, pairs, sign(token, signed, pairs)), true));
 
 const refused: Record<string, [signature: string | undefined, url?: string, pairs?: Pair[]]> = {
   "no signature": [undefined],
   "an empty signature": [""],
   "a signature of another length": [`${sign(token, url, pairs)}=`],
-  "letters that are no base64": ["é".repeat(14)],
-  "another path": [sign(token, `${url}x`, pairs)],
-  "another host": [sign(token, url.replace("example.com", "example.org"), pairs)],
-  "a parameter more": [sign(token, url, [...pairs, ["NumMedia", "0"]])],
-  "a parameter's value moved to its name": [
+  "letters that are not base64": ["é".repeat(14)],
+  "a signature for another path": [sign(token, `${url}x`, pairs)],
+  "a signature for another host": [sign(token, url.replace("example.com", "example.org"), pairs)],
+  "a signature for one more parameter": [sign(token, url, [...pairs, ["NumMedia", "0"]])],
+  "a signature for a part of a value moved to the name": [
     sign(token, url, [
       ["To+", "1"],
       ["Body", "hi!"],
     ]),
   ],
-  "a URL that is none": [sign(token, url, pairs), "not a url"],
+  "a configured URL that is not a URL": [sign(token, url, pairs), "not a url"],
 };
 for (const [name, [signature, at = url, given = pairs]] of Object.entries(refused))
-  test(`refused: ${name}`, () => assert.equal(verify(token, at, given, signature), false));
+  test(`verify() refuses ${name}`, () => assert.equal(verify(token, at, given, signature), false));
 
-test("a plain URL has two forms, so that a stranger costs two HMACs", () => {
+test("a plain URL has two forms, so that a wrong signature costs two HMACs", () => {
   assert.deepEqual(signatureUrls(`${url}#rc=2`), [url, url.replace("example.com", "example.com:443")]);
 });
 
-test("each value of a name counts once, sorted", () => {
+test("each different value of a repeated name is signed once, sorted", () => {
   const base = signatureBase("u", [
     ["b", "2"],
     ["a", "9"],
@@ -121,7 +122,7 @@ test("each value of a name counts once, sorted", () => {
   assert.equal(base.toString(), "ua9b1b2");
 });
 
-test("names are sorted by UTF-16 code units, as in Twilio's libraries", () => {
+test("parameters are signed in the order of the UTF-16 code units of their names, as in Twilio's libraries", () => {
   assert.equal(
     signatureBase("", [
       ["\u{ff5e}", "1"],
@@ -138,7 +139,7 @@ test("bytes that are not UTF-8 are signed as they are", () => {
   );
 });
 
-// Random requests -----------------------------------------------------------------------------------------------------------
+// The tests below use random requests.
 
 const chars = fc.string({
   unit: fc.constantFrom("a", "B", "1", " ", "+", "'", "é", "你", "😀", "%", "=", "&", "\n"),
@@ -162,7 +163,7 @@ const someUrl = fc
   })
   .map(({ scheme, host, port, path, query }) => scheme + host + port + path + query);
 
-describe("a random request gets the SDK's verdict", () => {
+describe("verify() agrees with the SDK about a random request", () => {
   test("when it is signed over some form of the URL", () => {
     fc.assert(
       fc.property(someUrl, someUrl, somePairs, fc.nat(), (configured, other, given, pick) => {
@@ -180,7 +181,7 @@ describe("a random request gets the SDK's verdict", () => {
       { numRuns: 3000 },
     );
   });
-  test("every such request gets the same signature from us as from the SDK", () => {
+  test("and sign() makes the same signature as the SDK", () => {
     fc.assert(
       fc.property(someUrl, somePairs, (configured, given) => {
         assert.equal(
@@ -191,7 +192,7 @@ describe("a random request gets the SDK's verdict", () => {
       { numRuns: 1000 },
     );
   });
-  test("apart from fragments, which the SDK does not drop", () => {
+  test("but accepts a URL with a fragment, which the SDK does not drop", () => {
     fc.assert(
       fc.property(
         someUrl,
@@ -204,7 +205,7 @@ describe("a random request gets the SDK's verdict", () => {
       ),
     );
   });
-  test("when one character somewhere is changed", () => {
+  test("when a parameter is added after signing", () => {
     fc.assert(
       fc.property(someUrl, somePairs, names, chars, (configured, given, name, value) => {
         const signature = sign(token, configured, given);

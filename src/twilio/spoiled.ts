@@ -1,6 +1,6 @@
 /**
- * One way in which a value can be spoiled on its way into a Secret. Returns a sentence about it, never a part of
- * the value; undefined when there is no sign of it.
+ * Recognises one way in which a value can be spoiled on its way into a Secret. Returns a sentence about it that holds no part of the
+ * value. Undefined when the value shows no sign of it.
  */
 type Sign = (value: string) => string | undefined;
 
@@ -9,10 +9,12 @@ const says =
   (value) =>
     pattern.test(value) ? sentence : undefined;
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: this pattern searches for control characters
 const CONTROL = /[\x00-\x1f\x7f]/;
 
-/** In this order: a value in quotes may also contain blanks, and the first sentence is the one that helps. */
+/**
+ * The signs are checked in this order: a value in quotes may also contain blanks, and the first matching sentence is the one that helps.
+ */
 const SIGNS: readonly Sign[] = [
   says(
     /(?:[^\0]\0){3}/,
@@ -25,32 +27,35 @@ const SIGNS: readonly Sign[] = [
   ),
   says(
     /^(?:\{\{|\$\{|\$\(|<)/,
-    "is a placeholder that nothing was put in for: look at what should have replaced it",
+    "is a placeholder that was not replaced by its value: check the tool that should have replaced it",
   ),
   base64Twice,
   says(/^[\s\u200B-\u200D\u2060]*[{[]\s*["{[\]}]/, "is JSON: write only the value itself"),
   says(
     /^\s*(?:export\s+)?["']?[A-Za-z_][A-Za-z0-9_.-]*["']?\s*[=:]\s*\S/,
-    "is written as NAME=value: write only what is behind the name",
+    "is written as NAME=value: write only what comes after the name",
   ),
   says(
     /^\s*["'`\u2018-\u201F\u00AB\u00BB]|["'`\u2018-\u201F\u00AB\u00BB][,;]?\s*$/,
-    "is in quotes: write it without them",
+    "is in quotes: write it without the quotes",
   ),
   tooLong,
-  says(/^[*•.x…]{6,}$/i, "is a mask, not the value: show the value before it is copied"),
-  says(/[\r\n]/, "is not one line of text: write the value alone"),
+  says(
+    /^[*•.x…]{6,}$/i,
+    "is a mask such as ********, not the value: show the value in Twilio's console before you copy it",
+  ),
+  says(/[\r\n]/, "is not one line of text: write only the value itself"),
   invisible,
   says(/^ | $/, "begins or ends with a blank: remove it"),
-  says(/\s/, "has a blank in it: write the value alone"),
-  says(CONTROL, "has a control character in it: write the value alone"),
+  says(/\s/, "has a blank in it: write only the value itself"),
+  says(CONTROL, "has a control character in it: write only the value itself"),
   says(/[,;]$/, "ends with a comma or a semicolon: remove it"),
   notAscii,
 ];
 
 /**
- * What is wrong with a value that was copied, quoted or encoded once too often, as the end of a sentence that
- * begins with its name. Nothing that Twilio makes looks like any of these, so no good value is refused.
+ * Says what is wrong with a value that was copied, quoted or encoded once too often. The result is the end of a sentence that begins with
+ * the name of the value. No value that Twilio makes matches a sign, so no good value is refused.
  */
 export function spoiled(value: string): string | undefined {
   for (const sign of SIGNS) {
@@ -61,21 +66,18 @@ export function spoiled(value: string): string | undefined {
 }
 
 /**
- * What Twilio makes has 32 or 34 characters. The value is recorded in a Secret that other tenants' routes share, so
- * it must have a bound.
+ * The most characters of a value. Values that Twilio makes have 32 or 34. The value is recorded in a Secret that the routes of other
+ * tenants share, so its length must be bounded.
  */
 const LONGEST = 256;
 
 function tooLong(value: string): string | undefined {
   return value.length > LONGEST
-    ? `has more than ${LONGEST} characters, which nothing of Twilio's has: write the value alone`
+    ? `has more than ${LONGEST} characters, more than any value that Twilio makes: write only the value itself`
     : undefined;
 }
 
-/**
- * Characters that look like a blank but are none, and characters of no width: web pages and chats put them into
- * copied text.
- */
+/** Characters that look like a blank but are not one, and characters without width: web pages and chats put them into copied text. */
 const INVISIBLE: Record<string, string> = {
   "\u00A0": "a non-breaking space",
   "\u00AD": "a soft hyphen",
@@ -91,24 +93,24 @@ function invisible(value: string): string | undefined {
   const found = /[\u00A0\u00AD\u200B-\u200F\u2028-\u202F\u2060-\u2064\u3000\uFEFF]/.exec(value)?.[0];
   if (found === undefined) return undefined;
   const name = INVISIBLE[found] ?? "an invisible character";
-  return `has ${name} in it (${codeOf(found)}), which web pages and chats put in: copy the value from Twilio's console anew`;
+  return `has ${name} in it (${codeOf(found)}), which web pages and chats put in: copy the value from Twilio's console again`;
 }
 
 function notAscii(value: string): string | undefined {
   const found = /[^\0-\x7f]/u.exec(value)?.[0];
   return found === undefined
     ? undefined
-    : `has a character that none of Twilio's values has (${codeOf(found)}): copy it from Twilio's console anew`;
+    : `has a character that none of Twilio's values has (${codeOf(found)}): copy the value from Twilio's console again`;
 }
 
-/** The character as U+ and its number, since it cannot be seen. */
+/** The character as U+ and its code, since the character itself cannot be seen. */
 const codeOf = (character: string) =>
   `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}`;
 
-/** What Twilio makes, with the line break that `echo` adds before it is encoded. */
+/** The form of Twilio's values, with the line break that `echo` adds before encoding. */
 const OF_TWILIO = /^(?:[0-9A-Za-z]{32}|(?:AC|SK)[0-9a-fA-F]{32})[\r\n]*$/;
 
-/** Encoding a value by hand and then writing it under stringData, which encodes it again. */
+/** Recognises a value that was encoded by hand and then written under stringData, which encodes it again. */
 function base64Twice(value: string): string | undefined {
   const decoded = Buffer.from(value, "base64");
   if (decoded.toString("base64") !== value || !OF_TWILIO.test(decoded.toString("latin1"))) return undefined;

@@ -2,7 +2,7 @@ import { type Agent, type Dispatcher, EnvHttpProxyAgent, request } from "undici"
 import type { Clock } from "../clock.ts";
 import type { Login } from "./credentials.ts";
 
-/** One request as it goes out. */
+/** One request as it is sent to Twilio. */
 export interface Outgoing {
   method: "GET" | "POST";
   url: URL;
@@ -11,29 +11,31 @@ export interface Outgoing {
   body?: string;
 }
 
-/** What came of it: a whole answer, or the reason why there is none. Neither holds anything that was sent. */
+/**
+ * The result of a request: a whole answer, or the reason why there is none. Neither a result nor a reason holds anything that was sent.
+ */
 export type TwilioAnswer =
   | { status: number; json: unknown; retryAfterMs: number | undefined }
   | { status: undefined; code: string };
 
-/** How requests are sent. */
+/** The options that say how requests are sent. */
 export interface TransportOptions {
   clock: Clock;
-  /** For one request, from connecting to the last byte of the answer. */
+  /** Time for one request, from connecting to the last byte of the answer. */
   timeoutMs: number;
-  /** Sends the requests; absent: a pool of our own. */
+  /** The dispatcher that sends the requests. Without it, this transport makes its own pool of connections. */
   dispatcher?: Dispatcher;
 }
 
-/** A page of 1,000 numbers has about 2 MB. */
+/** The largest answer that is read. A page of 1,000 numbers has about 2 MB. */
 const LARGEST_ANSWER = 16 * 1024 * 1024;
-/** Longer than any sensible Retry-After; anything above is a mistake or an attack. */
+/** The longest Retry-After that is used, longer than any sensible one. A longer one is a mistake or an attack. */
 const LONGEST_RETRY_AFTER_MS = 3_600_000;
 
 /**
- * HTTP to Twilio: kept-alive connections shared by all accounts, proxies from HTTPS_PROXY, HTTP_PROXY and NO_PROXY,
- * further authorities from NODE_EXTRA_CA_CERTS (read by Node itself). Redirects are answers like any other and
- * never followed: they would carry the credentials along.
+ * Sends HTTP requests to Twilio. All accounts share kept-alive connections. Proxies come from HTTPS_PROXY, HTTP_PROXY and NO_PROXY, and
+ * further certificate authorities from NODE_EXTRA_CA_CERTS (read by Node itself). A redirect is an answer like any other and is never
+ * followed, because following it would send the credentials along.
  */
 export class Transport {
   readonly timeoutMs: number;
@@ -47,7 +49,7 @@ export class Transport {
     this.#dispatcher = options.dispatcher ?? createPool(options.timeoutMs);
   }
 
-  /** Sends once. Rejects only with the signal's reason; a failure is a result. */
+  /** Sends a request once. A failure is a result: it rejects only with the reason of the signal. */
   async send(outgoing: Outgoing, signal: AbortSignal): Promise<TwilioAnswer> {
     signal.throwIfAborted();
     const timeout = new AbortController();
@@ -62,13 +64,13 @@ export class Transport {
     }
   }
 
-  /** Waits for what is in flight; may be called twice. A dispatcher that was given is its owner's to close. */
+  /** Waits for requests in flight, and may be called twice. A dispatcher that was given is closed by its owner. */
   stop(): Promise<void> {
     this.#stopped ??= this.#options.dispatcher === undefined ? this.#dispatcher.close() : Promise.resolve();
     return this.#stopped;
   }
 
-  /** Reads the whole answer before it counts: half a list must not pass for one. */
+  /** Sends the request and reads the whole answer before it counts: half a list must not pass for a whole list. */
   async #exchange(
     { method, url, login, headers, body }: Outgoing,
     signal: AbortSignal,
@@ -91,21 +93,21 @@ export class Transport {
 
 function createPool(timeoutMs: number): Dispatcher {
   const options: Agent.Options = {
-    // No limit: the budgets decide who may send. A limit here would be a line in which all accounts wait for the
-    // slowest.
+    // The pool has no limit of connections, because the budgets decide who may send. A limit here would make all accounts wait in one line
+    // for the slowest account.
     connections: null,
     connect: { timeout: timeoutMs },
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
-    // Twilio closes idle connections after a minute. If it closes one while an update is being sent, the update has
-    // to be repeated, so we close first.
+    // Twilio closes idle connections after a minute. If it closed a connection while an update is being sent, the update would have to be
+    // repeated. So we close idle connections first.
     keepAliveTimeout: 20_000,
     keepAliveMaxTimeout: 50_000,
   };
   return new EnvHttpProxyAgent(options);
 }
 
-/** The whole answer, up to its bound. */
+/** Reads the whole answer, up to LARGEST_ANSWER. */
 async function readAll(body: AsyncIterable<Buffer> & { destroy(): unknown }): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -118,7 +120,7 @@ async function readAll(body: AsyncIterable<Buffer> & { destroy(): unknown }): Pr
   return Buffer.concat(chunks, size);
 }
 
-/** Undefined for what is not JSON; the parser's error would quote it. */
+/** Parses JSON. Undefined for anything else, because the error of the parser would quote the text. */
 function parseJson(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString("utf8"));
@@ -127,7 +129,7 @@ function parseJson(bytes: Buffer): unknown {
   }
 }
 
-/** Retry-After is a number of seconds or a date (RFC 9110). */
+/** Reads a Retry-After header, which is a number of seconds or a date (RFC 9110). */
 function retryAfterMs(header: string | string[] | undefined, nowMs: number): number | undefined {
   const text = Array.isArray(header) ? header[0] : header;
   if (text === undefined) return undefined;
@@ -135,7 +137,7 @@ function retryAfterMs(header: string | string[] | undefined, nowMs: number): num
   return Number.isFinite(ms) ? Math.min(Math.max(0, ms), LONGEST_RETRY_AFTER_MS) : undefined;
 }
 
-/** undici's errors carry sockets and requests, with headers; only their code leaves this file. */
+/** The code of an error. Errors of undici hold sockets and requests with headers, so only their code leaves this file. */
 function codeOf(error: unknown): string {
   const { code, cause } = (error ?? {}) as { code?: unknown; cause?: { code?: unknown } };
   const found = [code, cause?.code].find(

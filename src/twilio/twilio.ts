@@ -23,83 +23,83 @@ export type { CallOptions } from "./request-client.ts";
 export type * from "./resources.ts";
 
 /**
- * One Twilio account, seen with one set of credentials. Every method throws a Failure whose `cause` (see `faultOf`)
- * has status and Twilio's code and holds nothing secret, or the signal's reason when that is not a time-out. Reads
- * are repeated a few times, an update once when its answer was lost; an update sets the same values each time, so
- * nothing is done twice by that.
+ * One Twilio account, accessed with one set of credentials. Every method throws a Failure whose `cause` (see `faultOf`) has the HTTP
+ * status and Twilio's error code and holds nothing secret. When the signal aborts for a reason other than a time-out, the method throws
+ * that reason instead. Reads are repeated a few times, and an update is repeated once when its answer was lost. An update sets the same
+ * values each time, so the repetition changes nothing.
  */
 export interface TwilioAccount {
   readonly accountSid: string;
-  /** Names the credentials without telling them. The key of every cache, since account SIDs are no secret. */
+  /** Names the credentials without revealing them. It is the key of every cache, since account SIDs are not secret. */
   readonly fingerprint: string;
-  /** The secondary token is the one that worked last: the first was refused meanwhile. */
+  /** True when the secondary token worked last, because the first token was refused. */
   readonly promoted: boolean;
   /**
-   * Which of the credentials Twilio accepts, each tried by itself. Throws TwilioUnauthorized when no token is
-   * accepted, or when the API key is not; AccountSuspended, SubaccountNeedsOwnToken, TwilioPermissionMissing,
-   * TwilioThrottled, TwilioUnavailable.
+   * Finds out which of the credentials Twilio accepts, by trying each by itself. Throws TwilioUnauthorized when no token is accepted, or
+   * when the API key is not. Can also throw AccountSuspended, SubaccountNeedsOwnToken, TwilioPermissionMissing, TwilioThrottled and
+   * TwilioUnavailable.
    */
   check(options: CallOptions): Promise<CredentialCheck>;
-  /** All of them, a request per 1,000. */
+  /** Returns all numbers, with one request per 1,000 numbers. */
   listNumbers(options: CallOptions): Promise<PhoneNumber[]>;
-  /** Null when the account does not own it. */
+  /** Reads a number by its SID. Null when the account does not own the number. */
   getNumber(sid: string, options: CallOptions): Promise<PhoneNumber | null>;
-  /** By `+` and digits, exactly. */
+  /** Finds a number by exactly its `+` and digits. */
   findNumber(e164: string, options: CallOptions): Promise<PhoneNumber | null>;
   /**
-   * One request, all or nothing. Returns the number as Twilio has it now; throws NumberNotInAccount when the number
-   * is gone.
+   * Updates a number in one request, which changes all or nothing. Returns the number as Twilio has it now. Throws NumberNotInAccount when
+   * the number is gone.
    */
   updateNumber(sid: string, change: WebhookChange, options: CallOptions): Promise<PhoneNumber>;
   listShortCodes(options: CallOptions): Promise<PhoneNumber[]>;
-  /** Like `updateNumber`. An application is ignored, since short codes have none. */
+  /** Updates a short code like `updateNumber`. The application is ignored, since short codes have none. */
   updateShortCode(sid: string, change: WebhookChange, options: CallOptions): Promise<PhoneNumber>;
   listMessagingServices(options: CallOptions): Promise<MessagingService[]>;
-  /** SIDs of the numbers in a service; none when the service is gone. */
+  /** Returns the SIDs of the numbers in a service, and an empty list when the service is gone. */
   listServiceNumbers(serviceSid: string, options: CallOptions): Promise<string[]>;
   listServiceShortCodes(serviceSid: string, options: CallOptions): Promise<string[]>;
-  /** Of type sms; none where the region lacks Conversations. */
+  /** Returns the addresses of type sms. The list is empty where the region lacks Conversations. */
   listConversationsAddresses(options: CallOptions): Promise<ConversationsAddress[]>;
 }
 
-/** How Twilio is reached, and how much it is asked. */
+/** How Twilio is reached, and how many requests it gets. */
 export interface TwilioOptions {
   clock: Clock;
   log: Log;
-  /** Replaces Twilio's hosts (`TWILIO_BASE_URL`). */
+  /** A URL that replaces Twilio's hosts (`TWILIO_BASE_URL`). */
   baseUrl?: string;
   registry?: Registry;
-  /** For one request; default 10 s. */
+  /** Time for one request, 10 s by default. */
   timeoutMs?: number;
   /**
-   * Only a leader may ask Twilio: no request, and no repetition, begins that could outlast its Lease. Default:
+   * Only a leader may send requests to Twilio: no request, and no repetition, begins that could outlast its Lease. By default requests are
    * always allowed.
    */
   leadership?: Leadership;
-  /** Calls at once, default 20. */
+  /** Calls of one account that may be under way at once, 20 by default. */
   concurrencyPerAccount?: number;
-  /** Default 250. */
+  /** Requests of one account that may start in a second, 250 by default. */
   requestsPerSecondPerAccount?: number;
-  /** Sends the requests instead of a pool of our own; the caller closes it. */
+  /** A dispatcher that sends the requests instead of a pool of our own. The caller closes it. */
   dispatcher?: Dispatcher;
-  /** Between 0 and 1, for backoff; tests make it constant. */
+  /** Returns a number between 0 and 1 for backoff; tests make it constant. */
   random?: () => number;
 }
 
 /**
- * Requests of all accounts at a time. Each holds a connection for as long as Twilio lets it wait, so they are
- * shared fairly (ADR 29): accounts that hang leave some to the others, however many they are.
+ * Number of requests of all accounts that may be under way at once. Each request holds a connection for as long as Twilio lets it wait.
+ * The places are shared fairly (ADR 29): accounts that hang leave some to the other accounts, however many hang.
  */
 const REQUESTS_AT_ONCE = 256;
 
-/** Twilio's REST API for any number of accounts, over one pool of connections. */
+/** The client of Twilio's REST API for any number of accounts, over one pool of connections. */
 export class Twilio {
   readonly #options: TwilioOptions;
   readonly #transport: Transport;
   readonly #places = new Places(REQUESTS_AT_ONCE);
   readonly #requests: Counter<"operation" | "status"> | undefined;
   /**
-   * Weak references: an account lives as long as somebody uses it, so that former credentials leave the memory with
+   * The known accounts, as weak references. An account lives as long as somebody uses it, so that former credentials leave the memory with
    * their last user.
    */
   readonly #accounts = new Map<string, WeakRef<SdkAccount>>();
@@ -118,7 +118,7 @@ export class Twilio {
     this.#requests = registry === undefined ? undefined : requestCounter(registry);
   }
 
-  /** The account for these credentials: the same object for the same credentials, with one budget. */
+  /** The account for these credentials. The same credentials give the same object, with one budget. */
   account(credentials: Credentials): TwilioAccount {
     const key = fingerprintOf(credentials);
     const known = this.#accounts.get(key)?.deref();
@@ -129,7 +129,7 @@ export class Twilio {
     return account;
   }
 
-  /** Waits for requests in flight; may be called twice. */
+  /** Waits for requests in flight. May be called twice. */
   async stop(): Promise<void> {
     await this.#transport.stop();
   }
@@ -164,7 +164,7 @@ export class Twilio {
 function requestCounter(registry: Registry) {
   return new Counter({
     name: "smschannel_twilio_requests_total",
-    help: "Requests to Twilio's REST API by operation and HTTP status, or why there was no answer of Twilio's.",
+    help: "Requests to Twilio's REST API by operation and by HTTP status, or by the reason why Twilio did not answer.",
     labelNames: ["operation", "status"] as const,
     registers: [registry],
   });

@@ -7,22 +7,22 @@ const services = "https://messaging.twilio.com/v1/Services";
 const dublin: TwilioPlace = { region: "ie1", edge: "dublin" };
 const base: TwilioPlace = { baseUrl: "http://127.0.0.1:8080" };
 
-describe("a call goes", () => {
+describe("a call to Twilio goes", () => {
   const rows: Record<string, [string, Product, TwilioPlace, string]> = {
-    "to Twilio": [numbers, "api", {}, numbers],
-    "to a region of Twilio's": [
+    "to the host of its product": [numbers, "api", {}, numbers],
+    "to the host of a region": [
       services,
       "messaging",
       dublin,
       "https://messaging.dublin.ie1.twilio.com/v1/Services",
     ],
-    "to the base URL, the API without its name": [
+    "to the base URL, without a product name for the API": [
       numbers,
       "api",
       base,
       "http://127.0.0.1:8080/2010-04-01/Accounts/AC1/IncomingPhoneNumbers.json?PageSize=1000",
     ],
-    "to the base URL, other products by name": [
+    "to the base URL, with the name of any other product": [
       services,
       "messaging",
       base,
@@ -40,13 +40,13 @@ describe("a call goes", () => {
       { ...base, ...dublin },
       "http://127.0.0.1:8080/regions/ie1/2010-04-01/x",
     ],
-    "a base URL may have a path and a slash at its end": [
+    "to a base URL with a path and a slash at its end": [
       services,
       "messaging",
       { baseUrl: "https://proxy.example.com/twilio/" },
       "https://proxy.example.com/twilio/messaging/v1/Services",
     ],
-    "a base URL of many labels stays as it is": [
+    "to a base URL with many labels in its host name": [
       services,
       "messaging",
       { baseUrl: "http://twilio.team.prod.svc.cluster.local:80" },
@@ -57,7 +57,7 @@ describe("a call goes", () => {
     test(name, () => assert.equal(targetUrl(uri, product, place).href, want));
 
   const refused: Record<string, [string, Product, TwilioPlace]> = {
-    "another product's host": [services, "api", {}],
+    "the host of another product": [services, "api", {}],
     "another host": ["https://api.twilio.com.example.com/x", "api", {}],
     "plain http": ["http://api.twilio.com/x", "api", {}],
     "a user in front of the host": ["https://api.twilio.com:x@example.com/x", "api", {}],
@@ -71,32 +71,32 @@ describe("a call goes", () => {
     "a region that climbs out of the base URL": [numbers, "api", { ...base, region: "../x", edge: "dublin" }],
   };
   for (const [name, [uri, product, place]] of Object.entries(refused))
-    test(`never goes to ${name}`, () => assert.throws(() => targetUrl(uri, product, place), ForeignUrl));
+    test(`never to ${name}`, () => assert.throws(() => targetUrl(uri, product, place), ForeignUrl));
 });
 
-describe("the next page is", () => {
+describe("the next page of a list", () => {
   const rows: Record<string, [string, Product, TwilioPlace, string]> = {
-    "at Twilio": [`${services}?PageToken=PA1`, "messaging", {}, `${services}?PageToken=PA1`],
-    "at a region of Twilio's is asked for where we are": [
+    "is read at Twilio": [`${services}?PageToken=PA1`, "messaging", {}, `${services}?PageToken=PA1`],
+    "is read in our own region when its URL has a region": [
       "https://messaging.dublin.ie1.twilio.com/v1/Services?Page=1",
       "messaging",
       dublin,
       `${services}?Page=1`,
     ],
-    "at Twilio is asked for at the base URL": [services, "messaging", base, services],
-    "at the base URL": [
+    "is read at the base URL when its URL is at Twilio": [services, "messaging", base, services],
+    "is read at the base URL": [
       "http://127.0.0.1:8080/messaging/v1/Services?Page=1",
       "messaging",
       base,
       `${services}?Page=1`,
     ],
-    "at the base URL of the API": [
+    "is read at the base URL for the API": [
       "http://127.0.0.1:8080/2010-04-01/x",
       "api",
       base,
       "https://api.twilio.com/2010-04-01/x",
     ],
-    "at a region below the base URL": [
+    "is read in a region below the base URL": [
       "http://127.0.0.1:8080/regions/ie1/messaging/v1/Services",
       "messaging",
       { ...base, ...dublin },
@@ -106,12 +106,12 @@ describe("the next page is", () => {
   for (const [name, [given, product, place, want]] of Object.entries(rows))
     test(name, () => {
       assert.equal(nextPageUrl(given, product, place), want);
-      // What comes out is what `targetUrl` takes.
+      // `targetUrl` must accept the result.
       targetUrl(want, product, place);
     });
 
   const refused: Record<string, [string, TwilioPlace]> = {
-    "a stranger's host": ["https://attacker.example/v1/Services", {}],
+    "the host of an attacker": ["https://attacker.example/v1/Services", {}],
     "a host that starts like Twilio's": ["https://messaging.twilio.com.attacker.example/v1/Services", {}],
     "a host that ends like Twilio's": ["https://messaging.nottwilio.com/v1/Services", {}],
     "Twilio's name as user": ["https://messaging.twilio.com@attacker.example/v1/Services", {}],
@@ -133,12 +133,13 @@ describe("the next page is", () => {
       { ...base, ...dublin },
     ],
     "a file": ["file:///etc/passwd", {}],
-    "no URL": ["/v1/Services", {}],
+    "a path without a host": ["/v1/Services", {}],
   };
   for (const [name, [given, place]] of Object.entries(refused))
-    test(`never at ${name}`, () => assert.throws(() => nextPageUrl(given, "messaging", place), ForeignUrl));
+    test(`is never read at ${name}`, () =>
+      assert.throws(() => nextPageUrl(given, "messaging", place), ForeignUrl));
 
-  test("a backslash is a slash to the URL standard, and what follows is only a path at Twilio", () => {
+  test("with a backslash before an @ is read at Twilio, because the URL standard reads a backslash as a slash", () => {
     const given = "https://messaging.twilio.com\\@attacker.example/x";
     assert.equal(nextPageUrl(given, "messaging", {}), "https://messaging.twilio.com/@attacker.example/x");
   });

@@ -1,5 +1,5 @@
 /**
- * Where a call goes. The request carries a tenant's credentials, so the host is built here from settings alone and
+ * This file decides where a call goes. The request carries the credentials of a tenant, so the host is built here from settings alone and
  * never taken from an answer or from the SDK.
  */
 
@@ -8,18 +8,18 @@ import { HOST_LABEL } from "./credentials.ts";
 /** The parts of Twilio's API that the operator talks to, each with a host name of its own. */
 export type Product = "api" | "messaging" | "conversations";
 
-/** Where calls go. */
+/** The settings that decide where calls go. */
 export interface TwilioPlace {
   region?: string;
   edge?: string;
-  /** TWILIO_BASE_URL: replaces Twilio's hosts, for a gateway or the simulator. */
+  /** The setting TWILIO_BASE_URL, which replaces Twilio's hosts, for a gateway or the simulator. */
   baseUrl?: string;
 }
 
 /**
- * Where to send what the SDK addresses to `https://{product}.twilio.com/…`: to
- * `https://{product}[.{edge}.{region}].twilio.com/…`, or with a base URL to
- * `{base}[/regions/{region}]/{product}/…`, where `api` has no name. Throws for every other host.
+ * The URL for a request that the SDK addresses to `https://{product}.twilio.com/…`. It is
+ * `https://{product}[.{edge}.{region}].twilio.com/…`, or with a base URL `{base}[/regions/{region}]/{product}/…`, where `api` has no name.
+ * Throws for every other host.
  */
 export function targetUrl(canonical: string, product: Product, place: TwilioPlace): URL {
   const url = parse(canonical);
@@ -33,9 +33,8 @@ export function targetUrl(canonical: string, product: Product, place: TwilioPlac
 }
 
 /**
- * The next page's URL in the form that `targetUrl` takes. It comes from an answer, so it must be of the product
- * that was asked, at Twilio or at the base URL. Other hosts below twilio.com are refused: some serve what customers
- * put there.
+ * The URL of the next page in the form that `targetUrl` takes. It comes from an answer, so it must belong to the product that was called,
+ * at Twilio or at the base URL. Other hosts below twilio.com are refused: some serve content that customers put there.
  */
 export function nextPageUrl(given: string, product: Product, place: TwilioPlace): string {
   const url = parse(given);
@@ -45,9 +44,7 @@ export function nextPageUrl(given: string, product: Product, place: TwilioPlace)
   return originOf(product) + path + url.search;
 }
 
-/**
- * Something tried to send the credentials elsewhere. The message does not say where: the URL is not ours to repeat.
- */
+/** Something tried to send the credentials elsewhere. The message does not say where, because the URL is not ours to repeat. */
 export class ForeignUrl extends Error {
   override readonly name = "ForeignUrl";
   constructor() {
@@ -55,19 +52,19 @@ export class ForeignUrl extends Error {
   }
 }
 
-/** The path, if this is a URL of the product at Twilio. */
+/** The path of a URL of the product at Twilio. Undefined for any other URL. */
 function pathAtTwilio(url: URL, product: Product): string | undefined {
   if (url.protocol !== "https:" || url.port !== "") return undefined;
   const [first, ...rest] = url.hostname.split(".");
   const labels = rest.slice(0, -2);
   const isTwilio = first === product && rest.slice(-2).join(".") === "twilio.com";
-  // Edge and region in the answer are dropped: our settings alone decide about them.
+  // Edge and region of the answer are dropped: our settings alone decide about them.
   return isTwilio && labels.length <= 2 && labels.every((label) => HOST_LABEL.test(label))
     ? url.pathname
     : undefined;
 }
 
-/** The path, if this is a URL below the base URL. */
+/** The path of a URL below the base URL. Undefined for any other URL. */
 function pathAtBase(url: URL, product: Product, place: TwilioPlace): string | undefined {
   if (place.baseUrl === undefined) return undefined;
   const prefix = new URL(prefixOf(product, place));
@@ -77,7 +74,7 @@ function pathAtBase(url: URL, product: Product, place: TwilioPlace): string | un
     : undefined;
 }
 
-/** Where a product begins below the base URL. */
+/** The URL at which a product begins below the base URL. */
 function prefixOf(product: Product, { baseUrl, region }: TwilioPlace): string {
   if (region !== undefined && !HOST_LABEL.test(region)) throw new ForeignUrl();
   const base = baseUrl!.replace(/\/+$/, "");

@@ -10,14 +10,14 @@ const ours = {
 };
 
 const rows: Record<string, [change: Partial<typeof ours>, names: string[]]> = {
-  "nothing differs": [{}, []],
+  "no field, when nothing differs": [{}, []],
   "the URL": [{ smsUrl: "" }, ["SmsUrl"]],
   "both URLs": [{ smsFallbackUrl: "", smsUrl: "" }, ["SmsUrl", "SmsFallbackUrl"]],
   "both methods": [{ smsMethod: "GET", smsFallbackMethod: "GET" }, ["SmsMethod", "SmsFallbackMethod"]],
   "the application": [{ smsApplicationSid: "AP1" }, ["SmsApplicationSid"]],
 };
 
-describe("differences names the fields in which two webhooks differ", () => {
+describe("differences() names the fields in which two webhooks differ", () => {
   test.each(Object.entries(rows))("%s", (_, [change, names]) => {
     expect(differences(ours, { ...ours, ...change })).toEqual(names);
     expect(sameWebhook(ours, { ...ours, ...change })).toBe(names.length === 0);

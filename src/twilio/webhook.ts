@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { CONNECTION_OVERRIDES, withoutFragment } from "./connection-overrides.ts";
 import type { PhoneNumber } from "./twilio.ts";
 
-/** What decides where a number's texts go, as Twilio keeps it on the number itself. "" where unset. */
+/** What decides where the texts of a number go, as Twilio keeps it on the number itself. Unset fields are "". */
 export interface Webhook {
   smsUrl: string;
   smsMethod: string;
@@ -11,7 +11,7 @@ export interface Webhook {
   smsApplicationSid: string;
 }
 
-/** What a new Twilio number is provisioned with: a canned reply, nobody's production, and so free to replace. */
+/** The URL that a new number of Twilio has: a canned reply that nobody uses in production, so it is free to replace. */
 const DEMO_REPLY = /^https?:\/\/demo\.twilio\.com\//i;
 
 /** The webhook of a number. */
@@ -20,10 +20,7 @@ export function webhookOf(number: PhoneNumber): Webhook {
   return { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid };
 }
 
-/**
- * The webhook as this operator sets it. The application is emptied too, since it would take precedence over the
- * URL.
- */
+/** The webhook as this operator sets it. The application is removed, because it would take precedence over the URL. */
 export function ourWebhook(urls: { inbound: string; fallback: string }): Webhook {
   return {
     smsUrl: urls.inbound + CONNECTION_OVERRIDES,
@@ -34,17 +31,17 @@ export function ourWebhook(urls: { inbound: string; fallback: string }): Webhook
   };
 }
 
-/** Equal to the letter, fragment included: a lost fragment is drift, since it costs retries. */
+/** True when the webhooks are equal to the letter, including the fragment: a lost fragment is drift, since it costs retries. */
 export function sameWebhook(a: Webhook, b: Webhook): boolean {
   return differences(a, b).length === 0;
 }
 
-/** The fields that differ, by Twilio's names and in a fixed order. */
+/** The names of the fields that differ, as Twilio spells them and in a fixed order. */
 export function differences(a: Webhook, b: Webhook): string[] {
   return FIELDS.filter((field) => a[field] !== b[field]).map((field) => `S${field.slice(1)}`);
 }
 
-/** All fields of a webhook, in the order in which they are told. */
+/** All fields of a webhook, in the order in which messages name them. */
 export const FIELDS = [
   "smsUrl",
   "smsMethod",
@@ -53,17 +50,17 @@ export const FIELDS = [
   "smsApplicationSid",
 ] as const satisfies readonly (keyof Webhook)[];
 
-/** Does the number's own URL lead to us, whatever its fragment? */
+/** True when the own URL of the number leads to us, whatever its fragment. */
 export function pointsAt(webhook: Webhook, isOurs: (url: string) => boolean): boolean {
   return webhook.smsUrl !== "" && isOurs(withoutFragment(webhook.smsUrl));
 }
 
-/** Nobody's: empty, or Twilio's demo reply. */
+/** True when nobody uses the webhook: it is empty, or it is the demo reply of Twilio. */
 export function isUnset(webhook: Webhook): boolean {
   return webhook.smsUrl === "" || DEMO_REPLY.test(webhook.smsUrl);
 }
 
-/** The host to name in status and events. Never path, query or user, which can hold secrets. */
+/** The host of a URL, for status and events. They never name path, query or user, which can hold secrets. */
 export function hostOf(url: string): string {
   try {
     return new URL(url).host;
@@ -72,7 +69,7 @@ export function hostOf(url: string): string {
   }
 }
 
-/** Tells whether a foreign webhook has changed without keeping it. */
+/** A fingerprint that shows whether a foreign webhook has changed, without keeping the webhook. */
 export function fingerprintOf(webhook: Webhook): string {
   return createHash("sha256")
     .update(JSON.stringify(Object.values(webhook)))

@@ -20,8 +20,8 @@ const ours: WebhookChange = {
 };
 const sid = (prefix: string, n: number) => prefix + String(n).padStart(32, "0");
 
-describe("numbers", () => {
-  test("a list gives what the account has, unset strings empty", async () => {
+describe("the numbers of a Twilio account", () => {
+  test("are listed with all their fields, and unset strings are empty", async () => {
     const account = accountOf(client((await simulator()).url));
     const numbers = await account.listNumbers(resync);
     expect(numbers).toHaveLength(9);
@@ -42,7 +42,7 @@ describe("numbers", () => {
     expect(numbers.find(({ sid }) => sid.endsWith("4"))?.capabilities.sms).toBe(false);
   });
 
-  test("2,500 numbers are three requests", async () => {
+  test("are listed with three requests when there are 2,500 numbers", async () => {
     const twilio = await simulator();
     twilio.state.addNumbers(demoAccount.sid, 2491);
     const numbers = await accountOf(client(twilio.url)).listNumbers(resync);
@@ -56,7 +56,7 @@ describe("numbers", () => {
     ]);
   });
 
-  test("a number is found exactly, though Twilio's filter is a pattern", async () => {
+  test("are found by their exact digits, although the filter of Twilio is a pattern", async () => {
     const twilio = await simulator();
     const account = accountOf(client(twilio.url));
     expect((await account.findNumber(demoAccount.number, change))?.sid).toBe(demoAccount.numberSid);
@@ -64,14 +64,14 @@ describe("numbers", () => {
     expect(twilio.control.requests()[0]?.query).toContainEqual(["PhoneNumber", demoAccount.number]);
   });
 
-  test("a number of somebody else is not there", async () => {
+  test("do not include a number of another account", async () => {
     const account = accountOf(client((await simulator()).url));
     expect((await account.getNumber(demoAccount.numberSid, change))?.phoneNumber).toBe(demoAccount.number);
     expect(await account.getNumber(sid("PN", 16), change)).toBeNull();
     expect(await account.findNumber("+12065550100", change)).toBeNull();
   });
 
-  test("an update is one request that sends what changes, and answers with what Twilio has now", async () => {
+  test("are updated with one request that sends the changes and returns the number as Twilio has it now", async () => {
     const twilio = await simulator();
     const updated = await accountOf(client(twilio.url)).updateNumber(sid("PN", 3), ours, change);
     expect(updated).toMatchObject({ ...ours, sid: sid("PN", 3), smsApplicationSid: "" });
@@ -89,13 +89,13 @@ describe("numbers", () => {
     });
   });
 
-  test("both URLs are cleared together", async () => {
+  test("can have both webhook URLs cleared in one update", async () => {
     const account = accountOf(client((await simulator()).url));
     const cleared = await account.updateNumber(sid("PN", 2), { smsUrl: "", smsFallbackUrl: "" }, change);
     expect([cleared.smsUrl, cleared.smsFallbackUrl]).toEqual(["", ""]);
   });
 
-  test("a URL that Twilio does not take is told by its code", async () => {
+  test("cannot get a URL that Twilio refuses, and the error shows Twilio's code but not the URL", async () => {
     const account = accountOf(client((await simulator()).url));
     const wrong = { ...ours, smsUrl: "http://10.0.0.1/inbound" };
     const error = await failure(account.updateNumber(demoAccount.numberSid, wrong, change), "TwilioRejected");
@@ -103,7 +103,7 @@ describe("numbers", () => {
     expect(error.message).not.toContain("10.0.0.1");
   });
 
-  test("a number that went meanwhile is no longer in the account", async () => {
+  test("cannot be updated after they were released: the error is NumberNotInAccount", async () => {
     const twilio = await simulator();
     twilio.state.releaseNumber(demoAccount.numberSid);
     const account = accountOf(client(twilio.url));
@@ -112,8 +112,8 @@ describe("numbers", () => {
   });
 });
 
-describe("what takes precedence over a number's webhook", () => {
-  test("short codes are read and set, without an application", async () => {
+describe("the resources that can take precedence over the webhook of a number", () => {
+  test("short codes are listed and updated, without an application", async () => {
     const twilio = await simulator();
     const account = accountOf(client(twilio.url));
     const [code] = await account.listShortCodes(resync);
@@ -126,7 +126,7 @@ describe("what takes precedence over a number's webhook", () => {
     });
   });
 
-  test("services say where their texts go, and which numbers they have", async () => {
+  test("Messaging Services are listed with the URL for their texts and with their numbers", async () => {
     const account = accountOf(client((await simulator()).url));
     const services = await account.listMessagingServices(resync);
     expect(services.toSorted((a, b) => (a.sid < b.sid ? -1 : 1))).toEqual([
@@ -153,7 +153,7 @@ describe("what takes precedence over a number's webhook", () => {
     expect(await account.listServiceShortCodes(sid("MG", 3), resync)).toEqual([]);
   });
 
-  test("a service's numbers come in pages of 1,000, and none when the service is gone", async () => {
+  test("the numbers of a Messaging Service come in pages of 1,000, and the list is empty when the service is gone", async () => {
     const twilio = await simulator();
     for (const { sid: number } of twilio.state.addNumbers(demoAccount.sid, 1200))
       twilio.state.join(sid("MG", 1), number);
@@ -163,7 +163,7 @@ describe("what takes precedence over a number's webhook", () => {
     expect(await account.listServiceNumbers(sid("MG", 9), resync)).toEqual([]);
   });
 
-  test("Conversations addresses of type sms", async () => {
+  test("Conversations addresses of type sms are listed, and addresses of other types are not", async () => {
     const twilio = await simulator();
     twilio.state.addAddress({
       accountSid: demoAccount.sid,
@@ -175,7 +175,7 @@ describe("what takes precedence over a number's webhook", () => {
   });
 });
 
-test("the same credentials are the same account, others are not", async () => {
+test("the client returns the same account object for the same credentials, and another object for other credentials", async () => {
   const made = client((await simulator()).url);
   const account = accountOf(made);
   expect(accountOf(made)).toBe(account);
@@ -183,7 +183,7 @@ test("the same credentials are the same account, others are not", async () => {
   expect(accountOf(made, { authToken: "another" }).fingerprint).not.toBe(account.fingerprint);
 });
 
-test("calls are counted by operation and status", async () => {
+test("the client counts its calls by operation and status", async () => {
   const twilio = await simulator();
   const made = client(twilio.url);
   const account = accountOf(made);
@@ -192,7 +192,7 @@ test("calls are counted by operation and status", async () => {
   expect(await requestCounts(made.registry)).toEqual({ "ListNumbers 200": 1, "FetchNumber 404": 1 });
 });
 
-test("no more calls at once than allowed, and changes overtake resyncs", async () => {
+test("a change overtakes 40 resyncs of the same account that came before it", async () => {
   const twilio = await simulator({ latencyMs: 5 });
   const account = accountOf(client(twilio.url, { concurrencyPerAccount: 4 }));
   const done: string[] = [];

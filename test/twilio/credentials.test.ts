@@ -18,7 +18,7 @@ const sid = (prefix: string, n: number) => prefix + String(n).padStart(32, "0");
 const standard = { apiKeySid: sid("SK", 1), apiKeySecret: "simulator-secret-standard" };
 const restricted = { apiKeySid: sid("SK", 3), apiKeySecret: "simulator-secret-restricted" };
 
-describe("a check", () => {
+describe("a check of credentials", () => {
   test("accepts a good token", async () => {
     const account = accountOf(client((await simulator()).url));
     expect(await account.check(change)).toEqual({
@@ -36,23 +36,23 @@ describe("a check", () => {
     expect(twilio.control.requests()).toHaveLength(1);
   });
 
-  test("accepts a standard key, which may not read the account", async () => {
+  test("accepts a standard API key, which may not read the account", async () => {
     const account = accountOf(client((await simulator()).url), standard);
     expect(await account.check(change)).toMatchObject({ authToken: "accepted", apiKey: "accepted" });
     expect(await account.listNumbers(resync)).toHaveLength(9);
   });
 
-  test("refuses a wrong key next to a good token", async () => {
+  test("refuses a wrong API key next to a good token", async () => {
     const account = accountOf(client((await simulator()).url), { ...standard, apiKeySecret: "wrong" });
     expect((await failure(account.check(change), "TwilioUnauthorized")).message).toContain("apiKeySid");
   });
 
-  test("refuses a wrong token next to a good key: signatures are made with the token", async () => {
+  test("refuses a wrong token next to a good API key, because signatures are made with the token", async () => {
     const account = accountOf(client((await simulator()).url), { ...standard, authToken: "wrong" });
     await failure(account.check(change), "TwilioUnauthorized");
   });
 
-  test("names the permission that a restricted key lacks", async () => {
+  test("names the permission that a restricted API key lacks", async () => {
     const account = accountOf(client((await simulator()).url), restricted);
     const error = await failure(account.check(change), "TwilioPermissionMissing");
     expect(error.message).toContain("/twilio/phone-numbers/incoming-phone-numbers/list");
@@ -62,7 +62,7 @@ describe("a check", () => {
     );
   });
 
-  test("tells a suspended account", async () => {
+  test("reports a suspended account as such", async () => {
     const twilio = await simulator();
     twilio.state.accounts.get(demoAccount.sid)!.status = "suspended";
     const account = accountOf(client(twilio.url));
@@ -87,7 +87,7 @@ describe("a check", () => {
   });
 });
 
-describe("a Twilio that lets the parent's token in under the subaccount's SID", () => {
+describe("when Twilio accepts the parent's token for the SID of a subaccount", () => {
   const subaccount = sid("AC", 3);
   const parentsToken = "the-parents-token-00000000000001";
   const subaccountsToken = "the-subaccounts-own-token-000001";
@@ -113,7 +113,7 @@ describe("a Twilio that lets the parent's token in under the subaccount's SID", 
     );
   };
 
-  test("has it refused all the same, as texts are signed with the subaccount's own", async () => {
+  test("the check still refuses it, because texts are signed with the subaccount's own token", async () => {
     const made = client((await server(lenient)).url);
     const parents = made.twilio.account({ accountSid: subaccount, authToken: parentsToken });
     const error = await failure(parents.check(change), "SubaccountNeedsOwnToken");
@@ -123,10 +123,10 @@ describe("a Twilio that lets the parent's token in under the subaccount's SID", 
   });
 });
 
-describe("a rotation", () => {
+describe("a rotation of tokens", () => {
   const both = { ...credentials, secondaryAuthToken: "second-token-of-the-rotation-001" };
 
-  test("is seen through from before the second token to after the promotion", async () => {
+  test("is reported at each step, from before the second token exists to after its promotion", async () => {
     const twilio = await simulator();
     const owner = twilio.state.accounts.get(demoAccount.sid)!;
     const account = client(twilio.url).twilio.account(both);
@@ -150,7 +150,7 @@ describe("a rotation", () => {
     });
   });
 
-  test("a call that gets 401 is tried once with the other token, and from then on that one is used", async () => {
+  test("makes a call that gets 401 try the other token once, which is used from then on", async () => {
     const twilio = await simulator();
     const owner = twilio.state.accounts.get(demoAccount.sid)!;
     const account = client(twilio.url).twilio.account(both);
@@ -159,7 +159,7 @@ describe("a rotation", () => {
     expect(await account.getNumber(demoAccount.numberSid, change)).not.toBeNull();
     expect(await account.getNumber(demoAccount.numberSid, change)).not.toBeNull();
     expect(twilio.control.requests().map(({ status }) => status)).toEqual([200, 401, 200, 200]);
-    // And back, when somebody aborts the rotation.
+    // Somebody aborts the rotation, so the first token works again.
     owner.authToken = both.authToken;
     expect(await account.getNumber(demoAccount.numberSid, change)).not.toBeNull();
     expect(
@@ -170,14 +170,14 @@ describe("a rotation", () => {
     ).toEqual([401, 200]);
   });
 
-  test("with both refused it ends after two requests", async () => {
+  test("ends a call after two requests when both tokens are refused", async () => {
     const twilio = await simulator();
     twilio.state.accounts.get(demoAccount.sid)!.authToken = "a third one";
     await failure(client(twilio.url).twilio.account(both).listNumbers(resync), "TwilioUnauthorized");
     expect(twilio.control.requests().map(({ status }) => status)).toEqual([401, 401]);
   });
 
-  test("does not make a refused key fall back to the token that may do everything", async () => {
+  test("does not make a refused API key fall back to a token, which may do everything", async () => {
     const twilio = await simulator();
     const account = client(twilio.url).twilio.account({ ...both, ...standard, apiKeySecret: "revoked" });
     await failure(account.listNumbers(resync), "TwilioUnauthorized");
@@ -185,7 +185,7 @@ describe("a rotation", () => {
   });
 });
 
-describe("a region", () => {
+describe("a region of Twilio", () => {
   const dublin = { region: "ie1", edge: "dublin" };
 
   test("has its own tokens and webhooks", async () => {
@@ -198,7 +198,7 @@ describe("a region", () => {
     expect(twilio.control.requests().map(({ region }) => region)).toEqual(["ie1", "ie1", "ie1"]);
   });
 
-  test("keeps its place from page to page, of either kind of paging", async () => {
+  test("is used for all pages of a list, in both ways in which Twilio names the next page", async () => {
     const twilio = await simulator();
     const region = twilio.state.region("ie1");
     const numbers = region.addNumbers(demoAccount.sid, 1100);

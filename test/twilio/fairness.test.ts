@@ -9,7 +9,7 @@ const numberOf = (accountSid: string) => ({
 const HANGS = "AC00000000000000000000000000000009";
 const ANSWERS = demoAccount.sid;
 
-test("accounts of one tenant that never answer leave connections to another tenant, however many they are", async () => {
+test("30 accounts of one tenant that never answer leave connections to another tenant", async () => {
   let hanging = 0;
   const { url } = await server((response, request, body) => {
     if (request.url?.includes(HANGS) === true) hanging += 1;
@@ -32,8 +32,8 @@ test("accounts of one tenant that never answer leave connections to another tena
   expect((await ended).every(({ status }) => status === "rejected")).toBe(true);
 });
 
-describe("who gives up while Twilio is at work", () => {
-  test("a look ends at once; an update that was sent is waited for, unless that is given up as well", async () => {
+describe("a caller gives up while Twilio works on its call:", () => {
+  test("a read ends at once, but an update that was sent is waited for until its own signal aborts", async () => {
     const arrived: (() => void)[] = [];
     const { url } = await server((response, request, body) => {
       arrived.push(() => json(numberOf(ANSWERS))(response, request, body));

@@ -28,7 +28,7 @@ const html: Answer = (response) =>
 const throttled = json({ code: 20429, message: "Too Many Requests", status: 429 }, 429);
 const number = { sid: numberSid, account_sid: demoAccount.sid, phone_number: demoAccount.number };
 
-/** Different answers one after the other; the last goes on. */
+/** Answers with these answers one after another, and repeats the last. */
 function inTurn(...answers: Answer[]): Answer {
   let next = 0;
   return (...args) => answers[Math.min(next++, answers.length - 1)]!(...args);
@@ -38,7 +38,7 @@ const until = async (condition: () => Promise<boolean> | boolean) => {
   while (!(await condition())) await new Promise((resolve) => setImmediate(resolve));
 };
 
-describe("a read", () => {
+describe("a read from Twilio", () => {
   const passing: Record<string, Answer> = {
     "a 503 without JSON": html,
     "a 500 with Twilio's own error": json(
@@ -51,13 +51,13 @@ describe("a read", () => {
       response.writeHead(200, { "content-type": "application/json", "content-length": "500" });
       response.write('{"sid": "PN', () => response.socket!.destroy());
     },
-    "an answer that is no JSON": (response) =>
+    "an answer that is not JSON": (response) =>
       response.writeHead(200).end("<html>Sign in to the network</html>"),
     "an answer that is a list": json([1, 2]),
     "an empty answer": (response) => response.writeHead(200).end(),
   };
   for (const [name, answer] of Object.entries(passing))
-    test(`gets over ${name}`, async () => {
+    test(`is repeated and succeeds after ${name}`, async () => {
       const { url, requests } = await server(inTurn(answer, json(number)));
       const made = client(url);
       expect((await accountOf(made).getNumber(numberSid, change))?.phoneNumber).toBe(demoAccount.number);
@@ -65,7 +65,7 @@ describe("a read", () => {
     });
 
   for (const [name, answer] of Object.entries(passing).filter(([name]) => name !== "a 429"))
-    test(`gives up when it is always ${name}`, async () => {
+    test(`fails after three tries when every answer is ${name}`, async () => {
       const { url, requests } = await server(answer);
       await failure(accountOf(client(url)).getNumber(numberSid, change), "TwilioUnavailable");
       expect(requests).toHaveLength(3);
@@ -77,41 +77,41 @@ describe("a read", () => {
     "an HTML 404": (response) => response.writeHead(404).end("<h1>Not Found</h1>"),
     "a 404 of a gateway": json({ message: "no Route matched with those values" }, 404),
     "a 404 without a body": (response) => response.writeHead(404).end(),
-    "a proxy's 407": (response) => response.writeHead(407).end("Proxy Authentication Required"),
+    "a 407 of a proxy": (response) => response.writeHead(407).end("Proxy Authentication Required"),
     "a 425": (response) => response.writeHead(425).end(),
     "a 451": (response) => response.writeHead(451).end("<h1>Unavailable For Legal Reasons</h1>"),
-    "a sign-in page's redirect": (response) =>
+    "a redirect of a sign-in page": (response) =>
       response.writeHead(302, { location: "http://portal.example/" }).end(),
     "a 200 with another resource": json({ sid: `PN${"9".repeat(32)}`, phone_number: "+14255550100" }),
     "a 200 with the number of another account": json({ ...number, account_sid: `AC${"9".repeat(32)}` }),
-    "a 200 with a gateway's JSON": json({ status: "ok" }),
+    "a 200 with the JSON of a gateway": json({ status: "ok" }),
   };
   for (const [name, answer] of Object.entries(strangers))
-    test(`does not take ${name} for Twilio's word about a number`, async () => {
+    test(`does not take ${name} for an answer of Twilio`, async () => {
       const { url } = await server(answer);
       const error = await failure(accountOf(client(url)).getNumber(numberSid, change), "TwilioUnavailable");
       expect(error.message).toMatch(/cannot be understood: ./);
     });
 
-  test("counts a stranger's refusal apart from Twilio's", async () => {
+  test("counts a refusal that is not Twilio's as NOT_TWILIO", async () => {
     const made = client((await server(strangers["an HTML 403"]!)).url);
     await failure(accountOf(made).getNumber(numberSid, change), "TwilioUnavailable");
     expect(await requestCounts(made.registry)).toEqual({ "FetchNumber NOT_TWILIO": 3 });
   });
 
-  test("gets over a stranger's 403, and then hears Twilio", async () => {
+  test("is repeated after a 403 that is not Twilio's, and then gets the answer of Twilio", async () => {
     const { url, requests } = await server(inTurn(strangers["an HTML 403"]!, json(number)));
     expect((await accountOf(client(url)).getNumber(numberSid, change))?.sid).toBe(numberSid);
     expect(requests).toHaveLength(2);
   });
 
-  test("believes Twilio's own 404", async () => {
+  test("takes a 404 of Twilio itself as not found", async () => {
     const { url } = await server(json({ code: 20404, message: "Not found", status: 404 }, 404));
     expect(await accountOf(client(url)).getNumber(numberSid, change)).toBeNull();
     expect(await accountOf(client(url)).listShortCodes(resync)).toEqual([]);
   });
 
-  test("gives up where nobody listens", async () => {
+  test("fails after three tries when the connection is refused", async () => {
     const { url, close } = await server(html);
     await close();
     const made = client(url);
@@ -120,7 +120,7 @@ describe("a read", () => {
     expect(await requestCounts(made.registry)).toEqual({ "ListNumbers ECONNREFUSED": 3 });
   });
 
-  test("gives up when nothing is answered in time", async () => {
+  test("fails after three tries when no answer comes in time", async () => {
     const { url } = await server(() => {});
     const made = client(url, { timeoutMs: 50 });
     const error = await failure(accountOf(made).listNumbers(resync), "TwilioUnavailable");
@@ -128,7 +128,7 @@ describe("a read", () => {
     expect(await requestCounts(made.registry)).toEqual({ "ListNumbers ETIMEDOUT": 3 });
   });
 
-  test("gives up when an answer comes but never ends", async () => {
+  test("fails when an answer begins but does not end in time", async () => {
     const { url } = await server(
       (response) => void response.writeHead(200).write('{"incoming_phone_numbers": ['),
     );
@@ -139,7 +139,7 @@ describe("a read", () => {
     expect(faultOf(error)?.code).toBe("ETIMEDOUT");
   });
 
-  test("does not take in an answer without end", async () => {
+  test("stops reading an answer that is too large", async () => {
     const block = Buffer.alloc(1 << 20, " ");
     const { url } = await server((response) => {
       const more = () => {
@@ -153,34 +153,37 @@ describe("a read", () => {
   });
 
   const listOf = (more: object) => ({ incoming_phone_numbers: [{ ...number, ...more }] });
-  const shapes: Record<string, [body: unknown, told: RegExp]> = {
+  const shapes: Record<string, [body: unknown, says: RegExp]> = {
     "without the list": [{}, /incoming_phone_numbers is not a list/],
-    "with a list that is none": [
+    "with a list that is not a list": [
       { incoming_phone_numbers: { length: 1 }, next_page_uri: null },
       /incoming_phone_numbers is not a list/,
     ],
-    "with a key of the prototype's": [{ meta: { key: "__proto__" } }, /is not a list/],
+    "that names __proto__ as its list": [{ meta: { key: "__proto__" } }, /is not a list/],
     "with a number that has no SID": [listOf({ sid: undefined }), /: sid is not a SID/],
-    "with a SID that climbs": [listOf({ sid: "PN/../../Accounts/AC1" }), /: sid is not a SID/],
-    "with a number that is none": [listOf({ phone_number: "client:joe" }), /phone_number is not a number/],
+    "with a SID that is a path": [listOf({ sid: "PN/../../Accounts/AC1" }), /: sid is not a SID/],
+    "with a number that is not a number": [
+      listOf({ phone_number: "client:joe" }),
+      /phone_number is not a number/,
+    ],
     "with a URL that is an object": [listOf({ sms_url: { a: 1 } }), /: sms_url is not text/],
     "with a number of another account": [
       listOf({ account_sid: `AC${"9".repeat(32)}` }),
       /account_sid is not that of the account/,
     ],
-    "with nothing in the list": [{ incoming_phone_numbers: [null] }, /not what Twilio's reference describes/],
+    "with null in the list": [{ incoming_phone_numbers: [null] }, /not what Twilio's reference describes/],
   };
-  for (const [name, [body, told]] of Object.entries(shapes))
-    test(`takes an answer ${name} for none, and names the field`, async () => {
+  for (const [name, [body, says]] of Object.entries(shapes))
+    test(`fails with the name of the field for an answer ${name}`, async () => {
       const { url } = await server(json(body));
       const error = await failure(accountOf(client(url)).listNumbers(resync), "TwilioUnavailable");
       expect(faultOf(error)?.code).toBe("BAD_ANSWER");
-      expect(error.message).toMatch(told);
+      expect(error.message).toMatch(says);
     });
 });
 
-describe("an update", () => {
-  test("whose answer was lost is sent once more, and has happened", async () => {
+describe("an update at Twilio", () => {
+  test("is sent once more when its answer was lost, and takes effect", async () => {
     const twilio = await simulator();
     twilio.control.faults({ kind: "reset", when: "after", operation: "UpdateIncomingPhoneNumber", count: 1 });
     const updated = await accountOf(client(twilio.url)).updateNumber(numberSid, ours, change);
@@ -190,7 +193,7 @@ describe("an update", () => {
     expect(sent[1]!.form).toEqual(sent[0]!.form);
   });
 
-  test("whose answers are lost again and again is sent twice, not more", async () => {
+  test("is sent only twice when its answers are lost again and again", async () => {
     const twilio = await simulator();
     twilio.control.faults({ kind: "reset", when: "after", operation: "UpdateIncomingPhoneNumber" });
     await failure(accountOf(client(twilio.url)).updateNumber(numberSid, ours, change), "TwilioUnavailable");
@@ -198,7 +201,7 @@ describe("an update", () => {
     expect(twilio.state.numbers.get(numberSid)?.smsUrl).toBe(ours.smsUrl);
   });
 
-  test("that is answered with another number is not believed", async () => {
+  test("fails when the answer is about another number", async () => {
     const twilio = await simulator();
     twilio.control.faults({ kind: "otherNumber", operation: "UpdateIncomingPhoneNumber" });
     const error = await failure(
@@ -209,13 +212,13 @@ describe("an update", () => {
   });
 
   for (const status of [401, 403, 404])
-    test(`that a stranger refuses with ${status} may not have happened, and is sent again`, async () => {
+    test(`is sent again when another server than Twilio refuses it with ${status}`, async () => {
       const twilio = await simulator();
       twilio.control.faults({ kind: "status", status, body: "html", count: 1 });
       expect(await accountOf(client(twilio.url)).updateNumber(numberSid, ours, change)).toMatchObject(ours);
     });
 
-  test("that Twilio refuses is not sent again", async () => {
+  test("is not sent again when Twilio refuses it", async () => {
     const twilio = await simulator();
     const account = accountOf(client(twilio.url));
     await failure(
@@ -225,22 +228,22 @@ describe("an update", () => {
     expect(twilio.control.requests()).toHaveLength(1);
   });
 
-  test("that is throttled was not done, and is sent again", async () => {
+  test("is sent again when Twilio throttles it with 429", async () => {
     const twilio = await simulator();
     twilio.control.faults({ kind: "status", status: 429, count: 3 });
     expect(await accountOf(client(twilio.url)).updateNumber(numberSid, ours, change)).toMatchObject(ours);
   });
 });
 
-describe("429", () => {
-  test("without end is told after five tries, with the time to wait", async () => {
+describe("a 429 of Twilio", () => {
+  test("at every try makes the call fail after five tries, with the time to wait", async () => {
     const { url, requests } = await server(throttled);
     const error = await failure(accountOf(client(url)).listNumbers(resync), "TwilioThrottled");
     expect(requests).toHaveLength(5);
     expect(error.retryAfterMs).toBeGreaterThan(0);
   });
 
-  test("slows down all calls of the account, and no other account", async () => {
+  test("pauses all calls of its account, and of no other account", async () => {
     const { url, requests } = await server(
       inTurn(json({ code: 20429 }, 429, { "retry-after": "7" }), json(number)),
     );
@@ -258,7 +261,7 @@ describe("429", () => {
     expect(requests).toHaveLength(4);
   });
 
-  test("that asks for an hour is not waited for that long", async () => {
+  test("that asks to wait for an hour makes a call fail after 30 s", async () => {
     const { url } = await server(json({ code: 20429 }, 429, { "retry-after": "3600" }));
     const clock = new ManualClock();
     const made = client(url, { clock });
@@ -268,7 +271,7 @@ describe("429", () => {
     expect((await refused).retryAfterMs).toBe(30_000);
   });
 
-  test("is what a caller hears who runs out of time while it lasts", async () => {
+  test("is the reason that a caller gets when its time runs out during the pause", async () => {
     const { url } = await server(json({ code: 20429 }, 429, { "retry-after": "20" }));
     const made = client(url);
     const time = new AbortController();
@@ -282,11 +285,11 @@ describe("429", () => {
   });
 });
 
-describe("credentials do not go elsewhere", () => {
+describe("the client does not send credentials to another host", () => {
   const service = (next: unknown) => json({ services: [], meta: { key: "services", next_page_url: next } });
   const numbers = (next: unknown) => json({ incoming_phone_numbers: [], next_page_uri: next });
 
-  test("by a redirect", async () => {
+  test("when an answer redirects there", async () => {
     const elsewhere = await server(json({}));
     const { url } = await server((response) =>
       response.writeHead(307, { location: `${elsewhere.url}/x` }).end(),
@@ -295,7 +298,7 @@ describe("credentials do not go elsewhere", () => {
     expect(elsewhere.requests).toEqual([]);
   });
 
-  test("by a next page at another host", async () => {
+  test("when the next page of a list is there", async () => {
     const elsewhere = await server(json({}));
     const { url, requests } = await server(service(`${elsewhere.url}/messaging/v1/Services?Page=1`));
     const error = await failure(accountOf(client(url)).listMessagingServices(resync), "TwilioUnavailable");
@@ -305,7 +308,7 @@ describe("credentials do not go elsewhere", () => {
     expect(requests).toHaveLength(1);
   });
 
-  test("by a next page that is a path, whatever stands in it", async () => {
+  test("when the next page is a path that looks like another host", async () => {
     const elsewhere = await server(json({}));
     const host = new URL(elsewhere.url).host;
     for (const path of [`//${host}/x`, `${elsewhere.url}/x`, `@${host}/x`, `/\\${host}/x`, `.${host}/x`]) {
@@ -316,7 +319,7 @@ describe("credentials do not go elsewhere", () => {
     expect(elsewhere.requests).toEqual([]);
   });
 
-  test("by a region that is no region", async () => {
+  test("when the region holds the address of another host", async () => {
     const elsewhere = await server(json({}));
     const made = client((await simulator()).url);
     const account = accountOf(made, { region: `x/../../${elsewhere.url}`, edge: "dublin" });
@@ -325,7 +328,7 @@ describe("credentials do not go elsewhere", () => {
   });
 });
 
-test("a list that leads in a circle ends", async () => {
+test("a list whose next page is always the same page ends with an error", async () => {
   const { url, requests } = await server(
     json({ incoming_phone_numbers: [], next_page_uri: "/2010-04-01/x.json?Page=1" }),
   );
@@ -334,29 +337,29 @@ test("a list that leads in a circle ends", async () => {
   expect(requests.length).toBeLessThan(4);
 });
 
-describe("a caller", () => {
-  test("who stops gets back the reason that was given", async () => {
+describe("a caller of the Twilio client", () => {
+  test("gets back the reason with which it aborted its call", async () => {
     const stop = new AbortController();
     const { url } = await server(() => stop.abort(new Error("the lease is lost")));
     const call = accountOf(client(url)).listNumbers({ lane: "change", signal: stop.signal });
     await expect(call).rejects.toThrow("the lease is lost");
   });
 
-  test("who stopped before makes no request", async () => {
+  test("makes no request when it aborted before the call", async () => {
     const { url, requests } = await server(json({}));
     const signal = AbortSignal.abort(new Error("too late"));
     await expect(accountOf(client(url)).listNumbers({ lane: "change", signal })).rejects.toThrow("too late");
     expect(requests).toEqual([]);
   });
 
-  test("whose own time is over hears that Twilio did not answer", async () => {
+  test("gets the error that Twilio did not answer when its own time is over", async () => {
     const { url } = await server(() => {});
     const signal = AbortSignal.timeout(50);
     await failure(accountOf(client(url)).listNumbers({ lane: "change", signal }), "TwilioUnavailable");
   });
 });
 
-test("a leader starts no request that could outlast its lease, a repetition neither", async () => {
+test("a leader starts no request, and no repetition, that could outlast its Lease", async () => {
   let leaseMs = 15_000;
   const { url, requests } = await server((response, ...rest) => {
     leaseMs = 9_000;
@@ -372,7 +375,7 @@ test("a leader starts no request that could outlast its lease, a repetition neit
   expect(requests).toHaveLength(1);
 });
 
-test("stopping waits for what is in flight, and may be done twice", async () => {
+test("stop() waits for calls in flight, and may be called twice", async () => {
   let answer = () => {};
   const { url, requests } = await server((response, ...rest) => {
     answer = () => json(number)(response, ...rest);
@@ -387,7 +390,7 @@ test("stopping waits for what is in flight, and may be done twice", async () => 
   await failure(accountOf(made).getNumber(numberSid, change), "TwilioUnavailable");
 });
 
-test("a proxy named by the environment is used", async () => {
+test("the client uses the proxy that HTTP_PROXY names", async () => {
   const twilio = await simulator();
   const asked: string[] = [];
   const proxy = createServer((incoming, answer) => {

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 
 const run = promisify(execFile);
 
-/** Which of the SDK's modules a fresh process has loaded after importing these. */
+/** Counts the modules of the SDK that a fresh process has loaded after importing the given modules. */
 async function sdkModulesAfter(...modules: string[]): Promise<number> {
   const imports = modules.map(
     (path) => `await import(${JSON.stringify(new URL(path, import.meta.url).href)});`,
@@ -16,7 +16,7 @@ async function sdkModulesAfter(...modules: string[]): Promise<number> {
   return Number(stdout);
 }
 
-test("the SDK is loaded with the first call, not with the client: 25 MB that a receiver has no use for", async () => {
+test("importing the Twilio client does not load the SDK, which takes 25 MB that a receiver does not need", async () => {
   expect(await sdkModulesAfter("../../src/twilio/signature.ts", "../../src/twilio/form.ts")).toBe(0);
   expect(await sdkModulesAfter("../../src/twilio/twilio.ts")).toBe(0);
   expect(await sdkModulesAfter("../../node_modules/twilio/index.js")).toBeGreaterThan(10);

@@ -13,7 +13,7 @@ const customer = "+14155550199";
 const webhook = "https://user:passw0rd@crm.example.com/hook?key=5ecre7-in-url";
 const next = "https://elsewhere.example/5ecre7-next-page";
 
-/** Everything that must never be seen: the secrets, and what a Basic header makes of them. */
+/** Everything that no error, log line or metric may show: the secrets, and the Basic headers that are made from them. */
 const forbidden = [
   "5ecre7",
   "passw0rd",
@@ -25,40 +25,41 @@ const forbidden = [
   "Basic ",
 ];
 
-/** Answers as bad as they come, telling all they know. */
-const told = {
+/** Answers that are as harmful as possible: they repeat all secrets that they know. */
+const leaked = {
   auth_token: secrets.authToken,
   message: `${customer} ${webhook} ${secrets.authToken}`,
   sms_url: webhook,
 };
 const answers: Record<string, Answer> = {
-  "401": json({ code: 20003, status: 401, ...told }, 401),
-  "403 for a permission": json({ code: 70051, status: 403, ...told }, 403),
-  "404": json({ code: 20404, status: 404, ...told }, 404),
-  "400": json({ code: 21402, status: 400, ...told }, 400),
-  "429": json({ code: 20429, status: 429, ...told }, 429, { "retry-after": "0" }),
-  "403 of a stranger": json(told, 403),
-  "404 as HTML": (response) => response.writeHead(404).end(`<h1>${JSON.stringify(told)}</h1>`),
-  "500 with JSON": json(told, 500),
-  "503 with HTML": (response) => response.writeHead(503).end(`<h1>${JSON.stringify(told)}</h1>`),
+  "401": json({ code: 20003, status: 401, ...leaked }, 401),
+  "403 for a missing permission": json({ code: 70051, status: 403, ...leaked }, 403),
+  "404": json({ code: 20404, status: 404, ...leaked }, 404),
+  "400": json({ code: 21402, status: 400, ...leaked }, 400),
+  "429": json({ code: 20429, status: 429, ...leaked }, 429, { "retry-after": "0" }),
+  "403 of another server than Twilio": json(leaked, 403),
+  "404 as HTML": (response) => response.writeHead(404).end(`<h1>${JSON.stringify(leaked)}</h1>`),
+  "500 with JSON": json(leaked, 500),
+  "503 with HTML": (response) => response.writeHead(503).end(`<h1>${JSON.stringify(leaked)}</h1>`),
   "a redirect": (response) => response.writeHead(302, { location: next }).end(),
-  "a reset": (response) => response.socket!.resetAndDestroy(),
+  "a connection that is reset": (response) => response.socket!.resetAndDestroy(),
   "half an answer": (response) => {
     response.writeHead(200, { "content-length": "5000" });
-    response.write(JSON.stringify(told).slice(0, -5), () => response.socket!.destroy());
+    response.write(JSON.stringify(leaked).slice(0, -5), () => response.socket!.destroy());
   },
-  "no HTTP at all": (response) => response.socket!.end(`${JSON.stringify(told)}\r\n\r\n`),
-  "a header that is none": (response) =>
+  "an answer that is not HTTP": (response) => response.socket!.end(`${JSON.stringify(leaked)}\r\n\r\n`),
+  "an answer with an invalid header": (response) =>
     response.socket!.end(`HTTP/1.1 200 OK\r\n${secrets.authToken}\r\n\r\n`),
   "no answer": () => {},
-  "no JSON": (response) => response.writeHead(200).end(`secret: ${JSON.stringify(told)}`),
-  "another shape": json({
-    ...told,
-    incoming_phone_numbers: [told],
+  "an answer that is not JSON": (response) =>
+    response.writeHead(200).end(`secret: ${JSON.stringify(leaked)}`),
+  "JSON of another shape": json({
+    ...leaked,
+    incoming_phone_numbers: [leaked],
     meta: { key: "auth_token" },
     capabilities: 1,
   }),
-  "a next page elsewhere": json({
+  "a next page at another host": json({
     incoming_phone_numbers: [],
     services: [],
     meta: { key: "services", next_page_url: next },
@@ -67,7 +68,7 @@ const answers: Record<string, Answer> = {
     sid: accountSid,
     owner_account_sid: accountSid,
     status: "suspended",
-    ...told,
+    ...leaked,
   }),
 };
 
@@ -85,7 +86,7 @@ const logins = {
   "with a key": { accountSid, authToken: secrets.authToken, apiKeySid, apiKeySecret: secrets.apiKeySecret },
 };
 
-describe("no error and no log line holds a credential, a URL, a number or a body", () => {
+describe("no error, log line or metric holds a credential, a URL, a number or a body", () => {
   for (const [name, answer] of Object.entries(answers))
     test(`on ${name}`, async () => {
       const { url, requests } = await server(answer);
@@ -97,7 +98,7 @@ describe("no error and no log line holds a credential, a URL, a number or a body
 
       expect(errors.length, "some call fails").toBeGreaterThan(0);
       expect(requests.every(({ authorization }) => authorization?.startsWith("Basic "))).toBe(true);
-      // As the production log would write them, were one to log the error itself.
+      // The errors are logged as the production log would write them, if something logged an error itself.
       const { log, lines } = recordingLog();
       for (const error of errors) log.error({ err: error }, "it failed");
       const metrics = await made.registry.metrics();
@@ -110,7 +111,7 @@ describe("no error and no log line holds a credential, a URL, a number or a body
     });
 });
 
-test("an account that is printed tells none of its secrets", async () => {
+test("printing an account or the client shows no secret", async () => {
   const made = client("http://127.0.0.1:1");
   for (const credentials of Object.values(logins)) {
     const account = made.twilio.account(credentials);

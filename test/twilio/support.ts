@@ -17,11 +17,11 @@ import { type CallOptions, Twilio, type TwilioAccount, type TwilioOptions } from
 export { demoAccount };
 export const credentials: Credentials = { accountSid: demoAccount.sid, authToken: demoAccount.authToken };
 
-/** Options of a call that nobody gives up. */
+/** Options of a call that is never aborted. */
 export const change: CallOptions = { lane: "change", signal: new AbortController().signal };
 export const resync: CallOptions = { ...change, lane: "resync" };
 
-/** A simulator whose every call is held against Twilio's OpenAPI files. */
+/** Starts a simulator that checks every call against Twilio's OpenAPI files. */
 export async function simulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const started = await startSimulator({ validateAgainstOpenApi: true, ...options });
   onTestFinished(async () => {
@@ -31,14 +31,15 @@ export async function simulator(options: SimulatorOptions = {}): Promise<Simulat
   return started;
 }
 
+/** The client under test, with what it logs and counts. */
 export interface Client {
   twilio: Twilio;
   registry: Registry;
-  /** Every line logged, at any level. */
+  /** Every line that was logged, at any level. */
   lines: string[];
 }
 
-/** The client under test against some base URL; backoffs are short by constant jitter, time-outs as told. */
+/** Makes the client under test for a base URL. A constant jitter keeps backoffs short, and `options` sets the time-outs. */
 export function client(baseUrl: string, options: Partial<TwilioOptions> = {}): Client {
   const registry = new Registry();
   const { log, lines } = recordingLog();
@@ -47,7 +48,7 @@ export function client(baseUrl: string, options: Partial<TwilioOptions> = {}): C
   return { twilio, registry, lines };
 }
 
-/** The production log's own serializers, into memory. */
+/** Makes a log that keeps its lines in memory and writes them with the serializers of the production log. */
 export function recordingLog() {
   const lines: string[] = [];
   const sink = new Writable({
@@ -63,9 +64,10 @@ export function recordingLog() {
   return { log: pino({ level: "trace", serializers }, sink), lines };
 }
 
+/** Answers one request. */
 export type Answer = (response: ServerResponse, request: IncomingMessage, body: string) => void;
 
-/** A server that answers as told, for what a Twilio would never do; remembers what came. */
+/** Starts a server that answers as the test says, for answers that Twilio would never give. It keeps the requests that it got. */
 export async function server(answer: Answer) {
   const requests: { method: string; url: string; authorization: string | undefined; body: string }[] = [];
   const http = createServer(async (request, response) => {
@@ -90,12 +92,13 @@ export async function server(answer: Answer) {
   return { url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`, requests, close };
 }
 
+/** Makes an answer with this JSON body. */
 export const json =
   (body: unknown, status = 200, headers: Record<string, string> = {}): Answer =>
   (response) =>
     response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 
-/** Fails unless `work` is refused with this reason; returns the Failure. */
+/** Expects that `work` fails with this reason, and returns the Failure. */
 export async function failure(work: Promise<unknown>, reason: Reason): Promise<Failure> {
   const error = await work.then(
     (value) => expect.fail(`it succeeded: ${inspect(value)}`),
@@ -106,7 +109,7 @@ export async function failure(work: Promise<unknown>, reason: Reason): Promise<F
   return error;
 }
 
-/** How often an operation got which status. */
+/** Counts requests by operation and status. */
 export async function requestCounts(registry: Registry): Promise<Record<string, number>> {
   const metric = await registry.getSingleMetric("smschannel_twilio_requests_total")!.get();
   return Object.fromEntries(
@@ -114,7 +117,7 @@ export async function requestCounts(registry: Registry): Promise<Record<string, 
   );
 }
 
-/** All that could tell a secret: as text, with every hidden property. */
+/** Prints a value as text with every hidden property, which would show any secret in it. */
 export function allOf(value: unknown): string {
   return inspect(value, {
     depth: Number.POSITIVE_INFINITY,
@@ -124,6 +127,7 @@ export function allOf(value: unknown): string {
   });
 }
 
+/** The account of the demo credentials, with `more` in place of some of them. */
 export function accountOf({ twilio }: Client, more: Partial<Credentials> = {}): TwilioAccount {
   return twilio.account({ ...credentials, ...more });
 }
