@@ -147,7 +147,7 @@ async function checkSession(client: pg.Client, { session }: DatabaseTarget): Pro
   if (standby || (session === "read-write" && readonly === "on")) throw new NotWantedError(session);
 }
 
-/** The host is not the kind of server that `target_session_attrs` asks for. Another host may be. */
+/** The host is not the kind of server that `target_session_attrs` asks for. Another host may be such a server. */
 class NotWantedError extends Error {
   override readonly name = "NotWantedError";
   readonly code = "25006";
@@ -157,8 +157,8 @@ class NotWantedError extends Error {
 }
 
 /**
- * True for an error that every host would answer with, such as a wrong password. An error of a server that is still starting (57P03) is no
- * such error: another host may be up.
+ * True for an error that every host would answer with, such as a wrong password. False for the error of a server that is still starting
+ * (57P03), because another host may be up.
  */
 function isOfServer(error: unknown): boolean {
   const { code, severity } = error as { code?: string; severity?: string };
@@ -167,7 +167,7 @@ function isOfServer(error: unknown): boolean {
 
 /**
  * True when a connection with TLS failed and one without TLS may succeed, or the other way round. `pg_hba.conf` can demand or forbid TLS
- * (28000).
+ * (SQLSTATE 28000).
  */
 function isOfEncryption(error: unknown): boolean {
   const { code, message } = error as { code?: string; message: string };

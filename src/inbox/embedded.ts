@@ -115,7 +115,7 @@ async function initialise(options: {
     `--pwfile=${join(dataDir, "password")}`,
     "--auth=scram-sha-256",
     "--encoding=UTF8",
-    // With this provider strings sort the same on every machine, whatever locales are installed.
+    // With the locale provider `builtin`, strings sort the same on every machine, whatever locales are installed.
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
     "--locale=C",

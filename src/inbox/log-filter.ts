@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 
-/** How long after a log line a problem that lasts is logged again. */
+/** A problem that lasts is logged again after this time. */
 const REPEAT_MS = 30_000;
 
 /** Decides whether a problem is worth a line in the log: when it begins, when its cause changes, and every 30 s while it lasts. */

@@ -18,7 +18,7 @@ export interface Migration {
 }
 
 export interface MigrateOptions {
-  /** The URL of the schema's owner. A function is called again for each try to connect. */
+  /** The URL of the schema's owner. When it is a function, the function is called for each try to connect. */
   url: DatabaseUrl;
   roles?: Roles;
   /** How long to wait for a database that does not answer yet. */
@@ -34,6 +34,7 @@ export interface MigrateOptions {
  * early, lets the texts through, and tries again.
  */
 const LOCK_TIMEOUT_MS = 1000;
+/** Pause before the next try for the lock, in which the texts that waited are stored. */
 const LOCK_PAUSE_MS = 3000;
 
 /**

@@ -138,7 +138,7 @@ export class PostgresStore implements InboxStore {
     }
   }
 
-  /** Inserts evidence within a timer of its own: no writer watches over this connection, and `stop` waits for the last rows. */
+  /** Inserts evidence with a time limit of its own: no writer watches over this connection, and `stop` waits for the last rows. */
   async insertEvidence(rows: readonly EvidenceRow[]): Promise<void> {
     const { clock = systemClock, statementTimeoutMs } = this.#options;
     const cancel = clock.after(statementTimeoutMs + SILENT_MS, () => this.#evidence.drop());

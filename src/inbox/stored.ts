@@ -2,7 +2,8 @@ import { connect } from "./connect.ts";
 import type { DatabaseUrl } from "./database-url.ts";
 
 /**
- * True when the text is in the inbox. The receiver's role can find that out without the right to read: it may ask which texts are missing.
+ * True when the text is in the inbox. The receiver's role can find that out without the right to read, because it may call the function
+ * missing_texts.
  */
 export async function isStored(
   url: DatabaseUrl,

@@ -30,7 +30,7 @@ export interface InboxWriterOptions {
 interface WaitingRow {
   row: InboxRow;
   deadlineMs: number;
-  /** Called once with the outcome, and then set to undefined. */
+  /** The function to call once with the outcome. It is then set to undefined. */
   done: ((outcome: WriteOutcome) => void) | undefined;
 }
 

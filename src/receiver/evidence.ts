@@ -27,7 +27,7 @@ const LOOK_EVERY_MS = 5000;
 const ROW_EVERY_MS = 60_000;
 
 /**
- * Records when the signatures of each route were last good or bad, for the controller. For the controller, a real text is better proof
+ * Records, for the controller, when the signatures of each route were last good or bad. To the controller, a real text is better proof
  * that a URL works than its own self-check. The first text that is signed with a new token starts the end of the old token. Requests for
  * unknown routes are not recorded: unauthenticated clients could fill the memory with them.
  */

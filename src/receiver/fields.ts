@@ -44,8 +44,8 @@ export function readFields(body: Buffer): RequestFields | undefined {
 
 const ACCOUNT_SID = Buffer.from("AccountSid=");
 /**
- * How many places with this name we search. Other names can end with the same word, and then the search goes on. The largest requests of
- * Twilio have two such names.
+ * The most places that we search for this name. Other names can end with the same word, and then the search goes on. The largest requests
+ * of Twilio have two such names.
  */
 const MOST_PLACES = 8;
 const LONGEST_SID = 64;

@@ -79,7 +79,10 @@ export interface HttpServerOptions {
   pace: Pick<RefusalPace, "pass">;
 }
 
-/** How often idle connections may be closed to make places. Closing visits every connection: 8,192 of them take about a millisecond. */
+/**
+ * How often idle connections may be closed to make way for new ones. Closing visits every connection: 8,192 of them take about a
+ * millisecond.
+ */
 const CLOSE_IDLE_EVERY_MS = 100;
 
 /**
@@ -89,7 +92,7 @@ const CLOSE_IDLE_EVERY_MS = 100;
  */
 const LISTENERS = 8;
 
-/** An HTTP server that ends every connection without good requests, and always has places for new connections. */
+/** An HTTP server that ends every connection that sends no good requests, and always has places for new connections. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #servers: Server[];
@@ -222,9 +225,9 @@ const lacksHost = ({ headers, httpVersion }: IncomingMessage) =>
 
 /**
  * Stops reading and parsing a connection. Node reads up to 64 KiB at once and parses all of it, even after the socket was destroyed. With
- * thousands of requests or one-byte chunks in it, that takes 20 to 50 ms. Only removing the parser stops it, and there is no documented
- * way to do so. Should a later Node lack this undocumented way, the rest is parsed for nothing. Without its parser a connection has no
- * time limit and `closeAllConnections` does not end it, so the caller must end it.
+ * thousands of requests or one-byte chunks in one read, that takes 20 to 50 ms. Only removing the parser of the connection stops this
+ * work, and there is no documented way to remove it. If a later Node lacks the method that we call, the rest is parsed for nothing.
+ * Without its parser a connection has no time limit and `closeAllConnections` does not end it, so the caller must end it.
  */
 function stopReading(socket: Socket): void {
   socket.pause();

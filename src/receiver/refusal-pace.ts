@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 
 export interface RefusalPaceOptions {
   clock: Clock;
-  /** Number of refusals per second. As many may leave at once after a second without refusals. */
+  /** Number of refusals per second. After a second without refusals, this many may leave at once. */
   perSecond?: number;
   /** Number of refusals that may wait. When one more comes, the refusal that has waited longest leaves. */
   mostWaiting?: number;
@@ -18,6 +18,7 @@ const PER_SECOND = 100;
  * may be turned away because of waiting refusals.
  */
 const MOST_WAITING = 512;
+/** At the default limit of 100 refusals per second, one refusal leaves per tick. */
 const TICK_MS = 10;
 
 /**

@@ -38,8 +38,9 @@ export function rowOf({ kind, route, query, body, fields, signature }: Verified)
     body,
     signature,
   };
-  // Any other SID that Twilio may send one day is stored, but not used as a key. Twilio signs the fields without separators between them.
-  // So a recorded request can be cut into fields differently, with the name of the next field inside this value.
+  // A SID of any other form, which Twilio may send one day, is stored but not used as a key. Twilio signs the fields without separators
+  // between them. So a recorded request can be cut into fields differently, with the name of the next field inside the value of
+  // MessageSid.
   return SID.test(messageSid) && event !== undefined ? row : asRaw(row);
 }
 

@@ -16,7 +16,7 @@ const RETRY_MS = 1000;
 /**
  * Knows whether this process has ever seen a database whose schema fits. Until then the process is not ready. After an installation it
  * could store no text at all, and during a rollout the older pods, which can store texts, must stay. Afterwards an outage of the database
- * does not make it unready: a text then waits in the receiver, while an ingress without ready pods would refuse the text at once.
+ * does not make the process unready: a text then waits in the receiver, while an ingress without ready pods would refuse the text at once.
  */
 export class SchemaSeen {
   readonly #options: SchemaSeenOptions;

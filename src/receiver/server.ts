@@ -120,7 +120,7 @@ export class Receiver {
     this.#draining = true;
     if (delayMs > 0) await clock.sleep(delayMs);
     const closed = this.#http.close();
-    // Refusals that wait for their turn would hold up the end.
+    // Refusals that wait for their turn would hold up the shutdown.
     this.#pace.end();
     // An answer takes no longer than a text may wait for the database. A request that is still incomplete after that time will never be
     // complete.

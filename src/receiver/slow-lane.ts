@@ -41,8 +41,8 @@ const LIMITS: SlowLaneLimits = {
 };
 
 /**
- * So many bytes count as if the job had arrived a millisecond later. A job of 256 KiB is so passed by all small jobs of the next half
- * second.
+ * Number of bytes of a job that count as an arrival one millisecond later. So a job of 256 KiB lets all small jobs of the next half second
+ * go first.
  */
 const BYTES_PER_MS_LATER = 512;
 const TICK_MS = 1;

@@ -16,8 +16,9 @@ export interface StoreSeenOptions {
 const KNOWN_FOR_MS = 10_000;
 
 /**
- * Knows whether the database takes texts. The last text shows it. When no text came for a while, a write of our own shows it, so that a
- * receiver without texts knows as well. Only self-checks report it. Readiness does not depend on it: see `SchemaSeen`.
+ * Knows whether the database takes texts. The outcome of the last text shows it. After a while without texts, a write of our own shows it,
+ * so that a receiver without texts knows it as well. Only self-checks report the result. Readiness does not depend on it: see
+ * `SchemaSeen`.
  */
 export class StoreSeen {
   readonly #options: StoreSeenOptions;
@@ -69,7 +70,7 @@ export class StoreSeen {
     );
     const problem = await Promise.race([asked, late]);
     cancel();
-    // The connection may be dead without having reported it. The next text would wait just as long on it.
+    // The connection is dropped, because it may be dead without having reported it. The next text would wait just as long on it.
     if (problem === "late") drop();
     return problem;
   }

@@ -127,8 +127,8 @@ export function askedInHeader(value: string | string[] | undefined): Asked | und
 
 const LONGEST_HEADER = 512;
 /**
- * The largest requests of Twilio have 16 KiB. We search no challenge in a body of more than twice that size: it would cost the sender
- * nothing and us much.
+ * The largest requests of Twilio have 16 KiB. We do not search for a challenge in a body of more than twice that size: the search would
+ * cost the sender nothing and us much.
  */
 const LARGEST_BODY = 32 * 1024;
 

@@ -19,7 +19,7 @@ interface Bucket<T> {
   bytes: Buffer | undefined;
 }
 
-/** How many values a bucket has on average at most. That is enough to compress well, and few enough to compress again for each change. */
+/** The most values that a bucket has on average. That is enough to compress well, and few enough to compress again for each change. */
 const PER_BUCKET = 32;
 
 const gzipped = promisify(gzip) as (text: string, options: ZlibOptions) => Promise<Buffer>;

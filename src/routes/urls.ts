@@ -9,7 +9,7 @@ import type { RouteUrls } from "./route.ts";
  */
 export type UrlKind = keyof RouteUrls;
 
-/** The beginnings of our webhook URLs. Neither ends with a slash. */
+/** The beginnings of our webhook URLs. Neither beginning ends with a slash. */
 export interface PublicUrls {
   publicUrl: string;
   /** The beginning of fallback URLs. It equals `publicUrl` unless FALLBACK_PUBLIC_URL is set. */

@@ -92,8 +92,8 @@ export class SdkAccount implements TwilioAccount {
   }
 
   /**
-   * Twilio has no versions of a number, so an update does not notice that somebody changed the number since it was read. The caller
-   * compares the answer.
+   * Twilio has no versions of a number, so an update does not notice that somebody changed the number since it was read. The caller must
+   * compare the returned number with what it expects.
    */
   async updateNumber(sid: string, change: WebhookChange, options: CallOptions): Promise<PhoneNumber> {
     return await orGone(

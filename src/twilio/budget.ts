@@ -126,7 +126,7 @@ export class Budget {
     this.#pump();
   }
 
-  /** Sends away callers that have waited too long. It is called after a failure, which they get as their answer. */
+  /** Sends away callers that have waited too long. It is called after each failure of the account. */
   #sendAway() {
     const latest = this.#options.clock.monotonic() - LONGEST_WAIT_MS;
     const all = Object.values(this.#waiting).flatMap((line) => [...line]);

@@ -115,7 +115,7 @@ export class Calls {
     try {
       return await run(sdk);
     } catch (error) {
-      // These two errors are ours already. Any other error comes from the SDK.
+      // A Failure or a LeadershipLost is already an error of our own. Any other error comes from the SDK.
       if (error instanceof Failure || error instanceof LeadershipLost) throw error;
       if (options.signal.aborted) throw options.signal.reason;
       throw unusable(operation, error);

@@ -22,7 +22,10 @@ export interface CheckCalls {
   listOne(login: Login): Promise<void>;
 }
 
-/** The API key is refused while a token is accepted. Then the REST calls have to wait, but signatures can still be verified. */
+/**
+ * The failure when the API key is refused while a token is accepted. Then the REST calls have to wait, but signatures can still be
+ * verified.
+ */
 export class KeyRefused extends Failure {
   /** The tokens that Twilio accepts, in the order of the Secret. */
   readonly acceptedTokens: readonly string[];

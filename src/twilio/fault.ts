@@ -86,8 +86,8 @@ const errorIn = (body: unknown) =>
   (typeof body === "object" && body !== null ? body : {}) as Record<string, unknown>;
 
 /**
- * True for a status by which Twilio says no, after which a caller does not try again. All other error statuses are retried, whether Twilio
- * or another server sent them.
+ * True for a status that refuses the request, after which the caller does not try again. Errors with any other status are retried, whether
+ * Twilio or another server sent them.
  */
 const isRefusal = (status: number) => status >= 400 && status < 500 && !isTransient(status);
 
@@ -256,7 +256,7 @@ function whyUnusable(status: number): string {
   return `HTTP ${status}`;
 }
 
-/** The message for refused credentials. Of these errors, only 20008 has a cause of its own. */
+/** The message for refused credentials. Error 20008, for test credentials, has a message of its own. */
 function unauthorized({ twilioCode }: TwilioFault): string {
   if (twilioCode === 20008)
     return "these are Twilio's test credentials, which cannot make this call; use the account's own credentials";

@@ -1,6 +1,7 @@
 /**
  * This file parses the body of a webhook. Signatures are made over the decoded fields as Twilio reads them, so the parser must read every
- * body, however odd, exactly as Twilio's libraries do. It faces the internet, so its time must be in proportion to the size of the body.
+ * body, however odd, exactly as Twilio's libraries do. The parser faces the internet, so its time must be in proportion to the size of the
+ * body.
  */
 
 import { isUtf8 } from "node:buffer";

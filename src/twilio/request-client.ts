@@ -26,8 +26,8 @@ export interface CallOptions {
   tenant?: string;
   signal: AbortSignal;
   /**
-   * Ends an update that has been sent, in place of `signal`. It is for callers that would rather know what became of the update, since the
-   * update may take effect after they have given up.
+   * The signal that takes the place of `signal` once an update has been sent. It is for callers that would rather know what became of the
+   * update, since the update may take effect after they have given up.
    */
   updateSignal?: AbortSignal;
 }
@@ -116,7 +116,7 @@ export class RequestClient {
     const { method } = operations[this.#operation];
     const kind = kindOf(fault);
     if (kind === "throttled") {
-      // The pause of the account is waited out in the queue of the budget, like the pause of every other call.
+      // The pause of the account is waited out in the queue of the budget, where all calls of the account wait.
       tries.throttled += 1;
       tries.pausedMs += budget.pauseMs;
       if (tries.throttled >= MOST_THROTTLED || tries.pausedMs > LONGEST_PAUSE_MS) throw failure;
@@ -206,7 +206,7 @@ export class RequestClient {
     }
   }
 
-  /** The failure of a call that ran out of time. A pause that Twilio asked for has its own reason. */
+  /** Makes the failure of a call that ran out of time. When the cause is a pause that Twilio asked for, the failure says so. */
   #notInTime(): Failure {
     const throttledMs = this.#deps.budget.pauseMs;
     return throttledMs > 0

@@ -44,7 +44,9 @@ export function nextPageUrl(given: string, product: Product, place: TwilioPlace)
   return originOf(product) + path + url.search;
 }
 
-/** Something tried to send the credentials elsewhere. The message does not say where, because the URL is not ours to repeat. */
+/**
+ * The error when something tried to send the credentials elsewhere. The message does not say where, because the URL is not ours to repeat.
+ */
 export class ForeignUrl extends Error {
   override readonly name = "ForeignUrl";
   constructor() {

@@ -19,7 +19,7 @@ import {
 } from "../receiver/harness.ts";
 import { newDatabase } from "../support/database.ts";
 
-// `on conflict do nothing` may only ever leave out a text that is stored already: these tests prove it.
+// These tests prove that the insert with `on conflict do nothing` leaves out only texts that are stored already.
 
 let inbox: Awaited<ReturnType<typeof newInbox>>;
 let store: PostgresStore;

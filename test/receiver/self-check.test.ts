@@ -174,7 +174,7 @@ describe("controllers and receivers of different versions", () => {
         const answer = await send({ path: PATH, body, headers: request.headers as Record<string, string> });
         return response.writeHead(answer.status).end(answer.body);
       }
-      // An old receiver takes every signed request for a text.
+      // An old receiver treats every signed request as a text.
       const isText = request.headers["x-twilio-signature"] !== undefined;
       const fields = new URLSearchParams(body);
       const answer = isText ? undefined : older.answerChallenge(route, fields, clock.now());
@@ -200,7 +200,7 @@ describe("controllers and receivers of different versions", () => {
     return running.setRoutes([{ ...route, urls: [...route.urls, { ...route.urls[0]!, inbound }] }]);
   });
 
-  test("the self-check of this controller succeeds at older receivers, which take only one of its requests for a forged text", async () => {
+  test("the self-check of this controller succeeds at older receivers, which treat only one of its requests as a forged text", async () => {
     const { probe, state, close } = await door(() => true);
     for (let i = 0; i < 20; i++) expect(await probe()).toEqual(pass);
     expect(state.refused).toBe(1);

@@ -28,7 +28,7 @@ const html: Answer = (response) =>
 const throttled = json({ code: 20429, message: "Too Many Requests", status: 429 }, 429);
 const number = { sid: numberSid, account_sid: demoAccount.sid, phone_number: demoAccount.number };
 
-/** Answers with these answers one after another, and repeats the last. */
+/** Makes an answer that gives the listed answers in turn and then repeats the last one. */
 function inTurn(...answers: Answer[]): Answer {
   let next = 0;
   return (...args) => answers[Math.min(next++, answers.length - 1)]!(...args);
@@ -87,7 +87,7 @@ describe("a read from Twilio", () => {
     "a 200 with the JSON of a gateway": json({ status: "ok" }),
   };
   for (const [name, answer] of Object.entries(strangers))
-    test(`does not take ${name} for an answer of Twilio`, async () => {
+    test(`does not treat ${name} as an answer of Twilio`, async () => {
       const { url } = await server(answer);
       const error = await failure(accountOf(client(url)).getNumber(numberSid, change), "TwilioUnavailable");
       expect(error.message).toMatch(/cannot be understood: ./);

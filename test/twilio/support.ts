@@ -127,7 +127,7 @@ export function allOf(value: unknown): string {
   });
 }
 
-/** The account of the demo credentials, with `more` in place of some of them. */
+/** The account of the demo credentials, with the values of `more` instead of some of them. */
 export function accountOf({ twilio }: Client, more: Partial<Credentials> = {}): TwilioAccount {
   return twilio.account({ ...credentials, ...more });
 }
