@@ -1,9 +1,9 @@
 import type { IncomingMessage } from "node:http";
 
-/** Far above any form of the API; media for `POST inbound` come as base64 and need the room. */
+/** The largest body that is read. Forms of the API are far smaller, but `POST /_simulator/inbound` contains media in base64. */
 const LARGEST_BODY = 4 * 1024 * 1024;
 
-/** Reads a request's whole body as text. Rejects when it is too large, or when the client hangs up before its end. */
+/** Reads the whole body of a request as text. Rejects when the body is too large, or when the client hangs up before its end. */
 export async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;

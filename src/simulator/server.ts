@@ -17,19 +17,19 @@ export interface ApiServerOptions {
   context: SimulatorContext;
   faults: Faults;
   control: ControlApi;
-  /** Each call takes at least this long. */
+  /** Each call takes at least this many milliseconds. */
   latencyMs: number;
   log: Log;
-  /** Undefined: calls are not compared with Twilio's OpenAPI files. */
+  /** Compares calls with Twilio's OpenAPI files. Undefined: calls are not compared. */
   contract: Contract | undefined;
 }
 
-/** The HTTP server. Each call is read, struck by a fault if one is armed for it, answered, and written to the request log. */
+/** Creates the HTTP server. Each call is read, struck by a fault if one is armed for it, answered, and written to the request log. */
 export function createApiServer(options: ApiServerOptions): Server {
-  // How many calls are in progress, by region and account: Twilio limits that.
+  // How many calls are in progress, by region and account. Twilio limits that number.
   const inFlight = new Map<string, number>();
   return createServer((request, response) => {
-    // Not `new URL(path, base)`: a path that begins with two slashes would be read as a host.
+    // `new URL(path, base)` would not do: it takes a path that begins with two slashes for a host name.
     const target = `http://simulator${request.url ?? "/"}`;
     if (!URL.canParse(target)) {
       response.writeHead(400).end();
@@ -40,7 +40,7 @@ export function createApiServer(options: ApiServerOptions): Server {
       ? options.control.handle(request, response, url)
       : serve(options, inFlight, { request, response, url });
     handled.catch((error: unknown) => {
-      // A client may hang up at any time; only our own mistakes are worth a log line.
+      // A client may hang up at any time. Only the simulator's own mistakes are worth a log line.
       if (!request.destroyed) options.log.error({ err: error }, "a simulated call failed");
       response.destroy();
     });
@@ -53,6 +53,7 @@ interface HttpCall {
   url: URL;
 }
 
+/** Handles one call of the simulated API, from its body to its entry in the request log. */
 async function serve(
   options: ApiServerOptions,
   inFlight: Map<string, number>,
@@ -65,7 +66,7 @@ async function serve(
   const address = readAddress(url.pathname);
   const match = matchOperation(method, address);
   const record = newRecord({ request, url, address, match, at: clock.now() });
-  // Before the body is read, because a fault may reset the connection first.
+  // The fault is chosen before the body is read, because it may have to reset the connection first.
   const fault = faults.take({
     ...address,
     operation: record.operation,
@@ -78,7 +79,7 @@ async function serve(
   inFlight.set(key, concurrent);
   try {
     if (fault?.kind === "reset" && fault.when === "before") return void request.socket.resetAndDestroy();
-    // Twilio's API takes parameters as a form. A body of another type has none.
+    // Twilio's API takes parameters as a form. A body of any other content type has no parameters.
     const form = new URLSearchParams(isForm(request) ? await readBody(request) : "");
     record.form = [...form];
     const waitMs = latencyMs + (fault?.kind === "slow" && fault.when !== "after" ? fault.ms : 0);
@@ -90,7 +91,7 @@ async function serve(
     record.errorCode = answer instanceof TwilioError ? answer.code : null;
     record.status = write(response, answer, { address, fault, context, concurrent, begun });
   } finally {
-    // Also after an error: a call that failed must not count against the limit for ever, and belongs into the log.
+    // This also runs after an error. A failed call must not count against the limit of concurrent calls forever, and it belongs in the log.
     const left = inFlight.get(key)! - 1;
     if (left === 0) inFlight.delete(key);
     else inFlight.set(key, left);
@@ -99,17 +100,17 @@ async function serve(
   }
 }
 
-/** The answer of the API, or that of a fault in its place. */
+/** The answer of the API, or the answer that a fault gives in its place. */
 function answerOf(call: IncomingCall): ApiAnswer | TwilioError {
   const { fault, address } = call;
   const instead = fault === undefined ? undefined : faultAnswer(fault);
   if (instead !== undefined) return instead;
   if (fault?.kind !== "unchanged") return answerCall(call);
-  // The read of the same resource in place of its update.
+  // The fault `unchanged` answers a read of the same resource and does not carry out the update.
   return answerCall({ ...call, match: matchOperation("GET", address), form: new URLSearchParams() });
 }
 
-/** A call of which the head has been read. */
+/** A call whose headers have been read, but not its body. */
 interface ArrivedCall {
   request: IncomingMessage;
   url: URL;
@@ -122,7 +123,7 @@ function newRecord({ request, url, address, match, at }: ArrivedCall): RequestRe
   const { product, region, path } = address;
   const found = typeof match === "object" ? match : undefined;
   const user = userNameOf(request.headers.authorization);
-  // Logged without checking the password: a failed login is part of the log, too.
+  // The account is logged without checking the password, because failed logins belong in the log, too.
   const caller = user !== undefined && isSid(user, "AC") ? user : null;
   return {
     at,
@@ -150,7 +151,7 @@ interface ResponseDetails {
   begun: number;
 }
 
-/** Writes the answer, or what the fault makes of it. Returns the status that was sent; null: the connection was cut. */
+/** Writes the answer, changed by the fault if there is one. Returns the status that was sent. Null: the connection was cut. */
 function write(
   response: ServerResponse,
   answer: ApiAnswer | TwilioError,
@@ -163,7 +164,7 @@ function write(
   }
   const { status, headers, text } = toText(answer, address);
   const sent = applyFault({ status, text, fault, address, context });
-  // The headers that Twilio sends with every answer.
+  // Twilio sends these headers with every answer.
   response.writeHead(sent.status, {
     "twilio-request-id": randomSid("RQ"),
     "twilio-request-duration": ((context.clock.monotonic() - begun) / 1000).toFixed(3),
@@ -173,17 +174,18 @@ function write(
     "x-api-domain": `${address.product}.twilio.com`,
     ...headers,
     ...(sent.contentType === undefined ? {} : { "content-type": sent.contentType }),
-    // HTTP forbids a content-length with 204.
+    // HTTP forbids a Content-Length header with status 204.
     ...(status === 204 ? {} : { "content-length": Buffer.byteLength(sent.text) }),
   });
   if (fault?.kind !== "cut") response.end(sent.text);
-  // The content-length announces all of it, so the client notices that the second half is missing.
+  // The Content-Length header announces the full length, so the client notices that the second half is missing.
   else response.write(sent.text.slice(0, Math.floor(sent.text.length / 2)), () => response.socket?.destroy());
   return sent.status;
 }
 
+/** The answer as text. Errors of the 2010 API are XML unless the path asks for JSON. */
 function toText(answer: ApiAnswer | TwilioError, { product, path }: ApiAddress) {
-  // Only the newer APIs name the charset.
+  // Only Twilio's newer APIs name the charset in the content type.
   const json = product === "api" ? "application/json" : "application/json; charset=utf-8";
   if (answer instanceof TwilioError) {
     const isXml = product === "api" && !path.endsWith(".json");

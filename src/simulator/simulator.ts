@@ -20,38 +20,38 @@ export type { SimulatorSeed } from "./state/seed.ts";
 export type { SimulatorState } from "./state/state.ts";
 
 export interface SimulatorOptions {
-  /** Default 0: any free port. */
+  /** The port to listen on. Default 0: any free port. */
   port?: number;
-  /** Default 127.0.0.1. */
+  /** The address to listen on. Default 127.0.0.1. */
   host?: string;
-  /** Accepts webhook URLs at this machine and at private addresses, which Twilio refuses. Default false. */
+  /** Accepts webhook URLs on this machine and at private addresses. Twilio refuses such URLs. Default false. */
   allowLocalUrls?: boolean;
-  /** Each API call takes at least this long. Default 0. */
+  /** Each API call takes at least this many milliseconds. Default 0. */
   latencyMs?: number;
-  /** What is there at the start, and again after a reset. Default: the accounts and numbers of the demo. */
+  /** The resources at the start and after a reset. Default: the accounts and numbers of the demo. */
   seed?: "default" | SimulatorSeed;
-  /** With a manual clock nothing happens by itself: texts, time-outs and faults move when the test says so. */
+  /** The clock. With a manual clock no time passes by itself: texts, time-outs and faults move on only when the test moves the clock. */
   clock?: Clock;
   log?: Log;
-  /** For tests: compares each call with Twilio's OpenAPI files, and lists what does not fit in `contractViolations`. */
+  /** For tests: compares each call with Twilio's OpenAPI files and adds each difference to `contractViolations`. */
   validateAgainstOpenApi?: boolean;
 }
 
 /** A running simulator of Twilio, for the demo and for tests. */
 export interface Simulator {
-  /** The value for `TWILIO_BASE_URL`. */
+  /** The simulator's URL, which is the value for `TWILIO_BASE_URL`. */
   readonly url: string;
   /** The simulator's whole state. Tests may read and change anything in it. */
   readonly state: SimulatorState;
-  /** Empty unless `validateAgainstOpenApi` found something. */
+  /** The differences that `validateAgainstOpenApi` found. Empty when it is off. */
   readonly contractViolations: readonly string[];
-  /** What the control API offers over HTTP. */
+  /** The functions that the control API offers over HTTP. */
   readonly control: Controls;
-  /** Stops at once and cuts off calls and webhooks in progress. May be called twice. */
+  /** Stops at once and cuts off the API calls and webhooks in progress. May be called twice. */
   close(): Promise<void>;
 }
 
-/** Starts a simulator; it accepts calls when this resolves. Rejects when the seed is invalid or the port is taken. */
+/** Starts a simulator. Resolves when it accepts calls. Rejects when the seed is invalid or the port is in use. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const { clock = systemClock, log = silentLog, allowLocalUrls = false, latencyMs = 0 } = options;
   const seed = options.seed === undefined || options.seed === "default" ? defaultSeed : options.seed;
@@ -60,7 +60,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 
   const faults = new Faults(clock);
   const webhooks = new WebhookCaller({ clock, allowLocalUrls });
-  // A text to one of our own numbers leaves through the outbox and comes in again: the two need each other.
+  // A text to a number of the simulator leaves through the outbox and comes in again, so the outbox and `inboundTexts` need each other.
   const outbox: Outbox = new Outbox({
     state,
     clock,
@@ -84,7 +84,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     },
   };
   const contract = options.validateAgainstOpenApi === true ? await openApiContract() : undefined;
-  // Known only when the server listens, but the operations that need it run later.
+  // The URL is known only when the server listens. The operations that need it run after that.
   let url = "";
   const context = {
     state,
@@ -115,13 +115,14 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   };
 }
 
+/** Starts to listen. Returns the URL under which a client on this machine reaches the server. */
 async function listen(server: Server, port: number, host: string): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen({ port, host }, resolve);
   });
   const { port: actual } = server.address() as AddressInfo;
-  // One can listen on every address, but not call "every address".
+  // A server can listen on all addresses, but a client needs one of them: loopback.
   const name = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
   return `http://${name.includes(":") ? `[${name}]` : name}:${actual}`;
 }

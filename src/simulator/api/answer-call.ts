@@ -6,7 +6,7 @@ import { notFound, TwilioError } from "./errors.ts";
 import type { ApiAnswer } from "./operation.ts";
 import type { ApiAddress, MatchedOperation } from "./router.ts";
 
-/** A call of the API after its body was read, before its credentials are checked. */
+/** An API call whose body was read but whose credentials are not checked yet. */
 export interface IncomingCall {
   options: ApiServerOptions;
   address: ApiAddress;
@@ -15,21 +15,22 @@ export interface IncomingCall {
   url: URL;
   /** The Authorization header. */
   header: string | undefined;
-  /** How many calls of this account are in progress, this one included. */
+  /** How many calls of this account are in progress, counting this call. */
   concurrent: number;
   fault: SimulatedFault | undefined;
-  /** Is filled with the names of the parameters that the operation ignores. */
+  /** The operation adds the names of the parameters that it ignores. */
   ignored: string[];
 }
 
 /**
- * Authenticates, authorizes, then runs the operation. Never throws: an error of the API is returned as the answer, and an
- * unexpected one becomes a 500, so that a mistake in the simulator fails one call of a test and does not hang it.
+ * Authenticates and authorizes the caller, then runs the operation. Never throws: an API error is returned as the answer, and an unexpected
+ * error becomes a 500, so that a mistake in the simulator fails one call of a test and does not hang it.
  */
 export function answerCall(incoming: IncomingCall): ApiAnswer | TwilioError {
   const { options, address, match, form, url } = incoming;
   try {
     const { path } = address;
+    // A path that no operation has is answered 404 without checking the credentials.
     if (match === undefined) throw notFound(path);
     if (match === "methodNotAllowed") throw new TwilioError(405, 20004);
     const { operation, params } = match;

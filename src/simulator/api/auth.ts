@@ -6,14 +6,14 @@ import type { ApiOperation, Principal } from "./operation.ts";
 
 const unauthorized = (message = "Authenticate") => new TwilioError(401, 20003, message);
 
-/** The user name in the header. The password is not checked: the request log and the faults also cover failed logins. */
+/** The user name in the Authorization header. The password is not checked, because failed logins are also logged and struck by faults. */
 export function userNameOf(header: string | undefined): string | undefined {
   return header === undefined ? undefined : basic(header)?.user;
 }
 
 /**
- * Finds the caller. During a rotation both tokens log in; a key logs in as its account. Throws the same 401s as Twilio,
- * which do not say whether the account or the token was wrong.
+ * Finds the caller. While an auth token is being rotated, the primary and the secondary token both log in. An API key logs in as its
+ * account. Throws the same 401 errors as Twilio, which do not say whether the account or the token was wrong.
  */
 export function authenticate(header: string | undefined, region: Region): Principal {
   const given = header === undefined ? undefined : basic(header);
@@ -29,9 +29,9 @@ export function authenticate(header: string | undefined, region: Region): Princi
 }
 
 /**
- * The account that the call acts on; throws when the caller may not do this there. A parent may use its subaccounts' paths.
- * The newer APIs have no account in the path and act on the account that logged in, so a parent cannot read a subaccount's
- * Messaging Services with its own credentials.
+ * Returns the account that the call acts on. Throws when the caller may not do this operation on that account. A parent account may use its
+ * subaccounts' paths. The newer APIs have no account in the path and act on the account that logged in, so a parent cannot read a
+ * subaccount's Messaging Services with its own credentials.
  */
 export function authorize(
   principal: Principal,
@@ -45,19 +45,20 @@ export function authorize(
   if (key?.kind === "standard" && operation.mainOnly === true) throw unauthorized();
   if (key?.kind === "restricted") checkPermission(key.allow, operation, region);
   const owner = region.accounts.get(account.ownerAccountSid);
-  // Suspending a parent suspends its subaccounts. The account can still be read, or nobody could see that it is suspended.
+  // Suspending a parent suspends its subaccounts. A suspended account can still be fetched: a client must be able to see that it is
+  // suspended.
   const isSuspended = account.status === "suspended" || owner?.status === "suspended";
   if (isSuspended && operation.name !== "FetchAccount") throw new TwilioError(403, 20005);
   return account;
 }
 
-/** An account acts on itself; a parent also on its subaccounts, by its token or a main key. */
+/** An account may act on itself. A parent may also act on its subaccounts, with its token or a main key. */
 function mayActOn({ account: caller, key }: Principal, account: SimulatedAccount): boolean {
   if (account.sid === caller.sid) return true;
   return account.ownerAccountSid === caller.sid && (key === undefined || key.kind === "main");
 }
 
-/** Restricted keys work in us1 only. The refusal names the missing permission, so that the key can be given it. */
+/** Restricted keys work in region us1 only. The error names the missing permission, so that the user can add it to the key. */
 function checkPermission(allow: string[], operation: ApiOperation, region: Region): void {
   if (region.name !== "us1") throw unauthorized();
   const { permission } = operation;
@@ -77,7 +78,7 @@ function checkPermission(allow: string[], operation: ApiOperation, region: Regio
 const covers = (allowed: string, permission: string) =>
   allowed.endsWith("/*") && permission.startsWith(allowed.slice(0, -1));
 
-/** Reads Basic credentials. The password may have colons, the user name may not. */
+/** Reads Basic credentials. The password may contain colons, the user name may not. */
 function basic(header: string): { user: string; password: string } | undefined {
   const match = /^Basic +([A-Za-z0-9+/=]+)$/i.exec(header);
   if (match === null) return undefined;

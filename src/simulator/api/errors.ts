@@ -1,4 +1,4 @@
-/** Messages of Twilio's error catalogue. An error that is thrown without a message of its own is answered with this text. */
+/** Messages of Twilio's error catalogue. An error that is thrown without its own message gets the message of its code. */
 const messages = {
   20001: "Invalid parameter",
   20003: "Authenticate",
@@ -42,12 +42,12 @@ const messages = {
 
 export type TwilioErrorCode = keyof typeof messages;
 
-/** An error that Twilio would answer. An operation throws it, the server writes it in Twilio's format. */
+/** An error that Twilio would answer. An operation throws it, and the server writes it in Twilio's format. */
 export class TwilioError extends Error {
   readonly status: number;
   readonly code: TwilioErrorCode;
 
-  /** Without a message it is the one of the catalogue. */
+  /** Without a message, the error has the message that the catalogue gives for its code. */
   constructor(status: number, code: TwilioErrorCode, message: string = messages[code]) {
     super(message);
     this.status = status;
@@ -59,7 +59,7 @@ export class TwilioError extends Error {
     return { code, message, more_info: `https://www.twilio.com/docs/errors/${code}`, status };
   }
 
-  /** For paths without `.json`: the 2010 API answers those in XML. */
+  /** The error as XML. The 2010 API answers in XML when the path does not end in `.json`. */
   get xml(): string {
     const { code, message, more_info, status } = this.body;
     const text = message.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
@@ -69,6 +69,6 @@ export class TwilioError extends Error {
 
 export const badRequest = (code: TwilioErrorCode, message?: string) => new TwilioError(400, code, message);
 
-/** The path as Twilio's own host would see it, which is what Twilio names in the message. */
+/** A 404 error. `path` is the path that Twilio's own host would see, because Twilio names that path in the message. */
 export const notFound = (path: string) =>
   new TwilioError(404, 20404, `The requested resource ${path} was not found`);

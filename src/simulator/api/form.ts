@@ -9,13 +9,13 @@ type FieldKind =
   | { kind: "method" }
   | { kind: "boolean" }
   | { kind: "integer"; min: number; max: number }
-  /** A TwiML application of the same account. */
+  /** The SID of a TwiML application of the same account. */
   | { kind: "application" };
 
-/** The form fields of an operation, by Twilio's names, and the property that each one sets. */
+/** The form fields of an operation by their Twilio names, each with the property that it sets. */
 export type FormFields<T> = Record<string, FieldKind & { sets: keyof T & string }>;
 
-/** Shorthands for the usual fields. */
+/** Shorthands for the field kinds that are used most. */
 export const field = {
   text: <S extends string>(sets: S, max?: number) =>
     ({ kind: "text", sets, ...(max === undefined ? {} : { max }) }) as const,
@@ -25,8 +25,8 @@ export const field = {
 };
 
 /**
- * The changes that a form asks for: a field that was not sent changes nothing. Throws at the first invalid value, before
- * anything is changed. Unknown fields are ignored and noted, see docs/simulator.md.
+ * Returns the changes that a form asks for: a field that was not sent changes nothing. Throws at the first invalid value, before anything
+ * is changed. Unknown fields are ignored, and their names are noted in `call.ignored`, see docs/simulator.md.
  */
 export function readForm<T>(call: ApiCall, context: SimulatorContext, fields: FormFields<T>): Partial<T> {
   const changes: Record<string, unknown> = {};
@@ -41,7 +41,7 @@ export function readForm<T>(call: ApiCall, context: SimulatorContext, fields: Fo
   return changes as Partial<T>;
 }
 
-/** For operations that read their form themselves: notes the fields that they do not know. */
+/** Notes the names of unknown fields. For operations that do not use `readForm`. */
 export function noteUnknown({ form, ignored }: ApiCall, known: (name: string) => boolean): void {
   ignored.push(...[...form.keys()].filter((name) => !known(name)));
 }
@@ -74,7 +74,7 @@ function readField({ name, value, field }: SentField, call: ApiCall, context: Si
         throw badRequest(20001, `${name} must be a whole number from ${field.min} to ${field.max}`);
       return Number(value);
     case "application":
-      // Another account's application is refused like one that does not exist.
+      // An application of another account gets the same error as an application that does not exist.
       if (value !== "" && call.region.applications.of(call.account.sid, value) === undefined)
         throw badRequest(21420);
       return value;

@@ -11,11 +11,11 @@ export interface CheckedCall {
 }
 
 /**
- * Compares calls with the API that Twilio publishes. This is what keeps the simulator honest: a test against a simulator that
- * answers other fields than Twilio would prove nothing.
+ * Compares calls with the API that Twilio publishes. A test against a simulator whose answers had other fields than Twilio's answers would
+ * prove nothing.
  */
 export interface Contract {
-  /** One sentence for each thing that did not fit, in all calls so far. */
+  /** One sentence for each difference found, in all calls so far. */
   readonly violations: string[];
   check(call: CheckedCall): void;
 }
@@ -41,11 +41,11 @@ interface Validation {
   document: OpenApiFile;
 }
 
-/** The formats that Twilio's files use and Ajv does not know, or knows otherwise. */
+/** The string formats in Twilio's files that Ajv does not know, or defines differently. */
 const formats = {
   "date-time-rfc-2822": /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} \+0000$/,
   "date-time": /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d+)?Z)?$/,
-  // Relative in the 2010 API, absolute in the others.
+  // URIs are relative in the 2010 API and absolute in the newer APIs.
   uri: (text: string) => URL.canParse(text, "https://api.twilio.com"),
   "phone-number": /^(\+[1-9][0-9*]{0,14}|[0-9*]{1,15}|[0-9]{3,6})$/,
   "http-method": /^(GET|POST)$/,
@@ -55,7 +55,7 @@ const formats = {
   "phone-number-capabilities": true,
 } as const;
 
-/** The products of which the project keeps an OpenAPI file. Calls of the others are not checked. */
+/** The products for which the repository contains an OpenAPI file. Calls of other products are not checked. */
 const files: Partial<Record<TwilioProduct, string>> = {
   api: "twilio_api_v2010",
   messaging: "twilio_messaging_v1",
@@ -63,10 +63,10 @@ const files: Partial<Record<TwilioProduct, string>> = {
 const directory = new URL("../../../test/fixtures/twilio-oai/", import.meta.url);
 const formType = "application/x-www-form-urlencoded";
 
-/** Read once per process: the files have two megabytes, and every test starts a simulator of its own. */
+/** The OpenAPI files are read once per process: they have two megabytes, and every test starts its own simulator. */
 let documents: Promise<Map<TwilioProduct, OpenApiFile>> | undefined;
 
-/** Reads Twilio's OpenAPI files. Works only in a checkout of the project: the files are test data and not in the image. */
+/** Reads Twilio's OpenAPI files. Works only in a checkout of this repository: the files are test data and are not in the image. */
 export async function openApiContract(): Promise<Contract> {
   documents ??= readDocuments();
   return new OpenApiContract(await documents);
@@ -82,9 +82,9 @@ async function readDocuments(): Promise<Map<TwilioProduct, OpenApiFile>> {
 }
 
 const answers = new Ajv({ strict: false, allErrors: true, formats });
-/** Forms and queries carry only text: the text `true` counts as a boolean, and a single value as a list of one. */
+/** Forms and queries carry only text. Ajv therefore accepts the text `true` as a boolean, and a single value as a list with one element. */
 const requests = new Ajv({ strict: false, allErrors: true, formats, coerceTypes: "array" });
-/** Compiled schemas, shared by all simulators of a process: compiling one takes longer than a hundred calls. */
+/** Compiled schemas, shared by all simulators of a process: compiling one schema takes longer than a hundred calls. */
 const compiled = new Map<string, ValidateFunction>();
 
 class OpenApiContract implements Contract {
@@ -100,7 +100,7 @@ class OpenApiContract implements Contract {
     if (document === undefined) return;
     const published = find(document, operation);
     if (published === undefined) {
-      // The only operation that Twilio's files lack is the content of media, which has no JSON body.
+      // Twilio's files lack only one operation of the simulator: the content of media, which has no JSON body.
       if (answer.body !== undefined) this.#report(operation, "is not in the published API");
       return;
     }
@@ -128,13 +128,13 @@ class OpenApiContract implements Contract {
   }
 
   #validate({ ajv, operation, what, value, schema, document }: Validation): void {
-    // An operation has one schema per part, so the name is enough as a key.
+    // An operation has one schema for each part of a call, so the names of operation and part are enough as a key.
     const key = `${operation.product} ${operation.name} ${what}`;
     const { components } = document;
     const validate = compiled.get(key) ?? ajv.compile({ ...schema, components });
     compiled.set(key, validate);
     if (validate(value)) return;
-    // `anyOf` only says that no alternative fits; the errors of the alternatives say why.
+    // The error of `anyOf` only says that no alternative fits. The errors of the alternatives say why.
     const problems = validate.errors!.filter(({ keyword }) => keyword !== "anyOf");
     this.#report(
       operation,
@@ -147,13 +147,14 @@ class OpenApiContract implements Contract {
   }
 }
 
-/** Compares paths without the names of their parameters, because Twilio's files name some of them differently. */
+/** Finds an operation in Twilio's file. Ignores the names of path parameters, because Twilio's files name some of them differently. */
 function find({ paths }: OpenApiFile, { path, method }: ApiOperation): OpenApiOperation | undefined {
   const shape = (text: string) => text.replace(/\{\w+\}/g, "{}");
   const found = Object.entries(paths).find(([published]) => shape(published) === shape(path));
   return found?.[1][method.toLowerCase()];
 }
 
+/** The form as an object for Ajv. A name that is sent several times becomes a list. */
 function fields(form: URLSearchParams): Record<string, string | string[]> {
   const names = [...new Set(form.keys())];
   return Object.fromEntries(
@@ -162,9 +163,9 @@ function fields(form: URLSearchParams): Record<string, string | string[]> {
 }
 
 /**
- * Changes the published schemas in two ways. Stricter: an object must have all of its fields and no others, or a field that
- * is missing or misspelt would pass. Closer to what Twilio really answers: a nullable value may be null even where it has a
- * pattern or a list of allowed values, and an unset string may be "".
+ * Changes the published schemas in two ways. Stricter: an object must have all of its fields and no others; otherwise a missing or misspelt
+ * field would pass. Closer to Twilio's real answers: a nullable value may be null even where its schema has a pattern or a list of allowed
+ * values, and an unset string may be "".
  */
 function tighten(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(tighten);
@@ -176,7 +177,7 @@ function tighten(node: unknown): unknown {
   const isForm = typeof rest.title === "string" && rest.title.endsWith("Request");
   if (isObject) rest.additionalProperties = false;
   if (isObject && !isForm) rest.required = Object.keys(rest.properties as JsonSchema);
-  // A client clears a setting by sending its field empty.
+  // A client clears a setting by sending the field with an empty value.
   if (isForm)
     rest.properties = mapValues(rest.properties as JsonSchema, (schema) => ({
       anyOf: [schema, { const: "" }],

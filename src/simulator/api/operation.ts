@@ -4,7 +4,7 @@ import type { Region } from "../state/region.ts";
 import type { ApiKey, SimulatedAccount } from "../state/resources.ts";
 import type { SimulatorState } from "../state/state.ts";
 
-/** What all operations share. */
+/** What all API operations share. */
 export interface SimulatorContext {
   readonly state: SimulatorState;
   readonly clock: Clock;
@@ -14,7 +14,7 @@ export interface SimulatorContext {
   readonly url: string;
 }
 
-/** The caller: an account that logged in with its token, or with one of its keys. */
+/** The caller: an account that logged in with its auth token or with one of its API keys. */
 export interface Principal {
   account: SimulatedAccount;
   key: ApiKey | undefined;
@@ -23,41 +23,41 @@ export interface Principal {
 /** One authenticated call of the API. */
 export interface ApiCall {
   readonly region: Region;
-  /** The account in the path; the one that logged in when the path names none. */
+  /** The account that the path names, or the account that logged in when the path names no account. */
   readonly account: SimulatedAccount;
-  /** The SIDs in the path by their names in Twilio's OpenAPI files. */
+  /** The SIDs in the path, by their names in Twilio's OpenAPI files. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly form: URLSearchParams;
-  /** As Twilio's own host would see it, without the base URL's region and product. */
+  /** The path that Twilio's own host would see, without the base URL's region and product. */
   readonly path: string;
-  /** How much more than usual the list of messages lags behind; set by a fault. */
+  /** Milliseconds that a fault adds to the usual lag of the message list. */
   readonly extraLagMs: number;
-  /** The operation adds the names of parameters that it does not know. It goes on without them, as Twilio does. */
+  /** The operation adds the names of parameters that it does not know. It ignores them and goes on, as Twilio does. */
   readonly ignored: string[];
 }
 
 /** A successful answer; errors are thrown as TwilioError. */
 export interface ApiAnswer {
   status: number;
-  /** Sent as JSON; undefined: an empty body. */
+  /** The body, sent as JSON. Undefined: the answer has an empty body. */
   body?: Record<string, unknown>;
   headers?: Record<string, string>;
 }
 
 export type TwilioProduct = "api" | "messaging" | "conversations" | "accounts";
 
-/** One operation of the API: what the router, the authorization and the OpenAPI check need to know, and the work itself. */
+/** One operation of the API, with everything that the router, the authorization and the OpenAPI check need to know about it. */
 export interface ApiOperation {
   /** The operation's id in Twilio's OpenAPI files. */
   name: string;
   product: TwilioProduct;
   method: "GET" | "POST" | "DELETE";
-  /** Names in braces stand for one path segment; `ApiCall.params` has their values. */
+  /** The path. A name in braces stands for one path segment; `ApiCall.params` has its value. */
   path: string;
   /** The permission that a restricted key needs; undefined: no restricted key may do this. */
   permission?: string;
-  /** Only for tokens and main keys. Standard keys get the same 401 as for a wrong password. */
+  /** Allowed only with an auth token or a main key. Standard keys get the same 401 as for a wrong password. */
   mainOnly?: boolean;
   handle(call: ApiCall, context: SimulatorContext): ApiAnswer;
 }

@@ -8,15 +8,15 @@ interface ListPage<T> {
   rows: T[];
   page: number;
   pageSize: number;
-  /** Null at the end. */
+  /** The token of the next page. Null: this is the last page. */
   nextToken: string | null;
   isFirst: boolean;
 }
 
 /**
- * Cuts one page out of a list. The token names the last row of the previous page, so that rows added between two calls do
- * not shift the pages: no row is listed twice or left out. `Page` decides only when there is no token, or when the row that
- * it names is gone.
+ * Cuts one page out of a list. The page token names the last row of the previous page, so that rows added between two calls do not shift
+ * the pages: no row is listed twice or left out. The `Page` number counts only when there is no token, or when the row that the token names
+ * is gone.
  */
 function cut<T extends { sid: string }>(rows: T[], query: URLSearchParams): ListPage<T> {
   const pageSize = wholeNumber(query, "PageSize", DEFAULT_PAGE_SIZE, 1);
@@ -43,7 +43,7 @@ function wholeNumber(query: URLSearchParams, name: string, fallback: number, min
   return Number(text);
 }
 
-/** A list in the format of the 2010 API, whose URIs are relative to the host. */
+/** Answers a list in the format of the 2010 API, whose URIs are relative to the host. */
 export function page2010<T extends { sid: string }>(
   call: ApiCall,
   key: string,
@@ -67,7 +67,7 @@ export function page2010<T extends { sid: string }>(
   });
 }
 
-/** A list in the format of the newer APIs, whose URLs are absolute and name Twilio's host. */
+/** Answers a list in the format of the newer APIs, whose URLs are absolute and name Twilio's host. */
 export function pageV1<T extends { sid: string }>(
   call: ApiCall,
   { product, key }: { product: TwilioProduct; key: string },
@@ -91,12 +91,12 @@ export function pageV1<T extends { sid: string }>(
   });
 }
 
-/** Twilio's hosts name an edge beside the region; these are the edges that its documentation pairs with each region. */
+/** Twilio's host names contain an edge location and a region. Twilio's documentation pairs each region with one of these edges. */
 const edges: Record<string, string> = { ie1: "dublin", au1: "sydney", jp1: "tokyo" };
 
 /**
- * The absolute URL that Twilio would answer, not one of the simulator: a client that has a base URL must map every URL of
- * Twilio to it, and would not be tested on that otherwise.
+ * The absolute URL that Twilio would answer, not a URL of the simulator. A client with a configured base URL must map every URL of Twilio
+ * to it, and a simulator URL would not test that.
  */
 export function twilioUrl(call: Pick<ApiCall, "region">, product: TwilioProduct, path: string): string {
   const { name } = call.region;
@@ -104,6 +104,7 @@ export function twilioUrl(call: Pick<ApiCall, "region">, product: TwilioProduct,
   return `https://${product}${where}.twilio.com${path}`;
 }
 
+/** The query of another page of the same list: all filters stay, only the page changes. */
 function pageQuery(query: URLSearchParams, pageSize: number, page: number, token?: string): URLSearchParams {
   const filters = [...query].filter(([name]) => !["PageSize", "Page", "PageToken"].includes(name));
   const next = new URLSearchParams(filters);

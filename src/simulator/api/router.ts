@@ -9,7 +9,7 @@ import { serviceOperations } from "./endpoints/services.ts";
 import { shortCodeOperations } from "./endpoints/short-codes.ts";
 import type { ApiOperation, TwilioProduct } from "./operation.ts";
 
-/** What a call addresses: Twilio puts product and region into the host name, the simulator into the path. */
+/** The product, region and path that a call addresses. Twilio puts product and region into the host name, the simulator into the path. */
 export interface ApiAddress {
   product: TwilioProduct;
   region: string;
@@ -17,7 +17,7 @@ export interface ApiAddress {
   path: string;
 }
 
-/** Reads a path below the base URL: `[/regions/{region}][/{product}]/…`. Without a product it is `api`, without a region us1. */
+/** Reads a path below the base URL: `[/regions/{region}][/{product}]/…`. The default product is `api`, the default region us1. */
 export function readAddress(pathname: string): ApiAddress {
   const regional = /^\/regions\/([a-z][a-z0-9-]{0,30})(\/.*)$/.exec(pathname);
   const [region, rest] = regional === null ? ["us1", pathname] : [regional[1]!, regional[2]!];
@@ -27,6 +27,7 @@ export function readAddress(pathname: string): ApiAddress {
     : { product: named[1] as TwilioProduct, region, path: named[2]! };
 }
 
+/** An operation that fits a call, and the SIDs in its path. */
 export interface MatchedOperation {
   operation: ApiOperation;
   params: Record<string, string>;
@@ -44,7 +45,7 @@ const all = [
   ...shortCodeOperations,
 ].map((operation) => ({ operation, pattern: patternOf(operation.path) }));
 
-/** Finds the operation for a call. `methodNotAllowed`: the path exists, but not with this method; undefined: no such path. */
+/** Finds the operation for a call. `methodNotAllowed`: the path exists, but not with this method. Undefined: there is no such path. */
 export function matchOperation(
   method: string,
   { product, path }: ApiAddress,
@@ -59,7 +60,7 @@ export function matchOperation(
   );
 }
 
-/** An empty segment matches too, so that an empty SID gets the 404 of its resource, as at Twilio. */
+/** An empty path segment matches too, so that an empty SID gets the 404 of its resource, as at Twilio. */
 function patternOf(path: string): RegExp {
   return new RegExp(`^${path.replaceAll(".", "\\.").replace(/\{(\w+)\}/g, "(?<$1>[^/.]*)")}$`);
 }

@@ -9,24 +9,28 @@ import { InputError, readFaults, readInbound } from "./input.ts";
 import type { RequestRecord } from "./request-log.ts";
 import { describeState } from "./state-view.ts";
 
-/** What the control API can do. Tests call the same functions directly. */
+/** What the control API offers. Tests call these functions directly. */
 export interface Controls {
-  /** A text comes in. Resolves when a webhook has answered, or none will. */
+  /** Delivers a text from a customer. Resolves when a webhook has answered, or when no webhook will. */
   inbound(text: InboundText): Promise<InboundDelivery>;
   /** Arms faults, in addition to those already armed. */
   faults(fault: SimulatedFault | SimulatedFault[]): void;
+  /** The armed faults that have not ended. */
   armedFaults(): SimulatedFault[];
   clearFaults(): void;
-  /** Oldest first. */
+  /** The calls of the simulated API, oldest first. */
   requests(): RequestRecord[];
   clearRequests(): void;
-  /** Restores the seed and drops faults, logs and texts on their way. */
+  /** Restores the seed. Drops faults, logs and texts that are being sent. */
   reset(): void;
 }
 
 type ControlHandler = (body: string) => unknown;
 
-/** The control API under `/_simulator/`: JSON in and out, no credentials. Invalid input is answered with 400 and a sentence. */
+/**
+ * The control API under `/_simulator/`. It takes and answers JSON and needs no credentials. Invalid input gets a 400 with a sentence that
+ * says what is wrong.
+ */
 export class ControlApi {
   readonly #state: SimulatorState;
   readonly #routes: Record<string, Record<string, ControlHandler>>;
@@ -53,7 +57,7 @@ export class ControlApi {
     if (url.pathname.startsWith(mediaPath)) return this.#sendMedia(response, url.pathname);
     const route = this.#routes[url.pathname.slice("/_simulator/".length)];
     const handler = route?.[request.method ?? "GET"];
-    // Also for a request that is refused: the connection can be reused only after its body was read.
+    // The body is read even when the request is then refused, because the connection cannot be reused before its body was read.
     const body = await readBody(request);
     if (route === undefined) {
       const known = Object.keys(this.#routes).join(", ");
@@ -65,13 +69,16 @@ export class ControlApi {
       const result = await handler(body);
       sendJson(response, result === undefined ? 204 : 200, result);
     } catch (error) {
-      // Anything else is a mistake of ours; the server logs it and closes the connection.
+      // Any other error is a bug in the simulator. The server logs it and closes the connection.
       if (!(error instanceof InputError)) throw error;
       sendJson(response, 400, { error: error.message });
     }
   }
 
-  /** Media URLs of the API redirect here. As at Twilio's storage, the SIDs in the path are the only protection. */
+  /**
+   * Sends the content of media. The media URLs of the API redirect to this path. As at Twilio's media storage, only a client that knows the
+   * SIDs in the path can read it.
+   */
   #sendMedia(response: ServerResponse, path: string) {
     const [messageSid = "", mediaSid = ""] = path.slice(mediaPath.length).split("/");
     const found: Media | undefined = this.#state.regions
@@ -84,7 +91,7 @@ export class ControlApi {
   }
 }
 
-/** A newline at the end keeps the answer apart from the prompt when curl is used by hand. */
+/** Sends JSON. Its last character is a newline, so that a shell's prompt after curl starts on a new line. */
 function sendJson(response: ServerResponse, status: number, body: unknown): void {
   if (status === 204) response.writeHead(204).end();
   else response.writeHead(status, { "content-type": "application/json" }).end(`${JSON.stringify(body)}\n`);

@@ -1,7 +1,7 @@
 import type { SimulatedFault } from "../faults/faults.ts";
 import type { InboundText } from "../messages/inbound.ts";
 
-/** Invalid input of the control API. The message is a sentence for the person who sent it. */
+/** Invalid input to the control API. The message is a sentence for the person who sent it. */
 export class InputError extends Error {}
 
 type InputObject = Record<string, unknown>;
@@ -18,7 +18,7 @@ export function readInbound(text: string): InboundText {
   return {
     from: nonEmpty(input.from, "from"),
     to: nonEmpty(input.to, "to"),
-    // A picture needs no text.
+    // A text with media may leave out its body.
     body: input.body === undefined && media.length > 0 ? "" : string(input.body, "body"),
     media,
     params: Object.fromEntries(params) as Record<string, string>,
@@ -36,7 +36,7 @@ function readMedia(value: unknown, index: number): { contentType: string; conten
   return { contentType: nonEmpty(input.contentType, `${where}.contentType`), content };
 }
 
-/** The fields that every fault may have. */
+/** The fields that a fault of any kind may have. */
 const common = [
   "operation",
   "product",
@@ -49,7 +49,7 @@ const common = [
   "after",
   "kind",
 ];
-/** The further fields of each kind of fault; those in `needs` are required. */
+/** The additional fields of each kind of fault. The fields in `needs` are required. */
 const kinds: Record<SimulatedFault["kind"], { takes: string[]; needs: string[] }> = {
   status: { takes: ["status", "retryAfterSeconds", "body"], needs: ["status"] },
   slow: { takes: ["ms", "when"], needs: ["ms"] },
@@ -63,12 +63,16 @@ const kinds: Record<SimulatedFault["kind"], { takes: string[]; needs: string[] }
   listLag: { takes: ["ms"], needs: ["ms"] },
 };
 
-/** Reads one fault or a list of them from JSON. One mistake refuses the whole list: half of it would be hard to notice. */
+/**
+ * Reads one fault or a list of faults from JSON. One mistake refuses the whole list, because a list of which only half is armed would be
+ * hard to notice.
+ */
 export function readFaults(text: string): SimulatedFault[] {
   const input = parse(text);
   return (Array.isArray(input) ? input : [input]).map((value, index) => readFault(value, index));
 }
 
+/** Checks one fault. Its error messages name the position in the list, so that a person finds the mistake. */
 function readFault(value: unknown, index: number): SimulatedFault {
   const where = `fault ${index + 1}`;
   const input = object(value, where);
@@ -88,7 +92,7 @@ function readFault(value: unknown, index: number): SimulatedFault {
     throw new InputError(`${where}: when must be before or after.`);
   if (input.body !== undefined && input.body !== "json" && input.body !== "html")
     throw new InputError(`${where}: body must be json or html.`);
-  // Every field was checked above, but TypeScript cannot follow that.
+  // Every field was checked above, but TypeScript cannot infer the type from those checks.
   return input as unknown as SimulatedFault;
 }
 
@@ -119,7 +123,7 @@ function object(value: unknown, name: string): InputObject {
   return value as InputObject;
 }
 
-/** Refuses unknown fields, because a misspelt one would silently have no effect. */
+/** Refuses unknown fields, because a misspelt field would silently have no effect. */
 function only(input: InputObject, where: string, names: string[]): void {
   const unknown = Object.keys(input).find((name) => !names.includes(name));
   if (unknown !== undefined)

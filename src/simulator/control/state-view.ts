@@ -2,7 +2,7 @@ import type { Region } from "../state/region.ts";
 import type { Message } from "../state/resources.ts";
 import type { SimulatorState } from "../state/state.ts";
 
-/** The whole state as JSON, without tokens and secrets: the control API has no credentials, so anybody may read it. */
+/** The whole state as JSON. Tokens and secrets are left out: the control API has no credentials, so anybody may read it. */
 export function describeState(state: SimulatorState): Record<string, unknown> {
   return {
     regions: Object.fromEntries(state.regions.map((region) => [region.name, describeRegion(region)])),
@@ -33,7 +33,7 @@ function describeRegion(region: Region): Record<string, unknown> {
   };
 }
 
-/** The size of media in place of their content, which may be megabytes. */
+/** Describes a message with the size of its media. Their content is left out, because it may be megabytes. */
 const describeMessage = ({ media, ...message }: Message) => ({
   ...message,
   media: media.map(({ content, ...rest }) => ({ ...rest, bytes: content.length })),

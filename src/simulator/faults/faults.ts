@@ -4,7 +4,7 @@ import type { Clock } from "../../clock.ts";
 interface FaultMatch {
   /** The operation's id in Twilio's OpenAPI files, such as `UpdateIncomingPhoneNumber`. */
   operation?: string;
-  /** `api`, `messaging`, `conversations` or `accounts`. Some operation ids exist in two of them. */
+  /** `api`, `messaging`, `conversations` or `accounts`. Some operation ids exist in two products. */
   product?: string;
   method?: string;
   /** The path as Twilio's own host would see it; `*` stands for any characters. */
@@ -14,39 +14,45 @@ interface FaultMatch {
 }
 
 type FaultEffect =
-  /** Answers with this status and does no work. `json` is Twilio's error format, `html` the page of a proxy in front of it. */
+  /**
+   * Answers with this status without carrying out the call. `json` is Twilio's error format, `html` the error page of a proxy in front of
+   * it.
+   */
   | { kind: "status"; status: number; retryAfterSeconds?: number; body?: "json" | "html" }
-  /** Waits `ms` before the work (the default), or between the work and the answer. The work is done even if the client hangs up. */
+  /**
+   * Waits `ms` before the call is carried out (the default), or afterwards, before it is answered. The call is carried out even if the
+   * client hangs up.
+   */
   | { kind: "slow"; ms: number; when?: "before" | "after" }
-  /** Resets the connection: `before` the request is read, or `after` the work was done and in place of the answer. */
+  /** Resets the connection: `before` the request is read, or `after` the call was carried out, in place of the answer. */
   | { kind: "reset"; when: "before" | "after" }
   /** Announces the full length, sends half of the answer and closes the connection. */
   | { kind: "cut" }
-  /** Does the work and answers 200 with a body that is not JSON. */
+  /** Carries out the call and answers 200 with a body that is not JSON. */
   | { kind: "garbage" }
-  /** Carries out the request, but the 200 describes another number of the account, or an invented SID if the account has only one number. */
+  /** Carries out the call, but the 200 describes another number of the account, or an invented SID if the account has only one number. */
   | { kind: "otherNumber" }
-  /** Ignores an update and answers 200 with the resource as it was, as a cache or a read-only proxy in between might. */
+  /** Ignores an update and answers 200 with the unchanged resource, as a cache or a read-only proxy in front of Twilio might. */
   | { kind: "unchanged" }
-  /** Names this URL as a list's next page. A client must not send its credentials there. */
+  /** Gives this URL as the next page of a list. A client must not send its credentials there. */
   | { kind: "nextPage"; url: string }
-  /** Leaves this one out of the lists of numbers and short codes, though the account owns it. */
+  /** Leaves this number out of the lists of numbers and short codes, although the account owns it. */
   | { kind: "listLacks"; number: string }
-  /** The list of messages leaves out those that are younger than this. */
+  /** The message list leaves out messages that are younger than `ms`. */
   | { kind: "listLag"; ms: number };
 
-/** A fault: what happens, to which calls, how often. Without `count` and `durationMs` it lasts until it is cleared. */
+/** A fault: its effect, the calls that it strikes, and how often. Without `count` and `durationMs` it lasts until it is cleared. */
 export type SimulatedFault = FaultMatch &
   FaultEffect & {
-    /** Ends after it has struck this many calls. */
+    /** The fault ends after it has struck this many calls. */
     count?: number;
-    /** Ends this long after it was armed. */
+    /** The fault ends this many milliseconds after it was armed. */
     durationMs?: number;
-    /** Leaves this many matching calls alone first. */
+    /** The fault first spares this many matching calls. */
     after?: number;
   };
 
-/** What is known of a call before its body is read. */
+/** What is known about a call before its body is read. */
 interface FaultSubject {
   operation: string | null;
   product: string;
@@ -58,12 +64,15 @@ interface FaultSubject {
 
 interface Armed {
   fault: SimulatedFault;
+  /** When the fault ends, on the monotonic clock. */
   until: number;
+  /** How many more calls the fault strikes. */
   left: number;
+  /** How many matching calls are still to be spared. */
   skip: number;
 }
 
-/** The armed faults. A call is struck by the first one that matches it, in the order in which they were armed, and by no other. */
+/** The armed faults. A call is struck by at most one fault: the first that matches, in the order in which the faults were armed. */
 export class Faults {
   #armed: Armed[] = [];
   readonly #clock: Clock;
@@ -88,7 +97,7 @@ export class Faults {
     return this.#armed.map(({ fault }) => fault);
   }
 
-  /** The fault that strikes this call, which then counts as one of its `count`. */
+  /** Returns the fault that strikes this call, if any, and counts the call towards the fault's `count`. */
   take(subject: FaultSubject): SimulatedFault | undefined {
     this.#forgetSpent();
     for (const armed of this.#armed) {

@@ -5,12 +5,12 @@ import type { ApiAddress } from "../api/router.ts";
 import type { SimulatedNumber } from "../state/resources.ts";
 import type { SimulatedFault } from "./faults.ts";
 
-/** The answer that a fault gives in place of the work; undefined: the work is done. */
+/** The answer that a fault gives without carrying out the call. Undefined: the call is to be carried out. */
 export function faultAnswer(fault: SimulatedFault): ApiAnswer | TwilioError | undefined {
   if (fault.kind !== "status") return undefined;
   const headers: Record<string, string> =
     fault.retryAfterSeconds === undefined ? {} : { "retry-after": String(fault.retryAfterSeconds) };
-  // Twilio's API answers its own errors as JSON; those from 500 on usually come from a proxy in front of it.
+  // Twilio's API writes its own errors as JSON. Errors with a status of 500 or above usually come from a proxy in front of it.
   const isJson = fault.body === "json" || (fault.body === undefined && fault.status < 500);
   if (!isJson) return { status: fault.status, headers: { ...headers, "content-type": "text/html" } };
   const code = { 401: 20003, 404: 20404, 429: 20429 }[fault.status] ?? 20500;
@@ -21,7 +21,7 @@ export function faultAnswer(fault: SimulatedFault): ApiAnswer | TwilioError | un
   return { status: fault.status, headers, body: { code, message, more_info, status: fault.status } };
 }
 
-/** An answer before the fault, and what the fault needs to know about its call. */
+/** The answer of a call before the fault changes it, with the data of the call that the fault needs. */
 export interface IntactAnswer {
   status: number;
   text: string;
@@ -36,9 +36,9 @@ interface FaultyAnswer {
   contentType?: string;
 }
 
-/** The answer as it is sent: changed by the fault, or as it was when the fault is of another kind. */
+/** Returns the answer that is sent: changed by the fault, or unchanged when this kind of fault changes no answer. */
 export function applyFault({ status, text, fault, address, context }: IntactAnswer): FaultyAnswer {
-  // A proxy in front of the API answers a page for people, not JSON.
+  // A proxy in front of the API answers an HTML page for people, not JSON.
   if (fault?.kind === "status" && text === "")
     return { status, text: `<html><body><h1>${status}</h1></body></html>`, contentType: "text/html" };
   if (fault?.kind === "garbage")
@@ -49,7 +49,7 @@ export function applyFault({ status, text, fault, address, context }: IntactAnsw
   return { status, text };
 }
 
-/** Removes one phone number from an answer that lists phone numbers. Any other answer stays as it is. */
+/** Removes one phone number from an answer that lists phone numbers. Any other answer stays unchanged. */
 function without(text: string, number: string): string {
   const body = JSON.parse(text || "{}") as Record<string, unknown>;
   for (const [list, name] of [
@@ -62,7 +62,7 @@ function without(text: string, number: string): string {
   return JSON.stringify(body);
 }
 
-/** Replaces the next page of a list, in both of Twilio's formats. Answers that are no list stay as they are. */
+/** Replaces the next page in a list's answer, in both of Twilio's list formats. Any other answer stays unchanged. */
 function withNextPage(text: string, url: string): string {
   const body = JSON.parse(text || "{}") as { next_page_uri?: unknown; meta?: { next_page_url?: unknown } };
   if (body.next_page_uri !== undefined) body.next_page_uri = url;
@@ -70,7 +70,7 @@ function withNextPage(text: string, url: string): string {
   return JSON.stringify(body);
 }
 
-/** A well-formed body about something else: another number of the account, or the same body with another SID. */
+/** A well-formed body about something else: another number of the account, or the same body with a different SID. */
 function wrongBody(text: string, address: ApiAddress, context: SimulatorContext): string {
   const body = JSON.parse(text || "{}") as Record<string, unknown>;
   const region = context.state.region(address.region);

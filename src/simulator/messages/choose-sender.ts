@@ -2,8 +2,8 @@ import type { Region } from "../state/region.ts";
 import { canText, senderAddress } from "../state/sender.ts";
 
 /**
- * The sender of a Messaging Service for this customer: always the same one while the pool does not change, so that a
- * conversation stays on one number. Undefined: no sender of the pool can send texts.
+ * The sender of a Messaging Service for this customer. It is always the same sender while the pool does not change, so that a conversation
+ * stays on one number. Undefined: no sender of the pool can send texts.
  */
 export function poolSender(region: Region, serviceSid: string, customer: string): string | undefined {
   const senders = [...region.pool.values()]

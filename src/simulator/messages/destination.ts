@@ -2,7 +2,7 @@ import type { Region } from "../state/region.ts";
 import type { HttpMethod, SimulatedSender, SmsWebhooks } from "../state/resources.ts";
 import { senderAddress } from "../state/sender.ts";
 
-/** A webhook as it is configured. Without a fallback its URL is "". */
+/** A configured webhook. `fallbackUrl` is "" when there is no fallback. */
 export interface WebhookTarget {
   url: string;
   method: HttpMethod;
@@ -20,9 +20,9 @@ export type Destination =
   | { to: "dropped" };
 
 /**
- * Decides where a text goes. Twilio asks in this order: Conversations, the Messaging Service (unless it defers to its
- * senders), the number's application, the number's own URL. The first one that is configured decides alone, even when its
- * webhook fails.
+ * Decides where an inbound text goes. Twilio looks for a destination in this order: Conversations, the Messaging Service (unless it defers
+ * to its senders), the number's TwiML application, the number's own URL. Twilio uses only the first of these that is configured, even when
+ * its webhook fails.
  */
 export function destinationOf(sender: SimulatedSender, region: Region): Destination {
   const address = senderAddress(sender);

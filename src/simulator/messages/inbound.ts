@@ -14,30 +14,30 @@ import { repliesIn, TwimlError, type TwimlReply } from "./twiml.ts";
 
 /** A text that a customer sends to a number of the simulated Twilio. */
 export interface InboundText {
-  /** A customer's number in E.164, a short code, or an alphanumeric name. */
+  /** A customer's number in E.164 format, a short code, or an alphanumeric sender name. */
   from: string;
   /** A number or short code of the simulated Twilio. */
   to: string;
   body: string;
   media?: { contentType: string; content: string | Buffer }[];
-  /** Additional webhook parameters, or other values for the usual ones (`FromCity`, …). */
+  /** Additional webhook parameters, or other values for the usual parameters (`FromCity`, …). */
   params?: Record<string, string>;
 }
 
 /** What became of an inbound text. */
 export interface InboundDelivery {
-  /** Null: Twilio does not even log the text. */
+  /** The message's SID. Null: Twilio does not even log the text. */
   messageSid: string | null;
   /**
-   * delivered: a webhook answered. failed: no webhook did. notSent: there is no webhook to call. conversation: Conversations
-   * took it. dropped: the Messaging Service has no webhook and drops inbound texts. unreachable: nobody owns the number, its
-   * account is not active, or it takes no SMS.
+   * delivered: a webhook answered. failed: no webhook answered. notSent: there is no webhook to call. conversation: Twilio Conversations
+   * took the text. dropped: the Messaging Service has no webhook and drops inbound texts. unreachable: nobody owns the number, its account
+   * is not active, or it takes no SMS.
    */
   outcome: "delivered" | "failed" | "notSent" | "conversation" | "dropped" | "unreachable";
-  /** Where the called webhook is configured; null: none was called. */
+  /** Where the called webhook is configured. Null: no webhook was called. */
   route: "number" | "application" | "service" | "conversation" | null;
   attempts: WebhookAttempt[];
-  /** SIDs of the texts that went back to the customer: Twilio's own answer to a keyword, and those that the webhook asked for. */
+  /** SIDs of the texts that went back to the customer: Twilio's own answer to a keyword, and the texts that the webhook asked for. */
   replies: string[];
 }
 
@@ -48,7 +48,7 @@ interface InboundTextsOptions {
   replies: Replies;
 }
 
-/** Receives texts, as Twilio does: opt-out keywords, the message log, the webhook with its fallback, and the replies. */
+/** Receives texts as Twilio does: handles opt-out keywords, logs the text, calls the webhook and its fallback, and sends the replies. */
 export class InboundTexts {
   readonly #options: InboundTextsOptions;
 
@@ -56,7 +56,7 @@ export class InboundTexts {
     this.#options = options;
   }
 
-  /** Resolves when a webhook has answered, or when none will. Never rejects because of a webhook. */
+  /** Resolves when a webhook has answered, or when no webhook will. Never rejects because of a webhook. */
   async receive(text: InboundText): Promise<InboundDelivery> {
     const { state, clock } = this.#options;
     const region = state.regionOf(text.to);
@@ -75,7 +75,7 @@ export class InboundTexts {
     const extra = { ...(consent.optOutType && { OptOutType: consent.optOutType }), ...text.params };
     const response = target === undefined ? undefined : await this.#call(account, message, target, extra);
     Object.assign(message, { status: "received", dateUpdated: clock.now() });
-    // If the text was deleted or the simulator reset meanwhile, the answer must leave no trace in the new state.
+    // If the text was deleted or the simulator was reset while the webhook ran, its answer must leave no trace in the new state.
     if (region.messages.get(message.sid) === message)
       replies.push(...this.#finish({ region, sender, message, destination }, response));
     return {
@@ -87,7 +87,7 @@ export class InboundTexts {
     };
   }
 
-  /** Records the delivery and sends the replies that the answer asks for. Returns their SIDs. */
+  /** Records the delivery and sends the replies that the webhook's answer asks for. Returns the SIDs of these replies. */
   #finish(
     { region, sender, message, destination }: LoggedText,
     response: WebhookResponse | undefined,
@@ -111,7 +111,7 @@ export class InboundTexts {
     return reply ? [this.#options.replies.sendOwn(region, sender, text.from, reply)] : [];
   }
 
-  /** Calls the webhook. If that fails, calls the fallback once and tells it what went wrong; Twilio never tries a third URL. */
+  /** Calls the webhook. If it fails, calls the fallback once and reports to it what went wrong. Twilio never tries a third URL. */
   async #call(
     account: SimulatedAccount,
     message: Message,
@@ -119,20 +119,22 @@ export class InboundTexts {
     extra: Record<string, string>,
   ): Promise<WebhookResponse> {
     const params = inboundParams(message, extra);
-    // Read when a request is signed: the token may be promoted while Twilio retries.
+    // The token is read each time a request is signed, because it may be promoted while Twilio retries.
     const authToken = () => account.authToken;
     message.dateSent = this.#options.clock.now();
     const first = await this.#try({ url: target.url, method: target.method, params, authToken });
     const last = first.attempts.at(-1)!;
     if (first.replies !== undefined || target.fallbackUrl === "") return first;
-    // What Twilio tells the fallback about the webhook that failed. ErrorUrl is the URL as it was called, without the fragment.
+    // The parameters that tell the fallback why the webhook failed. ErrorUrl is the webhook's URL as it was called, without the fragment.
     const why = { ErrorCode: String(last.errorCode ?? 11200), ErrorUrl: target.url.replace(/#.*$/s, "") };
     const fallback = { url: target.fallbackUrl, method: target.fallbackMethod, authToken };
     const second = await this.#try({ ...fallback, params: withExtra(params, why) });
     return { attempts: [...first.attempts, ...second.attempts], replies: second.replies };
   }
 
-  /** An answer that is not TwiML counts as a failure, but the same URL is not tried again: only the fallback is. */
+  /**
+   * Calls one URL. An answer that is not TwiML counts as a failure, but Twilio does not try the same URL again: it only tries the fallback.
+   */
   async #try(webhook: WebhookCall): Promise<WebhookResponse> {
     const { attempts, answer } = await this.#options.webhooks.call(webhook);
     if (answer === undefined) return { attempts, replies: undefined };
@@ -171,7 +173,7 @@ export class InboundTexts {
     });
   }
 
-  /** What a keyword in the text does to the customer's consent, which is changed here. */
+  /** Decides what a keyword in the text does to the customer's consent, and changes the consent accordingly. */
   #applyOptOut(region: Region, sender: SimulatedSender, text: InboundText): OptOutStep {
     const service = region.serviceOf(sender.sid);
     const pair = { sender, service, customer: text.from };
@@ -189,13 +191,14 @@ interface LoggedText {
   destination: Destination;
 }
 
-/** What a webhook answered, after all attempts. */
+/** What a webhook answered after all attempts. */
 interface WebhookResponse {
   attempts: WebhookAttempt[];
-  /** Undefined: no attempt got a good answer. */
+  /** The replies that the answer asks for. Undefined: no attempt got a usable answer. */
   replies: TwimlReply[] | undefined;
 }
 
+/** The outcome of a logged text. */
 function outcomeOf(
   destination: Destination,
   response: WebhookResponse | undefined,
@@ -206,7 +209,7 @@ function outcomeOf(
   return response.replies === undefined ? "failed" : "delivered";
 }
 
-/** A text that is not even logged. */
+/** The result for a text that is not even logged. */
 const lost = (outcome: "dropped" | "unreachable"): InboundDelivery => ({
   messageSid: null,
   outcome,

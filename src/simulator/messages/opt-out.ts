@@ -1,7 +1,7 @@
 import type { Region } from "../state/region.ts";
 import type { AdvancedOptOut, SimulatedSender, SimulatedService } from "../state/resources.ts";
 
-/** Twilio's keywords and answers for long codes. */
+/** Twilio's opt-out keywords and its answers for long codes. */
 const standard: AdvancedOptOut = {
   stop: {
     keywords: ["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"],
@@ -16,7 +16,7 @@ const standard: AdvancedOptOut = {
   help: { keywords: ["HELP", "INFO"], reply: "Reply STOP to unsubscribe. Msg&Data Rates May Apply." },
 };
 
-/** On toll-free numbers the carriers handle opt-outs: other keywords, no answer to HELP, and YES does not opt in. */
+/** On toll-free numbers the carriers handle opt-outs. They use other keywords, do not answer HELP, and do not take YES as an opt-in. */
 const tollFree: AdvancedOptOut = {
   stop: {
     keywords: ["STOP"],
@@ -32,17 +32,17 @@ const tollFree: AdvancedOptOut = {
 
 type OptOutType = "STOP" | "START" | "HELP";
 
-/** What Twilio does by itself with a customer's text, before any webhook. */
+/** What Twilio does with a customer's text by itself, before it calls any webhook. */
 export interface OptOutStep {
-  /** Whether the customer is opted out afterwards; undefined: nothing changes. */
+  /** Whether the customer is opted out afterwards. Undefined: the consent does not change. */
   stopped?: boolean;
   /** Twilio's own answer to the customer. */
   reply?: string;
-  /** The webhook's parameter OptOutType, which only Advanced Opt-Out sends. */
+  /** The webhook's parameter OptOutType. Twilio sends it only with Advanced Opt-Out. */
   optOutType?: OptOutType;
 }
 
-/** The keywords of this sender; undefined: a short code without Advanced Opt-Out, for which Twilio handles no opt-outs. */
+/** The opt-out keywords of this sender. Undefined: a short code without Advanced Opt-Out, for which Twilio handles no opt-outs. */
 export function keywordsFor(
   sender: SimulatedSender,
   service: SimulatedService | undefined,
@@ -53,9 +53,9 @@ export function keywordsFor(
 }
 
 /**
- * Decides what a text does to the customer's consent; pure. A keyword must be the whole text, in any case. Without Advanced
- * Opt-Out, START and STOP are answered only when they change something, so that "yes" from a customer who never opted out is
- * an ordinary text. With it every keyword is answered.
+ * Decides what a text does to the customer's consent; pure. A keyword must be the whole text, in upper or lower case. Without Advanced
+ * Opt-Out, START and STOP are answered only when they change something, so that "yes" from a customer who never opted out is an ordinary
+ * text. With Advanced Opt-Out every keyword is answered.
  */
 export function optOutStep(
   body: string,
@@ -75,14 +75,15 @@ export function optOutStep(
   return { stopped: type === "stop", reply, ...named };
 }
 
-/** Whose texts a customer no longer wants. */
+/** A customer, and the sender or Messaging Service whose texts the customer may stop. */
 export interface OptOutPair {
   sender: { sid: string };
-  /** The Messaging Service that the sender is in: the customer then stops all of its senders. */
+  /** The Messaging Service that the sender belongs to. With a service, the customer stops all of its senders. */
   service: { sid: string } | undefined;
   customer: string;
 }
 
+/** Identifies an opt-out in `Region.optedOut`. */
 const keyOf = ({ sender, service, customer }: OptOutPair) => `${service?.sid ?? sender.sid} ${customer}`;
 
 export const isStopped = (region: Region, pair: OptOutPair): boolean => region.optedOut.has(keyOf(pair));

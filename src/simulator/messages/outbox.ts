@@ -8,7 +8,7 @@ import type { WebhookCaller } from "../webhooks/webhook-caller.ts";
 import { poolSender } from "./choose-sender.ts";
 import { segmentsOf, segmentsPerSecond } from "./segments.ts";
 
-/** A text to send. Whoever makes one has checked it. */
+/** A text to send. The caller has already checked it. */
 export interface OutgoingText {
   accountSid: string;
   /** Null: the Messaging Service chooses a sender. */
@@ -18,12 +18,13 @@ export interface OutgoingText {
   body: string;
   media: Media[];
   direction: "outbound-api" | "outbound-reply";
+  /** The URL to call at changes of status. "" means the URL of the Messaging Service, if it has one. */
   statusCallback: string;
-  /** How long it may wait in the sender's queue before it fails with 30036. */
+  /** How long the text may wait in the sender's queue before it fails with 30036. */
   validityMs: number;
-  /** When to send it; undefined: at once. */
+  /** When to send the text, in milliseconds since the epoch. Undefined: at once. */
   sendAt?: number;
-  /** The customer opted out of a service with Advanced Opt-Out. Twilio accepts the text, then fails it. */
+  /** The customer opted out of a service with Advanced Opt-Out. Twilio accepts the text and fails it later. */
   isOptedOut?: boolean;
 }
 
@@ -31,11 +32,11 @@ interface OutboxOptions {
   state: SimulatorState;
   clock: Clock;
   webhooks: WebhookCaller;
-  /** Called when a text was sent to a number that is itself simulated. */
+  /** Called when a text was sent to a number of the simulated Twilio. */
   onArrival: (message: Message) => void;
 }
 
-/** The statuses for which the status callback is called. */
+/** The statuses for which Twilio calls the status callback. */
 const calledBack: ReadonlySet<MessageStatus> = new Set([
   "queued",
   "sent",
@@ -46,35 +47,35 @@ const calledBack: ReadonlySet<MessageStatus> = new Set([
 ]);
 
 /**
- * Sends texts. accepted or scheduled (Messaging Services only) → queued → sending → sent → delivered, undelivered or failed.
- * Each sender has a queue, because it sends only so many segments per second. All changes of status go through `#move`, so
- * that a text that has ended or was deleted is never changed again.
+ * Sends texts. Status: accepted or scheduled (Messaging Services only) → queued → sending → sent → delivered, undelivered or failed. Each
+ * sender has a queue, because it may send only a limited number of segments per second. Every change of status goes through `#move`, which
+ * never changes a text that has its final status or was deleted.
  */
 export class Outbox {
   readonly #options: OutboxOptions;
-  /** By region and sender: until when its queue keeps it busy, on the monotonic clock. */
+  /** Until when the queue of each sender keeps it busy, on the monotonic clock. The key is region and sender. */
   readonly #busyUntil = new Map<string, number>();
-  /** What cancels the timers that have not fired. */
+  /** Functions that cancel the timers that have not fired. */
   readonly #timers = new Set<() => void>();
 
   constructor(options: OutboxOptions) {
     this.#options = options;
   }
 
-  /** Drops queues and timers: no text changes any more, and no callback is sent. */
+  /** Drops queues and timers: afterwards no text changes its status, and no callback is sent. */
   clear(): void {
     for (const cancel of this.#timers) cancel();
     this.#timers.clear();
     this.#busyUntil.clear();
   }
 
-  /** How long another text of this sender would wait in its queue. */
+  /** How long one more text of this sender would wait in its queue. */
   queueMs(region: Region, sender: string): number {
     const now = this.#options.clock.monotonic();
     return Math.max(0, (this.#busyUntil.get(`${region.name} ${sender}`) ?? 0) - now);
   }
 
-  /** Accepts a text. What becomes of it shows in the message's status and in the status callbacks. */
+  /** Accepts a text. Its fate shows in the message's status and in the status callbacks. */
   accept(region: Region, text: OutgoingText): Message {
     const now = this.#options.clock.now();
     const viaService = text.messagingServiceSid !== null;
@@ -103,7 +104,7 @@ export class Outbox {
     return message;
   }
 
-  /** Cancels a scheduled text; false: it is not scheduled, or no longer. */
+  /** Cancels a scheduled text. False: the text was not scheduled, or is not scheduled any more. */
   cancel(region: Region, message: Message): boolean {
     if (message.status !== "scheduled") return false;
     this.#move(region, message, "canceled");
@@ -116,7 +117,7 @@ export class Outbox {
     if (text.isOptedOut === true)
       return this.#fail(region, message, 21610, "Attempt to send to unsubscribed recipient");
     message.numSegments = segmentsOf(message.body);
-    // The text may name a sender and a service.
+    // A text may name both a sender and a service. A sender is chosen only when the text names none.
     message.from ||= poolSender(region, message.messagingServiceSid!, message.to) ?? "";
     if (this.queueMs(region, message.from) > this.#options.state.timing.longestQueueMs)
       return this.#fail(region, message, 30001, "Queue overflow");
@@ -126,12 +127,12 @@ export class Outbox {
 
   #enqueue(region: Region, message: Message, { validityMs }: OutgoingText): void {
     const waitMs = this.queueMs(region, message.from);
-    // It is known now that the text will expire, but it shows only at that time.
+    // The simulator already knows that the text will expire, but Twilio shows it only when the time is over.
     if (waitMs > validityMs) {
       this.#later(validityMs, () => this.#fail(region, message, 30036, "Validity Period Expired"));
       return;
     }
-    // The time that the text occupies its sender for, so that the next one waits for it.
+    // How long this text occupies its sender. The next text in the queue waits for that time.
     const onAirMs = (message.numSegments * 1000) / segmentsPerSecond(message.from);
     this.#busyUntil.set(`${region.name} ${message.from}`, this.#options.clock.monotonic() + waitMs + onAirMs);
     this.#later(waitMs, () => this.#send(region, message));
@@ -141,13 +142,13 @@ export class Outbox {
     if (this.#isOver(region, message)) return;
     const { state, clock, onArrival } = this.#options;
     const handset = state.handsets.get(message.to) ?? { outcome: "delivered" };
-    // Fails before it is sent, so it has no date_sent.
+    // A text that fails here was never sent, so it has no date_sent.
     if (handset.outcome === "failed") return this.#fail(region, message, handset.errorCode, null);
     this.#move(region, message, "sending");
     this.#later(state.timing.sendingMs, () => {
       message.dateSent = clock.now();
       this.#move(region, message, "sent");
-      // The numbers of the simulated Twilio are not only senders: texts between them arrive.
+      // A text to a number of the simulated Twilio arrives there as an inbound text.
       if (state.regionOf(message.to).sender(message.to) !== undefined) onArrival(message);
       if (handset.outcome === "silent") return;
       this.#later(state.timing.receiptMs, () => {
@@ -169,7 +170,10 @@ export class Outbox {
     if (calledBack.has(status)) void this.#callBack(region, message, status);
   }
 
-  /** Best effort, as at Twilio: no status waits for a callback, none has a fallback, and two may overtake each other. */
+  /**
+   * Calls the status callback, best effort, as Twilio does: no status change waits for a callback, a callback has no fallback, and two
+   * callbacks may overtake each other.
+   */
   async #callBack(region: Region, message: Message, status: MessageStatus): Promise<void> {
     const { state, clock, webhooks } = this.#options;
     const service =
@@ -179,7 +183,7 @@ export class Outbox {
     if (!url || account === undefined) return;
     const params = statusParams(message, status, clock.now());
     const tried = await webhooks.call({ url, method: "POST", params, authToken: () => account.authToken });
-    // Deleted or reset meanwhile: the delivery must not show up in the new state.
+    // If the text was deleted or the simulator was reset meanwhile, the delivery must not show up in the new state.
     if (region.messages.get(message.sid) !== message) return;
     state.recordDelivery({
       kind: "status",
@@ -196,7 +200,7 @@ export class Outbox {
     return isFinal || region.messages.get(message.sid) !== message;
   }
 
-  /** Like `Clock.after`, but cancelled by `clear`. */
+  /** Like `Clock.after`, but `clear` cancels the timer. */
   #later(ms: number, run: () => void): void {
     const cancel = this.#options.clock.after(Math.max(0, ms), () => {
       this.#timers.delete(cancel);

@@ -7,16 +7,17 @@ import { isStopped } from "./opt-out.ts";
 import type { Outbox } from "./outbox.ts";
 import type { TwimlReply } from "./twiml.ts";
 
-/** Error 14107: after 15 answers to one customer, each within 30 s of the one before, Twilio sends no more. */
+/** Twilio's error 14107: after 15 answers to one customer, each within 30 s of the answer before, Twilio sends no more answers. */
 const MOST_ANSWERS = 15;
 const ANSWER_GAP_MS = 30_000;
-/** Twilio's default of ten hours: TwiML cannot ask for another. */
+/** Ten hours, Twilio's default validity period. TwiML cannot set another. */
 const VALIDITY_MS = 36_000_000;
 
-/** Sends the answers to a text: Twilio's own to a keyword, and those that a webhook's TwiML asks for. */
+/** Sends the answers to an inbound text: Twilio's own answer to a keyword, and the texts that a webhook's TwiML asks for. */
 export class Replies {
   readonly #clock: Clock;
   readonly #outbox: Outbox;
+  /** The answers in a row by sender and customer: how many there were, and when the last one was sent. */
   readonly #answered = new Map<string, { count: number; at: number }>();
 
   constructor({ clock, outbox }: { clock: Clock; outbox: Outbox }) {
@@ -28,12 +29,15 @@ export class Replies {
     this.#answered.clear();
   }
 
-  /** Sends Twilio's own answer to a keyword, also to a customer who has just opted out. Returns the new text's SID. */
+  /** Sends Twilio's own answer to a keyword, even to a customer who has just opted out. Returns the SID of the answer. */
   sendOwn(region: Region, sender: SimulatedSender, to: string, body: string): string {
     return this.#send(region, sender, to, { body, media: [] });
   }
 
-  /** Sends what a webhook's answer asks for, unless the customer has opted out or two machines answer each other in a loop. */
+  /**
+   * Sends a text that a webhook's answer asks for. Sends nothing if the customer has opted out, or if two machines answer each other in a
+   * loop.
+   */
   sendReply(region: Region, sender: SimulatedSender, customer: string, reply: TwimlReply): string[] {
     const to = reply.to ?? customer;
     const pair = { sender, service: region.serviceOf(sender.sid), customer: to };
@@ -56,7 +60,7 @@ export class Replies {
     return message.sid;
   }
 
-  /** Counts this answer. */
+  /** Counts this answer. Returns whether there were too many in a row. */
   #isLoop(pair: string): boolean {
     const now = this.#clock.now();
     const last = this.#answered.get(pair);
@@ -66,7 +70,7 @@ export class Replies {
   }
 }
 
-/** Stands for outgoing media: they are counted, but never fetched from their URL. */
+/** A placeholder for outgoing media. The simulator counts them, but never fetches them from their URL. */
 export const emptyMedia = (now: number): Media => ({
   sid: randomSid("ME"),
   contentType: "application/octet-stream",

@@ -4,7 +4,7 @@ import { repliesIn, TwimlError } from "./twiml.ts";
 const response = (inside: string) =>
   `<?xml version="1.0" encoding="UTF-8"?>\n<Response>${inside}</Response>\n`;
 
-describe("TwiML in a webhook's answer", () => {
+describe("the TwiML of a webhook's answer", () => {
   const read: Record<string, [document: string, bodies: string[]]> = {
     "an empty Response in one tag": ["<Response/>", []],
     "an empty body": ["", []],

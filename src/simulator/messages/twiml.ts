@@ -1,4 +1,6 @@
-/** A text that a webhook's answer asks Twilio to send: to the customer and from the called number, unless it says otherwise. */
+/**
+ * A text that a webhook's answer asks Twilio to send. Without `to` it goes to the customer, without `from` it comes from the called number.
+ */
 export interface TwimlReply {
   body: string;
   media: string[];
@@ -16,15 +18,15 @@ export class TwimlError extends Error {
   }
 }
 
-/** Twilio reads no answer that is larger. */
+/** Twilio reads no answer that is larger than 64 KiB. */
 const LONGEST_BODY = 64 * 1024;
-/** Error 14109: Twilio sends at most this many texts for one answer. */
+/** Twilio's error 14109: Twilio sends at most this many texts for one answer. */
 const MOST_REPLIES = 10;
 
 /**
- * The texts that a webhook's answer asks for. Twilio reads text/xml, application/xml and text/html as TwiML. It sends a
- * text/plain body to the customer as it is, so a webhook must not simply answer "ok". An empty body asks for nothing. Throws
- * TwimlError for everything else.
+ * The texts that a webhook's answer asks for. Twilio reads text/xml, application/xml and text/html as TwiML. It sends the body of a
+ * text/plain answer to the customer, so a webhook must not simply answer "ok". An empty body asks for no text. Throws TwimlError for any
+ * other answer.
  */
 export function repliesIn(contentType: string | undefined, body: string): TwimlReply[] {
   if (Buffer.byteLength(body) > LONGEST_BODY) throw new TwimlError(11750, "the answer is over 64 KiB");
@@ -44,7 +46,7 @@ function reply(verb: XmlElement): TwimlReply {
   const nouns = (name: string) =>
     verb.children.filter((child) => child.name === name).map(({ text }) => text.trim());
   const { to, from, statusCallback, action } = verb.attributes;
-  // `action` is what the older Sms calls its callback.
+  // The older verb Sms calls its status callback `action`.
   const callback = statusCallback ?? action;
   return {
     body: nouns("Body")[0] ?? verb.text.trim(),
@@ -55,7 +57,7 @@ function reply(verb: XmlElement): TwimlReply {
   };
 }
 
-/** An element of the answer. `text` is all the text directly in it. */
+/** An XML element of the answer. `text` is all the text directly in the element. */
 interface XmlElement {
   name: string;
   attributes: Record<string, string>;
@@ -63,11 +65,14 @@ interface XmlElement {
   children: XmlElement[];
 }
 
-/** One piece of XML, at `lastIndex` (sticky): comment, instruction, CDATA, doctype, end tag, start tag with attributes, or text. */
+/**
+ * Matches one piece of XML at `lastIndex` (sticky): a comment, instruction, CDATA section, doctype, end tag, start tag with attributes, or
+ * text.
+ */
 const token =
   /<!--[\s\S]*?-->|<\?[\s\S]*?\?>|<!\[CDATA\[([\s\S]*?)\]\]>|<!DOCTYPE[^>]*>|<\/([\w:.-]+)\s*>|<([\w:.-]+)((?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(\/?)>|([^<]+)/y;
 
-/** Parses as much of XML as TwiML needs. Throws 12100 for what is not well-formed. */
+/** Parses the part of XML that TwiML needs. Throws TwimlError 12100 for a document that is not well-formed. */
 function parse(source: string): XmlElement {
   const top: XmlElement = { name: "", attributes: {}, text: "", children: [] };
   const open = [top];
@@ -98,6 +103,7 @@ function parse(source: string): XmlElement {
   return root;
 }
 
+/** Closes the innermost open element. XML allows no other element to be closed first. */
 function close(open: XmlElement[], name: string): void {
   if (open.length < 2 || open.pop()!.name !== name)
     throw new TwimlError(12100, `the end tag </${name}> has no start tag`);
@@ -108,10 +114,10 @@ function readAttributes(text: string): Record<string, string> {
   return Object.fromEntries([...pairs].map(([, name, double, single]) => [name!, decode(double ?? single!)]));
 }
 
-/** The five entities of XML. Those of HTML, such as &nbsp;, make the answer invalid. */
+/** The five entities of XML. An HTML entity such as &nbsp; makes the answer invalid. */
 const named: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
 
-/** Replaces entities and character references. A bare `&` is not well-formed either. */
+/** Replaces entities and character references. Throws for a bare `&`, because XML does not allow it either. */
 function decode(text: string): string {
   return text.replace(/&(?:#x([0-9a-f]+)|#([0-9]+)|(\w+));|&/gi, (whole, hex, decimal, name) => {
     const code = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16);

@@ -12,7 +12,7 @@ export const demoAccount = {
 const accountSid = demoAccount.sid;
 const pn = (n: number) => numberedSid("PN", n);
 
-/** One number for each way in which a text reaches its webhook, or does not. docs/simulator.md lists them. */
+/** The seed has one number for each way in which a text reaches its webhook or does not reach it. docs/simulator.md lists these numbers. */
 export const defaultSeed: SimulatorSeed = {
   accounts: [
     { sid: accountSid, authToken: demoAccount.authToken, friendlyName: "Contoso" },

@@ -8,17 +8,17 @@ import type {
   TwimlApplication,
 } from "./resources.ts";
 
-/** What Twilio fills in for a new resource: everything except its SID, its owner and its dates. */
+/** The fields of a new resource that Twilio fills in: everything except its SID, its owner and its dates. */
 type Defaults<T> = Omit<T, "sid" | "accountSid" | "dateCreated" | "dateUpdated">;
 
-/** The URLs that Twilio sets on a new number. The controller must recognize them as nobody's own webhook. */
+/** The URLs that Twilio sets on a new number. The controller must recognize that they are not a customer's webhook. */
 const demoReply = "https://demo.twilio.com/welcome/sms/reply/";
 const demoVoice = "https://demo.twilio.com/welcome/voice/";
 /** The toll-free area codes of North America. */
 const tollFree = /^\+1(?:800|833|844|855|866|877|888)/;
 const noWebhooks = { smsUrl: "", smsMethod: "POST", smsFallbackUrl: "", smsFallbackMethod: "POST" } as const;
 
-/** The defaults of the n-th account of a region; its token is predictable, so that tests and docs can name it. */
+/** The defaults of the n-th account of a region. Its token is predictable, so that tests and docs can name it. */
 export const accountDefaults = (n: number, sid: string): Defaults<SimulatedAccount> => ({
   friendlyName: `Account ${n}`,
   authToken: `simulator-auth-token-${String(n).padStart(10, "0")}`,
@@ -29,7 +29,7 @@ export const accountDefaults = (n: number, sid: string): Defaults<SimulatedAccou
   concurrencyLimit: undefined,
 });
 
-/** The secret is derived from the SID, so that a seed with a key needs no secret of its own. */
+/** The defaults of a key. The secret is derived from the SID, so that a seed need not name one. */
 export const keyDefaults = (sid: string): Defaults<ApiKey> => ({
   friendlyName: sid,
   secret: `simulator-secret-${sid.slice(-8)}`,
@@ -37,7 +37,7 @@ export const keyDefaults = (sid: string): Defaults<ApiKey> => ({
   allow: [],
 });
 
-/** A number that has just been bought: Twilio's demo answers its texts and calls. */
+/** The defaults of a number that has just been bought: Twilio's demo answers its texts and calls. */
 export const numberDefaults = (phoneNumber: string): Defaults<SimulatedNumber> => ({
   phoneNumber,
   friendlyName: phoneNumber,
@@ -62,6 +62,7 @@ export const numberDefaults = (phoneNumber: string): Defaults<SimulatedNumber> =
   beta: false,
 });
 
+/** The defaults of a short code. Twilio sets no webhook on a new short code. */
 export const shortCodeDefaults = (shortCode: string): Defaults<SimulatedShortCode> => ({
   shortCode,
   friendlyName: shortCode,
@@ -74,7 +75,7 @@ export const applicationDefaults = (sid: string): Defaults<TwimlApplication> => 
   ...noWebhooks,
 });
 
-/** A service as the API creates it: without a webhook, so it drops inbound texts. */
+/** The defaults of a Messaging Service as the API creates it: it has no webhook, so it drops inbound texts. */
 export const serviceDefaults = (sid: string): Defaults<SimulatedService> => ({
   friendlyName: sid,
   inboundRequestUrl: null,
@@ -90,7 +91,7 @@ export const serviceDefaults = (sid: string): Defaults<SimulatedService> => ({
   advancedOptOut: undefined,
 });
 
-/** Enabled, because only an enabled address makes a difference. */
+/** The defaults of a Conversations address. It is enabled, because a disabled address has no effect. */
 export const addressDefaults = (address: string): Defaults<ConversationAddress> => ({
   address,
   friendlyName: "",

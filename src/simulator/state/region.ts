@@ -22,14 +22,14 @@ import type {
 import { numberedSid, type SidPrefix } from "./sids.ts";
 import { Table } from "./table.ts";
 
-/** A new account; what is left out gets Twilio's defaults. */
+/** A new account. Fields that are left out get Twilio's defaults. */
 export type NewAccount = Partial<SimulatedAccount>;
-/** A new resource of an account; what is left out gets Twilio's defaults. */
+/** A new resource of an account. Fields that are left out get Twilio's defaults. */
 export type NewResource<T extends { accountSid: string }> = Partial<T> & Pick<T, "accountSid">;
 
 /**
- * One of Twilio's regions. It shares no credentials, configuration or data with other regions: the same account or number may
- * exist in several, under the same SID, but with different tokens and webhooks.
+ * One of Twilio's regions. A region shares no credentials, configuration or data with other regions. The same account or number may exist
+ * in several regions under the same SID, but with different tokens and webhooks.
  */
 export class Region {
   readonly accounts = new Map<string, SimulatedAccount>();
@@ -40,13 +40,15 @@ export class Region {
   readonly services = new Table<SimulatedService>();
   readonly addresses = new Table<ConversationAddress>();
   readonly messages = new Table<Message>();
-  /** The pools of all Messaging Services, by the sender's SID, because a sender is in at most one service. */
+  /** The members of all Messaging Services, by the sender's SID, because a sender belongs to at most one service. */
   readonly pool = new Map<string, PoolMember>();
-  /** The keys of opted-out pairs, see opt-out.ts. */
+  /** The customers who opted out, each with the sender or service whose texts they stopped. opt-out.ts makes the keys. */
   readonly optedOut = new Set<string>();
-  /** Numbers and short codes by what a handset dials. */
+  /** Numbers and short codes by the digits that a customer dials. */
   readonly #bySender = new Map<string, SimulatedSender>();
+  /** The last number that `#nextSid` used for each SID prefix. */
   readonly #counters = new Map<SidPrefix, number>();
+  /** The next phone number that `addNumbers` tries, without the plus. */
   #nextNumber = 13_602_000_000;
   readonly name: string;
   readonly #now: () => number;
@@ -56,7 +58,10 @@ export class Region {
     this.#now = now;
   }
 
-  /** The n-th account gets the n-th token, see `accountDefaults`. What is given wins over the defaults, here and below. */
+  /**
+   * Adds an account. The n-th account gets the n-th token, see `accountDefaults`. Given fields win over the defaults, as in all `add…`
+   * methods.
+   */
   addAccount(account: NewAccount = {}): SimulatedAccount {
     const sid = account.sid ?? this.#nextSid("AC");
     const created = { sid, ...accountDefaults(this.accounts.size + 1, sid), ...this.#dates(), ...account };
@@ -69,7 +74,7 @@ export class Region {
     return this.keys.add({ sid, ...keyDefaults(sid), ...this.#dates(), ...key });
   }
 
-  /** Throws when the number is not in the format E.164, or exists in this region. */
+  /** Throws when the number is not in the format E.164, or when this region already has it. */
   addNumber(number: NewResource<SimulatedNumber> & Pick<SimulatedNumber, "phoneNumber">): SimulatedNumber {
     const { phoneNumber } = number;
     if (!/^\+[1-9][0-9]{6,14}$/.test(phoneNumber))
@@ -81,7 +86,7 @@ export class Region {
     return added;
   }
 
-  /** Adds many numbers, for tests of load and paging: from +13602000000 on, continuing after those of the last call. */
+  /** Adds many numbers, for load and paging tests: from +13602000000 on, continuing after the numbers of the last call. */
   addNumbers(accountSid: string, count: number): SimulatedNumber[] {
     return Array.from({ length: count }, () => {
       while (this.#bySender.has(`+${this.#nextNumber}`)) this.#nextNumber++;
@@ -115,38 +120,38 @@ export class Region {
     return this.addresses.add({ sid, ...addressDefaults(address.address), ...this.#dates(), ...address });
   }
 
-  /** Puts a sender into a service. It leaves the service that it was in. */
+  /** Puts a sender into a Messaging Service. The sender leaves the service that it belonged to. */
   join(serviceSid: string, senderSid: string): PoolMember {
     const member = { sid: senderSid, serviceSid, dateCreated: this.#now() };
     this.pool.set(senderSid, member);
     return member;
   }
 
-  /** Its senders are in no service afterwards. */
+  /** Removes a Messaging Service. Its senders then belong to no service. */
   removeService(sid: string): void {
     this.services.remove(sid);
     for (const member of [...this.pool.values()]) if (member.serviceSid === sid) this.pool.delete(member.sid);
   }
 
-  /** The account loses the number, because it was released or ported to another carrier. */
+  /** Removes a number from its account, as when it is released or ported to another carrier. */
   releaseNumber(sid: string): void {
     const number = this.numbers.remove(sid);
     if (number !== undefined) this.#bySender.delete(number.phoneNumber);
     this.pool.delete(sid);
   }
 
-  /** The number or short code that a handset reaches by dialing this. */
+  /** The number or short code that a customer reaches at this address. */
   sender(address: string): SimulatedSender | undefined {
     return this.#bySender.get(address);
   }
 
-  /** The Messaging Service that the sender is in. */
+  /** The Messaging Service that the sender belongs to. */
   serviceOf(senderSid: string): SimulatedService | undefined {
     const member = this.pool.get(senderSid);
     return member === undefined ? undefined : this.services.get(member.serviceSid);
   }
 
-  /** Removes everything. */
+  /** Removes all resources of the region. */
   clear(): void {
     for (const table of this.#tables()) table.clear();
     for (const map of [this.accounts, this.pool, this.#bySender, this.#counters]) map.clear();
@@ -163,7 +168,7 @@ export class Region {
     return { dateCreated: now, dateUpdated: now };
   }
 
-  /** Counts up, and skips SIDs that the seed has taken. */
+  /** The next free SID: counts up and skips the SIDs that the seed has taken. */
   #nextSid(prefix: SidPrefix): string {
     let sid: string;
     do {

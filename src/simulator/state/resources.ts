@@ -1,22 +1,24 @@
-/** The resources of the simulated Twilio. Times are milliseconds since the epoch; an unset string is "", as Twilio answers it. */
+/** The resources of the simulated Twilio. Times are milliseconds since the epoch. An unset string is "", as in Twilio's answers. */
 
 export interface SimulatedAccount {
   sid: string;
   friendlyName: string;
   authToken: string;
-  /** Set from `POST /v1/AuthTokens/Secondary` until it is promoted or deleted. Both tokens log in, only the primary signs. */
+  /**
+   * The token from `POST /v1/AuthTokens/Secondary`, until it is promoted or deleted. Both tokens log in, but only the primary token signs.
+   */
   secondaryAuthToken: string | undefined;
   status: "active" | "suspended" | "closed";
   type: "Trial" | "Full";
-  /** The parent's SID for a subaccount, else its own. */
+  /** The SID of the parent account. An account without a parent has its own SID here. */
   ownerAccountSid: string;
-  /** How many calls may run at the same time; one more gets 429. Undefined: no limit. */
+  /** How many calls may run at the same time. A call above that gets 429. Undefined: no limit. */
   concurrencyLimit: number | undefined;
   dateCreated: number;
   dateUpdated: number;
 }
 
-/** What all resources of an account have. */
+/** The fields that all resources of an account have. */
 interface OwnedResource {
   sid: string;
   accountSid: string;
@@ -25,7 +27,7 @@ interface OwnedResource {
   dateUpdated: number;
 }
 
-/** A key logs in as its account; the kind decides what it may do there. */
+/** An API key. It logs in as its account, and its kind decides which operations it may call. */
 export interface ApiKey extends OwnedResource {
   secret: string;
   kind: "main" | "standard" | "restricted";
@@ -35,7 +37,7 @@ export interface ApiKey extends OwnedResource {
 
 export type HttpMethod = "GET" | "POST";
 
-/** The webhooks of a number, a short code or an application. */
+/** The webhooks for inbound texts of a number, a short code or a TwiML application. */
 export interface SmsWebhooks {
   smsUrl: string;
   smsMethod: HttpMethod;
@@ -43,12 +45,13 @@ export interface SmsWebhooks {
   smsFallbackMethod: HttpMethod;
 }
 
+/** A phone number of an account. */
 export interface SimulatedNumber extends OwnedResource, SmsWebhooks {
-  /** E.164. */
+  /** The phone number in E.164 format. */
   phoneNumber: string;
   type: "local" | "mobile" | "tollfree";
   capabilities: { voice: boolean; sms: boolean; mms: boolean; fax: boolean };
-  /** A TwiML application that receives the texts in place of `smsUrl`; "" is none. */
+  /** The SID of a TwiML application that receives the texts in place of `smsUrl`. "" means no application. */
   smsApplicationSid: string;
   statusCallback: string;
   statusCallbackMethod: HttpMethod;
@@ -70,34 +73,35 @@ export interface SimulatedShortCode extends OwnedResource, SmsWebhooks {
   shortCode: string;
 }
 
-/** What can send and receive texts. */
+/** A number or short code, which can send and receive texts. */
 export type SimulatedSender = SimulatedNumber | SimulatedShortCode;
 
-/** A TwiML application. The texts to a number that names one go to the application's URLs. */
+/** A TwiML application. When a number names an application, texts to the number go to the application's URLs. */
 export interface TwimlApplication extends OwnedResource, SmsWebhooks {
-  /** Called for texts that name the application and no callback of their own. */
+  /** The status callback of texts that name this application and no status callback. */
   messageStatusCallback: string;
 }
 
+/** A Messaging Service: a pool of senders with common settings. */
 export interface SimulatedService extends OwnedResource {
-  /** Null: inbound texts are dropped, unless `useInboundWebhookOnNumber` is set. */
+  /** The URL that gets inbound texts. Null: inbound texts are dropped, unless `useInboundWebhookOnNumber` is set. */
   inboundRequestUrl: string | null;
   inboundMethod: HttpMethod;
   fallbackUrl: string | null;
   fallbackMethod: HttpMethod;
   statusCallback: string | null;
-  /** What Twilio's console calls "Defer to sender's webhook". */
+  /** The setting that Twilio's console calls "Defer to sender's webhook". */
   useInboundWebhookOnNumber: boolean;
-  /** Seconds that a text may wait in a queue. */
+  /** How many seconds a text may wait in a queue. */
   validityPeriod: number;
   stickySender: boolean;
   usecase: string;
   usAppToPersonRegistered: boolean;
-  /** Undefined: Twilio's own keywords and answers. */
+  /** Undefined: the service uses Twilio's own keywords and answers. */
   advancedOptOut: AdvancedOptOut | undefined;
 }
 
-/** The keywords, in upper case, and the answers of a service with Advanced Opt-Out. */
+/** The keywords and answers of a service with Advanced Opt-Out. The keywords are in upper case. */
 export interface AdvancedOptOut {
   stop: { keywords: string[]; reply: string };
   start: { keywords: string[]; reply: string };
@@ -112,8 +116,7 @@ export interface PoolMember {
 }
 
 /**
- * A Conversations address. While autoCreation is enabled, texts to it start conversations, and the number's webhook is not
- * called.
+ * A Conversations address. While autoCreation is enabled, texts to the address start conversations, and the number's webhook is not called.
  */
 export interface ConversationAddress extends OwnedResource {
   address: string;
@@ -134,6 +137,7 @@ export type MessageStatus =
   | "scheduled"
   | "canceled";
 
+/** A text or MMS, in either direction. */
 export interface Message {
   sid: string;
   accountSid: string;
@@ -149,11 +153,12 @@ export interface Message {
   errorMessage: string | null;
   statusCallback: string;
   dateCreated: number;
-  /** Null until it was sent. For an inbound text: when its webhook was called. */
+  /** When an outbound text was sent, or when the webhook of an inbound text was called. Null until then. */
   dateSent: number | null;
   dateUpdated: number;
 }
 
+/** A media item of a message. */
 export interface Media {
   sid: string;
   contentType: string;

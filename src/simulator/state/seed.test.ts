@@ -13,14 +13,14 @@ const accountSid = `AC${"0".repeat(31)}1`;
 const accounts = [{ sid: accountSid }];
 
 describe("a seed", () => {
-  test("a seed does not change when a state that it was planted in changes", () => {
+  test("stays unchanged when a state that was made from it changes", () => {
     const first = planted(defaultSeed);
     for (const number of first.numbers) Object.assign(number.capabilities, { sms: !number.capabilities.sms });
     const [one] = planted(defaultSeed).numbers;
     expect(one!.capabilities.sms).toBe(true);
   });
 
-  test("what a seed leaves out gets Twilio's defaults", () => {
+  test("gives Twilio's defaults to fields that it leaves out", () => {
     const state = planted({
       accounts,
       numbers: [{ accountSid, phoneNumber: "+4930123456" }],
@@ -59,5 +59,5 @@ describe("a seed", () => {
     ],
   };
   for (const [name, [seed, sentence]] of Object.entries(wrong))
-    test(`${name} is refused`, () => expect(() => planted(seed as SimulatorSeed)).toThrow(sentence));
+    test(`with ${name} is refused`, () => expect(() => planted(seed as SimulatorSeed)).toThrow(sentence));
 });

@@ -2,10 +2,10 @@ import type { NewAccount, Region } from "./region.ts";
 import type { ConversationAddress } from "./resources.ts";
 import type { Handset, SimulatorState, Timing } from "./state.ts";
 
-/** What a region's `add…` method takes. */
+/** The parameter type of a region's `add…` method. */
 type First<M extends keyof Region> = Region[M] extends (first: infer F) => unknown ? F : never;
 
-/** What a region has at the start. A service names the senders in its pool by their SIDs. */
+/** The resources that a region starts with. A service lists the SIDs of the senders in its pool. */
 interface RegionSeed {
   accounts?: NewAccount[];
   keys?: First<"addKey">[];
@@ -16,21 +16,21 @@ interface RegionSeed {
   addresses?: (Partial<ConversationAddress> & Pick<ConversationAddress, "accountSid" | "address">)[];
 }
 
-/** What a simulator has at the start, and what a seed file holds as JSON. The fields of RegionSeed are for us1. */
+/** The resources that a simulator starts with; a seed file contains them as JSON. The fields of RegionSeed are for region us1. */
 export interface SimulatorSeed extends RegionSeed {
   regions?: Record<string, RegionSeed>;
-  /** Regions that start with us1's accounts and numbers, under the same SIDs, with their own tokens and without webhooks. */
+  /** Regions that start with us1's accounts and numbers under the same SIDs, but with different tokens and without webhooks. */
   mirrors?: string[];
-  /** The region that handles the texts to a number, by its E.164 number. */
+  /** The region that handles the texts to a number. The key is the number in E.164 format. */
   messagingRegions?: Record<string, string>;
-  /** What becomes of texts to a customer, by E.164 number. */
+  /** What happens to texts to a customer. The key is the customer's number in E.164 format. */
   handsets?: Record<string, Handset>;
   timing?: Partial<Timing>;
 }
 
 /** Puts a seed into an empty state. Throws an error whose message says what is wrong with the seed. */
 export function plant(given: SimulatorSeed, state: SimulatorState): void {
-  // A copy: each reset plants the seed again, and simulators share it, so changes of the state must not reach it.
+  // Works on a copy, because simulators share a seed and each reset uses it again: changes of the state must not reach the seed.
   const seed = structuredClone(given);
   checkKeys(seed, [...regionKeys, ...wholeKeys]);
   plantRegion(seed, state);
@@ -45,8 +45,9 @@ export function plant(given: SimulatorSeed, state: SimulatorState): void {
   Object.assign(state.timing, seed.timing);
 }
 
+/** Puts the resources of one region into the state. Services come last, because they name their senders. */
 function plantRegion(seed: RegionSeed, region: Region): void {
-  // Accounts first: everything else belongs to one.
+  // Accounts come first, because every other resource belongs to an account.
   for (const account of seed.accounts ?? []) region.addAccount(account);
   for (const key of ["keys", "applications", "numbers", "shortCodes", "services", "addresses"] as const)
     for (const { accountSid } of seed[key] ?? [])
@@ -66,7 +67,7 @@ function plantRegion(seed: RegionSeed, region: Region): void {
 const regionKeys = ["accounts", "keys", "applications", "numbers", "shortCodes", "services", "addresses"];
 const wholeKeys = ["regions", "mirrors", "messagingRegions", "handsets", "timing"];
 
-/** A misspelt field would silently leave something out. */
+/** Refuses unknown fields, because a misspelt field would silently leave something out. */
 function checkKeys(seed: object, known: string[]): void {
   const unknown = Object.keys(seed).find((key) => !known.includes(key));
   if (unknown !== undefined)

@@ -1,18 +1,18 @@
 import { randomBytes } from "node:crypto";
 
-/** Twilio's prefixes for the resources that the simulator has. */
+/** Twilio's SID prefixes of the simulated resources. */
 export type SidPrefix = "AC" | "SK" | "PN" | "SC" | "MG" | "AP" | "SM" | "MM" | "ME" | "IG" | "RQ";
 
 /**
- * A SID that no other run of the simulator repeats. The receiver stores a text under its message's SID and takes a second one
- * for a retry, so a restarted simulator must not begin again with the same SIDs.
+ * A SID that no other run of the simulator repeats. The receiver stores a text under its message SID and takes a second text with the same
+ * SID for a retry. A restarted simulator must therefore not begin with the same SIDs again.
  */
 export const randomSid = (prefix: SidPrefix): string => prefix + randomBytes(16).toString("hex");
 
-/** A token or secret in the format of the real ones: 32 hexadecimal digits. */
+/** A token or secret in Twilio's format: 32 hexadecimal digits. */
 export const newSecret = (): string => randomBytes(16).toString("hex");
 
-/** The n-th SID of a kind, the same in every run, so that seeds, tests and docs can name it. */
+/** The n-th SID with a prefix. It is the same in every run, so that seeds, tests and docs can name it. */
 export const numberedSid = (prefix: SidPrefix, n: number): string =>
   prefix + n.toString(16).padStart(32, "0");
 

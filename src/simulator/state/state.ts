@@ -3,38 +3,42 @@ import type { RequestRecord } from "../control/request-log.ts";
 import type { WebhookDelivery } from "../webhooks/webhook-caller.ts";
 import { Region } from "./region.ts";
 
-/** What becomes of texts to a customer's number. Texts to all other numbers are delivered. */
+/** What happens to texts to a customer's number. Texts to numbers without such an entry are delivered. */
 export type Handset =
   | { outcome: "delivered" }
   /** The carrier refuses the text: it ends as `undelivered`, or as `failed` before it is sent. */
   | { outcome: "undelivered" | "failed"; errorCode: number }
-  /** No delivery receipt arrives: the text stays `sent`. */
+  /** No delivery receipt arrives, so the text stays `sent`. */
   | { outcome: "silent" };
 
-/** How long the simulated Twilio takes. Tests may change it at any time. */
+/** How long the simulated Twilio takes. Tests may change these times at any moment. */
 export interface Timing {
-  /** From `sending` to `sent`. */
+  /** How long a text stays `sending` before it becomes `sent`. */
   sendingMs: number;
-  /** From `sent` to the carrier's delivery receipt. */
+  /** How long after `sent` the carrier's delivery receipt arrives. */
   receiptMs: number;
-  /** How long a new message is missing from the list of messages, while it can already be fetched by its SID. */
+  /** How long a new message is missing from the message list. It can already be fetched by its SID. */
   messageListLagMs: number;
-  /** How much a sender's queue holds. A further text is refused with 21611; in a Messaging Service it fails with 30001. */
+  /** How long a sender's queue may get. Above that a further text is refused with 21611, and in a Messaging Service it fails with 30001. */
   longestQueueMs: number;
 }
 
+/**
+ * The times at the start. They are short, so that tests and the demo are fast. Only the queue has the length that it has at Twilio: ten
+ * hours.
+ */
 const timing: Timing = { sendingMs: 50, receiptMs: 250, messageListLagMs: 0, longestQueueMs: 36_000_000 };
 /** The logs keep this many records, so that a long benchmark does not use up the memory. */
 const MOST_RECORDS = 50_000;
 
 /**
- * The whole state of a simulator. Tests may read and change it directly. It is itself the region us1, because nearly every
- * test needs only that one; `region(name)` creates another region on first use.
+ * The whole state of a simulator. Tests may read and change it directly. The state is itself the region us1, because nearly every test
+ * needs only us1. `region(name)` creates another region on first use.
  */
 export class SimulatorState extends Region {
   readonly timing: Timing = { ...timing };
   readonly handsets = new Map<string, Handset>();
-  /** The region that handles the texts to a number, as set at `routes.twilio.com`; us1 for all others. */
+  /** The region that handles the texts to a number, as set at `routes.twilio.com`. Numbers without an entry belong to us1. */
   readonly messagingRegions = new Map<string, string>();
   readonly requests: RequestRecord[] = [];
   readonly webhookDeliveries: WebhookDelivery[] = [];
@@ -46,7 +50,7 @@ export class SimulatorState extends Region {
     this.#clock = clock;
   }
 
-  /** The region of this name; empty when nothing was put there. */
+  /** The region with this name. It is empty when nothing was put into it. */
   region(name: string): Region {
     if (name === this.name) return this;
     const region = this.#others.get(name) ?? new Region(name, () => this.#clock.now());
@@ -59,8 +63,8 @@ export class SimulatorState extends Region {
   }
 
   /**
-   * Copies the accounts and numbers into another region, as Twilio does: same SIDs, but no webhooks and different tokens (the
-   * us1 token followed by the region's name).
+   * Copies the accounts and numbers into another region, as Twilio does. The copies have the same SIDs, but no webhooks, and different
+   * tokens: the us1 token followed by the region's name.
    */
   mirrorInto(name: string): Region {
     const region = this.region(name);
@@ -96,7 +100,7 @@ export class SimulatorState extends Region {
   }
 }
 
-/** Drops a tenth at a time: dropping one at each record would move the whole array each time. */
+/** Adds a row to a log. Drops a tenth of a full log at once: dropping one row for each new row would move the whole array each time. */
 function keepNewest<T>(rows: T[], row: T): void {
   if (rows.length >= MOST_RECORDS) rows.splice(0, MOST_RECORDS / 10);
   rows.push(row);

@@ -1,6 +1,6 @@
 /**
- * Resources of one kind, by SID and by account, in the order of their creation. The index by account keeps lists fast when
- * many accounts have many resources, as in the benchmarks.
+ * Resources of one kind, by SID and by account, in the order of their creation. The index by account keeps lists fast when many accounts
+ * have many resources, as in the benchmarks.
  */
 export class Table<T extends { sid: string; accountSid: string }> implements Iterable<T> {
   readonly #bySid = new Map<string, T>();
@@ -16,11 +16,11 @@ export class Table<T extends { sid: string; accountSid: string }> implements Ite
   get(sid: string): T | undefined {
     return this.#bySid.get(sid);
   }
-  /** Undefined also when another account owns it: to everybody else it does not exist. */
+  /** The account's resource with this SID. Undefined also when another account owns it: for all other accounts it does not exist. */
   of(accountSid: string, sid: string): T | undefined {
     return this.#byAccount.get(accountSid)?.get(sid);
   }
-  /** All of an account, oldest first. */
+  /** All resources of an account, oldest first. */
   ofAccount(accountSid: string): T[] {
     return [...(this.#byAccount.get(accountSid)?.values() ?? [])];
   }
@@ -30,7 +30,7 @@ export class Table<T extends { sid: string; accountSid: string }> implements Ite
     if (row !== undefined) this.#byAccount.get(row.accountSid)?.delete(sid);
     return row;
   }
-  /** Gives the resource to another account. It keeps its SID. */
+  /** Gives the resource to another account. Its SID stays the same. */
   transfer(sid: string, accountSid: string): void {
     const row = this.remove(sid);
     if (row !== undefined) this.add(Object.assign(row, { accountSid }));

@@ -1,18 +1,18 @@
-/** How long and how often Twilio tries a webhook. The fragment of the webhook's URL may override it. */
+/** How long and how often Twilio tries a webhook. The fragment of the webhook's URL may override these defaults. */
 export interface ConnectionSettings {
   connectTimeoutMs: number;
   readTimeoutMs: number;
-  /** For all attempts together. */
+  /** The time limit for all attempts together. */
   totalTimeoutMs: number;
-  /** Attempts after the first one. */
+  /** How many attempts may follow the first attempt. */
   retries: number;
   retryOn: ReadonlySet<RetryPolicy>;
 }
 
-/** Failures that are worth a retry: status 4xx or 5xx, no connection (ct), no answer in time (rt). */
+/** The kinds of failure that can be retried: status 4xx or 5xx, no connection (ct), no answer in time (rt). */
 export type RetryPolicy = "4xx" | "5xx" | "ct" | "rt";
 
-/** Twilio's defaults: one retry, and only if there was no connection. A 5xx or a silent server is not retried. */
+/** Twilio's defaults: one retry, and only if there was no connection. A 5xx answer or a silent server is not retried. */
 const defaultSettings: ConnectionSettings = {
   connectTimeoutMs: 5000,
   readTimeoutMs: 15_000,
@@ -34,11 +34,11 @@ export class OverrideError extends Error {
 }
 
 const policies: readonly RetryPolicy[] = ["4xx", "5xx", "ct", "rt"];
-/** Twilio's edges: where its request leaves for the webhook. */
+/** Twilio's edge locations, from which it can send a webhook request. */
 const edges = ["ashburn", "dublin", "frankfurt", "sao-paulo", "singapore", "sydney", "tokyo", "umatilla"];
 
 /**
- * Reads the overrides from a URL's fragment. A fragment without any `name=value` is an ordinary one. Throws OverrideError.
+ * Reads the connection overrides from a URL's fragment. A fragment without any `name=value` contains no overrides. Throws OverrideError.
  * https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
  */
 export function connectionSettings(url: string): ConnectionSettings {
@@ -49,7 +49,9 @@ export function connectionSettings(url: string): ConnectionSettings {
   return settings;
 }
 
+/** Applies one override to the settings. Throws OverrideError for an unknown name or an invalid value. */
 function apply(settings: ConnectionSettings, name: string, value: string): void {
+  // The ranges below are the ones that Twilio's documentation allows.
   switch (name) {
     case "ct":
       settings.connectTimeoutMs = whole(name, value, 100, 10_000);
@@ -66,9 +68,11 @@ function apply(settings: ConnectionSettings, name: string, value: string): void 
     case "rp":
       settings.retryOn = retryOn(value);
       return;
+    // Twilio's setting for TLS server name indication. The simulator checks its value, but ignores it.
     case "sni":
       if (!/^[yn]$/.test(value)) throw new OverrideError(11241, `sni must be y or n, not ${value}`);
       return;
+    // The edge locations make no difference in the simulator, but their names are checked.
     case "e": {
       const unknown = value.split(",").find((edge) => !edges.includes(edge));
       if (unknown !== undefined) throw new OverrideError(11243, `there is no edge ${unknown}`);

@@ -1,9 +1,9 @@
 import type { Message, MessageStatus } from "../state/resources.ts";
 
-/** A list, because the order is part of what is compared with recorded requests. */
+/** Webhook parameters, as a list: their order is compared with recorded requests of Twilio. */
 type Params = [string, string][];
 
-/** Enough prefixes to show that the country depends on the number. */
+/** A few prefixes, enough to show that the country depends on the number. */
 const countries: [prefix: string, country: string][] = [
   ["+1", "US"],
   ["+353", "IE"],
@@ -14,7 +14,10 @@ const countries: [prefix: string, country: string][] = [
   ["+81", "JP"],
 ];
 
-/** Twilio knows the place of some numbers only. It sends the parameters for all, empty where it does not know. */
+/**
+ * The parameters about a number's place. Twilio knows the place of some numbers only, but sends all of these parameters. Unknown values are
+ * empty.
+ */
 function geography(prefix: "From" | "To", address: string): Record<string, string> {
   const country = countries.find(([start]) => address.startsWith(start))?.[1] ?? "";
   const isUs = country === "US";
@@ -26,7 +29,7 @@ function geography(prefix: "From" | "To", address: string): Record<string, strin
   };
 }
 
-/** The parameters of an inbound text's webhook, in the order in which Twilio sends them. */
+/** The parameters of the webhook for an inbound text, in Twilio's order. */
 export function inboundParams(message: Message, extra: Record<string, string>): Params {
   const { sid, accountSid, from, to } = message;
   const geo = { ...geography("From", from), ...geography("To", to) };
@@ -57,7 +60,7 @@ export function inboundParams(message: Message, extra: Record<string, string>): 
   return withExtra(params, extra);
 }
 
-/** The parameters of a status callback. */
+/** The parameters of a status callback, in Twilio's order. */
 export function statusParams(message: Message, status: MessageStatus, now: number): Params {
   const hasReceipt = status === "delivered" || status === "undelivered";
   return [
@@ -75,7 +78,7 @@ export function statusParams(message: Message, status: MessageStatus, now: numbe
   ];
 }
 
-/** Replaces the parameters that exist and adds the others before ApiVersion, which Twilio sends last. */
+/** Replaces the values of existing parameters. Adds new parameters before ApiVersion, which Twilio sends last. */
 export function withExtra(params: Params, extra: Record<string, string>): Params {
   const names = new Set(params.map(([name]) => name));
   const added = Object.entries(extra).filter(([name]) => !names.has(name));
@@ -85,9 +88,9 @@ export function withExtra(params: Params, extra: Record<string, string>): Params
 
 const optional = (name: string, value: string | null): Params => (value === null ? [] : [[name, value]]);
 
-/** YYMMDDhhmm in UTC: how carriers write the time of a receipt. */
+/** A date in the format YYMMDDhhmm, in UTC. Carriers write the time of a delivery receipt like this. */
 const receiptDate = (now: number) => new Date(now).toISOString().replace(/\D/g, "").slice(2, 12);
 
-/** At Twilio's host, like all absolute URLs: a client must map it to its base URL. */
+/** The URL of a media item at Twilio's host, like all absolute URLs: a client must map it to its own base URL. */
 const mediaUrl = ({ accountSid, sid }: Message, mediaSid: string) =>
   `https://api.twilio.com/2010-04-01/Accounts/${accountSid}/Messages/${sid}/Media/${mediaSid}`;

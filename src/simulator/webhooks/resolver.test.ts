@@ -3,12 +3,12 @@ import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { rememberingLookup } from "./resolver.ts";
 
-/** The arguments that a lookup passes to its callback. */
+/** Runs a lookup and returns the arguments that it passes to its callback. */
 function ask(lookup: ReturnType<typeof rememberingLookup>, host: string, all: boolean) {
   return new Promise((resolve) => lookup(host, { all }, (...got) => resolve(got)));
 }
 
-test("a lookup gives one address or all of them, as node:net asks", async () => {
+test("a lookup gives one address, or all addresses if node:net asks for all", async () => {
   const lookup = rememberingLookup(() => 0);
   const [none, address, family] = (await ask(lookup, "localhost", false)) as [null, string, number];
   expect(none).toBeNull();
@@ -17,7 +17,7 @@ test("a lookup gives one address or all of them, as node:net asks", async () => 
   expect(addresses.map((each) => each.address)).toContain(address);
 });
 
-test("an unknown name is an error with its code, each time it is asked for", async () => {
+test("every lookup of an unknown name fails with the error code of the DNS lookup", async () => {
   const lookup = rememberingLookup(() => 0);
   for (let again = 0; again < 2; again++) {
     const [error] = (await ask(lookup, "nowhere.invalid", true)) as [NodeJS.ErrnoException];
@@ -25,7 +25,7 @@ test("an unknown name is an error with its code, each time it is asked for", asy
   }
 });
 
-test("a request can use the lookup", async () => {
+test("node:http can make a request with the caching lookup", async () => {
   const server = createServer((_, response) => response.end("here"));
   await new Promise<void>((resolve) => server.listen(0, resolve));
   try {

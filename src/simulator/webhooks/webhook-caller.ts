@@ -12,25 +12,25 @@ import { sign, signedUrl } from "./sign.ts";
 import { sendWebhookRequest, type WebhookResult } from "./webhook-request.ts";
 import { isWebhookUrl } from "./webhook-url.ts";
 
-/** One attempt to deliver a webhook: one request and the redirects that it led to. */
+/** One attempt to deliver a webhook: one request and all redirects that followed. */
 export interface WebhookAttempt {
   url: string;
-  /** When it began, milliseconds since the epoch. */
+  /** When the attempt began, in milliseconds since the epoch. */
   at: number;
   durationMs: number;
-  /** The status of the answer; null: there was none. */
+  /** The status of the answer. Null: there was no answer. */
   status: number | null;
-  /** What went wrong, in words; null: nothing did. */
+  /** What went wrong, in words. Null: the attempt succeeded. */
   error: string | null;
-  /** Twilio's error code for what went wrong; null: nothing did. */
+  /** Twilio's error code for what went wrong. Null: the attempt succeeded. */
   errorCode: number | null;
 }
 
-/** All attempts to deliver one webhook, including those at its fallback. */
+/** All attempts to deliver one webhook, including the attempts at its fallback. */
 export interface WebhookDelivery {
   kind: "inbound" | "status" | "conversation";
   messageSid: string;
-  /** The text's status that the callback reports. Only for the kind `status`. */
+  /** The message status that a status callback reports. Only for the kind `status`. */
   messageStatus?: string;
   attempts: WebhookAttempt[];
   delivered: boolean;
@@ -41,7 +41,7 @@ export interface WebhookCall {
   url: string;
   method: "GET" | "POST";
   params: [string, string][];
-  /** The token that signs. Read at each attempt, so that a token that was promoted meanwhile signs the next one. */
+  /** Returns the token that signs. It is read at each attempt: a token that is promoted between two attempts signs the second attempt. */
   authToken: () => string;
 }
 
@@ -52,14 +52,14 @@ interface WebhookAnswer {
 
 interface WebhookOutcome {
   attempts: WebhookAttempt[];
-  /** The first good answer; undefined: all attempts failed. */
+  /** The first good answer. Undefined: all attempts failed. */
   answer?: WebhookAnswer;
 }
 
 interface WebhookAttemptOptions {
   webhook: WebhookCall;
   settings: ConnectionSettings;
-  /** What is left of the total time for all attempts. */
+  /** How much of the total time for all attempts is left. */
   leftMs: number;
   idempotencyToken: string;
 }
@@ -67,7 +67,7 @@ interface WebhookAttemptOptions {
 /** Twilio follows at most this many redirects. */
 const MOST_REDIRECTS = 10;
 
-/** Calls one URL as Twilio does: signed, with the connection overrides of its fragment, and with retries. Knows no fallback. */
+/** Calls one URL as Twilio does: signed, with the connection overrides of its fragment, and with retries. The caller handles fallbacks. */
 export class WebhookCaller {
   readonly #clock: Clock;
   readonly #allowLocalUrls: boolean;
@@ -80,7 +80,7 @@ export class WebhookCaller {
     this.#lookup = rememberingLookup(() => clock.monotonic());
   }
 
-  /** Aborts the calls in progress. They are not retried. */
+  /** Aborts the webhook calls in progress. They are not retried. */
   clear(): void {
     this.#inFlight.abort();
     this.#inFlight = new AbortController();
@@ -102,7 +102,7 @@ export class WebhookCaller {
       return { attempts: [this.#refused(webhook, 11205, "not a public http or https URL")] };
 
     const attempts: WebhookAttempt[] = [];
-    // Twilio sends the same token with every retry, so that a receiver can recognize one.
+    // Twilio sends the same idempotency token with every retry, so that a receiver can recognize a retry.
     const idempotencyToken = randomUUID();
     for (;;) {
       const leftMs = settings.totalTimeoutMs - (this.#clock.monotonic() - begun);
@@ -110,7 +110,7 @@ export class WebhookCaller {
       attempts.push(made);
       if (made.error === null && "status" in result)
         return { attempts, answer: { contentType: result.headers["content-type"], body: result.body } };
-      // The total time covers all attempts. It runs out even if retries are left.
+      // The total time covers all attempts. It can run out although retries are left.
       const spent = this.#clock.monotonic() - begun;
       const isOver = attempts.length > settings.retries || spent >= settings.totalTimeoutMs;
       const policy = policyOf(result);
@@ -119,7 +119,7 @@ export class WebhookCaller {
     }
   }
 
-  /** One attempt with its redirects. As at Twilio, a 301, 302 or 303 turns the POST into a GET without its parameters. */
+  /** Makes one attempt and follows its redirects. As at Twilio, a 301, 302 or 303 turns the POST into a GET without parameters. */
   async #attempt(
     { webhook, settings, leftMs, idempotencyToken }: WebhookAttemptOptions,
     signal: AbortSignal,
@@ -127,7 +127,7 @@ export class WebhookCaller {
     const at = this.#clock.now();
     const begun = this.#clock.monotonic();
     const { connectTimeoutMs, readTimeoutMs } = settings;
-    // Redirects count as part of the attempt: they share its time and show up as one entry in the log.
+    // Redirects are part of the attempt: they use up its time, and the log has one entry for all of them.
     let { url, method, params } = webhook;
     let result: WebhookResult = { failed: { code: 11215, text: "too many redirects", retry: undefined } };
     for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
@@ -151,16 +151,17 @@ export class WebhookCaller {
     return { made, result };
   }
 
-  /** The attempt that is logged for a URL that Twilio does not call. */
+  /** The logged attempt for a URL that Twilio does not call. */
   #refused(webhook: WebhookCall, errorCode: number, error: string): WebhookAttempt {
     return { url: webhook.url, at: this.#clock.now(), durationMs: 0, status: null, error, errorCode };
   }
 }
 
-/** Where the answer redirects to; undefined: nowhere. */
+/** The URL that the answer redirects to. Undefined: the answer is no redirect. */
 const redirectOf = (result: { status: number; headers: { location?: string | undefined } }) =>
   [301, 302, 303, 307, 308].includes(result.status) ? result.headers.location : undefined;
 
+/** The result as the log shows it. Twilio counts only a 2xx as a success. */
 function describeResult(result: WebhookResult): Pick<WebhookAttempt, "status" | "error" | "errorCode"> {
   if ("failed" in result) return { status: null, error: result.failed.text, errorCode: result.failed.code };
   const { status } = result;
@@ -169,19 +170,23 @@ function describeResult(result: WebhookResult): Pick<WebhookAttempt, "status" | 
     : { status, error: `HTTP ${status}`, errorCode: 11200 };
 }
 
-/** The retry policy that covers the result; undefined: Twilio never retries it. */
+/** The retry policy that covers the result. Undefined: Twilio never retries this result. */
 function policyOf(result: WebhookResult): RetryPolicy | undefined {
   if ("failed" in result) return result.failed.retry;
   return result.status >= 500 ? "5xx" : result.status >= 400 ? "4xx" : undefined;
 }
 
-/** A GET carries the parameters in its URL, and the signature covers them there. A POST carries and signs them as a form. */
+/**
+ * Builds the HTTP request. A GET has its parameters in the URL, and the signature covers that URL. A POST has them in a form, and the
+ * signature covers URL and form.
+ */
 function toRequest(webhook: WebhookCall, idempotencyToken: string) {
   const { method, params } = webhook;
   const form = new URLSearchParams(params).toString();
   const bare = signedUrl(webhook.url);
   const isGet = method === "GET";
   const url = isGet && form !== "" ? `${bare}${bare.includes("?") ? "&" : "?"}${form}` : bare;
+  // These are the headers of recorded requests of Twilio, see test/fixtures/twilio/webhook-requests.json.
   const headers: Record<string, string> = {
     "user-agent": "TwilioProxy/1.1",
     accept: "*/*",
@@ -196,7 +201,7 @@ function toRequest(webhook: WebhookCall, idempotencyToken: string) {
   return { url, method, headers, body: form };
 }
 
-/** The user and password of `https://user:password@host/` are sent as Basic credentials; the signature leaves them out. */
+/** Turns the user name and password of `https://user:password@host/` into Basic credentials. The signature leaves them out. */
 function basicOf(url: string): Record<string, string> {
   const { username, password } = new URL(url);
   if (username === "") return {};

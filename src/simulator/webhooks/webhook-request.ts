@@ -11,20 +11,23 @@ interface WebhookRequest {
   body: string | undefined;
   connectTimeoutMs: number;
   readTimeoutMs: number;
-  /** How long the whole request may take: what the earlier attempts have left of the total. */
+  /** How long the whole request may take: what earlier attempts have left of the total time. */
   totalTimeoutMs: number;
   lookup: LookupFunction;
 }
 
+/** An answer, or the reason why there is no complete answer. */
 export type WebhookResult =
   | { status: number; headers: IncomingMessage["headers"]; body: string }
-  /** `code` is Twilio's. `retry`: the retry policy (`rp`) that covers this failure; undefined: Twilio never retries it. */
+  /** `code` is Twilio's error code. `retry` is the retry policy (`rp`) that covers this failure. Undefined: Twilio never retries it. */
   | { failed: { code: number; text: string; retry: "ct" | "rt" | undefined } };
 
-/** Bounds memory. Far above the 64 KiB from which on the TwiML is refused. */
+/** Bounds the memory that an answer takes. Far above 64 KiB, the size above which TwiML is refused. */
 const LONGEST_ANSWER = 256 * 1024;
 
-/** Sends one request. Never rejects: a failure is a result, too. Aborting the signal ends the request when the simulator stops. */
+/**
+ * Sends one request. Never rejects: a failure is a result, too. Aborting the signal ends the request, for example when the simulator stops.
+ */
 export function sendWebhookRequest(
   wanted: WebhookRequest,
   clock: Clock,
@@ -40,13 +43,13 @@ interface WebhookRequestOptions {
 }
 
 /**
- * One request on a connection of its own. Like Twilio's proxy it has three time limits: to connect (including the name
- * look-up and TLS), to wait for the first and for each further packet of the answer, and for everything together. The
- * stages are connecting → waiting → reading → over; `#enter` and `#end` alone change them.
+ * One request on its own connection. Like Twilio's proxy it has three time limits: to connect (including the DNS lookup and TLS), to wait
+ * for the first and for each further packet of the answer, and for everything together. The stages are connecting → waiting → reading →
+ * over. Only `#enter` and `#end` change the stage.
  */
 class RequestInProgress {
   #stage: "connecting" | "waiting" | "reading" | "over" = "connecting";
-  /** Whether the host's name is known, to tell a slow name server from a slow server. */
+  /** Whether the host name is resolved. If not, a time-out is the fault of the name server. */
   #resolved = false;
   #cancelStage = () => {};
   #cancelTotal = () => {};
@@ -76,11 +79,11 @@ class RequestInProgress {
     const request = (secure ? httpsRequest : httpRequest)({
       hostname,
       port: url.port || (secure ? 443 : 80),
-      // The fragment is for Twilio only and never sent.
+      // The fragment is for Twilio only. It is never sent.
       path: url.pathname + url.search,
       method,
       headers: { host: url.host, ...headers, connection: "close" },
-      // A connection of its own, so that each attempt also tests the connection.
+      // Each attempt has its own connection, so that it also tests whether a connection can be made.
       agent: false,
       lookup,
     });
@@ -106,7 +109,7 @@ class RequestInProgress {
       length += chunk.length;
       if (length <= LONGEST_ANSWER) chunks.push(chunk);
     });
-    // When the connection is cut in the middle there is an error and no `end`.
+    // When the connection is cut in the middle of the answer, there is an error and no `end`.
     response.on("error", (error: NodeJS.ErrnoException) => this.#broken(error));
     response.on("end", () => {
       const { statusCode, headers } = response;
@@ -116,7 +119,7 @@ class RequestInProgress {
 
   readonly #stopped = () => this.#fail(11205, "the simulator stopped");
 
-  /** An answer that began and then stopped is never retried: the webhook has done its work. */
+  /** Reports a time-out. An answer that began and then stopped is never retried: the webhook has already done its work. */
   #timedOut(): void {
     if (this.#stage === "connecting")
       this.#fail(11201, this.#resolved ? "no connection in time" : "host name not resolved in time", "ct");
@@ -125,8 +128,8 @@ class RequestInProgress {
   }
 
   /**
-   * What fails before the connection is made may be retried. A connection that is lost later is not a time-out and is not
-   * retried. This is an assumption, see docs/simulator.md.
+   * Reports a failed connection. A failure before the connection is made may be retried. A connection that is lost later is not a time-out
+   * and is not retried. This is an assumption, see docs/simulator.md.
    */
   #broken({ code = "", message }: NodeJS.ErrnoException) {
     if (this.#stage === "reading") return this.#fail(11205, "the answer broke off");
@@ -153,7 +156,7 @@ class RequestInProgress {
     this.#end({ failed: { code, text, retry } });
   }
 
-  /** Every request ends here, exactly once. */
+  /** Ends the request. Only the first call has an effect. */
   #end(result: WebhookResult): void {
     if (this.#stage === "over") return;
     this.#stage = "over";

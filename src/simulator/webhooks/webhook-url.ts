@@ -1,6 +1,6 @@
 import { BlockList, isIP } from "node:net";
 
-/** Addresses that Twilio does not call: loopback, private networks, link-local, multicast and reserved ones. */
+/** Addresses that Twilio does not call: loopback, private, link-local, multicast and reserved addresses. */
 const unreachable = new BlockList();
 for (const [net, prefix] of [
   ["0.0.0.0", 8],
@@ -21,25 +21,25 @@ for (const [net, prefix] of [
 ] as const)
   unreachable.addSubnet(net, prefix, "ipv6");
 
-/** One label of a host name. */
+/** One label of a host name: the part between two dots. */
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
 
-/** Whether Twilio would accept this webhook URL: absolute, http or https, with a public host. */
+/** Whether Twilio would accept this webhook URL: an absolute http or https URL with a public host. */
 export function isWebhookUrl(text: string, { allowLocalUrls }: { allowLocalUrls: boolean }): boolean {
   if (!/^https?:\/\/[^\s]+$/i.test(text) || !URL.canParse(text)) return false;
   const { hostname } = new URL(text);
   if (isAddress(hostname)) return allowLocalUrls || !isLocalAddress(hostname);
   const labels = hostname.replace(/\.$/, "").split(".");
-  // `new URL` accepts underscores in a host, Twilio does not.
+  // `new URL` accepts underscores in a host name, but Twilio does not.
   if (!labels.every((part) => label.test(part))) return false;
-  // A name without a dot, and names below .local and .localhost, exist only inside a network.
+  // A name without a dot, and a name that ends in .local or .localhost, exists only inside a network.
   return allowLocalUrls || (labels.length > 1 && !["localhost", "local"].includes(labels.at(-1)!));
 }
 
 const bare = (hostname: string) => hostname.replace(/^\[|\]$/g, "");
 const isAddress = (hostname: string) => isIP(bare(hostname)) !== 0;
 
-/** Whether only this machine or its network can reach the IP address. An IPv4 address inside IPv6 counts as IPv4. */
+/** Whether only this machine or its network can reach the IP address. An IPv4 address inside an IPv6 address counts as IPv4. */
 function isLocalAddress(hostname: string): boolean {
   const address = bare(hostname);
   return unreachable.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");

@@ -8,7 +8,7 @@ import { page2010 } from "../paging.ts";
 
 const keys = "/2010-04-01/Accounts/{AccountSid}/Keys";
 
-/** Accounts and their keys. Twilio refuses all of these to standard keys. */
+/** Reads accounts; reads, creates and deletes their API keys. Twilio refuses all of these operations to standard keys. */
 export const accountOperations: ApiOperation[] = [
   {
     name: "FetchAccount",
@@ -66,7 +66,7 @@ export const accountOperations: ApiOperation[] = [
   },
 ];
 
-/** The caller's own account and its subaccounts, oldest first. */
+/** The caller's own account and its subaccounts, oldest first, filtered as the query asks. */
 function family({ region, account, query }: ApiCall): SimulatedAccount[] {
   return [...region.accounts.values()]
     .filter(({ sid, ownerAccountSid }) => sid === account.sid || ownerAccountSid === account.sid)
@@ -74,14 +74,14 @@ function family({ region, account, query }: ApiCall): SimulatedAccount[] {
     .filter(({ status }) => (query.get("Status") ?? status) === status);
 }
 
-/** Keys of other accounts are not found, even those of a subaccount on the parent's path. */
+/** Finds a key of the account in the path. A key of any other account gets 404, also a subaccount's key on its parent's path. */
 function findKey(call: ApiCall): ApiKey {
   const key = call.region.keys.of(call.account.sid, call.params.Sid!);
   if (key === undefined) throw notFound(call.path);
   return key;
 }
 
-/** The 2010 API makes standard keys only. Their secret is in the answer to this call and in no later one. */
+/** The 2010 API creates standard keys only. A key's secret is in the answer to its creation and in no later answer. */
 function createKey(call: ApiCall): ApiKey {
   const { region, account, form } = call;
   noteUnknown(call, (name) => name === "FriendlyName");
@@ -89,7 +89,7 @@ function createKey(call: ApiCall): ApiKey {
   return region.addKey({ accountSid: account.sid, friendlyName, secret: newSecret() });
 }
 
-/** The token is in the answer, as at Twilio: whoever may read an account may also log in as it. */
+/** The answer contains the auth token, as at Twilio: a client that may read an account may also log in as that account. */
 function renderAccount(account: SimulatedAccount): Record<string, unknown> {
   const { sid } = account;
   const under = (name: string) => `/2010-04-01/Accounts/${sid}/${name}.json`;

@@ -12,8 +12,8 @@ import {
 import { twilioUrl } from "../paging.ts";
 
 /**
- * Rotation of an account's auth token. As soon as a secondary token exists, both tokens log in, but only the primary signs
- * webhooks. `Promote` makes the secondary the primary; from then on the old token neither logs in nor signs.
+ * Operations that rotate an account's auth token. As soon as a secondary token exists, both tokens log in, but only the primary token signs
+ * webhooks. `Promote` makes the secondary token the primary one; from then on the old token neither logs in nor signs.
  */
 export const authTokenOperations: ApiOperation[] = [
   {
@@ -23,7 +23,7 @@ export const authTokenOperations: ApiOperation[] = [
     path: "/v1/AuthTokens/Secondary",
     mainOnly: true,
     handle(call, context) {
-      // A second POST replaces the first secondary. This is an assumption, see docs/simulator.md.
+      // A second POST replaces the secondary token. This is an assumption, see docs/simulator.md.
       const token = newSecret();
       call.account.secondaryAuthToken = token;
       return created({ ...render(call, context, "Secondary"), secondary_auth_token: token });
@@ -55,7 +55,7 @@ export const authTokenOperations: ApiOperation[] = [
   },
 ];
 
-/** Without a secondary token there is nothing to delete or to promote: 404. */
+/** The secondary token. Throws 404 when there is none: nothing can be deleted or promoted then. */
 function secondary(call: ApiCall): string {
   const token = call.account.secondaryAuthToken;
   if (token === undefined) throw notFound(call.path);

@@ -5,8 +5,8 @@ import { type ApiCall, type ApiOperation, ok } from "../operation.ts";
 import { pageV1, twilioUrl } from "../paging.ts";
 
 /**
- * The address configurations of Conversations, read only. An enabled one takes the texts to its number, and the number's
- * webhook is not called: the controller reads them to warn about that.
+ * Twilio Conversations' address configurations, read only. An enabled address configuration takes the texts to its number, and the number's
+ * own webhook is not called. The controller reads the configurations to warn about that.
  */
 export const conversationOperations: ApiOperation[] = [
   {
@@ -32,7 +32,7 @@ export const conversationOperations: ApiOperation[] = [
     path: "/v1/Configuration/Addresses/{Sid}",
     permission: "/twilio/conversations/configuration.addresses/read",
     handle(call) {
-      // The path may name the address itself instead of its SID.
+      // The path may name the address, such as a phone number, in place of the SID.
       const wanted = decodeURIComponent(call.params.Sid!);
       const rows = call.region.addresses.ofAccount(call.account.sid);
       const found = rows.find(({ sid, address }) => sid === wanted || address === wanted);

@@ -8,9 +8,10 @@ import { findMessage } from "./messages.ts";
 const permission = "/twilio/messaging/messages.media";
 const list = "/2010-04-01/Accounts/{AccountSid}/Messages/{MessageSid}/Media";
 
-/** Twilio keeps media in a storage of its own, which serves them without credentials; here they are below this path. */
+/** The path prefix of media content. Twilio serves media without credentials, from a separate storage host. */
 export const mediaPath = "/_simulator/media/";
 
+/** Lists, reads and deletes the media of a message. Media have no operation to create them: they arrive with an inbound text. */
 export const mediaOperations: ApiOperation[] = [
   {
     name: "ListMedia",
@@ -35,7 +36,7 @@ export const mediaOperations: ApiOperation[] = [
     },
   },
   {
-    // Without `.json` the path is the content itself, which Twilio answers with a redirect to its storage.
+    // The same path without `.json` is the content itself. Twilio answers with a redirect to its media storage.
     name: "FetchMedia",
     product: "api",
     method: "GET",
@@ -60,7 +61,7 @@ export const mediaOperations: ApiOperation[] = [
   },
 ];
 
-/** A medium is found only below its own message: the SID alone is not enough. */
+/** Finds media by its SID and the SID of its own message. The media SID alone is not enough. */
 function find(call: ApiCall): { message: Message; media: Media } {
   const message = findMessage(call, call.params.MessageSid!);
   const media = message.media.find(({ sid }) => sid === call.params.Sid);

@@ -9,14 +9,17 @@ import { badRequest, type TwilioErrorCode } from "../errors.ts";
 import { noteUnknown } from "../form.ts";
 import type { ApiCall, SimulatorContext } from "../operation.ts";
 
-/** The fields that Twilio documents. Most of them make no difference here, but must not be reported as unknown. */
+/** The fields that Twilio documents for a new message. The simulator ignores most of them, but must not report them as unknown. */
 const known = new Set(
   `To From FallbackFrom MessagingServiceSid Body MediaUrl ContentSid ContentVariables StatusCallback ApplicationSid MaxPrice
   ProvideFeedback Attempt ValidityPeriod ForceDelivery ContentRetention AddressRetention SmartEncoded PersistentAction
   TrafficType ShortenUrls ScheduleType SendAt SendAsMms RiskCheck`.split(/\s+/),
 );
 
-/** With test credentials Twilio refuses these numbers in a known way. Here they work for every account. */
+/**
+ * Twilio's magic test numbers as recipients. Twilio refuses each of them with a known error, but only with test credentials; the simulator
+ * does so for every account.
+ */
 const magicTo: Record<string, TwilioErrorCode> = {
   "+15005550001": 21211,
   "+15005550002": 21612,
@@ -24,21 +27,22 @@ const magicTo: Record<string, TwilioErrorCode> = {
   "+15005550004": 21610,
   "+15005550009": 21614,
 };
+/** Twilio's magic test numbers as senders, with the error that each of them gets. */
 const magicFrom: Record<string, TwilioErrorCode> = {
   "+15005550001": 21212,
   "+15005550007": 21606,
   "+15005550008": 21611,
 };
 
-/** Twilio's limits for one text. */
+/** Twilio's limits for one message. */
 const MOST_MEDIA = 10;
 const LONGEST_BODY = 1600;
-/** Ten hours, which is also the longest that may be asked for. */
+/** Ten hours: Twilio's default, and also the longest validity period that a client may request. */
 const DEFAULT_VALIDITY_S = 36_000;
 
 /**
- * Checks a text in the same order as Twilio, so that a text with several mistakes gets the same error, and accepts it. A
- * refused text leaves no trace. There is no idempotency key: a call that is repeated sends the text twice.
+ * Checks a message in the same order as Twilio, so that a message with several mistakes gets the same error, and accepts it. A refused
+ * message leaves no trace. There is no idempotency key: a call that is repeated sends the text twice.
  */
 export function createMessage(call: ApiCall, context: SimulatorContext): Message {
   const { form, region, account } = call;
@@ -54,13 +58,14 @@ export function createMessage(call: ApiCall, context: SimulatorContext): Message
   const sender = from === null ? poolMember(call, service!, to) : ownSender(call, context, from);
   if (sender !== undefined && senderAddress(sender) === to) throw badRequest(21266);
 
-  // An opt-out from any sender of a service counts for all of them, even when the text does not name the service.
+  // An opt-out from any sender of a Messaging Service counts for all its senders, even when the call names a sender and not the service.
   const pool = service ?? (sender === undefined ? undefined : region.serviceOf(sender.sid));
   const isOptedOut = sender !== undefined && isStopped(region, { sender, service: pool, customer: to });
   const isAdvanced = sender !== undefined && keywordsFor(sender, pool)?.isAdvanced === true;
-  // With Advanced Opt-Out a text through the service is accepted and fails later, in the outbox.
+  // With Advanced Opt-Out, Twilio accepts a message through the service and fails it later. The outbox does the same.
   if (isOptedOut && !(isAdvanced && service !== undefined)) throw badRequest(21610);
-  // A text through a service is not checked here: it has no sender yet, and fails with 30001 when it gets one.
+  // Only a message with an explicit sender is checked for a full queue. A message through a service gets its sender later, and fails with
+  // 30001 then.
   if (
     from !== null &&
     service === undefined &&
@@ -82,6 +87,7 @@ export function createMessage(call: ApiCall, context: SimulatorContext): Message
   });
 }
 
+/** Checks the recipient. Twilio does this first, before it checks the content or the sender. */
 function checkedTo(to: string | null): string {
   if (!to) throw badRequest(21604);
   const magic = magicTo[to];
@@ -100,14 +106,17 @@ function serviceOf(call: ApiCall): SimulatedService | undefined {
   return service;
 }
 
-/** A text may be without a body if it has media or a content template. */
+/** A message may have an empty body if it has media or a content template. */
 function checkContent(form: URLSearchParams, body: string, mediaUrls: string[]): void {
   if (body === "" && mediaUrls.length === 0 && !form.get("ContentSid")) throw badRequest(21602);
   if (body.length > LONGEST_BODY) throw badRequest(21617);
   if (mediaUrls.length > MOST_MEDIA) throw badRequest(21623);
 }
 
-/** The text's own callback, else its application's. The Messaging Service's is looked up only when the callback is sent. */
+/**
+ * The status callback of the message itself, or else of its TwiML application. The Messaging Service's callback is read later, when it is
+ * called.
+ */
 function callbackOf({ form, region, account }: ApiCall, context: SimulatorContext): string {
   const own = form.get("StatusCallback") ?? "";
   if (own !== "" && !isWebhookUrl(own, context)) throw badRequest(21609);
@@ -118,22 +127,24 @@ function callbackOf({ form, region, account }: ApiCall, context: SimulatorContex
   return own || application.messageStatusCallback;
 }
 
+/** The number or short code that the call names as sender. Twilio refuses a number that another region handles. */
 function ownSender({ region, account }: ApiCall, { state }: SimulatorContext, from: string): SimulatedSender {
   const magic = magicFrom[from];
   if (magic !== undefined) throw badRequest(magic);
+  // A sender is a number in E.164 format or a short code. The simulator has no alphanumeric senders.
   if (!/^(\+[1-9][0-9]{6,14}|[0-9]{3,6})$/.test(from))
     throw badRequest(
       21212,
       `The 'From' number ${from} is not a valid phone number, shortcode, or alphanumeric sender ID.`,
     );
-  // Another account's number is refused like one that does not exist.
+  // A number of another account gets the same error as a number that does not exist.
   const sender = region.sender(from);
   if (sender?.accountSid !== account.sid || !canText(sender)) throw badRequest(21606);
   if (state.regionOf(from) !== region) throw badRequest(21663);
   return sender;
 }
 
-/** The sender that the pool will choose; needed now to check for opt-outs. */
+/** The sender that the service's pool will choose. It is needed already now, to check whether the customer opted out. */
 function poolMember({ region }: ApiCall, service: SimulatedService, to: string): SimulatedSender {
   const address = poolSender(region, service.sid, to);
   const sender = address === undefined ? undefined : region.sender(address);
@@ -141,6 +152,7 @@ function poolMember({ region }: ApiCall, service: SimulatedService, to: string):
   return sender;
 }
 
+/** How many seconds the message may wait. The value of the call wins over the value of the Messaging Service. */
 function validity(form: URLSearchParams, service: SimulatedService | undefined): number {
   const text = form.get("ValidityPeriod");
   if (text === null) return service?.validityPeriod ?? DEFAULT_VALIDITY_S;
@@ -150,7 +162,7 @@ function validity(form: URLSearchParams, service: SimulatedService | undefined):
   return seconds;
 }
 
-/** Twilio schedules only through a Messaging Service, and only for a fixed time. */
+/** Twilio schedules a message only through a Messaging Service, and only for a fixed time. */
 function scheduled(
   form: URLSearchParams,
   service: SimulatedService | undefined,

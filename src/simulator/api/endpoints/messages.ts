@@ -17,6 +17,7 @@ const list = "/2010-04-01/Accounts/{AccountSid}/Messages";
 const instance = `${list}/{Sid}.json`;
 const DAY_MS = 86_400_000;
 
+/** Lists, creates, reads, changes and deletes messages. */
 export const messageOperations: ApiOperation[] = [
   {
     name: "ListMessage",
@@ -63,7 +64,7 @@ export const messageOperations: ApiOperation[] = [
   },
 ];
 
-/** Throws 404 when the calling account has no such message. */
+/** Returns the message. Throws 404 when the calling account has no message with this SID. */
 export function findMessage(call: ApiCall, sid: string): Message {
   const message = call.region.messages.of(call.account.sid, sid);
   if (message === undefined) throw notFound(call.path);
@@ -71,8 +72,8 @@ export function findMessage(call: ApiCall, sid: string): Message {
 }
 
 /**
- * Newest first. The list lags behind: a message can be fetched by its SID before it is listed. DateSent selects whole days
- * in UTC, even when a time is given, and never finds a text that has not been sent.
+ * The account's messages, newest first. The list lags behind: a message can be fetched by its SID before it is listed. The filter DateSent
+ * selects whole days in UTC, even when a time is given, and never finds a message that has not been sent.
  */
 function listed(call: ApiCall, { state, clock }: SimulatorContext): Message[] {
   const to = call.query.get("To");
@@ -81,7 +82,7 @@ function listed(call: ApiCall, { state, clock }: SimulatorContext): Message[] {
   const until = dayOf(call, "DateSent<");
   const since = dayOf(call, "DateSent>");
   const visibleFrom = clock.now() - state.timing.messageListLagMs - call.extraLagMs;
-  // Any filter by date leaves out texts without a date.
+  // Any filter by date leaves out messages that have no date.
   const byDay = on !== undefined || until !== undefined || since !== undefined;
   return (
     call.region.messages
@@ -93,13 +94,13 @@ function listed(call: ApiCall, { state, clock }: SimulatorContext): Message[] {
         const day = Math.floor(dateSent / DAY_MS);
         return day === (on ?? day) && day <= (until ?? day) && day >= (since ?? day);
       })
-      // The sort is stable: of two texts at the same millisecond the newer one stays first.
+      // The sort is stable: of two messages created in the same millisecond, the newer one stays first.
       .reverse()
       .sort((a, b) => (b.dateSent ?? b.dateCreated) - (a.dateSent ?? a.dateCreated))
   );
 }
 
-/** The number of the day in UTC; undefined: the call has no such filter. */
+/** The day in UTC, as a number of days since 1970. Undefined: the call has no such filter. */
 function dayOf(call: ApiCall, name: string): number | undefined {
   const text = call.query.get(name);
   if (text === null) return undefined;
@@ -108,7 +109,7 @@ function dayOf(call: ApiCall, name: string): number | undefined {
   return Math.floor(ms / DAY_MS);
 }
 
-/** Two changes are possible: an empty Body removes the content, and a scheduled text may be canceled. */
+/** A message can be changed in two ways: an empty Body removes its content, and a scheduled message can be canceled. */
 function update(call: ApiCall, { clock, outbox }: SimulatorContext): Message {
   const message = findMessage(call, call.params.Sid!);
   for (const [name, value] of call.form) {
@@ -123,12 +124,13 @@ function update(call: ApiCall, { clock, outbox }: SimulatorContext): Message {
   return message;
 }
 
+/** A message as the 2010 API writes it. The simulator has no prices, so the price is always null. */
 function renderMessage(message: Message): Record<string, unknown> {
   const { sid, accountSid } = message;
   const uri = `/2010-04-01/Accounts/${accountSid}/Messages/${sid}`;
   return {
     body: message.body,
-    // The 2010 API answers these numbers as text.
+    // The 2010 API writes the numbers of segments and media as strings.
     num_segments: String(message.numSegments),
     direction: message.direction,
     from: message.from || null,

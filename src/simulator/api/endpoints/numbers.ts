@@ -43,7 +43,7 @@ export const numberOperations: ApiOperation[] = [
   },
 ];
 
-/** Twilio has one list of all numbers and one for each type; they take the same filters. */
+/** Twilio has one list of all numbers and one list for each type. All of these lists take the same filters. */
 function listing(name: string, path: string, type?: SimulatedNumber["type"]): ApiOperation {
   return {
     name,
@@ -63,7 +63,7 @@ function listing(name: string, path: string, type?: SimulatedNumber["type"]): Ap
       return page2010(
         call,
         "incoming_phone_numbers",
-        // Newest first.
+        // Twilio lists the newest number first.
         rows.reverse(),
         type === undefined ? renderNumber : renderTyped,
       );
@@ -72,8 +72,8 @@ function listing(name: string, path: string, type?: SimulatedNumber["type"]): Ap
 }
 
 /**
- * Twilio's filter is a pattern: it matches any part of the number, and `*` is any digit. A client that wants one number must
- * compare it itself.
+ * Twilio's PhoneNumber filter is a pattern: it matches any part of the number, and `*` stands for any digit. A client that looks for one
+ * number must compare the results itself.
  */
 function phoneNumberFilter(pattern: string | null): (number: SimulatedNumber) => boolean {
   if (pattern === null || pattern === "") return () => true;
@@ -118,13 +118,13 @@ const fields: FormFields<SimulatedNumber> = {
   AccountSid: field.text("accountSid"),
 };
 
-/** Checks everything before it changes anything: one invalid field must leave the number as it was. */
+/** Checks all fields before it changes anything: one invalid field must leave the number unchanged. */
 function update(call: ApiCall, context: SimulatorContext): SimulatedNumber {
   const number = find(call);
   const { accountSid, ...changes } = readForm(call, context, fields);
   const next = { ...number, ...changes };
-  // Both are checked as they will be after the update: a form may set or clear the URL and its fallback together. A number
-  // that already breaks the rule can still be changed in other ways.
+  // The URL and its fallback are checked as they will be after the update, because one form may set or clear both. A number that already
+  // breaks this rule can still be changed in other ways.
   const touches = (...names: string[]) => names.some((name) => call.form.has(name));
   if (touches("SmsUrl", "SmsFallbackUrl") && next.smsFallbackUrl !== "" && next.smsUrl === "")
     throw badRequest(21406);
@@ -134,7 +134,10 @@ function update(call: ApiCall, context: SimulatorContext): SimulatedNumber {
   return Object.assign(number, changes, { dateUpdated: context.clock.now() });
 }
 
-/** A number can move only between a parent and its subaccounts. It leaves its Messaging Service, which stays in the old account. */
+/**
+ * Moves a number between a parent account and its subaccounts; Twilio allows no other move. The number leaves its Messaging Service, which
+ * stays in the old account.
+ */
 function transfer(call: ApiCall, number: SimulatedNumber, accountSid: string): void {
   const target = call.region.accounts.get(accountSid);
   if (target === undefined || target.ownerAccountSid !== call.account.ownerAccountSid)
@@ -144,13 +147,13 @@ function transfer(call: ApiCall, number: SimulatedNumber, accountSid: string): v
   call.region.numbers.transfer(number.sid, target.sid);
 }
 
-/** The lists of one type leave the type out, as Twilio does. */
+/** A number without its type. Twilio leaves the type out in the lists of one type. */
 function renderTyped(number: SimulatedNumber): Record<string, unknown> {
   const { type: _, ...rest } = renderNumber(number);
   return rest;
 }
 
-/** The 2010 API answers most unset strings as "", but some unset SIDs as null. */
+/** A number as the 2010 API writes it. Most unset strings are "", but some unset SIDs are null. */
 export function renderNumber(number: SimulatedNumber): Record<string, unknown> {
   const { sid, accountSid } = number;
   return {

@@ -6,10 +6,10 @@ import { type ApiCall, type ApiOperation, created, noContent, ok } from "../oper
 import { pageV1, twilioUrl } from "../paging.ts";
 import { findService } from "./services.ts";
 
-/** Twilio's default; its support raises it on request. */
+/** Twilio's default limit. Twilio's support raises it on request. */
 const LARGEST_POOL = 400;
 
-/** A kind of sender in a Messaging Service's pool. Numbers and short codes have the same operations under other names. */
+/** One kind of sender in a Messaging Service's pool. Numbers and short codes have the same operations under different names. */
 interface PoolSenderKind {
   collection: "PhoneNumbers" | "ShortCodes";
   singular: "PhoneNumber" | "ShortCode";
@@ -79,7 +79,7 @@ export const poolOperations: ApiOperation[] = [numbers, shortCodes].flatMap((kin
   },
 ]);
 
-/** The members of one kind. The pool holds both kinds together, and the API lists them apart. */
+/** The pool's members of one kind. The pool stores numbers and short codes together, but the API lists them separately. */
 function members(call: ApiCall, kind: PoolSenderKind): PoolMember[] {
   const { sid } = findService(call, call.params.ServiceSid!);
   return [...call.region.pool.values()].filter(
@@ -93,7 +93,9 @@ function find(call: ApiCall, kind: PoolSenderKind): PoolMember {
   return member;
 }
 
-/** Checks in Twilio's order. A sender that is in another service must leave it first. */
+/**
+ * Adds a sender to the pool. Checks in the same order as Twilio. A sender that belongs to another service must leave that service first.
+ */
 function add(call: ApiCall, kind: PoolSenderKind): PoolMember {
   const service = findService(call, call.params.ServiceSid!);
   noteUnknown(call, (name) => name === kind.fieldName);
@@ -101,10 +103,10 @@ function add(call: ApiCall, kind: PoolSenderKind): PoolMember {
     throw badRequest(20001, `Missing required parameter: ${kind.fieldName}`);
   const sender = kind.owned(call, call.form.get(kind.fieldName) ?? "");
   if (sender === undefined) throw new TwilioError(404, 21711);
-  // Twilio has different codes for "in this service already" and "in another service".
+  // Twilio has two error codes: one for a sender that is already in this service, one for a sender in another service.
   const already = call.region.pool.get(sender.sid);
   if (already !== undefined) throw new TwilioError(409, already.serviceSid === service.sid ? 21710 : 21712);
-  // A sender for MMS alone is allowed, so `canText` would be too strict.
+  // A sender that can only do MMS is allowed, so `canText` would be too strict.
   if ("capabilities" in sender && !sender.capabilities.sms && !sender.capabilities.mms)
     throw badRequest(21715);
   if (members(call, kind).length >= LARGEST_POOL) throw badRequest(21714);

@@ -66,7 +66,7 @@ export const serviceOperations: ApiOperation[] = [
   },
 ];
 
-/** Throws 404 when the calling account has no such service. */
+/** Returns the Messaging Service. Throws 404 when the calling account has no service with this SID. */
 export function findService(call: ApiCall, sid: string): SimulatedService {
   const service = call.region.services.of(call.account.sid, sid);
   if (service === undefined) throw notFound(call.path);
@@ -92,21 +92,21 @@ const fields: FormFields<SimulatedService & Ignored> = {
   SynchronousValidation: field.boolean("ignored"),
 };
 
-/** Where the settings go that Twilio knows and that make no difference here. */
+/** A dummy property for settings that Twilio knows and the simulator ignores. */
 interface Ignored {
   ignored: unknown;
 }
 
-/** The changes that a form asks for, without the settings that make no difference. */
+/** The changes that a form asks for, without the settings that the simulator ignores. */
 function read(call: ApiCall, context: SimulatorContext): Partial<SimulatedService> {
   const { ignored: _, ...changes } = readForm(call, context, fields);
-  // Twilio answers an unset URL of a service as null, but that of a number as "".
+  // Twilio answers null for an unset URL of a service, but "" for an unset URL of a number.
   for (const name of ["inboundRequestUrl", "fallbackUrl", "statusCallback"] as const)
     if (changes[name] === "") changes[name] = null;
   return changes;
 }
 
-/** FriendlyName is the only field that Twilio requires. */
+/** Creates a Messaging Service. FriendlyName is the only field that Twilio requires. */
 function create(call: ApiCall, context: SimulatorContext): SimulatedService {
   if (!call.form.get("FriendlyName")) throw badRequest(20001, "FriendlyName is required");
   return call.region.addService({ ...read(call, context), accountSid: call.account.sid });
@@ -117,7 +117,7 @@ function update(call: ApiCall, context: SimulatorContext): SimulatedService {
   return Object.assign(service, read(call, context), { dateUpdated: context.clock.now() });
 }
 
-/** The settings that make no difference here have fixed values. */
+/** A service as Twilio writes it. The settings that the simulator ignores have fixed values. */
 function renderService(call: ApiCall, service: SimulatedService): Record<string, unknown> {
   const url = twilioUrl(call, "messaging", `/v1/Services/${service.sid}`);
   return {

@@ -17,7 +17,7 @@ export const shortCodeOperations: ApiOperation[] = [
     path: `${list}.json`,
     permission: `${permission}/list`,
     handle(call) {
-      // The same pattern language as for numbers.
+      // Short codes are filtered with the same patterns as numbers: `*` stands for any digit.
       const pattern = (call.query.get("ShortCode") ?? "").replace(/[^0-9*]/g, "").replaceAll("*", "[0-9]");
       const friendlyName = call.query.get("FriendlyName");
       const rows = call.region.shortCodes
@@ -45,7 +45,7 @@ export const shortCodeOperations: ApiOperation[] = [
   },
 ];
 
-/** ApiVersion is accepted, but the simulator has only one version. */
+/** The form fields of a short code. ApiVersion is accepted, but ignored: the simulator has only one version. */
 const fields: FormFields<SimulatedShortCode & { apiVersion: string }> = {
   FriendlyName: field.text("friendlyName", 64),
   ApiVersion: field.text("apiVersion"),
@@ -61,7 +61,7 @@ function find(call: ApiCall): SimulatedShortCode {
   return code;
 }
 
-/** As for numbers, a fallback needs a URL, and nothing changes unless all fields are valid. */
+/** Updates a short code. As with numbers, a fallback URL needs a main URL, and nothing changes unless all fields are valid. */
 function update(call: ApiCall, context: SimulatorContext): SimulatedShortCode {
   const code = find(call);
   const { apiVersion: _, ...changes } = readForm(call, context, fields);
