@@ -8,7 +8,7 @@ const command = (secret: boolean) => ({
   },
 });
 
-test("an error suggests a flag only if the setting can be given as a flag", () => {
+test("the error for a missing setting suggests a flag only if the setting has a flag", () => {
   expect(() => parseConfig(command(false), [], {})).toThrow("DATABASE_URL (or --database-url) is required");
   expect(() => parseConfig(command(true), [], {})).toThrow("DATABASE_URL is required");
   expect(() => parseConfig(command(true), ["--database-url", "x"], {})).toThrow(

@@ -3,28 +3,32 @@ import { type DatabaseUrl, urlInFile } from "../inbox/database-url.ts";
 import { parseDatabaseUrl } from "../inbox/parse-database-url.ts";
 
 /**
- * A setting of a process: an environment variable and a flag with the same name (`PUBLIC_URL`, `--public-url`). The flag wins. Each
- * command declares its settings; any other flag is an error, so that a misspelt one is not ignored.
+ * A setting of a process: an environment variable and a flag with the same name (`PUBLIC_URL`, `--public-url`). The flag wins. Each command
+ * declares its settings. Any other flag is an error, so that a misspelt flag is not silently ignored.
  */
 export interface Setting<T> {
-  /** The environment variable. The flag's name is derived from it. */
+  /** The name of the environment variable. The flag's name is derived from it. */
   readonly env: string;
-  /** One or two sentences for `--help`: the effect and the unit. */
+  /** One or two sentences for `--help`: what the setting does, and its unit. */
   readonly help: string;
-  /** Shown in `--help`, and parsed like a given value. Without a default a setting that is not given is undefined. */
+  /**
+   * The default value, as text. `--help` shows it, and it is parsed like a given value. A setting that is not given and has no default is
+   * undefined.
+   */
   readonly default?: string;
   readonly required?: boolean;
-  /** A flag without a value (`--allow-insecure-public-url`); the variable takes `true` or `false`. */
+  /** The flag takes no value (`--allow-insecure-public-url`). The environment variable takes `true` or `false`. */
   readonly boolean?: boolean;
-  /** Only the variable is read; the flag is refused, because `ps` shows it to every user of the machine. */
+  /** Only the environment variable is read. The flag is refused, because `ps` shows flags to every user of the machine. */
   readonly secret?: boolean;
-  /** Only the flag is read: for settings of a single call, which nobody expects from the environment. */
+  /** Only the flag is read. This is for settings of a single call, which nobody expects in the environment. */
   readonly flagOnly?: boolean;
-  /** Turns the text into a value. Throws an Error that says what it expects. */
+  /** Turns the text into a value. Throws an Error whose message says which text it expects. */
   readonly parse: (text: string) => T;
 }
 
 export type Settings = Record<string, Setting<unknown>>;
+/** The values of the settings. A value is undefined only if its setting is neither required nor has a default. */
 export type Config<S extends Settings> = {
   readonly [K in keyof S]: S[K] extends Setting<infer T>
     ? S[K] extends { default: string } | { required: true }
@@ -33,7 +37,7 @@ export type Config<S extends Settings> = {
     : never;
 };
 
-/** A mistake in flags, variables or arguments. It is printed without a stack, and the exit code is 2. */
+/** A mistake in flags, environment variables or arguments. Its message is printed without a stack trace, and the exit code is 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
@@ -43,22 +47,25 @@ export class HelpWanted extends Error {
   override readonly name = "HelpWanted";
 }
 
+/** A subcommand of `smschannel`: its settings, and what it does with them. */
 export interface Command<S extends Settings> {
   readonly name: string;
   readonly summary: string;
+  /** The settings, in the order in which `--help` lists them. */
   readonly settings: S;
-  /** The positional arguments for the usage line, such as `FILE…`. Without it the command takes none. */
+  /** The positional arguments in the usage line, such as `FILE…`. A command without this field takes no positional arguments. */
   readonly positionals?: string;
   run(config: Config<S>, positionals: string[]): Promise<void>;
 }
 
-/** Reads flags and environment. Throws a UsageError that lists all mistakes, or HelpWanted. */
+/** Reads flags and environment variables. Throws HelpWanted for `--help`, and otherwise a UsageError that lists all mistakes. */
 export function parseConfig<S extends Settings>(
   command: Pick<Command<S>, "name" | "settings" | "positionals">,
   argv: readonly string[],
   env: NodeJS.ProcessEnv,
 ): { config: Config<S>; positionals: string[] } {
   const entries = Object.entries(command.settings);
+  // Secret settings are parsed as flags, too, so that their use gets a helpful error below and not just "unknown option".
   const flags = Object.fromEntries(
     entries.map(([, setting]) => [
       flagName(setting.env),
@@ -71,7 +78,7 @@ export function parseConfig<S extends Settings>(
       args: [...argv],
       options: { ...flags, help: { type: "boolean", short: "h" } },
       allowPositionals: command.positionals !== undefined,
-      // `--no-…` switches a boolean setting off that the environment switches on.
+      // `--no-…` switches off a boolean setting that the environment switches on.
       allowNegative: true,
     }) as typeof parsed;
   } catch (error) {
@@ -79,6 +86,7 @@ export function parseConfig<S extends Settings>(
   }
   if (parsed.values.help === true) throw new HelpWanted();
 
+  // All mistakes are collected, so that a user can fix all of them at once.
   const mistakes: string[] = [];
   const config: Record<string, unknown> = {};
   for (const [key, setting] of entries) {
@@ -91,6 +99,7 @@ export function parseConfig<S extends Settings>(
       continue;
     }
     const inherited = setting.flagOnly === true ? undefined : emptyIsUnset(env[setting.env]);
+    // A boolean flag becomes the text true or false, so that flag and variable go through the same parser.
     const text = given === undefined ? (inherited ?? setting.default) : String(given);
     if (text === undefined) {
       if (setting.required === true)
@@ -109,7 +118,7 @@ export function parseConfig<S extends Settings>(
   return { config: config as Config<S>, positionals: parsed.positionals };
 }
 
-/** The text of `--help`. */
+/** The text that `--help` prints. */
 export function helpText<S extends Settings>(command: Command<S>): string {
   const lines = Object.values(command.settings).map((setting) => {
     const flag =
@@ -126,29 +135,33 @@ export function helpText<S extends Settings>(command: Command<S>): string {
   return `${command.summary}\n\n${usage}\n\nSettings, each an environment variable or a flag; the flag wins:\n${lines.join("\n")}\n`;
 }
 
+/** The name of the flag without its dashes: `PUBLIC_URL` becomes `public-url`. */
 export function flagName(env: string): string {
   return env.toLowerCase().replaceAll("_", "-");
 }
 
-/** An empty variable counts as not set: templates and Compose files can hardly leave one out. */
+/** An empty variable counts as not set, because templates and Compose files can hardly leave a variable out. */
 const emptyIsUnset = (text: string | undefined) => (text === "" ? undefined : text);
 
 // Parsers ----------------------------------------------------------------------------------------------------------------
 
 export const text = (value: string): string => value;
 
+/** Splits a list at its commas. Empty items are dropped, so that an empty text is an empty list. */
 export const list = (value: string): string[] =>
   value
     .split(",")
     .map((item) => item.trim())
     .filter((item) => item !== "");
 
+/** Parses a boolean. Only these four texts are allowed, so that a typing mistake is not taken for false. */
 export const flag = (value: string): boolean => {
   if (value === "true" || value === "1") return true;
   if (value === "false" || value === "0") return false;
   throw new Error(`expected true or false, not "${value}"`);
 };
 
+/** Makes a parser of whole numbers. Both limits are allowed values. */
 export const integer =
   (min: number, max: number) =>
   (value: string): number => {
@@ -158,11 +171,13 @@ export const integer =
     return parsed;
   };
 
+/** Parses a port. The operating system replaces 0 by a free port. */
 export const port = integer(0, 65535);
 
-/** `90s`, `10m`, `1h30m` → milliseconds. The same notation as the CRDs' durations. */
+/** Parses `90s`, `10m` or `1h30m` into milliseconds. The notation is the same as in the durations of the custom resources. */
 export const duration = (value: string): number => {
   const match = /^(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?$/.exec(value);
+  // Every part of the pattern is optional, so the pattern also matches an empty text.
   if (match === null || value === "")
     throw new Error(`expected a duration such as 90s, 10m or 1h30m, not "${value}"`);
   const [hours, minutes, seconds] = [match[1], match[2], match[3]].map((part) => Number(part ?? 0)) as [
@@ -180,7 +195,7 @@ export const oneOf =
     return value;
   };
 
-/** Its errors do not quote the URL, which may contain a password. */
+/** Parses an absolute URL. The errors do not quote the URL, because it may contain a password. */
 export const url =
   (...protocols: string[]) =>
   (value: string): string => {
@@ -195,13 +210,13 @@ export const url =
     return value;
   };
 
-/** See src/inbox/parse-database-url.ts. Trimmed, because values in Secrets often end with a line break. */
+/** Checks a database URL, see src/inbox/parse-database-url.ts. Values from Secrets often end with a line break, so the URL is trimmed. */
 export const databaseUrl = (value: string): string => {
   parseDatabaseUrl(value);
   return value.trim();
 };
 
-/** `10.0.0.1:443`, `ingress.example.com:8443`, `[fd00::1]:443` or a host alone. */
+/** Parses `10.0.0.1:443`, `ingress.example.com:8443`, `[fd00::1]:443`, or a host without a port. */
 export const address = (value: string): string => {
   if (!/^([a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?$/.test(value))
     throw new Error(`expected host or host:port, not "${value}"`);
@@ -217,6 +232,7 @@ const setting = <T, const O extends Partial<Setting<T>>>(
   more?: O,
 ) => ({ env, help, parse, ...more }) as Setting<T> & O;
 
+/** The settings that more than one command has. A command may give such a setting a different help text or default. */
 export const settings = {
   kubeconfig: setting("KUBECONFIG", "Kubeconfig file. Without one the pod's ServiceAccount is used.", text),
   operatorNamespace: setting(
@@ -276,7 +292,7 @@ export const settings = {
   }),
   databaseUrlFile: setting(
     "DATABASE_URL_FILE",
-    "File that holds the URL, such as a mounted Secret; instead of DATABASE_URL. It is read for each connection, so the password may change.",
+    "File with the database URL, such as a mounted Secret, to use instead of DATABASE_URL. The file is read for each connection, so the password may change.",
     text,
   ),
   twilioBaseUrl: setting(
@@ -297,7 +313,7 @@ export const settings = {
   ),
   takeOverFrom: setting(
     "TAKE_OVER_FROM",
-    "Instance whose objects this one takes over, as status.managedBy shows it.",
+    "Instance whose objects this instance takes over, as status.managedBy shows it.",
     text,
   ),
   resyncInterval: setting(
@@ -327,7 +343,7 @@ export const settings = {
   ),
 } as const;
 
-/** The URL from whichever of the two settings is set; undefined when neither is. */
+/** The database URL from DATABASE_URL or DATABASE_URL_FILE. Undefined when neither is set. Throws when both are set. */
 export function databaseUrlOf({
   databaseUrl,
   databaseUrlFile,
@@ -340,7 +356,7 @@ export function databaseUrlOf({
   return databaseUrlFile === undefined ? databaseUrl : urlInFile(databaseUrlFile);
 }
 
-/** What INSTANCE is, or by default would be. The chart always sets it. */
+/** The value of INSTANCE, or its default. The Helm chart always sets INSTANCE. */
 export function instanceOf({
   instance,
   operatorNamespace,

@@ -42,19 +42,19 @@ const own = {
   logLevel: settings.logLevel,
 } as const;
 
-/** Timeout of calls to the API server: short, so that a call ends while this process still holds the Lease. */
+/** Timeout of requests to the API server. It is short, so that a request ends while this process still holds the Lease. */
 export const KUBE_TIMEOUT_MS = 5000;
 
 /**
- * Collects garbage when the heap has grown by 15 %; by default V8 lets it grow by up to a half. A controller waits more than it
- * computes, so the extra CPU time is cheap, while the garbage of a change to 10,000 streams would double its memory. V8 reads
- * this flag
+ * Makes V8 collect garbage when the heap has grown by 15 %. By default V8 lets the heap grow by up to a half. A controller waits more than
+ * it computes, so the extra CPU time is cheap, while the garbage of a change to 10,000 streams would double its memory. V8 reads this flag
  * at each collection, so it can be set at run time.
  */
 function keepHeapSmall(): void {
   setFlagsFromString("--heap-growing-percent=15");
 }
 
+/** `smschannel controller`: the operator. Several replicas may run; the one that holds the Lease works, the others stand by. */
 export const controllerCommand: Command<typeof own> = {
   name: "controller",
   summary:
@@ -72,9 +72,9 @@ export const controllerCommand: Command<typeof own> = {
           log,
           requestTimeoutMs: KUBE_TIMEOUT_MS,
         });
-        // Unique for each start, so that a restarted pod does not take the Lease of its former self for its own.
+        // The identity is unique for each start. Otherwise a restarted pod would take the Lease of the process before it for its own.
         const identity = `${hostname()}_${randomBytes(4).toString("hex")}`;
-        // The Lease has its own connections: a burst of status writes must not delay its renewal.
+        // The Lease has a separate client with its own connections, because a burst of status writes must not delay its renewal.
         const leaseClient = KubeClient.load({
           kubeconfig: config.kubeconfig,
           userAgent: "sms-channel-operator",
@@ -97,12 +97,14 @@ export const controllerCommand: Command<typeof own> = {
           log,
           registry: metrics,
         });
+        // Readiness does not depend on leading: replicas that stand by are ready, too, and a rolling update waits for ready pods.
         exposeLeading(metrics, leader);
         health.readyWhen("watches", () => operator.problem());
+        // The operator must listen for terms of leadership before the election can begin a term.
         operator.start();
         leader.start();
         await aborted(stopping);
-        // Stop the operator first: nothing may be under way when the Lease is given back and another replica starts to work.
+        // The operator stops before the Lease is given back: another replica starts to work as soon as the Lease is free.
         await operator.stop();
         await leader.stop();
         await Promise.all([client.close(), leaseClient.close()]);
@@ -132,6 +134,7 @@ function operatorConfig(config: Config<typeof own>, instance: string): OperatorC
   };
 }
 
+/** Resolves when the signal aborts. Never rejects. */
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) =>
     signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true }),

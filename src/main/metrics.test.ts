@@ -3,7 +3,7 @@ import { Registry } from "@prometheus-io/client";
 import { expect, test } from "vitest";
 import { exposeBuild } from "./metrics.ts";
 
-test("the metrics say which version of the process runs", async () => {
+test("smschannel_build_info has labels with the version, the process and the Node version", async () => {
   const registry = new Registry();
   exposeBuild(registry, "controller");
   const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };

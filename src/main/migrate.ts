@@ -19,7 +19,7 @@ import { listenForStop } from "./signals.ts";
 
 const role = (process: string): Setting<string> => ({
   env: `${process.toUpperCase()}_ROLE`,
-  help: `Database role of smschannel ${process}. It gets exactly the rights that it needs.`,
+  help: `Database role of smschannel ${process}. The role gets exactly the rights that the process needs.`,
   parse: text,
 });
 
@@ -32,13 +32,13 @@ const roleUrl = (process: string): Setting<RoleLogin> => ({
 
 const roleUrlFile = (process: string): Setting<string> => ({
   env: `${process.toUpperCase()}_DATABASE_URL_FILE`,
-  help: `File that holds this URL, such as a mounted Secret; instead of ${process.toUpperCase()}_DATABASE_URL.`,
+  help: `File with the DATABASE_URL of smschannel ${process}, such as a mounted Secret, to use instead of ${process.toUpperCase()}_DATABASE_URL.`,
   parse: text,
 });
 
 const password = (process: string): Setting<string> => ({
   env: `${process.toUpperCase()}_ROLE_PASSWORD`,
-  help: "Password that --create-roles sets for this role. A role without one logs in with a certificate or a cloud identity.",
+  help: "Password that --create-roles sets for this role. A role without a password logs in with a certificate or a cloud identity.",
   secret: true,
   parse: text,
 });
@@ -69,7 +69,7 @@ const own = {
   deskLoginFile: roleUrlFile("desk"),
   createRoles: {
     env: "CREATE_ROLES",
-    help: "Create those of the named roles that do not exist, and set the given passwords.",
+    help: "Create the named roles that do not exist yet, and set the given passwords.",
     default: "false",
     boolean: true,
     parse: flag,
@@ -82,12 +82,12 @@ const own = {
 } as const;
 
 /**
- * `smschannel migrate`: brings the database's schema up to date and sets the roles' rights. Safe to run at any time, also several
+ * `smschannel migrate`: brings the database's schema up to date and sets the roles' rights. It is safe to run at any time, also several
  * times at once.
  */
 export const migrateCommand: Command<typeof own> = {
   name: "migrate",
-  summary: "bring the database's schema up to date; DATABASE_URL is its owner's",
+  summary: "bring the database's schema up to date; DATABASE_URL is the URL of the schema's owner",
   settings: own,
   async run(config) {
     const url = databaseUrlOf(config);
@@ -99,6 +99,7 @@ export const migrateCommand: Command<typeof own> = {
       const options = { url, roles: await rolesOf(config), waitMs: config.databaseWait };
       await migrate({ ...options, log, clock: systemClock }, stop.signal);
     } catch (error) {
+      // A wrong use is printed by the main program and exits with 2, as in every other command.
       if (error instanceof UsageError) throw error;
       log.fatal({ err: error }, "schema not migrated");
       process.exitCode = 1;
@@ -108,6 +109,7 @@ export const migrateCommand: Command<typeof own> = {
   },
 };
 
+/** The roles that the settings name. A role that is named by no setting gets no rights. */
 async function rolesOf(config: Config<typeof own>): Promise<Roles> {
   const named = {
     receiver: roleOf(config.receiverRole, config.receiverRolePassword, await loginOf("receiver", config)),
@@ -123,6 +125,7 @@ async function rolesOf(config: Config<typeof own>): Promise<Roles> {
   return { ...(Object.fromEntries(given) as Roles), create: config.createRoles };
 }
 
+/** The role of a process from its URL setting or from its URL file. Undefined when neither is set. */
 async function loginOf(of: RoleOf, config: Config<typeof own>): Promise<RoleLogin | undefined> {
   const [given, file] = [config[`${of}Login`], config[`${of}LoginFile`]];
   if (file === undefined) return given;
@@ -136,6 +139,7 @@ function roleOf(
   ownPassword: string | undefined,
   login: RoleLogin | undefined,
 ): Role | undefined {
+  // A setting for the name or the password wins over the name or password in the URL.
   const name = ownName ?? login?.name;
   const password = ownPassword ?? login?.password;
   if (name === undefined) return undefined;
@@ -147,9 +151,9 @@ interface RoleLogin {
   password: string | undefined;
 }
 
-/** The role and the password in a URL. */
+/** Reads the role and its password from a URL. */
 function login(text: string): RoleLogin {
-  // Ignore PGUSER and PGPASSWORD of this process: they are for the owner's role.
+  // PGUSER and PGPASSWORD of this process are ignored here, because they belong to the owner's role.
   const { user, password } = parseDatabaseUrl(text, {});
   if (user === undefined || user === "")
     throw new Error("expected a URL with a user: postgres://user:password@host/database");

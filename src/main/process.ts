@@ -5,35 +5,39 @@ import { createLog, type Log } from "../log.ts";
 import { exposeBuild, exposeReadiness } from "./metrics.ts";
 import { listenForStop } from "./signals.ts";
 
-/** What every long-running process needs: a log, metrics, health checks and an orderly end. */
+/** What every long-running process gets: a log, metrics, health checks and an orderly end. */
 export interface Process {
   readonly log: Log;
   readonly metrics: Registry;
   readonly health: HealthChecks;
-  /** Aborts at the first SIGTERM or SIGINT: drain and return. Another signal, a second or more later, ends the process at once. */
+  /** Aborts at the first SIGTERM or SIGINT: drain and return. Another signal a second or more later ends the process at once. */
   readonly stopping: AbortSignal;
 }
 
-/** The checks behind `/readyz`. Each has a name, and returns undefined when all is well, else a sentence for a person. */
+/** The checks behind `/readyz`. Each check has a name, and returns undefined when all is well, or else a sentence for a person. */
 export class HealthChecks {
   readonly #ready = new Map<string, () => string | undefined>();
 
-  /** Adds a check. It must not depend on something during whose outage an unready process does more harm than a ready one. */
+  /**
+   * Adds a check. A check must not depend on a service when, during an outage of that service, an unready process does more harm than a
+   * ready process.
+   */
   readyWhen(name: string, check: () => string | undefined) {
     this.#ready.set(name, check);
   }
   ready() {
     return report(this.#ready);
   }
-  /** Adds each check to the metrics. */
+  /** Adds the state of each check to the metrics. */
   expose(metrics: Registry) {
     exposeReadiness(metrics, this.#ready);
   }
 }
 
-/** `/healthz` only says that the process answers: nothing that we could check there would be cured by a restart. */
+/** `/healthz` only shows that the process answers. A restart, which a failing liveness probe causes, would fix no other problem. */
 const ALIVE = { ok: true, text: "\n" };
 
+/** Runs all checks. The text has a line for each check, as `/readyz?verbose` has in Kubernetes. */
 function report(checks: Map<string, () => string | undefined>) {
   const lines = [...checks].map(([name, check]) => ({ name, problem: check() }));
   return {
@@ -48,7 +52,7 @@ export interface ProcessOptions {
   metricsPort: number;
 }
 
-/** Serves the probes and runs `main`; resolves when it has returned. An error that it throws is logged, and the exit code is 1. */
+/** Serves the probes and runs `main`. Resolves when `main` has returned. An error that `main` throws is logged, and the exit code is 1. */
 export async function runProcess(
   options: ProcessOptions,
   main: (process: Process) => Promise<void>,
@@ -59,6 +63,7 @@ export async function runProcess(
   exposeBuild(metrics, options.name);
   const health = new HealthChecks();
   health.expose(metrics);
+  // `listenForStop` must be called before the first `await`, because smschannel.ts removes its handler for early signals then.
   const stop = listenForStop({ onStop: (signal) => log.info({ signal }, "stopping") });
   const probes = await serveProbes({ port: options.metricsPort, health, metrics });
   log.info({ port: probes.port, node: process.version }, "started");
@@ -74,7 +79,7 @@ export async function runProcess(
   }
 }
 
-/** `/healthz`, `/readyz` and `/metrics` on one port. */
+/** Serves `/healthz`, `/readyz` and `/metrics` on one port. */
 export async function serveProbes({
   port,
   health,
@@ -85,6 +90,7 @@ export async function serveProbes({
   metrics: Registry;
 }) {
   const server = createServer(async (request, response) => {
+    // The path without a query, because Prometheus may add a query when it scrapes.
     const path = request.url?.split("?")[0];
     if (path === "/metrics") {
       response.writeHead(200, { "content-type": metrics.contentType }).end(await metrics.metrics());
@@ -100,7 +106,7 @@ export async function serveProbes({
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, resolve));
   return {
     port: (server.address() as AddressInfo).port,
-    // Prometheus and the kubelet keep connections open, and with them the server would not close.
+    // Prometheus and the kubelet keep connections open. The server would not close before those connections end.
     close: () => new Promise<void>((resolve) => server.close(() => resolve()).closeAllConnections()),
   };
 }

@@ -36,7 +36,7 @@ const own = {
   logLevel: settings.logLevel,
 } as const;
 
-/** `smschannel receiver`: the only process that faces the internet. It keeps no state, so any number of them can run. */
+/** `smschannel receiver`: the only process that faces the internet. It keeps no state, so any number of receivers can run. */
 export const receiverCommand: Command<typeof own> = {
   name: "receiver",
   summary: "verify, store and answer Twilio's requests; the only process that faces the internet",
@@ -64,29 +64,30 @@ async function serve(config: Config<typeof own>, process: Process): Promise<void
     metrics,
   });
   const store = new PostgresStore({ url: database.url, statementTimeoutMs: STORE_BUDGET_MS, log });
-  // In a pod the host name is the pod's name. The random part tells two starts in one pod apart.
+  // In a pod, the host name is the pod's name. The random part tells two starts in one pod apart.
   const replica = `${hostname()}-${randomBytes(3).toString("hex")}`;
   const receiver = new Receiver({ port: config.port, replica, routes, store, clock, log, metrics });
   const schema = new SchemaSeen({ store, log, clock });
-  // Readiness does not depend on whether the database answers: without ready pods an ingress answers 503 at once, while we wait
-  // and try again.
+  // Readiness does not depend on whether the database answers. Without ready pods an ingress answers 503 at once, while a ready receiver
+  // waits for the database and tries again.
   health.readyWhen("routes", () => (routes.loaded ? undefined : (watch.problem() ?? "not read yet")));
-  // But it does depend on the schema until that was seen to fit once: before, no text can be stored.
+  // Readiness depends on the database's schema until it was once seen to fit: before that, no text can be stored.
   health.readyWhen("schema", () => schema.problem());
   health.readyWhen("accepting", () => (receiver.draining ? "shutting down" : undefined));
   try {
-    // First, because a port in use ends the process, and then nothing else may be running that would keep it alive.
+    // The server starts first. If its port is in use the process must end, and nothing that keeps it alive may be running yet.
     const { port } = await receiver.start();
     log.info({ port }, "listening");
     watch.start();
     const looked = schema.look(stopping);
     await stopped(stopping);
-    // Routes are kept up to date until the last request is answered.
+    // The watch stops after the receiver: routes are kept up to date until the last request is answered.
     await receiver.stop(config.shutdownDelay);
     await looked;
     await watch.stop();
   } finally {
     await Promise.all([client.close(), store.close()]);
+    // The embedded database stops last, because the store uses it until the store is closed.
     await database.stop();
   }
 }
@@ -96,7 +97,7 @@ interface ReceiverDatabase {
   stop(): Promise<void>;
 }
 
-/** The configured database, or an embedded one. The receiver logs in to that as well with a role that can only insert. */
+/** The configured database or an embedded one. Also in the embedded database, the receiver's role can only insert. */
 async function databaseFor(
   config: Config<typeof own>,
   log: Log,
@@ -106,6 +107,7 @@ async function databaseFor(
   const given = databaseUrlOf(config);
   if (given !== undefined) return { url: given, stop: async () => {} };
   const postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, log });
+  // The password is new at each start, because nothing else logs in with this role.
   const role = { name: "smschannel_receiver", password: randomBytes(24).toString("base64url") };
   try {
     const roles = { receiver: role, create: true };

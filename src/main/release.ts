@@ -28,7 +28,7 @@ const own = {
   watchNamespaces: settings.watchNamespaces,
   publicUrl: {
     env: settings.publicUrl.env,
-    help: "Tells which webhooks are ours. Default: what the status of the WorkStreams shows.",
+    help: "URL of the receiver, by which webhooks of this operator are recognised. Default: the URL in the status of the WorkStreams.",
     parse: settings.publicUrl.parse,
   },
   routeShards: settings.routeShards,
@@ -37,15 +37,16 @@ const own = {
     ...settings.deleteTimeout,
     help: "How long to wait for Twilio during an outage, for all numbers together, before the webhooks are left as they are.",
   },
+  // Only warnings are logged by default, because a user reads the output of `say`, and log lines would hide it.
   logLevel: { ...settings.logLevel, default: "warn" },
 } as const;
 
 /**
- * For this long after the end no controller becomes the leader. That is time to stop the operator's processes, which would otherwise
- * set every webhook again. An operator that is installed again waits at most this long.
+ * After a release, no controller becomes the leader for this long. In that time the operator's processes can be stopped. They would
+ * otherwise set every webhook again. An operator that is installed again waits at most this long.
  */
 const HOLD_MS = 120_000;
-/** The prefix of every release's identity in the Lease, by which they recognise each other. */
+/** The prefix of a release's identity in the Lease. By this prefix one release recognises another. */
 const RELEASE = "release_";
 
 /** `smschannel release`: restores webhooks and removes finalizers, before the operator is uninstalled or after it is gone. */
@@ -76,7 +77,7 @@ export const releaseCommand: Command<typeof own> = {
   },
 };
 
-/** What all steps need. */
+/** What all steps of a release need. */
 interface ReleaseRun {
   config: Config<typeof own>;
   client: KubeClient;
@@ -92,10 +93,10 @@ async function run(config: Config<typeof own>, log: Log, stopped: AbortSignal): 
       log,
       requestTimeoutMs: KUBE_TIMEOUT_MS,
     });
-  // Two clients, so that a burst of writes cannot delay the renewal of the Lease.
+  // There are two clients, so that a burst of writes cannot delay the renewal of the Lease.
   const [client, leaseClient] = [load(), load()];
   try {
-    // With the namespace its processes, Lease and Secrets are gone, so there is no controller to take the Lease from.
+    // When the namespace is gone, the operator's processes, Lease and Secrets are gone, too. No controller holds the Lease any more.
     if ((await client.get(namespaces, { name: operatorNamespace }, stopped)) === undefined) {
       say(`namespace ${operatorNamespace} is gone, and with it whatever the operator had saved`);
       return await letGo({ config, client, log }, ALWAYS, stopped);
@@ -111,8 +112,8 @@ async function run(config: Config<typeof own>, log: Log, stopped: AbortSignal): 
 }
 
 /**
- * Runs `work` as the leader. It takes the Lease from a controller, but waits for the end of another release. Afterwards it keeps the
- * Lease for HOLD_MS, unless the work failed.
+ * Runs `work` as the leader. Takes the Lease from a controller, but waits for the end of another release. Afterwards keeps the Lease for
+ * HOLD_MS, unless the work failed.
  */
 async function leading<T>(
   { config, client, log }: ReleaseRun,
@@ -126,7 +127,7 @@ async function leading<T>(
     identity: `${RELEASE}${hostname()}_${randomBytes(4).toString("hex")}`,
     clock: systemClock,
     log,
-    // Never take it from another release: two that take it from each other would both never begin.
+    // A release never takes the Lease from another release: two releases that take it from each other would both never begin.
     seize: (holder) => !holder.startsWith(RELEASE),
     onWait: (holder) => say(`another release is at work (${holder}); waiting until it ends …`),
   });
@@ -138,11 +139,12 @@ async function leading<T>(
     done = true;
     return result;
   } finally {
-    // If the work failed, a controller that still runs shall take over at once.
+    // If the work failed, a controller that still runs may take over at once.
     await leader.stop(done ? { holdMs: HOLD_MS } : {});
   }
 }
 
+/** Gives back the webhooks and removes the finalizers of all objects that this release manages. */
 async function letGo(
   { config, client, log }: ReleaseRun,
   term: Term,
@@ -163,6 +165,7 @@ async function letGo(
   );
 }
 
+/** Resolves when this process becomes the leader. Rejects when the user stops the command first. */
 function firstTerm(leader: LeaderElector, stopped: AbortSignal): Promise<Term> {
   return new Promise((resolve, reject) => {
     stopped.addEventListener("abort", () => reject(stopped.reason), { once: true });
@@ -175,18 +178,19 @@ function webhooksOf({ restore, retain }: { restore: boolean; retain: boolean }):
   return retain ? "retain" : "asSpecified";
 }
 
+/** The line that says what was done. It counts every kind of object, even with 0, so that nothing seems to be forgotten. */
 function summaryOf({ numbers, left, streams, hours, secrets }: Released): string {
   const warning = left === 0 ? "" : ` (${left} with a warning above: check their webhooks at Twilio)`;
   return `let go: ${numbers} SmsNumbers${warning}, ${streams} WorkStreams, ${hours} OperatingHours; deleted: ${secrets} Secrets`;
 }
 
-/** The Secrets that stay may hold passwords, and the user learns of them only here. */
+/** The line about the Secrets that stay. They may contain passwords, and the user learns of them only here. */
 function keptOf({ kept }: Released, config: Config<typeof own>): string {
   const names = `${config.operatorNamespace}/${previousPrefix(instanceOf(config))}…`;
   return `kept: ${kept} saved webhooks of numbers that still point at the receiver, in the Secrets ${names}; an operator that is installed again under the same name restores them`;
 }
 
-/** For a user who forgot to name the instance: nothing was let go, and this says which name to use. */
+/** The line for a user who did not name the right instance: nothing was let go, and the line shows which names to use. */
 function othersOf({ others }: Released, instance: string): string {
   const owners = [...others].map(([owner, count]) => `${owner} (${count})`).join(", ");
   return `left alone, because ${instance} does not manage them: objects of ${owners}; name their release with --instance and --operator-namespace, or let go of all with --all`;

@@ -3,7 +3,7 @@ import { listenForStop } from "./signals.ts";
 
 afterEach(() => void process.removeAllListeners("SIGUSR2"));
 
-// Uses a signal that nothing else listens for. The process signals itself, as a terminal would.
+// The tests use a signal that nothing else listens for. The process sends it to itself, as a terminal would.
 const listen = () => {
   const exits: number[] = [];
   const told: string[] = [];
@@ -21,7 +21,7 @@ const listen = () => {
   return { wish, exits, told, send };
 };
 
-test("several signals in a short time count as one request, and the process ends in order", () => {
+test("several signals within a second count as one request to stop, and do not end the process at once", () => {
   const { wish, exits, told, send } = listen();
   for (const at of [5000, 5001, 5030, 5999]) send(at);
   expect(wish.signal.aborted).toBe(true);
@@ -29,14 +29,14 @@ test("several signals in a short time count as one request, and the process ends
   expect(exits).toEqual([]);
 });
 
-test("a signal more than a second later ends the process at once", () => {
+test("a signal a second after the first ends the process at once", () => {
   const { exits, send } = listen();
   send(0);
   send(1000);
   expect(exits).toEqual([128 + 12]);
 });
 
-test("the last signals of a request do not kill a process that has just finished", () => {
+test("late signals of the same request do not kill a process that has just finished its work", () => {
   const { wish, exits, send } = listen();
   send(0);
   wish.end();
@@ -45,7 +45,7 @@ test("the last signals of a request do not kill a process that has just finished
   expect(exits).toEqual([]);
 });
 
-test("after the end signals have their usual effect", () => {
+test("signals have their usual effect again when the work ended without a request to stop", () => {
   const { wish } = listen();
   wish.end();
   expect(process.listenerCount("SIGUSR2")).toBe(0);

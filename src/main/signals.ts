@@ -1,25 +1,26 @@
 import { constants } from "node:os";
 
 /**
- * Signals within this time count as one request to stop. Ctrl-C in a terminal signals the whole process group, and wrappers (npm,
- * scripts/run.mjs, a supervisor that signals every process of a unit) pass it on, so that it arrives several times within
+ * Signals within this time count as one request to stop. Ctrl-C in a terminal signals the whole process group. Wrappers (npm,
+ * scripts/run.mjs, a supervisor that signals every process of a unit) pass the signal on, so that it arrives several times within
  * milliseconds.
  */
 const SAME_REQUEST_MS = 1000;
 /** On a busy machine a wrapper may take this long to pass a signal on. */
 const REPETITIONS_WITHIN_MS = 250;
 
+/** A request to stop the process, which may come at any time. */
 export interface StopRequest {
-  /** Aborts at the first signal: end in an orderly way. */
+  /** Aborts at the first signal. The process should then end in an orderly way. */
   readonly signal: AbortSignal;
   /**
-   * Call this when the work is done. Signals then have their usual effect, unless there was a request to stop: its remaining signals
-   * are still caught, since they would kill a process that is about to end properly.
+   * The caller calls this when its work is done. Signals then have their usual effect again, unless there was a request to stop. After such
+   * a request, its remaining signals are still caught, because they would kill a process that is about to end properly.
    */
   end(): void;
 }
 
-/** Listens for signals that ask the process to stop. A second request ends it at once. */
+/** Listens for signals that ask the process to stop. A second request to stop ends the process at once. */
 export function listenForStop({
   names = ["SIGTERM", "SIGINT"],
   onStop = () => {},
@@ -36,12 +37,12 @@ export function listenForStop({
   const onSignal = (name: NodeJS.Signals) => {
     if (!stop.signal.aborted) {
       firstAt = now();
-      // Keeps the process alive for a moment: a job that ends at once would be killed by the repetition while it exits, when
-      // nobody listens any more, and its exit code would be lost.
+      // The timer keeps the process alive for a moment. Otherwise a job that ends at once would be killed by the repeated signal while it
+      // exits, when nothing listens any more, and its exit code would be lost.
       setTimeout(() => {}, REPETITIONS_WITHIN_MS);
       onStop(name);
       stop.abort(new Error(`stopped by ${name}`));
-      // 128 and the signal's number is the exit code that shells give to a program that a signal ended.
+      // Shells give this exit code, 128 plus the signal's number, to a program that was ended by a signal.
     } else if (now() - firstAt >= SAME_REQUEST_MS) exit(128 + constants.signals[name]);
   };
   for (const name of names) process.on(name, onSignal);

@@ -10,8 +10,8 @@ import {
 } from "./config.ts";
 
 /**
- * One program with a subcommand for each process. A command is loaded only when it runs, so that a receiver does not load a
- * controller's code.
+ * All commands of the program; each long-running command is one process of an installation. A command's code is loaded only when the
+ * command runs, so that a receiver does not load a controller's code.
  */
 const commands: Record<string, { summary: string; load: () => Promise<Command<Settings>> }> = {
   controller: {
@@ -23,7 +23,7 @@ const commands: Record<string, { summary: string; load: () => Promise<Command<Se
     load: async () => (await import("./receiver.ts")).receiverCommand as unknown as Command<Settings>,
   },
   migrate: {
-    summary: "bring the database's schema up to date; DATABASE_URL is its owner's",
+    summary: "bring the database's schema up to date; DATABASE_URL is the URL of the schema's owner",
     load: async () => (await import("./migrate.ts")).migrateCommand as unknown as Command<Settings>,
   },
   release: {
@@ -49,6 +49,7 @@ const commands: Record<string, { summary: string; load: () => Promise<Command<Se
   },
 };
 
+/** The text that lists all commands. It uses the summaries above, so that no command has to be loaded. */
 const usage = () =>
   `smschannel: a contact centre's SMS channel as Kubernetes resources\n\nUsage: smschannel COMMAND [flags]\n\nCommands:\n${Object.entries(
     commands,
@@ -56,6 +57,7 @@ const usage = () =>
     .map(([name, { summary }]) => `  ${name.padEnd(18)} ${summary}`)
     .join("\n")}\n\nsmschannel COMMAND --help shows a command's settings.\n`;
 
+/** Runs the command that the arguments name. Throws UsageError when there is no such command. */
 async function main(argv: string[]): Promise<void> {
   const [name, ...rest] = argv;
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
@@ -69,7 +71,7 @@ async function main(argv: string[]): Promise<void> {
     const { config, positionals } = parseConfig(command, rest, process.env);
     if (config.refuseRoot === true) refuseRoot();
     const running = command.run(config, positionals);
-    // Not before the command listens for signals itself: one that arrives while nothing listens would be lost.
+    // This handler is removed only when the command listens for signals itself. A signal that arrives while nothing listens would be lost.
     for (const signal of signals) process.off(signal, endAtOnce);
     await running;
   } catch (error) {
@@ -83,6 +85,7 @@ function withCommonSettings(command: Command<Settings>): Command<Settings> {
   return { ...command, settings: { ...command.settings, refuseRoot: settings.refuseRoot } };
 }
 
+/** Throws when this process is root. The process needs no right that only root has. */
 function refuseRoot(): void {
   if (process.geteuid?.() !== 0) return;
   throw new UsageError(
@@ -91,14 +94,14 @@ function refuseRoot(): void {
 }
 
 /**
- * The kernel ignores signals to the first process of a container that has no handler. Without this one, a signal while a command
- * is being loaded would be lost.
+ * Ends the process while its command is still being loaded. The kernel ignores signals to the first process of a container unless the
+ * process has a handler. Without this handler, a signal during that time would be lost.
  */
 const signals = ["SIGTERM", "SIGINT"] as const;
 const endAtOnce = (signal: NodeJS.Signals) => process.exit(128 + constants.signals[signal]);
 for (const signal of signals) process.once(signal, endAtOnce);
 
-/** When the reader of our output (head, less) is gone, the work still goes on to its end and its own exit code. */
+/** When the program that reads the output (head, less) has ended, the command still runs to its end and has its own exit code. */
 for (const stream of [process.stdout, process.stderr])
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;

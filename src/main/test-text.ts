@@ -21,7 +21,7 @@ const own = {
   publicUrl: settings.publicUrl,
   receiverUrl: {
     env: "RECEIVER_URL",
-    help: "Where to send the text, such as the receiver's Service. It is signed for PUBLIC_URL in any case. Default: PUBLIC_URL.",
+    help: "Where to send the text, such as the receiver's Service. The signature is always for PUBLIC_URL. Default: PUBLIC_URL.",
     parse: url("https:", "http:"),
   },
   operatorNamespace: settings.operatorNamespace,
@@ -38,7 +38,7 @@ const own = {
   },
   authToken: {
     env: "TEST_AUTH_TOKEN",
-    help: "The authToken in that Secret.",
+    help: "The authToken in the Secret {release}-test.",
     required: true,
     secret: true,
     parse: text,
@@ -51,10 +51,11 @@ const own = {
   },
 } as const;
 
+/** The pause between two tries, while no receiver knows the test route yet. */
 const RETRY_MS = 500;
 const TIMEOUT_MS = 10_000;
 
-/** `smschannel test-text`, which `helm test` runs. The exit code is 0 when a text arrives as Twilio's would. */
+/** `smschannel test-text`, which `helm test` runs. Exits with 0 when a text arrives as a text of Twilio would. */
 export const testTextCommand: Command<typeof own> = {
   name: "test-text",
   summary:
@@ -68,7 +69,7 @@ export const testTextCommand: Command<typeof own> = {
       await testText(config, databaseUrl);
     } catch (error) {
       const { message, code } = error as Error & { code?: string };
-      // When a name has several addresses and all refuse, the error has a code but no message.
+      // When a host name has several addresses and all of them refuse, the error has a code but no message.
       process.stdout.write(`FAILED  ${message || code || "for an unknown reason"}\n`);
       process.exitCode = 1;
     }
@@ -85,7 +86,7 @@ async function testText(config: Config<typeof own>, databaseUrl: DatabaseUrl): P
     const { protocol, hostname, port } = new URL(config.receiverUrl);
     to.protocol = protocol;
     to.hostname = hostname;
-    // Needs its own assignment: setting `host` to a value without a port would keep the port of the public URL.
+    // The port needs its own assignment. Assigning a value without a port to `host` would keep the port of the public URL.
     to.port = port;
   }
   const stranger = randomBytes(16).toString("hex");
@@ -93,8 +94,10 @@ async function testText(config: Config<typeof own>, databaseUrl: DatabaseUrl): P
     post(to, inbound, { ...TEXT, AccountSid: accountSid, MessageSid: messageSid }, token);
 
   const good = newSid();
+  // A receiver that does not know the test route yet answers 403 even to a correct signature, so the text is sent again for a while.
   const answer = await patiently(config.wait, () => send(good, authToken));
   expect(answer.status === 200, `a signed text is answered with ${answer.status} by ${to.origin}`);
+  // Only the receiver gives exactly this answer. A 200 from another program, such as a default page of an ingress, must not pass.
   expect(answer.body === "<Response/>", "the answer is not the receiver's");
   say("a signed text was accepted");
 
@@ -112,10 +115,10 @@ async function testText(config: Config<typeof own>, databaseUrl: DatabaseUrl): P
     !(await isStored(databaseUrl, { accountSid, messageSid: forged })),
     "the text that was refused is in the database",
   );
-  say("the refused text is not");
+  say("the refused text is not in the database");
 }
 
-/** The numbers are Twilio's own for tests, so that no person's number gets into the database. */
+/** A test text. Its phone numbers are Twilio's own test numbers, so that no person's number gets into the database. */
 const TEXT = {
   ApiVersion: "2010-04-01",
   Body: "smschannel test-text",
@@ -133,7 +136,7 @@ interface ReceiverAnswer {
   body: string;
 }
 
-/** Sends a text as Twilio does. It is signed for the configured URL, wherever the request goes. */
+/** Sends a text as Twilio does. The signature is always for the configured URL, wherever the request goes. */
 async function post(
   to: URL,
   signed: string,
@@ -152,7 +155,7 @@ async function post(
   return { status: answer.statusCode, body: await answer.body.text() };
 }
 
-/** Repeats `send` while the receiver refuses: it may have just started, or may not have read the newest routes yet. */
+/** Repeats `send` while the receiver refuses: it may have just started, or it may not have read the newest routes yet. */
 async function patiently(waitMs: number, send: () => Promise<ReceiverAnswer>): Promise<ReceiverAnswer> {
   const until = systemClock.monotonic() + waitMs;
   for (;;) {
@@ -165,6 +168,7 @@ async function patiently(waitMs: number, send: () => Promise<ReceiverAnswer>): P
   }
 }
 
+/** Throws an Error with this text unless the expectation holds. The command prints the text as `FAILED`. */
 function expect(fine: boolean, otherwise: string): void {
   if (!fine) throw new Error(otherwise);
 }

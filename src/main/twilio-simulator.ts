@@ -23,7 +23,7 @@ const own = {
   },
   seed: {
     env: "SEED",
-    help: "JSON file with the accounts, numbers and services to start with. Default: those of the demo.",
+    help: "JSON file with the accounts, numbers and services to start with. Default: the accounts, numbers and services of the demo.",
     parse: text,
   },
   faults: {
@@ -31,11 +31,12 @@ const own = {
     help: 'Faults that are armed at the start, as JSON: [{"kind":"status","status":429,"durationMs":60000}].',
     parse: text,
   },
-  // A free port: the simulator often runs beside a controller or receiver on the same machine, which use the usual one.
+  // The default is a free port, because the simulator often runs on the same machine as a controller or receiver, which use port 9090.
   metricsPort: { ...settings.metricsPort, default: "0" },
   logLevel: settings.logLevel,
 } as const;
 
+/** `smschannel twilio-simulator`: runs until SIGTERM. All of its state is in memory and ends with the process. */
 export const twilioSimulator: Command<typeof own> = {
   name: "twilio-simulator",
   summary: "Simulates Twilio for demos and tests; its control API is under /_simulator/.",
@@ -43,6 +44,7 @@ export const twilioSimulator: Command<typeof own> = {
   async run(config) {
     const { latency: latencyMs, host, allowLocalUrls, logLevel, metricsPort } = config;
     const seed = config.seed === undefined ? ("default" as const) : await readSeed(config.seed);
+    // Faults are parsed before the server starts, so that a mistake in them ends the command at once.
     const faults = faultsOf(config);
     await runProcess({ name: "twilio-simulator", logLevel, metricsPort }, async ({ log, stopping }) => {
       const simulator = await startSimulator({
@@ -63,7 +65,7 @@ export const twilioSimulator: Command<typeof own> = {
   },
 };
 
-/** Only reads the file: startSimulator checks what is in it. */
+/** Reads the seed file as JSON. Checking its content is left to startSimulator. */
 async function readSeed(file: string): Promise<SimulatorSeed> {
   try {
     return JSON.parse(await readFile(file, "utf8")) as SimulatorSeed;

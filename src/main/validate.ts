@@ -7,7 +7,7 @@ const settings = {
   old: {
     env: "OLD",
     flagOnly: true,
-    help: "File with the objects that are in the cluster, as kubectl get -o yaml prints them. Then forbidden changes are found as well.",
+    help: "File with the objects that are in the cluster, as kubectl get -o yaml prints them. With it, forbidden changes are found as well.",
     parse: text,
   },
   output: {

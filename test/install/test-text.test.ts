@@ -46,7 +46,7 @@ test("the test passes when a text arrives, and that text belongs to no stream", 
     "ok      a signed text was accepted",
     "ok      a text with a wrong signature was refused",
     "ok      the accepted text is in the database",
-    "ok      the refused text is not",
+    "ok      the refused text is not in the database",
     "",
   ]);
   expect(code).toBe(0);
