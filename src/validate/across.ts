@@ -5,26 +5,29 @@ import type { RuleProblem } from "../rules/problems.ts";
 import type { FieldPath } from "./finding.ts";
 import { isObject } from "./structure.ts";
 
-/** A Secret's name and keys. Its values are not needed, so they are not kept. */
+/** A Secret's name and the names of its keys. The values are not needed, so they are not kept. */
 export interface SecretKeys {
   metadata: { name: string; namespace?: string };
   keys: string[];
 }
 
-/** All objects in the files, as far as each is valid by itself. */
+/** All objects in the files that are valid by themselves. */
 export interface GivenObjects {
   streams: WorkStream[];
   numbers: SmsNumber[];
   hours: OperatingHours[];
   secrets: SecretKeys[];
-  /** Is there an object of this kind and name in the namespace? Also one that is invalid: that has findings of its own. */
+  /**
+   * Whether the files contain an object of this kind and name in the namespace. An invalid object counts, because it has its own findings.
+   */
   isThere(kind: "WorkStream" | "OperatingHours", name: string, namespace: string | undefined): boolean;
-  /** What is wrong with the routing rules of each WorkStream. */
+  /** The problems in the routing rules of each WorkStream. */
   ruleProblems: ReadonlyMap<WorkStream, readonly RuleProblem[]>;
 }
 
 type Subject = WorkStream | SmsNumber | OperatingHours;
 
+/** A problem of one object, found by comparing it with other objects or with this machine. */
 export interface AcrossProblem {
   object: Subject;
   severity: "error" | "warning";
@@ -34,9 +37,8 @@ export interface AcrossProblem {
 }
 
 /**
- * What the API server cannot check, because it needs several objects, the time zones of this machine or our own rules. In the
- * cluster a
- * condition says it.
+ * Problems that the API server cannot find, because finding them needs several objects, this machine's time zones, or the operator's own
+ * rules. In the cluster, a condition reports each of these problems.
  */
 export function acrossProblems(given: GivenObjects): AcrossProblem[] {
   return [
@@ -57,9 +59,9 @@ const numberRules = [
 ];
 const streamRules = [messagesUnused, secretKeys, routingRules];
 
-/** The operator would refuse to work with it, or it could never do what it says. */
+/** For an object that the operator would refuse, or that has a setting without any effect. */
 const error = problemOf("error");
-/** It may be intended: what is missing can be applied later, or come from other files. */
+/** For a problem that may be intended: the missing object can be applied later, or be in other files. */
 const warning = problemOf("warning");
 
 function problemOf(severity: AcrossProblem["severity"]) {
@@ -72,12 +74,14 @@ function problemOf(severity: AcrossProblem["severity"]) {
   });
 }
 
+/** Whether two objects are in the same namespace. Objects in files without a namespace are applied to the same namespace. */
 const near = (a: Subject, b: { metadata: { namespace?: string } }) =>
   (a.metadata.namespace ?? "") === (b.metadata.namespace ?? "");
 const manages = (number: SmsNumber) => effectiveNumber(number).managementPolicy === "Manage";
 const streamOf = (number: SmsNumber, { streams }: GivenObjects) =>
   streams.find((stream) => near(number, stream) && stream.metadata.name === number.spec.workStreamRef.name);
 
+/** Warns about a missing WorkStream. It is only a warning, because the WorkStream may be in the cluster already. */
 function streamMissing(number: SmsNumber, given: GivenObjects): AcrossProblem[] {
   const { name } = number.spec.workStreamRef;
   if (given.isThere("WorkStream", name, number.metadata.namespace)) return [];
@@ -85,6 +89,7 @@ function streamMissing(number: SmsNumber, given: GivenObjects): AcrossProblem[] 
   return [warning(number, ["spec", "workStreamRef", "name"], message, "WorkStreamNotFound")];
 }
 
+/** Warns about missing OperatingHours. It is only a warning, because they may be in the cluster already. */
 function hoursMissing(number: SmsNumber, { isThere }: GivenObjects): AcrossProblem[] {
   const name = number.spec.operatingHoursRef?.name;
   if (name === undefined || isThere("OperatingHours", name, number.metadata.namespace)) return [];
@@ -92,6 +97,7 @@ function hoursMissing(number: SmsNumber, { isThere }: GivenObjects): AcrossProbl
   return [warning(number, ["spec", "operatingHoursRef", "name"], message, "OperatingHoursNotFound")];
 }
 
+/** Reports operating hours that could never have an effect, because the WorkStream allows no automated messages. */
 function hoursNotAllowed(number: SmsNumber, given: GivenObjects): AcrossProblem[] {
   const stream = streamOf(number, given);
   if (
@@ -104,18 +110,22 @@ function hoursNotAllowed(number: SmsNumber, given: GivenObjects): AcrossProblem[
   return [error(number, ["spec", "operatingHoursRef"], message, "OperatingHoursNotAllowed")];
 }
 
+/** Warns about operating hours without a text to send outside of them: customers would get no answer. */
 function hoursSilent(number: SmsNumber, given: GivenObjects): AcrossProblem[] {
   const stream = streamOf(number, given);
   if (number.spec.operatingHoursRef === undefined || stream?.spec.allowAutomatedMessages !== true) return [];
   if (messageFor("OutOfOperatingHours", stream, number) !== undefined) return [];
-  const message = `nothing is sent out of hours: add an automatedMessages entry for OutOfOperatingHours in the number's language (${effectiveNumber(number).language}), here or on the WorkStream`;
+  const message = `nothing is sent outside the operating hours: add an automatedMessages entry for OutOfOperatingHours in the number's language (${effectiveNumber(number).language}), here or on the WorkStream`;
   return [warning(number, ["spec", "operatingHoursRef"], message)];
 }
 
-/** The replies that carriers demand of every sender, whether or not automated messages are allowed. */
+/** The replies that carriers demand of every sender, whether or not the WorkStream allows automated messages. */
 const REPLIES = ["OptOutConfirmation", "OptInConfirmation", "Help"] as const;
 
-/** Only a warning: a Messaging Service may answer for the short code, which only Twilio knows. */
+/**
+ * Warns about a short code without the required replies. It is only a warning, because a Messaging Service may answer for the short code,
+ * and only Twilio knows that.
+ */
 function repliesMissing(number: SmsNumber, given: GivenObjects): AcrossProblem[] {
   const stream = streamOf(number, given);
   if (number.spec.type !== "ShortCode" || stream === undefined) return [];
@@ -126,14 +136,16 @@ function repliesMissing(number: SmsNumber, given: GivenObjects): AcrossProblem[]
   return [warning(number, ["spec", "automatedMessages"], message, "ComplianceRepliesMissing")];
 }
 
+/** Reports a second SmsNumber for the same WorkStream. The API server cannot, because it sees only one object at a time. */
 function streamTaken(number: SmsNumber, { numbers }: GivenObjects): AcrossProblem[] {
   const { name } = number.spec.workStreamRef;
   const other = before(number, numbers, (one) => near(number, one) && one.spec.workStreamRef.name === name);
   if (other === undefined) return [];
-  const message = `SmsNumber ${other.metadata.name} feeds WorkStream ${name} already, and a stream has one number: give this one a WorkStream of its own`;
+  const message = `SmsNumber ${other.metadata.name} feeds WorkStream ${name} already, and a stream has one number: give this SmsNumber its own WorkStream`;
   return [error(number, ["spec", "workStreamRef", "name"], message, "WorkStreamAlreadyHasNumber")];
 }
 
+/** Finds a number that two SmsNumbers manage. A number can be claimed only once in a cluster, so all namespaces count. */
 function numberTaken(number: SmsNumber, { numbers }: GivenObjects): AcrossProblem[] {
   const other = before(number, numbers, (one) => one.spec.number === number.spec.number);
   if (other === undefined) return [];
@@ -142,7 +154,7 @@ function numberTaken(number: SmsNumber, { numbers }: GivenObjects): AcrossProble
   return [error(number, ["spec", "number"], message, "NumberAlreadyClaimed")];
 }
 
-/** The first number before this one that matches. Numbers that only observe do not count: they claim nothing. */
+/** The first matching SmsNumber before this one. SmsNumbers that only observe do not count, because they claim nothing. */
 function before(
   number: SmsNumber,
   numbers: SmsNumber[],
@@ -152,6 +164,7 @@ function before(
   return numbers.slice(0, numbers.indexOf(number)).find((one) => manages(one) && same(one));
 }
 
+/** Warns about texts that are never sent. A short code's required replies are sent even where automated messages are not allowed. */
 function messagesUnused(stream: WorkStream, { numbers }: GivenObjects): AcrossProblem[] {
   const texts = stream.spec.automatedMessages ?? [];
   const hasShortCode = numbers.some(
@@ -166,6 +179,7 @@ function messagesUnused(stream: WorkStream, { numbers }: GivenObjects): AcrossPr
   return [warning(stream, ["spec", "automatedMessages"], message)];
 }
 
+/** Checks a Secret only if it is in the files. A missing Secret is no problem: many users keep credentials out of their manifests. */
 function secretKeys(stream: WorkStream, { secrets }: GivenObjects): AcrossProblem[] {
   const { name } = stream.spec.sms.twilio.credentialsSecretRef;
   const secret = secrets.find((one) => near(stream, one) && one.metadata.name === name);
@@ -194,7 +208,7 @@ function timeZoneUnknown(hours: OperatingHours): AcrossProblem[] {
   }
 }
 
-/** Reads the keys of a Secret, never its values; undefined when the object is no Secret. */
+/** The names of a Secret's keys, never its values. Undefined when the object is not a Secret. */
 export function secretKeysOf(object: Record<string, unknown>): SecretKeys | undefined {
   const { apiVersion, kind, metadata, data, stringData } = object;
   if (apiVersion !== "v1" || kind !== "Secret" || !isObject(metadata) || typeof metadata.name !== "string")

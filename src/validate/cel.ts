@@ -5,7 +5,7 @@ import { isObject } from "./structure.ts";
 
 type CelProgram = (context: Record<string, unknown>) => unknown;
 
-/** A compiled rule. `transition`: it compares with the object before the update. */
+/** A compiled rule. `transition`: the rule compares the object with the object before the update. */
 interface Compiled {
   holds: CelProgram;
   says: CelProgram | undefined;
@@ -14,9 +14,8 @@ interface Compiled {
 }
 
 /**
- * Evaluates the x-kubernetes-validations of a schema as the API server does. Rules are compiled once. With `old` undefined it
- * checks a
- * create, to which transition rules do not apply.
+ * Evaluates the x-kubernetes-validations of a schema as the API server does. The rules are compiled once. With `old` undefined it checks
+ * the creation of an object, to which transition rules do not apply.
  */
 export function celCheck(schema: Schema): (value: unknown, old: unknown) => FieldProblem[] {
   const rules = new Map<Schema, Compiled[]>();
@@ -24,9 +23,11 @@ export function celCheck(schema: Schema): (value: unknown, old: unknown) => Fiel
   return (value, old) => walk(schema, { value, old, path: [] }, rules);
 }
 
+/** Compiles the rules of a schema and of all schemas inside it. They are kept by schema, so that `walk` finds them again. */
 function collect(schema: Schema, rules: Map<Schema, Compiled[]>, inList: boolean) {
   const own = (schema["x-kubernetes-validations"] ?? []).map(compile);
-  // The API server pairs old and new list items by key. None of our rules needs that; should one, say so instead of skipping it.
+  // The API server pairs old and new list items by key. No rule of our CRDs needs that. A future rule that does must fail here and must not
+  // be skipped silently.
   if (inList && own.some(({ transition }) => transition))
     throw new Error("transition rules inside a list are not supported");
   if (own.length > 0) rules.set(schema, own);
@@ -40,12 +41,12 @@ function compile(rule: Rule): Compiled {
     rule,
     holds: environment.parse(rule.rule) as CelProgram,
     says: messageExpression === undefined ? undefined : (environment.parse(messageExpression) as CelProgram),
-    // The API server decides it in the same way: a rule that uses oldSelf is a transition rule.
+    // The API server decides in the same way: a rule that uses oldSelf is a transition rule.
     transition: /\boldSelf\b/.test(rule.rule),
   };
 }
 
-/** Adds Kubernetes' string functions that this CEL library lacks and our CRDs use. */
+/** Kubernetes has its own string functions in CEL. This environment adds two functions that our CRDs use and this CEL library lacks. */
 const environment = new Environment({ unlistedVariablesAreDyn: true })
   .registerFunction("string.replace(string, string): string", (text: string, from: string, to: string) =>
     text.replaceAll(from, to),
@@ -55,13 +56,14 @@ const environment = new Environment({ unlistedVariablesAreDyn: true })
     (text: string, pattern: string) => new RegExp(pattern).exec(text)?.[0] ?? "",
   );
 
-/** A value in the object, with the one in its place before the update. */
+/** A value in the object, with the value at the same place before the update. */
 interface CheckedPlace {
   value: unknown;
   old: unknown;
   path: FieldPath;
 }
 
+/** Evaluates the rules of an object from the outside to the inside, as the API server does. */
 function walk(schema: Schema, place: CheckedPlace, rules: Map<Schema, Compiled[]>): FieldProblem[] {
   const { value, old, path } = place;
   if (value === undefined || value === null) return [];
@@ -90,17 +92,21 @@ function judge(
 ): FieldProblem[] {
   if (transition && old === undefined) return [];
   const context = { self: toCel(schema, value), ...(transition ? { oldSelf: toCel(schema, old) } : {}) };
-  // A fieldPath begins with a dot.
+  // A rule's fieldPath begins with a dot, so the first part of the split path is empty.
   const at = [...path, ...(rule.fieldPath ?? "").split(".").slice(1)];
   try {
     if (holds(context) === true) return [];
   } catch (error) {
+    // A rule that cannot be evaluated counts as failed, as in the API server.
     return [{ path: at, message: `the rule ${rule.rule} cannot be evaluated: ${(error as Error).message}` }];
   }
   return [{ path: at, message: sayWhy(says, context) ?? rule.message ?? `failed rule: ${rule.rule}` }];
 }
 
-/** As in the API server, undefined when the messageExpression fails or gives no usable text; then the fixed message is used. */
+/**
+ * The text of a rule's messageExpression. As in the API server, it is undefined when the expression fails or gives no usable text; then the
+ * fixed message is used.
+ */
 function sayWhy(says: CelProgram | undefined, context: Record<string, unknown>): string | undefined {
   try {
     const text = says?.(context);
@@ -110,7 +116,7 @@ function sayWhy(says: CelProgram | undefined, context: Record<string, unknown>):
   }
 }
 
-/** Converts JSON to CEL's types: CEL tells integers from doubles, and the API server makes a date a timestamp. */
+/** Converts JSON to CEL's types. CEL distinguishes integers from doubles, and the API server turns a date into a timestamp. */
 function toCel(schema: Schema, value: unknown): unknown {
   if (Array.isArray(value)) return value.map((item) => toCel(schema.items ?? {}, item));
   if (isObject(value))

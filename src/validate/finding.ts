@@ -1,6 +1,6 @@
 import type { Reason } from "../api/reasons.ts";
 
-/** Steps from an object's root to a field: names of fields, indexes of list items. */
+/** The steps from an object's root to a field: names of fields and indexes of list items. */
 export type FieldPath = readonly (string | number)[];
 
 /** Something that is wrong in one object. */
@@ -8,30 +8,30 @@ export interface FieldProblem {
   path: FieldPath;
   /** What is wrong, and what to write instead. */
   message: string;
-  /** The API server evaluates no CEL rule after such a problem. */
+  /** True for a problem after which the API server evaluates no CEL rule of the object. */
   blocking?: boolean;
-  /** It only says that a pattern does not match. */
+  /** True for a problem that only says that a value does not match a pattern. */
   pattern?: boolean;
 }
 
-/** A problem and where it is in the files. */
+/** A problem and its place in the files. */
 export interface Finding {
   severity: "error" | "warning";
   file: string;
-  /** Counted from 1 in the file. */
+  /** The position of the YAML document in its file, counted from 1. */
   document: number;
   line: number;
   kind?: string;
   namespace?: string;
   name?: string;
-  /** Such as `spec.sinks[0].url`; empty when the whole object is meant. */
+  /** The path of the field, such as `spec.sinks[0].url`. Empty when the finding is about the whole object. */
   field: string;
   message: string;
-  /** The reason that a condition would have in the cluster, if there is one. */
+  /** The reason of the condition that would report the problem in the cluster, if there is such a condition. */
   reason?: Reason;
 }
 
-/** `["spec", "sinks", 0, "url"]` → `spec.sinks[0].url`, as the API server writes it. */
+/** Writes a path as the API server does: `["spec", "sinks", 0, "url"]` becomes `spec.sinks[0].url`. */
 export function fieldOf(path: FieldPath): string {
   return path.reduce<string>((text, step) => {
     if (typeof step === "number") return `${text}[${step}]`;
@@ -39,11 +39,11 @@ export function fieldOf(path: FieldPath): string {
   }, "");
 }
 
-/** The text of a scalar as it was typed, without quotes; undefined when the field is not in the file. */
+/** Looks up the text of a scalar as it was typed, without quotes. Undefined when the field is not in the file. */
 export type Typed = (path: FieldPath) => string | undefined;
 
 /**
- * How to write a value that YAML did not read as a string: as it was typed, in quotes. The plus before a phone number is left out,
+ * Advises how to write a value that YAML did not read as a string: in quotes, as it was typed. The plus before a phone number is left out,
  * because the next check would refuse it.
  */
 export function inQuotes(path: FieldPath, value: unknown, typed: Typed): string {

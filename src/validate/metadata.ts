@@ -1,7 +1,7 @@
 import { type FieldPath, type FieldProblem, inQuotes, type Typed } from "./finding.ts";
 import { isObject } from "./structure.ts";
 
-/** All fields of Kubernetes' ObjectMeta. */
+/** All fields of Kubernetes' ObjectMeta. The API server drops other fields silently; kubectl refuses them. */
 const KNOWN = new Set([
   "name",
   "generateName",
@@ -20,12 +20,12 @@ const KNOWN = new Set([
   "selfLink",
 ]);
 
-// As the API server checks them: names are RFC 1123 subdomains of up to 253 characters.
+// Names and labels are checked as the API server does. A name is an RFC 1123 subdomain of up to 253 characters.
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const LABEL_VALUE = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;
 const LABEL_KEY = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]$/;
 
-/** Checks metadata. Its rules are the API server's own and not in the CRD. */
+/** Checks an object's metadata. These rules are built into the API server and are not in the CRD. */
 export function metadataProblems(metadata: unknown, typed: Typed): FieldProblem[] {
   const at = (...path: FieldPath) => ["metadata", ...path];
   if (!isObject(metadata)) return [{ path: at(), message: "Required value: write metadata with a name" }];
@@ -56,12 +56,14 @@ function nameProblems(name: unknown, path: FieldPath, typed: Typed): FieldProble
   ];
 }
 
+/** Checks only the namespace's type: whether the namespace exists shows only in the cluster. */
 function namespaceProblems(namespace: unknown, path: FieldPath, typed: Typed): FieldProblem[] {
   return namespace === undefined || namespace === null || typeof namespace === "string"
     ? []
     : [{ path, message: `must be of type string; ${inQuotes(path, namespace, typed)}` }];
 }
 
+/** Checks labels or annotations. Both have the same rules for keys, but only a label's value must match a pattern. */
 function mapProblems(
   map: unknown,
   path: FieldPath,

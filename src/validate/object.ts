@@ -5,6 +5,7 @@ import { metadataProblems } from "./metadata.ts";
 import { schemaCheck } from "./schema.ts";
 import { duplicates, isObject, normalise, unknownFields } from "./structure.ts";
 
+/** The result of checking one object by itself. */
 export interface ObjectCheck {
   /** The object as the API server would store it. */
   object: Record<string, unknown>;
@@ -12,26 +13,27 @@ export interface ObjectCheck {
 }
 
 interface ObjectCheckOptions {
-  /** The object as it is in the cluster, if this is an update. */
+  /** The object that is in the cluster, if this is an update. */
   old?: unknown;
-  /** Looks up scalars as they were typed, for messages. */
+  /** Looks up scalars as they were typed. The messages quote them. */
   typed?: Typed;
 }
 
-/** A kind with its compiled rules. */
+/** A kind with its compiled validation rules. */
 export interface KindChecker extends Crd {
   check(object: Record<string, unknown>, options?: ObjectCheckOptions): ObjectCheck;
 }
 
-/** Our kinds by name, from crds/. */
+/** The operator's kinds by name, read from crds/. */
 export function readKinds(): Map<string, KindChecker> {
   return new Map(readCrds().map((crd) => [crd.kind, { ...crd, check: checkOf(crd) }]));
 }
 
 function checkOf({ group, version, schema }: Crd): KindChecker["check"] {
-  // The API server ignores status in a file, since it is a subresource. Metadata is checked on its own.
+  // The API server ignores the status in a file, because status is a subresource. The metadata is checked separately.
   const checkSchema = schemaCheck(schema);
   const checkCel = celCheck(schema);
+  // Any field of metadata is known here, because metadataProblems checks the metadata.
   const known = { ...schema, properties: { ...schema.properties, metadata: { type: "object" as const } } };
   const prepare = (object: unknown) => {
     const { status: _, ...rest } = isObject(object) ? object : {};
@@ -49,7 +51,7 @@ function checkOf({ group, version, schema }: Crd): KindChecker["check"] {
     const rules = shape.some(({ blocking }) => blocking)
       ? []
       : checkCel(value, old === undefined ? undefined : prepare(old));
-    // Where a rule and a pattern both fail only the rule is reported: it says more. Patterns are there for tools.
+    // If a rule and a pattern both fail for a field, only the rule is reported: its message says more. The patterns are there for tools.
     const reported = new Set(rules.map(({ path }) => fieldOf(path)));
     const rest = shape.filter(({ pattern, path }) => pattern !== true || !reported.has(fieldOf(path)));
     return { object: value, problems: [...rest, ...rules] };

@@ -1,7 +1,7 @@
 import type { Finding } from "./finding.ts";
 import type { ValidationResult } from "./validate.ts";
 
-/** One line per finding in the format of compilers, then a summary. */
+/** The report as text: one line per finding in the format of compilers (`file:line: severity: …`), then a summary. */
 export function textReport({ findings, objects }: ValidationResult): string {
   return [...findings.map(lineOf), summary(findings, objects), ""].join("\n");
 }
@@ -20,7 +20,7 @@ function summary(findings: Finding[], objects: number): string {
 
 const counted = (n: number, noun: string) => `${n} ${noun}${n === 1 ? "" : "s"}`;
 
-/** The same as a JSON object, for tools. */
+/** The report as a JSON object, for tools. */
 export function jsonReport({ findings, objects }: ValidationResult): string {
   return `${JSON.stringify({ objects, ...counts(findings), findings }, null, 2)}\n`;
 }

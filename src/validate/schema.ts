@@ -2,10 +2,14 @@ import { Ajv, type ErrorObject, type SchemaObject, type ValidateFunction } from 
 import type { Schema } from "../api/crds.ts";
 import { type FieldPath, type FieldProblem, inQuotes, type Typed } from "./finding.ts";
 
-/** Checks a value against an OpenAPI schema. Uses the API server's own words where it has some, so that a search finds both. */
+/**
+ * Checks a value against an OpenAPI schema. Uses the API server's own words where it has some, so that a web search finds the same
+ * explanations.
+ */
 export function schemaCheck(schema: Schema): (value: unknown, typed: Typed) => FieldProblem[] {
-  // allErrors, because the API server reports all errors at once; verbose, because messages quote the value.
+  // `allErrors`, because the API server reports all errors at once. `verbose`, because the messages quote the value.
   const ajv = new Ajv({ allErrors: true, strictTypes: false, verbose: true });
+  // Ajv refuses a schema with an unknown format, so each format of the CRDs must be registered.
   ajv.addFormat("int32", true);
   ajv.addFormat("int64", true);
   ajv.addFormat("date-time", true);
@@ -17,7 +21,7 @@ export function schemaCheck(schema: Schema): (value: unknown, typed: Typed) => F
   };
 }
 
-/** Is it a day that exists, as the API server checks `format: date`? 2026-02-30 does not. */
+/** Whether the text is a day that exists, such as 2026-02-28 but not 2026-02-30. The API server checks `format: date` in this way. */
 function isDate(text: string): boolean {
   const date = new Date(`${text}T00:00:00Z`);
   return (
@@ -25,7 +29,7 @@ function isDate(text: string): boolean {
   );
 }
 
-/** The schema without what ajv does not know, and without defaults, which `normalise` has applied. */
+/** The schema without the keywords that ajv does not know, and without defaults, which `normalise` has already applied. */
 function plain(schema: Schema): SchemaObject {
   const { description: _, default: __, properties, items, ...rest } = schema;
   const known = Object.entries(rest).filter(([key]) => !key.startsWith("x-kubernetes-"));
@@ -50,11 +54,12 @@ function problemOf(error: ErrorObject, typed: Typed): FieldProblem {
   return { path, message, blocking: BLOCKING.has(error.keyword), pattern: error.keyword === "pattern" };
 }
 
-/** The API server evaluates no CEL rule of an object that breaks one of these. */
+/** The API server evaluates no CEL rule of an object that breaks one of these schema keywords. */
 const BLOCKING = new Set(["type", "required", "enum", "maxLength", "maxItems", "format"]);
 
 type Wording = (error: ErrorObject, path: FieldPath, typed: Typed) => string;
 
+/** The message for each schema keyword, in the API server's words. */
 const worded: Record<string, Wording> = {
   required: () => "Required value",
   type: ({ params, data }, path, typed) => {
@@ -76,13 +81,14 @@ const worded: Record<string, Wording> = {
   maximum: ({ params }) => `should be less than or equal to ${params.limit}`,
 };
 
+/** The type of a value in the words of a schema. JSON has no integers, so a whole number counts as an integer. */
 function typeOf(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "array";
   return typeof value === "number" ? (Number.isInteger(value) ? "integer" : "number") : typeof value;
 }
 
-/** The steps of a JSON pointer such as `/spec/sinks/0/url`. */
+/** Turns a JSON pointer such as `/spec/sinks/0/url` into a path. */
 function pathOf(pointer: string): FieldPath {
   return pointer
     .split("/")

@@ -1,20 +1,20 @@
 import type { Schema } from "../api/crds.ts";
 import { type FieldPath, type FieldProblem, fieldOf } from "./finding.ts";
 
-// What the API server does to an object before it evaluates rules: unknown fields, defaults, and lists with a key.
+// These functions do what the API server does to an object before it evaluates CEL rules: unknown fields, defaults, and lists with a key.
 
 type PlainObject = Record<string, unknown>;
 
 export const isObject = (value: unknown): value is PlainObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Fields that the schema does not have. The API server would silently drop them; kubectl refuses them, and so do we. */
+/** Fields that the schema does not have. The API server would drop them silently. kubectl refuses them, and so does the validator. */
 export function unknownFields(schema: Schema, value: unknown, path: FieldPath = []): FieldProblem[] {
   if (Array.isArray(value)) {
     const { items } = schema;
     return items === undefined ? [] : value.flatMap((item, i) => unknownFields(items, item, [...path, i]));
   }
-  // A schema of type object without properties allows any field. One of another type allows none, so all fields are unknown.
+  // A schema of type object without properties allows any field. A schema of another type allows no fields, so all fields are unknown.
   if (!isObject(value) || (schema.type === "object" && schema.properties === undefined)) return [];
   const properties = schema.properties ?? {};
   return Object.entries(value).flatMap(([name, child]) => {
@@ -31,16 +31,16 @@ function unknown(path: FieldPath, properties: Record<string, Schema>): FieldProb
   const hint =
     near === undefined
       ? Object.keys(properties).length === 0
-        ? "no field can stand here"
-        : `what can stand here: ${Object.keys(properties).join(", ")}`
+        ? "no field is allowed here"
+        : `allowed fields: ${Object.keys(properties).join(", ")}`
       : `did you mean ${near}?`;
   return { path, message: `unknown field "${fieldOf(path)}"; ${hint}` };
 }
 
-/** Equal except for case, or with at most two letters inserted, removed or replaced. */
+/** Whether two names are equal except for upper and lower case, or differ by at most two inserted, removed or replaced letters. */
 function isNear(a: string, b: string): boolean {
   if (a.toLowerCase() === b.toLowerCase()) return true;
-  // The Levenshtein distance, row by row.
+  // Computes the Levenshtein distance, row by row.
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
@@ -48,10 +48,11 @@ function isNear(a: string, b: string): boolean {
       next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
     row = next;
   }
+  // A short name may differ less. Otherwise nearly every field would be suggested for it.
   return row[b.length]! <= Math.min(2, Math.floor(b.length / 3));
 }
 
-/** A copy as the API server would store it: without unknown fields and without nulls, and with the schema's defaults. */
+/** A copy of the object as the API server would store it: without unknown fields and nulls, and with the schema's defaults. */
 export function normalise(schema: Schema, value: unknown): unknown {
   if (Array.isArray(value)) {
     const { items } = schema;
@@ -61,13 +62,14 @@ export function normalise(schema: Schema, value: unknown): unknown {
   const copy: PlainObject = {};
   for (const [name, child] of Object.entries(schema.properties)) {
     const given = Object.hasOwn(value, name) ? value[name] : undefined;
+    // A null counts as missing: the API server removes it before it applies defaults.
     const wanted = given ?? structuredClone(child.default);
     if (wanted !== undefined) copy[name] = normalise(child, wanted);
   }
   return copy;
 }
 
-/** Items that come twice in a set or in a list with a key. */
+/** Items that occur twice in a set, or in a list with a key. The API server refuses them. */
 export function duplicates(schema: Schema, value: unknown, path: FieldPath = []): FieldProblem[] {
   if (isObject(value))
     return Object.entries(schema.properties ?? {}).flatMap(([name, child]) =>
@@ -80,13 +82,19 @@ export function duplicates(schema: Schema, value: unknown, path: FieldPath = [])
     const key = keyOf(schema, item);
     if (key === undefined) return [];
     if (seen.has(key))
-      return [{ path: [...path, i], message: `Duplicate value: ${key} is there already; keep one` }];
+      return [
+        {
+          path: [...path, i],
+          message: `Duplicate value: the list has ${key} already; remove one of the two`,
+        },
+      ];
     seen.add(key);
     return [];
   });
   return [...own, ...value.flatMap((item, i) => duplicates(items, item, [...path, i]))];
 }
 
+/** What must be unique in a list, as text: a whole item of a set, or the key fields of an item. Undefined: nothing must be unique. */
 function keyOf(schema: Schema, item: unknown): string | undefined {
   if (schema["x-kubernetes-list-type"] === "set") return JSON.stringify(item);
   if (schema["x-kubernetes-list-type"] !== "map" || !isObject(item)) return undefined;

@@ -27,7 +27,7 @@ const judge = async (...documents: string[]) =>
 
 const rows: Record<string, [documents: string[], findings: string[]]> = {
   "a stream and its number": [[stream("a"), number("line", "a", "14252306549")], []],
-  "a number whose stream is elsewhere": [
+  "a number whose stream is not in the files": [
     [number("line", "a", "14252306549")],
     ["warning SmsNumber line spec.workStreamRef.name WorkStreamNotFound"],
   ],
@@ -35,19 +35,19 @@ const rows: Record<string, [documents: string[], findings: string[]]> = {
     [stream("a", "", "x"), number("line", "a", "14252306549", "", "y")],
     ["warning SmsNumber line spec.workStreamRef.name WorkStreamNotFound"],
   ],
-  "hours that are elsewhere": [
+  "operating hours that are not in the files": [
     [stream("a", ALLOWED + TEXT), number("line", "a", "14252306549", HOURS)],
     ["warning SmsNumber line spec.operatingHoursRef.name OperatingHoursNotFound"],
   ],
-  "hours on a stream that allows no automated messages": [
+  "operating hours on a stream that allows no automated messages": [
     [stream("a"), number("line", "a", "14252306549", HOURS), hours("h", "UTC")],
     ["error SmsNumber line spec.operatingHoursRef OperatingHoursNotAllowed"],
   ],
-  "hours and no text for them": [
+  "operating hours without a text to send outside of them": [
     [stream("a", ALLOWED), number("line", "a", "14252306549", HOURS), hours("h", "UTC")],
     ["warning SmsNumber line spec.operatingHoursRef"],
   ],
-  "hours and a text in another language": [
+  "operating hours with a text in another language": [
     [
       stream("a", ALLOWED + TEXT),
       number("line", "a", "14252306549", `${HOURS}  language: es\n`),
@@ -55,7 +55,7 @@ const rows: Record<string, [documents: string[], findings: string[]]> = {
     ],
     ["warning SmsNumber line spec.operatingHoursRef"],
   ],
-  "hours and a text in the language without its region": [
+  "operating hours with a text in the language without its region": [
     [
       stream("a", ALLOWED + TEXT),
       number("line", "a", "14252306549", `${HOURS}  language: en-GB\n`),
@@ -76,7 +76,7 @@ const rows: Record<string, [documents: string[], findings: string[]]> = {
     ],
     [],
   ],
-  "one number twice, in two namespaces": [
+  "one number that two SmsNumbers in two namespaces have": [
     [
       stream("a", "", "x"),
       stream("a", "", "y"),
@@ -85,7 +85,7 @@ const rows: Record<string, [documents: string[], findings: string[]]> = {
     ],
     ["error SmsNumber m spec.number NumberAlreadyClaimed"],
   ],
-  "one number twice, once to observe": [
+  "one number that two SmsNumbers have, one of which only observes": [
     [
       stream("a"),
       stream("b"),
@@ -112,7 +112,10 @@ const rows: Record<string, [documents: string[], findings: string[]]> = {
     [hours("h", "Europe/Wien")],
     ["error OperatingHours h spec.timeZone TimeZoneUnknown"],
   ],
-  "the same object twice": [[hours("h", "UTC"), hours("h", "UTC")], ["error OperatingHours h metadata.name"]],
+  "an object that occurs twice": [
+    [hours("h", "UTC"), hours("h", "UTC")],
+    ["error OperatingHours h metadata.name"],
+  ],
   "a kind that does not exist": [[header("SmsNumbers", "line")], ["error undefined undefined kind"]],
   "an object of another API group": [
     ["apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {replicas: many}\n"],
@@ -123,22 +126,23 @@ const rows: Record<string, [documents: string[], findings: string[]]> = {
     ["error OperatingHours Support metadata.name"],
   ],
   "a status in a file": [[`${hours("h", "UTC")}status: {open: true}\n`], ["warning OperatingHours h status"]],
-  "empty documents beside an object": [["", "# nothing\n", hours("h", "UTC"), "\n"], []],
+  "an object among empty documents": [["", "# nothing\n", hours("h", "UTC"), "\n"], []],
 };
 
-describe("rules across objects", () => {
+describe("the validator", () => {
   for (const [name, [documents, findings]] of Object.entries(rows))
-    test(name, async () => expect(await judge(...documents)).toEqual(findings));
+    test(`finds ${findings.length === 0 ? "nothing wrong with" : "the problem of"} ${name}`, async () =>
+      expect(await judge(...documents)).toEqual(findings));
 });
 
-/** A document, and a part of each message about it, in order. */
+/** Each case has a document and a part of each message about it, in order. */
 const advice: Record<string, [text: string, said: string[]]> = {
   "a name that YAML takes for a boolean": [
     hours("n", "UTC"),
     ['must be of type string; put it in quotes: name: "n"'],
   ],
   "a name that is a number with a zero in front": [hours("010", "UTC"), ['put it in quotes: name: "010"']],
-  "a name that is nothing to YAML": [hours("~", "UTC"), ["Required value"]],
+  "a name that YAML reads as null": [hours("~", "UTC"), ["Required value"]],
   "a namespace that YAML takes for a boolean": [
     hours("a", "UTC").replace("{name: a}", "{name: a, namespace: y}"),
     ['must be of type string; put it in quotes: namespace: "y"'],
@@ -155,37 +159,37 @@ const advice: Record<string, [text: string, said: string[]]> = {
     `${header("SmsNumber", "line")}spec: {workStreamRef: {name: a}, number: +14252306549}\n`,
     ['put it in quotes: number: "14252306549"'],
   ],
-  "a choice that YAML takes for a boolean": [
+  "an enum value that YAML takes for a boolean": [
     stream("a", "  workDistribution: {mode: off}\n"),
     [
       'must be of type string: "boolean"; put it in quotes: mode: "off"',
       "Unsupported value: off: supported values",
     ],
   ],
-  "an empty file": ["", ["there is no object in it"]],
-  "a file of comments": ["# nothing yet\n---\n", ["there is no object in it"]],
-  "a template's value": [
+  "an empty file": ["", ["the file contains no object"]],
+  "a file of comments": ["# nothing yet\n---\n", ["the file contains no object"]],
+  "a Helm template's value in braces": [
     `${header("OperatingHours", "a")}spec: {timeZone: {{ .Values.zone }}}\n`,
     ["render it first"],
   ],
-  "a template's value, of its own": [
+  "a Helm template's value on its own line": [
     `${header("OperatingHours", "a")}spec:\n  timeZone: {{ .Values.zone }}\n`,
     ["render it first"],
   ],
-  "a template's condition": [
+  "a Helm template's condition": [
     `{{- if .Values.hours }}\n${hours("a", "UTC")}{{- end }}\n`,
     ["render it first"],
   ],
-  "a template's name": [
+  "a Helm template's name in metadata": [
     `${header("OperatingHours", "{{ .Release.Name }}-a")}spec: {timeZone: UTC}\n`,
     ["render it first"],
   ],
-  "a template's comment": [`{{/* hours: all day */}}\n${hours("a", "UTC")}`, ["render it first"]],
-  "a template's list": [
+  "a Helm template's comment": [`{{/* hours: all day */}}\n${hours("a", "UTC")}`, ["render it first"]],
+  "a Helm template's list": [
     `${header("OperatingHours", "a")}spec:\n  {{- range .Values.days }}\n  - {day: {{ .day }}}\n  {{- end }}\n`,
     ["render it first"],
   ],
-  "braces in a text, and a wrong indent elsewhere": [
+  "braces in a double-quoted text, and a wrong indent elsewhere": [
     reply('"{{ hello }}"', "   mode: Push"),
     ["items must start at the same column"],
   ],
@@ -193,11 +197,11 @@ const advice: Record<string, [text: string, said: string[]]> = {
     reply("'it''s {{ hello }}'", "  routingRules: ["),
     ["Flow sequence in block collection must be sufficiently indented"],
   ],
-  "braces in a text whose quotes do not end": [
+  "braces in a text without a closing quote": [
     reply('"{{ hello }}', "  mode: Push"),
     ['Missing closing "quote'],
   ],
-  "braces in a text, and more behind its quotes": [
+  "braces in a text, and more text after its closing quote": [
     reply('"{{ hello }}" again', "  mode: Push"),
     ["Unexpected scalar"],
   ],
@@ -211,55 +215,56 @@ const advice: Record<string, [text: string, said: string[]]> = {
   ],
 };
 
-/** A stream with this reply, followed by this line. */
+/** A stream with this greeting, followed by this line. */
 function reply(text: string, line: string): string {
   return `${header("WorkStream", "a")}spec:\n  greeting: ${text}\n${line}\n`;
 }
 
-describe("what to write instead", () => {
+describe("a finding says what is wrong or what to write instead", () => {
   for (const [name, [text, said]] of Object.entries(advice))
-    test(name, async () => {
+    test(`for ${name}`, async () => {
       const { findings } = await validate([parseSources("a.yaml", text)]);
       expect(findings.map(({ severity, message }) => [severity, message])).toEqual(
         said.map((each) => ["error", expect.stringContaining(each)]),
       );
     });
 
-  test("braces in a text do not make a template", async () => {
+  test("braces in a text do not make the file a template", async () => {
     const text = stream("a", `${ALLOWED}  automatedMessages: [{trigger: Greeting, text: "{{ hello }}"}]\n`);
     const { findings } = await validate([parseSources("a.yaml", text)]);
     expect(findings.filter(({ message }) => message.includes("render it first"))).toEqual([]);
   });
 
-  test("a reference to an invalid stream or invalid hours is not reported as missing", async () => {
+  test("a reference to an invalid WorkStream or invalid OperatingHours is not reported as missing", async () => {
     const faulty = [stream("a", "  channel: Fax\n"), hours("h", "Local")];
     const said = await judge(...faulty, number("line", "a", "14252306549", HOURS));
     expect(said).toEqual(["error WorkStream a spec.channel", "error OperatingHours h spec.timeZone"]);
   });
 });
 
-describe("where a finding is", () => {
+describe("a finding", () => {
   const text = `${hours("a", "UTC")}---\n${header("SmsNumber", "line")}spec:\n  workStreamRef: {name: a}\n  # a comment\n  number: 14252306549\n`;
   let report: string;
   beforeAll(async () => {
     report = textReport(await validate([parseSources("dir/x.yaml", text)]));
   });
 
-  test("is reported with file, line, kind, name, field and document, and what to write", () => {
+  test("has file, line, kind, name, field and document, and says what to write", () => {
     expect(report.split("\n")[0]).toBe(
       'dir/x.yaml:12: error: SmsNumber line: spec.number: must be of type string: "integer"; put it in quotes: number: "14252306549" (document 2)',
     );
   });
 
-  test("is counted in the last line", () => expect(report).toContain("2 objects, 1 error, 0 warnings\n"));
+  test("is counted in the last line of the report", () =>
+    expect(report).toContain("2 objects, 1 error, 0 warnings\n"));
 
-  test("is found for the items of a List", async () => {
+  test("has the line of its item when the file contains a List", async () => {
     const list = `kind: List\napiVersion: v1\nitems:\n- ${hours("h", "Local").trimEnd().replaceAll("\n", "\n  ")}\n`;
     const [finding] = (await validate([parseSources("list.yaml", list)])).findings;
     expect(finding).toMatchObject({ line: 7, field: "spec.timeZone", name: "h" });
   });
 
-  test("is the same for JSON, and in a JSON report", async () => {
+  test("is the same for a JSON file, and in a JSON report", async () => {
     const object = {
       apiVersion: "smschannel.dev/v1alpha1",
       kind: "OperatingHours",
@@ -276,8 +281,8 @@ describe("where a finding is", () => {
 
   test.each([
     ["an alias without an anchor", "a: 1\n---\nkind: WorkStream\nspec: *foo\n", "Unresolved alias"],
-    ["a merge of no map", "a: 1\n---\n<<: 3\n", "Merge sources must be maps"],
-  ])("%s is an error of that document", async (_, text, message) => {
+    ["a YAML merge of a value that is not a map", "a: 1\n---\n<<: 3\n", "Merge sources must be maps"],
+  ])("about %s names the document that has it", async (_, text, message) => {
     const { findings } = await validate([
       parseSources("bad.yaml", text),
       parseSources("good.yaml", hours("h", "UTC")),
@@ -286,14 +291,14 @@ describe("where a finding is", () => {
     expect(findings[0]).toMatchObject({ file: "bad.yaml", document: 2, severity: "error" });
     expect(findings[0]!.message).toContain(message);
   });
-  test("includes the line of a syntax error", async () => {
+  test("about a syntax error has its line", async () => {
     const [finding] = (await validate([parseSources("bad.yaml", "a: 1\nb: [1\nc: 2\n")])).findings;
     expect(finding).toMatchObject({ severity: "error", file: "bad.yaml", field: "" });
     expect(finding!.line).toBeGreaterThan(1);
   });
 
-  // For kubectl the last one wins, so one of the two lines has no effect. We report it.
-  test("is known for a field that comes twice", async () => {
+  // If a field occurs twice, kubectl uses the last one, so the first has no effect. The validator reports it as an error.
+  test("reports a field that occurs twice", async () => {
     const { findings } = await validate([
       parseSources("x.yaml", `${hours("h", "UTC")}kind: OperatingHours\n`),
     ]);
@@ -302,7 +307,7 @@ describe("where a finding is", () => {
   });
 });
 
-describe("with the objects that are in the cluster", () => {
+describe("validation against the objects in the cluster", () => {
   const before = number("line", "a", "14252306549");
   const judgeChange = async (after: string) => {
     const old = [parseSources("old.yaml", before)];
@@ -312,11 +317,11 @@ describe("with the objects that are in the cluster", () => {
       .map(({ file, message }) => `${file} ${message}`);
   };
 
-  test("a number that changes is refused", async () =>
+  test("refuses a change of an SmsNumber's number", async () =>
     expect(await judgeChange(number("line", "a", "14252306550"))).toEqual([
       "new.yaml number cannot be changed: delete this SmsNumber and create another one",
     ]));
-  test("another object may have another number", async () =>
+  test("accepts another SmsNumber with another number", async () =>
     expect(await judgeChange(number("m", "a", "14252306550"))).toEqual([]));
-  test("the same object is accepted", async () => expect(await judgeChange(before)).toEqual([]));
+  test("accepts an unchanged object", async () => expect(await judgeChange(before)).toEqual([]));
 });

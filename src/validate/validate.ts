@@ -7,14 +7,15 @@ import { type KindChecker, readKinds } from "./object.ts";
 import type { Parsed, Source } from "./source.ts";
 import { isObject } from "./structure.ts";
 
+/** What a validation found. */
 export interface ValidationResult {
-  /** Sorted by file, in the order given, and line. */
+  /** The findings, sorted by file (in the order given) and line. */
   findings: Finding[];
-  /** How many objects of our kinds were checked. Other kinds are ignored. */
+  /** How many objects of the operator's kinds were checked. Objects of other kinds are ignored. */
   objects: number;
 }
 
-/** An object of one of our kinds and where it is. */
+/** An object of one of the operator's kinds, with its place in the files. */
 interface Checked {
   source: Source;
   kind: string;
@@ -25,8 +26,8 @@ interface Checked {
 }
 
 /**
- * Checks files as the API server and then the operator would. `old` has the objects that are in the cluster, to find forbidden
- * changes.
+ * Checks files as the API server and then the operator would. `old` contains the objects that are in the cluster. With them, forbidden
+ * changes are found, too.
  */
 export async function validate(
   files: readonly Parsed[],
@@ -42,7 +43,7 @@ export async function validate(
   for (const source of files.flatMap(({ sources }) => sources))
     checkOne(source, { kinds, before, checked, findings });
   const given = await givenOf(files, checked);
-  // Findings across objects name the object only; this finds its place in the files.
+  // A finding across objects names only its object. This map gives the object's place in the files.
   const places = new Map(checked.map((one) => [one.object as unknown, one]));
   for (const { object, severity, path, message, reason } of acrossProblems(given)) {
     const finding = findingOf(places.get(object)!, severity, path, message);
@@ -60,6 +61,7 @@ const unreadable = ({ file, document, line, message }: Parsed["problems"][number
   message,
 });
 
+/** Whether a file has no object. This is an error: often the command that should have written the file has failed. */
 const holdsNothing = ({ sources, problems }: Parsed) => sources.length === 0 && problems.length === 0;
 const empty = (file: string): Finding => ({
   severity: "error",
@@ -67,10 +69,10 @@ const empty = (file: string): Finding => ({
   document: 1,
   line: 1,
   field: "",
-  message: "there is no object in it: is it the right file, and did what should have written it work?",
+  message: "the file contains no object: is it the right file, and did the command that wrote it succeed?",
 });
 
-/** What checking all files shares and collects. */
+/** What the checks of all files share and collect. */
 interface CheckRun {
   kinds: Map<string, KindChecker>;
   before: Map<string, unknown>;
@@ -78,6 +80,7 @@ interface CheckRun {
   findings: Finding[];
 }
 
+/** Checks one object by itself, and adds it to `checked` if it is of one of the operator's kinds. */
 function checkOne(source: Source, { kinds, before, checked, findings }: CheckRun) {
   const raw = source.object;
   const kind = isObject(raw) && isOurs(raw.apiVersion) ? kinds.get(String(raw.kind)) : undefined;
@@ -92,6 +95,7 @@ function checkOne(source: Source, { kinds, before, checked, findings }: CheckRun
       findings.push({ ...placed(source), field: "kind", message: unknownKind(raw.kind, kinds) });
     return;
   }
+  // An invalid object is checked further, so that a user sees all problems at once.
   const { object, problems } = kind.check(raw, { old: before.get(identityOf(raw)), typed: source.typed });
   const one: Checked = { source, kind: kind.kind, ...identity(raw), object, good: problems.length === 0 };
   for (const { path, message } of problems) findings.push(findingOf(one, "error", path, message));
@@ -101,7 +105,7 @@ function checkOne(source: Source, { kinds, before, checked, findings }: CheckRun
         one,
         "warning",
         ["status"],
-        "status is the operator's and is not taken from a file: remove it",
+        "only the operator writes status, and status in a file is ignored: remove it",
       ),
     );
   const twin = checked.find(
@@ -113,7 +117,7 @@ function checkOne(source: Source, { kinds, before, checked, findings }: CheckRun
         one,
         "error",
         ["metadata", "name"],
-        `the same object stands in ${twin.source.file}, line ${twin.source.lineOf([])}: remove one`,
+        `the same object is also in ${twin.source.file}, line ${twin.source.lineOf([])}: remove one of the two`,
       ),
     );
   checked.push(one);
@@ -141,6 +145,7 @@ function identity(object: Record<string, unknown>): {
   };
 }
 
+/** Identifies an object by kind, namespace and name, to find duplicates and the object in the cluster. */
 function identityOf(object: unknown): string {
   if (!isObject(object)) return "";
   const { namespace, name } = identity(object);
@@ -162,7 +167,10 @@ function findingOf(one: Checked, severity: Finding["severity"], path: FieldPath,
   };
 }
 
-/** Only objects that are valid by themselves, so that rules across objects can rely on their types. */
+/**
+ * The objects for the rules across objects. Only objects that are valid by themselves are included, so that the rules can rely on their
+ * types.
+ */
 async function givenOf(files: readonly Parsed[], checked: Checked[]): Promise<GivenObjects> {
   const of = <T>(kind: string) =>
     checked.filter((one) => one.kind === kind && one.good).map(({ object }) => object as T);
@@ -180,7 +188,7 @@ async function givenOf(files: readonly Parsed[], checked: Checked[]): Promise<Gi
   };
 }
 
-/** Checks routing rules with the same limits as the operator. */
+/** Checks the routing rules with the same limits as the operator. */
 async function judged(streams: readonly WorkStream[]): Promise<GivenObjects["ruleProblems"]> {
   const judge = new RuleJudge();
   try {
@@ -195,6 +203,7 @@ async function judged(streams: readonly WorkStream[]): Promise<GivenObjects["rul
   }
 }
 
+/** Sorts findings as a person reads the files: in the given order of the files, from top to bottom. */
 function sorted(findings: Finding[], files: readonly Parsed[]): Finding[] {
   const order = new Map(
     files.flatMap(({ sources, problems }) => [...sources, ...problems]).map(({ file }, i) => [file, i]),
