@@ -8,7 +8,7 @@ import { describeWebhook, webhookOf } from "./twilio.ts";
 
 const GONE_WITHIN_MS = 60_000;
 
-/** Deletes the SmsNumber, and shows that its webhook at Twilio is what it was before. */
+/** Deletes the SmsNumber, and shows that its webhook at Twilio is the same as before the demo. */
 export async function playEnding(
   teller: Teller,
   { stage, examples, twilioUrl, credentials, number, before }: Scene,
@@ -22,7 +22,7 @@ export async function playEnding(
     await gone(smsNumber, objects, signal);
     return { result: undefined, seen: `smsnumber.smschannel.dev "${name}" deleted` };
   });
-  await teller.step("restored", "The number's webhook at Twilio, restored", async () => {
+  await teller.step("restored", "The number's webhook at Twilio is restored", async () => {
     const now = await webhookOf(twilioUrl, credentials, number, signal);
     expectSame("the number at Twilio", now, before);
     return { result: undefined, seen: `as before: ${describeWebhook(now)}` };
@@ -30,20 +30,22 @@ export async function playEnding(
 }
 
 /**
- * Deletes what the demo applied to a cluster that is kept. It does so while the operator still runs, which has to give the
- * webhooks back, and numbers first, as giving one back needs its stream and Secret.
+ * Deletes what the demo applied to a cluster that the demo does not delete. This happens while the operator still runs, because the
+ * operator has to give the webhooks back. SmsNumbers are deleted first, because giving back a webhook needs the number's WorkStream and
+ * Secret.
  */
 export async function deleteExamples(scene: Scene, objects: Objects): Promise<void> {
   const signal = AbortSignal.timeout(GONE_WITHIN_MS);
   for (const object of scene.examples.toReversed()) {
     const type = scene.kinds.of(object.kind);
-    // A namespace stays: it may hold objects that are not ours.
+    // Namespaces are not deleted: they may contain objects that the demo did not create.
     if (!type.namespaced) continue;
     await scene.stage.client.delete(type, object.metadata, {}, signal);
     if (object.kind === "SmsNumber") await gone(object, objects, signal);
   }
 }
 
+/** Waits until the object no longer exists. Its finalizer may first have to give back a webhook at Twilio. */
 async function gone(object: KubeObject, objects: Objects, signal: AbortSignal): Promise<void> {
   await waitFor({
     expected: `${object.kind} ${object.metadata.name} to be gone`,

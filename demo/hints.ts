@@ -1,7 +1,7 @@
 import { only, type Scene } from "./scene.ts";
 import { OPERATOR_NAMESPACE } from "./stage.ts";
 
-/** What to try while the demo stays up: lines to paste into another terminal. */
+/** What to try while the demo stays up: commands to paste into another terminal. */
 export function hints(scene: Scene): string {
   const { stage, database, operator, twilioUrl, credentials, number, before } = scene;
   const { accountSid, authToken } = credentials;
@@ -23,17 +23,17 @@ Send a text, and look at what was stored:
   curl -s ${twilioUrl}/_simulator/inbound -d '${text}'
   psql '${database.ownerUrl}' -c "select received_at, kind, stream, customer, convert_from(body, 'UTF8') from smschannel.inbox"
 
-Point the number elsewhere behind the operator's back, and see it put right within 30 s, with an event:
+Change the number's webhook at Twilio, and watch the operator set it again within 30 s and report it with an event:
 
   curl -s -u '${accountSid}:${authToken}' ${resource} -d SmsUrl=https://elsewhere.example.com/sms
   kubectl get events -n ${namespace} --watch
 
-Delete the number, and see at Twilio what it had before:
+Delete the SmsNumber, and see that the number at Twilio has its former webhook again:
 
   kubectl delete smsnumber ${name} -n ${namespace}
   curl -s -u '${accountSid}:${authToken}' ${resource}
 
-Break it: a wrong token, a Twilio that fails for a minute, a receiver that is gone:
+Break something: edit the token in the Secret, or let Twilio fail for a minute, and watch the conditions:
 
   kubectl get secrets -n ${namespace}; kubectl get secrets -n ${OPERATOR_NAMESPACE}
   curl -s ${twilioUrl}/_simulator/faults -d '[{"kind":"status","status":500,"durationMs":60000}]'

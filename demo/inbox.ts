@@ -1,5 +1,6 @@
 import pg from "pg";
 
+/** What the inbox stores of one MessageSid: how many rows there are, and the content of the first row. */
 export interface StoredText {
   readonly rows: number;
   readonly kind: string;
@@ -10,7 +11,7 @@ export interface StoredText {
   readonly text: string | null;
 }
 
-/** The rows of a MessageSid, read as the database's owner: the receiver's own role may only insert. */
+/** The stored rows with this MessageSid. They are read as the database's owner, because the receiver's role may only insert. */
 export async function storedText(ownerUrl: string, messageSid: string): Promise<StoredText | undefined> {
   const rows = await query(
     ownerUrl,
@@ -36,7 +37,7 @@ export async function countTexts(ownerUrl: string): Promise<number> {
   return row?.count as number;
 }
 
-/** Whether the database refuses this role to read texts (42501: insufficient privilege). */
+/** Whether the database refuses to let this role read texts (error 42501, insufficient privilege). */
 export async function mayNotRead(url: string): Promise<boolean> {
   return query(url, "select 1 from smschannel.inbox limit 1", []).then(
     () => false,

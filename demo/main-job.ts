@@ -10,7 +10,7 @@ import { describeWebhook, sendText, sendUnsigned, webhookOf } from "./twilio.ts"
 const CUSTOMER = "+12065550142";
 const TEXT = "Hello, is my order on its way? 📦";
 
-/** What a user does: applies the manifests, sees the number wired, and sends a text. */
+/** Plays what a user does: applies the manifests, watches the number get its webhook, and sends a text. */
 export async function playMainJob(
   teller: Teller,
   scene: Scene,
@@ -52,7 +52,7 @@ async function seeWebhook(
     const expected = `${operator.publicUrl}/inbound/${namespace}/${name}`;
     expectSame("the WorkStream's status.inboundUrl", inboundUrl, expected);
     const now = await webhookOf(twilioUrl, credentials, number, signal);
-    // The fragment carries Twilio's connection overrides and is no part of the address.
+    // The fragment is not part of the address: it contains Twilio's connection overrides.
     expectSame("the number's SmsUrl at Twilio", now.smsUrl.split("#")[0], expected);
     expectSame("its SmsMethod", now.smsMethod, "POST");
     teller.note(`before: ${describeWebhook(before)}`);
@@ -73,7 +73,11 @@ async function seeText(
     const delivery = await sendText(twilioUrl, { from: CUSTOMER, to: `+${number}`, body: TEXT }, signal);
     const { url, status } = delivery.attempts.at(-1) ?? {};
     const expected = { outcome: "delivered", url: inboundUrl, status: 200 };
-    expectSame("what became of it", { outcome: delivery.outcome, url: url?.split("#")[0], status }, expected);
+    expectSame(
+      "what happened to the text",
+      { outcome: delivery.outcome, url: url?.split("#")[0], status },
+      expected,
+    );
     return {
       result: delivery.messageSid ?? "",
       seen: `${inboundUrl} answered 200 to ${delivery.messageSid}`,
@@ -94,7 +98,7 @@ async function seeForgery(
   inboundUrl: string,
   signal: AbortSignal,
 ): Promise<void> {
-  await teller.step("forgery", "A stranger sends the same, without Twilio's signature", async () => {
+  await teller.step("forgery", "A stranger sends the same text without Twilio's signature", async () => {
     const before = await countTexts(database.ownerUrl);
     const text = { from: CUSTOMER, to: `+${number}`, body: TEXT };
     const status = await sendUnsigned(inboundUrl, credentials.accountSid, text, signal);

@@ -18,7 +18,7 @@ interface Definition extends KubeObject {
   };
 }
 
-/** All objects of a folder's YAML files, in the order of the files' names. */
+/** All objects in a folder's YAML files, in the order of the file names. */
 export function readManifests(folder: string): KubeObject[] {
   return readdirSync(folder)
     .filter((name) => name.endsWith(".yaml"))
@@ -28,7 +28,7 @@ export function readManifests(folder: string): KubeObject[] {
     .filter((object) => object !== null);
 }
 
-/** Objects without a namespace get the one that kubectl would put them into. */
+/** Puts objects without a namespace into `default`, as kubectl does. */
 export function inDefaultNamespace(kinds: Kinds, objects: KubeObject[]): KubeObject[] {
   return objects.map((object) =>
     kinds.of(object.kind).namespaced
@@ -37,7 +37,7 @@ export function inDefaultNamespace(kinds: Kinds, objects: KubeObject[]): KubeObj
   );
 }
 
-/** The kinds that the manifests may use: those of `crds`, and the few built-in ones that examples need. */
+/** The kinds that the manifests may use: the kinds of `crds`, and the few built-in kinds that the examples need. */
 export class Kinds {
   readonly #types = new Map<string, ResourceType>();
 
@@ -52,23 +52,24 @@ export class Kinds {
 
   of(kind: string): ResourceType {
     const type = this.#types.get(kind);
-    if (type === undefined) throw new Error(`the manifests hold a ${kind}, which this demo does not know`);
+    if (type === undefined)
+      throw new Error(`the manifests contain an object of kind ${kind}, which this demo does not know`);
     return type;
   }
 }
 
-/** Objects that others refer to are applied first, so that the first reconcile of each finds what it names. */
+/** Objects that other objects refer to are applied first, so that the first reconcile of each object finds what it refers to. */
 const FIRST = ["Namespace", "CustomResourceDefinition", "Secret", "OperatingHours", "WorkStream"];
 const rank = ({ kind }: KubeObject) => (FIRST.includes(kind) ? FIRST.indexOf(kind) : FIRST.length);
 
 export interface Applied {
   readonly type: ResourceType;
   readonly object: KubeObject;
-  /** As kubectl says it: `workstream.smschannel.dev/support created`. */
+  /** The line that kubectl would print: `workstream.smschannel.dev/support created`. */
   readonly line: string;
 }
 
-/** Does what `kubectl apply --server-side -f` does, and says of each object whether it was created or changed. */
+/** Does what `kubectl apply --server-side -f` does, and reports for each object whether it was created, configured or unchanged. */
 export async function applyManifests(
   client: KubeClient,
   kinds: Kinds,
@@ -88,7 +89,7 @@ export async function applyManifests(
   return applied;
 }
 
-/** `smsnumber.smschannel.dev/support`, `secret/twilio`. */
+/** The object's name as kubectl prints it: `smsnumber.smschannel.dev/support`, `secret/twilio`. */
 export function nameOf({ kind, group }: ResourceType, { metadata }: KubeObject): string {
   return `${kind.toLowerCase()}${group === "" ? "" : `.${group}`}/${metadata.name}`;
 }

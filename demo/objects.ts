@@ -46,7 +46,7 @@ export class Objects {
     return informer?.store.get(metadata.namespace, metadata.name);
   }
 
-  /** Waits until the object is Ready. An older generation's Ready does not count: it is about another spec. */
+  /** Waits until the object is Ready. A Ready condition of an older generation does not count, because it is about an older spec. */
   ready(object: KubeObject, signal: AbortSignal): Promise<DemoObject> {
     const name = `${object.kind} ${object.metadata.name}`;
     return waitFor({
@@ -72,6 +72,7 @@ export class Objects {
   }
 }
 
+/** Whether the object is Ready in its current generation. */
 export const isReady = ({ metadata, status }: DemoObject): boolean =>
   status?.observedGeneration === metadata.generation &&
   (status?.conditions ?? []).some(({ type, status }) => type === "Ready" && status === "True");

@@ -9,14 +9,14 @@ import { jsonReporter, personReporter } from "./reporter.ts";
 import { setScene } from "./scene.ts";
 import { Teller } from "./teller.ts";
 
-/** Plays the demo on this machine; false when a step failed, or when it was interrupted. */
+/** Plays the demo on this machine. Returns false when a step failed, or when the demo was interrupted before its end. */
 export async function playDemo(
   { once, json }: { once: boolean; json: boolean },
   signal: AbortSignal,
 ): Promise<boolean> {
   const write = (line: string) => void process.stdout.write(line);
   const reporter = json ? jsonReporter(write) : personReporter(write, () => performance.now());
-  // Standard output belongs to the demo's story, so the parts that run in this process do not log.
+  // Standard output is for the demo's steps only, so the parts that run in this process do not log.
   const log = createLog({ level: "silent", process: "demo" });
   const clock = systemClock;
   const teller = new Teller(reporter, signal);
@@ -36,16 +36,21 @@ export async function playDemo(
     if (!once) await stayUp(json ? "" : hints(scene), signal);
     return true;
   } catch (error) {
+    // A user who presses Ctrl-C knows why the demo ends, so no error is shown.
     if (signal.aborted) return false;
     reporter.end({ ok: false, steps: teller.steps });
     for (const file of logFiles) process.stderr.write(`\nthe end of ${file}:\n${lastLines(file, 15)}\n`);
+    // NotSeen was already reported as the failed step. Any other error is a bug, so its stack trace is shown.
     if (!(error instanceof Error && error.name === "NotSeen"))
       process.stderr.write(`${(error as Error).stack}\n`);
     return false;
   }
 }
 
-/** Does not wait for work that cannot be interrupted, such as building a control plane: it ends with this process. */
+/**
+ * Rejects as soon as the demo is interrupted. It does not wait for work that cannot be interrupted, such as building a control plane: that
+ * work ends with this process.
+ */
 function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason);
@@ -54,10 +59,10 @@ function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return Promise.race([work, promise]);
 }
 
-/** Prints what to try, and resolves when somebody interrupts the demo. */
+/** Prints what to try, and resolves when a user interrupts the demo. */
 async function stayUp(text: string, signal: AbortSignal): Promise<void> {
   process.stdout.write(text);
-  // Node ends a process that only waits for a promise: a timer keeps it alive.
+  // Node ends a process that only waits for a promise. The timer keeps the process alive.
   const alive = setInterval(() => undefined, 3_600_000);
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();

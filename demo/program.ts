@@ -8,11 +8,14 @@ const READY_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 20_000;
 
 export interface ProgramOptions {
-  /** The subcommand, and its flags. */
+  /** The subcommand and its flags. */
   readonly args: readonly string[];
-  /** Its settings. Of this process's environment it gets only PATH, HOME and TMPDIR, so that no setting leaks in. */
+  /**
+   * The settings of the program. From the environment of this process it gets only PATH, HOME and TMPDIR, so that no other setting leaks
+   * in.
+   */
   readonly env: Readonly<Record<string, string>>;
-  /** Where its log goes. */
+  /** The folder of the program's log file. */
   readonly dir: string;
 }
 
@@ -21,7 +24,7 @@ export interface DemoProgram {
   stop(): Promise<void>;
 }
 
-/** Starts `smschannel …` as a process of its own, as it is in a cluster. */
+/** Starts `smschannel …` as a separate process, as in a cluster. */
 function spawnProgram({ args, env, dir }: ProgramOptions) {
   const logFile = join(dir, `${args[0]}.log`);
   const log = openSync(logFile, "a", 0o600);
@@ -34,7 +37,7 @@ function spawnProgram({ args, env, dir }: ProgramOptions) {
   return { child, logFile };
 }
 
-/** Runs a command that ends by itself. When it fails, throws NotSeen with the last lines of its log. */
+/** Runs a command that ends by itself. Throws NotSeen with the last lines of its log when the command fails. */
 export async function runProgram(options: ProgramOptions, signal: AbortSignal): Promise<void> {
   const { child, logFile } = spawnProgram(options);
   const stop = () => void stopChild(child, "SIGTERM", STOP_WITHIN_MS);
@@ -47,7 +50,7 @@ export async function runProgram(options: ProgramOptions, signal: AbortSignal): 
     throw new NotSeen(`smschannel ${options.args[0]} ended with ${code}:\n${lastLines(logFile)}`);
 }
 
-/** Starts a command that goes on, and waits until its /readyz answers 200. */
+/** Starts a command that keeps running, and waits until its /readyz answers 200. */
 export async function startProgram(
   options: ProgramOptions & { readonly metricsPort: number },
   signal: AbortSignal,
@@ -58,7 +61,7 @@ export async function startProgram(
   });
   const stop = () => stopChild(child, "SIGTERM", STOP_WITHIN_MS);
   const name = `smschannel ${options.args[0]}`;
-  let answer = "nothing on its probe port";
+  let answer = "no answer on its probe port";
   try {
     await waitFor({
       expected: `${name} to be ready`,

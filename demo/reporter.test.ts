@@ -14,8 +14,8 @@ function told(make: (write: (line: string) => void) => Reporter): string {
   return text;
 }
 
-describe("the story", () => {
-  test("as JSON is one object per line and nothing else, whatever the details hold", () => {
+describe("the demo's output", () => {
+  test("is one JSON object per line and nothing else, even if a detail has quotes and line breaks", () => {
     const lines = told(jsonReporter).trimEnd().split("\n");
     expect(lines.map((line) => JSON.parse(line))).toEqual([
       { step: "database", ok: true, detail: 'says "hello"\non two lines' },
@@ -24,7 +24,7 @@ describe("the story", () => {
     ]);
   });
 
-  test("for a person says how long a step took, and what went wrong", () => {
+  test("shows a person how long a step took and what went wrong", () => {
     let clock = 0;
     const text = told((write) => personReporter(write, () => (clock += 1500)));
     expect(text).toContain("✓ says");

@@ -1,6 +1,6 @@
-/** Writes the demo's story: for a person, or as JSON lines. */
+/** Writes what the demo shows: as text for a person, or as JSON lines. */
 export interface Reporter {
-  /** A step begins. Only a person is told: JSON has a line for its result. */
+  /** A step begins. Only the text for a person shows this: JSON has one line for the result of a step. */
   begin(title: string): void;
   /** Something that happens during a step, such as a line of kubectl or a condition that changed. */
   note(line: string): void;
@@ -11,7 +11,7 @@ export interface Reporter {
 
 type WriteLine = (line: string) => void;
 
-/** One `{"step","ok","detail"}` per step and `{"demo","steps"}` last. */
+/** Writes one `{"step","ok","detail"}` per step, and `{"demo","steps"}` as the last line. */
 export function jsonReporter(write: WriteLine): Reporter {
   const line = (value: object) => write(`${JSON.stringify(value)}\n`);
   return {
@@ -23,6 +23,7 @@ export function jsonReporter(write: WriteLine): Reporter {
   };
 }
 
+/** Writes text for a person, with the seconds that each step took. */
 export function personReporter(write: WriteLine, now: () => number): Reporter {
   let began = now();
   const seconds = () => `${((now() - began) / 1000).toFixed(1)} s`;
@@ -34,6 +35,7 @@ export function personReporter(write: WriteLine, now: () => number): Reporter {
     note: (text) => write(`  ${text}\n`),
     done: (_, detail) => write(`  ✓ ${detail} (${seconds()})\n`),
     failed: (step, detail) => write(`  ✗ ${step}: ${detail}\n`),
-    end: ({ ok, steps }) => write(ok ? `\n${steps} steps, each seen to be so.\n` : "\nThe demo failed.\n"),
+    end: ({ ok, steps }) =>
+      write(ok ? `\n${steps} steps, and each showed what was expected.\n` : "\nThe demo failed.\n"),
   };
 }

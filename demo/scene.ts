@@ -35,20 +35,20 @@ export interface Scene {
   readonly examples: KubeObject[];
   readonly twilioUrl: string;
   readonly credentials: DemoCredentials;
-  /** As in the SmsNumber: digits only. */
+  /** The number as in the SmsNumber: digits only. */
   readonly number: string;
-  /** The number's webhook at Twilio before anything was applied. */
+  /** The number's webhook at Twilio before any manifest was applied. */
   readonly before: DemoWebhook;
 }
 
 export interface SceneOptions {
   readonly log: Log;
   readonly clock: Clock;
-  /** Undoes what was started, in reverse order, however the demo ends. */
+  /** Stops what was started, in reverse order, however the demo ends. */
   readonly stack: AsyncDisposableStack;
 }
 
-/** Starts control plane, database, Twilio, kinds and operator, and shows that each works. */
+/** Starts the control plane, the database, the simulated Twilio and the operator, creates the kinds, and shows that each of these works. */
 export async function setScene(
   teller: Teller,
   { log, stack }: SceneOptions,
@@ -68,9 +68,11 @@ export async function setScene(
   const database = await teller.step("database", "PostgreSQL, and a role that can only insert", async () => {
     const result = await startDatabase(stage, log, stack, signal);
     if (!(await mayNotRead(result.receiverUrl)))
-      throw new NotSeen("expected the receiver's role to be refused to read texts, but it may");
+      throw new NotSeen(
+        "expected the database to refuse to let the receiver's role read texts, but it did not",
+      );
     const version = await serverVersion(result.ownerUrl);
-    return { result, seen: `PostgreSQL ${version}; the receiver's role is refused to read texts` };
+    return { result, seen: `PostgreSQL ${version}; the receiver's role may not read texts` };
   });
 
   const { twilioUrl, before } = await teller.step("twilio", "A simulated Twilio", async () => {
@@ -89,7 +91,7 @@ export async function setScene(
 
   const operator = await teller.step(
     "operator",
-    "The controller and the receiver, a process each",
+    "The controller and the receiver, as two processes",
     async () => {
       const result = await startOperator(stage, database, twilioUrl, stack, signal);
       return { result, seen: `both are ready; texts come in at ${result.publicUrl}` };
@@ -98,10 +100,10 @@ export async function setScene(
   return { stage, database, operator, kinds, examples, twilioUrl, credentials, number, before };
 }
 
-/** The first object of this kind: the demo follows one. */
+/** The first object of this kind. The demo follows only one object of each kind. */
 export function only(objects: readonly KubeObject[], kind: string): KubeObject {
   const found = objects.find((object) => object.kind === kind);
-  if (found === undefined) throw new Error(`the examples hold no ${kind}`);
+  if (found === undefined) throw new Error(`the examples contain no ${kind}`);
   return found;
 }
 

@@ -14,21 +14,21 @@ import { runProgram, startProgram } from "./program.ts";
 
 export const OPERATOR_NAMESPACE = "sms-channel-operator";
 
-/** What the demo runs on: everything is real except Twilio, and listens on free ports of this machine. */
+/** What the demo runs on. Everything except Twilio is real, and everything listens on free ports of this machine. */
 export interface Stage {
   readonly dir: string;
   readonly kubeconfig: string;
   readonly kubectl: string | undefined;
-  /** As the API server reports it. */
+  /** The Kubernetes version that the API server reports. */
   readonly version: string;
-  /** A cluster of the user's own is left as it was. */
+  /** Whether the demo started this cluster and may delete it. A cluster of the user is left as it was. */
   readonly disposable: boolean;
   readonly client: KubeClient;
 }
 
 type Stack = AsyncDisposableStack;
 
-/** Starts the control plane. Whatever was started is put on `stack`, which stops it also when a later part fails to start. */
+/** Starts the control plane. Everything that is started is put on `stack`, which stops it even when a later part fails to start. */
 export async function startCluster(log: Log, stack: Stack, signal: AbortSignal): Promise<Stage> {
   const dir = await temporaryDirectory("sms-demo");
   stack.defer(() => rm(dir, { recursive: true, force: true }));
@@ -43,7 +43,7 @@ export async function startCluster(log: Log, stack: Stack, signal: AbortSignal):
 
 export interface DemoDatabase {
   readonly ownerUrl: string;
-  /** The receiver's role can only insert; the controller's reads when routes were last used. */
+  /** The URL with the receiver's role, which can only insert. The controller's role can read when routes were last used. */
   readonly receiverUrl: string;
   readonly controllerUrl: string;
 }
@@ -76,6 +76,7 @@ export async function startDatabase(
   return { ownerUrl, receiverUrl: urlOf("receiver"), controllerUrl: urlOf("controller") };
 }
 
+/** Starts the simulated Twilio in this process. It accepts local URLs, because the receiver has no public URL. */
 export async function startTwilio(seed: SimulatorSeed, log: Log, stack: Stack): Promise<Simulator> {
   const simulator = await startSimulator({ seed, allowLocalUrls: true, log });
   stack.defer(() => simulator.close());
@@ -88,7 +89,7 @@ export interface DemoOperator {
   readonly metricsPorts: { controller: number; receiver: number };
 }
 
-/** Starts controller and receiver as two processes, as they are in a cluster. */
+/** Starts controller and receiver as two processes, as in a cluster. */
 export async function startOperator(
   stage: Stage,
   database: DemoDatabase,
@@ -102,7 +103,7 @@ export async function startOperator(
   const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: OPERATOR_NAMESPACE } };
   await client.apply(namespaces, namespace, { fieldManager: "kubectl", force: true }, signal);
   const common = { KUBECONFIG: kubeconfig, OPERATOR_NAMESPACE, LOG_LEVEL: "info" };
-  // At the same time: the receiver is not ready before the controller has written the routes, even if there are none.
+  // Both start at the same time: the receiver is not ready before the controller has written the routes, even if there are no routes.
   const starting = [
     startProgram(
       {
@@ -129,7 +130,7 @@ export async function startOperator(
           ...common,
           PORT: String(port),
           DATABASE_URL: database.receiverUrl,
-          // The delay gives load balancers time to notice; here is none.
+          // The delay gives load balancers time to notice that a receiver ends. The demo has no load balancer.
           SHUTDOWN_DELAY: "0s",
         },
       },

@@ -1,7 +1,7 @@
 import { NotSeen } from "./expect.ts";
 import type { Reporter } from "./reporter.ts";
 
-/** Runs the demo step by step. A step's function returns what it saw as a sentence, and throws when it saw something else. */
+/** Runs the demo step by step. The function of a step returns a sentence about what it saw, and throws when it saw something unexpected. */
 export class Teller {
   readonly #reporter: Reporter;
   readonly #signal: AbortSignal;
@@ -19,7 +19,7 @@ export class Teller {
     this.#reporter.note(line);
   }
 
-  /** Runs one step and returns its result. What it throws is reported, and thrown again. */
+  /** Runs one step and returns its result. An error that the step throws is reported, and thrown again. */
   async step<T>(name: string, title: string, run: () => Promise<{ seen: string; result: T }>): Promise<T> {
     this.#signal.throwIfAborted();
     this.#reporter.begin(title);

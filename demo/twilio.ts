@@ -2,7 +2,7 @@ import type { KubeObject, Secret } from "../src/kube/resource.ts";
 import type { InboundDelivery, SimulatorSeed } from "../src/simulator/simulator.ts";
 import { defaultSeed } from "../src/simulator/state/default-seed.ts";
 
-/** Twilio sets this URL, which answers every text with a reply of its own, for each number that is bought. */
+/** The URL that Twilio sets for each number that is bought. It answers every text with a reply from Twilio. */
 const DEMO_REPLY = "https://demo.twilio.com/welcome/sms/reply";
 
 export interface DemoCredentials {
@@ -20,7 +20,7 @@ export interface DemoWebhook {
   readonly smsApplicationSid: string;
 }
 
-/** Account and token from the Secret among the examples. */
+/** The account SID and the auth token from the Secret among the examples. */
 export function credentialsOf(manifests: KubeObject[]): DemoCredentials {
   const secret = manifests.find(({ kind }) => kind === "Secret") as Secret | undefined;
   const decoded = Object.entries(secret?.data ?? {}).map(([key, value]) => [
@@ -32,11 +32,11 @@ export function credentialsOf(manifests: KubeObject[]): DemoCredentials {
     ...secret?.stringData,
   } as Partial<DemoCredentials>;
   if (accountSid === undefined || authToken === undefined)
-    throw new Error("the examples hold no Secret with accountSid and authToken");
+    throw new Error("the examples contain no Secret with accountSid and authToken");
   return { accountSid, authToken };
 }
 
-/** The simulator's default content, with the account and number of the examples in place of its own. */
+/** The simulator's default seed, with the account and the number of the examples in place of its own. */
 export function seedFor({ accountSid, authToken }: DemoCredentials, number: string): SimulatorSeed {
   const phoneNumber = `+${number}`;
   const usual = defaultSeed.numbers?.find((one) => one.phoneNumber === phoneNumber);
@@ -53,7 +53,7 @@ export function seedFor({ accountSid, authToken }: DemoCredentials, number: stri
   };
 }
 
-/** Reads the number's webhook from Twilio's API, as anybody with the token can. */
+/** Reads the number's webhook from Twilio's API, as any client with the token can. */
 export async function webhookOf(
   url: string,
   { accountSid, authToken }: DemoCredentials,
@@ -70,7 +70,7 @@ export async function webhookOf(
   );
   const body = (await response.json()) as { incoming_phone_numbers?: Record<string, string>[] };
   const found = body.incoming_phone_numbers?.find((one) => one.phone_number === `+${number}`);
-  if (found === undefined) throw new Error(`Twilio answered ${response.status} and knows no such number`);
+  if (found === undefined) throw new Error(`Twilio answered ${response.status} and does not list +${number}`);
   return {
     sid: found.sid ?? "",
     smsUrl: found.sms_url ?? "",
@@ -85,8 +85,8 @@ export function describeWebhook({ smsUrl, smsFallbackUrl }: DemoWebhook): string
 }
 
 /**
- * Sends what a stranger could: URL and account SID are no secrets, the signature needs the token. Resolves with the status of the
- * answer.
+ * Sends a request that a stranger could send: the URL and the account SID are no secrets, but a valid signature needs the token. Resolves
+ * with the status of the answer.
  */
 export async function sendUnsigned(
   inboundUrl: string,
@@ -105,7 +105,7 @@ export async function sendUnsigned(
   return response.status;
 }
 
-/** Sends a text as a customer: the simulated Twilio signs it and calls the number's webhook. */
+/** Sends a text as a customer does. The simulated Twilio signs the request and calls the number's webhook. */
 export async function sendText(
   url: string,
   text: { from: string; to: string; body: string },

@@ -16,7 +16,7 @@ interface DemoLine {
   steps?: number;
 }
 
-/** Starts `smschannel demo --json …`. `story` resolves with its lines when the last one has come, or the process ended. */
+/** Starts `smschannel demo --json …`. `story` resolves with the demo's lines when its last line has arrived or the process has ended. */
 function startDemo(...args: string[]): { child: ChildProcess; story: Promise<DemoLine[]> } {
   const child = spawn(
     process.execPath,
@@ -37,8 +37,8 @@ function startDemo(...args: string[]): { child: ChildProcess; story: Promise<Dem
   return { child, story };
 }
 
-// CI plays the whole demo with `--once`; here it stays up, and is interrupted.
-test("the demo tells its story, stays up, and leaves nothing when it is interrupted", {
+// CI plays the whole demo with `--once`. This test lets the demo stay up, and interrupts it.
+test("the demo shows each step, stays up, and leaves no process or file when it is interrupted", {
   timeout: 240_000,
 }, async () => {
   const { child, story } = startDemo();
@@ -53,7 +53,7 @@ test("the demo tells its story, stays up, and leaves nothing when it is interrup
   const state = dirname(/kubeconfig: (.*)$/.exec(lines[0]?.detail ?? "")?.[1] ?? "");
   expect(existsSync(state)).toBe(true);
   const programs = await childrenOf(child.pid!);
-  // etcd, API server, controller manager, PostgreSQL, controller, receiver.
+  // The six processes: etcd, API server, controller manager, PostgreSQL, controller, receiver.
   expect(programs).toHaveLength(6);
   child.kill("SIGINT");
   expect(await exit).toEqual([0, null]);
@@ -61,11 +61,11 @@ test("the demo tells its story, stays up, and leaves nothing when it is interrup
   expect(existsSync(state)).toBe(false);
 });
 
-test("a demo that is interrupted at once ends at once", async () => {
+test("a demo that is interrupted just after its start ends, and leaves no process", async () => {
   const { child } = startDemo("--once");
   const exit = once(child, "exit");
   await once(child, "spawn");
-  // Once it has a child, it has come far enough to have something to clean up.
+  // Once the demo has a child process, it has started something that it must clean up.
   while ((await childrenOf(child.pid!)).length === 0 && child.exitCode === null)
     await new Promise(setImmediate);
   const programs = await childrenOf(child.pid!);
