@@ -8,11 +8,11 @@ import { startInbox } from "./inbox.ts";
 
 export interface StartedChild {
   child: ChildProcess;
-  /** The first group of what its output was matched with. */
+  /** The part of the output that the first group of the pattern matched. */
   said: string;
 }
 
-/** Starts Node with these arguments, and resolves when its output matches `says`. */
+/** Starts Node with these arguments. Resolves when its output matches `says`. */
 export async function startNode(
   args: readonly string[],
   env: Record<string, string>,
@@ -28,6 +28,7 @@ export async function startNode(
   const said = await new Promise<string>((resolve, reject) => {
     let text = "";
     child[on]!.on("data", (chunk) => {
+      // Only the end is kept, because a process may write much before the line that is waited for.
       text = (text + chunk).slice(-4096);
       const found = says.exec(text)?.[1];
       if (found !== undefined) resolve(found);
@@ -51,7 +52,9 @@ export interface StartedReceiver {
   stop(): Promise<void>;
 }
 
-/** Has a database although no text comes: an SmsNumber is not Ready while its receiver cannot store. */
+/**
+ * Starts a receiver with a database, although the bench sends no texts: an SmsNumber is not Ready while its receiver cannot store texts.
+ */
 export async function startReceiver(
   kubeconfig: string,
   operatorNamespace: string,
@@ -79,7 +82,7 @@ export async function startReceiver(
   };
 }
 
-/** A simulated Twilio in a process of its own, so that its work is not measured as the operator's. */
+/** Starts a simulated Twilio in a separate process, so that its work is not measured as work of the operator. */
 export async function startTwilio(
   seed: SimulatorSeed,
   latencyMs: number,

@@ -8,13 +8,13 @@ import { createLog } from "../src/log.ts";
 
 export interface BenchInbox {
   ownerUrl: string;
-  /** For the receiver's role, which can only insert. */
+  /** The URL with the receiver's role, which can only insert. */
   receiverUrl: string;
   dataDir: string;
   stop(): Promise<void>;
 }
 
-/** A PostgreSQL of the bench's own with our schema. */
+/** Starts a PostgreSQL for the bench, with the schema of the inbox. */
 export async function startInbox(settings: Readonly<Record<string, string>> = {}): Promise<BenchInbox> {
   const log = createLog({ level: "warn", process: "bench" });
   const dataDir = mkdtempSync(join(tmpdir(), "sms-bench-"));

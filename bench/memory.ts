@@ -1,4 +1,4 @@
-// 10,000 streams, numbers and Secrets: the controller's memory, how fast users' changes reach Twilio, and how fast it starts.
+// Measures, with 10,000 streams, numbers and Secrets, the controller's memory, its start, and how fast users' changes reach Twilio.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,16 +24,16 @@ import { type Mass, report, type Start, targetsOf } from "./memory/report.ts";
 import { standingOf, unlessItStalls } from "./stall.ts";
 
 const LATENCY_MS = 100;
-/** All objects and accounts are looked at again every minute, five times as often as by default, so that a resync always runs. */
+/** All objects and accounts are checked every minute, five times as often as by default, so that a resync always runs. */
 const RESYNC = "60s";
 const CHANGE_EVERY_MS = 200;
-/** What docs/install/sizing.md advises for this many routes. */
+/** The number of routes per Secret that docs/install/sizing.md advises for this many routes. */
 const ROUTES_PER_SHARD = 625;
 
 interface Bench {
   client: KubeClient;
   kubeconfig: string;
-  /** The bundled program. */
+  /** The path of the bundled program. */
   program: string;
 }
 
@@ -74,7 +74,9 @@ export async function run(args: string[]): Promise<void> {
   }
 }
 
-/** The time from the process's start to the first status that it writes, with a free Lease, and its memory at rest. */
+/**
+ * Measures the time from the process's start to the first status that it writes, and its memory at rest. No other process holds the Lease.
+ */
 async function measureStart({ client, kubeconfig, program }: Bench, at: number): Promise<Start> {
   const [operatorNamespace, users] = [`start-op-${at}`, `start-team-${at}`];
   for (const name of [operatorNamespace, users])
@@ -108,7 +110,7 @@ async function measureStart({ client, kubeconfig, program }: Bench, at: number):
   });
   await reconciled.promise;
   const seconds = (performance.now() - began) / 1000;
-  // By then V8 has given back what only the start needed.
+  // After this time V8 has given back the memory that only the start needed.
   await sleep(10_000);
   const idleMiB = controller.rssMiB;
   await controller.stop();
@@ -175,13 +177,13 @@ async function measureMass({ client, kubeconfig, program }: Bench, shape: Shape)
   return mass;
 }
 
-/** Waits for some resyncs after everything is Ready: the heap of a controller that has nothing else to do. */
+/** Waits while the controller has nothing but resyncs to do, and then reads its heap. */
 async function resting(controller: ControllerProcess) {
   await sleep(15_000);
   return { heapMiB: await controller.liveHeapMiB() };
 }
 
-/** Watches the memory from now on; the function gives the most that was seen. */
+/** Samples the memory from now on. The returned function stops the sampling and gives the highest value. */
 function sampled(controller: ControllerProcess): () => number {
   let most = controller.rssMiB;
   const timer = setInterval(() => {
@@ -193,7 +195,7 @@ function sampled(controller: ControllerProcess): () => number {
   };
 }
 
-/** Settled are numbers that are Ready, or whose webhook is reported to be somebody else's. */
+/** Watches until all numbers are settled: Ready, or with a webhook that is reported as somebody else's. */
 function watchSettled(client: KubeClient, { objects }: Shape, progress: SpokenProgress) {
   const informer = new Informer({ client, type: smsNumbers, clock: systemClock, log: silentLog });
   const done = Promise.withResolvers<void>();

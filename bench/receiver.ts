@@ -20,16 +20,17 @@ import {
   targetsOf,
 } from "./receiver/report.ts";
 
-// Compares the receiver with a bare server that does the least, and with Express and Twilio's middleware. All three get the same
-// database, texts and load, in turns within one run: a machine that is busy for a while disturbs all of them alike, so that their
-// ratios mean something where their times do not.
+// Compares the receiver with a bare server that does the least, and with Express and Twilio's middleware. All three servers get the same
+// database, texts and load, and take turns within one run. A machine that is busy for a while then disturbs all three alike: their times
+// are of little use, but the ratios of their times are meaningful.
 
 const TABLES: Record<ServerName, string> = { ours: "smschannel.inbox", floor: "floor", express: "express" };
 const CONNECTIONS = [32, 64, 128] as const;
 
 /**
- * Keeps PostgreSQL from working on its own, which would slow down one of the three by chance: checkpoints, vacuums of the tables
- * that are emptied before each load, and new segments of its log, which it fills with zeros when it has none to use again.
+ * Keeps PostgreSQL from work of its own, which would slow down one of the three servers by chance. Such work is checkpoints, vacuums of the
+ * tables that are emptied before each load, and new segments of the write-ahead log, which PostgreSQL fills with zeros when it has none to
+ * reuse.
  */
 const STEADY = {
   autovacuum: "off",
@@ -42,11 +43,11 @@ const USAGE = `npm run bench -- receiver [options]
 
   --runs N         how often each load is repeated (default 5; at most 3 with strangers)
   --texts N        texts in a load (default 30000)
-  --strangers N    how many strangers of a kind connect at a time (default 100)
+  --strangers N    how many strangers (clients without a valid signature) connect at a time (default 100)
   --only PART      load: compares the three servers; strangers: our receiver while strangers call it (default both)
 `;
 
-/** There are many kinds of strangers, and each is run this often at most. */
+/** There are many kinds of strangers (clients without a valid signature), so the runs with each kind are limited. */
 const MOST_STRANGER_RUNS = 3;
 
 export async function run(args: string[]): Promise<void> {
@@ -81,7 +82,7 @@ export async function run(args: string[]): Promise<void> {
       disturbed: [],
     };
     const ours = servers.find(({ name }) => name === "ours")!;
-    // A first load is not measured: V8 compiles the hot code during it.
+    // The first load of each server is not measured, because V8 compiles the hot code during it.
     for (const server of servers) await phase(server, surroundings, most);
     const runs = Number(values.runs);
     const samples = values.only === "strangers" ? [] : await measure(servers, runs, surroundings);
@@ -109,7 +110,9 @@ export async function run(args: string[]): Promise<void> {
   }
 }
 
-/** Makes a table for each of the other servers that stores a text once, and no more. Gives the URL by which each stores. */
+/**
+ * Makes a table for each of the two other servers, which store a text once and do nothing else. Returns the database URL of each server.
+ */
 async function prepare(
   owner: pg.Client,
   { ownerUrl, receiverUrl }: BenchInbox,
@@ -135,7 +138,7 @@ async function start(name: ServerName, databaseUrl: string): Promise<Server> {
   return { name, pid: child.pid!, port, child, table: TABLES[name] };
 }
 
-/** The highest rate that the server takes. */
+/** Sends texts at the highest rate that the server takes. */
 const most: Load = (port, texts) => closedLoop(port, texts, 128);
 
 async function end({ child }: Server): Promise<void> {
@@ -145,7 +148,7 @@ async function end({ child }: Server): Promise<void> {
   await exited;
 }
 
-/** Compares the three servers. */
+/** Measures all three servers under each load, and returns one sample for each. */
 async function measure(
   servers: Server[],
   runs: number,
@@ -154,8 +157,8 @@ async function measure(
   const measured = async (server: Server, load: Load) => (await phase(server, surroundings, load)).sample;
   const samples: LoadSample[] = [];
   for (let run = 0; run < runs; run++) {
-    // Each run begins with another server, as the first one after a checkpoint has a disadvantage. The servers take turns within
-    // a load, so that results that are compared are not half a minute apart.
+    // Each run begins with another server, because the first server after a checkpoint has a disadvantage. The servers take turns within
+    // each load, so that the results to compare are not half a minute apart.
     const inTurn = servers.map((_, i) => servers[(i + run) % servers.length]!);
     for (const connections of CONNECTIONS)
       for (const server of inTurn) {

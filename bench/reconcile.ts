@@ -1,4 +1,4 @@
-// 100 and 1,000 numbers from nothing to Ready, and an hour of resyncs: seconds against what is possible, calls, writes, memory.
+// Measures how long 100 and 1,000 new numbers take to become Ready, and the calls, writes and memory for that and for an hour of resyncs.
 import { parseArgs } from "node:util";
 import { Registry } from "@prometheus-io/client";
 import { type SmsNumber, smsNumbers, workStreams } from "../src/api/index.ts";
@@ -20,7 +20,7 @@ const TOKEN = "0123456789abcdef0123456789abcdef";
 const LATENCY_MS = 100;
 const SHARDS = 4;
 const RESYNC_MS = 300_000;
-/** Takes about five seconds on two cores. */
+/** So many writes take about five seconds on two cores. */
 const PROBE_WRITES = 2000;
 
 /** `npm run bench -- reconcile [--runs 5] [--sizes 100,1000]` */
@@ -35,7 +35,7 @@ export async function run(args: string[]): Promise<void> {
   const outcomes: ReconcileOutcome[] = [];
   try {
     await applyCrds(plane.kubeconfig);
-    // Sizes take turns, so that a machine that is busy for a while disturbs all of them alike.
+    // The sizes take turns, so that a machine that is busy for a while disturbs all sizes alike.
     for (let at = 0; at < Number(values.runs); at++) {
       for (const size of sizes) {
         process.stderr.write(`run ${at + 1} of ${values.runs}, ${size} numbers …\n`);
@@ -113,7 +113,8 @@ async function measure(kubeconfig: string, size: number, suffix: string): Promis
     const kept = await client.list(secrets, { namespace: operatorNamespace });
     const previous = kept.items.filter(({ type }) => type === "smschannel.dev/previous-webhook").length;
     const heapMiB = (heapUsed() - heapBefore) / 2 ** 20;
-    // The speed of an API server changes by a third within minutes. The mean of before and after stands for the time between.
+    // The speed of an API server changes by a third within minutes. The mean of the speeds before and after stands for the speed during the
+    // run.
     const secondsAfter = await secondsToWrite(client, probes, "after", PROBE_WRITES);
     const perSecond = (2 * PROBE_WRITES) / (secondsBefore + secondsAfter);
     const rest = await anHourAtRest({ kubeconfig, clock, simulator: simulator.url });
@@ -139,20 +140,20 @@ async function measure(kubeconfig: string, size: number, suffix: string): Promis
   }
 }
 
-/** All writes, after the last one: events are written later than the changes that they report. */
+/** Counts the writes when no more follow: events are written later than the changes that they report. */
 async function written(kubeconfig: string): Promise<Map<string, number>> {
   for (let before = await kubeWrites(kubeconfig); ; ) {
     await new Promise((resolve) => setTimeout(resolve, 1000));
     const now = await kubeWrites(kubeconfig);
     const more = difference(before, now);
-    // The control plane renews its own Leases all the time.
+    // The control plane renews its own Leases all the time, so writes of Leases do not count here.
     more.delete("leases");
     if (more.size === 0) return now;
     before = now;
   }
 }
 
-/** An hour of resyncs, in steps of a minute that let each resync finish before the next one is due. */
+/** Lets an hour of resyncs pass, in steps of a minute, so that each resync finishes before the next one is due. */
 async function anHourAtRest({
   kubeconfig,
   clock,
@@ -171,7 +172,7 @@ async function anHourAtRest({
   return { writes: difference(before, await kubeWrites(kubeconfig)), calls: await callsOf(simulator) };
 }
 
-/** Waits until there was no call to Twilio for three times its latency: then all work of this minute is done. */
+/** Waits until there was no call to Twilio for three times its latency. Then all work of this minute is done. */
 async function quiet(simulator: string) {
   for (let seen = -1; ; ) {
     const now = (await requestsOf(simulator)).length;
@@ -231,7 +232,7 @@ function readyWatch(client: KubeClient, namespace: string, size: number) {
   const isReady = (object: SmsNumber) =>
     object.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
   let lastChange = performance.now();
-  // Counted by events: the operator runs in this process too, and polling would slow it down.
+  // Objects are counted by watch events. The operator runs in this process too, and polling would slow it down.
   const ready = new Set<string>();
   const waiting = new Map<string, SmsNumber>();
   for (const informer of informers) {
@@ -258,7 +259,7 @@ function readyWatch(client: KubeClient, namespace: string, size: number) {
         const example = first && standingOf(first);
         return { done: ready.size, of: informers.length * size, example };
       }),
-    /** Resolves after a second without a change: then the last status has been written. */
+    /** Resolves after a second without a change. Then the last status has been written. */
     async settled() {
       while (performance.now() - lastChange < 1000) await new Promise((resolve) => setTimeout(resolve, 200));
     },
@@ -280,6 +281,7 @@ async function callsOf(simulator: string): Promise<Map<string, number>> {
   return calls;
 }
 
+/** The heap after a garbage collection, if Node runs with --expose-gc. */
 function heapUsed(): number {
   (globalThis as { gc?: () => void }).gc?.();
   return process.memoryUsage().heapUsed;

@@ -1,12 +1,12 @@
-// `npm run bench -- NAME [args]` runs a bench: a file in this folder that exports `run(args)`. A bench prints a table for people
-// and, as its last line, one JSON object {"bench":NAME,"targets":[{"name","value","unit","target","met"}]}.
+// `npm run bench -- NAME [args]` runs a bench: a file in this folder that exports `run(args)`. A bench prints a table for people. Its last
+// line is a JSON object {"bench":NAME,"targets":[{"name","value","unit","target","met"}]}.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const folder = import.meta.dirname;
 
-/** Every bench, with the first line of its first comment as the summary. */
+/** All benches by name. The summary of a bench is the first line of its first comment. */
 function benches(): Map<string, string> {
   const found = new Map<string, string>();
   for (const file of readdirSync(folder).sort()) {

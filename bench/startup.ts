@@ -1,4 +1,4 @@
-// How long receiver and controller take until they work, and their memory at rest: bundled as in the image, and from sources.
+// Measures how long receiver and controller take to start, and their memory at rest: bundled as in the image, and from sources.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -18,7 +18,7 @@ import { applyCrds } from "../test/support/crds.ts";
 import { type BenchTarget, median } from "./receiver/report.ts";
 
 const NAMESPACE = "bench-startup";
-/** Long enough for V8 to give back what loading the program took. */
+/** Long enough for V8 to give back the memory that loading the program took. */
 const REST_MS = 3000;
 
 interface StartupTime {
@@ -26,7 +26,7 @@ interface StartupTime {
   rssMiB: number;
 }
 
-/** Whether a log line says that the process does its work. */
+/** Whether a log line shows that the process does its work. */
 type SaysThatItWorks = (line: { msg?: string; reconcileId?: string }) => boolean;
 const processes: Record<string, SaysThatItWorks> = {
   receiver: ({ msg }) => msg === "listening",
@@ -47,7 +47,7 @@ export async function run(args: string[]): Promise<void> {
   try {
     await applyCrds(plane.kubeconfig);
     await applyStream(plane.kubeconfig);
-    // They take turns, so that a machine that is busy for a while disturbs all of them alike.
+    // The programs take turns, so that a machine that is busy for a while disturbs all of them alike.
     for (let at = 0; at < Number(values.runs); at++)
       for (const [process, working] of Object.entries(processes))
         for (const [form, program] of Object.entries(programs)) {
@@ -74,7 +74,7 @@ async function measure(
       PATH: process.env.PATH,
       KUBECONFIG: kubeconfig,
       OPERATOR_NAMESPACE: NAMESPACE,
-      // Nothing answers there. The measurement ends before either is needed.
+      // Nothing answers at these addresses. The measurement ends before the process needs the database or Twilio.
       DATABASE_URL: "postgres://receiver:none@127.0.0.1:9/none",
       TWILIO_BASE_URL: "http://127.0.0.1:9",
       PUBLIC_URL: "https://sms.example.com",
@@ -97,7 +97,7 @@ async function measure(
   }
 }
 
-/** Resolves with the first line that fits. Reads the others too: a process stops when nobody empties its pipe. */
+/** Resolves with the first line that fits. The other lines are read, too, because a process blocks when its output pipe is full. */
 function firstLine(child: ChildProcess, fits: SaysThatItWorks): Promise<void> {
   return new Promise((found, failed) => {
     createInterface({ input: child.stdout! }).on("line", (line) => {
@@ -110,7 +110,7 @@ function firstLine(child: ChildProcess, fits: SaysThatItWorks): Promise<void> {
 const rssOf = (pid: number) =>
   Number(/^VmRSS:\s+([0-9]+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) / 1024;
 
-/** A stream to reconcile. Its Secret does not exist, so that Twilio is not needed. */
+/** Creates a stream to reconcile. Its Secret does not exist, so that no Twilio is needed. */
 async function applyStream(kubeconfig: string): Promise<void> {
   const client = KubeClient.load({ kubeconfig, userAgent: "bench", log: silentLog });
   await client.create(namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } });

@@ -4,25 +4,25 @@ import type { KubeClient } from "../../src/kube/client/client.ts";
 import { namespaceOf } from "./objects.ts";
 import type { SpokenProgress } from "./progress.ts";
 
-/** A change that has not reached Twilio by then is counted with this time. */
+/** After this time the bench stops waiting for a change, and counts it with this time. */
 const GIVEN_UP_MS = 30_000;
 const LOOK_EVERY_MS = 2;
 
 export interface ChangesOptions {
   client: KubeClient;
-  /** Whether the webhook of number i at Twilio is ours. */
+  /** Whether the webhook of number i at Twilio points at the bench's receiver. */
   isOurs(i: number): boolean;
-  /** Numbers of somebody else's that are taken over. */
+  /** Indexes of numbers with a webhook of somebody else. A user then takes them over. */
   takeovers: readonly number[];
-  /** Wired numbers whose objects are deleted, which gives their webhooks back. */
+  /** Indexes of pointed numbers. Their SmsNumbers are deleted, which gives their webhooks back. */
   deletions: readonly number[];
   everyMs: number;
   progress: SpokenProgress;
 }
 
 /**
- * Makes users' changes at an even rate, without waiting for the one before. Gives the milliseconds from each request to the API
- * server until Twilio had the change.
+ * Makes users' changes at an even rate, without waiting for earlier changes. Returns how many milliseconds passed from each request to the
+ * API server until Twilio had the change.
  */
 export async function changesReachTwilio(options: ChangesOptions): Promise<number[]> {
   const { takeovers, deletions, everyMs, progress } = options;

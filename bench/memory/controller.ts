@@ -3,15 +3,15 @@ import { end, type StartedChild, startNode } from "../children.ts";
 
 export interface ControllerProcess {
   readonly rssMiB: number;
-  /** The highest since it started. */
+  /** The highest memory use since the process started. */
   readonly peakMiB: number;
-  /** The JavaScript heap after a garbage collection. */
+  /** The size of the JavaScript heap after a garbage collection. */
   liveHeapMiB(): Promise<number>;
   stop(): Promise<void>;
 }
 
 export interface MeasuredControllerOptions {
-  /** The bundled program, as an image has it. */
+  /** The path of the bundled program, which is the same as in the image. */
   program: string;
   kubeconfig: string;
   operatorNamespace: string;
@@ -19,8 +19,8 @@ export interface MeasuredControllerOptions {
 }
 
 /**
- * The settings of the image and of the chart. Node derives the limit of its heap from the memory limit of its container: from the
- * chart's 512 MiB it makes 256.
+ * The settings of the image and of the chart. Node derives the limit of its heap from the memory limit of the container: from the chart's
+ * 512 MiB it derives 256 MiB.
  */
 const AS_INSTALLED = {
   MALLOC_ARENA_MAX: "2",
@@ -29,7 +29,7 @@ const AS_INSTALLED = {
   NODE_OPTIONS: "--max-semi-space-size=4 --max-old-space-size=256",
 };
 
-/** Starts `smschannel controller`. Its heap is read through Node's inspector, so that the program needs no endpoint for it. */
+/** Starts `smschannel controller`. Its heap is read through Node's inspector, so that the program needs no endpoint for that. */
 export async function startController(options: MeasuredControllerOptions): Promise<ControllerProcess> {
   const started = await startNode(
     ["--inspect=127.0.0.1:0", options.program, "controller"],
@@ -61,7 +61,7 @@ class Controlled implements ControllerProcess {
     return this.#memory("VmHWM");
   }
   async liveHeapMiB() {
-    // Finalizers run after a collection, so it takes a second one to collect what they released.
+    // Finalizers run after a garbage collection, so a second collection is needed for what they released.
     const [, , { usedSize }] = await inspect(this.#started.said, [
       "HeapProfiler.collectGarbage",
       "HeapProfiler.collectGarbage",
@@ -79,7 +79,7 @@ class Controlled implements ControllerProcess {
   }
 }
 
-/** Sends commands of the Chrome DevTools Protocol one after another, and gives their results. */
+/** Sends commands of the Chrome DevTools Protocol one after another, and returns their results. */
 async function inspect(
   url: string,
   methods: readonly string[],

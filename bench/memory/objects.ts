@@ -4,11 +4,11 @@ import { namespaces, type Secret, secrets } from "../../src/kube/resource.ts";
 import type { SimulatorSeed } from "../../src/simulator/simulator.ts";
 import type { SpokenProgress } from "./progress.ts";
 
-/** How many objects there are. Object i is a Secret, a WorkStream and an SmsNumber, all named `n<i>`. */
+/** How many objects and accounts there are. Object i is a Secret, a WorkStream and an SmsNumber, all named `n<i>`. */
 export interface Shape {
   objects: number;
   accounts: number;
-  /** This many numbers, the first ones, have somebody else's webhook until a user sets `takeover: Always`. */
+  /** How many numbers, counted from the first, have somebody else's webhook until a user sets `takeover: Always`. */
   foreign: number;
 }
 

@@ -1,6 +1,6 @@
 const EVERY_MS = 5000;
 
-/** Writes to stderr every few seconds how much is done, as a person waits for minutes. */
+/** Writes the progress to stderr every few seconds, because a person may have to wait for minutes. */
 export class SpokenProgress {
   #saidAt = 0;
 

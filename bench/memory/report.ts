@@ -8,11 +8,11 @@ export interface Start {
 
 export interface Mass {
   shape: Shape;
-  /** From the process's start until every number was Ready. */
+  /** The time from the process's start until every number was Ready. */
   seconds: number;
-  /** After a garbage collection. */
+  /** The size of the heap after a garbage collection. */
   heapMiB: number;
-  /** The highest during resyncs and changes, and the highest of the whole run. */
+  /** The highest memory use during resyncs and changes. `peakMiB` is the highest of the whole run. */
   rssMiB: number;
   peakMiB: number;
   changesMs: readonly number[];

@@ -7,24 +7,24 @@ import { type PhaseSurroundings, percentile, phase, type Server } from "./phase.
 import type { BesideStrangers } from "./report.ts";
 import { STRANGERS, type StrangerKind } from "./stranger-bodies.ts";
 
-/** Seconds of each load. The one during which strangers arrive is shorter. */
+/** How many seconds a load takes. The load during which strangers arrive is shorter. */
 const SECONDS = 5;
 const ARRIVAL_SECONDS = 2;
-/** Every tenth text uses a new connection, which the receiver has to accept among those of strangers. */
+/** Every tenth text uses a new connection, which the receiver has to accept among the connections of strangers. */
 const FRESH_EVERY = 10;
 
 export interface StrangersOptions {
-  /** Texts per second. */
+  /** The rate of the load in texts per second. */
   rate: number;
   runs: number;
-  /** How many strangers of a kind connect at a time. */
+  /** How many strangers of one kind connect at the same time. */
   count: number;
 }
 
 /**
- * Sends texts at `rate` without strangers, while strangers of one kind arrive, and after each of them has had an answer. Starting
- * the process of a hundred strangers keeps two cores busy for a moment, which is not the receiver's doing: of that time only the
- * slowest text counts.
+ * Sends texts at `rate` three times: without strangers (clients without a valid signature), while strangers of one kind connect, and after
+ * each of them has had an answer. Starting a process with a hundred strangers keeps two cores busy for a moment, which is not the
+ * receiver's fault. From that time only the slowest text counts.
  */
 export async function besideStrangers(
   server: Server,
@@ -70,7 +70,7 @@ function startStrangers(port: number, count: number, kind: StrangerKind) {
   const lines = createInterface({ input: child.stdout! });
   return {
     allAnswered: once(lines, "line"),
-    /** Resolves with the number of requests that they sent. */
+    /** Stops the strangers. Resolves with the number of requests that they sent. */
     async stop(): Promise<number> {
       const said = once(lines, "line") as Promise<[string]>;
       await stopChild(child, "SIGTERM", 10_000);

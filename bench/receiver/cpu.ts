@@ -4,7 +4,7 @@ import { join } from "node:path";
 /** Clock ticks per second in /proc: 100 on every Linux that Node supports. */
 const TICKS = 100;
 
-/** CPU seconds that the server and PostgreSQL have used so far. */
+/** How many CPU seconds the server and PostgreSQL have used so far. */
 export function cpuSeconds(serverPid: number, postmasterPid: number): number {
   let ticks = ownTicks(serverPid);
   const { own, ended } = ticksOf(postmasterPid);
@@ -17,7 +17,10 @@ export function postmasterPid(dataDir: string): number {
   return Number(readFileSync(join(dataDir, "data", "postmaster.pid"), "utf8").split("\n")[0]);
 }
 
-/** PostgreSQL starts a process for each connection. The kernel adds the time of an ended one to its parent's. */
+/**
+ * The process ids of the children. PostgreSQL starts a process for each connection. The kernel adds the CPU time of an ended process to its
+ * parent.
+ */
 function childrenOf(parent: number): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -39,7 +42,10 @@ function ticksOf(pid: number) {
   return { own: user + system, ended: endedUser + endedSystem };
 }
 
-/** The fields after the program's name, which may hold blanks: state first, then the parent. */
+/**
+ * The fields of /proc/PID/stat after the program's name: the state, the parent, and so on. The name is skipped, because it may contain
+ * blanks.
+ */
 function statOf(pid: number): string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");

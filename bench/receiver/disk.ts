@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 const EVERY_MS = 100;
 
-/** Writes and syncs a byte ten times a second, to tell a stalled disk from a stalled server. */
+/** Writes and syncs one byte ten times a second, to tell a stalled disk from a stalled server. */
 export class DiskProbe {
   #longestMs = 0;
   #beganAtMs: number | undefined;
@@ -11,7 +11,7 @@ export class DiskProbe {
   #ended: Promise<void> = Promise.resolve();
   readonly #file: string;
 
-  /** `folder` must be on the database's disk. */
+  /** `folder` must be on the same disk as the database. */
   constructor(folder: string) {
     this.#file = join(folder, "probe");
   }
@@ -26,7 +26,7 @@ export class DiskProbe {
     await rm(this.#file, { force: true });
   }
 
-  /** The longest write since the last call, including one that has not ended yet. */
+  /** The longest write since the last call of this method, including a write that has not ended yet. */
   takeLongestMs(): number {
     const underWayMs = this.#beganAtMs === undefined ? 0 : performance.now() - this.#beganAtMs;
     const longestMs = Math.max(this.#longestMs, underWayMs);

@@ -1,4 +1,4 @@
-// What a team could write in an afternoon: Express, Twilio's middleware, and one insert per text through a pool.
+// A server that a team could write in an afternoon: Express, Twilio's middleware, and one insert per text through a connection pool.
 import { createServer } from "node:http";
 import express from "express";
 import pg from "pg";

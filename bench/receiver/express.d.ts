@@ -1,4 +1,4 @@
-// Express comes without types; these are the ones that the bench uses.
+// Express comes without types. These are the types that the bench uses.
 declare module "express" {
   import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 
@@ -10,7 +10,7 @@ declare module "express" {
     send(body: string): this;
   }
   type Handler = (request: Request, response: Response, next: () => void) => unknown;
-  // biome-ignore lint/suspicious/noExplicitAny: Twilio's middleware has its own idea of these types
+  // biome-ignore lint/suspicious/noExplicitAny: Twilio's middleware declares these types differently
   type Middleware = Handler | ((...args: any[]) => unknown);
   interface App extends RequestListener {
     post(path: string, ...handlers: [...Middleware[], Handler]): void;

@@ -1,6 +1,6 @@
-// The least that a server on node:http can do and still store every text that it acknowledges. It parses and sorts the fields,
-// checks one HMAC with a token that it knows, stores bodies by group commit on one connection, and answers. It has no routes,
-// limits, error handling or metrics.
+// The least that a server on node:http can do and still store every text that it acknowledges. It parses and sorts the fields, checks one
+// HMAC with a token that it knows, stores bodies by group commit on one connection, and answers. It has no routes, limits, error handling
+// or metrics.
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer, type ServerResponse } from "node:http";
 import { parse } from "node:querystring";
@@ -24,6 +24,7 @@ interface WaitingText {
 let queue: WaitingText[] = [];
 let isWriting = false;
 
+// Group commit: texts that arrive during an insert wait, and the next insert stores all of them at once.
 async function write() {
   isWriting = true;
   while (queue.length > 0) {

@@ -4,8 +4,8 @@ import { connect, type Socket } from "node:net";
 import { ACCOUNT, NUMBER, TOKEN, URL_OF_STREAM } from "./server.ts";
 
 /**
- * Signed texts, each different, as bytes that are ready to send. The load runs on the same machine as the servers, so it must cost
- * little: Node's own HTTP client costs more per request than any of the three servers.
+ * Signed texts, all different, as bytes that are ready to send. The load runs on the same machine as the servers, so it must cost little
+ * CPU time. Node's own HTTP client costs more per request than any of the three servers.
  */
 export function makeTexts(count: number): Buffer[] {
   return Array.from({ length: count }, (_, i) => {
@@ -61,22 +61,25 @@ function fieldsOf(i: number): Record<string, string> {
 
 export interface LoadResult {
   acknowledged: number;
-  /** Texts that were not answered with 200, or not at all. */
+  /** Texts that were not answered with 200, or were not answered at all. */
   refused: number;
   seconds: number;
-  /** Milliseconds from when a text was due to its answer, sorted. A text without one counts with the time that it was waited for. */
+  /**
+   * The milliseconds from the time when a text was due to its answer, sorted. A text without an answer counts with the time that the bench
+   * waited for it.
+   */
   latencies: Float64Array;
 }
 
 export interface OpenLoopOptions {
-  /** Every n-th text opens a connection. Default: all texts use connections that are kept open. */
+  /** Every n-th text opens a new connection. Default: all texts use connections that are kept open. */
   freshEvery?: number;
 }
 
 /** Twilio waits no longer than this for an answer: https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides. */
 const GIVE_UP_MS = 15_000;
 
-/** Each connection sends its next text as soon as the last one is answered. */
+/** Sends texts on a fixed number of connections. Each connection sends its next text as soon as its last text is answered. */
 export async function closedLoop(port: number, texts: Buffer[], connections: number): Promise<LoadResult> {
   const run = new LoadRun(port, texts);
   const start = performance.now();
@@ -84,7 +87,7 @@ export async function closedLoop(port: number, texts: Buffer[], connections: num
   return run.result(start);
 }
 
-/** Texts fall due at an even rate, whatever the server does. */
+/** Sends texts at an even rate, however slowly the server answers. */
 export async function openLoop(
   port: number,
   texts: Buffer[],
@@ -104,15 +107,15 @@ export async function openLoop(
   return run.result(start);
 }
 
-/** One sender. It keeps its connection, and opens a new one when the server has closed it. */
+/** One sender. It keeps its connection, and opens a new connection when the server has closed it. */
 interface LoadClient {
   socket: Socket | undefined;
-  /** When the text that waits for its answer was due. */
+  /** When the text that waits for its answer was due. Undefined: no text waits. */
   dueMs: number | undefined;
   answer: string;
 }
 
-/** Reads answers in the simplest way: those of all three servers are short and have a content-length. */
+/** Sends the texts of one load. Reads answers in the simplest way: the answers of all three servers are short and have a content-length. */
 class LoadRun {
   readonly idle: LoadClient[] = [];
   readonly #clients: LoadClient[] = [];
@@ -135,7 +138,7 @@ class LoadRun {
     this.#latencies = new Float64Array(texts.length);
   }
 
-  /** Resolves when every text was answered or given up. */
+  /** Opens the connections. Resolves when every text was answered or given up. */
   async open(connections: number, onFree: (client: LoadClient) => void) {
     this.#onFree = onFree;
     const done = new Promise<void>((resolve, reject) => {
@@ -164,7 +167,7 @@ class LoadRun {
       client.socket = undefined;
       old?.destroy();
     }
-    // Node keeps what is written before the connection is established, and sends it then.
+    // Node buffers what is written before the connection is established, and sends it afterwards.
     (client.socket ?? this.#connect(client)).write(text);
   }
 
@@ -200,7 +203,7 @@ class LoadRun {
     return socket;
   }
 
-  /** Counts the text that waits for its answer, if there is one. */
+  /** Counts the text that waits for its answer, if there is such a text. */
   #end(client: LoadClient, isAcknowledged: boolean) {
     if (client.dueMs === undefined) return;
     const now = performance.now();
@@ -214,7 +217,7 @@ class LoadRun {
     else this.#onFree(client);
   }
 
-  /** Gives up texts that wait longer than Twilio would: one lost answer must not hold up the whole measurement. */
+  /** Gives up texts that have waited longer than Twilio would wait: one lost answer must not hold up the whole measurement. */
   #giveUp() {
     const now = performance.now();
     for (const client of this.#clients)

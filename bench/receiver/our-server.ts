@@ -1,4 +1,4 @@
-// The receiver as in production, with a thousand routes, but without the watch on the Kubernetes API.
+// Starts the receiver as in production, with a thousand routes, but without the watch on the Kubernetes API.
 import { randomBytes, randomUUID } from "node:crypto";
 import { collectDefaultMetrics, Registry } from "@prometheus-io/client";
 import { systemClock } from "../../src/clock.ts";

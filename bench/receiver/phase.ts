@@ -10,7 +10,7 @@ export interface Server {
   pid: number;
   port: number;
   child: ChildProcess;
-  /** The table that it stores in. */
+  /** The table in which the server stores texts. */
   table: string;
 }
 
@@ -20,7 +20,7 @@ export interface PhaseSurroundings {
   postmaster: number;
   texts: Buffer[];
   disk: DiskProbe;
-  /** Loads that had to be repeated are added to it. */
+  /** The loads that had to be repeated. `phase` adds to this list. */
   disturbed: Disturbed[];
 }
 
@@ -31,10 +31,10 @@ export interface Phase {
   latencies: Float64Array;
 }
 
-/** A load that is disturbed this often in a row is not disturbed by the machine: then the result counts as it is. */
+/** A load that is disturbed this many times in a row is not disturbed by the machine. Then its result counts as it is. */
 const MOST_TRIES = 4;
 
-/** Runs one load on an empty table, and repeats it when it was disturbed. The last try counts in any case. */
+/** Runs one load on an empty table, and repeats it when it was disturbed. The last try counts even if it was disturbed. */
 export async function phase(server: Server, surroundings: PhaseSurroundings, load: Load): Promise<Phase> {
   for (let tries = 1; ; tries++) {
     const { sample, latencies, diskMs } = await attempt(server, surroundings, load);
@@ -43,18 +43,22 @@ export async function phase(server: Server, surroundings: PhaseSurroundings, loa
     const slowestMs = latencies.at(-1) ?? 0;
     surroundings.disturbed.push({ server: server.name, refused, slowestMs, diskMs });
     console.error(
-      `disturbed: ${server.name} refused ${refused}, its slowest text took ${slowestMs.toFixed(0)} ms, a write to the disk ${diskMs.toFixed(0)} ms; once more`,
+      `disturbed: ${server.name} refused ${refused}, its slowest text took ${slowestMs.toFixed(0)} ms, a write to the disk ${diskMs.toFixed(0)} ms; trying again`,
     );
   }
 }
 
-/** Checks that the table holds every acknowledged text afterwards. A refused one may be in it: it was stored too late. */
+/**
+ * Runs one load, and checks that afterwards the table has every acknowledged text. A refused text may be in the table, too: it was stored
+ * too late.
+ */
 async function attempt(
   { name, pid, port, table }: Server,
   { owner, postmaster, texts, disk }: PhaseSurroundings,
   load: Load,
 ): Promise<Phase & { diskMs: number }> {
   await owner.query(`truncate ${table}`);
+  // A checkpoint at this moment prevents a checkpoint during the load.
   await owner.query("checkpoint");
   disk.takeLongestMs();
   const before = cpuSeconds(pid, postmaster);
@@ -76,6 +80,6 @@ async function attempt(
   return { sample, latencies, diskMs };
 }
 
-/** Takes sorted values. */
+/** The percentile of sorted values. */
 export const percentile = (sorted: Float64Array, part: number) =>
   sorted[Math.floor(sorted.length * part)] ?? 0;

@@ -4,24 +4,24 @@ export type ServerName = (typeof SERVERS)[number];
 export interface LoadSample {
   server: ServerName;
   run: number;
-  /** Connections of a closed loop; `half`: an open loop at half of the rate that 128 connections reached. */
+  /** The number of connections of a closed loop. `half` stands for an open loop at half of the rate that 128 connections reached. */
   connections: 32 | 64 | 128 | "half";
-  /** Texts per second, acknowledged and durable. */
+  /** How many texts per second were acknowledged and durable. */
   rate: number;
-  /** CPU seconds of server and database per 10,000 texts. */
+  /** CPU seconds of server and database together, per 10,000 texts. */
   cpuPer10k: number;
   p99Ms: number;
-  /** Texts that were not acknowledged. */
+  /** How many texts were not acknowledged. */
   refused: number;
 }
 
-/** A load that was repeated. */
+/** A load that was disturbed and therefore repeated. */
 export interface Disturbed {
   server: ServerName;
   refused: number;
-  /** The slowest text. */
+  /** The time of the slowest text in milliseconds. */
   slowestMs: number;
-  /** The slowest write of DiskProbe during the load. */
+  /** The time of the DiskProbe's slowest write during the load, in milliseconds. */
   diskMs: number;
 }
 
@@ -33,16 +33,16 @@ export interface AnswerTimes {
   refused: number;
 }
 
-/** The same texts without strangers and beside strangers of one kind. */
+/** The times of the same texts without strangers, and with strangers of one kind. Strangers are clients without a valid signature. */
 export interface BesideStrangers {
   kind: string;
   run: number;
   alone: AnswerTimes;
-  /** While the strangers connected. */
+  /** The times while the strangers connected. */
   arrival: AnswerTimes;
-  /** After each of them had had an answer. */
+  /** The times after each stranger had had an answer. */
   beside: AnswerTimes;
-  /** What the strangers sent. */
+  /** How many requests per second the strangers sent. */
   requestsPerSecond: number;
 }
 
@@ -52,7 +52,7 @@ export interface Measured {
   disturbed: Disturbed[];
 }
 
-/** A disk that stalls this long disturbs the measurement: the receiver refuses a text after 3 s. */
+/** A disk that stalls this long disturbs the measurement, because the receiver refuses a text after 3 s. */
 export const STALL_MS = 1000;
 
 export interface BenchTarget {
@@ -69,7 +69,7 @@ export function median(values: number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
-/** The ratio within each run, and the median of those: what disturbed a run disturbed both sides of it. */
+/** The median of the ratios of the runs. A ratio compares two servers within one run, because a disturbed run disturbs both servers. */
 function ratio(
   samples: LoadSample[],
   other: ServerName,
@@ -82,7 +82,7 @@ function ratio(
   return median(runs.map((run) => find("ours", run) / find(other, run)));
 }
 
-/** The targets of the receiver. CPU is compared at 64 connections. */
+/** The targets of the receiver, each with the measured value. CPU is compared at 64 connections. */
 export function targetsOf({ samples, strangers, disturbed }: Measured): BenchTarget[] {
   return [
     ...(samples.length > 0 ? targetsOfLoad(samples) : []),
@@ -114,7 +114,10 @@ function targetsOfLoad(samples: LoadSample[]): BenchTarget[] {
   ];
 }
 
-/** Ratios are medians of the runs of a kind; the slowest text is the slowest of all runs. */
+/**
+ * The targets for texts beside strangers. Ratios are medians of the runs with one kind of stranger. The slowest text is the slowest of all
+ * runs.
+ */
 function targetsOfStrangers(strangers: BesideStrangers[]): BenchTarget[] {
   const ratios = kindsOf(strangers).map((rows) =>
     median(rows.map(({ alone, beside }) => beside.p99Ms / alone.p99Ms)),
@@ -130,7 +133,7 @@ const slowestMs = ({ arrival, beside }: BesideStrangers) => Math.max(arrival.wor
 
 const kindsOf = (strangers: BesideStrangers[]) => [...Map.groupBy(strangers, ({ kind }) => kind).values()];
 
-/** Refused texts that no stall of the disk explains, in loads that were repeated and in those that counted. */
+/** How many texts the receiver refused although the disk did not stall, in repeated loads and in loads that counted. */
 function refusedByUs(samples: LoadSample[], disturbed: Disturbed[]): number {
   const repeated = disturbed.filter(({ server, diskMs }) => server === "ours" && diskMs < STALL_MS);
   const counted = samples.filter(({ server }) => server === "ours");
@@ -153,7 +156,7 @@ const atLeast = (name: string, value: number, unit: string, limit: number): Benc
   met: value >= limit,
 });
 
-/** Tables for people. */
+/** Prints tables for people. */
 export function report(measured: Measured): void {
   const { samples, strangers, disturbed } = measured;
   if (samples.length > 0) reportLoad(samples);

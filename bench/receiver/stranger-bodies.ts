@@ -1,13 +1,16 @@
 import { ACCOUNT, URL_OF_STREAM } from "./server.ts";
 
-/** Requests of strangers, each the most expensive of its kind; docs/adr/0027 says what such a request may cost. */
+/**
+ * The kinds of strangers: clients without a valid signature. Each kind sends the most expensive request of its kind; docs/adr/0027 says
+ * what such a request may cost.
+ */
 export type StrangerKind = keyof typeof STRANGERS;
 
 const PATH = new URL(URL_OF_STREAM).pathname;
 const KIB = 1024;
 const FORM = "Content-Type: application/x-www-form-urlencoded";
 const CHUNKED = "Transfer-Encoding: chunked";
-/** Looks like a signature. Without one, and without an account that is served here, the receiver reads no large body. */
+/** A header that looks like a signature. Without a signature, or without an account that has a route, the receiver reads no large body. */
 const SIGNED_WRONGLY = `X-Twilio-Signature: ${"A".repeat(27)}=`;
 const NAMES_THE_ACCOUNT = `AccountSid=${ACCOUNT}`;
 
@@ -17,7 +20,7 @@ function request(headers: string[], body: string): Buffer {
   return Buffer.from(`${head.join("\r\n")}\r\n\r\n${body}`);
 }
 
-/** Fields of equal size, `bytes` in total, after one that names the account. */
+/** A form with fields of equal size, `bytes` in total. The first field names the account. */
 function fields(count: number, bytes: number, value: string): string {
   const each = Math.floor(bytes / count) - 6;
   const fill = value.repeat(Math.max(1, Math.floor(each / value.length)));
@@ -28,7 +31,7 @@ function fields(count: number, bytes: number, value: string): string {
 const plain = (bytes: number) => `${NAMES_THE_ACCOUNT}&Body=`.padEnd(bytes, "a");
 const chunks = (bytes: number) => `${"1\r\na\r\n".repeat(bytes)}0\r\n\r\n`;
 
-/** What one connection sends, by its name in the table. */
+/** What one connection sends, by its name in the report's table. */
 export const STRANGERS = {
   "a field, unsigned": request([FORM], "a=1"),
   "4 KiB, signed wrongly": request([FORM, SIGNED_WRONGLY], plain(4 * KIB)),

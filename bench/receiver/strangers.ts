@@ -1,5 +1,6 @@
-// `strangers.ts PORT COUNT KIND`: a process of strangers. Until SIGTERM each of them connects, sends, waits until it is answered or
-// cut off, and connects again. It writes a line when each of them has had an answer, and at the end how many requests they sent.
+// `strangers.ts PORT COUNT KIND`: a process with many strangers, which are clients without a valid signature. Until SIGTERM each stranger
+// connects, sends, waits until it is answered or cut off, and connects again. The process writes a line when every stranger has had an
+// answer, and another line at the end with the number of requests.
 import { connect, type Socket } from "node:net";
 import { STRANGERS, type StrangerKind } from "./stranger-bodies.ts";
 
@@ -8,7 +9,7 @@ const bytes = STRANGERS[kind];
 const sockets = new Set<Socket>();
 let sent = 0;
 let stopped = false;
-/** Strangers that have had no answer yet. */
+/** The number of strangers that have had no answer yet. */
 let newcomers = Number(count);
 
 const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -19,7 +20,8 @@ async function stranger() {
     const socket = connect({ port: Number(port), host: "127.0.0.1", noDelay: true });
     sockets.add(socket);
     socket.on("error", () => undefined);
-    // After an answer it closes the connection itself: the server may keep it open, and then it would send nothing more.
+    // After an answer the stranger closes the connection itself. The server may keep it open, and then the stranger would send nothing
+    // more.
     socket.once("data", () => socket.destroy());
     socket.once("connect", () => {
       sent++;

@@ -38,9 +38,9 @@ export function difference(before: Map<string, number>, after: Map<string, numbe
 }
 
 /**
- * How long this API server takes for so many writes. They are like the operator's: as many at once as its workers send, and in the
- * kinds and sizes that it writes for a stream with a number (three statuses of the stream, two of the number, three events, a
- * finalizer, a Secret). `name` keeps the probes of a namespace apart.
+ * Measures how long this API server takes for `writes` writes. The writes are like the operator's: as many at once as its workers send, and
+ * of the same kinds and sizes as for a stream with a number. These are three statuses of the stream, two of the number, three events, a
+ * finalizer and a Secret. `name` keeps the probes of a namespace apart.
  */
 export async function secondsToWrite(
   client: KubeClient,
@@ -65,7 +65,7 @@ interface StreamAndNumber {
   number: SmsNumber;
 }
 
-/** In a namespace that the operator does not watch. */
+/** Creates a WorkStream and an SmsNumber in a namespace that the operator does not watch. */
 async function createPair(
   client: KubeClient,
   metadata: { name: string; namespace: string },
@@ -94,7 +94,7 @@ async function createPair(
 
 async function write(client: KubeClient, { stream, number }: StreamAndNumber, at: number): Promise<unknown> {
   const { name, namespace = "" } = number.metadata;
-  // Each pair gets another of the ten kinds of writes every 200 writes.
+  // There are ten kinds of writes. Each pair gets another kind every 200 writes.
   const kind = (at + Math.floor(at / 200)) % 10;
   const metadata = { name, namespace };
   const field = { fieldManager: "probe" };
@@ -138,7 +138,7 @@ function eventOf(
   };
 }
 
-/** A status that the operator wrote for a Ready object, as it was recorded for the health checks of Argo CD. */
+/** A status that the operator wrote for a Ready object. It was recorded for the health checks of Argo CD. */
 const recordedStatus = (kind: string): Record<string, unknown> => {
   const folder = "../../deploy/argocd/resource_customizations/smschannel.dev";
   const text = readFileSync(resolve(import.meta.dirname, folder, kind, "testdata/ready.yaml"), "utf8");
@@ -147,7 +147,7 @@ const recordedStatus = (kind: string): Record<string, unknown> => {
 const streamStatus = recordedStatus("WorkStream");
 const numberStatus = recordedStatus("SmsNumber");
 
-/** Differs from write to write: a status that stays the same would not be written. */
+/** A status that differs from write to write. A status that stays the same would not be written. */
 const statusLike = (status: Record<string, unknown>, at: number) => ({
   ...status,
   observedGeneration: at,

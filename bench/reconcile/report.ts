@@ -3,16 +3,16 @@ import { type BenchTarget, median } from "../receiver/report.ts";
 export interface ReconcileOutcome {
   size: number;
   seconds: number;
-  /** Writes per second that the API server can take, measured in the same run. */
+  /** How many writes per second the API server can take, measured in the same run. */
   perSecond: number;
-  /** By resource, from the operator's start until nothing changed any more. */
+  /** Writes by resource, from the operator's start until nothing changed any more. */
   writes: Map<string, number>;
-  /** Twilio calls by operation. */
+  /** Calls to Twilio by operation. */
   calls: Map<string, number>;
   heapMiB: number;
   rssMiB: number;
   latencyMs: number;
-  /** Secrets that keep what a webhook was before us: one for each number that had one. */
+  /** How many Secrets keep a former webhook. There is one for each number that had a webhook. */
   previous: number;
   rest: { writes: Map<string, number>; calls: Map<string, number> };
 }
@@ -21,8 +21,8 @@ export interface ReconcileOutcome {
 const AT_ONCE = 20;
 
 /**
- * The seconds that Twilio's latency alone takes: credentials, lists and surroundings one after the other, then updates, twenty at
- * the same time.
+ * The seconds that Twilio's latency alone takes. First come the calls for credentials, lists and surroundings one after the other, then the
+ * updates, twenty at the same time.
  */
 export function latencyBound({ size, calls, latencyMs }: ReconcileOutcome): number {
   const updates = calls.get("UpdateIncomingPhoneNumber") ?? 0;
@@ -31,6 +31,7 @@ export function latencyBound({ size, calls, latencyMs }: ReconcileOutcome): numb
   return ((serial + Math.ceil(updates / AT_ONCE)) * latencyMs) / 1000;
 }
 
+/** The seconds that the API server alone takes for the operator's writes. */
 export function writeBound({ writes, perSecond }: ReconcileOutcome): number {
   return total(writes) / perSecond;
 }
