@@ -1,5 +1,5 @@
-// `npm run bundle` writes to dist/ what an image holds beside Node 24: smschannel.mjs and its parts, the files that it reads at run
-// time, and the licences of the packages in it.
+// `npm run bundle` writes to dist/ what an image contains in addition to Node 24: smschannel.mjs and its parts, the files that it reads at
+// run time, and the licences of the bundled packages.
 import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { licensesText } from "./bundle/licenses.ts";

@@ -1,12 +1,12 @@
-// `npm run check`: format, lint, generated files, types and unit tests, which need no server and take seconds. All of them run, also
-// after one has failed; only a failed one shows its output.
+// `npm run check` runs what needs no server and takes seconds: format, lint, generated files, types and unit tests. All steps run, even
+// after one of them has failed. Only a failed step shows its output.
 import { spawn } from "node:child_process";
 import { resolve } from "node:path";
 
 interface CheckStep {
   readonly name: string;
   readonly args: readonly string[];
-  /** The command to run when it fails. */
+  /** What to run when the step fails. */
   readonly remedy: string;
 }
 

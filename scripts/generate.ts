@@ -11,9 +11,9 @@ import { reasonsPage } from "./generate/reasons-page.ts";
 import { rulesPage } from "./generate/rules-page.ts";
 import { kindTypes } from "./generate/types.ts";
 
-// `npm run generate` writes the files that are made from others: types and reference pages from crds/ and src/; the charts' copies of
-// the CRDs; keys, schema and tables of the chart from values.yaml; Argo CD's settings from deploy/argocd/health.lua. With --check it
-// writes nothing, and ends with 1 when a file is not up to date.
+// `npm run generate` writes the files that are made from other files: types and reference pages from crds/ and src/; the charts' copies of
+// the CRDs; keys, schema and tables of the chart from values.yaml; Argo CD's settings from deploy/argocd/health.lua. With --check it writes
+// nothing, and exits with 1 when a file is not up to date.
 
 const root = resolve(import.meta.dirname, "..");
 const check = process.argv.includes("--check");
@@ -32,10 +32,10 @@ await put([
   ...(await chartReadme(root)),
   ...(await argocdFiles(root)),
 ]);
-// Last: they are rendered from the chart, whose templates were written above.
+// The plain manifests come last, because they are rendered from the chart, whose templates were written above.
 await put(await plainManifests(root, { check }));
 
-/** A file's path from the project's root, and its whole text. */
+/** Writes the files that differ. Each file is its path from the repository's root and its whole text. */
 async function put(files: [string, string][]) {
   for (const [path, text] of files) {
     count++;
@@ -52,6 +52,8 @@ async function put(files: [string, string][]) {
 if (stale.length === 0) console.log(`${count} generated files are up to date`);
 else if (!check) console.log(`written: ${stale.join(", ")}`);
 else {
-  console.error(`not as generated: ${stale.join(", ")}\nRun npm run generate and commit the result.`);
+  console.error(
+    `these files are not up to date: ${stale.join(", ")}\nRun npm run generate and commit the result.`,
+  );
   process.exitCode = 1;
 }

@@ -1,5 +1,5 @@
-// `npm run lint:chart` checks the charts and the plain manifests with Helm, kubeconform, kube-score and promtool. The tools are built
-// from Go modules, which takes about five minutes on two cores the first time; after that it takes seconds.
+// `npm run lint:chart` checks the charts and the plain manifests with Helm, kubeconform, kube-score and promtool. The tools are built from
+// Go modules. The first run takes about five minutes on two cores, later runs take seconds.
 import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -14,12 +14,12 @@ import { builtInSchemas, customSchemas, locationIn } from "./lint-chart/schemas.
 const root = resolve(import.meta.dirname, "..");
 const CHARTS = ["charts/sms-channel-operator", "charts/sms-channel-operator-crds"];
 
-/** The oldest and the newest Kubernetes that the documentation supports. */
+/** The oldest and the newest Kubernetes release that the documentation supports. */
 const KUBERNETES: Module[] = [
   { path: "k8s.io/kubernetes", version: "v1.33.13", sum: "h1:bmH31xUdSzeA5vk0wZAK9MZp11mdLuzUSeKk0qN3hPQ=" },
   { path: "k8s.io/kubernetes", version: "v1.37.2", sum: "h1:A2VDEiObzkYqFTKhSsn0ZEb0RlLEXpHWj93gi2HqEwE=" },
 ];
-/** Projects whose kinds the chart uses, and the folder with their CRDs. */
+/** Projects whose kinds the chart uses, each with the folder that has its CRDs. */
 const OTHERS: (Module & { crds: string })[] = [
   {
     path: "sigs.k8s.io/gateway-api",
@@ -38,16 +38,16 @@ const OTHERS: (Module & { crds: string })[] = [
 /** Tests of kube-score that do not apply to the chart, each with the reason. */
 const NOT_ASKED: Record<string, string> = {
   "container-image-pull-policy":
-    "a tag names one image for ever; Always would need the registry for each restart",
+    "a tag never moves to another image; Always would need the registry for each restart",
   "container-ephemeral-storage-request-and-limit":
-    "file systems are read-only, and logs are the kubelet's to rotate",
+    "file systems are read-only, and the kubelet rotates the logs",
   "container-security-context-user-group-id": "the image names its user, 65532; OpenShift assigns its own",
   "deployment-has-host-podantiaffinity": "topology spread constraints do that",
   "statefulset-has-host-podantiaffinity": "the evaluation database is one pod",
   "statefulset-has-poddisruptionbudget": "the evaluation database is one pod, which must not block a drain",
 };
 
-/** Has a misspelt field, to show that the schemas refuse what the API server would silently drop. */
+/** A manifest with a misspelt field (`replica`). It shows that the schemas refuse what the API server would silently drop. */
 const WRONG = `apiVersion: apps/v1
 kind: Deployment
 metadata: { name: a }
@@ -111,7 +111,7 @@ async function lintCharts() {
     );
 }
 
-/** Renders every scenario and the CRDs' chart, and adds the plain manifests, which must be what the chart renders now. */
+/** Renders every scenario and the CRDs' chart, and adds the plain manifests. These must be the same as what the chart renders now. */
 async function renderAll(): Promise<Record<string, string>> {
   const rendered: Record<string, string> = {};
   for (const [name, values] of Object.entries(scenarios)) {
@@ -121,7 +121,10 @@ async function renderAll(): Promise<Record<string, string>> {
   rendered["the CRDs' chart"] = (await run(helm, ["template", "sms", CHARTS[1]!])).output;
   const install = await readFile(join(root, "deploy/install.yaml"), "utf8");
   const same = install.slice(install.indexOf("\n") + 1) === (await render(root));
-  tell("deploy/install.yaml is the chart's", { code: same ? 0 : 1, output: "run npm run generate" });
+  tell("deploy/install.yaml is what the chart renders", {
+    code: same ? 0 : 1,
+    output: "run npm run generate",
+  });
   rendered["deploy/install.yaml"] = install;
   return rendered;
 }
@@ -151,7 +154,7 @@ async function score(manifests: Record<string, string>) {
   const ignored = Object.keys(NOT_ASKED).flatMap((test) => ["--ignore-test", test]);
   const args = ["score", "--output-format", "ci", "--ignore-container-cpu-limit", ...ignored];
   for (const [name, text] of Object.entries(manifests)) {
-    // Limiting where pods connect to is up to whoever installs the chart, so it is checked only where a scenario does it.
+    // Limiting where pods may connect to is left to the user who installs the chart. It is checked only where a scenario does so.
     const egress = text.includes("policyTypes: [Ingress, Egress]") && name !== "to try it out";
     const more = egress ? [] : ["--ignore-test", "pod-networkpolicy"];
     const { output } = await run(kubeScore, [...args, ...more, "-"], text);
@@ -168,10 +171,10 @@ async function monitoring() {
   const alerts = "charts/sms-channel-operator/files/alerts.yaml";
   tell("promtool, the alerts", await run(promtool, ["check", "rules", "--lint=all", "--lint-fatal", alerts]));
   tell(
-    "promtool, when they fire",
+    "promtool, the tests of when the alerts fire",
     await run(promtool, ["test", "rules", "test/chart/fixtures/alerts.test.yaml"]),
   );
-  // promtool checks rules only, so each query of the dashboard becomes one, with values for Grafana's variables.
+  // promtool checks only rules. Each query of the dashboard is therefore written as a rule, with values for Grafana's variables.
   const dashboard = await readFile(join(root, "charts/sms-channel-operator/files/dashboard.json"), "utf8");
   const { panels } = parse(dashboard) as { panels: { targets?: { expr: string }[] }[] };
   const rules = panels

@@ -1,9 +1,9 @@
-// Runs a command with the Node and the packages that package-lock.json pins, and installs them first when they are missing. It is
-// plain JavaScript for Node 20 and newer, so that every npm script works as the first command after `git clone`.
-//   node scripts/run.mjs FILE.ts [ARGS…]      a TypeScript file, by Node 24
-//   node scripts/run.mjs vitest|biome|tsc …   a tool from node_modules, by Node 24
-//   node scripts/run.mjs --prepare            only install what is missing
-// The command runs in the project's folder, or in SMSCHANNEL_CWD, so that relative paths mean what the person who typed them meant.
+// Runs a command with the Node and the packages that package-lock.json pins, and installs them first when they are missing. This file
+// is plain JavaScript for Node 20 and newer, so that every npm script works as the first command after `git clone`.
+//   node scripts/run.mjs FILE.ts [ARGS…]      runs a TypeScript file with Node 24
+//   node scripts/run.mjs vitest|biome|tsc …   runs a tool from node_modules with Node 24
+//   node scripts/run.mjs --prepare            only installs what is missing
+// The command runs in the repository's folder, or in SMSCHANNEL_CWD, so that a user can give paths relative to the folder that they are in.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
@@ -25,7 +25,7 @@ function prepare() {
     stdio: ["ignore", process.stderr, process.stderr],
   });
   if (npm.status !== 0) {
-    process.stderr.write("npm ci failed; nothing was started. What npm said is above.\n");
+    process.stderr.write("npm ci failed, and nothing was started. npm's output is above.\n");
     process.exit(npm.status ?? 1);
   }
   if (!existsSync(nodePath())) {
@@ -37,8 +37,8 @@ function prepare() {
 }
 
 /**
- * At the end of an installation npm writes a list of what it installed, whoever called it. The packages are complete when that list
- * has the version and the hash of every package in the lock file, except optional ones, which may be for another system.
+ * At the end of an installation npm writes a list of the packages that it installed. The installation is complete when that list has the
+ * version and the hash of every package in the lock file. Optional packages may be missing, because they may be for another system.
  */
 function packagesAreThere() {
   const installed = packagesIn("node_modules", ".package-lock.json");
@@ -57,7 +57,7 @@ function packagesIn(...path) {
   return existsSync(at(...path)) ? JSON.parse(readFileSync(at(...path), "utf8")).packages : undefined;
 }
 
-/** Node 24 as npm installed it, whatever runs this. */
+/** The path of the Node 24 that npm installed, whichever Node runs this script. */
 function nodePath() {
   return at("node_modules", "node", "bin", "node");
 }
@@ -72,8 +72,8 @@ const child = spawn(
   ["--disable-warning=ExperimentalWarning", resolve(root, tools[first] ?? first), ...rest],
   { cwd, stdio: "inherit", env: { ...env, PATH: `${at("node_modules", ".bin")}:${env.PATH}` } },
 );
-// A supervisor signals this process only, so signals are passed on, and the child decides when to end. A terminal signals the whole
-// group, and the child gets the signal twice: src/main/signals.ts takes two at once for one.
+// A supervisor signals only this process, so the signal is passed on, and the child decides when to end. A terminal signals the whole
+// process group, so the child gets the signal twice: src/main/signals.ts takes two signals at about the same time for one.
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("error", (error) => {
   process.stderr.write(`${first} cannot be started: ${error.message}\n`);

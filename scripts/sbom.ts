@@ -1,5 +1,5 @@
-// `npm run sbom` writes dist/sbom.cdx.json, a CycloneDX list of the packages whose code is in the image: npm's list of the lock file,
-// without the packages that have no code in the bundle. The same lock file and sources give the same bytes.
+// `npm run sbom` writes dist/sbom.cdx.json, a CycloneDX list of the packages whose code is in the image. It is npm's list of the packages
+// in the lock file, without the packages that have no code in the bundle. The same lock file and sources give the same bytes.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -19,7 +19,7 @@ interface Bom {
 }
 
 const inBundle = new Set(packagesOf(await bundleProgram()).map(({ name, version }) => `${name}@${version}`));
-// Without --omit=dev, which also leaves out packages of production that a development package depends on.
+// The option --omit=dev is not used, because it also leaves out production packages that a development package depends on.
 const args = ["sbom", "--package-lock-only", "--sbom-format=cyclonedx"];
 const all = JSON.parse(execFileSync("npm", args, { cwd: root, encoding: "utf8", maxBuffer: 1e8 })) as Bom;
 const bom = onlyBundled(all);
@@ -37,7 +37,7 @@ function onlyBundled(whole: Bom): Bom {
   const self = whole.metadata.component["bom-ref"];
   const kept = (ref: string) => ref === self || inBundle.has(ref);
   const { timestamp: _, ...metadata } = whole.metadata;
-  // npm names the project after its folder, and always calls it a library.
+  // npm names the project after its folder, and always gives it the type library.
   const component = {
     ...metadata.component,
     name: self.slice(0, self.lastIndexOf("@")),
@@ -55,7 +55,7 @@ function onlyBundled(whole: Bom): Bom {
   return { ...bom, serialNumber: serialOf(bom) };
 }
 
-/** A UUID made of the content. npm takes a random one, which would differ from build to build. */
+/** A UUID made from the content. npm uses a random UUID, which would differ from build to build. */
 function serialOf(bom: Bom): string {
   const hash = createHash("sha256").update(JSON.stringify(bom)).digest("hex");
   return `urn:uuid:${[hash.slice(0, 8), hash.slice(8, 12), `8${hash.slice(13, 16)}`, `8${hash.slice(17, 20)}`, hash.slice(20, 32)].join("-")}`;

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 
-// Nothing runs a workflow before it is pushed: here at least its YAML is read, and what must not be lost in an edit is checked.
+// No workflow runs before it is pushed. These tests at least parse its YAML, and check what an edit must not remove.
 
 const root = resolve(import.meta.dirname, "..");
 const folder = join(root, ".github/workflows");
@@ -25,7 +25,7 @@ const workflow = (name: string) => parse(textOf(name)) as Workflow;
 const commandsOf = ({ jobs }: Workflow) =>
   Object.values(jobs).flatMap(({ steps = [] }) => steps.flatMap(({ run }) => run ?? []));
 
-describe.each(names)("%s", (name) => {
+describe.each(names)("the workflow %s", (name) => {
   test("has a name, a trigger, and jobs that do something", () => {
     const { jobs, ...head } = workflow(name);
     expect(head).toMatchObject({ name: expect.any(String), on: expect.any(Object) });
@@ -33,44 +33,44 @@ describe.each(names)("%s", (name) => {
     for (const { steps, uses } of Object.values(jobs)) expect(steps ?? uses).toBeDefined();
   });
 
-  test("pins every action to a commit, and says which version that is", () => {
+  test("pins every action to a commit, and names the version in a comment", () => {
     const used = [...textOf(name).matchAll(/^ *(?:- )?uses: (.+)$/gm)].map(([, action]) => action!);
     for (const action of used)
       expect(action).toMatch(/^(?:\.\/.+|[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$/);
   });
 
-  test("can write nothing unless a job asks for it", () => {
+  test("has no permission to write unless a job asks for one", () => {
     expect(Object.values(workflow(name).permissions)).not.toContain("write");
   });
 });
 
-test("CI is .ci/run, and nothing beside it", () => {
+test("CI runs .ci/run and nothing else", () => {
   expect(commandsOf(workflow("ci.yaml"))).toEqual([expect.stringMatching(/ \.ci\/run$/)]);
 });
 
-describe("a release", () => {
+describe("the release workflow", () => {
   const release = workflow("release.yaml");
   const commands = commandsOf(release).join("\n");
 
-  test("comes after the tests", () => {
+  test("pushes the image and the charts only after the tests", () => {
     expect(release.jobs.test?.uses).toBe("./.github/workflows/ci.yaml");
     expect(release.jobs.image).toMatchObject({ needs: expect.arrayContaining(["version", "test"]) });
     expect(release.jobs.charts).toMatchObject({ needs: expect.arrayContaining(["image"]) });
   });
 
-  test("builds the image for amd64 and arm64, with its provenance and its packages", () => {
+  test("builds the image for amd64 and arm64, with its provenance and a list of its packages", () => {
     expect(commands).toContain("--platform linux/amd64,linux/arm64 --push");
     expect(commands).toMatch(/--provenance=mode=max --sbom=true/);
   });
 
-  test("pushes every chart that there is", () => {
+  test("pushes every chart in charts/", () => {
     const charts = readdirSync(join(root, "charts"));
     expect(release.jobs.charts).toMatchObject({
       strategy: { matrix: { chart: expect.arrayContaining(charts) } },
     });
   });
 
-  test("signs what it pushes", () => {
+  test("signs the image and the charts", () => {
     for (const name of ["image", "charts"]) {
       const { permissions, steps } = release.jobs[name]!;
       expect(permissions).toMatchObject({ "id-token": "write", attestations: "write" });
@@ -79,7 +79,7 @@ describe("a release", () => {
   });
 });
 
-test("Renovate leaves Node on the release line that package.json and the Dockerfile name", () => {
+test("Renovate keeps Node on the release line that package.json names", () => {
   const { packageRules } = JSON.parse(readFileSync(join(root, "renovate.json"), "utf8")) as {
     packageRules: { matchPackageNames?: string[]; allowedVersions?: string }[];
   };

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { BundledPackage } from "./packages.ts";
 import { root } from "./program.ts";
 
-/** The licences of all packages in the bundle in one text: most of them ask to be passed on with the code. */
+/** The licences of all packages in the bundle, as one text. Most licences require that they are passed on with the code. */
 export function licensesText(packages: readonly BundledPackage[]): string {
   const parts = packages.map((one) => `${one.name} ${one.version}\n\n${licenseOf(one)}`);
   const rule = `\n\n${"-".repeat(80)}\n\n`;
@@ -19,6 +19,7 @@ function licenseOf({ folder }: BundledPackage): string {
       .join("\n\n");
   const text = readFileSync(join(root, folder, "package.json"), "utf8");
   const { license } = JSON.parse(text) as { license?: string };
-  if (license === undefined) throw new Error(`${folder} names no licence: it cannot be part of an image`);
+  if (license === undefined)
+    throw new Error(`${folder} names no licence, so it must not be part of an image`);
   return `Licence: ${license} (the package comes without its text)`;
 }

@@ -5,13 +5,13 @@ import { type Inputs, root } from "./program.ts";
 export interface BundledPackage {
   readonly name: string;
   readonly version: string;
-  /** Relative to the project's root: `node_modules/pg`, `node_modules/a/node_modules/b`. */
+  /** The package's folder, relative to the repository's root: `node_modules/pg`, `node_modules/a/node_modules/b`. */
   readonly folder: string;
-  /** How many bytes of the bundle come from it. */
+  /** How many bytes of the bundle come from this package. */
   readonly bytes: number;
 }
 
-/** The npm packages whose code is in the bundle, sorted by name and version. Packages that were dropped as unused are not listed. */
+/** The npm packages whose code is in the bundle, sorted by name and version. A package that was dropped as unused is not listed. */
 export function packagesOf(inputs: Inputs): BundledPackage[] {
   const bytesOf = new Map<string, number>();
   for (const [path, bytes] of inputs) {
@@ -28,5 +28,5 @@ function manifestIn(folder: string): { name: string; version: string } {
   return { name, version };
 }
 
-/** Not localeCompare, whose order depends on the machine: the same sources must give the same bytes. */
+/** Compares by code units. The order of localeCompare depends on the machine, but the same sources must give the same bytes. */
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

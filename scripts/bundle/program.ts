@@ -6,7 +6,7 @@ import { version } from "../../src/version.ts";
 
 export const root = resolve(import.meta.dirname, "../..");
 
-/** Modules that an image has no use for, and what replaces each of them. */
+/** Modules that are of no use in an image, each with the module that replaces it. */
 const leftOut: Record<string, string> = {
   "demo/play.ts": "scripts/bundle/left-out/demo.ts",
   "src/inbox/embedded.ts": "scripts/bundle/left-out/embedded.ts",
@@ -16,13 +16,13 @@ const threadPrograms = Object.fromEntries(
   Object.entries(threads).map(([name, from]) => [`${name}-thread`, `src/${from}`]),
 );
 
-/** The source files of a bundle, by path from the project's root, and how many bytes of the bundle come from each. */
+/** The source files of a bundle, by path from the repository's root, with the number of bytes that each file contributes. */
 export type Inputs = Map<string, number>;
 
 /**
- * Bundles `smschannel` into a folder: `smschannel.mjs`, a file for each thread, and a file for each part that only some commands
- * load. The Twilio SDK is two thirds of the code, and so a receiver neither parses it nor keeps it in memory. The same sources give
- * the same bytes. Without a folder nothing is written.
+ * Bundles `smschannel` into a folder: `smschannel.mjs`, a file for each thread, and a file for each part that only some commands load. The
+ * Twilio SDK is two thirds of the code, and with separate files a receiver neither parses it nor keeps it in memory. The same sources give
+ * the same bytes. Without a folder, nothing is written.
  */
 export async function bundleProgram(folder?: string): Promise<Inputs> {
   const { metafile } = await build({
@@ -37,14 +37,14 @@ export async function bundleProgram(folder?: string): Promise<Inputs> {
     platform: "node",
     target: "node24",
     metafile: true,
-    // Names are kept and lines stay short, so that a stack trace from a cluster can be read.
+    // Names are not shortened and lines stay short, so that a stack trace from a cluster can be read.
     minifyWhitespace: true,
     minifySyntax: true,
     lineLimit: 160,
     // scripts/bundle/licenses.ts collects all licences in one file.
     legalComments: "none",
     define: { SMSCHANNEL_BUNDLED: "true", SMSCHANNEL_VERSION: JSON.stringify(version) },
-    // CommonJS packages load Node's modules with require, which ES modules do not have.
+    // CommonJS packages load Node's modules with `require`, which ES modules do not have.
     banner: {
       js: 'import { createRequire as bundledRequire } from "node:module"; const require = bundledRequire(import.meta.url);',
     },

@@ -6,8 +6,8 @@ const FOLDER = "deploy/argocd";
 const SOURCE = `${FOLDER}/health.lua`;
 
 /**
- * `deploy/argocd/`: all kinds share one health check, written in each form that Argo CD takes. A new kind in crds/ gets its copies
- * without further work, and the tests then ask for its `health_test.yaml`.
+ * The files of `deploy/argocd/`. All kinds share one health check, which is written in each form that Argo CD takes. A new kind in crds/
+ * gets its copies without further work, and the tests then require its `health_test.yaml`.
  */
 export async function argocdFiles(root: string): Promise<[string, string][]> {
   const lua = await readFile(join(root, SOURCE), "utf8");
@@ -22,7 +22,7 @@ export async function argocdFiles(root: string): Promise<[string, string][]> {
   ];
 }
 
-/** The last script ends with the line break that ends the file. */
+/** One health check as a setting of Argo CD. The last line break of the last setting ends the file. */
 function setting({ group, kind }: { group: string; kind: string }, lua: string, indent: number): string {
   const lines = [
     `resource.customizations.health.${group}_${kind}: |`,

@@ -1,4 +1,4 @@
-/** For pages that a person and a generator both write: replaces what is between the marks, and keeps the rest. */
+/** Replaces the text between two marks and keeps the rest. It is for pages that are partly written by a person and partly generated. */
 export function between(
   page: string,
   marks: { begin: string; end: string },

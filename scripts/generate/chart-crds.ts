@@ -1,18 +1,21 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** `kubectl apply` and Argo CD keep a copy of an object in an annotation, which may have 262,144 bytes; this leaves a margin. */
+/**
+ * `kubectl apply` and Argo CD keep a copy of an object in an annotation. An annotation may have 262,144 bytes; this limit leaves a margin.
+ */
 const LARGEST_FOR_CLIENT_SIDE_APPLY = 200 * 1024;
 
 /**
- * The CRDs as templates of both charts. Helm installs a chart's `crds/` folder once and never upgrades it, so they are templates.
- * `resource-policy: keep` leaves them in the cluster when the release is uninstalled: deleting a CRD deletes every object of it.
+ * The CRDs as templates of both charts. They are templates because Helm installs a chart's `crds/` folder once and never upgrades it. The
+ * annotation `resource-policy: keep` leaves the CRDs in the cluster when the release is uninstalled: deleting a CRD deletes every object of
+ * its kind.
  */
 export function chartCrds(root: string): [string, string][] {
   const names = readdirSync(join(root, "crds")).filter((name) => name.endsWith(".yaml"));
   return names.sort().flatMap((name): [string, string][] => {
     const crd = readFileSync(join(root, "crds", name), "utf8");
-    if (crd.includes("{{")) throw new Error(`crds/${name} holds {{, which Helm would take for a template`);
+    if (crd.includes("{{")) throw new Error(`crds/${name} contains {{, which Helm would take for a template`);
     const note = `# Generated from crds/${name} by \`npm run generate\`. Do not edit.\n`;
     return [
       [
@@ -24,7 +27,7 @@ export function chartCrds(root: string): [string, string][] {
   });
 }
 
-/** The lines of a template that give an object its name and its annotations. */
+/** Returns the template lines that give an object its name and its annotations. */
 type Metadata = (name: string, annotations: [string, string][]) => string[];
 
 const ofTheOperator: Metadata = (name, annotations) => {
@@ -34,7 +37,10 @@ const ofTheOperator: Metadata = (name, annotations) => {
   ];
 };
 
-/** The CRDs' own chart has no helper templates: labels and annotations of users are inserted here. */
+/**
+ * The metadata in the chart that has only the CRDs. This chart has no helper templates, so labels and annotations of users are inserted
+ * here.
+ */
 const ofTheirOwn: Metadata = (name, annotations) => [
   `name: ${name}`,
   "{{- with .Values.commonLabels }}",

@@ -5,7 +5,9 @@ import { readValues } from "./chart-values.ts";
 
 const CHART = "charts/sms-channel-operator";
 
-/** Keys that may be empty although their default is a text or a list, or for which a template reports it in a sentence of its own. */
+/**
+ * Keys that may be empty although their default is a text or a list, and keys whose emptiness a template reports in a specific sentence.
+ */
 const MAY_BE_EMPTY = new Set([
   "resyncInterval",
   "deleteTimeout",
@@ -18,13 +20,13 @@ const MAY_BE_EMPTY = new Set([
   "evaluationDatabase.image.tag",
 ]);
 
-/** All keys below a map; `false` for a value that is not one. */
+/** All keys below a map. The value of a key is `false` when it is not a map. */
 export type Keys = { [key: string]: Keys | false };
 
 /**
- * The names of all keys of values.yaml, as a template. An empty value (`routeShards:` with nothing behind it) makes Helm remove the
- * key before it checks the schema. A template without that key could render anything, such as a right on every Secret, so each
- * template first checks that all keys are there.
+ * The names of all keys of values.yaml, as a template. An empty value (`routeShards:` with nothing after the colon) makes Helm remove the
+ * key before it checks the schema. A template that does not find a key could render anything, such as a right on every Secret. Each
+ * template therefore first checks that all keys are there.
  */
 export function chartKeys(root: string): [string, string][] {
   const values = parse(readFileSync(join(root, CHART, "values.yaml"), "utf8")) as object;
@@ -58,5 +60,5 @@ function filledKeys(root: string): string[] {
 const isMap = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !Array.isArray(value) && Object.keys(value).length > 0;
 
-/** One key per line, so that a diff shows which keys changed. */
+/** Writes one key per line, so that a diff shows which keys changed. */
 const json = (value: unknown) => JSON.stringify(value, undefined, 1);

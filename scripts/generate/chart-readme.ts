@@ -6,7 +6,7 @@ import { type ChartValue, readValues, type Section } from "./chart-values.ts";
 const BEGIN = "<!-- values: generated from values.yaml by `npm run generate` -->";
 const END = "<!-- end of values -->";
 
-/** The chart's README.md: replaces the tables of values, and keeps what a person wrote. */
+/** The chart's README.md: replaces the tables of values, and keeps the text that a person wrote. */
 export async function chartReadme(root: string): Promise<[string, string][]> {
   const path = "charts/sms-channel-operator/README.md";
   const page = await readFile(join(root, path), "utf8");

@@ -3,16 +3,19 @@ import { type ChartValue, readValues } from "./chart-values.ts";
 
 type ValuesSchema = Record<string, unknown>;
 
-/** Allows null: templates/check/_check.tpl reports an empty value in a sentence, and Helm checks the schema first. */
+/**
+ * A type that may also be null. templates/check/_check.tpl reports an empty value in a sentence, but Helm checks the schema first, so the
+ * schema must allow it.
+ */
 const orEmpty = (type: string): ValuesSchema => ({ type: [type, "null"] });
 const strings: ValuesSchema = { type: "object", additionalProperties: orEmpty("string") };
 const anything: ValuesSchema = { type: "object" };
 const port: ValuesSchema = { type: "integer", minimum: 1, maximum: 65535 };
 const ports: ValuesSchema = { type: "array", items: { ...port, type: ["integer", "null"] } };
 const texts: ValuesSchema = { type: "array", items: orEmpty("string") };
-/** Fields that must be texts, as the checks in the templates parse them. */
+/** Fields that must be texts, because the checks in the templates parse them. */
 const TEXTS = new Set(["name", "mountPath", "topologyKey", "whenUnsatisfiable"]);
-/** A list of objects. `required` fields must be there; with `known` no other field may be. */
+/** A list of objects. Fields in `required` must be there. If `known` is given, no other fields are allowed. */
 const objects = (required: string[] = [], known?: string[]): ValuesSchema => ({
   type: "array",
   items: {
@@ -63,7 +66,7 @@ const oneOf = (...values: string[]): ValuesSchema => ({ type: "string", enum: va
 const integer = (minimum: number, maximum: number): ValuesSchema => ({ type: "integer", minimum, maximum });
 
 /**
- * Types that cannot be told from a value's default. Values that templates/check reports in a sentence have a wide type here: Helm
+ * The types that cannot be inferred from a value's default. A value that templates/check reports in a sentence has a wide type here: Helm
  * checks the schema first, and its "does not match pattern" does not say what to write instead.
  */
 const rules: Record<string, ValuesSchema> = {
@@ -142,7 +145,7 @@ const rules: Record<string, ValuesSchema> = {
   },
 };
 
-/** The values that every process has. */
+/** The values that every process has, with the process's name in front. */
 function process(name: string): Record<string, ValuesSchema> {
   return {
     [`${name}.resources`]: resources,
@@ -161,6 +164,7 @@ function process(name: string): Record<string, ValuesSchema> {
   };
 }
 
+/** The values that only a process with a Deployment has. */
 function deployment(name: string): Record<string, ValuesSchema> {
   return {
     [`${name}.topologySpreadConstraints`]: objects(["maxSkew", "topologyKey", "whenUnsatisfiable"]),
@@ -172,20 +176,23 @@ function deployment(name: string): Record<string, ValuesSchema> {
   };
 }
 
-/** `values.schema.json` allows exactly the keys of values.yaml, so that a misspelt one fails the install. Each has its description. */
+/**
+ * Makes `values.schema.json`, with the description of each key. It allows exactly the keys of values.yaml, so that a misspelt key fails the
+ * install.
+ */
 export function chartSchema(root: string): [string, string][] {
   const chart = "charts/sms-channel-operator";
   const values = readValues(join(root, chart)).flatMap((section) => section.values);
   const used = new Set(values.map(({ path }) => path.join(".")));
   const stray = Object.keys(rules).filter((path) => !used.has(path));
   if (stray.length > 0)
-    throw new Error(`chart-schema.ts has rules for what values.yaml lacks: ${stray.join(", ")}`);
+    throw new Error(`chart-schema.ts has rules for keys that values.yaml does not have: ${stray.join(", ")}`);
   const schema = {
     $schema: "http://json-schema.org/draft-07/schema#",
     title: "Values of the chart sms-channel-operator",
     ...objectOf(values, 0),
   };
-  // A parent chart passes both to every subchart, and `global` may hold values for its other subcharts.
+  // A parent chart passes `global` and `enabled` to every subchart. `global` may contain values for the parent's other subcharts.
   Object.assign(schema.properties.global!, { additionalProperties: true });
   Object.assign(schema.properties, { enabled: { type: "boolean" } });
   return [[`${chart}/values.schema.json`, `${JSON.stringify(schema, undefined, 2)}\n`]];

@@ -4,7 +4,7 @@ import { parse } from "yaml";
 
 /** A value that a user may set, with its description and its default. */
 export interface ChartValue {
-  /** `receiver.service.port` */
+  /** The names of the keys that lead to the value: `receiver.service.port`. */
   path: string[];
   description: string;
   default: unknown;
@@ -16,9 +16,8 @@ export interface Section {
 }
 
 /**
- * Reads a chart's values.yaml. A comment directly above a key describes it, and `## ` begins a section. A map without a comment is a
- * group of values, and a map with one is a single value. Any other key without a comment is an error, so that every value is
- * explained.
+ * Reads a chart's values.yaml. A comment directly above a key describes the key, and `## ` begins a section. A map without a comment is a
+ * group of values; a map with a comment is a single value. Any other key without a comment is an error, so that every value is explained.
  */
 export function readValues(chart: string): Section[] {
   const text = readFileSync(join(chart, "values.yaml"), "utf8");
@@ -29,7 +28,7 @@ function sectionsOf(text: string, defaults: Record<string, unknown>): Section[] 
   const sections: Section[] = [];
   const groups: { indent: number; key: string }[] = [];
   let comment: string[] = [];
-  /** Inside a map that is a single value, whose keys are not values themselves. */
+  /** The indentation of the map that is read as a single value. Keys inside the map are not values themselves. */
   let within = Number.POSITIVE_INFINITY;
   for (const line of text.split("\n")) {
     const indent = line.search(/\S/);
@@ -48,7 +47,9 @@ function sectionsOf(text: string, defaults: Record<string, unknown>): Section[] 
       if (comment.length > 0) {
         const section = sections.at(-1);
         if (section === undefined)
-          throw new Error(`values.yaml: ${path.join(".")} stands before the first section`);
+          throw new Error(
+            `values.yaml: ${path.join(".")} must be in a section, but no section begins before it`,
+          );
         section.values.push({ path, description: comment.join(" "), default: value });
         within = indent;
       } else if (isGroup(value)) groups.push({ indent, key });

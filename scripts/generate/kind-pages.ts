@@ -6,7 +6,7 @@ import { between } from "./between.ts";
 const BEGIN = "<!-- fields: generated from crds/ by `npm run generate` -->";
 const END = "<!-- end of fields -->";
 
-/** `docs/crds/<kind>.md`: replaces the tables between the marks, and keeps what a person wrote. */
+/** The pages `docs/crds/<kind>.md`: replaces the tables between the marks, and keeps the text that a person wrote. */
 export async function kindPages(root: string): Promise<[string, string][]> {
   return await Promise.all(
     readCrds(join(root, "crds")).map(async (crd): Promise<[string, string]> => {
@@ -17,7 +17,10 @@ export async function kindPages(root: string): Promise<[string, string][]> {
   );
 }
 
-/** Examples come from examples/, which the tests apply, so that a page cannot show one that no longer works. */
+/**
+ * Puts the current examples into a page. They come from examples/, which the tests apply, so that a page cannot show an example that no
+ * longer works.
+ */
 async function withExamples(root: string, page: string): Promise<string> {
   let text = page;
   for (const [whole, file] of page.matchAll(/<!-- example: (\S+) -->\n.*?<!-- end of example -->/gs)) {
@@ -63,7 +66,7 @@ function typeOf({ type, items, enum: values, format }: Schema): string {
   return format === "date" || format === "date-time" ? format : String(type);
 }
 
-/** A cell of a Markdown table must not contain a bar or a line break. */
+/** The text for a cell of a Markdown table, which must not contain an unescaped bar or a line break. */
 function text({ description = "" }: Schema): string {
   return description.replaceAll("|", "\\|").replaceAll("\n", " ");
 }

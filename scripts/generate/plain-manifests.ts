@@ -10,8 +10,8 @@ const INSTALL = "deploy/install.yaml";
 const BASE = "deploy/kustomize/base";
 
 /**
- * `deploy/install.yaml` and the Kustomize base are the rendered chart. The first line of install.yaml has a hash of the chart and one
- * of the text below it. They show whether the file is up to date, so that Helm is needed only after a change of the chart.
+ * Makes `deploy/install.yaml` and the Kustomize base by rendering the chart. The first line of install.yaml has a hash of the chart and a
+ * hash of the text below. These hashes show whether the file is up to date, so that Helm is needed only after a change of the chart.
  */
 export async function plainManifests(
   root: string,
@@ -37,7 +37,7 @@ kind: Kustomization
 resources: [crds.yaml, operator.yaml]
 `;
 
-/** The text as the chart renders it now, without the first line. */
+/** The text that the chart renders now. It does not have the first line of install.yaml. */
 export async function render(root: string): Promise<string> {
   const name = "sms-channel-operator";
   const args = ["template", name, CHART, "--namespace", name, "--values", VALUES, "--no-hooks"];
@@ -46,7 +46,7 @@ export async function render(root: string): Promise<string> {
   return plain(stdout);
 }
 
-/** Removes what only Helm needs: its labels, the policy for its uninstall, names of templates, and blank lines. */
+/** Removes what only Helm needs: Helm's labels, the policy for an uninstall, names of templates, and blank lines. */
 function plain(rendered: string): string {
   const helms = /^\s*(# Source: .*|helm\.sh\/.*|app\.kubernetes\.io\/managed-by: Helm|)$/;
   const documents = rendered.split(/^---$/m).map((document) =>
@@ -70,7 +70,7 @@ function hashOfSource(root: string): string {
   const files = readdirSync(join(root, CHART), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(root, join(entry.parentPath, entry.name)))
-    // A README does not change what is rendered.
+    // A README does not change what the chart renders.
     .filter((path) => !path.endsWith(".md"));
   for (const path of [...files, VALUES].sort())
     hash

@@ -8,7 +8,7 @@ const classes: Record<ReasonClass, string> = {
   held: "nothing, until you change the setting or the installation",
 };
 
-/** `docs/reasons.md`: a table for each condition, with status, reason, meaning and remedy. */
+/** The page `docs/reasons.md`: a table for each condition, with status, reason, meaning and remedy. */
 export function reasonsPage(): [string, string][] {
   const rows = Object.keys(reasons).flatMap((name) => rowsOf(name as Reason));
   const conditions = [...new Set(rows.map(({ condition }) => condition))].sort();
@@ -43,7 +43,10 @@ const intro = [
   "",
 ];
 
-/** Changes of a number's webhook are events: a condition describes a state, and not what happened. */
+/**
+ * Reasons that no condition has. Changes of a number's webhook are reported as events, because a condition describes a state and not what
+ * happened.
+ */
 const events = [
   "## Reasons that only events have",
   "",
@@ -61,6 +64,7 @@ const events = [
   "",
 ];
 
+/** The conditions that `KIND.*` in src/api/reasons.ts stands for. */
 const EVERY: Record<string, string[]> = {
   WorkStream: ["CredentialsValid", "InboundUrlReady", "NumberReady", "RoutingReady", "Ready"],
   SmsNumber: ["Accepted", "NumberFound", "InboundUrlReady", "Ready"],
@@ -81,8 +85,8 @@ function rowsOf(reason: Reason): { condition: string; line: string }[] {
 }
 
 /**
- * A waiting deletion leaves the status of Ready as it is. NoNumber is not a fault of the stream, but NumberReady is False all the
- * same. The status of all other reasons follows from their class.
+ * The status of a condition with this reason. A deletion that waits leaves the status of Ready as it is. NoNumber is not a fault of the
+ * WorkStream, but its condition NumberReady is False all the same. For all other reasons, the status follows from the reason's class.
  */
 function statusOf(reason: Reason, condition: string): string {
   if (reason === "Progressing" || reason === "OperatorUninstalled") return "Unknown";

@@ -1,7 +1,7 @@
 import { counted, PATTERNS_PER_STREAM, STEPS_PER_RULE, STEPS_PER_STREAM } from "../../src/rules/bounds.ts";
 import { facts } from "../../src/rules/facts.ts";
 
-/** `docs/routing-rules.md`: how to write a rule's expression, and all fields that it can use. */
+/** The page `docs/routing-rules.md`: how to write a rule's expression, and all fields that an expression can use. */
 export function rulesPage(): [string, string][] {
   const rows = Object.entries(facts).flatMap(([name, fields]) =>
     Object.entries(fields).map(

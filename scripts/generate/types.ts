@@ -2,11 +2,14 @@ import { join } from "node:path";
 import { compile, type JSONSchema } from "json-schema-to-typescript";
 import { type Crd, readCrds, type Schema } from "../../src/api/crds.ts";
 
-/** Fields that hold the same list in every kind that has them, and the name of the type of its items. */
+/** Fields that are the same list in each kind that has them. The value is the name of the type for the items of the list. */
 const SHARED: Record<string, string> = { conditions: "Condition", automatedMessages: "AutomatedMessage" };
 const options = { additionalProperties: false, style: { printWidth: 110 } };
 
-/** `src/api/<kind>.gen.ts` has the types of a kind's spec and status, `shared.gen.ts` those that several kinds share. */
+/**
+ * The types of the kinds. `src/api/<kind>.gen.ts` has the types of a kind's spec and status, `shared.gen.ts` the types that several kinds
+ * share.
+ */
 export async function kindTypes(root: string): Promise<[string, string][]> {
   const crds = readCrds(join(root, "crds"));
   return [await sharedTypes(crds), ...(await Promise.all(crds.map(typesOf)))];
@@ -46,7 +49,7 @@ async function typesOf({ kind, plural, schema }: Crd): Promise<[string, string]>
   return [`src/api/${kind.toLowerCase()}.gen.ts`, `${header.join("\n")}\n\n${body}`];
 }
 
-/** Keeps what a TypeScript type can express. From a list's minimal length the generator would make a tuple type. */
+/** Keeps what a TypeScript type can express. A list's minimal length is dropped, because the generator would make a tuple type of it. */
 function plain(schema: Schema): JSONSchema {
   const { type, description, properties, items, required, enum: values } = schema;
   return {

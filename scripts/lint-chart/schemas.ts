@@ -4,7 +4,10 @@ import { parseAllDocuments } from "yaml";
 
 type ManifestSchema = Record<string, unknown>;
 
-/** The pattern of kubeconform's -schema-location for `folder`. For core kinds, which have no group, kubeconform takes the version. */
+/**
+ * The pattern for kubeconform's -schema-location that finds schemas in `folder`. Core kinds have no group, and kubeconform takes their
+ * version in its place.
+ */
 export const locationIn = (folder: string) =>
   join(folder, "{{ .Group }}", "{{ .ResourceKind }}_{{ .ResourceAPIVersion }}.json");
 
@@ -18,7 +21,7 @@ export async function builtInSchemas(swagger: string, folder: string): Promise<v
   );
   for (const [name, definition] of Object.entries(definitions)) {
     const kinds = (definition["x-kubernetes-group-version-kind"] ?? []) as GroupVersionKind[];
-    // Some belong to several groups, such as DeleteOptions: they are no manifests.
+    // Definitions that belong to several groups, such as DeleteOptions, are not kinds of manifests.
     const [kind] = kinds;
     if (kind === undefined || kinds.length > 1) continue;
     await put(folder, kind, { $ref: `#/definitions/${name}`, definitions: closure(name, strict) });
@@ -70,7 +73,7 @@ const special: Record<string, ManifestSchema> = {
   "io.k8s.apimachinery.pkg.api.resource.Quantity": { type: ["number", "string"] },
 };
 
-/** Makes a field that is not declared an error: the API server would drop or refuse it. */
+/** Makes every field that is not declared an error, because the API server would drop or refuse it. */
 function strictly(schema: ManifestSchema): ManifestSchema {
   const { format: _, ...rest } = schema;
   const strict: ManifestSchema = Object.fromEntries(
@@ -89,11 +92,12 @@ function inner(key: string, value: unknown): unknown {
     );
   if (key === "items" || key === "additionalProperties")
     return typeof value === "object" ? strictly(value as ManifestSchema) : value;
-  // The parts of allOf and the like describe an object only together: closing each would refuse the fields of the others.
+  // The parts of `allOf` and similar keywords describe an object only together. Forbidding unknown fields in one part would refuse the
+  // fields of the other parts.
   return value;
 }
 
-/** The definition, with all definitions that it refers to. */
+/** The definition together with all definitions that it refers to. */
 function closure(
   name: string,
   all: Record<string, ManifestSchema>,
