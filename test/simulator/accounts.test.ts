@@ -6,7 +6,7 @@ const { sid, authToken, number } = demoAccount;
 const sub = "AC00000000000000000000000000000003";
 
 describe("accounts", () => {
-  test("an account shows its state, and a parent can read its subaccount's token", () =>
+  test("an account can read its own state, and a parent can read its subaccount's token", () =>
     withSimulator({}, async (simulator) => {
       const own = await sdk(simulator).api.v2010.accounts(sid).fetch();
       expect([own.status, own.type, own.ownerAccountSid]).toEqual(["active", "Full", sid]);
@@ -36,21 +36,21 @@ describe("accounts", () => {
     }));
 
   const suspended: Record<string, [suspend: string, path: string, status: number]> = {
-    "its numbers cannot be listed": [sid, `${accountPath}/IncomingPhoneNumbers.json`, 403],
-    "it can still be read": [sid, `${accountPath}.json`, 200],
-    "a parent that is suspended suspends its subaccount": [
+    "the account's numbers cannot be listed": [sid, `${accountPath}/IncomingPhoneNumbers.json`, 403],
+    "the account itself can still be read": [sid, `${accountPath}.json`, 200],
+    "the numbers of its subaccount cannot be listed either": [
       sid,
       `/2010-04-01/Accounts/${sub}/IncomingPhoneNumbers.json`,
       403,
     ],
-    "a subaccount that is suspended leaves its parent alone": [
+    "a suspended subaccount does not affect its parent": [
       sub,
       `${accountPath}/IncomingPhoneNumbers.json`,
       200,
     ],
   };
   for (const [name, [account, path, status]] of Object.entries(suspended))
-    test(`while an account is suspended: ${name}`, () =>
+    test(`when an account is suspended, ${name}`, () =>
       withSimulator({}, async (simulator) => {
         simulator.state.accounts.get(account)!.status = "suspended";
         expect((await raw(simulator, path)).status).toBe(status);
@@ -63,14 +63,14 @@ describe("accounts", () => {
     }));
 });
 
-describe("keys", () => {
+describe("API keys", () => {
   const standard = ["SK00000000000000000000000000000001", "simulator-secret-standard"] as const;
   const main = ["SK00000000000000000000000000000002", "simulator-secret-main"] as const;
   const restricted = ["SK00000000000000000000000000000003", "simulator-secret-restricted"] as const;
   const as = (simulator: Simulator, [user, secret]: readonly [string, string]) =>
     sdk(simulator, user, secret, { accountSid: sid });
 
-  test("a standard key may do everything except read accounts and keys", () =>
+  test("a standard key can list numbers, but not keys", () =>
     withSimulator({}, async (simulator) => {
       expect(await as(simulator, standard).incomingPhoneNumbers.list({ limit: 1 })).toHaveLength(1);
       await expect(as(simulator, standard).keys.list()).rejects.toMatchObject({ status: 401, code: 20003 });
@@ -82,7 +82,7 @@ describe("keys", () => {
       expect((await as(simulator, main).api.v2010.accounts(sub).fetch()).sid).toBe(sub);
     }));
 
-  test("a restricted key has only its permissions, and a refusal names the one that is missing", () =>
+  test("a restricted key has only its permissions, and the error names the missing permission", () =>
     withSimulator({}, async (simulator) => {
       const client = as(simulator, restricted);
       const text = { from: number, to: "+12065551234", body: "Hello" };
@@ -93,7 +93,7 @@ describe("keys", () => {
       });
     }));
 
-  test("a restricted key works only in us1", () =>
+  test("a restricted key does not work outside region us1", () =>
     withSimulator({}, async (simulator) => {
       const allow = ["/twilio/messaging/*"];
       const key = { accountSid: sid, kind: "restricted" as const, allow, secret: "s" };
@@ -113,11 +113,11 @@ describe("keys", () => {
     }));
 });
 
-describe("rotation of the auth token", () => {
+describe("the rotation of an auth token", () => {
   const login = (simulator: Simulator, password: string) =>
     raw(simulator, `${accountPath}.json`, { password });
 
-  test("both tokens log in until the promotion, and only the new one afterwards", () =>
+  test("both tokens log in until the promotion, and only the new token logs in afterwards", () =>
     withSimulator({}, async (simulator) => {
       const { secondaryAuthToken } = await sdk(simulator).accounts.v1.secondaryAuthToken().create();
       expect((await login(simulator, authToken)).status).toBe(200);
@@ -130,7 +130,7 @@ describe("rotation of the auth token", () => {
       expect((await login(simulator, secondaryAuthToken)).status).toBe(200);
     }));
 
-  test("webhooks are signed by the primary token until the promotion, then by the new one", async () => {
+  test("webhooks are signed with the primary token until the promotion, and with the new token afterwards", async () => {
     await using hook = await startWebhook();
     await withSimulator({}, async (simulator) => {
       const { validateRequest } = (await import("twilio")).default;
@@ -162,10 +162,10 @@ describe("rotation of the auth token", () => {
     }));
 });
 
-describe("regions", () => {
+describe("Twilio's regions", () => {
   const ie1 = { region: "ie1", edge: "dublin" };
 
-  test("a region has its own credentials and configuration, and its lists name URLs of the region", () =>
+  test("a region has its own credentials and configuration, and its lists have URLs of that region", () =>
     withSimulator({}, async (simulator) => {
       const there = sdk(simulator, sid, `${authToken}-ie1`, ie1);
       const seen = await there.incomingPhoneNumbers(demoAccount.numberSid).fetch();

@@ -10,7 +10,7 @@ const program = new URL("../../src/main/smschannel.ts", import.meta.url).pathnam
 const run = (...flags: string[]) =>
   spawn(process.execPath, [program, "twilio-simulator", "--port", "0", ...flags]);
 
-/** The base URL, which the command logs when it listens. */
+/** The simulator's base URL, which the command logs when it listens. */
 async function urlOf(child: ChildProcessWithoutNullStreams): Promise<string> {
   for await (const line of createInterface({ input: child.stdout })) {
     const { url } = JSON.parse(line) as { url?: string };
@@ -19,7 +19,7 @@ async function urlOf(child: ChildProcessWithoutNullStreams): Promise<string> {
   throw new Error("the command ended before it logged its URL");
 }
 
-test("the command serves a seed file with a fault from the start, and ends on SIGTERM", async () => {
+test("smschannel twilio-simulator serves a seed file with a fault from the start, and ends on SIGTERM", async () => {
   const directory = await mkdtemp(join(tmpdir(), "simulator-"));
   const seed = join(directory, "seed.json");
   const sid = `AC${"a".repeat(32)}`;
@@ -62,7 +62,7 @@ const mistakes: Record<string, [flags: string[], said: string]> = {
   "a latency that is not a number": [["--latency", "fast"], "--latency: expected a whole number"],
 };
 for (const [name, [flags, said]] of Object.entries(mistakes))
-  test(`the command refuses ${name} with a sentence and without a stack trace`, async () => {
+  test(`smschannel twilio-simulator refuses ${name} with a sentence and without a stack trace`, async () => {
     const child = run(...flags);
     let stderr = "";
     child.stderr.on("data", (chunk) => {

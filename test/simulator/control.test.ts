@@ -14,7 +14,7 @@ async function control(simulator: Simulator, method: string, name: string, body?
 }
 
 describe("the control API", () => {
-  test("inbound delivers a text and answers with every attempt", async () => {
+  test("POST /_simulator/inbound delivers a text and answers with every attempt", async () => {
     await using hook = await startWebhook();
     await withSimulator({}, async (simulator) => {
       simulator.state.numbers.get(demoAccount.numberSid)!.smsUrl = `${hook.url}/in`;
@@ -45,7 +45,7 @@ describe("the control API", () => {
     });
   });
 
-  test("inbound takes media as base64 or as text", async () => {
+  test("POST /_simulator/inbound takes media as base64 or as text", async () => {
     await using hook = await startWebhook();
     await withSimulator({}, async (simulator) => {
       simulator.state.numbers.get(demoAccount.numberSid)!.smsUrl = hook.url;
@@ -65,7 +65,7 @@ describe("the control API", () => {
     });
   });
 
-  test("faults can be armed, listed and cleared", () =>
+  test("arms, lists and clears faults", () =>
     withSimulator({}, async (simulator) => {
       const fault = { kind: "status", status: 429, durationMs: 60_000 };
       expect((await control(simulator, "POST", "faults", fault)).json).toEqual({ faults: [fault] });
@@ -78,7 +78,7 @@ describe("the control API", () => {
       expect((await raw(simulator, `${accountPath}.json`)).status).toBe(200);
     }));
 
-  test("requests shows everything about a call except its credentials", () =>
+  test("GET /_simulator/requests shows everything about a call except its credentials", () =>
     withSimulator({}, async (simulator) => {
       const number = sdk(simulator).incomingPhoneNumbers(demoAccount.numberSid);
       await number.update({ smsUrl: "https://a.example.com/" });
@@ -106,7 +106,7 @@ describe("the control API", () => {
       expect((await control(simulator, "GET", "requests")).json).toEqual({ requests: [] });
     }));
 
-  test("state shows everything except tokens and secrets", () =>
+  test("GET /_simulator/state shows everything except tokens and secrets", () =>
     withSimulator({}, async (simulator) => {
       await simulator.control.inbound({ ...inbound, to: "+14252306556" });
       const { json } = await control(simulator, "GET", "state");
@@ -121,7 +121,7 @@ describe("the control API", () => {
       expect(JSON.stringify(json)).not.toMatch(/simulator-(auth-token|secret)/);
     }));
 
-  test("reset restores the seed, drops faults and logs, and texts on their way never arrive", async () => {
+  test("POST /_simulator/reset restores the seed, drops faults and logs, and stops texts that are being sent", async () => {
     await using hook = await startWebhook();
     await withSimulator({}, async (simulator) => {
       const { json: fresh } = await control(simulator, "GET", "state");
@@ -146,7 +146,7 @@ describe("the control API", () => {
   });
 });
 
-describe("the control API answers invalid input with a sentence", () => {
+describe("the control API", () => {
   const rows: Record<
     string,
     [method: string, name: string, body: unknown, status: number, sentence: string]
@@ -249,7 +249,7 @@ describe("the control API answers invalid input with a sentence", () => {
     ],
   };
   for (const [name, [method, path, body, status, sentence]] of Object.entries(rows))
-    test(`it refuses ${name}`, () =>
+    test(`refuses ${name} with a sentence that says why`, () =>
       withSimulator({}, async (simulator) => {
         expect(await control(simulator, method, path, body)).toEqual({ status, json: { error: sentence } });
         expect([simulator.control.armedFaults(), simulator.state.messages.size]).toEqual([[], 0]);

@@ -12,7 +12,7 @@ const newUrl = "https://new.example.com/";
 const update = { form: { SmsUrl: newUrl } };
 const smsUrl = (simulator: Simulator) => simulator.state.numbers.get(demoAccount.numberSid)!.smsUrl;
 
-/** Calls the path; returns what a client has read and the error's code if the connection was lost. */
+/** Calls the path. Returns what the client read, and the error's code if the connection was lost. */
 function brokenCall(simulator: Simulator, path: string): Promise<{ code: string | undefined; read: string }> {
   return new Promise((resolve) => {
     let read = "";
@@ -30,7 +30,7 @@ function brokenCall(simulator: Simulator, path: string): Promise<{ code: string 
   });
 }
 
-describe("a fault of the answer", () => {
+describe("faults that change the answer", () => {
   const rows: Record<
     string,
     [fault: SimulatedFault, status: number, body: unknown, retryAfter: string | null]
@@ -59,8 +59,8 @@ describe("a fault of the answer", () => {
       expect.objectContaining({ code: 20500, status: 500 }),
       null,
     ],
-    "503 as from a proxy": [{ kind: "status", status: 503 }, 503, undefined, null],
-    "401 though the token is right": [
+    "503 with the error page of a proxy": [{ kind: "status", status: 503 }, 503, undefined, null],
+    "401 although the token is right": [
       { kind: "status", status: 401 },
       401,
       expect.objectContaining({ code: 20003, message: "Authenticate" }),
@@ -69,7 +69,7 @@ describe("a fault of the answer", () => {
     "200 that is not JSON": [{ kind: "garbage" }, 200, undefined, null],
   };
   for (const [name, [fault, status, body, retryAfter]] of Object.entries(rows))
-    test(`it can be ${name}`, () =>
+    test(`a fault can answer ${name}`, () =>
       withSimulator({}, async (simulator) => {
         simulator.control.faults({ ...fault, count: 1 });
         const answer = await raw(simulator, `${accountPath}.json`);
@@ -81,14 +81,14 @@ describe("a fault of the answer", () => {
         expect((await raw(simulator, `${accountPath}.json`)).json.sid).toBe(demoAccount.sid);
       }));
 
-  test("a status fault answers instead of doing the work", () =>
+  test("a fault of kind status answers without carrying out the call", () =>
     withSimulator({}, async (simulator) => {
       simulator.control.faults({ kind: "status", status: 500, count: 1 });
       await raw(simulator, number, update);
       expect(smsUrl(simulator)).not.toBe(newUrl);
     }));
 
-  test("otherNumber changes the right number and answers with another one", () =>
+  test("a fault of kind otherNumber changes the right number and answers with another number", () =>
     withSimulator({}, async (simulator) => {
       simulator.control.faults({ kind: "otherNumber", count: 1 });
       const { json } = await raw(simulator, number, update);
@@ -97,7 +97,7 @@ describe("a fault of the answer", () => {
       expect(smsUrl(simulator)).toBe(newUrl);
     }));
 
-  test("unchanged ignores an update and answers it like a read", () =>
+  test("a fault of kind unchanged ignores an update and answers it like a read", () =>
     withSimulator({}, async (simulator) => {
       const before = smsUrl(simulator);
       simulator.control.faults({ kind: "unchanged", count: 1 });
@@ -106,7 +106,7 @@ describe("a fault of the answer", () => {
       expect(smsUrl(simulator)).toBe(before);
     }));
 
-  test("nextPage names another host as the next page, in both formats of lists", () =>
+  test("a fault of kind nextPage names another host as the next page, in both formats of lists", () =>
     withSimulator({}, async (simulator) => {
       simulator.control.faults({ kind: "nextPage", url: "https://evil.example.com/steal" });
       const numbers = await raw(simulator, list);
@@ -117,7 +117,7 @@ describe("a fault of the answer", () => {
       expect(numbers.json.incoming_phone_numbers).toHaveLength(9);
     }));
 
-  test("listLacks leaves a number out of the list, while it can still be fetched", () =>
+  test("a fault of kind listLacks leaves a number out of the list, while the number can still be fetched", () =>
     withSimulator({}, async (simulator) => {
       simulator.control.faults({ kind: "listLacks", number: demoAccount.number });
       const numbers = await raw(simulator, list);
@@ -126,7 +126,7 @@ describe("a fault of the answer", () => {
       expect((await raw(simulator, number)).json.phone_number).toBe(demoAccount.number);
     }));
 
-  test("listLag keeps new messages out of the list", () =>
+  test("a fault of kind listLag keeps new messages out of the list", () =>
     withSimulator({ clock: new ManualClock() }, async (simulator) => {
       await sdk(simulator).messages.create({ from: demoAccount.number, to: "+12065551234", body: "x" });
       simulator.control.faults({ kind: "listLag", ms: 1000, operation: "ListMessage", count: 1 });
@@ -135,8 +135,8 @@ describe("a fault of the answer", () => {
     }));
 });
 
-describe("a fault of the connection", () => {
-  test("a reset before the request was read leaves everything as it was", () =>
+describe("faults that break the connection", () => {
+  test("a reset before the request is read changes nothing", () =>
     withSimulator({}, async (simulator) => {
       simulator.control.faults({ kind: "reset", when: "before", count: 1 });
       expect((await brokenCall(simulator, number)).code).toBe("ECONNRESET");
@@ -144,7 +144,7 @@ describe("a fault of the connection", () => {
       expect(simulator.control.requests()).toMatchObject([{ status: null, fault: "reset", form: [] }]);
     }));
 
-  test("a reset after the work loses the answer, but not the update", () =>
+  test("a reset after the call was carried out loses the answer, but not the update", () =>
     withSimulator({}, async (simulator) => {
       simulator.control.faults({ kind: "reset", when: "after", count: 1 });
       expect((await brokenCall(simulator, number)).code).toBe("ECONNRESET");
@@ -154,7 +154,7 @@ describe("a fault of the connection", () => {
       ]);
     }));
 
-  test("cut does the work and sends half of the answer", () =>
+  test("a fault of kind cut carries out the call and sends half of the answer", () =>
     withSimulator({}, async (simulator) => {
       simulator.control.faults({ kind: "cut", count: 1 });
       const { code, read } = await brokenCall(simulator, number);
@@ -164,7 +164,7 @@ describe("a fault of the connection", () => {
     }));
 
   for (const when of ["before", "after"] as const)
-    test(`a fault that is slow ${when} the work does the work even if the client hangs up`, () => {
+    test(`a call that a fault delays ${when} it is carried out does not stop when the client hangs up`, () => {
       const clock = new SleeperClock();
       return withSimulator({ clock }, async (simulator) => {
         const form = { From: demoAccount.number, To: "+12065551234", Body: "Hello" };
@@ -180,7 +180,7 @@ describe("a fault of the connection", () => {
     });
 });
 
-describe("a fault strikes only the calls that it is for", () => {
+describe("a fault strikes only the matching calls", () => {
   const fault = { kind: "status", status: 503 } as const;
   const calls: [string, RawCall][] = [
     [list, {}],
@@ -190,27 +190,30 @@ describe("a fault strikes only the calls that it is for", () => {
     ["/messaging/v1/Services", {}],
   ];
   const rows: Record<string, [fault: SimulatedFault, struck: boolean[]]> = {
-    "chosen by operation": [
+    "calls of its operation": [
       { ...fault, operation: "UpdateIncomingPhoneNumber" },
       [false, false, true, false, false],
     ],
-    "chosen by method": [{ ...fault, method: "post" }, [false, false, true, false, false]],
-    "chosen by path, with stars": [
+    "calls with its method": [{ ...fault, method: "post" }, [false, false, true, false, false]],
+    "calls whose path matches its pattern": [
       { ...fault, path: "*/IncomingPhoneNumbers/*.json" },
       [false, true, true, false, false],
     ],
-    "chosen by product": [{ ...fault, product: "messaging" }, [false, false, false, false, true]],
-    "chosen by account": [
+    "calls of its product": [{ ...fault, product: "messaging" }, [false, false, false, false, true]],
+    "no call when its account makes none": [
       { ...fault, accountSid: `AC${"0".repeat(32)}` },
       [false, false, false, false, false],
     ],
-    "chosen by region": [{ ...fault, region: "ie1" }, [false, false, false, false, false]],
-    "all without a choice": [fault, [true, true, true, true, true]],
-    "the first two, with a count": [{ ...fault, count: 2 }, [true, true, false, false, false]],
-    "only the third, with after": [{ ...fault, count: 1, after: 2 }, [false, false, true, false, false]],
+    "no call when none is in its region": [{ ...fault, region: "ie1" }, [false, false, false, false, false]],
+    "all calls when it names nothing to match": [fault, [true, true, true, true, true]],
+    "the first two calls with a count of 2": [{ ...fault, count: 2 }, [true, true, false, false, false]],
+    "only the third call with a count of 1 after 2 calls": [
+      { ...fault, count: 1, after: 2 },
+      [false, false, true, false, false],
+    ],
   };
   for (const [name, [armed, struck]] of Object.entries(rows))
-    test(`these are ${name}`, () =>
+    test(`it strikes ${name}`, () =>
       withSimulator({}, async (simulator) => {
         simulator.control.faults(armed);
         const statuses: number[] = [];
@@ -231,7 +234,7 @@ describe("a fault strikes only the calls that it is for", () => {
     });
   });
 
-  test("two faults strike one after the other, and clearing ends both", () =>
+  test("two faults strike one after the other, and clearing the faults ends both", () =>
     withSimulator({}, async (simulator) => {
       const both: SimulatedFault[] = [{ kind: "status", status: 429, count: 1 }, fault];
       simulator.control.faults(both);
@@ -242,7 +245,7 @@ describe("a fault strikes only the calls that it is for", () => {
 });
 
 describe("the simulator under load", () => {
-  test("a call above the account's limit for calls at once gets 429", () => {
+  test("a call above the account's limit of concurrent calls gets 429", () => {
     const clock = new SleeperClock();
     return withSimulator({ clock, latencyMs: 100 }, async (simulator) => {
       simulator.state.accounts.get(demoAccount.sid)!.concurrencyLimit = 2;
@@ -256,7 +259,7 @@ describe("the simulator under load", () => {
     });
   });
 
-  test("each call takes at least the latency that was set", () => {
+  test("each call takes at least the configured latency", () => {
     const clock = new SleeperClock();
     return withSimulator({ clock, latencyMs: 100 }, async (simulator) => {
       const call = raw(simulator, list);
@@ -268,7 +271,7 @@ describe("the simulator under load", () => {
   });
 });
 
-test("a simulator can be closed twice, and while calls are in progress", async () => {
+test("a simulator can be closed twice, even while calls are in progress", async () => {
   const simulator = await startSimulator({ clock: new ManualClock(), latencyMs: 1000 });
   const call = raw(simulator, list);
   call.catch(() => {});

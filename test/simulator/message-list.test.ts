@@ -18,7 +18,7 @@ const { sid: accountSid, number } = demoAccount;
 describe("the list of messages", () => {
   const day = 86_400_000;
   const filters: Record<string, [query: string, found: string[]]> = {
-    "without a filter has the newest first": [
+    "without a filter has the newest message first": [
       "",
       ["today", "waiting", "late yesterday", "early yesterday", "the day before"],
     ],
@@ -27,15 +27,15 @@ describe("the list of messages", () => {
       "DateSent=2026-11-22T23:59:59Z",
       ["late yesterday", "early yesterday"],
     ],
-    "filtered by DateSent> includes that day": [
+    "filtered by DateSent> includes the day in the filter": [
       "DateSent%3E=2026-11-22",
       ["today", "late yesterday", "early yesterday"],
     ],
-    "filtered by DateSent< includes that day": [
+    "filtered by DateSent< includes the day in the filter": [
       "DateSent%3C=2026-11-22",
       ["late yesterday", "early yesterday", "the day before"],
     ],
-    "filtered by both ends has the days between them": [
+    "filtered by DateSent< and DateSent> has the days between the two": [
       "DateSent%3C=2026-11-22&DateSent%3E=2026-11-22",
       ["late yesterday", "early yesterday"],
     ],
@@ -46,7 +46,7 @@ describe("the list of messages", () => {
     "filtered by From finds no texts of other senders": ["From=%2B19995550000", []],
   };
   for (const [name, [query, bodies]] of Object.entries(filters))
-    test(`the list ${name}`, () => {
+    test(`${name}`, () => {
       const clock = new ManualClock(Date.UTC(2026, 10, 21, 15));
       return withSimulator({ clock }, async (simulator) => {
         const at = async (ms: number, body: string) => {
@@ -59,7 +59,7 @@ describe("the list of messages", () => {
         await at(midnight + 60_000, "early yesterday");
         await at(midnight + day - 60_000, "late yesterday");
         await clock.advance(midnight + day + 3_600_000 - clock.now());
-        // It was accepted but never sent, so it has no date_sent and no filter by day finds it.
+        // This text was accepted but never sent. It has no date_sent, so no filter by day finds it.
         await sdk(simulator).messages.create({ messagingServiceSid: mg(2), to: customer, body: "waiting" });
         simulator.state.messages.get([...simulator.state.messages].at(-1)!.sid)!.status = "canceled";
         await at(midnight + day + 3_660_000, "today");
@@ -68,7 +68,7 @@ describe("the list of messages", () => {
       });
     });
 
-  test("a new message can be fetched before the list shows it", () => {
+  test("shows a new message only after a while, although it can be fetched at once", () => {
     const clock = noon();
     return withSimulator({ clock }, async (simulator) => {
       simulator.state.timing.messageListLagMs = 30_000;
@@ -81,7 +81,7 @@ describe("the list of messages", () => {
     });
   });
 
-  test("an inbound text is receiving while its webhook is called, then received", async () => {
+  test("shows an inbound text as receiving while its webhook is called, and as received afterwards", async () => {
     let answer = () => {};
     await using hook = await startWebhook((response) => {
       answer = () => void response.writeHead(204).end();
@@ -98,7 +98,7 @@ describe("the list of messages", () => {
     });
   });
 
-  test("the list does not show messages of other accounts", () =>
+  test("does not show messages of other accounts", () =>
     withSimulator({}, async (simulator) => {
       await simulator.control.inbound({ from: customer, to: "+12065550100", body: "For Fabrikam" });
       expect(await sdk(simulator).messages.list()).toEqual([]);
@@ -107,8 +107,8 @@ describe("the list of messages", () => {
     }));
 });
 
-describe("media of an inbound MMS", () => {
-  test("media are listed, described, and fetched over a redirect", async () => {
+describe("the media of an inbound MMS", () => {
+  test("can be listed, read, fetched over a redirect, and deleted", async () => {
     await using hook = await startWebhook();
     await withSimulator({}, async (simulator) => {
       simulator.state.numbers.get(demoAccount.numberSid)!.smsUrl = hook.url;

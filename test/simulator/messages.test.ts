@@ -14,8 +14,8 @@ import {
 
 const { number } = demoAccount;
 
-describe("an outgoing text", () => {
-  test("a text is queued, sending, sent and delivered, and has no date_sent before it was sent", () => {
+describe("outgoing texts", () => {
+  test("a text is queued, sending, sent and then delivered, and has no date_sent before it was sent", () => {
     const clock = noon();
     return withSimulator({ clock }, async (simulator) => {
       const created = await sdk(simulator).messages.create({ from: number, to: customer, body: "Hello" });
@@ -37,7 +37,7 @@ describe("an outgoing text", () => {
     });
   });
 
-  test("a text through a Messaging Service is first accepted, without a sender and without segments", () => {
+  test("a text through a Messaging Service is at first accepted, without a sender and without segments", () => {
     const clock = noon();
     return withSimulator({ clock }, async (simulator) => {
       const text = { messagingServiceSid: mg(2), to: customer, body: "Hello" };
@@ -50,13 +50,13 @@ describe("an outgoing text", () => {
   });
 
   const outcomes = {
-    "undelivered when the carrier refuses it": [
+    "undelivered when the carrier refuses the text": [
       { outcome: "undelivered", errorCode: 30003 },
       "undelivered",
       30003,
     ],
-    "failed when it cannot be sent": [{ outcome: "failed", errorCode: 30007 }, "failed", 30007],
-    "sent when no receipt arrives": [{ outcome: "silent" }, "sent", null],
+    "failed when the text cannot be sent": [{ outcome: "failed", errorCode: 30007 }, "failed", 30007],
+    "sent when no delivery receipt arrives": [{ outcome: "silent" }, "sent", null],
   } as const;
   for (const [name, [handset, status, errorCode]] of Object.entries(outcomes))
     test(`a text ends as ${name}`, () => {
@@ -77,7 +77,7 @@ describe("an outgoing text", () => {
     "a short code sends a hundred segments per second": ["894546", 0.03],
   };
   for (const [name, [from, seconds]] of Object.entries(rates))
-    test(`each sender has a queue: ${name}`, () => {
+    test(`a text waits in its sender's queue: ${name}`, () => {
       const clock = noon();
       return withSimulator({ clock }, async (simulator) => {
         const sids: string[] = [];
@@ -90,7 +90,7 @@ describe("an outgoing text", () => {
       });
     });
 
-  test("a text of three segments takes its sender three seconds, and no other sender waits for it", () => {
+  test("a text of three segments occupies its sender for three seconds, and does not delay other senders", () => {
     const clock = noon();
     return withSimulator({ clock }, async (simulator) => {
       const long = { from: number, to: customer, body: "ü€".repeat(153) };
@@ -107,7 +107,7 @@ describe("an outgoing text", () => {
     });
   });
 
-  test("a text that waits longer than its validity period fails with 30036", () => {
+  test("a text fails with 30036 when it waits longer than its validity period", () => {
     const clock = noon();
     return withSimulator({ clock }, async (simulator) => {
       const { messages } = sdk(simulator);
@@ -118,7 +118,7 @@ describe("an outgoing text", () => {
     });
   });
 
-  test("a full queue refuses a text with 21611; in a Messaging Service the text fails with 30001", () => {
+  test("a text is refused with 21611 when its sender's queue is full, and fails with 30001 in a Messaging Service", () => {
     const clock = noon();
     return withSimulator({ clock }, async (simulator) => {
       const { messages } = sdk(simulator);
@@ -136,7 +136,7 @@ describe("an outgoing text", () => {
     });
   });
 
-  test("a scheduled text waits for its time, and a canceled one is never sent", () => {
+  test("a scheduled text waits for its time, and is never sent if it is canceled", () => {
     const clock = noon();
     return withSimulator({ clock }, async (simulator) => {
       const { messages } = sdk(simulator);
@@ -159,7 +159,7 @@ describe("an outgoing text", () => {
     });
   });
 
-  test("a redacted text loses its body, and a deleted one can no longer be fetched", () =>
+  test("a text loses its body when it is redacted, and cannot be fetched after it is deleted", () =>
     withSimulator({ clock: noon() }, async (simulator) => {
       const { messages } = sdk(simulator);
       const { sid } = await messages.create({ from: number, to: customer, body: "Secret" });
@@ -169,7 +169,7 @@ describe("an outgoing text", () => {
       expect(await messages.list()).toEqual([]);
     }));
 
-  test("the same create twice sends two texts, because there is no idempotency key", () =>
+  test("a text is sent twice when the same call is made twice, because there is no idempotency key", () =>
     withSimulator({ clock: noon() }, async (simulator) => {
       const text = { from: number, to: customer, body: "Hello" };
       const sids = [
@@ -179,7 +179,7 @@ describe("an outgoing text", () => {
       expect(new Set(sids).size).toBe(2);
     }));
 
-  test("a text to a simulated number comes in there", async () => {
+  test("a text to a number of the simulator arrives there as an inbound text", async () => {
     await using hook = await startWebhook();
     const clock = noon();
     await withSimulator({ clock }, async (simulator) => {
@@ -193,7 +193,7 @@ describe("an outgoing text", () => {
 });
 
 describe("a status callback", () => {
-  test("a callback tells that the text was sent and delivered, signed and with Twilio's parameters", async () => {
+  test("reports that the text was sent and delivered, and has a signature and Twilio's parameters", async () => {
     await using hook = await startWebhook();
     const clock = noon();
     await withSimulator({ clock }, async (simulator) => {
@@ -228,18 +228,18 @@ describe("a status callback", () => {
   });
 
   const precedence: Record<string, [form: Record<string, string>, told: string]> = {
-    "the text has its own, even with an application": [
+    "that of the text, even if the text names an application": [
       { StatusCallback: "/own", ApplicationSid: `AP${"0".repeat(31)}1` },
       "/own",
     ],
-    "its application has one, even in a service": [
+    "that of the application, even if the text goes through a service": [
       { ApplicationSid: `AP${"0".repeat(31)}1` },
       "/application",
     ],
-    "only the service has one": [{}, "/service"],
+    "that of the service, if neither text nor application has one": [{}, "/service"],
   };
   for (const [name, [fields, told]] of Object.entries(precedence))
-    test(`the right URL is called when ${name}`, async () => {
+    test(`goes to the right URL: ${name}`, async () => {
       await using hook = await startWebhook();
       const clock = noon();
       await withSimulator({ clock }, async (simulator) => {
@@ -264,7 +264,7 @@ describe("a status callback", () => {
       });
     });
 
-  test("the callback of a failed text has its error code", async () => {
+  test("has the error code when the text failed", async () => {
     await using hook = await startWebhook();
     const clock = noon();
     await withSimulator({ clock }, async (simulator) => {

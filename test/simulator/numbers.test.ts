@@ -4,7 +4,7 @@ import { accountPath, demoAccount, raw, sdk, withSimulator } from "./support.ts"
 const { sid: accountSid, numberSid } = demoAccount;
 const path = `${accountPath}/IncomingPhoneNumbers/${numberSid}.json`;
 
-describe("a number, as Twilio's own SDK sees it", () => {
+describe("a number, read and changed with Twilio's own SDK", () => {
   test("a new number has the URL of Twilio's demo, the method POST and no application", () =>
     withSimulator({}, async (simulator) => {
       const number = await sdk(simulator).incomingPhoneNumbers(numberSid).fetch();
@@ -15,7 +15,7 @@ describe("a number, as Twilio's own SDK sees it", () => {
       expect(number.dateUpdated).toBeInstanceOf(Date);
     }));
 
-  test("an update changes only the fields that were sent, and answers the number as it is then", () =>
+  test("an update changes only the fields that were sent, and answers with the changed number", () =>
     withSimulator({}, async (simulator) => {
       const number = sdk(simulator).incomingPhoneNumbers(numberSid);
       const before = await number.fetch();
@@ -27,7 +27,7 @@ describe("a number, as Twilio's own SDK sees it", () => {
       expect([after.voiceUrl, after.friendlyName]).toEqual([before.voiceUrl, before.friendlyName]);
     }));
 
-  test("an empty string clears a URL, which must not go while its fallback stays", () =>
+  test("an empty string clears a URL, but not while its fallback URL stays set", () =>
     withSimulator({}, async (simulator) => {
       const number = sdk(simulator).incomingPhoneNumbers("PN00000000000000000000000000000002");
       await expect(number.update({ smsUrl: "" })).rejects.toMatchObject({ status: 400, code: 21406 });
@@ -77,24 +77,24 @@ describe("a number, as Twilio's own SDK sees it", () => {
 
 describe("the lists of numbers", () => {
   const filters: Record<string, [filter: object, numbers: string[]]> = {
-    "the whole number finds it": [{ phoneNumber: "+14252306550" }, ["+14252306550"]],
-    "a part of a number finds several": [
+    "a whole number finds exactly this number": [{ phoneNumber: "+14252306550" }, ["+14252306550"]],
+    "a part of a number finds all numbers that contain it": [
       { phoneNumber: "1425230655" },
       ["0", "1", "2", "3", "4", "5", "6"].map((n) => `+1425230655${n}`),
     ],
     "a star stands for any digit": [{ phoneNumber: "+1425230*549" }, ["+14252306549"]],
-    "a star stands for one digit, not for several": [{ phoneNumber: "+14252*49" }, []],
-    "a name finds numbers of that name": [{ friendlyName: "Toll-free" }, ["+18885550100"]],
+    "a star does not stand for several digits": [{ phoneNumber: "+14252*49" }, []],
+    "a name finds the numbers with this name": [{ friendlyName: "Toll-free" }, ["+18885550100"]],
     "the origin hosted finds none of the bought numbers": [{ origin: "hosted" }, []],
   };
   for (const [name, [filter, numbers]] of Object.entries(filters))
-    test(`in a filter, ${name}`, () =>
+    test(`can be filtered: ${name}`, () =>
       withSimulator({}, async (simulator) => {
         const found = await sdk(simulator).incomingPhoneNumbers.list(filter);
         expect(found.map(({ phoneNumber }) => phoneNumber).sort()).toEqual(numbers);
       }));
 
-  test("2,500 numbers are listed in three pages of at most 1,000, each number once", () =>
+  test("have 2,500 new numbers on three pages of at most 1,000, each number once", () =>
     withSimulator({}, async (simulator) => {
       simulator.state.addNumbers(accountSid, 2500);
       const found = await sdk(simulator).incomingPhoneNumbers.list({ pageSize: 1000 });
@@ -105,7 +105,7 @@ describe("the lists of numbers", () => {
       expect(calls).toEqual(Array(3).fill(["ListIncomingPhoneNumber", "1000"]));
     }));
 
-  test("a page has 50 numbers by default, and its next URI is relative and has the filter and a token", () =>
+  test("have 50 numbers per page by default, and a relative URI of the next page with the filter and a token", () =>
     withSimulator({}, async (simulator) => {
       simulator.state.addNumbers(accountSid, 60);
       const { json } = await raw(simulator, `${accountPath}/IncomingPhoneNumbers.json?PhoneNumber=%2B13602`);
@@ -125,7 +125,7 @@ describe("the lists of numbers", () => {
       ]);
     }));
 
-  test("numbers that are bought between two pages cause no duplicates and no gaps", () =>
+  test("have no duplicates and no gaps when numbers are bought between two pages", () =>
     withSimulator({}, async (simulator) => {
       const first = (await raw(simulator, `${accountPath}/IncomingPhoneNumbers.json?PageSize=4`)).json;
       simulator.state.addNumbers(accountSid, 3);
@@ -136,7 +136,7 @@ describe("the lists of numbers", () => {
       expect(new Set(sids).size).toBe(8);
     }));
 
-  test("there is a list for each type of number", () =>
+  test("are separate for each type of number", () =>
     withSimulator({}, async (simulator) => {
       const { local, mobile, tollFree } = sdk(simulator).incomingPhoneNumbers;
       expect([(await local.list()).length, (await mobile.list()).length]).toEqual([8, 0]);
@@ -145,7 +145,7 @@ describe("the lists of numbers", () => {
 });
 
 describe("a short code", () => {
-  test("a short code can be listed by a pattern, fetched, and given another URL", () =>
+  test("can be found by a pattern, fetched, and given another URL", () =>
     withSimulator({}, async (simulator) => {
       const { shortCodes } = sdk(simulator).api.v2010.accounts(accountSid);
       const [found] = await shortCodes.list({ shortCode: "8945*6" });

@@ -18,10 +18,13 @@ const withAdvanced = (state: SimulatorState) => {
 };
 const nothing = () => {};
 
-/** One text of a customer, and then: the start of Twilio's own answer, the OptOutType, whether a text to the customer is refused. */
+/**
+ * One text of a customer, followed by what must be so afterwards: the start of Twilio's own answer, the OptOutType, and whether a text to
+ * the customer is refused.
+ */
 type KeywordText = [text: string, reply: string | null, optOutType: string | undefined, stopped: boolean];
 const rows: Record<string, [to: string, set: (state: SimulatorState) => void, said: KeywordText[]]> = {
-  "STOP opts out, in any case and with blanks around it, and is answered once": [
+  "STOP opts out, in upper or lower case and with blanks around it, and is answered once": [
     demoAccount.number,
     nothing,
     [
@@ -35,7 +38,7 @@ const rows: Record<string, [to: string, set: (state: SimulatorState) => void, sa
     nothing,
     [["please stop", null, undefined, false]],
   ],
-  "yes opts in a customer who has opted out, and is an ordinary text from all others": [
+  "YES opts in a customer who has opted out, and is an ordinary text from any other customer": [
     demoAccount.number,
     nothing,
     [
@@ -53,7 +56,7 @@ const rows: Record<string, [to: string, set: (state: SimulatorState) => void, sa
       ["INFO", "Reply STOP to unsubscribe", undefined, true],
     ],
   ],
-  "on a toll-free number the carriers' keywords count, and YES does not opt in": [
+  "on a toll-free number only the carriers' keywords count, and YES does not opt in": [
     tollFree,
     nothing,
     [
@@ -63,7 +66,7 @@ const rows: Record<string, [to: string, set: (state: SimulatorState) => void, sa
       ["UNSTOP", "NETWORK MSG", undefined, false],
     ],
   ],
-  "on a short code outside of a service Twilio does nothing": [
+  "on a short code outside of a Messaging Service Twilio does not act on keywords": [
     shortCode,
     nothing,
     [["STOP", null, undefined, false]],
@@ -81,7 +84,7 @@ const rows: Record<string, [to: string, set: (state: SimulatorState) => void, sa
   ],
 };
 
-describe("opt-out", () => {
+describe("an opt-out", () => {
   for (const [name, [to, set, said]] of Object.entries(rows))
     test(name, async () => {
       await using hook = await startWebhook();
@@ -117,7 +120,7 @@ describe("opt-out", () => {
     });
   });
 
-  test("STOP to one number of a service stops all of its numbers, but only for that customer", () =>
+  test("STOP to one number of a Messaging Service stops texts from all its numbers, but only for that customer", () =>
     withSimulator({ clock: new ManualClock() }, async (simulator) => {
       simulator.state.join(service, demoAccount.numberSid);
       await simulator.control.inbound({ from: customer, to: inService, body: "STOP" });
@@ -129,7 +132,7 @@ describe("opt-out", () => {
       });
     }));
 
-  test("STOP counts even without a webhook, and where inbound texts are dropped", () =>
+  test("STOP counts even when the number has no webhook, and when its service drops inbound texts", () =>
     withSimulator({ clock: new ManualClock() }, async (simulator) => {
       simulator.state.numbers.get(demoAccount.numberSid)!.smsUrl = "";
       const { messages } = sdk(simulator);

@@ -17,7 +17,7 @@ const other = "/2010-04-01/Accounts/AC00000000000000000000000000000002";
 
 type RefusedCall = [path: string, call: RawCall, status: number, code: number];
 const rows: Record<string, Record<string, RefusedCall>> = {
-  credentials: {
+  "the credentials of a call": {
     "a call without credentials": [`${accountPath}.json`, { authorization: "" }, 401, 20003],
     "credentials other than Basic": [`${accountPath}.json`, { authorization: "Bearer x" }, 401, 20003],
     "a user name that is not a SID": [`${accountPath}.json`, { user: "admin" }, 401, 20003],
@@ -44,7 +44,7 @@ const rows: Record<string, Record<string, RefusedCall>> = {
     ],
     "a restricted key that reads the account": [`${accountPath}.json`, restricted, 403, 70051],
   },
-  paths: {
+  "the path of a call": {
     "an empty account SID, even with a wrong token": [
       "/2010-04-01/Accounts/.json",
       { password: "x" },
@@ -76,7 +76,7 @@ const rows: Record<string, Record<string, RefusedCall>> = {
     "a path that Twilio does not have": ["/2010-04-01/Nothing.json", {}, 404, 20404],
     "a method that the path does not allow": [messages, { method: "DELETE" }, 405, 20004],
   },
-  paging: {
+  "the parameters of lists": {
     "a page of more than 1000 numbers": [
       `${accountPath}/IncomingPhoneNumbers.json?PageSize=1001`,
       {},
@@ -205,35 +205,55 @@ const rows: Record<string, Record<string, RefusedCall>> = {
     ],
     "a validity period of 0 s": [messages, { form: { ...text, ValidityPeriod: "0" } }, 400, 20001],
     "a text from a number to itself": [messages, { form: { ...text, To: demoAccount.number } }, 400, 21266],
-    "the test number for an invalid To": [messages, { form: { ...text, To: "+15005550001" } }, 400, 21211],
-    "the test number to which no route leads": [
+    "Twilio's test number for an invalid To": [
+      messages,
+      { form: { ...text, To: "+15005550001" } },
+      400,
+      21211,
+    ],
+    "Twilio's test number that cannot be reached by SMS": [
       messages,
       { form: { ...text, To: "+15005550002" } },
       400,
       21612,
     ],
-    "the test number in a region without permission": [
+    "Twilio's test number in a region that is not enabled": [
       messages,
       { form: { ...text, To: "+15005550003" } },
       400,
       21408,
     ],
-    "the test number that has opted out": [messages, { form: { ...text, To: "+15005550004" } }, 400, 21610],
-    "the test number that takes no SMS": [messages, { form: { ...text, To: "+15005550009" } }, 400, 21614],
-    "the test number for an invalid From": [
+    "Twilio's test number that has opted out": [
+      messages,
+      { form: { ...text, To: "+15005550004" } },
+      400,
+      21610,
+    ],
+    "Twilio's test number that takes no SMS": [
+      messages,
+      { form: { ...text, To: "+15005550009" } },
+      400,
+      21614,
+    ],
+    "Twilio's test number for an invalid From": [
       messages,
       { form: { ...text, From: "+15005550001" } },
       400,
       21212,
     ],
-    "the test number with a full queue": [messages, { form: { ...text, From: "+15005550008" } }, 400, 21611],
+    "Twilio's test number with a full queue": [
+      messages,
+      { form: { ...text, From: "+15005550008" } },
+      400,
+      21611,
+    ],
   },
 };
 
 for (const [group, table] of Object.entries(rows))
   describe(`the API checks ${group}`, () => {
     for (const [name, [path, call, status, code]] of Object.entries(table))
-      test(`it refuses ${name} with ${status} and code ${code}`, () =>
+      test(`and refuses ${name} with ${status} and code ${code}`, () =>
         withSimulator({}, async (simulator) => {
           const before = JSON.stringify([...simulator.state.numbers]);
           const answer = await raw(simulator, path, call);
@@ -251,13 +271,13 @@ for (const [group, table] of Object.entries(rows))
         }));
   });
 
-describe("webhook URLs that only this machine or its network reaches", () => {
+describe("a webhook URL", () => {
   const local =
     `http://127.0.0.1:80 http://localhost/x https://intranet/x http://10.1.2.3/ http://172.16.0.1/ http://192.168.1.1/
     http://169.254.169.254/ http://0.0.0.0/ http://100.64.0.1/ http://[::1]/ http://[fd00::1]/ http://[fe80::1]/ http://[::ffff:127.0.0.1]/
     http://printer.local/ http://2130706433/ http://224.0.0.1/`.split(/\s+/);
   for (const url of local)
-    test(`${url} is refused, but accepted with allowLocalUrls`, async () => {
+    test(`on this machine or its network (${url}) is refused, but accepted with allowLocalUrls`, async () => {
       await withSimulator({ allowLocalUrls: false }, async (simulator) => {
         expect((await raw(simulator, number, { form: { SmsUrl: url } })).json.code).toBe(21402);
         const sent = await raw(simulator, messages, { form: { ...text, StatusCallback: url } });
@@ -272,14 +292,14 @@ describe("webhook URLs that only this machine or its network reaches", () => {
     "http://93.184.216.34/x",
     "https://user:pw@sms.example.com/",
   ])
-    test(`the public ${url} is accepted in any case`, () =>
+    test(`with a public host (${url}) is accepted without allowLocalUrls`, () =>
       withSimulator({ allowLocalUrls: false }, async (simulator) => {
         const answer = await raw(simulator, number, { form: { SmsUrl: url } });
         expect(answer.json.sms_url).toBe(url);
       }));
 });
 
-describe("an error has the format that was recorded at Twilio", () => {
+describe("the simulator answers like Twilio", () => {
   const fixture = JSON.parse(
     readFileSync(new URL("../fixtures/twilio/api-errors.json", import.meta.url), "utf8"),
   );
@@ -294,12 +314,12 @@ describe("an error has the format that was recorded at Twilio", () => {
     "a text without a sender": [messages, { form: { To: text.To, Body: "x" } }],
   };
   for (const [name, [path, call]] of Object.entries(said))
-    test(`the error for ${name} is one that was recorded`, () =>
+    test(`the error for ${name} is the same as in a recorded answer of Twilio`, () =>
       withSimulator({}, async (simulator) =>
         expect(recorded).toContainEqual((await raw(simulator, path, call)).json),
       ));
 
-  test("a 404 names the path as Twilio's host would see it, also in another region", async () => {
+  test("a 404 names the path that Twilio's host would see, also in another region", async () => {
     const simulator = await startSimulator();
     const path = `${accountPath}/IncomingPhoneNumbers/PN${"0".repeat(32)}.json`;
     const password = `${demoAccount.authToken}-ie1`;
@@ -344,31 +364,36 @@ test("a request target that is not a path is refused, and a leading second slash
   });
 });
 
-// https://www.twilio.com/docs/api/errors/20001: "One or more parameters you sent the REST API were not recognized and were ignored."
-describe("a parameter that the operation does not know is ignored and logged, as Twilio does", () => {
+// From https://www.twilio.com/docs/api/errors/20001: "One or more parameters you sent the REST API were not recognized and were ignored."
+describe("a parameter that the operation does not know is ignored and logged", () => {
   const rows: Record<
     string,
     [path: string, form: Record<string, string>, status: number, ignored: string[]]
   > = {
-    "an update of a number, beside a known one": [
+    "an update of a number that also has a known parameter": [
       number,
       { SmsUrls: "https://a.example.com", FriendlyName: "Desk" },
       200,
       ["SmsUrls"],
     ],
-    "an update of a number, alone": [number, { smsurl: "https://a.example.com" }, 200, ["smsurl"]],
-    "a new text": [messages, { ...text, Text: "x" }, 201, ["Text"]],
-    "a new key": [`${accountPath}/Keys.json`, { Name: "x" }, 201, ["Name"]],
+    "an update of a number that has no other parameter": [
+      number,
+      { smsurl: "https://a.example.com" },
+      200,
+      ["smsurl"],
+    ],
+    "the creation of a text": [messages, { ...text, Text: "x" }, 201, ["Text"]],
+    "the creation of a key": [`${accountPath}/Keys.json`, { Name: "x" }, 201, ["Name"]],
   };
   for (const [name, [path, form, status, ignored]] of Object.entries(rows))
-    test(`this holds in ${name}`, async () => {
+    test(`in ${name}`, async () => {
       const simulator = await startSimulator({ allowLocalUrls: true, validateAgainstOpenApi: true });
       try {
         const before = simulator.state.numbers.get(demoAccount.numberSid)!.smsUrl;
         expect((await raw(simulator, path, { form })).status).toBe(status);
         expect(simulator.control.requests().at(-1)).toMatchObject({ status, errorCode: null, ignored });
         expect(simulator.state.numbers.get(demoAccount.numberSid)!.smsUrl).toBe(before);
-        // A test of ours that sends such a name by mistake still fails, by the check against the OpenAPI files.
+        // A test that sends such a name by mistake still fails, because of the check against Twilio's OpenAPI files.
         expect(simulator.contractViolations.join()).toContain(ignored[0]);
       } finally {
         await simulator.close();

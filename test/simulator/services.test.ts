@@ -5,7 +5,7 @@ const { sid: accountSid, numberSid } = demoAccount;
 const pn = (n: number) => `PN0000000000000000000000000000000${n}`;
 
 describe("a Messaging Service", () => {
-  test("a service shows what it does with inbound texts", () =>
+  test("shows what it does with inbound texts", () =>
     withSimulator({}, async (simulator) => {
       const services = await sdk(simulator).messaging.v1.services.list();
       const told = services.map((s) => [s.sid, s.useInboundWebhookOnNumber, s.inboundRequestUrl]);
@@ -16,7 +16,7 @@ describe("a Messaging Service", () => {
       ]);
     }));
 
-  test("a service can be created, changed and deleted, and its numbers are in no service then", () =>
+  test("can be created, changed and deleted, and its numbers then belong to no service", () =>
     withSimulator({}, async (simulator) => {
       const { services } = sdk(simulator).messaging.v1;
       const made = await services.create({
@@ -34,13 +34,13 @@ describe("a Messaging Service", () => {
       expect(simulator.state.serviceOf(numberSid)).toBeUndefined();
     }));
 
-  test("a service of another account cannot be fetched", () =>
+  test("cannot be fetched by another account", () =>
     withSimulator({}, async (simulator) => {
       const { sid } = simulator.state.addService({ accountSid: "AC00000000000000000000000000000002" });
       await expect(sdk(simulator).messaging.v1.services(sid).fetch()).rejects.toMatchObject({ code: 20404 });
     }));
 
-  test("the list names its next page by a URL at Twilio's host, which the SDK maps back", () =>
+  test("is listed in pages whose URLs name Twilio's host, and a client maps them to the simulator", () =>
     withSimulator({}, async (simulator) => {
       for (let i = 0; i < 5; i++) simulator.state.addService({ accountSid });
       const { json } = await raw(simulator, "/messaging/v1/Services?PageSize=3");
@@ -52,8 +52,8 @@ describe("a Messaging Service", () => {
     }));
 });
 
-describe("a service's pool", () => {
-  test("a number can be added to a pool, fetched and removed", () =>
+describe("the pool of a Messaging Service", () => {
+  test("lets a number be added, fetched and removed", () =>
     withSimulator({}, async (simulator) => {
       const { phoneNumbers } = sdk(simulator).messaging.v1.services(mg(2));
       await phoneNumbers.create({ phoneNumberSid: numberSid });
@@ -68,7 +68,7 @@ describe("a service's pool", () => {
       await expect(phoneNumbers(numberSid).fetch()).rejects.toMatchObject({ status: 404, code: 20404 });
     }));
 
-  test("a pool lists its short codes apart from its numbers", () =>
+  test("lists its short codes separately from its numbers", () =>
     withSimulator({}, async (simulator) => {
       const service = sdk(simulator).messaging.v1.services(mg(2));
       await service.shortCodes.create({ shortCodeSid: "SC00000000000000000000000000000001" });
@@ -78,7 +78,7 @@ describe("a service's pool", () => {
       expect(await service.shortCodes.list()).toEqual([]);
     }));
 
-  test("a pool is full with 400 numbers", () =>
+  test("is full when it has 400 numbers", () =>
     withSimulator({}, async (simulator) => {
       for (const { sid } of simulator.state.addNumbers(accountSid, 399)) simulator.state.join(mg(1), sid);
       const create = sdk(simulator)
@@ -89,7 +89,7 @@ describe("a service's pool", () => {
 });
 
 describe("a Conversations address", () => {
-  test("an address is listed with its autocreation and can be fetched by the address itself", () =>
+  test("is listed with its autocreation setting, and can be fetched by its phone number", () =>
     withSimulator({}, async (simulator) => {
       const { addressConfigurations } = sdk(simulator).conversations.v1;
       const [found] = await addressConfigurations.list({ type: "sms" });

@@ -10,12 +10,12 @@ export { demoAccount };
 export const accountPath = `/2010-04-01/Accounts/${demoAccount.sid}`;
 
 export const customer = "+12065551234";
-/** A text that comes in from the customer. */
+/** A text from the customer to the account's number. */
 export const hello = { from: customer, to: demoAccount.number, body: "Hello" };
-/** A URL at which nothing listens: connections are refused. */
+/** A URL on a port where nothing listens: connections are refused. */
 export const closedUrl = "http://127.0.0.1:1";
 export const messagesPath = `${accountPath}/Messages.json`;
-/** The SID of a Messaging Service. */
+/** The SID of the n-th Messaging Service of the seed. */
 export const mg = (n: number) => `MG0000000000000000000000000000000${n}`;
 
 /** A clock that starts at noon, so that a test's minutes stay within one UTC day. */
@@ -24,11 +24,11 @@ export const noon = () => new ManualClock(Date.UTC(2026, 10, 23, 12));
 export const statusOf = async (simulator: Simulator, sid: string) =>
   (await sdk(simulator).messages(sid).fetch()).status;
 
-/** Sets webhooks of the account's number. */
+/** Changes the webhooks of the account's number. */
 export const setWebhooks = (simulator: Simulator, webhooks: object) =>
   Object.assign(simulator.state.numbers.get(demoAccount.numberSid)!, webhooks);
 
-/** Runs `use` with a simulator. Fails when a call or an answer does not fit Twilio's OpenAPI files. */
+/** Runs `use` with a simulator. The test fails when a call or an answer does not fit Twilio's OpenAPI files. */
 export async function withSimulator(
   options: SimulatorOptions,
   use: (simulator: Simulator) => Promise<void>,
@@ -42,7 +42,10 @@ export async function withSimulator(
   }
 }
 
-/** Twilio's own SDK as a client of the simulator. Its URLs are mapped to the base URL as the operator's client does it. */
+/**
+ * Twilio's own SDK as a client of the simulator. Its URLs are mapped to the simulator's base URL in the same way as the operator's client
+ * maps them.
+ */
 export function sdk(
   simulator: Simulator,
   user: string = demoAccount.sid,
@@ -63,7 +66,10 @@ class MappingClient extends twilio.RequestClient {
   }
 }
 
-/** `https://{product}[.{edge}.{region}].twilio.com/…` → `{base}[/regions/{region}][/{product}]/…`. */
+/**
+ * Maps a URL of Twilio to the simulator: `https://{product}[.{edge}.{region}].twilio.com/…` becomes
+ * `{base}[/regions/{region}][/{product}]/…`.
+ */
 export function rewritten(uri: string, base: string): string {
   const url = new URL(uri);
   const [product, , region] = url.hostname.replace(/\.twilio\.com$/, "").split(".");
@@ -77,7 +83,7 @@ interface RawAnswer {
   status: number;
   headers: Headers;
   text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into bodies of many shapes.
+  // biome-ignore lint/suspicious/noExplicitAny: tests read bodies of many shapes.
   json: any;
 }
 
@@ -86,12 +92,12 @@ export interface RawCall {
   form?: Record<string, string> | [string, string][];
   user?: string;
   password?: string;
-  /** The Authorization header in place of Basic with user and password; "" sends none. */
+  /** The Authorization header to send in place of Basic credentials. "" sends no such header. */
   authorization?: string;
   signal?: AbortSignal;
 }
 
-/** A plain HTTP call, for what the SDK would not send or would not show. */
+/** Makes a plain HTTP call, for a request that the SDK would not send or an answer that it would not show. */
 export async function raw(simulator: Simulator, path: string, call: RawCall = {}): Promise<RawAnswer> {
   const { user = demoAccount.sid, password = demoAccount.authToken, form } = call;
   const authorization =
@@ -121,20 +127,20 @@ function tryJson(text: string): unknown {
   }
 }
 
-/** A request to a webhook. */
+/** A request that arrived at the webhook. */
 interface Received {
   method: string;
-  /** Path and query. */
+  /** The path and the query of the request. */
   path: string;
   headers: IncomingHttpHeaders;
-  /** The parameters in the order received: from the query of a GET, from the body of a POST. */
+  /** The parameters in the order in which they arrived: from the query of a GET, or from the body of a POST. */
   params: [string, string][];
   get(name: string): string | undefined;
 }
 
 export type Respond = (response: ServerResponse, request: Received) => void;
 
-/** Starts a webhook that keeps its requests and answers with `respond`, by default with an empty TwiML Response. */
+/** Starts a webhook that keeps its requests. It answers with `respond`, by default with an empty TwiML Response. */
 export async function startWebhook(respond: Respond = twiml()) {
   const received: Received[] = [];
   const waiting: (() => void)[] = [];
@@ -171,7 +177,7 @@ export async function startWebhook(respond: Respond = twiml()) {
   };
 }
 
-/** Answers with TwiML. */
+/** Answers with the TwiML `<Response>`, which contains `inside`. */
 export function twiml(inside = ""): Respond {
   return (response) =>
     response.writeHead(200, { "content-type": "text/xml" }).end(`<Response>${inside}</Response>`);
@@ -181,7 +187,7 @@ export function status(code: number): Respond {
   return (response) => response.writeHead(code, { "content-type": "text/xml" }).end("<Response/>");
 }
 
-/** A manual clock that reports sleeps. A test knows by them that a call has reached the point where it waits. */
+/** A manual clock that reports sleeps, so that a test knows when a call has reached the point where it waits. */
 export class SleeperClock extends ManualClock {
   #asleep = 0;
   readonly #watchers: { count: number; wake: () => void }[] = [];

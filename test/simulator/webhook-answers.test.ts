@@ -13,7 +13,7 @@ import {
 
 const { number } = demoAccount;
 
-describe("a webhook's answer", () => {
+describe("what a webhook's answer sends", () => {
   const inner = (inside: string): Respond => twiml(inside);
   const typed =
     (type: string, body: string): Respond =>
@@ -28,7 +28,7 @@ describe("a webhook's answer", () => {
     ],
     "two Messages send two texts": [inner("<Message>1</Message><Message>2</Message>"), ["1", "2"]],
     "twelve Messages send only ten texts": [inner("<Message>x</Message>".repeat(12)), Array(10).fill("x")],
-    "a text/plain body goes to the customer as it is": [typed("text/plain; charset=utf-8", "ok"), ["ok"]],
+    "a text/plain body goes to the customer unchanged": [typed("text/plain; charset=utf-8", "ok"), ["ok"]],
     "an empty text/plain body sends nothing": [typed("text/plain", ""), []],
     "text/html is read as TwiML": [typed("text/html", "<Response><Message>Hi</Message></Response>"), ["Hi"]],
   };
@@ -45,7 +45,7 @@ describe("a webhook's answer", () => {
       });
     });
 
-  test("a customer who has opted out gets none of the texts that the answer asks for", async () => {
+  test("a customer who has just opted out gets none of the texts that the answer asks for", async () => {
     await using hook = await startWebhook(twiml("<Message>Sorry to see you go</Message>"));
     await withSimulator({ clock: new ManualClock() }, async (simulator) => {
       setWebhooks(simulator, { smsUrl: hook.url });
@@ -55,7 +55,7 @@ describe("a webhook's answer", () => {
     });
   });
 
-  test("after fifteen answers in a row nothing more is sent until half a minute has passed", async () => {
+  test("after fifteen answers in a row no more is sent until half a minute has passed", async () => {
     await using hook = await startWebhook(twiml("<Message>ping</Message>"));
     const clock = new ManualClock();
     await withSimulator({ clock }, async (simulator) => {

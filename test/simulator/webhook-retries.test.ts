@@ -16,7 +16,7 @@ import {
 const { authToken } = demoAccount;
 
 describe("a webhook that fails", () => {
-  /** Answers in this order; the last answer is repeated. */
+  /** Answers with each of `responds` in this order, and then repeats the last. */
   const inTurn = (...responds: Respond[]): Respond => {
     let n = 0;
     return (response, request) => responds[Math.min(n++, responds.length - 1)]!(response, request);
@@ -49,13 +49,18 @@ describe("a webhook that fails", () => {
       11200,
     ],
     "nothing is retried with rc=0": ["#rp=all&rc=0", status(500), [500], 11200],
-    "a 4xx is not retried by the other policies": ["#rp=5xx,ct,rt", status(429), [429], 11200],
+    "a 4xx is not retried by policies other than 4xx": ["#rp=5xx,ct,rt", status(429), [429], 11200],
     "a 4xx is retried with rp=all": ["#rc=1&rp=all", status(429), [429, 429], 11200],
     "a retry may succeed": ["#rp=5xx", inTurn(status(503), status(200)), [503, 200], null],
     "a connection that is lost before the answer is not retried": ["#rp=all&rc=5", reset, [null], 11205],
     "half an answer is not retried": ["#rp=all&rc=5", half, [null], 11205],
-    "TwiML that does not parse is a failure": ["#rp=all", plain("text/xml", "<Response>"), [200], 12100],
-    "another document than TwiML is a failure": ["", plain("text/xml", "<html></html>"), [200], 12100],
+    "an answer whose TwiML does not parse is a failure": [
+      "#rp=all",
+      plain("text/xml", "<Response>"),
+      [200],
+      12100,
+    ],
+    "an XML document that is not TwiML is a failure": ["", plain("text/xml", "<html></html>"), [200], 12100],
     "a content type that Twilio does not read is a failure": [
       "",
       plain("application/json", "{}"),
@@ -69,18 +74,18 @@ describe("a webhook that fails", () => {
       [200],
       11750,
     ],
-    "an unknown override is a failure": ["#zz=1", status(200), [null], 11240],
-    "an override out of range is a failure": ["#ct=50", status(200), [null], 11241],
+    "an unknown connection override is a failure": ["#zz=1", status(200), [null], 11240],
+    "a connection override out of range is a failure": ["#ct=50", status(200), [null], 11241],
     "a retry count out of range is a failure": ["#rc=6", status(200), [null], 11241],
     "an unknown retry policy is a failure": ["#rp=3xx", status(200), [null], 11241],
     "an unknown edge is a failure": ["#e=atlantis", status(200), [null], 11243],
-    "all overrides together are accepted": [
+    "all connection overrides together are accepted": [
       "#ct=2000&rt=4500&tt=15000&rc=2&rp=4xx,5xx,ct,rt&sni=y&e=dublin,ashburn",
       status(200),
       [200],
       null,
     ],
-    "an ordinary fragment is accepted": ["#top", status(200), [200], null],
+    "a fragment without overrides is accepted": ["#top", status(200), [200], null],
   };
   for (const [name, [fragment, respond, statuses, errorCode]] of Object.entries(rows))
     test(name, async () => {
@@ -100,7 +105,11 @@ describe("a webhook that fails", () => {
   const connections: Record<string, [url: string, tries: number, code: number]> = {
     "a refused connection is retried once by default": [closedUrl, 2, 11202],
     "a refused connection is retried three times with rc=3": [`${closedUrl}/#rc=3`, 4, 11202],
-    "a refused connection is not retried when the policy leaves ct out": [`${closedUrl}/#rp=5xx`, 1, 11202],
+    "a refused connection is not retried when the retry policy does not include ct": [
+      `${closedUrl}/#rp=5xx`,
+      1,
+      11202,
+    ],
     "an unknown host is retried once by default": ["http://nowhere.invalid/", 2, 11210],
   };
   for (const [name, [smsUrl, tries, code]] of Object.entries(connections))
@@ -112,7 +121,7 @@ describe("a webhook that fails", () => {
       }),
     );
 
-  test("the fallback gets the same parameters plus ErrorCode and ErrorUrl, signed for its own URL", async () => {
+  test("its fallback gets the same parameters with ErrorCode and ErrorUrl, signed for the fallback URL", async () => {
     await using primary = await startWebhook(status(500));
     await using fallback = await startWebhook();
     await withSimulator({}, async (simulator) => {
@@ -141,7 +150,7 @@ describe("a webhook that fails", () => {
     });
   });
 
-  test("the fallback is not called when a retry succeeds", async () => {
+  test("its fallback is not called when a retry succeeds", async () => {
     await using primary = await startWebhook(inTurn(status(503), twiml()));
     await using fallback = await startWebhook();
     await withSimulator({}, async (simulator) => {
@@ -155,7 +164,7 @@ describe("a webhook that fails", () => {
     });
   });
 
-  test("nothing is called after the fallback, and the text stays in the log", async () => {
+  test("no URL is called after its fallback, and the text stays in the log", async () => {
     await using primary = await startWebhook(status(500));
     await using fallback = await startWebhook(status(500));
     await withSimulator({}, async (simulator) => {
@@ -190,7 +199,7 @@ describe("a webhook that fails", () => {
     });
   });
 
-  test("a local URL in the configuration is not called without allowLocalUrls", async () => {
+  test("a local webhook URL is not called without allowLocalUrls", async () => {
     await using hook = await startWebhook();
     await withSimulator({ allowLocalUrls: false }, async (simulator) => {
       setWebhooks(simulator, { smsUrl: hook.url });
@@ -200,15 +209,19 @@ describe("a webhook that fails", () => {
   });
 });
 
-describe("how long Twilio waits", () => {
+describe("how long Twilio waits for a webhook", () => {
   const silent: Respond = () => {};
 
   type TimeoutCase = [fragment: string, advances: number[], tries: number];
   const rows: Record<string, TimeoutCase> = {
     "15 s for an answer by default, and does not retry": ["", [15_000], 1],
-    "only as long as rt says": ["#rt=4500", [4500], 1],
-    "as long as rt for each attempt with rp=rt": ["#rt=4500&rp=rt&rc=2", [4500, 4500, 4500], 3],
-    "no longer than tt for all attempts together": ["#rt=4000&rp=rt&rc=5&tt=10000", [4000, 4000, 2000], 3],
+    "4.5 s for an answer with rt=4500": ["#rt=4500", [4500], 1],
+    "4.5 s in each of three attempts with rt=4500, rp=rt and rc=2": [
+      "#rt=4500&rp=rt&rc=2",
+      [4500, 4500, 4500],
+      3,
+    ],
+    "10 s for all attempts together with tt=10000": ["#rt=4000&rp=rt&rc=5&tt=10000", [4000, 4000, 2000], 3],
   };
   for (const [name, [fragment, advances, tries]] of Object.entries(rows))
     test(`Twilio waits ${name}`, async () => {
@@ -235,7 +248,7 @@ describe("how long Twilio waits", () => {
     });
 
   test("Twilio waits 5 s for a connection, retries once, then calls the fallback", async () => {
-    // Accepts connections and never answers: TLS is never set up, which counts as no connection.
+    // This server accepts connections and never answers. TLS is never set up, which counts as no connection.
     let connected = () => {};
     const dumb = createServer(() => connected());
     await new Promise<void>((resolve) => dumb.listen(0, "127.0.0.1", resolve));
@@ -264,7 +277,7 @@ describe("how long Twilio waits", () => {
       response.writeHead(200, { "content-type": "text/xml" });
       response.write("<Resp");
     });
-    // Five timers: for the total, the connection, the wait, the headers and the first packet.
+    // The five timers are for the total, the connection, the wait, the headers and the first packet.
     const clock = new CountingClock(5);
     await withSimulator({ clock }, async (simulator) => {
       setWebhooks(simulator, { smsUrl: `${hook.url}#rp=all&rc=5` });
@@ -276,7 +289,7 @@ describe("how long Twilio waits", () => {
   });
 });
 
-/** Reports when this many timers were armed. It is the only sign from outside of how far a request has come. */
+/** A manual clock that reports when this many timers were armed. Only the timers show from outside how far a request has come. */
 class CountingClock extends ManualClock {
   #left: number;
   readonly #reached = Promise.withResolvers<void>();

@@ -5,14 +5,14 @@ import { closedUrl, demoAccount, hello, setWebhooks, startWebhook, withSimulator
 
 const { number, authToken } = demoAccount;
 
-describe("an inbound webhook", () => {
+describe("the webhook of an inbound text", () => {
   const fixture = JSON.parse(
     readFileSync(new URL("../fixtures/twilio/webhook-requests.json", import.meta.url), "utf8"),
   );
   const sample = (name: string) => fixture.samples.find((one: { name: string }) => one.name === name);
   const names = (params: [string, string][]) => params.map(([name]) => name);
 
-  test("a webhook has the recorded headers and parameters, in the recorded order", async () => {
+  test("has the same headers and parameters as recorded requests of Twilio, in the same order", async () => {
     await using hook = await startWebhook();
     await withSimulator({}, async (simulator) => {
       setWebhooks(simulator, { smsUrl: `${hook.url}/twilio/sms?ns=team-a&p=b%2Fc` });
@@ -29,7 +29,7 @@ describe("an inbound webhook", () => {
     });
   });
 
-  test("the webhook of a service names the service, and a GET has all parameters in its query", async () => {
+  test("names the Messaging Service if there is one, and has all parameters in the query if it is a GET", async () => {
     await using hook = await startWebhook();
     await withSimulator({}, async (simulator) => {
       const service = simulator.state.services.get("MG00000000000000000000000000000003")!;
@@ -49,7 +49,7 @@ describe("an inbound webhook", () => {
       "POST",
       (b) => `${b}/in?a=b`,
     ],
-    "the user in the URL is not signed": [
+    "the user name in the URL is not signed": [
       (b) => `${b.replace("//", "//u:p%40@")}/in`,
       "POST",
       (b) => `${b}/in`,
@@ -57,7 +57,7 @@ describe("an inbound webhook", () => {
     "a GET is signed with its parameters in the query": [(b) => `${b}/in?a=b`, "GET", (b) => `${b}/in?a=b`],
   };
   for (const [name, [smsUrl, smsMethod, signed]] of Object.entries(urls))
-    test(`the signature fits: ${name}`, async () => {
+    test(`has a valid signature: ${name}`, async () => {
       await using hook = await startWebhook();
       await withSimulator({}, async (simulator) => {
         const { validateRequest } = (await import("twilio")).default;
@@ -90,7 +90,7 @@ describe("an inbound text", () => {
     Object.assign(state.sender(to)!, { smsUrl: url });
   const rows: Record<string, DestinationCase> = {
     "to the number's own URL": [number, (s, url) => own(s, number, url), "delivered", "number", true],
-    "to the number's application, rather than to its own URL": [
+    "to the URL of the number's TwiML application, and not to the number's own URL": [
       "+14252306551",
       (s, url) => {
         own(s, "+14252306551", closedUrl);
@@ -100,7 +100,7 @@ describe("an inbound text", () => {
       "application",
       true,
     ],
-    "nowhere when the number's application has no URL": [
+    "to no webhook when the number's TwiML application has no URL": [
       "+14252306551",
       (s, url) => {
         own(s, "+14252306551", url);
@@ -110,8 +110,8 @@ describe("an inbound text", () => {
       null,
       true,
     ],
-    "nowhere when the number has no URL": [number, (s) => own(s, number, ""), "notSent", null, true],
-    "to the service's URL, rather than to the number's": [
+    "to no webhook when the number has no URL": [number, (s) => own(s, number, ""), "notSent", null, true],
+    "to the Messaging Service's URL, and not to the number's own URL": [
       "+14252306555",
       (s, url) => {
         own(s, "+14252306555", closedUrl);
@@ -121,28 +121,28 @@ describe("an inbound text", () => {
       "service",
       true,
     ],
-    "to the number's URL in a service that defers to its senders": [
+    "to the number's own URL when its Messaging Service defers to its senders": [
       "+14252306554",
       (s, url) => own(s, "+14252306554", url),
       "delivered",
       "number",
       true,
     ],
-    "nowhere in a service without a URL, and is not logged": [
+    "to no webhook when its Messaging Service has no URL, and is not logged": [
       "+14252306553",
       (s, url) => own(s, "+14252306553", url),
       "dropped",
       null,
       false,
     ],
-    "to Conversations, rather than to any webhook": [
+    "to Twilio Conversations, and not to any webhook": [
       "+14252306556",
       (s, url) => own(s, "+14252306556", url),
       "conversation",
       "conversation",
       true,
     ],
-    "to the number's URL when its Conversations address has no autocreation": [
+    "to the number's own URL when its Conversations address has no autocreation": [
       "+14252306556",
       (s, url) => {
         own(s, "+14252306556", url);
@@ -153,15 +153,15 @@ describe("an inbound text", () => {
       true,
     ],
     "to a short code's own URL": ["894546", (s, url) => own(s, "894546", url), "delivered", "number", true],
-    "nowhere when the number takes no SMS": [
+    "to no webhook when the number takes no SMS": [
       "+14252306552",
       (s, url) => own(s, "+14252306552", url),
       "unreachable",
       null,
       false,
     ],
-    "nowhere when nobody owns the number": ["+19998887777", () => {}, "unreachable", null, false],
-    "nowhere when the account is suspended": [
+    "to no webhook when nobody owns the number": ["+19998887777", () => {}, "unreachable", null, false],
+    "to no webhook when the account is suspended": [
       number,
       (s, url) => {
         own(s, number, url);
@@ -173,7 +173,7 @@ describe("an inbound text", () => {
     ],
   };
   for (const [name, [to, set, outcome, route, logged]] of Object.entries(rows))
-    test(`a text goes ${name}`, async () => {
+    test(`goes ${name}`, async () => {
       await using hook = await startWebhook();
       await withSimulator({}, async (simulator) => {
         set(simulator.state, hook.url);

@@ -4,7 +4,7 @@ import { CoreV1Api } from "@kubernetes/client-node";
 import { inject } from "vitest";
 import { kubeConfig, RUN_LABEL } from "./crds.ts";
 
-/** Path of an administrator's kubeconfig of the control plane that all files of the run share. */
+/** The path of an administrator's kubeconfig. All test files of the run share its control plane. */
 export const kubeconfigPath = (): string => inject("kubeconfig");
 
 let shared: CoreV1Api | undefined;
@@ -14,8 +14,8 @@ function sharedCore(): CoreV1Api {
 }
 
 /**
- * Creates a namespace for one test. `prefix` shows a person who looks into the cluster what it is for. With `kubeconfig` it is created
- * in another cluster than the shared one.
+ * Creates a namespace for one test. `prefix` shows a person who looks into the cluster which test it is for. With `kubeconfig` the
+ * namespace is created in that cluster and not in the shared one.
  */
 export async function newNamespace(prefix: string, kubeconfig?: string): Promise<string> {
   const core = kubeconfig === undefined ? sharedCore() : kubeConfig(kubeconfig).makeApiClient(CoreV1Api);
@@ -30,7 +30,7 @@ export interface KubectlResult {
   readonly stderr: string;
 }
 
-/** The real kubectl, as a user would type it: `kubectl(["apply", "-f", "-"], { input })`. Never throws for its exit code. */
+/** Runs the real kubectl as a user would: `kubectl(["apply", "-f", "-"], { input })`. A non-zero exit code is returned, not thrown. */
 export function kubectl(args: readonly string[], options: { input?: string } = {}): Promise<KubectlResult> {
   const program = inject("kubectl") ?? "kubectl";
   const child = spawn(program, ["--kubeconfig", kubeconfigPath(), ...args], { stdio: "pipe" });
@@ -45,7 +45,7 @@ export function kubectl(args: readonly string[], options: { input?: string } = {
   });
   return new Promise((resolve, reject) => {
     child.once("error", (cause) =>
-      reject(new Error("this control plane came without a kubectl and there is none in PATH", { cause })),
+      reject(new Error("this control plane has no kubectl, and there is none in PATH", { cause })),
     );
     child.once("close", (code) => resolve({ code: code ?? 1, stdout, stderr }));
   });

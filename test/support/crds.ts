@@ -21,7 +21,7 @@ export function kubeConfig(path: string): KubeConfig {
   return config;
 }
 
-/** Applies crds/*.yaml and waits until the API server serves them. */
+/** Applies crds/*.yaml and waits until the API server serves the kinds. */
 export async function applyCrds(kubeconfig: string): Promise<void> {
   const files = existsSync(CRDS) ? readdirSync(CRDS).filter((name) => name.endsWith(".yaml")) : [];
   const objects = files.flatMap((name) =>
@@ -30,7 +30,7 @@ export async function applyCrds(kubeconfig: string): Promise<void> {
     ),
   );
   const config = kubeConfig(kubeconfig);
-  // Not with a typed API: its models have no x-kubernetes-* fields, and would silently drop every CEL rule.
+  // A typed API would not do: its models have no x-kubernetes-* fields, and would silently drop every CEL rule.
   const client = config.makeApiClient(CustomObjectsApi);
   const type = { group: "apiextensions.k8s.io", version: "v1", plural: "customresourcedefinitions" };
   for (const body of objects) {
@@ -57,7 +57,7 @@ async function established(api: ApiextensionsV1Api, name: string): Promise<void>
   }
 }
 
-/** For a cluster that outlives the run. */
+/** Deletes the namespaces of a run. For a cluster that outlives the run. */
 export async function deleteTestNamespaces(kubeconfig: string, runId: string): Promise<void> {
   const core = kubeConfig(kubeconfig).makeApiClient(CoreV1Api);
   const { items } = await core.listNamespace({ labelSelector: `${RUN_LABEL}=${runId}` });

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { inject } from "vitest";
 
-/** Owner URL of a fresh, empty database of the test's own. */
+/** Creates an empty database for one test. Returns the URL of its owner. */
 export async function newDatabase(): Promise<string> {
   const url = new URL(inject("postgresUrl"));
   const name = `test_${inject("runId")}_${randomBytes(5).toString("hex")}`;

@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 const LOOK_EVERY_MS = 40;
 
 /**
- * Looks until there is an answer, and fails with `what` when there is none in time. For the edge of the tests only: what another
- * process does has no event that a test could wait for.
+ * Calls `look` until it returns something. Fails with `what` when it does not in time. Use it only to wait for other processes: a test
+ * gets no event when another process does something.
  */
 export async function eventually<T>(
   what: string,

@@ -5,12 +5,12 @@ import { eventually } from "./eventually.ts";
 import { matches } from "./world/conditions.ts";
 import type { World } from "./world.ts";
 
-/** An account of one tenant with many numbers: a stream for each, as a stream has one. */
+/** An account of one tenant with many numbers. Each number has its own stream, because a stream has only one number. */
 export interface Fleet {
   accountSid: string;
   authToken: string;
   namespace: string;
-  /** Names of streams and numbers alike. */
+  /** The names of the streams. Each number has the same name as its stream. */
   names: string[];
   digits(name: string): string;
 }
@@ -20,7 +20,10 @@ const digitsOf = (account: number, at: number) => `1206${account}${String(550_00
 const sidOf = (account: number) => `AC${String(account).padStart(32, "0")}`;
 const tokenOf = (account: number) => `fleet-auth-token-${account}`;
 
-/** Accounts 1 to 9, each with as many numbers as told, named `line-0` and so on. */
+/**
+ * A seed with one account for each size (at most 9), each with as many numbers as its size says. Their SmsNumbers are named `line-0` and so
+ * on.
+ */
 export function fleetSeed(...sizes: number[]): SimulatorSeed {
   return {
     accounts: sizes.map((_, at) => ({ sid: sidOf(at + 1), authToken: tokenOf(at + 1) })),
@@ -33,7 +36,7 @@ export function fleetSeed(...sizes: number[]): SimulatorSeed {
   };
 }
 
-/** The numbers `from` to `to` of an account, applied as objects of a namespace, one Secret for all. */
+/** Applies the numbers `from` to `to` of an account as objects of a namespace, with one Secret for all of them. */
 export async function applyFleet(
   world: World,
   { account, namespace, from = 0, to }: { account: number; namespace: string; from?: number; to: number },

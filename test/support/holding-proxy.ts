@@ -8,13 +8,13 @@ export interface HeldRequest {
 }
 
 /**
- * A proxy between the operator and its Twilio that does not answer the requests that it is told to hold. It knows a request while the
- * caller still waits for the answer; the simulator's log has it only afterwards.
+ * A proxy between the operator and the simulated Twilio. It never answers the requests that `holds` selects. It knows a request while the
+ * caller still waits for the answer; the simulator's log has a request only afterwards.
  */
 export class HoldingProxy {
-  /** Requests that wait for an answer. */
+  /** The requests that wait for an answer. */
   readonly held = new Set<HeldRequest>();
-  /** Which requests are held. */
+  /** Decides which requests are held. */
   holds: (request: HeldRequest) => boolean = () => false;
   readonly #target: string;
   readonly #server = createServer((request, response) => this.#serve(request, response));

@@ -1,8 +1,8 @@
 import { type Clock, sleepOn } from "../../src/clock.ts";
 
 /**
- * A clock that stands still until it is told to move. `advance` fires the due timers one after another in the order of their times,
- * and lets promises settle in between, so that a timer that a callback starts is fired too.
+ * A clock that stands still until a test moves it. `advance` fires the due timers one after another in the order of their times. In between
+ * it lets promises settle, so that a timer that a callback starts is fired too.
  */
 export class ManualClock implements Clock {
   #now: number;
@@ -43,7 +43,7 @@ export class ManualClock implements Clock {
     this.#elapsed = until;
     await settle();
   }
-  /** The wall clock jumps (NTP, a suspended machine) without any time passing for timers. */
+  /** Moves the wall clock, as NTP or a suspended machine does. No time passes for timers. */
   jump(ms: number) {
     this.#now += ms;
   }

@@ -2,9 +2,9 @@ import { createLog, type Log } from "../../src/log.ts";
 
 export interface RecordedLog {
   log: Log;
-  /** The lines as they are written, each one JSON object. */
+  /** The lines in the order in which they were written, each a JSON object. */
   lines: string[];
-  /** The lines whose message begins with, or is, this text. */
+  /** The lines whose message begins with this text. */
   linesOf(message: string): Record<string, unknown>[];
 }
 

@@ -43,12 +43,12 @@ export async function grant(
 const READ = ["get", "list", "watch"];
 const OURS = "smschannel.dev";
 
-/** What the controller needs in its own namespace. */
+/** The rights that the controller needs in its own namespace. */
 export const inOperatorNamespace: RoleRule[] = [
   { apiGroups: [""], resources: ["secrets"], verbs: [...READ, "create", "update", "patch", "delete"] },
 ];
 
-/** What the controller needs in a namespace of users, by purpose. */
+/** The rights that the controller needs in a namespace of users, by purpose. */
 export const inUsersNamespace = {
   secrets: [{ apiGroups: [""], resources: ["secrets"], verbs: READ }],
   kind: (plural: string): RoleRule[] => [

@@ -6,7 +6,7 @@ interface Due {
   disarm: () => void;
 }
 
-/** A clock that runs as usual and can skip time: an hour of resyncs without an hour of waiting. */
+/** A clock that runs as usual and can also skip time: an hour of resyncs passes without an hour of waiting. */
 export class SkippingClock implements Clock {
   #skipped = 0;
   readonly #due = new Set<Due>();
@@ -38,7 +38,7 @@ export class SkippingClock implements Clock {
     this.#skipped += ms;
     const now = this.monotonic();
     const all = [...this.#due].sort((a, b) => a.at - b.at);
-    // All timers are armed again before any of them runs: one that a callback starts must not be armed twice.
+    // All timers are armed again before any of them runs. Otherwise a timer that a callback starts would be armed twice.
     for (const due of all) {
       due.disarm();
       if (due.at > now) due.disarm = systemClock.after(due.at - now, due.run);

@@ -1,5 +1,5 @@
-// A proxy that spoils requests as ingresses, CDNs and firewalls do. It imports only Node's own modules, so that it can also run alone
-// in a pod, with SPOILER_TARGET and SPOILER_PORT set. `GET /_mode/NAME` sets how requests are spoiled from then on.
+// A proxy that spoils requests as ingresses, CDNs and firewalls do. It imports only Node's own modules, so that it can also run alone in a
+// pod, with SPOILER_TARGET and SPOILER_PORT set. `GET /_mode/NAME` sets how requests are spoiled from that call on.
 import {
   createServer,
   type IncomingHttpHeaders,
@@ -9,7 +9,7 @@ import {
 } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** A request on its way, which a spoil changes in place. */
+/** A request on its way through the proxy. A spoil changes the request in place. */
 interface Passing {
   method: string;
   path: string;
@@ -23,10 +23,10 @@ interface SpoiledReply {
   body?: string;
 }
 
-/** Changes a request. When it returns a reply, the proxy sends that instead of forwarding the request. */
+/** Changes a request. When it returns a reply, the proxy sends this reply and does not forward the request. */
 type Spoil = (passing: Passing) => SpoiledReply | undefined;
 
-/** Changes the fields of a form, and encodes them again, as a proxy does that parses forms. */
+/** Changes the fields of a form and encodes them again, like a proxy that parses forms. */
 const fields =
   (change: (pairs: [string, string][]) => [string, string][]): Spoil =>
   (passing) => {
@@ -66,7 +66,7 @@ const last = (pairs: [string, string][]) => [...new Map(pairs)];
 
 export const SPOILS = {
   nothing: () => undefined,
-  // Harmless: the receiver accepts a text that comes like this.
+  // These changes are harmless: the receiver accepts a text that arrives in this form.
   "host rewritten": headers((all) => {
     all.host = "internal:1";
   }),
@@ -83,12 +83,12 @@ export const SPOILS = {
     all["x-request-id"] = "1";
   }),
   "same field twice": fields((pairs) => [...pairs, pairs.at(-1)!]),
-  // The path.
+  // These spoils change the path.
   "slash appended": path((at) => `${at}/`),
   "path rewritten": path(() => "/"),
   "path cut": path((at) => at.replace(/^.*\/inbound/, "")),
   "path in capitals": path((at) => at.toUpperCase()),
-  // The headers.
+  // These spoils change the headers or the method.
   "signature removed": headers((all) => {
     delete all["x-twilio-signature"];
   }),
@@ -116,7 +116,7 @@ export const SPOILS = {
     delete passing.headers["content-type"];
     return undefined;
   },
-  // The body.
+  // These spoils change the body.
   "body removed": text(() => ""),
   "body cut": text((body) => body.slice(0, 400)),
   "body in small letters": text((body) => body.toLowerCase()),
@@ -139,7 +139,7 @@ export const SPOILS = {
   "escaped for HTML": values((value) => value.replaceAll("&", "&amp;").replaceAll("'", "&#39;")),
   "unknown fields dropped": fields((pairs) => pairs.filter(([name]) => /^(To|From|Body|SmsCh)/.test(name))),
   "field added": fields((pairs) => [...pairs, ["csrf", "1"]]),
-  // Answered by the proxy instead of the receiver.
+  // With these spoils the proxy answers, and the receiver does not get the request.
   "moved for good": (passing) => ({
     status: 308,
     headers: { location: `https://sms.example.com${passing.path}` },
@@ -182,7 +182,7 @@ export type Mode = keyof typeof SPOILS;
 
 export interface Spoiler {
   readonly url: string;
-  /** How requests are spoiled from now on. */
+  /** How requests are spoiled. May be changed at any time. */
   mode: Mode;
   close(): Promise<void>;
 }

@@ -5,8 +5,8 @@ import { kubeconfigPath, kubectl, newNamespace } from "./cluster.ts";
 import { kubeConfig } from "./crds.ts";
 import { newDatabase } from "./database.ts";
 
-describe("the run's control plane", () => {
-  test("a deleted namespace goes, together with what was in it", async () => {
+describe("the control plane of the tests", () => {
+  test("removes a deleted namespace together with its objects", async () => {
     const namespace = await newNamespace("gone");
     const created = await kubectl(["create", "configmap", "settings", "-n", namespace, "--from-literal=a=b"]);
     expect(created).toMatchObject({ code: 0, stdout: "configmap/settings created\n" });
@@ -14,7 +14,7 @@ describe("the run's control plane", () => {
     expect((await kubectl(["get", "namespace", namespace])).stderr).toContain("NotFound");
   });
 
-  test("an object is collected when its owner is deleted", async () => {
+  test("removes an object when its owner is deleted", async () => {
     const namespace = await newNamespace("collected");
     const core = kubeConfig(kubeconfigPath()).makeApiClient(CoreV1Api);
     const make = (name: string, owner?: { name: string; uid: string }) =>
@@ -41,7 +41,7 @@ describe("the run's control plane", () => {
     expect(gone.code).toBe(0);
   });
 
-  test("a ServiceAccount without a role may not read Secrets", async () => {
+  test("does not let a ServiceAccount without a role read Secrets", async () => {
     const namespace = await newNamespace("rights");
     const asNobody = await kubectl([
       "get",
@@ -54,7 +54,7 @@ describe("the run's control plane", () => {
   });
 });
 
-test("two databases of the run know nothing of each other", async () => {
+test("two databases of a test run do not share tables", async () => {
   const [first, second] = await Promise.all([newDatabase(), newDatabase()]);
   expect(first).not.toBe(second);
   const client = new pg.Client({ connectionString: first });

@@ -45,27 +45,29 @@ import { NUMBER, SimulatedTwilio } from "./world/simulated-twilio.ts";
 export interface WorldOptions {
   simulator?: SimulatorOptions;
   config?: Partial<OperatorConfig>;
-  /** Namespaces of users; default one. */
+  /** How many namespaces of users there are. Default: one. */
   namespaces?: number;
-  /** Without leader election this operator always leads. */
+  /** The times of leader election. Undefined: the operator always leads, without an election. */
   elect?: OperatorSettings["elect"];
   log?: Log;
-  /** Objects of a kind that an operator works on at a time. */
+  /** How many objects of a kind an operator works on at the same time. */
   workers?: number;
-  /** Of a control plane of the test's own, with our kinds; default: the one that all files share. */
+  /**
+   * The kubeconfig of a control plane that only this test uses and that has the CRDs. Default: the control plane that all test files share.
+   */
   kubeconfig?: string;
-  /** Of operators and receivers. */
+  /** The clock of operators and receivers. */
   clock?: Clock;
   /**
-   * Of receivers, where it is not the operators': self-checks are signed by the real time, as between two processes, and a
-   * receiver refuses those of another hour.
+   * The clock of the receivers, if it is not the operators' clock. As between two processes, self-checks are signed with the real time, and
+   * a receiver refuses a self-check of another hour.
    */
   receiverClock?: Clock;
-  /** Gives the URL by which receivers reach the database, such as a proxy's. */
+  /** Returns the URL by which receivers reach the database, such as the URL of a proxy. */
   throughDatabase?: (url: string) => Promise<string>;
 }
 
-/** What a World is made of before anything of ours runs in it. */
+/** The parts of a World before an operator or receiver runs in it. */
 interface WorldParts {
   operatorNamespace: string;
   namespaces: readonly string[];
@@ -74,21 +76,21 @@ interface WorldParts {
 }
 
 /**
- * Everything of one test: namespaces of its own on the shared API server, a simulated Twilio, a database, a receiver that
- * stands at the public URL, and an operator. Parts can be stopped and started again.
+ * Everything for one test: new namespaces on the shared API server, a simulated Twilio, a database, a receiver at the public URL, and an
+ * operator. Parts can be stopped and started again.
  */
 export class World {
   readonly operatorNamespace: string;
   readonly namespaces: readonly string[];
-  /** INSTANCE of the operators: all of a World are replicas of one installation. */
+  /** INSTANCE of the operators. All operators of a World are replicas of one installation. */
   readonly instance: string;
   readonly client: KubeClient;
   readonly operators: RunningOperator[] = [];
   readonly simulator: Simulator;
   readonly databaseUrl: string;
-  /** Where operators started from now on say that texts go; at first that of the first receiver. */
+  /** PUBLIC_URL of the operators that are started from now on. At first it is the URL of the first receiver. */
   publicUrl!: string;
-  /** What the first receiver knows. */
+  /** The routes that the first receiver knows. */
   routes!: RouteTable;
   readonly #options: WorldOptions;
   readonly #kubeconfig: string;
@@ -132,7 +134,7 @@ export class World {
     return world;
   }
 
-  /** The first user namespace. */
+  /** The first namespace of users. */
   get namespace(): string {
     return this.namespaces[0]!;
   }
@@ -144,9 +146,9 @@ export class World {
     await this.client.close();
   }
 
-  // What runs ------------------------------------------------------------------------------------------------------------
+  // The running programs --------------------------------------------------------------------------------------------------
 
-  /** Starts a receiver, on a free port unless told; the first is the one at PUBLIC_URL. */
+  /** Starts a receiver, by default on a free port. PUBLIC_URL is the URL of the first receiver. */
   async startReceiver(port = 0): Promise<{ url: string; stop(): Promise<void> }> {
     const { clock = systemClock, receiverClock = clock, throughDatabase } = this.#options;
     const { url, routes, stop } = await startReceiver({
@@ -162,7 +164,7 @@ export class World {
     return { url, stop };
   }
 
-  /** Starts an operator with this test's settings; several are replicas of one installation. */
+  /** Starts an operator with this test's settings. Several operators are replicas of one installation. */
   startOperator(
     config: Partial<OperatorConfig> = {},
     { kubeconfig = this.#kubeconfig }: { kubeconfig?: string } = {},
@@ -175,7 +177,7 @@ export class World {
     return started.operator;
   }
 
-  /** Restarts the operators with another PUBLIC_URL, that of a second receiver. */
+  /** Starts a second receiver, and restarts the operators with its URL as PUBLIC_URL. */
   async changePublicUrl(): Promise<{ former: string; url: string }> {
     const former = this.publicUrl;
     const { url } = await this.startReceiver();
@@ -212,8 +214,8 @@ export class World {
   }
 
   /**
-   * The real `smschannel controller` as a process of its own, for what only a process can suffer: SIGKILL, SIGSTOP. Gives
-   * its log's lines as they come.
+   * Starts the real `smschannel controller` as a separate process, for tests that need signals such as SIGKILL and SIGSTOP. `lines` fills
+   * with the lines of its log.
    */
   startProcess({ kubeconfig = this.#kubeconfig }: { kubeconfig?: string } = {}): {
     child: ChildProcess;
@@ -224,7 +226,7 @@ export class World {
     return started;
   }
 
-  /** The real `smschannel release`, as a person or a Job runs it; its output is the caller's to read. */
+  /** Starts the real `smschannel release`, as a person or a Job runs it. The caller reads its output. */
   startRelease(...args: string[]): ChildProcess {
     return startRelease(this.#programSettings(), args);
   }
@@ -243,7 +245,7 @@ export class World {
     };
   }
 
-  // What users do --------------------------------------------------------------------------------------------------------
+  // Actions of users -----------------------------------------------------------------------------------------------------
 
   apply<T extends KubeObject>(type: ResourceType<T>, object: object): Promise<T> {
     return this.#manifests.apply(type, object);
@@ -261,7 +263,7 @@ export class World {
     return this.#manifests.number(spec, place);
   }
 
-  /** Secret, stream and number, and an operator: the whole main job, until Ready. */
+  /** Does the whole main job: applies Secret, stream and number, starts an operator, and waits until the number is Ready. */
   async wired(number: Partial<SmsNumber["spec"]> = {}): Promise<void> {
     await this.secret();
     await this.stream();
@@ -274,7 +276,7 @@ export class World {
     await this.client.delete(smsNumbers, { namespace, name });
   }
 
-  // What users see -------------------------------------------------------------------------------------------------------
+  // What users see in the cluster ----------------------------------------------------------------------------------------
 
   streamIs(name: string, want: Wanted, namespace = this.namespace): Promise<WorkStream> {
     return untilConditionsAre(this.client, workStreams, { namespace, name }, want);
@@ -302,21 +304,21 @@ export class World {
     return (await this.client.list(events, { namespace })).items;
   }
 
-  /** Resolves with the event once there is one of this reason about an object of this name. */
+  /** Resolves with the event once there is an event with this reason about an object with this name. */
   event(reason: string, name: string, namespace = this.namespace): Promise<EventObject> {
     return eventually(`event ${reason} about ${name}`, async () =>
       (await this.events(namespace)).find((each) => each.reason === reason && each.regarding.name === name),
     );
   }
 
-  // What is at Twilio, and the texts that come from there ----------------------------------------------------------------
+  // Numbers at the simulated Twilio, and texts from there ------------------------------------------------------------------
 
-  /** The number as Twilio has it; what is written into it somebody has changed there. */
+  /** The number's record at the simulated Twilio. A test that writes into it plays somebody who changes the number at Twilio. */
   atTwilio(number = NUMBER) {
     return this.#twilio.number(number);
   }
 
-  /** All that says where the number's texts go. */
+  /** All fields that decide where the number's texts go. */
   webhook(number = NUMBER) {
     return this.#twilio.webhook(number);
   }
@@ -325,12 +327,12 @@ export class World {
     return `${this.publicUrl}/inbound/${namespace}/${stream}`;
   }
 
-  /** A text from a customer of its own. */
+  /** Sends a text from a customer who has not texted before. */
   text(to = NUMBER): Promise<InboundDelivery> {
     return this.#twilio.text(to);
   }
 
-  /** Texts one after another until stopped; gives what became of each. */
+  /** Sends texts one after another until it is stopped. `stop` resolves with the outcome of each text. */
   traffic(to = NUMBER): { stop(): Promise<InboundDelivery[]> } {
     return this.#twilio.traffic(to);
   }
@@ -340,9 +342,9 @@ export class World {
     return this.#twilio.updates();
   }
 
-  // What the processes keep and count ------------------------------------------------------------------------------------
+  // What operators and receivers store and count ---------------------------------------------------------------------------
 
-  /** Rows in the inbox, in the order in which they were stored. */
+  /** The rows in the inbox, in the order in which they were stored. */
   async stored(): Promise<{ stream: string; kind: string; namespace_uid: string }[]> {
     const database = new pg.Client(this.databaseUrl);
     await database.connect();
@@ -356,13 +358,13 @@ export class World {
     }
   }
 
-  /** Sum of a metric of one operator, over all its labels. */
+  /** The sum of a metric of one operator, over all its labels. */
   async metric(name: string, operator = 0): Promise<number> {
     const metric = await this.operators[operator]!.registry.getSingleMetric(name)?.get();
     return (metric?.values ?? []).reduce((sum, { value }) => sum + value, 0);
   }
 
-  /** Deletes the Secrets with the operator's records and the receivers' routes; what was saved of webhooks stays. */
+  /** Deletes the Secrets with the operator's records and the receivers' routes. The saved former webhooks stay. */
   async loseRecords() {
     const at = { namespace: this.operatorNamespace };
     for (const { metadata, type } of (await this.client.list(secrets, at)).items)
@@ -371,8 +373,8 @@ export class World {
   }
 
   /**
-   * For tests that share a World, while no operator runs: deletes everything that operators have kept and told so far, so that
-   * the next one begins like the first, and an event that is found later is of what came later.
+   * Deletes everything that operators have stored and reported so far. For tests that share a World, while no operator runs. The next
+   * operator then begins like the first, and an event that a test finds later was written later.
    */
   async forgetEverything() {
     const kept = { namespace: this.operatorNamespace };
@@ -382,7 +384,7 @@ export class World {
       await this.client.delete(events, { namespace: this.namespace, name: metadata.name });
   }
 
-  /** Names of the operator's own Secrets that keep a number's webhook from before. */
+  /** The names of the Secrets in which the operator keeps former webhooks of numbers. */
   async previousWebhooks(): Promise<string[]> {
     const { items } = await this.client.list(secrets, { namespace: this.operatorNamespace });
     return items.map(({ metadata }) => metadata.name).filter((name) => name.includes("-previous-"));

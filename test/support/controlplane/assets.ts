@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Programs } from "./processes.ts";
 
-/** The programs of a folder as `setup-envtest` makes it: etcd and kube-apiserver at least. Throws when one is missing. */
+/** Finds the programs in a folder that `setup-envtest` made. Throws when etcd or kube-apiserver is missing. */
 export function programsOfAssets(folder: string): Programs {
   const find = (name: string) => (existsSync(join(folder, name)) ? join(folder, name) : undefined);
   const etcd = find("etcd");

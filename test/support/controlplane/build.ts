@@ -5,8 +5,8 @@ import type { BuildProgress } from "../gomodule/progress.ts";
 const MODULE = resolve(import.meta.dirname, "go");
 
 /**
- * The folder with etcd, kube-apiserver, kube-controller-manager and kubectl, built from Go modules where this has not been
- * done before. It can serve as KUBEBUILDER_ASSETS.
+ * The folder with etcd, kube-apiserver, kube-controller-manager and kubectl. The first call builds them from Go modules. The folder can
+ * serve as KUBEBUILDER_ASSETS.
  */
 export async function builtPrograms(progress: BuildProgress): Promise<string> {
   const version = await pinnedVersion(MODULE, "k8s.io/kubernetes");
@@ -17,7 +17,7 @@ export async function builtPrograms(progress: BuildProgress): Promise<string> {
     what: `a Kubernetes ${version} control plane`,
     module: MODULE,
     sources: ["main.go"],
-    // What /version answers.
+    // The API server answers GET /version with these values.
     stamps: { [`${stamp}.gitVersion`]: version, [`${stamp}.gitMajor`]: major, [`${stamp}.gitMinor`]: minor },
     links: ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"],
   };

@@ -17,7 +17,7 @@ afterEach(async () => {
   controlPlane = undefined;
 });
 
-test("a killed and restarted API server has the same address, certificate and state; stop leaves nothing", async () => {
+test("an API server that is killed and restarted keeps its address, certificate and state, and stop removes its files", async () => {
   controlPlane = await startControlPlane({ log });
   const { kubeconfig } = controlPlane;
   const core = kubeConfig(kubeconfig).makeApiClient(CoreV1Api);
@@ -34,7 +34,7 @@ test("a killed and restarted API server has the same address, certificate and st
   expect(existsSync(dirname(kubeconfig))).toBe(false);
 });
 
-test("a parent that is killed takes the control plane along, and the next run removes what it left", async () => {
+test("when its parent process is killed, the control plane ends, and the next run removes its files", async () => {
   const script = `
     const { startControlPlane } = await import(${JSON.stringify(resolve(import.meta.dirname, "controlplane.ts"))});
     const { silentLog: log } = await import(${JSON.stringify(resolve(import.meta.dirname, "../../../src/log.ts"))});
@@ -57,7 +57,7 @@ test("a parent that is killed takes the control plane along, and the next run re
   expect(existsSync(dir)).toBe(false);
 });
 
-test("without any of the four ways to a control plane the error names them, and a KUBECONFIG alone is never used", async () => {
+test("when no control plane can be started, the error names the four ways to get one, and a KUBECONFIG alone is not used", async () => {
   vi.stubEnv("KUBEBUILDER_ASSETS", "");
   vi.stubEnv("PATH", "/nonexistent");
   vi.stubEnv("DOCKER_HOST", "tcp://127.0.0.1:1");
@@ -67,12 +67,12 @@ test("without any of the four ways to a control plane the error names them, and 
   );
 });
 
-test("assets without the programs are an error, not a reason to look elsewhere", async () => {
+test("KUBEBUILDER_ASSETS without the programs is an error, and no other way is tried", async () => {
   vi.stubEnv("KUBEBUILDER_ASSETS", import.meta.dirname);
   await expect(startControlPlane({ log })).rejects.toThrow(/no etcd or no kube-apiserver/);
 });
 
-test("a cluster that was given is used as it is and never stopped", async () => {
+test("a cluster that the user gives is used as it is and never stopped", async () => {
   vi.stubEnv("TEST_USE_KUBECONFIG", "1");
   vi.stubEnv("KUBECONFIG", import.meta.filename);
   const given = await startControlPlane({ log });
@@ -80,13 +80,13 @@ test("a cluster that was given is used as it is and never stopped", async () => 
   await expect(given.restartApiServer()).rejects.toThrow(/never stopped/);
 });
 
-/** Linux lists them per thread; the programs are started by the main one. */
+/** The child processes. Linux lists them per thread, and the main thread started them. */
 async function childrenOf(pid: number): Promise<number[]> {
   const list = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
   return list.trim().split(" ").map(Number);
 }
 
-/** A container's first process may never reap what is orphaned to it: a zombie has ended all the same. */
+/** The processes that still run. A zombie has ended: a container's first process may never collect the orphans that it inherits. */
 async function running(pids: number[]): Promise<number[]> {
   const states = pids.map((pid) => readFile(`/proc/${pid}/stat`, "utf8").catch(() => ") Z"));
   const ended = (await Promise.all(states)).map((stat) => / Z/.test(stat.slice(stat.lastIndexOf(")"))));

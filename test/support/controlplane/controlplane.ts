@@ -12,27 +12,27 @@ import { hasDocker, startK3s } from "./k3s.ts";
 import { type Cluster, type Programs, type RestoreOptions, startProcesses } from "./processes.ts";
 
 export interface ControlPlane {
-  /** Path of an administrator's kubeconfig. */
+  /** The path of an administrator's kubeconfig. */
   readonly kubeconfig: string;
-  /** The kubectl of the same release, where there is one. */
+  /** The kubectl of the same release, if there is one. */
   readonly kubectl: string | undefined;
-  /** Whether it is thrown away by `stop`; a cluster that was given is not. */
+  /** Whether `stop` deletes the control plane. It does not delete a cluster that the user gave. */
   readonly disposable: boolean;
-  /** Stops the API server (SIGTERM, or the signal given) until `startApiServer`. Its state and port stay. */
+  /** Stops the API server with SIGTERM or the given signal, until `startApiServer`. Its state and port stay the same. */
   stopApiServer(signal?: NodeJS.Signals): Promise<void>;
   startApiServer(): Promise<void>;
   restartApiServer(signal?: NodeJS.Signals): Promise<void>;
-  /** Copies what is stored now. The function it gives sets the store back to that, as a restored backup does. Not with k3s. */
+  /** Copies what is stored now. The returned function sets the store back to that copy, as a restored backup does. Undefined with k3s. */
   readonly saveStore: undefined | (() => Promise<(options?: RestoreOptions) => Promise<void>>);
-  /** Ends it and, unless a `dir` was given, removes its state. May be called twice. */
+  /** Ends the control plane and, unless a `dir` was given, removes its state. May be called twice. */
   stop(): Promise<void>;
 }
 
 export interface ControlPlaneOptions {
   readonly log: Log;
-  /** State directory, kept on stop. Without one: a fresh one in the OS's folder for temporary files. */
+  /** The state directory, which is kept on stop. Default: a new folder among the operating system's temporary files. */
   readonly dir?: string;
-  /** Port of the API server; without one a free one. */
+  /** The port of the API server. Default: any free port. */
   readonly port?: number;
 }
 
@@ -42,9 +42,9 @@ const NO_WAY = `There is no Kubernetes API server to work with. One of these is 
   3. Go in PATH: a control plane is built from Go modules, once
   4. a Docker engine: k3s runs in a container (TEST_K3S_IMAGE names another image)`;
 
-/** A real Kubernetes control plane: API server with RBAC, namespace controller, garbage collector; no nodes. */
+/** Starts a real Kubernetes control plane: API server with RBAC, namespace controller and garbage collector, but no nodes. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  // Only when asked for: many shells have a KUBECONFIG of a real cluster, and tests delete and replace objects.
+  // The user's cluster is used only on request: many shells have a KUBECONFIG of a real cluster, and tests delete and replace objects.
   if (process.env.TEST_USE_KUBECONFIG === "1") return givenCluster();
   const programs = await programsHere(options.log);
   if (programs !== undefined) {
@@ -61,8 +61,9 @@ async function programsHere(log: Log): Promise<Programs | undefined> {
   if (assets === undefined || assets === "") return build();
   const programs = programsOfAssets(assets);
   if (programs.controllerManager !== undefined) return programs;
-  // setup-envtest has none, and without one deleted namespaces are never emptied: use our own, if it can be built.
-  log.warn({ assets }, "these assets have no kube-controller-manager, looking for one of our own");
+  // setup-envtest has no controller manager, and without one deleted namespaces are never emptied. If it can be built here, the built one
+  // is used.
+  log.warn({ assets }, "KUBEBUILDER_ASSETS has no kube-controller-manager, trying to build one");
   const { controllerManager } = (await build()) ?? programs;
   return { ...programs, controllerManager };
 }
@@ -93,7 +94,10 @@ async function disposable(
   };
 }
 
-/** Another process may take a port after it was found free: then everything is started again with other ports. */
+/**
+ * Starts the programs on free ports. Another process may take a port after it was found free. Then everything is started again with other
+ * ports.
+ */
 async function startWithFreePorts(
   programs: Programs,
   dir: string,
@@ -113,7 +117,7 @@ async function startWithFreePorts(
 function givenCluster(): ControlPlane {
   const kubeconfig = process.env.KUBECONFIG?.split(delimiter)[0] ?? join(homedir(), ".kube/config");
   if (!existsSync(kubeconfig)) throw new Error(`TEST_USE_KUBECONFIG=1, but there is no ${kubeconfig}`);
-  const refuse = () => Promise.reject(new Error("a cluster that was given is never stopped"));
+  const refuse = () => Promise.reject(new Error("a cluster that the user gave is never stopped"));
   return {
     kubeconfig,
     kubectl: inPath("kubectl"),

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** The folder that was asked for, or a fresh one for temporary state, readable by its owner only. */
+/** The folder that the caller gave, or a new temporary folder that only its owner can read. */
 export async function stateDirectory(given: string | undefined): Promise<string> {
   if (given === undefined) return temporaryDirectory("sms-control-plane");
   await mkdir(given, { recursive: true, mode: 0o700 });
@@ -10,8 +10,8 @@ export async function stateDirectory(given: string | undefined): Promise<string>
 }
 
 /**
- * A fresh folder with this process's id in its name. Folders of processes that no longer exist are removed first: those were killed
- * before they could clean up.
+ * Makes a new folder with this process's id in its name. Folders of processes that no longer exist are removed first, because those
+ * processes were killed before they could remove them.
  */
 export async function temporaryDirectory(prefix: string): Promise<string> {
   for (const name of await readdir(tmpdir())) {
@@ -22,6 +22,7 @@ export async function temporaryDirectory(prefix: string): Promise<string> {
   return mkdtemp(join(tmpdir(), `${prefix}-${process.pid}-`));
 }
 
+/** Whether a process with this id exists. Signal 0 only checks that; EPERM means that the process belongs to another user. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { freePorts } from "./ports.ts";
 import type { Cluster } from "./processes.ts";
 
-/** Any image that starts k3s with Kubernetes 1.33 or newer. */
+/** The image: any image that starts k3s with Kubernetes 1.33 or newer will do. */
 const IMAGE = process.env.TEST_K3S_IMAGE ?? "rancher/k3s:v1.33.4-k3s1";
 
-/** Whether a Docker engine (or one that speaks its API) answers. */
+/** Whether a Docker engine, or an engine with the same API, answers. */
 export async function hasDocker(): Promise<boolean> {
   const { getContainerRuntimeClient } = await import("testcontainers");
   return getContainerRuntimeClient().then(
@@ -15,10 +15,10 @@ export async function hasDocker(): Promise<boolean> {
   );
 }
 
-/** k3s in a privileged container; testcontainers' own watcher removes it should this process be killed. */
+/** Starts k3s in a privileged container. If this process is killed, the watcher of testcontainers removes the container. */
 export async function startK3s(dir: string, port: number | undefined): Promise<Cluster> {
   const { K3sContainer } = await import("@testcontainers/k3s");
-  // A port of our choice, as a container that is started again would get another one from Docker.
+  // The port is chosen here, because Docker would give a container another port when it is started again.
   const host = port ?? ((await freePorts(1))[0] as number);
   const container = await new K3sContainer(IMAGE).withExposedPorts({ container: 6443, host }).start();
   const kubeconfig = join(dir, "kubeconfig");

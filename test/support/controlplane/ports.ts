@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer } from "node:net";
 
-/** Ports of the loopback address that were free a moment ago; all different, as they are held together. */
+/** Ports of the loopback address that were free a moment ago. They are all different, because they are held at the same time. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, () => {

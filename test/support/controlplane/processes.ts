@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { background, ended, hasEnded, spawnTied, stopChild } from "../../../src/child.ts";
 import { freePorts } from "./ports.ts";
 
-/** Where the programs are. Without a controller manager namespaces are never emptied and nothing is garbage-collected. */
+/** The paths of the programs. Without a controller manager, namespaces are never emptied and nothing is garbage-collected. */
 export interface Programs {
   readonly etcd: string;
   readonly apiServer: string;
@@ -19,19 +19,19 @@ export interface Cluster {
   readonly kubeconfig: string;
   stopApiServer(signal?: NodeJS.Signals): Promise<void>;
   startApiServer(): Promise<void>;
-  /** Copies what is stored now. The function it gives sets the store back to that. */
+  /** Copies what is stored now. The returned function sets the store back to that copy. */
   readonly saveStore: undefined | (() => Promise<(options?: RestoreOptions) => Promise<void>>);
   stop(): Promise<void>;
 }
 
 export interface RestoreOptions {
-  /** The API server runs on while its store is exchanged, against the advice of Kubernetes; default: it is started again. */
+  /** Whether the API server keeps running while its store is exchanged, against the advice of Kubernetes. Default: it is started again. */
   readonly underApiServer?: boolean;
-  /** Called while neither store nor API server run. */
+  /** Called while neither the store nor, unless `underApiServer` is set, the API server runs. */
   readonly meanwhile?: () => Promise<void>;
 }
 
-/** The controllers that tests need. Fewer start faster, and leave the CPU to the tests. */
+/** The controllers that tests need. With fewer controllers the program starts faster and leaves the CPU to the tests. */
 const CONTROLLERS = [
   "namespace-controller",
   "garbage-collector-controller",
@@ -41,7 +41,7 @@ const CONTROLLERS = [
 ];
 const READY_WITHIN_MS = 90_000;
 
-/** Starts etcd, kube-apiserver and kube-controller-manager with their state under `dir`; resolves when they serve. */
+/** Starts etcd, kube-apiserver and kube-controller-manager with their state under `dir`. Resolves when they serve. */
 export async function startProcesses(options: {
   programs: Programs;
   dir: string;
@@ -69,7 +69,7 @@ export async function startProcesses(options: {
       `--secure-port=${port}`,
       "--bind-address=127.0.0.1",
       "--advertise-address=127.0.0.1",
-      // Endpoints of the kubernetes Service may not have a loopback address. Nothing here reads them.
+      // The endpoints of the Service `kubernetes` may not have a loopback address. No test reads these endpoints.
       "--endpoint-reconciler-type=none",
       "--service-account-issuer=https://kubernetes.default.svc",
       `--service-account-key-file=${at("service-account.pem")}`,
@@ -92,7 +92,7 @@ export async function startProcesses(options: {
       `--listen-peer-urls=http://127.0.0.1:${peerPort}`,
       `--initial-advertise-peer-urls=http://127.0.0.1:${peerPort}`,
       `--initial-cluster=default=http://127.0.0.1:${peerPort}`,
-      // The state is thrown away with the run: a crash of the machine may lose it.
+      // The state is thrown away after the run, so a crash of the machine may lose it.
       "--unsafe-no-fsync",
       "--log-level=warn",
     ]);
@@ -116,7 +116,7 @@ export async function startProcesses(options: {
   };
 
   const stop = async () => {
-    // Clients first: without its etcd an API server waits for it, and does not end.
+    // Clients are stopped first: an API server without its etcd waits for it, and does not end.
     const order: [string, NodeJS.Signals][] = [
       ["kube-controller-manager", "SIGKILL"],
       ["kube-apiserver", "SIGTERM"],
@@ -127,7 +127,7 @@ export async function startProcesses(options: {
 
   try {
     const etcd = startEtcd();
-    // The API server waits for etcd by itself, so both start at once; only etcd's end is watched for.
+    // The API server waits for etcd by itself, so both start at the same time. Here, only an early end of etcd is watched for.
     await Promise.race([startApiServer(), failWhenEnded(etcd, at("etcd.log"))]);
     const kubeconfig = await writeKubeconfig(dir, port, token);
     startControllerManager(kubeconfig);
@@ -138,7 +138,7 @@ export async function startProcesses(options: {
       stopApiServer: (signal = "SIGTERM") => stopProgram("kube-apiserver", signal),
       async saveStore() {
         const copy = at(`etcd-copy-${randomBytes(4).toString("hex")}`);
-        // What an etcd that was asked to end leaves behind is whole; the API server waits for it meanwhile.
+        // An etcd that is asked to end leaves complete files. The API server waits for it meanwhile.
         await stopProgram("etcd", "SIGTERM");
         await cp(at("etcd"), copy, { recursive: true });
         startEtcd();
@@ -162,7 +162,7 @@ export async function startProcesses(options: {
   }
 }
 
-/** The key of ServiceAccount tokens, and one administrator's token. */
+/** Writes the key of ServiceAccount tokens, and the token of one administrator. Returns the token. */
 async function writeCredentials(dir: string): Promise<string> {
   const token = randomBytes(24).toString("base64url");
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
@@ -193,7 +193,7 @@ async function writeKubeconfig(dir: string, port: number, token: string): Promis
   return path;
 }
 
-/** Whether /readyz says ok: then the API server's own RBAC roles and namespaces are there too. */
+/** Whether /readyz answers 200. Then the API server's own RBAC roles and namespaces exist, too. */
 function apiServerReady(port: number, token: string, certificate: string): Promise<boolean> {
   if (!existsSync(certificate)) return Promise.resolve(false);
   return new Promise((resolve) => {

@@ -10,31 +10,31 @@ import { spawnTied } from "../../../src/child.ts";
 import { isAlive } from "../controlplane/directory.ts";
 import type { BuildProgress } from "./progress.ts";
 
-/** A program for tests that is built from Go modules, which go.mod and go.sum pin. Only the Go module proxy is needed. */
+/** A program for tests that is built from Go modules. go.mod and go.sum pin the modules, and only the Go module proxy is needed. */
 export interface GoProgram {
-  /** Names the folder in the cache, together with a hash of the module. */
+  /** The first part of the folder's name in the cache. The second part is a hash of the module. */
   readonly name: string;
-  /** What is built, as a person who waits for it is told: "Argo CD 3.6.1". */
+  /** The name that is shown to a person who waits for the build: "Argo CD 3.6.1". */
   readonly what: string;
-  /** The folder of the module. */
+  /** The folder of the Go module. */
   readonly module: string;
-  /** Files of the module beside go.mod and go.sum. */
+  /** The files of the module in addition to go.mod and go.sum. */
   readonly sources: readonly string[];
-  /** Version stamps, `package.variable` → value. */
+  /** Values that are set in the program: `package.variable` → value. */
   readonly stamps: Record<string, string>;
-  /** The package to build; default: the module itself. */
+  /** The package to build. Default: the module itself. */
   readonly package?: string;
-  /** Build tags. */
+  /** Go build tags. */
   readonly tags?: readonly string[];
-  /** Other names for the same file, for a program that acts by the name that it is started with. */
+  /** Other names for the same file, for a program that acts by the name with which it is started. */
   readonly links?: readonly string[];
-  /** Folders of other modules that are copied beside the program. */
+  /** Folders of other modules that are copied next to the program. */
   readonly folders?: readonly { readonly module: string; readonly path: string }[];
 }
 
 /**
- * The folder with the program, which is built by the first call; later calls return at once. The folder's name has a hash of the
- * module, it appears only when it is complete, and two runs can build at the same time.
+ * The folder with the program. The first call builds it; later calls return at once. The folder's name contains a hash of the module. The
+ * folder appears only when it is complete, and two runs may build at the same time.
  */
 export async function builtProgram(program: GoProgram, progress: BuildProgress): Promise<string> {
   const folder = join(cacheFolder(), `${program.name}-${await hashOf(program)}`);
@@ -49,7 +49,7 @@ export async function builtProgram(program: GoProgram, progress: BuildProgress):
   return folder;
 }
 
-/** Whether a `go` answers; without one nothing can be built. */
+/** Whether a `go` program answers. Nothing can be built without Go. */
 export function hasGo(): Promise<boolean> {
   const child = spawn("go", ["version"], { stdio: "ignore" });
   return new Promise((answer) =>
@@ -57,7 +57,7 @@ export function hasGo(): Promise<boolean> {
   );
 }
 
-/** The version that go.mod pins a module at. */
+/** The version of a module that go.mod pins. */
 export async function pinnedVersion(folder: string, module: string): Promise<string> {
   const text = await readFile(join(folder, "go.mod"), "utf8");
   const line = text.split("\n").find((each) => each.trim().startsWith(`${module} v`));
@@ -89,7 +89,7 @@ async function build(program: GoProgram, folder: string, progress: BuildProgress
     await go(module, ["mod", "download", "-x"], (_, count) =>
       progress.say(`looking for the modules: ${count} requests`),
     );
-    // `go build` prints each package that it compiles, so the packages not in Go's cache are the whole of the work.
+    // `go build -v` prints each package that it compiles. The packages that are not in Go's cache are therefore the whole work.
     let total = 0;
     const stale = ["list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"];
     await go(module, [...stale, ...settings(program), main], (line) => {
@@ -114,22 +114,22 @@ async function build(program: GoProgram, folder: string, progress: BuildProgress
   }
 }
 
-/** Copies file by file: folders in Go's cache are read-only, and a recursive copy of them would be too. */
+/** Copies a folder file by file. Folders in Go's cache are read-only, and a recursive copy of them would be read-only, too. */
 async function copyFiles(from: string, to: string): Promise<void> {
   await mkdir(to);
   for (const name of await readdir(from)) await copyFile(join(from, name), join(to, name));
 }
 
-/** Flags as for a release: no debug information, and the version that the program reports as its own. */
+/** Flags as for a release: no debug information, and the version that the program reports. */
 function flags(program: GoProgram): string[] {
   const set = Object.entries(program.stamps).map(([name, value]) => `-X ${name}=${value}`);
   return [...settings(program), "-buildvcs=false", `-ldflags=-s -w ${set.join(" ")}`];
 }
 
-/** What decides which packages are compiled, and how. */
+/** The settings that decide which packages are compiled, and how. */
 const settings = ({ tags = [] }: GoProgram) => ["-trimpath", ...(tags.length > 0 ? [`-tags=${tags}`] : [])];
 
-/** Runs `go` in the module, and passes on each line of its output with its number. An error has the last lines as its text. */
+/** Runs `go` in the module, and passes each line of its output with the line's number to `onLine`. An error contains the last lines. */
 async function go(
   module: string,
   args: string[],
@@ -138,7 +138,8 @@ async function go(
   const child = spawnTied("go", args, {
     cwd: module,
     whenOrphaned: "INT",
-    // Debian's Go is often older than the one that a module asks for: let it fetch that one, unless told otherwise.
+    // Debian's Go is often older than a module requires. GOTOOLCHAIN lets it fetch the required version, unless the user has set
+    // GOTOOLCHAIN.
     env: {
       ...process.env,
       CGO_ENABLED: "0",
@@ -162,7 +163,7 @@ async function go(
   if (code !== 0) throw new Error(`go ${args[0]} failed:\n${last.join("\n")}`);
 }
 
-/** Removes drafts of this program only: another one may be being built. */
+/** Removes unfinished builds of this program only, because another program may be under construction. */
 async function removeDrafts(folder: string, name: string): Promise<void> {
   const parent = dirname(folder);
   for (const entry of await readdir(parent))
@@ -171,9 +172,9 @@ async function removeDrafts(folder: string, name: string): Promise<void> {
 }
 
 /**
- * Allows one build at a time: a second would only slow down the first. The file has the process id of its holder, who touches it
- * regularly. A holder that no longer exists, or has not touched it for a minute (it may be in another container), was killed. Even if
- * two held it, the rename above lets only one win.
+ * Allows one build at a time, because a second build would only slow down the first. The lock file contains the process id of its holder,
+ * which touches the file regularly. A holder that no longer exists, or has not touched the file for a minute, was killed. (Its process id
+ * is unknown here if it runs in another container.) Even if two processes held the lock, the rename above lets only one of them win.
  */
 async function lock(
   path: string,

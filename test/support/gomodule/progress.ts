@@ -1,4 +1,4 @@
-/** Tells a person who waits what is being done: on a terminal in one line that changes, in a log file every ten seconds. */
+/** Tells a person who waits what happens: on a terminal in one line that changes, in a log file every ten seconds. */
 export interface BuildProgress {
   say(text: string): void;
   end(): void;

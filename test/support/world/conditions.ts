@@ -3,7 +3,10 @@ import type { KubeClient } from "../../../src/kube/client/client.ts";
 import type { KubeObject, ResourceType } from "../../../src/kube/resource.ts";
 import { eventually } from "../eventually.ts";
 
-/** By condition: a status (`True`), a reason, or `absent`. All must name the object's newest generation. */
+/**
+ * The expected conditions: for each type a status (`True`), a reason, or `absent`. Each condition must be for the object's newest
+ * generation.
+ */
 export type Wanted = Record<string, string>;
 
 export function matches(object: KubeObject, want: Wanted): boolean {
@@ -13,13 +16,13 @@ export function matches(object: KubeObject, want: Wanted): boolean {
   return Object.entries(want).every(([type, value]) => {
     const found = conditions.find((each) => each.type === type);
     if (found === undefined) return value === "absent";
-    // A condition of an older generation says nothing about what the test has just applied.
+    // A condition of an older generation says nothing about the spec that the test has just applied.
     if (found.observedGeneration !== object.metadata.generation) return false;
     return found.status === value || found.reason === value;
   });
 }
 
-/** Resolves with the object once its conditions are as wanted; the failure shows the status that it had last. */
+/** Resolves with the object once its conditions are as wanted. The error of a time-out shows the object's last status. */
 export async function untilConditionsAre<T extends KubeObject>(
   client: KubeClient,
   type: ResourceType<T>,

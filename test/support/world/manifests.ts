@@ -8,7 +8,7 @@ export const COMPLIANCE_REPLIES = (["OptOutConfirmation", "OptInConfirmation", "
   (trigger) => ({ trigger, text: "Contoso: ok" }),
 );
 
-/** Which object: those of one test mostly need one of each kind, in one namespace. */
+/** The object's name and namespace. Both have defaults, because most tests need one object of each kind in one namespace. */
 export interface ManifestPlace {
   name?: string;
   namespace?: string;
@@ -18,8 +18,8 @@ export interface AnnotatedPlace extends ManifestPlace {
 }
 
 /**
- * What a user applies. Always by server-side apply as the same field manager, so that applying an object again with fewer fields
- * removes the others.
+ * Applies manifests as a user does. It always uses server-side apply with the same field manager, so that applying an object again with
+ * fewer fields removes the other fields.
  */
 export class Manifests {
   readonly #client: KubeClient;
@@ -35,7 +35,7 @@ export class Manifests {
     return await this.#client.apply(type, typed, { fieldManager: "test-user", force: true });
   }
 
-  /** Credentials of the simulator's first account, with these keys instead or beside. */
+  /** Applies a Secret with the credentials of the simulator's first account. `stringData` replaces or adds keys. */
   secret(
     stringData: Record<string, string>,
     { name = "twilio", namespace = this.#namespace }: ManifestPlace,

@@ -15,17 +15,17 @@ export interface RunningOperator {
 export interface OperatorSettings {
   kubeconfig: string;
   config: OperatorConfig;
-  /** Without leader election the operator always leads. */
+  /** The times of leader election. Undefined: the operator always leads, without an election. */
   elect: { leaseMs: number; renewDeadlineMs: number; retryMs: number } | undefined;
-  /** Objects of a kind that it works on at a time. */
+  /** How many objects of a kind the operator works on at the same time. */
   workers: number | undefined;
   clock: Clock;
   log: Log;
-  /** Who it is in the Lease: replicas of one release differ in this alone. */
+  /** The operator's identity in the Lease. Replicas of one release differ only in this identity. */
   identity: string;
 }
 
-/** An operator in this process, where a test can look at its records and its metrics. */
+/** Starts an operator in this process, so that a test can read its records and its metrics. */
 export function startOperator(settings: OperatorSettings): RunningOperator {
   const { kubeconfig, config, elect, workers, clock, log, identity } = settings;
   const client = KubeClient.load({ kubeconfig, userAgent: "test-operator", log, requestTimeoutMs: 5000 });
@@ -50,7 +50,7 @@ export function startOperator(settings: OperatorSettings): RunningOperator {
   return { operator, leader, client, registry };
 }
 
-/** The operator first: while it ends what it has begun it still needs its term. */
+/** Stops the operator before the leader election: the operator needs its term until its started work has ended. */
 export async function stopOperator({ operator, leader, client }: RunningOperator): Promise<void> {
   await operator.stop();
   await leader?.stop();

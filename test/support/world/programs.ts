@@ -13,7 +13,7 @@ export interface ProgramSettings {
   twilioUrl: string;
 }
 
-/** The real program as a process of its own, with nothing of this process's environment but what finds programs. */
+/** Starts the real program as a separate process. From the environment of this process it gets only PATH. */
 function startProgram(
   args: readonly string[],
   { kubeconfig, namespace, instance, watchNamespaces, twilioUrl }: ProgramSettings,
@@ -32,7 +32,7 @@ function startProgram(
   });
 }
 
-/** `smschannel controller`, and its log's lines as they come. */
+/** Starts `smschannel controller`. `lines` fills with the lines of its log. */
 export function startController(
   settings: ProgramSettings,
   publicUrl: string,
@@ -49,11 +49,11 @@ export function startController(
   return { child, lines };
 }
 
-/** `smschannel release`, as a person or a Job runs it; its output is the caller's to read. */
+/** Starts `smschannel release`, as a person or a Job runs it. The caller reads its output. */
 export const startRelease = (settings: ProgramSettings, args: readonly string[]): ChildProcess =>
   startProgram(["release", ...args], settings);
 
-/** What a program said on both streams, and its exit code. */
+/** Waits for the program's end. Resolves with its exit code and with its output on both streams. */
 export async function outcomeOf(child: ChildProcess): Promise<{ code: number | null; output: string }> {
   let output = "";
   for (const stream of [child.stdout!, child.stderr!])

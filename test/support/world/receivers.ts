@@ -7,7 +7,7 @@ import { RouteTable } from "../../../src/receiver/route-table.ts";
 import { RouteWatch } from "../../../src/receiver/route-watch.ts";
 import { Receiver } from "../../../src/receiver/server.ts";
 
-/** How many Secrets hold the routes, for operators and receivers of a test alike. */
+/** How many Secrets contain the routes. Operators and receivers of a test use the same number. */
 export const ROUTE_SHARDS = 4;
 
 export interface ReceiverSettings {
@@ -16,19 +16,19 @@ export interface ReceiverSettings {
   instance: string;
   databaseUrl: string;
   clock: Clock;
-  /** Without one a free port. */
+  /** The port of the receiver. 0: any free port. */
   port: number;
 }
 
 export interface WorldReceiver {
   url: string;
-  /** The routes that it knows. */
+  /** The routes that the receiver knows. */
   routes: RouteTable;
-  /** May be called twice. */
+  /** Stops the receiver. May be called twice. */
   stop(): Promise<void>;
 }
 
-/** A receiver in this process, with what its main program gives it: the routes' Secrets, and the database. */
+/** Starts a receiver in this process. As in its main program, it gets the Secrets of the routes and the database. */
 export async function startReceiver(settings: ReceiverSettings): Promise<WorldReceiver> {
   const { kubeconfig, namespace, instance, databaseUrl, clock, port: wanted } = settings;
   const client = KubeClient.load({ kubeconfig, userAgent: "test-receiver", log: silentLog });

@@ -1,18 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { InboundDelivery, Simulator } from "../../../src/simulator/simulator.ts";
 
-/** The simulator's first account, its token, and the first number of it. */
+/** The simulator's first account, the account's token, and its first number. */
 export const ACCOUNT = "AC00000000000000000000000000000001";
 export const TOKEN = "simulator-auth-token-0000000001";
 export const NUMBER = "14252306549";
-/** The simulator's second account, which owns none of the first one's numbers. */
+/** The simulator's second account. It owns no number of the first account. */
 export const OTHER_ACCOUNT = {
   accountSid: "AC00000000000000000000000000000002",
   authToken: "simulator-auth-token-0000000002",
 };
-/** Where the number's texts go at first: Twilio sets this for every number that is bought. */
+/** The number's SmsUrl at first. Twilio sets this URL for every number that is bought. */
 export const DEMO_URL = "https://demo.twilio.com/welcome/sms/reply/";
-/** The number's webhook as it is at first. */
+/** The number's webhook at first. */
 export const DEMO_WEBHOOK = {
   smsUrl: DEMO_URL,
   smsMethod: "POST" as const,
@@ -21,7 +21,7 @@ export const DEMO_WEBHOOK = {
   smsApplicationSid: "",
 };
 
-/** What the simulated Twilio has, and the customers who text to its numbers. */
+/** The numbers of the simulated Twilio, and the customers who send texts to them. */
 export class SimulatedTwilio {
   readonly #simulator: Simulator;
   #customers = 0;
@@ -30,31 +30,31 @@ export class SimulatedTwilio {
     this.#simulator = simulator;
   }
 
-  /** The live record of a number: what a test writes into it somebody has changed at Twilio. */
+  /** The number's live record. A test that writes into it plays somebody who changes the number at Twilio. */
   number(digits: string) {
     const found = [...this.#simulator.state.numbers].find(({ phoneNumber }) => phoneNumber === `+${digits}`);
     if (found === undefined) throw new Error(`the simulator has no ${digits}`);
     return found;
   }
 
-  /** All that says where a number's texts go. */
+  /** All fields that decide where a number's texts go. */
   webhook(digits: string) {
     const { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid } = this.number(digits);
     return { smsUrl, smsMethod, smsFallbackUrl, smsFallbackMethod, smsApplicationSid };
   }
 
-  /** A text from a customer who has not texted before. */
+  /** Sends a text from a customer who has not texted before. */
   text(to: string): Promise<InboundDelivery> {
     const from = `+1415555${String(this.#customers++).padStart(4, "0")}`;
     return this.#simulator.control.inbound({ from, to: `+${to}`, body: "hello" });
   }
 
-  /** Texts one after another until stopped; gives what became of each. */
+  /** Sends texts one after another until it is stopped. `stop` resolves with the outcome of each text. */
   traffic(to: string): { stop(): Promise<InboundDelivery[]> } {
     const deliveries: InboundDelivery[] = [];
     let stopped = false;
     const running = (async () => {
-      // Bounded, so that a test that fails before it stops the traffic leaves nothing running for ever.
+      // The number of texts is bounded, so that a test that fails before it stops the traffic leaves nothing running forever.
       while (!stopped && deliveries.length < 2000) {
         deliveries.push(await this.text(to));
         await sleep(20);
@@ -69,7 +69,7 @@ export class SimulatedTwilio {
     };
   }
 
-  /** The calls that change something, whether they succeeded or not. */
+  /** The calls to Twilio that change something, whether they succeeded or not. */
   updates() {
     return this.#simulator.control.requests().filter(({ method }) => method === "POST");
   }
