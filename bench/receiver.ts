@@ -28,7 +28,7 @@ const TABLES: Record<ServerName, string> = { ours: "smschannel.inbox", floor: "f
 const CONNECTIONS = [32, 64, 128] as const;
 
 /**
- * Keeps PostgreSQL from work of its own, which would slow down one of the three servers by chance. Such work is checkpoints, vacuums of the
+ * Keeps PostgreSQL from background work, which would slow down one of the three servers by chance. Such work is checkpoints, vacuums of the
  * tables that are emptied before each load, and new segments of the write-ahead log, which PostgreSQL fills with zeros when it has none to
  * reuse.
  */

@@ -20,7 +20,7 @@ const TOKEN = "0123456789abcdef0123456789abcdef";
 const LATENCY_MS = 100;
 const SHARDS = 4;
 const RESYNC_MS = 300_000;
-/** So many writes take about five seconds on two cores. */
+/** This number of writes takes about five seconds on two cores. */
 const PROBE_WRITES = 2000;
 
 /** `npm run bench -- reconcile [--runs 5] [--sizes 100,1000]` */
@@ -140,7 +140,7 @@ async function measure(kubeconfig: string, size: number, suffix: string): Promis
   }
 }
 
-/** Counts the writes when no more follow: events are written later than the changes that they report. */
+/** Counts all writes, once there was no write for a second: events are written later than the changes that they report. */
 async function written(kubeconfig: string): Promise<Map<string, number>> {
   for (let before = await kubeWrites(kubeconfig); ; ) {
     await new Promise((resolve) => setTimeout(resolve, 1000));

@@ -18,7 +18,7 @@ export interface Wait<T> {
   readonly expected: string;
   /** Returns undefined as long as the caller must go on waiting. */
   look(): T | undefined | Promise<T | undefined>;
-  /** What is there instead. The message of a failure contains it after "saw". */
+  /** What was seen instead. The message of a failure contains it after "saw". */
   seen(): string;
   readonly withinMs: number;
   readonly signal: AbortSignal;

@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 interface CheckStep {
   readonly name: string;
   readonly args: readonly string[];
-  /** What to run when the step fails. */
+  /** The command to run when the step fails. */
   readonly remedy: string;
 }
 

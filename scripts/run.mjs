@@ -73,7 +73,7 @@ const child = spawn(
   { cwd, stdio: "inherit", env: { ...env, PATH: `${at("node_modules", ".bin")}:${env.PATH}` } },
 );
 // A supervisor signals only this process, so the signal is passed on, and the child decides when to end. A terminal signals the whole
-// process group, so the child gets the signal twice: src/main/signals.ts takes two signals at about the same time for one.
+// process group, so the child gets the signal twice: src/main/signals.ts counts two signals at about the same time as one.
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("error", (error) => {
   process.stderr.write(`${first} cannot be started: ${error.message}\n`);

@@ -1,6 +1,6 @@
-// The least that a server on node:http can do and still store every text that it acknowledges. It parses and sorts the fields, checks one
-// HMAC with a token that it knows, stores bodies by group commit on one connection, and answers. It has no routes, limits, error handling
-// or metrics.
+// A server on node:http that does as little as possible, but still stores every text that it acknowledges. It parses and sorts the fields,
+// checks one HMAC with a token that it knows, stores bodies by group commit on one connection, and answers. It has no routes, limits, error
+// handling or metrics.
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer, type ServerResponse } from "node:http";
 import { parse } from "node:querystring";

@@ -14,7 +14,7 @@ export interface Server {
   table: string;
 }
 
-/** What every load needs. */
+/** The data that every load needs. */
 export interface PhaseSurroundings {
   owner: pg.Client;
   postmaster: number;

@@ -28,5 +28,5 @@ function manifestIn(folder: string): { name: string; version: string } {
   return { name, version };
 }
 
-/** Compares by code units. The order of localeCompare depends on the machine, but the same sources must give the same bytes. */
+/** Compares two names by code units. The order of localeCompare depends on the machine, but the same sources must give the same bytes. */
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

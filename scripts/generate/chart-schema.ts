@@ -145,7 +145,7 @@ const rules: Record<string, ValuesSchema> = {
   },
 };
 
-/** The values that every process has, with the process's name in front. */
+/** The chart values that every process has. Each key begins with the process's name. */
 function process(name: string): Record<string, ValuesSchema> {
   return {
     [`${name}.resources`]: resources,
@@ -164,7 +164,7 @@ function process(name: string): Record<string, ValuesSchema> {
   };
 }
 
-/** The values that only a process with a Deployment has. */
+/** The chart values that only a process with a Deployment has. */
 function deployment(name: string): Record<string, ValuesSchema> {
   return {
     [`${name}.topologySpreadConstraints`]: objects(["maxSkew", "topologyKey", "whenUnsatisfiable"]),

@@ -7,8 +7,8 @@ const SHARED: Record<string, string> = { conditions: "Condition", automatedMessa
 const options = { additionalProperties: false, style: { printWidth: 110 } };
 
 /**
- * The types of the kinds. `src/api/<kind>.gen.ts` has the types of a kind's spec and status, `shared.gen.ts` the types that several kinds
- * share.
+ * The TypeScript types of the custom resources. `src/api/<kind>.gen.ts` has the types of a kind's spec and status, `shared.gen.ts` the
+ * types that several kinds share.
  */
 export async function kindTypes(root: string): Promise<[string, string][]> {
   const crds = readCrds(join(root, "crds"));

@@ -90,7 +90,7 @@ export async function serveProbes({
   metrics: Registry;
 }) {
   const server = createServer(async (request, response) => {
-    // The path without a query, because Prometheus may add a query when it scrapes.
+    // The query is removed, because Prometheus may add a query when it scrapes.
     const path = request.url?.split("?")[0];
     if (path === "/metrics") {
       response.writeHead(200, { "content-type": metrics.contentType }).end(await metrics.metrics());

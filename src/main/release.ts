@@ -77,7 +77,7 @@ export const releaseCommand: Command<typeof own> = {
   },
 };
 
-/** What all steps of a release need. */
+/** The data that all steps of a release need. */
 interface ReleaseRun {
   config: Config<typeof own>;
   client: KubeClient;

@@ -59,9 +59,9 @@ const numberRules = [
 ];
 const streamRules = [messagesUnused, secretKeys, routingRules];
 
-/** For an object that the operator would refuse, or that has a setting without any effect. */
+/** Makes an error: the operator would refuse the object, or one of its settings would have no effect. */
 const error = problemOf("error");
-/** For a problem that may be intended: the missing object can be applied later, or be in other files. */
+/** Makes a warning: the problem may be intended, because a missing object can be applied later or be in other files. */
 const warning = problemOf("warning");
 
 function problemOf(severity: AcrossProblem["severity"]) {
@@ -136,7 +136,7 @@ function repliesMissing(number: SmsNumber, given: GivenObjects): AcrossProblem[]
   return [warning(number, ["spec", "automatedMessages"], message, "ComplianceRepliesMissing")];
 }
 
-/** Reports a second SmsNumber for the same WorkStream. The API server cannot, because it sees only one object at a time. */
+/** Reports a second SmsNumber for the same WorkStream. The API server cannot do that, because it sees only one object at a time. */
 function streamTaken(number: SmsNumber, { numbers }: GivenObjects): AcrossProblem[] {
   const { name } = number.spec.workStreamRef;
   const other = before(number, numbers, (one) => near(number, one) && one.spec.workStreamRef.name === name);

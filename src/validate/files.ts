@@ -23,6 +23,6 @@ async function filesOf(path: string): Promise<string[]> {
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile() && /\.(ya?ml|json)$/.test(entry.name));
   if (files.length === 0) throw new Error(`${path}: there is no .yaml, .yml or .json file in this folder`);
-  // Sorted, so that the order of findings does not depend on the file system.
+  // The files are sorted, so that the order of findings does not depend on the file system.
   return files.map((entry) => join(entry.parentPath, entry.name)).sort();
 }

@@ -7,7 +7,7 @@ import { type FieldPath, type FieldProblem, inQuotes, type Typed } from "./findi
  * explanations.
  */
 export function schemaCheck(schema: Schema): (value: unknown, typed: Typed) => FieldProblem[] {
-  // `allErrors`, because the API server reports all errors at once. `verbose`, because the messages quote the value.
+  // `allErrors` is set because the API server reports all errors at once, and `verbose` because the messages quote the value.
   const ajv = new Ajv({ allErrors: true, strictTypes: false, verbose: true });
   // Ajv refuses a schema with an unknown format, so each format of the CRDs must be registered.
   ajv.addFormat("int32", true);

@@ -7,7 +7,7 @@ import { type KindChecker, readKinds } from "./object.ts";
 import type { Parsed, Source } from "./source.ts";
 import { isObject } from "./structure.ts";
 
-/** What a validation found. */
+/** The result of a validation. */
 export interface ValidationResult {
   /** The findings, sorted by file (in the order given) and line. */
   findings: Finding[];

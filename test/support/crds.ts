@@ -57,7 +57,7 @@ async function established(api: ApiextensionsV1Api, name: string): Promise<void>
   }
 }
 
-/** Deletes the namespaces of a run. For a cluster that outlives the run. */
+/** Deletes the namespaces of a test run, for a cluster that outlives the run. */
 export async function deleteTestNamespaces(kubeconfig: string, runId: string): Promise<void> {
   const core = kubeConfig(kubeconfig).makeApiClient(CoreV1Api);
   const { items } = await core.listNamespace({ labelSelector: `${RUN_LABEL}=${runId}` });

@@ -373,8 +373,8 @@ export class World {
   }
 
   /**
-   * Deletes everything that operators have stored and reported so far. For tests that share a World, while no operator runs. The next
-   * operator then begins like the first, and an event that a test finds later was written later.
+   * Deletes everything that operators have stored and reported so far. It is for tests that share a World, and may be called only while no
+   * operator runs. The next operator then begins like the first, and an event that a test finds later was written later.
    */
   async forgetEverything() {
     const kept = { namespace: this.operatorNamespace };

@@ -41,7 +41,7 @@ export function readForm<T>(call: ApiCall, context: SimulatorContext, fields: Fo
   return changes as Partial<T>;
 }
 
-/** Notes the names of unknown fields. For operations that do not use `readForm`. */
+/** Notes the names of unknown fields, for operations that do not use `readForm`. */
 export function noteUnknown({ form, ignored }: ApiCall, known: (name: string) => boolean): void {
   ignored.push(...[...form.keys()].filter((name) => !known(name)));
 }

@@ -163,9 +163,9 @@ function fields(form: URLSearchParams): Record<string, string | string[]> {
 }
 
 /**
- * Changes the published schemas in two ways. Stricter: an object must have all of its fields and no others; otherwise a missing or misspelt
- * field would pass. Closer to Twilio's real answers: a nullable value may be null even where its schema has a pattern or a list of allowed
- * values, and an unset string may be "".
+ * Changes the published schemas in two ways. They become stricter: an object must have all of its fields and no others; otherwise a missing
+ * or misspelt field would pass. They also come closer to Twilio's real answers: a nullable value may be null even where its schema has a
+ * pattern or a list of allowed values, and an unset string may be "".
  */
 function tighten(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(tighten);

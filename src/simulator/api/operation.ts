@@ -4,7 +4,7 @@ import type { Region } from "../state/region.ts";
 import type { ApiKey, SimulatedAccount } from "../state/resources.ts";
 import type { SimulatorState } from "../state/state.ts";
 
-/** What all API operations share. */
+/** The parts of the simulator that every API operation may use. */
 export interface SimulatorContext {
   readonly state: SimulatorState;
   readonly clock: Clock;

@@ -24,7 +24,7 @@ export interface InboundText {
   params?: Record<string, string>;
 }
 
-/** What became of an inbound text. */
+/** What happened to an inbound text. */
 export interface InboundDelivery {
   /** The message's SID. Null: Twilio does not even log the text. */
   messageSid: string | null;

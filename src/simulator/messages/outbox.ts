@@ -32,7 +32,7 @@ interface OutboxOptions {
   state: SimulatorState;
   clock: Clock;
   webhooks: WebhookCaller;
-  /** Called when a text was sent to a number of the simulated Twilio. */
+  /** Is called when a text was sent to a number of the simulated Twilio. */
   onArrival: (message: Message) => void;
 }
 
@@ -53,7 +53,7 @@ const calledBack: ReadonlySet<MessageStatus> = new Set([
  */
 export class Outbox {
   readonly #options: OutboxOptions;
-  /** Until when the queue of each sender keeps it busy, on the monotonic clock. The key is region and sender. */
+  /** The time until which each sender is busy with its queue, on the monotonic clock. The key is region and sender. */
   readonly #busyUntil = new Map<string, number>();
   /** Functions that cancel the timers that have not fired. */
   readonly #timers = new Set<() => void>();
@@ -75,7 +75,7 @@ export class Outbox {
     return Math.max(0, (this.#busyUntil.get(`${region.name} ${sender}`) ?? 0) - now);
   }
 
-  /** Accepts a text. Its fate shows in the message's status and in the status callbacks. */
+  /** Accepts a text. What happens to it shows in the message's status and in the status callbacks. */
   accept(region: Region, text: OutgoingText): Message {
     const now = this.#options.clock.now();
     const viaService = text.messagingServiceSid !== null;
@@ -117,7 +117,7 @@ export class Outbox {
     if (text.isOptedOut === true)
       return this.#fail(region, message, 21610, "Attempt to send to unsubscribed recipient");
     message.numSegments = segmentsOf(message.body);
-    // A text may name both a sender and a service. A sender is chosen only when the text names none.
+    // A text may name both a sender and a service. A sender is chosen only when the text names no sender.
     message.from ||= poolSender(region, message.messagingServiceSid!, message.to) ?? "";
     if (this.queueMs(region, message.from) > this.#options.state.timing.longestQueueMs)
       return this.#fail(region, message, 30001, "Queue overflow");

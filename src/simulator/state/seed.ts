@@ -30,7 +30,7 @@ export interface SimulatorSeed extends RegionSeed {
 
 /** Puts a seed into an empty state. Throws an error whose message says what is wrong with the seed. */
 export function plant(given: SimulatorSeed, state: SimulatorState): void {
-  // Works on a copy, because simulators share a seed and each reset uses it again: changes of the state must not reach the seed.
+  // The seed is copied, because simulators share it and each reset uses it again: changes of the state must not reach the seed.
   const seed = structuredClone(given);
   checkKeys(seed, [...regionKeys, ...wholeKeys]);
   plantRegion(seed, state);

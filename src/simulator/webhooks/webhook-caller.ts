@@ -30,7 +30,7 @@ export interface WebhookAttempt {
 export interface WebhookDelivery {
   kind: "inbound" | "status" | "conversation";
   messageSid: string;
-  /** The message status that a status callback reports. Only for the kind `status`. */
+  /** The message status that a status callback reports. It is set only for the kind `status`. */
   messageStatus?: string;
   attempts: WebhookAttempt[];
   delivered: boolean;
@@ -67,7 +67,10 @@ interface WebhookAttemptOptions {
 /** Twilio follows at most this many redirects. */
 const MOST_REDIRECTS = 10;
 
-/** Calls one URL as Twilio does: signed, with the connection overrides of its fragment, and with retries. The caller handles fallbacks. */
+/**
+ * Calls one URL as Twilio does: signed, with the connection overrides of its fragment, and with retries. Fallbacks are left to the code
+ * that uses this class.
+ */
 export class WebhookCaller {
   readonly #clock: Clock;
   readonly #allowLocalUrls: boolean;

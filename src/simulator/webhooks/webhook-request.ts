@@ -22,7 +22,7 @@ export type WebhookResult =
   /** `code` is Twilio's error code. `retry` is the retry policy (`rp`) that covers this failure. Undefined: Twilio never retries it. */
   | { failed: { code: number; text: string; retry: "ct" | "rt" | undefined } };
 
-/** Bounds the memory that an answer takes. Far above 64 KiB, the size above which TwiML is refused. */
+/** Bounds the memory that an answer takes. The limit is far above 64 KiB, the size above which TwiML is refused. */
 const LONGEST_ANSWER = 256 * 1024;
 
 /**

@@ -61,8 +61,8 @@ async function programsHere(log: Log): Promise<Programs | undefined> {
   if (assets === undefined || assets === "") return build();
   const programs = programsOfAssets(assets);
   if (programs.controllerManager !== undefined) return programs;
-  // setup-envtest has no controller manager, and without one deleted namespaces are never emptied. If it can be built here, the built one
-  // is used.
+  // setup-envtest has no controller manager, and without it deleted namespaces are never emptied. A controller manager is therefore built
+  // here if Go is installed.
   log.warn({ assets }, "KUBEBUILDER_ASSETS has no kube-controller-manager, trying to build one");
   const { controllerManager } = (await build()) ?? programs;
   return { ...programs, controllerManager };

@@ -120,7 +120,7 @@ async function copyFiles(from: string, to: string): Promise<void> {
   for (const name of await readdir(from)) await copyFile(join(from, name), join(to, name));
 }
 
-/** Flags as for a release: no debug information, and the version that the program reports. */
+/** The flags of a release build: no debug information, and the version that the program reports. */
 function flags(program: GoProgram): string[] {
   const set = Object.entries(program.stamps).map(([name, value]) => `-X ${name}=${value}`);
   return [...settings(program), "-buildvcs=false", `-ldflags=-s -w ${set.join(" ")}`];

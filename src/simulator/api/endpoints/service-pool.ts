@@ -6,7 +6,7 @@ import { type ApiCall, type ApiOperation, created, noContent, ok } from "../oper
 import { pageV1, twilioUrl } from "../paging.ts";
 import { findService } from "./services.ts";
 
-/** Twilio's default limit. Twilio's support raises it on request. */
+/** Twilio's default limit of senders in a pool. Twilio's support raises it on request. */
 const LARGEST_POOL = 400;
 
 /** One kind of sender in a Messaging Service's pool. Numbers and short codes have the same operations under different names. */
