@@ -1,6 +1,6 @@
 /**
- * Settles like `work`, or rejects with the signal's reason when that aborts first. The work itself goes on: others may wait for it as
- * well.
+ * Settles like `work`, or rejects with the signal's reason when the signal aborts first. An abort does not stop the work
+ * itself: other callers may also wait for it.
  */
 export function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
@@ -12,5 +12,5 @@ export function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined):
   });
 }
 
-/** Never aborts. For work that ends by itself. */
+/** A signal that never aborts, for work that ends by itself. */
 export const NEVER: AbortSignal = new AbortController().signal;

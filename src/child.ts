@@ -3,19 +3,21 @@ import { type ChildProcess, spawn } from "node:child_process";
 export interface ChildOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
-  /** Run as this user instead (only root can). */
+  /** Run the child as this user (only root can do so). Default: as our own user. */
   readonly user?: { readonly uid: number; readonly gid: number };
-  /** The signal that the child gets when we died without stopping it. Default: KILL. */
+  /** The signal that the child gets when this process dies without stopping it. Default: KILL. */
   readonly whenOrphaned?: "KILL" | "INT" | "TERM";
-  /** Where its output goes: to pipes, which must be read; to our own output; or to an open file. Default: pipes. */
+  /** Where the child's output goes: to pipes, which must be read; to our own output; or to an open file. Default: pipes. */
   readonly output?: "pipe" | "inherit" | number;
 }
 
 /**
- * The shell starts a watcher and then becomes the program, so that the pid is the program's. The watcher reads a pipe whose other end
- * only we hold. A line means that the program has ended; the end of the file means that we are gone, even by SIGKILL, which no exit
- * handler sees. The watcher is a grandchild that was orphaned on purpose: PostgreSQL takes the death of an unknown child for a crash.
- * PR_SET_PDEATHSIG would need a helper program, and exists only on Linux.
+ * A shell script that starts a watcher and then becomes the program, so that the program has the pid that we know. The watcher
+ * reads a pipe whose other end only this process holds. A line in the pipe means that the program has ended. The end of the
+ * pipe means that this process is gone, even by SIGKILL, which no exit handler sees.
+ *
+ * The watcher is orphaned on purpose: PostgreSQL takes the death of an unknown child of its own for a crash. PR_SET_PDEATHSIG
+ * would do the same, but needs a helper program and exists only on Linux.
  */
 const WATCHED = `exec 3<&0 </dev/null
 ( ( read -r _ <&3 || kill -"$0" $$ ) </dev/null >/dev/null 2>&1 & )
@@ -23,8 +25,8 @@ exec 3<&-
 exec "$@"`;
 
 /**
- * Starts a program that cannot outlive this process. It has a process group of its own, so that Ctrl-C in a terminal reaches only us,
- * and we can end our children in the right order.
+ * Starts a program that cannot outlive this process. The program has a process group of its own: Ctrl-C in a terminal reaches
+ * only this process, which can then end its children in the right order.
  */
 export function spawnTied(
   command: string,
@@ -39,9 +41,9 @@ export function spawnTied(
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.user ?? {}),
   });
-  // The pipe breaks when the child ends; that is no error.
+  // The pipe breaks when the child ends, which is no error.
   child.stdin?.on("error", () => undefined);
-  // Another program may soon have its pid, so tell the watcher to end without a kill.
+  // The pid of the ended child may soon belong to another program, so the watcher must end without killing it.
   child.once("exit", () => child.stdin?.end("gone\n"));
   return child;
 }
@@ -61,7 +63,7 @@ export function ended(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => child.once("exit", () => resolve()).once("error", () => resolve()));
 }
 
-/** Sends the signal and waits for the child's end; kills it after `graceMs`. May be called twice. */
+/** Sends the signal and waits until the child has ended; kills the child after `graceMs`. May be called twice. */
 export async function stopChild(child: ChildProcess, signal: NodeJS.Signals, graceMs: number): Promise<void> {
   if (hasEnded(child) || child.pid === undefined) return;
   child.ref();

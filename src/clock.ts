@@ -1,22 +1,27 @@
 /**
  * Time as a dependency, so that tests can control it. Production code takes a Clock and never calls Date.now or setTimeout
- * itself.
+ * directly.
  */
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
   /**
-   * Milliseconds of a clock that never jumps, for measuring how long something took and for leases. `now` jumps when the system's
-   * clock is set.
+   * Milliseconds of a clock that never jumps, for leases and for measuring how long something took. (`now` jumps when somebody
+   * sets the system's clock.)
    */
   monotonic(): number;
-  /** Resolves after `ms`; rejects with the signal's reason when it aborts first. Never keeps the process alive by itself. */
+  /**
+   * Resolves after `ms`; rejects with the signal's reason when the signal aborts first. A sleep never keeps the process alive.
+   */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Calls `run` once after `ms`; returns a function that cancels it. */
   after(ms: number, run: () => void): () => void;
 }
 
-/** Node's timers overflow beyond this many milliseconds (24.8 days) and would fire at once, so longer waits use several timers. */
+/**
+ * The longest wait of one timer of Node, in milliseconds (24.8 days). A longer timer would overflow and fire at once, so longer
+ * waits use several timers.
+ */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {

@@ -2,16 +2,17 @@ import { classOf, type Reason, type ReasonClass } from "./api/reasons.ts";
 
 /**
  * A failure that a user can understand. `reason` is public: conditions, metrics and runbooks use it. `message` says what to do.
- * It must
- * be the same each time the same thing fails, without ids, times or bodies: otherwise each attempt would write another status,
- * and its
- * own watch would start the next attempt. It never contains a credential, the content of a text or a customer's number.
- * Anything else that is thrown is a bug of ours.
+ *
+ * The message must be the same each time the same thing fails, without ids, times or bodies. Otherwise each attempt would write
+ * a different status, and the watch event of that write would start the next attempt. The message never contains a credential,
+ * the content of a text or a customer's number.
+ *
+ * Any other error that is thrown is a bug of this program.
  */
 export class Failure extends Error {
   override readonly name = "Failure";
   readonly reason: Reason;
-  /** How long the other side asked us to wait (Retry-After), if it did. */
+  /** How long the other side asked us to wait (Retry-After); undefined when it did not ask. */
   readonly retryAfterMs: number | undefined;
 
   constructor(reason: Reason, message: string, options: { cause?: unknown; retryAfterMs?: number } = {}) {

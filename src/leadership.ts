@@ -1,21 +1,25 @@
 /**
- * What a process must know to act for all replicas of an installation: that nobody else leads, and for how long for certain. The
- * clients that change something outside of this process ask before each request, so that no caller can forget to.
+ * What a process must know to act for all replicas of an installation: that no other process leads, and for how long this is
+ * certain. The clients that change something outside of this process check it before each request, so that no caller can forget
+ * to.
  */
 
-/** One stretch of leadership. Over for good once its signal has aborted, even when the next one follows. */
+/** One stretch of leadership. A term whose signal has aborted is over for good, even when this process leads again later. */
 export interface Term {
   readonly signal: AbortSignal;
-  /** How long nobody else can lead for certain; 0 once over. */
+  /** For how long no other process can begin to lead; 0 when the term is over. */
   remainingMs(): number;
-  /** Throws LeadershipLost when less than `ms` remain: a request that takes `ms` could end after another process has begun to lead. */
+  /**
+   * Throws LeadershipLost when less than `ms` remain. A request that takes `ms` could then end after another process has begun
+   * to lead.
+   */
   assertTime(ms: number): void;
 }
 
-/** Whoever may ask before a request: a term, or an elector for the term under way. */
+/** What a client checks before a request: a term, or an elector, which stands for its current term. */
 export type Leadership = Pick<Term, "assertTime">;
 
-/** For a process that is the only one to do its work. */
+/** A term that never ends, for a process that is the only one to do its work. */
 export const ALWAYS: Term = {
   signal: new AbortController().signal,
   remainingMs: () => Number.POSITIVE_INFINITY,

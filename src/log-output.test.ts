@@ -1,7 +1,9 @@
 import { beforeEach, expect, test } from "vitest";
 import { LogOutput } from "./log-output.ts";
 
-/** What the reader got, and the result of the next writes. */
+/**
+ * `read` is what the reader of the log got. `room` holds the results of the next writes: a number of bytes, or an error code.
+ */
 let read: string;
 let room: (number | string)[];
 let output: LogOutput;
@@ -20,14 +22,14 @@ beforeEach(() => {
   });
 });
 
-test("lines arrive complete and in order, also when the reader takes them in pieces", () => {
+test("lines arrive complete and in order, even when the reader takes them in pieces", () => {
   room = [3, 2];
   output.write("first line\n");
   output.write("second\n");
   expect(read).toBe("first line\nsecond\n");
 });
 
-test("when the reader is gone only logging ends", () => {
+test("when the reader is gone, only logging ends and the process goes on", () => {
   room = ["EPIPE"];
   output.write("first\n");
   output.write("second\n");
@@ -35,7 +37,7 @@ test("when the reader is gone only logging ends", () => {
   expect(read).toBe("");
 });
 
-test("a slow reader gets later what it does not take at once", async () => {
+test("a slow reader gets the lines later that it does not take at once", async () => {
   room = ["EAGAIN", "EAGAIN"];
   output.write("first\n");
   output.write("second\n");
@@ -50,7 +52,7 @@ test("the end of the process waits for a slow reader", () => {
   expect(read).toBe("first\n");
 });
 
-test("the end of the process does not wait for ever", () => {
+test("the end of the process does not wait for ever for a reader that takes nothing", () => {
   room = Array.from({ length: 10_000 }, () => "EAGAIN");
   output.write("first\n");
   output.flush();
@@ -65,7 +67,7 @@ test("lines that are dropped for a slow reader are counted", () => {
   expect(read).toMatch(/\n\{"level":"warn","time":"[^"]+","lost":20,"msg":"log lines lost"\}\n$/);
 });
 
-test("a full disk loses one line, but not those after it", () => {
+test("a full disk loses one line, but not the lines after it", () => {
   room = ["ENOSPC"];
   output.write("first\n");
   output.write("second\n");

@@ -1,13 +1,15 @@
 import { writeSync } from "node:fs";
 
-/** How much is kept for a slow reader. Lines beyond it are dropped and counted. */
+/** How many bytes are kept for a slow reader. Further lines are dropped and counted. */
 const MOST_WAITING_BYTES = 1024 * 1024;
 const RETRY_MS = 20;
-/** How long the end of the process waits for a slow reader. */
+/** How many milliseconds the end of the process waits for a slow reader. */
 const FLUSH_MS = 500;
-/** The reader is gone for good: the pipe's other end, the terminal or the file descriptor does not exist any more. */
+/**
+ * Error codes by which the reader is gone for good: the pipe's other end, the terminal or the file descriptor no longer exists.
+ */
 const GONE = new Set(["EPIPE", "EIO", "EBADF", "ECONNRESET"]);
-/** A non-blocking pipe is full. */
+/** Error codes by which a non-blocking pipe is full. */
 const FULL = new Set(["EAGAIN", "EBUSY"]);
 
 type WriteBytes = (fd: number, bytes: Buffer) => number;
@@ -18,10 +20,9 @@ export interface LogOutputOptions {
 }
 
 /**
- * Writes log lines to a file descriptor, at once if possible. pino's own output retries for ever, and blocks the process, when the
- * reader is gone: a process that was told to stop did not stop. Here only logging ends when the reader is gone, and a slow reader
- * loses
- * lines but does not hold up the process.
+ * Writes log lines to a file descriptor, at once if possible. When the reader is gone, pino's own output retries for ever and
+ * blocks the process, so that a process that was told to stop did not stop. Here only logging ends when the reader is gone. A
+ * slow reader loses lines but does not hold up the process.
  */
 export class LogOutput {
   readonly #fd: number;
@@ -43,7 +44,7 @@ export class LogOutput {
     if (this.#retry === undefined) this.#drain();
   }
 
-  /** For the end of the process: waits for a slow reader, and blocks everything else meanwhile. */
+  /** Waits for a slow reader at the end of the process, and blocks everything else meanwhile. */
   flush(): void {
     const until = performance.now() + FLUSH_MS;
     while (this.#waiting.length > 0 && performance.now() < until) {
@@ -86,7 +87,7 @@ export class LogOutput {
       return;
     }
     this.#gone = GONE.has(code);
-    // Another error, such as a full disk: drop this line and try again with the next one.
+    // After any other error, such as a full disk, this line is dropped and the next line is tried.
     const dropped = this.#gone ? this.#waiting.splice(0) : this.#waiting.splice(0, 1);
     for (const { length } of dropped) this.#waitingBytes -= length;
   }
@@ -100,6 +101,6 @@ export class LogOutput {
 
 const PAUSE = new Int32Array(new SharedArrayBuffer(4));
 
-/** Standard output. One for all logs, so that their lines keep their order. */
+/** Standard output. All logs share this one output, so that their lines keep their order. */
 export const standardOutput = new LogOutput({ fd: 1 });
 process.once("exit", () => standardOutput.flush());

@@ -2,8 +2,8 @@ import { pino } from "pino";
 import { standardOutput } from "./log-output.ts";
 
 /**
- * Use constant lower-case messages and put facts into fields, `log.info({ reason }, "webhooks set")`, so that a search finds all
- * lines of a kind.
+ * Use constant lower-case messages and put facts into fields, as in `log.info({ reason }, "webhooks set")`, so that one search
+ * finds all lines of a kind.
  */
 export type Log = pino.Logger;
 
@@ -11,13 +11,13 @@ export interface LogOptions {
   level: string;
   /** The name of the process: `controller`, `receiver`, … */
   process: string;
-  /** Default: stdout. */
+  /** Where the lines go. Default: standard output. */
   destination?: pino.DestinationStream;
 }
 
 /**
- * A log that writes JSON lines. Of an error only name, message, reason and stack are logged: its other fields may contain a request
- * with credentials (axios' and PostgreSQL's errors do), and pino's default serializer would copy them.
+ * A log that writes JSON lines. Of an error only name, message, reason and stack are logged. Its other fields may contain a
+ * request with credentials (those of axios and PostgreSQL do), and pino's default serializer would copy them.
  */
 export function createLog({ level, process, destination }: LogOptions): Log {
   const options: pino.LoggerOptions = {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { MultiMap } from "./multimap.ts";
 
-test("values are returned in the order of insertion, each once", () => {
+test("each value is returned once, in the order of insertion", () => {
   const map = new MultiMap<string, string>();
   for (const value of ["b", "a", "b", "c"]) map.add("k", value);
   map.add("other", "x");
@@ -27,7 +27,7 @@ test("values can be added and removed in any order", () => {
   map.delete("k", "b");
 });
 
-test("a list that was read does not change with the map", () => {
+test("a list that was read does not change when the map changes", () => {
   const map = new MultiMap<string, string>();
   map.add("k", "a");
   map.add("k", "b");

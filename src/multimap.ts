@@ -1,6 +1,5 @@
 /**
- * A map from a key to a set of values. Most keys of our indexes have one value, and there are tens of thousands of them; a single
- * value
+ * A map from a key to a set of values. The indexes have tens of thousands of keys, and most keys have one value. A single value
  * is stored without a Set, which would take two hundred bytes.
  */
 export class MultiMap<K, V extends string> {
@@ -21,7 +20,7 @@ export class MultiMap<K, V extends string> {
     } else if (known === value) this.#values.delete(key);
   }
 
-  /** A copy, in the order of insertion. */
+  /** A copy of the key's values, in the order of insertion. */
   get(key: K): V[] {
     const known = this.#values.get(key);
     if (known === undefined) return [];

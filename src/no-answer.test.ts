@@ -6,7 +6,7 @@ import { Agent, request } from "undici";
 import { describe, expect, test } from "vitest";
 import { codeOf, isCertificate, noAnswer } from "./no-answer.ts";
 
-describe("the reason for no answer", () => {
+describe("why a server gave no answer is said in words", () => {
   const rows: Record<string, [code: string | undefined, words: string]> = {
     "a private authority": [
       "SELF_SIGNED_CERT_IN_CHAIN",
@@ -23,7 +23,7 @@ describe("the reason for no answer", () => {
     ],
     "an older TLS": [
       "ERR_SSL_UNSUPPORTED_PROTOCOL",
-      "it speaks no TLS that is understood here (ERR_SSL_UNSUPPORTED_PROTOCOL)",
+      "it speaks no TLS version that is supported here (ERR_SSL_UNSUPPORTED_PROTOCOL)",
     ],
     "no such name": ["ENOTFOUND", "its host name does not resolve"],
     "a port without a server": ["ECONNREFUSED", "connection refused"],
@@ -37,7 +37,7 @@ describe("the reason for no answer", () => {
     test(name, () => expect(noAnswer(code)).toContain(words));
 });
 
-describe("the reason with a real server", () => {
+describe("why a real server gave no answer is said in words", () => {
   const fixture = (name: string) => readFileSync(new URL(`../test/fixtures/tls/${name}`, import.meta.url));
   const tls = (name: string) =>
     createServer({ cert: fixture(`${name}.crt`), key: fixture(`${name}.key`) }, (_, response) =>
@@ -54,7 +54,11 @@ describe("the reason with a real server", () => {
       /^its certificate is signed by an authority that is not trusted here, or comes without/,
       true,
     ],
-    "no TLS at all": [() => createPlainServer(), /^it speaks no TLS that is understood here \(\w+\)$/, false],
+    "no TLS at all": [
+      () => createPlainServer(),
+      /^it speaks no TLS version that is supported here \(\w+\)$/,
+      false,
+    ],
   };
   for (const [name, [make, words, certificate]] of Object.entries(rows))
     test(name, async () => {

@@ -1,4 +1,4 @@
-/** What OpenSSL's and Node's codes mean; each text continues "its certificate". */
+/** What certificate errors of OpenSSL and Node mean. Each text continues a sentence that begins with "its certificate". */
 const CERTIFICATE: Record<string, string> = {
   CERT_HAS_EXPIRED: "has expired",
   CERT_NOT_YET_VALID: "is not valid yet",
@@ -10,7 +10,7 @@ const CERTIFICATE: Record<string, string> = {
   UNABLE_TO_GET_ISSUER_CERT: "is signed by an authority that is not trusted here",
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "is signed by an authority that is not trusted here",
   UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    "is signed by an authority that is not trusted here, or comes without the certificates between",
+    "is signed by an authority that is not trusted here, or comes without its intermediate certificates",
 };
 
 const NETWORK: Record<string, string> = {
@@ -23,9 +23,8 @@ const NETWORK: Record<string, string> = {
 };
 
 /**
- * Why an HTTPS server gave no answer. The same words each time, without addresses or times: they are written to status, and each
- * change
- * of status wakes its watchers. `code` is Node's, undici's or OpenSSL's.
+ * Why an HTTPS server gave no answer, in words. `code` is an error code of Node, undici or OpenSSL. The same code always gives
+ * the same words, without addresses or times: the words are written to status, and each change of status wakes its watchers.
  */
 export function noAnswer(code: string | undefined): string {
   if (code === undefined || code === "") return "connection failed";
@@ -33,11 +32,14 @@ export function noAnswer(code: string | undefined): string {
   if (certificate !== undefined) return `its certificate ${certificate} (${code})`;
   if (/TIMEOUT|TIMEDOUT/.test(code)) return "timed out";
   if (/CERT|UNABLE_TO_/.test(code)) return `its certificate is not trusted (${code})`;
-  if (code === "EPROTO" || /SSL|TLS/.test(code)) return `it speaks no TLS that is understood here (${code})`;
+  if (code === "EPROTO" || /SSL|TLS/.test(code))
+    return `it speaks no TLS version that is supported here (${code})`;
   return NETWORK[code] ?? `connection failed (${code})`;
 }
 
-/** Does the certificate prevent the connection? Then waiting does not help: somebody must act. */
+/**
+ * Whether the certificate prevents the connection. Waiting does not help then: somebody must replace or trust the certificate.
+ */
 export const isCertificate = (code: string | undefined): boolean =>
   code !== undefined && (CERTIFICATE[code] !== undefined || /CERT|UNABLE_TO_/.test(code));
 

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 
-/** Defined by scripts/bundle.ts; undefined in a checkout. */
+/** The version, which scripts/bundle.ts writes into a bundle; undefined in a checkout. */
 declare const SMSCHANNEL_VERSION: string | undefined;
 
-/** The program's version, as in package.json. */
+/** The program's version, as package.json has it. */
 export const version: string = typeof SMSCHANNEL_VERSION === "undefined" ? ofCheckout() : SMSCHANNEL_VERSION;
 
 function ofCheckout(): string {

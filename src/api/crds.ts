@@ -25,7 +25,7 @@ export interface Schema {
   "x-kubernetes-validations"?: Rule[];
 }
 
-/** A CEL rule. */
+/** A validation rule in CEL, as a CRD holds it. */
 export interface Rule {
   rule: string;
   message?: string;
@@ -49,7 +49,7 @@ interface CrdFile {
   };
 }
 
-/** The kinds as `crds/` declares them, in the order of their file names. */
+/** The kinds that `crds/` declares, in the order of their file names. */
 export function readCrds(folder = assetFolder("crds")): Crd[] {
   const names = readdirSync(folder).filter((name) => name.endsWith(".yaml"));
   return names.sort().map((name) => toCrd(parse(readFileSync(join(folder, name), "utf8")) as CrdFile));

@@ -1,9 +1,9 @@
 import type { AutomatedMessage, SmsNumber, WorkStream } from "./index.ts";
 
 /**
- * The defaults by which an object acts. Some are stored by the API server, others are not, since a rule could clash with a
- * stored one (keepSameAgent) or since list items would differ from what a GitOps tool applied (sinks[].timeout). Readers need
- * not know which: they take the value from here. Pure.
+ * The values by which an object acts, with defaults filled in. The API server stores some defaults but not all. A stored
+ * default could contradict one of the CRD's rules (keepSameAgent), or make list items differ from what a GitOps tool applied
+ * (sinks[].timeout). Code that reads a spec takes every value from here and need not know which defaults are stored. Pure.
  */
 export interface EffectiveStream {
   displayName: string;
@@ -15,12 +15,12 @@ export interface EffectiveStream {
   keepSameAgent: boolean;
   selectFromPush: boolean;
   notification: { timeoutMs: number; rejectable: boolean; inactiveOnMiss: boolean };
-  /** Milliseconds, or a word. */
+  /** A time in milliseconds, or a word. */
   wrapUpBlocksCapacity: "Always" | "Never" | number;
   skillMatching: "Exact" | "Closest" | "None";
   stateTimeoutsMs: { open: number; active: number; wrapUp: number };
   agentDisconnectTimeoutMs: number;
-  /** Undefined: kept. */
+  /** How long messages and media are kept; undefined: for ever. */
   retentionMs: { messages: number | undefined; media: number | undefined };
   keepInboundMedia: boolean;
   pauseReplies: boolean;
@@ -80,8 +80,9 @@ export function effectiveNumber({ spec }: Pick<SmsNumber, "spec">): EffectiveNum
 }
 
 /**
- * The text for a trigger: the number's own before the stream's; of either the one in the number's language, else the one in
- * the language without its region (es for es-MX). Undefined: nothing is sent.
+ * The text to send for a trigger. It is searched first in the number's language, then in the language without its region (es
+ * for es-MX). For the same language, the number's own text comes before the stream's. Undefined when no text is found: then
+ * nothing is sent.
  */
 export function messageFor(
   trigger: AutomatedMessage["trigger"],
@@ -101,7 +102,7 @@ export function messageFor(
 
 const languageOf = (message: AutomatedMessage) => (message.language ?? "en").toLowerCase();
 
-/** `zh-hant-tw` → `zh-hant-tw`, `zh-hant`, `zh`. */
+/** The language tags to try in turn: `zh-hant-tw` gives `zh-hant-tw`, `zh-hant`, `zh`. */
 function fallbacks(tag: string): string[] {
   const parts = tag.split("-");
   return parts.map((_, index) => parts.slice(0, parts.length - index).join("-"));
@@ -113,7 +114,9 @@ function wrapUp(value: string): EffectiveStream["wrapUpBlocksCapacity"] {
 
 const optional = (text: string | undefined) => (text === undefined ? undefined : parseDuration(text));
 
-/** `8h`, `1h30m`, `90s` → milliseconds. Throws on what the API server would have refused. */
+/**
+ * Converts a duration such as `8h`, `1h30m` or `90s` to milliseconds. Throws for a text that the API server would have refused.
+ */
 export function parseDuration(text: string): number {
   const match = /^(?:([0-9]{1,6})h)?(?:([0-9]{1,7})m)?(?:([0-9]{1,9})s)?$/.exec(text);
   if (match === null || text === "") throw new Error(`not a duration: ${JSON.stringify(text)}`);

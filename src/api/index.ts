@@ -24,7 +24,7 @@ export type WorkStream = KindObject<"WorkStream", WorkStreamSpec, WorkStreamStat
 export type SmsNumber = KindObject<"SmsNumber", SmsNumberSpec, SmsNumberStatus>;
 export type OperatingHours = KindObject<"OperatingHours", OperatingHoursSpec, OperatingHoursStatus>;
 
-/** One service that gets events. */
+/** One service that events are sent to. */
 export type Sink = NonNullable<WorkStreamSpec["sinks"]>[number];
 
 const resource = <T extends KubeObject>(kind: string, plural: string): ResourceType<T> => ({

@@ -1,6 +1,6 @@
 /**
- * Every reason that this operator writes into a condition, an event, a metric label or a log line: one table, from which
- * `docs/reasons.md` is generated. Reasons are a public contract: never renamed, only added.
+ * The table of every reason that this operator writes into a condition, an event, a metric label or a log line.
+ * `docs/reasons.md` is generated from it. Reasons are a public contract: new ones may be added, but none may be renamed.
  */
 
 import type { ReasonClass } from "../kube/status/summarise.ts";
@@ -10,13 +10,14 @@ export type { ReasonClass };
 interface ReasonInfo {
   readonly class: ReasonClass;
   /**
-   * The conditions that can carry it, as `Kind.Condition`. Left out are those that repeat another's reason: `Ready`, except where
-   * no other condition has it, and `NumberReady` of a WorkStream, which has that of its SmsNumber's `Ready`.
+   * The conditions that can carry the reason, as `Kind.Condition`. Conditions that only repeat another condition's reason are
+   * left out: `Ready`, except where no other condition has the reason, and a WorkStream's `NumberReady`, which repeats its
+   * SmsNumber's `Ready`.
    */
   readonly on: readonly string[];
-  /** What is so, in one sentence. */
+  /** The state that the reason stands for, in one sentence. */
   readonly meaning: string;
-  /** What a person does about it; empty where there is nothing to do. */
+  /** What a person does about the state; empty where there is nothing to do. */
   readonly remedy: string;
 }
 
@@ -81,7 +82,7 @@ export const reasons = {
     class: "waiting",
     on: ["WorkStream.CredentialsValid", "WorkStream.InboundUrlReady", "SmsNumber.InboundUrlReady"],
     meaning: "The Secret named by credentialsSecretRef does not exist in the namespace.",
-    remedy: "Create it with the keys accountSid and authToken; the operator notices it at once.",
+    remedy: "Create the Secret with the keys accountSid and authToken; the operator notices it at once.",
   },
   SecretKeyMissing: {
     class: "stalled",
@@ -148,7 +149,7 @@ export const reasons = {
       "SmsNumber.InboundUrlReady",
     ],
     meaning: "The Twilio account is suspended or closed.",
-    remedy: "Reactivate it in Twilio's console.",
+    remedy: "Reactivate the account in Twilio's console.",
   },
   SubaccountNeedsOwnToken: {
     class: "stalled",
@@ -202,13 +203,13 @@ export const reasons = {
     class: "stalled",
     on: ["SmsNumber.Accepted", "SmsNumber.InboundUrlReady"],
     meaning: "Another SmsNumber already feeds this WorkStream; a stream can have only one number.",
-    remedy: "Delete one of the two, or give this number a WorkStream of its own.",
+    remedy: "Delete one of the two SmsNumbers, or give this number a WorkStream of its own.",
   },
   NumberAlreadyClaimed: {
     class: "stalled",
     on: ["SmsNumber.Accepted", "SmsNumber.InboundUrlReady"],
     meaning: "Another SmsNumber already holds this number.",
-    remedy: "Delete the other one, or set its managementPolicy to Observe.",
+    remedy: "Delete the other SmsNumber, or set its managementPolicy to Observe.",
   },
   RouteTableFull: {
     class: "stalled",
@@ -326,14 +327,15 @@ export const reasons = {
     class: "waiting",
     on: ["WorkStream.InboundUrlReady", "SmsNumber.NumberFound", "SmsNumber.InboundUrlReady"],
     meaning: "The receiver does not have this route yet.",
-    remedy: "Wait a few seconds. If it stays, check the receiver's log, and its right to read its Secrets.",
+    remedy:
+      "Wait a few seconds. If this lasts longer, check the receiver's log, and its right to read its Secrets.",
   },
 
   TwilioThrottled: {
     class: "transient",
     on: ["WorkStream.CredentialsValid", "SmsNumber.NumberFound", "SmsNumber.InboundUrlReady"],
     meaning: "Twilio answered 429: too many requests for this account.",
-    remedy: "Wait. If it stays, find out what else calls Twilio with this account.",
+    remedy: "Wait. If this lasts longer, find out what else calls Twilio with this account.",
   },
   TwilioUnavailable: {
     class: "transient",
@@ -357,7 +359,7 @@ export const reasons = {
     class: "transient",
     on: ["WorkStream.Ready", "SmsNumber.Ready", "OperatingHours.Ready"],
     meaning: "The operator has a bug; the existing configuration stays as it is.",
-    remedy: "Report it with those lines of the controller's log that contain the word bug.",
+    remedy: "Report the bug with the lines of the controller's log that contain the word bug.",
   },
 
   Suspended: {

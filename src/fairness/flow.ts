@@ -1,10 +1,10 @@
 /**
- * For whom something is done, and whom it waits for. Work is told apart by both, so that neither a tenant who wants a lot
- * nor an outside system that hangs can keep the others waiting (docs/adr/0029).
+ * The tenant for whom something is done, and the outside system that the work waits for. Work is shared out by both. So neither
+ * a tenant who wants a lot nor an outside system that hangs can keep other work waiting (docs/adr/0029).
  */
 export interface Flow {
-  /** Who asked for it: a namespace. Namespaces do not trust each other. */
+  /** The namespace that asked for the work. Namespaces do not trust each other. */
   tenant: string;
-  /** The outside system that must answer, such as an account of an API; absent where there is none or it is not known yet. */
+  /** The outside system that must answer, such as an account of an API. Absent where there is none, or it is not known yet. */
   upstream?: string | undefined;
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { FairLine } from "./line.ts";
 
-/** Each item is written `tenant/upstream/item`, in the order in which they come. */
+/** A line with these items, each written as `tenant/upstream/item`, in the order in which they come. */
 function lineOf(...items: string[]) {
   const line = new FairLine<string>();
   for (const item of items) line.add(flowOf(item), item);
@@ -60,7 +60,7 @@ for (const [name, [come, go, without = []]] of Object.entries(rows))
     expect(drained(line)).toEqual(left);
   });
 
-test("an item that was removed is not served, and leaves nothing behind", () => {
+test("an item that was removed is not served, and leaves nothing in the line", () => {
   const line = lineOf("a//1", "b//1", "b//2");
   line.delete(flowOf("b//1"), "b//1");
   line.delete(flowOf("b//1"), "b//1");

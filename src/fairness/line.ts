@@ -1,18 +1,19 @@
 import type { Flow } from "./flow.ts";
 
-/** Says who may be served now. It may change between two calls of `take`. */
+/** Says which flows may be served now. The answer may change between two calls of `take`. */
 export interface Admission {
-  /** False: no flow of this tenant is admitted. It saves a look at each of them. */
+  /** False when no flow of this tenant is admitted; `take` then skips the tenant without asking for each flow. */
   admitsTenant(tenant: string): boolean;
   admits(flow: Flow): boolean;
 }
 
 /**
- * A line in which tenants take turns, within a tenant its upstreams, and within an upstream whoever came first. However
- * many items of one tenant wait, the first of another waits for one turn of each tenant only.
+ * A line in which tenants take turns. Within a tenant its upstreams take turns, and within an upstream the first item to come
+ * is the first to go. However many items of one tenant wait, another tenant's first item waits for at most one turn of each
+ * tenant.
  *
- * A Map keeps the order in which its keys were set, so it is the line: the first key is next, and to be served means to be
- * moved to the end.
+ * A Map keeps the order in which its keys were set, so the Map is the line: its first key is next, and a key that is served
+ * moves to the end.
  */
 export class FairLine<T> {
   readonly #tenants = new Map<string, Map<string | undefined, Set<T>>>();
@@ -30,7 +31,7 @@ export class FairLine<T> {
     this.#size += 1;
   }
 
-  /** Does nothing when the item does not wait. */
+  /** Does nothing when the item is not in the line. */
   delete({ tenant, upstream }: Flow, item: T): void {
     const upstreams = this.#tenants.get(tenant);
     const items = upstreams?.get(upstream);
@@ -40,14 +41,16 @@ export class FairLine<T> {
     if (upstreams.size === 0) this.#tenants.delete(tenant);
   }
 
-  /** Removes and returns the next item; undefined when none is admitted. An item that is passed over keeps its place. */
+  /**
+   * Removes and returns the next item; undefined when no flow is admitted. An item whose flow is not admitted keeps its place.
+   */
   take(admission: Admission = ANYBODY): T | undefined {
     for (const [tenant, upstreams] of this.#tenants) {
       if (!admission.admitsTenant(tenant)) continue;
       for (const [upstream, items] of upstreams) {
         if (!admission.admits({ tenant, upstream })) continue;
         const [item] = items;
-        // Both go to the end of their lines: the next turn is somebody else's.
+        // Tenant and upstream both go to the end of their lines, so the next turn belongs to another.
         upstreams.delete(upstream);
         upstreams.set(upstream, items);
         this.#tenants.delete(tenant);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Places } from "./places.ts";
 
-/** `running` has the holders of places, each with a way to end it; `next` lets promises settle. */
+/** `running` has the calls that hold a place, each with a function that ends it. `next` lets promises settle. */
 function scene(count: number) {
   const places = new Places(count);
   const running = new Map<string, () => void>();
@@ -15,7 +15,7 @@ function scene(count: number) {
   };
 }
 
-test("a tenant that takes all it can leaves a place to another, and its own line is served as places come free", async () => {
+test("a tenant that takes all it can leaves a place to another tenant, and its own calls run as places come free", async () => {
   const { ask, running, next } = scene(8);
   for (let i = 0; i < 20; i++) void ask("a", `a${i}`);
   await next();
@@ -46,7 +46,7 @@ test("tenants that wait take turns", async () => {
   expect(order).toEqual(["first", "a1", "b1", "a2", "b2"]);
 });
 
-test("a caller that gives up while it waits takes no place", async () => {
+test("a caller that gives up while waiting takes no place", async () => {
   const { ask, running, next } = scene(1);
   void ask("a", "first");
   const impatient = new AbortController();
@@ -71,7 +71,7 @@ test("a caller that has already given up gets no place, and a call that fails gi
   expect(await places.with({ tenant: "a" }, async () => 1)).toBe(1);
 });
 
-test("whoever waits for longer than allowed is refused, and takes no place", async () => {
+test("a caller that waits for longer than allowed is refused and takes no place", async () => {
   const places = new Places(1, { longestWaitMs: 20 });
   const flow = { tenant: "a" };
   const first = Promise.withResolvers<void>();

@@ -8,8 +8,8 @@ interface PlaceWaiter {
 }
 
 /**
- * Lets a limited number of calls run at a time, and shares the places fairly: `Shares` says how many a flow may hold, and
- * `FairLine` whose turn it is.
+ * Lets a limited number of calls run at a time, and shares the places fairly. `Shares` says how many places a flow may hold,
+ * and `FairLine` says whose turn it is.
  *
  *     const places = new Places(32);
  *     const answer = await places.with({ tenant, upstream }, () => call(), signal);
@@ -20,15 +20,15 @@ export class Places {
 
   readonly #longestWaitMs: number | undefined;
 
-  /** `longestWaitMs`: whoever waits for longer is refused with a TimeoutError. Default: nobody is. */
+  /** A call that waits for longer than `longestWaitMs` is refused with a TimeoutError. Default: there is no such limit. */
   constructor(places: number, { longestWaitMs }: { longestWaitMs?: number } = {}) {
     this.#shares = new Shares(places);
     this.#longestWaitMs = longestWaitMs;
   }
 
   /**
-   * Waits for a place and holds it until `run` has ended, however it ends. When the signal aborts before, it rejects with
-   * the signal's reason and `run` is not called. An abort during `run` is for `run` to heed.
+   * Waits for a place and holds it until `run` has ended, however `run` ends. When the signal aborts before `run` has begun,
+   * the call rejects with the signal's reason and `run` is never called. An abort during `run` is for `run` itself to handle.
    */
   async with<T>(flow: Flow, run: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     await this.#acquire(flow, signal);
@@ -42,12 +42,13 @@ export class Places {
 
   #acquire(flow: Flow, given: AbortSignal | undefined): Promise<void> | undefined {
     given?.throwIfAborted();
-    // This overtakes nobody: the line was served when a place last came free, so none that still waits is admitted now.
+    // This overtakes no waiting call: the line was served when a place last came free, so no call that still waits is admitted
+    // now.
     if (this.#shares.admits(flow)) {
       this.#shares.take(flow);
       return undefined;
     }
-    // Only now: most need not wait, and need no timer.
+    // The timer is made only here, because most calls need not wait and need no timer.
     const signal = this.#untilGivenUp(given);
     return new Promise((resolve, reject) => {
       const onAbort = () => {
@@ -72,7 +73,9 @@ export class Places {
     return given === undefined ? timeout : AbortSignal.any([given, timeout]);
   }
 
-  /** Called when a place comes free. More than one may go, as each tenant's bound grows with the number of free places. */
+  /**
+   * Called when a place comes free. More than one call may start, as each tenant's limit grows with the number of free places.
+   */
   #serve() {
     for (;;) {
       const next = this.#line.take(this.#shares);

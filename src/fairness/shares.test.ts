@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Flow } from "./flow.ts";
 import { Shares } from "./shares.ts";
 
-/** The flows take places by turns until none is admitted; returns what each then holds. */
+/** The flows take places by turns until no flow is admitted. Returns how many places each flow then holds. */
 function filled(places: number, flows: Flow[]) {
   const shares = new Shares(places);
   const held = flows.map(() => 0);
@@ -19,20 +19,20 @@ function filled(places: number, flows: Flow[]) {
 }
 const tenants = (count: number): Flow[] => Array.from({ length: count }, (_, at) => ({ tenant: `t${at}` }));
 
-describe("flows that take all they can get", () => {
+describe("when tenants take all places that they can get", () => {
   const rows: Record<string, [places: number, flows: Flow[], leastEach: number, leastFree: number]> = {
-    "a single one gets three quarters of the places": [300, tenants(1), 225, 60],
-    "two get the same, and leave an eighth free": [300, tenants(2), 128, 37],
-    "ten get the same, and leave a thirtieth free": [300, tenants(10), 28, 9],
-    "fifty still leave a place free": [300, tenants(50), 5, 1],
+    "a single tenant gets three quarters of the places": [300, tenants(1), 225, 60],
+    "two tenants get the same, and leave an eighth free": [300, tenants(2), 128, 37],
+    "ten tenants get the same, and leave a thirtieth free": [300, tenants(10), 28, 9],
+    "fifty tenants still leave a place free": [300, tenants(50), 5, 1],
     "ten tenants with the same account leave a fifth to other accounts": [
       300,
       tenants(10).map(({ tenant }) => ({ tenant, upstream: "x" })),
       22,
       60,
     ],
-    "a single one gets both of two places": [2, tenants(1), 2, 0],
-    "a single one leaves one of eight places free": [8, tenants(1), 6, 1],
+    "a single tenant gets both of two places": [2, tenants(1), 2, 0],
+    "a single tenant leaves one of eight places free": [8, tenants(1), 6, 1],
   };
   for (const [name, [places, flows, leastEach, leastFree]] of Object.entries(rows))
     test(name, () => {
@@ -43,7 +43,7 @@ describe("flows that take all they can get", () => {
     });
 });
 
-test("an account that takes all it can leaves room for the tenant's other accounts", () => {
+test("an account that takes all it can leaves places to the tenant's other accounts", () => {
   const { shares } = filled(300, [{ tenant: "a", upstream: "hangs" }]);
   for (let taken = 0; taken < 5; taken++) {
     expect(shares.admits({ tenant: "a", upstream: "works" })).toBe(true);
@@ -51,13 +51,13 @@ test("an account that takes all it can leaves room for the tenant's other accoun
   }
 });
 
-test("a tenant with many accounts gets no more than one with a single account", () => {
+test("a tenant with many accounts gets no more places than a tenant with a single account", () => {
   const many = Array.from({ length: 100 }, (_, at) => ({ tenant: "a", upstream: `x${at}` }));
   const { shares } = filled(300, many);
   expect(shares.free).toBeGreaterThanOrEqual(60);
 });
 
-test("work with a smaller factor leaves room for other work of its flow", () => {
+test("work with a smaller factor leaves places to other work of its flow", () => {
   const shares = new Shares(300);
   const flow = { tenant: "a", upstream: "x" };
   while (shares.admits(flow, 2)) shares.take(flow);
@@ -71,7 +71,7 @@ test("every place that is given back can be taken again", () => {
   expect(filled(300, tenants(3)).held).toEqual(held);
 });
 
-test("with an unlimited number of places every flow gets one", () => {
+test("every flow gets a place when the number of places is unlimited", () => {
   const shares = new Shares(Number.POSITIVE_INFINITY);
   for (let i = 0; i < 1000; i++) shares.take({ tenant: "a" });
   expect(shares.admits({ tenant: "a" })).toBe(true);

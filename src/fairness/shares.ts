@@ -2,21 +2,22 @@ import type { Flow } from "./flow.ts";
 import type { Admission } from "./line.ts";
 
 /**
- * How many times as many places as are free one may hold. A larger number uses more of the places when few want any; a
- * smaller one leaves more for whoever comes next.
+ * How many times as many places as are free one tenant or upstream may hold. A larger factor uses more of the places when few
+ * tenants want any; a smaller factor leaves more to the tenants that come next.
  */
 const PER_FREE = 4;
 
 /**
- * Says how many of a limited number of places each may hold. Nobody can be made to give a place back: work that holds one
- * lasts for as long as an outside system takes to answer. So there must always be a free one for whoever comes next.
+ * Says how many of a limited number of places each tenant and each upstream may hold. A place cannot be taken back: the work
+ * that holds it lasts as long as an outside system takes to answer. So a place must always stay free for the tenant that comes
+ * next.
  *
- * A tenant may hold at most four times as many places as are free, and so may an upstream. An upstream within a tenant may
- * hold at most four times what that leaves the tenant.
+ * A tenant may hold at most four times as many places as are free, and so may an upstream. An upstream within a tenant may hold
+ * at most four times as many places as the tenant may still take.
  *
- * With this no share has to be configured. A tenant that is alone gets three quarters of all places or a little more; two
- * that take all they can get leave an eighth free, ten leave a thirtieth. Whoever holds nothing finds a free place as long
- * as those who take all they can are fewer than a quarter of the places. Network switches share their buffers in this way
+ * No share has to be configured. A tenant that is alone gets three quarters of all places or a little more. Two tenants that
+ * take all they can get leave an eighth free, ten leave a thirtieth. A tenant that holds nothing finds a free place as long as
+ * the tenants that take all they can are fewer than a quarter of the places. Network switches share their buffers in this way
  * (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998).
  *
  * The API server's own Priority and Fairness solves the same problem with shares that must be known beforehand:
@@ -41,7 +42,10 @@ export class Shares implements Admission {
     return count(this.#byTenant, tenant) < PER_FREE * this.free;
   }
 
-  /** Whether the flow may take another place. A smaller `perFree` is for work that must leave room for other work of its flow. */
+  /**
+   * Whether the flow may take another place. A smaller `perFree` is for work that must leave places to other work of the same
+   * flow.
+   */
   admits({ tenant, upstream }: Flow, perFree: number = PER_FREE): boolean {
     if (!this.admitsTenant(tenant)) return false;
     if (upstream !== undefined && count(this.#byUpstream, upstream) >= PER_FREE * this.free) return false;
@@ -49,7 +53,7 @@ export class Shares implements Admission {
     return count(this.#byFlow, nameOf(tenant, upstream)) < perFree * leftToTenant;
   }
 
-  /** Takes a place without asking `admits`, which is for the caller to do. */
+  /** Takes a place without checking `admits`: the caller must do that first. */
   take({ tenant, upstream }: Flow): void {
     this.#add(tenant, upstream, 1);
   }
@@ -66,12 +70,12 @@ export class Shares implements Admission {
   }
 }
 
-/** No namespace has a blank in its name, so the two cannot run together. */
+/** The key of a flow. No namespace has a blank in its name, so two different flows never get the same key. */
 const nameOf = (tenant: string, upstream = "") => `${tenant} ${upstream}`;
 
 const count = (held: Map<string, number>, name: string) => held.get(name) ?? 0;
 
-/** Counts of zero are removed: namespaces and accounts come and go, and the maps must not keep them all. */
+/** A count of zero is removed: namespaces and accounts come and go, and the maps must not keep all of them for ever. */
 function change(held: Map<string, number>, name: string, difference: 1 | -1) {
   const now = count(held, name) + difference;
   if (now === 0) held.delete(name);

@@ -13,40 +13,40 @@ const at = (time: string) => Date.parse(time);
 const text = (ms: number | undefined) =>
   ms === undefined ? "never" : new Date(ms).toISOString().replace(".000", "");
 
-describe("whether it is open at an instant, and until when", () => {
+describe("whether the hours are open at an instant, and until when", () => {
   const rows: Record<string, [HoursSpec, string, string]> = {
-    "open to the last millisecond": [
+    "they are open to the last millisecond": [
       vienna({ weekly: [office] }),
       "2026-11-23T15:59:59.999Z",
       "Open until 2026-11-23T16:00:00Z",
     ],
-    "closed at the very second of the end": [
+    "they are closed at the very second of the end": [
       vienna({ weekly: [office] }),
       "2026-11-23T16:00:00Z",
       "Closed until 2026-11-24T07:00:00Z",
     ],
-    "closed to the last millisecond": [
+    "they are closed to the last millisecond": [
       vienna({ weekly: [office] }),
       "2026-11-24T06:59:59.999Z",
       "Closed until 2026-11-24T07:00:00Z",
     ],
-    "open at the very second of the start": [
+    "they are open at the very second of the start": [
       vienna({ weekly: [office] }),
       "2026-11-24T07:00:00Z",
       "Open until 2026-11-24T16:00:00Z",
     ],
-    "nothing is ever open without a span": [vienna({}), "2026-11-24T07:00:00Z", "Closed until never"],
-    "always open: nothing changes, not even at midnight": [
+    "hours without a span are never open": [vienna({}), "2026-11-24T07:00:00Z", "Closed until never"],
+    "hours that are always open do not change at midnight": [
       vienna({ weekly: [always] }),
       "2026-11-24T22:59:00Z",
       "Open until never",
     ],
-    "always open: nothing changes, not even when clocks do": [
+    "hours that are always open do not change when clocks do": [
       vienna({ weekly: [always] }),
       "2026-10-25T00:59:59Z",
       "Open until never",
     ],
-    "spans that touch are one": [
+    "spans that touch are one span": [
       vienna({ weekly: [day, { days: all, start: "17:00", end: "19:30" }] }),
       "2026-11-24T15:00:00Z",
       "Open until 2026-11-24T18:30:00Z",
@@ -71,7 +71,7 @@ describe("whether it is open at an instant, and until when", () => {
       "2026-12-25T10:00:00Z",
       "Holiday Christmas until 2026-12-26T07:00:00Z",
     ],
-    "a holiday is its whole day, also when the week is closed": [
+    "a holiday lasts its whole day, also on a day that is closed anyway": [
       vienna({ weekly: [office], holidays: [{ name: "Sunday fair", from: "2026-11-22" }] }),
       "2026-11-22T22:59:59Z",
       "Holiday Sunday fair until 2026-11-23T07:00:00Z",
@@ -85,7 +85,7 @@ describe("whether it is open at an instant, and until when", () => {
       "2026-12-25T09:30:00Z",
       "Open until 2026-12-25T11:00:00Z",
     ],
-    "outside of special opening hours a holiday is just closed": [
+    "outside of special opening hours the reason on a holiday is Closed": [
       vienna({
         weekly: [day],
         holidays: [{ name: "Christmas", from: "2026-12-25" }],
@@ -109,7 +109,7 @@ describe("whether it is open at an instant, and until when", () => {
       "2026-11-25T20:00:00Z",
       "Closed until never",
     ],
-    "years of holidays are skipped": [
+    "the next opening is found after years of holidays": [
       vienna({ weekly: [office], holidays: [{ name: "Sabbatical", from: "2026-11-25", to: "2029-11-25" }] }),
       "2026-11-26T10:00:00Z",
       "Holiday Sabbatical until 2029-11-26T07:00:00Z",
@@ -119,12 +119,12 @@ describe("whether it is open at an instant, and until when", () => {
       "2026-11-26T10:00:00Z",
       "Closed until 9999-12-30T23:00:00Z",
     ],
-    "the year 0 is a date to the API server": [
+    "a date in the year 0, which the API server accepts, does no harm": [
       vienna({ weekly: [office], dates: [{ date: "0000-01-01", start: "00:00", end: "24:00" }] }),
       "2026-11-24T08:00:00Z",
       "Open until 2026-11-24T16:00:00Z",
     ],
-    "a leap day": [
+    "a leap day can be open": [
       vienna({ dates: [{ date: "2028-02-29", start: "00:00", end: "24:00" }] }),
       "2028-02-29T12:00:00Z",
       "Open until 2028-02-29T23:00:00Z",
@@ -184,7 +184,7 @@ describe("whether it is open at an instant, and until when", () => {
       "2026-11-01T02:00:00Z",
       "Open until 2026-11-01T05:00:00Z",
     ],
-    "half an hour of daylight saving": [
+    "clocks that go forward by only half an hour skip a start": [
       { timeZone: "Australia/Lord_Howe", weekly: [{ days: all, start: "02:15", end: "03:00" }] },
       "2026-10-03T15:00:00Z",
       "Closed until 2026-10-03T15:30:00Z",
@@ -200,7 +200,7 @@ describe("whether it is open at an instant, and until when", () => {
       "2011-12-30T09:59:59Z",
       "Closed until 2011-12-30T19:00:00Z",
     ],
-    "open before, during and after a day that a zone skipped": [
+    "a skipped day does not interrupt a span that is open before and after it": [
       {
         timeZone: "Pacific/Apia",
         dates: [
@@ -211,12 +211,12 @@ describe("whether it is open at an instant, and until when", () => {
       "2011-12-28T23:00:00Z",
       "Open until 2012-01-01T10:00:00Z",
     ],
-    "a zone of quarter hours": [
+    "an offset of a quarter of an hour is applied": [
       { timeZone: "Asia/Kathmandu", weekly: [day] },
       "2026-01-01T00:00:00Z",
       "Closed until 2026-01-01T02:15:00Z",
     ],
-    "a name in another case": [
+    "a time zone's name may be written in lower case": [
       { timeZone: "europe/vienna", weekly: [office] },
       "2026-11-24T07:00:00Z",
       "Open until 2026-11-24T16:00:00Z",
@@ -231,7 +231,7 @@ describe("whether it is open at an instant, and until when", () => {
   });
 });
 
-test("while it is closed, the beginning and end of a holiday are changes but not transitions", () => {
+test("the beginning and end of a holiday during closed time are changes but not transitions", () => {
   const hours = parseHours(
     vienna({ weekly: [office], holidays: [{ name: "Christmas", from: "2026-12-25" }] }),
   );
@@ -242,7 +242,7 @@ test("while it is closed, the beginning and end of a holiday are changes but not
   ]);
 });
 
-describe("a name that is not in the IANA time zone database is refused", () => {
+describe("the name of a time zone", () => {
   const names = [
     "Local",
     "+05:00",
@@ -259,7 +259,7 @@ describe("a name that is not in the IANA time zone database is refused", () => {
     "localtime",
     "Factory",
   ];
-  test.each(names)("%j", (timeZone) => {
+  test.each(names)("%j, which is not in the IANA database, is refused", (timeZone) => {
     expect(() => parseHours({ timeZone })).toThrow(expect.objectContaining({ reason: "TimeZoneUnknown" }));
   });
   test.each([
@@ -269,7 +269,7 @@ describe("a name that is not in the IANA time zone database is refused", () => {
     "Asia/Calcutta",
     "America/Argentina/Buenos_Aires",
     "America/Port-au-Prince",
-  ])("but not %s", (timeZone) => void parseHours({ timeZone }));
+  ])("%j, which is in the IANA database, is accepted", (timeZone) => void parseHours({ timeZone }));
 });
 
 describe("the closed period around an instant", () => {
@@ -279,25 +279,37 @@ describe("the closed period around an instant", () => {
   });
   const once = vienna({ dates: [{ date: "2026-06-01", start: "08:00", end: "09:00" }] });
   const rows: Record<string, [HoursSpec, string, string | undefined]> = {
-    "none while it is open": [christmas, "2026-12-24T10:00:00Z", undefined],
-    "one, seen from the evening before": [
+    "there is none while the hours are open": [christmas, "2026-12-24T10:00:00Z", undefined],
+    "it spans the holiday, seen from the evening before": [
       christmas,
       "2026-12-24T16:00:00Z",
       "Closed 2026-12-24T16:00:00Z 2026-12-28T07:00:00Z",
     ],
-    "the same, seen from the holiday": [
+    "it is the same, seen from the holiday": [
       christmas,
       "2026-12-25T12:00:00Z",
       "Holiday 2026-12-24T16:00:00Z 2026-12-28T07:00:00Z",
     ],
-    "the same, seen from its last millisecond": [
+    "it is the same, seen from its last millisecond": [
       christmas,
       "2026-12-28T06:59:59.999Z",
       "Closed 2026-12-24T16:00:00Z 2026-12-28T07:00:00Z",
     ],
-    "no start before the first opening": [once, "1990-01-01T00:00:00Z", "Closed never 2026-06-01T06:00:00Z"],
-    "no end after the last opening": [once, "2050-01-01T00:00:00Z", "Closed 2026-06-01T07:00:00Z never"],
-    "neither where it is never open": [vienna({}), "2026-01-01T00:00:00Z", "Closed never never"],
+    "it has no start before the first opening": [
+      once,
+      "1990-01-01T00:00:00Z",
+      "Closed never 2026-06-01T06:00:00Z",
+    ],
+    "it has no end after the last opening": [
+      once,
+      "2050-01-01T00:00:00Z",
+      "Closed 2026-06-01T07:00:00Z never",
+    ],
+    "it has neither where the hours are never open": [
+      vienna({}),
+      "2026-01-01T00:00:00Z",
+      "Closed never never",
+    ],
   };
   test.each(Object.entries(rows))("%s", (_, [spec, instant, expected]) => {
     const period = closedPeriodAt(parseHours(spec), at(instant));
@@ -310,14 +322,14 @@ describe("the list of upcoming changes", () => {
     upcoming(parseHours(spec), at(from), days).map(({ timeMs, reason, holiday, daylightSaving }) =>
       [text(timeMs), reason, holiday, daylightSaving].filter((word) => word !== undefined).join(" "),
     );
-  test("marks a clock change, also when nothing else changes", () => {
+  test("marks a clock change even when nothing else changes", () => {
     expect(lines(vienna({ weekly: [office] }), "2026-03-27T23:00:00Z", 3)).toEqual([
       "2026-03-29T01:00:00Z Closed Starts",
       "2026-03-30T06:00:00Z Open",
       "2026-03-30T15:00:00Z Closed",
     ]);
   });
-  test("has one entry for a clock change at which it also opens", () => {
+  test("opens an hour later when clocks go back from the opening time", () => {
     expect(
       lines(
         vienna({ weekly: [{ days: ["Sunday"], start: "03:00", end: "04:00" }] }),
@@ -330,7 +342,7 @@ describe("the list of upcoming changes", () => {
       "2026-10-25T03:00:00Z Closed",
     ]);
   });
-  test("names holidays, includes a change at its first moment, and none at its last", () => {
+  test("names holidays, and includes a change at the first moment of the list but not at the last", () => {
     const spec = vienna({ weekly: [always], holidays: [{ name: "May Day", from: "2026-05-01" }] });
     expect(lines(spec, "2026-04-30T22:00:00Z", 1)).toEqual(["2026-04-30T22:00:00Z Holiday May Day"]);
     expect(lines(spec, "2026-04-30T22:00:00Z", 2)).toEqual([
@@ -338,14 +350,14 @@ describe("the list of upcoming changes", () => {
       "2026-05-01T22:00:00Z Open",
     ]);
   });
-  test("covers fourteen local days, also across a clock change", () => {
+  test("covers fourteen local days, even across a clock change", () => {
     expect(
       lines(vienna({ weekly: [day] }), "2026-03-19T23:00:00Z", 14).filter((line) => line.endsWith("Open")),
     ).toHaveLength(14);
   });
 });
 
-test("a local day of 25 hours is complete, and a day that clocks skip is left out", () => {
+test("a local day can have 25 hours, and a day that clocks skip is left out", () => {
   const cairo = localDay(parseHours({ timeZone: "Africa/Cairo" }), at("2026-10-29T20:30:00Z"));
   expect([text(cairo.startMs), text(cairo.endMs)]).toEqual(["2026-10-28T21:00:00Z", "2026-10-29T22:00:00Z"]);
   const apia = localDay(parseHours({ timeZone: "Pacific/Apia" }), at("2011-12-30T09:00:00Z"));

@@ -1,7 +1,7 @@
 import { Failure } from "../errors.ts";
 import { DAY_MS, type Zone, zoneOf } from "./zone.ts";
 
-/** The fields of an OperatingHours' spec that say when it is open. */
+/** The fields of an OperatingHours' spec that say when the hours are open. */
 export interface HoursSpec {
   timeZone: string;
   weekly?: readonly { days: readonly string[]; start: string; end: string }[];
@@ -9,21 +9,24 @@ export interface HoursSpec {
   holidays?: readonly { name: string; from: string; to?: string }[];
 }
 
-/** Minutes since local midnight; `end` is at most 1440. Those of one day are sorted and do not touch. */
+/**
+ * A span of one day, in minutes since local midnight; `end` is at most 1440. In a list, the spans of a day are sorted and do
+ * not touch.
+ */
 interface Minutes {
   start: number;
   end: number;
 }
 
-/** What applies to each day of a stretch. Only with `weekly` do the days differ from one another. */
+/** The rule for all days of a stretch. Only the rule `weekly` treats the days differently, by weekday. */
 export type DayRule =
   | { kind: "weekly" }
   | { kind: "dates"; spans: readonly Minutes[] }
   | { kind: "holiday"; name: string };
 
 /**
- * Local days with the same rule, counted from 1970-01-01, `from` and `to` included. The first begins at -Infinity, the last ends
- * at Infinity.
+ * A run of local days with the same rule. Days are counted from 1970-01-01, and `from` and `to` belong to the stretch. The
+ * first stretch begins at -Infinity, the last one ends at Infinity.
  */
 export interface Stretch {
   from: number;
@@ -31,16 +34,19 @@ export interface Stretch {
   rule: DayRule;
 }
 
-/** Parsed opening hours. Immutable and independent of the current time, so they can be kept as long as the spec stays the same. */
+/**
+ * Parsed opening hours. They are immutable and independent of the current time, so they can be kept as long as the spec stays
+ * the same.
+ */
 export interface Hours {
   readonly zone: Zone;
-  /** One entry per day of the week, Sunday first. */
+  /** The open spans of each weekday, Sunday first. */
   readonly weekly: readonly (readonly Minutes[])[];
-  /** Sorted and without gaps. */
+  /** All stretches, sorted and without gaps. */
   readonly stretches: readonly Stretch[];
 }
 
-/** A span of time in milliseconds since the epoch. `endMs` is not part of it. */
+/** A span of time in milliseconds since the epoch. `endMs` itself is no longer part of the span. */
 export interface Span {
   startMs: number;
   endMs: number;
@@ -49,7 +55,7 @@ export interface Span {
 const DAY_MINUTES = 1440;
 const WEEKDAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
-/** Reads a spec that the API server has accepted. Throws the Failure TimeZoneUnknown. */
+/** Parses a spec that the API server has accepted. Throws a Failure with the reason TimeZoneUnknown. */
 export function parseHours(spec: HoursSpec): Hours {
   const zone = zoneOf(spec.timeZone);
   if (zone === undefined)
@@ -63,7 +69,7 @@ export function parseHours(spec: HoursSpec): Hours {
   return { zone, weekly, stretches: stretchesOf(spec) };
 }
 
-/** Divides time into stretches. All days of a stretch have the same rule, so that a search can skip most of them. */
+/** Divides time into stretches. All days of a stretch have the same rule, so a search can skip most of them. */
 function stretchesOf({ dates = [], holidays = [] }: HoursSpec): Stretch[] {
   const openings = dates.map((entry) => ({ ...daysOf(entry), spans: [minutesOf(entry)] }));
   const closings = holidays.map((entry) => ({ ...daysOf(entry), name: entry.name }));
@@ -96,7 +102,10 @@ function minutesOf({ start, end }: { start: string; end: string }): Minutes {
 
 const minuteOf = (time: string) => Number(time.slice(0, 2)) * 60 + Number(time.slice(3));
 
-/** The local day at this instant. When clocks go back over midnight the new day goes on, although they show the old date again. */
+/**
+ * The local day at this instant. When clocks go back over midnight, the new day goes on although clocks show the old date
+ * again.
+ */
 export function dayAt({ zone }: Hours, instantMs: number): number {
   let day = Math.floor(zone.localAt(instantMs) / DAY_MS);
   while (zone.startOf((day + 1) * DAY_MS) <= instantMs) day++;
@@ -116,8 +125,7 @@ export function stretchAt({ stretches }: Hours, day: number): Stretch {
 
 /**
  * The open spans of the local days `first` to `last`, sorted, with touching spans joined. A span belongs to the day on which it
- * starts,
- * even when it ends after that day's last midnight.
+ * starts, even when it ends after the last midnight of that day.
  */
 export function openSpans(hours: Hours, first: number, last: number): Span[] {
   const spans: { start: number; end: number }[] = [];
@@ -125,13 +133,13 @@ export function openSpans(hours: Hours, first: number, last: number): Span[] {
     for (const minutes of minutesOn(hours, day)) {
       const start = hours.zone.startOf(day * DAY_MS + minutes.start * 60_000);
       const end = hours.zone.endOf(day * DAY_MS + minutes.end * 60_000);
-      // Clocks can skip a span when they go forward; nothing is left of it.
+      // Clocks can skip a whole span when they go forward; nothing is left of such a span.
       if (start < end) spans.push({ start, end });
     }
   return joined(spans).map(({ start, end }) => ({ startMs: start, endMs: end }));
 }
 
-/** Are all these local days open from midnight to midnight? Then they are one span, even where clocks change. */
+/** Whether all these local days are open from midnight to midnight. Such days form one open span, even where clocks change. */
 export function openThroughout(hours: Hours, first: number, last: number): boolean {
   for (let day = first; day <= last; day++) {
     const [span, ...more] = minutesOn(hours, day);
@@ -143,13 +151,13 @@ export function openThroughout(hours: Hours, first: number, last: number): boole
 function minutesOn(hours: Hours, day: number): readonly Minutes[] {
   const { rule } = stretchAt(hours, day);
   if (rule.kind === "dates") return rule.spans;
-  // 1970-01-01 was a Thursday.
+  // The number 4 is there because 1970-01-01, the day 0, was a Thursday.
   return rule.kind === "holiday" ? [] : hours.weekly[(((day + 4) % 7) + 7) % 7]!;
 }
 
 /**
- * Sorts the spans and joins those that touch. A search for the next closing time looks at the spans of hundreds of days, and fifty
- * spans that make up a whole day become one.
+ * Sorts the spans and joins those that touch, so that fifty spans that make up a whole day become one. That saves time, because
+ * a search for the next closing time reads the spans of hundreds of days.
  */
 function joined(spans: { start: number; end: number }[]): { start: number; end: number }[] {
   const result: { start: number; end: number }[] = [];

@@ -4,45 +4,45 @@ import { type HoursSpec, parseHours } from "./hours.ts";
 import { closedPeriodAt, stateAt } from "./state.ts";
 import { upcoming } from "./upcoming.ts";
 
-// Compares the code with a second implementation that is as simple as possible: a list of what a clock on the wall shows in each
-// minute of ten days, which is searched for spans. The two share nothing but Intl.
+// Compares the code with a second implementation that is as simple as possible. The second one lists what a wall clock shows in
+// each minute of ten days, and searches that list for spans. The two implementations share nothing but Intl.
 
 const MINUTE = 60_000;
 const DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"] as const;
 
-/** A zone and the local date around which something unusual happens. */
+/** Cases by name: a zone, and a local date around which something unusual happens. */
 const places: Record<string, [string, string]> = {
-  "an ordinary spring": ["America/New_York", "2026-03-08"],
-  "an ordinary autumn": ["America/New_York", "2026-11-01"],
-  "half an hour forward": ["Australia/Lord_Howe", "2026-10-04"],
-  "half an hour back": ["Australia/Lord_Howe", "2026-04-05"],
-  "two hours forward": ["Antarctica/Troll", "2026-03-29"],
-  "two hours back": ["Antarctica/Troll", "2026-10-25"],
-  "an odd offset": ["Asia/Kathmandu", "2026-02-28"],
-  "fifteen minutes for good": ["Asia/Kathmandu", "1986-01-01"],
+  "an ordinary change in spring": ["America/New_York", "2026-03-08"],
+  "an ordinary change in autumn": ["America/New_York", "2026-11-01"],
+  "clocks that go half an hour forward": ["Australia/Lord_Howe", "2026-10-04"],
+  "clocks that go half an hour back": ["Australia/Lord_Howe", "2026-04-05"],
+  "clocks that go two hours forward": ["Antarctica/Troll", "2026-03-29"],
+  "clocks that go two hours back": ["Antarctica/Troll", "2026-10-25"],
+  "an offset of 5:45 hours": ["Asia/Kathmandu", "2026-02-28"],
+  "clocks that move by fifteen minutes for good": ["Asia/Kathmandu", "1986-01-01"],
   "a day that was skipped": ["Pacific/Apia", "2011-12-30"],
   "another day that was skipped": ["Pacific/Kwajalein", "1993-08-21"],
   "a day that came twice": ["Pacific/Kwajalein", "1969-09-30"],
-  "midnight skipped in Cairo": ["Africa/Cairo", "2026-04-24"],
-  "back over midnight in Cairo": ["Africa/Cairo", "2026-10-30"],
-  "midnight skipped in Beirut": ["Asia/Beirut", "2026-03-29"],
-  "back over midnight in Beirut": ["Asia/Beirut", "2026-10-25"],
-  "midnight skipped in Santiago": ["America/Santiago", "2026-09-06"],
-  "back over midnight in Santiago": ["America/Santiago", "2026-04-05"],
-  "midnight skipped in Havana": ["America/Havana", "2026-03-08"],
-  "midnight twice in Havana": ["America/Havana", "2026-11-01"],
-  "back at one past midnight": ["America/St_Johns", "2010-11-07"],
+  "a midnight that clocks in Cairo skip": ["Africa/Cairo", "2026-04-24"],
+  "clocks that go back over midnight in Cairo": ["Africa/Cairo", "2026-10-30"],
+  "a midnight that clocks in Beirut skip": ["Asia/Beirut", "2026-03-29"],
+  "clocks that go back over midnight in Beirut": ["Asia/Beirut", "2026-10-25"],
+  "a midnight that clocks in Santiago skip": ["America/Santiago", "2026-09-06"],
+  "clocks that go back over midnight in Santiago": ["America/Santiago", "2026-04-05"],
+  "a midnight that clocks in Havana skip": ["America/Havana", "2026-03-08"],
+  "a midnight that clocks in Havana show twice": ["America/Havana", "2026-11-01"],
+  "clocks that go back at one minute past midnight": ["America/St_Johns", "2010-11-07"],
   "Ramadan in Casablanca": ["Africa/Casablanca", "2026-02-15"],
   "the end of a year": ["Europe/Vienna", "2026-12-31"],
   "a leap day": ["UTC", "2028-02-29"],
-  "no leap day": ["Asia/Tokyo", "2100-02-28"],
+  "the year 2100, which has no leap day": ["Asia/Tokyo", "2100-02-28"],
 };
 
 interface ClockRun {
   zone: string;
-  /** The first minute of the list. */
+  /** The beginning of the first minute of the list. */
   fromMs: number;
-  /** What clocks show in each minute, as minutes since the epoch as if they showed UTC. */
+  /** The time that clocks show in each minute of the list, in minutes since the epoch, as if the clocks showed UTC. */
   clock: number[];
   dates: string[];
 }
@@ -66,7 +66,7 @@ function clockRunOf([zone, date]: [string, string]): ClockRun {
 const isoDate = (minutes: number) => new Date(minutes * MINUTE).toISOString().slice(0, 10);
 const minutesOf = (text: string) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3));
 
-/** Whether it is open in each minute of the list, and why. */
+/** For each minute of the list: whether the hours are open, and why. This is the second, simple implementation. */
 function oracle({ clock }: ClockRun, spec: HoursSpec) {
   const open = clock.map(() => false);
   const days = [...new Set(clock.map((shown) => Math.floor(shown / 1440)))];
@@ -76,7 +76,7 @@ function oracle({ clock }: ClockRun, spec: HoursSpec) {
       while (first < clock.length && clock[first]! < day * 1440 + minutesOf(start)) first++;
       let last = clock.length - 1;
       while (last >= 0 && clock[last]! > day * 1440 + minutesOf(end)) last--;
-      // When clocks skip the end, the end is the moment of the change.
+      // When clocks skip the end of a span, the span ends at the moment of the clock change.
       const until = clock[last] === day * 1440 + minutesOf(end) ? last : last + 1;
       open.fill(true, first, Math.max(first, until));
     }
@@ -160,17 +160,17 @@ function specs({ zone, dates }: ClockRun): fc.Arbitrary<HoursSpec> {
   });
 }
 
-/** Only the middle of the list is compared: at its edges the spans of days outside are missing. */
+/** Only the middle of the list is compared: at its edges, spans that begin on days outside of the list are missing. */
 const [FIRST, LAST] = [3 * 1440, 8 * 1440];
 
-describe.each(Object.entries(places))("%s", (_, where) => {
+describe.each(Object.entries(places))("hours around %s", (_, where) => {
   const place = clockRunOf(where);
   const moments = fc.tuple(
     fc.integer({ min: FIRST, max: LAST - 1 }),
     fc.integer({ min: 0, max: MINUTE - 1 }),
   );
 
-  test("is open when a look at the clock says so", { timeout: 60_000 }, () => {
+  test("are open exactly when the simple implementation says so", { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(specs(place), fc.array(moments, { minLength: 8, maxLength: 8 }), (spec, moments) => {
         const expected = oracle(place, spec);
@@ -206,14 +206,14 @@ describe.each(Object.entries(places))("%s", (_, where) => {
     }
   });
 
-  test("lists each minute that differs from the one before, and each clock change", {
+  test("list each minute whose state differs from the minute before, and each clock change", {
     timeout: 60_000,
   }, () => {
     fc.assert(
       fc.property(specs(place), fc.integer({ min: FIRST, max: LAST - 4 * 1440 }), (spec, minute) => {
         const expected = oracle(place, spec);
         const from = place.fromMs + minute * MINUTE;
-        // Asks for more days than it compares, since one of them may have been skipped.
+        // Asks for more days than are compared, since one of the days may have been skipped.
         const list = upcoming(parseHours(spec), from, 5).filter(
           ({ timeMs }) => timeMs < from + 3 * 1440 * MINUTE,
         );

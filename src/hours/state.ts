@@ -1,34 +1,37 @@
 import { dayAt, type Hours, openSpans, openThroughout, stretchAt } from "./hours.ts";
 import { DAY_MS } from "./zone.ts";
 
-/** Whether it is open at an instant, for `status` and for the reply that a customer gets. */
+/** Whether the hours are open at an instant, for `status` and for the reply that a customer gets. */
 export interface OpeningState {
   open: boolean;
   reason: "Open" | "Closed" | "Holiday";
-  /** The holiday's name, when `reason` is Holiday. */
+  /** The holiday's name; set when `reason` is Holiday. */
   holiday?: string;
 }
 
-/** `nextTransition`: when it opens or closes next. `nextChange`: when any of these values changes next. Absent when never. */
+/**
+ * `nextTransition` is when the hours open or close next. `nextChange` is when any of these values changes next. Each is absent
+ * when that never happens.
+ */
 export interface StateAt extends OpeningState {
   nextTransition?: number;
   nextChange?: number;
 }
 
 /**
- * How many more days to look at on both sides: spans reach into other days when clocks go back over midnight. In 1969, on
- * Kwajalein, by nearly a day.
+ * How many more days to search on both sides: a span reaches into other days when clocks go back over midnight. The largest
+ * such step was nearly a day, on Kwajalein in 1969.
  */
 export const MARGIN_DAYS = 2;
-/** Days searched at once: most calendars open and close within a week. */
+/** How many days are searched at once: most calendars open and close within a week. */
 const CHUNK_DAYS = 8;
 /**
- * How much of a stretch is searched. With one rule everything repeats each week, except for a span that clocks happen to skip in one
- * week. What does not happen in three weeks does not happen before the stretch ends.
+ * How much of a stretch is searched. Within a stretch everything repeats each week, except for a span that clocks happen to
+ * skip in one week. What does not happen in three weeks does not happen before the stretch ends.
  */
 const CHUNKS_PER_STRETCH = 3;
 
-/** Whether it is open at this instant, why, and until when. Pure. */
+/** Whether the hours are open at this instant, why, and until when. Pure. */
 export function stateAt(hours: Hours, instantMs: number): StateAt {
   const state = labelAt(hours, instantMs);
   const nextTransition = flipAfter(hours, instantMs, state.open);
@@ -42,8 +45,9 @@ export function stateAt(hours: Hours, instantMs: number): StateAt {
 }
 
 /**
- * The closed time around this instant, from the last closing to the next opening, over holidays and free days; undefined while it is
- * open. Without `startMs` it was never open before, without `endMs` it never opens again. `reason` is that of this instant.
+ * The closed time around this instant, from the last closing to the next opening, across holidays and free days. Undefined
+ * while the hours are open. Without `startMs` the hours were never open before; without `endMs` they never open again. `reason`
+ * is the reason at this instant.
  */
 export function closedPeriodAt(
   hours: Hours,
@@ -67,8 +71,8 @@ function labelAt(hours: Hours, instantMs: number): OpeningState {
 }
 
 /**
- * Why it is open or closed. On a holiday with special opening hours the closed time is Closed, not Holiday: those hours replace
- * the holiday.
+ * Why the hours are open or closed. On a holiday with special opening hours the reason for closed time is Closed and not
+ * Holiday, because the special hours replace the holiday.
  */
 export function labelOf(hours: Hours, day: number, open: boolean): OpeningState {
   const { rule } = stretchAt(hours, day);
@@ -78,17 +82,19 @@ export function labelOf(hours: Hours, day: number, open: boolean): OpeningState 
     : { open, reason: "Closed" };
 }
 
-/** When it closes next if it is open, or opens next if it is closed. */
+/** When the hours close next if they are open, or open next if they are closed. */
 function flipAfter(hours: Hours, instantMs: number, isOpen: boolean): number | undefined {
   for (const { first, last } of daysAhead(hours, dayAt(hours, instantMs))) {
-    // Nothing closes inside these days; a closing at their edge is found from the days next to them. A calendar can be open for
-    // centuries.
+    // Nothing closes inside these days. A closing at their edge is found when the days next to them are searched. Skipping
+    // saves time: a calendar can be open for centuries.
     if (isOpen && openThroughout(hours, first, last)) continue;
-    // Spans at the edges may go on outside, so only the days inside the margin tell where a span really starts and ends.
+    // Spans at the edges may continue outside. Only for the days inside the margin is it known where a span really starts and
+    // ends.
     const spans = openSpans(hours, first - MARGIN_DAYS, last + MARGIN_DAYS);
     if (spans.length === 0) continue;
     const until = hours.zone.startOf((last + MARGIN_DAYS) * DAY_MS);
-    // `until` itself does not count: where clocks skip a day, the day after it begins there, and its spans are not among these.
+    // `until` itself does not count. Where clocks skip a day, the day after it begins at `until`, and the spans of that later
+    // day are not in this list.
     const from = Math.max(instantMs + 1, hours.zone.startOf((first - MARGIN_DAYS + 1) * DAY_MS));
     const flip = spans
       .map(({ startMs, endMs }) => (isOpen ? endMs : startMs))
@@ -98,7 +104,7 @@ function flipAfter(hours: Hours, instantMs: number, isOpen: boolean): number | u
   return undefined;
 }
 
-/** The last time, up to and including the instant, at which an open span ended. */
+/** When the last open span ended that ended at or before the instant. */
 function closingBefore(hours: Hours, instantMs: number): number | undefined {
   for (const { first, last } of daysBack(hours, dayAt(hours, instantMs))) {
     const spans = openSpans(hours, first - MARGIN_DAYS, last + MARGIN_DAYS);
@@ -120,7 +126,7 @@ function holidayChangeAfter(
     // Skip holidays of the same name: a calendar can list centuries of them.
     if ((rule.kind === "holiday" ? rule.name : undefined) === holiday) continue;
     const at = zone.startOf(from * DAY_MS);
-    // Ask for the day at that instant: when clocks skip a whole day, a holiday on it never takes place.
+    // Check which day it is at that instant: when clocks skip a whole day, a holiday on that day never takes place.
     if (at > instantMs && labelOf(hours, dayAt(hours, at), false).holiday !== holiday) return at;
   }
   return undefined;
@@ -131,7 +137,7 @@ interface Days {
   last: number;
 }
 
-/** The days to search from `day` on: the first weeks of each stretch, in chunks. */
+/** Yields the days to search from `day` on: the first weeks of each stretch, in chunks. */
 function* daysAhead(hours: Hours, day: number): Generator<Days> {
   let stretch = stretchAt(hours, day);
   for (let from = day; ; from = stretch.from) {
@@ -142,7 +148,7 @@ function* daysAhead(hours: Hours, day: number): Generator<Days> {
   }
 }
 
-/** The same backwards: the last weeks of each stretch. */
+/** Yields the days to search from `day` backwards: the last weeks of each stretch, in chunks. */
 function* daysBack(hours: Hours, day: number): Generator<Days> {
   let stretch = stretchAt(hours, day);
   for (let to = day; ; to = stretch.to) {

@@ -2,16 +2,15 @@ import { dayAt, type Hours, openSpans } from "./hours.ts";
 import { labelOf, MARGIN_DAYS, type OpeningState } from "./state.ts";
 import { DAY_MS } from "./zone.ts";
 
-/** The state from `timeMs` on. `daylightSaving` when clocks go forward (Starts) or back (Ends) at that time. */
+/** The state from `timeMs` on. `daylightSaving` is set when clocks go forward (Starts) or back (Ends) at that time. */
 export interface Upcoming extends OpeningState {
   timeMs: number;
   daylightSaving?: "Starts" | "Ends";
 }
 
 /**
- * All changes in the local days from `fromMs` on, sorted: openings, closings, holidays that begin or end while it is closed, and
- * clock
- * changes. A change at `fromMs` itself is included.
+ * All changes in the next `days` local days from `fromMs` on, sorted: openings, closings, clock changes, and holidays that
+ * begin or end during closed time. A change at `fromMs` itself is included.
  */
 export function upcoming(hours: Hours, fromMs: number, days = 14): Upcoming[] {
   const { zone } = hours;
@@ -19,7 +18,10 @@ export function upcoming(hours: Hours, fromMs: number, days = 14): Upcoming[] {
   const [first, last] = [dayAt(hours, fromMs), dayAt(hours, toMs)];
   const spans = openSpans(hours, first - MARGIN_DAYS, last + MARGIN_DAYS);
   let next = 0;
-  /** Must be called in the order of time. So it need not search: fifty openings a day make a thousand spans. */
+  /**
+   * The state at an instant. Calls must be in the order of time: then no call searches the list, which has a thousand spans
+   * with fifty openings a day.
+   */
   const stateAt = (instantMs: number) => {
     while (next < spans.length && spans[next]!.endMs <= instantMs) next++;
     const open = next < spans.length && spans[next]!.startMs <= instantMs;
@@ -44,12 +46,12 @@ export function upcoming(hours: Hours, fromMs: number, days = 14): Upcoming[] {
   return result;
 }
 
-/** When the local day of this instant begins, and when the next one does. */
+/** When the local day of this instant begins, and when the next local day begins. */
 export function localDay(hours: Hours, instantMs: number): { startMs: number; endMs: number } {
   const day = dayAt(hours, instantMs);
   const { zone } = hours;
   let next = day + 1;
-  // A day that clocks skip begins at the same instant as the one after it.
+  // A day that clocks skip begins at the same instant as the day after it.
   while (zone.startOf(next * DAY_MS) <= instantMs) next++;
   return { startMs: zone.startOf(day * DAY_MS), endMs: zone.startOf(next * DAY_MS) };
 }

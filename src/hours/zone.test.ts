@@ -2,7 +2,7 @@ import { Temporal } from "temporal-polyfill";
 import { expect, test } from "vitest";
 import { zoneOf } from "./zone.ts";
 
-// Compares with Temporal, which finds the same changes in another way.
+// The zones to compare with Temporal, which finds the same clock changes by a different method.
 const names = [
   "America/New_York",
   "America/Argentina/Tucuman",
@@ -20,7 +20,9 @@ const names = [
   "UTC",
 ];
 
-test.each(names)("%s changes its clocks when Temporal says so, 1970 to 2037", { timeout: 60_000 }, (name) => {
+test.each(names)("%s changes its clocks when Temporal says so, from 1970 to 2037", {
+  timeout: 60_000,
+}, (name) => {
   const [from, to] = [Date.UTC(1970, 0, 1), Date.UTC(2037, 0, 1)];
   const expected: string[] = [];
   let at: Temporal.ZonedDateTime | null =
@@ -35,7 +37,7 @@ test.each(names)("%s changes its clocks when Temporal says so, 1970 to 2037", { 
   expect(seen.map(({ atMs, afterMs }) => `${atMs} ${afterMs}`)).toEqual(expected);
 });
 
-test("an instant has the right local time, also when the offset has seconds", () => {
+test("an instant has the right local time even when the offset has seconds", () => {
   const monrovia = zoneOf("Africa/Monrovia")!;
   expect(new Date(monrovia.localAt(Date.UTC(1971, 0, 1))).toISOString()).toBe("1970-12-31T23:15:30.000Z");
 });

@@ -1,4 +1,4 @@
-/** A change of a zone's clocks at `atMs`. Before it they are `beforeMs` ahead of UTC, then `afterMs`. */
+/** A change of a zone's clocks at `atMs`. Before the change the clocks are `beforeMs` ahead of UTC, after it `afterMs`. */
 export interface ClockChange {
   atMs: number;
   beforeMs: number;
@@ -8,18 +8,21 @@ export interface ClockChange {
 export const DAY_MS = 86_400_000;
 
 /**
- * Two changes never fall between two samples: in the IANA database no two changes of a zone since 1970 are less than 7 days
- * apart.
+ * How far apart the samples are that find clock changes. Two changes never fall between two samples: in the IANA database,
+ * changes of one zone since 1970 are at least 7 days apart.
  */
 const SAMPLE_MS = 3 * DAY_MS;
-/** A local time is never further than this from the same time in UTC: offsets go up to 15 h, and Samoa once skipped a day. */
+/**
+ * A local time and the same time in UTC are never further apart than this: offsets go up to 15 h, and Samoa once skipped a day.
+ */
 const NEAR_MS = 2 * DAY_MS;
-/** A year takes 0.4 ms to compute and some 300 bytes to keep. */
+/** How many years a zone keeps. A year takes 0.4 ms to compute and some 300 bytes to keep. */
 const YEARS_KEPT = 200;
 
 /**
- * Old abbreviations that ICU, the library behind Intl, accepts although they are not in the IANA database. Each is ambiguous, and ICU
- * chooses one place (Chicago for CST, not China or Cuba), so we refuse them: https://github.com/unicode-org/icu/blob/main/icu4c/source/data/misc/timezoneTypes.txt
+ * Old abbreviations that are not in the IANA database, although ICU, the library behind Intl, accepts them. Each is ambiguous,
+ * and ICU chooses one place (Chicago for CST, not China or Cuba), so this program refuses them.
+ * https://github.com/unicode-org/icu/blob/main/icu4c/source/data/misc/timezoneTypes.txt
  */
 const NOT_IANA = new Set(
   "ACT AET AGT ART AST BET BST CAT CNT CST CTT EAT ECT IET IST JST MIT NET NST PLT PNT PRT PST SST VST".split(
@@ -29,7 +32,10 @@ const NOT_IANA = new Set(
 
 const zones = new Map<string, Zone>();
 
-/** The zone of this IANA name, in upper or lower case; undefined for anything else, such as an offset, `Local` or an abbreviation. */
+/**
+ * The zone of this IANA name, in upper or lower case. Undefined for anything else, such as an offset, `Local` or an
+ * abbreviation.
+ */
 export function zoneOf(name: string): Zone | undefined {
   const upper = name.toUpperCase();
   const known = zones.get(upper);
@@ -47,8 +53,8 @@ export function zoneOf(name: string): Zone | undefined {
 }
 
 /**
- * A time zone, for arithmetic on milliseconds. A local time is written as the milliseconds since the epoch at which a clock in UTC
- * would show it. Zone objects are shared, and keep what they found out about each year.
+ * A time zone, for arithmetic on milliseconds. A local time is written as the milliseconds since the epoch at which a clock in
+ * UTC would show the same time. Zone objects are shared, and keep the clock changes that they found for each year.
  */
 export class Zone {
   readonly #format: Intl.DateTimeFormat;
@@ -65,8 +71,8 @@ export class Zone {
   }
 
   /**
-   * The first instant at which clocks show this time or a later one. When they show it twice, the first; when they skip it, the
-   * end of the gap.
+   * The first instant at which clocks show this time or a later one. When clocks show the time twice, it is the first instant;
+   * when they skip the time, it is the end of the gap.
    */
   startOf(localMs: number): number {
     const pieces = this.#around(localMs);
@@ -74,12 +80,12 @@ export class Zone {
       const at = Math.max(fromMs, localMs - offsetMs);
       if (at < toMs) return at;
     }
-    throw new Error("a local time lies outside of its own surroundings");
+    throw new Error("no instant was found for a local time");
   }
 
   /**
-   * The last instant at which clocks show this time or an earlier one. When they show it twice, the second; when they skip it,
-   * the end of the gap.
+   * The last instant at which clocks show this time or an earlier one. When clocks show the time twice, it is the second
+   * instant; when they skip the time, it is the end of the gap.
    */
   endOf(localMs: number): number {
     const pieces = this.#around(localMs);
@@ -87,10 +93,10 @@ export class Zone {
       const at = Math.min(toMs, localMs - offsetMs);
       if (at >= fromMs) return at;
     }
-    throw new Error("a local time lies outside of its own surroundings");
+    throw new Error("no instant was found for a local time");
   }
 
-  /** The changes from `fromMs` up to, but not including, `toMs`, sorted. */
+  /** The clock changes from `fromMs` up to, but not including, `toMs`, sorted. */
   changesBetween(fromMs: number, toMs: number): ClockChange[] {
     const found: ClockChange[] = [];
     for (let year = new Date(fromMs - 1).getUTCFullYear(); year <= new Date(toMs).getUTCFullYear(); year++)
@@ -99,7 +105,7 @@ export class Zone {
     return found;
   }
 
-  /** Pieces of constant offset that together cover every instant at which this local time can occur. */
+  /** The pieces of constant offset that together cover every instant at which this local time can occur. */
   #around(localMs: number): { fromMs: number; toMs: number; offsetMs: number }[] {
     const [first, last] = [localMs - NEAR_MS, localMs + NEAR_MS];
     const pieces = [{ fromMs: first, toMs: last, offsetMs: this.localAt(first) - first }];
@@ -131,7 +137,7 @@ export class Zone {
     return { startMs, offsetMs, changes };
   }
 
-  /** The second at which the offset changes between these two instants. */
+  /** The second between these two instants at which the offset changes. */
   #bisect(fromMs: number, toMs: number): number {
     const before = this.#offsetAt(fromMs);
     let [low, high] = [fromMs, toMs];
@@ -144,14 +150,18 @@ export class Zone {
   }
 
   #offsetAt(instantMs: number): number {
-    // Not before the year 1: Intl counts the years before it backwards, but the API server accepts a date such as "0000-01-01".
+    // The year 1 is the earliest: Intl counts the years before it backwards, but the API server accepts a date such as
+    // "0000-01-01".
     const at = Math.max(FIRST_MS, Math.floor(instantMs / 1000) * 1000);
     const [, month, day, year, hour, minute, second] = SHOWN.exec(this.#format.format(at))!.map(Number);
     return utc([year!, month!, day!], [hour!, minute!, second!]) - at;
   }
 }
 
-/** Reads the output of `format`, which takes a third of the time of `formatToParts`. The locale is fixed, so the form is known. */
+/**
+ * Reads a time that `format` wrote; that takes a third of the time of `formatToParts`. The locale is fixed, so the form of the
+ * text is known.
+ */
 const SHOWN = /(\d+)\/(\d+)\/(\d+), (\d+):(\d+):(\d+)/;
 
 function formatOf(timeZone: string): Intl.DateTimeFormat {
@@ -176,7 +186,7 @@ const startOfYear = (year: number) => utc([year, 1, 1]);
 
 const FIRST_MS = Date.parse("0001-01-03T00:00:00Z");
 
-/** Like Date.UTC, which takes the years 0 to 99 for 1900 to 1999. A spec may name those years. */
+/** Like Date.UTC, which however takes the years 0 to 99 for 1900 to 1999. A spec may contain the years 0 to 99. */
 function utc(
   [year, month, day]: [year: number, month: number, day: number],
   [hour, minute, second]: [hour: number, minute: number, second: number] = [0, 0, 0],

@@ -1,13 +1,13 @@
 /** One field that a rule can use. */
 interface Fact {
-  /** The type in CEL. */
+  /** The field's type in CEL. */
   type: "string" | "int" | "bool" | "google.protobuf.Timestamp";
   meaning: string;
 }
 
 /**
- * Everything that a routing rule can use. Rules are type-checked against this, and `docs/routing-rules.md` is generated from it. The
- * names are public: add new ones, but never rename one.
+ * Every field that a routing rule can use. Rules are type-checked against this table, and `docs/routing-rules.md` is generated
+ * from it. The names are public: add new ones, but never rename one.
  */
 export const facts = {
   message: {
@@ -41,11 +41,12 @@ export const facts = {
     now: { type: "google.protobuf.Timestamp", meaning: "The moment at which the rule is evaluated." },
     weekday: {
       type: "string",
-      meaning: "`Monday` to `Sunday`, in the time zone of the number's operating hours. UTC if it has none.",
+      meaning:
+        "`Monday` to `Sunday`, in the time zone of the number's operating hours. UTC if the number has no operating hours.",
     },
     minuteOfDay: {
       type: "int",
-      meaning: "Minutes since midnight by the clock of that time zone: 540 is 9:00.",
+      meaning: "Minutes since midnight in the time zone of the number's operating hours: 540 is 9:00.",
     },
   },
 } as const satisfies Record<string, Record<string, Fact>>;

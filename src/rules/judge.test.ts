@@ -16,7 +16,7 @@ function newJudge(options: RuleJudgeOptions = {}): RuleJudge {
 
 const rules = (...whens: string[]) => whens.map((when, at) => ({ name: `r${at}`, when }));
 
-/** A thread that behaves as each expression's text says, like a rule that exceeds a limit. */
+/** A thread that does what each expression's text says. So a test can have a rule that exceeds a limit. */
 const asTold = new URL(
   `data:text/javascript,${encodeURIComponent(`
     import { parentPort } from "node:worker_threads";
@@ -41,7 +41,7 @@ test("each rule is checked by itself and reported with its index", async () => {
   ]);
 });
 
-test("without rules no thread is started", async () => {
+test("no thread is started for a WorkStream without rules", async () => {
   const file = new URL("data:text/javascript,process.exit(1)");
   expect(await newJudge({ file }).judge("team", [])).toEqual({ problems: [], certain: true });
 });
@@ -55,7 +55,7 @@ test("a rule that takes too long is reported, and the rules before and after it 
   expect(certain).toBe(false);
 });
 
-test("the main thread goes on while a rule takes too long", async () => {
+test("the main thread keeps running while a rule takes too long", async () => {
   const judge = newJudge({ file: asTold, timeMs: 200 });
   let turns = 0;
   let judging = true;
@@ -75,31 +75,31 @@ test("a stream whose rules took too long gets no more time, but another stream d
   const { problems } = await judge.judge("team", rules("loop", "fine", "fine"));
   expect(problems.map(({ message }) => message)).toEqual([
     "it takes too long to check: make it simpler",
-    "it was not checked: the rules before it took too long",
-    "it was not checked: the rules before it took too long",
+    "it was not checked, because the rules before it took too long",
+    "it was not checked, because the rules before it took too long",
   ]);
   expect(await judge.judge("team", rules("fine"))).toEqual({ problems: [], certain: true });
 });
 
-test("a rule that fills the memory is reported, and neither the process nor the next rule suffers", async () => {
+test("a rule that fills the memory is reported, and the process and the next rule are unharmed", async () => {
   const judge = newJudge({ file: asTold, timeMs: 60_000, streamMs: 120_000, memoryMb: 16 });
   const { problems } = await judge.judge("team", rules("fine", "fill", "fine"));
   expect(problems).toEqual([{ index: 1, name: "r1", message: "it needs too much memory: make it simpler" }]);
 });
 
-test("a rule is not blamed for memory that others used up", async () => {
+test("a rule is not blamed for memory that other rules used up", async () => {
   const judge = newJudge({ file: asTold, timeMs: 60_000, streamMs: 120_000, memoryMb: 32 });
   const many = Array.from({ length: 12 }, () => "third of the memory");
   expect(await judge.judge("team", rules(...many))).toEqual({ problems: [], certain: true });
 });
 
-test("a failing thread rejects, and the next rule gets a new thread", async () => {
+test("a check rejects when its thread fails, and the next rule gets a new thread", async () => {
   const judge = newJudge({ file: asTold });
   await expect(judge.judge("team", rules("throw"))).rejects.toThrow("a bug in the thread");
   expect(await judge.judge("team", rules("fine"))).toEqual({ problems: [], certain: true });
 });
 
-test("a namespace with many rules does not keep another one waiting for all of them", async () => {
+test("a namespace does not have to wait for all rules of another namespace", async () => {
   const judge = newJudge();
   const order: string[] = [];
   const many = Array.from({ length: 20 }, () =>
@@ -110,7 +110,7 @@ test("a namespace with many rules does not keep another one waiting for all of t
   await Promise.all(many);
 });
 
-test("stop ends what is being checked, and may be called twice", async () => {
+test("stop ends the check under way, and may be called twice", async () => {
   const judge = newJudge({ file: asTold, timeMs: 60_000 });
   const busy = judge.judge("team", rules("loop"));
   const waiting = judge.judge("team", rules("fine"));

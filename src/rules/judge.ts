@@ -4,7 +4,9 @@ import { type Overrun, RuleThread, type RuleThreadOptions, type TimedAnswer } fr
 import { Turns } from "./turns.ts";
 
 export interface RuleJudgeOptions extends Partial<RuleThreadOptions> {
-  /** For all rules of one WorkStream. Rules that are left after this time are not checked. */
+  /**
+   * How long the checks of all rules of one WorkStream may take together. Rules that are left after this time are not checked.
+   */
   streamMs?: number;
   /** An idle thread ends after this time, to free its memory. */
   idleMs?: number;
@@ -12,7 +14,7 @@ export interface RuleJudgeOptions extends Partial<RuleThreadOptions> {
 
 export interface Judged {
   problems: RuleProblem[];
-  /** False when a rule took too much time or memory. On a machine that stands still for seconds that can happen to any rule. */
+  /** False when a rule took too much time or memory. When the machine stands still for seconds, that can happen to any rule. */
   certain: boolean;
 }
 
@@ -24,13 +26,12 @@ interface Timed {
 
 const DEFAULTS = { timeMs: 2000, memoryMb: 64, streamMs: 5000, idleMs: 10_000 };
 
-/** Then the thread is replaced: the CEL library never frees the types that expressions make up. */
+/** The thread is replaced after this many expressions: the CEL library never frees the types that expressions define. */
 const EXPRESSIONS_PER_THREAD = 2000;
 
 /**
- * Says which routing rules cannot be evaluated. It parses, checks and compiles rules in a thread of their own, with limits on
- * time and
- * memory, so that nothing a tenant writes holds up others. One expression at a time; namespaces take turns.
+ * Says which routing rules cannot be evaluated. Rules are parsed, checked and compiled in a separate thread with limits on time
+ * and memory, so that a tenant's rule cannot hold up others. One expression is checked at a time, and namespaces take turns.
  */
 export class RuleJudge {
   readonly #options: typeof DEFAULTS & Partial<RuleThreadOptions>;
@@ -43,7 +44,7 @@ export class RuleJudge {
     this.#options = { ...DEFAULTS, ...options };
   }
 
-  /** Rejects when the thread cannot be started, and after `stop`. */
+  /** Checks all rules of one WorkStream. Rejects when the thread cannot be started, and after `stop`. */
   async judge(namespace: string, rules: readonly RoutingRule[]): Promise<Judged> {
     const answers: Timed[] = [];
     let spentMs = 0;
@@ -57,7 +58,7 @@ export class RuleJudge {
     return { problems: problemsOf(rules, checks), certain: answers.every(({ certain }) => certain) };
   }
 
-  /** Rejects what is being checked. May be called twice. */
+  /** Ends the thread; checks that are under way reject. May be called twice. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#endThread();
@@ -66,7 +67,8 @@ export class RuleJudge {
   async #one(when: string): Promise<Timed> {
     const first = await this.#inThread(when);
     if (typeof first.answer === "object") return { check: first.answer, certain: true, ms: first.ms };
-    // Try once more: a new thread has all its memory, and a machine that stood still for a moment may run again.
+    // Try once more before the rule is blamed: a new thread has all its memory, and the machine may only have stood still for a
+    // moment.
     const { answer, ms } = await this.#inThread(when);
     const spent = { ms: first.ms + ms };
     return typeof answer === "object"
@@ -75,7 +77,7 @@ export class RuleJudge {
   }
 
   async #inThread(when: string): Promise<TimedAnswer> {
-    if (this.#stopped) throw new Error("rules are no longer checked: the process stops");
+    if (this.#stopped) throw new Error("rules are no longer checked: this process stops");
     clearTimeout(this.#idle);
     if ((this.#thread?.expressions ?? 0) >= EXPRESSIONS_PER_THREAD) await this.#endThread();
     this.#thread ??= { thread: new RuleThread(this.#options), expressions: 0 };
@@ -105,7 +107,7 @@ const tooExpensive: Record<Overrun, ExpressionCheck> = {
   memory: { good: false, message: "it needs too much memory: make it simpler" },
 };
 const notJudged: Timed = {
-  check: { good: false, message: "it was not checked: the rules before it took too long" },
+  check: { good: false, message: "it was not checked, because the rules before it took too long" },
   certain: false,
   ms: 0,
 };

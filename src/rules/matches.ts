@@ -2,7 +2,7 @@ import type { Environment } from "@marcbachmann/cel-js";
 import type { RE2JS } from "re2js";
 import { compilePattern, type Pattern } from "./pattern.ts";
 
-/** A node of the library's parsed expressions, with the parts that we use. */
+/** A node of the CEL library's parsed expressions, with the parts that this module uses. */
 interface ExpressionNode {
   op: string;
   args: unknown;
@@ -16,15 +16,16 @@ interface Evaluator {
   run(node: ExpressionNode, scope: unknown): string;
 }
 
-/** A type that no value has. */
+/** The name of a type that no value has. */
 const NO_VALUE = "PatternOwner";
 
 /**
- * Gives an environment a `matches` that takes linear time. The library's own uses JavaScript's RegExp, for which a bad pattern
- * and one
- * text can take years. It cannot be replaced by a function, as two functions may not have the same parameters, but by a macro: the
- * library finds macros by name and number of arguments alone, before functions, whatever their type. And a macro gets the pattern
- * before anything is evaluated, so that it is compiled once.
+ * Gives a CEL environment a `matches` function that takes linear time. The library's own `matches` uses JavaScript's RegExp,
+ * for which a bad pattern and one text can take years.
+ *
+ * The library's function cannot be replaced by another function, since two functions may not have the same parameters. It can
+ * be replaced by a macro: the library looks for macros before functions, by name and number of arguments alone, whatever the
+ * types are. A macro also gets the pattern before anything is evaluated, so the pattern is compiled only once.
  */
 export function withLinearMatches(
   environment: Environment,
@@ -61,14 +62,14 @@ interface MacroCall {
 }
 
 /**
- * Accepts only a pattern written in the rule: then a bad one is found when the rule is applied, and none is compiled for each
- * text.
+ * Accepts only a pattern that is written out in the rule. Then a bad pattern is found when the rule is applied, and no pattern
+ * is compiled anew for each text.
  */
 function compile(pattern: ExpressionNode, checker: Checker): Pattern {
   if (pattern.op !== "value" || typeof pattern.args !== "string")
     throw checker.createError(
       "invalid_regular_expression",
-      "the pattern of matches must be written out in quotes: join several with | inside of it",
+      "the pattern of matches must be written out in quotes: to look for several, join them with | in one pattern",
       pattern,
     );
   try {

@@ -3,9 +3,9 @@ import { describe, expect, test } from "vitest";
 import { STEPS_PER_RULE } from "./bounds.ts";
 import { compilePattern } from "./pattern.ts";
 
-// The limit is checked before anything is compiled, so the count must be what compiling would give. It reads the library's parsed
-// patterns, whose form may change with any version.
-describe("the count of steps is that of the compiled program", () => {
+// The limit is checked before anything is compiled, so the count must equal the steps of the compiled program. The count reads
+// the library's parsed patterns, whose form may change with any version of the library.
+describe("the steps are counted as in the compiled program", () => {
   for (const pattern of [
     "",
     "a",
@@ -27,7 +27,7 @@ describe("the count of steps is that of the compiled program", () => {
     "(a+|b*?){2,7}c??",
     String.raw`\{1000}[{1000}]`,
   ])
-    test(pattern, () => {
+    test(`of the pattern "${pattern}"`, () => {
       const { steps, compiled } = compilePattern(pattern);
       const real = RE2JS.compile(pattern).programSize();
       expect(compiled.programSize()).toBe(real);
@@ -40,13 +40,10 @@ describe("a pattern with too many steps is refused before it is compiled", () =>
   const rows: Record<string, [pattern: string, said: string]> = {
     "a group that is repeated many times": ["(x?){300}".repeat(97), "at least 29,100 steps"],
     "a letter that is repeated many times": ["x{1000}".repeat(130), "at least 130,000 steps"],
-    "optional repeats, of which parsing alone takes a second": [
-      ".{0,1000}?".repeat(95),
-      "at least 95,000 steps",
-    ],
+    "optional repeats, which take a second to parse": [".{0,1000}?".repeat(95), "at least 95,000 steps"],
     "repeats within repeats": ["((?:ab?){0,30}c){0,30}", "3,722 steps"],
-    "a long group, few times": [`(?:${"ab?".repeat(100)}){20}`, "6,002 steps"],
-    "one step too many": ["x{1000}x{1000}y{999}", "3,001 steps"],
+    "a long group that is repeated a few times": [`(?:${"ab?".repeat(100)}){20}`, "6,002 steps"],
+    "a pattern with one step too many": ["x{1000}x{1000}y{999}", "3,001 steps"],
   };
   for (const [name, [pattern, said]] of Object.entries(rows))
     test(name, () => expect(() => compilePattern(pattern)).toThrow(said));

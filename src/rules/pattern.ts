@@ -3,14 +3,13 @@ import { counted, STEPS_PER_RULE, tooManySteps } from "./bounds.ts";
 
 export interface Pattern {
   compiled: RE2JS;
-  /** The length of its program. The time to compile it and to search a text grows with it. */
+  /** The length of the compiled program. The time to compile the pattern and to search a text grows with it. */
   steps: number;
 }
 
 /**
  * Compiles a pattern unless its program would be too long. Repeats multiply: a pattern of 1,000 characters can have 100,000
- * steps, which
- * take seconds to compile. Throws an Error that says what is wrong with the pattern.
+ * steps, which take seconds to compile. Throws an Error that says what is wrong with the pattern.
  */
 export function compilePattern(pattern: string): Pattern {
   const atLeast = sumOfCounts(pattern);
@@ -21,22 +20,23 @@ export function compilePattern(pattern: string): Pattern {
 }
 
 /**
- * The sum of all repeat counts, as in `x{20}` and `x{0,1000}`. A pattern has at least as many steps. Needs no parser, which takes a
- * second for a pattern full of large counts. Counts after a backslash or in brackets are no repeats.
+ * The sum of all repeat counts, as in `x{20}` and `x{0,1000}`. A pattern has at least as many steps as this sum. The sum is
+ * taken without the parser, which needs a second for a pattern full of large counts. Counts after a backslash or in brackets
+ * are no repeats.
  */
 function sumOfCounts(pattern: string): number {
   const repeats = pattern.replaceAll(/\\.|\[[^\]]*\]/gs, "").matchAll(/\{(\d+)(?:,(\d*))?\}/g);
   return [...repeats].reduce((sum, [, min, max]) => sum + Number(max || min), 0);
 }
 
-/** A node of a parsed pattern. A repeated part is listed once for each time, always as the same object. */
+/** A node of a parsed pattern. A part that repeats stands in `subs` once for each time, always as the same object. */
 interface PatternNode {
   op: number;
   subs: PatternNode[];
   runes: { length: number };
 }
 
-/** Parses without compiling. The library offers that only through a set, which compiles later. */
+/** Parses a pattern without compiling it. The library offers that only through a set, which compiles later. */
 function parsed(pattern: string): PatternNode {
   const set = new RE2Set();
   try {
@@ -48,12 +48,18 @@ function parsed(pattern: string): PatternNode {
   return set.regexps[0] as PatternNode;
 }
 
-/** The library's operator codes. It does not export them, so we read them from patterns whose outermost operator is known. */
+/**
+ * The library's operator codes. The library does not export them, so they are read from patterns whose outermost operator is
+ * known.
+ */
 const [LITERAL, GROUP, STAR, CONCAT, ALTERNATE] = ["ab", "(a)", "a*", "a.", "ab|.."].map(
   (pattern) => parsed(pattern).op,
 );
 
-/** What `programSize()` of the compiled pattern would be, or one or two more for a star. Does not compile it. */
+/**
+ * The `programSize()` that the compiled pattern would have, or one or two more for each star. This does not compile the
+ * pattern.
+ */
 function stepsOf(pattern: PatternNode): number {
   const known = new Map<PatternNode, number>();
   const count = (node: PatternNode): number => {

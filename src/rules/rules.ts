@@ -9,13 +9,15 @@ export type RoutingRule = NonNullable<WorkStreamSpec["routingRules"]>[number];
 /** The result of checking one expression. */
 export type ExpressionCheck =
   | { good: true; patterns: number; steps: number }
-  /** Says what is wrong, and where. */
+  /** The message says what is wrong, and where. */
   | { good: false; message: string };
 
-/** Counts the patterns of the expression that is being checked; `onPattern` has no other way to return them. */
+/**
+ * Counts the patterns and steps of the expression that is being checked, because `onPattern` has no other way to return them.
+ */
 const compiled = { patterns: 0, steps: 0 };
 
-/** The environment in which rules are checked and evaluated. They can use nothing but the facts. */
+/** The environment in which rules are checked and evaluated. Rules can use nothing but the fields in `facts`. */
 export const environment = withLinearMatches(
   Object.entries(facts).reduce(
     (declared, [name, fields]) =>
@@ -31,7 +33,9 @@ export const environment = withLinearMatches(
   },
 );
 
-/** Parses, type-checks and compiles an expression. It may take tens of milliseconds, so call it only in the thread for rules. */
+/**
+ * Parses, type-checks and compiles an expression. That may take tens of milliseconds, so call it only in the thread for rules.
+ */
 export function judge(when: string): ExpressionCheck {
   Object.assign(compiled, { patterns: 0, steps: 0 });
   const { valid, type, error } = environment.check(when);
@@ -39,11 +43,14 @@ export function judge(when: string): ExpressionCheck {
   if (type !== "bool")
     return bad(`it must be true or false, but is a value of type ${type}: compare it with something`);
   if (compiled.steps > STEPS_PER_RULE)
-    return bad(tooManySteps("what its patterns ask for", counted(compiled.steps)));
+    return bad(tooManySteps("all its patterns together", counted(compiled.steps)));
   return { good: true, ...compiled };
 }
 
-/** The name of a type of nested lists can have thousands of characters. */
+/**
+ * The longest message, in characters. The library's messages name types, and the name of nested lists can have thousands of
+ * characters.
+ */
 const LONGEST_MESSAGE = 400;
 
 const bad = (message: string): ExpressionCheck => ({
@@ -52,7 +59,7 @@ const bad = (message: string): ExpressionCheck => ({
     message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE).toWellFormed()}…` : message,
 });
 
-/** The library names the type of the variable message `$message`, which the user did not write. */
+/** Writes `message` for `$message`: the library puts a $ before the type of a variable, which the user did not write. */
 const named = (text: string) => text.replaceAll(TYPE_OF_VARIABLE, "$1");
 const TYPE_OF_VARIABLE = new RegExp(`\\$(${Object.keys(facts).join("|")})\\b`, "g");
 

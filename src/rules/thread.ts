@@ -7,29 +7,28 @@ export type Overrun = "time" | "memory";
 
 export interface TimedAnswer {
   answer: ExpressionCheck | Overrun;
-  /** How long it took, not counting the start of the thread. */
+  /** How long the check took, not counting the start of the thread. */
   ms: number;
 }
 
 export interface ThreadLimits {
-  /** For one expression. One that stays within the limits on patterns takes tens of milliseconds. */
+  /** How long one expression may take. An expression within the limits on patterns takes tens of milliseconds. */
   timeMs: number;
   memoryMb: number;
 }
 
 export interface RuleThreadOptions extends ThreadLimits {
-  /** Instead of src/rules/worker.ts. */
+  /** The program that the thread runs. Default: src/rules/worker.ts. */
   file?: URL;
 }
 
-/** A thread starts in a fraction of a second, but may need much longer on a busy machine. */
+/** How long a thread may take to start. A fraction of a second is usual, but a busy machine may need much longer. */
 const START_MS = 60_000;
 
 /**
  * A thread that checks expressions, one at a time.
  * States: starting → idle ⇄ busy → gone (after an overrun, an error of the thread, or `end`). An idle thread does not keep the
- * process
- * alive.
+ * process alive.
  */
 export class RuleThread {
   readonly #worker: Worker;
@@ -42,7 +41,7 @@ export class RuleThread {
   constructor({ timeMs, memoryMb, file = threadFile("rules") }: RuleThreadOptions) {
     this.#timeMs = timeMs;
     this.#worker = new Worker(file, {
-      // Our own flags, such as --import or --input-type, must not apply to the thread.
+      // Node flags of this process, such as --import or --input-type, must not apply to the thread.
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: memoryMb, maxYoungGenerationSizeMb: 8 },
     });
@@ -56,7 +55,7 @@ export class RuleThread {
     this.#worker.unref();
   }
 
-  /** The thread is gone after an overrun. Rejects when the thread fails, or was ended. */
+  /** Checks one expression. After an overrun the thread is gone. Rejects when the thread fails or was ended. */
   async judge(when: string): Promise<TimedAnswer> {
     this.#worker.ref();
     try {
@@ -85,10 +84,13 @@ export class RuleThread {
     await this.#worker.terminate();
   }
 
-  /** The thread's next message. When none comes in time it ends the thread and settles with the result of `late`. */
+  /**
+   * The thread's next message. When no message comes in time, the thread is ended, and the promise settles with the result of
+   * `late`.
+   */
   #message<T>(withinMs: number, late: () => T): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      // A real timer and not a Clock: a thread computes in real time, also in tests.
+      // This is a real timer and not a Clock, because a thread computes in real time, also in tests.
       const timer = setTimeout(() => setImmediate(overdue), withinMs);
       const settle = () => {
         clearTimeout(timer);
@@ -103,7 +105,7 @@ export class RuleThread {
         settle();
         reject(error);
       };
-      // By setImmediate, because the answer may have arrived while this thread was busy, and is read before.
+      // The check is put off by setImmediate: an answer that arrived while this thread was busy is then read first.
       const overdue = () => {
         if (this.#answered === undefined) return;
         settle();

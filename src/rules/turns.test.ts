@@ -20,7 +20,7 @@ test("namespaces take turns, one task at a time", async () => {
   expect(order).toEqual(["a1", "a2", "b1", "c1", "a3", "b2", "a4"]);
 });
 
-test("after a task that fails the others still get their turn", async () => {
+test("the other tasks still get their turn after one task fails", async () => {
   const turns = new Turns();
   const failing = turns.take("a", () => Promise.reject(new Error("no")));
   const next = turns.take("a", async () => "done");

@@ -1,9 +1,9 @@
-/** Runs one task at a time. Namespaces take turns, so that one with a thousand tasks holds up the others by only one of them. */
+/** Runs one task at a time. Namespaces take turns: a namespace with a thousand tasks holds up the others by only one task. */
 export class Turns {
   readonly #waiting = new Map<string, (() => void)[]>();
   #busy = false;
 
-  /** Calls `run` when its turn comes. */
+  /** Calls `run` when the namespace's turn comes, and settles like `run`. */
   async take<T>(namespace: string, run: () => Promise<T>): Promise<T> {
     if (this.#busy) await this.#wait(namespace);
     this.#busy = true;
@@ -22,7 +22,10 @@ export class Turns {
     });
   }
 
-  /** Stays busy while it hands over, so that a task that arrives just then waits like the others. */
+  /**
+   * Starts the next task. It stays busy while it hands over, so that a task that arrives just then waits in line like the
+   * others.
+   */
   #next(): void {
     const [first] = this.#waiting;
     if (first === undefined) {
