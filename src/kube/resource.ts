@@ -1,8 +1,8 @@
 /**
- * Kubernetes objects as JSON: what every kind has, and the built-in kinds that this runtime itself reads or writes.
+ * Kubernetes objects as JSON: the fields that every kind has, and the built-in kinds that this runtime itself reads or writes.
  *
- * These are plain types and not the model classes of @kubernetes/client-node. Those copy each object field by field and
- * turn times into Date objects, which a controller that keeps ten thousand objects would pay for at each event.
+ * These are plain types and not the model classes of @kubernetes/client-node. The model classes copy each object field by field
+ * and turn times into Date objects. A controller that keeps ten thousand objects would pay for that at each event.
  *
  * https://kubernetes.io/docs/reference/using-api/api-concepts/
  */
@@ -19,14 +19,16 @@ export interface OwnerReference {
 export interface ObjectMeta {
   name: string;
   namespace?: string;
-  /** Tells an object from a later one of the same name. */
+  /** Distinguishes an object from a later object of the same name. */
   uid?: string;
-  /** Counts changes of the spec. Writes to the status leave it alone, in kinds that have a status subresource. */
+  /** Counts changes of the spec. In kinds that have a status subresource, a write to the status does not change it. */
   generation?: number;
-  /** Changes at every write. A write that names one fails with a conflict when the object has changed since. */
+  /**
+   * Changes at every write. A write that names a version fails with a conflict when the object has changed since that version.
+   */
   resourceVersion?: string;
   creationTimestamp?: string;
-  /** Set when somebody deleted the object and finalizers still hold it. It is never taken back. */
+  /** Set when somebody has deleted the object and finalizers still hold it. A deletion is never taken back. */
   deletionTimestamp?: string;
   finalizers?: string[];
   labels?: Record<string, string>;
@@ -43,11 +45,11 @@ export interface KubeObject {
 }
 
 /**
- * Where a kind lives in the API. `__type` is never set: it carries the object's type, so that `client.get(secrets, …)`
- * gives a Secret.
+ * Where a kind lives in the API. `__type` is never set: it only carries the object's type, so that `client.get(secrets, …)`
+ * returns a Secret.
  */
 export interface ResourceType<T extends KubeObject = KubeObject> {
-  /** Empty for the core group, whose path begins with /api instead of /apis. */
+  /** The API group. Empty for the core group, whose path begins with /api instead of /apis. */
   readonly group: string;
   readonly version: string;
   readonly plural: string;
@@ -63,13 +65,13 @@ export interface Ref {
 
 export interface Secret extends KubeObject {
   type?: string;
-  /** Values in base64. */
+  /** The Secret's values, in base64. */
   data?: Record<string, string>;
-  /** Values as they are, for writing only: the API server moves them into `data`. */
+  /** Values as plain text, for writing only: the API server moves them into `data`. */
   stringData?: Record<string, string>;
 }
 
-/** https://kubernetes.io/docs/concepts/architecture/leases/ */
+/** A Lease, by which replicas elect a leader: https://kubernetes.io/docs/concepts/architecture/leases/ */
 export interface Lease extends KubeObject {
   spec?: {
     holderIdentity?: string;
@@ -80,7 +82,7 @@ export interface Lease extends KubeObject {
   };
 }
 
-/** An event of events.k8s.io/v1. `Event` alone is a type of JavaScript's own. */
+/** An event of events.k8s.io/v1. The type is not called `Event` because JavaScript has a type of that name. */
 export interface EventObject extends KubeObject {
   eventTime: string;
   reportingController: string;
@@ -97,7 +99,7 @@ export interface EventObject extends KubeObject {
     uid?: string;
     resourceVersion?: string;
   };
-  /** Set once the same thing has happened again; absent from an event that happened once. */
+  /** Set when the same thing has happened again; absent from an event that happened once. */
   series?: { count: number; lastObservedTime: string };
 }
 
@@ -141,7 +143,9 @@ export function apiVersionOf({ group, version }: ResourceType): string {
   return group === "" ? version : `${group}/${version}`;
 }
 
-/** The path of an object, or of a collection when `name` is absent. Without a namespace it is that of all namespaces. */
+/**
+ * The path of an object, or of a collection when `name` is absent. Without a namespace it is the collection of all namespaces.
+ */
 export function pathOf(
   type: ResourceType,
   ref: { namespace?: string | undefined; name?: string | undefined },
@@ -154,7 +158,7 @@ export function pathOf(
   return `${root}${scope}/${type.plural}${object}${subresource === undefined ? "" : `/${subresource}`}`;
 }
 
-/** `namespace/name`, or `/name` of an object without a namespace: the key in stores and queues. No name has a slash. */
+/** The key of an object in stores and queues: `namespace/name`, or `/name` without a namespace. No name contains a slash. */
 export function keyOf({ metadata }: { metadata: Ref }): string {
   return `${metadata.namespace ?? ""}/${metadata.name}`;
 }

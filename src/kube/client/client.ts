@@ -1,17 +1,17 @@
 /**
- * The Kubernetes API: one method per verb, for any kind.
+ * A client for the Kubernetes API, with one method per verb, for any kind.
  *
  *     const client = KubeClient.load({ kubeconfig, userAgent, log });
  *     const secret = await client.get(secrets, { namespace, name }, signal);      // undefined: there is none
  *     await client.close();
  *
- * Three things keep it usable when the API server is slow or gone:
- * - Every request but a watch ends within `requestTimeoutMs` of being sent. A leader relies on that: it sends no write with
- *   less than this left of its lease.
- * - Requests share the connections fairly, by namespace and by kind, so that one tenant's objects cannot use up what the
- *   Lease and the other tenants need (docs/adr/0029).
- * - Nothing is retried. Whether a second try is harmless only the caller knows: after a time-out a write may have happened.
- *   The one exception is a 401, by which nothing can have happened.
+ * Three rules keep the client usable when the API server is slow or gone:
+ * - Every request but a watch ends within `requestTimeoutMs` of being sent. A leader relies on that: it sends no write when
+ *   less than this time is left of its lease.
+ * - Requests share the connections fairly, by namespace and by kind. So one tenant's objects cannot use up the connections that
+ *   the Lease and the other tenants need (docs/adr/0029).
+ * - No request is retried. After a time-out a write may have happened, and only the caller knows whether a second try is
+ *   harmless. The one exception is a 401, after which nothing can have happened.
  *
  * https://kubernetes.io/docs/reference/using-api/api-concepts/
  */
@@ -39,23 +39,23 @@ import { linesOf } from "./watch-lines.ts";
 export { KubeError } from "./errors.ts";
 
 export interface ClientOptions {
-  /** The path of a kubeconfig. Absent: the pod's own account, else what kubectl would use. */
+  /** The path of a kubeconfig. Absent: the account of the pod, or outside of a pod what kubectl would use. */
   kubeconfig?: string | undefined;
   userAgent: string;
   log: Log;
-  /** How long a request other than a watch may take once it is sent. Default 10 s, well within a lease of 15. */
+  /** How long a request other than a watch may take after it was sent. Default 10 s, well within a lease of 15 s. */
   requestTimeoutMs?: number;
 }
 
 export interface ListOptions {
-  /** Absent: all namespaces. */
+  /** The namespace to list. Absent: all namespaces. */
   namespace?: string | undefined;
   labelSelector?: string | undefined;
   fieldSelector?: string | undefined;
-  /** Objects per page, default 500. `list` reads all pages by itself. */
+  /** Objects per page, default 500. `list` reads all pages. */
   limit?: number | undefined;
   /**
-   * Asks for metadata only: spec, status and data never leave the server.
+   * Asks the server for metadata only. The spec, status and data of the objects then never leave the server.
    * https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
    */
   metadataOnly?: boolean | undefined;
@@ -63,22 +63,31 @@ export interface ListOptions {
 
 export interface ObjectPage<T> {
   items: T[];
-  /** The version of the whole list: a watch that begins there misses nothing. */
+  /** The version of the whole list. A watch that begins at this version misses no change. */
   resourceVersion: string;
-  /** The token of the next page; undefined on the last one. */
+  /** The token of the next page; undefined on the last page. */
   continue: string | undefined;
 }
 
-/** A BOOKMARK only moves the version on. An ERROR ends the watch: its HTTP status was sent long ago. */
+/**
+ * A change, or news of the watch itself. A BOOKMARK only moves the version on. An ERROR ends the watch; it comes as an event
+ * because the HTTP status was sent when the watch began.
+ */
 export type WatchEvent<T> =
   | { type: "ADDED" | "MODIFIED" | "DELETED"; object: T }
   | { type: "BOOKMARK"; object: { metadata: ObjectMeta } }
   | { type: "ERROR"; object: StatusBody };
 
 export interface ApplyOptions {
-  /** The owner of the applied fields. Applies under one name must be of one program, each with all that it wants. */
+  /**
+   * The owner of the applied fields. Only one program may apply under one name, and each apply must name all fields that it
+   * wants to keep.
+   */
   fieldManager: string;
-  /** Takes fields away from their owners. Default false: then another owner's field is a 409 Conflict that names it. */
+  /**
+   * Takes fields away from their present owners. Default false: then a field of another owner is a 409 Conflict that names the
+   * owner.
+   */
   force?: boolean;
 }
 
@@ -86,33 +95,38 @@ type Query = Record<string, string | number | boolean | undefined>;
 
 interface KubeCall {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  /** Says whose turn it is when requests wait for a connection: namespaces take turns, and within one the kinds. */
+  /**
+   * Says whose turn it is when requests wait for a connection: namespaces take turns, and so do the kinds within a namespace.
+   */
   flow: Flow;
   path: string;
   query?: Query;
   body?: unknown;
   contentType?: string;
   accept?: string;
-  /** The answer's size at most; a larger one is not read to its end. */
+  /** The largest answer that is read to its end, in bytes; a larger answer is an error. */
   maxBytes?: number | undefined;
-  /** Parses the whole answer, however long that takes. */
+  /** Parses the whole answer, however long that takes. (By default unread parts of large objects are cut out first.) */
   whole?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
 
-/** A request that has waited this long for a connection fails without being sent. The server is evidently not answering, and the caller tries again later. */
+/**
+ * How long a request may wait for a connection. A request that waits longer fails without being sent: the server is evidently
+ * not answering, and the caller tries again later.
+ */
 const LONGEST_IN_LINE_MS = 60_000;
 const DEFAULT_PAGE = 500;
-// The API server tells the kinds of patch apart by their content type.
+// The API server distinguishes the kinds of patch by their content type.
 // https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply
 const MERGE_PATCH = "application/merge-patch+json";
 const JSON_PATCH = "application/json-patch+json";
 const APPLY_PATCH = "application/apply-patch+yaml";
 
 /**
- * A client over one set of pooled connections. Every failure is a KubeError; an abort by the caller's signal rejects with
- * that signal's reason. Large objects are read without labels, managedFields and annotations that are not ours (skim.ts),
- * except by `getWhole`.
+ * A client over one set of pooled connections. Every failure is a KubeError, but an abort by the caller's signal rejects with
+ * that signal's reason. Large objects are read without labels, managedFields and foreign annotations (see skim.ts), except by
+ * `getWhole`.
  */
 export class KubeClient {
   readonly #connection: KubeConnection;
@@ -147,8 +161,8 @@ export class KubeClient {
   }
 
   /**
-   * This client for the work of a leader: a write with less left of the lease than a request may take throws
-   * LeadershipLost and is not sent. Reads are not held back. The connections are shared; the original client closes them.
+   * A copy of this client for the work of a leader. A write throws LeadershipLost and is not sent when less time is left of the
+   * lease than a request may take. Reads are always allowed. The copy shares the connections, which the original client closes.
    */
   whileLeading(leadership: Leadership): KubeClient {
     return new KubeClient(this.#connection, {
@@ -159,21 +173,24 @@ export class KubeClient {
     });
   }
 
-  /** The longest that a request can take once it is sent. A leader sends no write with less than this left of its lease. */
+  /**
+   * The longest time that a request can take after it was sent. A leader sends no write when less than this is left of its
+   * lease.
+   */
   get requestTimeoutMs(): number {
     return this.#requestTimeoutMs;
   }
-  /** The namespace of the kubeconfig's context, or of the pod. */
+  /** The namespace of the kubeconfig's context, or of the pod that this process runs in. */
   get namespace(): string | undefined {
     return this.#connection.namespace;
   }
 
-  /** Undefined when there is no such object. */
+  /** Reads one object; undefined when there is no such object. */
   get<T extends KubeObject>(type: ResourceType<T>, ref: Ref, signal?: AbortSignal): Promise<T | undefined> {
     return this.#get({ method: "GET", flow: flowOf(type, ref), path: pathOf(type, ref), signal });
   }
 
-  /** Like `get`, with all managedFields, labels and annotations, also of a large object. */
+  /** Like `get`, but also a large object comes with all its managedFields, labels and annotations. */
   getWhole<T extends KubeObject>(
     type: ResourceType<T>,
     ref: Ref,
@@ -188,7 +205,7 @@ export class KubeClient {
     });
   }
 
-  /** All objects, read by pages of one consistent snapshot, that of the returned resourceVersion. */
+  /** All objects of the collection, read by pages of one consistent snapshot at the returned resourceVersion. */
   async list<T extends KubeObject>(
     type: ResourceType<T>,
     options: ListOptions = {},
@@ -204,9 +221,9 @@ export class KubeClient {
   }
 
   /**
-   * One page; a `limit` of 0 asks for everything at once. A page of more than `maxBytes` is a KubeError with the reason
-   * TooLarge. `transform` is called with each item as it is parsed, so that a page's items are
-   * never all in memory at full size.
+   * One page of a list. A `limit` of 0 asks for everything at once. A page of more than `maxBytes` is a KubeError with the
+   * reason TooLarge. `transform` is called with each item as soon as it is parsed, so that the items of a page are never all in
+   * memory at full size.
    * https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
    */
   async listPage<T extends KubeObject>(
@@ -234,8 +251,8 @@ export class KubeClient {
       signal,
     };
     const { transform = (item: T) => item } = options;
-    // The API server leaves apiVersion and kind out of the items of a built-in kind's list, and items of metadata only
-    // have the kind PartialObjectMetadata.
+    // The API server leaves apiVersion and kind out of the items of a built-in kind's list. In a list of metadata only, the
+    // items have the kind PartialObjectMetadata.
     const { list, items } = await parsePage(await this.#read(call), (item) =>
       transform({ ...(item as T), apiVersion: apiVersionOf(type), kind: type.kind }),
     );
@@ -247,8 +264,8 @@ export class KubeClient {
   }
 
   /**
-   * Creates the object and returns it as stored. `metadataOnly`: only its metadata is sent back; the rest of a large object
-   * would cross the network a second time.
+   * Creates the object and returns it as stored. With `metadataOnly` only the metadata is sent back, because the rest of a
+   * large object would cross the network a second time.
    */
   create<T extends KubeObject>(
     type: ResourceType<T>,
@@ -263,8 +280,8 @@ export class KubeClient {
   }
 
   /**
-   * Replaces the object, unless it has changed since it was read: then it fails with a Conflict. The API server would take
-   * an object without a resourceVersion, and overwrite what the caller has not seen; here that throws.
+   * Replaces the object. Fails with a Conflict when the object has changed since it was read. An object without a
+   * resourceVersion throws, because the API server would accept it and overwrite changes that the caller has not seen.
    */
   async replace<T extends KubeObject>(
     type: ResourceType<T>,
@@ -285,7 +302,9 @@ export class KubeClient {
     });
   }
 
-  /** Sends a merge patch, or a JSON patch when `patch` is a list. A merge patch replaces lists as a whole. */
+  /**
+   * Changes an object with a merge patch, or with a JSON patch when `patch` is a list. A merge patch replaces lists as a whole.
+   */
   patch<T extends KubeObject>(
     type: ResourceType<T>,
     ref: Ref,
@@ -306,8 +325,8 @@ export class KubeClient {
   }
 
   /**
-   * Server-side apply of the fields in `object`: they become this manager's, and fields that it owned and no longer names
-   * are removed. Creates the object where there is none.
+   * Server-side apply of the fields in `object`. The fields become this field manager's; fields that the manager owned and no
+   * longer names are removed. Creates the object when it does not exist.
    * https://kubernetes.io/docs/reference/using-api/server-side-apply/
    */
   apply<T extends KubeObject>(
@@ -319,7 +338,10 @@ export class KubeClient {
     return this.#apply(type, object, undefined, options, signal);
   }
 
-  /** Server-side apply to the status. Unlike `apply` it creates nothing: NotFound when the object is gone. */
+  /**
+   * Server-side apply to the status. Unlike `apply` it never creates the object, but fails with NotFound when the object is
+   * gone.
+   */
   applyStatus<T extends KubeObject>(
     type: ResourceType<T>,
     object: { metadata: ObjectMeta; status: unknown },
@@ -330,8 +352,8 @@ export class KubeClient {
   }
 
   /**
-   * Deletes the object; false when there was none. `preconditions` protect a later object of the same name: where they do
-   * not hold, it fails with a Conflict. An object with finalizers is only marked, and goes later.
+   * Deletes the object; false when there was none. `preconditions` protect a later object of the same name: when they do not
+   * hold, the call fails with a Conflict. An object with finalizers is only marked as deleted, and is removed later.
    */
   async delete(
     type: ResourceType,
@@ -351,9 +373,9 @@ export class KubeClient {
   }
 
   /**
-   * Yields the changes after `resourceVersion` until the server ends the watch. `onOpen` is called when the server has
-   * accepted it, `onBytes` for each piece that arrives. There is no time limit: a quiet collection and a dead connection
-   * look the same here, so the caller aborts what is silent for too long.
+   * Yields the changes after `resourceVersion` until the server ends the watch. `onOpen` is called when the server has accepted
+   * the watch, and `onBytes` for each piece of data that arrives. There is no time limit, because a quiet collection and a dead
+   * connection look the same here: the caller must abort a watch that is silent for too long.
    */
   async *watch<T extends KubeObject>(
     type: ResourceType<T>,
@@ -371,7 +393,8 @@ export class KubeClient {
       path: pathOf(type, { namespace: options.namespace }),
       query: {
         watch: true,
-        // Without bookmarks the version of a quiet collection gets old, and the next watch from there is refused.
+        // Without bookmarks the version of a quiet collection gets too old, and the server refuses the next watch from that
+        // version.
         allowWatchBookmarks: true,
         resourceVersion: options.resourceVersion,
         timeoutSeconds: options.timeoutSeconds,
@@ -413,7 +436,7 @@ export class KubeClient {
       flow: flowOf(type, object.metadata),
       path: pathOf(type, object.metadata, subresource),
       query: { fieldManager, force: force === true ? true : undefined },
-      // The content type says YAML, of which JSON is a part. Every server that has server-side apply takes it so.
+      // The content type says YAML, but JSON is valid YAML, and every server that has server-side apply accepts it.
       body: { ...object, apiVersion: apiVersionOf(type), kind: type.kind },
       contentType: APPLY_PATCH,
       signal,
@@ -439,17 +462,17 @@ export class KubeClient {
   }
 
   /**
-   * The text of a successful answer; any other is thrown.
+   * The text of a successful answer; any other answer is thrown as an error.
    *
-   * The time-out counts from when the request is sent. If it counted the wait for a connection as well, then with a slow
-   * server the requests that had waited longest would be sent with no time left: their answers would come too late, and the
-   * server would work for nothing.
+   * The time-out counts from when the request is sent, without the wait for a connection. Otherwise, with a slow server, the
+   * requests that had waited longest would be sent with no time left. Their answers would come too late, and the server would
+   * work for nothing.
    */
   async #read(call: KubeCall): Promise<string> {
     const what = nameOf(call);
     let sent: AbortSignal | undefined;
     const exchange = async () => {
-      // Checked here and not earlier: the wait for a connection may have used up the lease.
+      // This is checked here and not earlier, because the wait for a connection may have used up the lease.
       if (call.method !== "GET") this.#leadership.assertTime(this.#requestTimeoutMs);
       sent = AbortSignal.timeout(this.#requestTimeoutMs);
       const signal = call.signal === undefined ? sent : AbortSignal.any([call.signal, sent]);
@@ -469,13 +492,13 @@ export class KubeClient {
     }
   }
 
-  /** Sends a request and returns the answer with its body unread. An answer that is an error is read and thrown. */
+  /** Sends a request and returns the answer with its body unread. An error answer is read and thrown. */
   async #exchange(call: KubeCall, options: { what: string; watching: boolean }) {
     for (let attempt = 1; ; attempt++) {
       const answer = await this.#dispatch(call, options);
       if (answer.statusCode < 300) return answer;
       const body = await answer.body.text().catch(() => "");
-      // A token can expire, or be replaced, between our reading it and the server's checking it.
+      // A token can expire or be replaced after we have read it and before the server checks it.
       if (answer.statusCode === 401 && attempt === 1 && this.#connection.refresh()) continue;
       throw errorOfStatus(options.what, answer.statusCode, parseStatus(body), retryAfter(answer.headers));
     }
@@ -496,7 +519,8 @@ export class KubeClient {
         },
         body: call.body === undefined ? null : JSON.stringify(call.body),
         signal: call.signal ?? null,
-        // A watch must be accepted in time like any other request. Its silence after that is the informer's to judge.
+        // A watch must be accepted in time like any other request. The informer decides when an accepted watch was silent for
+        // too long.
         ...(watching ? { headersTimeout: this.#requestTimeoutMs } : {}),
       });
     } catch (error) {
@@ -507,13 +531,13 @@ export class KubeClient {
 
 const nameOf = ({ method, path }: KubeCall) => `${method.toLowerCase()} ${path}`;
 
-/** Reads at most `maxBytes`: users decide how large their objects are, and the memory is ours. */
+/** Reads at most `maxBytes` of a body: users decide how large their objects are, and a large object would fill our memory. */
 async function textUpTo(maxBytes: number, body: AsyncIterable<Buffer>, what: string): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
-    // Leaving the loop closes the connection, so the rest is not even received.
+    // Leaving the loop closes the connection, so the rest of the answer is not even received.
     if (size > maxBytes)
       throw new KubeError(`${what}: the answer has more than ${maxBytes} bytes`, {
         status: 0,
@@ -524,13 +548,16 @@ async function textUpTo(maxBytes: number, body: AsyncIterable<Buffer>, what: str
   return Buffer.concat(chunks, size).toString("utf8");
 }
 
-/** Objects without a namespace are the operator's own business, such as CRDs and namespaces: they share one turn. */
+/**
+ * The flow of a request. Objects without a namespace, such as CRDs and namespaces, belong to the operator itself and share one
+ * turn.
+ */
 const flowOf = ({ plural }: ResourceType, { namespace = "" }: { namespace?: string | undefined }): Flow => ({
   tenant: namespace,
   upstream: plural,
 });
 
-/** The answer's form: the object itself, or its metadata as the given kind of meta.k8s.io. */
+/** The value of the Accept header: for the object itself, or for its metadata as the given kind of meta.k8s.io. */
 function accept(metadataOnly: boolean | undefined, kind: string): string {
   return metadataOnly === true ? `application/json;as=${kind};g=meta.k8s.io;v=v1` : "application/json";
 }
@@ -546,7 +573,7 @@ function parseStatus(text: string): StatusBody | undefined {
     const body = JSON.parse(text) as StatusBody;
     return body.kind === "Status" ? body : undefined;
   } catch {
-    // Something between us and the API server answered. Its page is not repeated in our error: it may hold anything.
+    // Something between us and the API server answered. Our error does not repeat its page, which may contain anything.
     return undefined;
   }
 }

@@ -6,7 +6,7 @@ import { loadConfig } from "./connection.ts";
 
 afterEach(() => vi.unstubAllEnvs());
 
-test("without any kubeconfig the error says what to set", () => {
+test("the error says what to set when there is no kubeconfig", () => {
   for (const name of ["KUBECONFIG", "KUBERNETES_SERVICE_HOST"]) vi.stubEnv(name, undefined);
   vi.stubEnv("HOME", mkdtempSync(join(tmpdir(), "sms-home-")));
   expect(() => loadConfig(undefined)).toThrow("KUBECONFIG is not set");

@@ -1,12 +1,12 @@
 /**
  * Logs in to the Kubernetes API and owns the sockets.
  *
- * KubeConfig of @kubernetes/client-node knows every way to log in: a pod's token file, client certificates, exec plugins,
- * OIDC. That is all we take of the official client. Its requests build a new dispatcher each, which is a TLS connection per
- * request; ours live until the TLS settings change (docs/adr/0004).
+ * KubeConfig of @kubernetes/client-node knows every way to log in: a pod's token file, client certificates, exec plugins, OIDC.
+ * Nothing else is used of the official client, which builds a new dispatcher for each request and so makes a TLS connection per
+ * request. The dispatchers here live until the TLS settings change (docs/adr/0004).
  *
- * There are two pools of connections. Requests share one of a fixed size. Watches have another without a limit: each holds
- * its connection for minutes, so in one pool a few watches would leave no connection for anything else.
+ * There are two pools of connections. Requests share a pool of a fixed size. Watches have a pool without a limit: each watch
+ * holds its connection for minutes, so in one common pool a few watches would leave no connection for anything else.
  *
  * https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
  */
@@ -18,27 +18,30 @@ import { Agent, type Dispatcher, ProxyAgent, Socks5ProxyAgent } from "undici";
 import { orAborted } from "../../aborted.ts";
 
 /**
- * How long credentials are used before they are read again. A pod's token is valid for an hour, and the kubelet replaces
- * the file when four fifths of that have passed, so there is time. KubeConfig has caches of its own below this: it reads a
- * token file once a minute, and runs an exec plugin again only when what it gave has expired.
+ * How long credentials are used before they are read again. A pod's token is valid for an hour, and the kubelet replaces the
+ * token file after four fifths of that hour, so reading every 10 s is early enough. KubeConfig itself also caches: it reads a
+ * token file once a minute, and runs an exec plugin again only when the plugin's credentials have expired.
  * https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken
  */
 const REREAD_MS = 10_000;
-/** A server that refuses every credential must not make us run an exec plugin, which is a process, for each request. */
+/**
+ * The shortest time between two refreshes after a 401. A server that refuses every credential must not make us run an exec
+ * plugin, which is a process, for each request.
+ */
 const REFRESH_AT_MOST_EVERY_MS = 2000;
-/** An exec plugin that has not answered by then is given up. The next request runs it again. */
+/** How long an exec plugin may take. A plugin that takes longer is given up, and the next request runs it again. */
 const LOGIN_WITHIN_MS = 30_000;
-/** HTTP/1.1 carries one request at a time per connection, so this is how many requests are under way at a time. */
+/** The number of requests that can be under way at a time: with HTTP/1.1 a connection carries one request at a time. */
 export const CONNECTIONS = 32;
 
-/** What a request needs: the headers that say who we are, and the pool for its kind. */
+/** What a request needs: the headers with our credentials, and the pools of connections. */
 export interface Access {
   readonly headers: Record<string, string>;
   readonly requests: Dispatcher;
   readonly watches: Dispatcher;
 }
 
-/** The part of KubeConfig's answer that belongs to a connection; everything else goes into headers. */
+/** The part of KubeConfig's answer that belongs to a connection. All other parts become headers. */
 interface TlsSettings {
   ca?: Buffer | string;
   cert?: Buffer | string;
@@ -47,14 +50,16 @@ interface TlsSettings {
   servername?: string;
 }
 
-/** The credentials and connections of one client. `now` is in milliseconds of any clock that only goes forward. */
+/** The credentials and connections of one client. `now` is the time in milliseconds, by any clock that only goes forward. */
 export class KubeConnection {
   readonly #load: () => KubeConfig;
   readonly #now: () => number;
-  /** Replaced by `refresh`: a kubeconfig file, or the files that it names, may have been written again. */
+  /** The loaded kubeconfig. `refresh` loads it again: the kubeconfig file, or a file that it names, may have been rewritten. */
   #config: KubeConfig;
   #access: (Access & { fingerprint: string; readAt: number }) | undefined;
-  /** The reading under way. All requests that come meanwhile wait for the same one, or each would run a plugin. */
+  /**
+   * The login under way. All requests that come meanwhile wait for this one login; otherwise each would run the exec plugin.
+   */
   #reading: Promise<Access> | undefined;
   #refreshedAt = Number.NEGATIVE_INFINITY;
 
@@ -64,18 +69,18 @@ export class KubeConnection {
     this.#config = load();
   }
 
-  /** The API server's URL, without a slash at the end: paths begin with one. */
+  /** The API server's URL without a slash at the end, because paths begin with a slash. */
   get server(): string {
     const cluster = this.#config.getCurrentCluster();
     if (cluster === null) throw new Error("the kubeconfig names no cluster: its current context is missing");
     return cluster.server.replace(/\/+$/, "");
   }
-  /** The namespace of the kubeconfig's context, or of the pod. */
+  /** The namespace of the kubeconfig's context, or of the pod that this process runs in. */
   get namespace(): string | undefined {
     return this.#config.getContextObject(this.#config.getCurrentContext())?.namespace;
   }
 
-  /** The credentials and pools to use now. A plugin may take its time, but the caller waits only until `signal` aborts. */
+  /** The credentials and pools to use now. An exec plugin may take long, but the caller waits only until `signal` aborts. */
   async access(signal: AbortSignal | undefined): Promise<Access> {
     if (this.#access !== undefined && this.#now() - this.#access.readAt < REREAD_MS) return this.#access;
     this.#reading ??= orAborted(this.#read(), AbortSignal.timeout(LOGIN_WITHIN_MS)).finally(() => {
@@ -85,8 +90,8 @@ export class KubeConnection {
   }
 
   /**
-   * After a 401: has everything read from its source again. False when that was done a moment ago: then the server refuses
-   * what is there, and a second try would not help.
+   * Called after a 401: has all credentials read from their source again. Returns false when that was done a moment ago: then
+   * the server refuses the present credentials, and a second try would not help.
    */
   refresh(): boolean {
     if (this.#now() - this.#refreshedAt < REFRESH_AT_MOST_EVERY_MS) return false;
@@ -106,11 +111,11 @@ export class KubeConnection {
     const options: TlsSettings & { headers: Record<string, string>; auth?: string } = { headers: {} };
     await this.#config.applyToHTTPSOptions(options);
     const headers = { ...options.headers };
-    // KubeConfig leaves a user name and password to Node's https module, which we do not use.
+    // KubeConfig leaves a user name and password to Node's https module, which is not used here.
     if (options.auth !== undefined)
       headers.Authorization = `Basic ${Buffer.from(options.auth).toString("base64")}`;
     const tls = tlsOf(options);
-    // A new token is only a new header. New certificates need new connections, as TLS is set up once for each.
+    // A new token is only a new header. New certificates need new connections, because TLS is set up once per connection.
     const fingerprint = JSON.stringify([this.server, tls]);
     const before = this.#access;
     if (before?.fingerprint === fingerprint) {
@@ -120,7 +125,7 @@ export class KubeConnection {
     const requests = this.#dispatcher(tls, CONNECTIONS);
     const watches = this.#dispatcher(tls, null);
     this.#access = { headers, requests, watches, fingerprint, readAt: this.#now() };
-    // Requests under way end on the old connections, which `close` waits for: a watch until the server ends it.
+    // Requests under way end on the old connections, and `close` waits for them: for a watch, until the server ends it.
     void before?.requests.close();
     void before?.watches.close();
     return this.#access;
@@ -130,17 +135,18 @@ export class KubeConnection {
     const chosen = this.#config.createDispatcherOptions(this.#config.getCurrentCluster(), tls);
     const shared = {
       connections,
-      // A second request on a busy connection would wait behind the first, however many connections are idle.
+      // A second request on a busy connection would wait behind the first request, however many connections are idle.
       pipelining: 1,
-      // HTTP/2 would put everything on one connection. When that is half-open (a NAT forgot it, a load balancer died), all
-      // watches and the Lease would hang together; this has hit Go clients (kubernetes/client-go#374).
+      // HTTP/2 would put everything on one connection. When that connection is half-open (a NAT forgot it, a load balancer
+      // died), all watches and the Lease would hang together. This has hit Go clients (kubernetes/client-go#374).
       allowH2: false,
       keepAliveTimeout: 30_000,
-      // The client and the reflector have time limits of their own: of a whole request, and of a watch's silence.
+      // The pool sets no time limits, because the client limits a whole request and the reflector limits the silence of a
+      // watch.
       headersTimeout: 0,
       bodyTimeout: 0,
     };
-    // TCP keep-alive finds a dead peer where a watch sends nothing for minutes.
+    // TCP keep-alive finds out that the other side is dead when a watch sends nothing for minutes.
     const connect = { keepAlive: true, keepAliveInitialDelay: 15_000, timeout: 5000 };
     switch (chosen.type) {
       case "proxy":
@@ -163,7 +169,7 @@ export class KubeConnection {
   }
 }
 
-/** Only what is set, and in text: two readings of the same files must give the same fingerprint. */
+/** Only the settings that are set, as text: two readings of the same files must give the same fingerprint. */
 function tlsOf({ ca, cert, key, rejectUnauthorized, servername }: TlsSettings): TlsSettings {
   return {
     ...(ca === undefined ? {} : { ca: text(ca) }),
@@ -177,8 +183,8 @@ function tlsOf({ ca, cert, key, rejectUnauthorized, servername }: TlsSettings): 
 const text = (value: Buffer | string) => (typeof value === "string" ? value : value.toString("utf8"));
 
 /**
- * The credentials to use: the given kubeconfig files (several, separated as in KUBECONFIG, are merged), else the pod's own
- * account, else what kubectl would use.
+ * The credentials to use: the given kubeconfig files, else the pod's own account, else what kubectl would use. Several files
+ * are separated as in KUBECONFIG and are merged.
  */
 export function loadConfig(path: string | undefined): KubeConfig {
   const config = new KubeConfig();
@@ -204,13 +210,13 @@ function loadFile(config: KubeConfig, file: string): void {
 }
 
 /**
- * Without any kubeconfig the library tries localhost:8080, where very old API servers listened without TLS. That would only
- * say "connection refused"; our error says what to set.
+ * Without any kubeconfig the library tries localhost:8080, where very old API servers listened without TLS. That would only say
+ * "connection refused", so this function throws an error that says what to set.
  */
 function loadAsKubectl(config: KubeConfig): void {
   config.loadFromDefault();
   if (config.getCurrentCluster()?.server === "http://localhost:8080")
     throw new Error(
-      "there is no Kubernetes to talk to: KUBECONFIG is not set, there is no ~/.kube/config, and this is no pod; set KUBECONFIG to a kubeconfig file",
+      "no Kubernetes cluster is configured: KUBECONFIG is not set, there is no ~/.kube/config, and this program does not run in a pod; set KUBECONFIG to a kubeconfig file",
     );
 }

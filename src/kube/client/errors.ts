@@ -1,12 +1,13 @@
 /**
  * A request to the Kubernetes API that did not succeed.
  *
- * `reason` is Kubernetes' own word for it (NotFound, Conflict, AlreadyExists, Forbidden, Invalid, Expired,
- * TooManyRequests, …). Three are ours, and have the status 0:
- * - `Network`: no answer came; `Timeout`: none came in time. A write may or may not have happened.
+ * `reason` is the reason that Kubernetes gives (NotFound, Conflict, AlreadyExists, Forbidden, Invalid, Expired,
+ * TooManyRequests, …). Three reasons are added here, and have the status 0:
+ * - `Network`: no answer came. A write may or may not have happened.
+ * - `Timeout`: no answer came in time. A write may or may not have happened.
  * - `TooLarge`: the answer was larger than the caller wanted.
  *
- * Compare the reason rather than the status: 409 is both Conflict and AlreadyExists, and they need different remedies.
+ * Compare the reason rather than the status: 409 is both Conflict and AlreadyExists, and the two need different remedies.
  */
 export class KubeError extends Error {
   override readonly name = "KubeError";
@@ -37,7 +38,7 @@ export class KubeError extends Error {
 export interface StatusDetails {
   name?: string;
   kind?: string;
-  /** One for each field that is at fault; of a conflict in server-side apply, one for each field with another owner. */
+  /** One cause for each field that is at fault. For a conflict in server-side apply: one for each field with another owner. */
   causes?: { reason?: string; message?: string; field?: string }[];
   retryAfterSeconds?: number;
 }
@@ -51,7 +52,10 @@ export interface StatusBody {
   details?: StatusDetails;
 }
 
-/** The reason where there is no Status object: a load balancer, or a server that is shutting down, answered in its place. */
+/**
+ * The reason of an answer without a Status object. Such an answer comes from a load balancer, or from a server that is shutting
+ * down.
+ */
 const REASON_OF: Record<number, string> = {
   400: "BadRequest",
   401: "Unauthorized",
@@ -70,8 +74,8 @@ const REASON_OF: Record<number, string> = {
 };
 
 /**
- * The error for an answer that is not a 2xx. `what` names the request and nothing of its content: the message reaches the
- * log, and a request can hold a credential.
+ * The error for an answer that is not a 2xx. `what` names the request and none of its content: the message reaches the log, and
+ * a request can hold a credential.
  */
 export function errorOfStatus(
   what: string,
@@ -80,7 +84,8 @@ export function errorOfStatus(
   retryAfter?: string | undefined,
 ): KubeError {
   const reason = body?.reason || REASON_OF[status] || `Http${status}`;
-  // The header can also be a date, which Kubernetes never sends; Number gives NaN for it, and no wait is taken from that.
+  // The header Retry-After can also be a date, which Kubernetes never sends. Number gives NaN for a date, and then no wait is
+  // set.
   const seconds = retryAfter === undefined ? body?.details?.retryAfterSeconds : Number(retryAfter);
   return new KubeError(`${what}: ${status} ${reason}${body?.message ? `: ${body.message}` : ""}`, {
     status,
@@ -92,8 +97,8 @@ export function errorOfStatus(
 }
 
 /**
- * The error for what the transport threw. When the caller's own signal has aborted it is that signal's reason, unchanged:
- * the API did not fail, and the caller must recognise its own abort.
+ * The error for what the transport threw. When the caller's own signal has aborted, the result is that signal's reason,
+ * unchanged: the API did not fail, and the caller must recognise its own abort.
  */
 export function errorOfTransport(
   what: string,
@@ -103,7 +108,7 @@ export function errorOfTransport(
 ) {
   if (signal?.aborted) return signal.reason;
   if (error instanceof KubeError) return error;
-  // `timedOut` is our own limit for the whole request; the transport has limits of its own.
+  // `timedOut` stands for our own limit for the whole request; the transport has limits of its own.
   const timeout = timedOut || /TIMEOUT/.test((error as { code?: string }).code ?? "");
   const reason = timeout ? "Timeout" : "Network";
   return new KubeError(

@@ -2,17 +2,17 @@ import { setImmediate as turn } from "node:timers/promises";
 import { parseSkimmed, splitList } from "./skim.ts";
 
 /**
- * How long items are parsed before other work gets a turn. Node has one thread for everything: a page of 4 MB that is
- * parsed in one go would hold up the renewal of the Lease and the answers to probes for as long.
+ * How long items are parsed before other work gets a turn. Node has one thread: parsing a page of 4 MB in one go would delay
+ * the renewal of the Lease and the answers to probes for as long.
  */
 const TURN_MS = 10;
 
-/** A list without its items. `continue` is the token of the next page; absent on the last one. */
+/** A list without its items. `continue` is the token of the next page; absent on the last page. */
 export interface ListBody {
   metadata: { resourceVersion: string; continue?: string };
 }
 
-/** Parses the text of a list item by item, with pauses in which everything else goes on. */
+/** Parses the text of a list item by item, with pauses in which other work goes on. */
 export async function parsePage<T>(
   text: string,
   each: (item: unknown) => T,

@@ -14,7 +14,7 @@ const metadata = {
 const secret = { apiVersion: "v1", kind: "Secret", metadata, data: { accountSid: "QQ==" } };
 const kept = { name: "a", annotations: ours };
 
-/** A text that is read, and what must be left of it when it is large. */
+/** For each case: a text that is read, and what must be left of it when it is large. */
 const rows: Record<string, [read: object, left: object]> = {
   "an object": [
     { ...secret, filler },
@@ -42,7 +42,7 @@ const rows: Record<string, [read: object, left: object]> = {
   ],
 };
 
-describe("of a large text only the parts that controllers read are parsed", () => {
+describe("only the parts that controllers read are parsed from a large text", () => {
   for (const [name, [read, left]] of Object.entries(rows)) {
     test(name, () => expect(parseSkimmed(JSON.stringify(read))).toEqual(left));
     test(`${name}, with blanks and line breaks`, () =>
@@ -52,10 +52,10 @@ describe("of a large text only the parts that controllers read are parsed", () =
 
 test("a small text is parsed as it is", () => expect(parseSkimmed(JSON.stringify(secret))).toEqual(secret));
 
-test("all other fields come through unchanged", () => {
+test("all other fields of a large text come through unchanged", () => {
   fc.assert(
     fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (object) => {
-      // Without the three names that have a meaning of their own.
+      // Leave out the three names that have a special meaning.
       const { object: _, metadata: __, data: ___, ...rest } = object;
       expect(parseSkimmed(JSON.stringify({ ...rest, metadata, filler }))).toEqual(
         JSON.parse(JSON.stringify({ ...rest, metadata: kept, filler })),
@@ -65,7 +65,7 @@ test("all other fields come through unchanged", () => {
 });
 
 const lists: Record<string, [items: unknown, left: unknown[]]> = {
-  "no items, as the API server writes it": [null, []],
+  "null, as the API server writes an empty list": [null, []],
   "an empty list": [[], []],
   "small items and a large one": [
     [secret, { ...secret, filler }, secret],
@@ -76,7 +76,7 @@ const lists: Record<string, [items: unknown, left: unknown[]]> = {
     Array.from({ length: 20_000 }, () => secret),
   ],
 };
-describe("the items of a list are parsed one by one", () => {
+describe("the items of a list are parsed one by one and skimmed", () => {
   for (const [name, [items, left]] of Object.entries(lists))
     for (const blanks of [0, 2])
       test(`${name}${blanks === 0 ? "" : ", with blanks and line breaks"}`, async () => {
@@ -88,7 +88,7 @@ describe("the items of a list are parsed one by one", () => {
       });
 });
 
-test("text that is not JSON throws, wherever it is cut", () => {
+test("a text that is not JSON throws, wherever it is cut", () => {
   const text = JSON.stringify({ metadata, data: { a: "b" }, filler });
   for (const end of [140_000, text.length - 1, text.length - 2, text.indexOf("labels") + 3])
     expect(() => parseSkimmed(text.slice(0, end).padEnd(140_000, "{"))).toThrow(SyntaxError);

@@ -1,32 +1,41 @@
 /**
  * Parses the API server's JSON without the parts that no controller reads.
  *
- * Parsing is the one step of a request that nothing else can interrupt, as Node has one thread, and users decide how much
- * there is to parse. An object may have about 1.5 MB (etcd's limit): a hundred thousand labels, or as many field names in
- * `managedFields`. JSON.parse needs a hundred milliseconds for those, in which no Lease is renewed and no probe answered;
- * to pass over their text takes five.
+ * Node has one thread, so nothing can interrupt the parsing of an answer, and users decide how much there is to parse. An
+ * object may have about 1.5 MB (etcd's limit): a hundred thousand labels, or as many field names in `managedFields`. JSON.parse
+ * takes a hundred milliseconds for such an object, in which no Lease is renewed and no probe is answered. Skipping the text of
+ * these parts takes five.
  *
- * So a large text is read once from left to right, and the members that nobody needs are cut out before JSON.parse sees
- * them. Small texts, which is nearly all of them, go to JSON.parse as they are.
+ * So a large text is read once from left to right, and the members that nobody needs are cut out before JSON.parse sees them.
+ * Small texts, which are nearly all texts, go to JSON.parse as they are.
  *
  * https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
  */
 
 /** The parts of a large object's metadata that no controller reads. */
 const UNREAD = new Set(["managedFields", "labels", "ownerReferences"]);
-/** The only annotations of a large object that are kept are ours: it may have fifty thousand others. */
+/** Only annotations with this prefix are kept of a large object, which may have fifty thousand others. */
 const OURS = "smschannel.dev/";
-/** A Secret can have any number of keys; the ones we read have a few. */
+/**
+ * How many keys are kept of a large Secret's data. A Secret can have any number of keys, but the Secrets that we read have a
+ * few.
+ */
 const MOST_DATA = 1000;
-/** In characters. Up to here parsing takes a millisecond at most, whatever the content, and skimming would save nothing. */
+/**
+ * The length in characters up to which a text is parsed as it is. Parsing such a text takes a millisecond at most, whatever its
+ * content, so skimming would save nothing.
+ */
 const SMALL = 16 * 1024;
 
-/** JSON.parse of an object or of a watch event; of a large one without what is never read. */
+/** JSON.parse of an object or of a watch event. When the text is large, the parts that are never read are left out. */
 export function parseSkimmed(text: string): unknown {
   return JSON.parse(text.length <= SMALL ? text : new Skimmer(text).skim());
 }
 
-/** Splits the text of a list into the list without its items, and the text of each item, so that each is parsed alone. */
+/**
+ * Splits the text of a list into the list without its items and the text of each item, so that each item can be parsed
+ * separately.
+ */
 export function splitList(text: string): { list: string; items: string[] } {
   return new Skimmer(text).split();
 }
@@ -34,12 +43,12 @@ export function splitList(text: string): { list: string; items: string[] } {
 const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c];
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
-/** Decides about a member when its value begins: drop it, look into it by the returned function, or keep it as it is. */
+/** Decides about a member when its value begins: drop it, process it with the returned function, or keep it as it is. */
 type MemberRule = (name: string, count: number) => "drop" | (() => void) | undefined;
 
 /**
- * Reads a text once and notes which parts of it to leave out. It checks nothing: text that is not JSON passes through
- * unchanged, or is cut at the wrong place, and JSON.parse throws in both cases.
+ * Reads a text once and notes which parts to leave out. It checks nothing: text that is not JSON passes through unchanged or is
+ * cut at the wrong place, and in both cases JSON.parse throws.
  */
 class Skimmer {
   readonly #text: string;
@@ -53,7 +62,7 @@ class Skimmer {
   }
 
   skim(): string {
-    // In a watch event the object is the member "object"; elsewhere it is the whole text.
+    // In a watch event the object is the member "object"; otherwise it is the whole text.
     this.#members((name) => (name === "object" ? () => this.#members(this.#ofObject) : this.#ofObject(name)));
     return this.#result();
   }
@@ -75,7 +84,7 @@ class Skimmer {
     return UNREAD.has(name) ? "drop" : undefined;
   };
 
-  /** Passes over an object and asks the rule about each of its members; passes over any other value as a whole. */
+  /** Reads an object and applies the rule to each of its members; skips any other value as a whole. */
   #members(rule: MemberRule): void {
     if (this.#next() !== OPEN_OBJECT) {
       this.#value();
@@ -90,7 +99,7 @@ class Skimmer {
       else this.#value();
       const end = this.#at;
       const commaAfter = this.#next() === COMMA ? this.#at++ : -1;
-      // One comma must go with a dropped member: the one before it, or the one after it where no member before is kept.
+      // One comma must go with a dropped member: the comma before it, or the comma after it when no earlier member is kept.
       if (decision === "drop") this.#leaveOut(keptAny ? commaBefore : start, keptAny ? end : this.#at);
       else keptAny = true;
       if (commaAfter === -1) break;
@@ -99,7 +108,7 @@ class Skimmer {
     if (this.#next() === CLOSE_OBJECT) this.#at++;
   }
 
-  /** Passes over a member's name and the colon after it. Escapes are left as they are: no name that we look for has one. */
+  /** Reads a member's name and the colon after it. Escapes are not decoded: no name that is looked for contains one. */
   #name(): string {
     const start = this.#at;
     this.#string();
@@ -127,8 +136,8 @@ class Skimmer {
   }
 
   /**
-   * Passes over a value up to the comma or bracket behind it. It counts brackets instead of calling itself: nesting is as
-   * deep as the object's owner likes, and a call per level could exhaust the stack.
+   * Skips a value up to the comma or bracket behind it. It counts brackets instead of calling itself: users decide how deep an
+   * object is nested, and a call per level could exhaust the stack.
    */
   #value(): void {
     for (let depth = 0; this.#at < this.#text.length; ) {
@@ -145,7 +154,7 @@ class Skimmer {
     }
   }
 
-  /** Passes over a string. `indexOf` is native code, and most of a large object is strings: this is what makes it fast. */
+  /** Skips a string. Most of a large object is strings, and `indexOf` is native code, so this is what makes skimming fast. */
   #string(): void {
     let end = this.#text.indexOf('"', this.#at + 1);
     while (end !== -1 && this.#escaped(end)) end = this.#text.indexOf('"', end + 1);
@@ -159,7 +168,7 @@ class Skimmer {
     return (at - before) % 2 === 0;
   }
 
-  /** The next character that is not white space. At the end of the text it is NaN, which equals nothing. */
+  /** The next character that is not white space. At the end of the text it is NaN, which equals no character. */
   #next(): number {
     while (this.#text.charCodeAt(this.#at) <= 0x20) this.#at++;
     return this.#text.charCodeAt(this.#at);

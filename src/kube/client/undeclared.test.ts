@@ -17,19 +17,19 @@ const status = {
   conditions: [{ type: "Ready", since: 1 }, { type: "Accepted" }],
 };
 
-test("the fields are read from the server's message, for one field and for several", () => {
+test("undeclared fields are read from the server's message, whether it names one or several", () => {
   expect(undeclaredFields(error(one))).toEqual([["next"]]);
   expect(undeclaredFields(error(many))).toEqual([["conditions", "since"], ["repairs", "by"], ["next"]]);
 });
 
-test("any other error names no field", () => {
+test("any other error names no undeclared field", () => {
   expect(
     undeclaredFields(error("patch /x/status: 500 InternalError: etcdserver: leader changed")),
   ).toBeUndefined();
   expect(undeclaredFields(new Error(one))).toBeUndefined();
 });
 
-test("only the named fields are left out", () => {
+test("only the named fields are left out of a status", () => {
   expect(without(status, undeclaredFields(error(many))!)).toEqual({
     url: "https://x",
     repairs: { count: 2 },

@@ -1,23 +1,22 @@
 /**
- * Finds out which status fields the CRD in the cluster does not have, from the API server's refusal to apply them.
+ * Reads from an error of the API server which status fields the CRD in the cluster does not have.
  *
- * An operator and its CRDs can be of different releases: during an upgrade, after a rollback, or for as long as somebody
- * upgrades CRDs by hand (Helm never touches what is in a chart's `crds/` folder again). Server-side apply refuses a whole
- * configuration for one field that the schema does not declare, so nothing of the status would be written; an ordinary
- * write would drop that field without a word. The error names each such field: `StatusWriter` leaves them out and tries
- * again.
+ * An operator and its CRDs can be of different releases: during an upgrade, after a rollback, or until somebody upgrades the
+ * CRDs by hand. (Helm never updates what is in a chart's `crds/` folder.) Server-side apply refuses the whole object when the
+ * schema does not declare one of its fields, so no status at all would be written. An ordinary write would silently drop that
+ * field. The error names each undeclared field, and `StatusWriter` leaves these fields out and tries again.
  */
 
 import { KubeError } from "./errors.ts";
 
-/** Where a field is: its names from the status down, without the items of lists. */
+/** The path of a field: the names from the status down, without the items of lists. */
 type StatusPath = readonly string[];
 
 /**
  * The status fields that an apply named and the CRD does not have; undefined when the error is about something else.
  *
- * Only the message says so: the server sends an internal error (500) that has no reason of its own. test/kube/skew.test.ts
- * fails when an API server words it otherwise.
+ * Only the message identifies this error: the server sends an internal error (500) without a specific reason.
+ * test/kube/skew.test.ts fails when an API server words the message differently.
  */
 export function undeclaredFields(error: unknown): StatusPath[] | undefined {
   if (!(error instanceof KubeError)) return undefined;
@@ -26,7 +25,7 @@ export function undeclaredFields(error: unknown): StatusPath[] | undefined {
 }
 
 /**
- * `status.conditions[type="Ready"].since` becomes conditions, since. The item is left out of the path because a schema
+ * `status.conditions[type="Ready"].since` becomes conditions, since. The list item is left out of the path, because a schema
  * declares fields for all items of a list at once.
  */
 function pathOf(text: string): StatusPath {

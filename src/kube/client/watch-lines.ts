@@ -1,16 +1,17 @@
 /**
- * Cuts the answer to a watch into lines. The API server sends one JSON document per event, each on a line of its own, in
- * an answer that stays open until the watch ends. Network packets cut it anywhere, even within a character.
+ * Cuts the answer to a watch into lines. The API server sends one JSON document per event, each on its own line, in an answer
+ * that stays open until the watch ends. Network packets can end anywhere, even within a character.
  *
- * Only whole lines are passed on: a connection that is cut leaves half an event, which the next watch sends again.
+ * Only whole lines are passed on. A connection that breaks leaves half an event, and the next watch sends that event again.
  */
 export async function* linesOf(
   chunks: AsyncIterable<Uint8Array>,
   onBytes?: () => void,
 ): AsyncGenerator<string> {
-  // With `stream` the decoder keeps the first bytes of a character until the others arrive.
+  // With `stream` the decoder keeps the first bytes of a character until the other bytes arrive.
   const decoder = new TextDecoder();
-  // Joined once per line: a large object arrives in many pieces, and adding each to one string would take quadratic time.
+  // The pieces are joined once per line. A large object arrives in many pieces, and appending each piece to one string would
+  // take quadratic time.
   let pieces: string[] = [];
   for await (const chunk of chunks) {
     onBytes?.();

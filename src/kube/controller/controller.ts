@@ -1,18 +1,19 @@
 /**
- * Runs the reconciler of one kind: decides which object is looked at when, and keeps track of what comes of it.
+ * Runs the reconciler of one kind: decides when each object is reconciled, and handles the result of each attempt.
  *
- *     informer ── change ──▶ queue ──▶ workers ──▶ Reconciliation (one attempt) ──▶ status, events, next look
+ *     informer ── change ──▶ queue ──▶ workers ──▶ Reconciliation (one attempt) ──▶ status, events, next attempt
  *                              ▲                                                        │
  *                              └──────────── retry, resync, "after this long" ──────────┘
  *
- * What the parts guarantee together:
- * - An object is never with two workers at once, and a change that comes meanwhile leads to another attempt afterwards.
- * - Work is done under a term of leadership only, and each term begins with a look at every object: the process that led
- *   before may have left anything unfinished.
+ * The parts together guarantee:
+ * - An object is never with two workers at once. A change that comes during an attempt leads to another attempt afterwards.
+ * - Work is done only under a term of leadership. Each term begins with an attempt for every object, because the process that
+ *   led before may have left anything unfinished.
  * - Our own status write comes back as a watch event and causes no attempt.
- * - Each object is looked at again at intervals (resync), because what it stands for outside can change without an event.
+ * - Each object is reconciled again at intervals (resync), because the outside resource behind it can change without an event.
  *
- * Start it, and the informer; stop it before the LeaderElector, so that nothing is under way when the Lease is released.
+ * Start the controller, and also the informer. Stop the controller before the LeaderElector, so that no attempt is under way
+ * when the Lease is released.
  *
  * https://kubernetes.io/docs/concepts/architecture/controller/
  */
@@ -36,33 +37,40 @@ import { Urgency } from "./urgency.ts";
 
 export type { FailureLike, ReconcileContext } from "./reconciliation.ts";
 
-/** One kind: its objects, the order in which they are worked on, and what is done about each. */
+/** One kind: its objects, the order in which they are reconciled, and the code that reconciles an object. */
 export interface ControlledKind<T extends KubeObject> extends Reconciler<T> {
   type: ResourceType<T>;
   informer: Informer<T>;
-  /** Made by `queueOf` before the controller, because others put keys into it too, and the reconciler may need those. */
+  /**
+   * The queue, which `queueOf` makes before the controller: other parts put keys into it too, and the reconciler may need those
+   * parts.
+   */
   queue: WorkQueue;
   finalizer?: string;
-  /** Gives the part of a status that this controller owns, where another process owns the rest; default all. */
+  /** Returns the part of a status that this controller owns, when another process owns the rest. Default: the whole status. */
   ownStatus?: (status: ObjectStatus) => ObjectStatus;
   /**
-   * In how many milliseconds the object becomes urgent: from then on it waits for nothing outside. 0: it is now;
-   * undefined: never. It then goes before all others, and an attempt under way that began before is cut off.
+   * In how many milliseconds the object becomes urgent, which means that it no longer waits for anything outside. 0: it is
+   * urgent now; undefined: it never will be. An urgent object goes before all others, and an attempt that began before it was
+   * urgent is cut off.
    */
   urgentInMs?(object: T): number | undefined;
-  /** Whether somebody changed the object while no controller was at work. Such objects go first when one begins. */
+  /** Whether somebody changed the object while no controller was at work. Such objects go first when a controller begins. */
   changedWhileAway?(object: T): boolean;
-  /** Every object is looked at again this often, give or take a tenth. Absent: only a key in the queue brings a look. */
+  /**
+   * How often every object is reconciled again, give or take a tenth. Absent: an object is reconciled only when its key is
+   * queued.
+   */
   resyncIntervalMs?: number;
-  /** Called when an object has gone from the store. */
+  /** Called when an object has been removed from the store. */
   onGone?(object: T): void;
 }
 
-/** What the controllers of one process share. */
+/** The things that the controllers of one process share. */
 export interface ControllerRuntime {
-  /** Writes go through `client.whileLeading(leader)`. */
+  /** The client for all requests. Writes go through `client.whileLeading(leader)`. */
   client: KubeClient;
-  /** Absent: this process runs alone and always leads. */
+  /** Decides when this process leads. Absent: this process runs alone and always leads. */
   leader?: LeaderElector | undefined;
   clock: Clock;
   log: Log;
@@ -71,9 +79,12 @@ export interface ControllerRuntime {
   /** This installation's name, for `status.managedBy`. */
   instance: string;
   fieldManager: string;
-  /** An installation whose objects are taken over. */
+  /** The name of an installation whose objects are taken over. */
   takeOverFrom?: string | undefined;
-  /** Work begins when this has resolved as well: what reconcilers look up elsewhere must have been read by then. */
+  /**
+   * Work begins only when this promise has resolved as well: until then, data that reconcilers look up elsewhere is not read
+   * yet.
+   */
   startAfter?: Promise<unknown>;
   random?: () => number;
 }
@@ -87,7 +98,7 @@ export class Controller<T extends KubeObject> {
   readonly #metrics: KubeMetrics;
   readonly #random: () => number;
   readonly #stop = new AbortController();
-  /** Cancels the planned resync of a key. */
+  /** For each key, a function that cancels its planned resync. */
   readonly #plannedResyncs = new Map<string, () => void>();
   /** The attempts under way, by key. */
   readonly #attempts = new Map<string, Interruption>();
@@ -106,7 +117,7 @@ export class Controller<T extends KubeObject> {
       clock,
       inMs: kind.urgentInMs,
       newest: (key) => kind.informer.store.getByKey(key),
-      // A finalizer knows by itself when its time is over. Cutting it off would only make it begin again.
+      // A finalizer checks itself when its time is over. Cutting it off would only make it begin again.
       onDue: (key) =>
         this.#attempts.get(key)?.deleting === true ? this.#queue.add(key, "urgent") : this.#hurry(key),
     });
@@ -119,7 +130,10 @@ export class Controller<T extends KubeObject> {
     );
   }
 
-  /** Work begins in the first term after the informer has synced. The informer is started by its owner, not by this. */
+  /**
+   * Starts the controller. Work begins in the first term after the informer has synced. The informer's owner starts the
+   * informer.
+   */
   start(): void {
     if (this.#workers !== undefined) return;
     const { informer, type, queue } = this.#kind;
@@ -138,7 +152,7 @@ export class Controller<T extends KubeObject> {
     });
   }
 
-  /** Resolves when no attempt is under way. Release the Lease after this: until then something may still be written. */
+  /** Resolves when no attempt is under way. Release the Lease only after this: until then something may still be written. */
   async stop(): Promise<void> {
     if (this.#stop.signal.aborted) return void (await this.#settled());
     this.#stop.abort(new LeadershipLost("stopping"));
@@ -149,7 +163,7 @@ export class Controller<T extends KubeObject> {
     await this.#settled();
   }
 
-  /** Waits for the workers, if they have begun: the first sync, for which they wait, may never come. */
+  /** Waits for the workers, if they have begun. Workers begin after the first sync, which may never come. */
   async #settled(): Promise<void> {
     if (this.#begun) await this.#workers;
   }
@@ -159,10 +173,11 @@ export class Controller<T extends KubeObject> {
     // The process that led before may have left anything unfinished.
     for (const object of store.list()) {
       this.#queue.add(keyOf(object), this.#causeAtStart(object));
-      // The time at which an object becomes urgent can depend on when the term began.
+      // The time at which an object becomes urgent can depend on when the term began, so it is computed again.
       this.#urgency.watch(object);
     }
-    // From then on another process reports which objects are ready. Two that report would be counted twice.
+    // When the term is over, another process reports which objects are ready. If two processes reported, objects would be
+    // counted twice.
     signal.addEventListener(
       "abort",
       () => store.list().forEach((object) => void this.#reconciliation.unsay(object)),
@@ -172,14 +187,17 @@ export class Controller<T extends KubeObject> {
     );
   }
 
-  /** A start looks at everything, which is a resync for all but the objects that somebody waits for. */
+  /**
+   * The cause of an object's first attempt. A start reconciles every object: as a change if somebody waits for the object, else
+   * as a resync.
+   */
   #causeAtStart(object: T): QueueLane {
     return this.#kind.changedWhileAway?.(object) === true ? "change" : "resync";
   }
 
   /**
-   * The API server was set back to an earlier state. A changed object may look unchanged to us, as it can have the same
-   * generation as the one that we knew, so every object is looked at again.
+   * The API server was set back to an earlier state. A changed object can have the same generation as the object that we knew,
+   * and so look unchanged. So every object is reconciled again.
    */
   #rewound(): void {
     for (const key of this.#kind.informer.store.keys()) {
@@ -191,8 +209,8 @@ export class Controller<T extends KubeObject> {
   #changed(change: Change<T>): void {
     const { type, object, previous } = change;
     const key = keyOf(object);
-    // At a start every object arrives as "added". Those are resyncs, or a change that a user makes now would wait behind
-    // thousands of them.
+    // At a start every object arrives as "added". These objects are queued as resyncs, or a change that a user makes now would
+    // wait behind thousands of them.
     const known = this.#kind.informer.knows(object.metadata.namespace ?? "");
     if (type === "added") this.#queue.add(key, known ? "change" : "resync");
     else if (type === "deleted") this.#forget(key, object);
@@ -201,7 +219,7 @@ export class Controller<T extends KubeObject> {
     this.#interrupt(change);
   }
 
-  /** Tells the attempt under way about a deletion or an urgency that came after it began. */
+  /** Interrupts the attempt under way when the object was deleted, or became urgent, after the attempt had begun. */
   #interrupt({ type, object, previous }: Change<T>): void {
     const key = keyOf(object);
     if (type === "deleted" || (isDeleting(object) && !isDeleting(previous)))
@@ -212,7 +230,7 @@ export class Controller<T extends KubeObject> {
     else if (!wasUrgent) this.#hurry(key);
   }
 
-  /** Puts the object before all others, and ends an attempt under way that does not know that it is urgent. */
+  /** Puts the object before all others. An attempt under way that does not know that the object is urgent is cut off. */
   #hurry(key: string): void {
     const attempt = this.#attempts.get(key);
     if (attempt?.isUrgent !== true) attempt?.cutOff();
@@ -235,15 +253,15 @@ export class Controller<T extends KubeObject> {
       if (term === undefined) return;
       const item = await this.#queue.take();
       if (item === undefined) return;
-      // The wait for a key may have been long, and the term may have ended in it. Then the key waits for the next term.
+      // The wait for a key may have been long, and the term may have ended meanwhile. Then the key waits for the next term.
       if (term.remainingMs() <= 0) this.#queue.add(item.key, item.cause);
       else await this.#process(item, term);
-      // Not before: until then the queue gives this key to nobody else.
+      // The key is given back only here: until then the queue gives it to no other worker.
       this.#queue.done(item.key);
     }
   }
 
-  /** The term under way, or the next one; undefined when the controller stops first. */
+  /** The present term, or the next one; undefined when the controller stops first. */
   #term(): Promise<Term | undefined> {
     const { leader } = this.#runtime;
     if (leader === undefined) return Promise.resolve(ALWAYS);
@@ -267,7 +285,7 @@ export class Controller<T extends KubeObject> {
     const { clock } = this.#runtime;
     const object = informer.store.getByKey(key);
     if (object === undefined) return;
-    // It is not urgent any more, as in a later term. An attempt that may wait must not take one of the urgent places.
+    // The object is no longer urgent, as can happen in a later term. An attempt that may wait must not take an urgent place.
     if (cause === "urgent" && !this.#urgency.isUrgent(object)) return this.#queue.add(key, "change");
     const { namespace, name } = object.metadata;
     const reconcileId = randomBytes(4).toString("hex");
@@ -278,7 +296,7 @@ export class Controller<T extends KubeObject> {
     const work = { key, cause, object, term, log, interruption };
     const { result, next } = await this.#reconciliation.attempt(work);
     this.#attempts.delete(key);
-    // The object may have been deleted during the attempt, and created again. Nothing of the former one may stay.
+    // The object may have been deleted during the attempt, and created again. Nothing of the former object may stay.
     const now = informer.store.getByKey(key);
     if (now?.metadata.uid !== object.metadata.uid) this.#reconciliation.unsay(object);
     if (now === undefined) {
@@ -300,14 +318,14 @@ export class Controller<T extends KubeObject> {
   }
 
   /**
-   * Plans the object's next resync unless one is planned. It has timers of its own: the queue keeps only the earliest delay
-   * of a key, so an object that is retried every 30 s would never come to its resync.
+   * Plans the object's next resync unless one is planned already. Resyncs have timers of their own. The queue keeps only a
+   * key's earliest delay, so an object that is retried every 30 s would never be resynced.
    */
   #scheduleResync(key: string): void {
     const { resyncIntervalMs } = this.#kind;
     const { clock } = this.#runtime;
     if (resyncIntervalMs === undefined || this.#stop.signal.aborted || this.#plannedResyncs.has(key)) return;
-    // Spread by a tenth either way, so that objects that were created together are not looked at together for ever.
+    // The time varies by a tenth either way, so that objects that were created together are not always resynced together.
     const ms = resyncIntervalMs * (0.9 + this.#random() / 5);
     const cancel = clock.after(ms, () => {
       this.#plannedResyncs.delete(key);
@@ -320,9 +338,9 @@ export class Controller<T extends KubeObject> {
 const isDeleting = (object: KubeObject | undefined) => object?.metadata.deletionTimestamp !== undefined;
 
 /**
- * Whether an update is worth an attempt. Our own status writes come back as updates too, and are not. A change of the
- * spec raises the generation, a change of the status does not; labels and annotations raise nothing, so they are compared.
- * Of the status only `managedBy` matters: another installation has let the object go, or has taken it.
+ * Whether an update needs an attempt. Our own status writes also arrive as updates, and need none. A change of the spec raises
+ * the generation, and a change of the status does not. Labels and annotations do not raise it either, so they are compared. Of
+ * the status only `managedBy` matters: its change means that another installation has given up the object, or has taken it.
  */
 function isNews(before: KubeObject, after: KubeObject, instance: string): boolean {
   const [a, b] = [before.metadata, after.metadata];

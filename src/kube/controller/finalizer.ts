@@ -1,10 +1,10 @@
 /**
  * Puts our finalizer on an object and takes it away.
  *
- * An object with a finalizer is not removed when it is deleted: the API server sets `deletionTimestamp` and waits until
- * the list of finalizers is empty. A controller adds its own before its first change outside the cluster, and takes it
- * away when that change is undone. The order matters both ways: a change that is made before the finalizer is there would
- * never be undone if the object went in between.
+ * An object with a finalizer is not removed when it is deleted: the API server sets `deletionTimestamp` and waits until the
+ * list of finalizers is empty. A controller adds its finalizer before its first change outside the cluster, and removes the
+ * finalizer when that change is undone. Without this order the object could be removed after the change but before the
+ * finalizer is there, and the change would never be undone.
  *
  * https://kubernetes.io/docs/concepts/overview/working-with-objects/finalizers/
  */
@@ -12,18 +12,21 @@
 import { type KubeClient, KubeError } from "../client/client.ts";
 import type { KubeObject, ResourceType } from "../resource.ts";
 
-/** How many writes a call tries when others change the object. Then it fails, and the whole attempt is retried after a pause. */
+/**
+ * How many writes one call tries while other programs change the object. Then the call fails, and the whole attempt is retried
+ * after a pause.
+ */
 const ATTEMPTS = 5;
 
-/** The object is gone, or another one has its name: what was to be done for it must not be done. */
+/** The object is gone, or another object has its name, so work for the object must stop. */
 export class ObjectGone extends Error {
   override readonly name = "ObjectGone";
 }
 
 /**
- * Adds the finalizer unless it is there, and leaves those of others alone, even if they are written at the same time.
- * Throws ObjectGone where there is no such object any more: what follows could never be undone. An object that is being
- * deleted takes no new finalizer either; the API server refuses it.
+ * Adds the finalizer unless it is there. Finalizers of other programs stay, even if they are written at the same time. Throws
+ * ObjectGone when the object no longer exists, because later changes could never be undone. The API server also refuses a new
+ * finalizer on an object that is being deleted.
  */
 export async function addFinalizer<T extends KubeObject>(
   options: { client: KubeClient; type: ResourceType<T>; finalizer: string; object: T },
@@ -33,7 +36,7 @@ export async function addFinalizer<T extends KubeObject>(
   if (!(await change(options, next, signal))) throw new ObjectGone("the object was deleted");
 }
 
-/** Takes away our finalizer and no other. An object that is gone already is as it should be. */
+/** Removes our finalizer and no other. It is no error when the object is already gone. */
 export async function removeFinalizer<T extends KubeObject>(
   options: { client: KubeClient; type: ResourceType<T>; finalizer: string; object: T },
   signal: AbortSignal,
@@ -44,10 +47,10 @@ export async function removeFinalizer<T extends KubeObject>(
 /**
  * Changes the list of finalizers; false when the object is gone.
  *
- * A merge patch replaces a list as a whole (RFC 7386), so it could remove a finalizer that somebody added a moment ago.
- * The patch therefore names the resourceVersion at which the list was read: when the object has changed since, the API
- * server answers with a conflict, and we read and try again. It also names the uid, so that an object that was created
- * anew under the same name is never touched.
+ * A merge patch replaces a list as a whole (RFC 7386), so it could remove a finalizer that somebody added a moment ago. The
+ * patch therefore names the resourceVersion at which the list was read. When the object has changed since then, the API server
+ * answers with a conflict, and the list is read and changed again. The patch also names the uid, so that a new object of the
+ * same name is never changed.
  */
 async function change<T extends KubeObject>(
   { client, type, object }: { client: KubeClient; type: ResourceType<T>; object: T },

@@ -1,21 +1,22 @@
-/** The attempt ended because its object needs another one. Whoever interrupted it has put the object in line. */
+/**
+ * Ends an attempt because its object needs another attempt. The code that interrupts an attempt has already queued the object.
+ */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
 }
 
 /**
- * Tells an attempt under way that its object needs another look at once: it was deleted, or has become urgent.
+ * Tells an attempt under way that its object needs another attempt at once: the object was deleted, or has become urgent.
  *
- * There are two degrees, because an attempt does two kinds of work. `makeWay` ends what only reads or waits, but not a
- * change that was sent to an outside system: an abort would close our side of the connection only, and the change could
- * take effect there after those that the deletion makes. `cutOff` ends everything, for an object that can wait for nothing
- * any more.
+ * There are two degrees. `makeWay` ends reads and waits, but not a change that was already sent to an outside system. An abort
+ * would close only our side of the connection, and the change could take effect after the changes that the deletion makes.
+ * `cutOff` ends everything, for an object that can wait for nothing any more.
  */
 export class Interruption {
   readonly #makeWay = new AbortController();
   readonly #cutOff = new AbortController();
   readonly isUrgent: boolean;
-  /** The object was already being deleted when the attempt began. */
+  /** True when the object was already being deleted at the beginning of the attempt. */
   readonly deleting: boolean;
 
   constructor({ isUrgent, deleting }: { isUrgent: boolean; deleting: boolean }) {
@@ -30,16 +31,16 @@ export class Interruption {
     return this.#cutOff.signal;
   }
 
-  /** True after either degree: then the object is in line, and the attempt need not ask for another one. */
+  /** True after either degree. The object is then queued already, and the attempt need not plan another one. */
   get hasBegun(): boolean {
     return this.makesWay.aborted || this.isCutOff.aborted;
   }
 
   makeWay(): void {
-    this.#makeWay.abort(new Interrupted("the object needs another look"));
+    this.#makeWay.abort(new Interrupted("the object needs another attempt"));
   }
 
   cutOff(): void {
-    this.#cutOff.abort(new Interrupted("the object needs another look at once"));
+    this.#cutOff.abort(new Interrupted("the object needs another attempt at once"));
   }
 }

@@ -3,7 +3,10 @@ import { ManualClock } from "../../../test/support/manual-clock.ts";
 import type { Cause } from "./lanes.ts";
 import { type Item, WorkQueue } from "./queue.ts";
 
-/** Keys are `namespace/name@account`. Takers take all keys that they can get, and finish none until told to. */
+/**
+ * Keys have the form `namespace/name@account`. The takers take all keys that they can get, and finish a key only when the test
+ * calls `done`.
+ */
 function setup(places: number, urgentPlaces = 2) {
   const queue = new WorkQueue({
     clock: new ManualClock(),
@@ -23,7 +26,7 @@ function setup(places: number, urgentPlaces = 2) {
   for (let i = 0; i < places + urgentPlaces; i++) void take();
   return {
     queue,
-    /** The keys handed out since the last call. */
+    /** Returns the keys that were handed out since the last call. */
     async handed() {
       await new Promise(setImmediate);
       return out.splice(0).map(({ key }) => key);
@@ -40,9 +43,9 @@ function setup(places: number, urgentPlaces = 2) {
 const many = (count: number, prefix: string, suffix = "") =>
   Array.from({ length: count }, (_, at) => `${prefix}${at}${suffix}`);
 
-describe("when attempts do not end", () => {
+describe("while no attempt ends", () => {
   for (const cause of ["change", "resync", "retry"] as const)
-    test(`one namespace (${cause}) leaves places to another, for any cause`, async () => {
+    test(`one namespace with the cause ${cause} leaves places to another namespace with any cause`, async () => {
       for (const other of ["change", "resync", "retry"] as const) {
         const { add, handed } = setup(20);
         add(many(100, "a/"), cause);
@@ -68,7 +71,7 @@ describe("when attempts do not end", () => {
     expect(await handed()).toEqual(["a/1@works"]);
   });
 
-  test("one account of many namespaces leaves places to a namespace with another account", async () => {
+  test("an account that many namespaces share leaves places to a namespace with another account", async () => {
     const { add, handed } = setup(40);
     for (let at = 0; at < 30; at++) add(many(10, `a${at}/`, "@hangs"));
     await handed();
@@ -84,7 +87,7 @@ describe("when attempts do not end", () => {
     expect(await handed()).toEqual(["a/changed@x"]);
   });
 
-  test("namespaces take turns at the places that come free", async () => {
+  test("namespaces take turns when places come free", async () => {
     const { add, handed, done } = setup(5);
     add(many(10, "a/"));
     const out = await handed();
@@ -103,7 +106,7 @@ describe("when attempts do not end", () => {
 });
 
 describe("urgent keys", () => {
-  test("have places of their own when their namespace has taken all others that it may", async () => {
+  test("have places of their own when their namespace has taken its share of the other places", async () => {
     const { add, handed } = setup(4);
     add(many(10, "a/"));
     await handed();
@@ -126,7 +129,7 @@ describe("urgent keys", () => {
     expect(await handed()).toEqual(["a/2"]);
   });
 
-  test("also get their namespace's share of the other places, and no more than that", async () => {
+  test("also get their namespace's share of the other places, but no more", async () => {
     const { add, handed } = setup(10, 2);
     add(many(30, "a/"), "urgent");
     expect((await handed()).length).toBeGreaterThanOrEqual(9);
@@ -134,7 +137,7 @@ describe("urgent keys", () => {
     expect(await handed()).toEqual(["b/1"]);
   });
 
-  test("of one namespace get a place while another namespace's take all they can", async () => {
+  test("of one namespace get a place while urgent keys of another namespace take all they can", async () => {
     const { add, handed, done } = setup(10, 2);
     add(many(30, "a/"), "urgent");
     const out = await handed();
@@ -145,7 +148,7 @@ describe("urgent keys", () => {
     expect(await handed()).toEqual([]);
   });
 
-  test("that are asked for during an attempt come again as urgent after it", async () => {
+  test("that are queued during an attempt come again as urgent after the attempt", async () => {
     const { add, handed, done, queue } = setup(2);
     add(["a/1"]);
     await handed();

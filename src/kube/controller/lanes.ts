@@ -1,47 +1,53 @@
 /**
- * Says which key is worked on next, so that no tenant's objects can keep another's waiting.
+ * Chooses the key to work on next, so that no tenant's objects can keep another tenant's objects waiting.
  *
- * Keys wait in one of three lines: urgent, changes, resyncs. Urgent ones go first, and changes before resyncs, except that
- * every fifth key is a resync while both wait: a tenant that changes things all the time must not end all resyncs.
+ * Keys wait in one of three lines: urgent, changes, resyncs. Urgent keys go first, and changes go before resyncs. But every
+ * fifth key is a resync while both wait, because a tenant that changes things all the time must not stop all resyncs.
  *
- * Within a line namespaces take turns (`FairLine`). How many keys one namespace, or one outside system, may have at work at
- * a time is limited as well (`Shares`), because an attempt lasts for as long as the outside system takes to answer: without
- * a limit, objects whose account hangs would soon have all workers, and turns would be worth nothing (docs/adr/0029).
+ * Within a line namespaces take turns (`FairLine`). The number of keys at work at a time is also limited, for each namespace
+ * and for each outside system (`Shares`). An attempt lasts as long as the outside system takes to answer. Without a limit,
+ * objects whose account hangs would soon hold all workers, and turns would be worth nothing (docs/adr/0029).
  */
 
 import type { Flow } from "../../fairness/flow.ts";
 import { FairLine } from "../../fairness/line.ts";
 import { Shares } from "../../fairness/shares.ts";
 
-/** `change`: somebody changed the object and waits for it. `resync`: it is looked at again in case something changed outside. */
+/**
+ * `change`: somebody changed the object and waits for the result. `resync`: the object is checked again in case something
+ * changed outside.
+ */
 export type QueueLane = "change" | "resync";
 /**
- * Why a key is handed out. When it was asked for several times, the strongest counts: `urgent` (it waits for nothing
- * outside), `change`, `resync` (a scheduled look), `retry` (after a failure).
+ * Why a key is handed out. When a key was queued for several causes, the strongest counts: `urgent` (the object waits for
+ * nothing outside), `change`, `resync` (a scheduled check), `retry` (after a failure).
  */
 export type Cause = "urgent" | "change" | "resync" | "retry";
 
 export interface LanesOptions {
-  /** How many keys are handed out at a time, shared among flows. Default: no limit. */
+  /** How many keys may be handed out at a time, shared among flows. Default: no limit. */
   places?: number;
-  /** Urgent keys have this many places of their own besides. Default 16. */
+  /** How many further places only urgent keys may take. Default 16. */
   urgentPlaces?: number;
-  /** Says for whom work on a key is done, and which outside system it waits for. Default: the same for all keys. */
+  /**
+   * Returns the flow of a key: for whom work on the key is done, and which outside system it waits for. Default: one flow for
+   * all keys.
+   */
   flowOf?: (key: string) => Flow;
 }
 
-/** A key that was handed out. It takes a place until `giveBack` is called. */
+/** A key that was handed out. It holds a place until `giveBack` is called. */
 export interface Handed {
   key: string;
   cause: Cause;
   giveBack(): void;
 }
 
-/** Few are enough: an urgent attempt waits for nothing outside, so it is done in a moment and its place is free again. */
+/** Few places are enough: an urgent attempt waits for nothing outside, so it soon ends and frees its place. */
 const URGENT_PLACES = 16;
-/** A flow's resyncs may hold fewer places than its changes (see `Shares`), so that a change finds one free. */
+/** A flow's resyncs may hold fewer places than its changes (see `Shares`), so that a change finds a free place. */
 const RESYNCS_PER_FREE = 2;
-/** While both wait, one resync is handed out after this many changes. */
+/** While both changes and resyncs wait, one resync is handed out after this many changes. */
 const CHANGES_PER_RESYNC = 4;
 const STRENGTH: Record<Cause, number> = { retry: 0, resync: 1, change: 2, urgent: 3 };
 const laneOf = (cause: Cause): QueueLane | "urgent" => (cause === "retry" ? "resync" : cause);
@@ -57,7 +63,7 @@ export class Lanes {
     change: new FairLine<string>(),
     resync: new FairLine<string>(),
   };
-  /** The flow is that of when the key entered: a key must be found in the line where it was put. */
+  /** The waiting keys. A key keeps the flow that it had when it entered: it must be found in the line where it was put. */
   readonly #waiting = new Map<string, { cause: Cause; flow: Flow }>();
   #urgentHeld = 0;
   #changesInARow = 0;
@@ -69,7 +75,7 @@ export class Lanes {
     this.#shares = new Shares(this.#places);
   }
 
-  /** How many keys can be handed out at a time, urgent ones included. */
+  /** How many keys can be handed out at a time, urgent keys included. */
   get places(): number {
     return this.#places + this.#urgentPlaces;
   }
@@ -78,7 +84,7 @@ export class Lanes {
     return this.#waiting.size;
   }
 
-  /** Puts the key in line, or moves it to a stronger line. A key that is moved goes to the end of its new line. */
+  /** Puts the key in line, or moves it to a stronger line. A key that moves goes to the end of its new line. */
   enter(key: string, cause: Cause): void {
     const before = this.#waiting.get(key);
     const strongest = stronger(before?.cause, cause);
@@ -89,7 +95,7 @@ export class Lanes {
     this.#waiting.set(key, { cause: strongest, flow });
   }
 
-  /** Hands out the next key; undefined when none waits, or when no key that waits may have a place now. */
+  /** Hands out the next key; undefined when no key waits, or when no waiting key may have a place now. */
   next(): Handed | undefined {
     const urgent = this.#urgentHeld < this.#urgentPlaces ? this.#lines.urgent.take() : undefined;
     if (urgent !== undefined) {
@@ -117,7 +123,7 @@ export class Lanes {
     this.#waiting.clear();
   }
 
-  /** A key for one of the shared places. Urgent ones come here too, when all of their own places are taken. */
+  /** A key for one of the shared places. Urgent keys come here too when all urgent places are taken. */
   #take(): string | undefined {
     const { urgent, change, resync } = this.#lines;
     const resyncFirst = this.#changesInARow >= CHANGES_PER_RESYNC && resync.size > 0;

@@ -1,15 +1,15 @@
 /**
- * The runtime's own metrics. docs/operations.md lists them; names and labels are a public contract.
+ * The metrics of the runtime itself. docs/operations.md lists them; names and labels are a public contract.
  *
- * What can be read at any time (a queue's depth, a watch's age) is read when Prometheus asks, by the functions that the
- * `sample…` methods take, so that nothing has to be kept up to date in between.
+ * Values that can be read at any time (a queue's depth, a watch's age) are read when Prometheus scrapes, by the functions that
+ * the `sample…` methods take. So they need not be kept up to date between scrapes.
  */
 
 import { Counter, Gauge, Histogram, type Registry } from "@prometheus-io/client";
 
-/** The state of an informer's watches, of which there is one for each namespace that it watches, or one for all. */
+/** The state of an informer's watches: one watch for each namespace that it watches, or one for all namespaces. */
 export interface WatchSample {
-  /** How long ago the quietest watch was last heard from; undefined while none has ever been. */
+  /** How long ago data last came from the quietest watch; undefined while no watch has received any. */
   ageMs: number | undefined;
   /** How many watches have a problem. */
   interrupted: number;
@@ -17,11 +17,14 @@ export interface WatchSample {
 
 /**
  * How an attempt ended: the label `result` of `smschannel_reconcile_total`.
- * - `unchanged`, `changed`: it succeeded, and the status did not or did have to be written.
- * - `failed`: the object has a problem that is retried; `retry`: the API server refused or did not answer, or a
- *   finalizer is not done; `bug`: something was thrown that says nothing public.
- * - `foreign`: another installation manages the object. `finalized`: our finalizer was removed. `gone`: deleted meanwhile.
- * - `aborted`: the term ended, the controller stopped, or the object needed another look first.
+ * - `unchanged`, `changed`: the attempt succeeded, and the status did not or did have to be written.
+ * - `failed`: the object has a problem that is retried.
+ * - `retry`: the API server refused or did not answer, or a finalizer is not done.
+ * - `bug`: an error without a public reason was thrown.
+ * - `foreign`: another installation manages the object.
+ * - `finalized`: our finalizer was removed.
+ * - `gone`: the object was deleted during the attempt.
+ * - `aborted`: the term ended, the controller stopped, or the object needed another attempt first.
  */
 export const RESULTS = [
   "unchanged",
@@ -37,10 +40,13 @@ export const RESULTS = [
 export type ReconcileResult = (typeof RESULTS)[number];
 
 const PREFIX = "smschannel_";
-/** A registry refuses a second metric of the same name, and several controllers share one registry. */
+/** The metrics of each registry. Several controllers share one registry, which refuses a second metric of the same name. */
 const known = new WeakMap<Registry, KubeMetrics>();
 
-/** The runtime's metrics in one registry. All informers and controllers of a process share them, told apart by `kind`. */
+/**
+ * The runtime's metrics in one registry. All informers and controllers of a process share them; the label `kind` distinguishes
+ * them.
+ */
 export class KubeMetrics {
   readonly objectReady: Gauge<"kind" | "namespace" | "name">;
   readonly reconciles: Counter<"kind" | "result">;
@@ -65,7 +71,7 @@ export class KubeMetrics {
     });
     this.reconciles = new Counter({
       name: `${PREFIX}reconcile_total`,
-      help: "Reconciles by what came of them.",
+      help: "Reconciles by result.",
       labelNames: ["kind", "result"],
       registers,
     });
@@ -73,7 +79,8 @@ export class KubeMetrics {
       name: `${PREFIX}reconcile_duration_seconds`,
       help: "How long a reconcile took, its status write included.",
       labelNames: ["kind"],
-      // From an attempt that finds nothing to do, in milliseconds, to one that waits for an outside call's time-out.
+      // The buckets reach from an attempt that finds nothing to do (milliseconds) to an attempt that waits for an outside
+      // call's time-out.
       buckets: [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
       registers,
     });
@@ -84,7 +91,7 @@ export class KubeMetrics {
       labelNames: ["kind"],
       registers,
       collect() {
-        // A kind that is no longer watched must lose its series; a stale age would look like a watch that hangs.
+        // A kind that is no longer watched must lose its series: a stale age would look like a watch that hangs.
         this.reset();
         for (const [kind, samples] of watches) {
           const seen = [...samples].map((sample) => sample().ageMs).filter((age) => age !== undefined);
@@ -94,7 +101,7 @@ export class KubeMetrics {
     });
     new Gauge({
       name: `${PREFIX}watch_interrupted`,
-      help: "Watches of this kind that do not work: no right, no such kind, no answer, silence. The log and /readyz say which.",
+      help: "Watches of this kind that do not work: no right, no such kind, no answer, or silence. The log and /readyz name the problem.",
       labelNames: ["kind"],
       registers,
       collect() {
@@ -108,7 +115,7 @@ export class KubeMetrics {
     });
     new Gauge({
       name: `${PREFIX}workqueue_depth`,
-      help: "Objects that wait for a worker.",
+      help: "Objects of this kind that wait for a worker.",
       labelNames: ["kind"],
       registers,
       collect() {
@@ -130,14 +137,14 @@ export class KubeMetrics {
   }
 
   /**
-   * Creates the series of every result with the value 0. Prometheus computes an increase from two samples, so a counter
-   * that first appears with 1 has not increased, and an alert on the first bug would never fire.
+   * Creates the series of every result with the value 0. Prometheus computes an increase from two samples, so a counter that
+   * first appears with the value 1 has not increased, and an alert on the first bug would never fire.
    * https://prometheus.io/docs/practices/instrumentation/#avoid-missing-metrics
    */
   countFromZero(kind: string): void {
     for (const result of RESULTS) this.reconciles.inc({ kind, result }, 0);
   }
-  /** Each `sample…` method returns a function that ends the sampling. */
+  /** Samples an informer's watches at each scrape. Like each `sample…` method, it returns a function that ends the sampling. */
   sampleWatch(kind: string, sample: () => WatchSample): () => void {
     return register(this.#watches, kind, sample);
   }

@@ -25,7 +25,7 @@ test("a key that is added twice is handed out once", async () => {
   expect(await drain(queue)).toEqual(["a", "b"]);
 });
 
-test("a key is never with two workers, and comes again when it was asked for during the attempt", async () => {
+test("a key is never with two workers, and is handed out again when it was added during the attempt", async () => {
   const { queue } = setup();
   queue.add("a");
   await queue.take();
@@ -44,7 +44,7 @@ test("a key is never with two workers, and comes again when it was asked for dur
   expect(queue.depth).toBe(0);
 });
 
-describe("lanes", () => {
+describe("the lines of the queue", () => {
   test("a change goes before resyncs that came earlier", async () => {
     const { queue } = setup();
     queue.add("r", "resync");
@@ -64,7 +64,7 @@ describe("lanes", () => {
     queue.add("a", "retry");
     expect((await queue.take())?.cause).toBe("change");
   });
-  test("under an endless stream of changes every fifth key is a resync", async () => {
+  test("every fifth key is a resync while changes never end", async () => {
     const { queue } = setup();
     for (let i = 0; i < 3; i++) queue.add(`r${i}`, "resync");
     for (let i = 0; i < 12; i++) queue.add(`c${i}`);
@@ -73,8 +73,8 @@ describe("lanes", () => {
   });
 });
 
-describe("delays", () => {
-  test("of several delays of a key the earliest counts", async () => {
+describe("delays of keys", () => {
+  test("the earliest of several delays of a key counts", async () => {
     const { queue, clock } = setup();
     queue.addAfter("a", 5000);
     queue.addAfter("a", 1000);
@@ -86,7 +86,7 @@ describe("delays", () => {
     await clock.advance(60_000);
     expect(queue.depth).toBe(0);
   });
-  test("a key that is handed out has no delay any more", async () => {
+  test("a delay of a key ends when the key is handed out", async () => {
     const { queue, clock } = setup();
     queue.addAfter("a", 5000);
     queue.add("a");
@@ -114,7 +114,7 @@ describe("delays", () => {
     await clock.advance(501);
     expect(queue.depth).toBe(1);
   });
-  test("after a success the next delay is the shortest again", async () => {
+  test("the next delay after a success is the shortest again", async () => {
     const { queue, clock } = setup();
     for (let i = 0; i < 5; i++) {
       queue.retry("a");
@@ -134,7 +134,7 @@ describe("delays", () => {
     await clock.advance(1);
     expect(queue.depth).toBe(1);
   });
-  test("a dropped key does not come back", async () => {
+  test("a dropped key is not handed out again", async () => {
     const { queue, clock } = setup();
     queue.retry("a");
     queue.drop("a");
@@ -143,7 +143,7 @@ describe("delays", () => {
   });
 });
 
-test("closing the queue wakes waiting workers, and nothing is handed out afterwards", async () => {
+test("a queue that closes wakes its waiting workers, and hands out nothing afterwards", async () => {
   const { queue, clock } = setup();
   const waiting = queue.take();
   queue.addAfter("late", 1000);

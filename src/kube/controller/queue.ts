@@ -1,13 +1,13 @@
 /**
- * The work queue of a controller: keys of objects (`namespace/name`), not the objects. A worker that takes a key looks the
- * object up then, so ten changes of an object in a second cost one attempt, on its newest state.
+ * The work queue of a controller. It holds keys of objects (`namespace/name`), not the objects. A worker that takes a key then
+ * reads the object, so ten changes of an object in a second cost one attempt, on the object's newest state.
  *
  *     const item = await queue.take();      // undefined: the queue is closed
- *     …                                     // nobody else gets this key meanwhile
+ *     …                                     // no other worker gets this key meanwhile
  *     queue.retry(item.key);                // or forget(key): the next failure's delay is the shortest again
  *     queue.done(item.key);
  *
- * It does what client-go's workqueue does, and shares workers fairly besides (see `Lanes`).
+ * It does what client-go's workqueue does, and also shares the workers fairly (see `Lanes`).
  */
 
 import type { Clock } from "../../clock.ts";
@@ -20,11 +20,11 @@ export type { Cause, QueueLane } from "./lanes.ts";
 
 export interface QueueOptions extends LanesOptions {
   clock: Clock;
-  /** A number in [0, 1); default Math.random. */
+  /** Returns a number in [0, 1); default Math.random. */
   random?: () => number;
-  /** The delay after a key's first failure; it doubles with each further one. Default 1 s. */
+  /** The delay after a key's first failure. The delay doubles with each further failure. Default 1 s. */
   backoffMs?: number;
-  /** The longest delay. Default 30 s: for as long at most an object still waits once the other side is back. */
+  /** The longest delay, and so the longest time that an object still waits after the other side is back. Default 30 s. */
   maxBackoffMs?: number;
 }
 
@@ -33,19 +33,20 @@ export interface Item {
   cause: Cause;
 }
 
-/** A key that a worker has. */
+/** A key that a worker holds. */
 interface KeyAtWork {
   giveBack(): void;
-  /** Set when the key was asked for meanwhile: it goes in line again when the worker is done. */
+  /** Set when the key was added again meanwhile. The key then goes in line when the worker is done. */
   again: Cause | undefined;
 }
 
 /**
- * A key is with a worker, in line, delayed, or nowhere; it is with one worker at most, and in line once at most. A key that
- * is asked for while a worker has it goes in line when the worker is done: the change may have come after the worker looked.
+ * A key is with a worker, in line, delayed, or nowhere. It is with one worker at most, and in line once at most. A key that is
+ * added while a worker has it goes in line when the worker is done, because the change may have come after the worker read the
+ * object.
  *
- * A key has one delay at most, and of two the earlier one stays. Being handed out ends it, since the attempt decides anew
- * when to look again.
+ * A key has one delay at most; of two delays the earlier one stays. The delay ends when the key is handed out, since the
+ * attempt decides anew when the next one follows.
  */
 export class WorkQueue {
   readonly #clock: Clock;
@@ -67,7 +68,7 @@ export class WorkQueue {
     this.#lanes = new Lanes(options);
   }
 
-  /** How many keys can be handed out at a time, urgent ones included. With that many workers no place stays unused. */
+  /** How many keys can be handed out at a time, urgent keys included. With that many workers no place stays unused. */
   get places(): number {
     return this.#lanes.places;
   }
@@ -104,18 +105,18 @@ export class WorkQueue {
   }
 
   /**
-   * Adds the key after a delay that grows with its failures, but not before `atLeastMs`. The delay is shortened by up to a
-   * half at random: objects that failed together, as in an outage, must not all come back together.
+   * Adds the key after a delay that grows with its failures, but not before `atLeastMs`. The delay is shortened at random by up
+   * to a half: objects that failed together, as in an outage, must not all come back together.
    */
   retry(key: string, atLeastMs = 0, cause: Cause = "retry"): void {
     const failures = (this.#failures.get(key) ?? 0) + 1;
     this.#failures.set(key, failures);
-    // The longest delay is reached long before; more doublings would end in Infinity.
+    // The longest delay is reached long before the 30th doubling; unlimited doubling would end in Infinity.
     const delay = Math.min(this.#maxBackoffMs, this.#backoffMs * 2 ** Math.min(failures - 1, 30));
     this.addAfter(key, Math.max(atLeastMs, delay * (1 - this.#random() / 2)), cause);
   }
 
-  /** After a success: the key's next failure gets the shortest delay again. */
+  /** Called after a success: the key's next failure gets the shortest delay again. */
   forget(key: string): void {
     this.#failures.delete(key);
   }
@@ -127,7 +128,7 @@ export class WorkQueue {
     this.#delayed.delete(key);
   }
 
-  /** Waits for the next key, which is the caller's alone until `done`. Undefined once the queue is closed. */
+  /** Waits for the next key, which no other caller gets until `done`. Undefined when the queue is closed. */
   take(): Promise<Item | undefined> {
     if (this.#closed) return Promise.resolve(undefined);
     return new Promise((resolve) => {
@@ -145,7 +146,7 @@ export class WorkQueue {
     this.#serve();
   }
 
-  /** Hands out nothing any more, delayed keys included. Callers that wait in `take` get undefined. */
+  /** Closes the queue: no key is handed out any more, delayed keys included. Callers that wait in `take` get undefined. */
   close(): void {
     this.#closed = true;
     for (const { cancel } of this.#delayed.values()) cancel();
@@ -167,13 +168,13 @@ export class WorkQueue {
   }
 }
 
-/** How many objects a kind's controller works on at a time by default, without the urgent ones. */
+/** How many objects a kind's controller works on at a time by default, not counting urgent objects. */
 const WORKERS = 8;
 
 /**
- * The queue of a kind's controller. Namespaces share its workers fairly, and so do the outside systems that `upstreamOf`
- * tells apart: an object's work waits for one of those, and one that hangs must not hold up the others. It gives undefined
- * where the system is not known yet.
+ * Makes the queue of a kind's controller. Namespaces share its workers fairly, and so do the outside systems that `upstreamOf`
+ * names. The work on an object waits for its outside system, and a system that hangs must not hold up the others. `upstreamOf`
+ * returns undefined when the system is not known yet.
  */
 export function queueOf<T extends KubeObject>(
   informer: { store: ReadStore<T> },

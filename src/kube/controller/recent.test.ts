@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { ManualClock } from "../../../test/support/manual-clock.ts";
 import { Recent } from "./recent.ts";
 
-test("a value is remembered for ten seconds after it was last set, and then forgotten by itself", async () => {
+test("a value is remembered for ten seconds after it was last set, and then forgotten", async () => {
   const clock = new ManualClock();
   const recent = new Recent<string>(clock);
   recent.set("a", "1");

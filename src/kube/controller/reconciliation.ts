@@ -1,19 +1,19 @@
 /**
- * One attempt: one look at one object, from its first sight to the removal of its finalizer.
+ * One attempt to reconcile one object, from its first sight to the removal of its finalizer.
  *
- * In this order:
+ * An attempt has these steps:
  * 1. An object that another installation manages is left alone.
- * 2. An object that is being deleted is finalized: the kind's code undoes what it did outside, then our finalizer goes,
- *    and with it the object. Nothing is written after that.
- * 3. An object that has no status of ours gets one before anything else is done. It shows that somebody is at work, and
- *    its `managedBy` keeps other installations away from what follows.
- * 4. The kind's code is asked for its verdicts, and they are written as status, once.
+ * 2. An object that is being deleted is finalized: the kind's code undoes its changes outside, and then our finalizer is
+ * removed, and with it the object. Nothing is written after that.
+ * 3. An object without a status of ours gets one before anything else is done. The status shows that a controller is at work,
+ * and its `managedBy` keeps other installations away from the object.
+ * 4. The kind's code returns its verdicts, and they are written as status, in one write.
  *
- * The client that it is given begins no write without enough time left of the Lease (`KubeClient.whileLeading`): a process
- * that no longer leads must not write, and no write may still be under way when another process leads.
+ * The client begins no write without enough time left of the Lease (`KubeClient.whileLeading`). A process that no longer leads
+ * must not write, and no write may still be under way when another process leads.
  *
- * An attempt is level-triggered: it acts on what the object is and not on what happened to it, and doing it twice changes
- * nothing. So a failed attempt needs no cleaning up, only another one.
+ * An attempt is level-triggered: it acts on what the object is and not on what happened to it, and a second attempt changes
+ * nothing. So a failed attempt needs no cleaning up, only another attempt.
  *
  * https://kubernetes.io/docs/concepts/architecture/controller/
  */
@@ -40,35 +40,36 @@ import type { KubeMetrics, ReconcileResult } from "./metrics.ts";
 import type { Cause, QueueLane } from "./queue.ts";
 import { Recent } from "./recent.ts";
 
-/** What the kind's own code gets to work with, for one attempt. */
+/** The input of the kind's own code, for one attempt. */
 export interface ReconcileContext<T extends KubeObject> {
-  /** The object as the store has it, with the status as we last wrote it. It is frozen. */
+  /** The object as the store has it, with the status that we wrote last. It is frozen. */
   object: T;
   lane: QueueLane;
-  /** Why the object is looked at. */
+  /** Why the object is reconciled. */
   cause: Cause;
   /** Aborts when leadership is lost, the controller stops, or the object has become urgent. */
   signal: AbortSignal;
   /**
-   * Aborts with `signal`, and also when the object is deleted. Pass it to what only reads or waits, and `signal` to what
-   * makes a change outside: a change that was sent should be waited for, or it may take effect after what the deletion does.
+   * Aborts with `signal`, and also when the object is deleted. Pass `patience` to code that only reads or waits, and `signal`
+   * to code that makes a change outside. A change that was sent should be waited for, or it may take effect after the changes
+   * that the deletion makes.
    */
   patience: AbortSignal;
-  /** Adds kind, namespace, name and this attempt's id to each line. */
+  /** A log that adds kind, namespace, name and this attempt's id to each line. */
   log: Log;
   deleting: boolean;
   /** Puts the finalizer on the object unless it is there. Call it before the first change outside the cluster. */
   ensureFinalizer(): Promise<void>;
 }
 
-/** A kind's own code. The runtime does the rest: when to look, what to write, whom to tell. */
+/** A kind's own code. The runtime decides when to call it, writes the status, and records events. */
 export interface Reconciler<T extends KubeObject> {
-  /** The status of an object that has none yet; it is written before the first reconcile. */
+  /** The status of an object that has no status yet. It is written before the first reconcile. */
   firstSight(object: T): { verdicts: readonly Verdict[]; status?: Record<string, unknown> };
   reconcile(ctx: ReconcileContext<T>): Promise<Outcome>;
-  /** Undoes what was done outside, when the object is deleted. Absent: there is nothing to undo. */
+  /** Undoes the changes outside when the object is deleted. Absent: there is nothing to undo. */
   finalize?(ctx: ReconcileContext<T>): Promise<FinalizeResult>;
-  /** All verdicts of the kind after a reconcile threw an error with a reason and a class. */
+  /** All verdicts of the kind after a reconcile threw an error that has a reason and a class. */
   onFailure(object: T, error: FailureLike): readonly Verdict[];
 }
 
@@ -82,29 +83,35 @@ export interface ReconciliationOptions<T extends KubeObject> extends Reconciler<
   instance: string;
   fieldManager: string;
   finalizer?: string;
-  /** An installation whose objects are taken over. */
+  /** The name of an installation whose objects are taken over. */
   takeOverFrom?: string | undefined;
-  /** Gives the part of a status that this controller owns, where another process owns the rest; default all. */
+  /** Returns the part of a status that this controller owns, when another process owns the rest. Default: the whole status. */
   ownStatus?: (status: ObjectStatus) => ObjectStatus;
 }
 
-/** `done`: the finalizer goes. An Outcome says what it waits for: it becomes the status, and finalize is called again. */
+/**
+ * `done`: the finalizer is removed. An Outcome says what the deletion waits for: it becomes the status, and finalize is called
+ * again.
+ */
 export type FinalizeResult = { done: true; events?: readonly EventNote[] } | Outcome;
 
-/** An error that says in public words what failed. Everything else that is thrown counts as a bug. */
+/** An error that says in public words what failed. Every other error that is thrown counts as a bug. */
 export interface FailureLike extends Error {
   reason: string;
   class: ReasonClass;
   retryAfterMs?: number | undefined;
 }
 
-/** What the status says of a bug. No more: an error's own text could hold a credential, and a status is widely readable. */
+/**
+ * All that the status says about a bug. The error's own text is left out: it could hold a credential, and many people can read
+ * a status.
+ */
 const BUG = {
   reason: "InternalError",
   message: "the operator failed unexpectedly; its log has the details, and it tries again",
 } as const;
 
-/** When the object is looked at again: after its own growing delay, after this long, or when something happens. */
+/** When the object is reconciled again: after its own growing delay, after this long, or when something happens. */
 export type Next =
   | { do: "retry"; atLeastMs?: number | undefined }
   | { do: "after"; ms: number }
@@ -113,11 +120,11 @@ export type Next =
 /** How an attempt ended, for the metrics and the queue. */
 export interface AttemptEnd {
   result: ReconcileResult;
-  /** Absent: the attempt plans nothing and changes no plan, because the object is gone or is in line already. */
+  /** Absent: the attempt plans nothing and changes no plan, because the object is gone or already in line. */
   next?: Next;
 }
 
-/** The object to look at, and what the attempt is bound to: the term of leadership, and an interruption. */
+/** The object to reconcile, the term of leadership under which this is done, and the object's interruption. */
 export interface AttemptInput<T extends KubeObject> {
   key: string;
   cause: Cause;
@@ -127,17 +134,20 @@ export interface AttemptInput<T extends KubeObject> {
   interruption: Interruption;
 }
 
-/** Makes the attempts of one kind. It knows nothing of queues: what it returns says when to look again. */
+/** Makes the attempts of one kind. It does not know the queue: its result says when to reconcile again. */
 export class Reconciliation<T extends KubeObject> {
   readonly #options: ReconciliationOptions<T>;
   readonly #status: StatusWriter<T>;
   readonly #metrics: KubeMetrics;
   readonly #stopping: AbortSignal;
-  /** The objects that another installation manages: the uid by key, so that each is reported once. */
+  /** The uid, by key, of each object that another installation manages, so that each object is reported once. */
   readonly #foreign = new Map<string, string>();
-  /** The uids of objects whose finalizer this process removed; the store may still show them with it. */
+  /** The uids of objects whose finalizer this process removed; the store may still show these finalizers. */
   readonly #finalized: Recent<string | undefined>;
-  /** Resyncs in a row that could not look at the outside system. In memory only: a new leader begins with patience. */
+  /**
+   * How many resyncs in a row could not read from the outside system. The counts are kept in memory only, so a new leader
+   * starts at 0.
+   */
   readonly #blind = new Map<string, number>();
 
   constructor(options: ReconciliationOptions<T>, metrics: KubeMetrics, stopping: AbortSignal) {
@@ -153,13 +163,15 @@ export class Reconciliation<T extends KubeObject> {
     return this.#foreign.size;
   }
 
-  /** After a restore from a backup: what this process wrote a moment ago may never have happened there. */
+  /**
+   * Called after a restore from a backup: what this process wrote a moment ago may never have happened in the restored state.
+   */
   forgetWrites(key: string): void {
     this.#status.forget(key);
     this.#finalized.delete(key);
   }
 
-  /** The object is gone: keep nothing of it. */
+  /** Called when the object is gone: keeps nothing about it. */
   forget(key: string, object: T): void {
     this.#status.forget(key);
     this.#foreign.delete(key);
@@ -168,12 +180,15 @@ export class Reconciliation<T extends KubeObject> {
     this.unsay(object);
   }
 
-  /** Removes the object's `smschannel_object_ready`: this process no longer knows, and a stale value would look current. */
+  /**
+   * Removes the object's `smschannel_object_ready`. This process no longer knows the value, and a stale value would look
+   * current.
+   */
   unsay({ metadata: { namespace = "", name } }: T): void {
     this.#metrics.objectReady.remove({ kind: this.#options.type.kind, namespace, name });
   }
 
-  /** Never throws: whatever goes wrong with this object must not stop the worker that others wait for. */
+  /** Makes one attempt. Never throws: a failure with this object must not stop the worker that other objects wait for. */
   async attempt(work: AttemptInput<T>): Promise<AttemptEnd> {
     const signal = AbortSignal.any([work.term.signal, this.#stopping, work.interruption.isCutOff]);
     try {
@@ -181,16 +196,16 @@ export class Reconciliation<T extends KubeObject> {
     } catch (error) {
       if (error instanceof Interrupted && work.interruption.hasBegun) return { result: "aborted" };
       if (signal.aborted || error instanceof LeadershipLost)
-        // Retried even so: when the Lease can be renewed after all, the term goes on, and nothing else would bring the
-        // object back soon.
+        // The object is retried even so. When the Lease can be renewed after all, the term goes on, and nothing else would soon
+        // bring the object back.
         return this.#stopping.aborted ? { result: "aborted" } : { result: "aborted", next: { do: "retry" } };
       if (error instanceof ObjectGone) return { result: "gone" };
       if (error instanceof KubeError) {
         work.log.warn({ err: error }, "kubernetes api call failed, will retry");
         return { result: "retry", next: { do: "retry", atLeastMs: error.retryAfterMs } };
       }
-      // The attempt waited for work that it shared with another one, and that one was interrupted. Nobody has put this
-      // object in line.
+      // The attempt waited for work that it shared with another attempt, and that other attempt was interrupted. Nobody has
+      // queued this object.
       if (error instanceof Interrupted) return { result: "aborted", next: { do: "retry" } };
       work.log.error({ err: error }, "bug in the controller runtime or in a status");
       return { result: "bug", next: { do: "retry" } };
@@ -210,8 +225,8 @@ export class Reconciliation<T extends KubeObject> {
   }
 
   /**
-   * First sight: writes all conditions and `managedBy` unless they are there. An object that is taken over keeps its
-   * conditions as the former installation left them; nothing has been looked at yet.
+   * First sight: writes all conditions and `managedBy`, unless they are there. An object that is taken over keeps the
+   * conditions that the former installation wrote, because nothing has been checked yet.
    */
   async #greet(work: AttemptInput<T>, signal: AbortSignal): Promise<WriteResult> {
     const { instance, firstSight } = this.#options;
@@ -231,8 +246,8 @@ export class Reconciliation<T extends KubeObject> {
     const { finalizer, client, type, finalize, events } = this.#options;
     if (finalizer === undefined || !(object.metadata.finalizers ?? []).includes(finalizer))
       return { result: "unchanged" };
-    // We removed the finalizer, and the store still shows it. Undoing things twice could undo what somebody else has set up
-    // since. If the store still shows the finalizer when it must have caught up, it is really there.
+    // We removed the finalizer, but the store still shows it. Undoing the changes a second time could undo what somebody else
+    // has set up since. If the store still shows the finalizer after it must have caught up, the finalizer is really there.
     if (this.#finalized.get(work.key) === object.metadata.uid && object.metadata.uid !== undefined)
       return { result: "unchanged", next: { do: "after", ms: this.#finalized.leftMs(work.key) } };
     let done: FinalizeResult = { done: true };
@@ -243,19 +258,21 @@ export class Reconciliation<T extends KubeObject> {
     }
     if (!("done" in done)) {
       const { next } = await this.#conclude(work, done, {}, signal);
-      // Retried whatever the reason's class: nothing else will bring it back, and until then the object cannot go.
+      // The object is retried whatever the reason's class: nothing else would bring it back, and until then it cannot be
+      // removed.
       return { result: "retry", next: next?.do === "retry" ? next : { do: "retry" } };
     }
-    // With the store's version of the object, which has our finalizer. The answer to our last status write may be older.
+    // The finalizer is removed with the store's version of the object, which has our finalizer. The answer to our last status
+    // write may be older.
     await removeFinalizer({ client, type, finalizer, object }, signal);
-    // Only now: an attempt that fails before this is repeated, and would record the events twice.
+    // The events are recorded only here: an attempt that fails earlier is repeated, and would record them twice.
     for (const note of done.events ?? []) events.record(object, note);
     this.#finalized.set(work.key, object.metadata.uid);
     log.info("finalized");
     return { result: "finalized" };
   }
 
-  /** Calls the kind's code. An error with a public reason becomes an outcome like any other; a bug becomes InternalError. */
+  /** Calls the kind's code. An error with a public reason becomes an ordinary outcome; a bug becomes InternalError. */
   async #outcomeOf<R extends object>(
     work: AttemptInput<T>,
     run: (ctx: ReconcileContext<T>) => Promise<R>,
@@ -265,7 +282,7 @@ export class Reconciliation<T extends KubeObject> {
     try {
       return { outcome: await run(this.#context(work, signal)), bug: false };
     } catch (error) {
-      // A failing API server says nothing about the object, and neither does our own stop: no status is written for them.
+      // A failing API server says nothing about the object, and neither does our own stop, so no status is written for them.
       if (signal.aborted || error instanceof KubeError) throw error;
       if (error instanceof Interrupted) throw error;
       if (error instanceof LeadershipLost || error instanceof ObjectGone) throw error;
@@ -280,7 +297,10 @@ export class Reconciliation<T extends KubeObject> {
     }
   }
 
-  /** The object with the status that we wrote last, even before the watch shows it: reconcilers carry fields over from it. */
+  /**
+   * The object with the status that we wrote last, even before the watch shows it. Reconcilers carry fields over from that
+   * status.
+   */
   #current(object: T): T {
     const status = this.#status.previous(object);
     return status === object.status ? object : { ...object, status };
@@ -300,7 +320,7 @@ export class Reconciliation<T extends KubeObject> {
       deleting: object.metadata.deletionTimestamp !== undefined,
       ensureFinalizer: async () => {
         if (ensured) return;
-        // First sight was just written, so the store's version is old and would only bring a conflict.
+        // The first status was just written, so the store's version is old and would only cause a conflict.
         const newest = this.#status.withVersion(object);
         await addFinalizer({ client, type, finalizer: finalizer!, object: newest }, signal);
         ensured = true;
@@ -308,7 +328,7 @@ export class Reconciliation<T extends KubeObject> {
     };
   }
 
-  /** Writes the status, then logs and records events: nothing is announced that was not written. */
+  /** Writes the status, and only then logs and records events: nothing is announced that was not written. */
   async #conclude(
     work: AttemptInput<T>,
     outcome: Outcome,
@@ -348,13 +368,15 @@ export class Reconciliation<T extends KubeObject> {
     return this.#status.write(work.object, status, signal);
   }
 
-  /** Counts resyncs only. Retries after a failure follow within seconds and would use up the patience at once. */
+  /**
+   * Counts failed resyncs only. Retries after a failure follow within seconds and would use up the tolerated number at once.
+   */
   #countBlind({ key, cause }: AttemptInput<T>, { unobserved, failure }: Outcome): void {
     if (unobserved === undefined && failure?.class !== "transient") this.#blind.delete(key);
     else if (cause === "resync") this.#blind.set(key, (this.#blind.get(key) ?? 0) + 1);
   }
 
-  /** Says once per object, in the log and as an event, that another installation manages it; does nothing else. */
+  /** Reports once per object, in the log and as an event, that another installation manages it. Does nothing else. */
   #leaveAlone({ key, object, log }: AttemptInput<T>): AttemptEnd {
     const uid = object.metadata.uid ?? "";
     if (this.#foreign.get(key) === uid) return { result: "foreign" };
@@ -384,7 +406,7 @@ function isFailure(error: unknown): error is FailureLike {
 const takenOver = (status: ObjectStatus | undefined): status is ObjectStatus =>
   conditionOf(status, "Ready") !== undefined;
 
-/** The kind's own conditions as they stand in a status, without the two that the runtime adds. */
+/** The kind's own conditions of a status, without the two that the runtime adds. */
 function verdictsOf(status: ObjectStatus | undefined): Verdict[] {
   const named = (status?.conditions ?? []).filter(({ type }) => type !== "Reconciling" && type !== "Stalled");
   return named.map(({ type, status, reason, message }) => ({
@@ -396,10 +418,13 @@ function verdictsOf(status: ObjectStatus | undefined): Verdict[] {
   }));
 }
 
-/** A condition in a status does not say its class. One that is not True counts as waiting until it is looked at again. */
+/**
+ * The class to assume for a condition, because a status does not contain the class. A condition that is not True counts as
+ * waiting until the object is checked again.
+ */
 const classBy = (status: string): ReasonClass => (status === "True" ? "good" : "waiting");
 
-/** A bug leaves all other conditions as they were: nothing was found out about them. */
+/** The outcome after a bug. It leaves all other conditions as they were, because nothing was found out about them. */
 function bugOutcome(previous: ObjectStatus | undefined): Outcome {
   const ready: Verdict = { type: "Ready", status: "False", ...BUG, class: "transient" };
   const others = verdictsOf(previous).filter(({ type }) => type !== "Ready");

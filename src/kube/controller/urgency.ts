@@ -3,20 +3,20 @@ import { type KubeObject, keyOf } from "../resource.ts";
 
 export interface UrgencyOptions<T extends KubeObject> {
   clock: Clock;
-  /** In how many milliseconds the object becomes urgent; 0 or less: it is now; undefined: it never will be. */
+  /** In how many milliseconds the object becomes urgent. 0 or less: it is urgent now; undefined: it never will be. */
   inMs?: ((object: T) => number | undefined) | undefined;
-  /** The object as it is now; undefined when it is gone. */
+  /** The newest state of the object; undefined when it is gone. */
   newest(key: string): T | undefined;
-  /** The object has become urgent by the passing of time. */
+  /** Called when the object has become urgent because time has passed. */
   onDue(key: string): void;
 }
 
 /**
- * Knows which objects are urgent, and has a timer for each that will be. An urgent object waits for nothing outside any
- * more, such as one whose deletion has waited for as long as it may: an attempt on it takes a moment, and must not stand
- * in line behind others that hang.
+ * Knows which objects are urgent, and has a timer for each object that will become urgent. An urgent object no longer waits for
+ * anything outside; an example is an object whose deletion has waited as long as it may. An attempt for it takes a moment, and
+ * must not wait in line behind attempts that hang.
  *
- * No watch event comes when time passes, which is why there are timers.
+ * The timers are needed because no watch event comes when time passes.
  */
 export class Urgency<T extends KubeObject> {
   readonly #options: UrgencyOptions<T>;
@@ -32,7 +32,7 @@ export class Urgency<T extends KubeObject> {
     return ms !== undefined && ms <= 0;
   }
 
-  /** Sets the object's timer in place of an earlier one: a change of the object can change its time. */
+  /** Sets the object's timer, replacing an earlier timer: a change of the object can change its time. */
   watch(object: T): void {
     const key = keyOf(object);
     this.forget(key);
@@ -59,7 +59,7 @@ export class Urgency<T extends KubeObject> {
     this.#timers.delete(key);
     const object = this.#options.newest(key);
     if (object === undefined) return;
-    // Asked again: the object may have been given more time since, and a timer can fire a moment early.
+    // Checked once more: the object may have been given more time since, and a timer can fire a moment early.
     if (this.isUrgent(object)) this.#options.onDue(key);
     else this.watch(object);
   }

@@ -1,20 +1,21 @@
 /**
- * Leader election: of several replicas one works, and the others stand by.
+ * Leader election: one of several replicas works, and the others stand by.
  *
  *     const elector = new LeaderElector({ client, namespace, name, identity, clock, log });
  *     elector.onTerm((term) => …);        // a stretch of leadership, with a signal that aborts at its end
  *     elector.start();
  *     term.assertTime(10_000);            // before each call to the outside, with the call's own time-out; a client that
  *                                         // was made by `whileLeading` does so itself
- *     await elector.stop();               // stop what works under the term first
+ *     await elector.stop();               // first stop everything that works under the term
  *
- * A Lease alone is no fence: an outside API does not know it, and accepts a call from a process that no longer leads. What
- * keeps two leaders from acting at once is time. A leader counts from before it sent its last successful renewal, the
- * others from when they saw it, which is later. So the leader's time is over first, if the clocks of both run at the same
- * rate. They need not show the same time. And because a call takes time too, none begins with less left than it may take.
+ * A Lease alone does not protect an outside API, which does not know the Lease and accepts a call from a process that no longer
+ * leads. Time is what keeps two leaders from acting at once. A leader counts its time from before it sent its last successful
+ * renewal. The other processes count from when they saw that renewal, which is later. So the leader's time is over first, if
+ * both clocks run at the same rate; they need not show the same time. A call takes time too, so no call begins with less time
+ * left than it may take.
  *
- * The three times are those of Kubernetes' own components: a Lease is good for 15 s, a leader that could not renew it for
- * 10 s stops, and renewals are 2 s apart.
+ * The three times are those of Kubernetes' own components: a Lease is valid for 15 s, a leader that could not renew it for 10 s
+ * stops, and renewals are 2 s apart.
  *
  * https://kubernetes.io/docs/concepts/architecture/leases/#leader-election
  */
@@ -31,32 +32,35 @@ export interface LeaderOptions {
   namespace: string;
   /** The Lease's name. */
   name: string;
-  /** Different from every other process's, also from that of a former container in the same pod. */
+  /**
+   * The name of this process in the Lease. It must differ from every other process, even from a former container in the same
+   * pod.
+   */
   identity: string;
   clock: Clock;
   log: Log;
-  /** How long the others wait after the last renewal that they saw. Default 15 s. */
+  /** How long the other processes wait after the last renewal that they saw. Default 15 s. */
   leaseMs?: number;
-  /** After this long without a renewal we stop, while the others still wait. Default 10 s. */
+  /** After this long without a renewal this process stops leading, while the other processes still wait. Default 10 s. */
   renewDeadlineMs?: number;
-  /** Between two renewals, or two looks at another's Lease. Default 2 s. */
+  /** The time between two renewals, or between two reads of a Lease that another process holds. Default 2 s. */
   retryMs?: number;
   /**
-   * Says from which holders the Lease is taken while they hold it. The term begins when they have certainly stopped.
-   * Default: from none; we wait for all of them.
+   * Says of a holder whether the Lease may be taken while this holder still has it. The term then begins when the holder has
+   * certainly stopped. Default: no holder loses its Lease, and this process waits.
    */
   seize?: (holder: string) => boolean;
-  /** Called once for each holder that we wait for, also for `nobody`. */
+  /** Called once for each holder that this process waits for, including the holder `nobody`. */
   onWait?: (holder: string) => void;
   random?: () => number;
 }
 
 /**
- * Takes and renews the Lease. Of all processes that use the same Lease at most one has time remaining.
+ * Takes and renews the Lease. Of all processes that use the same Lease, at most one has time remaining.
  *
- * A process can be frozen at any point: by SIGSTOP, by a laptop's sleep, by a node without memory. When it wakes up, the
- * code that runs first may be anything, and timers fire later. So nothing relies on a timer: `remainingMs` reads the clock
- * at each call, and the first question after waking up already gets 0.
+ * A process can be frozen at any point: by SIGSTOP, by a laptop's sleep, by a node without memory. When it wakes up, any code
+ * may run first, and timers fire later. So nothing relies on a timer: `remainingMs` reads the clock at each call, and already
+ * the first call after waking up returns 0.
  */
 export class LeaderElector {
   readonly #options: Required<LeaderOptions>;
@@ -66,11 +70,14 @@ export class LeaderElector {
   #lease: Lease | undefined;
   #observed: ObservedLease = { resourceVersion: undefined, sinceMs: 0 };
   #holder: string | undefined;
-  /** The holder whose wait was logged last, so that each is logged once. */
+  /** The holder that was logged last as a reason to wait, so that each holder is logged once. */
   #waitsFor: string | undefined;
-  /** There was no Lease when this process first looked: then nobody else uses it, and nobody needs to be held off. */
+  /**
+   * True when there was no Lease when this process first read it. Then no other process uses the Lease, and none needs to be
+   * held off.
+   */
   #foundNone: boolean | undefined;
-  /** No term begins before this: the holder from whom we took the Lease may act until its own time is over. */
+  /** No term begins before this time: the holder that lost the Lease to this process may act until its own time is over. */
   #displacedUntilMs = Number.NEGATIVE_INFINITY;
   #failing = false;
   #running: Promise<void> | undefined;
@@ -87,20 +94,20 @@ export class LeaderElector {
     };
     const { leaseMs, renewDeadlineMs, retryMs } = this.#options;
     if (!(leaseMs > renewDeadlineMs && renewDeadlineMs > retryMs))
-      throw new Error("a lease must be longer than the renew deadline, and that longer than the retry time");
-    // A request begins only with its time-out left of the lease. With a longer one there would never be enough.
+      throw new Error("leaseMs must be longer than renewDeadlineMs, and renewDeadlineMs longer than retryMs");
+    // A request begins only when its time-out still fits into the lease. A longer time-out would never fit.
     if (options.client.requestTimeoutMs + 2 * retryMs > leaseMs)
-      throw new Error("the client's request time-out must be shorter than the lease by two retry times");
+      throw new Error("the client's requestTimeoutMs plus two times retryMs must not exceed leaseMs");
   }
 
-  /** The term under way, if any. */
+  /** The present term; undefined when this process does not lead. */
   get term(): Term | undefined {
     return this.#term !== undefined && this.#term.remainingMs() > 0 ? this.#term : undefined;
   }
   get isLeading(): boolean {
     return this.term !== undefined;
   }
-  /** The holder of the Lease as last seen. */
+  /** The holder of the Lease when it was last read. */
   get holder(): string | undefined {
     return this.#holder;
   }
@@ -109,10 +116,12 @@ export class LeaderElector {
   }
   assertTime(ms: number): void {
     if (this.remainingMs() < ms)
-      throw new LeadershipLost("this process does not lead, or not for long enough");
+      throw new LeadershipLost("this process does not lead, or too little of its lease is left");
   }
 
-  /** Calls `listener` at the beginning of each term, and at once when one is under way. Returns a function that removes it. */
+  /**
+   * Calls `listener` at the beginning of each term, and at once when a term is under way. Returns a function that removes it.
+   */
   onTerm(listener: (term: Term) => void): () => void {
     this.#listeners.add(listener);
     if (this.term !== undefined) listener(this.term);
@@ -124,9 +133,10 @@ export class LeaderElector {
   }
 
   /**
-   * Ends the term and releases the Lease, so that the next leader need not wait until it runs out. Stop what works under
-   * the term before: the Lease is renewed until this is called. With `release: false` the Lease is left to run out. With
-   * `holdMs` it is kept so that nobody leads for that long; a Lease that this process itself created is deleted instead.
+   * Ends the term and releases the Lease, so that the next leader need not wait until the Lease expires. Stop everything that
+   * works under the term first, because the Lease is renewed until this call. With `release: false` the Lease is left to
+   * expire. With `holdMs` the Lease is kept so that no process leads for that long; a Lease that this process itself created is
+   * deleted instead.
    */
   async stop({ release = true, holdMs }: { release?: boolean; holdMs?: number } = {}): Promise<void> {
     if (this.#stop.signal.aborted) return this.#running;
@@ -142,7 +152,7 @@ export class LeaderElector {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       await this.#round();
-      // Spread by a tenth, or two processes that started together would collide at each try.
+      // The pause varies by a tenth, or two processes that started together would collide at each try.
       await clock.sleep(retryMs * (1 + random() / 10), signal).catch(() => {});
     }
   }
@@ -150,7 +160,7 @@ export class LeaderElector {
   async #round(): Promise<void> {
     const { clock, log, renewDeadlineMs, retryMs } = this.#options;
     const within = new AbortController();
-    // Two tries must fit before the deadline, and a request that hangs must not outlive the term.
+    // Two tries must fit before the deadline of the term, and a request that hangs must not outlive the term.
     const limitMs = Math.max(
       retryMs,
       Math.min(renewDeadlineMs / 2, this.#term?.untilDeadlineMs() ?? renewDeadlineMs),
@@ -162,10 +172,11 @@ export class LeaderElector {
       this.#failing = false;
     } catch (error) {
       if (this.#stop.signal.aborted) return;
-      // The write may have happened, or somebody else's. Our copy is worth nothing: the next round reads the Lease.
+      // The write may have happened, or another process may have written. Our copy may be out of date, so the next round reads
+      // the Lease.
       this.#lease = undefined;
-      // Logged once per outage: a line every two seconds would bury everything else. A conflict is no outage; somebody was
-      // faster, and the next round sees who.
+      // A problem is logged once per outage, because a line every two seconds would bury everything else. A conflict is no
+      // outage: another process was faster, and the next round finds out which.
       const quiet = this.#failing || (error instanceof KubeError && error.reason === "Conflict");
       this.#failing ||= !quiet;
       log[quiet ? "debug" : "warn"]({ err: error }, "lease could not be read or written, will retry");
@@ -178,7 +189,8 @@ export class LeaderElector {
 
   async #contend(signal: AbortSignal): Promise<void> {
     const { client, namespace, name, identity, clock } = this.#options;
-    // A leader does not read first: its write names the version of its last renewal, so a conflict tells of anybody else.
+    // A leader need not read the Lease first. Its write names the version of its last renewal, so any other write causes a
+    // conflict.
     if (this.#lease === undefined || this.#term === undefined) {
       const lease = await client.get(leases, { namespace, name }, signal);
       this.#observe(lease);
@@ -195,7 +207,7 @@ export class LeaderElector {
     if (decision.do === "wait") return this.#wait(decision.restMs);
     this.#waitsFor = undefined;
     if (decision.do === "seize") this.#displacedUntilMs = clock.monotonic() + decision.restMs;
-    // The term counts from before the request is sent. Nobody can see the renewal earlier than that.
+    // The term counts from before the request is sent: no other process can see the renewal earlier than that.
     const from = timesOf(clock);
     const next = heldLease(this.#lease, {
       ...this.#options,
@@ -207,14 +219,14 @@ export class LeaderElector {
         ? await client.create(leases, next, {}, signal)
         : await client.replace(leases, next, {}, signal);
     this.#observe(written);
-    // The process may have been frozen between the request and here. Then others may have taken the Lease since.
+    // The process may have been frozen since it sent the request, and another process may have taken the Lease meanwhile.
     if (this.#stop.signal.aborted || elapsedMs(clock, from) >= this.#options.renewDeadlineMs) return;
     if (clock.monotonic() < this.#displacedUntilMs) return;
     if (this.#term === undefined || this.#term.remainingMs() <= 0) this.#begin(from);
     else this.#term.renewed(from);
   }
 
-  /** Logs each holder once: otherwise a replica that stands by looks the same as one that waits for a release to end. */
+  /** Logs each holder once. Otherwise a replica that stands by would look the same as one that waits for a release to end. */
   #wait(restMs: number): void {
     this.#end("another process took the lease");
     const holder = this.#holder;
@@ -269,17 +281,17 @@ export class LeaderElector {
       await client.replace(leases, releasedLease(lease, { nowMs: clock.now(), holdMs }), {}, signal);
       log.info({ holdMs }, holdMs === undefined ? "lease released" : "lease kept, so that nobody leads");
     } catch (error) {
-      log.warn({ err: error }, "lease not released, it runs out by itself");
+      log.warn({ err: error }, "lease not released, it expires by itself");
     }
   }
 }
 
-/** What a KubeError says of a request that our own limit ended. */
+/** The fields of the KubeError for a request that our own time limit ended. */
 const TIMED_OUT = { status: 0, reason: "Timeout" };
 
 /**
- * A moment by both clocks. The monotonic clock stands still while a machine sleeps, and the wall clock can be set back, so
- * the elapsed time is that of the one by which more has passed: a mistake can only end a term too early.
+ * A moment by two clocks. The monotonic clock stands still while a machine sleeps, and the wall clock can be set back. So the
+ * elapsed time is the longer of the two: an error can only end a term too early.
  */
 interface ClockTimes {
   monotonic: number;
@@ -324,7 +336,7 @@ class RunningTerm implements Term {
     this.#disarm();
     if (!this.#abort.signal.aborted) this.#abort.abort(new LeadershipLost(why));
   }
-  /** Ends the term in time where nobody asks. Those who do ask need no timer. */
+  /** Sets a timer that ends the term in time even when no code calls `remainingMs`, which needs no timer. */
   #arm(): void {
     this.#disarm = this.#options.clock.after(Math.max(0, this.untilDeadlineMs()), () => this.remainingMs());
   }

@@ -15,40 +15,48 @@ const other = lease({
 });
 
 const NOW = Date.UTC(2026, 0, 1);
-/** A Lease that was kept so that nobody leads, this long ago by the wall clock. */
+/** A Lease that was kept this long ago, by the wall clock, so that no process leads. */
 const kept = (agoMs: number) => releasedLease(other, { nowMs: NOW - agoMs, holdMs: 120_000 });
 
 const rows: Record<string, [lease: Lease | undefined, seenForMs: number, LeaseDecision["do"]]> = {
   "there is no Lease": [undefined, 0, "create"],
-  "we hold it": [lease({ holderIdentity: "me" }), 0, "renew"],
-  "we hold it, and have not renewed it for a long time": [lease({ holderIdentity: "me" }), 60_000, "renew"],
-  "it was released": [lease({ holderIdentity: "" }), 0, "take"],
-  "it was made by hand, without a holder": [lease({}), 0, "take"],
-  "another holds it, seen for the first time, with a renewal of the last century": [other, 0, "wait"],
-  "another holds it, unchanged for almost its duration": [other, 14_999, "wait"],
-  "another holds it, unchanged for its duration": [other, 15_000, "take"],
-  "another holds it, with a longer duration than ours": [
+  "we hold the Lease": [lease({ holderIdentity: "me" }), 0, "renew"],
+  "we hold the Lease but have not renewed it for a long time": [
+    lease({ holderIdentity: "me" }),
+    60_000,
+    "renew",
+  ],
+  "the Lease was released": [lease({ holderIdentity: "" }), 0, "take"],
+  "the Lease was made by hand, without a holder": [lease({}), 0, "take"],
+  "another process holds the Lease, which we see for the first time, with a renewTime of the last century": [
+    other,
+    0,
+    "wait",
+  ],
+  "another process holds the Lease, which was unchanged for almost its duration": [other, 14_999, "wait"],
+  "another process holds the Lease, which was unchanged for its duration": [other, 15_000, "take"],
+  "another process holds the Lease, with a longer duration than ours": [
     lease({ holderIdentity: "other", leaseDurationSeconds: 60 }),
     15_000,
     "wait",
   ],
-  "it was kept for nobody a moment ago": [kept(1000), 0, "wait"],
-  "it was kept for nobody, and the time has just ended": [kept(120_000), 0, "take"],
-  "it was kept for nobody last week": [kept(7 * 86_400_000), 0, "take"],
-  "it was kept for nobody, by a clock that is an hour ahead": [kept(-3_600_000), 0, "wait"],
-  "it was kept for nobody, by a clock that is ahead, and seen unchanged for the whole time": [
+  "the Lease was kept for nobody a moment ago": [kept(1000), 0, "wait"],
+  "the Lease was kept for nobody, and its time has just ended": [kept(120_000), 0, "take"],
+  "the Lease was kept for nobody last week": [kept(7 * 86_400_000), 0, "take"],
+  "the Lease was kept for nobody, by a clock that is an hour ahead": [kept(-3_600_000), 0, "wait"],
+  "the Lease was kept for nobody, by a clock that is ahead, and was unchanged for its whole duration": [
     kept(-3_600_000),
     120_000,
     "take",
   ],
-  "it was kept for nobody, without a time": [
+  "the Lease was kept for nobody, without a renewTime": [
     lease({ holderIdentity: NOBODY, leaseDurationSeconds: 120 }),
     119_999,
     "wait",
   ],
 };
 for (const [name, [found, seenForMs, want]] of Object.entries(rows))
-  test(`${name}: ${want}`, () => {
+  test(`when ${name}, the decision is: ${want}`, () => {
     const observed = { resourceVersion: found?.metadata.resourceVersion, sinceMs: 1000 };
     const nowMs = 1000 + seenForMs;
     const decided = decideOnLease({ lease: found, identity: "me", observed, nowMs, wallMs: NOW + seenForMs });
@@ -65,23 +73,23 @@ describe("a Lease that may be taken from its holder", () => {
       wallMs: NOW,
       seize: (holder) => !holder.startsWith("release_"),
     });
-  test("is seized, and what its holder had left must pass", () =>
+  test("is seized, and the rest of its holder's time must pass first", () =>
     expect(seize(other, 4000)).toEqual({ do: "seize", restMs: 11_000 }));
-  test("is left to a holder from whom it may not be taken", () =>
+  test("is left to a holder from which it may not be taken", () =>
     expect(seize(lease({ holderIdentity: "release_a", leaseDurationSeconds: 15 }), 4000)).toEqual({
       do: "wait",
       restMs: 11_000,
     }));
-  test("is free when its holder has stopped renewing it, whoever that is", () =>
+  test("is free when its holder has stopped renewing it, whatever the holder is", () =>
     expect(seize(lease({ holderIdentity: "release_a", leaseDurationSeconds: 15 }), 15_000)).toEqual({
       do: "take",
     }));
-  test("is free when it has run out", () => expect(seize(other, 15_000)).toEqual({ do: "take" }));
-  test("is free at once when it is kept for nobody", () =>
+  test("is free when it has expired", () => expect(seize(other, 15_000)).toEqual({ do: "take" }));
+  test("is free at once when its holder is `nobody`", () =>
     expect(seize(lease({ holderIdentity: NOBODY, leaseDurationSeconds: 120 }), 0)).toEqual({ do: "take" }));
 });
 
-describe("the Lease that is written", () => {
+describe("the Lease that an elector writes", () => {
   const options = {
     namespace: "n",
     name: "l",
@@ -90,7 +98,7 @@ describe("the Lease that is written", () => {
     nowMs: Date.UTC(2026, 0, 1),
     newTerm: true,
   };
-  test("carries the version that was read, and counts the change of holder", () => {
+  test("carries the version that was read, and counts a change of holder", () => {
     const next = heldLease(other, options);
     expect(next.metadata.resourceVersion).toBe("5");
     expect(next.spec).toMatchObject({
@@ -99,7 +107,7 @@ describe("the Lease that is written", () => {
       acquireTime: "2026-01-01T00:00:00.000000Z",
     });
   });
-  test("keeps the beginning and the count in a renewal", () => {
+  test("keeps acquireTime and leaseTransitions in a renewal", () => {
     const mine = lease({
       holderIdentity: "me",
       acquireTime: "2025-12-31T00:00:00.000000Z",

@@ -1,27 +1,29 @@
 /**
- * Decides what to do about the Lease by which replicas elect a leader. Pure; `LeaderElector` does it.
+ * Decides what to do about the Lease by which replicas elect a leader. Pure; `LeaderElector` carries the decision out.
  *
- * The Lease is an object that names its holder and says for how long a renewal is good. The holder renews it; the others
- * watch. When they have seen it unchanged for that long, one of them writes its own name. That write names the version it
- * was read at, so when two try at once the API server accepts one of them and answers the other with a conflict.
+ * The Lease is an object that names its holder and says for how long a renewal is valid. The holder renews the Lease, and the
+ * other processes watch it. When they have seen it unchanged for that long, one of them writes its own name. The write names
+ * the version that was read. So when two processes try at once, the API server accepts one write and answers the other with a
+ * conflict.
  *
- * `renewTime` was written by another machine, whose clock may be wrong. It is never compared with our clock. Only time
- * that we measured ourselves counts: since we last saw the Lease change, by our monotonic clock.
+ * `renewTime` was written by another machine, whose clock may be wrong, so it is never compared with our clock. Only time that
+ * we measured ourselves counts: the time since we last saw the Lease change, by our monotonic clock.
  *
  * https://kubernetes.io/docs/concepts/architecture/leases/#leader-election
  */
 
 import type { Lease } from "../resource.ts";
 
-/** The version of the Lease that we saw last, and when we first saw it, by our monotonic clock. */
+/** The version of the Lease that we saw last, and when we first saw that version, by our monotonic clock. */
 export interface ObservedLease {
   resourceVersion: string | undefined;
   sinceMs: number;
 }
 
 /**
- * The holder of a Lease that is kept so that nobody leads for a while. `smschannel release` writes it when it has undone
- * everything outside the cluster: controllers that still run would do it again before they are removed (docs/adr/0017).
+ * The holder of a Lease that is kept so that no process leads for a while. `smschannel release` writes this holder when it has
+ * undone everything outside the cluster: controllers that still run would otherwise set it up again before they are removed
+ * (docs/adr/0017).
  */
 export const NOBODY = "nobody";
 
@@ -29,11 +31,11 @@ export type LeaseDecision =
   | { do: "create" }
   | { do: "renew" }
   | { do: "take" }
-  /** `restMs`: how long at most, unless the holder renews it. */
+  /** Wait for the holder. `restMs` is the longest wait, unless the holder renews the Lease. */
   | { do: "wait"; restMs: number }
   /**
-   * Take it from a holder that may be at work. The holder stops when its own time is over and not before, so we must not
-   * act until `restMs` have passed.
+   * Take the Lease from a holder that may still be at work. The holder stops only when its own time is over, so this process
+   * must not act until `restMs` have passed.
    */
   | { do: "seize"; restMs: number };
 
@@ -41,15 +43,15 @@ export interface LeaseDecisionInput {
   lease: Lease | undefined;
   identity: string;
   observed: ObservedLease;
-  /** By our monotonic clock. */
+  /** The present time, by our monotonic clock. */
   nowMs: number;
-  /** By the wall clock. */
+  /** The present time, by the wall clock. */
   wallMs: number;
-  /** Says of a holder whether the Lease may be taken from it while it holds it; default: from none. */
+  /** Says of a holder whether the Lease may be taken while this holder still has it. Default: it may not. */
   seize?: ((holder: string) => boolean) | undefined;
 }
 
-/** What to do about the Lease now. */
+/** Decides what to do about the Lease now. */
 export function decideOnLease({
   lease,
   identity,
@@ -60,9 +62,9 @@ export function decideOnLease({
 }: LeaseDecisionInput): LeaseDecision {
   if (lease === undefined) return { do: "create" };
   const holder = lease.spec?.holderIdentity;
-  // Also after it ran out: nobody else has taken it, and the identity is this process's alone.
+  // We renew even an expired Lease: no other process has taken it, and only this process has this identity.
   if (holder === identity) return { do: "renew" };
-  // Released by its last holder, or made by hand.
+  // The last holder released the Lease, or somebody made it by hand.
   if (holder === undefined || holder === "") return { do: "take" };
   const unchangedMs = durationMs(lease) - (nowMs - observed.sinceMs);
   const restMs = holder === NOBODY ? Math.min(unchangedMs, keptForMs(lease, wallMs)) : unchangedMs;
@@ -71,13 +73,13 @@ export function decideOnLease({
   return holder === NOBODY ? { do: "take" } : { do: "seize", restMs };
 }
 
-/** The duration is the holder's own, not ours: only the holder's word says how long it believes to lead. */
+/** The duration that the holder wrote, not our own: only the holder knows for how long it believes to lead. */
 const durationMs = ({ spec }: Lease) => (spec?.leaseDurationSeconds ?? 15) * 1000;
 
 /**
- * What is left of the time for which nobody shall lead. This one is counted by the wall clock, from `renewTime`: no process
- * holds the Lease, so a clock that differs cannot make two of them act at once. Measured like any other Lease, it would
- * make an operator that is installed a week later wait for two minutes.
+ * How much is left of the time in which no process shall lead. This time is counted by the wall clock from `renewTime`. That is
+ * safe because no process holds the Lease, so a wrong clock cannot make two processes act at once. If the time were measured as
+ * for any other Lease, an operator that is installed a week later would wait for two minutes.
  */
 function keptForMs(lease: Lease, wallMs: number): number {
   const renewedMs = Date.parse(lease.spec?.renewTime ?? "");
@@ -85,8 +87,8 @@ function keptForMs(lease: Lease, wallMs: number): number {
 }
 
 /**
- * The Lease to write to hold it, for the first time or again. The metadata is that of the Lease as it was read: its
- * resourceVersion makes the write fail when anybody else was faster.
+ * The Lease to write in order to take or renew it. The metadata comes from the Lease as it was read, and its resourceVersion
+ * makes the write fail when another process was faster.
  */
 export function heldLease(
   lease: Lease | undefined,
@@ -109,7 +111,7 @@ export function heldLease(
     spec: {
       holderIdentity: options.identity,
       leaseDurationSeconds: Math.max(1, Math.ceil(options.leaseMs / 1000)),
-      // This and leaseTransitions are for people: no decision reads them.
+      // acquireTime and leaseTransitions are for people: no decision reads them.
       acquireTime: options.newTerm ? time : (before?.acquireTime ?? time),
       renewTime: time,
       leaseTransitions: (before?.leaseTransitions ?? 0) + (lease !== undefined && changesHands ? 1 : 0),
@@ -118,8 +120,8 @@ export function heldLease(
 }
 
 /**
- * The Lease to write when a term ends: free, so that the next leader need not wait for it to run out; or, with `holdMs`,
- * kept for that long so that nobody leads.
+ * The Lease to write when a term ends. Without `holdMs` it is free, so that the next leader need not wait until it expires.
+ * With `holdMs` it is kept for that long so that no process leads.
  */
 export function releasedLease(
   lease: Lease,
@@ -137,5 +139,5 @@ export function releasedLease(
   };
 }
 
-/** A time as metav1.MicroTime wants it: always with six digits, of which JavaScript knows three. */
+/** A time in the form of metav1.MicroTime, which always has six decimals. JavaScript knows three of them. */
 const microTime = (ms: number) => new Date(ms).toISOString().replace(/Z$/, "000Z");

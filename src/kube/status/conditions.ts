@@ -4,31 +4,31 @@
  * https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md#typical-status-properties
  */
 
-/** `Unknown` is a status of its own, not the absence of one: the controller looked and cannot tell, or has not looked yet. */
+/** A condition's status. `Unknown` means that the controller looked and cannot tell, or has not looked yet. */
 export type ConditionStatus = "True" | "False" | "Unknown";
 
 export interface Condition {
   type: string;
   status: ConditionStatus;
-  /** One word in CamelCase, for programs. A public contract: scripts and alerts compare it. */
+  /** One word in CamelCase, for programs. Reasons are a public contract, because scripts and alerts compare them. */
   reason: string;
-  /** A sentence for people. It may change from one release to the next. */
+  /** A sentence for people. The wording may change from one release to the next. */
   message: string;
-  /** When `status` last changed; a new reason or message leaves it as it is. */
+  /** When `status` last changed. A change of reason or message alone does not change this time. */
   lastTransitionTime: string;
-  /** The `metadata.generation` that was judged. An older one than the object's: the verdict is about a former spec. */
+  /** The `metadata.generation` that was judged. When it is older than the object's, the condition is about a former spec. */
   observedGeneration?: number;
 }
 
-/** The status fields that this runtime writes for every kind; all others are the kind's own. */
+/** The status fields that this runtime writes for every kind. All other fields belong to the kind. */
 export interface RuntimeStatus {
   observedGeneration?: number;
-  /** The installation that works on this object; another one leaves it alone. */
+  /** The installation that manages this object; every other installation leaves the object alone. */
   managedBy?: string;
   conditions?: Condition[];
 }
 
-/** At most one condition has a type: the CRDs declare the list as a map with `type` as its key. */
+/** The condition of this type. There is at most one, because the CRDs declare the list as a map with `type` as its key. */
 export function conditionOf(status: RuntimeStatus | undefined, type: string): Condition | undefined {
   return status?.conditions?.find((condition) => condition.type === type);
 }

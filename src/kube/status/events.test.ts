@@ -5,7 +5,7 @@ import type { KubeClient } from "../client/client.ts";
 import type { EventObject, KubeObject } from "../resource.ts";
 import { EventRecorder } from "./events.ts";
 
-/** A recorder with an API server that answers when the test says so. */
+/** A recorder with an API server that answers only when the test calls `answer`. */
 function scene() {
   const waiting: { event: EventObject; answer: () => void }[] = [];
   const client = {
@@ -32,7 +32,7 @@ function scene() {
   };
 }
 
-test("events of one namespace are written however many another namespace has", async () => {
+test("events of one namespace are written, however many events another namespace has", async () => {
   const { waiting, record, next } = scene();
   for (let at = 0; at < 3000; at++) record("a", `busy-${at}`);
   await next();
@@ -40,7 +40,7 @@ test("events of one namespace are written however many another namespace has", a
   await next();
   const asked = () => waiting.map(({ event }) => event.metadata.namespace);
   expect(asked()).toContain("b");
-  // All that wait are written in the end, and no more than the backlog holds.
+  // All waiting events are written in the end, and no more than the backlog holds.
   let told = 0;
   while (waiting.length > 0) {
     told += 1;

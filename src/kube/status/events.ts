@@ -1,14 +1,14 @@
 /**
- * Records Kubernetes events: what `kubectl describe` shows below an object.
+ * Records Kubernetes events, which `kubectl describe` shows below an object.
  *
- * Events are for people and may get lost. They are kept for an hour, each is a write to etcd like any other, and a
- * reconcile that fails every few seconds would write one every few seconds. Three limits keep them useful and cheap:
+ * Events are for people and may get lost. They are kept for an hour, and each event is a write to etcd. A reconcile that fails
+ * every few seconds would write an event every few seconds. Three limits keep events useful and cheap:
  * - Repetition: the same note about the same object becomes one event with a count (`series`), written once a minute.
  * - Rate: an object gets 15 different events at once, then one a minute.
- * - Backlog: 2,048 events wait at the most, 8 are written at a time, and namespaces take turns.
+ * - Backlog: at most 2,048 events wait, 8 are written at a time, and namespaces take turns.
  *
- * Go controllers do the same by client-go's EventCorrelator, with other numbers. What an operator must know for certain
- * is in a condition, a metric or the log, never in an event alone.
+ * Go controllers do the same with client-go's EventCorrelator and other numbers. Facts that an operator must know for certain
+ * are in a condition, a metric or the log, never in an event alone.
  *
  * https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
  */
@@ -26,43 +26,47 @@ export interface EventRecorderOptions {
   client: KubeClient;
   clock: Clock;
   log: Log;
-  /** The program, such as `smschannel.dev/controller`; the API server takes a qualified name only. */
+  /** The name of the program, such as `smschannel.dev/controller`. The API server accepts only a qualified name. */
   reportingController: string;
-  /** The process, such as the pod's name. */
+  /** The name of the process, such as the pod's name. */
   reportingInstance: string;
 }
 
-/** The same note within this time belongs to the same series. client-go ends its series after six minutes as well. */
+/** The same note within this time belongs to the same series. client-go also ends its series after six minutes. */
 const SERIES_MS = 6 * 60_000;
-/** A series is written at most this often; what happens in between is counted. */
+/** A series is written at most this often; repetitions between two writes are counted. */
 const SERIES_WRITE_MS = 60_000;
-/** New events of one object: this many at once, then one for each refill. */
+/** How many new events an object may have at once. After that it may have one more for each REFILL_MS. */
 const BURST = 15;
 const REFILL_MS = 60_000;
-/** Events written at a time. A burst of reconciles writes status too, which matters more and has the other connections. */
+/** How many events are written at a time. Status writes matter more than events, so they have the other connections. */
 const AT_ONCE = 8;
 /**
- * Events that wait to be written; more are dropped. With this many waiting the API server is in trouble, and events are
- * the first thing to do without. One namespace fills three quarters at most, so that the others' events are still written.
+ * How many events may wait to be written; further events are dropped. When this many wait, the API server is in trouble, and
+ * events are the first thing to do without. One namespace fills at most three quarters, so events of other namespaces are still
+ * written.
  */
 const BACKLOG = 2048;
-/** Series and budgets remembered; the least recently used goes first. At worst an event is written once more. */
+/** How many series and budgets are remembered; the least recently used go first. At worst an event is written once more. */
 const REMEMBERED = 4096;
 
-/** All that an event says of its object. A waiting event keeps this instead of the object, which would stay in memory. */
+/**
+ * The fields by which an event names its object. A waiting event keeps only these, because the whole object would stay in
+ * memory.
+ */
 type Regarding = EventObject["regarding"];
 
 interface Series {
-  /** The event's name in the API; undefined until it is written. */
+  /** The event's name in the API; undefined until the event is written. */
   name: string | undefined;
   count: number;
   lastAt: number;
   writtenAt: number;
-  /** The last write. Writes of one series follow one another, or a lower count could overwrite a higher one. */
+  /** The last write. The writes of a series follow each other, or a lower count could overwrite a higher one. */
   writing: Promise<void>;
 }
 
-/** Records events without ever throwing, and without making a reconcile wait. */
+/** Records events. It never throws, and never makes a reconcile wait. */
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
   readonly #series = new Map<string, Series>();
@@ -100,7 +104,7 @@ export class EventRecorder {
     this.#write(regarding, series, now, () => this.#create(regarding, note, series, key));
   }
 
-  /** Waits until everything recorded so far is written or has failed. */
+  /** Waits until every event recorded so far is written or has failed. */
   async stop(): Promise<void> {
     await Promise.all(this.#inFlight);
   }
@@ -128,12 +132,12 @@ export class EventRecorder {
 
   async #create(regarding: Regarding, note: EventNote, series: Series, key: string): Promise<void> {
     const { client, clock, reportingController, reportingInstance } = this.#options;
-    // The API server refuses an event with a longer field: 128 bytes for a word, 1,024 for the note.
+    // The API server refuses an event with longer fields: 128 bytes for a word, 1,024 bytes for the note.
     const event: EventObject = {
       apiVersion: "events.k8s.io/v1",
       kind: "Event",
       metadata: {
-        // As client-go names events: the object's name and something unique. A name has 253 characters at most.
+        // Events are named as in client-go: the object's name and a unique suffix. A name may have 253 characters at most.
         name: `${regarding.name.slice(0, 200)}.${randomBytes(8).toString("hex")}`,
         // Events about objects without a namespace are kept in "default", where kubectl looks for them.
         namespace: regarding.namespace ?? "default",
@@ -150,7 +154,7 @@ export class EventRecorder {
     try {
       series.name = (await client.create(events, event, { metadataOnly: true })).metadata.name;
     } catch (error) {
-      // Forget the series: the next of its kind must be a new event, as there is none whose count could be raised.
+      // The series is forgotten, so that the next such note becomes a new event: there is no event whose count could be raised.
       if (this.#series.get(key) === series) this.#series.delete(key);
       throw error;
     }
@@ -165,15 +169,15 @@ export class EventRecorder {
   }
 
   #failed(regarding: Regarding, error: unknown): void {
-    // Expected: a namespace that is being deleted takes no new objects (403), and an event whose count is to be raised
-    // may be over an hour old and gone (404).
+    // Two errors are expected. A namespace that is being deleted accepts no new objects (403), and an event whose count must be
+    // raised may be over an hour old and gone (404).
     const expected = error instanceof KubeError && (error.status === 403 || error.status === 404);
     const { kind, namespace, name } = regarding;
     const facts = { err: error, kind, namespace, name };
     this.#options.log[expected ? "debug" : "warn"](facts, "event not recorded");
   }
 
-  /** A token bucket per object. */
+  /** Whether the object may have another new event. Each object has a token bucket. */
   #allowed(uid: string, now: number): boolean {
     const before = this.#budgets.get(uid) ?? { tokens: BURST, at: now };
     const tokens = Math.min(BURST, before.tokens + (now - before.at) / REFILL_MS);
@@ -192,23 +196,23 @@ function regardingOf({ apiVersion, kind, metadata }: KubeObject): Regarding {
     kind,
     name,
     ...(namespace === undefined ? {} : { namespace }),
-    // kubectl describe finds an object's events by its uid, so an event never shows at a later object of the same name.
+    // `kubectl describe` finds an object's events by its uid, so an event is never shown for a later object of the same name.
     ...(uid === undefined ? {} : { uid }),
     ...(resourceVersion === undefined ? {} : { resourceVersion }),
   };
 }
 
-/** Sets the key as the most recent one; the least recently set goes when there are too many. */
+/** Makes the key the most recent one. When there are too many keys, the least recently set key goes. */
 function remember<V>(map: Map<string, V>, key: string, value: V): void {
   map.delete(key);
   map.set(key, value);
   if (map.size > REMEMBERED) map.delete(map.keys().next().value!);
 }
 
-/** A time as metav1.MicroTime wants it: always with six digits, of which JavaScript knows three. */
+/** A time in the form of metav1.MicroTime, which always has six decimals. JavaScript knows three of them. */
 const microTime = (ms: number) => new Date(ms).toISOString().replace(/Z$/, "000Z");
 
-/** Cuts a text to at most so many bytes of UTF-8, in whole characters: the API server counts bytes. */
+/** Cuts a text to at most this many bytes of UTF-8, in whole characters, because the API server counts bytes. */
 function cut(text: string, bytes: number): string {
   const encoded = new TextEncoder().encodeInto(text, new Uint8Array(bytes));
   return encoded.read === text.length ? text : `${text.slice(0, Math.max(0, encoded.read - 3))}…`;

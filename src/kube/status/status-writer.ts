@@ -1,17 +1,17 @@
 /**
- * Writes status: the one place where the runtime does so.
+ * Writes status; no other part of the runtime does so.
  *
- * Status is written by server-side apply to the `status` subresource. An apply names the fields that we want and our
- * field manager; the API server remembers which manager owns which field. From that follow the rules used here:
- * - A field that we owned and no longer name is removed. So each apply names the whole of our status.
- * - A field that another manager owns with another value is a conflict, answered with 409 and the field's name. This is
- *   how two installations that see the same object find out about each other: both apply `managedBy`, and one fails.
- * - With `force` the field changes hands instead. That is only for objects that are taken over.
- * - Where two managers apply the same value both own the field, and it stays until both have dropped it.
- * - The conditions are a map by `type`, so each condition has owners of its own.
+ * Status is written by server-side apply to the `status` subresource. An apply names the fields that we want and our field
+ * manager, and the API server remembers which manager owns which field. The rules used here follow from that:
+ * - A field that we owned and no longer name is removed. So each apply names our whole status.
+ * - A field that another manager owns with another value is a conflict, which is answered with 409 and the field's name. In
+ *   this way two installations that see the same object find out about each other: both apply `managedBy`, and one fails.
+ * - With `force` the field gets a new owner instead. That is used only for objects that are taken over.
+ * - Where two managers apply the same value, both own the field, and it stays until both have dropped it.
+ * - The conditions are a map by `type`, so each condition has its own owners.
  *
- * Nothing is written when nothing differs. An apply that changes nothing would not raise the resourceVersion, but it would
- * be a request for each object at each resync.
+ * Nothing is written when nothing differs. An apply that changes nothing would not raise the resourceVersion, but it would cost
+ * a request for each object at each resync.
  *
  * https://kubernetes.io/docs/reference/using-api/server-side-apply/
  */
@@ -26,7 +26,7 @@ import { type KubeObject, keyOf, type ObjectMeta, type ResourceType } from "../r
 import { trim } from "../watch/trim.ts";
 import type { RuntimeStatus } from "./conditions.ts";
 
-/** A status as this runtime knows it: its own fields, and whatever else the kind has. */
+/** A status as this runtime knows it: the runtime's own fields, and the other fields of the kind. */
 export type ObjectStatus = RuntimeStatus & Record<string, unknown>;
 
 export interface StatusWriterOptions<T extends KubeObject> {
@@ -34,13 +34,13 @@ export interface StatusWriterOptions<T extends KubeObject> {
   type: ResourceType<T>;
   clock: Clock;
   log: Log;
-  /** `controller/INSTANCE`: the part before the slash is common to all installations, see `endFormer`. */
+  /** The field manager, `controller/INSTANCE`. All installations have the same part before the slash, see `endFormer`. */
   fieldManager: string;
-  /** This installation's name, as it stands in `status.managedBy`. */
+  /** This installation's name, as it is written into `status.managedBy`. */
   instance: string;
-  /** An installation whose objects are taken over, by force and once each. */
+  /** The name of an installation whose objects are taken over, by force and once each. */
   takeOverFrom?: string | undefined;
-  /** Gives the part of a status that is this manager's; default all of it. */
+  /** Returns the part of a status that belongs to this manager. Default: the whole status. */
   ownStatus?: ((status: ObjectStatus) => ObjectStatus) | undefined;
 }
 
@@ -49,30 +49,30 @@ interface LastWrite {
   status: unknown;
 }
 
-/** `foreign`: another installation works on the object, and nothing was written. `gone`: there is no such object. */
+/** `foreign`: another installation manages the object, and nothing was written. `gone`: the object does not exist. */
 export type WriteResult = "unchanged" | "written" | "foreign" | "gone";
 
-/** An entry of `metadata.managedFields`: one manager's fields, per subresource. */
+/** An entry of `metadata.managedFields`, which lists the fields of one manager, per subresource. */
 interface ManagedFields {
   manager: string;
   subresource?: string;
 }
 
 /**
- * After this long the fields that the CRD did not have are tried again, as it may have been upgraded. Watching the CRD
- * would say so at once, but needs a right on CRDs, which belong to the cluster and not to a namespace.
+ * After this long the fields that the CRD did not have are tried again, because the CRD may have been upgraded. A watch on the
+ * CRD would show that at once. But it needs a right on CRDs, which belong to the cluster and not to a namespace.
  */
 const FORGET_UNDECLARED_MS = 10 * 60_000;
 
 /**
- * Writes status, and remembers its last write per object until the store shows it. Without that, two reconciles in quick
- * succession would compare with a status from before the first one's write: they would write twice, and take the wrong
- * `lastTransitionTime` over.
+ * Writes status, and remembers its last write per object until the store shows that write. Otherwise two reconciles in quick
+ * succession would both compare with the status before the first one's write. They would write twice, and carry over the wrong
+ * `lastTransitionTime`.
  */
 export class StatusWriter<T extends KubeObject> {
   readonly #options: StatusWriterOptions<T>;
   readonly #last: Recent<LastWrite>;
-  /** Fields that the CRD does not have, as the API server said; see `undeclaredFields`. */
+  /** The fields that the CRD does not have, according to the API server; see `undeclaredFields`. */
   #undeclared: { paths: readonly (readonly string[])[]; since: number } = { paths: [], since: 0 };
 
   constructor(options: StatusWriterOptions<T>) {
@@ -80,19 +80,19 @@ export class StatusWriter<T extends KubeObject> {
     this.#last = new Recent(options.clock);
   }
 
-  /** The status as it is now, as far as we know, without other managers' fields. */
+  /** The newest status that we know of, without the fields of other managers. */
   previous(object: T): ObjectStatus | undefined {
     const last = this.#ahead(object);
     return this.#own((last ?? object).status as ObjectStatus | undefined);
   }
 
-  /** The object with the newest version that we know of: a write that names an older one would only be refused. */
+  /** The object with the newest version that we know of. The API server would refuse a write that names an older version. */
   withVersion(object: T): T {
     const last = this.#ahead(object);
     return last === undefined ? object : { ...object, metadata: last.metadata };
   }
 
-  /** Does another installation work on this object? One whose objects are to be taken over does not count. */
+  /** Whether another installation manages this object. An installation whose objects are to be taken over does not count. */
   isForeign(object: T): boolean {
     const { instance, takeOverFrom } = this.#options;
     const managedBy = (object.status as ObjectStatus | undefined)?.managedBy;
@@ -100,8 +100,8 @@ export class StatusWriter<T extends KubeObject> {
   }
 
   /**
-   * Applies the status unless it is what the object has. It repeats itself where a refusal says how to succeed: with force
-   * over a former installation's share, or without the fields that the CRD does not have.
+   * Applies the status, unless the object already has it. When a refusal shows how to succeed, the write is repeated: with
+   * force over a former installation's share, or without the fields that the CRD does not have.
    */
   async write(object: T, wanted: Record<string, unknown>, signal: AbortSignal): Promise<WriteResult> {
     return await this.#write(object, wanted, { force: this.#mayTakeOver(object) }, signal);
@@ -117,8 +117,8 @@ export class StatusWriter<T extends KubeObject> {
     const previous = this.previous(object);
     if (isDeepStrictEqual(comparable(previous), comparable(status))) return "unchanged";
     const { client, type, fieldManager } = this.#options;
-    // An apply cannot name a uid. An object that was deleted and created again under the same name gets this status too,
-    // until its own reconcile replaces it, which follows at once.
+    // An apply cannot name a uid. So an object that was deleted and created again under the same name also gets this status,
+    // until its own reconcile, which follows at once, replaces it.
     const metadata = refOf(object);
     try {
       const written = await client.applyStatus<T>(
@@ -133,7 +133,7 @@ export class StatusWriter<T extends KubeObject> {
     } catch (error) {
       if (error instanceof KubeError && error.status === 404) return "gone";
       if (isConflictOver(error, "managedBy")) return "foreign";
-      // `managedBy` says that the object is ours; a former installation still has a share in a field that changes now.
+      // `managedBy` says that the object is ours, but a former installation still owns a share of a field that changes now.
       if (!force && this.#isWithFormer(error))
         return await this.#write(object, wanted, { force: true }, signal);
       if (this.#learned(error)) return await this.write(object, wanted, signal);
@@ -142,16 +142,17 @@ export class StatusWriter<T extends KubeObject> {
   }
 
   /**
-   * Ends a former installation's share in the conditions of an object that was taken over. Where both applied the same
-   * condition both own it, so one that we drop later (Stalled, say) would stay for ever, held by a manager that no longer
-   * runs. We apply in the former manager's name without conditions, which removes its share.
+   * Ends a former installation's share in the conditions of an object that was taken over. A condition that both installations
+   * applied is owned by both. When we drop such a condition later (Stalled, say), it would stay for ever, owned by a manager
+   * that no longer runs. So we apply in the former manager's name without conditions, which removes its share.
    *
-   * Its other fields are left as they are: this process may not have seen enough yet to write them itself.
+   * The former manager's other fields stay: this process may not know enough yet to write them itself.
    */
   async endFormer(object: T, signal: AbortSignal): Promise<void> {
     const { client, type } = this.#options;
     const metadata = refOf(object);
-    // Read as a whole, because managedFields of a large object are skipped otherwise. It is one request per object taken over.
+    // The object is read as a whole, because otherwise managedFields of a large object are skipped. That is one request per
+    // object taken over.
     const found = await client.getWhole(type, metadata, signal);
     for (const manager of this.#formerOf(found)) {
       const { conditions, managedBy, observedGeneration, ...status } =
@@ -171,7 +172,7 @@ export class StatusWriter<T extends KubeObject> {
     this.#last.delete(key);
   }
 
-  /** Field managers of this controller in other installations: those whose name is the same up to the slash. */
+  /** The field managers of this controller in other installations: those with the same name up to the slash. */
   #formerOf(object: T | undefined): Set<string> {
     const fields = (object?.metadata as { managedFields?: ManagedFields[] } | undefined)?.managedFields ?? [];
     const managers = fields
@@ -201,7 +202,7 @@ export class StatusWriter<T extends KubeObject> {
     return [];
   }
 
-  /** True: the error named undeclared fields that we did not know of, and the next try leaves them out. */
+  /** Returns true when the error named undeclared fields that we did not know of. The next try leaves these fields out. */
   #learned(error: unknown): boolean {
     const { clock, log, type } = this.#options;
     const found = undeclaredFields(error);
@@ -212,14 +213,14 @@ export class StatusWriter<T extends KubeObject> {
     this.#undeclared = { paths: [...this.#undeclared.paths, ...news], since };
     log.warn(
       { kind: type.kind, fields: news.map((path) => path.join(".")) },
-      "the crd is older than this operator; status goes without these fields until it is upgraded",
+      "the crd is older than this operator; these status fields are left out until the crd is upgraded",
     );
     return true;
   }
 
   /**
-   * Our last write while the store does not show it yet. Versions are compared for equality only, so a newer version from
-   * somebody else's write also looks like "not yet"; `Recent` ends that after ten seconds.
+   * Our last write, as long as the store does not show it. Versions are compared for equality only, so a newer version by
+   * another writer also looks as if the store were behind. `Recent` ends that after ten seconds.
    */
   #ahead(object: T) {
     const key = keyOf(object);
@@ -246,8 +247,8 @@ const refOf = ({ metadata: { name, namespace } }: KubeObject) =>
   namespace === undefined ? { name } : { name, namespace };
 
 /**
- * A status in a form that can be compared: without undefined members, as after JSON, and with the conditions sorted. The
- * API server keeps its own order of them, since they are a map.
+ * A status in a form that can be compared: without undefined members, as after JSON, and with sorted conditions. The API server
+ * keeps its own order of the conditions, because they are a map.
  */
 function comparable(status: Record<string, unknown> = {}): unknown {
   const plain = JSON.parse(JSON.stringify(status)) as ObjectStatus;

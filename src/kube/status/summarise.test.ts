@@ -57,29 +57,34 @@ interface SummaryRow {
   given: Outcome;
   after?: Condition[];
   failures?: number;
-  /** Ready's status and reason, and which of Reconciling and Stalled is present. */
+  /** The expected status and reason of Ready, and which of Reconciling and Stalled is present. */
   gives: [status: string, reason: string, progress: "Reconciling" | "Stalled" | "neither"];
 }
+const PRESENT = {
+  Reconciling: "with Reconciling",
+  Stalled: "with Stalled",
+  neither: "without Reconciling or Stalled",
+};
 const table: Record<string, SummaryRow> = {
   "nothing is known yet": {
     given: { verdicts: [unknown] },
     gives: ["Unknown", "Progressing", "Reconciling"],
   },
-  "it waits for another object, for the first time": {
+  "the object waits for another object, for the first time": {
     given: { verdicts: [waits] },
     gives: ["False", "SecretNotFound", "Reconciling"],
   },
-  "it has waited for 4 minutes and 59 seconds": {
+  "the object has waited for 4 minutes and 59 seconds": {
     given: { verdicts: [waits] },
     after: since("SecretNotFound", 5 * MINUTE - 1000),
     gives: ["False", "SecretNotFound", "Reconciling"],
   },
-  "it has waited for 5 minutes": {
+  "the object has waited for 5 minutes": {
     given: { verdicts: [waits] },
     after: since("SecretNotFound", 5 * MINUTE),
     gives: ["False", "SecretNotFound", "Stalled"],
   },
-  "the 5 minutes count from first sight": {
+  "5 minutes have passed since first sight": {
     given: { verdicts: [waits] },
     after: [
       former("Ready", "Unknown", "Progressing", 6 * MINUTE),
@@ -87,17 +92,17 @@ const table: Record<string, SummaryRow> = {
     ],
     gives: ["False", "SecretNotFound", "Stalled"],
   },
-  "the 5 minutes go on when it waits for something else": {
+  "the 5 minutes have passed, and the object waits for something else": {
     given: { verdicts: [fault] },
     after: since("SecretNotFound", 6 * MINUTE),
     gives: ["False", "Throttled", "Stalled"],
   },
-  "an overdue wait stays Stalled when the transient reason changes": {
+  "the wait is overdue, and its transient reason changes": {
     given: { verdicts: [waits] },
     after: overdue,
     gives: ["False", "SecretNotFound", "Stalled"],
   },
-  "a wait is progress again after somebody has acted on a stalled object": {
+  "somebody has acted on a stalled object, which now waits": {
     given: { verdicts: [waits] },
     after: [
       former("Ready", "False", "Conflict", 60 * MINUTE),
@@ -105,12 +110,12 @@ const table: Record<string, SummaryRow> = {
     ],
     gives: ["False", "SecretNotFound", "Reconciling"],
   },
-  "it was Ready, and a reference has gone": {
+  "the object was Ready, and a reference has gone": {
     given: { verdicts: [waits] },
     after: wasReady,
     gives: ["False", "SecretNotFound", "Reconciling"],
   },
-  "it has a transient fault and was never Ready": {
+  "the object has a transient fault and was never Ready": {
     given: { verdicts: [fault] },
     gives: ["False", "Throttled", "Reconciling"],
   },
@@ -118,60 +123,60 @@ const table: Record<string, SummaryRow> = {
     given: { verdicts: [conflict] },
     gives: ["False", "Conflict", "Stalled"],
   },
-  "it was progressing, and somebody must change something": {
+  "the object was progressing, and somebody must change something": {
     given: { verdicts: [conflict] },
     after: since("SecretNotFound", MINUTE),
     gives: ["False", "Conflict", "Stalled"],
   },
-  "it was Stalled, and all is well": {
+  "the object was Stalled, and now everything is well": {
     given: { verdicts: [good] },
     after: overdue,
     gives: ["True", "Ready", "neither"],
   },
-  "it is held, and a change would be needed": {
+  "the object is held, and a change would be needed": {
     given: { verdicts: [held] },
     gives: ["False", "Suspended", "neither"],
   },
-  "it is held, and all is well": {
+  "the object is held, and everything is well": {
     given: { verdicts: [good] },
     after: wasReady,
     gives: ["True", "Ready", "neither"],
   },
-  "it was Ready, and one resync could not observe it": {
+  "the object was Ready, and one resync could not observe it": {
     given: blind,
     after: wasReady,
     failures: 1,
     gives: ["True", "Ready", "neither"],
   },
-  "it was Ready, and two resyncs in a row could not observe it": {
+  "the object was Ready, and two resyncs in a row could not observe it": {
     given: blind,
     after: wasReady,
     failures: 2,
     gives: ["True", "Ready", "neither"],
   },
-  "it was Ready, and three resyncs in a row could not observe it": {
+  "the object was Ready, and three resyncs in a row could not observe it": {
     given: blind,
     after: wasReady,
     failures: 3,
     gives: ["False", "Throttled", "Reconciling"],
   },
-  "it cannot be observed and was never Ready": {
+  "the object cannot be observed and was never Ready": {
     given: blind,
     failures: 0,
     gives: ["False", "Throttled", "Reconciling"],
   },
-  "it was Ready, and the reconcile threw a transient failure": {
+  "the object was Ready, and the reconcile threw a transient failure": {
     given: { verdicts: [fault], failure: { reason: "Throttled", message: "m", class: "transient" } },
     after: wasReady,
     failures: 1,
     gives: ["True", "Ready", "neither"],
   },
-  "it was Ready, and the reconcile threw a stalled failure": {
+  "the object was Ready, and the reconcile threw a stalled failure": {
     given: { verdicts: [conflict], failure: { reason: "Conflict", message: "m", class: "stalled" } },
     after: wasReady,
     gives: ["False", "Conflict", "Stalled"],
   },
-  "it cannot be observed, and something else is certainly wrong": {
+  "the object cannot be observed, and something else is certainly wrong": {
     given: { verdicts: [conflict], unobserved: [fault] },
     after: wasReady,
     failures: 1,
@@ -191,7 +196,7 @@ const summaryOf = ({ object: of = object, given, after = [], failures = 0 }: Sum
 const conditionsOf = (row: SummaryRow) => summaryOf(row).status.conditions as Condition[];
 
 for (const [name, row] of Object.entries(table))
-  test(name, () => {
+  test(`when ${name}, Ready is ${row.gives[0]} ${PRESENT[row.gives[2]]}`, () => {
     const conditions = conditionsOf(row);
     const found = conditionOf({ conditions }, "Ready");
     const progress = conditions.filter(({ type }) => type === "Reconciling" || type === "Stalled");
@@ -200,13 +205,13 @@ for (const [name, row] of Object.entries(table))
     expect(progress.every(({ status }) => status === "True")).toBe(true);
   });
 
-describe("conditions", () => {
-  test("each condition names the generation that was judged, as the status does", () => {
+describe("the conditions of a status", () => {
+  test("each condition names the generation that was judged, and so does the status", () => {
     const { status } = summaryOf({ given: { verdicts: [fault] }, gives: ["", "", "neither"] });
     expect(status.observedGeneration).toBe(7);
     for (const condition of status.conditions as Condition[]) expect(condition.observedGeneration).toBe(7);
   });
-  test("lastTransitionTime stays while only reason and message change", () => {
+  test("lastTransitionTime stays when only reason and message change", () => {
     const [found] = conditionsOf({
       given: { verdicts: [conflict] },
       after: since("SecretNotFound", MINUTE),
@@ -214,7 +219,7 @@ describe("conditions", () => {
     });
     expect(found).toMatchObject({ reason: "Conflict", lastTransitionTime: timeText(NOW - MINUTE) });
   });
-  test("lastTransitionTime moves with the status", () => {
+  test("lastTransitionTime changes when the condition's status changes", () => {
     const [found] = conditionsOf({
       given: { verdicts: [conflict] },
       after: wasReady,
@@ -226,7 +231,7 @@ describe("conditions", () => {
     const [found] = conditionsOf({ given: blind, after: wasReady, failures: 1, gives: ["", "", "neither"] });
     expect(found).toMatchObject({ status: "True", observedGeneration: 7 });
   });
-  test("each condition that could not be seen stays True by itself", () => {
+  test("each condition that could not be checked stays True by itself", () => {
     const parts = [
       verdict("Seen", "False", "Conflict", "stalled"),
       verdict("Unseen", "Unknown", "Progressing", "waiting"),
@@ -249,7 +254,7 @@ describe("conditions", () => {
       ["Ready", "True"],
     ]);
   });
-  test("the same outcome gives the same status later", () => {
+  test("the same outcome gives the same status at a later time", () => {
     const first = summaryOf({ given: { verdicts: [conflict] }, gives: ["", "", "neither"] });
     const again = summarise({
       object,
@@ -262,11 +267,11 @@ describe("conditions", () => {
     expect(again.status).toEqual(first.status);
     expect(again.events).toEqual([]);
   });
-  test("an outcome without Ready throws", () =>
+  test("an outcome without a verdict Ready throws", () =>
     expect(() => summaryOf({ given: { verdicts: [] }, gives: ["", "", "neither"] })).toThrow(/Ready/));
 });
 
-describe("while it is being deleted", () => {
+describe("while an object is being deleted", () => {
   const deleting: KubeObject = {
     ...object,
     metadata: { ...object.metadata, deletionTimestamp: timeText(NOW - MINUTE) },
@@ -296,17 +301,22 @@ describe("while it is being deleted", () => {
     string,
     [outcome: Outcome, after: Condition[], readyStatus: string, events: EventNote[]]
   > = {
-    "it was Ready": [{ verdicts: [fault], failure }, wasReady, "True", [told]],
-    "it was not Ready": [{ verdicts: [conflict], failure }, notReady, "False", [told]],
-    "it was not Ready for another reason": [{ verdicts: [fault], failure }, notReady, "False", [told]],
-    "nothing was known": [{ verdicts: [unknown], failure }, [], "Unknown", [told]],
-    "it was Ready, and the deletion still waits": [
+    "the object was Ready": [{ verdicts: [fault], failure }, wasReady, "True", [told]],
+    "the object was not Ready": [{ verdicts: [conflict], failure }, notReady, "False", [told]],
+    "the object was not Ready for another reason": [
+      { verdicts: [fault], failure },
+      notReady,
+      "False",
+      [told],
+    ],
+    "nothing was known about the object": [{ verdicts: [unknown], failure }, [], "Unknown", [told]],
+    "the object was Ready, and the deletion still waits": [
       { verdicts: [fault], failure },
       waiting("True"),
       "True",
       [],
     ],
-    "it was not Ready, and the deletion still waits": [
+    "the object was not Ready, and the deletion still waits": [
       { verdicts: [fault], failure },
       waiting("False"),
       "False",
@@ -322,12 +332,12 @@ describe("while it is being deleted", () => {
         { type: "Reconciling", status: "True", reason: failure.reason, message: failure.message },
       ]);
       expect(summary.events).toEqual(events);
-      // The next try finds the same: the status stays, and there is no event.
+      // The next try finds the same problem: the status stays, and there is no event.
       const again = of(outcome, conditions);
       expect(again.status.conditions).toEqual(conditions);
       expect([again.events, again.retry.do]).toEqual([[], "backoff"]);
     });
-  test("Ready is False after three resyncs that could not look, and keeps its reason", () => {
+  test("Ready is False after three resyncs that could not read the outside system, and keeps its reason", () => {
     const [found] = conditionsOf({
       object: deleting,
       given: { verdicts: [fault], failure },
@@ -337,7 +347,7 @@ describe("while it is being deleted", () => {
     });
     expect(found).toMatchObject({ status: "False", reason: "DeletionWaits" });
   });
-  test("the other conditions stay as they were", () => {
+  test("the other conditions stay as they were before the deletion", () => {
     const parts = [verdict("Accepted", "True", "Accepted", "good"), fault];
     const { status } = of({ verdicts: parts, failure }, [
       former("Accepted", "True", "Accepted", MINUTE),
@@ -349,11 +359,11 @@ describe("while it is being deleted", () => {
       ["Reconciling", "Throttled"],
     ]);
   });
-  test("the log warns once", () => {
+  test("the log warns once about a deletion that waits", () => {
     expect(of({ verdicts: [fault], failure }, notReady).log.level).toBe("warn");
     expect(of({ verdicts: [fault], failure }, waiting("False")).log.level).toBe("debug");
   });
-  test("Stalled goes, as the finalizer lets go by itself", () => {
+  test("Stalled is removed, as the finalizer lets the object go by itself", () => {
     const { status, events } = of({ verdicts: [conflict], failure }, [
       former("Ready", "False", "Conflict", 60 * MINUTE),
       former("Stalled", "True", "Conflict", 60 * MINUTE),
@@ -362,31 +372,31 @@ describe("while it is being deleted", () => {
     expect(types).toEqual(["Ready", "Reconciling"]);
     expect(events).toEqual([told]);
   });
-  test("there is one event, however long the deletion waits", () => {
+  test("there is only one event, however long the deletion waits", () => {
     const after = [...wasReady, former("Reconciling", "True", "Throttled", 9 * MINUTE)];
     expect(of({ verdicts: [fault], failure }, after).events).toEqual([]);
   });
-  test("without a deletion the same failure causes no event, and Ready keeps its reason", () => {
+  test("the same failure without a deletion causes no event, and Ready keeps its reason", () => {
     const { status, events } = of({ verdicts: [fault], failure }, wasReady, object);
     expect(events).toEqual([]);
     expect((status.conditions as Condition[]).map(({ reason }) => reason)).toEqual(["Ready"]);
   });
 });
 
-describe("other status fields", () => {
+describe("the status fields of the kind", () => {
   const previousStatus = { managedBy: "other", conditions: [], url: "https://old", sid: "PN1" };
   const of = (outcome: Outcome) =>
     summarise({ object, outcome, previousStatus, failuresInARow: 0, managedBy: "me", now: NOW }).status;
-  test("stay when the outcome has none", () =>
+  test("stay when the outcome has no fields", () =>
     expect(of({ verdicts: [fault] })).toMatchObject({ url: "https://old", sid: "PN1", managedBy: "me" }));
-  test("are all replaced when the outcome has some", () => {
+  test("are all replaced when the outcome has fields", () => {
     const status = of({ verdicts: [good], status: { url: "https://new" } });
     expect(status.url).toBe("https://new");
     expect(status).not.toHaveProperty("sid");
   });
 });
 
-describe("the next look", () => {
+describe("the next attempt", () => {
   const rows: Record<string, [SummaryRow, object]> = {
     "comes when a wait has lasted too long": [
       { given: { verdicts: [waits] }, after: since("SecretNotFound", MINUTE), gives: ["", "", "neither"] },
@@ -410,7 +420,7 @@ describe("the next look", () => {
       },
       { do: "backoff", atLeastMs: 9000 },
     ],
-    "comes with backoff when something could not be seen, although Ready is True": [
+    "comes with backoff when something could not be checked, although Ready is True": [
       { given: blind, after: wasReady, failures: 1, gives: ["", "", "neither"] },
       { do: "backoff", atLeastMs: 0 },
     ],
@@ -422,11 +432,11 @@ describe("the next look", () => {
       { given: { verdicts: [held] }, gives: ["", "", "neither"] },
       { do: "none" },
     ],
-    "comes when the reconciler asked for it": [
+    "comes at the time that the reconciler asked for": [
       { given: { verdicts: [good], requeueAfterMs: 1234 }, gives: ["", "", "neither"] },
       { do: "after", ms: 1234 },
     ],
-    "comes at the earlier of what was asked for and the end of patience": [
+    "comes at the earlier of the requested time and the end of the 5 minutes": [
       { given: { verdicts: [waits], requeueAfterMs: 1234 }, gives: ["", "", "neither"] },
       { do: "after", ms: 1234 },
     ],
@@ -435,9 +445,9 @@ describe("the next look", () => {
     test(name, () => expect(summaryOf(row).retry).toEqual(want));
 });
 
-describe("log level and events", () => {
+describe("the log level and the events of a reconcile", () => {
   const rows: Record<string, [SummaryRow, level: string, events: string[]]> = {
-    "first sight causes no event": [
+    "first sight is logged without an event": [
       { given: { verdicts: [unknown] }, gives: ["", "", "neither"] },
       "info",
       [],
@@ -447,7 +457,7 @@ describe("log level and events", () => {
       "info",
       ["Normal Ready"],
     ],
-    "an object that stays Ready is not news": [
+    "an object that stays Ready causes only a debug line": [
       { given: { verdicts: [good] }, after: wasReady, gives: ["", "", "neither"] },
       "debug",
       [],
@@ -462,12 +472,12 @@ describe("log level and events", () => {
       "error",
       ["Warning Conflict"],
     ],
-    "the same failure again is not news": [
+    "the same failure again causes only a debug line": [
       { given: { verdicts: [fault] }, after: since("Throttled", MINUTE), gives: ["", "", "neither"] },
       "debug",
       [],
     ],
-    "an object that is Ready and could not be looked at is logged, without an event": [
+    "an object that is Ready and could not be checked is logged, without an event": [
       { given: blind, after: wasReady, failures: 1, gives: ["", "", "neither"] },
       "warn",
       [],
@@ -477,7 +487,7 @@ describe("log level and events", () => {
     test(name, () => {
       const summary = summaryOf(row);
       expect(summary.log.level).toBe(level);
-      // A log line about trouble also has its cause.
+      // A log line about trouble also names the cause.
       const isTrouble = level === "warn" || level === "error";
       expect(summary.log.problem !== undefined).toBe(isTrouble);
       expect(summary.events.map(({ type, reason }) => `${type} ${reason}`)).toEqual(events);

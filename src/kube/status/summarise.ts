@@ -1,17 +1,17 @@
 /**
- * Turns what a reconcile found into the object's status, the time of the next look, the log line and the events.
+ * Turns the result of a reconcile into the object's status, the time of the next attempt, the log line and the events.
  *
- * Reconcilers never write conditions. They return verdicts, and this one pure function applies the rules that every
- * controller has to get right:
+ * Reconcilers never write conditions. They return verdicts, and this one pure function applies the rules that every controller
+ * has to get right:
  * - `observedGeneration` names the spec that was judged, so that a reader can tell whether a change of the spec has been
- *   looked at yet. `kubectl wait` and Argo CD compare it with `metadata.generation`.
- * - `lastTransitionTime` changes only when a condition's status does, so that it says since when.
- * - The same facts give the same bytes. A status write is a watch event for ourselves as well; a message with a time or a
- *   request id in it would make the controller wake itself for ever.
+ *   handled. `kubectl wait` and Argo CD compare it with `metadata.generation`.
+ * - `lastTransitionTime` changes only when a condition's status does, so it says since when the status is so.
+ * - The same facts give the same bytes. Our own status write is also a watch event for us, so a message that contains a time or
+ *   a request id would make the controller wake itself for ever.
  * - `Reconciling` and `Stalled` exist only while they are True. They are the two conditions of kstatus, by which tools
- *   tell "in progress" from "failed" without knowing the kind.
+ *   distinguish "in progress" from "failed" without knowing the kind.
  *
- * docs/adr/0005 has the table of states. Kubernetes' own rules:
+ * docs/adr/0005 has the table of states. Kubernetes' own rules are here:
  * https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md#typical-status-properties
  * https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
  */
@@ -26,87 +26,90 @@ import {
 } from "./conditions.ts";
 
 /**
- * What a reason says about the time to come. The table in docs/adr/0005 says what each class means for `Ready`.
- * - `good`: nothing to do.
- * - `waiting`: for another object of the cluster, which may be on its way (a Helm install, a sync wave).
- * - `transient`: something outside did not answer, or refused for now; retried with backoff.
- * - `stalled`: someone must change something; retried on a change and at each resync, never in a tight loop.
- * - `held`: this object was told to leave things alone.
+ * What a reason means for further attempts. The table in docs/adr/0005 says what each class means for `Ready`.
+ * - `good`: there is nothing to do.
+ * - `waiting`: another object of the cluster is missing, and may be on its way (a Helm install, a sync wave).
+ * - `transient`: something outside did not answer, or refused for now; the object is retried with backoff.
+ * - `stalled`: somebody must change something; the object is retried on a change and at each resync, never in a tight loop.
+ * - `held`: the spec says that nothing may be changed for this object.
  */
 export type ReasonClass = "good" | "waiting" | "transient" | "stalled" | "held";
 
-/** What a reconciler says a condition is, before time and generation are added. */
+/** The state of a condition as a reconciler sees it, before time and generation are added. */
 export interface Verdict {
   type: string;
   status: ConditionStatus;
   reason: string;
-  /** The same text for the same fact, without ids, times or bodies: any difference is another write and another event. */
+  /**
+   * A message that is the same for the same fact, without ids, times or bodies: any difference causes another write and another
+   * event.
+   */
   message: string;
   class: ReasonClass;
 }
 
-/** An event to record, if the limits of `EventRecorder` allow it. */
+/** An event to record. `EventRecorder` may drop it to keep its limits. */
 export interface EventNote {
   type: "Normal" | "Warning";
   reason: string;
   message: string;
-  /** What was done, as a verb such as `SetWebhook`. Default: `Reconcile`. */
+  /** The action, as a verb such as `SetWebhook`. Default: `Reconcile`. */
   action?: string;
 }
 
-/** What one look at an object found. */
+/** The result of one reconcile of an object. */
 export interface Outcome {
-  /** All conditions of the kind, each time; `Ready` is one of them. One that is left out disappears from the status. */
+  /** All conditions of the kind, each time, including `Ready`. A condition that is left out disappears from the status. */
   verdicts: readonly Verdict[];
-  /** All other status fields that this controller owns. Absent: they stay as they are. */
+  /** All other status fields that this controller owns. Absent: these fields stay as they are. */
   status?: Record<string, unknown>;
   events?: readonly EventNote[];
-  /** The object is looked at again after this long at the latest. */
+  /** The object is reconciled again after this long at the latest. */
   requeueAfterMs?: number;
   /**
-   * Set when an outside system could not be looked at. Until that has happened in three resyncs in a row, what was True
-   * stays True: an API that does not answer for a minute takes nothing away from what was set up there.
-   * After that, or when the object was not Ready before, these verdicts replace those of the same type.
+   * Set when an outside system could not be read. A condition that was True then stays True: an API that does not answer for a
+   * minute changes nothing about the setup there. After three such resyncs in a row, or when the object was not Ready before,
+   * these verdicts replace the verdicts of the same type.
    */
   unobserved?: readonly Verdict[];
-  /** What stopped the look. A transient one means "could not be looked at", like `unobserved`. */
+  /** The failure that stopped the reconcile. A transient failure counts as "could not be read", like `unobserved`. */
   failure?: { reason: string; message: string; class: ReasonClass; retryAfterMs?: number | undefined };
 }
 
 export interface Summary {
-  /** The whole configuration to apply to /status: with server-side apply a field that we leave out is removed. */
+  /** The whole configuration to apply to /status. With server-side apply, a field that is left out is removed. */
   status: Record<string, unknown>;
   ready: ConditionStatus;
-  /** `backoff`: the queue's own growing delay, at least `atLeastMs`. */
+  /** When to try again. `backoff` is the queue's own growing delay, at least `atLeastMs`. */
   retry: { do: "none" } | { do: "after"; ms: number } | { do: "backoff"; atLeastMs: number };
-  /** `problem` is the reason's message; it is set on lines that report trouble. */
+  /** The log line. `problem` is the reason's message; it is set on lines that report trouble. */
   log: { level: "debug" | "info" | "warn" | "error"; line: string; reason: string; problem?: string };
   events: EventNote[];
 }
 
 /**
- * After this long a wait is no longer progress: Reconciling becomes Stalled, and Argo CD shows Degraded. Long enough for
- * a Helm install or a sync wave to bring the object that is waited for, short enough for a person who watches a rollout.
+ * After this long a wait no longer counts as progress: Reconciling becomes Stalled, and Argo CD shows Degraded. That is long
+ * enough for a Helm install or a sync wave to bring the missing object, and short enough for a person who watches a rollout.
  */
 export const PATIENCE_MS = 5 * 60_000;
-/** After this many resyncs in a row without a look at the outside system, nobody may rely on what was seen before. */
+/** After this many resyncs in a row that could not read the outside system, earlier results are no longer trusted. */
 export const UNOBSERVED_RESYNCS = 3;
 /**
- * Begins the message of a Stalled that time brought about. The status is the only memory that survives a restart, so the
- * mark stands in it: while it is there, a change from one transient reason to another does not start the time again.
+ * Marks the message of a Stalled that is caused by the passing of time. Only the status survives a restart, so the mark is kept
+ * there. While the mark is present, a change from one transient reason to another does not start the time again.
  */
 const OVERDUE = "for more than 5 minutes: ";
 
-/** Ready's reason while a finalizer cannot do its work; Reconciling has the failure's own reason. */
+/** The reason of Ready while a finalizer cannot do its work. The condition Reconciling has the failure's own reason. */
 const DELETION_WAITS = "DeletionWaits";
 
-/** Pure: the same input gives the same summary, and nothing is read or written. */
+/** Computes the summary. Pure: the same input gives the same summary, and nothing is read or written. */
 export function summarise(input: {
   object: KubeObject;
   outcome: Outcome;
   /** The object's status as we last knew it, without the fields that another field manager owns. */
   previousStatus: (RuntimeStatus & Record<string, unknown>) | undefined;
-  /** Resyncs in a row, this one included, that could not look at the outside system. */
+  /** How many resyncs in a row, this one included, could not read the outside system. */
   failuresInARow: number;
   managedBy: string;
   now: number;
@@ -117,7 +120,7 @@ export function summarise(input: {
     wait !== undefined && verdict.type === "Ready" ? becauseOf(wait, verdict) : verdict,
   );
   const ready = verdicts.find(({ type }) => type === "Ready");
-  // A kind without Ready could not be waited for, and would show as healthy in tools that look for it.
+  // Tools could not wait for a kind without Ready, and tools that look for Ready would show the kind as healthy.
   if (ready === undefined) throw new Error(`the outcome for a ${object.kind} has no verdict Ready`);
   const progress =
     wait === undefined ? progressOf(ready, previousStatus, now) : { conditions: [wait], stalled: false };
@@ -145,7 +148,7 @@ export function summarise(input: {
   };
 }
 
-/** The verdicts that count. A look that did not succeed does not take Ready away from an object that had it. */
+/** The verdicts that count. A failed attempt to read the outside system does not take Ready away from an object that had it. */
 function judged(
   { verdicts, unobserved, failure }: Outcome,
   previous: RuntimeStatus | undefined,
@@ -156,7 +159,7 @@ function judged(
   const wasReady = conditionOf(previous, "Ready")?.status === "True";
   if (!wasReady || failuresInARow >= UNOBSERVED_RESYNCS)
     return verdicts.map((verdict) => blind.find(({ type }) => type === verdict.type) ?? verdict);
-  // What is certain (a reference is gone, a conflict) counts at once, whatever else could not be seen.
+  // Facts that are certain (a missing reference, a conflict) count at once, whatever else could not be read.
   return verdicts.map((verdict) => {
     const before = conditionOf(previous, verdict.type);
     const uncertain =
@@ -173,10 +176,10 @@ function judged(
 }
 
 interface ProgressConditions {
-  /** Reconciling or Stalled, never both; present only while True. */
+  /** Reconciling or Stalled, never both. A condition is present only while it is True. */
   conditions: Verdict[];
   stalled: boolean;
-  /** In how long the wait will have lasted too long; set while Reconciling because of a wait. */
+  /** In how many milliseconds the wait will have lasted too long. Set while the object is Reconciling because of a wait. */
   patienceEndsInMs?: number;
 }
 
@@ -188,13 +191,13 @@ function progressOf(ready: Verdict, previous: RuntimeStatus | undefined, now: nu
   if (ready.class === "held") return { conditions: [], stalled: false };
   if (ready.class === "stalled") return { conditions: [stalled], stalled: true };
 
-  // The time is taken from the status and not from memory: it goes on counting when the process restarts or another leads.
+  // The time is taken from the status and not from memory, so it goes on when the process restarts or another process leads.
   const overdue = conditionOf(previous, "Stalled")?.message.startsWith(OVERDUE) === true;
   const since = conditionOf(previous, "Reconciling")?.lastTransitionTime;
   const waitedMs = since === undefined ? 0 : now - Date.parse(since);
   if (overdue || waitedMs >= PATIENCE_MS)
     return { conditions: [{ ...stalled, message: OVERDUE + ready.message }], stalled: true };
-  // The upper bound is for a wall clock that was set back: `waitedMs` is negative then, and the wait would get longer.
+  // The upper bound is for a wall clock that was set back: `waitedMs` is negative then, and the wait would become longer.
   return {
     conditions: [reconciling],
     stalled: false,
@@ -203,8 +206,8 @@ function progressOf(ready: Verdict, previous: RuntimeStatus | undefined, now: nu
 }
 
 /**
- * What a finalizer waits for, as the condition Reconciling. It is never Stalled: nobody has to act, as our finalizers let
- * go by themselves after a time.
+ * What a finalizer waits for, as the condition Reconciling. The condition is never Stalled: nobody has to act, as our
+ * finalizers let the object go by themselves after a time.
  */
 function deletionWait({ metadata }: KubeObject, { failure }: Outcome): Verdict | undefined {
   if (metadata.deletionTimestamp === undefined || failure === undefined) return undefined;
@@ -212,20 +215,20 @@ function deletionWait({ metadata }: KubeObject, { failure }: Outcome): Verdict |
 }
 
 /**
- * Ready while a deletion waits. The status stays, since what the object stands for may still work. The reason says why the
- * object is not gone yet, because `kubectl get` shows nothing of the conditions but Ready's reason.
+ * Ready while a deletion waits. The status of Ready stays, because the outside resource behind the object may still work. The
+ * reason says why the object is not gone yet, because Ready's reason is all that `kubectl get` shows of the conditions.
  */
 function becauseOf(wait: Verdict, ready: Verdict): Verdict {
   return { ...ready, reason: DELETION_WAITS, message: wait.message };
 }
 
-/** One event when a deletion begins to wait, or waits for something else than before. */
+/** Records an event when a deletion begins to wait, or waits for a different reason than before. */
 function waitBegun(wait: Verdict, before: Condition | undefined): EventNote[] {
   if (before?.reason === wait.reason) return [];
   return [{ type: "Warning", reason: wait.reason, message: `deletion waits: ${wait.message}` }];
 }
 
-/** Adds time and generation to a verdict. `before` is the same condition in the status as it was. */
+/** Adds time and generation to a verdict. `before` is the same condition in the previous status. */
 function conditionFrom(
   { type, status, reason, message }: Verdict,
   before: Condition | undefined,
@@ -236,12 +239,13 @@ function conditionFrom(
   return { type, status, reason, message, lastTransitionTime, observedGeneration };
 }
 
-/** The next look: with backoff after a transient failure, else at the earliest of the times that matter, or never. */
+/** The next attempt: with backoff after a transient failure, else at the earliest of the times that matter, or never. */
 function retryOf(outcome: Outcome, ready: Verdict, patienceEndsInMs: number | undefined): Summary["retry"] {
   const { failure, unobserved, requeueAfterMs } = outcome;
   const worst = failure?.class ?? (unobserved === undefined ? undefined : "transient") ?? failingClass(ready);
   if (worst === "transient") return { do: "backoff", atLeastMs: failure?.retryAfterMs ?? 0 };
-  // One second more, because times in a status are whole seconds: a look at the very moment may find 299.9 s passed.
+  // One second is added because times in a status are whole seconds: an attempt at the exact moment may find only 299.9 s
+  // passed.
   const patience = patienceEndsInMs === undefined ? undefined : patienceEndsInMs + 1000;
   const next = [requeueAfterMs, failure?.retryAfterMs, patience].filter((ms) => ms !== undefined);
   return next.length === 0 ? { do: "none" } : { do: "after", ms: Math.max(0, Math.min(...next)) };
@@ -250,8 +254,8 @@ function retryOf(outcome: Outcome, ready: Verdict, patienceEndsInMs: number | un
 const failingClass = (ready: Verdict) => (ready.status === "True" ? undefined : ready.class);
 
 /**
- * The log line of a look. Only what is new is above `debug`: a problem that lasts an hour is retried a hundred times, and
- * its line would bury the others. What still is so is in the status.
+ * The log line of a reconcile. Only news is logged above `debug`. A problem that lasts an hour is retried a hundred times, and
+ * its line would bury the others; the status shows that the problem still exists.
  */
 function logOf(
   ready: Verdict,
@@ -273,7 +277,10 @@ function logOf(
   return { level: "info", line: "waiting", reason };
 }
 
-/** One event when Ready changes, or is False for another reason than before. None at first sight, when nothing is known. */
+/**
+ * Records an event when Ready changes, or is False for a different reason than before. There is no event at first sight, when
+ * nothing is known yet.
+ */
 function turned(ready: Verdict, before: Condition | undefined): EventNote[] {
   if (ready.status === "Unknown" || (before?.status === ready.status && before.reason === ready.reason))
     return [];

@@ -1,9 +1,9 @@
 /**
  * Keeps a local copy of a collection of objects, and tells listeners about every change.
  *
- * A controller does not poll: it reads the collection once and then watches it. `Informer` does the requests for the state
- * machine in reflector.ts, keeps the objects in a `Store`, and compares what arrives with what is there. Listeners get the
- * difference, so a list that repeats what is known causes no event.
+ * A controller does not poll: it reads the collection once and then watches it. `Informer` sends the requests for the state
+ * machine in reflector.ts, keeps the objects in a `Store`, and compares what arrives with the store. Listeners get only the
+ * difference, so a list that repeats known objects causes no event.
  *
  *     const informer = new Informer({ client, type, clock, log });
  *     informer.onChange(({ type, object }) => …);    // before start(), or the first objects are missed
@@ -12,8 +12,8 @@
  *     informer.store.get(namespace, name);
  *     await informer.stop();
  *
- * What a listener is told is the newest state and not the history: changes that follow each other while the connection is
- * down arrive as one. Controllers must therefore act on what an object is, not on what happened to it.
+ * A listener learns the newest state and not the history: several changes that happen while the connection is down arrive as
+ * one change. Controllers must therefore act on what an object is, not on what happened to it.
  *
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
  */
@@ -31,8 +31,8 @@ import { trim } from "./trim.ts";
 import { type Failed, failureOf } from "./watch-failure.ts";
 
 /**
- * The size of a page at most; a larger one is asked for again in smaller pages. 500 ordinary objects have less, but an
- * object's owner can write a megabyte into its labels and annotations, and 500 of those would not fit into our memory.
+ * The largest size of a page; a larger page is asked for again in smaller pages. 500 ordinary objects are smaller than this.
+ * But users can write a megabyte into the labels and annotations of an object, and 500 such objects would not fit into memory.
  */
 const PAGE_BYTES = 4 * 1024 * 1024;
 
@@ -40,21 +40,21 @@ export interface InformerOptions<T extends KubeObject> {
   client: KubeClient;
   type: ResourceType<T>;
   /**
-   * Namespaces to watch, each by a watch of its own, which needs no right beyond that namespace. Empty or absent: one
-   * watch for all of them.
+   * The namespaces to watch. Each gets a watch of its own, which needs no rights beyond that namespace. Empty or absent: one
+   * watch for all namespaces.
    */
   namespaces?: readonly string[];
   fieldSelector?: string;
   labelSelector?: string;
-  /** Asks for metadata only, so that a Secret's content never leaves the server. */
+  /** Asks for metadata only, so that the content of a Secret never leaves the server. */
   metadataOnly?: boolean;
-  /** Makes objects smaller before they are stored. It gets its own copy, which it may change. */
+  /** Makes an object smaller before it is stored. The function gets its own copy of the object, which it may change. */
   transform?: (object: T) => T;
   indexes?: Indexes<T>;
   clock: Clock;
   log: Log;
   registry?: Registry;
-  /** After this long without an event or a bookmark everything is listed again. Default 100 s. */
+  /** When neither an event nor a bookmark came for this long, everything is listed again. Default 100 s. */
   silentAfterMs?: number;
   random?: () => number;
 }
@@ -65,23 +65,23 @@ export interface Change<T> {
   previous?: T;
 }
 
-/** One watch: of a namespace, or of all when `namespace` is undefined. */
+/** The state of one watch: of a namespace, or of all namespaces when `namespace` is undefined. */
 interface NamespaceWatch {
   namespace: string | undefined;
-  /** It has been listed completely at least once. */
+  /** True when the namespace has been listed completely at least once. */
   listed: boolean;
-  /** The server does not allow the list, or does not know the kind. `synced` does not wait for such a namespace. */
+  /** True when the server does not allow the list, or does not know the kind. `synced` does not wait for such a namespace. */
   refused: boolean;
   problem: string | undefined;
-  /** The keys on the pages so far of the list under way. */
+  /** The keys of the objects on the pages of the present list that have arrived so far. */
   seen: Set<string>;
-  /** When anything last came from the server, by the monotonic clock. */
+  /** When data last came from the server, by the monotonic clock. */
   heardAt: number | undefined;
-  /** Ends what is under way, because the server was set back. */
+  /** Aborts the list or watch under way, because the server was set back to an earlier state. */
   distrust: AbortController;
 }
 
-/** Keeps a store equal to the API server's collection. A listener is called once the change is in the store. */
+/** Keeps a store equal to the API server's collection. A listener is called when the change is already in the store. */
 export class Informer<T extends KubeObject> {
   readonly type: ResourceType<T>;
   readonly #options: InformerOptions<T>;
@@ -109,7 +109,7 @@ export class Informer<T extends KubeObject> {
       heardAt: undefined,
       distrust: new AbortController(),
     }));
-    // Nothing rejects it so far. A rejection that nobody awaits would end the process.
+    // Nothing rejects this promise yet. If something does one day, an unhandled rejection would end the process.
     this.#synced.promise.catch(() => {});
   }
 
@@ -117,21 +117,21 @@ export class Informer<T extends KubeObject> {
     return this.#store;
   }
   /**
-   * Resolves when every namespace has been listed once or was refused. A namespace that this account may not list, or a
-   * kind whose CRD is missing, must not keep the others from being worked on. Ask `knows` which namespaces were listed.
+   * Resolves when every namespace has been listed once or was refused. Otherwise one namespace that this account may not list,
+   * or a kind whose CRD is missing, would stop the work on all others. `knows` says which namespaces were listed.
    */
   get synced(): Promise<void> {
     return this.#synced.promise;
   }
   /**
-   * True when an object of this namespace that is not in the store does not exist: the namespace has been listed, or is
-   * not watched. Before that, "not found" means nothing, and nobody may act on it.
+   * True when an object of this namespace that is not in the store does not exist: the namespace has been listed, or is not
+   * watched. Before that, a missing object means nothing, and no code may act on it.
    */
   knows(namespace: string): boolean {
     return this.#watched.every((watched) => watched.listed || (watched.namespace ?? namespace) !== namespace);
   }
 
-  /** Why the store may be out of date, as a sentence for a person; undefined while all is well. */
+  /** Why the store may be out of date, in a sentence for a person; undefined while everything works. */
   problem(): string | undefined {
     const bad = this.#watched.filter(({ problem }) => problem !== undefined);
     if (bad.length === 0) return undefined;
@@ -141,32 +141,36 @@ export class Informer<T extends KubeObject> {
   }
 
   /**
-   * Calls `listener` for each change, in order, once it is in the store. What a listener throws is logged and stops
-   * neither the others nor the watch. Returns a function that removes it.
+   * Calls `listener` for each change, in order, when the change is already in the store. An error that a listener throws is
+   * logged, and stops neither other listeners nor the watch. Returns a function that removes the listener.
    */
   onChange(listener: (change: Change<T>) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Calls `listener` with a namespace once its objects were listed for the first time; with undefined where one watch covers all namespaces. */
+  /**
+   * Calls `listener` with a namespace when its objects were listed for the first time. When one watch covers all namespaces,
+   * `listener` is called with undefined.
+   */
   onListed(listener: (namespace: string | undefined) => void): void {
     this.#onListed.add(listener);
   }
 
   /**
-   * Calls `listener` when the API server was set back to an earlier state, because a backup was restored, and the store is
-   * equal to it again. Whatever was remembered by version, by generation, or as our own last write may not have happened
-   * there. `found`: this informer's own versions show it, and informers of other kinds must be told by `distrust`.
+   * Calls `listener` when the API server was set back to an earlier state, because a backup was restored, and the store equals
+   * that state. Anything remembered by version, by generation or as our own last write may never have happened in that state.
+   * `found` is true when this informer noticed the restore by its own versions; then call `distrust` on the informers of other
+   * kinds.
    */
   onRewound(listener: (found: boolean) => void): () => void {
     this.#onRewound.add(listener);
     return () => void this.#onRewound.delete(listener);
   }
 
-  /** Another informer found that the API server was set back: list everything again, whatever the versions say. */
+  /** Lists everything again, whatever the versions say. Called when another informer found that the API server was set back. */
   distrust(): void {
-    // What was never listed is about to be listed anyway.
+    // A namespace that was never listed is about to be listed anyway.
     for (const watched of this.#watched) if (watched.listed) watched.distrust.abort(DISTRUSTED);
   }
 
@@ -187,7 +191,7 @@ export class Informer<T extends KubeObject> {
     await this.#running;
   }
 
-  /** Runs the state machine of one watch until the informer is stopped. */
+  /** Runs the state machine of one watch until the informer stops. */
   async #reflect(watched: NamespaceWatch): Promise<void> {
     const { signal } = this.#stop;
     const random = this.#options.random ?? Math.random;
@@ -206,13 +210,16 @@ export class Informer<T extends KubeObject> {
           break;
         }
       }
-      // Only a stop ends an action without a word about what came of it.
+      // An action ends without an input for the state machine only when the informer stops.
       if (next === undefined) return;
       action = next;
     }
   }
 
-  /** Does what the state machine asked for and yields what came of it. Never throws: a failure is an input like any other. */
+  /**
+   * Performs an action of the state machine and yields the result as inputs. Never throws: a failure is an input like any
+   * other.
+   */
   async *#perform(
     action: ReflectorAction,
     watched: NamespaceWatch,
@@ -257,7 +264,8 @@ export class Informer<T extends KubeObject> {
         ...this.#selection(watched),
         limit: action.limit,
         continue: action.continue,
-        // No page is smaller than one object, and "all at once" is the last resort: both are taken at any size.
+        // A page of one object cannot be made smaller, and "all at once" is the last resort, so these two are accepted at any
+        // size.
         maxBytes: action.limit > 1 ? PAGE_BYTES : undefined,
         transform: (item) => trim(item, this.#options),
       },
@@ -267,7 +275,7 @@ export class Informer<T extends KubeObject> {
     return { type: "page", ...page };
   }
 
-  /** Every list carries the server's present version. One object is enough, as only the version is of interest. */
+  /** Asks for the server's present version, which every list carries. One object is enough, as only the version matters. */
   async #ask(watched: NamespaceWatch, signal: AbortSignal): Promise<ReflectorInput<T>> {
     const { client, clock, silentAfterMs = SILENT_AFTER_MS } = this.#options;
     const selection = { ...this.#selection(watched), metadataOnly: true, limit: 1 };
@@ -295,8 +303,8 @@ export class Informer<T extends KubeObject> {
         ...this.#selection(watched),
         resourceVersion: action.resourceVersion,
         timeoutSeconds: action.timeoutSeconds,
-        // An open watch ends a problem, except that of silence: the silent one was open too, since a watch from a version
-        // that the server does not have yet is accepted.
+        // An open watch ends every problem except silence. A silent watch was open too: the server accepts a watch from a
+        // version that it has not reached yet.
         onOpen: () => {
           if (!action.quiet) this.#report(watched, "");
         },
@@ -306,7 +314,7 @@ export class Informer<T extends KubeObject> {
       for await (const event of client.watch(this.type, options, both)) yield { type: "event", event };
     } finally {
       disarm();
-      // The caller may leave before the end. Then nobody reads any more, and the connection must be closed.
+      // The caller may stop reading early. The connection must then be closed, because nobody reads from it any more.
       silence.abort(SILENT);
     }
   }
@@ -335,16 +343,19 @@ export class Informer<T extends KubeObject> {
     const { log } = this.#options;
     log.warn(
       { kind: this.type.kind, namespace: watched.namespace },
-      "the api server was set back to an earlier state, everything is looked at again",
+      "the api server was set back to an earlier state, everything is checked again",
     );
     for (const other of found ? this.#watched : [])
       if (other !== watched && other.listed) other.distrust.abort(DISTRUSTED);
     for (const listener of this.#onRewound) listener(found);
   }
 
-  /** Removes what a complete list did not have: it was deleted while nobody watched, and no event will ever say so. */
+  /**
+   * Removes the objects that a complete list did not contain. They were deleted while nobody watched, so no event will report
+   * it.
+   */
   #sweep(watched: NamespaceWatch): void {
-    // Only this watch's namespace: the other namespaces have lists of their own.
+    // Only objects of this watch's namespace are removed: the other namespaces have lists of their own.
     const held =
       watched.namespace === undefined
         ? [...this.#store.keys()]
@@ -358,7 +369,7 @@ export class Informer<T extends KubeObject> {
   }
 
   #listFailed(watched: NamespaceWatch, { status }: Failed): void {
-    // Any other failure may pass in a moment, and `synced` waits for it.
+    // Any other failure may be over in a moment, so `synced` keeps waiting for the namespace.
     if (status !== 403 && status !== 404) return;
     watched.refused = true;
     this.#settle();
@@ -369,15 +380,15 @@ export class Informer<T extends KubeObject> {
   }
 
   /**
-   * An object with the version that we have is not news. `rewound`: it may be, because a server that was set back gives
-   * the same versions once more, to other content.
+   * Stores an object, unless its version is already stored. After a rewind the version proves nothing, because a server that
+   * was set back assigns the same versions again to other content; then the objects are compared.
    */
   #upsert(object: T, rewound = false): void {
     const previous = this.#store.getByKey(keyOf(object));
     const sameVersion = previous?.metadata.resourceVersion === object.metadata.resourceVersion;
     if (previous !== undefined && sameVersion && (!rewound || isDeepStrictEqual(previous, object))) return;
-    // It was deleted and created again while nobody watched. Listeners must see both: what they remember of the first
-    // object is not true of the second.
+    // The object was deleted and created again while nobody watched. Listeners must get both changes: what they remember of the
+    // first object is not true of the second.
     if (previous !== undefined && previous.metadata.uid !== object.metadata.uid)
       this.#remove(keyOf(previous));
     const replaced = this.#store.set(object);
@@ -417,8 +428,11 @@ export class Informer<T extends KubeObject> {
   }
 }
 
-/** The API server sends a bookmark every minute, spread by a quarter: after 75 s one is overdue. */
+/**
+ * How long a watch may be silent. The API server sends a bookmark every minute, spread by a quarter, so the next bookmark is
+ * overdue after 75 s.
+ */
 const SILENT_AFTER_MS = 100_000;
-/** Aborts with these two are told apart by identity from what the network throws. */
+/** Aborts with these two errors are recognised by identity, so they are never confused with an error of the network. */
 const SILENT = new Error("the watch was silent for too long");
 const DISTRUSTED = new Error("the api server was set back to an earlier state");

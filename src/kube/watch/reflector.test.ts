@@ -40,7 +40,7 @@ const expired: ReflectorInput<KubeObject> = {
 };
 const ended = (livedMs: number): ReflectorInput<KubeObject> => ({ type: "ended", livedMs });
 const waited: ReflectorInput<KubeObject> = { type: "waited" };
-/** The server's answer to the question how far it is. */
+/** The server's answer to the question for its present version. */
 const serverIsAt = (resourceVersion: string, silent = false): ReflectorInput<KubeObject> => ({
   type: "version",
   resourceVersion,
@@ -48,7 +48,7 @@ const serverIsAt = (resourceVersion: string, silent = false): ReflectorInput<Kub
 });
 const silence: ReflectorInput<KubeObject> = { type: "silent" };
 
-/** Feeds the inputs to the machine; returns the last step and all actions that it asked for. */
+/** Feeds the inputs to the machine. Returns the last step and all actions that the machine asked for. */
 function run(
   inputs: ReflectorInput<KubeObject>[],
   chance = 0.5,
@@ -70,12 +70,12 @@ const rounds = (count: number, ...inputs: ReflectorInput<KubeObject>[]) =>
   Array.from({ length: count }, () => inputs).flat();
 
 const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: ReflectorAction | undefined]> = {
-  "it begins with a list by pages": [[], { do: "list", continue: undefined, limit: 500 }],
-  "it asks for the next page with the token of the last one": [
+  "the reflector begins with a list by pages": [[], { do: "list", continue: undefined, limit: 500 }],
+  "the reflector asks for the next page with the token of the last one": [
     [{ type: "page", items: [], resourceVersion: "100", continue: "token" }],
     { do: "list", continue: "token", limit: 500 },
   ],
-  "a page that is too large is asked for again in smaller ones, from the same place": [
+  "a page that is too large is asked for again in smaller pages, from the same place": [
     [{ type: "page", items: [], resourceVersion: "100", continue: "token" }, failed({ reason: "TooLarge" })],
     { do: "list", continue: "token", limit: 125 },
   ],
@@ -87,12 +87,12 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     [failed({ reason: "TooLarge" }), page(), added("a", "101"), expired],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "it watches from the list's version, for five to ten minutes": [
+  "the reflector watches from the list's version, for five to ten minutes": [
     watching,
     { do: "watch", resourceVersion: "100", timeoutSeconds: 450, quiet: false },
   ],
   "an event leaves the watch open": [[...watching, added("a", "101")], undefined],
-  "the server is asked how far it is before a watch is resumed": [
+  "the reflector asks for the server's present version before a watch is resumed": [
     [...watching, added("a", "101"), ended(60_000)],
     { do: "ask" },
   ],
@@ -104,7 +104,7 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     [...watching, bookmark("150"), ended(60_000), serverIsAt("170")],
     { do: "watch", resourceVersion: "150", timeoutSeconds: 450, quiet: false },
   ],
-  "after a reset connection it waits for a short time": [
+  "after a reset connection the reflector waits for a short time": [
     [...watching, added("a", "101"), failed({})],
     { do: "wait", ms: 375 },
   ],
@@ -112,15 +112,15 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     [...watching, added("a", "101"), failed({}), waited, serverIsAt("101")],
     { do: "watch", resourceVersion: "101", timeoutSeconds: 450, quiet: false },
   ],
-  "when the version of a watch that had worked has expired, it lists again at once": [
+  "when the version of a watch that had worked has expired, the reflector lists again at once": [
     [...watching, added("a", "101"), expired],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "when a version expires at each try, it waits before it lists": [
+  "when a version expires at each try, the reflector waits before it lists": [
     [...watching, failed({}), waited, serverIsAt("100"), expired],
     { do: "wait", ms: 750 },
   ],
-  "when the server forgets each new version at once, it waits before it lists": [
+  "when the server forgets each new version at once, the reflector waits before it lists": [
     [...watching, expired, { type: "page", items: [], resourceVersion: "101", continue: undefined }, expired],
     { do: "wait", ms: 750 },
   ],
@@ -128,18 +128,18 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     [...watching, failed({ status: 410, reason: "Expired" })],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "when the server says that our version is too large, it lists again": [
+  "the reflector lists again when the server says that our version is too large": [
     [
       ...watching,
       failed({ status: 504, reason: "Timeout", message: "Too large resource version: 9, current: 3" }),
     ],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "when the server is behind us, it lists again at once": [
+  "the reflector lists again at once when the server is behind our version": [
     [...watching, bookmark("150"), failed({}), waited, serverIsAt("120")],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "when the server is behind us after a long outage, it lists again at once": [
+  "the reflector lists again at once when the server is behind our version after a long outage": [
     [...watching, ...rounds(8, failed({}), waited), serverIsAt("90")],
     { do: "list", continue: undefined, limit: 500 },
   ],
@@ -147,24 +147,27 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     [...watching, bookmark("x150"), ended(60_000), serverIsAt("x120")],
     { do: "watch", resourceVersion: "x150", timeoutSeconds: 450, quiet: false },
   ],
-  "after a long silence it lists again, even if the server is ahead of us": [
+  "the reflector lists again after a long silence, even if the server is ahead of our version": [
     [...watching, failed({}), waited, serverIsAt("900", true)],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "when a watch is silent, it asks the server how far it is": [[...watching, silence], { do: "ask" }],
-  "after a silent watch it lists again, even if the server is where we are": [
+  "the reflector asks for the server's present version when a watch is silent": [
+    [...watching, silence],
+    { do: "ask" },
+  ],
+  "the reflector lists again after a silent watch, even if the server is at our version": [
     [...watching, silence, serverIsAt("100", true)],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "when the server does not say how far it is, it asks again": [
+  "the reflector asks for the server's version again when no answer came": [
     [...watching, failed({}), waited, failed({ status: 500 }), waited],
     { do: "ask" },
   ],
-  "when an event is older than the last one, it lists again": [
+  "when an event is older than the last one, the reflector lists again": [
     [...watching, added("a", "150"), added("b", "120")],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "when events are older a second time, it waits before it lists": [
+  "when events are older a second time, the reflector waits before it lists": [
     [...watching, added("a", "150"), added("b", "120"), page(), added("c", "90")],
     { do: "wait", ms: 750 },
   ],
@@ -185,7 +188,7 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     ],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "when the first page finds its version expired, it asks for everything at once": [
+  "when the first page finds its version expired, the reflector asks for everything at once": [
     [failed({ status: 410, reason: "Expired" }), waited],
     { do: "list", continue: undefined, limit: 0 },
   ],
@@ -193,7 +196,7 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     [{ type: "page", items: [], resourceVersion: "100", continue: "token" }, failed({ status: 500 }), waited],
     { do: "list", continue: "token", limit: 500 },
   ],
-  "it waits for as long as Retry-After says, and a little more": [
+  "the reflector waits for as long as Retry-After says, and a little more": [
     [failed({ status: 429, reason: "TooManyRequests", retryAfterMs: 7000 })],
     { do: "wait", ms: 7700 },
   ],
@@ -228,8 +231,8 @@ for (const [name, [inputs, want]] of Object.entries(rows))
     expect(inputs.length === 0 ? actions[0] : last.action).toEqual(want);
   });
 
-describe("what the store learns", () => {
-  test("which page is the first and which the last", () => {
+describe("the news for the store", () => {
+  test("says which page is the first and which is the last", () => {
     const first = run([
       { type: "page", items: [object("a", "1")], resourceVersion: "100", continue: "token" },
     ]).last;
@@ -251,15 +254,15 @@ describe("what the store learns", () => {
       [...watching, bookmark("150"), ended(60_000), serverIsAt("120"), page()],
       true,
     ],
-    "so is a list at an earlier version after a silent watch": [
+    "a list at an earlier version after a silent watch is a rewind": [
       [...watching, bookmark("150"), silence, serverIsAt("120", true), page()],
       true,
     ],
-    "so is a list at an earlier version that had to be asked for again": [
+    "a list at an earlier version that had to be asked for again is a rewind": [
       [...watching, bookmark("150"), ended(60_000), serverIsAt("120"), failed({}), waited, page()],
       true,
     ],
-    "so is a list after our version was refused as too large": [
+    "a list after our version was refused as too large is a rewind": [
       [...watching, bookmark("150"), failed({ status: 504, message: "Too large resource version" }), page()],
       true,
     ],
@@ -270,11 +273,11 @@ describe("what the store learns", () => {
   const told: Record<string, ReflectorInput<KubeObject>[]> = {
     "while it watches": watching,
     "while it waits after a failure": [...watching, failed({})],
-    "while it asks how far the server is": [...watching, ended(60_000)],
+    "while it asks for the server's version": [...watching, ended(60_000)],
     "while it lists": [...watching, expired],
   };
   for (const [name, inputs] of Object.entries(told))
-    test(`told ${name} that the server was set back, it lists again and does not report it as found`, () => {
+    test(`when told ${name} that the server was set back, the reflector lists again and does not report that as its own finding`, () => {
       expect(run([...inputs, distrusted]).last.action).toMatchObject({ do: "list", continue: undefined });
       for (const more of [[page()], [failed({}), waited, page()], [failed({ status: 410 }), waited, page()]])
         expect(run([...inputs, distrusted, ...more]).last.news).toMatchObject({
@@ -282,21 +285,24 @@ describe("what the store learns", () => {
           found: false,
         });
     });
-  test("the list after a rewind is an ordinary one", () =>
+  test("the list after a rewind is an ordinary list", () =>
     expect(isRewound(...watching, distrusted, page(), expired, page())).toBe(false));
-  test("nothing from a bookmark", () =>
+  test("is empty for a bookmark", () =>
     expect(run([...watching, bookmark("150")]).last.news).toBeUndefined());
 });
 
-describe("the problem as a sentence", () => {
+describe("the problem as a sentence for a person", () => {
   const problems: Record<string, [ReflectorInput<KubeObject>, RegExp]> = {
-    "a refused list: it says what to grant": [
+    "says what to grant when a list is refused": [
       failed({ status: 403, reason: "Forbidden" }),
       /may not list .*grant/,
     ],
-    "an unknown kind: it asks about the CRDs": [failed({ status: 404, reason: "NotFound" }), /CRDs/],
-    "refused credentials: it names them": [failed({ status: 401, reason: "Unauthorized" }), /credentials/],
-    "no connection: it repeats what the system said": [
+    "asks about the CRDs when the kind is unknown": [failed({ status: 404, reason: "NotFound" }), /CRDs/],
+    "names the credentials when they are refused": [
+      failed({ status: 401, reason: "Unauthorized" }),
+      /credentials/,
+    ],
+    "repeats the system's words when there is no connection": [
       failed({ message: "connect ECONNREFUSED" }),
       /ECONNREFUSED/,
     ],
@@ -306,7 +312,7 @@ describe("the problem as a sentence", () => {
   test("is cleared by a page", () =>
     expect(run([failed({ status: 403 }), waited, page()]).last.problem).toBe(""));
   const listedAfterSilence = [...watching, silence, serverIsAt("100", true), page()];
-  test("stays after a silent watch until something is heard from a watch, also when a list succeeds", () => {
+  test("stays after a silent watch until data comes from a watch, even when a list succeeds", () => {
     expect(run([...watching, silence]).last.problem).toMatch(/silent/);
     expect(run(listedAfterSilence).last).toMatchObject({
       problem: expect.stringMatching(/silent/),
@@ -316,7 +322,7 @@ describe("the problem as a sentence", () => {
   });
 });
 
-test("whatever happens, there is always something to do or to wait for", () => {
+test("whatever happens, the reflector always has something to do or to wait for", () => {
   const inputs = [
     page(),
     added("a", "1"),

@@ -1,27 +1,27 @@
 /**
- * Keeps a copy of a collection equal to the API server's, as a pure state machine. `Informer` does what it asks for (list,
- * watch, ask, wait), tells it what happened, and keeps the copy.
+ * Keeps a copy of a collection equal to the API server's, as a pure state machine. `Informer` performs the machine's actions
+ * (list, watch, ask, wait), reports the results to the machine, and keeps the copy.
  *
  *     listing ── last page ──▶ watching ── ended, failed, silent ──▶ asking ──▶ watching again, from the same place
  *        ▲                        │                                     │
  *        └── place forgotten, or versions that go back ◀────────────────┘
  *
- * Before each of them it may be waiting: after a failure, for a time that grows.
+ * After a failure the machine waits before it enters one of these phases; the wait grows with each failure.
  *
- * The protocol is Kubernetes' own:
+ * The protocol is that of Kubernetes:
  * - A list is read by pages. Its `continue` token ties the pages to one snapshot. The list names no resourceVersion, so it
- *   shows the newest state; a list from "any version" could come from a cache that is behind what we have already seen.
- * - A watch begins after a resourceVersion, that of the list or of the last event, and sends each change since. So nothing
- *   is missed between list and watch, nor between one watch and the next.
+ *   shows the newest state. A list from "any version" could come from a cache that is older than what was already seen.
+ * - A watch begins after a resourceVersion, that of the list or of the last event, and sends each change since. So no change is
+ *   missed between list and watch, nor between one watch and the next.
  * - The server ends every watch after some minutes (`timeoutSeconds`), to move clients to other servers. That is no failure.
- * - It keeps the history of about five minutes. A watch from an older place is refused with 410, and only a list helps.
- *   In a quiet collection the last event is soon older than that, so the server sends a bookmark about once a minute: an
+ * - The server keeps the history of about five minutes. It refuses a watch from an older place with 410, and only a new list
+ *   helps. In a quiet collection the last event is soon older than that. So the server sends a bookmark about once a minute: an
  *   event without an object, which moves the place on.
- * - After a backup was restored the server's versions are behind ours. A watch from a version of the future is accepted,
- *   and then says nothing until the server has counted past that version (kubernetes/kubernetes#107457). So the server is
- *   asked how far it is before a watch is resumed, and silence leads to a new list: docs/adr/0023.
+ * - After a backup was restored, the server's versions are behind ours. It accepts a watch from a version of the future, but
+ *   sends nothing until it has counted past that version (kubernetes/kubernetes#107457). So the server is asked for its present
+ *   version before a watch is resumed, and silence leads to a new list: docs/adr/0023.
  *
- * It never ends and never gives up: a controller that stopped watching would look healthy and do nothing.
+ * The machine never ends and never gives up: a controller that stopped watching would look healthy and do nothing.
  *
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
  */
@@ -31,58 +31,62 @@ import type { KubeObject, ObjectMeta } from "../resource.ts";
 import { isOlder } from "./versions.ts";
 import { errorOf, type Failed, isForgotten, problemOf, SILENCE } from "./watch-failure.ts";
 
-/** `attempt` counts the failures since something last worked: the waits grow with it. */
+/** The phase of the machine. `attempt` counts the failures since something last worked; the waits grow with it. */
 export type ReflectorState =
   | {
       phase: "listing";
       attempt: number;
-      /** Objects per page; 0 asks for all at once. */
+      /** Objects per page; 0 asks for all objects at once. */
       limit: number;
-      /** The token of the next page; absent before the first. */
+      /** The token of the next page; absent before the first page. */
       continue: string | undefined;
-      /** The newest version that was seen before this list. A list at an earlier one: the server was set back. */
+      /** The newest version that was seen before this list. When the list has an earlier version, the server was set back. */
       since: string | undefined;
-      /** The last watch was given up for its silence, and nothing has been heard from another one since. */
+      /** True when the last watch was given up for its silence, and nothing has come from a later watch yet. */
       quiet: boolean;
-      /** Another watch of the same server found that it was set back, so this list counts as one after a restore. */
+      /**
+       * True when another watch found that the same server was set back, so that this list counts as the list after a restore.
+       */
       distrusted: boolean;
     }
   | { phase: "watching"; attempt: number; resourceVersion: string; quiet: boolean }
-  /** How far is the server? Asked before a watch is resumed. */
+  /** The server was asked for its present version, which is done before a watch is resumed. */
   | { phase: "asking"; attempt: number; resourceVersion: string; quiet: boolean }
   | { phase: "waiting"; attempt: number; next: ReflectorState };
 
-/** What happened, as the informer saw it. */
+/** A result that the informer reports to the machine. */
 export type ReflectorInput<T extends KubeObject> =
   | { type: "page"; items: T[]; resourceVersion: string; continue: string | undefined }
   | { type: "event"; event: WatchEvent<T> }
-  /** How far the server is. `silent`: nothing was heard of the collection for longer than a working watch is ever silent. */
+  /**
+   * The server's present version. `silent`: nothing came from the collection for longer than a working watch is ever silent.
+   */
   | { type: "version"; resourceVersion: string; silent: boolean }
   /** The watch ended without an error, after `livedMs`. */
   | { type: "ended"; livedMs: number }
   /** Neither an event nor a bookmark came for too long; the informer has closed the watch. */
   | { type: "silent" }
   /**
-   * Another watch found that the server was set back. This watch's version need not show it: the server may have counted
-   * past that version since.
+   * Another watch found that the server was set back. This watch's own version need not show it, because the server may have
+   * counted past that version meanwhile.
    */
   | { type: "distrusted" }
   | { type: "failed"; error: Failed; livedMs: number }
   | { type: "waited" };
 
-/** What the informer is to do next; what it did before has ended by then. */
+/** What the informer must do next. The action before has ended at this point. */
 export type ReflectorAction =
   | { do: "list"; continue: string | undefined; limit: number }
-  /** `quiet`: that this watch can be opened proves nothing, as the silent one before it was open as well. */
+  /** `quiet`: opening this watch proves nothing, because the silent watch before it could be opened as well. */
   | { do: "watch"; resourceVersion: string; timeoutSeconds: number; quiet: boolean }
-  /** Asks the server for its present version, by a list of one object. */
+  /** Asks the server for its present version, which a list of one object shows. */
   | { do: "ask" }
   | { do: "wait"; ms: number };
 
 /**
- * What the store learns. A list is complete with its `last` page: an object that was on none of its pages was deleted while
- * nobody watched. `rewound`: the server was set back, so the same version need not mean the same object. `found`: this
- * watch's own versions show that, and the watches of other collections must be told.
+ * What the store learns. A list is complete with its `last` page: an object on none of its pages was deleted while nobody
+ * watched. `rewound`: the server was set back, so the same version need not mean the same object. `found`: this watch's own
+ * versions showed that, so the watches of other collections must list again as well.
  */
 export type ReflectorNews<T extends KubeObject> =
   | { type: "page"; items: T[]; first: boolean; last: boolean; rewound: boolean; found: boolean }
@@ -92,22 +96,25 @@ export type ReflectorNews<T extends KubeObject> =
 export interface ReflectorStep<T extends KubeObject> {
   state: ReflectorState;
   news?: ReflectorNews<T>;
-  /** Absent: go on with what is under way. */
+  /** The next action. Absent: the action under way goes on. */
   action?: ReflectorAction;
-  /** What is wrong, as a sentence for a person; "" clears it. */
+  /** What is wrong, in a sentence for a person; an empty text clears the problem. */
   problem?: string;
 }
 
-/** Objects per page, as in client-go. */
+/** How many objects a page has at most, as in client-go. */
 const PAGE = 500;
-/** The limit that means no limit. */
+/** The value of `limit` that means no limit. */
 const EVERYTHING = 0;
 const MIN_BACKOFF_MS = 500;
-/** The longest wait of our own: for as long at most we are blind after the server is back. */
+/** The longest wait that we choose ourselves. After the server is back, changes go unnoticed for this long at most. */
 const MAX_BACKOFF_MS = 30_000;
-/** No longer Retry-After is believed: one wrong header must not end the watch for a day. */
+/** The longest Retry-After that is obeyed: one wrong header must not stop the watch for a day. */
 const LONGEST_RETRY_AFTER_MS = 5 * 60_000;
-/** A watch that lived this long has worked. One that ends sooner is followed after a wait, or it would become a storm. */
+/**
+ * A watch that lived this long has worked. After a shorter watch there is a wait, or the watches would follow each other
+ * without end.
+ */
 const LIVELY_MS = 2000;
 
 export function start(): { state: ReflectorState; action: ReflectorAction } {
@@ -124,8 +131,8 @@ export function start(): { state: ReflectorState; action: ReflectorAction } {
 }
 
 /**
- * The next state, and what to do. `chance` in [0, 1) spreads waits and the durations of watches: after an API server's
- * restart its clients must not all come back in the same second.
+ * The next state, and what to do. `chance` in [0, 1) spreads the waits and the durations of watches: after an API server has
+ * restarted, its clients must not all come back in the same second.
  */
 export function step<T extends KubeObject>(
   state: ReflectorState,
@@ -150,7 +157,7 @@ function listed<T extends KubeObject>(
 ): ReflectorStep<T> {
   const last = page.continue === undefined;
   const first = state.continue === undefined;
-  // All pages of a list carry the version of its snapshot, so any page can tell.
+  // All pages of a list carry the version of its snapshot, so any page shows whether the server was set back.
   const isBehind = state.since !== undefined && isOlder(page.resourceVersion, state.since) === true;
   const found = isBehind && !state.distrusted;
   const rewound = isBehind || state.distrusted;
@@ -175,7 +182,7 @@ function heard<T extends KubeObject>(
   const resourceVersion = event.object.metadata.resourceVersion ?? state.resourceVersion;
   if (isOlder(resourceVersion, state.resourceVersion) === true) return backwards(state, chance);
   const next: ReflectorState = { phase: "watching", attempt: 0, resourceVersion, quiet: false };
-  // A bookmark is a sign of life and a new place, but nothing that the store could learn.
+  // A bookmark shows that the watch works and moves the place on, but contains nothing for the store.
   if (event.type === "BOOKMARK") return { state: next, problem: "" };
   const news: ReflectorNews<T> = {
     type: event.type === "DELETED" ? "remove" : "upsert",
@@ -185,8 +192,8 @@ function heard<T extends KubeObject>(
 }
 
 /**
- * Resumes the watch from its place, unless the server is behind that place. After a long silence the answer proves nothing:
- * a server that was restored meanwhile may have counted past our place since, so everything is listed again.
+ * Resumes the watch from its place, unless the server is behind that place. After a long silence the server's version proves
+ * nothing: a server that was restored meanwhile may have counted past our place, so everything is listed again.
  */
 function told<T extends KubeObject>(
   state: Extract<ReflectorState, { phase: "asking" }>,
@@ -197,7 +204,10 @@ function told<T extends KubeObject>(
   return go(silent || isBehind ? anew(state) : { ...state, phase: "watching" }, chance);
 }
 
-/** A watch's versions only grow, unless the server was set back under it. The second time in a row waits first. */
+/**
+ * Handles an event that is older than the one before, which means that the server was set back during the watch. The list
+ * follows at once the first time, and after a wait when it happens twice in a row.
+ */
 function backwards<T extends KubeObject>(
   state: Extract<ReflectorState, { phase: "watching" }>,
   chance: number,
@@ -206,8 +216,8 @@ function backwards<T extends KubeObject>(
 }
 
 /**
- * Begins a list whose version will say whether the server was set back. `attempt` is at least 1, so that another failure
- * right after the list waits: only a watch that works makes everything as good as new.
+ * Begins a list whose version will show whether the server was set back. `attempt` is at least 1, so that another failure right
+ * after the list leads to a wait. Only a watch that works sets `attempt` back to 0.
  */
 function anew({
   attempt,
@@ -226,14 +236,18 @@ function anew({
   };
 }
 
-/** Also begins a list that is under way again: its first pages may be from before the restore. */
+/**
+ * Begins a list under distrust. A list under way begins again as well, because its first pages may be from before the restore.
+ */
 function distrusted(state: ReflectorState): ReflectorState {
   if (state.phase === "waiting") return distrusted(state.next);
   const list = state.phase === "listing" ? state : anew(state);
   return { ...list, continue: undefined, distrusted: true };
 }
 
-/** The server ends watches all the time (`timeoutSeconds`, a restart): the next follows at once from the same place. */
+/**
+ * The server ends watches all the time (`timeoutSeconds`, a restart), so the next watch follows at once from the same place.
+ */
 function ended<T extends KubeObject>(
   state: Extract<ReflectorState, { phase: "watching" }>,
   livedMs: number,
@@ -254,8 +268,8 @@ function failed<T extends KubeObject>(
 ): ReflectorStep<T> {
   const problem = problemOf(state.phase === "listing" ? "list" : "watch", error);
   if (isForgotten(error)) {
-    // A continue token expires when paging takes longer than etcd keeps history. Where even the first page finds its
-    // version expired, paging cannot work, and everything is asked for at once.
+    // A continue token expires when paging takes longer than etcd keeps history; then paging begins again. When the version of
+    // even the first page has expired, paging cannot work, and everything is asked for at once.
     const twice = state.phase === "listing" && state.continue === undefined;
     const limit = state.phase !== "listing" ? PAGE : twice ? EVERYTHING : state.limit;
     const { attempt, quiet } = state;
@@ -267,13 +281,14 @@ function failed<T extends KubeObject>(
       continue: undefined,
       distrusted: isDistrusted,
     } as const;
-    // A watch that had worked was only quiet for too long: the list follows without a wait. The watch after that list must
-    // work before this is so again, or a server that forgets at once would be asked for list after list.
+    // A watch that worked before was only quiet for too long, so the list follows without a wait. That is allowed again only
+    // after the next watch has worked: otherwise a server that forgets at once would be asked for list after list.
     return state.phase === "watching" && state.attempt === 0
       ? go({ ...list, attempt: 1 }, chance)
       : { ...pause(list, error, chance), problem };
   }
-  // The token stays good, so the smaller page begins where the large one would have. 500, 125, 32, 8, 2, 1.
+  // The token stays valid, so the smaller page begins where the large page would have begun. The sizes are 500, 125, 32, 8, 2
+  // and 1.
   if (state.phase === "listing" && error.reason === "TooLarge" && state.limit > 1)
     return go({ ...state, limit: Math.ceil(state.limit / 4) }, chance);
   if (state.phase !== "watching") return { ...pause(state, error, chance), problem };
@@ -290,7 +305,8 @@ function pause<T extends KubeObject>(
   const backoff =
     Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** Math.min(attempt - 1, 20)) * (1 - chance / 2);
   const asked = Math.min(error?.retryAfterMs ?? 0, LONGEST_RETRY_AFTER_MS);
-  // Every client was given the same Retry-After: ours is spread over a fifth more, never less than was asked for.
+  // Every client got the same Retry-After, so this client waits for up to a fifth longer, and never for less than was asked
+  // for.
   const ms = Math.round(Math.max(backoff, asked * (1 + chance / 5)));
   return { state: { phase: "waiting", attempt, next: { ...next, attempt } }, action: { do: "wait", ms } };
 }
@@ -309,7 +325,8 @@ function actionOf(state: ReflectorState, chance: number): ReflectorAction {
       return {
         do: "watch",
         resourceVersion: state.resourceVersion,
-        // Five to ten minutes, as client-go asks for: spread, so that watches do not end at the same moment.
+        // A watch lasts five to ten minutes, as client-go asks for. The durations are spread so that watches do not end at the
+        // same moment.
         timeoutSeconds: 300 + Math.floor(chance * 300),
         quiet: state.quiet,
       };

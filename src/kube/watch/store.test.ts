@@ -42,11 +42,11 @@ describe("a store", () => {
     expect(things.list()).toHaveLength(2);
     expect(things.get("o", "a")).toBeUndefined();
   });
-  test("throws for an index that nobody declared", () =>
+  test("throws for an index that was not declared", () =>
     expect(() => store().byIndex("typo", "x")).toThrow(/typo/));
 });
 
-describe("a trimmed object", () => {
+describe("an object that is trimmed for the store", () => {
   const secret = {
     apiVersion: "v1",
     kind: "Secret",
@@ -60,7 +60,7 @@ describe("a trimmed object", () => {
     },
     data: { token: "dG9w" },
   };
-  test("a Secret kept as metadata only has neither its data nor the copy of it in kubectl's annotation", () => {
+  test("has, as metadata only, neither a Secret's data nor the copy in kubectl's annotation", () => {
     const kept = trim(secret as KubeObject, { metadataOnly: true });
     expect(JSON.stringify(kept)).not.toContain("dG9w");
     expect(kept.metadata.annotations).toEqual({ keep: "1" });
@@ -79,12 +79,12 @@ describe("the lines of a watch", () => {
     for (const text of texts) yield typeof text === "string" ? new TextEncoder().encode(text) : text;
   }
   const read = async (source: AsyncIterable<Uint8Array>) => Array.fromAsync(linesOf(source));
-  test("are put together from any pieces", async () =>
+  test("are put together from the pieces that arrive", async () =>
     expect(await read(chunks("{a", "}\n{b}\n{", "c}", "\n"))).toEqual(["{a}", "{b}", "{c}"]));
-  test("keep a character whole that arrives in two pieces", async () => {
+  test("contain a character whole that arrived in two pieces", async () => {
     const bytes = new TextEncoder().encode("é\n");
     expect(await read(chunks(bytes.slice(0, 1), bytes.slice(1)))).toEqual(["é"]);
   });
-  test("leave out what a cut connection left unfinished", async () =>
+  test("leave out a last line that a broken connection left unfinished", async () =>
     expect(await read(chunks('{"a":1}\n{"type":"ADD'))).toEqual(['{"a":1}']));
 });

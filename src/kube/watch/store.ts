@@ -3,34 +3,34 @@ import type { KubeObject } from "../resource.ts";
 import { keyOf } from "../resource.ts";
 
 /**
- * What controllers may do with an informer's objects: read them. The objects are frozen and have no managedFields.
+ * Read access to an informer's objects, for controllers. The objects are frozen and have no managedFields.
  *
- * Reading costs no request, which is why controllers look things up here and not at the API server. In return the store
- * is a little behind: what was just written may not be in it yet (see `Recent`).
+ * Reading costs no request, so controllers look things up here and not at the API server. In return the store is a little
+ * behind: an object that was just written may not be in it yet (see `Recent`).
  */
 export interface ReadStore<T extends KubeObject> {
   get(namespace: string | undefined, name: string): T | undefined;
   getByKey(key: string): T | undefined;
-  /** The objects of one namespace, or all; in no particular order. */
+  /** The objects of one namespace, or of all namespaces, in no particular order. */
   list(namespace?: string): T[];
-  /** The objects for which the index of that name gave `value`. */
+  /** The objects for which the index of that name returned `value`. */
   byIndex(index: string, value: string): T[];
   keys(): Iterable<string>;
   readonly size: number;
 }
 
 /**
- * Named functions that give the values under which an object can be found, such as the names of the Secrets that it
- * refers to. They answer "which objects refer to this?" without a walk through all of them at each event.
+ * Functions by name, each of which returns the values under which an object can be found, such as the names of the Secrets that
+ * it refers to. An index answers "which objects refer to this Secret?" without searching all objects at each event.
  */
 export type Indexes<T> = Record<string, (object: T) => readonly string[]>;
 
-/** The objects of one informer, by key, by namespace and by index. Only the informer writes to it. */
+/** The objects of one informer, found by key, by namespace and by index. Only the informer writes to the store. */
 export class Store<T extends KubeObject> implements ReadStore<T> {
   readonly #objects = new Map<string, T>();
   readonly #byNamespace = new MultiMap<string, string>();
   readonly #indexes: Indexes<T>;
-  /** For each index: the keys of the objects that have a value. */
+  /** For each index, the keys of the objects by value. */
   readonly #found: Map<string, MultiMap<string, string>>;
 
   constructor(indexes: Indexes<T> = {}) {
@@ -56,16 +56,17 @@ export class Store<T extends KubeObject> implements ReadStore<T> {
   }
   byIndex(index: string, value: string): T[] {
     const values = this.#found.get(index);
-    // An empty answer would look like "nothing refers to it", and somebody would act on that.
-    if (values === undefined) throw new Error(`there is no index "${index}"`);
+    // An empty answer would mean that nothing refers to the value, and the caller would act on that.
+    if (values === undefined) throw new Error(`the store has no index "${index}"`);
     return this.#read(values.get(value));
   }
 
-  /** Puts the object in place of an earlier one of the same key, which it returns. */
+  /** Stores the object in place of an earlier object of the same key, and returns the earlier object. */
   set(object: T): T | undefined {
     const key = keyOf(object);
     const previous = this.#objects.get(key);
-    // The values are computed again from the former object, which is frozen: a list of them per object would cost memory.
+    // The values of the earlier object are computed again, which works because it is frozen. Keeping a list of values per
+    // object would cost memory.
     if (previous !== undefined) this.#unindex(key, previous);
     this.#objects.set(key, object);
     this.#byNamespace.add(object.metadata.namespace ?? "", key);

@@ -40,7 +40,7 @@ const raw = (): KubeObject =>
     },
   }) as KubeObject;
 
-test("everything stays except what nobody reads", () => {
+test("an object keeps everything except the fields that nobody reads", () => {
   const wanted = raw();
   const metadata = wanted.metadata as unknown as Record<string, unknown>;
   delete metadata.managedFields;
@@ -50,7 +50,7 @@ test("everything stays except what nobody reads", () => {
   expect(trim(raw())).toEqual(wanted);
 });
 
-test("with metadata only, nothing but the metadata is kept", () => {
+test("an object that is kept as metadata only has nothing but its metadata", () => {
   const { apiVersion, kind, metadata } = trim(raw());
   expect(trim(raw(), { metadataOnly: true })).toEqual({ apiVersion, kind, metadata });
 });
@@ -66,7 +66,7 @@ test("a trimmed object cannot be changed at any depth", () => {
   }).toThrow(TypeError);
 });
 
-test("a transform gets the trimmed object, and what it returns is kept", () => {
+test("a transform gets the trimmed object, and its result is kept", () => {
   const seen = trim(raw(), {
     transform: (object) => ({ ...object, spec: Object.keys(object.metadata).includes("managedFields") }),
   });

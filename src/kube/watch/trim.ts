@@ -1,21 +1,21 @@
 /**
  * Makes an object as small as a store needs it, and unchangeable.
  *
- * A controller keeps every object that it watches in memory, so each part that is kept for nothing counts ten thousand
- * times. docs/adr/0021 has the target (400 MiB for 10,000 streams) and what was measured on the way.
+ * A controller keeps every object that it watches in memory, so each needless part of an object counts ten thousand times.
+ * docs/adr/0021 has the target (400 MiB for 10,000 streams) and the measurements.
  */
 
 import type { KubeObject, ObjectMeta } from "../resource.ts";
 import type { Condition, RuntimeStatus } from "../status/conditions.ts";
 
 /**
- * `kubectl apply` keeps a copy of the whole object in this annotation. It comes with the metadata, so a Secret's content
- * would be in our memory although we asked for metadata only.
+ * The annotation in which `kubectl apply` keeps a copy of the whole object. Annotations are part of the metadata, so a Secret's
+ * content would be in our memory although only metadata was asked for.
  * https://kubernetes.io/docs/reference/labels-annotations-taints/#kubectl-kubernetes-io-last-applied-configuration
  */
 const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
 
-/** All of metadata except `managedFields` (often larger than the object itself), `generateName` and `selfLink`. */
+/** All fields of metadata except `managedFields` (often larger than the object itself), `generateName` and `selfLink`. */
 const KEPT = [
   "name",
   "namespace",
@@ -32,8 +32,8 @@ const KEPT = [
 ] as const;
 
 /**
- * The object as a store keeps it: without managedFields and kubectl's copy, with equal texts shared, and frozen. It is
- * frozen because everybody gets the same object: a reconciler that changed it would change what all others see.
+ * The object as a store keeps it: without managedFields and kubectl's copy, with equal texts shared, and frozen. All readers
+ * get the same object, so a reconciler that changed it would change it for all other readers.
  */
 export function trim<T extends KubeObject>(
   object: T,
@@ -45,7 +45,10 @@ export function trim<T extends KubeObject>(
   return deepFreeze(shared(transform === undefined ? trimmed : transform(trimmed)));
 }
 
-/** Copied field by field: V8 stores an object that fields were deleted from as a hash table, in three times the memory. */
+/**
+ * The metadata is copied field by field: V8 stores an object that fields were deleted from as a hash table, which takes three
+ * times the memory.
+ */
 function trimmedMetadata(metadata: ObjectMeta): ObjectMeta {
   const kept: Record<string, unknown> = {};
   for (const name of KEPT) {
@@ -60,18 +63,18 @@ function trimmedMetadata(metadata: ObjectMeta): ObjectMeta {
 }
 
 /**
- * Keeps one copy of the texts that thousands of objects have in common. JSON.parse makes a new string for every value
- * that is not very short, and the conditions alone are about twenty strings per object.
+ * Keeps one copy of the texts that thousands of objects have in common. JSON.parse makes a new string for every value that is
+ * not very short, and the conditions alone have about twenty strings per object.
  */
 function shared<T extends KubeObject>(object: T): T {
   object.apiVersion = one(object.apiVersion);
   object.kind = one(object.kind);
   const { metadata } = object;
   if (metadata.namespace !== undefined) metadata.namespace = one(metadata.namespace);
-  // Objects that one `kubectl apply` made were created in the same second.
+  // Objects that were created by one `kubectl apply` have the same second of creation.
   if (metadata.creationTimestamp !== undefined) metadata.creationTimestamp = one(metadata.creationTimestamp);
-  // Ordinary finalizers are few and the same everywhere. A longer list is somebody's own: an object can have a hundred
-  // thousand, all different, which would only push the useful texts out.
+  // Ordinary finalizers are few, and the same on all objects. A longer list is not shared: an object can have a hundred
+  // thousand different finalizers, which would only displace the useful texts.
   if (metadata.finalizers !== undefined && metadata.finalizers.length <= ORDINARY_FINALIZERS)
     metadata.finalizers = metadata.finalizers.map(one);
   const status = object.status as RuntimeStatus | undefined;
@@ -80,16 +83,19 @@ function shared<T extends KubeObject>(object: T): T {
   return { ...object, status: { ...status, conditions } };
 }
 
-/** Every text of a condition, whatever its fields are called: another project's kind may have fewer or more than ours. */
+/**
+ * Shares every text of a condition, whatever its field is called: a kind of another project may have more or fewer fields than
+ * ours.
+ */
 function worded(condition: Condition): Condition {
   const copy = { ...condition } as unknown as Record<string, unknown>;
   for (const [field, value] of Object.entries(copy)) if (typeof value === "string") copy[field] = one(value);
   return copy as unknown as Condition;
 }
 
-/** At this many different texts the table begins again: times and names that come once must not fill it for ever. */
+/** With this many different texts the table is emptied: times and names that occur once must not fill it for ever. */
 const DIFFERENT = 10_000;
-/** Longer texts are hardly ever the same, and would make the table large. */
+/** Longer texts are not shared: they are hardly ever the same, and would make the table large. */
 const LONGEST = 200;
 const ORDINARY_FINALIZERS = 16;
 const words = new Map<string, string>();
