@@ -13,22 +13,25 @@ export interface TestedObject {
   status?: unknown;
 }
 
-/** What the API server or the validator says about an object. */
+/** The answer of the API server or the validator about an object. */
 export interface Opinion {
   accepted: boolean;
-  /** All errors, each with its field. */
+  /** All errors, each with its field, in one text. */
   message: string;
-  /** The object as it is, or would be, stored; undefined when it was refused. */
+  /** The object as it is stored, or would be stored; undefined when it was refused. */
   object: TestedObject | undefined;
 }
 
-/** An object, and a part of the error that both must report; undefined when both must accept it. */
+/**
+ * For each case: an object, and a part of the error that both API server and validator must report. Undefined: both must accept
+ * the object.
+ */
 export type Rows = Record<string, [object: TestedObject, complaint: string | undefined]>;
 
 const kinds = readKinds();
 const pluralOf = (kind: string) => kinds.get(kind)!.plural;
 
-/** A real API server, asked by dry runs. It stores nothing, so one namespace is enough for any number of rows. */
+/** A real API server that answers dry runs. It stores nothing, so one namespace is enough for any number of cases. */
 export class DryRunServer {
   readonly #api = kubeConfig(kubeconfigPath()).makeApiClient(CustomObjectsApi);
   readonly namespace: string;
@@ -49,7 +52,7 @@ export class DryRunServer {
     );
   }
 
-  /** Replaces what `create(object, true)` stored, as a dry run as well. */
+  /** Replaces an object that `create(object, true)` stored. This is a dry run as well. */
   replace(object: TestedObject): Promise<Opinion> {
     const { name } = object.metadata;
     return answerOf(
@@ -86,7 +89,7 @@ async function answerOf(call: Promise<unknown>): Promise<Opinion> {
   }
 }
 
-/** What `smschannel validate` says about one object. */
+/** The answer of `smschannel validate` about one object. */
 export function validatorSays(object: TestedObject, old?: TestedObject): Opinion {
   const raw = object as unknown as Record<string, unknown>;
   const found = kinds.get(object.kind)!.check(raw, old === undefined ? {} : { old });
@@ -98,9 +101,9 @@ export function validatorSays(object: TestedObject, old?: TestedObject): Opinion
   };
 }
 
-/** One test per row: API server and validator must agree, and report what the row says. */
+/** Makes one test per case: API server and validator must agree, and report the expected error. */
 export function bothSay(title: string, rows: Rows) {
-  describe(title, () => {
+  describe(`API server and validator agree about ${title}`, () => {
     const answers = new Map<string, Opinion>();
     beforeAll(async () => {
       const server = new DryRunServer(await newNamespace("kinds"));
@@ -109,14 +112,18 @@ export function bothSay(title: string, rows: Rows) {
       });
     });
     for (const [name, [object, complaint]] of Object.entries(rows)) {
-      test(name, () => {
+      test(titleOf(name, complaint), () => {
         compare(answers.get(name)!, validatorSays(object), complaint);
       });
     }
   });
 }
 
-/** Fails unless both opinions are as expected. */
+/** The title of a case, for a `describe` that names API server and validator. */
+export const titleOf = (name: string, complaint: string | undefined) =>
+  `${complaint === undefined ? "both accept" : "both refuse"}: ${name}`;
+
+/** Fails unless the API server and the validator both answer as expected. */
 export function compare(server: Opinion, validator: Opinion, complaint: string | undefined) {
   expect(
     { server: server.accepted, validator: validator.accepted },

@@ -20,11 +20,11 @@ for (const [plural, { short, columns }] of Object.entries(kinds)) {
     const crd = await extensions().readCustomResourceDefinition({ name: `${plural}.smschannel.dev` });
     const told = Object.fromEntries((crd.status?.conditions ?? []).map(({ type, status }) => [type, status]));
     expect(told.Established).toBe("True");
-    // With the condition NonStructuralSchema there would be neither pruning nor defaults.
+    // With the condition NonStructuralSchema the API server would neither prune unknown fields nor set defaults.
     expect(told.NonStructuralSchema).toBeUndefined();
   });
 
-  test(`kubectl get ${short} shows the columns`, async () => {
+  test(`kubectl get ${short} shows the expected columns`, async () => {
     const namespace = await newNamespace("kinds");
     const applied = await kubectl(["apply", "-n", namespace, "-f", join(root, "examples")]);
     expect(applied.stderr).toBe("");
@@ -40,7 +40,7 @@ for (const [plural, { short, columns }] of Object.entries(kinds)) {
   });
 }
 
-test("a second kubectl apply -f crds/ changes nothing", async () => {
+test("kubectl apply -f crds/ changes nothing the second time", async () => {
   const { stdout, stderr } = await kubectl([
     "apply",
     "--dry-run=server",
@@ -116,7 +116,7 @@ test("two field managers share a status, and neither takes a field from the othe
   expect(foreign.stderr).toContain("conflict");
 });
 
-/** YAML as a person types it. kubectl and our parser must read the same values. */
+/** YAML as a person types it. kubectl and our parser must read the same values from it. */
 const typed: Record<string, [spec: string, complaint: string | undefined]> = {
   "a number in quotes": [`{workStreamRef: {name: a}, number: "14252306549"}`, undefined],
   "a number without quotes": ["{workStreamRef: {name: a}, number: 14252306549}", "must be of type string"],
@@ -156,7 +156,7 @@ const typed: Record<string, [spec: string, complaint: string | undefined]> = {
 };
 
 for (const [name, [spec, complaint]] of Object.entries(typed)) {
-  test(`typed YAML: ${name}`, async () => {
+  test(`API server and validator read the same from typed YAML: ${name}`, async () => {
     const namespace = await newNamespace("kinds");
     const input = `apiVersion: smschannel.dev/v1alpha1\nkind: SmsNumber\nmetadata: {name: typed}\nspec: ${spec}\n`;
     const server = await kubectl(["create", "--dry-run=server", "-n", namespace, "-f", "-"], { input });

@@ -18,7 +18,7 @@ function run(args: string[], input = ""): Promise<{ code: number | null; stdout:
 const hours = (zone: string) =>
   `apiVersion: smschannel.dev/v1alpha1\nkind: OperatingHours\nmetadata: {name: h}\nspec: {timeZone: ${zone}}\n`;
 
-test("the examples are valid: exit code 0", async () => {
+test("validate ends with exit code 0 for the examples, which are valid", async () => {
   expect(await run(["examples"])).toEqual({
     code: 0,
     stdout: "3 objects, 0 errors, 0 warnings\n",
@@ -26,19 +26,19 @@ test("the examples are valid: exit code 0", async () => {
   });
 });
 
-test("an error in standard input: exit code 1", async () => {
+test("validate ends with exit code 1 for an error in standard input", async () => {
   const { code, stdout } = await run(["-"], hours("Local"));
   expect(code).toBe(1);
   expect(stdout).toContain("(stdin):4: error: OperatingHours h: spec.timeZone:");
 });
 
-test("--output json prints one JSON object", async () => {
+test("validate --output json prints one JSON object", async () => {
   const { code, stdout } = await run(["--output", "json", "-"], hours("UTC"));
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toEqual({ objects: 1, errors: 0, warnings: 0, findings: [] });
 });
 
-test("wrong use: exit code 2 and a message on stderr", async () => {
+test("validate ends with exit code 2 and a message on stderr when it is used wrongly", async () => {
   expect(await run([])).toMatchObject({ code: 2, stderr: expect.stringContaining("name at least one file") });
   expect(await run(["no-such.yaml"])).toMatchObject({
     code: 2,

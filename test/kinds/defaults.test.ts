@@ -43,7 +43,7 @@ describe("the API server stores the defaults that the validator assumes", () => 
     server = new DryRunServer(await newNamespace("kinds"));
   });
   for (const [name, object] of Object.entries(objects)) {
-    test(name, async () => {
+    test(`for ${name}`, async () => {
       const stored = await server.create(object);
       expect(stored.message).toBe("");
       expect(validatorSays(object).object?.spec).toEqual(stored.object?.spec);

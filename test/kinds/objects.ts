@@ -1,6 +1,6 @@
 import type { TestedObject } from "./both.ts";
 
-/** Changes to a spec, such as `{ "workDistribution.mode": "Pick" }`. undefined removes a field. */
+/** Changes to a spec, such as `{ "workDistribution.mode": "Pick" }`. The value undefined removes a field. */
 export type Changes = Record<string, unknown>;
 
 const apiVersion = "smschannel.dev/v1alpha1";
@@ -13,7 +13,7 @@ const object = (kind: string, spec: object, changes: Changes): TestedObject => (
   spec: changed(spec, changes),
 });
 
-/** The smallest WorkStream. */
+/** The smallest valid WorkStream, with these changes. */
 export const stream = (changes: Changes = {}) =>
   object(
     "WorkStream",
@@ -21,15 +21,15 @@ export const stream = (changes: Changes = {}) =>
     changes,
   );
 
-/** The smallest SmsNumber. */
+/** The smallest valid SmsNumber, with these changes. */
 export const number = (changes: Changes = {}) =>
   object("SmsNumber", { workStreamRef: { name: "support" }, number: "14252306549" }, changes);
 
-/** The smallest OperatingHours. */
+/** The smallest valid OperatingHours, with these changes. */
 export const hours = (changes: Changes = {}) =>
   object("OperatingHours", { timeZone: "Europe/Vienna" }, changes);
 
-/** The same object with another spec. */
+/** The same object with changes to its spec. */
 export const again = (before: TestedObject, changes: Changes): TestedObject => ({
   ...before,
   spec: changed(before.spec as object, changes),

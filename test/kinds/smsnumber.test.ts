@@ -8,26 +8,26 @@ const n = (digits: unknown, type?: string) =>
 const written: Rows = {
   "digits with the country code": [n("14252306549"), undefined],
   "a plus in front": [n("+14252306549"), `${PLUS} "14252306549"`],
-  "blanks between": [n("1 425 230 6549"), `${PLUS} "14252306549"`],
-  "dashes between": [n("1-425-230-6549"), `${PLUS} "14252306549"`],
+  "blanks between the digits": [n("1 425 230 6549"), `${PLUS} "14252306549"`],
+  "dashes between the digits": [n("1-425-230-6549"), `${PLUS} "14252306549"`],
   "plus, blanks, brackets and dash": [n("+1 (425) 230-6549"), `${PLUS} "14252306549"`],
-  "dots between": [n("1.425.230.6549"), `${PLUS} "14252306549"`],
-  "a blank in front": [n(" 14252306549"), `${PLUS} "14252306549"`],
-  "a blank behind": [n("14252306549 "), `${PLUS} "14252306549"`],
-  "a line break behind": [n("14252306549\n"), "digits only: write the country code"],
+  "dots between the digits": [n("1.425.230.6549"), `${PLUS} "14252306549"`],
+  "a blank in front of the digits": [n(" 14252306549"), `${PLUS} "14252306549"`],
+  "a blank after the digits": [n("14252306549 "), `${PLUS} "14252306549"`],
+  "a line break after the digits": [n("14252306549\n"), "digits only: write the country code"],
   letters: [n("1425CONTOSO"), "digits only: write the country code and the number in quotes"],
   "an extension": [n("14252306549x12"), "digits only: write the country code"],
   "only a plus": [n("+"), "digits only: write the country code"],
   "digits of another script": [n("١٤٢٥٢٣٠٦٥٤٩"), "digits only: write the country code"],
-  "without quotes, an integer": [n(14252306549), 'must be of type string: "integer"'],
+  "an integer, as YAML reads digits without quotes": [n(14252306549), 'must be of type string: "integer"'],
   "a fraction": [n(1425230.5), 'must be of type string: "number"'],
   "a boolean": [n(true), 'must be of type string: "boolean"'],
   "a list": [n(["14252306549"]), 'must be of type string: "array"'],
   "an object": [n({ digits: "1" }), 'unknown field "spec.number.digits"'],
   "an empty text": [n(""), "at least 1 chars long"],
-  "longer than any number": [n("1".repeat(41)), "Too long"],
-  "not given": [n(undefined), "Required value"],
-  null: [n(null), "Required value"],
+  "a text that is longer than any number": [n("1".repeat(41)), "Too long"],
+  "no number": [n(undefined), "Required value"],
+  "null as the number": [n(null), "Required value"],
 };
 
 const longCodes: Rows = {
@@ -44,7 +44,7 @@ const longCodes: Rows = {
   "country code 1 and twelve digits": [n("120655501000"), "after the country code 1 write ten digits"],
   "country code 1 and an area code that begins with 0": [n("10255550100"), "the first from 2 to 9"],
   "country code 1 and an area code that begins with 1": [n("11255550100"), "the first from 2 to 9"],
-  "type LongCode said": [n("436601234567", "LongCode"), undefined],
+  "type LongCode written out": [n("436601234567", "LongCode"), undefined],
   "a British mobile number": [n("447700900123"), undefined],
   ...Object.fromEntries(
     ["800", "833", "844", "855", "866", "877", "888"].map((prefix) => [
@@ -63,8 +63,8 @@ const tollFree: Rows = {
       [n(`1${prefix}5550100`, "TollFree"), undefined] as const,
     ]),
   ),
-  "another prefix": [n("14252306549", "TollFree"), "is not toll-free: write 1, one of 800"],
-  "without the country code": [n("8885550100", "TollFree"), "is not toll-free"],
+  "a prefix that is not toll-free": [n("14252306549", "TollFree"), "is not toll-free: write 1, one of 800"],
+  "a number without the country code": [n("8885550100", "TollFree"), "is not toll-free"],
   "a digit short": [n("1888555010", "TollFree"), "is not toll-free"],
   "a digit more": [n("188855501000", "TollFree"), "is not toll-free"],
   "a plus in front": [n("+18885550100", "TollFree"), `${PLUS} "18885550100"`],
@@ -76,7 +76,7 @@ const shortCodes: Rows = {
   "a zero in front": [n("089454", "ShortCode"), undefined],
   "four digits": [n("8945", "ShortCode"), "is not a short code: write its 5 or 6 digits"],
   "seven digits": [n("8945461", "ShortCode"), "is not a short code"],
-  "with the country code": [n("14252306549", "ShortCode"), "is not a short code"],
+  "a number with a country code": [n("14252306549", "ShortCode"), "is not a short code"],
   "a dash": [n("894-546", "ShortCode"), `${PLUS} "894546"`],
 };
 
@@ -84,7 +84,7 @@ const s = (changes: Record<string, unknown>) => number(changes);
 const rest: Rows = {
   "an unknown type": [s({ type: "Mobile" }), 'supported values: "LongCode", "TollFree", "ShortCode"'],
   "a type in lower case": [s({ type: "longCode" }), "Unsupported value"],
-  "no stream": [s({ workStreamRef: undefined }), "Required value"],
+  "a number without a stream": [s({ workStreamRef: undefined }), "Required value"],
   "a stream without a name": [s({ workStreamRef: {} }), "Required value"],
   "an empty name of a stream": [s({ "workStreamRef.name": "" }), "spec.workStreamRef.name"],
   "a name of a stream that no object can have": [s({ "workStreamRef.name": "Support" }), "should match"],
@@ -107,26 +107,29 @@ const rest: Rows = {
     s({ operatingHoursRef: "support-hours" }),
     'must be of type object: "string"',
   ],
-  "observe only": [s({ managementPolicy: "Observe" }), undefined],
+  "managementPolicy Observe": [s({ managementPolicy: "Observe" }), undefined],
   "an unknown management policy": [s({ managementPolicy: "Watch" }), 'supported values: "Manage", "Observe"'],
-  "takeover always": [s({ takeover: "Always" }), undefined],
+  "takeover Always": [s({ takeover: "Always" }), undefined],
   "an unknown takeover": [s({ takeover: "Never" }), 'supported values: "WhenUnset", "Always"'],
-  "deletion: restore": [s({ deletionPolicy: "Restore" }), undefined],
-  "deletion: clear": [s({ deletionPolicy: "Clear" }), undefined],
-  "deletion: retain": [s({ deletionPolicy: "Retain" }), undefined],
+  "deletionPolicy Restore": [s({ deletionPolicy: "Restore" }), undefined],
+  "deletionPolicy Clear": [s({ deletionPolicy: "Clear" }), undefined],
+  "deletionPolicy Retain": [s({ deletionPolicy: "Retain" }), undefined],
   "an unknown deletion policy": [
     s({ deletionPolicy: "Delete" }),
     'supported values: "Restore", "Clear", "Retain"',
   ],
-  suspended: [s({ suspend: true }), undefined],
-  "suspended, in quotes": [s({ suspend: "true" }), 'must be of type boolean: "string"'],
-  "null where nothing need stand": [s({ description: null, type: null, suspend: null }), undefined],
-  "a text of its own": [s({ automatedMessages: [{ trigger: "Help", text: "Call us" }] }), undefined],
-  "a text with an unknown placeholder": [
+  "suspend true": [s({ suspend: true }), undefined],
+  "suspend true in quotes": [s({ suspend: "true" }), 'must be of type boolean: "string"'],
+  "null for fields that are optional": [s({ description: null, type: null, suspend: null }), undefined],
+  "an automated message of its own": [
+    s({ automatedMessages: [{ trigger: "Help", text: "Call us" }] }),
+    undefined,
+  ],
+  "an automated message with an unknown placeholder": [
     s({ automatedMessages: [{ trigger: "Help", text: "Hi {CustomerName}" }] }),
     "unknown placeholder {CustomerName}",
   ],
-  "two texts for one trigger": [
+  "two messages for one trigger and language": [
     s({
       automatedMessages: [
         { trigger: "Help", text: "a" },
@@ -143,4 +146,4 @@ bothSay("how a number is written", written);
 bothSay("a long code", longCodes);
 bothSay("a toll-free number", tollFree);
 bothSay("a short code", shortCodes);
-bothSay("the rest of an SmsNumber", rest);
+bothSay("the other fields of an SmsNumber", rest);

@@ -4,30 +4,30 @@ import { stream } from "./objects.ts";
 const one = (path: string, value: unknown) => stream({ [path]: value });
 const NOT_A_DURATION = "is not a duration in h, m and s";
 
-/** Rows that every duration field has. */
+/** The cases that every duration field has. */
 function durations(
   path: string,
   said: { day: string; short: string; shortest: string; tooShort: string },
 ): Rows {
   return {
-    [`${path}: the shortest`]: [one(path, said.shortest), undefined],
-    [`${path}: too short`]: [one(path, said.tooShort), said.short],
-    [`${path}: hours, minutes and seconds`]: [one(path, "9h59m59s"), undefined],
-    [`${path}: as Go prints it`]: [one(path, "720h0m0s"), undefined],
-    [`${path}: in days`]: [one(path, "2d"), said.day],
-    [`${path}: in words`]: [one(path, "1 day"), said.day],
-    [`${path}: in ISO 8601`]: [one(path, "PT8H"), said.day],
-    [`${path}: negative`]: [one(path, "-8h"), said.day],
-    [`${path}: with a fraction`]: [one(path, "8.5h"), said.day],
-    [`${path}: in milliseconds`]: [one(path, "9000ms"), said.day],
-    [`${path}: out of order`]: [one(path, "30m9h"), said.day],
-    [`${path}: without a unit`]: [one(path, "86400"), said.day],
-    [`${path}: with a blank`]: [one(path, "8h 30m"), said.day],
-    [`${path}: more hours than a clock can count`]: [one(path, "9999999h"), said.day],
-    [`${path}: the most of each unit`]: [one(path, "999999h999m"), undefined],
-    [`${path}: empty`]: [one(path, ""), path],
-    [`${path}: a number`]: [one(path, 28800), 'must be of type string: "integer"'],
-    [`${path}: too long a text`]: [one(path, `${"0".repeat(16)}h`), "Too long"],
+    [`${path} at its minimum`]: [one(path, said.shortest), undefined],
+    [`${path} below its minimum`]: [one(path, said.tooShort), said.short],
+    [`${path} in hours, minutes and seconds`]: [one(path, "9h59m59s"), undefined],
+    [`${path} as Go prints it`]: [one(path, "720h0m0s"), undefined],
+    [`${path} in days`]: [one(path, "2d"), said.day],
+    [`${path} in words`]: [one(path, "1 day"), said.day],
+    [`${path} in ISO 8601`]: [one(path, "PT8H"), said.day],
+    [`${path} that is negative`]: [one(path, "-8h"), said.day],
+    [`${path} with a fraction`]: [one(path, "8.5h"), said.day],
+    [`${path} in milliseconds`]: [one(path, "9000ms"), said.day],
+    [`${path} with its units out of order`]: [one(path, "30m9h"), said.day],
+    [`${path} without a unit`]: [one(path, "86400"), said.day],
+    [`${path} with a blank`]: [one(path, "8h 30m"), said.day],
+    [`${path} with more than 999,999 hours`]: [one(path, "9999999h"), said.day],
+    [`${path} with the most digits of each unit`]: [one(path, "999999h999m"), undefined],
+    [`${path} that is empty`]: [one(path, ""), path],
+    [`${path} that is a number`]: [one(path, 28800), 'must be of type string: "integer"'],
+    [`${path} that is too long a text`]: [one(path, `${"0".repeat(16)}h`), "Too long"],
   };
 }
 
@@ -76,16 +76,16 @@ bothSay("durations with a minimum", {
   }),
 });
 
-bothSay("the rule of eight hours", {
+bothSay("the minimum of 8 hours for autoCloseAfterInactivity", {
   "exactly 8h": [one("autoCloseAfterInactivity", "8h"), undefined],
   "480 minutes": [one("autoCloseAfterInactivity", "480m"), undefined],
   "28800 seconds": [one("autoCloseAfterInactivity", "28800s"), undefined],
-  "a second less": [one("autoCloseAfterInactivity", "28799s"), "at least 8h"],
-  "not given": [one("autoCloseAfterInactivity", undefined), "Required value"],
+  "a second less than 8h": [one("autoCloseAfterInactivity", "28799s"), "at least 8h"],
+  "no duration": [one("autoCloseAfterInactivity", undefined), "Required value"],
 });
 
 const OFFER = "write 30s, 60s, 90s and so on in steps of 30s up to 300s";
-bothSay("the timeout of an offer", {
+bothSay("the time-out of an offer to an agent", {
   ...Object.fromEntries(
     ["30s", "60s", "1m", "90s", "1m30s", "120s", "270s", "300s", "5m"].map((text) => [
       text,
@@ -123,7 +123,7 @@ bothSay("fields that only Push allows", {
   ],
   "keepSameAgent without a mode": [one("workDistribution.keepSameAgent", true), undefined],
   "Push with selectFromPush": [one("workDistribution.selectFromPush", true), undefined],
-  "Pick by itself": [one("workDistribution.mode", "Pick"), undefined],
+  "Pick without other fields": [one("workDistribution.mode", "Pick"), undefined],
   "Pick with keepSameAgent": [
     stream({ "workDistribution.mode": "Pick", "workDistribution.keepSameAgent": true }),
     "keepSameAgent goes with mode: Push only",
@@ -143,19 +143,22 @@ bothSay("fields that only Push allows", {
   "an unknown mode": [one("workDistribution.mode", "Pull"), 'supported values: "Push", "Pick"'],
 });
 
-bothSay("the rest of work distribution", {
+bothSay("the other fields of workDistribution", {
   "a capacity of 1": [one("workDistribution.capacity", 1), undefined],
   "a capacity of 0": [one("workDistribution.capacity", 0), "greater than or equal to 1"],
   "a negative capacity": [one("workDistribution.capacity", -25), "greater than or equal to 1"],
-  "a capacity beyond reason": [one("workDistribution.capacity", 1_000_001), "less than or equal to 1000000"],
-  "half a unit": [one("workDistribution.capacity", 12.5), "must be of type int"],
+  "a capacity above the maximum": [
+    one("workDistribution.capacity", 1_000_001),
+    "less than or equal to 1000000",
+  ],
+  "a capacity with a fraction": [one("workDistribution.capacity", 12.5), "must be of type int"],
   "a capacity in quotes": [one("workDistribution.capacity", "25"), 'must be of type integer: "string"'],
   "all presences": [
     one("workDistribution.allowedPresences", ["Available", "Busy", "BusyDoNotDisturb", "Away"]),
     undefined,
   ],
-  "no presence": [one("workDistribution.allowedPresences", []), "at least 1 items"],
-  "a presence twice": [one("workDistribution.allowedPresences", ["Busy", "Busy"]), "Duplicate value"],
+  "an empty list of presences": [one("workDistribution.allowedPresences", []), "at least 1 items"],
+  "the same presence twice": [one("workDistribution.allowedPresences", ["Busy", "Busy"]), "Duplicate value"],
   "a presence that does not exist": [
     one("workDistribution.allowedPresences", ["Offline"]),
     "Unsupported value",
@@ -164,11 +167,11 @@ bothSay("the rest of work distribution", {
     one("workDistribution.allowedPresences", ["Available", "Busy", "BusyDoNotDisturb", "Away", "Away"]),
     "Too many",
   ],
-  "skills: exact": [one("workDistribution.skillMatching", "Exact"), undefined],
-  "skills: closest": [one("workDistribution.skillMatching", "Closest"), undefined],
-  "skills in lower case": [one("workDistribution.skillMatching", "exact"), "Unsupported value"],
+  "skillMatching Exact": [one("workDistribution.skillMatching", "Exact"), undefined],
+  "skillMatching Closest": [one("workDistribution.skillMatching", "Closest"), undefined],
+  "skillMatching in lower case": [one("workDistribution.skillMatching", "exact"), "Unsupported value"],
   "an offer that cannot be declined": [one("workDistribution.notification.rejectable", false), undefined],
-  "inactive on a miss": [one("workDistribution.notification.inactiveOnMiss", true), undefined],
+  "inactiveOnMiss true": [one("workDistribution.notification.inactiveOnMiss", true), undefined],
   "an empty workDistribution": [one("workDistribution", {}), undefined],
   "workDistribution: null": [one("workDistribution", null), undefined],
   "workDistribution as a list": [one("workDistribution", []), 'must be of type object: "array"'],
@@ -192,7 +195,7 @@ bothSay("the Twilio account", {
   "a region of 31 characters": [twilio({ region: "a".repeat(31), edge: "dublin" }), undefined],
   "a region of 32 characters": [twilio({ region: "a".repeat(32), edge: "dublin" }), "Too long"],
   "region and edge: null": [twilio({ region: null, edge: null }), undefined],
-  "no Secret": [twilio({ credentialsSecretRef: undefined }), "Required value"],
+  "no reference to a Secret": [twilio({ credentialsSecretRef: undefined }), "Required value"],
   "a Secret without a name": [twilio({ credentialsSecretRef: {} }), "Required value"],
   "a Secret of another namespace": [
     twilio({ "credentialsSecretRef.namespace": "kube-system" }),
@@ -204,12 +207,15 @@ bothSay("the Twilio account", {
   ],
   "a Secret's name of 253 characters": [twilio({ "credentialsSecretRef.name": "a".repeat(253) }), undefined],
   "a Secret's name of 254 characters": [twilio({ "credentialsSecretRef.name": "a".repeat(254) }), "Too long"],
-  "the token itself": [twilio({ authToken: "secret" }), 'unknown field "spec.sms.twilio.authToken"'],
-  "no sms": [one("sms", undefined), "Required value"],
+  "the token itself in the spec": [
+    twilio({ authToken: "secret" }),
+    'unknown field "spec.sms.twilio.authToken"',
+  ],
+  "a stream without sms": [one("sms", undefined), "Required value"],
   "sms without twilio": [one("sms", {}), "Required value"],
   "another provider": [one("sms.provider", "TeleSign"), 'supported values: "Twilio"'],
   "another channel": [one("channel", "WhatsApp"), 'supported values: "SMS"'],
-  "the channel said": [one("channel", "SMS"), undefined],
+  "the default channel written out": [one("channel", "SMS"), undefined],
 });
 
 const text = (value: unknown, more: object = {}) =>
@@ -245,7 +251,7 @@ bothSay("automated messages", {
     ]),
     undefined,
   ],
-  "one trigger twice in the language that is the default": [
+  "one trigger twice in the default language": [
     one("automatedMessages", [
       { trigger: "Help", text: "a" },
       { trigger: "Help", language: "en", text: "b" },
@@ -260,28 +266,28 @@ bothSay("automated messages", {
     "Duplicate value",
   ],
   "an unknown trigger": [one("automatedMessages", [{ trigger: "Goodbye", text: "x" }]), "Unsupported value"],
-  "no trigger": [one("automatedMessages", [{ text: "x" }]), "Required value"],
-  "no text": [one("automatedMessages", [{ trigger: "Help" }]), "Required value"],
+  "a message without a trigger": [one("automatedMessages", [{ text: "x" }]), "Required value"],
+  "a message without a text": [one("automatedMessages", [{ trigger: "Help" }]), "Required value"],
   "an empty text": [text(""), "at least 1 chars long"],
   "a blank text": [text(" \n\t "), "the text is blank"],
-  "1,600 characters": [text("é".repeat(1600)), undefined],
-  "1,601 characters": [text("e".repeat(1601)), "Too long"],
-  "1,600 emoji": [text("😀".repeat(1600)), undefined],
+  "a text of 1,600 characters": [text("é".repeat(1600)), undefined],
+  "a text of 1,601 characters": [text("e".repeat(1601)), "Too long"],
+  "a text of 1,600 emoji": [text("😀".repeat(1600)), undefined],
   "both placeholders": [text("{AgentName} of {QueueName} is here"), undefined],
   "an unknown placeholder": [text("Hello {CustomerName}"), "unknown placeholder {CustomerName}"],
   "a placeholder in lower case": [text("Hello {agentName}"), "unknown placeholder {agentName}"],
   "a placeholder with blanks": [text("Hello { AgentName }"), "unknown placeholder { AgentName }"],
-  "a known and an unknown one": [text("{AgentName} {Foo} {QueueName}"), "unknown placeholder {Foo}"],
+  "a known and an unknown placeholder": [text("{AgentName} {Foo} {QueueName}"), "unknown placeholder {Foo}"],
   "a placeholder within another": [text("{Agent{AgentName}Name}"), "unknown placeholder {AgentName}"],
   "empty braces": [text("a {} b"), "unknown placeholder {}"],
-  "a variable as the product wrote it": [text("{$Name$}"), "unknown placeholder {$Name$}"],
+  "a variable written as {$Name$}": [text("{$Name$}"), "unknown placeholder {$Name$}"],
   "braces that do not close": [text("a { b"), undefined],
   "braces over two lines": [text("a {b\nc} d"), undefined],
   "a language with a region": [text("Hallo", { language: "de-AT" }), undefined],
-  "a language that is none": [text("Hallo", { language: "de_AT" }), "should match"],
+  "a language with an underscore": [text("Hallo", { language: "de_AT" }), "should match"],
   "an empty language": [text("Hallo", { language: "" }), "spec.automatedMessages[0].language"],
   "an unknown field": [text("Hallo", { active: true }), 'unknown field "spec.automatedMessages[0].active"'],
-  "129 texts": [
+  "129 messages": [
     one(
       "automatedMessages",
       Array.from({ length: 129 }, (_, i) => ({
@@ -292,7 +298,7 @@ bothSay("automated messages", {
     ),
     "Too many",
   ],
-  "128 texts": [
+  "128 messages": [
     one(
       "automatedMessages",
       Array.from({ length: 128 }, (_, i) => ({
@@ -303,7 +309,7 @@ bothSay("automated messages", {
     ),
     undefined,
   ],
-  "an object, not a list": [
+  "an object in place of the list": [
     one("automatedMessages", { Greeting: "Hello" }),
     'unknown field "spec.automatedMessages.Greeting"',
   ],
@@ -316,19 +322,19 @@ bothSay("routing rules", {
     rule({ queueRef: { name: "vip" }, skills: [{ name: "Spanish", rating: 3 }, { name: "Billing" }] }),
     undefined,
   ],
-  "no name": [one("routingRules", [{ when: "true" }]), "Required value"],
-  "no expression": [one("routingRules", [{ name: "a" }]), "Required value"],
+  "a rule without a name": [one("routingRules", [{ when: "true" }]), "Required value"],
+  "a rule without an expression": [one("routingRules", [{ name: "a" }]), "Required value"],
   "an empty expression": [rule({ when: "" }), "at least 1 chars long"],
-  "1,000 characters": [rule({ when: "a".repeat(1000) }), undefined],
-  "1,001 characters": [rule({ when: "a".repeat(1001) }), "Too long"],
-  "two of one name": [
+  "an expression of 1,000 characters": [rule({ when: "a".repeat(1000) }), undefined],
+  "an expression of 1,001 characters": [rule({ when: "a".repeat(1001) }), "Too long"],
+  "two rules with the same name": [
     one("routingRules", [
       { name: "a", when: "true" },
       { name: "a", when: "false" },
     ]),
     "Duplicate value",
   ],
-  "a name that is no label": [rule({ name: "VIP customers" }), "should match"],
+  "a rule's name that is no DNS label": [rule({ name: "VIP customers" }), "should match"],
   "64 rules": [
     one(
       "routingRules",
@@ -345,11 +351,11 @@ bothSay("routing rules", {
   ],
   "a rating of 0": [rule({ skills: [{ name: "a", rating: 0 }] }), "greater than or equal to 1"],
   "a rating of 101": [rule({ skills: [{ name: "a", rating: 101 }] }), "less than or equal to 100"],
-  "a skill twice": [rule({ skills: [{ name: "a" }, { name: "a" }] }), "Duplicate value"],
+  "the same skill twice in one rule": [rule({ skills: [{ name: "a" }, { name: "a" }] }), "Duplicate value"],
   "a queue without a name": [rule({ queueRef: {} }), "Required value"],
   "a default queue": [one("defaultQueueRef", { name: "support" }), undefined],
   "a default queue without a name": [one("defaultQueueRef", {}), "Required value"],
-  "a default queue by its name alone": [
+  "a default queue that is only a name": [
     one("defaultQueueRef", "support"),
     'must be of type object: "string"',
   ],
@@ -365,12 +371,12 @@ const sink = (more: object) => ({
 const sinks = (...all: object[]) => one("sinks", all);
 const toUrl = (url: unknown) => sinks({ name: "crm", events: [RECEIVED], url });
 bothSay("sinks", {
-  "a Service": [sinks(sink({})), undefined],
+  "a sink with a Service": [sinks(sink({})), undefined],
   "a Service with a path": [
     sinks(sink({ serviceRef: { name: "crm", port: 80, path: "/hooks/sms?v=1" } })),
     undefined,
   ],
-  "a URL": [toUrl("https://crm.example.com/sms?a=b"), undefined],
+  "a sink with a URL": [toUrl("https://crm.example.com/sms?a=b"), undefined],
   "a URL with a port": [toUrl("https://crm.example.com:8443"), undefined],
   "a URL with a query and no path": [toUrl("https://crm.example.com?tenant=1"), undefined],
   "neither a Service nor a URL": [sinks({ name: "crm", events: [RECEIVED] }), 'sink "crm" leads nowhere'],
@@ -378,17 +384,17 @@ bothSay("sinks", {
     sinks(sink({ url: "https://a.example" })),
     'sink "crm" has both serviceRef and url',
   ],
-  "plain http": [toUrl("http://crm.example.com"), "plain http is not used"],
-  "another scheme": [toUrl("ftp://crm.example.com"), "write an https URL"],
-  "no scheme": [toUrl("crm.example.com/sms"), "write an https URL"],
-  "no host": [toUrl("https:///sms"), "write an https URL"],
-  "a user and a password": [toUrl("https://user:pass@crm.example.com"), "write an https URL"],
-  "a fragment": [toUrl("https://crm.example.com/#a"), "write an https URL"],
+  "a URL with plain http": [toUrl("http://crm.example.com"), "plain http is not used"],
+  "a URL with another scheme": [toUrl("ftp://crm.example.com"), "write an https URL"],
+  "a URL without a scheme": [toUrl("crm.example.com/sms"), "write an https URL"],
+  "a URL without a host": [toUrl("https:///sms"), "write an https URL"],
+  "a URL with a user and a password": [toUrl("https://user:pass@crm.example.com"), "write an https URL"],
+  "a URL with a fragment": [toUrl("https://crm.example.com/#a"), "write an https URL"],
   "a blank in the URL": [toUrl("https://crm.example.com/a b"), "write an https URL"],
-  "a line break behind the URL": [toUrl("https://crm.example.com/\n"), "write an https URL"],
-  "letters beyond ASCII": [toUrl("https://crm.example.com/ä"), "write an https URL"],
+  "a line break after the URL": [toUrl("https://crm.example.com/\n"), "write an https URL"],
+  "a URL with letters beyond ASCII": [toUrl("https://crm.example.com/ä"), "write an https URL"],
   "an empty URL": [toUrl(""), "at least 1 chars long"],
-  "every event": [
+  "a sink for every event": [
     sinks(
       sink({
         events: [
@@ -403,28 +409,28 @@ bothSay("sinks", {
     ),
     undefined,
   ],
-  "no event": [sinks(sink({ events: [] })), "at least 1 items"],
-  "events not given": [sinks({ name: "crm", serviceRef: { name: "crm", port: 80 } }), "Required value"],
+  "a sink with an empty list of events": [sinks(sink({ events: [] })), "at least 1 items"],
+  "a sink without events": [sinks({ name: "crm", serviceRef: { name: "crm", port: 80 } }), "Required value"],
   "an event's short name": [sinks(sink({ events: ["message.received"] })), "Unsupported value"],
-  "an event twice": [sinks(sink({ events: [RECEIVED, RECEIVED] })), "Duplicate value"],
-  "two sinks of one name": [sinks(sink({}), sink({})), "Duplicate value"],
-  "a name that is no label": [sinks(sink({ name: "my.crm" })), "should match"],
-  "a name of 64 characters": [sinks(sink({ name: "a".repeat(64) })), "Too long"],
+  "the same event twice in one sink": [sinks(sink({ events: [RECEIVED, RECEIVED] })), "Duplicate value"],
+  "two sinks with the same name": [sinks(sink({}), sink({})), "Duplicate value"],
+  "a sink's name that is no DNS label": [sinks(sink({ name: "my.crm" })), "should match"],
+  "a sink's name of 64 characters": [sinks(sink({ name: "a".repeat(64) })), "Too long"],
   "the shortest time-out": [sinks(sink({ timeout: "1s" })), undefined],
   "the longest time-out": [sinks(sink({ timeout: "30s" })), undefined],
-  "no time-out at all": [sinks(sink({ timeout: "0s" })), "write 1s to 30s"],
-  "too long a time-out": [sinks(sink({ timeout: "31s" })), "write 1s to 30s"],
+  "a time-out of 0s": [sinks(sink({ timeout: "0s" })), "write 1s to 30s"],
+  "a time-out that is too long": [sinks(sink({ timeout: "31s" })), "write 1s to 30s"],
   "a time-out in milliseconds": [sinks(sink({ timeout: "500ms" })), "write 1s to 30s"],
   "a port of 0": [sinks(sink({ serviceRef: { name: "crm", port: 0 } })), "greater than or equal to 1"],
   "a port of 65536": [
     sinks(sink({ serviceRef: { name: "crm", port: 65536 } })),
     "less than or equal to 65535",
   ],
-  "a port by its name": [
+  "a port that is a name": [
     sinks(sink({ serviceRef: { name: "crm", port: "http" } })),
     'must be of type integer: "string"',
   ],
-  "no port": [sinks(sink({ serviceRef: { name: "crm" } })), "Required value"],
+  "a Service without a port": [sinks(sink({ serviceRef: { name: "crm" } })), "Required value"],
   "a path without a slash": [
     sinks(sink({ serviceRef: { name: "crm", port: 80, path: "hooks" } })),
     "should match",
@@ -450,31 +456,31 @@ const first = (name: string, ...all: object[]) =>
   stream({ "firstResponder.sink": name, ...(all.length === 0 ? {} : { sinks: all }) });
 bothSay("the first responder", {
   "a sink that gets texts": [first("crm", sink({})), undefined],
-  "no sinks at all": [first("crm"), 'there is no sink "crm" in spec.sinks'],
-  "another name": [first("bot", sink({})), 'there is no sink "bot" in spec.sinks'],
+  "a first responder without any sinks": [first("crm"), 'there is no sink "crm" in spec.sinks'],
+  "a name that no sink has": [first("bot", sink({})), 'there is no sink "bot" in spec.sinks'],
   "a sink that gets no texts": [
     first("crm", sink({ events: ["dev.smschannel.conversation.closed"] })),
     "add dev.smschannel.message.received to its events",
   ],
-  "the second of two": [first("bot", sink({}), sink({ name: "bot" })), undefined],
-  "no name": [stream({ firstResponder: {} }), "Required value"],
+  "the second of two sinks": [first("bot", sink({}), sink({ name: "bot" })), undefined],
+  "a first responder without a name": [stream({ firstResponder: {} }), "Required value"],
 });
 
-bothSay("the rest of a WorkStream", {
-  "the smallest": [stream(), undefined],
-  "a name to show": [one("displayName", "Kundendienst 📱"), undefined],
-  "100 characters": [one("displayName", "é".repeat(100)), undefined],
-  "101 characters": [one("displayName", "é".repeat(101)), "Too long"],
-  "an empty name to show": [one("displayName", ""), "at least 1 chars long"],
-  "a name to show: null": [one("displayName", null), undefined],
-  "automated messages allowed": [one("allowAutomatedMessages", true), undefined],
-  "automated messages allowed, as a word": [
+bothSay("the other fields of a WorkStream", {
+  "the smallest WorkStream": [stream(), undefined],
+  "a displayName": [one("displayName", "Kundendienst 📱"), undefined],
+  "a displayName of 100 characters": [one("displayName", "é".repeat(100)), undefined],
+  "a displayName of 101 characters": [one("displayName", "é".repeat(101)), "Too long"],
+  "an empty displayName": [one("displayName", ""), "at least 1 chars long"],
+  "displayName null": [one("displayName", null), undefined],
+  "allowAutomatedMessages true": [one("allowAutomatedMessages", true), undefined],
+  "allowAutomatedMessages yes, as a text": [
     one("allowAutomatedMessages", "yes"),
     'must be of type boolean: "string"',
   ],
-  "media kept": [one("media.inbound", true), undefined],
+  "media.inbound true": [one("media.inbound", true), undefined],
   "a quick reply": [one("quickReplies", [{ name: "Order number", text: "Which order?" }]), undefined],
-  "two quick replies of one name": [
+  "two quick replies with the same name": [
     one("quickReplies", [
       { name: "a", text: "x" },
       { name: "a", text: "y" },
@@ -486,15 +492,15 @@ bothSay("the rest of a WorkStream", {
     one("quickReplies", [{ name: "a", text: "x".repeat(1601) }]),
     "Too long",
   ],
-  "replies paused": [one("pauseReplies", true), undefined],
-  suspended: [one("suspend", true), undefined],
+  "pauseReplies true": [one("pauseReplies", true), undefined],
+  "suspend true": [one("suspend", true), undefined],
   "an unknown field": [one("autoClose", "8h"), 'unknown field "spec.autoClose"'],
   "an unknown field deep within": [
     one("workDistribution.notification.timeoutSeconds", 30),
     'unknown field "spec.workDistribution.notification.timeoutSeconds"',
   ],
-  "no spec": [{ ...stream(), spec: undefined }, "Required value"],
-  "spec: null": [{ ...stream(), spec: null }, "Required value"],
+  "a WorkStream without a spec": [{ ...stream(), spec: undefined }, "Required value"],
+  "a spec that is null": [{ ...stream(), spec: null }, "Required value"],
   "a spec that is a text": [{ ...stream(), spec: "Push" }, 'must be of type object: "string"'],
   "a field beside spec": [{ ...stream(), data: {} } as never, 'unknown field "data"'],
 });

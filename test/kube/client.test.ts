@@ -32,7 +32,7 @@ const failure = async (promise: Promise<unknown>) =>
     (error: unknown) => error,
   );
 
-test("get returns undefined and delete false for an object that does not exist", async () => {
+test("get returns undefined, and delete returns false, for an object that does not exist", async () => {
   const ref = { namespace, name: "none" };
   expect(await client.get(widgets, ref)).toBeUndefined();
   expect(await client.delete(widgets, ref)).toBe(false);
@@ -56,19 +56,19 @@ test("a list reads all pages of one snapshot", async () => {
   expect(proxy.count("list")).toBe(3);
 });
 
-test("of two writers of the same version the second gets a Conflict", async () => {
+test("the second of two writers of the same version gets a Conflict", async () => {
   const made = await client.create(widgets, widget(namespace, "w"));
   await client.replace(widgets, { ...made, spec: { size: 1 } });
   const error = await failure(client.replace(widgets, { ...made, spec: { size: 2 } }));
   expect(error).toMatchObject({ name: "KubeError", status: 409, reason: "Conflict" });
 });
 
-test("a replacement without a version is refused before it is sent", async () => {
+test("a replacement without a resourceVersion is refused before it is sent", async () => {
   await expect(client.replace(widgets, widget(namespace, "w"))).rejects.toThrow(/resourceVersion/);
   expect(proxy.seen).toEqual([]);
 });
 
-test("a name that is taken is AlreadyExists, and an object that breaks the schema is Invalid", async () => {
+test("a name that is taken gives AlreadyExists, and an object that breaks the schema gives Invalid", async () => {
   await client.create(widgets, widget(namespace, "w"));
   expect(await failure(client.create(widgets, widget(namespace, "w")))).toMatchObject({
     reason: "AlreadyExists",
@@ -77,14 +77,14 @@ test("a name that is taken is AlreadyExists, and an object that breaks the schem
   expect(await failure(client.create(widgets, wrong))).toMatchObject({ status: 422, reason: "Invalid" });
 });
 
-test("an object with another uid than the given one is not deleted", async () => {
+test("an object is not deleted when its uid differs from the given uid", async () => {
   await client.create(widgets, widget(namespace, "w"));
   const error = await failure(client.delete(widgets, { namespace, name: "w" }, { uid: "another" }));
   expect(error).toMatchObject({ reason: "Conflict" });
   expect(await client.get(widgets, { namespace, name: "w" })).toBeDefined();
 });
 
-test("applying a field of another manager is a Conflict that names the field", async () => {
+test("applying a field of another manager gives a Conflict that names the field", async () => {
   await client.apply(widgets, widget(namespace, "w", { size: 1 }), { fieldManager: "one" });
   const error = (await failure(
     client.apply(widgets, widget(namespace, "w", { size: 2 }), { fieldManager: "two" }),
@@ -119,7 +119,7 @@ test("a namespace whose requests all hang leaves connections to another namespac
   expect(proxy.count("list")).toBe(101);
 });
 
-test("a request's time counts from when it is sent, so none is given up while it waits for a connection", async () => {
+test("a request's time-out counts from when it is sent, so no request is given up while it waits for a connection", async () => {
   const hasty = loadClient(proxy.kubeconfig, 300);
   proxy.freeze();
   const many = Array.from({ length: 100 }, () => failure(hasty.list(secrets, { namespace })));
@@ -129,7 +129,7 @@ test("a request's time counts from when it is sent, so none is given up while it
   await hasty.close();
 });
 
-test("no answer is a Timeout, a lost connection is Network, and an abort keeps the caller's reason", async () => {
+test("a missing answer gives Timeout, a lost connection gives Network, and an abort keeps the caller's reason", async () => {
   const hasty = loadClient(proxy.kubeconfig, 200);
   proxy.freeze();
   expect(await failure(hasty.list(widgets, { namespace }))).toMatchObject({ status: 0, reason: "Timeout" });
@@ -146,7 +146,7 @@ test("no answer is a Timeout, a lost connection is Network, and an abort keeps t
   proxy.thaw();
 });
 
-test("after a 401 the request is sent once more with fresh credentials, and then it fails", async () => {
+test("a request is sent once more with fresh credentials after a 401, and fails after a second 401", async () => {
   let refusals = 1;
   proxy.fault = () => (refusals-- > 0 ? { status: 401 } : undefined);
   expect(await client.list(widgets, { namespace })).toMatchObject({ items: [] });
@@ -157,7 +157,7 @@ test("after a 401 the request is sent once more with fresh credentials, and then
   });
 });
 
-test("a 429 has the time to wait, and the text of a proxy's error page is not repeated", async () => {
+test("the error of a 429 has the time to wait, and does not repeat the text of a proxy's error page", async () => {
   proxy.fault = () => ({ status: 429, headers: { "retry-after": "7" }, body: "<html>secret page</html>" });
   const error = (await failure(client.list(widgets, { namespace }))) as KubeError;
   expect(error).toMatchObject({ status: 429, reason: "TooManyRequests", retryAfterMs: 7000 });

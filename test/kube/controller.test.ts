@@ -63,11 +63,11 @@ interface Setup extends Partial<Omit<ControlledKind<Widget>, "queue" | "informer
   instance?: string;
   takeOverFrom?: string;
   workers?: number;
-  /** The delay of the first retry. */
+  /** The delay of the first retry, in milliseconds. */
   backoffMs?: number;
   leads?: { leaseMs: number; renewDeadlineMs: number; retryMs: number };
 }
-/** A controller of the test's own namespace. All its requests go through the proxy. */
+/** Runs a controller in the test's own namespace. All its requests go through the proxy. */
 function run({ leads, ...options }: Setup = {}) {
   const client = loadClient(proxy.kubeconfig, leads === undefined ? 10_000 : 1000);
   const clock = options.clock ?? systemClock;
@@ -152,7 +152,7 @@ const eventsAbout = async (reason: string) =>
   (await admin.list(events, { namespace })).items.filter((event) => event.reason === reason);
 
 for (const leads of [undefined, { leaseMs: 6000, renewDeadlineMs: 4000, retryMs: 500 }])
-  test(`objects that were changed while no controller was at work go first${leads === undefined ? "" : ", at the beginning of a term"}`, async () => {
+  test(`objects that were changed while no controller was at work go first${leads === undefined ? "" : " at the beginning of a term"}`, async () => {
     const names = ["a", "b", "c", "d", "e", "f"];
     for (const name of names) await make(name);
     const changedWhileAway = ({ metadata }: Widget) => metadata.name === "e";
@@ -161,7 +161,7 @@ for (const leads of [undefined, { leaseMs: 6000, renewDeadlineMs: 4000, retryMs:
     expect(reconciled[0]).toBe("e");
   });
 
-test("first sight is written before the first reconcile, with all conditions and managedBy", async () => {
+test("the first status, with all conditions and managedBy, is written before the first reconcile", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   run({ reconcile: () => promise.then(() => good) });
   await make();
@@ -181,7 +181,7 @@ test("first sight is written before the first reconcile, with all conditions and
   expect((await statusOf())?.conditions).toHaveLength(1);
 });
 
-test("a new object becomes Ready by two status writes and one finalizer, and then nothing more happens", async () => {
+test("a new object becomes Ready with two status writes and one finalizer write, and then nothing more is written", async () => {
   const { reconciled, informer } = run({
     reconcile: async (ctx) => {
       await ctx.ensureFinalizer();
@@ -225,7 +225,7 @@ test("a change of the spec is reconciled, and the status names the new generatio
   expect(conditionOf(await statusOf(), "Ready")).toMatchObject({ status: "True", observedGeneration: 2 });
 });
 
-test("our status writes leave another process's part of the status alone", async () => {
+test("our status writes do not change the part of the status that another process owns", async () => {
   run({ ownStatus: ({ conversations: _, ...own }) => own });
   await make();
   await until("it is ready", () => readyIs("True", "Ready"));
@@ -242,8 +242,8 @@ test("our status writes leave another process's part of the status alone", async
   expect((await statusOf())?.conversations).toEqual({ open: 4 });
 });
 
-describe("two releases", () => {
-  test("the second release leaves the object alone, records one event and counts it", async () => {
+describe("two releases that see the same objects", () => {
+  test("the second release leaves the object alone, records one event and counts the object", async () => {
     run({ instance: "first/release" });
     await make();
     await until("it is ready", () => readyIs("True", "Ready"));
@@ -258,7 +258,7 @@ describe("two releases", () => {
     expect(await eventsAbout("ManagedByAnotherRelease")).toHaveLength(1);
   });
 
-  test("of two releases that see a new object at the same time one takes it and the other does nothing", async () => {
+  test("one of two releases takes a new object that both see at the same time, and the other does nothing", async () => {
     const both = ["first/release", "second/release"].map((instance) => run({ instance }));
     await Promise.all(both.map(({ informer }) => informer.synced));
     await make();
@@ -271,7 +271,7 @@ describe("two releases", () => {
     expect(both.map(({ reconciled }) => reconciled.length).sort()).toEqual([0, 1]);
   });
 
-  test("a release that may take over does so and keeps the status fields", async () => {
+  test("a release that may take over an object does so, and keeps its status fields", async () => {
     const first = run({
       instance: "first/release",
       reconcile: async () => ({ ...good, status: { sid: "PN1" } }),
@@ -294,12 +294,12 @@ describe("two releases", () => {
   });
 });
 
-/** Where both releases applied the same value both own it. That share must not stand in the way of the one that took over. */
-describe("after a take-over the status can still change", () => {
+/** Both releases own a value that both applied. The former release's share must not block the release that took over. */
+describe("the status can still change after a take-over", () => {
   const waits: Outcome = { verdicts: [verdict("Ready", "False", "Waits", "waiting")] };
   const fails: Outcome = { verdicts: [verdict("Ready", "False", "Fails", "stalled")] };
 
-  /** The second release finds what the first one left, writes the same at first, and then something else. */
+  /** The second release finds the status of the first release. At first it writes the same values, and then different ones. */
   async function taken(second: Partial<Setup>) {
     let outcome = waits;
     const { controller } = run({
@@ -313,7 +313,7 @@ describe("after a take-over the status can still change", () => {
     await until("it fails", () => readyIs("False", "Fails"));
     outcome = good;
     await until("it is ready", () => readyIs("True", "Ready"));
-    // The first release owned Reconciling and Stalled as well.
+    // The first release owned Reconciling and Stalled as well, so they would stay if its share were not ended.
     expect((await statusOf())?.conditions?.map(({ type }) => type)).toEqual(["Ready"]);
     await controller.stop();
   }
@@ -336,7 +336,7 @@ describe("after a take-over the status can still change", () => {
     await taken({ takeOverFrom: "first/release" });
   });
 
-  test("when the former release has let the object go", async () => {
+  test("when the former release has given up the object", async () => {
     await former();
     const { conditions } = (await statusOf())!;
     await admin.applyStatus(
@@ -347,7 +347,7 @@ describe("after a take-over the status can still change", () => {
     await taken({});
   });
 
-  test("when the take-over was interrupted halfway", async () => {
+  test("when the take-over was interrupted between its two writes", async () => {
     await former();
     const { conditions } = (await statusOf())!;
     await admin.applyStatus(
@@ -363,7 +363,7 @@ describe("after a take-over the status can still change", () => {
 });
 
 describe("an object that is deleted during an attempt", () => {
-  test("gets no finalizer and nothing after it, and leaves no metric", async () => {
+  test("gets no finalizer and no later change, and leaves no metric", async () => {
     const began = Promise.withResolvers<void>();
     const goOn = Promise.withResolvers<void>();
     const done: string[] = [];
@@ -391,7 +391,7 @@ describe("an object that is deleted during an attempt", () => {
     );
   });
 
-  test("passes nothing on to a new object of the same name", async () => {
+  test("does not affect a new object of the same name", async () => {
     const began = Promise.withResolvers<void>();
     const goOn = Promise.withResolvers<void>();
     const wired: (string | undefined)[] = [];
@@ -418,8 +418,8 @@ describe("an object that is deleted during an attempt", () => {
   });
 });
 
-describe("failures", () => {
-  test("a failure with a reason becomes a condition, and the retry makes the object Ready", async () => {
+describe("a reconcile that fails", () => {
+  test("writes a failure with a reason as a condition, and a retry makes the object Ready", async () => {
     let fails = 2;
     run({
       backoffMs: 10,
@@ -433,7 +433,7 @@ describe("failures", () => {
     expect(await eventsAbout("Throttled")).toHaveLength(1);
   });
 
-  test("a failure that somebody must act on is not retried until something changes", async () => {
+  test("is not retried after a stalled failure until something changes", async () => {
     const clock = new ManualClock();
     const { reconciled } = run({
       clock,
@@ -448,7 +448,7 @@ describe("failures", () => {
     expect(conditionOf(await statusOf(), "Stalled")?.status).toBe("True");
   });
 
-  test("a bug leaves the status fields as they were, keeps its details out of the status, and touches no other object", async () => {
+  test("keeps the status fields after a bug, writes no details into the status, and affects no other object", async () => {
     run({
       backoffMs: 10,
       reconcile: async ({ object }) => {
@@ -462,7 +462,7 @@ describe("failures", () => {
     expect(JSON.stringify(await statusOf("bad"))).not.toContain("secret of the code");
   });
 
-  test("a status write that the API server refuses for a while is written in the end", async () => {
+  test("writes its status in the end when the API server refuses the write for a while", async () => {
     let refusals = 3;
     proxy.fault = ({ url, method }) =>
       method === "PATCH" && url.includes("/status") && refusals-- > 0 ? { status: 500 } : undefined;
@@ -472,7 +472,7 @@ describe("failures", () => {
   });
 });
 
-describe("deletion", () => {
+describe("the deletion of an object", () => {
   const keeps = async (ctx: { ensureFinalizer(): Promise<void> }) => {
     await ctx.ensureFinalizer();
     return good;
@@ -504,7 +504,7 @@ describe("deletion", () => {
     await admin.patch(widgets, { namespace, name: "w" }, { metadata: { finalizers: null } });
   });
 
-  test("an object without our finalizer goes at once", async () => {
+  test("ends at once for an object without our finalizer", async () => {
     run({ finalize: () => Promise.reject(new Error("there is nothing to undo")) });
     await make();
     await until("it is ready", () => readyIs("True", "Ready"));
@@ -512,14 +512,14 @@ describe("deletion", () => {
     await until("it is gone", async () => (await read()) === undefined);
   });
 
-  test("a namespace that is being deleted is not held up, although it takes no new events", async () => {
+  test("does not hold up the deletion of its namespace, which accepts no new events", async () => {
     const { registry } = run({
       reconcile: keeps,
       finalize: async () => ({ done: true, events: [{ type: "Warning", reason: "LetGo", message: "m" }] }),
     });
     await make();
     await until("it is ready", () => readyIs("True", "Ready"));
-    // The API server shows the status before its answer to the write has reached us.
+    // The API server shows the new status before its answer to our write has arrived here.
     const line = `smschannel_object_ready{kind="Widget",namespace="${namespace}",name="w"} 1`;
     await until("the metric says so", async () => (await registry.metrics()).includes(line));
     await admin.delete(namespaces, { name: namespace });
@@ -536,7 +536,7 @@ describe("an attempt under way", () => {
     new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
   const isDeleting = ({ metadata }: Widget) => metadata.deletionTimestamp !== undefined;
   const isForced = ({ metadata }: Widget) => metadata.annotations?.force === "true";
-  /** An attempt that ends only when what `hangs` returns does. */
+  /** Starts an attempt that ends only when the promise that `hangs` returned settles. */
   function hanging(hangs: (ctx: ReconcileContext<Widget>) => Promise<unknown>, options: Setup = {}) {
     const began = Promise.withResolvers<ReconcileContext<Widget>>();
     const finalized: string[] = [];
@@ -570,7 +570,7 @@ describe("an attempt under way", () => {
     expect(signal.aborted).toBe(false);
   });
 
-  test("waits for a change that it has sent before the deletion is worked on", async () => {
+  test("waits for a change that it has sent, and only then does the deletion begin", async () => {
     const sent = Promise.withResolvers<void>();
     const { began, finalized } = hanging(() => sent.promise);
     await make();
@@ -583,18 +583,18 @@ describe("an attempt under way", () => {
     await gone();
   });
 
-  for (const order of ["deleted, then urgent", "urgent once deleted"])
+  for (const order of ["first deleted, then urgent", "urgent at once when deleted"])
     test(`is cut off when its object becomes urgent: ${order}`, async () => {
       const { began } = hanging(({ signal }) => ended(signal));
       await make();
       await began;
-      if (order === "urgent once deleted") await force();
+      if (order === "urgent at once when deleted") await force();
       await remove();
-      if (order === "deleted, then urgent") await force();
+      if (order === "first deleted, then urgent") await force();
       await gone();
     });
 
-  test("is made again when work that it shared ended with another object's attempt", async () => {
+  test("is repeated when work that it shared was ended with another object's attempt", async () => {
     const shared = Promise.withResolvers<never>();
     shared.promise.catch(() => {});
     let looks = 0;
@@ -615,7 +615,7 @@ describe("an attempt under way", () => {
     await until("the other is looked at again", () => looks === 2);
   });
 
-  test("is cut off when time makes its object urgent", async () => {
+  test("is cut off when its object becomes urgent because time has passed", async () => {
     const since = performance.now();
     const { began } = hanging(({ signal }) => ended(signal), {
       urgentInMs: (object) => (isDeleting(object) ? since + 2000 - performance.now() : undefined),
@@ -626,7 +626,7 @@ describe("an attempt under way", () => {
     await gone();
   });
 
-  test("goes on when it is a finalizer, which knows when its time is over", async () => {
+  test("is not cut off when it is a finalizer, which checks itself when its time is over", async () => {
     const time = Promise.withResolvers<void>();
     const tried: AbortSignal[] = [];
     let over = false;
@@ -650,7 +650,7 @@ describe("an attempt under way", () => {
     expect(tried).toHaveLength(1);
   });
 
-  test("does not hold up an urgent object, although every worker has one that hangs", async () => {
+  test("does not hold up an urgent object, even when the attempts of all workers hang", async () => {
     const stuck: string[] = [];
     hanging(async () => {}, {
       workers: 2,
@@ -673,7 +673,7 @@ describe("an attempt under way", () => {
   });
 });
 
-test("when leadership is lost the attempt under way is aborted, and nothing is written or begun", async () => {
+test("a loss of leadership aborts the attempt under way, and then nothing is written or begun", async () => {
   const begun = Promise.withResolvers<AbortSignal>();
   const finish = Promise.withResolvers<void>();
   const { reconciled } = run({
@@ -702,7 +702,7 @@ test("when leadership is lost the attempt under way is aborted, and nothing is w
   expect(await readyIs("Unknown", "Progressing")).toBe(true);
 });
 
-test("an event that is repeated is one event with a count", async () => {
+test("a repeated event is written as one event with a count", async () => {
   const clock = new ManualClock(Date.now());
   const client = loadClient(proxy.kubeconfig);
   const recorder = new EventRecorder({

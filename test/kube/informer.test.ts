@@ -32,7 +32,7 @@ afterEach(async () => {
   await proxy.close();
 });
 
-/** An informer of the test's namespace, through the proxy; `changes` has all that listeners were told. */
+/** Runs an informer of the test's namespace through the proxy. `changes` has all changes that listeners got. */
 function watchWidgets(options: Partial<InformerOptions<Widget>> = {}) {
   const informer = new Informer<Widget>({
     client,
@@ -53,7 +53,7 @@ const make = (...names: string[]) =>
 const sorted = (texts: Iterable<string>) => [...texts].sort();
 const names = ({ store }: Informer<Widget>) => sorted(store.list().map(({ metadata }) => metadata.name));
 
-test("each addition, change and deletion is told once, and so is what was there before", async () => {
+test("listeners get each addition, change and deletion once, and each object that was there before", async () => {
   await make("a");
   const { informer, changes } = watchWidgets();
   await informer.synced;
@@ -81,13 +81,13 @@ test("very large objects are listed in small pages", async () => {
   const { informer } = watchWidgets();
   await informer.synced;
   expect(informer.store.size).toBe(40);
-  // Our own bound refuses 10 MB in one page; 8 objects are half of what a page may have.
+  // The limit of a page's size refuses 10 MB in one page. 8 objects are half of what a page may have.
   expect(limits.slice(0, 4)).toEqual([500, 125, 32, 8]);
   expect(limits.slice(4)).toEqual([8, 8, 8, 8]);
 });
 
-describe("a connection that is reset, again and again", () => {
-  test("loses no change and tells none twice", async () => {
+describe("a connection that is reset again and again", () => {
+  test("loses no change and reports no change twice", async () => {
     const { informer, changes } = watchWidgets();
     await informer.synced;
     for (let round = 0; round < 5; round++) {
@@ -101,12 +101,12 @@ describe("a connection that is reset, again and again", () => {
     expect(names(informer)).toEqual(["w0b", "w1b", "w2b", "w3b", "w4b"]);
     expect(changes).toHaveLength(15);
     expect(new Set(changes).size).toBe(15);
-    // It resumes where it was: nothing is listed again.
+    // The watch resumes from its place, so nothing is listed again.
     expect(proxy.count("list")).toBe(1);
   });
 });
 
-test("a half-open connection is noticed by its silence, and the changes since are told", async () => {
+test("a half-open connection is noticed by its silence, and later changes are still reported", async () => {
   const { informer, changes } = watchWidgets({ silentAfterMs: 300 });
   await informer.synced;
   await until("a watch is open", () => proxy.count("watch") > 0 && informer.problem() === undefined);
@@ -117,12 +117,12 @@ test("a half-open connection is noticed by its silence, and the changes since ar
 });
 
 describe("a version that the server has forgotten", () => {
-  test("leads to a new list, and what was deleted since is told as deleted", async () => {
+  test("leads to a new list, and objects that were deleted meanwhile are reported as deleted", async () => {
     await make("stays", "goes");
     const { informer, changes } = watchWidgets();
     await informer.synced;
     await until("a watch is open", () => proxy.count("watch") === 1);
-    // The next watch asks the real server for its very first version, which it no longer has.
+    // The next watch is sent to the real server with version 1, which the server no longer has.
     proxy.fault = ({ kind, url }) => {
       if (kind !== "watch") return undefined;
       proxy.fault = undefined;
@@ -138,7 +138,7 @@ describe("a version that the server has forgotten", () => {
     expect(sorted(changes)).toEqual(["added goes", "added new", "added stays", "deleted goes"]);
   });
 
-  test("an object that was deleted and created again since is told as two objects", async () => {
+  test("causes a deletion and an addition for an object that was deleted and created again", async () => {
     await make("same");
     const { informer, changes } = watchWidgets();
     await informer.synced;
@@ -175,7 +175,7 @@ describe("a server that refuses", () => {
       await until("it was refused", () => informer.problem() !== undefined);
       await expectCalm(clock, 600_000);
       expect(informer.knows(namespace)).toBe(false);
-      // Waits of at least 15 s once they have grown to their limit of 30, before that 0.5, 1, 2, 4, … s.
+      // The waits are 0.5, 1, 2, 4, … s until they reach the limit of 30 s, which jitter shortens to 15 s at least.
       expect(proxy.seen.length).toBeLessThan(50);
       expect(proxy.seen.length).toBeGreaterThan(1);
       proxy.fault = undefined;
@@ -203,7 +203,7 @@ describe("a server that refuses", () => {
     expect(proxy.count("list")).toBe(2);
   });
 
-  test("with half an answer is asked again", async () => {
+  test("that sends half an answer is asked again", async () => {
     await make("a", "b");
     let lists = 0;
     proxy.fault = ({ kind }) =>
@@ -213,19 +213,19 @@ describe("a server that refuses", () => {
     expect(names(informer)).toEqual(["a", "b"]);
   });
 
-  test("by ending each watch at once is not asked in a loop", async () => {
+  test("that ends each watch at once is not asked in a tight loop", async () => {
     const clock = new ManualClock();
     proxy.fault = ({ kind }) => (kind === "watch" ? { status: 200 } : undefined);
     const { informer } = watchWidgets({ clock });
     await informer.synced;
     await expectCalm(clock, 300_000);
     expect(proxy.count("watch")).toBeLessThan(40);
-    // Nothing is heard from such watches, so everything is listed again every 100 s.
+    // Such watches bring no data, so everything is listed again every 100 s.
     expect(proxy.count("list")).toBeLessThanOrEqual(4);
   });
 });
 
-test("a namespace that may not be listed is reported, the others work, and a later grant is enough", async () => {
+test("a namespace that may not be listed is reported, other namespaces work, and a later grant is enough", async () => {
   const closed = await newNamespace("informer-closed");
   const account = `system:serviceaccount:${namespace}:watcher`;
   const read = [{ apiGroups: [widgets.group], resources: ["widgets"], verbs: ["list", "watch"] }];
@@ -240,7 +240,7 @@ test("a namespace that may not be listed is reported, the others work, and a lat
   expect(informer.problem()).toBe(
     `widgets in namespace ${closed}: may not list (Forbidden): grant this account list and watch`,
   );
-  // `synced` does not wait for a namespace that cannot be listed.
+  // `synced` does not wait for a namespace that may not be listed.
   await informer.synced;
   expect([informer.knows(namespace), informer.knows(closed)]).toEqual([true, false]);
   const listed: (string | undefined)[] = [];
@@ -250,10 +250,10 @@ test("a namespace that may not be listed is reported, the others work, and a lat
     await clock.advance(30_000);
     return informer.knows(closed);
   });
-  // The open one may have been listed again meanwhile: the clock ran for as long as the grant took to hold.
+  // The open namespace may have been listed again meanwhile: the clock ran for as long as the grant took to be effective.
   expect(listed.filter((where) => where !== namespace)).toEqual([closed]);
   expect(informer.knows(closed)).toBe(true);
-  // For the same reason the open one's watch may have been silent for too long; it is listed again.
+  // For the same reason, the watch of the open namespace may have been silent for too long, and everything is listed again.
   await until("nothing is wrong any more", async () => {
     await clock.advance(1000);
     return informer.problem() === undefined;
@@ -262,7 +262,7 @@ test("a namespace that may not be listed is reported, the others work, and a lat
   await limited.close();
 });
 
-test("of Secrets that are watched as metadata neither the content nor kubectl's copy of it is kept", async () => {
+test("neither a Secret's content nor kubectl's copy of it is kept when Secrets are watched as metadata", async () => {
   const annotations = {
     "kubectl.kubernetes.io/last-applied-configuration": '{"stringData":{"authToken":"verySecret"}}',
   };
@@ -293,7 +293,7 @@ test("of Secrets that are watched as metadata neither the content nor kubectl's 
   expect(JSON.stringify(kept)).not.toMatch(/verySecret|dmVyeVNlY3JldA|another/);
 });
 
-test("a listener that throws stops neither the others nor the watch", async () => {
+test("a listener that throws stops neither other listeners nor the watch", async () => {
   const { informer, changes } = watchWidgets();
   informer.onChange(() => {
     throw new Error("a listener's bug");

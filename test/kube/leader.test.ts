@@ -15,7 +15,7 @@ import { loadClient, until } from "./widgets.ts";
 let admin: KubeClient;
 let namespace: string;
 const cleanup: (() => Promise<unknown>)[] = [];
-/** Shorter than the real times, so that tests take seconds. */
+/** Times that are shorter than the real ones, so that tests take only seconds. */
 const short = { leaseMs: 3000, renewDeadlineMs: 2000, retryMs: 200 };
 
 beforeAll(() => {
@@ -58,7 +58,7 @@ async function behindProxy(): Promise<CuttingProxy> {
   return proxy;
 }
 
-test("of two electors one leads, and when it stops the other leads at once", async () => {
+test("one of two electors leads, and when it stops the other leads at once", async () => {
   const first = elect("first");
   await until("the first leads", () => first.isLeading);
   const second = elect("second");
@@ -72,14 +72,14 @@ test("of two electors one leads, and when it stops the other leads at once", asy
   expect((await lease())?.spec).toMatchObject({ holderIdentity: "second", leaseTransitions: 1 });
 });
 
-test("stopping without releasing leaves the Lease to run out", async () => {
+test("an elector that stops without a release leaves the Lease to expire", async () => {
   const first = elect("first");
   await until("it leads", () => first.isLeading);
   await first.stop({ release: false });
   expect((await lease())?.spec?.holderIdentity).toBe("first");
 });
 
-test("a leader that is cut off stops by itself before another one leads", async () => {
+test("a leader without a connection stops by itself before another process leads", async () => {
   const proxy = await behindProxy();
   const cut = elect("cut", { kubeconfig: proxy.kubeconfig });
   await until("it leads", () => cut.isLeading);
@@ -99,7 +99,7 @@ test("a leader that is cut off stops by itself before another one leads", async 
   expect(cut.isLeading).toBe(false);
 });
 
-test("a term ends at the next renewal when somebody else has taken the Lease", async () => {
+test("a term ends at the next renewal when another process has taken the Lease", async () => {
   const leader = elect("leader");
   await until("it leads", () => leader.isLeading);
   const { signal } = leader.term!;
@@ -113,7 +113,7 @@ test("a term ends at the next renewal when somebody else has taken the Lease", a
   expect(leader.isLeading).toBe(false);
 });
 
-test("a Lease that was deleted is created again, and the term goes on", async () => {
+test("a leader creates a deleted Lease again, and its term goes on", async () => {
   const leader = elect("leader");
   await until("it leads", () => leader.isLeading);
   const { signal } = leader.term!;
@@ -122,7 +122,7 @@ test("a Lease that was deleted is created again, and the term goes on", async ()
   expect(signal.aborted).toBe(false);
 });
 
-describe("a Lease that a release kept so that nobody leads", () => {
+describe("a Lease that smschannel release kept so that nobody leads", () => {
   const keptSince = async (agoMs: number) => {
     const renewTime = new Date(Date.now() - agoMs).toISOString().replace(/Z$/, "000Z");
     const spec = { holderIdentity: "nobody", leaseDurationSeconds: 120, renewTime, leaseTransitions: 2 };
@@ -136,7 +136,7 @@ describe("a Lease that a release kept so that nobody leads", () => {
     await until("it leads", () => elector.isLeading);
   });
 
-  test("holds up an install that comes at once, which logs it once", async () => {
+  test("holds up an install that comes at once, and the wait is logged once", async () => {
     await keptSince(1000);
     const lines: { msg: string; waitSeconds?: number }[] = [];
     const destination = { write: (line: string) => void lines.push(JSON.parse(line)) };
@@ -150,7 +150,7 @@ describe("a Lease that a release kept so that nobody leads", () => {
   });
 });
 
-describe("time left", () => {
+describe("the time that is left of a term", () => {
   const usual = { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2000 };
   async function leading() {
     const clock = new ManualClock();
@@ -164,7 +164,7 @@ describe("time left", () => {
     expect(() => term.assertTime(15_000)).not.toThrow();
     expect(() => term.assertTime(15_001)).toThrow(/lease/);
   });
-  test("is over at the first question after the machine has slept, before any timer has fired", async () => {
+  test("is 0 at the first check after the machine has slept, before any timer has fired", async () => {
     const { clock, elector, term } = await leading();
     clock.jump(10_000);
     expect(term.signal.aborted).toBe(false);
@@ -172,7 +172,7 @@ describe("time left", () => {
     expect(term.signal.aborted).toBe(true);
     expect(() => elector.assertTime(1)).toThrow();
   });
-  test("is not longer when the wall clock is set back", async () => {
+  test("does not get longer when the wall clock is set back", async () => {
     const { clock, elector } = await leading();
     clock.jump(-3_600_000);
     expect(elector.remainingMs()).toBe(15_000);

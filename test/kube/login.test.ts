@@ -14,7 +14,7 @@ const core = () => kubeConfig(kubeconfigPath()).makeApiClient(CoreV1Api);
 let namespace: string;
 let folder: string;
 let client: KubeClient;
-/** The connection's clock, by which it reads credentials again. */
+/** The time of the connection's clock, which decides when credentials are read again. */
 let now: number;
 
 beforeEach(async () => {
@@ -28,7 +28,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Creates a ServiceAccount of the test's own, with a token and a way to revoke it. */
+/** Creates a ServiceAccount for one test, with a token and a function that revokes the token. */
 async function account(name: string) {
   await core().createNamespacedServiceAccount({ namespace, body: { metadata: { name } } });
   const { status } = await core().createNamespacedServiceAccountToken({
@@ -40,7 +40,7 @@ async function account(name: string) {
   return {
     token,
     user: `system:serviceaccount:${namespace}:${name}`,
-    /** Returns when the API server refuses the token: it remembers for ten seconds that it accepted one. */
+    /** Resolves when the API server refuses the token. The server remembers for ten seconds that it accepted a token. */
     async revoke() {
       await core().deleteNamespacedServiceAccount({ namespace, name });
       const config = kubeConfig(kubeconfigPath());
@@ -65,7 +65,7 @@ const reviews: ResourceType<KubeObject> = {
   kind: "SelfSubjectReview",
   namespaced: false,
 };
-/** The user name that the API server knows us by. */
+/** The user name under which the API server knows this client. */
 async function whoAmI(as = client): Promise<string> {
   const { status } = await as.create(reviews, {
     apiVersion: "authentication.k8s.io/v1",
@@ -84,7 +84,7 @@ const failure = (work: Promise<unknown>) =>
   );
 const cluster = () => kubeConfig(kubeconfigPath()).getCurrentCluster()!;
 
-describe("in a pod", () => {
+describe("a client in a pod", () => {
   const mount = (name: string) => join(folder, "var/run/secrets/kubernetes.io/serviceaccount", name);
 
   beforeEach(async () => {
@@ -103,26 +103,26 @@ describe("in a pod", () => {
   });
   afterEach(() => vi.unstubAllEnvs());
 
-  test("the mounted token, certificate and namespace are used", async () => {
+  test("uses the mounted token, certificate and namespace", async () => {
     const pod = await account("pod");
     await writeFile(mount("token"), pod.token);
     expect(await whoAmI()).toBe(pod.user);
     expect(client.namespace).toBe(namespace);
   });
 
-  test("a token that was replaced is read again after a while", async () => {
+  test("reads a replaced token again after a while", async () => {
     const [first, second] = [await account("first"), await account("second")];
     await writeFile(mount("token"), first.token);
     expect(await whoAmI()).toBe(first.user);
     await writeFile(mount("token"), second.token);
     expect(await whoAmI(), "not at each request").toBe(first.user);
     now += 10_000;
-    // The official client keeps what it read for a minute.
+    // The official client keeps a token that it read for a minute.
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 61_000 });
     expect(await whoAmI()).toBe(second.user);
   });
 
-  test("a token that the server refuses is read again at once, and the request succeeds", async () => {
+  test("reads the token again at once when the server refuses it, and the request succeeds", async () => {
     const [first, second] = [await account("first"), await account("second")];
     await writeFile(mount("token"), first.token);
     expect(await whoAmI()).toBe(first.user);
@@ -131,7 +131,7 @@ describe("in a pod", () => {
     expect(await whoAmI()).toBe(second.user);
   });
 
-  test("the pod's account is used unless a kubeconfig is given", () => {
+  test("uses the pod's account unless a kubeconfig is given", () => {
     const { users } = loadConfig(undefined);
     expect(users.map(({ authProvider }) => authProvider?.config?.tokenFile)).toEqual([
       "/var/run/secrets/kubernetes.io/serviceaccount/token",
@@ -145,7 +145,7 @@ describe("an exec plugin", () => {
   const answer = () => join(folder, "answer.json");
   const runs = async () => (await readFile(join(folder, "runs"), "utf8").catch(() => "")).length;
 
-  /** A plugin that prints the content of the answer file, and counts its runs. */
+  /** The program of a plugin that prints the content of the answer file and counts its runs. */
   const plugin = (body = "") => `
     import { appendFileSync, readFileSync } from "node:fs";
     appendFileSync(${JSON.stringify(join(folder, "runs"))}, "x");
@@ -221,14 +221,14 @@ describe("an exec plugin", () => {
     expect(await runs()).toBe(2);
   });
 
-  test("is not run for each request while the server refuses whatever it gives", async () => {
+  test("is not run for each request while the server refuses every credential from it", async () => {
     await says("nonsense");
     for (let i = 0; i < 10; i++)
       expect(await failure(whoAmI())).toMatchObject({ status: 401, reason: "Unauthorized" });
     expect(await runs()).toBe(2);
   });
 
-  test("that fails is an error with the plugin's own message, and the next request runs it again", async () => {
+  test("that fails gives an error with the plugin's own message, and the next request runs it again", async () => {
     const user = await account("laptop");
     await install(plugin(`console.error("please log in first"); process.exit(1);`));
     expect(await failure(whoAmI())).toMatchObject({
@@ -241,7 +241,7 @@ describe("an exec plugin", () => {
     expect(await whoAmI()).toBe(user.user);
   });
 
-  test("that hangs does not keep a request beyond its time-out", async () => {
+  test("that hangs does not delay a request beyond its time-out", async () => {
     await says("nonsense");
     await install(plugin("await new Promise((resolve) => setTimeout(resolve, 8000));"));
     expect(await failure(whoAmI())).toMatchObject({ status: 0, reason: "Timeout" });

@@ -10,7 +10,7 @@ import { kubeConfig } from "../support/crds.ts";
 export interface SeenRequest {
   method: string;
   url: string;
-  /** `watch`, `list`, `ask` (a list of one, for the server's version), `get`, or `write`. */
+  /** The kind of request: `watch`, `list`, `ask` (a list of one object, for the server's version), `get`, or `write`. */
   kind: string;
 }
 
@@ -20,27 +20,31 @@ export interface FaultAnswer {
   body?: string;
 }
 
-/** Decides about a request before it is passed on: answer it, change its URL, or leave it alone (undefined). */
+/**
+ * Decides about a request before it is passed on: answers the request, changes its URL, or passes it on unchanged (undefined).
+ */
 export type ProxyFault = (seen: SeenRequest) => FaultAnswer | { url: string } | undefined;
 
-/** A proxy in front of the API server that breaks connections as networks and servers do, and records the requests. */
+/**
+ * A proxy in front of the API server. It breaks connections in the ways that networks and servers do, and records the requests.
+ */
 export interface CuttingProxy {
   readonly kubeconfig: string;
   readonly seen: SeenRequest[];
   fault: ProxyFault | undefined;
-  /** Called for each request with the name of the connection that carries it. */
+  /** Called for each request, with the name of the connection on which it came. */
   onConnection: ((id: string) => void) | undefined;
   count(kind: string): number;
-  /** How many requests have not been answered in full, watches included. */
+  /** How many requests have not been answered completely, watches included. */
   readonly inFlight: number;
-  /** Resets every connection, as a load balancer does that is replaced. */
+  /** Resets every connection, like a load balancer that is replaced. */
   reset(): void;
-  /** The present connections stay open and carry nothing more, as after a lost NAT entry. New ones work. */
+  /** The present connections stay open but carry no more data, as after a lost NAT entry. New connections work. */
   halfOpen(): void;
-  /** Passes nothing on until `thaw`: requests hang. */
+  /** Passes nothing on until `thaw`, so that requests hang. */
   freeze(): void;
   thaw(): void;
-  /** Stops listening until `up`. */
+  /** Stops listening until `up` is called. */
   down(): Promise<void>;
   up(): Promise<void>;
   close(): Promise<void>;
@@ -150,7 +154,8 @@ async function upstreamOf(path: string) {
 
 function describe({ method = "GET", url = "/" }: IncomingMessage): SeenRequest {
   const { pathname, searchParams } = new URL(url, "http://proxy");
-  // /api/v1/… or /apis/group/version/…, then perhaps namespaces/name, then the collection: one part left is a list.
+  // The path is /api/v1/… or /apis/group/version/…, then perhaps namespaces/name, then the collection. When only the collection
+  // is left, the request is a list.
   const parts = pathname.split("/").slice(pathname.startsWith("/api/") ? 3 : 4);
   const collection = (parts[0] === "namespaces" && parts.length > 2 ? parts.slice(2) : parts).length === 1;
   const read = !collection ? "get" : searchParams.get("limit") === "1" ? "ask" : "list";

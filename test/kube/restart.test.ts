@@ -6,7 +6,7 @@ import { silentLog } from "../../src/log.ts";
 import { type ControlPlane, startControlPlane } from "../support/controlplane/controlplane.ts";
 import { applyWidgetKind, loadClient, until, type Widget, widget, widgets } from "./widgets.ts";
 
-// This file kills the API server, so it starts a control plane of its own. It is skipped when the run uses a given cluster.
+// This file kills the API server, so it starts its own control plane. It is skipped when the tests use a given cluster.
 const own = process.env.KUBECONFIG === undefined || process.env.KUBECONFIG === "";
 const namespace = "default";
 let controlPlane: ControlPlane;
@@ -24,7 +24,7 @@ afterAll(async () => {
 });
 
 test.runIf(own)(
-  "when the API server is killed and comes back no change is missed and none is told twice",
+  "no change is missed or reported twice when the API server is killed and comes back",
   async () => {
     const informer = new Informer<Widget>({ client, type: widgets, clock: systemClock, log: silentLog });
     const changes: string[] = [];

@@ -8,7 +8,7 @@ import type { RestoreOptions } from "../support/controlplane/processes.ts";
 import { type CuttingProxy, cuttingProxy } from "./proxy.ts";
 import { applyWidgetKind, loadClient, until, type Widget, widget, widgets } from "./widgets.ts";
 
-// This file sets the API server's store back, so it starts a control plane of its own. A given cluster, or k3s, is left alone.
+// This file sets the API server's store back, so it starts its own control plane. A given cluster, or k3s, is never set back.
 const own = process.env.TEST_USE_KUBECONFIG !== "1";
 const namespace = "default";
 let controlPlane: ControlPlane;
@@ -56,9 +56,9 @@ const clear = async () => {
 const text = (items: Widget[]) => items.map(({ metadata, spec }) => `${metadata.name}=${spec.size}`).sort();
 
 interface RestoreRow {
-  /** Writes between the backup and its restore, besides an edit, a deletion and a creation. */
+  /** The number of writes between the backup and its restore, in addition to an edit, a deletion and a creation. */
   writesBefore: number;
-  /** Writes after the restore, while the informer has no contact. */
+  /** The number of writes after the restore, while the informer has no connection. */
   writesAfter: number;
   silentAfterMs?: number;
   restore?: RestoreOptions;
@@ -67,7 +67,7 @@ interface RestoreRow {
 }
 const rows: Record<string, RestoreRow> = {
   "an API server that comes back with an older store": { writesBefore: 20, writesAfter: 0, rewound: true },
-  "an older store that counts past our version while we have no contact": {
+  "an older store that counts past our version while we have no connection": {
     writesBefore: 0,
     writesAfter: 60,
     silentAfterMs: 1000,
@@ -75,9 +75,9 @@ const rows: Record<string, RestoreRow> = {
   },
 };
 
-describe.runIf(own)("a backup of the cluster is restored", () => {
+describe.runIf(own)("after a backup of the cluster was restored", () => {
   for (const [name, row] of Object.entries(rows))
-    test(`${name} is seen as it is, and later changes are seen too`, async (context) => {
+    test(`${name} is seen in its real state, and later changes are seen too`, async (context) => {
       if (controlPlane.saveStore === undefined) return context.skip();
       await clear();
       await create("edited", "deleted", "same");
@@ -93,7 +93,7 @@ describe.runIf(own)("a backup of the cluster is restored", () => {
 
       await proxy.down();
       await restore(row.restore);
-      // Edited again, to the same generation as before the restore.
+      // This edit gives the object the same generation as before the restore.
       await resize("edited", 3);
       for (let at = 0; at < row.writesAfter; at++) await resize("same", 200 + at);
       if (row.silentAfterMs !== undefined)

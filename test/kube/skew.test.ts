@@ -8,7 +8,8 @@ import { ManualClock } from "../support/manual-clock.ts";
 import { type CuttingProxy, cuttingProxy } from "./proxy.ts";
 import { applyKind, loadClient, until, type Widget } from "./widgets.ts";
 
-// The operator and the CRDs are of different releases: during an upgrade, after a rollback, or when CRDs are upgraded by hand.
+// These tests run an operator and CRDs of different releases, as during an upgrade, after a rollback, or when somebody upgrades
+// the CRDs by hand.
 
 const text = { type: "string" };
 const older = { observedGeneration: { type: "integer" }, managedBy: text, url: text };
@@ -31,7 +32,7 @@ afterAll(async () => {
   await proxy.close();
 });
 
-/** Each test has a kind of its own, as it changes the kind's CRD. */
+/** A kind for one test. Each test needs its own kind, because it changes the kind's CRD. */
 const kind = (name: string): ResourceType<Widget> => ({
   group: "runtime.smschannel.test",
   version: "v1",
@@ -68,7 +69,7 @@ const create = (type: ResourceType<Widget>) =>
   });
 const read = async (type: ResourceType<Widget>) => (await admin.get(type, { namespace, name: "one" }))!;
 
-test("with an older CRD the status is written without the fields that it lacks, and with them once it is upgraded", async () => {
+test("the status is written without the fields that an older CRD lacks, and with these fields after the CRD is upgraded", async () => {
   const type = kind("Gadget");
   await applyKind(admin, type, { properties: older });
   const clock = new ManualClock();
@@ -91,7 +92,7 @@ test("with an older CRD the status is written without the fields that it lacks, 
   expect(await writer.write(await read(type), wanted, signal)).toBe("unchanged");
 });
 
-test("after a rollback the older operator removes once what its successor wrote", async () => {
+test("an older operator removes the fields of a newer one after a rollback, in one write", async () => {
   const type = kind("Gizmo");
   await applyKind(admin, type, { properties: newer });
   const clock = new ManualClock();
@@ -102,7 +103,7 @@ test("after a rollback the older operator removes once what its successor wrote"
   expect(await rolledBack.write(await read(type), status({}), signal)).toBe("unchanged");
 });
 
-test("a field of another process that this version does not know stays, and nothing is written", async () => {
+test("a field of another process that this version does not know stays, and the write changes nothing", async () => {
   const type = kind("Gimmick");
   await applyKind(admin, type, { properties: newer });
   const clock = new ManualClock();

@@ -3,7 +3,7 @@ import { KubeClient } from "../../src/kube/client/client.ts";
 import { customResourceDefinitions, type KubeObject, type ResourceType } from "../../src/kube/resource.ts";
 import { silentLog } from "../../src/log.ts";
 
-/** A kind of the tests' own: the runtime knows none of the product's kinds, and neither do its tests. */
+/** A kind of the tests' own. The runtime knows none of the product's kinds, and neither do its tests. */
 export interface Widget extends KubeObject {
   spec: { size?: number };
   status?: Record<string, unknown>;
@@ -27,12 +27,14 @@ export const widget = (namespace: string, name: string, spec: Widget["spec"] = {
 export const loadClient = (kubeconfig: string, requestTimeoutMs = 10_000) =>
   KubeClient.load({ kubeconfig, userAgent: "kube-test", log: silentLog, requestTimeoutMs });
 
-/** Creates the kind. Several files may do so at the same time, as applying the same twice changes nothing. */
+/**
+ * Creates the kind Widget. Several test files may do so at the same time, because applying the same kind twice changes nothing.
+ */
 export async function applyWidgetKind(client: KubeClient): Promise<void> {
   await applyKind(client, widgets, { "x-kubernetes-preserve-unknown-fields": true });
 }
 
-/** Creates or changes a kind whose status has conditions and the given properties. */
+/** Creates or changes a kind. Its status has conditions and the given properties. */
 export async function applyKind(client: KubeClient, type: ResourceType, status: object): Promise<void> {
   const { properties, ...more } = status as { properties?: object };
   const conditions = {
@@ -80,7 +82,10 @@ export async function applyKind(client: KubeClient, type: ResourceType, status: 
   );
 }
 
-/** Looks every 10 ms until it is so, for what has no event to wait for. Fails with what it waited for. */
+/**
+ * Checks every 10 ms until `isSo` returns true, when there is no event to wait for. After `withinMs` it fails with the text of
+ * what it waited for.
+ */
 export async function until(
   what: string,
   isSo: () => boolean | Promise<boolean>,

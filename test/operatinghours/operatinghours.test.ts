@@ -16,7 +16,7 @@ let admin: KubeClient;
 let namespace: string;
 let proxy: CuttingProxy;
 const cleanup: (() => unknown)[] = [];
-/** Have all reconciles that wrote something ended? Only then is the next wake-up armed. */
+/** Whether all reconciles that wrote something have ended. The next wake-up is planned only at the end of a reconcile. */
 let atRest: () => Promise<boolean>;
 
 beforeAll(() => {
@@ -32,7 +32,7 @@ afterEach(async () => {
   await proxy.close();
 });
 
-/** The controller as the operator runs it, with a clock of the test's own. All its requests go through the proxy. */
+/** Runs the controller as the operator does, with a clock of the test's own. All its requests go through the proxy. */
 function run(clock: ManualClock) {
   const client = loadClient(proxy.kubeconfig);
   const shared = { client, clock, log: silentLog };
@@ -93,7 +93,7 @@ const seen = async (name: string) => {
 const becomes = (name: string, text: string) =>
   until(`${name} is ${text}`, async () => (await seen(name)) === text && (await atRest()));
 
-test("it opens and closes on the second, with one write each and none in between", async () => {
+test("the status opens and closes on the exact second, with one write each and none in between", async () => {
   const clock = at("2026-11-23T15:59:58Z");
   run(clock);
   await create("office", { timeZone: "Europe/Vienna", weekly: daily("08:00", "17:00") });
@@ -106,7 +106,7 @@ test("it opens and closes on the second, with one write each and none in between
   await becomes("office", "True Ready Closed until 2026-11-24T07:00:00Z");
   expect(writes()).toBe(2);
 
-  // Looking at the clock for an hour makes no request to the API server, and neither does a midnight at which the list stays the
+  // The hourly checks of the clock make no request to the API server, and neither does a midnight at which the list stays the
   // same.
   await clock.advance(3_600_000);
   expect(writes()).toBe(2);
@@ -116,7 +116,7 @@ test("it opens and closes on the second, with one write each and none in between
   ]);
 });
 
-test("at local midnight the list is updated once", async () => {
+test("the list of upcoming changes is updated once at local midnight", async () => {
   const clock = at("2026-11-23T22:59:59Z");
   run(clock);
   await create("office", { timeZone: "Europe/Vienna", weekly: daily("08:00", "17:00") });
@@ -129,7 +129,7 @@ test("at local midnight the list is updated once", async () => {
   expect(writes()).toBe(2);
 });
 
-test("on a day of 23 hours a start that clocks skip is the moment of the change, which is marked", async () => {
+test("a start that clocks skip on a day of 23 hours is the moment of the clock change, and is marked as such", async () => {
   const clock = at("2026-03-08T06:59:59Z");
   run(clock);
   await create("night", { timeZone: "America/New_York", weekly: daily("02:30", "04:00") });
@@ -144,7 +144,7 @@ test("on a day of 23 hours a start that clocks skip is the moment of the change,
   await becomes("night", "True Ready Open until 2026-03-08T08:00:00Z");
 });
 
-test("a holiday that begins while it is closed is shown from its midnight on", async () => {
+test("a holiday that begins during closed time is shown from midnight on", async () => {
   const clock = at("2026-12-24T22:59:59Z");
   run(clock);
   const holidays = [{ name: "Christmas", from: "2026-12-25" }];
@@ -163,7 +163,7 @@ test("a new spec takes effect at once", async () => {
   expect((await statusOf("office"))?.observedGeneration).toBe(2);
 });
 
-test("an unknown time zone is reported and nothing else is shown; once corrected, it is ready", async () => {
+test("an unknown time zone is reported and nothing else is shown, and a corrected one makes the object Ready", async () => {
   run(at("2026-11-24T10:00:00Z"));
   const made = await create("mars", { timeZone: "Europe/Vienna", weekly: daily("08:00", "17:00") });
   await becomes("mars", "True Ready Open until 2026-11-24T16:00:00Z");
@@ -179,7 +179,7 @@ test("an unknown time zone is reported and nothing else is shown; once corrected
   expect(conditionOf(await statusOf("mars"), "Stalled")).toBeUndefined();
 });
 
-test("calendars that are over, or never close, have no next transition", async () => {
+test("a calendar that is over, or never closes, has no next transition", async () => {
   run(at("2026-11-24T10:00:00Z"));
   await create("over", { timeZone: "UTC", dates: [{ date: "2024-02-29", start: "08:00", end: "17:00" }] });
   await create("always", { timeZone: "UTC", weekly: daily("00:00", "24:00") });
@@ -187,7 +187,7 @@ test("calendars that are over, or never close, have no next transition", async (
   await becomes("always", "True Ready Open until undefined");
 });
 
-test("after a restart only what has changed meanwhile is written", async () => {
+test("only objects whose state has changed meanwhile are written after a restart", async () => {
   const first = run(at("2026-11-24T10:00:00Z"));
   await create("office", { timeZone: "Europe/Vienna", weekly: daily("08:00", "17:00") });
   await create("late", { timeZone: "Europe/Vienna", weekly: daily("08:00", "22:00") });
@@ -202,7 +202,7 @@ test("after a restart only what has changed meanwhile is written", async () => {
   expect(writes()).toBe(3);
 });
 
-test("when the system's clock jumps forward or back, the status is right within a second", async () => {
+test("the status is right within a second after the system's clock jumps forward or back", async () => {
   const clock = at("2026-11-24T10:00:00Z");
   run(clock);
   await create("office", { timeZone: "Europe/Vienna", weekly: daily("08:00", "17:00") });
@@ -214,12 +214,12 @@ test("when the system's clock jumps forward or back, the status is right within 
   await clock.advance(1000);
   await becomes("office", "True Ready Open until 2026-11-24T16:00:00Z");
   expect(writes()).toBe(3);
-  // The timer for 17:00 was set again for the new time.
+  // The timer for 17:00 was set again after the clock had jumped.
   await clock.advance(Date.parse("2026-11-24T16:00:00Z") - clock.now());
   await becomes("office", "True Ready Closed until 2026-11-25T07:00:00Z");
 });
 
-test("with fifty spans a day the status shows as many as it may hold", async () => {
+test("the status of a calendar with fifty spans a day shows as many changes as it may hold", async () => {
   run(at("2026-11-24T10:00:00Z"));
   const minute = (m: number) =>
     `${String(Math.floor(m / 60)).padStart(2, "0")}:${String(m % 60).padStart(2, "0")}`;

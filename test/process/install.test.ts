@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../support/controlplane/directory.ts";
 
-// scripts/run.mjs in a small project of its own, with an npm that only records its calls.
+// These tests run scripts/run.mjs in a small project of its own, with an npm that only records its calls.
 
 const root = resolve(import.meta.dirname, "../..");
 let folder: string;
@@ -52,23 +52,26 @@ async function run(env: Record<string, string> = {}) {
 }
 const npmCalls = () => readFile(join(folder, "called"), "utf8").catch(() => "");
 
-/** What an earlier npm installed, and whether npm is called again. */
+/** For each case: the packages that an earlier npm left installed, and whether npm is called again. */
 const rows: Record<string, [left: object | undefined, called: boolean]> = {
-  "a whole npm ci": [installed, false],
-  "a package more, which somebody tries": [{ ...installed, "node_modules/x": { version: "1.0.0" } }, false],
-  "a package less": [{ "node_modules/node": locked["node_modules/node"] }, true],
-  "a package of another version": [
+  "a complete npm ci": [installed, false],
+  "somebody installed an additional package to try it": [
+    { ...installed, "node_modules/x": { version: "1.0.0" } },
+    false,
+  ],
+  "a package was removed": [{ "node_modules/node": locked["node_modules/node"] }, true],
+  "a package got another version": [
     { ...installed, "node_modules/pg": { version: "8.0.0", integrity: "sha512-a" } },
     true,
   ],
-  "a package of other bytes": [
+  "a package got other content": [
     { ...installed, "node_modules/pg": { version: "8.23.1", integrity: "sha512-x" } },
     true,
   ],
-  "an installation that was interrupted": [undefined, true],
+  "an installation was interrupted": [undefined, true],
 };
 
-describe("npm is called only when something is missing", () => {
+describe("npm is called only when a package is missing or different", () => {
   for (const [name, [left, called]] of Object.entries(rows))
     test(`after ${name}`, async () => {
       if (left !== undefined) await lock("node_modules/.package-lock.json", left);
@@ -77,7 +80,7 @@ describe("npm is called only when something is missing", () => {
       expect(await npmCalls()).toBe(called ? "ci --no-audit --no-fund --loglevel=error\n" : "");
     });
 
-  test("and a missing Node 24 afterwards is an error, as its install script may be blocked", async () => {
+  test("a missing Node 24 after the call is an error, as its install script may be blocked", async () => {
     await lock("node_modules/.package-lock.json", installed);
     await expect(run()).rejects.toThrow("npm installed no Node 24");
     expect(await npmCalls()).toContain("ci");
@@ -91,7 +94,7 @@ test("the command runs in the project's folder, or where SMSCHANNEL_CWD says", a
   expect(await run({ SMSCHANNEL_CWD: join(folder, "bin") })).toBe(`hello ${join(folder, "bin")}\n`);
 });
 
-test("package.json asks for no more than the README says", async () => {
+test("package.json requires no newer Node than the README says", async () => {
   const { engines } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as {
     engines: { node: string };
   };

@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { kubeconfigPath, newNamespace } from "../support/cluster.ts";
 
-// How the program ends on a signal when it is started as people start it: by bin/ or scripts/run.mjs, which pass signals on.
+// These tests check how the program ends on a signal when people start it by bin/ or scripts/run.mjs, which pass signals on.
 
 const root = resolve(import.meta.dirname, "../..");
 const program = ["src/main/smschannel.ts"];
@@ -37,14 +37,14 @@ afterEach(() => {
     if (exitCode === null && signalCode === null) process.kill(-pid!, "SIGKILL");
 });
 
-/** Starts a process group, as a shell does for a command that is typed at its prompt. */
+/** Starts a process group, as a shell does for a command at its prompt. */
 function start(args: string[]): ChildProcess {
   const child = spawn(process.execPath, args, { detached: true, env, stdio: ["ignore", "pipe", "inherit"] });
   children.push(child);
   return child;
 }
 
-/** Resolves when the log contains this text. The function gives all that was logged by the time it is called. */
+/** Resolves when the log contains this text. The returned function gives everything logged up to the time of its call. */
 async function said(child: ChildProcess, what: string): Promise<() => string> {
   let log = "";
   await new Promise<void>((found) =>
@@ -56,7 +56,7 @@ async function said(child: ChildProcess, what: string): Promise<() => string> {
   return () => log;
 }
 
-describe("Ctrl-C in a terminal, which signals the whole group, counts as one signal", () => {
+describe("Ctrl-C in a terminal, which signals the whole process group, counts as one signal", () => {
   for (const [name, args] of Object.entries(starts))
     test(`a controller started by ${name} ends in order`, async () => {
       const child = start([...args, ...controller]);
@@ -67,7 +67,7 @@ describe("Ctrl-C in a terminal, which signals the whole group, counts as one sig
     });
 
   for (const [name, args] of Object.entries(starts))
-    test(`a job started by ${name} that waits says that it was stopped`, async () => {
+    test(`a waiting job started by ${name} logs that it was stopped`, async () => {
       const child = start([...args, ...migrate]);
       const log = await said(child, '"process":"migrate"');
       process.kill(-child.pid!, "SIGINT");
@@ -76,7 +76,7 @@ describe("Ctrl-C in a terminal, which signals the whole group, counts as one sig
     });
 });
 
-describe("a signal to the started process alone ends the program in order", () => {
+describe("a signal to the started process alone ends the program in order when it was", () => {
   for (const [name, args] of Object.entries(starts))
     test(`started by ${name}`, async () => {
       const child = start([...args, ...simulator]);
@@ -87,9 +87,9 @@ describe("a signal to the started process alone ends the program in order", () =
     });
 });
 
-describe("a process whose log reader is gone ends when it is told to, however often", () => {
+describe("a process whose log reader is gone ends on a signal", () => {
   for (const delayMs of [0, 5, 20])
-    test(`also when it is told again after ${delayMs} ms`, async () => {
+    test(`even when a second signal comes after ${delayMs} ms`, async () => {
       const child = start([...starts["node itself"]!, ...controller]);
       await said(child, '"msg":"leading"');
       const ended = once(child, "close");
@@ -100,13 +100,13 @@ describe("a process whose log reader is gone ends when it is told to, however of
     });
 });
 
-test("a report whose reader stops reading ends with the same exit code", async () => {
+test("a validation whose reader stops reading ends with the same exit code", async () => {
   const child = start([...starts["node itself"]!, "validate", "--output", "json", join(root, "examples")]);
   child.stdout!.destroy();
   expect(await once(child, "close")).toEqual([0, null]);
 });
 
-test("relative paths are relative to the person's folder", async () => {
+test("relative paths are relative to the folder in which the command was typed", async () => {
   const cwd = join(root, "examples");
   const child = spawn(join(root, "bin/smschannel.mjs"), ["validate", "30-smsnumber.yaml"], {
     cwd,
