@@ -21,17 +21,17 @@ describe("why a server gave no answer is said in words", () => {
       "CERT_SIGNATURE_FAILURE",
       "its certificate is not trusted (CERT_SIGNATURE_FAILURE)",
     ],
-    "an older TLS": [
+    "an older version of TLS": [
       "ERR_SSL_UNSUPPORTED_PROTOCOL",
       "it speaks no TLS version that is supported here (ERR_SSL_UNSUPPORTED_PROTOCOL)",
     ],
-    "no such name": ["ENOTFOUND", "its host name does not resolve"],
+    "a host name that does not exist": ["ENOTFOUND", "its host name does not resolve"],
     "a port without a server": ["ECONNREFUSED", "connection refused"],
     "a connection that takes too long": ["UND_ERR_CONNECT_TIMEOUT", "timed out"],
     "an answer that takes too long": ["UND_ERR_HEADERS_TIMEOUT", "timed out"],
     "a connection that breaks": ["ECONNRESET", "the connection was cut"],
     "a host without a route to it": ["EHOSTUNREACH", "connection failed (EHOSTUNREACH)"],
-    "no code at all": [undefined, "connection failed"],
+    "an error without a code": [undefined, "connection failed"],
   };
   for (const [name, [code, words]] of Object.entries(rows))
     test(name, () => expect(noAnswer(code)).toContain(words));
@@ -54,7 +54,7 @@ describe("why a real server gave no answer is said in words", () => {
       /^its certificate is signed by an authority that is not trusted here, or comes without/,
       true,
     ],
-    "no TLS at all": [
+    "a server without TLS": [
       () => createPlainServer(),
       /^it speaks no TLS version that is supported here \(\w+\)$/,
       false,

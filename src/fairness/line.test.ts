@@ -35,7 +35,7 @@ const rows: Record<string, [come: string[], go: string[], without?: string[]]> =
     ["a/x/1", "a/x/2", "a/x/3", "a/y/1"],
     ["a/x/1", "a/y/1", "a/x/2", "a/x/3"],
   ],
-  "a tenant with many accounts gets no more turns than one with a single account": [
+  "a tenant with many accounts gets no more turns than a tenant with a single account": [
     ["a/x/1", "a/y/1", "a/z/1", "b/w/1", "b/w/2", "b/w/3"],
     ["a/x/1", "b/w/1", "a/y/1", "b/w/2", "a/z/1", "b/w/3"],
   ],
@@ -44,7 +44,7 @@ const rows: Record<string, [come: string[], go: string[], without?: string[]]> =
     ["b//1", "b//2"],
     ["a"],
   ],
-  "an account that is not admitted does not hold up the tenant's other one": [
+  "an account that is not admitted does not hold up the tenant's other account": [
     ["a/x/1", "a/x/2", "a/y/1"],
     ["a/y/1"],
     ["a/x"],

@@ -104,7 +104,7 @@ function flipAfter(hours: Hours, instantMs: number, isOpen: boolean): number | u
   return undefined;
 }
 
-/** When the last open span ended that ended at or before the instant. */
+/** The end of the last open span that ended at or before the instant. */
 function closingBefore(hours: Hours, instantMs: number): number | undefined {
   for (const { first, last } of daysBack(hours, dayAt(hours, instantMs))) {
     const spans = openSpans(hours, first - MARGIN_DAYS, last + MARGIN_DAYS);

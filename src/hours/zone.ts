@@ -137,7 +137,7 @@ export class Zone {
     return { startMs, offsetMs, changes };
   }
 
-  /** The second between these two instants at which the offset changes. */
+  /** Finds the second at which the offset changes between these two instants. */
   #bisect(fromMs: number, toMs: number): number {
     const before = this.#offsetAt(fromMs);
     let [low, high] = [fromMs, toMs];
@@ -186,7 +186,7 @@ const startOfYear = (year: number) => utc([year, 1, 1]);
 
 const FIRST_MS = Date.parse("0001-01-03T00:00:00Z");
 
-/** Like Date.UTC, which however takes the years 0 to 99 for 1900 to 1999. A spec may contain the years 0 to 99. */
+/** Like Date.UTC, but without taking the years 0 to 99 for 1900 to 1999. A spec may contain the years 0 to 99. */
 function utc(
   [year, month, day]: [year: number, month: number, day: number],
   [hour, minute, second]: [hour: number, minute: number, second: number] = [0, 0, 0],

@@ -14,7 +14,7 @@ export interface RuleJudgeOptions extends Partial<RuleThreadOptions> {
 
 export interface Judged {
   problems: RuleProblem[];
-  /** False when a rule took too much time or memory. When the machine stands still for seconds, that can happen to any rule. */
+  /** False when a rule took too much time or memory. On a machine that hangs for seconds, that can happen to any rule. */
   certain: boolean;
 }
 
@@ -67,7 +67,7 @@ export class RuleJudge {
   async #one(when: string): Promise<Timed> {
     const first = await this.#inThread(when);
     if (typeof first.answer === "object") return { check: first.answer, certain: true, ms: first.ms };
-    // Try once more before the rule is blamed: a new thread has all its memory, and the machine may only have stood still for a
+    // Try once more before the rule is blamed: a new thread has all its memory, and the machine may only have hung for a
     // moment.
     const { answer, ms } = await this.#inThread(when);
     const spent = { ms: first.ms + ms };

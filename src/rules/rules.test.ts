@@ -30,7 +30,7 @@ const rows: Record<string, [when: string, complaint: string | undefined]> = {
   "a function on a whole variable is refused": ["message.contains('x')", "'message.contains(string)'"],
   "an unfinished expression is refused": ["message.segments > ", "Unexpected token: EOF (at character 20)"],
   "its value must not be a number": ["message.segments", "of type int"],
-  "its value must not be of any type": ["dyn(true)", "of type dyn"],
+  "its value must not have the type dyn": ["dyn(true)", "of type dyn"],
   "its value must not be a text": ["'true'", "of type string"],
   "a name of 1,000 letters is refused": ["a".repeat(1000), "Unknown variable"],
   "brackets that are 500 deep are refused": [`${"(".repeat(500)}true${")".repeat(496)}`, "maxDepth"],

@@ -48,7 +48,7 @@ export function judge(when: string): ExpressionCheck {
 }
 
 /**
- * The longest message, in characters. The library's messages name types, and the name of nested lists can have thousands of
+ * The longest message, in characters. The library's messages name types, and the name of a type of nested lists can have thousands of
  * characters.
  */
 const LONGEST_MESSAGE = 400;

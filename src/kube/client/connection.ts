@@ -138,7 +138,7 @@ export class KubeConnection {
       // A second request on a busy connection would wait behind the first request, however many connections are idle.
       pipelining: 1,
       // HTTP/2 would put everything on one connection. When that connection is half-open (a NAT forgot it, a load balancer
-      // died), all watches and the Lease would hang together. This has hit Go clients (kubernetes/client-go#374).
+      // died), all watches and the Lease would hang together. Go clients had this problem (kubernetes/client-go#374).
       allowH2: false,
       keepAliveTimeout: 30_000,
       // The pool sets no time limits, because the client limits a whole request and the reflector limits the silence of a

@@ -38,7 +38,7 @@ export class KubeError extends Error {
 export interface StatusDetails {
   name?: string;
   kind?: string;
-  /** One cause for each field that is at fault. For a conflict in server-side apply: one for each field with another owner. */
+  /** One cause for each field that is at fault. A conflict in server-side apply has one cause for each field with another owner. */
   causes?: { reason?: string; message?: string; field?: string }[];
   retryAfterSeconds?: number;
 }
@@ -97,7 +97,7 @@ export function errorOfStatus(
 }
 
 /**
- * The error for what the transport threw. When the caller's own signal has aborted, the result is that signal's reason,
+ * The error for a failure of the transport. When the caller's own signal has aborted, the result is that signal's reason,
  * unchanged: the API did not fail, and the caller must recognise its own abort.
  */
 export function errorOfTransport(

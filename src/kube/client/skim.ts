@@ -4,7 +4,7 @@
  * Node has one thread, so nothing can interrupt the parsing of an answer, and users decide how much there is to parse. An
  * object may have about 1.5 MB (etcd's limit): a hundred thousand labels, or as many field names in `managedFields`. JSON.parse
  * takes a hundred milliseconds for such an object, in which no Lease is renewed and no probe is answered. Skipping the text of
- * these parts takes five.
+ * these parts takes five milliseconds.
  *
  * So a large text is read once from left to right, and the members that nobody needs are cut out before JSON.parse sees them.
  * Small texts, which are nearly all texts, go to JSON.parse as they are.

@@ -1,5 +1,5 @@
 /**
- * One attempt to reconcile one object, from its first sight to the removal of its finalizer.
+ * One attempt to reconcile one object, from its first status to the removal of its finalizer.
  *
  * An attempt has these steps:
  * 1. An object that another installation manages is left alone.
@@ -225,8 +225,8 @@ export class Reconciliation<T extends KubeObject> {
   }
 
   /**
-   * First sight: writes all conditions and `managedBy`, unless they are there. An object that is taken over keeps the
-   * conditions that the former installation wrote, because nothing has been checked yet.
+   * Writes the first status of an object, with all conditions and `managedBy`, unless they are there. An object that is taken
+   * over keeps the conditions that the former installation wrote, because nothing has been checked yet.
    */
   async #greet(work: AttemptInput<T>, signal: AbortSignal): Promise<WriteResult> {
     const { instance, firstSight } = this.#options;
@@ -328,7 +328,7 @@ export class Reconciliation<T extends KubeObject> {
     };
   }
 
-  /** Writes the status, and only then logs and records events: nothing is announced that was not written. */
+  /** Writes the status, and only then logs and records events: nothing is announced before it is written. */
   async #conclude(
     work: AttemptInput<T>,
     outcome: Outcome,

@@ -59,8 +59,8 @@ export interface LeaderOptions {
  * Takes and renews the Lease. Of all processes that use the same Lease, at most one has time remaining.
  *
  * A process can be frozen at any point: by SIGSTOP, by a laptop's sleep, by a node without memory. When it wakes up, any code
- * may run first, and timers fire later. So nothing relies on a timer: `remainingMs` reads the clock at each call, and already
- * the first call after waking up returns 0.
+ * may run first, and timers fire later. So nothing relies on a timer: `remainingMs` reads the clock at each call, and even the
+ * first call after waking up returns 0.
  */
 export class LeaderElector {
   readonly #options: Required<LeaderOptions>;

@@ -139,5 +139,5 @@ export function releasedLease(
   };
 }
 
-/** A time in the form of metav1.MicroTime, which always has six decimals. JavaScript knows three of them. */
+/** A time in the form of metav1.MicroTime, which always has six decimals. JavaScript gives only three. */
 const microTime = (ms: number) => new Date(ms).toISOString().replace(/Z$/, "000Z");

@@ -209,7 +209,7 @@ function remember<V>(map: Map<string, V>, key: string, value: V): void {
   if (map.size > REMEMBERED) map.delete(map.keys().next().value!);
 }
 
-/** A time in the form of metav1.MicroTime, which always has six decimals. JavaScript knows three of them. */
+/** A time in the form of metav1.MicroTime, which always has six decimals. JavaScript gives only three. */
 const microTime = (ms: number) => new Date(ms).toISOString().replace(/Z$/, "000Z");
 
 /** Cuts a text to at most this many bytes of UTF-8, in whole characters, because the API server counts bytes. */

@@ -84,7 +84,7 @@ const table: Record<string, SummaryRow> = {
     after: since("SecretNotFound", 5 * MINUTE),
     gives: ["False", "SecretNotFound", "Stalled"],
   },
-  "5 minutes have passed since first sight": {
+  "5 minutes have passed since the first status": {
     given: { verdicts: [waits] },
     after: [
       former("Ready", "Unknown", "Progressing", 6 * MINUTE),
@@ -447,7 +447,7 @@ describe("the next attempt", () => {
 
 describe("the log level and the events of a reconcile", () => {
   const rows: Record<string, [SummaryRow, level: string, events: string[]]> = {
-    "first sight is logged without an event": [
+    "the first status is logged without an event": [
       { given: { verdicts: [unknown] }, gives: ["", "", "neither"] },
       "info",
       [],

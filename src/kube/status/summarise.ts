@@ -278,8 +278,8 @@ function logOf(
 }
 
 /**
- * Records an event when Ready changes, or is False for a different reason than before. There is no event at first sight, when
- * nothing is known yet.
+ * Records an event when Ready changes, or is False for a different reason than before. There is no event for the first status,
+ * when nothing is known yet.
  */
 function turned(ready: Verdict, before: Condition | undefined): EventNote[] {
   if (ready.status === "Unknown" || (before?.status === ready.status && before.reason === ready.reason))

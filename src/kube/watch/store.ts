@@ -20,8 +20,9 @@ export interface ReadStore<T extends KubeObject> {
 }
 
 /**
- * Functions by name, each of which returns the values under which an object can be found, such as the names of the Secrets that
- * it refers to. An index answers "which objects refer to this Secret?" without searching all objects at each event.
+ * Index functions by name. Each function returns the values under which an object can be found, such as the names of the
+ * Secrets that the object refers to. An index answers "which objects refer to this Secret?" without searching all objects at
+ * each event.
  */
 export type Indexes<T> = Record<string, (object: T) => readonly string[]>;
 
