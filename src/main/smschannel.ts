@@ -70,10 +70,7 @@ async function main(argv: string[]): Promise<void> {
   try {
     const { config, positionals } = parseConfig(command, rest, process.env);
     if (config.refuseRoot === true) refuseRoot();
-    const running = command.run(config, positionals);
-    // This handler is removed only when the command listens for signals itself. A signal that arrives while nothing listens would be lost.
-    for (const signal of signals) process.off(signal, endAtOnce);
-    await running;
+    await command.run(config, positionals);
   } catch (error) {
     if (!(error instanceof HelpWanted)) throw error;
     process.stdout.write(helpText(command));
@@ -94,12 +91,13 @@ function refuseRoot(): void {
 }
 
 /**
- * Ends the process while its command is still being loaded. The kernel ignores signals to the first process of a container unless the
- * process has a handler. Without this handler, a signal during that time would be lost.
+ * Ends the process at a signal while its command does not listen for signals itself: before it has started, or always. The kernel
+ * ignores signals to the first process of a container unless the process has a handler, so that these signals would be lost.
  */
-const signals = ["SIGTERM", "SIGINT"] as const;
-const endAtOnce = (signal: NodeJS.Signals) => process.exit(128 + constants.signals[signal]);
-for (const signal of signals) process.once(signal, endAtOnce);
+function endAtOnce(signal: NodeJS.Signals): void {
+  if (process.listenerCount(signal) === 1) process.exit(128 + constants.signals[signal]);
+}
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, endAtOnce);
 
 /** When the program that reads the output (head, less) has ended, the command still runs to its end and has its own exit code. */
 for (const stream of [process.stdout, process.stderr])

@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -38,8 +40,12 @@ afterEach(() => {
 });
 
 /** Starts a process group, as a shell does for a command at its prompt. */
-function start(args: string[]): ChildProcess {
-  const child = spawn(process.execPath, args, { detached: true, env, stdio: ["ignore", "pipe", "inherit"] });
+function start(args: string[], own: NodeJS.ProcessEnv = {}): ChildProcess {
+  const child = spawn(process.execPath, args, {
+    detached: true,
+    env: { ...env, ...own },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   children.push(child);
   return child;
 }
@@ -85,6 +91,23 @@ describe("a signal to the started process alone ends the program in order when i
       const [code] = await once(child, "close");
       expect([code, log()]).toEqual([0, expect.stringContaining('"msg":"stopped"')]);
     });
+});
+
+test("SIGTERM at once ends a command that does not listen for signals", async () => {
+  const silent = createServer();
+  const asked = once(silent, "request");
+  await once(silent.listen(0, "127.0.0.1"), "listening");
+  const { port } = silent.address() as AddressInfo;
+  const own = {
+    RECEIVER_URL: `http://127.0.0.1:${port}`,
+    TEST_ACCOUNT_SID: `AC${"0".repeat(32)}`,
+    TEST_AUTH_TOKEN: "0".repeat(32),
+  };
+  const child = start([...starts["node itself"]!, "test-text"], own);
+  await asked;
+  child.kill("SIGTERM");
+  expect(await once(child, "close")).toEqual([143, null]);
+  silent.close();
 });
 
 describe("a process whose log reader is gone ends on a signal", () => {
