@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { type Manifest, type Rendered, render } from "./helm.ts";
 
-// What users can add to the chart's objects: volumes, variables, arguments, node selectors, annotations, accounts, other objects.
+// Users can add to the chart's objects: volumes, variables, arguments, node selectors, annotations, accounts and further objects.
 
-/** The object with the pod template of each process, by the process's key in the values. */
+/** Finds the object with the pod template of a process. The keys are the names that the processes have in the chart's values. */
 const processes: Record<string, (rendered: Rendered) => Manifest> = {
   controller: (rendered) => rendered.one("Deployment", "-controller"),
   receiver: (rendered) => rendered.one("Deployment", "-receiver"),
@@ -15,7 +15,7 @@ const processes: Record<string, (rendered: Rendered) => Manifest> = {
 const podOf = (manifest: Manifest) =>
   manifest.kind === "Pod" ? manifest : (manifest.spec.template as Manifest);
 
-describe.each(Object.entries(processes))("%s", (key, of) => {
+describe.each(Object.entries(processes))("the pod of the process in the value %s", (key, of) => {
   const pod = async (values: object, others: object = {}) =>
     podOf(of(await render({ ...others, [key]: values })));
 
@@ -37,13 +37,13 @@ describe.each(Object.entries(processes))("%s", (key, of) => {
     expect(container.volumeMounts).toContainEqual({ name: "more", mountPath: "/more" });
   });
 
-  test("takes annotations and labels of its pod", async () => {
+  test("takes annotations and labels", async () => {
     const { metadata } = await pod({ podAnnotations: { a: "b" }, podLabels: { c: "d" } });
     expect(metadata.annotations).toMatchObject({ a: "b" });
     expect(metadata.labels).toMatchObject({ c: "d", "app.kubernetes.io/name": "sms-channel-operator" });
   });
 
-  test("runs where its own values say, else where those of all pods do", async () => {
+  test("is scheduled by the values of its process, or else by the values for all pods", async () => {
     const all = { nodeSelector: { disk: "ssd" }, tolerations: [{ key: "all", operator: "Exists" }] };
     const own = {
       nodeSelector: { zone: "a" },
@@ -59,7 +59,7 @@ describe.each(Object.entries(processes))("%s", (key, of) => {
     }).toEqual(own);
   });
 
-  test("looks names up where its values say", async () => {
+  test("uses the DNS settings of its values", async () => {
     const dnsConfig = { options: [{ name: "ndots", value: "1" }] };
     expect((await pod({ dnsPolicy: "Default", dnsConfig })).spec).toMatchObject({
       dnsPolicy: "Default",
@@ -68,7 +68,7 @@ describe.each(Object.entries(processes))("%s", (key, of) => {
     expect((await pod({})).spec).not.toHaveProperty("dnsPolicy");
   });
 
-  test("runs as a ServiceAccount of another name, made here or there already", async () => {
+  test("runs as a ServiceAccount of another name, which the chart creates or which exists already", async () => {
     const named = await render({ [key]: { serviceAccount: { name: "mine", annotations: { a: "b" } } } });
     expect(named.one("ServiceAccount", "mine").metadata.annotations).toMatchObject({ a: "b" });
     expect(podOf(of(named)).spec.serviceAccountName).toBe("mine");
@@ -105,7 +105,7 @@ describe.each(Object.entries(processes))("%s", (key, of) => {
     });
   });
 
-  test("leaves that standard only when a value says so", async () => {
+  test("leaves the restricted Pod Security Standard only when a value says so", async () => {
     const { spec } = await pod({}, { containerSecurityContext: { readOnlyRootFilesystem: false } });
     expect(spec.containers[0].securityContext).toEqual({
       allowPrivilegeEscalation: false,
@@ -114,14 +114,14 @@ describe.each(Object.entries(processes))("%s", (key, of) => {
     });
   });
 
-  test("leaves out a resource amount that is empty", async () => {
+  test("leaves out a resource amount that is `none`", async () => {
     const resources = { requests: { cpu: "none" }, limits: { memory: "none" } };
     const { spec } = await pod({ resources });
     expect(spec.containers[0].resources).toEqual({ requests: { memory: expect.stringMatching(/Mi$/) } });
   });
 });
 
-test("the annotations of a Deployment or Job are on it, and not on its pods", async () => {
+test("the annotations of a Deployment or Job are on that object, and not on its pods", async () => {
   for (const key of ["controller", "receiver", "migrations", "uninstall"]) {
     const manifest = processes[key]!(await render({ [key]: { annotations: { a: "b" } } }));
     expect(manifest.metadata.annotations).toMatchObject({ a: "b" });
@@ -129,21 +129,21 @@ test("the annotations of a Deployment or Job are on it, and not on its pods", as
   }
 });
 
-test("the migrations get another Job only when its pod changes", async () => {
+test("the migrations get a new Job only when the pod of the Job changes", async () => {
   const name = async (migrations: object) => (await render({ migrations })).migrations();
   const before = await name({});
   expect(await name({ annotations: { a: "b" } })).toBe(before);
   expect(await name({ podAnnotations: { a: "b" } })).not.toBe(before);
 });
 
-test("options of Node take the place of the chart's", async () => {
+test("a user's NODE_OPTIONS replace the chart's", async () => {
   const extraEnv = [{ name: "NODE_OPTIONS", value: "--dns-result-order=ipv4first" }];
   const rendered = await render({ controller: { extraEnv } });
   const { env } = rendered.one("Deployment", "-controller").spec.template.spec.containers[0];
   expect(env.filter(({ name }: { name: string }) => name === "NODE_OPTIONS")).toEqual(extraEnv);
 });
 
-test("no process has a variable twice", async () => {
+test("no process gets the same variable twice", async () => {
   const rendered = await render({
     proxy: { https: "http://proxy:1", http: "http://proxy:1", exclude: "a" },
     trustedCertificates: { secret: "ca" },
@@ -155,12 +155,12 @@ test("no process has a variable twice", async () => {
   }
 });
 
-describe("how pods are replaced", () => {
-  test("can be chosen, for each process", async () => {
+describe("the strategy by which pods are replaced", () => {
+  test("can be chosen for each Deployment", async () => {
     const strategies = async (values: object) =>
       (await render(values)).of("Deployment").map(({ spec }) => spec.strategy);
     const gentle = { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } };
-    // Kubernetes refuses `rollingUpdate` beside it.
+    // Kubernetes refuses `rollingUpdate` beside the type Recreate.
     expect(await strategies({ controller: { strategy: { type: "Recreate" } } })).toEqual([
       { type: "Recreate" },
       gentle,
@@ -173,7 +173,7 @@ describe("how pods are replaced", () => {
   });
 });
 
-describe("images of one registry for all charts", () => {
+describe("the global values of a parent chart for images", () => {
   const imagesOf = async (values: object) =>
     (
       await render({
@@ -189,12 +189,12 @@ describe("images of one registry for all charts", () => {
       .map(({ spec }) => spec.containers[0].image as string);
   const mirror = { imageRegistry: "mirror.example.com:5000" };
   const rows: Record<string, [values: object, operator: string, database: string]> = {
-    "take the place of Docker's": [
+    "imageRegistry is used for an image that names no registry": [
       { global: mirror },
       "mirror.example.com:5000/sms-channel-operator:0.1.0",
       "mirror.example.com:5000/library/postgres:18.6",
     ],
-    "take the place of those that are named": [
+    "imageRegistry replaces the registry that an image names": [
       {
         global: mirror,
         image: { registry: "a.example.com", repository: "team/sms" },
@@ -203,12 +203,12 @@ describe("images of one registry for all charts", () => {
       "mirror.example.com:5000/team/sms:0.1.0",
       "mirror.example.com:5000/pg:18.6",
     ],
-    "take the place of those in the repository": [
+    "imageRegistry replaces a registry at the start of the repository": [
       { global: mirror, image: { repository: "localhost/team/sms" } },
       "mirror.example.com:5000/team/sms:0.1.0",
       "mirror.example.com:5000/library/postgres:18.6",
     ],
-    "and leave a folder that looks like none": [
+    "imageRegistry does not replace a folder at the start of the repository": [
       { global: mirror, image: { repository: "team/sms" } },
       "mirror.example.com:5000/team/sms:0.1.0",
       "mirror.example.com:5000/library/postgres:18.6",
@@ -220,7 +220,7 @@ describe("images of one registry for all charts", () => {
     expect(images.filter((image) => image === database)).toHaveLength(1);
   });
 
-  test("are pulled with the Secrets of the parent chart too, by name or as references", async () => {
+  test("imagePullSecrets are added to the chart's own, as names or as references", async () => {
     const rendered = await render({
       global: { imagePullSecrets: ["all", { name: "own" }] },
       imagePullSecrets: [{ name: "own" }, "second"],
@@ -255,7 +255,7 @@ describe("trusted certificates given as a value", () => {
   test("replace the pods when they change, and only then", async () => {
     for (const { metadata } of await podsOf({ pem }))
       expect(metadata.annotations).toMatchObject({ "checksum/trusted-certificates": hashOf(pem) });
-    // Nothing can be looked up here. A checksum that comes and goes would replace pods for no reason.
+    // `helm template` cannot look up the ConfigMap, so there is no checksum. One that comes and goes would replace pods for no reason.
     for (const { metadata } of await podsOf({ configMap: "ca" }))
       expect(metadata.annotations).not.toHaveProperty("checksum/trusted-certificates");
   });
@@ -281,7 +281,7 @@ describe("additional objects", () => {
   });
 });
 
-test("the receiver's Service takes what load balancers ask for", async () => {
+test("the receiver's Service takes the settings that load balancers need", async () => {
   const service = {
     type: "LoadBalancer",
     loadBalancerClass: "example.com/internal",

@@ -10,7 +10,7 @@ import { CHART, CRDS_CHART, helm, render } from "./helm.ts";
 
 const read = (chart: string) => parse(readFileSync(join(chart, "Chart.yaml"), "utf8"));
 
-test("both charts say where they come from, who makes them, and what they look like", () => {
+test("both charts name their home, their sources, their maintainers and an icon", () => {
   for (const chart of [CHART, CRDS_CHART])
     expect(read(chart)).toMatchObject({
       home: expect.stringMatching(/^https:/),
@@ -21,11 +21,11 @@ test("both charts say where they come from, who makes them, and what they look l
   expect(read(CRDS_CHART).version).toBe(read(CHART).version);
 });
 
-describe.each([CHART, CRDS_CHART])("what %s tells Artifact Hub", (chart) => {
+describe.each([CHART, CRDS_CHART])("the annotations for Artifact Hub in %s", (chart) => {
   const { annotations, version } = read(chart);
   const listed = (name: string) => parse(annotations[`artifacthub.io/${name}`]);
 
-  test("names every kind, as its CRD has it", () => {
+  test("name every kind as its CRD does", () => {
     const crds = readCrds().map(({ kind, plural, group, version }) => ({
       kind,
       version,
@@ -40,7 +40,7 @@ describe.each([CHART, CRDS_CHART])("what %s tells Artifact Hub", (chart) => {
     expect(told.toSorted(byKind)).toEqual(crds.toSorted(byKind));
   });
 
-  test("has an example of every kind, which the kind's rules accept", async () => {
+  test("have a valid example of every kind", async () => {
     const examples = listed("crdsExamples");
     expect(examples.map(({ kind }: { kind: string }) => kind).sort()).toEqual(
       readCrds()
@@ -55,7 +55,7 @@ describe.each([CHART, CRDS_CHART])("what %s tells Artifact Hub", (chart) => {
     expect(output).toContain(`${examples.length} objects, 0 errors`);
   });
 
-  test("has changes and links in the form that Artifact Hub reads", () => {
+  test("have changes and links in the form that Artifact Hub reads", () => {
     for (const change of listed("changes"))
       expect(change).toEqual({
         kind: expect.stringMatching(/^(added|changed|deprecated|removed|fixed|security)$/),
@@ -72,7 +72,7 @@ test.each([CHART, CRDS_CHART])("helm lint finds nothing to recommend in %s", asy
   expect(stdout).not.toContain("[INFO]");
 });
 
-test("the CRDs' own chart takes labels and annotations for them, and leaves what Helm and Argo CD go by", async () => {
+test("the chart of the CRDs adds labels and annotations to them, and keeps the annotations that Helm and Argo CD need", async () => {
   const values = { commonLabels: { team: "sms" }, commonAnnotations: { "example.com/a": "b" } };
   const crds = (await render(values, { chart: CRDS_CHART })).all;
   expect(crds.length).toBeGreaterThan(2);

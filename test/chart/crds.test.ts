@@ -17,15 +17,15 @@ function expectAll(rendered: Rendered) {
   for (const source of sources) {
     const crd = rendered.one("CustomResourceDefinition", source.metadata.name);
     expect(crd.spec).toEqual(source.spec);
-    // Otherwise uninstalling the release would delete every number.
+    // Without this annotation, uninstalling the release would delete the CRDs, and with them every SmsNumber.
     expect(crd.metadata.annotations).toMatchObject({ "helm.sh/resource-policy": "keep" });
-    // A client-side apply keeps a copy in an annotation, which has a limit.
+    // A client-side apply keeps a copy of the object in an annotation, and Kubernetes allows at most 256 KiB of annotations.
     expect(JSON.stringify(crd).length).toBeLessThan(262_144);
   }
 }
 
 describe("the CRDs", () => {
-  test("come with the chart, before everything else", async () => {
+  test("are part of the chart and are applied before everything else", async () => {
     const rendered = await render();
     expectAll(rendered);
     const waves = rendered.all.map(({ metadata }) =>

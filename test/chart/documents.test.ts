@@ -6,7 +6,7 @@ import { reasons } from "../../src/api/reasons.ts";
 const root = resolve(import.meta.dirname, "../..");
 const text = (path: string) => readFileSync(join(root, path), "utf8");
 
-/** Pages for people: those of docs/, of the charts, and those beside README.md. */
+/** The pages for people: those in docs/, those in the charts, and those beside README.md. */
 const pages = ["docs", "charts", "."]
   .flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: folder !== ".", withFileTypes: true })
@@ -15,7 +15,7 @@ const pages = ["docs", "charts", "."]
   )
   .sort();
 
-/** As GitHub makes anchors of headings. */
+/** The anchors of a page's headings, in the form in which GitHub makes them. */
 const anchorsOf = (page: string) =>
   [...text(page).matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
     heading!
@@ -24,7 +24,7 @@ const anchorsOf = (page: string) =>
       .replaceAll(" ", "-"),
   );
 
-test.each(pages)("links in %s lead somewhere", (page) => {
+test.each(pages)("every link in %s leads to a file and a heading that exist", (page) => {
   const broken = [...text(page).matchAll(/\]\(([^)\s]+)\)/g)]
     .map(([, link]) => link!)
     .filter((link) => !/^[a-z]+:/.test(link))
@@ -37,7 +37,7 @@ test.each(pages)("links in %s lead somewhere", (page) => {
   expect(broken).toEqual([]);
 });
 
-test("the page on troubleshooting has every reason", () => {
+test("the page on troubleshooting explains every reason of a condition", () => {
   const page = text("docs/install/troubleshooting.md");
   expect(Object.keys(reasons).filter((reason) => !page.includes(`\`${reason}\``))).toEqual([]);
 });
@@ -68,10 +68,10 @@ describe("every file that a comment or a page names exists", () => {
     `(?<![\\w./@-])(?:${folders.join("|")})/[\\w./-]*\\w\\.(?:ts|mjs|ya?ml|md|sql|go|lua|sh)\\b`,
     "g",
   );
-  // Some are named from a folder in between, such as `examples/root.yaml` in deploy/argocd.
+  // Some files are named by a path that starts in a deeper folder, such as `examples/root.yaml` in deploy/argocd.
   const isThere = (name: string) => files.some((path) => path === name || path.endsWith(`/${name}`));
 
-  test("for every page, source and template", () => {
+  test("in every page, source and template", () => {
     const missing = written.flatMap((path) =>
       [...text(path).matchAll(named)].filter(([name]) => !isThere(name)).map(([name]) => `${path}: ${name}`),
     );

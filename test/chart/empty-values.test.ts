@@ -7,12 +7,12 @@ import { keysOf } from "../../scripts/generate/chart-keys.ts";
 import { CHART, helm, merge, refusal } from "./helm.ts";
 import { required } from "./values.ts";
 
-// An empty value makes Helm remove the key before it checks the schema. A template without the key could render something that nobody
-// asked for, such as a right on every Secret, so the chart refuses each empty value by its name.
+// An empty value makes Helm remove the key before it checks the schema. A template without the key could render something dangerous,
+// such as a right on every Secret. So the chart refuses each empty value and names it.
 
 const defaults = parse(await readFile(join(CHART, "values.yaml"), "utf8")) as object;
 
-/** Every key of values.yaml, groups and the keys below described maps included. */
+/** Every key of values.yaml. Groups of keys are included, and so are the keys inside groups. */
 const paths = (function below(keys: object, prefix = ""): string[] {
   return Object.entries(keys).flatMap(([key, value]) => [
     `${prefix}${key}`,
@@ -25,7 +25,7 @@ const at = (path: string, value: unknown): object =>
 
 const sentence = (path: string) => `value "${path}" is empty: give it a value or remove the line`;
 
-/** What Helm says, and that it made nothing. */
+/** Renders values that Helm must refuse, and returns its error. It must not render anything. */
 async function refused(values: object, ...flags: string[]): Promise<string> {
   const args = ["template", "sms", CHART, "--namespace", "sms", "--values", "-", ...flags];
   const { code, stdout, stderr } = await helm(args, values);
@@ -33,23 +33,23 @@ async function refused(values: object, ...flags: string[]): Promise<string> {
   return stderr;
 }
 
-describe("every key of values.yaml, left empty, is refused by its name", () => {
-  test.concurrent.each(paths)("when %s is empty in a file", async (path) => {
+describe("an empty key of values.yaml is refused by its name", () => {
+  test.concurrent.each(paths)("when the key %s is empty in a file", async (path) => {
     expect(await refused(merge(required, at(path, null)))).toContain(`  * ${sentence(path)}\n`);
   });
 
-  test.concurrent.each(paths)("when %s is set to null on the command line", async (path) => {
+  test.concurrent.each(paths)("when the key %s is set to null on the command line", async (path) => {
     expect(await refused(required, `--set=${path}=null`)).toContain(`  * ${sentence(path)}\n`);
   });
 
-  test("and there are as many keys as a person would count", () => {
+  test("and these tests cover all keys", () => {
     expect(paths.length).toBeGreaterThan(187);
     expect(paths).toContain("routeShards");
     expect(paths).toContain("podSecurityContext.runAsNonRoot");
   });
 });
 
-test("all empty values are reported at once, and nothing else beside them", async () => {
+test("all empty values are reported at once, and no other mistake with them", async () => {
   const text = await refusal({ routeShards: null, controller: { replicas: null }, publicUrl: "" });
   expect(text).toContain(`  * ${sentence("controller.replicas")}\n  * ${sentence("routeShards")}\n`);
   expect(text).not.toContain("publicUrl");
@@ -62,12 +62,12 @@ describe("empty entries of users' own maps and lists are refused by name", () =>
       { ingress: { annotations: { "a.example.com/b": null } } },
       "ingress.annotations.a.example.com/b",
     ],
-    "a label of nodes": [{ receiver: { nodeSelector: { disk: null } } }, "receiver.nodeSelector.disk"],
+    "a node selector": [{ receiver: { nodeSelector: { disk: null } } }, "receiver.nodeSelector.disk"],
     "an amount that has no default": [
       { controller: { resources: { limits: { cpu: null } } } },
       "controller.resources.limits.cpu",
     ],
-    // An empty selector chooses everything.
+    // An empty selector would select everything.
     "a selector of a NetworkPolicy": [
       { networkPolicy: { receiverFrom: [{ namespaceSelector: { matchLabels: null } }] } },
       "networkPolicy.receiverFrom[0].namespaceSelector.matchLabels",
@@ -90,9 +90,9 @@ describe("empty entries of users' own maps and lists are refused by name", () =>
       "containerSecurityContext.seLinuxOptions",
     ],
     "an object": [{ extraObjects: [null] }, "extraObjects[0]"],
-    "a Secret to pull with, as a whole": [{ imagePullSecrets: [null] }, "imagePullSecrets[0]"],
-    "a Secret to pull with": [{ imagePullSecrets: [{ name: null }] }, "imagePullSecrets[0].name"],
-    "a Secret to pull with, of a parent chart": [
+    "a whole image pull Secret": [{ imagePullSecrets: [null] }, "imagePullSecrets[0]"],
+    "the name of an image pull Secret": [{ imagePullSecrets: [{ name: null }] }, "imagePullSecrets[0].name"],
+    "the image pull Secrets of a parent chart": [
       { global: { imagePullSecrets: null } },
       "global.imagePullSecrets",
     ],
@@ -102,26 +102,29 @@ describe("empty entries of users' own maps and lists are refused by name", () =>
   });
 });
 
-describe("empty texts and lists are refused where the default has some", () => {
+describe("empty strings and lists are refused where the default is not empty", () => {
   const rows: Record<string, [values: object, path: string]> = {
     "no repository": [{ image: { repository: "" } }, "image.repository"],
-    "no repository of the database's image": [
+    "no repository of the evaluation database's image": [
       { evaluationDatabase: { image: { repository: "" } } },
       "evaluationDatabase.image.repository",
     ],
-    "no size": [{ evaluationDatabase: { storage: { size: "" } } }, "evaluationDatabase.storage.size"],
-    "no key": [{ trustedCertificates: { key: "" } }, "trustedCertificates.key"],
-    // In a policy no ports are all ports.
-    "no port of DNS": [{ networkPolicy: { egress: { dnsPorts: [] } } }, "networkPolicy.egress.dnsPorts"],
-    "no port of Kubernetes": [
+    "no size of the evaluation database's volume": [
+      { evaluationDatabase: { storage: { size: "" } } },
+      "evaluationDatabase.storage.size",
+    ],
+    "no key of the trusted certificates": [{ trustedCertificates: { key: "" } }, "trustedCertificates.key"],
+    // In a NetworkPolicy an empty list of ports means every port.
+    "no port for DNS": [{ networkPolicy: { egress: { dnsPorts: [] } } }, "networkPolicy.egress.dnsPorts"],
+    "no port for Kubernetes": [
       { networkPolicy: { egress: { kubernetesPorts: [] } } },
       "networkPolicy.egress.kubernetesPorts",
     ],
-    "no port of the database": [
+    "no port for the database": [
       { networkPolicy: { egress: { databasePorts: [] } } },
       "networkPolicy.egress.databasePorts",
     ],
-    "no port of Twilio": [
+    "no port for Twilio": [
       { networkPolicy: { egress: { httpsPorts: [] } } },
       "networkPolicy.egress.httpsPorts",
     ],
@@ -131,12 +134,12 @@ describe("empty texts and lists are refused where the default has some", () => {
   });
 });
 
-describe("even without the checks nothing empty widens a right or a policy", () => {
-  // What a person may do to get past a schema.
+describe("an empty value is refused even when the checks are skipped, if it would widen a right or a policy", () => {
+  // These flags skip the schema and the chart's own checks, which a person may try when they refuse a value.
   const unchecked = ["--skip-schema-validation", "--set=checked=true"];
   const rows: Record<string, [values: object, sentence: string]> = {
-    "no shard": [{ routeShards: 0 }, "routeShards must be 1 or more"],
-    "no port": [
+    "no shard for the Secrets that a Role names": [{ routeShards: 0 }, "routeShards must be 1 or more"],
+    "no port in a NetworkPolicy": [
       { networkPolicy: { egress: { enabled: true, dnsPorts: [] } } },
       "networkPolicy.egress.dnsPorts must name a port",
     ],
@@ -146,8 +149,8 @@ describe("even without the checks nothing empty widens a right or a policy", () 
   });
 });
 
-test("an upgrade with the values of an older chart ends with what to do instead", async () => {
-  // `helm upgrade --reuse-values` takes the older chart's defaults, so keys that are new are missing.
+test("an upgrade with the values of an older chart fails and names the right flag", async () => {
+  // `helm upgrade --reuse-values` takes the older chart's defaults, so newly added keys are missing.
   const missing = { global: null, receiver: { extraVolumes: null }, containerSecurityContext: null };
   const text = await refused(merge(required, missing), "--is-upgrade");
   expect(text).toContain("upgrade with --reset-then-reuse-values instead");
@@ -156,7 +159,7 @@ test("an upgrade with the values of an older chart ends with what to do instead"
   expect(await refused(merge(required, missing))).not.toContain("--reset-then-reuse-values");
 });
 
-test("every template looks for mistakes before anything else", async () => {
+test("every template checks the values before anything else", async () => {
   const folder = join(CHART, "templates");
   const names = (await readdir(folder, { recursive: true })).filter((name) => /\.(yaml|txt)$/.test(name));
   expect(names.length).toBeGreaterThan(30);
@@ -169,7 +172,7 @@ test("every template looks for mistakes before anything else", async () => {
   }
 });
 
-describe("below a parent chart", () => {
+describe("the chart as a part of a parent chart", () => {
   async function underParent(values: object): Promise<{ code: number | null; stderr: string }> {
     const parent = await mkdtemp(join(tmpdir(), "sms-parent-"));
     try {
@@ -184,16 +187,16 @@ describe("below a parent chart", () => {
   const under = (values: object, global: object = {}) =>
     underParent({ "sms-channel-operator": merge(required, values), global });
 
-  test("good values are taken, whatever else the parent has in global", async () => {
+  test("accepts good values, whatever else the parent has in global", async () => {
     expect(await under({}, { storageClass: null, other: { a: null } })).toMatchObject({ code: 0 });
   });
 
-  test("an empty value is refused", async () => {
+  test("refuses an empty value", async () => {
     expect((await under({ routeShards: null })).stderr).toContain(sentence("routeShards"));
     expect((await under({ controller: null })).stderr).toContain(sentence("controller"));
   });
 
-  test("an empty value in the parent's global that this chart uses is refused", async () => {
+  test("refuses an empty value in the parent's global that this chart uses", async () => {
     expect((await under({}, { imageRegistry: null })).stderr).toContain(sentence("global.imageRegistry"));
   });
 });

@@ -11,7 +11,7 @@ const dataOf = (secret: Manifest): Record<string, string> =>
   );
 const postgres = (rendered: Rendered) => rendered.one("StatefulSet").spec.template.spec;
 
-test("the evaluation database is not there unless asked for", async () => {
+test("the evaluation database is installed only when a value enables it", async () => {
   const rendered = await render();
   expect(rendered.of("StatefulSet")).toEqual([]);
   expect(rendered.of("Secret")).toEqual([]);
@@ -33,7 +33,7 @@ test("the evaluation database gets a URL for each role, each with a password of 
   for (const { password } of urls) expect(password).toMatch(/^[A-Za-z0-9]{32}$/);
 });
 
-test("the processes use the evaluation database, and the migrations make its roles", async () => {
+test("the processes use the evaluation database, and the migrations create its roles", async () => {
   const rendered = await render(on);
   const secret = rendered.one("Secret").metadata.name;
   expect(rendered.files("-receiver")).toEqual({ "/etc/smschannel/database/url": `${secret}/receiver-url` });
@@ -53,7 +53,7 @@ test("the processes use the evaluation database, and the migrations make its rol
   });
 });
 
-test("with a Secret that is there already, as Argo CD needs it, every rendering is the same", async () => {
+test("with an existing Secret for the evaluation database, every rendering is the same, as Argo CD needs it", async () => {
   const values = { database: { existingSecret: "mine" }, evaluationDatabase: { enabled: true } };
   const [one, two] = await Promise.all([render(values), render(values)]);
   expect(one.of("Secret")).toEqual([]);
@@ -64,7 +64,7 @@ test("with a Secret that is there already, as Argo CD needs it, every rendering 
   });
 });
 
-test("the passwords are in nothing but the Secret, and no Job's name depends on them", async () => {
+test("only the Secret contains the passwords, and no Job's name depends on them", async () => {
   const [one, two] = await Promise.all([render(on), render(on)]);
   const { password } = dataOf(one.one("Secret"));
   const others = one.all.filter(({ kind }) => kind !== "Secret");
@@ -72,7 +72,7 @@ test("the passwords are in nothing but the Secret, and no Job's name depends on 
   expect(one.migrations()).toBe(two.migrations());
 });
 
-test("the evaluation database starts before the migrations, runs restricted, and its volume goes with the release", async () => {
+test("the evaluation database starts before the migrations, runs restricted, and its volume is deleted with the release", async () => {
   const rendered = await render({
     ...on,
     evaluationDatabase: {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { envOf, filesOf, render } from "./helm.ts";
 
-test("helm test sends a text to the Service, with the release's own token and the receiver's role", async () => {
+test("helm test sends a text to the Service with the release's own token, and reads the database as the receiver", async () => {
   const rendered = await render({ receiver: { service: { port: 8000 } }, instance: "blue" });
   const { metadata, spec } = rendered.one("Pod");
   expect(metadata.annotations).toMatchObject({ "helm.sh/hook": "test" });
@@ -19,7 +19,7 @@ test("helm test sends a text to the Service, with the release's own token and th
   expect(filesOf(spec)).toEqual({ "/etc/smschannel/database/url": "sms-database/receiver-url" });
 });
 
-test("without tests there is neither a pod nor a route for them", async () => {
+test("when tests are disabled there is no test pod and no test route", async () => {
   const rendered = await render({ tests: { enabled: false } });
   expect(rendered.names().filter((name) => name.endsWith("-test"))).toEqual([]);
   expect(rendered.env("Deployment", "-controller")).not.toHaveProperty("TEST_ROUTE");

@@ -16,7 +16,7 @@ export interface Manifest {
     labels?: Record<string, string>;
     annotations?: Record<string, string>;
   };
-  // biome-ignore lint/suspicious/noExplicitAny: manifests of many kinds, looked into by tests that know theirs
+  // biome-ignore lint/suspicious/noExplicitAny: manifests of many kinds; each test knows the kind that it reads
   [field: string]: any;
 }
 
@@ -27,17 +27,17 @@ export interface Rendering {
   flags?: string[];
 }
 
-/** What `helm template` makes of the values, merged over those that an install needs. */
+/** Renders the chart with `helm template`. The values are merged over the values that every install needs. */
 export async function render(values: object = {}, options: Rendering = {}): Promise<Rendered> {
   const { code, stdout, stderr } = await helmTemplate(merge(required, values), options);
   if (code !== 0) throw new Error(stderr);
   return new Rendered(stdout);
 }
 
-/** The message of `helm template` for values that it refuses. Throws when it takes them. */
+/** Returns the error of `helm template` for values that the chart refuses. Throws when the chart accepts them. */
 export async function refusal(values: object): Promise<string> {
   const { code, stderr } = await helmTemplate(merge(required, values), {});
-  if (code === 0) throw new Error("the values were taken");
+  if (code === 0) throw new Error("the chart accepted the values");
   return stderr;
 }
 
@@ -58,11 +58,13 @@ export class Rendered {
     return this.all.filter((manifest) => manifest.kind === kind);
   }
 
-  /** The one of this kind whose name ends so. */
+  /** The only object of this kind whose name ends with `suffix`. Throws when there is none or more than one. */
   one(kind: string, suffix = ""): Manifest {
     const found = this.of(kind).filter(({ metadata }) => metadata.name.endsWith(suffix));
     if (found.length !== 1)
-      throw new Error(`${found.length} of kind ${kind} end with "${suffix}": ${this.names().join(", ")}`);
+      throw new Error(
+        `${found.length} objects of kind ${kind} have a name that ends with "${suffix}", among ${this.names().join(", ")}`,
+      );
     return found[0]!;
   }
 
@@ -87,18 +89,18 @@ export class Rendered {
     });
   }
 
-  /** What files of a Deployment's pods are made of, as `filesOf` has it. */
+  /** Where the files in a Deployment's pods come from, in the form of `filesOf`. */
   files(suffix: string): Record<string, string> {
     return filesOf(this.one("Deployment", suffix).spec.template.spec);
   }
 
-  /** Environment of the first container: a text, `secret/key`, or `(field)` of the pod. */
+  /** The environment of the first container. A value is a text, `secret/key`, or `(field)` for a field of the pod. */
   env(kind: string, suffix: string): Record<string, string> {
     return envOf(this.one(kind, suffix).spec.template.spec.containers[0]);
   }
 }
 
-/** What files of a pod are made of: the path in the container → `secret/key` or `configMap/key`. */
+/** Where the files in a pod come from: the path in the container → `secret/key` or `configMap/key`. */
 export function filesOf({ containers, volumes = [] }: Manifest["spec"]): Record<string, string> {
   const files = (containers[0].volumeMounts ?? []).flatMap(({ name, mountPath }: Manifest["spec"]) => {
     const { secret, configMap, projected } = volumes.find((each: Manifest["spec"]) => each.name === name);
@@ -115,7 +117,7 @@ export function filesOf({ containers, volumes = [] }: Manifest["spec"]): Record<
 
 export function envOf(container: Manifest["spec"]): Record<string, string> {
   return Object.fromEntries(
-    // biome-ignore lint/suspicious/noExplicitAny: as above
+    // biome-ignore lint/suspicious/noExplicitAny: a variable has a value or one of many sources
     (container.env ?? []).map(({ name, value, valueFrom }: any) => [
       name,
       value ??
@@ -150,7 +152,7 @@ export function helm(args: string[], input?: object): Promise<HelmOutcome> {
   );
 }
 
-/** Merges values as Helm does: maps deeply, and everything else is replaced. */
+/** Merges values as Helm does: maps are merged deeply, and everything else is replaced. */
 export function merge(a: object, b: object): object {
   const merged: Record<string, unknown> = { ...a };
   for (const [key, value] of Object.entries(b)) {

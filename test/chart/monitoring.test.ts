@@ -19,18 +19,18 @@ const alerts = (
 ).groups.flatMap(({ rules }) => rules);
 const dashboard = readFileSync(join(CHART, "files/dashboard.json"), "utf8");
 
-/** Names of our metrics that an expression uses, without what a histogram adds to them. */
+/** The names of our metrics in an expression, without the suffix `_bucket` of a histogram. */
 const metricsIn = (expression: string) =>
   [...expression.matchAll(/smschannel_[a-z_]+/g)].map(([name]) => name.replace(/_bucket$/, ""));
 
 describe("the alerts", () => {
-  // What promtool says of them is a part of `npm run lint:chart`: promtool is large.
+  // promtool is large, so it checks the alerts in `npm run lint:chart` and not here.
   const tests = readFileSync(fixture("alerts.test.yaml"), "utf8");
   const index = text("docs/runbooks/README.md");
 
   test.each(
     alerts.map((alert) => [alert.alert, alert] as const),
-  )("%s says what to do, and is tested", (name, alert) => {
+  )("the alert %s has a runbook and a test", (name, alert) => {
     expect(["critical", "warning"]).toContain(alert.labels.severity);
     expect(alert.annotations).toEqual({
       summary: expect.any(String),
@@ -41,11 +41,11 @@ describe("the alerts", () => {
     for (const heading of ["What it costs", "Look", "Do"]) expect(page).toContain(`\n## ${heading}\n`);
     expect(index).toContain(`[${name}](${name}.md) | ${alert.labels.severity} |`);
     expect(tests).toContain(`exp_samples: [{ labels: 'ALERTS{alertname="${name}"`);
-    // Of this release alone.
+    // Every metric in the expression is limited to this release.
     expect(alert.expr.match(/smschannel_/g)).toHaveLength(alert.expr.match(/job="JOB"/g)?.length ?? 0);
   });
 
-  test("no runbook is of an alert that is not there", () => {
+  test("every runbook belongs to an alert that exists", () => {
     const pages = readdirSync(join(root, "docs/runbooks")).filter((name) => name !== "README.md");
     expect(pages.sort()).toEqual(alerts.map(({ alert }) => `${alert}.md`).sort());
   });
@@ -57,10 +57,10 @@ test("alerts and dashboard use metrics that exist and are documented", () => {
   expect([...used].filter((name) => !documented.includes(`\`${name}`))).toEqual([]);
 });
 
-describe("the rules", () => {
+describe("the PrometheusRule", () => {
   const rulesOf = async (monitoring: object) => (await render({ monitoring })).one("PrometheusRule");
 
-  test("are those of the file, for this release", async () => {
+  test("has the alerts of files/alerts.yaml, limited to this release", async () => {
     const { metadata, spec } = await rulesOf({
       labels: { release: "prometheus" },
       rules: { enabled: true, labels: { team: "sms" }, runbookUrl: "https://example.com/runbooks/" },
@@ -74,7 +74,7 @@ describe("the rules", () => {
     expect(spec).toEqual(expected);
   });
 
-  test("name the runbook's file where there is no URL", async () => {
+  test("names the file of each runbook when there is no URL for runbooks", async () => {
     const { spec } = await rulesOf({ rules: { enabled: true } });
     for (const { alert, annotations } of spec.groups[0].rules) {
       expect(annotations.runbook).toBe(`docs/runbooks/${alert}.md`);
@@ -100,7 +100,7 @@ describe("Prometheus finds the pods", () => {
     ],
   };
 
-  test("by a PodMonitor", async () => {
+  test("by a PodMonitor, when the values choose it", async () => {
     const rendered = await render({
       monitoring: { monitor: "PodMonitor", interval: "15s", labels: { release: "prometheus" } },
     });
@@ -112,7 +112,7 @@ describe("Prometheus finds the pods", () => {
     ]);
   });
 
-  test("by a ServiceMonitor, through Services of its own", async () => {
+  test("by a ServiceMonitor and its own Services, when the values choose it", async () => {
     const rendered = await render({ monitoring: { monitor: "ServiceMonitor", interval: "15s" } });
     expect(rendered.one("ServiceMonitor").spec).toEqual({ selector, endpoints: [endpoint] });
     for (const component of ["controller", "receiver"]) {
@@ -124,11 +124,11 @@ describe("Prometheus finds the pods", () => {
         ports: [{ name: "metrics", port: 9090, targetPort: "metrics" }],
       });
     }
-    // The load balancer's Service must not carry it.
+    // The Service that may be a load balancer must not expose the metrics port.
     expect(rendered.one("Service", "-receiver").spec.ports).toHaveLength(1);
   });
 
-  test("by neither, when both are off", async () => {
+  test("only when the values choose a monitor", async () => {
     const kinds = (await render()).all.map(({ apiVersion }) => apiVersion);
     expect(kinds.filter((apiVersion) => apiVersion.startsWith("monitoring."))).toEqual([]);
   });

@@ -21,7 +21,7 @@ const podsOf = (component: string) => ({
 });
 const monitoring = [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "monitoring" } } }];
 
-test("each process lets in what it needs; where it connects to is open by default", async () => {
+test("each process accepts only the connections that it needs, and by default may connect anywhere", async () => {
   const metrics = { ports: [{ port: "metrics" }], from: monitoring };
   const own = {
     "app.kubernetes.io/name": "sms-channel-operator",
@@ -42,7 +42,7 @@ test("each process lets in what it needs; where it connects to is open by defaul
   });
 });
 
-test("every pod has a policy", async () => {
+test("every pod has exactly one NetworkPolicy", async () => {
   const rendered = await render(all);
   const selectors = rendered.of("NetworkPolicy").map(({ spec }) => spec.podSelector.matchLabels);
   for (const { of, labels } of rendered.pods()) {
@@ -53,7 +53,7 @@ test("every pod has a policy", async () => {
   }
 });
 
-test("the values can narrow who may connect", async () => {
+test("the values can limit who may connect to the processes", async () => {
   const receiverFrom = [{ namespaceSelector: { matchLabels: { name: "ingress" } } }];
   const metricsFrom = [{ podSelector: { matchLabels: { app: "prometheus" } } }];
   const networkPolicy = { receiverFrom, metricsFrom };
@@ -69,7 +69,7 @@ test("the values can narrow who may connect", async () => {
   ]);
 });
 
-test("the metrics ports are open to the namespace monitoring alone, and can be closed or opened", async () => {
+test("the metrics ports are open only to the namespace monitoring, and can be closed or opened", async () => {
   const metricsOf = async (networkPolicy: object) => (await policies({ networkPolicy })).controller!.ingress;
   expect(await metricsOf({})).toEqual([{ ports: [{ port: "metrics" }], from: monitoring }]);
   expect(await metricsOf({ metricsFrom: [] })).toEqual([]);
@@ -82,7 +82,7 @@ test("the metrics ports are open to the namespace monitoring alone, and can be c
   ]);
 });
 
-test("the values can narrow where processes connect to", async () => {
+test("the values can limit where processes may connect to", async () => {
   const kubernetesTo = [{ ipBlock: { cidr: "10.0.0.1/32" } }];
   const databaseTo = [{ ipBlock: { cidr: "10.0.0.2/32" } }];
   const httpsTo = [{ ipBlock: { cidr: "0.0.0.0/0" } }];
@@ -119,6 +119,6 @@ test("the values can narrow where processes connect to", async () => {
   expect(anywhere.migrations!.egress).toEqual([dns, { ports: [{ port: 5432 }] }]);
 });
 
-test("the policies can be left out", async () => {
+test("the NetworkPolicies can be left out", async () => {
   expect(await policies({ ...all, networkPolicy: { enabled: false } })).toEqual({});
 });

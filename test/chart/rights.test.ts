@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type Manifest, type Rendered, render } from "./helm.ts";
 
-// What each process may do, as a list that a person can read.
+// These tests write the rights of each process as a list that a person can read.
 
 interface GrantedRule {
   apiGroups: string[];
@@ -15,7 +15,7 @@ interface GrantedRule {
 const line = ({ apiGroups, resources, resourceNames, verbs }: GrantedRule) =>
   `${verbs.join(",")} ${apiGroups[0] || "core"}/${resources.join(",")}${resourceNames === undefined ? "" : ` named ${resourceNames.join(",")}`}`;
 
-/** Rights of a ServiceAccount by where they hold: a namespace, or `*`. */
+/** The rights of a ServiceAccount, by the namespace in which it has them, or by `*` for all namespaces. */
 function rightsOf(rendered: Rendered, account: string): Record<string, string[]> {
   const rights: Record<string, string[]> = {};
   for (const binding of [...rendered.of("RoleBinding"), ...rendered.of("ClusterRoleBinding")]) {
@@ -58,7 +58,7 @@ describe("the controller", () => {
     expect(rights).toEqual({ "*": kinds, a: watched, b: watched, sms: own.sort() });
   });
 
-  test("may read nothing outside the named namespaces when told so", async () => {
+  test("may read nothing outside the named namespaces when rbac.clusterWideKinds is false", async () => {
     const values = { routeShards: 1, watchNamespaces: ["a"], rbac: { clusterWideKinds: false } };
     const rendered = await render(values);
     expect(rightsOf(rendered, account)).toEqual({ a: [...watched, ...kinds].sort(), sms: own.sort() });
@@ -66,7 +66,7 @@ describe("the controller", () => {
   });
 });
 
-test("the uninstall may do what the controller may, and find and delete what it saved", async () => {
+test("the uninstall Job has the controller's rights, and may find and delete the Secrets that the controller saved", async () => {
   const values = { routeShards: 1, watchNamespaces: ["a"] };
   const rights = rightsOf(await render(values), "sms/sms-channel-operator-release");
   const more = [
@@ -77,7 +77,7 @@ test("the uninstall may do what the controller may, and find and delete what it 
   expect(rights).toEqual({ "*": kinds, a: watched, sms: [...own, ...more].sort() });
 });
 
-describe("the uninstall has its rights only while it runs", () => {
+describe("the uninstall Job has its rights only while it runs", () => {
   const account = "sms-channel-operator-release";
   const hook = {
     "helm.sh/hook": "pre-delete",
@@ -106,8 +106,8 @@ describe("the uninstall has its rights only while it runs", () => {
     for (const { metadata } of found) expect(metadata.annotations).toEqual(hook);
   });
 
-  test("in named namespaces the bindings stay, and name an account that is not there", async () => {
-    // As a hook, a binding in a namespace that no longer exists would fail, and with it the uninstall.
+  test("in named namespaces: the bindings stay, and name an account that exists only while the Job runs", async () => {
+    // If a hook created a binding in a namespace that no longer exists, the hook would fail, and the uninstall with it.
     const rendered = await render({ watchNamespaces: ["a", "b"], uninstall: { rights: "Hook" } });
     const lasting = naming(rendered).filter(
       ({ metadata }) => metadata.annotations?.["helm.sh/hook"] === undefined,
@@ -119,8 +119,8 @@ describe("the uninstall has its rights only while it runs", () => {
     expect(rendered.one("ServiceAccount", "-release").metadata.annotations).toEqual(hook);
   });
 
-  test("where the chart is rendered without a cluster, as by Argo CD, the Job alone is a hook", async () => {
-    // With several hooks Argo CD may think they are done before it has seen the Job.
+  test("unless the chart is rendered without a cluster, as by Argo CD: then only the Job is a hook", async () => {
+    // With several hooks, Argo CD may take them for finished before it has seen the Job.
     for (const values of [{}, { uninstall: { rights: "Lasting" } }]) {
       const rendered = await render(values);
       for (const { metadata } of naming(rendered))
@@ -130,7 +130,7 @@ describe("the uninstall has its rights only while it runs", () => {
     }
   });
 
-  test("without the Job nobody is named", async () => {
+  test("and no binding names its account when the Job is off", async () => {
     expect(naming(await render({ uninstall: { webhooks: "Off" }, watchNamespaces: ["a"] }))).toEqual([]);
   });
 });
@@ -139,7 +139,7 @@ describe("people who may view or edit a namespace", () => {
   const roles = async (values: object) =>
     (await render(values)).of("ClusterRole").filter(({ metadata }) => /-(view|edit)$/.test(metadata.name));
 
-  test("may view, or create and delete, objects of our kinds there", async () => {
+  test("may view, or create and delete, the operator's kinds there", async () => {
     const found = Object.fromEntries(
       (await roles({})).map(({ metadata, rules }) => [
         metadata.name,
@@ -166,33 +166,33 @@ describe("people who may view or edit a namespace", () => {
     });
   });
 
-  test("get no such right where that is somebody else's to grant", async () => {
+  test("get no such right from the chart when the values leave rights to somebody else", async () => {
     expect(await roles({ rbac: { aggregateToDefaultRoles: false } })).toEqual([]);
     expect(await roles({ rbac: { create: false } })).toEqual([]);
     expect(await roles({ rbac: { clusterWideKinds: false }, watchNamespaces: ["a"] })).toEqual([]);
   });
 });
 
-test("the receiver may see its compiled routes and nothing else", async () => {
+test("the receiver may read its compiled routes and nothing else", async () => {
   const rendered = await render({ routeShards: 3, instance: "blue" });
   expect(rightsOf(rendered, "sms/sms-channel-operator-receiver")).toEqual({
     sms: ["get,list,watch core/secrets named blue-receiver-0,blue-receiver-1,blue-receiver-2"],
   });
 });
 
-test("the migrations and the test have no right at all", async () => {
+test("the migrations Job and the test pod have no rights", async () => {
   const rendered = await render();
   for (const name of ["migrations", "test"])
     expect(rightsOf(rendered, `sms/sms-channel-operator-${name}`)).toEqual({});
 });
 
-test("rights can be left to somebody else", async () => {
+test("the chart creates no rights when the values leave them to somebody else", async () => {
   const rendered = await render({ rbac: { create: false } });
   expect(rendered.names().filter((name) => /Role|Binding/.test(name))).toEqual([]);
   expect(rendered.of("ServiceAccount")).toHaveLength(5);
 });
 
-test("docs/install/rbac.md lists the rights as they are", async () => {
+test("docs/install/rbac.md lists exactly the rights that the chart grants", async () => {
   const page = readFileSync(resolve(import.meta.dirname, "../../docs/install/rbac.md"), "utf8");
   const said = (heading: string) => {
     const section = page.slice(page.indexOf(`\n## ${heading}`) + 1);
@@ -211,7 +211,7 @@ test("docs/install/rbac.md lists the rights as they are", async () => {
 });
 
 const places: Record<string, string> = { "*": "all", a: "watched", sms: "release" };
-/** Replaces names that differ between objects by placeholders. */
+/** Replaces names that depend on the release by placeholders. */
 const general = (right: string) =>
   right
     .replaceAll(/sms-channel-operator-(controller|receiver|work)-0/g, "{release}-$1-N")
@@ -219,18 +219,19 @@ const general = (right: string) =>
     .replace("sms-channel-operator-test", "{release}-test")
     .replace("named sms", "named {namespace}");
 
-test("two releases of one name in two namespaces share nothing cluster-wide", async () => {
+test("two releases with the same name in two namespaces share no cluster-wide object", async () => {
   const names = async (namespace: string) =>
     (await render({ watchNamespaces: ["a"] }, { namespace })).all
       .filter(({ kind, metadata }) => kind !== "CustomResourceDefinition" && metadata.namespace !== namespace)
       .map(({ kind, metadata }) => `${kind}/${metadata.namespace}/${metadata.name}`);
   const [one, two] = await Promise.all([names("one"), names("two")]);
-  // The kinds and their binding, a Role and its binding in the watched namespace, two roles for people, a hook's binding.
+  // These are the ClusterRole for the kinds and its binding, a Role and its binding in the watched namespace, two ClusterRoles for
+  // people, and the binding of the uninstall hook.
   expect(one).toHaveLength(7);
   expect(one.filter((name) => two.includes(name))).toEqual([]);
 });
 
-test("ServiceAccounts take annotations, as cloud identities need", async () => {
+test("ServiceAccounts take annotations, which cloud identities need", async () => {
   const annotations = { "example.com/role": "x" };
   const rendered = await render({
     controller: { serviceAccount: { annotations } },

@@ -1,6 +1,6 @@
 import { required } from "./values.ts";
 
-/** What every process takes. */
+/** Values that every process accepts. */
 const additions = {
   extraEnv: [{ name: "A", value: "b" }],
   extraArgs: ["--log-level=info"],
@@ -16,7 +16,7 @@ const additions = {
   serviceAccount: { annotations: { a: "b" } },
 };
 
-/** Complete sets of values, for checks of everything that is rendered. Together they use every switch of the chart. */
+/** Complete sets of values, for checks of all rendered objects. Together these sets use every switch of the chart. */
 export const scenarios: Record<string, object> = {
   "as little as possible": required,
   "to try it out": {

@@ -4,7 +4,7 @@ import { delimiter, join, resolve } from "node:path";
 import { builtProgram, pinnedVersion } from "../support/gomodule/build.ts";
 import { progressOn } from "../support/gomodule/progress.ts";
 
-// The programs that check the chart. Each is pinned by a Go module of its own, as their dependencies need different versions.
+// The programs that check the chart. A separate Go module pins each program, because they need different versions of the same packages.
 
 const tools = {
   helm: { module: "helm.sh/helm/v4", package: "helm.sh/helm/v4/cmd/helm", tags: [] },
@@ -21,14 +21,14 @@ const tools = {
   promtool: {
     module: "github.com/prometheus/prometheus",
     package: "github.com/prometheus/prometheus/cmd/promtool",
-    // Leaves out service discovery for twenty clouds, which these checks do not use.
+    // This build tag leaves out service discovery for twenty clouds, which these checks do not use.
     tags: ["remove_all_sd"],
   },
 } as const;
 
 export type Tool = keyof typeof tools;
 
-/** Path of the program, built from Go modules where this was not done before. */
+/** Path of the program. It is built from Go modules, unless an earlier run has built it. */
 export async function builtTool(name: Tool): Promise<string> {
   const folder = resolve(import.meta.dirname, "tools", name);
   const { module, tags, package: main } = tools[name];
@@ -37,7 +37,7 @@ export async function builtTool(name: Tool): Promise<string> {
   return join(await builtProgram(program, progressOn(process.stderr)), name);
 }
 
-/** Helm 4: `HELM_BIN`, else one in PATH or beside the given control plane, else built. */
+/** Path of Helm 4: `HELM_BIN`, else a Helm 4 in PATH or in the folder KUBEBUILDER_ASSETS, else one that is built. */
 export async function helmProgram(): Promise<string> {
   const given = process.env.HELM_BIN;
   if (given !== undefined && given !== "") return given;
@@ -49,7 +49,7 @@ export async function helmProgram(): Promise<string> {
   return await builtTool("helm");
 }
 
-/** Helm 3 renders the same, but words its errors differently. */
+/** Is this program Helm 4? Helm 3 renders the same objects, but words its errors differently, and tests quote these errors. */
 function isHelm4(program: string): Promise<boolean> {
   const child = spawn(program, ["version", "--template", "{{.Version}}"], {
     stdio: ["ignore", "pipe", "ignore"],

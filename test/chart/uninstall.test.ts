@@ -3,7 +3,7 @@ import { envOf, render } from "./helm.ts";
 
 const job = async (values: object) => (await render(values)).one("Job", "-release");
 
-test("an uninstall lets every number go before anything is removed, with Helm and with Argo CD", async () => {
+test("the release Job of an uninstall runs before anything is removed, with Helm and with Argo CD", async () => {
   const { metadata, spec } = await job({ watchNamespaces: ["a"], uninstall: { timeout: "30s" } });
   expect(metadata.annotations).toEqual({
     "helm.sh/hook": "pre-delete",
@@ -24,7 +24,7 @@ test("an uninstall lets every number go before anything is removed, with Helm an
   });
 });
 
-test("the uninstall reaches the Twilio that the controller reaches", async () => {
+test("the release Job gets the controller's settings for Twilio, proxy and certificates", async () => {
   const { spec } = await job({
     twilio: { baseUrl: "http://twilio:8080" },
     proxy: { https: "http://proxy:1" },
@@ -37,7 +37,7 @@ test("the uninstall reaches the Twilio that the controller reaches", async () =>
   });
 });
 
-test("one value decides what becomes of all webhooks", async () => {
+test("the value uninstall.webhooks decides whether all webhooks are restored or retained", async () => {
   const args = async (webhooks: string) =>
     (await job({ uninstall: { webhooks } })).spec.template.spec.containers[0].args;
   expect(await args("Restore")).toEqual(["release", "--restore"]);
@@ -50,7 +50,7 @@ test("the release Job can be left out", async () => {
   expect(rendered.text).not.toContain("pre-delete");
 });
 
-test("the release Job is no part of the plain manifests", async () => {
+test("the release Job is not part of the plain manifests", async () => {
   const rendered = await render({}, { flags: ["--no-hooks"] });
   expect(rendered.of("Job").map(({ metadata }) => metadata.name)).toEqual([
     expect.stringContaining("-migrations-"),

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { render } from "./helm.ts";
 
-test("by default the chart makes the Service alone", async () => {
+test("by default the chart makes a Service, and no Ingress or HTTPRoute", async () => {
   const rendered = await render();
   expect(rendered.of("Ingress")).toEqual([]);
   expect(rendered.of("HTTPRoute")).toEqual([]);
@@ -11,14 +11,14 @@ test("by default the chart makes the Service alone", async () => {
   });
 });
 
-test("the Service can be one for a load balancer", async () => {
+test("the Service can be of the type LoadBalancer", async () => {
   const service = { type: "LoadBalancer", port: 8080, nodePort: 30080, annotations: { a: "b" } };
   const made = (await render({ receiver: { service } })).one("Service");
   expect(made.spec).toMatchObject({ type: "LoadBalancer", ports: [{ port: 8080, nodePort: 30080 }] });
   expect(made.metadata.annotations).toEqual({ a: "b" });
 });
 
-test("an Ingress answers for publicUrl's host, and only for the operator's paths", async () => {
+test("an Ingress serves the host of publicUrl, and only the operator's paths", async () => {
   const rendered = await render({
     publicUrl: "https://sms.example.com:8443/team/",
     ingress: { enabled: true, className: "nginx", annotations: { "cert-manager.io/cluster-issuer": "le" } },
@@ -42,7 +42,7 @@ test("an Ingress answers for publicUrl's host, and only for the operator's paths
   ]);
 });
 
-test("an Ingress can do without TLS, take another certificate, and answer for the fallback's host too", async () => {
+test("an Ingress can go without TLS, use another certificate, and also serve the host of fallbackPublicUrl", async () => {
   const without = await render({ ingress: { enabled: true, tls: { enabled: false } } });
   expect(without.one("Ingress").spec).not.toHaveProperty("tls");
   expect(without.one("Ingress").spec).not.toHaveProperty("ingressClassName");
@@ -55,7 +55,7 @@ test("an Ingress can do without TLS, take another certificate, and answer for th
   expect(both.one("Ingress").spec.rules.map(({ host }: { host: string }) => host)).toEqual(hosts);
 });
 
-test("a path stays percent-encoded, as Twilio requests it and as the API server takes it", async () => {
+test("a path stays percent-encoded, as Twilio requests it and as the API server requires it", async () => {
   const urls = {
     publicUrl: "https://sms.example.com:8443/a%20b/c%C3%A9/",
     fallbackPublicUrl: "https://b.example.com",
@@ -69,7 +69,7 @@ test("a path stays percent-encoded, as Twilio requests it and as the API server 
   expect(rule.matches.map(({ path }: { path: { value: string } }) => path.value)).toEqual(wanted);
 });
 
-test("a fallback URL with a path of its own is answered below that path", async () => {
+test("Ingress and HTTPRoute also serve the paths below the path of fallbackPublicUrl", async () => {
   const urls = { publicUrl: "https://SMS.example.com/one", fallbackPublicUrl: "https://b.example.com/two/" };
   const wanted = [
     "/one/inbound",
@@ -80,7 +80,7 @@ test("a fallback URL with a path of its own is answered below that path", async 
     "/two/status",
   ];
   const ingress = (await render({ ...urls, ingress: { enabled: true, fallbackHost: true } })).one("Ingress");
-  // A host name is the same in capitals, and an Ingress takes none.
+  // Capitals make no difference in a host name, and an Ingress accepts only lower case.
   expect(ingress.spec.rules.map(({ host }: { host: string }) => host)).toEqual([
     "sms.example.com",
     "b.example.com",

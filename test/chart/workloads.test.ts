@@ -3,12 +3,12 @@ import { filesOf, render } from "./helm.ts";
 
 describe("the image", () => {
   const rows: Record<string, [image: object, want: string]> = {
-    "by default the chart's own version": [{}, "sms-channel-operator:0.1.0"],
-    "a registry and a tag": [
+    "has the chart's own version by default": [{}, "sms-channel-operator:0.1.0"],
+    "has the registry and the tag of the values": [
       { registry: "r.example.com", repository: "team/sms", tag: "1.2.3" },
       "r.example.com/team/sms:1.2.3",
     ],
-    "a digest beats the tag": [
+    "is named by its digest, even when there is a tag": [
       { tag: "1.2.3", digest: `sha256:${"0a".repeat(32)}` },
       `sms-channel-operator@sha256:${"0a".repeat(32)}`,
     ],
@@ -20,7 +20,7 @@ describe("the image", () => {
     ).toEqual(new Set([want]));
   });
 
-  test("pull policy and secrets reach every pod", async () => {
+  test("is pulled with the pull policy and the Secrets of the values, in every pod", async () => {
     const pods = (
       await render({ image: { pullPolicy: "Always" }, imagePullSecrets: [{ name: "registry" }] })
     ).pods();
@@ -32,7 +32,7 @@ describe("the image", () => {
 });
 
 describe("the controller", () => {
-  test("gets what the values say, and nothing that they leave out", async () => {
+  test("gets the default values as variables, and no variable for a value that is not set", async () => {
     const rendered = await render();
     expect(rendered.env("Deployment", "-controller")).toEqual({
       LOG_LEVEL: "info",
@@ -55,7 +55,7 @@ describe("the controller", () => {
     });
   });
 
-  test("gets every value that can be set", async () => {
+  test("gets a variable for every value that is set", async () => {
     const rendered = await render({
       fallbackPublicUrl: "https://sms2.example.com",
       allowInsecurePublicUrl: true,
@@ -107,17 +107,17 @@ describe("the controller", () => {
     });
   });
 
-  test("leads by the chart's Lease, or by one of its own making", async () => {
+  test("leads with the chart's Lease, or with a Lease that it creates itself", async () => {
     const [lease, ...others] = (await render({ instance: "blue" })).of("Lease");
     expect(lease!.metadata).toMatchObject({ name: "blue-controller", namespace: "sms" });
-    // The controllers write the holder: an upgrade must not reset it.
+    // The controllers write the Lease's holder into its spec, and an upgrade must not reset the holder.
     expect(lease).not.toHaveProperty("spec");
     expect(others).toEqual([]);
     const without = await render({ controller: { lease: { create: false } } });
     expect(without.of("Lease")).toEqual([]);
   });
 
-  test("does without a database when its key is empty", async () => {
+  test("gets no database URL when the key of its URL is empty", async () => {
     const rendered = await render({ database: { controllerUrlKey: "" } });
     expect(rendered.env("Deployment", "-controller")).not.toHaveProperty("DATABASE_URL_FILE");
     expect(rendered.files("-controller")).toEqual({});
@@ -128,7 +128,7 @@ describe("the controller", () => {
 });
 
 describe("the receiver", () => {
-  test("gets its role's URL, no other, and nothing of Twilio", async () => {
+  test("gets only the database URL of its own role, and no settings for Twilio", async () => {
     const rendered = await render({
       twilio: { baseUrl: "http://twilio:8080" },
       proxy: { https: "http://proxy:1" },
@@ -152,7 +152,7 @@ describe("the receiver", () => {
     expect(spec.terminationGracePeriodSeconds).toBe(45);
   });
 
-  test("has no pod taken away by a rollout before another is ready", async () => {
+  test("loses no pod in a rollout before a new pod is ready", async () => {
     const rendered = await render();
     for (const { spec } of rendered.of("Deployment"))
       expect(spec.strategy.rollingUpdate).toEqual({ maxUnavailable: 0, maxSurge: 1 });
@@ -160,7 +160,7 @@ describe("the receiver", () => {
 });
 
 describe("the migrations", () => {
-  test("are a plain Job before the Deployments, which alone has the owner's URL", async () => {
+  test("are a plain Job before the Deployments, and only this Job has the database owner's URL", async () => {
     const rendered = await render({ database: { ownerSecret: "owner", createRoles: true } });
     const job = rendered.one("Job", rendered.migrations());
     expect(job.metadata.annotations).toEqual({ "argocd.argoproj.io/sync-wave": "-1" });
@@ -184,7 +184,7 @@ describe("the migrations", () => {
   });
 
   const name = async (values: object) => (await render(values)).migrations();
-  test("get another Job for another image or other values, and for nothing else", async () => {
+  test("get a new Job when the image or their values change, and only then", async () => {
     const before = await name({});
     expect(await name({})).toBe(before);
     expect(await name({ controller: { replicas: 5 }, logLevel: "info" })).toBe(before);
@@ -236,7 +236,7 @@ describe("all pods", () => {
     }
   });
 
-  test("meet the restricted Pod Security Standard and ask for memory", async () => {
+  test("meet the restricted Pod Security Standard, and request and limit memory", async () => {
     for (const { of, spec } of (await render(everything)).pods()) {
       expect([of, spec.securityContext]).toEqual([
         of,
@@ -260,7 +260,7 @@ describe("all pods", () => {
     }
   });
 
-  test("have a token of Kubernetes only where they speak to it", async () => {
+  test("have a Kubernetes token only when they call the Kubernetes API", async () => {
     const rendered = await render();
     const tokens = rendered.pods().map(({ of, spec }) => [of, spec.automountServiceAccountToken]);
     expect(Object.fromEntries(tokens)).toEqual({
@@ -274,7 +274,7 @@ describe("all pods", () => {
       expect(account.automountServiceAccountToken).toBe(false);
   });
 
-  test("have three different probes: started, alive and ready", async () => {
+  test("of Deployments have a startup, a liveness and a readiness probe", async () => {
     for (const { spec } of (await render()).of("Deployment")) {
       const [{ startupProbe, livenessProbe, readinessProbe }] = spec.template.spec.containers;
       expect([startupProbe, livenessProbe, readinessProbe].map(({ httpGet }) => httpGet.path)).toEqual([
@@ -287,7 +287,7 @@ describe("all pods", () => {
 });
 
 describe("several replicas", () => {
-  test("are spread over zones and nodes unless told otherwise", async () => {
+  test("are spread over zones and nodes unless the values say otherwise", async () => {
     const own = [{ maxSkew: 1, topologyKey: "rack", whenUnsatisfiable: "DoNotSchedule" }];
     const rendered = await render({
       receiver: { topologySpreadConstraints: own, affinity: { nodeAffinity: {} } },
@@ -310,11 +310,11 @@ describe("several replicas", () => {
     expect((await render({ controller: without, receiver: without })).of("PodDisruptionBudget")).toEqual([]);
   });
 
-  test("of the receiver can be left to an autoscaler", async () => {
+  test("of the receiver can be scaled by an autoscaler", async () => {
     const behavior = { scaleDown: { stabilizationWindowSeconds: 60 } };
     const autoscaling = { enabled: true, minReplicas: 3, maxReplicas: 9, targetCpuPercent: 50, behavior };
     const rendered = await render({ receiver: { autoscaling } });
-    // Otherwise every upgrade would reset the number that the autoscaler chose.
+    // With a replica count here, every upgrade would reset the count that the autoscaler chose.
     expect(rendered.one("Deployment", "-receiver").spec).not.toHaveProperty("replicas");
     expect(rendered.one("HorizontalPodAutoscaler").spec).toEqual({
       scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "sms-channel-operator-receiver" },
@@ -331,7 +331,7 @@ describe("several replicas", () => {
     expect((await render()).of("HorizontalPodAutoscaler")).toEqual([]);
   });
 
-  test("have selectors that fit the labels, and tell the processes apart", async () => {
+  test("have selectors that match their own labels and not those of the other process", async () => {
     const rendered = await render();
     const labels = new Map(
       rendered.of("Deployment").map((each) => [each.metadata.name, each.spec.template.metadata.labels]),

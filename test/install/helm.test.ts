@@ -8,7 +8,7 @@ import { required } from "../chart/values.ts";
 import { kubeconfigPath, kubectl, newNamespace } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 
-// Helm against a real API server: what the templates look up, what an upgrade keeps, and what the hooks create and delete.
+// Tests of Helm against a real API server: what the templates look up, what an upgrade keeps, and what the hooks create and delete.
 
 // Each test starts a dozen programs one after the other, which takes long on a busy machine.
 vi.setConfig({ testTimeout: 240_000 });
@@ -18,12 +18,12 @@ afterEach(async () => {
   for (const close of open.splice(0).reverse()) await close();
 });
 
-/** Without the CRDs: the run has installed them for all tests. */
+/** Values that leave the CRDs out, because the test run has installed them for all tests. */
 const values = (more: object) => merge(merge(required, { crds: { install: false } }), more);
 const helmIn = (namespace: string, args: string[], more: object = {}) =>
   helm([...args, "--namespace", namespace, "--kubeconfig", kubeconfigPath(), "--values", "-"], values(more));
 
-/** Renders what would be installed. --dry-run=server lets the templates look things up in the cluster. */
+/** Renders the objects that would be installed. --dry-run=server lets the templates look objects up in the cluster. */
 async function rendered(namespace: string, more: object): Promise<Rendered> {
   const { code, stdout, stderr } = await helmIn(
     namespace,
@@ -41,7 +41,7 @@ async function made(manifest: object) {
   expect(await kubectl(["create", "-f", "-"], { input: stringify(manifest) })).toMatchObject({ code: 0 });
 }
 
-/** A chart of the same name that has no templates and lacks these keys, as one from before they were added. */
+/** A chart of the same name without templates and without these keys, like a version from before the keys were added. */
 async function olderChart(without: string[]): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "sms-older-"));
   open.push(() => rm(folder, { recursive: true, force: true }));
@@ -75,22 +75,22 @@ describe("an upgrade from a chart that lacks some keys", () => {
     for (const path of added) expect(stderr).toContain(`value "${path}" is empty`);
   });
 
-  test("goes through with --reset-then-reuse-values, which takes the new defaults first", async () => {
+  test("succeeds with --reset-then-reuse-values, which takes the new defaults first", async () => {
     expect(await upgrade("--reset-then-reuse-values")).toMatchObject({ code: 0 });
   });
 });
 
-describe("the chart looks at the cluster", () => {
-  test("and refuses a watched namespace that is not there, by its name", async () => {
+describe("the chart looks objects up in the cluster", () => {
+  test("and refuses a watched namespace that does not exist, by its name", async () => {
     const [namespace, team] = [await newNamespace("sms"), await newNamespace("team")];
     const watchNamespaces = [team, "not-there"];
     const install = ["install", "sms", CHART, "--dry-run=server"];
     const { code, stderr } = await helmIn(namespace, install, { watchNamespaces });
     expect(code).toBe(1);
-    expect(stderr).toContain('watchNamespaces: there is no namespace "not-there": make it first');
+    expect(stderr).toContain('watchNamespaces: there is no namespace "not-there": create it first');
     expect(stderr).not.toContain(team);
     expect(await helmIn(namespace, install, { watchNamespaces: [team] })).toMatchObject({ code: 0 });
-    // Without rbac.create nothing is looked up: the installer may have no right to.
+    // Without rbac.create the chart looks nothing up, because the installing user may have no right to do so.
     const rbac = { create: false };
     expect(await helmIn(namespace, install, { watchNamespaces, rbac })).toMatchObject({ code: 0 });
   });
@@ -137,7 +137,7 @@ describe("the evaluation database", () => {
     return (await kubectl(["get", "pods", "-n", namespace, "-o", path])).stdout;
   };
 
-  test("is replaced by an upgrade that mends its image, though the pod never got ready", async () => {
+  test("is replaced by an upgrade that corrects its image, although the pod was never ready", async () => {
     // There are no nodes, so the pod waits for ever, like one whose image cannot be pulled.
     const namespace = await newNamespace("sms");
     const release = async (command: string, tag: string) =>
@@ -153,7 +153,7 @@ describe("the evaluation database", () => {
     );
   });
 
-  test("of an older chart can be upgraded: fields that cannot be changed are left as they are", async () => {
+  test("of an older chart can be upgraded: fields that Kubernetes does not let change stay as they are", async () => {
     const namespace = await newNamespace("sms");
     const { metadata, spec } = (await rendered(namespace, on)).one("StatefulSet");
     expect(spec.podManagementPolicy).toBe("Parallel");
@@ -169,7 +169,7 @@ describe("the evaluation database", () => {
   });
 });
 
-test("an uninstall has its rights only while it runs", async () => {
+test("the uninstall Job has its rights only while it runs", async () => {
   const [namespace, team] = [await newNamespace("sms"), await newNamespace("team")];
   const account = "sms-sms-channel-operator-release";
   const more = { controller: { lease: { create: false } } };
@@ -216,7 +216,7 @@ test("an uninstall has its rights only while it runs", async () => {
   expect(bindings.stdout).not.toContain(`${account.replace("-release", "")}-${namespace}`);
 });
 
-test("an editor of a namespace may make a channel there, and a viewer may see it", async () => {
+test("an editor of a namespace may create a channel there, and a viewer may see it", async () => {
   const [namespace, team] = [await newNamespace("sms"), await newNamespace("team")];
   const { all } = await rendered(namespace, {});
   const roles = all.filter(
@@ -243,7 +243,7 @@ test("an editor of a namespace may make a channel there, and a viewer may see it
       await may("admin", "patch", "workstreams", "--subresource=status"),
     ],
   });
-  // The control plane's ClusterRole aggregation adds them to its own roles view, edit and admin.
+  // Kubernetes adds the rules of these ClusterRoles to its own ClusterRoles view, edit and admin.
   await eventually("the roles are added", async () =>
     (await may("admin", "create", "smsnumbers")) === "yes" &&
     (await may("view", "get", "smsnumbers")) === "yes"

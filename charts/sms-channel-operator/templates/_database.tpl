@@ -1,19 +1,23 @@
-{{/* Where a process finds its database's URL. */}}
+{{/* How each process gets the URL of its database. */}}
 
-{{/* Secret that the chart makes for the evaluation database, unless there is one already. */}}
+{{/*
+The name of the Secret with all database URLs: `database.existingSecret`, or else the Secret that the chart creates for the evaluation
+database.
+*/}}
 {{- define "smschannel.databaseSecret" -}}
 {{- default (ternary (printf "%s-database" (include "smschannel.fullname" .)) "" .Values.evaluationDatabase.enabled) .Values.database.existingSecret }}
 {{- end }}
 
-{{/* Secret with the URL of `.role`. */}}
+{{/* Name of the Secret that holds the database URL of `.role`. */}}
 {{- define "smschannel.databaseSecretOf" -}}
 {{- default (include "smschannel.databaseSecret" .root) (get .root.Values.database (printf "%sSecret" .role)) }}
 {{- end }}
 
 {{/*
-The URLs that a process gets, as files, which follow their Secrets: a password may change without a restart, and a Secret that
-was wrong can be mended while the Job waits. `.database` is a list of roles, the process's own first: its file is `url`, others' are
-`{role}-url`. Three parts of a pod; a role without a URL is left out, and with all of them the whole.
+Database URLs reach a process as mounted files, because a mounted file follows its Secret: a password can change without a restart,
+and a wrong Secret can be corrected while the migrations Job waits. `.database` is a list of roles, the process's own role first.
+The file of that first role is `url`, the file of any other role is `{role}-url`. The next three templates render the environment,
+the mount and the volume. A role without a URL is left out, and without any role they render nothing.
 */}}
 {{- define "smschannel.databaseEnv" -}}
 {{- range $at, $role := include "smschannel.databaseRoles" . | fromJsonArray }}
@@ -46,7 +50,7 @@ was wrong can be mended while the Job waits. `.database` is a list of roles, the
 {{- end }}
 {{- end }}
 
-{{/* Those of `.database` that have a URL, as a JSON list. */}}
+{{/* The roles in `.database` that have a URL, as a JSON list. */}}
 {{- define "smschannel.databaseRoles" -}}
 {{- $roles := list }}
 {{- range .database }}
@@ -61,7 +65,7 @@ was wrong can be mended while the Job waits. `.database` is a list of roles, the
 {{- ternary "url" (printf "%s-url" .role) (eq .role (first .database)) }}
 {{- end }}
 
-{{/* Which roles' URLs each process gets; one that is not named gets none. Only the migrations get the owner's. */}}
+{{/* The roles whose database URLs a process gets. A process that is not listed gets no URL. Only the migrations get the owner's. */}}
 {{- define "smschannel.databaseOf" -}}
 {{- $roles := dict "controller" (list "controller") "receiver" (list "receiver") "test" (list "receiver") "migrations" (list "owner" "receiver" "controller") }}
 {{- get $roles . | default list | toJson }}

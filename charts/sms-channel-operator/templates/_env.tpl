@@ -1,6 +1,7 @@
 {{/*
-The environment that the chart gives a process, as a YAML list: what `smschannel.env.{component}` says, and what all have. Each
-takes a dict with `root`, `component`, and `values`: the process's own.
+The environment variables that the chart gives a process, as a YAML list: those of `smschannel.env.{component}`, the trusted
+certificates and the database URLs. Each template in this file takes a dict with `root`, `component`, and `values`, which are the
+values of that process.
 */}}
 {{- define "smschannel.env" -}}
 {{- $database := dict "root" .root "database" (include "smschannel.databaseOf" .component | fromJsonArray) }}
@@ -11,8 +12,8 @@ takes a dict with `root`, `component`, and `values`: the process's own.
 {{ include "smschannel.logEnv" . }}
 {{ include "smschannel.kubeEnv" . }}
 {{- if not (include "smschannel.hasEnv" (dict "env" .values.extraEnv "name" "NODE_OPTIONS")) }}
-# New objects get little room: with more, memory grows to twice of what lives in it before anything is collected.
-# How much there is in all, Node takes from the memory limit.
+# Keep V8's space for new objects small. With more, memory grows to twice the size of the live objects before garbage is
+# collected. Node derives the size of the whole heap from the memory limit.
 - name: NODE_OPTIONS
   value: --max-semi-space-size=4
 {{- end }}
@@ -107,20 +108,20 @@ takes a dict with `root`, `component`, and `values`: the process's own.
     secretKeyRef: { name: {{ $secret | quote }}, key: authToken }
 {{- end }}
 
-{{/* Of every process that goes by `logLevel`. */}}
+{{/* The environment of every process that follows the value `logLevel`. */}}
 {{- define "smschannel.logEnv" -}}
 - name: LOG_LEVEL
   value: {{ .root.Values.logLevel }}
 {{ include "smschannel.noRoot" . }}
 {{- end }}
 
-{{/* Of every process. Whatever becomes of the security contexts: none of this chart's runs as root. */}}
+{{/* The environment of every process. With it a process refuses to run as root, even when somebody changes the security contexts. */}}
 {{- define "smschannel.noRoot" -}}
 - name: REFUSE_ROOT
   value: "true"
 {{- end }}
 
-{{/* Of a process that speaks to Kubernetes. */}}
+{{/* The environment of a process that calls the Kubernetes API. */}}
 {{- define "smschannel.kubeEnv" -}}
 - name: OPERATOR_NAMESPACE
   valueFrom:
@@ -131,7 +132,7 @@ takes a dict with `root`, `component`, and `values`: the process's own.
   value: {{ .root.Values.routeShards | quote }}
 {{- end }}
 
-{{/* Of a process that speaks to Twilio. */}}
+{{/* The environment of a process that calls Twilio. */}}
 {{- define "smschannel.twilioEnv" -}}
 {{- with .root.Values.twilio.baseUrl }}
 - name: TWILIO_BASE_URL
@@ -151,7 +152,7 @@ takes a dict with `root`, `component`, and `values`: the process's own.
 {{- end }}
 {{- end }}
 
-{{/* Whether the list `.env` has a variable `.name`; nothing when not. */}}
+{{/* Renders `yes` when the list `.env` has a variable `.name`, and nothing otherwise. */}}
 {{- define "smschannel.hasEnv" -}}
 {{- range .env }}
 {{- if eq (toString .name) $.name }}yes{{ end }}

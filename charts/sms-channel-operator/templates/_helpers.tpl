@@ -4,7 +4,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}
 {{- end }}
 
-{{/* Short enough that every name made of it stays a DNS label. */}}
+{{/* The start of the objects' names. It is so short that every name made from it is a valid DNS label. */}}
 {{- define "smschannel.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride }}
 {{- if .Values.fullnameOverride }}
@@ -16,7 +16,7 @@
 {{- end }}
 {{- end }}
 
-{{/* A name of 40 characters at most. What is cut off stands in a hash, so that two long names stay two. */}}
+{{/* A name of at most 40 characters. A longer name is cut and ends with a hash of the whole, so that two long names stay different. */}}
 {{- define "smschannel.short" -}}
 {{- if gt (len .) 40 }}
 {{- printf "%s-%s" (trunc 31 . | trimSuffix "-") (sha256sum . | trunc 8) }}
@@ -25,14 +25,14 @@
 {{- end }}
 {{- end }}
 
-{{/* What the program calls its release: names Lease and Secrets, so it follows no override of the chart's names. */}}
+{{/* The program's name for its release. Lease and Secrets are named after it, so nameOverride and fullnameOverride do not change it. */}}
 {{- define "smschannel.instance" -}}
 {{- default .Release.Name .Values.instance }}
 {{- end }}
 
 {{/*
-Names of the Secrets `{instance}-{part}-{shard}` for each of `.parts`, as a YAML list. It must not be empty: in a Role an empty
-list of names means every Secret.
+The names of the Secrets `{instance}-{part}-{shard}` for each of `.parts`, as a YAML list. The list must not be empty: in a Role an
+empty list of resource names means every Secret.
 */}}
 {{- define "smschannel.shards" -}}
 {{- $shards := int .root.Values.routeShards }}
@@ -48,7 +48,10 @@ list of names means every Secret.
 {{- toYaml $names }}
 {{- end }}
 
-{{/* Cluster-wide objects, and those in users' namespaces: two releases of one name must not share them. */}}
+{{/*
+The start of the names of cluster-wide objects and of objects in users' namespaces. It contains the release's namespace, so that two
+releases with the same name do not share these objects.
+*/}}
 {{- define "smschannel.clusterName" -}}
 {{ include "smschannel.fullname" . }}-{{ .Release.Namespace }}
 {{- end }}
@@ -59,7 +62,7 @@ app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
-{{/* Labels of an object; `.labels` are more of them. Those of the chart's own win, as selectors go by them. */}}
+{{/* Labels of an object. `.labels` adds more. The chart's own labels win over added ones, because selectors depend on them. */}}
 {{- define "smschannel.labels" -}}
 {{- $own := include "smschannel.selector" . | fromYaml }}
 {{- $_ := set $own "app.kubernetes.io/part-of" "sms-channel-operator" }}
@@ -70,8 +73,9 @@ app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
 {{/*
-The metadata of an object of `.component`. `.name`: absent, `{fullname}-{component}`. `.wave`: see below. `.own`: annotations of the
-chart's. `.labels` and `.annotations`: more, from the values. `.namespace`: another than the release's. `.clusterWide`: in none.
+The metadata of an object of `.component`. `.name` is its name, by default `{fullname}-{component}`. `.wave` is a name that the
+template smschannel.wave knows. `.own` are annotations that the chart sets. `.labels` and `.annotations` come from the values.
+`.namespace` is its namespace, by default the release's. `.clusterWide` says that the object has no namespace.
 */}}
 {{- define "smschannel.metadata" -}}
 {{- $own := deepCopy (default (dict) .own) }}
@@ -91,8 +95,9 @@ annotations:
 {{- end }}
 
 {{/*
-Argo CD applies lower waves first and waits until they are healthy, Jobs done: CRDs, then what pods need, then the database,
-then the schema, then everything else. Helm applies all at once; there the receivers themselves wait for the schema.
+The sync wave of an object. Argo CD applies lower waves first, and waits until their objects are healthy and their Jobs are done.
+The order is: CRDs, what pods need, the database, its schema, everything else. Helm applies everything at once, so there the receivers
+themselves wait for the schema.
 */}}
 {{- define "smschannel.wave" -}}
 {{ get (dict "crds" "-4" "needs" "-3" "database" "-2" "schema" "-1") . }}
@@ -100,7 +105,7 @@ then the schema, then everything else. Helm applies all at once; there the recei
 
 {{/* The image ---------------------------------------------------------------------------------------------------------- */}}
 
-{{/* Name of `.image` (values of that form), whose tag is `.tag` when it names none. */}}
+{{/* The full name of `.image`, a map in the form of the value `image`. `.tag` is used when that map has no tag. */}}
 {{- define "smschannel.image" -}}
 {{- $repository := include "smschannel.repository" . }}
 {{- if .image.digest }}
@@ -110,7 +115,7 @@ then the schema, then everything else. Helm applies all at once; there the recei
 {{- end }}
 {{- end }}
 
-{{/* Registry and repository of `.image`. `global.imageRegistry` takes the place of a registry that stands in the repository too. */}}
+{{/* Registry and repository of `.image`. `global.imageRegistry` replaces the registry, also one at the start of the repository. */}}
 {{- define "smschannel.repository" -}}
 {{- $registry := .image.registry }}
 {{- $repository := .image.repository }}
@@ -124,7 +129,7 @@ then the schema, then everything else. Helm applies all at once; there the recei
 {{- list $registry $repository | compact | join "/" }}
 {{- end }}
 
-{{/* Secrets with which images are pulled, as a YAML list of references; nothing where there are none. */}}
+{{/* The image pull Secrets as a YAML list of references, and nothing when there are none. */}}
 {{- define "smschannel.imagePullSecrets" -}}
 {{- $references := list }}
 {{- range concat .Values.imagePullSecrets .Values.global.imagePullSecrets }}
@@ -137,12 +142,12 @@ then the schema, then everything else. Helm applies all at once; there the recei
 
 {{/* The public URL ----------------------------------------------------------------------------------------------------- */}}
 
-{{/* Host without its port, of the URL given; in lower case, as an Ingress takes no other. */}}
+{{/* The host of a URL, without its port and in lower case, because an Ingress accepts only lower case. */}}
 {{- define "smschannel.hostOf" -}}
 {{- regexReplaceAll ":[0-9]+$" (urlParse .).host "" | lower }}
 {{- end }}
 
-{{/* Hosts that an Ingress or HTTPRoute (`.by`, its values) answers for, as a JSON list. */}}
+{{/* The hosts that an Ingress or HTTPRoute serves, as a JSON list. `.by` is the value `ingress` or `httpRoute`. */}}
 {{- define "smschannel.hosts" -}}
 {{- $hosts := list (include "smschannel.hostOf" .root.Values.publicUrl) }}
 {{- if and .by.fallbackHost .root.Values.fallbackPublicUrl }}
@@ -152,8 +157,8 @@ then the schema, then everything else. Helm applies all at once; there the recei
 {{- end }}
 
 {{/*
-Paths that lead to the receiver, as a JSON list. Nothing else of the host is ours. Where `.by` answers for the host of
-fallbackPublicUrl too, the paths below that URL are among them.
+The paths that lead to the receiver, as a JSON list. All other paths of the host may belong to other programs. `.by` is the value
+`ingress` or `httpRoute`. When it also serves the host of fallbackPublicUrl, the list includes the paths below that URL.
 */}}
 {{- define "smschannel.paths" -}}
 {{- $urls := list .root.Values.publicUrl }}
@@ -162,7 +167,7 @@ fallbackPublicUrl too, the paths below that URL are among them.
 {{- end }}
 {{- $paths := list }}
 {{- range $urls }}
-{{- /* As it is written: urlParse decodes the path, and a percent-encoded one would be refused or lead elsewhere. */}}
+{{- /* Take the path as it is written. urlParse would decode it, and a decoded path would be refused or lead elsewhere. */}}
 {{- $base := regexReplaceAll "^[^:/]+://[^/?#]*|[?#].*$" . "" | trimSuffix "/" }}
 {{- $paths = concat $paths (list (printf "%s/inbound" $base) (printf "%s/fallback" $base) (printf "%s/status" $base)) }}
 {{- end }}

@@ -1,6 +1,6 @@
 {{/*
-The NetworkPolicy of a process: `.component`; `.http` when it takes texts, `.metrics` when it is scraped; `.to`, a list of
-what it connects to: kubernetes, database, https, receiver.
+The NetworkPolicy of the process `.component`. `.http` says that it receives texts, `.metrics` that Prometheus scrapes it. `.to` lists
+what it connects to: kubernetes, database, https or receiver.
 */}}
 {{- define "smschannel.networkpolicy" -}}
 {{- $policy := .root.Values.networkPolicy }}
@@ -22,7 +22,7 @@ spec:
       from:
         {{- toYaml . | nindent 8 }}
         {{- if $.root.Values.tests.enabled }}
-        # `helm test`
+        # The pod of `helm test` sends a text to the receiver.
         - podSelector:
             matchLabels:
               {{- include "smschannel.selector" (dict "root" $.root "component" "test") | nindent 14 }}
@@ -35,12 +35,12 @@ spec:
         {{- toYaml $policy.metricsFrom | nindent 8 }}
     {{- end }}
   {{- else }}
-  # Nobody has a reason to connect, or nobody may.
+  # No connections: this process serves nothing, or networkPolicy.metricsFrom is empty.
   ingress: []
   {{- end }}
   {{- if $policy.egress.enabled }}
   egress:
-    # Names.
+    # DNS lookups.
     - ports:
         {{- range include "smschannel.ports" (dict "egress" $policy.egress "of" "dns") | fromJsonArray }}
         - { port: {{ . }}, protocol: UDP }
@@ -68,7 +68,7 @@ spec:
 {{- end }}
 {{- end }}
 
-{{/* Ports of `.of` among the values `.egress`, as a JSON list. In a policy an empty list of ports means every port. */}}
+{{/* The ports of the destination `.of` in `.egress`, as a JSON list. It must not be empty: in a policy an empty list means every port. */}}
 {{- define "smschannel.ports" -}}
 {{- $ports := get .egress (printf "%sPorts" .of) }}
 {{- if not $ports }}

@@ -1,9 +1,9 @@
 {{/*
-What the pods of all processes have in common. Each takes a dict with `root`, `component`, and `values`: the process's own;
-some more.
+What the pods of all processes have in common. Each template in this file takes a dict with `root`, `component`, and `values`, which
+are the values of that process. Some templates take more.
 */}}
 
-{{/* Metadata of a pod template. `.container` is the one that kubectl means when none is named. */}}
+{{/* The metadata of a pod template. `.container` names the container that kubectl uses by default. */}}
 {{- define "smschannel.podMetadata" -}}
 {{- $annotations := dict }}
 {{- with .container }}
@@ -24,7 +24,7 @@ annotations:
 {{- default (printf "%s-%s" (include "smschannel.fullname" .root) .component) .values.serviceAccount.name }}
 {{- end }}
 
-{{/* Pod spec: who runs where. `.token` says whether the process speaks to Kubernetes. */}}
+{{/* The pod spec without its containers. `.token` says whether the pod gets a token, which it needs to call the Kubernetes API. */}}
 {{- define "smschannel.podSpec" -}}
 serviceAccountName: {{ include "smschannel.serviceAccount" . | quote }}
 automountServiceAccountToken: {{ .token }}
@@ -49,7 +49,7 @@ affinity:
 {{- end }}
 {{- end }}
 
-{{/* Where a pod may run: as the process's own values say, else as those of all pods do. */}}
+{{/* Where a pod may run. The values of its process override the values for all pods. */}}
 {{- define "smschannel.placement" -}}
 {{- with .root.Values.priorityClassName }}
 priorityClassName: {{ . | quote }}
@@ -64,7 +64,7 @@ tolerations:
 {{- end }}
 {{- end }}
 
-{{/* How the pods of a Deployment spread. Not fitting is better than not running. */}}
+{{/* How the pods of a Deployment spread over zones and nodes. The default only prefers an even spread, so that every pod can run. */}}
 {{- define "smschannel.spread" -}}
 topologySpreadConstraints:
 {{- if .values.topologySpreadConstraints }}
@@ -74,7 +74,7 @@ topologySpreadConstraints:
   - maxSkew: 1
     topologyKey: {{ $key }}
     whenUnsatisfiable: ScheduleAnyway
-    # Of one revision only: else the pods that a rollout replaces would push the new ones together.
+    # Count pods of the same revision only. Otherwise the old pods of a rollout would crowd the new pods together.
     matchLabelKeys: [pod-template-hash]
     labelSelector:
       matchLabels:
@@ -83,7 +83,10 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
-{{/* How a Deployment replaces its pods. `rollingUpdate` stays a default when another type is chosen, and Kubernetes refuses both. */}}
+{{/*
+How a Deployment replaces its pods. The chart's default for `rollingUpdate` is left out when the user chooses another type, because
+Kubernetes refuses the two together.
+*/}}
 {{- define "smschannel.strategy" -}}
 {{- if eq .values.strategy.type "RollingUpdate" }}
 {{- toYaml .values.strategy }}
@@ -92,7 +95,7 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
-{{/* The one container of a process, with `.args` before the user's; `.ports` and `.probes` are YAML, or nothing. */}}
+{{/* The only container of a process. `.args` come before the user's arguments. `.ports` and `.probes` are YAML, or absent. */}}
 {{- define "smschannel.container" -}}
 - name: {{ .component }}
   image: {{ include "smschannel.image" (dict "root" .root "image" .root.Values.image "tag" .root.Chart.AppVersion) | quote }}
@@ -120,7 +123,7 @@ topologySpreadConstraints:
   {{- end }}
 {{- end }}
 
-{{/* Volumes of the pod, the chart's and the user's; nothing where there are none. */}}
+{{/* All volumes of a pod, the chart's and the user's. Renders nothing when there are none. */}}
 {{- define "smschannel.podVolumes" -}}
 {{- with concat (include "smschannel.volumes" . | fromYamlArray) .values.extraVolumes -}}
 volumes:
@@ -128,7 +131,7 @@ volumes:
 {{- end }}
 {{- end }}
 
-{{/* Those of the chart, as YAML lists. */}}
+{{/* The volumes, and below them the mounts, that the chart adds to a pod, as YAML lists. */}}
 {{- define "smschannel.volumes" -}}
 {{- $database := dict "root" .root "database" (include "smschannel.databaseOf" .component | fromJsonArray) }}
 {{- list (include "smschannel.databaseVolume" $database) (include "smschannel.trustVolume" .) | compact | join "\n" }}
@@ -140,8 +143,8 @@ volumes:
 {{- end }}
 
 {{/*
-Resources without the amounts that are `none`: an empty one would be refused with all other empty values, as it is mostly a
-slip of the pen.
+Resources without the amounts that are `none`. Users write `none` to remove a default amount. They cannot write an empty value for
+this, because the chart refuses every empty value as a likely mistake.
 */}}
 {{- define "smschannel.resources" -}}
 {{- $kept := pick . "claims" }}
@@ -160,8 +163,9 @@ slip of the pen.
 {{- end }}
 
 {{/*
-Start, alive and ready apart. Started: the process answers at all. Alive: only a restart would help when this fails. Ready:
-it has what it needs; the text of /readyz says what is missing.
+The three probes of a process. The startup probe waits, for a minute at most, until the process answers at all. The liveness probe
+fails only when nothing but a restart would help. The readiness probe asks whether the process has what it needs; the text of /readyz
+says what is missing.
 */}}
 {{- define "smschannel.probes" -}}
 startupProbe:

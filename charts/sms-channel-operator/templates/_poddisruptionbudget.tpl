@@ -1,4 +1,7 @@
-{{/* A node that is drained takes one pod at a time. By the number that may be away, so that one replica blocks no drain. */}}
+{{/*
+Draining nodes may evict one pod of a process at a time. The budget sets maxUnavailable, because with minAvailable a process with only
+one replica would block every drain.
+*/}}
 {{- define "smschannel.poddisruptionbudget" -}}
 {{- if .values.podDisruptionBudget.enabled -}}
 apiVersion: policy/v1
@@ -7,7 +10,7 @@ metadata:
   {{- include "smschannel.metadata" (dict "root" .root "component" .component) | nindent 2 }}
 spec:
   maxUnavailable: 1
-  # Pods that are not ready (a receiver that waits for its schema) hold no node.
+  # Pods that are not ready, such as a receiver that waits for its schema, do not block a drain.
   unhealthyPodEvictionPolicy: AlwaysAllow
   selector:
     matchLabels:

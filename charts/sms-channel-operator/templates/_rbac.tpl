@@ -1,6 +1,6 @@
 {{/*
-A Role or ClusterRole `.name` with `.rules` (YAML), or its binding to the ServiceAccounts `.accounts` of the release's namespace.
-`.clusterWide` or `.namespace`, `.component`, `.own` and `.wave` are those of the metadata.
+A Role named `.name` with `.rules` (YAML), or a ClusterRole when `.clusterWide` is set. `.namespace`, `.component`, `.own` and `.wave`
+are passed to the template smschannel.metadata.
 */}}
 {{- define "smschannel.role" -}}
 apiVersion: rbac.authorization.k8s.io/v1
@@ -11,7 +11,10 @@ rules:
   {{- .rules | nindent 2 }}
 {{- end }}
 
-{{/* `.of`: name of what is bound; absent: that of the binding. `.ofKind`: absent, Role or ClusterRole as the binding is. */}}
+{{/*
+Binds a Role, or a ClusterRole when `.clusterWide` is set, to the ServiceAccounts `.accounts` of the release's namespace. `.of` names
+the bound role, which by default has the name of the binding.
+*/}}
 {{- define "smschannel.binding" -}}
 {{- $kind := ternary "ClusterRole" "Role" (not (not .clusterWide)) -}}
 apiVersion: rbac.authorization.k8s.io/v1
@@ -30,7 +33,10 @@ subjects:
   {{- end }}
 {{- end }}
 
-{{/* Status is written by server-side apply, finalizers by a merge patch: both are patches. Nothing is created or deleted. */}}
+{{/*
+The operator's rights on its kinds. It writes status by server-side apply and finalizers by a merge patch, and both need only the verb
+`patch`. It creates and deletes no object of these kinds.
+*/}}
 {{- define "smschannel.kindsRules" -}}
 - apiGroups: [smschannel.dev]
   resources: [workstreams, smsnumbers, operatinghours, queues, agents]
@@ -40,13 +46,13 @@ subjects:
   verbs: [get, list, watch, patch]
 {{- end }}
 
-{{/* In the namespaces that are looked after. Kubernetes cannot grant "the Secrets that a WorkStream names". */}}
+{{/* The operator's rights in watched namespaces. Kubernetes has no way to grant only "the Secrets that a WorkStream names". */}}
 {{- define "smschannel.watchedRules" -}}
-# Watched as metadata; only those that a WorkStream names are read, by name.
+# The operator watches only the metadata of Secrets. It reads the content of a Secret only when a WorkStream names it.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch]
-# For its UID: a namespace that was made anew is another tenant.
+# For the namespace's UID: a namespace that was deleted and created again is another tenant.
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [get]
@@ -55,9 +61,9 @@ subjects:
   verbs: [create, patch]
 {{- end }}
 
-{{/* The operator's own: its Lease, and the Secrets that are its memory. */}}
+{{/* The operator's rights in its own namespace: on its Lease, and on the Secrets in which it keeps its records. */}}
 {{- define "smschannel.ownRules" -}}
-# Creating cannot be limited by name: an object that is not there yet has none.
+# Kubernetes cannot limit `create` by name, because the name may not be known yet when the request is authorized.
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   verbs: [create]
@@ -73,13 +79,14 @@ subjects:
   resourceNames:
     {{- include "smschannel.shards" (dict "root" . "parts" (list "controller" "receiver")) | nindent 4 }}
   verbs: [get, update]
-# `{{ include "smschannel.instance" . }}-previous-{uid of an SmsNumber}`, the webhook as it was before us: names that nobody can list beforehand.
+# The Secret `{{ include "smschannel.instance" . }}-previous-{uid of an SmsNumber}` keeps a number's former webhook.
+# The names of these Secrets are not known beforehand, so this rule cannot list them.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, delete]
 {{- end }}
 
-{{/* Where the kinds are seen in all namespaces; nothing where not. */}}
+{{/* Renders `yes` when the operator has its rights on the kinds in all namespaces, and nothing otherwise. */}}
 {{- define "smschannel.kindsAreClusterWide" -}}
 {{- if or .Values.rbac.clusterWideKinds (not .Values.watchNamespaces) }}yes{{ end }}
 {{- end }}

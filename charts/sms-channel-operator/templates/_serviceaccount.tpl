@@ -1,4 +1,7 @@
-{{/* The ServiceAccount of a process: `.component`, its `.values`, and `.own` annotations. Pods ask for the token where they need one. */}}
+{{/*
+The ServiceAccount of the process `.component`, from its `.values` and with `.own` annotations. Its token is not mounted by default:
+a pod that needs the token asks for it.
+*/}}
 {{- define "smschannel.serviceaccount" -}}
 {{- if .values.serviceAccount.create -}}
 apiVersion: v1

@@ -1,4 +1,7 @@
-{{/* Authorities to trust, for every process that opens TLS connections: three parts of a pod, each nothing where there are none. */}}
+{{/*
+Certificate authorities that every process trusts in its TLS connections. The next three templates render the environment, the mount
+and the volume. Without trusted certificates they render nothing.
+*/}}
 
 {{- define "smschannel.trustEnv" -}}
 {{- if (include "smschannel.trustVolume" .) -}}
@@ -36,8 +39,9 @@
 {{- end }}
 
 {{/*
-A hash of the certificates, as an annotation of pods: a process reads them at its start, so other ones need other pods. Those of a
-ConfigMap or Secret are looked up in the cluster, which `helm template` and Argo CD cannot do: then there is none.
+A hash of the trusted certificates, for an annotation of pods. A process reads the certificates only when it starts, so new
+certificates need new pods. Certificates in a ConfigMap or Secret are looked up in the cluster. `helm template` and Argo CD cannot look
+them up, and then there is no hash.
 */}}
 {{- define "smschannel.trustChecksum" -}}
 {{- $trust := .Values.trustedCertificates }}

@@ -1,12 +1,12 @@
 {{/*
-Every template includes this before anything else. It renders nothing, and stops a wrong install or upgrade before anything is
-applied: first keys without a value, then everything else that is wrong, all at once. It looks once for each rendering.
+Every template includes this check before anything else. The check renders nothing, and fails a wrong install or upgrade before
+anything is applied. It first reports all keys without a value, and if there are none, all other mistakes. It runs once per rendering.
 */}}
 {{- define "smschannel.check" -}}
 {{- if not (hasKey .Values "checked") -}}
 {{- $empty := include "smschannel.emptyKeys" . | splitList "\n" | compact }}
 {{- if $empty }}
-{{- $advice := ternary "With --reuse-values Helm takes the defaults of the older chart, which lack the keys that are new since: upgrade with --reset-then-reuse-values instead.\n\n" "" .Release.IsUpgrade }}
+{{- $advice := ternary "With --reuse-values Helm takes the defaults of the older chart, which lack the keys that were added since: upgrade with --reset-then-reuse-values instead.\n\n" "" .Release.IsUpgrade }}
 {{- fail (printf "\n\n%s  * %s\n" $advice (join "\n  * " $empty)) }}
 {{- end }}
 {{- $mistakes := include "smschannel.mistakes" . | splitList "\n" | compact }}
@@ -17,14 +17,14 @@ applied: first keys without a value, then everything else that is wrong, all at 
 {{- end }}
 {{- end }}
 
-{{/* A line for each key of values.yaml that is not there, and each value that is null. */}}
+{{/* One line for each key of values.yaml that is missing, and for each value that is null. */}}
 {{- define "smschannel.emptyKeys" -}}
 {{- include "smschannel.missing" (dict "keys" (include "smschannel.keys" . | fromJson) "values" .Values "path" "") }}
-{{- /* A parent chart puts other charts' values into `global`. */}}
+{{- /* Leave `global` out: a parent chart also puts values for other charts there. */}}
 {{- include "smschannel.nulls" (dict "value" (omit .Values "global") "path" "") }}
 {{- end }}
 
-{{/* Of a map that is missing as a whole, the map alone. */}}
+{{/* One line for each missing key. When a whole map is missing, only the map itself is reported. */}}
 {{- define "smschannel.missing" -}}
 {{- range $key, $below := .keys }}
 {{- $name := printf "%s%s" $.path $key }}
@@ -55,7 +55,7 @@ applied: first keys without a value, then everything else that is wrong, all at 
 {{- printf "value %q is empty: give it a value or remove the line\n" . }}
 {{- end }}
 
-{{/* What the schema cannot say, or cannot say in a sentence: a line for each mistake, with what to write instead. */}}
+{{/* Mistakes that the schema cannot find or cannot explain: one line for each mistake, with what to write instead. */}}
 {{- define "smschannel.mistakes" -}}
 {{- include "smschannel.mistakes.names" . }}
 {{- include "smschannel.mistakes.labels" . }}

@@ -1,4 +1,4 @@
-{{/* Ports that a process needs and an egress policy lacks. */}}
+{{/* Mistakes in network policies: ports that a process needs and the egress policy lacks, and invalid peers. */}}
 {{- define "smschannel.mistakes.network" -}}
 {{- $v := .Values }}
 {{- if and $v.networkPolicy.enabled $v.networkPolicy.egress.enabled }}
@@ -6,7 +6,10 @@
 {{- range $v.networkPolicy.egress.httpsPorts }}
 {{- $ports = append $ports (int .) }}
 {{- end }}
-{{- /* Through a proxy everything goes to its port; without one Twilio, by default on 443, and the self-check are reached directly. */}}
+{{- /*
+With a proxy, every request goes to the proxy's port. Without a proxy, requests go directly to Twilio (by default on port 443) and to
+the address of the self-check.
+*/}}
 {{- $urls := dict "twilio.baseUrl" (default "https://api.twilio.com" $v.twilio.baseUrl) }}
 {{- if $v.urlCheck.address }}
 {{- $urls = set $urls "urlCheck.address" (printf "https://%s" $v.urlCheck.address) }}
@@ -28,11 +31,11 @@
 {{- range $path := list "receiverFrom" "metricsFrom" "egress.kubernetesTo" "egress.databaseTo" "egress.httpsTo" }}
 {{- range $at, $peer := (include "smschannel.at" (dict "values" $v.networkPolicy "path" $path) | fromJson).at }}
 {{- if and $peer.ipBlock (or (hasKey $peer "podSelector") (hasKey $peer "namespaceSelector")) }}
-{{- printf "networkPolicy.%s[%d] has an ipBlock beside a selector: make two entries of it\n" $path $at }}
+{{- printf "networkPolicy.%s[%d] has an ipBlock and a selector: write two entries instead\n" $path $at }}
 {{- end }}
 {{- range concat (list (dig "ipBlock" "cidr" "" $peer)) (dig "ipBlock" "except" list $peer) | compact }}
 {{- if not (include "smschannel.isRange" .) }}
-{{- printf "networkPolicy.%s[%d]: %q is no range of addresses: write one such as 10.0.0.0/8\n" $path $at . }}
+{{- printf "networkPolicy.%s[%d]: %q is not a valid range of addresses: write one such as 10.0.0.0/8\n" $path $at . }}
 {{- end }}
 {{- end }}
 {{- end }}

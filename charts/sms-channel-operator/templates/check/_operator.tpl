@@ -1,4 +1,4 @@
-{{/* Images, the database, and how the operator works. */}}
+{{/* Mistakes in images, in the database and in the operator's settings. */}}
 {{- define "smschannel.mistakes.images" -}}
 {{- $root := . }}
 {{- $images := dict "image" .Values.image }}
@@ -8,13 +8,13 @@
 {{- range $name, $image := $images }}
 {{- $repository := include "smschannel.repository" (dict "root" $root "image" $image) }}
 {{- if not $image.repository }}
-{{- /* Told with the other empty values. */}}
+{{- /* An empty repository is reported with the other empty values. */}}
 {{- else if contains "://" $repository }}
-{{- printf "%s is %q: leave out what stands before the host\n" $name $repository }}
+{{- printf "%s is %q: leave out the scheme before the host\n" $name $repository }}
 {{- else if regexMatch "(@|:[^/]*$)" $repository }}
 {{- printf "%s.repository is %q: put the tag into %s.tag, a digest into %s.digest\n" $name $image.repository $name $name }}
 {{- else if not (regexMatch "^([a-zA-Z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+((\\.|_{1,2}|-+)[a-z0-9]+)*(/[a-z0-9]+((\\.|_{1,2}|-+)[a-z0-9]+)*)*$" $repository) }}
-{{- printf "%s is %q, which is no name of an image: write it as registry/repository, the repository in lower case\n" $name $repository }}
+{{- printf "%s is %q, which is not a valid name of an image: write registry/repository, with the repository in lower case\n" $name $repository }}
 {{- end }}
 {{- if and $image.digest (not (regexMatch "^sha256:[0-9a-f]{64}$|^sha512:[0-9a-f]{128}$" $image.digest)) }}
 {{- printf "%s.digest is %q: write sha256: and 64 digits and letters a to f, as `docker inspect` and registries show it\n" $name $image.digest }}
@@ -69,17 +69,17 @@
 {{- printf "%s are both set: choose one\n" (join " and " $given) }}
 {{- end }}
 {{- if and $trust.pem (not (contains "-----BEGIN CERTIFICATE-----" $trust.pem)) }}
-{{- printf "trustedCertificates.pem holds no certificate: it begins with -----BEGIN CERTIFICATE-----\n" }}
+{{- printf "trustedCertificates.pem holds no certificate: a certificate begins with -----BEGIN CERTIFICATE-----\n" }}
 {{- end }}
 {{- if contains "PRIVATE KEY-----" $trust.pem }}
-{{- printf "trustedCertificates.pem holds a private key, which nobody needs here: give the certificates alone\n" }}
+{{- printf "trustedCertificates.pem holds a private key, which is not needed here: give only the certificates\n" }}
 {{- end }}
 {{- if and (not $v.rbac.clusterWideKinds) (not $v.watchNamespaces) }}
-{{- printf "rbac.clusterWideKinds is false but watchNamespaces is empty: name the namespaces, or leave the kinds cluster-wide\n" }}
+{{- printf "rbac.clusterWideKinds is false but watchNamespaces is empty: name the namespaces, or set rbac.clusterWideKinds to true\n" }}
 {{- end }}
 {{- range $at, $object := $v.extraObjects }}
 {{- if and (kindIs "map" $object) (not (and $object.apiVersion $object.kind (dig "metadata" "name" "" $object))) }}
-{{- printf "extraObjects[%d] is no manifest: it needs apiVersion, kind and metadata.name\n" $at }}
+{{- printf "extraObjects[%d] is not a manifest: it needs apiVersion, kind and metadata.name\n" $at }}
 {{- end }}
 {{- end }}
 {{- end }}

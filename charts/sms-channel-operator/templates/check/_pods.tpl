@@ -1,4 +1,4 @@
-{{/* What values add to pods. Helm applies by field, so a name that is there twice fails in the middle of an upgrade. */}}
+{{/* Mistakes in what values add to pods. Helm applies on the server side, where a name that is listed twice fails an upgrade halfway. */}}
 {{- define "smschannel.mistakes.pods" -}}
 {{- $v := .Values }}
 {{- if and $v.receiver.autoscaling.enabled (gt (int $v.receiver.autoscaling.minReplicas) (int $v.receiver.autoscaling.maxReplicas)) }}
@@ -12,10 +12,10 @@
 {{- include "smschannel.mistakes.volumes" $of }}
 {{- include "smschannel.mistakes.resources" (dict "name" (printf "%s.resources" $key) "resources" $values.resources) }}
 {{- if not (or $values.serviceAccount.create $values.serviceAccount.name) }}
-{{- printf "%s.serviceAccount.create is false but name is empty: name a ServiceAccount that is there\n" $key }}
+{{- printf "%s.serviceAccount.create is false but name is empty: name an existing ServiceAccount\n" $key }}
 {{- end }}
 {{- if and (eq $values.dnsPolicy "None") (not $values.dnsConfig.nameservers) }}
-{{- printf "%s.dnsPolicy is None but dnsConfig.nameservers is empty: name one\n" $key }}
+{{- printf "%s.dnsPolicy is None but dnsConfig.nameservers is empty: name at least one name server\n" $key }}
 {{- end }}
 {{- $account := include "smschannel.serviceAccount" $of }}
 {{- if hasKey $accounts $account }}
@@ -31,7 +31,7 @@
 {{- range include "smschannel.env" . | fromYamlArray }}
 {{- $names = append $names .name }}
 {{- end }}
-{{- /* The program takes a URL or a file, and refuses both. */}}
+{{- /* The program takes a database URL or a file with that URL, and refuses both together. */}}
 {{- range $names }}
 {{- if hasSuffix "DATABASE_URL_FILE" . }}
 {{- $names = append $names (trimSuffix "_FILE" .) }}
@@ -39,16 +39,16 @@
 {{- end }}
 {{- range .values.extraEnv }}
 {{- if has .name $names }}
-{{- printf "%s.extraEnv sets %s, which the chart sets or which is there twice: take it out; what can be changed has a value of its own\n" $.name .name }}
+{{- printf "%s.extraEnv sets %s, which the chart sets or which is listed twice: remove it; if it can be changed, the chart has a value for it\n" $.name .name }}
 {{- end }}
 {{- $names = append $names .name }}
 {{- if and (hasKey . "value") (not (kindIs "string" .value)) }}
-{{- printf "%s.extraEnv: the value of %s is no text: write it in quotes, %q\n" $.name .name (toString .value) }}
+{{- printf "%s.extraEnv: the value of %s is not a string: write it in quotes, %q\n" $.name .name (toString .value) }}
 {{- else if and .value .valueFrom }}
 {{- printf "%s.extraEnv: %s has both value and valueFrom: choose one\n" $.name .name }}
 {{- end }}
 {{- if not (regexMatch "^[ -<>-~]+$" .name) }}
-{{- printf "%s.extraEnv: %q is no name of a variable\n" $.name .name }}
+{{- printf "%s.extraEnv: %q is not a valid name of a variable\n" $.name .name }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -60,10 +60,10 @@
 {{- end }}
 {{- range .values.extraVolumes }}
 {{- if has .name $names }}
-{{- printf "%s.extraVolumes has a volume %q, which the chart has or which is there twice: choose another name\n" $.name .name }}
+{{- printf "%s.extraVolumes has a volume %q, which the chart has already or which is listed twice: choose another name\n" $.name .name }}
 {{- end }}
 {{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" .name) }}
-{{- printf "%s.extraVolumes: %q is no name of a volume: write lower-case letters, digits and dashes\n" $.name .name }}
+{{- printf "%s.extraVolumes: %q is not a valid name of a volume: write lower-case letters, digits and dashes\n" $.name .name }}
 {{- end }}
 {{- $names = append $names .name }}
 {{- end }}
@@ -104,7 +104,7 @@
 
 {{- define "smschannel.mistakes.amount" -}}
 {{- if not (include "smschannel.isAmount" .amount) }}
-{{- printf "%s is %q, which is no amount: write one such as 100m or 0.5 (processors), 512Mi or 1Gi (memory); none for no such amount\n" .name (toString .amount) }}
+{{- printf "%s is %q, which is not a valid amount: write one such as 100m or 0.5 (processors) or 512Mi or 1Gi (memory), or none to leave it out\n" .name (toString .amount) }}
 {{- end }}
 {{- end }}
 

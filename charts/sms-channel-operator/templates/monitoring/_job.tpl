@@ -1,4 +1,4 @@
-{{/* Value of the label `job` for everything that is scraped: rules and dashboard go by it. */}}
+{{/* The value of the label `job` in all metrics of this release. Alerts and dashboard select metrics by this label. */}}
 {{- define "smschannel.scrapeJob" -}}
 {{ .Release.Namespace }}/{{ include "smschannel.fullname" . }}
 {{- end }}
@@ -9,7 +9,7 @@ port: metrics
 {{- with .Values.monitoring.interval }}
 interval: {{ . | quote }}
 {{- end }}
-# `namespace` of a metric is that of the object it speaks of.
+# Keep the metrics' own label `namespace`: it is the namespace of the object that a metric is about.
 honorLabels: true
 relabelings:
   - { targetLabel: job, replacement: {{ include "smschannel.scrapeJob" . | quote }} }
