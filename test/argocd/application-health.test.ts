@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { type ArgoHealth, DEPLOY, healthOf } from "./health.ts";
 
-// The check that makes a wave of Applications wait for the one before, run by Argo CD's own Lua.
+// Tests of the health check that makes a wave of Applications wait for the wave before it. Argo CD's own Lua runs the check.
 
 const { data } = parse(readFileSync(`${DEPLOY}/examples/application-health.yaml`, "utf8")) as {
   data: Record<string, string>;
@@ -57,13 +57,13 @@ const healthy: ArgoHealth = { status: "Healthy" };
 const progressing = (message: string): ArgoHealth => ({ status: "Progressing", message });
 
 const rows: Record<string, [object, ArgoHealth]> = {
-  "synced and compared after that": [settled, healthy],
-  "has no status yet": [{ ...settled, status: undefined }, progressing(NEWEST_SPEC)],
+  "it was synced, and compared after that": [settled, healthy],
+  "it has no status yet": [{ ...settled, status: undefined }, progressing(NEWEST_SPEC)],
   "the image was changed, and health and sync are those of the old image": [
     { ...settled, spec: { ...settled.spec, source: otherImage } },
     progressing(NEWEST_SPEC),
   ],
-  "the image was changed, and the old one is Degraded: the sync that mends it does not fail": [
+  "the image was changed, and the old one is Degraded: the sync that fixes it does not fail": [
     {
       ...settled,
       spec: { ...settled.spec, source: otherImage },
@@ -83,7 +83,7 @@ const rows: Record<string, [object, ArgoHealth]> = {
     },
     progressing(NEWEST_SPEC),
   ],
-  "several sources, all as compared": [
+  "it has several sources, all of which were compared": [
     {
       ...settled,
       spec: { project: "default", destination, sources: [source, otherImage] },
@@ -99,7 +99,7 @@ const rows: Record<string, [object, ArgoHealth]> = {
     },
     progressing(NEWEST_SPEC),
   ],
-  "empty fields of the spec are not in what was compared": [
+  "its spec has empty fields that the comparison leaves out": [
     {
       ...settled,
       spec: {
@@ -109,66 +109,68 @@ const rows: Record<string, [object, ArgoHealth]> = {
     },
     healthy,
   ],
-  "a sync is asked for and has not begun": [
+  "a sync was requested and has not begun": [
     { ...settled, operation: { sync: {} } },
     progressing("successfully synced"),
   ],
-  "a sync runs, and what is there looks Healthy": [
+  "a sync runs, and the objects look Healthy": [
     status({
       operationState: { phase: "Running", message: "waiting for healthy state of apps/Deployment/receiver" },
     }),
     progressing("waiting for healthy state of apps/Deployment/receiver"),
   ],
-  "a sync runs over something that is Degraded": [
+  "a sync runs while the objects are Degraded": [
     status({ health: { status: "Degraded" }, operationState: { phase: "Running" } }),
     progressing("a sync is running"),
   ],
-  "a sync is being ended": [
+  "a sync is being terminated": [
     status({ operationState: { phase: "Terminating", message: "operation is terminating" } }),
     progressing("operation is terminating"),
   ],
-  "OutOfSync, never synced": [
+  "it is OutOfSync and was never synced": [
     status({ sync: outOfSync, operationState: undefined }),
     progressing("waiting for the first sync"),
   ],
-  "OutOfSync, the sync has failed": [
+  "it is OutOfSync and the sync has failed": [
     status({
       sync: outOfSync,
       operationState: { phase: "Failed", message: "one or more objects failed to apply" },
     }),
     progressing("one or more objects failed to apply"),
   ],
-  "the sync has just ended, health and sync are those from before": [
+  "the sync has just ended, and the status still has the old health and sync": [
     status({ sync: outOfSync, reconciledAt: "2026-01-05T09:30:07Z" }),
     progressing(RESULT),
   ],
-  "the sync ended in the second of the last comparison": [
+  "the sync ended in the same second as the last comparison": [
     status({ sync: outOfSync, reconciledAt: SYNC_ENDED }),
     progressing(RESULT),
   ],
-  "OutOfSync after each sync, compared since": [status({ sync: outOfSync }), healthy],
-  "OutOfSync in the comparison after the sync, and self-heal has not tried again": [
+  "it is OutOfSync after each sync, and was compared since": [status({ sync: outOfSync }), healthy],
+  "it is OutOfSync after the sync, and self-heal has not tried again": [
     { ...selfHealing, ...statusOf({ sync: outOfSync }) },
     progressing(RESULT),
   ],
-  "OutOfSync after self-heal has tried again": [
+  "it is OutOfSync after self-heal has tried again": [
     { ...selfHealing, ...statusOf({ sync: outOfSync, operationState: triedAgain }) },
     healthy,
   ],
-  "Synced without a sync of its own: it was all there": [status({ operationState: undefined }), healthy],
-  "OutOfSync after the image was changed, self-heal had tried the old image again, and the sync has not begun":
-    [
-      {
-        ...selfHealing,
-        spec: { ...selfHealing.spec, source: otherImage },
-        ...statusOf({
-          sync: { ...outOfSync, comparedTo: { source: otherImage, destination } },
-          operationState: triedAgain,
-        }),
-      },
-      progressing("waiting for a sync of the newest spec"),
-    ],
-  "OutOfSync after each sync, with several sources": [
+  "it is Synced without a sync, because all objects existed already": [
+    status({ operationState: undefined }),
+    healthy,
+  ],
+  "the image was changed after self-heal had tried the old image again, and the new sync has not begun": [
+    {
+      ...selfHealing,
+      spec: { ...selfHealing.spec, source: otherImage },
+      ...statusOf({
+        sync: { ...outOfSync, comparedTo: { source: otherImage, destination } },
+        operationState: triedAgain,
+      }),
+    },
+    progressing("waiting for a sync of the newest spec"),
+  ],
+  "it is OutOfSync after each sync, and has several sources": [
     {
       ...settled,
       spec: { project: "default", destination, sources: [source, otherImage] },
@@ -182,15 +184,15 @@ const rows: Record<string, [object, ArgoHealth]> = {
     },
     healthy,
   ],
-  Degraded: [
+  "it is Degraded": [
     status({ health: { status: "Degraded", message: "a Deployment exceeded its progress deadline" } }),
     { status: "Degraded", message: "a Deployment exceeded its progress deadline" },
   ],
-  Suspended: [status({ health: { status: "Suspended" } }), { status: "Suspended" }],
+  "it is Suspended": [status({ health: { status: "Suspended" } }), { status: "Suspended" }],
 };
 
 describe("the health of an Application in an app of apps", () => {
-  test.each(Object.entries(rows))("%s", async (_, [object, want]) => {
+  test.each(Object.entries(rows))("is right when %s", async (_, [object, want]) => {
     for (const openLibs of [true, false]) {
       const [answer] = await healthOf([{ script, object, openLibs }]);
       expect(answer?.error).toBeUndefined();
@@ -201,7 +203,7 @@ describe("the health of an Application in an app of apps", () => {
     }
   });
 
-  test("a malformed Application has a health too, and never an error", async () => {
+  test("is never an error, even when the Application is malformed", async () => {
     const odd = [null, "x", 1, true, [], [1], {}];
     const objects = odd.flatMap((value) => [
       { ...settled, spec: value },

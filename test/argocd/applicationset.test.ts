@@ -17,7 +17,7 @@ afterAll(async () => {
   await world.stop();
 });
 
-test("an ApplicationSet makes a channel of each team's folder, and takes it down with the folder", async () => {
+test("an ApplicationSet creates a channel for each team's folder, and deletes the channel with the folder", async () => {
   world.startOperator();
   const before = world.webhook();
   const team = Object.entries(channel()).map(([path, text]): [string, string] => [
@@ -45,7 +45,7 @@ test("an ApplicationSet makes a channel of each team's folder, and takes it down
   expect(world.webhook()).toEqual(before);
 });
 
-/** Makes Argo CD look at Git now: by default it looks every three minutes. */
+/** Makes Argo CD read Git now. By default it reads Git every three minutes. */
 async function refreshed() {
   const mark = { metadata: { annotations: { "argocd.argoproj.io/application-set-refresh": "true" } } };
   await argocd.client.patch(applicationSets, { namespace: argocd.namespace, name: "sms-channels" }, mark);

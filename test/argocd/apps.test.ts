@@ -8,8 +8,8 @@ import { World } from "../support/world.ts";
 import { ArgoCd, IN_CLUSTER } from "./argocd.ts";
 import { adapted, channel, example, folder } from "./examples.ts";
 
-// The examples in deploy/argocd/examples, with a real Argo CD that renders the real charts. There are no nodes: the operator is
-// a part of this process, and the test does for Deployments and Jobs what their controllers and a kubelet would do.
+// Tests of the examples in deploy/argocd/examples, with a real Argo CD that renders the real charts. There are no nodes: the operator
+// runs in this process, and the test does for Deployments and Jobs what their controllers and a kubelet would do.
 
 const NUMBER = "support-line";
 let world: World;
@@ -50,10 +50,10 @@ const jobs: ResourceType = { group: "batch", version: "v1", plural: "jobs", kind
 const inOperatorNamespace = async (type: ResourceType) =>
   (await world.client.list(type, { namespace: world.operatorNamespace })).items;
 
-/** The tag of an image that the nodes below cannot pull. */
+/** The tag of an image that the simulated nodes cannot pull. */
 const NO_IMAGE = "no-such-tag";
 
-/** Does what controllers and nodes would do, until stopped: Deployments become available, disruption budgets are met, Jobs run. */
+/** Simulates controllers and nodes until it is stopped: Deployments become available, disruption budgets are met, Jobs run. */
 function nodes(run: { release(): Promise<void> }): { stop(): Promise<void> } {
   const stop = new AbortController();
   const done = new Set<string>();
@@ -99,7 +99,7 @@ const available = ({ metadata, spec }: KubeObject) => {
   };
 };
 
-/** A rollout whose new pods never start, while the old ones go on. */
+/** The status of a rollout whose new pods never start, while the old pods keep running. */
 const unavailable = (object: KubeObject) => ({ ...available(object), updatedReplicas: 0 });
 
 const sufficient = ({ metadata }: KubeObject) => ({
@@ -137,11 +137,11 @@ const complete = () => {
   };
 };
 
-test("an app of apps brings up the kinds, then the operator, then the channel, and takes them down in reverse", async () => {
+test("an app of apps installs the kinds, then the operator, then the channel, and removes them in reverse order", async () => {
   const files = own();
   await argocd.commit({ ...files, ...folder("charts"), ...channel() });
   await argocd.apply(parse(files[example("root.yaml")]!));
-  // Nothing runs the operator's Deployments yet, so its Application waits, and so do the waves after it.
+  // No simulated node runs the operator's Deployments yet, so its Application waits, and so do the waves after it.
   await argocd.until(
     "sms-channel",
     "waits for the operator",
@@ -173,7 +173,7 @@ test("an app of apps brings up the kinds, then the operator, then the channel, a
     expect(status?.conditions ?? [], name).toEqual([]);
   }
 
-  // Only the operator is deleted. It gives its webhooks back first, and then the channel is Suspended and not Degraded.
+  // Only the operator is deleted. It first gives its webhooks back. After that the channel is Suspended and not Degraded.
   await argocd.delete("sms-channel-operator");
   await argocd.gone("sms-channel-operator");
   expect(released).toHaveLength(1);
@@ -181,7 +181,7 @@ test("an app of apps brings up the kinds, then the operator, then the channel, a
   expect(world.webhook()).toEqual(before);
   await argocd.is("support-channel", "Suspended");
 
-  // The root Application creates it again.
+  // The root Application creates the operator's Application again.
   world.startOperator();
   await argocd.refresh("sms-channel");
   await argocd.is("sms-channel-operator", "Healthy");
@@ -189,8 +189,8 @@ test("an app of apps brings up the kinds, then the operator, then the channel, a
   await argocd.is("sms-channel", "Healthy");
   await world.numberIs(NUMBER, { Ready: "True" });
 
-  // A commit with an image that nobody can pull, and one more wave: the wave waits, although the operator's last sync succeeded
-  // and its status still says Healthy of the image before.
+  // The next commit has an image that no node can pull, and one more wave. The new wave waits, although the operator's last sync
+  // succeeded and its status still says Healthy for the image before.
   const operatorApp = example("apps/20-operator.yaml");
   const withTag = (tag: string) =>
     files[operatorApp]!.replace(/^( +)repository: .*$/m, (line, indent) => `${line}\n${indent}tag: ${tag}`);
@@ -233,7 +233,7 @@ test("an app of apps brings up the kinds, then the operator, then the channel, a
     ({ status }) => status?.sync?.status === "Synced" && status.health?.status === "Progressing",
   );
   expect(await argocd.get("settings")).toBeUndefined();
-  // The root waits with its old commit: it sees the one that mends the tag when its sync is ended.
+  // The root Application still waits in the sync of the old commit. It sees the commit that fixes the tag only when that sync is ended.
   await argocd.commit({ ...all, [operatorApp]: withTag("0.1.0") });
   await argocd.refresh("sms-channel");
   const held = await argocd.get("sms-channel");
@@ -244,7 +244,7 @@ test("an app of apps brings up the kinds, then the operator, then the channel, a
   await argocd.is("sms-channel", "Healthy");
   await argocd.is("settings", "Healthy");
 
-  // Everything is taken down while Twilio is away: the operator stays as long as its number needs it.
+  // Everything is deleted while Twilio is unavailable. The operator stays until the webhook of its number is given back.
   world.simulator.control.faults({ kind: "status", status: 503 });
   await argocd.delete("sms-channel");
   await world.numberIs(NUMBER, { Reconciling: "TwilioUnavailable" });
@@ -257,7 +257,7 @@ test("an app of apps brings up the kinds, then the operator, then the channel, a
   expect(world.webhook()).toEqual(before);
   expect(await argocd.get("sms-channel-operator")).toBeUndefined();
   expect(await inOperatorNamespace(deployments)).toEqual([]);
-  // The kinds stay, and with them everybody else's objects.
+  // The kinds stay, and with them the objects of other users.
   const kept = await world.client.get(customResourceDefinitions, { name: "smsnumbers.smschannel.dev" });
   expect(kept?.metadata.deletionTimestamp).toBeUndefined();
 }, 300_000);

@@ -62,23 +62,23 @@ const argo = <T extends KubeObject>(kind: string): ResourceType<T> => ({
 export const applications = argo<ArgoApplication>("Application");
 export const applicationSets = argo("ApplicationSet");
 
-/** Ignores a conflict: somebody else has written first. */
+/** Ignores a conflict, which means that somebody else has written the object first. */
 function unlessConflict(error: unknown): void {
   if (!(error instanceof KubeError) || error.reason !== "Conflict") throw error;
 }
 
 /**
- * When an Application that a test waits for is compared again. Argo CD does not notice when only the message of an object's health
- * changes: it shows the former message until its next resync.
+ * How long a test waits for an Application before it asks Argo CD for another comparison. Argo CD does not notice when only the
+ * message of an object's health changes: it shows the former message until its next resync.
  */
 const RESYNC_AFTER_MS = 15_000;
 
-/** Where Argo CD deploys to: the cluster that it runs in. */
+/** The cluster to which Argo CD deploys. It is the cluster that Argo CD itself runs in. */
 export const IN_CLUSTER = "https://kubernetes.default.svc";
 
 /**
  * A real Argo CD on the run's API server: application controller, ApplicationSet controller and repository server, started as
- * plain processes, with a Git repository of its own. The objects Application and ApplicationSet are its interface.
+ * plain processes, with a Git repository of its own. Tests use it through the objects Application and ApplicationSet.
  */
 export class ArgoCd {
   readonly client = KubeClient.load({
@@ -99,8 +99,8 @@ export class ArgoCd {
   }
 
   /**
-   * `waveDelaySeconds`: for how long a sync waits between two waves. Argo CD's own default is 2: without it a sync can judge the
-   * next wave by the object that it has just replaced, when its watch has not told of the change yet.
+   * `waveDelaySeconds`: for how long a sync waits between two waves. Argo CD's own default is 2. Without a delay, a sync can judge
+   * the health of an object by its state before the sync changed it, because the watch has not reported the change yet.
    */
   static async start({ waveDelaySeconds = 0 } = {}): Promise<ArgoCd> {
     const [namespace, folder] = [await newNamespace("argocd"), await temporaryDirectory("sms-argocd")];
@@ -117,12 +117,12 @@ export class ArgoCd {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  /** The Git repository, as an Application names it. */
+  /** The URL of the Git repository, in the form that an Application needs. */
   get repoUrl(): string {
     return `file://${this.#repository}`;
   }
 
-  /** Makes the files, and nothing else, the newest commit. */
+  /** Commits these files as the whole content of the repository. */
   async commit(files: Record<string, string>): Promise<void> {
     await this.#git("rm", "-r", "--quiet", "--ignore-unmatch", ".");
     for (const [path, text] of Object.entries(files)) {
@@ -139,7 +139,7 @@ export class ArgoCd {
     await this.client.apply(type, namespaced, { fieldManager: "test-user", force: true });
   }
 
-  /** An Application of a folder of the repository, synced by itself unless told otherwise. */
+  /** Creates an Application for a folder of the repository. It syncs automatically unless the options say otherwise. */
   async app(
     name: string,
     {
@@ -169,7 +169,7 @@ export class ArgoCd {
     return await this.client.get(applications, { namespace: this.namespace, name });
   }
 
-  /** Resolves with the Application once `is` holds. */
+  /** Waits until `is` returns true for the Application, and resolves with the Application. */
   async until(name: string, what: string, is: (app: ArgoApplication) => boolean): Promise<ArgoApplication> {
     let last: ArgoApplication | undefined;
     const cancel = systemClock.after(RESYNC_AFTER_MS, () => void this.#compare(name).catch(() => {}));
@@ -187,20 +187,20 @@ export class ArgoCd {
       const lines = log.split("\n").filter((line) => /level=(warn|error)/.test(line));
       const objects = await this.#conditionsOf(last);
       throw new Error(
-        `${(error as Error).message}; it is ${JSON.stringify(last?.status ?? null)}\n${objects}\n${lines.slice(-5).join("\n")}`,
+        `${(error as Error).message}; its status is ${JSON.stringify(last?.status ?? null)}\n${objects}\n${lines.slice(-5).join("\n")}`,
       );
     } finally {
       cancel();
     }
   }
 
-  /** Compares again, as Argo CD's own resync does every few minutes, which is turned off here. */
+  /** Asks Argo CD to compare the Application again. Its own resync, which does so every few minutes, is turned off here. */
   async #compare(name: string): Promise<void> {
     const patch = { metadata: { annotations: { "argocd.argoproj.io/refresh": "normal" } } };
     await this.client.patch(applications, { namespace: this.namespace, name }, patch);
   }
 
-  /** What the objects of an Application say of themselves, which Argo CD may not have seen. */
+  /** The status of an Application's objects as the API server has it. Argo CD may not have seen it yet. */
   async #conditionsOf(app: ArgoApplication | undefined): Promise<string> {
     const kinds = [workStreams, smsNumbers] as const;
     const told = (app?.status?.resources ?? []).map(async ({ kind, namespace, name }) => {
@@ -212,7 +212,7 @@ export class ArgoCd {
     return (await Promise.all(told)).flat().join("\n");
   }
 
-  /** Synced to the newest commit, its sync ended, and of this health. */
+  /** Waits until the Application is synced to the newest commit, its sync has ended, and it has this health. */
   async is(name: string, health: string, sync = "Synced"): Promise<ArgoApplication> {
     const { stdout } = await this.#git("rev-parse", "HEAD");
     return await this.until(
@@ -226,7 +226,7 @@ export class ArgoCd {
     );
   }
 
-  /** Compares anew, from a fresh look at Git and without what it had cached; resolves when that is done. */
+  /** Makes Argo CD read Git again and compare without its cache. Resolves when the comparison is done. */
   async refresh(name: string): Promise<ArgoApplication> {
     const mark = "argocd.argoproj.io/refresh";
     const patch = { metadata: { annotations: { [mark]: "hard" } } };
@@ -241,9 +241,9 @@ export class ArgoCd {
   }
 
   /**
-   * Ends the sync that is under way, as `argocd app terminate-op` does. Asked for anew while that sync still runs: Argo CD
-   * writes the whole state of a sync with each of its steps, over a request that came in between. A sync that begins afterwards
-   * is another one, and must not be ended: Argo CD would not try its commit again.
+   * Ends the sync that is running, as `argocd app terminate-op` does. The request is repeated while that sync runs, because each
+   * step of a sync writes the whole state of the sync and may overwrite the request. A sync that begins later must not be ended:
+   * Argo CD would not try its commit again.
    */
   async terminate(name: string): Promise<void> {
     const look = async () => {
@@ -291,7 +291,7 @@ export class ArgoCd {
     return await promisify(execFile)("git", args, { cwd: this.#repository });
   }
 
-  /** What Argo CD finds in its namespace: its kinds, its settings with our health checks in them, and a project. */
+  /** Creates what Argo CD needs: its kinds, its settings with our health checks in them, its Secret, and a project. */
   async #install(): Promise<void> {
     const { namespace } = this;
     const labels = { "app.kubernetes.io/part-of": "argocd" };
@@ -320,7 +320,8 @@ export class ArgoCd {
       const { code } = await kubectl(["-n", namespace, "apply", "-f", "-"], { input });
       return code === 0 ? true : undefined;
     });
-    // As docs/argocd.md says. The files are for the namespace argocd; a run has several Argo CDs, so their namespace is replaced.
+    // The health checks are installed as docs/argocd.md says. The files name the namespace argocd, which is replaced here, because a
+    // test run has several Argo CDs.
     for (const name of ["argocd-cm.yaml", "examples/application-health.yaml"]) {
       const patch = readFileSync(`${DEPLOY}/${name}`, "utf8").replace(
         /namespace: argocd$/m,
@@ -335,7 +336,7 @@ export class ArgoCd {
     const at = (port: number | undefined) => `127.0.0.1:${port}`;
     const own = ["--loglevel", "info", "--logformat", "text"];
     const cluster = ["--kubeconfig", kubeconfigPath(), "--namespace", this.namespace];
-    // A script from Argo CD's image that verifies signatures of commits. The commits here have none, so it does nothing.
+    // Argo CD calls this script of its image to verify the signatures of commits. The commits here have none, so it does nothing.
     await writeFile(join(this.#folder, "git-verify-wrapper.sh"), "#!/bin/sh\n", { mode: 0o755 });
     this.#start("redis", ["--address", at(redis)]);
     await listens(redis!);
@@ -349,7 +350,7 @@ export class ArgoCd {
     const repoServer = ["--repo-server-plaintext"];
     this.#start("application-controller", [
       ...[...own, ...cluster, ...repoServer, "--repo-server", at(repo), "--redis", at(redis)],
-      // Argo CD does not poll Git: tests say when to look.
+      // Argo CD does not poll Git here: tests say when it reads Git.
       ...["--metrics-port", String(metrics), "--app-resync", "0", "--persist-resource-health"],
       ...["--status-processors", "4", "--operation-processors", "4"],
     ]);

@@ -5,7 +5,7 @@ import type { BuildProgress } from "../support/gomodule/progress.ts";
 const MODULE = resolve(import.meta.dirname, "go");
 const ARGO_CD = "github.com/argoproj/argo-cd/v3";
 
-/** The folder with the program `argocd` and Argo CD's CRDs and settings; undefined when there is no Go to build it with. */
+/** The folder with the program `argocd` and with Argo CD's CRDs and settings; undefined when there is no Go to build the program with. */
 export async function builtArgocd(progress: BuildProgress): Promise<string | undefined> {
   if (!(await hasGo())) return undefined;
   const version = await pinnedVersion(MODULE, ARGO_CD);

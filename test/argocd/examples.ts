@@ -10,7 +10,7 @@ const REPOSITORIES = [
 
 export type Files = Record<string, string>;
 
-/** One of the project's folders with everything in it, as it would lie in a repository. */
+/** All files in one of the project's folders, by their paths in the repository. */
 export function folder(path: string): Files {
   const entries = readdirSync(join(ROOT, path), { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile());
@@ -25,7 +25,7 @@ export function folder(path: string): Files {
 /** The channel that examples/ describes: Secret, opening hours, stream and number. */
 export const channel = () => folder("examples");
 
-/** The examples of Argo CD's own objects as a user would adapt them: with a repository and namespaces of one's own. */
+/** The example objects for Argo CD, adapted as a user would adapt them: with the user's own repository and namespaces. */
 export function adapted(repoUrl: string, namespaces: Record<string, string>): Files {
   const own = (text: string) => {
     let now = text;

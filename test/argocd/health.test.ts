@@ -11,24 +11,24 @@ import { type ArgoHealth, DEPLOY, folderOf, healthOf, healthScript, healthTests 
 import { readTestdata } from "./testdata.ts";
 
 const kinds = readCrds().map(({ kind }) => kind);
-/** The only values that Argo CD takes as a health. */
+/** The only values that Argo CD accepts as a health. */
 const CODES = ["Healthy", "Progressing", "Degraded", "Suspended"];
 
 describe.each(kinds)("resource_customizations/smschannel.dev/%s, as Argo CD's own test runs it", (kind) => {
-  test("every file of testdata has its row, and the script says what the row says", async () => {
+  test("every file of testdata has a row, and the script gives the health of that row", async () => {
     const rows = await healthTests(kind);
     const files = (await readdir(`${folderOf(kind)}/testdata`)).map((name) => `testdata/${name}`);
     expect(rows.map(({ inputPath }) => inputPath).sort()).toEqual(files.sort());
     const script = readFileSync(`${folderOf(kind)}/health.lua`, "utf8");
     const objects = await Promise.all(rows.map(({ inputPath }) => readTestdata(kind, inputPath)));
-    // A check that is built into Argo CD has all of Lua's libraries, one of argocd-cm has next to none.
+    // A check that is built into Argo CD can use all of Lua's libraries. A check in argocd-cm can use almost none.
     for (const openLibs of [true, false]) {
       const answers = await healthOf(objects.map((object) => ({ script, object, openLibs })));
       expect(answers.map(({ returned }) => returned)).toEqual(rows.map(({ healthStatus }) => healthStatus));
     }
   });
 
-  test("the rows have every health that Argo CD knows", async () => {
+  test("the rows cover every health that Argo CD knows", async () => {
     const codes = new Set((await healthTests(kind)).map(({ healthStatus }) => healthStatus.status));
     expect([...codes].sort()).toEqual([...CODES].sort());
   });
@@ -94,14 +94,14 @@ describe("whatever an object looks like, the script gives a health and a message
 describe("what the project ships for argocd-cm", () => {
   const keys = kinds.map((kind) => `resource.customizations.health.smschannel.dev_${kind}`);
 
-  test("the patch adds the checks to the settings that are there, and can be applied again", async () => {
+  test("the patch adds the checks to existing settings, and can be applied twice", async () => {
     const namespace = await newNamespace("argocd");
     const settings = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "argocd-cm", namespace } };
     const input = JSON.stringify({ ...settings, data: { url: "https://argocd.example.com" } });
     expect(await kubectl(["apply", "-f", "-"], { input })).toMatchObject({ code: 0 });
     const file = readFileSync(`${DEPLOY}/argocd-cm.yaml`, "utf8");
     expect(file).toContain("  namespace: argocd\n");
-    // The file names the usual namespace of Argo CD, which is replaced by the test's.
+    // The file names the usual namespace of Argo CD. Here the test's namespace replaces it.
     const patch = join(await temporaryDirectory("sms-argocd-patch"), "argocd-cm.yaml");
     await writeFile(patch, file.replace("namespace: argocd", `namespace: ${namespace}`));
     for (const answer of ["patched", "patched (no change)"]) {

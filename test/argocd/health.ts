@@ -7,7 +7,7 @@ import { argocdProgram } from "./program.ts";
 export interface ArgoHealth {
   status?: string;
   message?: string;
-  /** Argo CD 3.6 and newer show this of a terminating object. */
+  /** The message that Argo CD 3.6 and newer show for an object that is being deleted. */
   deletionMessage?: string;
 }
 
@@ -18,7 +18,7 @@ export interface Question {
 }
 
 export interface HealthAnswer {
-  /** What the script returned. */
+  /** The health that the script returned. */
   returned?: ArgoHealth;
   /** The health that Argo CD shows, and that a sync wave waits for. */
   shown?: ArgoHealth;
@@ -27,10 +27,10 @@ export interface HealthAnswer {
 
 export const DEPLOY = resolve(import.meta.dirname, "../../deploy/argocd");
 
-/** The script that every kind has. */
+/** The health check that all kinds share. */
 export const healthScript = (): Promise<string> => readFile(`${DEPLOY}/health.lua`, "utf8");
 
-/** What Argo CD's own Lua says, one answer per question. */
+/** Runs health checks with Argo CD's own Lua, and returns one answer for each question. */
 export async function healthOf(questions: readonly Question[]): Promise<HealthAnswer[]> {
   const child = spawn(argocdProgram(), ["health"], { stdio: ["pipe", "pipe", "inherit"] });
   child.stdin.end(questions.map((question) => `${JSON.stringify(question)}\n`).join(""));
@@ -46,7 +46,7 @@ export async function healthOf(questions: readonly Question[]): Promise<HealthAn
     .map((line) => JSON.parse(line) as HealthAnswer);
 }
 
-/** One row of a `health_test.yaml`, as Argo CD's repository has them. */
+/** One row of a `health_test.yaml`, in the format of Argo CD's repository. */
 export interface HealthTest {
   healthStatus: ArgoHealth;
   inputPath: string;

@@ -9,7 +9,7 @@ declare module "vitest" {
   }
 }
 
-/** Built before any test runs, so that minutes of compiling neither slow other tests nor count as one of them. */
+/** Builds Argo CD before any test runs, so that minutes of compiling neither slow other tests nor count as the time of a test. */
 export default async function setup(project: TestProject) {
   project.provide("argocd", (await builtArgocd(progressOn(process.stderr))) ?? "");
 }

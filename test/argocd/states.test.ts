@@ -11,9 +11,9 @@ import { World } from "../support/world.ts";
 import { healthOf, healthScript, healthTests } from "./health.ts";
 import { readTestdata, recorded, writeTestdata } from "./testdata.ts";
 
-// Brings about every state of the table in docs/adr/0005 with the real operator, and checks that the live object equals its file in
-// `testdata/` and that Argo CD's Lua gives it the health in `health_test.yaml`. After an intended change,
-// RECORD_TESTDATA=1 npm test -- --project argocd test/argocd/states.test.ts writes the files anew.
+// These tests bring about every state of the table in docs/adr/0005 with the real operator. They check that the live object equals its
+// file in `testdata/`, and that Argo CD's Lua gives it the health in `health_test.yaml`. After an intended change,
+// RECORD_TESTDATA=1 npm test -- --project argocd test/argocd/states.test.ts writes the files again.
 
 const RESYNC_MS = 60_000;
 const clock = new SkippingClock();
@@ -35,7 +35,7 @@ afterEach(async () => {
   for (const type of [smsNumbers, workStreams, operatingHours, secrets] as ResourceType[])
     for (const { metadata } of (await world.client.list(type, { namespace })).items) {
       const { name } = metadata;
-      // Removes the finalizer of the test itself. The operator removes its own.
+      // This removes the finalizer that the test itself has set. The operator removes its own finalizer.
       if (metadata.finalizers?.includes(HOLD) === true)
         await kubectl([
           "-n",
@@ -55,7 +55,7 @@ afterEach(async () => {
 });
 
 const HOLD = "example.com/hold";
-/** Lets the clock skip from resync to resync until the conditions are as wanted. */
+/** Lets the clock skip from one resync to the next until the object has the wanted conditions. */
 const inTime = (type: ResourceType, name: string, want: Wanted) =>
   eventually(`${name} is ${JSON.stringify(want)} in time`, async () => {
     const object = await world.client.get(type, { namespace: world.namespace, name });
@@ -63,7 +63,7 @@ const inTime = (type: ResourceType, name: string, want: Wanted) =>
     clock.skip(RESYNC_MS * 1.2);
     return undefined;
   });
-/** Sets somebody's webhook, and waits for the next second: times in objects have whole seconds, and must differ. */
+/** Sets a foreign webhook, and waits for the next second: times in objects are whole seconds, and these times must differ. */
 const wiredElsewhere = async () => {
   const second = Math.floor(Date.now() / 1000);
   Object.assign(world.atTwilio(), { smsUrl: "https://legacy.example.com/sms" });
@@ -278,13 +278,13 @@ const fileOf = (state: string) =>
 
 for (const [kind, { type, name, states: ofKind }] of Object.entries(states))
   describe(kind, () => {
-    test("has exactly these states in health_test.yaml", async () => {
+    test("has exactly the states of this test in health_test.yaml", async () => {
       const named = (await healthTests(kind)).map(({ inputPath }) => inputPath);
       expect(named).toEqual(Object.keys(ofKind).map(fileOf));
     });
 
     for (const [state, reach] of Object.entries(ofKind))
-      test(`has the health of its row in the state: ${state}`, async () => {
+      test(`has the health that health_test.yaml says, in the state "${state}"`, async () => {
         await reach();
         const live = (await world.client.get(type, { namespace: world.namespace, name }))!;
         const path = fileOf(state);
@@ -309,7 +309,7 @@ for (const [kind, { type, name, states: ofKind }] of Object.entries(states))
       });
   });
 
-test("a short outage of Twilio changes nothing about what is Healthy", async () => {
+test("objects that are Healthy stay Healthy in a short outage of Twilio", async () => {
   await world.wired();
   world.simulator.control.faults({ kind: "status", status: 503 });
   world.simulator.control.clearRequests();

@@ -8,7 +8,7 @@ import { World } from "../support/world.ts";
 import { ArgoCd } from "./argocd.ts";
 import { channel } from "./examples.ts";
 
-// A real Argo CD syncs the project's own examples to a real API server, with the operator at work beside it.
+// A real Argo CD syncs the project's own examples to a real API server, while the operator runs.
 
 const APP = "channel";
 const NAMES = { stream: "support", number: "support-line", hours: "support-hours" };
@@ -24,7 +24,7 @@ const BACKGROUND = "resources-finalizer.argocd.argoproj.io/background";
 let world: World;
 let argocd: ArgoCd;
 let before: object;
-/** What the operator said: a failure here is mostly something that Argo CD or the operator waited for in vain. */
+/** The operator's log. Most failures here are timeouts, and the log shows what the operator waited for. */
 const operatorLog = recordedLog("debug");
 beforeAll(async () => {
   [world, argocd] = await Promise.all([
@@ -39,7 +39,7 @@ afterAll(async () => {
 beforeEach(async () => {
   const from = operatorLog.lines.length;
   onTestFailed(() => {
-    process.stderr.write(`the operator said:\n${operatorLog.lines.slice(from).slice(-100).join("")}\n`);
+    process.stderr.write(`the operator's log:\n${operatorLog.lines.slice(from).slice(-100).join("")}\n`);
   });
   if (world.operators.length === 0) world.startOperator();
   before = world.webhook();
@@ -62,7 +62,7 @@ const without = (...names: (keyof typeof FILES)[]) => {
   for (const name of names) delete files[FILES[name]];
   return files;
 };
-/** The example with one file changed. */
+/** The files of the example, with one of them changed. */
 const changed = (name: keyof typeof FILES, change: (object: Edited) => void, files = channel()) => {
   const object = parse(files[FILES[name]]!) as Edited;
   change(object);
@@ -79,7 +79,7 @@ const inWave = (wave: number) => (object: Edited) => {
 const healthOfResource = ({ status }: NonNullable<Awaited<ReturnType<ArgoCd["get"]>>>, kind: string) =>
   status?.resources?.find((each) => each.kind === kind)?.health;
 
-describe("a sync leaves no difference, and its deletion ends", () => {
+describe("a sync leaves no difference, and the deletion of the Application ends", () => {
   for (const [name, options] of Object.entries({
     "with client-side apply and a deletion in the foreground": { finalizer: FOREGROUND },
     "with server-side apply and a deletion in the background": {
@@ -98,7 +98,7 @@ describe("a sync leaves no difference, and its deletion ends", () => {
       await argocd.is(APP, "Healthy");
       await world.numberIs(NAMES.number, { Ready: "True" });
       isOurs();
-      // Makes the operator write status again: it sets a changed webhook back, and counts that in the status.
+      // A changed webhook makes the operator write the status again: it sets the webhook back, and counts that in the status.
       Object.assign(world.atTwilio(), { smsUrl: "https://legacy.example.com/sms" });
       await eventually("repaired", async () =>
         (await live(smsNumbers, NAMES.number))?.status?.driftRepairs?.count === 1 ? true : undefined,
@@ -112,7 +112,7 @@ describe("a sync leaves no difference, and its deletion ends", () => {
         ["WorkStream", "Synced"],
       ]);
       expect(status?.conditions ?? []).toEqual([]);
-      // With self-heal a difference would have made Argo CD sync again and again.
+      // With self-heal, a difference would have made Argo CD sync again and again, with one entry in the history for each sync.
       expect(status?.history).toHaveLength(1);
       for (const object of [
         await live(workStreams, NAMES.stream),
@@ -160,7 +160,7 @@ describe("pruning", () => {
     expect(world.webhook()).toEqual(before);
   });
 
-  test("waits while Twilio is away, and the Application says for what", async () => {
+  test("a number waits while Twilio is unavailable, and the Application says why", async () => {
     await argocd.commit(channel());
     await app();
     await argocd.is(APP, "Healthy");
@@ -184,8 +184,8 @@ describe("pruning", () => {
   });
 });
 
-describe("the application's health is that of the channel", () => {
-  test("while it waits for its Secret, has a wrong one, and has the right one", async () => {
+describe("the Application has the health of the channel", () => {
+  test("while the Secret is missing, then wrong, then right", async () => {
     await argocd.commit(without("secret"));
     await app();
     await argocd.is(APP, "Progressing");
@@ -220,13 +220,13 @@ describe("the application's health is that of the channel", () => {
 });
 
 describe("sync waves", () => {
-  /** Secret and stream before number and hours. */
+  /** Puts the number into a wave after the stream and everything else. */
   const waves = (files = channel()) => {
     const first = changed("stream", inWave(0), files);
     return changed("number", inWave(1), first);
   };
 
-  test("a wave waits until the stream is Ready, whatever its number", async () => {
+  test("the next wave waits until the stream is Ready, and the stream does not need a number for that", async () => {
     await argocd.commit(waves(without("secret")));
     await app();
     await argocd.until(APP, "waits for the stream", ({ status }) =>
@@ -239,7 +239,7 @@ describe("sync waves", () => {
     await world.client.delete(secrets, { namespace: world.namespace, name: "twilio" });
   });
 
-  test("a wave that needs a person fails at once, with the operator's words", async () => {
+  test("a wave with a fault that only a person can fix fails at once, with the operator's message", async () => {
     const wrong = changed("secret", ({ stringData }) => {
       stringData.authToken = "not-the-auth-token-000000000000";
     });
@@ -284,7 +284,7 @@ test("Argo CD does not list, prune or delete what the operator makes in its own 
       data: { of: "the operator" },
     }),
   });
-  // As when Argo CD deploys the operator: an Application owns the namespace that the operator writes its Secrets to.
+  // As when Argo CD deploys the operator, an Application deploys into the namespace in which the operator writes its Secrets.
   await argocd.app("operator", { path: "operator", namespace: world.operatorNamespace });
   await app();
   await argocd.is(APP, "Healthy");

@@ -3,7 +3,7 @@ import { parse, stringify } from "yaml";
 import type { KubeObject } from "../../src/kube/resource.ts";
 import { folderOf } from "./health.ts";
 
-/** A live object as it is kept in `testdata/`: what differs from run to run is replaced, and nothing else. */
+/** A live object in the form in which `testdata/` has it: only the parts that differ from run to run are replaced. */
 export function recorded(live: KubeObject, replace: Record<string, string>): object {
   const { managedFields: _, ...metadata } = live.metadata as KubeObject["metadata"] & {
     managedFields?: unknown;
@@ -23,7 +23,7 @@ export async function readTestdata(kind: string, path: string): Promise<object> 
   return parse(await readFile(testdataPath(kind, path), "utf8"));
 }
 
-/** As `kubectl get -o yaml` gives it: keys in order, and in the YAML that Go reads, where a bare 24:00 is a number. */
+/** Writes an object as `kubectl get -o yaml` prints it: with sorted keys, and in YAML 1.1, where a bare 24:00 is a number, as for Go. */
 export async function writeTestdata(kind: string, path: string, object: object): Promise<void> {
   await writeFile(
     testdataPath(kind, path),

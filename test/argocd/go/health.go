@@ -12,28 +12,30 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// One line of input: a health check and the object that it is to look at.
+// question is one line of input: a health check and the object that it judges.
 type question struct {
 	Script string `json:"script"`
-	// As `resource.customizations.useOpenLibs.…` sets it; checks that are built into Argo CD have it.
+	// OpenLibs gives the script all of Lua's libraries, as `resource.customizations.useOpenLibs.…` does. The checks that are built
+	// into Argo CD have them.
 	OpenLibs bool            `json:"openLibs"`
 	Object   json.RawMessage `json:"object"`
 }
 
-// One line of output.
+// answer is one line of output: the result of one health check.
 type answer struct {
-	// What the script returned, as Argo CD's own tests of built-in checks see it. Absent: nil, that is, no health.
+	// Returned is what the script returned, as Argo CD's own tests of built-in checks see it. It is absent when the script gave no
+	// health.
 	Returned *health.HealthStatus `json:"returned,omitempty"`
-	// What Argo CD shows for the object and lets a sync wave wait for.
+	// Shown is the health that Argo CD shows for the object, and that a sync wave waits for.
 	Shown *health.HealthStatus `json:"shown,omitempty"`
-	// Why there is none. One such object gives the whole application an error.
+	// Error says why there is no health. One such object gives the whole Application an error.
 	Error string `json:"error,omitempty"`
 }
 
 func healthCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "health",
-		Short: "Reads questions from standard input, a line each, and answers them with Argo CD's own Lua",
+		Short: "Runs the health checks on standard input, one per line, with Argo CD's own Lua",
 		RunE: func(*cobra.Command, []string) error {
 			lines := bufio.NewScanner(os.Stdin)
 			lines.Buffer(nil, 64<<20)
@@ -57,7 +59,7 @@ func healthCommand() *cobra.Command {
 }
 
 func answerTo(asked question) (answer, error) {
-	// As the API machinery decodes it: whole numbers are integers, not floats.
+	// Decode the object as the API machinery does: whole numbers become integers, not floats.
 	object := &unstructured.Unstructured{}
 	if err := object.UnmarshalJSON(asked.Object); err != nil {
 		return answer{}, err

@@ -1,5 +1,5 @@
-// Argo CD's own code as one program, for tests: what a health check says is said by its Lua, and what a sync does is done by
-// its controllers. No user interface and no API server: the Application objects are the interface.
+// Argo CD's own code as one program, for tests. Argo CD's Lua runs the health checks, and Argo CD's controllers do the syncs. The
+// program has no user interface and no API server: tests use the Application objects.
 package main
 
 import (

@@ -5,7 +5,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Argo CD keeps nothing but a cache in it; the one that its own tests use will do.
+// redisCommand serves a Redis in memory. Argo CD keeps only a cache in Redis, so the Redis of Argo CD's own tests is enough.
 func redisCommand() *cobra.Command {
 	var address string
 	command := &cobra.Command{
