@@ -11,11 +11,11 @@ import { Release } from "./release.ts";
 import { tell } from "./tell.ts";
 import { ClusterTwilio } from "./twilio.ts";
 
-// Platform teams often install the kinds apart from the chart: at first they are missing, then they are older than the operator, then
-// they are upgraded. This is the first file, as it needs a cluster without them.
+// Platform teams often install the kinds apart from the chart. In these tests the kinds are first missing, then older than the
+// operator, then upgraded. This file runs first, because it needs a cluster without the kinds.
 
 const CRDS = resolve(import.meta.dirname, "../../crds");
-/** A status field that this test's older version of the kind does not have. */
+/** A status field that this test's older version of WorkStream does not have. */
 const LACKING = "lastValidation";
 const namespace = `${inject("runId")}-kinds`;
 const users = `${inject("runId")}-kinds-team`;
@@ -27,7 +27,7 @@ let release: Release;
 explainFailures();
 
 beforeAll(async () => {
-  tell("removing the kinds, where there are any");
+  tell("removing the kinds, if the cluster has them");
   await kubectl(["delete", "--ignore-not-found", "--timeout=60s", "-f", CRDS]);
   await apply(restrictedNamespace(namespace), restrictedNamespace(users));
   api = await ClusterApi.open();
@@ -63,7 +63,7 @@ test("without the kinds the controllers wait, and say what is missing", async ()
   await saysNotReady(missing);
 });
 
-test("kinds of an older version do: status goes without what they lack", async () => {
+test("the operator works with kinds of an older version, and leaves out status fields that they lack", async () => {
   await apply(...kinds(LACKING));
   await release.rolledOut("controller");
   const { sid: accountSid, authToken } = demoAccount;
@@ -73,14 +73,15 @@ test("kinds of an older version do: status goes without what they lack", async (
   expect(await streamStatus()).not.toHaveProperty(LACKING);
   const log = await release.kubectl("logs", await release.leader());
   expect(log).toContain("the crd is older than this operator");
-  // Nobody had to restart anything.
+  // The controllers noticed the new kinds without a restart.
   expect(await restarts()).toEqual([0, 0]);
 });
 
-test("the chart's own kinds take the older ones' place, and status is whole", async () => {
-  // Until now kubectl was their field manager.
+test("the chart's own kinds replace the older kinds, and the status is complete", async () => {
+  // Until now kubectl was the field manager of the kinds.
   await release.upgrade({ crds: { install: true } }, "--take-ownership", "--force-conflicts");
-  // The operator remembers for ten minutes what a kind lacks. Restarting it stands for an upgrade, after which it asks at once.
+  // The operator remembers for ten minutes which fields a kind lacks. The restart stands for an upgrade of the operator, which starts
+  // without this memory.
   await release.kubectl("rollout", "restart", `deployment/${release.name}-controller`);
   await release.rolledOut("controller");
   let status: Record<string, unknown> = {};
@@ -97,7 +98,7 @@ test("the chart's own kinds take the older ones' place, and status is whole", as
   await ready();
 });
 
-/** The kinds of this checkout, of WorkStream without a status field. */
+/** The kinds of this checkout, but WorkStream without the status field `lacking`. */
 function kinds(lacking: string): object[] {
   type Properties = Record<string, unknown>;
   type Kind = {

@@ -15,26 +15,26 @@ import { type Streamed, TextStream } from "./stream.ts";
 import { tell } from "./tell.ts";
 import { ClusterTwilio, type WebhookAtTwilio } from "./twilio.ts";
 
-// The life of one installation: the older version is installed and used, disturbed under load, upgraded, rolled back, upgraded again,
-// tested and uninstalled. Each test begins where the one before it ended.
+// The life of one installation: an older version is installed and used, disturbed under load, upgraded, rolled back, upgraded again,
+// tested and uninstalled. Each test begins where the test before it ended.
 
 const number = demoAccount.number.slice(1);
 const team = `${inject("runId")}-team`;
 const operator = `${inject("runId")}-operator`;
-/** Texts a second while things are killed and replaced. */
+/** Texts per second while pods are killed and replaced. */
 const RATE = 50;
 
 let api: ClusterApi;
 let twilio: ClusterTwilio;
 let release: Release;
 let before: WebhookAtTwilio;
-/** What the chart calls the evaluation database, and the Secret with its URLs. */
+/** The name that the chart gives to the evaluation database and to the Secret with its URLs. */
 const database: OwnerSecret = { namespace: operator, name: "sms-channel-operator-database" };
 
 explainFailures();
 
 beforeAll(async () => {
-  tell(`namespaces begin with ${inject("runId")}`);
+  tell(`the namespaces of this run begin with ${inject("runId")}`);
   await apply(restrictedNamespace(team), restrictedNamespace(operator));
   const { sid, authToken } = demoAccount;
   api = await ClusterApi.open();
@@ -45,7 +45,7 @@ beforeAll(async () => {
   before = await twilio.webhookOf(number);
   const values = {
     watchNamespaces: [team],
-    // What Twilio and the front door have behind their Services here.
+    // The ports of the receiver and of the simulated Twilio, both at their Services and at their pods.
     networkPolicy: {
       egress: { enabled: true, kubernetesPorts: await kubernetesPorts(), httpsPorts: [80, 4010, 8080] },
     },
@@ -67,7 +67,7 @@ afterAll(async () => {
 });
 
 test("helm install brings controller and receiver up in a restricted namespace", async () => {
-  // kubectl may own the kinds: with other texts, when the older version's kinds differ from those of the tests before.
+  // kubectl may own the kinds after earlier tests, and in another version than the older chart has. Helm then needs both flags.
   await release.install("--take-ownership", "--force-conflicts");
   await release.rolledOut("controller", "receiver");
 });
@@ -83,7 +83,7 @@ test("the samples become Ready, and a text that is sent to the number is stored"
   expect((await storedTexts(database)).get(text.messageSid!)).toBe(1);
 });
 
-test("pods that are deleted, an upgrade, a rollback and an upgrade refuse no text and double no action", async () => {
+test("no text is refused and nothing is done twice, when pods are deleted and the release is upgraded and rolled back", async () => {
   const stream = new TextStream(twilio, demoAccount.number, RATE);
   await flowing(stream);
 
@@ -101,7 +101,7 @@ test("pods that are deleted, an upgrade, a rollback and an upgrade refuse no tex
   await upgraded(stream);
 
   const { acknowledged, refused, retried, unknown } = await summed(stream);
-  // Twilio did not have to repeat a request: each receiver that it called was there.
+  // Twilio did not have to repeat a request: every receiver that it called answered.
   expect({ refused, retried, unknown }).toEqual({ refused: [], retried: {}, unknown: {} });
   expect(await lostOrDoubled(acknowledged)).toEqual({ lost: [], doubled: [] });
   // The webhook was right all the time, so a new leader changes nothing.
@@ -109,7 +109,7 @@ test("pods that are deleted, an upgrade, a rollback and an upgrade refuse no tex
   await ready();
 });
 
-test("the receiver's account may see its compiled Secrets and nothing else", async () => {
+test("the receiver's account may read its compiled Secrets and nothing else", async () => {
   const account = `${release.name}-receiver`;
   expect(await rightsIn(operator, operator, account)).toEqual(
     [0, 1, 2, 3].map((shard) => ({
@@ -124,7 +124,7 @@ test("the receiver's account may see its compiled Secrets and nothing else", asy
 
 test("helm test sends a signed text through the Service and finds it in the store", async () => {
   const said = await release.test();
-  // Helm reports success for a chart without tests as well.
+  // Helm also reports success for a chart without tests, so the output must name the test.
   expect(said).toMatch(/TEST SUITE:\s+sms-channel-operator-test\n[\s\S]*Phase:\s+Succeeded/);
 });
 
@@ -158,10 +158,10 @@ if (inject("enforcesPolicies"))
     });
   });
 
-test("a database that restarts under load loses nothing that was acknowledged", async () => {
+test("a database that restarts under load loses no text that was acknowledged", async () => {
   const stream = new TextStream(twilio, demoAccount.number, RATE);
   await flowing(stream);
-  tell("kubectl delete pod of the database, which gets one second to end");
+  tell("deleting the database's pod, which gets one second to end");
   await release.kubectl("delete", "pod", `${database.name}-0`, "--grace-period=1", "--timeout=90s");
   await release.kubectl("rollout", "status", `statefulset/${database.name}`, "--timeout=120s");
   await flowing(stream);
@@ -172,7 +172,7 @@ test("a database that restarts under load loses nothing that was acknowledged", 
   await ready();
 });
 
-test("a password that is rotated in database and Secret is taken up, and no pod restarts", async () => {
+test("the receivers use a database password that was rotated in its Secret, and no pod restarts", async () => {
   const pods = await startsOf("receiver");
   const [secret] = await list<{ data: Record<string, string> }>(
     ...["-n", operator, "secrets", `--field-selector=metadata.name=${database.name}`],
@@ -182,9 +182,9 @@ test("a password that is rotated in database and Secret is taken up, and no pod 
   await query(database, `alter role "${url.username}" password '${url.password}'`);
   const stringData = JSON.stringify({ stringData: { "receiver-url": url.href } });
   await release.kubectl("patch", "secret", database.name, "-p", stringData);
-  tell("rotated; the kubelet brings it to the pods within two minutes");
-  // Open connections go on with the former password, so each try closes them all. The receivers take turns, and several texts in a row
-  // reach all of them.
+  tell("the password is rotated; the kubelet updates it in the pods within two minutes");
+  // Open connections keep working after the password has changed, so each try closes them all. The Service spreads texts over the
+  // receivers, so several texts in a row reach all receivers.
   let inARow = 0;
   await waitFor({
     expected: "texts over connections with the new password",
@@ -207,13 +207,13 @@ test("a password that is rotated in database and Secret is taken up, and no pod 
 
 const restartNode = inject("restartNode");
 if (restartNode !== "")
-  test("a node that restarts, with everything on it, comes back as it was", async () => {
+  test("everything works again after the node and all its pods have restarted", async () => {
     const text = { from: "+12065550100", to: demoAccount.number, body: "before" };
     const first = await twilio.receive(text);
     expect(first.outcome).toBe("delivered");
-    tell(restartNode);
+    tell(`restarting the node: ${restartNode}`);
     await promisify(execFile)("sh", ["-c", restartNode]);
-    tell("it is back");
+    tell("the node is back");
     await release.kubectl("rollout", "status", `statefulset/${database.name}`, "--timeout=120s");
     await release.rolledOut("controller", "receiver");
     // The simulator's pod lost its state, so the number has its first webhook again, which is drift.
@@ -236,23 +236,23 @@ if (restartNode !== "")
     expect([first, second].map(({ messageSid }) => stored.get(messageSid!))).toEqual([1, 1]);
   });
 
-test("helm uninstall gives the webhook back first, and leaves only what was asked to stay", async () => {
+test("helm uninstall first gives the webhook back, and leaves nothing in its namespace and no finalizer in the team's", async () => {
   await release.uninstall();
   expect(await twilio.webhookOf(number)).toEqual(before);
   const left = await list<{ metadata: { finalizers?: string[] } }>("-n", team, "smsnumbers,workstreams");
   expect(left.map(({ metadata }) => metadata.finalizers ?? [])).toEqual(left.map(() => []));
   await emptied(operator);
-  tell("deleting the team's namespace, with nobody there to let go");
+  tell("deleting the team's namespace, now that no operator could remove a finalizer");
   await kubectl(["delete", "namespace", team, "--timeout=60s"]);
 });
 
 async function ready(): Promise<void> {
-  tell("waiting for Ready");
+  tell("waiting until all objects of the team are Ready");
   const kinds = "smsnumbers,workstreams,operatinghours";
   await kubectl(["-n", team, "wait", "--for=condition=Ready", kinds, "--all", "--timeout=120s"]);
 }
 
-/** From the version before to the one under test; a while old and new receivers serve together. */
+/** Upgrades from the older version to the version under test. For a while old and new receivers serve together. */
 async function upgraded(stream: TextStream): Promise<void> {
   await release.upgradeTo(underTest(), "--set", "receiver.podAnnotations.version=next");
   await sideBySide("receiver");
@@ -260,7 +260,7 @@ async function upgraded(stream: TextStream): Promise<void> {
   await flowing(stream);
 }
 
-/** Waits until the texts of another two seconds were acknowledged. */
+/** Waits until the texts of two more seconds were acknowledged. */
 async function flowing(stream: TextStream): Promise<void> {
   const from = stream.acknowledged;
   await waitFor({
@@ -279,7 +279,7 @@ async function summed(stream: TextStream): Promise<Streamed> {
     ([why, { times, from, until }]) => `${times} × ${why}, ${from} to ${until} s after the stream began`,
   );
   tell(`${sent} texts, ${acknowledged.length} acknowledged, ${refused.length} given up by Twilio`);
-  if (again.length > 0) tell(`tried again: ${again.join("; ")}`);
+  if (again.length > 0) tell(`Twilio tried again: ${again.join("; ")}`);
   return result;
 }
 
@@ -295,7 +295,7 @@ async function startsOf(component: string): Promise<Record<string, number>> {
   );
 }
 
-/** Implementations of NetworkPolicies drop packets or reject them. */
+/** A connection that a NetworkPolicy forbids: some implementations drop its packets, others reject them. */
 const refused = expect.stringMatching(/^(silent|ECONNREFUSED|EHOSTUNREACH)$/);
 
 async function podIpOf(component: string): Promise<string> {
@@ -330,10 +330,10 @@ async function newLeader(former: string): Promise<void> {
     withinMs: 60_000,
     signal: AbortSignal.timeout(90_000),
   });
-  tell(`${leader} leads`);
+  tell(`the controller ${leader} leads now`);
 }
 
-/** A pod of the old and one of the new revision are Ready at one time. */
+/** Waits until pods of the old and of the new revision are Ready at the same time. */
 async function sideBySide(component: string): Promise<void> {
   type Pod = {
     metadata: { annotations?: { version?: string } };
@@ -353,7 +353,7 @@ async function sideBySide(component: string): Promise<void> {
     withinMs: 120_000,
     signal: AbortSignal.timeout(150_000),
   });
-  tell("old and new run side by side");
+  tell("pods of the old and the new version run side by side");
 }
 
 async function lostOrDoubled(acknowledged: readonly string[]) {
@@ -364,7 +364,7 @@ async function lostOrDoubled(acknowledged: readonly string[]) {
   };
 }
 
-/** Waits, as deleted objects take their time: pods drain, and the volume claim is deleted after its StatefulSet. */
+/** Waits until a namespace is empty. This takes time: pods drain, and the volume claim is deleted after its StatefulSet. */
 async function emptied(namespace: string): Promise<void> {
   let left: string[] = [];
   await waitFor({

@@ -9,11 +9,11 @@ import { Release } from "./release.ts";
 import { tell } from "./tell.ts";
 import { ClusterTwilio, type WebhookAtTwilio } from "./twilio.ts";
 
-// Two installations in one cluster, each with namespaces of its own, and namespaces that are deleted whole.
+// Tests of two installations in one cluster, which watch different namespaces, and of watched namespaces that are deleted.
 
 const runId = inject("runId");
 const [first, second] = [`${runId}-first`, `${runId}-second`];
-/** The team that the first release looks after, and those of the second. */
+/** `one` is the team whose namespace the first release watches. `many` are the teams of the second release. */
 const one = { namespace: `${runId}-one`, number: "14255550100" };
 const many = Array.from({ length: 20 }, (_, at) => ({
   namespace: `${runId}-many-${at + 1}`,
@@ -33,7 +33,7 @@ let before: WebhookAtTwilio;
 explainFailures();
 
 beforeAll(async () => {
-  tell(`namespaces begin with ${runId}`);
+  tell(`the namespaces of this run begin with ${runId}`);
   const teams = [one, ...many];
   await apply(...[first, second, ...teams.map(({ namespace }) => namespace)].map(restrictedNamespace));
   api = await ClusterApi.open();
@@ -52,7 +52,7 @@ beforeAll(async () => {
     second: new Release(second, twilio, {
       watchNamespaces: many.map(({ namespace }) => namespace),
       database,
-      // The first installation has made them.
+      // The first installation has installed the CRDs.
       crds: { install: false },
     }),
   };
@@ -67,7 +67,7 @@ afterAll(async () => {
   await api?.close();
 });
 
-test("a release whose database is not there yet waits, says so, and goes on when it is", async () => {
+test("a release without its database waits, says so, and continues when the database is there", async () => {
   firstDatabase = new ClusterDatabase(first);
   await apply(firstDatabase.secret("database"));
   await releases.first.install("--take-ownership");
@@ -83,7 +83,7 @@ test("a release whose database is not there yet waits, says so, and goes on when
   await releases.first.rolledOut("receiver");
 });
 
-test("two releases look after their own namespaces, and texts reach the one that they are for", async () => {
+test("two releases manage their own namespaces, and each text reaches the release of its number", async () => {
   const database = new ClusterDatabase(second);
   await Promise.all([apply(database.secret("database")), database.start()]);
   await releases.second.install();
@@ -110,7 +110,7 @@ test("two releases look after their own namespaces, and texts reach the one that
   ]);
 });
 
-test("a namespace that a second release is given by mistake stays with the first", async () => {
+test("a namespace that a second release watches by mistake stays with the first release", async () => {
   const webhook = await twilio.webhookOf(one.number);
   await twilio.updates();
   const namespaces = [...many, one].map(({ namespace }) => namespace);
@@ -128,8 +128,8 @@ test("a namespace that a second release is given by mistake stays with the first
   await releases.second.rolledOut("controller");
 });
 
-test("twenty watched namespaces that are deleted whole go, and their webhooks are given back", async () => {
-  // Roles and RoleBindings of the operator go with everything else in them, in any order.
+test("twenty watched namespaces can be deleted at once, and their webhooks are given back", async () => {
+  // The operator's Roles and RoleBindings are deleted with everything else in these namespaces, in any order.
   const names = many.map(({ namespace }) => namespace);
   const started = performance.now();
   await kubectl(["delete", "namespace", ...names, "--timeout=180s"]);
@@ -137,7 +137,7 @@ test("twenty watched namespaces that are deleted whole go, and their webhooks ar
   for (const { number } of many) expect([number, await twilio.webhookOf(number)]).toEqual([number, before]);
 });
 
-test("uninstalling the one leaves the other at work", async () => {
+test("one release keeps working when the other is uninstalled", async () => {
   await releases.second.uninstall();
   const text = await twilio.receive({ from: "+12065550100", to: `+${one.number}`, body: "And now" });
   expect(text.outcome).toBe("delivered");

@@ -21,11 +21,11 @@ afterAll(() => kubectl(["delete", "namespace", namespace, "--timeout=120s"]));
 const mistakes: Record<string, [values: object, sentence: RegExp]> = {
   "no public URL": [{ publicUrl: "" }, /publicUrl is empty: set it to the https URL/],
   "no database": [{ database: { existingSecret: "" } }, /database\.existingSecret is empty: name a Secret/],
-  "a key that is not there": [{ receiver: { replica: 3 } }, /replica/],
-  "an image that may be another one tomorrow": [{ image: { tag: "latest" } }, /image\.tag is latest/],
+  "an unknown key": [{ receiver: { replica: 3 } }, /replica/],
+  "the image tag latest": [{ image: { tag: "latest" } }, /image\.tag is latest/],
 };
 
-describe("helm install refuses", () => {
+describe("helm install refuses values with", () => {
   for (const [name, [values, sentence]] of Object.entries(mistakes))
     test(name, async () => {
       const args = ["install", "refused", CHART, "--namespace", namespace, "--values", "-"];

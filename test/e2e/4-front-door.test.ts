@@ -11,7 +11,7 @@ import { Release } from "./release.ts";
 import { tell } from "./tell.ts";
 import { ClusterTwilio, type WebhookAtTwilio } from "./twilio.ts";
 
-// A proxy in front of the receiver spoils requests, as ingresses, CDNs and firewalls do, and the number reports it.
+// Tests with a proxy in front of the receiver that alters requests, as some ingresses, CDNs and firewalls do. The number reports this.
 
 const operator = `${inject("runId")}-spoiled`;
 const users = `${inject("runId")}-spoiled-team`;
@@ -53,7 +53,7 @@ afterAll(async () => {
 });
 
 const SPOILED = "PublicUrlAltersRequests";
-/** Each within a minute: from the beginning, and then one after another. */
+/** The ways in which the proxy alters requests, each with the reason and message that the number then reports. */
 const ways: [Mode, reason: string, message: RegExp][] = [
   ["signature removed", SPOILED, /the header X-Twilio-Signature is removed/],
   ["slash appended", SPOILED, /a slash is appended to the path/],
@@ -63,7 +63,7 @@ const ways: [Mode, reason: string, message: RegExp][] = [
   ["login page", "PublicUrlRedirects", /to a login page at sso\.example\.com/],
 ];
 
-test("a number is not pointed at a front door that spoils texts, and is once that is put right", async () => {
+test("a number is pointed at the receiver only when the proxy before it stops altering requests", async () => {
   const [mode, ...what] = ways[0]!;
   await door.set(mode);
   await release.install("--take-ownership");
@@ -77,7 +77,7 @@ test("a number is not pointed at a front door that spoils texts, and is once tha
   expect((await twilio.receive(text)).outcome).toBe("delivered");
 });
 
-test("each way of spoiling is told within a minute, and put right the number is Ready", async () => {
+test("the number reports each kind of altered request within a minute, and is Ready again when none is altered", async () => {
   const webhook = await twilio.webhookOf(number);
   await twilio.updates();
   for (const [mode, ...what] of ways) {
@@ -97,7 +97,7 @@ interface Described {
   status?: { conditions?: { type: string; status: string; reason: string; message: string }[] };
 }
 
-/** Waits until it is not Ready for this reason. */
+/** Waits until the number is not Ready, with this reason and message. */
 async function saysOfNumber(reason: string, message: RegExp): Promise<void> {
   const begun = performance.now();
   let said = "";

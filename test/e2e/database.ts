@@ -4,13 +4,13 @@ import { inject } from "vitest";
 import { apply, kubectl, list, listening } from "./kubectl.ts";
 import { podSecurity } from "./manifests.ts";
 
-/** A database in the cluster: URL and namespace of its owner's Secret, key `owner-url`. */
+/** The Secret with the URL of a database's owner, under the key `owner-url`. */
 export interface OwnerSecret {
   namespace: string;
   name: string;
 }
 
-/** Reads a database as its owner. Each call opens a port-forward, as pods come and go. */
+/** Runs SQL as the owner of a database. Each call opens a new port-forward, because the database's pod may have been replaced. */
 export async function query<R extends pg.QueryResultRow>(
   { namespace, name }: OwnerSecret,
   sql: string,
@@ -33,7 +33,7 @@ export async function query<R extends pg.QueryResultRow>(
   }
 }
 
-/** How often each text is stored, by its SID. */
+/** How often each text is stored, by the SID of the text. */
 export async function storedTexts(secret: OwnerSecret): Promise<Map<string, number>> {
   const rows = await query<{ message_sid: string; count: number }>(
     secret,
@@ -42,7 +42,7 @@ export async function storedTexts(secret: OwnerSecret): Promise<Map<string, numb
   return new Map(rows.map(({ message_sid, count }) => [message_sid, count]));
 }
 
-/** A PostgreSQL apart from the chart, as a user's own. Its data is lost with its pod. */
+/** A PostgreSQL that is not part of the chart, like a user's own. Its data is lost with its pod. */
 export class ClusterDatabase {
   readonly namespace: string;
   readonly #password = randomBytes(12).toString("hex");
@@ -51,12 +51,12 @@ export class ClusterDatabase {
     this.namespace = namespace;
   }
 
-  /** URL of a role in the database, in the form of the chart's Secret. */
+  /** The URL with which a role connects to the database. */
   url(role = "owner", password = this.#password): string {
     return `postgres://${role}:${password}@postgres.${this.namespace}.svc:5432/texts`;
   }
 
-  /** The Secret that `database.existingSecret` names. */
+  /** The Secret that the value `database.existingSecret` names. */
   secret(name: string): object {
     const password = randomBytes(12).toString("hex");
     return {

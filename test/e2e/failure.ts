@@ -2,7 +2,7 @@ import { afterEach, inject } from "vitest";
 import { tryHelm, tryKubectl } from "./kubectl.ts";
 import { tell } from "./tell.ts";
 
-/** Prints after a failed test what a person would look at next, while it still exists. Secrets are left out. */
+/** After a failed test, prints the objects, events and logs that a person would read next. Secrets are left out. */
 export function explainFailures(): void {
   afterEach(async ({ task }) => {
     if (task.result?.state !== "fail") return;
@@ -22,7 +22,7 @@ async function explain(): Promise<void> {
     const kinds = "pods,jobs,deployments,statefulsets,services,endpointslices,persistentvolumeclaims,leases";
     show(`${namespace}: objects`, await said(["get", kinds, "-n", namespace, "-o", "wide"]));
     const ours = "workstreams,smsnumbers,operatinghours";
-    show(`${namespace}: of the kinds`, await said(["get", ours, "-n", namespace, "-o", "wide"]));
+    show(`${namespace}: objects of our kinds`, await said(["get", ours, "-n", namespace, "-o", "wide"]));
     show(`${namespace}: events`, await said(["get", "events", "-n", namespace, "--sort-by=.lastTimestamp"]));
     await explainPods(namespace);
   }

@@ -8,7 +8,7 @@ import { podSecurity, restrictedNamespace } from "./manifests.ts";
 const PROGRAM = resolve(import.meta.dirname, "../support/spoiler.ts");
 const PORT = 8080;
 
-/** A pod of the image under test that spoils requests on their way to the receiver. */
+/** A proxy in a pod of the image under test, which alters requests on their way to the receiver. */
 export class FrontDoor {
   readonly namespace = `${inject("runId")}-door`;
   readonly url = `http://door.${this.namespace}.svc:${PORT}`;
@@ -18,7 +18,7 @@ export class FrontDoor {
     this.#api = api;
   }
 
-  /** Leads to the receiver at `target`, which need not be there yet. */
+  /** Starts a proxy to the receiver at `target`. The receiver need not exist yet. */
   static async start(api: ClusterApi, target: string): Promise<FrontDoor> {
     const door = new FrontDoor(api);
     await apply(restrictedNamespace(door.namespace));
@@ -27,7 +27,7 @@ export class FrontDoor {
     return door;
   }
 
-  /** How requests are spoiled from now on. */
+  /** Sets how the proxy alters requests from now on. */
   async set(mode: Mode): Promise<void> {
     const path = `namespaces/${this.namespace}/services/door:${PORT}/proxy/_mode/${encodeURIComponent(mode)}`;
     const { status, text } = await this.#api.request(path);

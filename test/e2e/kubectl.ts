@@ -30,7 +30,7 @@ export async function helm(args: readonly string[], values?: object): Promise<st
 
 export const tryHelm = (args: readonly string[], values?: object) => run(inject("helm"), args, values);
 
-/** Objects of a kind, in a namespace or by a selector. */
+/** Lists objects with `kubectl get`. The arguments choose the kind, the namespace and the selector. */
 export async function list<T>(...args: string[]): Promise<T[]> {
   return (JSON.parse(await kubectl(["get", ...args, "-o", "json"])) as { items: T[] }).items;
 }
@@ -38,7 +38,7 @@ export async function list<T>(...args: string[]): Promise<T[]> {
 export const apply = (...objects: object[]) =>
   kubectl(["apply", "--server-side", "-f", "-"], { apiVersion: "v1", kind: "List", items: objects });
 
-/** `input`: an object as JSON, or a text as it is. */
+/** Runs a program. `input` goes to its standard input: a text as it is, and an object as JSON. */
 function run(program: string, args: readonly string[], input: unknown): Promise<ProgramOutcome> {
   const child = spawn(program, args, {
     stdio: "pipe",
@@ -56,7 +56,7 @@ function run(program: string, args: readonly string[], input: unknown): Promise<
   );
 }
 
-/** A kubectl that keeps running (`proxy`, `port-forward`), and the local port that it prints. */
+/** Starts a kubectl that keeps running (`proxy`, `port-forward`), and resolves with the local port that it prints. */
 export async function listening(args: readonly string[]): Promise<{ port: number; stop(): Promise<void> }> {
   const child = spawnTied("kubectl", args, { env: { ...process.env, KUBECONFIG: inject("kubeconfig") } });
   child.stderr?.resume();
@@ -69,7 +69,7 @@ export async function listening(args: readonly string[]): Promise<{ port: number
   throw new Error(`kubectl ${args.join(" ")} ended without a port`);
 }
 
-/** HTTP to the API server by `kubectl proxy`, which also reaches pods and Services that have no port outside the cluster. */
+/** Sends requests to the API server through `kubectl proxy`. They also reach pods and Services without a port outside the cluster. */
 export class ClusterApi {
   readonly #proxy: Awaited<ReturnType<typeof listening>>;
   readonly #connections = new Agent({ connections: 128 });

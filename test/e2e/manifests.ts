@@ -11,7 +11,7 @@ export function restrictedNamespace(name: string) {
   };
 }
 
-/** What that standard asks of pods, for the tests' own. */
+/** The settings that the restricted Pod Security Standard requires, for the pods that the tests create. */
 export const podSecurity = {
   pod: (runAsUser?: number) => ({
     automountServiceAccountToken: false,
@@ -29,7 +29,7 @@ export interface TeamCredentials {
   authToken: string;
 }
 
-/** Secret, stream and number of one team, the least that a user writes. */
+/** Secret, WorkStream and SmsNumber of one team, with the fewest fields that a user must write. */
 export function team(
   namespace: string,
   number: string,
@@ -61,7 +61,7 @@ export function team(
   ];
 }
 
-/** The samples of examples/, into a namespace. */
+/** The objects in the folder examples/, moved into a namespace. */
 export function examples(namespace: string): { kind: string; metadata: { name: string } }[] {
   const folder = resolve(import.meta.dirname, "../../examples");
   const documents = readdirSync(folder)

@@ -1,7 +1,7 @@
 import { apply, kubectl, list } from "./kubectl.ts";
 import { podSecurity } from "./manifests.ts";
 
-/** Ports on which the API server takes connections behind its Service. */
+/** The ports on which the API server accepts connections behind its Service. */
 export async function kubernetesPorts(): Promise<number[]> {
   const slices = await list<{ ports: { port: number }[] }>(
     ...["-n", "default", "endpointslices", "-l", "kubernetes.io/service-name=kubernetes"],
@@ -9,7 +9,7 @@ export async function kubernetesPorts(): Promise<number[]> {
   return slices.flatMap(({ ports }) => ports.map(({ port }) => port));
 }
 
-/** Prints `open`, or why there is no connection. A policy drops packets, so that there may be no answer at all. */
+/** A program that connects, and prints `open` or the error. It prints `silent` after 4 s, because a policy may drop all packets. */
 const CONNECT = `const [host, port] = process.argv.slice(1);
 const socket = require("node:net").connect({ host, port: Number(port), timeout: 4000 });
 const say = (word) => { console.log(word); process.exit(); };
@@ -17,13 +17,13 @@ socket.on("connect", () => say("open")).on("timeout", () => say("silent")).on("e
 
 const NODE = "/nodejs/bin/node";
 
-/** Tries from a running container of the operator's image, such as `deployment/…`. */
+/** Tries to connect from a running container of the operator's image. `from` is its pod or `deployment/…`. */
 export async function connects(namespace: string, from: string, host: string, port: number): Promise<string> {
   const said = await kubectl(["-n", namespace, "exec", from, "--", NODE, "-e", CONNECT, host, String(port)]);
   return said.trim();
 }
 
-/** Tries from a new pod of the operator's image that is not part of the operator. */
+/** Tries to connect from a new pod of the operator's image that is not part of the operator. */
 export async function strangerConnects(
   at: { namespace: string; image: string },
   name: string,

@@ -10,19 +10,19 @@ export interface Version {
   readonly image: string;
 }
 
-/** One installation of the chart, by Helm as a person would use it. */
+/** One installation of the chart. It runs Helm as a person would. */
 export class Release {
   readonly name = "sms-channel-operator";
   readonly namespace: string;
   #chart: string;
   #values: object;
 
-  /** Of the version under test, unless another one is given. */
+  /** Prepares an installation of the version under test, unless another version is given. */
   constructor(namespace: string, twilio: ClusterTwilio, values: object, version = underTest()) {
     this.namespace = namespace;
     this.#chart = version.chart;
     const own = {
-      // Twilio reaches the receiver by its Service, as there is no way in from outside in every cluster.
+      // The simulated Twilio reaches the receiver through its Service, because not every cluster has a way in from outside.
       publicUrl: `http://${this.name}-receiver.${namespace}.svc`,
       allowInsecurePublicUrl: true,
       twilio: { baseUrl: twilio.baseUrl },
@@ -30,7 +30,7 @@ export class Release {
     this.#values = merge(merge(own, imageValues(version.image)), values);
   }
 
-  /** What `status.managedBy` says of its objects. */
+  /** The value of `status.managedBy` in the objects that this release manages. */
   get instance(): string {
     return `${this.namespace}/${this.name}`;
   }
@@ -40,9 +40,9 @@ export class Release {
     return helm(["install", ...this.#arguments(), ...flags], this.#values);
   }
 
-  /** With other values from now on. */
+  /** Upgrades the release. The values are merged over the former values and stay for later upgrades. */
   upgrade(values: object, ...flags: string[]): Promise<string> {
-    tell(`helm upgrade in ${this.namespace}: other ${Object.keys(values).join(", ")}`);
+    tell(`helm upgrade in ${this.namespace}: new values for ${Object.keys(values).join(", ")}`);
     this.#values = merge(this.#values, values);
     return helm(["upgrade", ...this.#arguments(), ...flags], this.#values);
   }
@@ -67,7 +67,7 @@ export class Release {
     return helm(["uninstall", this.name, "--namespace", this.namespace, "--timeout=180s", ...flags]);
   }
 
-  /** Also when it is not installed any more. */
+  /** Uninstalls the release, if it is still installed, and deletes its namespace. */
   async remove(): Promise<void> {
     await tryHelm([
       "uninstall",
@@ -89,7 +89,7 @@ export class Release {
     return kubectl(["-n", this.namespace, ...args]);
   }
 
-  /** Name of the controller's pod that leads. */
+  /** The name of the controller's pod that leads. */
   async leader(): Promise<string> {
     const holder = await this.kubectl(
       "get",
@@ -108,10 +108,10 @@ export class Release {
 
 export const underTest = (): Version => ({ chart: CHART, image: inject("image") });
 
-/** The version to upgrade from: an older one when it is given, otherwise the one under test. */
+/** The version to upgrade from: an older version when one is given, otherwise the version under test. */
 export const older = (): Version => ({ chart: inject("olderChart"), image: inject("olderImage") });
 
-/** `registry/repository:tag` as the chart's values. */
+/** The chart's values for an image that is named as `registry/repository:tag`. */
 export function imageValues(image: string): object {
   const at = image.lastIndexOf(":");
   return { image: { repository: image.slice(0, at), tag: image.slice(at + 1) } };

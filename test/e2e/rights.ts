@@ -6,7 +6,7 @@ export interface Right {
   verbs: string[];
 }
 
-/** The list of `kubectl auth can-i --list` for a ServiceAccount in a namespace, without the rights of every account. */
+/** The rights that `kubectl auth can-i --list` lists for a ServiceAccount in a namespace, without the rights that every account has. */
 export async function rightsIn(namespace: string, of: string, account: string): Promise<Right[]> {
   const groups = ["system:serviceaccounts", `system:serviceaccounts:${of}`, "system:authenticated"];
   const as = [`--as=system:serviceaccount:${of}:${account}`, ...groups.map((group) => `--as-group=${group}`)];
@@ -24,5 +24,5 @@ export async function rightsIn(namespace: string, of: string, account: string): 
 }
 
 const words = (text = "") => text.split(" ").filter(Boolean);
-/** The right to ask for one's own rights. */
+/** The right of every account to ask which rights it has. */
 const everybodys = /^self\w+\.(authorization|authentication)\.k8s\.io$/;

@@ -11,25 +11,25 @@ declare module "vitest" {
   interface ProvidedContext {
     helm: string;
     kubeconfig: string;
-    /** Begins the name of every namespace and release of the run. */
+    /** The start of the name of every namespace of this run. */
     runId: string;
     image: string;
-    /** Of the version that is upgraded from, and rolled back to. */
+    /** The image of the older version, from which the tests upgrade and to which they roll back. */
     olderImage: string;
     olderChart: string;
     simulatorImage: string;
     postgresImage: string;
     postgresUser: number;
-    /** Does the cluster enforce NetworkPolicies? */
+    /** Whether the cluster enforces NetworkPolicies. */
     enforcesPolicies: boolean;
-    /** A command that restarts the cluster's only node and returns when it is Ready again; empty: the cluster's is not ours. */
+    /** A command that restarts the cluster's only node and returns when the node is Ready again. Empty when there is no such command. */
     restartNode: string;
   }
 }
 
 const CRDS = resolve(import.meta.dirname, "../../crds");
 
-/** Checks that everything is there before minutes are spent. A message says what is missing and what to do. */
+/** Checks that the run has everything it needs, before minutes are spent. An error says what is missing and what to do. */
 export default async function setup(project: TestProject) {
   const { E2E_IMAGE: image, E2E_POSTGRES_IMAGE: postgresImage } = process.env;
   if (image === undefined || postgresImage === undefined)
@@ -58,8 +58,8 @@ export default async function setup(project: TestProject) {
 }
 
 /**
- * Whether the cluster has the kinds. The tests remove them, and every object with them: those that somebody uses are not to be
- * played with.
+ * Whether the cluster has the kinds. The tests delete the kinds, and every object with them, so this throws when somebody may be
+ * using them.
  */
 async function kindsIn(
   kubectl: (...args: string[]) => Promise<string>,
@@ -68,7 +68,9 @@ async function kindsIn(
   const owner = "{.metadata.annotations.meta\\.helm\\.sh/release-namespace}";
   const template = `{range .items[?(@.spec.group=="smschannel.dev")]}{.metadata.name} ${owner}{"\\n"}{end}`;
   const lines = await kubectl("get", "crd", "-o", `jsonpath=${template}`).catch((cause: Error) => {
-    throw new Error(`npm run test:e2e needs a cluster, and kubectl reaches none by ${kubeconfig}`, { cause });
+    throw new Error(`npm run test:e2e needs a cluster, and kubectl reaches none with ${kubeconfig}`, {
+      cause,
+    });
   });
   const kinds = lines
     .split("\n")
@@ -78,11 +80,11 @@ async function kindsIn(
   for (const [name, owner = ""] of kinds) {
     if (owner !== "" && !owner.startsWith("e2e-"))
       throw new Error(
-        `this cluster has the kinds from the release in namespace ${owner}, and these tests would remove them with every object: use a cluster of their own, or set E2E_USED_CLUSTER=1 when nobody needs that release.`,
+        `this cluster has the kinds from the release in namespace ${owner}, and these tests would remove them with every object: use a separate cluster for the tests, or set E2E_USED_CLUSTER=1 when nobody needs that release.`,
       );
     if ((await kubectl("get", name, "--all-namespaces", "-o", "name")) !== "")
       throw new Error(
-        `this cluster has objects of ${name}, and these tests would remove them: use a cluster of their own, or set E2E_USED_CLUSTER=1 when nobody needs them.`,
+        `this cluster has objects of ${name}, and these tests would remove them: use a separate cluster for the tests, or set E2E_USED_CLUSTER=1 when nobody needs them.`,
       );
   }
   return kinds.length > 0;

@@ -8,22 +8,23 @@ export interface Streamed {
   acknowledged: string[];
   /** Texts that were never acknowledged, however often Twilio tried. */
   refused: InboundDelivery[];
-  /** Failed attempts that were repeated, by what was wrong with them. */
+  /** Failed attempts that Twilio repeated, by the error of the attempt. */
   retried: Record<string, Retried>;
-  /** Texts that may not have reached the simulator, by what was wrong on the way from the test to it. */
+  /** Texts that may not have reached the simulator, by the error between the test and the simulator. */
   unknown: Record<string, number>;
 }
 
 export interface Retried {
   times: number;
-  /** When the first and the last of them began, in seconds from the stream's beginning. */
+  /** When the first of these attempts began, in seconds since the stream began. */
   from: number;
+  /** When the last of these attempts began, in seconds since the stream began. */
   until: number;
 }
 
 /**
- * Texts to one number at a steady rate, whether earlier ones were answered or not, as customers are no queue. Each is sent
- * from a customer of its own.
+ * Sends texts to one number at a steady rate. It does not wait for the answers to earlier texts, because customers do not wait for
+ * each other. Each text comes from the number of another customer.
  */
 export class TextStream {
   readonly #twilio: ClusterTwilio;
@@ -40,7 +41,7 @@ export class TextStream {
     this.#running = this.#run(perSecond);
   }
 
-  /** How many were acknowledged so far. */
+  /** How many texts were acknowledged so far. */
   get acknowledged(): number {
     return this.#result.acknowledged.length;
   }
@@ -57,7 +58,7 @@ export class TextStream {
     while (!this.#stop.signal.aborted) {
       const due = Math.floor(((performance.now() - started) / 1000) * perSecond);
       while (this.#result.sent < due) this.#send();
-      // The rate of the texts, and not a wait for something to happen.
+      // This pause sets the rate of the texts. It does not wait for something to happen.
       await sleep(20, undefined, { signal: this.#stop.signal }).catch(() => undefined);
     }
   }

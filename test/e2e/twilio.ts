@@ -8,7 +8,7 @@ import { podSecurity, restrictedNamespace } from "./manifests.ts";
 /** A text as a customer sends it. */
 export interface Text {
   from: string;
-  /** With a plus in front. */
+  /** The number with a plus in front. */
   to: string;
   body: string;
 }
@@ -21,7 +21,7 @@ export interface WebhookAtTwilio {
 /** The simulated Twilio in a pod of the image under test. The tests reach its control API through the API server. */
 export class ClusterTwilio {
   readonly namespace = `${inject("runId")}-twilio`;
-  /** TWILIO_BASE_URL of the operators. */
+  /** The operators' setting TWILIO_BASE_URL. */
   readonly baseUrl = `http://twilio.${this.namespace}.svc:4010`;
   readonly #api: ClusterApi;
 
@@ -41,12 +41,12 @@ export class ClusterTwilio {
     await kubectl(["delete", "namespace", this.namespace, "--ignore-not-found", "--timeout=120s"]);
   }
 
-  /** A text comes in; resolves when its webhook was delivered or given up. */
+  /** Sends a text to a number. Resolves when the simulator has delivered the text's webhook or given up. */
   async receive(text: Text): Promise<InboundDelivery> {
     return (await this.#control("POST", "inbound", text)) as InboundDelivery;
   }
 
-  /** The webhook of a number, by its digits. */
+  /** The webhook of a number at the simulated Twilio. `number` has only digits. */
   async webhookOf(number: string): Promise<WebhookAtTwilio> {
     const state = (await this.#control("GET", "state")) as {
       regions: { us1: { numbers: (WebhookAtTwilio & { phoneNumber: string })[] } };
@@ -56,7 +56,7 @@ export class ClusterTwilio {
     return { smsUrl: found.smsUrl, smsApplicationSid: found.smsApplicationSid };
   }
 
-  /** Calls that changed a number since the last time it was asked. */
+  /** The calls that changed a number since this method was last called. */
   async updates(): Promise<RequestRecord[]> {
     const { requests } = (await this.#control("GET", "requests")) as { requests: RequestRecord[] };
     await this.#control("DELETE", "requests");
@@ -110,7 +110,7 @@ export class ClusterTwilio {
                   args: ["twilio-simulator"],
                   env: Object.entries(env).map(([name, value]) => ({ name, value })),
                   ports: [{ containerPort: 4010 }],
-                  // No readiness probe: on a busy machine a slow answer would take the pod out of its Service.
+                  // There is no readiness probe: on a busy machine a slow answer would take the pod out of its Service.
                   startupProbe: {
                     httpGet: { path: "/_simulator/faults", port: 4010 },
                     periodSeconds: 1,
