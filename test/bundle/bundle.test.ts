@@ -10,7 +10,7 @@ import { packagesOf } from "../../scripts/bundle/packages.ts";
 import { bundleProgram, type Inputs } from "../../scripts/bundle/program.ts";
 import { temporaryDirectory } from "../support/controlplane/directory.ts";
 
-// The program as it is in the image, in a folder outside the checkout and its node_modules.
+// Tests of the program as the image has it, bundled into a folder outside the checkout and its node_modules.
 
 const root = resolve(import.meta.dirname, "../..");
 let folder: string;
@@ -52,7 +52,7 @@ test("the bundle lists its commands, and each lists its settings", async () => {
   }
 });
 
-test("the bundle finds the kinds: the examples are valid, and a mistake is found", async () => {
+test("the bundle finds the kinds: it accepts the examples, and finds a mistake", async () => {
   cpSync(join(root, "examples"), join(folder, "examples"), { recursive: true });
   expect(await smschannel(["validate", "examples"])).toMatchObject({ code: 0, stderr: "" });
   cpSync(join(root, "examples/30-smsnumber.yaml"), join(folder, "alone.yaml"));
@@ -61,7 +61,7 @@ test("the bundle finds the kinds: the examples are valid, and a mistake is found
   });
 });
 
-test("the bundle finds the thread that judges routing rules", async () => {
+test("the bundle finds the worker thread that checks routing rules", async () => {
   const rule = (name: string, when: string) => ({ name, when, queueRef: { name: "billing" } });
   const stream = {
     apiVersion: "smschannel.dev/v1alpha1",
@@ -80,7 +80,7 @@ test("the bundle finds the thread that judges routing rules", async () => {
   expect(stdout).toContain("1 object, 1 error, 0 warnings");
 });
 
-test("the bundle knows its version", async () => {
+test("the bundle contains the version of the program", async () => {
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
   const files = (await readdir(join(folder, "app"))).filter((name) => name.endsWith(".mjs"));
   const texts = files.map((name) => readFileSync(join(folder, "app", name), "utf8"));
@@ -90,7 +90,7 @@ test("the bundle knows its version", async () => {
   ).toBe(true);
 });
 
-test("the bundle finds the database's schema: migrate gets as far as the database", async () => {
+test("the bundle finds the database's schema: migrate fails only when it connects to the database", async () => {
   const DATABASE_URL = "postgres://nobody:wrong@127.0.0.1:9/nothing";
   const { code, stdout } = await smschannel(["migrate", "--database-wait", "0s"], { DATABASE_URL });
   expect(code).toBe(1);
@@ -102,13 +102,13 @@ test("the bundle finds the database's schema: migrate gets as far as the databas
 
 const leftOut: Record<string, [args: string[], said: string]> = {
   "the demo": [["demo", "--once", "--json"], "run npm run demo in a checkout of the project"],
-  "a PostgreSQL of the receiver's own": [
+  "the receiver without a database URL": [
     ["receiver", "--metrics-port", "0"],
     "the image holds no PostgreSQL",
   ],
 };
 for (const [name, [args, said]] of Object.entries(leftOut))
-  test(`what the bundle leaves out says so: ${name}`, async () => {
+  test(`a command that needs what the bundle leaves out says so: ${name}`, async () => {
     const KUBECONFIG = join(folder, "kubeconfig");
     cpSync(join(import.meta.dirname, "kubeconfig.yaml"), KUBECONFIG);
     const { code, stdout, stderr } = await smschannel(args, { KUBECONFIG });
@@ -133,8 +133,8 @@ test.runIf(process.geteuid?.() === 0)(
   },
 );
 
-test("a SIGTERM while a command is still being loaded ends it in order", async () => {
-  // The process sends it to itself just before it reads the command's file.
+test("a SIGTERM while a command is still loading ends the program properly", async () => {
+  // The process sends the signal to itself just before it reads the command's file.
   const hook = `import { registerHooks } from "node:module";
     registerHooks({ load(url, context, next) {
       if (url.includes("/twilio-simulator-")) process.kill(process.pid, "SIGTERM");
@@ -146,7 +146,7 @@ test("a SIGTERM while a command is still being loaded ends it in order", async (
   ];
   const child = spawn(process.execPath, [...args, "twilio-simulator", "--port", "0"], { stdio: "ignore" });
   const [code, signal] = await once(child, "exit");
-  // The command line ends with 143, and a command that already handles signals with 0. Killed by the signal would be an error.
+  // The exit code is 143 before the command handles signals, and 0 after that. A process that the signal kills has no exit code.
   expect(signal).toBeNull();
   expect([0, 143]).toContain(code);
 });
@@ -157,7 +157,7 @@ test("a receiver does not load the Twilio SDK", async () => {
   const follow = (name: string) => {
     if (reached.has(name)) return;
     reached.add(name);
-    // Only static imports: dynamic ones are loaded when they are needed.
+    // Follow only static imports: dynamic imports are loaded only when they are needed.
     const text = readFileSync(join(folder, "app", name), "utf8");
     for (const [, file] of text.matchAll(/(?:from|^import|[;}]import)"\.\/([^"]+)"/gm)) follow(file!);
   };
@@ -167,7 +167,7 @@ test("a receiver does not load the Twilio SDK", async () => {
   expect(Math.max(...sizes)).toBeLessThan(4_000_000);
 });
 
-test("the same sources give the same bytes, and nothing of this machine is in them", async () => {
+test("the same sources give the same bytes, and no path of this machine is in them", async () => {
   await bundleProgram(join(folder, "again"));
   const files = await readdir(join(folder, "app"));
   expect(await readdir(join(folder, "again"))).toEqual(files);

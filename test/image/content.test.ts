@@ -5,7 +5,7 @@ import { packagesOf } from "../../scripts/bundle/packages.ts";
 import { bundleProgram } from "../../scripts/bundle/program.ts";
 import { describeImage, type LayerFile, layerFiles } from "./layers.ts";
 
-// What is in the image, and what is not. Read from its layers, which still have files that a later layer deletes.
+// Tests of what the image contains. They read its layers, because a layer still has the files that a later layer deletes.
 
 let files: LayerFile[];
 let image: Awaited<ReturnType<typeof describeImage>>;
@@ -17,14 +17,14 @@ beforeAll(async () => {
 const regular = () => files.filter(({ type }) => type === "file");
 const base = (path: string) => path.slice(path.lastIndexOf("/") + 1);
 
-test("npm's token from the build is in no layer, no variable and no step", () => {
+test("the npm token of the build is in no layer, no variable and no recorded build step", () => {
   const token = inject("buildToken");
   expect(token.length).toBeGreaterThan(20);
   expect(files.filter(({ content }) => content.includes(token)).map(({ path }) => path)).toEqual([]);
   expect(JSON.stringify(image)).not.toContain(token);
 });
 
-test("the image holds no credentials, and nothing of the checkout", () => {
+test("the image contains no credentials and no source files", () => {
   const suspicious =
     /(^|\/)(\.npmrc|npmrc|\.git|\.env.*|\.netrc|\.docker|id_[a-z0-9]+|.*\.(pem|key|p12|pfx|map))$/;
   expect(files.map(({ path }) => path).filter((path) => suspicious.test(path))).toEqual([]);
@@ -39,7 +39,7 @@ test("the image holds no credentials, and nothing of the checkout", () => {
   );
 });
 
-test("the image holds no program but Node: no shell, no package manager", () => {
+test("the image contains no program but Node: no shell, no package manager", () => {
   const programs = [
     "sh",
     "bash",
@@ -65,7 +65,7 @@ test("the image holds no program but Node: no shell, no package manager", () => 
   ).toEqual([]);
 });
 
-test("no file can be written by its readers, and none is setuid or setgid", () => {
+test("every user may read the program's files, only their owner may write them, and no file is setuid or setgid", () => {
   const loose = regular().filter(({ mode }) => (mode & 0o6022) !== 0);
   expect(loose.map(({ path }) => path)).toEqual([]);
   const closed = files.filter(
@@ -76,7 +76,7 @@ test("no file can be written by its readers, and none is setuid or setgid", () =
   expect(closed.map(({ path }) => path)).toEqual([]);
 });
 
-test("its configuration names user and command in the form that Kubernetes can check", () => {
+test("the image's configuration names its user by number, which Kubernetes can check, and its command", () => {
   const { User, Entrypoint, Cmd, Healthcheck, Labels, Volumes } = image.config as typeof image.config & {
     Healthcheck?: unknown;
   };
@@ -94,7 +94,7 @@ test("its configuration names user and command in the form that Kubernetes can c
   });
 });
 
-test("its SBOM lists exactly the packages in the program", async () => {
+test("the image's SBOM lists exactly the packages in the program", async () => {
   const bom = JSON.parse(fileOf("app/sbom.cdx.json")) as {
     bomFormat: string;
     components: { name: string; version: string; licenses?: unknown[] }[];
@@ -107,7 +107,7 @@ test("its SBOM lists exactly the packages in the program", async () => {
   expect(fileOf("app/licenses.txt")).toContain("Permission is hereby granted");
 });
 
-test("the program in it is bundled from these sources", async () => {
+test("the program in the image is bundled from these sources", async () => {
   const crds = resolve(import.meta.dirname, "../../crds");
   expect(fileOf("app/crds/smsnumbers.yaml")).toBe(readFileSync(join(crds, "smsnumbers.yaml"), "utf8"));
   const size = regular()

@@ -5,7 +5,7 @@ import { extract, type Header } from "tar-stream";
 import { getContainerRuntimeClient, ImageName } from "testcontainers";
 
 export interface LayerFile {
-  /** Number of the layer, from the lowest. A file can be in several, and one that a later layer deletes is still there. */
+  /** The number of the layer, counted from the lowest. A file can be in several layers, also when a later layer deletes it. */
   layer: number;
   path: string;
   mode: number;
@@ -13,7 +13,7 @@ export interface LayerFile {
   content: Buffer;
 }
 
-/** Every file of every layer, as `docker save` gives them, whether a later layer hides it or not. */
+/** Every file of every layer of an image, as `docker save` writes them, also files that a later layer hides. */
 export async function layerFiles(image: string): Promise<LayerFile[]> {
   const { dockerode } = (await getContainerRuntimeClient()).container;
   const archive = await entries((await dockerode.getImage(image).get()) as unknown as Readable);
@@ -27,7 +27,7 @@ export async function layerFiles(image: string): Promise<LayerFile[]> {
   return files;
 }
 
-/** What the image says of itself: user, command, variables, labels, and what each layer was made by. */
+/** The image's configuration (user, command, variables, labels), and the build step of each layer. */
 export async function describeImage(image: string) {
   const client = await getContainerRuntimeClient();
   const [inspected, history] = await Promise.all([

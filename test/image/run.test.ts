@@ -4,11 +4,11 @@ import { Wait } from "testcontainers";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ContainerLog, Hardened, handle, prepared, run } from "./support.ts";
 
-// How the image runs: as which user, with which rights, and how it ends.
+// Tests of how the image runs: as which user, with which rights, and how it ends.
 
 const kubeconfig = join(import.meta.dirname, "../bundle/kubeconfig.yaml");
 const examples = join(import.meta.dirname, "../../examples");
-/** Settings with which each process starts and then waits for a cluster and a database that are not there. */
+/** Settings with which each process starts, and then waits for a cluster and a database that do not exist. */
 const env = {
   KUBECONFIG: "/kubeconfig",
   DATABASE_URL: "postgres://receiver:secret@127.0.0.1:9/none",
@@ -28,7 +28,7 @@ describe("the program runs read-only, without a network or a capability", () => 
     });
 });
 
-test("without a command it lists the commands, and each lists its settings", async () => {
+test("the program without a command lists the commands, and each command lists its settings", async () => {
   const { code, output } = await run([]);
   expect([code, output]).toEqual([0, expect.stringContaining("Usage: smschannel COMMAND")]);
   const commands = output.match(/^ {2}\S+(?= {2})/gm)!.map((name) => name.trim());
@@ -39,7 +39,7 @@ test("without a command it lists the commands, and each lists its settings", asy
   );
 });
 
-test("it refuses to run as root when told to, and only then", async () => {
+test("the program refuses to run as root when REFUSE_ROOT or --refuse-root is set, and only then", async () => {
   const command = ["validate", "/examples"];
   const REFUSE_ROOT = "true";
   const refused = await run(command, { user: "0:0", env: { REFUSE_ROOT } });
@@ -50,7 +50,7 @@ test("it refuses to run as root when told to, and only then", async () => {
   expect(other.code).toBe(0);
 });
 
-test("what the image leaves out says so", async () => {
+test("a command that needs what the image leaves out says so", async () => {
   const demo = await run(["demo", "--once"]);
   expect([demo.code, demo.output]).toEqual([2, expect.stringContaining("in a checkout of the project")]);
   const { DATABASE_URL: _, ...noDatabase } = env;
@@ -61,13 +61,13 @@ test("what the image leaves out says so", async () => {
   ]);
 });
 
-describe("SIGTERM, as the first process of the container", () => {
+describe("SIGTERM to the container's first process", () => {
   for (const [command, ready] of Object.entries({
     receiver: "listening",
     controller: "started",
     "twilio-simulator": "simulating twilio",
   }))
-    test(`ends ${command} with 0`, async () => {
+    test(`ends ${command} with exit code 0`, async () => {
       const { container, said } = await start(command);
       await said(ready);
       await container.kill({ signal: "SIGTERM" });
@@ -100,7 +100,7 @@ describe("SIGTERM, as the first process of the container", () => {
   });
 });
 
-/** Starts a command, and leaves waiting for its end to the test. */
+/** Starts a command. The test itself waits for what the command prints and for its end. */
 async function start(command: string) {
   const container = prepared(new Hardened().withCommand([command]), { env, files });
   const started = await container.withWaitStrategy(atOnce).start();
@@ -109,6 +109,7 @@ async function start(command: string) {
   return { container: await handle(started.getId()), said: (msg: string) => log.said(msg) };
 }
 
+/** Takes a container for ready as soon as it has started, because the tests wait for log lines instead. */
 const atOnce = {
   waitUntilReady: async () => {},
   withStartupTimeout: () => atOnce,
@@ -116,7 +117,7 @@ const atOnce = {
   getStartupTimeout: () => 60_000,
 };
 
-/** Sends a request with half of its body. `finish` sends the rest and gives the status of the answer. */
+/** Sends a request with half of its body. `finish` sends the rest and resolves with the status of the answer. */
 function halfPost(url: string) {
   const body = "MessageSid=SM1&Body=half";
   const headers = { "content-type": "application/x-www-form-urlencoded", "content-length": body.length };

@@ -12,7 +12,7 @@ declare module "vitest" {
   interface ProvidedContext {
     /** Name of the image under test. */
     image: string;
-    /** A token that npm was given while the image was built. */
+    /** A token that was in npm's configuration while the image was built. */
     buildToken: string;
   }
 }
@@ -20,15 +20,15 @@ declare module "vitest" {
 const root = resolve(import.meta.dirname, "../..");
 
 /**
- * Builds the image afresh, with a token in npm's configuration that must not be found in it. E2E_IMAGE names it, so that
- * the end-to-end tests can take the very image that was tested; a step from Docker's cache would not have seen the token.
+ * Builds the image with a token in npm's configuration, which must not be found in the image. The build does not use Docker's cache,
+ * because a cached step would not have seen the token. E2E_IMAGE names the image, so that the end-to-end tests can use the same one.
  */
 export default async function setup(project: TestProject) {
   try {
     await getContainerRuntimeClient();
   } catch (cause) {
     throw new Error(
-      "npm run test:image needs a Docker engine with BuildKit, and none answers at DOCKER_HOST or the usual sockets. What needs none is in test/bundle.",
+      "npm run test:image needs a Docker engine with BuildKit, and none answers at DOCKER_HOST or the usual sockets. The tests in test/bundle need no engine.",
       { cause },
     );
   }
@@ -50,7 +50,7 @@ export default async function setup(project: TestProject) {
   project.provide("buildToken", token);
 }
 
-/** IMAGE_BUILD_ARGS: more arguments of docker build, such as --network=host where containers have no network of their own. */
+/** IMAGE_BUILD_ARGS adds arguments to docker build, such as --network=host on a machine where containers have no network. */
 function build(image: string, env: NodeJS.ProcessEnv): Promise<void> {
   const more = (process.env.IMAGE_BUILD_ARGS ?? "").split(" ").filter(Boolean);
   const child = spawn(join(root, "scripts/build-image.sh"), [image, "--no-cache", ...more], {
@@ -62,7 +62,7 @@ function build(image: string, env: NodeJS.ProcessEnv): Promise<void> {
       if (code === 0) settle();
       else
         reject(
-          new Error(`the image could not be built (exit code ${code}): what docker build said is above`),
+          new Error(`the image could not be built (exit code ${code}): the output of docker build is above`),
         );
     });
   });

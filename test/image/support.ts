@@ -16,10 +16,10 @@ export class Hardened extends GenericContainer {
 }
 
 export interface ContainerRun {
-  /** Default: the image's own user. */
+  /** The user of the container, by default the image's own user. */
   user?: string;
   env?: Record<string, string>;
-  /** Files of this machine that the container reads, by their paths in it. */
+  /** Files of this machine that the container can read. The keys are their paths in the container. */
   files?: Record<string, string>;
 }
 
@@ -44,12 +44,12 @@ export function prepared<C extends GenericContainer>(
   return container.withBindMounts(mounts);
 }
 
-/** Docker's own handle of a container, for what testcontainers does not offer: signals, the exit code. */
+/** Docker's own handle of a container. It offers what testcontainers does not: signals and the exit code. */
 export async function handle(id: string) {
   return (await getContainerRuntimeClient()).container.dockerode.getContainer(id);
 }
 
-/** For a container that ends by itself: it counts as ready when it has ended, with any exit code. */
+/** Waits for a container that ends by itself. The container counts as ready when it has ended, with any exit code. */
 const untilEnded: WaitStrategy = {
   waitUntilReady: async (container) => void (await container.wait()),
   withStartupTimeout: () => untilEnded,
@@ -57,7 +57,7 @@ const untilEnded: WaitStrategy = {
   getStartupTimeout: () => 60_000,
 };
 
-/** Reads log lines as they come. `said` resolves with the first line of this message, also one that came before. */
+/** Reads a container's log lines as they come. `said` resolves when there is a line with this message, also when it came earlier. */
 export class ContainerLog {
   readonly #lines: { msg?: string }[] = [];
   readonly #waiting = new Map<string, () => void>();

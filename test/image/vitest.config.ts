@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-// `npm run test:image`: apart from `npm test`, since it needs a Docker engine and builds an image.
+// `npm run test:image` is separate from `npm test`, because it needs a Docker engine and builds an image.
 export default defineConfig({
   test: {
     name: "image",

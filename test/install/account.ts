@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { kubeconfigPath, kubectl } from "../support/cluster.ts";
 
-/** What a pod of a ServiceAccount has: a kubeconfig with its token, and none of the administrator's credentials. */
+/** The access of a ServiceAccount's pod: a kubeconfig with the account's token, and without the administrator's credentials. */
 export interface ServiceAccountLogin {
   readonly kubeconfig: string;
   /** Runs kubectl as this account. */

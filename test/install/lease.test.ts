@@ -3,7 +3,8 @@ import { CHART, helm } from "../chart/helm.ts";
 import { required } from "../chart/values.ts";
 import { kubeconfigPath, kubectl, newNamespace } from "../support/cluster.ts";
 
-// Controllers and `smschannel release` create the Lease when there is none, and such a Lease does not belong to Helm.
+// Controllers and `smschannel release` create the Lease when there is none. Such a Lease does not belong to Helm, which would refuse to
+// install over it.
 
 const asInstalledNow = async (namespace: string) =>
   await helm(
@@ -35,13 +36,13 @@ const lease = async (namespace: string, annotations: object) => {
   expect([code, stderr]).toEqual([0, ""]);
 };
 
-test("an install makes the Lease where there is none", async () => {
+test("an install creates the Lease when there is none", async () => {
   const { code, stdout, stderr } = await asInstalledNow(await newNamespace("sms"));
   expect([code, stderr]).toEqual([0, ""]);
   expect(stdout).toContain("kind: Lease");
 });
 
-test("an install leaves a Lease that is there already alone, and goes through", async () => {
+test("an install succeeds when there already is a Lease, and does not change it", async () => {
   const namespace = await newNamespace("sms");
   await lease(namespace, {});
   const { code, stdout, stderr } = await asInstalledNow(namespace);

@@ -6,7 +6,7 @@ import { type Manifest, Rendered, render } from "../chart/helm.ts";
 import { scenarios } from "../chart/scenarios.ts";
 import { kubectl, newNamespace } from "../support/cluster.ts";
 
-// A real API server takes every field of what is rendered, and no pod violates the restricted Pod Security Standard.
+// A real API server accepts every field of the rendered objects, and no pod violates the restricted Pod Security Standard.
 
 const root = resolve(import.meta.dirname, "../..");
 const others = /^(monitoring\.coreos\.com|gateway\.networking\.k8s\.io)\//;
@@ -20,7 +20,7 @@ async function restrictedNamespace(): Promise<string> {
 }
 
 async function applied(manifests: Manifest[]) {
-  // Kinds that this API server does not have are checked by kubeconform. The CRDs are installed, and shared with other tests.
+  // kubeconform checks the kinds that this API server does not have. The CRDs are left out: they are installed for all tests together.
   const known = manifests.filter(
     ({ apiVersion, kind }) => !others.test(apiVersion) && kind !== "CustomResourceDefinition",
   );
@@ -30,7 +30,7 @@ async function applied(manifests: Manifest[]) {
   });
 }
 
-/** A bare Pod needs an existing ServiceAccount, so it is wrapped into a Job: pod templates are checked all the same. */
+/** Wraps a bare Pod into a Job. A bare Pod needs an existing ServiceAccount, and the API server checks a Job's pod template as well. */
 function asTemplate(manifest: Manifest): Manifest {
   if (manifest.kind !== "Pod") return manifest;
   const { metadata, spec } = manifest;
@@ -38,7 +38,9 @@ function asTemplate(manifest: Manifest): Manifest {
 }
 
 describe("the chart", () => {
-  test.each(Object.entries(scenarios))("is taken by the API server: %s", async (_, values) => {
+  test.each(
+    Object.entries(scenarios),
+  )("is accepted by the API server with these values: %s", async (_, values) => {
     const namespace = await restrictedNamespace();
     const watched = "watchNamespaces" in values ? { watchNamespaces: [await newNamespace("team")] } : {};
     const rendered = await render({ ...values, ...watched }, { namespace });
@@ -46,7 +48,7 @@ describe("the chart", () => {
     expect([code, stderr]).toEqual([0, ""]);
   });
 
-  test("whose pod is not restricted would be reported", async () => {
+  test("is reported when a pod violates the restricted Pod Security Standard", async () => {
     const namespace = await restrictedNamespace();
     const rendered = await render({ podSecurityContext: { runAsNonRoot: false } }, { namespace });
     expect((await applied(rendered.all)).stderr).toContain("would violate PodSecurity");
@@ -65,7 +67,7 @@ describe("plain manifests", () => {
   };
   const install = readFileSync(join(root, "deploy/install.yaml"), "utf8");
 
-  test("are taken by the API server, and have nothing of Helm in them", async () => {
+  test("are accepted by the API server, and do not mention Helm", async () => {
     const { code, stderr } = await applied(await moved(manifestsIn(install)));
     expect([code, stderr]).toEqual([0, ""]);
     expect(install).not.toMatch(/helm/i);
@@ -82,7 +84,7 @@ describe("plain manifests", () => {
     expect(byName(stdout)).toEqual(byName(install));
   });
 
-  test("of the simulator make a restricted pod that only the operator's pods reach", async () => {
+  test("of the simulator make a restricted pod that only the operator's pods can reach", async () => {
     const simulator = manifestsIn(readFileSync(join(root, "deploy/simulator.yaml"), "utf8"));
     const namespace = await restrictedNamespace();
     const placed = simulator.map((each) => ({ ...each, metadata: { ...each.metadata, namespace } }));
@@ -93,7 +95,7 @@ describe("plain manifests", () => {
     for (const { labels } of (await render()).pods()) expect(labels).toMatchObject(podSelector.matchLabels);
   });
 
-  test("are adapted by the Kustomize example, in another namespace too", async () => {
+  test("can be adapted as in the Kustomize example, also in another namespace", async () => {
     const { code, stdout, stderr } = await kubectl(["kustomize", join(root, "deploy/kustomize/example")]);
     expect([code, stderr]).toEqual([0, ""]);
     const built = new Rendered(stdout);

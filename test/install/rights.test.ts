@@ -14,7 +14,7 @@ import { World } from "../support/world.ts";
 import { accountOf, type ServiceAccountLogin } from "./account.ts";
 import { command } from "./command.ts";
 
-// The processes work with the rights that the chart grants, and have no others.
+// The processes work with the rights that the chart grants, and have no other rights.
 
 // One test runs kubectl a dozen times, which takes long on a busy machine.
 vi.setConfig({ testTimeout: 240_000 });
@@ -54,7 +54,7 @@ async function newWorld(): Promise<World> {
 }
 
 describe("the controller does its whole job with the chart's rights", () => {
-  // The operator always watches its own namespaces alone: the others on this API server belong to other tests.
+  // In every mode the operator watches only the namespaces of this test: the others on this API server belong to other tests.
   const modes: Record<string, (namespace: string) => object> = {
     "in all namespaces": () => ({}),
     "in named namespaces": (namespace) => ({ watchNamespaces: [namespace] }),
@@ -78,7 +78,7 @@ describe("the controller does its whole job with the chart's rights", () => {
     expect(await world.previousWebhooks()).toEqual([]);
   });
 
-  test("and what it may do in all namespaces depends on the mode", async () => {
+  test("and its rights in all namespaces depend on the mode", async () => {
     const [namespace, other] = [await newNamespace("operator"), await newNamespace("team")];
     const may = async (values: object) => {
       const rendered = await grant(namespace, values);
@@ -109,21 +109,21 @@ describe("the controller does its whole job with the chart's rights", () => {
   });
 });
 
-test("a watched namespace that is deleted whole takes its RoleBindings first, and does not hang", async () => {
+test("a watched namespace can be deleted, even when its RoleBindings are deleted first", async () => {
   const world = await newWorld();
   await grant(world.operatorNamespace, { watchNamespaces: [world.namespace] });
   const { kubeconfig } = await account(world.operatorNamespace, "controller");
   const before = world.atTwilio().smsUrl;
   world.startOperator({}, { kubeconfig });
   await world.wired();
-  // The namespace controller deletes in any order: this is the worst one.
+  // The namespace controller deletes objects in any order. This is the worst order.
   await kubectl(["delete", "rolebinding", "--all", "-n", world.namespace]);
   expect(await kubectl(["delete", "namespace", world.namespace, "--timeout=40s"])).toMatchObject({ code: 0 });
   expect(await world.client.get(namespaces, { name: world.namespace })).toBeUndefined();
   expect(world.atTwilio().smsUrl).toBe(before);
 });
 
-test("uninstalling lets everything go with the chart's rights", async () => {
+test("the uninstall Job does its whole work with the chart's rights", async () => {
   const world = await newWorld();
   const rendered = await grant(world.operatorNamespace, { watchNamespaces: [world.namespace] });
   const before = world.atTwilio().smsUrl;
@@ -136,7 +136,7 @@ test("uninstalling lets everything go with the chart's rights", async () => {
   const env = envOf(rendered.one("Job", "-release").spec.template.spec.containers[0]);
   const { code, output } = await command(["release"], {
     ...env,
-    // Tests may be run by root.
+    // Tests may run as root.
     REFUSE_ROOT: "false",
     OPERATOR_NAMESPACE: world.operatorNamespace,
     INSTANCE: world.instance,
@@ -153,7 +153,7 @@ test("uninstalling lets everything go with the chart's rights", async () => {
 });
 
 describe("the receiver", () => {
-  test("reads its compiled routes", async () => {
+  test("can read its compiled routes", async () => {
     const world = await newWorld();
     await grant(world.operatorNamespace, {});
     world.startOperator();
@@ -176,7 +176,7 @@ describe("the receiver", () => {
     await eventually("the new route is seen", () => (routes.size === 1 ? true : undefined));
   });
 
-  test("can list and read nothing else", async () => {
+  test("can list and read nothing but its compiled routes", async () => {
     const namespace = await newNamespace("operator");
     await grant(namespace, {});
     const [receiver, migrations] = [
@@ -185,7 +185,7 @@ describe("the receiver", () => {
     ];
     const rights = async ({ kubectl }: ServiceAccountLogin) => {
       const { stdout } = await kubectl("auth", "can-i", "--list", "-n", namespace);
-      // A table, whose columns are as wide as their widest cell.
+      // The output is a table. Its columns are as wide as their widest cell, so runs of spaces are replaced.
       return stdout.split("\n").map((line) => line.trim().replaceAll(/ {2,}/g, " | "));
     };
     // The migrations' account has no rights, so its list is what every account may do.

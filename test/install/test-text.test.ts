@@ -39,7 +39,7 @@ const testSecret = async () =>
 
 const run = (more: Record<string, string> = {}) => command(["test-text"], { ...env, ...more });
 
-test("the test passes when a text arrives, and that text belongs to no stream", async () => {
+test("the test passes when its text arrives, and this text belongs to no stream of a user", async () => {
   const before = (await world.stored()).length;
   const { code, output } = await run();
   expect(output.split("\n")).toEqual([
@@ -55,7 +55,7 @@ test("the test passes when a text arrives, and that text belongs to no stream", 
   ]);
 });
 
-test("the test can go to another URL, with the signature for the public one", async () => {
+test("the test can send its text to another URL, with the signature for the public URL", async () => {
   const other = await world.startReceiver();
   expect(await run({ RECEIVER_URL: other.url })).toMatchObject({ code: 0 });
   await other.stop();
@@ -65,14 +65,14 @@ test("the test can go to another URL, with the signature for the public one", as
   });
 });
 
-test("the test goes to the port of that other URL, whatever port the public one has", async () => {
+test("the test uses the port of that other URL, whatever port the public URL has", async () => {
   const other = await world.startReceiver();
   const { output } = await run({
     PUBLIC_URL: "https://sms.example.com:8443",
     RECEIVER_URL: other.url,
     WAIT: "1s",
   });
-  // 403, as the signature is for another URL than the route's: the test is about which server answers.
+  // The answer is 403, because the signature is for another URL than the route's. What counts here is which server answers.
   expect(output).toBe(`FAILED  a signed text is answered with 403 by ${new URL(other.url).origin}\n`);
   expect(
     (await run({ PUBLIC_URL: "https://sms.example.com:8443", RECEIVER_URL: "http://127.0.0.1", WAIT: "1s" }))
@@ -81,7 +81,7 @@ test("the test goes to the port of that other URL, whatever port the public one 
   await other.stop();
 });
 
-test("the test fails with a wrong token, and when something else answers", async () => {
+test("the test fails with a wrong token, and when another server answers", async () => {
   expect(await run({ TEST_AUTH_TOKEN: "wrong", WAIT: "1s" })).toEqual({
     code: 1,
     output: `FAILED  a signed text is answered with 403 by ${world.publicUrl}\n`,
@@ -91,7 +91,7 @@ test("the test fails with a wrong token, and when something else answers", async
   );
 });
 
-test("the test fails when the text went into another database than the one it looks into", async () => {
+test("the test fails when it reads another database than the one in which the text is stored", async () => {
   const elsewhere = await World.start();
   const { code, output } = await run({ DATABASE_URL: elsewhere.databaseUrl });
   await elsewhere.stop();
@@ -101,7 +101,7 @@ test("the test fails when the text went into another database than the one it lo
   ]);
 });
 
-test("the test's account outlives the controller, and its route is beside those of users' streams", async () => {
+test("the test's account survives a restart of the controller, and its route exists beside users' routes", async () => {
   const before = await testSecret();
   await world.stopOperators();
   world.startOperator();
