@@ -190,7 +190,7 @@ test("an app of apps installs the kinds, then the operator, then the channel, an
   await world.numberIs(NUMBER, { Ready: "True" });
 
   // The next commit has an image that no node can pull, and one more wave. The new wave waits, although the operator's last sync
-  // succeeded and its status still says Healthy for the image before.
+  // succeeded and its status still says Healthy for the previous image.
   const operatorApp = example("apps/20-operator.yaml");
   const withTag = (tag: string) =>
     files[operatorApp]!.replace(/^( +)repository: .*$/m, (line, indent) => `${line}\n${indent}tag: ${tag}`);

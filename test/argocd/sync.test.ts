@@ -98,7 +98,7 @@ describe("a sync leaves no difference, and the deletion of the Application ends"
       await argocd.is(APP, "Healthy");
       await world.numberIs(NAMES.number, { Ready: "True" });
       isOurs();
-      // A changed webhook makes the operator write the status again: it sets the webhook back, and counts that in the status.
+      // A changed webhook makes the operator write the status again: it sets the webhook back, and counts the repair in the status.
       Object.assign(world.atTwilio(), { smsUrl: "https://legacy.example.com/sms" });
       await eventually("repaired", async () =>
         (await live(smsNumbers, NAMES.number))?.status?.driftRepairs?.count === 1 ? true : undefined,

@@ -15,7 +15,7 @@ const processes: Record<string, (rendered: Rendered) => Manifest> = {
 const podOf = (manifest: Manifest) =>
   manifest.kind === "Pod" ? manifest : (manifest.spec.template as Manifest);
 
-describe.each(Object.entries(processes))("the pod of the process in the value %s", (key, of) => {
+describe.each(Object.entries(processes))('the pod configured by the value "%s"', (key, of) => {
   const pod = async (values: object, others: object = {}) =>
     podOf(of(await render({ ...others, [key]: values })));
 

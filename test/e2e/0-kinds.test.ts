@@ -36,7 +36,7 @@ beforeAll(async () => {
     accounts: [{ sid, authToken }],
     numbers: [{ sid: demoAccount.numberSid, accountSid: sid, phoneNumber: demoAccount.number }],
   });
-  // The receiver has no database and does not work here, so the URL check is off.
+  // The receiver of this test has no database and is never ready, so the URL check is off.
   release = new Release(namespace, twilio, {
     crds: { install: false },
     watchNamespaces: [users],

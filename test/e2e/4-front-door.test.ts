@@ -11,7 +11,7 @@ import { Release } from "./release.ts";
 import { tell } from "./tell.ts";
 import { ClusterTwilio, type WebhookAtTwilio } from "./twilio.ts";
 
-// Tests with a proxy in front of the receiver that alters requests, as some ingresses, CDNs and firewalls do. The number reports this.
+// Tests with a proxy in front of the receiver that alters requests, as some ingresses, CDNs and firewalls do. The SmsNumber reports it.
 
 const operator = `${inject("runId")}-spoiled`;
 const users = `${inject("runId")}-spoiled-team`;

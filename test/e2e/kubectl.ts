@@ -69,7 +69,7 @@ export async function listening(args: readonly string[]): Promise<{ port: number
   throw new Error(`kubectl ${args.join(" ")} ended without a port`);
 }
 
-/** Sends requests to the API server through `kubectl proxy`. They also reach pods and Services without a port outside the cluster. */
+/** Sends requests to the API server through `kubectl proxy`. The proxy also reaches pods and Services inside the cluster. */
 export class ClusterApi {
   readonly #proxy: Awaited<ReturnType<typeof listening>>;
   readonly #connections = new Agent({ connections: 128 });

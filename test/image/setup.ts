@@ -21,7 +21,7 @@ const root = resolve(import.meta.dirname, "../..");
 
 /**
  * Builds the image with a token in npm's configuration, which must not be found in the image. The build does not use Docker's cache,
- * because a cached step would not have seen the token. E2E_IMAGE names the image, so that the end-to-end tests can use the same one.
+ * because a cached step would not have seen the token. E2E_IMAGE names the image, so that the end-to-end tests can use it too.
  */
 export default async function setup(project: TestProject) {
   try {

@@ -116,7 +116,7 @@ test("a watched namespace can be deleted, even when its RoleBindings are deleted
   const before = world.atTwilio().smsUrl;
   world.startOperator({}, { kubeconfig });
   await world.wired();
-  // The namespace controller deletes objects in any order. This is the worst order.
+  // The namespace controller deletes objects in any order. The worst order is to delete the RoleBindings first.
   await kubectl(["delete", "rolebinding", "--all", "-n", world.namespace]);
   expect(await kubectl(["delete", "namespace", world.namespace, "--timeout=40s"])).toMatchObject({ code: 0 });
   expect(await world.client.get(namespaces, { name: world.namespace })).toBeUndefined();

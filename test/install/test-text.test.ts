@@ -39,7 +39,7 @@ const testSecret = async () =>
 
 const run = (more: Record<string, string> = {}) => command(["test-text"], { ...env, ...more });
 
-test("the test passes when its text arrives, and this text belongs to no stream of a user", async () => {
+test("test-text passes when its text arrives, and this text belongs to no stream of a user", async () => {
   const before = (await world.stored()).length;
   const { code, output } = await run();
   expect(output.split("\n")).toEqual([
@@ -55,7 +55,7 @@ test("the test passes when its text arrives, and this text belongs to no stream 
   ]);
 });
 
-test("the test can send its text to another URL, with the signature for the public URL", async () => {
+test("test-text can send its text to another URL, with the signature for the public URL", async () => {
   const other = await world.startReceiver();
   expect(await run({ RECEIVER_URL: other.url })).toMatchObject({ code: 0 });
   await other.stop();
@@ -65,7 +65,7 @@ test("the test can send its text to another URL, with the signature for the publ
   });
 });
 
-test("the test uses the port of that other URL, whatever port the public URL has", async () => {
+test("test-text uses the port of that other URL, whatever port the public URL has", async () => {
   const other = await world.startReceiver();
   const { output } = await run({
     PUBLIC_URL: "https://sms.example.com:8443",
@@ -81,7 +81,7 @@ test("the test uses the port of that other URL, whatever port the public URL has
   await other.stop();
 });
 
-test("the test fails with a wrong token, and when another server answers", async () => {
+test("test-text fails with a wrong token, and when another server answers", async () => {
   expect(await run({ TEST_AUTH_TOKEN: "wrong", WAIT: "1s" })).toEqual({
     code: 1,
     output: `FAILED  a signed text is answered with 403 by ${world.publicUrl}\n`,
@@ -91,7 +91,7 @@ test("the test fails with a wrong token, and when another server answers", async
   );
 });
 
-test("the test fails when it reads another database than the one in which the text is stored", async () => {
+test("test-text fails when it reads another database than the one in which the text is stored", async () => {
   const elsewhere = await World.start();
   const { code, output } = await run({ DATABASE_URL: elsewhere.databaseUrl });
   await elsewhere.stop();
@@ -101,7 +101,7 @@ test("the test fails when it reads another database than the one in which the te
   ]);
 });
 
-test("the test's account survives a restart of the controller, and its route exists beside users' routes", async () => {
+test("the account of test-text survives a restart of the controller, and its route exists beside users' routes", async () => {
   const before = await testSecret();
   await world.stopOperators();
   world.startOperator();

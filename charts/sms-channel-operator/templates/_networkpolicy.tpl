@@ -40,7 +40,7 @@ spec:
   {{- end }}
   {{- if $policy.egress.enabled }}
   egress:
-    # DNS lookups.
+    # Every process may look up names in DNS.
     - ports:
         {{- range include "smschannel.ports" (dict "egress" $policy.egress "of" "dns") | fromJsonArray }}
         - { port: {{ . }}, protocol: UDP }

@@ -28,7 +28,7 @@ type answer struct {
 	Returned *health.HealthStatus `json:"returned,omitempty"`
 	// Shown is the health that Argo CD shows for the object, and that a sync wave waits for.
 	Shown *health.HealthStatus `json:"shown,omitempty"`
-	// Error says why there is no health. One such object gives the whole Application an error.
+	// Error says why there is no health. An object whose check fails gives the whole Application an error.
 	Error string `json:"error,omitempty"`
 }
 
