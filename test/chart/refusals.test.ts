@@ -227,7 +227,7 @@ const rows: Record<string, [values: object, sentence: string]> = {
   ],
   "memory in an unknown unit": [
     { controller: { resources: { limits: { memory: "512MB" } } } },
-    'controller.resources.limits.memory is "512MB", which is not a valid amount',
+    'controller.resources.limits.memory is "512MB", which is not a valid amount: write one such as 100m or 0.5 (processors) or 512Mi or 1Gi (memory), or none to leave it out',
   ],
   "memory in an unknown unit, for a Job": [
     { uninstall: { resources: { requests: { memory: "1G b" } } } },
@@ -235,7 +235,7 @@ const rows: Record<string, [values: object, sentence: string]> = {
   ],
   "a volume size in an unknown unit": [
     { evaluationDatabase: { storage: { size: "8GB" } } },
-    'evaluationDatabase.storage.size is "8GB", which is not a valid amount',
+    'evaluationDatabase.storage.size is "8GB", which is not a valid amount: write one such as 100m or 0.5 (processors) or 512Mi or 1Gi (memory)\n',
   ],
   "a limit below the request": [
     { controller: { resources: { limits: { memory: "64Mi" } } } },

@@ -88,7 +88,7 @@
 {{- range $kind := list "requests" "limits" }}
 {{- range $resource, $amount := get $.resources $kind }}
 {{- if ne (toString $amount) "none" }}
-{{- include "smschannel.mistakes.amount" (dict "name" (printf "%s.%s.%s" $.name $kind $resource) "amount" $amount) }}
+{{- include "smschannel.mistakes.amount" (dict "name" (printf "%s.%s.%s" $.name $kind $resource) "amount" $amount "optional" true) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -104,7 +104,7 @@
 
 {{- define "smschannel.mistakes.amount" -}}
 {{- if not (include "smschannel.isAmount" .amount) }}
-{{- printf "%s is %q, which is not a valid amount: write one such as 100m or 0.5 (processors) or 512Mi or 1Gi (memory), or none to leave it out\n" .name (toString .amount) }}
+{{- printf "%s is %q, which is not a valid amount: write one such as 100m or 0.5 (processors) or 512Mi or 1Gi (memory)%s\n" .name (toString .amount) (ternary ", or none to leave it out" "" (default false .optional)) }}
 {{- end }}
 {{- end }}
 
