@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { ManualClock } from "../../test/support/manual-clock.ts";
 import type { EvidenceRow } from "../inbox/evidence.ts";
@@ -57,3 +59,25 @@ test("evidence of a route that was read again, as another object, goes into the 
   await clock.advance(5000);
   expect(rows.map(({ accepted }) => Object.keys(accepted))).toEqual([["one", "two"]]);
 });
+
+test("a route without new texts is forgotten after a minute, and its next text is written within seconds", async () => {
+  const { clock, rows, recorder } = setup();
+  const gone = new WeakRef({ ...route, stream: "gone" });
+  recorder.accepted(gone.deref()!, "one", clock.now());
+  recorder.accepted(route, "one", clock.now());
+  await clock.advance(130_000);
+  await collectGarbage();
+  expect(gone.deref()).toBeUndefined();
+  rows.length = 0;
+  recorder.accepted(route, "two", clock.now());
+  recorder.accepted({ ...route, generation: 2 }, "three", clock.now());
+  await clock.advance(5000);
+  expect(rows.map(({ accepted }) => Object.keys(accepted))).toEqual([["two", "three"]]);
+});
+
+/** A WeakRef is kept alive until the current turn of the event loop ends. */
+async function collectGarbage(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+}

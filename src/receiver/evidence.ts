@@ -17,6 +17,7 @@ interface Collected {
   refused: { count: number; lastMs: number; reason: string } | undefined;
   /** When the last row was written, in monotonic time. */
   writtenAtMs: number;
+  isForgotten: boolean;
 }
 
 /**
@@ -55,6 +56,7 @@ export class EvidenceRecorder {
   start(): void {
     this.#cancel = this.#options.clock.after(LOOK_EVERY_MS, async () => {
       await this.flush(ROW_EVERY_MS);
+      this.#forgetQuiet();
       if (this.#cancel !== undefined) this.start();
     });
   }
@@ -86,7 +88,8 @@ export class EvidenceRecorder {
   }
 
   #of(route: Route): Collected {
-    const collected = this.#collectedOf.get(route) ?? this.#find(route);
+    const known = this.#collectedOf.get(route);
+    const collected = known === undefined || known.isForgotten ? this.#find(route) : known;
     this.#dirty.add(collected);
     return collected;
   }
@@ -95,7 +98,13 @@ export class EvidenceRecorder {
     const key = routeKey(route);
     let collected = this.#collected.get(key);
     if (collected === undefined) {
-      collected = { route, accepted: new Map(), refused: undefined, writtenAtMs: Number.NEGATIVE_INFINITY };
+      collected = {
+        route,
+        accepted: new Map(),
+        refused: undefined,
+        writtenAtMs: Number.NEGATIVE_INFINITY,
+        isForgotten: false,
+      };
       this.#collected.set(key, collected);
     }
     this.#collectedOf.set(route, collected);
@@ -118,6 +127,19 @@ export class EvidenceRecorder {
     collected.refused = undefined;
     collected.writtenAtMs = this.#options.clock.monotonic();
     this.#dirty.delete(collected);
+  }
+
+  /**
+   * Forgets routes without news since their last row, so that routes that are gone do not stay in memory. Nothing is lost: after that
+   * time the next evidence would be written at once anyway.
+   */
+  #forgetQuiet() {
+    const now = this.#options.clock.monotonic();
+    for (const [key, collected] of this.#collected) {
+      if (this.#dirty.has(collected) || now - collected.writtenAtMs < ROW_EVERY_MS) continue;
+      collected.isForgotten = true;
+      this.#collected.delete(key);
+    }
   }
 }
 
