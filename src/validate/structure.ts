@@ -94,7 +94,10 @@ export function duplicates(schema: Schema, value: unknown, path: FieldPath = [])
   return [...own, ...value.flatMap((item, i) => duplicates(items, item, [...path, i]))];
 }
 
-/** What must be unique in a list, as text: a whole item of a set, or the key fields of an item. Undefined: nothing must be unique. */
+/**
+ * The part of a list's item that no other item of the list may have, as JSON: the whole item in a list of type set, the key fields in a list
+ * of type map. Undefined: the list may have equal items.
+ */
 function keyOf(schema: Schema, item: unknown): string | undefined {
   if (schema["x-kubernetes-list-type"] === "set") return JSON.stringify(item);
   if (schema["x-kubernetes-list-type"] !== "map" || !isObject(item)) return undefined;

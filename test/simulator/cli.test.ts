@@ -19,7 +19,7 @@ async function urlOf(child: ChildProcessWithoutNullStreams): Promise<string> {
   throw new Error("the command ended before it logged its URL");
 }
 
-test("smschannel twilio-simulator serves a seed file with a fault from the start, and ends on SIGTERM", async () => {
+test("smschannel twilio-simulator serves the resources of a seed file, arms a fault at the start, and ends on SIGTERM", async () => {
   const directory = await mkdtemp(join(tmpdir(), "simulator-"));
   const seed = join(directory, "seed.json");
   const sid = `AC${"a".repeat(32)}`;

@@ -127,10 +127,10 @@ export class Records {
   }
 
   /**
-   * Reads every shard. Call it before any other method, at the start of each term of leadership. Resolves with the
-   * reasons why shards could not be rewritten. Streams of such a shard fail when they change something; all other
-   * streams can begin.
-   * - `rewrite: false` is for `smschannel release`, which removes records and need not bring them up to date.
+   * Reads every shard, and then writes each shard once, which brings it up to date after a change of ROUTE_SHARDS. Call
+   * it before any other method, at the start of each term of leadership. Resolves with the errors of shards that could
+   * not be written. Streams of such a shard fail when they change something; all others are not affected.
+   * - `rewrite: false` skips the writes. `smschannel release` uses it, because it removes the records anyway.
    * - If `signal` aborts during the read, what is in memory stays.
    */
   async load({

@@ -88,7 +88,10 @@ export class Checks {
     this.#options = options;
   }
 
-  /** Starts probing, which goes on until the term ends. Before the first term nothing is probed. */
+  /**
+   * Begins a term of leadership: routes are probed until it ends. Outside of a term nothing is probed, because another
+   * replica does it.
+   */
   begin(term: Pick<Term, "signal" | "remainingMs">) {
     this.#forgetAll();
     const signal = AbortSignal.any([term.signal, this.#stop.signal]);

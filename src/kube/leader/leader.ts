@@ -237,7 +237,7 @@ export class LeaderElector {
     if (holder === NOBODY)
       log.info(
         { lease, waitSeconds: Math.ceil(restMs / 1000) },
-        "waiting: the lease is kept so that nobody leads",
+        "waiting: the process that held the lease before keeps it for a while, so that nobody leads",
       );
     else log.info({ lease, holder }, "standing by: another process leads");
     onWait(holder);
