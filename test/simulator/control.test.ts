@@ -1,6 +1,16 @@
 import { describe, expect, test } from "vitest";
 import type { Simulator } from "../../src/simulator/simulator.ts";
-import { accountPath, customer, demoAccount, raw, sdk, startWebhook, withSimulator } from "./support.ts";
+import {
+  accountPath,
+  customer,
+  demoAccount,
+  hello,
+  raw,
+  sdk,
+  setWebhooks,
+  startWebhook,
+  withSimulator,
+} from "./support.ts";
 
 const inbound = { from: customer, to: demoAccount.number, body: "Hello" };
 
@@ -136,6 +146,9 @@ describe("the control API", () => {
       });
       simulator.control.faults({ kind: "status", status: 500 });
       expect((await control(simulator, "POST", "reset")).status).toBe(204);
+      // The numbers that are added after a reset are the same as those that were added before.
+      expect(simulator.state.addNumbers(demoAccount.sid, 1)[0]!.phoneNumber).toBe("+13602000000");
+      expect((await control(simulator, "POST", "reset")).status).toBe(204);
       const { json } = await control(simulator, "GET", "state");
       const timeless = (value: unknown) => JSON.stringify(value).replace(/"date\w+":\d+/g, '"date"');
       expect(timeless(json)).toBe(timeless(fresh));
@@ -143,6 +156,20 @@ describe("the control API", () => {
       expect((await raw(simulator, `${accountPath}.json`)).status).toBe(200);
       expect(hook.received).toEqual([]);
     });
+  });
+});
+
+test("a reset while a webhook is called ends the call, and the fallback is not called", async () => {
+  const asked = Promise.withResolvers<void>();
+  await using silent = await startWebhook(() => asked.resolve());
+  await using fallback = await startWebhook();
+  await withSimulator({}, async (simulator) => {
+    setWebhooks(simulator, { smsUrl: silent.url, smsFallbackUrl: fallback.url });
+    const delivery = simulator.control.inbound(hello);
+    await asked.promise;
+    simulator.control.reset();
+    expect((await delivery).outcome).toBe("failed");
+    expect(fallback.received).toEqual([]);
   });
 });
 
@@ -246,6 +273,13 @@ describe("the control API", () => {
       undefined,
       404,
       "There is no /_simulator/fault; the control API has inbound, faults, requests, reset, state.",
+    ],
+    "a name that every JavaScript object has": [
+      "POST",
+      "constructor",
+      {},
+      404,
+      "There is no /_simulator/constructor; the control API has inbound, faults, requests, reset, state.",
     ],
   };
   for (const [name, [method, path, body, status, sentence]] of Object.entries(rows))

@@ -97,6 +97,13 @@ describe("faults that change the answer", () => {
       expect(smsUrl(simulator)).toBe(newUrl);
     }));
 
+  test("a fault of kind otherNumber leaves a refusal as it is", () =>
+    withSimulator({}, async (simulator) => {
+      simulator.control.faults({ kind: "otherNumber" });
+      const { status, json } = await raw(simulator, number, { form: { SmsMethod: "PATCH" } });
+      expect([status, json.status]).toEqual([400, 400]);
+    }));
+
   test("a fault of kind unchanged ignores an update and answers it like a read", () =>
     withSimulator({}, async (simulator) => {
       const before = smsUrl(simulator);

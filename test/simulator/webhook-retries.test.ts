@@ -188,6 +188,17 @@ describe("a webhook that fails", () => {
     });
   });
 
+  test("a redirect to a URL that Twilio would not accept as a webhook is not followed", async () => {
+    await using hook = await startWebhook((response) =>
+      response.writeHead(302, { location: "ftp://files.example.com/" }).end(),
+    );
+    await withSimulator({}, async (simulator) => {
+      setWebhooks(simulator, { smsUrl: hook.url });
+      const { attempts } = await simulator.control.inbound(hello);
+      expect(attempts).toMatchObject([{ errorCode: 11205, error: "not a public http or https URL" }]);
+    });
+  });
+
   test("a redirect loop ends with 11215", async () => {
     await using hook = await startWebhook((response) =>
       response.writeHead(307, { location: "/again" }).end(),

@@ -171,6 +171,17 @@ describe("an inbound text", () => {
       null,
       false,
     ],
+    "to no webhook when the parent of the account is suspended": [
+      number,
+      (s, url) => {
+        own(s, number, url);
+        const parent = s.region("us1").addAccount({ status: "suspended" });
+        s.accounts.get(demoAccount.sid)!.ownerAccountSid = parent.sid;
+      },
+      "unreachable",
+      null,
+      false,
+    ],
   };
   for (const [name, [to, set, outcome, route, logged]] of Object.entries(rows))
     test(`goes ${name}`, async () => {

@@ -55,8 +55,8 @@ export class ControlApi {
 
   async handle(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     if (url.pathname.startsWith(mediaPath)) return this.#sendMedia(response, url.pathname);
-    const route = this.#routes[url.pathname.slice("/_simulator/".length)];
-    const handler = route?.[request.method ?? "GET"];
+    const route = own(this.#routes, url.pathname.slice("/_simulator/".length));
+    const handler = route && own(route, request.method ?? "GET");
     // The body is read even when the request is then refused, because the connection cannot be reused before its body was read.
     const body = await readBody(request);
     if (route === undefined) {
@@ -90,6 +90,10 @@ export class ControlApi {
     response.end(found.content);
   }
 }
+
+/** The value of the object's own key. Without this check, `constructor` would be a route. */
+const own = <T>(object: Record<string, T>, key: string): T | undefined =>
+  Object.hasOwn(object, key) ? object[key] : undefined;
 
 /** Sends JSON. Its last character is a newline, so that a shell's prompt after curl starts on a new line. */
 function sendJson(response: ServerResponse, status: number, body: unknown): void {

@@ -43,7 +43,9 @@ export function applyFault({ status, text, fault, address, context }: IntactAnsw
     return { status, text: `<html><body><h1>${status}</h1></body></html>`, contentType: "text/html" };
   if (fault?.kind === "garbage")
     return { status: 200, text: '{"account_sid": "AC', contentType: "application/json" };
-  if (fault?.kind === "otherNumber") return { status: 200, text: wrongBody(text, address, context) };
+  // A call that is refused stays refused.
+  if (fault?.kind === "otherNumber" && status < 300)
+    return { status: 200, text: wrongBody(text, address, context) };
   if (fault?.kind === "nextPage") return { status, text: withNextPage(text, fault.url) };
   if (fault?.kind === "listLacks") return { status, text: without(text, fault.number) };
   return { status, text };

@@ -62,7 +62,8 @@ export class InboundTexts {
     const region = state.regionOf(text.to);
     const sender = region.sender(text.to);
     const account = sender === undefined ? undefined : region.accounts.get(sender.accountSid);
-    if (sender === undefined || account?.status !== "active" || !canText(sender)) return lost("unreachable");
+    if (sender === undefined || account === undefined || !canText(sender)) return lost("unreachable");
+    if (!region.isActive(account)) return lost("unreachable");
 
     // Twilio acts on a keyword even where the text itself reaches no webhook.
     const consent = this.#applyOptOut(region, sender, text);
@@ -124,26 +125,26 @@ export class InboundTexts {
     message.dateSent = this.#options.clock.now();
     const first = await this.#try({ url: target.url, method: target.method, params, authToken });
     const last = first.attempts.at(-1)!;
-    if (first.replies !== undefined || target.fallbackUrl === "") return first;
+    if (first.replies !== undefined || target.fallbackUrl === "" || first.isStopped) return first;
     // The parameters that tell the fallback why the webhook failed. ErrorUrl is the webhook's URL as it was called, without the fragment.
     const why = { ErrorCode: String(last.errorCode ?? 11200), ErrorUrl: target.url.replace(/#.*$/s, "") };
     const fallback = { url: target.fallbackUrl, method: target.fallbackMethod, authToken };
     const second = await this.#try({ ...fallback, params: withExtra(params, why) });
-    return { attempts: [...first.attempts, ...second.attempts], replies: second.replies };
+    return { ...second, attempts: [...first.attempts, ...second.attempts] };
   }
 
   /**
    * Calls one URL. An answer that is not TwiML counts as a failure, but Twilio does not try the same URL again: it only tries the fallback.
    */
   async #try(webhook: WebhookCall): Promise<WebhookResponse> {
-    const { attempts, answer } = await this.#options.webhooks.call(webhook);
-    if (answer === undefined) return { attempts, replies: undefined };
+    const { attempts, answer, isStopped } = await this.#options.webhooks.call(webhook);
+    if (answer === undefined) return { attempts, isStopped, replies: undefined };
     try {
-      return { attempts, replies: repliesIn(answer.contentType, answer.body) };
+      return { attempts, isStopped, replies: repliesIn(answer.contentType, answer.body) };
     } catch (error) {
       if (!(error instanceof TwimlError)) throw error;
       Object.assign(attempts.at(-1)!, { error: error.message, errorCode: error.code });
-      return { attempts, replies: undefined };
+      return { attempts, isStopped, replies: undefined };
     }
   }
 
@@ -194,6 +195,8 @@ interface LoggedText {
 /** What a webhook answered after all attempts. */
 interface WebhookResponse {
   attempts: WebhookAttempt[];
+  /** The simulator was reset or closed during the call, so the fallback must not be called. */
+  isStopped: boolean;
   /** The replies that the answer asks for. Undefined: no attempt got a usable answer. */
   replies: TwimlReply[] | undefined;
 }

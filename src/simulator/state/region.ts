@@ -22,6 +22,9 @@ import type {
 import { numberedSid, type SidPrefix } from "./sids.ts";
 import { Table } from "./table.ts";
 
+/** The first phone number that `addNumbers` adds, without the plus. */
+const FIRST_NUMBER = 13_602_000_000;
+
 /** A new account. Fields that are left out get Twilio's defaults. */
 export type NewAccount = Partial<SimulatedAccount>;
 /** A new resource of an account. Fields that are left out get Twilio's defaults. */
@@ -49,7 +52,7 @@ export class Region {
   /** The last number that `#nextSid` used for each SID prefix. */
   readonly #counters = new Map<SidPrefix, number>();
   /** The next phone number that `addNumbers` tries, without the plus. */
-  #nextNumber = 13_602_000_000;
+  #nextNumber = FIRST_NUMBER;
   readonly name: string;
   readonly #now: () => number;
 
@@ -140,6 +143,11 @@ export class Region {
     this.pool.delete(sid);
   }
 
+  /** Whether the account may send and receive. Suspending a parent suspends its subaccounts. */
+  isActive({ status, ownerAccountSid }: SimulatedAccount): boolean {
+    return status === "active" && this.accounts.get(ownerAccountSid)?.status !== "suspended";
+  }
+
   /** The number or short code that a customer reaches at this address. */
   sender(address: string): SimulatedSender | undefined {
     return this.#bySender.get(address);
@@ -156,6 +164,7 @@ export class Region {
     for (const table of this.#tables()) table.clear();
     for (const map of [this.accounts, this.pool, this.#bySender, this.#counters]) map.clear();
     this.optedOut.clear();
+    this.#nextNumber = FIRST_NUMBER;
   }
 
   #tables() {

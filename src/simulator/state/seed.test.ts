@@ -49,6 +49,10 @@ describe("a seed", () => {
       { numbers: [{ accountSid, phoneNumber: "+4930123456" }] },
       `seed: numbers name the account ${accountSid}, which is not in region us1`,
     ],
+    "a service with a sender that is missing": [
+      { accounts, services: [{ accountSid, senders: ["PN1"] }] },
+      "seed: services name the sender PN1, which is not in region us1",
+    ],
     "a number that is not in the format E.164": [
       { accounts, numbers: [{ accountSid, phoneNumber: "030" }] },
       "030 is not in the format E.164",

@@ -60,7 +60,11 @@ function plantRegion(seed: RegionSeed, region: Region): void {
   for (const address of seed.addresses ?? []) region.addAddress(address);
   for (const { senders = [], ...service } of seed.services ?? []) {
     const { sid } = region.addService(service);
-    for (const sender of senders) region.join(sid, sender);
+    for (const sender of senders) {
+      if (region.numbers.get(sender) === undefined && region.shortCodes.get(sender) === undefined)
+        throw new Error(`seed: services name the sender ${sender}, which is not in region ${region.name}`);
+      region.join(sid, sender);
+    }
   }
 }
 

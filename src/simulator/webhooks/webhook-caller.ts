@@ -54,6 +54,8 @@ interface WebhookOutcome {
   attempts: WebhookAttempt[];
   /** The first good answer. Undefined: all attempts failed. */
   answer?: WebhookAnswer;
+  /** `clear` ended the call. */
+  isStopped: boolean;
 }
 
 interface WebhookAttemptOptions {
@@ -66,6 +68,7 @@ interface WebhookAttemptOptions {
 
 /** Twilio follows at most this many redirects. */
 const MOST_REDIRECTS = 10;
+const NOT_PUBLIC = "not a public http or https URL";
 
 /**
  * Calls one URL as Twilio does: signed, with the connection overrides of its fragment, and with retries. Fallbacks are left to the code
@@ -98,11 +101,11 @@ export class WebhookCaller {
       settings = connectionSettings(webhook.url);
     } catch (error) {
       if (error instanceof OverrideError)
-        return { attempts: [this.#refused(webhook, error.code, error.message)] };
+        return { attempts: [this.#refused(webhook, error.code, error.message)], isStopped: false };
       throw error;
     }
-    if (!isWebhookUrl(webhook.url, { allowLocalUrls: this.#allowLocalUrls }))
-      return { attempts: [this.#refused(webhook, 11205, "not a public http or https URL")] };
+    if (!this.#isAllowed(webhook.url))
+      return { attempts: [this.#refused(webhook, 11205, NOT_PUBLIC)], isStopped: false };
 
     const attempts: WebhookAttempt[] = [];
     // Twilio sends the same idempotency token with every retry, so that a receiver can recognize a retry.
@@ -112,13 +115,17 @@ export class WebhookCaller {
       const { made, result } = await this.#attempt({ webhook, settings, leftMs, idempotencyToken }, signal);
       attempts.push(made);
       if (made.error === null && "status" in result)
-        return { attempts, answer: { contentType: result.headers["content-type"], body: result.body } };
+        return {
+          attempts,
+          answer: { contentType: result.headers["content-type"], body: result.body },
+          isStopped: signal.aborted,
+        };
       // The total time covers all attempts. It can run out although retries are left.
       const spent = this.#clock.monotonic() - begun;
       const isOver = attempts.length > settings.retries || spent >= settings.totalTimeoutMs;
       const policy = policyOf(result);
       if (isOver || signal.aborted || policy === undefined || !settings.retryOn.has(policy))
-        return { attempts };
+        return { attempts, isStopped: signal.aborted };
     }
   }
 
@@ -141,6 +148,10 @@ export class WebhookCaller {
       const location = "status" in result && redirectOf(result);
       if (location === false || location === undefined || !URL.canParse(location, url)) break;
       url = new URL(location, url).href;
+      if (!this.#isAllowed(url)) {
+        result = { failed: { code: 11205, text: NOT_PUBLIC, retry: undefined } };
+        break;
+      }
       if ("status" in result && result.status < 307) [method, params] = ["GET", []];
       if (redirects === MOST_REDIRECTS)
         result = { failed: { code: 11215, text: "too many redirects", retry: undefined } };
@@ -152,6 +163,11 @@ export class WebhookCaller {
       ...describeResult(result),
     };
     return { made, result };
+  }
+
+  /** Whether Twilio would call this URL, also after a redirect. */
+  #isAllowed(url: string): boolean {
+    return isWebhookUrl(url, { allowLocalUrls: this.#allowLocalUrls });
   }
 
   /** The logged attempt for a URL that Twilio does not call. */
